@@ -1,0 +1,196 @@
+/**
+ * What millrace needs of a broker: four small contracts. Nothing else in `src` knows a client library.
+ *
+ * | contract | for |
+ * |---|---|
+ * | {@link Admin} | topics, log offsets, group offsets |
+ * | {@link Reader} | batches from given partitions and offsets, without a group |
+ * | {@link Writer} | records to topics, optionally in transactions |
+ * | {@link Membership} | which tasks of a group this process has, and its committed offsets |
+ *
+ * The contract suite in `test/broker/contract.ts` runs against every adapter.
+ */
+import type { Headers } from '../model/headers.js';
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface PartitionOffset extends TopicPartition {
+  /** The next offset to read: one past the last record that is done. */
+  readonly offset: number;
+}
+
+/** A map key for a partition. `:` cannot be part of a topic's name. */
+export const partitionKey = (topic: string, partition: number): string => `${topic}:${partition}`;
+
+/** A record as it stands in the log. Key and value are views on the fetched bytes: copy what you keep. Null is a tombstone (value) or no key. */
+export interface BrokerRecord extends TopicPartition {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Headers;
+}
+
+/** A record to be written. The caller chooses the partition. */
+export interface ProducerRecord extends TopicPartition {
+  readonly timestamp: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Headers;
+}
+
+export interface TopicSpec {
+  readonly name: string;
+  readonly partitions: number;
+  /** Default: the broker's own. Local brokers ignore it: they have one copy. */
+  readonly replicationFactor?: number;
+  /** Kafka's topic configuration by its own names: `cleanup.policy`, `retention.ms`, `min.compaction.lag.ms`, … */
+  readonly config?: Readonly<Record<string, string>>;
+}
+
+export interface TopicDescription {
+  readonly name: string;
+  readonly partitions: number;
+  readonly config: Readonly<Record<string, string>>;
+}
+
+export interface Admin {
+  /** Creates topics, all or none. TOPIC_EXISTS names those that are there already. CONFIG_INVALID for a bad name, count or configuration value. */
+  createTopics(topics: readonly TopicSpec[]): Promise<void>;
+  /** The topics that exist among those asked for (all topics if none are named). */
+  describeTopics(names?: readonly string[]): Promise<readonly TopicDescription[]>;
+  /** Deletes topics with their records. TOPIC_UNKNOWN names those that do not exist; the others are deleted. */
+  deleteTopics(names: readonly string[]): Promise<void>;
+  /** First offset that can still be read. */
+  earliestOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
+  /** One past the last committed record: where a reader that has read everything stands. */
+  latestOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
+  /** First offset whose record's timestamp is at or after that time; the latest offset if there is none. */
+  offsetsAt(partitions: readonly TopicPartition[], timestamp: number): Promise<readonly PartitionOffset[]>;
+  /** Committed offsets of a group: partitions without one are left out. */
+  groupOffsets(groupId: string): Promise<readonly PartitionOffset[]>;
+  /** Sets committed offsets of a group that has no members. GROUP_FENCED while it has. */
+  setGroupOffsets(groupId: string, offsets: readonly PartitionOffset[]): Promise<void>;
+  /** Member ids of a group; empty for an unknown group. */
+  groupMembers(groupId: string): Promise<readonly string[]>;
+  /** Forgets a group without members and its offsets. GROUP_FENCED while it has members; nothing happens for an unknown group. */
+  deleteGroup(groupId: string): Promise<void>;
+}
+
+export interface ReaderOptions {
+  /** Default `read_committed`: records of open and aborted transactions are never seen. */
+  readonly isolation?: 'read_committed' | 'read_uncommitted';
+}
+
+/** Records of one partition in offset order. Offsets may have holes (compaction, transaction markers). */
+export interface RecordBatch extends TopicPartition {
+  readonly records: readonly BrokerRecord[];
+  /** Where the reader stands after this batch. */
+  readonly nextOffset: number;
+  /** The partition's latest readable offset when this batch was read: `latestOffset - nextOffset` is the lag. */
+  readonly latestOffset: number;
+}
+
+/**
+ * Reads partitions from given offsets, in offset order within each, without a group. Partitions can be added, moved, paused and removed while it runs;
+ * what was fetched for an old position is thrown away.
+ */
+export interface Reader {
+  /** Reads that partition from that offset on, from now on (also: seek). */
+  seek(position: PartitionOffset): void;
+  /** Stops reading the partitions. */
+  remove(partitions: readonly TopicPartition[]): void;
+  /** A paused partition is not returned by poll; it keeps its position. */
+  pause(partitions: readonly TopicPartition[]): void;
+  resume(partitions: readonly TopicPartition[]): void;
+  /**
+   * The next batches, at most one a partition, `maxRecords` records in all, shared fairly among partitions. Waits up to `maxWaitMs` for the first record; empty if none came.
+   * OFFSET_OUT_OF_RANGE (naming the partition and the offsets that exist) if a position is outside the log, TOPIC_UNKNOWN if a topic is gone, LOG_CORRUPT if a batch does
+   * not pass its checksum. After an error the positions are unchanged.
+   */
+  poll(options: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordBatch[]>;
+  /** Ends a waiting poll with an empty result. */
+  wakeup(): void;
+  close(): Promise<void>;
+}
+
+export interface WriterOptions {
+  /**
+   * Makes the writer transactional: everything between begin and commit becomes visible at once or never. Opening a
+   * second writer with the same id fences the first: its next call throws PRODUCER_FENCED, its open transaction is aborted.
+   */
+  readonly transactionalId?: string;
+}
+
+export interface Writer {
+  /**
+   * Hands records over, in order per partition. Returns a promise only when the writer's memory bound is reached: await it before handing over more. The bytes
+   * must not change until flush.
+   */
+  write(records: readonly ProducerRecord[]): Promise<void> | undefined;
+  /**
+   * Resolves when everything handed over has been acknowledged. PRODUCE_FAILED names the first record that was not taken (and how many in all);
+   * in a transaction, the transaction must then be aborted.
+   */
+  flush(): Promise<void>;
+  /** Begins a transaction. TRANSACTION_INVALID if one is open or the writer has no transactional id. */
+  begin(): Promise<void>;
+  /** Makes the commit of these group offsets part of the transaction. GROUP_FENCED if the member's generation is over. */
+  sendOffsets(membership: Membership, offsets: readonly PartitionOffset[]): Promise<void>;
+  /** Flushes, then makes all of the transaction visible. If it throws, the outcome is unknown: close the writer, open a new one, read the group offsets again. */
+  commit(): Promise<void>;
+  /** Throws the open transaction away; does nothing if none is open. */
+  abort(): Promise<void>;
+  /** Aborts an open transaction, flushes what is not in one, releases. */
+  close(): Promise<void>;
+}
+
+/** What the members of a group tell the leader of it, and what the leader decides for each. Opaque bytes: the runtime writes and reads them. */
+export interface GroupMember {
+  readonly memberId: string;
+  readonly metadata: Buffer;
+}
+
+export interface MembershipOptions {
+  readonly groupId: string;
+  /** The topics this member can read; their partition counts are watched, and a change of them rebalances the group. */
+  readonly topics: readonly string[];
+  /** Sent to the leader whenever the group rebalances. Called anew each time. */
+  readonly metadata: () => Buffer;
+  /**
+   * Called on the leader only, with all members in a stable order: what each of them gets. A member that is left out gets an empty buffer. If it throws, the member
+   * that leads leaves the group with that error (`onLost`).
+   */
+  readonly assign: (members: readonly GroupMember[]) => Promise<ReadonlyMap<string, Buffer>>;
+  /** This member's assignment of a new generation. */
+  readonly onAssigned: (assignment: Buffer) => Promise<void>;
+  /** Before the group moves on to another generation: awaited, and may still commit offsets. The old assignment is over when it resolves. */
+  readonly onRevoked: () => Promise<void>;
+  /** The member was put out of the group (or could not stay): nothing can be committed any more. */
+  readonly onLost: (error: Error) => void;
+}
+
+export interface Membership {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly generation: number;
+  /** Commits offsets to the group, all or none. GROUP_FENCED if this member or its generation is over. */
+  commit(offsets: readonly PartitionOffset[]): Promise<void>;
+  /** Committed offsets of the group for these partitions, stable (no transaction pending on them): those without one are left out. */
+  committed(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
+  /** onRevoked, then out of the group. Calling it again does nothing. */
+  leave(): Promise<void>;
+}
+
+export interface Broker {
+  readonly admin: Admin;
+  createReader(options?: ReaderOptions): Promise<Reader>;
+  createWriter(options?: WriterOptions): Promise<Writer>;
+  /** Joins a group; resolves after the first onAssigned. */
+  join(options: MembershipOptions): Promise<Membership>;
+  /** Closes everything that was created and not closed. Calling it again does nothing. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,38 @@
+/** A key and its new value; null deletes the key. */
+export interface DatabaseWrite {
+  readonly key: Buffer;
+  readonly value: Buffer | null;
+}
+
+export type DatabaseEntry = readonly [key: Buffer, value: Buffer];
+
+export interface KeyRange {
+  /** First key, inclusive. Default: the lowest. */
+  readonly gte?: Buffer;
+  /** Last key, exclusive. Default: past the highest. */
+  readonly lt?: Buffer;
+  readonly reverse?: boolean;
+  /** At most that many entries in all. */
+  readonly limit?: number;
+}
+
+/**
+ * An ordered map of bytes, kept on disk or in memory. Keys are in byte order. What RocksDB gives, and no more: read in
+ * batches, write in batches, scan.
+ */
+export interface Database {
+  /** The values of the keys, in their order; undefined where a key is absent. One round trip however many keys. */
+  getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>;
+  /** All writes or none, in order (the last write of a key wins). `sync` returns only when the disk has them. */
+  write(writes: readonly DatabaseWrite[], options?: { readonly sync?: boolean }): Promise<void>;
+  /** The entries of a range as they were when the scan began, in chunks of at most a few hundred. Stop early by leaving the loop. */
+  scan(range: KeyRange): AsyncIterable<readonly DatabaseEntry[]>;
+  /** Waits for what is under way, then releases the files. Calling it again does nothing. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens (creates) the database in a directory. For one owner: a second opening, from this process or another, fails with STATE_LOCKED while
+ * the first is open. A memory database takes the directory as a name and keeps its content for the next opening, so that a test can crash and restart.
+ */
+export type OpenDatabase = (directory: string) => Promise<Database>;

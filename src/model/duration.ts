@@ -1,0 +1,41 @@
+import { StreamsError } from './errors.js';
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** A length of time with its unit: `'250ms'`, `'30s'`, `'1.5h'`, `'7d'`. */
+export type Duration = `${number}${keyof typeof UNIT_MS}`;
+
+const PATTERN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+
+/**
+ * A duration in whole milliseconds.
+ *
+ * ```ts
+ * durationMs('1.5h'); // → 5400000
+ * ```
+ *
+ * Throws CONFIG_INVALID for anything that is not a non-negative number followed by ms, s, m, h or d; `what` names the option in the message.
+ */
+export function durationMs(duration: Duration, what = 'duration'): number {
+  const match = PATTERN.exec(duration);
+  const ms = match ? Math.round(Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]) : Number.NaN;
+  if (!Number.isSafeInteger(ms)) {
+    throw new StreamsError('CONFIG_INVALID', {
+      what: `cannot read ${what}`,
+      saw: JSON.stringify(duration) ?? String(duration),
+      expected: 'a number and a unit, for example "250ms", "30s", "5m", "2h" or "7d"',
+      action: 'Write the duration with its unit.',
+    });
+  }
+  return ms;
+}
+
+/** Milliseconds for people: `850 ms`, `12.3 s`, `4 min 05 s`, `3 h 20 min`. */
+export function formatMs(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1_000);
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
+  const minutes = Math.round(ms / 60_000);
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
+}

@@ -1,0 +1,61 @@
+/** One header as it travels on the wire. A name may occur more than once; a value may be null. */
+export type HeaderEntry = readonly [name: string, value: Uint8Array | null];
+
+/**
+ * The headers of a record: an ordered list of names and bytes, as in Kafka. Immutable.
+ *
+ * The list may be given as a function; it is then decoded when first touched, so that a record whose headers
+ * nobody reads costs nothing for them.
+ */
+export class Headers implements Iterable<HeaderEntry> {
+  static readonly none = new Headers([]);
+
+  #entries: readonly HeaderEntry[] | (() => readonly HeaderEntry[]);
+
+  constructor(entries: readonly HeaderEntry[] | (() => readonly HeaderEntry[])) {
+    this.#entries = entries;
+  }
+
+  /** Headers from an object: strings are written as UTF-8. */
+  static of(headers: Readonly<Record<string, string | Uint8Array | null>>): Headers {
+    return new Headers(
+      Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? Buffer.from(value) : value]),
+    );
+  }
+
+  get entries(): readonly HeaderEntry[] {
+    if (typeof this.#entries === 'function') this.#entries = this.#entries();
+    return this.#entries;
+  }
+
+  get size(): number {
+    return this.entries.length;
+  }
+
+  /** The last value of that name, as Kafka's `lastHeader`; undefined if there is none. */
+  get(name: string): Uint8Array | null | undefined {
+    const entries = this.entries;
+    for (let i = entries.length - 1; i >= 0; i--) if (entries[i]?.[0] === name) return entries[i]?.[1];
+    return undefined;
+  }
+
+  /** The last value of that name as UTF-8 text; undefined if there is none or it is null. */
+  text(name: string): string | undefined {
+    const value = this.get(name);
+    return value ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8') : undefined;
+  }
+
+  /** A copy with one more header at the end. */
+  with(name: string, value: string | Uint8Array | null): Headers {
+    return new Headers([...this.entries, [name, typeof value === 'string' ? Buffer.from(value) : value]]);
+  }
+
+  /** A copy without any header of that name. */
+  without(name: string): Headers {
+    return new Headers(this.entries.filter((entry) => entry[0] !== name));
+  }
+
+  [Symbol.iterator](): Iterator<HeaderEntry> {
+    return this.entries[Symbol.iterator]();
+  }
+}

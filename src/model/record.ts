@@ -1,0 +1,51 @@
+import type { Headers } from './headers.js';
+
+/** What flows through a stream: one fact. `timestamp` is event time in milliseconds since the epoch. */
+export interface StreamRecord<K, V> {
+  readonly key: K;
+  readonly value: V;
+  readonly timestamp: number;
+  readonly headers: Headers;
+}
+
+/**
+ * What flows through a table: the row's value after the change (null: the row is gone) and before it (null: there was
+ * none). A table is the stream of its changes; the field `previous` is what tells the two apart, for the compiler and
+ * at run time.
+ */
+export interface Change<K, V> extends StreamRecord<K, V | null> {
+  readonly previous: V | null;
+}
+
+/** A record as the engine makes it. One class, so that every record has the same shape for the optimiser. */
+export class PlainRecord<K, V> implements StreamRecord<K, V> {
+  constructor(
+    readonly key: K,
+    readonly value: V,
+    readonly timestamp: number,
+    readonly headers: Headers,
+  ) {}
+}
+
+/** A change as the engine makes it. */
+export class RowChange<K, V> implements Change<K, V> {
+  constructor(
+    readonly key: K,
+    readonly value: V | null,
+    readonly previous: V | null,
+    readonly timestamp: number,
+    readonly headers: Headers,
+  ) {}
+}
+
+/** Whether a record is a change of a table row. True for copies made by spreading one, too. */
+export function isChange(record: StreamRecord<unknown, unknown>): record is Change<unknown, unknown> {
+  return record instanceof RowChange || (!(record instanceof PlainRecord) && 'previous' in record);
+}
+
+/** Where a record stands: the position from which it can be read again. */
+export interface SourcePosition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
