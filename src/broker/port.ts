@@ -128,7 +128,7 @@ export interface WriterOptions {
 export interface Writer {
   /**
    * Hands records over, in order per partition. Returns a promise only when the writer's memory bound is reached: await it before handing over more. The bytes
-   * must not change until flush.
+   * must not change until flush. TRANSACTION_INVALID if the writer has a transactional id and no transaction is open.
    */
   write(records: readonly ProducerRecord[]): Promise<void> | undefined;
   /**
@@ -136,6 +136,11 @@ export interface Writer {
    * in a transaction, the transaction must then be aborted.
    */
   flush(): Promise<void>;
+  /**
+   * One past the offset of the last record of that partition that this writer had acknowledged; undefined if it wrote none. Read after flush
+   * (in a transaction: after commit), it is where a reader continues that knows everything this writer wrote.
+   */
+  acknowledged(topic: string, partition: number): number | undefined;
   /** Begins a transaction. TRANSACTION_INVALID if one is open or the writer has no transactional id. */
   begin(): Promise<void>;
   /** Makes the commit of these group offsets part of the transaction. GROUP_FENCED if the member's generation is over. */

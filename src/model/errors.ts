@@ -80,6 +80,11 @@ export class StreamsError extends Error {
   }
 }
 
+/** Whether that is a StreamsError, also one of another copy of this library (a user's file may have loaded its own). */
+export function isStreamsError(error: unknown): error is StreamsError {
+  return error instanceof Error && error.name === 'StreamsError' && (error as StreamsError).code in ERROR_CODES;
+}
+
 /** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,0 +1,253 @@
+// Who may import whom: DESIGN's table of folders, as rules with reasons. Run by scripts/check-imports.mjs, which also
+// checks that the cruiser saw every file (with an API of TypeScript that it does not know it sees none, and passes).
+
+/** Folder of src → what it may import of the other folders, and why not more. */
+const FOLDERS = {
+  model: { may: [], why: 'The words of the domain stand on nothing, so that everything can speak them.' },
+  serdes: { may: ['model'], why: 'Bytes and values know nothing of stores, brokers or topologies.' },
+  graph: {
+    may: ['model'],
+    why: 'The graph is frozen data that engine, describe and replay read: it cannot depend on any of them.',
+  },
+  state: { may: ['model', 'serdes'], why: 'Stores are used by the engine and do not know it, nor who declared them.' },
+  dsl: {
+    may: ['model', 'serdes', 'graph', 'state'],
+    why: 'What users type makes data. If it knew the runtime or a broker, there would be two ways to interpret a topology.',
+  },
+  broker: { may: ['model'], why: 'An adapter moves bytes; keys, values, stores and tasks are above it.' },
+  runtime: {
+    may: ['model', 'serdes', 'graph', 'state', 'broker', 'dsl'],
+    why: 'The engine runs a graph against a port. Tools, drivers and the command line use it, not the other way round.',
+  },
+  testing: {
+    may: ['model', 'serdes', 'graph', 'state', 'dsl', 'broker', 'runtime'],
+    why: 'The driver runs the real tasks; it needs no tools and no command line.',
+  },
+  replay: {
+    may: ['model', 'serdes', 'graph', 'state', 'dsl', 'broker', 'runtime'],
+    why: 'The tools for the past are the same engine with another reader and other sinks.',
+  },
+  cli: {
+    may: ['model', 'serdes', 'graph', 'state', 'dsl', 'broker', 'runtime', 'testing', 'replay'],
+    why: 'The command line may use everything, but not the public door: that is for users.',
+  },
+};
+
+/** Outside library → the one place that imports it, and why. A library in no row may not be imported by src at all. */
+const LIBRARIES = {
+  rocksdb: {
+    only: 'src/state/rocksdb\\.ts$',
+    why: 'It is discontinued upstream: one file and one contract make it replaceable.',
+  },
+  'sorted-btree': {
+    only: 'src/state/memory\\.ts$',
+    why: 'The ordered map is an implementation of the store contract, nothing else.',
+  },
+  '@node-rs/crc32': { only: 'src/broker/record-batch/', why: 'The checksum belongs to the record batch format.' },
+  kafkajs: { only: 'src/broker/kafkajs/', why: 'It is unmaintained: one adapter holds all that is worked around.' },
+  rxjs: {
+    only: 'src/(dsl|runtime|testing)/',
+    why: 'Pipelines are declared in dsl, run in runtime, driven in testing; everything else works on plain data.',
+  },
+  '@standard-schema/spec': { only: 'src/serdes/', why: 'Values are validated where they are decoded and encoded.' },
+  commander: { only: 'src/cli/', why: 'Arguments are parsed at the edge.' },
+  '@commander-js/extra-typings': { only: 'src/cli/', why: 'Arguments are parsed at the edge.' },
+  'cli-table3': { only: 'src/cli/', why: 'Tables are printed by the command line only.' },
+  pino: { only: 'src/cli/', why: 'The library logs to a port; the command line chooses the logger.' },
+  tsx: { only: 'src/cli/', why: 'Only the command line loads the TypeScript files of users.' },
+};
+
+/** The library as the resolver names it: with or without its types, also when it is not installed. */
+const library = (name) => `(^|/)(node_modules/)?(@types/)?${name.replace(/[.]/g, '\\.')}(/|$)`;
+const folders = Object.keys(FOLDERS);
+
+module.exports = {
+  forbidden: [
+    ...folders.map((folder) => ({
+      name: `${folder}-imports-what-its-row-says`,
+      comment: `src/${folder} may import ${FOLDERS[folder].may.join(', ') || 'nothing'}. ${FOLDERS[folder].why}`,
+      severity: 'error',
+      from: { path: `^src/${folder}/` },
+      to: { path: '^src/', pathNot: `^src/(${[folder, ...FOLDERS[folder].may].join('|')})/` },
+    })),
+    {
+      name: 'model-stands-on-nothing',
+      comment: 'No library and no module of Node either: the words of the domain can be loaded anywhere.',
+      severity: 'error',
+      from: { path: '^src/model/' },
+      to: { pathNot: '^src/' },
+    },
+    {
+      name: 'folder-without-row',
+      comment: 'A new folder of src needs a row in FOLDERS (and in the design): say what it may import, and why.',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/[^/]+/', pathNot: `^src/(${folders.join('|')})/` },
+    },
+    {
+      name: 'state-knows-types-of-serdes-only',
+      comment: 'A store is given its serdes. If it chose one itself, the bytes on disk would depend on two places.',
+      severity: 'error',
+      from: { path: '^src/state/' },
+      to: { path: '^src/serdes/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'dsl-knows-the-store-contract-only',
+      comment:
+        'Operators are written against the contract of stores. Which layers and which database are behind it is the choice of the runtime.',
+      severity: 'error',
+      from: { path: '^src/dsl/' },
+      to: { path: '^src/state/', pathNot: '^src/state/contract\\.ts$' },
+    },
+    {
+      name: 'runtime-knows-the-processor-contract-only',
+      comment:
+        'The engine runs what the contract describes. If it knew operators, a new one would need changes in two places.',
+      severity: 'error',
+      from: { path: '^src/runtime/' },
+      to: { path: '^src/dsl/', pathNot: '^src/dsl/processor\\.ts$' },
+    },
+    {
+      name: 'runtime-knows-the-broker-port-only',
+      comment: 'The engine runs against the four contracts. The adapter is passed in at the edge.',
+      severity: 'error',
+      from: { path: '^src/runtime/' },
+      to: { path: '^src/broker/', pathNot: '^src/broker/port\\.ts$' },
+    },
+    {
+      name: 'adapters-do-not-know-each-other',
+      comment: 'Each adapter can be replaced alone. What two of them share stands beside them, in a folder of its own.',
+      severity: 'error',
+      from: { path: '^src/broker/(kafkajs|embedded|memory)/' },
+      to: { path: '^src/broker/(kafkajs|embedded|memory)/', pathNot: '^src/broker/$1/' },
+    },
+    {
+      name: 'nobody-imports-the-command-line',
+      comment: 'What is worth using elsewhere does not belong into cli.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { path: '^src/cli/' },
+    },
+    {
+      name: 'the-public-door-is-not-imported',
+      comment:
+        'index.ts is the list of public names. Inside, import the file that owns the name: everything else becomes a cycle.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^src/(index|testing/index)\\.ts$' },
+    },
+    {
+      name: 'the-public-door-needs-no-tools',
+      comment: '`import "millrace"` in a service loads neither the test driver nor the command line.',
+      severity: 'error',
+      from: { path: '^src/index\\.ts$' },
+      to: { path: '^src/(testing|cli)/' },
+    },
+    ...Object.entries(LIBRARIES).map(([name, { only, why }]) => ({
+      name: `${name.replace(/^@/, '').replace(/[^a-z0-9]+/g, '-')}-has-one-importer`,
+      comment: `${name} is imported under ${only.replaceAll('\\', '').replace('$', '')} only. ${why}`,
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^${only}` },
+      to: { path: library(name) },
+    })),
+    {
+      name: 'library-without-row',
+      comment: 'A library that src imports needs a row in LIBRARIES: name its one importing file, and why.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: {
+        dependencyTypes: [
+          'npm',
+          'npm-dev',
+          'npm-optional',
+          'npm-peer',
+          'npm-bundled',
+          'npm-no-pkg',
+          'npm-unknown',
+          'unknown',
+        ],
+        pathNot: [...Object.keys(LIBRARIES).map(library), '^(dist/|#src/|src/|\\.{1,2}/(?!.*node_modules))'],
+      },
+    },
+    {
+      name: 'not-for-users-but-needed-by-src',
+      comment:
+        'What src imports at run time must be in dependencies: a devDependency is not there when users install the package.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'], dependencyTypesNot: ['type-only', 'npm'] },
+    },
+    {
+      name: 'sources-are-imported-by-path',
+      comment:
+        'The alias #src/ (and the name millrace) lead to dist/: they are for tests and benchmarks. Sources import each other relatively.',
+      severity: 'error',
+      from: { path: '^(src|scripts)/' },
+      to: { path: '^(dist/|#src/)' },
+    },
+    {
+      name: 'src-does-not-know-its-tests',
+      comment: 'What is published cannot need what is not.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|bench|topology-examples|scripts|build)/' },
+    },
+    {
+      name: 'tests-use-the-compiled-code',
+      comment:
+        'Tests import #src/ or millrace, that is dist/: a relative path into src would compile and load a second copy.',
+      severity: 'error',
+      from: { path: '^(test|bench|topology-examples)/' },
+      to: { path: '^(src|build)/' },
+    },
+    {
+      name: 'examples-do-what-users-can-do',
+      comment:
+        'An example imports millrace, millrace/testing, rxjs, modules of Node and its own files: it must run for who copies it.',
+      severity: 'error',
+      from: { path: '^topology-examples/([^/]+)/' },
+      to: {
+        pathNot: ['^topology-examples/$1/', '^dist/(testing/)?index\\.(js|d\\.ts)$', library('rxjs')],
+        dependencyTypesNot: ['core'],
+      },
+    },
+    {
+      name: 'no-cycle',
+      comment:
+        'Files in a cycle can only be understood together. Imports of types count: they hide where the knowledge is.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'no-orphan',
+      comment: 'Nothing imports this file and it imports nothing: it was forgotten.',
+      severity: 'error',
+      from: {
+        orphan: true,
+        pathNot: [
+          '\\.d\\.ts$',
+          '\\.test\\.ts$',
+          '^(src/index|src/cli/bin|bench/main)\\.ts$',
+          '^topology-examples/',
+          '^test/fixtures/',
+        ],
+      },
+      to: {},
+    },
+    {
+      name: 'resolvable',
+      comment: 'The import leads nowhere: a file is missing, or dist/ is not built.',
+      severity: 'error',
+      from: { path: '^(src|test|bench|topology-examples)/' },
+      // Optional codecs and clients need not be installed; the type checker knows whether they are declared.
+      to: { couldNotResolve: true, pathNot: '^kafkajs$' },
+    },
+  ],
+  options: {
+    tsConfig: { fileName: 'src/tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: '^(node_modules|dist|build)/' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'default'] },
+  },
+};

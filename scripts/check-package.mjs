@@ -1,0 +1,165 @@
+// Checks the package as users get it: what is in the tarball, whether tools and both module systems can load it, and
+// whether its public names are those that were agreed (test/fixtures/public-names.json).
+//
+//   node scripts/check-package.mjs [--update]     --update writes the public names instead of comparing them
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { ensureBuilt, root } from './ensure-built.mjs';
+
+const NAMES = join(root, 'test', 'fixtures', 'public-names.json');
+const ALLOWED = /^(dist\/.+\.(js|d\.ts)|package\.json|README\.md|LICENSE)$/;
+const REQUIRED = [
+  'package.json',
+  'README.md',
+  'LICENSE',
+  'dist/index.js',
+  'dist/index.d.ts',
+  'dist/testing/index.js',
+  'dist/testing/index.d.ts',
+  'dist/cli/bin.js',
+];
+/** What is compressed into the tarball is downloaded by every user: a jump means that something slipped in. */
+const MAX_PACKED_BYTES = 1_000_000;
+
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const temporary = mkdtempSync(join(tmpdir(), 'millrace-package-'));
+let passed = 0;
+let failed = 0;
+
+/** One named check: passes unless it throws. Returns what it returned, undefined if it failed. */
+async function check(name, run) {
+  try {
+    const result = await run();
+    passed++;
+    console.log(`✓ ${name}`);
+    return result ?? true;
+  } catch (error) {
+    failed++;
+    console.log(`✗ ${name}\n    ${error.message.trim().replaceAll('\n', '\n    ')}`);
+    return undefined;
+  }
+}
+
+/** Runs a command to its end; its output, or an error that contains it. */
+function output(command, args, { cwd = root } = {}) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 180_000,
+    env: { ...process.env, NO_COLOR: '1' },
+    shell: process.platform === 'win32',
+  });
+  if (error || status !== 0)
+    throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? `exit code ${status}`}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** A program of an installed tool, by its path: works without a shell. */
+const tool = (path, args, options) => output(process.execPath, [join(root, 'node_modules', path), ...args], options);
+
+function pack() {
+  const [packed] = JSON.parse(output('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', temporary]));
+  return { ...packed, tarball: join(temporary, packed.filename), files: packed.files.map((file) => file.path) };
+}
+
+function checkFiles({ files, size }) {
+  const missing = REQUIRED.filter((file) => !files.includes(file));
+  const surprising = files.filter(
+    (file) => !ALLOWED.test(file) || /(^|\/)(test|tests|bench)\/|\.test\.|\.map$/.test(file),
+  );
+  const problems = [
+    ...missing.map((file) => `${file} is missing`),
+    ...surprising.map((file) => `${file} does not belong into the package`),
+    ...(size > MAX_PACKED_BYTES ? [`${size} bytes packed, expected at most ${MAX_PACKED_BYTES}`] : []),
+  ];
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+}
+
+function install(tarball) {
+  const project = join(temporary, 'project');
+  mkdirSync(project);
+  const { allowScripts } = manifest;
+  writeFileSync(
+    join(project, 'package.json'),
+    JSON.stringify({ name: 'user', version: '1.0.0', private: true, allowScripts }),
+  );
+  output('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], { cwd: project });
+  return project;
+}
+
+/** Writes a program into the project of a user and runs it. */
+function program(project, name, text) {
+  writeFileSync(join(project, name), text);
+  return output(process.execPath, [name], { cwd: project });
+}
+
+/** The names of both doors, from the declarations that users get; `type` marks those without a value. */
+async function publicNames(project) {
+  // Loaded late: it needs the TypeScript API, which is there only once ensureBuilt has installed it.
+  const { exportedNames } = await import('./docs/names.mjs');
+  const names = exportedNames(project, ['millrace', 'millrace/testing']);
+  const list = (specifier) => names.get(specifier).map(({ name, isType }) => (isType ? `type ${name}` : name));
+  return { '.': list('millrace'), './testing': list('millrace/testing') };
+}
+
+async function checkNames(project) {
+  const names = await publicNames(project);
+  if (process.argv.includes('--update')) {
+    mkdirSync(dirname(NAMES), { recursive: true });
+    writeFileSync(NAMES, `${JSON.stringify(names, null, 2)}\n`);
+    return;
+  }
+  if (!existsSync(NAMES))
+    throw new Error('test/fixtures/public-names.json is missing. Write it with: npm run check:package -- --update');
+  const agreed = JSON.parse(readFileSync(NAMES, 'utf8'));
+  const problems = Object.keys(names).flatMap((door) => [
+    ...names[door].filter((name) => !agreed[door]?.includes(name)).map((name) => `${door}: ${name} is new`),
+    ...(agreed[door] ?? []).filter((name) => !names[door].includes(name)).map((name) => `${door}: ${name} is gone`),
+  ]);
+  if (problems.length > 0)
+    throw new Error(`${problems.join('\n')}\nIf that is meant: npm run check:package -- --update`);
+}
+
+try {
+  if (await check('the package is built', () => ensureBuilt())) {
+    const packed = await check('npm pack', pack);
+    if (packed) {
+      await check('the tarball holds the compiled code and nothing else', () => checkFiles(packed));
+      await check('publint', () => tool('publint/src/cli.js', ['run', packed.tarball, '--strict']));
+      await check('are the types wrong', () =>
+        tool('@arethetypeswrong/cli/dist/index.js', [packed.tarball, '--profile', 'esm-only', '--no-emoji']),
+      );
+      const project = await check('npm install of the tarball', () => install(packed.tarball));
+      if (project) {
+        const list =
+          "const names = [Object.keys(main), Object.keys(testing)];\nif (names.some((list) => list.length === 0)) throw new Error('nothing exported');\n";
+        await check('import from an ECMAScript module', () =>
+          program(
+            project,
+            'esm.mjs',
+            `import * as main from 'millrace';\nimport * as testing from 'millrace/testing';\n${list}`,
+          ),
+        );
+        await check('require from a CommonJS module', () =>
+          program(
+            project,
+            'cjs.cjs',
+            `const main = require('millrace');\nconst testing = require('millrace/testing');\n${list}`,
+          ),
+        );
+        await check('npx millrace --version', () => {
+          const version = output('npx', ['--no-install', 'millrace', '--version'], { cwd: project }).trim();
+          if (version !== manifest.version) throw new Error(`saw ${version}, expected ${manifest.version}`);
+        });
+        await check('the public names are those agreed', () => checkNames(project));
+      }
+    }
+  }
+} finally {
+  rmSync(temporary, { recursive: true, force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 ? 1 : 0;

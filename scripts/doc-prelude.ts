@@ -1,0 +1,57 @@
+// What the examples in doc comments may use without declaring it. An example names here what is not its point; what is
+// its point, it declares itself. Only types are checked: nothing of this ever runs.
+import type { Stream, Table, TopologyBuilder } from 'millrace';
+
+export interface Payment {
+  readonly eventId: string;
+  readonly version: number;
+  readonly account: string;
+  readonly amount: number;
+  readonly currency: string;
+  readonly at: number;
+}
+
+export interface Account {
+  readonly owner: string;
+  readonly country: string;
+}
+
+export interface Balance {
+  readonly total: number;
+}
+
+export interface Order {
+  readonly orderId: string;
+  readonly customer: string;
+  readonly amount: number;
+  readonly items: readonly string[];
+}
+
+export interface Shipment {
+  readonly orderId: string;
+  readonly carrier: string;
+}
+
+export interface Click {
+  readonly user: string;
+  readonly page: string;
+}
+
+/** The builder that a topology function is given. */
+export declare const t: TopologyBuilder;
+
+/** Keyed by account. */
+export declare const payments: Stream<string, Payment>;
+/** Keyed by order. */
+export declare const orders: Stream<string, Order>;
+/** Keyed by order. */
+export declare const shipments: Stream<string, Shipment>;
+/** Keyed by user. */
+export declare const clicks: Stream<string, Click>;
+/** Keyed by whatever, lines of text. */
+export declare const lines: Stream<string, string>;
+
+/** Keyed by account. */
+export declare const accounts: Table<string, Account>;
+/** Keyed by account. */
+export declare const balances: Table<string, Balance>;

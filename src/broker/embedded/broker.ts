@@ -1,0 +1,73 @@
+import type { OpenDatabase } from '../../model/database.js';
+import { StreamsError } from '../../model/errors.js';
+import { LocalBroker, type LocalBrokerOptions, LocalCore } from '../local/broker.js';
+import { DatabaseStorage } from './storage.js';
+
+/** Often enough that a log does not grow far beyond its rules, seldom enough to be no load. */
+const MAINTENANCE_INTERVAL_MS = 5 * 60_000;
+
+export interface EmbeddedBrokerOptions extends LocalBrokerOptions {
+  /** Where the log is kept; created if missing. One process at a time. */
+  readonly directory: string;
+  readonly openDatabase: OpenDatabase;
+}
+
+/**
+ * A durable broker inside this process. Opened by {@link openEmbeddedBroker}; engines of the process share it through `connect()`.
+ *
+ * Durability: commits of transactions and offsets, `flush` and changes of topics are on disk (synced) when they resolve; several at once
+ * share one sync. After a crash at any point the log is as of one of its writes: topics, records, offsets and transactions whole or
+ * not at all. Retention and compaction run when it is opened and every five minutes.
+ */
+export class EmbeddedBroker extends LocalBroker {
+  #cancelTimer: (() => void) | undefined;
+  #closed = false;
+
+  /** Starts retention and compaction: now, and again some time after each run. */
+  startMaintenance(): void {
+    void this.core.maintainQuietly().then(() => {
+      if (!this.#closed)
+        this.#cancelTimer = this.core.clock.after(MAINTENANCE_INTERVAL_MS, () => this.startMaintenance());
+    });
+  }
+
+  override async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelTimer?.();
+    await super.close();
+  }
+}
+
+/**
+ * Opens (creates) the embedded broker of a directory.
+ *
+ * Errors: STATE_LOCKED while it is open elsewhere, STATE_MISMATCH if the directory holds something else, STATE_IO and STATE_CORRUPT from
+ * the database, LOG_CORRUPT if its metadata does not parse. Cost: reads the metadata, not the records.
+ */
+export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
+  const { directory, openDatabase } = options;
+  const database = await openDatabase(directory).catch((error: unknown) => {
+    throw locked(directory, error);
+  });
+  try {
+    const broker = new EmbeddedBroker(await LocalCore.open(new DatabaseStorage(database), options));
+    broker.startMaintenance();
+    return broker;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+function locked(directory: string, error: unknown): unknown {
+  if (!(error instanceof StreamsError) || error.code !== 'STATE_LOCKED') return error;
+  return new StreamsError('STATE_LOCKED', {
+    what: 'cannot open the embedded broker',
+    at: directory,
+    saw: 'that it is open elsewhere',
+    expected: 'one owner',
+    action:
+      'The embedded broker is for one process: stop the other one, choose another directory, or use Kafka to run several. Within a process, share the broker through connect().',
+    cause: error,
+  });
+}

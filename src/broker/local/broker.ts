@@ -1,0 +1,212 @@
+import { messageOf } from '../../model/errors.js';
+import { type Clock, type Logger, silentLogger } from '../../model/ports.js';
+import type {
+  Admin,
+  Broker,
+  Membership,
+  MembershipOptions,
+  Reader,
+  ReaderOptions,
+  Writer,
+  WriterOptions,
+} from '../port.js';
+import { LocalAdmin } from './admin.js';
+import { brokerClosed } from './commit-queue.js';
+import { compact } from './compaction.js';
+import { Groups } from './group.js';
+import { Log } from './log.js';
+import type { Member } from './member.js';
+import { LocalReader } from './reader.js';
+import { applyRetention } from './retention.js';
+import type { LogStorage } from './storage.js';
+import { LocalWriter, TransactionalIds } from './writer.js';
+
+export interface LocalBrokerOptions {
+  readonly clock: Clock;
+  readonly logger?: Logger;
+}
+
+/** What all connections of a local broker share. */
+export class LocalCore {
+  readonly groups: Groups;
+  readonly admin: LocalAdmin;
+  readonly transactionalIds = new TransactionalIds();
+  readonly clock: Clock;
+  readonly #logger: Logger;
+  #maintaining: Promise<unknown> = Promise.resolve();
+  #closing = false;
+
+  constructor(
+    readonly log: Log,
+    options: LocalBrokerOptions,
+  ) {
+    this.clock = options.clock;
+    this.#logger = options.logger ?? silentLogger;
+    this.groups = new Groups(log);
+    this.admin = new LocalAdmin(log, this.groups);
+  }
+
+  static async open(storage: LogStorage, options: LocalBrokerOptions): Promise<LocalCore> {
+    return new LocalCore(await Log.open(storage), options);
+  }
+
+  /** One run at a time. `whenDirty`: compact only what has enough new records (`min.cleanable.dirty.ratio`) to be worth it. */
+  maintain(options: { readonly whenDirty: boolean }): Promise<{ removedRecords: number }> {
+    const run = this.#maintaining.then(() => this.#maintain(options.whenDirty));
+    this.#maintaining = run.catch(() => undefined);
+    return run;
+  }
+
+  /** Finishes the partition that is being maintained and all writes, then closes the storage. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#maintaining;
+    await this.log.queue.close();
+    await this.log.storage.close();
+  }
+
+  async #maintain(whenDirty: boolean): Promise<{ removedRecords: number }> {
+    let removedRecords = 0;
+    for (const topic of [...this.log.topics()]) {
+      for (const partition of topic.partitions) {
+        if (topic.deleted || this.#closing) break;
+        const now = this.clock.now();
+        removedRecords += await applyRetention(this.log, partition, now);
+        const { dirtyBytes, bytes } = partition.state;
+        if (!whenDirty || dirtyBytes >= bytes * topic.settings.minCleanableDirtyRatio)
+          removedRecords += await compact(this.log, partition, now);
+      }
+    }
+    if (removedRecords > 0) this.#logger.info({ removedRecords }, 'removed records by retention and compaction');
+    return { removedRecords };
+  }
+
+  /** As `maintain`, for a timer: a failure is logged, because nobody waits for it. */
+  async maintainQuietly(): Promise<void> {
+    try {
+      await this.maintain({ whenDirty: true });
+    } catch (error) {
+      this.#logger.warn(
+        { error: messageOf(error) },
+        'retention and compaction of the local log failed; trying again later',
+      );
+    }
+  }
+}
+
+/**
+ * One user of a local broker, as one process is of a cluster. What it created ends with it: by `close` in order, by `crash` as if its
+ * process had died.
+ */
+export class LocalConnection implements Broker {
+  readonly #core: LocalCore;
+  readonly #readers = new Set<LocalReader>();
+  readonly #writers = new Set<LocalWriter>();
+  readonly #members = new Set<Member>();
+  #closing: Promise<void> | undefined;
+
+  constructor(core: LocalCore) {
+    this.#core = core;
+  }
+
+  get admin(): Admin {
+    return this.#core.admin;
+  }
+
+  async createReader(_options?: ReaderOptions): Promise<Reader> {
+    this.#check();
+    const reader = new LocalReader(this.#core.log, this.#core.clock, (closed) => this.#readers.delete(closed));
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  async createWriter(options: WriterOptions = {}): Promise<Writer> {
+    this.#check();
+    const { log, groups, transactionalIds } = this.#core;
+    const { transactionalId } = options;
+    const onClose = (closed: LocalWriter): void => {
+      this.#writers.delete(closed);
+    };
+    const writer = new LocalWriter({ log, groups, transactionalIds, transactionalId, onClose });
+    this.#writers.add(writer);
+    // A commit of the fenced writer that is being written is in before the new writer exists: what its owner reads next is final.
+    if (transactionalId !== undefined) await log.queue.barrier();
+    return writer;
+  }
+
+  async join(options: MembershipOptions): Promise<Membership> {
+    this.#check();
+    const member = this.#core.groups.join(options);
+    this.#members.add(member);
+    void member.removed.then(() => this.#members.delete(member));
+    return member.joined;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Ends at once: members are put out (`onLost`) without being revoked, open transactions and records that were not written are lost. */
+  crash(): void {
+    this.#closing ??= Promise.resolve();
+    for (const member of [...this.#members]) this.#core.groups.evict(member.memberId);
+    for (const writer of [...this.#writers]) writer.drop();
+    for (const reader of [...this.#readers]) void reader.close();
+  }
+
+  async #close(): Promise<void> {
+    const results = await Promise.allSettled([...this.#members].map((member) => member.leave()));
+    results.push(...(await Promise.allSettled([...this.#writers].map((writer) => writer.close()))));
+    await Promise.all([...this.#readers].map((reader) => reader.close()));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  #check(): void {
+    if (this.#closing) throw brokerClosed();
+  }
+}
+
+/** A local broker: a connection to it that also owns it, and makes more. */
+export class LocalBroker extends LocalConnection {
+  protected readonly core: LocalCore;
+  readonly #connections = new Set<LocalConnection>();
+
+  constructor(core: LocalCore) {
+    super(core);
+    this.core = core;
+  }
+
+  /** Another user of the same log: its `close` and `crash` end only what it created. */
+  connect(): LocalConnection {
+    const connection = new LocalConnection(this.core);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  /** Puts a member out of its group as if its session had timed out: `onLost`, then a rebalance of the others. Nothing happens for an unknown member. */
+  evict(memberId: string): void {
+    this.core.groups.evict(memberId);
+  }
+
+  /** Resolves when no group rebalances. */
+  settled(): Promise<void> {
+    return this.core.groups.settled();
+  }
+
+  /**
+   * Applies `cleanup.policy` to all topics now: `delete` by retention.ms and retention.bytes, `compact` by key. Offsets of what stays do not
+   * change, and the newest record of a partition always stays.
+   */
+  maintain(): Promise<{ removedRecords: number }> {
+    return this.core.maintain({ whenDirty: false });
+  }
+
+  override async close(): Promise<void> {
+    for (const connection of this.#connections) await connection.close();
+    this.#connections.clear();
+    await super.close();
+    await this.core.close();
+  }
+}

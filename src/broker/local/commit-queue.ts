@@ -1,0 +1,135 @@
+import { StreamsError } from '../../model/errors.js';
+import type { PartitionLog } from './partition-log.js';
+import { emptyWrite, type LogStorage, type PartitionState, type StorageWrite } from './storage.js';
+
+/** One change of the log: refused alone, or written and applied together with its neighbours. */
+export interface Change {
+  /** Whether the disk must have it when `submit` resolves. */
+  readonly sync: boolean;
+  /** Never shares a write with others, because they could depend on what it changes (topics). */
+  readonly alone?: boolean;
+  /** Checks, then adds to the write. A throw refuses this change only; it must come before the first addition. */
+  prepare(draft: Draft): void;
+  /** After the write: makes it visible. Must not throw. */
+  apply?(): void;
+}
+
+/** A write in the making. */
+export class Draft {
+  readonly write: StorageWrite = emptyWrite();
+  readonly #states = new Map<PartitionLog, PartitionState>();
+
+  /** The state of a partition after this write so far; may be changed. */
+  stateOf(log: PartitionLog): PartitionState {
+    let state = this.#states.get(log);
+    if (!state) {
+      state = { ...log.state };
+      this.#states.set(log, state);
+    }
+    return state;
+  }
+
+  /** Puts the changed partition states into the write. */
+  seal(): void {
+    for (const [log, state] of this.#states)
+      this.write.partitions.push({ topicId: log.topicId, partition: log.partition, state });
+  }
+
+  apply(): void {
+    for (const [log, state] of this.#states) log.state = state;
+  }
+}
+
+interface Pending {
+  readonly change: Change;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Changes in one write at most: bounds what one failed write takes along. */
+const MAX_CHANGES = 256;
+
+/**
+ * All changes of a log, one write after the other, in the order of `submit`.
+ *
+ * What arrives while a write is under way goes into the next one together (group commit): one sync of the disk serves everybody who waits
+ * for one. A failed write fails all its changes and changes nothing in memory; offsets are therefore assigned here, not earlier.
+ */
+export class CommitQueue {
+  #pending: Pending[] = [];
+  #running: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(readonly storage: LogStorage) {}
+
+  /** Resolves when the change is written (and synced, if it asks for it) and applied. BROKER_CLOSED after `close`. */
+  submit(change: Change): Promise<void> {
+    if (this.#closed) return Promise.reject(brokerClosed());
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ change, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Resolves when everything submitted so far is written or refused. */
+  async barrier(): Promise<void> {
+    if (this.#running) await this.submit({ sync: false, prepare: () => undefined });
+  }
+
+  /** Writes what is pending, then takes no more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // One microtask later, so that changes submitted in the same turn share the first write.
+    await undefined;
+    while (this.#pending.length > 0) await this.#writeOnce();
+    this.#running = undefined;
+  }
+
+  async #writeOnce(): Promise<void> {
+    const draft = new Draft();
+    const prepared: Pending[] = [];
+    let sync = false;
+    for (const pending of this.#take()) {
+      try {
+        pending.change.prepare(draft);
+        prepared.push(pending);
+        sync ||= pending.change.sync;
+      } catch (error) {
+        pending.reject(error);
+      }
+    }
+    if (prepared.length === 0) return;
+    draft.seal();
+    try {
+      if (sync || !isEmpty(draft.write)) await this.storage.write(draft.write, sync);
+    } catch (error) {
+      for (const pending of prepared) pending.reject(error);
+      return;
+    }
+    draft.apply();
+    for (const pending of prepared) pending.change.apply?.();
+    for (const pending of prepared) pending.resolve();
+  }
+
+  #take(): readonly Pending[] {
+    const alone = this.#pending.findIndex((pending) => pending.change.alone);
+    const count = alone < 0 ? this.#pending.length : Math.max(alone, 1);
+    return this.#pending.splice(0, Math.min(count, MAX_CHANGES));
+  }
+}
+
+const isEmpty = (write: StorageWrite): boolean =>
+  Object.values(write).every((part: readonly unknown[]) => part.length === 0);
+
+export function brokerClosed(): StreamsError {
+  return new StreamsError('BROKER_CLOSED', {
+    what: 'cannot use the broker',
+    saw: 'a broker that is closed',
+    expected: 'an open one',
+    action: 'Open it again.',
+  });
+}

@@ -1,0 +1,234 @@
+import { StreamsError } from '../../model/errors.js';
+import type { BrokerRecord, PartitionOffset } from '../port.js';
+import {
+  type BatchHead,
+  type DecodeContext,
+  decodeHead,
+  decodeRecords,
+  peekLastOffset,
+} from '../record-batch/decoder.js';
+import { type Log, unknownPartition } from './log.js';
+import type { PartitionLog } from './partition-log.js';
+import { logCorrupt, type StoredBatch } from './storage.js';
+
+/** Batches fetched at once at most: with batches of 128 KiB, 8 MiB. */
+const MAX_FETCH = 64;
+
+/**
+ * A reader's place in one partition: the position, decoded records that were not handed out, and batches fetched ahead.
+ *
+ * Batches come from the partition's tail while the reader keeps up, else from the storage, `aheadBytes` ahead of the position.
+ */
+export class Cursor {
+  paused = false;
+  readonly topic: string;
+  readonly partition: number;
+  /** Where the reader stands. */
+  position: number;
+  readonly #log: Log;
+  // Apart from the cursor, because records with undecoded headers hold on to it.
+  readonly #context: DecodeContext;
+  #partitionLog: PartitionLog | undefined;
+  #records: BrokerRecord[] = [];
+  #index = 0;
+  /** Where the reader stands once the decoded records are handed out. */
+  #decodedTo: number;
+  #ahead: StoredBatch[] = [];
+  #aheadBytes = 0;
+  /** Where the next fetch begins; undefined until the batch that holds the position is found. */
+  #aheadTo: number | undefined;
+  #fetching: Promise<void> | undefined;
+  #failure: unknown;
+  #averageBytes = 64 * 1024;
+  #stopListening: (() => void) | undefined;
+  #closed = false;
+
+  constructor(
+    log: Log,
+    at: PartitionOffset,
+    readonly onAppend: () => void,
+  ) {
+    this.#log = log;
+    this.#context = { topic: at.topic, partition: at.partition };
+    this.topic = at.topic;
+    this.partition = at.partition;
+    this.position = at.offset;
+    this.#decodedTo = at.offset;
+    this.#attach();
+  }
+
+  /** The latest readable offset. */
+  get latest(): number {
+    return this.#partitionLog?.state.next ?? this.position;
+  }
+
+  get hasDecoded(): boolean {
+    return this.#index < this.#records.length;
+  }
+
+  /**
+   * Makes records ready if that needs no waiting. Throws TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, LOG_CORRUPT, or what the last fetch
+   * failed with; the next call tries again.
+   */
+  prepare(): boolean {
+    if (this.hasDecoded) return true;
+    const partitionLog = this.#check();
+    while (!this.hasDecoded && this.#decodedTo < partitionLog.state.next) {
+      const batch = this.#next(partitionLog);
+      if (!batch) break;
+      try {
+        this.#decode(batch);
+      } catch (error) {
+        // Fetched again by the next call: going on with the batch behind it would skip records.
+        this.#ahead = [];
+        this.#aheadBytes = 0;
+        this.#aheadTo = undefined;
+        throw error;
+      }
+    }
+    return this.hasDecoded;
+  }
+
+  /** As `prepare`, but what it throws is kept for the next `prepare`: for a poll that has records to return already. */
+  more(): boolean {
+    try {
+      return this.prepare();
+    } catch (error) {
+      this.#failure = error;
+      return false;
+    }
+  }
+
+  /** Fetches from the storage what comes next, if anything is missing. Resolves when it is there or has failed; never rejects. */
+  fetch(aheadBytes: number): Promise<void> | undefined {
+    if (this.#fetching) return this.#fetching;
+    const partitionLog = this.#partitionLog;
+    if (
+      this.#closed ||
+      this.#failure !== undefined ||
+      !partitionLog ||
+      partitionLog.topic.deleted ||
+      this.#aheadBytes >= aheadBytes
+    )
+      return undefined;
+    const from = this.#aheadTo ?? this.#decodedTo;
+    if (from >= partitionLog.state.next || partitionLog.tailIndex(from) !== undefined) return undefined;
+    const limit = Math.max(1, Math.min(MAX_FETCH, Math.ceil((aheadBytes - this.#aheadBytes) / this.#averageBytes)));
+    this.#fetching = this.#fetch(partitionLog, limit)
+      .catch((error: unknown) => {
+        this.#failure = error;
+      })
+      .finally(() => {
+        this.#fetching = undefined;
+      });
+    return this.#fetching;
+  }
+
+  /** Up to `max` decoded records; the position moves behind them. */
+  take(max: number): readonly BrokerRecord[] {
+    const all = this.#index === 0 && this.#records.length <= max;
+    const taken = all ? this.#records : this.#records.slice(this.#index, this.#index + max);
+    this.#index += taken.length;
+    if (this.hasDecoded) {
+      this.position = (this.#records[this.#index] as BrokerRecord).offset;
+    } else {
+      this.#records = [];
+      this.#index = 0;
+      this.position = this.#decodedTo;
+    }
+    return taken;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stopListening?.();
+    this.#records = [];
+    this.#ahead = [];
+  }
+
+  #attach(): void {
+    const partitionLog = this.#log.find(this.topic, this.partition);
+    if (!partitionLog) return;
+    this.#partitionLog = partitionLog;
+    this.#stopListening = partitionLog.listen(this.onAppend);
+  }
+
+  #check(): PartitionLog {
+    if (!this.#partitionLog) this.#attach();
+    const partitionLog = this.#partitionLog;
+    if (!partitionLog || partitionLog.topic.deleted)
+      throw unknownPartition(this.topic, this.partition, partitionLog ? undefined : this.#log.topic(this.topic));
+    if (this.#failure !== undefined) {
+      const failure = this.#failure;
+      this.#failure = undefined;
+      throw failure;
+    }
+    const { earliest, next } = partitionLog.state;
+    if (this.#ahead.length === 0 && (this.#decodedTo < earliest || this.#decodedTo > next)) {
+      throw new StreamsError('OFFSET_OUT_OF_RANGE', {
+        what: 'cannot read',
+        at: `${partitionLog.where}@${this.#decodedTo}`,
+        saw: `offset ${this.#decodedTo}`,
+        expected: `${earliest} to ${next}`,
+        action: 'Seek to an offset that exists, for example the earliest.',
+      });
+    }
+    return partitionLog;
+  }
+
+  #next(partitionLog: PartitionLog): StoredBatch | undefined {
+    const fetched = this.#ahead.shift();
+    if (fetched) {
+      this.#aheadBytes -= fetched.bytes.length;
+      return fetched;
+    }
+    const index = partitionLog.tailIndex(this.#decodedTo);
+    return index === undefined ? undefined : partitionLog.tail[index];
+  }
+
+  #decode(batch: StoredBatch): void {
+    const head = this.#head(batch);
+    const records: BrokerRecord[] = [];
+    decodeRecords(batch.bytes, 0, head, this.#context, this.#decodedTo, records);
+    this.#records = records;
+    this.#index = 0;
+    this.#decodedTo = Math.max(this.#decodedTo, head.lastOffset + 1);
+    if (this.#aheadTo === undefined || this.#aheadTo < this.#decodedTo) this.#aheadTo = this.#decodedTo;
+    // A batch without records (all compacted away) moves the position past itself.
+    if (records.length === 0) this.position = this.#decodedTo;
+  }
+
+  #head(batch: StoredBatch): BatchHead {
+    const head = decodeHead(batch.bytes, 0, this.#context);
+    // The checksum does not cover the base offset.
+    if (head.baseOffset !== batch.baseOffset)
+      throw logCorrupt(
+        `${this.topic}[${this.partition}]@${batch.baseOffset}`,
+        `a batch of offset ${head.baseOffset}`,
+        `offset ${batch.baseOffset}`,
+      );
+    return head;
+  }
+
+  async #fetch(partitionLog: PartitionLog, limit: number): Promise<void> {
+    const { storage } = this.#log;
+    const from = this.#aheadTo ?? (await storage.floor(partitionLog, this.#decodedTo)) ?? this.#decodedTo;
+    const batches = await storage.read(partitionLog, from, limit);
+    if (this.#closed) return;
+    const last = batches.at(-1);
+    if (!last) {
+      // Nothing is stored although the log goes on: gone with its topic or by retention (told by the next check), or lost.
+      const { earliest, next } = partitionLog.state;
+      if (!partitionLog.topic.deleted && from >= earliest && from < next)
+        throw logCorrupt(`${partitionLog.where}@${from}`, 'no batch', `records up to offset ${next - 1}`);
+      this.#aheadTo = undefined;
+      return;
+    }
+    let bytes = 0;
+    for (const batch of batches) bytes += batch.bytes.length;
+    this.#averageBytes = Math.max(bytes / batches.length, 1);
+    this.#aheadBytes += bytes;
+    this.#ahead.push(...batches);
+    this.#aheadTo = Math.max(last.baseOffset, peekLastOffset(last.bytes)) + 1;
+  }
+}

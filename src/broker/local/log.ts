@@ -1,0 +1,248 @@
+import { StreamsError } from '../../model/errors.js';
+import type { PartitionOffset, TopicSpec } from '../port.js';
+import { setBaseOffset } from '../record-batch/encoder.js';
+import { type Change, CommitQueue, type Draft } from './commit-queue.js';
+import { GroupOffsets, type ResolvedOffset } from './group-offsets.js';
+import { type PartitionLog, Tail, TopicLog } from './partition-log.js';
+import type { LogStorage, StoredBatch, StoredTopic } from './storage.js';
+import { checkTopic } from './topic-config.js';
+
+/** A finished batch on its way into the log. */
+export interface OutgoingBatch {
+  readonly log: PartitionLog;
+  /** The record batch; its base offset is set when it is written. */
+  readonly bytes: Buffer;
+  readonly count: number;
+  readonly maxTimestamp: number;
+}
+
+/**
+ * The log itself: topics, partitions, committed offsets, and the queue through which everything of them changes. One per broker, shared by
+ * all its connections. What it holds in memory is the state as of the last completed write, so nothing is visible before it is stored.
+ */
+export class Log {
+  readonly offsets = new GroupOffsets();
+  readonly queue: CommitQueue;
+  readonly tail = new Tail();
+  readonly #topics = new Map<string, TopicLog>();
+  #nextTopicId = 1;
+  #watchers = new Set<(topics: readonly string[]) => void>();
+
+  constructor(readonly storage: LogStorage) {
+    this.queue = new CommitQueue(storage);
+  }
+
+  /** A log with everything that the storage holds. */
+  static async open(storage: LogStorage): Promise<Log> {
+    const log = new Log(storage);
+    const { topics, partitions, offsets } = await storage.load();
+    const byId = new Map<number, TopicLog>();
+    for (const stored of topics) {
+      const topic = new TopicLog(stored);
+      byId.set(stored.topicId, topic);
+      log.#topics.set(stored.name, topic);
+      log.#nextTopicId = Math.max(log.#nextTopicId, stored.topicId + 1);
+    }
+    for (const { topicId, partition, state } of partitions) {
+      const at = byId.get(topicId)?.partitions[partition];
+      if (at) at.state = state;
+    }
+    for (const { groupId, topicId, partition, offset } of offsets) {
+      const at = byId.get(topicId)?.partitions[partition];
+      if (at) log.offsets.restore(groupId, at, offset);
+    }
+    return log;
+  }
+
+  topics(): Iterable<TopicLog> {
+    return this.#topics.values();
+  }
+
+  topic(name: string): TopicLog | undefined {
+    return this.#topics.get(name);
+  }
+
+  find(topic: string, partition: number): PartitionLog | undefined {
+    return this.#topics.get(topic)?.partitions[partition];
+  }
+
+  /** The partition; TOPIC_UNKNOWN if there is none. */
+  partition(topic: string, partition: number): PartitionLog {
+    const log = this.find(topic, partition);
+    if (!log) throw unknownPartition(topic, partition, this.#topics.get(topic));
+    return log;
+  }
+
+  /** Offsets with their partitions resolved; TOPIC_UNKNOWN or CONFIG_INVALID for the first that is wrong. */
+  resolve(offsets: readonly PartitionOffset[]): readonly ResolvedOffset[] {
+    return offsets.map(({ topic, partition, offset }) => {
+      const log = this.partition(topic, partition);
+      if (!Number.isSafeInteger(offset) || offset < 0) {
+        throw new StreamsError('CONFIG_INVALID', {
+          what: 'cannot commit an offset',
+          at: log.where,
+          saw: String(offset),
+          expected: 'a whole number from 0',
+          action: 'Commit the offset of the next record to read.',
+        });
+      }
+      return { log, offset };
+    });
+  }
+
+  /** Calls back with the names of topics that were created or deleted. */
+  watchTopics(callback: (topics: readonly string[]) => void): void {
+    this.#watchers.add(callback);
+  }
+
+  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    for (const spec of specs) checkTopic(spec);
+    const names = specs.map((spec) => spec.name);
+    const twice = names.find((name, i) => names.indexOf(name) !== i);
+    if (twice !== undefined) {
+      throw new StreamsError('CONFIG_INVALID', {
+        what: 'cannot create topics',
+        at: twice,
+        saw: 'the name twice',
+        expected: 'each name once',
+        action: 'Leave one of them out.',
+      });
+    }
+    if (specs.length === 0) return;
+    let created: readonly TopicLog[] = [];
+    await this.queue.submit({
+      sync: true,
+      alone: true,
+      prepare: (draft) => {
+        const existing = names.filter((name) => this.#topics.has(name));
+        if (existing.length > 0) throw topicsExist(existing);
+        created = specs.map(
+          (spec) =>
+            new TopicLog({
+              topicId: this.#nextTopicId++,
+              name: spec.name,
+              partitions: spec.partitions,
+              config: { ...spec.config },
+            }),
+        );
+        for (const topic of created) {
+          draft.write.topics.push(topic.stored);
+          for (const partition of topic.partitions) draft.stateOf(partition);
+        }
+      },
+      apply: () => {
+        for (const topic of created) this.#topics.set(topic.name, topic);
+      },
+    });
+    for (const watcher of this.#watchers) watcher(names);
+  }
+
+  async deleteTopics(names: readonly string[]): Promise<void> {
+    let missing: readonly string[] = [];
+    let doomed: readonly TopicLog[] = [];
+    await this.queue.submit({
+      sync: true,
+      alone: true,
+      prepare: (draft) => {
+        const wanted = [...new Set(names)];
+        doomed = wanted.flatMap((name) => this.#topics.get(name) ?? []);
+        missing = wanted.filter((name) => !this.#topics.has(name));
+        for (const topic of doomed) {
+          draft.write.removedTopics.push(topic.stored);
+          this.offsets.prepareForgetTopic(draft, topic);
+        }
+      },
+      apply: () => {
+        for (const topic of doomed) this.#forget(topic);
+      },
+    });
+    if (doomed.length > 0) for (const watcher of this.#watchers) watcher(doomed.map((topic) => topic.name));
+    await this.storage.sweep();
+    if (missing.length > 0) throw unknownTopics(missing);
+  }
+
+  /** Adds a batch to a write; the partition's next offset becomes its base offset. The topic has been checked to exist. */
+  prepareAppend(draft: Draft, batch: OutgoingBatch): StoredBatch {
+    const { log, bytes, count } = batch;
+    const state = draft.stateOf(log);
+    const baseOffset = state.next;
+    setBaseOffset(bytes, baseOffset);
+    state.maxTimestamp = Math.max(state.maxTimestamp, batch.maxTimestamp);
+    state.next += count;
+    state.bytes += bytes.length;
+    state.dirtyBytes += bytes.length;
+    const stored = {
+      topicId: log.topicId,
+      partition: log.partition,
+      baseOffset,
+      maxTimestamp: state.maxTimestamp,
+      bytes,
+    };
+    draft.write.batches.push(stored);
+    return stored;
+  }
+
+  /** After the write: the batch is readable. */
+  applyAppend(log: PartitionLog, stored: StoredBatch): void {
+    this.tail.append(log, stored);
+    log.notify();
+  }
+
+  /** A change that commits offsets of a group, if `check` (called at the last moment) does not throw. */
+  offsetsChange(groupId: string, offsets: readonly PartitionOffset[], check: () => void): Change {
+    let resolved: readonly ResolvedOffset[] = [];
+    return {
+      sync: true,
+      prepare: (draft) => {
+        check();
+        resolved = this.resolve(offsets);
+        this.offsets.prepareCommit(draft, groupId, resolved);
+      },
+      apply: () => this.offsets.applyCommit(groupId, resolved),
+    };
+  }
+
+  #forget(topic: TopicLog): void {
+    this.#topics.delete(topic.name);
+    this.offsets.forgetTopic(topic);
+    topic.deleted = true;
+    for (const partition of topic.partitions) {
+      this.tail.clear(partition);
+      partition.notify();
+    }
+  }
+}
+
+export function unknownPartition(
+  topic: string,
+  partition: number,
+  existing: { readonly stored: StoredTopic } | undefined,
+): StreamsError {
+  return new StreamsError('TOPIC_UNKNOWN', {
+    what: 'there is no such partition',
+    at: `${topic}[${partition}]`,
+    saw: existing ? `a topic of ${existing.stored.partitions} partitions` : 'no topic of that name',
+    expected: 'a partition that exists',
+    action: 'Create the topic, or correct its name or the partition.',
+  });
+}
+
+export function unknownTopics(names: readonly string[]): StreamsError {
+  return new StreamsError('TOPIC_UNKNOWN', {
+    what: 'there are no such topics',
+    at: names.join(', '),
+    saw: 'no topics of these names',
+    expected: 'topics that exist',
+    action: 'Create them, or correct their names.',
+  });
+}
+
+function topicsExist(names: readonly string[]): StreamsError {
+  return new StreamsError('TOPIC_EXISTS', {
+    what: 'cannot create topics',
+    at: names.join(', '),
+    saw: 'topics of these names',
+    expected: 'none',
+    action: 'Delete them first, or leave them as they are.',
+  });
+}

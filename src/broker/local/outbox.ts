@@ -1,0 +1,155 @@
+import { StreamsError } from '../../model/errors.js';
+import type { ProducerRecord } from '../port.js';
+import { RecordBatchEncoder } from '../record-batch/encoder.js';
+import { type Log, type OutgoingBatch, unknownPartition } from './log.js';
+import type { PartitionLog } from './partition-log.js';
+
+/**
+ * A batch is closed at this size: about 1,000 records of 100 bytes, so that the log has one entry per thousand records, and small enough
+ * that a reader's look-ahead of a few batches stays below a mebibyte.
+ */
+const BATCH_BYTES = 128 * 1024;
+
+/** The first record that was not taken, and how many there are in all. */
+export class Failures {
+  count = 0;
+  first: { readonly topic: string; readonly partition: number; readonly cause: unknown } | undefined;
+
+  add(at: { readonly topic: string; readonly partition: number }, count: number, cause: unknown): void {
+    this.first ??= { topic: at.topic, partition: at.partition, cause };
+    this.count += count;
+  }
+
+  /** PRODUCE_FAILED; undefined if everything was taken. */
+  error(): StreamsError | undefined {
+    if (!this.first) return undefined;
+    const { topic, partition, cause } = this.first;
+    return new StreamsError('PRODUCE_FAILED', {
+      what:
+        this.count === 1
+          ? 'the broker did not take a record'
+          : `the broker did not take ${this.count} records, the first of them`,
+      at: `${topic}[${partition}]`,
+      saw: cause instanceof StreamsError ? cause.problem : String(cause instanceof Error ? cause.message : cause),
+      expected: 'a record that can be appended',
+      action: cause instanceof StreamsError ? cause.action : 'Correct the cause and write the records again.',
+      cause,
+    });
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.first = undefined;
+  }
+}
+
+/**
+ * Records that a writer has taken and not yet sent, as batches in the making: one encoder a partition. Copies the bytes of each record
+ * at once. What cannot be appended is noted in `failures` and left out.
+ */
+export class Outbox {
+  readonly #encoders = new Map<PartitionLog, RecordBatchEncoder>();
+  /** Batches that are full, in order per partition. */
+  #full: OutgoingBatch[] = [];
+  #bytes = 0;
+
+  constructor(
+    readonly log: Log,
+    readonly failures: Failures,
+  ) {}
+
+  /** Bytes of the full batches. */
+  get fullBytes(): number {
+    return this.#bytes;
+  }
+
+  add(records: readonly ProducerRecord[]): void {
+    let log: PartitionLog | undefined;
+    let encoder: RecordBatchEncoder | undefined;
+    for (let i = 0; i < records.length; i++) {
+      const record = records[i] as ProducerRecord;
+      if (!log || !encoder || log.partition !== record.partition || log.topic.name !== record.topic) {
+        log = this.log.find(record.topic, record.partition);
+        if (!log) {
+          this.failures.add(record, 1, unknownPartition(record.topic, record.partition, this.log.topic(record.topic)));
+          continue;
+        }
+        encoder = this.#encoderOf(log);
+      }
+      const refusal = refuse(record, log);
+      if (refusal) {
+        this.failures.add(record, 1, refusal);
+        continue;
+      }
+      try {
+        encoder.add(record.key, record.value, record.timestamp, record.headers);
+      } catch (error) {
+        this.failures.add(record, 1, error);
+        continue;
+      }
+      if (encoder.size >= BATCH_BYTES) this.#close(log, encoder);
+    }
+  }
+
+  /** The full batches; the outbox forgets them. */
+  takeFull(): readonly OutgoingBatch[] {
+    const full = this.#full;
+    this.#full = [];
+    this.#bytes = 0;
+    return full;
+  }
+
+  /** All batches, full or not; the outbox is empty afterwards. */
+  takeAll(): readonly OutgoingBatch[] {
+    for (const [log, encoder] of this.#encoders) {
+      if (encoder.count > 0) this.#close(log, encoder);
+      if (log.topic.deleted) this.#encoders.delete(log);
+    }
+    return this.takeFull();
+  }
+
+  clear(): void {
+    for (const encoder of this.#encoders.values()) encoder.clear();
+    this.takeFull();
+  }
+
+  #encoderOf(log: PartitionLog): RecordBatchEncoder {
+    let encoder = this.#encoders.get(log);
+    if (!encoder) {
+      encoder = new RecordBatchEncoder();
+      this.#encoders.set(log, encoder);
+    }
+    return encoder;
+  }
+
+  #close(log: PartitionLog, encoder: RecordBatchEncoder): void {
+    const { count, maxTimestamp } = encoder;
+    const bytes = encoder.finish();
+    this.#full.push({ log, bytes, count, maxTimestamp });
+    this.#bytes += bytes.length;
+  }
+}
+
+function refuse(record: ProducerRecord, log: PartitionLog): StreamsError | undefined {
+  const { settings } = log.topic;
+  const size = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+  if (size > settings.maxMessageBytes) {
+    return new StreamsError('PRODUCE_FAILED', {
+      what: 'a record is too large',
+      at: log.where,
+      saw: `${size} bytes of key and value`,
+      expected: `at most ${settings.maxMessageBytes}`,
+      action: 'Make the record smaller, or create the topic with a larger max.message.bytes.',
+    });
+  }
+  if (settings.compact && record.key === null) {
+    return new StreamsError('PRODUCE_FAILED', {
+      what: 'a record has no key',
+      at: log.where,
+      saw: 'null',
+      expected: 'a key, because the topic is compacted',
+      action: 'Give the record a key, or create the topic with cleanup.policy=delete.',
+    });
+  }
+  return undefined;
+}

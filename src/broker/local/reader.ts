@@ -1,0 +1,171 @@
+import type { Clock } from '../../model/ports.js';
+import {
+  type BrokerRecord,
+  type PartitionOffset,
+  partitionKey,
+  type Reader,
+  type RecordBatch,
+  type TopicPartition,
+} from '../port.js';
+import { brokerClosed } from './commit-queue.js';
+import { Cursor } from './cursor.js';
+import type { Log } from './log.js';
+
+/** Read ahead of the position, per partition: eight batches. */
+const AHEAD_BYTES = 1024 * 1024;
+/** Read ahead by a reader in all; with more partitions than this allows, each has less, down to one batch. */
+const TOTAL_AHEAD_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Reads the local log. Open and aborted transactions are never in it, so both isolation levels see the same.
+ *
+ * A poll that finds nothing waits for an append, not for a timer; it reads the storage ahead of the position, so that the next poll finds
+ * its records decoded or at hand. Memory: 1 MiB a partition and 64 MiB in all (one batch per partition at least), besides the records
+ * handed out, which are views on the batches. Errors: see {@link Reader.poll}.
+ */
+export class LocalReader implements Reader {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #onClose: (reader: LocalReader) => void;
+  readonly #cursors = new Map<string, Cursor>();
+  #turn = 0;
+  #woken = false;
+  #closed = false;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(log: Log, clock: Clock, onClose: (reader: LocalReader) => void) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#onClose = onClose;
+  }
+
+  seek(position: PartitionOffset): void {
+    if (this.#closed) throw brokerClosed();
+    const key = partitionKey(position.topic, position.partition);
+    const before = this.#cursors.get(key);
+    before?.close();
+    const cursor = new Cursor(this.#log, position, this.#notify);
+    cursor.paused = before?.paused ?? false;
+    this.#cursors.set(key, cursor);
+    this.#notify();
+  }
+
+  remove(partitions: readonly TopicPartition[]): void {
+    for (const { topic, partition } of partitions) {
+      const key = partitionKey(topic, partition);
+      this.#cursors.get(key)?.close();
+      this.#cursors.delete(key);
+    }
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    this.#setPaused(partitions, true);
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    this.#setPaused(partitions, false);
+    this.#notify();
+  }
+
+  async poll(options: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordBatch[]> {
+    if (this.#closed) throw brokerClosed();
+    this.#woken = false;
+    const deadline = this.#clock.monotonic() + options.maxWaitMs;
+    for (;;) {
+      const batches = this.#take(options.maxRecords);
+      const fetches = this.#readAhead();
+      if (batches.length > 0 || this.#woken || this.#closed) return batches;
+      const remaining = deadline - this.#clock.monotonic();
+      // Reading what is there already takes as long as it takes; only the wait for new records is limited.
+      if (fetches.length > 0) await this.#wait(Promise.all(fetches), undefined);
+      else if (remaining > 0) await this.#wait(undefined, remaining);
+      else return batches;
+    }
+  }
+
+  wakeup(): void {
+    this.#woken = true;
+    this.#notify();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const cursor of this.#cursors.values()) cursor.close();
+    this.#cursors.clear();
+    this.#notify();
+    this.#onClose(this);
+  }
+
+  readonly #notify = (): void => {
+    for (const done of this.#waiting) done();
+  };
+
+  #setPaused(partitions: readonly TopicPartition[], paused: boolean): void {
+    for (const { topic, partition } of partitions) {
+      const cursor = this.#cursors.get(partitionKey(topic, partition));
+      if (cursor) cursor.paused = paused;
+    }
+  }
+
+  /** What is ready, in fair shares. Throws before anything is taken, so that an error moves no position. */
+  #take(maxRecords: number): RecordBatch[] {
+    const ready = this.#active().filter((cursor) => cursor.prepare());
+    if (ready.length === 0) return [];
+    // Another partition goes first each time: the first gets the odd record of an uneven share.
+    const start = this.#turn++ % ready.length;
+    const inTurn = [...ready.slice(start), ...ready.slice(0, start)];
+    const taken = inTurn.map((): BrokerRecord[][] => []);
+    let left = maxRecords;
+    // Twice: what some partitions leave of their share goes to those that have more.
+    for (let round = 0; round < 2; round++) {
+      inTurn.forEach((cursor, i) => {
+        let share = Math.ceil(left / (inTurn.length - i));
+        if (round === 1) share = left;
+        while (share > 0 && (cursor.hasDecoded || cursor.more())) {
+          const records = cursor.take(share) as BrokerRecord[];
+          taken[i]?.push(records);
+          share -= records.length;
+          left -= records.length;
+        }
+      });
+    }
+    return inTurn.flatMap((cursor, i) => {
+      const parts = taken[i] as BrokerRecord[][];
+      if (parts.length === 0) return [];
+      const records = parts.length === 1 ? (parts[0] as BrokerRecord[]) : parts.flat();
+      return {
+        topic: cursor.topic,
+        partition: cursor.partition,
+        records,
+        nextOffset: cursor.position,
+        latestOffset: cursor.latest,
+      };
+    });
+  }
+
+  #readAhead(): readonly Promise<void>[] {
+    const active = this.#active();
+    const bytes = Math.min(AHEAD_BYTES, Math.max(1, TOTAL_AHEAD_BYTES / Math.max(active.length, 1)));
+    return active.flatMap((cursor) => cursor.fetch(bytes) ?? []);
+  }
+
+  #active(): Cursor[] {
+    return [...this.#cursors.values()].filter((cursor) => !cursor.paused);
+  }
+
+  /** Until something is appended, sought or woken, that work is done, or that time is over. */
+  #wait(work: Promise<unknown> | undefined, ms: number | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      let cancel: (() => void) | undefined;
+      const done = (): void => {
+        cancel?.();
+        this.#waiting.delete(done);
+        resolve();
+      };
+      this.#waiting.add(done);
+      if (ms !== undefined && Number.isFinite(ms)) cancel = this.#clock.after(ms, done);
+      void work?.then(done);
+    });
+  }
+}

@@ -1,0 +1,126 @@
+import { StreamsError } from '../../model/errors.js';
+import type { TopicSpec } from '../port.js';
+
+/** Kafka's limit: with `-<partition>` it has to fit a file name. */
+const MAX_NAME_LENGTH = 249;
+const NAME = /^[a-zA-Z0-9._-]+$/;
+
+/** More partitions than any local use needs, few enough that a slip of the keyboard does not fill the memory. */
+const MAX_PARTITIONS = 100_000;
+
+const POLICIES = ['delete', 'compact', 'compact,delete', 'delete,compact'];
+
+/** Kafka's default for `max.message.bytes`: 1 MiB and the batch's overhead. */
+const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
+const DAY_MS = 86_400_000;
+
+const INTEGER_MINIMUM: Readonly<Record<string, number>> = {
+  'retention.ms': -1,
+  'retention.bytes': -1,
+  'delete.retention.ms': 0,
+  'min.compaction.lag.ms': 0,
+  'max.message.bytes': 0,
+};
+
+/** Accepted, kept and described, but without a meaning in a log that has one copy and no segments. */
+const WITHOUT_EFFECT = new Set([
+  'compression.type',
+  'compression.gzip.level',
+  'compression.lz4.level',
+  'compression.zstd.level',
+  'file.delete.delay.ms',
+  'flush.messages',
+  'flush.ms',
+  'follower.replication.throttled.replicas',
+  'index.interval.bytes',
+  'leader.replication.throttled.replicas',
+  'local.retention.bytes',
+  'local.retention.ms',
+  'max.compaction.lag.ms',
+  'message.downconversion.enable',
+  'message.format.version',
+  'message.timestamp.after.max.ms',
+  'message.timestamp.before.max.ms',
+  'message.timestamp.difference.max.ms',
+  'message.timestamp.type',
+  'min.insync.replicas',
+  'preallocate',
+  'remote.storage.enable',
+  'segment.bytes',
+  'segment.index.bytes',
+  'segment.jitter.ms',
+  'segment.ms',
+  'unclean.leader.election.enable',
+]);
+
+/** A topic's configuration as the local brokers act on it. -1 is Kafka's "without limit". */
+export interface LogConfig {
+  readonly compact: boolean;
+  readonly delete: boolean;
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
+  readonly deleteRetentionMs: number;
+  readonly minCompactionLagMs: number;
+  readonly minCleanableDirtyRatio: number;
+  readonly maxMessageBytes: number;
+}
+
+/** What a configuration means. Unlike Kafka (7 days), a topic that says nothing about retention keeps everything. */
+export function logConfig(config: Readonly<Record<string, string>>): LogConfig {
+  const policy = config['cleanup.policy'] ?? 'delete';
+  const number = (name: string, otherwise: number): number =>
+    config[name] === undefined ? otherwise : Number(config[name]);
+  return {
+    compact: policy.includes('compact'),
+    delete: policy.includes('delete'),
+    retentionMs: number('retention.ms', -1),
+    retentionBytes: number('retention.bytes', -1),
+    deleteRetentionMs: number('delete.retention.ms', DAY_MS),
+    minCompactionLagMs: number('min.compaction.lag.ms', 0),
+    minCleanableDirtyRatio: number('min.cleanable.dirty.ratio', 0.5),
+    maxMessageBytes: number('max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES),
+  };
+}
+
+/** Throws CONFIG_INVALID, naming the topic, for a name, partition count or configuration that Kafka would not take. */
+export function checkTopic(spec: TopicSpec): void {
+  const { name, partitions, config = {} } = spec;
+  if (!NAME.test(name) || name.length > MAX_NAME_LENGTH || name === '.' || name === '..') {
+    throw invalid(
+      name,
+      `the name ${JSON.stringify(name)}`,
+      `1 to ${MAX_NAME_LENGTH} of the characters a-z, A-Z, 0-9, ".", "_" and "-", and neither "." nor ".."`,
+    );
+  }
+  if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS)
+    throw invalid(name, `${partitions} partitions`, `1 to ${MAX_PARTITIONS}`);
+  for (const [option, value] of Object.entries(config)) {
+    const problem = configProblem(option, value);
+    if (problem) throw invalid(name, `${option}=${JSON.stringify(value)}`, problem);
+  }
+}
+
+function configProblem(option: string, value: string): string | undefined {
+  if (option === 'cleanup.policy')
+    return POLICIES.includes(value) ? undefined : '"delete", "compact" or "compact,delete"';
+  if (option === 'min.cleanable.dirty.ratio') {
+    return value.trim() !== '' && Number(value) >= 0 && Number(value) <= 1 ? undefined : 'a number from 0 to 1';
+  }
+  const minimum = INTEGER_MINIMUM[option];
+  if (minimum !== undefined) {
+    return /^-?\d+$/.test(value) && Number.isSafeInteger(Number(value)) && Number(value) >= minimum
+      ? undefined
+      : `a whole number from ${minimum}`;
+  }
+  return WITHOUT_EFFECT.has(option) ? undefined : "one of Kafka's topic configurations";
+}
+
+function invalid(name: string, saw: string, expected: string): StreamsError {
+  return new StreamsError('CONFIG_INVALID', {
+    what: 'cannot create a topic',
+    at: JSON.stringify(name),
+    saw,
+    expected,
+    action: 'Correct the topic and create it again.',
+  });
+}

@@ -1,0 +1,270 @@
+import { StreamsError } from '../../model/errors.js';
+import type { Membership, PartitionOffset, ProducerRecord, Writer } from '../port.js';
+import { brokerClosed, type Change } from './commit-queue.js';
+import type { Groups, MemberGeneration } from './group.js';
+import type { ResolvedOffset } from './group-offsets.js';
+import { type Log, type OutgoingBatch, unknownPartition } from './log.js';
+import { Failures, Outbox } from './outbox.js';
+import type { PartitionLog } from './partition-log.js';
+import type { StoredBatch } from './storage.js';
+
+/** What a writer holds before it asks its caller to wait: some sixty batches. */
+const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
+
+/**
+ * The newest writer of each transactional id. Opening one ends the older: nothing of it is written any more. Lives as long as the broker:
+ * after a restart of the process there is no older writer to fence.
+ */
+export class TransactionalIds {
+  readonly #owners = new Map<string, LocalWriter>();
+
+  take(transactionalId: string, writer: LocalWriter): void {
+    this.#owners.set(transactionalId, writer);
+  }
+
+  owns(transactionalId: string, writer: LocalWriter): boolean {
+    return this.#owners.get(transactionalId) === writer;
+  }
+}
+
+export interface LocalWriterOptions {
+  readonly log: Log;
+  readonly groups: Groups;
+  readonly transactionalIds: TransactionalIds;
+  readonly transactionalId: string | undefined;
+  readonly onClose: (writer: LocalWriter) => void;
+}
+
+/**
+ * Writes to the local log. Records are copied when handed over.
+ *
+ * Without a transaction, full batches are written while more are taken, and the rest with `flush`, which syncs the disk. In a transaction
+ * everything is held in memory until `commit` writes it, with the offsets, in one atomic synced write: nothing is visible before, to
+ * `read_uncommitted` readers neither. Memory: 8 MiB and one batch per partition; in a transaction, the transaction.
+ */
+export class LocalWriter implements Writer {
+  readonly #log: Log;
+  readonly #groups: Groups;
+  readonly #ids: TransactionalIds;
+  readonly #transactionalId: string | undefined;
+  readonly #failures = new Failures();
+  readonly #outbox: Outbox;
+  readonly #acknowledged = new Map<PartitionLog, number>();
+  readonly #pending = new Set<Promise<void>>();
+  #unwritten = 0;
+  #unsynced = false;
+  #transaction: { readonly offsets: SentOffsets[] } | undefined;
+  #closed = false;
+  readonly #onClose: (writer: LocalWriter) => void;
+
+  constructor(options: LocalWriterOptions) {
+    this.#log = options.log;
+    this.#groups = options.groups;
+    this.#ids = options.transactionalIds;
+    this.#transactionalId = options.transactionalId;
+    this.#onClose = options.onClose;
+    this.#outbox = new Outbox(this.#log, this.#failures);
+    if (this.#transactionalId !== undefined) this.#ids.take(this.#transactionalId, this);
+  }
+
+  write(records: readonly ProducerRecord[]): Promise<void> | undefined {
+    this.#check();
+    if (this.#transactionalId !== undefined && !this.#transaction)
+      throw misused('records outside a transaction', 'begin() before them');
+    this.#outbox.add(records);
+    if (this.#transaction || this.#outbox.fullBytes === 0) return undefined;
+    this.#send(this.#outbox.takeFull(), false);
+    return this.#unwritten > MAX_UNWRITTEN_BYTES ? this.#room() : undefined;
+  }
+
+  async flush(): Promise<void> {
+    this.#check();
+    if (!this.#transaction) {
+      const rest = this.#outbox.takeAll();
+      if (rest.length > 0 || this.#unsynced) this.#send(rest, true);
+      await Promise.all(this.#pending);
+    }
+    const error = this.#failures.error();
+    // A transaction with a failure stays failed until it is aborted.
+    if (!this.#transaction) this.#failures.clear();
+    if (error) throw error;
+  }
+
+  acknowledged(topic: string, partition: number): number | undefined {
+    const log = this.#log.find(topic, partition);
+    return log && this.#acknowledged.get(log);
+  }
+
+  async begin(): Promise<void> {
+    this.#check();
+    if (this.#transactionalId === undefined)
+      throw misused('begin() of a writer without a transactional id', 'a transactionalId in its options');
+    if (this.#transaction) throw misused('begin() while a transaction is open', 'commit() or abort() first');
+    this.#transaction = { offsets: [] };
+  }
+
+  async sendOffsets(membership: Membership, offsets: readonly PartitionOffset[]): Promise<void> {
+    this.#check();
+    if (!this.#transaction) throw misused('offsets outside a transaction', 'begin() before them');
+    const { groupId, memberId, generation } = membership;
+    const member = { groupId, memberId, generation };
+    this.#groups.checkMember(member);
+    this.#log.resolve(offsets);
+    this.#transaction.offsets.push({ member, offsets });
+  }
+
+  async commit(): Promise<void> {
+    this.#check();
+    const transaction = this.#transaction;
+    if (!transaction) throw misused('commit() without a transaction', 'begin() first');
+    const failure = this.#failures.error();
+    if (failure) throw failure;
+    // Closed for more before it is written: what a failed commit has done is unknown, so that only abort() or close() may follow.
+    this.#transaction = undefined;
+    const batches = this.#outbox.takeAll();
+    if (batches.length > 0 || transaction.offsets.length > 0)
+      await this.#log.queue.submit(this.#commitChange(batches, transaction.offsets));
+  }
+
+  async abort(): Promise<void> {
+    this.#check();
+    this.#drop();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    const fenced = this.#fenced;
+    const open = this.#transaction !== undefined;
+    try {
+      if (!fenced && !open) await this.flush();
+    } finally {
+      this.drop();
+    }
+  }
+
+  /** Ends the writer as a crash of its process would: what is not written is lost. */
+  drop(): void {
+    this.#closed = true;
+    this.#drop();
+    this.#onClose(this);
+  }
+
+  get #fenced(): boolean {
+    return this.#transactionalId !== undefined && !this.#ids.owns(this.#transactionalId, this);
+  }
+
+  #drop(): void {
+    this.#transaction = undefined;
+    this.#outbox.clear();
+    this.#failures.clear();
+  }
+
+  #send(batches: readonly OutgoingBatch[], sync: boolean): void {
+    let bytes = 0;
+    for (const batch of batches) bytes += batch.bytes.length;
+    this.#unwritten += bytes;
+    this.#unsynced = !sync;
+    const done = this.#log.queue
+      .submit(this.#appendChange(batches, sync))
+      .catch((error: unknown) => {
+        for (const batch of batches) this.#fail(batch, error);
+        // A sync that failed without records of its own has still failed those that were waiting for it.
+        if (batches.length === 0) throw error;
+      })
+      .finally(() => {
+        this.#unwritten -= bytes;
+        this.#pending.delete(done);
+      });
+    done.catch(() => undefined);
+    this.#pending.add(done);
+  }
+
+  #appendChange(batches: readonly OutgoingBatch[], sync: boolean): Change {
+    const stored: { readonly batch: OutgoingBatch; readonly stored: StoredBatch }[] = [];
+    return {
+      sync,
+      prepare: (draft) => {
+        for (const batch of batches) {
+          const refusal = gone(batch);
+          if (refusal) this.#fail(batch, refusal);
+          else stored.push({ batch, stored: this.#log.prepareAppend(draft, batch) });
+        }
+      },
+      apply: () => {
+        for (const { batch, stored: written } of stored) this.#appended(batch, written);
+      },
+    };
+  }
+
+  #commitChange(batches: readonly OutgoingBatch[], sent: readonly SentOffsets[]): Change {
+    const stored: StoredBatch[] = [];
+    let groups: readonly { readonly groupId: string; readonly offsets: readonly ResolvedOffset[] }[] = [];
+    return {
+      sync: true,
+      prepare: (draft) => {
+        this.#check();
+        for (const batch of batches) {
+          const refusal = gone(batch);
+          if (refusal) throw refusal;
+        }
+        groups = sent.map(({ member, offsets }) => {
+          this.#groups.checkMember(member);
+          return { groupId: member.groupId, offsets: this.#log.resolve(offsets) };
+        });
+        for (const { groupId, offsets } of groups) this.#log.offsets.prepareCommit(draft, groupId, offsets);
+        for (const batch of batches) stored.push(this.#log.prepareAppend(draft, batch));
+      },
+      apply: () => {
+        for (const { groupId, offsets } of groups) this.#log.offsets.applyCommit(groupId, offsets);
+        batches.forEach((batch, i) => this.#appended(batch, stored[i] as StoredBatch));
+      },
+    };
+  }
+
+  #appended(batch: OutgoingBatch, stored: StoredBatch): void {
+    this.#acknowledged.set(batch.log, stored.baseOffset + batch.count);
+    this.#log.applyAppend(batch.log, stored);
+  }
+
+  #fail(batch: OutgoingBatch, cause: unknown): void {
+    this.#failures.add({ topic: batch.log.topic.name, partition: batch.log.partition }, batch.count, cause);
+  }
+
+  /** Waits until half of the bound is free. */
+  async #room(): Promise<void> {
+    while (this.#unwritten > MAX_UNWRITTEN_BYTES / 2) await Promise.race(this.#pending);
+  }
+
+  #check(): void {
+    if (this.#closed) throw brokerClosed();
+    if (!this.#fenced) return;
+    this.#drop();
+    throw new StreamsError('PRODUCER_FENCED', {
+      what: 'cannot write',
+      at: `transactional id ${this.#transactionalId}`,
+      saw: 'a newer writer with this id',
+      expected: 'one writer for each transactional id',
+      action: 'Close this writer: its open transaction is aborted, and the newer one goes on.',
+    });
+  }
+}
+
+interface SentOffsets {
+  readonly member: MemberGeneration;
+  readonly offsets: readonly PartitionOffset[];
+}
+
+/** A topic may be deleted between the hand-over of a record and its write. */
+function gone(batch: OutgoingBatch): StreamsError | undefined {
+  const { topic, partition } = batch.log;
+  return topic.deleted ? unknownPartition(topic.name, partition, undefined) : undefined;
+}
+
+function misused(saw: string, expected: string): StreamsError {
+  return new StreamsError('TRANSACTION_INVALID', {
+    what: 'the writer was used out of order',
+    saw,
+    expected,
+    action: 'Call begin, write, sendOffsets and then commit or abort.',
+  });
+}

@@ -1,0 +1,70 @@
+/**
+ * What surrounds the code of a topology function while it runs: the declaration that collects nodes, and the input that is being subscribed.
+ * Kept on `globalThis` under a registered symbol, because operators of another copy of this library (a user's own) must find them too.
+ */
+import type { Declaring } from './declaring.js';
+import type { AnySerde } from './processor.js';
+
+/** A node that is subscribing to its input: told what the subscription meets on its way up. */
+export interface Consumer {
+  readonly node: string;
+  /** The way passes one of our operators without state. */
+  through(mark: PathMark): void;
+  /** The way back down: the operator's own subscription is done. */
+  leave(): void;
+  /** The way ended where records come from. */
+  reached(origin: { readonly node: string; readonly table: string | undefined; readonly key: AnySerde | undefined }): void;
+}
+
+export interface PathMark {
+  readonly label: string;
+  /** The operator changes the key: a keyed processor behind it needs a repartition. */
+  readonly rekey?: Rekey;
+  /** The operator turns changes of a table into records of a stream. */
+  readonly toStream?: boolean;
+}
+
+/** What a change of key says of the repartition that may follow. */
+export interface Rekey {
+  readonly name?: string;
+  readonly key?: AnySerde;
+  readonly value?: AnySerde;
+}
+
+interface Ambient {
+  declaring: Declaring | undefined;
+  consumer: Consumer | undefined;
+}
+
+const AMBIENT = Symbol.for('millrace.ambient.1');
+
+function ambient(): Ambient {
+  const holder = globalThis as { [AMBIENT]?: Ambient };
+  holder[AMBIENT] ??= { declaring: undefined, consumer: undefined };
+  return holder[AMBIENT];
+}
+
+export const declaring = (): Declaring | undefined => ambient().declaring;
+export const subscribing = (): Consumer | undefined => ambient().consumer;
+
+/** Runs a function with that declaration around it; what was around before is back afterwards. */
+export function withDeclaring<T>(current: Declaring, run: () => T): T {
+  const before = ambient().declaring;
+  ambient().declaring = current;
+  try {
+    return run();
+  } finally {
+    ambient().declaring = before;
+  }
+}
+
+/** Runs a function while that node subscribes. */
+export function withConsumer<T>(consumer: Consumer, run: () => T): T {
+  const before = ambient().consumer;
+  ambient().consumer = consumer;
+  try {
+    return run();
+  } finally {
+    ambient().consumer = before;
+  }
+}

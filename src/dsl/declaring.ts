@@ -1,0 +1,217 @@
+import type { Observable } from 'rxjs';
+import type { GraphEdge, GraphNode, GraphStore, Problem } from '../graph/graph.js';
+import { NAME_PATTERN } from '../graph/naming.js';
+import { serdes } from '../serdes/serdes.js';
+import type { StoreSpec } from '../state/contract.js';
+import type { Rekey } from './ambient.js';
+import { TracedInput } from './input.js';
+import { Origin } from './origin.js';
+import type {
+  AnyRecord,
+  AnySerde,
+  Declaration,
+  DeclaredProcessor,
+  DeclaredRepartition,
+  DeclaredSink,
+  DeclaredSource,
+  ProcessorSpec,
+  PushScope,
+} from './processor.js';
+
+export type SourceSpec = Omit<DeclaredSource, 'id' | 'outlet'>;
+export type RepartitionSpec = Omit<DeclaredRepartition, 'id' | 'input' | 'outlet' | 'table'>;
+export type SinkSpec = Omit<DeclaredSink, 'id' | 'input'> & { readonly name?: string };
+
+/** What is known of an observable by following it up, before anything is declared on it. */
+export interface Inspection {
+  /** Changes of a table arrive, at least on one way. */
+  readonly table: boolean;
+  /** The last change of key on a way, if there is one. */
+  readonly rekey: Rekey | undefined;
+  /** How the keys are written, if all ways agree; else JSON. */
+  readonly key: AnySerde;
+}
+
+/** Collects what one run of a topology function declares: the live nodes, the graph as data, and everything that is wrong. */
+export class Declaring implements Declaration {
+  readonly sources: DeclaredSource[] = [];
+  readonly processors: DeclaredProcessor[] = [];
+  readonly repartitions: DeclaredRepartition[] = [];
+  readonly sinks: DeclaredSink[] = [];
+  readonly nodes: GraphNode[] = [];
+  readonly edges: GraphEdge[] = [];
+  readonly stores: GraphStore[] = [];
+  readonly problems: Problem[] = [];
+  readonly #scope: PushScope;
+
+  constructor(scope: PushScope) {
+    this.#scope = scope;
+  }
+
+  problem(where: string, what: string, advice: string): void {
+    this.problems.push({ where, what, advice });
+  }
+
+  source(spec: SourceSpec): Origin<AnyRecord> {
+    const id = `source ${spec.topic}`;
+    this.#checkName(id, 'topic', spec.topic);
+    this.#checkSerdes(id, spec);
+    const known = this.sources.find((source) => source.topic === spec.topic);
+    if (known) {
+      const same = known.key.name === spec.key?.name && known.value.name === spec.value?.name && known.timestamp === spec.timestamp;
+      if (!same) this.problem(id, 'the topic is declared twice with different serdes or timestamps', 'Declare it once and pipe the result twice.');
+      return known.outlet as Origin<AnyRecord>;
+    }
+    const origin = new Origin<AnyRecord>(id, this.#scope, { key: spec.key });
+    this.sources.push({ ...spec, id, outlet: origin });
+    this.nodes.push({ kind: 'source', id, topic: spec.topic, key: spec.key?.name ?? '?', value: spec.value?.name ?? '?' });
+    return origin;
+  }
+
+  /** Declares a stateful operator. `table` names its store that holds the rows, if what it emits are changes of a table. */
+  processor(spec: ProcessorSpec, observables: readonly Observable<AnyRecord>[], table?: string): Origin<AnyRecord> {
+    const key = spec.emitsKey ?? (observables[0] && this.inspect(observables[0]).key);
+    const id = this.#unique(`${spec.operator} ${spec.name}`, `Give each ${spec.operator} a name (or a store) of its own.`);
+    this.#checkName(id, spec.stores.length > 0 ? 'store' : 'name', spec.name);
+    for (const store of spec.stores) this.#addStore(id, store);
+    const inputs = observables.map((observable, port) => {
+      const source = spec.keyed ? this.#repartitioned(observable, spec.stores[0]?.name) : observable;
+      return this.#input(id, port, source, spec.keyed);
+    });
+    const origin = new Origin<AnyRecord>(id, this.#scope, { table, key });
+    this.processors.push({ id, spec, inputs, outlet: origin });
+    this.nodes.push({
+      kind: 'processor',
+      id,
+      operator: spec.operator,
+      name: spec.name,
+      stores: spec.stores.map((store) => store.name),
+      reads: spec.reads ?? [],
+      keyed: spec.keyed,
+    });
+    return origin;
+  }
+
+  repartition(spec: RepartitionSpec, observable: Observable<AnyRecord>): Origin<AnyRecord> {
+    const id = this.#unique(
+      `repartition ${spec.name}`,
+      'Write repartition({ name }) once behind the change of key, and pipe its result twice.',
+    );
+    this.#checkName(id, 'name', spec.name);
+    this.#checkSerdes(id, spec);
+    if (spec.partitions !== undefined && !(Number.isInteger(spec.partitions) && spec.partitions > 0)) {
+      this.problem(id, `partitions is ${spec.partitions}`, 'Give a whole number of at least 1, or leave it out.');
+    }
+    const { table } = this.inspect(observable);
+    const input = this.#input(id, 0, observable, false);
+    const origin = new Origin<AnyRecord>(id, this.#scope, { table: table ? id : undefined, key: spec.key });
+    this.repartitions.push({ ...spec, id, table, input, outlet: origin });
+    const { name, partitions = null } = spec;
+    this.nodes.push({ kind: 'repartition', id, name, partitions, key: spec.key?.name ?? '?', value: spec.value?.name ?? '?' });
+    return origin;
+  }
+
+  sink(spec: SinkSpec, observable: Observable<AnyRecord>): void {
+    const name = spec.name ?? (typeof spec.topic === 'string' ? spec.topic : undefined);
+    if (name === undefined) {
+      this.problem('to', 'a sink that chooses its topic by a function has no name', 'Give it one: to((record) => …, { name: …, key, value }).');
+    }
+    const id = this.#unique(`to ${name ?? '?'}`, 'Give one of the two a name of its own: to(topic, { name, key, value }).');
+    if (name !== undefined) this.#checkName(id, 'topic', name);
+    if (typeof spec.topic === 'string' && spec.topic !== name) this.#checkName(id, 'topic', spec.topic);
+    this.#checkSerdes(id, spec);
+    this.sinks.push({ ...spec, id, input: this.#input(id, 0, observable, false) });
+    const topic = typeof spec.topic === 'string' ? spec.topic : null;
+    this.nodes.push({ kind: 'sink', id, topic, key: spec.key?.name ?? '?', value: spec.value?.name ?? '?' });
+  }
+
+  /** A name for a node without state: numbered from the second on, which touches no topic and no store. */
+  freeName(operator: string, name: string): string {
+    const taken = (candidate: string) => this.nodes.some((node) => node.id === `${operator} ${candidate}`);
+    if (!taken(name)) return name;
+    let n = 2;
+    while (taken(`${name}.${n}`)) n++;
+    return `${name}.${n}`;
+  }
+
+  inspect(observable: Observable<AnyRecord>): Inspection {
+    const probe = new TracedInput({ node: '(inspect)', port: 0, observable, scope: this.#scope, checkKey: false });
+    probe.disconnect();
+    const [first, ...rest] = probe.paths.map((path) => path.key);
+    return {
+      table: probe.paths.some((path) => path.table),
+      rekey: probe.paths.find((path) => path.rekey)?.rekey,
+      key: first && rest.every((key) => key?.name === first.name) ? first : serdes.json(),
+    };
+  }
+
+  /** Behind a change of key, a keyed processor reads from a repartition topic: equal keys meet in one task again. */
+  #repartitioned(observable: Observable<AnyRecord>, fallbackName: string | undefined): Observable<AnyRecord> {
+    const { rekey } = this.inspect(observable);
+    if (!rekey) return observable;
+    const name = rekey.name ?? fallbackName;
+    if (name === undefined) {
+      this.problem('selectKey', 'the keyed operator behind it needs a repartition topic, and nothing names it', 'Give selectKey a name: selectKey(fn, { name, key }).');
+      return observable;
+    }
+    return this.repartition({ name, key: rekey.key ?? serdes.json(), value: rekey.value ?? serdes.json() }, observable);
+  }
+
+  #input(node: string, port: number, observable: Observable<AnyRecord>, checkKey: boolean): TracedInput {
+    const input = new TracedInput({ node, port, observable, scope: this.#scope, checkKey });
+    if (input.paths.length === 0) {
+      this.problem(
+        node,
+        'its input leads to no stream of this topology',
+        'Remove share(), publish() or another multicasting operator (a stream may be piped more than once as it is), and build the input from t.stream or t.table.',
+      );
+    }
+    const seen = new Set<string>();
+    for (const { from, through } of input.paths) {
+      const labels = through.map((mark) => mark.label);
+      const text = `${from}|${labels.join('|')}`;
+      if (!seen.has(text)) this.edges.push({ from, to: node, port, through: labels });
+      seen.add(text);
+    }
+    return input;
+  }
+
+  #addStore(owner: string, store: StoreSpec): void {
+    this.#checkSerdes(owner, store);
+    const other = this.stores.find(({ name }) => name === store.name);
+    if (other) {
+      this.problem(owner, `the store "${store.name}" is already that of ${other.owner}`, 'Give each store a name of its own.');
+      return;
+    }
+    this.stores.push({
+      name: store.name,
+      kind: store.kind,
+      key: store.key?.name ?? '?',
+      value: store.value?.name ?? '?',
+      ttlMs: store.ttlMs ?? null,
+      owner,
+    });
+  }
+
+  #unique(id: string, advice: string): string {
+    if (!this.nodes.some((node) => node.id === id)) return id;
+    this.problem(id, 'two nodes have this name', advice);
+    return `${id} (again)`;
+  }
+
+  #checkName(where: string, kind: string, name: unknown): void {
+    if (typeof name === 'string' && NAME_PATTERN.test(name)) return;
+    this.problem(
+      where,
+      name === undefined || name === '' ? `the ${kind} has no name` : `the ${kind} ${JSON.stringify(name)} is not a legal name`,
+      `Name it with 1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-": the name becomes part of a topic's name.`,
+    );
+  }
+
+  #checkSerdes(where: string, { key, value }: { readonly key: AnySerde; readonly value: AnySerde }): void {
+    for (const [side, serde] of [['key', key], ['value', value]] as const) {
+      if (typeof serde?.encode === 'function' && typeof serde.decode === 'function') continue;
+      this.problem(where, `it has no ${side} serde`, `Say how the ${side} is written, for example { ${side}: serdes.${side === 'key' ? 'string' : 'json()'} }.`);
+    }
+  }
+}

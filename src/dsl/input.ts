@@ -1,0 +1,119 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Observable, Subscription } from 'rxjs';
+import { StreamsError } from '../model/errors.js';
+import { type Consumer, type PathMark, type Rekey, withConsumer } from './ambient.js';
+import type { AnyRecord, AnySerde, Input, PushScope, Receiver } from './processor.js';
+
+/** One way from a node down to an input, and what it passes. */
+export interface TracedPath {
+  readonly from: string;
+  readonly through: readonly PathMark[];
+  /** What arrives are changes of a table. */
+  readonly table: boolean;
+  /** The last change of key on the way. */
+  readonly rekey: Rekey | undefined;
+  /** How the keys that arrive are written, where that is known. */
+  readonly key: AnySerde | undefined;
+}
+
+/** A node's subscription to what the user piped into it: draws the ways to the nodes above, then delivers. */
+export class TracedInput implements Input, Consumer {
+  readonly node: string;
+  readonly port: number;
+  readonly paths: TracedPath[] = [];
+  readonly #observable: Observable<AnyRecord>;
+  readonly #scope: PushScope;
+  readonly #checkKey: boolean;
+  readonly #marks: PathMark[] = [];
+  readonly #from = new Set<string>();
+  #receiver: Receiver | undefined;
+  #subscription: Subscription | undefined;
+
+  constructor(options: { node: string; port: number; observable: Observable<AnyRecord>; scope: PushScope; checkKey: boolean }) {
+    this.node = options.node;
+    this.port = options.port;
+    this.#observable = options.observable;
+    this.#scope = options.scope;
+    this.#checkKey = options.checkKey;
+    this.#subscribe();
+  }
+
+  connect(receiver: Receiver): void {
+    this.#receiver = receiver;
+  }
+
+  disconnect(): void {
+    this.#subscription?.unsubscribe();
+  }
+
+  through(mark: PathMark): void {
+    this.#marks.push(mark);
+  }
+
+  leave(): void {
+    this.#marks.pop();
+  }
+
+  reached({ node, table, key }: Parameters<Consumer['reached']>[0]): void {
+    this.#from.add(node);
+    // Marks were met from the input upwards; the way reads from the origin down.
+    const through = [...this.#marks].reverse();
+    const isTable = table !== undefined && !through.some((mark) => mark.toStream);
+    const rekey = this.#marks.find((mark) => mark.rekey)?.rekey;
+    this.paths.push({ from: node, through, table: isTable, rekey, key: rekey ? rekey.key : key });
+  }
+
+  #subscribe(): void {
+    withConsumer(this, () => {
+      this.#subscription = this.#observable.subscribe({
+        next: (record) => this.#next(record),
+        error: (error: unknown) => this.#error(error),
+      });
+    });
+  }
+
+  #next(record: AnyRecord): void {
+    const scope = this.#scope;
+    if (!scope.pushing) return scope.fail(lateEmission(this.node));
+    if (!this.#from.has(scope.from)) return scope.fail(hiddenEdge(this.node, scope.from));
+    if (this.#checkKey && record.key !== scope.key && !isDeepStrictEqual(record.key, scope.key)) {
+      this.#receiver?.error(keyChanged(this.node, scope.key, record.key), scope.index);
+      return;
+    }
+    this.#receiver?.next(record, scope.index);
+  }
+
+  #error(error: unknown): void {
+    const scope = this.#scope;
+    if (!scope.pushing) return scope.fail(error instanceof Error ? error : new Error(String(error)));
+    // An error ends an RxJS subscription. Subscribing again keeps the neighbours of a bad record safe from it.
+    this.#subscribe();
+    this.#receiver?.error(error, scope.index);
+  }
+}
+
+const lateEmission = (node: string): StreamsError =>
+  new StreamsError('LATE_EMISSION', {
+    what: 'an operator emitted a record later, not while it was given one',
+    at: `node ${node}`,
+    saw: 'an asynchronous RxJS operator (delay, debounceTime, mergeMap with a promise, startWith, …) before it',
+    expected: 'operators that emit synchronously',
+    action: 'Use process() with an async function or a timer instead.',
+  });
+
+const hiddenEdge = (node: string, from: string): StreamsError =>
+  new StreamsError('TOPOLOGY_INVALID', {
+    what: 'a record came by a way that was not there when the topology was drawn',
+    at: `node ${node}`,
+    saw: `a record of ${from}`,
+    action: 'Remove share(), publish() or another multicasting operator: a stream may be piped more than once as it is.',
+  });
+
+const keyChanged = (node: string, before: unknown, after: unknown): StreamsError =>
+  new StreamsError('KEY_CHANGED', {
+    what: 'a plain operator changed the key of a record',
+    at: `node ${node}`,
+    saw: `key ${JSON.stringify(after) ?? String(after)}`,
+    expected: `key ${JSON.stringify(before) ?? String(before)}`,
+    action: 'Change keys with selectKey() or groupBy(), so that equal keys meet in one partition again.',
+  });

@@ -1,0 +1,28 @@
+import { Observable, type OperatorFunction } from 'rxjs';
+import { StreamsError } from '../../model/errors.js';
+import { type PathMark, declaring, subscribing } from '../ambient.js';
+import type { Declaring } from '../declaring.js';
+
+/** The declaration that is being written. TOPOLOGY_INVALID outside a topology function. */
+export function currentDeclaring(operator: string): Declaring {
+  const current = declaring();
+  if (current) return current;
+  throw new StreamsError('TOPOLOGY_INVALID', {
+    what: `${operator} was used outside a topology function`,
+    action: 'Pipe it inside topology(name, (t) => { … }).',
+  });
+}
+
+/** An operator without state: plain RxJS, and a mark on the way so that the graph shows it. */
+export function marked<I, O>(mark: PathMark, body: OperatorFunction<I, O>): OperatorFunction<I, O> {
+  return (source) =>
+    new Observable((subscriber) => {
+      const consumer = subscribing();
+      consumer?.through(mark);
+      try {
+        return body(source).subscribe(subscriber);
+      } finally {
+        consumer?.leave();
+      }
+    });
+}

@@ -1,0 +1,125 @@
+import type { OperatorFunction } from 'rxjs';
+import { type Change, PlainRecord, RowChange, type StreamRecord } from '../../model/record.js';
+import type { KeyValueStore } from '../../state/contract.js';
+import { Origin } from '../origin.js';
+import type { Processor, ProcessorContext, Reads } from '../processor.js';
+import type { AnyRecord, KeyOf, Table, ValueOf, WithValue } from '../types.js';
+import { currentDeclaring } from './attach.js';
+
+/**
+ * Joins each record with the row of a table that has its key; without one, nothing comes out.
+ *
+ * A *stream* sees the table as it is when its record arrives, whatever the timestamps; only records of the stream emit. Null keys and values are dropped and counted.
+ * A *table* joined with a table emits whenever either side changes: the joined row, or a deletion if a side is missing. Both tables must have a store.
+ *
+ * Both sides must be co-partitioned: equal partition counts, checked at start. No state of its own. Cost: one look-up a record (two, for tables), in the same stage as the table, so that a record sees the table
+ * exactly as of its place in the order. Result timestamps: the stream record's; for tables the higher of the two rows'.
+ *
+ * ```ts
+ * payments.pipe(joinTable(accounts, (payment, account) => ({ ...payment, owner: account.owner })));
+ * ```
+ *
+ * Semantics: KStream#join(KTable) and KTable#join(KTable) of Kafka Streams. See also {@link leftJoinTable}.
+ */
+export function joinTable<R extends AnyRecord, T, W>(
+  table: Table<KeyOf<R>, T>,
+  fn: (value: ValueOf<R>, row: T, key: KeyOf<R>) => W,
+): OperatorFunction<R, WithValue<R, W>> {
+  return joining('joinTable', table, false, fn as Joiner);
+}
+
+/**
+ * As {@link joinTable}, but what has no row on the right is joined with null. A null key of a stream is joined with null, too.
+ *
+ * ```ts
+ * payments.pipe(leftJoinTable(accounts, (payment, account) => ({ ...payment, owner: account?.owner ?? 'unknown' })));
+ * ```
+ */
+export function leftJoinTable<R extends AnyRecord, T, W>(
+  table: Table<KeyOf<R>, T>,
+  fn: (value: ValueOf<R>, row: T | null, key: KeyOf<R>) => W,
+): OperatorFunction<R, WithValue<R, W>> {
+  return joining('leftJoinTable', table, true, fn as Joiner);
+}
+
+type Joiner = (value: unknown, row: unknown, key: unknown) => unknown;
+
+const storeOf = (source: unknown): string | undefined => (source as Partial<Pick<Origin<AnyRecord>, 'table'>>).table;
+
+function joining<R extends AnyRecord, T, W>(
+  operator: string,
+  table: Table<KeyOf<R>, T>,
+  left: boolean,
+  fn: Joiner,
+): OperatorFunction<R, WithValue<R, W>> {
+  return (source) => {
+    const current = currentDeclaring(operator);
+    const right = storeOf(table);
+    if (right === undefined) {
+      current.problem(operator, 'the table on the right has no store', 'Pass the table itself, or end its operators with toTable({ store, value }).');
+      return source as never;
+    }
+    const name = current.freeName(operator, right);
+    const spec = { operator, name, stores: [], keyed: true };
+    if (!current.inspect(source).table) {
+      const create = (context: ProcessorContext): Processor => new StreamTableJoin(context, context.store(right), left, fn);
+      return current.processor({ ...spec, reads: [right], create }, [source]) as never;
+    }
+    const mine = storeOf(source);
+    if (mine === undefined) {
+      current.problem(`${operator} ${right}`, 'the table on the left has no store', 'End its operators with toTable({ store, value }), or make it a stream with toStream().');
+      return source as never;
+    }
+    const create = (context: ProcessorContext): Processor =>
+      new TableTableJoin([context.store(mine), context.store(right)], context, left, fn);
+    return current.processor({ ...spec, reads: [mine, right], create }, [source, table]) as never;
+  };
+}
+
+class StreamTableJoin implements Processor {
+  constructor(
+    private readonly context: ProcessorContext,
+    private readonly rows: KeyValueStore<unknown, unknown>,
+    private readonly left: boolean,
+    private readonly fn: Joiner,
+  ) {}
+
+  reads(record: StreamRecord<unknown, unknown>, _port: number, reads: Reads): void {
+    if (record.key !== null) reads.add(this.rows, record.key);
+  }
+
+  process(record: StreamRecord<unknown, unknown>): void {
+    if (record.value === null) return this.context.drop('null-value');
+    if (record.key === null && !this.left) return this.context.drop('null-key');
+    const row = record.key === null ? null : this.rows.get(record.key);
+    if (row === null && !this.left) return;
+    this.context.emit(new PlainRecord(record.key, this.fn(record.value, row, record.key), record.timestamp, record.headers));
+  }
+}
+
+class TableTableJoin implements Processor {
+  constructor(
+    private readonly sides: readonly [KeyValueStore<unknown, unknown>, KeyValueStore<unknown, unknown>],
+    private readonly context: ProcessorContext,
+    private readonly left: boolean,
+    private readonly fn: Joiner,
+  ) {}
+
+  reads(record: AnyRecord, _port: number, reads: Reads): void {
+    for (const side of this.sides) reads.add(side, record.key);
+  }
+
+  process(change: Change<unknown, unknown>, port: number): void {
+    const { key, value, previous, headers } = change;
+    const other = this.sides[port === 0 ? 1 : 0].row(key);
+    const row = other === null ? null : other.value;
+    const joined = (mine: unknown): unknown => {
+      const [a, b] = port === 0 ? [mine, row] : [row, mine];
+      return a === null || (b === null && !this.left) ? null : this.fn(a, b, key);
+    };
+    const silent = port === 0 ? (this.left ? row === null && value === null && previous === null : row === null) : row === null;
+    if (silent) return;
+    const timestamp = other === null ? change.timestamp : Math.max(change.timestamp, other.timestamp);
+    this.context.emit(new RowChange(key, joined(value), joined(previous), timestamp, headers));
+  }
+}

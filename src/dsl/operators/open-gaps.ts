@@ -1,0 +1,77 @@
+/**
+ * The entities that wait for a missing version, by the time at which their wait is over. In memory: about 100 bytes an entity that waits now; entities without a gap cost nothing.
+ */
+export class OpenGaps {
+  readonly #since = new Map<string, number>();
+  /** Binary heap of [deadline, entity]; entries of gaps that closed meanwhile are skipped when they come up. */
+  #heap: (readonly [deadline: number, entity: string])[] = [];
+  readonly #waitMs: number;
+
+  constructor(waitMs: number) {
+    this.#waitMs = waitMs;
+  }
+
+  since(entity: string): number | undefined {
+    return this.#since.get(entity);
+  }
+
+  open(entity: string, since: number): void {
+    this.#since.set(entity, since);
+    if (!Number.isFinite(this.#waitMs)) return;
+    // Closed gaps leave their entries behind; rebuilding at twice the size keeps the heap proportional to what is open, at constant cost on average.
+    if (this.#heap.length > 64 && this.#heap.length > 2 * this.#since.size) this.#rebuild();
+    this.#push([since + this.#waitMs, entity]);
+  }
+
+  close(entity: string): void {
+    this.#since.delete(entity);
+  }
+
+  /** An entity whose wait is over at that time, or undefined. The same one is given again until its gap is closed or opened anew. */
+  due(now: number): string | undefined {
+    for (let top = this.#heap[0]; top !== undefined && top[0] <= now; top = this.#heap[0]) {
+      const [deadline, entity] = top;
+      const since = this.#since.get(entity);
+      if (since !== undefined && since + this.#waitMs === deadline) return entity;
+      this.#pop();
+    }
+    return undefined;
+  }
+
+  #rebuild(): void {
+    this.#heap = [];
+    for (const [entity, since] of this.#since) this.#push([since + this.#waitMs, entity]);
+  }
+
+  #push(entry: readonly [number, string]): void {
+    const heap = this.#heap;
+    let at = heap.push(entry) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!before(entry, heap[parent] as typeof entry)) break;
+      heap[at] = heap[parent] as typeof entry;
+      at = parent;
+    }
+    heap[at] = entry;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      const right = heap[child + 1];
+      if (right !== undefined && before(right, heap[child] as typeof right)) child++;
+      if (!before(heap[child] as typeof last, last)) break;
+      heap[at] = heap[child] as typeof last;
+      at = child;
+    }
+    heap[at] = last;
+  }
+}
+
+/** By deadline, then by name: the order of two gaps that end at once must not depend on when they were put in. */
+const before = (a: readonly [number, string], b: readonly [number, string]): boolean => a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);

@@ -1,0 +1,211 @@
+import type { Observable, OperatorFunction } from 'rxjs';
+import { type Duration, durationMs } from '../../model/duration.js';
+import { StreamsError } from '../../model/errors.js';
+import { type Headers, Headers as RecordHeaders } from '../../model/headers.js';
+import { PlainRecord, type SourcePosition, type StreamRecord } from '../../model/record.js';
+import type { Serde } from '../../serdes/serde.js';
+import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
+import type { Rekey } from '../ambient.js';
+import type { Processor, ProcessorContext, Reads, TimerClock } from '../processor.js';
+import type { AnyRecord } from '../types.js';
+import { currentDeclaring, marked } from './attach.js';
+import { positionRandom, positionUuid } from './position-random.js';
+
+/** A store of a processor: how its keys and values are written. */
+export interface StoreDefinition<K, V> {
+  readonly key: Serde<K>;
+  readonly value: Serde<V>;
+  /** Rows older than this, in the store's stream time, are gone. Default: rows stay. */
+  readonly ttl?: Duration;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a mapping of stores of any type; each keeps its own in the mapped types below
+export type StoreDefinitions = Readonly<Record<string, StoreDefinition<any, any>>>;
+
+export type StoresOf<S extends StoreDefinitions> = {
+  readonly [Name in keyof S]: S[Name] extends StoreDefinition<infer K, infer V> ? KeyValueStore<K, V> : never;
+};
+
+/** What a processor's functions are given. */
+export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecord> {
+  readonly taskId: string;
+  readonly partition: number;
+  readonly stores: StoresOf<S>;
+  /** A store of another operator, by name: list it under `uses`. STORE_UNKNOWN otherwise. */
+  store<K, V>(name: string): KeyValueStore<K, V>;
+  /** Passes a record on. Left out, timestamp and headers are those of the record at hand. KEY_CHANGED if the key is another and `rekey` is not set. */
+  forward(record: Pick<Out, 'key' | 'value'> & Partial<Pick<Out, 'timestamp' | 'headers'>>): void;
+  /** Source position of the record at hand; inside a timer, of the last one. */
+  readonly position: SourcePosition;
+  readonly timestamp: number;
+  readonly headers: Headers;
+  /** The highest timestamp of this task's records so far. */
+  readonly streamTime: number;
+  /** The stream time as "now", equal whenever the record is processed again. Use it instead of Date.now(). */
+  now(): number;
+  /** A number in [0, 1) made of the record's position, equal whenever it is processed again. Use it instead of Math.random(). */
+  random(): number;
+  /** A UUID made of the record's position, equal whenever it is processed again. */
+  uuid(): string;
+  /**
+   * Runs at multiples of `every`, counted from zero, on stream time (replayable) or the wall clock (not), at most once however far time has moved; the first
+   * record fires a stream-time timer. Returns a function that cancels.
+   */
+  schedule(every: Duration, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
+  /** Sends a record to the dead letter topic. */
+  deadLetter(record: StreamRecord<unknown, unknown>, reason: string): void;
+}
+
+export interface ProcessOptions<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions> {
+  readonly name: string;
+  /** Stores of its own, by name. */
+  readonly stores?: S;
+  /** Names of other operators' stores that it reads. */
+  readonly uses?: readonly string[];
+  /** Keys to load before the record is processed, so that `get` answers at once: pairs of store name and key. Default: the record's key in each store of its own. */
+  readonly reads?: (record: R) => Iterable<readonly [store: string, key: unknown]>;
+  /** Once per task, before the first record: the place to schedule timers. */
+  readonly start?: (context: ProcessContext<S, Out>) => void | Promise<void>;
+  readonly process: (record: R, context: ProcessContext<S, Out>) => void | Promise<void>;
+  /** Set if it forwards records under other keys: a keyed operator behind it then reads from a repartition topic. */
+  readonly rekey?: { readonly name?: string; readonly key: Serde<Out['key']>; readonly value?: Serde<Out['value']> };
+}
+
+/**
+ * The operator for everything else: a function per record, with stores and timers.
+ *
+ * The function may be async; the task waits for it before it takes the next record, so order is kept, and a commit never happens in between. For each record it may forward any number of records. What it writes to its stores
+ * is committed together with what it forwards. A function that throws goes the way of `onError.process` (PROCESS_FAILED); what it had forwarded and written for that record before stays.
+ *
+ * State: the stores named, each with its changelog. `get` answers for the record's own key and those of `reads`, loaded for a whole batch at once; `load` answers any key and may read the disk.
+ * Cost: that of the reads and writes it makes; an async function costs a promise a record.
+ *
+ * ```ts
+ * payments.pipe(
+ *   process({
+ *     name: 'first-of-the-day',
+ *     stores: { 'last-day': { key: serdes.string, value: serdes.int64 } },
+ *     process(record: StreamRecord<string, Payment>, { stores, forward }) {
+ *       const day = Math.floor(record.timestamp / 86_400_000);
+ *       if (stores['last-day'].get(record.key) === day) return;
+ *       stores['last-day'].put(record.key, day);
+ *       forward(record);
+ *     },
+ *   }),
+ * );
+ * ```
+ */
+export function process<R extends AnyRecord, Out extends AnyRecord = R, S extends StoreDefinitions = Record<never, never>>(
+  options: ProcessOptions<R, Out, S>,
+): OperatorFunction<R, Out> {
+  const stores: StoreSpec[] = Object.entries(options.stores ?? {}).map(([name, { key, value, ttl }]) => ({
+    name,
+    kind: 'keyValue',
+    key,
+    value,
+    ...(ttl === undefined ? {} : { ttlMs: durationMs(ttl, `ttl of store ${name}`) }),
+  }));
+  return (source) => {
+    const current = currentDeclaring('process');
+    const keyed = stores.length > 0 || (options.uses?.length ?? 0) > 0;
+    const inherited = current.inspect(source).key.name;
+    const ownKey = stores.filter((store) => store.key.name === inherited).map((store) => store.name);
+    const origin = current.processor(
+      {
+        operator: 'process',
+        name: options.name,
+        stores,
+        reads: options.uses ?? [],
+        keyed,
+        ...(options.rekey && { emitsKey: options.rekey.key }),
+        create: (context) => new UserProcessor<R, Out, S>(context, options, stores, ownKey),
+      },
+      [source],
+    ) as unknown as Observable<Out>;
+    if (!options.rekey) return origin;
+    return marked<Out, Out>({ label: 'rekey', rekey: options.rekey as Rekey }, (inner) => inner)(origin);
+  };
+}
+
+class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions> implements Processor {
+  readonly #options: ProcessOptions<R, Out, S>;
+  readonly #context: ProcessorContext;
+  readonly #own: readonly KeyValueStore<unknown, unknown>[];
+  readonly #user: ProcessContext<S, Out>;
+  /** The record at hand; undefined inside a timer. */
+  #record: R | undefined;
+  #draws = 0;
+
+  constructor(context: ProcessorContext, options: ProcessOptions<R, Out, S>, stores: readonly StoreSpec[], ownKey: readonly string[]) {
+    this.#context = context;
+    this.#options = options;
+    this.#own = ownKey.map((name) => context.store(name));
+    const byName = Object.fromEntries(stores.map(({ name }) => [name, context.store(name)])) as StoresOf<S>;
+    this.#user = this.#userContext(context, byName);
+  }
+
+  start(): void | Promise<void> {
+    return this.#options.start?.(this.#user);
+  }
+
+  reads(record: AnyRecord, _port: number, reads: Reads): void {
+    if (this.#options.reads) {
+      for (const [store, key] of this.#options.reads(record as R)) reads.add(this.#context.store(store), key);
+    } else if (record.key !== null) {
+      for (const store of this.#own) reads.add(store, record.key);
+    }
+  }
+
+  process(record: AnyRecord): void | Promise<void> {
+    this.#record = record as R;
+    this.#draws = 0;
+    return this.#options.process(record as R, this.#user);
+  }
+
+  #userContext(context: ProcessorContext, stores: StoresOf<S>): ProcessContext<S, Out> {
+    return {
+      taskId: context.taskId,
+      partition: context.partition,
+      stores,
+      store: (name) => context.store(name),
+      forward: (record) => this.#forward(record),
+      get position() {
+        return context.position;
+      },
+      get timestamp() {
+        return context.timestamp;
+      },
+      get headers() {
+        return context.headers;
+      },
+      get streamTime() {
+        return context.streamTime;
+      },
+      now: () => context.streamTime,
+      random: () => positionRandom(context.position, this.#options.name, this.#draws++),
+      uuid: () => positionUuid(context.position, this.#options.name, this.#draws++),
+      schedule: (every, clock, run) =>
+        context.schedule(durationMs(every, `schedule of process ${this.#options.name}`), clock, (now) => {
+          this.#record = undefined;
+          this.#draws = 0;
+          return run(now);
+        }),
+      deadLetter: (record, reason) => context.deadLetter(record, new Error(reason)),
+    };
+  }
+
+  #forward(record: Pick<Out, 'key' | 'value'> & Partial<Pick<Out, 'timestamp' | 'headers'>>): void {
+    const { timestamp = this.#context.timestamp, headers = this.#context.headers ?? RecordHeaders.none } = record;
+    const at = this.#record;
+    if (!this.#options.rekey && at && record.key !== at.key && JSON.stringify(record.key) !== JSON.stringify(at.key)) {
+      throw new StreamsError('KEY_CHANGED', {
+        what: 'a record was forwarded under another key',
+        at: `process ${this.#options.name}`,
+        saw: `key ${JSON.stringify(record.key)}`,
+        expected: `key ${JSON.stringify(at.key)}`,
+        action: 'Set rekey: { name, key }, so that equal keys meet in one partition again.',
+      });
+    }
+    this.#context.emit(record instanceof PlainRecord ? record : new PlainRecord(record.key, record.value, timestamp, headers));
+  }
+}

@@ -1,0 +1,103 @@
+import { type MonoTypeOperatorFunction, Observable, type OperatorFunction } from 'rxjs';
+import { PlainRecord, RowChange, type StreamRecord, isChange } from '../../model/record.js';
+import type { Serde } from '../../serdes/serde.js';
+import { serdes } from '../../serdes/serdes.js';
+import type { AnyRecord, KeyOf, ValueOf, WithKey } from '../types.js';
+import { currentDeclaring, marked } from './attach.js';
+
+export interface GroupByOptions<K, V> {
+  /** How the new key is written. */
+  readonly key: Serde<K>;
+  /** How the value is written on its way through the repartition topic. Default: JSON. */
+  readonly value?: Serde<V>;
+  /** The name of the repartition topic: `<application>-<name>-repartition`. */
+  readonly name: string;
+  /** Partitions of that topic. Default: as many as the input has. */
+  readonly partitions?: number;
+}
+
+/**
+ * Groups records by another key: writes them to a repartition topic under the new key and reads them again, so that all records of one group meet in one task.
+ *
+ * On a table each change takes the row out of its old group and puts it into its new one: one record if both are the same, else the old group's first. A fold behind it needs `subtract`.
+ *
+ * Creates the topic `<application>-<name>-repartition` (deleted records are not kept: the topic is purged by retention). Order is kept among records of one group that came from one partition. Records whose new
+ * key is null are dropped and counted (`null-key`). Headers and timestamps stay. No state.
+ *
+ * ```ts
+ * payments.pipe(
+ *   groupBy((record) => record.value.account, { key: serdes.string, name: 'by-account' }),
+ *   count({ store: 'payments-per-account' }),
+ * );
+ * ```
+ *
+ * To change the key without grouping, {@link selectKey}.
+ */
+export function groupBy<R extends AnyRecord, K2>(
+  fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => K2,
+  options: GroupByOptions<K2, ValueOf<R>>,
+): OperatorFunction<R, WithKey<R, K2>> {
+  const { key, value = serdes.json(), name, partitions } = options;
+  const rekeyed = marked({ label: 'groupBy' }, (source: Observable<R>) => regrouped(source, fn));
+  return (source) =>
+    currentDeclaring('groupBy').repartition(
+      { name, key, value, ...(partitions === undefined ? {} : { partitions }) },
+      rekeyed(source),
+    ) as unknown as Observable<WithKey<R, K2>>;
+}
+
+function regrouped<R extends AnyRecord, K2>(
+  source: Observable<R>,
+  fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => K2,
+): Observable<AnyRecord> {
+  return new Observable((subscriber) =>
+    source.subscribe({
+      next(record) {
+        try {
+          if (!isChange(record)) {
+            subscriber.next(new PlainRecord(fn(record), record.value, record.timestamp, record.headers));
+            return;
+          }
+          const { key, value, previous, timestamp, headers } = record;
+          const groupOf = (row: unknown): K2 | null =>
+            row === null ? null : fn(new PlainRecord(key as KeyOf<R>, row as ValueOf<R>, timestamp, headers));
+          const before = groupOf(previous);
+          const after = groupOf(value);
+          if (before !== null && after !== null && sameKey(before, after)) {
+            subscriber.next(new RowChange<unknown, unknown>(after, value, previous, timestamp, headers));
+            return;
+          }
+          if (before !== null) subscriber.next(new RowChange<unknown, unknown>(before, null, previous, timestamp, headers));
+          if (after !== null) subscriber.next(new RowChange<unknown, unknown>(after, value, null, timestamp, headers));
+        } catch (error) {
+          subscriber.error(error);
+        }
+      },
+      error: (error) => subscriber.error(error),
+      complete: () => subscriber.complete(),
+    }),
+  );
+}
+
+const sameKey = (a: unknown, b: unknown): boolean => a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
+
+/**
+ * Writes records to an internal topic and reads them again: after a {@link selectKey} that several operators share, or to change the number of partitions.
+ *
+ * Creates `<application>-<name>-repartition`. Records with a null key are dropped and counted (`null-key`).
+ *
+ * ```ts
+ * const byAccount = payments.pipe(
+ *   selectKey((record) => record.value.account),
+ *   repartition({ name: 'by-account', key: serdes.string, value: serdes.json<Payment>() }),
+ * );
+ * ```
+ */
+export function repartition<K, V>(options: GroupByOptions<K, V>): MonoTypeOperatorFunction<StreamRecord<K, V>> {
+  const { key, value = serdes.json(), name, partitions } = options;
+  return (source) =>
+    currentDeclaring('repartition').repartition(
+      { name, key, value, ...(partitions === undefined ? {} : { partitions }) },
+      source,
+    ) as unknown as Observable<StreamRecord<K, V>>;
+}

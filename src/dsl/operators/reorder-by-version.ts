@@ -1,0 +1,279 @@
+import type { MonoTypeOperatorFunction } from 'rxjs';
+import { type Duration, durationMs } from '../../model/duration.js';
+import { StreamsError } from '../../model/errors.js';
+import type { StreamRecord } from '../../model/record.js';
+import type { Serde } from '../../serdes/serde.js';
+import { serdes } from '../../serdes/serdes.js';
+import type { KeyValueStore } from '../../state/contract.js';
+import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
+import type { AnyRecord, Stream } from '../types.js';
+import { currentDeclaring } from './attach.js';
+import { type EntityQueue, type Held, type Version, entityQueueSerde, following, placeOf } from './entity-queue.js';
+import { keyText } from './key-text.js';
+import { OpenGaps } from './open-gaps.js';
+
+export interface ReorderByVersionOptions<K, V> {
+  /** The store that holds what comes next for each entity, and what came too early. */
+  readonly store: string;
+  /** The record's version: an integer or a bigint, one kind for all records. */
+  readonly version: (record: StreamRecord<K, V>) => number | bigint;
+  /** Whose versions they are. Default: the record's key. Records of one entity must have one key. */
+  readonly entity?: (record: StreamRecord<K, V>) => string | number;
+  /** The first version of an entity. Default: whichever comes first. */
+  readonly first?: number | bigint;
+  /** What to do about a version that does not come. Default: wait for ever. */
+  readonly gap?: {
+    /** How long to wait, from when the first later version came. */
+    readonly wait: Duration;
+    /**
+     * `skip`: go on with the lowest version that waits. `fail`: VERSION_GAP. `deadLetter`: send what waits to the dead letter topic, and go on waiting for the
+     * missing version: nothing ever passes out of order, and the dead letters can be fed in again behind it.
+     */
+    readonly then: 'skip' | 'fail' | 'deadLetter';
+    /** `stream` (default): the highest timestamp that has reached this operator. `wall`: the wall clock, which also moves when no record comes, and is not replayable. */
+    readonly clock?: 'stream' | 'wall';
+  };
+  /** What becomes of a version that has already passed, or waits already. Default: `drop`. */
+  readonly stale?: 'drop' | 'deadLetter' | 'pass';
+  /** How many records may wait for one entity. One more is an error (REORDER_BUFFER_FULL), which goes the way of `onError.process`. Default: 10,000. */
+  readonly maxBuffered?: number;
+  /** How the keys of waiting records are written. Default: as the input's keys are. */
+  readonly key?: Serde<K>;
+  /** How the values of waiting records are written. Default: JSON. */
+  readonly value?: Serde<V>;
+}
+
+/**
+ * Lets the records of each entity through in the order of their versions: after version n exactly n + 1. What comes too early waits in the store; what came before is dropped, so that a repeated event is never applied twice.
+ *
+ * State: one row an entity in `store` (the next version and what waits), one row for each gap that is open at a commit, and the changelog. Cost: one look-up a record, reading what waits for that entity and nothing
+ * else; never a scan of all entities. A row is written once a commit, with all that waits for the entity: up to `maxBuffered` records. In memory about 100 bytes for each gap that is open now.
+ *
+ * Records that waited come out with their own key, timestamp and headers, at the place of the record that closed the gap. Null values are records like any other; null keys are dropped and counted (`null-key`) unless `entity` is
+ * given. Stale records are dropped and counted (`stale`), passed, or sent to the dead letter topic; records that had to wait (`out-of-order`) and skipped versions (`skipped-versions`) are counted. A record that arrives at the moment its wait ends still closes the gap.
+ *
+ * Errors: VERSION_INVALID (not an integer, or integers and bigints mixed), VERSION_GAP, REORDER_BUFFER_FULL.
+ *
+ * ```ts
+ * orders.pipe(
+ *   reorderByVersion({ store: 'order-versions', version: (record) => record.value.version, first: 1, gap: { wait: '30s', then: 'deadLetter' } }),
+ * ); // versions 1, 3, 2, 3 → 1, 2, 3
+ * ```
+ */
+export function reorderByVersion<K, V>(options: ReorderByVersionOptions<K, V>): MonoTypeOperatorFunction<StreamRecord<K, V>> {
+  const { store, gap, maxBuffered = 10_000 } = options;
+  const waitMs = gap ? durationMs(gap.wait, `gap.wait of reorderByVersion ${store}`) : Number.POSITIVE_INFINITY;
+  return (source) => {
+    const current = currentDeclaring('reorderByVersion');
+    if (!(Number.isInteger(maxBuffered) && maxBuffered > 0)) {
+      current.problem(`reorderByVersion ${store}`, `maxBuffered is ${maxBuffered}`, 'Give a whole number of at least 1.');
+    }
+    const key: AnySerde = options.key ?? current.inspect(source).key;
+    const value: AnySerde = options.value ?? serdes.json();
+    return current.processor(
+      {
+        operator: 'reorderByVersion',
+        name: store,
+        stores: [
+          { name: store, kind: 'keyValue', key: serdes.string, value: entityQueueSerde(key, value) },
+          { name: `${store}-gaps`, kind: 'keyValue', key: serdes.string, value: serdes.double },
+        ],
+        keyed: true,
+        create: (context) => new Reorder<K, V>(context, { ...options, maxBuffered }, waitMs, { key, value }),
+      },
+      [source],
+    ) as unknown as Stream<K, V>;
+  };
+}
+
+class Reorder<K, V> implements Processor {
+  readonly #context: ProcessorContext;
+  readonly #options: ReorderByVersionOptions<K, V>;
+  readonly #queues: KeyValueStore<string, EntityQueue>;
+  /** Written at commits only: a gap that opens and closes between two costs no write. */
+  readonly #gapStore: KeyValueStore<string, number>;
+  readonly #gaps: OpenGaps;
+  readonly #changed = new Set<string>();
+  readonly #written = new Set<string>();
+  readonly #waitMs: number;
+  readonly #maxBuffered: number;
+  readonly #key: AnySerde;
+  readonly #value: AnySerde;
+  readonly #wall: boolean;
+
+  constructor(
+    context: ProcessorContext,
+    options: ReorderByVersionOptions<K, V> & { readonly maxBuffered: number },
+    waitMs: number,
+    written: { readonly key: AnySerde; readonly value: AnySerde },
+  ) {
+    this.#context = context;
+    this.#options = options;
+    this.#waitMs = waitMs;
+    this.#maxBuffered = options.maxBuffered;
+    this.#key = written.key;
+    this.#value = written.value;
+    this.#queues = context.store(options.store);
+    this.#gapStore = context.store(`${options.store}-gaps`);
+    this.#gaps = new OpenGaps(waitMs);
+    this.#wall = options.gap?.clock === 'wall';
+  }
+
+  async start(): Promise<void> {
+    for await (const [entity, since] of this.#gapStore.entries()) {
+      this.#gaps.open(entity, since);
+      this.#written.add(entity);
+    }
+    if (this.#wall) this.#context.schedule(Math.max(1, Math.min(this.#waitMs, 1_000)), 'wall', () => this.#expire());
+  }
+
+  reads(record: AnyRecord, _port: number, reads: Reads): string | null {
+    const entity = this.#entityOf(record);
+    if (entity !== null) reads.add(this.#queues, entity);
+    return entity;
+  }
+
+  process(record: AnyRecord, _port: number, prepared: unknown): void | Promise<void> {
+    const entity = prepared as string | null;
+    if (entity === null) return this.#context.drop('null-key');
+    this.#queues.observe(record.timestamp);
+    this.#take(entity, record);
+    if (!this.#wall && this.#gaps.due(this.#now()) !== undefined) return this.#expire();
+  }
+
+  beforeCommit(): void {
+    for (const entity of this.#changed) {
+      const since = this.#gaps.since(entity);
+      if (since !== undefined) {
+        this.#gapStore.put(entity, since);
+        this.#written.add(entity);
+      } else if (this.#written.delete(entity)) {
+        this.#gapStore.delete(entity);
+      }
+    }
+    this.#changed.clear();
+  }
+
+  #take(entity: string, record: AnyRecord): void {
+    const version = this.#versionOf(record);
+    const queue = this.#queues.get(entity) ?? { next: this.#options.first ?? version, held: [] };
+    if (typeof version !== typeof queue.next) throw this.#invalid(version, `a ${typeof queue.next}, as before for ${JSON.stringify(entity)}`);
+
+    if (version === queue.next) {
+      this.#context.emit(record);
+      this.#release(entity, following(version), queue.held);
+      return;
+    }
+    const { at, taken } = placeOf(queue.held, version);
+    if (version < queue.next || taken) return this.#stale(record, version, queue.next);
+    if (queue.held.length >= this.#maxBuffered) throw this.#full(entity, version, queue);
+    this.#context.count('out-of-order');
+    this.#queues.put(entity, { next: queue.next, held: queue.held.toSpliced(at, 0, { version, position: this.#context.position, record }) });
+    if (queue.held.length === 0) this.#openGap(entity);
+  }
+
+  /** Emits what waits for exactly the version that is next, and keeps the rest. */
+  #release(entity: string, from: Version, held: readonly Held[]): void {
+    let next = from;
+    let released = 0;
+    for (const waiting of held) {
+      if (waiting.version !== next) break;
+      this.#context.emit(waiting.record);
+      next = following(next);
+      released++;
+    }
+    this.#queues.put(entity, { next, held: released === 0 ? held : held.slice(released) });
+    if (held.length === 0) return;
+    if (released === held.length) this.#closeGap(entity);
+    else this.#openGap(entity);
+  }
+
+  /** Ends the wait of every entity whose time is over. */
+  async #expire(): Promise<void> {
+    for (let entity = this.#gaps.due(this.#now()); entity !== undefined; entity = this.#gaps.due(this.#now())) {
+      const queue = await this.#queues.load(entity);
+      const lowest = queue?.held[0];
+      if (!queue || lowest === undefined) {
+        this.#closeGap(entity);
+        continue;
+      }
+      if (this.#options.gap?.then === 'skip') {
+        this.#context.count('skipped-versions', Number(lowest.version) - Number(queue.next));
+        this.#release(entity, lowest.version, queue.held);
+        continue;
+      }
+      const error = this.#gapError(entity, queue.next, queue.held);
+      // Under `fail` the records stay: whoever lets the engine go on waits for another turn.
+      this.#openGap(entity);
+      if (this.#options.gap?.then === 'fail') throw error;
+      for (const { record, position } of queue.held) {
+        const key = record.key === null ? null : this.#key.encode(record.key);
+        const value = record.value === null ? null : this.#value.encode(record.value);
+        this.#context.deadLetter(record, error, { position, key, value });
+      }
+      this.#queues.put(entity, { next: queue.next, held: [] });
+      this.#closeGap(entity);
+    }
+  }
+
+  #stale(record: AnyRecord, version: Version, next: Version): void {
+    if (this.#options.stale === 'pass') return this.#context.emit(record);
+    if (this.#options.stale !== 'deadLetter') return this.#context.drop('stale');
+    this.#context.deadLetter(record, new Error(`version ${version} has already been seen: ${next} is next`));
+  }
+
+  #openGap(entity: string): void {
+    this.#gaps.open(entity, this.#now());
+    this.#changed.add(entity);
+  }
+
+  #closeGap(entity: string): void {
+    this.#gaps.close(entity);
+    this.#changed.add(entity);
+  }
+
+  #now(): number {
+    return this.#wall ? this.#context.wallTime : this.#queues.streamTime;
+  }
+
+  #entityOf(record: AnyRecord): string | null {
+    if (this.#options.entity) return String(this.#options.entity(record));
+    return record.key === null ? null : keyText(record.key);
+  }
+
+  #versionOf(record: AnyRecord): Version {
+    const version = this.#options.version(record);
+    if (typeof version === 'bigint' || Number.isSafeInteger(version)) return version;
+    throw this.#invalid(version, 'an integer or a bigint');
+  }
+
+  #invalid(version: unknown, expected: string): StreamsError {
+    return new StreamsError('VERSION_INVALID', {
+      what: 'a record has no usable version',
+      at: `reorderByVersion ${this.#options.store}`,
+      saw: typeof version === 'bigint' ? `${version}n` : (JSON.stringify(version) ?? String(version)),
+      expected,
+      action: 'Let version return the same kind of whole number for every record.',
+    });
+  }
+
+  #gapError(entity: string, next: Version, held: readonly Held[]): StreamsError {
+    return new StreamsError('VERSION_GAP', {
+      what: `version ${next} of ${JSON.stringify(entity)} did not come within ${this.#options.gap?.wait}`,
+      at: `reorderByVersion ${this.#options.store}`,
+      saw: `${held.length} later ${held.length === 1 ? 'version' : 'versions'}, ${held[0]?.version} first`,
+      expected: `version ${next}`,
+      action: "Find out where it was lost, or set gap.then to 'skip' or 'deadLetter'.",
+    });
+  }
+
+  #full(entity: string, version: Version, queue: EntityQueue): StreamsError {
+    return new StreamsError('REORDER_BUFFER_FULL', {
+      what: `version ${version} of ${JSON.stringify(entity)} cannot wait: ${queue.held.length} records wait for version ${queue.next}`,
+      at: `reorderByVersion ${this.#options.store}`,
+      saw: `${queue.held.length + 1} records`,
+      expected: `at most maxBuffered = ${this.#maxBuffered}`,
+      action: 'Find out where the missing version was lost, set gap, or raise maxBuffered.',
+    });
+  }
+}

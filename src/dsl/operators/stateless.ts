@@ -1,0 +1,128 @@
+import { type MonoTypeOperatorFunction, Observable, type OperatorFunction, filter, map, tap } from 'rxjs';
+import { type Change, PlainRecord, RowChange, type StreamRecord, isChange } from '../../model/record.js';
+import type { Serde } from '../../serdes/serde.js';
+import type { AnyRecord, KeyOf, ValueOf, WithValue } from '../types.js';
+import { marked } from './attach.js';
+
+/**
+ * Replaces each value; the key, the timestamp and the headers stay.
+ *
+ * On a table the function sees rows, before and after the change; it is not called for a deletion, which stays one. No state, no copy of the key: constant cost.
+ * A function that throws goes the way of `onError.process` (PROCESS_FAILED).
+ *
+ * ```ts
+ * payments.pipe(mapValues((payment) => payment.amount)); // { amount: 7, … } → 7
+ * ```
+ *
+ * See also {@link flatMapValues}, {@link filterValues}; to change the key, {@link selectKey}.
+ */
+export function mapValues<R extends AnyRecord, W>(fn: (value: ValueOf<R>, key: KeyOf<R>) => W): OperatorFunction<R, WithValue<R, W>> {
+  const apply = (record: AnyRecord): AnyRecord => {
+    if (!isChange(record)) return new PlainRecord(record.key, fn(record.value, record.key as KeyOf<R>), record.timestamp, record.headers);
+    const value = record.value === null ? null : fn(record.value as ValueOf<R>, record.key as KeyOf<R>);
+    const previous = record.previous === null ? null : fn(record.previous as ValueOf<R>, record.key as KeyOf<R>);
+    return new RowChange<unknown, unknown>(record.key, value, previous, record.timestamp, record.headers);
+  };
+  return marked({ label: 'mapValues' }, map(apply)) as unknown as OperatorFunction<R, WithValue<R, W>>;
+}
+
+/**
+ * Replaces each value by any number of values, in order; all have the record's key, timestamp and headers. Streams only.
+ *
+ * ```ts
+ * lines.pipe(flatMapValues((line) => line.split(' '))); // "a b" → "a", "b"
+ * ```
+ */
+export function flatMapValues<K, V, W>(fn: (value: V, key: K) => Iterable<W>): OperatorFunction<StreamRecord<K, V>, StreamRecord<K, W>> {
+  return marked({ label: 'flatMapValues' }, (source: Observable<StreamRecord<K, V>>) =>
+    new Observable<StreamRecord<K, W>>((subscriber) =>
+      source.subscribe({
+        next(record) {
+          try {
+            for (const value of fn(record.value, record.key)) {
+              subscriber.next(new PlainRecord(record.key, value, record.timestamp, record.headers));
+            }
+          } catch (error) {
+            subscriber.error(error);
+          }
+        },
+        error: (error) => subscriber.error(error),
+        complete: () => subscriber.complete(),
+      }),
+    ),
+  );
+}
+
+/**
+ * Keeps the records whose value passes.
+ *
+ * On a table, a row that no longer passes becomes a deletion, so that whoever follows the table forgets it; a change from nothing to nothing is not passed on.
+ * The predicate is not called for deletions.
+ *
+ * ```ts
+ * payments.pipe(filterValues((payment) => payment.amount > 0));
+ * ```
+ */
+export function filterValues<R extends AnyRecord>(fn: (value: ValueOf<R>, key: KeyOf<R>) => boolean): MonoTypeOperatorFunction<R> {
+  const keep = (value: unknown, key: unknown): unknown => (value !== null && fn(value as ValueOf<R>, key as KeyOf<R>) ? value : null);
+  return marked({ label: 'filterValues' }, (source: Observable<R>) =>
+    source.pipe(
+      map((record): AnyRecord | undefined => {
+        if (!isChange(record)) return fn(record.value, record.key) ? record : undefined;
+        const value = keep(record.value, record.key);
+        const previous = keep(record.previous, record.key);
+        if (value === null && previous === null) return undefined;
+        return new RowChange(record.key, value, previous, record.timestamp, record.headers);
+      }),
+      filter((record): record is R => record !== undefined),
+    ),
+  );
+}
+
+export interface SelectKeyOptions<K, V> {
+  /** How the new key is written, if a keyed operator follows. Default: JSON. */
+  readonly key?: Serde<K>;
+  /** How the value is written, if a keyed operator follows. Default: JSON. */
+  readonly value?: Serde<V>;
+  /** Name of the repartition topic that a keyed operator behind it needs. Default: the name of that operator's store. */
+  readonly name?: string;
+}
+
+/**
+ * Gives each record another key. Streams only.
+ *
+ * A keyed operator behind it (`count`, `joinTable`, `dedupe` by key, …) reads from a repartition topic `<application>-<name>-repartition`, which is put in by itself, so that records of one
+ * new key meet in one task. Stateless operators and sinks behind it need none.
+ *
+ * ```ts
+ * payments.pipe(selectKey((record) => record.value.account, { key: serdes.string, name: 'by-account' }));
+ * ```
+ */
+export function selectKey<K, V, K2>(
+  fn: (record: StreamRecord<K, V>) => K2,
+  options: SelectKeyOptions<K2, V> = {},
+): OperatorFunction<StreamRecord<K, V>, StreamRecord<K2, V>> {
+  return marked(
+    { label: 'selectKey', rekey: options },
+    map((record: StreamRecord<K, V>) => new PlainRecord(fn(record), record.value, record.timestamp, record.headers)),
+  );
+}
+
+/** Calls a function for each record and passes the record on unchanged: for looking, not for effects on the outside, which would be repeated after a crash. */
+export function peek<R extends AnyRecord>(fn: (record: R) => void): MonoTypeOperatorFunction<R> {
+  return marked({ label: 'peek' }, tap(fn));
+}
+
+/**
+ * The changes of a table as records of a stream: each with the row's new value, null for a deletion.
+ *
+ * ```ts
+ * balances.pipe(toStream(), filter((record) => record.value !== null));
+ * ```
+ */
+export function toStream<K, V>(): OperatorFunction<Change<K, V>, StreamRecord<K, V | null>> {
+  return marked(
+    { label: 'toStream', toStream: true },
+    map((change: Change<K, V>) => new PlainRecord(change.key, change.value, change.timestamp, change.headers)),
+  );
+}

@@ -1,0 +1,77 @@
+import { Observable, type Subscriber } from 'rxjs';
+import { StreamsError } from '../model/errors.js';
+import { subscribing } from './ambient.js';
+import type { AnyRecord, AnySerde, Outlet, PushScope } from './processor.js';
+
+interface Subscription {
+  readonly node: string;
+  readonly subscriber: Subscriber<AnyRecord>;
+}
+
+/**
+ * Where records enter RxJS: the end of a source or of a processor. It notes who subscribes, through whatever operators lie between: that is how
+ * the graph is drawn, and how a record is delivered.
+ */
+export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet {
+  #subscriptions: Subscription[] = [];
+  /** The store that holds this table's rows; undefined for a stream. */
+  readonly table: string | undefined;
+  /** How its keys are written, where that is known. */
+  readonly key: AnySerde | undefined;
+  readonly node: string;
+  readonly #scope: PushScope;
+
+  constructor(node: string, scope: PushScope, { table, key }: { readonly table?: string | undefined; readonly key?: AnySerde | undefined } = {}) {
+    super((subscriber) => {
+      const consumer = subscribing();
+      if (!consumer) {
+        throw new StreamsError('TOPOLOGY_INVALID', {
+          what: 'a stream was subscribed to by hand',
+          at: `node ${node}`,
+          action: 'Remove the call of subscribe: streams end in to(), a table, or a processor, and millrace subscribes.',
+        });
+      }
+      consumer.reached(this);
+      const subscription = { node: consumer.node, subscriber: subscriber as Subscriber<AnyRecord> };
+      this.#subscriptions = [...this.#subscriptions, subscription];
+      return () => {
+        this.#subscriptions = this.#subscriptions.filter((other) => other !== subscription);
+      };
+    });
+    this.node = node;
+    this.table = table;
+    this.key = key;
+    this.#scope = scope;
+  }
+
+  get used(): boolean {
+    return this.#subscriptions.length > 0;
+  }
+
+  push(record: AnyRecord): void {
+    const before = this.#enter(record);
+    // The array is replaced, never changed: a subscription that ends or begins while records are pushed does not disturb the loop.
+    const subscriptions = this.#subscriptions;
+    for (let i = 0; i < subscriptions.length; i++) subscriptions[i]?.subscriber.next(record);
+    this.#leave(before);
+  }
+
+  pushTo(record: AnyRecord, node: string): void {
+    const before = this.#enter(record);
+    for (const subscription of this.#subscriptions) if (subscription.node === node) subscription.subscriber.next(record);
+    this.#leave(before);
+  }
+
+  #enter(record: AnyRecord): unknown {
+    const before = this.#scope.key;
+    this.#scope.pushing = true;
+    this.#scope.key = record.key;
+    this.#scope.from = this.node;
+    return before;
+  }
+
+  #leave(key: unknown): void {
+    this.#scope.pushing = false;
+    this.#scope.key = key;
+  }
+}

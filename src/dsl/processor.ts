@@ -1,0 +1,196 @@
+/**
+ * The processor contract: all that the runtime knows of what users declare.
+ *
+ * The topology function is run once for each task. What comes out is a {@link Declaration}: nodes with their closures, and inputs that deliver
+ * records once they are connected. The runtime reads the graph of it, queues what arrives at an input, and runs the processors stage by stage.
+ */
+import type { StreamRecord } from '../model/record.js';
+import type { Headers } from '../model/headers.js';
+import type { SourcePosition } from '../model/record.js';
+import type { Graph } from '../graph/graph.js';
+import type { Serde } from '../serdes/serde.js';
+import type { KeyValueStore, StoreSpec } from '../state/contract.js';
+
+/** Raised whenever the contract changes in a way that two copies of the library cannot share a topology. */
+export const CONTRACT_VERSION = 1;
+
+/** The brand of a topology. A registered symbol, because a user's file may load another copy of this library than the runner. */
+export const TOPOLOGY = Symbol.for('millrace.topology');
+
+// biome-ignore lint/suspicious/noExplicitAny: nodes carry records of any key and value; their closures know the types
+export type AnyRecord = StreamRecord<any, any>;
+// biome-ignore lint/suspicious/noExplicitAny: as above
+export type AnySerde = Serde<any>;
+
+export interface Topology {
+  readonly [TOPOLOGY]: typeof CONTRACT_VERSION;
+  readonly name: string;
+  /** The graph, drawn once and kept. TOPOLOGY_INVALID lists every problem. */
+  readonly graph: Graph;
+  /** Runs the topology function again: new closures, for one task. TOPOLOGY_NOT_DETERMINISTIC if it declares something else than the first time. */
+  declare(scope: PushScope): Declaration;
+}
+
+/**
+ * Where the engine is, while it pushes: an RxJS operator that copies a record and forgets a field cannot lose it, because it travels here.
+ * One object a task; written by the engine, read by inputs.
+ */
+export interface PushScope {
+  /** True while a record is on its way through plain operators. What arrives at an input while it is false was emitted late. */
+  pushing: boolean;
+  /** Position in the batch of the record being pushed. */
+  index: number;
+  /** The key under which the record was pushed. */
+  key: unknown;
+  /** The node that pushed. */
+  from: string;
+  /** Called by an input for what can no longer be tied to a record: a late emission, a hidden edge. */
+  fail(error: Error): void;
+}
+
+/** Receives what arrives at an input. */
+export interface Receiver {
+  /** Must not throw: it is called from inside the user's RxJS operators. */
+  next(record: AnyRecord, index: number): void;
+  /** An operator before this input threw on the record that is being pushed; the input has already subscribed again. */
+  error(error: unknown, index: number): void;
+}
+
+/** One subscription of a node to what the user piped into it. */
+export interface Input {
+  readonly node: string;
+  readonly port: number;
+  connect(receiver: Receiver): void;
+}
+
+/** Where a node hands its records to whoever subscribed. */
+export interface Outlet {
+  readonly node: string;
+  /** Whether anybody listens: a record nobody wants need not be made. */
+  readonly used: boolean;
+  /** Delivers to every subscriber, synchronously. */
+  push(record: AnyRecord): void;
+  /** Delivers to the subscriptions of one node only: for trying a record again. */
+  pushTo(record: AnyRecord, node: string): void;
+}
+
+export interface DeclaredSource {
+  readonly id: string;
+  readonly topic: string;
+  readonly key: AnySerde;
+  readonly value: AnySerde;
+  readonly timestamp?: (value: unknown, key: unknown) => number;
+  readonly outlet: Outlet;
+}
+
+export interface DeclaredProcessor {
+  readonly id: string;
+  readonly spec: ProcessorSpec;
+  readonly inputs: readonly Input[];
+  readonly outlet: Outlet;
+}
+
+/** Writes to an internal topic and reads it again, under the new key. */
+export interface DeclaredRepartition {
+  readonly id: string;
+  /** The user's name for it: the topic is `<application>-<name>-repartition`. */
+  readonly name: string;
+  readonly key: AnySerde;
+  readonly value: AnySerde;
+  readonly partitions?: number;
+  /** What passes are changes of a table. */
+  readonly table: boolean;
+  readonly input: Input;
+  readonly outlet: Outlet;
+}
+
+export interface DeclaredSink {
+  readonly id: string;
+  readonly topic: string | ((record: AnyRecord) => string);
+  readonly key: AnySerde;
+  readonly value: AnySerde;
+  readonly partition?: Partitioner;
+  readonly input: Input;
+}
+
+/** Chooses the partition of a record: an integer in [0, partitions). Undefined: by the hash of the key, as Kafka's own clients do. */
+export type Partitioner = (record: AnyRecord, partitions: number) => number | undefined;
+
+export interface Declaration {
+  readonly sources: readonly DeclaredSource[];
+  readonly processors: readonly DeclaredProcessor[];
+  readonly repartitions: readonly DeclaredRepartition[];
+  readonly sinks: readonly DeclaredSink[];
+}
+
+/** A stateful operator, declared: which stores, and how to make its logic for one task. */
+export interface ProcessorSpec {
+  /** The operator's name: `dedupe`. */
+  readonly operator: string;
+  /** The user's name for this one: the store's name, or the name given. */
+  readonly name: string;
+  /** Stores that belong to this processor. */
+  readonly stores: readonly StoreSpec[];
+  /** Stores of other processors that it reads. It then runs in the same stage, and sees them as of its own record. */
+  readonly reads?: readonly string[];
+  /** Records of one key must meet in one task: behind a change of key, a repartition is put in front. */
+  readonly keyed: boolean;
+  /** How the keys of what it emits are written. Default: as those of its first input. */
+  readonly emitsKey?: AnySerde;
+  create(context: ProcessorContext): Processor;
+}
+
+/** Collects the keys that a record will read, so that the stage reads all of them at once. */
+export interface Reads {
+  add<K>(store: KeyValueStore<K, unknown>, key: K): void;
+}
+
+/** One stateful operator's logic in one task. Called by one stage, never concurrently. */
+export interface Processor {
+  /** Declares the keys that `process` will read for this record. What it returns is handed to `process`, so that nothing is computed twice. */
+  reads?(record: AnyRecord, port: number, reads: Reads): unknown;
+  /** Called in order of arrival. A promise is awaited before the next record: return one only where it is needed. */
+  process(record: AnyRecord, port: number, prepared: unknown): void | Promise<void>;
+  /** Once, after the stores were restored and before the first record. */
+  start?(): void | Promise<void>;
+  /** Before each commit: the last chance to write to the stores what is kept elsewhere. Must write the same however often commits happen. */
+  beforeCommit?(): void;
+}
+
+export type TimerClock = 'stream' | 'wall';
+
+/** A record that came earlier than the one at hand, and was kept. */
+export interface OriginalRecord {
+  readonly position: SourcePosition;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+}
+
+/** What a processor may ask of the engine. The record's own fields are those of the record at hand (of the last one, inside a timer). */
+export interface ProcessorContext {
+  readonly taskId: string;
+  readonly partition: number;
+  store<K, V>(name: string): KeyValueStore<K, V>;
+  emit(record: AnyRecord): void;
+  /** Source position of the record at hand. */
+  readonly position: SourcePosition;
+  /** Position within everything that this task handles since it was opened: equal for all that one source record caused. */
+  readonly sequence: number;
+  readonly timestamp: number;
+  readonly headers: Headers;
+  /** The highest timestamp of this task's records up to the one at hand. */
+  readonly streamTime: number;
+  /** Milliseconds of the wall clock. Not replayable: only for timers on the wall clock. */
+  readonly wallTime: number;
+  /** Runs every so many milliseconds, at multiples of it counted from zero; at most once however far time has moved. */
+  schedule(everyMs: number, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
+  /**
+   * Sends a record that this processor does not let through to the dead letter topic: the source record at hand, unless `original` says that it came earlier, and
+   * what its bytes were.
+   */
+  deadLetter(record: AnyRecord, error: Error, original?: OriginalRecord): void;
+  /** Counts a record that is dropped by rule, so that nothing is lost without a trace. */
+  drop(reason: string): void;
+  /** Adds to a counter of this processor, shown in the metrics. */
+  count(name: string, by?: number): void;
+}

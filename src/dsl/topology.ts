@@ -1,0 +1,167 @@
+import type { Observable } from 'rxjs';
+import { StreamsError, isStreamsError, messageOf } from '../model/errors.js';
+import { buildGraph } from '../graph/build.js';
+import type { Graph, Problem } from '../graph/graph.js';
+import { NAME_PATTERN } from '../graph/naming.js';
+import type { Serde } from '../serdes/serde.js';
+import { withDeclaring } from './ambient.js';
+import { Declaring } from './declaring.js';
+import { toTable } from './operators/to-table.js';
+import { CONTRACT_VERSION, type PushScope, TOPOLOGY, type Topology } from './processor.js';
+import type { Stream, Table } from './types.js';
+
+export interface StreamOptions<K, V> {
+  readonly key: Serde<K>;
+  readonly value: Serde<V>;
+  /** Event time in milliseconds, taken from the record. Default: the record's own timestamp. Must be a function declared once, not one per call. */
+  readonly timestamp?: (value: V, key: K) => number;
+}
+
+export interface TableOptions<K, V> extends StreamOptions<K, V> {
+  /** The store that holds the rows. */
+  readonly store: string;
+}
+
+/** What a topology function is given: the ways in. */
+export interface TopologyBuilder {
+  /**
+   * The records of a topic, in order of each partition.
+   *
+   * No state. A record that does not decode goes the way of `onError.deserialize` (DESERIALIZE_FAILED). Null values pass: in a stream a tombstone is a record like any other.
+   *
+   * ```ts
+   * const orders = t.stream('orders', { key: serdes.string, value: serdes.json<Order>() });
+   * ```
+   */
+  stream<K, V>(topic: string, options: StreamOptions<K, V>): Stream<K, V>;
+  /**
+   * The rows of a topic: each record replaces the row of its key, a null value deletes it.
+   *
+   * State: one row a key in `store`, and its changelog. Rows follow the order of arrival, whatever their timestamps, as in Kafka Streams; records with a
+   * null key are dropped and counted. Every record is passed on as a change, unchanged values and repeated deletions included.
+   *
+   * ```ts
+   * const accounts = t.table('accounts', { key: serdes.string, value: serdes.json<Account>(), store: 'accounts' });
+   * ```
+   */
+  table<K, V>(topic: string, options: TableOptions<K, V>): Table<K, V>;
+}
+
+/** Whether a value is a topology: of this copy of the library or another. */
+export function isTopology(value: unknown): value is Topology {
+  return typeof value === 'object' && value !== null && TOPOLOGY in value;
+}
+
+/**
+ * Declares a topology. The function is a blueprint: it runs once to draw the graph and once for each task, so it must declare the same every
+ * time, and nothing outside it may be changed from within.
+ *
+ * ```ts
+ * export default topology('word-count', (t) => {
+ *   t.stream('lines', { key: serdes.string, value: serdes.string }).pipe(
+ *     flatMapValues((line) => line.toLowerCase().split(' ')),
+ *     groupBy((record) => record.value, { key: serdes.string, value: serdes.string, name: 'by-word' }),
+ *     count({ store: 'counts' }),
+ *     to('counts', { key: serdes.string, value: serdes.int64 }),
+ *   );
+ * });
+ * ```
+ *
+ * Reading `graph` (as `start`, `describe` and `validate` do) throws TOPOLOGY_INVALID with every problem found and what to write instead.
+ */
+export function topology(name: string, blueprint: (t: TopologyBuilder) => void): Topology {
+  let graph: Graph | undefined;
+  const drawn: Topology = {
+    [TOPOLOGY]: CONTRACT_VERSION,
+    name,
+    get graph() {
+      graph ??= draw(name, blueprint);
+      return graph;
+    },
+    declare(scope) {
+      const expected = drawn.graph;
+      const declaring = run(name, blueprint, scope);
+      const same = JSON.stringify([declaring.nodes, declaring.edges]) === JSON.stringify([expected.nodes, expected.edges]);
+      if (!same) {
+        throw new StreamsError('TOPOLOGY_NOT_DETERMINISTIC', {
+          what: 'the topology function declared something else when it was run again',
+          at: `topology ${name}`,
+          saw: declaring.nodes.map((node) => node.id).join(', '),
+          expected: expected.nodes.map((node) => node.id).join(', '),
+          action: 'Make it depend on nothing that changes between two runs: it is run once to draw the graph and once for each task.',
+        });
+      }
+      return declaring;
+    },
+  };
+  return drawn;
+}
+
+/** Everything that is wrong with a topology, each with advice; empty if it can run. */
+export function validate(target: Topology): readonly Problem[] {
+  try {
+    void target.graph;
+    return [];
+  } catch (error) {
+    if (error instanceof TopologyInvalid) return error.problems;
+    throw error;
+  }
+}
+
+class TopologyInvalid extends StreamsError {
+  readonly problems: readonly Problem[];
+
+  constructor(name: string, problems: readonly Problem[]) {
+    const lines = problems.map(({ where, what, advice }) => `\n  - ${where}: ${what}. ${advice}`);
+    super('TOPOLOGY_INVALID', {
+      what: `the topology cannot run: ${problems.length} problem${problems.length === 1 ? '' : 's'}`,
+      at: `topology ${name}`,
+      action: `Mend ${problems.length === 1 ? 'it' : 'them'}:${lines.join('')}`,
+    });
+    this.problems = problems;
+  }
+}
+
+function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
+  const late: Error[] = [];
+  const scope: PushScope = { pushing: false, index: 0, key: undefined, from: '', fail: (error) => late.push(error) };
+  const declaring = run(name, blueprint, scope);
+  const problems = [...declaring.problems];
+  if (!NAME_PATTERN.test(name)) {
+    problems.push({ where: `topology ${name}`, what: 'the name is not legal', advice: 'Use 1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-".' });
+  }
+  if (declaring.sources.length === 0) {
+    problems.push({ where: `topology ${name}`, what: 'it reads no topic', advice: 'Begin with t.stream(topic, …) or t.table(topic, …).' });
+  }
+  for (const error of late) {
+    const advice = isStreamsError(error) ? error.action : 'Mend the operator that threw while it was subscribed.';
+    problems.push({ where: `topology ${name}`, what: isStreamsError(error) ? error.problem : messageOf(error), advice });
+  }
+  if (problems.length > 0) throw new TopologyInvalid(name, problems);
+  return buildGraph({ name, nodes: declaring.nodes, edges: declaring.edges, stores: declaring.stores });
+}
+
+function run(name: string, blueprint: (t: TopologyBuilder) => void, scope: PushScope): Declaring {
+  const declaring = new Declaring(scope);
+  const builder: TopologyBuilder = {
+    stream: <K, V>(topic: string, options: StreamOptions<K, V>) =>
+      declaring.source({ topic, ...(options as StreamOptions<unknown, unknown>) }) as Observable<unknown> as Stream<K, V>,
+    table: <K, V>(topic: string, { store, ...options }: TableOptions<K, V>) => {
+      const source = declaring.source({ topic, ...(options as StreamOptions<unknown, unknown>) }) as Observable<unknown> as Stream<K, V | null>;
+      return source.pipe(toTable<K, V>({ store, key: options.key, value: options.value }));
+    },
+  };
+  try {
+    withDeclaring(declaring, () => blueprint(builder));
+  } catch (error) {
+    if (isStreamsError(error)) throw error;
+    throw new StreamsError('TOPOLOGY_INVALID', {
+      what: 'the topology function threw',
+      at: `topology ${name}`,
+      saw: messageOf(error),
+      action: 'Mend the function: it must only declare, without reading what is not there yet.',
+      cause: error,
+    });
+  }
+  return declaring;
+}

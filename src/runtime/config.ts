@@ -1,0 +1,104 @@
+import type { Broker } from '../broker/port.js';
+import type { OpenDatabase } from '../model/database.js';
+import { type Duration, durationMs } from '../model/duration.js';
+import { StreamsError } from '../model/errors.js';
+import { type Clock, type Logger, silentLogger } from '../model/ports.js';
+import { NAME_PATTERN, deadLetterTopic } from '../graph/naming.js';
+import type { IdentityFiles } from '../state/identity-files.js';
+import { type ErrorPolicies, type ResolvedPolicy, type Step, resolvePolicy } from './policy.js';
+
+/** The numbered steps of a commit, and the moment before it. The same numbers stand in commit.ts, the README and the crash tests. */
+export type CommitStep = '1 settle' | '2 log' | '3 offsets' | '4 apply';
+
+export type Guarantee = 'at_least_once' | 'exactly_once';
+
+/** What a user may choose. */
+export interface EngineOptions {
+  /** Names the consumer group, the internal topics and the state. Default: the topology's name. */
+  readonly applicationId?: string;
+  /** Default `exactly_once`. */
+  readonly guarantee?: Guarantee;
+  /** Where a partition without a committed offset begins. Default `earliest`. */
+  readonly startFrom?: 'earliest' | 'latest';
+  /** At most this long between two commits of a task. Default `100ms` under exactly_once, `1s` under at_least_once. */
+  readonly commitEvery?: Duration;
+  /** At most this many records between two commits of a task. Default 20,000. */
+  readonly commitRecords?: number;
+  /** Records that go through a task together. Results do not depend on it. Default 1,000. */
+  readonly batchRecords?: number;
+  /** Memory for cached rows, for all tasks of the process. Default 64 MB. */
+  readonly cacheBytes?: number;
+  readonly onError?: ErrorPolicies;
+  /** Default `<application>-dead-letter`. */
+  readonly deadLetterTopic?: string;
+  /** Create source and sink topics that do not exist, with that many partitions. Default: they must exist. */
+  readonly createTopics?: number;
+}
+
+/** What the edge of the process passes in. */
+export interface EnginePorts {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly openDatabase: OpenDatabase;
+  readonly stateDirectory: string;
+  readonly logger?: Logger;
+  /** Where the identity of the state lies, if not on disk. */
+  readonly identityFiles?: IdentityFiles;
+  /** Called after each commit step: a crash test throws here. */
+  readonly afterStep?: (step: CommitStep, taskId: string) => void | Promise<void>;
+}
+
+export interface EngineConfig {
+  readonly applicationId: string;
+  readonly guarantee: Guarantee;
+  readonly startFrom: 'earliest' | 'latest';
+  readonly commitMs: number;
+  readonly commitRecords: number;
+  readonly batchRecords: number;
+  readonly cacheBytes: number;
+  readonly policies: Readonly<Record<Step, ResolvedPolicy>>;
+  readonly deadLetterTopic: string;
+  readonly createTopics: number | undefined;
+  readonly logger: Logger;
+}
+
+/** Checks the options and fills in the defaults. CONFIG_INVALID names the option. */
+export function resolveConfig(topologyName: string, options: EngineOptions, logger: Logger = silentLogger): EngineConfig {
+  const { applicationId = topologyName, guarantee = 'exactly_once', startFrom = 'earliest', onError = {} } = options;
+  if (!NAME_PATTERN.test(applicationId)) throw invalid('applicationId', applicationId, '1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-"');
+  if (!['at_least_once', 'exactly_once'].includes(guarantee)) throw invalid('guarantee', guarantee, 'at_least_once or exactly_once');
+  if (!['earliest', 'latest'].includes(startFrom)) throw invalid('startFrom', startFrom, 'earliest or latest');
+  for (const step of Object.keys(onError)) {
+    if (!['deserialize', 'process', 'produce'].includes(step)) throw invalid('onError', step, 'the steps deserialize, process and produce');
+  }
+  return {
+    applicationId,
+    guarantee,
+    startFrom,
+    commitMs: durationMs(options.commitEvery ?? (guarantee === 'exactly_once' ? '100ms' : '1s'), 'commitEvery'),
+    commitRecords: positive('commitRecords', options.commitRecords ?? 20_000),
+    batchRecords: positive('batchRecords', options.batchRecords ?? 1_000),
+    cacheBytes: positive('cacheBytes', options.cacheBytes ?? 64 * 1024 * 1024),
+    policies: {
+      deserialize: resolvePolicy('deserialize', onError.deserialize),
+      process: resolvePolicy('process', onError.process),
+      produce: resolvePolicy('produce', onError.produce),
+    },
+    deadLetterTopic: options.deadLetterTopic ?? deadLetterTopic(applicationId),
+    createTopics: options.createTopics === undefined ? undefined : positive('createTopics', options.createTopics),
+    logger,
+  };
+}
+
+function positive(option: string, value: number): number {
+  if (Number.isInteger(value) && value > 0) return value;
+  throw invalid(option, value, 'a whole number of at least 1');
+}
+
+const invalid = (option: string, value: unknown, expected: string): StreamsError =>
+  new StreamsError('CONFIG_INVALID', {
+    what: `cannot use the option ${option}`,
+    saw: JSON.stringify(value) ?? String(value),
+    expected,
+    action: 'Correct the option.',
+  });

@@ -1,0 +1,49 @@
+import type { BrokerRecord } from '../broker/port.js';
+import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSource } from '../dsl/processor.js';
+import { StreamsError, messageOf } from '../model/errors.js';
+import { PlainRecord, RowChange } from '../model/record.js';
+import { decodeChange } from './change-format.js';
+
+/** Bytes to a record. DESERIALIZE_FAILED says which side of which record. */
+export function deserialize(source: DeclaredSource, record: BrokerRecord): AnyRecord {
+  const key = record.key === null ? null : decode(source.key, record.key, 'key', record);
+  const value = record.value === null ? null : decode(source.value, record.value, 'value', record);
+  const timestamp = source.timestamp ? source.timestamp(value, key) : record.timestamp;
+  if (!(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
+    throw new StreamsError('DESERIALIZE_FAILED', {
+      what: 'a record has no usable timestamp',
+      at: where(record),
+      saw: String(timestamp),
+      expected: 'milliseconds since the epoch: a whole number, not negative',
+      action: 'Correct the timestamp function or the producer, or set onError.deserialize.',
+    });
+  }
+  return new PlainRecord(key, value, timestamp, record.headers);
+}
+
+/** The same for what was written to a repartition topic: records of a stream, or changes of a table. */
+export function deserializeRepartitioned(repartition: DeclaredRepartition, table: boolean, record: BrokerRecord): AnyRecord {
+  const key = record.key === null ? null : decode(repartition.key, record.key, 'key', record);
+  const { value } = repartition;
+  if (table && record.value !== null) {
+    const sides = decodeChange(record.value);
+    const side = (bytes: Buffer | null): unknown => (bytes === null ? null : decode(value, bytes, 'value', record));
+    return new RowChange(key, side(sides.value), side(sides.previous), record.timestamp, record.headers);
+  }
+  return new PlainRecord(key, record.value === null ? null : decode(value, record.value, 'value', record), record.timestamp, record.headers);
+}
+
+const where = (record: BrokerRecord): string => `${record.topic}[${record.partition}]@${record.offset}`;
+
+function decode(serde: AnySerde, bytes: Buffer, side: string, record: BrokerRecord): unknown {
+  try {
+    return serde.decode(bytes);
+  } catch (error) {
+    throw new StreamsError('DESERIALIZE_FAILED', {
+      what: `cannot decode the ${side} with serde ${serde.name}: ${messageOf(error)}`,
+      at: where(record),
+      action: 'Correct the serde or the producer; or set onError.deserialize to skip or deadLetter.',
+      cause: error,
+    });
+  }
+}

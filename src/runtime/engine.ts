@@ -1,0 +1,310 @@
+import { type Membership, partitionKey } from '../broker/port.js';
+import type { Topology } from '../dsl/processor.js';
+import type { SubTopology } from '../graph/graph.js';
+import { repartitionTopic, taskId } from '../graph/naming.js';
+import { StreamsError, isStreamsError } from '../model/errors.js';
+import { sleep } from '../model/ports.js';
+import { CacheBudget } from '../state/cache-budget.js';
+import type { StoreSpec } from '../state/contract.js';
+import { assignTasks, decodeTasks, encodeTasks } from './assignment.js';
+import type { EngineConfig, EnginePorts } from './config.js';
+import { type EngineMetrics, Metrics } from './metrics.js';
+import { Task } from './task.js';
+import { type TopicCounts, prepareTopics, tasksOf } from './topics.js';
+
+export interface Progress {
+  readonly phase: 'starting' | 'restoring' | 'running' | 'stopping' | 'stopped';
+  readonly tasks: number;
+  /** Records in source topics that are not processed. */
+  readonly lag: number;
+  /** Changelog records that are still to be read. */
+  readonly restoreLeft: number;
+  readonly metrics: EngineMetrics;
+}
+
+interface Slot {
+  readonly id: string;
+  readonly subTopology: SubTopology;
+  readonly partition: number;
+}
+
+/** How long a task without work waits before it looks around. */
+const IDLE_WAIT_MS = 1_000;
+/** How long a task that was fenced waits before it is opened again. */
+const REOPEN_AFTER_MS = 500;
+
+/**
+ * One process of an application: its place in the group, and the tasks it was given. Each task has a loop of its own; they share the record cache, and nothing else.
+ */
+export class Engine {
+  readonly #topology: Topology;
+  readonly #config: EngineConfig;
+  readonly #ports: EnginePorts;
+  readonly #metrics = new Metrics();
+  readonly #budget: CacheBudget;
+  readonly #abort = new AbortController();
+  readonly #slots = new Map<string, Slot>();
+  readonly #stores = new Map<string, readonly StoreSpec[]>();
+  readonly #tasks = new Map<string, Task>();
+  readonly #loops = new Map<string, Promise<void>>();
+  readonly #manual: boolean;
+  #topics!: TopicCounts;
+  #membership: Membership | undefined;
+  #assigned: readonly string[] = [];
+  /** Between two generations of the group nothing is processed. */
+  #paused = false;
+  #phase: Progress['phase'] = 'starting';
+  #failure: Error | undefined;
+  #idleWaiters: (() => void)[] = [];
+  #ending: Promise<void> | undefined;
+  readonly done: Promise<void>;
+  #settleDone!: { resolve: () => void; reject: (error: Error) => void };
+
+  private constructor(topology: Topology, config: EngineConfig, ports: EnginePorts, manual: boolean) {
+    this.#topology = topology;
+    this.#config = config;
+    this.#ports = ports;
+    this.#manual = manual;
+    this.#budget = new CacheBudget(config.cacheBytes);
+    this.done = new Promise((resolve, reject) => {
+      this.#settleDone = { resolve, reject };
+    });
+    // Whoever does not wait for done still learns of the failure by stop().
+    this.done.catch(() => undefined);
+  }
+
+  /** `manual`: tasks are opened, and move only by {@link stepAll}. */
+  static async start(topology: Topology, config: EngineConfig, ports: EnginePorts, manual = false): Promise<Engine> {
+    const engine = new Engine(topology, config, ports, manual);
+    try {
+      await engine.#start();
+    } catch (error) {
+      await engine.#end(error as Error).catch(() => undefined);
+      throw error;
+    }
+    return engine;
+  }
+
+  get applicationId(): string {
+    return this.#config.applicationId;
+  }
+
+  get tasks(): readonly Task[] {
+    return [...this.#tasks.values()];
+  }
+
+  progress(): Progress {
+    const tasks = this.tasks;
+    const restoring = this.#phase === 'running' && tasks.some((task) => task.phase === 'restoring');
+    return {
+      phase: restoring ? 'restoring' : this.#phase,
+      tasks: tasks.length,
+      lag: tasks.reduce((sum, task) => sum + task.lag, 0),
+      restoreLeft: tasks.reduce((sum, task) => sum + task.restoreLeft, 0),
+      metrics: this.#metrics.snapshot(),
+    };
+  }
+
+  /** Resolves when every record in the source topics, internal ones included, is processed and committed. */
+  untilIdle(): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    const idle = new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    for (const task of this.#tasks.values()) task.wakeup();
+    return Promise.race([idle, this.done]);
+  }
+
+  /** One round of every task, then a commit of each: for the test driver. Returns how many records were taken. */
+  async stepAll(): Promise<number> {
+    let taken = 0;
+    try {
+      for (const task of this.tasks) {
+        for (let n = await task.step(0); n > 0; n = await task.step(0)) {
+          taken += n;
+          if (task.commitDue) await task.commit();
+        }
+      }
+      for (const task of this.tasks) await task.commit();
+    } catch (error) {
+      await this.#end(error as Error).catch(() => undefined);
+      throw error;
+    }
+    return taken;
+  }
+
+  /** Finishes what is in hand, commits, leaves the group, gives everything back. Rejects with the failure if the engine had failed. */
+  async stop(): Promise<void> {
+    await this.#end(undefined);
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Gives everything back at once; nothing more is committed. */
+  async abort(): Promise<void> {
+    await this.#end(new StreamsError('STOPPED', { what: 'the engine was stopped at once', at: this.applicationId, action: 'Start it again: it goes on from the last commit.' }));
+  }
+
+  async #start(): Promise<void> {
+    const { graph } = this.#topology;
+    this.#topics = await prepareTopics(this.#ports.broker.admin, graph, this.#config);
+    const specs = this.#topology.declare({ pushing: false, index: 0, key: undefined, from: '', fail: () => undefined }).processors;
+    for (const subTopology of graph.subTopologies) {
+      const inside = specs.filter(({ id }) => subTopology.nodes.includes(id));
+      this.#stores.set(subTopology.id, inside.flatMap(({ spec }) => spec.stores));
+      for (let partition = 0; partition < tasksOf(subTopology, this.applicationId, this.#topics); partition++) {
+        const id = taskId(subTopology.id, partition);
+        this.#slots.set(id, { id, subTopology, partition });
+      }
+    }
+    const topics = graph.subTopologies.flatMap((sub) => [...sub.topics, ...sub.repartitions.map((name) => repartitionTopic(this.applicationId, name))]);
+    this.#membership = await this.#ports.broker.join({
+      groupId: this.applicationId,
+      topics,
+      metadata: () => encodeTasks([...this.#tasks.keys()]),
+      assign: async (members) => assignTasks(members, [...this.#slots.keys()]),
+      onAssigned: (assignment) => this.#onAssigned(assignment),
+      onRevoked: () => this.#onRevoked(),
+      onLost: (error) => void this.#end(error).catch(() => undefined),
+    });
+    this.#phase = 'running';
+    await this.#takeUp();
+  }
+
+  async #onAssigned(assignment: Buffer): Promise<void> {
+    this.#assigned = decodeTasks(assignment);
+    this.#paused = false;
+    // The first time, the membership is not there yet: start() goes on when it is.
+    if (this.#membership) void this.#takeUp().catch((error: Error) => this.#end(error).catch(() => undefined));
+  }
+
+  async #onRevoked(): Promise<void> {
+    this.#paused = true;
+    await this.#quiet();
+    for (const task of this.#tasks.values()) {
+      if (task.phase === 'running') await this.#guarded(task, () => task.commit());
+    }
+  }
+
+  /** Makes the tasks those of the assignment: closes what is gone, opens what is new, lets the rest go on. */
+  async #takeUp(): Promise<void> {
+    const wanted = new Set(this.#assigned);
+    for (const [id, task] of this.#tasks) {
+      if (wanted.has(id)) continue;
+      this.#tasks.delete(id);
+      await task.close();
+    }
+    const opening = [...wanted].map(async (id) => {
+      const slot = this.#slots.get(id);
+      if (!slot) return;
+      if (!this.#tasks.has(id)) await this.#open(slot);
+      if (!this.#manual) this.#loop(id);
+    });
+    await Promise.all(opening);
+  }
+
+  async #open(slot: Slot): Promise<void> {
+    const membership = this.#membership as Membership;
+    await Task.open(
+      {
+        topology: this.#topology,
+        subTopology: slot.subTopology,
+        partition: slot.partition,
+        stores: this.#stores.get(slot.subTopology.id) ?? [],
+        config: this.#config,
+        ports: this.#ports,
+        membership,
+        topics: this.#topics,
+        budget: this.#budget,
+        metrics: this.#metrics,
+        onFatal: () => this.#tasks.get(slot.id)?.wakeup(),
+        signal: this.#abort.signal,
+      },
+      (task) => this.#tasks.set(slot.id, task),
+    );
+  }
+
+  #loop(id: string): void {
+    if (this.#loops.has(id)) return;
+    const loop = this.#run(id).finally(() => this.#loops.delete(id));
+    this.#loops.set(id, loop);
+  }
+
+  async #run(id: string): Promise<void> {
+    for (;;) {
+      const task = this.#tasks.get(id);
+      if (!task || this.#paused || this.#phase !== 'running') return;
+      await this.#guarded(task, async () => {
+        const taken = await task.step(Math.min(task.dueInMs, IDLE_WAIT_MS));
+        const idle = taken === 0 && task.lag === 0;
+        if (task.commitDue || (idle && this.#idleWaiters.length > 0)) await task.commit();
+        if (idle && this.#idleWaiters.length > 0) await this.#checkIdle();
+      });
+    }
+  }
+
+  /** Runs a part of a task's work. If another owner took the task over, it is opened again as long as it is ours; any other error ends the engine. */
+  async #guarded(task: Task, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (this.#phase !== 'running') return;
+      const fenced = isStreamsError(error) && (error.code === 'PRODUCER_FENCED' || error.code === 'GROUP_FENCED');
+      if (!fenced) {
+        void this.#end(error as Error).catch(() => undefined);
+        // Lets the failure take effect before the loop looks again.
+        await Promise.resolve();
+        return;
+      }
+      this.#config.logger.warn({ task: task.id, code: error.code }, `task given up, will be opened again: ${error.message}`);
+      await task.close().catch(() => undefined);
+      this.#tasks.delete(task.id);
+      await sleep(this.#ports.clock, REOPEN_AFTER_MS, this.#abort.signal);
+      const slot = this.#slots.get(task.id);
+      if (slot && this.#assigned.includes(task.id) && this.#phase === 'running' && !this.#paused) await this.#open(slot);
+    }
+  }
+
+  /** Whether nothing is left to do anywhere: every position is at the end of its log, and committed. */
+  async #checkIdle(): Promise<void> {
+    const tasks = this.tasks;
+    if (tasks.some((task) => task.phase !== 'running' || task.uncommitted > 0 || task.lag > 0)) return;
+    const positions = tasks.flatMap((task) => task.positions);
+    const latest = new Map(
+      (await this.#ports.broker.admin.latestOffsets(positions)).map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]),
+    );
+    const behind = positions.some(({ topic, partition, offset }) => offset < (latest.get(partitionKey(topic, partition)) ?? 0));
+    if (behind || tasks.some((task) => task.uncommitted > 0)) return;
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+  }
+
+  /** Waits until no task is in the middle of a batch. */
+  async #quiet(): Promise<void> {
+    for (const task of this.#tasks.values()) task.wakeup();
+    await Promise.all(this.#loops.values());
+  }
+
+  #end(error: Error | undefined): Promise<void> {
+    this.#ending ??= this.#finish(error);
+    return this.#ending;
+  }
+
+  async #finish(error: Error | undefined): Promise<void> {
+    this.#failure = error;
+    this.#phase = 'stopping';
+    this.#abort.abort();
+    await this.#quiet();
+    const problems: unknown[] = [];
+    for (const task of this.#tasks.values()) {
+      try {
+        // A task that failed is in the middle of a batch: what it did since its last commit is done again at the next start.
+        if (!error && task.phase === 'running') await task.commit();
+      } catch (problem) {
+        problems.push(problem);
+      }
+      await task.close().catch((problem: unknown) => problems.push(problem));
+    }
+    await this.#membership?.leave().catch((problem: unknown) => problems.push(problem));
+    this.#phase = 'stopped';
+    this.#failure ??= problems[0] as Error | undefined;
+    if (this.#failure) this.#settleDone.reject(this.#failure);
+    else this.#settleDone.resolve();
+  }
+}

@@ -1,0 +1,99 @@
+import type { BrokerRecord } from '../broker/port.js';
+import type { AnyRecord, Outlet } from '../dsl/processor.js';
+import { StreamsError, isStreamsError, messageOf } from '../model/errors.js';
+import { Headers } from '../model/headers.js';
+import { type Clock, sleep } from '../model/ports.js';
+import type { SourcePosition } from '../model/record.js';
+import type { EngineConfig } from './config.js';
+import { deadLetter } from './dead-letter.js';
+import type { Metrics } from './metrics.js';
+import type { Outgoing } from './outbox.js';
+import type { Step } from './policy.js';
+
+/** A push that threw on its way to one node. */
+export interface Failure {
+  readonly node: string;
+  readonly outlet: Outlet;
+  readonly record: AnyRecord;
+  readonly error: unknown;
+  readonly index: number;
+}
+
+/** Mistakes of the program, not of a record: no policy may go on over them. */
+const ALWAYS_FATAL = new Set(['KEY_CHANGED', 'LATE_EMISSION', 'TOPOLOGY_INVALID', 'STORE_UNKNOWN', 'STATE_CORRUPT', 'STATE_IO', 'TOPIC_UNKNOWN']);
+
+/** Decides by the policies what becomes of a record that fails. */
+export class FailureHandler {
+  readonly #config: EngineConfig;
+  readonly #clock: Clock;
+  readonly #metrics: Metrics;
+
+  constructor(config: EngineConfig, clock: Clock, metrics: Metrics) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#metrics = metrics;
+  }
+
+  dropped(node: string, reason: string): void {
+    this.#metrics.count(node, reason);
+  }
+
+  /** Tries again, skips, writes a dead letter, or throws: as the step's policy says. Resolves if the task can go on. */
+  async handle(
+    step: Step,
+    failure: { readonly node: string; readonly error: unknown; readonly source: BrokerRecord | SourcePosition },
+    send: (outgoing: Outgoing, node: string) => void,
+    again: () => void | Promise<void>,
+  ): Promise<void> {
+    const { node, source } = failure;
+    const policy = this.#config.policies[step];
+    let { error } = failure;
+    let attempt = 1;
+    for (; attempt <= policy.retries && !isFatal(error); attempt++) {
+      await sleep(this.#clock, policy.backoffMs);
+      try {
+        await again();
+        return;
+      } catch (next) {
+        error = next;
+      }
+    }
+    const positioned = atRecord(error, node, source);
+    if (policy.then === 'fail' || isFatal(error)) throw positioned;
+    this.#metrics.count(node, policy.then === 'skip' ? 'skipped' : 'dead-letter');
+    this.#config.logger.warn({ node, code: positioned.code, attempt }, `${policy.then === 'skip' ? 'skipped' : 'dead-lettered'} a record: ${positioned.message}`);
+    if (policy.then === 'skip') return;
+    const raw = 'timestamp' in source ? source : { key: null, value: null, timestamp: this.#clock.now(), headers: Headers.none };
+    const record = deadLetter({
+      topic: this.#config.deadLetterTopic,
+      applicationId: this.#config.applicationId,
+      operator: node,
+      position: source,
+      key: raw.key,
+      value: raw.value,
+      timestamp: raw.timestamp,
+      headers: raw.headers,
+      error: positioned,
+      attempt,
+    });
+    this.#metrics.deadLetters++;
+    send({ kind: 'raw', record }, node);
+  }
+}
+
+const isFatal = (error: unknown): boolean => isStreamsError(error) && ALWAYS_FATAL.has(error.code);
+
+/** The error with the place of the record that it is about. */
+function atRecord(error: unknown, node: string, { topic, partition, offset }: SourcePosition): StreamsError {
+  const where = `${topic}[${partition}]@${offset}`;
+  if (isStreamsError(error)) {
+    if (error.problem.includes(where)) return error;
+    return new StreamsError(error.code, { what: `${error.problem} (while processing ${where})`, action: error.action, cause: error.cause ?? error });
+  }
+  return new StreamsError('PROCESS_FAILED', {
+    what: `a function of the topology threw: ${messageOf(error)}`,
+    at: `${where}, node ${node}`,
+    action: 'Mend the function, or set onError.process to skip, deadLetter or retry.',
+    cause: error,
+  });
+}

@@ -1,0 +1,39 @@
+import type { AnyRecord, DeclaredRepartition, DeclaredSink } from '../dsl/processor.js';
+import type { ProducerRecord } from '../broker/port.js';
+
+/** What leaves the task: a record for a sink or a repartition topic, or a dead letter that is already encoded. */
+export type Outgoing =
+  | { readonly kind: 'sink'; readonly sink: DeclaredSink; readonly record: AnyRecord }
+  | { readonly kind: 'repartition'; readonly repartition: DeclaredRepartition; readonly record: AnyRecord }
+  | { readonly kind: 'raw'; readonly record: Omit<ProducerRecord, 'partition'> };
+
+export type OutboxItem = Outgoing & { readonly node: string; readonly index: number; readonly push: number };
+
+/** Everything a batch sends, in the order of the records that caused it, whichever stage it comes from. */
+export class Outbox {
+  #items: OutboxItem[] = [];
+  #sorted = true;
+
+  add(item: OutboxItem): void {
+    const last = this.#items.at(-1);
+    if (last !== undefined && last.index > item.index) this.#sorted = false;
+    this.#items.push(item);
+  }
+
+  takeBack(node: string, push: number): void {
+    this.#items = this.#items.filter((item) => item.push !== push || item.node !== node);
+  }
+
+  clear(): void {
+    this.#items = [];
+    this.#sorted = true;
+  }
+
+  /** Takes everything, in order. */
+  drain(): readonly OutboxItem[] {
+    const items = this.#items;
+    if (!this.#sorted) items.sort((a, b) => a.index - b.index);
+    this.clear();
+    return items;
+  }
+}

@@ -1,0 +1,55 @@
+import type { AnyRecord, Processor, Topology } from '../dsl/processor.js';
+import type { Graph, SubTopology } from '../graph/graph.js';
+import { repartitionTopic } from '../graph/naming.js';
+import type { BatchRunner } from './batch-runner.js';
+import { deserialize, deserializeRepartitioned } from './deserialize.js';
+import { planStages } from './plan.js';
+import { type TaskFacts, TaskProcessorContext } from './processor-context.js';
+import { Stage, type StageNode } from './stage.js';
+
+/**
+ * Runs the topology function for one task and connects what it declares: sources to their topics, processors to stages, sinks to the outbox. Nodes of other sub-topologies are declared
+ * too, but nothing ever reaches them. Returns the processors, in the order of their stages.
+ */
+export function buildPipeline(options: {
+  readonly topology: Topology;
+  readonly graph: Graph;
+  readonly subTopology: SubTopology;
+  readonly runner: BatchRunner;
+  readonly task: TaskFacts;
+}): readonly Processor[] {
+  const { topology, graph, subTopology, runner, task } = options;
+  const { scope, entries } = runner;
+  const declaration = topology.declare(scope);
+
+  for (const source of declaration.sources) {
+    if (!subTopology.topics.includes(source.topic)) continue;
+    const { id: node, outlet } = source;
+    entries.set(source.topic, { node, outlet, deserialize: (record) => deserialize(source, record) });
+  }
+  for (const repartition of declaration.repartitions) {
+    const { id: node, outlet } = repartition;
+    repartition.input.connect(runner.toOutbox(node, (record: AnyRecord) => ({ kind: 'repartition', repartition, record })));
+    if (!subTopology.repartitions.includes(repartition.name)) continue;
+    const topic = repartitionTopic(task.applicationId, repartition.name);
+    entries.set(topic, { node, outlet, deserialize: (record) => deserializeRepartitioned(repartition, repartition.table, record) });
+  }
+  for (const sink of declaration.sinks) {
+    sink.input.connect(runner.toOutbox(sink.id, (record: AnyRecord) => ({ kind: 'sink', sink, record })));
+  }
+
+  const processors: Processor[] = [];
+  for (const plan of planStages(graph, subTopology)) {
+    const stage = new Stage();
+    runner.stages.push(stage);
+    for (const declared of declaration.processors) {
+      if (!plan.includes(declared.id)) continue;
+      const { id, spec, outlet, inputs } = declared;
+      const processor = spec.create(new TaskProcessorContext({ node: id, spec, outlet, stage, runner, task }));
+      const node: StageNode = { id, processor };
+      for (const input of inputs) input.connect(runner.toStage(stage, node, input.port));
+      processors.push(processor);
+    }
+  }
+  return processors;
+}

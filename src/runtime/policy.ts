@@ -1,0 +1,39 @@
+import { type Duration, durationMs } from '../model/duration.js';
+import { StreamsError } from '../model/errors.js';
+
+/** What to do with a record that fails for good. `fail`: stop, nothing of it is committed. `skip`: drop and count it. `deadLetter`: write it to the dead letter topic. */
+export type FinalPolicy = 'fail' | 'skip' | 'deadLetter';
+
+/** What to do with a record that fails: at once, or after trying again a number of times. */
+export type ErrorPolicy = FinalPolicy | { readonly retry: number; readonly backoff: Duration; readonly then: FinalPolicy };
+
+/** The steps of a record's life that have a policy of their own. */
+export interface ErrorPolicies {
+  readonly deserialize?: ErrorPolicy;
+  readonly process?: ErrorPolicy;
+  readonly produce?: ErrorPolicy;
+}
+
+export type Step = keyof ErrorPolicies;
+
+export interface ResolvedPolicy {
+  readonly retries: number;
+  readonly backoffMs: number;
+  readonly then: FinalPolicy;
+}
+
+const FINAL = ['fail', 'skip', 'deadLetter'];
+
+/** Checks a policy and fills in what it leaves out. CONFIG_INVALID names the step. */
+export function resolvePolicy(step: Step, policy: ErrorPolicy = 'fail'): ResolvedPolicy {
+  const { retry, backoff, then } = typeof policy === 'string' ? { retry: 0, backoff: '0ms' as const, then: policy } : policy;
+  if (!FINAL.includes(then) || !Number.isInteger(retry) || retry < 0) {
+    throw new StreamsError('CONFIG_INVALID', {
+      what: `cannot use onError.${step}`,
+      saw: JSON.stringify(policy),
+      expected: `one of ${FINAL.join(', ')}, or { retry, backoff, then }`,
+      action: 'Choose what becomes of a record that fails.',
+    });
+  }
+  return { retries: retry, backoffMs: durationMs(backoff, `onError.${step}.backoff`), then };
+}

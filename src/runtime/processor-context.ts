@@ -1,0 +1,144 @@
+import type { AnyRecord, OriginalRecord, Outlet, ProcessorContext, ProcessorSpec, TimerClock } from '../dsl/processor.js';
+import { StreamsError, isStreamsError } from '../model/errors.js';
+import { Headers } from '../model/headers.js';
+import type { Clock } from '../model/ports.js';
+import type { SourcePosition } from '../model/record.js';
+import type { KeyValueStore } from '../state/contract.js';
+import type { TaskState } from '../state/task-state.js';
+import type { BatchRunner } from './batch-runner.js';
+import { deadLetter } from './dead-letter.js';
+import type { Metrics } from './metrics.js';
+import type { Stage } from './stage.js';
+
+export interface TaskFacts {
+  readonly taskId: string;
+  readonly partition: number;
+  readonly applicationId: string;
+  readonly deadLetterTopic: string;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly state: TaskState | undefined;
+}
+
+/** The engine as one processor sees it. */
+export class TaskProcessorContext implements ProcessorContext {
+  readonly #node: string;
+  readonly #spec: ProcessorSpec;
+  readonly #outlet: Outlet;
+  readonly #stage: Stage;
+  readonly #runner: BatchRunner;
+  readonly #task: TaskFacts;
+
+  constructor(options: { node: string; spec: ProcessorSpec; outlet: Outlet; stage: Stage; runner: BatchRunner; task: TaskFacts }) {
+    this.#node = options.node;
+    this.#spec = options.spec;
+    this.#outlet = options.outlet;
+    this.#stage = options.stage;
+    this.#runner = options.runner;
+    this.#task = options.task;
+  }
+
+  get taskId(): string {
+    return this.#task.taskId;
+  }
+
+  get partition(): number {
+    return this.#task.partition;
+  }
+
+  get position(): SourcePosition {
+    const { topic, partition, offset } = this.#runner.position;
+    return { topic, partition, offset };
+  }
+
+  get sequence(): number {
+    return this.#runner.sequence;
+  }
+
+  get timestamp(): number {
+    return this.#runner.record?.timestamp ?? this.#runner.timeAtHand;
+  }
+
+  get headers(): Headers {
+    return this.#runner.record?.headers ?? Headers.none;
+  }
+
+  get streamTime(): number {
+    return this.#runner.timeAtHand;
+  }
+
+  get wallTime(): number {
+    return this.#task.clock.now();
+  }
+
+  store<K, V>(name: string): KeyValueStore<K, V> {
+    const { stores, reads = [] } = this.#spec;
+    if (this.#task.state && (reads.includes(name) || stores.some((store) => store.name === name))) return this.#task.state.store(name);
+    throw new StreamsError('STORE_UNKNOWN', {
+      what: `a processor asked for the store ${JSON.stringify(name)}`,
+      at: `node ${this.#node}`,
+      expected: [...stores.map((store) => store.name), ...reads].join(', ') || 'no store: it declares none',
+      action: 'Declare the store under stores, or name that of another operator under uses.',
+    });
+  }
+
+  emit(record: AnyRecord): void {
+    this.#runner.emit(this.#outlet, record);
+  }
+
+  schedule(everyMs: number, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void {
+    if (!(Number.isFinite(everyMs) && everyMs >= 1)) {
+      throw new StreamsError('CONFIG_INVALID', {
+        what: 'a timer has no usable interval',
+        at: `node ${this.#node}`,
+        saw: `${everyMs} ms`,
+        expected: 'at least 1 ms',
+        action: 'Give an interval such as "1s".',
+      });
+    }
+    const now = clock === 'wall' ? this.#task.clock.now() : this.#runner.timeAtHand;
+    return this.#stage.timers.schedule(everyMs, clock, now, async (time) => {
+      try {
+        await run(time);
+      } catch (error) {
+        if (isStreamsError(error)) throw error;
+        throw new StreamsError('PROCESS_FAILED', {
+          what: `a timer threw: ${error instanceof Error ? error.message : String(error)}`,
+          at: `node ${this.#node}`,
+          action: 'Mend the function: no record is to blame, so no policy applies.',
+          cause: error,
+        });
+      }
+    });
+  }
+
+  deadLetter(record: AnyRecord, error: Error, original?: OriginalRecord): void {
+    const { applicationId, deadLetterTopic, metrics } = this.#task;
+    const source = this.#runner.sourceRecord;
+    metrics.deadLetters++;
+    metrics.count(this.#node, 'dead-letter');
+    this.#runner.send(this.#node, {
+      kind: 'raw',
+      record: deadLetter({
+        topic: deadLetterTopic,
+        applicationId,
+        operator: this.#node,
+        position: original?.position ?? this.#runner.position,
+        key: original ? original.key : (source?.key ?? null),
+        value: original ? original.value : (source?.value ?? null),
+        timestamp: record.timestamp,
+        headers: record.headers,
+        error,
+        attempt: 1,
+      }),
+    });
+  }
+
+  drop(reason: string): void {
+    this.#task.metrics.count(this.#node, reason);
+  }
+
+  count(name: string, by = 1): void {
+    this.#task.metrics.count(this.#node, name, by);
+  }
+}

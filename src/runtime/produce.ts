@@ -1,0 +1,85 @@
+import type { ProducerRecord } from '../broker/port.js';
+import type { AnyRecord, AnySerde } from '../dsl/processor.js';
+import { repartitionTopic } from '../graph/naming.js';
+import { StreamsError, messageOf } from '../model/errors.js';
+import { isChange } from '../model/record.js';
+import { encodeChange } from './change-format.js';
+import type { OutboxItem } from './outbox.js';
+import { partitionOf } from './partitioner.js';
+
+/** What encoding needs to know of the task. */
+export interface ProduceContext {
+  readonly applicationId: string;
+  readonly partition: number;
+  /** Partition count of a topic; TOPIC_UNKNOWN if there is no such topic. Asks the broker only the first time. */
+  partitionsOf(topic: string): number | Promise<number>;
+}
+
+/** A record in the outbox to bytes and a partition; null if it is dropped by rule (a repartition drops null keys). */
+export function produce(item: OutboxItem, context: ProduceContext): ProducerRecord | null | Promise<ProducerRecord | null> {
+  const topic = topicOf(item, context);
+  const partitions = context.partitionsOf(topic);
+  if (typeof partitions !== 'number') return partitions.then((known) => encode(item, topic, known, context));
+  return encode(item, topic, partitions, context);
+}
+
+function topicOf(item: OutboxItem, { applicationId }: ProduceContext): string {
+  if (item.kind === 'repartition') return repartitionTopic(applicationId, item.repartition.name);
+  if (item.kind === 'raw') return item.record.topic;
+  const { topic } = item.sink;
+  if (typeof topic === 'string') return topic;
+  const chosen: unknown = topic(item.record);
+  if (typeof chosen === 'string' && chosen !== '') return chosen;
+  throw new StreamsError('SERIALIZE_FAILED', {
+    what: 'the topic function returned no topic',
+    at: `node ${item.node}`,
+    saw: JSON.stringify(chosen) ?? 'undefined',
+    action: 'Let it return the name of a topic for every record, or filter such records out before.',
+  });
+}
+
+function encode(item: OutboxItem, topic: string, partitions: number, context: ProduceContext): ProducerRecord | null {
+  if (item.kind === 'raw') return { ...item.record, partition: byHash(item.record.key, partitions, context) };
+  const { record, node } = item;
+  const target = item.kind === 'sink' ? item.sink : item.repartition;
+  const key = record.key === null || record.key === undefined ? null : toBytes(target.key, record.key, 'key', node);
+  if (item.kind === 'repartition') {
+    if (key === null) return null;
+    const value = repartitionValue(target.value, record, node);
+    return { topic, partition: byHash(key, partitions, context), key, value, timestamp: record.timestamp, headers: record.headers };
+  }
+  const value = record.value === null ? null : toBytes(target.value, record.value, 'value', node);
+  const partition = item.sink.partition?.(record, partitions) ?? byHash(key, partitions, context);
+  if (!(Number.isInteger(partition) && partition >= 0 && partition < partitions)) {
+    throw new StreamsError('PARTITION_INVALID', {
+      what: 'the partitioner chose a partition that does not exist',
+      at: `node ${node}`,
+      saw: String(partition),
+      expected: `a whole number from 0 to ${partitions - 1}`,
+      action: 'Correct the partition function; undefined means: by the hash of the key.',
+    });
+  }
+  return { topic, partition, key, value, timestamp: record.timestamp, headers: record.headers };
+}
+
+function repartitionValue(serde: AnySerde, record: AnyRecord, node: string): Buffer | null {
+  const side = (value: unknown): Buffer | null => (value === null ? null : toBytes(serde, value, 'value', node));
+  return isChange(record) ? encodeChange(side(record.value), side(record.previous)) : side(record.value);
+}
+
+/** Without a key: the task's own partition, so that the order of its records is kept. */
+const byHash = (key: Buffer | null, partitions: number, { partition }: ProduceContext): number =>
+  key === null ? partition % partitions : partitionOf(key, partitions);
+
+function toBytes(serde: AnySerde, value: unknown, side: string, node: string): Buffer {
+  try {
+    return serde.encode(value);
+  } catch (error) {
+    throw new StreamsError('SERIALIZE_FAILED', {
+      what: `cannot encode the ${side} with serde ${serde.name}: ${messageOf(error)}`,
+      at: `node ${node}`,
+      action: 'Correct the serde or the value; or set onError.produce to skip or deadLetter.',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,119 @@
+import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
+import { changelogTopic } from '../graph/naming.js';
+import type { DatabaseWrite } from '../model/database.js';
+import { StreamsError } from '../model/errors.js';
+import type { TaskState } from '../state/task-state.js';
+import { causeOf } from './change-log.js';
+
+export interface RestoreOptions {
+  readonly broker: Broker;
+  readonly state: TaskState;
+  readonly applicationId: string;
+  readonly partition: number;
+  /** Source topics of the task. */
+  readonly sources: readonly string[];
+  /** Next offset of each source partition that the group has committed; those without one are left out. */
+  readonly committed: readonly PartitionOffset[];
+  /** Stops the restore early; what was restored stays. */
+  readonly signal: AbortSignal;
+  /** Told how many records are left. */
+  readonly onProgress: (left: number, restored: number) => void;
+}
+
+/** Records that are read from a changelog and written to the database together. */
+const RESTORE_BATCH = 10_000;
+
+/**
+ * Brings a task's stores to exactly the committed offsets, by reading what is missing from their changelogs, all at once. What the local store already holds is not read again.
+ *
+ * A change whose cause lies at or past the committed offset was logged by a commit that never finished: it is skipped, and made again when its cause is processed again. Interrupted, it goes on where it was. Returns the
+ * task's stream time, and the number of records read.
+ */
+export async function restore(options: RestoreOptions): Promise<{ readonly streamTime: number; readonly restored: number }> {
+  const { broker, state, applicationId, partition, committed } = options;
+  const offsets = new Map(committed.map(({ topic, offset }) => [topic, offset]));
+  checkNotAhead(state, options.sources, offsets);
+
+  const topics = new Map([...state.stores].map((store) => [changelogTopic(applicationId, store.name), store.name]));
+  const partitions: TopicPartition[] = [...topics.keys()].map((topic) => ({ topic, partition }));
+  const [earliest, latest] = await Promise.all([broker.admin.earliestOffsets(partitions), broker.admin.latestOffsets(partitions)]);
+  const first = new Map(earliest.map((position) => [position.topic, position.offset]));
+  const changelogs: Record<string, number> = { ...state.checkpoint.changelogs };
+  const open = new Map<string, number>();
+  let left = 0;
+  let streamTime = state.checkpoint.streamTimes[''] ?? Number.NEGATIVE_INFINITY;
+  let restored = 0;
+
+  const reader = await broker.createReader({ isolation: 'read_committed' });
+  try {
+    for (const { topic, offset: end } of latest) {
+      const store = topics.get(topic) as string;
+      const from = changelogs[store];
+      if (from !== undefined && from > end) throw changelogShorter(state, store, from, end);
+      const start = Math.max(from ?? 0, first.get(topic) ?? 0);
+      changelogs[store] = start;
+      if (start >= end) continue;
+      open.set(topic, end);
+      left += end - start;
+      reader.seek({ topic, partition, offset: start });
+    }
+    options.onProgress(left, restored);
+    while (open.size > 0 && !options.signal.aborted) {
+      const writes: DatabaseWrite[] = [];
+      for (const batch of await reader.poll({ maxRecords: RESTORE_BATCH, maxWaitMs: 500 })) {
+        const { topic, records, nextOffset } = batch;
+        const store = topics.get(topic) as string;
+        const cached = state.cached(store);
+        const rows = records.filter((record) => {
+          const cause = causeOf(record.headers);
+          if (cause && cause.offset >= (offsets.get(cause.topic) ?? (offsets.size === 0 ? 0 : Number.POSITIVE_INFINITY))) return false;
+          if (cause) {
+            cached.observe(cause.storeTime);
+            streamTime = Math.max(streamTime, cause.taskTime);
+          }
+          return record.key !== null;
+        });
+        cached.restore(rows as { key: Buffer; value: Buffer | null; timestamp: number }[], writes);
+        restored += records.length;
+        left -= nextOffset - (changelogs[store] ?? 0);
+        changelogs[store] = nextOffset;
+        if (nextOffset >= (open.get(topic) ?? 0)) {
+          open.delete(topic);
+          reader.remove([{ topic, partition }]);
+        }
+      }
+      await state.apply(writes, { sources: state.checkpoint.sources, changelogs }, streamTime);
+      options.onProgress(Math.max(0, left), restored);
+    }
+  } finally {
+    await reader.close();
+  }
+  if (!options.signal.aborted) await state.apply([], { sources: Object.fromEntries(offsets), changelogs }, streamTime);
+  return { streamTime, restored };
+}
+
+/** A store that contains records which are about to be processed again would count them twice. */
+function checkNotAhead(state: TaskState, sources: readonly string[], committed: ReadonlyMap<string, number>): void {
+  for (const [topic, offset] of Object.entries(state.checkpoint.sources)) {
+    if (!sources.includes(topic)) continue;
+    const known = committed.get(topic);
+    if (known !== undefined && known >= offset) continue;
+    throw new StreamsError('STATE_MISMATCH', {
+      what: `the state contains ${topic} up to offset ${offset}, and the group has committed less`,
+      at: state.directory,
+      saw: known === undefined ? 'no committed offset' : `committed offset ${known}`,
+      expected: `at least ${offset}`,
+      action: `The group's offsets were moved back or the broker lost them. Delete ${state.directory} to have the state rebuilt as of the committed offsets, or use another application id.`,
+    });
+  }
+}
+
+const changelogShorter = (state: TaskState, store: string, from: number, end: number): StreamsError =>
+  new StreamsError('STATE_MISMATCH', {
+    what: `the changelog of store ${store} is shorter than the state says`,
+    at: state.directory,
+    saw: `end offset ${end}`,
+    expected: `at least ${from}`,
+    action: `The changelog topic was deleted or made anew, or this is another broker. Use the right broker; or another application id to start afresh.`,
+  });
+

@@ -1,0 +1,177 @@
+import type { AnyRecord, Processor, Reads } from '../dsl/processor.js';
+import type { CachedStore } from '../state/cached-store.js';
+import type { KeyValueStore } from '../state/contract.js';
+import type { Batch } from './batch.js';
+import { Timers } from './timers.js';
+
+/** A processor of one task, as its stage sees it. */
+export interface StageNode {
+  readonly id: string;
+  readonly processor: Processor;
+}
+
+/** A record that waits for its turn at a processor. */
+export interface Item {
+  readonly node: StageNode;
+  readonly port: number;
+  readonly record: AnyRecord;
+  /** Index of the batch's record that caused it. */
+  readonly index: number;
+  /** Which push brought it, so that the push can be taken back. */
+  readonly push: number;
+  /** What the processor computed when it declared its reads; or what that threw. */
+  prepared: unknown;
+  failed: boolean;
+}
+
+/** What a stage needs of its task. */
+export interface StageHost {
+  /** Before each record: sets the scope and the cause of what it changes. */
+  enter(index: number, record: AnyRecord | undefined): void;
+  /** Runs the processor on a record; errors go through the policy. */
+  process(item: Item): void | Promise<void>;
+  /** Runs a timer's function; an error is the engine's. */
+  runTimer(node: string, run: () => void | Promise<void>): Promise<void>;
+}
+
+/** Collects the keys to be read over all stores, and reads them. */
+class ReadCollector implements Reads {
+  readonly #stores = new Set<CachedStore<unknown, unknown>>();
+
+  add<K>(store: KeyValueStore<K, unknown>, key: K): void {
+    const cached = store as unknown as CachedStore<unknown, unknown>;
+    cached.want(key);
+    if (cached.hasWanted) this.#stores.add(cached);
+  }
+
+  get pending(): boolean {
+    return this.#stores.size > 0;
+  }
+
+  async load(): Promise<void> {
+    const stores = [...this.#stores];
+    this.#stores.clear();
+    if (stores.length === 1) await stores[0]?.loadWanted();
+    else await Promise.all(stores.map((store) => store.loadWanted()));
+  }
+}
+
+/**
+ * Processors that share stores, and their queue. Four rules make the result independent of how records are cut into batches:
+ * 1. processors that share a store are in one stage (plan.ts);
+ * 2. the queue is sorted by the index of the record that caused each item, stably;
+ * 3. what a stage emits to itself is finished before the next item;
+ * 4. sinks sort by the same index (outbox.ts).
+ */
+export class Stage {
+  readonly timers = new Timers();
+  readonly #reads = new ReadCollector();
+  #queue: Item[] = [];
+  #sorted = true;
+  #inner: Item[] | undefined;
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  add(item: Item): void {
+    if (this.#inner) {
+      this.#inner.push(item);
+      return;
+    }
+    const last = this.#queue.at(-1);
+    if (last !== undefined && last.index > item.index) this.#sorted = false;
+    this.#queue.push(item);
+  }
+
+  /** Takes back what one push brought to one node. */
+  takeBack(node: string, push: number): void {
+    const keep = (item: Item): boolean => item.push !== push || item.node.id !== node;
+    if (this.#inner) this.#inner = this.#inner.filter(keep);
+    else this.#queue = this.#queue.filter(keep);
+  }
+
+  /** Forgets what is queued: the batch has failed. */
+  clear(): void {
+    this.#queue = [];
+    this.#sorted = true;
+    this.#inner = undefined;
+  }
+
+  async run(host: StageHost, batch: Batch): Promise<void> {
+    const queue = this.#queue;
+    const last = batch.streamTimes.length - 1;
+    const timersDue = this.timers.nextDue('stream') <= (batch.streamTimes[last] ?? Number.NEGATIVE_INFINITY);
+    if (queue.length === 0 && !timersDue) return;
+    this.#queue = [];
+    if (!this.#sorted) queue.sort((a, b) => a.index - b.index);
+    this.#sorted = true;
+
+    for (const item of queue) this.#declareReads(item);
+    if (this.#reads.pending) await this.#reads.load();
+    this.#inner = [];
+    let fired = -1;
+    for (const item of queue) {
+      if (timersDue && item.index - 1 > fired) {
+        await this.#fireTimers(host, batch, fired + 1, item.index - 1);
+        fired = item.index - 1;
+      }
+      // A promise a record would be most of the cost of a record: only what is really asynchronous is awaited.
+      const pending = host.process(item);
+      if (pending) await pending;
+      if (this.#inner.length > 0) await this.#finishInner(host);
+    }
+    if (timersDue) await this.#fireTimers(host, batch, fired + 1, last);
+    this.#inner = undefined;
+  }
+
+  /** Runs wall-clock timers that are due, at index 0 of a batch that has only this place. */
+  async runWallTimers(host: StageHost, now: number): Promise<void> {
+    const due = this.timers.take('wall', now);
+    if (due.length === 0) return;
+    this.#inner = [];
+    for (const run of due) {
+      host.enter(0, undefined);
+      await host.runTimer('wall clock', () => run(now));
+      await this.#finishInner(host);
+    }
+    this.#inner = undefined;
+  }
+
+  #declareReads(item: Item): void {
+    const { processor } = item.node;
+    if (!processor.reads) return;
+    try {
+      item.prepared = processor.reads(item.record, item.port, this.#reads);
+    } catch (error) {
+      item.prepared = error;
+      item.failed = true;
+    }
+  }
+
+  async #finishInner(host: StageHost): Promise<void> {
+    const inner = this.#inner as Item[];
+    // Depth first, as Kafka Streams does: what an item causes comes before what was there after it.
+    for (let item = inner.shift(); item !== undefined; item = inner.shift()) {
+      const rest = inner.splice(0);
+      this.#declareReads(item);
+      if (this.#reads.pending) await this.#reads.load();
+      const pending = host.process(item);
+      if (pending) await pending;
+      inner.push(...rest);
+    }
+  }
+
+  /** Fires stream-time timers after the first record, between two indices, that made them due. */
+  async #fireTimers(host: StageHost, batch: Batch, from: number, to: number): Promise<void> {
+    for (let index = from; index <= to; index++) {
+      const now = batch.streamTimes[index] as number;
+      if (this.timers.nextDue('stream') > now) continue;
+      for (const run of this.timers.take('stream', now)) {
+        host.enter(index, undefined);
+        await host.runTimer('stream time', () => run(now));
+        await this.#finishInner(host);
+      }
+    }
+  }
+}

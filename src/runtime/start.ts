@@ -1,0 +1,50 @@
+import type { Broker } from '../broker/port.js';
+import type { Topology } from '../dsl/processor.js';
+import type { OpenDatabase } from '../model/database.js';
+import type { Clock, Logger } from '../model/ports.js';
+import { openRocksDatabase } from '../state/rocksdb.js';
+import { type EngineOptions, resolveConfig } from './config.js';
+import { Engine, type Progress } from './engine.js';
+import { systemClock } from './system.js';
+
+export interface StartOptions extends EngineOptions {
+  readonly broker: Broker;
+  /** Where the stores lie: `<directory>/<application>/<task>`. */
+  readonly stateDirectory: string;
+  /** Default: RocksDB. */
+  readonly openDatabase?: OpenDatabase;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+/** A running application. */
+export interface RunningStreams {
+  readonly applicationId: string;
+  /** Resolves when it was stopped, rejects with the error that ended it. */
+  readonly done: Promise<void>;
+  progress(): Progress;
+  /** Resolves when everything in the source topics is processed and committed; rejects if the application ends before. */
+  untilIdle(): Promise<void>;
+  /** Finishes the batch in hand, commits, leaves the group. Calling it again does nothing. Rejects with the error that had ended the application. */
+  stop(): Promise<void>;
+  /** Stops without a commit: what was done since the last one is done again at the next start. */
+  abort(): Promise<void>;
+}
+
+/**
+ * Runs a topology inside this process, until it is stopped or fails.
+ *
+ * Checks the topology and the topics first (TOPOLOGY_INVALID, TOPIC_UNKNOWN, TOPIC_MISMATCH, CONFIG_INVALID), creates changelog and repartition topics, joins the group named by the application id, opens and restores the tasks it is given
+ * (STATE_LOCKED, STATE_MISMATCH), and resolves when they run. Several engines, of the same or of other applications, may run in one process. The broker stays the caller's: close it after stop.
+ *
+ * ```ts no-run
+ * const streams = await start(topology, { broker, stateDirectory: './state' });
+ * process.once('SIGTERM', () => streams.stop());
+ * await streams.done;
+ * ```
+ */
+export async function start(topology: Topology, options: StartOptions): Promise<RunningStreams> {
+  const { broker, stateDirectory, openDatabase = openRocksDatabase, clock = systemClock, logger } = options;
+  const config = resolveConfig(topology.name, options, logger);
+  return Engine.start(topology, config, { broker, clock, openDatabase, stateDirectory });
+}

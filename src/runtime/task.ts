@@ -1,0 +1,282 @@
+import type { Broker, Membership, PartitionOffset, ProducerRecord, Reader, TopicPartition, Writer } from '../broker/port.js';
+import type { Processor, Topology } from '../dsl/processor.js';
+import type { SubTopology } from '../graph/graph.js';
+import { repartitionTopic, taskId } from '../graph/naming.js';
+import { StreamsError } from '../model/errors.js';
+import type { CacheBudget } from '../state/cache-budget.js';
+import type { StoreSpec } from '../state/contract.js';
+import { TaskState } from '../state/task-state.js';
+import { BatchRunner } from './batch-runner.js';
+import { commit } from './commit.js';
+import type { EngineConfig, EnginePorts } from './config.js';
+import { FailureHandler } from './failures.js';
+import { Intake } from './intake.js';
+import type { Metrics } from './metrics.js';
+import { buildPipeline } from './pipeline.js';
+import { restore } from './restore.js';
+import type { TopicCounts } from './topics.js';
+
+export interface TaskOptions {
+  readonly topology: Topology;
+  readonly subTopology: SubTopology;
+  readonly partition: number;
+  readonly stores: readonly StoreSpec[];
+  readonly config: EngineConfig;
+  readonly ports: EnginePorts;
+  readonly membership: Membership;
+  readonly topics: TopicCounts;
+  readonly budget: CacheBudget;
+  readonly metrics: Metrics;
+  /** Told of what cannot be tied to a record: a late emission. */
+  readonly onFatal: (error: Error) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and whoever opens it again starts from the committed offsets.
+ *
+ * ```
+ *   open() ──▶ restoring ──▶ running ──▶ closed
+ *                               │  ▲
+ *                        step() ▼  │ commit()
+ *                              running
+ * ```
+ */
+type TaskPhase = 'restoring' | 'running' | 'closed';
+
+/** One sub-topology on one partition: its state, its pipeline, its place in the source topics. */
+export class Task {
+  readonly id: string;
+  readonly partition: number;
+  readonly #options: TaskOptions;
+  #phase: TaskPhase = 'restoring';
+  #writer!: Writer;
+  #reader!: Reader;
+  #intake!: Intake;
+  #runner!: BatchRunner;
+  #state: TaskState | undefined;
+  #processors: readonly Processor[] = [];
+  #restoreLeft = 0;
+  #inTransaction = false;
+  #uncommitted = 0;
+  #lastCommit: number;
+  #fatal: Error | undefined;
+
+  private constructor(options: TaskOptions) {
+    this.#options = options;
+    this.id = taskId(options.subTopology.id, options.partition);
+    this.partition = options.partition;
+    this.#lastCommit = options.ports.clock.monotonic();
+  }
+
+  /** Opens the state, restores it to the committed offsets and stands ready to read on from there. What was opened is closed again if anything fails. */
+  static async open(options: TaskOptions, onCreated: (task: Task) => void): Promise<Task> {
+    const task = new Task(options);
+    onCreated(task);
+    try {
+      await task.#open();
+      return task;
+    } catch (error) {
+      await task.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  get phase(): TaskPhase {
+    return this.#phase;
+  }
+
+  get restoreLeft(): number {
+    return this.#restoreLeft;
+  }
+
+  get lag(): number {
+    return this.#phase === 'running' ? this.#intake.lag : 0;
+  }
+
+  /** Records processed, and not committed. */
+  get uncommitted(): number {
+    return this.#uncommitted;
+  }
+
+  get positions(): readonly PartitionOffset[] {
+    return this.#intake.positions;
+  }
+
+  get commitDue(): boolean {
+    if (this.#uncommitted === 0) return false;
+    const { config, budget, ports } = this.#options;
+    return this.#uncommitted >= config.commitRecords || budget.exceeded || ports.clock.monotonic() - this.#lastCommit >= config.commitMs;
+  }
+
+  /** Milliseconds until something is to be done without a record: a commit or a wall-clock timer. */
+  get dueInMs(): number {
+    const { config, ports } = this.#options;
+    const commitIn = this.#uncommitted === 0 ? Number.POSITIVE_INFINITY : this.#lastCommit + config.commitMs - ports.clock.monotonic();
+    const timerIn = Math.min(...this.#runner.stages.map((stage) => stage.timers.nextDue('wall'))) - ports.clock.now();
+    return Math.max(0, Math.min(commitIn, timerIn));
+  }
+
+  /** The rows of a store, for looking. */
+  get state(): TaskState | undefined {
+    return this.#state;
+  }
+
+  /** Takes the next batch through; waits up to that long for a first record. Returns how many records it took. */
+  async step(maxWaitMs: number): Promise<number> {
+    const { config, ports, metrics } = this.#options;
+    const records = await this.#intake.take(config.batchRecords, maxWaitMs);
+    if (records.length > 0) {
+      metrics.recordsIn += records.length;
+      this.#uncommitted += records.length;
+      await this.#send(await this.#runner.run(records));
+    }
+    const now = ports.clock.now();
+    if (this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now)) {
+      const sent = await this.#runner.runWallTimers(now);
+      this.#uncommitted++;
+      await this.#send(sent);
+    }
+    if (this.#fatal) throw this.#fatal;
+    this.#state?.evict();
+    return records.length;
+  }
+
+  /** Commits what was processed: see commit.ts for the steps. If it throws, the task must be closed. */
+  async commit(): Promise<void> {
+    if (this.#uncommitted === 0) return;
+    const { config, ports, membership, metrics } = this.#options;
+    if (this.#fatal) throw this.#fatal;
+    metrics.changelogRecords += await commit({
+      taskId: this.id,
+      partition: this.partition,
+      applicationId: config.applicationId,
+      guarantee: config.guarantee,
+      writer: this.#writer,
+      membership,
+      processors: this.#processors,
+      state: this.#state,
+      positions: this.#intake.positions,
+      streamTime: this.#runner.streamTime,
+      begin: () => this.#begin(),
+      afterStep: (step) => ports.afterStep?.(step, this.id),
+    });
+    this.#inTransaction = false;
+    this.#uncommitted = 0;
+    this.#lastCommit = ports.clock.monotonic();
+    metrics.commits++;
+    this.#state?.evict();
+  }
+
+  /** Ends a waiting step. */
+  wakeup(): void {
+    if (this.#phase === 'running') this.#reader.wakeup();
+  }
+
+  /** Gives everything back, without a commit. Calling it again does nothing. */
+  async close(): Promise<void> {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'closed';
+    // Each in turn, whatever the one before threw: a directory must not stay locked because a connection broke.
+    const results = await Promise.allSettled([this.#reader?.close(), this.#writer?.close(), this.#state?.close()]);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  async #open(): Promise<void> {
+    const { config, ports, membership, subTopology, stores, metrics, signal } = this.#options;
+    const { broker } = ports;
+    // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
+    const transactional = config.guarantee === 'exactly_once' ? { transactionalId: `${config.applicationId}-${this.id}` } : {};
+    this.#writer = await broker.createWriter(transactional);
+    const sources = this.#sourcePartitions();
+    const committed = await membership.committed(sources);
+
+    let streamTime = Number.NEGATIVE_INFINITY;
+    if (stores.length > 0) {
+      this.#state = await TaskState.open({
+        root: ports.stateDirectory,
+        applicationId: config.applicationId,
+        taskId: this.id,
+        openDatabase: ports.openDatabase,
+        topology: this.#options.topology.name,
+        stores,
+        budget: this.#options.budget,
+        ...(ports.identityFiles && { files: ports.identityFiles }),
+      });
+      const before = metrics.restoredRecords;
+      const result = await restore({
+        broker,
+        state: this.#state,
+        applicationId: config.applicationId,
+        partition: this.partition,
+        sources: sources.map(({ topic }) => topic),
+        committed,
+        signal,
+        onProgress: (left, restored) => {
+          this.#restoreLeft = left;
+          metrics.restoredRecords = before + restored;
+        },
+      });
+      streamTime = result.streamTime;
+    }
+    if (signal.aborted) throw stopped(this.id);
+
+    this.#buildRunner(streamTime);
+    this.#reader = await broker.createReader();
+    this.#intake = new Intake(this.#reader, await startPositions(broker, sources, committed, config.startFrom));
+    this.#phase = 'running';
+    for (const processor of this.#processors) await processor.start?.();
+  }
+
+  #buildRunner(streamTime: number): void {
+    const { config, ports, metrics, topics, topology, subTopology, onFatal } = this.#options;
+    this.#runner = new BatchRunner({
+      cause: this.#state?.cause,
+      failures: new FailureHandler(config, ports.clock, metrics),
+      produce: { applicationId: config.applicationId, partition: this.partition, partitionsOf: (topic) => topics.partitionsOf(topic) },
+      streamTime,
+      onFatal: (error) => {
+        this.#fatal ??= error;
+        onFatal(error);
+      },
+    });
+    const { applicationId, deadLetterTopic } = config;
+    const task = { taskId: this.id, partition: this.partition, applicationId, deadLetterTopic, clock: ports.clock, metrics, state: this.#state };
+    this.#processors = buildPipeline({ topology, graph: topology.graph, subTopology, runner: this.#runner, task });
+  }
+
+  async #send(records: ProducerRecord[]): Promise<void> {
+    if (records.length === 0) return;
+    this.#options.metrics.recordsOut += records.length;
+    await this.#begin();
+    await this.#writer.write(records);
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#inTransaction || this.#options.config.guarantee !== 'exactly_once') return;
+    await this.#writer.begin();
+    this.#inTransaction = true;
+  }
+
+  #sourcePartitions(): TopicPartition[] {
+    const { subTopology, config, topics, partition } = this.#options;
+    const names = [...subTopology.topics, ...subTopology.repartitions.map((name) => repartitionTopic(config.applicationId, name))];
+    return names.filter((topic) => partition < topics.count(topic)).map((topic) => ({ topic, partition }));
+  }
+}
+
+async function startPositions(
+  broker: Broker,
+  sources: readonly TopicPartition[],
+  committed: readonly PartitionOffset[],
+  startFrom: 'earliest' | 'latest',
+): Promise<PartitionOffset[]> {
+  const known = new Map(committed.map((position) => [position.topic, position]));
+  const missing = sources.filter(({ topic }) => !known.has(topic));
+  const fresh = missing.length === 0 ? [] : await broker.admin[startFrom === 'earliest' ? 'earliestOffsets' : 'latestOffsets'](missing);
+  const start = new Map(fresh.map((position) => [position.topic, position]));
+  return sources.map(({ topic }) => (known.get(topic) ?? start.get(topic)) as PartitionOffset);
+}
+
+const stopped = (id: string): StreamsError =>
+  new StreamsError('STOPPED', { what: 'the engine was stopped', at: `task ${id}`, action: 'Start it again: it goes on where it was.' });

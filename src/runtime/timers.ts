@@ -1,0 +1,41 @@
+import type { TimerClock } from '../dsl/processor.js';
+
+interface Timer {
+  readonly everyMs: number;
+  readonly clock: TimerClock;
+  readonly run: (now: number) => void | Promise<void>;
+  due: number;
+}
+
+/**
+ * Timers of one stage. Each fires at multiples of its interval, counted from zero, at most once however far time has moved; several that are due fire by due time, then in the order in which they were scheduled.
+ */
+export class Timers {
+  #timers: Timer[] = [];
+
+  /** `now`: the clock's time at the moment; a stream-time timer scheduled before the first record is due at zero. */
+  schedule(everyMs: number, clock: TimerClock, now: number, run: Timer['run']): () => void {
+    const first = clock === 'stream' && !Number.isFinite(now) ? 0 : nextMultiple(everyMs, now);
+    const timer: Timer = { everyMs, clock, run, due: first };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  /** When the next timer of that clock is due: positive infinity if there is none. */
+  nextDue(clock: TimerClock): number {
+    let due = Number.POSITIVE_INFINITY;
+    for (const timer of this.#timers) if (timer.clock === clock && timer.due < due) due = timer.due;
+    return due;
+  }
+
+  /** Takes the timers that are due at that time; their next turn is after it. */
+  take(clock: TimerClock, now: number): readonly Timer['run'][] {
+    const due = this.#timers.filter((timer) => timer.clock === clock && timer.due <= now).sort((a, b) => a.due - b.due);
+    for (const timer of due) timer.due = nextMultiple(timer.everyMs, now);
+    return due.map((timer) => timer.run);
+  }
+}
+
+const nextMultiple = (everyMs: number, now: number): number => (Math.floor(now / everyMs) + 1) * everyMs;

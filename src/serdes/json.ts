@@ -1,0 +1,105 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { messageOf } from '../model/errors.js';
+import type { Serde } from './serde.js';
+import { shorten, showBytes, showValue } from './show.js';
+import { text } from './text.js';
+
+export interface JsonOptions<T> {
+  /**
+   * Validates every value, when it is decoded and before it is encoded. Any library with a Standard Schema: valibot, zod, arktype, …
+   * It has to answer synchronously.
+   */
+  readonly schema?: StandardSchemaV1<unknown, T>;
+}
+
+const plain: Serde<unknown> = { name: 'json', encode, decode };
+
+/**
+ * JSON in UTF-8. Without options it is one shared instance and `T` is only claimed; with a schema it is checked.
+ *
+ * - What JSON leaves out is left out: `undefined` and functions inside an object vanish, `NaN` and `Infinity` become `null`, a `Date` becomes
+ *   a string. At the top `undefined`, functions, symbols and bigints are refused, and so is a bigint or a cycle anywhere.
+ * - The literal `null` decodes to `null`, which everything downstream takes for a tombstone.
+ * - A schema's result is what `decode` returns (defaults filled in, unknown fields dropped, as the library does it). `encode` only checks and
+ *   writes the value as it is; so the schema must accept what it returns. One that turns a string into a `Date` does not.
+ * - The name is `json` with and without a schema: the schema of a store may change, its bytes stay readable.
+ *
+ * Cost: one `JSON.parse` or `JSON.stringify` per call, and the schema's own. Throws a plain `Error` (see {@link Serde}); for a schema it
+ * lists the path and message of every issue.
+ *
+ * ```ts
+ * serdes.json<{ total: number }>().encode({ total: 7 }); // → {"total":7}
+ * ```
+ */
+export function json<T>(options?: JsonOptions<T>): Serde<T> {
+  // T is a claim of the caller here: there is no schema that could be asked.
+  if (!options?.schema) return plain as Serde<T>;
+  const { schema } = options;
+  return {
+    name: 'json',
+    encode: (value) => {
+      validate(schema, value, 'encode');
+      return encode(value);
+    },
+    decode: (bytes) => validate(schema, decode(bytes), 'decode'),
+  };
+}
+
+function encode(value: unknown): Buffer {
+  let written: string | undefined;
+  try {
+    written = JSON.stringify(value);
+  } catch (error) {
+    throw new Error(
+      `cannot encode as JSON: saw ${showValue(value)} (${messageOf(error)}), expected a value without bigints and cycles`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (written === undefined) {
+    throw new Error(
+      `cannot encode as JSON: saw ${showValue(value)}, expected an object, array, string, number, boolean or null`,
+    );
+  }
+  return Buffer.from(written, 'utf8');
+}
+
+function decode(bytes: Buffer): unknown {
+  if (bytes.length === 0)
+    throw new Error('cannot decode JSON: saw no bytes, expected JSON in UTF-8 (a tombstone has no value at all)');
+  const written = text(bytes);
+  if (written === undefined)
+    throw new Error(`cannot decode JSON: saw ${showBytes(bytes)} that are not UTF-8, expected JSON in UTF-8`);
+  try {
+    return JSON.parse(written);
+  } catch (error) {
+    throw new Error(
+      `cannot decode JSON: saw ${JSON.stringify(shorten(written))} (${messageOf(error)}), expected JSON in UTF-8`,
+      { cause: error },
+    );
+  }
+}
+
+function validate<T>(schema: StandardSchemaV1<unknown, T>, value: unknown, direction: 'encode' | 'decode'): T {
+  const result = schema['~standard'].validate(value);
+  if (result instanceof Promise) {
+    // Nobody awaits it any more, and a rejection nobody handles would end the process.
+    result.catch(() => undefined);
+    throw new Error(
+      `cannot ${direction} JSON: saw a schema of ${schema['~standard'].vendor} that answers with a Promise, expected a synchronous schema`,
+    );
+  }
+  if (result.issues) {
+    const issues = result.issues.map((issue) => `${pathOf(issue)}: ${issue.message}`);
+    throw new Error(
+      `cannot ${direction} JSON: saw a value that its schema refuses (${issues.join('; ')}), expected one that it accepts`,
+    );
+  }
+  return result.value;
+}
+
+function pathOf(issue: StandardSchemaV1.Issue): string {
+  const path = issue.path?.map((segment) => String(typeof segment === 'object' ? segment.key : segment)) ?? [];
+  return path.length === 0 ? 'the value itself' : path.join('.');
+}

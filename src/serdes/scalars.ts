@@ -1,0 +1,121 @@
+import type { Serde } from './serde.js';
+import { showBytes, showValue } from './show.js';
+import { text } from './text.js';
+
+const TWO_POW_32 = 2 ** 32;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+// In the language since Node 20, in TypeScript's library only from ES2024.
+type WellFormedString = string & { isWellFormed(): boolean };
+
+export const string: Serde<string> = {
+  name: 'string',
+  encode(value) {
+    if (typeof value !== 'string') throw unexpected('encode a string', value, 'a string');
+    if (!(value as WellFormedString).isWellFormed())
+      throw unexpected('encode a string', value, 'text without lone surrogates, which UTF-8 cannot hold');
+    return Buffer.from(value, 'utf8');
+  },
+  decode(bytes) {
+    const decoded = text(bytes);
+    if (decoded === undefined)
+      throw new Error(`cannot decode a string: saw ${showBytes(bytes)} that are not UTF-8, expected UTF-8`);
+    return decoded;
+  },
+};
+
+export const bytes: Serde<Buffer> = {
+  name: 'bytes',
+  encode(value) {
+    if (Buffer.isBuffer(value)) return value;
+    const given: unknown = value;
+    if (!(given instanceof Uint8Array)) throw unexpected('encode bytes', given, 'a Buffer or Uint8Array');
+    return Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+  },
+  decode: (encoded) => encoded,
+};
+
+export const int64: Serde<number> = {
+  name: 'int64',
+  encode(value) {
+    if (!Number.isSafeInteger(value)) {
+      throw unexpected(
+        'encode an int64',
+        value,
+        'an integer of at most 2^53 - 1 in size (serdes.bigint64 holds larger ones, serdes.double fractions)',
+      );
+    }
+    // Halves instead of writeBigInt64BE: no bigint is allocated per record. `>>>` takes the value modulo 2^32, which is the low half of the
+    // two's complement for negative numbers as well.
+    const encoded = Buffer.allocUnsafe(8);
+    encoded.writeInt32BE(Math.floor(value / TWO_POW_32), 0);
+    encoded.writeUInt32BE(value >>> 0, 4);
+    return encoded;
+  },
+  decode(encoded) {
+    checkLength('an int64', encoded);
+    const value = encoded.readInt32BE(0) * TWO_POW_32 + encoded.readUInt32BE(4);
+    if (!Number.isSafeInteger(value)) {
+      throw new Error(
+        `cannot decode an int64: saw ${encoded.readBigInt64BE(0)}, expected an integer of at most 2^53 - 1 in size (serdes.bigint64 holds larger ones)`,
+      );
+    }
+    return value;
+  },
+};
+
+export const bigint64: Serde<bigint> = {
+  name: 'bigint64',
+  encode(value) {
+    if (typeof value !== 'bigint' || BigInt.asIntN(64, value) !== value) {
+      throw unexpected('encode a bigint64', value, 'a bigint from -2^63 to 2^63 - 1');
+    }
+    const encoded = Buffer.allocUnsafe(8);
+    encoded.writeBigInt64BE(value);
+    return encoded;
+  },
+  decode(encoded) {
+    checkLength('a bigint64', encoded);
+    return encoded.readBigInt64BE(0);
+  },
+};
+
+export const double: Serde<number> = {
+  name: 'double',
+  encode(value) {
+    if (typeof value !== 'number') throw unexpected('encode a double', value, 'a number');
+    const encoded = Buffer.allocUnsafe(8);
+    encoded.writeDoubleBE(value);
+    return encoded;
+  },
+  decode(encoded) {
+    checkLength('a double', encoded);
+    return encoded.readDoubleBE(0);
+  },
+};
+
+export const uuid: Serde<string> = {
+  name: 'uuid',
+  encode(value) {
+    if (typeof value !== 'string' || !UUID.test(value)) {
+      throw unexpected('encode a UUID', value, 'a text like "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"');
+    }
+    return Buffer.from(value.toLowerCase(), 'latin1');
+  },
+  decode(encoded) {
+    const value = encoded.toString('latin1');
+    if (!UUID.test(value))
+      throw new Error(
+        `cannot decode a UUID: saw ${showBytes(encoded)}, expected 36 characters like "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"`,
+      );
+    return value.toLowerCase();
+  },
+};
+
+function checkLength(what: string, encoded: Buffer): void {
+  if (encoded.length !== 8) throw new Error(`cannot decode ${what}: saw ${showBytes(encoded)}, expected 8 bytes`);
+}
+
+function unexpected(what: string, value: unknown, expected: string): Error {
+  return new Error(`cannot ${what}: saw ${showValue(value)}, expected ${expected}`);
+}

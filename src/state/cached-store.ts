@@ -1,0 +1,314 @@
+import type { Database, DatabaseWrite } from '../model/database.js';
+import { StreamsError, messageOf } from '../model/errors.js';
+import type { CacheBudget } from './cache-budget.js';
+import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
+import { Entry, entryBytes } from './entry.js';
+import { ExpiryIndex } from './expiry.js';
+import { KIND, PREFIX_BYTES, TIMESTAMP_BYTES, prefixOf, prefixed, stamped } from './layout.js';
+import { mergedScan } from './merged-scan.js';
+
+/** Which record a change is caused by: set by the engine before it calls a processor. */
+export interface Cause {
+  topic: string;
+  offset: number;
+  timestamp: number;
+}
+
+/** What one commit of a store writes to its changelog: the last state of each key that changed. */
+export interface ChangelogEntry {
+  readonly key: Buffer;
+  readonly value: Buffer | null;
+  readonly timestamp: number;
+  readonly causeTopic: string;
+  readonly causeOffset: number;
+}
+
+/** At least this many expired rows are removed a commit, and twice what the commit added: a backlog shrinks however fast rows are added. */
+const MIN_EXPIRED_PER_COMMIT = 1_000;
+
+/**
+ * A key-value store of a task, in layers that one object stands for: typed (serdes) over cached (decoded values; reads see what is not committed) over the task's database.
+ *
+ * Values are encoded once a commit, however often they changed. Memory is bounded by the process-wide {@link CacheBudget}: rows that are not dirty are evicted, least recently used first.
+ */
+export class CachedStore<K, V> implements KeyValueStore<K, V> {
+  readonly name: string;
+  readonly #spec: StoreSpec<K, V>;
+  readonly #database: Database;
+  readonly #prefix: Buffer;
+  readonly #budget: CacheBudget;
+  readonly #cause: Cause;
+  readonly #entries = new Map<string, Entry<K, V>>();
+  readonly #expiry: ExpiryIndex | undefined;
+  /** Strings are their own cache keys; other keys go by their bytes. */
+  readonly #textKeys: boolean;
+  #dirty: Entry<K, V>[] = [];
+  /** What the commit that is under way writes: newer than what is on disk until it is done. */
+  #drained: readonly Entry<K, V>[] = [];
+  #wanted: Entry<K, V>[] = [];
+  #streamTime = Number.NEGATIVE_INFINITY;
+
+  constructor(options: {
+    readonly spec: StoreSpec<K, V>;
+    readonly storeId: number;
+    readonly database: Database;
+    readonly budget: CacheBudget;
+    readonly cause: Cause;
+  }) {
+    const { spec, storeId, database } = options;
+    this.name = spec.name;
+    this.#spec = spec;
+    this.#database = database;
+    this.#prefix = prefixOf(storeId, KIND.rows);
+    this.#budget = options.budget;
+    this.#cause = options.cause;
+    this.#textKeys = spec.key.name === 'string';
+    this.#expiry = spec.ttlMs === undefined ? undefined : new ExpiryIndex({ database, storeId, ttlMs: spec.ttlMs });
+  }
+
+  get streamTime(): number {
+    return this.#streamTime;
+  }
+
+  get hasWanted(): boolean {
+    return this.#wanted.length > 0;
+  }
+
+  get dirtyRows(): number {
+    return this.#dirty.length;
+  }
+
+  async open(streamTime: number): Promise<void> {
+    this.#streamTime = streamTime;
+    await this.#expiry?.open();
+  }
+
+  observe(timestamp: number): void {
+    if (timestamp > this.#streamTime) this.#streamTime = timestamp;
+  }
+
+  get(key: K): V | null {
+    const entry = this.#found(key);
+    return this.#expired(entry) ? null : entry.value;
+  }
+
+  row(key: K): Row<V> | null {
+    const entry = this.#found(key);
+    return entry.value === null || this.#expired(entry) ? null : (entry as Row<V>);
+  }
+
+  put(key: K, value: V | null, timestamp: number = this.#cause.timestamp): void {
+    const id = this.#idOf(key);
+    let entry = this.#entries.get(id);
+    if (entry === undefined) entry = this.#insert(id, key);
+    entry.loaded = true;
+    entry.used = true;
+    entry.value = value ?? null;
+    entry.timestamp = timestamp;
+    entry.causeTopic = this.#cause.topic;
+    entry.causeOffset = this.#cause.offset;
+    if (timestamp > this.#streamTime) this.#streamTime = timestamp;
+    if (!entry.dirty) {
+      entry.dirty = true;
+      this.#dirty.push(entry);
+    }
+  }
+
+  delete(key: K): void {
+    this.put(key, null);
+  }
+
+  async load(key: K): Promise<V | null> {
+    this.want(key);
+    if (this.hasWanted) await this.loadWanted();
+    return this.get(key);
+  }
+
+  async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
+    const { key, value } = this.#spec;
+    const rows = mergedScan({
+      database: this.#database,
+      prefix: this.#prefix,
+      from: range.from === undefined ? undefined : key.encode(range.from),
+      to: range.to === undefined ? undefined : key.encode(range.to),
+      reverse: range.reverse ?? false,
+      overlay: [...new Set([...this.#drained, ...this.#dirty])].map((entry) => [key.encode(entry.key), entry] as const),
+    });
+    for await (const row of rows) {
+      if ('entry' in row) {
+        const entry = row.entry as Entry<K, V>;
+        if (entry.value !== null && !this.#expired(entry)) yield [entry.key, entry.value];
+        continue;
+      }
+      if (this.#expiredAt(row.timestamp)) continue;
+      yield [this.#decode('key', row.key, (bytes) => key.decode(bytes)), this.#decode('value', row.value, (bytes) => value.decode(bytes))];
+    }
+  }
+
+  /** Marks a key to be read with the next {@link loadWanted}; nothing happens if it is cached. */
+  want(key: K): void {
+    const id = this.#idOf(key);
+    const entry = this.#entries.get(id);
+    if (entry === undefined) this.#wanted.push(this.#insert(id, key));
+    else entry.used = true;
+  }
+
+  /** Reads everything that was wanted in one round trip. */
+  async loadWanted(): Promise<void> {
+    const wanted = this.#wanted;
+    this.#wanted = [];
+    const rows = await this.#database.getMany(wanted.map((entry) => prefixed(this.#prefix, this.#spec.key.encode(entry.key))));
+    for (let i = 0; i < wanted.length; i++) {
+      const entry = wanted[i] as Entry<K, V>;
+      const row = rows[i];
+      // It was written while the read was under way: what was written is newer.
+      if (entry.loaded) continue;
+      entry.loaded = true;
+      entry.stored = row !== undefined;
+      if (row === undefined) continue;
+      entry.timestamp = row.readDoubleBE(0);
+      entry.value = this.#decode('value', row.subarray(TIMESTAMP_BYTES), (bytes) => this.#spec.value.decode(bytes));
+      this.#weigh(entry, row.length);
+    }
+  }
+
+  /** Deletes rows whose time to live is over: at most twice as many as this commit adds, and at least a thousand. */
+  async expire(writes: DatabaseWrite[]): Promise<void> {
+    if (!this.#expiry) return;
+    const limit = Math.max(MIN_EXPIRED_PER_COMMIT, 2 * this.#dirty.length);
+    const keys = (await this.#expiry.take(this.#streamTime, limit, writes)).map((bytes) => this.#spec.key.decode(bytes));
+    for (const key of keys) this.want(key);
+    if (this.hasWanted) await this.loadWanted();
+    for (const key of keys) {
+      const entry = this.#found(key);
+      if (entry.value !== null && this.#expired(entry)) this.put(key, null, entry.timestamp);
+    }
+  }
+
+  /** Encodes what changed since the last commit, in the order of first change, for the database and the changelog. */
+  drain(writes: DatabaseWrite[], changelog: ChangelogEntry[]): void {
+    const { key, value } = this.#spec;
+    const added: Buffer[] = [];
+    let maxTimestamp = Number.NEGATIVE_INFINITY;
+    for (const entry of this.#dirty) {
+      entry.dirty = false;
+      // Written and deleted between two commits: nobody else ever saw it.
+      if (entry.value === null && !entry.stored) continue;
+      const keyBytes = prefixed(this.#prefix, key.encode(entry.key));
+      const valueBytes = entry.value === null ? null : stamped(entry.timestamp, value.encode(entry.value));
+      writes.push({ key: keyBytes, value: valueBytes });
+      changelog.push({
+        key: keyBytes.subarray(PREFIX_BYTES),
+        value: valueBytes === null ? null : valueBytes.subarray(TIMESTAMP_BYTES),
+        timestamp: entry.timestamp,
+        causeTopic: entry.causeTopic,
+        causeOffset: entry.causeOffset,
+      });
+      entry.stored = valueBytes !== null;
+      this.#weigh(entry, valueBytes?.length ?? 0);
+      if (this.#expiry && valueBytes !== null) {
+        added.push(keyBytes.subarray(PREFIX_BYTES));
+        if (entry.timestamp > maxTimestamp) maxTimestamp = entry.timestamp;
+      }
+    }
+    this.#drained = this.#dirty;
+    this.#dirty = [];
+    this.#expiry?.add(added, maxTimestamp, writes);
+  }
+
+  /** Takes rows as they come from the changelog, bypassing the cache. */
+  restore(rows: readonly { readonly key: Buffer; readonly value: Buffer | null; readonly timestamp: number }[], writes: DatabaseWrite[]): void {
+    const added: Buffer[] = [];
+    let maxTimestamp = Number.NEGATIVE_INFINITY;
+    for (const { key, value, timestamp } of rows) {
+      writes.push({ key: prefixed(this.#prefix, key), value: value === null ? null : stamped(timestamp, value) });
+      this.observe(timestamp);
+      if (value === null) continue;
+      added.push(key);
+      if (timestamp > maxTimestamp) maxTimestamp = timestamp;
+    }
+    this.#expiry?.add(added, maxTimestamp, writes);
+  }
+
+  /** Everything drained is on disk. */
+  applied(): void {
+    this.#drained = [];
+  }
+
+  /** Evicts rows that are not dirty, least recently used first, until the process is within its budget. Must not be called while a commit is under way. */
+  evict(): void {
+    if (!this.#budget.exceeded) return;
+    // One round: a row touched since the last look gets a second chance at the end of the line.
+    let left = this.#entries.size;
+    for (const [id, entry] of this.#entries) {
+      if (left-- <= 0 || !this.#budget.exceeded) return;
+      if (entry.dirty || !entry.loaded) continue;
+      this.#entries.delete(id);
+      if (entry.used) {
+        entry.used = false;
+        this.#entries.set(id, entry);
+      } else {
+        this.#budget.usedBytes -= entry.bytes;
+      }
+    }
+  }
+
+  /** Gives the memory of the cache back. */
+  close(): void {
+    for (const entry of this.#entries.values()) this.#budget.usedBytes -= entry.bytes;
+    this.#entries.clear();
+  }
+
+  #idOf(key: K): string {
+    return this.#textKeys ? (key as string) : this.#spec.key.encode(key).toString('latin1');
+  }
+
+  #insert(id: string, key: K): Entry<K, V> {
+    const entry = new Entry<K, V>(id, key);
+    this.#entries.set(id, entry);
+    this.#budget.usedBytes += entry.bytes;
+    return entry;
+  }
+
+  #weigh(entry: Entry<K, V>, valueLength: number): void {
+    const bytes = entryBytes(entry.id.length, valueLength);
+    this.#budget.usedBytes += bytes - entry.bytes;
+    entry.bytes = bytes;
+  }
+
+  #found(key: K): Entry<K, V> {
+    const entry = this.#entries.get(this.#idOf(key));
+    if (entry?.loaded) {
+      entry.used = true;
+      return entry;
+    }
+    throw new StreamsError('STORE_KEY_NOT_LOADED', {
+      what: 'a key was read that is not loaded',
+      at: `store ${this.name}`,
+      saw: `key ${JSON.stringify(key) ?? String(key)}`,
+      action: 'Use await store.load(key), or declare the key in reads so that the batch loads it.',
+    });
+  }
+
+  #expired(entry: Entry<K, V>): boolean {
+    return this.#expiry !== undefined && this.#expiredAt(entry.timestamp);
+  }
+
+  #expiredAt(timestamp: number): boolean {
+    return this.#spec.ttlMs !== undefined && timestamp + this.#spec.ttlMs < this.#streamTime;
+  }
+
+  #decode<T>(what: string, bytes: Buffer, decode: (bytes: Buffer) => T): T {
+    try {
+      return decode(bytes);
+    } catch (error) {
+      throw new StreamsError('STATE_CORRUPT', {
+        what: `cannot decode the ${what} of a row`,
+        at: `store ${this.name}`,
+        saw: messageOf(error),
+        action: 'If the serde changed what it writes without changing its name, change it back; else delete the task directory to have it rebuilt from the changelog.',
+        cause: error,
+      });
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import { StreamsError, messageOf } from '../model/errors.js';
+
+/**
+ * What a task's database contains, written in the same batch as the data itself. JSON, format 1.
+ */
+export interface Checkpoint {
+  /** Next offset of each source topic: everything before it is in the stores. */
+  readonly sources: Readonly<Record<string, number>>;
+  /** Next offset of each store's changelog: everything before it is in the store. */
+  readonly changelogs: Readonly<Record<string, number>>;
+  /** Stream time of each store, and of the task itself under the empty name. */
+  readonly streamTimes: Readonly<Record<string, number>>;
+}
+
+const FORMAT = 1;
+
+export const EMPTY_CHECKPOINT: Checkpoint = { sources: {}, changelogs: {}, streamTimes: {} };
+
+/** JSON has no infinities: a time that never was is left out. */
+export function encodeCheckpoint(checkpoint: Checkpoint): Buffer {
+  const streamTimes = Object.fromEntries(Object.entries(checkpoint.streamTimes).filter(([, time]) => Number.isFinite(time)));
+  return Buffer.from(JSON.stringify({ format: FORMAT, ...checkpoint, streamTimes }));
+}
+
+export function decodeCheckpoint(bytes: Buffer, directory: string): Checkpoint {
+  try {
+    const { format, sources, changelogs, streamTimes } = JSON.parse(bytes.toString('utf8'));
+    if (format !== FORMAT) throw new Error(`format ${format}`);
+    return { sources, changelogs, streamTimes };
+  } catch (error) {
+    throw new StreamsError('STATE_CORRUPT', {
+      what: 'cannot read the checkpoint',
+      at: directory,
+      saw: messageOf(error),
+      expected: `format ${FORMAT}`,
+      action: 'Delete the directory to have it rebuilt from the changelog.',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,62 @@
+import { messageOf, StreamsError } from '../model/errors.js';
+
+const LOCKED =
+  /lock hold by current process|LOCK: Resource temporarily unavailable|LOCK:.*being used by another process/i;
+/** Files that RocksDB has written and that are gone are as good as damaged: it never deletes one that it still needs. */
+const DAMAGED = /^Corruption|^Invalid argument|No such file or directory/;
+
+/** What a database or the file system answered, as the error that says what can be done about it. Errors that are one already pass through. */
+export function databaseError(what: string, directory: string, cause: unknown): StreamsError {
+  if (cause instanceof StreamsError) return cause;
+  const saw = messageOf(cause);
+  if (LOCKED.test(saw)) return databaseLocked(directory, saw, cause);
+  if (DAMAGED.test(saw)) {
+    return new StreamsError('STATE_CORRUPT', {
+      what,
+      at: directory,
+      saw,
+      expected: 'the bytes that were written',
+      action: 'Stop the application, delete the directory and start again: the state is rebuilt from the changelog.',
+      cause,
+    });
+  }
+  return new StreamsError('STATE_IO', {
+    what,
+    at: directory,
+    saw,
+    expected: 'a disk that can be read and written',
+    action: 'Check free space, permissions and the disk, then start the task again.',
+    cause,
+  });
+}
+
+export function databaseLocked(directory: string, saw: string, cause?: unknown): StreamsError {
+  return new StreamsError('STATE_LOCKED', {
+    what: 'cannot open the database',
+    at: directory,
+    saw,
+    expected: 'a directory that nobody else has open',
+    action: 'Stop the other process or engine that uses this directory, or give this one another state directory.',
+    cause,
+  });
+}
+
+export function databaseClosed(action: string, directory: string): StreamsError {
+  return new StreamsError('STATE_IO', {
+    what: `cannot ${action}`,
+    at: directory,
+    saw: 'a database that was closed',
+    expected: 'an open one',
+    action: 'Open the database again.',
+  });
+}
+
+export function emptyKey(action: string, directory: string): StreamsError {
+  return new StreamsError('STATE_IO', {
+    what: `cannot ${action}`,
+    at: directory,
+    saw: 'an empty key',
+    expected: 'a key of at least one byte',
+    action: 'Put a prefix before the key: the stores of a task have one of two bytes.',
+  });
+}

@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import type { Database, OpenDatabase } from '../model/database.js';
+import { StreamsError } from '../model/errors.js';
+import { databaseError } from './database-errors.js';
+import {
+  assignIds,
+  checkOwner,
+  type DeclaredStore,
+  damaged,
+  formatIdentity,
+  type Identity,
+  parseIdentity,
+  type StoreIdentity,
+} from './identity.js';
+import { diskIdentityFiles, type IdentityFiles } from './identity-files.js';
+
+export interface TaskDirectoryOptions {
+  /** The state directory of the process. */
+  readonly root: string;
+  readonly applicationId: string;
+  readonly taskId: string;
+  readonly openDatabase: OpenDatabase;
+  readonly identity: {
+    readonly topology: string;
+    readonly stores: readonly DeclaredStore[];
+  };
+  /** Default: files on disk. Memory databases take {@link memoryIdentityFiles}. */
+  readonly files?: IdentityFiles;
+}
+
+export interface TaskDirectory {
+  /** `<root>/<applicationId>/<taskId>`: what to delete to have the state rebuilt. */
+  readonly directory: string;
+  /** The task's database, open and locked. Whoever opened the directory closes it. */
+  readonly database: Database;
+  /** For each declared store the prefix of its keys, from 1 to 65535; the same at every opening. 0 is for the task itself. */
+  readonly storeIds: ReadonlyMap<string, number>;
+}
+
+const SAFE_NAME = /^[A-Za-z0-9._-]{1,200}$/;
+
+/**
+ * Opens (creates) the directory of a task: `identity.json`, which says whose state it is, and the database in `db`.
+ *
+ * The database is opened first: its lock is the lock of the directory, so nobody else reads or writes the identity meanwhile. Then
+ * 1. a new directory gets its identity, written before the first entry can be;
+ * 2. an existing one must be of the same application, topology and task, and its stores of the same kind and serdes;
+ * 3. new stores get the next ids, and the identity is replaced before they are used. If that fails, the old one is still there.
+ *
+ * If any step fails the database is closed again. Cost: one small file read, and two fsyncs when stores are new.
+ *
+ * Errors: STATE_LOCKED, STATE_MISMATCH (another owner, a changed store, a newer format), STATE_CORRUPT (damaged identity, or none beside a
+ * database with entries), STATE_IO, CONFIG_INVALID (an id that is no safe file name).
+ */
+export async function openTaskDirectory(options: TaskDirectoryOptions): Promise<TaskDirectory> {
+  checkName('application id', options.applicationId);
+  checkName('task id', options.taskId);
+  const directory = join(options.root, options.applicationId, options.taskId);
+  const database = await options.openDatabase(join(directory, 'db'));
+  try {
+    return { directory, database, storeIds: await identify(options, directory, database) };
+  } catch (error) {
+    // The first error says what is wrong; one from closing would only hide it.
+    await database.close().catch(() => undefined);
+    throw databaseError('cannot read or write the identity of the state', directory, error);
+  }
+}
+
+async function identify(
+  options: TaskDirectoryOptions,
+  directory: string,
+  database: Database,
+): Promise<Map<string, number>> {
+  const { files = diskIdentityFiles, identity } = options;
+  const path = join(directory, 'identity.json');
+  const owner = { application: options.applicationId, topology: identity.topology, task: options.taskId };
+  const text = await files.read(path);
+  const found: Identity = text === null ? { ...owner, stores: new Map() } : parseIdentity(text, path);
+  checkOwner(found, owner, path);
+  // Without the file nobody knows which prefix was whose; to hand them out anew could give one store the entries of another.
+  if (text === null && !(await isEmpty(database))) throw damaged(path, 'no file beside a database with entries');
+
+  const stores = assignIds(found.stores, identity.stores, path);
+  if (text === null || stores.size > found.stores.size)
+    await files.writeAtomically(path, formatIdentity({ ...owner, stores }));
+  return new Map(identity.stores.map(({ name }) => [name, (stores.get(name) as StoreIdentity).id]));
+}
+
+async function isEmpty(database: Database): Promise<boolean> {
+  for await (const chunk of database.scan({ limit: 1 })) if (chunk.length > 0) return false;
+  return true;
+}
+
+function checkName(what: string, name: string): void {
+  if (SAFE_NAME.test(name) && name !== '.' && name !== '..') return;
+  throw new StreamsError('CONFIG_INVALID', {
+    what: 'cannot name a directory',
+    at: `the ${what}`,
+    saw: JSON.stringify(name),
+    expected: '1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-", and not "." or ".."',
+    action: `Choose another ${what}.`,
+  });
+}

@@ -1,0 +1,85 @@
+import type { Database, DatabaseWrite } from '../model/database.js';
+import { KIND, PREFIX_BYTES, after, prefixOf, sequenceKey } from './layout.js';
+
+/** The keys of one commit, oldest commit first: where expired rows are found without searching. */
+interface ExpiryEntry {
+  readonly sequence: number;
+  readonly maxTimestamp: number;
+  readonly keys: readonly Buffer[];
+}
+
+/**
+ * Finds the rows whose time to live is over. Each commit writes one entry with the keys it added; expired entries are taken from the front, a bounded number of keys a commit. An entry waits for those before it, so one key with a far
+ * timestamp delays the removal (not the expiry) of those added after it. In memory: the entry at the front.
+ */
+export class ExpiryIndex {
+  readonly #database: Database;
+  readonly #prefix: Buffer;
+  readonly #ttlMs: number;
+  #next = 0;
+  #head: ExpiryEntry | undefined;
+  #headAt = 0;
+  /** The entry up to which everything was taken: its deletion may not be on disk yet. */
+  #done = -1;
+
+  constructor(options: { readonly database: Database; readonly storeId: number; readonly ttlMs: number }) {
+    this.#database = options.database;
+    this.#prefix = prefixOf(options.storeId, KIND.expiry);
+    this.#ttlMs = options.ttlMs;
+  }
+
+  /** Reads where the index ends. */
+  async open(): Promise<void> {
+    const last = await this.#first({ gte: this.#prefix, lt: after(this.#prefix), reverse: true, limit: 1 });
+    this.#next = last === undefined ? 0 : last.sequence + 1;
+  }
+
+  /** Notes the keys of one commit. */
+  add(keys: readonly Buffer[], maxTimestamp: number, writes: DatabaseWrite[]): void {
+    if (keys.length === 0) return;
+    writes.push({ key: sequenceKey(this.#prefix, this.#next++), value: encodeEntry(maxTimestamp, keys) });
+  }
+
+  /** Up to `limit` keys whose entry has expired at that stream time, oldest first. Entries that are used up are deleted. */
+  async take(streamTime: number, limit: number, writes: DatabaseWrite[]): Promise<Buffer[]> {
+    const taken: Buffer[] = [];
+    while (taken.length < limit) {
+      this.#head ??= await this.#first({ gte: sequenceKey(this.#prefix, this.#done + 1), lt: after(this.#prefix), limit: 1 });
+      if (!this.#head || this.#head.maxTimestamp + this.#ttlMs >= streamTime) break;
+      const { keys, sequence } = this.#head;
+      const end = Math.min(keys.length, this.#headAt + limit - taken.length);
+      for (; this.#headAt < end; this.#headAt++) taken.push(keys[this.#headAt] as Buffer);
+      if (this.#headAt < keys.length) break;
+      writes.push({ key: sequenceKey(this.#prefix, sequence), value: null });
+      this.#head = undefined;
+      this.#headAt = 0;
+      this.#done = sequence;
+    }
+    return taken;
+  }
+
+  async #first(range: Parameters<Database['scan']>[0]): Promise<ExpiryEntry | undefined> {
+    for await (const chunk of this.#database.scan(range)) for (const [key, value] of chunk) return decodeEntry(key, value);
+    return undefined;
+  }
+}
+
+function encodeEntry(maxTimestamp: number, keys: readonly Buffer[]): Buffer {
+  const bytes = Buffer.allocUnsafe(keys.reduce((sum, key) => sum + 2 + key.length, 8));
+  let at = bytes.writeDoubleBE(maxTimestamp, 0);
+  for (const key of keys) {
+    at = bytes.writeUInt16BE(key.length, at);
+    at += key.copy(bytes, at);
+  }
+  return bytes;
+}
+
+function decodeEntry(key: Buffer, value: Buffer): ExpiryEntry {
+  const keys: Buffer[] = [];
+  for (let at = 8; at < value.length; ) {
+    const length = value.readUInt16BE(at);
+    keys.push(value.subarray(at + 2, at + 2 + length));
+    at += 2 + length;
+  }
+  return { sequence: key.readUIntBE(PREFIX_BYTES, 6), maxTimestamp: value.readDoubleBE(0), keys };
+}

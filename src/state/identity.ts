@@ -1,0 +1,160 @@
+import { messageOf, StreamsError } from '../model/errors.js';
+
+/**
+ * Whose state a directory holds, kept as JSON in `identity.json`:
+ *
+ * ```json
+ * { "format": 1, "application": "shop", "topology": "payments", "task": "0_3",
+ *   "stores": { "balances": { "id": 1, "kind": "keyValue", "key": "string", "value": "json" } } }
+ * ```
+ *
+ * `id` is the prefix of the store's keys in the task's database (2 bytes, big-endian). 0 is the task's own: its offsets and positions.
+ */
+export interface Identity {
+  readonly application: string;
+  readonly topology: string;
+  readonly task: string;
+  /** Every store that the directory has ever held: the id of one that is no longer declared stays taken. */
+  readonly stores: ReadonlyMap<string, StoreIdentity>;
+}
+
+export interface StoreIdentity {
+  readonly id: number;
+  readonly kind: string;
+  /** The names of the serdes. */
+  readonly key: string;
+  readonly value: string;
+}
+
+/** A store as it is declared now. A StoreSpec is one. */
+export interface DeclaredStore {
+  readonly name: string;
+  readonly kind: string;
+  readonly key: { readonly name: string };
+  readonly value: { readonly name: string };
+}
+
+const FORMAT = 1;
+const MAX_ID = 0xffff;
+const REBUILD = 'delete the directory to have the state rebuilt from the changelog';
+
+export function formatIdentity({ application, topology, task, stores }: Identity): string {
+  return `${JSON.stringify({ format: FORMAT, application, topology, task, stores: Object.fromEntries(stores) }, null, 2)}\n`;
+}
+
+/** Reads an identity file. STATE_CORRUPT if it is damaged, STATE_MISMATCH if a newer version wrote it. */
+export function parseIdentity(text: string, path: string): Identity {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw damaged(path, messageOf(error), error);
+  }
+  if (!isObject(json)) throw damaged(path, 'no JSON object');
+  const { format, application, topology, task, stores } = json;
+  if (typeof format === 'number' && format > FORMAT) {
+    throw mismatch(
+      path,
+      `format ${format}, written by a newer version of millrace`,
+      `format ${FORMAT}`,
+      `Use that version, or ${REBUILD}.`,
+    );
+  }
+  if (format !== FORMAT) throw damaged(path, `format ${JSON.stringify(format)}`);
+  if (
+    typeof application !== 'string' ||
+    typeof topology !== 'string' ||
+    typeof task !== 'string' ||
+    !isObject(stores)
+  ) {
+    throw damaged(path, 'a field that is missing or of another type');
+  }
+  const parsed = new Map(Object.entries(stores).map(([name, store]) => [name, parseStore(name, store, path)]));
+  if (new Set(Array.from(parsed.values(), (store) => store.id)).size < parsed.size)
+    throw damaged(path, 'two stores with the same id');
+  return { application, topology, task, stores: parsed };
+}
+
+/** Refuses a directory of someone else with STATE_MISMATCH, saying whose it is. */
+export function checkOwner(found: Identity, expected: Omit<Identity, 'stores'>, path: string): void {
+  for (const field of ['application', 'topology', 'task'] as const) {
+    if (found[field] !== expected[field]) {
+      throw mismatch(
+        path,
+        `the state of ${field} "${found[field]}"`,
+        `that of ${field} "${expected[field]}"`,
+        `Choose another state directory or application id, or ${REBUILD}.`,
+      );
+    }
+  }
+}
+
+/** The stores of the directory with the declared ones added: known ones keep their id, new ones get the next. STATE_MISMATCH if one has changed. */
+export function assignIds(
+  known: Identity['stores'],
+  declared: readonly DeclaredStore[],
+  path: string,
+): ReadonlyMap<string, StoreIdentity> {
+  const stores = new Map(known);
+  let lastId = Math.max(0, ...Array.from(known.values(), (store) => store.id));
+  for (const { name, kind, key, value } of declared) {
+    const found = stores.get(name);
+    if (!found) {
+      if (lastId === MAX_ID)
+        throw mismatch(
+          path,
+          `${MAX_ID} stores, declared at one time or another`,
+          'at most as many',
+          `To go on, ${REBUILD}.`,
+        );
+      stores.set(name, { id: ++lastId, kind, key: key.name, value: value.name });
+      continue;
+    }
+    const now = { kind, key: key.name, value: value.name };
+    for (const [field, label] of [
+      ['kind', 'kind'],
+      ['key', 'key serde'],
+      ['value', 'value serde'],
+    ] as const) {
+      if (found[field] !== now[field]) {
+        throw mismatch(
+          `store ${name} in ${path}`,
+          `state of ${label} "${found[field]}"`,
+          `${label} "${now[field]}"`,
+          'Choose another store name, or delete the directory (and, if the changelog is in the old format, the changelog topic) to rebuild it from the changelog.',
+        );
+      }
+    }
+  }
+  return stores;
+}
+
+/** STATE_CORRUPT for an identity file that is not as it was written. */
+export function damaged(path: string, saw: string, cause?: unknown): StreamsError {
+  return new StreamsError('STATE_CORRUPT', {
+    what: 'cannot read the identity of the state',
+    at: path,
+    saw,
+    expected: 'the identity file as it was written',
+    action: `Stop the application and ${REBUILD}.`,
+    cause,
+  });
+}
+
+function mismatch(at: string, saw: string, expected: string, action: string): StreamsError {
+  return new StreamsError('STATE_MISMATCH', { what: 'cannot use the state', at, saw, expected, action });
+}
+
+function parseStore(name: string, store: unknown, path: string): StoreIdentity {
+  if (isObject(store)) {
+    const { id, kind, key, value } = store;
+    const idIsValid = typeof id === 'number' && Number.isInteger(id) && id > 0 && id <= MAX_ID;
+    if (idIsValid && typeof kind === 'string' && typeof key === 'string' && typeof value === 'string')
+      return { id, kind, key, value };
+  }
+  throw damaged(path, `store ${name} with a field that is missing or of another type`);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,122 @@
+import type { Database, DatabaseWrite } from '../model/database.js';
+import { StreamsError } from '../model/errors.js';
+import type { CacheBudget } from './cache-budget.js';
+import { CachedStore, type Cause, type ChangelogEntry } from './cached-store.js';
+import { type Checkpoint, EMPTY_CHECKPOINT, decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
+import type { KeyValueStore, StoreSpec } from './contract.js';
+import { type TaskDirectory, type TaskDirectoryOptions, openTaskDirectory } from './directory.js';
+import { KIND, prefixOf, prefixed } from './layout.js';
+
+export interface TaskStateOptions extends Omit<TaskDirectoryOptions, 'identity'> {
+  readonly topology: string;
+  readonly stores: readonly StoreSpec[];
+  readonly budget: CacheBudget;
+}
+
+/** What one commit writes: to the changelog of each store, and to the database. */
+export interface StateCommit {
+  readonly changelogs: ReadonlyMap<string, readonly ChangelogEntry[]>;
+  readonly writes: DatabaseWrite[];
+}
+
+const CHECKPOINT_KEY = prefixed(prefixOf(0, KIND.rows), Buffer.from('checkpoint'));
+
+/**
+ * All state of one task: its stores in one database, and the checkpoint that says what they contain. Opening reads the checkpoint and nothing of the rows.
+ */
+export class TaskState {
+  readonly directory: string;
+  /** What causes the changes that come now. The engine sets it before each record. */
+  readonly cause: Cause = { topic: '', offset: -1, timestamp: 0 };
+  readonly #database: Database;
+  readonly #stores = new Map<string, CachedStore<unknown, unknown>>();
+  #checkpoint: Checkpoint;
+
+  private constructor({ directory, database, storeIds }: TaskDirectory, options: TaskStateOptions, checkpoint: Checkpoint) {
+    this.directory = directory;
+    this.#database = database;
+    this.#checkpoint = checkpoint;
+    for (const spec of options.stores) {
+      const storeId = storeIds.get(spec.name) as number;
+      this.#stores.set(spec.name, new CachedStore({ spec, storeId, database, budget: options.budget, cause: this.cause }));
+    }
+  }
+
+  /** STATE_LOCKED, STATE_MISMATCH, STATE_CORRUPT, STATE_IO: see {@link openTaskDirectory}. */
+  static async open(options: TaskStateOptions): Promise<TaskState> {
+    const { topology, stores } = options;
+    const opened = await openTaskDirectory({ ...options, identity: { topology, stores } });
+    try {
+      const [bytes] = await opened.database.getMany([CHECKPOINT_KEY]);
+      const checkpoint = bytes === undefined ? EMPTY_CHECKPOINT : decodeCheckpoint(bytes, opened.directory);
+      const state = new TaskState(opened, options, checkpoint);
+      for (const [name, store] of state.#stores) await store.open(checkpoint.streamTimes[name] ?? Number.NEGATIVE_INFINITY);
+      return state;
+    } catch (error) {
+      await opened.database.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  get checkpoint(): Checkpoint {
+    return this.#checkpoint;
+  }
+
+  get stores(): Iterable<CachedStore<unknown, unknown>> {
+    return this.#stores.values();
+  }
+
+  get dirtyRows(): number {
+    let rows = 0;
+    for (const store of this.#stores.values()) rows += store.dirtyRows;
+    return rows;
+  }
+
+  store<K, V>(name: string): KeyValueStore<K, V> {
+    return this.cached(name) as unknown as KeyValueStore<K, V>;
+  }
+
+  cached(name: string): CachedStore<unknown, unknown> {
+    const store = this.#stores.get(name);
+    if (store) return store;
+    throw new StreamsError('STORE_UNKNOWN', {
+      what: `there is no store ${JSON.stringify(name)} in this task`,
+      at: this.directory,
+      saw: [...this.#stores.keys()].join(', ') || 'no stores',
+      action: 'Use the name of a store of this sub-topology.',
+    });
+  }
+
+  /** Takes what changed since the last commit out of the stores. What it returns must be applied, or the state closed. */
+  async prepare(): Promise<StateCommit> {
+    const writes: DatabaseWrite[] = [];
+    const changelogs = new Map<string, readonly ChangelogEntry[]>();
+    for (const [name, store] of this.#stores) {
+      await store.expire(writes);
+      const entries: ChangelogEntry[] = [];
+      store.drain(writes, entries);
+      changelogs.set(name, entries);
+    }
+    return { changelogs, writes };
+  }
+
+  /** Writes a commit and the checkpoint that belongs to it, in one batch. */
+  async apply(writes: DatabaseWrite[], checkpoint: Omit<Checkpoint, 'streamTimes'>, streamTime: number): Promise<void> {
+    const streamTimes: Record<string, number> = { '': streamTime };
+    for (const [name, store] of this.#stores) streamTimes[name] = store.streamTime;
+    this.#checkpoint = { ...checkpoint, streamTimes };
+    writes.push({ key: CHECKPOINT_KEY, value: encodeCheckpoint(this.#checkpoint) });
+    await this.#database.write(writes);
+    for (const store of this.#stores.values()) store.applied();
+  }
+
+  /** Brings the caches back within the budget of the process. */
+  evict(): void {
+    for (const store of this.#stores.values()) store.evict();
+  }
+
+  async close(): Promise<void> {
+    for (const store of this.#stores.values()) store.close();
+    await this.#database.close();
+  }
+}

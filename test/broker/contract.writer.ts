@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { type Bench, fails, numbered, record, unique } from './contract.support.js';
+
+/** More than any writer holds before it asks to wait. */
+const MUCH_BYTES = 200 * 1024 * 1024;
+
+/** Records without a transaction. */
+export function writerContract(bench: Bench): void {
+  describe('a writer', () => {
+    it('keeps the order within each partition, and flush makes everything readable', async () => {
+      const topic = await bench.topic(2);
+      const writer = await bench.broker.createWriter();
+      for (let i = 0; i < 50; i++)
+        await writer.write([record(topic, `${i}`, { partition: i % 2 }), record(topic, `${i}'`, { partition: i % 2 })]);
+      await writer.flush();
+      for (const partition of [0, 1]) {
+        const expected = Array.from({ length: 25 }, (_, i) => i * 2 + partition).flatMap((i) => [`${i}`, `${i}'`]);
+        assert.deepEqual(await bench.values(topic, partition), expected);
+      }
+    });
+
+    it('takes records larger than a batch, and no records at all', async () => {
+      const topic = await bench.topic();
+      const large = Buffer.alloc(700_000, 7);
+      await bench.write([
+        record(topic, 'a', { value: large }),
+        record(topic, 'b'),
+        record(topic, 'c', { value: large }),
+      ]);
+      await bench.write([]);
+      assert.deepEqual(
+        (await bench.contents(topic)).map(({ value }) => value?.length),
+        [700_000, 1, 700_000],
+      );
+    });
+
+    it('asks to wait when its memory bound is reached, and loses nothing', async () => {
+      const topic = await bench.topic();
+      const writer = await bench.broker.createWriter();
+      const value = Buffer.alloc(100_000, 1);
+      const chunk = Array.from({ length: 20 }, () => record(topic, 'k', { value }));
+      let written = 0;
+      let waited = false;
+      while (!waited && written * value.length < MUCH_BYTES) {
+        const wait = writer.write(chunk);
+        written += chunk.length;
+        if (wait) {
+          waited = true;
+          await wait;
+        }
+      }
+      await writer.flush();
+      assert.ok(waited, `no wait after ${written} records`);
+      assert.deepEqual(await bench.broker.admin.latestOffsets([{ topic, partition: 0 }]), [
+        { topic, partition: 0, offset: written },
+      ]);
+    });
+
+    it('needs the bytes only until flush', async () => {
+      const topic = await bench.topic();
+      const writer = await bench.broker.createWriter();
+      const value = Buffer.from('before');
+      await writer.write([record(topic, 'k', { value })]);
+      await writer.flush();
+      value.write('after!');
+      assert.deepEqual(await bench.values(topic), ['before']);
+    });
+
+    it('flushes again and again, with nothing to flush as well', async () => {
+      const topic = await bench.topic();
+      const writer = await bench.broker.createWriter();
+      await writer.flush();
+      await writer.write(numbered(topic, 1));
+      await Promise.all([writer.flush(), writer.flush()]);
+      await writer.flush();
+      assert.deepEqual(await bench.values(topic), ['0']);
+    });
+
+    it('fails the flush with PRODUCE_FAILED naming the first record that was not taken and how many; the others are taken, and the next flush is fresh', async () => {
+      const [topic, missing] = [await bench.topic(), unique('none')];
+      const writer = await bench.broker.createWriter();
+      await writer.write([
+        record(topic, 'a'),
+        record(missing, 'b'),
+        record(missing, 'c', { partition: 4 }),
+        record(topic, 'd'),
+      ]);
+      await assert.rejects(writer.flush(), fails('PRODUCE_FAILED', `${missing}[0]`, '2 records'));
+      await writer.write([record(topic, 'e')]);
+      await writer.flush();
+      assert.deepEqual(await bench.values(topic), ['a', 'd', 'e']);
+    });
+
+    it('is refused a record for a partition that the topic does not have', async () => {
+      const topic = await bench.topic(2);
+      const writer = await bench.broker.createWriter();
+      await writer.write([record(topic, 'a', { partition: 2 })]);
+      await assert.rejects(writer.flush(), fails('PRODUCE_FAILED', `${topic}[2]`));
+    });
+
+    it('is refused a record larger than the topic takes', async () => {
+      const topic = await bench.topic(1, { 'max.message.bytes': '1000' });
+      const writer = await bench.broker.createWriter();
+      await writer.write([record(topic, 'a', { value: Buffer.alloc(2_000) })]);
+      await assert.rejects(writer.flush(), fails('PRODUCE_FAILED', `${topic}[0]`));
+      assert.deepEqual(await bench.values(topic), []);
+    });
+
+    it('is refused a record without key for a compacted topic', async () => {
+      const topic = await bench.topic(1, { 'cleanup.policy': 'compact' });
+      const writer = await bench.broker.createWriter();
+      await writer.write([record(topic, 'a', { key: null })]);
+      await assert.rejects(writer.flush(), fails('PRODUCE_FAILED', `${topic}[0]`));
+    });
+
+    it('knows where its own records end in each partition', async () => {
+      const topic = await bench.topic(2);
+      await bench.write(numbered(topic, 3));
+      const writer = await bench.broker.createWriter();
+      assert.equal(writer.acknowledged(topic, 0), undefined);
+      await writer.write(numbered(topic, 2));
+      await writer.flush();
+      await bench.write(numbered(topic, 1));
+      assert.equal(writer.acknowledged(topic, 0), 5);
+      assert.equal(writer.acknowledged(topic, 1), undefined);
+    });
+
+    it('flushes when it is closed, and takes nothing more: BROKER_CLOSED', async () => {
+      const topic = await bench.topic();
+      const writer = await bench.broker.createWriter();
+      await writer.write(numbered(topic, 2));
+      await writer.close();
+      assert.deepEqual(await bench.values(topic), ['0', '1']);
+      await assert.rejects(async () => writer.write(numbered(topic, 1)), fails('BROKER_CLOSED'));
+      await assert.doesNotReject(writer.close());
+    });
+
+    it('without a transactional id cannot begin: TRANSACTION_INVALID', async () => {
+      await assert.rejects((await bench.broker.createWriter()).begin(), fails('TRANSACTION_INVALID'));
+    });
+  });
+}
