@@ -207,7 +207,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^topology-examples/([^/]+)/' },
       to: {
-        pathNot: ['^topology-examples/$1/', '^dist/(testing/)?index\\.(js|d\\.ts)$', library('rxjs')],
+        pathNot: ['^topology-examples/$1/', '^test/support/project\\.ts$', '^dist/(testing/)?index\\.(js|d\\.ts)$', library('rxjs')],
         dependencyTypesNot: ['core'],
       },
     },

@@ -135,7 +135,9 @@ export class Declaring implements Declaration {
   }
 
   inspect(observable: Observable<AnyRecord>): Inspection {
-    const probe = new TracedInput({ node: '(inspect)', port: 0, observable, scope: this.#scope, checkKey: false });
+    // What is wrong with the way is reported once, by the input that follows it.
+    const scope: PushScope = { ...this.#scope, fail: () => undefined };
+    const probe = new TracedInput({ node: '(inspect)', port: 0, observable, scope, checkKey: false });
     probe.disconnect();
     const [first, ...rest] = probe.paths.map((path) => path.key);
     return {

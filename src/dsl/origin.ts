@@ -1,6 +1,6 @@
 import { Observable, type Subscriber } from 'rxjs';
 import { StreamsError } from '../model/errors.js';
-import { subscribing } from './ambient.js';
+import { declaring, subscribing } from './ambient.js';
 import type { AnyRecord, AnySerde, Outlet, PushScope } from './processor.js';
 
 interface Subscription {
@@ -25,11 +25,13 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
     super((subscriber) => {
       const consumer = subscribing();
       if (!consumer) {
-        throw new StreamsError('TOPOLOGY_INVALID', {
-          what: 'a stream was subscribed to by hand',
-          at: `node ${node}`,
-          action: 'Remove the call of subscribe: streams end in to(), a table, or a processor, and millrace subscribes.',
-        });
+        const what = 'a stream was subscribed to by hand';
+        const action = 'Remove the call of subscribe: streams end in to(), a table, or a processor, and millrace subscribes.';
+        const current = declaring();
+        if (!current) throw new StreamsError('TOPOLOGY_INVALID', { what, at: `node ${node}`, action });
+        // RxJS would report what is thrown here later, to nobody, and the topology would pass as valid.
+        current.problem(node, what, action);
+        return;
       }
       consumer.reached(this);
       const subscription = { node: consumer.node, subscriber: subscriber as Subscriber<AnyRecord> };

@@ -80,7 +80,8 @@ export function topology(name: string, blueprint: (t: TopologyBuilder) => void):
     },
     declare(scope) {
       const expected = drawn.graph;
-      const declaring = run(name, blueprint, scope);
+      const declaring = new Declaring(scope);
+      run(name, blueprint, declaring);
       const same = JSON.stringify([declaring.nodes, declaring.edges]) === JSON.stringify([expected.nodes, expected.edges]);
       if (!same) {
         throw new StreamsError('TOPOLOGY_NOT_DETERMINISTIC', {
@@ -104,6 +105,7 @@ export function validate(target: Topology): readonly Problem[] {
     return [];
   } catch (error) {
     if (error instanceof TopologyInvalid) return error.problems;
+    if (isStreamsError(error)) return [problemOf(target.name, error)];
     throw error;
   }
 }
@@ -125,24 +127,34 @@ class TopologyInvalid extends StreamsError {
 function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
   const late: Error[] = [];
   const scope: PushScope = { pushing: false, index: 0, key: undefined, from: '', fail: (error) => late.push(error) };
-  const declaring = run(name, blueprint, scope);
+  const declaring = new Declaring(scope);
+  let thrown: StreamsError | undefined;
+  try {
+    run(name, blueprint, declaring);
+  } catch (error) {
+    thrown = error as StreamsError;
+  }
   const problems = [...declaring.problems];
   if (!NAME_PATTERN.test(name)) {
     problems.push({ where: `topology ${name}`, what: 'the name is not legal', advice: 'Use 1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-".' });
   }
-  if (declaring.sources.length === 0) {
+  if (declaring.sources.length === 0 && !thrown) {
     problems.push({ where: `topology ${name}`, what: 'it reads no topic', advice: 'Begin with t.stream(topic, …) or t.table(topic, …).' });
   }
-  for (const error of late) {
-    const advice = isStreamsError(error) ? error.action : 'Mend the operator that threw while it was subscribed.';
-    problems.push({ where: `topology ${name}`, what: isStreamsError(error) ? error.problem : messageOf(error), advice });
-  }
+  for (const error of late) problems.push(problemOf(name, error));
+  // Alone, an error keeps its own code.
+  if (thrown && problems.length === 0) throw thrown;
+  if (thrown) problems.push(problemOf(name, thrown));
   if (problems.length > 0) throw new TopologyInvalid(name, problems);
   return buildGraph({ name, nodes: declaring.nodes, edges: declaring.edges, stores: declaring.stores });
 }
 
-function run(name: string, blueprint: (t: TopologyBuilder) => void, scope: PushScope): Declaring {
-  const declaring = new Declaring(scope);
+function problemOf(name: string, error: Error): Problem {
+  const advice = isStreamsError(error) ? error.action : 'Mend the operator that threw while it was subscribed.';
+  return { where: `topology ${name}`, what: isStreamsError(error) ? error.problem : messageOf(error), advice };
+}
+
+function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: Declaring): void {
   const builder: TopologyBuilder = {
     stream: <K, V>(topic: string, options: StreamOptions<K, V>) =>
       declaring.source({ topic, ...(options as StreamOptions<unknown, unknown>) }) as Observable<unknown> as Stream<K, V>,
@@ -163,5 +175,4 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, scope: PushS
       cause: error,
     });
   }
-  return declaring;
 }

@@ -11,6 +11,11 @@ export type Table<K, V> = Observable<Change<K, V>>;
 // biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
 export type AnyRecord = StreamRecord<any, any>;
 
+/** A record of a stream that is not a change of a table: what operators take that have no meaning on a table. */
+export interface FactRecord<K, V> extends StreamRecord<K, V> {
+  readonly previous?: never;
+}
+
 export type KeyOf<R> = R extends StreamRecord<infer K, infer _V> ? K : never;
 
 /** The value of a record of a stream, or of a row of a table (without the null of a deletion). */

@@ -38,7 +38,7 @@ function subTopologies({ nodes, edges }: GraphParts): SubTopology[] {
     const topics = inside.flatMap((n) => (n.kind === 'source' ? [n.topic] : []));
     const repartitions = inside.flatMap((n) => (n.kind === 'repartition' ? [n.name] : []));
     result.push({
-      id: node.kind === 'source' ? node.topic : node.name,
+      id: node.kind === 'source' ? node.topic : repartitionId(node.name, nodes),
       nodes: nodes.filter((n) => group.has(n.id) || group.has(incoming(n.id))).map((n) => n.id),
       topics,
       repartitions,
@@ -46,6 +46,15 @@ function subTopologies({ nodes, edges }: GraphParts): SubTopology[] {
     });
   }
   return result;
+}
+
+/** A repartition may have the name of a topic; two tasks may not have the same. */
+function repartitionId(name: string, nodes: readonly GraphNode[]): string {
+  const taken = (id: string): boolean =>
+    nodes.some((node) => (node.kind === 'source' && node.topic === id) || (node.kind === 'repartition' && node.name === id && id !== name));
+  let id = name;
+  while (taken(id)) id = `${id}-repartition`;
+  return id;
 }
 
 function coPartitioned({ nodes, edges }: GraphParts): string[][] {

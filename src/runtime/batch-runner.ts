@@ -86,9 +86,9 @@ export class BatchRunner implements StageHost {
   }
 
   /** A receiver that queues for sending. */
-  toOutbox(node: string, outgoing: (record: AnyRecord) => Outgoing): Receiver {
+  toOutbox(node: string, make: (record: AnyRecord, index: number, push: number) => OutboxItem): Receiver {
     return {
-      next: (record, index) => this.send(node, outgoing(record), index),
+      next: (record, index) => this.outbox.add(make(record, index, this.#push)),
       error: (error) => this.#caught(node, error, () => this.outbox.takeBack(node, this.#push)),
     };
   }
@@ -226,13 +226,17 @@ export class BatchRunner implements StageHost {
     }
   }
 
-  #processAgain(item: Item, error: unknown): Promise<void> {
+  async #processAgain(item: Item, error: unknown): Promise<void> {
     const { node, index } = item;
-    return this.#failures.handle('process', { node: node.id, error, source: this.#sourceOf(index) }, this.#deadLetter(index), async () => {
+    await this.#failures.handle('process', { node: node.id, error, source: this.#sourceOf(index) }, this.#deadLetter(index), async () => {
       this.enter(index, item.record);
-      const prepared = item.failed ? node.processor.reads?.(item.record, item.port, { add: (store, key) => void store.load(key) }) : item.prepared;
+      const loads: Promise<unknown>[] = [];
+      const prepared = item.failed ? node.processor.reads?.(item.record, item.port, { add: (store, key) => void loads.push(store.load(key)) }) : item.prepared;
+      await Promise.all(loads);
       await node.processor.process(item.record, item.port, prepared);
     });
+    // What it emitted may have failed further on.
+    if (this.#pending.length > 0) await this.#resolveFailures();
   }
 
   async #deserializeAgain(entry: Entry, record: BrokerRecord, error: unknown, index: number): Promise<AnyRecord | undefined> {

@@ -37,6 +37,18 @@ export function changelogRecord(
   return { topic: target.topic, partition: target.partition, key, value, timestamp, headers: new Headers([[CAUSE_HEADER, bytes]]) };
 }
 
+/**
+ * The key of the record that carries the stream times of a commit which moved them and changed no row of the store: without it they would be lost
+ * between step 3 and step 4 of the commit, and with the state directory. No text is written like this: it is not UTF-8.
+ */
+export const TIMES_KEY = Buffer.from([0xff, ...Buffer.from('millrace.times'), 0xff]);
+
+/** The value is empty, not null: a tombstone would not outlive compaction. */
+export function timesRecord(cause: { readonly topic: string; readonly offset: number }, target: Parameters<typeof changelogRecord>[1]): ProducerRecord {
+  const timestamp = Number.isFinite(target.storeTime) ? target.storeTime : target.taskTime;
+  return changelogRecord({ key: TIMES_KEY, value: Buffer.alloc(0), timestamp, causeTopic: cause.topic, causeOffset: cause.offset }, target);
+}
+
 /** Undefined for a record of somebody else's, or of a newer format: it counts as committed. */
 export function causeOf(headers: Headers): ChangeCause | undefined {
   const value = headers.get(CAUSE_HEADER);

@@ -2,7 +2,7 @@ import type { Membership, PartitionOffset, ProducerRecord, Writer } from '../bro
 import type { Processor } from '../dsl/processor.js';
 import { changelogTopic } from '../graph/naming.js';
 import type { TaskState } from '../state/task-state.js';
-import { changelogRecord } from './change-log.js';
+import { changelogRecord, timesRecord } from './change-log.js';
 import type { CommitStep, Guarantee } from './config.js';
 
 export interface CommitTarget {
@@ -73,15 +73,22 @@ export async function commit(target: CommitTarget): Promise<number> {
 }
 
 function changelogRecords(
-  { applicationId, partition, streamTime }: CommitTarget,
+  { applicationId, partition, positions, streamTime }: CommitTarget,
   state: TaskState,
   changelogs: Awaited<ReturnType<TaskState['prepare']>>['changelogs'],
 ): ProducerRecord[] {
   const records: ProducerRecord[] = [];
+  const { sources, streamTimes } = state.checkpoint;
+  const moved = (name: string, time: number): boolean => time > (streamTimes[name] ?? Number.NEGATIVE_INFINITY);
+  // The task's stream time travels with whatever is logged; if nothing else is, with the first store.
+  const alone = moved('', streamTime) && [...changelogs.values()].every((entries) => entries.length === 0);
+  const last = positions.find(({ topic, offset }) => offset > (sources[topic] ?? -1)) ?? positions[0];
   for (const [store, entries] of changelogs) {
     const topic = changelogTopic(applicationId, store);
     const target = { topic, partition, storeTime: state.cached(store).streamTime, taskTime: streamTime };
     for (const entry of entries) records.push(changelogRecord(entry, target));
+    const unsaid = entries.length === 0 && (moved(store, target.storeTime) || (alone && records.length === 0));
+    if (unsaid && last) records.push(timesRecord({ topic: last.topic, offset: last.offset - 1 }, target));
   }
   return records;
 }

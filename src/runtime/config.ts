@@ -26,7 +26,7 @@ export interface EngineOptions {
   readonly commitRecords?: number;
   /** Records that go through a task together. Results do not depend on it. Default 1,000. */
   readonly batchRecords?: number;
-  /** Memory for cached rows, for all tasks of the process. Default 64 MB. */
+  /** Memory for cached rows, for all tasks of the process. Default 32 MB. */
   readonly cacheBytes?: number;
   readonly onError?: ErrorPolicies;
   /** Default `<application>-dead-letter`. */
@@ -64,8 +64,10 @@ export interface EngineConfig {
 
 /** Checks the options and fills in the defaults. CONFIG_INVALID names the option. */
 export function resolveConfig(topologyName: string, options: EngineOptions, logger: Logger = silentLogger): EngineConfig {
-  const { applicationId = topologyName, guarantee = 'exactly_once', startFrom = 'earliest', onError = {} } = options;
-  if (!NAME_PATTERN.test(applicationId)) throw invalid('applicationId', applicationId, '1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-"');
+  const { applicationId = topologyName, deadLetterTopic: deadLetters = deadLetterTopic(applicationId), guarantee = 'exactly_once', startFrom = 'earliest', onError = {} } = options;
+  for (const [option, name] of [['applicationId', applicationId], ['deadLetterTopic', deadLetters]] as const) {
+    if (!NAME_PATTERN.test(name)) throw invalid(option, name, '1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-"');
+  }
   if (!['at_least_once', 'exactly_once'].includes(guarantee)) throw invalid('guarantee', guarantee, 'at_least_once or exactly_once');
   if (!['earliest', 'latest'].includes(startFrom)) throw invalid('startFrom', startFrom, 'earliest or latest');
   for (const step of Object.keys(onError)) {
@@ -78,13 +80,13 @@ export function resolveConfig(topologyName: string, options: EngineOptions, logg
     commitMs: durationMs(options.commitEvery ?? (guarantee === 'exactly_once' ? '100ms' : '1s'), 'commitEvery'),
     commitRecords: positive('commitRecords', options.commitRecords ?? 20_000),
     batchRecords: positive('batchRecords', options.batchRecords ?? 1_000),
-    cacheBytes: positive('cacheBytes', options.cacheBytes ?? 64 * 1024 * 1024),
+    cacheBytes: positive('cacheBytes', options.cacheBytes ?? 32 * 1024 * 1024),
     policies: {
       deserialize: resolvePolicy('deserialize', onError.deserialize),
       process: resolvePolicy('process', onError.process),
       produce: resolvePolicy('produce', onError.produce),
     },
-    deadLetterTopic: options.deadLetterTopic ?? deadLetterTopic(applicationId),
+    deadLetterTopic: deadLetters,
     createTopics: options.createTopics === undefined ? undefined : positive('createTopics', options.createTopics),
     logger,
   };

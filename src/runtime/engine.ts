@@ -9,7 +9,7 @@ import type { StoreSpec } from '../state/contract.js';
 import { assignTasks, decodeTasks, encodeTasks } from './assignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import { type EngineMetrics, Metrics } from './metrics.js';
-import { Task } from './task.js';
+import { Task, type TaskOptions } from './task.js';
 import { type TopicCounts, prepareTopics, tasksOf } from './topics.js';
 
 export interface Progress {
@@ -32,6 +32,9 @@ interface Slot {
 const IDLE_WAIT_MS = 1_000;
 /** How long a task that was fenced waits before it is opened again. */
 const REOPEN_AFTER_MS = 500;
+/** A state directory may still be open in another engine of this process, which is about to give it back: asked for again that often, for five seconds. */
+const LOCKED_TRIES = 20;
+const LOCKED_WAIT_MS = 250;
 
 /**
  * One process of an application: its place in the group, and the tasks it was given. Each task has a loop of its own; they share the record cache, and nothing else.
@@ -110,7 +113,9 @@ export class Engine {
     if (this.#failure) return Promise.reject(this.#failure);
     const idle = new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
     for (const task of this.#tasks.values()) task.wakeup();
-    return Promise.race([idle, this.done]);
+    // Without a task there is no loop that would look.
+    const looked = this.#tasks.size === 0 ? this.#checkIdle() : undefined;
+    return Promise.race([Promise.all([idle, looked]).then(() => undefined), this.done]);
   }
 
   /** One round of every task, then a commit of each: for the test driver. Returns how many records were taken. */
@@ -183,42 +188,63 @@ export class Engine {
     }
   }
 
-  /** Makes the tasks those of the assignment: closes what is gone, opens what is new, lets the rest go on. */
+  /** Makes the tasks those of the assignment: closes what is gone, opens what is new, lets the rest go on. A later assignment may come while it does. */
   async #takeUp(): Promise<void> {
-    const wanted = new Set(this.#assigned);
-    for (const [id, task] of this.#tasks) {
-      if (wanted.has(id)) continue;
-      this.#tasks.delete(id);
-      await task.close();
-    }
-    const opening = [...wanted].map(async (id) => {
+    const assigned = this.#assigned;
+    const gone = [...this.#tasks].filter(([id]) => !assigned.includes(id));
+    for (const [id] of gone) this.#tasks.delete(id);
+    for (const [, task] of gone) await this.#release(task);
+    if (this.#assigned !== assigned) return;
+    const opening = assigned.map(async (id) => {
       const slot = this.#slots.get(id);
       if (!slot) return;
       if (!this.#tasks.has(id)) await this.#open(slot);
       if (!this.#manual) this.#loop(id);
     });
     await Promise.all(opening);
+    if (this.#tasks.size === 0) await this.#checkIdle();
+  }
+
+  /** Closes a task that is given up. What it had not committed is done again by its next owner, so an error has no consequence. */
+  #release(task: Task): Promise<void> {
+    return task.close().catch((error: Error) => this.#config.logger.warn({ task: task.id }, `a task that was given up did not close: ${error.message}`));
   }
 
   async #open(slot: Slot): Promise<void> {
-    const membership = this.#membership as Membership;
-    await Task.open(
-      {
-        topology: this.#topology,
-        subTopology: slot.subTopology,
-        partition: slot.partition,
-        stores: this.#stores.get(slot.subTopology.id) ?? [],
-        config: this.#config,
-        ports: this.#ports,
-        membership,
-        topics: this.#topics,
-        budget: this.#budget,
-        metrics: this.#metrics,
-        onFatal: () => this.#tasks.get(slot.id)?.wakeup(),
-        signal: this.#abort.signal,
-      },
-      (task) => this.#tasks.set(slot.id, task),
-    );
+    for (let tries = 1; ; tries++) {
+      let opened: Task | undefined;
+      try {
+        await Task.open(this.#taskOptions(slot), (task) => {
+          opened = task;
+          this.#tasks.set(slot.id, task);
+        });
+        return;
+      } catch (error) {
+        // Given away while it was opened: its error is nobody's.
+        if (opened && this.#tasks.get(slot.id) !== opened) return;
+        if (!isStreamsError(error) || error.code !== 'STATE_LOCKED' || tries >= LOCKED_TRIES) throw error;
+        await sleep(this.#ports.clock, LOCKED_WAIT_MS, this.#abort.signal);
+        if (this.#tasks.get(slot.id) !== opened) return;
+        if (this.#abort.signal.aborted) throw error;
+      }
+    }
+  }
+
+  #taskOptions(slot: Slot): TaskOptions {
+    return {
+      topology: this.#topology,
+      subTopology: slot.subTopology,
+      partition: slot.partition,
+      stores: this.#stores.get(slot.subTopology.id) ?? [],
+      config: this.#config,
+      ports: this.#ports,
+      membership: this.#membership as Membership,
+      topics: this.#topics,
+      budget: this.#budget,
+      metrics: this.#metrics,
+      onFatal: () => this.#tasks.get(slot.id)?.wakeup(),
+      signal: this.#abort.signal,
+    };
   }
 
   #loop(id: string): void {
@@ -230,7 +256,7 @@ export class Engine {
   async #run(id: string): Promise<void> {
     for (;;) {
       const task = this.#tasks.get(id);
-      if (!task || this.#paused || this.#phase !== 'running') return;
+      if (task?.phase !== 'running' || this.#paused || this.#phase !== 'running') return;
       await this.#guarded(task, async () => {
         const taken = await task.step(Math.min(task.dueInMs, IDLE_WAIT_MS));
         const idle = taken === 0 && task.lag === 0;
@@ -254,11 +280,13 @@ export class Engine {
         return;
       }
       this.#config.logger.warn({ task: task.id, code: error.code }, `task given up, will be opened again: ${error.message}`);
-      await task.close().catch(() => undefined);
-      this.#tasks.delete(task.id);
+      if (this.#tasks.get(task.id) === task) this.#tasks.delete(task.id);
+      await this.#release(task);
       await sleep(this.#ports.clock, REOPEN_AFTER_MS, this.#abort.signal);
       const slot = this.#slots.get(task.id);
-      if (slot && this.#assigned.includes(task.id) && this.#phase === 'running' && !this.#paused) await this.#open(slot);
+      const ours = this.#assigned.includes(task.id) && this.#phase === 'running' && !this.#paused;
+      if (!slot || !ours || this.#tasks.has(task.id)) return;
+      await this.#open(slot).catch((failure: Error) => void this.#end(failure).catch(() => undefined));
     }
   }
 

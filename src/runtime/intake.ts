@@ -25,10 +25,13 @@ export class Intake {
   readonly #buffers: Buffered[] = [];
   readonly #byKey = new Map<string, Buffered>();
 
-  constructor(reader: Reader, positions: readonly PartitionOffset[]) {
+  /** `latest`: the ends of the partitions now, so that those with records are waited for from the first batch on. */
+  constructor(reader: Reader, positions: readonly PartitionOffset[], latest: readonly PartitionOffset[] = []) {
     this.#reader = reader;
+    const ends = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
     for (const { topic, partition, offset } of positions) {
-      const buffered = { topic, partition, records: [], at: 0, fetchedTo: offset, latest: offset, position: offset, paused: false };
+      const end = ends.get(partitionKey(topic, partition)) ?? offset;
+      const buffered = { topic, partition, records: [], at: 0, fetchedTo: offset, latest: end, position: offset, paused: false };
       this.#buffers.push(buffered);
       this.#byKey.set(partitionKey(topic, partition), buffered);
       reader.seek({ topic, partition, offset });
@@ -59,7 +62,8 @@ export class Intake {
   }
 
   async #poll(max: number, maxWaitMs: number): Promise<boolean> {
-    const batches = await this.#reader.poll({ maxRecords: max, maxWaitMs });
+    // At least one record a partition: whoever is left out would not be waited for.
+    const batches = await this.#reader.poll({ maxRecords: Math.max(max, this.#buffers.length), maxWaitMs });
     for (const { topic, partition, records, nextOffset, latestOffset } of batches) {
       const buffered = this.#byKey.get(partitionKey(topic, partition));
       if (!buffered) continue;

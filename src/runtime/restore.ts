@@ -3,7 +3,7 @@ import { changelogTopic } from '../graph/naming.js';
 import type { DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
 import type { TaskState } from '../state/task-state.js';
-import { causeOf } from './change-log.js';
+import { type ChangeCause, TIMES_KEY, causeOf } from './change-log.js';
 
 export interface RestoreOptions {
   readonly broker: Broker;
@@ -26,7 +26,8 @@ const RESTORE_BATCH = 10_000;
 /**
  * Brings a task's stores to exactly the committed offsets, by reading what is missing from their changelogs, all at once. What the local store already holds is not read again.
  *
- * A change whose cause lies at or past the committed offset was logged by a commit that never finished: it is skipped, and made again when its cause is processed again. Interrupted, it goes on where it was. Returns the
+ * A change whose cause lies at or past the committed offset was logged by a commit that never finished: it is skipped, and made again when its cause is processed again. The next commit logs the rows of such keys anew, changed or not, so
+ * that the skipped change is never the last word of the changelog; until then the checkpoint stays before it. Interrupted, it goes on where it was. Returns the
  * task's stream time, and the number of records read.
  */
 export async function restore(options: RestoreOptions): Promise<{ readonly streamTime: number; readonly restored: number }> {
@@ -40,6 +41,12 @@ export async function restore(options: RestoreOptions): Promise<{ readonly strea
   const first = new Map(earliest.map((position) => [position.topic, position.offset]));
   const changelogs: Record<string, number> = { ...state.checkpoint.changelogs };
   const open = new Map<string, number>();
+  // A source without a committed offset: nothing of it is done. A topic that is no source any more: all of it is.
+  const done = (topic: string): number => offsets.get(topic) ?? (offsets.size === 0 || options.sources.includes(topic) ? 0 : Number.POSITIVE_INFINITY);
+  const isCommitted = ({ topic, offset }: ChangeCause): boolean => offset < done(topic);
+  const skipped = new Map<string, { readonly from: number; readonly keys: Buffer[] }>();
+  const checkpoint = (): Record<string, number> =>
+    Object.fromEntries(Object.entries(changelogs).map(([store, offset]) => [store, skipped.get(store)?.from ?? offset]));
   let left = 0;
   let streamTime = state.checkpoint.streamTimes[''] ?? Number.NEGATIVE_INFINITY;
   let restored = 0;
@@ -66,12 +73,17 @@ export async function restore(options: RestoreOptions): Promise<{ readonly strea
         const cached = state.cached(store);
         const rows = records.filter((record) => {
           const cause = causeOf(record.headers);
-          if (cause && cause.offset >= (offsets.get(cause.topic) ?? (offsets.size === 0 ? 0 : Number.POSITIVE_INFINITY))) return false;
+          if (cause && !isCommitted(cause)) {
+            const unfinished = skipped.get(store) ?? { from: record.offset, keys: [] };
+            skipped.set(store, unfinished);
+            if (record.key && !record.key.equals(TIMES_KEY)) unfinished.keys.push(Buffer.from(record.key));
+            return false;
+          }
           if (cause) {
             cached.observe(cause.storeTime);
             streamTime = Math.max(streamTime, cause.taskTime);
           }
-          return record.key !== null;
+          return record.key !== null && !record.key.equals(TIMES_KEY);
         });
         cached.restore(rows as { key: Buffer; value: Buffer | null; timestamp: number }[], writes);
         restored += records.length;
@@ -82,13 +94,16 @@ export async function restore(options: RestoreOptions): Promise<{ readonly strea
           reader.remove([{ topic, partition }]);
         }
       }
-      await state.apply(writes, { sources: state.checkpoint.sources, changelogs }, streamTime);
+      await state.apply(writes, { sources: state.checkpoint.sources, changelogs: checkpoint() }, streamTime);
       options.onProgress(Math.max(0, left), restored);
     }
   } finally {
     await reader.close();
   }
-  if (!options.signal.aborted) await state.apply([], { sources: Object.fromEntries(offsets), changelogs }, streamTime);
+  if (!options.signal.aborted) {
+    await state.apply([], { sources: Object.fromEntries(offsets), changelogs: checkpoint() }, streamTime);
+    for (const [store, { keys }] of skipped) await state.cached(store).logAgain(keys);
+  }
   return { streamTime, restored };
 }
 

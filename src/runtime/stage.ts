@@ -87,7 +87,8 @@ export class Stage {
   /** Takes back what one push brought to one node. */
   takeBack(node: string, push: number): void {
     const keep = (item: Item): boolean => item.push !== push || item.node.id !== node;
-    if (this.#inner) this.#inner = this.#inner.filter(keep);
+    // In place: whoever is finishing the inner items holds the array.
+    if (this.#inner) this.#inner.push(...this.#inner.splice(0).filter(keep));
     else this.#queue = this.#queue.filter(keep);
   }
 
@@ -101,8 +102,10 @@ export class Stage {
   async run(host: StageHost, batch: Batch): Promise<void> {
     const queue = this.#queue;
     const last = batch.streamTimes.length - 1;
-    const timersDue = this.timers.nextDue('stream') <= (batch.streamTimes[last] ?? Number.NEGATIVE_INFINITY);
-    if (queue.length === 0 && !timersDue) return;
+    // Asked again after each record: it may have scheduled a timer that is due within this batch.
+    const end = batch.streamTimes[last] ?? Number.NEGATIVE_INFINITY;
+    const timersDue = (): boolean => this.timers.nextDue('stream') <= end;
+    if (queue.length === 0 && !timersDue()) return;
     this.#queue = [];
     if (!this.#sorted) queue.sort((a, b) => a.index - b.index);
     this.#sorted = true;
@@ -112,8 +115,8 @@ export class Stage {
     this.#inner = [];
     let fired = -1;
     for (const item of queue) {
-      if (timersDue && item.index - 1 > fired) {
-        await this.#fireTimers(host, batch, fired + 1, item.index - 1);
+      if (item.index - 1 > fired) {
+        if (timersDue()) await this.#fireTimers(host, batch, fired + 1, item.index - 1);
         fired = item.index - 1;
       }
       // A promise a record would be most of the cost of a record: only what is really asynchronous is awaited.
@@ -121,7 +124,7 @@ export class Stage {
       if (pending) await pending;
       if (this.#inner.length > 0) await this.#finishInner(host);
     }
-    if (timersDue) await this.#fireTimers(host, batch, fired + 1, last);
+    if (timersDue()) await this.#fireTimers(host, batch, fired + 1, last);
     this.#inner = undefined;
   }
 

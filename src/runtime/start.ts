@@ -5,6 +5,7 @@ import type { Clock, Logger } from '../model/ports.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
 import { type EngineOptions, resolveConfig } from './config.js';
 import { Engine, type Progress } from './engine.js';
+import { type StoreView, viewStore } from './store-view.js';
 import { systemClock } from './system.js';
 
 export interface StartOptions extends EngineOptions {
@@ -23,6 +24,8 @@ export interface RunningStreams {
   /** Resolves when it was stopped, rejects with the error that ended it. */
   readonly done: Promise<void>;
   progress(): Progress;
+  /** A look into a store, over the tasks that this process has: as processed so far, committed or not. STORE_UNKNOWN if the topology has none of that name. */
+  store<K, V>(name: string): StoreView<K, V>;
   /** Resolves when everything in the source topics is processed and committed; rejects if the application ends before. */
   untilIdle(): Promise<void>;
   /** Finishes the batch in hand, commits, leaves the group. Calling it again does nothing. Rejects with the error that had ended the application. */
@@ -46,5 +49,14 @@ export interface RunningStreams {
 export async function start(topology: Topology, options: StartOptions): Promise<RunningStreams> {
   const { broker, stateDirectory, openDatabase = openRocksDatabase, clock = systemClock, logger } = options;
   const config = resolveConfig(topology.name, options, logger);
-  return Engine.start(topology, config, { broker, clock, openDatabase, stateDirectory });
+  const engine = await Engine.start(topology, config, { broker, clock, openDatabase, stateDirectory });
+  return {
+    applicationId: engine.applicationId,
+    done: engine.done,
+    progress: () => engine.progress(),
+    store: (name) => viewStore(topology.graph, () => engine.tasks, name),
+    untilIdle: () => engine.untilIdle(),
+    stop: () => engine.stop(),
+    abort: () => engine.abort(),
+  };
 }

@@ -61,6 +61,10 @@ export class Task {
   #uncommitted = 0;
   #lastCommit: number;
   #fatal: Error | undefined;
+  #opening: Promise<void> | undefined;
+  #committing: Promise<void> | undefined;
+  /** Stops a restore that nobody waits for any more. */
+  readonly #closing = new AbortController();
 
   private constructor(options: TaskOptions) {
     this.#options = options;
@@ -74,12 +78,17 @@ export class Task {
     const task = new Task(options);
     onCreated(task);
     try {
-      await task.#open();
+      task.#opening = task.#open();
+      await task.#opening;
       return task;
     } catch (error) {
       await task.close().catch(() => undefined);
       throw error;
     }
+  }
+
+  get subTopology(): SubTopology {
+    return this.#options.subTopology;
   }
 
   get phase(): TaskPhase {
@@ -142,12 +151,19 @@ export class Task {
     return records.length;
   }
 
-  /** Commits what was processed: see commit.ts for the steps. If it throws, the task must be closed. */
-  async commit(): Promise<void> {
+  /** Commits what was processed: see commit.ts for the steps. If it throws, the task must be closed. A rebalance and a stop may ask for it at the same time: they share one. */
+  commit(): Promise<void> {
+    this.#committing ??= this.#commit().finally(() => {
+      this.#committing = undefined;
+    });
+    return this.#committing;
+  }
+
+  async #commit(): Promise<void> {
     if (this.#uncommitted === 0) return;
     const { config, ports, membership, metrics } = this.#options;
     if (this.#fatal) throw this.#fatal;
-    metrics.changelogRecords += await commit({
+    const logged = await commit({
       taskId: this.id,
       partition: this.partition,
       applicationId: config.applicationId,
@@ -161,6 +177,8 @@ export class Task {
       begin: () => this.#begin(),
       afterStep: (step) => ports.afterStep?.(step, this.id),
     });
+    // Not `+= await`: that would read the counter before other tasks have added to it.
+    metrics.changelogRecords += logged;
     this.#inTransaction = false;
     this.#uncommitted = 0;
     this.#lastCommit = ports.clock.monotonic();
@@ -177,14 +195,17 @@ export class Task {
   async close(): Promise<void> {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
+    this.#closing.abort();
+    await this.#opening?.catch(() => undefined);
     // Each in turn, whatever the one before threw: a directory must not stay locked because a connection broke.
     const results = await Promise.allSettled([this.#reader?.close(), this.#writer?.close(), this.#state?.close()]);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
   async #open(): Promise<void> {
-    const { config, ports, membership, subTopology, stores, metrics, signal } = this.#options;
+    const { config, ports, membership, subTopology, stores, metrics } = this.#options;
     const { broker } = ports;
+    const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
     const transactional = config.guarantee === 'exactly_once' ? { transactionalId: `${config.applicationId}-${this.id}` } : {};
     this.#writer = await broker.createWriter(transactional);
@@ -203,7 +224,7 @@ export class Task {
         budget: this.#options.budget,
         ...(ports.identityFiles && { files: ports.identityFiles }),
       });
-      const before = metrics.restoredRecords;
+      let counted = 0;
       const result = await restore({
         broker,
         state: this.#state,
@@ -214,7 +235,9 @@ export class Task {
         signal,
         onProgress: (left, restored) => {
           this.#restoreLeft = left;
-          metrics.restoredRecords = before + restored;
+          // Other tasks restore at the same time.
+          metrics.restoredRecords += restored - counted;
+          counted = restored;
         },
       });
       streamTime = result.streamTime;
@@ -223,9 +246,11 @@ export class Task {
 
     this.#buildRunner(streamTime);
     this.#reader = await broker.createReader();
-    this.#intake = new Intake(this.#reader, await startPositions(broker, sources, committed, config.startFrom));
-    this.#phase = 'running';
+    const positions = await startPositions(broker, sources, committed, config.startFrom);
+    this.#intake = new Intake(this.#reader, positions, await broker.admin.latestOffsets(sources));
     for (const processor of this.#processors) await processor.start?.();
+    if (signal.aborted) throw stopped(this.id);
+    this.#phase = 'running';
   }
 
   #buildRunner(streamTime: number): void {

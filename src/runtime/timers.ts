@@ -34,7 +34,8 @@ export class Timers {
   take(clock: TimerClock, now: number): readonly Timer['run'][] {
     const due = this.#timers.filter((timer) => timer.clock === clock && timer.due <= now).sort((a, b) => a.due - b.due);
     for (const timer of due) timer.due = nextMultiple(timer.everyMs, now);
-    return due.map((timer) => timer.run);
+    // One that fires may cancel the next.
+    return due.map((timer) => (time) => (this.#timers.includes(timer) ? timer.run(time) : undefined));
   }
 }
 

@@ -26,6 +26,9 @@ export interface ChangelogEntry {
 /** At least this many expired rows are removed a commit, and twice what the commit added: a backlog shrinks however fast rows are added. */
 const MIN_EXPIRED_PER_COMMIT = 1_000;
 
+/** A batch evicts about as many entries as it adds. */
+const MAX_FREE = 4_096;
+
 /**
  * A key-value store of a task, in layers that one object stands for: typed (serdes) over cached (decoded values; reads see what is not committed) over the task's database.
  *
@@ -42,6 +45,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly #expiry: ExpiryIndex | undefined;
   /** Strings are their own cache keys; other keys go by their bytes. */
   readonly #textKeys: boolean;
+  /** Evicted entries, to be used again: they have lived long enough to be expensive garbage. */
+  readonly #free: Entry<K, V>[] = [];
   #dirty: Entry<K, V>[] = [];
   /** What the commit that is under way writes: newer than what is on disk until it is done. */
   #drained: readonly Entry<K, V>[] = [];
@@ -94,7 +99,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   row(key: K): Row<V> | null {
     const entry = this.#found(key);
-    return entry.value === null || this.#expired(entry) ? null : (entry as Row<V>);
+    // A copy: the entry itself changes when the row does.
+    return entry.value === null || this.#expired(entry) ? null : { value: entry.value, timestamp: entry.timestamp };
   }
 
   put(key: K, value: V | null, timestamp: number = this.#cause.timestamp): void {
@@ -122,6 +128,15 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.want(key);
     if (this.hasWanted) await this.loadWanted();
     return this.get(key);
+  }
+
+  /** The row's value for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
+  async peek(key: K): Promise<V | null> {
+    const entry = this.#entries.get(this.#idOf(key));
+    if (entry?.loaded) return this.#expired(entry) ? null : entry.value;
+    const [row] = await this.#database.getMany([prefixed(this.#prefix, this.#spec.key.encode(key))]);
+    if (row === undefined || this.#expiredAt(row.readDoubleBE(0))) return null;
+    return this.#decode('value', row.subarray(TIMESTAMP_BYTES), (bytes) => this.#spec.value.decode(bytes));
   }
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
@@ -230,6 +245,24 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.#expiry?.add(added, maxTimestamp, writes);
   }
 
+  /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
+  async logAgain(keys: readonly Buffer[]): Promise<void> {
+    const decoded = keys.map((bytes) => this.#decode('key', bytes, (key) => this.#spec.key.decode(key)));
+    for (const key of decoded) this.want(key);
+    if (this.hasWanted) await this.loadWanted();
+    for (const key of decoded) {
+      const entry = this.#found(key);
+      entry.stored = true;
+      if (entry.dirty) continue;
+      if (entry.value === null) entry.timestamp = Math.max(0, this.#streamTime);
+      // What is committed already has no cause that could be done again.
+      entry.causeTopic = '';
+      entry.causeOffset = -1;
+      entry.dirty = true;
+      this.#dirty.push(entry);
+    }
+  }
+
   /** Everything drained is on disk. */
   applied(): void {
     this.#drained = [];
@@ -249,6 +282,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
         this.#entries.set(id, entry);
       } else {
         this.#budget.usedBytes -= entry.bytes;
+        if (this.#free.length < MAX_FREE) this.#free.push(entry);
       }
     }
   }
@@ -264,7 +298,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #insert(id: string, key: K): Entry<K, V> {
-    const entry = new Entry<K, V>(id, key);
+    const entry = this.#free.pop()?.reuse(id, key) ?? new Entry<K, V>(id, key);
     this.#entries.set(id, entry);
     this.#budget.usedBytes += entry.bytes;
     return entry;

@@ -2,8 +2,8 @@ import sortedBTree from 'sorted-btree';
 import type { Database, DatabaseEntry, DatabaseWrite, KeyRange, OpenDatabase } from '../model/database.js';
 import { databaseClosed, databaseLocked, emptyKey } from './database-errors.js';
 
-// The package is CommonJS: seen from an ES module its default export is one level down.
-const BTree = sortedBTree.default;
+// The package is CommonJS. Node shows an ES module its default export one level down; loaders that follow Babel's convention (tsx) do not.
+const BTree = sortedBTree.default ?? (sortedBTree as unknown as typeof sortedBTree.default);
 type Tree = sortedBTree.default<Buffer, Buffer>;
 
 const SCAN_CHUNK_ENTRIES = 500;

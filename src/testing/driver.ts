@@ -1,20 +1,20 @@
 import { partitionKey } from '../broker/port.js';
 import { MemoryBroker } from '../broker/memory/broker.js';
 import type { Topology } from '../dsl/processor.js';
-import { taskId } from '../graph/naming.js';
 import { disorder } from '../model/disorder.js';
 import { type Duration, durationMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
 import { type CommitStep, type EngineOptions, resolveConfig } from '../runtime/config.js';
 import { Engine } from '../runtime/engine.js';
 import type { EngineMetrics } from '../runtime/metrics.js';
+import { type InputRecord, type TopicSerdes, encodeRecords } from '../runtime/send.js';
+import { type StoreView, viewStore } from '../runtime/store-view.js';
 import { nextTurn } from '../runtime/system.js';
-import type { KeyValueStore } from '../state/contract.js';
 import { memoryIdentityFiles } from '../state/identity-files.js';
 import { memoryDatabases } from '../state/memory.js';
 import { ManualClock } from './manual-clock.js';
 import { seededRandom } from './random.js';
-import { type InputRecord, type OutputRecord, type TopicSerdes, decodeOutput, encodeInput } from './topics.js';
+import { type OutputRecord, decodeOutput } from './topics.js';
 
 export interface TestDriverOptions extends EngineOptions {
   /** Partitions of the topics that the topology reads and writes: of all, or by topic. Default 1. */
@@ -44,12 +44,6 @@ export interface TestOutput<K, V> {
   read(): Promise<readonly OutputRecord<K, V>[]>;
   /** The same, values only. */
   values(): Promise<readonly (V | null)[]>;
-}
-
-/** A read-only look at a store, over all partitions or one. */
-export interface TestStore<K, V> {
-  get(key: K): Promise<V | null>;
-  entries(): Promise<readonly (readonly [key: K, value: V])[]>;
 }
 
 /** What an injected crash throws inside the engine. The driver catches it. */
@@ -109,7 +103,7 @@ export class TestDriver {
       const { duplicate = 0, shuffle = 0, seed = 1 } = faults;
       const delivered = [...disorder(records, { duplicate, shuffle, random: seededRandom(seed) })].map(({ item }) => item);
       const writer = await this.#broker.createWriter();
-      await writer.write(delivered.map((record) => encodeInput(topic, known.partitions, serdes, record, this.#clock.now())));
+      await writer.write(encodeRecords(topic, known.partitions, serdes, delivered, this.#clock.now()));
       await writer.flush();
       await writer.close();
       await this.run();
@@ -150,32 +144,8 @@ export class TestDriver {
   }
 
   /** A store's rows. STORE_UNKNOWN if the topology has none of that name. */
-  store<K, V>(name: string): TestStore<K, V> {
-    const stores = (): KeyValueStore<K, V>[] => {
-      const sub = this.#topology.graph.subTopologies.find(({ stores: names }) => names.includes(name));
-      const tasks = this.#running().tasks.filter((task) => sub && task.id === taskId(sub.id, task.partition));
-      if (tasks.length > 0) return tasks.map((task) => task.state?.store(name) as KeyValueStore<K, V>);
-      throw new StreamsError('STORE_UNKNOWN', {
-        what: `there is no store ${JSON.stringify(name)}`,
-        at: `topology ${this.#topology.name}`,
-        expected: this.#topology.graph.stores.map((store) => store.name).join(', ') || 'none: the topology has no stores',
-        action: 'Use the name of a store of the topology.',
-      });
-    };
-    return {
-      get: async (key) => {
-        for (const store of stores()) {
-          const value = await store.load(key);
-          if (value !== null) return value;
-        }
-        return null;
-      },
-      entries: async () => {
-        const found: (readonly [K, V])[] = [];
-        for (const store of stores()) for await (const entry of store.entries()) found.push(entry);
-        return found;
-      },
-    };
+  store<K, V>(name: string): StoreView<K, V> {
+    return viewStore(this.#topology.graph, () => this.#running().tasks, name);
   }
 
   /** Moves the wall clock on, and runs the timers that are due. */

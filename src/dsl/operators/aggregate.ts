@@ -4,7 +4,7 @@ import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord, Table } from '../types.js';
+import type { AnyRecord, KeyOf, Table, ValueOf } from '../types.js';
 import { currentDeclaring } from './attach.js';
 
 export interface AggregateOptions<K, V, A> {
@@ -38,7 +38,9 @@ export interface AggregateOptions<K, V, A> {
  *
  * Semantics: KStream#groupByKey().aggregate and KGroupedTable#aggregate of Kafka Streams. See also {@link count}, {@link reduce}.
  */
-export function aggregate<K, V, A>(options: AggregateOptions<K, V, A>): OperatorFunction<StreamRecord<K, V>, Change<K, A>> {
+export function aggregate<R extends AnyRecord, A>(
+  options: AggregateOptions<KeyOf<R>, NonNullable<ValueOf<R>>, A>,
+): OperatorFunction<R, Change<KeyOf<R>, A>> {
   return folding('aggregate', options);
 }
 
@@ -57,8 +59,8 @@ export interface CountOptions<K> {
  * words.pipe(count({ store: 'counts' })); // "a", "a" → 1, 2
  * ```
  */
-export function count<K, V>(options: CountOptions<K>): OperatorFunction<StreamRecord<K, V>, Change<K, number>> {
-  return folding<K, V, number>('count', {
+export function count<R extends AnyRecord>(options: CountOptions<KeyOf<R>>): OperatorFunction<R, Change<KeyOf<R>, number>> {
+  return folding<R, number>('count', {
     ...options,
     value: serdes.int64,
     initial: () => 0,
@@ -87,19 +89,24 @@ export interface ReduceOptions<K, V> {
  * amounts.pipe(reduce({ store: 'highest', value: serdes.double, add: (a, b) => Math.max(a, b) })); // 3, 9, 4 → 3, 9, 9
  * ```
  */
-export function reduce<K, V>(options: ReduceOptions<K, V>): OperatorFunction<StreamRecord<K, V>, Change<K, V>> {
+export function reduce<R extends AnyRecord>(
+  options: ReduceOptions<KeyOf<R>, NonNullable<ValueOf<R>>>,
+): OperatorFunction<R, Change<KeyOf<R>, NonNullable<ValueOf<R>>>> {
   const { add, subtract, ...rest } = options;
-  return folding<K, V, V>('reduce', {
+  return folding<R, NonNullable<ValueOf<R>>>('reduce', {
     ...rest,
     add: (current, record) => add(current, record.value),
-    ...(subtract && { subtract: (current: V, record: StreamRecord<K, V>) => subtract(current, record.value) }),
+    ...(subtract && { subtract: (current, record) => subtract(current, record.value) }),
   });
 }
 
 /** `initial` left out: the first value of a key is its aggregate. */
 type Folding<K, V, A> = Omit<AggregateOptions<K, V, A>, 'initial'> & { readonly initial?: () => A };
 
-function folding<K, V, A>(operator: string, options: Folding<K, V, A>): OperatorFunction<StreamRecord<K, V>, Change<K, A>> {
+function folding<R extends AnyRecord, A>(
+  operator: string,
+  options: Folding<KeyOf<R>, NonNullable<ValueOf<R>>, A>,
+): OperatorFunction<R, Change<KeyOf<R>, A>> {
   const { store, value } = options;
   return (source) => {
     const current = currentDeclaring(operator);
@@ -118,11 +125,11 @@ function folding<K, V, A>(operator: string, options: Folding<K, V, A>): Operator
         name: store,
         stores: [{ name: store, kind: 'keyValue', key, value }],
         keyed: true,
-        create: (context) => new Fold<K, V, A>(context, context.store(store), options),
+        create: (context) => new Fold<KeyOf<R>, NonNullable<ValueOf<R>>, A>(context, context.store(store), options),
       },
       [source],
       store,
-    ) as unknown as Table<K, A>;
+    ) as unknown as Table<KeyOf<R>, A>;
   };
 }
 

@@ -1,4 +1,4 @@
-import type { MonoTypeOperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import { type Duration, durationMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 import type { StreamRecord } from '../../model/record.js';
@@ -6,7 +6,7 @@ import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord, Stream } from '../types.js';
+import type { AnyRecord, FactRecord, Stream } from '../types.js';
 import { currentDeclaring } from './attach.js';
 import { keyText } from './key-text.js';
 
@@ -43,7 +43,7 @@ export interface DedupeOptions<K, V> {
  *
  * For versions that must also be put in order, {@link reorderByVersion} drops repeated ones itself.
  */
-export function dedupe<K, V>(options: DedupeOptions<K, V>): MonoTypeOperatorFunction<StreamRecord<K, V>> {
+export function dedupe<K, V>(options: DedupeOptions<K, V>): OperatorFunction<FactRecord<K, V>, StreamRecord<K, V>> {
   const { store, scope = 'key', within } = options;
   const ttlMs = durationMs(within, `within of dedupe ${store}`);
   return (source) =>

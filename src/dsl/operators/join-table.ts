@@ -1,7 +1,8 @@
 import type { OperatorFunction } from 'rxjs';
 import { type Change, PlainRecord, RowChange, type StreamRecord } from '../../model/record.js';
 import type { KeyValueStore } from '../../state/contract.js';
-import { Origin } from '../origin.js';
+import type { Declaring } from '../declaring.js';
+import type { Origin } from '../origin.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord, KeyOf, Table, ValueOf, WithValue } from '../types.js';
 import { currentDeclaring } from './attach.js';
@@ -44,7 +45,11 @@ export function leftJoinTable<R extends AnyRecord, T, W>(
 
 type Joiner = (value: unknown, row: unknown, key: unknown) => unknown;
 
-const storeOf = (source: unknown): string | undefined => (source as Partial<Pick<Origin<AnyRecord>, 'table'>>).table;
+/** The store with the rows of a table. A table behind an operator or a repartition has none. */
+function storeOf(source: unknown, { stores }: Declaring): string | undefined {
+  const { table } = source as Partial<Pick<Origin<AnyRecord>, 'table'>>;
+  return stores.some(({ name }) => name === table) ? table : undefined;
+}
 
 function joining<R extends AnyRecord, T, W>(
   operator: string,
@@ -54,7 +59,7 @@ function joining<R extends AnyRecord, T, W>(
 ): OperatorFunction<R, WithValue<R, W>> {
   return (source) => {
     const current = currentDeclaring(operator);
-    const right = storeOf(table);
+    const right = storeOf(table, current);
     if (right === undefined) {
       current.problem(operator, 'the table on the right has no store', 'Pass the table itself, or end its operators with toTable({ store, value }).');
       return source as never;
@@ -65,7 +70,7 @@ function joining<R extends AnyRecord, T, W>(
       const create = (context: ProcessorContext): Processor => new StreamTableJoin(context, context.store(right), left, fn);
       return current.processor({ ...spec, reads: [right], create }, [source]) as never;
     }
-    const mine = storeOf(source);
+    const mine = storeOf(source, current);
     if (mine === undefined) {
       current.problem(`${operator} ${right}`, 'the table on the left has no store', 'End its operators with toTable({ store, value }), or make it a stream with toStream().');
       return source as never;

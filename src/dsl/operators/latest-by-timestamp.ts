@@ -1,11 +1,11 @@
-import type { MonoTypeOperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import { StreamsError } from '../../model/errors.js';
 import type { StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord, Stream } from '../types.js';
+import type { AnyRecord, FactRecord, Stream } from '../types.js';
 import { currentDeclaring } from './attach.js';
 
 export interface LatestByTimestampOptions<K, V> {
@@ -32,7 +32,7 @@ export interface LatestByTimestampOptions<K, V> {
  *
  * Where the source counts versions, {@link reorderByVersion} loses nothing.
  */
-export function latestByTimestamp<K, V>(options: LatestByTimestampOptions<K, V>): MonoTypeOperatorFunction<StreamRecord<K, V>> {
+export function latestByTimestamp<K, V>(options: LatestByTimestampOptions<K, V>): OperatorFunction<FactRecord<K, V>, StreamRecord<K, V>> {
   const { store } = options;
   return (source) => {
     const current = currentDeclaring('latestByTimestamp');

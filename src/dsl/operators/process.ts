@@ -7,7 +7,7 @@ import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
 import type { Rekey } from '../ambient.js';
 import type { Processor, ProcessorContext, Reads, TimerClock } from '../processor.js';
-import type { AnyRecord } from '../types.js';
+import type { AnyRecord, KeyOf } from '../types.js';
 import { currentDeclaring, marked } from './attach.js';
 import { positionRandom, positionUuid } from './position-random.js';
 
@@ -95,7 +95,11 @@ export interface ProcessOptions<R extends AnyRecord, Out extends AnyRecord, S ex
  * );
  * ```
  */
-export function process<R extends AnyRecord, Out extends AnyRecord = R, S extends StoreDefinitions = Record<never, never>>(
+export function process<
+  R extends AnyRecord,
+  Out extends AnyRecord = StreamRecord<KeyOf<R>, R['value']>,
+  S extends StoreDefinitions = Record<never, never>,
+>(
   options: ProcessOptions<R, Out, S>,
 ): OperatorFunction<R, Out> {
   const stores: StoreSpec[] = Object.entries(options.stores ?? {}).map(([name, { key, value, ttl }]) => ({

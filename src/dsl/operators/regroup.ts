@@ -1,4 +1,4 @@
-import { type MonoTypeOperatorFunction, Observable, type OperatorFunction } from 'rxjs';
+import { Observable, type OperatorFunction } from 'rxjs';
 import { PlainRecord, RowChange, type StreamRecord, isChange } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
@@ -35,15 +35,15 @@ export interface GroupByOptions<K, V> {
  */
 export function groupBy<R extends AnyRecord, K2>(
   fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => K2,
-  options: GroupByOptions<K2, ValueOf<R>>,
-): OperatorFunction<R, WithKey<R, K2>> {
+  options: GroupByOptions<NonNullable<K2>, ValueOf<R>>,
+): OperatorFunction<R, WithKey<R, NonNullable<K2>>> {
   const { key, value = serdes.json(), name, partitions } = options;
   const rekeyed = marked({ label: 'groupBy' }, (source: Observable<R>) => regrouped(source, fn));
   return (source) =>
     currentDeclaring('groupBy').repartition(
       { name, key, value, ...(partitions === undefined ? {} : { partitions }) },
       rekeyed(source),
-    ) as unknown as Observable<WithKey<R, K2>>;
+    ) as unknown as Observable<WithKey<R, NonNullable<K2>>>;
 }
 
 function regrouped<R extends AnyRecord, K2>(
@@ -93,11 +93,13 @@ const sameKey = (a: unknown, b: unknown): boolean => a === b || (typeof a === 'o
  * );
  * ```
  */
-export function repartition<K, V>(options: GroupByOptions<K, V>): MonoTypeOperatorFunction<StreamRecord<K, V>> {
+export function repartition<R extends AnyRecord>(
+  options: GroupByOptions<NonNullable<KeyOf<R>>, NonNullable<ValueOf<R>>>,
+): OperatorFunction<R, WithKey<R, NonNullable<KeyOf<R>>>> {
   const { key, value = serdes.json(), name, partitions } = options;
   return (source) =>
     currentDeclaring('repartition').repartition(
       { name, key, value, ...(partitions === undefined ? {} : { partitions }) },
       source,
-    ) as unknown as Observable<StreamRecord<K, V>>;
+    ) as unknown as Observable<WithKey<R, NonNullable<KeyOf<R>>>>;
 }

@@ -1,4 +1,4 @@
-import type { MonoTypeOperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import { type Duration, durationMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 import type { StreamRecord } from '../../model/record.js';
@@ -6,7 +6,7 @@ import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord, Stream } from '../types.js';
+import type { AnyRecord, FactRecord, Stream } from '../types.js';
 import { currentDeclaring } from './attach.js';
 import { type EntityQueue, type Held, type Version, entityQueueSerde, following, placeOf } from './entity-queue.js';
 import { keyText } from './key-text.js';
@@ -60,7 +60,7 @@ export interface ReorderByVersionOptions<K, V> {
  * ); // versions 1, 3, 2, 3 → 1, 2, 3
  * ```
  */
-export function reorderByVersion<K, V>(options: ReorderByVersionOptions<K, V>): MonoTypeOperatorFunction<StreamRecord<K, V>> {
+export function reorderByVersion<K, V>(options: ReorderByVersionOptions<K, V>): OperatorFunction<FactRecord<K, V>, StreamRecord<K, V>> {
   const { store, gap, maxBuffered = 10_000 } = options;
   const waitMs = gap ? durationMs(gap.wait, `gap.wait of reorderByVersion ${store}`) : Number.POSITIVE_INFINITY;
   return (source) => {

@@ -1,7 +1,7 @@
 import { type MonoTypeOperatorFunction, Observable, type OperatorFunction, filter, map, tap } from 'rxjs';
 import { type Change, PlainRecord, RowChange, type StreamRecord, isChange } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { AnyRecord, KeyOf, ValueOf, WithValue } from '../types.js';
+import type { AnyRecord, FactRecord, KeyOf, ValueOf, WithValue } from '../types.js';
 import { marked } from './attach.js';
 
 /**
@@ -33,8 +33,8 @@ export function mapValues<R extends AnyRecord, W>(fn: (value: ValueOf<R>, key: K
  * lines.pipe(flatMapValues((line) => line.split(' '))); // "a b" → "a", "b"
  * ```
  */
-export function flatMapValues<K, V, W>(fn: (value: V, key: K) => Iterable<W>): OperatorFunction<StreamRecord<K, V>, StreamRecord<K, W>> {
-  return marked({ label: 'flatMapValues' }, (source: Observable<StreamRecord<K, V>>) =>
+export function flatMapValues<K, V, W>(fn: (value: V, key: K) => Iterable<W>): OperatorFunction<FactRecord<K, V>, StreamRecord<K, W>> {
+  return marked({ label: 'flatMapValues', toStream: true }, (source: Observable<FactRecord<K, V>>) =>
     new Observable<StreamRecord<K, W>>((subscriber) =>
       source.subscribe({
         next(record) {
@@ -101,10 +101,10 @@ export interface SelectKeyOptions<K, V> {
 export function selectKey<K, V, K2>(
   fn: (record: StreamRecord<K, V>) => K2,
   options: SelectKeyOptions<K2, V> = {},
-): OperatorFunction<StreamRecord<K, V>, StreamRecord<K2, V>> {
+): OperatorFunction<FactRecord<K, V>, StreamRecord<K2, V>> {
   return marked(
-    { label: 'selectKey', rekey: options },
-    map((record: StreamRecord<K, V>) => new PlainRecord(fn(record), record.value, record.timestamp, record.headers)),
+    { label: 'selectKey', rekey: options, toStream: true },
+    map((record: FactRecord<K, V>) => new PlainRecord(fn(record), record.value, record.timestamp, record.headers)),
   );
 }
 

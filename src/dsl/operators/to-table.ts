@@ -1,9 +1,9 @@
 import type { OperatorFunction } from 'rxjs';
-import { type Change, RowChange, type StreamRecord } from '../../model/record.js';
+import { type Change, RowChange } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { Processor, ProcessorContext } from '../processor.js';
-import type { AnyRecord, Table } from '../types.js';
+import type { AnyRecord, FactRecord, Table } from '../types.js';
 import { currentDeclaring } from './attach.js';
 
 export interface ToTableOptions<K, V> {
@@ -24,7 +24,7 @@ export interface ToTableOptions<K, V> {
  * const latest = orders.pipe(toTable({ store: 'latest-order', key: serdes.string, value: serdes.json<Order>() }));
  * ```
  */
-export function toTable<K, V>(options: ToTableOptions<K, V>): OperatorFunction<StreamRecord<K, V | null>, Change<K, V>> {
+export function toTable<K, V>(options: ToTableOptions<K, V>): OperatorFunction<FactRecord<K, V | null>, Change<K, V>> {
   const { store, value } = options;
   return (source) => {
     const current = currentDeclaring('toTable');

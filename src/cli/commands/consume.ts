@@ -1,0 +1,132 @@
+import { Option } from '@commander-js/extra-typings';
+import { type Broker, type PartitionOffset, partitionKey } from '../../broker/port.js';
+import { brokerUrl, DEFAULT_BROKER, openBroker } from '../broker-url.js';
+import { type Io, write } from '../io.js';
+import { wholeNumber } from '../options.js';
+import type { Program } from '../program.js';
+import { recordLine, valueLine } from '../show.js';
+import { Stop } from '../stop.js';
+import { unknownTopic } from '../topics.js';
+import { usage } from '../usage.js';
+
+const MAX_RECORDS = 1_000;
+const MAX_WAIT_MS = 60_000;
+const FORMATS = ['json', 'value'] as const;
+
+type From = 'earliest' | 'latest' | number;
+
+interface Options {
+  readonly broker: string;
+  readonly from: From;
+  readonly partition?: number | undefined;
+  readonly max?: number | undefined;
+  readonly untilEnd?: true | undefined;
+  readonly format: (typeof FORMATS)[number];
+}
+
+const EXAMPLES = `
+Each record is one line of JSON: topic, partition, offset, timestamp, key, value, headers. What is no text is shown as
+{"base64": …}. Without --max and --until-end it waits for more records until it is stopped.
+
+Examples:
+  $ millrace consume balances --until-end
+  $ millrace consume balances --from 100 --max 10 --format value | jq .total`;
+
+/** `millrace consume TOPIC`: the records of a topic on standard output. */
+export function addConsume(program: Program): void {
+  program.parent
+    .command('consume')
+    .description('print the records of a topic')
+    .argument('<topic>', 'the topic')
+    .option('--broker <url>', 'where the topic is', brokerUrl, DEFAULT_BROKER)
+    .option('--from <where>', 'earliest, latest, or an offset', parseFrom, 'earliest' as From)
+    .option('--partition <number>', 'this partition only (default: all)', wholeNumber('--partition', 0))
+    .option('--max <records>', 'stop after that many', wholeNumber('--max', 1))
+    .option('--until-end', 'stop at the end of the topic as it is now')
+    .addOption(
+      new Option('--format <format>', 'a line of JSON a record, or its value alone')
+        .choices(FORMATS)
+        .default('json' as const),
+    )
+    .addHelpText('after', EXAMPLES)
+    .action((topic, options) => program.act((io) => consume(topic, options, io)));
+}
+
+function parseFrom(text: string): From {
+  if (text === 'earliest' || text === 'latest') return text;
+  if (/^\d+$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
+  throw usage('cannot read --from', JSON.stringify(text), 'earliest, latest or an offset');
+}
+
+async function consume(topic: string, options: Options, io: Io): Promise<number> {
+  const stop = new Stop(io);
+  const { broker } = await openBroker(options.broker, io);
+  try {
+    await print(broker, await starts(broker, topic, options), options, io, stop);
+    return 0;
+  } finally {
+    await broker.close();
+    stop.release();
+  }
+}
+
+/** Where each partition begins. Partitions that end before the offset begin at their end, unless none reaches it: then the reader says what there is. */
+async function starts(
+  broker: Broker,
+  topic: string,
+  { from, partition }: Options,
+): Promise<readonly PartitionOffset[]> {
+  const topics = await broker.admin.describeTopics();
+  const found = topics.find(({ name }) => name === topic);
+  if (!found) throw unknownTopic(topic, topics.map(({ name }) => name).sort());
+  if (partition !== undefined && partition >= found.partitions)
+    throw usage('cannot read --partition', String(partition), `a partition from 0 to ${found.partitions - 1}`);
+  const numbers =
+    partition === undefined ? Array.from({ length: found.partitions }, (_, number) => number) : [partition];
+  const partitions = numbers.map((number) => ({ topic, partition: number }));
+  if (from === 'earliest') return broker.admin.earliestOffsets(partitions);
+  const latest = await broker.admin.latestOffsets(partitions);
+  if (from === 'latest') return latest;
+  const reached = latest.some(({ offset }) => offset >= from);
+  return latest.map((end) => ({ ...end, offset: reached ? Math.min(from, end.offset) : from }));
+}
+
+async function print(
+  broker: Broker,
+  positions: readonly PartitionOffset[],
+  options: Options,
+  io: Io,
+  stop: Stop,
+): Promise<void> {
+  const reader = await broker.createReader();
+  const wakeup = (): void => reader.wakeup();
+  stop.signal.addEventListener('abort', wakeup, { once: true });
+  const open = new Map<string, number>();
+  for (const position of positions) {
+    reader.seek(position);
+    if (options.untilEnd) open.set(partitionKey(position.topic, position.partition), Number.POSITIVE_INFINITY);
+  }
+  if (options.untilEnd) {
+    for (const end of await broker.admin.latestOffsets(positions)) {
+      const start = positions.find(({ partition }) => partition === end.partition);
+      if (start && start.offset === end.offset) open.delete(partitionKey(end.topic, end.partition));
+      else open.set(partitionKey(end.topic, end.partition), end.offset);
+    }
+  }
+  let left = options.max ?? Number.POSITIVE_INFINITY;
+  while (!stop.requested && left > 0 && !(options.untilEnd && open.size === 0)) {
+    for (const batch of await reader.poll({ maxRecords: Math.min(MAX_RECORDS, left), maxWaitMs: MAX_WAIT_MS })) {
+      const key = partitionKey(batch.topic, batch.partition);
+      const end = options.untilEnd ? (open.get(key) ?? 0) : Number.POSITIVE_INFINITY;
+      const records = batch.records.filter(({ offset }) => offset < end);
+      left -= records.length;
+      if (batch.nextOffset >= end) open.delete(key);
+      const lines =
+        options.format === 'value'
+          ? Buffer.concat(records.map(valueLine))
+          : records.map((record) => recordLine(record)).join('');
+      await write(io.stdout, lines);
+      if (stop.requested) return;
+    }
+  }
+}

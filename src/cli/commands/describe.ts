@@ -1,0 +1,28 @@
+import { Option } from '@commander-js/extra-typings';
+import { type DescribeFormat, describe } from '../../graph/describe.js';
+import { checkedTopology } from '../checked-topology.js';
+import { write } from '../io.js';
+import type { Program } from '../program.js';
+
+const FORMATS = ['text', 'json', 'mermaid'] as const satisfies readonly DescribeFormat[];
+
+/** `millrace describe FILE`: the topology's graph on standard output. */
+export function addDescribe(program: Program): void {
+  program.parent
+    .command('describe')
+    .description('show the sub-topologies, stores and topics of a topology')
+    .argument('<file>', 'the file that exports the topology')
+    .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('text' as const))
+    .option('--no-check', 'do not look for type errors')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ millrace describe topology.ts\n  $ millrace describe topology.ts --format mermaid > topology.mmd',
+    )
+    .action((file, { format, check }) =>
+      program.act(async (io) => {
+        const topology = await checkedTopology(file, { cwd: io.cwd, check });
+        await write(io.stdout, describe(topology.graph, format));
+        return 0;
+      }),
+    );
+}

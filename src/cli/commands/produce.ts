@@ -1,0 +1,109 @@
+import { seededRandom } from '../../testing/random.js';
+import { brokerUrl, DEFAULT_BROKER, openBroker } from '../broker-url.js';
+import { openInput } from '../input-file.js';
+import { type Io, write } from '../io.js';
+import { percentage, wholeNumber } from '../options.js';
+import type { Program } from '../program.js';
+import { Rate } from '../rate.js';
+import { type Sent, sendingText, sendLines, sentText } from '../send-lines.js';
+import { StatusLine } from '../status-line.js';
+import { Stop } from '../stop.js';
+import { ensureTopic } from '../topics.js';
+
+const DEFAULT_SEED = 1;
+
+interface Options {
+  readonly broker: string;
+  readonly key?: string | undefined;
+  readonly timestamp?: string | undefined;
+  readonly partitions?: number | undefined;
+  readonly duplicate?: number | undefined;
+  readonly shuffle?: number | undefined;
+  readonly seed: number;
+}
+
+const EXAMPLES = `
+The value of a record is the line, byte for byte. Its key is the text of a field: a string as it is, null as no key, anything
+else as JSON. Lines with equal keys go to the same partition, lines without a key take turns.
+
+Examples:
+  $ millrace produce payments payments.jsonl --key account --timestamp at
+  $ generate | millrace produce payments - --key account
+  $ millrace produce payments payments.jsonl --key account --duplicate 5% --shuffle 20 --seed 7`;
+
+/** `millrace produce TOPIC [FILE]`: JSON lines to a topic. */
+export function addProduce(program: Program): void {
+  program.parent
+    .command('produce')
+    .description('write JSON lines to a topic, if wanted with duplicates and out of order')
+    .argument('<topic>', 'the topic; the embedded broker creates it if it is missing')
+    .argument('[file]', 'a file with one JSON value a line, or - for standard input', '-')
+    .option('--broker <url>', 'where the topic is', brokerUrl, DEFAULT_BROKER)
+    .option('--key <field>', 'take the key from this field (default: no key)')
+    .option(
+      '--timestamp <field>',
+      'take the time from this field: milliseconds, or text as in 2026-01-31T12:00:00Z (default: now)',
+    )
+    .option(
+      '--partitions <number>',
+      'create the topic with that many partitions (default: 1)',
+      wholeNumber('--partitions', 1),
+    )
+    .option(
+      '--duplicate <share>',
+      'send that share of the lines a second time, up to 100 lines later, for example 5%',
+      percentage('--duplicate'),
+    )
+    .option('--shuffle <distance>', 'move lines up to that many places', wholeNumber('--shuffle', 0))
+    .option(
+      '--seed <number>',
+      'makes --duplicate and --shuffle the same each time',
+      wholeNumber('--seed', 0),
+      DEFAULT_SEED,
+    )
+    .addHelpText('after', EXAMPLES)
+    .action((topic, file, options) => program.act((io) => produce(topic, file, options, io)));
+}
+
+async function produce(topic: string, file: string, options: Options, io: Io): Promise<number> {
+  const stop = new Stop(io);
+  const status = new StatusLine(io, (text) => void write(io.stderr, `${text}\n`));
+  const input = openInput(file, io, stop.signal);
+  const { broker, createsTopics } = await openBroker(options.broker, io);
+  let sent: Sent | undefined;
+  try {
+    const rate = new Rate(io.clock);
+    const { duplicate = 0, shuffle = 0 } = options;
+    const result = await sendLines({
+      broker,
+      topic,
+      partitions: await ensureTopic(broker.admin, topic, {
+        create: createsTopics,
+        missing: options.partitions ?? 1,
+        required: options.partitions,
+      }),
+      input: input.bytes,
+      at: input.at,
+      live: input.size === undefined,
+      key: options.key,
+      timestamp: options.timestamp,
+      clock: io.clock,
+      disorder: { duplicate, shuffle, random: seededRandom(options.seed) },
+      signal: stop.signal,
+      onProgress: (now) => {
+        sent = now;
+        status.update(() => {
+          rate.sample(now.records);
+          return sendingText(topic, now, rate, input.size);
+        });
+      },
+    });
+    sent = result;
+    return result.complete ? 0 : stop.exitCode;
+  } finally {
+    status.clear();
+    await broker.close();
+    stop.release();
+    if (sent) await write(io.stderr, `${sentText(topic, sent)}\n`);
+  }
+}

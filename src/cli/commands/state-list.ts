@@ -1,0 +1,96 @@
+import { Option } from '@commander-js/extra-typings';
+import Table from 'cli-table3';
+import { type Io, write } from '../io.js';
+import { DEFAULT_STATE, type StateSelection, type StorePart, storeParts } from '../open-state.js';
+import { wholeNumber } from '../options.js';
+import type { Program } from '../program.js';
+
+const FORMATS = ['table', 'json'] as const;
+
+interface Options extends StateSelection {
+  readonly count?: true | undefined;
+  readonly format: (typeof FORMATS)[number];
+}
+
+interface StoreRow {
+  readonly store: string;
+  readonly kind: string;
+  readonly key: string;
+  readonly value: string;
+  readonly ttlMs: number | null;
+  readonly task: string;
+  readonly partition: number;
+  /** Null: not counted. */
+  readonly rows: number | null;
+  /** Next offset of each source topic: everything before it is in the store. */
+  readonly sources: Readonly<Record<string, number>>;
+  /** Next offset of the changelog; null if nothing was logged yet. */
+  readonly changelog: number | null;
+}
+
+/** `millrace state list FILE`: which stores there are, and up to where they are. */
+export function addStateList(program: Program): void {
+  program.parent
+    .command('list')
+    .description('list the stores of each task, with the offsets up to which they are')
+    .argument('<file>', 'the file that exports the topology')
+    .option('--app <id>', "the application (default: the topology's name)")
+    .option('--state <directory>', 'where the state is', DEFAULT_STATE)
+    .option('--store <name>', 'this store only')
+    .option('--partition <number>', 'this partition only', wholeNumber('--partition', 0))
+    .option('--count', 'count the rows, which reads all of them')
+    .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('table' as const))
+    .addHelpText('after', '\nExample:\n  $ millrace state list topology.ts --count')
+    .action((file, options) => program.act((io) => list(file, options, io)));
+}
+
+async function list(file: string, options: Options, io: Io): Promise<number> {
+  const rows: StoreRow[] = [];
+  for await (const part of storeParts(file, options, io)) rows.push(await describePart(part, options.count === true));
+  await write(
+    io.stdout,
+    options.format === 'json' ? rows.map((row) => `${JSON.stringify(row)}\n`).join('') : `${table(rows)}\n`,
+  );
+  return 0;
+}
+
+async function describePart({ spec, task, partition, state }: StorePart, count: boolean): Promise<StoreRow> {
+  const { sources, changelogs } = state.checkpoint;
+  const { name, kind, key, value, ttlMs = null } = spec;
+  let rows = 0;
+  if (count) for await (const _row of state.store(name).entries()) rows++;
+  return {
+    store: name,
+    kind,
+    key: key.name,
+    value: value.name,
+    ttlMs,
+    task,
+    partition,
+    rows: count ? rows : null,
+    sources,
+    changelog: changelogs[name] ?? null,
+  };
+}
+
+function table(rows: readonly StoreRow[]): string {
+  const counted = rows.some((row) => row.rows !== null);
+  const shown = new Table({
+    head: ['store', 'kind', 'key', 'value', 'task', ...(counted ? ['rows'] : []), 'sources', 'changelog'],
+    style: { head: [], border: [] },
+  });
+  for (const row of rows) {
+    const sources = Object.entries(row.sources).map(([topic, offset]) => `${topic}@${offset}`);
+    shown.push([
+      row.store,
+      row.kind,
+      row.key,
+      row.value,
+      row.task,
+      ...(counted ? [row.rows ?? ''] : []),
+      sources.join('\n'),
+      row.changelog ?? '-',
+    ]);
+  }
+  return shown.toString();
+}

@@ -1,0 +1,11 @@
+import type { Program } from '../program.js';
+import { addStateDump } from './state-dump.js';
+import { addStateGet } from './state-get.js';
+import { addStateList } from './state-list.js';
+
+/** `millrace state …`: looks into the stores of a stopped application. */
+export function addState(program: Program): void {
+  const state = program.parent.command('state').description('look into the stores of a stopped application');
+  for (const add of [addStateList, addStateGet, addStateDump])
+    add({ ...program, parent: state as unknown as Program['parent'] });
+}

@@ -1,0 +1,21 @@
+import type { Declaration, PushScope, Topology } from '../dsl/processor.js';
+import type { StoreSpec } from '../state/contract.js';
+import type { TopicSerdes } from './show.js';
+
+/** The topology's nodes with their serdes, for reading what it wrote; nothing is ever pushed through. */
+export function declared(topology: Topology): Declaration {
+  const scope: PushScope = { pushing: false, index: 0, key: undefined, from: '', fail: () => undefined };
+  return topology.declare(scope);
+}
+
+/** How a topology reads or writes a topic; undefined if it does neither by name. */
+export function serdesOf(declaration: Declaration, topic: string): TopicSerdes | undefined {
+  return (
+    declaration.sinks.find((sink) => sink.topic === topic) ??
+    declaration.sources.find((source) => source.topic === topic)
+  );
+}
+
+export function storesOf(declaration: Declaration): readonly StoreSpec[] {
+  return declaration.processors.flatMap(({ spec }) => spec.stores);
+}

@@ -1,0 +1,45 @@
+import type { Readable, Writable } from 'node:stream';
+import { styleText } from 'node:util';
+import type { Clock } from '../model/ports.js';
+
+export type StopSignal = 'SIGINT' | 'SIGTERM';
+
+/** What the edge of the process passes to the commands. */
+export interface Io {
+  readonly stdin: Readable;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Paths on the command line are relative to it. */
+  readonly cwd: string;
+  readonly clock: Clock;
+  /** Whether colours are wanted at all: on a terminal, and `NO_COLOR` is not set. */
+  readonly colours: boolean;
+  /** Calls back for each signal until the returned function is called; meanwhile a signal does not end the process. */
+  onSignal(listener: (signal: StopSignal) => void): () => void;
+  /** Aborted when nobody reads standard output any more (`millrace consume … | head`). */
+  readonly outputClosed: AbortSignal;
+  /** Ends the process at once. */
+  exitNow(code: number): void;
+}
+
+export interface Output extends Writable {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+/** Writes and, if the reader is slower than the writer, waits for it. */
+export function write(output: Output, text: string | Uint8Array): Promise<void> | undefined {
+  if (output.destroyed || output.write(text) || output.destroyed) return undefined;
+  return new Promise((resolve) => {
+    const done = (): void => {
+      output.off('drain', done).off('close', done).off('error', done);
+      resolve();
+    };
+    output.on('drain', done).on('close', done).on('error', done);
+  });
+}
+
+/** Text in a colour, if the output is a terminal. */
+export function coloured(io: Io, output: Output, format: Parameters<typeof styleText>[0], text: string): string {
+  return io.colours && output.isTTY ? styleText(format, text, { validateStream: false }) : text;
+}

@@ -1,0 +1,131 @@
+import { statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { CONTRACT_VERSION, TOPOLOGY, type Topology } from '../dsl/processor.js';
+import { isTopology } from '../dsl/topology.js';
+import { messageOf, StreamsError } from '../model/errors.js';
+import { showValue } from '../serdes/show.js';
+import { nearest } from './nearest.js';
+import { placeInUserFile } from './user-place.js';
+
+const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs'];
+const EXAMPLE = 'Write `export default topology(name, (t) => …)`.';
+
+/**
+ * Loads a topology file of a user: TypeScript or JavaScript, an ES module or CommonJS (by its extension, else by the nearest package.json), with the settings of the nearest tsconfig.json. Types are not
+ * checked here; see type-check.ts.
+ *
+ * The file may import another copy of millrace than this one: a topology is known by its brand, never by its class. For one file a process: the settings of the TypeScript loader cannot be changed once it is registered.
+ *
+ * TOPOLOGY_NOT_FOUND if there is no such file, it cannot be loaded, or it exports no topology by default. TOPOLOGY_INVALID if it was made by a version that this one does not understand.
+ */
+export async function loadTopology(file: string, cwd: string): Promise<Topology> {
+  const path = checkFile(file, cwd);
+  await registerLoader(path);
+  const module = await importFile(path);
+  const topology = unwrap(module);
+  if (!isTopology(topology)) throw noTopology(path, module, topology);
+  const version: number = topology[TOPOLOGY];
+  if (version === CONTRACT_VERSION) return topology;
+  throw new StreamsError('TOPOLOGY_INVALID', {
+    what: 'the topology was declared with another version of millrace',
+    at: path,
+    saw: `contract ${version}`,
+    expected: `contract ${CONTRACT_VERSION}`,
+    action: 'Run it with the millrace that is installed in its project: npx millrace.',
+  });
+}
+
+function checkFile(file: string, cwd: string): string {
+  const path = resolve(cwd, file);
+  const stats = statSync(path, { throwIfNoEntry: false });
+  const saw =
+    stats === undefined
+      ? 'no such file'
+      : stats.isDirectory()
+        ? 'a directory'
+        : EXTENSIONS.includes(extname(path))
+          ? undefined
+          : `the extension "${extname(path)}"`;
+  if (saw === undefined) return path;
+  throw new StreamsError('TOPOLOGY_NOT_FOUND', {
+    what: 'cannot load the topology',
+    at: path,
+    saw,
+    expected: `a file that ends in ${EXTENSIONS.join(', ')}`,
+    action: 'Correct the path.',
+  });
+}
+
+let registered = false;
+
+/**
+ * tsx, for `import` and for `require`. It reads the environment when it is loaded, hence the imports in here. `tsImport` of tsx would be simpler, but gives the file its own copy of everything it
+ * imports, millrace included.
+ */
+async function registerLoader(path: string): Promise<void> {
+  if (registered) return;
+  registered = true;
+  const tsconfig = nearest(path, 'tsconfig.json');
+  if (tsconfig !== undefined) process.env.TSX_TSCONFIG_PATH = tsconfig;
+  process.setSourceMapsEnabled(true);
+  const [esm, cjs] = await Promise.all([import('tsx/esm/api'), import('tsx/cjs/api')]);
+  esm.register();
+  cjs.register();
+}
+
+async function importFile(path: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    // Asked for by import, a .cts file could not require an ES module such as millrace.
+    if (path.endsWith('.cts') || path.endsWith('.cjs')) return { default: createRequire(path)(path) };
+    return await import(pathToFileURL(path).href);
+  } catch (error) {
+    const syntax = /^Transform failed with \d+ errors?:\n([\s\S]*)/.exec(messageOf(error))?.[1]?.trim();
+    const place = placeInUserFile(error);
+    const isSyntax = syntax !== undefined || error instanceof SyntaxError;
+    throw new StreamsError('TOPOLOGY_NOT_FOUND', {
+      what: isSyntax ? 'the file has a syntax error' : 'the file threw while it was loaded',
+      at: syntax === undefined ? (place ?? path) : path,
+      saw: syntax ?? (error instanceof Error ? `${error.name}: ${error.message}` : showValue(error)),
+      action: isSyntax
+        ? 'Correct it.'
+        : 'Correct the file; it must load without the services that the topology needs when it runs.',
+      cause: error,
+    });
+  }
+}
+
+/** The default export. From CommonJS it may come wrapped: `module.exports` is the default, and `exports.default` inside it the one that was meant. */
+function unwrap(module: Readonly<Record<string, unknown>>): unknown {
+  let value: unknown = module.default;
+  for (
+    let depth = 0;
+    depth < 2 && !isTopology(value) && typeof value === 'object' && value !== null && 'default' in value;
+    depth++
+  )
+    value = value.default;
+  return value;
+}
+
+function noTopology(path: string, module: Readonly<Record<string, unknown>>, found: unknown): StreamsError {
+  const exported = typeof found === 'object' && found !== null ? { ...found, ...module } : module;
+  const named = Object.keys(exported).find((name) => isTopology(exported[name]));
+  const empty =
+    found === undefined ||
+    (typeof found === 'object' &&
+      found !== null &&
+      Object.keys(found).length === 0 &&
+      Object.getPrototypeOf(found) === Object.prototype);
+  const saw = empty ? 'no default export' : showValue(found);
+  return new StreamsError('TOPOLOGY_NOT_FOUND', {
+    what: empty ? 'the file has no default export' : 'the default export is no topology',
+    at: path,
+    saw: named === undefined ? saw : `${saw}, and a topology exported as "${named}"`,
+    expected: 'what topology(name, …) returns',
+    action:
+      named === undefined
+        ? EXAMPLE
+        : `Export it by default: \`export { ${named} as default }\`, or module.exports = ${named} in CommonJS.`,
+  });
+}

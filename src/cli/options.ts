@@ -1,0 +1,88 @@
+import { type Duration, durationMs } from '../model/duration.js';
+import type { ErrorPolicies, ErrorPolicy, FinalPolicy, Step } from '../runtime/policy.js';
+import { usage } from './usage.js';
+
+const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 };
+const STEPS: readonly string[] = ['deserialize', 'process', 'produce'] satisfies Step[];
+const POLICIES: readonly string[] = ['fail', 'skip', 'deadLetter'] satisfies FinalPolicy[];
+
+/** Parses the value of an option; `name` is the option as it is typed. */
+export type Parse<T> = (text: string) => T;
+
+export function wholeNumber(name: string, minimum: number): Parse<number> {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= minimum) return value;
+    throw usage(`cannot read ${name}`, JSON.stringify(text), `a whole number of at least ${minimum}`);
+  };
+}
+
+export function duration(name: string): Parse<Duration> {
+  return (text) => {
+    try {
+      durationMs(text as Duration);
+      return text as Duration;
+    } catch {
+      throw usage(`cannot read ${name}`, JSON.stringify(text), 'a number and a unit, for example 250ms, 30s or 5m');
+    }
+  };
+}
+
+/** `64MB` → 67108864. Units are powers of 1024. */
+export function size(name: string): Parse<number> {
+  return (text) => {
+    const match = /^(\d+(?:\.\d+)?)(B|KB|MB|GB)$/i.exec(text);
+    const bytes = match ? Math.round(Number(match[1]) * (SIZE_UNITS[(match[2] as string).toUpperCase()] as number)) : 0;
+    if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+    throw usage(`cannot read ${name}`, JSON.stringify(text), 'a number and a unit, for example 512KB, 64MB or 1GB');
+  };
+}
+
+/** `5%` → 0.05. */
+export function percentage(name: string): Parse<number> {
+  return (text) => {
+    const share = /^\d+(\.\d+)?%$/.test(text) ? Number(text.slice(0, -1)) / 100 : Number.NaN;
+    if (share >= 0 && share <= 1) return share;
+    throw usage(`cannot read ${name}`, JSON.stringify(text), 'a share from 0% to 100%, for example 5%');
+  };
+}
+
+export interface InputFile {
+  readonly topic: string;
+  readonly file: string;
+}
+
+/** `TOPIC=FILE.jsonl`, as often as wanted. */
+export function inputFiles(text: string, previous: readonly InputFile[] = []): readonly InputFile[] {
+  const at = text.indexOf('=');
+  if (at <= 0 || at === text.length - 1) throw usage('cannot read --input', JSON.stringify(text), 'TOPIC=FILE.jsonl');
+  return [...previous, { topic: text.slice(0, at), file: text.slice(at + 1) }];
+}
+
+/** An option that may be given several times. */
+export const several = (text: string, previous: readonly string[] = []): readonly string[] => [...previous, text];
+
+/** `STEP=POLICY`: the steps and policies of `onError`; `retry:3:100ms:skip` tries three times, 100 ms apart, then skips. */
+export function errorPolicies(text: string, previous: ErrorPolicies = {}): ErrorPolicies {
+  const [, step = '', policy = ''] = /^([^=]*)=(.*)$/.exec(text) ?? [];
+  if (!STEPS.includes(step))
+    throw usage(
+      'cannot read --on-error',
+      JSON.stringify(text),
+      `STEP=POLICY, where STEP is one of ${STEPS.join(', ')}`,
+    );
+  return { ...previous, [step]: errorPolicy(policy) };
+}
+
+function errorPolicy(text: string): ErrorPolicy {
+  if (POLICIES.includes(text)) return text as FinalPolicy;
+  const [word, retry = '', backoff = '', then = '', ...rest] = text.split(':');
+  if (word === 'retry' && /^\d+$/.test(retry) && POLICIES.includes(then) && rest.length === 0) {
+    return { retry: Number(retry), backoff: duration('--on-error')(backoff), then: then as FinalPolicy };
+  }
+  throw usage(
+    'cannot read the policy of --on-error',
+    JSON.stringify(text),
+    `${POLICIES.join(', ')}, or retry:TIMES:PAUSE:POLICY, for example retry:3:100ms:skip`,
+  );
+}

@@ -1,0 +1,16 @@
+import { isStreamsError, messageOf } from '../model/errors.js';
+import { coloured, type Io, write } from './io.js';
+import { placeInUserFile } from './user-place.js';
+
+/**
+ * One error on standard error: its code, its message and, if a function of the user threw, the place in the user's file. With `verbose` the stack of it and of everything that caused it.
+ */
+export async function reportError(io: Io, error: unknown, verbose: boolean): Promise<void> {
+  const code = isStreamsError(error) ? error.code : 'ERROR';
+  const place = placeInUserFile(error);
+  const lines = [`${coloured(io, io.stderr, 'red', code)}: ${messageOf(error)}`];
+  if (place && !messageOf(error).includes(place)) lines.push(`  at ${place}`);
+  if (verbose)
+    for (let cause = error; cause instanceof Error; cause = cause.cause) lines.push(cause.stack ?? cause.message);
+  await write(io.stderr, `${lines.join('\n')}\n`);
+}

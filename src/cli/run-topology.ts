@@ -1,0 +1,222 @@
+import { resolve } from 'node:path';
+import type { Topology } from '../dsl/processor.js';
+import type { Duration } from '../model/duration.js';
+import type { Logger } from '../model/ports.js';
+import type { EngineOptions, Guarantee } from '../runtime/config.js';
+import type { ErrorPolicies } from '../runtime/policy.js';
+import { type RunningStreams, start } from '../runtime/start.js';
+import { seededRandom } from '../testing/random.js';
+import { type OpenedBroker, openBroker } from './broker-url.js';
+import { checkedTopology } from './checked-topology.js';
+import { declared, serdesOf } from './declared.js';
+import { checkInput, openInput } from './input-file.js';
+import { type Io, write } from './io.js';
+import { createLogger } from './logger.js';
+import type { InputFile } from './options.js';
+import { Rate } from './rate.js';
+import { showProgress } from './run-progress.js';
+import { sendingText, sendLines, sentText } from './send-lines.js';
+import { StatusLine } from './status-line.js';
+import { Stop } from './stop.js';
+import { TopicPrinter } from './topic-printer.js';
+import { ensureTopic } from './topics.js';
+
+export interface RunOptions {
+  readonly app?: string | undefined;
+  readonly broker: string;
+  readonly state: string;
+  readonly input?: readonly InputFile[] | undefined;
+  readonly inputKey?: string | undefined;
+  readonly inputTimestamp?: string | undefined;
+  readonly print?: readonly string[] | undefined;
+  readonly untilIdle?: true | undefined;
+  readonly guarantee: Guarantee;
+  readonly partitions?: number | undefined;
+  readonly onError?: ErrorPolicies | undefined;
+  readonly from: 'earliest' | 'latest';
+  readonly batch?: number | undefined;
+  readonly commitEvery?: Duration | undefined;
+  readonly cache?: number | undefined;
+  readonly check: boolean;
+  readonly verbose: boolean;
+}
+
+/** `millrace run`: loads, opens the broker, feeds, runs, and takes everything down again in the opposite order, whatever ends it. */
+export async function runTopology(file: string, options: RunOptions, io: Io): Promise<number> {
+  for (const input of options.input ?? []) checkInput(input.file, io.cwd);
+  const stop = new Stop(io);
+  let logger: Logger | undefined;
+  const status = new StatusLine(io, (text) => logger?.info({}, text));
+  logger = createLogger(io, { verbose: options.verbose, status });
+  try {
+    const topology = await checkedTopology(file, { cwd: io.cwd, check: options.check, signal: stop.signal });
+    const opened = await openBroker(options.broker, { cwd: io.cwd, clock: io.clock, logger });
+    try {
+      return await new Run({ topology, opened, options, io, stop, status, logger }).run();
+    } finally {
+      await opened.broker.close();
+    }
+  } finally {
+    status.clear();
+    stop.release();
+  }
+}
+
+interface RunContext {
+  readonly topology: Topology;
+  readonly opened: OpenedBroker;
+  readonly options: RunOptions;
+  readonly io: Io;
+  readonly stop: Stop;
+  readonly status: StatusLine;
+  readonly logger: Logger;
+}
+
+/** One run of a topology on an open broker. */
+class Run {
+  readonly #context: RunContext;
+  /** An input was not read to its end. */
+  #cutShort = false;
+  /** Under --until-idle: the end was reached. */
+  #idle = false;
+
+  constructor(context: RunContext) {
+    this.#context = context;
+  }
+
+  async run(): Promise<number> {
+    const { options, stop } = this.#context;
+    const printers = await this.#openPrinters();
+    const printing = Promise.all(printers.map((printer) => printer.run()));
+    // Looked at when it is waited for; until then a failure must not count as unhandled.
+    printing.catch(() => undefined);
+    try {
+      const inputs = options.input ?? [];
+      const early = inputs.filter((input) => !this.#isLate(input));
+      for (const input of early) await this.#feed(input);
+      const late = inputs.filter((input) => this.#isLate(input));
+      if (!stop.requested) await this.#runEngine(late, failureOf(printing));
+    } finally {
+      for (const printer of printers) printer.end();
+      await printing;
+    }
+    const unfinished = this.#cutShort || (options.untilIdle === true && !this.#idle);
+    return unfinished ? stop.exitCode : 0;
+  }
+
+  /** Runs until the work is done, a signal comes, or something fails. */
+  async #runEngine(inputs: readonly InputFile[], failed: Promise<never>): Promise<void> {
+    const { topology, options, io, stop, status, logger } = this.#context;
+    let streams: RunningStreams | undefined;
+    const endProgress = showProgress(() => streams?.progress(), { clock: io.clock, status });
+    try {
+      streams = await start(topology, this.#engineOptions());
+      const { tasks } = streams.progress();
+      logger.info({ app: streams.applicationId, tasks, guarantee: options.guarantee }, 'running');
+      const work = this.#work(streams, inputs);
+      await Promise.race([work, streams.done, failed, stop.requestedOnce()]);
+      // An input that is being read ends with the signal, too.
+      if (!options.untilIdle) await Promise.race([work, streams.done, failed]);
+    } finally {
+      endProgress();
+      status.clear();
+      await streams?.stop();
+    }
+    const { nodes, ...metrics } = streams.progress().metrics;
+    logger.info({ ...metrics, nodes }, 'stopped');
+  }
+
+  /** Everything there is to do before the application may end: under --until-idle all of the work, else the wait for a signal. */
+  async #work(streams: RunningStreams, inputs: readonly InputFile[]): Promise<void> {
+    const { options, stop } = this.#context;
+    await Promise.all(inputs.map((input) => this.#feed(input)));
+    if (!options.untilIdle) return stop.requestedOnce();
+    await streams.untilIdle();
+    this.#idle = true;
+  }
+
+  #engineOptions(): Parameters<typeof start>[1] {
+    const { opened, options, io, logger } = this.#context;
+    const chosen: { -readonly [Name in keyof EngineOptions]: EngineOptions[Name] } = {
+      guarantee: options.guarantee,
+      startFrom: options.from,
+    };
+    if (options.app !== undefined) chosen.applicationId = options.app;
+    if (options.commitEvery !== undefined) chosen.commitEvery = options.commitEvery;
+    if (options.batch !== undefined) chosen.batchRecords = options.batch;
+    if (options.cache !== undefined) chosen.cacheBytes = options.cache;
+    if (options.onError !== undefined) chosen.onError = options.onError;
+    if (opened.createsTopics) chosen.createTopics = options.partitions ?? 1;
+    return {
+      ...chosen,
+      broker: opened.broker,
+      stateDirectory: resolve(io.cwd, options.state),
+      clock: io.clock,
+      logger,
+    };
+  }
+
+  async #openPrinters(): Promise<readonly TopicPrinter[]> {
+    const { topology, opened, options, io, status } = this.#context;
+    const declaration = declared(topology);
+    const print = (lines: string): Promise<void> | undefined => {
+      if (io.stdout.isTTY) status.clear();
+      return write(io.stdout, lines);
+    };
+    const topics = [...new Set(options.print ?? [])];
+    return Promise.all(
+      topics.map((topic) =>
+        TopicPrinter.open({
+          broker: opened.broker,
+          clock: io.clock,
+          topic,
+          serdes: serdesOf(declaration, topic),
+          print,
+        }),
+      ),
+    );
+  }
+
+  /** What is sent before the application stands at the end of a topic would be left out; standard input may never end. */
+  #isLate({ file }: InputFile): boolean {
+    return file === '-' || this.#context.options.from === 'latest';
+  }
+
+  async #feed({ topic, file }: InputFile): Promise<void> {
+    const { opened, options, io, stop, status, logger } = this.#context;
+    if (stop.requested) return;
+    const input = openInput(file, io, stop.signal);
+    const rate = new Rate(io.clock);
+    const sent = await sendLines({
+      broker: opened.broker,
+      topic,
+      // A topic that is there may have any number of partitions: --partitions is for those that are missing.
+      partitions: await ensureTopic(opened.broker.admin, topic, {
+        missing: options.partitions ?? 1,
+        create: opened.createsTopics,
+      }),
+      input: input.bytes,
+      at: input.at,
+      live: input.size === undefined,
+      key: options.inputKey,
+      timestamp: options.inputTimestamp,
+      clock: io.clock,
+      disorder: { random: seededRandom(0) },
+      signal: stop.signal,
+      onProgress: (now) => {
+        rate.sample(now.records);
+        status.update(() => sendingText(topic, now, rate, input.size));
+      },
+    });
+    if (!sent.complete) this.#cutShort = true;
+    logger.info({}, sentText(topic, sent));
+  }
+}
+
+/** Rejects if the work does, and never resolves. */
+function failureOf(work: Promise<unknown>): Promise<never> {
+  const failed = new Promise<never>((_, reject) => work.catch(reject));
+  // It may fail before anybody waits for it; whoever waits for the work itself learns of it.
+  failed.catch(() => undefined);
+  return failed;
+}

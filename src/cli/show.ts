@@ -1,0 +1,74 @@
+import { isUtf8 } from 'node:buffer';
+import type { BrokerRecord } from '../broker/port.js';
+import type { AnySerde } from '../dsl/processor.js';
+
+/** The serdes of a topic, where they are known. */
+export interface TopicSerdes {
+  readonly key: AnySerde;
+  readonly value: AnySerde;
+}
+
+/**
+ * A record as one line of JSON. With serdes its key and value are what they decode to. Without: a key is text, a value the JSON that it is or else text, and what is no text is `{"base64": …}`.
+ * Headers are pairs, because a name may occur twice.
+ */
+export function recordLine(record: BrokerRecord, serdes?: TopicSerdes): string {
+  const { topic, partition, offset, timestamp } = record;
+  const head = JSON.stringify({ topic, partition, offset, timestamp }).slice(0, -1);
+  const headers = record.headers.entries.map(([name, value]) => [
+    name,
+    value === null ? null : textOrBytes(Buffer.from(value)),
+  ]);
+  return `${head},"key":${decoded(record.key, serdes?.key) ?? keyJson(record.key)},"value":${decoded(record.value, serdes?.value) ?? valueJson(record.value)},"headers":${JSON.stringify(headers)}}\n`;
+}
+
+/** The value alone, as it is; `null` for a tombstone. */
+export const valueLine = ({ value }: BrokerRecord): Buffer =>
+  Buffer.concat([value ?? Buffer.from('null'), Buffer.from('\n')]);
+
+/** A decoded value as JSON. What JSON has no form for is shown as text (bigint), base64 (bytes) or null. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value, showSpecial) ?? 'null';
+}
+
+function decoded(bytes: Buffer | null, serde: AnySerde | undefined): string | undefined {
+  if (bytes === null || serde === undefined) return undefined;
+  try {
+    return toJson(serde.decode(bytes));
+  } catch {
+    // Shown as it is: this is for looking at topics, also at what is wrong in them.
+    return undefined;
+  }
+}
+
+function keyJson(key: Buffer | null): string {
+  return key === null ? 'null' : JSON.stringify(textOrBytes(key));
+}
+
+/** JSON is kept as it was written, so that no digit of a large number is lost, unless it is on several lines. */
+function valueJson(value: Buffer | null): string {
+  if (value === null) return 'null';
+  const text = textOrBytes(value);
+  if (typeof text !== 'string') return JSON.stringify(text);
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return /[\r\n]/.test(text) ? JSON.stringify(parsed) : text.trim();
+  } catch {
+    return JSON.stringify(text);
+  }
+}
+
+function textOrBytes(bytes: Buffer): string | { readonly base64: string } {
+  return isUtf8(bytes) && !bytes.some(isControl) ? bytes.toString('utf8') : { base64: bytes.toString('base64') };
+}
+
+/** Numbers in binary form are often valid UTF-8, and never text. */
+const isControl = (byte: number): boolean =>
+  (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) || byte === 0x7f;
+
+function showSpecial(this: unknown, key: string, value: unknown): unknown {
+  // Buffers turn themselves into arrays of numbers before this is asked: look at what was there.
+  const original = (this as Record<string, unknown>)[key];
+  if (original instanceof Uint8Array) return { base64: Buffer.from(original).toString('base64') };
+  return typeof value === 'bigint' ? value.toString() : value;
+}

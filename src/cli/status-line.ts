@@ -1,0 +1,52 @@
+import { type Io, write } from './io.js';
+
+/** How often a plain line is written where no line can be redrawn. */
+const PLAIN_EVERY_MS = 5_000;
+const REDRAW_EVERY_MS = 200;
+/** Terminals that do not say how wide they are. */
+const DEFAULT_COLUMNS = 80;
+
+/** Shows how long work goes on: one line that is redrawn on a terminal, a plain line every five seconds otherwise. */
+export class StatusLine {
+  readonly #io: Io;
+  readonly #plain: (text: string) => void;
+  #shown = '';
+  #last: number;
+
+  /** `plain` writes the line where none can be redrawn; nothing is written in the first seconds, so that short work is silent. */
+  constructor(io: Io, plain: (text: string) => void) {
+    this.#io = io;
+    this.#plain = plain;
+    this.#last = io.clock.monotonic();
+  }
+
+  /** Cheap: call it as often as there is news. */
+  update(text: () => string): void {
+    const { clock, stderr } = this.#io;
+    const now = clock.monotonic();
+    if (now - this.#last < (stderr.isTTY ? REDRAW_EVERY_MS : PLAIN_EVERY_MS)) return;
+    this.#last = now;
+    if (stderr.isTTY) this.#draw(text());
+    else this.#plain(text());
+  }
+
+  /** Writes whole lines above the status line. */
+  above(lines: string): void {
+    const shown = this.#shown;
+    this.clear();
+    void write(this.#io.stderr, lines);
+    if (shown !== '') this.#draw(shown);
+  }
+
+  clear(): void {
+    if (this.#shown === '') return;
+    this.#shown = '';
+    void write(this.#io.stderr, '\r\x1b[K');
+  }
+
+  #draw(text: string): void {
+    // A line that wraps could not be redrawn.
+    this.#shown = text.slice(0, (this.#io.stderr.columns || DEFAULT_COLUMNS) - 1);
+    void write(this.#io.stderr, `\r\x1b[K${this.#shown}`);
+  }
+}

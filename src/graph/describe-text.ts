@@ -1,0 +1,90 @@
+import type { Graph, GraphNode, GraphStore, RepartitionNode, SubTopology } from './graph.js';
+import { changelogTopic, repartitionTopic } from './naming.js';
+
+/** Stands in names for the application id, which is chosen when the topology is run. */
+const APPLICATION = '<application>';
+
+/** A graph for people: one block a sub-topology, its nodes in order of declaration. */
+export function describeText(graph: Graph): string {
+  const lines = [`topology ${graph.name}`];
+  for (const subTopology of graph.subTopologies) {
+    lines.push('', `sub-topology ${subTopology.id}`);
+    for (const id of subTopology.nodes) {
+      const node = graph.nodes.find((other) => other.id === id);
+      if (node) lines.push(...describeNode(graph, subTopology, node).map((line) => `  ${line}`));
+    }
+  }
+  if (graph.coPartitioned.length > 0) {
+    lines.push('', 'co-partitioned (need equal numbers of partitions)');
+    for (const group of graph.coPartitioned) lines.push(`  ${group.join(', ')}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function describeNode(graph: Graph, subTopology: SubTopology, node: GraphNode): string[] {
+  switch (node.kind) {
+    case 'source':
+      return [node.id, `  reads topic ${node.topic} (${serdes(node)})`, ...followersOf(graph, node)];
+    case 'sink':
+      return [node.id, `  writes topic ${node.topic ?? 'chosen by a function of the record'} (${serdes(node)})`];
+    case 'repartition':
+      return describeRepartition(graph, subTopology, node);
+    default:
+      return [
+        node.keyed ? `${node.id} (by key)` : node.id,
+        ...graph.stores.filter((store) => store.owner === node.id).flatMap(describeStore),
+        ...node.reads.map((store) => `  reads store ${store}`),
+        ...followersOf(graph, node),
+      ];
+  }
+}
+
+/** A repartition stands in the sub-topology that writes its topic and in the one that reads it. One may do both. */
+function describeRepartition(graph: Graph, subTopology: SubTopology, node: RepartitionNode): string[] {
+  const topic = repartitionTopic(APPLICATION, node.name);
+  const isRead = (id: string): boolean =>
+    subTopology.repartitions.some((name) =>
+      graph.nodes.some((other) => other.id === id && other.kind === 'repartition' && other.name === name),
+    );
+  const runsHere = (id: string): boolean =>
+    graph.nodes.find((other) => other.id === id)?.kind === 'repartition' ? isRead(id) : subTopology.nodes.includes(id);
+  const reads = isRead(node.id);
+  const writes = graph.edges.some(({ from, to }) => to === node.id && runsHere(from));
+  const verb = [...(writes ? ['writes'] : []), ...(reads ? ['reads'] : [])].join(' and ');
+  const partitions =
+    node.partitions === null ? '' : `, ${node.partitions} partition${node.partitions === 1 ? '' : 's'}`;
+  return [
+    node.id,
+    `  ${verb} topic ${topic} (${serdes(node)}${partitions})`,
+    ...(reads ? followersOf(graph, node) : []),
+  ];
+}
+
+function describeStore(store: GraphStore): string[] {
+  const ttl = store.ttlMs === null ? '' : `, rows live ${durationText(store.ttlMs)}`;
+  return [
+    `  store ${store.name} (${store.kind}, ${serdes(store)}${ttl})`,
+    `    changelog ${changelogTopic(APPLICATION, store.name)}`,
+  ];
+}
+
+function followersOf(graph: Graph, node: GraphNode): string[] {
+  return graph.edges
+    .filter(({ from }) => from === node.id)
+    .map(({ to, through }) => `  → ${to}${through.length === 0 ? '' : ` through ${through.join(', ')}`}`);
+}
+
+const serdes = ({ key, value }: { readonly key: string; readonly value: string }): string =>
+  `key ${key}, value ${value}`;
+
+/** A length of time in the largest unit that leaves no rest: as the user wrote it, or would have. */
+function durationText(ms: number): string {
+  const units = [
+    [86_400_000, 'd'],
+    [3_600_000, 'h'],
+    [60_000, 'm'],
+    [1_000, 's'],
+  ] as const;
+  const [size, unit] = units.find(([size]) => ms >= size && ms % size === 0) ?? [1, 'ms'];
+  return `${ms / size}${unit}`;
+}

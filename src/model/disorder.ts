@@ -1,0 +1,93 @@
+import type { Random } from './ports.js';
+
+export interface DisorderOptions {
+  /** Share of items that are delivered a second time, from 0 to 1. Default 0. */
+  readonly duplicate?: number;
+  /** The first delivery of an item stands at most that many places from where it was among the first deliveries. Default 0: all stay in order. */
+  readonly shuffle?: number;
+  /** A second delivery comes after the first, at most about that many items later. Default 100. */
+  readonly duplicateWithin?: number;
+  readonly random: Random;
+}
+
+export interface Disordered<T> {
+  readonly item: T;
+  /** Place of the item in what was given, from 0. */
+  readonly index: number;
+  /** Whether it was delivered before. */
+  readonly copy: boolean;
+}
+
+interface Waiting<T> extends Disordered<T> {
+  readonly place: number;
+}
+
+/**
+ * Delivers items as an unreliable network does: some twice, some out of order. Every item is delivered at least once, and a copy never comes before its original.
+ *
+ * The result depends on the items' number and order, the options and the random numbers only: the same seed gives the same deliveries. Each item draws three numbers whatever the options are.
+ * Memory: the items of a window of `shuffle` places, and the copies of one of `shuffle + duplicateWithin`. Cost: O(log n) comparisons an item.
+ */
+export class Disorder<T> {
+  readonly #options: Required<DisorderOptions>;
+  /** What is to come, the next one last. */
+  readonly #waiting: Waiting<T>[] = [];
+  #index = 0;
+
+  constructor(options: DisorderOptions) {
+    this.#options = { duplicate: 0, shuffle: 0, duplicateWithin: 100, ...options };
+  }
+
+  /** Takes the next item; returns what is delivered now. */
+  push(item: T): Disordered<T>[] {
+    const { duplicate, shuffle, duplicateWithin, random } = this.#options;
+    const index = this.#index++;
+    // Drawn even if nothing is moved. Below one more than the distance: the item that many places behind can still come first, the next cannot.
+    const moved = random() * (shuffle + 1);
+    const place = shuffle === 0 ? index : index + moved;
+    const again = random() < duplicate;
+    const later = random() * duplicateWithin;
+    this.#insert({ item, index, copy: false, place });
+    if (again) this.#insert({ item, index, copy: true, place: place + later });
+    return this.#before(index + 1);
+  }
+
+  /** No more items: returns the rest. */
+  end(): Disordered<T>[] {
+    return this.#before(Number.POSITIVE_INFINITY);
+  }
+
+  #before(place: number): Disordered<T>[] {
+    const ready: Disordered<T>[] = [];
+    for (let last = this.#waiting.at(-1); last !== undefined && last.place < place; last = this.#waiting.at(-1)) {
+      this.#waiting.pop();
+      ready.push({ item: last.item, index: last.index, copy: last.copy });
+    }
+    return ready;
+  }
+
+  /** Before all with a lower or equal place: at equal places the first to be inserted comes out first. */
+  #insert(entry: Waiting<T>): void {
+    let low = 0;
+    let high = this.#waiting.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#waiting[middle] as Waiting<T>).place <= entry.place) high = middle;
+      else low = middle + 1;
+    }
+    this.#waiting.splice(low, 0, entry);
+  }
+}
+
+/**
+ * All deliveries of the items, one after the other; see {@link Disorder}.
+ *
+ * ```ts
+ * [...disorder(['a', 'b'], { duplicate: 1, random: seededRandom(7) })]; // 'a' and 'b' twice each, the originals in order
+ * ```
+ */
+export function* disorder<T>(items: Iterable<T>, options: DisorderOptions): Generator<Disordered<T>> {
+  const deliveries = new Disorder<T>(options);
+  for (const item of items) yield* deliveries.push(item);
+  yield* deliveries.end();
+}

@@ -1,0 +1,61 @@
+import type { Broker, ProducerRecord } from '../broker/port.js';
+import { StreamsError } from '../model/errors.js';
+import { Headers } from '../model/headers.js';
+import type { Serde } from '../serdes/serde.js';
+import { partitionOf } from './partitioner.js';
+import { systemClock } from './system.js';
+
+/** How the records of a topic are written. */
+export interface TopicSerdes<K, V> {
+  readonly key: Serde<K>;
+  readonly value: Serde<V>;
+}
+
+/** A record to be written to a topic. */
+export interface InputRecord<K, V> {
+  readonly key: K | null;
+  readonly value: V | null;
+  /** Milliseconds since the epoch. Default: now. */
+  readonly timestamp?: number;
+  readonly headers?: Headers | Readonly<Record<string, string | Uint8Array | null>>;
+  /** Default: by the hash of the key; 0 without one. */
+  readonly partition?: number;
+}
+
+/** Records as they go to a topic with that many partitions. */
+export function encodeRecords<K, V>(
+  topic: string,
+  partitions: number,
+  serdes: TopicSerdes<K, V>,
+  records: readonly InputRecord<K, V>[],
+  now: number,
+): ProducerRecord[] {
+  return records.map((record) => {
+    const key = record.key === null ? null : serdes.key.encode(record.key);
+    const value = record.value === null ? null : serdes.value.encode(record.value);
+    const headers = record.headers instanceof Headers ? record.headers : Headers.of(record.headers ?? {});
+    const partition = record.partition ?? (key === null ? 0 : partitionOf(key, partitions));
+    return { topic, partition, key, value, timestamp: record.timestamp ?? now, headers };
+  });
+}
+
+/**
+ * Writes records to a topic, in order, to the partitions that Kafka's own clients would choose, and resolves when the broker has them. For feeding examples and tools; a failed call may have written some of them.
+ *
+ * Errors: TOPIC_UNKNOWN, PRODUCE_FAILED.
+ *
+ * ```ts no-run
+ * await send(broker, 'payments', { key: serdes.string, value: serdes.json<Payment>() }, [{ key: 'a', value: payment }]);
+ * ```
+ */
+export async function send<K, V>(broker: Broker, topic: string, serdes: TopicSerdes<K, V>, records: readonly InputRecord<K, V>[]): Promise<void> {
+  const [known] = await broker.admin.describeTopics([topic]);
+  if (!known) throw new StreamsError('TOPIC_UNKNOWN', { what: 'there is no such topic', saw: topic, action: 'Create it, or correct the name.' });
+  const writer = await broker.createWriter();
+  try {
+    await writer.write(encodeRecords(topic, known.partitions, serdes, records, systemClock.now()));
+    await writer.flush();
+  } finally {
+    await writer.close();
+  }
+}

@@ -1,0 +1,43 @@
+import type { Graph } from '../graph/graph.js';
+import { StreamsError } from '../model/errors.js';
+import type { CachedStore } from '../state/cached-store.js';
+import type { Task } from './task.js';
+
+/** A read-only look at a store, over all tasks at hand. */
+export interface StoreView<K, V> {
+  /** The row of a key; null if there is none. */
+  get(key: K): Promise<V | null>;
+  /** All rows: by partition, then in the byte order of their keys. */
+  entries(): Promise<readonly (readonly [key: K, value: V])[]>;
+}
+
+/** Looks into a store. STORE_UNKNOWN if the topology has none of that name. */
+export function viewStore<K, V>(graph: Graph, tasks: () => readonly Task[], name: string): StoreView<K, V> {
+  const owner = graph.subTopologies.find(({ stores }) => stores.includes(name));
+  if (!owner) {
+    throw new StreamsError('STORE_UNKNOWN', {
+      what: `there is no store ${JSON.stringify(name)}`,
+      at: `topology ${graph.name}`,
+      expected: graph.stores.map((store) => store.name).join(', ') || 'none: the topology has no stores',
+      action: 'Use the name of a store of the topology.',
+    });
+  }
+  const stores = (): readonly CachedStore<K, V>[] =>
+    tasks()
+      .filter((task) => task.phase === 'running' && task.subTopology.id === owner.id)
+      .flatMap((task) => (task.state ? [task.state.cached(name) as unknown as CachedStore<K, V>] : []));
+  return {
+    get: async (key) => {
+      for (const store of stores()) {
+        const value = await store.peek(key);
+        if (value !== null) return value;
+      }
+      return null;
+    },
+    entries: async () => {
+      const found: (readonly [K, V])[] = [];
+      for (const store of stores()) for await (const entry of store.entries()) found.push(entry);
+      return found;
+    },
+  };
+}

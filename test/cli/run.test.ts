@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { jsonLines, useProjects } from './support.js';
+
+const FEED = '--input payments=payments.jsonl --input-key account --input-timestamp at';
+
+describe('millrace run', () => {
+  const project = useProjects();
+
+  it('reads files, prints the results decoded, and ends when all is committed', async () => {
+    const { code, stdout, stderr } = await project('esm-project').millrace(
+      `run topology.ts ${FEED} --print totals --until-idle`,
+    );
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(
+      jsonLines(stdout).map(({ topic, key, value, timestamp }) => ({ topic, key, value, timestamp })),
+      [
+        { topic: 'totals', key: 'alice', value: 10, timestamp: Date.UTC(2026, 0, 1) },
+        { topic: 'totals', key: 'bob', value: 5, timestamp: Date.UTC(2026, 0, 1, 0, 0, 1) },
+        { topic: 'totals', key: 'alice', value: 17, timestamp: Date.UTC(2026, 0, 1, 0, 0, 3) },
+      ],
+    );
+    const log = jsonLines(stderr);
+    assert.deepEqual(
+      log.map(({ msg }) => msg),
+      ['sent 4 records to payments (0 duplicated, 0 displaced)', 'running', 'stopped'],
+    );
+    assert.equal(log[1].app, 'payments');
+    assert.equal(log[2].recordsIn, 4);
+    assert.ok(log.every(({ level, time }) => level === 'info' && !Number.isNaN(Date.parse(time))));
+  });
+
+  it('goes on where it was when it is started again, and prints only what is new', async () => {
+    const here = project('esm-project');
+    await here.output(`run topology.ts ${FEED} --until-idle`);
+    const args = 'run topology.ts --input payments=- --input-key account --print totals --until-idle';
+    const printed = await here.lines(args, '{"account":"alice","amount":3}\n');
+    assert.deepEqual(
+      printed.map(({ key, value }) => [key, value]),
+      [['alice', 20]],
+    );
+  });
+
+  it('takes its options: application, directories, guarantee, partitions, batch, commit interval, cache', async () => {
+    const here = project('esm-project');
+    const options = `--app shop --broker embedded:log --state stores --guarantee at_least_once --partitions 3 --batch 1 --commit-every 10ms --cache 1MB`;
+    const { code, stderr } = await here.millrace(`run topology.ts ${FEED} ${options} --until-idle`);
+    assert.equal(code, 0, stderr);
+    const running = jsonLines(stderr).find(({ msg }) => msg === 'running');
+    assert.deepEqual([running.app, running.tasks, running.guarantee], ['shop', 3, 'at_least_once']);
+    const stores = await here.lines('state list topology.ts --app shop --state stores --count --format json');
+    assert.deepEqual(
+      stores.map(({ task }) => task),
+      ['payments-0', 'payments-1', 'payments-2'],
+    );
+    assert.equal(
+      stores.reduce((sum, { rows }) => sum + rows, 0),
+      2,
+    );
+  });
+
+  it('with --from latest begins behind what is there, and reads the input that follows', async () => {
+    const here = project('esm-project');
+    await here.output('produce payments --key account', '{"account":"old","amount":100}\n');
+    const args =
+      'run topology.ts --from latest --input payments=new.jsonl --input-key account --print totals --until-idle';
+    here.write('new.jsonl', '{"account":"new","amount":1}\n');
+    assert.deepEqual(
+      (await here.lines(args)).map(({ key }) => key),
+      ['new'],
+    );
+  });
+
+  it('a record that cannot be decoded ends it with exit code 1, naming the record; nothing of it is committed', async () => {
+    const here = project('esm-project');
+    await here.output('produce payments --key id', '{"id":"a","amount":1}\n');
+    here.write('broken.cjs', BROKEN);
+    for (let run = 0; run < 2; run++) {
+      const { code, stdout, stderr } = await here.millrace('run broken.cjs --print totals --until-idle');
+      assert.equal(code, 1);
+      assert.equal(stdout, '');
+      assert.match(stderr, /\nPROCESS_FAILED: .*no amount today at payments\[0\]@0/);
+      assert.match(stderr, /\n {2}at .*broken\.cjs:\d+:\d+\n$/);
+    }
+  });
+
+  it('--on-error says what becomes of such a record', async () => {
+    const here = project('esm-project');
+    await here.output('produce payments --key id', '{"id":"a","amount":1}\n');
+    here.write('broken.cjs', BROKEN);
+    const args = 'run broken.cjs --on-error process=retry:2:1ms:deadLetter --print broken-dead-letter --until-idle';
+    const printed = await here.lines(args);
+    assert.deepEqual(
+      printed.map(({ key, value }) => ({ key, value })),
+      [{ key: 'a', value: { id: 'a', amount: 1 } }],
+    );
+  });
+
+  it('a line of --input that does not parse: INPUT_INVALID with its number, exit code 1, and the application is not started', async () => {
+    const here = project('esm-project');
+    here.write('bad.jsonl', '{"account":"a","amount":1}\n{"account"\n');
+    const { code, stderr } = await here.millrace('run topology.ts --input payments=bad.jsonl --until-idle');
+    assert.equal(code, 1);
+    assert.match(stderr, /(^|\n)INPUT_INVALID: cannot parse a line at bad\.jsonl:2: /);
+    assert.doesNotMatch(stderr, /"running"/);
+  });
+
+  it('topics that do not fit together are TOPIC_MISMATCH, exit code 3', async () => {
+    const here = project('esm-project');
+    await here.output(`run topology.ts ${FEED} --until-idle`);
+    here.write(
+      'wider.cjs',
+      `module.exports = require('millrace').topology('payments', (t) => {
+      const { serdes, count } = require('millrace');
+      t.stream('other', { key: serdes.string, value: serdes.json() }).pipe(count({ store: 'totals' }));
+    });`,
+    );
+    const { code, stderr } = await here.millrace('run wider.cjs --partitions 2 --until-idle');
+    assert.equal(code, 3, stderr);
+    assert.match(stderr, /TOPIC_MISMATCH: .*payments-totals-changelog with 1 partitions/);
+  });
+
+  it('a directory that another process has open is STATE_LOCKED with exit code 3, for the broker and for the state', async () => {
+    const here = project('esm-project');
+    const running = here.start('run topology.ts');
+    await running.until('"running"');
+    const others = [
+      'run topology.ts',
+      'consume totals',
+      'produce payments',
+      'run topology.ts --broker embedded:other',
+      'state list topology.ts',
+    ];
+    for (const [n, { code, stderr }] of (await Promise.all(others.map((args) => here.millrace(args)))).entries()) {
+      assert.match(stderr, /(^|\n)STATE_LOCKED: /, others[n]);
+      assert.equal(code, 3, others[n]);
+    }
+    running.child.kill('SIGTERM');
+    assert.equal((await running.ended).code, 0);
+  });
+});
+
+const BROKEN = `const { mapValues, serdes, to, topology } = require('millrace');
+module.exports = topology('broken', (t) => {
+  t.stream('payments', { key: serdes.string, value: serdes.json() }).pipe(
+    mapValues(() => { throw new Error('no amount today'); }),
+    to('totals', { key: serdes.string, value: serdes.json() }),
+  );
+});
+`;

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { useProjects } from './support.js';
+
+// The topology says "working on <key>" for each record, and never ends with the key "stuck".
+describe('a signal to millrace run', () => {
+  const project = useProjects();
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`${signal} finishes what is in hand, commits and ends with exit code 0`, async () => {
+      const here = project('esm-project');
+      await here.output('produce tasks --key id', '{"id":"a"}\n{"id":"b"}\n');
+      // Without the signal nothing would be committed for an hour.
+      const running = here.start('run slow.ts --commit-every 1h --print results');
+      await running.until('working on b');
+      running.child.kill(signal);
+      const { code, stdout, stderr } = await running.ended;
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /stopping; once more to end at once/);
+      assert.equal(stdout.trimEnd().split('\n').length, 2);
+      const [done] = await here.lines('state list slow.ts --count --format json');
+      assert.deepEqual([done.rows, done.sources], [2, { tasks: 2 }]);
+      const again = await here.millrace('run slow.ts --until-idle');
+      assert.match(again.stderr, /"recordsIn":0/);
+    });
+  }
+
+  for (const [signal, exitCode] of [
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const) {
+    it(`the second ${signal} ends at once with exit code ${exitCode}, although a record is not done`, async () => {
+      const here = project('esm-project');
+      await here.output('produce tasks --key id', '{"id":"a"}\n{"id":"stuck"}\n');
+      const running = here.start('run slow.ts --print results');
+      await running.until('working on stuck');
+      running.child.kill(signal);
+      await running.until('stopping; once more to end at once');
+      running.child.kill(signal);
+      const { code, stdout } = await running.ended;
+      assert.equal(code, exitCode);
+      assert.equal(stdout, '');
+      const stores = await here.lines('state list slow.ts --count --format json');
+      assert.deepEqual(
+        stores.map(({ rows }) => rows),
+        [0],
+      );
+    });
+  }
+
+  it('before --until-idle is reached commits, and says by exit code 143 that the work is not done', async () => {
+    const here = project('esm-project');
+    const running = here.start('run slow.ts --until-idle --input tasks=- --input-key id');
+    running.child.stdin?.write('{"id":"a"}\n');
+    await running.until('working on a');
+    running.child.kill('SIGTERM');
+    const { code, stderr } = await running.ended;
+    assert.equal(code, 143, stderr);
+    const [done] = await here.lines('state list slow.ts --count --format json');
+    assert.equal(done.rows, 1);
+  });
+});

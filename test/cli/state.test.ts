@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { useProjects } from './support.js';
+
+const FEED = 'run topology.ts --input payments=payments.jsonl --input-key account --input-timestamp at --until-idle';
+
+describe('millrace state', () => {
+  const project = useProjects();
+
+  it('list shows each store of each task with its serdes and up to where it is', async () => {
+    const here = project('esm-project');
+    await here.output(FEED);
+    const [totals, ...others] = await here.lines('state list topology.ts --count --format json');
+    assert.deepEqual(others, []);
+    assert.deepEqual(totals, {
+      store: 'totals',
+      kind: 'keyValue',
+      key: 'string',
+      value: 'int64',
+      ttlMs: null,
+      task: 'payments-0',
+      partition: 0,
+      rows: 2,
+      sources: { payments: 4 },
+      changelog: totals.changelog,
+    });
+    assert.ok(totals.changelog >= 2);
+    const [uncounted] = await here.lines('state list topology.ts --format json');
+    assert.equal(uncounted.rows, null);
+    const table = await here.output('state list topology.ts');
+    assert.match(table, /│ store +│ kind +│ key +│ value +│ task +│ sources +│ changelog │/);
+    assert.match(table, /│ totals +│ keyValue +│ string +│ int64 +│ payments-0 +│ payments@4 +│ \d+ +│/);
+  });
+
+  it('get prints one row; exit code 1 if there is none', async () => {
+    const here = project('esm-project');
+    await here.output(FEED);
+    const row = { store: 'totals', partition: 0, key: 'alice', value: 17, timestamp: Date.UTC(2026, 0, 1, 0, 0, 3) };
+    assert.deepEqual(await here.lines('state get topology.ts --store totals --key alice'), [row]);
+    const { code, stdout, stderr } = await here.millrace('state get topology.ts --store totals --key zoe');
+    assert.deepEqual([code, stdout, stderr], [1, '', 'no row with the key zoe in the store totals\n']);
+  });
+
+  it('dump prints all rows in the order of their keys', async () => {
+    const here = project('esm-project');
+    await here.output(FEED);
+    const rows = [
+      { store: 'totals', partition: 0, key: 'alice', value: 17 },
+      { store: 'totals', partition: 0, key: 'bob', value: 5 },
+    ];
+    assert.deepEqual(await here.lines('state dump topology.ts'), rows);
+    assert.deepEqual(await here.lines('state dump topology.ts --store totals --partition 0'), rows);
+  });
+
+  it('takes keys of other serdes as JSON, and says what is wrong with one', async () => {
+    const here = project('esm-project');
+    here.write(
+      'by-number.cjs',
+      `const { count, groupBy, serdes, topology } = require('millrace');
+      module.exports = topology('by-number', (t) => {
+        t.stream('payments', { key: serdes.string, value: serdes.json() }).pipe(
+          groupBy((record) => record.value.amount, { key: serdes.int64, value: serdes.json(), name: 'by-amount' }),
+          count({ store: 'counts', key: serdes.int64 }),
+        );
+      });`,
+    );
+    await here.output('run by-number.cjs --input payments=payments.jsonl --until-idle');
+    const [row] = await here.lines('state get by-number.cjs --store counts --key 7');
+    assert.deepEqual([row.key, row.value], [7, 1]);
+    const { code, stderr } = await here.millrace('state get by-number.cjs --store counts --key seven');
+    assert.equal(code, 2);
+    assert.match(stderr, /^USAGE: cannot read --key for the store counts: saw "seven"/);
+  });
+
+  it('looks without changing anything, and creates nothing where there is no state', async () => {
+    const here = project('esm-project');
+    await here.output(FEED);
+    const identity = here.path('.millrace/state/payments/payments-0/identity.json');
+    const before = readFileSync(identity, 'utf8');
+    here.write(
+      'more.cjs',
+      `const { count, serdes, topology } = require('millrace');
+      module.exports = topology('payments', (t) => {
+        t.stream('payments', { key: serdes.string, value: serdes.json() }).pipe(count({ store: 'new' }));
+      });`,
+    );
+    const [found] = await here.lines('state list more.cjs --count --format json');
+    assert.deepEqual([found.store, found.rows], ['new', 0]);
+    assert.equal(readFileSync(identity, 'utf8'), before);
+
+    const { code, stderr } = await here.millrace('state list topology.ts --app nobody');
+    assert.equal(code, 3);
+    assert.match(stderr, /^STATE_MISMATCH: there is no state of the application at .*nobody/);
+    assert.deepEqual(readdirSync(here.path('.millrace/state')), ['payments']);
+  });
+});

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectFile, temporaryDirectory } from '../support/project.js';
+
+export interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ProjectOptions {
+  /** `type` of its package.json. Default `module`. */
+  readonly type?: 'module' | 'commonjs';
+  /** The TypeScript that is installed in it. Default: none, so that types are not checked. */
+  readonly typescript?: 'native' | 'old';
+}
+
+/** A copy of a fixture in a directory of its own, with millrace installed: what a user has. */
+export class Project {
+  readonly directory: string;
+  readonly #children: ChildProcess[] = [];
+
+  constructor(fixture: 'esm-project' | 'cjs-project' | 'bad', options: ProjectOptions = {}) {
+    this.directory = temporaryDirectory();
+    cpSync(projectFile(`test/fixtures/${fixture}`), this.directory, { recursive: true });
+    this.write('package.json', JSON.stringify({ private: true, type: options.type ?? 'module' }));
+    mkdirSync(this.path('node_modules'));
+    symlinkSync(projectFile('.'), this.path('node_modules/millrace'));
+    if (options.typescript) {
+      const installed = options.typescript === 'native' ? '@typescript/native' : 'typescript';
+      symlinkSync(projectFile(`node_modules/${installed}`), this.path('node_modules/typescript'));
+    }
+  }
+
+  path(relative: string): string {
+    return join(this.directory, relative);
+  }
+
+  write(relative: string, text: string | Buffer): void {
+    writeFileSync(this.path(relative), text);
+  }
+
+  /** Runs millrace to its end. */
+  millrace(args: string, input?: string | Buffer): Promise<Result> {
+    const running = this.start(args);
+    running.child.stdin?.end(input ?? '');
+    return running.ended;
+  }
+
+  /** Runs millrace to its end, and expects that to be a good one: what it printed. */
+  async output(args: string, input?: string | Buffer): Promise<string> {
+    const { code, stdout, stderr } = await this.millrace(args, input);
+    assert.equal(code, 0, `millrace ${args} ended with ${code}:\n${stderr}`);
+    return stdout;
+  }
+
+  /** What it printed, as JSON lines. */
+  async lines(args: string, input?: string | Buffer): Promise<any[]> {
+    return jsonLines(await this.output(args, input));
+  }
+
+  /** Starts millrace; arguments are separated by blanks, or by `|` where one contains blanks. */
+  start(args: string): Running {
+    const argv = args.includes('|') ? args.split('|') : args.split(' ').filter((arg) => arg !== '');
+    const env = { ...process.env, NO_COLOR: '1' };
+    const child = spawn(process.execPath, [projectFile('dist/cli/bin.js'), ...argv], { cwd: this.directory, env });
+    this.#children.push(child);
+    return new Running(child);
+  }
+
+  /** Ends what a failed test left behind. */
+  end(): void {
+    for (const child of this.#children) if (child.exitCode === null) child.kill('SIGKILL');
+  }
+}
+
+export class Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Result>;
+  readonly #output = { stdout: '', stderr: '' };
+  #waiting: (() => void)[] = [];
+
+  constructor(child: ChildProcess) {
+    this.child = child;
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name]?.setEncoding('utf8').on('data', (text: string) => {
+        this.#output[name] += text;
+        for (const look of this.#waiting) look();
+      });
+    }
+    // Writing to a child that has ended is no matter of the test.
+    child.stdin?.on('error', () => undefined);
+    this.ended = new Promise((resolve) => {
+      child.on('close', (code) => resolve({ code, ...this.#output }));
+    });
+  }
+
+  /** Resolves when that text was written. */
+  async until(text: string): Promise<void> {
+    const seen = (): boolean => this.#output.stderr.includes(text) || this.#output.stdout.includes(text);
+    const written = new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (!seen()) return;
+        this.#waiting = this.#waiting.filter((other) => other !== look);
+        resolve();
+      };
+      this.#waiting.push(look);
+      look();
+    });
+    await Promise.race([written, this.ended]);
+    assert.ok(seen(), `it ended without writing "${text}":\n${this.#output.stderr}`);
+  }
+}
+
+export const jsonLines = (text: string): any[] =>
+  text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+
+/** The project of the test that runs, ended after it. */
+export function useProjects(): (...args: ConstructorParameters<typeof Project>) => Project {
+  const made: Project[] = [];
+  afterEach(() => {
+    for (const project of made.splice(0)) project.end();
+  });
+  return (...args) => {
+    const project = new Project(...args);
+    made.push(project);
+    return project;
+  };
+}

@@ -1,0 +1,233 @@
+import type { Observable } from 'rxjs';
+import {
+  aggregate,
+  count,
+  dedupe,
+  filterValues,
+  flatMapValues,
+  groupBy,
+  joinTable,
+  latestByTimestamp,
+  leftJoinTable,
+  mapValues,
+  peek,
+  process,
+  reduce,
+  reorderByVersion,
+  repartition,
+  type StreamRecord,
+  selectKey,
+  serdes,
+  type Table,
+  toStream,
+  toTable,
+} from '#src/index.js';
+
+/** What flows through the random pipelines. */
+export interface Item {
+  readonly n: number;
+  readonly id: string;
+  readonly version: number;
+  readonly group: string;
+}
+
+/** Operators that turn items into items, by name; each is given a name of its own and the table that all of them share. */
+type Stream = Observable<StreamRecord<any, any>>;
+export type Step = (source: Stream, name: string, rows: Table<string, Item>) => Stream;
+
+const value = serdes.json<Item>();
+const { string } = serdes;
+type R = StreamRecord<string, Item | null>;
+const plus = (item: Item | null, n: number): Item => ({ ...(item ?? { id: 'x', version: 1, group: 'g' }), n });
+const numbers = { key: string, value: serdes.json<number>() };
+
+const stateless: Record<string, Step> = {
+  mapValues: (source) => source.pipe(mapValues((item: Item | null) => item && plus(item, item.n + 1))),
+  'mapValues that throws': (source) =>
+    source.pipe(
+      mapValues((item: Item | null) => {
+        if (item?.n === 3) throw new Error('three');
+        return item;
+      }),
+    ),
+  flatMapValues: (source) =>
+    source.pipe(flatMapValues((item: Item | null) => (item ? [item, { ...item, id: `${item.id}+` }] : [item]))),
+  'flatMapValues that throws half-way': (source) =>
+    source.pipe(
+      flatMapValues(function* (item: Item | null) {
+        yield item;
+        if (item?.n === 4) throw new Error('four');
+        yield item;
+      }),
+    ),
+  filterValues: (source) => source.pipe(filterValues((item: Item | null) => item !== null && item.n % 4 !== 0)),
+  peek: (source) => source.pipe(peek(() => undefined)),
+};
+
+const rekeying: Record<string, Step> = {
+  selectKey: (source, name) =>
+    source.pipe(selectKey((record: R) => record.value?.group ?? record.key, { key: string, value, name })),
+  groupBy: (source, name) =>
+    source.pipe(groupBy((record: R) => record.value?.group ?? null, { key: string, value, name })),
+  repartition: (source, name) => source.pipe(repartition({ key: string, value, name })),
+};
+
+const folds: Record<string, Step> = {
+  toTable: (source, store) => source.pipe(toTable({ store, key: string, value }), toStream()),
+  count: (source, store) =>
+    source.pipe(
+      count({ store, key: string }),
+      toStream(),
+      mapValues((n: number | null) => plus(null, n ?? 0)),
+    ),
+  reduce: (source, store) =>
+    source.pipe(
+      reduce({ store, key: string, value, add: (a: Item, b: Item) => (b.n === 5 ? null : plus(b, a.n + b.n)) }),
+      toStream(),
+    ),
+  aggregate: (source, store) =>
+    source.pipe(
+      aggregate({
+        store,
+        key: string,
+        value,
+        initial: () => plus(null, 0),
+        add: (all: Item, { value: item }: any) => plus(item, all.n * 2 + item.n),
+      }),
+      toStream(),
+    ),
+  'aggregate of a regrouped table': (source, store) =>
+    source.pipe(
+      toTable({ store: `${store}-rows`, key: string, value }),
+      groupBy((record: any) => record.value.group, { key: string, value, name: store }),
+      aggregate({
+        store,
+        value,
+        initial: () => plus(null, 0),
+        add: (all: Item, { value: item }: any) => plus(item, all.n + item.n),
+        subtract: (all: Item, { value: item }: any) => plus(item, all.n - item.n),
+      }),
+      toStream(),
+    ),
+};
+
+const ordering: Record<string, Step> = {
+  dedupe: (source, store) =>
+    source.pipe(dedupe({ store, id: (record: R) => record.value?.id ?? 'none', within: '20ms' })),
+  'dedupe by partition': (source, store) =>
+    source.pipe(dedupe({ store, id: (record: R) => record.value?.id ?? 'none', within: '15ms', scope: 'partition' })),
+  reorderByVersion: (source, store) =>
+    source.pipe(
+      reorderByVersion({
+        store,
+        version: (record: R) => record.value?.version ?? 1,
+        key: string,
+        gap: { wait: '10ms', then: 'skip' },
+      }),
+    ),
+  'reorderByVersion with dead letters': (source, store) =>
+    source.pipe(
+      reorderByVersion({
+        store,
+        version: (record: R) => record.value?.version ?? 1,
+        key: string,
+        first: 1,
+        stale: 'pass',
+        maxBuffered: 2,
+        gap: { wait: '15ms', then: 'deadLetter' },
+      }),
+    ),
+  latestByTimestamp: (source, store) => source.pipe(latestByTimestamp({ store, key: string, older: 'deadLetter' })),
+};
+
+const joins: Record<string, Step> = {
+  joinTable: (source, _, rows) => source.pipe(joinTable(rows, (item: Item, row: Item) => plus(item, item.n + row.n))),
+  leftJoinTable: (source, _, rows) =>
+    source.pipe(leftJoinTable(rows, (item: Item, row: Item | null) => plus(item, item.n - (row?.n ?? 100)))),
+  'joinTable of a table': (source, store, rows) =>
+    source.pipe(
+      toTable({ store, key: string, value }),
+      joinTable(rows, (item: Item, row: Item) => plus(item, item.n + row.n)),
+      toStream(),
+    ),
+  'leftJoinTable of a table': (source, store, rows) =>
+    source.pipe(
+      toTable({ store, key: string, value }),
+      leftJoinTable(rows, (item: Item, row: Item | null) => plus(item, item.n + (row?.n ?? 1_000))),
+      toStream(),
+    ),
+};
+
+const processes: Record<string, Step> = {
+  'process with a store': (source, name) =>
+    source.pipe(
+      process({
+        name,
+        stores: { [`${name}-totals`]: numbers },
+        process(record: R, { stores, forward, now, random }) {
+          const totals = stores[`${name}-totals`]!;
+          const total = record.key === null ? 0 : (totals.get(record.key) ?? 0) + (record.value?.n ?? 0);
+          if (record.key !== null) totals.put(record.key, total);
+          forward({
+            key: record.key,
+            value: { ...plus(record.value, total), id: `${now()} ${Math.floor(random() * 1e6)}` },
+          });
+        },
+      }),
+    ),
+  'async process that lists its store': (source, name) =>
+    source.pipe(
+      process({
+        name,
+        stores: { [`${name}-seen`]: numbers },
+        async process(record: R, { stores, forward }) {
+          const seen = stores[`${name}-seen`]!;
+          if (record.key !== null) seen.put(record.key, (await seen.load(record.key)) === null ? 1 : 2);
+          let all = 0;
+          for await (const [, n] of seen.entries()) all = all * 3 + n;
+          forward({ key: record.key, value: plus(record.value, all) });
+        },
+      }),
+    ),
+  'process with stream-time timers': (source, name) =>
+    source.pipe(
+      process({
+        name,
+        stores: { [`${name}-waiting`]: { key: string, value } },
+        start({ schedule, stores, forward }) {
+          const waiting = stores[`${name}-waiting`]!;
+          schedule('10ms', 'stream', async () => {
+            for await (const [key, item] of waiting.entries()) {
+              forward({ key, value: item } as never);
+              waiting.delete(key);
+            }
+          });
+          schedule('7ms', 'stream', (now) => forward({ key: 'tick', value: plus(null, now) } as never));
+        },
+        process(record: R, { stores, forward }) {
+          if (record.key === null || record.value === null) return forward(record);
+          stores[`${name}-waiting`]?.put(record.key, record.value);
+        },
+      }),
+    ),
+  'process that uses the shared table': (source, name) =>
+    source.pipe(
+      process({
+        name,
+        uses: ['rows'],
+        async process(record: R, { store, forward }) {
+          const row = await store<string, Item>('rows').load('b');
+          forward({ key: record.key, value: plus(record.value, (record.value?.n ?? 0) + (row?.n ?? 500)) });
+        },
+      }),
+    ),
+};
+
+export const steps: Readonly<Record<string, Step>> = {
+  ...stateless,
+  ...rekeying,
+  ...folds,
+  ...ordering,
+  ...joins,
+  ...processes,
+};

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { aggregate } from '#src/dsl/operators/aggregate.js';
+import { dedupe } from '#src/dsl/operators/dedupe.js';
+import { joinTable } from '#src/dsl/operators/join-table.js';
+import { groupBy } from '#src/dsl/operators/regroup.js';
+import { filterValues } from '#src/dsl/operators/stateless.js';
+import { to } from '#src/dsl/operators/to.js';
+import { topology } from '#src/dsl/topology.js';
+import { buildGraph } from '#src/graph/build.js';
+import { describe as show } from '#src/graph/describe.js';
+import { serdes } from '#src/serdes/serdes.js';
+
+interface Payment {
+  readonly id: string;
+  readonly account: string;
+  readonly amount: number;
+}
+
+const payments = topology('payments', (t) => {
+  const accounts = t.table('accounts', {
+    key: serdes.string,
+    value: serdes.json<{ owner: string }>(),
+    store: 'accounts',
+  });
+  t.stream('payments', { key: serdes.string, value: serdes.json<Payment>() }).pipe(
+    dedupe({ store: 'seen', id: (record) => record.value.id, within: '7d' }),
+    filterValues((payment) => payment.amount > 0),
+    groupBy((record) => record.value.account, {
+      key: serdes.string,
+      value: serdes.json<Payment>(),
+      name: 'by-account',
+    }),
+    aggregate({
+      store: 'balances',
+      value: serdes.int64,
+      initial: () => 0,
+      add: (sum, record) => sum + record.value.amount,
+    }),
+    joinTable(accounts, (total, account) => ({ total, owner: account.owner })),
+    to('balances', { key: serdes.string, value: serdes.json<{ total: number; owner: string }>() }),
+  );
+}).graph;
+
+const TEXT = `topology payments
+
+sub-topology accounts
+  source accounts
+    reads topic accounts (key string, value json)
+    → table accounts
+  table accounts (by key)
+    store accounts (keyValue, key string, value json)
+      changelog <application>-accounts-changelog
+    → joinTable accounts
+  repartition by-account
+    reads topic <application>-by-account-repartition (key string, value json)
+    → aggregate balances
+  aggregate balances (by key)
+    store balances (keyValue, key string, value int64)
+      changelog <application>-balances-changelog
+    → joinTable accounts
+  joinTable accounts (by key)
+    reads store balances
+    reads store accounts
+    → to balances
+  to balances
+    writes topic balances (key string, value json)
+
+sub-topology payments
+  source payments
+    reads topic payments (key string, value json)
+    → dedupe seen
+  dedupe seen (by key)
+    store seen (keyValue, key string, value dedupe-1, rows live 7d)
+      changelog <application>-seen-changelog
+    → repartition by-account through filterValues, groupBy
+  repartition by-account
+    writes topic <application>-by-account-repartition (key string, value json)
+
+co-partitioned (need equal numbers of partitions)
+  source accounts, repartition by-account
+`;
+
+const MERMAID = `flowchart LR
+  t1(["accounts"])
+  t2(["balances"])
+  t3(["payments"])
+  t4(["#lt;application#gt;-by-account-repartition"])
+  subgraph g1["sub-topology accounts"]
+    n1["source accounts"]
+    n2["table accounts"]
+    s1[("accounts")]
+    n3["aggregate balances"]
+    s2[("balances")]
+    n4["joinTable accounts"]
+    n5["to balances"]
+  end
+  subgraph g2["sub-topology payments"]
+    n6["source payments"]
+    n7["dedupe seen"]
+    s3[("seen")]
+  end
+  t1 --> n1
+  n2 --- s1
+  n3 --- s2
+  s2 -.-> n4
+  s1 -.-> n4
+  n5 --> t2
+  t3 --> n6
+  n7 --- s3
+  n1 --> n2
+  n6 --> n7
+  n7 -->|"filterValues, groupBy"| t4
+  t4 --> n3
+  n3 --> n4
+  n2 --> n4
+  n4 --> n5
+`;
+
+/** Nothing a topology function could declare today: names that a drawing must not take for syntax, and nodes that exist in odd places. */
+const odd = buildGraph({
+  name: 'odd',
+  nodes: [
+    { kind: 'source', id: 'source "end"', topic: 'a "quoted" [topic]', key: 'string', value: 'a#b' },
+    { kind: 'repartition', id: 'repartition again', name: 'again', partitions: 1, key: 'string', value: 'json' },
+    { kind: 'repartition', id: 'repartition unread', name: 'unread', partitions: null, key: 'string', value: 'json' },
+    { kind: 'sink', id: 'to anywhere', topic: null, key: 'string', value: 'json' },
+  ],
+  edges: [
+    { from: 'source "end"', to: 'repartition again', port: 0, through: ['map<a & b>', 'x\ny`'] },
+    { from: 'repartition again', to: 'repartition again', port: 0, through: [] },
+    { from: 'source "end"', to: 'repartition unread', port: 0, through: [] },
+    { from: 'repartition again', to: 'to anywhere', port: 0, through: [] },
+  ],
+  stores: [],
+});
+
+describe('describe as text', () => {
+  it('shows sub-topologies, sources, stores with changelogs, repartitions, sinks and what is co-partitioned', () => {
+    assert.equal(show(payments, 'text'), TEXT);
+  });
+
+  it('says of a repartition whether the sub-topology writes it, reads it, or both', () => {
+    assert.equal(
+      show(odd, 'text'),
+      `topology odd
+
+sub-topology a "quoted" [topic]
+  source "end"
+    reads topic a "quoted" [topic] (key string, value a#b)
+    → repartition again through map<a & b>, x
+y\`
+    → repartition unread
+  repartition again
+    writes and reads topic <application>-again-repartition (key string, value json, 1 partition)
+    → repartition again
+    → to anywhere
+  repartition unread
+    writes topic <application>-unread-repartition (key string, value json)
+  to anywhere
+    writes topic chosen by a function of the record (key string, value json)
+
+sub-topology unread
+  repartition unread
+    reads topic <application>-unread-repartition (key string, value json)
+`,
+    );
+  });
+});
+
+describe('describe as JSON', () => {
+  it('is the graph with the version of the form', () => {
+    const { format, ...graph } = JSON.parse(show(payments, 'json'));
+    assert.equal(format, 1);
+    assert.deepEqual(graph, JSON.parse(JSON.stringify(payments)));
+  });
+});
+
+describe('describe as a Mermaid flow chart', () => {
+  it('draws boxes, cylinders for stores, stadiums for topics, and a repartition as the topic between two boxes', () => {
+    assert.equal(show(payments, 'mermaid'), MERMAID);
+  });
+
+  it('writes what Mermaid would take for syntax as entities, and leaves out boxes without nodes', () => {
+    assert.equal(
+      show(odd, 'mermaid'),
+      `flowchart LR
+  t1(["a #quot;quoted#quot; [topic]"])
+  t2(["chosen by a function of the record"])
+  t3(["#lt;application#gt;-again-repartition"])
+  t4(["#lt;application#gt;-unread-repartition"])
+  subgraph g1["sub-topology a #quot;quoted#quot; [topic]"]
+    n1["source #quot;end#quot;"]
+    n2["to anywhere"]
+  end
+  t1 --> n1
+  n2 --> t2
+  n1 -->|"map#lt;a #amp; b#gt;, x y#96;"| t3
+  t3 --> t3
+  n1 --> t4
+  t3 --> n2
+`,
+    );
+  });
+});

@@ -1,0 +1,84 @@
+import type { LocalBroker, LocalConnection } from '#src/broker/local/broker.js';
+import type { Topology } from '#src/dsl/processor.js';
+import type { Logger } from '#src/model/ports.js';
+import type { EngineOptions } from '#src/runtime/config.js';
+import { nextTurn } from '#src/runtime/system.js';
+import { ManualClock } from '#src/testing/manual-clock.js';
+import { resolveConfig } from '#src/runtime/config.js';
+import { Engine } from '#src/runtime/engine.js';
+import { type Machine, memoryBroker, memoryMachine, pumped } from './application.js';
+
+export interface Node {
+  readonly streams: Engine;
+  readonly connection: LocalConnection;
+}
+
+/** Several engines of one application in one process: each with a connection of its own, as processes have. */
+export class Cluster {
+  readonly clock = new ManualClock();
+  readonly broker: LocalBroker = memoryBroker(this.clock);
+  readonly topology: Topology;
+  readonly options: EngineOptions;
+  readonly nodes: Node[] = [];
+
+  constructor(topology: Topology, options: EngineOptions = {}) {
+    this.topology = topology;
+    this.options = options;
+  }
+
+  /** Adds an engine. Engines that are given the same machine share the state directory. */
+  async join(machine: Machine = memoryMachine(), logger?: Logger): Promise<Node> {
+    const connection = this.broker.connect();
+    const { openDatabase, stateDirectory, identityFiles } = machine;
+    const config = resolveConfig(this.topology.name, this.options, logger);
+    const ports = { broker: connection, clock: this.clock, openDatabase, stateDirectory, ...(identityFiles && { identityFiles }) };
+    const streams = await this.pumped(Engine.start(this.topology, config, ports));
+    const node = { streams, connection };
+    this.nodes.push(node);
+    return node;
+  }
+
+  /** An engine leaves in order. */
+  async leave(node: Node): Promise<void> {
+    this.nodes.splice(this.nodes.indexOf(node), 1);
+    await this.pumped(node.streams.stop());
+  }
+
+  /** An engine's process dies. */
+  async kill(node: Node): Promise<void> {
+    this.nodes.splice(this.nodes.indexOf(node), 1);
+    node.connection.crash();
+    await this.pumped(node.streams.abort());
+  }
+
+  /** Until all tasks are given out and run, and everything is done. */
+  async idle(): Promise<void> {
+    await this.settled();
+    await this.pumped(Promise.all(this.nodes.map(({ streams }) => streams.untilIdle())));
+  }
+
+  /** Until the group rests and every engine runs what it was given. */
+  async settled(): Promise<void> {
+    await this.pumped(this.broker.settled());
+    const running = (): boolean => this.nodes.every(({ streams }) => streams.tasks.every((task) => task.phase === 'running'));
+    for (let turn = 0; turn < 20 || !running(); turn++) {
+      if (turn > 2_000) throw new Error('the engines do not come to rest');
+      await nextTurn();
+      if (this.clock.waiting) this.clock.fireNext();
+    }
+  }
+
+  get taskIds(): string[][] {
+    return this.nodes.map(({ streams }) => streams.tasks.map((task) => task.id).toSorted());
+  }
+
+  pumped<T>(work: Promise<T>): Promise<T> {
+    return pumped(this.clock, work);
+  }
+
+  async close(): Promise<void> {
+    for (const node of [...this.nodes]) await this.leave(node).catch(() => undefined);
+    await this.broker.close();
+  }
+}
+

@@ -1,0 +1,76 @@
+import {
+  aggregate,
+  dedupe,
+  groupBy,
+  mapValues,
+  reorderByVersion,
+  type StreamRecord,
+  serdes,
+  to,
+  topology,
+  toTable,
+} from 'millrace';
+
+/** One change of one file, as the service hears of it. */
+export interface SourceChange {
+  readonly eventId: string;
+  readonly file: string;
+  /** 1, 2, 3 … for each file, in the order in which its changes landed. */
+  readonly version: number;
+  readonly change: 'added' | 'modified' | 'deleted';
+  /** Size of the file after the change. */
+  readonly bytes: number;
+}
+
+export interface SourceFile {
+  readonly bytes: number;
+}
+
+/** How much there is of something. */
+export interface Size {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** The key of the only row of `totals`. */
+export const EVERYTHING = 'all';
+
+const json = serdes.json<Size>();
+
+/** Sums files up. A table changes, so a file must be taken out again as well: the same fold, backwards. */
+const sizes = {
+  value: json,
+  initial: (): Size => ({ files: 0, bytes: 0 }),
+  add: (size: Size, { value: file }: StreamRecord<string, SourceFile>): Size => ({
+    files: size.files + 1,
+    bytes: size.bytes + file.bytes,
+  }),
+  // Null deletes the row: a directory without files is none.
+  subtract: (size: Size, { value: file }: StreamRecord<string, SourceFile>): Size | null =>
+    size.files === 1 ? null : { files: size.files - 1, bytes: size.bytes - file.bytes },
+};
+
+const directoryOf = (file: string): string => file.slice(0, file.lastIndexOf('/'));
+
+export default topology('source-history', (t) => {
+  const files = t.stream('source-changes', { key: serdes.string, value: serdes.json<SourceChange>() }).pipe(
+    // Nine years of commits go by in a second here, and time is that of the commits: a redelivery may come years late.
+    dedupe({ store: 'seen-changes', id: (record) => record.value.eventId, within: '3650d' }),
+    // Changes are told when they are made, and land later, in another order: that of the versions.
+    reorderByVersion({ store: 'change-order', version: (record) => record.value.version, first: 1 }),
+    mapValues((change): SourceFile | null => (change.change === 'deleted' ? null : { bytes: change.bytes })),
+    toTable({ store: 'files', value: serdes.json<SourceFile>() }),
+  );
+
+  files.pipe(
+    groupBy((record) => directoryOf(record.key), { key: serdes.string, name: 'by-directory' }),
+    aggregate({ store: 'directories', ...sizes }),
+    to('directories', { key: serdes.string, value: json }),
+  );
+
+  files.pipe(
+    groupBy(() => EVERYTHING, { key: serdes.string, name: 'all-files' }),
+    aggregate({ store: 'totals', ...sizes }),
+    to('totals', { key: serdes.string, value: json }),
+  );
+});
