@@ -20,6 +20,8 @@ export interface TopicPartition {
 export interface PartitionOffset extends TopicPartition {
   /** The next offset to read: one past the last record that is done. */
   readonly offset: number;
+  /** A text kept with a committed offset, 4,096 bytes at most; left out if there is none. */
+  readonly metadata?: string;
 }
 
 /** A map key for a partition. `:` cannot be part of a topic's name. */

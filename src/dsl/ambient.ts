@@ -2,8 +2,13 @@
  * What surrounds the code of a topology function while it runs: the declaration that collects nodes, and the input that is being subscribed.
  * Kept on `globalThis` under a registered symbol, because operators of another copy of this library (a user's own) must find them too.
  */
-import type { Declaring } from './declaring.js';
 import type { AnySerde } from './processor.js';
+
+/** The declaration that is being written, as far as everybody may know it; attach.ts knows the rest. */
+export interface Complaints {
+  /** Notes what is wrong with the topology, and what to write instead. */
+  problem(where: string, what: string, advice: string): void;
+}
 
 /** A node that is subscribing to its input: told what the subscription meets on its way up. */
 export interface Consumer {
@@ -32,7 +37,7 @@ export interface Rekey {
 }
 
 interface Ambient {
-  declaring: Declaring | undefined;
+  declaring: Complaints | undefined;
   consumer: Consumer | undefined;
 }
 
@@ -44,11 +49,11 @@ function ambient(): Ambient {
   return holder[AMBIENT];
 }
 
-export const declaring = (): Declaring | undefined => ambient().declaring;
+export const declaring = (): Complaints | undefined => ambient().declaring;
 export const subscribing = (): Consumer | undefined => ambient().consumer;
 
 /** Runs a function with that declaration around it; what was around before is back afterwards. */
-export function withDeclaring<T>(current: Declaring, run: () => T): T {
+export function withDeclaring<T>(current: Complaints, run: () => T): T {
   const before = ambient().declaring;
   ambient().declaring = current;
   try {

@@ -75,7 +75,7 @@ export class Declaring implements Declaration {
     this.#checkName(id, spec.stores.length > 0 ? 'store' : 'name', spec.name);
     for (const store of spec.stores) this.#addStore(id, store);
     const inputs = observables.map((observable, port) => {
-      const source = spec.keyed ? this.#repartitioned(observable, spec.stores[0]?.name) : observable;
+      const source = spec.keyed ? this.#repartitioned(observable, spec) : observable;
       return this.#input(id, port, source, spec.keyed);
     });
     const origin = new Origin<AnyRecord>(id, this.#scope, { table, key });
@@ -148,15 +148,16 @@ export class Declaring implements Declaration {
   }
 
   /** Behind a change of key, a keyed processor reads from a repartition topic: equal keys meet in one task again. */
-  #repartitioned(observable: Observable<AnyRecord>, fallbackName: string | undefined): Observable<AnyRecord> {
+  #repartitioned(observable: Observable<AnyRecord>, spec: ProcessorSpec): Observable<AnyRecord> {
     const { rekey } = this.inspect(observable);
     if (!rekey) return observable;
-    const name = rekey.name ?? fallbackName;
+    const name = rekey.name ?? spec.stores[0]?.name;
     if (name === undefined) {
       this.problem('selectKey', 'the keyed operator behind it needs a repartition topic, and nothing names it', 'Give selectKey a name: selectKey(fn, { name, key }).');
       return observable;
     }
-    return this.repartition({ name, key: rekey.key ?? serdes.json(), value: rekey.value ?? serdes.json() }, observable);
+    const { key = serdes.json(), value = serdes.json() } = rekey;
+    return this.repartition({ name, key, value, keepsNullKeys: spec.takesNullKeys ?? false }, observable);
   }
 
   #input(node: string, port: number, observable: Observable<AnyRecord>, checkKey: boolean): TracedInput {

@@ -100,6 +100,8 @@ export interface DeclaredRepartition {
   readonly partitions?: number;
   /** What passes are changes of a table. */
   readonly table: boolean;
+  /** Records without a key pass, too: a left join behind it emits them. */
+  readonly keepsNullKeys?: boolean;
   readonly input: Input;
   readonly outlet: Outlet;
 }
@@ -135,6 +137,8 @@ export interface ProcessorSpec {
   readonly reads?: readonly string[];
   /** Records of one key must meet in one task: behind a change of key, a repartition is put in front. */
   readonly keyed: boolean;
+  /** A record without a key is not dropped on the way to it. */
+  readonly takesNullKeys?: boolean;
   /** How the keys of what it emits are written. Default: as those of its first input. */
   readonly emitsKey?: AnySerde;
   create(context: ProcessorContext): Processor;

@@ -35,6 +35,7 @@ export class BatchRunner implements StageHost {
   #pushing: { readonly outlet: Outlet; readonly record: AnyRecord } | undefined;
   #push = 0;
   #sequence = 0;
+  #wallTime = 0;
   #position: SourcePosition = { topic: '', partition: 0, offset: -1 };
   #record: AnyRecord | undefined;
   #batch: Batch = NO_BATCH;
@@ -110,7 +111,8 @@ export class BatchRunner implements StageHost {
     const { topic, offset } = this.position;
     cause.topic = topic;
     cause.offset = offset;
-    cause.timestamp = record ? record.timestamp : this.timeAtHand;
+    // A wall-clock timer may fire before the first record: there is no stream time yet.
+    cause.timestamp = record ? record.timestamp : Number.isFinite(this.timeAtHand) ? this.timeAtHand : this.#wallTime;
   }
 
   /** Runs one batch; returns what is to be sent, in order. If it throws, the task must be given up: part of the batch is in its stores. */
@@ -141,6 +143,7 @@ export class BatchRunner implements StageHost {
 
   /** Runs wall-clock timers that are due; returns what they send. */
   async runWallTimers(now: number): Promise<ProducerRecord[]> {
+    this.#wallTime = now;
     this.#batch = { records: [], streamTimes: [this.streamTime], firstSequence: this.#sequence };
     for (const stage of this.stages) {
       await stage.runWallTimers(this, now);

@@ -13,7 +13,7 @@ import type { ChangelogEntry } from '../state/cached-store.js';
  * | 8 | stream time of the task, double |
  * | n | topic of the source record, UTF-8; its partition is the task's |
  */
-export const CAUSE_HEADER = 'millrace.cause';
+const CAUSE_HEADER = 'millrace.cause';
 const FORMAT = 1;
 
 export interface ChangeCause {

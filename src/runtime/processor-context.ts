@@ -56,7 +56,10 @@ export class TaskProcessorContext implements ProcessorContext {
   }
 
   get timestamp(): number {
-    return this.#runner.record?.timestamp ?? this.#runner.timeAtHand;
+    if (this.#runner.record) return this.#runner.record.timestamp;
+    const { timeAtHand } = this.#runner;
+    // A wall-clock timer may fire before the first record: there is no stream time yet.
+    return Number.isFinite(timeAtHand) ? timeAtHand : this.#task.clock.now();
   }
 
   get headers(): Headers {

@@ -1,5 +1,5 @@
 import type { ProducerRecord } from '../broker/port.js';
-import type { AnyRecord, AnySerde } from '../dsl/processor.js';
+import type { AnyRecord, AnySerde, DeclaredRepartition } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import { StreamsError, messageOf } from '../model/errors.js';
 import { isChange } from '../model/record.js';
@@ -44,8 +44,8 @@ function encode(item: OutboxItem, topic: string, partitions: number, context: Pr
   const target = item.kind === 'sink' ? item.sink : item.repartition;
   const key = record.key === null || record.key === undefined ? null : toBytes(target.key, record.key, 'key', node);
   if (item.kind === 'repartition') {
-    if (key === null) return null;
-    const value = repartitionValue(target.value, record, node);
+    if (key === null && !item.repartition.keepsNullKeys) return null;
+    const value = repartitionValue(item.repartition, record, node);
     return { topic, partition: byHash(key, partitions, context), key, value, timestamp: record.timestamp, headers: record.headers };
   }
   const value = record.value === null ? null : toBytes(target.value, record.value, 'value', node);
@@ -62,9 +62,11 @@ function encode(item: OutboxItem, topic: string, partitions: number, context: Pr
   return { topic, partition, key, value, timestamp: record.timestamp, headers: record.headers };
 }
 
-function repartitionValue(serde: AnySerde, record: AnyRecord, node: string): Buffer | null {
+function repartitionValue({ value: serde, table }: DeclaredRepartition, record: AnyRecord, node: string): Buffer | null {
   const side = (value: unknown): Buffer | null => (value === null ? null : toBytes(serde, value, 'value', node));
-  return isChange(record) ? encodeChange(side(record.value), side(record.previous)) : side(record.value);
+  if (!table) return side(record.value);
+  // A plain operator may have made records of changes: what was there before is then unknown.
+  return encodeChange(side(record.value), isChange(record) ? side(record.previous) : null);
 }
 
 /** Without a key: the task's own partition, so that the order of its records is kept. */

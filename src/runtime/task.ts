@@ -14,6 +14,7 @@ import { Intake } from './intake.js';
 import type { Metrics } from './metrics.js';
 import { buildPipeline } from './pipeline.js';
 import { restore } from './restore.js';
+import { streamTimeOf, withStreamTime } from './stream-time.js';
 import type { TopicCounts } from './topics.js';
 
 export interface TaskOptions {
@@ -172,7 +173,7 @@ export class Task {
       membership,
       processors: this.#processors,
       state: this.#state,
-      positions: this.#intake.positions,
+      positions: withStreamTime(this.#intake.positions, this.#runner.streamTime),
       streamTime: this.#runner.streamTime,
       begin: () => this.#begin(),
       afterStep: (step) => ports.afterStep?.(step, this.id),
@@ -212,7 +213,7 @@ export class Task {
     const sources = this.#sourcePartitions();
     const committed = await membership.committed(sources);
 
-    let streamTime = Number.NEGATIVE_INFINITY;
+    let streamTime = streamTimeOf(committed);
     if (stores.length > 0) {
       this.#state = await TaskState.open({
         root: ports.stateDirectory,
@@ -240,7 +241,7 @@ export class Task {
           counted = restored;
         },
       });
-      streamTime = result.streamTime;
+      streamTime = Math.max(streamTime, result.streamTime);
     }
     if (signal.aborted) throw stopped(this.id);
 

@@ -51,6 +51,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** What the commit that is under way writes: newer than what is on disk until it is done. */
   #drained: readonly Entry<K, V>[] = [];
   #wanted: Entry<K, V>[] = [];
+  readonly #reading = new Set<Promise<void>>();
   #streamTime = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
@@ -127,6 +128,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   async load(key: K): Promise<V | null> {
     this.want(key);
     if (this.hasWanted) await this.loadWanted();
+    // Somebody else may be reading it at this moment.
+    if (this.#reading.size > 0) await Promise.all(this.#reading);
     return this.get(key);
   }
 
@@ -172,6 +175,16 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   async loadWanted(): Promise<void> {
     const wanted = this.#wanted;
     this.#wanted = [];
+    const reading = this.#read(wanted);
+    this.#reading.add(reading);
+    try {
+      await reading;
+    } finally {
+      this.#reading.delete(reading);
+    }
+  }
+
+  async #read(wanted: readonly Entry<K, V>[]): Promise<void> {
     const rows = await this.#database.getMany(wanted.map((entry) => prefixed(this.#prefix, this.#spec.key.encode(entry.key))));
     for (let i = 0; i < wanted.length; i++) {
       const entry = wanted[i] as Entry<K, V>;

@@ -33,9 +33,9 @@ export function durabilityContract(bench: Bench): void {
     it('offsets of groups are as they were, without their members', async () => {
       const [topic, groupId] = [await bench.topic(2), unique('group')];
       const { membership } = await join(bench.broker, groupId, [topic]);
-      await membership.commit([{ topic, partition: 1, offset: 2 ** 35 + 1 }]);
+      await membership.commit([{ topic, partition: 1, offset: 2 ** 35 + 1, metadata: 'kept' }]);
       await restart();
-      assert.deepEqual(await bench.broker.admin.groupOffsets(groupId), [{ topic, partition: 1, offset: 2 ** 35 + 1 }]);
+      assert.deepEqual(await bench.broker.admin.groupOffsets(groupId), [{ topic, partition: 1, offset: 2 ** 35 + 1, metadata: 'kept' }]);
       assert.deepEqual(await bench.broker.admin.groupMembers(groupId), []);
     });
 

@@ -127,6 +127,24 @@ export function membershipContract(bench: Bench): void {
       assert.deepEqual(await membership.committed(partitions), [{ topic, partition: 1, offset: 2 ** 33 }]);
     });
 
+    it('keeps a text with each committed offset, up to 4,096 bytes of it', async () => {
+      const { membership } = await newMember();
+      await membership.commit([
+        { topic, partition: 0, offset: 3, metadata: 'as of ü' },
+        { topic, partition: 1, offset: 4 },
+      ]);
+      const partitions = [
+        { topic, partition: 0 },
+        { topic, partition: 1 },
+      ];
+      assert.deepEqual(await membership.committed(partitions), [
+        { topic, partition: 0, offset: 3, metadata: 'as of ü' },
+        { topic, partition: 1, offset: 4 },
+      ]);
+      const long = { topic, partition: 0, offset: 5, metadata: 'x'.repeat(4_097) };
+      await assert.rejects(membership.commit([long]), fails('CONFIG_INVALID', '4097 bytes'));
+    });
+
     it('leaves after onRevoked, and the others get what it had; leaving again does nothing', async () => {
       const first = await newMember();
       const second = await newMember();

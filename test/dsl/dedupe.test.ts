@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
-import { dedupe, flatMapValues, selectKey, serdes } from '#src/index.js';
+import { dedupe, flatMapValues, process, type StreamRecord, selectKey, serdes } from '#src/index.js';
 import { failure, feed, open, outputOf, read, type Short, through, values } from './support.js';
 
 interface Event {
@@ -152,6 +151,24 @@ describe('dedupe', () => {
     );
   });
 
+  it('drops what a wall-clock timer before it forwards again', async () => {
+    const target = through<string>((input) =>
+      input.pipe(
+        process({
+          name: 'p',
+          start: ({ schedule, forward }) => void schedule('1s', 'wall', () => forward({ key: 'a', value: 'x' })),
+          process: (record: StreamRecord<string, string>, { forward }) => forward(record),
+        }),
+        dedupe({ store: 'seen', id: (record) => record.value, within: '1d' }),
+      ),
+    );
+    const driver = await open(target);
+    await feed(driver, 'in', [['a', 'x', 1]]);
+    await driver.advance('1s');
+    await driver.advance('1s');
+    assert.deepEqual(await values(driver), ['x']);
+  });
+
   it('takes null values like others', async () => {
     const target = through<Event | null>((input) =>
       input.pipe(dedupe({ store: 'seen', id: (record) => record.value?.id ?? 'none', within: '1d' })),
@@ -242,47 +259,4 @@ describe('dedupe', () => {
     const changelog = await driver.output('test-seen-changelog', { key: text, value: text }).read();
     assert.equal(changelog.filter(({ value }) => value === null).length, 20);
   });
-
-  for (const scope of ['key', 'partition'] as const) {
-    it(`equals a simple model with scope ${scope}, for any order of timestamps and any batches`, async () => {
-      const within = 10;
-      const given = fc.array(
-        fc.record({
-          key: fc.constantFrom('a', 'b'),
-          id: fc.constantFrom('x', 'y', 'z'),
-          timestamp: fc.nat({ max: 40 }),
-        }),
-        { maxLength: 40 },
-      );
-      await fc.assert(
-        fc.asyncProperty(
-          given,
-          fc.constantFrom(1, 2, 7, 1_000),
-          fc.nat({ max: 40 }),
-          async (records, batchRecords, crashAt) => {
-            const expected: unknown[] = [];
-            const firsts = new Map<string, number>();
-            let streamTime = Number.NEGATIVE_INFINITY;
-            for (const { key, id, timestamp } of records) {
-              streamTime = Math.max(streamTime, timestamp);
-              const name = scope === 'key' ? `${key} ${id}` : id;
-              const first = firsts.get(name);
-              if (first !== undefined && first + within >= streamTime) continue;
-              firsts.set(name, timestamp);
-              expected.push([key, event(id), timestamp]);
-            }
-            const driver = await open(scope === 'key' ? byKey : byPartition, { batchRecords });
-            const shorts = records.map(({ key, id, timestamp }): Short => [key, event(id), timestamp]);
-            await feed(driver, 'in', shorts.slice(0, crashAt));
-            await driver.crash();
-            await feed(driver, 'in', shorts.slice(crashAt));
-            await driver.restart();
-            assert.deepEqual(await read(driver), expected);
-            await driver.close();
-          },
-        ),
-        { numRuns: 100 },
-      );
-    });
-  }
 });

@@ -231,3 +231,29 @@ describe('a wall-clock timer', () => {
     assert.deepEqual(await values(driver), [1_000, 1_000, 1_000]);
   });
 });
+
+describe('a timer scheduled while a record is processed', () => {
+  it('fires at the same records for every batch size', async () => {
+    const target = through<number>((input) =>
+      input.pipe(
+        process({
+          name: 'p',
+          process({ key, value }: In, { schedule, forward }) {
+            if (value === 1) schedule('10ms', 'stream', (now) => forward({ key: 'tick', value: now }));
+            forward({ key, value });
+          },
+        }),
+      ),
+    );
+    const given = [
+      ['a', 1, 5],
+      ['a', 2, 15],
+      ['a', 3, 25],
+      ['a', 4, 35],
+    ] as const;
+    const expected = await outputOf(target, given, { batchRecords: 1 });
+    assert.equal(expected.length, 7);
+    for (const batchRecords of [2, 7, 1_000])
+      assert.deepEqual(await outputOf(target, given, { batchRecords }), expected, `${batchRecords}`);
+  });
+});

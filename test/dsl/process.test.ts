@@ -171,3 +171,34 @@ describe('process', () => {
     );
   });
 });
+
+describe('deadLetter inside a timer', () => {
+  for (const clock of ['stream', 'wall'] as const) {
+    it(`sends the record that it is given, on the ${clock} clock`, async () => {
+      const target = through<number>((input) =>
+        input.pipe(
+          process({
+            name: 'p',
+            stores: { waiting: numbers },
+            start: ({ schedule, stores: { waiting }, deadLetter }) =>
+              void schedule('1s', clock, async () => {
+                for await (const [key, value] of waiting.entries()) {
+                  deadLetter({ key, value, timestamp: 0, headers: Headers.none }, 'waited too long');
+                  waiting.delete(key);
+                }
+              }),
+            process: ({ key, value }: In, { stores }) => stores.waiting.put(key, value),
+          }),
+        ),
+      );
+      const driver = await open(target);
+      await feed(driver, 'in', [['a', 1, 5]]);
+      await deadLetters(driver);
+      await feed(driver, 'in', [['b', 2, 6]]);
+      if (clock === 'stream') await feed(driver, 'in', [['c', 3, 1_500]]);
+      else await driver.advance('1s');
+      const found = (await deadLetters(driver)).map(({ key, value }) => `${key} ${value}`);
+      assert.deepEqual(found, clock === 'stream' ? ['b 2', 'c 3'] : ['a 1', 'b 2']);
+    });
+  }
+});

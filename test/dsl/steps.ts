@@ -210,6 +210,22 @@ const processes: Record<string, Step> = {
         },
       }),
     ),
+  'process that schedules timers while it runs': (source, name) =>
+    source.pipe(
+      process({
+        name,
+        stores: { [`${name}-none`]: numbers },
+        process(record: R, { schedule, forward }) {
+          if (record.value?.n === 2) {
+            const cancel = schedule('5ms', 'stream', (now) => {
+              forward({ key: 'once', value: plus(record.value, now) } as never);
+              cancel();
+            });
+          }
+          forward(record);
+        },
+      }),
+    ),
   'process that uses the shared table': (source, name) =>
     source.pipe(
       process({

@@ -6,9 +6,9 @@ import { groupBy } from '#src/dsl/operators/regroup.js';
 import { reorderByVersion } from '#src/dsl/operators/reorder-by-version.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
-import { serdes } from '#src/serdes/serdes.js';
-import { type TestInput, TestDriver } from '#src/testing/driver.js';
 import type { CommitStep, Guarantee } from '#src/runtime/config.js';
+import { serdes } from '#src/serdes/serdes.js';
+import { TestDriver, type TestInput } from '#src/testing/driver.js';
 import { byKey, crashSchedule, smallBatches, tell } from '../support/crashes.js';
 
 interface Order {
@@ -35,7 +35,12 @@ const STEPS: readonly CommitStep[] = ['1 settle', '2 log', '3 offsets', '4 apply
 const crashPoint = fc.constantFrom('now' as const, ...STEPS, undefined);
 
 /** Feeds the history in pieces, delivered twice and out of order, with a crash somewhere in each. */
-async function deliver(driver: TestDriver, input: TestInput<string, Order>, seed: number, crashes: readonly (CommitStep | 'now' | undefined)[]): Promise<void> {
+async function deliver(
+  driver: TestDriver,
+  input: TestInput<string, Order>,
+  seed: number,
+  crashes: readonly (CommitStep | 'now' | undefined)[],
+): Promise<void> {
   const size = Math.ceil(history.length / crashes.length);
   for (const [i, crash] of crashes.entries()) {
     if (crash !== undefined) await driver.crash(crash === 'now' ? undefined : crash);
@@ -48,17 +53,25 @@ describe('order per key', () => {
   for (const guarantee of ['exactly_once', 'at_least_once'] satisfies Guarantee[]) {
     it(`${guarantee}: each version of each entity in order, whatever is delivered twice, out of order, or interrupted`, async () => {
       await fc.assert(
-        fc.asyncProperty(fc.integer(), fc.array(crashPoint, { minLength: 1, maxLength: 6 }), fc.constantFrom(1, 3), fc.constantFrom(1, 7, 1_000), async (seed, crashes, partitions, batchRecords) => {
-          const driver = await TestDriver.create(orders, { partitions, guarantee, batchRecords });
-          await deliver(driver, driver.input('orders', { key: serdes.string, value: order }), seed, crashes);
-          const found = await driver.output('in-order', { key: serdes.string, value: order }).read();
-          for (const key of entities) {
-            const came = found.filter((record) => record.key === key).map((record) => record.value?.version as number);
-            if (guarantee === 'exactly_once') assert.deepEqual(came, versions);
-            else assertReplays(came);
-          }
-          await driver.close();
-        }),
+        fc.asyncProperty(
+          fc.integer(),
+          fc.array(crashPoint, { minLength: 1, maxLength: 6 }),
+          fc.constantFrom(1, 3),
+          fc.constantFrom(1, 7, 1_000),
+          async (seed, crashes, partitions, batchRecords) => {
+            const driver = await TestDriver.create(orders, { partitions, guarantee, batchRecords });
+            await deliver(driver, driver.input('orders', { key: serdes.string, value: order }), seed, crashes);
+            const found = await driver.output('in-order', { key: serdes.string, value: order }).read();
+            for (const key of entities) {
+              const came = found
+                .filter((record) => record.key === key)
+                .map((record) => record.value?.version as number);
+              if (guarantee === 'exactly_once') assert.deepEqual(came, versions);
+              else assertReplays(came);
+            }
+            await driver.close();
+          },
+        ),
         { numRuns: 40 },
       );
     });
@@ -67,7 +80,12 @@ describe('order per key', () => {
   it('counts per group are one after the other, whatever tasks write into the group and crash meanwhile', async () => {
     const counts = topology('grouped', (t) => {
       t.stream('orders', { key: serdes.string, value: order }).pipe(
-        groupBy((record) => `v${record.value.version % 4}`, { key: serdes.string, value: order, name: 'by-version', partitions: 2 }),
+        groupBy((record) => `v${record.value.version % 4}`, {
+          key: serdes.string,
+          value: order,
+          name: 'by-version',
+          partitions: 2,
+        }),
         count({ store: 'counts' }),
         to('out', { key: serdes.string, value: serdes.json() }),
       );
@@ -75,10 +93,19 @@ describe('order per key', () => {
     const records = history.map(({ key, value, timestamp }) => ({ key, value: JSON.stringify(value), timestamp }));
     await fc.assert(
       fc.asyncProperty(smallBatches, crashSchedule(5), async (options, crashes) => {
-        const story = { topology: counts, options, topics: { orders: 3, out: 2 }, rounds: [{ orders: records }], crashes };
+        const story = {
+          topology: counts,
+          options,
+          topics: { orders: 3, out: 2 },
+          rounds: [{ orders: records }],
+          crashes,
+        };
         const { outputs } = await tell(story, ['out']);
-        for (const group of byKey(outputs['out']!).values()) {
-          assert.deepEqual(group.map(({ value }) => Number(value)), Array.from({ length: records.length / 4 }, (_, i) => i + 1));
+        for (const group of byKey(outputs.out!).values()) {
+          assert.deepEqual(
+            group.map(({ value }) => Number(value)),
+            Array.from({ length: records.length / 4 }, (_, i) => i + 1),
+          );
         }
       }),
       { numRuns: 40 },

@@ -22,7 +22,9 @@ const sizes = [fc.integer({ min: 0, max: 40 }), fc.integer({ min: 1, max: 9 })] 
 
 describe('the assignment of tasks', () => {
   it('gives every task to exactly one member, and nobody two more than another', () => {
-    fc.assert(fc.property(...sizes, (tasks, members) => assertFair(assign(fresh(members), names(tasks)), names(tasks))));
+    fc.assert(
+      fc.property(...sizes, (tasks, members) => assertFair(assign(fresh(members), names(tasks)), names(tasks))),
+    );
   });
 
   it('moves nothing when nothing changes', () => {
@@ -41,7 +43,9 @@ describe('the assignment of tasks', () => {
         const before = assign(fresh(members), names(tasks));
         const after = assign(new Map([...before, ['m-new', []]]), names(tasks));
         assertFair(after, names(tasks));
-        for (const [member, share] of before) for (const task of after.get(member) ?? []) assert.ok(share.includes(task), `${task} moved between old members`);
+        for (const [member, share] of before)
+          for (const task of after.get(member) ?? [])
+            assert.ok(share.includes(task), `${task} moved between old members`);
       }),
     );
   });
@@ -59,7 +63,10 @@ describe('the assignment of tasks', () => {
   });
 
   it('is fair whatever the members claim to have: unknown tasks, the same ones, all of them', () => {
-    const claims = fc.array(fc.array(fc.integer({ min: 0, max: 30 }), { maxLength: 30 }), { minLength: 1, maxLength: 6 });
+    const claims = fc.array(fc.array(fc.integer({ min: 0, max: 30 }), { maxLength: 30 }), {
+      minLength: 1,
+      maxLength: 6,
+    });
     fc.assert(
       fc.property(claims, fc.integer({ min: 0, max: 20 }), (claimed, tasks) => {
         const members = new Map(claimed.map((held, i) => [`m-${i}`, held.map((n) => `t-${n}`)]));

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import type { CommitStep, Guarantee } from '#src/runtime/config.js';
 import { count } from '#src/dsl/operators/aggregate.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
+import type { CommitStep, Guarantee } from '#src/runtime/config.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { Application } from '../support/application.js';
 

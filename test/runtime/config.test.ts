@@ -5,22 +5,46 @@ import { type EngineOptions, resolveConfig } from '#src/runtime/config.js';
 const bad: readonly (readonly [what: string, options: object, message: RegExp])[] = [
   ['an application id that is no topic name', { applicationId: 'a b' }, /option applicationId: saw "a b"/],
   ['an empty application id', { applicationId: '' }, /option applicationId/],
-  ['an unknown guarantee', { guarantee: 'at_most_once' }, /option guarantee: saw "at_most_once", expected at_least_once or exactly_once/],
+  [
+    'an unknown guarantee',
+    { guarantee: 'at_most_once' },
+    /option guarantee: saw "at_most_once", expected at_least_once or exactly_once/,
+  ],
   ['an unknown start', { startFrom: 'newest' }, /option startFrom: saw "newest"/],
   ['a commit interval without a unit', { commitEvery: '100' }, /cannot read commitEvery: saw "100"/],
   ['a commit interval that is a number', { commitEvery: 100 }, /cannot read commitEvery/],
-  ['no records between two commits', { commitRecords: 0 }, /option commitRecords: saw 0, expected a whole number of at least 1/],
+  [
+    'no records between two commits',
+    { commitRecords: 0 },
+    /option commitRecords: saw 0, expected a whole number of at least 1/,
+  ],
   ['a fraction of a batch', { batchRecords: 1.5 }, /option batchRecords: saw 1.5/],
   ['a negative cache', { cacheBytes: -1 }, /option cacheBytes: saw -1/],
   ['a cache that is no number', { cacheBytes: Number.NaN }, /option cacheBytes/],
   ['topics to create without partitions', { createTopics: 0 }, /option createTopics: saw 0/],
   ['a step that does not exist', { onError: { serialize: 'skip' } }, /option onError: saw "serialize"/],
-  ['a policy that does not exist', { onError: { process: 'ignore' } }, /cannot use onError.process: saw "ignore", expected one of fail, skip, deadLetter, or/],
-  ['a negative number of retries', { onError: { process: { retry: -1, backoff: '1s', then: 'fail' } } }, /cannot use onError.process/],
+  [
+    'a policy that does not exist',
+    { onError: { process: 'ignore' } },
+    /cannot use onError.process: saw "ignore", expected one of fail, skip, deadLetter, or/,
+  ],
+  [
+    'a negative number of retries',
+    { onError: { process: { retry: -1, backoff: '1s', then: 'fail' } } },
+    /cannot use onError.process/,
+  ],
   ['a half retry', { onError: { process: { retry: 0.5, backoff: '1s', then: 'fail' } } }, /cannot use onError.process/],
   ['a retry without an end', { onError: { produce: { retry: 3, backoff: '1s' } } }, /cannot use onError.produce/],
-  ['a backoff without a unit', { onError: { deserialize: { retry: 1, backoff: '5', then: 'skip' } } }, /cannot read onError.deserialize.backoff: saw "5"/],
-  ['a dead letter topic that is no topic name', { deadLetterTopic: 'dead letters' }, /option deadLetterTopic: saw "dead letters"/],
+  [
+    'a backoff without a unit',
+    { onError: { deserialize: { retry: 1, backoff: '5', then: 'skip' } } },
+    /cannot read onError.deserialize.backoff: saw "5"/,
+  ],
+  [
+    'a dead letter topic that is no topic name',
+    { deadLetterTopic: 'dead letters' },
+    /option deadLetterTopic: saw "dead letters"/,
+  ],
 ];
 
 describe('the configuration', () => {
@@ -53,7 +77,9 @@ describe('the configuration', () => {
   });
 
   it('takes a policy with retries', () => {
-    const { policies } = resolveConfig('app', { onError: { process: { retry: 3, backoff: '1.5s', then: 'deadLetter' }, produce: 'skip' } });
+    const { policies } = resolveConfig('app', {
+      onError: { process: { retry: 3, backoff: '1.5s', then: 'deadLetter' }, produce: 'skip' },
+    });
     assert.deepEqual(policies.process, { retries: 3, backoffMs: 1_500, then: 'deadLetter' });
     assert.deepEqual(policies.produce, { retries: 0, backoffMs: 0, then: 'skip' });
   });

@@ -3,10 +3,18 @@ import { count } from '#src/dsl/operators/aggregate.js';
 import { groupBy } from '#src/dsl/operators/regroup.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
-import { StreamsError, isStreamsError } from '#src/model/errors.js';
+import { isStreamsError, StreamsError } from '#src/model/errors.js';
 import type { EngineOptions } from '#src/runtime/config.js';
 import { serdes } from '#src/serdes/serdes.js';
-import { Application, type TextRecord, createTopics, decoded, memoryMachine, readTopic, writeTopic } from '../support/application.js';
+import {
+  Application,
+  createTopics,
+  decoded,
+  memoryMachine,
+  readTopic,
+  type TextRecord,
+  writeTopic,
+} from '../support/application.js';
 import { Cluster } from '../support/cluster.js';
 
 const counts = topology('counts', (t) => {
@@ -29,7 +37,11 @@ const grouped = topology('grouped', (t) => {
 const words = (keys: number, from = 0): TextRecord[] =>
   Array.from({ length: keys }, (_, i) => ({ key: `k${from + i}`, value: `v${i % 5}`, timestamp: i }));
 
-const outcome = (promise: Promise<unknown>): Promise<unknown> => promise.then((value) => value, (error: unknown) => error);
+const outcome = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    (value) => value,
+    (error: unknown) => error,
+  );
 
 describe('an engine', () => {
   let cluster: Cluster;
@@ -40,7 +52,8 @@ describe('an engine', () => {
   }
 
   const outputs = async () => (await readTopic(cluster.broker, 'out')).map(decoded);
-  const committed = async () => (await cluster.broker.admin.groupOffsets(cluster.topology.name)).reduce((sum, { offset }) => sum + offset, 0);
+  const committed = async () =>
+    (await cluster.broker.admin.groupOffsets(cluster.topology.name)).reduce((sum, { offset }) => sum + offset, 0);
 
   afterEach(() => cluster.close());
 
@@ -113,7 +126,12 @@ describe('an engine', () => {
   it('opens a task again that another producer has fenced, and goes on without loss or duplicate', async () => {
     await open(counts, { commitEvery: '1h', batchRecords: 3 });
     const warnings: string[] = [];
-    const logger = { debug() {}, info() {}, error() {}, warn: (_: object, message: string) => void warnings.push(message) };
+    const logger = {
+      debug() {},
+      info() {},
+      error() {},
+      warn: (_: object, message: string) => void warnings.push(message),
+    };
     const { streams } = await cluster.join(memoryMachine(), logger);
     await writeTopic(cluster.broker, 'words', words(5));
     await until(cluster, () => streams.progress().metrics.recordsIn === 5);
@@ -123,7 +141,10 @@ describe('an engine', () => {
     await cluster.idle();
     assert.equal(warnings.length, 1);
     assert.match(warnings[0]!, /will be opened again/);
-    assert.deepEqual((await outputs()).map(({ key, value }) => `${key}=${value}`), [0, 1].flatMap((round) => words(5).map(({ key }) => `${key}=${round + 1}`)));
+    assert.deepEqual(
+      (await outputs()).map(({ key, value }) => `${key}=${value}`),
+      [0, 1].flatMap((round) => words(5).map(({ key }) => `${key}=${round + 1}`)),
+    );
   });
 
   it('ends with the error if a task cannot be opened again after it was fenced', async () => {

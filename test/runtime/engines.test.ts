@@ -5,7 +5,15 @@ import { groupBy } from '#src/dsl/operators/regroup.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
 import { serdes } from '#src/serdes/serdes.js';
-import { type Machine, type TextRecord, createTopics, decoded, memoryMachine, readTopic, writeTopic } from '../support/application.js';
+import {
+  createTopics,
+  decoded,
+  type Machine,
+  memoryMachine,
+  readTopic,
+  type TextRecord,
+  writeTopic,
+} from '../support/application.js';
 import { Cluster } from '../support/cluster.js';
 import { byKey } from '../support/crashes.js';
 
@@ -33,7 +41,11 @@ async function assertCounts(cluster: Cluster, groups: number, each: number): Pro
   const found = byKey((await readTopic(cluster.broker, 'out')).map(decoded));
   assert.equal(found.size, groups);
   for (const [key, records] of found) {
-    assert.deepEqual(records.map(({ value }) => Number(value)), Array.from({ length: each }, (_, i) => i + 1), `counts of ${key}`);
+    assert.deepEqual(
+      records.map(({ value }) => Number(value)),
+      Array.from({ length: each }, (_, i) => i + 1),
+      `counts of ${key}`,
+    );
   }
 }
 
@@ -53,11 +65,17 @@ describe('several engines of one application', () => {
     await cluster.join();
     await cluster.settled();
     const before = cluster.taskIds;
-    assert.deepEqual(before.map((tasks) => tasks.length), [3, 3]);
+    assert.deepEqual(
+      before.map((tasks) => tasks.length),
+      [3, 3],
+    );
     await cluster.join();
     await cluster.settled();
     const after = cluster.taskIds;
-    assert.deepEqual(after.map((tasks) => tasks.length), [2, 2, 2]);
+    assert.deepEqual(
+      after.map((tasks) => tasks.length),
+      [2, 2, 2],
+    );
     for (const i of [0, 1]) assert.ok(after[i]!.every((task) => before[i]!.includes(task)));
     await cluster.leave(cluster.nodes[2]!);
     await cluster.settled();
@@ -88,7 +106,10 @@ describe('several engines of one application', () => {
     await cluster.idle();
     const second = await cluster.join(machine);
     await cluster.settled();
-    assert.deepEqual(cluster.taskIds.map((tasks) => tasks.length), [2, 2]);
+    assert.deepEqual(
+      cluster.taskIds.map((tasks) => tasks.length),
+      [2, 2],
+    );
     assert.equal(second.streams.progress().metrics.restoredRecords, 0);
     await writeTopic(cluster.broker, 'words', words(20, 1));
     await cluster.idle();
@@ -111,7 +132,10 @@ describe('several engines of one application', () => {
     const first = await cluster.join();
     await cluster.join();
     await cluster.settled();
-    assert.deepEqual(cluster.taskIds.map((tasks) => tasks.length), [1, 0]);
+    assert.deepEqual(
+      cluster.taskIds.map((tasks) => tasks.length),
+      [1, 0],
+    );
     await writeTopic(cluster.broker, 'words', words(3, 1));
     await cluster.idle();
     await cluster.leave(first);
@@ -153,4 +177,39 @@ describe('several engines of one application', () => {
       );
     });
   }
+
+  it('come and go and die at any moment, at_least_once: no loss, in order, whatever comes twice', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.constantFrom('join', 'leave', 'kill', 'write', 'write', 'idle'), { minLength: 4, maxLength: 14 }),
+        async (actions) => {
+          cluster = new Cluster(counts, { guarantee: 'at_least_once', batchRecords: 3, commitRecords: 5 });
+          await createTopics(cluster.broker, { words: 4, out: 2 });
+          await cluster.join();
+          let writes = 0;
+          for (const act of actions) {
+            const node = cluster.nodes[0]!;
+            if (act === 'join' && cluster.nodes.length < 4) await cluster.join();
+            if (act === 'leave' && cluster.nodes.length > 1) await cluster.leave(node);
+            if (act === 'kill' && cluster.nodes.length > 1) await cluster.kill(node);
+            if (act === 'write' && ++writes) await writeTopic(cluster.broker, 'words', words(7, 2));
+            if (act === 'idle') await cluster.idle();
+          }
+          await writeTopic(cluster.broker, 'words', words(7, 2));
+          await cluster.idle();
+          for (const [key, records] of byKey((await readTopic(cluster.broker, 'out')).map(decoded))) {
+            const values = records.map(({ value }) => Number(value));
+            assert.deepEqual(
+              [...new Set(values)],
+              Array.from({ length: 2 * (writes + 1) }, (_, i) => i + 1),
+              `counts of ${key}`,
+            );
+            assert.equal(values.at(-1), 2 * (writes + 1));
+          }
+          await cluster.close();
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
 });

@@ -1,73 +1,15 @@
 import assert from 'node:assert/strict';
 import { map } from 'rxjs';
 import { count } from '#src/dsl/operators/aggregate.js';
-import { dedupe } from '#src/dsl/operators/dedupe.js';
 import { process } from '#src/dsl/operators/process.js';
 import { to } from '#src/dsl/operators/to.js';
-import { topology, type TopologyBuilder } from '#src/dsl/topology.js';
+import { topology } from '#src/dsl/topology.js';
 import { StreamsError } from '#src/model/errors.js';
 import type { StreamRecord } from '#src/model/record.js';
 import type { EngineOptions } from '#src/runtime/config.js';
-import type { FinalPolicy, Step } from '#src/runtime/policy.js';
-import { serdes } from '#src/serdes/serdes.js';
+import type { FinalPolicy } from '#src/runtime/policy.js';
 import { Application, type ReadRecord, type TextRecord } from '../support/application.js';
-
-/** Fails on the value "bad", as often as it is told to, and notes when it was asked. */
-class Fault {
-  times: number[] = [];
-  left = Number.POSITIVE_INFINITY;
-  constructor(private readonly clock: { now(): number }) {}
-  check(value: string): string {
-    if (value !== 'bad') return value;
-    this.times.push(this.clock.now());
-    if (this.left-- > 0) throw new Error('no good');
-    return value;
-  }
-}
-
-type Build = (t: TopologyBuilder, fault: Fault) => void;
-const text = { key: serdes.string, value: serdes.string };
-const failing = (fault: Fault) => ({ name: 'failing', encode: (value: string) => Buffer.from(fault.check(value)), decode: serdes.string.decode });
-
-/** The same fault in each of the places where a record can fail. */
-const places: readonly (readonly [what: string, step: Step, code: string, node: string, build: Build])[] = [
-  ['a value that does not decode', 'deserialize', 'DESERIALIZE_FAILED', 'source in', (t, fault) => {
-    const value = { name: 'failing', encode: serdes.string.encode, decode: (bytes: Buffer) => fault.check(bytes.toString()) };
-    t.stream('in', { key: serdes.string, value }).pipe(to('out', text));
-  }],
-  ['a plain RxJS map that throws', 'process', 'PROCESS_FAILED', 'to out', (t, fault) => {
-    t.stream('in', text).pipe(map((record) => ({ ...record, value: fault.check(record.value) })), to('out', text));
-  }],
-  ['a function of process() that throws', 'process', 'PROCESS_FAILED', 'process check', (t, fault) => {
-    t.stream('in', text).pipe(
-      process({ name: 'check', process: (record: StreamRecord<string, string>, { forward }) => forward({ ...record, value: fault.check(record.value) }) }),
-      to('out', text),
-    );
-  }],
-  ['an async function of process() that rejects', 'process', 'PROCESS_FAILED', 'process check', (t, fault) => {
-    t.stream('in', text).pipe(
-      process({ name: 'check', process: async (record: StreamRecord<string, string>, { forward }) => forward({ ...record, value: fault.check(record.value) }) }),
-      to('out', text),
-    );
-  }],
-  ['a function that declares the reads of a record and throws', 'process', 'PROCESS_FAILED', 'dedupe seen', (t, fault) => {
-    t.stream('in', text).pipe(dedupe({ store: 'seen', within: '1h', id: (record) => `${record.key}${fault.check(record.value)}` }), to('out', text));
-  }],
-  ['a value that cannot be encoded', 'produce', 'SERIALIZE_FAILED', 'to out', (t, fault) => {
-    t.stream('in', text).pipe(to('out', { key: serdes.string, value: failing(fault) }));
-  }],
-  ['a partition that does not exist', 'produce', 'PARTITION_INVALID', 'to out', (t, fault) => {
-    const partition = ({ value }: StreamRecord<string, string>): number => {
-      try {
-        fault.check(value);
-        return 0;
-      } catch {
-        return 5;
-      }
-    };
-    t.stream('in', text).pipe(to('out', { ...text, partition }));
-  }],
-];
+import { type Build, Fault, places, text } from '../support/failing-places.js';
 
 const input: readonly TextRecord[] = [
   { key: 'a', value: 'one', timestamp: 10 },
@@ -81,7 +23,11 @@ describe('a record that fails', () => {
   let app: Application;
   let fault: Fault;
 
-  async function open(build: Build, onError: EngineOptions['onError'] = {}, options: EngineOptions = {}): Promise<void> {
+  async function open(
+    build: Build,
+    onError: EngineOptions['onError'] = {},
+    options: EngineOptions = {},
+  ): Promise<void> {
     const target = topology('app', (t) => build(t, fault));
     fault = new Fault({ now: () => app.clock.now() });
     app = new Application({ topology: target, options: { onError, ...options } });
@@ -90,7 +36,10 @@ describe('a record that fails', () => {
 
   async function run(): Promise<unknown> {
     await app.write('in', input);
-    return app.runThrough().then(() => undefined, (error: unknown) => error);
+    return app.runThrough().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
   }
 
   afterEach(() => app.close());
@@ -124,7 +73,7 @@ describe('a record that fails', () => {
           await open(build, { [step]: 'skip' }, { batchRecords });
           assert.equal(await run(), undefined);
           assert.deepEqual(values(await app.read('out')), neighbours);
-          assert.equal(app.engine?.progress().metrics.nodes[node]?.['skipped'], 1);
+          assert.equal(app.engine?.progress().metrics.nodes[node]?.skipped, 1);
           assert.deepEqual(await app.committed(), { 'in[0]': 3 });
         });
       }
@@ -197,7 +146,10 @@ describe('a record that fails', () => {
       (t) => {
         const source = t.stream('in', text);
         source.pipe(to('out', text));
-        source.pipe(map((record) => ({ ...record, value: fault.check(record.value) })), count({ store: 'counts' }));
+        source.pipe(
+          map((record) => ({ ...record, value: fault.check(record.value) })),
+          count({ store: 'counts' }),
+        );
       },
       { process: 'skip' },
     );
@@ -255,7 +207,14 @@ describe('a record that fails', () => {
   });
 
   it('by a changed key is a mistake of the program: no policy goes on over it', async () => {
-    await open((t) => void t.stream('in', text).pipe(map((record) => ({ ...record, key: 'x' })), count({ store: 'counts' })), { process: 'skip' });
+    await open(
+      (t) =>
+        void t.stream('in', text).pipe(
+          map((record) => ({ ...record, key: 'x' })),
+          count({ store: 'counts' }),
+        ),
+      { process: 'skip' },
+    );
     const error = await run();
     assert.ok(error instanceof StreamsError && error.code === 'KEY_CHANGED', String(error));
   });

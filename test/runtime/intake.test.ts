@@ -57,7 +57,10 @@ class SlowReader implements Reader {
       const batches = this.#answer(turn, maxRecords);
       if (batches.length > 0) return batches;
     }
-    return this.#answer([...this.#positions.keys()].filter((topic) => !this.silent.has(topic)), maxRecords);
+    return this.#answer(
+      [...this.#positions.keys()].filter((topic) => !this.silent.has(topic)),
+      maxRecords,
+    );
   }
 
   #answer(topics: readonly string[], maxRecords: number): RecordBatch[] {
@@ -106,7 +109,10 @@ const log = fc
   .array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 0, max: 40 })), { maxLength: 12 })
   .map((steps) => {
     let offset = -1;
-    return steps.map(([step, timestamp]) => [(offset += step), timestamp] as const);
+    return steps.map(([step, timestamp]) => {
+      offset += step;
+      return [offset, timestamp] as const;
+    });
   });
 const logs = fc.tuple(log, log, log).map(([a, b, c]) => ({ a, b, c }));
 
@@ -139,7 +145,13 @@ describe('the intake', () => {
   });
 
   it('does not wait for a partition that is read to its end', async () => {
-    const given = { a: [[0, 20], [1, 30]], b: [] } as const;
+    const given = {
+      a: [
+        [0, 20],
+        [1, 30],
+      ],
+      b: [],
+    } as const;
     const reader = new SlowReader(given);
     const intake = new Intake(reader, start(given), reader.latest);
     assert.equal((await intake.take(10, 0)).length, 2);
@@ -151,32 +163,51 @@ describe('the intake', () => {
     const reader = new SlowReader(given);
     reader.silent.add('b');
     const intake = new Intake(reader, start(given), reader.latest);
-    assert.deepEqual((await intake.take(10, 0)).map(({ topic }) => topic), ['a']);
+    assert.deepEqual(
+      (await intake.take(10, 0)).map(({ topic }) => topic),
+      ['a'],
+    );
   });
 
   it('has its positions behind everything taken, and before everything that is not, holes and markers included', async () => {
     await fc.assert(
-      fc.asyncProperty(logs, fc.constantFrom(1, 3, 1_000), fc.integer({ min: 0, max: 2 }), async (given, max, holes) => {
-        const reader = new SlowReader(given, [], holes);
-        const intake = new Intake(reader, start(given), reader.latest);
-        const taken = new Set<string>();
-        for (let empty = 0; empty < 3; ) {
-          const records = await intake.take(max, 0);
-          empty = records.length === 0 ? empty + 1 : 0;
-          for (const { topic, offset } of records) taken.add(`${topic}@${offset}`);
-          for (const { topic, offset: position } of intake.positions) {
-            for (const [offset] of given[topic as 'a']) assert.equal(offset < position, taken.has(`${topic}@${offset}`), `${topic}@${offset} and position ${position}`);
+      fc.asyncProperty(
+        logs,
+        fc.constantFrom(1, 3, 1_000),
+        fc.integer({ min: 0, max: 2 }),
+        async (given, max, holes) => {
+          const reader = new SlowReader(given, [], holes);
+          const intake = new Intake(reader, start(given), reader.latest);
+          const taken = new Set<string>();
+          for (let empty = 0; empty < 3; ) {
+            const records = await intake.take(max, 0);
+            empty = records.length === 0 ? empty + 1 : 0;
+            for (const { topic, offset } of records) taken.add(`${topic}@${offset}`);
+            for (const { topic, offset: position } of intake.positions) {
+              for (const [offset] of given[topic as 'a'])
+                assert.equal(
+                  offset < position,
+                  taken.has(`${topic}@${offset}`),
+                  `${topic}@${offset} and position ${position}`,
+                );
+            }
           }
-        }
-        assert.deepEqual(intake.positions, reader.latest);
-        assert.equal(intake.lag, 0);
-      }),
+          assert.deepEqual(intake.positions, reader.latest);
+          assert.equal(intake.lag, 0);
+        },
+      ),
       { numRuns: 200 },
     );
   });
 
   it('knows from the beginning how much there is to do', async () => {
-    const given = { a: [[0, 20], [1, 21]], b: [[4, 10]] } as const;
+    const given = {
+      a: [
+        [0, 20],
+        [1, 21],
+      ],
+      b: [[4, 10]],
+    } as const;
     const reader = new SlowReader(given);
     const intake = new Intake(reader, start(given), reader.latest);
     assert.equal(intake.lag, 2 + 5);

@@ -15,7 +15,14 @@ const shown = (items: readonly OutboxItem[]): string[] => items.map(({ node, ind
 describe('the outbox', () => {
   it('hands everything over in the order of the records that caused it, and of arrival for one record', () => {
     const outbox = new Outbox();
-    for (const [node, index] of [['a', 2], ['b', 0], ['c', 2], ['d', 1], ['e', 0]] as const) outbox.add(item(node, index));
+    for (const [node, index] of [
+      ['a', 2],
+      ['b', 0],
+      ['c', 2],
+      ['d', 1],
+      ['e', 0],
+    ] as const)
+      outbox.add(item(node, index));
     assert.deepEqual(shown(outbox.drain()), ['b0', 'e0', 'd1', 'a2', 'c2']);
   });
 

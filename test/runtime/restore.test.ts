@@ -108,7 +108,8 @@ describe('restore', () => {
         process({
           name: 'toggle',
           stores: { lights: { key: serdes.string, value: serdes.string } },
-          process: (record: StreamRecord<string, string>, { stores }) => stores.lights.put(record.key, record.value === 'on' ? 'on' : null),
+          process: (record: StreamRecord<string, string>, { stores }) =>
+            stores.lights.put(record.key, record.value === 'on' ? 'on' : null),
         }),
         to('out', { key: serdes.string, value: serdes.string }),
       );
@@ -156,7 +157,10 @@ describe('restore', () => {
     await app.runThrough();
     await app.stop();
     await app.broker.admin.setGroupOffsets('counts', [{ topic: 'words', partition: 0, offset: 4 }]);
-    await assert.rejects(app.start(), isMismatch(/contains words up to offset 10.*saw committed offset 4, expected at least 10/));
+    await assert.rejects(
+      app.start(),
+      isMismatch(/contains words up to offset 10.*saw committed offset 4, expected at least 10/),
+    );
   });
 
   it('STATE_MISMATCH: the group has no committed offsets any more', async () => {
@@ -174,7 +178,10 @@ describe('restore', () => {
     await app.runThrough();
     await app.stop();
     await app.broker.admin.deleteTopics(['counts-totals-changelog']);
-    await assert.rejects(app.start(), isMismatch(/changelog of store totals is shorter.*saw end offset 0, expected at least 10/));
+    await assert.rejects(
+      app.start(),
+      isMismatch(/changelog of store totals is shorter.*saw end offset 0, expected at least 10/),
+    );
   });
 
   it('releases the state directory when it refuses it', async () => {

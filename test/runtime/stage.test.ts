@@ -4,10 +4,10 @@ import { Headers } from '#src/model/headers.js';
 import { PlainRecord } from '#src/model/record.js';
 import type { Batch } from '#src/runtime/batch.js';
 import { type Item, Stage, type StageHost, type StageNode } from '#src/runtime/stage.js';
+import { serdes } from '#src/serdes/serdes.js';
 import { CacheBudget } from '#src/state/cache-budget.js';
 import { CachedStore } from '#src/state/cached-store.js';
 import { memoryDatabases } from '#src/state/memory.js';
-import { serdes } from '#src/serdes/serdes.js';
 
 const record = (key: string, timestamp = 0): AnyRecord => new PlainRecord(key, key, timestamp, Headers.none);
 
@@ -46,14 +46,24 @@ describe('a stage', () => {
     push = 0;
   });
 
-  const node = (id: string, processor: Partial<Processor> = {}): StageNode => ({ id, processor: { process: () => undefined, ...processor } });
+  const node = (id: string, processor: Partial<Processor> = {}): StageNode => ({
+    id,
+    processor: { process: () => undefined, ...processor },
+  });
   const add = (target: StageNode, key: string, index: number): void =>
     stage.add({ node: target, port: 0, record: record(key), index, push: ++push, prepared: undefined, failed: false });
 
   it('takes items in the order of the records that caused them, and of arrival for one record', async () => {
     const a = node('a');
     const b = node('b');
-    for (const [target, key, index] of [[a, 'x', 2], [b, 'y', 0], [a, 'z', 1], [b, 'u', 1], [a, 'v', 0]] as const) add(target, key, index);
+    for (const [target, key, index] of [
+      [a, 'x', 2],
+      [b, 'y', 0],
+      [a, 'z', 1],
+      [b, 'u', 1],
+      [a, 'v', 0],
+    ] as const)
+      add(target, key, index);
     await stage.run(host, batchOf([0, 0, 0]));
     assert.deepEqual(host.log, ['b y at 0', 'a v at 0', 'a z at 1', 'b u at 1', 'a x at 2']);
   });
@@ -71,8 +81,16 @@ describe('a stage', () => {
     add(outer, 'b', 1);
     await stage.run(host, batchOf([0, 0]));
     assert.deepEqual(host.log, [
-      'outer a at 0', 'inner a1 at 0', 'leaf a1. at 0', 'inner a2 at 0', 'leaf a2. at 0',
-      'outer b at 1', 'inner b1 at 1', 'leaf b1. at 1', 'inner b2 at 1', 'leaf b2. at 1',
+      'outer a at 0',
+      'inner a1 at 0',
+      'leaf a1. at 0',
+      'inner a2 at 0',
+      'leaf a2. at 0',
+      'outer b at 1',
+      'inner b1 at 1',
+      'leaf b1. at 1',
+      'inner b2 at 1',
+      'leaf b2. at 1',
     ]);
   });
 
@@ -92,7 +110,13 @@ describe('a stage', () => {
   it('reads the keys of all items in one round trip a store', async () => {
     const database = await memoryDatabases()('db');
     const asked: number[] = [];
-    const counting = { ...database, getMany: (keys: readonly Buffer[]) => (asked.push(keys.length), database.getMany(keys)) };
+    const counting = {
+      ...database,
+      getMany: (keys: readonly Buffer[]) => {
+        asked.push(keys.length);
+        return database.getMany(keys);
+      },
+    };
     const store = new CachedStore<string, string>({
       spec: { name: 's', kind: 'keyValue', key: serdes.string, value: serdes.string },
       storeId: 1,
@@ -154,8 +178,14 @@ describe('a stage', () => {
     add(outer, 'b', 1);
     await stage.run(host, batchOf([0, 0]));
     assert.deepEqual(host.log, [
-      'outer a at 0', 'inner a at 0', 'leaf a before at 0', 'leaf a after at 0',
-      'outer b at 1', 'inner b at 1', 'leaf b before at 1', 'leaf b after at 1',
+      'outer a at 0',
+      'inner a at 0',
+      'leaf a before at 0',
+      'leaf a after at 0',
+      'outer b at 1',
+      'inner b at 1',
+      'leaf b before at 1',
+      'leaf b after at 1',
     ]);
   });
 
@@ -175,16 +205,28 @@ describe('a stage', () => {
         part.forEach((time, i) => add(target, `t${time}`, i));
         await stage.run(host, { records: part.map(() => undefined as never), streamTimes, firstSequence: from });
         // The index of a batch as that of all records.
-        log.push(...host.log.splice(0).map((line) => line.replace(/ at (\d+)$/, (_, index) => ` at ${from + Number(index)}`)));
+        log.push(
+          ...host.log.splice(0).map((line) => line.replace(/ at (\d+)$/, (_, index) => ` at ${from + Number(index)}`)),
+        );
       }
       return log;
     }
 
-    const every10 = (target: Stage): void => void target.timers.schedule(10, 'stream', 0, (now) => void host.log.push(`timer ${now} at ${host.index}`));
+    const every10 = (target: Stage): void =>
+      void target.timers.schedule(10, 'stream', 0, (now) => void host.log.push(`timer ${now} at ${host.index}`));
 
     it('fires after the record that made them due, and before the next', async () => {
       assert.deepEqual(await run(1_000, every10), [
-        'n t3 at 0', 'n t8 at 1', 'n t12 at 2', 'timer 12 at 2', 'n t11 at 3', 'n t25 at 4', 'timer 25 at 4', 'n t25 at 5', 'n t31 at 6', 'timer 31 at 6',
+        'n t3 at 0',
+        'n t8 at 1',
+        'n t12 at 2',
+        'timer 12 at 2',
+        'n t11 at 3',
+        'n t25 at 4',
+        'timer 25 at 4',
+        'n t25 at 5',
+        'n t31 at 6',
+        'timer 31 at 6',
       ]);
     });
 
@@ -200,7 +242,12 @@ describe('a stage', () => {
             process: () => {
               if (scheduled) return;
               scheduled = true;
-              stage.timers.schedule(10, 'stream', times[0] as number, (now) => void host.log.push(`timer ${now} at ${host.index}`));
+              stage.timers.schedule(
+                10,
+                'stream',
+                times[0] as number,
+                (now) => void host.log.push(`timer ${now} at ${host.index}`),
+              );
             },
           });
         };

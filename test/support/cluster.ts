@@ -2,10 +2,10 @@ import type { LocalBroker, LocalConnection } from '#src/broker/local/broker.js';
 import type { Topology } from '#src/dsl/processor.js';
 import type { Logger } from '#src/model/ports.js';
 import type { EngineOptions } from '#src/runtime/config.js';
-import { nextTurn } from '#src/runtime/system.js';
-import { ManualClock } from '#src/testing/manual-clock.js';
 import { resolveConfig } from '#src/runtime/config.js';
 import { Engine } from '#src/runtime/engine.js';
+import { nextTurn } from '#src/runtime/system.js';
+import { ManualClock } from '#src/testing/manual-clock.js';
 import { type Machine, memoryBroker, memoryMachine, pumped } from './application.js';
 
 export interface Node {
@@ -31,7 +31,13 @@ export class Cluster {
     const connection = this.broker.connect();
     const { openDatabase, stateDirectory, identityFiles } = machine;
     const config = resolveConfig(this.topology.name, this.options, logger);
-    const ports = { broker: connection, clock: this.clock, openDatabase, stateDirectory, ...(identityFiles && { identityFiles }) };
+    const ports = {
+      broker: connection,
+      clock: this.clock,
+      openDatabase,
+      stateDirectory,
+      ...(identityFiles && { identityFiles }),
+    };
     const streams = await this.pumped(Engine.start(this.topology, config, ports));
     const node = { streams, connection };
     this.nodes.push(node);
@@ -60,7 +66,8 @@ export class Cluster {
   /** Until the group rests and every engine runs what it was given. */
   async settled(): Promise<void> {
     await this.pumped(this.broker.settled());
-    const running = (): boolean => this.nodes.every(({ streams }) => streams.tasks.every((task) => task.phase === 'running'));
+    const running = (): boolean =>
+      this.nodes.every(({ streams }) => streams.tasks.every((task) => task.phase === 'running'));
     for (let turn = 0; turn < 20 || !running(); turn++) {
       if (turn > 2_000) throw new Error('the engines do not come to rest');
       await nextTurn();
@@ -81,4 +88,3 @@ export class Cluster {
     await this.broker.close();
   }
 }
-

@@ -3,7 +3,14 @@ import fc from 'fast-check';
 import type { LocalBroker } from '#src/broker/local/broker.js';
 import type { Topology } from '#src/dsl/processor.js';
 import type { EngineOptions } from '#src/runtime/config.js';
-import { Application, type Machine, type ReadRecord, type TextRecord, memoryBroker, memoryMachine } from './application.js';
+import {
+  Application,
+  type Machine,
+  memoryBroker,
+  memoryMachine,
+  type ReadRecord,
+  type TextRecord,
+} from './application.js';
 
 /** A crash: after that many further commit steps, of whichever task. `lose`: the state directory is gone afterwards. */
 export interface Crash {
@@ -68,7 +75,10 @@ export async function tell(story: Story, outputs: readonly string[], world: Worl
 }
 
 export const crashSchedule = (maxLength: number, lose = true): fc.Arbitrary<readonly Crash[]> =>
-  fc.array(fc.record({ after: fc.integer({ min: 0, max: 14 }), lose: lose ? fc.boolean() : fc.constant(false) }), { minLength: 1, maxLength });
+  fc.array(fc.record({ after: fc.integer({ min: 0, max: 14 }), lose: lose ? fc.boolean() : fc.constant(false) }), {
+    minLength: 1,
+    maxLength,
+  });
 
 export const smallBatches = fc.record({
   batchRecords: fc.constantFrom(1, 2, 3, 7, 1_000),
@@ -84,7 +94,11 @@ export function assertContains(actual: readonly ReadRecord[], expected: readonly
     const texts = (came.get(key) ?? []).map((record) => JSON.stringify(record));
     for (const record of wanted) {
       at = texts.indexOf(JSON.stringify(record), at) + 1;
-      assert.notEqual(at, 0, `${JSON.stringify(record)} of key ${key} is missing, or out of order, in ${texts.join('\n')}`);
+      assert.notEqual(
+        at,
+        0,
+        `${JSON.stringify(record)} of key ${key} is missing, or out of order, in ${texts.join('\n')}`,
+      );
     }
   }
 }
@@ -100,4 +114,5 @@ export function byKey(records: readonly ReadRecord[]): Map<string | null, ReadRe
 }
 
 /** What is promised of outputs: several tasks write to one partition, so only the order within a key. */
-export const perKey = ({ outputs }: Result): unknown => Object.values(outputs).map((records) => Object.fromEntries(byKey(records)));
+export const perKey = ({ outputs }: Result): unknown =>
+  Object.values(outputs).map((records) => Object.fromEntries(byKey(records)));

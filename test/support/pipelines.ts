@@ -8,9 +8,9 @@ import { groupBy } from '#src/dsl/operators/regroup.js';
 import { reorderByVersion } from '#src/dsl/operators/reorder-by-version.js';
 import { mapValues, toStream } from '#src/dsl/operators/stateless.js';
 import { to } from '#src/dsl/operators/to.js';
+import type { Topology } from '#src/dsl/processor.js';
 import { topology } from '#src/dsl/topology.js';
 import type { Stream, Table } from '#src/dsl/types.js';
-import type { Topology } from '#src/dsl/processor.js';
 import { serdes } from '#src/serdes/serdes.js';
 import type { TextRecord } from './application.js';
 
@@ -24,13 +24,19 @@ export interface Event {
 /** One operator of a random pipeline, as data: so that a failure can be printed and run again. */
 export type Link =
   | { readonly kind: 'dedupe'; readonly within: number; readonly scope: 'key' | 'partition' }
-  | { readonly kind: 'reorder'; readonly wait: number | null; readonly then: 'skip' | 'deadLetter'; readonly first: boolean }
+  | {
+      readonly kind: 'reorder';
+      readonly wait: number | null;
+      readonly then: 'skip' | 'deadLetter';
+      readonly first: boolean;
+    }
   | { readonly kind: 'filter'; readonly modulo: number }
   | { readonly kind: 'map'; readonly plus: number }
   | { readonly kind: 'aggregate' }
   | { readonly kind: 'count' }
   | { readonly kind: 'join' }
   | { readonly kind: 'timer'; readonly every: number }
+  | { readonly kind: 'tick'; readonly every: number }
   | { readonly kind: 'groupBy'; readonly groups: number; readonly partitions: number };
 
 export const event = serdes.json<Event>();
@@ -75,7 +81,8 @@ function attach(stream: Events, link: Link, place: number, accounts: Table<strin
           value: event,
           initial: () => ({ id: 0, version: 0, amount: 0 }),
           // A sum that is a multiple of five deletes the row: what is written and deleted between two commits has to survive, too.
-          add: (sum, { value }) => ((sum.amount + value.amount) % 5 === 0 ? null : { ...value, amount: sum.amount + value.amount }),
+          add: (sum, { value }) =>
+            (sum.amount + value.amount) % 5 === 0 ? null : { ...value, amount: sum.amount + value.amount },
         }),
         toStream(),
         filter((record): record is typeof record & { readonly value: Event } => record.value !== null),
@@ -88,13 +95,23 @@ function attach(stream: Events, link: Link, place: number, accounts: Table<strin
       ) as Events;
     case 'join':
       return stream.pipe(
-        joinTable(accounts as Table<string, Event>, (value, account) => ({ ...value, amount: value.amount + 100 * account.amount })),
+        joinTable(accounts as Table<string, Event>, (value, account) => ({
+          ...value,
+          amount: value.amount + 100 * account.amount,
+        })),
       ) as Events;
     case 'timer':
       return stream.pipe(ticking(store, link.every));
+    case 'tick':
+      return stream.pipe(marking(store, link.every));
     case 'groupBy':
       return stream.pipe(
-        groupBy(({ value }) => `g${value.id % link.groups}`, { key: serdes.string, value: event, name: store, partitions: link.partitions }),
+        groupBy(({ value }) => `g${value.id % link.groups}`, {
+          key: serdes.string,
+          value: event,
+          name: store,
+          partitions: link.partitions,
+        }),
       ) as Events;
   }
 }
@@ -114,7 +131,10 @@ const ticking = (name: string, every: number) =>
         }
       });
     },
-    process: (record: Events extends Stream<infer K, infer V> ? import('#src/model/record.js').StreamRecord<K, V> : never, { stores, forward }) => {
+    process: (
+      record: Events extends Stream<infer K, infer V> ? import('#src/model/record.js').StreamRecord<K, V> : never,
+      { stores, forward },
+    ) => {
       const store = stores[name]!;
       const sum = store.get(record.key)?.amount ?? 0;
       store.put(record.key, { ...record.value, amount: sum + record.value.amount });
@@ -122,8 +142,22 @@ const ticking = (name: string, every: number) =>
     },
   });
 
+/** Passes everything on, and a record of its own at each tick of stream time. Has no store that could remember when that was. */
+const marking = (name: string, every: number) =>
+  process<StreamRecord<string, Event>>({
+    name,
+    start: ({ schedule, forward, partition }) => {
+      schedule(`${every}ms`, 'stream', (now) => forward({ key: `tick-${partition}`, value: { id: now, version: now, amount: 1 } }));
+    },
+    process: (record, { forward }) => forward(record),
+  });
+
 const plainLink: fc.Arbitrary<Link> = fc.oneof(
-  fc.record({ kind: fc.constant('dedupe' as const), within: fc.constantFrom(5, 30, 1_000), scope: fc.constantFrom('key' as const, 'partition' as const) }),
+  fc.record({
+    kind: fc.constant('dedupe' as const),
+    within: fc.constantFrom(5, 30, 1_000),
+    scope: fc.constantFrom('key' as const, 'partition' as const),
+  }),
   fc.record({
     kind: fc.constant('reorder' as const),
     wait: fc.constantFrom(null, 5, 20),
@@ -134,7 +168,7 @@ const plainLink: fc.Arbitrary<Link> = fc.oneof(
   fc.record({ kind: fc.constant('map' as const), plus: fc.integer({ min: 1, max: 3 }) }),
   fc.constant({ kind: 'aggregate' } as const),
   fc.constant({ kind: 'count' } as const),
-  fc.record({ kind: fc.constant('timer' as const), every: fc.constantFrom(3, 10, 40) }),
+  fc.record({ kind: fc.constantFrom('timer' as const, 'tick' as const), every: fc.constantFrom(3, 10, 40) }),
 );
 
 /** Pipelines of one task a partition: any operator but `groupBy`; a join, if any, comes first. */
@@ -146,7 +180,11 @@ export const plainLinks: fc.Arbitrary<readonly Link[]> = fc
 export const regroupedLinks: fc.Arbitrary<readonly Link[]> = fc
   .tuple(
     fc.array(plainLink, { maxLength: 2 }),
-    fc.record({ kind: fc.constant('groupBy' as const), groups: fc.integer({ min: 1, max: 4 }), partitions: fc.integer({ min: 1, max: 3 }) }),
+    fc.record({
+      kind: fc.constant('groupBy' as const),
+      groups: fc.integer({ min: 1, max: 4 }),
+      partitions: fc.integer({ min: 1, max: 3 }),
+    }),
     fc.array(plainLink, { minLength: 1, maxLength: 2 }),
   )
   .map(([before, regroup, after]) => [...before, regroup, ...after]);
@@ -158,7 +196,11 @@ export const eventRecords = (maxLength: number, keys = 3): fc.Arbitrary<readonly
       fc.record({
         key: fc.integer({ min: 0, max: keys - 1 }).map((n) => 'abcdefgh'[n] as string),
         value: fc
-          .record({ id: fc.integer({ min: 0, max: 12 }), version: fc.integer({ min: 0, max: 6 }), amount: fc.integer({ min: 1, max: 6 }) })
+          .record({
+            id: fc.integer({ min: 0, max: 12 }),
+            version: fc.integer({ min: 0, max: 6 }),
+            amount: fc.integer({ min: 1, max: 6 }),
+          })
           .map((value) => JSON.stringify(value)),
         step: fc.integer({ min: -4, max: 8 }),
       }),

@@ -7,7 +7,7 @@
  * | `t` topicId:4 | JSON `{ "v": 1, "name", "partitions", "config" }` |
  * | `d` topicId:4 | version:1; the topic is deleted, its batches may still be there |
  * | `p` topicId:4 partition:4 | version:1 earliest:8 next:8 maxTimestamp:8 bytes:8 cleanedTo:8 dirtyBytes:8 |
- * | `o` topicId:4 partition:4 groupId:utf8 | version:1 offset:8 |
+ * | `o` topicId:4 partition:4 groupId:utf8 | version:1 offset:8 metadata:utf8 |
  * | `b` topicId:4 partition:4 baseOffset:8 | version:1 maxTimestamp:8, then the record batch (`record-batch/format.ts`) |
  *
  * maxTimestamp of a batch is the highest of it and all batches before it.
@@ -122,17 +122,19 @@ export function decodeState(key: Buffer, value: Buffer): PartitionId & { readonl
   return { ...id, state: { earliest, next, maxTimestamp, bytes, cleanedTo, dirtyBytes } };
 }
 
-export function encodeOffset(offset: number): Buffer {
-  const value = Buffer.allocUnsafe(OFFSET_BYTES);
+export function encodeOffset({ offset, metadata }: StoredOffset): Buffer {
+  const value = Buffer.allocUnsafe(OFFSET_BYTES + Buffer.byteLength(metadata));
   value[0] = FORMAT_VERSION;
   writeInt64(value, offset, 1);
+  value.write(metadata, OFFSET_BYTES);
   return value;
 }
 
 export function decodeOffset(key: Buffer, value: Buffer): StoredOffset {
   const groupId = key.toString('utf8', 9);
-  check(value, OFFSET_BYTES, `offset of group ${groupId}`);
-  return { ...partitionOf(key), groupId, offset: readInt64(value, 1) };
+  // What is shorter than an offset must be of that length, which it is not: the check says so.
+  check(value, value.length < OFFSET_BYTES ? OFFSET_BYTES : undefined, `offset of group ${groupId}`);
+  return { ...partitionOf(key), groupId, offset: readInt64(value, 1), metadata: value.toString('utf8', OFFSET_BYTES) };
 }
 
 export function encodeBatch({ maxTimestamp, bytes }: StoredBatch): Buffer {

@@ -57,7 +57,7 @@ export class DatabaseStorage implements LogStorage {
     for (const removed of write.removedBatches) put(batchKey(removed, removed.baseOffset), null);
     for (const partition of write.partitions) put(partitionStateKey(partition), encodeState(partition.state));
     for (const topic of write.topics) put(topicKey('t', topic.topicId), encodeTopic(topic));
-    for (const offset of write.offsets) put(offsetKey(offset), encodeOffset(offset.offset));
+    for (const offset of write.offsets) put(offsetKey(offset), encodeOffset(offset));
     for (const offset of write.removedOffsets) put(offsetKey(offset), null);
     for (const { topicId, partitions } of write.removedTopics) {
       put(topicKey('t', topicId), null);

@@ -5,12 +5,17 @@ import type { StoredOffset } from './storage.js';
 
 interface Committed extends PartitionOffset {
   readonly topicId: number;
+  readonly metadata: string;
 }
+
+const toPosition = ({ topic, partition, offset, metadata }: Committed): PartitionOffset =>
+  metadata === '' ? { topic, partition, offset } : { topic, partition, offset, metadata };
 
 /** An offset to commit, its partition resolved. */
 export interface ResolvedOffset {
   readonly log: PartitionLog;
   readonly offset: number;
+  readonly metadata: string;
 }
 
 /** The committed offsets of all groups, as of the last write that is on disk. */
@@ -18,40 +23,37 @@ export class GroupOffsets {
   readonly #groups = new Map<string, Map<string, Committed>>();
 
   of(groupId: string): readonly PartitionOffset[] {
-    return [...(this.#groups.get(groupId)?.values() ?? [])].map(({ topic, partition, offset }) => ({
-      topic,
-      partition,
-      offset,
-    }));
+    return [...(this.#groups.get(groupId)?.values() ?? [])].map(toPosition);
   }
 
   get(groupId: string, topic: string, partition: number): PartitionOffset | undefined {
     const committed = this.#groups.get(groupId)?.get(partitionKey(topic, partition));
-    return committed && { topic, partition, offset: committed.offset };
+    return committed && toPosition(committed);
   }
 
   prepareCommit(draft: Draft, groupId: string, offsets: readonly ResolvedOffset[]): void {
-    for (const { log, offset } of offsets)
-      draft.write.offsets.push({ groupId, topicId: log.topicId, partition: log.partition, offset });
+    for (const { log, offset, metadata } of offsets)
+      draft.write.offsets.push({ groupId, topicId: log.topicId, partition: log.partition, offset, metadata });
   }
 
   applyCommit(groupId: string, offsets: readonly ResolvedOffset[]): void {
-    for (const { log, offset } of offsets) this.restore(groupId, log, offset);
+    for (const { log, offset, metadata } of offsets) this.restore(groupId, log, offset, metadata);
   }
 
-  restore(groupId: string, log: PartitionLog, offset: number): void {
+  restore(groupId: string, log: PartitionLog, offset: number, metadata: string): void {
     let group = this.#groups.get(groupId);
     if (!group) {
       group = new Map();
       this.#groups.set(groupId, group);
     }
     const topic = log.topic.name;
-    group.set(partitionKey(topic, log.partition), { topicId: log.topicId, topic, partition: log.partition, offset });
+    const { topicId, partition } = log;
+    group.set(partitionKey(topic, partition), { topicId, topic, partition, offset, metadata });
   }
 
   prepareForget(draft: Draft, groupId: string): void {
-    for (const { topicId, partition, offset } of this.#groups.get(groupId)?.values() ?? [])
-      draft.write.removedOffsets.push({ groupId, topicId, partition, offset });
+    for (const { topicId, partition, offset, metadata } of this.#groups.get(groupId)?.values() ?? [])
+      draft.write.removedOffsets.push({ groupId, topicId, partition, offset, metadata });
   }
 
   forget(groupId: string): void {
@@ -62,8 +64,8 @@ export class GroupOffsets {
   prepareForgetTopic(draft: Draft, topic: TopicLog): void {
     const removed: StoredOffset[] = draft.write.removedOffsets;
     for (const [groupId, group] of this.#groups) {
-      for (const { topicId, partition, offset } of group.values())
-        if (topicId === topic.stored.topicId) removed.push({ groupId, topicId, partition, offset });
+      for (const { topicId, partition, offset, metadata } of group.values())
+        if (topicId === topic.stored.topicId) removed.push({ groupId, topicId, partition, offset, metadata });
     }
   }
 

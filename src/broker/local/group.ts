@@ -1,7 +1,7 @@
 import { StreamsError } from '../../model/errors.js';
 import type { GroupMember, MembershipOptions } from '../port.js';
 import type { Log } from './log.js';
-import { Member } from './member.js';
+import { Member, type MemberGroup } from './member.js';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -17,7 +17,7 @@ const NOTHING = Buffer.alloc(0);
  * A member whose callback throws is put out (`onLost`) and another round follows. A member that leaves or is evicted frees the round that
  * waits for it.
  */
-export class Group {
+export class Group implements MemberGroup {
   generation = 0;
   readonly #members = new Map<string, Member>();
   #nextMember = 1;

@@ -47,9 +47,9 @@ export class Log {
       const at = byId.get(topicId)?.partitions[partition];
       if (at) at.state = state;
     }
-    for (const { groupId, topicId, partition, offset } of offsets) {
+    for (const { groupId, topicId, partition, offset, metadata } of offsets) {
       const at = byId.get(topicId)?.partitions[partition];
-      if (at) log.offsets.restore(groupId, at, offset);
+      if (at) log.offsets.restore(groupId, at, offset, metadata);
     }
     return log;
   }
@@ -75,7 +75,7 @@ export class Log {
 
   /** Offsets with their partitions resolved; TOPIC_UNKNOWN or CONFIG_INVALID for the first that is wrong. */
   resolve(offsets: readonly PartitionOffset[]): readonly ResolvedOffset[] {
-    return offsets.map(({ topic, partition, offset }) => {
+    return offsets.map(({ topic, partition, offset, metadata = '' }) => {
       const log = this.partition(topic, partition);
       if (!Number.isSafeInteger(offset) || offset < 0) {
         throw new StreamsError('CONFIG_INVALID', {
@@ -86,7 +86,8 @@ export class Log {
           action: 'Commit the offset of the next record to read.',
         });
       }
-      return { log, offset };
+      if (Buffer.byteLength(metadata) > MAX_METADATA_BYTES) throw longMetadata(log.where, metadata);
+      return { log, offset, metadata };
     });
   }
 
@@ -227,7 +228,7 @@ export function unknownPartition(
   });
 }
 
-export function unknownTopics(names: readonly string[]): StreamsError {
+function unknownTopics(names: readonly string[]): StreamsError {
   return new StreamsError('TOPIC_UNKNOWN', {
     what: 'there are no such topics',
     at: names.join(', '),
@@ -246,3 +247,15 @@ function topicsExist(names: readonly string[]): StreamsError {
     action: 'Delete them first, or leave them as they are.',
   });
 }
+
+/** Kafka's own default, `offset.metadata.max.bytes`. */
+const MAX_METADATA_BYTES = 4_096;
+
+const longMetadata = (where: string, metadata: string): StreamsError =>
+  new StreamsError('CONFIG_INVALID', {
+    what: 'cannot commit an offset with its metadata',
+    at: where,
+    saw: `${Buffer.byteLength(metadata)} bytes`,
+    expected: `at most ${MAX_METADATA_BYTES}`,
+    action: 'Shorten it.',
+  });

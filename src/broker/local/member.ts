@@ -1,6 +1,14 @@
 import { StreamsError } from '../../model/errors.js';
 import type { Membership, MembershipOptions, PartitionOffset, TopicPartition } from '../port.js';
-import type { Group } from './group.js';
+import type { Log } from './log.js';
+
+/** What a member needs of its group. */
+export interface MemberGroup {
+  readonly generation: number;
+  readonly log: Log;
+  /** A member went by itself. */
+  removed(member: Member): void;
+}
 
 /**
  * One member of a group.
@@ -34,7 +42,7 @@ export class Member implements Membership {
   });
 
   constructor(
-    readonly group: Group,
+    readonly group: MemberGroup,
     readonly memberId: string,
     readonly options: MembershipOptions,
   ) {

@@ -53,6 +53,7 @@ export interface StoredTopic {
 export interface StoredOffset extends PartitionId {
   readonly groupId: string;
   readonly offset: number;
+  readonly metadata: string;
 }
 
 /** One atomic write: all of it or nothing. */

@@ -21,7 +21,7 @@ export interface BatchOptions {
 const INITIAL_BYTES = 16 * 1024;
 
 /** The last millisecond a Date knows (year 275760). The difference of two timestamps is then exact in a JavaScript number. */
-export const MAX_TIMESTAMP = 8_640_000_000_000_000;
+const MAX_TIMESTAMP = 8_640_000_000_000_000;
 
 /** Copies below this many bytes are faster in a loop than through the engine's `set`. */
 const LOOP_COPY_BYTES = 24;

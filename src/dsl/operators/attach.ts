@@ -5,7 +5,7 @@ import type { Declaring } from '../declaring.js';
 
 /** The declaration that is being written. TOPOLOGY_INVALID outside a topology function. */
 export function currentDeclaring(operator: string): Declaring {
-  const current = declaring();
+  const current = declaring() as Declaring | undefined;
   if (current) return current;
   throw new StreamsError('TOPOLOGY_INVALID', {
     what: `${operator} was used outside a topology function`,

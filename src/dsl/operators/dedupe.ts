@@ -103,8 +103,8 @@ class Dedupe<K, V> implements Processor {
     this.#store.observe(record.timestamp);
     const first = this.#store.get(key);
     if (first !== null) {
-      // The same source record once more, after a crash: it is the first one. Twice within one run it is a copy (of a flatMapValues, say).
-      const itself = first.offset === position.offset && first.topic === position.topic && first.sequence !== sequence;
+      // The same source record once more, after a crash: it is the first one. Twice within one run it is a copy (of a flatMapValues, or of a wall-clock timer, whose position is that of the last record).
+      const itself = first.offset === position.offset && first.topic === position.topic && first.sequence === -1;
       if (!itself) return this.#context.drop('duplicate');
     }
     this.#store.put(key, { topic: position.topic, offset: position.offset, sequence }, record.timestamp);

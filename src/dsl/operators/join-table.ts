@@ -65,7 +65,7 @@ function joining<R extends AnyRecord, T, W>(
       return source as never;
     }
     const name = current.freeName(operator, right);
-    const spec = { operator, name, stores: [], keyed: true };
+    const spec = { operator, name, stores: [], keyed: true, takesNullKeys: left };
     if (!current.inspect(source).table) {
       const create = (context: ProcessorContext): Processor => new StreamTableJoin(context, context.store(right), left, fn);
       return current.processor({ ...spec, reads: [right], create }, [source]) as never;

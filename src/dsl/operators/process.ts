@@ -4,9 +4,10 @@ import { StreamsError } from '../../model/errors.js';
 import { type Headers, Headers as RecordHeaders } from '../../model/headers.js';
 import { PlainRecord, type SourcePosition, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
+import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
 import type { Rekey } from '../ambient.js';
-import type { Processor, ProcessorContext, Reads, TimerClock } from '../processor.js';
+import type { AnySerde, OriginalRecord, Processor, ProcessorContext, Reads, TimerClock } from '../processor.js';
 import type { AnyRecord, KeyOf } from '../types.js';
 import { currentDeclaring, marked } from './attach.js';
 import { positionRandom, positionUuid } from './position-random.js';
@@ -52,7 +53,7 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
    * record fires a stream-time timer. Returns a function that cancels.
    */
   schedule(every: Duration, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
-  /** Sends a record to the dead letter topic. */
+  /** Sends a record to the dead letter topic: the source record at hand as it was read; inside a timer the record given, its key written as the input's keys are and its value as JSON. */
   deadLetter(record: StreamRecord<unknown, unknown>, reason: string): void;
 }
 
@@ -112,8 +113,8 @@ export function process<
   return (source) => {
     const current = currentDeclaring('process');
     const keyed = stores.length > 0 || (options.uses?.length ?? 0) > 0;
-    const inherited = current.inspect(source).key.name;
-    const ownKey = stores.filter((store) => store.key.name === inherited).map((store) => store.name);
+    const inherited = current.inspect(source).key;
+    const ownKey = stores.filter((store) => store.key.name === inherited.name).map((store) => store.name);
     const origin = current.processor(
       {
         operator: 'process',
@@ -122,7 +123,7 @@ export function process<
         reads: options.uses ?? [],
         keyed,
         ...(options.rekey && { emitsKey: options.rekey.key }),
-        create: (context) => new UserProcessor<R, Out, S>(context, options, stores, ownKey),
+        create: (context) => new UserProcessor<R, Out, S>(context, options, stores, ownKey, inherited),
       },
       [source],
     ) as unknown as Observable<Out>;
@@ -139,8 +140,16 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
   /** The record at hand; undefined inside a timer. */
   #record: R | undefined;
   #draws = 0;
+  readonly #keySerde: AnySerde;
 
-  constructor(context: ProcessorContext, options: ProcessOptions<R, Out, S>, stores: readonly StoreSpec[], ownKey: readonly string[]) {
+  constructor(
+    context: ProcessorContext,
+    options: ProcessOptions<R, Out, S>,
+    stores: readonly StoreSpec[],
+    ownKey: readonly string[],
+    keySerde: AnySerde,
+  ) {
+    this.#keySerde = keySerde;
     this.#context = context;
     this.#options = options;
     this.#own = ownKey.map((name) => context.store(name));
@@ -194,7 +203,16 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
           this.#draws = 0;
           return run(now);
         }),
-      deadLetter: (record, reason) => context.deadLetter(record, new Error(reason)),
+      deadLetter: (record, reason) => context.deadLetter(record, new Error(reason), this.#record ? undefined : this.#written(record)),
+    };
+  }
+
+  /** A record that no source record stands for: one that was kept, and is given up inside a timer. */
+  #written({ key, value }: AnyRecord): OriginalRecord {
+    return {
+      position: this.#context.position,
+      key: key === null ? null : this.#keySerde.encode(key),
+      value: value === null ? null : serdes.json().encode(value),
     };
   }
 

@@ -1,11 +1,9 @@
-/** Bugs that are known and not mended: each test says what should be. Mended, it belongs to the file of its operator. */
+/** Where operators, repartition topics and timers meet: cases that once went wrong. */
 import assert from 'node:assert/strict';
 import { map } from 'rxjs';
 import {
   type Change,
-  dedupe,
   groupBy,
-  Headers,
   leftJoinTable,
   process,
   type StreamRecord,
@@ -15,36 +13,10 @@ import {
   topology,
   toTable,
 } from '#src/index.js';
-import { deadLetters, feed, json, open, outputOf, read, through, values } from './support.js';
+import { feed, json, open, outputOf, read, through, values } from './support.js';
 
 type In = StreamRecord<string, number>;
 const numbers = json<number>();
-
-describe('a timer scheduled while a record is processed', () => {
-  it('fires at the same records for every batch size', async () => {
-    const target = through<number>((input) =>
-      input.pipe(
-        process({
-          name: 'p',
-          process({ key, value }: In, { schedule, forward }) {
-            if (value === 1) schedule('10ms', 'stream', (now) => forward({ key: 'tick', value: now }));
-            forward({ key, value });
-          },
-        }),
-      ),
-    );
-    const given = [
-      ['a', 1, 5],
-      ['a', 2, 15],
-      ['a', 3, 25],
-      ['a', 4, 35],
-    ] as const;
-    const expected = await outputOf(target, given, { batchRecords: 1 });
-    assert.equal(expected.length, 7);
-    for (const batchRecords of [2, 7, 1_000])
-      assert.deepEqual(await outputOf(target, given, { batchRecords }), expected, `${batchRecords}`);
-  });
-});
 
 describe('stream time of a topology without stores', () => {
   it('is kept over a crash, so that now() is equal whenever a record is processed again', async () => {
@@ -104,57 +76,6 @@ describe('a wall-clock timer before the first record', () => {
     await driver.restart();
     assert.deepEqual(await driver.store('rows').entries(), [['tick', 1_000]]);
   });
-});
-
-describe('dedupe behind a wall-clock timer', () => {
-  it('drops what the timer forwards again', async () => {
-    const target = through<string>((input) =>
-      input.pipe(
-        process({
-          name: 'p',
-          start: ({ schedule, forward }) => void schedule('1s', 'wall', () => forward({ key: 'a', value: 'x' })),
-          process: (record: StreamRecord<string, string>, { forward }) => forward(record),
-        }),
-        dedupe({ store: 'seen', id: (record) => record.value, within: '1d' }),
-      ),
-    );
-    const driver = await open(target);
-    await feed(driver, 'in', [['a', 'x', 1]]);
-    await driver.advance('1s');
-    await driver.advance('1s');
-    assert.deepEqual(await values(driver), ['x']);
-  });
-});
-
-describe('deadLetter inside a timer', () => {
-  for (const clock of ['stream', 'wall'] as const) {
-    it(`sends the record that it is given, on the ${clock} clock`, async () => {
-      const target = through<number>((input) =>
-        input.pipe(
-          process({
-            name: 'p',
-            stores: { waiting: numbers },
-            start: ({ schedule, stores: { waiting }, deadLetter }) =>
-              void schedule('1s', clock, async () => {
-                for await (const [key, value] of waiting.entries()) {
-                  deadLetter({ key, value, timestamp: 0, headers: Headers.none }, 'waited too long');
-                  waiting.delete(key);
-                }
-              }),
-            process: ({ key, value }: In, { stores }) => stores.waiting.put(key, value),
-          }),
-        ),
-      );
-      const driver = await open(target);
-      await feed(driver, 'in', [['a', 1, 5]]);
-      await deadLetters(driver);
-      await feed(driver, 'in', [['b', 2, 6]]);
-      if (clock === 'stream') await feed(driver, 'in', [['c', 3, 1_500]]);
-      else await driver.advance('1s');
-      const found = (await deadLetters(driver)).map(({ key, value }) => `${key} ${value}`);
-      assert.deepEqual(found, clock === 'stream' ? ['b 2', 'c 3'] : ['a 1', 'b 2']);
-    });
-  }
 });
 
 describe('groupBy on a table of which a plain operator made records', () => {

@@ -1,0 +1,83 @@
+import type { Database, DatabaseWrite, OpenDatabase } from '#src/model/database.js';
+import { CacheBudget } from '#src/state/cache-budget.js';
+import { CachedStore, type Cause, type ChangelogEntry } from '#src/state/cached-store.js';
+import type { StoreSpec } from '#src/state/contract.js';
+import { memoryDatabases } from '#src/state/memory.js';
+import { openRocksDatabase } from '#src/state/rocksdb.js';
+import { temporaryDirectory } from './project.js';
+
+/** The databases that stores must work over alike. */
+export const databases: readonly (readonly [
+  name: string,
+  open: () => { directory: string; openDatabase: OpenDatabase },
+])[] = [
+  ['memory', () => ({ directory: 'db', openDatabase: memoryDatabases() })],
+  ['RocksDB', () => ({ directory: temporaryDirectory(), openDatabase: openRocksDatabase })],
+];
+
+/** One store and its database, committed as a task does it, with a changelog in memory. */
+export class StoreLab<K, V> {
+  readonly cause: Cause = { topic: 'in', offset: 0, timestamp: 0 };
+  readonly budget: CacheBudget;
+  readonly changelog: ChangelogEntry[] = [];
+  store!: CachedStore<K, V>;
+  /** Keys asked of the database, one number a round trip. */
+  reads: number[] = [];
+  #database!: Database;
+  readonly #spec: StoreSpec<K, V>;
+  readonly #place: { directory: string; openDatabase: OpenDatabase };
+
+  constructor(spec: StoreSpec<K, V>, place: { directory: string; openDatabase: OpenDatabase }, maxBytes = 1_000_000) {
+    this.#spec = spec;
+    this.#place = place;
+    this.budget = new CacheBudget(maxBytes);
+  }
+
+  async open(): Promise<CachedStore<K, V>> {
+    const { directory, openDatabase } = this.#place;
+    const streamTime = this.store?.streamTime ?? Number.NEGATIVE_INFINITY;
+    this.#database = await openDatabase(directory);
+    const database: Database = {
+      getMany: (keys) => {
+        this.reads.push(keys.length);
+        return this.#database.getMany(keys);
+      },
+      write: (writes, options) => this.#database.write(writes, options),
+      scan: (range) => this.#database.scan(range),
+      close: () => this.#database.close(),
+    };
+    this.store = new CachedStore({ spec: this.#spec, storeId: 7, database, budget: this.budget, cause: this.cause });
+    await this.store.open(streamTime);
+    return this.store;
+  }
+
+  /** Returns what went to the changelog. */
+  async commit(): Promise<ChangelogEntry[]> {
+    const writes: DatabaseWrite[] = [];
+    const entries: ChangelogEntry[] = [];
+    await this.store.expire(writes);
+    this.store.drain(writes, entries);
+    await this.#database.write(writes);
+    this.store.applied();
+    this.store.evict();
+    this.changelog.push(...entries);
+    return entries;
+  }
+
+  /** As a crash and a start: what is not committed is gone. */
+  async reopen(): Promise<void> {
+    await this.close();
+    await this.open();
+  }
+
+  async close(): Promise<void> {
+    this.store.close();
+    await this.#database.close();
+  }
+}
+
+export async function rows<K, V>(entries: AsyncIterable<readonly [K, V]>): Promise<[K, V][]> {
+  const found: [K, V][] = [];
+  for await (const [key, value] of entries) found.push([key, value]);
+  return found;
+}
