@@ -26,7 +26,7 @@ export interface EngineOptions {
   readonly commitRecords?: number;
   /** Records that go through a task together. Results do not depend on it. Default 1,000. */
   readonly batchRecords?: number;
-  /** Memory for cached rows, for all tasks of the process. Default 32 MB. */
+  /** Memory for cached rows, for all tasks of the process. Default 16 MB. */
   readonly cacheBytes?: number;
   readonly onError?: ErrorPolicies;
   /** Default `<application>-dead-letter`. */
@@ -80,7 +80,7 @@ export function resolveConfig(topologyName: string, options: EngineOptions, logg
     commitMs: durationMs(options.commitEvery ?? (guarantee === 'exactly_once' ? '100ms' : '1s'), 'commitEvery'),
     commitRecords: positive('commitRecords', options.commitRecords ?? 20_000),
     batchRecords: positive('batchRecords', options.batchRecords ?? 1_000),
-    cacheBytes: positive('cacheBytes', options.cacheBytes ?? 32 * 1024 * 1024),
+    cacheBytes: positive('cacheBytes', options.cacheBytes ?? 16 * 1024 * 1024),
     policies: {
       deserialize: resolvePolicy('deserialize', onError.deserialize),
       process: resolvePolicy('process', onError.process),

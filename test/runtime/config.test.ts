@@ -67,7 +67,7 @@ describe('the configuration', () => {
       commitMs: 100,
       commitRecords: 20_000,
       batchRecords: 1_000,
-      cacheBytes: 32 * 1024 * 1024,
+      cacheBytes: 16 * 1024 * 1024,
       policies: { deserialize: policy, process: policy, produce: policy },
       deadLetterTopic: 'app-dead-letter',
       createTopics: undefined,

@@ -151,6 +151,27 @@ describe('restore', () => {
     assert.deepEqual(ticks, [250, 300]);
   });
 
+  it('keeps stream time for a task without stores as well: it is committed with the offsets', async () => {
+    const ticks: number[] = [];
+    const ticking = topology('ticking', (t) => {
+      t.stream('words', { key: serdes.string, value: serdes.string }).pipe(
+        process<StreamRecord<string, string>>({
+          name: 'tick',
+          start: ({ schedule }) => void schedule('100ms', 'stream', (now) => void ticks.push(now)),
+          process: () => undefined,
+        }),
+        to('out', { key: serdes.string, value: serdes.string }),
+      );
+    });
+    await application({}, ticking);
+    await app.start();
+    await app.write('words', words(250, 251));
+    await crashAt('3 offsets');
+    await app.write('words', [...words(260, 261), ...words(300, 301)]);
+    await app.runThrough();
+    assert.deepEqual(ticks, [250, 300]);
+  });
+
   it('STATE_MISMATCH: the state is ahead of the committed offsets', async () => {
     await application();
     await app.write('words', words(0, 10));

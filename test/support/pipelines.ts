@@ -11,6 +11,7 @@ import { to } from '#src/dsl/operators/to.js';
 import type { Topology } from '#src/dsl/processor.js';
 import { topology } from '#src/dsl/topology.js';
 import type { Stream, Table } from '#src/dsl/types.js';
+import type { StreamRecord } from '#src/model/record.js';
 import { serdes } from '#src/serdes/serdes.js';
 import type { TextRecord } from './application.js';
 
@@ -131,10 +132,7 @@ const ticking = (name: string, every: number) =>
         }
       });
     },
-    process: (
-      record: Events extends Stream<infer K, infer V> ? import('#src/model/record.js').StreamRecord<K, V> : never,
-      { stores, forward },
-    ) => {
+    process: (record: StreamRecord<string, Event>, { stores, forward }) => {
       const store = stores[name]!;
       const sum = store.get(record.key)?.amount ?? 0;
       store.put(record.key, { ...record.value, amount: sum + record.value.amount });
@@ -147,7 +145,9 @@ const marking = (name: string, every: number) =>
   process<StreamRecord<string, Event>>({
     name,
     start: ({ schedule, forward, partition }) => {
-      schedule(`${every}ms`, 'stream', (now) => forward({ key: `tick-${partition}`, value: { id: now, version: now, amount: 1 } }));
+      schedule(`${every}ms`, 'stream', (now) =>
+        forward({ key: `tick-${partition}`, value: { id: now, version: now, amount: 1 } }),
+      );
     },
     process: (record, { forward }) => forward(record),
   });

@@ -8,8 +8,8 @@ import { runTopology } from '../run-topology.js';
 const EXAMPLES = `
 The first SIGINT or SIGTERM finishes what is in hand, commits and ends with exit code 0; the second ends at once.
 
-Types are checked first if TypeScript is installed in the project: 0.3 to 0.6 s with TypeScript 7, 2 to 4 s with older ones,
-while the file is loaded. --no-check leaves it out.
+Types are checked first if TypeScript is installed in the project, while the file is loaded: for a small file 0.1 s with
+TypeScript 7, 0.5 s with older ones. --no-check leaves it out.
 
 --input files are read before the application starts, so that a run over files is the same each time; with --from latest,
 and from standard input (-), while it runs. Each run reads them again.
@@ -63,7 +63,7 @@ export function addRun(program: Program): void {
       'at most this long between two commits (default: 100ms, under at_least_once 1s)',
       duration('--commit-every'),
     )
-    .option('--cache <size>', 'memory for cached rows (default: 64MB)', size('--cache'))
+    .option('--cache <size>', 'memory for cached rows (default: 16MB)', size('--cache'))
     .option('--check', 'look for type errors first', true)
     .option('--no-check', 'do not')
     .addHelpText('after', EXAMPLES)
