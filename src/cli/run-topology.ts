@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Topology } from '../dsl/processor.js';
 import type { Duration } from '../model/duration.js';
+import { isStreamsError } from '../model/errors.js';
 import type { Logger } from '../model/ports.js';
 import type { EngineOptions, Guarantee } from '../runtime/config.js';
 import type { ErrorPolicies } from '../runtime/policy.js';
@@ -110,7 +111,10 @@ class Run {
     let streams: RunningStreams | undefined;
     const endProgress = showProgress(() => streams?.progress(), { clock: io.clock, status });
     try {
-      streams = await start(topology, this.#engineOptions());
+      streams = await this.#start((starting) => {
+        streams = starting;
+      });
+      if (!streams) return;
       const { tasks } = streams.progress();
       logger.info({ app: streams.applicationId, tasks, guarantee: options.guarantee }, 'running');
       const work = this.#work(streams, inputs);
@@ -124,6 +128,24 @@ class Run {
     }
     const { nodes, ...metrics } = streams.progress().metrics;
     logger.info({ ...metrics, nodes }, 'stopped');
+  }
+
+  /** Starts the application; undefined if a signal came while its stores were restored. */
+  async #start(onStarting: (streams: RunningStreams) => void): Promise<RunningStreams | undefined> {
+    const { topology, stop } = this.#context;
+    try {
+      return await start(topology, {
+        ...this.#engineOptions(),
+        onStarting: (starting) => {
+          onStarting(starting);
+          // Whoever waits for the start learns how it ended.
+          void stop.requestedOnce().then(() => starting.stop().catch(() => undefined));
+        },
+      });
+    } catch (error) {
+      if (stop.requested && isStreamsError(error) && error.code === 'STOPPED') return undefined;
+      throw error;
+    }
   }
 
   /** Everything there is to do before the application may end: under --until-idle all of the work, else the wait for a signal. */

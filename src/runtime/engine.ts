@@ -77,8 +77,9 @@ export class Engine {
   }
 
   /** `manual`: tasks are opened, and move only by {@link stepAll}. */
-  static async start(topology: Topology, config: EngineConfig, ports: EnginePorts, manual = false): Promise<Engine> {
+  static async start(topology: Topology, config: EngineConfig, ports: EnginePorts, manual = false, onStarting?: (engine: Engine) => void): Promise<Engine> {
     const engine = new Engine(topology, config, ports, manual);
+    onStarting?.(engine);
     try {
       await engine.#start();
     } catch (error) {
@@ -249,14 +250,23 @@ export class Engine {
 
   #loop(id: string): void {
     if (this.#loops.has(id)) return;
-    const loop = this.#run(id).finally(() => this.#loops.delete(id));
+    const loop = this.#run(id).finally(() => {
+      this.#loops.delete(id);
+      // An assignment may have come after the loop had looked for the last time, and found it still there.
+      if (this.#toRun(id)) this.#loop(id);
+    });
     this.#loops.set(id, loop);
+  }
+
+  #toRun(id: string): Task | undefined {
+    const task = this.#tasks.get(id);
+    return task?.phase === 'running' && !this.#paused && this.#phase === 'running' ? task : undefined;
   }
 
   async #run(id: string): Promise<void> {
     for (;;) {
-      const task = this.#tasks.get(id);
-      if (task?.phase !== 'running' || this.#paused || this.#phase !== 'running') return;
+      const task = this.#toRun(id);
+      if (!task) return;
       await this.#guarded(task, async () => {
         const taken = await task.step(Math.min(task.dueInMs, IDLE_WAIT_MS));
         const idle = taken === 0 && task.lag === 0;

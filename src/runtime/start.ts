@@ -16,6 +16,8 @@ export interface StartOptions extends EngineOptions {
   readonly openDatabase?: OpenDatabase;
   readonly clock?: Clock;
   readonly logger?: Logger;
+  /** Called before the stores are restored, which may take long: the application can be watched, and stopped, from here on. */
+  readonly onStarting?: (streams: RunningStreams) => void;
 }
 
 /** A running application. */
@@ -38,7 +40,7 @@ export interface RunningStreams {
  * Runs a topology inside this process, until it is stopped or fails.
  *
  * Checks the topology and the topics first (TOPOLOGY_INVALID, TOPIC_UNKNOWN, TOPIC_MISMATCH, CONFIG_INVALID), creates changelog and repartition topics, joins the group named by the application id, opens and restores the tasks it is given
- * (STATE_LOCKED, STATE_MISMATCH), and resolves when they run. Several engines, of the same or of other applications, may run in one process. The broker stays the caller's: close it after stop.
+ * (STATE_LOCKED, STATE_MISMATCH), and resolves when they run; stopped before, it rejects with STOPPED. Several engines, of the same or of other applications, may run in one process. The broker stays the caller's: close it after stop.
  *
  * ```ts no-run
  * const streams = await start(topology, { broker, stateDirectory: './state' });
@@ -49,8 +51,7 @@ export interface RunningStreams {
 export async function start(topology: Topology, options: StartOptions): Promise<RunningStreams> {
   const { broker, stateDirectory, openDatabase = openRocksDatabase, clock = systemClock, logger } = options;
   const config = resolveConfig(topology.name, options, logger);
-  const engine = await Engine.start(topology, config, { broker, clock, openDatabase, stateDirectory });
-  return {
+  const handle = (engine: Engine): RunningStreams => ({
     applicationId: engine.applicationId,
     done: engine.done,
     progress: () => engine.progress(),
@@ -58,5 +59,7 @@ export async function start(topology: Topology, options: StartOptions): Promise<
     untilIdle: () => engine.untilIdle(),
     stop: () => engine.stop(),
     abort: () => engine.abort(),
-  };
+  });
+  const onStarting = (engine: Engine): void => options.onStarting?.(handle(engine));
+  return handle(await Engine.start(topology, config, { broker, clock, openDatabase, stateDirectory }, false, onStarting));
 }

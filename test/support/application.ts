@@ -67,16 +67,18 @@ export const memoryBroker = (clock: Clock = new ManualClock()): LocalBroker => n
 export const diskBroker = (clock: Clock = new ManualClock()): Promise<LocalBroker> =>
   openEmbeddedBroker({ directory: temporaryDirectory(), openDatabase: openRocksDatabase, clock });
 
-/** Lets a virtual clock run on while somebody waits for it. */
-export async function pumped<T>(clock: ManualClock, work: Promise<T>): Promise<T> {
+/** Lets a virtual clock run on while somebody waits for it. What has not settled after so many callbacks of the clock never will: hours have passed. */
+export async function pumped<T>(clock: ManualClock, work: Promise<T>, maxCallbacks = 20_000): Promise<T> {
   let settled = false;
   const end = work.finally(() => {
     settled = true;
   });
   end.catch(() => undefined);
-  while (!settled) {
+  for (let fired = 0; !settled; ) {
     await nextTurn();
-    if (!settled && clock.waiting) clock.fireNext();
+    if (settled || !clock.waiting) continue;
+    if (++fired > maxCallbacks) throw new Error(`still waiting at ${clock.now()} ms of the virtual clock`);
+    clock.fireNext();
   }
   return end;
 }
