@@ -209,7 +209,12 @@ module.exports = {
       // A plain JavaScript program that loads its topology as TypeScript needs tsx for it, as the command line does.
       from: { path: '^topology-examples/([^/]+)/', pathNot: 'main\\.mjs$' },
       to: {
-        pathNot: ['^topology-examples/$1/', '^test/support/project\\.ts$', '^dist/(testing/)?index\\.(js|d\\.ts)$', library('rxjs')],
+        pathNot: [
+          '^topology-examples/$1/',
+          '^test/support/project\\.ts$',
+          '^dist/(testing/)?index\\.(js|d\\.ts)$',
+          library('rxjs'),
+        ],
         dependencyTypesNot: ['core'],
       },
     },

@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Topology, aggregate, dedupe, mapValues, reorderByVersion, serdes, start, to, topology } from 'millrace';
+import { aggregate, dedupe, mapValues, reorderByVersion, serdes, start, type Topology, to, topology } from 'millrace';
 import { filter } from 'rxjs';
-import type { Broker, BrokerRecord } from '#src/broker/port.js';
 import { openEmbeddedBroker } from '#src/broker/embedded/broker.js';
+import type { Broker, BrokerRecord } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
 import { systemClock } from '#src/runtime/system.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
@@ -31,7 +31,12 @@ const event = { key: serdes.string, value: serdes.json<Event>() };
 const totals = (name: string): Topology =>
   topology(name, (t) => {
     t.stream('in', event).pipe(
-      aggregate({ store: 'totals', value: serdes.double, initial: () => 0, add: (total, record) => total + record.value.amount }),
+      aggregate({
+        store: 'totals',
+        value: serdes.double,
+        initial: () => 0,
+        add: (total, record) => total + record.value.amount,
+      }),
       to('out', { key: serdes.string, value: serdes.double }),
     );
   });
@@ -57,14 +62,27 @@ export const CASES: Readonly<Record<string, Case>> = {
       );
     }),
   },
-  'aggregate-hot': { title: 'aggregate, 10k keys', records: 2_000_000, shape: spread(10_000), topology: totals('aggregate-hot') },
-  'aggregate-cold': { title: 'aggregate, 1M keys', records: 2_000_000, shape: spread(1_000_003), topology: totals('aggregate-cold') },
+  'aggregate-hot': {
+    title: 'aggregate, 10k keys',
+    records: 2_000_000,
+    shape: spread(10_000),
+    topology: totals('aggregate-hot'),
+  },
+  'aggregate-cold': {
+    title: 'aggregate, 1M keys',
+    records: 2_000_000,
+    shape: spread(1_000_003),
+    topology: totals('aggregate-cold'),
+  },
   dedupe: {
     title: 'dedupe, fresh ids',
     records: 1_000_000,
     shape: spread(10_000),
     topology: topology('dedupe', (t) => {
-      t.stream('in', event).pipe(dedupe({ store: 'seen', id: (record) => record.value.id, within: '1h' }), to('out', event));
+      t.stream('in', event).pipe(
+        dedupe({ store: 'seen', id: (record) => record.value.id, within: '1h' }),
+        to('out', event),
+      );
     }),
   },
   reorder: {
@@ -72,24 +90,42 @@ export const CASES: Readonly<Record<string, Case>> = {
     records: 1_000_000,
     shape: disordered(10_000),
     topology: topology('reorder', (t) => {
-      t.stream('in', event).pipe(reorderByVersion({ store: 'versions', version: (record) => record.value.version, first: 1 }), to('out', event));
+      t.stream('in', event).pipe(
+        reorderByVersion({ store: 'versions', version: (record) => record.value.version, first: 1 }),
+        to('out', event),
+      );
     }),
   },
-  'keys-10m': { title: 'aggregate, 10M keys', records: 10_000_000, shape: (offset) => ({ key: offset, version: 1 }), topology: totals('keys-10m') },
+  'keys-10m': {
+    title: 'aggregate, 10M keys',
+    records: 10_000_000,
+    shape: (offset) => ({ key: offset, version: 1 }),
+    topology: totals('keys-10m'),
+  },
 };
 
 const NOTE = 'x'.repeat(40);
 
 /** A JSON value of about 100 bytes. */
 const valueAt = (offset: number, version: number): Buffer =>
-  Buffer.from(`{"id":"evt-${String(offset).padStart(9, '0')}","version":${version},"amount":${offset % 100},"note":"${NOTE}"}`);
+  Buffer.from(
+    `{"id":"evt-${String(offset).padStart(9, '0')}","version":${version},"amount":${offset % 100},"note":"${NOTE}"}`,
+  );
 
 /** The engine and RocksDB, on a broker that costs nothing. */
 export async function runEngine(name: string): Promise<Measured> {
   const { records, topology: target, shape } = CASES[name] as Case;
   const make = (offset: number): BrokerRecord => {
     const { key, version } = shape(offset);
-    return { topic: 'in', partition: 0, offset, timestamp: 1_700_000_000_000 + offset, key: Buffer.from(`key-${key}`), value: valueAt(offset, version), headers: Headers.none };
+    return {
+      topic: 'in',
+      partition: 0,
+      offset,
+      timestamp: 1_700_000_000_000 + offset,
+      key: Buffer.from(`key-${key}`),
+      value: valueAt(offset, version),
+      headers: Headers.none,
+    };
   };
   const broker = new NullBroker({ topic: 'in', records, make, others: ['out'] });
   return withDirectory((directory) => work(target, broker, directory, records));
@@ -99,13 +135,26 @@ export async function runEngine(name: string): Promise<Measured> {
 export async function runEmbedded(): Promise<Measured> {
   const records = 500_000;
   return withDirectory(async (directory) => {
-    const broker = await openEmbeddedBroker({ directory: join(directory, 'broker'), openDatabase: openRocksDatabase, clock: systemClock });
-    await broker.admin.createTopics(['in', 'out'].map((name) => ({ name, partitions: 1, config: { 'retention.ms': '-1' } })));
+    const broker = await openEmbeddedBroker({
+      directory: join(directory, 'broker'),
+      openDatabase: openRocksDatabase,
+      clock: systemClock,
+    });
+    await broker.admin.createTopics(
+      ['in', 'out'].map((name) => ({ name, partitions: 1, config: { 'retention.ms': '-1' } })),
+    );
     const writer = await broker.createWriter();
     for (let offset = 0; offset < records; ) {
       const chunk = Array.from({ length: 10_000 }, () => {
         const at = offset++;
-        return { topic: 'in', partition: 0, key: Buffer.from(`key-${(at * 7919) % 10_000}`), value: valueAt(at, at), timestamp: 1_700_000_000_000 + at, headers: Headers.none };
+        return {
+          topic: 'in',
+          partition: 0,
+          key: Buffer.from(`key-${(at * 7919) % 10_000}`),
+          value: valueAt(at, at),
+          timestamp: 1_700_000_000_000 + at,
+          headers: Headers.none,
+        };
       });
       await writer.write(chunk);
       await writer.flush();

@@ -18,11 +18,16 @@ if (suite === '--case') {
   const names = wanted.length > 0 ? wanted : (known ?? []);
   const unknown = names.filter((name) => !known?.includes(name));
   if (!known || unknown.length > 0) {
-    process.stderr.write(`Usage: npm run bench -- ${Object.keys(SUITES).join('|')} [${(known ?? SUITES.engine ?? []).join('|')}]…\n`);
+    process.stderr.write(
+      `Usage: npm run bench -- ${Object.keys(SUITES).join('|')} [${(known ?? SUITES.engine ?? []).join('|')}]…\n`,
+    );
     process.exitCode = 2;
   } else {
-    process.stdout.write(`${'case'.padEnd(26)}${'records/s'.padStart(12)}${'µs CPU/record'.padStart(16)}${'max RSS MB'.padStart(12)}\n`);
-    for (const name of names) process.stdout.write(`${row(CASES[name]?.title ?? 'embedded end to end', await inChild(name))}\n`);
+    process.stdout.write(
+      `${'case'.padEnd(26)}${'records/s'.padStart(12)}${'µs CPU/record'.padStart(16)}${'max RSS MB'.padStart(12)}\n`,
+    );
+    for (const name of names)
+      process.stdout.write(`${row(CASES[name]?.title ?? 'embedded end to end', await inChild(name))}\n`);
   }
 }
 

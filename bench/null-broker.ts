@@ -1,4 +1,15 @@
-import type { Admin, Broker, BrokerRecord, Membership, MembershipOptions, PartitionOffset, Reader, RecordBatch, TopicPartition, Writer } from '#src/broker/port.js';
+import type {
+  Admin,
+  Broker,
+  BrokerRecord,
+  Membership,
+  MembershipOptions,
+  PartitionOffset,
+  Reader,
+  RecordBatch,
+  TopicPartition,
+  Writer,
+} from '#src/broker/port.js';
 
 /** Makes the record at an offset. */
 export type MakeRecord = (offset: number) => BrokerRecord;
@@ -14,7 +25,12 @@ export class NullBroker implements Broker {
   readonly #make: MakeRecord;
   readonly #others: readonly string[];
 
-  constructor(options: { readonly topic: string; readonly records: number; readonly make: MakeRecord; readonly others: readonly string[] }) {
+  constructor(options: {
+    readonly topic: string;
+    readonly records: number;
+    readonly make: MakeRecord;
+    readonly others: readonly string[];
+  }) {
     this.#topic = options.topic;
     this.#records = options.records;
     this.#make = options.make;
@@ -66,17 +82,27 @@ export class NullBroker implements Broker {
   async join(options: MembershipOptions): Promise<Membership> {
     const shares = await options.assign([{ memberId: 'bench', metadata: options.metadata() }]);
     await options.onAssigned(shares.get('bench') as Buffer);
-    return { groupId: options.groupId, memberId: 'bench', generation: 1, commit: async () => undefined, committed: async () => [], leave: async () => undefined };
+    return {
+      groupId: options.groupId,
+      memberId: 'bench',
+      generation: 1,
+      commit: async () => undefined,
+      committed: async () => [],
+      leave: async () => undefined,
+    };
   }
 
   async close(): Promise<void> {}
 
   #admin(): Admin {
-    const at = (offset: number) => async (partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> =>
-      partitions.map(({ topic, partition }) => ({ topic, partition, offset: topic === this.#topic ? offset : 0 }));
+    const at =
+      (offset: number) =>
+      async (partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> =>
+        partitions.map(({ topic, partition }) => ({ topic, partition, offset: topic === this.#topic ? offset : 0 }));
     return {
       createTopics: async () => undefined,
-      describeTopics: async (names) => (names ?? [this.#topic, ...this.#others]).map((name) => ({ name, partitions: 1, config: {} })),
+      describeTopics: async (names) =>
+        (names ?? [this.#topic, ...this.#others]).map((name) => ({ name, partitions: 1, config: {} })),
       deleteTopics: async () => undefined,
       earliestOffsets: at(0),
       latestOffsets: at(this.#records),

@@ -1,12 +1,29 @@
 /** The public names of millrace, and nothing else. Tests import from `millrace/testing`. */
-export { type AggregateOptions, type CountOptions, type ReduceOptions, aggregate, count, reduce } from './dsl/operators/aggregate.js';
+
+export type { Broker } from './broker/port.js';
+export {
+  type AggregateOptions,
+  aggregate,
+  type CountOptions,
+  count,
+  type ReduceOptions,
+  reduce,
+} from './dsl/operators/aggregate.js';
 export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
 export { joinTable, leftJoinTable } from './dsl/operators/join-table.js';
 export { type LatestByTimestampOptions, latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
-export { type ProcessContext, type ProcessOptions, type StoreDefinition, process } from './dsl/operators/process.js';
+export { type ProcessContext, type ProcessOptions, process, type StoreDefinition } from './dsl/operators/process.js';
 export { type GroupByOptions, groupBy, repartition } from './dsl/operators/regroup.js';
 export { type ReorderByVersionOptions, reorderByVersion } from './dsl/operators/reorder-by-version.js';
-export { type SelectKeyOptions, filterValues, flatMapValues, mapValues, peek, selectKey, toStream } from './dsl/operators/stateless.js';
+export {
+  filterValues,
+  flatMapValues,
+  mapValues,
+  peek,
+  type SelectKeyOptions,
+  selectKey,
+  toStream,
+} from './dsl/operators/stateless.js';
 export { type ToOptions, to } from './dsl/operators/to.js';
 export { type ToTableOptions, toTable } from './dsl/operators/to-table.js';
 export type { Topology } from './dsl/processor.js';
@@ -19,13 +36,12 @@ export { ERROR_CODES, type ErrorCode, StreamsError } from './model/errors.js';
 export { Headers } from './model/headers.js';
 export type { Clock, Logger } from './model/ports.js';
 export type { Change, SourcePosition, StreamRecord } from './model/record.js';
-export type { Broker } from './broker/port.js';
 export type { EngineOptions, Guarantee } from './runtime/config.js';
-export type { Progress } from './runtime/engine.js';
 export type { EngineMetrics } from './runtime/metrics.js';
-export type { ErrorPolicies, ErrorPolicy } from './runtime/policy.js';
 export { type OpenBrokerOptions, openBroker } from './runtime/open-broker.js';
-export { type InputRecord, type TopicSerdes, send } from './runtime/send.js';
+export type { ErrorPolicies, ErrorPolicy } from './runtime/policy.js';
+export type { Progress } from './runtime/progress.js';
+export { type InputRecord, send, type TopicSerdes } from './runtime/send.js';
 export { type RunningStreams, type StartOptions, start } from './runtime/start.js';
 export type { StoreView } from './runtime/store-view.js';
 export type { Serde } from './serdes/serde.js';

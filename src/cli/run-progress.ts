@@ -1,6 +1,6 @@
 import { formatMs } from '../model/duration.js';
 import { type Clock, sleep } from '../model/ports.js';
-import type { Progress } from '../runtime/engine.js';
+import type { Progress } from '../runtime/progress.js';
 import { formatCount, Rate } from './rate.js';
 import type { StatusLine } from './status-line.js';
 

@@ -107,7 +107,7 @@ class Run {
 
   /** Runs until the work is done, a signal comes, or something fails. */
   async #runEngine(inputs: readonly InputFile[], failed: Promise<never>): Promise<void> {
-    const { topology, options, io, stop, status, logger } = this.#context;
+    const { options, io, stop, status, logger } = this.#context;
     let streams: RunningStreams | undefined;
     const endProgress = showProgress(() => streams?.progress(), { clock: io.clock, status });
     try {

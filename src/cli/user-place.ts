@@ -1,10 +1,12 @@
-import { dirname, sep } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The command line: whoever called it is not the user's code. */
-const CLI = dirname(fileURLToPath(import.meta.url));
-/** This copy of millrace: frames in it are not the user's. */
-const OWN = dirname(CLI);
+/** This copy of millrace, as it is compiled, and as its source maps name it: frames in it are not the user's. */
+const COMPILED = dirname(dirname(fileURLToPath(import.meta.url)));
+const OWN = [COMPILED, join(dirname(COMPILED), 'src')];
+
+const inside = (path: string, ...below: string[]): boolean =>
+  OWN.some((directory) => path.startsWith(join(directory, ...below) + sep));
 
 const FRAME = /(?:\(|at (?:async )?)((?:file:\/\/)?(?:\/|[A-Za-z]:[\\/])[^()]*?):(\d+):(\d+)\)?$/;
 
@@ -18,8 +20,9 @@ export function placeInUserFile(error: unknown): string | undefined {
     if (!match) continue;
     const [, location = '', row, column] = match;
     const path = toPath(location);
-    if (path.startsWith(CLI + sep)) return undefined;
-    if (path.startsWith(OWN + sep) || path.includes(`${sep}node_modules${sep}`)) continue;
+    // The command line: whoever called it is not the user's code.
+    if (inside(path, 'cli')) return undefined;
+    if (inside(path) || path.includes(`${sep}node_modules${sep}`)) continue;
     return `${path}:${row}:${column}`;
   }
   return undefined;

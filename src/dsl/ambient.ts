@@ -18,7 +18,11 @@ export interface Consumer {
   /** The way back down: the operator's own subscription is done. */
   leave(): void;
   /** The way ended where records come from. */
-  reached(origin: { readonly node: string; readonly table: string | undefined; readonly key: AnySerde | undefined }): void;
+  reached(origin: {
+    readonly node: string;
+    readonly table: string | undefined;
+    readonly key: AnySerde | undefined;
+  }): void;
 }
 
 export interface PathMark {

@@ -58,20 +58,37 @@ export class Declaring implements Declaration {
     this.#checkSerdes(id, spec);
     const known = this.sources.find((source) => source.topic === spec.topic);
     if (known) {
-      const same = known.key.name === spec.key?.name && known.value.name === spec.value?.name && known.timestamp === spec.timestamp;
-      if (!same) this.problem(id, 'the topic is declared twice with different serdes or timestamps', 'Declare it once and pipe the result twice.');
+      const same =
+        known.key.name === spec.key?.name &&
+        known.value.name === spec.value?.name &&
+        known.timestamp === spec.timestamp;
+      if (!same)
+        this.problem(
+          id,
+          'the topic is declared twice with different serdes or timestamps',
+          'Declare it once and pipe the result twice.',
+        );
       return known.outlet as Origin<AnyRecord>;
     }
     const origin = new Origin<AnyRecord>(id, this.#scope, { key: spec.key });
     this.sources.push({ ...spec, id, outlet: origin });
-    this.nodes.push({ kind: 'source', id, topic: spec.topic, key: spec.key?.name ?? '?', value: spec.value?.name ?? '?' });
+    this.nodes.push({
+      kind: 'source',
+      id,
+      topic: spec.topic,
+      key: spec.key?.name ?? '?',
+      value: spec.value?.name ?? '?',
+    });
     return origin;
   }
 
   /** Declares a stateful operator. `table` names its store that holds the rows, if what it emits are changes of a table. */
   processor(spec: ProcessorSpec, observables: readonly Observable<AnyRecord>[], table?: string): Origin<AnyRecord> {
     const key = spec.emitsKey ?? (observables[0] && this.inspect(observables[0]).key);
-    const id = this.#unique(`${spec.operator} ${spec.name}`, `Give each ${spec.operator} a name (or a store) of its own.`);
+    const id = this.#unique(
+      `${spec.operator} ${spec.name}`,
+      `Give each ${spec.operator} a name (or a store) of its own.`,
+    );
     this.#checkName(id, spec.stores.length > 0 ? 'store' : 'name', spec.name);
     for (const store of spec.stores) this.#addStore(id, store);
     const inputs = observables.map((observable, port) => {
@@ -107,16 +124,30 @@ export class Declaring implements Declaration {
     const origin = new Origin<AnyRecord>(id, this.#scope, { table: table ? id : undefined, key: spec.key });
     this.repartitions.push({ ...spec, id, table, input, outlet: origin });
     const { name, partitions = null } = spec;
-    this.nodes.push({ kind: 'repartition', id, name, partitions, key: spec.key?.name ?? '?', value: spec.value?.name ?? '?' });
+    this.nodes.push({
+      kind: 'repartition',
+      id,
+      name,
+      partitions,
+      key: spec.key?.name ?? '?',
+      value: spec.value?.name ?? '?',
+    });
     return origin;
   }
 
   sink(spec: SinkSpec, observable: Observable<AnyRecord>): void {
     const name = spec.name ?? (typeof spec.topic === 'string' ? spec.topic : undefined);
     if (name === undefined) {
-      this.problem('to', 'a sink that chooses its topic by a function has no name', 'Give it one: to((record) => …, { name: …, key, value }).');
+      this.problem(
+        'to',
+        'a sink that chooses its topic by a function has no name',
+        'Give it one: to((record) => …, { name: …, key, value }).',
+      );
     }
-    const id = this.#unique(`to ${name ?? '?'}`, 'Give one of the two a name of its own: to(topic, { name, key, value }).');
+    const id = this.#unique(
+      `to ${name ?? '?'}`,
+      'Give one of the two a name of its own: to(topic, { name, key, value }).',
+    );
     if (name !== undefined) this.#checkName(id, 'topic', name);
     if (typeof spec.topic === 'string' && spec.topic !== name) this.#checkName(id, 'topic', spec.topic);
     this.#checkSerdes(id, spec);
@@ -153,7 +184,11 @@ export class Declaring implements Declaration {
     if (!rekey) return observable;
     const name = rekey.name ?? spec.stores[0]?.name;
     if (name === undefined) {
-      this.problem('selectKey', 'the keyed operator behind it needs a repartition topic, and nothing names it', 'Give selectKey a name: selectKey(fn, { name, key }).');
+      this.problem(
+        'selectKey',
+        'the keyed operator behind it needs a repartition topic, and nothing names it',
+        'Give selectKey a name: selectKey(fn, { name, key }).',
+      );
       return observable;
     }
     const { key = serdes.json(), value = serdes.json() } = rekey;
@@ -183,7 +218,11 @@ export class Declaring implements Declaration {
     this.#checkSerdes(owner, store);
     const other = this.stores.find(({ name }) => name === store.name);
     if (other) {
-      this.problem(owner, `the store "${store.name}" is already that of ${other.owner}`, 'Give each store a name of its own.');
+      this.problem(
+        owner,
+        `the store "${store.name}" is already that of ${other.owner}`,
+        'Give each store a name of its own.',
+      );
       return;
     }
     this.stores.push({
@@ -206,15 +245,24 @@ export class Declaring implements Declaration {
     if (typeof name === 'string' && NAME_PATTERN.test(name)) return;
     this.problem(
       where,
-      name === undefined || name === '' ? `the ${kind} has no name` : `the ${kind} ${JSON.stringify(name)} is not a legal name`,
+      name === undefined || name === ''
+        ? `the ${kind} has no name`
+        : `the ${kind} ${JSON.stringify(name)} is not a legal name`,
       `Name it with 1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-": the name becomes part of a topic's name.`,
     );
   }
 
   #checkSerdes(where: string, { key, value }: { readonly key: AnySerde; readonly value: AnySerde }): void {
-    for (const [side, serde] of [['key', key], ['value', value]] as const) {
+    for (const [side, serde] of [
+      ['key', key],
+      ['value', value],
+    ] as const) {
       if (typeof serde?.encode === 'function' && typeof serde.decode === 'function') continue;
-      this.problem(where, `it has no ${side} serde`, `Say how the ${side} is written, for example { ${side}: serdes.${side === 'key' ? 'string' : 'json()'} }.`);
+      this.problem(
+        where,
+        `it has no ${side} serde`,
+        `Say how the ${side} is written, for example { ${side}: serdes.${side === 'key' ? 'string' : 'json()'} }.`,
+      );
     }
   }
 }

@@ -29,7 +29,13 @@ export class TracedInput implements Input, Consumer {
   #receiver: Receiver | undefined;
   #subscription: Subscription | undefined;
 
-  constructor(options: { node: string; port: number; observable: Observable<AnyRecord>; scope: PushScope; checkKey: boolean }) {
+  constructor(options: {
+    node: string;
+    port: number;
+    observable: Observable<AnyRecord>;
+    scope: PushScope;
+    checkKey: boolean;
+  }) {
     this.node = options.node;
     this.port = options.port;
     this.#observable = options.observable;
@@ -106,7 +112,8 @@ const hiddenEdge = (node: string, from: string): StreamsError =>
     what: 'a record came by a way that was not there when the topology was drawn',
     at: `node ${node}`,
     saw: `a record of ${from}`,
-    action: 'Remove share(), publish() or another multicasting operator: a stream may be piped more than once as it is.',
+    action:
+      'Remove share(), publish() or another multicasting operator: a stream may be piped more than once as it is.',
   });
 
 const keyChanged = (node: string, before: unknown, after: unknown): StreamsError =>

@@ -21,12 +21,17 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
   readonly node: string;
   readonly #scope: PushScope;
 
-  constructor(node: string, scope: PushScope, { table, key }: { readonly table?: string | undefined; readonly key?: AnySerde | undefined } = {}) {
+  constructor(
+    node: string,
+    scope: PushScope,
+    { table, key }: { readonly table?: string | undefined; readonly key?: AnySerde | undefined } = {},
+  ) {
     super((subscriber) => {
       const consumer = subscribing();
       if (!consumer) {
         const what = 'a stream was subscribed to by hand';
-        const action = 'Remove the call of subscribe: streams end in to(), a table, or a processor, and millrace subscribes.';
+        const action =
+          'Remove the call of subscribe: streams end in to(), a table, or a processor, and millrace subscribes.';
         const current = declaring();
         if (!current) throw new StreamsError('TOPOLOGY_INVALID', { what, at: `node ${node}`, action });
         // RxJS would report what is thrown here later, to nobody, and the topology would pass as valid.
@@ -60,7 +65,8 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
 
   pushTo(record: AnyRecord, node: string): void {
     const before = this.#enter(record);
-    for (const subscription of this.#subscriptions) if (subscription.node === node) subscription.subscriber.next(record);
+    for (const subscription of this.#subscriptions)
+      if (subscription.node === node) subscription.subscriber.next(record);
     this.#leave(before);
   }
 

@@ -4,10 +4,10 @@
  * The topology function is run once for each task. What comes out is a {@link Declaration}: nodes with their closures, and inputs that deliver
  * records once they are connected. The runtime reads the graph of it, queues what arrives at an input, and runs the processors stage by stage.
  */
-import type { StreamRecord } from '../model/record.js';
-import type { Headers } from '../model/headers.js';
-import type { SourcePosition } from '../model/record.js';
+
 import type { Graph } from '../graph/graph.js';
+import type { Headers } from '../model/headers.js';
+import type { SourcePosition, StreamRecord } from '../model/record.js';
 import type { Serde } from '../serdes/serde.js';
 import type { KeyValueStore, StoreSpec } from '../state/contract.js';
 

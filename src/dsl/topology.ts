@@ -1,8 +1,8 @@
 import type { Observable } from 'rxjs';
-import { StreamsError, isStreamsError, messageOf } from '../model/errors.js';
 import { buildGraph } from '../graph/build.js';
 import type { Graph, Problem } from '../graph/graph.js';
 import { NAME_PATTERN } from '../graph/naming.js';
+import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import type { Serde } from '../serdes/serde.js';
 import { withDeclaring } from './ambient.js';
 import { Declaring } from './declaring.js';
@@ -82,14 +82,16 @@ export function topology(name: string, blueprint: (t: TopologyBuilder) => void):
       const expected = drawn.graph;
       const declaring = new Declaring(scope);
       run(name, blueprint, declaring);
-      const same = JSON.stringify([declaring.nodes, declaring.edges]) === JSON.stringify([expected.nodes, expected.edges]);
+      const same =
+        JSON.stringify([declaring.nodes, declaring.edges]) === JSON.stringify([expected.nodes, expected.edges]);
       if (!same) {
         throw new StreamsError('TOPOLOGY_NOT_DETERMINISTIC', {
           what: 'the topology function declared something else when it was run again',
           at: `topology ${name}`,
           saw: declaring.nodes.map((node) => node.id).join(', '),
           expected: expected.nodes.map((node) => node.id).join(', '),
-          action: 'Make it depend on nothing that changes between two runs: it is run once to draw the graph and once for each task.',
+          action:
+            'Make it depend on nothing that changes between two runs: it is run once to draw the graph and once for each task.',
         });
       }
       return declaring;
@@ -136,10 +138,18 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
   }
   const problems = [...declaring.problems];
   if (!NAME_PATTERN.test(name)) {
-    problems.push({ where: `topology ${name}`, what: 'the name is not legal', advice: 'Use 1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-".' });
+    problems.push({
+      where: `topology ${name}`,
+      what: 'the name is not legal',
+      advice: 'Use 1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-".',
+    });
   }
   if (declaring.sources.length === 0 && !thrown) {
-    problems.push({ where: `topology ${name}`, what: 'it reads no topic', advice: 'Begin with t.stream(topic, …) or t.table(topic, …).' });
+    problems.push({
+      where: `topology ${name}`,
+      what: 'it reads no topic',
+      advice: 'Begin with t.stream(topic, …) or t.table(topic, …).',
+    });
   }
   for (const error of late) problems.push(problemOf(name, error));
   // Alone, an error keeps its own code.
@@ -157,9 +167,15 @@ function problemOf(name: string, error: Error): Problem {
 function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: Declaring): void {
   const builder: TopologyBuilder = {
     stream: <K, V>(topic: string, options: StreamOptions<K, V>) =>
-      declaring.source({ topic, ...(options as StreamOptions<unknown, unknown>) }) as Observable<unknown> as Stream<K, V>,
+      declaring.source({ topic, ...(options as StreamOptions<unknown, unknown>) }) as Observable<unknown> as Stream<
+        K,
+        V
+      >,
     table: <K, V>(topic: string, { store, ...options }: TableOptions<K, V>) => {
-      const source = declaring.source({ topic, ...(options as StreamOptions<unknown, unknown>) }) as Observable<unknown> as Stream<K, V | null>;
+      const source = declaring.source({
+        topic,
+        ...(options as StreamOptions<unknown, unknown>),
+      }) as Observable<unknown> as Stream<K, V | null>;
       return source.pipe(toTable<K, V>({ store, key: options.key, value: options.value }));
     },
   };

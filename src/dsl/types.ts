@@ -19,12 +19,21 @@ export interface FactRecord<K, V> extends StreamRecord<K, V> {
 export type KeyOf<R> = R extends StreamRecord<infer K, infer _V> ? K : never;
 
 /** The value of a record of a stream, or of a row of a table (without the null of a deletion). */
-export type ValueOf<R> = R extends Change<infer _K, infer V> ? V : R extends StreamRecord<infer _K2, infer V2> ? V2 : never;
+export type ValueOf<R> =
+  R extends Change<infer _K, infer V> ? V : R extends StreamRecord<infer _K2, infer V2> ? V2 : never;
 
 /** The same kind of record with another value. */
 export type WithValue<R, W> =
-  R extends Change<infer K, infer _V> ? Change<K, W> : R extends StreamRecord<infer K2, infer _V2> ? StreamRecord<K2, W> : never;
+  R extends Change<infer K, infer _V>
+    ? Change<K, W>
+    : R extends StreamRecord<infer K2, infer _V2>
+      ? StreamRecord<K2, W>
+      : never;
 
 /** The same kind of record with another key. */
 export type WithKey<R, K> =
-  R extends Change<infer _K, infer V> ? Change<K, V> : R extends StreamRecord<infer _K2, infer V2> ? StreamRecord<K, V2> : never;
+  R extends Change<infer _K, infer V>
+    ? Change<K, V>
+    : R extends StreamRecord<infer _K2, infer V2>
+      ? StreamRecord<K, V2>
+      : never;

@@ -6,7 +6,8 @@ export function buildGraph(parts: GraphParts): Graph {
   return deepFreeze({ ...parts, subTopologies: subTopologies(parts), coPartitioned: coPartitioned(parts) });
 }
 
-const readsOf = (node: GraphNode): readonly string[] => (node.kind === 'processor' ? [...node.stores, ...node.reads] : []);
+const readsOf = (node: GraphNode): readonly string[] =>
+  node.kind === 'processor' ? [...node.stores, ...node.reads] : [];
 
 /** A repartition ends one sub-topology and begins another: its incoming side belongs to whoever writes it. */
 const incoming = (id: string): string => `${id} (write)`;
@@ -51,7 +52,11 @@ function subTopologies({ nodes, edges }: GraphParts): SubTopology[] {
 /** A repartition may have the name of a topic; two tasks may not have the same. */
 function repartitionId(name: string, nodes: readonly GraphNode[]): string {
   const taken = (id: string): boolean =>
-    nodes.some((node) => (node.kind === 'source' && node.topic === id) || (node.kind === 'repartition' && node.name === id && id !== name));
+    nodes.some(
+      (node) =>
+        (node.kind === 'source' && node.topic === id) ||
+        (node.kind === 'repartition' && node.name === id && id !== name),
+    );
   let id = name;
   while (taken(id)) id = `${id}-repartition`;
   return id;

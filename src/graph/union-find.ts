@@ -9,7 +9,8 @@ export class UnionFind {
   find(name: string): string {
     this.add(name);
     let root = name;
-    for (let parent = this.#parent.get(root); parent !== undefined && parent !== root; parent = this.#parent.get(root)) root = parent;
+    for (let parent = this.#parent.get(root); parent !== undefined && parent !== root; parent = this.#parent.get(root))
+      root = parent;
     this.#parent.set(name, root);
     return root;
   }

@@ -4,25 +4,46 @@
  */
 export const ERROR_CODES = {
   // declaring
-  TOPOLOGY_INVALID: { retryable: false, summary: 'The topology cannot run as declared; every problem is listed with what to write instead.' },
-  TOPOLOGY_NOT_FOUND: { retryable: false, summary: 'The file does not exist, cannot be loaded, or does not export a topology by default.' },
-  TOPOLOGY_NOT_DETERMINISTIC: { retryable: false, summary: 'The topology function declared something else when it was run again.' },
+  TOPOLOGY_INVALID: {
+    retryable: false,
+    summary: 'The topology cannot run as declared; every problem is listed with what to write instead.',
+  },
+  TOPOLOGY_NOT_FOUND: {
+    retryable: false,
+    summary: 'The file does not exist, cannot be loaded, or does not export a topology by default.',
+  },
+  TOPOLOGY_NOT_DETERMINISTIC: {
+    retryable: false,
+    summary: 'The topology function declared something else when it was run again.',
+  },
   CONFIG_INVALID: { retryable: false, summary: 'An option has a value that is not allowed.' },
   // one record
   DESERIALIZE_FAILED: { retryable: false, summary: 'The bytes of a key or value could not be decoded.' },
   SERIALIZE_FAILED: { retryable: false, summary: 'A key or value could not be encoded.' },
   PROCESS_FAILED: { retryable: false, summary: 'A function of the topology threw.' },
   KEY_CHANGED: { retryable: false, summary: 'A plain operator changed the key of a record before a keyed operator.' },
-  LATE_EMISSION: { retryable: false, summary: 'An RxJS operator emitted outside the record it was given (asynchronously).' },
+  LATE_EMISSION: {
+    retryable: false,
+    summary: 'An RxJS operator emitted outside the record it was given (asynchronously).',
+  },
   VERSION_INVALID: { retryable: false, summary: 'A version is not an integer, or integers and bigints are mixed.' },
   VERSION_GAP: { retryable: false, summary: 'A missing version did not arrive in time and the gap policy is to fail.' },
-  REORDER_BUFFER_FULL: { retryable: false, summary: 'More records wait for a missing version than maxBuffered allows.' },
-  STORE_KEY_NOT_LOADED: { retryable: false, summary: 'A processor read a key synchronously that it did not declare in reads.' },
+  REORDER_BUFFER_FULL: {
+    retryable: false,
+    summary: 'More records wait for a missing version than maxBuffered allows.',
+  },
+  STORE_KEY_NOT_LOADED: {
+    retryable: false,
+    summary: 'A processor read a key synchronously that it did not declare in reads.',
+  },
   PARTITION_INVALID: { retryable: false, summary: 'A partitioner returned a partition that the topic does not have.' },
   PRODUCE_FAILED: { retryable: true, summary: 'The broker did not take a record.' },
   // state
   STATE_LOCKED: { retryable: true, summary: 'Another process or engine has the directory open.' },
-  STATE_MISMATCH: { retryable: false, summary: 'The directory holds state of another application, topology, store or serde.' },
+  STATE_MISMATCH: {
+    retryable: false,
+    summary: 'The directory holds state of another application, topology, store or serde.',
+  },
   STATE_IO: { retryable: true, summary: 'The disk failed: full, read-only or broken.' },
   STATE_CORRUPT: { retryable: false, summary: 'Bytes on disk are not what was written.' },
   STORE_UNKNOWN: { retryable: false, summary: 'There is no store of that name.' },
@@ -31,8 +52,14 @@ export const ERROR_CODES = {
   BROKER_CLOSED: { retryable: false, summary: 'The broker connection was closed by this process.' },
   TOPIC_UNKNOWN: { retryable: false, summary: 'Topics that the topology reads or writes do not exist.' },
   TOPIC_EXISTS: { retryable: false, summary: 'A topic of that name exists already.' },
-  TOPIC_MISMATCH: { retryable: false, summary: 'A topic has another number of partitions or another cleanup policy than needed.' },
-  OFFSET_OUT_OF_RANGE: { retryable: false, summary: 'The log no longer (or not yet) holds the offset that is to be read.' },
+  TOPIC_MISMATCH: {
+    retryable: false,
+    summary: 'A topic has another number of partitions or another cleanup policy than needed.',
+  },
+  OFFSET_OUT_OF_RANGE: {
+    retryable: false,
+    summary: 'The log no longer (or not yet) holds the offset that is to be read.',
+  },
   LOG_CORRUPT: { retryable: false, summary: 'A record batch fails its checksum or does not parse.' },
   PRODUCER_FENCED: { retryable: false, summary: 'Another producer took over the transactional id.' },
   TRANSACTION_INVALID: { retryable: false, summary: 'The writer was used outside the begin/commit order.' },
@@ -70,7 +97,9 @@ export class StreamsError extends Error {
   readonly problem: string;
 
   constructor(code: ErrorCode, details: ErrorDetails) {
-    const seen = [details.saw && `saw ${details.saw}`, details.expected && `expected ${details.expected}`].filter(Boolean).join(', ');
+    const seen = [details.saw && `saw ${details.saw}`, details.expected && `expected ${details.expected}`]
+      .filter(Boolean)
+      .join(', ');
     const problem = `${details.what}${details.at ? ` at ${details.at}` : ''}${seen ? `: ${seen}` : ''}`;
     super(`${problem}. ${details.action}`, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;

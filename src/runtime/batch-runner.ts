@@ -1,10 +1,10 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet, PushScope, Receiver } from '../dsl/processor.js';
 import type { SourcePosition } from '../model/record.js';
-import type { Cause } from '../state/cached-store.js';
+import type { Cause } from '../state/changelog-entry.js';
 import type { Batch } from './batch.js';
 import type { Failure, FailureHandler } from './failures.js';
-import { type OutboxItem, Outbox, type Outgoing } from './outbox.js';
+import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
 import { type ProduceContext, produce } from './produce.js';
 import type { Item, Stage, StageHost, StageNode } from './stage.js';
 
@@ -81,7 +81,8 @@ export class BatchRunner implements StageHost {
   /** A receiver that queues at a processor. */
   toStage(stage: Stage, node: StageNode, port: number): Receiver {
     return {
-      next: (record, index) => stage.add({ node, port, record, index, push: this.#push, prepared: undefined, failed: false }),
+      next: (record, index) =>
+        stage.add({ node, port, record, index, push: this.#push, prepared: undefined, failed: false }),
       error: (error) => this.#caught(node.id, error, () => stage.takeBack(node.id, this.#push)),
     };
   }
@@ -218,44 +219,71 @@ export class BatchRunner implements StageHost {
     for (let failure = this.#pending.shift(); failure !== undefined; failure = this.#pending.shift()) {
       const { node, outlet, record, error, index } = failure;
       this.enter(index, record);
-      await this.#failures.handle('process', { node, error, source: this.#sourceOf(index) }, this.#deadLetter(index), () => {
-        this.#push++;
-        this.#pushing = { outlet, record };
-        outlet.pushTo(record, node);
-        this.#pushing = undefined;
-        const again = this.#pending.pop();
-        if (again) throw again.error;
-      });
+      await this.#failures.handle(
+        'process',
+        { node, error, source: this.#sourceOf(index) },
+        this.#deadLetter(index),
+        () => {
+          this.#push++;
+          this.#pushing = { outlet, record };
+          outlet.pushTo(record, node);
+          this.#pushing = undefined;
+          const again = this.#pending.pop();
+          if (again) throw again.error;
+        },
+      );
     }
   }
 
   async #processAgain(item: Item, error: unknown): Promise<void> {
     const { node, index } = item;
-    await this.#failures.handle('process', { node: node.id, error, source: this.#sourceOf(index) }, this.#deadLetter(index), async () => {
-      this.enter(index, item.record);
-      const loads: Promise<unknown>[] = [];
-      const prepared = item.failed ? node.processor.reads?.(item.record, item.port, { add: (store, key) => void loads.push(store.load(key)) }) : item.prepared;
-      await Promise.all(loads);
-      await node.processor.process(item.record, item.port, prepared);
-    });
+    await this.#failures.handle(
+      'process',
+      { node: node.id, error, source: this.#sourceOf(index) },
+      this.#deadLetter(index),
+      async () => {
+        this.enter(index, item.record);
+        const loads: Promise<unknown>[] = [];
+        const prepared = item.failed
+          ? node.processor.reads?.(item.record, item.port, { add: (store, key) => void loads.push(store.load(key)) })
+          : item.prepared;
+        await Promise.all(loads);
+        await node.processor.process(item.record, item.port, prepared);
+      },
+    );
     // What it emitted may have failed further on.
     if (this.#pending.length > 0) await this.#resolveFailures();
   }
 
-  async #deserializeAgain(entry: Entry, record: BrokerRecord, error: unknown, index: number): Promise<AnyRecord | undefined> {
+  async #deserializeAgain(
+    entry: Entry,
+    record: BrokerRecord,
+    error: unknown,
+    index: number,
+  ): Promise<AnyRecord | undefined> {
     let decoded: AnyRecord | undefined;
-    await this.#failures.handle('deserialize', { node: entry.node, error, source: record }, this.#deadLetter(index), () => {
-      decoded = entry.deserialize(record);
-    });
+    await this.#failures.handle(
+      'deserialize',
+      { node: entry.node, error, source: record },
+      this.#deadLetter(index),
+      () => {
+        decoded = entry.deserialize(record);
+      },
+    );
     return decoded;
   }
 
   async #produceAgain(item: OutboxItem, error: unknown, produced: ProducerRecord[]): Promise<void> {
     const { node, index } = item;
-    await this.#failures.handle('produce', { node, error, source: this.#sourceOf(index) }, this.#deadLetter(index), async () => {
-      const record = await produce(item, this.#produceContext);
-      if (record) produced.push(record);
-    });
+    await this.#failures.handle(
+      'produce',
+      { node, error, source: this.#sourceOf(index) },
+      this.#deadLetter(index),
+      async () => {
+        const record = await produce(item, this.#produceContext);
+        if (record) produced.push(record);
+      },
+    );
   }
 
   #sourceOf(index: number): BrokerRecord | SourcePosition {

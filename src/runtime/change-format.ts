@@ -15,9 +15,13 @@ export function encodeChange(value: Buffer | null, previous: Buffer | null): Buf
 }
 
 export function decodeChange(bytes: Buffer): { readonly value: Buffer | null; readonly previous: Buffer | null } {
-  if (bytes[0] !== FORMAT || bytes.length < 6) throw new Error(`saw a change of format ${bytes[0]} and ${bytes.length} bytes, expected format ${FORMAT}`);
+  if (bytes[0] !== FORMAT || bytes.length < 6)
+    throw new Error(`saw a change of format ${bytes[0]} and ${bytes.length} bytes, expected format ${FORMAT}`);
   const length = bytes.readInt32BE(1);
   const end = 5 + Math.max(0, length);
   if (end >= bytes.length) throw new Error(`saw a change of ${bytes.length} bytes, expected more than ${end}`);
-  return { previous: length < 0 ? null : bytes.subarray(5, end), value: bytes[end] === 0 ? null : bytes.subarray(end + 1) };
+  return {
+    previous: length < 0 ? null : bytes.subarray(5, end),
+    value: bytes[end] === 0 ? null : bytes.subarray(end + 1),
+  };
 }

@@ -1,6 +1,6 @@
 import type { ProducerRecord } from '../broker/port.js';
 import { Headers } from '../model/headers.js';
-import type { ChangelogEntry } from '../state/cached-store.js';
+import type { ChangelogEntry } from '../state/changelog-entry.js';
 
 /**
  * The header of a changelog record, format 1: which source record caused the change, and the stream times then. A record without it counts as committed.
@@ -34,7 +34,14 @@ export function changelogRecord(
   bytes.writeDoubleBE(target.taskTime, 17);
   bytes.write(entry.causeTopic, 25);
   const { key, value, timestamp } = entry;
-  return { topic: target.topic, partition: target.partition, key, value, timestamp, headers: new Headers([[CAUSE_HEADER, bytes]]) };
+  return {
+    topic: target.topic,
+    partition: target.partition,
+    key,
+    value,
+    timestamp,
+    headers: new Headers([[CAUSE_HEADER, bytes]]),
+  };
 }
 
 /**
@@ -44,9 +51,15 @@ export function changelogRecord(
 export const TIMES_KEY = Buffer.from([0xff, ...Buffer.from('millrace.times'), 0xff]);
 
 /** The value is empty, not null: a tombstone would not outlive compaction. */
-export function timesRecord(cause: { readonly topic: string; readonly offset: number }, target: Parameters<typeof changelogRecord>[1]): ProducerRecord {
+export function timesRecord(
+  cause: { readonly topic: string; readonly offset: number },
+  target: Parameters<typeof changelogRecord>[1],
+): ProducerRecord {
   const timestamp = Number.isFinite(target.storeTime) ? target.storeTime : target.taskTime;
-  return changelogRecord({ key: TIMES_KEY, value: Buffer.alloc(0), timestamp, causeTopic: cause.topic, causeOffset: cause.offset }, target);
+  return changelogRecord(
+    { key: TIMES_KEY, value: Buffer.alloc(0), timestamp, causeTopic: cause.topic, causeOffset: cause.offset },
+    target,
+  );
 }
 
 /** Undefined for a record of somebody else's, or of a newer format: it counts as committed. */
@@ -54,5 +67,10 @@ export function causeOf(headers: Headers): ChangeCause | undefined {
   const value = headers.get(CAUSE_HEADER);
   if (!value || value.length < 25 || value[0] !== FORMAT) return undefined;
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  return { offset: bytes.readDoubleBE(1), storeTime: bytes.readDoubleBE(9), taskTime: bytes.readDoubleBE(17), topic: bytes.toString('utf8', 25) };
+  return {
+    offset: bytes.readDoubleBE(1),
+    storeTime: bytes.readDoubleBE(9),
+    taskTime: bytes.readDoubleBE(17),
+    topic: bytes.toString('utf8', 25),
+  };
 }

@@ -27,7 +27,7 @@ export interface CommitTarget {
  *
  * | step | at_least_once | exactly_once | a crash after it |
  * |---|---|---|---|
- * | 1 settle | the batch is finished, processors write their last | same | nothing is permanent: all is done again |
+ * | 1 settle | the batch is finished, processors write their last | same | nothing is committed: all is done again. at_least_once: outputs that the writer has already sent come again |
  * | 2 log | sinks and changelog records are acknowledged | they are in the open transaction | at_least_once: outputs are written again; changelog records past the committed offsets are skipped. exactly_once: the transaction is aborted |
  * | 3 offsets | source offsets are committed to the group | in the same transaction, which is committed | the local store is behind: the rest comes from the changelog |
  * | 4 apply | one write batch: rows, source offsets, changelog positions | same | nothing: the commit is whole |

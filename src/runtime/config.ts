@@ -1,11 +1,11 @@
 import type { Broker } from '../broker/port.js';
+import { deadLetterTopic, NAME_PATTERN } from '../graph/naming.js';
 import type { OpenDatabase } from '../model/database.js';
 import { type Duration, durationMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
 import { type Clock, type Logger, silentLogger } from '../model/ports.js';
-import { NAME_PATTERN, deadLetterTopic } from '../graph/naming.js';
 import type { IdentityFiles } from '../state/identity-files.js';
-import { type ErrorPolicies, type ResolvedPolicy, type Step, resolvePolicy } from './policy.js';
+import { type ErrorPolicies, type ResolvedPolicy, resolvePolicy, type Step } from './policy.js';
 
 /** The numbered steps of a commit, and the moment before it. The same numbers stand in commit.ts, the README and the crash tests. */
 export type CommitStep = '1 settle' | '2 log' | '3 offsets' | '4 apply';
@@ -63,15 +63,31 @@ export interface EngineConfig {
 }
 
 /** Checks the options and fills in the defaults. CONFIG_INVALID names the option. */
-export function resolveConfig(topologyName: string, options: EngineOptions, logger: Logger = silentLogger): EngineConfig {
-  const { applicationId = topologyName, deadLetterTopic: deadLetters = deadLetterTopic(applicationId), guarantee = 'exactly_once', startFrom = 'earliest', onError = {} } = options;
-  for (const [option, name] of [['applicationId', applicationId], ['deadLetterTopic', deadLetters]] as const) {
-    if (!NAME_PATTERN.test(name)) throw invalid(option, name, '1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-"');
+export function resolveConfig(
+  topologyName: string,
+  options: EngineOptions,
+  logger: Logger = silentLogger,
+): EngineConfig {
+  const {
+    applicationId = topologyName,
+    deadLetterTopic: deadLetters = deadLetterTopic(applicationId),
+    guarantee = 'exactly_once',
+    startFrom = 'earliest',
+    onError = {},
+  } = options;
+  for (const [option, name] of [
+    ['applicationId', applicationId],
+    ['deadLetterTopic', deadLetters],
+  ] as const) {
+    if (!NAME_PATTERN.test(name))
+      throw invalid(option, name, '1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-"');
   }
-  if (!['at_least_once', 'exactly_once'].includes(guarantee)) throw invalid('guarantee', guarantee, 'at_least_once or exactly_once');
+  if (!['at_least_once', 'exactly_once'].includes(guarantee))
+    throw invalid('guarantee', guarantee, 'at_least_once or exactly_once');
   if (!['earliest', 'latest'].includes(startFrom)) throw invalid('startFrom', startFrom, 'earliest or latest');
   for (const step of Object.keys(onError)) {
-    if (!['deserialize', 'process', 'produce'].includes(step)) throw invalid('onError', step, 'the steps deserialize, process and produce');
+    if (!['deserialize', 'process', 'produce'].includes(step))
+      throw invalid('onError', step, 'the steps deserialize, process and produce');
   }
   return {
     applicationId,

@@ -1,6 +1,6 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSource } from '../dsl/processor.js';
-import { StreamsError, messageOf } from '../model/errors.js';
+import { messageOf, StreamsError } from '../model/errors.js';
 import { PlainRecord, RowChange } from '../model/record.js';
 import { decodeChange } from './change-format.js';
 
@@ -22,7 +22,11 @@ export function deserialize(source: DeclaredSource, record: BrokerRecord): AnyRe
 }
 
 /** The same for what was written to a repartition topic: records of a stream, or changes of a table. */
-export function deserializeRepartitioned(repartition: DeclaredRepartition, table: boolean, record: BrokerRecord): AnyRecord {
+export function deserializeRepartitioned(
+  repartition: DeclaredRepartition,
+  table: boolean,
+  record: BrokerRecord,
+): AnyRecord {
   const key = record.key === null ? null : decode(repartition.key, record.key, 'key', record);
   const { value } = repartition;
   if (table && record.value !== null) {
@@ -30,7 +34,12 @@ export function deserializeRepartitioned(repartition: DeclaredRepartition, table
     const side = (bytes: Buffer | null): unknown => (bytes === null ? null : decode(value, bytes, 'value', record));
     return new RowChange(key, side(sides.value), side(sides.previous), record.timestamp, record.headers);
   }
-  return new PlainRecord(key, record.value === null ? null : decode(value, record.value, 'value', record), record.timestamp, record.headers);
+  return new PlainRecord(
+    key,
+    record.value === null ? null : decode(value, record.value, 'value', record),
+    record.timestamp,
+    record.headers,
+  );
 }
 
 const where = (record: BrokerRecord): string => `${record.topic}[${record.partition}]@${record.offset}`;

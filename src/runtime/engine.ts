@@ -1,41 +1,24 @@
-import { type Membership, partitionKey } from '../broker/port.js';
+import type { Membership } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
-import type { SubTopology } from '../graph/graph.js';
-import { repartitionTopic, taskId } from '../graph/naming.js';
-import { StreamsError, isStreamsError } from '../model/errors.js';
+import { isStreamsError } from '../model/errors.js';
 import { sleep } from '../model/ports.js';
 import { CacheBudget } from '../state/cache-budget.js';
-import type { StoreSpec } from '../state/contract.js';
 import { assignTasks, decodeTasks, encodeTasks } from './assignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
-import { type EngineMetrics, Metrics } from './metrics.js';
-import { Task, type TaskOptions } from './task.js';
-import { type TopicCounts, prepareTopics, tasksOf } from './topics.js';
-
-export interface Progress {
-  readonly phase: 'starting' | 'restoring' | 'running' | 'stopping' | 'stopped';
-  readonly tasks: number;
-  /** Records in source topics that are not processed. */
-  readonly lag: number;
-  /** Changelog records that are still to be read. */
-  readonly restoreLeft: number;
-  readonly metrics: EngineMetrics;
-}
-
-interface Slot {
-  readonly id: string;
-  readonly subTopology: SubTopology;
-  readonly partition: number;
-}
+import { IdleWatch } from './idle-watch.js';
+import { Metrics } from './metrics.js';
+import { openTask } from './open-task.js';
+import { type Progress, progressOf } from './progress.js';
+import { type Slot, slotsOf, topicsRead } from './slots.js';
+import { stopped } from './stopped.js';
+import type { Task } from './task.js';
+import type { TaskOptions } from './task-options.js';
+import { prepareTopics, type TopicCounts } from './topics.js';
 
 /** How long a task without work waits before it looks around. */
 const IDLE_WAIT_MS = 1_000;
 /** How long a task that was fenced waits before it is opened again. */
 const REOPEN_AFTER_MS = 500;
-/** A state directory may still be open in another engine of this process, which is about to give it back: asked for again that often, for five seconds. */
-const LOCKED_TRIES = 20;
-const LOCKED_WAIT_MS = 250;
-
 /**
  * One process of an application: its place in the group, and the tasks it was given. Each task has a loop of its own; they share the record cache, and nothing else.
  */
@@ -46,8 +29,8 @@ export class Engine {
   readonly #metrics = new Metrics();
   readonly #budget: CacheBudget;
   readonly #abort = new AbortController();
-  readonly #slots = new Map<string, Slot>();
-  readonly #stores = new Map<string, readonly StoreSpec[]>();
+  readonly #idle: IdleWatch;
+  #slots: ReadonlyMap<string, Slot> = new Map();
   readonly #tasks = new Map<string, Task>();
   readonly #loops = new Map<string, Promise<void>>();
   readonly #manual: boolean;
@@ -58,7 +41,6 @@ export class Engine {
   #paused = false;
   #phase: Progress['phase'] = 'starting';
   #failure: Error | undefined;
-  #idleWaiters: (() => void)[] = [];
   #ending: Promise<void> | undefined;
   readonly done: Promise<void>;
   #settleDone!: { resolve: () => void; reject: (error: Error) => void };
@@ -69,6 +51,7 @@ export class Engine {
     this.#ports = ports;
     this.#manual = manual;
     this.#budget = new CacheBudget(config.cacheBytes);
+    this.#idle = new IdleWatch(ports.broker.admin, () => this.tasks);
     this.done = new Promise((resolve, reject) => {
       this.#settleDone = { resolve, reject };
     });
@@ -77,7 +60,13 @@ export class Engine {
   }
 
   /** `manual`: tasks are opened, and move only by {@link stepAll}. */
-  static async start(topology: Topology, config: EngineConfig, ports: EnginePorts, manual = false, onStarting?: (engine: Engine) => void): Promise<Engine> {
+  static async start(
+    topology: Topology,
+    config: EngineConfig,
+    ports: EnginePorts,
+    manual = false,
+    onStarting?: (engine: Engine) => void,
+  ): Promise<Engine> {
     const engine = new Engine(topology, config, ports, manual);
     onStarting?.(engine);
     try {
@@ -98,24 +87,16 @@ export class Engine {
   }
 
   progress(): Progress {
-    const tasks = this.tasks;
-    const restoring = this.#phase === 'running' && tasks.some((task) => task.phase === 'restoring');
-    return {
-      phase: restoring ? 'restoring' : this.#phase,
-      tasks: tasks.length,
-      lag: tasks.reduce((sum, task) => sum + task.lag, 0),
-      restoreLeft: tasks.reduce((sum, task) => sum + task.restoreLeft, 0),
-      metrics: this.#metrics.snapshot(),
-    };
+    return progressOf(this.#phase, this.tasks, this.#metrics);
   }
 
   /** Resolves when every record in the source topics, internal ones included, is processed and committed. */
   untilIdle(): Promise<void> {
     if (this.#failure) return Promise.reject(this.#failure);
-    const idle = new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    const idle = this.#idle.wait();
     for (const task of this.#tasks.values()) task.wakeup();
     // Without a task there is no loop that would look.
-    const looked = this.#tasks.size === 0 ? this.#checkIdle() : undefined;
+    const looked = this.#tasks.size === 0 ? this.#idle.look() : undefined;
     return Promise.race([Promise.all([idle, looked]).then(() => undefined), this.done]);
   }
 
@@ -145,25 +126,15 @@ export class Engine {
 
   /** Gives everything back at once; nothing more is committed. */
   async abort(): Promise<void> {
-    await this.#end(new StreamsError('STOPPED', { what: 'the engine was stopped at once', at: this.applicationId, action: 'Start it again: it goes on from the last commit.' }));
+    await this.#end(stopped('the engine was stopped at once', this.applicationId));
   }
 
   async #start(): Promise<void> {
-    const { graph } = this.#topology;
-    this.#topics = await prepareTopics(this.#ports.broker.admin, graph, this.#config);
-    const specs = this.#topology.declare({ pushing: false, index: 0, key: undefined, from: '', fail: () => undefined }).processors;
-    for (const subTopology of graph.subTopologies) {
-      const inside = specs.filter(({ id }) => subTopology.nodes.includes(id));
-      this.#stores.set(subTopology.id, inside.flatMap(({ spec }) => spec.stores));
-      for (let partition = 0; partition < tasksOf(subTopology, this.applicationId, this.#topics); partition++) {
-        const id = taskId(subTopology.id, partition);
-        this.#slots.set(id, { id, subTopology, partition });
-      }
-    }
-    const topics = graph.subTopologies.flatMap((sub) => [...sub.topics, ...sub.repartitions.map((name) => repartitionTopic(this.applicationId, name))]);
+    this.#topics = await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
+    this.#slots = slotsOf(this.#topology, this.applicationId, this.#topics);
     this.#membership = await this.#ports.broker.join({
       groupId: this.applicationId,
-      topics,
+      topics: topicsRead(this.#topology, this.applicationId),
       metadata: () => encodeTasks([...this.#tasks.keys()]),
       assign: async (members) => assignTasks(members, [...this.#slots.keys()]),
       onAssigned: (assignment) => this.#onAssigned(assignment),
@@ -203,32 +174,23 @@ export class Engine {
       if (!this.#manual) this.#loop(id);
     });
     await Promise.all(opening);
-    if (this.#tasks.size === 0) await this.#checkIdle();
+    if (this.#tasks.size === 0) await this.#idle.look();
   }
 
   /** Closes a task that is given up. What it had not committed is done again by its next owner, so an error has no consequence. */
   #release(task: Task): Promise<void> {
-    return task.close().catch((error: Error) => this.#config.logger.warn({ task: task.id }, `a task that was given up did not close: ${error.message}`));
+    return task
+      .close()
+      .catch((error: Error) =>
+        this.#config.logger.warn({ task: task.id }, `a task that was given up did not close: ${error.message}`),
+      );
   }
 
-  async #open(slot: Slot): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      let opened: Task | undefined;
-      try {
-        await Task.open(this.#taskOptions(slot), (task) => {
-          opened = task;
-          this.#tasks.set(slot.id, task);
-        });
-        return;
-      } catch (error) {
-        // Given away while it was opened: its error is nobody's.
-        if (opened && this.#tasks.get(slot.id) !== opened) return;
-        if (!isStreamsError(error) || error.code !== 'STATE_LOCKED' || tries >= LOCKED_TRIES) throw error;
-        await sleep(this.#ports.clock, LOCKED_WAIT_MS, this.#abort.signal);
-        if (this.#tasks.get(slot.id) !== opened) return;
-        if (this.#abort.signal.aborted) throw error;
-      }
-    }
+  #open(slot: Slot): Promise<void> {
+    return openTask(this.#taskOptions(slot), {
+      current: () => this.#tasks.get(slot.id),
+      opened: (task) => this.#tasks.set(slot.id, task),
+    });
   }
 
   #taskOptions(slot: Slot): TaskOptions {
@@ -236,7 +198,7 @@ export class Engine {
       topology: this.#topology,
       subTopology: slot.subTopology,
       partition: slot.partition,
-      stores: this.#stores.get(slot.subTopology.id) ?? [],
+      stores: slot.stores,
       config: this.#config,
       ports: this.#ports,
       membership: this.#membership as Membership,
@@ -270,8 +232,8 @@ export class Engine {
       await this.#guarded(task, async () => {
         const taken = await task.step(Math.min(task.dueInMs, IDLE_WAIT_MS));
         const idle = taken === 0 && task.lag === 0;
-        if (task.commitDue || (idle && this.#idleWaiters.length > 0)) await task.commit();
-        if (idle && this.#idleWaiters.length > 0) await this.#checkIdle();
+        if (task.commitDue || (idle && this.#idle.wanted)) await task.commit();
+        if (idle && this.#idle.wanted) await this.#idle.look();
       });
     }
   }
@@ -289,7 +251,10 @@ export class Engine {
         await Promise.resolve();
         return;
       }
-      this.#config.logger.warn({ task: task.id, code: error.code }, `task given up, will be opened again: ${error.message}`);
+      this.#config.logger.warn(
+        { task: task.id, code: error.code },
+        `task given up, will be opened again: ${error.message}`,
+      );
       if (this.#tasks.get(task.id) === task) this.#tasks.delete(task.id);
       await this.#release(task);
       await sleep(this.#ports.clock, REOPEN_AFTER_MS, this.#abort.signal);
@@ -298,19 +263,6 @@ export class Engine {
       if (!slot || !ours || this.#tasks.has(task.id)) return;
       await this.#open(slot).catch((failure: Error) => void this.#end(failure).catch(() => undefined));
     }
-  }
-
-  /** Whether nothing is left to do anywhere: every position is at the end of its log, and committed. */
-  async #checkIdle(): Promise<void> {
-    const tasks = this.tasks;
-    if (tasks.some((task) => task.phase !== 'running' || task.uncommitted > 0 || task.lag > 0)) return;
-    const positions = tasks.flatMap((task) => task.positions);
-    const latest = new Map(
-      (await this.#ports.broker.admin.latestOffsets(positions)).map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]),
-    );
-    const behind = positions.some(({ topic, partition, offset }) => offset < (latest.get(partitionKey(topic, partition)) ?? 0));
-    if (behind || tasks.some((task) => task.uncommitted > 0)) return;
-    for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
   /** Waits until no task is in the middle of a batch. */

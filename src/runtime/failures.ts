@@ -1,6 +1,6 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet } from '../dsl/processor.js';
-import { StreamsError, isStreamsError, messageOf } from '../model/errors.js';
+import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import { type Clock, sleep } from '../model/ports.js';
 import type { SourcePosition } from '../model/record.js';
@@ -20,7 +20,15 @@ export interface Failure {
 }
 
 /** Mistakes of the program, not of a record: no policy may go on over them. */
-const ALWAYS_FATAL = new Set(['KEY_CHANGED', 'LATE_EMISSION', 'TOPOLOGY_INVALID', 'STORE_UNKNOWN', 'STATE_CORRUPT', 'STATE_IO', 'TOPIC_UNKNOWN']);
+const ALWAYS_FATAL = new Set([
+  'KEY_CHANGED',
+  'LATE_EMISSION',
+  'TOPOLOGY_INVALID',
+  'STORE_UNKNOWN',
+  'STATE_CORRUPT',
+  'STATE_IO',
+  'TOPIC_UNKNOWN',
+]);
 
 /** Decides by the policies what becomes of a record that fails. */
 export class FailureHandler {
@@ -61,9 +69,13 @@ export class FailureHandler {
     const positioned = atRecord(error, node, source);
     if (policy.then === 'fail' || isFatal(error)) throw positioned;
     this.#metrics.count(node, policy.then === 'skip' ? 'skipped' : 'dead-letter');
-    this.#config.logger.warn({ node, code: positioned.code, attempt }, `${policy.then === 'skip' ? 'skipped' : 'dead-lettered'} a record: ${positioned.message}`);
+    this.#config.logger.warn(
+      { node, code: positioned.code, attempt },
+      `${policy.then === 'skip' ? 'skipped' : 'dead-lettered'} a record: ${positioned.message}`,
+    );
     if (policy.then === 'skip') return;
-    const raw = 'timestamp' in source ? source : { key: null, value: null, timestamp: this.#clock.now(), headers: Headers.none };
+    const raw =
+      'timestamp' in source ? source : { key: null, value: null, timestamp: this.#clock.now(), headers: Headers.none };
     const record = deadLetter({
       topic: this.#config.deadLetterTopic,
       applicationId: this.#config.applicationId,
@@ -88,7 +100,11 @@ function atRecord(error: unknown, node: string, { topic, partition, offset }: So
   const where = `${topic}[${partition}]@${offset}`;
   if (isStreamsError(error)) {
     if (error.problem.includes(where)) return error;
-    return new StreamsError(error.code, { what: `${error.problem} (while processing ${where})`, action: error.action, cause: error.cause ?? error });
+    return new StreamsError(error.code, {
+      what: `${error.problem} (while processing ${where})`,
+      action: error.action,
+      cause: error.cause ?? error,
+    });
   }
   return new StreamsError('PROCESS_FAILED', {
     what: `a function of the topology threw: ${messageOf(error)}`,

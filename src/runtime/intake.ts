@@ -1,4 +1,4 @@
-import { type BrokerRecord, type PartitionOffset, type Reader, partitionKey } from '../broker/port.js';
+import { type BrokerRecord, type PartitionOffset, partitionKey, type Reader } from '../broker/port.js';
 
 /** What was fetched of one source partition and is not processed yet. */
 interface Buffered {
@@ -31,7 +31,16 @@ export class Intake {
     const ends = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
     for (const { topic, partition, offset } of positions) {
       const end = ends.get(partitionKey(topic, partition)) ?? offset;
-      const buffered = { topic, partition, records: [], at: 0, fetchedTo: offset, latest: end, position: offset, paused: false };
+      const buffered = {
+        topic,
+        partition,
+        records: [],
+        at: 0,
+        fetchedTo: offset,
+        latest: end,
+        position: offset,
+        paused: false,
+      };
       this.#buffers.push(buffered);
       this.#byKey.set(partitionKey(topic, partition), buffered);
       reader.seek({ topic, partition, offset });

@@ -1,5 +1,5 @@
-import type { AnyRecord, DeclaredRepartition, DeclaredSink } from '../dsl/processor.js';
 import type { ProducerRecord } from '../broker/port.js';
+import type { AnyRecord, DeclaredRepartition, DeclaredSink } from '../dsl/processor.js';
 
 /** What leaves the task: a record for a sink or a repartition topic, or a dead letter that is already encoded. */
 export type Outgoing =

@@ -29,13 +29,21 @@ export function buildPipeline(options: {
   }
   for (const repartition of declaration.repartitions) {
     const { id: node, outlet } = repartition;
-    repartition.input.connect(runner.toOutbox(node, (record, index, push) => ({ kind: 'repartition', repartition, record, node, index, push })));
+    repartition.input.connect(
+      runner.toOutbox(node, (record, index, push) => ({ kind: 'repartition', repartition, record, node, index, push })),
+    );
     if (!subTopology.repartitions.includes(repartition.name)) continue;
     const topic = repartitionTopic(task.applicationId, repartition.name);
-    entries.set(topic, { node, outlet, deserialize: (record) => deserializeRepartitioned(repartition, repartition.table, record) });
+    entries.set(topic, {
+      node,
+      outlet,
+      deserialize: (record) => deserializeRepartitioned(repartition, repartition.table, record),
+    });
   }
   for (const sink of declaration.sinks) {
-    sink.input.connect(runner.toOutbox(sink.id, (record, index, push) => ({ kind: 'sink', sink, record, node: sink.id, index, push })));
+    sink.input.connect(
+      runner.toOutbox(sink.id, (record, index, push) => ({ kind: 'sink', sink, record, node: sink.id, index, push })),
+    );
   }
 
   const processors: Processor[] = [];

@@ -5,7 +5,9 @@ import { StreamsError } from '../model/errors.js';
 export type FinalPolicy = 'fail' | 'skip' | 'deadLetter';
 
 /** What to do with a record that fails: at once, or after trying again a number of times. */
-export type ErrorPolicy = FinalPolicy | { readonly retry: number; readonly backoff: Duration; readonly then: FinalPolicy };
+export type ErrorPolicy =
+  | FinalPolicy
+  | { readonly retry: number; readonly backoff: Duration; readonly then: FinalPolicy };
 
 /** The steps of a record's life that have a policy of their own. */
 export interface ErrorPolicies {
@@ -26,7 +28,8 @@ const FINAL = ['fail', 'skip', 'deadLetter'];
 
 /** Checks a policy and fills in what it leaves out. CONFIG_INVALID names the step. */
 export function resolvePolicy(step: Step, policy: ErrorPolicy = 'fail'): ResolvedPolicy {
-  const { retry, backoff, then } = typeof policy === 'string' ? { retry: 0, backoff: '0ms' as const, then: policy } : policy;
+  const { retry, backoff, then } =
+    typeof policy === 'string' ? { retry: 0, backoff: '0ms' as const, then: policy } : policy;
   if (!FINAL.includes(then) || !Number.isInteger(retry) || retry < 0) {
     throw new StreamsError('CONFIG_INVALID', {
       what: `cannot use onError.${step}`,

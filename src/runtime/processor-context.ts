@@ -1,5 +1,12 @@
-import type { AnyRecord, OriginalRecord, Outlet, ProcessorContext, ProcessorSpec, TimerClock } from '../dsl/processor.js';
-import { StreamsError, isStreamsError } from '../model/errors.js';
+import type {
+  AnyRecord,
+  OriginalRecord,
+  Outlet,
+  ProcessorContext,
+  ProcessorSpec,
+  TimerClock,
+} from '../dsl/processor.js';
+import { isStreamsError, StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import type { Clock } from '../model/ports.js';
 import type { SourcePosition } from '../model/record.js';
@@ -29,7 +36,14 @@ export class TaskProcessorContext implements ProcessorContext {
   readonly #runner: BatchRunner;
   readonly #task: TaskFacts;
 
-  constructor(options: { node: string; spec: ProcessorSpec; outlet: Outlet; stage: Stage; runner: BatchRunner; task: TaskFacts }) {
+  constructor(options: {
+    node: string;
+    spec: ProcessorSpec;
+    outlet: Outlet;
+    stage: Stage;
+    runner: BatchRunner;
+    task: TaskFacts;
+  }) {
     this.#node = options.node;
     this.#spec = options.spec;
     this.#outlet = options.outlet;
@@ -76,7 +90,8 @@ export class TaskProcessorContext implements ProcessorContext {
 
   store<K, V>(name: string): KeyValueStore<K, V> {
     const { stores, reads = [] } = this.#spec;
-    if (this.#task.state && (reads.includes(name) || stores.some((store) => store.name === name))) return this.#task.state.store(name);
+    if (this.#task.state && (reads.includes(name) || stores.some((store) => store.name === name)))
+      return this.#task.state.store(name);
     throw new StreamsError('STORE_UNKNOWN', {
       what: `a processor asked for the store ${JSON.stringify(name)}`,
       at: `node ${this.#node}`,

@@ -1,7 +1,7 @@
 import type { ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, AnySerde, DeclaredRepartition } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
-import { StreamsError, messageOf } from '../model/errors.js';
+import { messageOf, StreamsError } from '../model/errors.js';
 import { isChange } from '../model/record.js';
 import { encodeChange } from './change-format.js';
 import type { OutboxItem } from './outbox.js';
@@ -16,7 +16,10 @@ export interface ProduceContext {
 }
 
 /** A record in the outbox to bytes and a partition; null if it is dropped by rule (a repartition drops null keys). */
-export function produce(item: OutboxItem, context: ProduceContext): ProducerRecord | null | Promise<ProducerRecord | null> {
+export function produce(
+  item: OutboxItem,
+  context: ProduceContext,
+): ProducerRecord | null | Promise<ProducerRecord | null> {
   const topic = topicOf(item, context);
   const partitions = context.partitionsOf(topic);
   if (typeof partitions !== 'number') return partitions.then((known) => encode(item, topic, known, context));
@@ -46,7 +49,14 @@ function encode(item: OutboxItem, topic: string, partitions: number, context: Pr
   if (item.kind === 'repartition') {
     if (key === null && !item.repartition.keepsNullKeys) return null;
     const value = repartitionValue(item.repartition, record, node);
-    return { topic, partition: byHash(key, partitions, context), key, value, timestamp: record.timestamp, headers: record.headers };
+    return {
+      topic,
+      partition: byHash(key, partitions, context),
+      key,
+      value,
+      timestamp: record.timestamp,
+      headers: record.headers,
+    };
   }
   const value = record.value === null ? null : toBytes(target.value, record.value, 'value', node);
   const partition = item.sink.partition?.(record, partitions) ?? byHash(key, partitions, context);
@@ -62,7 +72,11 @@ function encode(item: OutboxItem, topic: string, partitions: number, context: Pr
   return { topic, partition, key, value, timestamp: record.timestamp, headers: record.headers };
 }
 
-function repartitionValue({ value: serde, table }: DeclaredRepartition, record: AnyRecord, node: string): Buffer | null {
+function repartitionValue(
+  { value: serde, table }: DeclaredRepartition,
+  record: AnyRecord,
+  node: string,
+): Buffer | null {
   const side = (value: unknown): Buffer | null => (value === null ? null : toBytes(serde, value, 'value', node));
   if (!table) return side(record.value);
   // A plain operator may have made records of changes: what was there before is then unknown.

@@ -3,7 +3,7 @@ import { changelogTopic } from '../graph/naming.js';
 import type { DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
 import type { TaskState } from '../state/task-state.js';
-import { type ChangeCause, TIMES_KEY, causeOf } from './change-log.js';
+import { type ChangeCause, causeOf, TIMES_KEY } from './change-log.js';
 
 export interface RestoreOptions {
   readonly broker: Broker;
@@ -30,23 +30,31 @@ const RESTORE_BATCH = 10_000;
  * that the skipped change is never the last word of the changelog; until then the checkpoint stays before it. Interrupted, it goes on where it was. Returns the
  * task's stream time, and the number of records read.
  */
-export async function restore(options: RestoreOptions): Promise<{ readonly streamTime: number; readonly restored: number }> {
+export async function restore(
+  options: RestoreOptions,
+): Promise<{ readonly streamTime: number; readonly restored: number }> {
   const { broker, state, applicationId, partition, committed } = options;
   const offsets = new Map(committed.map(({ topic, offset }) => [topic, offset]));
   checkNotAhead(state, options.sources, offsets);
 
   const topics = new Map([...state.stores].map((store) => [changelogTopic(applicationId, store.name), store.name]));
   const partitions: TopicPartition[] = [...topics.keys()].map((topic) => ({ topic, partition }));
-  const [earliest, latest] = await Promise.all([broker.admin.earliestOffsets(partitions), broker.admin.latestOffsets(partitions)]);
+  const [earliest, latest] = await Promise.all([
+    broker.admin.earliestOffsets(partitions),
+    broker.admin.latestOffsets(partitions),
+  ]);
   const first = new Map(earliest.map((position) => [position.topic, position.offset]));
   const changelogs: Record<string, number> = { ...state.checkpoint.changelogs };
   const open = new Map<string, number>();
   // A source without a committed offset: nothing of it is done. A topic that is no source any more: all of it is.
-  const done = (topic: string): number => offsets.get(topic) ?? (offsets.size === 0 || options.sources.includes(topic) ? 0 : Number.POSITIVE_INFINITY);
+  const done = (topic: string): number =>
+    offsets.get(topic) ?? (offsets.size === 0 || options.sources.includes(topic) ? 0 : Number.POSITIVE_INFINITY);
   const isCommitted = ({ topic, offset }: ChangeCause): boolean => offset < done(topic);
   const skipped = new Map<string, { readonly from: number; readonly keys: Buffer[] }>();
   const checkpoint = (): Record<string, number> =>
-    Object.fromEntries(Object.entries(changelogs).map(([store, offset]) => [store, skipped.get(store)?.from ?? offset]));
+    Object.fromEntries(
+      Object.entries(changelogs).map(([store, offset]) => [store, skipped.get(store)?.from ?? offset]),
+    );
   let left = 0;
   let streamTime = state.checkpoint.streamTimes[''] ?? Number.NEGATIVE_INFINITY;
   let restored = 0;
@@ -131,4 +139,3 @@ const changelogShorter = (state: TaskState, store: string, from: number, end: nu
     expected: `at least ${from}`,
     action: `The changelog topic was deleted or made anew, or this is another broker. Use the right broker; or another application id to start afresh.`,
   });
-

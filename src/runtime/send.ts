@@ -48,9 +48,19 @@ export function encodeRecords<K, V>(
  * await send(broker, 'payments', { key: serdes.string, value: serdes.json<Payment>() }, [{ key: 'a', value: payment }]);
  * ```
  */
-export async function send<K, V>(broker: Broker, topic: string, serdes: TopicSerdes<K, V>, records: readonly InputRecord<K, V>[]): Promise<void> {
+export async function send<K, V>(
+  broker: Broker,
+  topic: string,
+  serdes: TopicSerdes<K, V>,
+  records: readonly InputRecord<K, V>[],
+): Promise<void> {
   const [known] = await broker.admin.describeTopics([topic]);
-  if (!known) throw new StreamsError('TOPIC_UNKNOWN', { what: 'there is no such topic', saw: topic, action: 'Create it, or correct the name.' });
+  if (!known)
+    throw new StreamsError('TOPIC_UNKNOWN', {
+      what: 'there is no such topic',
+      saw: topic,
+      action: 'Create it, or correct the name.',
+    });
   const writer = await broker.createWriter();
   try {
     await writer.write(encodeRecords(topic, known.partitions, serdes, records, systemClock.now()));

@@ -4,7 +4,8 @@ import type { OpenDatabase } from '../model/database.js';
 import type { Clock, Logger } from '../model/ports.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
 import { type EngineOptions, resolveConfig } from './config.js';
-import { Engine, type Progress } from './engine.js';
+import { Engine } from './engine.js';
+import type { Progress } from './progress.js';
 import { type StoreView, viewStore } from './store-view.js';
 import { systemClock } from './system.js';
 
@@ -61,5 +62,7 @@ export async function start(topology: Topology, options: StartOptions): Promise<
     abort: () => engine.abort(),
   });
   const onStarting = (engine: Engine): void => options.onStarting?.(handle(engine));
-  return handle(await Engine.start(topology, config, { broker, clock, openDatabase, stateDirectory }, false, onStarting));
+  return handle(
+    await Engine.start(topology, config, { broker, clock, openDatabase, stateDirectory }, false, onStarting),
+  );
 }

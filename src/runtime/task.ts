@@ -1,37 +1,18 @@
-import type { Broker, Membership, PartitionOffset, ProducerRecord, Reader, TopicPartition, Writer } from '../broker/port.js';
-import type { Processor, Topology } from '../dsl/processor.js';
+import type { PartitionOffset, ProducerRecord, Reader, Writer } from '../broker/port.js';
+import type { Processor } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
-import { repartitionTopic, taskId } from '../graph/naming.js';
-import { StreamsError } from '../model/errors.js';
-import type { CacheBudget } from '../state/cache-budget.js';
-import type { StoreSpec } from '../state/contract.js';
+import { taskId } from '../graph/naming.js';
 import { TaskState } from '../state/task-state.js';
 import { BatchRunner } from './batch-runner.js';
 import { commit } from './commit.js';
-import type { EngineConfig, EnginePorts } from './config.js';
 import { FailureHandler } from './failures.js';
 import { Intake } from './intake.js';
-import type { Metrics } from './metrics.js';
 import { buildPipeline } from './pipeline.js';
 import { restore } from './restore.js';
+import { sourcePartitions, startPositions } from './sources.js';
+import { stopped } from './stopped.js';
 import { streamTimeOf, withStreamTime } from './stream-time.js';
-import type { TopicCounts } from './topics.js';
-
-export interface TaskOptions {
-  readonly topology: Topology;
-  readonly subTopology: SubTopology;
-  readonly partition: number;
-  readonly stores: readonly StoreSpec[];
-  readonly config: EngineConfig;
-  readonly ports: EnginePorts;
-  readonly membership: Membership;
-  readonly topics: TopicCounts;
-  readonly budget: CacheBudget;
-  readonly metrics: Metrics;
-  /** Told of what cannot be tied to a record: a late emission. */
-  readonly onFatal: (error: Error) => void;
-  readonly signal: AbortSignal;
-}
+import type { TaskOptions } from './task-options.js';
 
 /**
  * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and whoever opens it again starts from the committed offsets.
@@ -116,13 +97,18 @@ export class Task {
   get commitDue(): boolean {
     if (this.#uncommitted === 0) return false;
     const { config, budget, ports } = this.#options;
-    return this.#uncommitted >= config.commitRecords || budget.exceeded || ports.clock.monotonic() - this.#lastCommit >= config.commitMs;
+    return (
+      this.#uncommitted >= config.commitRecords ||
+      budget.exceeded ||
+      ports.clock.monotonic() - this.#lastCommit >= config.commitMs
+    );
   }
 
   /** Milliseconds until something is to be done without a record: a commit or a wall-clock timer. */
   get dueInMs(): number {
     const { config, ports } = this.#options;
-    const commitIn = this.#uncommitted === 0 ? Number.POSITIVE_INFINITY : this.#lastCommit + config.commitMs - ports.clock.monotonic();
+    const commitIn =
+      this.#uncommitted === 0 ? Number.POSITIVE_INFINITY : this.#lastCommit + config.commitMs - ports.clock.monotonic();
     const timerIn = Math.min(...this.#runner.stages.map((stage) => stage.timers.nextDue('wall'))) - ports.clock.now();
     return Math.max(0, Math.min(commitIn, timerIn));
   }
@@ -204,13 +190,14 @@ export class Task {
   }
 
   async #open(): Promise<void> {
-    const { config, ports, membership, subTopology, stores, metrics } = this.#options;
+    const { config, ports, membership, subTopology, stores, metrics, topics } = this.#options;
     const { broker } = ports;
     const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
-    const transactional = config.guarantee === 'exactly_once' ? { transactionalId: `${config.applicationId}-${this.id}` } : {};
+    const transactional =
+      config.guarantee === 'exactly_once' ? { transactionalId: `${config.applicationId}-${this.id}` } : {};
     this.#writer = await broker.createWriter(transactional);
-    const sources = this.#sourcePartitions();
+    const sources = sourcePartitions(subTopology, config.applicationId, this.partition, topics);
     const committed = await membership.committed(sources);
 
     let streamTime = streamTimeOf(committed);
@@ -243,14 +230,14 @@ export class Task {
       });
       streamTime = Math.max(streamTime, result.streamTime);
     }
-    if (signal.aborted) throw stopped(this.id);
+    if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
 
     this.#buildRunner(streamTime);
     this.#reader = await broker.createReader();
     const positions = await startPositions(broker, sources, committed, config.startFrom);
     this.#intake = new Intake(this.#reader, positions, await broker.admin.latestOffsets(sources));
     for (const processor of this.#processors) await processor.start?.();
-    if (signal.aborted) throw stopped(this.id);
+    if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
     this.#phase = 'running';
   }
 
@@ -259,7 +246,11 @@ export class Task {
     this.#runner = new BatchRunner({
       cause: this.#state?.cause,
       failures: new FailureHandler(config, ports.clock, metrics),
-      produce: { applicationId: config.applicationId, partition: this.partition, partitionsOf: (topic) => topics.partitionsOf(topic) },
+      produce: {
+        applicationId: config.applicationId,
+        partition: this.partition,
+        partitionsOf: (topic) => topics.partitionsOf(topic),
+      },
       streamTime,
       onFatal: (error) => {
         this.#fatal ??= error;
@@ -267,7 +258,15 @@ export class Task {
       },
     });
     const { applicationId, deadLetterTopic } = config;
-    const task = { taskId: this.id, partition: this.partition, applicationId, deadLetterTopic, clock: ports.clock, metrics, state: this.#state };
+    const task = {
+      taskId: this.id,
+      partition: this.partition,
+      applicationId,
+      deadLetterTopic,
+      clock: ports.clock,
+      metrics,
+      state: this.#state,
+    };
     this.#processors = buildPipeline({ topology, graph: topology.graph, subTopology, runner: this.#runner, task });
   }
 
@@ -283,26 +282,4 @@ export class Task {
     await this.#writer.begin();
     this.#inTransaction = true;
   }
-
-  #sourcePartitions(): TopicPartition[] {
-    const { subTopology, config, topics, partition } = this.#options;
-    const names = [...subTopology.topics, ...subTopology.repartitions.map((name) => repartitionTopic(config.applicationId, name))];
-    return names.filter((topic) => partition < topics.count(topic)).map((topic) => ({ topic, partition }));
-  }
 }
-
-async function startPositions(
-  broker: Broker,
-  sources: readonly TopicPartition[],
-  committed: readonly PartitionOffset[],
-  startFrom: 'earliest' | 'latest',
-): Promise<PartitionOffset[]> {
-  const known = new Map(committed.map((position) => [position.topic, position]));
-  const missing = sources.filter(({ topic }) => !known.has(topic));
-  const fresh = missing.length === 0 ? [] : await broker.admin[startFrom === 'earliest' ? 'earliestOffsets' : 'latestOffsets'](missing);
-  const start = new Map(fresh.map((position) => [position.topic, position]));
-  return sources.map(({ topic }) => (known.get(topic) ?? start.get(topic)) as PartitionOffset);
-}
-
-const stopped = (id: string): StreamsError =>
-  new StreamsError('STOPPED', { what: 'the engine was stopped', at: `task ${id}`, action: 'Start it again: it goes on where it was.' });

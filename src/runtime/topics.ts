@@ -46,7 +46,10 @@ const MIN_COMPACTION_LAG_MS = 86_400_000;
 
 /** How many tasks a sub-topology has: as many as the widest topic it reads has partitions. */
 export function tasksOf(subTopology: SubTopology, applicationId: string, topics: TopicCounts): number {
-  const names = [...subTopology.topics, ...subTopology.repartitions.map((name) => repartitionTopic(applicationId, name))];
+  const names = [
+    ...subTopology.topics,
+    ...subTopology.repartitions.map((name) => repartitionTopic(applicationId, name)),
+  ];
   return Math.max(...names.map((topic) => topics.count(topic)));
 }
 
@@ -57,7 +60,9 @@ export function tasksOf(subTopology: SubTopology, applicationId: string, topics:
  */
 export async function prepareTopics(admin: Admin, graph: Graph, config: EngineConfig): Promise<TopicCounts> {
   const existing = new Map((await admin.describeTopics()).map((topic) => [topic.name, topic.partitions]));
-  const needed = graph.nodes.flatMap((node) => ((node.kind === 'source' || node.kind === 'sink') && node.topic !== null ? [node.topic] : []));
+  const needed = graph.nodes.flatMap((node) =>
+    (node.kind === 'source' || node.kind === 'sink') && node.topic !== null ? [node.topic] : [],
+  );
   const missing = [...new Set(needed)].filter((topic) => !existing.has(topic));
   if (missing.length > 0) {
     if (config.createTopics === undefined) throw unknown(missing);
@@ -80,7 +85,11 @@ export async function prepareTopics(admin: Admin, graph: Graph, config: EngineCo
     const partitions = tasksOf(subTopology, config.applicationId, new TopicCounts(admin, counts, undefined));
     for (const store of subTopology.stores) {
       const name = changelogTopic(config.applicationId, store);
-      internal.push({ name, partitions, config: { 'cleanup.policy': 'compact', 'min.compaction.lag.ms': String(MIN_COMPACTION_LAG_MS) } });
+      internal.push({
+        name,
+        partitions,
+        config: { 'cleanup.policy': 'compact', 'min.compaction.lag.ms': String(MIN_COMPACTION_LAG_MS) },
+      });
     }
   }
   if (usesDeadLetters(config, graph)) internal.push({ name: config.deadLetterTopic, partitions: 1, config: UNLIMITED });
@@ -91,16 +100,25 @@ export async function prepareTopics(admin: Admin, graph: Graph, config: EngineCo
 
 /** Operators may send dead letters on their own, so only a topology that is all stateless and has no such policy needs no topic. */
 const usesDeadLetters = (config: EngineConfig, graph: Graph): boolean =>
-  Object.values(config.policies).some(({ then }) => then === 'deadLetter') || graph.nodes.some((node) => node.kind === 'processor');
+  Object.values(config.policies).some(({ then }) => then === 'deadLetter') ||
+  graph.nodes.some((node) => node.kind === 'processor');
 
-async function createInternal(admin: Admin, internal: readonly TopicSpec[], existing: ReadonlyMap<string, number>, free: string): Promise<void> {
-  const wrong = internal.filter(({ name, partitions }) => existing.has(name) && existing.get(name) !== partitions && name !== free);
+async function createInternal(
+  admin: Admin,
+  internal: readonly TopicSpec[],
+  existing: ReadonlyMap<string, number>,
+  free: string,
+): Promise<void> {
+  const wrong = internal.filter(
+    ({ name, partitions }) => existing.has(name) && existing.get(name) !== partitions && name !== free,
+  );
   if (wrong.length > 0) {
     throw new StreamsError('TOPIC_MISMATCH', {
       what: 'internal topics do not fit the topology',
       saw: wrong.map(({ name }) => `${name} with ${existing.get(name)} partitions`).join(', '),
       expected: wrong.map(({ name, partitions }) => `${name} with ${partitions}`).join(', '),
-      action: 'The number of partitions of a source changed, or somebody made them by hand. Use another application id, or delete them together with the state.',
+      action:
+        'The number of partitions of a source changed, or somebody made them by hand. Use another application id, or delete them together with the state.',
     });
   }
   const missing = internal.filter(({ name }) => !existing.has(name));
@@ -108,28 +126,44 @@ async function createInternal(admin: Admin, internal: readonly TopicSpec[], exis
 }
 
 /** As many partitions as the repartition says; else as its co-partitioned sources have; else as the widest source of whoever writes it. */
-function repartitionCounts(graph: Graph, applicationId: string, known: ReadonlyMap<string, number>): Map<string, number> {
+function repartitionCounts(
+  graph: Graph,
+  applicationId: string,
+  known: ReadonlyMap<string, number>,
+): Map<string, number> {
   const counts = new Map<string, number>();
   const topicOf = (id: string): string => {
     const node = graph.nodes.find((other) => other.id === id);
-    return node?.kind === 'source' ? node.topic : node?.kind === 'repartition' ? repartitionTopic(applicationId, node.name) : '';
+    return node?.kind === 'source'
+      ? node.topic
+      : node?.kind === 'repartition'
+        ? repartitionTopic(applicationId, node.name)
+        : '';
   };
   const countOf = (id: string): number | undefined => known.get(topicOf(id)) ?? counts.get(topicOf(id));
   const open = graph.nodes.filter((node) => node.kind === 'repartition');
   const writersOf = (id: string): readonly string[] =>
     graph.subTopologies
       .filter((sub) => graph.edges.some((edge) => edge.to === id && sub.nodes.includes(edge.from)))
-      .flatMap((sub) => [...sub.topics.map((topic) => `source ${topic}`), ...sub.repartitions.map((name) => `repartition ${name}`)]);
+      .flatMap((sub) => [
+        ...sub.topics.map((topic) => `source ${topic}`),
+        ...sub.repartitions.map((name) => `repartition ${name}`),
+      ]);
   // Each round settles those whose inputs are settled. What is left in a circle takes the widest topic of all.
   for (let round = 0; round <= open.length; round++) {
     for (const node of open) {
       if (node.kind !== 'repartition' || counts.has(topicOf(node.id))) continue;
       const partners = graph.coPartitioned.find((group) => group.includes(node.id))?.map(countOf) ?? [];
       const partner = partners.find((count) => count !== undefined);
-      const inputs = writersOf(node.id).filter((id) => id !== node.id).map(countOf);
+      const inputs = writersOf(node.id)
+        .filter((id) => id !== node.id)
+        .map(countOf);
       const settled = inputs.every((count) => count !== undefined);
       const widest = Math.max(1, ...[...known.values()], ...inputs.filter((count) => count !== undefined));
-      const count = node.partitions ?? partner ?? (settled ? Math.max(1, ...(inputs as number[])) : round === open.length ? widest : undefined);
+      const count =
+        node.partitions ??
+        partner ??
+        (settled ? Math.max(1, ...(inputs as number[])) : round === open.length ? widest : undefined);
       if (count !== undefined) counts.set(topicOf(node.id), count);
     }
   }
@@ -140,7 +174,12 @@ function checkCoPartitioned(graph: Graph, applicationId: string, counts: Readonl
   const wrong = graph.coPartitioned.flatMap((group) => {
     const sources = group.map((id) => {
       const node = graph.nodes.find((other) => other.id === id);
-      const topic = node?.kind === 'source' ? node.topic : node?.kind === 'repartition' ? repartitionTopic(applicationId, node.name) : id;
+      const topic =
+        node?.kind === 'source'
+          ? node.topic
+          : node?.kind === 'repartition'
+            ? repartitionTopic(applicationId, node.name)
+            : id;
       return `${topic} with ${counts.get(topic)}`;
     });
     return new Set(sources.map((text) => text.slice(text.lastIndexOf(' ')))).size > 1 ? [sources.join(', ')] : [];

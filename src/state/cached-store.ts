@@ -1,33 +1,17 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
-import { StreamsError, messageOf } from '../model/errors.js';
+import { StreamsError } from '../model/errors.js';
 import type { CacheBudget } from './cache-budget.js';
+import type { Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
-import { Entry, entryBytes } from './entry.js';
+import type { Entry } from './entry.js';
 import { ExpiryIndex } from './expiry.js';
-import { KIND, PREFIX_BYTES, TIMESTAMP_BYTES, prefixOf, prefixed, stamped } from './layout.js';
+import { PREFIX_BYTES, prefixed, stamped, TIMESTAMP_BYTES } from './layout.js';
 import { mergedScan } from './merged-scan.js';
-
-/** Which record a change is caused by: set by the engine before it calls a processor. */
-export interface Cause {
-  topic: string;
-  offset: number;
-  timestamp: number;
-}
-
-/** What one commit of a store writes to its changelog: the last state of each key that changed. */
-export interface ChangelogEntry {
-  readonly key: Buffer;
-  readonly value: Buffer | null;
-  readonly timestamp: number;
-  readonly causeTopic: string;
-  readonly causeOffset: number;
-}
+import { RecordCache } from './record-cache.js';
+import { RowCodec } from './row-codec.js';
 
 /** At least this many expired rows are removed a commit, and twice what the commit added: a backlog shrinks however fast rows are added. */
 const MIN_EXPIRED_PER_COMMIT = 1_000;
-
-/** A batch evicts about as many entries as it adds. */
-const MAX_FREE = 4_096;
 
 /**
  * A key-value store of a task, in layers that one object stands for: typed (serdes) over cached (decoded values; reads see what is not committed) over the task's database.
@@ -38,15 +22,10 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly name: string;
   readonly #spec: StoreSpec<K, V>;
   readonly #database: Database;
-  readonly #prefix: Buffer;
-  readonly #budget: CacheBudget;
+  readonly #codec: RowCodec<K, V>;
   readonly #cause: Cause;
-  readonly #entries = new Map<string, Entry<K, V>>();
+  readonly #cache: RecordCache<K, V>;
   readonly #expiry: ExpiryIndex | undefined;
-  /** Strings are their own cache keys; other keys go by their bytes. */
-  readonly #textKeys: boolean;
-  /** Evicted entries, to be used again: they have lived long enough to be expensive garbage. */
-  readonly #free: Entry<K, V>[] = [];
   #dirty: Entry<K, V>[] = [];
   /** What the commit that is under way writes: newer than what is on disk until it is done. */
   #drained: readonly Entry<K, V>[] = [];
@@ -65,10 +44,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.name = spec.name;
     this.#spec = spec;
     this.#database = database;
-    this.#prefix = prefixOf(storeId, KIND.rows);
-    this.#budget = options.budget;
+    this.#codec = new RowCodec(spec, storeId);
+    this.#cache = new RecordCache(options.budget);
     this.#cause = options.cause;
-    this.#textKeys = spec.key.name === 'string';
     this.#expiry = spec.ttlMs === undefined ? undefined : new ExpiryIndex({ database, storeId, ttlMs: spec.ttlMs });
   }
 
@@ -105,9 +83,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   put(key: K, value: V | null, timestamp: number = this.#cause.timestamp): void {
-    const id = this.#idOf(key);
-    let entry = this.#entries.get(id);
-    if (entry === undefined) entry = this.#insert(id, key);
+    const id = this.#codec.idOf(key);
+    let entry = this.#cache.get(id);
+    if (entry === undefined) entry = this.#cache.insert(id, key);
     entry.loaded = true;
     entry.used = true;
     entry.value = value ?? null;
@@ -135,22 +113,22 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** The row's value for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
   async peek(key: K): Promise<V | null> {
-    const entry = this.#entries.get(this.#idOf(key));
+    const entry = this.#cache.get(this.#codec.idOf(key));
     if (entry?.loaded) return this.#expired(entry) ? null : entry.value;
-    const [row] = await this.#database.getMany([prefixed(this.#prefix, this.#spec.key.encode(key))]);
-    if (row === undefined || this.#expiredAt(row.readDoubleBE(0))) return null;
-    return this.#decode('value', row.subarray(TIMESTAMP_BYTES), (bytes) => this.#spec.value.decode(bytes));
+    const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
+    return row === undefined || this.#expiredAt(row.readDoubleBE(0)) ? null : this.#codec.decodeValue(row);
   }
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
-    const { key, value } = this.#spec;
+    const codec = this.#codec;
+    const unwritten = [...new Set([...this.#drained, ...this.#dirty])];
     const rows = mergedScan({
       database: this.#database,
-      prefix: this.#prefix,
-      from: range.from === undefined ? undefined : key.encode(range.from),
-      to: range.to === undefined ? undefined : key.encode(range.to),
+      prefix: codec.prefix,
+      from: range.from === undefined ? undefined : codec.keyBytes(range.from),
+      to: range.to === undefined ? undefined : codec.keyBytes(range.to),
       reverse: range.reverse ?? false,
-      overlay: [...new Set([...this.#drained, ...this.#dirty])].map((entry) => [key.encode(entry.key), entry] as const),
+      overlay: unwritten.map((entry) => [codec.keyBytes(entry.key), entry] as const),
     });
     for await (const row of rows) {
       if ('entry' in row) {
@@ -158,16 +136,15 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
         if (entry.value !== null && !this.#expired(entry)) yield [entry.key, entry.value];
         continue;
       }
-      if (this.#expiredAt(row.timestamp)) continue;
-      yield [this.#decode('key', row.key, (bytes) => key.decode(bytes)), this.#decode('value', row.value, (bytes) => value.decode(bytes))];
+      if (!this.#expiredAt(row.value.readDoubleBE(0))) yield [codec.decodeKey(row.key), codec.decodeValue(row.value)];
     }
   }
 
   /** Marks a key to be read with the next {@link loadWanted}; nothing happens if it is cached. */
   want(key: K): void {
-    const id = this.#idOf(key);
-    const entry = this.#entries.get(id);
-    if (entry === undefined) this.#wanted.push(this.#insert(id, key));
+    const id = this.#codec.idOf(key);
+    const entry = this.#cache.get(id);
+    if (entry === undefined) this.#wanted.push(this.#cache.insert(id, key));
     else entry.used = true;
   }
 
@@ -185,7 +162,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   async #read(wanted: readonly Entry<K, V>[]): Promise<void> {
-    const rows = await this.#database.getMany(wanted.map((entry) => prefixed(this.#prefix, this.#spec.key.encode(entry.key))));
+    const rows = await this.#database.getMany(wanted.map((entry) => this.#codec.databaseKey(entry.key)));
     for (let i = 0; i < wanted.length; i++) {
       const entry = wanted[i] as Entry<K, V>;
       const row = rows[i];
@@ -195,8 +172,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       entry.stored = row !== undefined;
       if (row === undefined) continue;
       entry.timestamp = row.readDoubleBE(0);
-      entry.value = this.#decode('value', row.subarray(TIMESTAMP_BYTES), (bytes) => this.#spec.value.decode(bytes));
-      this.#weigh(entry, row.length);
+      entry.value = this.#codec.decodeValue(row);
+      this.#cache.weigh(entry, row.length);
     }
   }
 
@@ -204,7 +181,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   async expire(writes: DatabaseWrite[]): Promise<void> {
     if (!this.#expiry) return;
     const limit = Math.max(MIN_EXPIRED_PER_COMMIT, 2 * this.#dirty.length);
-    const keys = (await this.#expiry.take(this.#streamTime, limit, writes)).map((bytes) => this.#spec.key.decode(bytes));
+    const keys = (await this.#expiry.take(this.#streamTime, limit, writes)).map((bytes) =>
+      this.#codec.decodeKey(bytes),
+    );
     for (const key of keys) this.want(key);
     if (this.hasWanted) await this.loadWanted();
     for (const key of keys) {
@@ -215,15 +194,14 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** Encodes what changed since the last commit, in the order of first change, for the database and the changelog. */
   drain(writes: DatabaseWrite[], changelog: ChangelogEntry[]): void {
-    const { key, value } = this.#spec;
     const added: Buffer[] = [];
     let maxTimestamp = Number.NEGATIVE_INFINITY;
     for (const entry of this.#dirty) {
       entry.dirty = false;
       // Written and deleted between two commits: nobody else ever saw it.
       if (entry.value === null && !entry.stored) continue;
-      const keyBytes = prefixed(this.#prefix, key.encode(entry.key));
-      const valueBytes = entry.value === null ? null : stamped(entry.timestamp, value.encode(entry.value));
+      const keyBytes = this.#codec.databaseKey(entry.key);
+      const valueBytes = entry.value === null ? null : this.#codec.databaseValue(entry.value, entry.timestamp);
       writes.push({ key: keyBytes, value: valueBytes });
       changelog.push({
         key: keyBytes.subarray(PREFIX_BYTES),
@@ -233,7 +211,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
         causeOffset: entry.causeOffset,
       });
       entry.stored = valueBytes !== null;
-      this.#weigh(entry, valueBytes?.length ?? 0);
+      this.#cache.weigh(entry, valueBytes?.length ?? 0);
       if (this.#expiry && valueBytes !== null) {
         added.push(keyBytes.subarray(PREFIX_BYTES));
         if (entry.timestamp > maxTimestamp) maxTimestamp = entry.timestamp;
@@ -245,11 +223,14 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   /** Takes rows as they come from the changelog, bypassing the cache. */
-  restore(rows: readonly { readonly key: Buffer; readonly value: Buffer | null; readonly timestamp: number }[], writes: DatabaseWrite[]): void {
+  restore(
+    rows: readonly { readonly key: Buffer; readonly value: Buffer | null; readonly timestamp: number }[],
+    writes: DatabaseWrite[],
+  ): void {
     const added: Buffer[] = [];
     let maxTimestamp = Number.NEGATIVE_INFINITY;
     for (const { key, value, timestamp } of rows) {
-      writes.push({ key: prefixed(this.#prefix, key), value: value === null ? null : stamped(timestamp, value) });
+      writes.push({ key: prefixed(this.#codec.prefix, key), value: value === null ? null : stamped(timestamp, value) });
       this.observe(timestamp);
       if (value === null) continue;
       added.push(key);
@@ -260,7 +241,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
   async logAgain(keys: readonly Buffer[]): Promise<void> {
-    const decoded = keys.map((bytes) => this.#decode('key', bytes, (key) => this.#spec.key.decode(key)));
+    const decoded = keys.map((bytes) => this.#codec.decodeKey(bytes));
     for (const key of decoded) this.want(key);
     if (this.hasWanted) await this.loadWanted();
     for (const key of decoded) {
@@ -281,50 +262,18 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.#drained = [];
   }
 
-  /** Evicts rows that are not dirty, least recently used first, until the process is within its budget. Must not be called while a commit is under way. */
+  /** See {@link RecordCache.evict}. Must not be called while a commit is under way. */
   evict(): void {
-    if (!this.#budget.exceeded) return;
-    // One round: a row touched since the last look gets a second chance at the end of the line.
-    let left = this.#entries.size;
-    for (const [id, entry] of this.#entries) {
-      if (left-- <= 0 || !this.#budget.exceeded) return;
-      if (entry.dirty || !entry.loaded) continue;
-      this.#entries.delete(id);
-      if (entry.used) {
-        entry.used = false;
-        this.#entries.set(id, entry);
-      } else {
-        this.#budget.usedBytes -= entry.bytes;
-        if (this.#free.length < MAX_FREE) this.#free.push(entry);
-      }
-    }
+    this.#cache.evict();
   }
 
   /** Gives the memory of the cache back. */
   close(): void {
-    for (const entry of this.#entries.values()) this.#budget.usedBytes -= entry.bytes;
-    this.#entries.clear();
-  }
-
-  #idOf(key: K): string {
-    return this.#textKeys ? (key as string) : this.#spec.key.encode(key).toString('latin1');
-  }
-
-  #insert(id: string, key: K): Entry<K, V> {
-    const entry = this.#free.pop()?.reuse(id, key) ?? new Entry<K, V>(id, key);
-    this.#entries.set(id, entry);
-    this.#budget.usedBytes += entry.bytes;
-    return entry;
-  }
-
-  #weigh(entry: Entry<K, V>, valueLength: number): void {
-    const bytes = entryBytes(entry.id.length, valueLength);
-    this.#budget.usedBytes += bytes - entry.bytes;
-    entry.bytes = bytes;
+    this.#cache.close();
   }
 
   #found(key: K): Entry<K, V> {
-    const entry = this.#entries.get(this.#idOf(key));
+    const entry = this.#cache.get(this.#codec.idOf(key));
     if (entry?.loaded) {
       entry.used = true;
       return entry;
@@ -343,19 +292,5 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   #expiredAt(timestamp: number): boolean {
     return this.#spec.ttlMs !== undefined && timestamp + this.#spec.ttlMs < this.#streamTime;
-  }
-
-  #decode<T>(what: string, bytes: Buffer, decode: (bytes: Buffer) => T): T {
-    try {
-      return decode(bytes);
-    } catch (error) {
-      throw new StreamsError('STATE_CORRUPT', {
-        what: `cannot decode the ${what} of a row`,
-        at: `store ${this.name}`,
-        saw: messageOf(error),
-        action: 'If the serde changed what it writes without changing its name, change it back; else delete the task directory to have it rebuilt from the changelog.',
-        cause: error,
-      });
-    }
   }
 }

@@ -1,4 +1,4 @@
-import { StreamsError, messageOf } from '../model/errors.js';
+import { messageOf, StreamsError } from '../model/errors.js';
 
 /**
  * What a task's database contains, written in the same batch as the data itself. JSON, format 1.
@@ -18,7 +18,9 @@ export const EMPTY_CHECKPOINT: Checkpoint = { sources: {}, changelogs: {}, strea
 
 /** JSON has no infinities: a time that never was is left out. */
 export function encodeCheckpoint(checkpoint: Checkpoint): Buffer {
-  const streamTimes = Object.fromEntries(Object.entries(checkpoint.streamTimes).filter(([, time]) => Number.isFinite(time)));
+  const streamTimes = Object.fromEntries(
+    Object.entries(checkpoint.streamTimes).filter(([, time]) => Number.isFinite(time)),
+  );
   return Buffer.from(JSON.stringify({ format: FORMAT, ...checkpoint, streamTimes }));
 }
 

@@ -1,5 +1,5 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
-import { KIND, PREFIX_BYTES, after, prefixOf, sequenceKey } from './layout.js';
+import { after, KIND, PREFIX_BYTES, prefixOf, sequenceKey } from './layout.js';
 
 /** The keys of one commit, oldest commit first: where expired rows are found without searching. */
 interface ExpiryEntry {
@@ -44,7 +44,11 @@ export class ExpiryIndex {
   async take(streamTime: number, limit: number, writes: DatabaseWrite[]): Promise<Buffer[]> {
     const taken: Buffer[] = [];
     while (taken.length < limit) {
-      this.#head ??= await this.#first({ gte: sequenceKey(this.#prefix, this.#done + 1), lt: after(this.#prefix), limit: 1 });
+      this.#head ??= await this.#first({
+        gte: sequenceKey(this.#prefix, this.#done + 1),
+        lt: after(this.#prefix),
+        limit: 1,
+      });
       if (!this.#head || this.#head.maxTimestamp + this.#ttlMs >= streamTime) break;
       const { keys, sequence } = this.#head;
       const end = Math.min(keys.length, this.#headAt + limit - taken.length);
@@ -59,16 +63,17 @@ export class ExpiryIndex {
   }
 
   async #first(range: Parameters<Database['scan']>[0]): Promise<ExpiryEntry | undefined> {
-    for await (const chunk of this.#database.scan(range)) for (const [key, value] of chunk) return decodeEntry(key, value);
+    for await (const chunk of this.#database.scan(range))
+      for (const [key, value] of chunk) return decodeEntry(key, value);
     return undefined;
   }
 }
 
 function encodeEntry(maxTimestamp: number, keys: readonly Buffer[]): Buffer {
-  const bytes = Buffer.allocUnsafe(keys.reduce((sum, key) => sum + 2 + key.length, 8));
+  const bytes = Buffer.allocUnsafe(keys.reduce((sum, key) => sum + 4 + key.length, 8));
   let at = bytes.writeDoubleBE(maxTimestamp, 0);
   for (const key of keys) {
-    at = bytes.writeUInt16BE(key.length, at);
+    at = bytes.writeUInt32BE(key.length, at);
     at += key.copy(bytes, at);
   }
   return bytes;
@@ -77,9 +82,9 @@ function encodeEntry(maxTimestamp: number, keys: readonly Buffer[]): Buffer {
 function decodeEntry(key: Buffer, value: Buffer): ExpiryEntry {
   const keys: Buffer[] = [];
   for (let at = 8; at < value.length; ) {
-    const length = value.readUInt16BE(at);
-    keys.push(value.subarray(at + 2, at + 2 + length));
-    at += 2 + length;
+    const length = value.readUInt32BE(at);
+    keys.push(value.subarray(at + 4, at + 4 + length));
+    at += 4 + length;
   }
   return { sequence: key.readUIntBE(PREFIX_BYTES, 6), maxTimestamp: value.readDoubleBE(0), keys };
 }

@@ -4,7 +4,7 @@
  * | kind | key behind the prefix | value |
  * |---|---|---|
  * | 0 rows | the row's key | timestamp (8, double, big endian), value |
- * | 1 expiry | sequence (6, big endian) | highest timestamp (8), then for each key: length (2), key |
+ * | 1 expiry | sequence (6, big endian) | highest timestamp (8), then for each key: length (4), key |
  * | 0 of store 0 | `checkpoint` | JSON, see checkpoint.ts |
  *
  * The changelog holds what the rows hold, plain: the row's key, its value, its timestamp as the record's. Expiry entries are made again from the rows.

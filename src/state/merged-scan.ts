@@ -1,6 +1,6 @@
 import type { Database, DatabaseEntry } from '../model/database.js';
 import type { Entry } from './entry.js';
-import { PREFIX_BYTES, TIMESTAMP_BYTES, after, prefixed } from './layout.js';
+import { after, PREFIX_BYTES, prefixed } from './layout.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: the scan merges by bytes; the store that asks knows the types
 type AnyEntry = Entry<any, any>;
@@ -8,8 +8,8 @@ type AnyEntry = Entry<any, any>;
 /** A row of the database that the cache does not hold. */
 interface DiskRow {
   readonly key: Buffer;
+  /** With its timestamp, as the database has it. */
   readonly value: Buffer;
-  readonly timestamp: number;
 }
 
 /** Rows of a store in key order: those of the cache over those on disk. A cached row hides the one on disk, also when it is deleted. */
@@ -24,7 +24,8 @@ export async function* mergedScan(options: {
 }): AsyncGenerator<DiskRow | { readonly entry: AnyEntry }> {
   const { database, prefix, from, to, reverse } = options;
   const direction = reverse ? -1 : 1;
-  const inside = (key: Buffer): boolean => (from === undefined || key.compare(from) >= 0) && (to === undefined || key.compare(to) <= 0);
+  const inside = (key: Buffer): boolean =>
+    (from === undefined || key.compare(from) >= 0) && (to === undefined || key.compare(to) <= 0);
   const overlay = options.overlay.filter(([key]) => inside(key)).sort(([a], [b]) => direction * a.compare(b));
   let at = 0;
 
@@ -44,7 +45,7 @@ export async function* mergedScan(options: {
           break;
         }
       }
-      if (!hidden) yield { key, value: value.subarray(TIMESTAMP_BYTES), timestamp: value.readDoubleBE(0) };
+      if (!hidden) yield { key, value };
     }
   }
   for (; at < overlay.length; at++) yield { entry: (overlay[at] as (typeof overlay)[number])[1] };

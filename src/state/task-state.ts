@@ -1,11 +1,12 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
 import type { CacheBudget } from './cache-budget.js';
-import { CachedStore, type Cause, type ChangelogEntry } from './cached-store.js';
-import { type Checkpoint, EMPTY_CHECKPOINT, decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
+import { CachedStore } from './cached-store.js';
+import type { Cause, ChangelogEntry } from './changelog-entry.js';
+import { type Checkpoint, decodeCheckpoint, EMPTY_CHECKPOINT, encodeCheckpoint } from './checkpoint.js';
 import type { KeyValueStore, StoreSpec } from './contract.js';
-import { type TaskDirectory, type TaskDirectoryOptions, openTaskDirectory } from './directory.js';
-import { KIND, prefixOf, prefixed } from './layout.js';
+import { openTaskDirectory, type TaskDirectory, type TaskDirectoryOptions } from './directory.js';
+import { KIND, prefixed, prefixOf } from './layout.js';
 
 export interface TaskStateOptions extends Omit<TaskDirectoryOptions, 'identity'> {
   readonly topology: string;
@@ -32,13 +33,20 @@ export class TaskState {
   readonly #stores = new Map<string, CachedStore<unknown, unknown>>();
   #checkpoint: Checkpoint;
 
-  private constructor({ directory, database, storeIds }: TaskDirectory, options: TaskStateOptions, checkpoint: Checkpoint) {
+  private constructor(
+    { directory, database, storeIds }: TaskDirectory,
+    options: TaskStateOptions,
+    checkpoint: Checkpoint,
+  ) {
     this.directory = directory;
     this.#database = database;
     this.#checkpoint = checkpoint;
     for (const spec of options.stores) {
       const storeId = storeIds.get(spec.name) as number;
-      this.#stores.set(spec.name, new CachedStore({ spec, storeId, database, budget: options.budget, cause: this.cause }));
+      this.#stores.set(
+        spec.name,
+        new CachedStore({ spec, storeId, database, budget: options.budget, cause: this.cause }),
+      );
     }
   }
 
@@ -50,7 +58,8 @@ export class TaskState {
       const [bytes] = await opened.database.getMany([CHECKPOINT_KEY]);
       const checkpoint = bytes === undefined ? EMPTY_CHECKPOINT : decodeCheckpoint(bytes, opened.directory);
       const state = new TaskState(opened, options, checkpoint);
-      for (const [name, store] of state.#stores) await store.open(checkpoint.streamTimes[name] ?? Number.NEGATIVE_INFINITY);
+      for (const [name, store] of state.#stores)
+        await store.open(checkpoint.streamTimes[name] ?? Number.NEGATIVE_INFINITY);
       return state;
     } catch (error) {
       await opened.database.close().catch(() => undefined);

@@ -1,5 +1,5 @@
-import { partitionKey } from '../broker/port.js';
 import { MemoryBroker } from '../broker/memory/broker.js';
+import { partitionKey } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { disorder } from '../model/disorder.js';
 import { type Duration, durationMs } from '../model/duration.js';
@@ -7,14 +7,14 @@ import { StreamsError } from '../model/errors.js';
 import { type CommitStep, type EngineOptions, resolveConfig } from '../runtime/config.js';
 import { Engine } from '../runtime/engine.js';
 import type { EngineMetrics } from '../runtime/metrics.js';
-import { type InputRecord, type TopicSerdes, encodeRecords } from '../runtime/send.js';
+import { encodeRecords, type InputRecord, type TopicSerdes } from '../runtime/send.js';
 import { type StoreView, viewStore } from '../runtime/store-view.js';
 import { nextTurn } from '../runtime/system.js';
 import { memoryIdentityFiles } from '../state/identity-files.js';
 import { memoryDatabases } from '../state/memory.js';
 import { ManualClock } from './manual-clock.js';
 import { seededRandom } from './random.js';
-import { type OutputRecord, decodeOutput } from './topics.js';
+import { decodeOutput, type OutputRecord } from './topics.js';
 
 export interface TestDriverOptions extends EngineOptions {
   /** Partitions of the topics that the topology reads and writes: of all, or by topic. Default 1. */
@@ -90,8 +90,14 @@ export class TestDriver {
   static async create(topology: Topology, options: TestDriverOptions = {}): Promise<TestDriver> {
     const driver = new TestDriver(topology, options);
     const { nodes } = topology.graph;
-    const names = new Set(nodes.flatMap((node) => ((node.kind === 'source' || node.kind === 'sink') && node.topic !== null ? [node.topic] : [])));
-    await driver.#broker.admin.createTopics([...names].map((name) => ({ name, partitions: driver.#partitions(name), config: { 'retention.ms': '-1' } })));
+    const names = new Set(
+      nodes.flatMap((node) =>
+        (node.kind === 'source' || node.kind === 'sink') && node.topic !== null ? [node.topic] : [],
+      ),
+    );
+    await driver.#broker.admin.createTopics(
+      [...names].map((name) => ({ name, partitions: driver.#partitions(name), config: { 'retention.ms': '-1' } })),
+    );
     await driver.restart();
     return driver;
   }
@@ -101,7 +107,9 @@ export class TestDriver {
       const [known] = await this.#broker.admin.describeTopics([topic]);
       if (!known) throw unknownTopic(topic);
       const { duplicate = 0, shuffle = 0, seed = 1 } = faults;
-      const delivered = [...disorder(records, { duplicate, shuffle, random: seededRandom(seed) })].map(({ item }) => item);
+      const delivered = [...disorder(records, { duplicate, shuffle, random: seededRandom(seed) })].map(
+        ({ item }) => item,
+      );
       const writer = await this.#broker.createWriter();
       await writer.write(encodeRecords(topic, known.partitions, serdes, delivered, this.#clock.now()));
       await writer.flush();
@@ -139,7 +147,11 @@ export class TestDriver {
   /** Dead letters so far, as text. */
   deadLetters(): TestOutput<string, string> {
     const { deadLetterTopic } = resolveConfig(this.#topology.name, this.#options);
-    const text = { name: 'text', encode: (value: string) => Buffer.from(value), decode: (bytes: Buffer) => bytes.toString('utf8') };
+    const text = {
+      name: 'text',
+      encode: (value: string) => Buffer.from(value),
+      decode: (bytes: Buffer) => bytes.toString('utf8'),
+    };
     return this.output(deadLetterTopic, { key: text, value: text });
   }
 
@@ -247,9 +259,17 @@ export class TestDriver {
 
   #running(): Engine {
     if (this.#engine) return this.#engine;
-    throw new StreamsError('STOPPED', { what: 'the engine is not running', at: `topology ${this.#topology.name}`, action: 'Call restart() after a crash.' });
+    throw new StreamsError('STOPPED', {
+      what: 'the engine is not running',
+      at: `topology ${this.#topology.name}`,
+      action: 'Call restart() after a crash.',
+    });
   }
 }
 
 const unknownTopic = (topic: string): StreamsError =>
-  new StreamsError('TOPIC_UNKNOWN', { what: 'there is no such topic', saw: topic, action: 'Use a topic that the topology reads or writes.' });
+  new StreamsError('TOPIC_UNKNOWN', {
+    what: 'there is no such topic',
+    saw: topic,
+    action: 'Use a topic that the topology reads or writes.',
+  });

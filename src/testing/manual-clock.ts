@@ -53,7 +53,8 @@ export class ManualClock implements Clock {
 
   #next(): Timer | undefined {
     return this.#timers.reduce<Timer | undefined>(
-      (first, timer) => (!first || timer.at < first.at || (timer.at === first.at && timer.order < first.order) ? timer : first),
+      (first, timer) =>
+        !first || timer.at < first.at || (timer.at === first.at && timer.order < first.order) ? timer : first,
       undefined,
     );
   }

@@ -11,12 +11,20 @@ export interface OutputRecord<K, V> {
   readonly partition: number;
 }
 
-export function decodeOutput<K, V>({ key: keySerde, value: valueSerde }: TopicSerdes<K, V>, record: BrokerRecord): OutputRecord<K, V> {
+export function decodeOutput<K, V>(
+  { key: keySerde, value: valueSerde }: TopicSerdes<K, V>,
+  record: BrokerRecord,
+): OutputRecord<K, V> {
   return {
     key: record.key === null ? null : keySerde.decode(record.key),
     value: record.value === null ? null : valueSerde.decode(record.value),
     timestamp: record.timestamp,
-    headers: Object.fromEntries(record.headers.entries.map(([name, value]: HeaderEntry) => [name, value === null ? '' : Buffer.from(value).toString('utf8')])),
+    headers: Object.fromEntries(
+      record.headers.entries.map(([name, value]: HeaderEntry) => [
+        name,
+        value === null ? '' : Buffer.from(value).toString('utf8'),
+      ]),
+    ),
     partition: record.partition,
   };
 }

@@ -35,7 +35,9 @@ export function durabilityContract(bench: Bench): void {
       const { membership } = await join(bench.broker, groupId, [topic]);
       await membership.commit([{ topic, partition: 1, offset: 2 ** 35 + 1, metadata: 'kept' }]);
       await restart();
-      assert.deepEqual(await bench.broker.admin.groupOffsets(groupId), [{ topic, partition: 1, offset: 2 ** 35 + 1, metadata: 'kept' }]);
+      assert.deepEqual(await bench.broker.admin.groupOffsets(groupId), [
+        { topic, partition: 1, offset: 2 ** 35 + 1, metadata: 'kept' },
+      ]);
       assert.deepEqual(await bench.broker.admin.groupMembers(groupId), []);
     });
 

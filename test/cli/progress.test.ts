@@ -4,7 +4,7 @@ import { Rate } from '#src/cli/rate.js';
 import { showProgress } from '#src/cli/run-progress.js';
 import { sendingText, sentText } from '#src/cli/send-lines.js';
 import { StatusLine } from '#src/cli/status-line.js';
-import type { Progress } from '#src/runtime/engine.js';
+import type { Progress } from '#src/runtime/progress.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
 import { testIo } from './test-io.js';
 

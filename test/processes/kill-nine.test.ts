@@ -41,7 +41,10 @@ const RUN = ['run', 'topology.ts', '--partitions', '4', '--no-check', '--batch',
 
 /** Runs the application and kills it after that many lines of output; with none, as soon as it says anything at all. */
 async function killedAfter(lines: number, cwd: string): Promise<NodeJS.Signals | null> {
-  const child: ChildProcess = spawn(process.execPath, [bin, ...RUN, '--print', 'totals'], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child: ChildProcess = spawn(process.execPath, [bin, ...RUN, '--print', 'totals'], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let seen = 0;
   child.stdout?.on('data', (chunk: Buffer) => {
     for (const byte of chunk) if (byte === 10 && ++seen === lines) child.kill('SIGKILL');
@@ -58,7 +61,24 @@ describe('a run that is killed with kill -9', () => {
     this.timeout(120_000);
     const cwd = project();
     const data = 'data/rxjs-src-changes.jsonl';
-    await millrace(cwd, 'produce', 'source-changes', data, '--partitions', '4', '--key', 'file', '--timestamp', 'authoredAt', '--duplicate', '5%', '--shuffle', '500', '--seed', String(SEED));
+    await millrace(
+      cwd,
+      'produce',
+      'source-changes',
+      data,
+      '--partitions',
+      '4',
+      '--key',
+      'file',
+      '--timestamp',
+      'authoredAt',
+      '--duplicate',
+      '5%',
+      '--shuffle',
+      '500',
+      '--seed',
+      String(SEED),
+    );
 
     const random = seededRandom(SEED);
     for (let kill = 0; kill < KILLS; kill++) {
@@ -67,9 +87,13 @@ describe('a run that is killed with kill -9', () => {
     }
     await millrace(cwd, ...RUN, '--until-idle');
 
-    const truth = JSON.parse(readFileSync(projectFile('topology-examples/05-source-history/data/rxjs-src-truth.json'), 'utf8'));
+    const truth = JSON.parse(
+      readFileSync(projectFile('topology-examples/05-source-history/data/rxjs-src-truth.json'), 'utf8'),
+    );
     const { files, bytes } = truth.at(-1);
-    const store = JSON.parse(await millrace(cwd, 'state', 'get', 'topology.ts', '--store', 'totals', '--key', 'all')) as Row;
+    const store = JSON.parse(
+      await millrace(cwd, 'state', 'get', 'topology.ts', '--store', 'totals', '--key', 'all'),
+    ) as Row;
     assert.deepEqual(store.value, { files, bytes });
 
     const outputs = (await millrace(cwd, 'consume', 'totals', '--until-end')).trim().split('\n');

@@ -19,14 +19,25 @@ onLinux('opening a task with much state', () => {
   it('reads a small part of it: tables are opened, rows are not read', async function () {
     this.timeout(60_000);
     const root = temporaryDirectory();
-    const stores = [{ name: 'rows', kind: 'keyValue' as const, key: serdes.string, value: serdes.bytes, ttlMs: 86_400_000 }];
+    const stores = [
+      { name: 'rows', kind: 'keyValue' as const, key: serdes.string, value: serdes.bytes, ttlMs: 86_400_000 },
+    ];
     const open = (): Promise<TaskState> =>
-      TaskState.open({ root, applicationId: 'app', taskId: 'in-0', topology: 't', openDatabase: openRocksDatabase, stores, budget: new CacheBudget(1 << 20) });
+      TaskState.open({
+        root,
+        applicationId: 'app',
+        taskId: 'in-0',
+        topology: 't',
+        openDatabase: openRocksDatabase,
+        stores,
+        budget: new CacheBudget(1 << 20),
+      });
 
     const filled = await open();
     const store = filled.store<string, Buffer>('rows');
     for (let row = 0; row < ROWS; ) {
-      for (const end = row + 10_000; row < end; row++) store.put(`key-${row}`, Buffer.alloc(ROW_BYTES, row.toString(36)), row);
+      for (const end = row + 10_000; row < end; row++)
+        store.put(`key-${row}`, Buffer.alloc(ROW_BYTES, row.toString(36)), row);
       const { writes } = await filled.prepare();
       await filled.apply(writes, { sources: { in: row }, changelogs: {} }, row);
       filled.evict();

@@ -188,7 +188,7 @@ export class Application {
         for await (const [key, value] of store.entries()) {
           await store.load(key);
           // The gaps of a reorderByVersion are noted at the commit: when that is depends on the commits, and nobody reads it.
-          const at = store.name.endsWith('-gaps') ? '' : ` at ${store.row(key)?.timestamp}`;
+          const at = ` at ${store.row(key)?.timestamp}`;
           rows[`${store.name}[${task.id}] ${text(key)}`] = `${text(value)}${at}`;
         }
       }

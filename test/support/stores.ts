@@ -1,6 +1,7 @@
 import type { Database, DatabaseWrite, OpenDatabase } from '#src/model/database.js';
 import { CacheBudget } from '#src/state/cache-budget.js';
-import { CachedStore, type Cause, type ChangelogEntry } from '#src/state/cached-store.js';
+import { CachedStore } from '#src/state/cached-store.js';
+import type { Cause, ChangelogEntry } from '#src/state/changelog-entry.js';
 import type { StoreSpec } from '#src/state/contract.js';
 import { memoryDatabases } from '#src/state/memory.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';

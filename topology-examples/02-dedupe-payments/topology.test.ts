@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { serdes, describeTopology } from 'millrace';
+import { describeTopology, serdes } from 'millrace';
 import { TestDriver } from 'millrace/testing';
 import { projectFile } from '../../test/support/project.js';
 import topology, { type Payment } from './topology.js';

@@ -44,7 +44,9 @@ try {
 /** Writes the changes to the topic, in the order in which the service would hear of them. */
 async function deliver() {
   // Event times lie years back: the topic must not expire them.
-  await broker.admin.createTopics([{ name: 'source-changes', partitions: PARTITIONS, config: { 'retention.ms': '-1' } }]);
+  await broker.admin.createTopics([
+    { name: 'source-changes', partitions: PARTITIONS, config: { 'retention.ms': '-1' } },
+  ]);
   const records = delivered.map((change) => ({ key: change.file, value: change, timestamp: change.authoredAt }));
   await send(broker, 'source-changes', { key: serdes.string, value: serdes.json() }, records);
 }

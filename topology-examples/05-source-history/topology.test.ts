@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { serdes, describeTopology } from 'millrace';
+import { describeTopology, serdes } from 'millrace';
 import { type InputRecord, TestDriver } from 'millrace/testing';
 import { projectFile, temporaryDirectory } from '../../test/support/project.js';
 import { inArrivalOrder } from './arrival-order.js';

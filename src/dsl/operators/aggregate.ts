@@ -1,5 +1,5 @@
 import type { OperatorFunction } from 'rxjs';
-import { type Change, RowChange, type StreamRecord, isChange } from '../../model/record.js';
+import { type Change, isChange, RowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore } from '../../state/contract.js';
@@ -59,7 +59,9 @@ export interface CountOptions<K> {
  * words.pipe(count({ store: 'counts' })); // "a", "a" → 1, 2
  * ```
  */
-export function count<R extends AnyRecord>(options: CountOptions<KeyOf<R>>): OperatorFunction<R, Change<KeyOf<R>, number>> {
+export function count<R extends AnyRecord>(
+  options: CountOptions<KeyOf<R>>,
+): OperatorFunction<R, Change<KeyOf<R>, number>> {
   return folding<R, number>('count', {
     ...options,
     value: serdes.int64,
@@ -171,7 +173,12 @@ class Fold<K, V, A> implements Processor {
   }
 
   #subtract(current: A, change: Change<unknown, unknown>): A | null {
-    const record = { key: change.key as K, value: change.previous as V, timestamp: change.timestamp, headers: change.headers };
+    const record = {
+      key: change.key as K,
+      value: change.previous as V,
+      timestamp: change.timestamp,
+      headers: change.headers,
+    };
     return this.#options.subtract?.(current, record) ?? null;
   }
 }

@@ -1,6 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import { StreamsError } from '../../model/errors.js';
-import { type PathMark, declaring, subscribing } from '../ambient.js';
+import { declaring, type PathMark, subscribing } from '../ambient.js';
 import type { Declaring } from '../declaring.js';
 
 /** The declaration that is being written. TOPOLOGY_INVALID outside a topology function. */

@@ -1,4 +1,4 @@
-import { Headers, type HeaderEntry } from '../../model/headers.js';
+import { type HeaderEntry, Headers } from '../../model/headers.js';
 import { PlainRecord, type SourcePosition } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { AnyRecord, AnySerde } from '../processor.js';
@@ -41,32 +41,36 @@ const FORMAT = 1;
  * |---|---|
  * | 1 | format |
  * | 1 | 0: versions are numbers, 1: bigints |
- * | 2 + n | next version, decimal text |
+ * | 4 + n | next version, decimal text |
  * | 4 | number of held records, then for each: |
- * | 2 + n | version, decimal text |
- * | 2 + n, 4, 8 | source topic, partition, offset (double) |
+ * | 4 + n | version, decimal text |
+ * | 4 + n, 4, 8 | source topic, partition, offset (double) |
  * | 8 | timestamp, double |
  * | 4 + n | key; length −1: null |
  * | 4 + n | value; length −1: null |
- * | 2 | number of headers, then for each: 2 + n name (UTF-8), 4 + n value; length −1: null |
+ * | 2 | number of headers, then for each: 4 + n name (UTF-8), 4 + n value; length −1: null |
  */
 export function entityQueueSerde(key: AnySerde, value: AnySerde): Serde<EntityQueue> {
   return {
     name: `reorder-${FORMAT}(${key.name},${value.name})`,
     encode(queue) {
-      const parts: Buffer[] = [Buffer.from([FORMAT, typeof queue.next === 'bigint' ? 1 : 0]), short(String(queue.next)), count(queue.held.length)];
+      const parts: Buffer[] = [
+        Buffer.from([FORMAT, typeof queue.next === 'bigint' ? 1 : 0]),
+        text(String(queue.next)),
+        count(queue.held.length),
+      ];
       for (const { version, record, position } of queue.held) {
         const numbers = Buffer.allocUnsafe(16);
         numbers.writeDoubleBE(position.offset, 0);
         numbers.writeDoubleBE(record.timestamp, 8);
-        parts.push(short(String(version)), short(position.topic), count(position.partition), numbers);
+        parts.push(text(String(version)), text(position.topic), count(position.partition), numbers);
         parts.push(...long(record.key === null ? null : key.encode(record.key)));
         parts.push(...long(record.value === null ? null : value.encode(record.value)));
         const headers = record.headers.entries;
         const size = Buffer.allocUnsafe(2);
         size.writeUInt16BE(headers.length);
         parts.push(size);
-        for (const [name, bytes] of headers) parts.push(short(name), ...long(bytes));
+        for (const [name, bytes] of headers) parts.push(text(name), ...long(bytes));
       }
       return Buffer.concat(parts);
     },
@@ -75,17 +79,17 @@ export function entityQueueSerde(key: AnySerde, value: AnySerde): Serde<EntityQu
       const format = reader.byte();
       if (format !== FORMAT) throw new Error(`saw reorder row format ${format}, expected ${FORMAT}`);
       const big = reader.byte() === 1;
-      const version = (): Version => (big ? BigInt(reader.short()) : Number(reader.short()));
+      const version = (): Version => (big ? BigInt(reader.text()) : Number(reader.text()));
       const next = version();
       const held: Held[] = [];
       for (let left = reader.count(); left > 0; left--) {
         const own = version();
-        const position = { topic: reader.short(), partition: reader.count(), offset: reader.double() };
+        const position = { topic: reader.text(), partition: reader.count(), offset: reader.double() };
         const timestamp = reader.double();
         const keyBytes = reader.long();
         const valueBytes = reader.long();
         const headers: HeaderEntry[] = [];
-        for (let more = reader.size(); more > 0; more--) headers.push([reader.short(), reader.long()]);
+        for (let more = reader.size(); more > 0; more--) headers.push([reader.text(), reader.long()]);
         const record = new PlainRecord(
           keyBytes === null ? null : key.decode(keyBytes),
           valueBytes === null ? null : value.decode(valueBytes),
@@ -99,11 +103,11 @@ export function entityQueueSerde(key: AnySerde, value: AnySerde): Serde<EntityQu
   };
 }
 
-function short(text: string): Buffer {
-  const length = Buffer.byteLength(text);
-  const bytes = Buffer.allocUnsafe(2 + length);
-  bytes.writeUInt16BE(length);
-  bytes.write(text, 2);
+function text(value: string): Buffer {
+  const length = Buffer.byteLength(value);
+  const bytes = Buffer.allocUnsafe(4 + length);
+  bytes.writeInt32BE(length);
+  bytes.write(value, 4);
   return bytes;
 }
 
@@ -137,8 +141,8 @@ class Reading {
     return this.bytes.readDoubleBE(this.#move(8));
   }
 
-  short(): string {
-    const length = this.size();
+  text(): string {
+    const length = this.count();
     const start = this.#move(length);
     return this.bytes.toString('utf8', start, start + length);
   }
@@ -153,7 +157,8 @@ class Reading {
   #move(length: number): number {
     const start = this.#at;
     this.#at += length;
-    if (this.#at > this.bytes.length) throw new Error(`saw a reorder row of ${this.bytes.length} bytes, expected at least ${this.#at}`);
+    if (this.#at > this.bytes.length)
+      throw new Error(`saw a reorder row of ${this.bytes.length} bytes, expected at least ${this.#at}`);
     return start;
   }
 }

@@ -61,18 +61,27 @@ function joining<R extends AnyRecord, T, W>(
     const current = currentDeclaring(operator);
     const right = storeOf(table, current);
     if (right === undefined) {
-      current.problem(operator, 'the table on the right has no store', 'Pass the table itself, or end its operators with toTable({ store, value }).');
+      current.problem(
+        operator,
+        'the table on the right has no store',
+        'Pass the table itself, or end its operators with toTable({ store, value }).',
+      );
       return source as never;
     }
     const name = current.freeName(operator, right);
     const spec = { operator, name, stores: [], keyed: true, takesNullKeys: left };
     if (!current.inspect(source).table) {
-      const create = (context: ProcessorContext): Processor => new StreamTableJoin(context, context.store(right), left, fn);
+      const create = (context: ProcessorContext): Processor =>
+        new StreamTableJoin(context, context.store(right), left, fn);
       return current.processor({ ...spec, reads: [right], create }, [source]) as never;
     }
     const mine = storeOf(source, current);
     if (mine === undefined) {
-      current.problem(`${operator} ${right}`, 'the table on the left has no store', 'End its operators with toTable({ store, value }), or make it a stream with toStream().');
+      current.problem(
+        `${operator} ${right}`,
+        'the table on the left has no store',
+        'End its operators with toTable({ store, value }), or make it a stream with toStream().',
+      );
       return source as never;
     }
     const create = (context: ProcessorContext): Processor =>
@@ -98,7 +107,9 @@ class StreamTableJoin implements Processor {
     if (record.key === null && !this.left) return this.context.drop('null-key');
     const row = record.key === null ? null : this.rows.get(record.key);
     if (row === null && !this.left) return;
-    this.context.emit(new PlainRecord(record.key, this.fn(record.value, row, record.key), record.timestamp, record.headers));
+    this.context.emit(
+      new PlainRecord(record.key, this.fn(record.value, row, record.key), record.timestamp, record.headers),
+    );
   }
 }
 
@@ -122,7 +133,8 @@ class TableTableJoin implements Processor {
       const [a, b] = port === 0 ? [mine, row] : [row, mine];
       return a === null || (b === null && !this.left) ? null : this.fn(a, b, key);
     };
-    const silent = port === 0 ? (this.left ? row === null && value === null && previous === null : row === null) : row === null;
+    const silent =
+      port === 0 ? (this.left ? row === null && value === null && previous === null : row === null) : row === null;
     if (silent) return;
     const timestamp = other === null ? change.timestamp : Math.max(change.timestamp, other.timestamp);
     this.context.emit(new RowChange(key, joined(value), joined(previous), timestamp, headers));

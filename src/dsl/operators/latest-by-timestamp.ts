@@ -32,7 +32,9 @@ export interface LatestByTimestampOptions<K, V> {
  *
  * Where the source counts versions, {@link reorderByVersion} loses nothing.
  */
-export function latestByTimestamp<K, V>(options: LatestByTimestampOptions<K, V>): OperatorFunction<FactRecord<K, V>, StreamRecord<K, V>> {
+export function latestByTimestamp<K, V>(
+  options: LatestByTimestampOptions<K, V>,
+): OperatorFunction<FactRecord<K, V>, StreamRecord<K, V>> {
   const { store } = options;
   return (source) => {
     const current = currentDeclaring('latestByTimestamp');
@@ -79,7 +81,10 @@ class Latest<K, V> implements Processor {
     const latest = this.#store.get(record.key);
     if (latest !== null && timestamp < latest) {
       if (this.#options.older !== 'deadLetter') return this.#context.drop('older');
-      this.#context.deadLetter(record, new Error(`timestamp ${timestamp} is older than ${latest}, which has already passed`));
+      this.#context.deadLetter(
+        record,
+        new Error(`timestamp ${timestamp} is older than ${latest}, which has already passed`),
+      );
       return;
     }
     this.#store.put(record.key, timestamp);

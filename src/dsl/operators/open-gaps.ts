@@ -74,4 +74,5 @@ export class OpenGaps {
 }
 
 /** By deadline, then by name: the order of two gaps that end at once must not depend on when they were put in. */
-const before = (a: readonly [number, string], b: readonly [number, string]): boolean => a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);
+const before = (a: readonly [number, string], b: readonly [number, string]): boolean =>
+  a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);

@@ -100,9 +100,7 @@ export function process<
   R extends AnyRecord,
   Out extends AnyRecord = StreamRecord<KeyOf<R>, R['value']>,
   S extends StoreDefinitions = Record<never, never>,
->(
-  options: ProcessOptions<R, Out, S>,
-): OperatorFunction<R, Out> {
+>(options: ProcessOptions<R, Out, S>): OperatorFunction<R, Out> {
   const stores: StoreSpec[] = Object.entries(options.stores ?? {}).map(([name, { key, value, ttl }]) => ({
     name,
     kind: 'keyValue',
@@ -203,7 +201,8 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
           this.#draws = 0;
           return run(now);
         }),
-      deadLetter: (record, reason) => context.deadLetter(record, new Error(reason), this.#record ? undefined : this.#written(record)),
+      deadLetter: (record, reason) =>
+        context.deadLetter(record, new Error(reason), this.#record ? undefined : this.#written(record)),
     };
   }
 
@@ -228,6 +227,8 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
         action: 'Set rekey: { name, key }, so that equal keys meet in one partition again.',
       });
     }
-    this.#context.emit(record instanceof PlainRecord ? record : new PlainRecord(record.key, record.value, timestamp, headers));
+    this.#context.emit(
+      record instanceof PlainRecord ? record : new PlainRecord(record.key, record.value, timestamp, headers),
+    );
   }
 }

@@ -1,5 +1,5 @@
 import { Observable, type OperatorFunction } from 'rxjs';
-import { PlainRecord, RowChange, type StreamRecord, isChange } from '../../model/record.js';
+import { isChange, PlainRecord, RowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { AnyRecord, KeyOf, ValueOf, WithKey } from '../types.js';
@@ -67,7 +67,8 @@ function regrouped<R extends AnyRecord, K2>(
             subscriber.next(new RowChange<unknown, unknown>(after, value, previous, timestamp, headers));
             return;
           }
-          if (before !== null) subscriber.next(new RowChange<unknown, unknown>(before, null, previous, timestamp, headers));
+          if (before !== null)
+            subscriber.next(new RowChange<unknown, unknown>(before, null, previous, timestamp, headers));
           if (after !== null) subscriber.next(new RowChange<unknown, unknown>(after, value, null, timestamp, headers));
         } catch (error) {
           subscriber.error(error);
@@ -79,7 +80,8 @@ function regrouped<R extends AnyRecord, K2>(
   );
 }
 
-const sameKey = (a: unknown, b: unknown): boolean => a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
+const sameKey = (a: unknown, b: unknown): boolean =>
+  a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
 
 /**
  * Writes records to an internal topic and reads them again: after a {@link selectKey} that several operators share, or to change the number of partitions.

@@ -8,7 +8,7 @@ import type { KeyValueStore } from '../../state/contract.js';
 import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord, FactRecord, Stream } from '../types.js';
 import { currentDeclaring } from './attach.js';
-import { type EntityQueue, type Held, type Version, entityQueueSerde, following, placeOf } from './entity-queue.js';
+import { type EntityQueue, entityQueueSerde, following, type Held, placeOf, type Version } from './entity-queue.js';
 import { keyText } from './key-text.js';
 import { OpenGaps } from './open-gaps.js';
 
@@ -60,13 +60,19 @@ export interface ReorderByVersionOptions<K, V> {
  * ); // versions 1, 3, 2, 3 → 1, 2, 3
  * ```
  */
-export function reorderByVersion<K, V>(options: ReorderByVersionOptions<K, V>): OperatorFunction<FactRecord<K, V>, StreamRecord<K, V>> {
+export function reorderByVersion<K, V>(
+  options: ReorderByVersionOptions<K, V>,
+): OperatorFunction<FactRecord<K, V>, StreamRecord<K, V>> {
   const { store, gap, maxBuffered = 10_000 } = options;
   const waitMs = gap ? durationMs(gap.wait, `gap.wait of reorderByVersion ${store}`) : Number.POSITIVE_INFINITY;
   return (source) => {
     const current = currentDeclaring('reorderByVersion');
     if (!(Number.isInteger(maxBuffered) && maxBuffered > 0)) {
-      current.problem(`reorderByVersion ${store}`, `maxBuffered is ${maxBuffered}`, 'Give a whole number of at least 1.');
+      current.problem(
+        `reorderByVersion ${store}`,
+        `maxBuffered is ${maxBuffered}`,
+        'Give a whole number of at least 1.',
+      );
     }
     const key: AnySerde = options.key ?? current.inspect(source).key;
     const value: AnySerde = options.value ?? serdes.json();
@@ -145,7 +151,7 @@ class Reorder<K, V> implements Processor {
     for (const entity of this.#changed) {
       const since = this.#gaps.since(entity);
       if (since !== undefined) {
-        this.#gapStore.put(entity, since);
+        this.#gapStore.put(entity, since, since);
         this.#written.add(entity);
       } else if (this.#written.delete(entity)) {
         this.#gapStore.delete(entity);
@@ -157,7 +163,8 @@ class Reorder<K, V> implements Processor {
   #take(entity: string, record: AnyRecord): void {
     const version = this.#versionOf(record);
     const queue = this.#queues.get(entity) ?? { next: this.#options.first ?? version, held: [] };
-    if (typeof version !== typeof queue.next) throw this.#invalid(version, `a ${typeof queue.next}, as before for ${JSON.stringify(entity)}`);
+    if (typeof version !== typeof queue.next)
+      throw this.#invalid(version, `a ${typeof queue.next}, as before for ${JSON.stringify(entity)}`);
 
     if (version === queue.next) {
       this.#context.emit(record);
@@ -168,7 +175,10 @@ class Reorder<K, V> implements Processor {
     if (version < queue.next || taken) return this.#stale(record, version, queue.next);
     if (queue.held.length >= this.#maxBuffered) throw this.#full(entity, version, queue);
     this.#context.count('out-of-order');
-    this.#queues.put(entity, { next: queue.next, held: queue.held.toSpliced(at, 0, { version, position: this.#context.position, record }) });
+    this.#queues.put(entity, {
+      next: queue.next,
+      held: queue.held.toSpliced(at, 0, { version, position: this.#context.position, record }),
+    });
     if (queue.held.length === 0) this.#openGap(entity);
   }
 

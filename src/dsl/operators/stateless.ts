@@ -1,5 +1,5 @@
-import { type MonoTypeOperatorFunction, Observable, type OperatorFunction, filter, map, tap } from 'rxjs';
-import { type Change, PlainRecord, RowChange, type StreamRecord, isChange } from '../../model/record.js';
+import { filter, type MonoTypeOperatorFunction, map, Observable, type OperatorFunction, tap } from 'rxjs';
+import { type Change, isChange, PlainRecord, RowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { AnyRecord, FactRecord, KeyOf, ValueOf, WithValue } from '../types.js';
 import { marked } from './attach.js';
@@ -16,9 +16,12 @@ import { marked } from './attach.js';
  *
  * See also {@link flatMapValues}, {@link filterValues}; to change the key, {@link selectKey}.
  */
-export function mapValues<R extends AnyRecord, W>(fn: (value: ValueOf<R>, key: KeyOf<R>) => W): OperatorFunction<R, WithValue<R, W>> {
+export function mapValues<R extends AnyRecord, W>(
+  fn: (value: ValueOf<R>, key: KeyOf<R>) => W,
+): OperatorFunction<R, WithValue<R, W>> {
   const apply = (record: AnyRecord): AnyRecord => {
-    if (!isChange(record)) return new PlainRecord(record.key, fn(record.value, record.key as KeyOf<R>), record.timestamp, record.headers);
+    if (!isChange(record))
+      return new PlainRecord(record.key, fn(record.value, record.key as KeyOf<R>), record.timestamp, record.headers);
     const value = record.value === null ? null : fn(record.value as ValueOf<R>, record.key as KeyOf<R>);
     const previous = record.previous === null ? null : fn(record.previous as ValueOf<R>, record.key as KeyOf<R>);
     return new RowChange<unknown, unknown>(record.key, value, previous, record.timestamp, record.headers);
@@ -33,23 +36,27 @@ export function mapValues<R extends AnyRecord, W>(fn: (value: ValueOf<R>, key: K
  * lines.pipe(flatMapValues((line) => line.split(' '))); // "a b" → "a", "b"
  * ```
  */
-export function flatMapValues<K, V, W>(fn: (value: V, key: K) => Iterable<W>): OperatorFunction<FactRecord<K, V>, StreamRecord<K, W>> {
-  return marked({ label: 'flatMapValues', toStream: true }, (source: Observable<FactRecord<K, V>>) =>
-    new Observable<StreamRecord<K, W>>((subscriber) =>
-      source.subscribe({
-        next(record) {
-          try {
-            for (const value of fn(record.value, record.key)) {
-              subscriber.next(new PlainRecord(record.key, value, record.timestamp, record.headers));
+export function flatMapValues<K, V, W>(
+  fn: (value: V, key: K) => Iterable<W>,
+): OperatorFunction<FactRecord<K, V>, StreamRecord<K, W>> {
+  return marked(
+    { label: 'flatMapValues', toStream: true },
+    (source: Observable<FactRecord<K, V>>) =>
+      new Observable<StreamRecord<K, W>>((subscriber) =>
+        source.subscribe({
+          next(record) {
+            try {
+              for (const value of fn(record.value, record.key)) {
+                subscriber.next(new PlainRecord(record.key, value, record.timestamp, record.headers));
+              }
+            } catch (error) {
+              subscriber.error(error);
             }
-          } catch (error) {
-            subscriber.error(error);
-          }
-        },
-        error: (error) => subscriber.error(error),
-        complete: () => subscriber.complete(),
-      }),
-    ),
+          },
+          error: (error) => subscriber.error(error),
+          complete: () => subscriber.complete(),
+        }),
+      ),
   );
 }
 
@@ -63,8 +70,11 @@ export function flatMapValues<K, V, W>(fn: (value: V, key: K) => Iterable<W>): O
  * payments.pipe(filterValues((payment) => payment.amount > 0));
  * ```
  */
-export function filterValues<R extends AnyRecord>(fn: (value: ValueOf<R>, key: KeyOf<R>) => boolean): MonoTypeOperatorFunction<R> {
-  const keep = (value: unknown, key: unknown): unknown => (value !== null && fn(value as ValueOf<R>, key as KeyOf<R>) ? value : null);
+export function filterValues<R extends AnyRecord>(
+  fn: (value: ValueOf<R>, key: KeyOf<R>) => boolean,
+): MonoTypeOperatorFunction<R> {
+  const keep = (value: unknown, key: unknown): unknown =>
+    value !== null && fn(value as ValueOf<R>, key as KeyOf<R>) ? value : null;
   return marked({ label: 'filterValues' }, (source: Observable<R>) =>
     source.pipe(
       map((record): AnyRecord | undefined => {

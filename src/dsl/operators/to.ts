@@ -25,7 +25,10 @@ export interface ToOptions<R> {
  * payments.pipe(to((record) => `payments-${record.value.currency}`, { name: 'by-currency', key: serdes.string, value: serdes.json<Payment>() }));
  * ```
  */
-export function to<R extends AnyRecord>(topic: string | ((record: R) => string), options: ToOptions<R>): MonoTypeOperatorFunction<R> {
+export function to<R extends AnyRecord>(
+  topic: string | ((record: R) => string),
+  options: ToOptions<R>,
+): MonoTypeOperatorFunction<R> {
   const { key, value, name, partition } = options;
   return (source) => {
     currentDeclaring('to').sink(

@@ -1,0 +1,38 @@
+import type { Topology } from '../dsl/processor.js';
+import type { SubTopology } from '../graph/graph.js';
+import { repartitionTopic, taskId } from '../graph/naming.js';
+import type { StoreSpec } from '../state/contract.js';
+import { type TopicCounts, tasksOf } from './topics.js';
+
+/** A task that can be: one sub-topology on one partition, and the stores it has. */
+export interface Slot {
+  readonly id: string;
+  readonly subTopology: SubTopology;
+  readonly partition: number;
+  readonly stores: readonly StoreSpec[];
+}
+
+/** All tasks of a topology, by id. */
+export function slotsOf(topology: Topology, applicationId: string, topics: TopicCounts): ReadonlyMap<string, Slot> {
+  // Declared only to be looked at: nothing is ever pushed.
+  const scope = { pushing: false, index: 0, key: undefined, from: '', fail: () => undefined };
+  const { processors } = topology.declare(scope);
+  const slots = new Map<string, Slot>();
+  for (const subTopology of topology.graph.subTopologies) {
+    const inside = processors.filter(({ id }) => subTopology.nodes.includes(id));
+    const stores = inside.flatMap(({ spec }) => spec.stores);
+    for (let partition = 0; partition < tasksOf(subTopology, applicationId, topics); partition++) {
+      const id = taskId(subTopology.id, partition);
+      slots.set(id, { id, subTopology, partition, stores });
+    }
+  }
+  return slots;
+}
+
+/** Every topic that tasks read, internal ones included. */
+export function topicsRead({ graph }: Topology, applicationId: string): readonly string[] {
+  return graph.subTopologies.flatMap(({ topics, repartitions }) => [
+    ...topics,
+    ...repartitions.map((name) => repartitionTopic(applicationId, name)),
+  ]);
+}

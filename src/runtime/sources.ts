@@ -1,0 +1,34 @@
+import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
+import type { SubTopology } from '../graph/graph.js';
+import { repartitionTopic } from '../graph/naming.js';
+import type { TopicCounts } from './topics.js';
+
+/** The partitions that a task reads: its own of each topic that has so many. */
+export function sourcePartitions(
+  subTopology: SubTopology,
+  applicationId: string,
+  partition: number,
+  topics: TopicCounts,
+): readonly TopicPartition[] {
+  const internal = subTopology.repartitions.map((name) => repartitionTopic(applicationId, name));
+  return [...subTopology.topics, ...internal]
+    .filter((topic) => partition < topics.count(topic))
+    .map((topic) => ({ topic, partition }));
+}
+
+/** Where a task begins to read: at the committed offsets, or where the configuration says if there are none. */
+export async function startPositions(
+  broker: Broker,
+  sources: readonly TopicPartition[],
+  committed: readonly PartitionOffset[],
+  startFrom: 'earliest' | 'latest',
+): Promise<PartitionOffset[]> {
+  const known = new Map(committed.map((position) => [position.topic, position]));
+  const missing = sources.filter(({ topic }) => !known.has(topic));
+  const fresh =
+    missing.length === 0
+      ? []
+      : await broker.admin[startFrom === 'earliest' ? 'earliestOffsets' : 'latestOffsets'](missing);
+  const start = new Map(fresh.map((position) => [position.topic, position]));
+  return sources.map(({ topic }) => (known.get(topic) ?? start.get(topic)) as PartitionOffset);
+}

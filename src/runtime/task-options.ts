@@ -1,0 +1,25 @@
+import type { Membership } from '../broker/port.js';
+import type { Topology } from '../dsl/processor.js';
+import type { SubTopology } from '../graph/graph.js';
+import type { CacheBudget } from '../state/cache-budget.js';
+import type { StoreSpec } from '../state/contract.js';
+import type { EngineConfig, EnginePorts } from './config.js';
+import type { Metrics } from './metrics.js';
+import type { TopicCounts } from './topics.js';
+
+/** What an engine gives a task that it opens. */
+export interface TaskOptions {
+  readonly topology: Topology;
+  readonly subTopology: SubTopology;
+  readonly partition: number;
+  readonly stores: readonly StoreSpec[];
+  readonly config: EngineConfig;
+  readonly ports: EnginePorts;
+  readonly membership: Membership;
+  readonly topics: TopicCounts;
+  readonly budget: CacheBudget;
+  readonly metrics: Metrics;
+  /** Told of what cannot be tied to a record: a late emission. */
+  readonly onFatal: (error: Error) => void;
+  readonly signal: AbortSignal;
+}
