@@ -22,19 +22,14 @@ export interface Balance {
 
 export interface Order {
   readonly orderId: string;
+  readonly version: number;
   readonly customer: string;
   readonly amount: number;
   readonly items: readonly string[];
 }
 
-export interface Shipment {
-  readonly orderId: string;
-  readonly carrier: string;
-}
-
-export interface Click {
-  readonly user: string;
-  readonly page: string;
+export interface Measurement {
+  readonly measuredAt: number;
 }
 
 /** The builder that a topology function is given. */
@@ -44,10 +39,12 @@ export declare const t: TopologyBuilder;
 export declare const payments: Stream<string, Payment>;
 /** Keyed by order. */
 export declare const orders: Stream<string, Order>;
-/** Keyed by order. */
-export declare const shipments: Stream<string, Shipment>;
-/** Keyed by user. */
-export declare const clicks: Stream<string, Click>;
+/** Keyed by sensor. */
+export declare const positions: Stream<string, Measurement>;
+/** Keyed by account. */
+export declare const amounts: Stream<string, number>;
+/** Keyed by word. */
+export declare const words: Stream<string, string>;
 /** Keyed by whatever, lines of text. */
 export declare const lines: Stream<string, string>;
 

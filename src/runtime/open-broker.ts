@@ -25,7 +25,7 @@ const SCHEMES: Readonly<Record<string, Scheme>> = {
 };
 
 /** How addresses of the known brokers are written. */
-export const BROKER_FORMS: readonly string[] = Object.values(SCHEMES).map(({ form }) => form);
+const BROKER_FORMS: readonly string[] = Object.values(SCHEMES).map(({ form }) => form);
 
 /** Checks an address without opening it. BROKER_UNKNOWN_SCHEME lists the schemes there are. */
 export function checkBrokerUrl(url: string): { readonly scheme: string; readonly address: string } {

@@ -31,7 +31,7 @@ export async function open(target: Topology, options: TestDriverOptions = {}): P
   return driver;
 }
 
-export const long = <V>([key, value, timestamp = 0, partition]: Short<V>): InputRecord<string, V> => ({
+const long = <V>([key, value, timestamp = 0, partition]: Short<V>): InputRecord<string, V> => ({
   key,
   value,
   timestamp,

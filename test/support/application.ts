@@ -18,7 +18,7 @@ import { ManualClock } from '#src/testing/manual-clock.js';
 import { temporaryDirectory } from './project.js';
 
 /** What a crash throws inside the engine. */
-export class InjectedCrash extends Error {}
+class InjectedCrash extends Error {}
 
 /** A record as tests write and read it: text, or JSON. */
 export interface TextRecord {

@@ -42,7 +42,7 @@ export interface World {
   machine(): Machine;
 }
 
-export const inMemory: World = { broker: () => memoryBroker(), machine: memoryMachine };
+const inMemory: World = { broker: () => memoryBroker(), machine: memoryMachine };
 
 /** Tells a story to its end: rounds of input, crashes on the way. */
 export async function tell(story: Story, outputs: readonly string[], world: World = inMemory): Promise<Result> {

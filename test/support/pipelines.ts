@@ -40,7 +40,7 @@ export type Link =
   | { readonly kind: 'tick'; readonly every: number }
   | { readonly kind: 'groupBy'; readonly groups: number; readonly partitions: number };
 
-export const event = serdes.json<Event>();
+const event = serdes.json<Event>();
 
 /** The pipeline `events → links → out`, with a table `accounts` beside it if a link joins it. */
 export function pipeline(links: readonly Link[]): Topology {
