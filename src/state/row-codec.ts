@@ -1,4 +1,5 @@
 import { messageOf, StreamsError } from '../model/errors.js';
+import type { Serde } from '../serdes/serde.js';
 import type { StoreSpec } from './contract.js';
 import { KIND, prefixed, prefixOf, stamped, TIMESTAMP_BYTES } from './layout.js';
 
@@ -20,17 +21,17 @@ export class RowCodec<K, V> {
     return this.#textKeys ? (key as string) : this.#spec.key.encode(key).toString('latin1');
   }
 
-  /** The key as the changelog has it. */
+  /** The key as the changelog has it. SERIALIZE_FAILED if the serde does not write it. */
   keyBytes(key: K): Buffer {
-    return this.#spec.key.encode(key);
+    return this.#encode('key', this.#spec.key, key);
   }
 
   databaseKey(key: K): Buffer {
-    return prefixed(this.prefix, this.#spec.key.encode(key));
+    return prefixed(this.prefix, this.keyBytes(key));
   }
 
   databaseValue(value: V, timestamp: number): Buffer {
-    return stamped(timestamp, this.#spec.value.encode(value));
+    return stamped(timestamp, this.#encode('value', this.#spec.value, value));
   }
 
   /** STATE_CORRUPT if the serde does not read what is there. */
@@ -41,6 +42,19 @@ export class RowCodec<K, V> {
   /** The value of what {@link databaseValue} made. STATE_CORRUPT if the serde does not read it. */
   decodeValue(databaseValue: Buffer): V {
     return this.#decode('value', databaseValue.subarray(TIMESTAMP_BYTES), (value) => this.#spec.value.decode(value));
+  }
+
+  #encode<T>(what: string, serde: Serde<T>, value: T): Buffer {
+    try {
+      return serde.encode(value);
+    } catch (error) {
+      throw new StreamsError('SERIALIZE_FAILED', {
+        what: `cannot encode the ${what} of a row with serde ${serde.name}: ${messageOf(error)}`,
+        at: `store ${this.#spec.name}`,
+        action: 'Correct the serde, or what is put into the store.',
+        cause: error,
+      });
+    }
   }
 
   #decode<T>(what: string, bytes: Buffer, decode: (bytes: Buffer) => T): T {

@@ -8,7 +8,15 @@ import type { KeyValueStore } from '../../state/contract.js';
 import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord, FactRecord, Stream } from '../types.js';
 import { currentDeclaring } from './attach.js';
-import { type EntityQueue, entityQueueSerde, following, type Held, placeOf, type Version } from './entity-queue.js';
+import {
+  type EntityQueue,
+  entityQueueSerde,
+  following,
+  Held,
+  type HeldSerdes,
+  placeOf,
+  type Version,
+} from './entity-queue.js';
 import { keyText } from './key-text.js';
 import { OpenGaps } from './open-gaps.js';
 
@@ -81,7 +89,7 @@ export function reorderByVersion<K, V>(
         operator: 'reorderByVersion',
         name: store,
         stores: [
-          { name: store, kind: 'keyValue', key: serdes.string, value: entityQueueSerde(key, value) },
+          { name: store, kind: 'keyValue', key: serdes.string, value: entityQueueSerde({ key, value }) },
           { name: `${store}-gaps`, kind: 'keyValue', key: serdes.string, value: serdes.double },
         ],
         keyed: true,
@@ -103,22 +111,20 @@ class Reorder<K, V> implements Processor {
   readonly #written = new Set<string>();
   readonly #waitMs: number;
   readonly #maxBuffered: number;
-  readonly #key: AnySerde;
-  readonly #value: AnySerde;
+  readonly #serdes: HeldSerdes;
   readonly #wall: boolean;
 
   constructor(
     context: ProcessorContext,
     options: ReorderByVersionOptions<K, V> & { readonly maxBuffered: number },
     waitMs: number,
-    written: { readonly key: AnySerde; readonly value: AnySerde },
+    serdes: HeldSerdes,
   ) {
     this.#context = context;
     this.#options = options;
     this.#waitMs = waitMs;
     this.#maxBuffered = options.maxBuffered;
-    this.#key = written.key;
-    this.#value = written.value;
+    this.#serdes = serdes;
     this.#queues = context.store(options.store);
     this.#gapStore = context.store(`${options.store}-gaps`);
     this.#gaps = new OpenGaps(waitMs);
@@ -177,7 +183,7 @@ class Reorder<K, V> implements Processor {
     this.#context.count('out-of-order');
     this.#queues.put(entity, {
       next: queue.next,
-      held: queue.held.toSpliced(at, 0, { version, position: this.#context.position, record }),
+      held: queue.held.toSpliced(at, 0, new Held(version, this.#serdes, { record, position: this.#context.position })),
     });
     if (queue.held.length === 0) this.#openGap(entity);
   }
@@ -217,8 +223,8 @@ class Reorder<K, V> implements Processor {
       this.#openGap(entity);
       if (this.#options.gap?.then === 'fail') throw error;
       for (const { record, position } of queue.held) {
-        const key = record.key === null ? null : this.#key.encode(record.key);
-        const value = record.value === null ? null : this.#value.encode(record.value);
+        const key = record.key === null ? null : this.#serdes.key.encode(record.key);
+        const value = record.value === null ? null : this.#serdes.value.encode(record.value);
         this.#context.deadLetter(record, error, { position, key, value });
       }
       this.#queues.put(entity, { next: queue.next, held: [] });
