@@ -1,6 +1,7 @@
 import { Observable, type Subscriber } from 'rxjs';
 import { StreamsError } from '../model/errors.js';
 import { declaring, subscribing } from './ambient.js';
+import { beginPush, endPush } from './async-guard.js';
 import type { AnyRecord, AnySerde, Outlet, PushScope } from './processor.js';
 
 interface Subscription {
@@ -59,20 +60,28 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
     const before = this.#enter(record);
     // The array is replaced, never changed: a subscription that ends or begins while records are pushed does not disturb the loop.
     const subscriptions = this.#subscriptions;
-    for (let i = 0; i < subscriptions.length; i++) subscriptions[i]?.subscriber.next(record);
-    this.#leave(before);
+    try {
+      for (let i = 0; i < subscriptions.length; i++) subscriptions[i]?.subscriber.next(record);
+    } finally {
+      this.#leave(before);
+    }
   }
 
   pushTo(record: AnyRecord, node: string): void {
     const before = this.#enter(record);
-    for (const subscription of this.#subscriptions)
-      if (subscription.node === node) subscription.subscriber.next(record);
-    this.#leave(before);
+    try {
+      for (const subscription of this.#subscriptions) {
+        if (subscription.node === node) subscription.subscriber.next(record);
+      }
+    } finally {
+      this.#leave(before);
+    }
   }
 
   #enter(record: AnyRecord): unknown {
     const before = this.#scope.key;
     this.#scope.pushing = true;
+    beginPush();
     this.#scope.key = record.key;
     this.#scope.from = this.node;
     return before;
@@ -80,6 +89,7 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
 
   #leave(key: unknown): void {
     this.#scope.pushing = false;
+    endPush();
     this.#scope.key = key;
   }
 }

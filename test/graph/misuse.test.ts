@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
-import { delay, map, merge, mergeMap, share } from 'rxjs';
-import { count, groupBy, serdes, type Topology, type TopologyBuilder, to, topology, validate } from '#src/index.js';
+import { asapScheduler, auditTime, debounceTime, delay, map, merge, mergeMap, share } from 'rxjs';
+import {
+  count,
+  groupBy,
+  type StreamRecord,
+  serdes,
+  type Topology,
+  type TopologyBuilder,
+  to,
+  topology,
+  validate,
+} from '#src/index.js';
 import { TestDriver } from '#src/testing/index.js';
 import { failure, feed, json, open } from '../dsl/support.js';
 
@@ -66,6 +76,31 @@ describe('what can only be seen while records flow', () => {
       t.stream('in', text).pipe(delay(0), to('out', text));
     });
     await assert.rejects(running(target), failure('LATE_EMISSION', /process\(\) with an async function or a timer/));
+  });
+
+  for (const [name, operator] of [
+    ['delay', delay<StreamRecord<string, string>>(3_600_000)],
+    ['debounceTime', debounceTime<StreamRecord<string, string>>(3_600_000)],
+    ['auditTime', auditTime<StreamRecord<string, string>>(3_600_000)],
+  ] as const) {
+    it(`LATE_EMISSION: ${name} fails on the first record, and nothing of it is committed`, async () => {
+      const withOperator = topology('test', (t) => {
+        t.stream('in', text).pipe(operator, to('out', text));
+      });
+      const without = topology('test', (t) => {
+        t.stream('in', text).pipe(to('out', text));
+      });
+      const driver = await TestDriver.create(withOperator);
+      await assert.rejects(feed(driver, 'in', [['a', 'x']]), failure('LATE_EMISSION', /put work off to later/));
+      await driver.restart(without);
+      assert.deepEqual(await driver.output('out', text).values(), ['x']);
+      await driver.close();
+    });
+  }
+
+  it('lets RxJS put work off at all other times', async () => {
+    const worked = await new Promise((resolve) => asapScheduler.schedule(() => resolve(true)));
+    assert.equal(worked, true);
   });
 
   it('LATE_EMISSION: a promise in mergeMap emitted outside the record it was given', async () => {
