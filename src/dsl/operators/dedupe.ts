@@ -31,9 +31,9 @@ export interface DedupeOptions<K, V> {
  * timestamp + `within`. The store keeps timestamp and source position of the first, so a record that is processed again after a crash is not taken for its own duplicate. Order is kept; duplicates are counted
  * (`duplicate`); a null value is a record like any other.
  *
- * State: one row an id in `store`, and its changelog. An id costs, on disk and in the changelog each, its own bytes + those of the key (scope `key`) + 3, 16 bytes + the source topic's name for the position, and its bytes once
- * more in the index by which expired ids are found. Expired ids are removed from store and changelog at a bounded cost: at most twice as many a commit as were added, and at least 1,000. In memory,
- * ids are bounded by the record cache; an id never seen before is answered by the database's filters, without reading the disk.
+ * State: one row an id in `store`, and its changelog. With n = the bytes of the id, plus those of the key and 3 under scope `key`, and t = the bytes of the source topic's name, an id costs n + 19 + t bytes on
+ * disk and n + 4 more in the index by which expired ids are found (before compression), and about n + 57 + 2 t bytes in the changelog. Expired ids are removed from store and changelog at a bounded cost: at most twice as
+ * many a commit as were added, or 1,000. In memory, ids are bounded by the record cache; an id never seen before is answered by the database's filters, without reading the disk.
  *
  * Throws PROCESS_FAILED if `id` returns nothing.
  *
