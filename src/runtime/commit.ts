@@ -1,6 +1,7 @@
 import type { Membership, PartitionOffset, ProducerRecord, Writer } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import { changelogTopic } from '../graph/naming.js';
+import type { ChangelogEntry } from '../state/changelog-entry.js';
 import type { TaskState } from '../state/task-state.js';
 import { changelogRecord, timesRecord } from './change-log.js';
 import type { CommitStep, Guarantee } from './config.js';
@@ -79,16 +80,23 @@ function changelogRecords(
 ): ProducerRecord[] {
   const records: ProducerRecord[] = [];
   const { sources, streamTimes } = state.checkpoint;
-  const moved = (name: string, time: number): boolean => time > (streamTimes[name] ?? Number.NEGATIVE_INFINITY);
+  const before = (name: string): number => streamTimes[name] ?? Number.NEGATIVE_INFINITY;
+  // Such a change counts as committed whatever becomes of this commit (it is logged again, or a timer made it): it must not carry times of what is not.
+  const isOld = ({ causeTopic, causeOffset }: ChangelogEntry): boolean => causeOffset < (sources[causeTopic] ?? 0);
   // The task's stream time travels with whatever is logged; if nothing else is, with the first store.
-  const alone = moved('', streamTime) && [...changelogs.values()].every((entries) => entries.length === 0);
-  const last = positions.find(({ topic, offset }) => offset > (sources[topic] ?? -1)) ?? positions[0];
+  const alone = streamTime > before('') && [...changelogs.values()].every((entries) => entries.every(isOld));
+  const last = positions.find(({ topic, offset }) => offset > (sources[topic] ?? 0));
+  let said = false;
   for (const [store, entries] of changelogs) {
     const topic = changelogTopic(applicationId, store);
     const target = { topic, partition, storeTime: state.cached(store).streamTime, taskTime: streamTime };
-    for (const entry of entries) records.push(changelogRecord(entry, target));
-    const unsaid = entries.length === 0 && (moved(store, target.storeTime) || (alone && records.length === 0));
-    if (unsaid && last) records.push(timesRecord({ topic: last.topic, offset: last.offset - 1 }, target));
+    const old = { topic, partition, storeTime: before(store), taskTime: before('') };
+    for (const entry of entries) records.push(changelogRecord(entry, isOld(entry) ? old : target));
+    if (!last || !entries.every(isOld)) continue;
+    if (target.storeTime > before(store) || (alone && !said)) {
+      records.push(timesRecord({ topic: last.topic, offset: last.offset - 1 }, target));
+      said = true;
+    }
   }
   return records;
 }

@@ -48,7 +48,21 @@ describe('state survives: every store is what it would be without a crash', () =
         assert.deepEqual(actual.rows, expected.rows);
         assert.deepEqual(actual.rebuilt, expected.rows, 'rebuilt from the changelogs');
       }),
-      { numRuns: 150 },
+      {
+        numRuns: 150,
+        // What a restore logs again counts as committed: with the times of a commit that did not come about, a timer was passed over.
+        examples: [
+          [
+            [{ kind: 'join' }, { kind: 'timer', every: 3 }, { kind: 'aggregate' }],
+            [[0, 0, 3].map((timestamp) => ({ key: 'a', value: '{"id":0,"version":0,"amount":1}', timestamp }))],
+            { batchRecords: 3, commitRecords: 1, cacheBytes: 1 },
+            [
+              { after: 5, lose: false },
+              { after: 2, lose: false },
+            ],
+          ],
+        ],
+      },
     );
   });
 });
