@@ -1,9 +1,8 @@
 import type { Membership, PartitionOffset, ProducerRecord, Writer } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import { changelogTopic } from '../graph/naming.js';
-import type { ChangelogEntry } from '../state/changelog-entry.js';
 import type { TaskState } from '../state/task-state.js';
-import { changelogRecord, timesRecord } from './change-log.js';
+import { changelogRecord } from './change-log.js';
 import type { CommitStep, Guarantee } from './config.js';
 
 export interface CommitTarget {
@@ -15,7 +14,7 @@ export interface CommitTarget {
   readonly membership: Membership;
   readonly processors: readonly Processor[];
   readonly state: TaskState | undefined;
-  /** Next offset of each source partition. */
+  /** Next offset of each source partition, with the stream times as metadata. */
   readonly positions: readonly PartitionOffset[];
   readonly streamTime: number;
   /** Begins the transaction if none is open. */
@@ -44,7 +43,11 @@ export async function commit(target: CommitTarget): Promise<number> {
   await target.afterStep('1 settle');
 
   // 2 log
-  const changelog = prepared ? changelogRecords(target, state as TaskState, prepared.changelogs) : [];
+  const changelog: ProducerRecord[] = [];
+  for (const [store, entries] of prepared?.changelogs ?? []) {
+    const topic = changelogTopic(target.applicationId, store);
+    for (const entry of entries) changelog.push(changelogRecord(entry, topic, target.partition));
+  }
   if (guarantee === 'exactly_once') await target.begin();
   if (changelog.length > 0) await writer.write(changelog);
   await writer.flush();
@@ -71,32 +74,4 @@ export async function commit(target: CommitTarget): Promise<number> {
   }
   await target.afterStep('4 apply');
   return changelog.length;
-}
-
-function changelogRecords(
-  { applicationId, partition, positions, streamTime }: CommitTarget,
-  state: TaskState,
-  changelogs: Awaited<ReturnType<TaskState['prepare']>>['changelogs'],
-): ProducerRecord[] {
-  const records: ProducerRecord[] = [];
-  const { sources, streamTimes } = state.checkpoint;
-  const before = (name: string): number => streamTimes[name] ?? Number.NEGATIVE_INFINITY;
-  // Such a change counts as committed whatever becomes of this commit (it is logged again, or a timer made it): it must not carry times of what is not.
-  const isOld = ({ causeTopic, causeOffset }: ChangelogEntry): boolean => causeOffset < (sources[causeTopic] ?? 0);
-  // The task's stream time travels with whatever is logged; if nothing else is, with the first store.
-  const alone = streamTime > before('') && [...changelogs.values()].every((entries) => entries.every(isOld));
-  const last = positions.find(({ topic, offset }) => offset > (sources[topic] ?? 0));
-  let said = false;
-  for (const [store, entries] of changelogs) {
-    const topic = changelogTopic(applicationId, store);
-    const target = { topic, partition, storeTime: state.cached(store).streamTime, taskTime: streamTime };
-    const old = { topic, partition, storeTime: before(store), taskTime: before('') };
-    for (const entry of entries) records.push(changelogRecord(entry, isOld(entry) ? old : target));
-    if (!last || !entries.every(isOld)) continue;
-    if (target.storeTime > before(store) || (alone && !said)) {
-      records.push(timesRecord({ topic: last.topic, offset: last.offset - 1 }, target));
-      said = true;
-    }
-  }
-  return records;
 }

@@ -3,7 +3,8 @@ import { changelogTopic } from '../graph/naming.js';
 import type { DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
 import type { TaskState } from '../state/task-state.js';
-import { type ChangeCause, causeOf, TIMES_KEY } from './change-log.js';
+import { type ChangeCause, causeOf } from './change-log.js';
+import { streamTimesOf } from './stream-times.js';
 
 export interface RestoreOptions {
   readonly broker: Broker;
@@ -56,7 +57,8 @@ export async function restore(
       Object.entries(changelogs).map(([store, offset]) => [store, skipped.get(store)?.from ?? offset]),
     );
   let left = 0;
-  let streamTime = state.checkpoint.streamTimes[''] ?? Number.NEGATIVE_INFINITY;
+  const times = streamTimesOf(committed);
+  const streamTime = Math.max(times.task, state.checkpoint.streamTimes[''] ?? Number.NEGATIVE_INFINITY);
   let restored = 0;
 
   const reader = await broker.createReader({ isolation: 'read_committed' });
@@ -84,14 +86,10 @@ export async function restore(
           if (cause && !isCommitted(cause)) {
             const unfinished = skipped.get(store) ?? { from: record.offset, keys: [] };
             skipped.set(store, unfinished);
-            if (record.key && !record.key.equals(TIMES_KEY)) unfinished.keys.push(Buffer.from(record.key));
+            if (record.key) unfinished.keys.push(Buffer.from(record.key));
             return false;
           }
-          if (cause) {
-            cached.observe(cause.storeTime);
-            streamTime = Math.max(streamTime, cause.taskTime);
-          }
-          return record.key !== null && !record.key.equals(TIMES_KEY);
+          return record.key !== null;
         });
         cached.restore(rows as { key: Buffer; value: Buffer | null; timestamp: number }[], writes);
         restored += records.length;
@@ -109,6 +107,7 @@ export async function restore(
     await reader.close();
   }
   if (!options.signal.aborted) {
+    for (const store of state.stores) store.observe(times.store(store.name) ?? Number.NEGATIVE_INFINITY);
     await state.apply([], { sources: Object.fromEntries(offsets), changelogs: checkpoint() }, streamTime);
     for (const [store, { keys }] of skipped) await state.cached(store).logAgain(keys);
   }

@@ -11,7 +11,7 @@ import { buildPipeline } from './pipeline.js';
 import { restore } from './restore.js';
 import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
-import { streamTimeOf, withStreamTime } from './stream-time.js';
+import { type StreamTimes, streamTimesOf, withStreamTimes } from './stream-times.js';
 import type { TaskOptions } from './task-options.js';
 
 /**
@@ -159,7 +159,7 @@ export class Task {
       membership,
       processors: this.#processors,
       state: this.#state,
-      positions: withStreamTime(this.#intake.positions, this.#runner.streamTime),
+      positions: withStreamTimes(this.#intake.positions, this.#times()),
       streamTime: this.#runner.streamTime,
       begin: () => this.#begin(),
       afterStep: (step) => ports.afterStep?.(step, this.id),
@@ -200,7 +200,7 @@ export class Task {
     const sources = sourcePartitions(subTopology, config.applicationId, this.partition, topics);
     const committed = await membership.committed(sources);
 
-    let streamTime = streamTimeOf(committed);
+    let streamTime = streamTimesOf(committed).task;
     if (stores.length > 0) {
       this.#state = await TaskState.open({
         root: ports.stateDirectory,
@@ -239,6 +239,11 @@ export class Task {
     for (const processor of this.#processors) await processor.start?.();
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
     this.#phase = 'running';
+  }
+
+  #times(): StreamTimes {
+    const stores = [...(this.#state?.stores ?? [])].map((store) => [store.name, store.streamTime] as const);
+    return { task: this.#runner.streamTime, stores: new Map(stores) };
   }
 
   #buildRunner(streamTime: number): void {

@@ -187,7 +187,6 @@ export class Application {
       for (const store of task.state?.stores ?? []) {
         for await (const [key, value] of store.entries()) {
           await store.load(key);
-          // The gaps of a reorderByVersion are noted at the commit: when that is depends on the commits, and nobody reads it.
           const at = ` at ${store.row(key)?.timestamp}`;
           rows[`${store.name}[${task.id}] ${text(key)}`] = `${text(value)}${at}`;
         }
