@@ -8,7 +8,10 @@ try {
   ensureBuilt({ tests: true });
   const main = join(root, 'build', 'test', 'conformance', 'main.js');
   const args = ['--enable-source-maps', main, ...process.argv.slice(2)];
-  const { status, signal, error } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  const { status, signal, error } = spawnSync(process.execPath, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   process.exitCode = status ?? 1;
   if (status === null) throw new Error(`the runner ended with ${signal ?? error?.message}`);
 } catch (error) {

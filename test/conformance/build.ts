@@ -1,4 +1,4 @@
-import { type Observable, filter, merge, tap } from 'rxjs';
+import { filter, merge, type Observable, type OperatorFunction, tap } from 'rxjs';
 import {
   filterValues,
   flatMap,
@@ -6,7 +6,7 @@ import {
   groupBy,
   map,
   mapValues,
-  peek,
+  process,
   repartition,
   selectKey,
   serdes,
@@ -17,9 +17,9 @@ import {
   toStream,
   toTable,
 } from '#src/index.js';
-import type { Case, Emitted, Json, Op, Pipeline } from './case.js';
-import { flatValues, keyFunction, pairs, predicate, valueFunction } from './functions.js';
+import type { Case, Json, Op, Pipeline } from './case.js';
 import { fold } from './folds.js';
+import { flatValues, keyFunction, pairs, predicate, valueFunction } from './functions.js';
 import { join } from './joins.js';
 import { type Names, NotYet } from './not-yet.js';
 import { processor } from './processors.js';
@@ -38,8 +38,14 @@ export interface Node {
   materialized?: Records;
 }
 
-/** Told of every record where it is emitted: order between topics within a step is seen there only. */
-export type Watch = (seen: Omit<Emitted, 'step'>) => void;
+/** Told of what happens within a step, where alone order between topics can be seen. */
+export interface Watch {
+  peeked(peek: string, key: Json, value: Json): void;
+  /** A record arrives at a sink. */
+  emitted(topic: string, record: object): void;
+  /** That record is about to be written: in the order of the outbox. */
+  produced(topic: string, record: object): void;
+}
 
 const TEXT_AND_JSON = { key: serdes.string, value: serdes.json<Json>() };
 const stream = (records: Records, rekeyed = false): Node => ({ kind: 'stream', records, rekeyed, stored: false });
@@ -55,6 +61,9 @@ class Building {
   readonly #t: TopologyBuilder;
   readonly #watch: Watch;
   readonly #nodes = new Map<string, Node>();
+  /** The way to each node from its source: when each step of it was declared. */
+  readonly #ways = new Map<Node, readonly number[]>();
+  #declared = 0;
   readonly #processorStores = new Set<string>();
   readonly #names: Names;
 
@@ -80,6 +89,7 @@ class Building {
                 ...(timestampFrom && { timestamp: (value: Json) => value?.[timestampFrom] ?? Number.NaN }),
               }),
             );
+      this.#ways.set(node, [++this.#declared]);
       this.#nodes.set(topic, node);
     }
     for (const pipeline of this.#target.topology) this.#pipeline(pipeline);
@@ -91,9 +101,26 @@ class Building {
       const op = ops[i] as Op;
       if (op.op === 'branch') return this.#branch(node, op);
       if (op.op === 'windowedBy') throw new NotYet(`${op.type} windows${op.emit ? ', emitted on close' : ''}`);
-      node = this.#op(node, op);
+      node = this.#follows(node, this.#op(node, op));
     }
     if (name !== undefined) this.#nodes.set(name, node);
+  }
+
+  #follows(before: Node, node: Node): Node {
+    if (node !== before) this.#ways.set(node, [...(this.#ways.get(before) ?? []), ++this.#declared]);
+    return node;
+  }
+
+  /** Consumers of one node are served in the order in which they were declared, in Kafka Streams; in millrace merged streams come in the order of merge's arguments. */
+  #inOrderOfService(...nodes: readonly [Node, Node]): readonly Records[] {
+    const way = (node: Node): readonly number[] => this.#ways.get(node) ?? [];
+    const [a, b] = [way(nodes[0]), way(nodes[1])];
+    const fork = a.findIndex((step, i) => step !== b[i]);
+    // A way that ends at the fork goes straight into the merge, which is declared last.
+    const step = (way: readonly number[], at: number): number => way[at] ?? Number.POSITIVE_INFINITY;
+    const at = fork < 0 ? a.length : fork;
+    const ordered = step(a, at) <= step(b, at) ? nodes : [nodes[1], nodes[0]];
+    return ordered.map(({ records }) => records);
   }
 
   #node(name: string): Node {
@@ -108,8 +135,8 @@ class Building {
     const names: (string | undefined)[] = branches.map((branch: Json) => branch.name);
     const child = (at: number): Node =>
       stream(node.records.pipe(filter((record) => place(record) === at)), node.rekeyed);
-    names.forEach((name, at) => void this.#nodes.set(name as string, child(at)));
-    if (rest !== undefined) this.#nodes.set(rest, child(-1));
+    names.forEach((name, at) => void this.#nodes.set(name as string, this.#follows(node, child(at))));
+    if (rest !== undefined) this.#nodes.set(rest, this.#follows(node, child(-1)));
   }
 
   #op(node: Node, op: Op): Node {
@@ -175,8 +202,8 @@ class Building {
         return kept(records.pipe(mapValues((value: Json, key: Json) => fn(key, value))));
       }
       case 'map': {
-        const [keyOf, valueOf] = [keyFunction(op.key), valueFunction(op.value)];
-        return stream(records.pipe(map(({ key, value }: Json) => [keyOf(key, value), valueOf(key, value)])), true);
+        const [keyOf, mapped] = [keyFunction(op.key), valueFunction(op.value)];
+        return stream(records.pipe(map(({ key, value }: Json) => [keyOf(key, value), mapped(key, value)])), true);
       }
       case 'selectKey': {
         const fn = keyFunction(op.key);
@@ -192,10 +219,10 @@ class Building {
       }
       case 'merge': {
         const other = this.#node(op.with);
-        return stream(merge(records, other.records), node.rekeyed || other.rekeyed);
+        return stream(merge(...this.#inOrderOfService(node, other)), node.rekeyed || other.rekeyed);
       }
       case 'peek':
-        return kept(records.pipe(peek(({ key, value }: Json) => this.#watch({ peek: op.label, key, value }))));
+        return kept(records.pipe(this.#peek(op.label)));
       case 'repartition':
         return stream(records.pipe(repartition({ name: this.#names('repartition'), ...TEXT_AND_JSON })));
       default:
@@ -203,9 +230,22 @@ class Building {
     }
   }
 
+  /** Kafka Streams' peek sees each record once, whoever listens behind it and if nobody does: a processor in millrace, since a plain operator runs for each that listens. */
+  #peek(label: string): OperatorFunction<any, any> {
+    return process<any>({
+      name: this.#names('peek'),
+      process: (record, { forward }) => {
+        this.#watch.peeked(label, record.key, record.value);
+        forward(record);
+      },
+    });
+  }
+
   #to(node: Node, topic: string): Node {
-    const watched = tap(({ key, value, timestamp }: Json) => this.#watch({ topic, key, value, timestamp }));
-    node.records.pipe(watched, to(topic, { name: this.#names(`to-${topic}`), ...TEXT_AND_JSON }));
+    // Asked for a partition, a sink is about to write; it leaves the choice to the hash of the key.
+    const partition = (record: object): undefined => this.#watch.produced(topic, record) as undefined;
+    const watched = tap((record: any) => this.#watch.emitted(topic, record));
+    node.records.pipe(watched, to(topic, { name: this.#names(`to-${topic}`), partition, ...TEXT_AND_JSON }));
     return node;
   }
 
@@ -217,9 +257,9 @@ class Building {
       return { ...stream(records), kind: 'grouped' };
     }
     // Both functions of a grouped table see the row's own key: the value travels mapped, next to the row that the group is chosen by.
-    const valueOf = valueFunction(op.value ?? { fn: 'identity' });
+    const mapped = valueFunction(op.value ?? { fn: 'identity' });
     const records = node.records.pipe(
-      mapValues((row: Json, key: Json) => ({ group: keyOf(key, row), value: valueOf(key, row) })),
+      mapValues((row: Json, key: Json) => ({ group: keyOf(key, row), value: mapped(key, row) })),
       groupBy(({ value: { group, value } }: Json) => (value === null ? null : group), options),
       mapValues(({ value }: Json) => value),
     );

@@ -58,8 +58,7 @@ function diff(expected: readonly string[], actual: readonly string[]): string[] 
   const at = (i: number, j: number): number => common[i * width + j] as number;
   for (let i = expected.length - 1; i >= 0; i--) {
     for (let j = actual.length - 1; j >= 0; j--) {
-      common[i * width + j] =
-        expected[i] === actual[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
+      common[i * width + j] = expected[i] === actual[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
     }
   }
   const all: string[] = [];

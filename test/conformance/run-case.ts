@@ -1,6 +1,6 @@
 import { StreamsError, serdes } from '#src/index.js';
 import { TestDriver } from '#src/testing/index.js';
-import { build } from './build.js';
+import { build, type Watch } from './build.js';
 import type { Case, Emitted, Json, Rows } from './case.js';
 
 const TEXT_AND_JSON = { key: serdes.string, value: serdes.json<Json>() };
@@ -14,9 +14,13 @@ export interface Outcome {
 export async function runCase(target: Case): Promise<Outcome> {
   const emitted: Emitted[] = [];
   let step = -1;
-  let seen: Omit<Emitted, 'step'>[] = [];
+  let order = new StepOrder();
   const driver = await TestDriver.create(
-    build(target, (record) => seen.push(record)),
+    build(target, {
+      peeked: (peek, key, value) => order.peeked(peek, key, value),
+      emitted: (topic, record) => order.emitted(topic, record),
+      produced: (topic, record) => order.produced(topic, record),
+    }),
     // Kafka Streams drops a record whose timestamp extractor returns a negative number.
     { onError: { deserialize: 'skip' } },
   );
@@ -36,8 +40,8 @@ export async function runCase(target: Case): Promise<Outcome> {
           records.map(({ key, value, timestamp }) => ({ step, topic, key, value, timestamp })),
         );
       }
-      emitted.push(...inOrder(step, seen, written));
-      seen = [];
+      emitted.push(...order.arrange(step, written));
+      order = new StepOrder();
     }
     const stores: Record<string, Rows> = {};
     for (const name of Object.keys(target.stores)) stores[name] = await rowsOf(driver, name);
@@ -47,15 +51,47 @@ export async function runCase(target: Case): Promise<Outcome> {
   }
 }
 
-/** What a step wrote, in its order within each topic; topics and peeks as they followed each other where records are emitted. */
-function inOrder(step: number, seen: readonly Omit<Emitted, 'step'>[], written: Map<string, Emitted[]>): Emitted[] {
-  const ordered: Emitted[] = [];
-  for (const record of seen) {
-    if (record.peek !== undefined) ordered.push({ step, ...record });
-    else ordered.push(...(written.get(record.topic as string)?.splice(0, 1) ?? []));
+/** What happened in one step, in order. */
+class StepOrder implements Watch {
+  /** Peeks, and what was emitted meanwhile. */
+  readonly #seen: ({ readonly topic: string; readonly record: object } | Pick<Emitted, 'peek' | 'key' | 'value'>)[] =
+    [];
+  readonly #produced: { readonly topic: string; readonly record: object }[] = [];
+
+  peeked(peek: string, key: Json, value: Json): void {
+    this.#seen.push({ peek, key, value });
   }
-  for (const rest of written.values()) ordered.push(...rest);
-  return ordered;
+
+  emitted(topic: string, record: object): void {
+    this.#seen.push({ topic, record });
+  }
+
+  produced(topic: string, record: object): void {
+    this.#produced.push({ topic, record });
+  }
+
+  /** What the topics really hold, in the order in which it was written; each peek before what was emitted after it. */
+  arrange(step: number, written: ReadonlyMap<string, Emitted[]>): readonly Emitted[] {
+    const arranged: Emitted[] = [];
+    let next = 0;
+    for (const { topic, record } of this.#produced) {
+      const at = this.#seen.findIndex(
+        (seen, i) => i >= next && 'topic' in seen && seen.topic === topic && seen.record === record,
+      );
+      if (at >= 0) {
+        arranged.push(...this.#peeks(step, next, at));
+        next = at + 1;
+      }
+      arranged.push(...(written.get(topic)?.splice(0, 1) ?? []));
+    }
+    arranged.push(...this.#peeks(step, next));
+    for (const rest of written.values()) arranged.push(...rest);
+    return arranged;
+  }
+
+  #peeks(step: number, from: number, to?: number): readonly Emitted[] {
+    return this.#seen.slice(from, to).flatMap((seen) => ('topic' in seen ? [] : [{ step, ...seen }]));
+  }
 }
 
 async function rowsOf(driver: TestDriver, name: string): Promise<Rows> {

@@ -165,9 +165,7 @@ class TableTableJoin implements Processor {
     const row = other === null ? null : other.value;
     // Whether this side, and the other, must have a row for there to be a joined one.
     const [mineNeeded, otherNeeded] =
-      port === 0
-        ? [this.kind !== 'outer', this.kind === 'inner']
-        : [this.kind === 'inner', this.kind !== 'outer'];
+      port === 0 ? [this.kind !== 'outer', this.kind === 'inner'] : [this.kind === 'inner', this.kind !== 'outer'];
     if (row === null && (otherNeeded || (value === null && previous === null))) return;
     const joined = (mine: unknown): unknown => {
       if (mine === null && (mineNeeded || row === null)) return null;
