@@ -188,7 +188,7 @@ class Building {
       const result: Node = { ...node, records: next, stored: false };
       delete result.materialized;
       if (op.store === undefined) return result;
-      return table(next.pipe(toTable({ ...TEXT_AND_JSON, store: op.store }) as any), true);
+      return table(next.pipe(toStream<Json, Json>(), toTable({ ...TEXT_AND_JSON, store: op.store })), true);
     };
     switch (op.op) {
       case 'filter':
@@ -275,7 +275,7 @@ class Building {
     if (node.kind === 'stream') return stream(this.#keyed(node).pipe(join(op, right, false)));
     const joined = this.#stored(node).pipe(join(op, right, true));
     if (op.store === undefined) return table(joined, false);
-    return table(joined.pipe(toTable({ ...TEXT_AND_JSON, store: op.store }) as any), true);
+    return table(joined.pipe(toStream<Json, Json>(), toTable({ ...TEXT_AND_JSON, store: op.store })), true);
   }
 
   /** Each keyed operator behind a change of key reads from a repartition topic of its own. */
@@ -286,7 +286,10 @@ class Building {
 
   #stored(node: Node): Records {
     if (node.stored) return node.records;
-    node.materialized ??= node.records.pipe(toTable({ ...TEXT_AND_JSON, store: this.#names('rows') }) as any);
+    node.materialized ??= node.records.pipe(
+      toStream<Json, Json>(),
+      toTable({ ...TEXT_AND_JSON, store: this.#names('rows') }),
+    );
     return node.materialized;
   }
 }

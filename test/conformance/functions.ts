@@ -4,7 +4,7 @@ const isInteger = (value: Json): value is number => Number.isInteger(value);
 const isText = (value: Json): value is string => typeof value === 'string';
 const isObject = (value: Json): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-export const text = (value: Json): string => (isText(value) ? value : JSON.stringify(value));
+const text = (value: Json): string => (isText(value) ? value : JSON.stringify(value));
 export const num = (value: Json): number => (isInteger(value) ? value : 0);
 const plain = (key: Json): Json => (isObject(key) ? `${key.key}@${key.startMs}` : key);
 const sumOrNull = (a: Json, b: Json): Json => num(a) + num(b) || null;

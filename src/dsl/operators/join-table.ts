@@ -50,7 +50,8 @@ export function leftJoinTable<R extends AnyRecord, T, W>(
  * timestamps are those of {@link joinTable} between tables.
  *
  * ```ts
- * stock.pipe(outerJoinTable(orders, (inStock, ordered) => (inStock?.pieces ?? 0) - (ordered?.pieces ?? 0))); // 5 in stock; 3 ordered → 5, 2
+ * accounts.pipe(outerJoinTable(balances, (account, balance) => `${account?.owner ?? 'nobody'} has ${balance?.total ?? 0}`));
+ * // account a of Ann, then its balance 5; a balance 3 of account b → "Ann has 0", "Ann has 5", "nobody has 3"
  * ```
  *
  * Semantics: KTable#outerJoin(KTable) of Kafka Streams. See also {@link leftJoinTable}.
@@ -89,7 +90,7 @@ function joining<R extends AnyRecord, T, W>(
       current.problem(
         operator,
         'the table on the right has no store',
-        'Pass the table itself, or end its operators with toTable({ store, value }).',
+        'Pass the table itself, or end its operators with toStream() and toTable({ store, value }).',
       );
       return source as never;
     }
@@ -112,7 +113,7 @@ function joining<R extends AnyRecord, T, W>(
       current.problem(
         `${operator} ${right}`,
         'the table on the left has no store',
-        'End its operators with toTable({ store, value }), or make it a stream with toStream().',
+        'End its operators with toStream() and toTable({ store, value }), or with toStream() alone to join it as a stream.',
       );
       return source as never;
     }

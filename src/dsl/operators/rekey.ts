@@ -37,9 +37,9 @@ export function map<K, V, K2, V2>(
  * other. Cost: that of the records made. A function that throws goes the way of `onError.process` (PROCESS_FAILED): what it had made for that record before is taken back.
  *
  * ```ts
- * transfers.pipe(
- *   flatMap(({ value: { from, to, amount } }) => [[from, -amount], [to, amount]] as const, { key: serdes.string, name: 'by-account' }),
- * ); // { from: 'a', to: 'b', amount: 5 } → a: -5, b: 5
+ * orders.pipe(
+ *   flatMap(({ value }) => value.items.map((item) => [item, value.orderId] as const), { key: serdes.string, name: 'by-item' }),
+ * ); // { orderId: 'o1', items: ['pen', 'ink'] } → pen: "o1", ink: "o1"
  * ```
  *
  * Semantics: KStream#flatMap of Kafka Streams. See also {@link flatMapValues}, {@link map}.
