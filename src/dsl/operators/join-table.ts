@@ -11,7 +11,8 @@ import { currentDeclaring } from './attach.js';
  * Joins each record with the row of a table that has its key; without one, nothing comes out.
  *
  * A *stream* sees the table as it is when its record arrives, whatever the timestamps; only records of the stream emit. Null keys and values are dropped and counted.
- * A *table* joined with a table emits whenever either side changes: the joined row, or a deletion if a side is missing. Both tables must have a store.
+ * A *table* joined with a table emits whenever either side changes: the joined row, or a deletion if a side is missing. Both tables must have a store. What comes out are changes
+ * of a table without one: grouped as a table; to join it again, give it a store with `toStream()` and `toTable`.
  *
  * Both sides must be co-partitioned: equal partition counts, checked at start. No state of its own. Cost: one look-up a record (two, for tables), in the same stage as the table, so that a record sees the table
  * exactly as of its place in the order. Result timestamps: the stream record's; for tables the higher of the two rows'.
