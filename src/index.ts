@@ -10,10 +10,11 @@ export {
   reduce,
 } from './dsl/operators/aggregate.js';
 export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
-export { joinTable, leftJoinTable } from './dsl/operators/join-table.js';
+export { joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
 export { type LatestByTimestampOptions, latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
 export { type ProcessContext, type ProcessOptions, process, type StoreDefinition } from './dsl/operators/process.js';
 export { type GroupByOptions, groupBy, repartition } from './dsl/operators/regroup.js';
+export { flatMap, map } from './dsl/operators/rekey.js';
 export { type ReorderByVersionOptions, reorderByVersion } from './dsl/operators/reorder-by-version.js';
 export {
   filterValues,

@@ -2,7 +2,7 @@ import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet, PushScope, Receiver } from '../dsl/processor.js';
 import type { SourcePosition } from '../model/record.js';
 import type { Cause } from '../state/changelog-entry.js';
-import type { Batch } from './batch.js';
+import { type Batch, BY_RECORD } from './batch.js';
 import type { Failure, FailureHandler } from './failures.js';
 import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
 import { type ProduceContext, produce } from './produce.js';
@@ -35,6 +35,8 @@ export class BatchRunner implements StageHost {
   #pushing: { readonly outlet: Outlet; readonly record: AnyRecord } | undefined;
   #push = 0;
   #sequence = 0;
+  /** When the timer at hand was due. */
+  #due = BY_RECORD;
   #wallTime = 0;
   #position: SourcePosition = { topic: '', partition: 0, offset: -1 };
   #record: AnyRecord | undefined;
@@ -82,21 +84,21 @@ export class BatchRunner implements StageHost {
   toStage(stage: Stage, node: StageNode, port: number): Receiver {
     return {
       next: (record, index) =>
-        stage.add({ node, port, record, index, push: this.#push, prepared: undefined, failed: false }),
+        stage.add({ node, port, record, index, due: this.#due, push: this.#push, prepared: undefined, failed: false }),
       error: (error) => this.#caught(node.id, error, () => stage.takeBack(node.id, this.#push)),
     };
   }
 
   /** A receiver that queues for sending. */
-  toOutbox(node: string, make: (record: AnyRecord, index: number, push: number) => OutboxItem): Receiver {
+  toOutbox(node: string, make: (record: AnyRecord, index: number, due: number, push: number) => OutboxItem): Receiver {
     return {
-      next: (record, index) => this.outbox.add(make(record, index, this.#push)),
+      next: (record, index) => this.outbox.add(make(record, index, this.#due, this.#push)),
       error: (error) => this.#caught(node, error, () => this.outbox.takeBack(node, this.#push)),
     };
   }
 
   send(node: string, outgoing: Outgoing, index = this.scope.index): void {
-    this.outbox.add({ ...outgoing, node, index, push: this.#push } as OutboxItem);
+    this.outbox.add({ ...outgoing, node, index, due: this.#due, push: this.#push } as OutboxItem);
   }
 
   /** Pushes what a processor emits. */
@@ -104,8 +106,9 @@ export class BatchRunner implements StageHost {
     if (outlet.used) this.#deliver(outlet, record);
   }
 
-  enter(index: number, record: AnyRecord | undefined): void {
+  enter(index: number, record: AnyRecord | undefined, due: number): void {
     this.scope.index = index;
+    this.#due = due;
     this.#record = record;
     const cause = this.#cause;
     if (!cause) return;
@@ -121,6 +124,7 @@ export class BatchRunner implements StageHost {
     const streamTimes: number[] = new Array(records.length);
     this.#batch = { records, streamTimes, firstSequence: this.#sequence };
     this.#sequence += records.length;
+    this.#due = BY_RECORD;
     for (let i = 0; i < records.length; i++) {
       const record = records[i] as BrokerRecord;
       this.scope.index = i;
@@ -145,16 +149,13 @@ export class BatchRunner implements StageHost {
   /** Runs wall-clock timers that are due; returns what they send. */
   async runWallTimers(now: number): Promise<ProducerRecord[]> {
     this.#wallTime = now;
-    this.#batch = { records: [], streamTimes: [this.streamTime], firstSequence: this.#sequence };
-    for (const stage of this.stages) {
-      await stage.runWallTimers(this, now);
-      await stage.run(this, this.#batch);
-    }
+    this.#batch = { records: [], streamTimes: [this.streamTime], wallTime: now, firstSequence: this.#sequence };
+    for (const stage of this.stages) await stage.run(this, this.#batch);
     return this.#finish(undefined);
   }
 
   process(item: Item): void | Promise<void> {
-    this.enter(item.index, item.record);
+    this.enter(item.index, item.record, item.due);
     try {
       if (item.failed) throw item.prepared;
       const pending = item.node.processor.process(item.record, item.port, item.prepared);
@@ -218,7 +219,7 @@ export class BatchRunner implements StageHost {
   async #resolveFailures(): Promise<void> {
     for (let failure = this.#pending.shift(); failure !== undefined; failure = this.#pending.shift()) {
       const { node, outlet, record, error, index } = failure;
-      this.enter(index, record);
+      this.enter(index, record, this.#due);
       await this.#failures.handle(
         'process',
         { node, error, source: this.#sourceOf(index) },
@@ -242,7 +243,7 @@ export class BatchRunner implements StageHost {
       { node: node.id, error, source: this.#sourceOf(index) },
       this.#deadLetter(index),
       async () => {
-        this.enter(index, item.record);
+        this.enter(index, item.record, item.due);
         const loads: Promise<unknown>[] = [];
         const prepared = item.failed
           ? node.processor.reads?.(item.record, item.port, { add: (store, key) => void loads.push(store.load(key)) })

@@ -1,5 +1,6 @@
 import type { ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, DeclaredRepartition, DeclaredSink } from '../dsl/processor.js';
+import { byPlace, type Place } from './batch.js';
 
 /** What leaves the task: a record for a sink or a repartition topic, or a dead letter that is already encoded. */
 export type Outgoing =
@@ -7,16 +8,16 @@ export type Outgoing =
   | { readonly kind: 'repartition'; readonly repartition: DeclaredRepartition; readonly record: AnyRecord }
   | { readonly kind: 'raw'; readonly record: Omit<ProducerRecord, 'partition'> };
 
-export type OutboxItem = Outgoing & { readonly node: string; readonly index: number; readonly push: number };
+export type OutboxItem = Outgoing & Place & { readonly node: string; readonly push: number };
 
-/** Everything a batch sends, in the order of the records that caused it, whichever stage it comes from. */
+/** Everything a batch sends, in the order of the records and timers that caused it, whichever stage it comes from. */
 export class Outbox {
   #items: OutboxItem[] = [];
   #sorted = true;
 
   add(item: OutboxItem): void {
     const last = this.#items.at(-1);
-    if (last !== undefined && last.index > item.index) this.#sorted = false;
+    if (last !== undefined && byPlace(last, item) > 0) this.#sorted = false;
     this.#items.push(item);
   }
 
@@ -32,7 +33,7 @@ export class Outbox {
   /** Takes everything, in order. */
   drain(): readonly OutboxItem[] {
     const items = this.#items;
-    if (!this.#sorted) items.sort((a, b) => a.index - b.index);
+    if (!this.#sorted) items.sort(byPlace);
     this.clear();
     return items;
   }

@@ -30,7 +30,15 @@ export function buildPipeline(options: {
   for (const repartition of declaration.repartitions) {
     const { id: node, outlet } = repartition;
     repartition.input.connect(
-      runner.toOutbox(node, (record, index, push) => ({ kind: 'repartition', repartition, record, node, index, push })),
+      runner.toOutbox(node, (record, index, due, push) => ({
+        kind: 'repartition',
+        repartition,
+        record,
+        node,
+        index,
+        due,
+        push,
+      })),
     );
     if (!subTopology.repartitions.includes(repartition.name)) continue;
     const topic = repartitionTopic(task.applicationId, repartition.name);
@@ -42,7 +50,15 @@ export function buildPipeline(options: {
   }
   for (const sink of declaration.sinks) {
     sink.input.connect(
-      runner.toOutbox(sink.id, (record, index, push) => ({ kind: 'sink', sink, record, node: sink.id, index, push })),
+      runner.toOutbox(sink.id, (record, index, due, push) => ({
+        kind: 'sink',
+        sink,
+        record,
+        node: sink.id,
+        index,
+        due,
+        push,
+      })),
     );
   }
 

@@ -1,7 +1,7 @@
-import type { AnyRecord, Processor, Reads } from '../dsl/processor.js';
+import type { AnyRecord, Processor, Reads, TimerClock } from '../dsl/processor.js';
 import type { CachedStore } from '../state/cached-store.js';
 import type { KeyValueStore } from '../state/contract.js';
-import type { Batch } from './batch.js';
+import { type Batch, BY_RECORD, byPlace, type Place } from './batch.js';
 import { Timers } from './timers.js';
 
 /** A processor of one task, as its stage sees it. */
@@ -11,12 +11,10 @@ export interface StageNode {
 }
 
 /** A record that waits for its turn at a processor. */
-export interface Item {
+export interface Item extends Place {
   readonly node: StageNode;
   readonly port: number;
   readonly record: AnyRecord;
-  /** Index of the batch's record that caused it. */
-  readonly index: number;
   /** Which push brought it, so that the push can be taken back. */
   readonly push: number;
   /** What the processor computed when it declared its reads; or what that threw. */
@@ -27,7 +25,7 @@ export interface Item {
 /** What a stage needs of its task. */
 export interface StageHost {
   /** Before each record: sets the scope and the cause of what it changes. */
-  enter(index: number, record: AnyRecord | undefined): void;
+  enter(index: number, record: AnyRecord | undefined, due: number): void;
   /** Runs the processor on a record; errors go through the policy. */
   process(item: Item): void | Promise<void>;
   /** Runs a timer's function; an error is the engine's. */
@@ -59,9 +57,9 @@ class ReadCollector implements Reads {
 /**
  * Processors that share stores, and their queue. Four rules make the result independent of how records are cut into batches:
  * 1. processors that share a store are in one stage (plan.ts);
- * 2. the queue is sorted by the index of the record that caused each item, stably;
+ * 2. the queue is sorted by the index of the record that caused each item, stably; what timers caused comes after what the record itself did, by due time, and a stage's own timers take their turn among it;
  * 3. what a stage emits to itself is finished before the next item;
- * 4. sinks sort by the same index (outbox.ts).
+ * 4. sinks sort by the same place (outbox.ts).
  */
 export class Stage {
   readonly timers = new Timers();
@@ -80,7 +78,7 @@ export class Stage {
       return;
     }
     const last = this.#queue.at(-1);
-    if (last !== undefined && last.index > item.index) this.#sorted = false;
+    if (last !== undefined && byPlace(last, item) > 0) this.#sorted = false;
     this.#queue.push(item);
   }
 
@@ -104,10 +102,11 @@ export class Stage {
     const last = batch.streamTimes.length - 1;
     // Asked again after each record: it may have scheduled a timer that is due within this batch.
     const end = batch.streamTimes[last] ?? Number.NEGATIVE_INFINITY;
-    const timersDue = (): boolean => this.timers.nextDue('stream') <= end;
+    const { wallTime = Number.NEGATIVE_INFINITY } = batch;
+    const timersDue = (): boolean => this.timers.nextDue('stream') <= end || this.timers.nextDue('wall') <= wallTime;
     if (queue.length === 0 && !timersDue()) return;
     this.#queue = [];
-    if (!this.#sorted) queue.sort((a, b) => a.index - b.index);
+    if (!this.#sorted) queue.sort(byPlace);
     this.#sorted = true;
 
     for (const item of queue) this.#declareReads(item);
@@ -119,25 +118,13 @@ export class Stage {
         if (timersDue()) await this.#fireTimers(host, batch, fired + 1, item.index - 1);
         fired = item.index - 1;
       }
+      if (item.due !== BY_RECORD && timersDue()) await this.#fireTimersAt(host, batch, item.index, item.due);
       // A promise a record would be most of the cost of a record: only what is really asynchronous is awaited.
       const pending = host.process(item);
       if (pending) await pending;
       if (this.#inner.length > 0) await this.#finishInner(host);
     }
     if (timersDue()) await this.#fireTimers(host, batch, fired + 1, last);
-    this.#inner = undefined;
-  }
-
-  /** Runs wall-clock timers that are due, at index 0 of a batch that has only this place. */
-  async runWallTimers(host: StageHost, now: number): Promise<void> {
-    const due = this.timers.take('wall', now);
-    if (due.length === 0) return;
-    this.#inner = [];
-    for (const run of due) {
-      host.enter(0, undefined);
-      await host.runTimer('wall clock', () => run(now));
-      await this.#finishInner(host);
-    }
     this.#inner = undefined;
   }
 
@@ -165,16 +152,21 @@ export class Stage {
     }
   }
 
-  /** Fires stream-time timers after the first record, between two indices, that made them due. */
+  /** Fires timers after the first record, between two indices, that made them due; wall-clock timers in a batch of their own. */
   async #fireTimers(host: StageHost, batch: Batch, from: number, to: number): Promise<void> {
-    for (let index = from; index <= to; index++) {
-      const now = batch.streamTimes[index] as number;
-      if (this.timers.nextDue('stream') > now) continue;
-      for (const run of this.timers.take('stream', now)) {
-        host.enter(index, undefined);
-        await host.runTimer('stream time', () => run(now));
+    for (let index = from; index <= to; index++) await this.#fireTimersAt(host, batch, index);
+  }
+
+  async #fireTimersAt(host: StageHost, batch: Batch, index: number, before?: number): Promise<void> {
+    const fire = async (clock: TimerClock, now: number): Promise<void> => {
+      if (this.timers.nextDue(clock) > now) return;
+      for (const { due, run } of this.timers.take(clock, now, before)) {
+        host.enter(index, undefined, due);
+        await host.runTimer(clock, () => run(now));
         await this.#finishInner(host);
       }
-    }
+    };
+    await fire('stream', batch.streamTimes[index] as number);
+    if (batch.wallTime !== undefined) await fire('wall', batch.wallTime);
   }
 }

@@ -118,7 +118,7 @@ export class Task {
     return this.#state;
   }
 
-  /** Takes the next batch through; waits up to that long for a first record. Returns how many records it took. */
+  /** Takes the next batch through; waits up to that long for a first record. Returns how much it did: the records it took, and one for timers of the wall clock, whose records other tasks may read. */
   async step(maxWaitMs: number): Promise<number> {
     const { config, ports, metrics } = this.#options;
     const records = await this.#intake.take(config.batchRecords, maxWaitMs);
@@ -128,14 +128,15 @@ export class Task {
       await this.#send(await this.#runner.run(records));
     }
     const now = ports.clock.now();
-    if (this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now)) {
+    const timersDue = this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
+    if (timersDue) {
       const sent = await this.#runner.runWallTimers(now);
       this.#uncommitted++;
       await this.#send(sent);
     }
     if (this.#fatal) throw this.#fatal;
     this.#state?.evict();
-    return records.length;
+    return records.length + (timersDue ? 1 : 0);
   }
 
   /** Commits what was processed: see commit.ts for the steps. If it throws, the task must be closed. A rebalance and a stop may ask for it at the same time: they share one. */

@@ -1,5 +1,11 @@
 import type { TimerClock } from '../dsl/processor.js';
 
+/** A timer whose turn it is. */
+export interface DueTimer {
+  readonly due: number;
+  readonly run: (now: number) => void | Promise<void>;
+}
+
 interface Timer {
   readonly everyMs: number;
   readonly clock: TimerClock;
@@ -30,12 +36,17 @@ export class Timers {
     return due;
   }
 
-  /** Takes the timers that are due at that time; their next turn is after it. */
-  take(clock: TimerClock, now: number): readonly Timer['run'][] {
-    const due = this.#timers.filter((timer) => timer.clock === clock && timer.due <= now).sort((a, b) => a.due - b.due);
-    for (const timer of due) timer.due = nextMultiple(timer.everyMs, now);
-    // One that fires may cancel the next.
-    return due.map((timer) => (time) => (this.#timers.includes(timer) ? timer.run(time) : undefined));
+  /** Takes the timers that are due at that time (and were due before `before`); their next turn is after it. */
+  take(clock: TimerClock, now: number, before = Number.POSITIVE_INFINITY): readonly DueTimer[] {
+    const taken = this.#timers
+      .filter((timer) => timer.clock === clock && timer.due <= now && timer.due < before)
+      .sort((a, b) => a.due - b.due);
+    return taken.map((timer) => {
+      const { due } = timer;
+      timer.due = nextMultiple(timer.everyMs, now);
+      // One that fires may cancel the next.
+      return { due, run: (time) => (this.#timers.includes(timer) ? timer.run(time) : undefined) };
+    });
   }
 }
 

@@ -4,11 +4,13 @@ import {
   count,
   dedupe,
   filterValues,
+  flatMap,
   flatMapValues,
   groupBy,
   joinTable,
   latestByTimestamp,
   leftJoinTable,
+  map,
   mapValues,
   peek,
   process,
@@ -65,6 +67,24 @@ const stateless: Record<string, Step> = {
 };
 
 const rekeying: Record<string, Step> = {
+  map: (source, name) =>
+    source.pipe(
+      map(({ key, value: item }: R) => [item?.group ?? key, item && plus(item, item.n + 1)], {
+        key: string,
+        value: value as never,
+        name,
+      }),
+    ),
+  flatMap: (source, name) =>
+    source.pipe(
+      flatMap(
+        ({ key, value: item }: R) => [
+          [key, item],
+          [item?.group ?? null, item],
+        ],
+        { key: string as never, value: value as never, name },
+      ),
+    ),
   selectKey: (source, name) =>
     source.pipe(selectKey((record: R) => record.value?.group ?? record.key, { key: string, value, name })),
   groupBy: (source, name) =>

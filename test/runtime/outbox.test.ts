@@ -7,6 +7,7 @@ const item = (node: string, index: number, push = 0): OutboxItem => ({
   record: { topic: 't', key: null, value: null, timestamp: 0, headers: Headers.none },
   node,
   index,
+  due: -1,
   push,
 });
 

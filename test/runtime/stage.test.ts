@@ -51,7 +51,16 @@ describe('a stage', () => {
     processor: { process: () => undefined, ...processor },
   });
   const add = (target: StageNode, key: string, index: number): void =>
-    stage.add({ node: target, port: 0, record: record(key), index, push: ++push, prepared: undefined, failed: false });
+    stage.add({
+      node: target,
+      port: 0,
+      record: record(key),
+      index,
+      due: -1,
+      push: ++push,
+      prepared: undefined,
+      failed: false,
+    });
 
   it('takes items in the order of the records that caused them, and of arrival for one record', async () => {
     const a = node('a');
@@ -154,9 +163,36 @@ describe('a stage', () => {
   it('takes back what one push brought to one node, and nothing else', async () => {
     const a = node('a');
     const b = node('b');
-    stage.add({ node: a, port: 0, record: record('one'), index: 0, push: 1, prepared: undefined, failed: false });
-    stage.add({ node: b, port: 0, record: record('one'), index: 0, push: 1, prepared: undefined, failed: false });
-    stage.add({ node: a, port: 0, record: record('two'), index: 1, push: 2, prepared: undefined, failed: false });
+    stage.add({
+      node: a,
+      port: 0,
+      record: record('one'),
+      index: 0,
+      due: -1,
+      push: 1,
+      prepared: undefined,
+      failed: false,
+    });
+    stage.add({
+      node: b,
+      port: 0,
+      record: record('one'),
+      index: 0,
+      due: -1,
+      push: 1,
+      prepared: undefined,
+      failed: false,
+    });
+    stage.add({
+      node: a,
+      port: 0,
+      record: record('two'),
+      index: 1,
+      due: -1,
+      push: 2,
+      prepared: undefined,
+      failed: false,
+    });
     stage.takeBack('a', 1);
     await stage.run(host, batchOf([0, 0]));
     assert.deepEqual(host.log, ['b one at 0', 'a two at 1']);

@@ -4,7 +4,7 @@ import { Timers } from '#src/runtime/timers.js';
 
 /** Fires what is due at each time, and notes when. */
 async function fire(timers: Timers, times: readonly number[]): Promise<void> {
-  for (const now of times) for (const run of timers.take('stream', now)) await run(now);
+  for (const now of times) for (const { run } of timers.take('stream', now)) await run(now);
 }
 
 describe('timers', () => {

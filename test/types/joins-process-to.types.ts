@@ -5,6 +5,7 @@ import {
   type KeyValueStore,
   leftJoinTable,
   mapValues,
+  outerJoinTable,
   process,
   type Stream,
   type StreamRecord,
@@ -43,6 +44,19 @@ export const joining = (): void => {
   payments.pipe(leftJoinTable(accounts, (_, account) => account.owner));
   // @ts-expect-error no such field
   payments.pipe(joinTable(accounts, (payment, account) => payment.owner));
+};
+
+export const outerJoining = (): void => {
+  accounts.pipe(outerJoinTable(accounts, (left, right, key) => left?.owner ?? right?.owner ?? key)) satisfies Table<
+    string,
+    string
+  >;
+  // @ts-expect-error either side may be missing
+  accounts.pipe(outerJoinTable(accounts, (left) => left.owner));
+  // @ts-expect-error the table has other keys
+  accounts.pipe(outerJoinTable(byNumber, (left) => left));
+  // @ts-expect-error tables only
+  payments.pipe(outerJoinTable(accounts, (left) => left));
 };
 
 export const processing = (): void => {

@@ -11,7 +11,8 @@ import { currentDeclaring } from './attach.js';
  * Joins each record with the row of a table that has its key; without one, nothing comes out.
  *
  * A *stream* sees the table as it is when its record arrives, whatever the timestamps; only records of the stream emit. Null keys and values are dropped and counted.
- * A *table* joined with a table emits whenever either side changes: the joined row, or a deletion if a side is missing. Both tables must have a store.
+ * A *table* joined with a table emits whenever either side changes: the joined row, or a deletion if a side is missing. Both tables must have a store. What comes out are changes
+ * of a table without one: grouped as a table; to join it again, give it a store with `toStream()` and `toTable`.
  *
  * Both sides must be co-partitioned: equal partition counts, checked at start. No state of its own. Cost: one look-up a record (two, for tables), in the same stage as the table, so that a record sees the table
  * exactly as of its place in the order. Result timestamps: the stream record's; for tables the higher of the two rows'.
@@ -26,7 +27,7 @@ export function joinTable<R extends AnyRecord, T, W>(
   table: Table<KeyOf<R>, T>,
   fn: (value: ValueOf<R>, row: T, key: KeyOf<R>) => W,
 ): OperatorFunction<R, WithValue<R, W>> {
-  return joining('joinTable', table, false, fn as Joiner);
+  return joining('joinTable', table, 'inner', fn as Joiner);
 }
 
 /**
@@ -40,10 +41,36 @@ export function leftJoinTable<R extends AnyRecord, T, W>(
   table: Table<KeyOf<R>, T>,
   fn: (value: ValueOf<R>, row: T | null, key: KeyOf<R>) => W,
 ): OperatorFunction<R, WithValue<R, W>> {
-  return joining('leftJoinTable', table, true, fn as Joiner);
+  return joining('leftJoinTable', table, 'left', fn as Joiner);
+}
+
+/**
+ * Joins two tables so that a row of either side is enough: what is missing on the other side is null.
+ *
+ * Takes a table, and emits whenever either side changes: the joined row, or a deletion when both rows are gone. A deletion of what neither side has is not passed on. Both tables must have a store. State, order, nulls, cost and
+ * timestamps are those of {@link joinTable} between tables.
+ *
+ * ```ts
+ * accounts.pipe(outerJoinTable(balances, (account, balance) => `${account?.owner ?? 'nobody'} has ${balance?.total ?? 0}`));
+ * // account a of Ann, then its balance 5; a balance 3 of account b → "Ann has 0", "Ann has 5", "nobody has 3"
+ * ```
+ *
+ * Semantics: KTable#outerJoin(KTable) of Kafka Streams. See also {@link leftJoinTable}.
+ */
+export function outerJoinTable<K, V, T, W>(
+  table: Table<K, T>,
+  fn: (value: V | null, row: T | null, key: K) => W,
+): OperatorFunction<Change<K, V>, Change<K, W>> {
+  return joining<Change<K, V>, T, W>('outerJoinTable', table, 'outer', fn as Joiner) as OperatorFunction<
+    Change<K, V>,
+    Change<K, W>
+  >;
 }
 
 type Joiner = (value: unknown, row: unknown, key: unknown) => unknown;
+
+/** Which sides may be missing: neither, the right one, either. */
+type Kind = 'inner' | 'left' | 'outer';
 
 /** The store with the rows of a table. A table behind an operator or a repartition has none. */
 function storeOf(source: unknown, { stores }: Declaring): string | undefined {
@@ -54,7 +81,7 @@ function storeOf(source: unknown, { stores }: Declaring): string | undefined {
 function joining<R extends AnyRecord, T, W>(
   operator: string,
   table: Table<KeyOf<R>, T>,
-  left: boolean,
+  kind: Kind,
   fn: Joiner,
 ): OperatorFunction<R, WithValue<R, W>> {
   return (source) => {
@@ -64,15 +91,22 @@ function joining<R extends AnyRecord, T, W>(
       current.problem(
         operator,
         'the table on the right has no store',
-        'Pass the table itself, or end its operators with toTable({ store, value }).',
+        'Pass the table itself, or end its operators with toStream() and toTable({ store, value }).',
       );
       return source as never;
     }
     const name = current.freeName(operator, right);
-    const spec = { operator, name, stores: [], keyed: true, takesNullKeys: left };
+    const spec = { operator, name, stores: [], keyed: true, takesNullKeys: kind === 'left' };
     if (!current.inspect(source).table) {
+      if (kind === 'outer') {
+        current.problem(
+          `${operator} ${right}`,
+          'its input is a stream',
+          'An outer join is of two tables: make the stream a table with toTable({ store, value }), or use leftJoinTable.',
+        );
+      }
       const create = (context: ProcessorContext): Processor =>
-        new StreamTableJoin(context, context.store(right), left, fn);
+        new StreamTableJoin(context, context.store(right), kind === 'left', fn);
       return current.processor({ ...spec, reads: [right], create }, [source]) as never;
     }
     const mine = storeOf(source, current);
@@ -80,13 +114,15 @@ function joining<R extends AnyRecord, T, W>(
       current.problem(
         `${operator} ${right}`,
         'the table on the left has no store',
-        'End its operators with toTable({ store, value }), or make it a stream with toStream().',
+        'End its operators with toStream() and toTable({ store, value }), or with toStream() alone to join it as a stream.',
       );
       return source as never;
     }
     const create = (context: ProcessorContext): Processor =>
-      new TableTableJoin([context.store(mine), context.store(right)], context, left, fn);
-    return current.processor({ ...spec, reads: [mine, right], create }, [source, table]) as never;
+      new TableTableJoin([context.store(mine), context.store(right)], context, kind, fn);
+    // What comes out are changes of a table, which no store holds: no store's name has a space.
+    const rows = `${operator} ${name}`;
+    return current.processor({ ...spec, reads: [mine, right], create }, [source, table], rows) as never;
   };
 }
 
@@ -117,7 +153,7 @@ class TableTableJoin implements Processor {
   constructor(
     private readonly sides: readonly [KeyValueStore<unknown, unknown>, KeyValueStore<unknown, unknown>],
     private readonly context: ProcessorContext,
-    private readonly left: boolean,
+    private readonly kind: Kind,
     private readonly fn: Joiner,
   ) {}
 
@@ -129,13 +165,14 @@ class TableTableJoin implements Processor {
     const { key, value, previous, headers } = change;
     const other = this.sides[port === 0 ? 1 : 0].row(key);
     const row = other === null ? null : other.value;
+    // Whether this side, and the other, must have a row for there to be a joined one.
+    const [mineNeeded, otherNeeded] =
+      port === 0 ? [this.kind !== 'outer', this.kind === 'inner'] : [this.kind === 'inner', this.kind !== 'outer'];
+    if (row === null && (otherNeeded || (value === null && previous === null))) return;
     const joined = (mine: unknown): unknown => {
-      const [a, b] = port === 0 ? [mine, row] : [row, mine];
-      return a === null || (b === null && !this.left) ? null : this.fn(a, b, key);
+      if (mine === null && (mineNeeded || row === null)) return null;
+      return port === 0 ? this.fn(mine, row, key) : this.fn(row, mine, key);
     };
-    const silent =
-      port === 0 ? (this.left ? row === null && value === null && previous === null : row === null) : row === null;
-    if (silent) return;
     const timestamp = other === null ? change.timestamp : Math.max(change.timestamp, other.timestamp);
     this.context.emit(new RowChange(key, joined(value), joined(previous), timestamp, headers));
   }

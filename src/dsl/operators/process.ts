@@ -50,7 +50,7 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
   uuid(): string;
   /**
    * Runs at multiples of `every`, counted from zero, on stream time (replayable) or the wall clock (not), at most once however far time has moved; the first
-   * record fires a stream-time timer. Returns a function that cancels.
+   * record fires a stream-time timer, after it has run through all processors of the task. Several that are due fire by due time, over all processors, then in the order of their scheduling. Returns a function that cancels.
    */
   schedule(every: Duration, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
   /** Sends a record to the dead letter topic: the source record at hand as it was read; inside a timer the record given, its key written as the input's keys are and its value as JSON. */

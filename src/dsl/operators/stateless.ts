@@ -1,8 +1,9 @@
-import { filter, type MonoTypeOperatorFunction, map, Observable, type OperatorFunction, tap } from 'rxjs';
+import { filter, type MonoTypeOperatorFunction, map, type Observable, type OperatorFunction, tap } from 'rxjs';
 import { type Change, isChange, PlainRecord, RowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { AnyRecord, FactRecord, KeyOf, ValueOf, WithValue } from '../types.js';
 import { marked } from './attach.js';
+import { expand } from './expand.js';
 
 /**
  * Replaces each value; the key, the timestamp and the headers stay.
@@ -41,22 +42,10 @@ export function flatMapValues<K, V, W>(
 ): OperatorFunction<FactRecord<K, V>, StreamRecord<K, W>> {
   return marked(
     { label: 'flatMapValues', toStream: true },
-    (source: Observable<FactRecord<K, V>>) =>
-      new Observable<StreamRecord<K, W>>((subscriber) =>
-        source.subscribe({
-          next(record) {
-            try {
-              for (const value of fn(record.value, record.key)) {
-                subscriber.next(new PlainRecord(record.key, value, record.timestamp, record.headers));
-              }
-            } catch (error) {
-              subscriber.error(error);
-            }
-          },
-          error: (error) => subscriber.error(error),
-          complete: () => subscriber.complete(),
-        }),
-      ),
+    expand(function* (record: FactRecord<K, V>) {
+      for (const value of fn(record.value, record.key))
+        yield new PlainRecord(record.key, value, record.timestamp, record.headers);
+    }),
   );
 }
 

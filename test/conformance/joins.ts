@@ -1,0 +1,14 @@
+import type { Observable, OperatorFunction } from 'rxjs';
+import { joinTable, leftJoinTable, outerJoinTable } from '#src/index.js';
+import type { Json, Op } from './case.js';
+import { joiner } from './functions.js';
+
+/** A stream or a table, joined with a table that has a store. */
+export function join(op: Op, right: Observable<any>, ofTables: boolean): OperatorFunction<any, any> {
+  const fn = joiner(op.joiner);
+  const joined = (left: Json, row: Json, key: Json): Json => fn(key, left, row);
+  if (op.op === 'join') return joinTable<any, any, any>(right, joined);
+  if (op.op === 'leftJoin') return leftJoinTable<any, any, any>(right, joined);
+  if (!ofTables) throw new Error('saw an outer join of a stream with a table, which there is not');
+  return outerJoinTable<any, any, any, any>(right, joined);
+}
