@@ -1,0 +1,28 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** A port of its own, so that tests never meet a Kafka that somebody runs by hand with the scripts' default. */
+const PORT = '19892';
+/** The first start of all downloads Kafka. */
+const START_LIMIT_MS = 180_000;
+
+export interface Kafka {
+  readonly brokers: readonly string[];
+  stop(): Promise<void>;
+}
+
+/** A Kafka cluster for tests: the one that KAFKA_BROKERS names (it is left running), or one broker started by scripts/kafka. */
+export async function startKafka(): Promise<Kafka> {
+  const given = process.env['KAFKA_BROKERS'];
+  if (given) return { brokers: given.split(','), stop: async () => undefined };
+  const env = { ...process.env, PORT };
+  const { stdout } = await run('scripts/kafka/kafka-up.sh', { env, timeout: START_LIMIT_MS });
+  return {
+    brokers: stdout.trim().split(','),
+    stop: async () => {
+      await run('scripts/kafka/kafka-down.sh', { env });
+    },
+  };
+}
