@@ -29,6 +29,8 @@ export interface Cluster {
 export interface Capabilities {
   /** Longest wait a poll is given when records must be there already; 0 where they are there at once. */
   readonly pollMs: number;
+  /** The latest time that it takes a record of. */
+  readonly maxTimestamp: number;
   /** Whether its clusters have `restart`. */
   readonly durable: boolean;
 }

@@ -13,11 +13,12 @@ export interface Kafka {
   stop(): Promise<void>;
 }
 
-/** A Kafka cluster for tests: the one that KAFKA_BROKERS names (it is left running), or one broker started by scripts/kafka. */
+/** A Kafka cluster for tests: the one that KAFKA_BROKERS names (it is left running, and must not delete records by age), or one broker started by scripts/kafka. */
 export async function startKafka(): Promise<Kafka> {
   const given = process.env['KAFKA_BROKERS'];
   if (given) return { brokers: given.split(','), stop: async () => undefined };
-  const env = { ...process.env, PORT };
+  // Tests write records of the past: a broker would delete them by their age while they are read.
+  const env = { ...process.env, PORT, KAFKA_EXTRA: 'log.retention.ms=-1' };
   const { stdout } = await run('scripts/kafka/kafka-up.sh', { env, timeout: START_LIMIT_MS });
   return {
     brokers: stdout.trim().split(','),

@@ -18,7 +18,7 @@ import { type CoordinatorType, findCoordinatorRequest } from './requests-groups.
 import { type Metadata, metadataRequest, type TopicMetadata } from './requests-topics.js';
 
 /** How long a cluster may take to recover (a leader or coordinator that moves, a broker that restarts) before a call fails. */
-export const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 60_000;
 /** How long a topic may be unknown before that is believed: a broker learns of a new one a little later than its controller. */
 const UNKNOWN_MS = 1_000;
 const FIRST_PAUSE_MS = 5;
