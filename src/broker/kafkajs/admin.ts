@@ -132,15 +132,19 @@ export class KafkaAdmin implements Admin {
     await this.#checkEmpty(groupId);
     if (offsets.length === 0) return;
     await this.#client.leaders(offsets);
-    await attempt('cannot set offsets', `group ${groupId}`, async () => {
-      const nobody = { groupId, memberId: '', generation: -1 };
-      const results = await this.#client.askCoordinator('group', groupId, offsetCommitRequest(nobody, offsets));
-      for (const { error } of results) {
-        if (error === CODE.unknownMemberId || error === CODE.illegalGeneration)
-          throw groupFenced(groupId, 'members', STOP_MEMBERS);
-        check(error);
-      }
-    });
+    const request = offsetCommitRequest({ groupId, memberId: '', generation: -1 }, offsets);
+    await attempt('cannot set offsets', `group ${groupId}`, () =>
+      this.#client.askCoordinator('group', groupId, {
+        ...request,
+        read: (from) => {
+          for (const { error } of request.read(from)) {
+            if (error === CODE.unknownMemberId || error === CODE.illegalGeneration)
+              throw groupFenced(groupId, 'members', STOP_MEMBERS);
+            check(error);
+          }
+        },
+      }),
+    );
   }
 
   async groupMembers(groupId: string): Promise<readonly string[]> {

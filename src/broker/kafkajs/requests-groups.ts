@@ -1,5 +1,5 @@
 import type { PartitionOffset, TopicPartition } from '../port.js';
-import { check } from './errors.js';
+import { COORDINATOR_MOVED, check } from './errors.js';
 import type { Request } from './request.js';
 import { byTopic, readByTopic, writeByTopic } from './requests-topics.js';
 
@@ -18,6 +18,12 @@ export const findCoordinatorRequest = (key: string, type: CoordinatorType): Requ
     return from.int32();
   },
 });
+
+/** For answers whose code is read by the caller: that the coordinator has moved is not for it, but for who finds coordinators. */
+function throwIfMoved(error: number): number {
+  if (COORDINATOR_MOVED.has(error)) check(error);
+  return error;
+}
 
 export interface JoinResult {
   readonly error: number;
@@ -52,7 +58,7 @@ export const joinGroupRequest = (options: {
       .array([options], ({ protocol, metadata }) => to.string(protocol).bytes(metadata)),
   read: (from) => {
     from.int32();
-    const [error, generation] = [from.int16(), from.int32()];
+    const [error, generation] = [throwIfMoved(from.int16()), from.int32()];
     from.string();
     const [leaderId, memberId] = [from.text(), from.text()];
     const members = from.array(() => {
@@ -102,7 +108,7 @@ export const heartbeatRequest = (member: Member): Request<number> => ({
   write: (to) => to.string(member.groupId).int32(member.generation).string(member.memberId).string(null),
   read: (from) => {
     from.int32();
-    return from.int16();
+    return throwIfMoved(from.int16());
   },
 });
 
