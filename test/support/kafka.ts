@@ -15,7 +15,7 @@ export interface Kafka {
 
 /** A Kafka cluster for tests: the one that KAFKA_BROKERS names (it is left running, and must not delete records by age), or one broker started by scripts/kafka. */
 export async function startKafka(): Promise<Kafka> {
-  const given = process.env['KAFKA_BROKERS'];
+  const given = process.env.KAFKA_BROKERS;
   if (given) return { brokers: given.split(','), stop: async () => undefined };
   // Tests write records of the past: a broker would delete them by their age while they are read.
   const env = { ...process.env, PORT, KAFKA_EXTRA: 'log.retention.ms=-1' };
