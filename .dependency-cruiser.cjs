@@ -149,7 +149,8 @@ module.exports = {
       comment: `${name} is imported under ${only.replaceAll('\\', '').replace('$', '')} only. ${why}`,
       severity: 'error',
       from: { path: '^src/', pathNot: `^${only}` },
-      to: { path: library(name) },
+      // Our own folder may have the library's name, as an adapter has.
+      to: { path: library(name), pathNot: '^src/' },
     })),
     {
       name: 'library-without-row',

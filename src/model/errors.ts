@@ -49,6 +49,10 @@ export const ERROR_CODES = {
   STORE_UNKNOWN: { retryable: false, summary: 'There is no store of that name.' },
   // broker
   BROKER_UNKNOWN_SCHEME: { retryable: false, summary: 'No broker adapter has that scheme.' },
+  BROKER_UNAVAILABLE: {
+    retryable: true,
+    summary: 'The brokers cannot be reached, or refuse the request; the message names the reason.',
+  },
   BROKER_CLOSED: { retryable: false, summary: 'The broker connection was closed by this process.' },
   TOPIC_UNKNOWN: { retryable: false, summary: 'Topics that the topology reads or writes do not exist.' },
   TOPIC_EXISTS: { retryable: false, summary: 'A topic of that name exists already.' },

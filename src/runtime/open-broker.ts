@@ -1,4 +1,5 @@
 import { openEmbeddedBroker } from '../broker/embedded/broker.js';
+import { openKafkaBroker } from '../broker/kafkajs/broker.js';
 import type { Broker } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
 import type { Clock, Logger } from '../model/ports.js';
@@ -22,7 +23,23 @@ const SCHEMES: Readonly<Record<string, Scheme>> = {
     form: 'embedded:DIRECTORY',
     open: (directory, ports) => openEmbeddedBroker({ directory, openDatabase: openRocksDatabase, ...ports }),
   },
+  kafka: {
+    form: 'kafka://HOST:PORT,HOST:PORT',
+    open: async (address, ports) => openKafkaBroker({ brokers: bootstrapOf(address), ...ports }),
+  },
 };
+
+/** `//HOST:PORT,HOST:PORT` → the brokers to begin with. CONFIG_INVALID for anything else. */
+function bootstrapOf(address: string): readonly string[] {
+  const brokers = address.replace(/^\/\//, '').split(',');
+  if (address.startsWith('//') && brokers.every((broker) => /^[^\s:/@]+:\d{1,5}$/.test(broker))) return brokers;
+  throw new StreamsError('CONFIG_INVALID', {
+    what: 'cannot open a Kafka cluster',
+    saw: JSON.stringify(`kafka:${address}`),
+    expected: 'kafka://HOST:PORT, with more brokers after commas',
+    action: 'Write the address so.',
+  });
+}
 
 /** How addresses of the known brokers are written. */
 const BROKER_FORMS: readonly string[] = Object.values(SCHEMES).map(({ form }) => form);
@@ -41,8 +58,9 @@ export function checkBrokerUrl(url: string): { readonly scheme: string; readonly
 
 /**
  * Opens a broker by its address. `embedded:DIRECTORY` is a log in that directory, for this process alone: nothing to install, durable, exactly once.
+ * `kafka://HOST:PORT,HOST:PORT` is a Kafka cluster, without TLS or authentication.
  *
- * Errors: BROKER_UNKNOWN_SCHEME, STATE_LOCKED (another process has the directory open), STATE_IO, STATE_CORRUPT. Close the broker after the applications that use it.
+ * Errors: BROKER_UNKNOWN_SCHEME, STATE_LOCKED (another process has the directory open), STATE_IO, STATE_CORRUPT, CONFIG_INVALID, BROKER_UNAVAILABLE. Close the broker after the applications that use it.
  *
  * ```ts no-run
  * const broker = await openBroker('embedded:.millrace/broker');

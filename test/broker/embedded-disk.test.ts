@@ -19,6 +19,7 @@ async function onFaultyDisk(): Promise<{
   let broker = await open();
   const bench = new Bench({
     pollMs: 0,
+    maxTimestamp: 8_640_000_000_000_000,
     durable: true,
     start: async () => ({ open: async () => broker, pass: (ms) => pass(clock, ms), stop: () => broker.close() }),
   });

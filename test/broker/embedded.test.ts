@@ -70,6 +70,7 @@ describe('the embedded broker and its directory', () => {
     const broker = await openRocks(directory, clock);
     const bench = new Bench({
       pollMs: 0,
+      maxTimestamp: 8_640_000_000_000_000,
       durable: true,
       start: async () => ({ open: async () => broker, pass: (ms) => pass(clock, ms), stop: () => broker.close() }),
     });

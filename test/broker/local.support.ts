@@ -81,6 +81,7 @@ export async function startEmbedded(): Promise<LocalUnderTest> {
 
 export const memoryFactory: BrokerFactory = {
   pollMs: 0,
+  maxTimestamp: 8_640_000_000_000_000,
   durable: false,
   start: async () => {
     const { broker, clock, stop } = await startMemory();
@@ -90,6 +91,7 @@ export const memoryFactory: BrokerFactory = {
 
 export const embeddedFactory: BrokerFactory = {
   pollMs: 0,
+  maxTimestamp: 8_640_000_000_000_000,
   durable: true,
   start: async () => {
     const clock = new ManualClock();

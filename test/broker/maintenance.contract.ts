@@ -18,6 +18,7 @@ export function maintenanceContract(name: string, start: () => Promise<LocalUnde
       ({ broker, clock, stop } = await start());
       bench = new Bench({
         pollMs: 0,
+        maxTimestamp: 8_640_000_000_000_000,
         durable: false,
         start: async () => ({ open: async () => broker, pass: (ms) => pass(clock, ms), stop }),
       });

@@ -1,0 +1,283 @@
+import { StreamsError } from '../../model/errors.js';
+import type { Admin, PartitionOffset, TopicDescription, TopicPartition, TopicSpec } from '../port.js';
+import { partitionKey } from '../port.js';
+import type { Client } from './client.js';
+import {
+  asStreamsError,
+  CODE,
+  check,
+  codeOf,
+  groupFenced,
+  isConnectionError,
+  LEADER_MOVED,
+  unknownPartition,
+} from './errors.js';
+import {
+  deleteGroupRequest,
+  describeGroupRequest,
+  offsetCommitRequest,
+  offsetFetchRequest,
+} from './requests-groups.js';
+import {
+  createTopicsRequest,
+  deleteTopicsRequest,
+  describeConfigsRequest,
+  EARLIEST,
+  LATEST,
+  listOffsetsRequest,
+  type TopicResult,
+} from './requests-topics.js';
+
+/** What the broker finds wrong with what was asked, not with itself. */
+const SPEC_REFUSED: ReadonlySet<number> = new Set([
+  CODE.invalidTopic,
+  CODE.invalidPartitions,
+  CODE.invalidReplicationFactor,
+  CODE.invalidConfig,
+]);
+
+const STOP_MEMBERS = 'Stop its members first.';
+
+/**
+ * Topics and offsets of a Kafka cluster. Every call is tried again for a minute while leaders and coordinators move or connections break,
+ * then BROKER_UNAVAILABLE. Other errors: see {@link Admin}.
+ */
+export class KafkaAdmin implements Admin {
+  readonly #client: Client;
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /**
+   * Asks the broker to validate all topics first, because it would otherwise create the good ones; a topic that another client creates
+   * between the two is TOPIC_EXISTS, and the others are there. Resolves when every partition has a leader.
+   */
+  async createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    if (topics.length === 0) return;
+    for (const { name, partitions } of topics)
+      if (!Number.isInteger(partitions) || partitions < 1 || partitions > 2 ** 31 - 1)
+        throw refused([name], `${partitions} partitions`);
+    for (const validateOnly of [true, false]) {
+      const results = await this.#client.askController(createTopicsRequest(topics, validateOnly), firstError);
+      createFailure(results);
+    }
+    await this.#leadersOf(topics);
+  }
+
+  async describeTopics(names?: readonly string[]): Promise<readonly TopicDescription[]> {
+    const wanted = names ? [...new Set(names)] : null;
+    if (wanted?.length === 0) return [];
+    const { topics } = await this.#client.metadata(wanted);
+    const found = topics.filter((topic) => topic.error === CODE.none && !topic.internal);
+    if (found.length === 0) return [];
+    const configs = await this.#client.retrying(
+      { what: 'cannot describe topics', at: 'the cluster', retry: isConnectionError },
+      () => this.#client.connections.askAny(describeConfigsRequest(found.map(({ name }) => name))),
+    );
+    const configOf = new Map(
+      configs.map(({ name, error, config }) => [name, error === CODE.none ? config : undefined]),
+    );
+    // Deleted between the two requests: left out, as if it had been asked a moment later.
+    return found.flatMap(({ name, partitions }) => {
+      const config = configOf.get(name);
+      return config ? { name, partitions: partitions.length, config } : [];
+    });
+  }
+
+  /** Resolves when the brokers do not know the topics any more. */
+  async deleteTopics(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    const results = await this.#client.askController(deleteTopicsRequest(names), firstError);
+    this.#client.forgetTopics(names);
+    const missing = results.filter(
+      ({ error }) => error === CODE.unknownTopicOrPartition || error === CODE.invalidTopic,
+    );
+    for (const { name, error } of results) {
+      if (error === CODE.none || missing.some((result) => result.name === name)) continue;
+      await attempt('cannot delete topics', name, async () => check(error));
+    }
+    const deleted = results.filter(({ error }) => error === CODE.none).map(({ name }) => name);
+    if (deleted.length > 0) await this.#gone(deleted);
+    if (missing.length > 0) throw unknownPartition(missing.map(({ name }) => name).join(', '));
+  }
+
+  earliestOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+    return this.#offsets(partitions, EARLIEST);
+  }
+
+  /** The last stable offset: transaction markers count, open transactions end it. */
+  latestOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+    return this.#offsets(partitions, LATEST);
+  }
+
+  async offsetsAt(partitions: readonly TopicPartition[], timestamp: number): Promise<readonly PartitionOffset[]> {
+    // Negative times are the protocol's words for earliest and latest.
+    const found = await this.#offsets(partitions, Math.max(0, Math.ceil(timestamp)));
+    const later = found.filter(({ offset }) => offset < 0);
+    if (later.length === 0) return found;
+    const latest = new Map(
+      (await this.latestOffsets(later)).map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]),
+    );
+    return found.map((at) => ({ ...at, offset: latest.get(partitionKey(at.topic, at.partition)) ?? at.offset }));
+  }
+
+  groupOffsets(groupId: string): Promise<readonly PartitionOffset[]> {
+    return attempt('cannot read offsets', `group ${groupId}`, () =>
+      this.#client.askCoordinator('group', groupId, offsetFetchRequest(groupId, null, false)),
+    );
+  }
+
+  async setGroupOffsets(groupId: string, offsets: readonly PartitionOffset[]): Promise<void> {
+    await this.#checkEmpty(groupId);
+    if (offsets.length === 0) return;
+    await this.#client.leaders(offsets);
+    const request = offsetCommitRequest({ groupId, memberId: '', generation: -1 }, offsets);
+    await attempt('cannot set offsets', `group ${groupId}`, () =>
+      this.#client.askCoordinator('group', groupId, {
+        ...request,
+        read: (from) => {
+          for (const { error } of request.read(from)) {
+            if (error === CODE.unknownMemberId || error === CODE.illegalGeneration)
+              throw groupFenced(groupId, 'members', STOP_MEMBERS);
+            check(error);
+          }
+        },
+      }),
+    );
+  }
+
+  async groupMembers(groupId: string): Promise<readonly string[]> {
+    const { members } = await attempt('cannot describe', `group ${groupId}`, () =>
+      this.#client.askCoordinator('group', groupId, {
+        ...describeGroupRequest(groupId),
+        read: (from) => {
+          const description = describeGroupRequest(groupId).read(from);
+          if (description.error !== CODE.groupIdNotFound) check(description.error);
+          return description;
+        },
+      }),
+    );
+    return members;
+  }
+
+  async deleteGroup(groupId: string): Promise<void> {
+    await attempt('cannot delete', `group ${groupId}`, async () => {
+      const request = deleteGroupRequest(groupId);
+      await this.#client.askCoordinator('group', groupId, {
+        ...request,
+        read: (from) => {
+          const error = request.read(from);
+          if (error === CODE.nonEmptyGroup) throw groupFenced(groupId, 'members', STOP_MEMBERS);
+          if (error !== CODE.groupIdNotFound) check(error);
+        },
+      });
+    });
+  }
+
+  async #checkEmpty(groupId: string): Promise<void> {
+    const members = await this.groupMembers(groupId);
+    if (members.length > 0) throw groupFenced(groupId, `the members ${members.join(', ')}`, STOP_MEMBERS);
+  }
+
+  async #offsets(partitions: readonly TopicPartition[], timestamp: number): Promise<readonly PartitionOffset[]> {
+    if (partitions.length === 0) return [];
+    const found = new Map<string, number>();
+    const retry = (error: unknown): boolean => {
+      const again =
+        LEADER_MOVED.has(codeOf(error)) || codeOf(error) === CODE.unknownTopicOrPartition || isConnectionError(error);
+      if (again) this.#client.forgetTopics(partitions.map(({ topic }) => topic));
+      return again;
+    };
+    await attempt('cannot read offsets', 'the cluster', () =>
+      this.#client.retrying({ what: 'cannot read offsets', at: 'the cluster', retry }, async () => {
+        const leaders = await this.#client.leaders(partitions);
+        await Promise.all(
+          [...leaders].map(async ([node, group]) => {
+            const offsets = await this.#client.connections.ask(node, listOffsetsRequest(group, timestamp, true));
+            for (const { topic, partition, error, offset } of offsets) {
+              check(error);
+              found.set(partitionKey(topic, partition), offset);
+            }
+          }),
+        );
+      }),
+    );
+    return partitions.map(({ topic, partition }) => ({
+      topic,
+      partition,
+      offset: found.get(partitionKey(topic, partition)) ?? -1,
+    }));
+  }
+
+  async #leadersOf(topics: readonly TopicSpec[]): Promise<void> {
+    await this.#client.leaders(
+      topics.flatMap(({ name, partitions }) =>
+        Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition })),
+      ),
+    );
+  }
+
+  async #gone(names: readonly string[]): Promise<void> {
+    await attempt('cannot delete topics', names.join(', '), () =>
+      this.#client.retrying(
+        {
+          what: 'topics are still there',
+          at: names.join(', '),
+          retry: (error) => codeOf(error) === CODE.topicAlreadyExists,
+        },
+        async () => {
+          const { topics } = await this.#client.metadata(names);
+          if (topics.some(({ error }) => error === CODE.none)) check(CODE.topicAlreadyExists);
+        },
+      ),
+    );
+  }
+}
+
+const firstError = (results: readonly TopicResult[]): number =>
+  results.find(({ error }) => error !== CODE.none)?.error ?? 0;
+
+/** A protocol error that has no meaning of its own becomes BROKER_UNAVAILABLE. */
+async function attempt<T>(what: string, at: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asStreamsError(error, what, at);
+  }
+}
+
+function createFailure(results: readonly TopicResult[]): void {
+  const invalid = results.filter(({ error }) => SPEC_REFUSED.has(error));
+  if (invalid.length > 0)
+    throw refused(
+      invalid.map(({ name }) => name),
+      invalid.map(({ message, error }) => message ?? `code ${error}`).join('; '),
+    );
+  const existing = results.filter(({ error }) => error === CODE.topicAlreadyExists).map(({ name }) => name);
+  if (existing.length > 0) {
+    throw new StreamsError('TOPIC_EXISTS', {
+      what: 'cannot create topics',
+      at: existing.join(', '),
+      saw: 'topics of these names',
+      expected: 'none',
+      action: 'Delete them first, or leave them as they are.',
+    });
+  }
+  for (const { name, error, message } of results) {
+    try {
+      check(error, message);
+    } catch (failure) {
+      throw asStreamsError(failure, 'cannot create a topic', name);
+    }
+  }
+}
+
+const refused = (names: readonly string[], saw: string): StreamsError =>
+  new StreamsError('CONFIG_INVALID', {
+    what: 'cannot create topics',
+    at: names.map((name) => JSON.stringify(name)).join(', '),
+    saw,
+    expected: 'a legal name, one partition or more, and configuration that the broker knows',
+    action: 'Correct it.',
+  });

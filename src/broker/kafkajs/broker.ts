@@ -1,0 +1,119 @@
+import type { KafkaConfig } from 'kafkajs';
+import { type Clock, type Logger, silentLogger } from '../../model/ports.js';
+import type {
+  Admin,
+  Broker,
+  Membership,
+  MembershipOptions,
+  Reader,
+  ReaderOptions,
+  Writer,
+  WriterOptions,
+} from '../port.js';
+import { KafkaAdmin } from './admin.js';
+import { Client } from './client.js';
+import { type ConnectionOptions, Connections } from './connections.js';
+import { asStreamsError, brokerClosed } from './errors.js';
+import { KafkaMembership } from './membership.js';
+import { KafkaReader } from './reader.js';
+import { KafkaWriter } from './writer.js';
+
+export interface KafkaBrokerOptions {
+  /** `host:port` of some brokers of the cluster; the others are found through them. */
+  readonly brokers: readonly string[];
+  /** Name of this client in the brokers' logs and quotas. Default: `millrace`. */
+  readonly clientId?: string;
+  /** As kafkajs takes it: true, or options of Node's `tls.connect`. */
+  readonly ssl?: KafkaConfig['ssl'];
+  /** As kafkajs takes it: `{ mechanism: 'plain' | 'scram-sha-256' | …, username, password }`. */
+  readonly sasl?: KafkaConfig['sasl'];
+  readonly clock: Clock;
+  readonly logger?: Logger;
+}
+
+/** A Kafka cluster. Opened by {@link openKafkaBroker}. */
+class KafkaBroker implements Broker {
+  readonly admin: Admin;
+  readonly #client: Client;
+  readonly #connect: () => Promise<Connections>;
+  readonly #readers = new Set<KafkaReader>();
+  readonly #writers = new Set<KafkaWriter>();
+  readonly #members = new Set<KafkaMembership>();
+  #closing: Promise<void> | undefined;
+
+  constructor(client: Client, connect: () => Promise<Connections>) {
+    this.#client = client;
+    this.#connect = connect;
+    this.admin = new KafkaAdmin(client);
+  }
+
+  async createReader(options: ReaderOptions = {}): Promise<Reader> {
+    this.#check();
+    const client = new Client(await this.#connect(), this.#client.clock);
+    const reader = new KafkaReader(client, options.isolation !== 'read_uncommitted', (closed) =>
+      this.#readers.delete(closed),
+    );
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  async createWriter(options: WriterOptions = {}): Promise<Writer> {
+    this.#check();
+    const writer = await KafkaWriter.open({
+      client: this.#client,
+      transactionalId: options.transactionalId,
+      onClose: (closed) => this.#writers.delete(closed),
+    });
+    this.#writers.add(writer);
+    return writer;
+  }
+
+  async join(membership: MembershipOptions): Promise<Membership> {
+    this.#check();
+    const member = new KafkaMembership({
+      membership,
+      client: this.#client,
+      connections: await this.#connect(),
+      onGone: (gone) => this.#members.delete(gone),
+    });
+    this.#members.add(member);
+    return member.joined;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const results = await Promise.allSettled([...this.#members].map((member) => member.leave()));
+    results.push(...(await Promise.allSettled([...this.#writers].map((writer) => writer.close()))));
+    await Promise.all([...this.#readers].map((reader) => reader.close()));
+    await this.#client.connections.close();
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  #check(): void {
+    if (this.#closing) throw brokerClosed();
+  }
+}
+
+/**
+ * Connects to a Kafka cluster (brokers 3.9 to 4.4).
+ *
+ * Each reader and each member has connections of its own, because their requests wait at the brokers; admin and writers share one. Errors:
+ * BROKER_UNAVAILABLE if no broker can be reached, CONFIG_INVALID if another kafkajs than the one this is made for is installed.
+ */
+export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Broker> {
+  const { brokers, clientId = 'millrace', ssl, sasl, clock, logger = silentLogger } = options;
+  const connection: ConnectionOptions = { brokers, clientId, ssl, sasl, logger };
+  const connect = async (): Promise<Connections> => {
+    try {
+      return await Connections.open(connection);
+    } catch (error) {
+      throw asStreamsError(error, 'cannot connect', brokers.join(', '));
+    }
+  };
+  return new KafkaBroker(new Client(await connect(), clock), connect);
+}

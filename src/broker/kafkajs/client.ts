@@ -1,0 +1,205 @@
+import type { Clock } from '../../model/ports.js';
+import { sleep } from '../../model/ports.js';
+import type { TopicPartition } from '../port.js';
+import type { Connections } from './connections.js';
+import {
+  asStreamsError,
+  CODE,
+  COORDINATOR_MOVED,
+  check,
+  codeOf,
+  isConnectionError,
+  LEADER_MOVED,
+  ProtocolError,
+  unknownPartition,
+} from './errors.js';
+import type { Request } from './request.js';
+import { type CoordinatorType, findCoordinatorRequest } from './requests-groups.js';
+import { type Metadata, metadataRequest, type TopicMetadata } from './requests-topics.js';
+
+/** How long a cluster may take to recover (a leader or coordinator that moves, a broker that restarts) before a call fails. */
+const PATIENCE_MS = 60_000;
+/** How long a topic may be unknown before that is believed: a broker learns of a new one a little later than its controller. */
+const UNKNOWN_MS = 1_000;
+const FIRST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 500;
+
+export interface RetryOptions {
+  readonly what: string;
+  readonly at: string;
+  readonly retry: (error: unknown) => boolean;
+  readonly patienceMs?: number;
+}
+
+export interface CoordinatorOptions {
+  /** Further errors to try again after. */
+  readonly retry?: (error: unknown) => boolean;
+  readonly patienceMs?: number;
+  /** Default: those of the client. */
+  readonly connections?: Connections;
+}
+
+/** Who leads and coordinates what, and requests sent there. Shared by admin, writers and members; asks again when the cluster changes. */
+export class Client {
+  readonly #topics = new Map<string, TopicMetadata>();
+  readonly #coordinators = new Map<string, Promise<number>>();
+
+  constructor(
+    readonly connections: Connections,
+    readonly clock: Clock,
+  ) {}
+
+  /** Tries until it succeeds, the error is not one to retry, or patience ends. Pauses double from 5 to 500 ms. */
+  async retrying<T>(options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
+    const deadline = this.clock.monotonic() + (options.patienceMs ?? PATIENCE_MS);
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!options.retry(error) || this.clock.monotonic() + pause > deadline)
+          throw error instanceof ProtocolError ? error : asStreamsError(error, options.what, options.at);
+      }
+      await sleep(this.clock, pause);
+    }
+  }
+
+  /** What the cluster says of these topics now (null: of all). */
+  async metadata(topics: readonly string[] | null): Promise<Metadata> {
+    const metadata = await this.retrying(
+      { what: 'cannot read metadata', at: 'the cluster', retry: isConnectionError },
+      () => this.connections.askAny(metadataRequest(topics)),
+    );
+    for (const topic of metadata.topics) {
+      if (topic.error === CODE.none) this.#topics.set(topic.name, topic);
+      else this.#topics.delete(topic.name);
+    }
+    return metadata;
+  }
+
+  forgetTopics(topics: Iterable<string>): void {
+    for (const topic of topics) this.#topics.delete(topic);
+  }
+
+  /**
+   * The broker that leads each of these partitions: asked once, then remembered until {@link forgetTopics}. TOPIC_UNKNOWN names the first
+   * partition that does not exist; waits while one has no leader.
+   */
+  async leaders<T extends TopicPartition>(partitions: readonly T[]): Promise<ReadonlyMap<number, T[]>> {
+    const unknownUntil = this.clock.monotonic() + UNKNOWN_MS;
+    return this.retrying(
+      {
+        what: 'cannot find the leader',
+        at: 'the cluster',
+        retry: (error) =>
+          LEADER_MOVED.has(codeOf(error)) ||
+          (codeOf(error) === CODE.unknownTopicOrPartition && this.clock.monotonic() < unknownUntil),
+      },
+      () => this.#leaders(partitions),
+    ).catch((error: unknown) => {
+      if (codeOf(error) === CODE.unknownTopicOrPartition) throw unknownPartition((error as Error).message);
+      throw asStreamsError(error, 'cannot find the leader', 'the cluster');
+    });
+  }
+
+  /** As {@link leaders}, but an unknown partition does not stop the others: it is among the failed. */
+  async route<T extends TopicPartition>(
+    partitions: readonly T[],
+  ): Promise<{
+    readonly leaders: ReadonlyMap<number, T[]>;
+    readonly failed: readonly { readonly partition: T; readonly error: unknown }[];
+  }> {
+    try {
+      return { leaders: await this.leaders(partitions), failed: [] };
+    } catch (error) {
+      const [only, ...others] = partitions;
+      if (only && others.length === 0) return { leaders: new Map(), failed: [{ partition: only, error }] };
+    }
+    const routes = await Promise.all(partitions.map((partition) => this.route([partition])));
+    const leaders = new Map<number, T[]>();
+    for (const [node, group] of routes.flatMap((route) => [...route.leaders]))
+      leaders.set(node, [...(leaders.get(node) ?? []), ...group]);
+    return { leaders, failed: routes.flatMap(({ failed }) => failed) };
+  }
+
+  async #leaders<T extends TopicPartition>(partitions: readonly T[]): Promise<ReadonlyMap<number, T[]>> {
+    const missing = new Set(partitions.filter((partition) => this.#leader(partition) < 0).map(({ topic }) => topic));
+    if (missing.size > 0) await this.metadata([...missing]);
+    const leaders = new Map<number, T[]>();
+    for (const partition of partitions) {
+      const leader = this.#leader(partition);
+      if (leader === NO_PARTITION) throw new UnknownPartitionError(partition);
+      if (leader < 0) throw new ProtocolError(CODE.leaderNotAvailable);
+      const group = leaders.get(leader);
+      if (group) group.push(partition);
+      else leaders.set(leader, [partition]);
+    }
+    return leaders;
+  }
+
+  #leader({ topic, partition }: TopicPartition): number {
+    const found = this.#topics.get(topic)?.partitions.find((candidate) => candidate.partition === partition);
+    return found?.leader ?? NO_PARTITION;
+  }
+
+  /**
+   * Asks the coordinator of a group or transactional id, and again while it moves or loads, the connection breaks (if the request may be
+   * repeated: most may), or `retry` says so. What the request's `read` throws and is not retried is thrown as it is.
+   */
+  async askCoordinator<R>(
+    type: CoordinatorType,
+    key: string,
+    request: Request<R>,
+    options: CoordinatorOptions = {},
+  ): Promise<R> {
+    const at = `${type === 'group' ? 'group' : 'transactional id'} ${key}`;
+    return this.retrying(
+      {
+        what: `${request.apiName} failed`,
+        at,
+        retry: (error) =>
+          COORDINATOR_MOVED.has(codeOf(error)) || isConnectionError(error) || (options.retry?.(error) ?? false),
+        ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
+      },
+      async () => {
+        const name = `${type} ${key}`;
+        let coordinator = this.#coordinators.get(name);
+        if (!coordinator) {
+          coordinator = this.connections.askAny(findCoordinatorRequest(key, type));
+          this.#coordinators.set(name, coordinator);
+        }
+        try {
+          return await (options.connections ?? this.connections).ask(await coordinator, request);
+        } catch (error) {
+          if (COORDINATOR_MOVED.has(codeOf(error)) || isConnectionError(error)) this.#coordinators.delete(name);
+          throw error;
+        }
+      },
+    );
+  }
+
+  /** Asks the controller, and again while it moves. */
+  askController<R>(request: Request<R>, error: (answer: R) => number): Promise<R> {
+    return this.retrying(
+      {
+        what: `${request.apiName} failed`,
+        at: 'the controller',
+        retry: (failure) => isConnectionError(failure) || codeOf(failure) === CODE.notController,
+      },
+      async () => {
+        const { controller } = await this.metadata([]);
+        const answer = await this.connections.ask(controller, request);
+        if (error(answer) === CODE.notController) check(CODE.notController);
+        return answer;
+      },
+    );
+  }
+}
+
+const NO_PARTITION = -2;
+
+class UnknownPartitionError extends ProtocolError {
+  constructor({ topic, partition }: TopicPartition) {
+    super(CODE.unknownTopicOrPartition);
+    this.message = `${topic}[${partition}]`;
+  }
+}

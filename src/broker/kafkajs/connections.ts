@@ -1,0 +1,177 @@
+import { createRequire } from 'node:module';
+import type { KafkaConfig } from 'kafkajs';
+import { StreamsError } from '../../model/errors.js';
+import type { Logger } from '../../model/ports.js';
+import { BytesReader, BytesWriter } from './bytes.js';
+import { brokerClosed } from './errors.js';
+import type { Request } from './request.js';
+
+/** The only version whose inside is known. It is the last one: kafkajs is not developed any more. */
+const KAFKAJS_VERSION = '2.2.4';
+const REQUEST_TIMEOUT_MS = 30_000;
+const CONNECT_TIMEOUT_MS = 3_000;
+/** A lost broker is looked for some seconds; who needs longer tries again with pauses of its own. */
+const RETRY = { initialRetryTime: 20, maxRetryTime: 500, retries: 10 };
+
+export interface ConnectionOptions {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly ssl?: KafkaConfig['ssl'];
+  readonly sasl?: KafkaConfig['sasl'];
+  readonly logger: Logger;
+}
+
+/** What we use of kafkajs' internal objects. */
+interface Pool {
+  send(request: object): Promise<unknown>;
+}
+interface Node {
+  readonly connectionPool: Pool;
+  disconnect(): Promise<void>;
+}
+interface Cluster {
+  readonly brokerPool: { findConnectedBroker(): Promise<Node> };
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  findBroker(node: { readonly nodeId: string }): Promise<Node>;
+}
+interface Internals {
+  readonly Cluster: new (options: object) => Cluster;
+  readonly RequestQueue: { readonly prototype: QueueInside };
+  createLogger(options: object): unknown;
+  createSocketFactory(): unknown;
+}
+interface QueueInside {
+  readonly pending: readonly unknown[];
+  readonly throttledUntil: number;
+  scheduleCheckPendingRequests(): void;
+}
+
+let loaded: Internals | undefined;
+
+/** kafkajs is loaded when the first connection is opened: who does not use Kafka does not pay for it. */
+function internals(): Internals {
+  if (loaded) return loaded;
+  const load = createRequire(import.meta.url);
+  const { version } = load('kafkajs/package.json') as { version: string };
+  if (version !== KAFKAJS_VERSION) {
+    throw new StreamsError('CONFIG_INVALID', {
+      what: 'cannot use the installed kafkajs',
+      saw: `version ${version}`,
+      expected: `exactly ${KAFKAJS_VERSION}, whose inside this adapter knows`,
+      action: `Install kafkajs@${KAFKAJS_VERSION}, or remove the override that replaces it.`,
+    });
+  }
+  loaded = {
+    Cluster: load('kafkajs/src/cluster'),
+    RequestQueue: load('kafkajs/src/network/requestQueue'),
+    createLogger: load('kafkajs/src/loggers').createLogger,
+    createSocketFactory: load('kafkajs/src/network/socketFactory'),
+  };
+  calmQueue(loaded.RequestQueue.prototype);
+  return loaded;
+}
+
+/** kafkajs wakes up every millisecond for each connection, to look into a queue that is empty: only look if something waits in it. */
+function calmQueue(queue: QueueInside): void {
+  const schedule = queue.scheduleCheckPendingRequests;
+  queue.scheduleCheckPendingRequests = function (this: QueueInside): void {
+    if (this.pending.length > 0) schedule.call(this);
+  };
+}
+
+/**
+ * Connections to the brokers of a cluster: kafkajs' own, with its TLS, SASL and reconnecting, and our requests on them.
+ *
+ * A broker answers the requests of one connection one after the other, so whoever waits long (a reader's fetch, a member's join) needs
+ * a `Connections` of its own. Errors: kafkajs' own for connections, what the request's `read` throws, BROKER_CLOSED after close.
+ */
+export class Connections {
+  readonly #cluster: Cluster;
+  #closed = false;
+
+  private constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  static async open(options: ConnectionOptions): Promise<Connections> {
+    const { Cluster, createLogger, createSocketFactory } = internals();
+    const cluster = new Cluster({
+      brokers: [...options.brokers],
+      clientId: options.clientId,
+      ssl: options.ssl,
+      sasl: options.sasl,
+      logger: createLogger({ level: LOG_LEVEL_ERROR, logCreator: () => logInto(options.logger) }),
+      socketFactory: createSocketFactory(),
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      enforceRequestTimeout: true,
+      metadataMaxAge: 300_000,
+      allowAutoTopicCreation: false,
+      retry: RETRY,
+    });
+    const connections = new Connections(cluster);
+    try {
+      await cluster.connect();
+      await cluster.refreshMetadata();
+    } catch (error) {
+      await connections.close();
+      throw error;
+    }
+    return connections;
+  }
+
+  /** Asks one broker. */
+  async ask<R>(nodeId: number, request: Request<R>): Promise<R> {
+    if (this.#closed) throw brokerClosed();
+    return this.#send(await this.#cluster.findBroker({ nodeId: String(nodeId) }), request);
+  }
+
+  /** Asks any broker. */
+  async askAny<R>(request: Request<R>): Promise<R> {
+    if (this.#closed) throw brokerClosed();
+    return this.#send(await this.#cluster.brokerPool.findConnectedBroker(), request);
+  }
+
+  /** Drops the connections; requests under way end with an error or their answer. Calling it again does nothing. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#cluster.disconnect();
+  }
+
+  async #send<R>(node: Node, request: Request<R>): Promise<R> {
+    const { apiKey, apiVersion, apiName } = request;
+    try {
+      return (await node.connectionPool.send({
+        request: { apiKey, apiVersion, apiName, encode: async () => encoded(request) },
+        response: {
+          // kafkajs asks this for a throttle time before it parses.
+          decode: async (payload: Buffer) => ({ payload, clientSideThrottleTime: 0 }),
+          parse: async ({ payload }: { payload: Buffer }) => request.read(new BytesReader(payload)),
+        },
+        requestTimeout: request.timeoutMs ?? REQUEST_TIMEOUT_MS,
+        logResponseError: false,
+      })) as R;
+    } catch (error) {
+      // kafkajs' own requests do the same: the pool would otherwise go on with a dead socket.
+      if (error instanceof Error && error.name === 'KafkaJSConnectionClosedError') await node.disconnect();
+      throw error;
+    }
+  }
+}
+
+/** In the shape of kafkajs' encoder, as far as its requests look into it. */
+function encoded<R>(request: Request<R>): { readonly buf: Buffer; readonly buffer: Buffer } {
+  const { written } = request.write(new BytesWriter(request.initialBytes));
+  return { buf: written, buffer: written };
+}
+
+const LOG_LEVEL_ERROR = 1;
+
+/** What kafkajs calls an error is mostly a connection that it tries again: a warning for us, since what fails in the end is thrown. */
+const logInto =
+  (logger: Logger) =>
+  ({ namespace, log }: { namespace: string; log: { message: string; broker?: string; error?: string } }): void =>
+    logger.warn({ from: `kafkajs ${namespace}`, broker: log.broker, error: log.error }, log.message);

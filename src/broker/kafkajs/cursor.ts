@@ -1,0 +1,154 @@
+import { gunzipSync } from 'node:zlib';
+import { StreamsError } from '../../model/errors.js';
+import type { BrokerRecord, PartitionOffset } from '../port.js';
+import {
+  type BatchHead,
+  completeBatchSize,
+  type DecodeContext,
+  decodeHead,
+  decodeRecords,
+} from '../record-batch/decoder.js';
+import type { FetchedPartition } from './requests-records.js';
+
+/** A batch that was fetched and not yet decoded; without records if it only moves the position. */
+interface AheadBatch {
+  readonly head: BatchHead;
+  readonly at: number;
+  readonly source: Buffer;
+  readonly visible: boolean;
+}
+
+/**
+ * Where a reader stands in one partition, and what was fetched from there on.
+ *
+ * Records of aborted transactions and transaction markers are passed over, and move the position. A seek replaces the cursor, so that
+ * what arrives for the old one goes nowhere.
+ */
+export class Cursor {
+  readonly topic: string;
+  readonly partition: number;
+  position: number;
+  latest: number;
+  paused = false;
+  closed = false;
+  /** Part of a fetch that is under way. */
+  fetching = false;
+  /** Since when the topic is unknown, on the monotonic clock. */
+  unknownSince: number | undefined;
+  /** For the next poll to throw. */
+  failure: unknown;
+  aheadBytes = 0;
+  /** Where the next fetch begins. */
+  fetchFrom: number;
+  readonly #ahead: AheadBatch[] = [];
+  #records: readonly BrokerRecord[] = [];
+  #index = 0;
+  #decodedTo: number;
+  readonly #context: DecodeContext;
+
+  constructor({ topic, partition, offset }: PartitionOffset) {
+    this.topic = topic;
+    this.partition = partition;
+    this.position = offset;
+    this.latest = offset;
+    this.fetchFrom = offset;
+    this.#decodedTo = offset;
+    this.#context = {
+      topic,
+      partition,
+      decompress: (code, bytes) => decompress(code, bytes, `${topic}[${partition}]`),
+    };
+  }
+
+  get hasDecoded(): boolean {
+    return this.#index < this.#records.length;
+  }
+
+  /**
+   * Takes in what was fetched. Aborted transactions come in order of completion, so they are sorted by their first offset; a producer is
+   * in an aborted transaction from there to its next marker, of either kind, because it has one transaction at a time.
+   */
+  receive(fetched: FetchedPartition, committedOnly: boolean): void {
+    this.latest = committedOnly ? fetched.lastStableOffset : fetched.highWatermark;
+    const aborted = [...fetched.aborted].sort((a, b) => a.firstOffset - b.firstOffset);
+    const open = new Set<number>();
+    let next = 0;
+    const source = fetched.records;
+    for (let at = 0, size = completeBatchSize(source, 0); size !== undefined; size = completeBatchSize(source, at)) {
+      const head = decodeHead(source, at, this.#context);
+      for (; next < aborted.length && (aborted[next]?.firstOffset ?? 0) <= head.lastOffset; next++)
+        open.add(aborted[next]?.producerId ?? -1);
+      const visible = !head.control && !(head.transactional && open.has(head.producerId));
+      if (head.control) open.delete(head.producerId);
+      if (head.lastOffset >= this.fetchFrom) {
+        this.#ahead.push({ head, at, source, visible });
+        this.aheadBytes += head.size;
+        this.fetchFrom = head.lastOffset + 1;
+      }
+      at += size;
+    }
+  }
+
+  /** Decodes the next batch with records, if there is one and the last is used up. False if nothing can be taken, not even a move. */
+  prepare(): boolean {
+    const before = this.position;
+    while (!this.hasDecoded) {
+      const batch = this.#ahead[0];
+      if (!batch) break;
+      const records: BrokerRecord[] = [];
+      if (batch.visible) decodeRecords(batch.source, batch.at, batch.head, this.#context, this.#decodedTo, records);
+      this.#ahead.shift();
+      this.aheadBytes -= batch.head.size;
+      this.#records = records;
+      this.#index = 0;
+      this.#decodedTo = batch.head.lastOffset + 1;
+      if (records.length === 0) this.position = this.#decodedTo;
+    }
+    return this.hasDecoded || this.position > before;
+  }
+
+  /** Whether there are records after the last; what `prepare` throws is kept for the next poll, because this one has something to return. */
+  more(): boolean {
+    try {
+      this.prepare();
+    } catch (error) {
+      this.failure = error;
+    }
+    return this.hasDecoded;
+  }
+
+  /** Up to `max` decoded records; the position moves behind them and, at the end of a batch, behind markers that follow. */
+  take(max: number): readonly BrokerRecord[] {
+    const all = this.#index === 0 && this.#records.length <= max;
+    const taken = all ? this.#records : this.#records.slice(this.#index, this.#index + max);
+    this.#index += taken.length;
+    if (this.hasDecoded) {
+      this.position = (this.#records[this.#index] as BrokerRecord).offset;
+      return taken;
+    }
+    this.#records = [];
+    this.#index = 0;
+    this.position = this.#decodedTo;
+    for (let batch = this.#ahead[0]; batch && !batch.visible; batch = this.#ahead[0]) {
+      this.#ahead.shift();
+      this.aheadBytes -= batch.head.size;
+      this.#decodedTo = batch.head.lastOffset + 1;
+      this.position = this.#decodedTo;
+    }
+    return taken;
+  }
+}
+
+const GZIP = 1;
+const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
+
+function decompress(code: number, bytes: Buffer, where: string): Buffer {
+  if (code === GZIP) return gunzipSync(bytes);
+  throw new StreamsError('CONFIG_INVALID', {
+    what: 'cannot read compressed records',
+    at: where,
+    saw: `${CODECS[code] ?? `compression ${code}`}`,
+    expected: 'gzip or none',
+    action: 'Let the producers of this topic use gzip, or set compression.type of the topic.',
+  });
+}

@@ -1,0 +1,148 @@
+import { messageOf, StreamsError } from '../../model/errors.js';
+
+/** The error codes of the protocol that we decide by. */
+export const CODE = {
+  none: 0,
+  offsetOutOfRange: 1,
+  corruptMessage: 2,
+  unknownTopicOrPartition: 3,
+  leaderNotAvailable: 5,
+  notLeaderOrFollower: 6,
+  requestTimedOut: 7,
+  replicaNotAvailable: 9,
+  messageTooLarge: 10,
+  networkException: 13,
+  coordinatorLoadInProgress: 14,
+  coordinatorNotAvailable: 15,
+  notCoordinator: 16,
+  invalidTopic: 17,
+  notEnoughReplicas: 19,
+  notEnoughReplicasAfterAppend: 20,
+  illegalGeneration: 22,
+  unknownMemberId: 25,
+  rebalanceInProgress: 27,
+  topicAlreadyExists: 36,
+  invalidPartitions: 37,
+  invalidReplicationFactor: 38,
+  invalidConfig: 40,
+  notController: 41,
+  duplicateSequenceNumber: 46,
+  invalidProducerEpoch: 47,
+  concurrentTransactions: 51,
+  kafkaStorageError: 56,
+  nonEmptyGroup: 68,
+  groupIdNotFound: 69,
+  fencedLeaderEpoch: 74,
+  unknownLeaderEpoch: 75,
+  offsetNotAvailable: 78,
+  memberIdRequired: 79,
+  fencedInstanceId: 82,
+  unstableOffsetCommit: 88,
+  producerFenced: 90,
+} as const;
+
+const NAMES = new Map<number, string>(Object.entries(CODE).map(([name, code]) => [code, name]));
+const codeName = (code: number): string => `code ${code}${NAMES.has(code) ? ` (${NAMES.get(code)})` : ''}`;
+
+/** A broker answered with an error code. Stays inside the adapter: callers get a StreamsError. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError';
+
+  constructor(
+    readonly code: number,
+    detail?: string | null,
+  ) {
+    super(detail ? `${codeName(code)}: ${detail}` : codeName(code));
+  }
+}
+
+/** Throws for any code but "none". */
+export function check(code: number, detail?: string | null): void {
+  if (code !== CODE.none) throw new ProtocolError(code, detail);
+}
+
+export const codeOf = (error: unknown): number | undefined => (error instanceof ProtocolError ? error.code : undefined);
+
+/** Codes after which the leader is looked up again and the same request repeated. */
+export const LEADER_MOVED: ReadonlySet<number | undefined> = new Set([
+  CODE.leaderNotAvailable,
+  CODE.notLeaderOrFollower,
+  CODE.requestTimedOut,
+  CODE.replicaNotAvailable,
+  CODE.networkException,
+  CODE.notEnoughReplicas,
+  CODE.notEnoughReplicasAfterAppend,
+  CODE.kafkaStorageError,
+  CODE.fencedLeaderEpoch,
+  CODE.unknownLeaderEpoch,
+  CODE.offsetNotAvailable,
+]);
+
+/** Codes after which the coordinator is looked up again and the same request repeated. */
+export const COORDINATOR_MOVED: ReadonlySet<number | undefined> = new Set([
+  CODE.coordinatorLoadInProgress,
+  CODE.coordinatorNotAvailable,
+  CODE.notCoordinator,
+  CODE.requestTimedOut,
+  CODE.networkException,
+]);
+
+/** The member or its generation is not in the group any more. */
+export const MEMBER_GONE: ReadonlySet<number | undefined> = new Set([
+  CODE.illegalGeneration,
+  CODE.unknownMemberId,
+  CODE.rebalanceInProgress,
+  CODE.fencedInstanceId,
+]);
+
+/** Another producer has the transactional id, or the broker has timed the transaction out: the same code, and the same to do. */
+export const FENCED: ReadonlySet<number | undefined> = new Set([CODE.invalidProducerEpoch, CODE.producerFenced]);
+
+/** Whether the connection failed, not the request: what was asked may have happened. */
+export function isConnectionError(error: unknown): boolean {
+  if (error instanceof StreamsError || error instanceof ProtocolError || !(error instanceof Error)) return false;
+  const { code } = error as { readonly code?: unknown };
+  return (
+    error.name.startsWith('KafkaJS') ||
+    (typeof code === 'string' && /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|EAI)/.test(code))
+  );
+}
+
+/** What is not a StreamsError yet becomes BROKER_UNAVAILABLE, with what was tried. */
+export function asStreamsError(error: unknown, what: string, at: string): StreamsError {
+  if (error instanceof StreamsError) return error;
+  return new StreamsError('BROKER_UNAVAILABLE', {
+    what,
+    at,
+    saw: messageOf(error),
+    expected: 'an answer without an error',
+    action: 'Check that the brokers run and that this client may do that, then try again.',
+    cause: error,
+  });
+}
+
+export const brokerClosed = (): StreamsError =>
+  new StreamsError('BROKER_CLOSED', {
+    what: 'cannot use the broker',
+    saw: 'a broker that is closed',
+    expected: 'an open one',
+    action: 'Open it again.',
+  });
+
+export const unknownPartition = (where: string): StreamsError =>
+  new StreamsError('TOPIC_UNKNOWN', {
+    what: 'there is no such partition',
+    at: where,
+    saw: 'a topic or partition that the cluster does not have',
+    expected: 'one that exists',
+    action: 'Create the topic first, or correct its name.',
+  });
+
+export const groupFenced = (groupId: string, saw: string, action: string): StreamsError =>
+  new StreamsError('GROUP_FENCED', {
+    what: 'cannot act for the group',
+    at: `group ${groupId}`,
+    saw,
+    expected: 'a member of its current generation',
+    action,
+  });

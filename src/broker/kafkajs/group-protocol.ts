@@ -1,0 +1,40 @@
+import { BytesReader, BytesWriter } from './bytes.js';
+
+/**
+ * The bytes of the "consumer" protocol of groups, version 0, so that Kafka's own tools can describe our groups and the broker knows which topics
+ * a group reads (it keeps their offsets). What the runtime says and hears travels as its user data; partitions are not assigned here.
+ */
+const VERSION = 0;
+
+export const encodeSubscription = (topics: readonly string[], userData: Buffer): Buffer => {
+  const to = new BytesWriter();
+  return to
+    .int16(VERSION)
+    .array(topics, (topic) => to.string(topic))
+    .bytes(userData).written;
+};
+
+export const encodeAssignment = (userData: Buffer): Buffer =>
+  new BytesWriter()
+    .int16(VERSION)
+    .array([], () => undefined)
+    .bytes(userData).written;
+
+/** User data of a subscription. */
+export function decodeSubscription(bytes: Buffer): Buffer {
+  const from = new BytesReader(bytes);
+  from.int16();
+  from.array(() => from.string());
+  return from.bytes() ?? NOTHING;
+}
+
+/** User data of an assignment; empty for a member that was left out. */
+export function decodeAssignment(bytes: Buffer): Buffer {
+  if (bytes.length === 0) return NOTHING;
+  const from = new BytesReader(bytes);
+  from.int16();
+  from.array(() => [from.string(), from.array(() => from.int32())]);
+  return from.bytes() ?? NOTHING;
+}
+
+const NOTHING = Buffer.alloc(0);

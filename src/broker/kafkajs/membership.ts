@@ -1,0 +1,298 @@
+import { sleep } from '../../model/ports.js';
+import type { GroupMember, Membership, MembershipOptions, PartitionOffset, TopicPartition } from '../port.js';
+import type { Client } from './client.js';
+import type { Connections } from './connections.js';
+import { asStreamsError, CODE, check, codeOf, groupFenced, MEMBER_GONE, ProtocolError } from './errors.js';
+import { commitOffsets, committedOffsets } from './group-offsets.js';
+import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './group-protocol.js';
+import type { Request } from './request.js';
+import {
+  heartbeatRequest,
+  type JoinResult,
+  joinGroupRequest,
+  leaveGroupRequest,
+  syncGroupRequest,
+} from './requests-groups.js';
+
+/** After so long without a heartbeat the broker puts a member out: short, because a dead member holds up the next rebalance. */
+const SESSION_MS = 10_000;
+/** Twenty a session; a rebalance is noticed with the next one. */
+const HEARTBEAT_MS = 500;
+/** How long the group waits for the onRevoked of all members. */
+const REBALANCE_MS = 60_000;
+/** How often the leader looks whether a topic has come, gone or grown. */
+const WATCH_TOPICS_MS = 5_000;
+const PROTOCOL = 'millrace';
+
+/**
+ * One member of a group, on the broker's own requests: JoinGroup, SyncGroup, Heartbeat, LeaveGroup.
+ *
+ * ```text
+ *            assigned              heartbeat: rebalance
+ *  joining ───────────► active ───────────────────────► joining (after onRevoked)
+ *     │                    │
+ *     └──────► gone ◄──────┘   leave, put out, an error of its callbacks
+ * ```
+ *
+ * Heartbeats go on while callbacks run. A member that is put out while it has an assignment is lost for good (`onLost`); one that has none joins anew.
+ */
+export class KafkaMembership implements Membership {
+  generation = -1;
+  memberId = '';
+  readonly #options: MembershipOptions;
+  readonly #client: Client;
+  /** Its own: a join waits at the broker for all members. */
+  readonly #connections: Connections;
+  readonly #onGone: (member: KafkaMembership) => void;
+  #state: 'joining' | 'active' | 'gone' = 'joining';
+  /** Of this generation; the leader alone sees topics change. */
+  #leads = false;
+  #topicsSeen = '';
+  #assigning: Promise<void> | undefined;
+  #revoking: Promise<void> | undefined;
+  #leaving: Promise<void> | undefined;
+  #resolveJoined!: (member: KafkaMembership) => void;
+  #rejectJoined!: (error: unknown) => void;
+  /** Resolves after the first onAssigned. */
+  readonly joined = new Promise<KafkaMembership>((resolve, reject) => {
+    this.#resolveJoined = resolve;
+    this.#rejectJoined = reject;
+  });
+
+  constructor(options: {
+    readonly membership: MembershipOptions;
+    readonly client: Client;
+    readonly connections: Connections;
+    readonly onGone: (member: KafkaMembership) => void;
+  }) {
+    this.#options = options.membership;
+    this.#client = options.client;
+    this.#connections = options.connections;
+    this.#onGone = options.onGone;
+    // A member that fails before anybody waits for `joined` must not end the process.
+    this.joined.catch(() => undefined);
+    void this.#run();
+  }
+
+  get groupId(): string {
+    return this.#options.groupId;
+  }
+
+  async commit(offsets: readonly PartitionOffset[]): Promise<void> {
+    if (this.#state !== 'active') throw this.#fenced('a member without an assignment');
+    const { groupId, memberId, generation } = this;
+    await commitOffsets(this.#client, { groupId, memberId, generation }, offsets);
+  }
+
+  committed(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+    return committedOffsets(this.#client, this.groupId, partitions);
+  }
+
+  /** See {@link Membership.leave}. Not to be awaited inside the member's own callbacks, which it waits for. */
+  leave(): Promise<void> {
+    this.#leaving ??= this.#leave();
+    return this.#leaving;
+  }
+
+  async #leave(): Promise<void> {
+    if (this.#gone) return;
+    await this.#assigning?.catch(() => undefined);
+    try {
+      await this.#revoke();
+    } finally {
+      await this.#end(this.#fenced('a member that leaves'));
+    }
+  }
+
+  get #gone(): boolean {
+    return this.#state === 'gone';
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (!this.#gone) {
+        const assignment = await this.#join();
+        if (assignment === undefined || this.#leaving || this.#gone) continue;
+        await this.#live(assignment);
+        // Who leaves waits for nothing but the end.
+        if (this.#leaving) return;
+      }
+    } catch (error) {
+      await this.#lose(error);
+    }
+  }
+
+  /** One attempt to get an assignment; undefined if the group rebalanced meanwhile. */
+  async #join(): Promise<Buffer | undefined> {
+    const { groupId } = this;
+    const metadata = encodeSubscription(this.#options.topics, this.#options.metadata());
+    const joined = await this.#askGroup(
+      joinGroupRequest({
+        groupId,
+        memberId: this.memberId,
+        sessionMs: SESSION_MS,
+        rebalanceMs: REBALANCE_MS,
+        protocol: PROTOCOL,
+        metadata,
+      }),
+    );
+    if (this.#gone) return undefined;
+    if (joined.error === CODE.memberIdRequired) {
+      this.memberId = joined.memberId;
+      return undefined;
+    }
+    // It has no assignment to lose: it joins anew.
+    if (MEMBER_GONE.has(joined.error)) {
+      if (joined.error !== CODE.rebalanceInProgress) this.memberId = '';
+      return undefined;
+    }
+    check(joined.error);
+    this.memberId = joined.memberId;
+    this.generation = joined.generation;
+    const { generation, memberId } = this;
+    const leads = joined.leaderId === memberId;
+    const beating = new AbortController();
+    const beats = this.#heartbeats(beating.signal);
+    try {
+      const parts = leads ? await this.#assign(joined) : [];
+      const sync = syncGroupRequest({ groupId, memberId, generation }, parts, REBALANCE_MS + 5_000);
+      return decodeAssignment(await this.#askGroup(sync));
+    } catch (error) {
+      if (!MEMBER_GONE.has(codeOf(error))) throw error;
+      if (codeOf(error) !== CODE.rebalanceInProgress) this.memberId = '';
+      return undefined;
+    } finally {
+      this.#leads = leads;
+      beating.abort();
+      // Without an assignment there is nothing to lose: the next join finds out.
+      await beats.catch(() => undefined);
+    }
+  }
+
+  async #assign(joined: JoinResult): Promise<readonly (readonly [string, Buffer])[]> {
+    const members: GroupMember[] = joined.members
+      .map(({ memberId, metadata }) => ({ memberId, metadata: decodeSubscription(metadata) }))
+      .sort((a, b) => (a.memberId < b.memberId ? -1 : 1));
+    this.#topicsSeen = await this.#topics();
+    const parts = await this.#options.assign(members);
+    return members.map(({ memberId }) => [memberId, encodeAssignment(parts.get(memberId) ?? Buffer.alloc(0))]);
+  }
+
+  /** From the assignment until the group rebalances. */
+  async #live(assignment: Buffer): Promise<void> {
+    this.#state = 'active';
+    const beating = new AbortController();
+    const beats = this.#heartbeats(beating.signal);
+    beats.catch(() => undefined);
+    const watching = this.#leads ? this.#watchTopics(beating.signal) : undefined;
+    try {
+      this.#assigning = call(() => this.#options.onAssigned(assignment));
+      await this.#assigning;
+      this.#assigning = undefined;
+      this.#resolveJoined(this);
+      await Promise.race([beats, ...(watching ? [watching] : [])]);
+      // Heartbeats go on while the assignment is given up, so that the session does not end meanwhile.
+      if (!this.#leaving) await this.#revoke();
+    } finally {
+      this.#assigning = undefined;
+      beating.abort();
+    }
+  }
+
+  /** Resolves when the group rebalances; goes on beating until the signal. Throws if the member was put out. */
+  #heartbeats(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const beat = async (): Promise<void> => {
+        let answered = this.#client.clock.monotonic();
+        while (!signal.aborted && !this.#gone) {
+          await sleep(this.#client.clock, HEARTBEAT_MS, signal);
+          if (signal.aborted || this.#gone) break;
+          const code = await this.#beat();
+          const now = this.#client.clock.monotonic();
+          if (code !== undefined) answered = now;
+          if (code === CODE.rebalanceInProgress) resolve();
+          else if (code === undefined ? now - answered > SESSION_MS : MEMBER_GONE.has(code))
+            throw this.#fenced(code === undefined ? 'no answer to heartbeats' : 'a member that was put out');
+        }
+        resolve();
+      };
+      beat().catch(reject);
+    });
+  }
+
+  /** The answer's code; undefined if there was none. */
+  async #beat(): Promise<number | undefined> {
+    const { groupId, memberId, generation } = this;
+    const request = heartbeatRequest({ groupId, memberId, generation });
+    try {
+      return await this.#client.askCoordinator('group', groupId, request, { patienceMs: 0 });
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Resolves when a topic of this member has come, gone or grown. Only the leader can make the group rebalance by joining again. */
+  async #watchTopics(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(this.#client.clock, WATCH_TOPICS_MS, signal);
+      if (signal.aborted) return;
+      const seen = await this.#topics().catch(() => this.#topicsSeen);
+      if (seen !== this.#topicsSeen) return;
+    }
+  }
+
+  async #topics(): Promise<string> {
+    const { topics } = await this.#client.metadata(this.#options.topics);
+    return topics
+      .map(({ name, partitions }) => `${name} ${partitions.length}`)
+      .sort()
+      .join(', ');
+  }
+
+  /** Tells the member that its assignment ends, unless it has none. Afterwards it cannot commit. */
+  #revoke(): Promise<void> {
+    if (this.#state !== 'active') return this.#revoking ?? Promise.resolve();
+    this.#revoking ??= call(this.#options.onRevoked).finally(() => {
+      this.#revoking = undefined;
+      if (this.#state === 'active') this.#state = 'joining';
+    });
+    return this.#revoking;
+  }
+
+  async #lose(error: unknown): Promise<void> {
+    if (this.#gone || this.#leaving) return;
+    const lost =
+      error instanceof ProtocolError ? asStreamsError(error, 'cannot stay in the group', this.groupId) : error;
+    await this.#end(lost);
+    this.#options.onLost(lost instanceof Error ? lost : new Error(String(lost)));
+  }
+
+  async #end(error: unknown): Promise<void> {
+    if (this.#gone) return;
+    this.#state = 'gone';
+    this.#rejectJoined(error);
+    // What fails here ends by itself: the broker puts out who does not beat.
+    if (this.memberId !== '')
+      await this.#client
+        .askCoordinator('group', this.groupId, leaveGroupRequest(this.groupId, this.memberId), {
+          patienceMs: SESSION_MS,
+        })
+        .catch(() => undefined);
+    this.#onGone(this);
+    await this.#connections.close();
+  }
+
+  #fenced(saw: string): Error {
+    return groupFenced(this.groupId, saw, 'Drop what is not committed, and join again.');
+  }
+
+  /** Asks the coordinator on this member's own connection. */
+  #askGroup<R>(request: Request<R>): Promise<R> {
+    return this.#client.askCoordinator('group', this.groupId, request, { connections: this.#connections });
+  }
+}
+
+/** A callback that throws instead of rejecting is a rejection, too. */
+async function call(callback: () => Promise<void>): Promise<void> {
+  await callback();
+}

@@ -1,0 +1,109 @@
+import type { BrokerRecord, ProducerRecord } from '../port.js';
+import { checksum } from '../record-batch/checksum.js';
+import { decodeHead, decodeRecords } from '../record-batch/decoder.js';
+import { RecordBatchEncoder } from '../record-batch/encoder.js';
+import { ATTRIBUTE, FIELD, writeInt64 } from '../record-batch/format.js';
+import type { ProducerIdentity } from './requests-records.js';
+
+/** Large enough that requests are few, and half of what a topic takes by default (`max.message.bytes`). */
+const BATCH_BYTES = 512 * 1024;
+/** Most a record's head takes besides key, value and headers. */
+const RECORD_HEAD_BYTES = 40;
+
+export interface QueuedBatch {
+  readonly bytes: Buffer;
+  readonly count: number;
+  /** It has its place in the producer's sequence, and may have been taken: it can only be sent again as it is. */
+  stamped: boolean;
+  /** When it was first sent, on the monotonic clock. */
+  sentAt: number | undefined;
+}
+
+/** What is to be written to one partition, in order. One batch of it is under way at a time. */
+export class PartitionQueue {
+  readonly batches: QueuedBatch[] = [];
+  sending = false;
+  acknowledged: number | undefined;
+  #sequence = 0;
+  readonly #encoder = new RecordBatchEncoder();
+
+  constructor(
+    readonly topic: string,
+    readonly partition: number,
+  ) {}
+
+  /** Takes a copy of the record. Returns the bytes of the batch that it has completed, or 0. */
+  add(record: ProducerRecord): number {
+    const { key, value, timestamp, headers } = record;
+    const length = (key?.length ?? 0) + (value?.length ?? 0) + RECORD_HEAD_BYTES;
+    const completed = this.#encoder.size + length > BATCH_BYTES ? this.complete() : 0;
+    this.#encoder.add(key, value, timestamp, headers);
+    return completed;
+  }
+
+  /** Makes a batch of what is not in one yet. Returns its bytes. */
+  complete(): number {
+    const { count } = this.#encoder;
+    if (count === 0) return 0;
+    const bytes = this.#encoder.finish();
+    this.batches.push({ bytes, count, stamped: false, sentAt: undefined });
+    return bytes.length;
+  }
+
+  /** The first batch, with its place in the producer's sequence. */
+  stamp({ id, epoch }: ProducerIdentity, transactional: boolean): QueuedBatch {
+    const batch = this.batches[0] as QueuedBatch;
+    if (batch.stamped) return batch;
+    const { bytes } = batch;
+    bytes.writeInt16BE(transactional ? ATTRIBUTE.transactional : 0, FIELD.attributes);
+    writeInt64(bytes, id, FIELD.producerId);
+    bytes.writeInt16BE(epoch, FIELD.producerEpoch);
+    bytes.writeInt32BE(this.#sequence, FIELD.baseSequence);
+    bytes.writeUInt32BE(checksum(bytes.subarray(FIELD.attributes)), FIELD.checksum);
+    batch.stamped = true;
+    return batch;
+  }
+
+  /** The first batch is in the log. */
+  taken(baseOffset: number): QueuedBatch {
+    const batch = this.batches.shift() as QueuedBatch;
+    if (baseOffset >= 0) this.acknowledged = baseOffset + batch.count;
+    // The sequence goes on at 0 after the highest 32-bit number.
+    this.#sequence = (this.#sequence + batch.count) % 2 ** 31;
+    return batch;
+  }
+
+  /** The first batch is not in the log, and will not be sent again. */
+  refused(): QueuedBatch {
+    return this.batches.shift() as QueuedBatch;
+  }
+
+  /** Makes two of the first batch, which the broker found too large. False for a single record. */
+  split(): boolean {
+    const [batch] = this.batches;
+    if (!batch || batch.count < 2) return false;
+    const context = { topic: this.topic, partition: this.partition };
+    const records: BrokerRecord[] = [];
+    decodeRecords(batch.bytes, 0, decodeHead(batch.bytes, 0, context), context, 0, records);
+    const middle = records.length >> 1;
+    const halves = [records.slice(0, middle), records.slice(middle)].map((half) => {
+      const encoder = new RecordBatchEncoder();
+      for (const { key, value, timestamp, headers } of half) encoder.add(key, value, timestamp, headers);
+      return { bytes: encoder.finish(), count: half.length, stamped: false, sentAt: undefined };
+    });
+    this.batches.splice(0, 1, ...halves);
+    return true;
+  }
+
+  /** A new producer id or epoch: sequences begin at 0. */
+  restart(): void {
+    this.#sequence = 0;
+    for (const batch of this.batches) batch.stamped = false;
+  }
+
+  /** Throws away what is not sent. True if a batch of it may be in the log already. */
+  clear(): boolean {
+    this.#encoder.clear();
+    return this.batches.splice(0).some(({ stamped }) => stamped);
+  }
+}

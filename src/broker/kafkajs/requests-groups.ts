@@ -1,0 +1,244 @@
+import type { PartitionOffset, TopicPartition } from '../port.js';
+import { COORDINATOR_MOVED, check } from './errors.js';
+import type { Request } from './request.js';
+import { byTopic, readByTopic, writeByTopic } from './requests-topics.js';
+
+/** Groups and their offsets. */
+
+export type CoordinatorType = 'group' | 'transaction';
+
+export const findCoordinatorRequest = (key: string, type: CoordinatorType): Request<number> => ({
+  apiKey: 10,
+  apiVersion: 1,
+  apiName: 'FindCoordinator',
+  write: (to) => to.string(key).int8(type === 'group' ? 0 : 1),
+  read: (from) => {
+    from.int32();
+    check(from.int16(), from.string());
+    return from.int32();
+  },
+});
+
+/** For answers whose code is read by the caller: that the coordinator has moved is not for it, but for who finds coordinators. */
+function throwIfMoved(error: number): number {
+  if (COORDINATOR_MOVED.has(error)) check(error);
+  return error;
+}
+
+export interface JoinResult {
+  readonly error: number;
+  readonly generation: number;
+  readonly leaderId: string;
+  readonly memberId: string;
+  /** Filled for the leader only. */
+  readonly members: readonly { readonly memberId: string; readonly metadata: Buffer }[];
+}
+
+export const joinGroupRequest = (options: {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly sessionMs: number;
+  readonly rebalanceMs: number;
+  readonly protocol: string;
+  readonly metadata: Buffer;
+}): Request<JoinResult> => ({
+  apiKey: 11,
+  apiVersion: 5,
+  apiName: 'JoinGroup',
+  // The broker answers when all members have joined, or at the latest when the rebalance has timed out.
+  timeoutMs: options.rebalanceMs + 5_000,
+  write: (to) =>
+    to
+      .string(options.groupId)
+      .int32(options.sessionMs)
+      .int32(options.rebalanceMs)
+      .string(options.memberId)
+      .string(null)
+      .string('consumer')
+      .array([options], ({ protocol, metadata }) => to.string(protocol).bytes(metadata)),
+  read: (from) => {
+    from.int32();
+    const [error, generation] = [throwIfMoved(from.int16()), from.int32()];
+    from.string();
+    const [leaderId, memberId] = [from.text(), from.text()];
+    const members = from.array(() => {
+      const id = from.text();
+      from.string();
+      return { memberId: id, metadata: from.bytes() ?? Buffer.alloc(0) };
+    });
+    return { error, generation, leaderId, memberId, members };
+  },
+});
+
+/** Who acts in a group. */
+export interface Member {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly generation: number;
+}
+
+export const syncGroupRequest = (
+  member: Member,
+  assignments: readonly (readonly [memberId: string, assignment: Buffer])[],
+  timeoutMs: number,
+): Request<Buffer> => ({
+  apiKey: 14,
+  apiVersion: 3,
+  apiName: 'SyncGroup',
+  // Answered when the leader has decided.
+  timeoutMs,
+  write: (to) =>
+    to
+      .string(member.groupId)
+      .int32(member.generation)
+      .string(member.memberId)
+      .string(null)
+      .array(assignments, ([memberId, assignment]) => to.string(memberId).bytes(assignment)),
+  read: (from) => {
+    from.int32();
+    check(from.int16());
+    return from.bytes() ?? Buffer.alloc(0);
+  },
+});
+
+export const heartbeatRequest = (member: Member): Request<number> => ({
+  apiKey: 12,
+  apiVersion: 3,
+  apiName: 'Heartbeat',
+  write: (to) => to.string(member.groupId).int32(member.generation).string(member.memberId).string(null),
+  read: (from) => {
+    from.int32();
+    return throwIfMoved(from.int16());
+  },
+});
+
+export const leaveGroupRequest = (groupId: string, memberId: string): Request<number> => ({
+  apiKey: 13,
+  apiVersion: 2,
+  apiName: 'LeaveGroup',
+  write: (to) => to.string(groupId).string(memberId),
+  read: (from) => {
+    from.int32();
+    return from.int16();
+  },
+});
+
+export interface PartitionResult extends TopicPartition {
+  readonly error: number;
+}
+
+/** Commits for a member; for a group without members with memberId '' and generation -1. */
+export const offsetCommitRequest = (
+  member: Member,
+  offsets: readonly PartitionOffset[],
+): Request<readonly PartitionResult[]> => ({
+  apiKey: 8,
+  apiVersion: 5,
+  apiName: 'OffsetCommit',
+  write: (to) =>
+    writeByTopic(
+      to.string(member.groupId).int32(member.generation).string(member.memberId),
+      offsets,
+      ({ partition, offset, metadata }) =>
+        to
+          .int32(partition)
+          .int64(offset)
+          .string(metadata ?? ''),
+    ),
+  read: (from) => {
+    from.int32();
+    return readByTopic(from, (topic) => ({ topic, partition: from.int32(), error: from.int16() }));
+  },
+});
+
+/**
+ * Committed offsets (null: all of the group); those without one are left out. Stable: fails with unstableOffsetCommit while a transaction
+ * with offsets of these partitions is not finished. Version 7 is the first that can ask for that, and it is flexible: the tagged fields
+ * of the request's and response's heads are written and read here, because kafkajs does not know them.
+ */
+export const offsetFetchRequest = (
+  groupId: string,
+  partitions: readonly TopicPartition[] | null,
+  stable: boolean,
+): Request<readonly PartitionOffset[]> => ({
+  apiKey: 9,
+  apiVersion: 7,
+  apiName: 'OffsetFetch',
+  write: (to) =>
+    to
+      .noTags()
+      .compactString(groupId)
+      .compactArray(partitions && byTopic(partitions), ([topic, group]) =>
+        to
+          .compactString(topic)
+          .compactArray(group, ({ partition }) => to.int32(partition))
+          .noTags(),
+      )
+      .bool(stable)
+      .noTags(),
+  read: (from) => {
+    from.skipTags();
+    from.int32();
+    const found: PartitionOffset[] = [];
+    const errors: number[] = [];
+    from.compactArray(() => {
+      const topic = from.compactText();
+      from.compactArray(() => {
+        const [partition, offset] = [from.int32(), from.int64()];
+        from.int32();
+        const metadata = from.compactText();
+        errors.push(from.int16());
+        from.skipTags();
+        if (offset >= 0) found.push({ topic, partition, offset, ...(metadata !== '' && { metadata }) });
+      });
+      from.skipTags();
+    });
+    check(from.int16());
+    for (const error of errors) check(error);
+    return found;
+  },
+});
+
+export interface GroupDescription {
+  readonly error: number;
+  readonly members: readonly string[];
+}
+
+export const describeGroupRequest = (groupId: string): Request<GroupDescription> => ({
+  apiKey: 15,
+  apiVersion: 1,
+  apiName: 'DescribeGroups',
+  write: (to) => to.array([groupId], (id) => to.string(id)),
+  read: (from) => {
+    from.int32();
+    const [group] = from.array(() => {
+      const error = from.int16();
+      for (let i = 0; i < 4; i++) from.string();
+      const members = from.array(() => {
+        const memberId = from.text();
+        from.string();
+        from.string();
+        from.bytes();
+        from.bytes();
+        return memberId;
+      });
+      return { error, members };
+    });
+    return group ?? { error: 0, members: [] };
+  },
+});
+
+export const deleteGroupRequest = (groupId: string): Request<number> => ({
+  apiKey: 42,
+  apiVersion: 1,
+  apiName: 'DeleteGroups',
+  write: (to) => to.array([groupId], (id) => to.string(id)),
+  read: (from) => {
+    from.int32();
+    const [error] = from.array(() => {
+      from.string();
+      return from.int16();
+    });
+    return error ?? 0;
+  },
+});

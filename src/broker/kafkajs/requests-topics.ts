@@ -1,0 +1,211 @@
+import type { BytesReader, BytesWriter } from './bytes.js';
+import type { Request } from './request.js';
+
+/** Topics and offsets of the log. Versions are the newest that are not flexible: brokers 3.9 to 4.4 take them. */
+
+export interface PartitionMetadata {
+  readonly error: number;
+  readonly partition: number;
+  /** -1 while there is none. */
+  readonly leader: number;
+}
+
+export interface TopicMetadata {
+  readonly error: number;
+  readonly name: string;
+  readonly internal: boolean;
+  readonly partitions: readonly PartitionMetadata[];
+}
+
+export interface Metadata {
+  readonly controller: number;
+  readonly topics: readonly TopicMetadata[];
+}
+
+/** Null asks for all topics. Never creates one. */
+export const metadataRequest = (topics: readonly string[] | null): Request<Metadata> => ({
+  apiKey: 3,
+  apiVersion: 5,
+  apiName: 'Metadata',
+  write: (to) => to.array(topics, (topic) => to.string(topic)).bool(false),
+  read: (from) => {
+    from.int32();
+    from.array(() => [from.int32(), from.string(), from.int32(), from.string()]);
+    from.string();
+    const controller = from.int32();
+    const read = from.array(() => ({
+      error: from.int16(),
+      name: from.text(),
+      internal: from.bool(),
+      partitions: from.array(() => {
+        const partition = { error: from.int16(), partition: from.int32(), leader: from.int32() };
+        for (let i = 0; i < 3; i++) from.array(() => from.int32());
+        return partition;
+      }),
+    }));
+    return { controller, topics: read };
+  },
+});
+
+export interface TopicResult {
+  readonly name: string;
+  readonly error: number;
+  readonly message: string | null;
+}
+
+/** What the broker is given to make a topic known everywhere. */
+const TOPIC_TIMEOUT_MS = 30_000;
+
+export const createTopicsRequest = (
+  topics: readonly {
+    readonly name: string;
+    readonly partitions: number;
+    readonly replicationFactor?: number;
+    readonly config?: Readonly<Record<string, string>>;
+  }[],
+  validateOnly: boolean,
+): Request<readonly TopicResult[]> => ({
+  apiKey: 19,
+  apiVersion: 4,
+  apiName: 'CreateTopics',
+  write: (to) =>
+    to
+      .array(topics, (topic) =>
+        to
+          .string(topic.name)
+          .int32(topic.partitions)
+          .int16(topic.replicationFactor ?? -1)
+          .array([], () => undefined)
+          .array(Object.entries(topic.config ?? {}), ([name, value]) => to.string(name).string(value)),
+      )
+      .int32(TOPIC_TIMEOUT_MS)
+      .bool(validateOnly),
+  read: (from) => {
+    from.int32();
+    return from.array(() => ({ name: from.text(), error: from.int16(), message: from.string() }));
+  },
+});
+
+export const deleteTopicsRequest = (names: readonly string[]): Request<readonly TopicResult[]> => ({
+  apiKey: 20,
+  apiVersion: 3,
+  apiName: 'DeleteTopics',
+  write: (to) => to.array(names, (name) => to.string(name)).int32(TOPIC_TIMEOUT_MS),
+  read: (from) => {
+    from.int32();
+    return from.array(() => ({ name: from.text(), error: from.int16(), message: null }));
+  },
+});
+
+export interface TopicConfig {
+  readonly error: number;
+  readonly name: string;
+  /** Only what was set for the topic itself. */
+  readonly config: Readonly<Record<string, string>>;
+}
+
+const TOPIC_RESOURCE = 2;
+const SET_FOR_TOPIC = 1;
+
+export const describeConfigsRequest = (topics: readonly string[]): Request<readonly TopicConfig[]> => ({
+  apiKey: 32,
+  apiVersion: 1,
+  apiName: 'DescribeConfigs',
+  write: (to) =>
+    to
+      .array(topics, (topic) =>
+        to
+          .int8(TOPIC_RESOURCE)
+          .string(topic)
+          .array(null, () => undefined),
+      )
+      .bool(false),
+  read: (from) => {
+    from.int32();
+    return from.array(() => {
+      const error = from.int16();
+      from.string();
+      from.int8();
+      const name = from.text();
+      return { error, name, config: readConfig(from) };
+    });
+  },
+});
+
+function readConfig(from: BytesReader): Readonly<Record<string, string>> {
+  const config: Record<string, string> = {};
+  from.array(() => {
+    const [key, value] = [from.text(), from.string()];
+    from.bool();
+    const source = from.int8();
+    from.bool();
+    from.array(() => [from.string(), from.string(), from.int8()]);
+    if (source === SET_FOR_TOPIC && value !== null) config[key] = value;
+  });
+  return config;
+}
+
+/** Partitions of topics, as most requests have them: grouped by topic. */
+export function byTopic<T extends { readonly topic: string }>(
+  items: readonly T[],
+): readonly (readonly [string, T[]])[] {
+  const topics = new Map<string, T[]>();
+  for (const item of items) {
+    const group = topics.get(item.topic);
+    if (group) group.push(item);
+    else topics.set(item.topic, [item]);
+  }
+  return [...topics];
+}
+
+/** Writes an array of topics, each with an array of its items. */
+export function writeByTopic<T extends { readonly topic: string }>(
+  to: BytesWriter,
+  items: readonly T[],
+  write: (item: T) => void,
+): BytesWriter {
+  return to.array(byTopic(items), ([topic, group]) => to.string(topic).array(group, write));
+}
+
+/** Reads an array of topics, each with an array of items, as one flat list. */
+export const readByTopic = <T>(from: BytesReader, read: (topic: string) => T): readonly T[] =>
+  from
+    .array(() => {
+      const topic = from.text();
+      return from.array(() => read(topic));
+    })
+    .flat();
+
+/** What ListOffsets takes for a timestamp that is none. */
+export const LATEST = -1;
+export const EARLIEST = -2;
+
+export interface FoundOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly error: number;
+  /** -1 if no record is that late. */
+  readonly offset: number;
+}
+
+export const listOffsetsRequest = (
+  partitions: readonly { readonly topic: string; readonly partition: number }[],
+  timestamp: number,
+  committedOnly: boolean,
+): Request<readonly FoundOffset[]> => ({
+  apiKey: 2,
+  apiVersion: 2,
+  apiName: 'ListOffsets',
+  write: (to) =>
+    writeByTopic(to.int32(-1).int8(committedOnly ? 1 : 0), partitions, ({ partition }) =>
+      to.int32(partition).int64(timestamp),
+    ),
+  read: (from) => {
+    from.int32();
+    return readByTopic(from, (topic) => {
+      const [partition, error] = [from.int32(), from.int16()];
+      from.int64();
+      return { topic, partition, error, offset: from.int64() };
+    });
+  },
+});

@@ -1,0 +1,236 @@
+import { messageOf, StreamsError } from '../../model/errors.js';
+import { sleep } from '../../model/ports.js';
+import { partitionKey } from '../port.js';
+import type { Client } from './client.js';
+import { asStreamsError, CODE, codeOf, FENCED, isConnectionError, LEADER_MOVED, ProtocolError } from './errors.js';
+import type { PartitionQueue } from './partition-queue.js';
+import {
+  initProducerIdRequest,
+  type ProducedPartition,
+  type ProducerIdentity,
+  produceRequest,
+} from './requests-records.js';
+import type { Transactions } from './transaction.js';
+
+/** How long a batch is sent again before it is given up: Kafka's own default for producers (`delivery.timeout.ms`). */
+const DELIVERY_MS = 120_000;
+const RETRY_PAUSE_MS = 50;
+const UNKNOWN_MS = 1_000;
+/** The broker's memory of the producer does not fit what it is sent: a new producer id begins anew. */
+const SEQUENCE_LOST: ReadonlySet<number> = new Set([45, 49, 59]);
+
+/**
+ * Sends the batches of a writer's queues to their leaders: one request under way per leader, one batch per partition in it. A batch is sent
+ * again until the leader answers; its place in the producer's sequence keeps it from being written twice.
+ */
+export class Sender {
+  unsentBytes = 0;
+  /** The outcome of something is unknown: go on with a new producer id or epoch only. */
+  needsRenewal = false;
+  #identity: ProducerIdentity = { id: -1, epoch: -1 };
+  readonly #busy = new Set<number>();
+  readonly #waiting = new Set<{ readonly bytes: number; readonly resolve: () => void }>();
+  #failed: { readonly where: string; readonly cause: unknown; records: number } | undefined;
+  #routing = false;
+  #routeAgain = false;
+  #closed = false;
+
+  constructor(
+    readonly client: Client,
+    readonly queues: ReadonlyMap<string, PartitionQueue>,
+    readonly transactions: Transactions | undefined,
+  ) {}
+
+  async renewIfNeeded(): Promise<void> {
+    if (this.needsRenewal) await this.renew();
+  }
+
+  /** A new producer id; with a transactional id, its next epoch. */
+  async renew(): Promise<void> {
+    this.#identity = await (this.transactions?.init() ?? this.#newProducerId());
+    for (const queue of this.queues.values()) queue.restart();
+    this.needsRenewal = false;
+  }
+
+  #newProducerId(): Promise<ProducerIdentity> {
+    const retry = (error: unknown): boolean =>
+      isConnectionError(error) ||
+      codeOf(error) === CODE.coordinatorLoadInProgress ||
+      codeOf(error) === CODE.coordinatorNotAvailable;
+    const what = 'cannot get a producer id';
+    return this.client
+      .retrying({ what, at: 'the cluster', retry }, () =>
+        this.client.connections.askAny(initProducerIdRequest(null, DELIVERY_MS, undefined)),
+      )
+      .catch((error: unknown) => {
+        throw asStreamsError(error, what, 'the cluster');
+      });
+  }
+
+  /** Begins to send what the queues have; that many bytes have been added to them. */
+  send(addedBytes: number): void {
+    this.unsentBytes += addedBytes;
+    void this.#pump();
+  }
+
+  /** Resolves when at most that many bytes are not acknowledged. */
+  below(bytes: number): Promise<void> {
+    if (this.unsentBytes <= bytes) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.add({ bytes, resolve }));
+  }
+
+  /** PRODUCE_FAILED for what was not taken since the last clearing; undefined if everything was. */
+  failure(): StreamsError | undefined {
+    if (!this.#failed) return undefined;
+    const { where, cause, records } = this.#failed;
+    return new StreamsError('PRODUCE_FAILED', {
+      what: `the broker did not take ${records} ${records === 1 ? 'record' : 'records'}, the first of them`,
+      at: where,
+      saw: messageOf(cause),
+      expected: 'an acknowledgement',
+      action: 'See the cause: correct the records or the topic, then write them again.',
+      cause,
+    });
+  }
+
+  clearFailure(): void {
+    this.#failed = undefined;
+  }
+
+  /** Throws away what is not under way. */
+  drop(): void {
+    let kept = 0;
+    for (const queue of this.queues.values()) {
+      const [current] = queue.batches;
+      if (queue.clear()) this.needsRenewal = true;
+      if (queue.sending && current) {
+        queue.batches.push(current);
+        kept += current.bytes.length;
+      }
+    }
+    this.unsentBytes = kept;
+    this.#settle();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.drop();
+  }
+
+  async #pump(): Promise<void> {
+    this.#routeAgain = this.#routing;
+    if (this.#routing || this.#closed) return;
+    const ready = [...this.queues.values()].filter((queue) => !queue.sending && queue.batches.length > 0);
+    if (ready.length === 0) return;
+    // Batches under way still belong to the old producer id.
+    if (this.needsRenewal && this.#busy.size > 0) return;
+    this.#routing = true;
+    try {
+      const { leaders, failed } = await this.client.route(ready);
+      for (const { partition, error } of failed) this.#fail(partition, error);
+      const routed = [...leaders.values()].flat();
+      try {
+        if (routed.length > 0) {
+          if (!this.transactions) await this.renewIfNeeded();
+          await this.transactions?.addPartitions(routed);
+        }
+        for (const [node, queues] of leaders) void this.#sendTo(node, queues);
+      } catch (error) {
+        for (const queue of routed) this.#fail(queue, error);
+      }
+    } finally {
+      this.#routing = false;
+    }
+    if (this.#routeAgain) await this.#pump();
+  }
+
+  async #sendTo(node: number, candidates: readonly PartitionQueue[]): Promise<void> {
+    const queues = candidates.filter((queue) => !queue.sending && queue.batches.length > 0);
+    if (this.#busy.has(node) || queues.length === 0 || this.#closed) return;
+    this.#busy.add(node);
+    const now = this.client.clock.monotonic();
+    for (const queue of queues) queue.sending = true;
+    let pause = false;
+    try {
+      const batches = queues.map((queue) => {
+        const batch = queue.stamp(this.#identity, this.transactions !== undefined);
+        batch.sentAt ??= now;
+        return { topic: queue.topic, partition: queue.partition, bytes: batch.bytes };
+      });
+      const request = produceRequest(batches, this.transactions?.transactionalId ?? null);
+      const results = new Map(
+        (await this.client.connections.ask(node, request)).map((result) => [
+          partitionKey(result.topic, result.partition),
+          result,
+        ]),
+      );
+      for (const queue of queues) {
+        const result = results.get(partitionKey(queue.topic, queue.partition));
+        if (this.#handle(queue, result)) pause = true;
+      }
+    } catch (error) {
+      pause = true;
+      for (const queue of queues) this.#again(queue, error);
+    }
+    if (pause) {
+      this.client.forgetTopics(queues.map(({ topic }) => topic));
+      await sleep(this.client.clock, RETRY_PAUSE_MS);
+    }
+    for (const queue of queues) queue.sending = false;
+    this.#busy.delete(node);
+    this.#settle();
+    void this.#pump();
+  }
+
+  /** What the leader answers for a partition. True if the batch is to be sent again after a pause. */
+  #handle(queue: PartitionQueue, result: ProducedPartition | undefined): boolean {
+    const error = result?.error ?? CODE.networkException;
+    if (error === CODE.none || error === CODE.duplicateSequenceNumber) {
+      this.unsentBytes -= queue.taken(result?.baseOffset ?? -1).bytes.length;
+      return false;
+    }
+    if (LEADER_MOVED.has(error) || error === CODE.unknownTopicOrPartition) {
+      this.#again(queue, new ProtocolError(error), error === CODE.unknownTopicOrPartition ? UNKNOWN_MS : DELIVERY_MS);
+      return true;
+    }
+    const before = queue.batches[0]?.bytes.length ?? 0;
+    if (error === CODE.messageTooLarge && queue.split()) {
+      this.unsentBytes += (queue.batches[0]?.bytes.length ?? 0) + (queue.batches[1]?.bytes.length ?? 0) - before;
+      return false;
+    }
+    if (SEQUENCE_LOST.has(error)) this.needsRenewal = true;
+    const failure = new ProtocolError(error);
+    this.#fail(queue, FENCED.has(error) && this.transactions ? this.transactions.fence(failure) : failure, 1);
+    return false;
+  }
+
+  /** Leaves the batch where it is, to be sent again; gives it up after that time. */
+  #again(queue: PartitionQueue, error: unknown, patienceMs = DELIVERY_MS): void {
+    const passing = !(error instanceof ProtocolError) ? isConnectionError(error) : true;
+    const since = queue.batches[0]?.sentAt ?? 0;
+    if (passing && this.client.clock.monotonic() - since < patienceMs) return;
+    // It may be in the log all the same: nothing may follow it in this sequence.
+    this.needsRenewal = true;
+    this.#fail(queue, error);
+  }
+
+  /** Gives up the first batch of a queue, or all of them: those of a partition that does not exist, or after one whose fate is unknown. */
+  #fail(queue: PartitionQueue, cause: unknown, batches = queue.batches.length): void {
+    for (let i = 0; i < batches; i++) {
+      const { bytes, count } = queue.refused();
+      this.unsentBytes -= bytes.length;
+      if (this.#failed) this.#failed.records += count;
+      else this.#failed = { where: `${queue.topic}[${queue.partition}]`, cause, records: count };
+    }
+    // Batches behind a refused one keep their place: it has used up none.
+    this.#settle();
+  }
+
+  #settle(): void {
+    for (const waiting of [...this.#waiting]) {
+      if (this.unsentBytes > waiting.bytes) continue;
+      this.#waiting.delete(waiting);
+      waiting.resolve();
+    }
+  }
+}

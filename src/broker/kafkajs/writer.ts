@@ -1,0 +1,175 @@
+import { messageOf, StreamsError } from '../../model/errors.js';
+import { type Membership, type PartitionOffset, type ProducerRecord, partitionKey, type Writer } from '../port.js';
+import type { Client } from './client.js';
+import { asStreamsError, brokerClosed } from './errors.js';
+import { PartitionQueue } from './partition-queue.js';
+import { Sender } from './sender.js';
+import { Transactions } from './transaction.js';
+
+/** Batches that are not acknowledged yet, before the caller is asked to wait: some thirty. */
+const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Writes to a Kafka cluster, idempotently: what is sent again after a broken connection is in the log once.
+ *
+ * Full batches (512 KiB) are sent while more records are taken, the rest by `flush`. Order: that of the records, per partition. Memory: 16 MiB, and one
+ * batch for each partition ever written to. Errors: see {@link Writer}; a broker that does not answer for two minutes fails the flush.
+ */
+export class KafkaWriter implements Writer {
+  readonly #client: Client;
+  readonly #transactions: Transactions | undefined;
+  readonly #sender: Sender;
+  readonly #queues = new Map<string, PartitionQueue>();
+  readonly #onClose: (writer: KafkaWriter) => void;
+  #open = false;
+  /** Why the open transaction can only be aborted. */
+  #spoilt: unknown;
+  #closed = false;
+
+  private constructor(client: Client, transactionalId: string | undefined, onClose: (writer: KafkaWriter) => void) {
+    this.#client = client;
+    this.#transactions = transactionalId === undefined ? undefined : new Transactions(client, transactionalId);
+    this.#sender = new Sender(client, this.#queues, this.#transactions);
+    this.#onClose = onClose;
+  }
+
+  /** With a transactional id: fences the writer that had it, and aborts its open transaction, before it resolves. */
+  static async open(options: {
+    readonly client: Client;
+    readonly transactionalId: string | undefined;
+    readonly onClose: (writer: KafkaWriter) => void;
+  }): Promise<KafkaWriter> {
+    const writer = new KafkaWriter(options.client, options.transactionalId, options.onClose);
+    await writer.#sender.renew();
+    return writer;
+  }
+
+  write(records: readonly ProducerRecord[]): Promise<void> | undefined {
+    this.#check();
+    if (this.#transactions && !this.#open) throw misused('records outside a transaction', 'begin() before them');
+    let completed = 0;
+    for (const record of records) {
+      const key = partitionKey(record.topic, record.partition);
+      let queue = this.#queues.get(key);
+      if (!queue) {
+        queue = new PartitionQueue(record.topic, record.partition);
+        this.#queues.set(key, queue);
+      }
+      completed += queue.add(record);
+    }
+    if (completed === 0) return undefined;
+    this.#sender.send(completed);
+    return this.#sender.unsentBytes > MAX_UNSENT_BYTES ? this.#sender.below(MAX_UNSENT_BYTES / 2) : undefined;
+  }
+
+  async flush(): Promise<void> {
+    this.#check();
+    await this.#flush();
+  }
+
+  acknowledged(topic: string, partition: number): number | undefined {
+    return this.#queues.get(partitionKey(topic, partition))?.acknowledged;
+  }
+
+  async begin(): Promise<void> {
+    this.#check();
+    if (!this.#transactions)
+      throw misused('begin() of a writer without a transactional id', 'a transactionalId in its options');
+    if (this.#open) throw misused('begin() while a transaction is open', 'commit() or abort() first');
+    await this.#sender.renewIfNeeded();
+    this.#open = true;
+    this.#spoilt = undefined;
+  }
+
+  async sendOffsets(membership: Membership, offsets: readonly PartitionOffset[]): Promise<void> {
+    this.#check();
+    if (!this.#transactions || !this.#open) throw misused('offsets outside a transaction', 'begin() before them');
+    try {
+      await this.#transactions.addOffsets(membership, offsets);
+    } catch (error) {
+      this.#spoilt = error;
+      throw error;
+    }
+  }
+
+  /** See {@link Writer.commit}. Resolves when readers see the transaction and its offsets. */
+  async commit(): Promise<void> {
+    this.#check();
+    if (!this.#transactions || !this.#open) throw misused('commit() without a transaction', 'begin() first');
+    if (this.#spoilt !== undefined) throw this.#spoilt;
+    await this.#flush();
+    // Closed before it is decided: what a failed commit has done is unknown, so that only abort() or close() may follow.
+    this.#open = false;
+    try {
+      await this.#transactions.end(true);
+    } catch (error) {
+      this.#sender.needsRenewal = true;
+      throw error;
+    }
+  }
+
+  async abort(): Promise<void> {
+    this.#check();
+    await this.#abort();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    try {
+      if (this.#transactions?.fenced) return;
+      if (this.#open) await this.#abort();
+      else if (!this.#transactions) await this.#flush();
+    } catch (error) {
+      // Whoever fenced it has aborted its transaction.
+      if (!(error instanceof StreamsError && error.code === 'PRODUCER_FENCED')) throw error;
+    } finally {
+      this.#closed = true;
+      this.#sender.close();
+      this.#onClose(this);
+    }
+  }
+
+  async #flush(): Promise<void> {
+    let completed = 0;
+    for (const queue of this.#queues.values()) completed += queue.complete();
+    this.#sender.send(completed);
+    await this.#sender.below(0);
+    this.#check();
+    const error = this.#sender.failure();
+    if (!error) return;
+    // A transaction with a failure stays failed until it is aborted.
+    if (this.#open) this.#spoilt = error;
+    this.#sender.clearFailure();
+    throw error;
+  }
+
+  async #abort(): Promise<void> {
+    this.#sender.drop();
+    await this.#sender.below(0);
+    this.#sender.clearFailure();
+    if (!this.#open || !this.#transactions) return;
+    this.#open = false;
+    this.#spoilt = undefined;
+    try {
+      await this.#transactions.end(false);
+    } catch (error) {
+      // The next epoch aborts it, too.
+      this.#sender.needsRenewal = true;
+      throw asStreamsError(error, `cannot abort: ${messageOf(error)}`, 'the transaction');
+    }
+  }
+
+  #check(): void {
+    if (this.#closed) throw brokerClosed();
+    if (this.#transactions?.fenced) throw this.#transactions.fenced;
+  }
+}
+
+function misused(saw: string, expected: string): StreamsError {
+  return new StreamsError('TRANSACTION_INVALID', {
+    what: 'the writer was used out of order',
+    saw,
+    expected,
+    action: 'Call begin, write, sendOffsets and then commit or abort.',
+  });
+}

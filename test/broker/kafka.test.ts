@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
+import type { Broker, BrokerRecord } from '#src/broker/port.js';
+import { type Clock, sleep } from '#src/model/ports.js';
+import { type Kafka, startKafka } from '../support/kafka.js';
+import { brokerContract } from './contract.js';
+import { fails, numbered, openTransaction, unique, valueText } from './contract.support.js';
+
+const clock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, Math.min(ms, 2 ** 31 - 1));
+    return () => clearTimeout(timer);
+  },
+};
+
+// Starting a broker takes a JDK, Maven and a minute: asked for by `npm run test:kafka`, or by naming one.
+const asked = process.env.KAFKA_BROKERS !== undefined || process.env.KAFKA_TESTS === '1';
+const withKafka = asked ? describe : () => undefined;
+
+withKafka('a Kafka cluster', function (this: Mocha.Suite) {
+  this.timeout(60_000);
+  let kafka: Kafka;
+  before(async function () {
+    this.timeout(200_000);
+    kafka = await startKafka();
+  });
+  after(() => kafka?.stop());
+
+  brokerContract('Kafka', {
+    pollMs: 500,
+    // A broker refuses what is more than an hour ahead of its own clock (`message.timestamp.after.max.ms`).
+    maxTimestamp: Date.now(),
+    durable: false,
+    start: async () => {
+      const opened: Broker[] = [];
+      return {
+        open: async () => {
+          const broker = await openKafkaBroker({ brokers: kafka.brokers, clock });
+          opened.push(broker);
+          return broker;
+        },
+        pass: (ms) => sleep(clock, ms),
+        stop: async () => {
+          await Promise.all(opened.map((broker) => broker.close()));
+        },
+      };
+    },
+  });
+
+  it('shows no record of an aborted transaction and all of the others, from whatever offset it is read', async () => {
+    const broker = await openKafkaBroker({ brokers: kafka.brokers, clock });
+    const topic = unique('topic');
+    await broker.admin.createTopics([{ name: topic, partitions: 1 }]);
+    const writers = await Promise.all([0, 1, 2, 3].map(() => broker.createWriter({ transactionalId: unique('id') })));
+    const committed: string[] = [];
+    for (let round = 0; round < 12; round++) {
+      // All are open at once, and end in another order than they began, some one way and some the other.
+      for (const [i, writer] of writers.entries())
+        await openTransaction(writer, numbered(topic, 2, round * 100 + i * 10));
+      for (const i of [2, 0, 3, 1]) {
+        if ((round + i) % 3 === 0) await writers[i]?.abort();
+        else {
+          await writers[i]?.commit();
+          committed.push(...numbered(topic, 2, round * 100 + i * 10).map((record) => `${record.value}`));
+        }
+      }
+    }
+    const at = { topic, partition: 0 };
+    const end = (await broker.admin.latestOffsets([at]))[0]?.offset ?? 0;
+    const reader = await broker.createReader();
+    const readFrom = async (offset: number): Promise<readonly BrokerRecord[]> => {
+      reader.seek({ ...at, offset });
+      const records: BrokerRecord[] = [];
+      for (let position = offset; position < end; ) {
+        for (const batch of await reader.poll({ maxRecords: 3, maxWaitMs: 500 })) {
+          records.push(...batch.records);
+          position = batch.nextOffset;
+        }
+      }
+      return records;
+    };
+    const all = await readFrom(0);
+    assert.deepEqual(all.map(valueText).sort(), committed.sort());
+    for (let offset = 1; offset < end; offset += 7)
+      assert.deepEqual(
+        (await readFrom(offset)).map(valueText),
+        all.filter((record) => record.offset >= offset).map(valueText),
+      );
+    await broker.close();
+  });
+
+  it('that cannot be reached is BROKER_UNAVAILABLE and names its address', async () => {
+    // A port that nobody listens on.
+    await assert.rejects(
+      openKafkaBroker({ brokers: ['127.0.0.1:1'], clock }),
+      fails('BROKER_UNAVAILABLE', '127.0.0.1:1'),
+    );
+  });
+});
