@@ -18,7 +18,9 @@ export async function startKafka(): Promise<Kafka> {
   const given = process.env.KAFKA_BROKERS;
   if (given) return { brokers: given.split(','), stop: async () => undefined };
   // Tests write records of the past: a broker would delete them by their age while they are read.
-  const env = { ...process.env, PORT, KAFKA_EXTRA: 'log.retention.ms=-1' };
+  // npm sets NODE to its own node; to the scripts it names one broker of a cluster.
+  const { NODE: _npm, ...inherited } = process.env;
+  const env = { ...inherited, PORT, KAFKA_EXTRA: 'log.retention.ms=-1' };
   const { stdout } = await run('scripts/kafka/kafka-up.sh', { env, timeout: START_LIMIT_MS });
   return {
     brokers: stdout.trim().split(','),
