@@ -6,7 +6,6 @@ import { changelogRecord } from './change-log.js';
 import type { CommitStep, Guarantee } from './config.js';
 
 export interface CommitTarget {
-  readonly taskId: string;
   readonly partition: number;
   readonly applicationId: string;
   readonly guarantee: Guarantee;

@@ -26,7 +26,7 @@ export interface EngineOptions {
   readonly commitRecords?: number;
   /** Records that go through a task together. Results do not depend on it. Default 1,000. */
   readonly batchRecords?: number;
-  /** Memory for cached rows, for all tasks of the process. Default 16 MB. */
+  /** Memory for cached rows, for all tasks that this application has in the process. Default 16 MB. */
   readonly cacheBytes?: number;
   readonly onError?: ErrorPolicies;
   /** Default `<application>-dead-letter`. */

@@ -68,10 +68,6 @@ export class Stage {
   #sorted = true;
   #inner: Item[] | undefined;
 
-  get waiting(): number {
-    return this.#queue.length;
-  }
-
   add(item: Item): void {
     if (this.#inner) {
       this.#inner.push(item);
@@ -88,13 +84,6 @@ export class Stage {
     // In place: whoever is finishing the inner items holds the array.
     if (this.#inner) this.#inner.push(...this.#inner.splice(0).filter(keep));
     else this.#queue = this.#queue.filter(keep);
-  }
-
-  /** Forgets what is queued: the batch has failed. */
-  clear(): void {
-    this.#queue = [];
-    this.#sorted = true;
-    this.#inner = undefined;
   }
 
   async run(host: StageHost, batch: Batch): Promise<void> {

@@ -152,7 +152,6 @@ export class Task {
     const { config, ports, membership, metrics } = this.#options;
     if (this.#fatal) throw this.#fatal;
     const logged = await commit({
-      taskId: this.id,
       partition: this.partition,
       applicationId: config.applicationId,
       guarantee: config.guarantee,
