@@ -4,6 +4,7 @@ import type { OpenDatabase } from '../model/database.js';
 import { type Duration, durationMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
 import { type Clock, type Logger, silentLogger } from '../model/ports.js';
+import type { CacheBudget } from '../state/cache-budget.js';
 import type { IdentityFiles } from '../state/identity-files.js';
 import { type ErrorPolicies, type ResolvedPolicy, resolvePolicy, type Step } from './policy.js';
 
@@ -26,7 +27,7 @@ export interface EngineOptions {
   readonly commitRecords?: number;
   /** Records that go through a task together. Results do not depend on it. Default 1,000. */
   readonly batchRecords?: number;
-  /** Memory for cached rows, for all tasks that this application has in the process. Default 16 MB. */
+  /** Memory for cached rows, for all tasks that this application has in the process. Default: 16 MB, which all applications of the process share. */
   readonly cacheBytes?: number;
   readonly onError?: ErrorPolicies;
   /** Default `<application>-dead-letter`. */
@@ -42,11 +43,16 @@ export interface EnginePorts {
   readonly openDatabase: OpenDatabase;
   readonly stateDirectory: string;
   readonly logger?: Logger;
+  /** Shared with other engines. Default: a budget of its own, of `cacheBytes`. */
+  readonly cache?: CacheBudget;
   /** Where the identity of the state lies, if not on disk. */
   readonly identityFiles?: IdentityFiles;
   /** Called after each commit step: a crash test throws here. */
   readonly afterStep?: (step: CommitStep, taskId: string) => void | Promise<void>;
 }
+
+/** Of the process, for all applications that bring none of their own. */
+export const DEFAULT_CACHE_BYTES = 16 * 1024 * 1024;
 
 export interface EngineConfig {
   readonly applicationId: string;
@@ -96,7 +102,7 @@ export function resolveConfig(
     commitMs: durationMs(options.commitEvery ?? (guarantee === 'exactly_once' ? '100ms' : '1s'), 'commitEvery'),
     commitRecords: positive('commitRecords', options.commitRecords ?? 20_000),
     batchRecords: positive('batchRecords', options.batchRecords ?? 1_000),
-    cacheBytes: positive('cacheBytes', options.cacheBytes ?? 16 * 1024 * 1024),
+    cacheBytes: positive('cacheBytes', options.cacheBytes ?? DEFAULT_CACHE_BYTES),
     policies: {
       deserialize: resolvePolicy('deserialize', onError.deserialize),
       process: resolvePolicy('process', onError.process),

@@ -50,7 +50,7 @@ export class Engine {
     this.#config = config;
     this.#ports = ports;
     this.#manual = manual;
-    this.#budget = new CacheBudget(config.cacheBytes);
+    this.#budget = ports.cache ?? new CacheBudget(config.cacheBytes);
     this.#idle = new IdleWatch(ports.broker.admin, () => this.tasks);
     this.done = new Promise((resolve, reject) => {
       this.#settleDone = { resolve, reject };
