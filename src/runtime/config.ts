@@ -32,6 +32,13 @@ export interface EngineOptions {
   readonly onError?: ErrorPolicies;
   /** Default `<application>-dead-letter`. */
   readonly deadLetterTopic?: string;
+  /**
+   * Names this process among those of the application, so that it can be restarted without a rebalance: it keeps its tasks for `sessionTimeout` after it has stopped. Each process needs another one. Default: none; a process
+   * that stops gives its tasks away at once.
+   */
+  readonly instanceId?: string;
+  /** After so long without a sign of life a process loses its tasks. Default `10s`; the brokers bound it (on Kafka 6 s to 30 min by default). */
+  readonly sessionTimeout?: Duration;
   /** Create source and sink topics that do not exist, with that many partitions. Default: they must exist. */
   readonly createTopics?: number;
 }
@@ -65,6 +72,8 @@ export interface EngineConfig {
   readonly policies: Readonly<Record<Step, ResolvedPolicy>>;
   readonly deadLetterTopic: string;
   readonly createTopics: number | undefined;
+  readonly instanceId: string | undefined;
+  readonly sessionMs: number;
   readonly logger: Logger;
 }
 
@@ -81,9 +90,11 @@ export function resolveConfig(
     startFrom = 'earliest',
     onError = {},
   } = options;
+  const { instanceId } = options;
   for (const [option, name] of [
     ['applicationId', applicationId],
     ['deadLetterTopic', deadLetters],
+    ...(instanceId === undefined ? [] : [['instanceId', instanceId] as const]),
   ] as const) {
     if (!NAME_PATTERN.test(name))
       throw invalid(option, name, '1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-"');
@@ -110,6 +121,8 @@ export function resolveConfig(
     },
     deadLetterTopic: deadLetters,
     createTopics: options.createTopics === undefined ? undefined : positive('createTopics', options.createTopics),
+    instanceId,
+    sessionMs: durationMs(options.sessionTimeout ?? '10s', 'sessionTimeout'),
     logger,
   };
 }
