@@ -1,4 +1,6 @@
 import type { Topology } from '../dsl/processor.js';
+import { isStreamsError } from '../model/errors.js';
+import { sleep } from '../model/ports.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import { assignTasks } from './assignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
@@ -6,6 +8,7 @@ import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
 import { encodeMemberState, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
+import { patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
 import { type Slot, slotsOf, tasksOnDisk, topicsRead } from './slots.js';
 import { stopped } from './stopped.js';
@@ -13,6 +16,9 @@ import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
 import { TaskPool } from './task-pool.js';
 import { prepareTopics, type TopicCounts } from './topics.js';
+
+const CREATE_TRIES = 20;
+const CREATED_WAIT_MS = 100;
 
 /**
  * One process of an application: its place in the group, and the tasks it was given. The tasks share the record cache, and nothing else.
@@ -134,7 +140,8 @@ export class Engine {
   async #start(): Promise<void> {
     const { broker, clock } = this.#ports;
     const { logger, instanceId, sessionMs } = this.#config;
-    await this.#plan();
+    const signal = this.#abort.signal;
+    await patiently('looking at the topics', { clock, logger, signal }, () => this.#plan());
     this.#onDisk = await tasksOnDisk(this.#slots.keys(), this.applicationId, this.#ports);
     const options = {
       broker,
@@ -142,7 +149,7 @@ export class Engine {
       logger,
       instanceId,
       sessionMs,
-      signal: this.#abort.signal,
+      signal,
       groupId: this.applicationId,
       topics: topicsRead(this.#topology, this.applicationId),
       metadata: () => this.#memberState(),
@@ -166,8 +173,21 @@ export class Engine {
   }
 
   async #plan(): Promise<void> {
-    this.#topics = await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
+    this.#topics = await this.#prepareTopics();
     this.#slots = slotsOf(this.#topology, this.applicationId, this.#topics);
+  }
+
+  /** Another process of the application may create the same topics at the same moment: then they are looked at again. */
+  async #prepareTopics(): Promise<TopicCounts> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
+      } catch (error) {
+        if (!isStreamsError(error) || error.code !== 'TOPIC_EXISTS' || tries >= CREATE_TRIES) throw error;
+        // A broker of a cluster learns of a new topic a little later than another.
+        await sleep(this.#ports.clock, CREATED_WAIT_MS, this.#abort.signal);
+      }
+    }
   }
 
   #shapes(): ReturnType<typeof shapesOf> {

@@ -1,8 +1,8 @@
 import type { Broker, Membership, MembershipOptions } from '../broker/port.js';
-import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
+import { isStreamsError, StreamsError } from '../model/errors.js';
 import { type Clock, type Logger, sleep } from '../model/ports.js';
 import { decodeAssignment } from './member-state.js';
-import { isPassing, pauses } from './patience.js';
+import { isPassing, patiently } from './patience.js';
 import { stopped } from './stopped.js';
 
 export interface GroupPlaceOptions extends Pick<MembershipOptions, 'groupId' | 'topics' | 'metadata' | 'assign'> {
@@ -22,6 +22,9 @@ export interface GroupPlaceOptions extends Pick<MembershipOptions, 'groupId' | '
   /** It cannot be joined again. */
   readonly onFatal: (error: Error) => void;
 }
+
+/** What put this member out may last a moment. */
+const REJOIN_AFTER_MS = 500;
 
 /**
  * An engine's place in its group.
@@ -46,7 +49,7 @@ export class GroupPlace {
   static async join(options: GroupPlaceOptions, onCreated: (place: GroupPlace) => void): Promise<void> {
     const place = new GroupPlace(options);
     onCreated(place);
-    await place.#join();
+    await patiently(`joining the group ${options.groupId}`, options, () => place.#join());
   }
 
   /** Undefined while out of the group. */
@@ -115,21 +118,12 @@ export class GroupPlace {
     const { clock, signal, logger, groupId, onFatal, onLost } = this.#options;
     try {
       await onLost();
-      for (const pauseMs of pauses()) {
-        await sleep(clock, pauseMs, signal);
-        if (signal.aborted) return;
-        try {
-          await this.#join();
-          logger.info({ group: groupId, tasks: this.#assigned.length }, 'in the group again');
-          return;
-        } catch (error) {
-          if (signal.aborted) return;
-          if (!isPassing(error)) throw error;
-          logger.warn({ group: groupId }, `cannot join the group, will try again: ${messageOf(error)}`);
-        }
-      }
+      await sleep(clock, REJOIN_AFTER_MS, signal);
+      if (signal.aborted) return;
+      await patiently(`joining the group ${groupId}`, this.#options, () => this.#join());
+      logger.info({ group: groupId, tasks: this.#assigned.length }, 'in the group again');
     } catch (error) {
-      onFatal(error as Error);
+      if (!signal.aborted) onFatal(error as Error);
     }
   }
 

@@ -73,6 +73,13 @@ describe('the place of an engine in its group', () => {
     );
   });
 
+  it('is found by processes that start at the same moment, and create the same topics', async () => {
+    await open();
+    await Promise.all([cluster.join(), cluster.join(), cluster.join()]);
+    await cluster.settled();
+    assert.deepEqual(cluster.taskIds.map((tasks) => tasks.length).toSorted(), [1, 1, 2]);
+  });
+
   it('is not idle while it has none, though it has no tasks with anything to do', async () => {
     await open();
     const { streams } = await cluster.join();
