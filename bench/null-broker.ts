@@ -104,6 +104,7 @@ export class NullBroker implements Broker {
       describeTopics: async (names) =>
         (names ?? [this.#topic, ...this.#others]).map((name) => ({ name, partitions: 1, config: {} })),
       deleteTopics: async () => undefined,
+      deleteRecords: async () => undefined,
       earliestOffsets: at(0),
       latestOffsets: at(this.#records),
       offsetsAt: at(0),

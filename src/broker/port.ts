@@ -72,6 +72,8 @@ export interface Admin {
   latestOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
   /** First offset whose record's timestamp is at or after that time; the latest offset if there is none. */
   offsetsAt(partitions: readonly TopicPartition[], timestamp: number): Promise<readonly PartitionOffset[]>;
+  /** Removes the records before these offsets; the earliest offset is then at least that. Topics whose policy is to delete only. OFFSET_OUT_OF_RANGE, removing nothing, beyond the end of a log. */
+  deleteRecords(before: readonly PartitionOffset[]): Promise<void>;
   /** Committed offsets of a group: partitions without one are left out. */
   groupOffsets(groupId: string): Promise<readonly PartitionOffset[]>;
   /** Sets committed offsets of a group that has no members. GROUP_FENCED while it has. */

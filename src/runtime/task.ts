@@ -1,13 +1,14 @@
 import type { PartitionOffset, ProducerRecord, Reader, Writer } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
-import { taskId } from '../graph/naming.js';
+import { repartitionTopic, taskId } from '../graph/naming.js';
 import { TaskState } from '../state/task-state.js';
 import { BatchRunner } from './batch-runner.js';
 import { commit } from './commit.js';
 import { FailureHandler } from './failures.js';
 import { Intake } from './intake.js';
 import { buildPipeline } from './pipeline.js';
+import { RepartitionPurge } from './purge.js';
 import { restore } from './restore.js';
 import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
@@ -36,6 +37,7 @@ export class Task {
   #reader!: Reader;
   #intake!: Intake;
   #runner!: BatchRunner;
+  readonly #purge: RepartitionPurge;
   #state: TaskState | undefined;
   #processors: readonly Processor[] = [];
   #restoreLeft = 0;
@@ -52,7 +54,11 @@ export class Task {
     this.#options = options;
     this.id = taskId(options.subTopology.id, options.partition);
     this.partition = options.partition;
-    this.#lastCommit = options.ports.clock.monotonic();
+    const { config, ports, subTopology } = options;
+    this.#lastCommit = ports.clock.monotonic();
+    const repartitions = subTopology.repartitions.map((name) => repartitionTopic(config.applicationId, name));
+    const { admin } = ports.broker;
+    this.#purge = new RepartitionPurge(repartitions, { admin, clock: ports.clock, logger: config.logger });
   }
 
   /** Opens the state, restores it to the committed offsets and stands ready to read on from there. What was opened is closed again if anything fails. */
@@ -152,6 +158,7 @@ export class Task {
     if (this.#fatal) throw this.#fatal;
     if (this.#uncommitted === 0) return;
     const { config, ports, membership, metrics } = this.#options;
+    const positions = withStreamTimes(this.#intake.positions, this.#times());
     const logged = await commit({
       partition: this.partition,
       applicationId: config.applicationId,
@@ -160,7 +167,7 @@ export class Task {
       membership,
       processors: this.#processors,
       state: this.#state,
-      positions: withStreamTimes(this.#intake.positions, this.#times()),
+      positions,
       streamTime: this.#runner.streamTime,
       begin: () => this.#begin(),
       afterStep: (step) => ports.afterStep?.(step, this.id),
@@ -172,6 +179,7 @@ export class Task {
     this.#lastCommit = ports.clock.monotonic();
     metrics.commits++;
     this.#state?.evict();
+    await this.#purge.committed(positions);
   }
 
   /** Ends a waiting step. */

@@ -149,6 +149,33 @@ export function adminContract(bench: Bench): void {
     });
   });
 
+  describe('the oldest records of a partition', () => {
+    it('are deleted before an offset: readers begin there, offsets do not change', async () => {
+      const topic = await bench.topic();
+      const { admin } = bench.broker;
+      await bench.write(numbered(topic, 10));
+      await bench.write(numbered(topic, 10, 10));
+      const at = { topic, partition: 0 };
+      await admin.deleteRecords([{ ...at, offset: 13 }]);
+      await admin.deleteRecords([{ ...at, offset: 4 }]);
+      assert.deepEqual(await admin.earliestOffsets([at]), [{ ...at, offset: 13 }]);
+      assert.deepEqual(await bench.values(topic), ['13', '14', '15', '16', '17', '18', '19']);
+      await admin.deleteRecords([{ ...at, offset: 20 }]);
+      assert.deepEqual(await bench.values(topic), []);
+      await bench.write(numbered(topic, 1, 20));
+      assert.deepEqual(await bench.values(topic), ['20']);
+      assert.deepEqual(await admin.latestOffsets([at]), [{ ...at, offset: 21 }]);
+    });
+
+    it('are not deleted beyond the end: OFFSET_OUT_OF_RANGE', async () => {
+      const topic = await bench.topic();
+      await bench.write(numbered(topic, 2));
+      const deleting = bench.broker.admin.deleteRecords([{ topic, partition: 0, offset: 3 }]);
+      await assert.rejects(deleting, fails('OFFSET_OUT_OF_RANGE', topic, '3'));
+      assert.deepEqual(await bench.values(topic), ['0', '1']);
+    });
+  });
+
   describe('group offsets', () => {
     it('of an unknown group are none, and it has no members', async () => {
       assert.deepEqual(await bench.broker.admin.groupOffsets(unique('group')), []);

@@ -2,6 +2,7 @@ import { StreamsError } from '../../model/errors.js';
 import type { Admin, PartitionOffset, TopicDescription, TopicPartition, TopicSpec } from '../port.js';
 import { partitionKey } from '../port.js';
 import type { Client } from './client.js';
+import { deleteRecords } from './delete-records.js';
 import {
   asStreamsError,
   CODE,
@@ -120,6 +121,10 @@ export class KafkaAdmin implements Admin {
       (await this.latestOffsets(later)).map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]),
     );
     return found.map((at) => ({ ...at, offset: latest.get(partitionKey(at.topic, at.partition)) ?? at.offset }));
+  }
+
+  deleteRecords(before: readonly PartitionOffset[]): Promise<void> {
+    return attempt('cannot delete records', 'the cluster', () => deleteRecords(this.#client, before));
   }
 
   groupOffsets(groupId: string): Promise<readonly PartitionOffset[]> {

@@ -176,6 +176,9 @@ export const readByTopic = <T>(from: BytesReader, read: (topic: string) => T): r
     })
     .flat();
 
+/** How long the brokers may take. */
+const DELETE_TIMEOUT_MS = 30_000;
+
 /** What ListOffsets takes for a timestamp that is none. */
 export const LATEST = -1;
 export const EARLIEST = -2;
@@ -206,6 +209,24 @@ export const listOffsetsRequest = (
       const [partition, error] = [from.int32(), from.int16()];
       from.int64();
       return { topic, partition, error, offset: from.int64() };
+    });
+  },
+});
+
+/** What is before the offsets goes. The answer's offset is the earliest there is then. */
+export const deleteRecordsRequest = (
+  before: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[],
+): Request<readonly FoundOffset[]> => ({
+  apiKey: 21,
+  apiVersion: 1,
+  apiName: 'DeleteRecords',
+  write: (to) =>
+    writeByTopic(to, before, ({ partition, offset }) => to.int32(partition).int64(offset)).int32(DELETE_TIMEOUT_MS),
+  read: (from) => {
+    from.int32();
+    return readByTopic(from, (topic) => {
+      const [partition, offset] = [from.int32(), from.int64()];
+      return { topic, partition, offset, error: from.int16() };
     });
   },
 });

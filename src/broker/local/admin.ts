@@ -1,8 +1,10 @@
+import { StreamsError } from '../../model/errors.js';
 import type { Admin, BrokerRecord, PartitionOffset, TopicDescription, TopicPartition, TopicSpec } from '../port.js';
 import { decodeHead, decodeRecords } from '../record-batch/decoder.js';
 import type { Groups } from './group.js';
 import type { Log } from './log.js';
 import type { PartitionLog } from './partition-log.js';
+import { trimBefore } from './retention.js';
 
 /** Batches read at once while looking for a time. */
 const SEARCH_BATCHES = 4;
@@ -48,6 +50,24 @@ export class LocalAdmin implements Admin {
         offset: await this.#offsetAt(log, timestamp),
       })),
     );
+  }
+
+  async deleteRecords(before: readonly PartitionOffset[]): Promise<void> {
+    const found = before.map(({ topic, partition, offset }) => ({
+      log: this.#log.partition(topic, partition),
+      offset,
+    }));
+    for (const { log, offset } of found) {
+      if (offset <= log.state.next) continue;
+      throw new StreamsError('OFFSET_OUT_OF_RANGE', {
+        what: 'cannot delete records',
+        at: log.where,
+        saw: `those before offset ${offset}`,
+        expected: `at most ${log.state.next}, the end of the log`,
+        action: 'Use an offset that exists.',
+      });
+    }
+    for (const { log, offset } of found) await trimBefore(this.#log, log, offset);
   }
 
   async groupOffsets(groupId: string): Promise<readonly PartitionOffset[]> {

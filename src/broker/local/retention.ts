@@ -48,6 +48,22 @@ export async function applyRetention(log: Log, partition: PartitionLog, now: num
   return removed;
 }
 
+/** Removes the records of a partition before an offset, which is not beyond its end. */
+export async function trimBefore(log: Log, partition: PartitionLog, offset: number): Promise<void> {
+  const { earliest } = partition.state;
+  if (offset <= earliest) return;
+  const whole: number[] = [];
+  let bytes = 0;
+  for await (const chunk of batchesOf(log, partition, earliest, offset)) {
+    for (const { head, stored } of chunk) {
+      if (head.lastOffset >= offset) continue;
+      whole.push(head.baseOffset);
+      bytes += stored.bytes.length;
+    }
+  }
+  await trim(log, partition, whole, bytes, offset);
+}
+
 async function trim(
   log: Log,
   partition: PartitionLog,
@@ -62,7 +78,7 @@ async function trim(
       const { topicId, partition: number } = partition;
       for (const baseOffset of whole) draft.write.removedBatches.push({ topicId, partition: number, baseOffset });
       const state = draft.stateOf(partition);
-      state.earliest = earliest;
+      state.earliest = Math.max(state.earliest, earliest);
       state.bytes -= bytes;
       state.dirtyBytes = Math.min(state.dirtyBytes, state.bytes);
     },
