@@ -45,6 +45,12 @@ const LIBRARIES = {
   },
   '@node-rs/crc32': { only: 'src/broker/record-batch/', why: 'The checksum belongs to the record batch format.' },
   kafkajs: { only: 'src/broker/kafkajs/', why: 'It is unmaintained: one adapter holds all that is worked around.' },
+  snappyjs: { only: 'src/broker/compression/snappy\\.ts$', why: 'An optional package: loaded when a batch needs it.' },
+  'lz4-napi': { only: 'src/broker/compression/lz4\\.ts$', why: 'An optional package: loaded when a batch needs it.' },
+  '@bokuweb/zstd-wasm': {
+    only: 'src/broker/compression/zstd\\.ts$',
+    why: 'An optional package: loaded when a batch needs it, and not at all where Node can do it.',
+  },
   rxjs: {
     only: 'src/(dsl|runtime|testing)/',
     why: 'Pipelines are declared in dsl, run in runtime, driven in testing; everything else works on plain data.',

@@ -31,9 +31,10 @@ export function whyInstall(directory = root) {
   if (!existsSync(installed)) return 'node_modules is missing';
   const wanted = readJson(join(directory, 'package-lock.json')).packages;
   const present = readJson(installed).packages;
+  const ours = new Set(Object.keys(wanted['']?.optionalDependencies ?? {}).map((name) => `node_modules/${name}`));
   for (const [path, entry] of Object.entries(wanted)) {
-    // Optional packages are for other platforms; "" is this package.
-    if (path === '' || entry.optional || entry.link) continue;
+    // "" is this package. What is optional to others is for other platforms; what is optional to users of this package is tested.
+    if (path === '' || (entry.optional && !ours.has(path)) || entry.link) continue;
     if (present[path]?.version !== entry.version) {
       return `${path} is ${present[path]?.version ?? 'missing'}, the lockfile says ${entry.version}`;
     }

@@ -1,33 +1,13 @@
 import assert from 'node:assert/strict';
 import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import type { Broker, BrokerRecord } from '#src/broker/port.js';
-import { type Clock, sleep } from '#src/model/ports.js';
-import { type Kafka, startKafka } from '../support/kafka.js';
+import { sleep } from '#src/model/ports.js';
+import { systemClock } from '#src/runtime/system.js';
+import { describeWithKafka } from '../support/kafka.js';
 import { brokerContract } from './contract.js';
 import { fails, numbered, openTransaction, unique, valueText } from './contract.support.js';
 
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  after: (ms, callback) => {
-    const timer = setTimeout(callback, Math.min(ms, 2 ** 31 - 1));
-    return () => clearTimeout(timer);
-  },
-};
-
-// Starting a broker takes a JDK, Maven and a minute: asked for by `npm run test:kafka`, or by naming one.
-const asked = process.env.KAFKA_BROKERS !== undefined || process.env.KAFKA_TESTS === '1';
-const withKafka = asked ? describe : () => undefined;
-
-withKafka('a Kafka cluster', function (this: Mocha.Suite) {
-  this.timeout(60_000);
-  let kafka: Kafka;
-  before(async function () {
-    this.timeout(200_000);
-    kafka = await startKafka();
-  });
-  after(() => kafka?.stop());
-
+describeWithKafka('a cluster', (kafka) => {
   brokerContract('Kafka', {
     pollMs: 500,
     // A broker refuses what is more than an hour ahead of its own clock (`message.timestamp.after.max.ms`).
@@ -37,11 +17,11 @@ withKafka('a Kafka cluster', function (this: Mocha.Suite) {
       const opened: Broker[] = [];
       return {
         open: async () => {
-          const broker = await openKafkaBroker({ brokers: kafka.brokers, clock });
+          const broker = await openKafkaBroker({ brokers: kafka.brokers, clock: systemClock });
           opened.push(broker);
           return broker;
         },
-        pass: (ms) => sleep(clock, ms),
+        pass: (ms) => sleep(systemClock, ms),
         stop: async () => {
           await Promise.all(opened.map((broker) => broker.close()));
         },
@@ -50,7 +30,7 @@ withKafka('a Kafka cluster', function (this: Mocha.Suite) {
   });
 
   it('shows no record of an aborted transaction and all of the others, from whatever offset it is read', async () => {
-    const broker = await openKafkaBroker({ brokers: kafka.brokers, clock });
+    const broker = await kafka.open();
     const topic = unique('topic');
     await broker.admin.createTopics([{ name: topic, partitions: 1 }]);
     const writers = await Promise.all([0, 1, 2, 3].map(() => broker.createWriter({ transactionalId: unique('id') })));
@@ -88,14 +68,10 @@ withKafka('a Kafka cluster', function (this: Mocha.Suite) {
         (await readFrom(offset)).map(valueText),
         all.filter((record) => record.offset >= offset).map(valueText),
       );
-    await broker.close();
   });
 
   it('that cannot be reached is BROKER_UNAVAILABLE and names its address', async () => {
     // A port that nobody listens on.
-    await assert.rejects(
-      openKafkaBroker({ brokers: ['127.0.0.1:1'], clock }),
-      fails('BROKER_UNAVAILABLE', '127.0.0.1:1'),
-    );
+    await assert.rejects(kafka.open({ brokers: ['127.0.0.1:1'] }), fails('BROKER_UNAVAILABLE', '127.0.0.1:1'));
   });
 });

@@ -17,8 +17,9 @@ import { asStreamsError, brokerClosed } from './errors.js';
 import { KafkaMembership } from './membership.js';
 import { KafkaReader } from './reader.js';
 import { KafkaWriter } from './writer.js';
+import { type KafkaWriterOptions, type WriterSettings, writerSettings } from './writer-options.js';
 
-export interface KafkaBrokerOptions {
+export interface KafkaBrokerOptions extends KafkaWriterOptions {
   /** `host:port` of some brokers of the cluster; the others are found through them. */
   readonly brokers: readonly string[];
   /** Name of this client in the brokers' logs and quotas. Default: `millrace`. */
@@ -36,12 +37,14 @@ class KafkaBroker implements Broker {
   readonly admin: Admin;
   readonly #client: Client;
   readonly #connect: () => Promise<Connections>;
+  readonly #settings: WriterSettings;
   readonly #readers = new Set<KafkaReader>();
   readonly #writers = new Set<KafkaWriter>();
   readonly #members = new Set<KafkaMembership>();
   #closing: Promise<void> | undefined;
 
-  constructor(client: Client, connect: () => Promise<Connections>) {
+  constructor(client: Client, connect: () => Promise<Connections>, settings: WriterSettings) {
+    this.#settings = settings;
     this.#client = client;
     this.#connect = connect;
     this.admin = new KafkaAdmin(client);
@@ -62,6 +65,7 @@ class KafkaBroker implements Broker {
     const writer = await KafkaWriter.open({
       client: this.#client,
       transactionalId: options.transactionalId,
+      settings: this.#settings,
       onClose: (closed) => this.#writers.delete(closed),
     });
     this.#writers.add(writer);
@@ -103,7 +107,8 @@ class KafkaBroker implements Broker {
  * Connects to a Kafka cluster (brokers 3.9 to 4.4).
  *
  * Each reader and each member has connections of its own, because their requests wait at the brokers; admin and writers share one. Errors:
- * BROKER_UNAVAILABLE if no broker can be reached, CONFIG_INVALID if another kafkajs than the one this is made for is installed.
+ * BROKER_UNAVAILABLE if no broker can be reached, CONFIG_INVALID for an option that is not allowed, a package that is not installed, or another kafkajs than
+ * the one this is made for.
  */
 export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Broker> {
   const { brokers, clientId = 'millrace', ssl, sasl, clock, logger = silentLogger } = options;
@@ -115,5 +120,6 @@ export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Brok
       throw asStreamsError(error, 'cannot connect', brokers.join(', '));
     }
   };
-  return new KafkaBroker(new Client(await connect(), clock), connect);
+  const settings = await writerSettings(options);
+  return new KafkaBroker(new Client(await connect(), clock), connect, settings);
 }

@@ -1,9 +1,11 @@
-import { gunzipSync } from 'node:zlib';
-import { StreamsError } from '../../model/errors.js';
+import type { StreamsError } from '../../model/errors.js';
+import { loadCodecs, unpack } from '../compression/codecs.js';
 import type { BrokerRecord, PartitionOffset } from '../port.js';
 import {
   type BatchHead,
   completeBatchSize,
+  compressionsIn,
+  corrupt,
   type DecodeContext,
   decodeHead,
   decodeRecords,
@@ -53,11 +55,7 @@ export class Cursor {
     this.latest = offset;
     this.fetchFrom = offset;
     this.#decodedTo = offset;
-    this.#context = {
-      topic,
-      partition,
-      decompress: (code, bytes) => decompress(code, bytes, `${topic}[${partition}]`),
-    };
+    this.#context = { topic, partition, decompress: unpack };
   }
 
   get hasDecoded(): boolean {
@@ -66,14 +64,19 @@ export class Cursor {
 
   /**
    * Takes in what was fetched. Aborted transactions come in order of completion, so they are sorted by their first offset; a producer is
-   * in an aborted transaction from there to its next marker, of either kind, because it has one transaction at a time.
+   * in an aborted transaction from there to its next marker, of either kind, because it has one transaction at a time. Loads the codecs
+   * that its batches need. LOG_CORRUPT at the first batch that is not what was written; those before it can be taken.
    */
-  receive(fetched: FetchedPartition, committedOnly: boolean): void {
+  async receive(fetched: FetchedPartition, committedOnly: boolean): Promise<void> {
+    await loadCodecs(compressionsIn(fetched.records));
+    if (this.closed) return;
     this.latest = committedOnly ? fetched.lastStableOffset : fetched.highWatermark;
     const aborted = [...fetched.aborted].sort((a, b) => a.firstOffset - b.firstOffset);
     const open = new Set<number>();
     let next = 0;
     const source = fetched.records;
+    // The first batch always comes whole: the length of one that seems cut off is wrong.
+    if (source.length > 0 && completeBatchSize(source) === undefined) decodeHead(source, 0, this.#context);
     for (let at = 0, size = completeBatchSize(source, 0); size !== undefined; size = completeBatchSize(source, at)) {
       const head = decodeHead(source, at, this.#context);
       for (; next < aborted.length && (aborted[next]?.firstOffset ?? 0) <= head.lastOffset; next++)
@@ -87,6 +90,11 @@ export class Cursor {
       }
       at += size;
     }
+  }
+
+  /** LOG_CORRUPT, for a broker that finds the next batch corrupt before it sends it. */
+  refused(): StreamsError {
+    return corrupt(this, this.fetchFrom, 'what the broker itself refuses', 'a batch');
   }
 
   /** Decodes the next batch with records, if there is one and the last is used up. False if nothing can be taken, not even a move. */
@@ -137,18 +145,4 @@ export class Cursor {
     }
     return taken;
   }
-}
-
-const GZIP = 1;
-const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
-
-function decompress(code: number, bytes: Buffer, where: string): Buffer {
-  if (code === GZIP) return gunzipSync(bytes);
-  throw new StreamsError('CONFIG_INVALID', {
-    what: 'cannot read compressed records',
-    at: where,
-    saw: `${CODECS[code] ?? `compression ${code}`}`,
-    expected: 'gzip or none',
-    action: 'Let the producers of this topic use gzip, or set compression.type of the topic.',
-  });
 }

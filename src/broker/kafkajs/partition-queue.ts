@@ -1,3 +1,5 @@
+import type { Codec } from '../compression/codec.js';
+import { unpack } from '../compression/codecs.js';
 import type { BrokerRecord, ProducerRecord } from '../port.js';
 import { checksum } from '../record-batch/checksum.js';
 import { decodeHead, decodeRecords } from '../record-batch/decoder.js';
@@ -5,10 +7,15 @@ import { RecordBatchEncoder } from '../record-batch/encoder.js';
 import { ATTRIBUTE, FIELD, writeInt64 } from '../record-batch/format.js';
 import type { ProducerIdentity } from './requests-records.js';
 
-/** Large enough that requests are few, and half of what a topic takes by default (`max.message.bytes`). */
-const BATCH_BYTES = 512 * 1024;
 /** Most a record's head takes besides key, value and headers. */
 const RECORD_HEAD_BYTES = 40;
+
+/** How records become batches. */
+export interface Batching {
+  /** A batch is full when the next record would make it larger than this, before compression. */
+  readonly batchBytes: number;
+  readonly codec?: Codec | undefined;
+}
 
 export interface QueuedBatch {
   readonly bytes: Buffer;
@@ -30,13 +37,19 @@ export class PartitionQueue {
   constructor(
     readonly topic: string,
     readonly partition: number,
+    readonly batching: Batching,
   ) {}
+
+  /** Bytes that are not in a batch yet. */
+  get openBytes(): number {
+    return this.#encoder.count === 0 ? 0 : this.#encoder.size;
+  }
 
   /** Takes a copy of the record. Returns the bytes of the batch that it has completed, or 0. */
   add(record: ProducerRecord): number {
     const { key, value, timestamp, headers } = record;
     const length = (key?.length ?? 0) + (value?.length ?? 0) + RECORD_HEAD_BYTES;
-    const completed = this.#encoder.size + length > BATCH_BYTES ? this.complete() : 0;
+    const completed = this.#encoder.size + length > this.batching.batchBytes ? this.complete() : 0;
     this.#encoder.add(key, value, timestamp, headers);
     return completed;
   }
@@ -45,7 +58,7 @@ export class PartitionQueue {
   complete(): number {
     const { count } = this.#encoder;
     if (count === 0) return 0;
-    const bytes = this.#encoder.finish();
+    const bytes = finish(this.#encoder, this.batching);
     this.batches.push({ bytes, count, stamped: false, sentAt: undefined });
     return bytes.length;
   }
@@ -55,7 +68,8 @@ export class PartitionQueue {
     const batch = this.batches[0] as QueuedBatch;
     if (batch.stamped) return batch;
     const { bytes } = batch;
-    bytes.writeInt16BE(transactional ? ATTRIBUTE.transactional : 0, FIELD.attributes);
+    const compression = bytes.readInt16BE(FIELD.attributes) & ATTRIBUTE.compressionMask;
+    bytes.writeInt16BE(compression | (transactional ? ATTRIBUTE.transactional : 0), FIELD.attributes);
     writeInt64(bytes, id, FIELD.producerId);
     bytes.writeInt16BE(epoch, FIELD.producerEpoch);
     bytes.writeInt32BE(this.#sequence, FIELD.baseSequence);
@@ -82,14 +96,14 @@ export class PartitionQueue {
   split(): boolean {
     const [batch] = this.batches;
     if (!batch || batch.count < 2) return false;
-    const context = { topic: this.topic, partition: this.partition };
+    const context = { topic: this.topic, partition: this.partition, decompress: unpack };
     const records: BrokerRecord[] = [];
     decodeRecords(batch.bytes, 0, decodeHead(batch.bytes, 0, context), context, 0, records);
     const middle = records.length >> 1;
     const halves = [records.slice(0, middle), records.slice(middle)].map((half) => {
       const encoder = new RecordBatchEncoder();
       for (const { key, value, timestamp, headers } of half) encoder.add(key, value, timestamp, headers);
-      return { bytes: encoder.finish(), count: half.length, stamped: false, sentAt: undefined };
+      return { bytes: finish(encoder, this.batching), count: half.length, stamped: false, sentAt: undefined };
     });
     this.batches.splice(0, 1, ...halves);
     return true;
@@ -107,3 +121,6 @@ export class PartitionQueue {
     return this.batches.splice(0).some(({ stamped }) => stamped);
   }
 }
+
+const finish = (encoder: RecordBatchEncoder, { codec }: Batching): Buffer =>
+  encoder.finish(codec === undefined ? {} : { codec });

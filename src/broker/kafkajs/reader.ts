@@ -39,7 +39,8 @@ const UNREACHABLE_MS = 60_000;
  *
  * Batches may be without records, where only markers or aborted records were: they tell that the position has moved. Memory: 1 MiB a
  * partition and 64 MiB in all, and one answer (16 MiB) per leader. Errors: see {@link Reader.poll}; BROKER_UNAVAILABLE if a leader cannot be reached for a
- * minute, CONFIG_INVALID for a codec that is not built in (gzip is).
+ * minute, CONFIG_INVALID naming the package of a compression that is not installed, LOG_CORRUPT also for batches of formats 0 and 1 (before Kafka 0.11),
+ * which brokers from 4.0 on do not have any more.
  */
 export class KafkaReader implements Reader {
   readonly #client: Client;
@@ -241,7 +242,7 @@ export class KafkaReader implements Reader {
   async #receive(node: number, cursor: Cursor, part: FetchedPartition): Promise<boolean> {
     if (part.error === CODE.none) {
       cursor.unknownSince = undefined;
-      cursor.receive(part, this.#committedOnly);
+      await cursor.receive(part, this.#committedOnly);
       return false;
     }
     if (part.error === CODE.offsetOutOfRange) throw await this.#outOfRange(node, cursor);
@@ -252,6 +253,7 @@ export class KafkaReader implements Reader {
       throw unknownPartition(`${cursor.topic}[${cursor.partition}]`);
     }
     if (LEADER_MOVED.has(part.error)) return true;
+    if (part.error === CODE.corruptMessage) throw cursor.refused();
     throw asStreamsError(new ProtocolError(part.error), 'cannot read', `${cursor.topic}[${cursor.partition}]`);
   }
 

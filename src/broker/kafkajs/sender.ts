@@ -14,6 +14,8 @@ import type { Transactions } from './transaction.js';
 
 /** How long a batch is sent again before it is given up: Kafka's own default for producers (`delivery.timeout.ms`). */
 const DELIVERY_MS = 120_000;
+/** A broker takes requests of 100 MiB (`socket.request.max.bytes`) and drops the connection of a larger one; a batch that is larger than this goes alone. */
+const REQUEST_BYTES = 16 * 1024 * 1024;
 const RETRY_PAUSE_MS = 50;
 const UNKNOWN_MS = 1_000;
 /** The broker's memory of the producer does not fit what it is sent: a new producer id begins anew. */
@@ -145,7 +147,14 @@ export class Sender {
   }
 
   async #sendTo(node: number, candidates: readonly PartitionQueue[]): Promise<void> {
-    const queues = candidates.filter((queue) => !queue.sending && queue.batches.length > 0);
+    let room = REQUEST_BYTES;
+    const queues: PartitionQueue[] = [];
+    for (const queue of candidates) {
+      const [batch] = queue.batches;
+      if (queue.sending || !batch || (queues.length > 0 && batch.bytes.length > room)) continue;
+      queues.push(queue);
+      room -= batch.bytes.length;
+    }
     if (this.#busy.has(node) || queues.length === 0 || this.#closed) return;
     this.#busy.add(node);
     const now = this.client.clock.monotonic();
@@ -199,7 +208,7 @@ export class Sender {
       return false;
     }
     if (SEQUENCE_LOST.has(error)) this.needsRenewal = true;
-    const failure = new ProtocolError(error);
+    const failure = new ProtocolError(error, error === CODE.messageTooLarge ? tooLarge(before) : undefined);
     this.#fail(queue, FENCED.has(error) && this.transactions ? this.transactions.fence(failure) : failure, 1);
     return false;
   }
@@ -234,3 +243,6 @@ export class Sender {
     }
   }
 }
+
+const tooLarge = (bytes: number): string =>
+  `a record that takes ${bytes} bytes as a batch of its own, more than max.message.bytes of the topic allows (by default message.max.bytes of the brokers)`;

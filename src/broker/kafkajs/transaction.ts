@@ -13,9 +13,6 @@ import {
   txnOffsetCommitRequest,
 } from './requests-records.js';
 
-/** The broker aborts a transaction that is open for longer: Kafka's own default for producers. */
-const TRANSACTION_TIMEOUT_MS = 60_000;
-
 /** The transaction before is still being finished, or the one who was fenced is being aborted: a few milliseconds. */
 const concurrent = (error: unknown): boolean => codeOf(error) === CODE.concurrentTransactions;
 
@@ -34,13 +31,13 @@ export class Transactions {
   constructor(
     readonly client: Client,
     readonly transactionalId: string,
+    /** The broker aborts a transaction that is open for longer. */
+    readonly timeoutMs: number,
   ) {}
 
   /** A new epoch: fences others, and aborts their open transaction. */
   async init(): Promise<ProducerIdentity> {
-    this.#identity = await this.#ask(
-      initProducerIdRequest(this.transactionalId, TRANSACTION_TIMEOUT_MS, this.#identity),
-    );
+    this.#identity = await this.#ask(initProducerIdRequest(this.transactionalId, this.timeoutMs, this.#identity));
     this.#added.clear();
     this.#groups.clear();
     return this.#identity;
@@ -112,8 +109,21 @@ export class Transactions {
       return await work();
     } catch (error) {
       if (FENCED.has(codeOf(error))) throw this.fence(error);
+      if (codeOf(error) === INVALID_TIMEOUT) throw this.#timeoutRefused(error);
       throw asStreamsError(error, 'the transaction failed', `transactional id ${this.transactionalId}`);
     }
+  }
+
+  #timeoutRefused(cause: unknown): StreamsError {
+    return new StreamsError('CONFIG_INVALID', {
+      what: 'cannot open a transactional writer',
+      at: `transactional id ${this.transactionalId}`,
+      saw: `transactionTimeout ${this.timeoutMs}ms`,
+      expected:
+        'at most transaction.max.timeout.ms of the brokers, which is 15 minutes by default, and more than nothing',
+      action: 'Lower the option, or raise that of the brokers.',
+      cause,
+    });
   }
 
   /** From here on every call is refused with this. */
@@ -131,3 +141,4 @@ export class Transactions {
 }
 
 const NOT_ATTEMPTED = 55;
+const INVALID_TIMEOUT = 50;

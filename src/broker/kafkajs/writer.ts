@@ -5,41 +5,55 @@ import { asStreamsError, brokerClosed } from './errors.js';
 import { PartitionQueue } from './partition-queue.js';
 import { Sender } from './sender.js';
 import { Transactions } from './transaction.js';
+import type { WriterSettings } from './writer-options.js';
 
-/** Batches that are not acknowledged yet, before the caller is asked to wait: some thirty. */
+/** What is not acknowledged yet, before the caller is asked to wait: some thirty full batches. */
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
+
+interface OpenOptions {
+  readonly client: Client;
+  readonly transactionalId: string | undefined;
+  readonly settings: WriterSettings;
+  readonly onClose: (writer: KafkaWriter) => void;
+}
 
 /**
  * Writes to a Kafka cluster, idempotently: what is sent again after a broken connection is in the log once.
  *
- * Full batches (512 KiB) are sent while more records are taken, the rest by `flush`. Order: that of the records, per partition. Memory: 16 MiB, and one
- * batch for each partition ever written to. Errors: see {@link Writer}; a broker that does not answer for two minutes fails the flush.
+ * Full batches (`batchBytes`) are sent while more records are taken, the rest when their oldest record has waited for `linger`, at the latest by `flush`.
+ * Order: that of the records, per partition. Compression is done here, on the caller's thread, when a batch is full. Memory: 16 MiB and what one `write` is
+ * given; the buffer of a partition stays as large as its largest batch. Errors: see {@link Writer}; PRODUCE_FAILED names the size of a record that is larger than
+ * the topic takes; a broker that does not answer for two minutes fails the flush.
  */
 export class KafkaWriter implements Writer {
   readonly #client: Client;
   readonly #transactions: Transactions | undefined;
   readonly #sender: Sender;
   readonly #queues = new Map<string, PartitionQueue>();
+  readonly #settings: WriterSettings;
   readonly #onClose: (writer: KafkaWriter) => void;
   #open = false;
+  /** Bytes of records that are in no batch yet. */
+  #openBytes = 0;
+  #stopLinger: (() => void) | undefined;
   /** Why the open transaction can only be aborted. */
   #spoilt: unknown;
   #closed = false;
 
-  private constructor(client: Client, transactionalId: string | undefined, onClose: (writer: KafkaWriter) => void) {
+  private constructor({ client, transactionalId, settings, onClose }: OpenOptions) {
     this.#client = client;
-    this.#transactions = transactionalId === undefined ? undefined : new Transactions(client, transactionalId);
+    this.#settings = settings;
+    this.#transactions =
+      transactionalId === undefined
+        ? undefined
+        : new Transactions(client, transactionalId, settings.transactionTimeoutMs);
     this.#sender = new Sender(client, this.#queues, this.#transactions);
     this.#onClose = onClose;
   }
 
   /** With a transactional id: fences the writer that had it, and aborts its open transaction, before it resolves. */
-  static async open(options: {
-    readonly client: Client;
-    readonly transactionalId: string | undefined;
-    readonly onClose: (writer: KafkaWriter) => void;
-  }): Promise<KafkaWriter> {
-    const writer = new KafkaWriter(options.client, options.transactionalId, options.onClose);
+  static async open(options: OpenOptions): Promise<KafkaWriter> {
+    const writer = new KafkaWriter(options);
     await writer.#sender.renew();
     return writer;
   }
@@ -52,14 +66,22 @@ export class KafkaWriter implements Writer {
       const key = partitionKey(record.topic, record.partition);
       let queue = this.#queues.get(key);
       if (!queue) {
-        queue = new PartitionQueue(record.topic, record.partition);
+        queue = new PartitionQueue(record.topic, record.partition, this.#settings);
         this.#queues.set(key, queue);
       }
+      const before = queue.openBytes;
       completed += queue.add(record);
+      this.#openBytes += queue.openBytes - before;
     }
-    if (completed === 0) return undefined;
-    this.#sender.send(completed);
-    return this.#sender.unsentBytes > MAX_UNSENT_BYTES ? this.#sender.below(MAX_UNSENT_BYTES / 2) : undefined;
+    if (completed > 0) this.#sender.send(completed);
+    if (this.#sender.unsentBytes + this.#openBytes > MAX_UNSENT_BYTES) {
+      this.#sendOpen();
+      return this.#sender.below(MAX_UNSENT_BYTES / 2);
+    }
+    const { lingerMs } = this.#settings;
+    if (lingerMs !== undefined && this.#openBytes > 0)
+      this.#stopLinger ??= this.#client.clock.after(lingerMs, () => this.#sendOpen());
+    return undefined;
   }
 
   async flush(): Promise<void> {
@@ -124,15 +146,28 @@ export class KafkaWriter implements Writer {
       if (!(error instanceof StreamsError && error.code === 'PRODUCER_FENCED')) throw error;
     } finally {
       this.#closed = true;
+      this.#noneOpen();
       this.#sender.close();
       this.#onClose(this);
     }
   }
 
-  async #flush(): Promise<void> {
+  /** Sends what is in no batch yet. */
+  #sendOpen(): void {
+    this.#noneOpen();
     let completed = 0;
     for (const queue of this.#queues.values()) completed += queue.complete();
     this.#sender.send(completed);
+  }
+
+  #noneOpen(): void {
+    this.#stopLinger?.();
+    this.#stopLinger = undefined;
+    this.#openBytes = 0;
+  }
+
+  async #flush(): Promise<void> {
+    this.#sendOpen();
     await this.#sender.below(0);
     this.#check();
     const error = this.#sender.failure();
@@ -144,6 +179,7 @@ export class KafkaWriter implements Writer {
   }
 
   async #abort(): Promise<void> {
+    this.#noneOpen();
     this.#sender.drop();
     await this.#sender.below(0);
     this.#sender.clearFailure();

@@ -1,4 +1,4 @@
-import { StreamsError } from '../../model/errors.js';
+import { messageOf, StreamsError } from '../../model/errors.js';
 import { type HeaderEntry, Headers } from '../../model/headers.js';
 import type { BrokerRecord } from '../port.js';
 import { checksum } from './checksum.js';
@@ -30,7 +30,7 @@ export interface BatchHead {
 export interface DecodeContext {
   readonly topic: string;
   readonly partition: number;
-  /** Unpacks a compressed batch: the records' bytes by compression code (1 gzip, 2 snappy, 3 lz4, 4 zstd). Without it, compression is refused. */
+  /** Unpacks a compressed batch: the records' bytes by compression code (1 gzip, 2 snappy, 3 lz4, 4 zstd). Without it, compression is refused. What it throws is LOG_CORRUPT. */
   readonly decompress?: (compression: number, bytes: Buffer) => Buffer;
 }
 
@@ -59,6 +59,18 @@ export function peekLastOffset(bytes: Buffer): number {
   return bytes.length < FIELD.records
     ? -1
     : readInt64(bytes, FIELD.baseOffset) + bytes.readInt32BE(FIELD.lastOffsetDelta);
+}
+
+/** The compression codes of the batches in these bytes, without verifying anything: what has to be loaded before they can be decoded. */
+export function compressionsIn(bytes: Buffer): ReadonlySet<number> {
+  const codes = new Set<number>();
+  for (let at = 0; ; ) {
+    const size = completeBatchSize(bytes, at);
+    if (size === undefined || size < FIELD.records) return codes;
+    const code = bytes.readInt16BE(at + FIELD.attributes) & ATTRIBUTE.compressionMask;
+    if (code !== 0) codes.add(code);
+    at += size;
+  }
 }
 
 /**
@@ -126,8 +138,7 @@ export function decodeRecords(
   let start = at + FIELD.records;
   let end = at + head.size;
   if (compression !== 0) {
-    if (!context.decompress) throw corrupt(context, head.baseOffset, `compression ${compression}`, 'none');
-    source = context.decompress(compression, bytes.subarray(start, end));
+    source = unpacked(bytes.subarray(start, end), compression, head, context);
     start = 0;
     end = source.length;
   }
@@ -139,6 +150,16 @@ export function decodeRecords(
   } catch (error) {
     into.length = before;
     throw error;
+  }
+}
+
+function unpacked(bytes: Buffer, compression: number, head: BatchHead, context: DecodeContext): Buffer {
+  if (!context.decompress) throw corrupt(context, head.baseOffset, `compression ${compression}`, 'none');
+  try {
+    return context.decompress(compression, bytes);
+  } catch (error) {
+    const saw = `${bytes.length} compressed bytes that do not unpack: ${messageOf(error)}`;
+    throw corrupt(context, head.baseOffset, saw, `compression ${compression} of ${head.recordCount} records`);
   }
 }
 
@@ -239,7 +260,12 @@ function decodeHeaders(
   return entries;
 }
 
-function corrupt(context: DecodeContext, offset: number | undefined, saw: string, expected: string): StreamsError {
+export function corrupt(
+  context: DecodeContext,
+  offset: number | undefined,
+  saw: string,
+  expected: string,
+): StreamsError {
   return new StreamsError('LOG_CORRUPT', {
     what: 'cannot decode a record batch',
     at: `${context.topic}[${context.partition}]${offset === undefined ? '' : `@${offset}`}`,

@@ -1,5 +1,6 @@
 import { StreamsError } from '../../model/errors.js';
 import { Headers } from '../../model/headers.js';
+import { COMPRESSIONS, type Codec } from '../compression/codec.js';
 import { checksum } from './checksum.js';
 import { ATTRIBUTE, FIELD, LENGTH_PREFIX_BYTES, MAGIC, writeInt64 } from './format.js';
 import { varintSize, writeVarint } from './varint.js';
@@ -15,6 +16,8 @@ export interface BatchOptions {
   readonly deleteHorizon?: number;
   /** Offsets the batch covers past its last record, if compaction removed the end of it. Default: the last record's. */
   readonly lastOffsetDelta?: number;
+  /** Compresses the records, unless they become larger by it. */
+  readonly codec?: Codec;
 }
 
 /** Where the first batch of an encoder fits: most batches of small records grow twice or three times and then never again. */
@@ -119,13 +122,19 @@ export class RecordBatchEncoder {
 
   /** The batch as bytes of its own; the encoder is empty afterwards and can be used again. */
   finish(options: BatchOptions = {}): Buffer {
-    const bytes = this.#bytes;
+    const packed = options.codec?.pack(this.#bytes.subarray(FIELD.records, this.#end));
+    const smaller = packed !== undefined && FIELD.records + packed.length < this.#end ? packed : undefined;
+    const size = smaller ? FIELD.records + smaller.length : this.#end;
+    const bytes = Buffer.allocUnsafeSlow(size);
+    if (smaller) bytes.set(smaller, FIELD.records);
+    else this.#bytes.copy(bytes, FIELD.records, FIELD.records, this.#end);
     writeInt64(bytes, options.baseOffset ?? 0, FIELD.baseOffset);
-    bytes.writeInt32BE(this.#end - LENGTH_PREFIX_BYTES, FIELD.batchLength);
+    bytes.writeInt32BE(size - LENGTH_PREFIX_BYTES, FIELD.batchLength);
     bytes.writeInt32BE(-1, FIELD.leaderEpoch);
     bytes[FIELD.magic] = MAGIC;
     bytes.writeInt16BE(
-      (options.transactional ? ATTRIBUTE.transactional : 0) |
+      (smaller && options.codec ? COMPRESSIONS.indexOf(options.codec.name) : 0) |
+        (options.transactional ? ATTRIBUTE.transactional : 0) |
         (this.#deleteHorizon === undefined ? 0 : ATTRIBUTE.deleteHorizon),
       FIELD.attributes,
     );
@@ -136,11 +145,9 @@ export class RecordBatchEncoder {
     bytes.writeInt16BE(options.producerEpoch ?? -1, FIELD.producerEpoch);
     bytes.writeInt32BE(options.baseSequence ?? -1, FIELD.baseSequence);
     bytes.writeInt32BE(this.#count, FIELD.recordCount);
-    bytes.writeUInt32BE(checksum(bytes.subarray(FIELD.attributes, this.#end)), FIELD.checksum);
-    const batch = Buffer.allocUnsafeSlow(this.#end);
-    bytes.copy(batch, 0, 0, this.#end);
+    bytes.writeUInt32BE(checksum(bytes.subarray(FIELD.attributes)), FIELD.checksum);
     this.clear();
-    return batch;
+    return bytes;
   }
 
   /** Throws away what was added. */

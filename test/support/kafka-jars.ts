@@ -1,0 +1,93 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** Apache Kafka from its own jars, by the scripts in scripts/kafka: a JDK, and Maven the first time. */
+
+export const run = promisify(execFile);
+
+export const kafkaVersion = process.env.KAFKA_VERSION ?? '4.3.1';
+/** Kafka 4 needs it. */
+const JAVA_MAJOR = 17;
+/** The first start of all downloads Kafka, and makes an archive of its classes. */
+export const START_LIMIT_MS = 180_000;
+/** A broker would delete the records of the past that tests write, by their age, while they are read. */
+const CONFIG = ['log.retention.ms=-1', 'transaction.abort.timed.out.transaction.cleanup.interval.ms=500'];
+
+/** The Java that runs brokers and Java programs. */
+export const javaProgram = process.env.JAVA_HOME ? join(process.env.JAVA_HOME, 'bin', 'java') : 'java';
+
+const home = (): string => process.env.KAFKA_HOME_DIR ?? join(homedir(), '.cache', `kafka-${kafkaVersion}`);
+
+/** Whether a broker can be started from jars; why not, if it cannot. */
+export async function jarsMissing(): Promise<string | undefined> {
+  const version = await run(javaProgram, ['-version'], { timeout: 10_000 }).catch(() => undefined);
+  const major = Number(/version "(\d+)/.exec(version?.stderr ?? '')?.[1] ?? 0);
+  if (major < JAVA_MAJOR) return `no Java ${JAVA_MAJOR}`;
+  if (existsSync(join(home(), '.complete'))) return undefined;
+  const maven = await run('mvn', ['-version'], { timeout: 20_000 }).catch(() => undefined);
+  return maven ? undefined : `neither the jars of Kafka ${kafkaVersion} in ${home()} nor Maven to fetch them`;
+}
+
+/** The class path of Kafka's own programs and clients. */
+export const classPath = (): string => join(home(), 'libs', '*');
+
+export interface JarsOptions {
+  /** Further lines of server.properties. */
+  readonly config?: readonly string[];
+  /** Where the broker keeps its data; default: a temporary directory, deleted with it. */
+  readonly dataDirectory?: string;
+}
+
+export interface JarsBroker {
+  readonly brokers: readonly string[];
+  stop(): Promise<void>;
+  /** Starts it again, on the same port and data, after `stop`. */
+  start(): Promise<void>;
+}
+
+export async function startFromJars({ config = [], dataDirectory }: JarsOptions = {}): Promise<JarsBroker> {
+  // npm sets NODE to its own node; to the scripts it names one broker of a cluster.
+  const { NODE: _npm, ...inherited } = process.env;
+  const port = await freePort();
+  const env = {
+    ...inherited,
+    PORT: String(port),
+    OWNER: String(process.pid),
+    KAFKA_VERSION: kafkaVersion,
+    KAFKA_EXTRA: [...CONFIG, ...config].join('\n'),
+    ...(dataDirectory !== undefined && { DATA_DIR: dataDirectory }),
+  };
+  const start = async (): Promise<void> => {
+    await run('scripts/kafka/kafka-up.sh', { env, timeout: START_LIMIT_MS });
+  };
+  await start();
+  return {
+    brokers: [`127.0.0.1:${port}`],
+    start,
+    stop: async () => {
+      await run('scripts/kafka/kafka-down.sh', { env });
+    },
+  };
+}
+
+/** A port that nobody has, and neither that of the controller, which is 101 above. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = await listenOnce(0);
+    if (port + 101 < 65_536 && (await listenOnce(port + 101).catch(() => undefined))) return port;
+  }
+}
+
+async function listenOnce(port: number): Promise<number> {
+  const server = createServer().listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return address !== null && typeof address === 'object' ? address.port : 0;
+}
