@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { seededRandom } from '#src/testing/random.js';
-import { projectFile, temporaryDirectory } from '../support/project.js';
+import { bin, CHANGES, changesIn, gitTotals, millrace, sourceHistoryProject } from '../support/source-history.js';
 
 const KILLS = 20;
 const SEED = 11;
@@ -15,25 +12,6 @@ const MOST_LINES = 500;
 interface Row {
   readonly key: string;
   readonly value: { readonly files: number; readonly bytes: number };
-}
-
-/** A project as a user has it: the example copied, millrace installed. */
-function project(): string {
-  const directory = temporaryDirectory();
-  const example = projectFile('topology-examples/05-source-history');
-  for (const name of ['topology.ts', 'data']) cpSync(join(example, name), join(directory, name), { recursive: true });
-  mkdirSync(join(directory, 'node_modules'));
-  symlinkSync(projectFile('.'), join(directory, 'node_modules/millrace'));
-  symlinkSync(projectFile('node_modules/rxjs'), join(directory, 'node_modules/rxjs'));
-  writeFileSync(join(directory, 'package.json'), '{ "type": "module" }\n');
-  return directory;
-}
-
-const bin = projectFile('dist/cli/bin.js');
-
-async function millrace(cwd: string, ...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [bin, ...args], { cwd, maxBuffer: 64 * 1024 * 1024 });
-  return stdout;
 }
 
 // Small batches and frequent commits: many steps to be killed in.
@@ -59,13 +37,12 @@ async function killedAfter(lines: number, cwd: string): Promise<NodeJS.Signals |
 describe('a run that is killed with kill -9', () => {
   it(`ends in git's figures after ${KILLS} kills at random moments, and has written every output once`, async function () {
     this.timeout(120_000);
-    const cwd = project();
-    const data = 'data/rxjs-src-changes.jsonl';
+    const cwd = sourceHistoryProject();
     await millrace(
       cwd,
       'produce',
       'source-changes',
-      data,
+      CHANGES,
       '--partitions',
       '4',
       '--key',
@@ -87,18 +64,14 @@ describe('a run that is killed with kill -9', () => {
     }
     await millrace(cwd, ...RUN, '--until-idle');
 
-    const truth = JSON.parse(
-      readFileSync(projectFile('topology-examples/05-source-history/data/rxjs-src-truth.json'), 'utf8'),
-    );
-    const { files, bytes } = truth.at(-1);
     const store = JSON.parse(
       await millrace(cwd, 'state', 'get', 'topology.ts', '--store', 'totals', '--key', 'all'),
     ) as Row;
-    assert.deepEqual(store.value, { files, bytes });
+    assert.deepEqual(store.value, gitTotals());
 
     const outputs = (await millrace(cwd, 'consume', 'totals', '--until-end')).trim().split('\n');
-    assert.deepEqual((JSON.parse(outputs.at(-1) ?? '{}') as Row).value, { files, bytes });
+    assert.deepEqual((JSON.parse(outputs.at(-1) ?? '{}') as Row).value, gitTotals());
     // Each change of a file changes the total once: as many outputs as there are events.
-    assert.equal(outputs.length, readFileSync(join(cwd, data), 'utf8').trim().split('\n').length);
+    assert.equal(outputs.length, changesIn(cwd));
   });
 });

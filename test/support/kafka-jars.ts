@@ -41,22 +41,27 @@ export interface JarsOptions {
   readonly config?: readonly string[];
   /** Where the broker keeps its data; default: a temporary directory, deleted with it. */
   readonly dataDirectory?: string;
+  /** How many brokers; with three, topics have three copies, of which two must be there. Default 1. */
+  readonly nodes?: number;
 }
 
 export interface JarsBroker {
   readonly brokers: readonly string[];
   stop(): Promise<void>;
-  /** Starts it again, on the same port and data, after `stop`. */
+  /** Starts it again, on the same port and data, after `stop` or `kill`. */
   start(): Promise<void>;
+  /** Kills a broker (from 1 on; default all) as kill -9 does; its data stay. */
+  kill(node?: number): Promise<void>;
 }
 
-export async function startFromJars({ config = [], dataDirectory }: JarsOptions = {}): Promise<JarsBroker> {
+export async function startFromJars({ config = [], dataDirectory, nodes = 1 }: JarsOptions = {}): Promise<JarsBroker> {
   // npm sets NODE to its own node; to the scripts it names one broker of a cluster.
   const { NODE: _npm, ...inherited } = process.env;
-  const port = await freePort();
+  const port = await freePort(nodes);
   const env = {
     ...inherited,
     PORT: String(port),
+    BROKERS: String(nodes),
     OWNER: String(process.pid),
     KAFKA_VERSION: kafkaVersion,
     KAFKA_EXTRA: [...CONFIG, ...config].join('\n'),
@@ -67,20 +72,32 @@ export async function startFromJars({ config = [], dataDirectory }: JarsOptions 
   };
   await start();
   return {
-    brokers: [`127.0.0.1:${port}`],
+    brokers: Array.from({ length: nodes }, (_, i) => `127.0.0.1:${port + i}`),
     start,
+    kill: async (node) => {
+      const which = { SIGNAL: 'KILL', KEEP_DATA: '1', ...(node !== undefined && { NODE: String(node) }) };
+      await run('scripts/kafka/kafka-down.sh', { env: { ...env, ...which } });
+    },
     stop: async () => {
       await run('scripts/kafka/kafka-down.sh', { env });
     },
   };
 }
 
-/** A port that nobody has, and neither that of the controller, which is 101 above. */
-export async function freePort(): Promise<number> {
+/** The first of as many ports that nobody has, and neither those of the controllers, which are 101 above. */
+export async function freePort(count = 1): Promise<number> {
   for (;;) {
     const port = await listenOnce(0);
-    if (port + 101 < 65_536 && (await listenOnce(port + 101).catch(() => undefined))) return port;
+    const others = Array.from({ length: count }, (_, i) => [port + i, port + 101 + i])
+      .flat()
+      .slice(1);
+    if (others.every((other) => other < 65_536) && (await allFree(others))) return port;
   }
+}
+
+async function allFree(ports: readonly number[]): Promise<boolean> {
+  for (const port of ports) if ((await listenOnce(port).catch(() => undefined)) === undefined) return false;
+  return true;
 }
 
 async function listenOnce(port: number): Promise<number> {

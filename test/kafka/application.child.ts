@@ -1,0 +1,42 @@
+// A process of an application, for tests that kill it. Says how it is, in lines of JSON.
+import { openBroker, start } from 'millrace';
+import type { ApplicationOptions, Said } from './support.js';
+import { counting } from './support.js';
+
+const { brokers, name, state, options } = JSON.parse(process.argv[2] ?? '') as ApplicationOptions;
+const say = (said: object): void => void process.stdout.write(`${JSON.stringify(said)}\n`);
+const warn = (_: object, warning: string): void => say({ warning });
+const logger = { debug() {}, info() {}, warn, error: warn };
+
+const broker = await openBroker(`kafka://${brokers.join(',')}`, { logger });
+const streams = await start(counting(name), { broker, stateDirectory: state, logger, ...options });
+const progress = (): Said => {
+  const { phase, tasks, metrics } = streams.progress();
+  return { phase, tasks, recordsIn: metrics.recordsIn, restored: metrics.restoredRecords };
+};
+const telling = setInterval(() => say(progress()), 20);
+let stopping = false;
+process.once('SIGTERM', () => {
+  stopping = true;
+  void streams.stop();
+});
+// Says its rows each time that there is nothing left to do.
+const idle = async (): Promise<void> => {
+  while (!stopping) {
+    await streams.untilIdle();
+    const rows: Record<string, number> = {};
+    for (const [key, value] of await streams.store<string, number>('totals').entries()) rows[key] = Number(value);
+    say({ ...progress(), rows });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+};
+await Promise.race([idle().catch(() => undefined), streams.done]).catch(() => undefined);
+try {
+  await streams.done;
+} catch (error) {
+  say({ warning: `ended: ${(error as Error).message}` });
+  process.exitCode = 1;
+} finally {
+  clearInterval(telling);
+  await broker.close();
+}
