@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import type { KafkaConfig } from 'kafkajs';
@@ -56,9 +57,7 @@ function resolveTls(tls: KafkaTls, problems: string[]): ConnectionOptions {
     createSecureContext(options);
   } catch (error) {
     problems.push(
-      key === undefined
-        ? `certificates that cannot be used (${messageOf(error)})`
-        : `a key and certificate that cannot be used: the passphrase is wrong or missing, or they do not belong together (${messageOf(error)})`,
+      `a key that cannot be used: the passphrase is wrong or missing, or it is not that of the certificate (${messageOf(error)})`,
     );
   }
   return options;
@@ -75,9 +74,21 @@ function pemOf(name: string, kind: string, pem: Pem | Secret | undefined, proble
     problems.push(`a ${where} that cannot be read (${(error as NodeJS.ErrnoException).code ?? messageOf(error)})`);
     return undefined;
   }
-  if (new RegExp(`-----BEGIN [A-Z ]*${kind}-----`).test(text)) return text;
-  problems.push(`a ${where} that is not PEM: no "-----BEGIN ${kind}-----" in it`);
+  const blocks = text.match(new RegExp(`-----BEGIN ([A-Z ]* )?${kind}-----[^-]*-----END`, 'g'));
+  if (blocks === null) problems.push(`a ${where} that is not PEM: no "-----BEGIN ${kind}-----" in it`);
+  // OpenSSL passes over authorities that it cannot read.
+  else if (kind === 'CERTIFICATE' && !blocks.every((block) => isCertificate(`${block} CERTIFICATE-----\n`)))
+    problems.push(`a ${where} with a certificate that cannot be read`);
+  else return text;
   return undefined;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function resolveSasl(sasl: KafkaSasl, clock: Clock, problems: string[]): Pick<Security, 'sasl' | 'login'> {
