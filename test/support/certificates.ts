@@ -17,6 +17,7 @@ export interface Certificates {
 }
 
 export const PASSPHRASE = 'open sesame 4711';
+const OPENSSL = 'openssl';
 const DAYS = '2';
 
 /** Two authorities, and certificates of one of them for a broker at `localhost` and for a client named `client`. */
@@ -24,7 +25,7 @@ export function makeCertificates(directory: string): Certificates {
   const path = (name: string): string => join(directory, name);
   const openssl = (...args: readonly string[]): string => {
     try {
-      return execFileSync('openssl', args, { cwd: directory, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+      return execFileSync(OPENSSL, args, { cwd: directory, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       throw new Error('these tests make certificates with openssl, which is not installed');

@@ -63,6 +63,8 @@ export async function startSecureKafka(): Promise<SecureKafka> {
   // npm sets NODE to its own node; to the scripts it names one broker of a cluster.
   const { NODE: _npm, KAFKA_BROKERS: _other, ...inherited } = process.env;
   const env = { ...inherited, PORT: String(PORT), KAFKA_EXTRA: properties(certificates) };
+  // One that a killed run has left behind has other certificates.
+  await run('scripts/kafka/kafka-down.sh', { env });
   const { stdout } = await run('scripts/kafka/kafka-up.sh', { env, timeout: START_LIMIT_MS });
   const plain = stdout.trim();
   await createUsers(plain, ['alice', 'bob']);

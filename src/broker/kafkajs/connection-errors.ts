@@ -92,6 +92,9 @@ function distrustOf(
   return undefined;
 }
 
+/** A login where the broker takes none: on a listener without logins, or too soon after the last one. */
+export const isOutOfTurn = (error: unknown): boolean => (error as Described | undefined)?.type === NO_SASL_HERE;
+
 /** What a connection that was closed without a word may mean, by what was tried: the protocol has no word for it. */
 export function likelyCause(error: unknown, { tls, sasl }: Security): string {
   const message = messageOf(error);

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { messageOf, StreamsError } from '../../model/errors.js';
 import type { Logger } from '../../model/ports.js';
 import { BytesReader, BytesWriter } from './bytes.js';
-import { distrust, likelyCause } from './connection-errors.js';
+import { distrust, isOutOfTurn, likelyCause } from './connection-errors.js';
 import { asStreamsError, brokerClosed, ProtocolError } from './errors.js';
 import type { Request } from './request.js';
 import { withRight } from './rights.js';
@@ -12,6 +12,11 @@ import type { Security } from './security.js';
 const KAFKAJS_VERSION = '2.2.4';
 const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 3_000;
+/**
+ * How long before its end a session is prolonged by another login, where brokers end sessions. A new token is fetched when a fifth of the old one's life is left:
+ * kafkajs' own 10 s would repeat the login with the old one of less than 50 s, and brokers take one in a second.
+ */
+const REAUTHENTICATE_MS = 1_000;
 /** A lost broker is looked for some seconds; who needs longer tries again with pauses of its own. */
 const RETRY = { initialRetryTime: 20, maxRetryTime: 500, retries: 10 };
 
@@ -134,6 +139,7 @@ export class Connections {
       logger: createLogger({ level: LOG_LEVEL_ERROR, logCreator: () => logInto(options.logger) }),
       socketFactory: createSocketFactory(),
       connectionTimeout: CONNECT_TIMEOUT_MS,
+      reauthenticationThreshold: REAUTHENTICATE_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       enforceRequestTimeout: true,
       metadataMaxAge: 300_000,
@@ -178,6 +184,11 @@ export class Connections {
     } catch (error) {
       // kafkajs' own requests do the same: the pool would otherwise go on with a dead socket.
       if (error instanceof Error && error.name === 'KafkaJSConnectionClosedError') await node?.disconnect();
+      // The listener has taken logins before: it takes this one on a new connection.
+      if (isOutOfTurn(error)) {
+        await node?.disconnect();
+        throw error;
+      }
       if (error instanceof ProtocolError) throw withRight(error, request.apiName, request.concerned);
       throw distrust(error, this.#security, at) ?? error;
     }
