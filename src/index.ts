@@ -1,5 +1,18 @@
 /** The public names of millrace, and nothing else. Tests import from `millrace/testing`. */
 
+export type {
+  KafkaClientCredentials,
+  KafkaOptions,
+  KafkaPassword,
+  KafkaSasl,
+  KafkaSecurity,
+  KafkaTls,
+  KafkaToken,
+  KafkaTokenFunction,
+  Pem,
+} from './broker/kafkajs/options.js';
+export { kafkaOptionsFromEnv } from './broker/kafkajs/properties.js';
+export { Secret } from './broker/kafkajs/secret.js';
 export type { Broker } from './broker/port.js';
 export {
   type AggregateOptions,

@@ -8,6 +8,8 @@
  * | {@link Writer} | records to topics, optionally in transactions |
  * | {@link Membership} | which tasks of a group this process has, and its committed offsets |
  *
+ * Where a broker knows users, any call may fail with BROKER_UNAUTHENTICATED, or with BROKER_UNAUTHORIZED, which names the right that is missing.
+ *
  * The contract suite in `test/broker/contract.ts` runs against every adapter.
  */
 import type { Headers } from '../model/headers.js';
@@ -56,13 +58,22 @@ export interface TopicSpec {
 export interface TopicDescription {
   readonly name: string;
   readonly partitions: number;
-  readonly config: Readonly<Record<string, string>>;
+  /** What was set for the topic itself. Null if this user may not read it. */
+  readonly config: Readonly<Record<string, string>> | null;
+  /** What this user may not do with its records; left out if nothing. */
+  readonly denied?: readonly ('Read' | 'Write')[];
 }
 
 export interface Admin {
-  /** Creates topics, all or none. TOPIC_EXISTS names those that are there already. CONFIG_INVALID for a bad name, count or configuration value. */
-  createTopics(topics: readonly TopicSpec[]): Promise<void>;
-  /** The topics that exist among those asked for (all topics if none are named). */
+  /**
+   * Creates topics, all or none. TOPIC_EXISTS names those that are there already. CONFIG_INVALID for a bad name, count or configuration value. With
+   * `validateOnly` nothing is created, but the errors are the same.
+   */
+  createTopics(topics: readonly TopicSpec[], options?: { readonly validateOnly?: boolean }): Promise<void>;
+  /**
+   * The topics that exist among those asked for (all topics if none are named). BROKER_UNAUTHORIZED lists those asked for that this user may not describe, whether
+   * they exist or not; without names they are left out.
+   */
   describeTopics(names?: readonly string[]): Promise<readonly TopicDescription[]>;
   /** Deletes topics with their records. TOPIC_UNKNOWN names those that do not exist; the others are deleted. */
   deleteTopics(names: readonly string[]): Promise<void>;

@@ -16,6 +16,7 @@ const io: Io = {
   stdout: process.stdout,
   stderr: process.stderr,
   cwd: process.cwd(),
+  env: process.env,
   clock: systemClock,
   colours: !process.env.NO_COLOR,
   outputClosed: closed.signal,

@@ -1,16 +1,31 @@
 import { resolve } from 'node:path';
+import { kafkaOptionsFromEnv } from '../broker/kafkajs/properties.js';
 import type { Broker } from '../broker/port.js';
 import type { Clock, Logger } from '../model/ports.js';
 import { checkBrokerUrl, openBroker as openAddress } from '../runtime/open-broker.js';
+import { usage } from './usage.js';
 
 export const DEFAULT_BROKER = 'embedded:.millrace/broker';
 
 export interface BrokerContext {
-  /** Directories in addresses are relative to it. */
+  /** Directories in addresses, and the file of --kafka-config, are relative to it. */
   readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly logger?: Logger;
 }
+
+/** The options of every command that uses a broker. */
+export interface BrokerOptions {
+  readonly broker: string;
+  readonly kafkaConfig?: string | undefined;
+}
+
+/** `--kafka-config`, for the help of every command that has `--broker`. */
+export const KAFKA_CONFIG = [
+  '--kafka-config <file>',
+  'properties of the connection to Kafka, for example sasl.username=payments (default: the file that MILLRACE_KAFKA_CONFIG names); KAFKA_SASL_USERNAME and the like override them',
+] as const;
 
 export interface OpenedBroker {
   readonly broker: Broker;
@@ -24,13 +39,21 @@ export function brokerUrl(url: string): string {
   return url;
 }
 
-/** Opens the broker of an address, as the command line means it. Errors: as {@link brokerUrl}, and what the adapter throws. */
-export async function openBroker(url: string, { cwd, clock, logger }: BrokerContext): Promise<OpenedBroker> {
+/** Opens the broker of an address, as the command line means it. Errors: as {@link brokerUrl}, those of {@link kafkaOptionsFromEnv}, and what the adapter throws. */
+export async function openBroker(
+  { broker: url, kafkaConfig }: BrokerOptions,
+  { cwd, env, clock, logger }: BrokerContext,
+): Promise<OpenedBroker> {
   const { scheme, address } = checkBrokerUrl(url);
-  const isEmbedded = scheme === 'embedded';
-  const broker = await openAddress(isEmbedded ? `${scheme}:${resolve(cwd, address)}` : url, {
-    clock,
-    ...(logger === undefined ? {} : { logger }),
-  });
-  return { broker, createsTopics: isEmbedded };
+  const ports = { clock, ...(logger === undefined ? {} : { logger }) };
+  if (scheme === 'kafka') {
+    const file = kafkaConfig === undefined ? {} : { file: resolve(cwd, kafkaConfig) };
+    return {
+      broker: await openAddress(url, { ...ports, kafka: kafkaOptionsFromEnv(env, file) }),
+      createsTopics: false,
+    };
+  }
+  if (kafkaConfig !== undefined)
+    throw usage('cannot use --kafka-config', `--broker ${url}`, 'an address that begins with kafka://');
+  return { broker: await openAddress(`${scheme}:${resolve(cwd, address)}`, ports), createsTopics: true };
 }

@@ -11,6 +11,7 @@ export interface Io {
   readonly stderr: Output;
   /** Paths on the command line are relative to it. */
   readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   /** Whether colours are wanted at all: on a terminal, and `NO_COLOR` is not set. */
   readonly colours: boolean;

@@ -7,7 +7,7 @@ import type { EngineOptions, Guarantee } from '../runtime/config.js';
 import type { ErrorPolicies } from '../runtime/policy.js';
 import { type RunningStreams, start } from '../runtime/start.js';
 import { seededRandom } from '../testing/random.js';
-import { type OpenedBroker, openBroker } from './broker-url.js';
+import { type BrokerOptions, type OpenedBroker, openBroker } from './broker-url.js';
 import { checkedTopology } from './checked-topology.js';
 import { declared, serdesOf } from './declared.js';
 import { checkInput, openInput } from './input-file.js';
@@ -22,9 +22,8 @@ import { Stop } from './stop.js';
 import { TopicPrinter } from './topic-printer.js';
 import { ensureTopic } from './topics.js';
 
-export interface RunOptions {
+export interface RunOptions extends BrokerOptions {
   readonly app?: string | undefined;
-  readonly broker: string;
   readonly state: string;
   readonly input?: readonly InputFile[] | undefined;
   readonly inputKey?: string | undefined;
@@ -51,7 +50,7 @@ export async function runTopology(file: string, options: RunOptions, io: Io): Pr
   logger = createLogger(io, { verbose: options.verbose, status });
   try {
     const topology = await checkedTopology(file, { cwd: io.cwd, check: options.check, signal: stop.signal });
-    const opened = await openBroker(options.broker, { cwd: io.cwd, clock: io.clock, logger });
+    const opened = await openBroker(options, { ...io, logger });
     try {
       return await new Run({ topology, opened, options, io, stop, status, logger }).run();
     } finally {

@@ -57,6 +57,11 @@ export const ERROR_CODES = {
     retryable: true,
     summary: 'The brokers cannot be reached, or refuse the request; the message names the reason.',
   },
+  BROKER_UNAUTHENTICATED: {
+    retryable: false,
+    summary: 'Brokers and client do not trust each other: a login, token or certificate was refused.',
+  },
+  BROKER_UNAUTHORIZED: { retryable: false, summary: 'The user may not do that; the message names each missing right.' },
   BROKER_CLOSED: { retryable: false, summary: 'The broker connection was closed by this process.' },
   TOPIC_UNKNOWN: { retryable: false, summary: 'Topics that the topology reads or writes do not exist.' },
   TOPIC_EXISTS: { retryable: false, summary: 'A topic of that name exists already.' },

@@ -1,6 +1,4 @@
 import type { Topology } from '../dsl/processor.js';
-import { isStreamsError } from '../model/errors.js';
-import { sleep } from '../model/ports.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import { assignTasks } from './assignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
@@ -16,9 +14,6 @@ import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
 import { TaskPool } from './task-pool.js';
 import { prepareTopics, type TopicCounts } from './topics.js';
-
-const CREATE_TRIES = 20;
-const CREATED_WAIT_MS = 100;
 
 /**
  * One process of an application: its place in the group, and the tasks it was given. The tasks share the record cache, and nothing else.
@@ -173,21 +168,8 @@ export class Engine {
   }
 
   async #plan(): Promise<void> {
-    this.#topics = await this.#prepareTopics();
+    this.#topics = await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
     this.#slots = slotsOf(this.#topology, this.applicationId, this.#topics);
-  }
-
-  /** Another process of the application may create the same topics at the same moment: then they are looked at again. */
-  async #prepareTopics(): Promise<TopicCounts> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
-      } catch (error) {
-        if (!isStreamsError(error) || error.code !== 'TOPIC_EXISTS' || tries >= CREATE_TRIES) throw error;
-        // A broker of a cluster learns of a new topic a little later than another.
-        await sleep(this.#ports.clock, CREATED_WAIT_MS, this.#abort.signal);
-      }
-    }
   }
 
   #shapes(): ReturnType<typeof shapesOf> {

@@ -1,5 +1,6 @@
 import { openEmbeddedBroker } from '../broker/embedded/broker.js';
 import { openKafkaBroker } from '../broker/kafkajs/broker.js';
+import type { KafkaOptions } from '../broker/kafkajs/options.js';
 import type { Broker } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
 import type { Clock, Logger } from '../model/ports.js';
@@ -9,12 +10,18 @@ import { systemClock } from './system.js';
 export interface OpenBrokerOptions {
   readonly clock?: Clock;
   readonly logger?: Logger;
+  /** How to connect to Kafka; for `kafka:` addresses only. `kafkaOptionsFromEnv(process.env)` reads them from a file and the environment. */
+  readonly kafka?: KafkaOptions;
 }
 
 interface Scheme {
   /** How its addresses are written, for help and errors. */
   readonly form: string;
-  open(address: string, ports: { readonly clock: Clock; readonly logger?: Logger }): Promise<Broker>;
+  open(
+    address: string,
+    ports: { readonly clock: Clock; readonly logger?: Logger },
+    kafka: KafkaOptions,
+  ): Promise<Broker>;
 }
 
 /** The brokers that can be named: `<scheme>:<address>`. */
@@ -25,7 +32,7 @@ const SCHEMES: Readonly<Record<string, Scheme>> = {
   },
   kafka: {
     form: 'kafka://HOST:PORT,HOST:PORT',
-    open: async (address, ports) => openKafkaBroker({ brokers: bootstrapOf(address), ...ports }),
+    open: async (address, ports, kafka) => openKafkaBroker({ ...kafka, ...ports, brokers: bootstrapOf(address) }),
   },
 };
 
@@ -58,15 +65,27 @@ export function checkBrokerUrl(url: string): { readonly scheme: string; readonly
 
 /**
  * Opens a broker by its address. `embedded:DIRECTORY` is a log in that directory, for this process alone: nothing to install, durable, exactly once.
- * `kafka://HOST:PORT,HOST:PORT` is a Kafka cluster, without TLS or authentication.
+ * `kafka://HOST:PORT,HOST:PORT` is a Kafka cluster; without `kafka` options, without TLS and login.
  *
- * Errors: BROKER_UNKNOWN_SCHEME, STATE_LOCKED (another process has the directory open), STATE_IO, STATE_CORRUPT, CONFIG_INVALID, BROKER_UNAVAILABLE. Close the broker after the applications that use it.
+ * Errors: BROKER_UNKNOWN_SCHEME, STATE_LOCKED (another process has the directory open), STATE_IO, STATE_CORRUPT, CONFIG_INVALID (which lists all that is wrong with the options),
+ * BROKER_UNAVAILABLE, BROKER_UNAUTHENTICATED. Close the broker after the applications that use it.
  *
  * ```ts no-run
  * const broker = await openBroker('embedded:.millrace/broker');
+ * const kafka = await openBroker('kafka://broker-1:9093', {
+ *   kafka: { tls: { ca: { file: 'ca.pem' } }, sasl: { mechanism: 'scram-sha-512', username: 'payments', password: await vault.read('payments') } },
+ * });
  * ```
  */
-export function openBroker(url: string, options: OpenBrokerOptions = {}): Promise<Broker> {
+export async function openBroker(url: string, { kafka, ...ports }: OpenBrokerOptions = {}): Promise<Broker> {
   const { scheme, address } = checkBrokerUrl(url);
-  return (SCHEMES[scheme] as Scheme).open(address, { clock: systemClock, ...options });
+  if (kafka !== undefined && scheme !== 'kafka') {
+    throw new StreamsError('CONFIG_INVALID', {
+      what: 'cannot use the option kafka',
+      saw: `the address ${JSON.stringify(url)}`,
+      expected: 'kafka://HOST:PORT',
+      action: 'Leave the option out, or correct the address.',
+    });
+  }
+  return (SCHEMES[scheme] as Scheme).open(address, { clock: systemClock, ...ports }, kafka ?? {});
 }

@@ -1,8 +1,10 @@
 import type { Admin, TopicSpec } from '../broker/port.js';
 import type { Graph, SubTopology } from '../graph/graph.js';
-import { changelogTopic, repartitionTopic } from '../graph/naming.js';
-import { StreamsError } from '../model/errors.js';
+import { repartitionTopic } from '../graph/naming.js';
+import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { EngineConfig } from './config.js';
+import { describeTopics, missingRights, together, unknown, wrongInternalTopics } from './topic-problems.js';
+import { internalTopics, LOG_CONFIG, neededTopics } from './topic-uses.js';
 
 /** Partition counts of the topics that the engine reads and writes. */
 export class TopicCounts {
@@ -29,7 +31,7 @@ export class TopicCounts {
   async #lookUp(topic: string): Promise<number> {
     let [found] = await this.#admin.describeTopics([topic]);
     if (!found && this.#create !== undefined) {
-      await this.#admin.createTopics([{ name: topic, partitions: this.#create, config: UNLIMITED }]);
+      await this.#admin.createTopics([{ name: topic, partitions: this.#create, config: LOG_CONFIG }]);
       [found] = await this.#admin.describeTopics([topic]);
     }
     if (!found) throw unknown([topic]);
@@ -37,12 +39,6 @@ export class TopicCounts {
     return found.partitions;
   }
 }
-
-/** Retention goes by event time, which may lie years back. */
-const UNLIMITED = { 'cleanup.policy': 'delete', 'retention.ms': '-1' } as const;
-
-/** A changelog's records must outlive any plausible outage: only then is the value before a skipped one surely still there. */
-const MIN_COMPACTION_LAG_MS = 86_400_000;
 
 /** How many tasks a sub-topology has: as many as the widest topic it reads has partitions. */
 export function tasksOf(subTopology: SubTopology, applicationId: string, topics: TopicCounts): number {
@@ -56,74 +52,63 @@ export function tasksOf(subTopology: SubTopology, applicationId: string, topics:
 /**
  * Checks the topics that exist, and creates the internal ones that do not.
  *
- * TOPIC_UNKNOWN lists all source and sink topics that are missing; TOPIC_MISMATCH all partition counts that do not fit: sources whose records meet in one store, and internal topics that somebody made otherwise.
+ * Everything that is wrong is in one error, which has the code of the first in this list: TOPIC_UNKNOWN for source and sink topics that are missing; BROKER_UNAUTHORIZED for
+ * rights that are; TOPIC_MISMATCH for sources whose records meet in one store and are not equally wide, and for internal topics that somebody made otherwise.
  */
 export async function prepareTopics(admin: Admin, graph: Graph, config: EngineConfig): Promise<TopicCounts> {
-  const existing = new Map((await admin.describeTopics()).map((topic) => [topic.name, topic.partitions]));
-  const needed = graph.nodes.flatMap((node) =>
-    (node.kind === 'source' || node.kind === 'sink') && node.topic !== null ? [node.topic] : [],
+  const { applicationId, createTopics } = config;
+  const needed = neededTopics(graph);
+  const uses = [...needed, ...internalTopics(graph, config)];
+  const { existing, hidden } = await describeTopics(
+    admin,
+    uses.map(({ name }) => name),
   );
-  const missing = [...new Set(needed)].filter((topic) => !existing.has(topic));
-  if (missing.length > 0) {
-    if (config.createTopics === undefined) throw unknown(missing);
-    const partitions = config.createTopics;
-    await admin.createTopics(missing.map((name) => ({ name, partitions, config: UNLIMITED })));
-    for (const name of missing) existing.set(name, partitions);
-  }
+  const missing = [...new Set(needed.map(({ name }) => name))].filter(
+    (name) => !existing.has(name) && !hidden.includes(name),
+  );
+  const problems: StreamsError[] = [];
+  if (missing.length > 0 && createTopics === undefined) problems.push(unknown(missing));
+  problems.push(...missingRights(uses, existing, hidden));
 
-  const counts = new Map(needed.map((topic) => [topic, existing.get(topic) as number]));
-  const repartitions = repartitionCounts(graph, config.applicationId, counts);
+  const counts = new Map(
+    needed.map(({ name }) => [
+      name,
+      existing.get(name)?.partitions ?? (missing.includes(name) ? createTopics : undefined) ?? UNKNOWN,
+    ]),
+  );
+  const repartitions = repartitionCounts(graph, applicationId, counts);
   for (const [topic, count] of repartitions) counts.set(topic, count);
-  checkCoPartitioned(graph, config.applicationId, counts);
-
-  const internal: TopicSpec[] = [...repartitions].map(([name, partitions]) => ({
-    name,
-    partitions,
-    config: UNLIMITED,
+  problems.push(...notCoPartitioned(graph, applicationId, counts));
+  const internal = internalTopics(graph, config).map((topic) => ({
+    ...topic,
+    partitions: topic.subTopology
+      ? tasksOf(topic.subTopology, applicationId, new TopicCounts(admin, counts, undefined))
+      : (counts.get(topic.name) ?? 1),
   }));
-  for (const subTopology of graph.subTopologies) {
-    const partitions = tasksOf(subTopology, config.applicationId, new TopicCounts(admin, counts, undefined));
-    for (const store of subTopology.stores) {
-      const name = changelogTopic(config.applicationId, store);
-      internal.push({
-        name,
-        partitions,
-        config: { 'cleanup.policy': 'compact', 'min.compaction.lag.ms': String(MIN_COMPACTION_LAG_MS) },
-      });
-    }
+  problems.push(...wrongInternalTopics(internal, existing, config));
+
+  const created: readonly TopicSpec[] = [
+    ...missing.map((name) => ({ name, partitions: createTopics ?? UNKNOWN, config: LOG_CONFIG })),
+    ...internal.filter(({ name }) => !existing.has(name) && !hidden.includes(name)),
+  ]
+    .filter(({ partitions }) => !Number.isNaN(partitions))
+    .map(({ name, partitions, config: topicConfig }) => ({ name, partitions, config: topicConfig }));
+  try {
+    // What else is wrong is to be known together with that they may not be created.
+    if (created.length > 0) await admin.createTopics(created, { validateOnly: problems.length > 0 });
+  } catch (error) {
+    if (!isStreamsError(error)) throw error;
+    // Another instance was faster: its topics are looked at as all others.
+    if (error.code === 'TOPIC_EXISTS') return prepareTopics(admin, graph, config);
+    problems.push(error);
   }
-  if (usesDeadLetters(config, graph)) internal.push({ name: config.deadLetterTopic, partitions: 1, config: UNLIMITED });
-  await createInternal(admin, internal, existing, config.deadLetterTopic);
-  for (const { name, partitions } of internal) counts.set(name, existing.get(name) ?? partitions);
-  return new TopicCounts(admin, counts, config.createTopics);
+  if (problems.length > 0) throw together(problems);
+  for (const { name, partitions } of internal) counts.set(name, existing.get(name)?.partitions ?? partitions);
+  return new TopicCounts(admin, counts, createTopics);
 }
 
-/** Operators may send dead letters on their own, so only a topology that is all stateless and has no such policy needs no topic. */
-const usesDeadLetters = (config: EngineConfig, graph: Graph): boolean =>
-  Object.values(config.policies).some(({ then }) => then === 'deadLetter') ||
-  graph.nodes.some((node) => node.kind === 'processor');
-
-async function createInternal(
-  admin: Admin,
-  internal: readonly TopicSpec[],
-  existing: ReadonlyMap<string, number>,
-  free: string,
-): Promise<void> {
-  const wrong = internal.filter(
-    ({ name, partitions }) => existing.has(name) && existing.get(name) !== partitions && name !== free,
-  );
-  if (wrong.length > 0) {
-    throw new StreamsError('TOPIC_MISMATCH', {
-      what: 'internal topics do not fit the topology',
-      saw: wrong.map(({ name }) => `${name} with ${existing.get(name)} partitions`).join(', '),
-      expected: wrong.map(({ name, partitions }) => `${name} with ${partitions}`).join(', '),
-      action:
-        'The number of partitions of a source changed, or somebody made them by hand. Use another application id, or delete them together with the state.',
-    });
-  }
-  const missing = internal.filter(({ name }) => !existing.has(name));
-  if (missing.length > 0) await admin.createTopics(missing);
-}
+/** Of a topic that is not there or may not be looked at: every maximum and comparison with it is unknown, too. */
+const UNKNOWN = Number.NaN;
 
 /** As many partitions as the repartition says; else as its co-partitioned sources have; else as the widest source of whoever writes it. */
 function repartitionCounts(
@@ -170,33 +155,32 @@ function repartitionCounts(
   return counts;
 }
 
-function checkCoPartitioned(graph: Graph, applicationId: string, counts: ReadonlyMap<string, number>): void {
+function notCoPartitioned(
+  graph: Graph,
+  applicationId: string,
+  counts: ReadonlyMap<string, number>,
+): readonly StreamsError[] {
   const wrong = graph.coPartitioned.flatMap((group) => {
-    const sources = group.map((id) => {
+    const topics = group.map((id) => {
       const node = graph.nodes.find((other) => other.id === id);
-      const topic =
-        node?.kind === 'source'
-          ? node.topic
-          : node?.kind === 'repartition'
-            ? repartitionTopic(applicationId, node.name)
-            : id;
-      return `${topic} with ${counts.get(topic)}`;
+      return node?.kind === 'source'
+        ? node.topic
+        : node?.kind === 'repartition'
+          ? repartitionTopic(applicationId, node.name)
+          : id;
     });
-    return new Set(sources.map((text) => text.slice(text.lastIndexOf(' ')))).size > 1 ? [sources.join(', ')] : [];
+    const known = topics.filter((topic) => !Number.isNaN(counts.get(topic)));
+    return new Set(known.map((topic) => counts.get(topic))).size > 1
+      ? [known.map((topic) => `${topic} with ${counts.get(topic)}`).join(', ')]
+      : [];
   });
-  if (wrong.length === 0) return;
-  throw new StreamsError('TOPIC_MISMATCH', {
-    what: 'topics whose records meet in one store have different numbers of partitions',
-    saw: wrong.join('; '),
-    expected: 'equal numbers, so that records of one key are in one task',
-    action: 'Put repartition({ name, partitions }) behind one of them.',
-  });
+  if (wrong.length === 0) return [];
+  return [
+    new StreamsError('TOPIC_MISMATCH', {
+      what: 'topics whose records meet in one store have different numbers of partitions',
+      saw: wrong.join('; '),
+      expected: 'equal numbers, so that records of one key are in one task',
+      action: 'Put repartition({ name, partitions }) behind one of them.',
+    }),
+  ];
 }
-
-const unknown = (topics: readonly string[]): StreamsError =>
-  new StreamsError('TOPIC_UNKNOWN', {
-    what: `${topics.length === 1 ? 'a topic does' : 'topics do'} not exist`,
-    saw: topics.join(', '),
-    expected: 'every source and sink topic to be there',
-    action: 'Create them, correct the name, or let the engine create them (createTopics).',
-  });

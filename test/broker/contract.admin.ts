@@ -12,9 +12,20 @@ export function adminContract(bench: Bench): void {
       const [topic, ...others] = await bench.broker.admin.describeTopics([name]);
       assert.equal(topic?.name, name);
       assert.equal(topic.partitions, 3);
-      assert.equal(topic.config['cleanup.policy'], 'compact');
-      assert.equal(topic.config['retention.ms'], '1000');
+      assert.equal(topic.config?.['cleanup.policy'], 'compact');
+      assert.equal(topic.config?.['retention.ms'], '1000');
       assert.deepEqual(others, []);
+    });
+
+    it('that are only to be validated are not created, and refused as if they were', async () => {
+      const [existing, fresh] = [await bench.topic(), unique('topic')];
+      const { admin } = bench.broker;
+      await admin.createTopics([{ name: fresh, partitions: 2 }], { validateOnly: true });
+      assert.deepEqual(await admin.describeTopics([fresh]), []);
+      const again = admin.createTopics([{ name: existing, partitions: 1 }], { validateOnly: true });
+      await assert.rejects(again, fails('TOPIC_EXISTS', existing));
+      const bad = admin.createTopics([{ name: fresh, partitions: 0 }], { validateOnly: true });
+      await assert.rejects(bad, fails('CONFIG_INVALID', fresh));
     });
 
     it('that do not exist are left out of the description, and without names all are described', async () => {

@@ -32,6 +32,7 @@ export function testIo(options: Partial<Io> & { readonly terminal?: boolean } = 
     stdout: collect('stdout'),
     stderr: collect('stderr'),
     cwd: '/',
+    env: {},
     clock: systemClock,
     colours: false,
     outputClosed: new AbortController().signal,

@@ -41,6 +41,8 @@ export interface JarsOptions {
   readonly config?: readonly string[];
   /** Where the broker keeps its data; default: a temporary directory, deleted with it. */
   readonly dataDirectory?: string;
+  /** Of the first broker. Default: a free one. */
+  readonly port?: number;
   /** How many brokers; with three, topics have three copies, of which two must be there. Default 1. */
   readonly nodes?: number;
 }
@@ -54,10 +56,15 @@ export interface JarsBroker {
   kill(node?: number): Promise<void>;
 }
 
-export async function startFromJars({ config = [], dataDirectory, nodes = 1 }: JarsOptions = {}): Promise<JarsBroker> {
+export async function startFromJars({
+  config = [],
+  dataDirectory,
+  nodes = 1,
+  port: wanted,
+}: JarsOptions = {}): Promise<JarsBroker> {
   // npm sets NODE to its own node; to the scripts it names one broker of a cluster.
   const { NODE: _npm, ...inherited } = process.env;
-  const port = await freePort(nodes);
+  const port = wanted ?? (await freePort(nodes));
   const env = {
     ...inherited,
     PORT: String(port),

@@ -1,7 +1,7 @@
-import { StreamsError } from '../../model/errors.js';
 import type { Admin, PartitionOffset, TopicDescription, TopicPartition, TopicSpec } from '../port.js';
 import { partitionKey } from '../port.js';
 import type { Client } from './client.js';
+import { createFailure, refused } from './create-failure.js';
 import { deleteRecords } from './delete-records.js';
 import {
   asStreamsError,
@@ -11,6 +11,7 @@ import {
   groupFenced,
   isConnectionError,
   LEADER_MOVED,
+  unauthorized,
   unknownPartition,
 } from './errors.js';
 import {
@@ -20,6 +21,7 @@ import {
   offsetFetchRequest,
 } from './requests-groups.js';
 import {
+  ALLOWED,
   createTopicsRequest,
   deleteTopicsRequest,
   describeConfigsRequest,
@@ -28,14 +30,7 @@ import {
   listOffsetsRequest,
   type TopicResult,
 } from './requests-topics.js';
-
-/** What the broker finds wrong with what was asked, not with itself. */
-const SPEC_REFUSED: ReadonlySet<number> = new Set([
-  CODE.invalidTopic,
-  CODE.invalidPartitions,
-  CODE.invalidReplicationFactor,
-  CODE.invalidConfig,
-]);
+import { isDenied, topicError } from './rights.js';
 
 const STOP_MEMBERS = 'Stop its members first.';
 
@@ -54,35 +49,47 @@ export class KafkaAdmin implements Admin {
    * Asks the broker to validate all topics first, because it would otherwise create the good ones; a topic that another client creates
    * between the two is TOPIC_EXISTS, and the others are there. Resolves when every partition has a leader.
    */
-  async createTopics(topics: readonly TopicSpec[]): Promise<void> {
+  async createTopics(
+    topics: readonly TopicSpec[],
+    { validateOnly: only = false }: { readonly validateOnly?: boolean } = {},
+  ): Promise<void> {
     if (topics.length === 0) return;
     for (const { name, partitions } of topics)
       if (!Number.isInteger(partitions) || partitions < 1 || partitions > 2 ** 31 - 1)
         throw refused([name], `${partitions} partitions`);
-    for (const validateOnly of [true, false]) {
+    for (const validateOnly of only ? [true] : [true, false]) {
       const results = await this.#client.askController(createTopicsRequest(topics, validateOnly), firstError);
       createFailure(results);
     }
-    await this.#leadersOf(topics);
+    if (!only) await this.#leadersOf(topics);
   }
 
   async describeTopics(names?: readonly string[]): Promise<readonly TopicDescription[]> {
     const wanted = names ? [...new Set(names)] : null;
     if (wanted?.length === 0) return [];
     const { topics } = await this.#client.metadata(wanted);
+    const hidden = topics.filter(({ error }) => isDenied(error)).map(({ name }) => `Describe on topic ${name}`);
+    if (hidden.length > 0) throw unauthorized(hidden, 'cannot describe topics', 'the cluster');
     const found = topics.filter((topic) => topic.error === CODE.none && !topic.internal);
     if (found.length === 0) return [];
     const configs = await this.#client.retrying(
       { what: 'cannot describe topics', at: 'the cluster', retry: isConnectionError },
       () => this.#client.connections.askAny(describeConfigsRequest(found.map(({ name }) => name))),
     );
-    const configOf = new Map(
-      configs.map(({ name, error, config }) => [name, error === CODE.none ? config : undefined]),
-    );
-    // Deleted between the two requests: left out, as if it had been asked a moment later.
-    return found.flatMap(({ name, partitions }) => {
-      const config = configOf.get(name);
-      return config ? { name, partitions: partitions.length, config } : [];
+    const configOf = new Map(configs.map((result) => [result.name, result]));
+    return found.flatMap(({ name, partitions, allowed }) => {
+      const result = configOf.get(name);
+      // Who may describe a topic need not be allowed to read its configuration.
+      const unreadable = result !== undefined && isDenied(result.error);
+      // Deleted between the two requests: left out, as if it had been asked a moment later.
+      if (!unreadable && result?.error !== CODE.none) return [];
+      const denied = (['Read', 'Write'] as const).filter((operation) => (allowed & ALLOWED[operation]) === 0);
+      return {
+        name,
+        partitions: partitions.length,
+        config: unreadable ? null : result.config,
+        ...(denied.length > 0 && { denied }),
+      };
     });
   }
 
@@ -96,7 +103,7 @@ export class KafkaAdmin implements Admin {
     );
     for (const { name, error } of results) {
       if (error === CODE.none || missing.some((result) => result.name === name)) continue;
-      await attempt('cannot delete topics', name, async () => check(error));
+      throw asStreamsError(topicError('DeleteTopics', error, name), 'cannot delete topics', name);
     }
     const deleted = results.filter(({ error }) => error === CODE.none).map(({ name }) => name);
     if (deleted.length > 0) await this.#gone(deleted);
@@ -201,7 +208,7 @@ export class KafkaAdmin implements Admin {
           [...leaders].map(async ([node, group]) => {
             const offsets = await this.#client.connections.ask(node, listOffsetsRequest(group, timestamp, true));
             for (const { topic, partition, error, offset } of offsets) {
-              check(error);
+              if (error !== CODE.none) throw topicError('ListOffsets', error, topic);
               found.set(partitionKey(topic, partition), offset);
             }
           }),
@@ -251,38 +258,3 @@ async function attempt<T>(what: string, at: string, work: () => Promise<T>): Pro
     throw asStreamsError(error, what, at);
   }
 }
-
-function createFailure(results: readonly TopicResult[]): void {
-  const invalid = results.filter(({ error }) => SPEC_REFUSED.has(error));
-  if (invalid.length > 0)
-    throw refused(
-      invalid.map(({ name }) => name),
-      invalid.map(({ message, error }) => message ?? `code ${error}`).join('; '),
-    );
-  const existing = results.filter(({ error }) => error === CODE.topicAlreadyExists).map(({ name }) => name);
-  if (existing.length > 0) {
-    throw new StreamsError('TOPIC_EXISTS', {
-      what: 'cannot create topics',
-      at: existing.join(', '),
-      saw: 'topics of these names',
-      expected: 'none',
-      action: 'Delete them first, or leave them as they are.',
-    });
-  }
-  for (const { name, error, message } of results) {
-    try {
-      check(error, message);
-    } catch (failure) {
-      throw asStreamsError(failure, 'cannot create a topic', name);
-    }
-  }
-}
-
-const refused = (names: readonly string[], saw: string): StreamsError =>
-  new StreamsError('CONFIG_INVALID', {
-    what: 'cannot create topics',
-    at: names.map((name) => JSON.stringify(name)).join(', '),
-    saw,
-    expected: 'a legal name, one partition or more, and configuration that the broker knows',
-    action: 'Correct it.',
-  });

@@ -1,4 +1,3 @@
-import type { KafkaConfig } from 'kafkajs';
 import { type Clock, type Logger, silentLogger } from '../../model/ports.js';
 import type {
   Admin,
@@ -13,21 +12,17 @@ import type {
 import { KafkaAdmin } from './admin.js';
 import { Client } from './client.js';
 import { type ConnectionOptions, Connections } from './connections.js';
-import { asStreamsError, brokerClosed } from './errors.js';
+import { brokerClosed } from './errors.js';
 import { KafkaMembership } from './membership.js';
+import type { KafkaOptions } from './options.js';
 import { KafkaReader } from './reader.js';
+import { resolveSecurity } from './security.js';
 import { KafkaWriter } from './writer.js';
-import { type KafkaWriterOptions, type WriterSettings, writerSettings } from './writer-options.js';
+import { type WriterSettings, writerSettings } from './writer-options.js';
 
-export interface KafkaBrokerOptions extends KafkaWriterOptions {
+export interface KafkaBrokerOptions extends KafkaOptions {
   /** `host:port` of some brokers of the cluster; the others are found through them. */
   readonly brokers: readonly string[];
-  /** Name of this client in the brokers' logs and quotas. Default: `millrace`. */
-  readonly clientId?: string;
-  /** As kafkajs takes it: true, or options of Node's `tls.connect`. */
-  readonly ssl?: KafkaConfig['ssl'];
-  /** As kafkajs takes it: `{ mechanism: 'plain' | 'scram-sha-256' | …, username, password }`. */
-  readonly sasl?: KafkaConfig['sasl'];
   readonly clock: Clock;
   readonly logger?: Logger;
 }
@@ -107,19 +102,13 @@ class KafkaBroker implements Broker {
  * Connects to a Kafka cluster (brokers 3.9 to 4.4).
  *
  * Each reader and each member has connections of its own, because their requests wait at the brokers; admin and writers share one. Errors:
- * BROKER_UNAVAILABLE if no broker can be reached, CONFIG_INVALID for an option that is not allowed, a package that is not installed, or another kafkajs than
- * the one this is made for.
+ * BROKER_UNAVAILABLE if no broker can be reached, BROKER_UNAUTHENTICATED if client and brokers do not trust each other, CONFIG_INVALID for options that cannot
+ * work, a package that is not installed, and if another kafkajs than the one this is made for is; BROKER_UNAUTHORIZED, from any call, names what the user may not do.
  */
 export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Broker> {
-  const { brokers, clientId = 'millrace', ssl, sasl, clock, logger = silentLogger } = options;
-  const connection: ConnectionOptions = { brokers, clientId, ssl, sasl, logger };
-  const connect = async (): Promise<Connections> => {
-    try {
-      return await Connections.open(connection);
-    } catch (error) {
-      throw asStreamsError(error, 'cannot connect', brokers.join(', '));
-    }
-  };
+  const { brokers, clientId = 'millrace', clock, logger = silentLogger } = options;
+  const connection: ConnectionOptions = { brokers, clientId, security: resolveSecurity(options, clock), logger };
+  const connect = (): Promise<Connections> => Connections.open(connection);
   const settings = await writerSettings(options);
   return new KafkaBroker(new Client(await connect(), clock), connect, settings);
 }

@@ -16,6 +16,7 @@ import {
 import type { Request } from './request.js';
 import { type CoordinatorType, findCoordinatorRequest } from './requests-groups.js';
 import { type Metadata, metadataRequest, type TopicMetadata } from './requests-topics.js';
+import { isDenied, topicError, withRight } from './rights.js';
 
 /** How long a cluster may take to recover (a leader or coordinator that moves, a broker that restarts) before a call fails. */
 const PATIENCE_MS = 60_000;
@@ -123,7 +124,11 @@ export class Client {
 
   async #leaders<T extends TopicPartition>(partitions: readonly T[]): Promise<ReadonlyMap<number, T[]>> {
     const missing = new Set(partitions.filter((partition) => this.#leader(partition) < 0).map(({ topic }) => topic));
-    if (missing.size > 0) await this.metadata([...missing]);
+    if (missing.size > 0) {
+      const { topics } = await this.metadata([...missing]);
+      const denied = topics.find(({ error }) => isDenied(error));
+      if (denied) throw topicError('Metadata', denied.error, denied.name);
+    }
     const leaders = new Map<number, T[]>();
     for (const partition of partitions) {
       const leader = this.#leader(partition);
@@ -166,6 +171,16 @@ export class Client {
         if (!coordinator) {
           coordinator = this.connections.askAny(findCoordinatorRequest(key, type));
           this.#coordinators.set(name, coordinator);
+        }
+        try {
+          await coordinator;
+        } catch (error) {
+          this.#coordinators.delete(name);
+          // Who may do what is asked may find the coordinator, too: that is what is missing.
+          const code = codeOf(error);
+          throw code !== undefined && isDenied(code)
+            ? withRight(new ProtocolError(code), request.apiName, request.concerned)
+            : error;
         }
         try {
           return await (options.connections ?? this.connections).ask(await coordinator, request);

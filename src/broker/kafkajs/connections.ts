@@ -1,23 +1,29 @@
 import { createRequire } from 'node:module';
-import type { KafkaConfig } from 'kafkajs';
-import { StreamsError } from '../../model/errors.js';
+import { messageOf, StreamsError } from '../../model/errors.js';
 import type { Logger } from '../../model/ports.js';
 import { BytesReader, BytesWriter } from './bytes.js';
-import { brokerClosed } from './errors.js';
+import { distrust, isOutOfTurn, likelyCause } from './connection-errors.js';
+import { asStreamsError, brokerClosed, ProtocolError } from './errors.js';
 import type { Request } from './request.js';
+import { withRight } from './rights.js';
+import type { Security } from './security.js';
 
 /** The only version whose inside is known. It is the last one: kafkajs is not developed any more. */
 const KAFKAJS_VERSION = '2.2.4';
 const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 3_000;
+/**
+ * How long before its end a session is prolonged by another login, where brokers end sessions. A new token is fetched when a fifth of the old one's life is left:
+ * kafkajs' own 10 s would repeat the login with the old one of less than 50 s, and brokers take one in a second.
+ */
+const REAUTHENTICATE_MS = 1_000;
 /** A lost broker is looked for some seconds; who needs longer tries again with pauses of its own. */
 const RETRY = { initialRetryTime: 20, maxRetryTime: 500, retries: 10 };
 
 export interface ConnectionOptions {
   readonly brokers: readonly string[];
   readonly clientId: string;
-  readonly ssl?: KafkaConfig['ssl'];
-  readonly sasl?: KafkaConfig['sasl'];
+  readonly security?: Security;
   readonly logger: Logger;
 }
 
@@ -29,8 +35,12 @@ interface Node {
   readonly connectionPool: Pool;
   disconnect(): Promise<void>;
 }
+interface BrokerPool {
+  findConnectedBroker(): Promise<Node>;
+  createBroker(options: object): { connect(): Promise<void> };
+}
 interface Cluster {
-  readonly brokerPool: { findConnectedBroker(): Promise<Node> };
+  readonly brokerPool: BrokerPool;
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   refreshMetadata(): Promise<void>;
@@ -81,57 +91,81 @@ function calmQueue(queue: QueueInside): void {
   };
 }
 
+/** kafkajs tries ten times, three seconds long, whatever failed. */
+function failAtOnce(pool: BrokerPool, isFinal: (error: unknown) => boolean): void {
+  const create = pool.createBroker;
+  pool.createBroker = (options) => {
+    const broker = create(options);
+    const connect = broker.connect.bind(broker);
+    broker.connect = async () => {
+      try {
+        await connect();
+      } catch (error) {
+        if (isFinal(error)) Object.assign(error as Error, { retriable: false });
+        throw error;
+      }
+    };
+    return broker;
+  };
+}
+
 /**
  * Connections to the brokers of a cluster: kafkajs' own, with its TLS, SASL and reconnecting, and our requests on them.
  *
  * A broker answers the requests of one connection one after the other, so whoever waits long (a reader's fetch, a member's join) needs
- * a `Connections` of its own. Errors: kafkajs' own for connections, what the request's `read` throws, BROKER_CLOSED after close.
+ * a `Connections` of its own. Errors: BROKER_UNAUTHENTICATED at once where client and broker do not trust each other, else kafkajs' own for connections,
+ * what the request's `read` throws, BROKER_CLOSED after close.
  */
 export class Connections {
   readonly #cluster: Cluster;
+  readonly #security: Security;
   #closed = false;
 
-  private constructor(cluster: Cluster) {
+  private constructor(cluster: Cluster, security: Security) {
     this.#cluster = cluster;
+    this.#security = security;
   }
 
+  /** BROKER_UNAVAILABLE, with what may be the cause, after some seconds without a broker; BROKER_UNAUTHENTICATED at once. */
   static async open(options: ConnectionOptions): Promise<Connections> {
     const { Cluster, createLogger, createSocketFactory } = internals();
+    const { security = {} } = options;
+    const at = options.brokers.join(', ');
     const cluster = new Cluster({
       brokers: [...options.brokers],
       clientId: options.clientId,
-      ssl: options.ssl,
-      sasl: options.sasl,
+      ssl: security.tls,
+      sasl: security.sasl,
       logger: createLogger({ level: LOG_LEVEL_ERROR, logCreator: () => logInto(options.logger) }),
       socketFactory: createSocketFactory(),
       connectionTimeout: CONNECT_TIMEOUT_MS,
+      reauthenticationThreshold: REAUTHENTICATE_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       enforceRequestTimeout: true,
       metadataMaxAge: 300_000,
       allowAutoTopicCreation: false,
       retry: RETRY,
     });
-    const connections = new Connections(cluster);
+    failAtOnce(cluster.brokerPool, (error) => distrust(error, security, at) !== undefined);
+    const connections = new Connections(cluster, security);
     try {
       await cluster.connect();
       await cluster.refreshMetadata();
     } catch (error) {
       await connections.close();
-      throw error;
+      throw distrust(error, security, at) ?? unreachable(error, security, at);
     }
     return connections;
   }
 
   /** Asks one broker. */
   async ask<R>(nodeId: number, request: Request<R>): Promise<R> {
-    if (this.#closed) throw brokerClosed();
-    return this.#send(await this.#cluster.findBroker({ nodeId: String(nodeId) }), request);
+    return this.#send(() => this.#cluster.findBroker({ nodeId: String(nodeId) }), request, `broker ${nodeId}`);
   }
 
   /** Asks any broker. */
   async askAny<R>(request: Request<R>): Promise<R> {
-    if (this.#closed) throw brokerClosed();
-    return this.#send(await this.#cluster.brokerPool.findConnectedBroker(), request);
+    return this.#send(() => this.#cluster.brokerPool.findConnectedBroker(), request, 'the cluster');
   }
 
   /** Drops the connections; requests under way end with an error or their answer. Calling it again does nothing. */
@@ -141,25 +175,51 @@ export class Connections {
     await this.#cluster.disconnect();
   }
 
-  async #send<R>(node: Node, request: Request<R>): Promise<R> {
-    const { apiKey, apiVersion, apiName } = request;
+  async #send<R>(find: () => Promise<Node>, request: Request<R>, at: string): Promise<R> {
+    if (this.#closed) throw brokerClosed();
+    let node: Node | undefined;
     try {
-      return (await node.connectionPool.send({
-        request: { apiKey, apiVersion, apiName, encode: async () => encoded(request) },
-        response: {
-          // kafkajs asks this for a throttle time before it parses.
-          decode: async (payload: Buffer) => ({ payload, clientSideThrottleTime: 0 }),
-          parse: async ({ payload }: { payload: Buffer }) => request.read(new BytesReader(payload)),
-        },
-        requestTimeout: request.timeoutMs ?? REQUEST_TIMEOUT_MS,
-        logResponseError: false,
-      })) as R;
+      node = await find();
+      return await this.#exchange(node, request);
     } catch (error) {
       // kafkajs' own requests do the same: the pool would otherwise go on with a dead socket.
-      if (error instanceof Error && error.name === 'KafkaJSConnectionClosedError') await node.disconnect();
-      throw error;
+      if (error instanceof Error && error.name === 'KafkaJSConnectionClosedError') await node?.disconnect();
+      // The listener has taken logins before: it takes this one on a new connection.
+      if (isOutOfTurn(error)) {
+        await node?.disconnect();
+        throw error;
+      }
+      if (error instanceof ProtocolError) throw withRight(error, request.apiName, request.concerned);
+      throw distrust(error, this.#security, at) ?? error;
     }
   }
+
+  async #exchange<R>(node: Node, request: Request<R>): Promise<R> {
+    const { apiKey, apiVersion, apiName } = request;
+    return (await node.connectionPool.send({
+      request: { apiKey, apiVersion, apiName, encode: async () => encoded(request) },
+      response: {
+        // kafkajs asks this for a throttle time before it parses.
+        decode: async (payload: Buffer) => ({ payload, clientSideThrottleTime: 0 }),
+        parse: async ({ payload }: { payload: Buffer }) => request.read(new BytesReader(payload)),
+      },
+      requestTimeout: request.timeoutMs ?? REQUEST_TIMEOUT_MS,
+      logResponseError: false,
+    })) as R;
+  }
+}
+
+function unreachable(error: unknown, security: Security, at: string): StreamsError {
+  if (error instanceof StreamsError || error instanceof ProtocolError)
+    return asStreamsError(error, 'cannot connect', at);
+  return new StreamsError('BROKER_UNAVAILABLE', {
+    what: 'cannot connect',
+    at,
+    saw: messageOf(error).trim(),
+    expected: 'a broker that answers',
+    action: `${likelyCause(error, security)}Check the address and that the brokers run, then try again.`,
+    cause: error,
+  });
 }
 
 /** In the shape of kafkajs' encoder, as far as its requests look into it. */

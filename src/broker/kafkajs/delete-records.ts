@@ -1,8 +1,9 @@
 import { StreamsError } from '../../model/errors.js';
 import type { PartitionOffset } from '../port.js';
 import type { Client } from './client.js';
-import { CODE, check, codeOf, isConnectionError, LEADER_MOVED } from './errors.js';
+import { CODE, codeOf, isConnectionError, LEADER_MOVED } from './errors.js';
 import { deleteRecordsRequest } from './requests-topics.js';
+import { topicError } from './rights.js';
 
 /** See {@link Admin.deleteRecords}. Asked again while leaders move; to delete twice does no harm. Brokers free the disk by whole segments. */
 export async function deleteRecords(client: Client, before: readonly PartitionOffset[]): Promise<void> {
@@ -18,7 +19,7 @@ export async function deleteRecords(client: Client, before: readonly PartitionOf
       [...leaders].map(async ([node, group]) => {
         for (const { topic, partition, error } of await client.connections.ask(node, deleteRecordsRequest(group))) {
           if (error === CODE.offsetOutOfRange) throw beyondEnd(topic, partition, before);
-          check(error);
+          if (error !== CODE.none) throw topicError('DeleteRecords', error, topic);
         }
       }),
     );

@@ -23,6 +23,9 @@ export const CODE = {
   unknownMemberId: 25,
   invalidSessionTimeout: 26,
   rebalanceInProgress: 27,
+  topicAuthorizationFailed: 29,
+  groupAuthorizationFailed: 30,
+  clusterAuthorizationFailed: 31,
   topicAlreadyExists: 36,
   invalidPartitions: 37,
   invalidReplicationFactor: 38,
@@ -31,6 +34,7 @@ export const CODE = {
   duplicateSequenceNumber: 46,
   invalidProducerEpoch: 47,
   concurrentTransactions: 51,
+  transactionalIdAuthorizationFailed: 53,
   kafkaStorageError: 56,
   nonEmptyGroup: 68,
   groupIdNotFound: 69,
@@ -50,17 +54,27 @@ const codeName = (code: number): string => `code ${code}${NAMES.has(code) ? ` ($
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
 
+  /** What this user would have to be allowed, if that is what is wrong: `Write on topic payments`. */
+  right: string | undefined;
+
   constructor(
     readonly code: number,
     detail?: string | null,
+    /** The topic that the code is about, where a request has several. */
+    readonly topic?: string,
   ) {
     super(detail ? `${codeName(code)}: ${detail}` : codeName(code));
   }
 }
 
+/** The server that issues tokens did not answer: passes, as a broker that does not answer. */
+export class TokenEndpointError extends Error {
+  override readonly name = 'TokenEndpointError';
+}
+
 /** Throws for any code but "none". */
-export function check(code: number, detail?: string | null): void {
-  if (code !== CODE.none) throw new ProtocolError(code, detail);
+export function check(code: number, detail?: string | null, topic?: string): void {
+  if (code !== CODE.none) throw new ProtocolError(code, detail, topic);
 }
 
 export const codeOf = (error: unknown): number | undefined => (error instanceof ProtocolError ? error.code : undefined);
@@ -105,14 +119,16 @@ export function isConnectionError(error: unknown): boolean {
   if (error instanceof StreamsError || error instanceof ProtocolError || !(error instanceof Error)) return false;
   const { code } = error as { readonly code?: unknown };
   return (
+    error instanceof TokenEndpointError ||
     error.name.startsWith('KafkaJS') ||
     (typeof code === 'string' && /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|EAI)/.test(code))
   );
 }
 
-/** What is not a StreamsError yet becomes BROKER_UNAVAILABLE, with what was tried. */
+/** What is not a StreamsError yet becomes BROKER_UNAUTHORIZED if a right is missing, else BROKER_UNAVAILABLE, with what was tried. */
 export function asStreamsError(error: unknown, what: string, at: string): StreamsError {
   if (error instanceof StreamsError) return error;
+  if (error instanceof ProtocolError && error.right !== undefined) return unauthorized([error.right], what, at, error);
   return new StreamsError('BROKER_UNAVAILABLE', {
     what,
     at,
@@ -122,6 +138,20 @@ export function asStreamsError(error: unknown, what: string, at: string): Stream
     cause: error,
   });
 }
+
+export const unauthorized = (rights: readonly string[], what: string, at: string, cause?: unknown): StreamsError =>
+  new StreamsError('BROKER_UNAUTHORIZED', {
+    what,
+    at,
+    saw: 'a user who may not',
+    expected: `the ${rights.length === 1 ? 'right' : 'rights'} ${rights.join(', ')}`,
+    action: 'Allow it to the user (kafka-acls.sh --add), or log in as another one.',
+    cause,
+  });
+
+/** Nothing that passes by itself, whatever is asked: the user is not known, or may not do it. */
+export const isRefusal = (error: unknown): error is StreamsError =>
+  error instanceof StreamsError && (error.code === 'BROKER_UNAUTHENTICATED' || error.code === 'BROKER_UNAUTHORIZED');
 
 export const brokerClosed = (): StreamsError =>
   new StreamsError('BROKER_CLOSED', {

@@ -34,7 +34,7 @@ export function checkResults(groupId: string, results: readonly PartitionResult[
         'Drop what is not committed and wait for the next assignment, or join again.',
       );
     if (error === CODE.unknownTopicOrPartition) throw unknownPartition(`${topic}[${partition}]`);
-    check(error);
+    check(error, null, topic);
   }
 }
 

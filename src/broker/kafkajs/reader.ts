@@ -10,17 +10,10 @@ import {
 } from '../port.js';
 import type { Client } from './client.js';
 import { Cursor } from './cursor.js';
-import {
-  asStreamsError,
-  brokerClosed,
-  CODE,
-  isConnectionError,
-  LEADER_MOVED,
-  ProtocolError,
-  unknownPartition,
-} from './errors.js';
+import { asStreamsError, brokerClosed, CODE, isConnectionError, LEADER_MOVED, unknownPartition } from './errors.js';
 import { type FetchedPartition, fetchRequest } from './requests-records.js';
 import { EARLIEST, LATEST, listOffsetsRequest } from './requests-topics.js';
+import { topicError } from './rights.js';
 
 /** Read ahead of the position, per partition, and by a reader in all. */
 const AHEAD_BYTES = 1024 * 1024;
@@ -254,7 +247,8 @@ export class KafkaReader implements Reader {
     }
     if (LEADER_MOVED.has(part.error)) return true;
     if (part.error === CODE.corruptMessage) throw cursor.refused();
-    throw asStreamsError(new ProtocolError(part.error), 'cannot read', `${cursor.topic}[${cursor.partition}]`);
+    const refused = topicError('Fetch', part.error, cursor.topic);
+    throw asStreamsError(refused, 'cannot read', `${cursor.topic}[${cursor.partition}]`);
   }
 
   async #outOfRange(node: number, cursor: Cursor): Promise<StreamsError> {

@@ -2,6 +2,7 @@ import type { PartitionOffset, TopicPartition } from '../port.js';
 import { COORDINATOR_MOVED, check } from './errors.js';
 import type { Request } from './request.js';
 import { byTopic, readByTopic, writeByTopic } from './requests-topics.js';
+import { isDenied } from './rights.js';
 
 /** Groups and their offsets. */
 
@@ -11,6 +12,7 @@ export const findCoordinatorRequest = (key: string, type: CoordinatorType): Requ
   apiKey: 10,
   apiVersion: 1,
   apiName: 'FindCoordinator',
+  concerned: type === 'group' ? { group: key } : { transactionalId: key },
   write: (to) => to.string(key).int8(type === 'group' ? 0 : 1),
   read: (from) => {
     from.int32();
@@ -19,9 +21,12 @@ export const findCoordinatorRequest = (key: string, type: CoordinatorType): Requ
   },
 });
 
-/** For answers whose code is read by the caller: that the coordinator has moved is not for it, but for who finds coordinators. */
-function throwIfMoved(error: number): number {
-  if (COORDINATOR_MOVED.has(error)) check(error);
+/**
+ * For answers whose code is read by the caller: that the coordinator has moved is not for it, but for who finds coordinators; that
+ * something is not allowed is for nobody.
+ */
+function throwIfNotForCaller(error: number): number {
+  if (COORDINATOR_MOVED.has(error) || isDenied(error)) check(error);
   return error;
 }
 
@@ -46,6 +51,7 @@ export const joinGroupRequest = (options: {
   apiKey: 11,
   apiVersion: 5,
   apiName: 'JoinGroup',
+  concerned: { group: options.groupId },
   // The broker answers when all members have joined, or at the latest when the rebalance has timed out.
   timeoutMs: options.rebalanceMs + 5_000,
   write: (to) =>
@@ -59,7 +65,7 @@ export const joinGroupRequest = (options: {
       .array([options], ({ protocol, metadata }) => to.string(protocol).bytes(metadata)),
   read: (from) => {
     from.int32();
-    const [error, generation] = [throwIfMoved(from.int16()), from.int32()];
+    const [error, generation] = [throwIfNotForCaller(from.int16()), from.int32()];
     from.string();
     const [leaderId, memberId] = [from.text(), from.text()];
     const members = from.array(() => {
@@ -91,6 +97,7 @@ export const syncGroupRequest = (
   apiKey: 14,
   apiVersion: 3,
   apiName: 'SyncGroup',
+  concerned: { group: member.groupId },
   // Answered when the leader has decided.
   timeoutMs,
   write: (to) =>
@@ -111,10 +118,11 @@ export const heartbeatRequest = (member: NamedMember): Request<number> => ({
   apiKey: 12,
   apiVersion: 3,
   apiName: 'Heartbeat',
+  concerned: { group: member.groupId },
   write: (to) => to.string(member.groupId).int32(member.generation).string(member.memberId).string(member.instanceId),
   read: (from) => {
     from.int32();
-    return throwIfMoved(from.int16());
+    return throwIfNotForCaller(from.int16());
   },
 });
 
@@ -122,6 +130,7 @@ export const leaveGroupRequest = (groupId: string, memberId: string): Request<nu
   apiKey: 13,
   apiVersion: 2,
   apiName: 'LeaveGroup',
+  concerned: { group: groupId },
   write: (to) => to.string(groupId).string(memberId),
   read: (from) => {
     from.int32();
@@ -141,6 +150,7 @@ export const offsetCommitRequest = (
   apiKey: 8,
   apiVersion: 5,
   apiName: 'OffsetCommit',
+  concerned: { group: member.groupId },
   write: (to) =>
     writeByTopic(
       to.string(member.groupId).int32(member.generation).string(member.memberId),
@@ -170,6 +180,7 @@ export const offsetFetchRequest = (
   apiKey: 9,
   apiVersion: 7,
   apiName: 'OffsetFetch',
+  concerned: { group: groupId },
   write: (to) =>
     to
       .noTags()
@@ -186,21 +197,21 @@ export const offsetFetchRequest = (
     from.skipTags();
     from.int32();
     const found: PartitionOffset[] = [];
-    const errors: number[] = [];
+    const errors: { readonly topic: string; readonly error: number }[] = [];
     from.compactArray(() => {
       const topic = from.compactText();
       from.compactArray(() => {
         const [partition, offset] = [from.int32(), from.int64()];
         from.int32();
         const metadata = from.compactText();
-        errors.push(from.int16());
+        errors.push({ topic, error: from.int16() });
         from.skipTags();
         if (offset >= 0) found.push({ topic, partition, offset, ...(metadata !== '' && { metadata }) });
       });
       from.skipTags();
     });
     check(from.int16());
-    for (const error of errors) check(error);
+    for (const { topic, error } of errors) check(error, null, topic);
     return found;
   },
 });
@@ -214,6 +225,7 @@ export const describeGroupRequest = (groupId: string): Request<GroupDescription>
   apiKey: 15,
   apiVersion: 1,
   apiName: 'DescribeGroups',
+  concerned: { group: groupId },
   write: (to) => to.array([groupId], (id) => to.string(id)),
   read: (from) => {
     from.int32();
@@ -238,6 +250,7 @@ export const deleteGroupRequest = (groupId: string): Request<number> => ({
   apiKey: 42,
   apiVersion: 1,
   apiName: 'DeleteGroups',
+  concerned: { group: groupId },
   write: (to) => to.array([groupId], (id) => to.string(id)),
   read: (from) => {
     from.int32();

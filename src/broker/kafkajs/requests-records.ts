@@ -106,6 +106,7 @@ export const initProducerIdRequest = (
   apiKey: 22,
   apiVersion: 3,
   apiName: 'InitProducerId',
+  concerned: { transactionalId: transactionalId ?? undefined },
   write: (to) =>
     to
       .noTags()
@@ -133,6 +134,7 @@ export const addPartitionsRequest = (
   apiKey: 24,
   apiVersion: 1,
   apiName: 'AddPartitionsToTxn',
+  concerned: { transactionalId: transaction.transactionalId },
   write: (to) =>
     writeByTopic(
       to.string(transaction.transactionalId).int64(transaction.id).int16(transaction.epoch),
@@ -149,6 +151,7 @@ export const addOffsetsRequest = (transaction: TransactionIdentity, groupId: str
   apiKey: 25,
   apiVersion: 1,
   apiName: 'AddOffsetsToTxn',
+  concerned: { group: groupId, transactionalId: transaction.transactionalId },
   write: (to) => to.string(transaction.transactionalId).int64(transaction.id).int16(transaction.epoch).string(groupId),
   read: (from) => {
     from.int32();
@@ -165,6 +168,7 @@ export const txnOffsetCommitRequest = (
   apiKey: 28,
   apiVersion: 3,
   apiName: 'TxnOffsetCommit',
+  concerned: { group: member.groupId, transactionalId: transaction.transactionalId },
   write: (to) =>
     to
       .noTags()
@@ -211,6 +215,7 @@ export const endTransactionRequest = (transaction: TransactionIdentity, commit: 
   apiKey: 26,
   apiVersion: 1,
   apiName: 'EndTxn',
+  concerned: { transactionalId: transaction.transactionalId },
   write: (to) => to.string(transaction.transactionalId).int64(transaction.id).int16(transaction.epoch).bool(commit),
   read: (from) => {
     from.int32();

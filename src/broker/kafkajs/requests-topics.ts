@@ -15,19 +15,29 @@ export interface TopicMetadata {
   readonly name: string;
   readonly internal: boolean;
   readonly partitions: readonly PartitionMetadata[];
+  /** One bit for each operation that the user may do; all that make sense on a broker without access control lists. */
+  readonly allowed: number;
 }
+
+/** Bits of `allowed`. */
+export const ALLOWED = { Read: 1 << 3, Write: 1 << 4 } as const;
 
 export interface Metadata {
   readonly controller: number;
   readonly topics: readonly TopicMetadata[];
 }
 
-/** Null asks for all topics. Never creates one. */
+/** Null asks for all topics. Never creates one. Version 8 is the first that tells what is allowed. */
 export const metadataRequest = (topics: readonly string[] | null): Request<Metadata> => ({
   apiKey: 3,
-  apiVersion: 5,
+  apiVersion: 8,
   apiName: 'Metadata',
-  write: (to) => to.array(topics, (topic) => to.string(topic)).bool(false),
+  write: (to) =>
+    to
+      .array(topics, (topic) => to.string(topic))
+      .bool(false)
+      .bool(false)
+      .bool(true),
   read: (from) => {
     from.int32();
     from.array(() => [from.int32(), from.string(), from.int32(), from.string()]);
@@ -39,9 +49,11 @@ export const metadataRequest = (topics: readonly string[] | null): Request<Metad
       internal: from.bool(),
       partitions: from.array(() => {
         const partition = { error: from.int16(), partition: from.int32(), leader: from.int32() };
+        from.int32();
         for (let i = 0; i < 3; i++) from.array(() => from.int32());
         return partition;
       }),
+      allowed: from.int32(),
     }));
     return { controller, topics: read };
   },

@@ -2,7 +2,16 @@ import { messageOf, StreamsError } from '../../model/errors.js';
 import { sleep } from '../../model/ports.js';
 import { partitionKey } from '../port.js';
 import type { Client } from './client.js';
-import { asStreamsError, CODE, codeOf, FENCED, isConnectionError, LEADER_MOVED, ProtocolError } from './errors.js';
+import {
+  asStreamsError,
+  CODE,
+  codeOf,
+  FENCED,
+  isConnectionError,
+  isRefusal,
+  LEADER_MOVED,
+  ProtocolError,
+} from './errors.js';
 import type { PartitionQueue } from './partition-queue.js';
 import {
   initProducerIdRequest,
@@ -10,6 +19,7 @@ import {
   type ProducerIdentity,
   produceRequest,
 } from './requests-records.js';
+import { topicError } from './rights.js';
 import type { Transactions } from './transaction.js';
 
 /** How long a batch is sent again before it is given up: Kafka's own default for producers (`delivery.timeout.ms`). */
@@ -81,10 +91,12 @@ export class Sender {
     return new Promise((resolve) => this.#waiting.add({ bytes, resolve }));
   }
 
-  /** PRODUCE_FAILED for what was not taken since the last clearing; undefined if everything was. */
+  /** PRODUCE_FAILED for what was not taken since the last clearing (or why the broker takes nothing of this user); undefined if everything was. */
   failure(): StreamsError | undefined {
     if (!this.#failed) return undefined;
     const { where, cause, records } = this.#failed;
+    const refusal = asStreamsError(cause, 'cannot write', where);
+    if (isRefusal(refusal)) return refusal;
     return new StreamsError('PRODUCE_FAILED', {
       what: `the broker did not take ${records} ${records === 1 ? 'record' : 'records'}, the first of them`,
       at: where,
@@ -208,7 +220,10 @@ export class Sender {
       return false;
     }
     if (SEQUENCE_LOST.has(error)) this.needsRenewal = true;
-    const failure = new ProtocolError(error, error === CODE.messageTooLarge ? tooLarge(before) : undefined);
+    const failure =
+      error === CODE.messageTooLarge
+        ? new ProtocolError(error, tooLarge(before))
+        : topicError('Produce', error, queue.topic, { transactionalId: this.transactions?.transactionalId });
     this.#fail(queue, FENCED.has(error) && this.transactions ? this.transactions.fence(failure) : failure, 1);
     return false;
   }

@@ -56,7 +56,7 @@ export class Transactions {
         const failed =
           results.find(({ error }) => error !== CODE.none && error !== NOT_ATTEMPTED) ??
           results.find(({ error }) => error !== CODE.none);
-        if (failed) check(failed.error, `${failed.topic}[${failed.partition}]`);
+        if (failed) check(failed.error, `${failed.topic}[${failed.partition}]`, failed.topic);
       },
     });
     for (const { topic, partition } of unknown) this.#added.add(partitionKey(topic, partition));

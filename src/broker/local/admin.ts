@@ -19,8 +19,8 @@ export class LocalAdmin implements Admin {
     this.#groups = groups;
   }
 
-  createTopics(topics: readonly TopicSpec[]): Promise<void> {
-    return this.#log.createTopics(topics);
+  createTopics(topics: readonly TopicSpec[], options: { readonly validateOnly?: boolean } = {}): Promise<void> {
+    return this.#log.createTopics(topics, options);
   }
 
   async describeTopics(names?: readonly string[]): Promise<readonly TopicDescription[]> {

@@ -96,7 +96,7 @@ export class Log {
     this.#watchers.add(callback);
   }
 
-  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+  async createTopics(specs: readonly TopicSpec[], { validateOnly = false } = {}): Promise<void> {
     for (const spec of specs) checkTopic(spec);
     const names = specs.map((spec) => spec.name);
     const twice = names.find((name, i) => names.indexOf(name) !== i);
@@ -110,13 +110,17 @@ export class Log {
       });
     }
     if (specs.length === 0) return;
+    const checkNew = (): void => {
+      const existing = names.filter((name) => this.#topics.has(name));
+      if (existing.length > 0) throw topicsExist(existing);
+    };
+    if (validateOnly) return checkNew();
     let created: readonly TopicLog[] = [];
     await this.queue.submit({
       sync: true,
       alone: true,
       prepare: (draft) => {
-        const existing = names.filter((name) => this.#topics.has(name));
-        if (existing.length > 0) throw topicsExist(existing);
+        checkNew();
         created = specs.map(
           (spec) =>
             new TopicLog({

@@ -1,6 +1,6 @@
 import { Option } from '@commander-js/extra-typings';
 import { type Broker, type PartitionOffset, partitionKey } from '../../broker/port.js';
-import { brokerUrl, DEFAULT_BROKER, openBroker } from '../broker-url.js';
+import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBroker } from '../broker-url.js';
 import { type Io, write } from '../io.js';
 import { wholeNumber } from '../options.js';
 import type { Program } from '../program.js';
@@ -15,8 +15,7 @@ const FORMATS = ['json', 'value'] as const;
 
 type From = 'earliest' | 'latest' | number;
 
-interface Options {
-  readonly broker: string;
+interface Options extends BrokerOptions {
   readonly from: From;
   readonly partition?: number | undefined;
   readonly max?: number | undefined;
@@ -39,6 +38,7 @@ export function addConsume(program: Program): void {
     .description('print the records of a topic')
     .argument('<topic>', 'the topic')
     .option('--broker <url>', 'where the topic is', brokerUrl, DEFAULT_BROKER)
+    .option(...KAFKA_CONFIG)
     .option('--from <where>', 'earliest, latest, or an offset', parseFrom, 'earliest' as From)
     .option('--partition <number>', 'this partition only (default: all)', wholeNumber('--partition', 0))
     .option('--max <records>', 'stop after that many', wholeNumber('--max', 1))
@@ -60,7 +60,7 @@ function parseFrom(text: string): From {
 
 async function consume(topic: string, options: Options, io: Io): Promise<number> {
   const stop = new Stop(io);
-  const { broker } = await openBroker(options.broker, io);
+  const { broker } = await openBroker(options, io);
   try {
     await print(broker, await starts(broker, topic, options), options, io, stop);
     return 0;

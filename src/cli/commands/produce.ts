@@ -1,5 +1,5 @@
 import { seededRandom } from '../../testing/random.js';
-import { brokerUrl, DEFAULT_BROKER, openBroker } from '../broker-url.js';
+import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBroker } from '../broker-url.js';
 import { openInput } from '../input-file.js';
 import { type Io, write } from '../io.js';
 import { percentage, wholeNumber } from '../options.js';
@@ -12,8 +12,7 @@ import { ensureTopic } from '../topics.js';
 
 const DEFAULT_SEED = 1;
 
-interface Options {
-  readonly broker: string;
+interface Options extends BrokerOptions {
   readonly key?: string | undefined;
   readonly timestamp?: string | undefined;
   readonly partitions?: number | undefined;
@@ -39,6 +38,7 @@ export function addProduce(program: Program): void {
     .argument('<topic>', 'the topic; the embedded broker creates it if it is missing')
     .argument('[file]', 'a file with one JSON value a line, or - for standard input', '-')
     .option('--broker <url>', 'where the topic is', brokerUrl, DEFAULT_BROKER)
+    .option(...KAFKA_CONFIG)
     .option('--key <field>', 'take the key from this field (default: no key)')
     .option(
       '--timestamp <field>',
@@ -69,7 +69,7 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
   const stop = new Stop(io);
   const status = new StatusLine(io, (text) => void write(io.stderr, `${text}\n`));
   const input = openInput(file, io, stop.signal);
-  const { broker, createsTopics } = await openBroker(options.broker, io);
+  const { broker, createsTopics } = await openBroker(options, io);
   let sent: Sent | undefined;
   try {
     const rate = new Rate(io.clock);

@@ -1,5 +1,5 @@
 import { Option } from '@commander-js/extra-typings';
-import { brokerUrl, DEFAULT_BROKER } from '../broker-url.js';
+import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { DEFAULT_STATE } from '../open-state.js';
 import { duration, errorPolicies, inputFiles, several, size, wholeNumber } from '../options.js';
 import type { Program } from '../program.js';
@@ -31,6 +31,7 @@ export function addRun(program: Program): void {
     .argument('<file>', 'the file that exports the topology')
     .option('--app <id>', "names the application, its internal topics and its state (default: the topology's name)")
     .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
+    .option(...KAFKA_CONFIG)
     .option('--state <directory>', 'where the stores are kept', DEFAULT_STATE)
     .option('--input <topic=file>', 'send the JSON lines of a file to a topic; may be given several times', inputFiles)
     .option('--input-key <field>', 'take the keys of --input from this field (default: no key)')

@@ -1,0 +1,50 @@
+import { StreamsError } from '../../model/errors.js';
+import { asStreamsError, CODE, ProtocolError, unauthorized } from './errors.js';
+import type { TopicResult } from './requests-topics.js';
+import { isDenied, topicError } from './rights.js';
+
+/** What the broker finds wrong with what was asked, not with itself. */
+const SPEC_REFUSED: ReadonlySet<number> = new Set([
+  CODE.invalidTopic,
+  CODE.invalidPartitions,
+  CODE.invalidReplicationFactor,
+  CODE.invalidConfig,
+]);
+
+/** Throws what the answers to a creation of topics say, if they say anything but success. */
+export function createFailure(results: readonly TopicResult[]): void {
+  const invalid = results.filter(({ error }) => SPEC_REFUSED.has(error));
+  if (invalid.length > 0)
+    throw refused(
+      invalid.map(({ name }) => name),
+      invalid.map(({ message, error }) => message ?? `code ${error}`).join('; '),
+    );
+  const existing = results.filter(({ error }) => error === CODE.topicAlreadyExists).map(({ name }) => name);
+  if (existing.length > 0) {
+    throw new StreamsError('TOPIC_EXISTS', {
+      what: 'cannot create topics',
+      at: existing.join(', '),
+      saw: 'topics of these names',
+      expected: 'none',
+      action: 'Delete them first, or leave them as they are.',
+    });
+  }
+  const denied = results.filter(({ error }) => isDenied(error));
+  if (denied.length > 0) {
+    const rights = denied.map(({ name, error }) => topicError('CreateTopics', error, name).right as string);
+    throw unauthorized([...new Set(rights)], 'cannot create topics', denied.map(({ name }) => name).join(', '));
+  }
+  const failed = results.find(({ error }) => error !== CODE.none);
+  if (failed)
+    throw asStreamsError(new ProtocolError(failed.error, failed.message), 'cannot create a topic', failed.name);
+}
+
+/** CONFIG_INVALID: what was asked for cannot be. */
+export const refused = (names: readonly string[], saw: string): StreamsError =>
+  new StreamsError('CONFIG_INVALID', {
+    what: 'cannot create topics',
+    at: names.map((name) => JSON.stringify(name)).join(', '),
+    saw,
+    expected: 'a legal name, one partition or more, and configuration that the broker knows',
+    action: 'Correct it.',
+  });

@@ -1,0 +1,65 @@
+import type { Secret } from './secret.js';
+import type { KafkaWriterOptions } from './writer-options.js';
+
+/** A text in PEM, or the file that holds it (relative to the working directory). */
+export type Pem = string | { readonly file: string };
+
+/** TLS to the brokers. `{}` is enough for brokers whose certificates a public authority has signed. */
+export interface KafkaTls {
+  /** Certificates of the authorities that are trusted, instead of those that Node trusts. */
+  readonly ca?: Pem;
+  /** Says who this client is, to brokers that ask for it; with `key`. */
+  readonly certificate?: Pem;
+  /** Private key of the certificate. */
+  readonly key?: Pem | Secret;
+  /** Of the private key, if it is encrypted. */
+  readonly passphrase?: string | Secret;
+  /** Whether the broker's certificate must be for the name it was reached by. Default true. */
+  readonly checkServerName?: boolean;
+}
+
+/** What an OAuth server has issued. */
+export interface KafkaToken {
+  readonly value: string | Secret;
+  /** Milliseconds since the epoch; it is used again until shortly before. Default: it is used once. */
+  readonly expiresAt?: number;
+  /** SASL extensions that the brokers ask for. */
+  readonly extensions?: Readonly<Record<string, string>>;
+}
+
+export interface KafkaPassword {
+  /** `scram-…` never sends the password; `plain` does, and is for connections with TLS. */
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  readonly username: string;
+  readonly password: string | Secret;
+}
+
+export interface KafkaTokenFunction {
+  readonly mechanism: 'oauthbearer';
+  /** Called for each connection that has no token that is still good. */
+  readonly token: () => Promise<KafkaToken>;
+}
+
+/** The client credentials flow of OAuth. */
+export interface KafkaClientCredentials {
+  readonly mechanism: 'oauthbearer';
+  /** `https://…/token`. */
+  readonly tokenEndpoint: string;
+  readonly clientId: string;
+  readonly clientSecret: string | Secret;
+  readonly scope?: string;
+}
+
+export type KafkaSasl = KafkaPassword | KafkaTokenFunction | KafkaClientCredentials;
+
+/** Who this client is, and how it knows that the brokers are who they should be. Default: neither; everything is readable on the way. */
+export interface KafkaSecurity {
+  /** True is `{}`. */
+  readonly tls?: boolean | KafkaTls;
+  readonly sasl?: KafkaSasl;
+}
+
+export interface KafkaOptions extends KafkaSecurity, KafkaWriterOptions {
+  /** Name of this client in the brokers' logs and quotas. Default: `millrace`. */
+  readonly clientId?: string;
+}

@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs';
+import { StreamsError } from '../../model/errors.js';
+import { nearestName } from '../../model/nearest-name.js';
+import { COMPRESSIONS, type Compression } from '../compression/codec.js';
+import type { KafkaOptions, KafkaSasl, KafkaTls } from './options.js';
+import { Secret } from './secret.js';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Mutable<T> = { -readonly [Name in keyof T]?: T[Name] };
+
+/** What has been read so far. What makes up security is put together at the end. */
+interface Draft {
+  readonly options: Mutable<KafkaOptions>;
+  readonly tls: Mutable<KafkaTls>;
+  readonly sasl: {
+    username?: string;
+    password?: Secret;
+    clientId?: string;
+    clientSecret?: Secret;
+    scope?: string;
+    tokenEndpoint?: string;
+  };
+  protocol?: string;
+  mechanism?: string;
+}
+
+/** The names that are known, as librdkafka has them, and where each goes. A value that is not allowed is answered with what is. */
+const PROPERTIES: Readonly<Record<string, (to: Draft, value: string) => string | undefined>> = {
+  'client.id': (to, value) => set(to.options, 'clientId', value),
+  'compression.type': (to, value) =>
+    oneOf(COMPRESSIONS, value.toLowerCase(), (found) => set(to.options, 'compression', found as Compression)),
+  'batch.size': (to, value) => whole(value, (bytes) => set(to.options, 'batchBytes', bytes)),
+  'linger.ms': (to, value) => whole(value, (ms) => set(to.options, 'linger', `${ms}ms`)),
+  'transaction.timeout.ms': (to, value) => whole(value, (ms) => set(to.options, 'transactionTimeout', `${ms}ms`)),
+  'security.protocol': (to, value) => oneOf(PROTOCOLS, value.toUpperCase(), (found) => set(to, 'protocol', found)),
+  'sasl.mechanism': (to, value) => oneOf(MECHANISMS, value.toUpperCase(), (found) => set(to, 'mechanism', found)),
+  'sasl.mechanisms': (to, value) => oneOf(MECHANISMS, value.toUpperCase(), (found) => set(to, 'mechanism', found)),
+  'sasl.username': (to, value) => set(to.sasl, 'username', value),
+  'sasl.password': (to, value) => set(to.sasl, 'password', new Secret(value)),
+  // The only method there is: named in files that were written for librdkafka.
+  'sasl.oauthbearer.method': (_, value) => oneOf(['oidc'], value.toLowerCase(), () => undefined),
+  'sasl.oauthbearer.client.id': (to, value) => set(to.sasl, 'clientId', value),
+  'sasl.oauthbearer.client.secret': (to, value) => set(to.sasl, 'clientSecret', new Secret(value)),
+  'sasl.oauthbearer.scope': (to, value) => set(to.sasl, 'scope', value),
+  'sasl.oauthbearer.token.endpoint.url': (to, value) => set(to.sasl, 'tokenEndpoint', value),
+  'ssl.ca.location': (to, value) => set(to.tls, 'ca', { file: value }),
+  'ssl.certificate.location': (to, value) => set(to.tls, 'certificate', { file: value }),
+  'ssl.key.location': (to, value) => set(to.tls, 'key', { file: value }),
+  'ssl.key.password': (to, value) => set(to.tls, 'passphrase', new Secret(value)),
+  'ssl.endpoint.identification.algorithm': (to, value) =>
+    oneOf(['https', 'none'], value.toLowerCase(), (found) => set(to.tls, 'checkServerName', found === 'https')),
+};
+
+/** Names that people know from elsewhere → what to write here. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  'bootstrap.servers': 'the address kafka://HOST:PORT',
+  'sasl.jaas.config': 'sasl.username and sasl.password',
+  'ssl.truststore.location': 'ssl.ca.location, a file in PEM',
+  'ssl.keystore.location': 'ssl.certificate.location and ssl.key.location, files in PEM',
+  'ssl.keystore.password': 'ssl.key.password',
+};
+
+const PROTOCOLS = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'];
+const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'];
+
+function set<T, Name extends keyof T>(to: T, name: Name, value: T[Name]): undefined {
+  to[name] = value;
+}
+
+function oneOf(allowed: readonly string[], value: string, take: (value: string) => undefined): string | undefined {
+  return allowed.includes(value) ? take(value) : allowed.join(', ');
+}
+
+function whole(value: string, take: (number: number) => undefined): string | undefined {
+  return /^\d{1,15}$/.test(value) ? take(Number(value)) : 'the whole numbers';
+}
+
+/**
+ * Kafka options from a properties file and the environment, with the names of librdkafka: `security.protocol`, `sasl.mechanism`, `sasl.username`, `sasl.password`,
+ * `ssl.ca.location`, …, and in the environment `KAFKA_SECURITY_PROTOCOL`, `KAFKA_SASL_PASSWORD`, ….
+ *
+ * The file is the given one, else the one that MILLRACE_KAFKA_CONFIG names, else none: a line is `name=value` or a comment (`#`), and nothing is escaped. The
+ * environment overrides it. What is secret becomes a {@link Secret}. CONFIG_INVALID lists everything that is wrong: a file that cannot be read, unknown names, values
+ * that are not allowed, settings that the security protocol does not use.
+ *
+ * ```ts no-run
+ * const broker = await openBroker('kafka://broker-1:9093', { kafka: kafkaOptionsFromEnv(process.env) });
+ * ```
+ */
+export function kafkaOptionsFromEnv(env: Environment, { file }: { readonly file?: string } = {}): KafkaOptions {
+  const draft: Draft = { options: {}, tls: {}, sasl: {} };
+  const problems: string[] = [];
+  const path = file ?? env.MILLRACE_KAFKA_CONFIG;
+  if (path) readLines(path, draft, problems);
+  for (const [name, take] of Object.entries(PROPERTIES)) {
+    const variable = variableOf(name);
+    const value = env[variable];
+    if (value === undefined || value === '') continue;
+    const allowed = take(draft, value);
+    if (allowed !== undefined) problems.push(`${variable} is none of ${allowed}`);
+  }
+  const security = securityOf(draft, problems);
+  if (problems.length === 0) return { ...draft.options, ...security };
+  throw new StreamsError('CONFIG_INVALID', {
+    what: 'cannot read the Kafka configuration',
+    at: [...(path ? [path] : []), 'environment'].join(' and '),
+    saw: problems.join('; '),
+    action: problems.length === 1 ? 'Correct it.' : 'Correct them.',
+  });
+}
+
+/** `sasl.username` → `KAFKA_SASL_USERNAME`. */
+const variableOf = (name: string): string => `KAFKA_${name.toUpperCase().replaceAll('.', '_')}`;
+
+function readLines(path: string, draft: Draft, problems: string[]): void {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    problems.push(`the file cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    return;
+  }
+  for (const [i, raw] of text.split(/\r?\n/).entries()) {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) continue;
+    const at = line.indexOf('=');
+    // The line itself is not shown: it may be the rest of a password.
+    if (at <= 0) problems.push(`line ${i + 1} is not name=value`);
+    else take(line.slice(0, at).trim(), line.slice(at + 1).trim(), i + 1, draft, problems);
+  }
+}
+
+function take(name: string, value: string, line: number, draft: Draft, problems: string[]): void {
+  const property = Object.hasOwn(PROPERTIES, name) ? PROPERTIES[name] : undefined;
+  if (!property) {
+    const known = ELSEWHERE[name] ?? nearestName(name, Object.keys(PROPERTIES));
+    const advice = known === undefined ? `known are ${Object.keys(PROPERTIES).join(', ')}` : `write ${known}`;
+    problems.push(`line ${line} has the unknown name ${JSON.stringify(name)} (${advice})`);
+    return;
+  }
+  const allowed = value === '' ? 'a value' : property(draft, value);
+  if (value === '') problems.push(`${name} in line ${line} has no value`);
+  else if (allowed !== undefined) problems.push(`${name} in line ${line} is none of ${allowed}`);
+}
+
+/** Nothing may be given and not used: who writes a password does not want to be let in without. */
+function securityOf({ tls, sasl, protocol = 'PLAINTEXT', mechanism }: Draft, problems: string[]): KafkaOptions {
+  const hasTls = protocol.endsWith('SSL');
+  const hasSasl = protocol.startsWith('SASL_');
+  if (!hasTls && Object.keys(tls).length > 0)
+    problems.push(`ssl.… is set, but the security.protocol ${protocol} has no TLS (write SSL or SASL_SSL)`);
+  if (!hasSasl && (mechanism !== undefined || Object.keys(sasl).length > 0))
+    problems.push(`sasl.… is set, but the security.protocol ${protocol} has no login (write SASL_SSL)`);
+  if (hasSasl && mechanism === undefined) problems.push(`no sasl.mechanism (one of ${MECHANISMS.join(', ')})`);
+  const { username, password, ...credentials } = sasl;
+  const isToken = mechanism === 'OAUTHBEARER';
+  if (isToken && (username ?? password) !== undefined)
+    problems.push('sasl.username and sasl.password are not used by OAUTHBEARER');
+  if (mechanism !== undefined && !isToken && Object.keys(credentials).length > 0)
+    problems.push(`sasl.oauthbearer.… is not used by ${mechanism}`);
+  const login = isToken ? credentials : { username, password };
+  return {
+    ...(hasTls && { tls }),
+    ...(hasSasl && { sasl: { mechanism: mechanism?.toLowerCase(), ...login } as KafkaSasl }),
+  };
+}

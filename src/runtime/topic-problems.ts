@@ -1,0 +1,148 @@
+import type { Admin, TopicDescription } from '../broker/port.js';
+import { isStreamsError, StreamsError } from '../model/errors.js';
+import type { EngineConfig } from './config.js';
+import { type InternalTopic, MIN_COMPACTION_LAG_MS, type TopicUse } from './topic-uses.js';
+
+/** The topics that exist, and the names of those that this user may not look at: whether they exist is not known. */
+export async function describeTopics(
+  admin: Admin,
+  names: readonly string[],
+): Promise<{ readonly existing: ReadonlyMap<string, TopicDescription>; readonly hidden: readonly string[] }> {
+  const described = async (some: readonly string[]): Promise<readonly TopicDescription[] | undefined> => {
+    try {
+      return await admin.describeTopics(some);
+    } catch (error) {
+      if (isStreamsError(error) && error.code === 'BROKER_UNAUTHORIZED') return undefined;
+      throw error;
+    }
+  };
+  const unique = [...new Set(names)];
+  const all = await described(unique);
+  const alone = all ? [all] : await Promise.all(unique.map((name) => described([name])));
+  return {
+    existing: new Map(alone.flatMap((topics) => topics ?? []).map((topic) => [topic.name, topic])),
+    hidden: all ? [] : unique.filter((_, i) => alone[i] === undefined),
+  };
+}
+
+export const unknown = (topics: readonly string[]): StreamsError =>
+  new StreamsError('TOPIC_UNKNOWN', {
+    what: `${topics.length === 1 ? 'a topic does' : 'topics do'} not exist`,
+    saw: topics.join(', '),
+    expected: 'every source and sink topic to be there',
+    action: 'Create them, correct the name, or let the engine create them (createTopics).',
+  });
+
+export function missingRights(
+  uses: readonly TopicUse[],
+  existing: ReadonlyMap<string, TopicDescription>,
+  hidden: readonly string[],
+): readonly StreamsError[] {
+  const rights = uses.flatMap(({ name, operations }) => {
+    // Who may read or write a topic may describe it.
+    if (hidden.includes(name)) return operations.map((operation) => `${operation} on topic ${name}`);
+    const denied = existing.get(name)?.denied ?? [];
+    return operations
+      .filter((operation) => denied.includes(operation))
+      .map((operation) => `${operation} on topic ${name}`);
+  });
+  if (rights.length === 0) return [];
+  return [
+    new StreamsError('BROKER_UNAUTHORIZED', {
+      what: 'cannot use the topics of the topology',
+      saw: 'a user who may not',
+      expected: `the ${rights.length === 1 ? 'right' : 'rights'} ${[...new Set(rights)].join(', ')}`,
+      action: 'Allow it to the user (kafka-acls.sh --add), or log in as another one.',
+    }),
+  ];
+}
+
+/** Those that exist, and are not as the engine makes them. */
+export function wrongInternalTopics(
+  internal: readonly (InternalTopic & { readonly partitions: number })[],
+  existing: ReadonlyMap<string, TopicDescription>,
+  config: EngineConfig,
+): readonly StreamsError[] {
+  const problems: StreamsError[] = [];
+  const wrong = internal.filter(({ name, partitions, anyWidth }) => {
+    const found = existing.get(name)?.partitions;
+    return found !== undefined && !anyWidth && !Number.isNaN(partitions) && found !== partitions;
+  });
+  if (wrong.length > 0) {
+    problems.push(
+      new StreamsError('TOPIC_MISMATCH', {
+        what: 'internal topics do not fit the topology',
+        saw: wrong.map(({ name }) => `${name} with ${existing.get(name)?.partitions} partitions`).join(', '),
+        expected: wrong.map(({ name, partitions }) => `${name} with ${partitions}`).join(', '),
+        action:
+          'The number of partitions of a source changed, or somebody made them by hand. Use another application id, or delete them together with the state.',
+      }),
+    );
+  }
+  const settings = internal.flatMap((topic) => wrongSettings(topic, existing.get(topic.name)));
+  if (settings.length > 0) {
+    problems.push(
+      new StreamsError('TOPIC_MISMATCH', {
+        what: 'internal topics are set otherwise than the engine makes them, so that records of them would be lost',
+        saw: settings.map(({ name, saw }) => `${name} with ${saw}`).join(', '),
+        expected: settings.map(({ name, expected }) => `${name} with ${expected}`).join(', '),
+        action:
+          'Set that with kafka-configs.sh --alter; or, because records may be gone already, delete the topics together with the state.',
+      }),
+    );
+  }
+  warn(internal, existing, config);
+  return problems;
+}
+
+function wrongSettings(
+  { name, config }: InternalTopic,
+  found: TopicDescription | undefined,
+): readonly { readonly name: string; readonly saw: string; readonly expected: string }[] {
+  if (!found?.config) return [];
+  const policy = found.config['cleanup.policy'] ?? 'delete';
+  const stamped = found.config['message.timestamp.type'] ?? 'CreateTime';
+  const fits = config['cleanup.policy'] === 'compact' ? policy === 'compact' : !policy.includes('compact');
+  return [
+    ...(fits
+      ? []
+      : [{ name, saw: `cleanup.policy=${policy}`, expected: `cleanup.policy=${config['cleanup.policy']}` }]),
+    ...(stamped === 'CreateTime'
+      ? []
+      : [{ name, saw: `message.timestamp.type=${stamped}`, expected: 'message.timestamp.type=CreateTime' }]),
+  ];
+}
+
+/** What may do harm, or could not be looked at. */
+function warn(
+  internal: readonly InternalTopic[],
+  existing: ReadonlyMap<string, TopicDescription>,
+  { guarantee, logger }: EngineConfig,
+): void {
+  const there = internal.filter(({ name }) => existing.has(name));
+  const unreadable = there.filter(({ name }) => existing.get(name)?.config === null).map(({ name }) => name);
+  if (unreadable.length > 0)
+    logger.warn({ topics: unreadable }, 'cannot check the settings of internal topics: no right DescribeConfigs');
+  const short = there.filter(
+    ({ name, subTopology }) =>
+      subTopology &&
+      !unreadable.includes(name) &&
+      Number(existing.get(name)?.config?.['min.compaction.lag.ms'] ?? 0) < MIN_COMPACTION_LAG_MS,
+  );
+  if (guarantee === 'at_least_once' && short.length > 0)
+    logger.warn(
+      { topics: short.map(({ name }) => name) },
+      `changelogs have a min.compaction.lag.ms below ${MIN_COMPACTION_LAG_MS}: a row may be ahead of its offset after the loss of the state directory`,
+    );
+}
+
+/** One error for all problems, with the code of the first. */
+export function together(problems: readonly StreamsError[]): StreamsError {
+  const [first, ...others] = problems as readonly [StreamsError, ...StreamsError[]];
+  if (others.length === 0) return first;
+  return new StreamsError(first.code, {
+    what: 'the topics are not as the topology needs them',
+    saw: problems.map(({ problem }, i) => `(${i + 1}) ${problem}`).join('; '),
+    action: [...new Set(problems.map(({ action }) => action))].join(' '),
+  });
+}
