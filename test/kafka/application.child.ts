@@ -1,7 +1,6 @@
 // A process of an application, for tests that kill it. Says how it is, in lines of JSON.
 import { openBroker, start } from 'millrace';
-import type { ApplicationOptions, Said } from './support.js';
-import { counting } from './support.js';
+import { type ApplicationOptions, counting, type Said } from './counting.js';
 
 const { brokers, name, state, options } = JSON.parse(process.argv[2] ?? '') as ApplicationOptions;
 const say = (said: object): void => void process.stdout.write(`${JSON.stringify(said)}\n`);

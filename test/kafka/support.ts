@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { count, serdes, type Topology, to, topology } from 'millrace';
+import type { Topology } from 'millrace';
 import type { Broker, ProducerRecord } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
 import { partitionOf } from '#src/runtime/partitioner.js';
 import { projectFile } from '../support/project.js';
+import type { ApplicationOptions, Said } from './counting.js';
 
 /** Deletes the topics of a topology, internal ones too, and its group, so that it starts from nothing on a cluster that is used by others. */
 export async function forget(broker: Broker, { graph, name }: Topology, applicationId = name): Promise<void> {
@@ -14,17 +15,9 @@ export async function forget(broker: Broker, { graph, name }: Topology, applicat
     .map((topic) => topic.name)
     .filter((topic) => own.has(topic) || topic.startsWith(`${applicationId}-`));
   await broker.admin.deleteTopics(found);
-  await broker.admin.deleteGroup(applicationId);
+  // A static member keeps its place for a while: the group is then left to itself.
+  if ((await broker.admin.groupMembers(applicationId)).length === 0) await broker.admin.deleteGroup(applicationId);
 }
-
-/** Counts per key, every update written: 1, 2, 3, … for each key if nothing is lost or doubled. */
-export const counting = (name: string): Topology =>
-  topology(name, (t) => {
-    t.stream(`${name}-words`, { key: serdes.string, value: serdes.string }).pipe(
-      count({ store: 'totals' }),
-      to(`${name}-out`, { key: serdes.string, value: serdes.int64 }),
-    );
-  });
 
 export async function createTopics(broker: Broker, name: string, partitions: number): Promise<void> {
   const config = { 'retention.ms': '-1' };
@@ -80,24 +73,6 @@ export async function counted(broker: Broker, name: string, partitions: number):
 
 /** 1, 2, …, n */
 export const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
-
-/** What a process of {@link counting} says of itself. */
-export interface Said {
-  readonly phase: string;
-  readonly recordsIn: number;
-  readonly restored: number;
-  readonly tasks: number;
-  /** Everything is processed and committed: the rows by key. */
-  readonly rows?: Readonly<Record<string, number>>;
-  readonly warning?: string;
-}
-
-export interface ApplicationOptions {
-  readonly brokers: readonly string[];
-  readonly name: string;
-  readonly state: string;
-  readonly options?: object;
-}
 
 /** A process of its own that runs {@link counting}, and says how it is. */
 export class ApplicationProcess {

@@ -72,9 +72,6 @@ export function describeWithKafka(title: string, suite: (kafka: Kafka) => void):
       started ??= (found as Source).start();
       ({ brokers } = await started);
     });
-    afterEach(async () => {
-      await Promise.all(opened.splice(0).map((broker) => broker.close()));
-    });
     const running = (): readonly string[] => {
       if (!brokers) throw new Error('Kafka is started before the first test: ask for it in a test or a hook.');
       return brokers;
@@ -88,6 +85,10 @@ export function describeWithKafka(title: string, suite: (kafka: Kafka) => void):
         opened.push(broker);
         return broker;
       },
+    });
+    // Behind the hooks of the suite, which may still use them.
+    afterEach(async () => {
+      await Promise.all(opened.splice(0).map((broker) => broker.close()));
     });
   });
 }

@@ -1,0 +1,30 @@
+import { count, serdes, type Topology, to, topology } from 'millrace';
+
+/** What a process of an application and the tests that start it share. */
+
+/** Counts per key, every update written: 1, 2, 3, … for each key if nothing is lost or doubled. */
+export const counting = (name: string): Topology =>
+  topology(name, (t) => {
+    t.stream(`${name}-words`, { key: serdes.string, value: serdes.string }).pipe(
+      count({ store: 'totals' }),
+      to(`${name}-out`, { key: serdes.string, value: serdes.int64 }),
+    );
+  });
+
+/** What a process of {@link counting} says of itself. */
+export interface Said {
+  readonly phase: string;
+  readonly recordsIn: number;
+  readonly restored: number;
+  readonly tasks: number;
+  /** Everything is processed and committed: the rows by key. */
+  readonly rows?: Readonly<Record<string, number>>;
+  readonly warning?: string;
+}
+
+export interface ApplicationOptions {
+  readonly brokers: readonly string[];
+  readonly name: string;
+  readonly state: string;
+  readonly options?: object;
+}
