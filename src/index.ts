@@ -1,6 +1,7 @@
 /** The public names of millrace, and nothing else. Tests import from `millrace/testing`. */
 
 export type { Broker } from './broker/port.js';
+export type { GlobalTable } from './dsl/global-table.js';
 export {
   type AggregateOptions,
   aggregate,
@@ -10,6 +11,11 @@ export {
   reduce,
 } from './dsl/operators/aggregate.js';
 export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
+export {
+  type JoinGlobalTableOptions,
+  joinGlobalTable,
+  leftJoinGlobalTable,
+} from './dsl/operators/join-global-table.js';
 export { joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
 export { type LatestByTimestampOptions, latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
 export { type ProcessContext, type ProcessOptions, process, type StoreDefinition } from './dsl/operators/process.js';

@@ -5,11 +5,13 @@ import { sleep } from '../model/ports.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import { assignTasks, decodeTasks, encodeTasks } from './assignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
+import { GlobalTables } from './global-tables.js';
 import { IdleWatch } from './idle-watch.js';
 import { Metrics } from './metrics.js';
 import { openTask } from './open-task.js';
 import { type Progress, progressOf } from './progress.js';
 import { type Slot, slotsOf, topicsRead } from './slots.js';
+import { stepAll } from './step-all.js';
 import { stopped } from './stopped.js';
 import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
@@ -31,6 +33,7 @@ export class Engine {
   readonly #abort = new AbortController();
   readonly #idle: IdleWatch;
   #slots: ReadonlyMap<string, Slot> = new Map();
+  readonly globals: GlobalTables;
   readonly #tasks = new Map<string, Task>();
   readonly #loops = new Map<string, Promise<void>>();
   readonly #manual: boolean;
@@ -51,7 +54,8 @@ export class Engine {
     this.#ports = ports;
     this.#manual = manual;
     this.#budget = new CacheBudget(config.cacheBytes);
-    this.#idle = new IdleWatch(ports.broker.admin, () => this.tasks);
+    this.globals = new GlobalTables({ topology, config, ports, budget: this.#budget, metrics: this.#metrics });
+    this.#idle = new IdleWatch(ports.broker.admin, this);
     this.done = new Promise((resolve, reject) => {
       this.#settleDone = { resolve, reject };
     });
@@ -87,7 +91,7 @@ export class Engine {
   }
 
   progress(): Progress {
-    return progressOf(this.#phase, this.tasks, this.#metrics);
+    return progressOf(this.#phase, this, this.#metrics);
   }
 
   /** Resolves when every record in the source topics, internal ones included, is processed and committed. */
@@ -100,22 +104,14 @@ export class Engine {
     return Promise.race([Promise.all([idle, looked]).then(() => undefined), this.done]);
   }
 
-  /** One round of every task, then a commit of each: for the test driver. Returns how many records were taken. */
+  /** Global tables up to their ends, one round of every task, then a commit of each: for the test driver. Returns how many records were taken. */
   async stepAll(): Promise<number> {
-    let taken = 0;
     try {
-      for (const task of this.tasks) {
-        for (let n = await task.step(0); n > 0; n = await task.step(0)) {
-          taken += n;
-          if (task.commitDue) await task.commit();
-        }
-      }
-      for (const task of this.tasks) await task.commit();
+      return await stepAll(this);
     } catch (error) {
       await this.#end(error as Error).catch(() => undefined);
       throw error;
     }
-    return taken;
   }
 
   /** Finishes what is in hand, commits, leaves the group, gives everything back. Rejects with the failure if the engine had failed. */
@@ -132,6 +128,8 @@ export class Engine {
   async #start(): Promise<void> {
     this.#topics = await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
     this.#slots = slotsOf(this.#topology, this.applicationId, this.#topics);
+    await this.globals.load(this.#topics);
+    if (!this.#manual) this.globals.follow(this.#idle, (error) => void this.#end(error).catch(() => undefined));
     this.#membership = await this.#ports.broker.join({
       groupId: this.applicationId,
       topics: topicsRead(this.#topology, this.applicationId),
@@ -205,6 +203,7 @@ export class Engine {
       topics: this.#topics,
       budget: this.#budget,
       metrics: this.#metrics,
+      globals: this.globals,
       onFatal: () => this.#tasks.get(slot.id)?.wakeup(),
       signal: this.#abort.signal,
     };
@@ -291,6 +290,7 @@ export class Engine {
       }
       await task.close().catch((problem: unknown) => problems.push(problem));
     }
+    await this.globals.close().catch((problem: unknown) => problems.push(problem));
     await this.#membership?.leave().catch((problem: unknown) => problems.push(problem));
     this.#phase = 'stopped';
     this.#failure ??= problems[0] as Error | undefined;

@@ -1,15 +1,15 @@
 import { type Admin, partitionKey } from '../broker/port.js';
-import type { Task } from './task.js';
+import type { Holder } from './holder.js';
 
 /** Finds out when nothing is left to do, for those who wait for it. */
 export class IdleWatch {
   readonly #admin: Admin;
-  readonly #tasks: () => readonly Task[];
+  readonly #holder: Holder;
   #waiters: (() => void)[] = [];
 
-  constructor(admin: Admin, tasks: () => readonly Task[]) {
+  constructor(admin: Admin, holder: Holder) {
     this.#admin = admin;
-    this.#tasks = tasks;
+    this.#holder = holder;
   }
 
   /** Whether anybody waits: tasks then commit when they have nothing to do, and look. */
@@ -23,9 +23,9 @@ export class IdleWatch {
 
   /** Whether every position is at the end of its log, and committed: then lets the waiting go on. */
   async look(): Promise<void> {
-    const tasks = this.#tasks();
+    const { tasks, globals } = this.#holder;
     if (tasks.some((task) => task.phase !== 'running' || task.uncommitted > 0 || task.lag > 0)) return;
-    const positions = tasks.flatMap((task) => task.positions);
+    const positions = [...tasks.flatMap((task) => task.positions), ...globals.positions];
     const latest = await this.#admin.latestOffsets(positions);
     const ends = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
     const behind = positions.some(

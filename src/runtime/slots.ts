@@ -1,4 +1,4 @@
-import type { Topology } from '../dsl/processor.js';
+import type { Declaration, Topology } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic, taskId } from '../graph/naming.js';
 import type { StoreSpec } from '../state/contract.js';
@@ -12,11 +12,13 @@ export interface Slot {
   readonly stores: readonly StoreSpec[];
 }
 
+/** The topology's nodes, only to be looked at: nothing is ever pushed. */
+export const declareOnly = (topology: Topology): Declaration =>
+  topology.declare({ pushing: false, index: 0, key: undefined, from: '', fail: () => undefined });
+
 /** All tasks of a topology, by id. */
 export function slotsOf(topology: Topology, applicationId: string, topics: TopicCounts): ReadonlyMap<string, Slot> {
-  // Declared only to be looked at: nothing is ever pushed.
-  const scope = { pushing: false, index: 0, key: undefined, from: '', fail: () => undefined };
-  const { processors } = topology.declare(scope);
+  const { processors } = declareOnly(topology);
   const slots = new Map<string, Slot>();
   for (const subTopology of topology.graph.subTopologies) {
     const inside = processors.filter(({ id }) => subTopology.nodes.includes(id));

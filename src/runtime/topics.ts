@@ -63,7 +63,8 @@ export async function prepareTopics(admin: Admin, graph: Graph, config: EngineCo
   const needed = graph.nodes.flatMap((node) =>
     (node.kind === 'source' || node.kind === 'sink') && node.topic !== null ? [node.topic] : [],
   );
-  const missing = [...new Set(needed)].filter((topic) => !existing.has(topic));
+  const global = graph.nodes.flatMap((node) => (node.kind === 'globalTable' ? [node.topic] : []));
+  const missing = [...new Set([...needed, ...global])].filter((topic) => !existing.has(topic));
   if (missing.length > 0) {
     if (config.createTopics === undefined) throw unknown(missing);
     const partitions = config.createTopics;
@@ -75,6 +76,8 @@ export async function prepareTopics(admin: Admin, graph: Graph, config: EngineCo
   const repartitions = repartitionCounts(graph, config.applicationId, counts);
   for (const [topic, count] of repartitions) counts.set(topic, count);
   checkCoPartitioned(graph, config.applicationId, counts);
+  // Only now: what tasks read, and so how many there are, has nothing to do with them.
+  for (const topic of global) counts.set(topic, existing.get(topic) as number);
 
   const internal: TopicSpec[] = [...repartitions].map(([name, partitions]) => ({
     name,

@@ -1,0 +1,8 @@
+import type { GlobalTables } from './global-tables.js';
+import type { Task } from './task.js';
+
+/** What holds tasks and global tables: an engine, for those who look at what it has. */
+export interface Holder {
+  readonly tasks: readonly Task[];
+  readonly globals: GlobalTables;
+}
