@@ -10,7 +10,6 @@ import type { EngineConfig, EnginePorts } from './config.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
 import { deserialize } from './deserialize.js';
 import { FailureHandler } from './failures.js';
-import type { IdleWatch } from './idle-watch.js';
 import type { Metrics } from './metrics.js';
 import { declareOnly } from './slots.js';
 import { stopped } from './stopped.js';
@@ -27,6 +26,12 @@ interface Followed extends GlobalPosition {
   readonly table: DeclaredGlobalTable;
   /** The partition's end when last seen. */
   readonly latest: number;
+}
+
+/** Finds out when all is read, if anybody waits for that. */
+interface Watch {
+  readonly wanted: boolean;
+  look(): Promise<void>;
 }
 
 export interface GlobalTablesOptions {
@@ -95,7 +100,7 @@ export class GlobalTables {
   }
 
   /** Reads on in the background, and looks for those who wait until all is read. */
-  follow(idle: IdleWatch, onFailure: (error: Error) => void): void {
+  follow(idle: Watch, onFailure: (error: Error) => void): void {
     if (this.#tables.length === 0) return;
     this.#work = (async () => {
       while (!this.#closed) if ((await this.#round(FOLLOW_BATCH, WAIT_MS)) && idle.wanted) await idle.look();

@@ -74,8 +74,8 @@ describe('global tables of a running application', () => {
   });
 
   it('do not change while a record is processed, however long that takes', async () => {
-    let arrived = () => undefined as void;
-    let goOn = () => undefined as void;
+    let arrived = (): void => undefined;
+    let goOn = (): void => undefined;
     const here = new Promise<void>((resolve) => {
       arrived = resolve;
     });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Broker, Reader } from '#src/broker/port.js';
+import type { Admin, Broker, Reader, TopicPartition } from '#src/broker/port.js';
 import { leftJoinGlobalTable, serdes, to, topology } from '#src/index.js';
 import type { OpenDatabase } from '#src/model/database.js';
 import { Headers } from '#src/model/headers.js';
@@ -98,6 +98,23 @@ for (const [kind, newMachine] of [
   });
 }
 
+/** The same broker, where the first offsets of a topic have been deleted: by age, as retention does. */
+function trimmed(broker: Broker, offset: number): Broker {
+  const admin: Admin = Object.assign(Object.create(broker.admin) as Admin, {
+    earliestOffsets: async (partitions: readonly TopicPartition[]) => partitions.map((at) => ({ ...at, offset })),
+    latestOffsets: broker.admin.latestOffsets.bind(broker.admin),
+    describeTopics: broker.admin.describeTopics.bind(broker.admin),
+    createTopics: broker.admin.createTopics.bind(broker.admin),
+  });
+  return {
+    admin,
+    createReader: (options) => broker.createReader(options),
+    createWriter: (options) => broker.createWriter(options),
+    join: (options) => broker.join(options),
+    close: () => broker.close(),
+  };
+}
+
 async function startOn(
   app: Application,
   machine: Machine,
@@ -111,6 +128,24 @@ async function startOn(
 }
 
 describe('global tables of an engine', () => {
+  it('are read again, with a warning, when records that were not read have been deleted: nobody knows which rows they changed', async () => {
+    const app = new Application({ topology: names });
+    await app.createTopics({ in: 1, accounts: 1, out: 1 });
+    await app.write('accounts', rows(0, 10));
+    await app.start();
+    await app.stop();
+    await app.write('accounts', rows(0, 10, 'new'));
+    const warnings: string[] = [];
+    const engine = await startOn(app, app.machine, { warn: (_, text) => warnings.push(text) }, trimmed(app.broker, 15));
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] as string, /read up to offset 10, and the topic holds 15 to 20/);
+    const found = [];
+    for await (const [, value] of engine.globals.store('all-accounts')!.entries()) found.push(value);
+    assert.deepEqual(found, ['new5', 'new6', 'new7', 'new8', 'new9']);
+    await engine.stop();
+    await app.close();
+  });
+
   it('are one database for all tasks, which no changelog belongs to', async () => {
     const opened: string[] = [];
     const machine = memoryMachine();
@@ -237,7 +272,7 @@ describe('global tables of an engine', () => {
       close: async () => undefined,
       createReader: async () => {
         const reader: Reader = await app.broker.createReader();
-        let wake = () => undefined as void;
+        let wake = (): void => undefined;
         return Object.assign(Object.create(reader) as Reader, {
           seek: () => undefined,
           close: () => reader.close(),

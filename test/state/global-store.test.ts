@@ -158,7 +158,7 @@ describe('a global store', () => {
   it('does not cache what was read while the row changed', async () => {
     const lab = await new Lab().open();
     await lab.apply({ a: '1' });
-    let goOn = () => undefined as void;
+    let goOn = (): void => undefined;
     lab.beforeRead = () =>
       new Promise((resolve) => {
         goOn = resolve;

@@ -48,6 +48,7 @@ export function joinGlobalTable<R extends AnyFact, K, T, W>(
  * As {@link joinGlobalTable}, but a record without a row, or for which `key` gives null, is joined with null.
  *
  * ```ts
+ * const accounts = t.globalTable('accounts', { key: serdes.string, value: serdes.json<Account>(), store: 'all-accounts' });
  * payments.pipe(leftJoinGlobalTable(accounts, { key: (record) => record.value.account, join: (payment, account) => ({ ...payment, owner: account?.owner ?? 'unknown' }) }));
  * ```
  *
