@@ -52,10 +52,12 @@ export interface TopologyBuilder {
    * The rows of a topic, all of them in every process: a table that is joined by any key, without co-partitioning and without a repartition (`joinGlobalTable`). For what is small enough to be on every
    * machine and changes seldom. Not a stream: it cannot be piped.
    *
-   * State: one row a key in `store`, in a database that all tasks of the process share, in `<state>/<application>/global`. The topic itself is the changelog: none is made, and the topic may be compacted. All partitions
-   * are read from the beginning, whatever `startFrom` says, and up to their ends before any task begins; after that in the background, outside of transactions, committed records only. What was read is remembered
-   * with the rows, so a restart reads what is new. A topic that has been made anew or cut short is read again from the beginning, with a warning; one that has since become longer than the old one was cannot be told from
-   * it. Cut short while the application runs, it ends the application with OFFSET_OUT_OF_RANGE; the next start reads it again. Partitions that are added while the application runs are read from its next start on.
+   * State: one row a key in `store`, in a database that all tasks of the process share, in `<state>/<application>/global` (another engine of the application on the same state directory has one of its own, `global.2`). The
+   * topic itself is the changelog: none is made, and the topic may be compacted. All partitions are read from the beginning, whatever `startFrom` says, and up to their ends before any task begins; after that in the
+   * background, outside of transactions, committed records only. What was read is remembered with the rows, so a restart reads what is new.
+   *
+   * A topic that has been made anew, or has lost records that were not read yet, is read again from the beginning, with a warning; one that was made anew and is longer than the old one by now cannot be told from it. If it happens while the
+   * application runs, that ends with OFFSET_OUT_OF_RANGE, and the next start reads it again. Partitions that are added while the application runs are read from its next start on.
    *
    * Rows follow the order of arrival within a partition, whatever their timestamps. Null keys are dropped and counted (`null-key`). What does not decode goes the way of `onError.deserialize`; its dead letters are written before the
    * rows behind them, at least once. Cost: one write a record; disk for all rows in each process, which has no bound; memory for a batch of 10,000 records while it loads, and rows cached within `cacheBytes`.

@@ -158,19 +158,21 @@ export class GlobalTables {
       ports.broker.admin.latestOffsets(partitions),
     ]);
     const first = new Map(earliest.map(({ partition, offset }) => [partition, offset]));
-    for (const { partition, offset: end } of latest) {
-      const known = state.position(store, topic, partition);
-      const start = first.get(partition) ?? 0;
-      if (known === undefined || (known >= start && known <= end)) continue;
+    const ends = new Map(latest.map(({ partition, offset }) => [partition, offset]));
+    for (const [partition, offset] of state.positions(store, topic)) {
+      const [start, end] = [first.get(partition), ends.get(partition)];
+      // A partition that is not there any more is a sign as well: Kafka never takes one away.
+      if (start !== undefined && end !== undefined && offset >= start && offset <= end) continue;
       config.logger.warn(
         { topic, partition, store },
-        `the store of a global table is made again from its topic: it was read up to offset ${known}, and the topic holds ${start} to ${end}: it was made anew or cut short`,
+        `the store of a global table is made again from its topic, which was made anew or cut short: partition ${partition} was read up to offset ${offset}, and ${end === undefined ? 'is gone' : `the topic holds ${start} to ${end}`}`,
       );
       await state.clear(store);
       break;
     }
-    for (const { partition, offset: end } of latest) {
-      const offset = state.position(store, topic, partition) ?? first.get(partition) ?? 0;
+    const known = state.positions(store, topic);
+    for (const [partition, end] of ends) {
+      const offset = known.get(partition) ?? first.get(partition) ?? 0;
       this.#followed.set(partitionKey(topic, partition), { table, store, topic, partition, offset, latest: end });
       reader.seek({ topic, partition, offset });
     }

@@ -113,9 +113,10 @@ export class GlobalState {
     return this.#stores.get(name);
   }
 
-  /** Up to where the store has read that partition; undefined if it has read nothing of it. */
-  position(store: string, topic: string, partition: number): number | undefined {
-    return this.#positions[positionName(store, topic, partition)];
+  /** Up to where the store has read each partition; those of which it has read nothing are left out. */
+  positions(store: string, topic: string): ReadonlyMap<number, number> {
+    const named = Object.entries(positionsOf(this.#positions, store));
+    return new Map(named.map(([name, offset]) => [Number(name.slice(topic.length + 1, -1)), offset]));
   }
 
   /** Empties a store that nobody reads yet, and forgets its positions. Interrupted, it is done again at the next opening: the positions go first. */

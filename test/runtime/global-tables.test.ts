@@ -138,10 +138,31 @@ describe('global tables of an engine', () => {
     const warnings: string[] = [];
     const engine = await startOn(app, app.machine, { warn: (_, text) => warnings.push(text) }, trimmed(app.broker, 15));
     assert.equal(warnings.length, 1);
-    assert.match(warnings[0] as string, /read up to offset 10, and the topic holds 15 to 20/);
+    assert.match(warnings[0] as string, /partition 0 was read up to offset 10, and the topic holds 15 to 20/);
     const found = [];
     for await (const [, value] of engine.globals.store('all-accounts')!.entries()) found.push(value);
     assert.deepEqual(found, ['new5', 'new6', 'new7', 'new8', 'new9']);
+    await engine.stop();
+    await app.close();
+  });
+
+  it('are read again, with a warning, when the topic has fewer partitions than before, however long they are', async () => {
+    const app = new Application({ topology: names });
+    await app.createTopics({ in: 1, accounts: 2, out: 1 });
+    const at = (partition: number, record: TextRecord): TextRecord => ({ ...record, partition });
+    await app.write(
+      'accounts',
+      rows(0, 4).map((record, i) => at(i % 2, record)),
+    );
+    await app.start();
+    await app.stop();
+    await app.broker.admin.deleteTopics(['accounts']);
+    await createTopics(app.broker, { accounts: 1 });
+    await app.write('accounts', rows(10, 15));
+    const warnings: string[] = [];
+    const engine = await startOn(app, app.machine, { warn: (_, text) => warnings.push(text) });
+    assert.match(warnings.join(), /partition 1 was read up to offset 2, and is gone$/);
+    assert.equal(engine.progress().metrics.restoredRecords, 5);
     await engine.stop();
     await app.close();
   });

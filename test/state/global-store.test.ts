@@ -135,8 +135,7 @@ for (const [name, place] of databases) {
       await lab.apply({ a: '1' }, 7);
       await lab.state.close();
       await lab.open();
-      assert.equal(lab.state.position('rates', 'rates', 0), 7);
-      assert.equal(lab.state.position('rates', 'rates', 1), undefined);
+      assert.deepEqual([...lab.state.positions('rates', 'rates')], [[0, 7]]);
       assert.deepEqual(await rows(lab.store.entries()), [['a', '1']]);
     });
   });
@@ -151,7 +150,7 @@ describe('a global store', () => {
     lab.beforeWrite = () => undefined;
     await lab.state.close();
     await lab.open();
-    assert.equal(lab.state.position('rates', 'rates', 0), 1);
+    assert.deepEqual([...lab.state.positions('rates', 'rates')], [[0, 1]]);
     assert.deepEqual(await rows(lab.store.entries()), [['a', '1']]);
   });
 
@@ -200,7 +199,7 @@ describe('a global store', () => {
     await lab.apply({ c: '3' }, 1, 'others');
     await lab.state.close();
     await lab.open('rates');
-    assert.equal(lab.state.position('rates', 'rates', 0), undefined);
+    assert.equal(lab.state.positions('rates', 'rates').size, 0);
     assert.deepEqual(await rows(lab.store.entries()), []);
   });
 
