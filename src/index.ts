@@ -14,6 +14,7 @@ export type {
 export { kafkaOptionsFromEnv } from './broker/kafkajs/properties.js';
 export { Secret } from './broker/kafkajs/secret.js';
 export type { Broker } from './broker/port.js';
+export type { GlobalTable } from './dsl/global-table.js';
 export {
   type AggregateOptions,
   aggregate,
@@ -23,6 +24,11 @@ export {
   reduce,
 } from './dsl/operators/aggregate.js';
 export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
+export {
+  type JoinGlobalTableOptions,
+  joinGlobalTable,
+  leftJoinGlobalTable,
+} from './dsl/operators/join-global-table.js';
 export { joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
 export { type LatestByTimestampOptions, latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
 export { type ProcessContext, type ProcessOptions, process, type StoreDefinition } from './dsl/operators/process.js';

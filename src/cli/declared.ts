@@ -12,10 +12,19 @@ export function declared(topology: Topology): Declaration {
 export function serdesOf(declaration: Declaration, topic: string): TopicSerdes | undefined {
   return (
     declaration.sinks.find((sink) => sink.topic === topic) ??
-    declaration.sources.find((source) => source.topic === topic)
+    declaration.sources.find((source) => source.topic === topic) ??
+    declaration.globalTables.find((table) => table.topic === topic)
   );
 }
 
 export function storesOf(declaration: Declaration): readonly StoreSpec[] {
-  return declaration.processors.flatMap(({ spec }) => spec.stores);
+  return [
+    ...declaration.processors.flatMap(({ spec }) => spec.stores),
+    ...declaration.globalTables.map(({ store, key, value }) => ({
+      name: store,
+      kind: 'keyValue' as const,
+      key,
+      value,
+    })),
+  ];
 }

@@ -1,11 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Topology } from '../dsl/processor.js';
-import type { SubTopology } from '../graph/graph.js';
-import { taskId } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import type { StoreSpec } from '../state/contract.js';
+import { GLOBAL_DIRECTORY, positionsOf } from '../state/global-state.js';
 import { diskIdentityFiles, type IdentityFiles } from '../state/identity-files.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
 import { TaskState } from '../state/task-state.js';
@@ -25,12 +24,15 @@ export interface StateSelection {
   readonly partition?: number | undefined;
 }
 
-/** One task's part of a store. */
+/** One task's part of a store; or all of a global table. */
 export interface StorePart {
   readonly spec: StoreSpec;
   readonly task: string;
-  readonly partition: number;
+  /** Null: all partitions. */
+  readonly partition: number | null;
   readonly state: TaskState;
+  /** Next offset of each topic that was read: everything before it is in the store. */
+  readonly sources: Readonly<Record<string, number>>;
 }
 
 /**
@@ -45,14 +47,13 @@ export async function* storeParts(file: string, selection: StateSelection, io: I
     throw unknownStore(topology, selection.store);
   const application = selection.app ?? topology.name;
   const root = resolve(io.cwd, selection.state);
-  const tasks = findTasks(topology, join(root, application)).filter(
+  const places = findPlaces(topology, join(root, application)).filter(
     ({ partition }) => partition === (selection.partition ?? partition),
   );
-  if (tasks.length === 0) throw noState(join(root, application), selection.partition);
-  for (const { subTopology, partition } of tasks) {
-    const specs = stores.filter(({ name }) => subTopology.stores.includes(name));
+  if (places.length === 0) throw noState(join(root, application), selection.partition);
+  for (const { task, partition, names } of places) {
+    const specs = stores.filter(({ name }) => names.includes(name));
     if (specs.length === 0) continue;
-    const task = taskId(subTopology.id, partition);
     const state = await TaskState.open({
       root,
       applicationId: application,
@@ -64,8 +65,12 @@ export async function* storeParts(file: string, selection: StateSelection, io: I
       files: readOnlyFiles,
     });
     try {
-      for (const spec of specs)
-        if (spec.name === (selection.store ?? spec.name)) yield { spec, task, partition, state };
+      for (const spec of specs) {
+        if (spec.name !== (selection.store ?? spec.name)) continue;
+        const { sources, changelogs } = state.checkpoint;
+        const read = partition === null ? positionsOf(changelogs, spec.name) : sources;
+        yield { spec, task, partition, state, sources: read };
+      }
     } finally {
       await state.close();
     }
@@ -78,25 +83,29 @@ const readOnlyFiles: IdentityFiles = {
   writeAtomically: async () => undefined,
 };
 
-interface FoundTask {
-  readonly subTopology: SubTopology;
-  readonly partition: number;
+/** A directory with stores, and which ones it may have. */
+interface Place extends Pick<StorePart, 'task' | 'partition'> {
+  readonly names: readonly string[];
 }
 
-/** The tasks that have a directory, by sub-topology and partition. */
-function findTasks(topology: Topology, directory: string): readonly FoundTask[] {
-  const names = existsSync(directory) ? readdirSync(directory) : [];
-  return topology.graph.subTopologies.flatMap((subTopology) =>
-    names
+/** The directory of the global tables, if there is one; then those of tasks, by sub-topology and partition. */
+function findPlaces({ graph }: Topology, directory: string): readonly Place[] {
+  // Opening what is not there would create it.
+  const found = (existsSync(directory) ? readdirSync(directory) : []).filter((name) =>
+    existsSync(join(directory, name, 'identity.json')),
+  );
+  const globals = graph.nodes.flatMap((node) => (node.kind === 'globalTable' ? [node.store] : []));
+  const tasks = graph.subTopologies.flatMap(({ id, stores }) =>
+    found
       .flatMap((name) => {
-        const partition = name.startsWith(`${subTopology.id}-`) ? name.slice(subTopology.id.length + 1) : '';
-        // Opening what is not there would create it.
-        return /^\d+$/.test(partition) && existsSync(join(directory, name, 'identity.json'))
-          ? [{ subTopology, partition: Number(partition) }]
-          : [];
+        const partition = name.startsWith(`${id}-`) ? name.slice(id.length + 1) : '';
+        return /^\d+$/.test(partition) ? [{ task: name, partition: Number(partition), names: stores }] : [];
       })
       .sort((a, b) => a.partition - b.partition),
   );
+  return found.includes(GLOBAL_DIRECTORY) && globals.length > 0
+    ? [{ task: GLOBAL_DIRECTORY, partition: null, names: globals }, ...tasks]
+    : tasks;
 }
 
 const unknownStore = (topology: Topology, store: string): StreamsError =>

@@ -22,6 +22,7 @@ export interface Consumer {
     readonly node: string;
     readonly table: string | undefined;
     readonly key: AnySerde | undefined;
+    readonly rekey: Rekey | undefined;
   }): void;
 }
 

@@ -1,15 +1,17 @@
 import type { Observable } from 'rxjs';
 import type { GraphEdge, GraphNode, GraphStore, Problem } from '../graph/graph.js';
-import { NAME_PATTERN } from '../graph/naming.js';
 import { serdes } from '../serdes/serdes.js';
 import type { StoreSpec } from '../state/contract.js';
 import type { Rekey } from './ambient.js';
+import { checkName, checkSerdes } from './checks.js';
+import { GLOBAL_TABLE, type GlobalTable } from './global-table.js';
 import { TracedInput } from './input.js';
 import { Origin } from './origin.js';
 import type {
   AnyRecord,
   AnySerde,
   Declaration,
+  DeclaredGlobalTable,
   DeclaredProcessor,
   DeclaredRepartition,
   DeclaredSink,
@@ -19,6 +21,7 @@ import type {
 } from './processor.js';
 
 export type SourceSpec = Omit<DeclaredSource, 'id' | 'outlet'>;
+export type GlobalTableSpec = Omit<DeclaredGlobalTable, 'id'>;
 export type RepartitionSpec = Omit<DeclaredRepartition, 'id' | 'input' | 'outlet' | 'table'>;
 export type SinkSpec = Omit<DeclaredSink, 'id' | 'input'> & { readonly name?: string };
 
@@ -35,6 +38,7 @@ export interface Inspection {
 /** Collects what one run of a topology function declares: the live nodes, the graph as data, and everything that is wrong. */
 export class Declaring implements Declaration {
   readonly sources: DeclaredSource[] = [];
+  readonly globalTables: DeclaredGlobalTable[] = [];
   readonly processors: DeclaredProcessor[] = [];
   readonly repartitions: DeclaredRepartition[] = [];
   readonly sinks: DeclaredSink[] = [];
@@ -54,8 +58,8 @@ export class Declaring implements Declaration {
 
   source(spec: SourceSpec): Origin<AnyRecord> {
     const id = `source ${spec.topic}`;
-    this.#checkName(id, 'topic', spec.topic);
-    this.#checkSerdes(id, spec);
+    checkName(this, id, 'topic', spec.topic);
+    checkSerdes(this, id, spec);
     const known = this.sources.find((source) => source.topic === spec.topic);
     if (known) {
       const same =
@@ -82,20 +86,38 @@ export class Declaring implements Declaration {
     return origin;
   }
 
+  /** Declares a table that belongs to no task: it has no outlet, since nothing follows from its changes. */
+  globalTable(spec: GlobalTableSpec): GlobalTable<unknown, unknown> {
+    const { topic, store, key, value } = spec;
+    const id = `globalTable ${topic}`;
+    checkName(this, id, 'topic', topic);
+    checkName(this, id, 'store', store);
+    if (this.nodes.some((node) => node.id === id)) {
+      this.problem(id, 'the topic is declared twice as a global table', 'Declare it once and join the result twice.');
+    }
+    this.#addStore(id, { name: store, kind: 'keyValue', key, value });
+    this.globalTables.push({ ...spec, id });
+    this.nodes.push({ kind: 'globalTable', id, topic, store, key: key?.name ?? '?', value: value?.name ?? '?' });
+    return { topic, store, [GLOBAL_TABLE]: { key, value } };
+  }
+
   /** Declares a stateful operator. `table` names its store that holds the rows, if what it emits are changes of a table. */
   processor(spec: ProcessorSpec, observables: readonly Observable<AnyRecord>[], table?: string): Origin<AnyRecord> {
-    const key = spec.emitsKey ?? (observables[0] && this.inspect(observables[0]).key);
+    const inspected = observables[0] && this.inspect(observables[0]);
+    const key = spec.emitsKey ?? inspected?.key;
+    // A keyed operator has the repartition in front of it; behind any other the change of key still waits for one.
+    const rekey = spec.keyed ? undefined : inspected?.rekey;
     const id = this.#unique(
       `${spec.operator} ${spec.name}`,
       `Give each ${spec.operator} a name (or a store) of its own.`,
     );
-    this.#checkName(id, spec.stores.length > 0 ? 'store' : 'name', spec.name);
+    checkName(this, id, spec.stores.length > 0 ? 'store' : 'name', spec.name);
     for (const store of spec.stores) this.#addStore(id, store);
     const inputs = observables.map((observable, port) => {
       const source = spec.keyed ? this.#repartitioned(observable, spec) : observable;
       return this.#input(id, port, source, spec.keyed);
     });
-    const origin = new Origin<AnyRecord>(id, this.#scope, { table, key });
+    const origin = new Origin<AnyRecord>(id, this.#scope, { table, key, rekey });
     this.processors.push({ id, spec, inputs, outlet: origin });
     this.nodes.push({
       kind: 'processor',
@@ -104,6 +126,7 @@ export class Declaring implements Declaration {
       name: spec.name,
       stores: spec.stores.map((store) => store.name),
       reads: spec.reads ?? [],
+      ...(spec.globals && { globals: spec.globals }),
       keyed: spec.keyed,
     });
     return origin;
@@ -114,8 +137,8 @@ export class Declaring implements Declaration {
       `repartition ${spec.name}`,
       'Write repartition({ name }) once behind the change of key, and pipe its result twice.',
     );
-    this.#checkName(id, 'name', spec.name);
-    this.#checkSerdes(id, spec);
+    checkName(this, id, 'name', spec.name);
+    checkSerdes(this, id, spec);
     if (spec.partitions !== undefined && !(Number.isInteger(spec.partitions) && spec.partitions > 0)) {
       this.problem(id, `partitions is ${spec.partitions}`, 'Give a whole number of at least 1, or leave it out.');
     }
@@ -148,9 +171,9 @@ export class Declaring implements Declaration {
       `to ${name ?? '?'}`,
       'Give one of the two a name of its own: to(topic, { name, key, value }).',
     );
-    if (name !== undefined) this.#checkName(id, 'topic', name);
-    if (typeof spec.topic === 'string' && spec.topic !== name) this.#checkName(id, 'topic', spec.topic);
-    this.#checkSerdes(id, spec);
+    if (name !== undefined) checkName(this, id, 'topic', name);
+    if (typeof spec.topic === 'string' && spec.topic !== name) checkName(this, id, 'topic', spec.topic);
+    checkSerdes(this, id, spec);
     this.sinks.push({ ...spec, id, input: this.#input(id, 0, observable, false) });
     const topic = typeof spec.topic === 'string' ? spec.topic : null;
     this.nodes.push({ kind: 'sink', id, topic, key: spec.key?.name ?? '?', value: spec.value?.name ?? '?' });
@@ -215,7 +238,7 @@ export class Declaring implements Declaration {
   }
 
   #addStore(owner: string, store: StoreSpec): void {
-    this.#checkSerdes(owner, store);
+    checkSerdes(this, owner, store);
     const other = this.stores.find(({ name }) => name === store.name);
     if (other) {
       this.problem(
@@ -239,30 +262,5 @@ export class Declaring implements Declaration {
     if (!this.nodes.some((node) => node.id === id)) return id;
     this.problem(id, 'two nodes have this name', advice);
     return `${id} (again)`;
-  }
-
-  #checkName(where: string, kind: string, name: unknown): void {
-    if (typeof name === 'string' && NAME_PATTERN.test(name)) return;
-    this.problem(
-      where,
-      name === undefined || name === ''
-        ? `the ${kind} has no name`
-        : `the ${kind} ${JSON.stringify(name)} is not a legal name`,
-      `Name it with 1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-": the name becomes part of a topic's name.`,
-    );
-  }
-
-  #checkSerdes(where: string, { key, value }: { readonly key: AnySerde; readonly value: AnySerde }): void {
-    for (const [side, serde] of [
-      ['key', key],
-      ['value', value],
-    ] as const) {
-      if (typeof serde?.encode === 'function' && typeof serde.decode === 'function') continue;
-      this.problem(
-        where,
-        `it has no ${side} serde`,
-        `Say how the ${side} is written, for example { ${side}: serdes.${side === 'key' ? 'string' : 'json()'} }.`,
-      );
-    }
   }
 }

@@ -60,13 +60,13 @@ export class TracedInput implements Input, Consumer {
     this.#marks.pop();
   }
 
-  reached({ node, table, key }: Parameters<Consumer['reached']>[0]): void {
+  reached({ node, table, key, rekey: before }: Parameters<Consumer['reached']>[0]): void {
     this.#from.add(node);
     // Marks were met from the input upwards; the way reads from the origin down.
     const through = [...this.#marks].reverse();
     const isTable = table !== undefined && !through.some((mark) => mark.toStream);
     const rekey = this.#marks.find((mark) => mark.rekey)?.rekey;
-    this.paths.push({ from: node, through, table: isTable, rekey, key: rekey ? rekey.key : key });
+    this.paths.push({ from: node, through, table: isTable, rekey: rekey ?? before, key: rekey ? rekey.key : key });
   }
 
   #subscribe(): void {

@@ -1,6 +1,6 @@
 import { Observable, type Subscriber } from 'rxjs';
 import { StreamsError } from '../model/errors.js';
-import { declaring, subscribing } from './ambient.js';
+import { declaring, type Rekey, subscribing } from './ambient.js';
 import { beginPush, endPush } from './async-guard.js';
 import type { AnyRecord, AnySerde, Outlet, PushScope } from './processor.js';
 
@@ -19,13 +19,23 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
   readonly table: string | undefined;
   /** How its keys are written, where that is known. */
   readonly key: AnySerde | undefined;
+  /** A change of key that nothing has repartitioned yet. */
+  readonly rekey: Rekey | undefined;
   readonly node: string;
   readonly #scope: PushScope;
 
   constructor(
     node: string,
     scope: PushScope,
-    { table, key }: { readonly table?: string | undefined; readonly key?: AnySerde | undefined } = {},
+    {
+      table,
+      key,
+      rekey,
+    }: {
+      readonly table?: string | undefined;
+      readonly key?: AnySerde | undefined;
+      readonly rekey?: Rekey | undefined;
+    } = {},
   ) {
     super((subscriber) => {
       const consumer = subscribing();
@@ -49,6 +59,7 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
     this.node = node;
     this.table = table;
     this.key = key;
+    this.rekey = rekey;
     this.#scope = scope;
   }
 

@@ -83,6 +83,16 @@ export interface DeclaredSource {
   readonly outlet: Outlet;
 }
 
+/** A table of which every process has all rows. No task reads its topic. */
+export interface DeclaredGlobalTable {
+  readonly id: string;
+  readonly topic: string;
+  readonly store: string;
+  readonly key: AnySerde;
+  readonly value: AnySerde;
+  readonly timestamp?: (value: unknown, key: unknown) => number;
+}
+
 export interface DeclaredProcessor {
   readonly id: string;
   readonly spec: ProcessorSpec;
@@ -120,6 +130,7 @@ export type Partitioner = (record: AnyRecord, partitions: number) => number | un
 
 export interface Declaration {
   readonly sources: readonly DeclaredSource[];
+  readonly globalTables: readonly DeclaredGlobalTable[];
   readonly processors: readonly DeclaredProcessor[];
   readonly repartitions: readonly DeclaredRepartition[];
   readonly sinks: readonly DeclaredSink[];
@@ -135,6 +146,8 @@ export interface ProcessorSpec {
   readonly stores: readonly StoreSpec[];
   /** Stores of other processors that it reads. It then runs in the same stage, and sees them as of its own record. */
   readonly reads?: readonly string[];
+  /** Stores of global tables that it reads: as they are when it reads them. */
+  readonly globals?: readonly string[];
   /** Records of one key must meet in one task: behind a change of key, a repartition is put in front. */
   readonly keyed: boolean;
   /** A record without a key is not dropped on the way to it. */

@@ -6,7 +6,9 @@ import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import type { Serde } from '../serdes/serde.js';
 import { withDeclaring } from './ambient.js';
 import { guardAsync } from './async-guard.js';
+import { checkGlobalTables } from './check-global-tables.js';
 import { Declaring } from './declaring.js';
+import type { GlobalTable } from './global-table.js';
 import { toTable } from './operators/to-table.js';
 import { CONTRACT_VERSION, type PushScope, TOPOLOGY, type Topology } from './processor.js';
 import type { Stream, Table } from './types.js';
@@ -46,6 +48,25 @@ export interface TopologyBuilder {
    * ```
    */
   table<K, V>(topic: string, options: TableOptions<K, V>): Table<K, V>;
+  /**
+   * The rows of a topic, all of them in every process: a table that is joined by any key, without co-partitioning and without a repartition (`joinGlobalTable`). For what is small enough to be on every
+   * machine and changes seldom. Not a stream: it cannot be piped.
+   *
+   * State: one row a key in `store`, in a database that all tasks of the process share, in `<state>/<application>/global` (another engine of the application on the same state directory has one of its own, `global.2`). The
+   * topic itself is the changelog: none is made, and the topic may be compacted. All partitions are read from the beginning, whatever `startFrom` says, and up to their ends before any task begins; after that in the
+   * background, outside of transactions, committed records only. What was read is remembered with the rows, so a restart reads what is new.
+   *
+   * A topic that has been made anew, or has lost records that were not read yet, is read again from the beginning, with a warning; one that was made anew and is longer than the old one by now cannot be told from it. If it happens while the
+   * application runs, that ends with OFFSET_OUT_OF_RANGE, and the next start reads it again. Partitions that are added while the application runs are read from its next start on.
+   *
+   * Rows follow the order of arrival within a partition, whatever their timestamps. Null keys are dropped and counted (`null-key`). What does not decode goes the way of `onError.deserialize`; its dead letters are written before the
+   * rows behind them, at least once. Cost: one write a record; disk for all rows in each process, which has no bound; memory for a batch of 10,000 records while it loads, and rows cached within `cacheBytes`.
+   *
+   * ```ts
+   * const rates = t.globalTable('rates', { key: serdes.string, value: serdes.double, store: 'all-rates' });
+   * ```
+   */
+  globalTable<K, V>(topic: string, options: TableOptions<K, V>): GlobalTable<K, V>;
 }
 
 /** Whether a value is a topology: of this copy of the library or another. */
@@ -137,6 +158,7 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
   } catch (error) {
     thrown = error as StreamsError;
   }
+  checkGlobalTables(declaring);
   const problems = [...declaring.problems];
   if (!NAME_PATTERN.test(name)) {
     problems.push({
@@ -148,8 +170,8 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
   if (declaring.sources.length === 0 && !thrown) {
     problems.push({
       where: `topology ${name}`,
-      what: 'it reads no topic',
-      advice: 'Begin with t.stream(topic, …) or t.table(topic, …).',
+      what: declaring.globalTables.length === 0 ? 'it reads no topic' : 'it reads nothing but global tables',
+      advice: 'Begin with t.stream(topic, …) or t.table(topic, …): they are what tasks process.',
     });
   }
   for (const error of late) problems.push(problemOf(name, error));
@@ -179,6 +201,8 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
       }) as Observable<unknown> as Stream<K, V | null>;
       return source.pipe(toTable<K, V>({ store, key: options.key, value: options.value }));
     },
+    globalTable: <K, V>(topic: string, options: TableOptions<K, V>) =>
+      declaring.globalTable({ topic, ...(options as TableOptions<unknown, unknown>) }) as GlobalTable<K, V>,
   };
   try {
     guardAsync();

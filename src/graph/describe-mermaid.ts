@@ -2,7 +2,7 @@ import type { Graph, GraphNode } from './graph.js';
 import { repartitionTopic } from './naming.js';
 
 /**
- * A graph as a Mermaid flow chart: sub-topologies are boxes around their nodes, stores are cylinders inside, topics are stadiums outside. A repartition is drawn as its topic, which leads out of one box
+ * A graph as a Mermaid flow chart: sub-topologies are boxes around their nodes, stores are cylinders inside, topics are stadiums outside, and so are global tables, which belong to no box. A repartition is drawn as its topic, which leads out of one box
  * and into another.
  */
 export function describeMermaid(graph: Graph): string {
@@ -20,8 +20,14 @@ export function describeMermaid(graph: Graph): string {
       ? topic(`repartition ${node.name}`, repartitionTopic('<application>', node.name))
       : ids.of('n', node.id);
 
+  const globals: string[] = [];
   const boxes: string[] = [];
   const arrows: string[] = [];
+  for (const node of graph.nodes) {
+    if (node.kind !== 'globalTable') continue;
+    globals.push(`${ids.of('s', node.store)}[(${label(`${node.store} (global)`)})]`);
+    arrows.push(`${topic(node.topic)} --> ${ids.of('s', node.store)}`);
+  }
   for (const subTopology of graph.subTopologies) {
     const inside: string[] = [];
     for (const id of subTopology.nodes) {
@@ -38,7 +44,8 @@ export function describeMermaid(graph: Graph): string {
         inside.push(`${ids.of('s', store)}[(${label(store)})]`);
         arrows.push(`${drawn(node)} --- ${ids.of('s', store)}`);
       }
-      for (const store of node.reads) arrows.push(`${ids.of('s', store)} -.-> ${drawn(node)}`);
+      for (const store of [...node.reads, ...(node.globals ?? [])])
+        arrows.push(`${ids.of('s', store)} -.-> ${drawn(node)}`);
     }
     // A box without nodes is not drawn as one.
     if (inside.length > 0)
@@ -53,7 +60,7 @@ export function describeMermaid(graph: Graph): string {
     if (a && b)
       arrows.push(`${drawn(a)} -->${through.length === 0 ? '' : `|${label(through.join(', '))}|`} ${drawn(b)}`);
   }
-  return `${['flowchart LR', ...[...topics.values(), ...boxes, ...arrows].map((line) => `  ${line}`)].join('\n')}\n`;
+  return `${['flowchart LR', ...[...topics.values(), ...globals, ...boxes, ...arrows].map((line) => `  ${line}`)].join('\n')}\n`;
 }
 
 /** Short identifiers that are safe in Mermaid, whatever the names are. */

@@ -1,4 +1,4 @@
-import type { Graph, GraphNode, GraphStore, RepartitionNode, SubTopology } from './graph.js';
+import type { GlobalTableNode, Graph, GraphNode, GraphStore, RepartitionNode, SubTopology } from './graph.js';
 import { changelogTopic, repartitionTopic } from './naming.js';
 
 /** Stands in names for the application id, which is chosen when the topology is run. */
@@ -13,6 +13,11 @@ export function describeText(graph: Graph): string {
       const node = graph.nodes.find((other) => other.id === id);
       if (node) lines.push(...describeNode(graph, subTopology, node).map((line) => `  ${line}`));
     }
+  }
+  const globals = graph.nodes.filter((node) => node.kind === 'globalTable');
+  if (globals.length > 0) {
+    lines.push('', 'global tables (every process has all rows of all partitions)');
+    for (const node of globals) lines.push(...describeGlobalTable(node).map((line) => `  ${line}`));
   }
   if (graph.coPartitioned.length > 0) {
     lines.push('', 'co-partitioned (need equal numbers of partitions)');
@@ -29,14 +34,25 @@ function describeNode(graph: Graph, subTopology: SubTopology, node: GraphNode): 
       return [node.id, `  writes topic ${node.topic ?? 'chosen by a function of the record'} (${serdes(node)})`];
     case 'repartition':
       return describeRepartition(graph, subTopology, node);
+    case 'globalTable':
+      return describeGlobalTable(node);
     default:
       return [
         node.keyed ? `${node.id} (by key)` : node.id,
         ...graph.stores.filter((store) => store.owner === node.id).flatMap(describeStore),
         ...node.reads.map((store) => `  reads store ${store}`),
+        ...(node.globals ?? []).map((store) => `  reads global store ${store}`),
         ...followersOf(graph, node),
       ];
   }
+}
+
+function describeGlobalTable(node: GlobalTableNode): string[] {
+  return [
+    node.id,
+    `  reads topic ${node.topic} (${serdes(node)})`,
+    `  global store ${node.store}, kept in step by the topic itself`,
+  ];
 }
 
 /** A repartition stands in the sub-topology that writes its topic and in the one that reads it. One may do both. */

@@ -8,6 +8,16 @@ export interface SourceNode {
   readonly value: string;
 }
 
+/** A table of which every process has all rows: part of no sub-topology, read by every task that joins it. */
+export interface GlobalTableNode {
+  readonly kind: 'globalTable';
+  readonly id: string;
+  readonly topic: string;
+  readonly store: string;
+  readonly key: string;
+  readonly value: string;
+}
+
 export interface ProcessorNode {
   readonly kind: 'processor';
   readonly id: string;
@@ -17,6 +27,8 @@ export interface ProcessorNode {
   readonly stores: readonly string[];
   /** Stores of others that it reads. */
   readonly reads: readonly string[];
+  /** Stores of global tables that it reads. Left out: none. */
+  readonly globals?: readonly string[];
   readonly keyed: boolean;
 }
 
@@ -38,7 +50,7 @@ export interface SinkNode {
   readonly value: string;
 }
 
-export type GraphNode = SourceNode | ProcessorNode | RepartitionNode | SinkNode;
+export type GraphNode = SourceNode | GlobalTableNode | ProcessorNode | RepartitionNode | SinkNode;
 
 export interface GraphEdge {
   readonly from: string;

@@ -5,7 +5,10 @@ import { PlainRecord, RowChange } from '../model/record.js';
 import { decodeChange } from './change-format.js';
 
 /** Bytes to a record. DESERIALIZE_FAILED says which side of which record. */
-export function deserialize(source: DeclaredSource, record: BrokerRecord): AnyRecord {
+export function deserialize(
+  source: Pick<DeclaredSource, 'key' | 'value' | 'timestamp'>,
+  record: BrokerRecord,
+): AnyRecord {
   const key = record.key === null ? null : decode(source.key, record.key, 'key', record);
   const value = record.value === null ? null : decode(source.value, record.value, 'value', record);
   const timestamp = source.timestamp ? source.timestamp(value, key) : record.timestamp;

@@ -2,6 +2,7 @@ import type { Topology } from '../dsl/processor.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import { assignTasks } from './assignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
+import { GlobalTables } from './global-tables.js';
 import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
 import { encodeMemberState, shapesOf } from './member-state.js';
@@ -9,6 +10,7 @@ import { Metrics } from './metrics.js';
 import { patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
 import { type Slot, slotsOf, tasksOnDisk, topicsRead } from './slots.js';
+import { stepAll } from './step-all.js';
 import { stopped } from './stopped.js';
 import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
@@ -27,9 +29,12 @@ export class Engine {
   readonly #abort = new AbortController();
   readonly #idle: IdleWatch;
   readonly #pool: TaskPool;
+  readonly #manual: boolean;
   #slots: ReadonlyMap<string, Slot> = new Map();
+  readonly globals: GlobalTables;
   #topics!: TopicCounts;
-  #onDisk: ReadonlySet<string> = new Set();
+  /** Tasks that have a directory here. */
+  #onDisk = new Set<string>();
   #group: GroupPlace | undefined;
   #phase: Progress['phase'] = 'starting';
   #failure: Error | undefined;
@@ -42,10 +47,9 @@ export class Engine {
     this.#config = config;
     this.#ports = ports;
     this.#budget = ports.cache ?? new CacheBudget(config.cacheBytes);
-    this.#idle = new IdleWatch(ports.broker.admin, {
-      tasks: () => this.tasks,
-      settled: () => this.#group?.membership !== undefined && this.#pool.settled,
-    });
+    this.globals = new GlobalTables({ topology, config, ports, budget: this.#budget, metrics: this.#metrics });
+    this.#idle = new IdleWatch(ports.broker.admin, this);
+    this.#manual = manual;
     this.#pool = new TaskPool({
       clock: ports.clock,
       logger: config.logger,
@@ -89,8 +93,13 @@ export class Engine {
     return this.#pool.tasks;
   }
 
+  /** See {@link Holder}. */
+  get settled(): boolean {
+    return this.#group?.membership !== undefined && this.#pool.settled;
+  }
+
   progress(): Progress {
-    return progressOf(this.#phase, this.tasks, this.#metrics);
+    return progressOf(this.#phase, this, this.#metrics);
   }
 
   /** Resolves when every record in the source topics, internal ones included, is processed and committed. */
@@ -103,22 +112,14 @@ export class Engine {
     return Promise.race([Promise.all([idle, looked]).then(() => undefined), this.done]);
   }
 
-  /** One round of every task, then a commit of each: for the test driver. Returns how many records were taken. */
+  /** Global tables up to their ends, one round of every task, then a commit of each: for the test driver. Returns how many records were taken. */
   async stepAll(): Promise<number> {
-    let taken = 0;
     try {
-      for (const task of this.tasks) {
-        for (let n = await task.step(0); n > 0; n = await task.step(0)) {
-          taken += n;
-          if (task.commitDue) await task.commit();
-        }
-      }
-      for (const task of this.tasks) await task.commit();
+      return await stepAll(this);
     } catch (error) {
       await this.#end(error as Error).catch(() => undefined);
       throw error;
     }
-    return taken;
   }
 
   /** Finishes what is in hand, commits, leaves the group, gives everything back. Rejects with the failure if the engine had failed. */
@@ -138,6 +139,8 @@ export class Engine {
     const signal = this.#abort.signal;
     await patiently('looking at the topics', { clock, logger, signal }, () => this.#plan());
     this.#onDisk = await tasksOnDisk(this.#slots.keys(), this.applicationId, this.#ports);
+    await this.globals.load(this.#topics);
+    if (!this.#manual) this.globals.follow(this.#idle, (error) => this.#fail(error));
     const options = {
       broker,
       clock,
@@ -178,7 +181,7 @@ export class Engine {
 
   #memberState(): Buffer {
     const tasks = this.tasks.map((task) => task.id);
-    return encodeMemberState({ tasks, onDisk: [...new Set([...tasks, ...this.#onDisk])], shapes: this.#shapes() });
+    return encodeMemberState({ tasks, onDisk: [...this.#onDisk], shapes: this.#shapes() });
   }
 
   /** Makes the tasks those of the assignment. A later assignment may come while it does. */
@@ -191,6 +194,7 @@ export class Engine {
       const slot = this.#slots.get(id);
       return slot ? [[id, slot] as const] : [];
     });
+    for (const [id] of slots) this.#onDisk.add(id);
     await this.#pool.take(new Map(slots));
   }
 
@@ -206,6 +210,7 @@ export class Engine {
       topics: this.#topics,
       budget: this.#budget,
       metrics: this.#metrics,
+      globals: this.globals,
       onFatal: () => this.#pool.find(slot.id)?.wakeup(),
       signal: this.#abort.signal,
     };
@@ -232,6 +237,7 @@ export class Engine {
     this.#abort.abort();
     // A task that failed is in the middle of a batch: what it did since its last commit is done again at the next start.
     const problems = [...(await this.#pool.end(!error))];
+    await this.globals.close().catch((problem: unknown) => problems.push(problem));
     await this.#group?.leave().catch((problem: unknown) => problems.push(problem));
     this.#phase = 'stopped';
     this.#failure ??= problems[0] as Error | undefined;

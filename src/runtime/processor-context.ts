@@ -11,6 +11,7 @@ import { Headers } from '../model/headers.js';
 import type { Clock } from '../model/ports.js';
 import type { SourcePosition } from '../model/record.js';
 import type { KeyValueStore } from '../state/contract.js';
+import type { GlobalView } from '../state/global-view.js';
 import type { TaskState } from '../state/task-state.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deadLetter } from './dead-letter.js';
@@ -25,6 +26,8 @@ export interface TaskFacts {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly state: TaskState | undefined;
+  /** The global tables, by store. */
+  readonly globals: ReadonlyMap<string, GlobalView<unknown, unknown>>;
 }
 
 /** The engine as one processor sees it. */
@@ -89,13 +92,15 @@ export class TaskProcessorContext implements ProcessorContext {
   }
 
   store<K, V>(name: string): KeyValueStore<K, V> {
-    const { stores, reads = [] } = this.#spec;
+    const { stores, reads = [], globals = [] } = this.#spec;
+    const global = globals.includes(name) ? this.#task.globals.get(name) : undefined;
+    if (global) return global as unknown as KeyValueStore<K, V>;
     if (this.#task.state && (reads.includes(name) || stores.some((store) => store.name === name)))
       return this.#task.state.store(name);
     throw new StreamsError('STORE_UNKNOWN', {
       what: `a processor asked for the store ${JSON.stringify(name)}`,
       at: `node ${this.#node}`,
-      expected: [...stores.map((store) => store.name), ...reads].join(', ') || 'no store: it declares none',
+      expected: [...stores.map((store) => store.name), ...reads, ...globals].join(', ') || 'no store: it declares none',
       action: 'Declare the store under stores, or name that of another operator under uses.',
     });
   }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Topology } from '../dsl/processor.js';
+import type { Declaration, Topology } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic, taskId } from '../graph/naming.js';
 import type { StoreSpec } from '../state/contract.js';
@@ -15,11 +15,13 @@ export interface Slot {
   readonly stores: readonly StoreSpec[];
 }
 
+/** The topology's nodes, only to be looked at: nothing is ever pushed. */
+export const declareOnly = (topology: Topology): Declaration =>
+  topology.declare({ pushing: false, index: 0, key: undefined, from: '', fail: () => undefined });
+
 /** All tasks of a topology, by id. */
 export function slotsOf(topology: Topology, applicationId: string, topics: TopicCounts): ReadonlyMap<string, Slot> {
-  // Declared only to be looked at: nothing is ever pushed.
-  const scope = { pushing: false, index: 0, key: undefined, from: '', fail: () => undefined };
-  const { processors } = topology.declare(scope);
+  const { processors } = declareOnly(topology);
   const slots = new Map<string, Slot>();
   for (const subTopology of topology.graph.subTopologies) {
     const inside = processors.filter(({ id }) => subTopology.nodes.includes(id));
@@ -45,7 +47,7 @@ export async function tasksOnDisk(
   ids: Iterable<string>,
   applicationId: string,
   { stateDirectory, identityFiles = diskIdentityFiles }: Pick<EnginePorts, 'stateDirectory' | 'identityFiles'>,
-): Promise<ReadonlySet<string>> {
+): Promise<Set<string>> {
   const found = new Set<string>();
   for (const id of ids) {
     const identity = await identityFiles.read(join(stateDirectory, applicationId, id, 'identity.json'));

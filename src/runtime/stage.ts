@@ -1,6 +1,6 @@
 import type { AnyRecord, Processor, Reads, TimerClock } from '../dsl/processor.js';
-import type { CachedStore } from '../state/cached-store.js';
 import type { KeyValueStore } from '../state/contract.js';
+import type { Prefetched } from '../state/prefetched.js';
 import { type Batch, BY_RECORD, byPlace, type Place } from './batch.js';
 import { Timers } from './timers.js';
 
@@ -34,12 +34,12 @@ export interface StageHost {
 
 /** Collects the keys to be read over all stores, and reads them. */
 class ReadCollector implements Reads {
-  readonly #stores = new Set<CachedStore<unknown, unknown>>();
+  readonly #stores = new Set<Prefetched>();
 
   add<K>(store: KeyValueStore<K, unknown>, key: K): void {
-    const cached = store as unknown as CachedStore<unknown, unknown>;
-    cached.want(key);
-    if (cached.hasWanted) this.#stores.add(cached);
+    const prefetched = store as unknown as Prefetched;
+    prefetched.want(key);
+    if (prefetched.hasWanted) this.#stores.add(prefetched);
   }
 
   get pending(): boolean {

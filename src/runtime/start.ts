@@ -12,7 +12,7 @@ import { systemClock } from './system.js';
 
 export interface StartOptions extends EngineOptions {
   readonly broker: Broker;
-  /** Where the stores lie: `<directory>/<application>/<task>`. */
+  /** Where the stores lie: `<directory>/<application>/<task>`, those of global tables in `<directory>/<application>/global`. */
   readonly stateDirectory: string;
   /** Default: RocksDB. */
   readonly openDatabase?: OpenDatabase;
@@ -33,7 +33,7 @@ export interface RunningStreams {
   /** Resolves when it was stopped, rejects with the error that ended it. */
   readonly done: Promise<void>;
   progress(): Progress;
-  /** A look into a store, over the tasks that this process has: as processed so far, committed or not. STORE_UNKNOWN if the topology has none of that name. */
+  /** A look into a store, over the tasks that this process has: as processed so far, committed or not; or into that of a global table, which is all here. STORE_UNKNOWN if the topology has none of that name. */
   store<K, V>(name: string): StoreView<K, V>;
   /** Resolves when everything in the source topics is processed and committed; rejects if the application ends before. */
   untilIdle(): Promise<void>;
@@ -46,7 +46,7 @@ export interface RunningStreams {
 /**
  * Runs a topology inside this process, until it is stopped or fails.
  *
- * Checks the topology and the topics first (TOPOLOGY_INVALID, TOPIC_UNKNOWN, TOPIC_MISMATCH, CONFIG_INVALID), creates changelog and repartition topics, joins the group named by the application id, opens and restores the tasks it is given
+ * Checks the topology and the topics first (TOPOLOGY_INVALID, TOPIC_UNKNOWN, TOPIC_MISMATCH, CONFIG_INVALID), creates changelog and repartition topics, loads global tables, joins the group named by the application id, opens and restores the tasks it is given
  * (STATE_LOCKED, STATE_MISMATCH), and resolves when they run; stopped before, it rejects with STOPPED. Several engines, of the same or of other applications, may run in one process. The broker stays the caller's: close it after stop.
  *
  * ```ts no-run
@@ -64,7 +64,7 @@ export async function start(topology: Topology, options: StartOptions): Promise<
     applicationId: engine.applicationId,
     done: engine.done,
     progress: () => engine.progress(),
-    store: (name) => viewStore(topology.graph, () => engine.tasks, name),
+    store: (name) => viewStore(topology.graph, () => engine, name),
     untilIdle: () => engine.untilIdle(),
     stop: () => engine.stop(),
     abort: () => engine.abort(),

@@ -1,7 +1,7 @@
 import type { Graph } from '../graph/graph.js';
 import { StreamsError } from '../model/errors.js';
 import type { CachedStore } from '../state/cached-store.js';
-import type { Task } from './task.js';
+import type { Holder } from './holder.js';
 
 /** A read-only look at a store, over all tasks at hand. */
 export interface StoreView<K, V> {
@@ -12,7 +12,9 @@ export interface StoreView<K, V> {
 }
 
 /** Looks into a store. STORE_UNKNOWN if the topology has none of that name. */
-export function viewStore<K, V>(graph: Graph, tasks: () => readonly Task[], name: string): StoreView<K, V> {
+export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string): StoreView<K, V> {
+  if (graph.nodes.some((node) => node.kind === 'globalTable' && node.store === name))
+    return viewGlobal(holder, name) as StoreView<K, V>;
   const owner = graph.subTopologies.find(({ stores }) => stores.includes(name));
   if (!owner) {
     throw new StreamsError('STORE_UNKNOWN', {
@@ -23,8 +25,8 @@ export function viewStore<K, V>(graph: Graph, tasks: () => readonly Task[], name
     });
   }
   const stores = (): readonly CachedStore<K, V>[] =>
-    tasks()
-      .filter((task) => task.phase === 'running' && task.subTopology.id === owner.id)
+    holder()
+      .tasks.filter((task) => task.phase === 'running' && task.subTopology.id === owner.id)
       .flatMap((task) => (task.state ? [task.state.cached(name) as unknown as CachedStore<K, V>] : []));
   return {
     get: async (key) => {
@@ -37,6 +39,23 @@ export function viewStore<K, V>(graph: Graph, tasks: () => readonly Task[], name
     entries: async () => {
       const found: (readonly [K, V])[] = [];
       for (const store of stores()) for await (const entry of store.entries()) found.push(entry);
+      return found;
+    },
+  };
+}
+
+function viewGlobal(holder: () => Holder, name: string): StoreView<unknown, unknown> {
+  const store = () => holder().globals.store(name);
+  return {
+    get: async (key) => {
+      const global = store();
+      if (!global) return null;
+      const [row] = await global.read([global.keyOf(key)]);
+      return row?.value ?? null;
+    },
+    entries: async () => {
+      const found: (readonly [unknown, unknown])[] = [];
+      for await (const entry of store()?.entries() ?? []) found.push(entry);
       return found;
     },
   };

@@ -4,6 +4,7 @@ import type { SubTopology } from '../graph/graph.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import type { StoreSpec } from '../state/contract.js';
 import type { EngineConfig, EnginePorts } from './config.js';
+import type { GlobalTables } from './global-tables.js';
 import type { Metrics } from './metrics.js';
 import type { TopicCounts } from './topics.js';
 
@@ -19,6 +20,8 @@ export interface TaskOptions {
   readonly topics: TopicCounts;
   readonly budget: CacheBudget;
   readonly metrics: Metrics;
+  /** Loaded. */
+  readonly globals: GlobalTables;
   /** Told of what cannot be tied to a record: a late emission. */
   readonly onFatal: (error: Error) => void;
   readonly signal: AbortSignal;

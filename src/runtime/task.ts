@@ -2,6 +2,7 @@ import type { PartitionOffset, ProducerRecord, Reader, Writer } from '../broker/
 import type { Processor } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic, taskId } from '../graph/naming.js';
+import type { GlobalView } from '../state/global-view.js';
 import { TaskState } from '../state/task-state.js';
 import { BatchRunner } from './batch-runner.js';
 import { commit } from './commit.js';
@@ -39,6 +40,7 @@ export class Task {
   #runner!: BatchRunner;
   readonly #purge: RepartitionPurge;
   #state: TaskState | undefined;
+  #globals: ReadonlyMap<string, GlobalView<unknown, unknown>> = new Map();
   #processors: readonly Processor[] = [];
   #restoreLeft = 0;
   #inTransaction = false;
@@ -141,6 +143,7 @@ export class Task {
       await this.#send(sent);
     }
     if (this.#fatal) throw this.#fatal;
+    for (const view of this.#globals.values()) view.release();
     this.#state?.evict();
     return records.length + (timersDue ? 1 : 0);
   }
@@ -272,6 +275,7 @@ export class Task {
       },
     });
     const { applicationId, deadLetterTopic } = config;
+    this.#globals = this.#options.globals.views();
     const task = {
       taskId: this.id,
       partition: this.partition,
@@ -280,6 +284,7 @@ export class Task {
       clock: ports.clock,
       metrics,
       state: this.#state,
+      globals: this.#globals,
     };
     this.#processors = buildPipeline({ topology, graph: topology.graph, subTopology, runner: this.#runner, task });
   }

@@ -45,6 +45,10 @@ export const neededTopics = (graph: Graph): readonly TopicUse[] =>
     return node.kind === 'sink' && node.topic !== null ? [{ name: node.topic, operations: ['Write'] }] : [];
   });
 
+/** The topics of global tables: read by every process, and by no task. */
+export const globalTopics = (graph: Graph): readonly TopicUse[] =>
+  graph.nodes.flatMap((node) => (node.kind === 'globalTable' ? [{ name: node.topic, operations: ['Read'] }] : []));
+
 /** Repartition topics, changelogs and the dead letter topic, if anything may be written there. */
 export function internalTopics(graph: Graph, config: EngineConfig): readonly InternalTopic[] {
   const { applicationId, deadLetterTopic } = config;

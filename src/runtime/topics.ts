@@ -4,7 +4,7 @@ import { repartitionTopic } from '../graph/naming.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { EngineConfig } from './config.js';
 import { describeTopics, missingRights, together, unknown, wrongInternalTopics } from './topic-problems.js';
-import { internalTopics, LOG_CONFIG, neededTopics } from './topic-uses.js';
+import { globalTopics, internalTopics, LOG_CONFIG, neededTopics, type TopicUse } from './topic-uses.js';
 
 /** Partition counts of the topics that the engine reads and writes. */
 export class TopicCounts {
@@ -58,24 +58,24 @@ export function tasksOf(subTopology: SubTopology, applicationId: string, topics:
 export async function prepareTopics(admin: Admin, graph: Graph, config: EngineConfig): Promise<TopicCounts> {
   const { applicationId, createTopics } = config;
   const needed = neededTopics(graph);
-  const uses = [...needed, ...internalTopics(graph, config)];
+  const global = globalTopics(graph);
+  const uses = [...needed, ...global, ...internalTopics(graph, config)];
   const { existing, hidden } = await describeTopics(
     admin,
     uses.map(({ name }) => name),
   );
-  const missing = [...new Set(needed.map(({ name }) => name))].filter(
+  const missing = [...new Set([...needed, ...global].map(({ name }) => name))].filter(
     (name) => !existing.has(name) && !hidden.includes(name),
   );
   const problems: StreamsError[] = [];
   if (missing.length > 0 && createTopics === undefined) problems.push(unknown(missing));
   problems.push(...missingRights(uses, existing, hidden));
 
-  const counts = new Map(
-    needed.map(({ name }) => [
-      name,
-      existing.get(name)?.partitions ?? (missing.includes(name) ? createTopics : undefined) ?? UNKNOWN,
-    ]),
-  );
+  const countOf = ({ name }: TopicUse): readonly [string, number] => [
+    name,
+    existing.get(name)?.partitions ?? (missing.includes(name) ? createTopics : undefined) ?? UNKNOWN,
+  ];
+  const counts = new Map(needed.map(countOf));
   const repartitions = repartitionCounts(graph, applicationId, counts);
   for (const [topic, count] of repartitions) counts.set(topic, count);
   problems.push(...notCoPartitioned(graph, applicationId, counts));
@@ -103,6 +103,8 @@ export async function prepareTopics(admin: Admin, graph: Graph, config: EngineCo
     problems.push(error);
   }
   if (problems.length > 0) throw together(problems);
+  // Only now: what tasks read, and so how many there are, has nothing to do with them.
+  for (const [topic, count] of global.map(countOf)) counts.set(topic, count);
   for (const { name, partitions } of internal) counts.set(name, existing.get(name)?.partitions ?? partitions);
   return new TopicCounts(admin, counts, createTopics);
 }

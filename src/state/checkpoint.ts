@@ -1,4 +1,5 @@
 import { messageOf, StreamsError } from '../model/errors.js';
+import { KIND, prefixed, prefixOf } from './layout.js';
 
 /**
  * What a task's database contains, written in the same batch as the data itself. JSON, format 1.
@@ -6,11 +7,14 @@ import { messageOf, StreamsError } from '../model/errors.js';
 export interface Checkpoint {
   /** Next offset of each source topic: everything before it is in the stores. */
   readonly sources: Readonly<Record<string, number>>;
-  /** Next offset of each store's changelog: everything before it is in the store. */
+  /** Next offset of each store's changelog: everything before it is in the store. That of a global table is its topic: see global-state.ts. */
   readonly changelogs: Readonly<Record<string, number>>;
   /** Stream time of each store, and of the task itself under the empty name. */
   readonly streamTimes: Readonly<Record<string, number>>;
 }
+
+/** Where it stands in the database. */
+export const CHECKPOINT_KEY = prefixed(prefixOf(0, KIND.rows), Buffer.from('checkpoint'));
 
 const FORMAT = 1;
 

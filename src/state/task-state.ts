@@ -3,10 +3,9 @@ import { StreamsError } from '../model/errors.js';
 import type { CacheBudget } from './cache-budget.js';
 import { CachedStore } from './cached-store.js';
 import type { Cause, ChangelogEntry } from './changelog-entry.js';
-import { type Checkpoint, decodeCheckpoint, EMPTY_CHECKPOINT, encodeCheckpoint } from './checkpoint.js';
+import { CHECKPOINT_KEY, type Checkpoint, decodeCheckpoint, EMPTY_CHECKPOINT, encodeCheckpoint } from './checkpoint.js';
 import type { KeyValueStore, StoreSpec } from './contract.js';
 import { openTaskDirectory, type TaskDirectory, type TaskDirectoryOptions } from './directory.js';
-import { KIND, prefixed, prefixOf } from './layout.js';
 
 export interface TaskStateOptions extends Omit<TaskDirectoryOptions, 'identity'> {
   readonly topology: string;
@@ -19,8 +18,6 @@ export interface StateCommit {
   readonly changelogs: ReadonlyMap<string, readonly ChangelogEntry[]>;
   readonly writes: DatabaseWrite[];
 }
-
-const CHECKPOINT_KEY = prefixed(prefixOf(0, KIND.rows), Buffer.from('checkpoint'));
 
 /**
  * All state of one task: its stores in one database, and the checkpoint that says what they contain. Opening reads the checkpoint and nothing of the rows.

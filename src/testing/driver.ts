@@ -92,7 +92,9 @@ export class TestDriver {
     const { nodes } = topology.graph;
     const names = new Set(
       nodes.flatMap((node) =>
-        (node.kind === 'source' || node.kind === 'sink') && node.topic !== null ? [node.topic] : [],
+        (node.kind === 'source' || node.kind === 'sink' || node.kind === 'globalTable') && node.topic !== null
+          ? [node.topic]
+          : [],
       ),
     );
     await driver.#broker.admin.createTopics(
@@ -102,6 +104,7 @@ export class TestDriver {
     return driver;
   }
 
+  /** A topic that is fed. Records of a global table are in it when `send` resolves, and before records of streams that are fed in later. */
   input<K, V>(topic: string, serdes: TopicSerdes<K, V>): TestInput<K, V> {
     const sendAll = async (records: readonly InputRecord<K, V>[], faults: DeliveryFaults = {}): Promise<void> => {
       const [known] = await this.#broker.admin.describeTopics([topic]);
@@ -157,7 +160,7 @@ export class TestDriver {
 
   /** A store's rows. STORE_UNKNOWN if the topology has none of that name. */
   store<K, V>(name: string): StoreView<K, V> {
-    return viewStore(this.#topology.graph, () => this.#running().tasks, name);
+    return viewStore(this.#topology.graph, () => this.#running(), name);
   }
 
   /** Moves the wall clock on, and runs the timers that are due. */

@@ -72,6 +72,48 @@ describe('millrace state', () => {
     assert.match(stderr, /^USAGE: cannot read --key for the store counts: saw "seven"/);
   });
 
+  it('shows a global table as a whole: all partitions, up to where each was read', async () => {
+    const here = project('esm-project');
+    here.write(
+      'global.cjs',
+      `const { joinGlobalTable, serdes, to, topology } = require('millrace');
+      module.exports = topology('global', (t) => {
+        const json = { key: serdes.string, value: serdes.json() };
+        const names = t.globalTable('names', { ...json, store: 'all-names' });
+        t.stream('payments', json).pipe(
+          joinGlobalTable(names, { key: (record) => record.key, join: (payment, { name }) => name }),
+          to('out', json),
+        );
+      });`,
+    );
+    here.write('names.jsonl', '{"account":"alice","name":"Alice"}\n{"account":"bob","name":"Bob"}\n');
+    const printed = await here.lines(
+      'run global.cjs --input names=names.jsonl --input payments=payments.jsonl --input-key account --until-idle --print out',
+    );
+    assert.deepEqual(
+      printed.map(({ value }) => value),
+      ['Alice', 'Bob', 'Alice', 'Alice'],
+    );
+    const [names, ...others] = await here.lines('state list global.cjs --count --format json');
+    assert.deepEqual(others, []);
+    assert.deepEqual(names, {
+      store: 'all-names',
+      kind: 'keyValue',
+      key: 'string',
+      value: 'json',
+      ttlMs: null,
+      task: 'global',
+      partition: null,
+      rows: 2,
+      sources: { 'names[0]': 2 },
+      changelog: null,
+    });
+    const [row] = await here.lines('state get global.cjs --store all-names --key bob');
+    assert.deepEqual([row.partition, row.value], [null, { account: 'bob', name: 'Bob' }]);
+    assert.equal((await here.lines('state dump global.cjs')).length, 2);
+    assert.equal((await here.millrace('state dump global.cjs --partition 0')).stdout, '');
+  });
+
   it('looks without changing anything, and creates nothing where there is no state', async () => {
     const here = project('esm-project');
     await here.output(FEED);

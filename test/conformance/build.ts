@@ -3,6 +3,7 @@ import {
   filterValues,
   flatMap,
   flatMapValues,
+  type GlobalTable,
   groupBy,
   map,
   mapValues,
@@ -20,7 +21,7 @@ import {
 import type { Case, Json, Op, Pipeline } from './case.js';
 import { fold } from './folds.js';
 import { flatValues, keyFunction, pairs, predicate, valueFunction } from './functions.js';
-import { join } from './joins.js';
+import { join, joinGlobal } from './joins.js';
 import { type Names, NotYet } from './not-yet.js';
 import { processor } from './processors.js';
 
@@ -61,6 +62,7 @@ class Building {
   readonly #t: TopologyBuilder;
   readonly #watch: Watch;
   readonly #nodes = new Map<string, Node>();
+  readonly #globals = new Map<string, GlobalTable<string, Json>>();
   /** The way to each node from its source: when each step of it was declared. */
   readonly #ways = new Map<Node, readonly number[]>();
   #declared = 0;
@@ -77,7 +79,11 @@ class Building {
 
   run(): void {
     for (const [topic, spec] of Object.entries(this.#target.sources)) {
-      if (spec.kind === 'globalTable') throw new NotYet('global tables');
+      if (spec.kind === 'globalTable') {
+        const store = spec.store ?? this.#names('global');
+        this.#globals.set(topic, this.#t.globalTable(topic, { ...TEXT_AND_JSON, store }));
+        continue;
+      }
       if (spec.versionedHistoryMs !== undefined) throw new NotYet('versioned tables');
       const { timestampFrom, store } = spec;
       const node =
@@ -268,6 +274,8 @@ class Building {
 
   #join(node: Node, op: Op): Node {
     if (op.foreignKey) throw new NotYet('foreign-key joins');
+    const global = this.#globals.get(op.with);
+    if (global) return { ...node, records: node.records.pipe(joinGlobal(op, global)) };
     const other = this.#node(op.with);
     if (other.kind === 'stream') throw new NotYet('stream-stream joins');
     if (op.graceMs !== undefined) throw new NotYet('versioned tables');

@@ -1,7 +1,14 @@
 import type { Observable, OperatorFunction } from 'rxjs';
-import { joinTable, leftJoinTable, outerJoinTable } from '#src/index.js';
+import {
+  type GlobalTable,
+  joinGlobalTable,
+  joinTable,
+  leftJoinGlobalTable,
+  leftJoinTable,
+  outerJoinTable,
+} from '#src/index.js';
 import type { Json, Op } from './case.js';
-import { joiner } from './functions.js';
+import { joiner, keyFunction } from './functions.js';
 
 /** A stream or a table, joined with a table that has a store. */
 export function join(op: Op, right: Observable<any>, ofTables: boolean): OperatorFunction<any, any> {
@@ -11,4 +18,14 @@ export function join(op: Op, right: Observable<any>, ofTables: boolean): Operato
   if (op.op === 'leftJoin') return leftJoinTable<any, any, any>(right, joined);
   if (!ofTables) throw new Error('saw an outer join of a stream with a table, which there is not');
   return outerJoinTable<any, any, any, any>(right, joined);
+}
+
+/** A stream, joined with a global table by a key made of each record. */
+export function joinGlobal(op: Op, right: GlobalTable<string, Json>): OperatorFunction<any, any> {
+  const [keyOf, fn] = [keyFunction(op.key), joiner(op.joiner)];
+  const options = {
+    key: ({ key, value }: Json) => keyOf(key, value),
+    join: (left: Json, row: Json, key: Json): Json => fn(key, left, row),
+  };
+  return op.op === 'leftJoin' ? leftJoinGlobalTable(right, options) : joinGlobalTable(right, options);
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { count, flatMap, map, to } from '#src/index.js';
+import { count, flatMap, map, process, type StreamRecord, to } from '#src/index.js';
 import { failure, feed, json, open, outputOf, read, rows, through } from './support.js';
 
 const text = json<string>();
@@ -36,6 +36,22 @@ describe('map', () => {
     ]);
     assert.deepEqual(await rows(driver, 'counts'), { x: 2, y: 1 });
     assert.ok(target.graph.nodes.some((node) => node.id === 'repartition by-value'));
+  });
+
+  it('is not forgotten behind a process that has no store: the keyed operator behind that repartitions', async () => {
+    const target = through<string>((input) =>
+      input.pipe(
+        map(({ key, value }) => [value, key], { ...text, name: 'by-value' }),
+        process<StreamRecord<string, string>>({ name: 'pass', process: (record, { forward }) => forward(record) }),
+        count({ store: 'counts' }),
+      ),
+    );
+    const driver = await open(target, { partitions: 3 });
+    await feed(driver, 'in', [
+      ['a', 'x', 1, 0],
+      ['b', 'x', 2, 1],
+    ]);
+    assert.deepEqual(await rows(driver, 'counts'), { x: 2 });
   });
 
   it('that throws names the sink behind it: PROCESS_FAILED', async () => {

@@ -19,12 +19,13 @@ interface StoreRow {
   readonly value: string;
   readonly ttlMs: number | null;
   readonly task: string;
-  readonly partition: number;
+  /** Null: all partitions, of a global table. */
+  readonly partition: number | null;
   /** Null: not counted. */
   readonly rows: number | null;
   /** Next offset of each source topic: everything before it is in the store. */
   readonly sources: Readonly<Record<string, number>>;
-  /** Next offset of the changelog; null if nothing was logged yet. */
+  /** Next offset of the changelog; null if nothing was logged yet, and for a global table, which has none. */
   readonly changelog: number | null;
 }
 
@@ -32,7 +33,7 @@ interface StoreRow {
 export function addStateList(program: Program): void {
   program.parent
     .command('list')
-    .description('list the stores of each task, with the offsets up to which they are')
+    .description('list the stores of each task, and the global tables, with the offsets up to which they are')
     .argument('<file>', 'the file that exports the topology')
     .option('--app <id>', "the application (default: the topology's name)")
     .option('--state <directory>', 'where the state is', DEFAULT_STATE)
@@ -54,8 +55,8 @@ async function list(file: string, options: Options, io: Io): Promise<number> {
   return 0;
 }
 
-async function describePart({ spec, task, partition, state }: StorePart, count: boolean): Promise<StoreRow> {
-  const { sources, changelogs } = state.checkpoint;
+async function describePart({ spec, task, partition, state, sources }: StorePart, count: boolean): Promise<StoreRow> {
+  const { changelogs } = state.checkpoint;
   const { name, kind, key, value, ttlMs = null } = spec;
   let rows = 0;
   if (count) for await (const _row of state.store(name).entries()) rows++;

@@ -2,6 +2,7 @@ import type { OperatorFunction } from 'rxjs';
 import { type Change, PlainRecord, RowChange, type StreamRecord } from '../../model/record.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { Declaring } from '../declaring.js';
+import { isGlobalTable } from '../global-table.js';
 import type { Origin } from '../origin.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord, KeyOf, Table, ValueOf, WithValue } from '../types.js';
@@ -90,8 +91,10 @@ function joining<R extends AnyRecord, T, W>(
     if (right === undefined) {
       current.problem(
         operator,
-        'the table on the right has no store',
-        'Pass the table itself, or end its operators with toStream() and toTable({ store, value }).',
+        isGlobalTable(table) ? 'the table on the right is a global table' : 'the table on the right has no store',
+        isGlobalTable(table)
+          ? 'Use joinGlobalTable(table, { key, join }), or declare it with t.table to join it by key.'
+          : 'Pass the table itself, or end its operators with toStream() and toTable({ store, value }).',
       );
       return source as never;
     }

@@ -61,7 +61,7 @@ export interface ProcessOptions<R extends AnyRecord, Out extends AnyRecord, S ex
   readonly name: string;
   /** Stores of its own, by name. */
   readonly stores?: S;
-  /** Names of other operators' stores that it reads. */
+  /** Names of other operators' stores that it reads, and of global tables' stores, which are read only. */
   readonly uses?: readonly string[];
   /** Keys to load before the record is processed, so that `get` answers at once: pairs of store name and key. Default: the record's key in each store of its own. */
   readonly reads?: (record: R) => Iterable<readonly [store: string, key: unknown]>;
@@ -110,7 +110,10 @@ export function process<
   }));
   return (source) => {
     const current = currentDeclaring('process');
-    const keyed = stores.length > 0 || (options.uses?.length ?? 0) > 0;
+    const isGlobal = (name: string): boolean => current.globalTables.some(({ store }) => store === name);
+    const globals = options.uses?.filter(isGlobal) ?? [];
+    const reads = options.uses?.filter((name) => !isGlobal(name)) ?? [];
+    const keyed = stores.length > 0 || reads.length > 0;
     const inherited = current.inspect(source).key;
     const ownKey = stores.filter((store) => store.key.name === inherited.name).map((store) => store.name);
     const origin = current.processor(
@@ -118,7 +121,8 @@ export function process<
         operator: 'process',
         name: options.name,
         stores,
-        reads: options.uses ?? [],
+        reads,
+        ...(globals.length > 0 && { globals }),
         keyed,
         ...(options.rekey && { emitsKey: options.rekey.key }),
         create: (context) => new UserProcessor<R, Out, S>(context, options, stores, ownKey, inherited),

@@ -1,0 +1,23 @@
+import type { Declaring } from './declaring.js';
+
+/** What can be wrong with global tables only once everything is declared. */
+export function checkGlobalTables(declaring: Declaring): void {
+  const { globalTables, sources, processors } = declaring;
+  for (const { id, topic, store } of globalTables) {
+    if (sources.some((source) => source.topic === topic)) {
+      declaring.problem(
+        id,
+        'its topic is read as a stream or table, too',
+        'Read it one way only: join the stream or table by its key, or copy it into another topic with to() for one of the two.',
+      );
+    }
+    for (const processor of processors) {
+      if (!processor.spec.reads?.includes(store)) continue;
+      declaring.problem(
+        processor.id,
+        `it uses the global table of the store "${store}", which is declared after it`,
+        'Write t.globalTable before the operators that use it.',
+      );
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { NAME_PATTERN } from '../graph/naming.js';
+import type { Complaints } from './ambient.js';
+import type { AnySerde } from './processor.js';
+
+/** Notes a name that nothing can be called by. */
+export function checkName(complaints: Complaints, where: string, kind: string, name: unknown): void {
+  if (typeof name === 'string' && NAME_PATTERN.test(name)) return;
+  complaints.problem(
+    where,
+    name === undefined || name === ''
+      ? `the ${kind} has no name`
+      : `the ${kind} ${JSON.stringify(name)} is not a legal name`,
+    `Name it with 1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-": the name becomes part of a topic's name.`,
+  );
+}
+
+/** Notes a serde that is missing, or none. */
+export function checkSerdes(
+  complaints: Complaints,
+  where: string,
+  { key, value }: { readonly key: AnySerde; readonly value: AnySerde },
+): void {
+  for (const [side, serde] of [
+    ['key', key],
+    ['value', value],
+  ] as const) {
+    if (typeof serde?.encode === 'function' && typeof serde.decode === 'function') continue;
+    complaints.problem(
+      where,
+      `it has no ${side} serde`,
+      `Say how the ${side} is written, for example { ${side}: serdes.${side === 'key' ? 'string' : 'json()'} }.`,
+    );
+  }
+}

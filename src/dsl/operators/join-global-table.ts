@@ -1,0 +1,136 @@
+import type { OperatorFunction } from 'rxjs';
+import { PlainRecord, type StreamRecord } from '../../model/record.js';
+import type { KeyValueStore } from '../../state/contract.js';
+import type { Declaring } from '../declaring.js';
+import { type GlobalTable, isGlobalTable } from '../global-table.js';
+import type { Processor, ProcessorContext, Reads } from '../processor.js';
+import type { AnyRecord, FactRecord, KeyOf } from '../types.js';
+import { currentDeclaring } from './attach.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
+type AnyFact = FactRecord<any, any>;
+
+export interface JoinGlobalTableOptions<R extends AnyFact, K, T, W> {
+  /** The key of the row that a record is joined with; null: none. Not called for null values. */
+  readonly key: (record: R) => NoInfer<K> | null;
+  /** Makes the joined value. It is given the record's own key. */
+  readonly join: (value: R['value'], row: T, key: KeyOf<R>) => W;
+}
+
+/**
+ * Joins each record of a stream with the row of a global table that a key made from the record names; without one, nothing comes out.
+ *
+ * The key may be made of anything in the record, and the stream need not be co-partitioned with the table: every process has all rows, so there is no repartition. The record keeps its own key (which may be
+ * null), timestamp and headers. Only records of the stream emit. A null value, and a null made by `key`, are dropped and counted (`null-value`, `null-key`).
+ *
+ * A record sees the table as it is when the record is processed, whatever the timestamps; all records of a batch that name one row see the same. That depends on when each of the two was read, so the result is *not*
+ * reproducible while the table changes, and a record that is processed again after a crash may see a newer row. What must be reproducible is joined with `joinTable`.
+ *
+ * No state of its own. Cost: one look-up a record, those of a batch in one read. Memory: rows looked up are cached within `cacheBytes`, and a batch holds the rows that it looks up until it is done. Errors: a `key` or `join` that
+ * throws goes the way of `onError.process` (PROCESS_FAILED).
+ *
+ * ```ts
+ * const accounts = t.globalTable('accounts', { key: serdes.string, value: serdes.json<Account>(), store: 'all-accounts' });
+ * payments.pipe(joinGlobalTable(accounts, { key: (record) => record.value.account, join: (payment, account) => ({ ...payment, owner: account.owner }) }));
+ * // row a-1 { owner: 'Ada' }; payment { account: 'a-1', … } → { account: 'a-1', …, owner: 'Ada' }
+ * ```
+ *
+ * Semantics: KStream#join(GlobalKTable) of Kafka Streams. See also {@link leftJoinGlobalTable}, {@link joinTable}.
+ */
+export function joinGlobalTable<R extends AnyFact, K, T, W>(
+  table: GlobalTable<K, T>,
+  options: JoinGlobalTableOptions<R, K, T, W>,
+): OperatorFunction<R, StreamRecord<KeyOf<R>, W>> {
+  return joining('joinGlobalTable', table, options as AnyOptions, false);
+}
+
+/**
+ * As {@link joinGlobalTable}, but a record without a row, or for which `key` gives null, is joined with null.
+ *
+ * ```ts
+ * const accounts = t.globalTable('accounts', { key: serdes.string, value: serdes.json<Account>(), store: 'all-accounts' });
+ * payments.pipe(leftJoinGlobalTable(accounts, { key: (record) => record.value.account, join: (payment, account) => ({ ...payment, owner: account?.owner ?? 'unknown' }) }));
+ * ```
+ *
+ * Semantics: KStream#leftJoin(GlobalKTable) of Kafka Streams.
+ */
+export function leftJoinGlobalTable<R extends AnyFact, K, T, W>(
+  table: GlobalTable<K, T>,
+  options: JoinGlobalTableOptions<R, K, T | null, W>,
+): OperatorFunction<R, StreamRecord<KeyOf<R>, W>> {
+  return joining('leftJoinGlobalTable', table, options as AnyOptions, true);
+}
+
+interface AnyOptions {
+  readonly key: (record: AnyRecord) => unknown;
+  readonly join: (value: unknown, row: unknown, key: unknown) => unknown;
+}
+
+function joining<R extends AnyFact, W>(
+  operator: string,
+  table: unknown,
+  options: AnyOptions,
+  left: boolean,
+): OperatorFunction<R, StreamRecord<KeyOf<R>, W>> {
+  return (source) => {
+    const current = currentDeclaring(operator);
+    const store = storeOf(operator, table, current);
+    if (store === undefined) return source as never;
+    const name = current.freeName(operator, store);
+    if (current.inspect(source).table) {
+      current.problem(
+        `${operator} ${name}`,
+        'its input is a table',
+        'Put toStream() before it: only streams are joined with a global table. To join two tables by key, use joinTable with t.table.',
+      );
+    }
+    const create = (context: ProcessorContext): Processor =>
+      new GlobalTableJoin(context, context.store(store), options, left);
+    return current.processor({ operator, name, stores: [], globals: [store], keyed: false, create }, [source]) as never;
+  };
+}
+
+function storeOf(operator: string, table: unknown, current: Declaring): string | undefined {
+  if (!isGlobalTable(table)) {
+    current.problem(
+      operator,
+      'what it is to join is no global table',
+      'Declare it with t.globalTable(topic, { key, value, store }), or use joinTable for a table of t.table.',
+    );
+    return undefined;
+  }
+  if (current.globalTables.some(({ store }) => store === table.store)) return table.store;
+  current.problem(
+    `${operator} ${table.store}`,
+    'the global table is not one of this topology',
+    'Declare it inside the topology function, with t.globalTable.',
+  );
+  return undefined;
+}
+
+class GlobalTableJoin implements Processor {
+  constructor(
+    private readonly context: ProcessorContext,
+    private readonly rows: KeyValueStore<unknown, unknown>,
+    private readonly options: AnyOptions,
+    private readonly left: boolean,
+  ) {}
+
+  /** Returns the key of the row, so that it is made once. */
+  reads(record: AnyRecord, _port: number, reads: Reads): unknown {
+    if (record.value === null) return null;
+    const key = this.options.key(record) ?? null;
+    if (key !== null) reads.add(this.rows, key);
+    return key;
+  }
+
+  process(record: AnyRecord, _port: number, key: unknown): void {
+    const { context, left } = this;
+    if (record.value === null) return context.drop('null-value');
+    if (key === null && !left) return context.drop('null-key');
+    const row = key === null ? null : this.rows.get(key);
+    if (row === null && !left) return;
+    const joined = this.options.join(record.value, row, record.key);
+    context.emit(new PlainRecord(record.key, joined, record.timestamp, record.headers));
+  }
+}

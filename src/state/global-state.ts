@@ -1,0 +1,164 @@
+import type { Database, DatabaseWrite } from '../model/database.js';
+import { isStreamsError } from '../model/errors.js';
+import type { CacheBudget } from './cache-budget.js';
+import { CHECKPOINT_KEY, decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
+import type { StoreSpec } from './contract.js';
+import { openTaskDirectory, type TaskDirectory, type TaskDirectoryOptions } from './directory.js';
+import { GlobalStore } from './global-store.js';
+import { after, stamped } from './layout.js';
+
+/** The directory of the global tables. Tasks' names end in the number of a partition, so none has this one. */
+export const GLOBAL_DIRECTORY = 'global';
+
+/** Engines of one application that share a state directory each take a place of their own: more than a machine will run of them. */
+const MAX_PLACES = 16;
+
+export interface GlobalStateOptions extends Omit<TaskDirectoryOptions, 'identity' | 'taskId'> {
+  readonly topology: string;
+  readonly tables: readonly GlobalTableSpec[];
+  readonly budget: CacheBudget;
+}
+
+export interface GlobalTableSpec {
+  readonly topic: string;
+  readonly spec: StoreSpec;
+}
+
+/** A row as it comes from the topic. Value null: the row is deleted. */
+export interface GlobalChange {
+  readonly store: string;
+  readonly key: unknown;
+  readonly value: Buffer | null;
+  readonly timestamp: number;
+}
+
+/** Everything before that offset is in the store. */
+export interface GlobalPosition {
+  readonly store: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** How a position is named in the checkpoint: with its store, since a store may be declared to follow another topic. No name has a space in it. */
+const positionName = (store: string, topic: string, partition: number): string => `${store} ${topic}[${partition}]`;
+
+/** The positions of one store that a checkpoint's changelogs hold, by `topic[partition]`. */
+export const positionsOf = (changelogs: Readonly<Record<string, number>>, store: string): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(changelogs).flatMap(([name, offset]) =>
+      name.startsWith(`${store} `) ? [[name.slice(store.length + 1), offset]] : [],
+    ),
+  );
+
+/**
+ * All global tables of an engine: their stores in one database, and up to where each has read its topic, written in the same batch as the rows. A directory like that of a task, with the positions in the place of the changelogs'.
+ */
+export class GlobalState {
+  readonly directory: string;
+  readonly #database: Database;
+  readonly #stores = new Map<string, GlobalStore<unknown, unknown>>();
+  #positions: Record<string, number>;
+
+  private constructor(
+    { directory, database, storeIds }: TaskDirectory,
+    options: GlobalStateOptions,
+    read: Readonly<Record<string, number>>,
+  ) {
+    this.directory = directory;
+    this.#database = database;
+    for (const { spec } of options.tables) {
+      const storeId = storeIds.get(spec.name) as number;
+      this.#stores.set(spec.name, new GlobalStore({ spec, storeId, database, budget: options.budget }));
+    }
+    // What a store has of a topic that it no longer follows is forgotten, so that it is not taken for up to date when it follows it again.
+    const followed = options.tables.map(({ topic, spec }) => `${spec.name} ${topic}[`);
+    this.#positions = Object.fromEntries(
+      Object.entries(read).filter(([name]) => followed.some((prefix) => name.startsWith(prefix))),
+    );
+  }
+
+  /**
+   * Opens `<root>/<application>/global`; or `global.2` and so on, while another engine of the application holds the one before. STATE_LOCKED if all are held, STATE_MISMATCH, STATE_CORRUPT, STATE_IO: see {@link openTaskDirectory}.
+   */
+  static async open(options: GlobalStateOptions): Promise<GlobalState> {
+    for (let place = 1; ; place++) {
+      const taskId = place === 1 ? GLOBAL_DIRECTORY : `${GLOBAL_DIRECTORY}.${place}`;
+      try {
+        return await GlobalState.#openPlace(taskId, options);
+      } catch (error) {
+        if (!isStreamsError(error) || error.code !== 'STATE_LOCKED' || place === MAX_PLACES) throw error;
+      }
+    }
+  }
+
+  static async #openPlace(taskId: string, options: GlobalStateOptions): Promise<GlobalState> {
+    const { topology, tables } = options;
+    const identity = { topology, stores: tables.map(({ spec }) => spec) };
+    const opened = await openTaskDirectory({ ...options, taskId, identity });
+    try {
+      const [bytes] = await opened.database.getMany([CHECKPOINT_KEY]);
+      const { changelogs } = bytes === undefined ? { changelogs: {} } : decodeCheckpoint(bytes, opened.directory);
+      const state = new GlobalState(opened, options, changelogs);
+      for (const name of state.#stores.keys())
+        if (Object.keys(positionsOf(state.#positions, name)).length === 0) await state.clear(name);
+      return state;
+    } catch (error) {
+      await opened.database.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  store(name: string): GlobalStore<unknown, unknown> | undefined {
+    return this.#stores.get(name);
+  }
+
+  /** Up to where the store has read each partition; those of which it has read nothing are left out. */
+  positions(store: string, topic: string): ReadonlyMap<number, number> {
+    const named = Object.entries(positionsOf(this.#positions, store));
+    return new Map(named.map(([name, offset]) => [Number(name.slice(topic.length + 1, -1)), offset]));
+  }
+
+  /** Empties a store that nobody reads yet, and forgets its positions. Interrupted, it is done again at the next opening: the positions go first. */
+  async clear(name: string): Promise<void> {
+    const store = this.#stores.get(name) as GlobalStore<unknown, unknown>;
+    this.#positions = Object.fromEntries(
+      Object.entries(this.#positions).filter(([position]) => !position.startsWith(`${name} `)),
+    );
+    const { prefix } = store.codec;
+    for await (const chunk of this.#database.scan({ gte: prefix, lt: after(prefix) }))
+      await this.#write(chunk.map(([key]) => ({ key, value: null })));
+    // Also if there was no row: positions that are left on disk would be taken for those of the rows to come.
+    await this.#write([]);
+  }
+
+  /** Writes what was read from the topics, and up to where, in one batch; then lets readers see it. */
+  async apply(changes: readonly GlobalChange[], positions: readonly GlobalPosition[]): Promise<void> {
+    const changed = new Map<GlobalStore<unknown, unknown>, Set<string>>();
+    const writes: DatabaseWrite[] = [];
+    for (const { store: name, key, value, timestamp } of changes) {
+      const store = this.#stores.get(name) as GlobalStore<unknown, unknown>;
+      const { id, databaseKey } = store.keyOf(key);
+      writes.push({ key: databaseKey, value: value === null ? null : stamped(timestamp, value) });
+      const ids = changed.get(store) ?? new Set();
+      changed.set(store, ids.add(id));
+    }
+    const read = positions.map(({ store, topic, partition, offset }) => [
+      positionName(store, topic, partition),
+      offset,
+    ]);
+    this.#positions = { ...this.#positions, ...Object.fromEntries(read) };
+    await this.#write(writes);
+    for (const [store, ids] of changed) store.changed(ids);
+  }
+
+  async close(): Promise<void> {
+    for (const store of this.#stores.values()) store.close();
+    await this.#database.close();
+  }
+
+  async #write(writes: readonly DatabaseWrite[]): Promise<void> {
+    const checkpoint = encodeCheckpoint({ sources: {}, changelogs: this.#positions, streamTimes: {} });
+    await this.#database.write([...writes, { key: CHECKPOINT_KEY, value: checkpoint }]);
+  }
+}

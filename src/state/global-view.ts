@@ -1,0 +1,120 @@
+import { StreamsError } from '../model/errors.js';
+import type { KeyValueStore, RangeOptions, Row } from './contract.js';
+import type { GlobalKey, GlobalRow, GlobalStore } from './global-store.js';
+import type { Prefetched } from './prefetched.js';
+
+/**
+ * A global table as one task reads it.
+ *
+ * What the task has looked up stays as it was until the task has finished its batch and lets go of it: no row changes, or is evicted, between two look-ups of a record. Meanwhile the table goes on; the next batch sees it as it is
+ * then. So the writer and the tasks never wait for each other.
+ */
+export class GlobalView<K, V> implements KeyValueStore<K, V>, Prefetched {
+  readonly #store: GlobalStore<K, V>;
+  readonly #rows = new Map<string, GlobalRow<V>>();
+  #wanted = new Map<string, GlobalKey>();
+
+  constructor(store: GlobalStore<K, V>) {
+    this.#store = store;
+  }
+
+  get name(): string {
+    return this.#store.name;
+  }
+
+  get hasWanted(): boolean {
+    return this.#wanted.size > 0;
+  }
+
+  /** Rows of a global table have no time to live, so nothing keeps its time. */
+  get streamTime(): number {
+    return Number.NEGATIVE_INFINITY;
+  }
+
+  get(key: K): V | null {
+    return this.#found(key).value;
+  }
+
+  row(key: K): Row<V> | null {
+    const { value, timestamp } = this.#found(key);
+    return value === null ? null : { value, timestamp };
+  }
+
+  async load(key: K): Promise<V | null> {
+    const row = this.#held(this.#store.codec.idOf(key));
+    if (row) return row.value;
+    const wanted = this.#store.keyOf(key);
+    const [read] = await this.#store.read([wanted]);
+    return this.#hold(wanted.id, read as GlobalRow<V>).value;
+  }
+
+  entries(range?: RangeOptions<K>): AsyncIterable<readonly [K, V]> {
+    return this.#store.entries(range);
+  }
+
+  put(): never {
+    throw this.#readOnly('a row was put');
+  }
+
+  delete(): never {
+    throw this.#readOnly('a row was deleted');
+  }
+
+  observe(): never {
+    throw this.#readOnly('the stream time was moved');
+  }
+
+  want(key: K): void {
+    const id = this.#store.codec.idOf(key);
+    if (!this.#held(id)) this.#wanted.set(id, this.#store.keyOf(key));
+  }
+
+  async loadWanted(): Promise<void> {
+    const wanted = [...this.#wanted.values()];
+    this.#wanted = new Map();
+    const rows = await this.#store.read(wanted);
+    for (let i = 0; i < wanted.length; i++) this.#hold((wanted[i] as GlobalKey).id, rows[i] as GlobalRow<V>);
+  }
+
+  /** Lets go of what was looked up: the batch is over. */
+  release(): void {
+    if (this.#rows.size > 0) this.#rows.clear();
+    this.#store.evict();
+  }
+
+  /** The row as this batch knows it, or will know it since somebody has it cached. */
+  #held(id: string): GlobalRow<V> | undefined {
+    const held = this.#rows.get(id);
+    if (held) return held;
+    const cached = this.#store.cached(id);
+    if (cached) this.#rows.set(id, cached);
+    return cached;
+  }
+
+  /** The first to be read counts: two look-ups of one batch see the same. */
+  #hold(id: string, row: GlobalRow<V>): GlobalRow<V> {
+    const held = this.#rows.get(id);
+    if (held) return held;
+    this.#rows.set(id, row);
+    return row;
+  }
+
+  #found(key: K): GlobalRow<V> {
+    const row = this.#rows.get(this.#store.codec.idOf(key));
+    if (row) return row;
+    throw new StreamsError('STORE_KEY_NOT_LOADED', {
+      what: 'a key was read that is not loaded',
+      at: `store ${this.name}`,
+      saw: `key ${JSON.stringify(key) ?? String(key)}`,
+      action: 'Use await store.load(key), or declare the key in reads so that the batch loads it.',
+    });
+  }
+
+  #readOnly(what: string): StreamsError {
+    return new StreamsError('STORE_READ_ONLY', {
+      what: `${what} in the store of a global table`,
+      at: `store ${this.name}`,
+      action: 'Write to its topic with to(topic, …): every process reads it from there.',
+    });
+  }
+}
