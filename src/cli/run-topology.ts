@@ -4,6 +4,7 @@ import type { Duration } from '../model/duration.js';
 import { isStreamsError } from '../model/errors.js';
 import type { Logger } from '../model/ports.js';
 import type { EngineOptions, Guarantee } from '../runtime/config.js';
+import { isPassing, patiently } from '../runtime/patience.js';
 import type { ErrorPolicies } from '../runtime/policy.js';
 import { type RunningStreams, start } from '../runtime/start.js';
 import { seededRandom } from '../testing/random.js';
@@ -37,6 +38,8 @@ export interface RunOptions extends BrokerOptions {
   readonly batch?: number | undefined;
   readonly commitEvery?: Duration | undefined;
   readonly cache?: number | undefined;
+  readonly instanceId?: string | undefined;
+  readonly sessionTimeout?: Duration | undefined;
   readonly check: boolean;
   readonly verbose: boolean;
 }
@@ -50,7 +53,8 @@ export async function runTopology(file: string, options: RunOptions, io: Io): Pr
   logger = createLogger(io, { verbose: options.verbose, status });
   try {
     const topology = await checkedTopology(file, { cwd: io.cwd, check: options.check, signal: stop.signal });
-    const opened = await openBroker(options, { ...io, logger });
+    const opened = await openPatiently(options, { io, stop, logger });
+    if (opened === undefined) return options.untilIdle ? stop.exitCode : 0;
     try {
       return await new Run({ topology, opened, options, io, stop, status, logger }).run();
     } finally {
@@ -59,6 +63,22 @@ export async function runTopology(file: string, options: RunOptions, io: Io): Pr
   } finally {
     status.clear();
     stop.release();
+  }
+}
+
+/** A cluster that is away is waited for, as it is while an application runs. Undefined if the wait was ended by a signal. */
+async function openPatiently(
+  options: RunOptions,
+  { io, stop, logger }: { readonly io: Io; readonly stop: Stop; readonly logger: Logger },
+): Promise<OpenedBroker | undefined> {
+  const { signal } = stop;
+  try {
+    return await patiently(`connecting to ${options.broker}`, { clock: io.clock, logger, signal }, () =>
+      openBroker(options, { ...io, logger }),
+    );
+  } catch (error) {
+    if (signal.aborted && isPassing(error)) return undefined;
+    throw error;
   }
 }
 
@@ -156,6 +176,12 @@ class Run {
     this.#idle = true;
   }
 
+  /** On brokers that others use, too, only if it is asked for. */
+  get #createsTopics(): boolean {
+    const { opened, options } = this.#context;
+    return opened.createsTopics || options.partitions !== undefined;
+  }
+
   #engineOptions(): Parameters<typeof start>[1] {
     const { opened, options, io, logger } = this.#context;
     const chosen: { -readonly [Name in keyof EngineOptions]: EngineOptions[Name] } = {
@@ -167,7 +193,9 @@ class Run {
     if (options.batch !== undefined) chosen.batchRecords = options.batch;
     if (options.cache !== undefined) chosen.cacheBytes = options.cache;
     if (options.onError !== undefined) chosen.onError = options.onError;
-    if (opened.createsTopics) chosen.createTopics = options.partitions ?? 1;
+    if (options.instanceId !== undefined) chosen.instanceId = options.instanceId;
+    if (options.sessionTimeout !== undefined) chosen.sessionTimeout = options.sessionTimeout;
+    if (this.#createsTopics) chosen.createTopics = options.partitions ?? 1;
     return {
       ...chosen,
       broker: opened.broker,
@@ -214,7 +242,7 @@ class Run {
       // A topic that is there may have any number of partitions: --partitions is for those that are missing.
       partitions: await ensureTopic(opened.broker.admin, topic, {
         missing: options.partitions ?? 1,
-        create: opened.createsTopics,
+        create: this.#createsTopics,
       }),
       input: input.bytes,
       at: input.at,

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import { messageOf, StreamsError } from '../../model/errors.js';
 import type { Logger } from '../../model/ports.js';
 import { BytesReader, BytesWriter } from './bytes.js';
@@ -50,7 +51,7 @@ interface Internals {
   readonly Cluster: new (options: object) => Cluster;
   readonly RequestQueue: { readonly prototype: QueueInside };
   createLogger(options: object): unknown;
-  createSocketFactory(): unknown;
+  createSocketFactory(): (options: object) => Socket;
 }
 interface QueueInside {
   readonly pending: readonly unknown[];
@@ -90,6 +91,12 @@ function calmQueue(queue: QueueInside): void {
     if (this.pending.length > 0) schedule.call(this);
   };
 }
+
+/** Node warns of a leak when more than ten requests wait for a connection that is being made; each of them goes away when it is. */
+const socketFactory =
+  (create: (options: object) => Socket) =>
+  (options: object): Socket =>
+    create(options).setMaxListeners(0);
 
 /** kafkajs tries ten times, three seconds long, whatever failed. */
 function failAtOnce(pool: BrokerPool, isFinal: (error: unknown) => boolean): void {
@@ -137,7 +144,7 @@ export class Connections {
       ssl: security.tls,
       sasl: security.sasl,
       logger: createLogger({ level: LOG_LEVEL_ERROR, logCreator: () => logInto(options.logger) }),
-      socketFactory: createSocketFactory(),
+      socketFactory: socketFactory(createSocketFactory()),
       connectionTimeout: CONNECT_TIMEOUT_MS,
       reauthenticationThreshold: REAUTHENTICATE_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,

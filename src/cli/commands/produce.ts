@@ -78,7 +78,7 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
       broker,
       topic,
       partitions: await ensureTopic(broker.admin, topic, {
-        create: createsTopics,
+        create: createsTopics || options.partitions !== undefined,
         missing: options.partitions ?? 1,
         required: options.partitions,
       }),

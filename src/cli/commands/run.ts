@@ -8,6 +8,8 @@ import { runTopology } from '../run-topology.js';
 const EXAMPLES = `
 The first SIGINT or SIGTERM finishes what is in hand, commits and ends with exit code 0; the second ends at once.
 
+A Kafka cluster that is away, at the start or later, is waited for, with a warning for each attempt; a login that is refused is not.
+
 Types are checked first if TypeScript is installed in the project, while the file is loaded: for a small file 0.1 s with
 TypeScript 7, 0.5 s with older ones. --no-check leaves it out.
 
@@ -21,6 +23,7 @@ Policies of --on-error for the steps deserialize, process and produce: fail, ski
 Examples:
   $ millrace run topology.ts
   $ millrace run topology.ts --input payments=payments.jsonl --input-key account --print balances --until-idle
+  $ millrace run topology.ts --broker kafka://broker-1:9092,broker-2:9092 --kafka-config client.properties
   $ millrace run topology.ts --on-error deserialize=deadLetter --on-error process=retry:3:100ms:skip`;
 
 /** `millrace run FILE`: runs a topology in this process. */
@@ -45,7 +48,7 @@ export function addRun(program: Program): void {
     )
     .option(
       '--partitions <number>',
-      'create missing topics with that many partitions (default: 1)',
+      'create missing topics with that many partitions (default: 1 on the embedded broker; on Kafka they must exist unless this is given)',
       wholeNumber('--partitions', 1),
     )
     .option(
@@ -63,6 +66,15 @@ export function addRun(program: Program): void {
       '--commit-every <duration>',
       'at most this long between two commits (default: 100ms, under at_least_once 1s)',
       duration('--commit-every'),
+    )
+    .option(
+      '--instance-id <name>',
+      'names this process among those of the application: restarted within --session-timeout, it keeps its tasks without a rebalance',
+    )
+    .option(
+      '--session-timeout <duration>',
+      'without a sign of life for so long, the process loses its tasks (default: 10s)',
+      duration('--session-timeout'),
     )
     .option('--cache <size>', 'memory for cached rows (default: 16MB)', size('--cache'))
     .option('--check', 'look for type errors first', true)

@@ -1,0 +1,141 @@
+// Promise: a cluster that is away is waited for. What was done and not committed is done again, nothing is lost or written twice, and it is
+// said what is going on.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
+import type { Broker } from '#src/broker/port.js';
+import { systemClock } from '#src/runtime/system.js';
+import { unique } from '../broker/contract.support.js';
+import { describeWithKafkaJars } from '../support/kafka.js';
+import { type JarsBroker, startFromJars } from '../support/kafka-jars.js';
+import { temporaryDirectory } from '../support/project.js';
+import { bin, gitTotals, millrace, sourceHistoryProject } from '../support/source-history.js';
+import { ApplicationProcess, counted, createTopics, upTo, words, write } from './support.js';
+
+const PARTITIONS = 3;
+const KEYS = 300;
+
+describeWithKafkaJars('a cluster that goes away', () => {
+  let cluster: JarsBroker;
+  let broker: Broker;
+  let processes: ApplicationProcess[];
+
+  const startCluster = async (nodes: number): Promise<void> => {
+    cluster = await startFromJars({ nodes, dataDirectory: temporaryDirectory() });
+    broker = await openKafkaBroker({ brokers: cluster.brokers, clock: systemClock });
+    processes = [];
+  };
+  afterEach(async function () {
+    this.timeout(60_000);
+    for (const running of processes) await running.end('SIGKILL');
+    await broker.close();
+    await cluster.stop();
+  });
+
+  const application = (name: string, state: string, options: object = {}): ApplicationProcess => {
+    const started = new ApplicationProcess({ brokers: cluster.brokers, name, state, options });
+    processes.push(started);
+    return started;
+  };
+  const assertCounted = async (name: string, times: number): Promise<void> => {
+    const counts = await counted(broker, name, PARTITIONS);
+    assert.equal(counts.size, KEYS);
+    for (const [key, values] of counts) assert.deepEqual(values, upTo(times), key);
+  };
+
+  it('is waited for in the middle of the work: killed and started again, twice', async function () {
+    this.timeout(180_000);
+    await startCluster(1);
+    const name = unique('outage');
+    await createTopics(broker, name, PARTITIONS);
+    const running = application(name, temporaryDirectory(), { commitEvery: '20ms', sessionTimeout: '6s' });
+    await running.until(({ tasks }) => tasks === PARTITIONS);
+    let times = 0;
+    for (const pauseMs of [0, 8_000]) {
+      await write(broker, words(name, PARTITIONS, KEYS, 10));
+      times += 10;
+      const { recordsIn } = running.said.findLast((said) => said.recordsIn !== undefined) ?? { recordsIn: 0 };
+      await running.until((said) => said.recordsIn > recordsIn);
+      await cluster.kill();
+      // Longer than a session: the application has to join again.
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await cluster.start();
+      await running.until(({ rows }) => Object.values(rows ?? {}).some((n) => n === times));
+    }
+    await write(broker, words(name, PARTITIONS, KEYS, 1));
+    await running.until(
+      ({ rows }) => Object.keys(rows ?? {}).length === KEYS && Object.values(rows ?? {}).every((n) => n === times + 1),
+    );
+    assert.ok(
+      running.said.some(({ warning }) => /(opened again|join again|try again)/.test(warning ?? '')),
+      'it did not say what was going on',
+    );
+    assert.deepEqual(await running.end('SIGTERM'), [0, null]);
+    await assertCounted(name, times + 1);
+  });
+
+  it('loses a broker of three, which led partitions and the group, and goes on without it', async function () {
+    this.timeout(180_000);
+    await startCluster(3);
+    const name = unique('three');
+    await createTopics(broker, name, PARTITIONS);
+    const running = application(name, temporaryDirectory(), { commitEvery: '20ms', sessionTimeout: '6s' });
+    await running.until(({ tasks }) => tasks === PARTITIONS);
+    let times = 0;
+    for (const node of [1, 2, 3]) {
+      await write(broker, words(name, PARTITIONS, KEYS, 5));
+      await cluster.kill(node);
+      await write(broker, words(name, PARTITIONS, KEYS, 5));
+      times += 10;
+      await running.until(
+        ({ rows }) => Object.keys(rows ?? {}).length === KEYS && Object.values(rows ?? {}).every((n) => n === times),
+      );
+      await cluster.start();
+    }
+    assert.deepEqual(await running.end('SIGTERM'), [0, null]);
+    await assertCounted(name, times);
+  });
+
+  it('is waited for at the start by millrace run, which then ends in the right figures', async function () {
+    this.timeout(120_000);
+    await startCluster(1);
+    const url = `kafka://${cluster.brokers.join(',')}`;
+    const cwd = sourceHistoryProject();
+    const produce = [
+      '--partitions',
+      '4',
+      '--key',
+      'file',
+      '--timestamp',
+      'authoredAt',
+      '--duplicate',
+      '5%',
+      '--shuffle',
+      '500',
+    ];
+    await millrace(
+      cwd,
+      'produce',
+      'source-changes',
+      join('data', 'rxjs-src-changes.jsonl'),
+      '--broker',
+      url,
+      ...produce,
+    );
+    await cluster.kill();
+    const run = ['run', 'topology.ts', '--broker', url, '--partitions', '4', '--no-check', '--until-idle'];
+    const child = spawn(process.execPath, [bin, ...run], { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk;
+    });
+    while (!/trying again in/.test(said)) await once(child.stderr, 'data');
+    const exited = once(child, 'exit');
+    await cluster.start();
+    assert.deepEqual(await exited, [0, null], said);
+    const total = JSON.parse(await millrace(cwd, 'state', 'get', 'topology.ts', '--store', 'totals', '--key', 'all'));
+    assert.deepEqual(total.value, gitTotals());
+  });
+});
