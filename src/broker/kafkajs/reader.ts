@@ -263,7 +263,8 @@ export class KafkaReader implements Reader {
       at: `${cursor.topic}[${cursor.partition}]@${cursor.fetchFrom}`,
       saw: `offset ${cursor.fetchFrom}`,
       expected: `${earliest} to ${latest}`,
-      action: 'Seek to an offset that exists, for example the earliest.',
+      action:
+        "The records were deleted before they were read. Seek to an offset that exists; for an application that is stopped, set the group's offset (kafka-consumer-groups.sh --reset-offsets), knowing that what was deleted is lost to it.",
     });
   }
 

@@ -1,0 +1,123 @@
+// What can happen to topics while an application is there: each a clear error, or it goes on by itself.
+import assert from 'node:assert/strict';
+import { type RunningStreams, type StartOptions, serdes, start, type Topology, to, topology } from 'millrace';
+import type { Broker } from '#src/broker/port.js';
+import { isStreamsError, type StreamsError } from '#src/model/errors.js';
+import { unique } from '../broker/contract.support.js';
+import { describeWithKafka } from '../support/kafka.js';
+import { createPartitions } from '../support/kafka-raw.js';
+import { temporaryDirectory } from '../support/project.js';
+import { counting } from './counting.js';
+import { createTopics, forget, words, write } from './support.js';
+
+const passing = (name: string): Topology =>
+  topology(name, (t) => {
+    const text = { key: serdes.string, value: serdes.string };
+    t.stream(`${name}-words`, text).pipe(to(`${name}-out`, text));
+  });
+
+describeWithKafka('the topics of an application', (kafka) => {
+  let broker: Broker;
+  let name: string;
+  let stateDirectory: string;
+  let running: RunningStreams[];
+  beforeEach(async () => {
+    broker = await kafka.open();
+    name = unique('topics');
+    stateDirectory = temporaryDirectory();
+    running = [];
+    await createTopics(broker, name, 2);
+  });
+  afterEach(async () => {
+    for (const streams of running) await streams.abort().catch(() => undefined);
+    await forget(broker, counting(name));
+  });
+
+  const run = async (target = counting(name), options: Partial<StartOptions> = {}): Promise<RunningStreams> => {
+    const streams = await start(target, { broker, stateDirectory, commitEvery: '10ms', ...options });
+    running.push(streams);
+    return streams;
+  };
+  const failure = (work: Promise<unknown>): Promise<StreamsError> =>
+    work.then(
+      () => assert.fail('it did not fail'),
+      (error: unknown) => (isStreamsError(error) ? error : assert.fail(String(error))),
+    );
+
+  it('deleted while it runs: it ends with TOPIC_UNKNOWN and the name', async () => {
+    const streams = await run();
+    await write(broker, words(name, 2, 10, 1));
+    await streams.untilIdle();
+    await broker.admin.deleteTopics([`${name}-words`]);
+    const error = await failure(streams.done);
+    assert.equal(error.code, 'TOPIC_UNKNOWN');
+    assert.match(error.message, new RegExp(`${name}-words`));
+  });
+
+  it('with more partitions, behind it no state: there are more tasks, and nothing is lost', async () => {
+    const streams = await run(passing(name));
+    await write(broker, words(name, 2, 10, 1));
+    await streams.untilIdle();
+    await createPartitions(kafka.brokers, `${name}-words`, 4);
+    while (streams.progress().tasks < 4) await new Promise((resolve) => setTimeout(resolve, 50));
+    await write(broker, words(name, 4, 10, 3));
+    await streams.untilIdle();
+    await streams.stop();
+    const ends = await broker.admin.latestOffsets([0, 1].map((partition) => ({ topic: `${name}-out`, partition })));
+    assert.ok(ends.reduce((sum, { offset }) => sum + offset, 0) >= 40);
+  });
+
+  it('with more partitions, behind it state: it ends with TOPIC_MISMATCH, since keys would leave their rows behind', async () => {
+    const streams = await run();
+    await write(broker, words(name, 2, 10, 1));
+    await streams.untilIdle();
+    await createPartitions(kafka.brokers, `${name}-words`, 4);
+    const error = await failure(streams.done);
+    assert.equal(error.code, 'TOPIC_MISMATCH');
+    assert.match(error.message, new RegExp(`${name}-totals-changelog with 2 partitions`));
+  });
+
+  it('internal, made by hand with another number of partitions: TOPIC_MISMATCH before anything is read', async () => {
+    await broker.admin.createTopics([
+      { name: `${name}-totals-changelog`, partitions: 3, config: { 'cleanup.policy': 'compact' } },
+    ]);
+    const error = await failure(run());
+    assert.equal(error.code, 'TOPIC_MISMATCH');
+    assert.match(error.message, /with 3 partitions.*with 2/);
+    assert.deepEqual(await broker.admin.groupMembers(name), []);
+  });
+
+  it('a changelog that was deleted and is shorter than the state says: STATE_MISMATCH, and another application id goes on', async () => {
+    const streams = await run();
+    await write(broker, words(name, 2, 50, 2));
+    await streams.untilIdle();
+    await streams.stop();
+    await broker.admin.deleteTopics([`${name}-totals-changelog`]);
+    const error = await failure(run());
+    assert.equal(error.code, 'STATE_MISMATCH');
+    assert.match(error.message, /the changelog of store totals is shorter than the state says/);
+    const afresh = await run(counting(name), { applicationId: `${name}-2` });
+    await afresh.untilIdle();
+    assert.equal((await afresh.store<string, bigint>('totals').entries()).length, 50);
+    await afresh.stop();
+    await forget(broker, counting(name), `${name}-2`);
+  });
+
+  it('whose records are gone before they were read: OFFSET_OUT_OF_RANGE says which are there, and nothing is passed over', async () => {
+    const streams = await run();
+    await write(broker, words(name, 2, 10, 1));
+    await streams.untilIdle();
+    await streams.stop();
+    await write(broker, words(name, 2, 10, 5));
+    const [at] = await broker.admin.latestOffsets([{ topic: `${name}-words`, partition: 0 }]);
+    assert.ok(at);
+    await broker.admin.deleteRecords([at]);
+    const again = await run();
+    const error = await failure(again.done);
+    assert.equal(error.code, 'OFFSET_OUT_OF_RANGE');
+    assert.match(
+      error.message,
+      new RegExp(`${name}-words\\[0\\]@\\d+: saw offset \\d+, expected ${at.offset} to ${at.offset}`),
+    );
+  });
+});
