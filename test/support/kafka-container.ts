@@ -19,6 +19,7 @@ export async function containerMissing(): Promise<string | undefined> {
     );
   if (!(await docker(['version', '--format', '{{.Server.Version}}'], ENGINE_LIMIT_MS))) return 'no Docker engine';
   if (await docker(['image', 'inspect', '--format', '{{.Id}}', image], ENGINE_LIMIT_MS)) return undefined;
+  console.log(`Kafka tests: pulling ${image}, for a minute at most.`);
   return (await docker(['pull', '--quiet', image], PULL_LIMIT_MS))
     ? undefined
     : `no image ${image}, nor can it be pulled in a minute`;

@@ -8,16 +8,17 @@ const MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const HEAD = Buffer.concat([MAGIC, Buffer.from([0, 0, 0, 1, 0, 0, 0, 1])]);
 /** The block size of snappy-java. */
 const BLOCK_BYTES = 32 * 1024;
-/** The densest element of a snappy block is a copy of 64 bytes in 3. */
-const MOST_TIMES = 22;
-
 /** By `snappyjs`, which is JavaScript only. librdkafka writes one block without the stream around it: that is read, too. */
 export async function loadSnappy(): Promise<Codec> {
   const { default: snappy } = await import('snappyjs');
 
-  const unpackBlock = (block: Buffer, maxBytes: number): Buffer =>
-    // It takes the memory that the block says it needs before it looks at the rest.
-    snappy.uncompress(block, Math.min(maxBytes, block.length * MOST_TIMES));
+  const unpackBlock = (block: Buffer, maxBytes: number): Buffer => {
+    // The library takes the memory that a block says it needs before it looks at the rest, and fills up with zeros what the rest does not give.
+    const { said, given } = lengthsOf(block);
+    if (said > maxBytes) throw tooLarge(said, maxBytes);
+    if (said !== given) throw new UnpackError(`a block says it holds ${said} bytes, it holds ${given}`);
+    return snappy.uncompress(block, maxBytes);
+  };
 
   return {
     name: 'snappy',
@@ -43,7 +44,6 @@ export async function loadSnappy(): Promise<Codec> {
           throw new UnpackError(`they end within a block of ${length} bytes`);
         const part = unpackBlock(bytes.subarray(at, at + length), maxBytes - total);
         total += part.length;
-        if (total > maxBytes) throw tooLarge(total, maxBytes);
         parts.push(part);
         at += length;
       }
@@ -51,3 +51,39 @@ export async function loadSnappy(): Promise<Codec> {
     },
   };
 }
+
+/** How many bytes a block says it unpacks to, and how many its elements give, without unpacking it. */
+function lengthsOf(block: Buffer): { readonly said: number; readonly given: number } {
+  let at = 0;
+  let said = 0;
+  for (let shift = 0, more = true; more; shift += 7) {
+    if (shift > 28 || at >= block.length) throw new UnpackError('a block does not begin with its length');
+    const byte = block[at++] as number;
+    said += (byte & 0x7f) * 2 ** shift;
+    more = byte >= 0x80;
+  }
+  let given = 0;
+  while (at < block.length) {
+    const tag = block[at++] as number;
+    const kind = tag & 3;
+    let length = (tag >> 2) + 1;
+    if (kind === LITERAL) {
+      const extra = Math.max(0, length - LONGEST_SHORT_LITERAL);
+      if (at + extra > block.length) throw new UnpackError('a block ends within a length');
+      if (extra > 0) length = block.readUIntLE(at, extra) + 1;
+      at += extra + length;
+    } else {
+      if (kind === 1) length = ((tag >> 2) & 7) + 4;
+      at += COPY_OFFSET_BYTES[kind] as number;
+    }
+    given += length;
+  }
+  if (at !== block.length) throw new UnpackError('a block ends within an element');
+  return { said, given };
+}
+
+const LITERAL = 0;
+/** The length of a longer literal follows its tag, in one to four bytes. */
+const LONGEST_SHORT_LITERAL = 60;
+/** By the kind of a copy: how many bytes tell how far back it begins. */
+const COPY_OFFSET_BYTES = [0, 1, 2, 4];
