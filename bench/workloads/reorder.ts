@@ -9,6 +9,7 @@ export const reordering = ({ input, output }: Topics): Topology =>
         store: 'buffer',
         version: (record) => fieldsOf<{ ver: number }>(record.value).ver,
         first: 1,
+        value: serdes.bytes,
       }),
       to(output, { key: serdes.string, value: serdes.bytes }),
     );
