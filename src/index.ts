@@ -47,4 +47,5 @@ export { type RunningStreams, type StartOptions, start } from './runtime/start.j
 export type { StoreView } from './runtime/store-view.js';
 export type { Serde } from './serdes/serde.js';
 export { serdes } from './serdes/serdes.js';
+export { CacheBudget } from './state/cache-budget.js';
 export type { KeyValueStore, RangeOptions, Row } from './state/contract.js';

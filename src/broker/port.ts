@@ -165,6 +165,13 @@ export interface MembershipOptions {
   readonly groupId: string;
   /** The topics this member can read; their partition counts are watched, and a change of them rebalances the group. */
   readonly topics: readonly string[];
+  /**
+   * Static membership (KIP-345): a process that joins again under this name within the session takes its old place, without a rebalance, and one that leaves keeps it for so long.
+   * Another process with the same name puts this one out: INSTANCE_FENCED. Brokers within one process, whose members cannot outlive it, give the place free at once. Default: none.
+   */
+  readonly instanceId?: string;
+  /** After so long without a sign of life the broker puts a member out. Default 10 s. Brokers within one process need none. */
+  readonly sessionMs?: number;
   /** Sent to the leader whenever the group rebalances. Called anew each time. */
   readonly metadata: () => Buffer;
   /**
@@ -188,7 +195,7 @@ export interface Membership {
   commit(offsets: readonly PartitionOffset[]): Promise<void>;
   /** Committed offsets of the group for these partitions, stable (no transaction pending on them): those without one are left out. */
   committed(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
-  /** onRevoked, then out of the group. Calling it again does nothing. */
+  /** onRevoked, then out of the group (see `instanceId`). Calling it again does nothing. */
   leave(): Promise<void>;
 }
 

@@ -1,11 +1,21 @@
-import { animationFrameScheduler, asapScheduler, asyncScheduler, queueScheduler, type SchedulerLike } from 'rxjs';
+import {
+  animationFrameScheduler,
+  asapScheduler,
+  asyncScheduler,
+  observable,
+  queueScheduler,
+  type SchedulerLike,
+} from 'rxjs';
 import { StreamsError } from '../model/errors.js';
+import type { PushScope } from './processor.js';
 
-/** Whether a record is on its way through plain operators, anywhere in this thread. Pushes are synchronous, so one flag serves all tasks. */
+/** Whether a record is on its way through plain operators, anywhere in this thread, and in whose scope. Pushes are synchronous, so this serves all tasks. */
 let pushing = 0;
+let scope: PushScope | undefined;
 
-export const beginPush = (): void => {
+export const beginPush = (current: PushScope): void => {
   pushing++;
+  scope = current;
 };
 
 export const endPush = (): void => {
@@ -15,11 +25,16 @@ export const endPush = (): void => {
 const GUARDED = Symbol.for('millrace.guarded');
 
 /**
- * Makes RxJS refuse to put work off while a record is pushed: an operator such as `delay` then fails on the first record, before anything of it is committed, and not when the
- * work comes up. Schedulers are left as they are at all other times. A user's own second copy of RxJS is not reached; there, and with promises, the emission is caught when it comes.
+ * Makes RxJS refuse what would emit later while a record is pushed: the work that `delay` hands to a scheduler, and the promise or asynchronous iterator that `mergeMap` waits for. The application then fails on
+ * the first such record, before anything of it is committed, and not when the work comes up. At all other times RxJS is as it was.
+ *
+ * Not reached are the schedulers of a user's own second copy of RxJS, and sources of the user's making (an Observable around `setTimeout`): there the emission is caught when it comes.
  */
-export function guardSchedulers(): void {
+export function guardAsync(): void {
   for (const scheduler of [asyncScheduler, asapScheduler, animationFrameScheduler, queueScheduler]) guard(scheduler);
+  const asyncGenerator = Object.getPrototypeOf(async function* () {}).prototype as object;
+  guardInput(Promise.prototype, 'a promise (mergeMap, concatMap, switchMap, from, defer, …)');
+  guardInput(Object.getPrototypeOf(asyncGenerator), 'an asynchronous iterator (mergeMap, concatMap, from, …)');
 }
 
 function guard(scheduler: SchedulerLike & { [GUARDED]?: true }): void {
@@ -28,16 +43,37 @@ function guard(scheduler: SchedulerLike & { [GUARDED]?: true }): void {
   const schedule = scheduler.schedule;
   const guarded = function (this: SchedulerLike, ...args: Parameters<typeof schedule>): ReturnType<typeof schedule> {
     // The queue scheduler without a delay runs its work at once.
-    if (pushing > 0 && (scheduler !== queueScheduler || (args[1] ?? 0) > 0)) throw putOff();
+    if (pushing > 0 && (scheduler !== queueScheduler || (args[1] ?? 0) > 0))
+      throw putOff('an RxJS operator that uses a scheduler (delay, debounceTime, auditTime, bufferTime, interval, …)');
     return schedule.apply(this, args);
   };
   scheduler.schedule = guarded as typeof schedule;
 }
 
-const putOff = (): StreamsError =>
-  new StreamsError('LATE_EMISSION', {
+/**
+ * RxJS asks whatever it is to make an Observable of, before anything else, whether it is one of another library, by reading this property: nothing else reads it, so nothing else pays for the question.
+ * (Promises cannot be told by their `then`: to replace that slows every `await` of the process.)
+ */
+function guardInput(prototype: object, kind: string): void {
+  if (Object.hasOwn(prototype, observable)) return;
+  Object.defineProperty(prototype, observable, {
+    configurable: true,
+    enumerable: false,
+    get() {
+      if (pushing > 0) throw putOff(`an RxJS operator that waits for ${kind}`);
+      return undefined;
+    },
+  });
+}
+
+/** Told to the task as well as thrown: a `catchError` on the way would hide it. */
+function putOff(saw: string): StreamsError {
+  const error = new StreamsError('LATE_EMISSION', {
     what: 'an operator put work off to later',
-    saw: 'an RxJS operator that uses a scheduler (delay, debounceTime, auditTime, bufferTime, interval, …)',
+    saw,
     expected: 'operators that emit synchronously',
     action: 'Use process() with an async function or a timer instead.',
   });
+  scope?.fail(error);
+  return error;
+}

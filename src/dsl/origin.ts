@@ -81,7 +81,7 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
   #enter(record: AnyRecord): unknown {
     const before = this.#scope.key;
     this.#scope.pushing = true;
-    beginPush();
+    beginPush(this.#scope);
     this.#scope.key = record.key;
     this.#scope.from = this.node;
     return before;

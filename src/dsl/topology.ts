@@ -5,7 +5,7 @@ import { NAME_PATTERN } from '../graph/naming.js';
 import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import type { Serde } from '../serdes/serde.js';
 import { withDeclaring } from './ambient.js';
-import { guardSchedulers } from './async-guard.js';
+import { guardAsync } from './async-guard.js';
 import { Declaring } from './declaring.js';
 import { toTable } from './operators/to-table.js';
 import { CONTRACT_VERSION, type PushScope, TOPOLOGY, type Topology } from './processor.js';
@@ -181,7 +181,7 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
     },
   };
   try {
-    guardSchedulers();
+    guardAsync();
     withDeclaring(declaring, () => blueprint(builder));
   } catch (error) {
     if (isStreamsError(error)) throw error;

@@ -16,6 +16,10 @@ export const ERROR_CODES = {
     retryable: false,
     summary: 'The topology function declared something else when it was run again.',
   },
+  TOPOLOGY_MISMATCH: {
+    retryable: false,
+    summary: 'Other processes of the application run a topology that contradicts this one.',
+  },
   CONFIG_INVALID: { retryable: false, summary: 'An option has a value that is not allowed.' },
   // one record
   DESERIALIZE_FAILED: { retryable: false, summary: 'The bytes of a key or value could not be decoded.' },
@@ -68,6 +72,7 @@ export const ERROR_CODES = {
   PRODUCER_FENCED: { retryable: false, summary: 'Another producer took over the transactional id.' },
   TRANSACTION_INVALID: { retryable: false, summary: 'The writer was used outside the begin/commit order.' },
   GROUP_FENCED: { retryable: true, summary: 'The member is no longer in the group, or acts for an old generation.' },
+  INSTANCE_FENCED: { retryable: false, summary: 'Another process joined the group with the same instance id.' },
   // tools
   INPUT_INVALID: { retryable: false, summary: 'A line of input does not parse or lacks a field.' },
   USAGE: { retryable: false, summary: 'The command line is wrong.' },

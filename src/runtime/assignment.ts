@@ -1,43 +1,90 @@
 import type { GroupMember } from '../broker/port.js';
+import { taskId } from '../graph/naming.js';
+import { agree } from './compatibility.js';
+import { type Assignment, decodeMemberState, encodeAssignment, type MemberState, type Shape } from './member-state.js';
 
-/** What a member tells the leader, and what the leader answers: task ids. JSON, format 1. */
-const FORMAT = 1;
-
-export const encodeTasks = (tasks: readonly string[]): Buffer => Buffer.from(JSON.stringify({ format: FORMAT, tasks }));
-
-export function decodeTasks(bytes: Buffer): readonly string[] {
-  if (bytes.length === 0) return [];
-  const { format, tasks } = JSON.parse(bytes.toString('utf8')) as { format: number; tasks: readonly string[] };
-  return format === FORMAT ? tasks : [];
+/** A member among whom tasks are shared out. */
+interface Candidate extends MemberState {
+  readonly memberId: string;
+  /** What it will have. */
+  readonly share: string[];
+  /** Sub-topologies that it can run. */
+  readonly runs: ReadonlySet<string>;
 }
+
+/** Sub-topologies by task. */
+type Tasks = ReadonlyMap<string, string>;
 
 /**
- * Shares the tasks out: each member keeps what it has, as far as nobody gets more than one task above anybody else; the rest goes to whoever has fewest. State stays where it is.
+ * Shares the tasks out. Each member keeps what it has open, as far as nobody gets more than one task above anybody else; what is left goes to whoever has its state on disk, else to whoever has fewest. State stays where it is.
+ *
+ * Members whose topologies contradict each other cannot share an application: those that run tasks already stay, the others are refused with the reason. A topology that only adds sub-topologies, or lacks some, is no
+ * contradiction: a task goes to members that know it, so that a new version can be rolled out one process at a time.
+ *
+ * `planned`: the leader's own shapes as of now, with the partitions that its topics have by now.
  */
-export function assignTasks(members: readonly GroupMember[], tasks: readonly string[]): ReadonlyMap<string, Buffer> {
-  const shares = new Map<string, string[]>(members.map(({ memberId }) => [memberId, []]));
-  const free = new Set(tasks);
-  const most = Math.ceil(tasks.length / Math.max(1, members.length));
-  for (const { memberId, metadata } of members) {
-    const share = shares.get(memberId) as string[];
-    for (const task of decodeTasks(metadata)) {
-      if (share.length < most && free.delete(task)) share.push(task);
-    }
-  }
-  for (const task of free) {
-    const fewest = [...shares.values()].reduce((a, b) => (b.length < a.length ? b : a));
-    fewest.push(task);
-  }
-  level(shares);
-  return new Map([...shares].map(([memberId, share]) => [memberId, encodeTasks(share)]));
+export function assignTasks(
+  members: readonly GroupMember[],
+  planned: readonly Shape[] = [],
+): ReadonlyMap<string, Buffer> {
+  const states = members.map(({ memberId, metadata }) => ({ memberId, ...decodeMemberState(metadata) }));
+  const { shapes, refused } = agree(states);
+  const candidates = states
+    .filter(({ memberId }) => !refused.has(memberId))
+    .map((state) => ({ ...state, share: [], runs: new Set(state.shapes.map(({ id }) => id)) }));
+  share(candidates, tasksOf(shapes, planned));
+  const assignments = new Map<string, Assignment>([
+    ...candidates.map(({ memberId, share: tasks }) => [memberId, { tasks }] as const),
+    ...[...refused].map(([memberId, reason]) => [memberId, { refused: reason }] as const),
+  ]);
+  return new Map([...assignments].map(([memberId, assignment]) => [memberId, encodeAssignment(assignment)]));
 }
 
-/** Moves tasks from who has most to who has fewest, until they differ by one at most. */
-function level(shares: ReadonlyMap<string, string[]>): void {
-  for (;;) {
-    const sorted = [...shares.values()].sort((a, b) => a.length - b.length);
-    const [fewest, most] = [sorted[0], sorted.at(-1)];
-    if (!fewest || !most || most.length - fewest.length < 2) return;
-    fewest.push(most.pop() as string);
+function tasksOf(shapes: readonly Shape[], planned: readonly Shape[]): Tasks {
+  const tasks = new Map<string, string>();
+  for (const { id, partitions } of shapes) {
+    const now = planned.find((shape) => shape.id === id)?.partitions ?? 0;
+    for (let partition = 0; partition < Math.max(partitions, now); partition++) tasks.set(taskId(id, partition), id);
   }
+  return tasks;
+}
+
+function share(candidates: readonly Candidate[], tasks: Tasks): void {
+  const free = new Set(tasks.keys());
+  const can = ({ runs }: Candidate, task: string): boolean => runs.has(tasks.get(task) ?? '');
+  const most = Math.ceil(tasks.size / Math.max(1, candidates.length));
+  // Of what it has too much, a member gives up first what lies on another's disk, too.
+  const elsewhere = (member: Candidate, task: string): number =>
+    Number(candidates.some((other) => other !== member && other.onDisk.includes(task)));
+  for (const wished of ['tasks', 'onDisk'] as const) {
+    for (const member of candidates) {
+      for (const task of member[wished].toSorted((a, b) => elsewhere(member, a) - elsewhere(member, b)))
+        if (member.share.length < most && can(member, task) && free.delete(task)) member.share.push(task);
+    }
+  }
+  for (const task of free) fewest(candidates.filter((member) => can(member, task)))?.share.push(task);
+  while (level(candidates, can));
+}
+
+const fewest = (candidates: readonly Candidate[]): Candidate | undefined =>
+  candidates.reduce<Candidate | undefined>(
+    (a, b) => (a === undefined || b.share.length < a.share.length ? b : a),
+    undefined,
+  );
+
+/** Moves one task to a member that has two fewer than its owner, one whose state lies there if there is such a task. False if there is nothing to move. */
+function level(candidates: readonly Candidate[], can: (member: Candidate, task: string) => boolean): boolean {
+  const sorted = candidates.toSorted((a, b) => a.share.length - b.share.length);
+  for (const poor of sorted) {
+    for (const rich of sorted.toReversed()) {
+      if (rich.share.length - poor.share.length < 2) break;
+      const movable = rich.share.filter((task) => can(poor, task));
+      const task = movable.find((id) => poor.onDisk.includes(id)) ?? movable.at(-1);
+      if (task === undefined) continue;
+      rich.share.splice(rich.share.indexOf(task), 1);
+      poor.share.push(task);
+      return true;
+    }
+  }
+  return false;
 }

@@ -4,6 +4,7 @@ import type { OpenDatabase } from '../model/database.js';
 import { type Duration, durationMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
 import { type Clock, type Logger, silentLogger } from '../model/ports.js';
+import type { CacheBudget } from '../state/cache-budget.js';
 import type { IdentityFiles } from '../state/identity-files.js';
 import { type ErrorPolicies, type ResolvedPolicy, resolvePolicy, type Step } from './policy.js';
 
@@ -26,11 +27,18 @@ export interface EngineOptions {
   readonly commitRecords?: number;
   /** Records that go through a task together. Results do not depend on it. Default 1,000. */
   readonly batchRecords?: number;
-  /** Memory for cached rows, for all tasks that this application has in the process. Default 16 MB. */
+  /** Memory for cached rows, for all tasks that this application has in the process. Default: 16 MB, which all applications of the process share. */
   readonly cacheBytes?: number;
   readonly onError?: ErrorPolicies;
   /** Default `<application>-dead-letter`. */
   readonly deadLetterTopic?: string;
+  /**
+   * Names this process among those of the application, so that it can be restarted without a rebalance: it keeps its tasks for `sessionTimeout` after it has stopped. Each process needs another one. Default: none; a process
+   * that stops gives its tasks away at once.
+   */
+  readonly instanceId?: string;
+  /** After so long without a sign of life a process loses its tasks. Default `10s`; the brokers bound it (on Kafka 6 s to 30 min by default). */
+  readonly sessionTimeout?: Duration;
   /** Create source and sink topics that do not exist, with that many partitions. Default: they must exist. */
   readonly createTopics?: number;
 }
@@ -42,11 +50,16 @@ export interface EnginePorts {
   readonly openDatabase: OpenDatabase;
   readonly stateDirectory: string;
   readonly logger?: Logger;
+  /** Shared with other engines. Default: a budget of its own, of `cacheBytes`. */
+  readonly cache?: CacheBudget;
   /** Where the identity of the state lies, if not on disk. */
   readonly identityFiles?: IdentityFiles;
   /** Called after each commit step: a crash test throws here. */
   readonly afterStep?: (step: CommitStep, taskId: string) => void | Promise<void>;
 }
+
+/** Of the process, for all applications that bring none of their own. */
+export const DEFAULT_CACHE_BYTES = 16 * 1024 * 1024;
 
 export interface EngineConfig {
   readonly applicationId: string;
@@ -59,6 +72,8 @@ export interface EngineConfig {
   readonly policies: Readonly<Record<Step, ResolvedPolicy>>;
   readonly deadLetterTopic: string;
   readonly createTopics: number | undefined;
+  readonly instanceId: string | undefined;
+  readonly sessionMs: number;
   readonly logger: Logger;
 }
 
@@ -75,9 +90,11 @@ export function resolveConfig(
     startFrom = 'earliest',
     onError = {},
   } = options;
+  const { instanceId } = options;
   for (const [option, name] of [
     ['applicationId', applicationId],
     ['deadLetterTopic', deadLetters],
+    ...(instanceId === undefined ? [] : [['instanceId', instanceId] as const]),
   ] as const) {
     if (!NAME_PATTERN.test(name))
       throw invalid(option, name, '1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-"');
@@ -96,7 +113,7 @@ export function resolveConfig(
     commitMs: durationMs(options.commitEvery ?? (guarantee === 'exactly_once' ? '100ms' : '1s'), 'commitEvery'),
     commitRecords: positive('commitRecords', options.commitRecords ?? 20_000),
     batchRecords: positive('batchRecords', options.batchRecords ?? 1_000),
-    cacheBytes: positive('cacheBytes', options.cacheBytes ?? 16 * 1024 * 1024),
+    cacheBytes: positive('cacheBytes', options.cacheBytes ?? DEFAULT_CACHE_BYTES),
     policies: {
       deserialize: resolvePolicy('deserialize', onError.deserialize),
       process: resolvePolicy('process', onError.process),
@@ -104,6 +121,8 @@ export function resolveConfig(
     },
     deadLetterTopic: deadLetters,
     createTopics: options.createTopics === undefined ? undefined : positive('createTopics', options.createTopics),
+    instanceId,
+    sessionMs: durationMs(options.sessionTimeout ?? '10s', 'sessionTimeout'),
     logger,
   };
 }

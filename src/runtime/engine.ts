@@ -1,26 +1,27 @@
-import type { Membership } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { isStreamsError } from '../model/errors.js';
 import { sleep } from '../model/ports.js';
 import { CacheBudget } from '../state/cache-budget.js';
-import { assignTasks, decodeTasks, encodeTasks } from './assignment.js';
+import { assignTasks } from './assignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
+import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
+import { encodeMemberState, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
-import { openTask } from './open-task.js';
+import { patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
-import { type Slot, slotsOf, topicsRead } from './slots.js';
+import { type Slot, slotsOf, tasksOnDisk, topicsRead } from './slots.js';
 import { stopped } from './stopped.js';
 import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
+import { TaskPool } from './task-pool.js';
 import { prepareTopics, type TopicCounts } from './topics.js';
 
-/** How long a task without work waits before it looks around. */
-const IDLE_WAIT_MS = 1_000;
-/** How long a task that was fenced waits before it is opened again. */
-const REOPEN_AFTER_MS = 500;
+const CREATE_TRIES = 20;
+const CREATED_WAIT_MS = 100;
+
 /**
- * One process of an application: its place in the group, and the tasks it was given. Each task has a loop of its own; they share the record cache, and nothing else.
+ * One process of an application: its place in the group, and the tasks it was given. The tasks share the record cache, and nothing else.
  */
 export class Engine {
   readonly #topology: Topology;
@@ -30,15 +31,11 @@ export class Engine {
   readonly #budget: CacheBudget;
   readonly #abort = new AbortController();
   readonly #idle: IdleWatch;
+  readonly #pool: TaskPool;
   #slots: ReadonlyMap<string, Slot> = new Map();
-  readonly #tasks = new Map<string, Task>();
-  readonly #loops = new Map<string, Promise<void>>();
-  readonly #manual: boolean;
   #topics!: TopicCounts;
-  #membership: Membership | undefined;
-  #assigned: readonly string[] = [];
-  /** Between two generations of the group nothing is processed. */
-  #paused = false;
+  #onDisk: ReadonlySet<string> = new Set();
+  #group: GroupPlace | undefined;
   #phase: Progress['phase'] = 'starting';
   #failure: Error | undefined;
   #ending: Promise<void> | undefined;
@@ -49,9 +46,20 @@ export class Engine {
     this.#topology = topology;
     this.#config = config;
     this.#ports = ports;
-    this.#manual = manual;
-    this.#budget = new CacheBudget(config.cacheBytes);
-    this.#idle = new IdleWatch(ports.broker.admin, () => this.tasks);
+    this.#budget = ports.cache ?? new CacheBudget(config.cacheBytes);
+    this.#idle = new IdleWatch(ports.broker.admin, {
+      tasks: () => this.tasks,
+      settled: () => this.#group?.membership !== undefined && this.#pool.settled,
+    });
+    this.#pool = new TaskPool({
+      clock: ports.clock,
+      logger: config.logger,
+      idle: this.#idle,
+      manual,
+      signal: this.#abort.signal,
+      taskOptions: (slot) => this.#taskOptions(slot),
+      onFatal: (error) => this.#fail(error),
+    });
     this.done = new Promise((resolve, reject) => {
       this.#settleDone = { resolve, reject };
     });
@@ -83,7 +91,7 @@ export class Engine {
   }
 
   get tasks(): readonly Task[] {
-    return [...this.#tasks.values()];
+    return this.#pool.tasks;
   }
 
   progress(): Progress {
@@ -94,9 +102,9 @@ export class Engine {
   untilIdle(): Promise<void> {
     if (this.#failure) return Promise.reject(this.#failure);
     const idle = this.#idle.wait();
-    for (const task of this.#tasks.values()) task.wakeup();
+    this.#pool.wakeup();
     // Without a task there is no loop that would look.
-    const looked = this.#tasks.size === 0 ? this.#idle.look() : undefined;
+    const looked = this.tasks.length === 0 ? this.#idle.look() : undefined;
     return Promise.race([Promise.all([idle, looked]).then(() => undefined), this.done]);
   }
 
@@ -130,67 +138,78 @@ export class Engine {
   }
 
   async #start(): Promise<void> {
-    this.#topics = await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
-    this.#slots = slotsOf(this.#topology, this.applicationId, this.#topics);
-    this.#membership = await this.#ports.broker.join({
+    const { broker, clock } = this.#ports;
+    const { logger, instanceId, sessionMs } = this.#config;
+    const signal = this.#abort.signal;
+    await patiently('looking at the topics', { clock, logger, signal }, () => this.#plan());
+    this.#onDisk = await tasksOnDisk(this.#slots.keys(), this.applicationId, this.#ports);
+    const options = {
+      broker,
+      clock,
+      logger,
+      instanceId,
+      sessionMs,
+      signal,
       groupId: this.applicationId,
       topics: topicsRead(this.#topology, this.applicationId),
-      metadata: () => encodeTasks([...this.#tasks.keys()]),
-      assign: async (members) => assignTasks(members, [...this.#slots.keys()]),
-      onAssigned: (assignment) => this.#onAssigned(assignment),
-      onRevoked: () => this.#onRevoked(),
-      onLost: (error) => void this.#end(error).catch(() => undefined),
+      metadata: () => this.#memberState(),
+      assign: async (members: Parameters<typeof assignTasks>[0]) => {
+        // Topics may have more partitions by now. What cannot grow with them is the leader's error, and then that of each who leads after it.
+        await this.#plan();
+        return assignTasks(members, this.#shapes());
+      },
+      onAssigned: () => {
+        if (this.#phase === 'running') void this.#takeUp().catch((error: Error) => this.#fail(error));
+      },
+      onRevoked: () => this.#pool.pause(),
+      onLost: () => this.#pool.giveUp(),
+      onFatal: (error: Error) => this.#fail(error),
+    };
+    await GroupPlace.join(options, (place) => {
+      this.#group = place;
     });
     this.#phase = 'running';
     await this.#takeUp();
   }
 
-  async #onAssigned(assignment: Buffer): Promise<void> {
-    this.#assigned = decodeTasks(assignment);
-    this.#paused = false;
-    // The first time, the membership is not there yet: start() goes on when it is.
-    if (this.#membership) void this.#takeUp().catch((error: Error) => this.#end(error).catch(() => undefined));
+  async #plan(): Promise<void> {
+    this.#topics = await this.#prepareTopics();
+    this.#slots = slotsOf(this.#topology, this.applicationId, this.#topics);
   }
 
-  async #onRevoked(): Promise<void> {
-    this.#paused = true;
-    await this.#quiet();
-    for (const task of this.#tasks.values()) {
-      if (task.phase === 'running') await this.#guarded(task, () => task.commit());
+  /** Another process of the application may create the same topics at the same moment: then they are looked at again. */
+  async #prepareTopics(): Promise<TopicCounts> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
+      } catch (error) {
+        if (!isStreamsError(error) || error.code !== 'TOPIC_EXISTS' || tries >= CREATE_TRIES) throw error;
+        // A broker of a cluster learns of a new topic a little later than another.
+        await sleep(this.#ports.clock, CREATED_WAIT_MS, this.#abort.signal);
+      }
     }
   }
 
-  /** Makes the tasks those of the assignment: closes what is gone, opens what is new, lets the rest go on. A later assignment may come while it does. */
+  #shapes(): ReturnType<typeof shapesOf> {
+    return shapesOf(this.#topology.graph, this.#slots.values());
+  }
+
+  #memberState(): Buffer {
+    const tasks = this.tasks.map((task) => task.id);
+    return encodeMemberState({ tasks, onDisk: [...new Set([...tasks, ...this.#onDisk])], shapes: this.#shapes() });
+  }
+
+  /** Makes the tasks those of the assignment. A later assignment may come while it does. */
   async #takeUp(): Promise<void> {
-    const assigned = this.#assigned;
-    const gone = [...this.#tasks].filter(([id]) => !assigned.includes(id));
-    for (const [id] of gone) this.#tasks.delete(id);
-    for (const [, task] of gone) await this.#release(task);
-    if (this.#assigned !== assigned) return;
-    const opening = assigned.map(async (id) => {
+    const assigned = this.#group?.assigned ?? [];
+    // The leader has seen partitions that this process has not.
+    if (assigned.some((id) => !this.#slots.has(id))) await this.#plan();
+    if (this.#group?.assigned !== assigned) return;
+    const slots = assigned.flatMap((id) => {
       const slot = this.#slots.get(id);
-      if (!slot) return;
-      if (!this.#tasks.has(id)) await this.#open(slot);
-      if (!this.#manual) this.#loop(id);
+      return slot ? [[id, slot] as const] : [];
     });
-    await Promise.all(opening);
-    if (this.#tasks.size === 0) await this.#idle.look();
-  }
-
-  /** Closes a task that is given up. What it had not committed is done again by its next owner, so an error has no consequence. */
-  #release(task: Task): Promise<void> {
-    return task
-      .close()
-      .catch((error: Error) =>
-        this.#config.logger.warn({ task: task.id }, `a task that was given up did not close: ${error.message}`),
-      );
-  }
-
-  #open(slot: Slot): Promise<void> {
-    return openTask(this.#taskOptions(slot), {
-      current: () => this.#tasks.get(slot.id),
-      opened: (task) => this.#tasks.set(slot.id, task),
-    });
+    await this.#pool.take(new Map(slots));
   }
 
   #taskOptions(slot: Slot): TaskOptions {
@@ -201,74 +220,23 @@ export class Engine {
       stores: slot.stores,
       config: this.#config,
       ports: this.#ports,
-      membership: this.#membership as Membership,
+      membership: this.#membership(),
       topics: this.#topics,
       budget: this.#budget,
       metrics: this.#metrics,
-      onFatal: () => this.#tasks.get(slot.id)?.wakeup(),
+      onFatal: () => this.#pool.find(slot.id)?.wakeup(),
       signal: this.#abort.signal,
     };
   }
 
-  #loop(id: string): void {
-    if (this.#loops.has(id)) return;
-    const loop = this.#run(id).finally(() => {
-      this.#loops.delete(id);
-      // An assignment may have come after the loop had looked for the last time, and found it still there.
-      if (this.#toRun(id)) this.#loop(id);
-    });
-    this.#loops.set(id, loop);
+  #membership(): NonNullable<GroupPlace['membership']> {
+    const membership = this.#group?.membership;
+    if (membership) return membership;
+    throw stopped('the process is out of its group', this.applicationId);
   }
 
-  #toRun(id: string): Task | undefined {
-    const task = this.#tasks.get(id);
-    return task?.phase === 'running' && !this.#paused && this.#phase === 'running' ? task : undefined;
-  }
-
-  async #run(id: string): Promise<void> {
-    for (;;) {
-      const task = this.#toRun(id);
-      if (!task) return;
-      await this.#guarded(task, async () => {
-        const taken = await task.step(Math.min(task.dueInMs, IDLE_WAIT_MS));
-        const idle = taken === 0 && task.lag === 0;
-        if (task.commitDue || (idle && this.#idle.wanted)) await task.commit();
-        if (idle && this.#idle.wanted) await this.#idle.look();
-      });
-    }
-  }
-
-  /** Runs a part of a task's work. If another owner took the task over, it is opened again as long as it is ours; any other error ends the engine. */
-  async #guarded(task: Task, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (this.#phase !== 'running') return;
-      const fenced = isStreamsError(error) && (error.code === 'PRODUCER_FENCED' || error.code === 'GROUP_FENCED');
-      if (!fenced) {
-        void this.#end(error as Error).catch(() => undefined);
-        // Lets the failure take effect before the loop looks again.
-        await Promise.resolve();
-        return;
-      }
-      this.#config.logger.warn(
-        { task: task.id, code: error.code },
-        `task given up, will be opened again: ${error.message}`,
-      );
-      if (this.#tasks.get(task.id) === task) this.#tasks.delete(task.id);
-      await this.#release(task);
-      await sleep(this.#ports.clock, REOPEN_AFTER_MS, this.#abort.signal);
-      const slot = this.#slots.get(task.id);
-      const ours = this.#assigned.includes(task.id) && this.#phase === 'running' && !this.#paused;
-      if (!slot || !ours || this.#tasks.has(task.id)) return;
-      await this.#open(slot).catch((failure: Error) => void this.#end(failure).catch(() => undefined));
-    }
-  }
-
-  /** Waits until no task is in the middle of a batch. */
-  async #quiet(): Promise<void> {
-    for (const task of this.#tasks.values()) task.wakeup();
-    await Promise.all(this.#loops.values());
+  #fail(error: Error): void {
+    void this.#end(error).catch(() => undefined);
   }
 
   #end(error: Error | undefined): Promise<void> {
@@ -280,18 +248,9 @@ export class Engine {
     this.#failure = error;
     this.#phase = 'stopping';
     this.#abort.abort();
-    await this.#quiet();
-    const problems: unknown[] = [];
-    for (const task of this.#tasks.values()) {
-      try {
-        // A task that failed is in the middle of a batch: what it did since its last commit is done again at the next start.
-        if (!error && task.phase === 'running') await task.commit();
-      } catch (problem) {
-        problems.push(problem);
-      }
-      await task.close().catch((problem: unknown) => problems.push(problem));
-    }
-    await this.#membership?.leave().catch((problem: unknown) => problems.push(problem));
+    // A task that failed is in the middle of a batch: what it did since its last commit is done again at the next start.
+    const problems = [...(await this.#pool.end(!error))];
+    await this.#group?.leave().catch((problem: unknown) => problems.push(problem));
     this.#phase = 'stopped';
     this.#failure ??= problems[0] as Error | undefined;
     if (this.#failure) this.#settleDone.reject(this.#failure);

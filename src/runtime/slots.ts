@@ -1,7 +1,10 @@
+import { join } from 'node:path';
 import type { Topology } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic, taskId } from '../graph/naming.js';
 import type { StoreSpec } from '../state/contract.js';
+import { diskIdentityFiles } from '../state/identity-files.js';
+import type { EnginePorts } from './config.js';
 import { type TopicCounts, tasksOf } from './topics.js';
 
 /** A task that can be: one sub-topology on one partition, and the stores it has. */
@@ -35,4 +38,18 @@ export function topicsRead({ graph }: Topology, applicationId: string): readonly
     ...topics,
     ...repartitions.map((name) => repartitionTopic(applicationId, name)),
   ]);
+}
+
+/** Those of the tasks whose state lies in the process' directory. */
+export async function tasksOnDisk(
+  ids: Iterable<string>,
+  applicationId: string,
+  { stateDirectory, identityFiles = diskIdentityFiles }: Pick<EnginePorts, 'stateDirectory' | 'identityFiles'>,
+): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for (const id of ids) {
+    const identity = await identityFiles.read(join(stateDirectory, applicationId, id, 'identity.json'));
+    if (identity !== null) found.add(id);
+  }
+  return found;
 }

@@ -2,8 +2,9 @@ import type { Broker } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import type { OpenDatabase } from '../model/database.js';
 import type { Clock, Logger } from '../model/ports.js';
+import { CacheBudget } from '../state/cache-budget.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
-import { type EngineOptions, resolveConfig } from './config.js';
+import { DEFAULT_CACHE_BYTES, type EngineOptions, resolveConfig } from './config.js';
 import { Engine } from './engine.js';
 import type { Progress } from './progress.js';
 import { type StoreView, viewStore } from './store-view.js';
@@ -17,9 +18,14 @@ export interface StartOptions extends EngineOptions {
   readonly openDatabase?: OpenDatabase;
   readonly clock?: Clock;
   readonly logger?: Logger;
+  /** A bound for cached rows that this application shares with others; `cacheBytes` is then not used. */
+  readonly cache?: CacheBudget;
   /** Called before the stores are restored, which may take long: the application can be watched, and stopped, from here on. */
   readonly onStarting?: (streams: RunningStreams) => void;
 }
+
+/** One for all applications of the process that are started without a cache of their own. */
+const processCache = new CacheBudget(DEFAULT_CACHE_BYTES);
 
 /** A running application. */
 export interface RunningStreams {
@@ -52,6 +58,8 @@ export interface RunningStreams {
 export async function start(topology: Topology, options: StartOptions): Promise<RunningStreams> {
   const { broker, stateDirectory, openDatabase = openRocksDatabase, clock = systemClock, logger } = options;
   const config = resolveConfig(topology.name, options, logger);
+  const cache = options.cache ?? (options.cacheBytes === undefined ? processCache : undefined);
+  const ports = { broker, clock, openDatabase, stateDirectory, ...(cache && { cache }) };
   const handle = (engine: Engine): RunningStreams => ({
     applicationId: engine.applicationId,
     done: engine.done,
@@ -62,7 +70,5 @@ export async function start(topology: Topology, options: StartOptions): Promise<
     abort: () => engine.abort(),
   });
   const onStarting = (engine: Engine): void => options.onStarting?.(handle(engine));
-  return handle(
-    await Engine.start(topology, config, { broker, clock, openDatabase, stateDirectory }, false, onStarting),
-  );
+  return handle(await Engine.start(topology, config, ports, false, onStarting));
 }

@@ -148,9 +148,10 @@ export class Task {
   }
 
   async #commit(): Promise<void> {
+    // Also when there is nothing to commit: what was emitted late may belong to a record of the commit before.
+    if (this.#fatal) throw this.#fatal;
     if (this.#uncommitted === 0) return;
     const { config, ports, membership, metrics } = this.#options;
-    if (this.#fatal) throw this.#fatal;
     const logged = await commit({
       partition: this.partition,
       applicationId: config.applicationId,

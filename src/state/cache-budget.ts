@@ -1,4 +1,14 @@
-/** How much memory the record caches of a whole process may take: one object, shared by every store of every task. */
+/**
+ * How much memory the record caches of all applications that are given it may take together: one object, shared by every store of every task.
+ *
+ * A bound on rows that are not dirty: rows that changed since the last commit are never evicted, and a budget that they exceed brings the commit forward. Memory beyond it: the changed rows of one batch.
+ *
+ * ```ts no-run
+ * const cache = new CacheBudget(64 * 1024 * 1024);
+ * await start(payments, { broker, stateDirectory: './state', cache });
+ * await start(orders, { broker, stateDirectory: './state', cache }); // 64 MB for both
+ * ```
+ */
 export class CacheBudget {
   readonly maxBytes: number;
   /** An estimate: keys and values by their encoded size, plus what an entry costs around them. */

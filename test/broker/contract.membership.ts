@@ -169,6 +169,18 @@ export function membershipContract(bench: Bench): void {
       );
     });
 
+    it('is put out by one of the same instance id, which gets its place: INSTANCE_FENCED', async () => {
+      const lost: Error[] = [];
+      const first = await newMember({ instanceId: 'one', onLost: (error) => lost.push(error) });
+      const second = await newMember({ instanceId: 'one' });
+      await bench.eventually(() => assert.ok(lost[0] && fails('INSTANCE_FENCED', 'instance one')(lost[0])));
+      await bench.eventually(() => assert.equal(last(second), 'assigned part 0 of 1'));
+      await assert.rejects(first.membership.commit([{ topic, partition: 0, offset: 1 }]), fails('GROUP_FENCED'));
+      await second.membership.commit([{ topic, partition: 0, offset: 1 }]);
+      assert.deepEqual(await bench.broker.admin.groupMembers(groupId), [second.membership.memberId]);
+      await second.membership.leave();
+    });
+
     it('of another group is not disturbed', async () => {
       const first = await newMember();
       const other = await join(bench.broker, unique('group'), [topic]);

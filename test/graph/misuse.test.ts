@@ -1,5 +1,25 @@
 import assert from 'node:assert/strict';
-import { asapScheduler, auditTime, debounceTime, delay, map, merge, mergeMap, share } from 'rxjs';
+import {
+  asapScheduler,
+  auditTime,
+  catchError,
+  concatMap,
+  debounceTime,
+  defer,
+  delay,
+  EMPTY,
+  exhaustMap,
+  from,
+  lastValueFrom,
+  type MonoTypeOperatorFunction,
+  map,
+  merge,
+  mergeMap,
+  Observable,
+  share,
+  switchMap,
+  toArray,
+} from 'rxjs';
 import {
   count,
   groupBy,
@@ -71,18 +91,39 @@ describe('what can only be seen while records flow', () => {
     assert.equal(await running(target), undefined);
   });
 
-  it('LATE_EMISSION: delay emitted outside the record it was given', async () => {
+  it('LATE_EMISSION: delay says what to use instead, whatever the policy', async () => {
     const target = topology('test', (t) => {
       t.stream('in', text).pipe(delay(0), to('out', text));
     });
     await assert.rejects(running(target), failure('LATE_EMISSION', /process\(\) with an async function or a timer/));
   });
 
-  for (const [name, operator] of [
-    ['delay', delay<StreamRecord<string, string>>(3_600_000)],
-    ['debounceTime', debounceTime<StreamRecord<string, string>>(3_600_000)],
-    ['auditTime', auditTime<StreamRecord<string, string>>(3_600_000)],
-  ] as const) {
+  type Operator = MonoTypeOperatorFunction<StreamRecord<string, string>>;
+  const never = new Promise<never>(() => undefined);
+  const later: readonly (readonly [string, Operator])[] = [
+    ['delay', delay(3_600_000)],
+    ['debounceTime', debounceTime(3_600_000)],
+    ['auditTime', auditTime(3_600_000)],
+    ['a promise in mergeMap', mergeMap(async (record) => record)],
+    ['a promise in concatMap that takes longer than any commit', concatMap(() => never)],
+    ['a promise in switchMap, by from', switchMap((record) => from(Promise.resolve(record)))],
+    ['a promise in exhaustMap, by defer', exhaustMap((record) => defer(async () => record))],
+    [
+      'an asynchronous generator',
+      mergeMap(async function* (record) {
+        yield record;
+      }),
+    ],
+    [
+      'a promise whose error somebody catches',
+      (source) =>
+        source.pipe(
+          mergeMap(() => never),
+          catchError(() => EMPTY),
+        ),
+    ],
+  ];
+  for (const [name, operator] of later) {
     it(`LATE_EMISSION: ${name} fails on the first record, and nothing of it is committed`, async () => {
       const withOperator = topology('test', (t) => {
         t.stream('in', text).pipe(operator, to('out', text));
@@ -90,7 +131,7 @@ describe('what can only be seen while records flow', () => {
       const without = topology('test', (t) => {
         t.stream('in', text).pipe(to('out', text));
       });
-      const driver = await TestDriver.create(withOperator);
+      const driver = await TestDriver.create(withOperator, { onError: { process: 'skip' } });
       await assert.rejects(feed(driver, 'in', [['a', 'x']]), failure('LATE_EMISSION', /put work off to later/));
       await driver.restart(without);
       assert.deepEqual(await driver.output('out', text).values(), ['x']);
@@ -98,32 +139,44 @@ describe('what can only be seen while records flow', () => {
     });
   }
 
-  it('lets RxJS put work off at all other times', async () => {
+  it('lets RxJS put work off, and wait for promises, at all other times', async () => {
     const worked = await new Promise((resolve) => asapScheduler.schedule(() => resolve(true)));
     assert.equal(worked, true);
+    assert.equal(await lastValueFrom(from(Promise.resolve(7))), 7);
+    assert.deepEqual(
+      await lastValueFrom(
+        from([1, 2]).pipe(
+          concatMap(async (value) => value),
+          toArray(),
+        ),
+      ),
+      [1, 2],
+    );
   });
 
-  it('LATE_EMISSION: a promise in mergeMap emitted outside the record it was given', async () => {
+  /** Emits when the timers of the machine come to it. */
+  const selfMade: Operator = mergeMap(
+    (record) =>
+      new Observable<typeof record>((subscriber) => {
+        setTimeout(() => subscriber.next(record), 0);
+      }),
+  );
+
+  it('LATE_EMISSION: an Observable that somebody made emitted outside the record it was given', async () => {
     const target = topology('test', (t) => {
-      t.stream('in', text).pipe(
-        mergeMap(async (record) => record),
-        count({ store: 's' }),
-        to('out', json<number>()),
-      );
+      t.stream('in', text).pipe(selfMade, count({ store: 's' }), to('out', json<number>()));
     });
     await assert.rejects(running(target), failure('LATE_EMISSION'));
   });
 
   it('LATE_EMISSION: that of the last record is noticed at the latest when the engine stops', async () => {
     const target = topology('test', (t) => {
-      t.stream('in', text).pipe(
-        mergeMap(async (record) => record),
-        to('out', text),
-      );
+      t.stream('in', text).pipe(selfMade, to('out', text));
     });
     const driver = await TestDriver.create(target);
     await assert.rejects(async () => {
       await feed(driver, 'in', [['a', 'x']]);
+      await new Promise((resolve) => setTimeout(resolve, 5));
       await driver.close();
     }, /LATE_EMISSION|emitted a record later/);
   });

@@ -1,13 +1,45 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { assignTasks, decodeTasks, encodeTasks } from '#src/runtime/assignment.js';
+import { assignTasks } from '#src/runtime/assignment.js';
+import {
+  decodeAssignment,
+  decodeMemberState,
+  encodeMemberState,
+  type MemberState,
+  type Shape,
+} from '#src/runtime/member-state.js';
 
 type Shares = ReadonlyMap<string, readonly string[]>;
 
-const assign = (members: Shares, tasks: readonly string[]): Shares => {
-  const group = [...members].map(([memberId, held]) => ({ memberId, metadata: encodeTasks(held) }));
-  return new Map([...assignTasks(group, tasks)].map(([memberId, bytes]) => [memberId, decodeTasks(bytes)]));
+const shape = (partitions: number, more: Partial<Shape> = {}): Shape => ({
+  id: 't',
+  topics: ['t'],
+  repartitions: [],
+  stores: ['s: string to json'],
+  partitions,
+  ...more,
+});
+
+type Members = ReadonlyMap<string, Partial<MemberState>>;
+
+const answers = (members: Members): ReadonlyMap<string, ReturnType<typeof decodeAssignment>> => {
+  const group = [...members].map(([memberId, state]) => ({
+    memberId,
+    metadata: encodeMemberState({ tasks: [], onDisk: [], shapes: [], ...state }),
+  }));
+  return new Map([...assignTasks(group)].map(([memberId, bytes]) => [memberId, decodeAssignment(bytes)]));
 };
+
+const sharesOf = (members: Members): Shares =>
+  new Map(
+    [...answers(members)].map(([memberId, answer]) => {
+      assert.ok('tasks' in answer, JSON.stringify(answer));
+      return [memberId, answer.tasks];
+    }),
+  );
+
+const assign = (members: Shares, tasks: readonly string[]): Shares =>
+  sharesOf(new Map([...members].map(([id, held]) => [id, { tasks: held, shapes: [shape(tasks.length)] }])));
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `t-${i}`);
 const fresh = (count: number): Shares => new Map(Array.from({ length: count }, (_, i) => [`m-${i}`, []]));
@@ -75,8 +107,77 @@ describe('the assignment of tasks', () => {
     );
   });
 
-  it('takes metadata of another format, or none, as a member that has nothing', () => {
-    assert.deepEqual(decodeTasks(Buffer.alloc(0)), []);
-    assert.deepEqual(decodeTasks(Buffer.from('{"format":2,"tasks":["a"]}')), []);
+  it('gives a member back what lies on its disk', () => {
+    const shapes = [shape(4)];
+    const back = sharesOf(
+      new Map([
+        ['m-0', { shapes, tasks: names(4), onDisk: names(4) }],
+        ['m-1', { shapes, onDisk: ['t-0', 't-2'] }],
+      ]),
+    );
+    assert.deepEqual(back.get('m-1')?.toSorted(), ['t-0', 't-2']);
+    const afresh = sharesOf(
+      new Map([
+        ['m-0', { shapes, onDisk: ['t-3', 't-1'] }],
+        ['m-1', { shapes, onDisk: ['t-0', 't-2'] }],
+      ]),
+    );
+    assert.deepEqual(afresh.get('m-0'), ['t-3', 't-1']);
+  });
+
+  it('gives what only some members can run to those, and shares the rest', () => {
+    const added = shape(3, { id: 'u', topics: ['u'], stores: [] });
+    const shares = sharesOf(
+      new Map([
+        ['old', { shapes: [shape(4)], tasks: names(4) }],
+        ['new', { shapes: [shape(4), added] }],
+      ]),
+    );
+    assert.deepEqual(shares.get('new')?.toSorted(), ['u-0', 'u-1', 'u-2']);
+    assert.deepEqual(shares.get('old')?.toSorted(), names(4));
+  });
+
+  for (const [why, other, reason] of [
+    [
+      'another store',
+      { stores: ['s: string to json', 'v: string to json'] },
+      /has store s: .*, store v: string to json here/,
+    ],
+    [
+      'a store of another serde',
+      { stores: ['s: string to int64'] },
+      /string to json there, and .* string to int64 here/,
+    ],
+    ['another source', { topics: ['t', 'x'] }, /reads t and .* there, and reads t, x and/],
+    [
+      'a source in another sub-topology',
+      { id: 'a', topics: ['a', 't'], stores: [] },
+      /topic t belongs to sub-topology t there/,
+    ],
+    [
+      'a store in another sub-topology',
+      { id: 'a', topics: ['a'] },
+      /store s belongs to sub-topology t there, and to a here/,
+    ],
+  ] as const) {
+    it(`refuses a member with ${why}, and not the one that runs`, () => {
+      const answer = answers(
+        new Map<string, Partial<MemberState>>([
+          ['a-new', { shapes: [shape(2, other)] }],
+          ['running', { shapes: [shape(2)], tasks: ['t-0'] }],
+        ]),
+      );
+      const refused = answer.get('a-new');
+      assert.ok(refused && 'refused' in refused);
+      assert.match(refused.refused, reason);
+      assert.deepEqual(answer.get('running'), { tasks: names(2) });
+    });
+  }
+
+  it('takes metadata of another format, or none, as a member that runs nothing', () => {
+    assert.deepEqual(decodeMemberState(Buffer.alloc(0)).tasks, []);
+    assert.deepEqual(decodeMemberState(Buffer.from('{"format":2,"tasks":["a"]}')).tasks, []);
+    assert.deepEqual(decodeAssignment(Buffer.alloc(0)), { tasks: [] });
+    assert.deepEqual(decodeAssignment(Buffer.from('{"format":2,"tasks":["a"]}')), { tasks: [] });
   });
 });

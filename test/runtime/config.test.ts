@@ -67,6 +67,8 @@ describe('the configuration', () => {
       commitMs: 100,
       commitRecords: 20_000,
       batchRecords: 1_000,
+      instanceId: undefined,
+      sessionMs: 10_000,
       cacheBytes: 16 * 1024 * 1024,
       policies: { deserialize: policy, process: policy, produce: policy },
       deadLetterTopic: 'app-dead-letter',

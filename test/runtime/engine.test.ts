@@ -172,16 +172,6 @@ describe('an engine', () => {
     assert.equal(found.length, 1_000);
     assert.equal(found.filter(({ value }) => value === '2').length, 500);
   });
-
-  it('is left by an evicted member with GROUP_FENCED', async () => {
-    await open();
-    const { streams } = await cluster.join();
-    cluster.nodes.pop();
-    for (const member of await cluster.broker.admin.groupMembers('counts')) cluster.broker.evict(member);
-    const end = await cluster.pumped(outcome(streams.done));
-    assert.ok(isStreamsError(end) && end.code === 'GROUP_FENCED');
-    await assert.rejects(streams.untilIdle(), end);
-  });
 });
 
 describe('the record cache of an engine', () => {

@@ -4,9 +4,11 @@ import { count } from '#src/dsl/operators/aggregate.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
 import { isStreamsError } from '#src/model/errors.js';
-import { start } from '#src/runtime/start.js';
+import { type RunningStreams, start } from '#src/runtime/start.js';
 import { systemClock } from '#src/runtime/system.js';
 import { serdes } from '#src/serdes/serdes.js';
+import { CacheBudget } from '#src/state/cache-budget.js';
+import { entryBytes } from '#src/state/entry.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
 import { createTopics, decoded, readTopic, writeTopic } from '../support/application.js';
 import { temporaryDirectory } from '../support/project.js';
@@ -43,6 +45,27 @@ describe('start, on the embedded broker with RocksDB and the system clock', () =
       }
       await broker.close();
     }
+  });
+
+  it('counts the cached rows of several applications against one bound, and gives all back', async () => {
+    const broker = await openBroker(temporaryDirectory());
+    await createTopics(broker, { words: 1, out: 1 });
+    const keys = Array.from({ length: 500 }, (_, i) => ({ key: `key ${i}`, value: 'x', timestamp: i }));
+    await writeTopic(broker, 'words', keys);
+    const cache = new CacheBudget(1e9);
+    const used: number[] = [];
+    const started: RunningStreams[] = [];
+    for (const applicationId of ['one', 'two']) {
+      const streams = await start(counts, { broker, stateDirectory: temporaryDirectory(), applicationId, cache });
+      started.push(streams);
+      await streams.untilIdle();
+      used.push(cache.usedBytes);
+    }
+    assert.ok((used[0] as number) > 500 * entryBytes(5, 1), `${used[0]} bytes`);
+    assert.equal(used[1], 2 * (used[0] as number));
+    for (const streams of started) await streams.stop();
+    assert.equal(cache.usedBytes, 0);
+    await broker.close();
   });
 
   it('refuses what it cannot run before it joins the group', async () => {

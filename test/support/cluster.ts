@@ -26,8 +26,8 @@ export class Cluster {
     this.options = options;
   }
 
-  /** Adds an engine. Engines that are given the same machine share the state directory. */
-  async join(machine: Machine = memoryMachine(), logger?: Logger): Promise<Node> {
+  /** Adds an engine, of another version of the topology if one is given. Engines that are given the same machine share the state directory. */
+  async join(machine: Machine = memoryMachine(), logger?: Logger, topology = this.topology): Promise<Node> {
     const connection = this.broker.connect();
     const { openDatabase, stateDirectory, identityFiles } = machine;
     const config = resolveConfig(this.topology.name, this.options, logger);
@@ -38,7 +38,7 @@ export class Cluster {
       stateDirectory,
       ...(identityFiles && { identityFiles }),
     };
-    const streams = await this.pumped(Engine.start(this.topology, config, ports));
+    const streams = await this.pumped(Engine.start(topology, config, ports));
     const node = { streams, connection };
     this.nodes.push(node);
     return node;

@@ -3,21 +3,21 @@ import type { GroupMember, Membership, MembershipOptions, PartitionOffset, Topic
 import type { Client } from './client.js';
 import type { Connections } from './connections.js';
 import { asStreamsError, CODE, check, codeOf, groupFenced, MEMBER_GONE, ProtocolError } from './errors.js';
+import { checkGroup, checkInstance } from './group-errors.js';
 import { commitOffsets, committedOffsets } from './group-offsets.js';
 import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './group-protocol.js';
+import { heartbeats } from './heartbeats.js';
 import type { Request } from './request.js';
 import {
-  heartbeatRequest,
   type JoinResult,
   joinGroupRequest,
   leaveGroupRequest,
+  type NamedMember,
   syncGroupRequest,
 } from './requests-groups.js';
 
-/** After so long without a heartbeat the broker puts a member out: short, because a dead member holds up the next rebalance. */
-const SESSION_MS = 10_000;
-/** Twenty a session; a rebalance is noticed with the next one. */
-const HEARTBEAT_MS = 500;
+/** Short, because a dead member holds up the next rebalance. */
+const DEFAULT_SESSION_MS = 10_000;
 /** How long the group waits for the onRevoked of all members. */
 const REBALANCE_MS = 60_000;
 /** How often the leader looks whether a topic has come, gone or grown. */
@@ -48,6 +48,8 @@ export class KafkaMembership implements Membership {
   /** Of this generation; the leader alone sees topics change. */
   #leads = false;
   #topicsSeen = '';
+  /** Aborted when it is gone. */
+  readonly #over = new AbortController();
   #assigning: Promise<void> | undefined;
   #revoking: Promise<void> | undefined;
   #leaving: Promise<void> | undefined;
@@ -76,6 +78,15 @@ export class KafkaMembership implements Membership {
 
   get groupId(): string {
     return this.#options.groupId;
+  }
+
+  get #named(): NamedMember {
+    const { groupId, memberId, generation } = this;
+    return { groupId, memberId, generation, instanceId: this.#options.instanceId ?? null };
+  }
+
+  get #sessionMs(): number {
+    return this.#options.sessionMs ?? DEFAULT_SESSION_MS;
   }
 
   async commit(offsets: readonly PartitionOffset[]): Promise<void> {
@@ -124,13 +135,14 @@ export class KafkaMembership implements Membership {
 
   /** One attempt to get an assignment; undefined if the group rebalanced meanwhile. */
   async #join(): Promise<Buffer | undefined> {
-    const { groupId } = this;
+    const { groupId, instanceId } = this.#named;
     const metadata = encodeSubscription(this.#options.topics, this.#options.metadata());
     const joined = await this.#askGroup(
       joinGroupRequest({
         groupId,
         memberId: this.memberId,
-        sessionMs: SESSION_MS,
+        instanceId,
+        sessionMs: this.#sessionMs,
         rebalanceMs: REBALANCE_MS,
         protocol: PROTOCOL,
         metadata,
@@ -141,6 +153,8 @@ export class KafkaMembership implements Membership {
       this.memberId = joined.memberId;
       return undefined;
     }
+    checkInstance(groupId, instanceId, joined.error);
+    checkGroup(groupId, joined.error, this.#sessionMs);
     // It has no assignment to lose: it joins anew.
     if (MEMBER_GONE.has(joined.error)) {
       if (joined.error !== CODE.rebalanceInProgress) this.memberId = '';
@@ -149,15 +163,15 @@ export class KafkaMembership implements Membership {
     check(joined.error);
     this.memberId = joined.memberId;
     this.generation = joined.generation;
-    const { generation, memberId } = this;
-    const leads = joined.leaderId === memberId;
+    const leads = joined.leaderId === this.memberId;
     const beating = new AbortController();
     const beats = this.#heartbeats(beating.signal);
     try {
       const parts = leads ? await this.#assign(joined) : [];
-      const sync = syncGroupRequest({ groupId, memberId, generation }, parts, REBALANCE_MS + 5_000);
+      const sync = syncGroupRequest(this.#named, parts, REBALANCE_MS + 5_000);
       return decodeAssignment(await this.#askGroup(sync));
     } catch (error) {
+      checkInstance(groupId, instanceId, codeOf(error));
       if (!MEMBER_GONE.has(codeOf(error))) throw error;
       if (codeOf(error) !== CODE.rebalanceInProgress) this.memberId = '';
       return undefined;
@@ -199,36 +213,9 @@ export class KafkaMembership implements Membership {
     }
   }
 
-  /** Resolves when the group rebalances; goes on beating until the signal. Throws if the member was put out. */
   #heartbeats(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const beat = async (): Promise<void> => {
-        let answered = this.#client.clock.monotonic();
-        while (!signal.aborted && !this.#gone) {
-          await sleep(this.#client.clock, HEARTBEAT_MS, signal);
-          if (signal.aborted || this.#gone) break;
-          const code = await this.#beat();
-          const now = this.#client.clock.monotonic();
-          if (code !== undefined) answered = now;
-          if (code === CODE.rebalanceInProgress) resolve();
-          else if (code === undefined ? now - answered > SESSION_MS : MEMBER_GONE.has(code))
-            throw this.#fenced(code === undefined ? 'no answer to heartbeats' : 'a member that was put out');
-        }
-        resolve();
-      };
-      beat().catch(reject);
-    });
-  }
-
-  /** The answer's code; undefined if there was none. */
-  async #beat(): Promise<number | undefined> {
-    const { groupId, memberId, generation } = this;
-    const request = heartbeatRequest({ groupId, memberId, generation });
-    try {
-      return await this.#client.askCoordinator('group', groupId, request, { patienceMs: 0 });
-    } catch {
-      return undefined;
-    }
+    const until = AbortSignal.any([signal, this.#over.signal]);
+    return heartbeats({ client: this.#client, member: this.#named, sessionMs: this.#sessionMs, signal: until });
   }
 
   /** Resolves when a topic of this member has come, gone or grown. Only the leader can make the group rebalance by joining again. */
@@ -270,12 +257,13 @@ export class KafkaMembership implements Membership {
   async #end(error: unknown): Promise<void> {
     if (this.#gone) return;
     this.#state = 'gone';
+    this.#over.abort();
     this.#rejectJoined(error);
-    // What fails here ends by itself: the broker puts out who does not beat.
-    if (this.memberId !== '')
+    // What fails here ends by itself: the broker puts out who does not beat. Who has an instance id keeps the place for the next process of that name.
+    if (this.memberId !== '' && this.#options.instanceId === undefined)
       await this.#client
         .askCoordinator('group', this.groupId, leaveGroupRequest(this.groupId, this.memberId), {
-          patienceMs: SESSION_MS,
+          patienceMs: this.#sessionMs,
         })
         .catch(() => undefined);
     this.#onGone(this);

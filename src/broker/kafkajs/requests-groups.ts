@@ -37,6 +37,7 @@ export interface JoinResult {
 export const joinGroupRequest = (options: {
   readonly groupId: string;
   readonly memberId: string;
+  readonly instanceId: string | null;
   readonly sessionMs: number;
   readonly rebalanceMs: number;
   readonly protocol: string;
@@ -53,7 +54,7 @@ export const joinGroupRequest = (options: {
       .int32(options.sessionMs)
       .int32(options.rebalanceMs)
       .string(options.memberId)
-      .string(null)
+      .string(options.instanceId)
       .string('consumer')
       .array([options], ({ protocol, metadata }) => to.string(protocol).bytes(metadata)),
   read: (from) => {
@@ -77,8 +78,13 @@ export interface Member {
   readonly generation: number;
 }
 
+/** A member that may have a name of its own. */
+export interface NamedMember extends Member {
+  readonly instanceId: string | null;
+}
+
 export const syncGroupRequest = (
-  member: Member,
+  member: NamedMember,
   assignments: readonly (readonly [memberId: string, assignment: Buffer])[],
   timeoutMs: number,
 ): Request<Buffer> => ({
@@ -92,7 +98,7 @@ export const syncGroupRequest = (
       .string(member.groupId)
       .int32(member.generation)
       .string(member.memberId)
-      .string(null)
+      .string(member.instanceId)
       .array(assignments, ([memberId, assignment]) => to.string(memberId).bytes(assignment)),
   read: (from) => {
     from.int32();
@@ -101,11 +107,11 @@ export const syncGroupRequest = (
   },
 });
 
-export const heartbeatRequest = (member: Member): Request<number> => ({
+export const heartbeatRequest = (member: NamedMember): Request<number> => ({
   apiKey: 12,
   apiVersion: 3,
   apiName: 'Heartbeat',
-  write: (to) => to.string(member.groupId).int32(member.generation).string(member.memberId).string(null),
+  write: (to) => to.string(member.groupId).int32(member.generation).string(member.memberId).string(member.instanceId),
   read: (from) => {
     from.int32();
     return throwIfMoved(from.int16());

@@ -38,6 +38,9 @@ export class Group implements MemberGroup {
   }
 
   join(options: MembershipOptions): Member {
+    const { instanceId } = options;
+    const before = [...this.#members.values()].find((member) => member.options.instanceId === instanceId);
+    if (before && instanceId !== undefined) this.#lose(before, instanceFenced(this.groupId, instanceId));
     const member = new Member(this, `${this.groupId}-${this.#nextMember++}`, options);
     this.#members.set(member.memberId, member);
     this.rebalance();
@@ -193,5 +196,14 @@ export class Groups {
     for (const group of this.#groups.values()) await group.settled();
   }
 }
+
+const instanceFenced = (groupId: string, instanceId: string): StreamsError =>
+  new StreamsError('INSTANCE_FENCED', {
+    what: 'the member was put out',
+    at: `group ${groupId}, instance ${instanceId}`,
+    saw: 'another process that joined with the same instance id',
+    expected: 'an instance id of its own for each process',
+    action: 'Stop one of the two, or give it another instance id.',
+  });
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

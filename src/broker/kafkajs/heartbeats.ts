@@ -1,0 +1,54 @@
+import { sleep } from '../../model/ports.js';
+import type { Client } from './client.js';
+import { CODE, groupFenced, MEMBER_GONE } from './errors.js';
+import { checkInstance } from './group-errors.js';
+import { heartbeatRequest, type NamedMember } from './requests-groups.js';
+
+/** A rebalance is noticed with the next one. */
+const HEARTBEAT_MS = 500;
+
+export interface HeartbeatOptions {
+  readonly client: Client;
+  readonly member: NamedMember;
+  readonly sessionMs: number;
+  /** Ends them. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Sends heartbeats of one generation, whatever else the member does. Resolves when the group rebalances, or at the signal, until which it goes on beating. Rejects with GROUP_FENCED if the member was put out, or
+ * no answer came for as long as a session, and with INSTANCE_FENCED.
+ */
+export function heartbeats({ client, member, sessionMs, signal }: HeartbeatOptions): Promise<void> {
+  const { groupId, instanceId } = member;
+  const { clock } = client;
+  const request = heartbeatRequest(member);
+  /** The answer's code; undefined if there was none. */
+  const ask = (): Promise<number | undefined> =>
+    client.askCoordinator('group', groupId, request, { patienceMs: 0 }).catch(() => undefined);
+  return new Promise((resolve, reject) => {
+    const beat = async (): Promise<void> => {
+      let answered = clock.monotonic();
+      const everyMs = Math.min(HEARTBEAT_MS, sessionMs / 5);
+      while (!signal.aborted) {
+        await sleep(clock, everyMs, signal);
+        if (signal.aborted) break;
+        const code = await ask();
+        const now = clock.monotonic();
+        if (code === undefined) {
+          if (now - answered > sessionMs) throw lost(groupId, 'no answer to heartbeats');
+          continue;
+        }
+        answered = now;
+        checkInstance(groupId, instanceId, code);
+        if (code === CODE.rebalanceInProgress) resolve();
+        else if (MEMBER_GONE.has(code)) throw lost(groupId, 'a member that was put out');
+      }
+      resolve();
+    };
+    beat().catch(reject);
+  });
+}
+
+const lost = (groupId: string, saw: string): Error =>
+  groupFenced(groupId, saw, 'Drop what is not committed, and join again.');

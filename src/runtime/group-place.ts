@@ -1,0 +1,139 @@
+import type { Broker, Membership, MembershipOptions } from '../broker/port.js';
+import { isStreamsError, StreamsError } from '../model/errors.js';
+import { type Clock, type Logger, sleep } from '../model/ports.js';
+import { decodeAssignment } from './member-state.js';
+import { isPassing, patiently } from './patience.js';
+import { stopped } from './stopped.js';
+
+export interface GroupPlaceOptions extends Pick<MembershipOptions, 'groupId' | 'topics' | 'metadata' | 'assign'> {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly instanceId: string | undefined;
+  readonly sessionMs: number;
+  /** Ends every attempt to join. */
+  readonly signal: AbortSignal;
+  /** There are other tasks than before; `membership` is the one to commit them with. */
+  readonly onAssigned: () => void;
+  /** Before the group moves on: awaited, may still commit. */
+  readonly onRevoked: () => Promise<void>;
+  /** The member was put out: everything must be given up, without a commit. The group is joined again when that is done. */
+  readonly onLost: () => Promise<void>;
+  /** It cannot be joined again. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** What put this member out may last a moment. */
+const REJOIN_AFTER_MS = 500;
+
+/**
+ * An engine's place in its group.
+ *
+ * ```text
+ *            joined            put out (onLost)
+ *  joining ─────────► in ──────────────────────► out ──► joining, after a pause that grows up to ten seconds
+ *     └──────► failed ◄──── refused, fenced by its instance id, or an error that does not pass
+ * ```
+ */
+export class GroupPlace {
+  readonly #options: GroupPlaceOptions;
+  #membership: Membership | undefined;
+  #assigned: readonly string[] = [];
+  #rejoining: Promise<void> | undefined;
+
+  private constructor(options: GroupPlaceOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the group has given out its tasks for the first time. TOPOLOGY_MISMATCH if this topology cannot join those that run. */
+  static async join(options: GroupPlaceOptions, onCreated: (place: GroupPlace) => void): Promise<void> {
+    const place = new GroupPlace(options);
+    onCreated(place);
+    await patiently(`joining the group ${options.groupId}`, options, () => place.#join());
+  }
+
+  /** Undefined while out of the group. */
+  get membership(): Membership | undefined {
+    return this.#membership;
+  }
+
+  /** The tasks of this process, in this generation of the group. */
+  get assigned(): readonly string[] {
+    return this.#assigned;
+  }
+
+  async leave(): Promise<void> {
+    await this.#membership?.leave();
+    await this.#rejoining;
+  }
+
+  async #join(): Promise<void> {
+    const { broker, groupId, topics, metadata, assign, instanceId, sessionMs, signal } = this.#options;
+    let lost: Error | undefined;
+    const membership = await broker.join({
+      groupId,
+      topics,
+      metadata,
+      assign,
+      sessionMs,
+      ...(instanceId !== undefined && { instanceId }),
+      onAssigned: async (bytes) => {
+        const assignment = decodeAssignment(bytes);
+        if ('refused' in assignment) throw this.#refused(assignment.refused);
+        this.#assigned = assignment.tasks;
+        // The first time the membership is not there yet.
+        if (this.#membership) this.#options.onAssigned();
+      },
+      onRevoked: this.#options.onRevoked,
+      onLost: (error) => {
+        lost = error;
+        // Before it is in, the call of join fails with the same error.
+        if (this.#membership) this.#lose(error);
+      },
+    });
+    if (signal.aborted) {
+      await membership.leave();
+      throw stopped('the engine was stopped', `group ${groupId}`);
+    }
+    if (lost) throw lost;
+    this.#membership = membership;
+    this.#options.onAssigned();
+  }
+
+  #lose(error: Error): void {
+    this.#membership = undefined;
+    this.#assigned = [];
+    if (this.#options.signal.aborted) return;
+    if (!isPassing(error)) return this.#options.onFatal(error);
+    this.#options.logger.warn(
+      { group: this.#options.groupId, ...(isStreamsError(error) && { code: error.code }) },
+      `out of the group, will join again: ${error.message}`,
+    );
+    this.#rejoining = this.#rejoin().finally(() => {
+      this.#rejoining = undefined;
+    });
+  }
+
+  async #rejoin(): Promise<void> {
+    const { clock, signal, logger, groupId, onFatal, onLost } = this.#options;
+    try {
+      await onLost();
+      await sleep(clock, REJOIN_AFTER_MS, signal);
+      if (signal.aborted) return;
+      await patiently(`joining the group ${groupId}`, this.#options, () => this.#join());
+      logger.info({ group: groupId, tasks: this.#assigned.length }, 'in the group again');
+    } catch (error) {
+      if (!signal.aborted) onFatal(error as Error);
+    }
+  }
+
+  #refused(why: string): StreamsError {
+    return new StreamsError('TOPOLOGY_MISMATCH', {
+      what: 'this topology contradicts the one that other processes of the application run',
+      at: `group ${this.#options.groupId}`,
+      saw: why,
+      expected: 'the same sub-topologies, or further ones',
+      action: 'Stop the other processes first, run the same version, or use another application id.',
+    });
+  }
+}

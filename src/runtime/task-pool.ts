@@ -1,0 +1,213 @@
+import { isStreamsError, messageOf } from '../model/errors.js';
+import { type Clock, type Logger, sleep } from '../model/ports.js';
+import type { IdleWatch } from './idle-watch.js';
+import { openTask } from './open-task.js';
+import { isPassing, pauses } from './patience.js';
+import type { Slot } from './slots.js';
+import type { Task } from './task.js';
+import type { TaskOptions } from './task-options.js';
+
+/** How long a task without work waits before it looks around. */
+const IDLE_WAIT_MS = 1_000;
+
+export interface TaskPoolOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly idle: IdleWatch;
+  /** Tasks are opened, but have no loops: who steps them calls for it. */
+  readonly manual: boolean;
+  /** The engine ends. */
+  readonly signal: AbortSignal;
+  readonly taskOptions: (slot: Slot) => TaskOptions;
+  readonly onFatal: (error: Error) => void;
+}
+
+/**
+ * The tasks of a process, each with a loop of its own. A task that fails by something that passes (the cluster is away, another owner has taken it over) is given up and opened again, after pauses that grow up to ten seconds, as long as it is
+ * wanted; any other error is the engine's end.
+ */
+export class TaskPool {
+  readonly #options: TaskPoolOptions;
+  readonly #tasks = new Map<string, Task>();
+  readonly #loops = new Map<string, Promise<void>>();
+  readonly #opening = new Map<string, Promise<void>>();
+  #wanted: ReadonlyMap<string, Slot> = new Map();
+  /** Ends the pauses between attempts when something else is wanted. */
+  #changed = new AbortController();
+  /** Between two generations of the group nothing is processed. */
+  #paused = true;
+
+  constructor(options: TaskPoolOptions) {
+    this.#options = options;
+  }
+
+  get tasks(): readonly Task[] {
+    return [...this.#tasks.values()];
+  }
+
+  /** Whether every task that is wanted runs. */
+  get settled(): boolean {
+    return !this.#paused && [...this.#wanted.keys()].every((id) => this.#tasks.get(id)?.phase === 'running');
+  }
+
+  find(id: string): Task | undefined {
+    return this.#tasks.get(id);
+  }
+
+  wakeup(): void {
+    for (const task of this.#tasks.values()) task.wakeup();
+  }
+
+  /** Makes the tasks those: closes what is gone, opens what is new, lets the rest go on. Resolves when they run, or other ones are wanted. */
+  async take(slots: ReadonlyMap<string, Slot>): Promise<void> {
+    this.#want(slots);
+    this.#paused = false;
+    const gone = [...this.#tasks].filter(([id]) => !slots.has(id));
+    for (const [id] of gone) this.#tasks.delete(id);
+    for (const [, task] of gone) await this.#release(task);
+    if (this.#wanted !== slots) return;
+    await Promise.all([...slots.keys()].map((id) => this.#ensure(id)));
+    if (this.#tasks.size === 0) await this.#options.idle.look();
+  }
+
+  /** Stops processing and commits, so that the group may move on. */
+  async pause(): Promise<void> {
+    await this.#halt();
+    for (const task of this.#tasks.values()) {
+      if (task.phase === 'running') await this.#guarded(task, () => task.commit());
+    }
+  }
+
+  /** Closes every task without a commit: nothing can be committed any more. */
+  async giveUp(): Promise<void> {
+    this.#want(new Map());
+    await this.#halt();
+    const tasks = this.tasks;
+    this.#tasks.clear();
+    await Promise.all(tasks.map((task) => this.#release(task)));
+  }
+
+  /** Closes every task, after a commit if wanted. Returns what failed. */
+  async end(commit: boolean): Promise<readonly unknown[]> {
+    await this.#halt();
+    const problems: unknown[] = [];
+    for (const task of this.#tasks.values()) {
+      try {
+        if (commit && task.phase === 'running') await task.commit();
+      } catch (problem) {
+        problems.push(problem);
+      }
+      await task.close().catch((problem: unknown) => problems.push(problem));
+    }
+    await Promise.allSettled(this.#opening.values());
+    return problems;
+  }
+
+  #want(slots: ReadonlyMap<string, Slot>): void {
+    this.#wanted = slots;
+    this.#changed.abort();
+    this.#changed = new AbortController();
+  }
+
+  /** Until no task is in the middle of a batch. */
+  async #halt(): Promise<void> {
+    this.#paused = true;
+    this.wakeup();
+    await Promise.all(this.#loops.values());
+  }
+
+  /** Closes a task that is given up. What it had not committed is done again by its next owner, so an error has no consequence. */
+  #release(task: Task): Promise<void> {
+    return task
+      .close()
+      .catch((error: Error) =>
+        this.#options.logger.warn({ task: task.id }, `a task that was given up did not close: ${error.message}`),
+      );
+  }
+
+  /** Opens a task unless it is open or about to be. Resolves when it runs, or is not wanted any more. */
+  async #ensure(id: string, pauseFirst = false): Promise<void> {
+    let opening = this.#opening.get(id);
+    if (!opening) {
+      opening = this.#open(id, pauseFirst).finally(() => this.#opening.delete(id));
+      this.#opening.set(id, opening);
+    }
+    await opening;
+    if (!this.#options.manual) this.#loop(id);
+  }
+
+  async #open(id: string, pauseFirst: boolean): Promise<void> {
+    const { clock, logger, signal, taskOptions } = this.#options;
+    const waits = pauses();
+    const pause = (): Promise<void> =>
+      sleep(clock, waits.next().value, AbortSignal.any([signal, this.#changed.signal]));
+    if (pauseFirst) await pause();
+    for (;;) {
+      const slot = this.#wanted.get(id);
+      if (!slot || signal.aborted || this.#tasks.get(id)?.phase === 'running') return;
+      try {
+        await openTask(taskOptions(slot), {
+          current: () => this.#tasks.get(id),
+          opened: (task) => this.#tasks.set(id, task),
+        });
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        this.#tasks.delete(id);
+        logger.warn({ task: id }, `a task could not be opened, will try again: ${messageOf(error)}`);
+        await pause();
+      }
+    }
+  }
+
+  #loop(id: string): void {
+    if (this.#loops.has(id)) return;
+    const loop = this.#run(id).finally(() => {
+      this.#loops.delete(id);
+      // An assignment may have come after the loop had looked for the last time, and found it still there.
+      if (this.#toRun(id)) this.#loop(id);
+    });
+    this.#loops.set(id, loop);
+  }
+
+  #toRun(id: string): Task | undefined {
+    const task = this.#tasks.get(id);
+    return task?.phase === 'running' && !this.#paused && !this.#options.signal.aborted ? task : undefined;
+  }
+
+  async #run(id: string): Promise<void> {
+    const { idle } = this.#options;
+    for (;;) {
+      const task = this.#toRun(id);
+      if (!task) return;
+      await this.#guarded(task, async () => {
+        const taken = await task.step(Math.min(task.dueInMs, IDLE_WAIT_MS));
+        const nothingToDo = taken === 0 && task.lag === 0;
+        if (task.commitDue || (nothingToDo && idle.wanted)) await task.commit();
+        if (nothingToDo && idle.wanted) await idle.look();
+      });
+    }
+  }
+
+  /** Runs a part of a task's work. */
+  async #guarded(task: Task, work: () => Promise<void>): Promise<void> {
+    const { signal, logger, onFatal } = this.#options;
+    try {
+      await work();
+    } catch (error) {
+      if (signal.aborted || this.#tasks.get(task.id) !== task) return;
+      if (!isPassing(error)) {
+        onFatal(error as Error);
+        // Lets the failure take effect before the loop looks again.
+        await Promise.resolve();
+        return;
+      }
+      logger.warn(
+        { task: task.id, ...(isStreamsError(error) && { code: error.code }) },
+        `task given up, will be opened again: ${messageOf(error)}`,
+      );
+      this.#tasks.delete(task.id);
+      await this.#release(task);
+      void this.#ensure(task.id, true).catch(onFatal);
+    }
+  }
+}
