@@ -8,11 +8,13 @@ import { Transactions } from './transaction.js';
 
 /** Batches that are not acknowledged yet, before the caller is asked to wait: some thirty. */
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
+/** How long a record waits for others to fill its batch: Kafka's own default since 4.0 (`linger.ms`). */
+const LINGER_MS = 5;
 
 /**
  * Writes to a Kafka cluster, idempotently: what is sent again after a broken connection is in the log once.
  *
- * Full batches (512 KiB) are sent while more records are taken, the rest by `flush`. Order: that of the records, per partition. Memory: 16 MiB, and one
+ * Full batches (512 KiB) are sent while more records are taken, the rest 5 ms later or by `flush`. Order: that of the records, per partition. Memory: 16 MiB, and one
  * batch for each partition ever written to. Errors: see {@link Writer}; a broker that does not answer for two minutes fails the flush.
  */
 export class KafkaWriter implements Writer {
@@ -22,6 +24,7 @@ export class KafkaWriter implements Writer {
   readonly #queues = new Map<string, PartitionQueue>();
   readonly #onClose: (writer: KafkaWriter) => void;
   #open = false;
+  #stopLinger: (() => void) | undefined;
   /** Why the open transaction can only be aborted. */
   #spoilt: unknown;
   #closed = false;
@@ -57,6 +60,7 @@ export class KafkaWriter implements Writer {
       }
       completed += queue.add(record);
     }
+    if (records.length > 0) this.#stopLinger ??= this.#client.clock.after(LINGER_MS, () => this.#sendOpen());
     if (completed === 0) return undefined;
     this.#sender.send(completed);
     return this.#sender.unsentBytes > MAX_UNSENT_BYTES ? this.#sender.below(MAX_UNSENT_BYTES / 2) : undefined;
@@ -124,15 +128,27 @@ export class KafkaWriter implements Writer {
       if (!(error instanceof StreamsError && error.code === 'PRODUCER_FENCED')) throw error;
     } finally {
       this.#closed = true;
+      this.#noneOpen();
       this.#sender.close();
       this.#onClose(this);
     }
   }
 
-  async #flush(): Promise<void> {
+  /** Sends what is in no batch yet. */
+  #sendOpen(): void {
+    this.#noneOpen();
     let completed = 0;
     for (const queue of this.#queues.values()) completed += queue.complete();
     this.#sender.send(completed);
+  }
+
+  #noneOpen(): void {
+    this.#stopLinger?.();
+    this.#stopLinger = undefined;
+  }
+
+  async #flush(): Promise<void> {
+    this.#sendOpen();
     await this.#sender.below(0);
     this.#check();
     const error = this.#sender.failure();
@@ -144,6 +160,7 @@ export class KafkaWriter implements Writer {
   }
 
   async #abort(): Promise<void> {
+    this.#noneOpen();
     this.#sender.drop();
     await this.#sender.below(0);
     this.#sender.clearFailure();
