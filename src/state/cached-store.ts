@@ -1,11 +1,11 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
 import type { CacheBudget } from './cache-budget.js';
-import type { Cause, ChangelogEntry } from './changelog-entry.js';
+import { type Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
 import type { Entry } from './entry.js';
 import { ExpiryIndex } from './expiry.js';
-import { PREFIX_BYTES, prefixed, stamped, TIMESTAMP_BYTES } from './layout.js';
+import { PREFIX_BYTES, prefixed, stamped } from './layout.js';
 import { mergedScan } from './merged-scan.js';
 import { RecordCache } from './record-cache.js';
 import { RowCodec } from './row-codec.js';
@@ -202,14 +202,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       if (entry.value === null && !entry.stored) continue;
       const keyBytes = this.#codec.databaseKey(entry.key);
       const valueBytes = entry.value === null ? null : this.#codec.databaseValue(entry.value, entry.timestamp);
-      writes.push({ key: keyBytes, value: valueBytes });
-      changelog.push({
-        key: keyBytes.subarray(PREFIX_BYTES),
-        value: valueBytes === null ? null : valueBytes.subarray(TIMESTAMP_BYTES),
-        timestamp: entry.timestamp,
-        causeTopic: entry.causeTopic,
-        causeOffset: entry.causeOffset,
-      });
+      const write = { key: keyBytes, value: valueBytes };
+      writes.push(write);
+      changelog.push(new ChangelogEntry(write, entry.timestamp, entry.causeTopic, entry.causeOffset));
       entry.stored = valueBytes !== null;
       this.#cache.weigh(entry, valueBytes?.length ?? 0);
       if (this.#expiry && valueBytes !== null) {
