@@ -45,7 +45,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.#spec = spec;
     this.#database = database;
     this.#codec = new RowCodec(spec, storeId);
-    this.#cache = new RecordCache(options.budget);
+    this.#cache = new RecordCache(options.budget, (key) => this.#codec.idOf(key));
     this.#cause = options.cause;
     this.#expiry = spec.ttlMs === undefined ? undefined : new ExpiryIndex({ database, storeId, ttlMs: spec.ttlMs });
   }
@@ -83,11 +83,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   put(key: K, value: V | null, timestamp: number = this.#cause.timestamp): void {
-    const id = this.#codec.idOf(key);
-    let entry = this.#cache.get(id);
-    if (entry === undefined) entry = this.#cache.insert(id, key);
+    const entry = this.#cache.get(key) ?? this.#cache.insert(key);
     entry.loaded = true;
-    entry.used = true;
     entry.value = value ?? null;
     entry.timestamp = timestamp;
     entry.causeTopic = this.#cause.topic;
@@ -113,7 +110,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** The row's value for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
   async peek(key: K): Promise<V | null> {
-    const entry = this.#cache.get(this.#codec.idOf(key));
+    const entry = this.#cache.get(key);
     if (entry?.loaded) return this.#expired(entry) ? null : entry.value;
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
     return row === undefined || this.#expiredAt(row.readDoubleBE(0)) ? null : this.#codec.decodeValue(row);
@@ -142,10 +139,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** Marks a key to be read with the next {@link loadWanted}; nothing happens if it is cached. */
   want(key: K): void {
-    const id = this.#codec.idOf(key);
-    const entry = this.#cache.get(id);
-    if (entry === undefined) this.#wanted.push(this.#cache.insert(id, key));
-    else entry.used = true;
+    const before = this.#cache.size;
+    const entry = this.#cache.want(key);
+    if (this.#cache.size > before) this.#wanted.push(entry);
   }
 
   /** Reads everything that was wanted in one round trip. */
@@ -268,11 +264,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #found(key: K): Entry<K, V> {
-    const entry = this.#cache.get(this.#codec.idOf(key));
-    if (entry?.loaded) {
-      entry.used = true;
-      return entry;
-    }
+    const entry = this.#cache.get(key);
+    if (entry?.loaded) return entry;
     throw new StreamsError('STORE_KEY_NOT_LOADED', {
       what: 'a key was read that is not loaded',
       at: `store ${this.name}`,

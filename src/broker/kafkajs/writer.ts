@@ -22,6 +22,7 @@ export class KafkaWriter implements Writer {
   readonly #transactions: Transactions | undefined;
   readonly #sender: Sender;
   readonly #queues = new Map<string, PartitionQueue>();
+  readonly #byTopic = new Map<string, PartitionQueue[]>();
   readonly #onClose: (writer: KafkaWriter) => void;
   #open = false;
   #stopLinger: (() => void) | undefined;
@@ -52,13 +53,7 @@ export class KafkaWriter implements Writer {
     if (this.#transactions && !this.#open) throw misused('records outside a transaction', 'begin() before them');
     let completed = 0;
     for (const record of records) {
-      const key = partitionKey(record.topic, record.partition);
-      let queue = this.#queues.get(key);
-      if (!queue) {
-        queue = new PartitionQueue(record.topic, record.partition);
-        this.#queues.set(key, queue);
-      }
-      completed += queue.add(record);
+      completed += this.#queueOf(record).add(record);
     }
     if (records.length > 0) this.#stopLinger ??= this.#client.clock.after(LINGER_MS, () => this.#sendOpen());
     if (completed === 0) return undefined;
@@ -132,6 +127,22 @@ export class KafkaWriter implements Writer {
       this.#sender.close();
       this.#onClose(this);
     }
+  }
+
+  /** Found by topic and then by partition: making a text of both for every record would cost as much as encoding it. */
+  #queueOf({ topic, partition }: ProducerRecord): PartitionQueue {
+    let ofTopic = this.#byTopic.get(topic);
+    if (!ofTopic) {
+      ofTopic = [];
+      this.#byTopic.set(topic, ofTopic);
+    }
+    let queue = ofTopic[partition];
+    if (!queue) {
+      queue = new PartitionQueue(topic, partition);
+      ofTopic[partition] = queue;
+      this.#queues.set(partitionKey(topic, partition), queue);
+    }
+    return queue;
   }
 
   /** Sends what is in no batch yet. */
