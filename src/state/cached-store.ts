@@ -137,11 +137,15 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     }
   }
 
-  /** Marks a key to be read with the next {@link loadWanted}; nothing happens if it is cached. */
+  /** Marks a key to be read with the next {@link loadWanted}; nothing happens if it is cached, or known not to be there. */
   want(key: K): void {
-    const before = this.#cache.size;
-    const entry = this.#cache.want(key);
-    if (this.#cache.size > before) this.#wanted.push(entry);
+    if (this.#cache.wantAgain(key)) return;
+    const absent = this.#expiry?.mayHold(this.#codec.keyBytes(key)) === false;
+    const entry = this.#cache.insert(key);
+    if (absent) {
+      entry.loaded = true;
+      entry.stored = false;
+    } else this.#wanted.push(entry);
   }
 
   /** Reads everything that was wanted in one round trip. */

@@ -1,4 +1,5 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
+import { KeyFilter } from './key-filter.js';
 import { after, KIND, PREFIX_BYTES, prefixOf, sequenceKey } from './layout.js';
 
 /** The keys of one commit, oldest commit first: where expired rows are found without searching. */
@@ -10,7 +11,8 @@ interface ExpiryEntry {
 
 /**
  * Finds the rows whose time to live is over. Each commit writes one entry with the keys it added; expired entries are taken from the front, a bounded number of keys a commit. An entry waits for those before it, so one key with a far
- * timestamp delays the removal (not the expiry) of those added after it. In memory: the entry at the front.
+ * timestamp delays the removal (not the expiry) of those added after it. As every row is in an entry, the keys of all entries tell which rows there cannot be: a filter
+ * of them answers most look-ups of keys that are new. In memory: the entry at the front, and the filter.
  */
 export class ExpiryIndex {
   readonly #database: Database;
@@ -21,6 +23,7 @@ export class ExpiryIndex {
   #headAt = 0;
   /** The entry up to which everything was taken: its deletion may not be on disk yet. */
   #done = -1;
+  readonly #filter = new KeyFilter();
 
   constructor(options: { readonly database: Database; readonly storeId: number; readonly ttlMs: number }) {
     this.#database = options.database;
@@ -28,20 +31,36 @@ export class ExpiryIndex {
     this.#ttlMs = options.ttlMs;
   }
 
-  /** Reads where the index ends. */
+  /** Reads the keys of the index (not the rows), at most as many as the filter holds, and where the index ends. */
   async open(): Promise<void> {
+    for await (const chunk of this.#database.scan({ gte: this.#prefix, lt: after(this.#prefix) })) {
+      for (const [key, value] of chunk) {
+        const { sequence, keys } = decodeEntry(key, value);
+        for (const bytes of keys) this.#filter.add(bytes, sequence);
+      }
+      if (!this.#filter.useful) break;
+    }
     const last = await this.#first({ gte: this.#prefix, lt: after(this.#prefix), reverse: true, limit: 1 });
     this.#next = last === undefined ? 0 : last.sequence + 1;
+  }
+
+  /** False: there is no row of that key on disk. */
+  mayHold(key: Buffer): boolean {
+    return this.#filter.mayHave(key);
   }
 
   /** Notes the keys of one commit. */
   add(keys: readonly Buffer[], maxTimestamp: number, writes: DatabaseWrite[]): void {
     if (keys.length === 0) return;
-    writes.push({ key: sequenceKey(this.#prefix, this.#next++), value: encodeEntry(maxTimestamp, keys) });
+    const sequence = this.#next++;
+    for (const key of keys) this.#filter.add(key, sequence);
+    writes.push({ key: sequenceKey(this.#prefix, sequence), value: encodeEntry(maxTimestamp, keys) });
   }
 
   /** Up to `limit` keys whose entry has expired at that stream time, oldest first. Entries that are used up are deleted. */
   async take(streamTime: number, limit: number, writes: DatabaseWrite[]): Promise<Buffer[]> {
+    // Those taken before have been removed from the rows since: in the commit that took them.
+    this.#filter.forget(this.#done);
     const taken: Buffer[] = [];
     while (taken.length < limit) {
       this.#head ??= await this.#first({

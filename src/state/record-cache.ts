@@ -21,10 +21,6 @@ export class RecordCache<K, V> {
     this.#idOf = idOf;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   get(key: K): Entry<K, V> | undefined {
     const current = this.#wanted[this.#wantedAt];
     if (current !== undefined) {
@@ -38,23 +34,21 @@ export class RecordCache<K, V> {
     return this.#entries.get(this.#idOf(key));
   }
 
-  /** The key's entry, new if there is none, and expected to be looked up soon. */
-  want(key: K): Entry<K, V> {
-    const id = this.#idOf(key);
-    const found = this.#entries.get(id);
-    if (found) found.used = true;
-    const entry = found ?? this.#insert(id, key);
+  /** Expects a key that is cached to be looked up soon, in the order of these calls. False if it is not cached. */
+  wantAgain(key: K): boolean {
+    const entry = this.#entries.get(this.#idOf(key));
+    if (entry === undefined) return false;
+    entry.used = true;
     this.#wanted.push(entry);
-    return entry;
+    return true;
   }
 
+  /** A key that is not cached; it is expected to be looked up soon, too. */
   insert(key: K): Entry<K, V> {
-    return this.#insert(this.#idOf(key), key);
-  }
-
-  #insert(id: string, key: K): Entry<K, V> {
+    const id = this.#idOf(key);
     const entry = this.#free.pop()?.reuse(id, key) ?? new Entry<K, V>(id, key);
     this.#entries.set(id, entry);
+    this.#wanted.push(entry);
     this.#budget.usedBytes += entry.bytes;
     return entry;
   }
