@@ -1,38 +1,74 @@
 /**
- * `npm run bench -- engine [CASE…]`: what the engine costs. Each case runs in a process of its own, so that memory is its own too.
+ * What millrace costs. Each case runs in a process of its own, so that memory is its own too.
+ *
+ *     npm run bench -- engine [CASE…]   the engine and its stores on a broker that costs nothing, and the embedded broker
+ *     npm run bench -- kafka [CASE…]    a real cluster: the one that KAFKA_BROKERS names, or one started by scripts/kafka; answers are compared
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { startFromJars } from '../test/support/kafka-jars.js';
 import { CASES, runEmbedded, runEngine } from './engine.js';
+import { KAFKA_CASES, runKafka } from './kafka.js';
 import type { Measured } from './measure.js';
 
-const SUITES: Readonly<Record<string, readonly string[]>> = { engine: [...Object.keys(CASES), 'embedded'] };
+interface Suite {
+  /** Titles of the cases, by name. */
+  readonly titles: Readonly<Record<string, string>>;
+  run(name: string): Promise<Measured>;
+  /** What the cases need while they run, and how it ends. */
+  prepare?(): Promise<() => Promise<void>>;
+}
 
-const [suite = '', ...wanted] = process.argv.slice(2);
-if (suite === '--case') {
-  const [name = ''] = wanted;
-  process.stdout.write(JSON.stringify(name === 'embedded' ? await runEmbedded() : await runEngine(name)));
-} else {
-  const known = SUITES[suite];
-  const names = wanted.length > 0 ? wanted : (known ?? []);
-  const unknown = names.filter((name) => !known?.includes(name));
-  if (!known || unknown.length > 0) {
-    process.stderr.write(
-      `Usage: npm run bench -- ${Object.keys(SUITES).join('|')} [${(known ?? SUITES.engine ?? []).join('|')}]…\n`,
-    );
+const titlesOf = (cases: Readonly<Record<string, { readonly title: string }>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(cases).map(([name, { title }]) => [name, title]));
+
+const SUITES: Readonly<Record<string, Suite>> = {
+  engine: {
+    titles: { ...titlesOf(CASES), embedded: 'embedded end to end' },
+    run: (name) => (name === 'embedded' ? runEmbedded() : runEngine(name)),
+  },
+  kafka: {
+    titles: titlesOf(KAFKA_CASES),
+    run: (name) => runKafka(name, process.env.KAFKA_BROKERS ?? ''),
+    prepare: async () => {
+      if (process.env.KAFKA_BROKERS) return async () => undefined;
+      const kafka = await startFromJars();
+      process.env.KAFKA_BROKERS = kafka.brokers.join(',');
+      return () => kafka.stop();
+    },
+  },
+};
+
+const [first = '', ...rest] = process.argv.slice(2);
+if (first === '--case') {
+  const [suite = '', name = ''] = rest;
+  process.stdout.write(JSON.stringify(await SUITES[suite]?.run(name)));
+} else await runSuite(first, rest);
+
+async function runSuite(name: string, wanted: readonly string[]): Promise<void> {
+  const suite = SUITES[name];
+  const known = Object.keys((suite ?? (SUITES.engine as Suite)).titles);
+  if (!suite || wanted.some((one) => !known.includes(one))) {
+    process.stderr.write(`Usage: npm run bench -- ${Object.keys(SUITES).join('|')} [${known.join('|')}]…\n`);
     process.exitCode = 2;
-  } else {
+    return;
+  }
+  const end = await suite.prepare?.();
+  try {
     process.stdout.write(
       `${'case'.padEnd(26)}${'records/s'.padStart(12)}${'µs CPU/record'.padStart(16)}${'max RSS MB'.padStart(12)}\n`,
     );
-    for (const name of names)
-      process.stdout.write(`${row(CASES[name]?.title ?? 'embedded end to end', await inChild(name))}\n`);
+    for (const one of wanted.length > 0 ? wanted : known)
+      process.stdout.write(`${row(suite.titles[one] as string, await inChild(name, one))}\n`);
+  } finally {
+    await end?.();
   }
 }
 
-async function inChild(name: string): Promise<Measured> {
-  const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), '--case', name]);
+async function inChild(suite: string, name: string): Promise<Measured> {
+  const arguments_ = [...process.execArgv, fileURLToPath(import.meta.url), '--case', suite, name];
+  const { stdout } = await promisify(execFile)(process.execPath, arguments_);
   return JSON.parse(stdout) as Measured;
 }
 

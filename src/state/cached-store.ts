@@ -1,11 +1,11 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
 import type { CacheBudget } from './cache-budget.js';
-import type { Cause, ChangelogEntry } from './changelog-entry.js';
+import { type Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
 import type { Entry } from './entry.js';
 import { ExpiryIndex } from './expiry.js';
-import { PREFIX_BYTES, prefixed, stamped, TIMESTAMP_BYTES } from './layout.js';
+import { PREFIX_BYTES, prefixed, stamped } from './layout.js';
 import { mergedScan } from './merged-scan.js';
 import { RecordCache } from './record-cache.js';
 import { RowCodec } from './row-codec.js';
@@ -45,7 +45,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.#spec = spec;
     this.#database = database;
     this.#codec = new RowCodec(spec, storeId);
-    this.#cache = new RecordCache(options.budget);
+    this.#cache = new RecordCache(options.budget, (key) => this.#codec.idOf(key));
     this.#cause = options.cause;
     this.#expiry = spec.ttlMs === undefined ? undefined : new ExpiryIndex({ database, storeId, ttlMs: spec.ttlMs });
   }
@@ -83,11 +83,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   put(key: K, value: V | null, timestamp: number = this.#cause.timestamp): void {
-    const id = this.#codec.idOf(key);
-    let entry = this.#cache.get(id);
-    if (entry === undefined) entry = this.#cache.insert(id, key);
+    const entry = this.#cache.get(key) ?? this.#cache.insert(key);
     entry.loaded = true;
-    entry.used = true;
     entry.value = value ?? null;
     entry.timestamp = timestamp;
     entry.causeTopic = this.#cause.topic;
@@ -113,7 +110,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** The row's value for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
   async peek(key: K): Promise<V | null> {
-    const entry = this.#cache.get(this.#codec.idOf(key));
+    const entry = this.#cache.get(key);
     if (entry?.loaded) return this.#expired(entry) ? null : entry.value;
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
     return row === undefined || this.#expiredAt(row.readDoubleBE(0)) ? null : this.#codec.decodeValue(row);
@@ -140,12 +137,15 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     }
   }
 
-  /** Marks a key to be read with the next {@link loadWanted}; nothing happens if it is cached. */
+  /** Marks a key to be read with the next {@link loadWanted}; nothing happens if it is cached, or known not to be there. */
   want(key: K): void {
-    const id = this.#codec.idOf(key);
-    const entry = this.#cache.get(id);
-    if (entry === undefined) this.#wanted.push(this.#cache.insert(id, key));
-    else entry.used = true;
+    if (this.#cache.wantAgain(key)) return;
+    const absent = this.#expiry?.mayHold(this.#codec.keyBytes(key)) === false;
+    const entry = this.#cache.insert(key);
+    if (absent) {
+      entry.loaded = true;
+      entry.stored = false;
+    } else this.#wanted.push(entry);
   }
 
   /** Reads everything that was wanted in one round trip. */
@@ -202,14 +202,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       if (entry.value === null && !entry.stored) continue;
       const keyBytes = this.#codec.databaseKey(entry.key);
       const valueBytes = entry.value === null ? null : this.#codec.databaseValue(entry.value, entry.timestamp);
-      writes.push({ key: keyBytes, value: valueBytes });
-      changelog.push({
-        key: keyBytes.subarray(PREFIX_BYTES),
-        value: valueBytes === null ? null : valueBytes.subarray(TIMESTAMP_BYTES),
-        timestamp: entry.timestamp,
-        causeTopic: entry.causeTopic,
-        causeOffset: entry.causeOffset,
-      });
+      const write = { key: keyBytes, value: valueBytes };
+      writes.push(write);
+      changelog.push(new ChangelogEntry(write, entry.timestamp, entry.causeTopic, entry.causeOffset));
       entry.stored = valueBytes !== null;
       this.#cache.weigh(entry, valueBytes?.length ?? 0);
       if (this.#expiry && valueBytes !== null) {
@@ -273,11 +268,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #found(key: K): Entry<K, V> {
-    const entry = this.#cache.get(this.#codec.idOf(key));
-    if (entry?.loaded) {
-      entry.used = true;
-      return entry;
-    }
+    const entry = this.#cache.get(key);
+    if (entry?.loaded) return entry;
     throw new StreamsError('STORE_KEY_NOT_LOADED', {
       what: 'a key was read that is not loaded',
       at: `store ${this.name}`,

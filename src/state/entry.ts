@@ -10,8 +10,8 @@ export class Entry<K, V> {
   dirty = false;
   /** May be on disk or in the changelog, so that a deletion has to be written there. */
   stored = true;
-  /** Touched since the cache last looked for something to evict. */
-  used = true;
+  /** Wanted again since it was read, or since the cache last looked for something to evict. */
+  used = false;
   /** What it is taken to cost in memory. */
   bytes: number;
   /** The source record that caused the last change. */
@@ -33,7 +33,7 @@ export class Entry<K, V> {
     this.loaded = false;
     this.dirty = false;
     this.stored = true;
-    this.used = true;
+    this.used = false;
     this.bytes = entryBytes(id.length, 0);
     return this;
   }

@@ -10,18 +10,45 @@ export class RecordCache<K, V> {
   readonly #entries = new Map<string, Entry<K, V>>();
   /** Evicted entries, to be used again: they have lived long enough to be expensive garbage. */
   readonly #free: Entry<K, V>[] = [];
+  readonly #idOf: (key: K) => string;
+  /** What the batch wanted, in its order. Records are processed in the same order, so that most look-ups find here what they look for. */
+  #wanted: Entry<K, V>[] = [];
+  #wantedAt = 0;
 
-  constructor(budget: CacheBudget) {
+  /** `idOf`: what stands for a key in a Map. */
+  constructor(budget: CacheBudget, idOf: (key: K) => string) {
     this.#budget = budget;
+    this.#idOf = idOf;
   }
 
-  get(id: string): Entry<K, V> | undefined {
-    return this.#entries.get(id);
+  get(key: K): Entry<K, V> | undefined {
+    const current = this.#wanted[this.#wantedAt];
+    if (current !== undefined) {
+      if (Object.is(current.key, key)) return current;
+      const next = this.#wanted[this.#wantedAt + 1];
+      if (next !== undefined && Object.is(next.key, key)) {
+        this.#wantedAt++;
+        return next;
+      }
+    }
+    return this.#entries.get(this.#idOf(key));
   }
 
-  insert(id: string, key: K): Entry<K, V> {
+  /** Expects a key that is cached to be looked up soon, in the order of these calls. False if it is not cached. */
+  wantAgain(key: K): boolean {
+    const entry = this.#entries.get(this.#idOf(key));
+    if (entry === undefined) return false;
+    entry.used = true;
+    this.#wanted.push(entry);
+    return true;
+  }
+
+  /** A key that is not cached; it is expected to be looked up soon, too. */
+  insert(key: K): Entry<K, V> {
+    const id = this.#idOf(key);
     const entry = this.#free.pop()?.reuse(id, key) ?? new Entry<K, V>(id, key);
     this.#entries.set(id, entry);
+    this.#wanted.push(entry);
     this.#budget.usedBytes += entry.bytes;
     return entry;
   }
@@ -33,10 +60,12 @@ export class RecordCache<K, V> {
     entry.bytes = bytes;
   }
 
-  /** Evicts rows that are not dirty, least recently used first, until the process is within its budget. */
+  /** Evicts rows that are not dirty, until the process is within its budget: those that were wanted only once first, then least recently used first. */
   evict(): void {
+    this.#wanted = [];
+    this.#wantedAt = 0;
     if (!this.#budget.exceeded) return;
-    // One round: a row touched since the last look gets a second chance at the end of the line.
+    // One round: a row wanted again since the last look gets a second chance at the end of the line.
     let left = this.#entries.size;
     for (const [id, entry] of this.#entries) {
       if (left-- <= 0 || !this.#budget.exceeded) return;
@@ -56,5 +85,6 @@ export class RecordCache<K, V> {
   close(): void {
     for (const entry of this.#entries.values()) this.#budget.usedBytes -= entry.bytes;
     this.#entries.clear();
+    this.#wanted = [];
   }
 }

@@ -70,6 +70,18 @@ describeWithKafka('a cluster', (kafka) => {
       );
   });
 
+  it('has records soon after they are written, whether or not anybody flushes', async () => {
+    const broker = await kafka.open();
+    const topic = unique('topic');
+    await broker.admin.createTopics([{ name: topic, partitions: 1 }]);
+    const writer = await broker.createWriter();
+    const reader = await broker.createReader();
+    reader.seek({ topic, partition: 0, offset: 0 });
+    await writer.write(numbered(topic, 2));
+    const [batch] = await reader.poll({ maxRecords: 10, maxWaitMs: 10_000 });
+    assert.deepEqual(batch?.records.map(valueText), ['0', '1']);
+  });
+
   it('that cannot be reached is BROKER_UNAVAILABLE and names its address', async () => {
     // A port that nobody listens on.
     await assert.rejects(kafka.open({ brokers: ['127.0.0.1:1'] }), fails('BROKER_UNAVAILABLE', '127.0.0.1:1'));

@@ -56,6 +56,29 @@ for (const [name, place] of databases) {
       assert.deepEqual(await rows(store.entries()), []);
     });
 
+    it('does not ask the database for keys that it never wrote, a commit after a restart neither, and finds those that it did', async () => {
+      store.put('a', 'x', 10);
+      await lab.commit();
+      const asked = async (): Promise<number> => {
+        lab.reads = [];
+        assert.equal(await lab.store.load('new'), null);
+        assert.equal(await lab.store.load('newer'), null);
+        return lab.reads.length;
+      };
+      assert.equal(await asked(), 0);
+      await lab.reopen();
+      assert.equal(await asked(), 2, 'it has yet to learn what is there');
+      assert.equal(await lab.store.load('a'), 'x');
+      await lab.reopen();
+      await lab.commit();
+      assert.equal(await asked(), 0);
+      assert.equal(await lab.store.load('a'), 'x');
+      const writes: Parameters<typeof store.restore>[1] = [];
+      lab.store.restore([{ key: Buffer.from('b'), value: Buffer.from('y'), timestamp: 11 }], writes);
+      await lab.write(writes);
+      assert.equal(await lab.store.load('b'), 'y');
+    });
+
     it('removes expired rows with tombstones in the changelog', async () => {
       store.put('a', 'x', 10);
       store.put('b', 'x', 20);

@@ -65,6 +65,11 @@ export class StoreLab<K, V> {
     return entries;
   }
 
+  /** Writes to the database, past the store. */
+  write(writes: readonly DatabaseWrite[]): Promise<void> {
+    return this.#database.write(writes);
+  }
+
   /** As a crash and a start: what is not committed is gone. */
   async reopen(): Promise<void> {
     await this.close();

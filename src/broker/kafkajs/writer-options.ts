@@ -34,20 +34,20 @@ export interface KafkaWriterOptions {
 export interface WriterSettings {
   readonly codec: Codec | undefined;
   readonly batchBytes: number;
-  readonly lingerMs: number | undefined;
+  readonly lingerMs: number;
   readonly transactionTimeoutMs: number;
 }
 
 /** Checks the options and loads the codec. CONFIG_INVALID for a value that is not allowed or a package that is not installed. */
 export async function writerSettings(options: KafkaWriterOptions): Promise<WriterSettings> {
-  const { compression = 'none', batchBytes = DEFAULT_BATCH_BYTES, linger, transactionTimeout = '1m' } = options;
+  const { compression = 'none', batchBytes = DEFAULT_BATCH_BYTES, linger = '5ms', transactionTimeout = '1m' } = options;
   if (!COMPRESSIONS.includes(compression)) throw invalid('compression', compression, COMPRESSIONS.join(', '));
   if (!(Number.isInteger(batchBytes) && batchBytes >= MIN_BATCH_BYTES && batchBytes <= MAX_BATCH_BYTES))
     throw invalid('batchBytes', batchBytes, `a whole number from ${MIN_BATCH_BYTES} to ${MAX_BATCH_BYTES}`);
   return {
     codec: compression === 'none' ? undefined : await loadCodec(compression),
     batchBytes,
-    lingerMs: linger === undefined ? undefined : durationMs(linger, 'linger'),
+    lingerMs: durationMs(linger, 'linger'),
     transactionTimeoutMs: durationMs(transactionTimeout, 'transactionTimeout'),
   };
 }

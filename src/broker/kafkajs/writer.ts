@@ -30,6 +30,7 @@ export class KafkaWriter implements Writer {
   readonly #transactions: Transactions | undefined;
   readonly #sender: Sender;
   readonly #queues = new Map<string, PartitionQueue>();
+  readonly #byTopic = new Map<string, PartitionQueue[]>();
   readonly #settings: WriterSettings;
   readonly #onClose: (writer: KafkaWriter) => void;
   #open = false;
@@ -63,12 +64,7 @@ export class KafkaWriter implements Writer {
     if (this.#transactions && !this.#open) throw misused('records outside a transaction', 'begin() before them');
     let completed = 0;
     for (const record of records) {
-      const key = partitionKey(record.topic, record.partition);
-      let queue = this.#queues.get(key);
-      if (!queue) {
-        queue = new PartitionQueue(record.topic, record.partition, this.#settings);
-        this.#queues.set(key, queue);
-      }
+      const queue = this.#queueOf(record);
       const before = queue.openBytes;
       completed += queue.add(record);
       this.#openBytes += queue.openBytes - before;
@@ -78,9 +74,8 @@ export class KafkaWriter implements Writer {
       this.#sendOpen();
       return this.#sender.below(MAX_UNSENT_BYTES / 2);
     }
-    const { lingerMs } = this.#settings;
-    if (lingerMs !== undefined && this.#openBytes > 0)
-      this.#stopLinger ??= this.#client.clock.after(lingerMs, () => this.#sendOpen());
+    if (this.#openBytes > 0)
+      this.#stopLinger ??= this.#client.clock.after(this.#settings.lingerMs, () => this.#sendOpen());
     return undefined;
   }
 
@@ -150,6 +145,22 @@ export class KafkaWriter implements Writer {
       this.#sender.close();
       this.#onClose(this);
     }
+  }
+
+  /** Found by topic and then by partition: making a text of both for every record would cost as much as encoding it. */
+  #queueOf({ topic, partition }: ProducerRecord): PartitionQueue {
+    let ofTopic = this.#byTopic.get(topic);
+    if (!ofTopic) {
+      ofTopic = [];
+      this.#byTopic.set(topic, ofTopic);
+    }
+    let queue = ofTopic[partition];
+    if (!queue) {
+      queue = new PartitionQueue(topic, partition, this.#settings);
+      ofTopic[partition] = queue;
+      this.#queues.set(partitionKey(topic, partition), queue);
+    }
+    return queue;
   }
 
   /** Sends what is in no batch yet. */

@@ -33,7 +33,7 @@ export interface DedupeOptions<K, V> {
  *
  * State: one row an id in `store`, and its changelog. With n = the bytes of the id, plus those of the key and 3 under scope `key`, and t = the bytes of the source topic's name, an id costs n + 19 + t bytes on
  * disk and n + 4 more in the index by which expired ids are found (before compression), and about n + 41 + 2 t bytes in the changelog. Expired ids are removed from store and changelog at a bounded cost: at most twice as
- * many a commit as were added, or 1,000. In memory, ids are bounded by the record cache; an id never seen before is answered by the database's filters, without reading the disk.
+ * many a commit as were added, or 1,000. In memory, ids are bounded by the record cache; an id never seen before is answered by a filter (2 bytes an id, 8 MB at most; above 4 million ids a task by those of the database), without reading the disk.
  *
  * Throws PROCESS_FAILED if `id` returns nothing.
  *

@@ -1,0 +1,109 @@
+/** 16 bits a key and 4 of them set: one key in 400 that is not there is taken for one that may be. */
+const BITS_PER_KEY = 16;
+const BITS_SET = 4;
+const FIRST_CAPACITY = 16 * 1024;
+/** 8 MB, as much as the block cache of a task. */
+const MAX_KEYS = 4 * 1024 * 1024;
+
+/** A part of the filter: keys that were added one after the other. */
+interface Segment {
+  readonly bits: Uint32Array;
+  readonly mask: number;
+  left: number;
+  /** The latest expiry entry that has keys here. */
+  lastSequence: number;
+}
+
+/**
+ * Says of most keys that were never added that they were not, without asking the database (a Bloom filter, in segments that double).
+ *
+ * Memory: 2 bytes a key, 8 MB at most: a filter of more than 4 million keys gives up, and says "maybe" from then on. Cost: a pass over the key's bytes, and one look a
+ * segment. Segments are forgotten when all of their keys have expired.
+ */
+export class KeyFilter {
+  #segments: Segment[] = [];
+  #keys = 0;
+  #givenUp = false;
+  /** The two hashes of the key at hand. */
+  #first = 0;
+  #second = 0;
+
+  /** False once there are too many keys. */
+  get useful(): boolean {
+    return !this.#givenUp;
+  }
+
+  /** `sequence`: of the expiry entry that the key is in. */
+  add(key: Uint8Array, sequence: number): void {
+    if (this.#givenUp) return;
+    let segment = this.#segments.at(-1);
+    if (!segment || segment.left === 0) {
+      if (this.#keys >= MAX_KEYS) {
+        this.#givenUp = true;
+        this.#segments = [];
+        return;
+      }
+      segment = segmentFor(Math.max(FIRST_CAPACITY, 2 ** Math.floor(Math.log2(Math.max(1, this.#keys)))));
+      this.#segments.push(segment);
+    }
+    this.#hash(key);
+    const { bits, mask } = segment;
+    for (let i = 0, at = this.#first; i < BITS_SET; i++, at += this.#second) {
+      const bit = at & mask;
+      bits[bit >>> 5] = (bits[bit >>> 5] as number) | (1 << (bit & 31));
+    }
+    segment.left--;
+    segment.lastSequence = Math.max(segment.lastSequence, sequence);
+    this.#keys++;
+  }
+
+  /** False: it was not added. True: it may have been. */
+  mayHave(key: Uint8Array): boolean {
+    if (this.#givenUp) return true;
+    this.#hash(key);
+    for (const segment of this.#segments) if (this.#isSet(segment)) return true;
+    return false;
+  }
+
+  /** Forgets segments whose keys are all in expiry entries up to that one. */
+  forget(sequence: number): void {
+    while (this.#segments.length > 0 && (this.#segments[0] as Segment).lastSequence <= sequence) {
+      const [{ bits, left }] = this.#segments.splice(0, 1) as [Segment];
+      this.#keys -= (bits.length * 32) / BITS_PER_KEY - left;
+    }
+  }
+
+  #isSet({ bits, mask }: Segment): boolean {
+    for (let i = 0, at = this.#first; i < BITS_SET; i++, at += this.#second) {
+      const bit = at & mask;
+      if (((bits[bit >>> 5] as number) & (1 << (bit & 31))) === 0) return false;
+    }
+    return true;
+  }
+
+  /** Two passes in one, of FNV-1a and of a multiplicative hash, each mixed at the end. */
+  #hash(key: Uint8Array): void {
+    let first = 0x811c9dc5;
+    let second = 0x9747b28c;
+    for (let i = 0; i < key.length; i++) {
+      const byte = key[i] as number;
+      first = Math.imul(first ^ byte, 0x01000193);
+      second = Math.imul(second + byte, 0x5bd1e995) ^ (second >>> 15);
+    }
+    this.#first = mixed(first);
+    // Odd, so that all bits of a key differ.
+    this.#second = mixed(second) | 1;
+  }
+}
+
+function segmentFor(capacity: number): Segment {
+  const bits = new Uint32Array((capacity * BITS_PER_KEY) / 32);
+  return { bits, mask: capacity * BITS_PER_KEY - 1, left: capacity, lastSequence: -1 };
+}
+
+/** The end of MurmurHash3: every bit of the input moves every bit of the output. */
+function mixed(hash: number): number {
+  let h = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) & 0x3fffffff;
+}
