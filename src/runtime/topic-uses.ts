@@ -23,6 +23,9 @@ const CHANGELOG_CONFIG = {
   ...EVENT_TIME,
 } as const;
 
+/** What is processed is deleted (see purge.ts), and a broker deletes whole segments: of a size as in Kafka Streams, instead of 1 GiB. */
+const REPARTITION_CONFIG = { ...LOG_CONFIG, 'segment.bytes': String(50 * 1024 * 1024) } as const;
+
 /** A topic, and what the engine does with it. */
 export interface TopicUse {
   readonly name: string;
@@ -31,7 +34,7 @@ export interface TopicUse {
 
 /** A topic that the engine makes for itself. */
 export interface InternalTopic extends TopicUse {
-  readonly config: typeof LOG_CONFIG | typeof CHANGELOG_CONFIG;
+  readonly config: typeof LOG_CONFIG | typeof CHANGELOG_CONFIG | typeof REPARTITION_CONFIG;
   /** Of a changelog, which is as wide as it has tasks. */
   readonly subTopology?: SubTopology;
   /** Any number of partitions will do. */
@@ -54,7 +57,13 @@ export function internalTopics(graph: Graph, config: EngineConfig): readonly Int
   const { applicationId, deadLetterTopic } = config;
   const repartitions = graph.nodes.flatMap((node): InternalTopic[] =>
     node.kind === 'repartition'
-      ? [{ name: repartitionTopic(applicationId, node.name), operations: ['Read', 'Write'], config: LOG_CONFIG }]
+      ? [
+          {
+            name: repartitionTopic(applicationId, node.name),
+            operations: ['Read', 'Write'],
+            config: REPARTITION_CONFIG,
+          },
+        ]
       : [],
   );
   const changelogs = graph.subTopologies.flatMap((subTopology) =>
