@@ -183,6 +183,22 @@ describeWithKafka('a writer', (kafka) => {
     assert.deepEqual((await contents(broker, topic)).map(valueText), ['a', 'b', 'c']);
   });
 
+  it('refuses a record with a time that is none at once, and keeps those before it, those of full batches, too', async () => {
+    const broker = await kafka.open({ batchBytes: 1_024 });
+    const topic = await newTopic(broker);
+    const writer = await broker.createWriter();
+    // The refused one would have been the first of a new batch.
+    const large = record(topic, 'large', { value: Buffer.alloc(900) });
+    const refused = async () => writer.write([large, { ...large, timestamp: 1.5 }]);
+    await assert.rejects(refused, fails('PRODUCE_FAILED', '1.5'));
+    await writer.write(numbered(topic, 1));
+    await writer.flush();
+    assert.deepEqual(
+      (await contents(broker, topic)).map(({ key }) => key?.toString()),
+      ['large', '0'],
+    );
+  });
+
   it('in a transaction can only abort after such a record, and the next transaction is whole', async () => {
     const broker = await kafka.open();
     const topic = await newTopic(broker);

@@ -45,13 +45,15 @@ export class PartitionQueue {
     return this.#encoder.count === 0 ? 0 : this.#encoder.size;
   }
 
-  /** Takes a copy of the record. Returns the bytes of the batch that it has completed, or 0. */
-  add(record: ProducerRecord): number {
-    const { key, value, timestamp, headers } = record;
+  /** Completes the batch if the record does not fit into it. Returns the bytes of the completed batch, or 0. */
+  makeRoom({ key, value }: ProducerRecord): number {
     const length = (key?.length ?? 0) + (value?.length ?? 0) + RECORD_HEAD_BYTES;
-    const completed = this.#encoder.size + length > this.batching.batchBytes ? this.complete() : 0;
+    return this.#encoder.size + length > this.batching.batchBytes ? this.complete() : 0;
+  }
+
+  /** Takes a copy of the record. PRODUCE_FAILED for a timestamp that is none: such a record leaves no trace. */
+  add({ key, value, timestamp, headers }: ProducerRecord): void {
     this.#encoder.add(key, value, timestamp, headers);
-    return completed;
   }
 
   /** Makes a batch of what is not in one yet. Returns its bytes. */

@@ -62,18 +62,17 @@ export class KafkaWriter implements Writer {
     this.#check();
     if (this.#transactions && !this.#open) throw misused('records outside a transaction', 'begin() before them');
     let completed = 0;
-    for (const record of records) {
-      const key = partitionKey(record.topic, record.partition);
-      let queue = this.#queues.get(key);
-      if (!queue) {
-        queue = new PartitionQueue(record.topic, record.partition, this.#settings);
-        this.#queues.set(key, queue);
+    try {
+      for (const record of records) {
+        const queue = this.#queueOf(record);
+        const before = queue.openBytes;
+        completed += queue.makeRoom(record);
+        queue.add(record);
+        this.#openBytes += queue.openBytes - before;
       }
-      const before = queue.openBytes;
-      completed += queue.add(record);
-      this.#openBytes += queue.openBytes - before;
+    } finally {
+      if (completed > 0) this.#sender.send(completed);
     }
-    if (completed > 0) this.#sender.send(completed);
     if (this.#sender.unsentBytes + this.#openBytes > MAX_UNSENT_BYTES) {
       this.#sendOpen();
       return this.#sender.below(MAX_UNSENT_BYTES / 2);
@@ -82,6 +81,15 @@ export class KafkaWriter implements Writer {
     if (lingerMs !== undefined && this.#openBytes > 0)
       this.#stopLinger ??= this.#client.clock.after(lingerMs, () => this.#sendOpen());
     return undefined;
+  }
+
+  #queueOf({ topic, partition }: ProducerRecord): PartitionQueue {
+    const key = partitionKey(topic, partition);
+    const known = this.#queues.get(key);
+    if (known) return known;
+    const queue = new PartitionQueue(topic, partition, this.#settings);
+    this.#queues.set(key, queue);
+    return queue;
   }
 
   async flush(): Promise<void> {
