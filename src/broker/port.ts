@@ -147,8 +147,8 @@ export interface Writer {
    */
   write(records: readonly ProducerRecord[]): Promise<void> | undefined;
   /**
-   * Resolves when everything handed over has been acknowledged. PRODUCE_FAILED names the first record that was not taken (and how many in all);
-   * in a transaction, the transaction must then be aborted.
+   * Resolves when everything handed over has been acknowledged. PRODUCE_FAILED names the first record that was not taken (and how many in all),
+   * BROKER_UNAVAILABLE if it is not known whether they were; in a transaction, the transaction must then be aborted.
    */
   flush(): Promise<void>;
   /**

@@ -24,6 +24,19 @@ describeWithKafka('a writer', (kafka) => {
     assert.deepEqual((await contents(broker, topic, 1)).map(valueText), ['20']);
   });
 
+  it('names the record that a broker refuses, and the others of its batch can be written without it', async () => {
+    const broker = await kafka.open();
+    const topic = await newTopic(broker, { 'cleanup.policy': 'compact' });
+    const writer = await broker.createWriter();
+    const good = numbered(topic, 2);
+    // A compacted topic takes no records without a key.
+    await writer.write([...good, record(topic, 'of nobody', { key: null })]);
+    await assert.rejects(writer.flush(), fails('PRODUCE_FAILED', topic, 'record 3 of the batch, key none', 'key'));
+    await writer.write(good);
+    await writer.flush();
+    assert.deepEqual((await contents(broker, topic)).map(valueText), ['0', '1']);
+  });
+
   it('takes plain byte arrays for bytes, as a serde may make them', async () => {
     const broker = await kafka.open();
     const topic = await newTopic(broker);
@@ -125,8 +138,8 @@ describeWithKafka('a writer', (kafka) => {
     }
   });
 
-  it('without linger keeps a record until it is flushed', async () => {
-    const broker = await kafka.open();
+  it('with a long linger keeps a record until it is flushed', async () => {
+    const broker = await kafka.open({ linger: '1h' });
     const topic = await newTopic(broker);
     const writer = await broker.createWriter();
     const reader = await broker.createReader();
@@ -181,6 +194,22 @@ describeWithKafka('a writer', (kafka) => {
     await writer.write([record(topic, 'c')]);
     await writer.flush();
     assert.deepEqual((await contents(broker, topic)).map(valueText), ['a', 'b', 'c']);
+  });
+
+  it('refuses a record with a time that is none at once, and keeps those before it, those of full batches, too', async () => {
+    const broker = await kafka.open({ batchBytes: 1_024 });
+    const topic = await newTopic(broker);
+    const writer = await broker.createWriter();
+    // The refused one would have been the first of a new batch.
+    const large = record(topic, 'large', { value: Buffer.alloc(900) });
+    const refused = async () => writer.write([large, { ...large, timestamp: 1.5 }]);
+    await assert.rejects(refused, fails('PRODUCE_FAILED', '1.5'));
+    await writer.write(numbered(topic, 1));
+    await writer.flush();
+    assert.deepEqual(
+      (await contents(broker, topic)).map(({ key }) => key?.toString()),
+      ['large', '0'],
+    );
   });
 
   it('in a transaction can only abort after such a record, and the next transaction is whole', async () => {

@@ -1,14 +1,22 @@
 // A process of an application, for tests that kill it. Says how it is, in lines of JSON.
-import { openBroker, start } from 'millrace';
+import { type Clock, openBroker, start } from 'millrace';
 import { type ApplicationOptions, counting, type Said } from './counting.js';
 
-const { brokers, name, state, options } = JSON.parse(process.argv[2] ?? '') as ApplicationOptions;
+const { brokers, name, state, options, speed = 1 } = JSON.parse(process.argv[2] ?? '') as ApplicationOptions;
 const say = (said: object): void => void process.stdout.write(`${JSON.stringify(said)}\n`);
 const warn = (_: object, warning: string): void => say({ warning });
 const logger = { debug() {}, info() {}, warn, error: warn };
 
-const broker = await openBroker(`kafka://${brokers.join(',')}`, { logger });
-const streams = await start(counting(name), { broker, stateDirectory: state, logger, ...options });
+const clock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now() * speed,
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, ms / speed);
+    return () => clearTimeout(timer);
+  },
+};
+const broker = await openBroker(`kafka://${brokers.join(',')}`, { logger, clock });
+const streams = await start(counting(name), { broker, stateDirectory: state, logger, clock, ...options });
 const progress = (): Said => {
   const { phase, tasks, metrics } = streams.progress();
   return { phase, tasks, recordsIn: metrics.recordsIn, restored: metrics.restoredRecords };

@@ -27,4 +27,6 @@ export interface ApplicationOptions {
   readonly name: string;
   readonly state: string;
   readonly options?: object;
+  /** How many times faster than the machine's its clock is: whatever it waits for passes so much sooner. */
+  readonly speed?: number;
 }

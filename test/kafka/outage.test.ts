@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import type { Broker } from '#src/broker/port.js';
 import { systemClock } from '#src/runtime/system.js';
@@ -11,7 +10,8 @@ import { unique } from '../broker/contract.support.js';
 import { describeWithKafkaJars } from '../support/kafka.js';
 import { type JarsBroker, startFromJars } from '../support/kafka-jars.js';
 import { temporaryDirectory } from '../support/project.js';
-import { bin, gitTotals, millrace, sourceHistoryProject } from '../support/source-history.js';
+import { bin, deliver, gitTotals, millrace, sourceHistoryProject } from '../support/source-history.js';
+import type { Said } from './counting.js';
 import { ApplicationProcess, counted, createTopics, upTo, words, write } from './support.js';
 
 const PARTITIONS = 3;
@@ -34,8 +34,8 @@ describeWithKafkaJars('a cluster that goes away', () => {
     await cluster.stop();
   });
 
-  const application = (name: string, state: string, options: object = {}): ApplicationProcess => {
-    const started = new ApplicationProcess({ brokers: cluster.brokers, name, state, options });
+  const application = (name: string, state: string, options: object = {}, speed = 1): ApplicationProcess => {
+    const started = new ApplicationProcess({ brokers: cluster.brokers, name, state, options, speed });
     processes.push(started);
     return started;
   };
@@ -45,36 +45,43 @@ describeWithKafkaJars('a cluster that goes away', () => {
     for (const [key, values] of counts) assert.deepEqual(values, upTo(times), key);
   };
 
-  it('is waited for in the middle of the work: killed and started again, twice', async function () {
-    this.timeout(180_000);
-    await startCluster(1);
-    const name = unique('outage');
-    await createTopics(broker, name, PARTITIONS);
-    const running = application(name, temporaryDirectory(), { commitEvery: '20ms', sessionTimeout: '6s' });
-    await running.until(({ tasks }) => tasks === PARTITIONS);
-    let times = 0;
-    for (const pauseMs of [0, 8_000]) {
-      await write(broker, words(name, PARTITIONS, KEYS, 10));
-      times += 10;
-      const { recordsIn } = running.said.findLast((said) => said.recordsIn !== undefined) ?? { recordsIn: 0 };
-      await running.until((said) => said.recordsIn > recordsIn);
+  for (const [what, guarantee, speed, pauseMs] of [
+    ['a moment', 'exactly_once', 1, 0],
+    ['longer than a session', 'exactly_once', 1, 8_000],
+    ['longer than anything is waited for: five minutes by its clock', 'exactly_once', 30, 10_000],
+    ['as long, at_least_once', 'at_least_once', 30, 10_000],
+  ] as const) {
+    it(`is waited for in the middle of the work: ${what}`, async function () {
+      this.timeout(120_000);
+      await startCluster(1);
+      const name = unique('outage');
+      await createTopics(broker, name, PARTITIONS);
+      const options = { guarantee, commitEvery: '20ms', sessionTimeout: '6s' };
+      const running = application(name, temporaryDirectory(), options, speed);
+      await running.until(({ tasks }) => tasks === PARTITIONS);
+      await write(broker, words(name, PARTITIONS, KEYS, 20));
+      await running.until(({ recordsIn }) => recordsIn > 0);
+
       await cluster.kill();
-      // Longer than a session: the application has to join again.
-      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
       await cluster.start();
-      await running.until(({ rows }) => Object.values(rows ?? {}).some((n) => n === times));
-    }
-    await write(broker, words(name, PARTITIONS, KEYS, 1));
-    await running.until(
-      ({ rows }) => Object.keys(rows ?? {}).length === KEYS && Object.values(rows ?? {}).every((n) => n === times + 1),
-    );
-    assert.ok(
-      running.said.some(({ warning }) => /(opened again|join again|try again)/.test(warning ?? '')),
-      'it did not say what was going on',
-    );
-    assert.deepEqual(await running.end('SIGTERM'), [0, null]);
-    await assertCounted(name, times + 1);
-  });
+
+      const all = (times: number) => (said: Said) =>
+        Object.keys(said.rows ?? {}).length === KEYS && Object.values(said.rows ?? {}).every((n) => n === times);
+      await running.until(all(20));
+      await write(broker, words(name, PARTITIONS, KEYS, 1));
+      await running.until(all(21));
+      const warned = running.said.some(({ warning }) =>
+        /(opened again|join again|try again|trying again)/.test(warning ?? ''),
+      );
+      assert.ok(warned || pauseMs === 0, 'it did not say what was going on');
+      assert.deepEqual(await running.end('SIGTERM'), [0, null]);
+      if (guarantee === 'exactly_once') await assertCounted(name, 21);
+      else
+        for (const [key, values] of await counted(broker, name, PARTITIONS))
+          assert.deepEqual([...new Set(values)], upTo(21), key);
+    });
+  }
 
   it('loses a broker of three, which led partitions and the group, and goes on without it', async function () {
     this.timeout(180_000);
@@ -103,27 +110,7 @@ describeWithKafkaJars('a cluster that goes away', () => {
     await startCluster(1);
     const url = `kafka://${cluster.brokers.join(',')}`;
     const cwd = sourceHistoryProject();
-    const produce = [
-      '--partitions',
-      '4',
-      '--key',
-      'file',
-      '--timestamp',
-      'authoredAt',
-      '--duplicate',
-      '5%',
-      '--shuffle',
-      '500',
-    ];
-    await millrace(
-      cwd,
-      'produce',
-      'source-changes',
-      join('data', 'rxjs-src-changes.jsonl'),
-      '--broker',
-      url,
-      ...produce,
-    );
+    await deliver(cwd, 5, '--broker', url, '--partitions', '4');
     await cluster.kill();
     const run = ['run', 'topology.ts', '--broker', url, '--partitions', '4', '--no-check', '--until-idle'];
     const child = spawn(process.execPath, [bin, ...run], { cwd, stdio: ['ignore', 'ignore', 'pipe'] });

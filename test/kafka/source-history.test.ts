@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import sourceHistory from '../../topology-examples/05-source-history/topology.js';
 import { describeWithKafka } from '../support/kafka.js';
-import { bin, CHANGES, changesIn, gitTotals, millrace, sourceHistoryProject } from '../support/source-history.js';
+import { bin, changesIn, deliver, gitTotals, millrace, sourceHistoryProject } from '../support/source-history.js';
 import { forget } from './support.js';
 
 const PARTITIONS = 4;
@@ -29,19 +29,7 @@ describeWithKafka('two processes of the example 05', (kafka) => {
     while ((await broker.admin.groupMembers(sourceHistory.name)).length < 2)
       await new Promise((resolve) => setTimeout(resolve, 100));
 
-    const order = [
-      '--key',
-      'file',
-      '--timestamp',
-      'authoredAt',
-      '--duplicate',
-      '5%',
-      '--shuffle',
-      '500',
-      '--seed',
-      '3',
-    ];
-    const produced = millrace(cwd, 'produce', 'source-changes', CHANGES, '--broker', url, ...order);
+    const produced = deliver(cwd, 3, '--broker', url);
     const at = { topic: 'totals', partition: 0 };
     const written = async (): Promise<number> =>
       (await broker.admin.describeTopics(['totals'])).length === 0

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { seededRandom } from '#src/testing/random.js';
-import { bin, CHANGES, changesIn, gitTotals, millrace, sourceHistoryProject } from '../support/source-history.js';
+import { bin, changesIn, deliver, gitTotals, millrace, sourceHistoryProject } from '../support/source-history.js';
 
 const KILLS = 20;
 const SEED = 11;
@@ -38,24 +38,7 @@ describe('a run that is killed with kill -9', () => {
   it(`ends in git's figures after ${KILLS} kills at random moments, and has written every output once`, async function () {
     this.timeout(120_000);
     const cwd = sourceHistoryProject();
-    await millrace(
-      cwd,
-      'produce',
-      'source-changes',
-      CHANGES,
-      '--partitions',
-      '4',
-      '--key',
-      'file',
-      '--timestamp',
-      'authoredAt',
-      '--duplicate',
-      '5%',
-      '--shuffle',
-      '500',
-      '--seed',
-      String(SEED),
-    );
+    await deliver(cwd, SEED, '--partitions', '4');
 
     const random = seededRandom(SEED);
     for (let kill = 0; kill < KILLS; kill++) {

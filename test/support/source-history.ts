@@ -34,7 +34,14 @@ export function gitTotals(): { readonly files: number; readonly bytes: number } 
 }
 
 /** The file with the events, in the project's folder. */
-export const CHANGES = 'data/rxjs-src-changes.jsonl';
+const CHANGES = 'data/rxjs-src-changes.jsonl';
 
 /** How many events there are: as many changes of the total have to come out. */
 export const changesIn = (cwd: string): number => readFileSync(join(cwd, CHANGES), 'utf8').trim().split('\n').length;
+
+/** Sends the events as a bad network would: out of order, and some of them twice. */
+export const deliver = (cwd: string, seed: number, ...options: readonly string[]): Promise<string> => {
+  const fields = ['--key', 'file', '--timestamp', 'authoredAt'];
+  const disorder = ['--duplicate', '5%', '--shuffle', '500', '--seed', String(seed)];
+  return millrace(cwd, 'produce', 'source-changes', CHANGES, ...fields, ...disorder, ...options);
+};

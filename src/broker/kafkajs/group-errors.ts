@@ -1,16 +1,10 @@
 import { StreamsError } from '../../model/errors.js';
+import { instanceFenced } from '../instance-fenced.js';
 import { CODE } from './errors.js';
 
 /** Throws INSTANCE_FENCED if another process took the name. */
 export function checkInstance(groupId: string, instanceId: string | null, code: number | undefined): void {
-  if (code !== CODE.fencedInstanceId) return;
-  throw new StreamsError('INSTANCE_FENCED', {
-    what: 'the member was put out',
-    at: `group ${groupId}, instance ${instanceId}`,
-    saw: 'another process that joined with the same instance id',
-    expected: 'an instance id of its own for each process',
-    action: 'Stop one of the two, or give it another instance id.',
-  });
+  if (code === CODE.fencedInstanceId) throw instanceFenced(groupId, instanceId ?? '');
 }
 
 /** Throws for what the coordinator refuses however often it is asked. */

@@ -1,6 +1,6 @@
 import { sleep } from '../../model/ports.js';
 import type { Client } from './client.js';
-import { CODE, groupFenced, MEMBER_GONE } from './errors.js';
+import { asStreamsError, CODE, groupFenced, isRefusal, MEMBER_GONE } from './errors.js';
 import { checkInstance } from './group-errors.js';
 import { heartbeatRequest, type NamedMember } from './requests-groups.js';
 
@@ -23,9 +23,13 @@ export function heartbeats({ client, member, sessionMs, signal }: HeartbeatOptio
   const { groupId, instanceId } = member;
   const { clock } = client;
   const request = heartbeatRequest(member);
-  /** The answer's code; undefined if there was none. */
+  /** The answer's code; undefined if there was none. Throws if the member may not ask. */
   const ask = (): Promise<number | undefined> =>
-    client.askCoordinator('group', groupId, request, { patienceMs: 0 }).catch(() => undefined);
+    client.askCoordinator('group', groupId, request, { patienceMs: 0 }).catch((error: unknown) => {
+      const known = asStreamsError(error, 'cannot stay in the group', groupId);
+      if (isRefusal(known)) throw known;
+      return undefined;
+    });
   return new Promise((resolve, reject) => {
     const beat = async (): Promise<void> => {
       let answered = clock.monotonic();

@@ -10,6 +10,9 @@ import type { ProducerIdentity } from './requests-records.js';
 /** Most a record's head takes besides key, value and headers. */
 const RECORD_HEAD_BYTES = 40;
 
+/** Of a key, in a message. */
+const SHOWN_CHARACTERS = 100;
+
 /** How records become batches. */
 export interface Batching {
   /** A batch is full when the next record would make it larger than this, before compression. */
@@ -45,13 +48,15 @@ export class PartitionQueue {
     return this.#encoder.count === 0 ? 0 : this.#encoder.size;
   }
 
-  /** Takes a copy of the record. Returns the bytes of the batch that it has completed, or 0. */
-  add(record: ProducerRecord): number {
-    const { key, value, timestamp, headers } = record;
+  /** Completes the batch if the record does not fit into it. Returns the bytes of the completed batch, or 0. */
+  makeRoom({ key, value }: ProducerRecord): number {
     const length = (key?.length ?? 0) + (value?.length ?? 0) + RECORD_HEAD_BYTES;
-    const completed = this.#encoder.size + length > this.batching.batchBytes ? this.complete() : 0;
+    return this.#encoder.size + length > this.batching.batchBytes ? this.complete() : 0;
+  }
+
+  /** Takes a copy of the record. PRODUCE_FAILED for a timestamp that is none: such a record leaves no trace. */
+  add({ key, value, timestamp, headers }: ProducerRecord): void {
     this.#encoder.add(key, value, timestamp, headers);
-    return completed;
   }
 
   /** Makes a batch of what is not in one yet. Returns its bytes. */
@@ -92,13 +97,17 @@ export class PartitionQueue {
     return this.batches.shift() as QueuedBatch;
   }
 
+  /** The key of a record of the first batch, as text: for messages. */
+  keyAt(index: number): string {
+    const key = this.#first()[index]?.key;
+    return key ? JSON.stringify(key.toString('utf8').slice(0, SHOWN_CHARACTERS)) : 'none';
+  }
+
   /** Makes two of the first batch, which the broker found too large. False for a single record. */
   split(): boolean {
     const [batch] = this.batches;
     if (!batch || batch.count < 2) return false;
-    const context = { topic: this.topic, partition: this.partition, decompress: unpack };
-    const records: BrokerRecord[] = [];
-    decodeRecords(batch.bytes, 0, decodeHead(batch.bytes, 0, context), context, 0, records);
+    const records = this.#first();
     const middle = records.length >> 1;
     const halves = [records.slice(0, middle), records.slice(middle)].map((half) => {
       const encoder = new RecordBatchEncoder();
@@ -107,6 +116,15 @@ export class PartitionQueue {
     });
     this.batches.splice(0, 1, ...halves);
     return true;
+  }
+
+  /** The records of the first batch. */
+  #first(): readonly BrokerRecord[] {
+    const { bytes } = this.batches[0] as QueuedBatch;
+    const context = { topic: this.topic, partition: this.partition, decompress: unpack };
+    const records: BrokerRecord[] = [];
+    decodeRecords(bytes, 0, decodeHead(bytes, 0, context), context, 0, records);
+    return records;
   }
 
   /** A new producer id or epoch: sequences begin at 0. */

@@ -61,19 +61,22 @@ export const fetchRequest = (options: {
 
 export interface ProducedPartition extends PartitionResult {
   readonly baseOffset: number;
+  /** Which records of the batch are to blame, by their place in it, and why; none if it is not a matter of single records. */
+  readonly refused: readonly { readonly index: number; readonly message: string | null }[];
+  readonly message: string | null;
 }
 
 export interface ProduceBatch extends TopicPartition {
   readonly bytes: Buffer;
 }
 
-/** One batch a partition, acknowledged by all in-sync replicas. */
+/** One batch a partition, acknowledged by all in-sync replicas. Version 8 is the first that tells which records were refused (KIP-467). */
 export const produceRequest = (
   batches: readonly ProduceBatch[],
   transactionalId: string | null,
 ): Request<readonly ProducedPartition[]> => ({
   apiKey: 0,
-  apiVersion: 7,
+  apiVersion: 8,
   apiName: 'Produce',
   initialBytes: batches.reduce((sum, batch) => sum + batch.bytes.length + batch.topic.length + 32, 64),
   write: (to) =>
@@ -82,10 +85,11 @@ export const produceRequest = (
     ),
   read: (from) =>
     readByTopic(from, (topic) => {
-      const result = { topic, partition: from.int32(), error: from.int16(), baseOffset: from.int64() };
+      const [partition, error, baseOffset] = [from.int32(), from.int16(), from.int64()];
       from.int64();
       from.int64();
-      return result;
+      const refused = from.array(() => ({ index: from.int32(), message: from.string() }));
+      return { topic, partition, error, baseOffset, refused, message: from.string() };
     }),
 });
 

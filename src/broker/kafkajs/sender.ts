@@ -19,7 +19,7 @@ import {
   type ProducerIdentity,
   produceRequest,
 } from './requests-records.js';
-import { topicError } from './rights.js';
+import { isDenied, topicError } from './rights.js';
 import type { Transactions } from './transaction.js';
 
 /** How long a batch is sent again before it is given up: Kafka's own default for producers (`delivery.timeout.ms`). */
@@ -91,12 +91,26 @@ export class Sender {
     return new Promise((resolve) => this.#waiting.add({ bytes, resolve }));
   }
 
-  /** PRODUCE_FAILED for what was not taken since the last clearing (or why the broker takes nothing of this user); undefined if everything was. */
+  /**
+   * Why not everything was taken since the last clearing; undefined if it was. PRODUCE_FAILED if the broker refused records, BROKER_UNAVAILABLE if it is not known whether it has them (no answer for too long, or a lost place in
+   * the sequence), or why the broker takes nothing of this user.
+   */
   failure(): StreamsError | undefined {
     if (!this.#failed) return undefined;
     const { where, cause, records } = this.#failed;
     const refusal = asStreamsError(cause, 'cannot write', where);
     if (isRefusal(refusal)) return refusal;
+    const code = codeOf(cause);
+    if (LEADER_MOVED.has(code) || (code !== undefined && SEQUENCE_LOST.has(code)) || isAway(cause)) {
+      return new StreamsError('BROKER_UNAVAILABLE', {
+        what: `${records} ${records === 1 ? 'record was' : 'records were'} not acknowledged, the first of them`,
+        at: where,
+        saw: messageOf(cause),
+        expected: 'an answer',
+        action: 'Whether they are in the log is not known: begin again at what is committed.',
+        cause,
+      });
+    }
     return new StreamsError('PRODUCE_FAILED', {
       what: `the broker did not take ${records} ${records === 1 ? 'record' : 'records'}, the first of them`,
       at: where,
@@ -223,7 +237,9 @@ export class Sender {
     const failure =
       error === CODE.messageTooLarge
         ? new ProtocolError(error, tooLarge(before))
-        : topicError('Produce', error, queue.topic, { transactionalId: this.transactions?.transactionalId });
+        : result && !isDenied(error) && (result.refused.length > 0 || result.message)
+          ? new ProtocolError(error, blamed(queue, result))
+          : topicError('Produce', error, queue.topic, { transactionalId: this.transactions?.transactionalId });
     this.#fail(queue, FENCED.has(error) && this.transactions ? this.transactions.fence(failure) : failure, 1);
     return false;
   }
@@ -258,6 +274,17 @@ export class Sender {
     }
   }
 }
+
+/** The records of a refused batch that are to blame, or what the broker says of all of it. */
+function blamed(queue: PartitionQueue, { refused, message }: ProducedPartition): string {
+  const records = refused.map(
+    ({ index, message: why }) => `record ${index + 1} of the batch, key ${queue.keyAt(index)}${why ? `: ${why}` : ''}`,
+  );
+  return [...records, ...(message ? [message] : [])].join('; ');
+}
+
+const isAway = (error: unknown): boolean =>
+  isConnectionError(error) || (error instanceof StreamsError && error.code === 'BROKER_UNAVAILABLE');
 
 const tooLarge = (bytes: number): string =>
   `a record that takes ${bytes} bytes as a batch of its own, more than max.message.bytes of the topic allows (by default message.max.bytes of the brokers)`;

@@ -63,13 +63,17 @@ export class KafkaWriter implements Writer {
     this.#check();
     if (this.#transactions && !this.#open) throw misused('records outside a transaction', 'begin() before them');
     let completed = 0;
-    for (const record of records) {
-      const queue = this.#queueOf(record);
-      const before = queue.openBytes;
-      completed += queue.add(record);
-      this.#openBytes += queue.openBytes - before;
+    try {
+      for (const record of records) {
+        const queue = this.#queueOf(record);
+        const before = queue.openBytes;
+        completed += queue.makeRoom(record);
+        queue.add(record);
+        this.#openBytes += queue.openBytes - before;
+      }
+    } finally {
+      if (completed > 0) this.#sender.send(completed);
     }
-    if (completed > 0) this.#sender.send(completed);
     if (this.#sender.unsentBytes + this.#openBytes > MAX_UNSENT_BYTES) {
       this.#sendOpen();
       return this.#sender.below(MAX_UNSENT_BYTES / 2);

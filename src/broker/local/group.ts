@@ -1,4 +1,5 @@
 import { StreamsError } from '../../model/errors.js';
+import { instanceFenced } from '../instance-fenced.js';
 import type { GroupMember, MembershipOptions } from '../port.js';
 import type { Log } from './log.js';
 import { Member, type MemberGroup } from './member.js';
@@ -196,14 +197,5 @@ export class Groups {
     for (const group of this.#groups.values()) await group.settled();
   }
 }
-
-const instanceFenced = (groupId: string, instanceId: string): StreamsError =>
-  new StreamsError('INSTANCE_FENCED', {
-    what: 'the member was put out',
-    at: `group ${groupId}, instance ${instanceId}`,
-    saw: 'another process that joined with the same instance id',
-    expected: 'an instance id of its own for each process',
-    action: 'Stop one of the two, or give it another instance id.',
-  });
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
