@@ -1,6 +1,8 @@
 import type { Admin, PartitionOffset } from '../broker/port.js';
+import { repartitionTopic } from '../graph/naming.js';
 import { messageOf } from '../model/errors.js';
 import type { Clock, Logger } from '../model/ports.js';
+import type { TaskOptions } from './task-options.js';
 
 /** As often as in Kafka Streams (`repartition.purge.interval.ms`): what a topic holds at most is what passes through it meanwhile. */
 const PURGE_EVERY_MS = 30_000;
@@ -14,13 +16,19 @@ export class RepartitionPurge {
   #last: number;
   #warned = false;
 
-  constructor(
+  private constructor(
     topics: readonly string[],
     ports: { readonly admin: Admin; readonly clock: Clock; readonly logger: Logger },
   ) {
     this.#topics = new Set(topics);
     this.#ports = ports;
     this.#last = ports.clock.monotonic();
+  }
+
+  /** Of the repartition topics that a task reads. */
+  static of({ config, ports, subTopology }: TaskOptions): RepartitionPurge {
+    const topics = subTopology.repartitions.map((name) => repartitionTopic(config.applicationId, name));
+    return new RepartitionPurge(topics, { admin: ports.broker.admin, clock: ports.clock, logger: config.logger });
   }
 
   /** Called after each commit. */

@@ -1,7 +1,7 @@
 import type { PartitionOffset, ProducerRecord, Reader, Writer } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
-import { repartitionTopic, taskId } from '../graph/naming.js';
+import { taskId } from '../graph/naming.js';
 import type { GlobalView } from '../state/global-view.js';
 import { TaskState } from '../state/task-state.js';
 import { BatchRunner } from './batch-runner.js';
@@ -56,11 +56,8 @@ export class Task {
     this.#options = options;
     this.id = taskId(options.subTopology.id, options.partition);
     this.partition = options.partition;
-    const { config, ports, subTopology } = options;
-    this.#lastCommit = ports.clock.monotonic();
-    const repartitions = subTopology.repartitions.map((name) => repartitionTopic(config.applicationId, name));
-    const { admin } = ports.broker;
-    this.#purge = new RepartitionPurge(repartitions, { admin, clock: ports.clock, logger: config.logger });
+    this.#lastCommit = options.ports.clock.monotonic();
+    this.#purge = RepartitionPurge.of(options);
   }
 
   /** Opens the state, restores it to the committed offsets and stands ready to read on from there. What was opened is closed again if anything fails. */
