@@ -22,7 +22,7 @@ export interface RestoreOptions {
 }
 
 /** Records that are read from a changelog and written to the database together. */
-const RESTORE_BATCH = 10_000;
+const RESTORE_BATCH = 2_000;
 
 /**
  * Brings a task's stores to exactly the committed offsets, by reading what is missing from their changelogs, all at once. What the local store already holds is not read again.
