@@ -63,7 +63,7 @@ describe('a restore on a disk that runs full', () => {
 
     machine.writesLeft = Number.POSITIVE_INFINITY;
     const { metrics } = (await app.start()).progress();
-    assert.ok(metrics.restoredRecords > 0 && metrics.restoredRecords <= ROWS - 10_000, `${metrics.restoredRecords}`);
+    assert.ok(metrics.restoredRecords > 0 && metrics.restoredRecords < ROWS, `${metrics.restoredRecords}`);
     const rows = Object.values(await app.rows());
     assert.equal(rows.length, ROWS);
     assert.ok(rows.every((row) => row.startsWith('1 at ')));
