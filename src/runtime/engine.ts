@@ -80,7 +80,8 @@ export class Engine {
       await engine.#start();
     } catch (error) {
       await engine.#end(error as Error).catch(() => undefined);
-      throw error;
+      // A task that runs already may have ended it while others were opened: theirs is then not the reason.
+      throw engine.#failure ?? error;
     }
     return engine;
   }
