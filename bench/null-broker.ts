@@ -102,7 +102,7 @@ export class NullBroker implements Broker {
     return {
       createTopics: async () => undefined,
       describeTopics: async (names) =>
-        (names ?? [this.#topic, ...this.#others]).map((name) => ({ name, partitions: 1, config: {} })),
+        (names ?? [this.#topic, ...this.#others]).map((name) => ({ name, partitions: 1, config: null })),
       deleteTopics: async () => undefined,
       deleteRecords: async () => undefined,
       earliestOffsets: at(0),

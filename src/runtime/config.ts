@@ -27,7 +27,7 @@ export interface EngineOptions {
   readonly commitRecords?: number;
   /** Records that go through a task together. Results do not depend on it. Default 1,000. */
   readonly batchRecords?: number;
-  /** Memory for cached rows, for all tasks that this application has in the process. Default: 64 MB, which all applications of the process share. */
+  /** Memory for cached rows, for all tasks that this application has in the process. Default: 32 MB, which all applications of the process share. */
   readonly cacheBytes?: number;
   readonly onError?: ErrorPolicies;
   /** Default `<application>-dead-letter`. */
@@ -59,7 +59,7 @@ export interface EnginePorts {
 }
 
 /** Of the process, for all applications that bring none of their own. */
-export const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
+export const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
 
 export interface EngineConfig {
   readonly applicationId: string;

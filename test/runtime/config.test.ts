@@ -69,7 +69,7 @@ describe('the configuration', () => {
       batchRecords: 1_000,
       instanceId: undefined,
       sessionMs: 10_000,
-      cacheBytes: 64 * 1024 * 1024,
+      cacheBytes: 32 * 1024 * 1024,
       policies: { deserialize: policy, process: policy, produce: policy },
       deadLetterTopic: 'app-dead-letter',
       createTopics: undefined,

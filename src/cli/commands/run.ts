@@ -76,7 +76,7 @@ export function addRun(program: Program): void {
       'without a sign of life for so long, the process loses its tasks (default: 10s)',
       duration('--session-timeout'),
     )
-    .option('--cache <size>', 'memory for cached rows (default: 64MB)', size('--cache'))
+    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
     .option('--check', 'look for type errors first', true)
     .option('--no-check', 'do not')
     .addHelpText('after', EXAMPLES)
