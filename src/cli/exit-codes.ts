@@ -33,6 +33,7 @@ const UNUSABLE: readonly ErrorCode[] = [
   'PRODUCER_FENCED',
   'TRANSACTION_INVALID',
   'GROUP_FENCED',
+  'INSTANCE_FENCED',
 ];
 
 export function exitCodeOf(error: unknown): ExitCode {

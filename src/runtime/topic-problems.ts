@@ -30,7 +30,8 @@ export const unknown = (topics: readonly string[]): StreamsError =>
     what: `${topics.length === 1 ? 'a topic does' : 'topics do'} not exist`,
     saw: topics.join(', '),
     expected: 'every source and sink topic to be there',
-    action: 'Create them, correct the name, or let the engine create them (createTopics).',
+    action:
+      'Create them, correct the name, or let the engine create them (createTopics; on the command line --partitions).',
   });
 
 export function missingRights(
