@@ -3,14 +3,14 @@ import type { Processor } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { taskId } from '../graph/naming.js';
 import type { GlobalView } from '../state/global-view.js';
-import { TaskState } from '../state/task-state.js';
+import type { TaskState } from '../state/task-state.js';
 import { BatchRunner } from './batch-runner.js';
 import { commit } from './commit.js';
 import { FailureHandler } from './failures.js';
 import { Intake } from './intake.js';
+import { openState } from './open-state.js';
 import { buildPipeline } from './pipeline.js';
 import { RepartitionPurge } from './purge.js';
-import { restore } from './restore.js';
 import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import { type StreamTimes, streamTimesOf, withStreamTimes } from './stream-times.js';
@@ -199,7 +199,7 @@ export class Task {
   }
 
   async #open(): Promise<void> {
-    const { config, ports, membership, subTopology, stores, metrics, topics } = this.#options;
+    const { config, ports, membership, subTopology, stores, topics } = this.#options;
     const { broker } = ports;
     const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
@@ -211,33 +211,18 @@ export class Task {
 
     let streamTime = streamTimesOf(committed).task;
     if (stores.length > 0) {
-      this.#state = await TaskState.open({
-        root: ports.stateDirectory,
-        applicationId: config.applicationId,
-        taskId: this.id,
-        openDatabase: ports.openDatabase,
-        topology: this.#options.topology.name,
-        stores,
-        budget: this.#options.budget,
-        ...(ports.identityFiles && { files: ports.identityFiles }),
-      });
-      let counted = 0;
-      const result = await restore({
-        broker,
-        state: this.#state,
-        applicationId: config.applicationId,
-        partition: this.partition,
-        sources: sources.map(({ topic }) => topic),
+      const known = await openState(this.#options, {
+        sources,
         committed,
         signal,
-        onProgress: (left, restored) => {
+        onOpened: (state) => {
+          this.#state = state;
+        },
+        onProgress: (left) => {
           this.#restoreLeft = left;
-          // Other tasks restore at the same time.
-          metrics.restoredRecords += restored - counted;
-          counted = restored;
         },
       });
-      streamTime = Math.max(streamTime, result.streamTime);
+      streamTime = Math.max(streamTime, known);
     }
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
 
