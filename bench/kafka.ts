@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { openBroker, type Serde, send, serdes, start } from 'millrace';
 import type { Broker } from '#src/broker/port.js';
 import { changelogRow, DATA, type Data, tableRow } from './kafka-data.js';
+import { LATENCY_RECORDS, type Latency, latencyOf } from './latency.js';
 import { type Measured, measure } from './measure.js';
 import { WORKLOADS } from './workloads/workloads.js';
 
@@ -16,6 +17,8 @@ interface Case {
   readonly records: number;
   /** Rows in the changelog of the count store, which is restored first: they are what is counted. */
   readonly restored?: number;
+  /** Records are sent one by one at a steady rate, and what is measured is how long the answers take. */
+  readonly latency?: true;
 }
 
 const RECORDS = 500_000;
@@ -38,12 +41,14 @@ export const KAFKA_CASES: Readonly<Record<string, Case>> = {
   dedupe: once('dedupe, a fifth repeated', 'dedupe'),
   reorder: once('reorder, disorder 8', 'reorder'),
   join: once('join with 100k rows', 'join'),
+  'latency-stateless': { ...once('latency of a map', 'stateless'), records: LATENCY_RECORDS, latency: true },
+  'latency-count': { ...once('latency of a count', 'count'), records: LATENCY_RECORDS, latency: true },
   restore: { ...once('restore 500k rows', 'restore'), workload: 'count', records: 40, restored: RECORDS },
 };
 
 /** One workload on a real cluster: loads its topics, runs it to the end, and compares all that came out, before it says what it cost. */
 export async function runKafka(name: string, brokers: string): Promise<Measured> {
-  const { workload, data, guarantee, records, restored = 0 } = KAFKA_CASES[name] as Case;
+  const { workload, data, guarantee, records, restored = 0, latency: isLatency } = KAFKA_CASES[name] as Case;
   const applicationId = `bench-${name}-${process.pid}-${Date.now().toString(36)}`;
   const topics = { input: `${applicationId}-in`, table: `${applicationId}-table`, output: `${applicationId}-out` };
   const changelog = `${applicationId}-count-store-changelog`;
@@ -57,10 +62,11 @@ export async function runKafka(name: string, brokers: string): Promise<Measured>
         config: topic === changelog ? { 'cleanup.policy': 'compact' } : { 'retention.ms': '-1' },
       })),
     );
-    await load(broker, topics.input, serdes.string, records, data.event);
+    if (!isLatency) await load(broker, topics.input, serdes.string, records, data.event);
     if (workload === 'join') await load(broker, topics.table, serdes.string, TABLE_ROWS, tableRow);
     await load(broker, changelog, serdes.bytes, restored, changelogRow);
 
+    let latency: Latency | undefined;
     const measured = await measure(restored || records, async () => {
       const streams = await start((WORKLOADS[workload] as (typeof WORKLOADS)[string])(topics), {
         broker,
@@ -68,9 +74,11 @@ export async function runKafka(name: string, brokers: string): Promise<Measured>
         guarantee,
         stateDirectory: directory,
       });
+      if (isLatency) latency = await latencyOf(broker, topics, PARTITIONS);
       await streams.untilIdle();
       await streams.stop();
     });
+    if (latency) return { ...measured, latency };
     await verify(broker, topics.output, data, records);
     return measured;
   } finally {

@@ -72,7 +72,8 @@ async function inChild(suite: string, name: string): Promise<Measured> {
   return JSON.parse(stdout) as Measured;
 }
 
-function row(title: string, { recordsPerSecond, cpuMicrosPerRecord, maxRssMb }: Measured): string {
+function row(title: string, { recordsPerSecond, cpuMicrosPerRecord, maxRssMb, latency }: Measured): string {
+  const late = latency ? `   median ${latency.medianMs.toFixed(1)} ms, 99 % in ${latency.p99Ms.toFixed(1)} ms` : '';
   const rate = Math.round(recordsPerSecond).toLocaleString('en-US');
-  return `${title.padEnd(26)}${rate.padStart(12)}${cpuMicrosPerRecord.toFixed(1).padStart(16)}${maxRssMb.toFixed(0).padStart(12)}`;
+  return `${title.padEnd(26)}${rate.padStart(12)}${cpuMicrosPerRecord.toFixed(1).padStart(16)}${maxRssMb.toFixed(0).padStart(12)}${late}`;
 }

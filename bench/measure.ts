@@ -3,6 +3,8 @@ export interface Measured {
   /** User and system time of the whole process, all threads. */
   readonly cpuMicrosPerRecord: number;
   readonly maxRssMb: number;
+  /** From the sending of a record to the receipt of what came of it. */
+  readonly latency?: { readonly medianMs: number; readonly p99Ms: number };
 }
 
 /** Runs the work once and says what it cost. Start-up of the engine is part of it. */
