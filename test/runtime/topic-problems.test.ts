@@ -6,13 +6,14 @@ import { groupBy } from '#src/dsl/operators/regroup.js';
 import { mapValues } from '#src/dsl/operators/stateless.js';
 import { to } from '#src/dsl/operators/to.js';
 import { type TopologyBuilder, topology } from '#src/dsl/topology.js';
-import { type ErrorCode, isStreamsError, StreamsError } from '#src/model/errors.js';
+import { isStreamsError, StreamsError } from '#src/model/errors.js';
 import { type Logger, silentLogger } from '#src/model/ports.js';
 import type { StreamRecord } from '#src/model/record.js';
 import { type EngineOptions, resolveConfig } from '#src/runtime/config.js';
 import { prepareTopics } from '#src/runtime/topics.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { createTopics, memoryBroker } from '../support/application.js';
+import { isError } from '../support/errors.js';
 
 const text = { key: serdes.string, value: serdes.string };
 const byValue = (name: string) => groupBy((record: StreamRecord<string, string>) => record.value, { ...text, name });
@@ -24,15 +25,6 @@ const prepareOn = (
   options: EngineOptions = {},
   logger?: Logger,
 ) => prepareTopics(admin, topology('app', blueprint).graph, resolveConfig('app', options, logger));
-
-const isError =
-  (code: ErrorCode, ...messages: readonly RegExp[]) =>
-  (error: unknown) => {
-    assert.ok(isStreamsError(error), String(error));
-    assert.equal(error.code, code);
-    for (const message of messages) assert.match(error.message, message);
-    return true;
-  };
 
 describe('the topics of an application, if they are not as it needs them,', () => {
   describe('with several things wrong', () => {

@@ -4,12 +4,12 @@ import { joinTable } from '#src/dsl/operators/join-table.js';
 import { groupBy } from '#src/dsl/operators/regroup.js';
 import { to } from '#src/dsl/operators/to.js';
 import { type TopologyBuilder, topology } from '#src/dsl/topology.js';
-import { type ErrorCode, isStreamsError } from '#src/model/errors.js';
 import type { StreamRecord } from '#src/model/record.js';
 import { type EngineOptions, resolveConfig } from '#src/runtime/config.js';
 import { prepareTopics, TopicCounts, tasksOf } from '#src/runtime/topics.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { createTopics, memoryBroker } from '../support/application.js';
+import { isError } from '../support/errors.js';
 
 const text = { key: serdes.string, value: serdes.string };
 const byValue = (name: string, partitions?: number) =>
@@ -34,15 +34,6 @@ async function prepare(blueprint: (t: TopologyBuilder) => void, existing: Topics
     topics,
   };
 }
-
-const isError =
-  (code: ErrorCode, ...messages: readonly RegExp[]) =>
-  (error: unknown) => {
-    assert.ok(isStreamsError(error), String(error));
-    assert.equal(error.code, code);
-    for (const message of messages) assert.match(error.message, message);
-    return true;
-  };
 
 describe('the topics of an application', () => {
   it('that are missing are listed all at once: TOPIC_UNKNOWN', async () => {
