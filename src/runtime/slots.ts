@@ -1,8 +1,8 @@
-import { join } from 'node:path';
 import type { Declaration, Topology } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic, taskId } from '../graph/naming.js';
 import type { StoreSpec } from '../state/contract.js';
+import { identityPath } from '../state/directory.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import type { EnginePorts } from './config.js';
 import { type TopicCounts, tasksOf } from './topics.js';
@@ -50,7 +50,7 @@ export async function tasksOnDisk(
 ): Promise<Set<string>> {
   const found = new Set<string>();
   for (const id of ids) {
-    const identity = await identityFiles.read(join(stateDirectory, applicationId, id, 'identity.json'));
+    const identity = await identityFiles.read(identityPath(stateDirectory, applicationId, id));
     if (identity !== null) found.add(id);
   }
   return found;

@@ -39,6 +39,10 @@ export interface TaskDirectory {
 
 const SAFE_NAME = /^[A-Za-z0-9._-]{1,200}$/;
 
+/** The file that says whose state a directory holds. A directory without it is none. */
+export const identityPath = (root: string, applicationId: string, taskId: string): string =>
+  join(root, applicationId, taskId, 'identity.json');
+
 /**
  * Opens (creates) the directory of a task: `identity.json`, which says whose state it is, and the database in `db`.
  *
@@ -72,7 +76,7 @@ async function identify(
   database: Database,
 ): Promise<Map<string, number>> {
   const { files = diskIdentityFiles, identity } = options;
-  const path = join(directory, 'identity.json');
+  const path = identityPath(options.root, options.applicationId, options.taskId);
   const owner = { application: options.applicationId, topology: identity.topology, task: options.taskId };
   const text = await files.read(path);
   const found: Identity = text === null ? { ...owner, stores: new Map() } : parseIdentity(text, path);

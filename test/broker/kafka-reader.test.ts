@@ -8,7 +8,6 @@ import { FIELD } from '#src/broker/record-batch/format.js';
 import { systemClock } from '#src/runtime/system.js';
 import { describeWithKafka, describeWithKafkaJars } from '../support/kafka.js';
 import { type JarsBroker, startFromJars } from '../support/kafka-jars.js';
-import { deleteRecords } from '../support/kafka-raw.js';
 import { fails, numbered, record, valueText } from './contract.support.js';
 import { newTopic } from './kafka.support.js';
 
@@ -25,7 +24,7 @@ describeWithKafka('a reader', (kafka) => {
     await write(broker, topic, 10);
     const reader = await broker.createReader();
     reader.seek({ topic, partition: 0, offset: 2 });
-    await deleteRecords(kafka.brokers, topic, 7);
+    await broker.admin.deleteRecords([{ topic, partition: 0, offset: 7 }]);
     const polled = reader.poll({ maxRecords: 10, maxWaitMs: 10_000 });
     await assert.rejects(polled, fails('OFFSET_OUT_OF_RANGE', `${topic}[0]@2`, '7 to 10'));
     const [earliest] = await broker.admin.earliestOffsets([{ topic, partition: 0 }]);

@@ -38,27 +38,6 @@ export async function storedCompressions(
   return [...compressionsIn(fetched[0]?.records ?? Buffer.alloc(0))].map((code) => COMPRESSIONS[code]);
 }
 
-/** Deletes the records of partition 0 before that offset, as an operator can at any time. */
-export const deleteRecords = (brokers: readonly string[], topic: string, before: number): Promise<void> =>
-  ask(brokers, {
-    apiKey: 21,
-    apiVersion: 1,
-    apiName: 'DeleteRecords',
-    write: (to) =>
-      to.array([topic], (name) => to.string(name).array([before], (offset) => to.int32(0).int64(offset))).int32(10_000),
-    read: (from) => {
-      from.int32();
-      from.array(() => {
-        from.text();
-        from.array(() => {
-          from.int32();
-          from.int64();
-          answered(from.int16());
-        });
-      });
-    },
-  });
-
 /** Gives a topic more partitions. */
 export const createPartitions = (brokers: readonly string[], topic: string, count: number): Promise<void> =>
   ask(brokers, {
