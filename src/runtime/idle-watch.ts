@@ -1,6 +1,5 @@
 import { type Admin, partitionKey } from '../broker/port.js';
 import type { Holder } from './holder.js';
-import { isPassing } from './patience.js';
 
 /** Finds out when nothing is left to do, for those who wait for it. */
 export class IdleWatch {
@@ -22,16 +21,8 @@ export class IdleWatch {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Whether every position is at the end of its log, and committed: then lets the waiting go on. A cluster that is away is asked again with the next look. */
+  /** Whether every position is at the end of its log, and committed: then lets the waiting go on. */
   async look(): Promise<void> {
-    try {
-      await this.#look();
-    } catch (error) {
-      if (!isPassing(error)) throw error;
-    }
-  }
-
-  async #look(): Promise<void> {
     const { tasks, globals } = this.#holder;
     if (!this.#holder.settled || tasks.some((task) => task.phase !== 'running' || task.uncommitted > 0 || task.lag > 0))
       return;
