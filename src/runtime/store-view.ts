@@ -1,12 +1,13 @@
 import type { Graph } from '../graph/graph.js';
 import { StreamsError } from '../model/errors.js';
 import type { CachedStore } from '../state/cached-store.js';
+import type { TaskState } from '../state/task-state.js';
 import type { Holder } from './holder.js';
 
 /** A read-only look at a store, over all tasks at hand. */
 export interface StoreView<K, V> {
-  /** The row of a key; null if there is none. */
-  get(key: K): Promise<V | null>;
+  /** The row of a key; null if there is none. With a moment, in milliseconds since the epoch: the row as of then, of a store that keeps the past of its rows; CONFIG_INVALID of any other. */
+  get(key: K, asOf?: number): Promise<V | null>;
   /** All rows: by partition, then in the byte order of their keys. */
   entries(): Promise<readonly (readonly [key: K, value: V])[]>;
 }
@@ -24,15 +25,21 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
       action: 'Use the name of a store of the topology.',
     });
   }
-  const stores = (): readonly CachedStore<K, V>[] =>
+  const states = (): readonly TaskState[] =>
     holder()
       .tasks.filter((task) => task.phase === 'running' && task.subTopology.id === owner.id)
-      .flatMap((task) => (task.state ? [task.state.cached(name) as unknown as CachedStore<K, V>] : []));
+      .flatMap((task) => task.state ?? []);
+  const stores = () => states().map((state) => state.cached(name) as unknown as CachedStore<K, V>);
+  const isVersioned = graph.stores.some((store) => store.name === name && store.kind === 'versioned');
   return {
-    get: async (key) => {
-      for (const store of stores()) {
-        const value = await store.peek(key);
-        if (value !== null) return value;
+    get: async (key, asOf) => {
+      if (asOf !== undefined && !isVersioned) throw noPast(name);
+      for (const state of states()) {
+        const row =
+          asOf === undefined
+            ? (await state.cached(name).peek(key))?.value
+            : await state.versioned(name)?.peek(key, asOf);
+        if (row !== null && row !== undefined) return row as V;
       }
       return null;
     },
@@ -47,7 +54,8 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
 function viewGlobal(holder: () => Holder, name: string): StoreView<unknown, unknown> {
   const store = () => holder().globals.store(name);
   return {
-    get: async (key) => {
+    get: async (key, asOf) => {
+      if (asOf !== undefined) throw noPast(name);
       const global = store();
       if (!global) return null;
       const [row] = await global.read([global.keyOf(key)]);
@@ -60,3 +68,11 @@ function viewGlobal(holder: () => Holder, name: string): StoreView<unknown, unkn
     },
   };
 }
+
+const noPast = (name: string): StreamsError =>
+  new StreamsError('CONFIG_INVALID', {
+    what: 'a row was asked for as of a moment',
+    at: `store ${name}`,
+    saw: 'a store that keeps the newest rows only',
+    action: 'Give the table a history: t.table(topic, { …, history: "1d" }).',
+  });

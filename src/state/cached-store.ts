@@ -114,14 +114,19 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     return this.get(key);
   }
 
-  /** The row's value for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
-  async peek(key: K): Promise<V | null> {
-    const entry = this.#cache.get(key);
-    if (entry?.loaded) return this.#expired(entry) ? null : entry.value;
+  /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
+  async peek(key: K): Promise<Row<V> | null> {
+    if (this.isLoaded(key)) return this.row(key);
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
-    return row === undefined || this.#life.isOver(key, row.readDoubleBE(0), this.#streamTime)
+    const timestamp = row?.readDoubleBE(0) ?? Number.NaN;
+    return row === undefined || this.#life.isOver(key, timestamp, this.#streamTime)
       ? null
-      : this.#codec.decodeValue(row);
+      : { value: this.#codec.decodeValue(row), timestamp };
+  }
+
+  /** Whether the row can be looked at without reading the disk. */
+  isLoaded(key: K): boolean {
+    return this.#cache.get(key)?.loaded === true;
   }
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
