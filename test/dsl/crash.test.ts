@@ -42,6 +42,8 @@ const names = Object.keys(steps).filter(
       'groupBy',
       'repartition',
       'aggregate of a regrouped table',
+      'joinTable by a foreign key',
+      'leftJoinTable by a foreign key',
     ].includes(name),
 );
 
