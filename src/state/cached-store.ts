@@ -124,9 +124,15 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       : { value: this.#codec.decodeValue(row), timestamp };
   }
 
-  /** Whether the row can be looked at without reading the disk. */
   isLoaded(key: K): boolean {
     return this.#cache.get(key)?.loaded === true;
+  }
+
+  /** The row's value; undefined if it has to be read from disk. */
+  held(key: K): V | null | undefined {
+    const entry = this.#cache.get(key);
+    if (!entry?.loaded) return undefined;
+    return this.#expired(entry) ? null : entry.value;
   }
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {

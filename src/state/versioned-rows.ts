@@ -99,9 +99,10 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
   }
 
   isLoaded(key: K, asOf?: number): boolean {
-    if (!this.#newest.isLoaded(key) || !this.#older.isLoaded({ key, id: 0 })) return false;
-    const own = asOf === undefined ? null : this.#older.get({ key, id: 0 });
-    const chunk = own === null ? undefined : chunkOf(own, asOf as number);
+    if (!this.#newest.isLoaded(key)) return false;
+    const own = this.#older.held({ key, id: 0 });
+    if (own === undefined) return false;
+    const chunk = own === null || asOf === undefined ? undefined : chunkOf(own, asOf);
     return chunk === undefined || this.#older.isLoaded({ key, id: chunk.id });
   }
 
@@ -133,21 +134,24 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     this.#newest.want(key);
     this.#older.want({ key, id: 0 });
     if (asOf === undefined) return;
-    if (this.#older.isLoaded({ key, id: 0 })) this.#wantChunks(key, asOf);
-    else this.#wanted.push([key, asOf]);
+    const own = this.#older.held({ key, id: 0 });
+    if (own === undefined) this.#wanted.push([key, asOf]);
+    else if (own !== null) this.#wantChunks(key, own, asOf);
   }
 
   async loadWanted(): Promise<void> {
     await Promise.all([this.#newest.loadWanted(), this.#older.loadWanted()]);
     const wanted = this.#wanted;
     this.#wanted = [];
-    for (const [key, asOf] of wanted) this.#wantChunks(key, asOf);
+    for (const [key, asOf] of wanted) {
+      const own = this.#older.get({ key, id: 0 });
+      if (own !== null) this.#wantChunks(key, own, asOf);
+    }
     if (this.#older.hasWanted) await this.#older.loadWanted();
   }
 
-  #wantChunks(key: K, asOf: number): void {
-    const own = this.#older.get({ key, id: 0 });
-    if (own !== null) for (const { id } of chunksFor(own, asOf)) this.#older.want({ key, id });
+  #wantChunks(key: K, own: VersionList<V>, asOf: number): void {
+    if (own.chunks.length > 0) for (const { id } of chunksFor(own, asOf)) this.#older.want({ key, id });
   }
 
   /** `since`: when the version began that is the newest no longer, if there was one and it is not replaced. */
@@ -212,8 +216,7 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     if (goesOn && !this.#older.isLoaded({ key, id: last.id }) && own.versions.length < 2 * OWN_VERSIONS) return;
     const moved = own.versions.splice(0, MOVED_VERSIONS);
     const end = (own.versions[0] as { from: number }).from;
-    const list =
-      goesOn && this.#older.isLoaded({ key, id: last.id }) ? this.#older.get({ key, id: last.id }) : undefined;
+    const list = goesOn ? this.#older.held({ key, id: last.id }) : undefined;
     if (last !== undefined && list) {
       list.versions.push(...moved);
       last.count += moved.length;
