@@ -107,11 +107,15 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   async load(key: K): Promise<V | null> {
-    this.want(key);
-    if (this.hasWanted) await this.loadWanted();
-    // Somebody else may be reading it at this moment.
-    if (this.#reading.size > 0) await Promise.all(this.#reading);
+    await this.loadAll([key]);
     return this.get(key);
+  }
+
+  loadAll(keys: readonly K[]): void | Promise<void> {
+    for (const key of keys) this.want(key);
+    const reading = this.hasWanted ? this.loadWanted() : undefined;
+    // Somebody else may be reading some of them at this moment.
+    return this.#reading.size > 0 ? Promise.all(this.#reading).then(() => undefined) : reading;
   }
 
   /** The row's value for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
@@ -195,8 +199,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     const keys = (await this.#expiry.take(this.#streamTime, limit, writes)).map((bytes) =>
       this.#codec.decodeKey(bytes),
     );
-    for (const key of keys) this.want(key);
-    if (this.hasWanted) await this.loadWanted();
+    await this.loadAll(keys);
     for (const key of keys) {
       const entry = this.#found(key);
       if (entry.value !== null && this.#expired(entry)) this.put(key, null, entry.timestamp);
@@ -252,8 +255,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
   async logAgain(keys: readonly Buffer[]): Promise<void> {
     const decoded = keys.map((bytes) => this.#codec.decodeKey(bytes));
-    for (const key of decoded) this.want(key);
-    if (this.hasWanted) await this.loadWanted();
+    await this.loadAll(decoded);
     for (const key of decoded) {
       const entry = this.#found(key);
       entry.stored = true;

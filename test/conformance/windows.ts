@@ -1,13 +1,17 @@
-import { hopping, tumbling, unlimited, type Windows } from '#src/index.js';
+import { hopping, tumbling, unlimited, type Windowing } from '#src/index.js';
 import type { Op } from './case.js';
 import { NotYet } from './not-yet.js';
 
 /** Kafka's own stores keep the vectors' windows for a day. */
 const RETENTION = '1d';
 
-export function windows(op: Op): Windows {
+/** What a `windowedBy` says, as folds are told it. */
+export function windowing(op: Op): Windowing {
+  return { window: windows(op), ...(op.emit === 'onWindowClose' && { emit: 'onClose' }) };
+}
+
+function windows(op: Op): Windowing['window'] {
   const options = { grace: `${op.graceMs ?? 0}ms`, retention: RETENTION } as const;
-  if (op.emit) throw new NotYet(`${op.type} windows, emitted on close`);
   switch (op.type) {
     case 'tumbling':
       return tumbling(`${op.sizeMs}ms`, options);
