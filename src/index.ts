@@ -51,7 +51,7 @@ export { type ToTableOptions, toTable } from './dsl/operators/to-table.js';
 export type { Topology } from './dsl/processor.js';
 export { type StreamOptions, type TableOptions, type TopologyBuilder, topology, validate } from './dsl/topology.js';
 export type { Stream, Table } from './dsl/types.js';
-export type { Windowing } from './dsl/windows/windowed-fold.js';
+export type { Windowing } from './dsl/windows/windowing.js';
 export {
   type HoppingOptions,
   hopping,

@@ -109,11 +109,15 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   async load(key: K): Promise<V | null> {
-    this.want(key);
-    if (this.hasWanted) await this.loadWanted();
-    // Somebody else may be reading it at this moment.
-    if (this.#reading.size > 0) await Promise.all(this.#reading);
+    await this.loadAll([key]);
     return this.get(key);
+  }
+
+  loadAll(keys: readonly K[]): void | Promise<void> {
+    for (const key of keys) this.want(key);
+    const reading = this.hasWanted ? this.loadWanted() : undefined;
+    // Somebody else may be reading some of them at this moment.
+    return this.#reading.size > 0 ? Promise.all(this.#reading).then(() => undefined) : reading;
   }
 
   /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
@@ -121,11 +125,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     const entry = this.#cache.get(key);
     if (entry?.loaded) return this.row(key);
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
-    if (row === undefined) return null;
-    const timestamp = row.readDoubleBE(0);
-    return this.#life.isOver(key, timestamp, this.#streamTime)
-      ? null
-      : { value: this.#codec.decodeValue(row), timestamp };
+    const timestamp = row?.readDoubleBE(0) ?? 0;
+    if (row === undefined || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
+    return { value: this.#codec.decodeValue(row), timestamp };
   }
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
@@ -199,8 +201,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     const keys = (await this.#expiry.take(this.#streamTime, limit, writes)).map((bytes) =>
       this.#codec.decodeKey(bytes),
     );
-    for (const key of keys) this.want(key);
-    if (this.hasWanted) await this.loadWanted();
+    await this.loadAll(keys);
     for (const key of keys) {
       const entry = this.#found(key);
       if (entry.value !== null && this.#expired(entry)) this.put(key, null, entry.timestamp);
@@ -256,8 +257,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
   async logAgain(keys: readonly Buffer[]): Promise<void> {
     const decoded = keys.map((bytes) => this.#codec.decodeKey(bytes));
-    for (const key of decoded) this.want(key);
-    if (this.hasWanted) await this.loadWanted();
+    await this.loadAll(decoded);
     for (const key of decoded) {
       const entry = this.#found(key);
       entry.stored = true;

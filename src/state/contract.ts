@@ -78,6 +78,8 @@ export interface KeyValueStore<K, V> {
   delete(key: K): void;
   /** The row's value, read from disk if need be. */
   load(key: K): Promise<V | null>;
+  /** Reads rows so that `get` and `row` answer for them, all in one round trip. A promise only if the disk has to be read. */
+  loadAll(keys: readonly K[]): void | Promise<void>;
   /** The store's own stream time: the highest timestamp it was told of, kept over restarts. Negative infinity at first. */
   readonly streamTime: number;
   /** Moves the store's stream time on: rows past their time to live are gone from here on. Writing a row does so too. */

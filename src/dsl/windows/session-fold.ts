@@ -1,11 +1,42 @@
-import { WindowKey } from '../../model/window.js';
-import type { KeyValueStore, Row } from '../../state/contract.js';
+import { type Windowed, WindowKey } from '../../model/window.js';
+import { windowed } from '../../serdes/windowed.js';
+import type { KeyValueStore, Row, StoreSpec } from '../../state/contract.js';
 import { added, merged } from '../operators/folding.js';
 import type { Processor, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
-import { NO_SPANS, Span, type Spans } from './spans.js';
-import { type FoldSetup, WindowResults } from './window-results.js';
+import { NO_SPANS, Span, type Spans, spansSerde } from './spans.js';
+import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
+import type { WindowedFolding } from './windowing.js';
 import type { SessionWindows } from './windows.js';
+
+/** One row a key, with its sessions in the order of their ends. The row's timestamp is the last end: it lives for the retention from there. */
+export function sessionFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: SessionWindows): FoldKind<K, V, A> {
+  const { store, key, value } = folding;
+  const { retentionMs } = windows;
+  const rows: StoreSpec<K, Spans<A>> = {
+    name: store,
+    kind: 'session',
+    key,
+    value: spansSerde(value),
+    ttlMs: retentionMs,
+    shown: {
+      key: windowed(key),
+      value,
+      rowOf: (window: Windowed<K>) => window.key,
+      of: (row, sessions, streamTime) =>
+        sessions
+          .filter(({ last }) => last + retentionMs >= streamTime)
+          // A session that grew backwards over a closed one begins before it and ends behind it.
+          .sort((a, b) => a.start - b.start || a.last - b.last)
+          .map((session) => ({
+            key: new WindowKey(row, session.start, session.last),
+            value: session.aggregate(value),
+            timestamp: session.last,
+          })),
+    },
+  };
+  return { rows, create: (setup) => new SessionFold(setup, windows) };
+}
 
 /**
  * Folds each record into the session of its key, and sessions that it brings together into one. A key's sessions lie in one row, in the order of their ends: one look-up and one write a record.
@@ -13,11 +44,11 @@ import type { SessionWindows } from './windows.js';
  * No two of them have the same end: those that are open are further apart than the gap, and what is closed ended before all that is open. (A closed one may overlap an open one that was later
  * extended backwards over it.) That is why those that a record meets lie side by side.
  */
-export class SessionFold<K, V, A> implements Processor {
+class SessionFold<K, V, A> implements Processor {
   readonly #setup: FoldSetup<K, V, A>;
   readonly #store: KeyValueStore<K, Spans<A>>;
   readonly #windows: SessionWindows;
-  readonly #results: WindowResults<K, A>;
+  readonly #results: WindowResults<K, V, A>;
 
   constructor(setup: FoldSetup<K, V, A>, windows: SessionWindows) {
     const store = setup.context.store<K, Spans<A>>(setup.folding.store);
@@ -73,7 +104,12 @@ export class SessionFold<K, V, A> implements Processor {
     if (!moment) {
       for (let i = 0; i < met.length; i++) {
         const session = met[i] as Span<A>;
-        this.#results.removed(new WindowKey(key, session.start, session.last), aggregates[i] as A, session.last, headers);
+        this.#results.removed(
+          new WindowKey(key, session.start, session.last),
+          aggregates[i] as A,
+          session.last,
+          headers,
+        );
       }
     }
     // A session of one moment stays what it was: it is not deleted first.

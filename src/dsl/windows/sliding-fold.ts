@@ -1,13 +1,52 @@
-import { WindowKey } from '../../model/window.js';
-import type { KeyValueStore, Row } from '../../state/contract.js';
+import { type Windowed, WindowKey } from '../../model/window.js';
+import { windowed } from '../../serdes/windowed.js';
+import type { KeyValueStore, Row, StoreSpec } from '../../state/contract.js';
 import { added } from '../operators/folding.js';
 import type { Processor, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
 import { type Slid, slide } from './slide.js';
-import { around, firstFrom, NO_SPANS, Span, type Spans } from './spans.js';
-import { type FoldSetup, WindowResults } from './window-results.js';
-import { stretchAt } from './window-stores.js';
+import { around, firstFrom, NO_SPANS, Span, type Spans, spansSerde } from './spans.js';
+import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
+import type { WindowedFolding } from './windowing.js';
 import type { SlidingWindows } from './windows.js';
+
+/** One row a key and stretch of time, with the windows that start there in the order of their starts. It lives for the retention from the end of the stretch. */
+export function slidingFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: SlidingWindows): FoldKind<K, V, A> {
+  const { store, key, value } = folding;
+  const { differenceMs, retentionMs } = windows;
+  const rows: StoreSpec<Windowed<K>, Spans<A>> = {
+    name: store,
+    kind: 'sliding',
+    key: windowed(key),
+    value: spansSerde(value),
+    ttlMs: retentionMs,
+    bornAt: ({ end }) => end,
+    shown: {
+      key: windowed(key),
+      value,
+      rowOf: (window: Windowed<K>) => stretchAt(window.key, window.start, differenceMs),
+      of: (stretch, spans, streamTime) =>
+        spans
+          .filter(({ start }) => start + retentionMs >= streamTime)
+          .map((span) => ({
+            key: new WindowKey(stretch.key, span.start, span.start + differenceMs),
+            value: span.aggregate(value),
+            timestamp: span.last,
+          })),
+    },
+  };
+  return { rows, create: (setup) => new SlidingFold(setup, windows) };
+}
+
+/**
+ * The key of the row with the sliding windows of a key that start at a moment: that of the stretch of time, twice as long as a window, in which it lies. What concerns a record are windows that start
+ * from 2 × difference before it until right behind it, as many moments as a stretch has: they lie in one of them, or in two that follow each other.
+ */
+function stretchAt<K>(key: K, start: number, differenceMs: number): WindowKey<K> {
+  const lengthMs = 2 * (differenceMs + 1);
+  const from = start - (start % lengthMs);
+  return new WindowKey(key, from, from + lengthMs);
+}
 
 /** A window as a record has written it. */
 interface Written<K, A> {
@@ -24,11 +63,11 @@ interface Written<K, A> {
  * A row lives until the end of its stretch is past the retention, at least 2 × difference + grace. Nothing is missed by that: when a row is gone, its windows end before
  * closed − difference, if `closed` is the last end that is closed. Any record that is not late is later than that, so they do not hold it, and whatever follows from where they end is closed, too.
  */
-export class SlidingFold<K, V, A> implements Processor {
+class SlidingFold<K, V, A> implements Processor {
   readonly #setup: FoldSetup<K, V, A>;
   readonly #store: KeyValueStore<WindowKey<K>, Spans<A>>;
   readonly #differenceMs: number;
-  readonly #results: WindowResults<K, A>;
+  readonly #results: WindowResults<K, V, A>;
 
   constructor(setup: FoldSetup<K, V, A>, { differenceMs }: SlidingWindows) {
     const store = setup.context.store<WindowKey<K>, Spans<A>>(setup.folding.store);
@@ -86,7 +125,11 @@ export class SlidingFold<K, V, A> implements Processor {
     else if (taken < holding) this.#results.partlyLate();
   }
 
-  #written({ start, before, base, folds }: Slid<A>, record: AnyRecord, earlier: readonly Written<K, A>[]): Written<K, A> {
+  #written(
+    { start, before, base, folds }: Slid<A>,
+    record: AnyRecord,
+    earlier: readonly Written<K, A>[],
+  ): Written<K, A> {
     const { folding } = this.#setup;
     const { key, timestamp } = record;
     const window = new WindowKey<K>(key, start, start + this.#differenceMs);

@@ -117,13 +117,15 @@ export function spansSerde<A>(aggregate: Serde<A>): Serde<Spans<A>> {
       return encoded;
     },
     decode(encoded) {
-      if (encoded[0] !== FORMAT) throw new Error(`saw ${showBytes(encoded)}, expected a row of windows of format ${FORMAT}`);
+      if (encoded[0] !== FORMAT)
+        throw new Error(`saw ${showBytes(encoded)}, expected a row of windows of format ${FORMAT}`);
       const spans: Span<A>[] = [];
       for (let at = 1; at < encoded.length; ) {
         const start = encoded.readDoubleBE(at);
         const last = encoded.readDoubleBE(at + 8);
         const end = at + HEAD_BYTES + encoded.readInt32BE(at + 16);
-        if (end > encoded.length) throw new Error(`saw a row of windows of ${encoded.length} bytes, expected at least ${end}`);
+        if (end > encoded.length)
+          throw new Error(`saw a row of windows of ${encoded.length} bytes, expected at least ${end}`);
         spans.push(Span.read(start, last, encoded.subarray(at + HEAD_BYTES, end)));
         at = end;
       }
