@@ -4,6 +4,7 @@ import type { SourcePosition } from '../model/record.js';
 import type { Cause } from '../state/changelog-entry.js';
 import { AtHand } from './at-hand.js';
 import type { Place } from './batch.js';
+import { type EffectGate, Effects } from './effects.js';
 import type { Failure, FailureHandler } from './failures.js';
 import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
 import { type ProduceContext, produce } from './produce.js';
@@ -24,6 +25,8 @@ export class BatchRunner implements StageHost {
   readonly entries = new Map<string, Entry>();
   readonly stages: Stage[] = [];
   readonly outbox = new Outbox();
+  readonly effects = new Effects();
+  readonly #gate: EffectGate;
   readonly #failures: FailureHandler;
   readonly #produceContext: ProduceContext;
   /** Failures of the push that is under way, handled as soon as it is over. */
@@ -34,11 +37,13 @@ export class BatchRunner implements StageHost {
   constructor(options: {
     readonly cause: Cause | undefined;
     readonly failures: FailureHandler;
+    readonly effects: EffectGate;
     readonly produce: ProduceContext;
     readonly streamTime: number;
     readonly onFatal: (error: Error) => void;
   }) {
     this.#failures = options.failures;
+    this.#gate = options.effects;
     this.#produceContext = options.produce;
     const scope: PushScope = { pushing: false, index: 0, key: undefined, from: '', fail: options.onFatal };
     this.atHand = new AtHand(scope, options.cause, options.streamTime);
@@ -135,6 +140,8 @@ export class BatchRunner implements StageHost {
   async #finish(): Promise<ProducerRecord[]> {
     const produced: ProducerRecord[] = [];
     this.atHand.endProcessing();
+    // Before what is sent is drained: a call that fails may become a dead letter.
+    if (this.effects.any) await this.#runEffects();
     // A record that cannot be encoded may become a dead letter, which is then sent as well.
     for (let items = this.outbox.drain(); items.length > 0; items = this.outbox.drain()) {
       for (const item of items) {
@@ -142,7 +149,7 @@ export class BatchRunner implements StageHost {
           const made = produce(item, this.#produceContext);
           const record = made instanceof Promise ? await made : made;
           if (record) produced.push(record);
-          else this.#failures.dropped(item.node, 'null-key');
+          else this.#failures.count(item.node, 'null-key');
         } catch (error) {
           await this.#produceAgain(item, error, produced);
         }
@@ -246,6 +253,21 @@ export class BatchRunner implements StageHost {
         if (record) produced.push(record);
       },
     );
+  }
+
+  async #runEffects(): Promise<void> {
+    for (const effect of this.effects.drain()) {
+      const { node, place } = effect;
+      const made = this.#gate(effect);
+      this.#failures.count(node, made ? 'called' : 'silenced');
+      if (!made) continue;
+      try {
+        await effect.run();
+      } catch (error) {
+        const failure = { node, error, source: this.#sourceOf(place.index) };
+        await this.#failures.handle('process', failure, this.#deadLetter(place.index), () => effect.run());
+      }
+    }
   }
 
   #sourceOf(index: number): BrokerRecord | SourcePosition {

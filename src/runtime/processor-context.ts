@@ -2,6 +2,7 @@ import type {
   AnyRecord,
   OriginalRecord,
   Outlet,
+  PendingEffect,
   ProcessorContext,
   ProcessorSpec,
   TimerClock,
@@ -154,6 +155,20 @@ export class TaskProcessorContext implements ProcessorContext {
         error,
         attempt: 1,
       }),
+    });
+  }
+
+  effect({ id, record, run }: PendingEffect): void {
+    const idempotencyKey = `${this.#task.applicationId}/${id}`;
+    const { atHand, effects } = this.#runner;
+    const { scope } = atHand;
+    effects.add({
+      node: this.#node,
+      idempotencyKey,
+      record,
+      position: this.position,
+      place: atHand.place(scope.index),
+      run: () => run(idempotencyKey),
     });
   }
 

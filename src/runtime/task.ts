@@ -245,6 +245,7 @@ export class Task {
     this.#runner = new BatchRunner({
       cause: this.#state?.cause,
       failures: new FailureHandler(config, ports.clock, metrics),
+      effects: config.effects,
       produce: {
         applicationId: config.applicationId,
         partition: this.partition,
