@@ -22,6 +22,7 @@ export {
   count,
   type ReduceOptions,
   reduce,
+  type SessionAggregateOptions,
   type WindowedAggregateOptions,
   type WindowedReduceOptions,
 } from './dsl/operators/aggregate.js';
