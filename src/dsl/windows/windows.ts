@@ -16,10 +16,13 @@ interface Closing {
   readonly retentionMs: number;
 }
 
+/** Of a record from before the epoch. */
+const NO_WINDOW: readonly WindowBounds[] = [];
+
 /** Windows that follow from a timestamp alone. */
 export interface TimeWindows extends Closing {
   readonly kind: 'time';
-  /** The windows that hold a moment, in the order of their starts. */
+  /** The windows that hold a moment, in the order of their starts; none before the epoch. */
   of(timestamp: number): readonly WindowBounds[];
 }
 
@@ -59,6 +62,7 @@ export function tumbling(size: Duration, options: WindowOptions = {}): TimeWindo
     kind: 'time',
     ...closing('tumbling', { lengthMs: sizeMs, openMs: sizeMs, behindMs: 0 }, options),
     of(timestamp) {
+      if (timestamp < 0) return NO_WINDOW;
       const start = timestamp - (timestamp % sizeMs);
       return [{ start, end: start + sizeMs }];
     },
