@@ -53,8 +53,11 @@ export { type ToTableOptions, toTable } from './dsl/operators/to-table.js';
 export type { Topology } from './dsl/processor.js';
 export { type StreamOptions, type TableOptions, type TopologyBuilder, topology, validate } from './dsl/topology.js';
 export type { Stream, Table } from './dsl/types.js';
+export { type CalendarOptions, type CalendarUnit, calendar } from './dsl/windows/calendar.js';
+export { type EveryNOptions, everyN } from './dsl/windows/every-n.js';
 export type { Windowing } from './dsl/windows/windowing.js';
 export {
+  type CountWindows,
   type HoppingOptions,
   hopping,
   type SessionWindows,

@@ -5,7 +5,7 @@ import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { AnyRecord, KeyOf, ValueOf } from '../types.js';
 import type { AnyWindowing, Windowing } from '../windows/windowing.js';
-import type { SlidingWindows, TimeWindows, Windows } from '../windows/windows.js';
+import type { SessionWindows, Windows } from '../windows/windows.js';
 import { fold } from './fold.js';
 import type { Folding } from './folding.js';
 
@@ -55,7 +55,7 @@ export function aggregate<R extends AnyRecord, A>(options: AnyFolding<R, A>): Op
 
 /** An aggregate for each key and window. */
 export interface WindowedAggregateOptions<K, V, A> extends Windowing<K, V> {
-  readonly window: TimeWindows | SlidingWindows;
+  readonly window: Exclude<Windows, SessionWindows>;
   /** The store that holds one aggregate a key and window. */
   readonly store: string;
   /** How keys are written in the store. Default: as the input's keys are. */

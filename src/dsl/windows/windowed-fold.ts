@@ -4,6 +4,7 @@ import type { Declaring } from '../declaring.js';
 import type { Folding } from '../operators/folding.js';
 import type { AnyRecord } from '../types.js';
 import { closingStore } from './closing-windows.js';
+import { countFold } from './count-fold.js';
 import { sessionFold } from './session-fold.js';
 import { slidingFold } from './sliding-fold.js';
 import { timeFold } from './time-fold.js';
@@ -30,7 +31,8 @@ export function windowedFold(
       'Turn the table into a stream of its changes with toStream(), or leave window out.',
     );
   }
-  if (emit === 'onClose' && window.closesAfterMs === Number.POSITIVE_INFINITY) {
+  const counted = window.kind === 'count';
+  if (emit === 'onClose' && !counted && window.closesAfterMs === Number.POSITIVE_INFINITY) {
     current.problem(
       `${operator} ${store}`,
       `it emits when windows close, and ${window.label} ones never do`,
@@ -44,6 +46,13 @@ export function windowedFold(
       'Give it merge: (first, second) => … .',
     );
   }
+  if (counted && (options.late !== undefined || options.closeAfter !== undefined)) {
+    current.problem(
+      `${operator} ${store}`,
+      `no time closes a window of ${window.records} records, so none is late`,
+      'Leave late and closeAfter out.',
+    );
+  }
   const folding: WindowedFolding<unknown, unknown, unknown> = {
     ...options,
     operator,
@@ -54,13 +63,14 @@ export function windowedFold(
     {
       operator,
       name: store,
-      stores: emit === 'onClose' ? [rows, closingStore(store, folding.key)] : [rows],
+      stores: emit === 'onClose' && !counted ? [rows, closingStore(store, folding.key)] : [rows],
       keyed: true,
       emitsKey: windowed(folding.key),
       create: (context) => create({ context, folding }),
     },
     [source],
-    store,
+    // A table whose full windows no store holds: no store's name has a space.
+    counted ? `${operator} ${store}` : store,
   );
 }
 
@@ -68,6 +78,8 @@ function kindOf<K, V, A>(folding: WindowedFolding<K, V, A>, window: Windows): Fo
   switch (window.kind) {
     case 'time':
       return timeFold(folding, window);
+    case 'count':
+      return countFold(folding, window);
     case 'session':
       return sessionFold(folding, window);
     case 'sliding':

@@ -16,10 +16,13 @@ interface Closing {
   readonly retentionMs: number;
 }
 
+/** Of a record from before the epoch. */
+export const NO_WINDOW: readonly WindowBounds[] = [];
+
 /** Windows that follow from a timestamp alone. */
 export interface TimeWindows extends Closing {
   readonly kind: 'time';
-  /** The windows that hold a moment, in the order of their starts. */
+  /** The windows that hold a moment, in the order of their starts; none before the epoch. */
   of(timestamp: number): readonly WindowBounds[];
 }
 
@@ -35,7 +38,13 @@ export interface SessionWindows extends Closing {
   readonly gapMs: number;
 }
 
-export type Windows = TimeWindows | SlidingWindows | SessionWindows;
+/** Windows of so many records of a key. */
+export interface CountWindows extends Closing {
+  readonly kind: 'count';
+  readonly records: number;
+}
+
+export type Windows = TimeWindows | SlidingWindows | SessionWindows | CountWindows;
 
 export interface WindowOptions {
   /** How long after its end, in stream time, a window still takes late records in. Default: not at all. */
@@ -57,8 +66,9 @@ export function tumbling(size: Duration, options: WindowOptions = {}): TimeWindo
   const sizeMs = positiveMs(size, 'the size of a tumbling window');
   return {
     kind: 'time',
-    ...closing('tumbling', { lengthMs: sizeMs, openMs: sizeMs, behindMs: 0 }, options),
+    ...closing(`tumbling ${formatMs(sizeMs)}`, { openMs: sizeMs, behindMs: 0 }, options),
     of(timestamp) {
+      if (timestamp < 0) return NO_WINDOW;
       const start = timestamp - (timestamp % sizeMs);
       return [{ start, end: start + sizeMs }];
     },
@@ -93,7 +103,7 @@ export function hopping(size: Duration, { every, ...options }: HoppingOptions): 
   const first = sizeMs - everyMs;
   return {
     kind: 'time',
-    ...closing('hopping', { lengthMs: sizeMs, openMs: sizeMs, behindMs: 0 }, options),
+    ...closing(`hopping ${formatMs(sizeMs)}`, { openMs: sizeMs, behindMs: 0 }, options),
     of(timestamp) {
       const bounds: WindowBounds[] = [];
       // The first window that holds the moment, but none that would begin before the epoch.
@@ -154,8 +164,8 @@ export function unlimited({ from = 0 }: { readonly from?: number } = {}): TimeWi
  */
 export function sliding(difference: Duration, options: WindowOptions = {}): SlidingWindows {
   const differenceMs = positiveMs(difference, 'the difference of a sliding window');
-  const lengths = { lengthMs: differenceMs, openMs: 2 * differenceMs, behindMs: 1 };
-  return { kind: 'sliding', differenceMs, ...closing('sliding', lengths, options) };
+  const lengths = { openMs: 2 * differenceMs, behindMs: 1 };
+  return { kind: 'sliding', differenceMs, ...closing(`sliding ${formatMs(differenceMs)}`, lengths, options) };
 }
 
 /**
@@ -177,24 +187,22 @@ export function sliding(difference: Duration, options: WindowOptions = {}): Slid
  */
 export function session(gap: Duration, options: WindowOptions = {}): SessionWindows {
   const gapMs = positiveMs(gap, 'the gap of a session');
-  const lengths = { lengthMs: gapMs, openMs: gapMs, behindMs: gapMs + 1 };
-  return { kind: 'session', gapMs, ...closing('session', lengths, options) };
+  const lengths = { openMs: gapMs, behindMs: gapMs + 1 };
+  return { kind: 'session', gapMs, ...closing(`session ${formatMs(gapMs)}`, lengths, options) };
 }
 
 interface Lengths {
-  readonly lengthMs: number;
   /** How long a window takes records in without grace. */
   readonly openMs: number;
   /** How far stream time must be behind the end for a window without grace to be closed. */
   readonly behindMs: number;
 }
 
-function closing(
-  kind: string,
-  { lengthMs, openMs, behindMs }: Lengths,
+export function closing(
+  label: string,
+  { openMs, behindMs }: Lengths,
   { grace = '0ms', retention }: WindowOptions,
 ): Closing {
-  const label = `${kind} ${formatMs(lengthMs)}`;
   const graceMs = durationMs(grace, `grace of ${label} windows`);
   const retentionMs =
     retention === undefined ? openMs + graceMs : durationMs(retention, `retention of ${label} windows`);
@@ -215,5 +223,5 @@ function positiveMs(duration: Duration, what: string): number {
   throw invalid(`${what} is zero`, JSON.stringify(duration), 'at least "1ms"', 'Give it a length.');
 }
 
-const invalid = (what: string, saw: string, expected: string, action: string): StreamsError =>
+export const invalid = (what: string, saw: string, expected: string, action: string): StreamsError =>
   new StreamsError('CONFIG_INVALID', { what, saw, expected, action });
