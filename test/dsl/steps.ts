@@ -24,6 +24,7 @@ import {
   toStream,
   toTable,
 } from '#src/index.js';
+import { windowFolds } from './window-folds.js';
 
 /** What flows through the random pipelines. */
 export interface Item {
@@ -259,10 +260,24 @@ const processes: Record<string, Step> = {
     ),
 };
 
+/** Folds over windows, whose results go on under the keys without windows. */
+const windows: Record<string, Step> = Object.fromEntries(
+  Object.entries(windowFolds).map(([operator, fold]) => [
+    operator,
+    (source, store) =>
+      fold(source, store).pipe(
+        toStream(),
+        mapValues((result) => (typeof result === 'number' ? plus(null, result) : result)),
+        selectKey((record) => record.key.key, { key: string, value, name: `${store}-by-key` }),
+      ),
+  ]),
+);
+
 export const steps: Readonly<Record<string, Step>> = {
   ...stateless,
   ...rekeying,
   ...folds,
+  ...windows,
   ...ordering,
   ...joins,
   ...processes,
