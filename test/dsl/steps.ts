@@ -24,15 +24,8 @@ import {
   toStream,
   toTable,
 } from '#src/index.js';
+import type { Item } from './item.js';
 import { windowFolds } from './window-folds.js';
-
-/** What flows through the random pipelines. */
-export interface Item {
-  readonly n: number;
-  readonly id: string;
-  readonly version: number;
-  readonly group: string;
-}
 
 /** Operators that turn items into items, by name; each is given a name of its own and the table that all of them share. */
 type Stream = Observable<StreamRecord<any, any>>;

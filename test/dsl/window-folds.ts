@@ -10,7 +10,7 @@ import {
   type Table,
   type Windowed,
 } from '#src/index.js';
-import type { Item } from './steps.js';
+import type { Item } from './item.js';
 
 const value = serdes.json<Item>();
 type Source = Observable<StreamRecord<any, any>>;

@@ -37,7 +37,7 @@ async function get(file: string, options: Options, io: Io): Promise<number> {
   let found = 0;
   for await (const { spec, partition, key: serde, rows } of storeParts(file, options, io)) {
     const key = parseKey(spec.name, serde, options.key);
-    const row = await rows.row(key);
+    const row = await rows.peek(key);
     if (row === null) continue;
     found++;
     const { value, timestamp } = row;
