@@ -22,10 +22,12 @@ export {
   count,
   type ReduceOptions,
   reduce,
+  type SessionAggregateOptions,
   type WindowedAggregateOptions,
   type WindowedReduceOptions,
 } from './dsl/operators/aggregate.js';
 export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
+export { type EffectContext, type EffectFunction, type EffectOptions, effect } from './dsl/operators/effect.js';
 export {
   type JoinGlobalTableOptions,
   joinGlobalTable,
@@ -78,6 +80,7 @@ export type { Clock, Logger } from './model/ports.js';
 export type { Change, SourcePosition, StreamRecord } from './model/record.js';
 export type { Windowed } from './model/window.js';
 export type { EngineOptions, Guarantee } from './runtime/config.js';
+export type { EffectCall, EffectGate } from './runtime/effects.js';
 export type { EngineMetrics } from './runtime/metrics.js';
 export { type OpenBrokerOptions, openBroker } from './runtime/open-broker.js';
 export type { ErrorPolicies, ErrorPolicy } from './runtime/policy.js';

@@ -21,6 +21,7 @@ const MIN_EXPIRED_PER_COMMIT = 1_000;
  */
 export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly name: string;
+  readonly spec: StoreSpec<K, V>;
   readonly #life: RowLife<K>;
   readonly #database: Database;
   readonly #codec: RowCodec<K, V>;
@@ -43,6 +44,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }) {
     const { spec, storeId, database } = options;
     this.name = spec.name;
+    this.spec = spec;
     this.#life = new RowLife(spec);
     this.#database = database;
     this.#codec = new RowCodec(spec, storeId);
@@ -118,14 +120,14 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     return this.#reading.size > 0 ? Promise.all(this.#reading).then(() => undefined) : reading;
   }
 
-  /** The row's value for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
-  async peek(key: K): Promise<V | null> {
+  /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
+  async peek(key: K): Promise<Row<V> | null> {
     const entry = this.#cache.get(key);
-    if (entry?.loaded) return this.#expired(entry) ? null : entry.value;
+    if (entry?.loaded) return this.row(key);
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
-    return row === undefined || this.#life.isOver(key, row.readDoubleBE(0), this.#streamTime)
-      ? null
-      : this.#codec.decodeValue(row);
+    const timestamp = row?.readDoubleBE(0) ?? 0;
+    if (row === undefined || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
+    return { value: this.#codec.decodeValue(row), timestamp };
   }
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {

@@ -26,6 +26,7 @@ export function fold(op: Op, store: string, windowing?: Windowing): OperatorFunc
         ...windowing,
         initial: () => op.init,
         add: called(aggregator(op.add)),
+        ...(op.merge && { merge: reducer(op.merge) }),
         ...(op.subtract && { subtract: called(aggregator(op.subtract)) }),
       });
     }

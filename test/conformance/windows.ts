@@ -1,4 +1,4 @@
-import { hopping, tumbling, unlimited, type Windowing } from '#src/index.js';
+import { hopping, session, sliding, tumbling, unlimited, type Windowing } from '#src/index.js';
 import type { Op } from './case.js';
 import { NotYet } from './not-yet.js';
 
@@ -19,6 +19,10 @@ function windows(op: Op): Windowing['window'] {
       return hopping(`${op.sizeMs}ms`, { every: `${op.advanceMs}ms`, ...options });
     case 'unlimited':
       return unlimited({ from: op.startMs });
+    case 'sliding':
+      return sliding(`${op.timeDifferenceMs}ms`, options);
+    case 'session':
+      return session(`${op.inactivityGapMs}ms`, options);
     default:
       throw new NotYet(`${op.type} windows`);
   }

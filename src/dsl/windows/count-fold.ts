@@ -1,9 +1,10 @@
 import { Headers } from '../../model/headers.js';
 import { RowChange } from '../../model/record.js';
-import { WindowKey } from '../../model/window.js';
+import { type Windowed, WindowKey } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
-import type { KeyValueStore } from '../../state/contract.js';
+import { windowed } from '../../serdes/windowed.js';
+import type { KeyValueStore, ShownRows } from '../../state/contract.js';
 import { added } from '../operators/folding.js';
 import type { Processor, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
@@ -22,8 +23,26 @@ export function countFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: C
   const { store, key, value } = folding;
   const life = Number.isFinite(windows.retentionMs) && { ttlMs: windows.retentionMs };
   return {
-    rows: { name: store, kind: 'keyValue', key, value: fillingSerde(value), ...life },
+    rows: { name: store, kind: 'window', key, value: fillingSerde(value), ...life, shown: shown(key, value, windows) },
     create: (setup) => new CountFold(setup, windows),
+  };
+}
+
+/** The window that is being filled, or was filled last. */
+function shown<K, A>(
+  key: Serde<K>,
+  value: Serde<A>,
+  { records }: CountWindows,
+): ShownRows<K, Filling<A>, Windowed<K>, A> {
+  return {
+    key: windowed(key),
+    value,
+    rowOf: (window) => window.key,
+    of(rowKey, { count, aggregate }) {
+      if (aggregate === null) return [];
+      const start = count - 1 - ((count - 1) % records);
+      return [{ key: new WindowKey(rowKey, start, start + records), value: aggregate, timestamp: 0 }];
+    },
   };
 }
 

@@ -5,6 +5,8 @@ import type { Folding } from '../operators/folding.js';
 import type { AnyRecord } from '../types.js';
 import { closingStore } from './closing-windows.js';
 import { countFold } from './count-fold.js';
+import { sessionFold } from './session-fold.js';
+import { slidingFold } from './sliding-fold.js';
 import { timeFold } from './time-fold.js';
 import type { FoldKind } from './window-results.js';
 import type { AnyWindowing, WindowedFolding } from './windowing.js';
@@ -44,6 +46,13 @@ export function windowedFold(
       'Leave late and closeAfter out.',
     );
   }
+  if (window.kind === 'session' && !options.merge) {
+    current.problem(
+      `${operator} ${store}`,
+      'it folds over sessions, and does not say how two of them become one',
+      'Give it merge: (first, second) => … .',
+    );
+  }
   const folding: WindowedFolding<unknown, unknown, unknown> = {
     ...options,
     operator,
@@ -60,8 +69,8 @@ export function windowedFold(
       create: (context) => create({ context, folding }),
     },
     [source],
-    // A table whose full windows no store holds: no store's name has a space.
-    counted ? `${operator} ${store}` : store,
+    // What lies in rows with others cannot be looked up by its windowed key; no store's name has a space.
+    rows.shown ? `${operator} ${store}` : store,
   );
 }
 
@@ -71,7 +80,9 @@ function kindOf<K, V, A>(folding: WindowedFolding<K, V, A>, window: Windows): Fo
       return timeFold(folding, window);
     case 'count':
       return countFold(folding, window);
-    default:
-      throw new Error(`saw ${window.kind} windows, expected time windows`);
+    case 'session':
+      return sessionFold(folding, window);
+    case 'sliding':
+      return slidingFold(folding, window);
   }
 }

@@ -49,7 +49,7 @@ export type Windows = TimeWindows | SlidingWindows | SessionWindows | CountWindo
 export interface WindowOptions {
   /** How long after its end, in stream time, a window still takes late records in. Default: not at all. */
   readonly grace?: Duration;
-  /** How long a window can be looked up in the store, in stream time, counted from its start. At least as long as it is open, which is the default. */
+  /** How long a window can be looked up in the store, in stream time, counted from its start (a session: from its end). At least as long as it is open, which is the default. */
   readonly retention?: Duration;
 }
 
@@ -149,8 +149,18 @@ export function unlimited({ from = 0 }: { readonly from?: number } = {}): TimeWi
  * logins.pipe(count({ store: 'failed-logins', window: sliding('10m', { grace: '1m' }) }));
  * ```
  *
- * A window is closed when stream time has passed its end + grace. A record updates all windows that hold it and may begin two more, so it costs as much as there are records within twice the
- * difference of it; records without a value are dropped. Semantics: SlidingWindows of Kafka Streams (KIP-450).
+ * There is a window that ends with each record, and one that begins right behind it if others follow: windows that differ hold different records. None begins before 0, so the records before
+ * `difference` share one. A window is closed when stream time has passed its end + grace. A record is late when the window that begins with it is closed; then it changes nothing, and else it is taken
+ * into those that are open. Records without a key or value are dropped (`null-key`, `null-value`) and do not move stream time.
+ *
+ * Order: a record emits all windows that it changes, the one that starts last first, then those that it begins; a window may be emitted twice in that. Aggregates of a new window may begin as a copy
+ * of another's, so `add` must not change what it is given.
+ *
+ * State: windows of a key that start within twice the difference lie in one row. Cost: one or two look-ups and writes a record, whatever the timestamps, and one call of `add` for each window that holds
+ * it: twice as many as there are records within the difference before and behind it. A row that changes is written whole at a commit. Rows live for the retention (default: twice the difference, and
+ * grace), counted from the start of windows; a longer one costs disk, and nothing else. CONFIG_INVALID for a difference of zero, and a retention shorter than the default.
+ *
+ * Semantics: SlidingWindows of Kafka Streams (KIP-450), with one exception: a new window that begins as a copy had no value before, whatever the other one held.
  */
 export function sliding(difference: Duration, options: WindowOptions = {}): SlidingWindows {
   const differenceMs = positiveMs(difference, 'the difference of a sliding window');
@@ -165,7 +175,15 @@ export function sliding(difference: Duration, options: WindowOptions = {}): Slid
  * clicks.pipe(count({ store: 'visits', window: session('30m', { grace: '1m' }) }));
  * ```
  *
- * A session is closed when stream time has passed its end + gap + grace. A session that grows is deleted under its old bounds and emitted under its new ones. Semantics: SessionWindows of Kafka Streams (KIP-94).
+ * A session that grows is deleted under its old bounds, with its end as the timestamp, and emitted under its new ones, even if they are the same; only a session of one moment that stays one is
+ * not deleted first. It is closed when stream time has passed its end + gap + grace, and final then: a record next to it that is not late begins another. A record is late when the session that it
+ * would begin alone were closed and there is no open one that it joins. Records without a key are dropped (`null-key`); those without a value count.
+ *
+ * State: one row a key with all its sessions within the retention, which counts from their ends (default: gap and grace, so that mostly one is there). Cost: one look-up and one write a record. A
+ * row that changes is read and written whole: with a long retention the bytes of a commit grow with the sessions of a key, although only what changed is encoded again. CONFIG_INVALID for a gap of
+ * zero, and a retention shorter than gap and grace.
+ *
+ * Semantics: SessionWindows of Kafka Streams (KIP-94), with one exception: with the default retention a session is kept as long as it is open, not one millisecond less.
  */
 export function session(gap: Duration, options: WindowOptions = {}): SessionWindows {
   const gapMs = positiveMs(gap, 'the gap of a session');
