@@ -1,5 +1,6 @@
 import type { Graph } from '../graph/graph.js';
 import { StreamsError } from '../model/errors.js';
+import type { Windowed } from '../model/window.js';
 import { ShownStore } from '../state/shown-store.js';
 import type { Holder } from './holder.js';
 
@@ -9,6 +10,17 @@ export interface StoreView<K, V> {
   get(key: K): Promise<V | null>;
   /** All rows: by partition, then in the byte order of their keys. */
   entries(): Promise<readonly (readonly [key: K, value: V])[]>;
+  /** Of a store of windows, those of a key that start between two moments, both included, in the order of their starts. Reads what lies between them, and nothing of other keys. STORE_UNKNOWN if it holds no windows. */
+  windows(key: KeyOfWindow<K>, range?: WindowRange): Promise<readonly (readonly [window: K, value: V])[]>;
+}
+
+type KeyOfWindow<K> = K extends Windowed<infer Key> ? Key : never;
+
+export interface WindowRange {
+  /** The first start, in milliseconds since the epoch (of windows of so many records: the first record). Default: the first there is. */
+  readonly from?: number;
+  /** The last start, included. Default: the last there is. */
+  readonly to?: number;
 }
 
 /** Looks into a store. STORE_UNKNOWN if the topology has none of that name. */
@@ -41,8 +53,24 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
       for (const store of stores()) for await (const entry of store.entries()) found.push(entry);
       return found;
     },
+    windows: async (key, { from, to } = {}) => {
+      const found: (readonly [Windowed<unknown>, V])[] = [];
+      for (const store of stores()) {
+        const windows = await store.windows(key, from, to);
+        if (windows === undefined) throw noWindows(name);
+        found.push(...windows);
+      }
+      return found as unknown as readonly (readonly [K, V])[];
+    },
   };
 }
+
+const noWindows = (name: string): StreamsError =>
+  new StreamsError('STORE_UNKNOWN', {
+    what: `there is no store of windows ${JSON.stringify(name)}`,
+    saw: 'a store whose keys are not windowed',
+    action: 'Use get or entries, or the name of a store of windows.',
+  });
 
 function viewGlobal(holder: () => Holder, name: string): StoreView<unknown, unknown> {
   const store = () => holder().globals.store(name);
@@ -58,5 +86,6 @@ function viewGlobal(holder: () => Holder, name: string): StoreView<unknown, unkn
       for await (const entry of store()?.entries() ?? []) found.push(entry);
       return found;
     },
+    windows: () => Promise.reject(noWindows(name)),
   };
 }

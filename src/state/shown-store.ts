@@ -1,5 +1,10 @@
+import { type Windowed, WindowKey } from '../model/window.js';
+import type { WindowedSerde } from '../serdes/serde.js';
 import type { CachedStore } from './cached-store.js';
 import type { Row } from './contract.js';
+
+/** The last moment that a Date knows. */
+const LATEST = 8_640_000_000_000_000;
 
 /** A store of a task as people see it, who ask for windows and not for the rows in which they lie: see {@link ShownRows}. */
 export class ShownStore<K, V> {
@@ -22,6 +27,34 @@ export class ShownStore<K, V> {
       if (spec.shown.key.encode(shown.key).equals(wanted)) return shown;
     }
     return null;
+  }
+
+  /** The windows of a key that start between two moments, both included, in the order of their starts: one scan over them. Undefined if this is no store of windows. */
+  async windows(
+    key: unknown,
+    from = 0,
+    to = LATEST,
+  ): Promise<readonly (readonly [Windowed<unknown>, V])[] | undefined> {
+    const { spec, streamTime } = this.#store;
+    const { inner }: Partial<WindowedSerde<unknown>> = spec.shown?.key ?? spec.key;
+    if (!inner) return undefined;
+    const wanted = inner.encode(key);
+    const rowAt = (start: number, end: number): unknown => {
+      const window = new WindowKey(key, start, end);
+      return spec.shown ? spec.shown.rowOf(window) : window;
+    };
+    const range = { from: rowAt(from, 0), to: rowAt(to, Number.POSITIVE_INFINITY) };
+    const found: (readonly [Windowed<unknown>, V])[] = [];
+    // Keys that begin with this one may lie in between.
+    const add = (window: Windowed<unknown>, value: V): void => {
+      if (window.start < from || window.start > to) return;
+      if (inner.encode(window.key).equals(wanted)) found.push([window, value]);
+    };
+    for await (const [row, value] of this.#store.entries(range)) {
+      if (!spec.shown) add(row, value);
+      else for (const shown of spec.shown.of(row, value, streamTime)) add(shown.key, shown.value);
+    }
+    return found;
   }
 
   /** All rows, in the byte order of their keys. */

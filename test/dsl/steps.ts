@@ -25,13 +25,8 @@ import {
   toTable,
 } from '#src/index.js';
 
-/** What flows through the random pipelines. */
-export interface Item {
-  readonly n: number;
-  readonly id: string;
-  readonly version: number;
-  readonly group: string;
-}
+import type { Item } from './item.js';
+import { windowSteps } from './window-steps.js';
 
 /** Operators that turn items into items, by name; each is given a name of its own and the table that all of them share. */
 type Stream = Observable<StreamRecord<any, any>>;
@@ -259,6 +254,17 @@ const processes: Record<string, Step> = {
     ),
 };
 
+/** Folds over windows, and back to keys of text: behind a repartition. */
+const windows: Record<string, Step> = Object.fromEntries(
+  Object.entries(windowSteps).map(([name, step]): [string, Step] => [
+    name,
+    (source, store) =>
+      step(source, store).pipe(
+        selectKey(({ key }) => (key.start % 2 === 0 ? key.key : 'odd'), { key: string, value, name: `${store}-keys` }),
+      ),
+  ]),
+);
+
 export const steps: Readonly<Record<string, Step>> = {
   ...stateless,
   ...rekeying,
@@ -266,4 +272,5 @@ export const steps: Readonly<Record<string, Step>> = {
   ...ordering,
   ...joins,
   ...processes,
+  ...windows,
 };
