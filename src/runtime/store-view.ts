@@ -1,7 +1,7 @@
 import type { Graph } from '../graph/graph.js';
 import { StreamsError } from '../model/errors.js';
 import type { Windowed } from '../model/window.js';
-import { ShownStore } from '../state/shown-store.js';
+import { shownStore, windowsOf } from '../state/shown-store.js';
 import type { Holder } from './holder.js';
 
 /** A read-only look at a store, over all tasks at hand. */
@@ -36,14 +36,15 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
       action: 'Use the name of a store of the topology.',
     });
   }
-  const stores = (): readonly ShownStore<K, V>[] =>
+  const kept = () =>
     holder()
       .tasks.filter((task) => task.phase === 'running' && task.subTopology.id === owner.id)
-      .flatMap((task) => (task.state ? [new ShownStore<K, V>(task.state.cached(name))] : []));
+      .flatMap((task) => (task.state ? [task.state.cached(name)] : []));
+  const stores = () => kept().map((store) => shownStore<K, V>(store));
   return {
     get: async (key) => {
       for (const store of stores()) {
-        const row = await store.row(key);
+        const row = await store.peek(key);
         if (row !== null) return row.value;
       }
       return null;
@@ -53,10 +54,10 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
       for (const store of stores()) for await (const entry of store.entries()) found.push(entry);
       return found;
     },
-    windows: async (key, { from, to } = {}) => {
-      const found: (readonly [Windowed<unknown>, V])[] = [];
-      for (const store of stores()) {
-        const windows = await store.windows(key, from, to);
+    windows: async (key, range) => {
+      const found: (readonly [unknown, V])[] = [];
+      for (const store of kept()) {
+        const windows = await windowsOf<V>(store, key, range);
         if (windows === undefined) throw noWindows(name);
         found.push(...windows);
       }

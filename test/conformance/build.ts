@@ -53,8 +53,6 @@ export interface Watch {
 }
 
 const stream = (records: Records, rekeyed = false): Node => ({ kind: 'stream', records, rekeyed, stored: false });
-/** Whether a fold's rows can be looked up by their keys: those of sessions and sliding windows lie together. */
-const lookedUp = (windowing: Windowing | undefined): boolean => !windowing || windowing.window.kind === 'time';
 const table = (records: Records, stored: boolean): Node => ({ kind: 'table', records, rekeyed: false, stored });
 
 /** A case's topology, written in millrace's own operators. Throws {@link NotYet} for what there is no operator for. */
@@ -169,10 +167,7 @@ class Building {
       case 'count':
       case 'reduce':
       case 'aggregate':
-        return table(
-          node.records.pipe(fold(op, op.store ?? this.#names(op.op), node.windowing)),
-          lookedUp(node.windowing),
-        );
+        return table(node.records.pipe(fold(op, op.store ?? this.#names(op.op), node.windowing)), true);
       case 'toStream': {
         const records = node.records.pipe(toStream());
         if (!op.key) return stream(records);

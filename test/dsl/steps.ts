@@ -24,9 +24,9 @@ import {
   toStream,
   toTable,
 } from '#src/index.js';
-
 import type { Item } from './item.js';
-import { windowSteps } from './window-steps.js';
+import { timeFolds } from './time-folds.js';
+import { windowFolds } from './window-folds.js';
 
 /** Operators that turn items into items, by name; each is given a name of its own and the table that all of them share. */
 type Stream = Observable<StreamRecord<any, any>>;
@@ -254,13 +254,15 @@ const processes: Record<string, Step> = {
     ),
 };
 
-/** Folds over windows, and back to keys of text: behind a repartition. */
+/** Folds over windows, whose results go on under the keys without windows. */
 const windows: Record<string, Step> = Object.fromEntries(
-  Object.entries(windowSteps).map(([name, step]): [string, Step] => [
-    name,
+  Object.entries({ ...windowFolds, ...timeFolds }).map(([operator, fold]) => [
+    operator,
     (source, store) =>
-      step(source, store).pipe(
-        selectKey(({ key }) => (key.start % 2 === 0 ? key.key : 'odd'), { key: string, value, name: `${store}-keys` }),
+      fold(source, store).pipe(
+        toStream(),
+        mapValues((result) => (typeof result === 'number' ? plus(null, result) : result)),
+        selectKey((record) => record.key.key, { key: string, value, name: `${store}-by-key` }),
       ),
   ]),
 );
@@ -269,8 +271,8 @@ export const steps: Readonly<Record<string, Step>> = {
   ...stateless,
   ...rekeying,
   ...folds,
+  ...windows,
   ...ordering,
   ...joins,
   ...processes,
-  ...windows,
 };

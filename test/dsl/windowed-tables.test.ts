@@ -150,19 +150,6 @@ describe('a windowed table', () => {
     ]);
     assert.deepEqual((await readWindows(driver)).at(-1), ['a 0..10', '1 of 3', 3]);
   });
-
-  it('of sessions has no rows that could be looked up by windowed key, and says so', async () => {
-    for (const window of [session('1s'), sliding('1s')]) {
-      const joined = windowedThrough((input) => {
-        const counts = input.pipe(count({ store: 'counts', window }));
-        return counts.pipe(
-          toStream(),
-          joinTable(counts, (left, right) => [left, right]),
-        );
-      });
-      await assert.rejects(open(joined), failure('TOPOLOGY_INVALID', /no store/));
-    }
-  });
 });
 
 describe('the view of a store of windows', () => {

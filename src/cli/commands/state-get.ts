@@ -2,6 +2,7 @@ import type { AnySerde } from '../../dsl/processor.js';
 import { messageOf } from '../../model/errors.js';
 import type { Windowed } from '../../model/window.js';
 import { isWindowed } from '../../serdes/serde.js';
+import { windowsOf } from '../../state/shown-store.js';
 import { type Io, write } from '../io.js';
 import { DEFAULT_STATE, type StateSelection, type StorePart, storeParts } from '../open-state.js';
 import { moment, wholeNumber } from '../options.js';
@@ -56,7 +57,7 @@ async function get(file: string, options: Options, io: Io): Promise<number> {
   for await (const part of storeParts(file, options, io)) {
     const { spec, partition, rows } = part;
     for (const key of await keysOf(part, options)) {
-      const row = await rows.row(key);
+      const row = await rows.peek(key);
       if (row === null) continue;
       found++;
       const { value, timestamp } = row;
@@ -69,7 +70,7 @@ async function get(file: string, options: Options, io: Io): Promise<number> {
 }
 
 /** The key, or all windows of it. */
-async function keysOf({ spec, key: serde, rows }: StorePart, options: Options): Promise<readonly unknown[]> {
+async function keysOf({ spec, key: serde, state }: StorePart, options: Options): Promise<readonly unknown[]> {
   const { key: text, from, to } = options;
   if (!isWindowed(serde)) {
     if (from === undefined && to === undefined) return [parseKey(spec.name, serde, text)];
@@ -77,7 +78,7 @@ async function keysOf({ spec, key: serde, rows }: StorePart, options: Options): 
   }
   const window = parseWindow(text);
   if (window) return [window];
-  const windows = await rows.windows(parseKey(spec.name, serde.inner, text), from, to);
+  const windows = await windowsOf(state.cached(spec.name), parseKey(spec.name, serde.inner, text), { from, to });
   return (windows ?? []).map(([key]) => key);
 }
 

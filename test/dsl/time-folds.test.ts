@@ -4,9 +4,9 @@ import { serdes, type Topology, to, topology } from '#src/index.js';
 import { type InputRecord, TestDriver } from '#src/testing/index.js';
 import type { Item } from './item.js';
 import { json } from './support.js';
-import { type WindowStep, windowSteps } from './window-steps.js';
+import { type TimeFold, timeFolds } from './time-folds.js';
 
-const windows = { key: serdes.windowed(serdes.string), value: serdes.json<Item>() };
+const windows = { key: serdes.windowed(serdes.string), value: serdes.json<any>() };
 
 const records = (maxLength: number) =>
   fc.array(
@@ -30,7 +30,7 @@ const rounds = fc.array(
 );
 type Rounds = typeof rounds extends fc.Arbitrary<infer R> ? R : never;
 
-const fold = (step: WindowStep): Topology =>
+const fold = (step: TimeFold): Topology =>
   topology('test', (t) => {
     step(t.stream('in', json<Item>()), 'fold').pipe(to('out', windows));
   });
@@ -46,7 +46,7 @@ async function seen(driver: TestDriver, target: Topology): Promise<unknown> {
 }
 
 /** All of it in one run, in batches of that size. */
-async function inBatches(step: WindowStep, given: readonly InputRecord<string, Item>[], batchRecords: number) {
+async function inBatches(step: TimeFold, given: readonly InputRecord<string, Item>[], batchRecords: number) {
   const target = fold(step);
   const driver = await TestDriver.create(target, { partitions: 2, batchRecords, onError: { process: 'deadLetter' } });
   await driver.crash();
@@ -56,7 +56,7 @@ async function inBatches(step: WindowStep, given: readonly InputRecord<string, I
 }
 
 /** Round after round. With crashes, the commit of a round is interrupted after a step, and the engine started again; `lost`: before it begins. */
-async function inRounds(step: WindowStep, given: Rounds, crashes: boolean): Promise<unknown> {
+async function inRounds(step: TimeFold, given: Rounds, crashes: boolean): Promise<unknown> {
   const target = fold(step);
   const driver = await TestDriver.create(target, { onError: { process: 'deadLetter' } });
   for (const [round, crash] of given) {
@@ -69,7 +69,7 @@ async function inRounds(step: WindowStep, given: Rounds, crashes: boolean): Prom
 }
 
 describe('folds over windows give the same results', () => {
-  for (const [name, step] of Object.entries(windowSteps)) {
+  for (const [name, step] of Object.entries(timeFolds)) {
     it(`in batches of any size: ${name}`, async () => {
       await fc.assert(
         fc.asyncProperty(records(40), async (given) => {
