@@ -1,4 +1,6 @@
 import { StreamsError } from '../model/errors.js';
+import { type Windowed, WindowKey } from '../model/window.js';
+import type { WindowedSerde } from '../serdes/serde.js';
 import type { CachedStore } from './cached-store.js';
 import type { KeyValueStore, RangeOptions, Row, ShownRow, ShownRows } from './contract.js';
 import type { Prefetched } from './prefetched.js';
@@ -120,4 +122,25 @@ export class ShownStore<K, V> implements KeyValueStore<K, V>, Prefetched {
 export function shownStore<K, V>(store: CachedStore<unknown, unknown>): CachedStore<K, V> | ShownStore<K, V> {
   const { shown } = store.spec;
   return shown ? new ShownStore<K, V>(store, shown) : (store as unknown as CachedStore<K, V>);
+}
+
+/** The last moment that a Date knows. */
+const LATEST = 8_640_000_000_000_000;
+
+/** The windows of a key that start between two moments, both included, in the order of their starts: one scan over them. Undefined if this is no store of windows. */
+export async function windowsOf<V>(
+  store: CachedStore<unknown, unknown>,
+  key: unknown,
+  { from = 0, to = LATEST }: { readonly from?: number | undefined; readonly to?: number | undefined } = {},
+): Promise<readonly (readonly [window: Windowed<unknown>, value: V])[] | undefined> {
+  const { inner }: Partial<WindowedSerde<unknown>> = store.spec.shown?.key ?? store.spec.key;
+  if (!inner) return undefined;
+  const wanted = inner.encode(key);
+  const range = { from: new WindowKey(key, from, 0), to: new WindowKey(key, to, Number.POSITIVE_INFINITY) };
+  const found: (readonly [Windowed<unknown>, V])[] = [];
+  for await (const [window, value] of shownStore<Windowed<unknown>, V>(store).entries(range)) {
+    // Keys that begin with this one may lie in between.
+    if (inner.encode(window.key).equals(wanted)) found.push([window, value]);
+  }
+  return found;
 }

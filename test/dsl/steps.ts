@@ -25,6 +25,7 @@ import {
   toTable,
 } from '#src/index.js';
 import type { Item } from './item.js';
+import { timeFolds } from './time-folds.js';
 import { windowFolds } from './window-folds.js';
 
 /** Operators that turn items into items, by name; each is given a name of its own and the table that all of them share. */
@@ -255,7 +256,7 @@ const processes: Record<string, Step> = {
 
 /** Folds over windows, whose results go on under the keys without windows. */
 const windows: Record<string, Step> = Object.fromEntries(
-  Object.entries(windowFolds).map(([operator, fold]) => [
+  Object.entries({ ...windowFolds, ...timeFolds }).map(([operator, fold]) => [
     operator,
     (source, store) =>
       fold(source, store).pipe(
