@@ -46,6 +46,11 @@ export {
   selectKey,
   toStream,
 } from './dsl/operators/stateless.js';
+export {
+  type SuppressUntilTimeLimitOptions,
+  type SuppressUntilWindowClosesOptions,
+  suppress,
+} from './dsl/operators/suppress.js';
 export { type ToOptions, to } from './dsl/operators/to.js';
 export { type ToTableOptions, toTable } from './dsl/operators/to-table.js';
 export type { Topology } from './dsl/processor.js';

@@ -19,6 +19,7 @@ import type {
   ProcessorSpec,
   PushScope,
 } from './processor.js';
+import { closesAfterMs, type Windows } from './windows/windows.js';
 
 export type SourceSpec = Omit<DeclaredSource, 'id' | 'outlet'>;
 export type GlobalTableSpec = Omit<DeclaredGlobalTable, 'id'>;
@@ -33,6 +34,8 @@ export interface Inspection {
   readonly rekey: Rekey | undefined;
   /** How the keys are written, if all ways agree; else JSON. */
   readonly key: AnySerde;
+  /** The windows that the keys belong to, if that is known and the same on all ways. */
+  readonly window: Windows | undefined;
 }
 
 /** Collects what one run of a topology function declares: the live nodes, the graph as data, and everything that is wrong. */
@@ -105,6 +108,7 @@ export class Declaring implements Declaration {
   processor(spec: ProcessorSpec, observables: readonly Observable<AnyRecord>[], table?: string): Origin<AnyRecord> {
     const inspected = observables[0] && this.inspect(observables[0]);
     const key = spec.emitsKey ?? inspected?.key;
+    const window = spec.window ?? (spec.emitsKey ? undefined : inspected?.window);
     // A keyed operator has the repartition in front of it; behind any other the change of key still waits for one.
     const rekey = spec.keyed ? undefined : inspected?.rekey;
     const id = this.#unique(
@@ -117,7 +121,7 @@ export class Declaring implements Declaration {
       const source = spec.keyed ? this.#repartitioned(observable, spec) : observable;
       return this.#input(id, port, source, spec.keyed);
     });
-    const origin = new Origin<AnyRecord>(id, this.#scope, { table, key, rekey });
+    const origin = new Origin<AnyRecord>(id, this.#scope, { table, key, rekey, window });
     this.processors.push({ id, spec, inputs, outlet: origin });
     this.nodes.push({
       kind: 'processor',
@@ -194,10 +198,13 @@ export class Declaring implements Declaration {
     const probe = new TracedInput({ node: '(inspect)', port: 0, observable, scope, checkKey: false });
     probe.disconnect();
     const [first, ...rest] = probe.paths.map((path) => path.key);
+    const [window, ...others] = probe.paths.map((path) => path.window);
+    const closing = window && closesAfterMs(window);
     return {
       table: probe.paths.some((path) => path.table),
       rekey: probe.paths.find((path) => path.rekey)?.rekey,
       key: first && rest.every((key) => key?.name === first.name) ? first : serdes.json(),
+      window: others.every((other) => other && closesAfterMs(other) === closing) ? window : undefined,
     };
   }
 

@@ -3,6 +3,7 @@ import type { Observable, Subscription } from 'rxjs';
 import { StreamsError } from '../model/errors.js';
 import { type Consumer, type PathMark, type Rekey, withConsumer } from './ambient.js';
 import type { AnyRecord, AnySerde, Input, PushScope, Receiver } from './processor.js';
+import type { Windows } from './windows/windows.js';
 
 /** One way from a node down to an input, and what it passes. */
 export interface TracedPath {
@@ -14,6 +15,8 @@ export interface TracedPath {
   readonly rekey: Rekey | undefined;
   /** How the keys that arrive are written, where that is known. */
   readonly key: AnySerde | undefined;
+  /** The windows that the keys belong to, where that is known. */
+  readonly window: Windows | undefined;
 }
 
 /** A node's subscription to what the user piped into it: draws the ways to the nodes above, then delivers. */
@@ -60,13 +63,20 @@ export class TracedInput implements Input, Consumer {
     this.#marks.pop();
   }
 
-  reached({ node, table, key, rekey: before }: Parameters<Consumer['reached']>[0]): void {
+  reached({ node, table, key, rekey: before, window }: Parameters<Consumer['reached']>[0]): void {
     this.#from.add(node);
     // Marks were met from the input upwards; the way reads from the origin down.
     const through = [...this.#marks].reverse();
     const isTable = table !== undefined && !through.some((mark) => mark.toStream);
     const rekey = this.#marks.find((mark) => mark.rekey)?.rekey;
-    this.paths.push({ from: node, through, table: isTable, rekey: rekey ?? before, key: rekey ? rekey.key : key });
+    this.paths.push({
+      from: node,
+      through,
+      table: isTable,
+      rekey: rekey ?? before,
+      key: rekey ? rekey.key : key,
+      window: rekey ? undefined : window,
+    });
   }
 
   #subscribe(): void {

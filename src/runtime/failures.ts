@@ -19,7 +19,7 @@ export interface Failure {
   readonly index: number;
 }
 
-/** Mistakes of the program, not of a record: no policy may go on over them. */
+/** Mistakes of the program, or bounds of it, not of a record: no policy may go on over them. */
 const ALWAYS_FATAL = new Set([
   'KEY_CHANGED',
   'LATE_EMISSION',
@@ -27,6 +27,7 @@ const ALWAYS_FATAL = new Set([
   'STORE_UNKNOWN',
   'STORE_READ_ONLY',
   'STATE_CORRUPT',
+  'SUPPRESS_BUFFER_FULL',
   'STATE_IO',
   'TOPIC_UNKNOWN',
 ]);

@@ -25,6 +25,7 @@ import { join, joinGlobal } from './joins.js';
 import { ANY_AND_JSON } from './keys.js';
 import { type Names, NotYet } from './not-yet.js';
 import { processor } from './processors.js';
+import { suppression } from './suppression.js';
 import { windows } from './windows.js';
 
 type Records = Observable<any>;
@@ -185,6 +186,7 @@ class Building {
         return stream(node.records.pipe(processor(op.processor, this.#names('process'), owner)), true);
       }
       case 'suppress':
+        return table(node.records.pipe(suppression(op, this.#names('suppress'))), false);
       case 'cogroup':
         throw new NotYet(op.op);
       default:

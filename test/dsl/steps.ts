@@ -7,6 +7,7 @@ import {
   flatMap,
   flatMapValues,
   groupBy,
+  hopping,
   joinTable,
   latestByTimestamp,
   leftJoinTable,
@@ -20,6 +21,7 @@ import {
   type StreamRecord,
   selectKey,
   serdes,
+  suppress,
   type Table,
   toStream,
   toTable,
@@ -127,6 +129,29 @@ const folds: Record<string, Step> = {
         add: (all: Item, { value: item }: any) => plus(item, all.n + item.n),
         subtract: (all: Item, { value: item }: any) => plus(item, all.n - item.n),
       }),
+      toStream(),
+    ),
+};
+
+const suppressed: Record<string, Step> = {
+  'suppress until windows close': (source, store) =>
+    source.pipe(
+      count({ store: `${store}-counts`, key: string, window: hopping('9ms', { every: '4ms', grace: '6ms' }) }),
+      suppress({ store, until: 'windowCloses' }),
+      toStream(),
+      selectKey(({ key: { key } }) => key, { key: string, value: value as never, name: `${store}-by-key` }),
+      mapValues((n: number | null) => plus(null, n ?? 0)),
+    ),
+  'suppress until a time limit': (source, store) =>
+    source.pipe(
+      toTable({ store: `${store}-rows`, key: string, value }),
+      suppress({ store, until: { timeLimit: '7ms' }, value }),
+      toStream(),
+    ),
+  'suppress in a bounded buffer': (source, store) =>
+    source.pipe(
+      toTable({ store: `${store}-rows`, key: string, value }),
+      suppress({ store, until: { timeLimit: '25ms' }, maxRecords: 3, maxBytes: 260 }),
       toStream(),
     ),
 };
@@ -263,6 +288,7 @@ export const steps: Readonly<Record<string, Step>> = {
   ...stateless,
   ...rekeying,
   ...folds,
+  ...suppressed,
   ...ordering,
   ...joins,
   ...processes,

@@ -54,6 +54,7 @@ export function windowedFold(
       ],
       keyed: true,
       emitsKey: key,
+      window,
       create: (context) => new TimeFold<unknown, unknown, unknown>(context, context.store(store), folding, window),
     },
     [source],

@@ -37,6 +37,15 @@ export interface SessionWindows extends Closing {
 
 export type Windows = TimeWindows | SlidingWindows | SessionWindows;
 
+/**
+ * How long after its end, in stream time, a window can be given out as final, as suppress of Kafka Streams does it. Undefined: never. A sliding window or a session, whose ends are included, still takes in a record of exactly
+ * that timestamp: {@link suppress} says what comes of it.
+ */
+export function closesAfterMs(windows: Windows): number | undefined {
+  if (!Number.isFinite(windows.retentionMs)) return undefined;
+  return windows.kind === 'session' ? windows.gapMs + windows.graceMs : windows.graceMs;
+}
+
 export interface WindowOptions {
   /** How long after its end, in stream time, a window still takes late records in. Default: not at all. */
   readonly grace?: Duration;
