@@ -19,7 +19,7 @@ import type {
   ProcessorSpec,
   PushScope,
 } from './processor.js';
-import { closesAfterMs, type Windows } from './windows/windows.js';
+import { suppressedForMs, type Windows } from './windows/windows.js';
 
 export type SourceSpec = Omit<DeclaredSource, 'id' | 'outlet'>;
 export type GlobalTableSpec = Omit<DeclaredGlobalTable, 'id'>;
@@ -199,12 +199,12 @@ export class Declaring implements Declaration {
     probe.disconnect();
     const [first, ...rest] = probe.paths.map((path) => path.key);
     const [window, ...others] = probe.paths.map((path) => path.window);
-    const closing = window && closesAfterMs(window);
+    const closing = window && suppressedForMs(window);
     return {
       table: probe.paths.some((path) => path.table),
       rekey: probe.paths.find((path) => path.rekey)?.rekey,
       key: first && rest.every((key) => key?.name === first.name) ? first : serdes.json(),
-      window: others.every((other) => other && closesAfterMs(other) === closing) ? window : undefined,
+      window: others.every((other) => other && suppressedForMs(other) === closing) ? window : undefined,
     };
   }
 

@@ -36,6 +36,7 @@ export const ERROR_CODES = {
     retryable: false,
     summary: 'More records wait for a missing version than maxBuffered allows.',
   },
+  RECORD_LATE: { retryable: false, summary: 'A record came when all windows that it belongs to had closed.' },
   SUPPRESS_BUFFER_FULL: {
     retryable: false,
     summary: 'More rows wait in suppress than maxRecords or maxBytes allows, and whenFull is to fail.',

@@ -16,7 +16,7 @@ import {
   topology,
   toStream,
   toTable,
-  type Windows,
+  type Windowing,
 } from '#src/index.js';
 import type { Case, Json, Op, Pipeline } from './case.js';
 import { fold } from './folds.js';
@@ -26,7 +26,7 @@ import { ANY_AND_JSON } from './keys.js';
 import { type Names, NotYet } from './not-yet.js';
 import { processor } from './processors.js';
 import { suppression } from './suppression.js';
-import { windows } from './windows.js';
+import { windowing } from './windows.js';
 
 type Records = Observable<any>;
 
@@ -39,7 +39,7 @@ export interface Node {
   /** The table itself has a store: joins can look into it. */
   readonly stored: boolean;
   /** Of a grouped stream: what folds are to be windowed by. */
-  readonly window?: Windows;
+  readonly windowing?: Windowing;
   /** The same table with a store, once somebody has asked for it. */
   materialized?: Records;
 }
@@ -164,11 +164,11 @@ class Building {
       case 'groupBy':
         return this.#groupBy(node, op);
       case 'windowedBy':
-        return { ...node, window: windows(op) };
+        return { ...node, windowing: windowing(op) };
       case 'count':
       case 'reduce':
       case 'aggregate':
-        return table(node.records.pipe(fold(op, op.store ?? this.#names(op.op), node.window)), true);
+        return table(node.records.pipe(fold(op, op.store ?? this.#names(op.op), node.windowing)), true);
       case 'toStream': {
         const records = node.records.pipe(toStream());
         if (!op.key) return stream(records);

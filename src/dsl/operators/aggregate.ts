@@ -4,7 +4,7 @@ import type { Windowed } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { AnyRecord, KeyOf, ValueOf } from '../types.js';
-import type { AnyWindowing, Windowing } from '../windows/windowed-fold.js';
+import type { AnyWindowing, Windowing } from '../windows/windowing.js';
 import { fold } from './fold.js';
 import type { Folding } from './folding.js';
 
@@ -50,7 +50,7 @@ export function aggregate<R extends AnyRecord, A>(options: AnyFolding<R, A>): Op
 }
 
 /** An aggregate for each key and window. */
-export interface WindowedAggregateOptions<K, V, A> extends Windowing {
+export interface WindowedAggregateOptions<K, V, A> extends Windowing<K, V> {
   /** The store that holds one aggregate a key and window. */
   readonly store: string;
   /** How keys are written in the store. Default: as the input's keys are. */
@@ -80,7 +80,7 @@ export interface CountOptions<K> {
  * ```
  */
 export function count<R extends AnyRecord>(
-  options: CountOptions<KeyOf<R>> & Windowing,
+  options: CountOptions<KeyOf<R>> & Windowing<KeyOf<R>, ValueOf<R>>,
 ): OperatorFunction<R, Change<Windowed<KeyOf<R>>, number>>;
 export function count<R extends AnyRecord>(
   options: CountOptions<KeyOf<R>>,
@@ -110,7 +110,7 @@ export interface ReduceOptions<K, V> {
 }
 
 /** A combined value for each key and window. */
-export interface WindowedReduceOptions<K, V> extends Windowing {
+export interface WindowedReduceOptions<K, V> extends Windowing<K, V> {
   /** The store that holds one value a key and window. */
   readonly store: string;
   /** How keys are written in the store. Default: as the input's keys are. */

@@ -9,7 +9,7 @@ import type { Bounds } from '../buffers/held-changes.js';
 import { pendingSerde, placeSerde } from '../buffers/pending.js';
 import type { Declaring } from '../declaring.js';
 import type { Processor, ProcessorContext } from '../processor.js';
-import { closesAfterMs } from '../windows/windows.js';
+import { suppressedForMs } from '../windows/windows.js';
 import { currentDeclaring } from './attach.js';
 import { SuppressUntilClosed, SuppressUntilDue } from './suppress-until.js';
 
@@ -94,8 +94,8 @@ export function suppress(
         'Make the stream a table first: with a fold, or with toTable({ store, value }).',
       );
     }
-    const waitMs = limitMs ?? (inspection.window && closesAfterMs(inspection.window));
-    if (waitMs === undefined) current.problem(where, ...unknownWindow(inspection.window !== undefined));
+    const waitMs = limitMs ?? (inspection.window && suppressedForMs(inspection.window));
+    if (waitMs === undefined || waitMs === Number.POSITIVE_INFINITY) current.problem(where, ...unclosed(waitMs));
 
     const { key = inspection.key, value = serdes.json() } = options;
     const rows = dueStore(store, key, pendingSerde(value));
@@ -132,8 +132,8 @@ function checkBounds(
   }
 }
 
-const unknownWindow = (known: boolean): readonly [what: string, advice: string] =>
-  known
+const unclosed = (waitMs: number | undefined): readonly [what: string, advice: string] =>
+  waitMs !== undefined
     ? ['the windows of its input never close', "Use windows that end, or a time limit: until: { timeLimit: '5m' }."]
     : [
         'it cannot be known when the windows of its input close',

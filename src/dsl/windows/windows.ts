@@ -10,8 +10,8 @@ export interface WindowBounds {
 interface Closing {
   /** For people: `tumbling 1 min`. */
   readonly label: string;
-  /** How long after its end a window still takes records in. */
-  readonly graceMs: number;
+  /** A window is closed when stream time has come that far behind its end: the grace, one more where the end belongs to the window, and the gap of a session. Infinity: never. */
+  readonly closesAfterMs: number;
   /** How long a window stays in the store, in stream time, counted from its start. */
   readonly retentionMs: number;
 }
@@ -38,13 +38,11 @@ export interface SessionWindows extends Closing {
 export type Windows = TimeWindows | SlidingWindows | SessionWindows;
 
 /**
- * How long after its end, in stream time, a window can be given out as final, as suppress of Kafka Streams does it. Undefined: never. A sliding window or a session, whose ends are included, still takes in a record of exactly
- * that timestamp: {@link suppress} says what comes of it.
+ * How long after its end, in stream time, suppress gives a window out, as that of Kafka Streams does; infinity: never. Sliding windows and sessions include their end: in the millisecond in which they are given out they still
+ * take records in.
  */
-export function closesAfterMs(windows: Windows): number | undefined {
-  if (!Number.isFinite(windows.retentionMs)) return undefined;
-  return windows.kind === 'session' ? windows.gapMs + windows.graceMs : windows.graceMs;
-}
+export const suppressedForMs = ({ kind, closesAfterMs }: Windows): number =>
+  kind === 'time' ? closesAfterMs : closesAfterMs - 1;
 
 export interface WindowOptions {
   /** How long after its end, in stream time, a window still takes late records in. Default: not at all. */
@@ -66,7 +64,7 @@ export function tumbling(size: Duration, options: WindowOptions = {}): TimeWindo
   const sizeMs = positiveMs(size, 'the size of a tumbling window');
   return {
     kind: 'time',
-    ...closing('tumbling', sizeMs, sizeMs, options),
+    ...closing('tumbling', { lengthMs: sizeMs, openMs: sizeMs, behindMs: 0 }, options),
     of(timestamp) {
       const start = timestamp - (timestamp % sizeMs);
       return [{ start, end: start + sizeMs }];
@@ -102,7 +100,7 @@ export function hopping(size: Duration, { every, ...options }: HoppingOptions): 
   const first = sizeMs - everyMs;
   return {
     kind: 'time',
-    ...closing('hopping', sizeMs, sizeMs, options),
+    ...closing('hopping', { lengthMs: sizeMs, openMs: sizeMs, behindMs: 0 }, options),
     of(timestamp) {
       const bounds: WindowBounds[] = [];
       // The first window that holds the moment, but none that would begin before the epoch.
@@ -135,7 +133,7 @@ export function unlimited({ from = 0 }: { readonly from?: number } = {}): TimeWi
   return {
     kind: 'time',
     label: 'unlimited',
-    graceMs: 0,
+    closesAfterMs: Number.POSITIVE_INFINITY,
     retentionMs: Number.POSITIVE_INFINITY,
     of: (timestamp) => (timestamp >= from ? bounds : []),
   };
@@ -153,7 +151,8 @@ export function unlimited({ from = 0 }: { readonly from?: number } = {}): TimeWi
  */
 export function sliding(difference: Duration, options: WindowOptions = {}): SlidingWindows {
   const differenceMs = positiveMs(difference, 'the difference of a sliding window');
-  return { kind: 'sliding', differenceMs, ...closing('sliding', differenceMs, 2 * differenceMs, options) };
+  const lengths = { lengthMs: differenceMs, openMs: 2 * differenceMs, behindMs: 1 };
+  return { kind: 'sliding', differenceMs, ...closing('sliding', lengths, options) };
 }
 
 /**
@@ -167,11 +166,23 @@ export function sliding(difference: Duration, options: WindowOptions = {}): Slid
  */
 export function session(gap: Duration, options: WindowOptions = {}): SessionWindows {
   const gapMs = positiveMs(gap, 'the gap of a session');
-  return { kind: 'session', gapMs, ...closing('session', gapMs, gapMs, options) };
+  const lengths = { lengthMs: gapMs, openMs: gapMs, behindMs: gapMs + 1 };
+  return { kind: 'session', gapMs, ...closing('session', lengths, options) };
 }
 
-/** `openMs`: how long a window takes records in without grace. */
-function closing(kind: string, lengthMs: number, openMs: number, { grace = '0ms', retention }: WindowOptions): Closing {
+interface Lengths {
+  readonly lengthMs: number;
+  /** How long a window takes records in without grace. */
+  readonly openMs: number;
+  /** How far stream time must be behind the end for a window without grace to be closed. */
+  readonly behindMs: number;
+}
+
+function closing(
+  kind: string,
+  { lengthMs, openMs, behindMs }: Lengths,
+  { grace = '0ms', retention }: WindowOptions,
+): Closing {
   const label = `${kind} ${formatMs(lengthMs)}`;
   const graceMs = durationMs(grace, `grace of ${label} windows`);
   const retentionMs =
@@ -184,7 +195,7 @@ function closing(kind: string, lengthMs: number, openMs: number, { grace = '0ms'
       'Make the retention longer, or the grace shorter.',
     );
   }
-  return { label, graceMs, retentionMs };
+  return { label, closesAfterMs: graceMs + behindMs, retentionMs };
 }
 
 function positiveMs(duration: Duration, what: string): number {
