@@ -25,6 +25,12 @@ export {
   type WindowedAggregateOptions,
   type WindowedReduceOptions,
 } from './dsl/operators/aggregate.js';
+export {
+  type CogroupInput,
+  type CogroupOptions,
+  cogroup,
+  type WindowedCogroupOptions,
+} from './dsl/operators/cogroup.js';
 export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
 export { type EffectContext, type EffectFunction, type EffectOptions, effect } from './dsl/operators/effect.js';
 export {

@@ -139,7 +139,7 @@ export class Declaring implements Declaration {
   repartition(spec: RepartitionSpec, observable: Observable<AnyRecord>): Origin<AnyRecord> {
     const id = this.#unique(
       `repartition ${spec.name}`,
-      'Write repartition({ name }) once behind the change of key, and pipe its result twice.',
+      'Give each change of key a name of its own: selectKey(fn, { name }); or write repartition({ name }) once behind it, and pipe its result twice.',
     );
     checkName(this, id, 'name', spec.name);
     checkSerdes(this, id, spec);

@@ -4,10 +4,12 @@ import { runGroup } from './run-group.js';
 
 /** The groups that pass completely. A group is added here when its operators are there, and never leaves. */
 const COMPLETE = [
+  'cogroup',
   'emit-on-close',
   'grouping',
   'mixed',
   'stateless',
+  'suppress',
   'table-joins',
   'tables',
   'windows-session',

@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import {
   aggregate,
+  cogroup,
   count,
   dedupe,
   filterValues,
@@ -25,6 +26,7 @@ import {
   type Table,
   toStream,
   toTable,
+  tumbling,
 } from '#src/index.js';
 
 /** What flows through the random pipelines. */
@@ -130,6 +132,29 @@ const folds: Record<string, Step> = {
         subtract: (all: Item, { value: item }: any) => plus(item, all.n - item.n),
       }),
       toStream(),
+    ),
+};
+
+const cogroups: Record<string, Step> = {
+  cogroup: (source, store, rows) =>
+    cogroup({ store, key: string, value, initial: () => plus(null, 0) }, (add) => [
+      add(source as Observable<StreamRecord<string, Item | null>>, (all, { value: item }) =>
+        plus(item, all.n * 2 + item.n),
+      ),
+      add(rows.pipe(toStream()), (all, { value: item }) => plus(item, all.n * 3 - item.n)),
+    ]).pipe(toStream()),
+  'windowed cogroup': (source, store, rows) =>
+    cogroup(
+      { store, key: string, value, initial: () => plus(null, 0), window: tumbling('10ms', { grace: '10ms' }) },
+      (add) => [
+        add(rows.pipe(toStream()), (all, { value: item }) => (item?.n === 3 ? null : plus(all, all.n + 1))),
+        add(source as Observable<StreamRecord<string, Item | null>>, (all, { value: item }) =>
+          plus(all, all.n * 2 + (item?.n ?? 9)),
+        ),
+      ],
+    ).pipe(
+      toStream(),
+      selectKey(({ key: { key } }) => key, { key: string, value: value as never, name: `${store}-by-key` }),
     ),
 };
 
@@ -288,6 +313,7 @@ export const steps: Readonly<Record<string, Step>> = {
   ...stateless,
   ...rekeying,
   ...folds,
+  ...cogroups,
   ...suppressed,
   ...ordering,
   ...joins,

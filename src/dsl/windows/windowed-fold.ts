@@ -1,6 +1,8 @@
 import type { Observable } from 'rxjs';
+import { serdes } from '../../serdes/serdes.js';
 import { windowed } from '../../serdes/windowed.js';
 import type { Declaring } from '../declaring.js';
+import { byPort } from '../operators/by-port.js';
 import type { Folding } from '../operators/folding.js';
 import type { AnyRecord } from '../types.js';
 import { closingStore } from './closing-windows.js';
@@ -19,11 +21,11 @@ export function windowedFold(
   current: Declaring,
   operator: string,
   options: AnyFolding,
-  source: Observable<AnyRecord>,
+  sources: readonly Observable<AnyRecord>[],
 ): Observable<AnyRecord> {
   const { store, window, emit } = options;
-  const inspection = current.inspect(source);
-  if (inspection.table) {
+  const inspections = sources.map((source) => current.inspect(source));
+  if (inspections.some(({ table }) => table)) {
     current.problem(
       `${operator} ${store}`,
       'its input is a table, and a row that changes has no place in windows',
@@ -47,7 +49,7 @@ export function windowedFold(
   const folding: WindowedFolding<unknown, unknown, unknown> = {
     ...options,
     operator,
-    key: options.key ?? inspection.key,
+    key: options.key ?? inspections[0]?.key ?? serdes.json(),
   };
   const { rows, create } = kindOf(folding, window);
   return current.processor(
@@ -58,9 +60,9 @@ export function windowedFold(
       keyed: true,
       emitsKey: windowed(folding.key),
       window,
-      create: (context) => create({ context, folding }),
+      create: (context) => byPort(folding, (own) => create({ context, folding: own })),
     },
-    [source],
+    sources,
     store,
   );
 }
