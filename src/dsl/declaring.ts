@@ -30,6 +30,8 @@ export type SinkSpec = Omit<DeclaredSink, 'id' | 'input'> & { readonly name?: st
 export interface Inspection {
   /** Changes of a table arrive, at least on one way. */
   readonly table: boolean;
+  /** Several rows of the table may have one key: it was grouped, and nothing has folded it yet. */
+  readonly grouped: boolean;
   /** The last change of key on a way, if there is one. */
   readonly rekey: Rekey | undefined;
   /** How the keys are written, if all ways agree; else JSON. */
@@ -202,6 +204,9 @@ export class Declaring implements Declaration {
     const closing = window && suppressedForMs(window);
     return {
       table: probe.paths.some((path) => path.table),
+      grouped: probe.paths.some(
+        (path) => path.table && this.edges.some(({ to, through }) => to === path.from && through.includes('groupBy')),
+      ),
       rekey: probe.paths.find((path) => path.rekey)?.rekey,
       key: first && rest.every((key) => key?.name === first.name) ? first : serdes.json(),
       window: others.every((other) => other && suppressedForMs(other) === closing) ? window : undefined,

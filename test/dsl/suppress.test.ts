@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { merge } from 'rxjs';
 import {
   aggregate,
   count,
+  type Duration,
   filterValues,
   groupBy,
+  hopping,
   mapValues,
   process,
   reduce,
@@ -385,18 +388,39 @@ describe('suppress says what is wrong with', () => {
     );
   });
 
+  it('a grouped table, whose rows would replace each other', () => {
+    const found = problems((_, t) =>
+      t.table('rows', { ...json<any>(), store: 'table' }).pipe(
+        groupBy(() => 'all', { key: serdes.string, name: 'all' }),
+        suppress({ store: 's', until: { timeLimit: '1s' } }),
+        toStream(),
+      ),
+    );
+    assert.deepEqual(found, [
+      'its input is a grouped table, where many rows have one key and would replace each other',
+    ]);
+  });
+
   it('windows that are not known, not the same on all ways, or never close', () => {
     const until = 'windowCloses';
+    const unknown = 'it cannot be known when the windows of its input close';
     assert.deepEqual(
-      problems((input, t) => {
-        t.table('rows', { ...json<any>(), store: 'table' }).pipe(
-          suppress({ store: 's', until }) as any,
-          toStream() as any,
-        );
-        return input;
-      }).length,
-      1,
+      problems((_, t) =>
+        t
+          .table('rows', { ...json<any>(), store: 'table' })
+          .pipe(suppress({ store: 's', until }) as any, toStream() as any, windowText()),
+      ),
+      [unknown],
     );
+    const both = (graceA: Duration, graceB: Duration) =>
+      problems((input) =>
+        merge(
+          input.pipe(count({ store: 'a', window: tumbling('60ms', { grace: graceA }) })),
+          input.pipe(count({ store: 'b', window: hopping('60ms', { every: '20ms', grace: graceB }) })),
+        ).pipe(suppress({ store: 's', until }), toStream(), windowText()),
+      );
+    assert.deepEqual(both('10ms', '20ms'), [unknown]);
+    assert.deepEqual(both('10ms', '10ms'), []);
     assert.deepEqual(
       problems((input) =>
         input.pipe(

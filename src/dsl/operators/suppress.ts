@@ -94,6 +94,13 @@ export function suppress(
         'Make the stream a table first: with a fold, or with toTable({ store, value }).',
       );
     }
+    if (inspection.grouped) {
+      current.problem(
+        where,
+        'its input is a grouped table, where many rows have one key and would replace each other',
+        'Fold the groups first: with count, reduce or aggregate.',
+      );
+    }
     const waitMs = limitMs ?? (inspection.window && suppressedForMs(inspection.window));
     if (waitMs === undefined || waitMs === Number.POSITIVE_INFINITY) current.problem(where, ...unclosed(waitMs));
 
