@@ -61,7 +61,14 @@ export {
 export { type ToOptions, to } from './dsl/operators/to.js';
 export { type ToTableOptions, toTable } from './dsl/operators/to-table.js';
 export type { Topology } from './dsl/processor.js';
-export { type StreamOptions, type TableOptions, type TopologyBuilder, topology, validate } from './dsl/topology.js';
+export {
+  type GlobalTableOptions,
+  type StreamOptions,
+  type TableOptions,
+  type TopologyBuilder,
+  topology,
+  validate,
+} from './dsl/topology.js';
 export type { Stream, Table } from './dsl/types.js';
 export type { Windowing } from './dsl/windows/windowing.js';
 export {

@@ -70,11 +70,12 @@ export class Declaring implements Declaration {
       const same =
         known.key.name === spec.key?.name &&
         known.value.name === spec.value?.name &&
-        known.timestamp === spec.timestamp;
+        known.timestamp === spec.timestamp &&
+        known.maxTimeJumpMs === spec.maxTimeJumpMs;
       if (!same)
         this.problem(
           id,
-          'the topic is declared twice with different serdes or timestamps',
+          'the topic is declared twice with different serdes, timestamps or time jumps',
           'Declare it once and pipe the result twice.',
         );
       return known.outlet as Origin<AnyRecord>;

@@ -81,6 +81,8 @@ export interface DeclaredSource {
   readonly key: AnySerde;
   readonly value: AnySerde;
   readonly timestamp?: (value: unknown, key: unknown) => number;
+  /** How far ahead of stream time its records may be. Left out: any time. */
+  readonly maxTimeJumpMs?: number;
   readonly outlet: Outlet;
 }
 

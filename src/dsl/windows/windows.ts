@@ -1,4 +1,4 @@
-import { type Duration, durationMs, formatMs } from '../../model/duration.js';
+import { type Duration, durationMs, formatMs, positiveMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 
 /** The first moment of a window, and its end: see Windowed for what is included. */
@@ -196,12 +196,6 @@ function closing(
     );
   }
   return { label, closesAfterMs: graceMs + behindMs, retentionMs };
-}
-
-function positiveMs(duration: Duration, what: string): number {
-  const ms = durationMs(duration, what);
-  if (ms > 0) return ms;
-  throw invalid(`${what} is zero`, JSON.stringify(duration), 'at least "1ms"', 'Give it a length.');
 }
 
 const invalid = (what: string, saw: string, expected: string, action: string): StreamsError =>
