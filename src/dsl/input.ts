@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Observable, Subscription } from 'rxjs';
 import { StreamsError } from '../model/errors.js';
+import { isMoment, MOMENT } from '../model/record.js';
 import { type Consumer, type PathMark, type Rekey, withConsumer } from './ambient.js';
 import type { AnyRecord, AnySerde, Input, PushScope, Receiver } from './processor.js';
 import type { Windows } from './windows/windows.js';
@@ -92,6 +93,10 @@ export class TracedInput implements Input, Consumer {
     const scope = this.#scope;
     if (!scope.pushing) return scope.fail(lateEmission(this.node));
     if (!this.#from.has(scope.from)) return scope.fail(hiddenEdge(this.node, scope.from));
+    if (!isMoment(record?.timestamp)) {
+      this.#receiver?.error(noRecord(this.node, record), scope.index);
+      return;
+    }
     if (this.#checkKey && record.key !== scope.key && !isDeepStrictEqual(record.key, scope.key)) {
       this.#receiver?.error(keyChanged(this.node, scope.key, record.key), scope.index);
       return;
@@ -107,6 +112,19 @@ export class TracedInput implements Input, Consumer {
     this.#receiver?.error(error, scope.index);
   }
 }
+
+const noRecord = (node: string, record: unknown): StreamsError => {
+  const isObject = typeof record === 'object' && record !== null;
+  return new StreamsError('PROCESS_FAILED', {
+    what: isObject
+      ? 'an operator emitted a record without a usable timestamp'
+      : 'an operator emitted what is no record',
+    at: `node ${node}`,
+    saw: isObject ? `the timestamp ${(record as Partial<AnyRecord>).timestamp}` : String(record),
+    expected: isObject ? MOMENT : 'a record with key, value, timestamp and headers',
+    action: 'Change values with mapValues(), or copy the record: map((record) => ({ ...record, value })).',
+  });
+};
 
 const lateEmission = (node: string): StreamsError =>
   new StreamsError('LATE_EMISSION', {
