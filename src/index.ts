@@ -22,6 +22,7 @@ export {
   count,
   type ReduceOptions,
   reduce,
+  type SessionAggregateOptions,
   type WindowedAggregateOptions,
   type WindowedReduceOptions,
 } from './dsl/operators/aggregate.js';
@@ -70,8 +71,11 @@ export {
   validate,
 } from './dsl/topology.js';
 export type { Stream, Table } from './dsl/types.js';
+export { type CalendarOptions, type CalendarUnit, calendar } from './dsl/windows/calendar.js';
+export { type EveryNOptions, everyN } from './dsl/windows/every-n.js';
 export type { Windowing } from './dsl/windows/windowing.js';
 export {
+  type CountWindows,
   type HoppingOptions,
   hopping,
   type SessionWindows,

@@ -4,6 +4,7 @@ import {
   aggregate,
   count,
   type Duration,
+  everyN,
   filterValues,
   groupBy,
   hopping,
@@ -19,6 +20,7 @@ import {
   tumbling,
   unlimited,
   validate,
+  type Windowing,
 } from '#src/index.js';
 import { feed, json, open, outputOf, read, rows, type Short, through } from './support.js';
 
@@ -421,17 +423,13 @@ describe('suppress says what is wrong with', () => {
       );
     assert.deepEqual(both('10ms', '20ms'), [unknown]);
     assert.deepEqual(both('10ms', '10ms'), []);
-    assert.deepEqual(
+    const endless = (window: Windowing['window']) =>
       problems((input) =>
-        input.pipe(
-          count({ store: 'c', window: unlimited() }),
-          suppress({ store: 's', until }),
-          toStream(),
-          windowText(),
-        ),
-      ),
-      ['the windows of its input never close'],
-    );
+        input.pipe(count({ store: 'c', window }), suppress({ store: 's', until }), toStream(), windowText()),
+      );
+    const never = 'no moment closes the windows of its input';
+    assert.deepEqual(endless(unlimited()), [never]);
+    assert.deepEqual(endless(everyN(3)), [never]);
   });
 
   it('bounds that are none, and results that would not be final', () => {

@@ -141,7 +141,10 @@ function checkBounds(
 
 const unclosed = (waitMs: number | undefined): readonly [what: string, advice: string] =>
   waitMs !== undefined
-    ? ['the windows of its input never close', "Use windows that end, or a time limit: until: { timeLimit: '5m' }."]
+    ? [
+        'no moment closes the windows of its input',
+        "Use windows that end by time, emit: 'onClose' of the fold, or a time limit: until: { timeLimit: '5m' }.",
+      ]
     : [
         'it cannot be known when the windows of its input close',
         "Pipe it behind the windowed fold, before the key changes (if several streams meet, their windows must close alike), or use a time limit: until: { timeLimit: '5m' }.",

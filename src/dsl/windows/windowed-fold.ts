@@ -6,6 +6,7 @@ import { byPort } from '../operators/by-port.js';
 import type { Folding } from '../operators/folding.js';
 import type { AnyRecord } from '../types.js';
 import { closingStore } from './closing-windows.js';
+import { countFold } from './count-fold.js';
 import { sessionFold } from './session-fold.js';
 import { slidingFold } from './sliding-fold.js';
 import { timeFold } from './time-fold.js';
@@ -32,11 +33,19 @@ export function windowedFold(
       'Turn the table into a stream of its changes with toStream(), or leave window out.',
     );
   }
-  if (emit === 'onClose' && window.closesAfterMs === Number.POSITIVE_INFINITY) {
+  const counted = window.kind === 'count';
+  if (emit === 'onClose' && !counted && window.closesAfterMs === Number.POSITIVE_INFINITY) {
     current.problem(
       `${operator} ${store}`,
       `it emits when windows close, and ${window.label} ones never do`,
       "Leave emit out, or use windows that end: tumbling('1d').",
+    );
+  }
+  if (counted && (options.late !== undefined || options.closeAfter !== undefined)) {
+    current.problem(
+      `${operator} ${store}`,
+      `no time closes a window of ${window.records} records, so none is late`,
+      'Leave late and closeAfter out.',
     );
   }
   if (window.kind === 'session' && !options.merge) {
@@ -56,14 +65,15 @@ export function windowedFold(
     {
       operator,
       name: store,
-      stores: emit === 'onClose' ? [rows, closingStore(store, folding.key)] : [rows],
+      stores: emit === 'onClose' && !counted ? [rows, closingStore(store, folding.key)] : [rows],
       keyed: true,
       emitsKey: windowed(folding.key),
       window,
       create: (context) => byPort(folding, (own) => create({ context, folding: own })),
     },
     sources,
-    store,
+    // What lies in rows with others cannot be looked up by its windowed key; no store's name has a space.
+    rows.shown ? `${operator} ${store}` : store,
   );
 }
 
@@ -71,6 +81,8 @@ function kindOf<K, V, A>(folding: WindowedFolding<K, V, A>, window: Windows): Fo
   switch (window.kind) {
     case 'time':
       return timeFold(folding, window);
+    case 'count':
+      return countFold(folding, window);
     case 'session':
       return sessionFold(folding, window);
     case 'sliding':
