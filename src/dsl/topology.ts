@@ -8,6 +8,7 @@ import type { Serde } from '../serdes/serde.js';
 import { withDeclaring } from './ambient.js';
 import { guardAsync } from './async-guard.js';
 import { checkGlobalTables } from './check-global-tables.js';
+import { checkUsedStores } from './check-used-stores.js';
 import { Declaring } from './declaring.js';
 import type { GlobalTable } from './global-table.js';
 import { toTable } from './operators/to-table.js';
@@ -171,6 +172,7 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
     thrown = error as StreamsError;
   }
   checkGlobalTables(declaring);
+  checkUsedStores(declaring);
   const problems = [...declaring.problems];
   if (!NAME_PATTERN.test(name)) {
     problems.push({
