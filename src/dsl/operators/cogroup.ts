@@ -55,11 +55,11 @@ type WindowedAdding<A> = <K, V>(
  * values, too (`null-value`). Duplicates count twice. Cost and memory as of {@link aggregate}. A function that throws goes the way of `onError.process` (PROCESS_FAILED), and the row stays as it was.
  *
  * ```ts
- * const balances = cogroup({ store: 'balances', value: serdes.double, initial: () => 0 }, (add) => [
- *   add(deposits, (balance, deposit) => balance + deposit.value.amount),
- *   add(withdrawals, (balance, withdrawal) => balance - withdrawal.value.amount),
+ * const spent = cogroup({ store: 'spent', value: serdes.double, initial: () => 0 }, (add) => [
+ *   add(payments, (sum, payment) => sum + payment.value.amount),
+ *   add(refunds, (sum, refund) => sum - refund.value.amount),
  * ]);
- * balances.pipe(to('balances', { key: serdes.string, value: serdes.double })); // deposits 5 and 3, then a withdrawal of 4 → 5, 8, 4
+ * spent.pipe(to('spent', { key: serdes.string, value: serdes.double })); // payments of 5 and 3, then a refund of 4 → 5, 8, 4
  * ```
  *
  * Semantics: KGroupedStream#cogroup of Kafka Streams (KIP-150). Of streams that are folded alike, `merge` of RxJS and {@link aggregate} make the same.
