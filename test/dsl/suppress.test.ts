@@ -362,6 +362,25 @@ describe('suppress until a time limit', () => {
     assert.deepEqual(await rows(driver, 'calm-places'), { end: { due: 1_000, previous: null, size: 0 } });
   }).timeout(20_000);
 
+  it('shows in its store what waits: when it is due, and what it is', async () => {
+    const driver = await open(calmed({ maxBytes: 1_000 }));
+    await feed(driver, 'rows', [
+      ['b', 1, 5],
+      ['a', 2, 5],
+      ['b', 3, 60],
+    ]);
+    assert.deepEqual(JSON.parse(JSON.stringify(await driver.store('calm').entries())), [
+      [
+        { due: 5, key: 'a' },
+        { value: 2, previous: null, timestamp: 5 },
+      ],
+      [
+        { due: 5, key: 'b' },
+        { value: 3, previous: null, timestamp: 60 },
+      ],
+    ]);
+  });
+
   it('emits rows with the headers of their last change', async () => {
     const target = through((_, t) =>
       t

@@ -15,6 +15,12 @@ export class Pending<V> {
     readonly timestamp: number,
     readonly headers: Headers,
   ) {}
+
+  /** For those who look into the store. */
+  toJSON(): object {
+    const { value, previous, timestamp } = this;
+    return { value, previous, timestamp };
+  }
 }
 
 const FORMAT = 1;
