@@ -37,6 +37,10 @@ export declare const t: TopologyBuilder;
 
 /** Keyed by account. */
 export declare const payments: Stream<string, Payment>;
+/** Keyed by account. */
+export declare const refunds: Stream<string, Payment>;
+/** Keyed by page. */
+export declare const clicks: Stream<string, string>;
 /** Keyed by order. */
 export declare const orders: Stream<string, Order>;
 /** Keyed by sensor. */

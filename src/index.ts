@@ -26,6 +26,12 @@ export {
   type WindowedAggregateOptions,
   type WindowedReduceOptions,
 } from './dsl/operators/aggregate.js';
+export {
+  type CogroupInput,
+  type CogroupOptions,
+  cogroup,
+  type WindowedCogroupOptions,
+} from './dsl/operators/cogroup.js';
 export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
 export { type EffectContext, type EffectFunction, type EffectOptions, effect } from './dsl/operators/effect.js';
 export {
@@ -48,10 +54,22 @@ export {
   selectKey,
   toStream,
 } from './dsl/operators/stateless.js';
+export {
+  type SuppressUntilTimeLimitOptions,
+  type SuppressUntilWindowClosesOptions,
+  suppress,
+} from './dsl/operators/suppress.js';
 export { type ToOptions, to } from './dsl/operators/to.js';
 export { type ToTableOptions, toTable } from './dsl/operators/to-table.js';
 export type { Topology } from './dsl/processor.js';
-export { type StreamOptions, type TableOptions, type TopologyBuilder, topology, validate } from './dsl/topology.js';
+export {
+  type GlobalTableOptions,
+  type StreamOptions,
+  type TableOptions,
+  type TopologyBuilder,
+  topology,
+  validate,
+} from './dsl/topology.js';
 export type { Stream, Table } from './dsl/types.js';
 export { type CalendarOptions, type CalendarUnit, calendar } from './dsl/windows/calendar.js';
 export { type EveryNOptions, everyN } from './dsl/windows/every-n.js';

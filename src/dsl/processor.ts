@@ -10,6 +10,7 @@ import type { Headers } from '../model/headers.js';
 import type { SourcePosition, StreamRecord } from '../model/record.js';
 import type { Serde } from '../serdes/serde.js';
 import type { KeyValueStore, StoreSpec } from '../state/contract.js';
+import type { Windows } from './windows/windows.js';
 
 /** Raised whenever the contract changes in a way that two copies of the library cannot share a topology. */
 export const CONTRACT_VERSION = 1;
@@ -80,6 +81,8 @@ export interface DeclaredSource {
   readonly key: AnySerde;
   readonly value: AnySerde;
   readonly timestamp?: (value: unknown, key: unknown) => number;
+  /** How far ahead of stream time its records may be. Left out: any time. */
+  readonly maxTimeJumpMs?: number;
   readonly outlet: Outlet;
 }
 
@@ -154,6 +157,8 @@ export interface ProcessorSpec {
   readonly takesNullKeys?: boolean;
   /** How the keys of what it emits are written. Default: as those of its first input. */
   readonly emitsKey?: AnySerde;
+  /** The windows that the keys of what it emits belong to. Default: those of its input, unless `emitsKey` is given. */
+  readonly window?: Windows;
   create(context: ProcessorContext): Processor;
 }
 

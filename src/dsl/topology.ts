@@ -2,11 +2,13 @@ import type { Observable } from 'rxjs';
 import { buildGraph } from '../graph/build.js';
 import type { Graph, Problem } from '../graph/graph.js';
 import { NAME_PATTERN } from '../graph/naming.js';
+import { type Duration, positiveMs } from '../model/duration.js';
 import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import type { Serde } from '../serdes/serde.js';
 import { withDeclaring } from './ambient.js';
 import { guardAsync } from './async-guard.js';
 import { checkGlobalTables } from './check-global-tables.js';
+import { checkUsedStores } from './check-used-stores.js';
 import { Declaring } from './declaring.js';
 import type { GlobalTable } from './global-table.js';
 import { toTable } from './operators/to-table.js';
@@ -18,12 +20,23 @@ export interface StreamOptions<K, V> {
   readonly value: Serde<V>;
   /** Event time in milliseconds, taken from the record. Default: the record's own timestamp. Must be a function declared once, not one per call. */
   readonly timestamp?: (value: V, key: K) => number;
+  /**
+   * How far ahead of stream time, the highest timestamp that its task has seen, the timestamp of a record may be. One that is further ahead goes the way of `onError.deserialize` (TIME_JUMP) and moves no time: a single record with
+   * a wrong clock would close all windows and end the life of all rows, for ever. Default: any time is taken.
+   *
+   * The first record of a partition is believed. So is the tenth of records that follow each other in a partition, all too far ahead and none further than this from the one before: after a silence, time goes on by itself,
+   * and what was refused meanwhile is in the dead letters, if they are kept. Choose it longer than a partition is usually silent. Nothing but timestamps decides, so a replay refuses the same records.
+   */
+  readonly maxTimeJump?: Duration;
 }
 
 export interface TableOptions<K, V> extends StreamOptions<K, V> {
   /** The store that holds the rows. */
   readonly store: string;
 }
+
+/** No task reads it, so it moves no stream time. */
+export type GlobalTableOptions<K, V> = Omit<TableOptions<K, V>, 'maxTimeJump'>;
 
 /** What a topology function is given: the ways in. */
 export interface TopologyBuilder {
@@ -66,7 +79,7 @@ export interface TopologyBuilder {
    * const rates = t.globalTable('rates', { key: serdes.string, value: serdes.double, store: 'all-rates' });
    * ```
    */
-  globalTable<K, V>(topic: string, options: TableOptions<K, V>): GlobalTable<K, V>;
+  globalTable<K, V>(topic: string, options: GlobalTableOptions<K, V>): GlobalTable<K, V>;
 }
 
 /** Whether a value is a topology: of this copy of the library or another. */
@@ -159,6 +172,7 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
     thrown = error as StreamsError;
   }
   checkGlobalTables(declaring);
+  checkUsedStores(declaring);
   const problems = [...declaring.problems];
   if (!NAME_PATTERN.test(name)) {
     problems.push({
@@ -188,21 +202,21 @@ function problemOf(name: string, error: Error): Problem {
 }
 
 function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: Declaring): void {
+  const source = (topic: string, { maxTimeJump, ...options }: StreamOptions<unknown, unknown>): Observable<unknown> =>
+    declaring.source({
+      topic,
+      ...options,
+      ...(maxTimeJump !== undefined && { maxTimeJumpMs: positiveMs(maxTimeJump, `maxTimeJump of ${topic}`) }),
+    });
   const builder: TopologyBuilder = {
     stream: <K, V>(topic: string, options: StreamOptions<K, V>) =>
-      declaring.source({ topic, ...(options as StreamOptions<unknown, unknown>) }) as Observable<unknown> as Stream<
-        K,
-        V
-      >,
+      source(topic, options as StreamOptions<unknown, unknown>) as Stream<K, V>,
     table: <K, V>(topic: string, { store, ...options }: TableOptions<K, V>) => {
-      const source = declaring.source({
-        topic,
-        ...(options as StreamOptions<unknown, unknown>),
-      }) as Observable<unknown> as Stream<K, V | null>;
-      return source.pipe(toTable<K, V>({ store, key: options.key, value: options.value }));
+      const records = source(topic, options as StreamOptions<unknown, unknown>) as Stream<K, V | null>;
+      return records.pipe(toTable<K, V>({ store, key: options.key, value: options.value }));
     },
-    globalTable: <K, V>(topic: string, options: TableOptions<K, V>) =>
-      declaring.globalTable({ topic, ...(options as TableOptions<unknown, unknown>) }) as GlobalTable<K, V>,
+    globalTable: <K, V>(topic: string, options: GlobalTableOptions<K, V>) =>
+      declaring.globalTable({ topic, ...(options as GlobalTableOptions<unknown, unknown>) }) as GlobalTable<K, V>,
   };
   try {
     guardAsync();

@@ -19,12 +19,13 @@ import {
   type Windowing,
 } from '#src/index.js';
 import type { Case, Json, Op, Pipeline } from './case.js';
-import { fold } from './folds.js';
+import { type Cogrouped, cogrouped, fold } from './folds.js';
 import { flatValues, keyFunction, pairs, predicate, valueFunction } from './functions.js';
 import { join, joinGlobal } from './joins.js';
 import { ANY_AND_JSON } from './keys.js';
 import { type Names, NotYet } from './not-yet.js';
 import { processor } from './processors.js';
+import { suppression } from './suppression.js';
 import { windowing } from './windows.js';
 
 type Records = Observable<any>;
@@ -39,6 +40,8 @@ export interface Node {
   readonly stored: boolean;
   /** Of a grouped stream: what folds are to be windowed by. */
   readonly windowing?: Windowing;
+  /** Of a cogroup that is not aggregated yet: its streams, each with its adder. */
+  readonly cogroup?: readonly Cogrouped[];
   /** The same table with a store, once somebody has asked for it. */
   materialized?: Records;
 }
@@ -166,8 +169,11 @@ class Building {
         return { ...node, windowing: windowing(op) };
       case 'count':
       case 'reduce':
-      case 'aggregate':
-        return table(node.records.pipe(fold(op, op.store ?? this.#names(op.op), node.windowing)), true);
+      case 'aggregate': {
+        const store = op.store ?? this.#names(op.op);
+        if (node.cogroup) return table(cogrouped(op, store, node.cogroup, node.windowing), true);
+        return table(node.records.pipe(fold(op, store, node.windowing)), true);
+      }
       case 'toStream': {
         const records = node.records.pipe(toStream());
         if (!op.key) return stream(records);
@@ -185,8 +191,11 @@ class Building {
         return stream(node.records.pipe(processor(op.processor, this.#names('process'), owner)), true);
       }
       case 'suppress':
-      case 'cogroup':
-        throw new NotYet(op.op);
+        return table(node.records.pipe(suppression(op, this.#names('suppress'))), false);
+      case 'cogroup': {
+        const others = op.others.map((other: Json) => ({ records: this.#node(other.from).records, add: other.add }));
+        return { ...node, cogroup: [{ records: node.records, add: op.add }, ...others] };
+      }
       default:
         return this.#stateless(node, op);
     }
