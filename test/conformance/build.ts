@@ -21,7 +21,7 @@ import {
 import type { Case, Json, Op, Pipeline } from './case.js';
 import { fold } from './folds.js';
 import { flatValues, keyFunction, pairs, predicate, valueFunction } from './functions.js';
-import { join, joinGlobal } from './joins.js';
+import { join, joinGlobal, joinStreams } from './joins.js';
 import { ANY_AND_JSON } from './keys.js';
 import { type Names, NotYet } from './not-yet.js';
 import { processor } from './processors.js';
@@ -281,7 +281,11 @@ class Building {
     const global = this.#globals.get(op.with);
     if (global) return { ...node, records: node.records.pipe(joinGlobal(op, global)) };
     const other = this.#node(op.with);
-    if (other.kind === 'stream') throw new NotYet('stream-stream joins');
+    if (other.kind === 'stream') {
+      const left = this.#keyed(node);
+      const right = other === node ? left : this.#keyed(other);
+      return stream(left.pipe(joinStreams(op, right, this.#names(op.op))));
+    }
     if (op.graceMs !== undefined) throw new NotYet('versioned tables');
     const right = this.#stored(other);
     if (node.kind === 'stream') return stream(this.#keyed(node).pipe(join(op, right, false)));
