@@ -281,17 +281,27 @@ class Building {
     const global = this.#globals.get(op.with);
     if (global) return { ...node, records: node.records.pipe(joinGlobal(op, global)) };
     const other = this.#node(op.with);
-    if (other.kind === 'stream') {
-      const left = this.#keyed(node);
-      const right = other === node ? left : this.#keyed(other);
-      return stream(left.pipe(joinStreams(op, right, this.#names(op.op))));
-    }
+    if (other.kind === 'stream') return stream(this.#joinStreams(node, other, op));
     if (op.graceMs !== undefined) throw new NotYet('versioned tables');
     const right = this.#stored(other);
     if (node.kind === 'stream') return stream(this.#keyed(node).pipe(join(op, right, false)));
     const joined = this.#stored(node).pipe(join(op, right, true));
     if (op.store === undefined) return table(joined, false);
     return table(joined.pipe(toStream<Json, Json>(), toTable({ ...ANY_AND_JSON, store: op.store })), true);
+  }
+
+  /** A join in millrace is given the left record first where one record comes on both sides; where Kafka Streams serves the right side first, the left one takes a step more. */
+  #joinStreams(node: Node, other: Node, op: Op): Records {
+    const store = this.#names(op.op);
+    if (other === node) {
+      const both = this.#keyed(node);
+      return both.pipe(joinStreams(op, both, store));
+    }
+    if (this.#inOrderOfService(node, other)[0] === node.records)
+      return this.#keyed(node).pipe(joinStreams(op, this.#keyed(other), store));
+    const right = this.#keyed(other);
+    const later = process<any>({ name: this.#names('later'), process: (record, { forward }) => forward(record) });
+    return this.#keyed(node).pipe(later, joinStreams(op, right, store));
   }
 
   /** Each keyed operator behind a change of key reads from a repartition topic of its own. */

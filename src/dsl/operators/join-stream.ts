@@ -8,7 +8,7 @@ import type { AnySerde, Processor, ProcessorContext } from '../processor.js';
 import { SideBuffer, sideStore } from '../stream-join/side-buffer.js';
 import { type Joiner, type SideParts, StreamJoin } from '../stream-join/stream-join.js';
 import { waitingKeySerde, waitingStore } from '../stream-join/waiting.js';
-import { joinWindow, type JoinWindowOptions } from '../stream-join/window.js';
+import { type JoinWindowOptions, joinWindow } from '../stream-join/window.js';
 import type { AnyRecord, FactRecord, KeyOf } from '../types.js';
 import { currentDeclaring } from './attach.js';
 

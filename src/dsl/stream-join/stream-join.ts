@@ -166,7 +166,8 @@ export class StreamJoin implements Processor {
     const { mine, other } = this.#seenFrom(port);
     const { timestamp } = record;
     const found = other.buffer.find(prepared.others, timestamp - mine.backMs, timestamp + mine.aheadMs);
-    if (found instanceof Promise) return found.then((matches) => this.#join(record, prepared.own, mine, other, matches));
+    if (found instanceof Promise)
+      return found.then((matches) => this.#join(record, prepared.own, mine, other, matches));
     this.#join(record, prepared.own, mine, other, found);
   }
 
@@ -205,7 +206,11 @@ export class StreamJoin implements Processor {
     side.buffer.answered(met);
   }
 
-  #emit({ key, headers }: { readonly key: unknown; readonly headers: Headers }, value: unknown, timestamp: number): void {
+  #emit(
+    { key, headers }: { readonly key: unknown; readonly headers: Headers },
+    value: unknown,
+    timestamp: number,
+  ): void {
     this.#context.emit(new PlainRecord(key, value, timestamp, headers));
   }
 
@@ -214,7 +219,8 @@ export class StreamJoin implements Processor {
       what: `join threw for a record that had waited for a partner: ${messageOf(error)}`,
       at: this.#name,
       saw: `key ${JSON.stringify(key) ?? String(key)}, timestamp ${timestamp}`,
-      action: 'Mend the function: it is given null for the side that is missing. By onError.process the record that made it due is skipped or dead-lettered, and this one is given up with it.',
+      action:
+        'Mend the function: it is given null for the side that is missing. By onError.process the record that made it due is skipped or dead-lettered, and this one is given up with it.',
       cause: error,
     });
   }

@@ -1,8 +1,8 @@
 import { type HeaderEntry, Headers } from '../../model/headers.js';
 import type { Serde } from '../../serdes/serde.js';
+import type { StoreSpec } from '../../state/contract.js';
 import { type Due, dueStore } from '../buffers/due-queue.js';
 import { ByteReader, bytesOrNull, int32, text } from '../operators/bytes.js';
-import type { StoreSpec } from '../../state/contract.js';
 
 /** Which of the records of one side and moment: they are answered in the order of their keys, then of their arrival. */
 export interface WaitingKey<K> {
@@ -44,7 +44,8 @@ export function waitingKeySerde<K>(serde: Serde<K>): Serde<WaitingKey<K>> {
     },
     decode(encoded) {
       const end = encoded.length - 2 - ORDINAL_BYTES;
-      if (end < 0) throw new Error(`saw the key of a record that waits of ${encoded.length} bytes, expected at least 6`);
+      if (end < 0)
+        throw new Error(`saw the key of a record that waits of ${encoded.length} bytes, expected at least 6`);
       return { key: serde.decode(unescaped(encoded.subarray(0, end))), ordinal: encoded.readUInt32BE(end + 2) };
     },
   };

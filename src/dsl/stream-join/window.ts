@@ -37,7 +37,12 @@ export interface JoinWindow {
 
 /** CONFIG_INVALID for a window that nothing could meet in. `where`: the operator and its name. */
 export function joinWindow(options: JoinWindowOptions, where: string): JoinWindow {
-  const { within, before, after, grace = '0ms' } = options as {
+  const {
+    within,
+    before,
+    after,
+    grace = '0ms',
+  } = options as {
     readonly [Option in 'within' | 'before' | 'after' | 'grace']?: Duration;
   };
   const given = `within ${within}, before ${before}, after ${after}`;
