@@ -136,11 +136,11 @@ describe('leftJoinStream', () => {
 
   it('answers more than it has in memory, in order', async () => {
     const driver = await open(joined('left', { within: '1ms' }, (a) => a));
-    const many = Array.from({ length: 20_000 }, (_, n) => n);
+    const many = Array.from({ length: 12_000 }, (_, n) => n);
     await feed(
       driver,
       'left',
-      many.map((n) => [`k${String(n % 7_000).padStart(5, '0')}`, n, 10 + Math.floor(n / 7_000)]),
+      many.map((n) => [`k${String(n % 5_000).padStart(5, '0')}`, n, 10 + Math.floor(n / 5_000)]),
     );
     await driver.crash();
     await driver.restart();
