@@ -45,7 +45,9 @@ export function joinWindow(options: JoinWindowOptions, where: string): JoinWindo
   } = options as {
     readonly [Option in 'within' | 'before' | 'after' | 'grace']?: Duration;
   };
-  const given = `within ${within}, before ${before}, after ${after}`;
+  const given = Object.entries({ within, before, after })
+    .flatMap(([name, duration]) => (duration === undefined ? [] : [`${name} ${duration}`]))
+    .join(', ');
   if (within !== undefined && (before !== undefined || after !== undefined)) {
     throw invalid('the window is given twice', where, given, 'within, or before and after', 'Leave one of them out.');
   }
@@ -65,7 +67,7 @@ export function joinWindow(options: JoinWindowOptions, where: string): JoinWindo
     throw invalid(
       'the window ends before it begins',
       where,
-      within === undefined ? `before ${before}, after ${after}` : `within ${within}`,
+      given,
       'before and after that are not negative together',
       'A negative before needs an after that is at least as long: before: "-1m", after: "5m".',
     );
@@ -75,7 +77,7 @@ export function joinWindow(options: JoinWindowOptions, where: string): JoinWindo
     throw invalid(
       'the window is of no length, and nothing would ever be kept to be met',
       where,
-      `${given}, grace ${grace}`,
+      `${given} and no grace`,
       'at least 1 ms, of the window and grace together',
       'Give it a length; with a grace, a window of no length joins records of equal timestamps.',
     );
