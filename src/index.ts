@@ -22,10 +22,12 @@ export {
   count,
   type ReduceOptions,
   reduce,
+  type SessionAggregateOptions,
   type WindowedAggregateOptions,
   type WindowedReduceOptions,
 } from './dsl/operators/aggregate.js';
 export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
+export { type EffectContext, type EffectFunction, type EffectOptions, effect } from './dsl/operators/effect.js';
 export {
   type JoinGlobalTableOptions,
   joinGlobalTable,
@@ -52,8 +54,11 @@ export { type ToTableOptions, toTable } from './dsl/operators/to-table.js';
 export type { Topology } from './dsl/processor.js';
 export { type StreamOptions, type TableOptions, type TopologyBuilder, topology, validate } from './dsl/topology.js';
 export type { Stream, Table } from './dsl/types.js';
-export type { Windowing } from './dsl/windows/windowed-fold.js';
+export { type CalendarOptions, type CalendarUnit, calendar } from './dsl/windows/calendar.js';
+export { type EveryNOptions, everyN } from './dsl/windows/every-n.js';
+export type { Windowing } from './dsl/windows/windowing.js';
 export {
+  type CountWindows,
   type HoppingOptions,
   hopping,
   type SessionWindows,
@@ -76,6 +81,7 @@ export type { Clock, Logger } from './model/ports.js';
 export type { Change, SourcePosition, StreamRecord } from './model/record.js';
 export type { Windowed } from './model/window.js';
 export type { EngineOptions, Guarantee } from './runtime/config.js';
+export type { EffectCall, EffectGate } from './runtime/effects.js';
 export type { EngineMetrics } from './runtime/metrics.js';
 export { type OpenBrokerOptions, openBroker } from './runtime/open-broker.js';
 export type { ErrorPolicies, ErrorPolicy } from './runtime/policy.js';

@@ -36,6 +36,7 @@ export const ERROR_CODES = {
     retryable: false,
     summary: 'More records wait for a missing version than maxBuffered allows.',
   },
+  RECORD_LATE: { retryable: false, summary: 'A record came when all windows that it belongs to had closed.' },
   STORE_KEY_NOT_LOADED: {
     retryable: false,
     summary: 'A processor read a key synchronously that it did not declare in reads.',

@@ -19,8 +19,8 @@ export function buildPipeline(options: {
   readonly task: TaskFacts;
 }): readonly Processor[] {
   const { topology, graph, subTopology, runner, task } = options;
-  const { scope, entries } = runner;
-  const declaration = topology.declare(scope);
+  const { entries } = runner;
+  const declaration = topology.declare(runner.atHand.scope);
 
   for (const source of declaration.sources) {
     if (!subTopology.topics.includes(source.topic)) continue;
@@ -30,15 +30,7 @@ export function buildPipeline(options: {
   for (const repartition of declaration.repartitions) {
     const { id: node, outlet } = repartition;
     repartition.input.connect(
-      runner.toOutbox(node, (record, index, due, push) => ({
-        kind: 'repartition',
-        repartition,
-        record,
-        node,
-        index,
-        due,
-        push,
-      })),
+      runner.toOutbox(node, (record, place, push) => ({ kind: 'repartition', repartition, record, node, place, push })),
     );
     if (!subTopology.repartitions.includes(repartition.name)) continue;
     const topic = repartitionTopic(task.applicationId, repartition.name);
@@ -50,15 +42,7 @@ export function buildPipeline(options: {
   }
   for (const sink of declaration.sinks) {
     sink.input.connect(
-      runner.toOutbox(sink.id, (record, index, due, push) => ({
-        kind: 'sink',
-        sink,
-        record,
-        node: sink.id,
-        index,
-        due,
-        push,
-      })),
+      runner.toOutbox(sink.id, (record, place, push) => ({ kind: 'sink', sink, record, node: sink.id, place, push })),
     );
   }
 

@@ -1,6 +1,6 @@
 import type { Graph } from '../graph/graph.js';
 import { StreamsError } from '../model/errors.js';
-import type { CachedStore } from '../state/cached-store.js';
+import { ShownStore } from '../state/shown-store.js';
 import type { Holder } from './holder.js';
 
 /** A read-only look at a store, over all tasks at hand. */
@@ -24,15 +24,15 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
       action: 'Use the name of a store of the topology.',
     });
   }
-  const stores = (): readonly CachedStore<K, V>[] =>
+  const stores = (): readonly ShownStore<K, V>[] =>
     holder()
       .tasks.filter((task) => task.phase === 'running' && task.subTopology.id === owner.id)
-      .flatMap((task) => (task.state ? [task.state.cached(name) as unknown as CachedStore<K, V>] : []));
+      .flatMap((task) => (task.state ? [new ShownStore<K, V>(task.state.cached(name))] : []));
   return {
     get: async (key) => {
       for (const store of stores()) {
-        const value = await store.peek(key);
-        if (value !== null) return value;
+        const row = await store.row(key);
+        if (row !== null) return row.value;
       }
       return null;
     },

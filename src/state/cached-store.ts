@@ -21,6 +21,7 @@ const MIN_EXPIRED_PER_COMMIT = 1_000;
  */
 export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly name: string;
+  readonly spec: StoreSpec<K, V>;
   readonly #life: RowLife<K>;
   readonly #database: Database;
   readonly #codec: RowCodec<K, V>;
@@ -43,6 +44,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }) {
     const { spec, storeId, database } = options;
     this.name = spec.name;
+    this.spec = spec;
     this.#life = new RowLife(spec);
     this.#database = database;
     this.#codec = new RowCodec(spec, storeId);
@@ -107,21 +109,25 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   async load(key: K): Promise<V | null> {
-    this.want(key);
-    if (this.hasWanted) await this.loadWanted();
-    // Somebody else may be reading it at this moment.
-    if (this.#reading.size > 0) await Promise.all(this.#reading);
+    await this.loadAll([key]);
     return this.get(key);
   }
 
-  /** The row's value for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
-  async peek(key: K): Promise<V | null> {
+  loadAll(keys: readonly K[]): void | Promise<void> {
+    for (const key of keys) this.want(key);
+    const reading = this.hasWanted ? this.loadWanted() : undefined;
+    // Somebody else may be reading some of them at this moment.
+    return this.#reading.size > 0 ? Promise.all(this.#reading).then(() => undefined) : reading;
+  }
+
+  /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
+  async peek(key: K): Promise<Row<V> | null> {
     const entry = this.#cache.get(key);
-    if (entry?.loaded) return this.#expired(entry) ? null : entry.value;
+    if (entry?.loaded) return this.row(key);
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
-    return row === undefined || this.#life.isOver(key, row.readDoubleBE(0), this.#streamTime)
-      ? null
-      : this.#codec.decodeValue(row);
+    const timestamp = row?.readDoubleBE(0) ?? 0;
+    if (row === undefined || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
+    return { value: this.#codec.decodeValue(row), timestamp };
   }
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
@@ -195,8 +201,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     const keys = (await this.#expiry.take(this.#streamTime, limit, writes)).map((bytes) =>
       this.#codec.decodeKey(bytes),
     );
-    for (const key of keys) this.want(key);
-    if (this.hasWanted) await this.loadWanted();
+    await this.loadAll(keys);
     for (const key of keys) {
       const entry = this.#found(key);
       if (entry.value !== null && this.#expired(entry)) this.put(key, null, entry.timestamp);
@@ -252,8 +257,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
   async logAgain(keys: readonly Buffer[]): Promise<void> {
     const decoded = keys.map((bytes) => this.#codec.decodeKey(bytes));
-    for (const key of decoded) this.want(key);
-    if (this.hasWanted) await this.loadWanted();
+    await this.loadAll(decoded);
     for (const key of decoded) {
       const entry = this.#found(key);
       entry.stored = true;

@@ -16,7 +16,7 @@ import {
   topology,
   toStream,
   toTable,
-  type Windows,
+  type Windowing,
 } from '#src/index.js';
 import type { Case, Json, Op, Pipeline } from './case.js';
 import { fold } from './folds.js';
@@ -25,7 +25,7 @@ import { join, joinGlobal, joinStreams } from './joins.js';
 import { ANY_AND_JSON } from './keys.js';
 import { type Names, NotYet } from './not-yet.js';
 import { processor } from './processors.js';
-import { windows } from './windows.js';
+import { windowing } from './windows.js';
 
 type Records = Observable<any>;
 
@@ -38,7 +38,7 @@ export interface Node {
   /** The table itself has a store: joins can look into it. */
   readonly stored: boolean;
   /** Of a grouped stream: what folds are to be windowed by. */
-  readonly window?: Windows;
+  readonly windowing?: Windowing;
   /** The same table with a store, once somebody has asked for it. */
   materialized?: Records;
 }
@@ -163,11 +163,11 @@ class Building {
       case 'groupBy':
         return this.#groupBy(node, op);
       case 'windowedBy':
-        return { ...node, window: windows(op) };
+        return { ...node, windowing: windowing(op) };
       case 'count':
       case 'reduce':
       case 'aggregate':
-        return table(node.records.pipe(fold(op, op.store ?? this.#names(op.op), node.window)), true);
+        return table(node.records.pipe(fold(op, op.store ?? this.#names(op.op), node.windowing)), true);
       case 'toStream': {
         const records = node.records.pipe(toStream());
         if (!op.key) return stream(records);
@@ -290,7 +290,7 @@ class Building {
     return table(joined.pipe(toStream<Json, Json>(), toTable({ ...ANY_AND_JSON, store: op.store })), true);
   }
 
-  /** A join in millrace is given the left record first where one record comes on both sides; where Kafka Streams serves the right side first, the left one takes a step more. */
+  /** Where one record comes on both sides, millrace takes the left one first; where Kafka Streams serves the right side first, it goes through a step that is declared before the join. */
   #joinStreams(node: Node, other: Node, op: Op): Records {
     const store = this.#names(op.op);
     if (other === node) {
@@ -299,9 +299,9 @@ class Building {
     }
     if (this.#inOrderOfService(node, other)[0] === node.records)
       return this.#keyed(node).pipe(joinStreams(op, this.#keyed(other), store));
-    const right = this.#keyed(other);
-    const later = process<any>({ name: this.#names('later'), process: (record, { forward }) => forward(record) });
-    return this.#keyed(node).pipe(later, joinStreams(op, right, store));
+    const first = process<any>({ name: this.#names('first'), process: (record, { forward }) => forward(record) });
+    const right = this.#keyed(other).pipe(first);
+    return this.#keyed(node).pipe(joinStreams(op, right, store));
   }
 
   /** Each keyed operator behind a change of key reads from a repartition topic of its own. */

@@ -1,12 +1,11 @@
 import type { OperatorFunction } from 'rxjs';
-import { aggregate, count, reduce, serdes, type Windows } from '#src/index.js';
+import { aggregate, count, reduce, serdes, type Windowing } from '#src/index.js';
 import type { Json, Op } from './case.js';
 import { aggregator, reducer } from './functions.js';
 
 /** count, reduce or aggregate, of a grouped stream (windowed or not) or a grouped table. */
-export function fold(op: Op, store: string, window?: Windows): OperatorFunction<any, any> {
+export function fold(op: Op, store: string, windowing?: Windowing): OperatorFunction<any, any> {
   const value = serdes.json<Json>();
-  const windowing = window && { window };
   switch (op.op) {
     case 'count':
       return count<any>({ store, ...windowing });
@@ -27,6 +26,7 @@ export function fold(op: Op, store: string, window?: Windows): OperatorFunction<
         ...windowing,
         initial: () => op.init,
         add: called(aggregator(op.add)),
+        ...(op.merge && { merge: reducer(op.merge) }),
         ...(op.subtract && { subtract: called(aggregator(op.subtract)) }),
       });
     }

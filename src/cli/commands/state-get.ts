@@ -1,5 +1,5 @@
+import type { AnySerde } from '../../dsl/processor.js';
 import { messageOf } from '../../model/errors.js';
-import type { StoreSpec } from '../../state/contract.js';
 import { type Io, write } from '../io.js';
 import { DEFAULT_STATE, type StateSelection, storeParts } from '../open-state.js';
 import { wholeNumber } from '../options.js';
@@ -35,23 +35,20 @@ export function addStateGet(program: Program): void {
 
 async function get(file: string, options: Options, io: Io): Promise<number> {
   let found = 0;
-  for await (const { spec, partition, state } of storeParts(file, options, io)) {
-    const key = parseKey(spec, options.key);
-    const store = state.store<unknown, unknown>(spec.name);
-    if ((await store.load(key)) === null) continue;
+  for await (const { spec, partition, key: serde, rows } of storeParts(file, options, io)) {
+    const key = parseKey(spec.name, serde, options.key);
+    const row = await rows.row(key);
+    if (row === null) continue;
     found++;
-    const row = store.row(key);
-    await write(
-      io.stdout,
-      `${toJson({ store: spec.name, partition, key, value: row?.value, timestamp: row?.timestamp })}\n`,
-    );
+    const { value, timestamp } = row;
+    await write(io.stdout, `${toJson({ store: spec.name, partition, key, value, timestamp })}\n`);
   }
   if (found > 0) return 0;
   await write(io.stderr, `no row with the key ${options.key} in the store ${options.store}\n`);
   return 1;
 }
 
-function parseKey({ name, key }: StoreSpec, text: string): unknown {
+function parseKey(store: string, key: AnySerde, text: string): unknown {
   try {
     const parsed: unknown = TEXT_KEYS.includes(key.name)
       ? text
@@ -62,7 +59,7 @@ function parseKey({ name, key }: StoreSpec, text: string): unknown {
     return parsed;
   } catch (error) {
     throw usage(
-      `cannot read --key for the store ${name}`,
+      `cannot read --key for the store ${store}`,
       `${JSON.stringify(text)} (${messageOf(error)})`,
       `a key of the serde ${key.name}, written as JSON`,
     );

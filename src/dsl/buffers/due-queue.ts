@@ -101,14 +101,20 @@ export class DueQueue<K, V> {
   }
 
   /**
-   * Takes out what is due at `until` or before, in order, and shows each. A promise only if more had to be read from the store: wait for it before anything else is done with the queue.
+   * Takes out what is due at `until` or before, in order, and shows each; no more than `limit`. A promise only if more had to be read from the store: wait for it before anything else is done
+   * with the queue.
    */
-  take(until: number, show: (key: K, value: V, due: number) => void): void | Promise<void> {
-    while (true) {
+  take(
+    until: number,
+    show: (key: K, value: V, due: number) => void,
+    limit: number = Number.POSITIVE_INFINITY,
+  ): void | Promise<void> {
+    for (let left = limit; left > 0; left--) {
       const first = this.#head[this.#at];
       if (first === undefined) {
         if (this.#bound === undefined || this.#bound.row.due > until) return;
-        return this.#refill(this.#bound).then(() => this.take(until, show));
+        const more = left;
+        return this.#refill(this.#bound).then(() => this.take(until, show, more));
       }
       if (first.row.due > until) return;
       this.#takeOut(first);

@@ -3,7 +3,8 @@ import { type Change, isChange, RowChange } from '../../model/record.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord, KeyOf, Table, ValueOf } from '../types.js';
-import { type AnyWindowing, windowedFold } from '../windows/windowed-fold.js';
+import { windowedFold } from '../windows/windowed-fold.js';
+import type { AnyWindowing } from '../windows/windowing.js';
 import { currentDeclaring } from './attach.js';
 import { added, type Folding } from './folding.js';
 

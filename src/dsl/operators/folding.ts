@@ -23,3 +23,16 @@ export function added<K, V, A>(
   // Without an initial value (reduce) the first value is the aggregate: there, A is V.
   return initial ? add(initial(), record) : (record.value as unknown as A);
 }
+
+/** The aggregates of windows that become one, made one, in their order; null: there are none, or nothing is left of them. */
+export function merged<K, V, A>({ initial, merge }: Folding<K, V, A>, aggregates: readonly A[]): A | null {
+  let all: A | null = null;
+  for (const aggregate of aggregates) {
+    // Without an initial value (reduce) the first aggregate is taken as it is.
+    const before: A | null = all ?? initial?.() ?? null;
+    all = before === null ? aggregate : (merge as Merge<A>)(before, aggregate);
+  }
+  return all;
+}
+
+type Merge<A> = NonNullable<Folding<unknown, unknown, A>['merge']>;

@@ -77,38 +77,42 @@ export class SideBuffer<K, V> {
     return timestamp > this.#store.streamTime - this.#retentionMs;
   }
 
-  /** The records between two moments that are not too old to be met, by timestamp, then in the order of their arrival. A promise only if full chunks have to be looked into. */
+  /** The records between two moments that are not too old to be met, by timestamp, then in the order of their arrival. A promise only if full chunks have to be read from disk. */
   find(
     rows: readonly BucketKey<K>[],
     from: number,
     to: number,
   ): readonly Match<K, V>[] | Promise<readonly Match<K, V>[]> {
     const first = Math.max(from, this.#store.streamTime - this.#retentionMs + 1);
-    const found: Match<K, V>[] = [];
-    for (let i = 0; i < rows.length; i++) {
-      const row = rows[i] as BucketKey<K>;
-      const chunk = this.#store.get(row);
-      if (chunk === null) continue;
-      if (chunk.full.some(({ low, high }) => low <= to && high >= first)) return this.#findInAll(rows, first, to);
-      collect(found, row, chunk, first, to);
-    }
-    return inOrder(found);
+    const all = this.#withFull(rows, first, to);
+    const reading = all.length > rows.length ? this.#store.loadAll(all) : undefined;
+    return reading ? reading.then(() => this.#collect(all, first, to)) : this.#collect(all, first, to);
   }
 
-  async #findInAll(rows: readonly BucketKey<K>[], from: number, to: number): Promise<readonly Match<K, V>[]> {
-    const found: Match<K, V>[] = [];
-    for (const row of rows) {
-      const last = this.#store.get(row);
-      if (last === null) continue;
+  /** The rows, each behind those of its full chunks that reach into that time. */
+  #withFull(rows: readonly BucketKey<K>[], from: number, to: number): readonly BucketKey<K>[] {
+    if (!rows.some((row) => this.#store.get(row)?.full.length)) return rows;
+    return rows.flatMap((row) => {
+      const full = this.#store.get(row)?.full ?? [];
       const wanted: BucketKey<K>[] = [];
-      last.full.forEach(({ low, high }, i) => {
+      full.forEach(({ low, high }, i) => {
         if (low <= to && high >= from) wanted.push(new BucketKey(row.key, row.start, i + 1));
       });
-      const chunks = await Promise.all(wanted.map((key) => this.#store.load(key)));
-      chunks.forEach((chunk, i) => {
-        if (chunk !== null) collect(found, wanted[i] as BucketKey<K>, chunk, from, to);
-      });
-      collect(found, row, last, from, to);
+      return [...wanted, row];
+    });
+  }
+
+  #collect(rows: readonly BucketKey<K>[], from: number, to: number): readonly Match<K, V>[] {
+    const found: Match<K, V>[] = [];
+    for (const row of rows) {
+      const chunk = this.#store.get(row);
+      if (chunk === null) continue;
+      const { timestamps } = chunk;
+      const before = (row.chunk === 0 ? chunk.full.length : row.chunk - 1) * CHUNK_RECORDS;
+      for (let at = 0; at < timestamps.length; at++) {
+        const timestamp = timestamps[at] as number;
+        if (timestamp >= from && timestamp <= to) found.push({ row, chunk, at, timestamp, ordinal: before + at });
+      }
     }
     return inOrder(found);
   }
@@ -144,15 +148,6 @@ export class SideBuffer<K, V> {
     }
     // The time of a record that was put before: it moves the store's time nowhere.
     for (const [chunk, { row, timestamp, waiting }] of rows) this.#store.put(row, chunk.marked(waiting), timestamp);
-  }
-}
-
-function collect<K, V>(found: Match<K, V>[], row: BucketKey<K>, chunk: Chunk<V>, from: number, to: number): void {
-  const { timestamps } = chunk;
-  const before = (row.chunk === 0 ? chunk.full.length : row.chunk - 1) * CHUNK_RECORDS;
-  for (let at = 0; at < timestamps.length; at++) {
-    const timestamp = timestamps[at] as number;
-    if (timestamp >= from && timestamp <= to) found.push({ row, chunk, at, timestamp, ordinal: before + at });
   }
 }
 
