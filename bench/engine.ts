@@ -8,17 +8,18 @@ import type { Broker, BrokerRecord } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
 import { systemClock } from '#src/runtime/system.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
+import { JOIN_CASES } from './engine-joins.js';
 import { type Measured, measure } from './measure.js';
 import { NullBroker } from './null-broker.js';
 
-interface Event {
+export interface Event {
   readonly id: string;
   readonly version: number;
   readonly amount: number;
   readonly note: string;
 }
 
-interface Case {
+export interface Case {
   readonly title: string;
   readonly records: number;
   readonly topology: Topology;
@@ -102,6 +103,7 @@ export const CASES: Readonly<Record<string, Case>> = {
     shape: (offset) => ({ key: offset, version: 1 }),
     topology: totals('keys-10m'),
   },
+  ...JOIN_CASES,
 };
 
 const NOTE = 'x'.repeat(40);

@@ -28,6 +28,10 @@ export interface Order {
   readonly items: readonly string[];
 }
 
+export interface Shipment {
+  readonly carrier: string;
+}
+
 export interface Measurement {
   readonly measuredAt: number;
 }
@@ -39,6 +43,8 @@ export declare const t: TopologyBuilder;
 export declare const payments: Stream<string, Payment>;
 /** Keyed by order. */
 export declare const orders: Stream<string, Order>;
+/** Keyed by order. */
+export declare const shipments: Stream<string, Shipment>;
 /** Keyed by sensor. */
 export declare const positions: Stream<string, Measurement>;
 /** Keyed by account. */

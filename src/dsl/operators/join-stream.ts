@@ -41,19 +41,20 @@ export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer
  * Two records match if the right one lies between the left one − `before` and the left one + `after`, both included (`within`: both of them). A record meets what has come before it: matches come out by
  * the timestamps of the other side, equal ones in the order of their arrival, with the higher timestamp of the two and the headers of the later arrival. A record that comes late is never refused, but meets only what is kept: records
  * of the other side that are not older than its youngest − `before` − `after` − `grace`. One that is itself older than that on its own side is met by nothing that follows (counted: `late`). Null values, and null
- * keys, are dropped and counted (`null-value`, `null-key`). A stream may be joined with itself: it takes the left part first, so that a record meets itself.
+ * keys, are dropped and counted (`null-value`, `null-key`). A stream may be joined with itself: a record then meets itself, too.
  *
- * Both sides must be co-partitioned and their keys written alike: behind a change of key each is repartitioned, and equal partition counts are checked at start (TOPIC_MISMATCH), where they are declared already before. Which record comes first is by timestamp,
- * as far as both topics have been read.
+ * Both sides must be co-partitioned and their keys written alike: behind a change of key each is repartitioned (`<store>-left`, `<store>-right`, where it has no name), and equal partition counts are checked at start (TOPIC_MISMATCH), or when
+ * they are declared (TOPOLOGY_INVALID). Records of both are taken by their timestamps, as far as both topics have been read; one that comes on both sides at once is taken on the left first.
  *
  * State: in `<store>-left` and `<store>-right` the records of each side, 32 a row at most, with their changelogs; rows are removed when all in them is too old to be met, at a bounded cost. Cost: a look-up in at most two rows of the other side and one of its own, all
- * known from the record alone, and one row written a commit, never a scan. A key with more than 32 records within `before` + `after` costs one more read for each 32 that are met. Memory: what is cached within
+ * known from the record alone, and one row written a commit, never a scan. The records of a key that are more than 32 within `before` + `after` are read where they are met, all in one trip more. Memory: what is cached within
  * `cacheBytes`; and all that one record meets.
  *
  * Errors: CONFIG_INVALID for a window that nothing could meet in; a `join` that throws goes the way of `onError.process` (PROCESS_FAILED), and nothing of its record is emitted or kept.
  *
  * ```ts
- * orders.pipe(joinStream(payments, { store: 'paid', within: '1h', value: …, join: (order, payment) => ({ ...order, paidBy: payment.card }) }));
+ * orders.pipe(joinStream(shipments, { store: 'shipped', after: '7d', join: (order, shipment) => ({ ...order, carrier: shipment.carrier }) }));
+ * // order o-1 at day 1, shipments of o-1 at day 2 and day 9 → o-1 with the carrier of day 2
  * ```
  *
  * Semantics: KStream#join(KStream) of Kafka Streams. See also {@link leftJoinStream}, {@link outerJoinStream}, {@link joinTable}.
@@ -76,7 +77,8 @@ export function joinStream<R extends AnyFact, S, W>(
  * a record that waited fails the record that made it due.
  *
  * ```ts
- * orders.pipe(leftJoinStream(clicks, { store: 'from-click', before: '30m', grace: '1m', join: (order, click) => ({ ...order, page: click?.page ?? null }) }));
+ * orders.pipe(leftJoinStream(shipments, { store: 'shipped', after: '7d', grace: '1h', join: (order, shipment) => ({ ...order, carrier: shipment?.carrier ?? null }) }));
+ * // orders o-1 and o-2 at day 1, a shipment of o-1 at day 2, then something at day 9 → o-1 with its carrier, o-2 with null
  * ```
  *
  * Semantics: KStream#leftJoin(KStream) of Kafka Streams (KIP-633).
@@ -92,7 +94,8 @@ export function leftJoinStream<R extends AnyFact, S, W>(
  * As {@link leftJoinStream}, for both sides: what meets nothing comes out joined with null, whichever side it is of. State: `<store>-right-waiting`, too.
  *
  * ```ts
- * orders.pipe(outerJoinStream(payments, { store: 'matched', within: '1h', grace: '5m', join: (order, payment) => ({ order, payment }) }));
+ * orders.pipe(outerJoinStream(shipments, { store: 'matched', within: '7d', grace: '1h', join: (order, shipment) => ({ order, shipment }) }));
+ * // an order o-1 alone, a shipment of o-2 alone, then something weeks later → { order, shipment: null }, { order: null, shipment }
  * ```
  *
  * Semantics: KStream#outerJoin(KStream) of Kafka Streams (KIP-633).
