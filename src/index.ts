@@ -39,6 +39,7 @@ export {
   joinGlobalTable,
   leftJoinGlobalTable,
 } from './dsl/operators/join-global-table.js';
+export { type JoinStreamOptions, joinStream, leftJoinStream, outerJoinStream } from './dsl/operators/join-stream.js';
 export { joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
 export { type LatestByTimestampOptions, latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
 export { type ProcessContext, type ProcessOptions, process, type StoreDefinition } from './dsl/operators/process.js';

@@ -120,8 +120,11 @@ export class Declaring implements Declaration {
     );
     checkName(this, id, spec.stores.length > 0 ? 'store' : 'name', spec.name);
     for (const store of spec.stores) this.#addStore(id, store);
+    // A stream that is joined with itself is repartitioned once.
+    const moved = new Map<Observable<AnyRecord>, Observable<AnyRecord>>();
     const inputs = observables.map((observable, port) => {
-      const source = spec.keyed ? this.#repartitioned(observable, spec) : observable;
+      const source = spec.keyed ? (moved.get(observable) ?? this.#repartitioned(observable, spec, port)) : observable;
+      moved.set(observable, source);
       return this.#input(id, port, source, spec.keyed);
     });
     const origin = new Origin<AnyRecord>(id, this.#scope, { table, key, rekey, window });
@@ -215,10 +218,10 @@ export class Declaring implements Declaration {
   }
 
   /** Behind a change of key, a keyed processor reads from a repartition topic: equal keys meet in one task again. */
-  #repartitioned(observable: Observable<AnyRecord>, spec: ProcessorSpec): Observable<AnyRecord> {
+  #repartitioned(observable: Observable<AnyRecord>, spec: ProcessorSpec, port: number): Observable<AnyRecord> {
     const { rekey } = this.inspect(observable);
     if (!rekey) return observable;
-    const name = rekey.name ?? spec.stores[0]?.name;
+    const name = rekey.name ?? spec.repartitions?.[port] ?? spec.stores[0]?.name;
     if (name === undefined) {
       this.problem(
         'selectKey',

@@ -153,6 +153,8 @@ export interface ProcessorSpec {
   readonly globals?: readonly string[];
   /** Records of one key must meet in one task: behind a change of key, a repartition is put in front. */
   readonly keyed: boolean;
+  /** What the repartitions before its inputs are called, where the change of key does not say so. Default: as its first store. */
+  readonly repartitions?: readonly string[];
   /** A record without a key is not dropped on the way to it. */
   readonly takesNullKeys?: boolean;
   /** How the keys of what it emits are written. Default: as those of its first input. */

@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import { buildGraph } from '../graph/build.js';
+import { checkCoPartitioned } from '../graph/check-co-partitioned.js';
 import type { Graph, Problem } from '../graph/graph.js';
 import { NAME_PATTERN } from '../graph/naming.js';
 import { type Duration, positiveMs } from '../model/duration.js';
@@ -193,7 +194,10 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
   if (thrown && problems.length === 0) throw thrown;
   if (thrown) problems.push(problemOf(name, thrown));
   if (problems.length > 0) throw new TopologyInvalid(name, problems);
-  return buildGraph({ name, nodes: declaring.nodes, edges: declaring.edges, stores: declaring.stores });
+  const graph = buildGraph({ name, nodes: declaring.nodes, edges: declaring.edges, stores: declaring.stores });
+  const unequal = checkCoPartitioned(graph);
+  if (unequal.length > 0) throw new TopologyInvalid(name, unequal);
+  return graph;
 }
 
 function problemOf(name: string, error: Error): Problem {

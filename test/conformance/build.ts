@@ -21,7 +21,7 @@ import {
 import type { Case, Json, Op, Pipeline } from './case.js';
 import { type Cogrouped, cogrouped, fold } from './folds.js';
 import { flatValues, keyFunction, pairs, predicate, valueFunction } from './functions.js';
-import { join, joinGlobal } from './joins.js';
+import { join, joinGlobal, joinStreams } from './joins.js';
 import { ANY_AND_JSON } from './keys.js';
 import { type Names, NotYet } from './not-yet.js';
 import { processor } from './processors.js';
@@ -290,13 +290,27 @@ class Building {
     const global = this.#globals.get(op.with);
     if (global) return { ...node, records: node.records.pipe(joinGlobal(op, global)) };
     const other = this.#node(op.with);
-    if (other.kind === 'stream') throw new NotYet('stream-stream joins');
+    if (other.kind === 'stream') return stream(this.#joinStreams(node, other, op));
     if (op.graceMs !== undefined) throw new NotYet('versioned tables');
     const right = this.#stored(other);
     if (node.kind === 'stream') return stream(this.#keyed(node).pipe(join(op, right, false)));
     const joined = this.#stored(node).pipe(join(op, right, true));
     if (op.store === undefined) return table(joined, false);
     return table(joined.pipe(toStream<Json, Json>(), toTable({ ...ANY_AND_JSON, store: op.store })), true);
+  }
+
+  /** Where one record comes on both sides, millrace takes the left one first; where Kafka Streams serves the right side first, it goes through a step that is declared before the join. */
+  #joinStreams(node: Node, other: Node, op: Op): Records {
+    const store = this.#names(op.op);
+    if (other === node) {
+      const both = this.#keyed(node);
+      return both.pipe(joinStreams(op, both, store));
+    }
+    if (this.#inOrderOfService(node, other)[0] === node.records)
+      return this.#keyed(node).pipe(joinStreams(op, this.#keyed(other), store));
+    const first = process<any>({ name: this.#names('first'), process: (record, { forward }) => forward(record) });
+    const right = this.#keyed(other).pipe(first);
+    return this.#keyed(node).pipe(joinStreams(op, right, store));
   }
 
   /** Each keyed operator behind a change of key reads from a repartition topic of its own. */

@@ -12,6 +12,7 @@ const COMPLETE = [
   'mixed',
   'stateless',
   'suppress',
+  'stream-stream-joins',
   'table-joins',
   'tables',
   'windows-session',

@@ -1,4 +1,4 @@
-import type { Observable } from 'rxjs';
+import { filter, type Observable } from 'rxjs';
 import {
   aggregate,
   cogroup,
@@ -9,11 +9,14 @@ import {
   flatMapValues,
   groupBy,
   hopping,
+  joinStream,
   joinTable,
   latestByTimestamp,
+  leftJoinStream,
   leftJoinTable,
   map,
   mapValues,
+  outerJoinStream,
   peek,
   process,
   reduce,
@@ -223,6 +226,81 @@ const joins: Record<string, Step> = {
     ),
 };
 
+/** Splits what comes into two streams, by what is in it. */
+const even = (source: Stream): Stream => source.pipe(filter((record: R) => (record.value?.n ?? 0) % 2 === 0));
+const odd = (source: Stream): Stream => source.pipe(filter((record: R) => (record.value?.n ?? 1) % 2 === 1));
+
+const streamJoins: Record<string, Step> = {
+  joinStream: (source, store) =>
+    even(source).pipe(
+      joinStream(odd(source), {
+        store,
+        key: string,
+        within: '9ms',
+        grace: '3ms',
+        join: (a: Item, b: Item) => plus(a, a.n + b.n),
+      }),
+    ),
+  'joinStream that throws': (source, store) =>
+    source.pipe(
+      joinStream(odd(source), {
+        store,
+        key: string,
+        within: '9ms',
+        grace: '3ms',
+        join(a: Item, b: Item) {
+          if (a.n === 3 && b.n === 1) throw new Error('three and one');
+          return plus(a, a.n + b.n);
+        },
+      }),
+    ),
+  leftJoinStream: (source, store) =>
+    even(source).pipe(
+      leftJoinStream(odd(source), {
+        store,
+        key: string,
+        after: '6ms',
+        grace: '2ms',
+        join: (a: Item, b: Item | null) => plus(a, a.n + (b?.n ?? 50)),
+      }),
+    ),
+  'leftJoinStream of a stream with itself': (source, store) =>
+    source.pipe(
+      leftJoinStream(source, {
+        store,
+        key: string,
+        before: '-1ms',
+        after: '8ms',
+        grace: '4ms',
+        join: (a: Item, b: Item | null) => plus(a, a.n * 3 - (b?.n ?? 7)),
+      }),
+    ),
+  outerJoinStream: (source, store) =>
+    even(source).pipe(
+      outerJoinStream(odd(source), {
+        store,
+        key: string,
+        before: '3ms',
+        after: '7ms',
+        grace: '5ms',
+        join: (a: Item | null, b: Item | null) => plus(a ?? b, (a?.n ?? 20) - (b?.n ?? 30)),
+      }),
+    ),
+  'outerJoinStream that throws for what is missing': (source, store) =>
+    even(source).pipe(
+      outerJoinStream(odd(source), {
+        store,
+        key: string,
+        within: '4ms',
+        grace: '2ms',
+        join(a: Item | null, b: Item | null) {
+          if (a === null && b?.n === 3) throw new Error('three is alone');
+          return plus(a ?? b, (a?.n ?? 20) - (b?.n ?? 30));
+        },
+      }),
+    ),
+};
+
 const processes: Record<string, Step> = {
   'process with a store': (source, name) =>
     source.pipe(
@@ -326,5 +404,6 @@ export const steps: Readonly<Record<string, Step>> = {
   ...suppressed,
   ...ordering,
   ...joins,
+  ...streamJoins,
   ...processes,
 };
