@@ -14,6 +14,7 @@ export type {
 export { kafkaOptionsFromEnv } from './broker/kafkajs/properties.js';
 export { Secret } from './broker/kafkajs/secret.js';
 export type { Broker } from './broker/port.js';
+export type { ForeignKeyJoinOptions } from './dsl/foreign-keys/foreign-key-join.js';
 export type { GlobalTable } from './dsl/global-table.js';
 export {
   type AggregateOptions,
@@ -40,7 +41,7 @@ export {
   leftJoinGlobalTable,
 } from './dsl/operators/join-global-table.js';
 export { type JoinStreamOptions, joinStream, leftJoinStream, outerJoinStream } from './dsl/operators/join-stream.js';
-export { joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
+export { type JoinTableOptions, joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
 export { type LatestByTimestampOptions, latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
 export { type ProcessContext, type ProcessOptions, process, type StoreDefinition } from './dsl/operators/process.js';
 export { type GroupByOptions, groupBy, repartition } from './dsl/operators/regroup.js';
@@ -110,4 +111,4 @@ export type { StoreView, WindowRange } from './runtime/store-view.js';
 export type { Serde } from './serdes/serde.js';
 export { serdes } from './serdes/serdes.js';
 export { CacheBudget } from './state/cache-budget.js';
-export type { KeyValueStore, RangeOptions, Row } from './state/contract.js';
+export type { KeyValueStore, RangeOptions, Row, VersionedStore, VersionPlace } from './state/contract.js';

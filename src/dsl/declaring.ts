@@ -270,6 +270,7 @@ export class Declaring implements Declaration {
       key: store.key?.name ?? '?',
       value: store.value?.name ?? '?',
       ttlMs: store.ttlMs ?? null,
+      ...(store.history && { historyMs: store.history.ms }),
       owner,
     });
   }

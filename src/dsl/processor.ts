@@ -166,7 +166,8 @@ export interface ProcessorSpec {
 
 /** Collects the keys that a record will read, so that the stage reads all of them at once. */
 export interface Reads {
-  add<K>(store: KeyValueStore<K, unknown>, key: K): void;
+  /** `asOf`: of a versioned store, the moment that will be asked for or put. */
+  add<K>(store: KeyValueStore<K, unknown>, key: K, asOf?: number): void;
 }
 
 /** One stateful operator's logic in one task. Called by one stage, never concurrently. */

@@ -34,10 +34,12 @@ export interface StreamOptions<K, V> {
 export interface TableOptions<K, V> extends StreamOptions<K, V> {
   /** The store that holds the rows. */
   readonly store: string;
+  /** Makes it a versioned table: how long past values of its rows can be looked up, in its own stream time. Default: not at all. */
+  readonly history?: Duration;
 }
 
-/** No task reads it, so it moves no stream time. */
-export type GlobalTableOptions<K, V> = Omit<TableOptions<K, V>, 'maxTimeJump'>;
+/** No task reads it, so it moves no stream time, and it keeps no past. */
+export type GlobalTableOptions<K, V> = Omit<TableOptions<K, V>, 'maxTimeJump' | 'history'>;
 
 /** What a topology function is given: the ways in. */
 export interface TopologyBuilder {
@@ -59,6 +61,21 @@ export interface TopologyBuilder {
    *
    * ```ts
    * const accounts = t.table('accounts', { key: serdes.string, value: serdes.json<Account>(), store: 'accounts' });
+   * ```
+   *
+   * **Versioned**, with `history`: a row is what its timestamps say, in whatever order records arrive. Each value holds from its timestamp until that of the next; one of equal time replaces, and a deletion is a value like any other.
+   * A stream joined with the table sees its rows as of the record's own timestamp (`joinTable`), `process` and `StoreView` as of any moment within the history.
+   *
+   * - A record older than the newest one of its key is *out of order*: it changes the past and not the row. It is passed on (`outOfOrder` is true, `previous` is what was known of that moment) and counted (`out-of-order`);
+   *   `toStream`, `mapValues` and `filterValues` pass it on, `groupBy`, folds and joins with other tables leave it out.
+   * - A record older than the highest timestamp of the table (of all keys in its partition) by more than `history` is dropped and counted (`expired`).
+   * - State: the newest values in `store`, older ones in `<store>-versions`, a list for each key that has any, in chunks of at most 512 versions. Both have a changelog. What has not held within the history is removed, at least 1,000
+   *   lists a commit. Cost: two look-ups and at most two writes a record (one of each, if the row was not changed within the history), one more of each if a row has more than 32 past values.
+   *
+   * CONFIG_INVALID for a history of zero. Semantics: versioned state stores of Kafka Streams (KIP-889, KIP-914).
+   *
+   * ```ts
+   * const prices = t.table('prices', { key: serdes.string, value: serdes.double, store: 'prices', history: '30d' });
    * ```
    */
   table<K, V>(topic: string, options: TableOptions<K, V>): Table<K, V>;
@@ -215,12 +232,24 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
   const builder: TopologyBuilder = {
     stream: <K, V>(topic: string, options: StreamOptions<K, V>) =>
       source(topic, options as StreamOptions<unknown, unknown>) as Stream<K, V>,
-    table: <K, V>(topic: string, { store, ...options }: TableOptions<K, V>) => {
+    table: <K, V>(topic: string, { store, history, ...options }: TableOptions<K, V>) => {
       const records = source(topic, options as StreamOptions<unknown, unknown>) as Stream<K, V | null>;
-      return records.pipe(toTable<K, V>({ store, key: options.key, value: options.value }));
+      const past = history !== undefined && { history };
+      return records.pipe(toTable<K, V>({ store, key: options.key, value: options.value, ...past }));
     },
-    globalTable: <K, V>(topic: string, options: GlobalTableOptions<K, V>) =>
-      declaring.globalTable({ topic, ...(options as GlobalTableOptions<unknown, unknown>) }) as GlobalTable<K, V>,
+    globalTable: <K, V>(topic: string, options: GlobalTableOptions<K, V>) => {
+      if ('history' in options) {
+        declaring.problem(
+          `globalTable ${topic}`,
+          'a global table keeps no past',
+          'Leave history out, or declare it with t.table to join it as of a moment.',
+        );
+      }
+      return declaring.globalTable({ topic, ...(options as GlobalTableOptions<unknown, unknown>) }) as GlobalTable<
+        K,
+        V
+      >;
+    },
   };
   try {
     guardAsync();

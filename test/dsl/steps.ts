@@ -17,6 +17,7 @@ import {
   map,
   mapValues,
   outerJoinStream,
+  outerJoinTable,
   peek,
   process,
   reduce,
@@ -301,6 +302,52 @@ const streamJoins: Record<string, Step> = {
     ),
 };
 
+const added = (item: Item, row: Item | null): Item => plus(item, item.n * 2 + (row?.n ?? 1_000));
+
+const tables: Record<string, Step> = {
+  'toTable with a history': (source, store) =>
+    source.pipe(
+      toTable({ store, key: string, value, history: '20ms' }),
+      filterValues((item) => item.n !== 2),
+      toStream(),
+    ),
+  'joinTable as of a time': (source, store, rows) => {
+    const past = rows.pipe(toStream(), toTable({ store, key: string, value, history: '20ms' }));
+    return source.pipe(
+      mapValues((item: Item | null) => item && plus(item, item.n + 1)),
+      leftJoinTable(past, (item: Item | null, row: Item | null) => added(item as Item, row)),
+    );
+  },
+  'joinTable as of a time, with a grace': (source, store, rows) => {
+    const past = rows.pipe(toStream(), toTable({ store, key: string, value, history: '40ms' }));
+    return source.pipe(joinTable(past, { join: added, grace: '15ms', store: `${store}-held`, value }));
+  },
+  'leftJoinTable with a grace': (source, store, rows) => {
+    const past = rows.pipe(toStream(), toTable({ store, key: string, value, history: '40ms' }));
+    return source.pipe(leftJoinTable(past, { join: added, grace: '3ms', store: `${store}-held`, value }));
+  },
+  'joinTable of tables that have no store': (source, store, rows) => {
+    const table = source.pipe(toTable({ store, key: string, value }));
+    const both = table.pipe(
+      filterValues((item) => item.n > 1),
+      outerJoinTable(rows.pipe(mapValues((item) => plus(item, item.n + 1))), (a, b) => added(a ?? plus(null, 7), b)),
+    );
+    return table.pipe(joinTable(both, added), toStream());
+  },
+  'joinTable by a foreign key': (source, store, rows) =>
+    source.pipe(
+      toTable({ store: `${store}-left`, key: string, value }),
+      joinTable(rows, { foreignKey: (item) => item.group, join: added, store, value }),
+      toStream(),
+    ),
+  'leftJoinTable by a foreign key': (source, store, rows) =>
+    source.pipe(
+      toTable({ store: `${store}-left`, key: string, value }),
+      leftJoinTable(rows, { foreignKey: (item) => (item.n === 5 ? null : item.group), join: added, store, value }),
+      toStream(),
+    ),
+};
+
 const processes: Record<string, Step> = {
   'process with a store': (source, name) =>
     source.pipe(
@@ -405,5 +452,6 @@ export const steps: Readonly<Record<string, Step>> = {
   ...ordering,
   ...joins,
   ...streamJoins,
+  ...tables,
   ...processes,
 };

@@ -72,6 +72,7 @@ class Fold<K, V, A> implements Processor {
 
   process(record: AnyRecord): void {
     const change = isChange(record) ? record : undefined;
+    if (change?.outOfOrder) return this.#context.drop('out-of-order');
     if (record.key === null) return this.#context.drop('null-key');
     if (record.value === null && (change?.previous ?? null) === null) return this.#context.drop('null-value');
 
