@@ -23,15 +23,24 @@ export {
   count,
   type ReduceOptions,
   reduce,
+  type SessionAggregateOptions,
   type WindowedAggregateOptions,
   type WindowedReduceOptions,
 } from './dsl/operators/aggregate.js';
+export {
+  type CogroupInput,
+  type CogroupOptions,
+  cogroup,
+  type WindowedCogroupOptions,
+} from './dsl/operators/cogroup.js';
 export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
+export { type EffectContext, type EffectFunction, type EffectOptions, effect } from './dsl/operators/effect.js';
 export {
   type JoinGlobalTableOptions,
   joinGlobalTable,
   leftJoinGlobalTable,
 } from './dsl/operators/join-global-table.js';
+export { type JoinStreamOptions, joinStream, leftJoinStream, outerJoinStream } from './dsl/operators/join-stream.js';
 export { type JoinTableOptions, joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
 export { type LatestByTimestampOptions, latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
 export { type ProcessContext, type ProcessOptions, process, type StoreDefinition } from './dsl/operators/process.js';
@@ -47,6 +56,11 @@ export {
   selectKey,
   toStream,
 } from './dsl/operators/stateless.js';
+export {
+  type SuppressUntilTimeLimitOptions,
+  type SuppressUntilWindowClosesOptions,
+  suppress,
+} from './dsl/operators/suppress.js';
 export { type ToOptions, to } from './dsl/operators/to.js';
 export { type ToTableOptions, toTable } from './dsl/operators/to-table.js';
 export type { Topology } from './dsl/processor.js';
@@ -59,8 +73,11 @@ export {
   validate,
 } from './dsl/topology.js';
 export type { Stream, Table } from './dsl/types.js';
-export type { Windowing } from './dsl/windows/windowed-fold.js';
+export { type CalendarOptions, type CalendarUnit, calendar } from './dsl/windows/calendar.js';
+export { type EveryNOptions, everyN } from './dsl/windows/every-n.js';
+export type { Windowing } from './dsl/windows/windowing.js';
 export {
+  type CountWindows,
   type HoppingOptions,
   hopping,
   type SessionWindows,
@@ -83,13 +100,14 @@ export type { Clock, Logger } from './model/ports.js';
 export type { Change, SourcePosition, StreamRecord } from './model/record.js';
 export type { Windowed } from './model/window.js';
 export type { EngineOptions, Guarantee } from './runtime/config.js';
+export type { EffectCall, EffectGate } from './runtime/effects.js';
 export type { EngineMetrics } from './runtime/metrics.js';
 export { type OpenBrokerOptions, openBroker } from './runtime/open-broker.js';
 export type { ErrorPolicies, ErrorPolicy } from './runtime/policy.js';
 export type { Progress } from './runtime/progress.js';
 export { type InputRecord, send, type TopicSerdes } from './runtime/send.js';
 export { type RunningStreams, type StartOptions, start } from './runtime/start.js';
-export type { StoreView } from './runtime/store-view.js';
+export type { StoreView, WindowRange } from './runtime/store-view.js';
 export type { Serde } from './serdes/serde.js';
 export { serdes } from './serdes/serdes.js';
 export { CacheBudget } from './state/cache-budget.js';

@@ -1,12 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Topology } from '../dsl/processor.js';
+import type { AnySerde, Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import type { StoreSpec } from '../state/contract.js';
 import { GLOBAL_DIRECTORY, positionsOf } from '../state/global-state.js';
 import { diskIdentityFiles, type IdentityFiles } from '../state/identity-files.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
+import { shownStore } from '../state/shown-store.js';
 import { TaskState } from '../state/task-state.js';
 import { checkedTopology } from './checked-topology.js';
 import { declared, storesOf } from './declared.js';
@@ -31,6 +32,10 @@ export interface StorePart {
   /** Null: all partitions. */
   readonly partition: number | null;
   readonly state: TaskState;
+  readonly rows: ReturnType<typeof shownStore<unknown, unknown>>;
+  /** How the keys and values of the rows are written. */
+  readonly key: AnySerde;
+  readonly value: AnySerde;
   /** Next offset of each topic that was read: everything before it is in the store. */
   readonly sources: Readonly<Record<string, number>>;
 }
@@ -69,7 +74,9 @@ export async function* storeParts(file: string, selection: StateSelection, io: I
         if (spec.name !== (selection.store ?? spec.name)) continue;
         const { sources, changelogs } = state.checkpoint;
         const read = partition === null ? positionsOf(changelogs, spec.name) : sources;
-        yield { spec, task, partition, state, sources: read };
+        const { key, value } = spec.shown ?? spec;
+        const rows = shownStore(state.cached(spec.name));
+        yield { spec, task, partition, state, rows, key, value, sources: read };
       }
     } finally {
       await state.close();

@@ -10,6 +10,7 @@ import type { Headers } from '../model/headers.js';
 import type { SourcePosition, StreamRecord } from '../model/record.js';
 import type { Serde } from '../serdes/serde.js';
 import type { KeyValueStore, StoreSpec } from '../state/contract.js';
+import type { Windows } from './windows/windows.js';
 
 /** Raised whenever the contract changes in a way that two copies of the library cannot share a topology. */
 export const CONTRACT_VERSION = 1;
@@ -80,6 +81,8 @@ export interface DeclaredSource {
   readonly key: AnySerde;
   readonly value: AnySerde;
   readonly timestamp?: (value: unknown, key: unknown) => number;
+  /** How far ahead of stream time its records may be. Left out: any time. */
+  readonly maxTimeJumpMs?: number;
   readonly outlet: Outlet;
 }
 
@@ -150,10 +153,14 @@ export interface ProcessorSpec {
   readonly globals?: readonly string[];
   /** Records of one key must meet in one task: behind a change of key, a repartition is put in front. */
   readonly keyed: boolean;
+  /** What the repartitions before its inputs are called, where the change of key does not say so. Default: as its first store. */
+  readonly repartitions?: readonly string[];
   /** A record without a key is not dropped on the way to it. */
   readonly takesNullKeys?: boolean;
   /** How the keys of what it emits are written. Default: as those of its first input. */
   readonly emitsKey?: AnySerde;
+  /** The windows that the keys of what it emits belong to. Default: those of its input, unless `emitsKey` is given. */
+  readonly window?: Windows;
   create(context: ProcessorContext): Processor;
 }
 
@@ -176,6 +183,14 @@ export interface Processor {
 }
 
 export type TimerClock = 'stream' | 'wall';
+
+/** A call to the outside world that is to be made once the batch is processed. */
+export interface PendingEffect {
+  /** Equal whenever the same record is processed again. */
+  readonly id: string;
+  readonly record: AnyRecord;
+  run(idempotencyKey: string): void | Promise<void>;
+}
 
 /** A record that came earlier than the one at hand, and was kept. */
 export interface OriginalRecord {
@@ -207,6 +222,8 @@ export interface ProcessorContext {
    * what its bytes were.
    */
   deadLetter(record: AnyRecord, error: Error, original?: OriginalRecord): void;
+  /** Asks for a call to the outside world, in the order of the records, before what caused it is committed. It may not be made, when the past is run again. */
+  effect(effect: PendingEffect): void;
   /** Counts a record that is dropped by rule, so that nothing is lost without a trace. */
   drop(reason: string): void;
   /** Adds to a counter of this processor, shown in the metrics. */

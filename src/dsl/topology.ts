@@ -1,13 +1,15 @@
 import type { Observable } from 'rxjs';
 import { buildGraph } from '../graph/build.js';
+import { checkCoPartitioned } from '../graph/check-co-partitioned.js';
 import type { Graph, Problem } from '../graph/graph.js';
 import { NAME_PATTERN } from '../graph/naming.js';
-import type { Duration } from '../model/duration.js';
+import { type Duration, positiveMs } from '../model/duration.js';
 import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import type { Serde } from '../serdes/serde.js';
 import { withDeclaring } from './ambient.js';
 import { guardAsync } from './async-guard.js';
 import { checkGlobalTables } from './check-global-tables.js';
+import { checkUsedStores } from './check-used-stores.js';
 import { Declaring } from './declaring.js';
 import type { GlobalTable } from './global-table.js';
 import { toTable } from './operators/to-table.js';
@@ -19,6 +21,14 @@ export interface StreamOptions<K, V> {
   readonly value: Serde<V>;
   /** Event time in milliseconds, taken from the record. Default: the record's own timestamp. Must be a function declared once, not one per call. */
   readonly timestamp?: (value: V, key: K) => number;
+  /**
+   * How far ahead of stream time, the highest timestamp that its task has seen, the timestamp of a record may be. One that is further ahead goes the way of `onError.deserialize` (TIME_JUMP) and moves no time: a single record with
+   * a wrong clock would close all windows and end the life of all rows, for ever. Default: any time is taken.
+   *
+   * The first record of a partition is believed. So is the tenth of records that follow each other in a partition, all too far ahead and none further than this from the one before: after a silence, time goes on by itself,
+   * and what was refused meanwhile is in the dead letters, if they are kept. Choose it longer than a partition is usually silent. Nothing but timestamps decides, so a replay refuses the same records.
+   */
+  readonly maxTimeJump?: Duration;
 }
 
 export interface TableOptions<K, V> extends StreamOptions<K, V> {
@@ -28,7 +38,8 @@ export interface TableOptions<K, V> extends StreamOptions<K, V> {
   readonly history?: Duration;
 }
 
-export type GlobalTableOptions<K, V> = Omit<TableOptions<K, V>, 'history'>;
+/** No task reads it, so it moves no stream time, and it keeps no past. */
+export type GlobalTableOptions<K, V> = Omit<TableOptions<K, V>, 'maxTimeJump' | 'history'>;
 
 /** What a topology function is given: the ways in. */
 export interface TopologyBuilder {
@@ -179,6 +190,7 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
     thrown = error as StreamsError;
   }
   checkGlobalTables(declaring);
+  checkUsedStores(declaring);
   const problems = [...declaring.problems];
   if (!NAME_PATTERN.test(name)) {
     problems.push({
@@ -199,7 +211,10 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
   if (thrown && problems.length === 0) throw thrown;
   if (thrown) problems.push(problemOf(name, thrown));
   if (problems.length > 0) throw new TopologyInvalid(name, problems);
-  return buildGraph({ name, nodes: declaring.nodes, edges: declaring.edges, stores: declaring.stores });
+  const graph = buildGraph({ name, nodes: declaring.nodes, edges: declaring.edges, stores: declaring.stores });
+  const unequal = checkCoPartitioned(graph);
+  if (unequal.length > 0) throw new TopologyInvalid(name, unequal);
+  return graph;
 }
 
 function problemOf(name: string, error: Error): Problem {
@@ -208,20 +223,19 @@ function problemOf(name: string, error: Error): Problem {
 }
 
 function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: Declaring): void {
+  const source = (topic: string, { maxTimeJump, ...options }: StreamOptions<unknown, unknown>): Observable<unknown> =>
+    declaring.source({
+      topic,
+      ...options,
+      ...(maxTimeJump !== undefined && { maxTimeJumpMs: positiveMs(maxTimeJump, `maxTimeJump of ${topic}`) }),
+    });
   const builder: TopologyBuilder = {
     stream: <K, V>(topic: string, options: StreamOptions<K, V>) =>
-      declaring.source({ topic, ...(options as StreamOptions<unknown, unknown>) }) as Observable<unknown> as Stream<
-        K,
-        V
-      >,
+      source(topic, options as StreamOptions<unknown, unknown>) as Stream<K, V>,
     table: <K, V>(topic: string, { store, history, ...options }: TableOptions<K, V>) => {
-      const source = declaring.source({
-        topic,
-        ...(options as StreamOptions<unknown, unknown>),
-      }) as Observable<unknown> as Stream<K, V | null>;
-      return source.pipe(
-        toTable<K, V>({ store, key: options.key, value: options.value, ...(history !== undefined && { history }) }),
-      );
+      const records = source(topic, options as StreamOptions<unknown, unknown>) as Stream<K, V | null>;
+      const past = history !== undefined && { history };
+      return records.pipe(toTable<K, V>({ store, key: options.key, value: options.value, ...past }));
     },
     globalTable: <K, V>(topic: string, options: GlobalTableOptions<K, V>) => {
       if ('history' in options) {
@@ -231,10 +245,10 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
           'Leave history out, or declare it with t.table to join it as of a moment.',
         );
       }
-      return declaring.globalTable({
-        topic,
-        ...(options as GlobalTableOptions<unknown, unknown>),
-      }) as GlobalTable<K, V>;
+      return declaring.globalTable({ topic, ...(options as GlobalTableOptions<unknown, unknown>) }) as GlobalTable<
+        K,
+        V
+      >;
     },
   };
   try {

@@ -71,6 +71,12 @@ export function isChange(record: StreamRecord<unknown, unknown>): record is Chan
   return record instanceof RowChange || (!(record instanceof PlainRecord) && 'previous' in record);
 }
 
+/** What a timestamp must be, for messages. */
+export const MOMENT = 'milliseconds since the epoch: a whole number, not negative';
+
+/** Whether a timestamp is one. */
+export const isMoment = (timestamp: unknown): boolean => Number.isSafeInteger(timestamp) && (timestamp as number) >= 0;
+
 /** Where a record stands: the position from which it can be read again. */
 export interface SourcePosition {
   readonly topic: string;

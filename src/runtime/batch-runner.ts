@@ -1,18 +1,23 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet, PushScope, Receiver } from '../dsl/processor.js';
+import type { StreamsError } from '../model/errors.js';
 import type { SourcePosition } from '../model/record.js';
 import type { Cause } from '../state/changelog-entry.js';
 import { AtHand } from './at-hand.js';
 import type { Place } from './batch.js';
+import { type EffectGate, Effects } from './effects.js';
 import type { Failure, FailureHandler } from './failures.js';
 import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
 import { type ProduceContext, produce } from './produce.js';
 import type { Item, Stage, StageHost, StageNode } from './stage.js';
+import type { JumpState, TimeJumps } from './time-jumps.js';
 
 /** Where records of one topic enter. */
 export interface Entry {
   readonly node: string;
   readonly outlet: Outlet;
+  /** Refuses records that are too far ahead of stream time; undefined: none is. */
+  readonly jumps: TimeJumps | undefined;
   deserialize(record: BrokerRecord): AnyRecord;
 }
 
@@ -24,6 +29,8 @@ export class BatchRunner implements StageHost {
   readonly entries = new Map<string, Entry>();
   readonly stages: Stage[] = [];
   readonly outbox = new Outbox();
+  readonly effects = new Effects();
+  readonly #gate: EffectGate;
   readonly #failures: FailureHandler;
   readonly #produceContext: ProduceContext;
   /** Failures of the push that is under way, handled as soon as it is over. */
@@ -34,14 +41,23 @@ export class BatchRunner implements StageHost {
   constructor(options: {
     readonly cause: Cause | undefined;
     readonly failures: FailureHandler;
+    readonly effects: EffectGate;
     readonly produce: ProduceContext;
     readonly streamTime: number;
     readonly onFatal: (error: Error) => void;
   }) {
     this.#failures = options.failures;
+    this.#gate = options.effects;
     this.#produceContext = options.produce;
     const scope: PushScope = { pushing: false, index: 0, key: undefined, from: '', fail: options.onFatal };
     this.atHand = new AtHand(scope, options.cause, options.streamTime);
+  }
+
+  /** What is known of the jumps of each source's time that is watched. */
+  get jumps(): ReadonlyMap<string, JumpState> {
+    const known = new Map<string, JumpState>();
+    for (const [topic, { jumps }] of this.entries) if (jumps?.state) known.set(topic, jumps.state);
+    return known;
   }
 
   /** A receiver that queues at a processor. */
@@ -99,6 +115,11 @@ export class BatchRunner implements StageHost {
         decoded = await this.#deserializeAgain(entry, record, error, i);
       }
       if (decoded === undefined) continue;
+      const jump = entry.jumps?.check(decoded.timestamp, atHand.streamTime, record);
+      if (jump !== undefined) {
+        await this.#refuse(entry, record, jump, i);
+        continue;
+      }
       if (decoded.timestamp > atHand.streamTime) atHand.streamTime = decoded.timestamp;
       streamTimes[i] = atHand.streamTime;
       this.#deliver(entry.outlet, decoded);
@@ -135,6 +156,8 @@ export class BatchRunner implements StageHost {
   async #finish(): Promise<ProducerRecord[]> {
     const produced: ProducerRecord[] = [];
     this.atHand.endProcessing();
+    // Before what is sent is drained: a call that fails may become a dead letter.
+    if (this.effects.any) await this.#runEffects();
     // A record that cannot be encoded may become a dead letter, which is then sent as well.
     for (let items = this.outbox.drain(); items.length > 0; items = this.outbox.drain()) {
       for (const item of items) {
@@ -142,7 +165,7 @@ export class BatchRunner implements StageHost {
           const made = produce(item, this.#produceContext);
           const record = made instanceof Promise ? await made : made;
           if (record) produced.push(record);
-          else this.#failures.dropped(item.node, 'null-key');
+          else this.#failures.count(item.node, 'null-key');
         } catch (error) {
           await this.#produceAgain(item, error, produced);
         }
@@ -234,6 +257,11 @@ export class BatchRunner implements StageHost {
     return decoded;
   }
 
+  /** Reading it again would change nothing. */
+  async #refuse({ node }: Entry, source: BrokerRecord, error: StreamsError, index: number): Promise<void> {
+    await this.#failures.handle('deserialize', { node, error, source }, this.#deadLetter(index));
+  }
+
   async #produceAgain(item: OutboxItem, error: unknown, produced: ProducerRecord[]): Promise<void> {
     const { node } = item;
     const { index } = item.place;
@@ -246,6 +274,21 @@ export class BatchRunner implements StageHost {
         if (record) produced.push(record);
       },
     );
+  }
+
+  async #runEffects(): Promise<void> {
+    for (const effect of this.effects.drain()) {
+      const { node, place } = effect;
+      const made = this.#gate(effect);
+      this.#failures.count(node, made ? 'called' : 'silenced');
+      if (!made) continue;
+      try {
+        await effect.run();
+      } catch (error) {
+        const failure = { node, error, source: this.#sourceOf(place.index) };
+        await this.#failures.handle('process', failure, this.#deadLetter(place.index), () => effect.run());
+      }
+    }
   }
 
   #sourceOf(index: number): BrokerRecord | SourcePosition {

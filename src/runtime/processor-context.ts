@@ -2,6 +2,7 @@ import type {
   AnyRecord,
   OriginalRecord,
   Outlet,
+  PendingEffect,
   ProcessorContext,
   ProcessorSpec,
   TimerClock,
@@ -12,6 +13,7 @@ import type { Clock } from '../model/ports.js';
 import type { SourcePosition } from '../model/record.js';
 import type { KeyValueStore } from '../state/contract.js';
 import type { GlobalView } from '../state/global-view.js';
+import { shownStore } from '../state/shown-store.js';
 import type { TaskState } from '../state/task-state.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deadLetter } from './dead-letter.js';
@@ -95,8 +97,10 @@ export class TaskProcessorContext implements ProcessorContext {
     const { stores, reads = [], globals = [] } = this.#spec;
     const global = globals.includes(name) ? this.#task.globals.get(name) : undefined;
     if (global) return global as unknown as KeyValueStore<K, V>;
-    if (this.#task.state && (reads.includes(name) || stores.some((store) => store.name === name)))
-      return this.#task.state.store(name);
+    const { state } = this.#task;
+    if (state && stores.some((store) => store.name === name)) return state.store(name);
+    if (state && reads.includes(name))
+      return state.cached(name).spec.shown ? shownStore(state.cached(name)) : state.store(name);
     throw new StreamsError('STORE_UNKNOWN', {
       what: `a processor asked for the store ${JSON.stringify(name)}`,
       at: `node ${this.#node}`,
@@ -154,6 +158,20 @@ export class TaskProcessorContext implements ProcessorContext {
         error,
         attempt: 1,
       }),
+    });
+  }
+
+  effect({ id, record, run }: PendingEffect): void {
+    const idempotencyKey = `${this.#task.applicationId}/${id}`;
+    const { atHand, effects } = this.#runner;
+    const { scope } = atHand;
+    effects.add({
+      node: this.#node,
+      idempotencyKey,
+      record,
+      position: this.position,
+      place: atHand.place(scope.index),
+      run: () => run(idempotencyKey),
     });
   }
 

@@ -1,6 +1,7 @@
 import type { Graph } from '../graph/graph.js';
 import { StreamsError } from '../model/errors.js';
-import type { CachedStore } from '../state/cached-store.js';
+import type { Windowed } from '../model/window.js';
+import { shownStore, windowsOf } from '../state/shown-store.js';
 import type { TaskState } from '../state/task-state.js';
 import type { Holder } from './holder.js';
 
@@ -10,6 +11,17 @@ export interface StoreView<K, V> {
   get(key: K, asOf?: number): Promise<V | null>;
   /** All rows: by partition, then in the byte order of their keys. */
   entries(): Promise<readonly (readonly [key: K, value: V])[]>;
+  /** Of a store of windows, those of a key that start between two moments, both included, in the order of their starts. Reads what lies between them, and nothing of other keys. STORE_UNKNOWN if it holds no windows. */
+  windows(key: KeyOfWindow<K>, range?: WindowRange): Promise<readonly (readonly [window: K, value: V])[]>;
+}
+
+type KeyOfWindow<K> = K extends Windowed<infer Key> ? Key : never;
+
+export interface WindowRange {
+  /** The first start, in milliseconds since the epoch (of windows of so many records: the first record). Default: the first there is. */
+  readonly from?: number;
+  /** The last start, included. Default: the last there is. */
+  readonly to?: number;
 }
 
 /** Looks into a store. STORE_UNKNOWN if the topology has none of that name. */
@@ -29,17 +41,18 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
     holder()
       .tasks.filter((task) => task.phase === 'running' && task.subTopology.id === owner.id)
       .flatMap((task) => task.state ?? []);
-  const stores = () => states().map((state) => state.cached(name) as unknown as CachedStore<K, V>);
+  const kept = () => states().map((state) => state.cached(name));
+  const stores = () => kept().map((store) => shownStore<K, V>(store));
   const isVersioned = graph.stores.some((store) => store.name === name && store.kind === 'versioned');
   return {
     get: async (key, asOf) => {
       if (asOf !== undefined && !isVersioned) throw noPast(name);
       for (const state of states()) {
-        const row =
+        const value =
           asOf === undefined
-            ? (await state.cached(name).peek(key))?.value
+            ? (await shownStore<K, V>(state.cached(name)).peek(key))?.value
             : await state.versioned(name)?.peek(key, asOf);
-        if (row !== null && row !== undefined) return row as V;
+        if (value !== null && value !== undefined) return value as V;
       }
       return null;
     },
@@ -48,8 +61,24 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
       for (const store of stores()) for await (const entry of store.entries()) found.push(entry);
       return found;
     },
+    windows: async (key, range) => {
+      const found: (readonly [unknown, V])[] = [];
+      for (const store of kept()) {
+        const windows = await windowsOf<V>(store, key, range);
+        if (windows === undefined) throw noWindows(name);
+        found.push(...windows);
+      }
+      return found as unknown as readonly (readonly [K, V])[];
+    },
   };
 }
+
+const noWindows = (name: string): StreamsError =>
+  new StreamsError('STORE_UNKNOWN', {
+    what: `there is no store of windows ${JSON.stringify(name)}`,
+    saw: 'a store whose keys are not windowed',
+    action: 'Use get or entries, or the name of a store of windows.',
+  });
 
 function viewGlobal(holder: () => Holder, name: string): StoreView<unknown, unknown> {
   const store = () => holder().globals.store(name);
@@ -66,6 +95,7 @@ function viewGlobal(holder: () => Holder, name: string): StoreView<unknown, unkn
       for await (const entry of store()?.entries() ?? []) found.push(entry);
       return found;
     },
+    windows: () => Promise.reject(noWindows(name)),
   };
 }
 

@@ -1,5 +1,4 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
-import { StreamsError } from '../model/errors.js';
 import type { CacheBudget } from './cache-budget.js';
 import { type Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
@@ -7,6 +6,7 @@ import type { Entry } from './entry.js';
 import { ExpiryIndex } from './expiry.js';
 import { PREFIX_BYTES, prefixed, stamped } from './layout.js';
 import { mergedScan } from './merged-scan.js';
+import { notLoaded } from './not-loaded.js';
 import { RecordCache } from './record-cache.js';
 import { RowCodec } from './row-codec.js';
 import { RowLife } from './row-life.js';
@@ -21,6 +21,7 @@ const MIN_EXPIRED_PER_COMMIT = 1_000;
  */
 export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly name: string;
+  readonly spec: StoreSpec<K, V>;
   readonly #life: RowLife<K>;
   readonly #database: Database;
   readonly #codec: RowCodec<K, V>;
@@ -43,6 +44,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }) {
     const { spec, storeId, database } = options;
     this.name = spec.name;
+    this.spec = spec;
     this.#life = new RowLife(spec);
     this.#database = database;
     this.#codec = new RowCodec(spec, storeId);
@@ -107,21 +109,24 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   async load(key: K): Promise<V | null> {
-    this.want(key);
-    if (this.hasWanted) await this.loadWanted();
-    // Somebody else may be reading it at this moment.
-    if (this.#reading.size > 0) await Promise.all(this.#reading);
+    await this.loadAll([key]);
     return this.get(key);
+  }
+
+  loadAll(keys: readonly K[]): void | Promise<void> {
+    for (const key of keys) this.want(key);
+    const reading = this.hasWanted ? this.loadWanted() : undefined;
+    // Somebody else may be reading some of them at this moment.
+    return this.#reading.size > 0 ? Promise.all(this.#reading).then(() => undefined) : reading;
   }
 
   /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
   async peek(key: K): Promise<Row<V> | null> {
     if (this.isLoaded(key)) return this.row(key);
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
-    const timestamp = row?.readDoubleBE(0) ?? Number.NaN;
-    return row === undefined || this.#life.isOver(key, timestamp, this.#streamTime)
-      ? null
-      : { value: this.#codec.decodeValue(row), timestamp };
+    const timestamp = row?.readDoubleBE(0) ?? 0;
+    if (row === undefined || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
+    return { value: this.#codec.decodeValue(row), timestamp };
   }
 
   isLoaded(key: K): boolean {
@@ -206,8 +211,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     const keys = (await this.#expiry.take(this.#streamTime, limit, writes)).map((bytes) =>
       this.#codec.decodeKey(bytes),
     );
-    for (const key of keys) this.want(key);
-    if (this.hasWanted) await this.loadWanted();
+    await this.loadAll(keys);
     for (const key of keys) {
       const entry = this.#found(key);
       if (entry.value !== null && this.#expired(entry)) this.put(key, null, entry.timestamp);
@@ -263,8 +267,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
   async logAgain(keys: readonly Buffer[]): Promise<void> {
     const decoded = keys.map((bytes) => this.#codec.decodeKey(bytes));
-    for (const key of decoded) this.want(key);
-    if (this.hasWanted) await this.loadWanted();
+    await this.loadAll(decoded);
     for (const key of decoded) {
       const entry = this.#found(key);
       entry.stored = true;
@@ -296,12 +299,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   #found(key: K): Entry<K, V> {
     const entry = this.#cache.get(key);
     if (entry?.loaded) return entry;
-    throw new StreamsError('STORE_KEY_NOT_LOADED', {
-      what: 'a key was read that is not loaded',
-      at: `store ${this.name}`,
-      saw: `key ${JSON.stringify(key) ?? String(key)}`,
-      action: 'Use await store.load(key), or declare the key in reads so that the batch loads it.',
-    });
+    throw notLoaded(this.name, key);
   }
 
   #expired(entry: Entry<K, V>): boolean {

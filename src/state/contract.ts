@@ -26,6 +26,26 @@ export interface StoreSpec<K = any, V = any> {
   readonly bornAt?: (key: K) => number;
   /** Past values are kept, so long in the store's own stream time, in another store of the task. Required for the kind `versioned`. */
   readonly history?: { readonly ms: number; readonly store: string };
+  /** What people are shown, where a row is not what the store is about: the sessions of a key, of a row that has all of them. Default: the rows. */
+  readonly shown?: ShownRows<K, V>;
+}
+
+/** A row as people see it. */
+export interface ShownRow<K, V> {
+  readonly key: K;
+  readonly value: V;
+  readonly timestamp: number;
+}
+
+/** How the rows of a store are shown. */
+// biome-ignore lint/suspicious/noExplicitAny: what is shown has keys and values of its own types
+export interface ShownRows<K, V, ShownK = any, ShownV = any> {
+  readonly key: Serde<ShownK>;
+  readonly value: Serde<ShownV>;
+  /** Where in the store it is kept. */
+  rowOf(key: ShownK): K;
+  /** What a row holds at that stream time of the store, in the order of the keys shown. */
+  of(key: K, value: V, streamTime: number): Iterable<ShownRow<ShownK, ShownV>>;
 }
 
 export interface Row<V> {
@@ -63,6 +83,8 @@ export interface KeyValueStore<K, V> {
   delete(key: K): void;
   /** The row's value, read from disk if need be. */
   load(key: K): Promise<V | null>;
+  /** Reads rows so that `get` and `row` answer for them, all in one round trip. A promise only if the disk has to be read. */
+  loadAll(keys: readonly K[]): void | Promise<void>;
   /** The store's own stream time: the highest timestamp it was told of, kept over restarts. Negative infinity at first. */
   readonly streamTime: number;
   /** Moves the store's stream time on: rows past their time to live are gone from here on. Writing a row does so too. */

@@ -52,6 +52,10 @@ export class GlobalView<K, V> implements KeyValueStore<K, V>, Prefetched {
     return this.#hold(wanted.id, read as GlobalRow<V>).value;
   }
 
+  async loadAll(keys: readonly K[]): Promise<void> {
+    await Promise.all(keys.map((key) => this.load(key)));
+  }
+
   entries(range?: RangeOptions<K>): AsyncIterable<readonly [K, V]> {
     return this.#store.entries(range);
   }

@@ -98,6 +98,12 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     return this.get(key, asOf);
   }
 
+  loadAll(keys: readonly K[]): void | Promise<void> {
+    const newest = this.#newest.loadAll(keys);
+    const older = this.#older.loadAll(keys.map((key) => ({ key, id: 0 })));
+    if (newest || older) return Promise.all([newest, older]).then(() => undefined);
+  }
+
   isLoaded(key: K, asOf?: number): boolean {
     if (!this.#newest.isLoaded(key)) return false;
     const own = this.#older.held({ key, id: 0 });

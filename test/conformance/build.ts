@@ -16,16 +16,17 @@ import {
   topology,
   toStream,
   toTable,
-  type Windows,
+  type Windowing,
 } from '#src/index.js';
 import type { Case, Json, Op, Pipeline } from './case.js';
-import { fold } from './folds.js';
+import { type Cogrouped, cogrouped, fold } from './folds.js';
 import { flatValues, keyFunction, pairs, predicate, valueFunction } from './functions.js';
-import { join, joinByForeignKey, joinGlobal, joinWithGrace } from './joins.js';
+import { join, joinByForeignKey, joinGlobal, joinStreams, joinWithGrace } from './joins.js';
 import { ANY_AND_JSON } from './keys.js';
 import { type Names, NotYet } from './not-yet.js';
 import { processor } from './processors.js';
-import { windows } from './windows.js';
+import { suppression } from './suppression.js';
+import { windowing } from './windows.js';
 
 type Records = Observable<any>;
 
@@ -38,7 +39,9 @@ export interface Node {
   /** Where a join finds the table's rows: in its store, in those that it is made of, or nowhere. */
   readonly rows: 'store' | 'derived' | 'none';
   /** Of a grouped stream: what folds are to be windowed by. */
-  readonly window?: Windows;
+  readonly windowing?: Windowing;
+  /** Of a cogroup that is not aggregated yet: its streams, each with its adder. */
+  readonly cogroup?: readonly Cogrouped[];
   /** The same table with a store, once somebody has asked for it. */
   materialized?: Records;
 }
@@ -173,11 +176,14 @@ class Building {
       case 'groupBy':
         return this.#groupBy(node, op);
       case 'windowedBy':
-        return { ...node, window: windows(op) };
+        return { ...node, windowing: windowing(op) };
       case 'count':
       case 'reduce':
-      case 'aggregate':
-        return table(node.records.pipe(fold(op, op.store ?? this.#names(op.op), node.window)));
+      case 'aggregate': {
+        const store = op.store ?? this.#names(op.op);
+        if (node.cogroup) return table(cogrouped(op, store, node.cogroup, node.windowing));
+        return table(node.records.pipe(fold(op, store, node.windowing)));
+      }
       case 'toStream': {
         const records = node.records.pipe(toStream());
         if (!op.key) return stream(records);
@@ -195,8 +201,11 @@ class Building {
         return stream(node.records.pipe(processor(op.processor, this.#names('process'), owner)), true);
       }
       case 'suppress':
-      case 'cogroup':
-        throw new NotYet(op.op);
+        return table(node.records.pipe(suppression(op, this.#names('suppress'))), 'none');
+      case 'cogroup': {
+        const others = op.others.map((other: Json) => ({ records: this.#node(other.from).records, add: other.add }));
+        return { ...node, cogroup: [{ records: node.records, add: op.add }, ...others] };
+      }
       default:
         return this.#stateless(node, op);
     }
@@ -295,7 +304,7 @@ class Building {
       const [left, right] = [this.#stored(node, ['store']), this.#stored(other, ['store'])];
       return table(left.pipe(joinByForeignKey(op, right, op.store ?? this.#names('joined'))));
     }
-    if (other.kind === 'stream') throw new NotYet('stream-stream joins');
+    if (other.kind === 'stream') return stream(this.#joinStreams(node, other, op));
     const right = this.#stored(other);
     if (node.kind === 'stream') {
       const joining = op.graceMs === undefined ? join(op, right) : joinWithGrace(op, right, this.#names('waiting'));
@@ -304,6 +313,20 @@ class Building {
     const joined = this.#stored(node).pipe(join(op, right));
     if (op.store === undefined) return table(joined, 'derived');
     return table(joined.pipe(toStream<Json, Json>(), toTable({ ...ANY_AND_JSON, store: op.store })));
+  }
+
+  /** Where one record comes on both sides, millrace takes the left one first; where Kafka Streams serves the right side first, it goes through a step that is declared before the join. */
+  #joinStreams(node: Node, other: Node, op: Op): Records {
+    const store = this.#names(op.op);
+    if (other === node) {
+      const both = this.#keyed(node);
+      return both.pipe(joinStreams(op, both, store));
+    }
+    if (this.#inOrderOfService(node, other)[0] === node.records)
+      return this.#keyed(node).pipe(joinStreams(op, this.#keyed(other), store));
+    const first = process<any>({ name: this.#names('first'), process: (record, { forward }) => forward(record) });
+    const right = this.#keyed(other).pipe(first);
+    return this.#keyed(node).pipe(joinStreams(op, right, store));
   }
 
   /** Each keyed operator behind a change of key reads from a repartition topic of its own. */

@@ -2,9 +2,12 @@ import type { Observable, OperatorFunction } from 'rxjs';
 import {
   type GlobalTable,
   joinGlobalTable,
+  joinStream,
   joinTable,
   leftJoinGlobalTable,
+  leftJoinStream,
   leftJoinTable,
+  outerJoinStream,
   outerJoinTable,
   serdes,
 } from '#src/index.js';
@@ -51,4 +54,18 @@ export function joinGlobal(op: Op, right: GlobalTable<string, Json>): OperatorFu
     join: (left: Json, row: Json, key: Json): Json => fn(key, left, row),
   };
   return op.op === 'leftJoin' ? leftJoinGlobalTable(right, options) : joinGlobalTable(right, options);
+}
+
+const STREAM_JOINS = { join: joinStream, leftJoin: leftJoinStream, outerJoin: outerJoinStream };
+
+/** Two streams, joined within a window. */
+export function joinStreams(op: Op, right: Observable<any>, store: string): OperatorFunction<any, any> {
+  const fn = joiner(op.joiner);
+  return STREAM_JOINS[op.op as keyof typeof STREAM_JOINS]<any, any, any>(right, {
+    store,
+    before: `${op.beforeMs}ms`,
+    after: `${op.afterMs}ms`,
+    grace: `${op.graceMs ?? 0}ms`,
+    join: (left: Json, other: Json, key: Json) => fn(key, left, other),
+  });
 }

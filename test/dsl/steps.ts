@@ -1,17 +1,22 @@
-import type { Observable } from 'rxjs';
+import { filter, type Observable } from 'rxjs';
 import {
   aggregate,
+  cogroup,
   count,
   dedupe,
   filterValues,
   flatMap,
   flatMapValues,
   groupBy,
+  hopping,
+  joinStream,
   joinTable,
   latestByTimestamp,
+  leftJoinStream,
   leftJoinTable,
   map,
   mapValues,
+  outerJoinStream,
   outerJoinTable,
   peek,
   process,
@@ -21,18 +26,15 @@ import {
   type StreamRecord,
   selectKey,
   serdes,
+  suppress,
   type Table,
   toStream,
   toTable,
+  tumbling,
 } from '#src/index.js';
-
-/** What flows through the random pipelines. */
-export interface Item {
-  readonly n: number;
-  readonly id: string;
-  readonly version: number;
-  readonly group: string;
-}
+import type { Item } from './item.js';
+import { timeFolds } from './time-folds.js';
+import { windowFolds } from './window-folds.js';
 
 /** Operators that turn items into items, by name; each is given a name of its own and the table that all of them share. */
 type Stream = Observable<StreamRecord<any, any>>;
@@ -132,6 +134,52 @@ const folds: Record<string, Step> = {
     ),
 };
 
+const cogroups: Record<string, Step> = {
+  cogroup: (source, store, rows) =>
+    cogroup({ store, key: string, value, initial: () => plus(null, 0) }, (add) => [
+      add(source as Observable<StreamRecord<string, Item | null>>, (all, { value: item }) =>
+        plus(item, all.n * 2 + item.n),
+      ),
+      add(rows.pipe(toStream()), (all, { value: item }) => plus(item, all.n * 3 - item.n)),
+    ]).pipe(toStream()),
+  'windowed cogroup': (source, store, rows) =>
+    cogroup(
+      { store, key: string, value, initial: () => plus(null, 0), window: tumbling('10ms', { grace: '10ms' }) },
+      (add) => [
+        add(rows.pipe(toStream()), (all, { value: item }) => (item?.n === 3 ? null : plus(all, all.n + 1))),
+        add(source as Observable<StreamRecord<string, Item | null>>, (all, { value: item }) =>
+          plus(all, all.n * 2 + (item?.n ?? 9)),
+        ),
+      ],
+    ).pipe(
+      toStream(),
+      selectKey(({ key: { key } }) => key, { key: string, value: value as never, name: `${store}-by-key` }),
+    ),
+};
+
+const suppressed: Record<string, Step> = {
+  'suppress until windows close': (source, store) =>
+    source.pipe(
+      count({ store: `${store}-counts`, key: string, window: hopping('9ms', { every: '4ms', grace: '6ms' }) }),
+      suppress({ store, until: 'windowCloses' }),
+      toStream(),
+      selectKey(({ key: { key } }) => key, { key: string, value: value as never, name: `${store}-by-key` }),
+      mapValues((n: number | null) => plus(null, n ?? 0)),
+    ),
+  'suppress until a time limit': (source, store) =>
+    source.pipe(
+      toTable({ store: `${store}-rows`, key: string, value }),
+      suppress({ store, until: { timeLimit: '7ms' }, value }),
+      toStream(),
+    ),
+  'suppress in a bounded buffer': (source, store) =>
+    source.pipe(
+      toTable({ store: `${store}-rows`, key: string, value }),
+      suppress({ store, until: { timeLimit: '25ms' }, maxRecords: 3, maxBytes: 260 }),
+      toStream(),
+    ),
+};
+
 const ordering: Record<string, Step> = {
   dedupe: (source, store) =>
     source.pipe(dedupe({ store, id: (record: R) => record.value?.id ?? 'none', within: '20ms' })),
@@ -176,6 +224,81 @@ const joins: Record<string, Step> = {
       toTable({ store, key: string, value }),
       leftJoinTable(rows, (item: Item, row: Item | null) => plus(item, item.n + (row?.n ?? 1_000))),
       toStream(),
+    ),
+};
+
+/** Splits what comes into two streams, by what is in it. */
+const even = (source: Stream): Stream => source.pipe(filter((record: R) => (record.value?.n ?? 0) % 2 === 0));
+const odd = (source: Stream): Stream => source.pipe(filter((record: R) => (record.value?.n ?? 1) % 2 === 1));
+
+const streamJoins: Record<string, Step> = {
+  joinStream: (source, store) =>
+    even(source).pipe(
+      joinStream(odd(source), {
+        store,
+        key: string,
+        within: '9ms',
+        grace: '3ms',
+        join: (a: Item, b: Item) => plus(a, a.n + b.n),
+      }),
+    ),
+  'joinStream that throws': (source, store) =>
+    source.pipe(
+      joinStream(odd(source), {
+        store,
+        key: string,
+        within: '9ms',
+        grace: '3ms',
+        join(a: Item, b: Item) {
+          if (a.n === 3 && b.n === 1) throw new Error('three and one');
+          return plus(a, a.n + b.n);
+        },
+      }),
+    ),
+  leftJoinStream: (source, store) =>
+    even(source).pipe(
+      leftJoinStream(odd(source), {
+        store,
+        key: string,
+        after: '6ms',
+        grace: '2ms',
+        join: (a: Item, b: Item | null) => plus(a, a.n + (b?.n ?? 50)),
+      }),
+    ),
+  'leftJoinStream of a stream with itself': (source, store) =>
+    source.pipe(
+      leftJoinStream(source, {
+        store,
+        key: string,
+        before: '-1ms',
+        after: '8ms',
+        grace: '4ms',
+        join: (a: Item, b: Item | null) => plus(a, a.n * 3 - (b?.n ?? 7)),
+      }),
+    ),
+  outerJoinStream: (source, store) =>
+    even(source).pipe(
+      outerJoinStream(odd(source), {
+        store,
+        key: string,
+        before: '3ms',
+        after: '7ms',
+        grace: '5ms',
+        join: (a: Item | null, b: Item | null) => plus(a ?? b, (a?.n ?? 20) - (b?.n ?? 30)),
+      }),
+    ),
+  'outerJoinStream that throws for what is missing': (source, store) =>
+    even(source).pipe(
+      outerJoinStream(odd(source), {
+        store,
+        key: string,
+        within: '4ms',
+        grace: '2ms',
+        join(a: Item | null, b: Item | null) {
+          if (a === null && b?.n === 3) throw new Error('three is alone');
+          return plus(a ?? b, (a?.n ?? 20) - (b?.n ?? 30));
+        },
+      }),
     ),
 };
 
@@ -306,12 +429,29 @@ const processes: Record<string, Step> = {
     ),
 };
 
+/** Folds over windows, whose results go on under the keys without windows. */
+const windows: Record<string, Step> = Object.fromEntries(
+  Object.entries({ ...windowFolds, ...timeFolds }).map(([operator, fold]) => [
+    operator,
+    (source, store) =>
+      fold(source, store).pipe(
+        toStream(),
+        mapValues((result) => (typeof result === 'number' ? plus(null, result) : result)),
+        selectKey((record) => record.key.key, { key: string, value, name: `${store}-by-key` }),
+      ),
+  ]),
+);
+
 export const steps: Readonly<Record<string, Step>> = {
   ...stateless,
   ...rekeying,
   ...folds,
+  ...windows,
+  ...cogroups,
+  ...suppressed,
   ...ordering,
   ...joins,
+  ...streamJoins,
   ...tables,
   ...processes,
 };

@@ -21,9 +21,9 @@ export function addStateDump(program: Program): void {
 }
 
 async function dump(file: string, options: StateSelection, io: Io): Promise<number> {
-  for await (const { spec, partition, state } of storeParts(file, options, io)) {
+  for await (const { spec, partition, rows } of storeParts(file, options, io)) {
     let lines: string[] = [];
-    for await (const [key, value] of state.store<unknown, unknown>(spec.name).entries()) {
+    for await (const [key, value] of rows.entries()) {
       lines.push(`${toJson({ store: spec.name, partition, key, value })}\n`);
       if (lines.length < LINES_PER_WRITE) continue;
       await write(io.stdout, lines.join(''));

@@ -55,11 +55,12 @@ async function list(file: string, options: Options, io: Io): Promise<number> {
   return 0;
 }
 
-async function describePart({ spec, task, partition, state, sources }: StorePart, count: boolean): Promise<StoreRow> {
-  const { changelogs } = state.checkpoint;
-  const { name, kind, key, value, ttlMs = null } = spec;
+async function describePart(part: StorePart, count: boolean): Promise<StoreRow> {
+  const { task, partition, key, value, sources } = part;
+  const { changelogs } = part.state.checkpoint;
+  const { name, kind, ttlMs = null } = part.spec;
   let rows = 0;
-  if (count) for await (const _row of state.store(name).entries()) rows++;
+  if (count) for await (const _row of part.rows.entries()) rows++;
   return {
     store: name,
     kind,

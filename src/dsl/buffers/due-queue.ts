@@ -57,6 +57,11 @@ export class DueQueue<K, V> {
     return (this.#head[this.#at] ?? this.#bound)?.row.due ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Lets `next` be that of one that is really there, and no earlier: a promise only if more had to be read from the store. */
+  ready(): void | Promise<void> {
+    if (this.#head[this.#at] === undefined && this.#bound !== undefined) return this.#refill(this.#bound);
+  }
+
   /** Adds one; there must be none with the same moment and key. The timestamp is that of the row in the changelog. */
   add(due: number, key: K, value: V, timestamp: number): void {
     const row = { due, key };
@@ -96,14 +101,20 @@ export class DueQueue<K, V> {
   }
 
   /**
-   * Takes out what is due at `until` or before, in order, and shows each. A promise only if more had to be read from the store: wait for it before anything else is done with the queue.
+   * Takes out what is due at `until` or before, in order, and shows each; no more than `limit`. A promise only if more had to be read from the store: wait for it before anything else is done
+   * with the queue.
    */
-  take(until: number, show: (key: K, value: V, due: number) => void): void | Promise<void> {
-    while (true) {
+  take(
+    until: number,
+    show: (key: K, value: V, due: number) => void,
+    limit: number = Number.POSITIVE_INFINITY,
+  ): void | Promise<void> {
+    for (let left = limit; left > 0; left--) {
       const first = this.#head[this.#at];
       if (first === undefined) {
         if (this.#bound === undefined || this.#bound.row.due > until) return;
-        return this.#refill(this.#bound).then(() => this.take(until, show));
+        const more = left;
+        return this.#refill(this.#bound).then(() => this.take(until, show, more));
       }
       if (first.row.due > until) return;
       this.#takeOut(first);

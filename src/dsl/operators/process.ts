@@ -2,7 +2,7 @@ import type { Observable, OperatorFunction } from 'rxjs';
 import { type Duration, durationMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 import { type Headers, Headers as RecordHeaders } from '../../model/headers.js';
-import { PlainRecord, type SourcePosition, type StreamRecord } from '../../model/record.js';
+import { isMoment, MOMENT, PlainRecord, type SourcePosition, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore, StoreSpec, VersionedStore } from '../../state/contract.js';
@@ -262,6 +262,15 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
         saw: `key ${JSON.stringify(record.key)}`,
         expected: `key ${JSON.stringify(at.key)}`,
         action: 'Set rekey: { name, key }, so that equal keys meet in one partition again.',
+      });
+    }
+    if (!isMoment(timestamp)) {
+      throw new StreamsError('PROCESS_FAILED', {
+        what: 'a record was forwarded without a usable timestamp',
+        at: `process ${this.#options.name}`,
+        saw: String(timestamp),
+        expected: MOMENT,
+        action: 'Leave timestamp out to keep that of the record at hand, or correct it.',
       });
     }
     this.#context.emit(
