@@ -122,19 +122,14 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
   async peek(key: K): Promise<Row<V> | null> {
-    if (this.isLoaded(key)) return this.row(key);
+    if (this.getIfLoaded(key) !== undefined) return this.row(key);
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
     const timestamp = row?.readDoubleBE(0) ?? 0;
     if (row === undefined || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
     return { value: this.#codec.decodeValue(row), timestamp };
   }
 
-  isLoaded(key: K): boolean {
-    return this.#cache.get(key)?.loaded === true;
-  }
-
-  /** The row's value; undefined if it has to be read from disk. */
-  held(key: K): V | null | undefined {
+  getIfLoaded(key: K): V | null | undefined {
     const entry = this.#cache.get(key);
     if (!entry?.loaded) return undefined;
     return this.#expired(entry) ? null : entry.value;

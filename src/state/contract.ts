@@ -74,8 +74,8 @@ export interface KeyValueStore<K, V> {
   get(key: K): V | null;
   /** The row with its timestamp. STORE_KEY_NOT_LOADED if the key was not declared. */
   row(key: K): Row<V> | null;
-  /** Whether `get` answers at once. */
-  isLoaded(key: K): boolean;
+  /** As `get`; undefined if the row would have to be read from disk. */
+  getIfLoaded(key: K): V | null | undefined;
   /** Writes a row, null deletes it. The timestamp is event time: the record's own if left out. */
   put(key: K, value: V | null, timestamp?: number): void;
   /** Writes the row of a key that is known to have none: deleted again before the next commit, it reaches neither disk nor changelog. */

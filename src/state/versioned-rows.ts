@@ -104,12 +104,16 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     if (newest || older) return Promise.all([newest, older]).then(() => undefined);
   }
 
+  getIfLoaded(key: K): V | null | undefined {
+    return this.#newest.getIfLoaded(key);
+  }
+
   isLoaded(key: K, asOf?: number): boolean {
-    if (!this.#newest.isLoaded(key)) return false;
-    const own = this.#older.held({ key, id: 0 });
+    if (this.#newest.getIfLoaded(key) === undefined) return false;
+    const own = this.#older.getIfLoaded({ key, id: 0 });
     if (own === undefined) return false;
     const chunk = own === null || asOf === undefined ? undefined : chunkOf(own, asOf);
-    return chunk === undefined || this.#older.isLoaded({ key, id: chunk.id });
+    return chunk === undefined || this.#older.getIfLoaded({ key, id: chunk.id }) !== undefined;
   }
 
   prepare(key: K, timestamp: number): void | Promise<void> {
@@ -140,7 +144,7 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     this.#newest.want(key);
     this.#older.want({ key, id: 0 });
     if (asOf === undefined) return;
-    const own = this.#older.held({ key, id: 0 });
+    const own = this.#older.getIfLoaded({ key, id: 0 });
     if (own === undefined) this.#wanted.push([key, asOf]);
     else if (own !== null) this.#wantChunks(key, own, asOf);
   }
@@ -219,10 +223,11 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     const last = own.chunks.at(-1);
     const goesOn = last !== undefined && last.count < CHUNK_VERSIONS;
     // It can wait for the last chunk to be read, but not for ever.
-    if (goesOn && !this.#older.isLoaded({ key, id: last.id }) && own.versions.length < 2 * OWN_VERSIONS) return;
+    if (goesOn && this.#older.getIfLoaded({ key, id: last.id }) === undefined && own.versions.length < 2 * OWN_VERSIONS)
+      return;
     const moved = own.versions.splice(0, MOVED_VERSIONS);
     const end = (own.versions[0] as { from: number }).from;
-    const list = goesOn ? this.#older.held({ key, id: last.id }) : undefined;
+    const list = goesOn ? this.#older.getIfLoaded({ key, id: last.id }) : undefined;
     if (last !== undefined && list) {
       list.versions.push(...moved);
       last.count += moved.length;
