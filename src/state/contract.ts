@@ -102,7 +102,7 @@ export type VersionPlace = 'newest' | 'outOfOrder' | 'expired';
  *
  * Older than the store's stream time by more than its history, nothing is found, and nothing can be put.
  *
- * Cost of a look-up as of a moment: one row if the newest version holds then, else two, and three if the row has more than 32 older versions. Memory and disk: all versions within the history, and at most one older one a row.
+ * Cost of a look-up as of a moment: one row if the newest version holds then, else two, and three if the row has more than 16 older versions. Memory and disk: all versions within the history, and at most one older one a row.
  */
 export interface VersionedStore<K, V> extends KeyValueStore<K, V> {
   readonly historyMs: number;

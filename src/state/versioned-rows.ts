@@ -7,11 +7,11 @@ import type { Prefetched } from './prefetched.js';
 import { floorOf, putVersion } from './version-lists.js';
 
 /** A row's own list holds at most as many versions, if nothing has to be read to move some of them out. */
-const OWN_VERSIONS = 32;
+const OWN_VERSIONS = 16;
 /** So many are moved into a chunk together. */
-const MOVED_VERSIONS = 16;
+const MOVED_VERSIONS = 8;
 /** So many are in a chunk before another is begun. */
-const CHUNK_VERSIONS = 256;
+const CHUNK_VERSIONS = 128;
 
 /**
  * A store whose rows keep their past values: the newest ones in a store of their own, as if there were no others; what is older in a second one, in a list for each key. Of keys with many versions the older ones are moved into
