@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { loadGroups } from './case.js';
+import { DIFFERENCES } from './differences.js';
 import { runGroup } from './run-group.js';
 
 /** The groups that pass completely. A group is added here when its operators are there, and never leaves. */
@@ -29,4 +31,9 @@ describe('what Kafka Streams makes of a topology, millrace makes of it', () => {
       else assert.ok(passed >= partly, `${passed} cases pass, ${partly} did before`);
     });
   }
+});
+
+it('the README lists every case in which millrace differs knowingly', () => {
+  const readme = readFileSync('README.md', 'utf8');
+  for (const name of Object.keys(DIFFERENCES)) assert.ok(readme.includes(`\`${name}\``), name);
 });
