@@ -214,7 +214,7 @@ describe('joinStream', () => {
     await feed(driver, 'left', [['a', { n: 1 }, 30]]);
     assert.deepEqual(JSON.parse(JSON.stringify(await driver.store('pairs-left').entries())), [
       [
-        { key: 'a', start: 21, chunk: 0 },
+        { key: 'a', start: 0, chunk: 0 },
         { records: [{ timestamp: 30, value: { n: 1 }, waiting: false }], full: [] },
       ],
     ]);
