@@ -1,6 +1,6 @@
 import { joinStream, joinTable, leftJoinStream, serdes, type Topology, to, topology, toTable } from 'millrace';
 import { filter } from 'rxjs';
-import type { Case, Event } from './engine.js';
+import type { Case, Event } from './engine-case.js';
 
 const event = { key: serdes.string, value: serdes.json<Event>() };
 const pair = { key: serdes.string, value: serdes.json<{ readonly left: string; readonly right: string | null }>() };
@@ -29,7 +29,7 @@ const joining = (name: string, before: number, after: number, left = false): Top
     side(0).pipe(left ? leftJoinStream(side(1), options) : joinStream(side(1), options), to('out', pair));
   });
 
-const RECORDS = Number(process.env.RECORDS ?? 1_000_000);
+const RECORDS = 1_000_000;
 
 export const JOIN_CASES: Readonly<Record<string, Case>> = {
   // A key comes again after 200 s on either side: what comes within 30 s is the one record that belongs to it.

@@ -8,24 +8,10 @@ import type { Broker, BrokerRecord } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
 import { systemClock } from '#src/runtime/system.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
+import type { Case, Event } from './engine-case.js';
 import { JOIN_CASES } from './engine-joins.js';
 import { type Measured, measure } from './measure.js';
 import { NullBroker } from './null-broker.js';
-
-export interface Event {
-  readonly id: string;
-  readonly version: number;
-  readonly amount: number;
-  readonly note: string;
-}
-
-export interface Case {
-  readonly title: string;
-  readonly records: number;
-  readonly topology: Topology;
-  /** Key number and version of the record at an offset. */
-  readonly shape: (offset: number) => { readonly key: number; readonly version: number };
-}
 
 const event = { key: serdes.string, value: serdes.json<Event>() };
 
