@@ -27,15 +27,15 @@ export function sideStore<K, V>(
   value: Serde<V>,
 ): StoreSpec<BucketKey<K>, Chunk<V>> {
   const { beforeMs, afterMs, retentionMs } = window;
-  const lastMoment = bucketMs(window) - 1;
+  const lengthMs = bucketMs(window);
   return {
     name,
     kind: 'buffer',
-    key: bucketKeySerde(key),
+    key: bucketKeySerde(key, lengthMs),
     value: chunkSerde(value),
     // A record that waits may be older than what is met (in a window that is shifted): its row stays while another may begin to wait beside it, so that each has a place of its own.
     ttlMs: Math.max(retentionMs, beforeMs, afterMs),
-    bornAt: ({ start }) => start + lastMoment,
+    bornAt: ({ start }) => start + lengthMs - 1,
   };
 }
 
