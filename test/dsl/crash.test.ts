@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { merge } from 'rxjs';
 import { type Topology, to, topology } from '#src/index.js';
 import { type InputRecord, TestDriver } from '#src/testing/index.js';
-import { type Item, steps } from './steps.js';
+import { type Item, isModest, steps } from './steps.js';
 import { json } from './support.js';
 
 const TOPICS = ['in', 'more', 'rows'] as const;
@@ -90,7 +90,7 @@ describe('under exactly_once, outputs, dead letters and stores are those of a ru
   }
 
   it('random pipelines of two to four operators', async () => {
-    const lists = fc.array(fc.constantFrom(...names), { minLength: 2, maxLength: 4 });
+    const lists = fc.array(fc.constantFrom(...names), { minLength: 2, maxLength: 4 }).filter(isModest);
     await fc.assert(
       fc.asyncProperty(lists, rounds, async (list, given) => {
         assert.deepEqual(await outcome(list, given, true), await outcome(list, given, false));
