@@ -18,6 +18,8 @@ export class RecordCache<K, V> {
   #wanted: Entry<K, V>[] = [];
   #wantedKeys: K[] = [];
   #wantedAt = 0;
+  /** What of the budget is used here. */
+  #bytes = 0;
 
   /** `idOf`: what stands for a key in a Map. */
   constructor(budget: CacheBudget, idOf: (key: K) => string) {
@@ -54,34 +56,36 @@ export class RecordCache<K, V> {
     this.#entries.set(id, entry);
     this.#wanted.push(entry);
     this.#wantedKeys.push(key);
-    this.#budget.usedBytes += entry.bytes;
+    this.#use(entry.bytes);
     return entry;
   }
 
   /** Notes how long the row is, now that its bytes are known. */
   weigh(entry: Entry<K, V>, valueLength: number): void {
     const bytes = entryBytes(entry.id.length, valueLength);
-    this.#budget.usedBytes += bytes - entry.bytes;
+    this.#use(bytes - entry.bytes);
     entry.bytes = bytes;
   }
 
-  /** Evicts rows that are not dirty, until the process is within its budget: those that were wanted only once first, then least recently used first. */
-  evict(): void {
+  /**
+   * Evicts rows that are not dirty, until the process is within its budget, or that share of this cache is left: those that were wanted only once first, then least recently used first.
+   */
+  evict(share = 0): void {
     this.#wanted = [];
     this.#wantedKeys = [];
     this.#wantedAt = 0;
-    if (!this.#budget.exceeded) return;
+    const keep = share * this.#bytes;
     // One round: a row wanted again since the last look gets a second chance at the end of the line.
     let left = this.#entries.size;
     for (const [id, entry] of this.#entries) {
-      if (left-- <= 0 || !this.#budget.exceeded) return;
+      if (left-- <= 0 || !this.#budget.exceeded || this.#bytes <= keep) return;
       if (entry.dirty || !entry.loaded) continue;
       this.#entries.delete(id);
       if (entry.used) {
         entry.used = false;
         this.#entries.set(id, entry);
       } else {
-        this.#budget.usedBytes -= entry.bytes;
+        this.#use(-entry.bytes);
         if (this.#free.length < MAX_FREE) this.#free.push(entry);
       }
     }
@@ -89,9 +93,14 @@ export class RecordCache<K, V> {
 
   /** Gives the memory back. */
   close(): void {
-    for (const entry of this.#entries.values()) this.#budget.usedBytes -= entry.bytes;
+    this.#use(-this.#bytes);
     this.#entries.clear();
     this.#wanted = [];
     this.#wantedKeys = [];
+  }
+
+  #use(bytes: number): void {
+    this.#bytes += bytes;
+    this.#budget.usedBytes += bytes;
   }
 }
