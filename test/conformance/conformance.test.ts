@@ -6,10 +6,13 @@ import { runGroup } from './run-group.js';
 
 /** The groups that pass completely. A group is added here when its operators are there, and never leaves. */
 const COMPLETE = [
+  'cogroup',
   'emit-on-close',
   'grouping',
   'mixed',
   'stateless',
+  'suppress',
+  'stream-stream-joins',
   'table-joins',
   'tables',
   'windows-session',
@@ -33,7 +36,10 @@ describe('what Kafka Streams makes of a topology, millrace makes of it', () => {
   }
 });
 
-it('the README lists every case in which millrace differs knowingly', () => {
-  const readme = readFileSync('README.md', 'utf8');
-  for (const name of Object.keys(DIFFERENCES)) assert.ok(readme.includes(`\`${name}\``), name);
+describe('what is answered otherwise than by Kafka Streams', () => {
+  it('is listed in the README, case by case', () => {
+    const readme = readFileSync('README.md', 'utf8');
+    const unlisted = Object.keys(DIFFERENCES).filter((name) => !readme.includes(`\`${name}\``));
+    assert.deepEqual(unlisted, []);
+  });
 });
