@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { merge } from 'rxjs';
-import { type Topology, to, topology } from '#src/index.js';
+import { repartition, type Topology, to, topology } from '#src/index.js';
 import { type InputRecord, TestDriver } from '#src/testing/index.js';
 import type { Item } from './item.js';
 import { isModest, steps } from './steps.js';
@@ -37,7 +37,11 @@ const pipeline = (names: readonly string[], other: readonly string[] = []): Topo
     const rows = t.table('rows', { ...json<Item>(), store: 'rows' });
     const source = merge(t.stream('in', json<Item>()), t.stream('more', json<Item>()));
     const through = (way: string, list: readonly string[]) =>
-      list.reduce((stream, name, i) => steps[name]!(stream, `${way}${i}`, rows), source as any);
+      list.reduce((stream, name, i) => {
+        // A join of streams takes its source twice: behind a change of key it has to be repartitioned once, before.
+        const once = repartition<any>({ name: `${way}${i}-once`, ...json<Item>() });
+        return steps[name]!(/joinStream/i.test(name) ? stream.pipe(once) : stream, `${way}${i}`, rows);
+      }, source as any);
     through('s', names).pipe(to('out', json<any>()));
     if (other.length > 0) through('o', other).pipe(to('other', json<any>()));
   });

@@ -155,7 +155,7 @@ export function unlimited({ from = 0 }: { readonly from?: number } = {}): TimeWi
  * A window for each distinct set of records of a key that lie no further apart than `difference`. Both ends are included.
  *
  * ```ts
- * logins.pipe(count({ store: 'failed-logins', window: sliding('10m', { grace: '1m' }) }));
+ * payments.pipe(count({ store: 'payments-in-ten-minutes', window: sliding('10m', { grace: '1m' }) }));
  * ```
  *
  * There is a window that ends with each record, and one that begins right behind it if others follow: windows that differ hold different records. None begins before 0, so the records before
