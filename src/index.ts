@@ -67,7 +67,6 @@ export {
   type TimeWindows,
   tumbling,
   unlimited,
-  type WindowBounds,
   type WindowOptions,
   type Windows,
 } from './dsl/windows/windows.js';
