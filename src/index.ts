@@ -14,6 +14,7 @@ export type {
 export { kafkaOptionsFromEnv } from './broker/kafkajs/properties.js';
 export { Secret } from './broker/kafkajs/secret.js';
 export type { Broker } from './broker/port.js';
+export type { ForeignKeyJoinOptions } from './dsl/foreign-keys/foreign-key-join.js';
 export type { GlobalTable } from './dsl/global-table.js';
 export {
   type AggregateOptions,
@@ -26,6 +27,12 @@ export {
   type WindowedAggregateOptions,
   type WindowedReduceOptions,
 } from './dsl/operators/aggregate.js';
+export {
+  type CogroupInput,
+  type CogroupOptions,
+  cogroup,
+  type WindowedCogroupOptions,
+} from './dsl/operators/cogroup.js';
 export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
 export { type EffectContext, type EffectFunction, type EffectOptions, effect } from './dsl/operators/effect.js';
 export {
@@ -33,7 +40,8 @@ export {
   joinGlobalTable,
   leftJoinGlobalTable,
 } from './dsl/operators/join-global-table.js';
-export { joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
+export { type JoinStreamOptions, joinStream, leftJoinStream, outerJoinStream } from './dsl/operators/join-stream.js';
+export { type JoinTableOptions, joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
 export { type LatestByTimestampOptions, latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
 export { type ProcessContext, type ProcessOptions, process, type StoreDefinition } from './dsl/operators/process.js';
 export { type GroupByOptions, groupBy, repartition } from './dsl/operators/regroup.js';
@@ -48,10 +56,22 @@ export {
   selectKey,
   toStream,
 } from './dsl/operators/stateless.js';
+export {
+  type SuppressUntilTimeLimitOptions,
+  type SuppressUntilWindowClosesOptions,
+  suppress,
+} from './dsl/operators/suppress.js';
 export { type ToOptions, to } from './dsl/operators/to.js';
 export { type ToTableOptions, toTable } from './dsl/operators/to-table.js';
 export type { Topology } from './dsl/processor.js';
-export { type StreamOptions, type TableOptions, type TopologyBuilder, topology, validate } from './dsl/topology.js';
+export {
+  type GlobalTableOptions,
+  type StreamOptions,
+  type TableOptions,
+  type TopologyBuilder,
+  topology,
+  validate,
+} from './dsl/topology.js';
 export type { Stream, Table } from './dsl/types.js';
 export { type CalendarOptions, type CalendarUnit, calendar } from './dsl/windows/calendar.js';
 export { type EveryNOptions, everyN } from './dsl/windows/every-n.js';
@@ -90,4 +110,4 @@ export type { StoreView, WindowRange } from './runtime/store-view.js';
 export type { Serde } from './serdes/serde.js';
 export { serdes } from './serdes/serdes.js';
 export { CacheBudget } from './state/cache-budget.js';
-export type { KeyValueStore, RangeOptions, Row } from './state/contract.js';
+export type { KeyValueStore, RangeOptions, Row, VersionedStore, VersionPlace } from './state/contract.js';

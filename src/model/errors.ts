@@ -37,6 +37,14 @@ export const ERROR_CODES = {
     summary: 'More records wait for a missing version than maxBuffered allows.',
   },
   RECORD_LATE: { retryable: false, summary: 'A record came when all windows that it belongs to had closed.' },
+  SUPPRESS_BUFFER_FULL: {
+    retryable: false,
+    summary: 'More rows wait in suppress than maxRecords or maxBytes allows, and whenFull is to fail.',
+  },
+  TIME_JUMP: {
+    retryable: false,
+    summary: 'The timestamp of a record is further ahead of stream time than maxTimeJump allows.',
+  },
   STORE_KEY_NOT_LOADED: {
     retryable: false,
     summary: 'A processor read a key synchronously that it did not declare in reads.',

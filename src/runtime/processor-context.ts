@@ -99,7 +99,8 @@ export class TaskProcessorContext implements ProcessorContext {
     if (global) return global as unknown as KeyValueStore<K, V>;
     const { state } = this.#task;
     if (state && stores.some((store) => store.name === name)) return state.store(name);
-    if (state && reads.includes(name)) return shownStore(state.cached(name));
+    if (state && reads.includes(name))
+      return state.cached(name).spec.shown ? shownStore(state.cached(name)) : state.store(name);
     throw new StreamsError('STORE_UNKNOWN', {
       what: `a processor asked for the store ${JSON.stringify(name)}`,
       at: `node ${this.#node}`,

@@ -81,7 +81,9 @@ function repartitionValue(
   const side = (value: unknown): Buffer | null => (value === null ? null : toBytes(serde, value, 'value', node));
   if (!table) return side(record.value);
   // A plain operator may have made records of changes: what was there before is then unknown.
-  return encodeChange(side(record.value), isChange(record) ? side(record.previous) : null);
+  return isChange(record)
+    ? encodeChange(side(record.value), side(record.previous), record.outOfOrder)
+    : encodeChange(side(record.value), null);
 }
 
 /** Without a key: the task's own partition, so that the order of its records is kept. */

@@ -1,5 +1,4 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
-import { StreamsError } from '../model/errors.js';
 import type { CacheBudget } from './cache-budget.js';
 import { type Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
@@ -7,6 +6,7 @@ import type { Entry } from './entry.js';
 import { ExpiryIndex } from './expiry.js';
 import { PREFIX_BYTES, prefixed, stamped } from './layout.js';
 import { mergedScan } from './merged-scan.js';
+import { notLoaded } from './not-loaded.js';
 import { RecordCache } from './record-cache.js';
 import { RowCodec } from './row-codec.js';
 import { RowLife } from './row-life.js';
@@ -122,12 +122,16 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
   async peek(key: K): Promise<Row<V> | null> {
-    const entry = this.#cache.get(key);
-    if (entry?.loaded) return this.row(key);
+    if (this.isLoaded(key)) return this.row(key);
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
     const timestamp = row?.readDoubleBE(0) ?? 0;
     if (row === undefined || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
     return { value: this.#codec.decodeValue(row), timestamp };
+  }
+
+  /** Whether the row can be looked at without reading the disk. */
+  isLoaded(key: K): boolean {
+    return this.#cache.get(key)?.loaded === true;
   }
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
@@ -289,12 +293,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   #found(key: K): Entry<K, V> {
     const entry = this.#cache.get(key);
     if (entry?.loaded) return entry;
-    throw new StreamsError('STORE_KEY_NOT_LOADED', {
-      what: 'a key was read that is not loaded',
-      at: `store ${this.name}`,
-      saw: `key ${JSON.stringify(key) ?? String(key)}`,
-      action: 'Use await store.load(key), or declare the key in reads so that the batch loads it.',
-    });
+    throw notLoaded(this.name, key);
   }
 
   #expired(entry: Entry<K, V>): boolean {

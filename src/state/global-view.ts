@@ -40,6 +40,10 @@ export class GlobalView<K, V> implements KeyValueStore<K, V>, Prefetched {
     return value === null ? null : { value, timestamp };
   }
 
+  isLoaded(key: K): boolean {
+    return this.#rows.has(this.#store.codec.idOf(key));
+  }
+
   async load(key: K): Promise<V | null> {
     const row = this.#held(this.#store.codec.idOf(key));
     if (row) return row.value;

@@ -3,6 +3,9 @@ import { Entry, entryBytes } from './entry.js';
 
 /** A batch evicts about as many entries as it adds. */
 const MAX_FREE = 4_096;
+/** How far from the last look-up the next one is looked for, among what the batch wanted. */
+const LOOK_BACK = 1;
+const LOOK_AHEAD = 4;
 
 /** The cached rows of one store, within the memory budget of the process. */
 export class RecordCache<K, V> {
@@ -11,9 +14,8 @@ export class RecordCache<K, V> {
   /** Evicted entries, to be used again: they have lived long enough to be expensive garbage. */
   readonly #free: Entry<K, V>[] = [];
   readonly #idOf: (key: K) => string;
-  /** What the batch wanted, in its order. Records are processed in the same order, so that most look-ups find here what they look for. */
+  /** What the batch wanted, in its order, and with which keys. Records are processed in the same order, so that most look-ups find here what they look for, without writing their keys as bytes. */
   #wanted: Entry<K, V>[] = [];
-  /** The keys as they were asked for: who asks for the same object again need not be compared by bytes. */
   #wantedKeys: K[] = [];
   #wantedAt = 0;
 
@@ -24,13 +26,13 @@ export class RecordCache<K, V> {
   }
 
   get(key: K): Entry<K, V> | undefined {
-    const at = this.#wantedAt;
-    if (at < this.#wanted.length) {
-      if (Object.is(this.#wantedKeys[at], key)) return this.#wanted[at];
-      if (at + 1 < this.#wanted.length && Object.is(this.#wantedKeys[at + 1], key)) {
-        this.#wantedAt = at + 1;
-        return this.#wanted[at + 1];
-      }
+    const keys = this.#wantedKeys;
+    // A record may look up some keys in turns, and need not look up all that were wanted for it.
+    const end = Math.min(keys.length, this.#wantedAt + LOOK_AHEAD);
+    for (let at = Math.max(0, this.#wantedAt - LOOK_BACK); at < end; at++) {
+      if (!Object.is(keys[at], key)) continue;
+      if (at > this.#wantedAt) this.#wantedAt = at;
+      return this.#wanted[at];
     }
     return this.#entries.get(this.#idOf(key));
   }

@@ -41,6 +41,10 @@ export class ShownStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     return this.#in(kept, this.#store.get(kept), key);
   }
 
+  isLoaded(key: K): boolean {
+    return this.#store.isLoaded(this.#shown.rowOf(key));
+  }
+
   async load(key: K): Promise<V | null> {
     const kept = this.#shown.rowOf(key);
     return this.#in(kept, await this.#store.load(kept), key)?.value ?? null;

@@ -48,6 +48,8 @@ const names = Object.keys(steps).filter(
       'repartition',
       'aggregate of a regrouped table',
       ...Object.keys(windowFolds),
+      'joinTable by a foreign key',
+      'leftJoinTable by a foreign key',
     ].includes(name),
 );
 

@@ -1,17 +1,23 @@
-import type { Observable } from 'rxjs';
+import { filter, type Observable } from 'rxjs';
 import {
   aggregate,
+  cogroup,
   count,
   dedupe,
   filterValues,
   flatMap,
   flatMapValues,
   groupBy,
+  hopping,
+  joinStream,
   joinTable,
   latestByTimestamp,
+  leftJoinStream,
   leftJoinTable,
   map,
   mapValues,
+  outerJoinStream,
+  outerJoinTable,
   peek,
   process,
   reduce,
@@ -20,9 +26,11 @@ import {
   type StreamRecord,
   selectKey,
   serdes,
+  suppress,
   type Table,
   toStream,
   toTable,
+  tumbling,
 } from '#src/index.js';
 import type { Item } from './item.js';
 import { timeFolds } from './time-folds.js';
@@ -126,6 +134,52 @@ const folds: Record<string, Step> = {
     ),
 };
 
+const cogroups: Record<string, Step> = {
+  cogroup: (source, store, rows) =>
+    cogroup({ store, key: string, value, initial: () => plus(null, 0) }, (add) => [
+      add(source as Observable<StreamRecord<string, Item | null>>, (all, { value: item }) =>
+        plus(item, all.n * 2 + item.n),
+      ),
+      add(rows.pipe(toStream()), (all, { value: item }) => plus(item, all.n * 3 - item.n)),
+    ]).pipe(toStream()),
+  'windowed cogroup': (source, store, rows) =>
+    cogroup(
+      { store, key: string, value, initial: () => plus(null, 0), window: tumbling('10ms', { grace: '10ms' }) },
+      (add) => [
+        add(rows.pipe(toStream()), (all, { value: item }) => (item?.n === 3 ? null : plus(all, all.n + 1))),
+        add(source as Observable<StreamRecord<string, Item | null>>, (all, { value: item }) =>
+          plus(all, all.n * 2 + (item?.n ?? 9)),
+        ),
+      ],
+    ).pipe(
+      toStream(),
+      selectKey(({ key: { key } }) => key, { key: string, value: value as never, name: `${store}-by-key` }),
+    ),
+};
+
+const suppressed: Record<string, Step> = {
+  'suppress until windows close': (source, store) =>
+    source.pipe(
+      count({ store: `${store}-counts`, key: string, window: hopping('9ms', { every: '4ms', grace: '6ms' }) }),
+      suppress({ store, until: 'windowCloses' }),
+      toStream(),
+      selectKey(({ key: { key } }) => key, { key: string, value: value as never, name: `${store}-by-key` }),
+      mapValues((n: number | null) => plus(null, n ?? 0)),
+    ),
+  'suppress until a time limit': (source, store) =>
+    source.pipe(
+      toTable({ store: `${store}-rows`, key: string, value }),
+      suppress({ store, until: { timeLimit: '7ms' }, value }),
+      toStream(),
+    ),
+  'suppress in a bounded buffer': (source, store) =>
+    source.pipe(
+      toTable({ store: `${store}-rows`, key: string, value }),
+      suppress({ store, until: { timeLimit: '25ms' }, maxRecords: 3, maxBytes: 260 }),
+      toStream(),
+    ),
+};
+
 const ordering: Record<string, Step> = {
   dedupe: (source, store) =>
     source.pipe(dedupe({ store, id: (record: R) => record.value?.id ?? 'none', within: '20ms' })),
@@ -169,6 +223,127 @@ const joins: Record<string, Step> = {
     source.pipe(
       toTable({ store, key: string, value }),
       leftJoinTable(rows, (item: Item, row: Item | null) => plus(item, item.n + (row?.n ?? 1_000))),
+      toStream(),
+    ),
+};
+
+/** Splits what comes into two streams, by what is in it. */
+const even = (source: Stream): Stream => source.pipe(filter((record: R) => (record.value?.n ?? 0) % 2 === 0));
+const odd = (source: Stream): Stream => source.pipe(filter((record: R) => (record.value?.n ?? 1) % 2 === 1));
+
+const streamJoins: Record<string, Step> = {
+  joinStream: (source, store) =>
+    even(source).pipe(
+      joinStream(odd(source), {
+        store,
+        key: string,
+        within: '9ms',
+        grace: '3ms',
+        join: (a: Item, b: Item) => plus(a, a.n + b.n),
+      }),
+    ),
+  'joinStream that throws': (source, store) =>
+    source.pipe(
+      joinStream(odd(source), {
+        store,
+        key: string,
+        within: '9ms',
+        grace: '3ms',
+        join(a: Item, b: Item) {
+          if (a.n === 3 && b.n === 1) throw new Error('three and one');
+          return plus(a, a.n + b.n);
+        },
+      }),
+    ),
+  leftJoinStream: (source, store) =>
+    even(source).pipe(
+      leftJoinStream(odd(source), {
+        store,
+        key: string,
+        after: '6ms',
+        grace: '2ms',
+        join: (a: Item, b: Item | null) => plus(a, a.n + (b?.n ?? 50)),
+      }),
+    ),
+  'leftJoinStream of a stream with itself': (source, store) =>
+    source.pipe(
+      leftJoinStream(source, {
+        store,
+        key: string,
+        before: '-1ms',
+        after: '8ms',
+        grace: '4ms',
+        join: (a: Item, b: Item | null) => plus(a, a.n * 3 - (b?.n ?? 7)),
+      }),
+    ),
+  outerJoinStream: (source, store) =>
+    even(source).pipe(
+      outerJoinStream(odd(source), {
+        store,
+        key: string,
+        before: '3ms',
+        after: '7ms',
+        grace: '5ms',
+        join: (a: Item | null, b: Item | null) => plus(a ?? b, (a?.n ?? 20) - (b?.n ?? 30)),
+      }),
+    ),
+  'outerJoinStream that throws for what is missing': (source, store) =>
+    even(source).pipe(
+      outerJoinStream(odd(source), {
+        store,
+        key: string,
+        within: '4ms',
+        grace: '2ms',
+        join(a: Item | null, b: Item | null) {
+          if (a === null && b?.n === 3) throw new Error('three is alone');
+          return plus(a ?? b, (a?.n ?? 20) - (b?.n ?? 30));
+        },
+      }),
+    ),
+};
+
+const added = (item: Item, row: Item | null): Item => plus(item, item.n * 2 + (row?.n ?? 1_000));
+
+const tables: Record<string, Step> = {
+  'toTable with a history': (source, store) =>
+    source.pipe(
+      toTable({ store, key: string, value, history: '20ms' }),
+      filterValues((item) => item.n !== 2),
+      toStream(),
+    ),
+  'joinTable as of a time': (source, store, rows) => {
+    const past = rows.pipe(toStream(), toTable({ store, key: string, value, history: '20ms' }));
+    return source.pipe(
+      mapValues((item: Item | null) => item && plus(item, item.n + 1)),
+      leftJoinTable(past, (item: Item | null, row: Item | null) => added(item as Item, row)),
+    );
+  },
+  'joinTable as of a time, with a grace': (source, store, rows) => {
+    const past = rows.pipe(toStream(), toTable({ store, key: string, value, history: '40ms' }));
+    return source.pipe(joinTable(past, { join: added, grace: '15ms', store: `${store}-held`, value }));
+  },
+  'leftJoinTable with a grace': (source, store, rows) => {
+    const past = rows.pipe(toStream(), toTable({ store, key: string, value, history: '40ms' }));
+    return source.pipe(leftJoinTable(past, { join: added, grace: '3ms', store: `${store}-held`, value }));
+  },
+  'joinTable of tables that have no store': (source, store, rows) => {
+    const table = source.pipe(toTable({ store, key: string, value }));
+    const both = table.pipe(
+      filterValues((item) => item.n > 1),
+      outerJoinTable(rows.pipe(mapValues((item) => plus(item, item.n + 1))), (a, b) => added(a ?? plus(null, 7), b)),
+    );
+    return table.pipe(joinTable(both, added), toStream());
+  },
+  'joinTable by a foreign key': (source, store, rows) =>
+    source.pipe(
+      toTable({ store: `${store}-left`, key: string, value }),
+      joinTable(rows, { foreignKey: (item) => item.group, join: added, store, value }),
+      toStream(),
+    ),
+  'leftJoinTable by a foreign key': (source, store, rows) =>
+    source.pipe(
+      toTable({ store: `${store}-left`, key: string, value }),
+      leftJoinTable(rows, { foreignKey: (item) => (item.n === 5 ? null : item.group), join: added, store, value }),
       toStream(),
     ),
 };
@@ -272,7 +447,11 @@ export const steps: Readonly<Record<string, Step>> = {
   ...rekeying,
   ...folds,
   ...windows,
+  ...cogroups,
+  ...suppressed,
   ...ordering,
   ...joins,
+  ...streamJoins,
+  ...tables,
   ...processes,
 };

@@ -57,6 +57,11 @@ export class DueQueue<K, V> {
     return (this.#head[this.#at] ?? this.#bound)?.row.due ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Lets `next` be that of one that is really there, and no earlier: a promise only if more had to be read from the store. */
+  ready(): void | Promise<void> {
+    if (this.#head[this.#at] === undefined && this.#bound !== undefined) return this.#refill(this.#bound);
+  }
+
   /** Adds one; there must be none with the same moment and key. The timestamp is that of the row in the changelog. */
   add(due: number, key: K, value: V, timestamp: number): void {
     const row = { due, key };

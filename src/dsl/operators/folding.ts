@@ -9,6 +9,8 @@ export interface Folding<K, V, A> {
   readonly initial?: () => A;
   readonly add: (aggregate: A, record: StreamRecord<K, V>) => A | null;
   readonly subtract?: (aggregate: A, record: StreamRecord<K, V>) => A | null;
+  /** One for each input, where there are several: they stand in the place of `add`. */
+  readonly adders?: readonly ((aggregate: A, record: StreamRecord<K, V>) => A | null)[];
   /** Two aggregates made one, where sessions meet. */
   readonly merge?: (first: A, second: A) => A | null;
 }

@@ -1,6 +1,8 @@
 import type { Observable } from 'rxjs';
+import { serdes } from '../../serdes/serdes.js';
 import { windowed } from '../../serdes/windowed.js';
 import type { Declaring } from '../declaring.js';
+import { byPort } from '../operators/by-port.js';
 import type { Folding } from '../operators/folding.js';
 import type { AnyRecord } from '../types.js';
 import { closingStore } from './closing-windows.js';
@@ -20,11 +22,11 @@ export function windowedFold(
   current: Declaring,
   operator: string,
   options: AnyFolding,
-  source: Observable<AnyRecord>,
+  sources: readonly Observable<AnyRecord>[],
 ): Observable<AnyRecord> {
   const { store, window, emit } = options;
-  const inspection = current.inspect(source);
-  if (inspection.table) {
+  const inspections = sources.map((source) => current.inspect(source));
+  if (inspections.some(({ table }) => table)) {
     current.problem(
       `${operator} ${store}`,
       'its input is a table, and a row that changes has no place in windows',
@@ -56,7 +58,7 @@ export function windowedFold(
   const folding: WindowedFolding<unknown, unknown, unknown> = {
     ...options,
     operator,
-    key: options.key ?? inspection.key,
+    key: options.key ?? inspections[0]?.key ?? serdes.json(),
   };
   const { rows, create } = kindOf(folding, window);
   return current.processor(
@@ -66,11 +68,12 @@ export function windowedFold(
       stores: emit === 'onClose' && !counted ? [rows, closingStore(store, folding.key)] : [rows],
       keyed: true,
       emitsKey: windowed(folding.key),
-      create: (context) => create({ context, folding }),
+      window,
+      create: (context) => byPort(folding, (own) => create({ context, folding: own })),
     },
-    [source],
-    // A table whose full windows no store holds: no store's name has a space.
-    counted ? `${operator} ${store}` : store,
+    sources,
+    // What lies in rows with others, or is gone once it is full, cannot be looked up by its windowed key; no store's name has a space.
+    counted || rows.shown ? `${operator} ${store}` : store,
   );
 }
 

@@ -1,4 +1,4 @@
-import { type Duration, durationMs, formatMs } from '../../model/duration.js';
+import { type Duration, durationMs, formatMs, positiveMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 import { WindowKey } from '../../model/window.js';
 
@@ -40,6 +40,15 @@ export interface CountWindows extends Closing {
 }
 
 export type Windows = TimeWindows | SlidingWindows | SessionWindows | CountWindows;
+
+/**
+ * How long after its end, in stream time, suppress gives a window out, as that of Kafka Streams does; infinity: no moment of stream time closes it. Sliding windows and sessions include their end: in the millisecond in
+ * which they are given out they still take records in.
+ */
+export function suppressedForMs({ kind, closesAfterMs }: Windows): number {
+  if (kind === 'count') return Number.POSITIVE_INFINITY;
+  return kind === 'time' ? closesAfterMs : closesAfterMs - 1;
+}
 
 export interface WindowOptions {
   /** How long after its end, in stream time, a window still takes late records in. Default: not at all. */
@@ -210,12 +219,6 @@ export function closing(
     );
   }
   return { label, closesAfterMs: graceMs + behindMs, retentionMs };
-}
-
-function positiveMs(duration: Duration, what: string): number {
-  const ms = durationMs(duration, what);
-  if (ms > 0) return ms;
-  throw invalid(`${what} is zero`, JSON.stringify(duration), 'at least "1ms"', 'Give it a length.');
 }
 
 export const invalid = (what: string, saw: string, expected: string, action: string): StreamsError =>
