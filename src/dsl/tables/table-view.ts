@@ -26,8 +26,8 @@ export interface TableView {
 /** Under this an observable says how its rows are made. Registered, since a topology may have been written with another copy of the library. */
 const VIEW = Symbol.for('millrace.table-view.1');
 
-/** Kinds of stores that have a row for each of the table's: in others one stands for several. */
-const KINDS: readonly StoreKind[] = ['keyValue', 'window', 'versioned'];
+/** Kinds of stores in which each row of the table can be looked up, as others see them (see ShownRows). */
+const KINDS: readonly StoreKind[] = ['keyValue', 'window', 'session', 'sliding', 'versioned'];
 
 type FindView = (current: Declaring) => TableView | undefined;
 
