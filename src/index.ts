@@ -85,7 +85,6 @@ export {
   type TimeWindows,
   tumbling,
   unlimited,
-  type WindowBounds,
   type WindowOptions,
   type Windows,
 } from './dsl/windows/windows.js';
@@ -105,7 +104,7 @@ export type { ErrorPolicies, ErrorPolicy } from './runtime/policy.js';
 export type { Progress } from './runtime/progress.js';
 export { type InputRecord, send, type TopicSerdes } from './runtime/send.js';
 export { type RunningStreams, type StartOptions, start } from './runtime/start.js';
-export type { StoreView } from './runtime/store-view.js';
+export type { StoreView, WindowRange } from './runtime/store-view.js';
 export type { Serde } from './serdes/serde.js';
 export { serdes } from './serdes/serdes.js';
 export { CacheBudget } from './state/cache-budget.js';

@@ -7,7 +7,7 @@ import type { StoreSpec } from '../state/contract.js';
 import { GLOBAL_DIRECTORY, positionsOf } from '../state/global-state.js';
 import { diskIdentityFiles, type IdentityFiles } from '../state/identity-files.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
-import { ShownStore } from '../state/shown-store.js';
+import { shownStore } from '../state/shown-store.js';
 import { TaskState } from '../state/task-state.js';
 import { checkedTopology } from './checked-topology.js';
 import { declared, storesOf } from './declared.js';
@@ -32,7 +32,7 @@ export interface StorePart {
   /** Null: all partitions. */
   readonly partition: number | null;
   readonly state: TaskState;
-  readonly rows: ShownStore<unknown, unknown>;
+  readonly rows: ReturnType<typeof shownStore<unknown, unknown>>;
   /** How the keys and values of the rows are written. */
   readonly key: AnySerde;
   readonly value: AnySerde;
@@ -75,7 +75,7 @@ export async function* storeParts(file: string, selection: StateSelection, io: I
         const { sources, changelogs } = state.checkpoint;
         const read = partition === null ? positionsOf(changelogs, spec.name) : sources;
         const { key, value } = spec.shown ?? spec;
-        const rows = new ShownStore(state.cached(spec.name));
+        const rows = shownStore(state.cached(spec.name));
         yield { spec, task, partition, state, rows, key, value, sources: read };
       }
     } finally {

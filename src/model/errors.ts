@@ -59,7 +59,10 @@ export const ERROR_CODES = {
   },
   STATE_IO: { retryable: true, summary: 'The disk failed: full, read-only or broken.' },
   STATE_CORRUPT: { retryable: false, summary: 'Bytes on disk are not what was written.' },
-  STORE_READ_ONLY: { retryable: false, summary: 'A processor wrote to the store of a global table.' },
+  STORE_READ_ONLY: {
+    retryable: false,
+    summary: 'A processor wrote to the store of a global table, or to that of a fold over sessions or sliding windows.',
+  },
   STORE_UNKNOWN: { retryable: false, summary: 'There is no store of that name.' },
   // broker
   BROKER_UNKNOWN_SCHEME: { retryable: false, summary: 'No broker adapter has that scheme.' },

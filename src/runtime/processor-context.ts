@@ -13,6 +13,7 @@ import type { Clock } from '../model/ports.js';
 import type { SourcePosition } from '../model/record.js';
 import type { KeyValueStore } from '../state/contract.js';
 import type { GlobalView } from '../state/global-view.js';
+import { shownStore } from '../state/shown-store.js';
 import type { TaskState } from '../state/task-state.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deadLetter } from './dead-letter.js';
@@ -96,8 +97,9 @@ export class TaskProcessorContext implements ProcessorContext {
     const { stores, reads = [], globals = [] } = this.#spec;
     const global = globals.includes(name) ? this.#task.globals.get(name) : undefined;
     if (global) return global as unknown as KeyValueStore<K, V>;
-    if (this.#task.state && (reads.includes(name) || stores.some((store) => store.name === name)))
-      return this.#task.state.store(name);
+    const { state } = this.#task;
+    if (state && stores.some((store) => store.name === name)) return state.store(name);
+    if (state && reads.includes(name)) return shownStore(state.cached(name));
     throw new StreamsError('STORE_UNKNOWN', {
       what: `a processor asked for the store ${JSON.stringify(name)}`,
       at: `node ${this.#node}`,

@@ -1,6 +1,7 @@
 import type { Graph } from '../graph/graph.js';
 import { StreamsError } from '../model/errors.js';
-import { ShownStore } from '../state/shown-store.js';
+import type { Windowed } from '../model/window.js';
+import { shownStore, windowsOf } from '../state/shown-store.js';
 import type { Holder } from './holder.js';
 
 /** A read-only look at a store, over all tasks at hand. */
@@ -9,6 +10,17 @@ export interface StoreView<K, V> {
   get(key: K): Promise<V | null>;
   /** All rows: by partition, then in the byte order of their keys. */
   entries(): Promise<readonly (readonly [key: K, value: V])[]>;
+  /** Of a store of windows, those of a key that start between two moments, both included, in the order of their starts. Reads what lies between them, and nothing of other keys. STORE_UNKNOWN if it holds no windows. */
+  windows(key: KeyOfWindow<K>, range?: WindowRange): Promise<readonly (readonly [window: K, value: V])[]>;
+}
+
+type KeyOfWindow<K> = K extends Windowed<infer Key> ? Key : never;
+
+export interface WindowRange {
+  /** The first start, in milliseconds since the epoch (of windows of so many records: the first record). Default: the first there is. */
+  readonly from?: number;
+  /** The last start, included. Default: the last there is. */
+  readonly to?: number;
 }
 
 /** Looks into a store. STORE_UNKNOWN if the topology has none of that name. */
@@ -24,14 +36,15 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
       action: 'Use the name of a store of the topology.',
     });
   }
-  const stores = (): readonly ShownStore<K, V>[] =>
+  const kept = () =>
     holder()
       .tasks.filter((task) => task.phase === 'running' && task.subTopology.id === owner.id)
-      .flatMap((task) => (task.state ? [new ShownStore<K, V>(task.state.cached(name))] : []));
+      .flatMap((task) => (task.state ? [task.state.cached(name)] : []));
+  const stores = () => kept().map((store) => shownStore<K, V>(store));
   return {
     get: async (key) => {
       for (const store of stores()) {
-        const row = await store.row(key);
+        const row = await store.peek(key);
         if (row !== null) return row.value;
       }
       return null;
@@ -41,8 +54,24 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
       for (const store of stores()) for await (const entry of store.entries()) found.push(entry);
       return found;
     },
+    windows: async (key, range) => {
+      const found: (readonly [unknown, V])[] = [];
+      for (const store of kept()) {
+        const windows = await windowsOf<V>(store, key, range);
+        if (windows === undefined) throw noWindows(name);
+        found.push(...windows);
+      }
+      return found as unknown as readonly (readonly [K, V])[];
+    },
   };
 }
+
+const noWindows = (name: string): StreamsError =>
+  new StreamsError('STORE_UNKNOWN', {
+    what: `there is no store of windows ${JSON.stringify(name)}`,
+    saw: 'a store whose keys are not windowed',
+    action: 'Use get or entries, or the name of a store of windows.',
+  });
 
 function viewGlobal(holder: () => Holder, name: string): StoreView<unknown, unknown> {
   const store = () => holder().globals.store(name);
@@ -58,5 +87,6 @@ function viewGlobal(holder: () => Holder, name: string): StoreView<unknown, unkn
       for await (const entry of store()?.entries() ?? []) found.push(entry);
       return found;
     },
+    windows: () => Promise.reject(noWindows(name)),
   };
 }

@@ -13,6 +13,8 @@ export class RecordCache<K, V> {
   readonly #idOf: (key: K) => string;
   /** What the batch wanted, in its order. Records are processed in the same order, so that most look-ups find here what they look for. */
   #wanted: Entry<K, V>[] = [];
+  /** The keys as they were asked for: who asks for the same object again need not be compared by bytes. */
+  #wantedKeys: K[] = [];
   #wantedAt = 0;
 
   /** `idOf`: what stands for a key in a Map. */
@@ -22,13 +24,12 @@ export class RecordCache<K, V> {
   }
 
   get(key: K): Entry<K, V> | undefined {
-    const current = this.#wanted[this.#wantedAt];
-    if (current !== undefined) {
-      if (Object.is(current.key, key)) return current;
-      const next = this.#wanted[this.#wantedAt + 1];
-      if (next !== undefined && Object.is(next.key, key)) {
-        this.#wantedAt++;
-        return next;
+    const at = this.#wantedAt;
+    if (at < this.#wanted.length) {
+      if (Object.is(this.#wantedKeys[at], key)) return this.#wanted[at];
+      if (at + 1 < this.#wanted.length && Object.is(this.#wantedKeys[at + 1], key)) {
+        this.#wantedAt = at + 1;
+        return this.#wanted[at + 1];
       }
     }
     return this.#entries.get(this.#idOf(key));
@@ -40,6 +41,7 @@ export class RecordCache<K, V> {
     if (entry === undefined) return false;
     entry.used = true;
     this.#wanted.push(entry);
+    this.#wantedKeys.push(key);
     return true;
   }
 
@@ -49,6 +51,7 @@ export class RecordCache<K, V> {
     const entry = this.#free.pop()?.reuse(id, key) ?? new Entry<K, V>(id, key);
     this.#entries.set(id, entry);
     this.#wanted.push(entry);
+    this.#wantedKeys.push(key);
     this.#budget.usedBytes += entry.bytes;
     return entry;
   }
@@ -63,6 +66,7 @@ export class RecordCache<K, V> {
   /** Evicts rows that are not dirty, until the process is within its budget: those that were wanted only once first, then least recently used first. */
   evict(): void {
     this.#wanted = [];
+    this.#wantedKeys = [];
     this.#wantedAt = 0;
     if (!this.#budget.exceeded) return;
     // One round: a row wanted again since the last look gets a second chance at the end of the line.
@@ -86,5 +90,6 @@ export class RecordCache<K, V> {
     for (const entry of this.#entries.values()) this.#budget.usedBytes -= entry.bytes;
     this.#entries.clear();
     this.#wanted = [];
+    this.#wantedKeys = [];
   }
 }

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { merge } from 'rxjs';
 import { type Topology, to, topology } from '#src/index.js';
 import { type InputRecord, TestDriver } from '#src/testing/index.js';
-import { type Item, steps } from './steps.js';
+import type { Item } from './item.js';
+import { steps } from './steps.js';
 import { json } from './support.js';
 
 const BATCHES = [2, 7, 1_000];

@@ -1,14 +1,12 @@
 import type { Observable } from 'rxjs';
 import {
   aggregate,
-  cogroup,
   count,
   dedupe,
   filterValues,
   flatMap,
   flatMapValues,
   groupBy,
-  hopping,
   joinTable,
   latestByTimestamp,
   leftJoinTable,
@@ -22,20 +20,14 @@ import {
   type StreamRecord,
   selectKey,
   serdes,
-  suppress,
   type Table,
   toStream,
   toTable,
-  tumbling,
 } from '#src/index.js';
-
-/** What flows through the random pipelines. */
-export interface Item {
-  readonly n: number;
-  readonly id: string;
-  readonly version: number;
-  readonly group: string;
-}
+import { cogroupsAndSuppress } from './cogroup-suppress-steps.js';
+import type { Item } from './item.js';
+import { timeFolds } from './time-folds.js';
+import { windowFolds } from './window-folds.js';
 
 /** Operators that turn items into items, by name; each is given a name of its own and the table that all of them share. */
 type Stream = Observable<StreamRecord<any, any>>;
@@ -131,52 +123,6 @@ const folds: Record<string, Step> = {
         add: (all: Item, { value: item }: any) => plus(item, all.n + item.n),
         subtract: (all: Item, { value: item }: any) => plus(item, all.n - item.n),
       }),
-      toStream(),
-    ),
-};
-
-const cogroups: Record<string, Step> = {
-  cogroup: (source, store, rows) =>
-    cogroup({ store, key: string, value, initial: () => plus(null, 0) }, (add) => [
-      add(source as Observable<StreamRecord<string, Item | null>>, (all, { value: item }) =>
-        plus(item, all.n * 2 + item.n),
-      ),
-      add(rows.pipe(toStream()), (all, { value: item }) => plus(item, all.n * 3 - item.n)),
-    ]).pipe(toStream()),
-  'windowed cogroup': (source, store, rows) =>
-    cogroup(
-      { store, key: string, value, initial: () => plus(null, 0), window: tumbling('10ms', { grace: '10ms' }) },
-      (add) => [
-        add(rows.pipe(toStream()), (all, { value: item }) => (item?.n === 3 ? null : plus(all, all.n + 1))),
-        add(source as Observable<StreamRecord<string, Item | null>>, (all, { value: item }) =>
-          plus(all, all.n * 2 + (item?.n ?? 9)),
-        ),
-      ],
-    ).pipe(
-      toStream(),
-      selectKey(({ key: { key } }) => key, { key: string, value: value as never, name: `${store}-by-key` }),
-    ),
-};
-
-const suppressed: Record<string, Step> = {
-  'suppress until windows close': (source, store) =>
-    source.pipe(
-      count({ store: `${store}-counts`, key: string, window: hopping('9ms', { every: '4ms', grace: '6ms' }) }),
-      suppress({ store, until: 'windowCloses' }),
-      toStream(),
-      selectKey(({ key: { key } }) => key, { key: string, value: value as never, name: `${store}-by-key` }),
-      mapValues((n: number | null) => plus(null, n ?? 0)),
-    ),
-  'suppress until a time limit': (source, store) =>
-    source.pipe(
-      toTable({ store: `${store}-rows`, key: string, value }),
-      suppress({ store, until: { timeLimit: '7ms' }, value }),
-      toStream(),
-    ),
-  'suppress in a bounded buffer': (source, store) =>
-    source.pipe(
-      toTable({ store: `${store}-rows`, key: string, value }),
-      suppress({ store, until: { timeLimit: '25ms' }, maxRecords: 3, maxBytes: 260 }),
       toStream(),
     ),
 };
@@ -309,12 +255,25 @@ const processes: Record<string, Step> = {
     ),
 };
 
+/** Folds over windows, whose results go on under the keys without windows. */
+const windows: Record<string, Step> = Object.fromEntries(
+  Object.entries({ ...windowFolds, ...timeFolds }).map(([operator, fold]) => [
+    operator,
+    (source, store) =>
+      fold(source, store).pipe(
+        toStream(),
+        mapValues((result) => (typeof result === 'number' ? plus(null, result) : result)),
+        selectKey((record) => record.key.key, { key: string, value, name: `${store}-by-key` }),
+      ),
+  ]),
+);
+
 export const steps: Readonly<Record<string, Step>> = {
   ...stateless,
   ...rekeying,
   ...folds,
-  ...cogroups,
-  ...suppressed,
+  ...windows,
+  ...cogroupsAndSuppress,
   ...ordering,
   ...joins,
   ...processes,

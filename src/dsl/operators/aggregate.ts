@@ -5,7 +5,7 @@ import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { AnyRecord, KeyOf, ValueOf } from '../types.js';
 import type { AnyWindowing, Windowing } from '../windows/windowing.js';
-import type { CountWindows, SlidingWindows, TimeWindows, Windows } from '../windows/windows.js';
+import type { SessionWindows, Windows } from '../windows/windows.js';
 import { fold } from './fold.js';
 import type { Folding } from './folding.js';
 
@@ -33,7 +33,7 @@ export interface AggregateOptions<K, V, A> {
  * bounded by the record cache. A function that throws goes the way of `onError.process` (PROCESS_FAILED), and the row stays as it was.
  *
  * With `window` there is an aggregate for each key and window: what a record costs and when it is late is said where windows are made, see {@link tumbling}, {@link hopping}, {@link sliding},
- * {@link session}, {@link calendar}, {@link everyN}. Null values are added like others then (sliding windows drop them).
+ * {@link session}. Null values are added like others then (sliding windows drop them).
  *
  * ```ts
  * payments.pipe(
@@ -55,7 +55,7 @@ export function aggregate<R extends AnyRecord, A>(options: AnyFolding<R, A>): Op
 
 /** An aggregate for each key and window. */
 export interface WindowedAggregateOptions<K, V, A> extends Windowing<K, V> {
-  readonly window: TimeWindows | SlidingWindows | CountWindows;
+  readonly window: Exclude<Windows, SessionWindows>;
   /** The store that holds one aggregate a key and window. */
   readonly store: string;
   /** How keys are written in the store. Default: as the input's keys are. */

@@ -15,6 +15,8 @@ import type { CountWindows } from './windows.js';
 /** How many records a key has had, and what the window holds that they fill. */
 interface Filling<A> {
   readonly count: number;
+  /** The highest timestamp in the window. */
+  readonly last: number;
   readonly aggregate: A | null;
 }
 
@@ -38,10 +40,10 @@ function shown<K, A>(
     key: windowed(key),
     value,
     rowOf: (window) => window.key,
-    of(rowKey, { count, aggregate }) {
+    of(rowKey, { count, last, aggregate }) {
       if (aggregate === null) return [];
       const start = count - 1 - ((count - 1) % records);
-      return [{ key: new WindowKey(rowKey, start, start + records), value: aggregate, timestamp: 0 }];
+      return [{ key: new WindowKey(rowKey, start, start + records), value: aggregate, timestamp: last }];
     },
   };
 }
@@ -65,35 +67,37 @@ class CountFold<K, V, A> implements Processor {
     const { context, folding } = this.#setup;
     if (record.key === null) return context.drop('null-key');
     this.#store.observe(record.timestamp);
-    const row = this.#store.row(record.key);
-    const before = row === null ? 0 : row.value.count;
+    const filling = this.#store.get(record.key);
+    const before = filling?.count ?? 0;
     const inside = before % this.#records;
-    const previous = row === null || inside === 0 ? null : row.value.aggregate;
+    const window = inside === 0 ? null : filling;
+    const previous = window === null ? null : window.aggregate;
     const next = added(folding, previous, record);
-    const timestamp = row === null || inside === 0 ? record.timestamp : Math.max(row.timestamp, record.timestamp);
-    this.#store.put(record.key, { count: before + 1, aggregate: next }, timestamp);
+    const timestamp = window === null ? record.timestamp : Math.max(window.last, record.timestamp);
+    this.#store.put(record.key, { count: before + 1, last: timestamp, aggregate: next }, timestamp);
 
     const start = before - inside;
-    const window = new WindowKey(record.key, start, start + this.#records);
-    if (folding.emit !== 'onClose') context.emit(new RowChange(window, next, previous, timestamp, record.headers));
+    const key = new WindowKey(record.key, start, start + this.#records);
+    if (folding.emit !== 'onClose') context.emit(new RowChange(key, next, previous, timestamp, record.headers));
     else if (inside === this.#records - 1 && next !== null)
-      context.emit(new RowChange(window, next, null, timestamp, Headers.none));
+      context.emit(new RowChange(key, next, null, timestamp, Headers.none));
   }
 }
 
-/** The count as an integer of 8 bytes, then the aggregate: its bytes behind a 1, or a 0. */
+/** The count and the timestamp as integers of 8 bytes, then the aggregate: its bytes behind a 1, or a 0. */
 function fillingSerde<A>(value: Serde<A>): Serde<Filling<A>> {
   return {
     name: `filling(${value.name})`,
-    encode: ({ count, aggregate }) =>
-      Buffer.concat(
-        aggregate === null
-          ? [serdes.int64.encode(count), Buffer.of(0)]
-          : [serdes.int64.encode(count), Buffer.of(1), value.encode(aggregate)],
-      ),
+    encode({ count, last, aggregate }) {
+      const head = [serdes.int64.encode(count), serdes.int64.encode(last)];
+      return Buffer.concat(
+        aggregate === null ? [...head, Buffer.of(0)] : [...head, Buffer.of(1), value.encode(aggregate)],
+      );
+    },
     decode: (bytes) => ({
       count: serdes.int64.decode(bytes.subarray(0, 8)),
-      aggregate: bytes[8] === 0 ? null : value.decode(bytes.subarray(9)),
+      last: serdes.int64.decode(bytes.subarray(8, 16)),
+      aggregate: bytes[16] === 0 ? null : value.decode(bytes.subarray(17)),
     }),
   };
 }

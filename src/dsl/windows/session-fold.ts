@@ -78,6 +78,8 @@ class SessionFold<K, V, A> implements Processor {
 
   #fold(record: AnyRecord): void {
     const { key, timestamp, headers } = record;
+    // No window begins before the epoch.
+    if (timestamp < 0) return this.#setup.context.drop('no-window');
     const { folding } = this.#setup;
     const { value: serde } = folding;
     const sessions = this.#store.get(key) ?? NO_SPANS;

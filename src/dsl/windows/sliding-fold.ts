@@ -103,6 +103,8 @@ class SlidingFold<K, V, A> implements Processor {
 
   #fold(record: AnyRecord, stretches: readonly WindowKey<K>[]): void {
     const { timestamp, headers } = record;
+    // No window begins before the epoch.
+    if (timestamp < 0) return this.#setup.context.drop('no-window');
     const closed = this.#results.closedUntil;
     if (timestamp + this.#differenceMs <= closed) return this.#results.late(record);
 

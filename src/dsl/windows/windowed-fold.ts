@@ -41,18 +41,18 @@ export function windowedFold(
       "Leave emit out, or use windows that end: tumbling('1d').",
     );
   }
-  if (counted && (options.late !== undefined || options.closeAfter !== undefined)) {
-    current.problem(
-      `${operator} ${store}`,
-      `no time closes a window of ${window.records} records, so none is late`,
-      'Leave late and closeAfter out.',
-    );
-  }
   if (window.kind === 'session' && !options.merge) {
     current.problem(
       `${operator} ${store}`,
       'it folds over sessions, and does not say how two of them become one',
       'Give it merge: (first, second) => … .',
+    );
+  }
+  if (counted && (options.late !== undefined || options.closeAfter !== undefined)) {
+    current.problem(
+      `${operator} ${store}`,
+      `no time closes a window of ${window.records} records, so none is late`,
+      'Leave late and closeAfter out.',
     );
   }
   const folding: WindowedFolding<unknown, unknown, unknown> = {
@@ -72,8 +72,8 @@ export function windowedFold(
       create: (context) => byPort(folding, (own) => create({ context, folding: own })),
     },
     sources,
-    // What lies in rows with others cannot be looked up by its windowed key; no store's name has a space.
-    rows.shown ? `${operator} ${store}` : store,
+    // A table whose full windows no store holds: no store's name has a space.
+    counted ? `${operator} ${store}` : store,
   );
 }
 

@@ -1,0 +1,20 @@
+import { serdes, type Topology } from 'millrace';
+
+export interface Event {
+  readonly id: string;
+  readonly version: number;
+  readonly amount: number;
+  readonly note: string;
+}
+
+export interface Case {
+  readonly title: string;
+  readonly records: number;
+  readonly topology: Topology;
+  /** Key number and version of the record at an offset. */
+  readonly shape: (offset: number) => { readonly key: number; readonly version: number };
+  /** When it happened, in milliseconds from the first one. Default: a millisecond after the one before. */
+  readonly at?: (offset: number) => number;
+}
+
+export const event = { key: serdes.string, value: serdes.json<Event>() };
