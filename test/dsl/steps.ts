@@ -1,14 +1,12 @@
 import { filter, type Observable } from 'rxjs';
 import {
   aggregate,
-  cogroup,
   count,
   dedupe,
   filterValues,
   flatMap,
   flatMapValues,
   groupBy,
-  hopping,
   joinStream,
   joinTable,
   latestByTimestamp,
@@ -26,12 +24,11 @@ import {
   type StreamRecord,
   selectKey,
   serdes,
-  suppress,
   type Table,
   toStream,
   toTable,
-  tumbling,
 } from '#src/index.js';
+import { cogroupsAndSuppress } from './cogroup-suppress-steps.js';
 import type { Item } from './item.js';
 import { timeFolds } from './time-folds.js';
 import { windowFolds } from './window-folds.js';
@@ -130,52 +127,6 @@ const folds: Record<string, Step> = {
         add: (all: Item, { value: item }: any) => plus(item, all.n + item.n),
         subtract: (all: Item, { value: item }: any) => plus(item, all.n - item.n),
       }),
-      toStream(),
-    ),
-};
-
-const cogroups: Record<string, Step> = {
-  cogroup: (source, store, rows) =>
-    cogroup({ store, key: string, value, initial: () => plus(null, 0) }, (add) => [
-      add(source as Observable<StreamRecord<string, Item | null>>, (all, { value: item }) =>
-        plus(item, all.n * 2 + item.n),
-      ),
-      add(rows.pipe(toStream()), (all, { value: item }) => plus(item, all.n * 3 - item.n)),
-    ]).pipe(toStream()),
-  'windowed cogroup': (source, store, rows) =>
-    cogroup(
-      { store, key: string, value, initial: () => plus(null, 0), window: tumbling('10ms', { grace: '10ms' }) },
-      (add) => [
-        add(rows.pipe(toStream()), (all, { value: item }) => (item?.n === 3 ? null : plus(all, all.n + 1))),
-        add(source as Observable<StreamRecord<string, Item | null>>, (all, { value: item }) =>
-          plus(all, all.n * 2 + (item?.n ?? 9)),
-        ),
-      ],
-    ).pipe(
-      toStream(),
-      selectKey(({ key: { key } }) => key, { key: string, value: value as never, name: `${store}-by-key` }),
-    ),
-};
-
-const suppressed: Record<string, Step> = {
-  'suppress until windows close': (source, store) =>
-    source.pipe(
-      count({ store: `${store}-counts`, key: string, window: hopping('9ms', { every: '4ms', grace: '6ms' }) }),
-      suppress({ store, until: 'windowCloses' }),
-      toStream(),
-      selectKey(({ key: { key } }) => key, { key: string, value: value as never, name: `${store}-by-key` }),
-      mapValues((n: number | null) => plus(null, n ?? 0)),
-    ),
-  'suppress until a time limit': (source, store) =>
-    source.pipe(
-      toTable({ store: `${store}-rows`, key: string, value }),
-      suppress({ store, until: { timeLimit: '7ms' }, value }),
-      toStream(),
-    ),
-  'suppress in a bounded buffer': (source, store) =>
-    source.pipe(
-      toTable({ store: `${store}-rows`, key: string, value }),
-      suppress({ store, until: { timeLimit: '25ms' }, maxRecords: 3, maxBytes: 260 }),
       toStream(),
     ),
 };
@@ -468,8 +419,7 @@ export const steps: Readonly<Record<string, Step>> = {
   ...rekeying,
   ...folds,
   ...windows,
-  ...cogroups,
-  ...suppressed,
+  ...cogroupsAndSuppress,
   ...ordering,
   ...joins,
   ...streamJoins,
