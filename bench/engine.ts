@@ -10,6 +10,7 @@ import { systemClock } from '#src/runtime/system.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
 import { type Case, event } from './engine-case.js';
 import { JOIN_CASES } from './engine-joins.js';
+import { TIME_WINDOW_CASES } from './engine-time-windows.js';
 import { WINDOW_CASES } from './engine-windows.js';
 import { type Measured, measure } from './measure.js';
 import { NullBroker } from './null-broker.js';
@@ -88,6 +89,7 @@ export const CASES: Readonly<Record<string, Case>> = {
     shape: (offset) => ({ key: offset, version: 1 }),
     topology: totals('keys-10m'),
   },
+  ...TIME_WINDOW_CASES,
   ...WINDOW_CASES,
   ...JOIN_CASES,
 };

@@ -45,6 +45,10 @@ export declare const payments: Stream<string, Payment>;
 export declare const refunds: Stream<string, Payment>;
 /** Keyed by page. */
 export declare const clicks: Stream<string, string>;
+/** Keyed by user. */
+export declare const logins: Stream<string, { readonly ok: boolean }>;
+/** Keyed by sensor. */
+export declare const readings: Stream<string, number>;
 /** Keyed by order. */
 export declare const orders: Stream<string, Order>;
 /** Keyed by order. */

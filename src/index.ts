@@ -87,7 +87,6 @@ export {
   type TimeWindows,
   tumbling,
   unlimited,
-  type WindowBounds,
   type WindowOptions,
   type Windows,
 } from './dsl/windows/windows.js';

@@ -122,8 +122,11 @@ export class Declaring implements Declaration {
     for (const store of spec.stores) this.#addStore(id, store);
     // A stream that is joined with itself is repartitioned once.
     const moved = new Map<Observable<AnyRecord>, Observable<AnyRecord>>();
+    const names = new Set<string>();
     const inputs = observables.map((observable, port) => {
-      const source = spec.keyed ? (moved.get(observable) ?? this.#repartitioned(observable, spec, port)) : observable;
+      const source = spec.keyed
+        ? (moved.get(observable) ?? this.#repartitioned(observable, spec, { port, names }))
+        : observable;
       moved.set(observable, source);
       return this.#input(id, port, source, spec.keyed);
     });
@@ -218,10 +221,16 @@ export class Declaring implements Declaration {
   }
 
   /** Behind a change of key, a keyed processor reads from a repartition topic: equal keys meet in one task again. */
-  #repartitioned(observable: Observable<AnyRecord>, spec: ProcessorSpec, port: number): Observable<AnyRecord> {
+  #repartitioned(
+    observable: Observable<AnyRecord>,
+    spec: ProcessorSpec,
+    { port, names }: { readonly port: number; readonly names: Set<string> },
+  ): Observable<AnyRecord> {
     const { rekey } = this.inspect(observable);
     if (!rekey) return observable;
-    const name = rekey.name ?? spec.repartitions?.[port] ?? spec.stores[0]?.name;
+    // One change of key may lead to both sides of a join, through filters: each side has a topic of its own.
+    const own = rekey.name !== undefined && names.has(rekey.name) ? undefined : rekey.name;
+    const name = own ?? spec.repartitions?.[port] ?? rekey.name ?? spec.stores[0]?.name;
     if (name === undefined) {
       this.problem(
         'selectKey',
@@ -230,6 +239,7 @@ export class Declaring implements Declaration {
       );
       return observable;
     }
+    names.add(name);
     const { key = serdes.json(), value = serdes.json() } = rekey;
     return this.repartition({ name, key, value, keepsNullKeys: spec.takesNullKeys ?? false }, observable);
   }

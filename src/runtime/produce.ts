@@ -46,7 +46,7 @@ function encode(item: OutboxItem, topic: string, partitions: number, context: Pr
   const { record, node } = item;
   const target = item.kind === 'sink' ? item.sink : item.repartition;
   const key = record.key === null || record.key === undefined ? null : toBytes(target.key, record.key, 'key', node);
-  const placedBy = key === null ? null : (target.key.partitionBytes?.(record.key) ?? key);
+  const placedBy = key === null ? null : (target.key.partitionBytes?.(key) ?? key);
   if (item.kind === 'repartition') {
     if (key === null && !item.repartition.keepsNullKeys) return null;
     const value = repartitionValue(item.repartition, record, node);

@@ -25,8 +25,8 @@ export interface Serde<T> {
   readonly name: string;
   encode(value: T): Buffer;
   decode(bytes: Buffer): T;
-  /** Of a key that contains another: the bytes that its partition is chosen by. Default: all of it. A window lies where its key lies. */
-  partitionBytes?(value: T): Buffer;
+  /** Of a key that contains another: those of its bytes that its partition is chosen by. Default: all. A window lies where its key lies. */
+  partitionBytes?(encoded: Buffer): Buffer;
 }
 
 /** How windows of a key are written. */

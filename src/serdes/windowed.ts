@@ -21,7 +21,7 @@ export function windowed<K>(key: Serde<K>): WindowedSerde<K> {
   return {
     name: `windowed(${key.name})`,
     inner: key,
-    partitionBytes: (window) => key.encode(window.key),
+    partitionBytes: (encoded) => encoded.subarray(0, -BOUNDS_BYTES),
     encode: (window) => withBounds(key.encode(window.key), window.start, window.end),
     decode(encoded) {
       const at = boundsOf(encoded, BOUNDS_BYTES);
@@ -47,7 +47,7 @@ export function timeWindowed<K>(key: Serde<K>, size: Duration): WindowedSerde<K>
   return {
     name: `timeWindowed(${key.name}, ${sizeMs}ms)`,
     inner: key,
-    partitionBytes: (window) => key.encode(window.key),
+    partitionBytes: (encoded) => encoded.subarray(0, -BOUND_BYTES),
     encode(window) {
       if (window.end - window.start !== sizeMs)
         throw new Error(
@@ -78,7 +78,7 @@ export function sessionWindowed<K>(key: Serde<K>): WindowedSerde<K> {
   return {
     name: `sessionWindowed(${key.name})`,
     inner: key,
-    partitionBytes: (window) => key.encode(window.key),
+    partitionBytes: (encoded) => encoded.subarray(0, -BOUNDS_BYTES),
     encode: (window) => withBounds(key.encode(window.key), window.end, window.start),
     decode(encoded) {
       const at = boundsOf(encoded, BOUNDS_BYTES);

@@ -199,17 +199,18 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     }
   }
 
-  /** Deletes rows whose time to live is over: at most twice as many as this commit adds, and at least a thousand. */
+  /** Deletes rows whose time to live is over: at most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key are not read for it. */
   async expire(writes: DatabaseWrite[]): Promise<void> {
     if (!this.#expiry) return;
     const limit = Math.max(MIN_EXPIRED_PER_COMMIT, 2 * this.#dirty.length);
-    const keys = (await this.#expiry.take(this.#streamTime, limit, writes)).map((bytes) =>
-      this.#codec.decodeKey(bytes),
-    );
-    await this.loadAll(keys);
+    const taken = await this.#expiry.take(this.#streamTime, limit, writes);
+    const keys = taken.map((bytes) => this.#codec.decodeKey(bytes));
+    if (!this.#life.fixed) await this.loadAll(keys);
     for (const key of keys) {
-      const entry = this.#found(key);
-      if (entry.value !== null && this.#expired(entry)) this.put(key, null, entry.timestamp);
+      const entry = this.#cache.get(key);
+      if (entry?.loaded && entry.value === null) continue;
+      const time = entry?.loaded ? entry.timestamp : this.#life.bornAt(key, 0);
+      if (this.#life.isOver(key, time, this.#streamTime)) this.put(key, null, time);
     }
   }
 
@@ -282,8 +283,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   /** See {@link RecordCache.evict}. Must not be called while a commit is under way. */
-  evict(): void {
-    this.#cache.evict();
+  evict(share = 0): void {
+    this.#cache.evict(share);
   }
 
   /** Gives the memory of the cache back. */

@@ -30,6 +30,7 @@ export class TaskState {
   /** What causes the changes that come now. The engine sets it before each record. */
   readonly cause: Cause = { topic: '', offset: -1, timestamp: 0 };
   readonly #database: Database;
+  readonly #budget: CacheBudget;
   readonly #stores = new Map<string, CachedStore<unknown, unknown>>();
   readonly #versioned = new Map<string, VersionedRows<unknown, unknown>>();
   #checkpoint: Checkpoint;
@@ -41,6 +42,7 @@ export class TaskState {
   ) {
     this.directory = directory;
     this.#database = database;
+    this.#budget = options.budget;
     this.#checkpoint = checkpoint;
     for (const spec of options.stores) {
       const storeId = storeIds.get(spec.name) as number;
@@ -139,9 +141,12 @@ export class TaskState {
     for (const store of this.#stores.values()) store.applied();
   }
 
-  /** Brings the caches back within the budget of the process. */
+  /** Brings the caches back within the budget of the process: each store gives up as much of its own as the others, and what is still missing as far as it has it. */
   evict(): void {
-    for (const store of this.#stores.values()) store.evict();
+    const { maxBytes, usedBytes } = this.#budget;
+    const share = Math.min(1, maxBytes / usedBytes);
+    for (const store of this.#stores.values()) store.evict(share);
+    for (const store of this.#stores.values()) store.evict(0);
   }
 
   async close(): Promise<void> {

@@ -8,7 +8,7 @@ const HOUR = 3_600_000;
 const at = (text: string): number => Date.parse(text);
 const iso = (moment: number): string => new Date(moment).toISOString().slice(0, 16);
 const windowOf = (unit: CalendarUnit, timeZone: string, moment: string, options = {}): readonly [string, string] => {
-  const [window] = calendar(unit, { timeZone, ...options }).of(at(moment));
+  const [window] = calendar(unit, { timeZone, ...options }).of(at(moment), 'a');
   assert.ok(window);
   return [iso(window.start), iso(window.end)];
 };
@@ -77,12 +77,12 @@ describe('calendar windows', () => {
     fc.assert(
       fc.property(zones, units, moments, (timeZone, unit, moment) => {
         const windows = calendar(unit, { timeZone });
-        const [window] = windows.of(moment);
+        const [window] = windows.of(moment, 'a');
         assert.ok(window && window.start <= moment && moment < window.end);
         // Whatever is remembered: asked from anywhere inside, the answer is the same.
         for (const inside of [window.start, window.end - 1].filter((inside) => inside >= 0))
-          assert.deepEqual(calendar(unit, { timeZone }).of(inside), [window]);
-        assert.equal(windows.of(window.end)[0]?.start, window.end);
+          assert.deepEqual(calendar(unit, { timeZone }).of(inside, 'a'), [window]);
+        assert.equal(windows.of(window.end, 'a')[0]?.start, window.end);
         assert.ok(window.end - window.start <= windows.retentionMs);
         // Before the start clocks show an earlier date (or hour), from it on that of the window.
         const label = labels(unit, timeZone);

@@ -4,7 +4,7 @@ import { merge } from 'rxjs';
 import { serdes, type Topology, to, topology } from '#src/index.js';
 import { type InputRecord, TestDriver } from '#src/testing/index.js';
 import type { Item } from './item.js';
-import { steps } from './steps.js';
+import { isModest, steps } from './steps.js';
 import { json } from './support.js';
 import { timeFolds } from './time-folds.js';
 import { windowFolds } from './window-folds.js';
@@ -116,7 +116,7 @@ describe('under exactly_once, outputs, dead letters and stores are those of a ru
   }
 
   it('random pipelines of two to four operators', async () => {
-    const lists = fc.array(fc.constantFrom(...names), { minLength: 2, maxLength: 4 });
+    const lists = fc.array(fc.constantFrom(...names), { minLength: 2, maxLength: 4 }).filter(isModest);
     await fc.assert(
       fc.asyncProperty(lists, rounds, async (list, given) => {
         assert.deepEqual(await outcome(pipeline(list), given, true), await outcome(pipeline(list), given, false));

@@ -124,14 +124,14 @@ describe('the rows of a join', () => {
       /saw 7 bytes of values in a join's row, expected 8/,
     );
     assert.throws(
-      () => bucketKeySerde(serdes.string).decode(Buffer.alloc(3)),
+      () => bucketKeySerde(serdes.string, 100).decode(Buffer.alloc(3)),
       /saw the key of a join's row of 3 bytes/,
     );
     assert.throws(() => waitingKeySerde(serdes.string).decode(Buffer.alloc(3)), /of 3 bytes, expected at least 6/);
   });
 
   it('have keys that are read as they were written', () => {
-    const rowKeys = bucketKeySerde(serdes.string);
+    const rowKeys = bucketKeySerde(serdes.string, 100);
     for (const key of [new BucketKey('a', 0, 0), new BucketKey('', 2 ** 41, 7), new BucketKey('ab', 1, 2 ** 32 - 1)])
       assert.deepEqual(rowKeys.decode(rowKeys.encode(key)), key);
     const waiting = waitingKeySerde(serdes.bytes);

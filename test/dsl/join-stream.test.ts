@@ -209,12 +209,18 @@ describe('joinStream', () => {
     assert.deepEqual(await rows(driver, 'pairs-right'), {});
   });
 
+  it('does not start on what another window has left behind', async () => {
+    const driver = await open(joined({ within: '10ms' }));
+    await feed(driver, 'left', [['a', 1, 1]]);
+    await assert.rejects(driver.restart(joined({ within: '20ms' })), failure('STATE_MISMATCH', /pairs-left/));
+  });
+
   it('shows people what its rows hold', async () => {
     const driver = await open(joined({ within: '10ms' }));
     await feed(driver, 'left', [['a', { n: 1 }, 30]]);
     assert.deepEqual(JSON.parse(JSON.stringify(await driver.store('pairs-left').entries())), [
       [
-        { key: 'a', start: 21, chunk: 0 },
+        { key: 'a', start: 0, chunk: 0 },
         { records: [{ timestamp: 30, value: { n: 1 }, waiting: false }], full: [] },
       ],
     ]);

@@ -359,7 +359,9 @@ describe('suppress until a time limit', () => {
       .map((n) => (n % 2 === 0 ? [key(n), [null, 0 - n / 2], 99] : [key(n), [null, n], n % 100]));
     const out = await read(driver);
     assert.deepEqual(out.slice(0, many), expected);
-    assert.deepEqual(await rows(driver, 'calm-places'), { end: { due: 1_000, previous: null, size: 0 } });
+    assert.deepEqual(JSON.parse(JSON.stringify(await rows(driver, 'calm-places'))), {
+      end: { due: 1_000, previous: null },
+    });
   }).timeout(20_000);
 
   it('shows in its store what waits: when it is due, and what it is', async () => {

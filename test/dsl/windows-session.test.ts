@@ -281,6 +281,27 @@ describe('sessions', () => {
     ]);
   });
 
+  it('that close together are emitted once each and in order, however many and however they grew', async () => {
+    const driver = await open(counting({ window: session('10ms', { grace: '100ms' }), emit: 'onClose' }));
+    const keys = Array.from({ length: 2_500 }, (_, i) => `k${String((i * 7) % 2_500).padStart(4, '0')}`);
+    const expected: string[] = [];
+    const shorts: Short[] = keys.map((key, i) => [key, 1, 20 + (i % 30)]);
+    keys.forEach((key, i) => {
+      const start = 20 + (i % 30);
+      // A third grows, a third is two that are brought together.
+      if (i % 3 === 1) shorts.push([key, 1, start + 7]);
+      if (i % 3 === 2) shorts.push([key, 1, start + 20], [key, 1, start + 10]);
+      expected.push(`${key} ${start}..${start + [0, 7, 20][i % 3]!}`);
+    });
+    await feed(driver, 'in', [...shorts, ['last', 1, 1_000]]);
+    const end = (window: string): number => Number(window.split('..')[1]);
+    expected.sort((a, b) => end(a) - end(b) || (a < b ? -1 : 1));
+    assert.deepEqual(
+      (await readWindows(driver)).map(([window]) => window),
+      expected,
+    );
+  });
+
   it('close without another record where that is asked for', async () => {
     const driver = await open(counting({ window: session('10s'), emit: 'onClose', closeAfter: { idle: '30s' } }));
     await feed(driver, 'in', [['a', 1, 5]]);

@@ -4,13 +4,18 @@ import {
   aggregate,
   count,
   filterValues,
+  process,
   reduce,
   type StreamRecord,
   serdes,
   sliding,
+  to,
+  topology,
+  toStream,
+  type Windowed,
   type Windowing,
 } from '#src/index.js';
-import { deadLetters, failure, feed, open, type Short } from './support.js';
+import { deadLetters, failure, feed, json, open, type Short } from './support.js';
 import { readWindows, windowedThrough, windowRows } from './windows.support.js';
 
 const counting = (windowing: Windowing) =>
@@ -297,6 +302,40 @@ describe('sliding windows', () => {
         ['a 101..111', 'z', 104],
       ],
     );
+  });
+
+  it('can be looked up and listed by other operators, under their windows', async () => {
+    const windowed = { key: serdes.windowed(serdes.string), value: serdes.json<any>() };
+    const target = topology('test', (t) => {
+      t.stream('in', json<number>())
+        .pipe(count({ store: 'windows', window: sliding('10ms', { grace: '1s' }) }), toStream())
+        .pipe(
+          process({
+            name: 'list',
+            uses: ['windows'],
+            async process(record: StreamRecord<Windowed<string>, number | null>, { store, forward }) {
+              const all = store<Windowed<string>, number>('windows');
+              const listed: string[] = [];
+              const range = { from: { key: 'a', start: 15, end: 0 }, to: { key: 'a', start: 60, end: 70 } };
+              for await (const [{ start }, n] of all.entries(range)) listed.push(`${start}=${n}`);
+              const alone = await all.load({ key: 'a', start: 90, end: 100 });
+              forward({ key: record.key, value: `${listed.join(' ')}, ${alone}` as never });
+            },
+          }),
+          to('out', windowed),
+        );
+    });
+    const driver = await open(target);
+    // Stretches of 22 ms: windows that start at 10, 20, 60, 61 and 90 lie in four rows.
+    await feed(driver, 'in', [
+      ['a', 1, 20],
+      ['a', 1, 30],
+      ['a', 1, 70],
+      ['b', 1, 70],
+      ['a', 1, 71],
+      ['a', 1, 100],
+    ]);
+    assert.equal((await readWindows(driver)).at(-1)?.[1], '20=2 21=1 60=1, 1');
   });
 
   it('are refused without a difference, and where they would be forgotten while they matter', () => {

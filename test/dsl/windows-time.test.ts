@@ -119,8 +119,8 @@ describe('tumbling windows', () => {
   });
 
   it('hold no record that is older than the epoch, and count it', async () => {
-    assert.deepEqual(tumbling('10ms').of(-1), []);
-    assert.deepEqual(hopping('10ms', { every: '5ms' }).of(-1), []);
+    assert.deepEqual(tumbling('10ms').of(-1, 'a'), []);
+    assert.deepEqual(hopping('10ms', { every: '5ms' }).of(-1, 'a'), []);
   });
 
   it('are refused with a size of zero, and with a retention that ends before they close', () => {

@@ -148,7 +148,7 @@ describe('windows of activity and sliding windows against naive models', () => {
         const model = new SessionModel({ gap: length, grace }, text, onClose);
         await check({ text, window, onClose }, model, given, run, ({ end }, now) => end + retention >= now);
       }),
-      { numRuns: 250 },
+      { numRuns: 120 },
     );
   });
 
@@ -163,7 +163,7 @@ describe('windows of activity and sliding windows against naive models', () => {
         const model = new SlidingModel({ difference: length, grace }, text, onClose);
         await check({ text, window, onClose }, model, given, run, ({ start }, now) => start + retention >= now);
       }),
-      { numRuns: 250 },
+      { numRuns: 120 },
     );
   });
 });

@@ -62,21 +62,21 @@ export class HeldChanges<K, V> {
   }
 
   /** Adds the change of a key that does not wait. */
-  add({ due, key }: Due<K>, pending: Pending<V>, size: number): void {
-    this.#queue.add(due, key, pending, pending.timestamp);
+  add(row: Due<K>, pending: Pending<V>, size: number): void {
+    this.#queue.addRow(row, pending, pending.timestamp);
     this.#records++;
     this.#bytes += size;
   }
 
   /** Replaces the change of a key that waits. */
-  replace({ due, key }: Due<K>, pending: Pending<V>, size: number, sizeBefore: number): void {
-    this.#queue.replace(due, key, pending, pending.timestamp);
+  replace(row: Due<K>, pending: Pending<V>, size: number, sizeBefore: number): void {
+    this.#queue.replaceRow(row, pending, pending.timestamp);
     this.#bytes += size - sizeBefore;
   }
 
   /** Takes out the change of a key that waits, and gives it to nobody. */
-  remove({ due, key }: Due<K>, size: number): void {
-    this.#queue.remove(due, key);
+  remove(row: Due<K>, size: number): void {
+    this.#queue.removeRow(row);
     this.#records--;
     this.#bytes -= size;
   }

@@ -1,6 +1,7 @@
 import type { Headers } from '../../model/headers.js';
 import type { Serde } from '../../serdes/serde.js';
 import { ByteReader, bytesOrNull, double, headerBytes, int32, readHeaders } from '../operators/bytes.js';
+import type { Due } from './due-queue.js';
 
 /** The change of a row that waits, and what the row was when it was last given out. */
 export class Pending<V> {
@@ -66,15 +67,25 @@ export function sizeOf<V>(pending: Pending<V>, value: Serde<V>): number {
 }
 
 /** Where a key waits, and what is needed to replace what waits without reading it. */
-export interface Place<V> {
-  readonly due: number;
-  readonly previous: V | null;
-  /** What it counts among `maxBytes`; zero without such a bound. */
-  readonly size: number;
+export class Place<K, V> {
+  constructor(
+    readonly due: number,
+    readonly previous: V | null,
+    /** What it counts among `maxBytes`; zero without such a bound. */
+    readonly size: number,
+    /** The key of the row that waits, once it was needed. */
+    public row?: Due<K>,
+  ) {}
+
+  /** For those who look into the store. */
+  toJSON(): object {
+    const { due, previous } = this;
+    return { due, previous };
+  }
 }
 
 /** Format 1: 1 byte format, 8 due (double), 4 size, 4 + n previous value (length −1: null). */
-export function placeSerde<V>(value: Serde<V>): Serde<Place<V>> {
+export function placeSerde<K, V>(value: Serde<V>): Serde<Place<K, V>> {
   return {
     name: `place-${FORMAT}(${value.name})`,
     encode: ({ due, previous, size }) =>
@@ -87,7 +98,8 @@ export function placeSerde<V>(value: Serde<V>): Serde<Place<V>> {
     decode(bytes) {
       const reader = new ByteReader(bytes, 'the place of a change that waits');
       checkFormat(reader.byte());
-      return { due: reader.double(), size: reader.int32(), previous: decodeOrNull(value, reader.bytes()) };
+      const [due, size] = [reader.double(), reader.int32()];
+      return new Place(due, decodeOrNull(value, reader.bytes()), size);
     },
   };
 }

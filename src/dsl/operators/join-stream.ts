@@ -50,7 +50,7 @@ export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer
  * known from the record alone, and one row written a commit, never a scan. The records of a key that are more than 32 within `before` + `after` are read where they are met, all in one trip more. Memory: what is cached within
  * `cacheBytes`; and all that one record meets.
  *
- * Errors: CONFIG_INVALID for a window that nothing could meet in; a `join` that throws goes the way of `onError.process` (PROCESS_FAILED), and nothing of its record is emitted or kept.
+ * Errors: CONFIG_INVALID for a window that nothing could meet in; STATE_MISMATCH where the stores were written with other `before` and `after`; a `join` that throws goes the way of `onError.process` (PROCESS_FAILED), and nothing of its record is emitted or kept.
  *
  * ```ts
  * orders.pipe(joinStream(shipments, { store: 'shipped', after: '7d', join: (order, shipment) => ({ ...order, carrier: shipment.carrier }) }));

@@ -2,9 +2,9 @@ import { type Change, RowChange } from '../../model/record.js';
 import type { Windowed } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore } from '../../state/contract.js';
-import type { Due } from '../buffers/due-queue.js';
+import { type Due, dueRow } from '../buffers/due-queue.js';
 import { type Bounds, HeldChanges } from '../buffers/held-changes.js';
-import { Pending, type Place } from '../buffers/pending.js';
+import { Pending, Place } from '../buffers/pending.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
 
 interface Parts<K, V> {
@@ -56,7 +56,7 @@ abstract class Suppress<K, V> implements Processor {
 export class SuppressUntilClosed<K, V> extends Suppress<Windowed<K>, V> {
   override reads({ key }: Change<Windowed<K>, V>, _port: number, reads: Reads): Due<Windowed<K>> | undefined {
     if (key === null) return undefined;
-    const row = { due: key.end, key };
+    const row = dueRow(key.end, key);
     reads.add(this.rows, row);
     return row;
   }
@@ -78,7 +78,7 @@ export class SuppressUntilClosed<K, V> extends Suppress<Windowed<K>, V> {
 
 /** Any rows: where each waits is kept in a store of its own. */
 export class SuppressUntilDue<K, V> extends Suppress<K, V> {
-  readonly #places: KeyValueStore<K, Place<V>>;
+  readonly #places: KeyValueStore<K, Place<K, V>>;
 
   constructor(context: ProcessorContext, parts: Parts<K, V> & { readonly places: string }) {
     super(context, parts);
@@ -99,10 +99,18 @@ export class SuppressUntilDue<K, V> extends Suppress<K, V> {
     const place = this.#places.get(key);
     const pending = pendingOf(change, place);
     const size = this.held.sizeOf(key, pending);
-    const { previous } = pending;
-    if (place === null) this.held.add({ due: timestamp, key }, pending, size);
-    else this.held.replace({ due: place.due, key }, pending, size, place.size);
-    if (place?.size !== size) this.#places.put(key, { due: place?.due ?? timestamp, previous, size });
+    if (place === null) {
+      this.held.add(this.#put(dueRow(timestamp, key), pending, size), pending, size);
+      return;
+    }
+    place.row ??= dueRow(place.due, key);
+    this.held.replace(place.row, pending, size, place.size);
+    if (place.size !== size) this.#put(place.row, pending, size);
+  }
+
+  #put(row: Due<K>, { previous }: Pending<V>, size: number): Due<K> {
+    this.#places.put(row.key, new Place(row.due, previous, size, row));
+    return row;
   }
 }
 

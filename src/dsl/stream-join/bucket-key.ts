@@ -15,12 +15,15 @@ export class BucketKey<K> {
 const START_BYTES = 8;
 const SUFFIX_BYTES = START_BYTES + 4;
 
-/** The bytes of the key, the first moment (8 bytes, big endian), the number of the chunk (4, big endian). */
-export function bucketKeySerde<K>(key: Serde<K>): Serde<BucketKey<K>> {
+/**
+ * The bytes of the key, the first moment (8 bytes, big endian), the number of the chunk (4, big endian). The length of a stretch is part of the name: rows that were cut otherwise would not be found, so a join whose
+ * window is another than before is refused (STATE_MISMATCH) instead.
+ */
+export function bucketKeySerde<K>(key: Serde<K>, lengthMs: number): Serde<BucketKey<K>> {
   // The rows that a record looks into have one key: it is encoded once for all of them.
   let last: { readonly key: K; readonly bytes: Buffer } | undefined;
   return {
-    name: `bucket(${key.name})`,
+    name: `bucket(${key.name},${lengthMs}ms)`,
     encode(row) {
       if (last === undefined || last.key !== row.key) last = { key: row.key, bytes: key.encode(row.key) };
       const { bytes } = last;

@@ -14,8 +14,10 @@ export interface Match<K, V> {
   readonly ordinal: number;
 }
 
-/** As long as a window and one moment more: a record looks into two stretches of the other side at most. */
-const bucketMs = ({ beforeMs, afterMs }: JoinWindow): number => beforeMs + afterMs + 1;
+/** Twice a window and one moment more: a record looks into two stretches of the other side at most, and half of all records into one. Longer ones would be looked into less often and be kept longer. */
+const bucketMs = ({ beforeMs, afterMs }: JoinWindow): number => 2 * (beforeMs + afterMs) + 1;
+
+const NONE: readonly [] = [];
 
 /** The store of a {@link SideBuffer}. */
 export function sideStore<K, V>(
@@ -25,15 +27,15 @@ export function sideStore<K, V>(
   value: Serde<V>,
 ): StoreSpec<BucketKey<K>, Chunk<V>> {
   const { beforeMs, afterMs, retentionMs } = window;
-  const lastMoment = bucketMs(window) - 1;
+  const lengthMs = bucketMs(window);
   return {
     name,
     kind: 'buffer',
-    key: bucketKeySerde(key),
+    key: bucketKeySerde(key, lengthMs),
     value: chunkSerde(value),
     // A record that waits may be older than what is met (in a window that is shifted): its row stays while another may begin to wait beside it, so that each has a place of its own.
     ttlMs: Math.max(retentionMs, beforeMs, afterMs),
-    bornAt: ({ start }) => start + lastMoment,
+    bornAt: ({ start }) => start + lengthMs - 1,
   };
 }
 
@@ -84,37 +86,39 @@ export class SideBuffer<K, V> {
     to: number,
   ): readonly Match<K, V>[] | Promise<readonly Match<K, V>[]> {
     const first = Math.max(from, this.#store.streamTime - this.#retentionMs + 1);
-    const all = this.#withFull(rows, first, to);
-    const reading = all.length > rows.length ? this.#store.loadAll(all) : undefined;
-    return reading ? reading.then(() => this.#collect(all, first, to)) : this.#collect(all, first, to);
+    const found: Match<K, V>[] = [];
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i] as BucketKey<K>;
+      const chunk = this.#store.get(row);
+      if (chunk === null) continue;
+      if (chunk.full.length > 0) return this.#findInFull(rows, first, to);
+      collect(found, row, chunk, first, to);
+    }
+    return inOrder(found);
   }
 
-  /** The rows, each behind those of its full chunks that reach into that time. */
-  #withFull(rows: readonly BucketKey<K>[], from: number, to: number): readonly BucketKey<K>[] {
-    if (!rows.some((row) => this.#store.get(row)?.full.length)) return rows;
-    return rows.flatMap((row) => {
-      const full = this.#store.get(row)?.full ?? [];
+  #findInFull(
+    rows: readonly BucketKey<K>[],
+    from: number,
+    to: number,
+  ): readonly Match<K, V>[] | Promise<readonly Match<K, V>[]> {
+    const all = rows.flatMap((row) => {
       const wanted: BucketKey<K>[] = [];
-      full.forEach(({ low, high }, i) => {
+      (this.#store.get(row)?.full ?? []).forEach(({ low, high }, i) => {
         if (low <= to && high >= from) wanted.push(new BucketKey(row.key, row.start, i + 1));
       });
       return [...wanted, row];
     });
-  }
-
-  #collect(rows: readonly BucketKey<K>[], from: number, to: number): readonly Match<K, V>[] {
-    const found: Match<K, V>[] = [];
-    for (const row of rows) {
-      const chunk = this.#store.get(row);
-      if (chunk === null) continue;
-      const { timestamps } = chunk;
-      const before = (row.chunk === 0 ? chunk.full.length : row.chunk - 1) * CHUNK_RECORDS;
-      for (let at = 0; at < timestamps.length; at++) {
-        const timestamp = timestamps[at] as number;
-        if (timestamp >= from && timestamp <= to) found.push({ row, chunk, at, timestamp, ordinal: before + at });
+    const collectAll = (): readonly Match<K, V>[] => {
+      const found: Match<K, V>[] = [];
+      for (const row of all) {
+        const chunk = this.#store.get(row);
+        if (chunk !== null) collect(found, row, chunk, from, to);
       }
-    }
-    return inOrder(found);
+      return inOrder(found);
+    };
+    const reading = this.#store.loadAll(all);
+    return reading ? reading.then(collectAll) : collectAll();
   }
 
   /** Puts a record; returns its place among all of its row. */
@@ -128,7 +132,7 @@ export class SideBuffer<K, V> {
     }
     this.#store.put(
       row,
-      chunk === null ? this.#first([], timestamp, value, waits) : chunk.with(timestamp, value, waits),
+      chunk === null ? this.#first(NONE, timestamp, value, waits) : chunk.with(timestamp, value, waits),
       timestamp,
     );
     return chunk === null ? 0 : chunk.full.length * CHUNK_RECORDS + chunk.timestamps.length;
@@ -148,6 +152,15 @@ export class SideBuffer<K, V> {
     }
     // The time of a record that was put before: it moves the store's time nowhere.
     for (const [chunk, { row, timestamp, waiting }] of rows) this.#store.put(row, chunk.marked(waiting), timestamp);
+  }
+}
+
+function collect<K, V>(found: Match<K, V>[], row: BucketKey<K>, chunk: Chunk<V>, from: number, to: number): void {
+  const { timestamps } = chunk;
+  const before = (row.chunk === 0 ? chunk.full.length : row.chunk - 1) * CHUNK_RECORDS;
+  for (let at = 0; at < timestamps.length; at++) {
+    const timestamp = timestamps[at] as number;
+    if (timestamp >= from && timestamp <= to) found.push({ row, chunk, at, timestamp, ordinal: before + at });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Observable, OperatorFunction } from 'rxjs';
-import type { Row, VersionedStore } from '../../state/contract.js';
+import type { Row, StoreKind, VersionedStore } from '../../state/contract.js';
 import type { Declaring } from '../declaring.js';
 import type { ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
@@ -26,6 +26,9 @@ export interface TableView {
 /** Under this an observable says how its rows are made. Registered, since a topology may have been written with another copy of the library. */
 const VIEW = Symbol.for('millrace.table-view.1');
 
+/** Kinds of stores in which each row of the table can be looked up, as others see them (see ShownRows). */
+const KINDS: readonly StoreKind[] = ['keyValue', 'window', 'session', 'sliding', 'versioned'];
+
 type FindView = (current: Declaring) => TableView | undefined;
 
 /** Lets a table be looked up that has no store of its own. */
@@ -37,7 +40,7 @@ export function withView<T extends object>(table: T, find: FindView): T {
 export function viewOf(table: unknown, current: Declaring): TableView | undefined {
   const { table: name, [VIEW]: find } = table as { readonly table?: string; readonly [VIEW]?: FindView };
   if (find) return find(current);
-  const store = current.stores.find((other) => other.name === name);
+  const store = current.stores.find((other) => other.name === name && KINDS.includes(other.kind as StoreKind));
   if (store === undefined) return undefined;
   return {
     stores: [store.name],

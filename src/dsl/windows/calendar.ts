@@ -1,5 +1,6 @@
+import { WindowKey } from '../../model/window.js';
 import { TimeZone } from './time-zone.js';
-import { closing, invalid, NO_WINDOW, type TimeWindows, type WindowBounds, type WindowOptions } from './windows.js';
+import { closing, invalid, NO_WINDOW, type TimeWindows, type WindowOptions } from './windows.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -68,8 +69,17 @@ export function calendar(unit: CalendarUnit, { timeZone, weekStart, ...options }
   return {
     kind: 'time',
     ...closing(label, { openMs: longestMs, behindMs: 0 }, options),
-    of: (timestamp) => (timestamp < 0 ? NO_WINDOW : windows.of(timestamp)),
+    of<K>(timestamp: number, key: K): readonly WindowKey<K>[] {
+      if (timestamp < 0) return NO_WINDOW;
+      const { start, end } = windows.of(timestamp);
+      return [new WindowKey(key, start, end)];
+    },
   };
+}
+
+interface Bounds {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** The first day of the unit in which a day lies, or of that so many units later; local time, as if it were UTC. */
@@ -90,7 +100,7 @@ function dateOf(unit: Exclude<CalendarUnit, 'hour'>, local: number, by: number, 
   }
 }
 
-function daysOf(zone: TimeZone, date: (local: number, by: number) => number, moment: number): WindowBounds {
+function daysOf(zone: TimeZone, date: (local: number, by: number) => number, moment: number): Bounds {
   const local = zone.local(moment);
   let by = 0;
   let start = zone.momentOf(date(local, by));
@@ -100,7 +110,7 @@ function daysOf(zone: TimeZone, date: (local: number, by: number) => number, mom
   return { start, end };
 }
 
-function hourOf(zone: TimeZone, moment: number): WindowBounds {
+function hourOf(zone: TimeZone, moment: number): Bounds {
   const offset = zone.offset(moment);
   const start = moment - modulo(moment + offset, HOUR);
   const end = start + HOUR;
@@ -119,26 +129,26 @@ const STRETCHES = 1_000;
 /** The windows that were asked for last, by stretches of their usual length: few windows begin in one. */
 class Remembered {
   readonly #usualMs: number;
-  readonly #compute: (moment: number) => WindowBounds;
-  readonly #stretches = new Map<number, (readonly WindowBounds[])[]>();
-  #last: readonly WindowBounds[] = [{ start: 0, end: 0 }];
+  readonly #compute: (moment: number) => Bounds;
+  readonly #stretches = new Map<number, Bounds[]>();
+  #last: Bounds = { start: 0, end: 0 };
 
-  constructor(usualMs: number, compute: (moment: number) => WindowBounds) {
+  constructor(usualMs: number, compute: (moment: number) => Bounds) {
     this.#usualMs = usualMs;
     this.#compute = compute;
   }
 
-  of(moment: number): readonly WindowBounds[] {
+  of(moment: number): Bounds {
     if (!holds(this.#last, moment)) this.#last = this.#find(moment);
     return this.#last;
   }
 
-  #find(moment: number): readonly WindowBounds[] {
+  #find(moment: number): Bounds {
     const stretch = Math.floor(moment / this.#usualMs);
     const known = this.#stretches.get(stretch);
     const found = known?.find((window) => holds(window, moment));
     if (found) return found;
-    const computed = [this.#compute(moment)];
+    const computed = this.#compute(moment);
     if (known) known.push(computed);
     else {
       if (this.#stretches.size === STRETCHES) this.#stretches.clear();
@@ -148,5 +158,4 @@ class Remembered {
   }
 }
 
-const holds = ([window]: readonly WindowBounds[], moment: number): boolean =>
-  window !== undefined && window.start <= moment && moment < window.end;
+const holds = ({ start, end }: Bounds, moment: number): boolean => start <= moment && moment < end;

@@ -58,6 +58,7 @@ class SessionFold<K, V, A> implements Processor {
     this.#results = new WindowResults(setup, store, {
       load: (closed) => store.loadAll(closed.map(({ key }) => key)),
       row: (window) => this.#row(window),
+      now: (window) => this.#now(window),
     });
   }
 
@@ -116,7 +117,9 @@ class SessionFold<K, V, A> implements Processor {
     }
     // A session of one moment stays what it was: it is not deleted first.
     const previous = moment ? (aggregates[0] ?? null) : null;
-    this.#results.changed(new WindowKey(key, start, last), aggregate, previous, last, headers);
+    const window = new WindowKey(key, start, last);
+    if (met.length > 0) this.#results.grown(window, aggregate, previous, last, headers);
+    else this.#results.changed(window, aggregate, null, last, headers);
   }
 
   /** The list with others in the place of some, and without those that are past their retention. */
@@ -125,6 +128,13 @@ class SessionFold<K, V, A> implements Processor {
     let kept = 0;
     while (kept < from && (sessions[kept] as Span<A>).last < forgotten) kept++;
     return [...sessions.slice(kept, from), ...next, ...sessions.slice(to)];
+  }
+
+  /** The session that is open and has the end of that one in it: it has grown from it. */
+  #now({ key, end }: WindowKey<K>): WindowKey<K> | null {
+    const closed = this.#results.closedUntil;
+    const now = this.#store.get(key)?.find(({ start, last }) => start <= end && last >= end && last > closed);
+    return now ? new WindowKey(key, now.start, now.last) : null;
   }
 
   #row({ key, end }: WindowKey<K>): Row<A> | null {

@@ -1,4 +1,4 @@
-import { type Windowed, WindowKey } from '../../model/window.js';
+import type { Windowed, WindowKey } from '../../model/window.js';
 import { windowed } from '../../serdes/windowed.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import { added } from '../operators/folding.js';
@@ -45,7 +45,7 @@ class TimeFold<K, V, A> implements Processor {
 
   reads(record: AnyRecord, _port: number, reads: Reads): readonly WindowKey<K>[] {
     if (record.key === null) return [];
-    const keys = this.#windows.of(record.timestamp).map(({ start, end }) => new WindowKey(record.key as K, start, end));
+    const keys = this.#windows.of(record.timestamp, record.key as K);
     for (const key of keys) reads.add(this.#store, key);
     return keys;
   }

@@ -28,7 +28,7 @@ export interface FoldKind<K, V, A> {
 /**
  * What becomes of the results of a fold over windows of whatever kind: they are emitted with each change, or once a window is closed; and what becomes of records that are late.
  *
- * A fold calls {@link advance} first with each record that counts for its stream time, and goes on when that is done; then {@link changed} or {@link removed} for each window it has written,
+ * A fold calls {@link advance} first with each record that counts for its stream time, and goes on when that is done; then {@link changed}, {@link grown} or {@link removed} for each window it has written,
  * or {@link late}. It leaves observing the time to advance.
  */
 export class WindowResults<K, V, A> {
@@ -88,9 +88,14 @@ export class WindowResults<K, V, A> {
     else this.#context.emit(new RowChange(window, next, previous, timestamp, headers));
   }
 
-  /** A window is no more, because it was merged into another: a tombstone among updates, nothing where windows are emitted once they are closed. */
+  /** A window took the place of others that grew or were merged: among updates a change like others. */
+  grown(window: WindowKey<K>, next: A | null, previous: A | null, timestamp: number, headers: Headers): void {
+    if (!this.#closing) this.#context.emit(new RowChange(window, next, previous, timestamp, headers));
+  }
+
+  /** A window is no more, because another took its place: a tombstone among updates, nothing where windows are emitted once they are closed. */
   removed(window: WindowKey<K>, previous: A | null, timestamp: number, headers: Headers): void {
-    this.changed(window, null, previous, timestamp, headers);
+    this.grown(window, null, previous, timestamp, headers);
   }
 
   /** A record was not taken into any window, because all that it belongs to are closed. */

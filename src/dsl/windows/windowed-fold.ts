@@ -72,8 +72,8 @@ export function windowedFold(
       create: (context) => byPort(folding, (own) => create({ context, folding: own })),
     },
     sources,
-    // What lies in rows with others, or is gone once it is full, cannot be looked up by its windowed key; no store's name has a space.
-    counted || rows.shown ? `${operator} ${store}` : store,
+    // A table whose full windows no store holds: no store's name has a space.
+    counted ? `${operator} ${store}` : store,
   );
 }
 

@@ -1,11 +1,6 @@
 import { type Duration, durationMs, formatMs, positiveMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
-
-/** The first moment of a window, and its end: see Windowed for what is included. */
-export interface WindowBounds {
-  readonly start: number;
-  readonly end: number;
-}
+import { WindowKey } from '../../model/window.js';
 
 interface Closing {
   /** For people: `tumbling 1 min`. */
@@ -17,13 +12,13 @@ interface Closing {
 }
 
 /** Of a record from before the epoch. */
-export const NO_WINDOW: readonly WindowBounds[] = [];
+export const NO_WINDOW: readonly WindowKey<never>[] = [];
 
 /** Windows that follow from a timestamp alone. */
 export interface TimeWindows extends Closing {
   readonly kind: 'time';
-  /** The windows that hold a moment, in the order of their starts; none before the epoch. */
-  of(timestamp: number): readonly WindowBounds[];
+  /** The windows of a key that hold a moment, in the order of their starts; none before the epoch. */
+  of<K>(timestamp: number, key: K): readonly WindowKey<K>[];
 }
 
 /** A window for each distinct set of records that lie within a length of time. Both ends included. */
@@ -76,10 +71,10 @@ export function tumbling(size: Duration, options: WindowOptions = {}): TimeWindo
   return {
     kind: 'time',
     ...closing(`tumbling ${formatMs(sizeMs)}`, { openMs: sizeMs, behindMs: 0 }, options),
-    of(timestamp) {
+    of<K>(timestamp: number, key: K): readonly WindowKey<K>[] {
       if (timestamp < 0) return NO_WINDOW;
       const start = timestamp - (timestamp % sizeMs);
-      return [{ start, end: start + sizeMs }];
+      return [new WindowKey(key, start, start + sizeMs)];
     },
   };
 }
@@ -113,13 +108,13 @@ export function hopping(size: Duration, { every, ...options }: HoppingOptions): 
   return {
     kind: 'time',
     ...closing(`hopping ${formatMs(sizeMs)}`, { openMs: sizeMs, behindMs: 0 }, options),
-    of(timestamp) {
-      const bounds: WindowBounds[] = [];
+    of<K>(timestamp: number, key: K): readonly WindowKey<K>[] {
+      const windows: WindowKey<K>[] = [];
       // The first window that holds the moment, but none that would begin before the epoch.
       const earliest = Math.max(0, timestamp - first);
       for (let start = earliest - (earliest % everyMs); start <= timestamp; start += everyMs)
-        bounds.push({ start, end: start + sizeMs });
-      return bounds;
+        windows.push(new WindowKey(key, start, start + sizeMs));
+      return windows;
     },
   };
 }
@@ -141,13 +136,13 @@ export function unlimited({ from = 0 }: { readonly from?: number } = {}): TimeWi
       'whole milliseconds since the epoch',
       'Give the start as Date.UTC() gives it.',
     );
-  const bounds = [{ start: from, end: Number.POSITIVE_INFINITY }];
   return {
     kind: 'time',
     label: 'unlimited',
     closesAfterMs: Number.POSITIVE_INFINITY,
     retentionMs: Number.POSITIVE_INFINITY,
-    of: (timestamp) => (timestamp >= from ? bounds : []),
+    of: <K>(timestamp: number, key: K) =>
+      timestamp >= from ? [new WindowKey(key, from, Number.POSITIVE_INFINITY)] : NO_WINDOW,
   };
 }
 
@@ -155,7 +150,7 @@ export function unlimited({ from = 0 }: { readonly from?: number } = {}): TimeWi
  * A window for each distinct set of records of a key that lie no further apart than `difference`. Both ends are included.
  *
  * ```ts
- * logins.pipe(count({ store: 'failed-logins', window: sliding('10m', { grace: '1m' }) }));
+ * payments.pipe(count({ store: 'payments-in-ten-minutes', window: sliding('10m', { grace: '1m' }) }));
  * ```
  *
  * There is a window that ends with each record, and one that begins right behind it if others follow: windows that differ hold different records. None begins before 0, so the records before
