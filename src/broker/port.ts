@@ -138,6 +138,18 @@ export interface WriterOptions {
    * second writer with the same id fences the first: its next call throws PRODUCER_FENCED, its open transaction is aborted.
    */
   readonly transactionalId?: string;
+  /** With a transactional id: what the writer that had it before may have written. A cluster that was killed may have lost the end of that writer's last transaction, which is then written again. Brokers within one process lose none. */
+  readonly touches?: Touches;
+}
+
+export interface Touches {
+  readonly groupId: string;
+  /** Partitions whose offsets it commits to the group. */
+  readonly sources: readonly TopicPartition[];
+  /** Partitions that nobody else writes. */
+  readonly own: readonly TopicPartition[];
+  /** Other topics that it writes. */
+  readonly topics: readonly string[];
 }
 
 export interface Writer {

@@ -15,6 +15,7 @@ import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import { type StreamTimes, streamTimesOf, withStreamTimes } from './stream-times.js';
 import type { TaskOptions } from './task-options.js';
+import { touchesOf } from './touches.js';
 
 /**
  * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and whoever opens it again starts from the committed offsets.
@@ -203,10 +204,12 @@ export class Task {
     const { broker } = ports;
     const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
-    const transactional =
-      config.guarantee === 'exactly_once' ? { transactionalId: `${config.applicationId}-${this.id}` } : {};
-    this.#writer = await broker.createWriter(transactional);
     const sources = sourcePartitions(subTopology, config.applicationId, this.partition, topics);
+    const transactional = {
+      transactionalId: `${config.applicationId}-${this.id}`,
+      touches: touchesOf(this.#options, sources),
+    };
+    this.#writer = await broker.createWriter(config.guarantee === 'exactly_once' ? transactional : {});
     const committed = await membership.committed(sources);
 
     let streamTime = streamTimesOf(committed).task;

@@ -60,6 +60,7 @@ class KafkaBroker implements Broker {
     const writer = await KafkaWriter.open({
       client: this.#client,
       transactionalId: options.transactionalId,
+      touches: options.touches,
       settings: this.#settings,
       onClose: (closed) => this.#writers.delete(closed),
     });

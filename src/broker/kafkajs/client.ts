@@ -36,6 +36,8 @@ export interface CoordinatorOptions {
   /** Further errors to try again after. */
   readonly retry?: (error: unknown) => boolean;
   readonly patienceMs?: number;
+  /** Told each time that the coordinator was not there, or another broker took its place. */
+  readonly onMoved?: () => void;
   /** Default: those of the client. */
   readonly connections?: Connections;
 }
@@ -161,8 +163,11 @@ export class Client {
       {
         what: `${request.apiName} failed`,
         at,
-        retry: (error) =>
-          COORDINATOR_MOVED.has(codeOf(error)) || isConnectionError(error) || (options.retry?.(error) ?? false),
+        retry: (error) => {
+          const moved = COORDINATOR_MOVED.has(codeOf(error)) || isConnectionError(error);
+          if (moved) options.onMoved?.();
+          return moved || (options.retry?.(error) ?? false);
+        },
         ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
       },
       async () => {
