@@ -48,10 +48,11 @@ export class Engine {
     this.#ports = ports;
     this.#budget = ports.cache ?? new CacheBudget(config.cacheBytes);
     this.globals = new GlobalTables({ topology, config, ports, budget: this.#budget, metrics: this.#metrics });
-    this.#idle = new IdleWatch(ports.broker.admin, this);
+    const { clock } = ports;
+    this.#idle = new IdleWatch({ admin: ports.broker.admin, clock, holder: this, signal: this.#abort.signal });
     this.#manual = manual;
     this.#pool = new TaskPool({
-      clock: ports.clock,
+      clock,
       logger: config.logger,
       idle: this.#idle,
       manual,
@@ -138,7 +139,7 @@ export class Engine {
     const { broker, clock } = this.#ports;
     const { logger, instanceId, sessionMs } = this.#config;
     const signal = this.#abort.signal;
-    await patiently('looking at the topics', { clock, logger, signal }, () => this.#plan());
+    await this.#planPatiently();
     this.#onDisk = await tasksOnDisk(this.#slots.keys(), this.applicationId, this.#ports);
     await this.globals.load(this.#topics);
     if (!this.#manual) this.globals.follow(this.#idle, (error) => this.#fail(error));
@@ -171,6 +172,11 @@ export class Engine {
     await this.#takeUp();
   }
 
+  #planPatiently(): Promise<void> {
+    const patience = { clock: this.#ports.clock, logger: this.#config.logger, signal: this.#abort.signal };
+    return patiently('looking at the topics', patience, () => this.#plan());
+  }
+
   async #plan(): Promise<void> {
     this.#topics = await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
     this.#slots = slotsOf(this.#topology, this.applicationId, this.#topics);
@@ -189,7 +195,7 @@ export class Engine {
   async #takeUp(): Promise<void> {
     const assigned = this.#group?.assigned ?? [];
     // The leader has seen partitions that this process has not.
-    if (assigned.some((id) => !this.#slots.has(id))) await this.#plan();
+    if (assigned.some((id) => !this.#slots.has(id))) await this.#planPatiently();
     if (this.#group?.assigned !== assigned) return;
     const slots = assigned.flatMap((id) => {
       const slot = this.#slots.get(id);
