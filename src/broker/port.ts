@@ -230,6 +230,11 @@ export interface Broker {
   createWriter(options?: WriterOptions): Promise<Writer>;
   /** Joins a group; resolves after the first onAssigned. */
   join(options: MembershipOptions): Promise<Membership>;
+  /**
+   * The same broker for somebody who may have to go: once the signal is aborted, a cluster that is away is waited for a few seconds only, and whatever is asked then
+   * fails with BROKER_UNAVAILABLE. Left out where the broker is part of this process. It is closed with the broker that it is made of.
+   */
+  hurried?(signal: AbortSignal): Broker;
   /** Closes everything that was created and not closed. Calling it again does nothing. */
   close(): Promise<void>;
 }

@@ -7,7 +7,7 @@ import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
 import { encodeMemberState, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
-import { patiently } from './patience.js';
+import { isPassing, patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
 import { type Slot, slotsOf, tasksOnDisk, topicsRead } from './slots.js';
 import { stepAll } from './step-all.js';
@@ -42,9 +42,10 @@ export class Engine {
   readonly done: Promise<void>;
   #settleDone!: { resolve: () => void; reject: (error: Error) => void };
 
-  private constructor(topology: Topology, config: EngineConfig, ports: EnginePorts, manual: boolean) {
+  private constructor(topology: Topology, config: EngineConfig, given: EnginePorts, manual: boolean) {
     this.#topology = topology;
     this.#config = config;
+    const ports = { ...given, broker: given.broker.hurried?.(this.#abort.signal) ?? given.broker };
     this.#ports = ports;
     this.#budget = ports.cache ?? new CacheBudget(config.cacheBytes);
     this.globals = new GlobalTables({ topology, config, ports, budget: this.#budget, metrics: this.#metrics });
@@ -248,6 +249,11 @@ export class Engine {
     await this.#group?.leave().catch((problem: unknown) => problems.push(problem));
     this.#phase = 'stopped';
     this.#failure ??= problems[0] as Error | undefined;
+    if (!error && isPassing(this.#failure))
+      this.#config.logger.warn(
+        { app: this.applicationId },
+        'stopped without a last commit, because the cluster is away: the next start goes on from the one before',
+      );
     if (this.#failure) this.#settleDone.reject(this.#failure);
     else this.#settleDone.resolve();
   }

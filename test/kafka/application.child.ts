@@ -2,7 +2,14 @@
 import { type Clock, openBroker, start } from 'millrace';
 import { type ApplicationOptions, counting, type Said } from './counting.js';
 
-const { brokers, name, state, options, speed = 1 } = JSON.parse(process.argv[2] ?? '') as ApplicationOptions;
+const {
+  brokers,
+  name,
+  state,
+  options,
+  speed = 1,
+  quiet = false,
+} = JSON.parse(process.argv[2] ?? '') as ApplicationOptions;
 const say = (said: object): void => void process.stdout.write(`${JSON.stringify(said)}\n`);
 const warn = (_: object, warning: string): void => say({ warning });
 const logger = { debug() {}, info() {}, warn, error: warn };
@@ -25,7 +32,8 @@ const telling = setInterval(() => say(progress()), 20);
 let stopping = false;
 process.once('SIGTERM', () => {
   stopping = true;
-  void streams.stop();
+  // `done` tells of what failed.
+  streams.stop().catch(() => undefined);
 });
 // Says its rows each time that there is nothing left to do.
 const idle = async (): Promise<void> => {
@@ -37,7 +45,7 @@ const idle = async (): Promise<void> => {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 };
-await Promise.race([idle().catch(() => undefined), streams.done]).catch(() => undefined);
+if (!quiet) await Promise.race([idle().catch(() => undefined), streams.done]).catch(() => undefined);
 try {
   await streams.done;
 } catch (error) {

@@ -29,4 +29,6 @@ export interface ApplicationOptions {
   readonly options?: object;
   /** How many times faster than the machine's its clock is: whatever it waits for passes so much sooner. */
   readonly speed?: number;
+  /** It does not wait until everything is done, which would make it commit. */
+  readonly quiet?: boolean;
 }

@@ -276,7 +276,7 @@ export class KafkaMembership implements Membership {
 
   /** Asks the coordinator on this member's own connection. */
   #askGroup<R>(request: Request<R>): Promise<R> {
-    return this.#client.askCoordinator('group', this.groupId, request, { connections: this.#connections });
+    return this.#client.askCoordinator('group', this.groupId, request, { connections: this.#connections, waits: true });
   }
 }
 

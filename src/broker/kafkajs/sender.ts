@@ -194,7 +194,7 @@ export class Sender {
       });
       const request = produceRequest(batches, this.transactions?.transactionalId ?? null);
       const results = new Map(
-        (await this.client.connections.ask(node, request)).map((result) => [
+        (await this.client.once(() => this.client.connections.ask(node, request))).map((result) => [
           partitionKey(result.topic, result.partition),
           result,
         ]),
@@ -248,7 +248,8 @@ export class Sender {
   #again(queue: PartitionQueue, error: unknown, patienceMs = DELIVERY_MS): void {
     const passing = !(error instanceof ProtocolError) ? isConnectionError(error) : true;
     const since = queue.batches[0]?.sentAt ?? 0;
-    if (passing && this.client.clock.monotonic() - since < patienceMs) return;
+    const early = this.client.clock.monotonic() - since < patienceMs;
+    if (passing && early && this.client.mayRetry(error, since)) return;
     // It may be in the log all the same: nothing may follow it in this sequence.
     this.needsRenewal = true;
     this.#fail(queue, error);
