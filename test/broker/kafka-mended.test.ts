@@ -102,6 +102,19 @@ describe('a connection of kafkajs that is made again', () => {
     }
   });
 
+  it('leaves no request without an outcome, at whatever moment it ends', async () => {
+    server.on('connection', (socket) => socket.on('data', (request) => socket.write(answerTo(request, 'hello'))));
+    let refused = 0;
+    for (let moment = 0; moment < 40; moment++) {
+      await connection.connect();
+      const asking = ask(connection).catch(() => refused++);
+      for (let tick = 0; tick < moment; tick++) await Promise.resolve();
+      await connection.disconnect();
+      await asking;
+    }
+    assert.ok(refused > 0);
+  });
+
   it('is not ended by the end of the one before', async () => {
     await connection.connect();
     const before = await accepted(1);

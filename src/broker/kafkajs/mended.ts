@@ -14,6 +14,7 @@ export interface ConnectionInside {
   chunks: Buffer[];
   bytesBuffered: number;
   bytesNeeded: number;
+  readonly requestQueue: { rejectAll(error: Error): void };
   isConnected(): boolean;
   connect(): Promise<boolean>;
   disconnect(): Promise<boolean>;
@@ -31,11 +32,12 @@ export function calmQueue(queue: QueueInside): void {
 const LENGTH_BYTES = 4;
 
 /**
- * A connection that is lost and made again has three faults:
+ * A connection that is lost and made again has four faults:
  *
  * 1. All who ask while it is made make one each. The last is used; the others stay open, unseen, for as long as the broker lets them: the process does not end.
  * 2. What had come of an answer that was cut off is taken for the beginning of the next one: no answer is understood any more.
  * 3. What still happens to the socket before, its end above all, is taken for the new one's.
+ * 4. A request that is sent in the very moment in which it ends is never answered.
  */
 export function mendConnection(connection: ConnectionInside): void {
   const { connect, disconnect } = connection;
@@ -56,6 +58,9 @@ export function mendConnection(connection: ConnectionInside): void {
     const { socket } = this;
     const done = await disconnect.call(this);
     if (socket) forget(socket);
+    this.requestQueue.rejectAll(
+      Object.assign(new Error('the connection was closed'), { name: 'KafkaJSConnectionClosedError' }),
+    );
     return done;
   };
 }
