@@ -115,6 +115,13 @@ describe('a connection of kafkajs that is made again', () => {
     assert.ok(refused > 0);
   });
 
+  it('tells who waits for it when it is given up', async () => {
+    const waiting = [connection.connect(), connection.connect()];
+    await connection.disconnect();
+    for (const made of waiting) await assert.rejects(made, /the connection was closed/);
+    assert.equal(connection.isConnected(), false);
+  });
+
   it('is not ended by the end of the one before', async () => {
     await connection.connect();
     const before = await accepted(1);

@@ -179,8 +179,6 @@ export class Connections {
       node = await find();
       return await this.#exchange(node, request);
     } catch (error) {
-      // kafkajs' own requests do the same: the pool would otherwise go on with a dead socket.
-      if (error instanceof Error && error.name === 'KafkaJSConnectionClosedError') await node?.disconnect();
       // The listener has taken logins before: it takes this one on a new connection.
       if (isOutOfTurn(error)) {
         await node?.disconnect();

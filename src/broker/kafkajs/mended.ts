@@ -56,14 +56,18 @@ export function mendConnection(connection: ConnectionInside): void {
   };
   connection.disconnect = async function (this: ConnectionInside): Promise<boolean> {
     const { socket } = this;
+    const unfinished = connecting.has(this);
     const done = await disconnect.call(this);
-    if (socket) forget(socket);
-    this.requestQueue.rejectAll(
-      Object.assign(new Error('the connection was closed'), { name: 'KafkaJSConnectionClosedError' }),
-    );
+    // Who waits for it learns that it will not be made.
+    if (unfinished) socket?.destroy(closed());
+    else if (socket) forget(socket);
+    this.requestQueue.rejectAll(closed());
     return done;
   };
 }
+
+const closed = (): Error =>
+  Object.assign(new Error('the connection was closed'), { name: 'KafkaJSConnectionClosedError' });
 
 function forget(socket: Socket): void {
   for (const event of ['connect', 'secureConnect', 'data', 'end', 'timeout', 'error']) socket.removeAllListeners(event);
