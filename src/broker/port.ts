@@ -210,6 +210,8 @@ export interface MembershipOptions {
   readonly onRevoked: () => Promise<void>;
   /** The member was put out of the group (or could not stay): nothing can be committed any more. */
   readonly onLost: (error: Error) => void;
+  /** This process was busy for at least half a session, so long that it could not give a sign of life: told afterwards, with the milliseconds. Brokers within one process need none. */
+  readonly onBusy?: (ms: number) => void;
 }
 
 export interface Membership {

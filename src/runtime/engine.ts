@@ -1,4 +1,5 @@
 import type { Topology } from '../dsl/processor.js';
+import { formatMs } from '../model/duration.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import { assignTasks } from './assignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
@@ -164,6 +165,7 @@ export class Engine {
       },
       onRevoked: () => this.#pool.pause(),
       onLost: () => this.#pool.giveUp(),
+      onBusy: (ms: number) => this.#warnBusy(ms),
       onFatal: (error: Error) => this.#fail(error),
     };
     await GroupPlace.join(options, (place) => {
@@ -204,6 +206,15 @@ export class Engine {
     });
     for (const [id] of slots) this.#onDisk.add(id);
     await this.#pool.take(new Map(slots));
+  }
+
+  #warnBusy(ms: number): void {
+    const { logger, sessionMs } = this.#config;
+    const [slowest] = this.tasks.map((task) => task.lastBatch).sort((a, b) => b.ms - a.ms);
+    logger.warn(
+      { app: this.applicationId, ...(slowest && { task: slowest.task }) },
+      `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${slowest ? `. The slowest of the last batches: ${slowest.records} records up to ${slowest.where}, ${formatMs(slowest.ms)}` : ''}. Take smaller batches, raise the session timeout, or do what takes long asynchronously`,
+    );
   }
 
   #taskOptions(slot: Slot): TaskOptions {

@@ -1,4 +1,4 @@
-import type { PartitionOffset, ProducerRecord, Reader, Writer } from '../broker/port.js';
+import type { BrokerRecord, PartitionOffset, ProducerRecord, Reader, Writer } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { taskId } from '../graph/naming.js';
@@ -47,6 +47,7 @@ export class Task {
   #inTransaction = false;
   #uncommitted = 0;
   #lastCommit: number;
+  #lastBatch = { records: 0, where: 'nowhere', ms: 0 };
   #fatal: Error | undefined;
   #opening: Promise<void> | undefined;
   #committing: Promise<void> | undefined;
@@ -110,6 +111,11 @@ export class Task {
     );
   }
 
+  /** The last batch that had records: how many, where the last of them stood, and how long they took. */
+  get lastBatch(): { readonly task: string; readonly records: number; readonly where: string; readonly ms: number } {
+    return { task: this.id, ...this.#lastBatch };
+  }
+
   /** Milliseconds until something is to be done without a record: a commit or a wall-clock timer. */
   get dueInMs(): number {
     const { config, ports } = this.#options;
@@ -131,7 +137,14 @@ export class Task {
     if (records.length > 0) {
       metrics.recordsIn += records.length;
       this.#uncommitted += records.length;
-      await this.#send(await this.#runner.run(records));
+      const began = ports.clock.monotonic();
+      const { topic, partition, offset } = records.at(-1) as BrokerRecord;
+      try {
+        await this.#send(await this.#runner.run(records));
+      } finally {
+        const ms = ports.clock.monotonic() - began;
+        this.#lastBatch = { records: records.length, where: `${topic}[${partition}]@${offset}`, ms };
+      }
     }
     const now = ports.clock.now();
     const timersDue = this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);

@@ -9,6 +9,7 @@ const {
   options,
   speed = 1,
   quiet = false,
+  stall,
 } = JSON.parse(process.argv[2] ?? '') as ApplicationOptions;
 const say = (said: object): void => void process.stdout.write(`${JSON.stringify(said)}\n`);
 const warn = (_: object, warning: string): void => say({ warning });
@@ -23,7 +24,14 @@ const clock: Clock = {
   },
 };
 const broker = await openBroker(`kafka://${brokers.join(',')}`, { logger, clock });
-const streams = await start(counting(name), { broker, stateDirectory: state, logger, clock, ...options });
+let stalled = false;
+const stallAt = (word: string): void => {
+  if (stalled || word !== stall?.word) return;
+  stalled = true;
+  const until = performance.now() + stall.ms;
+  while (performance.now() < until);
+};
+const streams = await start(counting(name, stallAt), { broker, stateDirectory: state, logger, clock, ...options });
 const progress = (): Said => {
   const { phase, tasks, metrics } = streams.progress();
   return { phase, tasks, recordsIn: metrics.recordsIn, restored: metrics.restoredRecords };

@@ -52,7 +52,7 @@ describeWithKafkaJars('a cluster that goes away', () => {
     ['as long, at_least_once', 'at_least_once', 30, 10_000],
   ] as const) {
     it(`is waited for in the middle of the work: ${what}`, async function () {
-      this.timeout(120_000);
+      this.timeout(180_000);
       await startCluster(1);
       const name = unique('outage');
       await createTopics(broker, name, PARTITIONS);
@@ -85,7 +85,7 @@ describeWithKafkaJars('a cluster that goes away', () => {
 
   for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
     it(`is not waited for by who is told to stop, and the next start goes on from the last commit: ${guarantee}`, async function () {
-      this.timeout(120_000);
+      this.timeout(180_000);
       await startCluster(1);
       const name = unique('stop');
       await createTopics(broker, name, PARTITIONS);
@@ -137,7 +137,7 @@ describeWithKafkaJars('a cluster that goes away', () => {
   });
 
   it('is waited for at the start by millrace run, which then ends in the right figures', async function () {
-    this.timeout(120_000);
+    this.timeout(180_000);
     await startCluster(1);
     const url = `kafka://${cluster.brokers.join(',')}`;
     const cwd = sourceHistoryProject();
