@@ -12,6 +12,7 @@
  *
  * The contract suite in `test/broker/contract.ts` runs against every adapter.
  */
+import type { StreamsError } from '../model/errors.js';
 import type { Headers } from '../model/headers.js';
 
 export interface TopicPartition {
@@ -140,6 +141,22 @@ export interface WriterOptions {
   readonly transactionalId?: string;
   /** With a transactional id: what the writer that had it before may have written. A cluster that was killed may have lost the end of that writer's last transaction, which is then written again. Brokers within one process lose none. */
   readonly touches?: Touches;
+  /**
+   * Told what became of each record: its offset, or its own error. In a transaction an offset says that the record is in the log, and not yet that it will be committed. What abort and close
+   * throw away is not told.
+   */
+  readonly onResult?: (result: WriteResult) => void;
+}
+
+/** What became of records that follow each other in one partition. */
+export interface WriteResult extends TopicPartition {
+  /** Which: the how manyth the first of them is that this writer was given for the partition, from 0 on. */
+  readonly from: number;
+  readonly count: number;
+  /** Of the first of them. Undefined if there is an error, or a broker says no more than that it has them already. */
+  readonly offset?: number;
+  /** Why they are not in the log, or, BROKER_UNAVAILABLE, why that is not known. */
+  readonly error?: StreamsError;
 }
 
 export interface Touches {

@@ -74,6 +74,7 @@ class KafkaBroker implements Broker {
       client: this.#client,
       transactionalId: options.transactionalId,
       touches: options.touches,
+      onResult: options.onResult,
       settings,
       onClose: (closed) => writers.delete(closed),
     });

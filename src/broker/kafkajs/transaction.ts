@@ -14,6 +14,7 @@ import {
   type ProducerIdentity,
   txnOffsetCommitRequest,
 } from './requests-records.js';
+import { isDenied } from './rights.js';
 
 /** The transaction before is still being finished, or the one who was fenced is being aborted: a few milliseconds. */
 const concurrent = (error: unknown): boolean => codeOf(error) === CODE.concurrentTransactions;
@@ -61,7 +62,9 @@ export class Transactions {
         describeTransactionRequest(transactionalId),
       );
     } catch (error) {
-      if (codeOf(error) === CODE.transactionalIdNotFound) return undefined;
+      const code = codeOf(error);
+      // Who may not is told by the next request what is missing.
+      if (code === CODE.transactionalIdNotFound || (code !== undefined && isDenied(code))) return undefined;
       throw asStreamsError(error, 'the transaction failed', `transactional id ${transactionalId}`);
     }
   }

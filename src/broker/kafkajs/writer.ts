@@ -12,6 +12,7 @@ import { asStreamsError, brokerClosed } from './errors.js';
 import { PartitionQueue } from './partition-queue.js';
 import { Sender } from './sender.js';
 import { Transactions } from './transaction.js';
+import { type OnResult, WriteResults } from './write-results.js';
 import type { WriterSettings } from './writer-options.js';
 
 /** What is not acknowledged yet, before the caller is asked to wait: some thirty full batches. */
@@ -21,6 +22,7 @@ interface OpenOptions {
   readonly client: Client;
   readonly transactionalId: string | undefined;
   readonly touches?: Touches | undefined;
+  readonly onResult?: OnResult | undefined;
   readonly settings: WriterSettings;
   readonly onClose: (writer: KafkaWriter) => void;
 }
@@ -51,14 +53,14 @@ export class KafkaWriter implements Writer {
   #aborted = 0;
   #closed = false;
 
-  private constructor({ client, transactionalId, touches, settings, onClose }: OpenOptions) {
+  private constructor({ client, transactionalId, touches, onResult, settings, onClose }: OpenOptions) {
     this.#client = client;
     this.#settings = settings;
     this.#transactions =
       transactionalId === undefined
         ? undefined
         : new Transactions(client, transactionalId, settings.transactionTimeoutMs, touches);
-    this.#sender = new Sender(client, this.#queues, this.#transactions);
+    this.#sender = new Sender(client, this.#queues, this.#transactions, new WriteResults(onResult));
     this.#onClose = onClose;
   }
 
