@@ -47,7 +47,7 @@ export class Task {
   #inTransaction = false;
   #uncommitted = 0;
   #lastCommit: number;
-  #lastBatch = { records: 0, where: 'nowhere', ms: 0 };
+  #lastBatch = { records: 0, where: 'nowhere', began: 0, ended: 0 as number | undefined };
   #fatal: Error | undefined;
   #opening: Promise<void> | undefined;
   #committing: Promise<void> | undefined;
@@ -111,9 +111,10 @@ export class Task {
     );
   }
 
-  /** The last batch that had records: how many, where the last of them stood, and how long they took. */
+  /** The last batch that had records, which may still be at work: how many, where the last of them stood, and how long they have taken. */
   get lastBatch(): { readonly task: string; readonly records: number; readonly where: string; readonly ms: number } {
-    return { task: this.id, ...this.#lastBatch };
+    const { records, where, began, ended = this.#options.ports.clock.monotonic() } = this.#lastBatch;
+    return { task: this.id, records, where, ms: ended - began };
   }
 
   /** Milliseconds until something is to be done without a record: a commit or a wall-clock timer. */
@@ -137,14 +138,11 @@ export class Task {
     if (records.length > 0) {
       metrics.recordsIn += records.length;
       this.#uncommitted += records.length;
-      const began = ports.clock.monotonic();
       const { topic, partition, offset } = records.at(-1) as BrokerRecord;
-      try {
-        await this.#send(await this.#runner.run(records));
-      } finally {
-        const ms = ports.clock.monotonic() - began;
-        this.#lastBatch = { records: records.length, where: `${topic}[${partition}]@${offset}`, ms };
-      }
+      const where = `${topic}[${partition}]@${offset}`;
+      this.#lastBatch = { records: records.length, where, began: ports.clock.monotonic(), ended: undefined };
+      await this.#send(await this.#runner.run(records));
+      this.#lastBatch.ended = ports.clock.monotonic();
     }
     const now = ports.clock.now();
     const timersDue = this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
