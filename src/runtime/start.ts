@@ -37,7 +37,7 @@ export interface RunningStreams {
   store<K, V>(name: string): StoreView<K, V>;
   /** Resolves when everything in the source topics is processed and committed; rejects if the application ends before. */
   untilIdle(): Promise<void>;
-  /** Finishes the batch in hand, commits, leaves the group. Calling it again does nothing. Rejects with the error that had ended the application. */
+  /** Finishes the batch in hand, commits, leaves the group. Calling it again does nothing. Rejects with the error that had ended the application, and with BROKER_UNAVAILABLE if the cluster is away and the last commit was given up: the next start goes on from the one before. */
   stop(): Promise<void>;
   /** Stops without a commit: what was done since the last one is done again at the next start. */
   abort(): Promise<void>;

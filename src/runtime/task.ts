@@ -1,4 +1,4 @@
-import type { PartitionOffset, ProducerRecord, Reader, Writer } from '../broker/port.js';
+import type { BrokerRecord, PartitionOffset, ProducerRecord, Reader, Writer } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { taskId } from '../graph/naming.js';
@@ -16,6 +16,7 @@ import { stopped } from './stopped.js';
 import { type StreamTimes, streamTimesOf, withStreamTimes } from './stream-times.js';
 import type { TaskOptions } from './task-options.js';
 import type { JumpState } from './time-jumps.js';
+import { touchesOf } from './touches.js';
 
 /**
  * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and whoever opens it again starts from the committed offsets.
@@ -47,6 +48,7 @@ export class Task {
   #inTransaction = false;
   #uncommitted = 0;
   #lastCommit: number;
+  #lastBatch = { records: 0, where: 'nowhere', began: 0, ended: 0 as number | undefined };
   #fatal: Error | undefined;
   #opening: Promise<void> | undefined;
   #committing: Promise<void> | undefined;
@@ -110,6 +112,12 @@ export class Task {
     );
   }
 
+  /** The last batch that had records, which may still be at work: how many, where the last of them stood, and how long they have taken. */
+  get lastBatch(): { readonly task: string; readonly records: number; readonly where: string; readonly ms: number } {
+    const { records, where, began, ended = this.#options.ports.clock.monotonic() } = this.#lastBatch;
+    return { task: this.id, records, where, ms: ended - began };
+  }
+
   /** Milliseconds until something is to be done without a record: a commit or a wall-clock timer. */
   get dueInMs(): number {
     const { config, ports } = this.#options;
@@ -131,7 +139,11 @@ export class Task {
     if (records.length > 0) {
       metrics.recordsIn += records.length;
       this.#uncommitted += records.length;
+      const { topic, partition, offset } = records.at(-1) as BrokerRecord;
+      const where = `${topic}[${partition}]@${offset}`;
+      this.#lastBatch = { records: records.length, where, began: ports.clock.monotonic(), ended: undefined };
       await this.#send(await this.#runner.run(records));
+      this.#lastBatch.ended = ports.clock.monotonic();
     }
     const now = ports.clock.now();
     const timersDue = this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
@@ -204,10 +216,12 @@ export class Task {
     const { broker } = ports;
     const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
-    const transactional =
-      config.guarantee === 'exactly_once' ? { transactionalId: `${config.applicationId}-${this.id}` } : {};
-    this.#writer = await broker.createWriter(transactional);
     const sources = sourcePartitions(subTopology, config.applicationId, this.partition, topics);
+    const transactional = {
+      transactionalId: `${config.applicationId}-${this.id}`,
+      touches: touchesOf(this.#options, sources),
+    };
+    this.#writer = await broker.createWriter(config.guarantee === 'exactly_once' ? transactional : {});
     const committed = await membership.committed(sources);
 
     const times = streamTimesOf(committed);
