@@ -3,6 +3,7 @@ import type { Graph, SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deserialize, deserializeRepartitioned } from './deserialize.js';
+import { observedEntry, observedProcessor, observedReceiver } from './observer.js';
 import { planStages } from './plan.js';
 import { type TaskFacts, TaskProcessorContext } from './processor-context.js';
 import { Stage, type StageNode } from './stage.js';
@@ -20,6 +21,7 @@ export function buildPipeline(options: {
 }): readonly Processor[] {
   const { topology, graph, subTopology, runner, task } = options;
   const { scope, entries } = runner;
+  const { observer } = task;
   const declaration = topology.declare(scope);
 
   for (const source of declaration.sources) {
@@ -30,15 +32,19 @@ export function buildPipeline(options: {
   for (const repartition of declaration.repartitions) {
     const { id: node, outlet } = repartition;
     repartition.input.connect(
-      runner.toOutbox(node, (record, index, due, push) => ({
-        kind: 'repartition',
-        repartition,
-        record,
+      observedReceiver(
         node,
-        index,
-        due,
-        push,
-      })),
+        runner.toOutbox(node, (record, index, due, push) => ({
+          kind: 'repartition',
+          repartition,
+          record,
+          node,
+          index,
+          due,
+          push,
+        })),
+        observer,
+      ),
     );
     if (!subTopology.repartitions.includes(repartition.name)) continue;
     const topic = repartitionTopic(task.applicationId, repartition.name);
@@ -50,17 +56,23 @@ export function buildPipeline(options: {
   }
   for (const sink of declaration.sinks) {
     sink.input.connect(
-      runner.toOutbox(sink.id, (record, index, due, push) => ({
-        kind: 'sink',
-        sink,
-        record,
-        node: sink.id,
-        index,
-        due,
-        push,
-      })),
+      observedReceiver(
+        sink.id,
+        runner.toOutbox(sink.id, (record, index, due, push) => ({
+          kind: 'sink',
+          sink,
+          record,
+          node: sink.id,
+          index,
+          due,
+          push,
+        })),
+        observer,
+      ),
     );
   }
+
+  if (observer) for (const [topic, entry] of entries) entries.set(topic, observedEntry(entry, scope, observer));
 
   const processors: Processor[] = [];
   for (const plan of planStages(graph, subTopology)) {
@@ -69,9 +81,11 @@ export function buildPipeline(options: {
     for (const declared of declaration.processors) {
       if (!plan.includes(declared.id)) continue;
       const { id, spec, outlet, inputs } = declared;
-      const processor = spec.create(new TaskProcessorContext({ node: id, spec, outlet, stage, runner, task }));
+      const created = spec.create(new TaskProcessorContext({ node: id, spec, outlet, stage, runner, task }));
+      const processor = observedProcessor(id, created, scope, observer);
       const node: StageNode = { id, processor };
-      for (const input of inputs) input.connect(runner.toStage(stage, node, input.port));
+      for (const input of inputs)
+        input.connect(observedReceiver(id, runner.toStage(stage, node, input.port), observer));
       processors.push(processor);
     }
   }

@@ -116,6 +116,13 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     return row === undefined || this.#expiredAt(row.readDoubleBE(0)) ? null : this.#codec.decodeValue(row);
   }
 
+  /** The row as the last commit left it, whatever was written since: for a key that is not loaded, the row before the first write. */
+  async committed(key: K): Promise<Row<V> | null> {
+    const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
+    if (row === undefined || this.#expiredAt(row.readDoubleBE(0))) return null;
+    return { value: this.#codec.decodeValue(row), timestamp: row.readDoubleBE(0) };
+  }
+
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
     const codec = this.#codec;
     const unwritten = [...new Set([...this.#drained, ...this.#dirty])];
