@@ -3,7 +3,7 @@ import type { Topology } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { EngineConfig } from '../runtime/config.js';
 import { Metrics } from '../runtime/metrics.js';
-import { slotsOf } from '../runtime/slots.js';
+import { type Slot, slotsOf } from '../runtime/slots.js';
 import { sourcePartitions } from '../runtime/sources.js';
 import type { TopicCounts } from '../runtime/topics.js';
 import { CacheBudget } from '../state/cache-budget.js';
@@ -127,7 +127,7 @@ export class ShadowRun {
   }
 
   async #open(): Promise<void> {
-    const { topology, config, topics, storage, watcher, start } = this.#options;
+    const { topology, config, topics, storage, start } = this.#options;
     this.#globals = await ShadowGlobals.open({
       topology,
       config,
@@ -138,34 +138,21 @@ export class ShadowRun {
     const slots = [...slotsOf(topology, config.applicationId, topics).values()];
     const { order, cyclic } = flowOf(topology.graph);
     this.#cyclic = cyclic;
-    const opened: WatchedTask[][] = [];
-    this.#order = opened;
-    for (const subTopology of order) {
-      const tasks: WatchedTask[] = [];
-      opened.push(tasks);
-      for (const { id, partition, stores } of slots.filter((slot) => slot.subTopology === subTopology)) {
-        const task = await WatchedTask.open({
-          topology,
-          subTopology,
-          partition,
-          stores,
-          config,
-          storage,
-          topics,
-          budget: this.#budget,
-          metrics: this.metrics,
-          globals: this.#globals?.views() ?? new Map(),
-          streamTime: start?.streamTimes[id] ?? Number.NEGATIVE_INFINITY,
-          watcher,
-        });
-        tasks.push(task);
-        for (const source of sourcePartitions(subTopology, config.applicationId, partition, topics)) {
-          const inputs = this.#inputs.get(source.topic) ?? [];
-          inputs[source.partition] = task;
-          this.#inputs.set(source.topic, inputs);
-        }
+    const opening = order.map((subTopology) => slots.filter((slot) => slot.subTopology === subTopology));
+    // Each opens a database, which is mostly waiting.
+    const opened = await Promise.allSettled(opening.flat().map((slot) => this.#openTask(slot)));
+    const tasks = new Map(
+      opened.flatMap((result, i) => (result.status === 'fulfilled' ? [[opening.flat()[i]?.id, result.value]] : [])),
+    );
+    this.#order = opening.map((some) => some.flatMap(({ id }) => tasks.get(id) ?? []));
+    for (const result of opened) if (result.status === 'rejected') throw result.reason;
+    for (const task of this.tasks) {
+      for (const source of sourcePartitions(task.subTopology, config.applicationId, task.partition, topics)) {
+        const inputs = this.#inputs.get(source.topic) ?? [];
+        inputs[source.partition] = task;
+        this.#inputs.set(source.topic, inputs);
       }
-      for (const name of subTopology.repartitions)
+      for (const name of task.subTopology.repartitions)
         this.#repartitions.set(repartitionTopic(config.applicationId, name), []);
     }
     for (const [name, offset] of Object.entries(start?.repartitions ?? {})) {
@@ -173,6 +160,24 @@ export class ShadowRun {
       const offsets = this.#repartitions.get(name.slice(0, at));
       if (offsets) offsets[Number(name.slice(at + 1))] = offset;
     }
+  }
+
+  #openTask({ id, subTopology, partition, stores }: Slot): Promise<WatchedTask> {
+    const { topology, config, topics, storage, watcher, start } = this.#options;
+    return WatchedTask.open({
+      topology,
+      subTopology,
+      partition,
+      stores,
+      config,
+      storage,
+      topics,
+      budget: this.#budget,
+      metrics: this.metrics,
+      globals: this.#globals?.views() ?? new Map(),
+      streamTime: start?.streamTimes[id] ?? Number.NEGATIVE_INFINITY,
+      watcher,
+    });
   }
 
   /** Runs the records from one place up to another, or up to where a global table changes; returns how far it came. */

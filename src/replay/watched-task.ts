@@ -27,7 +27,7 @@ export class WatchedTask implements RunObserver {
   #last: CausePlace | undefined;
   #sent: Captured[] = [];
   /** Writes of rows that nobody had read before: what was there is looked up after the batch. */
-  #unknown: { readonly write: Write; readonly at: CausePlace }[] = [];
+  readonly #unknown: { readonly write: Write; readonly at: CausePlace; readonly atCommit: boolean }[] = [];
 
   private constructor(options: WatchedTaskOptions) {
     this.#options = options;
@@ -155,10 +155,11 @@ export class WatchedTask implements RunObserver {
     const watcher = this.#watcher as RunWatcher;
     const wrote = (write: Write): void => {
       const { store, key, value, timestamp } = write;
-      if (watcher.step) this.#step({ kind: 'write', store, key, value, timestamp });
+      const atCommit = this.#batch === NOTHING;
+      if (watcher.step && !atCommit) this.#step({ kind: 'write', store, key, value, timestamp });
       if (!watcher.wrote || watcher.wants?.(store, key) === false) return;
-      if (write.before === undefined) this.#unknown.push({ write, at: this.#now() });
-      else this.#tell(write, this.#now());
+      if (write.before === undefined) this.#unknown.push({ write, at: this.#now(), atCommit });
+      else this.#tell(write, this.#now(), atCommit);
     };
     return {
       wrote,
@@ -167,14 +168,14 @@ export class WatchedTask implements RunObserver {
     };
   }
 
-  #tell({ store, key, before, value, timestamp }: Write, at: CausePlace): void {
+  #tell({ store, key, before, value, timestamp }: Write, at: CausePlace, atCommit: boolean): void {
     const { partition } = this.#options;
-    this.#watcher?.wrote?.({ store, partition, key, before: before ?? null, value, timestamp, at });
+    this.#watcher?.wrote?.({ store, partition, key, before: before ?? null, value, timestamp, at, atCommit });
   }
 
   async #lookUp(): Promise<void> {
-    for (const { write, at } of this.#unknown.splice(0))
-      this.#tell({ ...write, before: await this.#task.committed(write.store, write.key) }, at);
+    for (const { write, at, atCommit } of this.#unknown.splice(0))
+      this.#tell({ ...write, before: await this.#task.committed(write.store, write.key) }, at, atCommit);
   }
 }
 

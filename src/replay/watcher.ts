@@ -34,6 +34,8 @@ export interface RowWrite {
   readonly before: Row<unknown> | null;
   readonly value: unknown;
   readonly timestamp: number;
+  /** Written when the task commits, as some operators keep a part of their state: the record is then the last one before. */
+  readonly atCommit: boolean;
   readonly at: CausePlace;
 }
 
