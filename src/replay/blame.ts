@@ -16,11 +16,8 @@ export function blame(
     readonly unordered: boolean;
   },
 ): Blame | undefined {
-  const { unordered } = ways;
-  const [wanted, found] = unordered
-    ? [ordered(ways.wanted, digest), ordered(ways.found, digest)]
-    : [ways.wanted, ways.found];
-  if (unordered) return blameOfMany(topology, wanted, found);
+  const { wanted, found, unordered } = ways;
+  if (unordered) return blameOfOutcome(topology, outcomes(wanted, digest), outcomes(found, digest));
   for (let i = 0; i < Math.max(wanted.length, found.length); i++) {
     const [a, b] = [wanted[i], found[i]];
     if (a?.name === b?.name && a?.hash === b?.hash) continue;
@@ -30,29 +27,21 @@ export function blame(
   return undefined;
 }
 
-/** Records of equal time may change places, so only what happened to all of them together can be compared: the first node, in the order of the way, of which that is not the same. */
-function blameOfMany(
+/** Records of equal time may change places, and then sums on the way are others: only the last row and the last output of each key count. The first that is not the same, in the order of the way. */
+function blameOfOutcome(
   topology: Topology,
-  wanted: readonly DigestedStep[],
-  found: readonly DigestedStep[],
+  wanted: ReadonlyMap<string, DigestedStep>,
+  found: ReadonlyMap<string, DigestedStep>,
 ): Blame | undefined {
-  const names = [...new Set([...wanted, ...found].map(({ name }) => name))];
-  for (const name of names) {
-    const [a, b] = [hashesOf(wanted, name), hashesOf(found, name)];
-    if (a.length === b.length && a.every((hash, i) => hash === b[i])) continue;
-    return placeOf(topology, { name, hash: 0 }, a.length === b.length ? 'content' : 'presence');
+  for (const place of new Set([...wanted.keys(), ...found.keys()])) {
+    const [a, b] = [wanted.get(place), found.get(place)];
+    if (a?.hash !== b?.hash) return placeOf(topology, (b ?? a) as DigestedStep, a && b ? 'content' : 'presence');
   }
   return undefined;
 }
 
-const ordered = (steps: readonly DigestedStep[], digest: RunDigest): readonly DigestedStep[] =>
-  steps.filter((step) => !digest.isUnordered(step));
-
-const hashesOf = (steps: readonly DigestedStep[], name: string): readonly number[] =>
-  steps
-    .filter((step) => step.name === name)
-    .map(({ hash }) => hash)
-    .sort((a, b) => a - b);
+const outcomes = (steps: readonly DigestedStep[], digest: RunDigest): ReadonlyMap<string, DigestedStep> =>
+  new Map(steps.filter((step) => digest.isOutcome(step)).map((step) => [`${step.name} ${step.key}`, step]));
 
 function placeOf({ graph }: Topology, { name }: DigestedStep, how: 'content' | 'presence'): Blame {
   const [kind = '', task = '', ...rest] = name.split(' ');

@@ -2,9 +2,10 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { DigestedStep } from './run-digest.js';
 
 const FLUSH_BYTES = 256 * 1024;
+const STEP_BYTES = 12;
 
 /**
- * The digests of a run on disk, so that memory does not grow with it: for each record the number of its steps (4 bytes), then for each step the number of its name (4) and its hash (4), all little-endian. Written once from the
+ * The digests of a run on disk, so that memory does not grow with it: for each record the number of its steps (4 bytes), then for each step the number of its name, the hash of its key and its own (4 each), all little-endian. Written once from the
  * beginning, read from the beginning as often as wanted.
  */
 export class DigestFile {
@@ -20,10 +21,11 @@ export class DigestFile {
   }
 
   async add(steps: readonly DigestedStep[]): Promise<void> {
-    const bytes = Buffer.allocUnsafe(4 + 8 * steps.length);
+    const bytes = Buffer.allocUnsafe(4 + STEP_BYTES * steps.length);
     let at = bytes.writeUInt32LE(steps.length, 0);
-    for (const { name, hash } of steps) {
+    for (const { name, key, hash } of steps) {
       at = bytes.writeUInt32LE(this.#idOf(name), at);
+      at = bytes.writeInt32LE(key | 0, at);
       at = bytes.writeInt32LE(hash | 0, at);
     }
     this.#pending.push(bytes);
@@ -47,7 +49,7 @@ export class DigestFile {
         const bytes: Buffer = Buffer.concat([rest, chunk as Buffer]);
         let at = 0;
         for (;;) {
-          const size = at + 4 <= bytes.length ? 4 + 8 * bytes.readUInt32LE(at) : Number.POSITIVE_INFINITY;
+          const size = at + 4 <= bytes.length ? 4 + STEP_BYTES * bytes.readUInt32LE(at) : Number.POSITIVE_INFINITY;
           if (at + size > bytes.length) break;
           yield this.#parse(bytes.subarray(at, at + size));
           at += size;
@@ -61,8 +63,12 @@ export class DigestFile {
 
   #parse(bytes: Buffer): readonly DigestedStep[] {
     const steps: DigestedStep[] = [];
-    for (let at = 4; at < bytes.length; at += 8)
-      steps.push({ name: this.#names[bytes.readUInt32LE(at)] as string, hash: bytes.readInt32LE(at + 4) });
+    for (let at = 4; at < bytes.length; at += STEP_BYTES)
+      steps.push({
+        name: this.#names[bytes.readUInt32LE(at)] as string,
+        key: bytes.readInt32LE(at + 4),
+        hash: bytes.readInt32LE(at + 8),
+      });
     return steps;
   }
 

@@ -12,6 +12,7 @@ export { ShadowTopics } from './shadow-topics.js';
 export type { HistoryGap } from './slice.js';
 export type { SnapshotEvery } from './snapshot-format.js';
 export { type PastState, type PastStore, type StateAsOfOptions, stateAsOf } from './state-as-of.js';
+export { type RowDifference, type StateDiffOptions, stateDiff } from './state-diff.js';
 export { type TraceOptions, trace } from './trace.js';
 export type { Trace, TraceStep } from './tracer.js';
 export { type VerifyDifference, type VerifyOptions, type VerifyReport, type VerifyRun, verify } from './verify.js';

@@ -6,6 +6,8 @@ import type { CausePlace, RunWatcher, Step } from './watcher.js';
 /** What happened to a record, in short: which step, and a digest of what it was about. */
 export interface DigestedStep {
   readonly name: string;
+  /** Of the row or record, where there is one. */
+  readonly key: number;
   readonly hash: number;
 }
 
@@ -18,11 +20,14 @@ const HOLD_POSITIONS = ['dedupe', 'reorderByVersion'];
 export class RunDigest implements RunWatcher {
   readonly #stores: ReturnType<typeof taskStores>;
   readonly #ignored: ReadonlySet<string>;
+  readonly #repartitions: ReadonlySet<string>;
   readonly #steps = new Map<number, DigestedStep[]>();
 
   constructor(topology: Topology) {
     this.#stores = taskStores(topology);
     this.#ignored = positionStores(topology);
+    const { nodes } = topology.graph;
+    this.#repartitions = new Set(nodes.filter(({ kind }) => kind === 'repartition').map(({ id }) => id));
   }
 
   /** What happened to a record of the window. */
@@ -42,7 +47,7 @@ export class RunDigest implements RunWatcher {
       name,
       value && Buffer.from(value).toString('hex'),
     ]);
-    this.#add(index, { name: `headers ${task} ${step.node}`, hash: textHash(text(entries)) });
+    this.#add(index, { name: `headers ${task} ${step.node}`, key: 0, hash: textHash(text(entries)) });
   }
 
   #add(index: number, digested: DigestedStep): void {
@@ -51,10 +56,11 @@ export class RunDigest implements RunWatcher {
     else this.#steps.set(index, [digested]);
   }
 
-  /** Whether a step may be another where records of equal time change places: headers, and rows with positions. */
-  isUnordered({ name }: DigestedStep): boolean {
-    const [kind = '', , store = ''] = name.split(' ');
-    return kind === 'headers' || (kind === 'write' && this.#ignored.has(store));
+  /** Whether a step says what came of records of equal time, whichever of them came first: a row or an output. Not what they have on the way there, nor rows with positions. */
+  isOutcome({ name }: DigestedStep): boolean {
+    const [kind = '', , ...rest] = name.split(' ');
+    const node = rest.join(' ');
+    return (kind === 'write' && !this.#ignored.has(node)) || (kind === 'sent' && !this.#repartitions.has(node));
   }
 
   #digest(step: Step, task: string): DigestedStep | undefined {
@@ -65,17 +71,21 @@ export class RunDigest implements RunWatcher {
       const key = serdes.key.encode(step.key);
       const value = step.value === null ? Buffer.alloc(0) : serdes.value.encode(step.value);
       const hash = murmur2(Buffer.concat([key, NEXT, value, NEXT, Buffer.from(String(step.timestamp))]));
-      return { name: `write ${task} ${step.store}`, hash };
+      return { name: `write ${task} ${step.store}`, key: murmur2(key), hash };
     }
-    if (step.kind === 'count') return { name: `count ${task} ${step.node}`, hash: textHash(`${step.name} ${step.by}`) };
+    if (step.kind === 'count')
+      return { name: `count ${task} ${step.node}`, key: 0, hash: textHash(`${step.name} ${step.by}`) };
     if (step.kind === 'sent') {
       const { topic, partition, key, value, timestamp } = step.record;
       const bytes = [Buffer.from(`${topic} ${partition} ${timestamp}`), NEXT, key ?? NONE, NEXT, value ?? NONE];
-      return { name: `sent ${task} ${step.node}`, hash: murmur2(Buffer.concat(bytes)) };
+      const hash = murmur2(Buffer.concat(bytes));
+      // Records without a key have nothing to do with each other.
+      return { name: `sent ${task} ${step.node}`, key: key === null ? hash : murmur2(key), hash };
     }
     const { key, value, timestamp } = step.record;
     const previous = 'previous' in step.record ? step.record.previous : undefined;
-    return { name: `${step.kind} ${task} ${step.node}`, hash: textHash(text([key, value, previous, timestamp])) };
+    const hash = textHash(text([key, value, previous, timestamp]));
+    return { name: `${step.kind} ${task} ${step.node}`, key: 0, hash };
   }
 }
 

@@ -25,7 +25,7 @@ export interface VerifyOptions extends Omit<PastOptions, 'snapshots'>, PastSlice
  *
  * - `batches`: in batches of other sizes, with records and rows that cannot be changed. Different: the clock or randomness is used, or memory outside of stores; `mutated` if a record or row was changed in place.
  * - `restarts`: with restarts at random points. Different: something remembers outside of stores, as `scan` and `pairwise` do.
- * - `equal times`: records of different partitions with equal timestamps in another order. Different: the result depends on an order that no live run has a say in.
+ * - `equal times`: records of different partitions with equal timestamps in another order; only the last row and the last output of each key are compared. Different: the result depends on an order that no live run has a say in.
  */
 export type VerifyRun = 'batches' | 'restarts' | 'equal times';
 

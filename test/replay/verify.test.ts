@@ -101,6 +101,24 @@ describe('verify', () => {
     assert.ok(report.reordered > 5);
   });
 
+  it('takes sums that differ only on the way for equal', async () => {
+    const target = built((stream) => {
+      stream
+        .pipe(
+          groupBy(() => 'all', { ...json<Payment>(), name: 'all' }),
+          aggregate({
+            store: 'sum',
+            value: serdes.double,
+            initial: () => 0,
+            add: (sum, { value }) => sum + value.amount,
+          }),
+        )
+        .pipe(to('out', { key: serdes.string, value: serdes.double }));
+    });
+    const report = await verified(target, payments(0.2), 3);
+    assert.deepEqual(report.differences, []);
+  });
+
   it('finds Date.now(), and says where', async () => {
     const target = built((stream) => {
       stream.pipe(mapValues((payment) => ({ ...payment, at: Date.now() }))).pipe(to('out', json()));
