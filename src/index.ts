@@ -22,8 +22,11 @@ export {
   count,
   type ReduceOptions,
   reduce,
+  type WindowedAggregateOptions,
+  type WindowedReduceOptions,
 } from './dsl/operators/aggregate.js';
 export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
+export { type EffectContext, type EffectFunction, type EffectOptions, effect } from './dsl/operators/effect.js';
 export {
   type JoinGlobalTableOptions,
   joinGlobalTable,
@@ -49,6 +52,21 @@ export { type ToTableOptions, toTable } from './dsl/operators/to-table.js';
 export type { Topology } from './dsl/processor.js';
 export { type StreamOptions, type TableOptions, type TopologyBuilder, topology, validate } from './dsl/topology.js';
 export type { Stream, Table } from './dsl/types.js';
+export type { Windowing } from './dsl/windows/windowed-fold.js';
+export {
+  type HoppingOptions,
+  hopping,
+  type SessionWindows,
+  type SlidingWindows,
+  session,
+  sliding,
+  type TimeWindows,
+  tumbling,
+  unlimited,
+  type WindowBounds,
+  type WindowOptions,
+  type Windows,
+} from './dsl/windows/windows.js';
 export { describe as describeTopology } from './graph/describe.js';
 export type { Graph, Problem } from './graph/graph.js';
 export type { Duration } from './model/duration.js';
@@ -56,7 +74,9 @@ export { ERROR_CODES, type ErrorCode, StreamsError } from './model/errors.js';
 export { Headers } from './model/headers.js';
 export type { Clock, Logger } from './model/ports.js';
 export type { Change, SourcePosition, StreamRecord } from './model/record.js';
+export type { Windowed } from './model/window.js';
 export type { EngineOptions, Guarantee } from './runtime/config.js';
+export type { EffectCall, EffectGate } from './runtime/effects.js';
 export type { EngineMetrics } from './runtime/metrics.js';
 export { type OpenBrokerOptions, openBroker } from './runtime/open-broker.js';
 export type { ErrorPolicies, ErrorPolicy } from './runtime/policy.js';

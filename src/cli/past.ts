@@ -140,7 +140,4 @@ export function warnOfGaps(gaps: readonly HistoryGap[], say: (text: string) => v
   }
 }
 
-/** When something was, for people. */
-export const timeText = (timestamp: number): string => new Date(timestamp).toISOString();
-
 export const elapsed = (io: Io, since: number): string => formatMs(io.clock.monotonic() - since);

@@ -1,10 +1,13 @@
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Topology } from '../dsl/processor.js';
-import type { ReplayedRecord } from '../replay/index.js';
+import type { ReplayedRecord, SilencedEffect } from '../replay/index.js';
 import { declared, serdesOf } from './declared.js';
 import { type Io, write } from './io.js';
-import { recordLine, type TopicSerdes } from './show.js';
+import { recordLine, type TopicSerdes, toJson } from './show.js';
+
+/** The file of calls that were left out. */
+const EFFECTS = '_effects';
 
 /** What a replay captures, as JSON lines: on standard output, or in a file for each topic. */
 export class ReplayLines {
@@ -25,8 +28,10 @@ export class ReplayLines {
     const lines = new ReplayLines(topology, directory && resolve(io.cwd, directory), io);
     if (directory === undefined) return lines;
     await mkdir(resolve(io.cwd, directory), { recursive: true });
-    for (const node of topology.graph.nodes)
+    for (const node of topology.graph.nodes) {
       if (node.kind === 'sink' && node.topic !== null) await lines.#file(node.topic);
+      if (node.kind === 'processor' && node.operator === 'effect') await lines.#file(EFFECTS);
+    }
     return lines;
   }
 
@@ -42,6 +47,16 @@ export class ReplayLines {
       if (this.#directory === undefined) await write(this.#io.stdout, lines.join(''));
       else await (await this.#file(topic)).write(lines.join(''));
     }
+  }
+
+  /** Calls that were left out: beside the outputs, or in `_effects.jsonl`. */
+  async silenced(effects: readonly SilencedEffect[]): Promise<void> {
+    const lines = effects.map(({ node, idempotencyKey, key, value, source }) => {
+      const at = `${source.topic}[${source.partition}]@${source.offset}`;
+      return `${toJson({ silenced: node, idempotencyKey, key, value, source: at })}\n`;
+    });
+    if (this.#directory === undefined) await write(this.#io.stdout, lines.join(''));
+    else await (await this.#file(EFFECTS)).write(lines.join(''));
   }
 
   async close(): Promise<void> {

@@ -58,6 +58,8 @@ function stepText(step: TraceStep): string {
       return `${what} ${step.node}: passed nothing on`;
     case 'counted':
       return `${what} ${step.node}: ${step.reason}`;
+    case 'effect':
+      return `${what} ${step.node}: left out, under the key ${step.idempotencyKey}`;
     case 'sent':
       return `${what} ${step.node}: to ${step.topic}[${step.partition}], ${shown(step.key)} = ${shown(step.value)}`;
   }

@@ -176,6 +176,14 @@ export interface Processor {
 
 export type TimerClock = 'stream' | 'wall';
 
+/** A call to the outside world that is to be made once the batch is processed. */
+export interface PendingEffect {
+  /** Equal whenever the same record is processed again. */
+  readonly id: string;
+  readonly record: AnyRecord;
+  run(idempotencyKey: string): void | Promise<void>;
+}
+
 /** A record that came earlier than the one at hand, and was kept. */
 export interface OriginalRecord {
   readonly position: SourcePosition;
@@ -206,6 +214,8 @@ export interface ProcessorContext {
    * what its bytes were.
    */
   deadLetter(record: AnyRecord, error: Error, original?: OriginalRecord): void;
+  /** Asks for a call to the outside world, in the order of the records, before what caused it is committed. It may not be made, when the past is run again. */
+  effect(effect: PendingEffect): void;
   /** Counts a record that is dropped by rule, so that nothing is lost without a trace. */
   drop(reason: string): void;
   /** Adds to a counter of this processor, shown in the metrics. */

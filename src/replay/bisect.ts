@@ -60,7 +60,7 @@ export async function bisect(topology: Topology, options: BisectOptions): Promis
 }
 
 /** The first change for which the predicate holds. */
-export async function firstChange(frame: PastFrame, options: BisectOptions): Promise<StateChange | undefined> {
+async function firstChange(frame: PastFrame, options: BisectOptions): Promise<StateChange | undefined> {
   const { topology } = frame;
   const store = taskStore(topology, options.store);
   const changes = new ChangeMaker(topology);

@@ -61,6 +61,8 @@ function placeOf({ graph }: Topology, { name }: DigestedStep, how: 'content' | '
     return { operator: owner, what: `what it wrote to the store ${node} ${differs}, in task ${task}` };
   }
   if (kind === 'count') return { operator: node, what: `what it counted or dropped ${differs}, in task ${task}` };
+  if (kind === 'effect')
+    return { operator: node, what: `the call that it would have made ${differs}, in task ${task}` };
   if (kind === 'headers') return { operator: node, what: `the headers that it sent ${differs}, in task ${task}` };
   return { operator: node, what: `what it ${kind === 'emit' ? 'passed on' : 'sent'} ${differs}, in task ${task}` };
 }

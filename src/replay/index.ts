@@ -7,7 +7,7 @@ export type { EventInfo } from './event.js';
 export { type HistoryOptions, history } from './history.js';
 export { formatMoment, type Moment, type OffsetOf, parseMoment } from './moment.js';
 export type { PastOptions, PastProgress, PastSlice, SnapshotOptions } from './past.js';
-export { type ReplayedRecord, type ReplayOptions, type ReplayReport, replay } from './replay.js';
+export { type ReplayedRecord, type ReplayOptions, type ReplayReport, replay, type SilencedEffect } from './replay.js';
 export { ShadowTopics } from './shadow-topics.js';
 export type { HistoryGap } from './slice.js';
 export type { SnapshotEvery } from './snapshot-format.js';

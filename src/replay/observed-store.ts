@@ -65,6 +65,12 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     this.#observer.wrote({ store: this.name, key, before, value: value ?? null, timestamp });
   }
 
+  insert(key: K, value: V, timestamp: number = this.#timestamp()): void {
+    this.#inner.insert(key, value, timestamp);
+    this.#observer.pass?.(value);
+    this.#observer.wrote({ store: this.name, key, before: null, value, timestamp });
+  }
+
   delete(key: K): void {
     this.put(key, null);
   }

@@ -5,7 +5,7 @@ import type { SourcePosition } from '../model/record.js';
 import { EventReader } from './event.js';
 import { framePast, type PastOptions, type PastSlice, withPast } from './past.js';
 import type { HistoryGap } from './slice.js';
-import type { Captured } from './watcher.js';
+import type { Captured, Silenced } from './watcher.js';
 
 /** A record that a replay would have written. */
 export interface ReplayedRecord {
@@ -30,6 +30,18 @@ export interface ReplayOptions extends PastOptions, PastSlice {
   readonly fromSnapshot?: boolean;
   /** Takes what would have been written, in the order of the records that caused it; awaited before more comes. */
   readonly onOutput?: (records: readonly ReplayedRecord[]) => void | Promise<void>;
+  /** Told of each call of an `effect` that is left out. */
+  readonly onEffect?: (effects: readonly SilencedEffect[]) => void | Promise<void>;
+}
+
+/** A call to the outside world that a replay has left out. */
+export interface SilencedEffect {
+  /** The operator. */
+  readonly node: string;
+  readonly idempotencyKey: string;
+  readonly key: unknown;
+  readonly value: unknown;
+  readonly source: SourcePosition;
 }
 
 export interface ReplayReport {
@@ -37,6 +49,8 @@ export interface ReplayReport {
   readonly records: number;
   /** Records that would have been written, by topic. */
   readonly outputs: Readonly<Record<string, number>>;
+  /** Calls to the outside world that were left out, by operator. */
+  readonly effects: Readonly<Record<string, number>>;
   /** What operators counted: node → reason → number. */
   readonly nodes: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Where it ended: next offset of each source partition. */
@@ -48,7 +62,7 @@ export interface ReplayReport {
 }
 
 /**
- * Runs a topology over a slice of the past, from a clean database, and captures what it would have written. Nothing is written to the broker, no offset is committed, no call to the outside is made by the engine; what `peek` and `process`
+ * Runs a topology over a slice of the past, from a clean database, and captures what it would have written. Nothing is written to the broker, no offset is committed, calls of `effect` are left out and listed; what `peek` and `process`
  * do themselves happens again.
  *
  * Records are taken in the order of their timestamps, over all topics and partitions; of equal ones the first by topic, then partition; those of one partition in the order of their offsets. Every record is done, through all
@@ -75,10 +89,21 @@ export async function replay(topology: Topology, options: ReplayOptions): Promis
     });
     return options.onOutput?.(records);
   };
+  const effects: Record<string, number> = {};
+  const silenced = (calls: readonly Silenced[]): void | Promise<void> => {
+    for (const { node } of calls) effects[node] = (effects[node] ?? 0) + 1;
+    return options.onEffect?.(
+      calls.map(({ node, idempotencyKey, record: { key, value }, at }) => {
+        const { topic, partition, offset } = at.source;
+        return { node, idempotencyKey, key, value, source: { topic, partition, offset } };
+      }),
+    );
+  };
   const plan = {
     ...(options.from && { from: options.from }),
     ...(options.until && { until: options.until }),
     capture,
+    silenced,
     only: options.key === undefined ? undefined : onlyKey(topology, options.key),
     beginWith: options.fromSnapshot ? oldest : undefined,
   };
@@ -87,7 +112,15 @@ export async function replay(topology: Topology, options: ReplayOptions): Promis
     const { run, positions, gaps, beganWith } = past;
     const { nodes } = run.metrics.snapshot();
     const before = beganWith?.records ?? 0;
-    return { records: run.records - before, outputs: sorted(outputs), nodes, positions, gaps, beganWith: before };
+    return {
+      records: run.records - before,
+      outputs: sorted(outputs),
+      effects: sorted(effects),
+      nodes,
+      positions,
+      gaps,
+      beganWith: before,
+    };
   });
 }
 

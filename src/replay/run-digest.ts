@@ -82,9 +82,10 @@ export class RunDigest implements RunWatcher {
       // Records without a key have nothing to do with each other.
       return { name: `sent ${task} ${step.node}`, key: key === null ? hash : murmur2(key), hash };
     }
+    const called = step.kind === 'effect' ? step.idempotencyKey : '';
     const { key, value, timestamp } = step.record;
     const previous = 'previous' in step.record ? step.record.previous : undefined;
-    const hash = textHash(text([key, value, previous, timestamp]));
+    const hash = textHash(text([key, value, previous, timestamp, called]));
     return { name: `${step.kind} ${task} ${step.node}`, key: 0, hash };
   }
 }

@@ -11,7 +11,7 @@ import { ShadowGlobals } from './shadow-globals.js';
 import type { ShadowStorage } from './storage.js';
 import { flowOf } from './task-order.js';
 import { WatchedTask } from './watched-task.js';
-import type { Captured, RunWatcher } from './watcher.js';
+import type { Captured, CausePlace, RunWatcher, Silenced } from './watcher.js';
 
 /** Where a shadow run begins, if not at nothing: what a snapshot says beside its databases. */
 export interface RunStart {
@@ -32,6 +32,8 @@ export interface ShadowRunOptions {
   readonly start?: RunStart | undefined;
   /** Told of what leaves the topology, in the order of causes. */
   readonly capture?: ((captured: readonly Captured[]) => void | Promise<void>) | undefined;
+  /** Told of the calls to the outside world that were left out, in the order of causes. */
+  readonly silenced?: ((silenced: readonly Silenced[]) => void | Promise<void>) | undefined;
 }
 
 /** The offset of a record that waits for its place. */
@@ -57,6 +59,7 @@ export class ShadowRun {
   #cyclic = false;
   #records: number;
   #captured: Captured[] = [];
+  #silenced: Silenced[] = [];
 
   private constructor(options: ShadowRunOptions) {
     this.#options = options;
@@ -215,6 +218,7 @@ export class ShadowRun {
       for (const result of results) if (result.status === 'rejected') throw result.reason;
     }
     for (const task of busy) {
+      this.#silenced.push(...task.takeSilenced());
       for (const sent of task.takeSent()) {
         const { record, at } = sent;
         if (!this.#repartitions.has(record.topic)) {
@@ -239,9 +243,13 @@ export class ShadowRun {
   }
 
   async #deliver(): Promise<void> {
-    if (this.#captured.length === 0) return;
-    const captured = this.#captured.sort((a, b) => a.at.index - b.at.index);
+    const { capture, silenced: left } = this.#options;
+    const byCause = (a: { readonly at: CausePlace }, b: { readonly at: CausePlace }): number => a.at.index - b.at.index;
+    const captured = this.#captured.sort(byCause);
+    const silenced = this.#silenced.sort(byCause);
     this.#captured = [];
-    await this.#options.capture?.(captured);
+    this.#silenced = [];
+    if (captured.length > 0) await capture?.(captured);
+    if (silenced.length > 0) await left?.(silenced);
   }
 }

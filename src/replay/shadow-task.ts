@@ -5,6 +5,7 @@ import { taskId } from '../graph/naming.js';
 import type { DatabaseWrite } from '../model/database.js';
 import { BatchRunner } from '../runtime/batch-runner.js';
 import type { EngineConfig } from '../runtime/config.js';
+import type { WaitingEffect } from '../runtime/effects.js';
 import { FailureHandler } from '../runtime/failures.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { RunObserver } from '../runtime/observer.js';
@@ -32,13 +33,14 @@ export interface ShadowTaskOptions {
   /** Of the task when it was closed, if it has no store to keep it. */
   readonly streamTime: number;
   readonly observer: RunObserver;
+  /** Told of each call to the outside world that is left out. */
+  readonly silenced: (call: WaitingEffect) => void;
   /** Left out: stores are not watched. */
   readonly storeObserver?: StoreObserver | undefined;
 }
 
 /**
- * One task of a shadow run: state, pipeline and batches are those of the engine; where records come from and go to is the run's. Nothing leaves it: what it would send is handed to the observer, and this is the place where calls to the
- * outside world are left out.
+ * One task of a shadow run: state, pipeline and batches are those of the engine; where records come from and go to is the run's. Nothing leaves it: what it would send is handed to the observer, and calls to the outside world are left out, and told.
  */
 export class ShadowTask {
   readonly id: string;
@@ -79,12 +81,12 @@ export class ShadowTask {
   }
 
   get streamTime(): number {
-    return this.#runner.streamTime;
+    return this.#runner.atHand.streamTime;
   }
 
   /** Place in the batch of the record at hand. */
   get index(): number {
-    return this.#runner.scope.index;
+    return this.#runner.atHand.scope.index;
   }
 
   get commitDue(): boolean {
@@ -119,7 +121,7 @@ export class ShadowTask {
       await this.#state.apply(
         writes as DatabaseWrite[],
         { sources: { ...this.#positions }, changelogs: {} },
-        this.#runner.streamTime,
+        this.#runner.atHand.streamTime,
       );
     }
     this.#end();
@@ -164,10 +166,15 @@ export class ShadowTask {
 
   #build(streamTime: number): void {
     const { topology, subTopology, partition, config, topics, metrics, globals, observer } = this.#options;
-    const clock = new ShadowClock(() => this.#runner.timeAtHand);
+    const clock = new ShadowClock(() => this.#runner.atHand.time);
     this.#runner = new BatchRunner({
       cause: this.#state?.cause,
       failures: new FailureHandler(config, clock, metrics),
+      // Nothing is called: who calls the outside world has done so when it was the present.
+      effects: (call) => {
+        this.#options.silenced(call as WaitingEffect);
+        return false;
+      },
       produce: {
         applicationId: config.applicationId,
         partition,

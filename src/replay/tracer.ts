@@ -66,6 +66,8 @@ export type TraceStep =
   | { readonly what: 'kept'; readonly task: string; readonly node: string }
   /** It counted something: most often that it dropped the record, and why. */
   | { readonly what: 'counted'; readonly task: string; readonly node: string; readonly reason: string }
+  /** A call to the outside world that was left out. */
+  | { readonly what: 'effect'; readonly task: string; readonly node: string; readonly idempotencyKey: string }
   /** A record left the task: to a sink, a repartition topic, or as a dead letter. */
   | {
       readonly what: 'sent';
@@ -169,6 +171,9 @@ export class Tracer implements RunWatcher {
         value: left?.value,
         timestamp,
       });
+    } else if (step.kind === 'effect') {
+      this.#endTurn(followed);
+      steps.push({ what: 'effect', task, node: step.node, idempotencyKey: step.idempotencyKey });
     } else if (step.kind === 'count') steps.push({ what: 'counted', task, node: step.node, reason: step.name });
     else if (step.kind === 'read') {
       const { store, key, value } = step;

@@ -1,14 +1,16 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord } from '../dsl/processor.js';
+import type { WaitingEffect } from '../runtime/effects.js';
 import { Metrics } from '../runtime/metrics.js';
 import type { RunObserver } from '../runtime/observer.js';
 import type { TaskState } from '../state/task-state.js';
 import { Inbox, type Waiting } from './inbox.js';
 import type { StoreObserver, Write } from './observed-store.js';
 import { ShadowTask, type ShadowTaskOptions } from './shadow-task.js';
-import type { Captured, CausePlace, RunWatcher, Step } from './watcher.js';
+import type { Captured, CausePlace, RunWatcher, Silenced, Step } from './watcher.js';
 
-export interface WatchedTaskOptions extends Omit<ShadowTaskOptions, 'observer' | 'storeObserver' | 'metrics'> {
+export interface WatchedTaskOptions
+  extends Omit<ShadowTaskOptions, 'observer' | 'storeObserver' | 'silenced' | 'metrics'> {
   readonly metrics: Metrics;
   readonly watcher: RunWatcher | undefined;
 }
@@ -26,6 +28,7 @@ export class WatchedTask implements RunObserver {
   /** The last record of the slice that has reached the task: what is written at a commit is put down to it. */
   #last: CausePlace | undefined;
   #sent: Captured[] = [];
+  #silenced: Silenced[] = [];
   /** Writes of rows that nobody had read before: what was there is looked up after the batch. */
   readonly #unknown: { readonly write: Write; readonly at: CausePlace; readonly atCommit: boolean }[] = [];
 
@@ -40,6 +43,7 @@ export class WatchedTask implements RunObserver {
         ? new CountingMetrics(options.metrics, (node, name, by) => this.#counted(node, name, by))
         : options.metrics,
       observer: this,
+      silenced: (call) => this.#silence(call),
       storeObserver: seesStores ? this.#storeObserver() : undefined,
     };
   }
@@ -91,6 +95,13 @@ export class WatchedTask implements RunObserver {
     return sent;
   }
 
+  /** Calls to the outside world that were left out since the last call. */
+  takeSilenced(): readonly Silenced[] {
+    const silenced = this.#silenced;
+    this.#silenced = [];
+    return silenced;
+  }
+
   async commit(): Promise<void> {
     await this.#task.commit(() => this.#lookUp());
   }
@@ -136,6 +147,12 @@ export class WatchedTask implements RunObserver {
     const input = records[index];
     if (input === undefined) return this.#last as CausePlace;
     return { index: indexes[index] as number, source: sources[index] as BrokerRecord, input, task: this.id };
+  }
+
+  #silence({ node, idempotencyKey, record, place }: WaitingEffect): void {
+    const at = this.#at(place.index);
+    this.#silenced.push({ node, idempotencyKey, record, at });
+    this.#watcher?.step?.({ kind: 'effect', node, idempotencyKey, record }, at);
   }
 
   /** The record at hand. */

@@ -24,6 +24,7 @@ export type Step =
       readonly timestamp: number;
     }
   | { readonly kind: 'sent'; readonly node: string; readonly record: ProducerRecord }
+  | { readonly kind: 'effect'; readonly node: string; readonly idempotencyKey: string; readonly record: AnyRecord }
   | { readonly kind: 'count'; readonly node: string; readonly name: string; readonly by: number };
 
 /** A row that changed. The values are those of the store: look at once, and change nothing. */
@@ -48,6 +49,14 @@ export interface RunWatcher {
   wants?(store: string, key: unknown): boolean;
   /** Each value that is decoded, read from a store or written to one. */
   pass?(value: unknown): void;
+}
+
+/** A call to the outside world that was left out. */
+export interface Silenced {
+  readonly node: string;
+  readonly idempotencyKey: string;
+  readonly record: AnyRecord;
+  readonly at: CausePlace;
 }
 
 /** What left the topology: to a sink, or as a dead letter. */

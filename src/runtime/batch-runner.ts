@@ -2,7 +2,9 @@ import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet, PushScope, Receiver } from '../dsl/processor.js';
 import type { SourcePosition } from '../model/record.js';
 import type { Cause } from '../state/changelog-entry.js';
-import { type Batch, BY_RECORD } from './batch.js';
+import { AtHand } from './at-hand.js';
+import type { Place } from './batch.js';
+import { type EffectGate, Effects } from './effects.js';
 import type { Failure, FailureHandler } from './failures.js';
 import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
 import { type ProduceContext, produce } from './produce.js';
@@ -15,90 +17,65 @@ export interface Entry {
   deserialize(record: BrokerRecord): AnyRecord;
 }
 
-const NO_BATCH: Batch = { records: [], streamTimes: [], firstSequence: 0 };
-
 /**
  * Takes one batch through a task: push every record through the plain operators, run the stages in order, encode what is to be sent.
- *
- * It also is the dynamic scope of that: which record is at hand, who pushed, what failed.
  */
 export class BatchRunner implements StageHost {
-  readonly scope: PushScope;
+  readonly atHand: AtHand;
   readonly entries = new Map<string, Entry>();
   readonly stages: Stage[] = [];
   readonly outbox = new Outbox();
-  readonly #cause: Cause | undefined;
+  readonly effects = new Effects();
+  readonly #gate: EffectGate;
   readonly #failures: FailureHandler;
   readonly #produceContext: ProduceContext;
   /** Failures of the push that is under way, handled as soon as it is over. */
   #pending: Failure[] = [];
   #pushing: { readonly outlet: Outlet; readonly record: AnyRecord } | undefined;
   #push = 0;
-  #sequence = 0;
-  /** When the timer at hand was due. */
-  #due = BY_RECORD;
-  #wallTime = 0;
-  #position: SourcePosition = { topic: '', partition: 0, offset: -1 };
-  #record: AnyRecord | undefined;
-  #batch: Batch = NO_BATCH;
-  streamTime: number;
 
   constructor(options: {
     readonly cause: Cause | undefined;
     readonly failures: FailureHandler;
+    readonly effects: EffectGate;
     readonly produce: ProduceContext;
     readonly streamTime: number;
     readonly onFatal: (error: Error) => void;
   }) {
-    this.#cause = options.cause;
     this.#failures = options.failures;
+    this.#gate = options.effects;
     this.#produceContext = options.produce;
-    this.streamTime = options.streamTime;
-    this.scope = { pushing: false, index: 0, key: undefined, from: '', fail: options.onFatal };
-  }
-
-  get position(): SourcePosition {
-    return this.#batch.records[this.scope.index] ?? this.#position;
-  }
-
-  /** The record of the log at hand; undefined in a wall-clock timer. */
-  get sourceRecord(): BrokerRecord | undefined {
-    return this.#batch.records[this.scope.index];
-  }
-
-  get sequence(): number {
-    return this.#batch.firstSequence + this.scope.index;
-  }
-
-  /** The record at hand; undefined inside a timer. */
-  get record(): AnyRecord | undefined {
-    return this.#record;
-  }
-
-  /** Stream time as of the record at hand. */
-  get timeAtHand(): number {
-    return this.#batch.streamTimes[this.scope.index] ?? this.streamTime;
+    const scope: PushScope = { pushing: false, index: 0, key: undefined, from: '', fail: options.onFatal };
+    this.atHand = new AtHand(scope, options.cause, options.streamTime);
   }
 
   /** A receiver that queues at a processor. */
   toStage(stage: Stage, node: StageNode, port: number): Receiver {
     return {
       next: (record, index) =>
-        stage.add({ node, port, record, index, due: this.#due, push: this.#push, prepared: undefined, failed: false }),
+        stage.add({
+          node,
+          port,
+          record,
+          place: this.atHand.place(index),
+          push: this.#push,
+          prepared: undefined,
+          failed: false,
+        }),
       error: (error) => this.#caught(node.id, error, () => stage.takeBack(node.id, this.#push)),
     };
   }
 
   /** A receiver that queues for sending. */
-  toOutbox(node: string, make: (record: AnyRecord, index: number, due: number, push: number) => OutboxItem): Receiver {
+  toOutbox(node: string, make: (record: AnyRecord, place: Place, push: number) => OutboxItem): Receiver {
     return {
-      next: (record, index) => this.outbox.add(make(record, index, this.#due, this.#push)),
+      next: (record, index) => this.outbox.add(make(record, this.atHand.place(index), this.#push)),
       error: (error) => this.#caught(node, error, () => this.outbox.takeBack(node, this.#push)),
     };
   }
 
-  send(node: string, outgoing: Outgoing, index = this.scope.index): void {
-    this.outbox.add({ ...outgoing, node, index, due: this.#due, push: this.#push } as OutboxItem);
+  send(node: string, outgoing: Outgoing, index = this.atHand.scope.index): void {
+    this.outbox.add({ ...outgoing, node, place: this.atHand.place(index), push: this.#push } as OutboxItem);
   }
 
   /** Pushes what a processor emits. */
@@ -106,29 +83,19 @@ export class BatchRunner implements StageHost {
     if (outlet.used) this.#deliver(outlet, record);
   }
 
-  enter(index: number, record: AnyRecord | undefined, due: number): void {
-    this.scope.index = index;
-    this.#due = due;
-    this.#record = record;
-    const cause = this.#cause;
-    if (!cause) return;
-    const { topic, offset } = this.position;
-    cause.topic = topic;
-    cause.offset = offset;
-    // A wall-clock timer may fire before the first record: there is no stream time yet.
-    cause.timestamp = record ? record.timestamp : Number.isFinite(this.timeAtHand) ? this.timeAtHand : this.#wallTime;
+  enterTimer(index: number, due: number): void {
+    this.atHand.enterTimer(index, due);
   }
 
   /** Runs one batch; returns what is to be sent, in order. If it throws, the task must be given up: part of the batch is in its stores. */
   async run(records: readonly BrokerRecord[]): Promise<ProducerRecord[]> {
     const streamTimes: number[] = new Array(records.length);
-    this.#batch = { records, streamTimes, firstSequence: this.#sequence };
-    this.#sequence += records.length;
-    this.#due = BY_RECORD;
+    const { atHand } = this;
+    const batch = atHand.beginBatch(records, streamTimes);
     for (let i = 0; i < records.length; i++) {
       const record = records[i] as BrokerRecord;
-      this.scope.index = i;
-      streamTimes[i] = this.streamTime;
+      atHand.scope.index = i;
+      streamTimes[i] = atHand.streamTime;
       const entry = this.entries.get(record.topic) as Entry;
       let decoded: AnyRecord | undefined;
       try {
@@ -137,25 +104,24 @@ export class BatchRunner implements StageHost {
         decoded = await this.#deserializeAgain(entry, record, error, i);
       }
       if (decoded === undefined) continue;
-      if (decoded.timestamp > this.streamTime) this.streamTime = decoded.timestamp;
-      streamTimes[i] = this.streamTime;
+      if (decoded.timestamp > atHand.streamTime) atHand.streamTime = decoded.timestamp;
+      streamTimes[i] = atHand.streamTime;
       this.#deliver(entry.outlet, decoded);
       if (this.#pending.length > 0) await this.#resolveFailures();
     }
-    for (const stage of this.stages) await stage.run(this, this.#batch);
-    return this.#finish(records.at(-1));
+    for (const stage of this.stages) await stage.run(this, batch);
+    return this.#finish();
   }
 
   /** Runs wall-clock timers that are due; returns what they send. */
   async runWallTimers(now: number): Promise<ProducerRecord[]> {
-    this.#wallTime = now;
-    this.#batch = { records: [], streamTimes: [this.streamTime], wallTime: now, firstSequence: this.#sequence };
-    for (const stage of this.stages) await stage.run(this, this.#batch);
-    return this.#finish(undefined);
+    const batch = this.atHand.beginTimers(now);
+    for (const stage of this.stages) await stage.run(this, batch);
+    return this.#finish();
   }
 
   process(item: Item): void | Promise<void> {
-    this.enter(item.index, item.record, item.due);
+    this.atHand.enterItem(item);
     try {
       if (item.failed) throw item.prepared;
       const pending = item.node.processor.process(item.record, item.port, item.prepared);
@@ -171,25 +137,26 @@ export class BatchRunner implements StageHost {
     if (this.#pending.length > 0) await this.#resolveFailures();
   }
 
-  async #finish(last: BrokerRecord | undefined): Promise<ProducerRecord[]> {
+  async #finish(): Promise<ProducerRecord[]> {
     const produced: ProducerRecord[] = [];
+    this.atHand.endProcessing();
+    // Before what is sent is drained: a call that fails may become a dead letter.
+    if (this.effects.any) await this.#runEffects();
     // A record that cannot be encoded may become a dead letter, which is then sent as well.
     for (let items = this.outbox.drain(); items.length > 0; items = this.outbox.drain()) {
       for (const item of items) {
+        this.atHand.scope.index = item.place.index;
         try {
           const made = produce(item, this.#produceContext);
           const record = made instanceof Promise ? await made : made;
           if (record) produced.push(record);
-          else this.#failures.dropped(item.node, 'null-key');
+          else this.#failures.count(item.node, 'null-key');
         } catch (error) {
           await this.#produceAgain(item, error, produced);
         }
       }
     }
-    if (last) this.#position = { topic: last.topic, partition: last.partition, offset: last.offset };
-    this.#batch = NO_BATCH;
-    this.#record = undefined;
-    this.scope.index = 0;
+    this.atHand.endBatch();
     return produced;
   }
 
@@ -203,7 +170,7 @@ export class BatchRunner implements StageHost {
 
   #caught(node: string, error: unknown, takeBack: () => void): void {
     takeBack();
-    if (this.#pushing) this.#pending.push({ ...this.#pushing, node, error, index: this.scope.index });
+    if (this.#pushing) this.#pending.push({ ...this.#pushing, node, error, index: this.atHand.scope.index });
   }
 
   async #finishAsync(item: Item, pending: Promise<void>): Promise<void> {
@@ -219,7 +186,7 @@ export class BatchRunner implements StageHost {
   async #resolveFailures(): Promise<void> {
     for (let failure = this.#pending.shift(); failure !== undefined; failure = this.#pending.shift()) {
       const { node, outlet, record, error, index } = failure;
-      this.enter(index, record, this.#due);
+      this.atHand.enterPush(index, record);
       await this.#failures.handle(
         'process',
         { node, error, source: this.#sourceOf(index) },
@@ -237,13 +204,14 @@ export class BatchRunner implements StageHost {
   }
 
   async #processAgain(item: Item, error: unknown): Promise<void> {
-    const { node, index } = item;
+    const { node } = item;
+    const { index } = item.place;
     await this.#failures.handle(
       'process',
       { node: node.id, error, source: this.#sourceOf(index) },
       this.#deadLetter(index),
       async () => {
-        this.enter(index, item.record, item.due);
+        this.atHand.enterItem(item);
         const loads: Promise<unknown>[] = [];
         const prepared = item.failed
           ? node.processor.reads?.(item.record, item.port, { add: (store, key) => void loads.push(store.load(key)) })
@@ -275,7 +243,8 @@ export class BatchRunner implements StageHost {
   }
 
   async #produceAgain(item: OutboxItem, error: unknown, produced: ProducerRecord[]): Promise<void> {
-    const { node, index } = item;
+    const { node } = item;
+    const { index } = item.place;
     await this.#failures.handle(
       'produce',
       { node, error, source: this.#sourceOf(index) },
@@ -287,8 +256,24 @@ export class BatchRunner implements StageHost {
     );
   }
 
+  async #runEffects(): Promise<void> {
+    for (const effect of this.effects.drain()) {
+      const { node, place } = effect;
+      this.atHand.scope.index = place.index;
+      const made = this.#gate(effect);
+      this.#failures.count(node, made ? 'called' : 'silenced');
+      if (!made) continue;
+      try {
+        await effect.run();
+      } catch (error) {
+        const failure = { node, error, source: this.#sourceOf(place.index) };
+        await this.#failures.handle('process', failure, this.#deadLetter(place.index), () => effect.run());
+      }
+    }
+  }
+
   #sourceOf(index: number): BrokerRecord | SourcePosition {
-    return this.#batch.records[index] ?? this.#position;
+    return this.atHand.batch.records[index] ?? this.atHand.position;
   }
 
   #deadLetter(index: number): (outgoing: Outgoing, node: string) => void {

@@ -13,14 +13,40 @@ export interface Batch {
   readonly firstSequence: number;
 }
 
-/** The place of something in a batch, which all queues and the outbox are sorted by. */
+/** The place of something in a batch, which all queues and the outbox are sorted by: see {@link byPlace}. */
 export interface Place {
   /** Index of the batch's record that caused it. */
   readonly index: number;
-  /** When the timer that caused it was due; {@link BY_RECORD} if none did. What a record causes comes first, then its index's timers by due time, whichever stage they are in. */
+  /** When the timer that caused it was due; {@link BY_RECORD} if none did. */
   readonly due: number;
+  /** The item whose processing emitted it; undefined: it was emitted by the source, or by a timer. */
+  readonly cause: Place | undefined;
+  /** How many causes lie before it. */
+  readonly depth: number;
+  /** Counts what was emitted in the batch: what one item emits has rising numbers. */
+  readonly number: number;
 }
 
 export const BY_RECORD = -1;
 
-export const byPlace = (a: Place, b: Place): number => a.index - b.index || a.due - b.due;
+/**
+ * The order of what a batch causes. First by the record that caused it; then what the record itself caused before what timers of its moment did, by due time, whichever stage they are in; then depth first, as one
+ * record would run through a chain of calls: all that follows from one emission comes before the next emission, in whichever stage it is processed.
+ */
+export function byPlace(a: Place, b: Place): number {
+  return a.index - b.index || a.due - b.due || depthFirst(a, b);
+}
+
+function depthFirst(a: Place, b: Place): number {
+  if (a.cause === b.cause) return a.number - b.number;
+  let [left, right] = [a, b];
+  while (left.depth > right.depth) left = left.cause as Place;
+  while (right.depth > left.depth) right = right.cause as Place;
+  // One followed from the other.
+  if (left === right) return a.depth - b.depth;
+  while (left.cause !== right.cause) {
+    left = left.cause as Place;
+    right = right.cause as Place;
+  }
+  return left.number - right.number;
+}

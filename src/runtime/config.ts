@@ -6,6 +6,7 @@ import { StreamsError } from '../model/errors.js';
 import { type Clock, type Logger, silentLogger } from '../model/ports.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import type { IdentityFiles } from '../state/identity-files.js';
+import type { EffectGate } from './effects.js';
 import { type ErrorPolicies, type ResolvedPolicy, resolvePolicy, type Step } from './policy.js';
 
 /** The numbered steps of a commit, and the moment before it. The same numbers stand in commit.ts, the README and the crash tests. */
@@ -30,6 +31,8 @@ export interface EngineOptions {
   /** Memory for cached rows, for all tasks that this application has in the process. Default: 32 MB, which all applications of the process share. */
   readonly cacheBytes?: number;
   readonly onError?: ErrorPolicies;
+  /** Whether `effect` calls the outside world. `silent`: each call counts as made, and is not. A function decides call by call. Default `live`. */
+  readonly effects?: 'live' | 'silent' | EffectGate;
   /** Default `<application>-dead-letter`. */
   readonly deadLetterTopic?: string;
   /**
@@ -70,6 +73,7 @@ export interface EngineConfig {
   readonly batchRecords: number;
   readonly cacheBytes: number;
   readonly policies: Readonly<Record<Step, ResolvedPolicy>>;
+  readonly effects: EffectGate;
   readonly deadLetterTopic: string;
   readonly createTopics: number | undefined;
   readonly instanceId: string | undefined;
@@ -119,12 +123,19 @@ export function resolveConfig(
       process: resolvePolicy('process', onError.process),
       produce: resolvePolicy('produce', onError.produce),
     },
+    effects: effectGate(options.effects ?? 'live'),
     deadLetterTopic: deadLetters,
     createTopics: options.createTopics === undefined ? undefined : positive('createTopics', options.createTopics),
     instanceId,
     sessionMs: durationMs(options.sessionTimeout ?? '10s', 'sessionTimeout'),
     logger,
   };
+}
+
+function effectGate(effects: NonNullable<EngineOptions['effects']>): EffectGate {
+  if (typeof effects === 'function') return effects;
+  if (effects !== 'live' && effects !== 'silent') throw invalid('effects', effects, 'live, silent or a function');
+  return () => effects === 'live';
 }
 
 function positive(option: string, value: number): number {

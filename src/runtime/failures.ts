@@ -43,8 +43,8 @@ export class FailureHandler {
     this.#metrics = metrics;
   }
 
-  dropped(node: string, reason: string): void {
-    this.#metrics.count(node, reason);
+  count(node: string, name: string): void {
+    this.#metrics.count(node, name);
   }
 
   /** Tries again, skips, writes a dead letter, or throws: as the step's policy says. Resolves if the task can go on. */

@@ -8,16 +8,16 @@ export type Outgoing =
   | { readonly kind: 'repartition'; readonly repartition: DeclaredRepartition; readonly record: AnyRecord }
   | { readonly kind: 'raw'; readonly record: Omit<ProducerRecord, 'partition'> };
 
-export type OutboxItem = Outgoing & Place & { readonly node: string; readonly push: number };
+export type OutboxItem = Outgoing & { readonly place: Place; readonly node: string; readonly push: number };
 
-/** Everything a batch sends, in the order of the records and timers that caused it, whichever stage it comes from. */
+/** Everything a batch sends, in the order of its places, whichever stage it comes from. */
 export class Outbox {
   #items: OutboxItem[] = [];
   #sorted = true;
 
   add(item: OutboxItem): void {
     const last = this.#items.at(-1);
-    if (last !== undefined && byPlace(last, item) > 0) this.#sorted = false;
+    if (last !== undefined && byPlace(last.place, item.place) > 0) this.#sorted = false;
     this.#items.push(item);
   }
 
@@ -33,7 +33,7 @@ export class Outbox {
   /** Takes everything, in order. */
   drain(): readonly OutboxItem[] {
     const items = this.#items;
-    if (!this.#sorted) items.sort(byPlace);
+    if (!this.#sorted) items.sort((a, b) => byPlace(a.place, b.place));
     this.clear();
     return items;
   }

@@ -20,7 +20,8 @@ export function buildPipeline(options: {
   readonly task: TaskFacts;
 }): readonly Processor[] {
   const { topology, graph, subTopology, runner, task } = options;
-  const { scope, entries } = runner;
+  const { entries } = runner;
+  const { scope } = runner.atHand;
   const { observer } = task;
   const declaration = topology.declare(scope);
 
@@ -34,13 +35,12 @@ export function buildPipeline(options: {
     repartition.input.connect(
       observedReceiver(
         node,
-        runner.toOutbox(node, (record, index, due, push) => ({
+        runner.toOutbox(node, (record, place, push) => ({
           kind: 'repartition',
           repartition,
           record,
           node,
-          index,
-          due,
+          place,
           push,
         })),
         observer,
@@ -58,13 +58,12 @@ export function buildPipeline(options: {
     sink.input.connect(
       observedReceiver(
         sink.id,
-        runner.toOutbox(sink.id, (record, index, due, push) => ({
+        runner.toOutbox(sink.id, (record, place, push) => ({
           kind: 'sink',
           sink,
           record,
           node: sink.id,
-          index,
-          due,
+          place,
           push,
         })),
         observer,

@@ -2,6 +2,7 @@ import type {
   AnyRecord,
   OriginalRecord,
   Outlet,
+  PendingEffect,
   ProcessorContext,
   ProcessorSpec,
   TimerClock,
@@ -67,27 +68,27 @@ export class TaskProcessorContext implements ProcessorContext {
   }
 
   get position(): SourcePosition {
-    const { topic, partition, offset } = this.#runner.position;
+    const { topic, partition, offset } = this.#runner.atHand.position;
     return { topic, partition, offset };
   }
 
   get sequence(): number {
-    return this.#runner.sequence;
+    return this.#runner.atHand.sequence;
   }
 
   get timestamp(): number {
-    if (this.#runner.record) return this.#runner.record.timestamp;
-    const { timeAtHand } = this.#runner;
+    if (this.#runner.atHand.record) return this.#runner.atHand.record.timestamp;
+    const { time } = this.#runner.atHand;
     // A wall-clock timer may fire before the first record: there is no stream time yet.
-    return Number.isFinite(timeAtHand) ? timeAtHand : this.#task.clock.now();
+    return Number.isFinite(time) ? time : this.#task.clock.now();
   }
 
   get headers(): Headers {
-    return this.#runner.record?.headers ?? Headers.none;
+    return this.#runner.atHand.record?.headers ?? Headers.none;
   }
 
   get streamTime(): number {
-    return this.#runner.timeAtHand;
+    return this.#runner.atHand.time;
   }
 
   get wallTime(): number {
@@ -109,7 +110,7 @@ export class TaskProcessorContext implements ProcessorContext {
   }
 
   emit(record: AnyRecord): void {
-    this.#task.observer?.emitted(this.#node, record, this.#runner.scope.index);
+    this.#task.observer?.emitted(this.#node, record, this.#runner.atHand.scope.index);
     this.#runner.emit(this.#outlet, record);
   }
 
@@ -123,7 +124,7 @@ export class TaskProcessorContext implements ProcessorContext {
         action: 'Give an interval such as "1s".',
       });
     }
-    const now = clock === 'wall' ? this.#task.clock.now() : this.#runner.timeAtHand;
+    const now = clock === 'wall' ? this.#task.clock.now() : this.#runner.atHand.time;
     return this.#stage.timers.schedule(everyMs, clock, now, async (time) => {
       try {
         await run(time);
@@ -141,7 +142,7 @@ export class TaskProcessorContext implements ProcessorContext {
 
   deadLetter(record: AnyRecord, error: Error, original?: OriginalRecord): void {
     const { applicationId, deadLetterTopic, metrics } = this.#task;
-    const source = this.#runner.sourceRecord;
+    const source = this.#runner.atHand.sourceRecord;
     metrics.deadLetters++;
     metrics.count(this.#node, 'dead-letter');
     this.#runner.send(this.#node, {
@@ -150,7 +151,7 @@ export class TaskProcessorContext implements ProcessorContext {
         topic: deadLetterTopic,
         applicationId,
         operator: this.#node,
-        position: original?.position ?? this.#runner.position,
+        position: original?.position ?? this.#runner.atHand.position,
         key: original ? original.key : (source?.key ?? null),
         value: original ? original.value : (source?.value ?? null),
         timestamp: record.timestamp,
@@ -158,6 +159,20 @@ export class TaskProcessorContext implements ProcessorContext {
         error,
         attempt: 1,
       }),
+    });
+  }
+
+  effect({ id, record, run }: PendingEffect): void {
+    const idempotencyKey = `${this.#task.applicationId}/${id}`;
+    const { atHand, effects } = this.#runner;
+    const { scope } = atHand;
+    effects.add({
+      node: this.#node,
+      idempotencyKey,
+      record,
+      position: this.position,
+      place: atHand.place(scope.index),
+      run: () => run(idempotencyKey),
     });
   }
 

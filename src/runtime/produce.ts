@@ -30,7 +30,7 @@ export function produce(
 
 function finish(item: OutboxItem, topic: string, partitions: number, context: ProduceContext): ProducerRecord | null {
   const record = encode(item, topic, partitions, context);
-  if (record !== null) context.observer?.produced(item.node, record, item.index);
+  if (record !== null) context.observer?.produced(item.node, record, item.place.index);
   return record;
 }
 

@@ -11,7 +11,8 @@ export interface StageNode {
 }
 
 /** A record that waits for its turn at a processor. */
-export interface Item extends Place {
+export interface Item {
+  readonly place: Place;
   readonly node: StageNode;
   readonly port: number;
   readonly record: AnyRecord;
@@ -24,8 +25,8 @@ export interface Item extends Place {
 
 /** What a stage needs of its task. */
 export interface StageHost {
-  /** Before each record: sets the scope and the cause of what it changes. */
-  enter(index: number, record: AnyRecord | undefined, due: number): void;
+  /** Before each timer: sets the scope and the cause of what it changes. */
+  enterTimer(index: number, due: number): void;
   /** Runs the processor on a record; errors go through the policy. */
   process(item: Item): void | Promise<void>;
   /** Runs a timer's function; an error is the engine's. */
@@ -57,7 +58,7 @@ class ReadCollector implements Reads {
 /**
  * Processors that share stores, and their queue. Four rules make the result independent of how records are cut into batches:
  * 1. processors that share a store are in one stage (plan.ts);
- * 2. the queue is sorted by the index of the record that caused each item, stably; what timers caused comes after what the record itself did, by due time, and a stage's own timers take their turn among it;
+ * 2. the queue is sorted by the place of each item: by the record that caused it, what timers caused after what the record itself did, depth first; a stage's own timers take their turn among it;
  * 3. what a stage emits to itself is finished before the next item;
  * 4. sinks sort by the same place (outbox.ts).
  */
@@ -74,7 +75,7 @@ export class Stage {
       return;
     }
     const last = this.#queue.at(-1);
-    if (last !== undefined && byPlace(last, item) > 0) this.#sorted = false;
+    if (last !== undefined && byPlace(last.place, item.place) > 0) this.#sorted = false;
     this.#queue.push(item);
   }
 
@@ -95,7 +96,7 @@ export class Stage {
     const timersDue = (): boolean => this.timers.nextDue('stream') <= end || this.timers.nextDue('wall') <= wallTime;
     if (queue.length === 0 && !timersDue()) return;
     this.#queue = [];
-    if (!this.#sorted) queue.sort(byPlace);
+    if (!this.#sorted) queue.sort((a, b) => byPlace(a.place, b.place));
     this.#sorted = true;
 
     for (const item of queue) this.#declareReads(item);
@@ -103,11 +104,12 @@ export class Stage {
     this.#inner = [];
     let fired = -1;
     for (const item of queue) {
-      if (item.index - 1 > fired) {
-        if (timersDue()) await this.#fireTimers(host, batch, fired + 1, item.index - 1);
-        fired = item.index - 1;
+      const { index, due } = item.place;
+      if (index - 1 > fired) {
+        if (timersDue()) await this.#fireTimers(host, batch, fired + 1, index - 1);
+        fired = index - 1;
       }
-      if (item.due !== BY_RECORD && timersDue()) await this.#fireTimersAt(host, batch, item.index, item.due);
+      if (due !== BY_RECORD && timersDue()) await this.#fireTimersAt(host, batch, index, due);
       // A promise a record would be most of the cost of a record: only what is really asynchronous is awaited.
       const pending = host.process(item);
       if (pending) await pending;
@@ -150,7 +152,7 @@ export class Stage {
     const fire = async (clock: TimerClock, now: number): Promise<void> => {
       if (this.timers.nextDue(clock) > now) return;
       for (const { due, run } of this.timers.take(clock, now, before)) {
-        host.enter(index, undefined, due);
+        host.enterTimer(index, due);
         await host.runTimer(clock, () => run(now));
         await this.#finishInner(host);
       }

@@ -168,7 +168,7 @@ export class Task {
       processors: this.#processors,
       state: this.#state,
       positions,
-      streamTime: this.#runner.streamTime,
+      streamTime: this.#runner.atHand.streamTime,
       begin: () => this.#begin(),
       afterStep: (step) => ports.afterStep?.(step, this.id),
     });
@@ -237,7 +237,7 @@ export class Task {
 
   #times(): StreamTimes {
     const stores = [...(this.#state?.stores ?? [])].map((store) => [store.name, store.streamTime] as const);
-    return { task: this.#runner.streamTime, stores: new Map(stores) };
+    return { task: this.#runner.atHand.streamTime, stores: new Map(stores) };
   }
 
   #buildRunner(streamTime: number): void {
@@ -245,6 +245,7 @@ export class Task {
     this.#runner = new BatchRunner({
       cause: this.#state?.cause,
       failures: new FailureHandler(config, ports.clock, metrics),
+      effects: config.effects,
       produce: {
         applicationId: config.applicationId,
         partition: this.partition,

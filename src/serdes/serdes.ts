@@ -1,5 +1,6 @@
 import { json } from './json.js';
 import { bigint64, bytes, double, int64, string, uuid } from './scalars.js';
+import { windowed } from './windowed.js';
 
 /**
  * The serdes that come with millrace, byte for byte those of Kafka's own serializers of the same purpose.
@@ -13,6 +14,7 @@ import { bigint64, bytes, double, int64, string, uuid } from './scalars.js';
  * | `double` | `number` | 8, IEEE 754 big-endian, as DoubleSerializer | |
  * | `uuid` | `string` | the text of 36 characters, as UUIDSerializer; lower-cased both ways | everything else |
  * | `json<T>(options?)` | `T` | JSON in UTF-8 | see {@link json} |
+ * | `windowed(key)` | `Windowed<K>` | the key, start and end of the window | see {@link windowed} |
  *
  * `null` never reaches them: a tombstone and a missing key pass by. All hold no state and cost one small allocation per call. A failure is a plain
  * `Error` saying `saw …, expected …`; in a running topology it arrives as DESERIALIZE_FAILED or SERIALIZE_FAILED with the record's position.
@@ -24,4 +26,4 @@ import { bigint64, bytes, double, int64, string, uuid } from './scalars.js';
  * serdes.int64.encode(258); // → 00 00 00 00 00 00 01 02
  * ```
  */
-export const serdes = { string, bytes, int64, bigint64, double, uuid, json } as const;
+export const serdes = { string, bytes, int64, bigint64, double, uuid, json, windowed } as const;

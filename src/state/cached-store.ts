@@ -9,6 +9,7 @@ import { PREFIX_BYTES, prefixed, stamped } from './layout.js';
 import { mergedScan } from './merged-scan.js';
 import { RecordCache } from './record-cache.js';
 import { RowCodec } from './row-codec.js';
+import { RowLife } from './row-life.js';
 
 /** At least this many expired rows are removed a commit, and twice what the commit added: a backlog shrinks however fast rows are added. */
 const MIN_EXPIRED_PER_COMMIT = 1_000;
@@ -20,7 +21,7 @@ const MIN_EXPIRED_PER_COMMIT = 1_000;
  */
 export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly name: string;
-  readonly #spec: StoreSpec<K, V>;
+  readonly #life: RowLife<K>;
   readonly #database: Database;
   readonly #codec: RowCodec<K, V>;
   readonly #cause: Cause;
@@ -42,7 +43,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }) {
     const { spec, storeId, database } = options;
     this.name = spec.name;
-    this.#spec = spec;
+    this.#life = new RowLife(spec);
     this.#database = database;
     this.#codec = new RowCodec(spec, storeId);
     this.#cache = new RecordCache(options.budget, (key) => this.#codec.idOf(key));
@@ -96,6 +97,11 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     }
   }
 
+  insert(key: K, value: V, timestamp?: number): void {
+    if (this.#cache.get(key) === undefined) this.#cache.insert(key).stored = false;
+    this.put(key, value, timestamp);
+  }
+
   delete(key: K): void {
     this.put(key, null);
   }
@@ -112,14 +118,13 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   async peek(key: K): Promise<V | null> {
     const entry = this.#cache.get(key);
     if (entry?.loaded) return this.#expired(entry) ? null : entry.value;
-    const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
-    return row === undefined || this.#expiredAt(row.readDoubleBE(0)) ? null : this.#codec.decodeValue(row);
+    return (await this.committed(key))?.value ?? null;
   }
 
   /** The row as the last commit left it, whatever was written since: for a key that is not loaded, the row before the first write. */
   async committed(key: K): Promise<Row<V> | null> {
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
-    if (row === undefined || this.#expiredAt(row.readDoubleBE(0))) return null;
+    if (row === undefined || this.#life.isOver(key, row.readDoubleBE(0), this.#streamTime)) return null;
     return { value: this.#codec.decodeValue(row), timestamp: row.readDoubleBE(0) };
   }
 
@@ -140,7 +145,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
         if (entry.value !== null && !this.#expired(entry)) yield [entry.key, entry.value];
         continue;
       }
-      if (!this.#expiredAt(row.value.readDoubleBE(0))) yield [codec.decodeKey(row.key), codec.decodeValue(row.value)];
+      const key = codec.decodeKey(row.key);
+      if (!this.#life.isOver(key, row.value.readDoubleBE(0), this.#streamTime))
+        yield [key, codec.decodeValue(row.value)];
     }
   }
 
@@ -178,6 +185,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       entry.loaded = true;
       entry.stored = row !== undefined;
       if (row === undefined) continue;
+      entry.indexed = this.#life.fixed;
       entry.timestamp = row.readDoubleBE(0);
       entry.value = this.#codec.decodeValue(row);
       this.#cache.weigh(entry, row.length);
@@ -202,7 +210,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Encodes what changed since the last commit, in the order of first change, for the database and the changelog. */
   drain(writes: DatabaseWrite[], changelog: ChangelogEntry[]): void {
     const added: Buffer[] = [];
-    let maxTimestamp = Number.NEGATIVE_INFINITY;
+    let youngest = Number.NEGATIVE_INFINITY;
     for (const entry of this.#dirty) {
       entry.dirty = false;
       // Written and deleted between two commits: nobody else ever saw it.
@@ -214,14 +222,15 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       changelog.push(new ChangelogEntry(write, entry.timestamp, entry.causeTopic, entry.causeOffset));
       entry.stored = valueBytes !== null;
       this.#cache.weigh(entry, valueBytes?.length ?? 0);
-      if (this.#expiry && valueBytes !== null) {
+      if (this.#expiry && valueBytes !== null && !entry.indexed) {
         added.push(keyBytes.subarray(PREFIX_BYTES));
-        if (entry.timestamp > maxTimestamp) maxTimestamp = entry.timestamp;
+        youngest = Math.max(youngest, this.#life.bornAt(entry.key, entry.timestamp));
+        entry.indexed = this.#life.fixed;
       }
     }
     this.#drained = this.#dirty;
     this.#dirty = [];
-    this.#expiry?.add(added, maxTimestamp, writes);
+    this.#expiry?.add(added, youngest, writes);
   }
 
   /** Takes rows as they come from the changelog, bypassing the cache. */
@@ -230,15 +239,18 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     writes: DatabaseWrite[],
   ): void {
     const added: Buffer[] = [];
-    let maxTimestamp = Number.NEGATIVE_INFINITY;
+    let youngest = Number.NEGATIVE_INFINITY;
     for (const { key, value, timestamp } of rows) {
       writes.push({ key: prefixed(this.#codec.prefix, key), value: value === null ? null : stamped(timestamp, value) });
       this.observe(timestamp);
-      if (value === null) continue;
+      if (value === null || !this.#expiry) continue;
       added.push(key);
-      if (timestamp > maxTimestamp) maxTimestamp = timestamp;
+      youngest = Math.max(
+        youngest,
+        this.#life.fixed ? this.#life.bornAt(this.#codec.decodeKey(key), timestamp) : timestamp,
+      );
     }
-    this.#expiry?.add(added, maxTimestamp, writes);
+    this.#expiry?.add(added, youngest, writes);
   }
 
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
@@ -286,10 +298,6 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #expired(entry: Entry<K, V>): boolean {
-    return this.#expiry !== undefined && this.#expiredAt(entry.timestamp);
-  }
-
-  #expiredAt(timestamp: number): boolean {
-    return this.#spec.ttlMs !== undefined && timestamp + this.#spec.ttlMs < this.#streamTime;
+    return this.#expiry !== undefined && this.#life.isOver(entry.key, entry.timestamp, this.#streamTime);
   }
 }

@@ -1,14 +1,28 @@
 import type { Serde } from '../serdes/serde.js';
 
+/**
+ * What the rows of a store stand for. All are kept in the same way; `state` commands tell them apart, and a store cannot become one of another kind.
+ *
+ * - `keyValue`: one row a key
+ * - `window`: one row a key and window
+ * - `session`: one row a key, with all its sessions
+ * - `sliding`: one row a key and stretch of time, with the windows that start there
+ * - `versioned`: one row a key and moment
+ * - `buffer`: what an operator holds back until it is due
+ */
+export type StoreKind = 'keyValue' | 'window' | 'session' | 'sliding' | 'versioned' | 'buffer';
+
 /** A store as it is declared: plain data and two serdes. Its name is also the name of its changelog. */
 // biome-ignore lint/suspicious/noExplicitAny: a list of stores holds stores of any key and value type
 export interface StoreSpec<K = any, V = any> {
   readonly name: string;
-  readonly kind: 'keyValue';
+  readonly kind: StoreKind;
   readonly key: Serde<K>;
   readonly value: Serde<V>;
   /** Rows older than this, in the store's own stream time, are gone. Default: rows stay. */
   readonly ttlMs?: number;
+  /** From when the age of a row counts, if its key says so (the start of a window): writing it again does not prolong its life. Default: the row's timestamp. */
+  readonly bornAt?: (key: K) => number;
 }
 
 export interface Row<V> {
@@ -39,6 +53,8 @@ export interface KeyValueStore<K, V> {
   row(key: K): Row<V> | null;
   /** Writes a row, null deletes it. The timestamp is event time: the record's own if left out. */
   put(key: K, value: V | null, timestamp?: number): void;
+  /** Writes the row of a key that is known to have none: deleted again before the next commit, it reaches neither disk nor changelog. */
+  insert(key: K, value: V, timestamp?: number): void;
   delete(key: K): void;
   /** The row's value, read from disk if need be. */
   load(key: K): Promise<V | null>;

@@ -10,6 +10,8 @@ export class Entry<K, V> {
   dirty = false;
   /** May be on disk or in the changelog, so that a deletion has to be written there. */
   stored = true;
+  /** Known to the index of what expires, and its life does not change. */
+  indexed = false;
   /** Wanted again since it was read, or since the cache last looked for something to evict. */
   used = false;
   /** What it is taken to cost in memory. */
@@ -33,6 +35,7 @@ export class Entry<K, V> {
     this.loaded = false;
     this.dirty = false;
     this.stored = true;
+    this.indexed = false;
     this.used = false;
     this.bytes = entryBytes(id.length, 0);
     return this;

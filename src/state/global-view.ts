@@ -56,6 +56,10 @@ export class GlobalView<K, V> implements KeyValueStore<K, V>, Prefetched {
     throw this.#readOnly('a row was put');
   }
 
+  insert(): never {
+    throw this.#readOnly('a row was put');
+  }
+
   delete(): never {
     throw this.#readOnly('a row was deleted');
   }

@@ -10,20 +10,22 @@ import {
   process,
   repartition,
   selectKey,
-  serdes,
   type Topology,
   type TopologyBuilder,
   to,
   topology,
   toStream,
   toTable,
+  type Windows,
 } from '#src/index.js';
 import type { Case, Json, Op, Pipeline } from './case.js';
 import { fold } from './folds.js';
 import { flatValues, keyFunction, pairs, predicate, valueFunction } from './functions.js';
 import { join, joinGlobal } from './joins.js';
+import { ANY_AND_JSON } from './keys.js';
 import { type Names, NotYet } from './not-yet.js';
 import { processor } from './processors.js';
+import { windows } from './windows.js';
 
 type Records = Observable<any>;
 
@@ -35,6 +37,8 @@ export interface Node {
   readonly rekeyed: boolean;
   /** The table itself has a store: joins can look into it. */
   readonly stored: boolean;
+  /** Of a grouped stream: what folds are to be windowed by. */
+  readonly window?: Windows;
   /** The same table with a store, once somebody has asked for it. */
   materialized?: Records;
 }
@@ -48,7 +52,6 @@ export interface Watch {
   produced(topic: string, record: object): void;
 }
 
-const TEXT_AND_JSON = { key: serdes.string, value: serdes.json<Json>() };
 const stream = (records: Records, rekeyed = false): Node => ({ kind: 'stream', records, rekeyed, stored: false });
 const table = (records: Records, stored: boolean): Node => ({ kind: 'table', records, rekeyed: false, stored });
 
@@ -62,7 +65,7 @@ class Building {
   readonly #t: TopologyBuilder;
   readonly #watch: Watch;
   readonly #nodes = new Map<string, Node>();
-  readonly #globals = new Map<string, GlobalTable<string, Json>>();
+  readonly #globals = new Map<string, GlobalTable<any, Json>>();
   /** The way to each node from its source: when each step of it was declared. */
   readonly #ways = new Map<Node, readonly number[]>();
   #declared = 0;
@@ -81,17 +84,17 @@ class Building {
     for (const [topic, spec] of Object.entries(this.#target.sources)) {
       if (spec.kind === 'globalTable') {
         const store = spec.store ?? this.#names('global');
-        this.#globals.set(topic, this.#t.globalTable(topic, { ...TEXT_AND_JSON, store }));
+        this.#globals.set(topic, this.#t.globalTable(topic, { ...ANY_AND_JSON, store }));
         continue;
       }
       if (spec.versionedHistoryMs !== undefined) throw new NotYet('versioned tables');
       const { timestampFrom, store } = spec;
       const node =
         spec.kind === 'table'
-          ? table(this.#t.table(topic, { ...TEXT_AND_JSON, store: store ?? this.#names('table') }), true)
+          ? table(this.#t.table(topic, { ...ANY_AND_JSON, store: store ?? this.#names('table') }), true)
           : stream(
               this.#t.stream(topic, {
-                ...TEXT_AND_JSON,
+                ...ANY_AND_JSON,
                 ...(timestampFrom && { timestamp: (value: Json) => value?.[timestampFrom] ?? Number.NaN }),
               }),
             );
@@ -106,7 +109,6 @@ class Building {
     for (let i = 0; i < ops.length; i++) {
       const op = ops[i] as Op;
       if (op.op === 'branch') return this.#branch(node, op);
-      if (op.op === 'windowedBy') throw new NotYet(`${op.type} windows${op.emit ? ', emitted on close' : ''}`);
       node = this.#follows(node, this.#op(node, op));
     }
     if (name !== undefined) this.#nodes.set(name, node);
@@ -151,19 +153,21 @@ class Building {
         return this.#to(node, op.topic);
       case 'toTable': {
         const store = op.store ?? this.#names('table');
-        return table(this.#keyed(node).pipe(toTable({ ...TEXT_AND_JSON, store })), true);
+        return table(this.#keyed(node).pipe(toTable({ ...ANY_AND_JSON, store })), true);
       }
       case 'groupByKey': {
         const name = this.#names('group');
-        const records = node.rekeyed ? node.records.pipe(repartition({ name, ...TEXT_AND_JSON })) : node.records;
+        const records = node.rekeyed ? node.records.pipe(repartition({ name, ...ANY_AND_JSON })) : node.records;
         return { ...node, kind: 'grouped', records, rekeyed: false };
       }
       case 'groupBy':
         return this.#groupBy(node, op);
+      case 'windowedBy':
+        return { ...node, window: windows(op) };
       case 'count':
       case 'reduce':
       case 'aggregate':
-        return table(node.records.pipe(fold(op, op.store ?? this.#names(op.op))), true);
+        return table(node.records.pipe(fold(op, op.store ?? this.#names(op.op), node.window)), true);
       case 'toStream': {
         const records = node.records.pipe(toStream());
         if (!op.key) return stream(records);
@@ -194,7 +198,7 @@ class Building {
       const result: Node = { ...node, records: next, stored: false };
       delete result.materialized;
       if (op.store === undefined) return result;
-      return table(next.pipe(toStream<Json, Json>(), toTable({ ...TEXT_AND_JSON, store: op.store })), true);
+      return table(next.pipe(toStream<Json, Json>(), toTable({ ...ANY_AND_JSON, store: op.store })), true);
     };
     switch (op.op) {
       case 'filter':
@@ -230,7 +234,7 @@ class Building {
       case 'peek':
         return kept(records.pipe(this.#peek(op.label)));
       case 'repartition':
-        return stream(records.pipe(repartition({ name: this.#names('repartition'), ...TEXT_AND_JSON })));
+        return stream(records.pipe(repartition({ name: this.#names('repartition'), ...ANY_AND_JSON })));
       default:
         throw new NotYet(op.op);
     }
@@ -251,13 +255,13 @@ class Building {
     // Asked for a partition, a sink is about to write; it leaves the choice to the hash of the key.
     const partition = (record: object): undefined => this.#watch.produced(topic, record) as undefined;
     const watched = tap((record: any) => this.#watch.emitted(topic, record));
-    node.records.pipe(watched, to(topic, { name: this.#names(`to-${topic}`), partition, ...TEXT_AND_JSON }));
+    node.records.pipe(watched, to(topic, { name: this.#names(`to-${topic}`), partition, ...ANY_AND_JSON }));
     return node;
   }
 
   #groupBy(node: Node, op: Op): Node {
     const keyOf = keyFunction(op.key);
-    const options = { name: this.#names('group'), ...TEXT_AND_JSON };
+    const options = { name: this.#names('group'), ...ANY_AND_JSON };
     if (node.kind === 'stream') {
       const records = node.records.pipe(groupBy(({ key, value }: Json) => keyOf(key, value), options));
       return { ...stream(records), kind: 'grouped' };
@@ -283,20 +287,20 @@ class Building {
     if (node.kind === 'stream') return stream(this.#keyed(node).pipe(join(op, right, false)));
     const joined = this.#stored(node).pipe(join(op, right, true));
     if (op.store === undefined) return table(joined, false);
-    return table(joined.pipe(toStream<Json, Json>(), toTable({ ...TEXT_AND_JSON, store: op.store })), true);
+    return table(joined.pipe(toStream<Json, Json>(), toTable({ ...ANY_AND_JSON, store: op.store })), true);
   }
 
   /** Each keyed operator behind a change of key reads from a repartition topic of its own. */
   #keyed({ records, rekeyed }: Node): Records {
     if (!rekeyed) return records;
-    return records.pipe(selectKey((record: Json) => record.key, { name: this.#names('by-key'), ...TEXT_AND_JSON }));
+    return records.pipe(selectKey((record: Json) => record.key, { name: this.#names('by-key'), ...ANY_AND_JSON }));
   }
 
   #stored(node: Node): Records {
     if (node.stored) return node.records;
     node.materialized ??= node.records.pipe(
       toStream<Json, Json>(),
-      toTable({ ...TEXT_AND_JSON, store: this.#names('rows') }),
+      toTable({ ...ANY_AND_JSON, store: this.#names('rows') }),
     );
     return node.materialized;
   }

@@ -6,7 +6,7 @@ const isObject = (value: Json): boolean => typeof value === 'object' && value !=
 
 const text = (value: Json): string => (isText(value) ? value : JSON.stringify(value));
 export const num = (value: Json): number => (isInteger(value) ? value : 0);
-const plain = (key: Json): Json => (isObject(key) ? `${key.key}@${key.startMs}` : key);
+const plain = (key: Json): Json => (isObject(key) ? `${key.key}@${key.start}` : key);
 const sumOrNull = (a: Json, b: Json): Json => num(a) + num(b) || null;
 const words = (value: Json): string[] => (isText(value) ? value.split(' ').filter((word) => word !== '') : []);
 const same = (a: Json, b: Json): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -142,6 +142,7 @@ export function processor(
   const definition = { key: serdes.string, value: serdes.json<Json>() };
   return process<any, any, any>({
     name,
+    scope: 'partition',
     ...(owner ? { stores: Object.fromEntries(store.map((each) => [each, definition])) } : { uses: store }),
     rekey: { name, key: serdes.string, value: serdes.json<Json>() },
     ...make(spec),

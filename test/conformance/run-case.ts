@@ -1,9 +1,8 @@
-import { StreamsError, serdes } from '#src/index.js';
+import { StreamsError } from '#src/index.js';
 import { TestDriver } from '#src/testing/index.js';
 import { build, type Watch } from './build.js';
 import type { Case, Emitted, Json, Rows } from './case.js';
-
-const TEXT_AND_JSON = { key: serdes.string, value: serdes.json<Json>() };
+import { ANY_AND_JSON, writtenKey } from './keys.js';
 
 export interface Outcome {
   readonly emitted: readonly Emitted[];
@@ -25,19 +24,19 @@ export async function runCase(target: Case): Promise<Outcome> {
     { onError: { deserialize: 'skip' } },
   );
   try {
-    const topics = sinkTopics(target).map((topic) => ({ topic, output: driver.output(topic, TEXT_AND_JSON) }));
+    const topics = sinkTopics(target).map((topic) => ({ topic, output: driver.output(topic, ANY_AND_JSON) }));
     for (const input of target.input) {
       step++;
       if ('topic' in input) {
         const { topic, key, value, timestamp } = input;
-        await driver.input<Json, Json>(topic, TEXT_AND_JSON).send({ key, value, timestamp });
+        await driver.input<Json, Json>(topic, ANY_AND_JSON).send({ key, value, timestamp });
       } else await driver.advance(`${input.advanceWallClockMs}ms`);
       const written = new Map<string, Emitted[]>();
       for (const { topic, output } of topics) {
         const records = await output.read();
         written.set(
           topic,
-          records.map(({ key, value, timestamp }) => ({ step, topic, key, value, timestamp })),
+          records.map(({ key, value, timestamp }) => ({ step, topic, key: writtenKey(key), value, timestamp })),
         );
       }
       emitted.push(...order.arrange(step, written));
@@ -59,7 +58,7 @@ class StepOrder implements Watch {
   readonly #produced: { readonly topic: string; readonly record: object }[] = [];
 
   peeked(peek: string, key: Json, value: Json): void {
-    this.#seen.push({ peek, key, value });
+    this.#seen.push({ peek, key: writtenKey(key), value });
   }
 
   emitted(topic: string, record: object): void {
@@ -96,7 +95,8 @@ class StepOrder implements Watch {
 
 async function rowsOf(driver: TestDriver, name: string): Promise<Rows> {
   try {
-    return await driver.store<Json, Json>(name).entries();
+    const rows = await driver.store<Json, Json>(name).entries();
+    return rows.map(([key, value]) => [writtenKey(key), value]);
   } catch (error) {
     if (error instanceof StreamsError && error.code === 'STORE_UNKNOWN') return [];
     throw error;

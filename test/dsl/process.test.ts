@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict';
-import { count, Headers, process, type StreamRecord, serdes, toTable } from '#src/index.js';
+import {
+  count,
+  Headers,
+  mapValues,
+  process,
+  type StreamRecord,
+  selectKey,
+  serdes,
+  to,
+  topology,
+  toTable,
+} from '#src/index.js';
 import { deadLetters, failure, feed, json, open, outputOf, read, rows, through, values } from './support.js';
 
 type In = StreamRecord<string, number>;
@@ -81,6 +92,61 @@ describe('process', () => {
       [0, 1, 2, 0, 1, 2].map((partition, i) => [`k${i}`, i, i, partition] as const),
     );
     assert.deepEqual(await rows(driver, 'counts'), { even: 3, odd: 3 });
+  });
+
+  it("keeps its stores by partition under scope 'partition', without a repartition behind a change of key", async () => {
+    const target = through<number>((input) =>
+      input.pipe(
+        selectKey(() => 'all', { key: serdes.string }),
+        process({
+          name: 'numbered',
+          scope: 'partition',
+          stores: { seen: { key: serdes.string, value: serdes.int64 } },
+          process({ key }: In, { stores, forward }) {
+            stores.seen.put(key, (stores.seen.get(key) ?? 0) + 1);
+            forward({ key, value: stores.seen.get(key) as number });
+          },
+        }),
+      ),
+    );
+    assert.equal(target.graph.subTopologies.length, 1);
+    const driver = await open(target, { partitions: 2 });
+    await feed(
+      driver,
+      'in',
+      [0, 1, 0].map((partition, i) => ['k', i, i, partition] as const),
+    );
+    assert.deepEqual((await driver.store<string, number>('seen').entries()).map(([, value]) => value).sort(), [1, 2]);
+  });
+
+  it('lets all that follows from one forwarded record come out before what follows from the next, whichever stage makes it', async () => {
+    const target = topology('test', (t) => {
+      const twice = t.stream('in', numbers).pipe(
+        process({
+          name: 'twice',
+          stores: { first: { key: serdes.string, value: serdes.int64 } },
+          process({ key, value }: In, { forward }) {
+            forward({ key, value });
+            forward({ key, value: value + 1 });
+          },
+        }),
+      );
+      twice.pipe(to('out', { ...numbers, name: 'before' }));
+      twice.pipe(
+        count({ store: 'counts' }),
+        mapValues((n) => n * 100),
+        to('out', { ...numbers, name: 'behind' }),
+      );
+    });
+    assert.deepEqual(
+      (
+        await outputOf(target, [
+          ['a', 1],
+          ['a', 5],
+        ])
+      ).map(([, value]) => value),
+      [1, 100, 2, 200, 5, 300, 6, 400],
+    );
   });
 
   it('sees the changes of a table, and what the row was before', async () => {

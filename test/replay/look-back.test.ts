@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Broker } from '#src/broker/port.js';
+import { count, effect, serdes, topology } from '#src/index.js';
 import {
   bisect,
   compare,
@@ -10,9 +14,10 @@ import {
   stateAsOf,
   type Trace,
   trace,
+  verify,
 } from '#src/replay/index.js';
 import { failure } from '../dsl/support.js';
-import { at, type Balance, bank, pay } from './bank.js';
+import { at, type Balance, bank, type Payment, pay } from './bank.js';
 import { brokerWith } from './support.js';
 
 const PAYMENTS = [
@@ -145,6 +150,42 @@ describe('looking back', () => {
       const { gaps } = await replay(target, options());
       assert.deepEqual(gaps, [{ topic: 'payments', partition: 0, earliest: 1, compacted: false }]);
     });
+  });
+
+  it('leaves calls of effect out, whatever is asked, and lists them', async () => {
+    let calls = 0;
+    const server = createServer((_request, response) => {
+      calls++;
+      response.end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const mailing = topology('mailing', (t) => {
+      t.stream('payments', { key: serdes.string, value: serdes.json<Payment>() }).pipe(
+        effect('receipts', async () => {
+          await fetch(`http://127.0.0.1:${port}/`);
+        }),
+        count({ store: 'sent' }),
+      );
+    });
+    const listed: string[] = [];
+    const report = await replay(mailing, {
+      ...options(),
+      onEffect: (effects) => {
+        for (const { node, idempotencyKey, source } of effects)
+          listed.push(`${node} ${idempotencyKey} ${source.offset}`);
+      },
+    });
+    assert.deepEqual(report.effects, { 'effect receipts': 8 });
+    assert.match(listed[0] ?? '', /^effect receipts mailing\/receipts\/payments-\d@0 0$/);
+    await (await stateAsOf(mailing, { ...options(), asOf: parseMoment('latest') })).close();
+    await collect(history(mailing, { ...options(), store: 'sent', key: 'card-ada' }));
+    const found = await bisect(mailing, { ...options(), store: 'sent', when: ({ value }) => value === 2 });
+    assert.ok(found?.trace.steps.some((step) => step.what === 'effect'));
+    assert.equal(await compare(mailing, mailing, options()), undefined);
+    assert.deepEqual((await verify(mailing, options())).differences, []);
+    server.close();
+    assert.equal(calls, 0);
   });
 
   describe('history', () => {

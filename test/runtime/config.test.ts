@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { EffectCall } from '#src/index.js';
 import { isStreamsError } from '#src/model/errors.js';
 import { type EngineOptions, resolveConfig } from '#src/runtime/config.js';
 
@@ -58,7 +59,8 @@ describe('the configuration', () => {
   }
 
   it('has the documented defaults', () => {
-    const { logger, ...config } = resolveConfig('app', {});
+    const { logger, effects, ...config } = resolveConfig('app', {});
+    assert.equal(effects({} as EffectCall), true);
     const policy = { retries: 0, backoffMs: 0, then: 'fail' };
     assert.deepEqual(config, {
       applicationId: 'app',

@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict';
 import { Headers } from '#src/model/headers.js';
+import { BY_RECORD } from '#src/runtime/batch.js';
 import { Outbox, type OutboxItem } from '#src/runtime/outbox.js';
+
+let emitted = 0;
 
 const item = (node: string, index: number, push = 0): OutboxItem => ({
   kind: 'raw',
   record: { topic: 't', key: null, value: null, timestamp: 0, headers: Headers.none },
   node,
-  index,
-  due: -1,
+  place: { index, due: BY_RECORD, cause: undefined, depth: 0, number: emitted++ },
   push,
 });
 
-const shown = (items: readonly OutboxItem[]): string[] => items.map(({ node, index }) => `${node}${index}`);
+const shown = (items: readonly OutboxItem[]): string[] => items.map(({ node, place }) => `${node}${place.index}`);
 
 describe('the outbox', () => {
   it('hands everything over in the order of the records that caused it, and of arrival for one record', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { AnyRecord, Processor, Reads } from '#src/dsl/processor.js';
 import { Headers } from '#src/model/headers.js';
 import { PlainRecord } from '#src/model/record.js';
-import type { Batch } from '#src/runtime/batch.js';
+import { type Batch, BY_RECORD } from '#src/runtime/batch.js';
 import { type Item, Stage, type StageHost, type StageNode } from '#src/runtime/stage.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { CacheBudget } from '#src/state/cache-budget.js';
@@ -15,12 +15,12 @@ const record = (key: string, timestamp = 0): AnyRecord => new PlainRecord(key, k
 class Host implements StageHost {
   readonly log: string[] = [];
   index = 0;
-  enter(index: number): void {
+  enterTimer(index: number): void {
     this.index = index;
   }
   process(item: Item): void | Promise<void> {
-    this.index = item.index;
-    this.log.push(`${item.node.id} ${item.record.key} at ${item.index}`);
+    this.index = item.place.index;
+    this.log.push(`${item.node.id} ${item.record.key} at ${this.index}`);
     if (item.failed) throw item.prepared;
     return item.node.processor.process(item.record, item.port, item.prepared);
   }
@@ -50,17 +50,16 @@ describe('a stage', () => {
     id,
     processor: { process: () => undefined, ...processor },
   });
-  const add = (target: StageNode, key: string, index: number): void =>
-    stage.add({
-      node: target,
-      port: 0,
-      record: record(key),
-      index,
-      due: -1,
-      push: ++push,
-      prepared: undefined,
-      failed: false,
-    });
+  const item = (target: StageNode, key: string, index: number, push: number): Item => ({
+    node: target,
+    port: 0,
+    record: record(key),
+    place: { index, due: BY_RECORD, cause: undefined, depth: 0, number: push },
+    push,
+    prepared: undefined,
+    failed: false,
+  });
+  const add = (target: StageNode, key: string, index: number): void => stage.add(item(target, key, index, ++push));
 
   it('takes items in the order of the records that caused them, and of arrival for one record', async () => {
     const a = node('a');
@@ -163,36 +162,9 @@ describe('a stage', () => {
   it('takes back what one push brought to one node, and nothing else', async () => {
     const a = node('a');
     const b = node('b');
-    stage.add({
-      node: a,
-      port: 0,
-      record: record('one'),
-      index: 0,
-      due: -1,
-      push: 1,
-      prepared: undefined,
-      failed: false,
-    });
-    stage.add({
-      node: b,
-      port: 0,
-      record: record('one'),
-      index: 0,
-      due: -1,
-      push: 1,
-      prepared: undefined,
-      failed: false,
-    });
-    stage.add({
-      node: a,
-      port: 0,
-      record: record('two'),
-      index: 1,
-      due: -1,
-      push: 2,
-      prepared: undefined,
-      failed: false,
-    });
+    stage.add(item(a, 'one', 0, 1));
+    stage.add(item(b, 'one', 0, 1));
+    stage.add(item(a, 'two', 1, 2));
     stage.takeBack('a', 1);
     await stage.run(host, batchOf([0, 0]));
     assert.deepEqual(host.log, ['b one at 0', 'a two at 1']);

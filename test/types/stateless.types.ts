@@ -2,6 +2,7 @@
 import { filter, map, merge } from 'rxjs';
 import {
   type Change,
+  effect,
   filterValues,
   flatMapValues,
   mapValues,
@@ -101,6 +102,19 @@ export const looking = (): void => {
   accounts.pipe(peek((change) => change.previous?.amount)) satisfies Table<string, Payment>;
   // @ts-expect-error records of a stream have no row before
   payments.pipe(peek((record) => record.previous));
+};
+
+export const calling = (): void => {
+  payments.pipe(effect('e', (record) => void record.value.amount)) satisfies Stream<string, Payment>;
+  accounts.pipe(effect('e', async (change) => void change.previous?.amount)) satisfies Table<string, Payment>;
+  payments.pipe(effect('e', { id: (record) => record.value.id, run: () => undefined })) satisfies Stream<
+    string,
+    Payment
+  >;
+  // @ts-expect-error records of a stream have no row before
+  payments.pipe(effect('e', (record) => void record.previous));
+  // @ts-expect-error an id is text or a number
+  payments.pipe(effect('e', { id: (record) => record, run: () => undefined }));
 };
 
 export const streaming = (): void => {

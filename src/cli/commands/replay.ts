@@ -36,7 +36,7 @@ interface Options extends LookBackOptions {
 const EXAMPLES = `
 Records are taken in the order of their timestamps over all topics and partitions (of equal ones by topic, then partition; those of
 a partition by offset), on a clean database. What would have been written is printed as JSON lines, each with the record that
-caused it; nothing goes to the broker, no offset is committed. "Now" is the time of the records; wall-clock timers do not fire.
+caused it; nothing goes to the broker, no offset is committed. Calls of effect are left out and listed. "Now" is the time of the records; wall-clock timers do not fire.
 --from snapshot begins with the oldest snapshot whose rest the topics still have, where their beginning is gone.
 
 Examples:
@@ -86,10 +86,13 @@ async function run(file: string, options: Options, io: Io): Promise<number> {
         ...(until && { until }),
         ...(key !== undefined && { key: parseSourceKey(topology, key) }),
         onOutput: (records) => (shadow ?? lines)?.write(records),
+        onEffect: (effects) => lines?.silenced(effects),
       });
       warnOfGaps(report.gaps, say);
       if (report.beganWith > 0) say(`began with the snapshot after ${formatCount(report.beganWith)} records`);
       const written = Object.entries(report.outputs).map(([topic, count]) => `${formatCount(count)} to ${topic}`);
+      for (const [node, calls] of Object.entries(report.effects))
+        say(`left out ${formatCount(calls)} calls of ${node}`);
       say(
         `replayed ${formatCount(report.records)} records in ${elapsed(io, began)}; captured ${written.join(', ') || 'nothing'}`,
       );

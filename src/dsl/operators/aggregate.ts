@@ -1,11 +1,12 @@
 import type { OperatorFunction } from 'rxjs';
-import { type Change, isChange, RowChange, type StreamRecord } from '../../model/record.js';
+import type { Change, StreamRecord } from '../../model/record.js';
+import type { Windowed } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
-import type { KeyValueStore } from '../../state/contract.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord, KeyOf, Table, ValueOf } from '../types.js';
-import { currentDeclaring } from './attach.js';
+import type { AnyRecord, KeyOf, ValueOf } from '../types.js';
+import type { AnyWindowing, Windowing } from '../windows/windowed-fold.js';
+import { fold } from './fold.js';
+import type { Folding } from './folding.js';
 
 export interface AggregateOptions<K, V, A> {
   /** The store that holds one aggregate a key. */
@@ -39,9 +40,28 @@ export interface AggregateOptions<K, V, A> {
  * Semantics: KStream#groupByKey().aggregate and KGroupedTable#aggregate of Kafka Streams. See also {@link count}, {@link reduce}.
  */
 export function aggregate<R extends AnyRecord, A>(
+  options: WindowedAggregateOptions<KeyOf<R>, ValueOf<R>, A>,
+): OperatorFunction<R, Change<Windowed<KeyOf<R>>, A>>;
+export function aggregate<R extends AnyRecord, A>(
   options: AggregateOptions<KeyOf<R>, NonNullable<ValueOf<R>>, A>,
-): OperatorFunction<R, Change<KeyOf<R>, A>> {
-  return folding('aggregate', options);
+): OperatorFunction<R, Change<KeyOf<R>, A>>;
+export function aggregate<R extends AnyRecord, A>(options: AnyFolding<R, A>): OperatorFunction<R, AnyRecord> {
+  return fold('aggregate', options);
+}
+
+/** An aggregate for each key and window. */
+export interface WindowedAggregateOptions<K, V, A> extends Windowing {
+  /** The store that holds one aggregate a key and window. */
+  readonly store: string;
+  /** How keys are written in the store. Default: as the input's keys are. */
+  readonly key?: Serde<K>;
+  readonly value: Serde<A>;
+  /** The aggregate of a window that has none. */
+  readonly initial: () => A;
+  /** A new aggregate that contains the record; null empties the window. Records without a value are records like others here. */
+  readonly add: (aggregate: A, record: StreamRecord<K, V>) => A | null;
+  /** Two aggregates made one, where a record joins two sessions. Required for session windows. */
+  readonly merge?: (first: A, second: A) => A | null;
 }
 
 export interface CountOptions<K> {
@@ -60,14 +80,21 @@ export interface CountOptions<K> {
  * ```
  */
 export function count<R extends AnyRecord>(
+  options: CountOptions<KeyOf<R>> & Windowing,
+): OperatorFunction<R, Change<Windowed<KeyOf<R>>, number>>;
+export function count<R extends AnyRecord>(
   options: CountOptions<KeyOf<R>>,
-): OperatorFunction<R, Change<KeyOf<R>, number>> {
-  return folding<R, number>('count', {
+): OperatorFunction<R, Change<KeyOf<R>, number>>;
+export function count<R extends AnyRecord>(
+  options: CountOptions<KeyOf<R>> & AnyWindowing,
+): OperatorFunction<R, AnyRecord> {
+  return fold<R, number>('count', {
     ...options,
     value: serdes.int64,
     initial: () => 0,
     add: (total) => total + 1,
     subtract: (total) => total - 1,
+    merge: (first, second) => first + second,
   });
 }
 
@@ -82,6 +109,17 @@ export interface ReduceOptions<K, V> {
   readonly subtract?: (aggregate: V, value: V) => V | null;
 }
 
+/** A combined value for each key and window. */
+export interface WindowedReduceOptions<K, V> extends Windowing {
+  /** The store that holds one value a key and window. */
+  readonly store: string;
+  /** How keys are written in the store. Default: as the input's keys are. */
+  readonly key?: Serde<K>;
+  readonly value: Serde<NonNullable<V>>;
+  /** Combines the aggregate so far with a new value, which may be null if the stream has such; null empties the window. Joins the aggregates of sessions that become one, too. */
+  readonly add: (aggregate: NonNullable<V>, value: V) => NonNullable<V> | null;
+}
+
 /**
  * Combines the values of each key into one of the same type.
  *
@@ -92,93 +130,22 @@ export interface ReduceOptions<K, V> {
  * ```
  */
 export function reduce<R extends AnyRecord>(
+  options: WindowedReduceOptions<KeyOf<R>, ValueOf<R>>,
+): OperatorFunction<R, Change<Windowed<KeyOf<R>>, NonNullable<ValueOf<R>>>>;
+export function reduce<R extends AnyRecord>(
   options: ReduceOptions<KeyOf<R>, NonNullable<ValueOf<R>>>,
-): OperatorFunction<R, Change<KeyOf<R>, NonNullable<ValueOf<R>>>> {
-  const { add, subtract, ...rest } = options;
-  return folding<R, NonNullable<ValueOf<R>>>('reduce', {
+): OperatorFunction<R, Change<KeyOf<R>, NonNullable<ValueOf<R>>>>;
+export function reduce<R extends AnyRecord>(
+  // biome-ignore lint/suspicious/noExplicitAny: both signatures at once
+  { add, subtract, ...rest }: ReduceOptions<any, any> & AnyWindowing,
+): OperatorFunction<R, AnyRecord> {
+  return fold<R, NonNullable<ValueOf<R>>>('reduce', {
     ...rest,
     add: (current, record) => add(current, record.value),
     ...(subtract && { subtract: (current, record) => subtract(current, record.value) }),
+    merge: add,
   });
 }
 
-/** `initial` left out: the first value of a key is its aggregate. */
-type Folding<K, V, A> = Omit<AggregateOptions<K, V, A>, 'initial'> & { readonly initial?: () => A };
-
-function folding<R extends AnyRecord, A>(
-  operator: string,
-  options: Folding<KeyOf<R>, NonNullable<ValueOf<R>>, A>,
-): OperatorFunction<R, Change<KeyOf<R>, A>> {
-  const { store, value } = options;
-  return (source) => {
-    const current = currentDeclaring(operator);
-    const inspection = current.inspect(source);
-    const key = options.key ?? inspection.key;
-    if (!options.subtract && inspection.table) {
-      current.problem(
-        `${operator} ${store}`,
-        'its input is a table, and it does not say how a row is taken out again',
-        'Give it subtract, or turn the table into a stream with toStream().',
-      );
-    }
-    return current.processor(
-      {
-        operator,
-        name: store,
-        stores: [{ name: store, kind: 'keyValue', key, value }],
-        keyed: true,
-        create: (context) => new Fold<KeyOf<R>, NonNullable<ValueOf<R>>, A>(context, context.store(store), options),
-      },
-      [source],
-      store,
-    ) as unknown as Table<KeyOf<R>, A>;
-  };
-}
-
-class Fold<K, V, A> implements Processor {
-  readonly #context: ProcessorContext;
-  readonly #store: KeyValueStore<K, A>;
-  readonly #options: Folding<K, V, A>;
-
-  constructor(context: ProcessorContext, store: KeyValueStore<K, A>, options: Folding<K, V, A>) {
-    this.#context = context;
-    this.#store = store;
-    this.#options = options;
-  }
-
-  reads(record: AnyRecord, _port: number, reads: Reads): void {
-    if (record.key !== null) reads.add(this.#store, record.key);
-  }
-
-  process(record: AnyRecord): void {
-    const change = isChange(record) ? record : undefined;
-    if (record.key === null) return this.#context.drop('null-key');
-    if (record.value === null && (change?.previous ?? null) === null) return this.#context.drop('null-value');
-
-    const row = this.#store.row(record.key);
-    const previous = row === null ? null : row.value;
-    let next = previous;
-    if (change && change.previous !== null && next !== null) next = this.#subtract(next, change);
-    if (record.value !== null) next = this.#add(next, record);
-    const timestamp = row === null ? record.timestamp : Math.max(row.timestamp, record.timestamp);
-    this.#store.put(record.key, next, timestamp);
-    this.#context.emit(new RowChange(record.key, next, previous, timestamp, record.headers));
-  }
-
-  #add(current: A | null, record: AnyRecord): A | null {
-    const { add, initial } = this.#options;
-    if (current !== null) return add(current, record);
-    // Without an initial value (reduce) the first value is the aggregate: there, A is V.
-    return initial ? add(initial(), record) : record.value;
-  }
-
-  #subtract(current: A, change: Change<unknown, unknown>): A | null {
-    const record = {
-      key: change.key as K,
-      value: change.previous as V,
-      timestamp: change.timestamp,
-      headers: change.headers,
-    };
-    return this.#options.subtract?.(current, record) ?? null;
-  }
-}
+// biome-ignore lint/suspicious/noExplicitAny: both signatures at once
+type AnyFolding<R, A> = Folding<KeyOf<R>, any, A> & AnyWindowing;

@@ -65,6 +65,11 @@ export interface ProcessOptions<R extends AnyRecord, Out extends AnyRecord, S ex
   readonly uses?: readonly string[];
   /** Keys to load before the record is processed, so that `get` answers at once: pairs of store name and key. Default: the record's key in each store of its own. */
   readonly reads?: (record: R) => Iterable<readonly [store: string, key: unknown]>;
+  /**
+   * `key` (default): records of one key must meet in one task, so behind a change of key a repartition is put in front if there are stores. `partition`: the stores are those of the partition, whatever the keys, and
+   * nothing is put in front, as in Kafka Streams.
+   */
+  readonly scope?: 'key' | 'partition';
   /** Once per task, before the first record: the place to schedule timers. */
   readonly start?: (context: ProcessContext<S, Out>) => void | Promise<void>;
   readonly process: (record: R, context: ProcessContext<S, Out>) => void | Promise<void>;
@@ -113,7 +118,7 @@ export function process<
     const isGlobal = (name: string): boolean => current.globalTables.some(({ store }) => store === name);
     const globals = options.uses?.filter(isGlobal) ?? [];
     const reads = options.uses?.filter((name) => !isGlobal(name)) ?? [];
-    const keyed = stores.length > 0 || reads.length > 0;
+    const keyed = options.scope !== 'partition' && (stores.length > 0 || reads.length > 0);
     const inherited = current.inspect(source).key;
     const ownKey = stores.filter((store) => store.key.name === inherited.name).map((store) => store.name);
     const origin = current.processor(

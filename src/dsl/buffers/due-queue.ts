@@ -1,0 +1,176 @@
+import type { Serde } from '../../serdes/serde.js';
+import { readBound, writeBound } from '../../serdes/windowed.js';
+import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
+
+/** When something is due, and what: together they are the key of a row. */
+export interface Due<K> {
+  readonly due: number;
+  readonly key: K;
+}
+
+interface Waiting<K, V> {
+  readonly row: Due<K>;
+  readonly bytes: Buffer;
+  readonly value: V;
+}
+
+const DUE_BYTES = 8;
+/** How many of the first that are due are kept in memory. */
+const HEAD = 4_096;
+
+/** The store of a {@link DueQueue}: its rows lie in the order in which they are due, then in that of the bytes of their keys. */
+export function dueStore<K, V>(name: string, key: Serde<K>, value: Serde<V>): StoreSpec<Due<K>, V> {
+  return { name, kind: 'buffer', key: dueSerde(key), value };
+}
+
+/**
+ * What an operator holds back until a moment of its stream time, in the order in which it is due: windows to be closed, records that wait for a partner. It is kept in a store, so that a
+ * restart forgets nothing and memory is bounded, and the few thousand that are due first are in memory, so that neither adding nor taking reads the disk as a rule: when they are used up, the
+ * next ones are read in one scan.
+ *
+ * Cost of each: one row that is written, and one that is deleted; nothing of it reaches disk and changelog if both happen within one commit. Memory: at most 4,096 values.
+ */
+export class DueQueue<K, V> {
+  readonly #store: KeyValueStore<Due<K>, V>;
+  readonly #serde: Serde<Due<K>>;
+  readonly #limit: number;
+  /** The first ones, in order, from `#at` on. */
+  #head: Waiting<K, V>[] = [];
+  #at = 0;
+  /** Behind this one there may be others that are in the store only; undefined: all are in memory. */
+  #bound: Waiting<K, V> | undefined;
+
+  /** `key`: as it was given to {@link dueStore}. `limit`: how many are kept in memory; tests set it. */
+  constructor(store: KeyValueStore<Due<K>, V>, key: Serde<K>, limit: number = HEAD) {
+    this.#store = store;
+    this.#serde = dueSerde(key);
+    this.#limit = limit;
+  }
+
+  /** Must be called before anything else, when the stores are restored. */
+  async start(): Promise<void> {
+    await this.#refill(undefined);
+  }
+
+  /** Nothing is due before this moment; positive infinity if nothing waits. */
+  get next(): number {
+    return (this.#head[this.#at] ?? this.#bound)?.row.due ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Adds one; there must be none with the same moment and key. The timestamp is that of the row in the changelog. */
+  add(due: number, key: K, value: V, timestamp: number): void {
+    const row = { due, key };
+    this.#store.insert(row, value, timestamp);
+    this.#place({ row, bytes: this.#serde.encode(row), value });
+  }
+
+  /** Gives one that is there another value; it stays due when it was. */
+  replace(due: number, key: K, value: V, timestamp: number): void {
+    const row = { due, key };
+    this.#store.put(row, value, timestamp);
+    this.#place({ row, bytes: this.#serde.encode(row), value });
+  }
+
+  #place(waiting: Waiting<K, V>): void {
+    if (this.#bound && waiting.bytes.compare(this.#bound.bytes) > 0) return;
+    const at = this.#placeOf(waiting.bytes);
+    if (this.#head[at]?.bytes.equals(waiting.bytes)) this.#head[at] = waiting;
+    else if (at === this.#head.length) this.#head.push(waiting);
+    else this.#head.splice(at, 0, waiting);
+    // Twice the limit before anything is given up: once that happened, what is added behind the bound costs nothing here.
+    if (this.#head.length - this.#at > 2 * this.#limit) {
+      this.#head = this.#head.slice(this.#at, this.#at + this.#limit);
+      this.#at = 0;
+      this.#bound = this.#head.at(-1);
+    }
+  }
+
+  /** Removes one, if it is there. */
+  remove(due: number, key: K): void {
+    const row = { due, key };
+    this.#store.delete(row);
+    const bytes = this.#serde.encode(row);
+    const at = this.#placeOf(bytes);
+    const found = this.#head[at];
+    if (found?.bytes.equals(bytes)) this.#head.splice(at, 1);
+  }
+
+  /**
+   * Takes out what is due at `until` or before, in order, and shows each. A promise only if more had to be read from the store: wait for it before anything else is done with the queue.
+   */
+  take(until: number, show: (key: K, value: V, due: number) => void): void | Promise<void> {
+    while (true) {
+      const first = this.#head[this.#at];
+      if (first === undefined) {
+        if (this.#bound === undefined || this.#bound.row.due > until) return;
+        return this.#refill(this.#bound).then(() => this.take(until, show));
+      }
+      if (first.row.due > until) return;
+      this.#takeOut(first);
+      show(first.row.key, first.value, first.row.due);
+    }
+  }
+
+  /** Takes out the first one, whenever it is due, if there is any: for a buffer that is full. */
+  takeFirst(show: (key: K, value: V, due: number) => void): void | Promise<void> {
+    const first = this.#head[this.#at];
+    if (first === undefined) {
+      if (this.#bound === undefined) return;
+      return this.#refill(this.#bound).then(() => this.takeFirst(show));
+    }
+    this.#takeOut(first);
+    show(first.row.key, first.value, first.row.due);
+  }
+
+  #takeOut(first: Waiting<K, V>): void {
+    this.#store.delete(first.row);
+    this.#at++;
+    // The array is cut now and then, not each time: that would move all of it.
+    if (this.#at < this.#limit && this.#at < this.#head.length) return;
+    this.#head = this.#head.slice(this.#at);
+    this.#at = 0;
+  }
+
+  async #refill(behind: Waiting<K, V> | undefined): Promise<void> {
+    const head: Waiting<K, V>[] = [];
+    this.#bound = undefined;
+    for await (const [row, value] of this.#store.entries(behind ? { from: behind.row } : {})) {
+      head.push({ row, bytes: this.#serde.encode(row), value });
+      if (head.length === this.#limit) {
+        this.#bound = head.at(-1);
+        break;
+      }
+    }
+    this.#head = head;
+    this.#at = 0;
+  }
+
+  /** Where in the head it is, or would be. */
+  #placeOf(bytes: Buffer): number {
+    let low = this.#at;
+    let high = this.#head.length;
+    // Most of what is added is due last.
+    const last = this.#head[high - 1];
+    if (last === undefined || low === high || last.bytes.compare(bytes) < 0) return high;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#head[middle] as Waiting<K, V>).bytes.compare(bytes) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function dueSerde<K>(key: Serde<K>): Serde<Due<K>> {
+  return {
+    name: `due(${key.name})`,
+    encode(row) {
+      const bytes = key.encode(row.key);
+      const encoded = Buffer.allocUnsafe(DUE_BYTES + bytes.length);
+      writeBound(encoded, row.due, 0);
+      bytes.copy(encoded, DUE_BYTES);
+      return encoded;
+    },
+    decode: (encoded) => ({ due: readBound(encoded, 0), key: key.decode(encoded.subarray(DUE_BYTES)) }),
+  };
+}

@@ -1,0 +1,93 @@
+import type { MonoTypeOperatorFunction } from 'rxjs';
+import type { SourcePosition } from '../../model/record.js';
+import type { Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../types.js';
+import { currentDeclaring } from './attach.js';
+
+/** What the function of an effect is told besides the record. */
+export interface EffectContext {
+  /** The same whenever the record is processed again, and another for every other record: give it to the service that you call, so that it does nothing the second time. */
+  readonly idempotencyKey: string;
+  /** Where the record that caused it stands. */
+  readonly position: SourcePosition;
+}
+
+export type EffectFunction<R> = (record: R, context: EffectContext) => void | Promise<void>;
+
+export interface EffectOptions<R> {
+  readonly run: EffectFunction<R>;
+  /** What makes the record the one that it is: an event id. Default: its source position. */
+  readonly id?: (record: R) => string | number | bigint;
+}
+
+/**
+ * Calls the outside world for each record: a mail, a payment, a webhook. The record itself passes on at once; what is behind does not wait for the call.
+ *
+ * Live, calls run one after the other in the order of their records, once the batch is processed and before its offsets are committed: nothing is committed whose call has not succeeded. After a crash in between the call is made again,
+ * under the same idempotency key: `<application>/<name>/<id>`, or without an `id` `<application>/<name>/<topic>-<partition>@<offset>`, with `#1`, `#2` … behind it for further records that one source record causes. Behind a repartition under
+ * at_least_once a record may get another position when it is processed again: give it an `id` there. Calls made inside wall-clock timers have the position of the last record. When the past is run again (or with the option `effects: 'silent'`) nothing is
+ * called, and each call that would have been is counted (`silenced`).
+ *
+ * No state. Cost: the task waits for each call. A call that throws goes the way of `onError.process` (PROCESS_FAILED): retry it there; under `skip` and `deadLetter` it counts as done. Give it a time limit of its own: a call that never ends holds its task up for ever.
+ *
+ * ```ts
+ * payments.pipe(
+ *   effect('receipts', async (payment, { idempotencyKey }) => {
+ *     await fetch('https://mail.example/receipts', { method: 'POST', headers: { 'idempotency-key': idempotencyKey }, body: JSON.stringify(payment.value) });
+ *   }),
+ * );
+ * ```
+ *
+ * To look at records without calling anything, {@link peek}.
+ */
+export function effect<R extends AnyRecord>(
+  name: string,
+  run: EffectFunction<R> | EffectOptions<R>,
+): MonoTypeOperatorFunction<R> {
+  const options: EffectOptions<R> = typeof run === 'function' ? { run } : run;
+  return (source) =>
+    currentDeclaring('effect').processor(
+      {
+        operator: 'effect',
+        name,
+        stores: [],
+        keyed: false,
+        create: (context) => new Effect<R>(name, options, context),
+      },
+      [source],
+    ) as unknown as ReturnType<MonoTypeOperatorFunction<R>>;
+}
+
+class Effect<R extends AnyRecord> implements Processor {
+  readonly #name: string;
+  readonly #options: EffectOptions<R>;
+  readonly #context: ProcessorContext;
+  #last = '';
+  /** How many records the one at the last position has caused. */
+  #caused = 0;
+
+  constructor(name: string, options: EffectOptions<R>, context: ProcessorContext) {
+    this.#name = name;
+    this.#options = options;
+    this.#context = context;
+  }
+
+  process(record: AnyRecord): void {
+    const { position } = this.#context;
+    const { run, id } = this.#options;
+    const own = id ? String(id(record as R)) : this.#numbered(position);
+    this.#context.effect({
+      id: `${this.#name}/${own}`,
+      record,
+      run: (idempotencyKey) => run(record as R, { idempotencyKey, position }),
+    });
+    this.#context.emit(record);
+  }
+
+  #numbered({ topic, partition, offset }: SourcePosition): string {
+    const at = `${topic}-${partition}@${offset}`;
+    this.#caused = at === this.#last ? this.#caused + 1 : 0;
+    this.#last = at;
+    return this.#caused === 0 ? at : `${at}#${this.#caused}`;
+  }
+}

@@ -1,0 +1,25 @@
+import type { StreamRecord } from '../../model/record.js';
+import type { Serde } from '../../serdes/serde.js';
+
+/** What count, reduce and aggregate are made of. `initial` left out: the first value of a key is its aggregate. */
+export interface Folding<K, V, A> {
+  readonly store: string;
+  readonly key?: Serde<K>;
+  readonly value: Serde<A>;
+  readonly initial?: () => A;
+  readonly add: (aggregate: A, record: StreamRecord<K, V>) => A | null;
+  readonly subtract?: (aggregate: A, record: StreamRecord<K, V>) => A | null;
+  /** Two aggregates made one, where sessions meet. */
+  readonly merge?: (first: A, second: A) => A | null;
+}
+
+/** The aggregate with one more record; `current` null: there is none yet. */
+export function added<K, V, A>(
+  { add, initial }: Folding<K, V, A>,
+  current: A | null,
+  record: StreamRecord<K, V>,
+): A | null {
+  if (current !== null) return add(current, record);
+  // Without an initial value (reduce) the first value is the aggregate: there, A is V.
+  return initial ? add(initial(), record) : (record.value as unknown as A);
+}
