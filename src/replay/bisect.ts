@@ -10,11 +10,14 @@ import type { RowWrite } from './watcher.js';
 
 /** What a predicate is asked about: a row that has just been written. */
 export interface ChangedRow {
-  readonly key: unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: whoever asks knows the types of the store
+  readonly key: any;
   /** Null: the row is gone. */
-  readonly value: unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly value: any;
   /** The row before; null: there was none. */
-  readonly before: unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly before: any;
   /** Of the row, in milliseconds. */
   readonly timestamp: number;
 }
@@ -48,7 +51,7 @@ export interface BisectResult {
  * Errors: PREDICATE_FAILED if the predicate throws, naming the event; STORE_UNKNOWN; those of {@link replay}.
  *
  * ```ts no-run
- * const found = await bisect(payments, { broker, store: 'balances', key: 'alice', when: ({ value }) => value !== null && value.total < 0 });
+ * const found = await bisect(shop, { broker, store: 'balances', key: 'alice', when: ({ value }) => value !== null && value.total < 0 });
  * console.log(found?.change.event.offset, found?.change.before, found?.change.value, found?.trace.steps);
  * ```
  */

@@ -56,7 +56,7 @@ const EARLIEST: Moment = { kind: 'earliest' };
  * Cost: two replays at once.
  *
  * ```ts no-run
- * const difference = await compare(payments, payments, { broker }); // undefined, if it is deterministic
+ * const difference = await compare(shop, shop, { broker }); // undefined, if it is deterministic
  * ```
  */
 export async function compare(

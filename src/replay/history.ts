@@ -14,7 +14,7 @@ export interface HistoryOptions extends PastOptions, PastSlice {
  * Cost: a replay; with snapshots, one of those parts in which the row changed. Memory does not grow with the history. Errors: STORE_UNKNOWN, and those of {@link replay}.
  *
  * ```ts no-run
- * for await (const change of history(payments, { broker, store: 'balances', key: 'alice' }))
+ * for await (const change of history(shop, { broker, store: 'balances', key: 'alice' }))
  *   console.log(change.event.eventId, change.before, change.value);
  * ```
  */

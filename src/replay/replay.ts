@@ -71,7 +71,7 @@ export interface ReplayReport {
  * State: RocksDB in a temporary directory, removed at the end. Memory: that of an engine and 20,000 records read ahead, however long the slice is. Errors: TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, STOPPED, and those of the topology itself.
  *
  * ```ts no-run
- * const report = await replay(payments, { broker, until: parseMoment('2026-03-01'), onOutput: (records) => console.log(records.length) });
+ * const report = await replay(shop, { broker, until: parseMoment('2026-03-01'), onOutput: (records) => console.log(records.length) });
  * ```
  */
 export async function replay(topology: Topology, options: ReplayOptions): Promise<ReplayReport> {

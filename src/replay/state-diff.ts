@@ -28,7 +28,7 @@ export interface RowDifference {
  * The rows that differ between two moments, by store, task and the byte order of their keys. Cost: two replays, with snapshots those of the rest. Memory does not grow with the stores.
  *
  * ```ts no-run
- * for await (const { store, key, before, after } of stateDiff(payments, { broker, before: parseMoment('ago:2h'), after: parseMoment('latest') }))
+ * for await (const { store, key, before, after } of stateDiff(shop, { broker, before: parseMoment('ago:2h'), after: parseMoment('latest') }))
  *   console.log(store, key, before, after);
  * ```
  */

@@ -1,6 +1,10 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { Random } from '../model/ports.js';
 
+/** Whether records of a group can come in another order: those of one partition cannot. */
+export const isMixed = (records: readonly BrokerRecord[]): boolean =>
+  records.some(({ topic, partition }) => topic !== records[0]?.topic || partition !== records[0]?.partition);
+
 /** How many records with equal timestamps follow each other, from the first on. */
 export function tieGroups(records: readonly BrokerRecord[]): readonly number[] {
   const groups: number[] = [];

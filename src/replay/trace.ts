@@ -20,7 +20,7 @@ export interface TraceOptions extends PastOptions, PastSlice {
  * The state is that of the record's own time: a replay up to it; from the latest snapshot before it, if one record is followed. USAGE if neither or both are given, OFFSET_OUT_OF_RANGE if there is no such record.
  *
  * ```ts no-run
- * for await (const { event, steps } of trace(payments, { broker, at: { topic: 'payments', partition: 0, offset: 42 } }))
+ * for await (const { event, steps } of trace(shop, { broker, at: { topic: 'payments', partition: 0, offset: 42 } }))
  *   console.log(event.eventId, steps);
  * ```
  */
