@@ -102,18 +102,23 @@ export class MergedReader {
   #takeRun(lane: Lane, max: number, taken: BrokerRecord[]): void {
     const second = this.#second();
     const { records } = lane;
-    const ends = this.#endsWith !== undefined;
-    do {
-      taken.push(records[lane.at++] as BrokerRecord);
-      const last = lane.at >= records.length;
-      lane.position = last ? lane.fetchedTo : (records[lane.at - 1] as BrokerRecord).offset + 1;
-      if (last || (ends && this.#atEnd())) break;
-    } while (taken.length < max && (second === undefined || comesBefore(lane, second)));
+    if (this.#endsWith !== undefined || second !== undefined) {
+      do {
+        taken.push(records[lane.at++] as BrokerRecord);
+        moved(lane);
+        if (lane.at >= records.length || this.#atEnd()) break;
+      } while (taken.length < max && (second === undefined || comesBefore(lane, second)));
+    } else {
+      // Nobody else has anything.
+      const to = Math.min(records.length, lane.at + max - taken.length);
+      while (lane.at < to) taken.push(records[lane.at++] as BrokerRecord);
+      moved(lane);
+    }
     if (lane.at >= records.length) {
       lane.records = [];
       lane.at = 0;
-      const moved = this.#heap.pop() as Lane;
-      if (this.#heap.length > 0) this.#heap[0] = moved;
+      const last = this.#heap.pop() as Lane;
+      if (this.#heap.length > 0) this.#heap[0] = last;
     }
     this.#sink(0);
   }
@@ -194,6 +199,12 @@ export class MergedReader {
     this.#heap[a] = this.#heap[b] as Lane;
     this.#heap[b] = lane;
   }
+}
+
+/** Its position follows what was taken; with nothing left, what follows the last record (transaction markers, compacted holes) is done as well. */
+function moved(lane: Lane): void {
+  const { records, at } = lane;
+  lane.position = at >= records.length ? lane.fetchedTo : (records[at - 1] as BrokerRecord).offset + 1;
 }
 
 /** All of it is fetched. */

@@ -189,6 +189,7 @@ export class Past {
         capture: plan.capture,
         silenced: plan.silenced,
         start: beganWith,
+        alone: true,
       });
       return new Past({ frame, plan, slice, reader, storage, run, beganWith, writer });
     } catch (error) {

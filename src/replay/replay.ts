@@ -79,6 +79,10 @@ export async function replay(topology: Topology, options: ReplayOptions): Promis
   const outputs: Record<string, number> = {};
   const offsets = new Map<string, number>();
   const capture = (captured: readonly Captured[]): void | Promise<void> => {
+    if (!options.onOutput) {
+      for (const { record } of captured) outputs[record.topic] = (outputs[record.topic] ?? 0) + 1;
+      return;
+    }
     const records = captured.map(({ node, record, at }): ReplayedRecord => {
       const { topic, partition, offset } = at.source;
       const place = `${record.topic}:${record.partition}`;
@@ -87,7 +91,7 @@ export async function replay(topology: Topology, options: ReplayOptions): Promis
       outputs[record.topic] = (outputs[record.topic] ?? 0) + 1;
       return { ...record, offset: next, node, source: { topic, partition, offset } };
     });
-    return options.onOutput?.(records);
+    return options.onOutput(records);
   };
   const effects: Record<string, number> = {};
   const silenced = (calls: readonly Silenced[]): void | Promise<void> => {

@@ -30,6 +30,8 @@ export interface ShadowRunOptions {
   readonly storage: ShadowStorage;
   readonly watcher?: RunWatcher | undefined;
   readonly start?: RunStart | undefined;
+  /** The slice is of the topics that this topology reads, and of no other. */
+  readonly alone?: boolean;
   /** Told of what leaves the topology, in the order of causes. */
   readonly capture?: ((captured: readonly Captured[]) => void | Promise<void>) | undefined;
   /** Told of the calls to the outside world that were left out, in the order of causes. */
@@ -57,6 +59,8 @@ export class ShadowRun {
   /** Next offset by partition, of repartition topics. */
   readonly #repartitions = new Map<string, number[]>();
   #cyclic = false;
+  /** The task that reads all of the slice, if there is one. */
+  #single: WatchedTask | undefined;
   #records: number;
   #captured: Captured[] = [];
   #silenced: Silenced[] = [];
@@ -158,6 +162,11 @@ export class ShadowRun {
       for (const name of task.subTopology.repartitions)
         this.#repartitions.set(repartitionTopic(config.applicationId, name), []);
     }
+    const readers = new Set(
+      [...this.#inputs].flatMap(([topic, inputs]) => (this.#repartitions.has(topic) ? [] : inputs)),
+    );
+    // Another version of a topology may be given records of topics that it does not read.
+    if (readers.size === 1 && !this.#globals && this.#options.alone) this.#single = [...readers][0];
     for (const [name, offset] of Object.entries(start?.repartitions ?? {})) {
       const at = name.lastIndexOf(':');
       const offsets = this.#repartitions.get(name.slice(0, at));
@@ -193,9 +202,16 @@ export class ShadowRun {
       if (end > from) await globals.apply(records.slice(from, end));
       else while (end < to && !globals.reads((records[end] as BrokerRecord).topic)) end++;
     }
-    for (let i = from; i < end; i++) {
-      const record = records[i] as BrokerRecord;
-      this.#inputs.get(record.topic)?.[record.partition]?.inbox.add(record, this.#records + i - from, record);
+    if (this.#single)
+      this.#single.inbox.addWindow(
+        from === 0 && end === records.length ? records : records.slice(from, end),
+        this.#records,
+      );
+    else {
+      for (let i = from; i < end; i++) {
+        const record = records[i] as BrokerRecord;
+        this.#inputs.get(record.topic)?.[record.partition]?.inbox.add(record, this.#records + i - from, record);
+      }
     }
     do {
       for (const tasks of this.#order) await this.#runAll(tasks);

@@ -1,10 +1,10 @@
-import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
+import type { ProducerRecord } from '../broker/port.js';
 import type { AnyRecord } from '../dsl/processor.js';
 import type { WaitingEffect } from '../runtime/effects.js';
 import { Metrics } from '../runtime/metrics.js';
 import type { RunObserver } from '../runtime/observer.js';
 import type { TaskState } from '../state/task-state.js';
-import { Inbox, type Waiting } from './inbox.js';
+import { Inbox, NOTHING_WAITS, type Waiting } from './inbox.js';
 import type { StoreObserver, Write } from './observed-store.js';
 import { ShadowTask, type ShadowTaskOptions } from './shadow-task.js';
 import type { Captured, CausePlace, RunWatcher, Silenced, Step } from './watcher.js';
@@ -15,16 +15,15 @@ export interface WatchedTaskOptions
   readonly watcher: RunWatcher | undefined;
 }
 
-const NOTHING: Waiting = { records: [], indexes: [], sources: [] };
-
 /** A task of a shadow run with what waits for it; tells the watcher which record of the slice is behind each thing that happens. */
 export class WatchedTask implements RunObserver {
   readonly inbox = new Inbox();
   readonly #options: WatchedTaskOptions;
+  #id = '';
   readonly #watcher: RunWatcher | undefined;
   readonly #taskOptions: ShadowTaskOptions;
   #task!: ShadowTask;
-  #batch: Waiting = NOTHING;
+  #batch: Waiting = NOTHING_WAITS;
   /** The last record of the slice that has reached the task: what is written at a commit is put down to it. */
   #last: CausePlace | undefined;
   #sent: Captured[] = [];
@@ -51,6 +50,7 @@ export class WatchedTask implements RunObserver {
   static async open(options: WatchedTaskOptions): Promise<WatchedTask> {
     const task = new WatchedTask(options);
     task.#task = await ShadowTask.open(task.#taskOptions);
+    task.#id = task.#task.id;
     return task;
   }
 
@@ -84,7 +84,7 @@ export class WatchedTask implements RunObserver {
     number(this.#batch.records);
     await this.#task.run(this.#batch.records);
     this.#last = this.#at(this.#batch.records.length - 1);
-    this.#batch = NOTHING;
+    this.#batch = NOTHING_WAITS;
     await this.#lookUp();
   }
 
@@ -143,10 +143,10 @@ export class WatchedTask implements RunObserver {
   }
 
   #at(index: number): CausePlace {
-    const { records, indexes, sources } = this.#batch;
-    const input = records[index];
+    const batch = this.#batch;
+    const input = batch.records[index];
     if (input === undefined) return this.#last as CausePlace;
-    return { index: indexes[index] as number, source: sources[index] as BrokerRecord, input, task: this.id };
+    return { index: batch.indexOf(index), source: batch.sourceOf(index), input, task: this.#id };
   }
 
   #silence({ node, idempotencyKey, record, place }: WaitingEffect): void {
@@ -172,7 +172,7 @@ export class WatchedTask implements RunObserver {
     const watcher = this.#watcher as RunWatcher;
     const wrote = (write: Write): void => {
       const { store, key, value, timestamp } = write;
-      const atCommit = this.#batch === NOTHING;
+      const atCommit = this.#batch === NOTHING_WAITS;
       if (watcher.step && !atCommit) this.#step({ kind: 'write', store, key, value, timestamp });
       if (!watcher.wrote || watcher.wants?.(store, key) === false) return;
       if (write.before === undefined) this.#unknown.push({ write, at: this.#now(), atCommit });
