@@ -10,6 +10,7 @@ export type { PastOptions, PastProgress, PastSlice, SnapshotOptions } from './pa
 export { type ReplayedRecord, type ReplayOptions, type ReplayReport, replay, type SilencedEffect } from './replay.js';
 export { ShadowTopics } from './shadow-topics.js';
 export type { HistoryGap } from './slice.js';
+export { type SmallestSlice, smallestSlice } from './smallest-slice.js';
 export type { SnapshotEvery } from './snapshot-format.js';
 export { type PastState, type PastStore, type StateAsOfOptions, stateAsOf } from './state-as-of.js';
 export { type RowDifference, type StateDiffOptions, stateDiff } from './state-diff.js';

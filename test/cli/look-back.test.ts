@@ -1,9 +1,25 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { projectFile } from '../support/project.js';
 import { Shell } from './shell.js';
 import { type Project, useProjects } from './support.js';
 
 const FEED = 'produce payments payments.jsonl --key account --timestamp at';
+
+/** Runs a mocha test of a project, in TypeScript. */
+function runTest(file: string): { readonly stdout: string } {
+  const mocha = projectFile('node_modules/mocha/bin/mocha.js');
+  const loader = pathToFileURL(projectFile('node_modules/tsx/dist/loader.mjs')).href;
+  const args = ['--import', loader, mocha, '--no-config', '--timeout', '20000', file];
+  return spawnSync(process.execPath, args, {
+    cwd: dirname(file),
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+}
 
 describe('the command line looks back', () => {
   const project = useProjects();
@@ -213,6 +229,23 @@ describe('the command line looks back', () => {
         assert.match(result.stderr, error);
       }
       assert.match((await here.millrace('bisect topology.ts')).stderr, /^USAGE: cannot tell what to look for/);
+    });
+
+    it('--export-test writes a test that fails, with no more events than it takes', async () => {
+      const here = await fed();
+      const { code, stderr } = await here.millrace(
+        'bisect|topology.ts|--store|totals|--when|value > 15|--export-test|large.test.ts',
+      );
+      assert.deepEqual([code, stderr], [0, 'wrote large.test.ts: 2 of 4 events\n']);
+      const test = readFileSync(here.path('large.test.ts'), 'utf8');
+      assert.match(test, /import topology from '\.\/topology\.js';/);
+      assert.equal(test.match(/topic: 'payments'/g)?.length, 2);
+      const failed = runTest(here.path('large.test.ts'));
+      assert.match(failed.stdout, /1 failing[\s\S]*"alice" is 17/);
+      // With the bug gone it passes.
+      const topology = readFileSync(here.path('topology.ts'), 'utf8');
+      here.write('topology.ts', topology.replace('total + record.value.amount', 'record.value.amount'));
+      assert.match(runTest(here.path('large.test.ts')).stdout, /1 passing/);
     });
 
     it('--compare finds the first event at which two versions disagree; exit code 1', async () => {

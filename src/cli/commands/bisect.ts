@@ -1,7 +1,9 @@
+import { resolve } from 'node:path';
 import { Option } from '@commander-js/extra-typings';
-import { bisect, compare, type Disagreement, type Moment } from '../../replay/index.js';
+import { bisect, compare, type Disagreement, type Moment, smallestSlice } from '../../replay/index.js';
 import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { declared, storesOf } from '../declared.js';
+import { exportTest } from '../export-test.js';
 import { type Io, write } from '../io.js';
 import { loadTopology } from '../load-topology.js';
 import { checkStore, DEFAULT_STATE } from '../open-state.js';
@@ -35,6 +37,7 @@ interface Options extends LookBackOptions {
   readonly key?: string | undefined;
   readonly when?: string | undefined;
   readonly monotone?: true | undefined;
+  readonly exportTest?: string | undefined;
   readonly compare?: string | undefined;
   readonly until?: Moment | undefined;
   readonly format: (typeof FORMATS)[number];
@@ -52,6 +55,7 @@ differ; exit code 1 if there is one, as it is if --when never holds.
 Examples:
   $ millrace bisect topology.ts --store balances --when 'value.total < 0'
   $ millrace bisect topology.ts --store balances --key alice --when ./overdrawn.ts
+  $ millrace bisect topology.ts --store balances --when 'value.total < 0' --export-test overdrawn.test.ts
   $ millrace bisect topology.ts --compare refactored.ts`;
 
 /** `millrace bisect FILE`: the first event that is to blame. */
@@ -64,6 +68,7 @@ export function addBisect(program: Program): void {
     .option('--key <key>', 'look at this row only (default: at all)')
     .option('--when <expression|file>', "what is to hold, for example 'value.total < 0'")
     .option('--monotone', 'it stays true once it is')
+    .option('--export-test <file>', 'write a mocha test that fails because of it, with as few events as will do')
     .option('--compare <file>', 'the other version of the topology')
     .option('--until <moment>', 'up to there (default: latest)', moment('--until'))
     .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('text' as const))
@@ -81,24 +86,30 @@ export function addBisect(program: Program): void {
 function find(file: string, options: Options, io: Io): Promise<number> {
   const { store, when, compare: other } = options;
   if (other !== undefined) {
-    for (const name of ['store', 'key', 'when', 'monotone', 'snapshotEvery'] as const)
+    for (const name of ['store', 'key', 'when', 'monotone', 'exportTest', 'snapshotEvery'] as const)
       if (options[name] !== undefined)
         throw usage('cannot use --compare with what a row is asked', `--compare and --${name}`, '--compare alone');
     return lookBack(file, options, io, (look) => compareWith(other, options, look, io));
   }
   if (store === undefined || when === undefined)
     throw usage('cannot tell what to look for', 'no --store or no --when', '--store and --when, or --compare');
-  return lookBack(file, options, io, (look) => findFirst(store, when, options, look, io));
+  return lookBack(file, options, io, (look) => findFirst({ file, store, when }, options, look, io));
 }
 
-async function findFirst(store: string, text: string, options: Options, look: LookBack, io: Io): Promise<number> {
+async function findFirst(
+  { file, store, when: text }: { readonly file: string; readonly store: string; readonly when: string },
+  options: Options,
+  look: LookBack,
+  io: Io,
+): Promise<number> {
   const { topology, past, say } = look;
   const { until, monotone = false, format } = options;
   checkStore(topology, store);
   const spec = storesOf(declared(topology)).find(({ name }) => name === store);
   const key = options.key === undefined ? undefined : spec && parseKey(spec.key, options.key, `the store ${store}`);
-  const { when } = await parsePredicate(text, io.cwd);
-  const found = await bisect(topology, { ...past, store, key, when, monotone, ...(until && { until }) });
+  const predicate = await parsePredicate(text, io.cwd);
+  const asked = { ...past, store, key, when: predicate.when, monotone, ...(until && { until }) };
+  const found = await bisect(topology, asked);
   if (!found) {
     say(`it never holds: ${text}`);
     return 1;
@@ -108,6 +119,20 @@ async function findFirst(store: string, text: string, options: Options, look: Lo
       ? `${toJson(found)}\n`
       : `The first event after which it holds: ${text}\n\n${changeText(found.change)}\n\nIts way:\n${traceText(found.trace)}\n`;
   await write(io.stdout, shown);
+  if (options.exportTest === undefined) return 0;
+  const { snapshots: _, ...plain } = asked;
+  const slice = await smallestSlice(topology, plain, found.change);
+  const target = resolve(io.cwd, options.exportTest);
+  const { name: topologyName } = topology;
+  await exportTest({
+    file: target,
+    topologyFile: resolve(io.cwd, file),
+    topologyName,
+    predicate,
+    change: found.change,
+    slice,
+  });
+  say(`wrote ${options.exportTest}: ${slice.records.length} of ${found.change.records} events`);
   return 0;
 }
 
