@@ -13,9 +13,9 @@ export interface Balance {
 }
 
 /** Payments by card to balances by account: two sub-topologies. `add`: how a balance grows. */
-export const bank = (add = (total: number, amount: number): number => total + amount): Topology =>
-  topology('bank', (t) => {
-    t.stream('payments', json<Payment>())
+export const bank = (add = (total: number, amount: number): number => total + amount, topic = 'payments'): Topology =>
+  topology(topic === 'payments' ? 'bank' : `${topic}-bank`, (t) => {
+    t.stream(topic, json<Payment>())
       .pipe(
         dedupe({ store: 'seen', id: (record) => record.value.eventId, within: '7d' }),
         filterValues((payment) => payment.amount !== 0),
@@ -27,7 +27,7 @@ export const bank = (add = (total: number, amount: number): number => total + am
           add: (balance, record) => ({ total: add(balance.total, record.value.amount) }),
         }),
       )
-      .pipe(to('balances', json<Balance>()));
+      .pipe(to(topic === 'payments' ? 'balances' : `${topic}-bank-balances`, json<Balance>()));
   });
 
 const START = Date.UTC(2026, 0, 1);

@@ -11,6 +11,7 @@ import {
   parseMoment,
   replay,
   type StateChange,
+  smallestSlice,
   stateAsOf,
   type Trace,
   trace,
@@ -239,6 +240,20 @@ describe('looking back', () => {
         when: ({ value, before }) => before !== null && (value as Balance).total > 10,
       });
       assert.equal(large?.change.event.eventId, 'e4');
+    });
+
+    it('comes down to the smallest slice that brings it about', async () => {
+      const asked = { ...options(), store: 'balances', when: negative };
+      const found = await bisect(target, asked);
+      const { records, partitions } = await smallestSlice(target, asked, found!.change);
+      assert.deepEqual(
+        records.map(({ value }) => JSON.parse(String(value)).eventId),
+        ['e3'],
+      );
+      assert.deepEqual(partitions, { payments: 2 });
+      const twice = { ...asked, key: 'bob', when: ({ value }: { value: Balance }) => value.total === 12 };
+      const both = await bisect(target, twice);
+      assert.equal((await smallestSlice(target, twice, both!.change)).records.length, 2);
     });
 
     it('PREDICATE_FAILED names the event at which it threw', async () => {
