@@ -8,25 +8,12 @@ import type { Broker, BrokerRecord } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
 import { systemClock } from '#src/runtime/system.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
+import { type Case, event } from './engine-case.js';
+import { JOIN_CASES } from './engine-joins.js';
+import { TIME_WINDOW_CASES } from './engine-time-windows.js';
+import { WINDOW_CASES } from './engine-windows.js';
 import { type Measured, measure } from './measure.js';
 import { NullBroker } from './null-broker.js';
-
-interface Event {
-  readonly id: string;
-  readonly version: number;
-  readonly amount: number;
-  readonly note: string;
-}
-
-interface Case {
-  readonly title: string;
-  readonly records: number;
-  readonly topology: Topology;
-  /** Key number and version of the record at an offset. */
-  readonly shape: (offset: number) => { readonly key: number; readonly version: number };
-}
-
-const event = { key: serdes.string, value: serdes.json<Event>() };
 
 const totals = (name: string): Topology =>
   topology(name, (t) => {
@@ -102,6 +89,9 @@ export const CASES: Readonly<Record<string, Case>> = {
     shape: (offset) => ({ key: offset, version: 1 }),
     topology: totals('keys-10m'),
   },
+  ...TIME_WINDOW_CASES,
+  ...WINDOW_CASES,
+  ...JOIN_CASES,
 };
 
 const NOTE = 'x'.repeat(40);
@@ -114,14 +104,14 @@ const valueAt = (offset: number, version: number): Buffer =>
 
 /** The engine and RocksDB, on a broker that costs nothing. */
 export async function runEngine(name: string): Promise<Measured> {
-  const { records, topology: target, shape } = CASES[name] as Case;
+  const { records, topology: target, shape, at = (place) => place } = CASES[name] as Case;
   const make = (offset: number): BrokerRecord => {
     const { key, version } = shape(offset);
     return {
       topic: 'in',
       partition: 0,
       offset,
-      timestamp: 1_700_000_000_000 + offset,
+      timestamp: 1_700_000_000_000 + at(offset),
       key: Buffer.from(`key-${key}`),
       value: valueAt(offset, version),
       headers: Headers.none,

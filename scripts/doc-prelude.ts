@@ -28,6 +28,10 @@ export interface Order {
   readonly items: readonly string[];
 }
 
+export interface Shipment {
+  readonly carrier: string;
+}
+
 export interface Measurement {
   readonly measuredAt: number;
 }
@@ -37,8 +41,18 @@ export declare const t: TopologyBuilder;
 
 /** Keyed by account. */
 export declare const payments: Stream<string, Payment>;
+/** Keyed by account. */
+export declare const refunds: Stream<string, Payment>;
+/** Keyed by page. */
+export declare const clicks: Stream<string, string>;
+/** Keyed by user. */
+export declare const logins: Stream<string, { readonly ok: boolean }>;
+/** Keyed by sensor. */
+export declare const readings: Stream<string, number>;
 /** Keyed by order. */
 export declare const orders: Stream<string, Order>;
+/** Keyed by order. */
+export declare const shipments: Stream<string, Shipment>;
 /** Keyed by sensor. */
 export declare const positions: Stream<string, Measurement>;
 /** Keyed by account. */

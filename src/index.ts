@@ -14,6 +14,7 @@ export type {
 export { kafkaOptionsFromEnv } from './broker/kafkajs/properties.js';
 export { Secret } from './broker/kafkajs/secret.js';
 export type { Broker } from './broker/port.js';
+export type { ForeignKeyJoinOptions } from './dsl/foreign-keys/foreign-key-join.js';
 export type { GlobalTable } from './dsl/global-table.js';
 export {
   type AggregateOptions,
@@ -22,9 +23,16 @@ export {
   count,
   type ReduceOptions,
   reduce,
+  type SessionAggregateOptions,
   type WindowedAggregateOptions,
   type WindowedReduceOptions,
 } from './dsl/operators/aggregate.js';
+export {
+  type CogroupInput,
+  type CogroupOptions,
+  cogroup,
+  type WindowedCogroupOptions,
+} from './dsl/operators/cogroup.js';
 export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
 export { type EffectContext, type EffectFunction, type EffectOptions, effect } from './dsl/operators/effect.js';
 export {
@@ -32,7 +40,8 @@ export {
   joinGlobalTable,
   leftJoinGlobalTable,
 } from './dsl/operators/join-global-table.js';
-export { joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
+export { type JoinStreamOptions, joinStream, leftJoinStream, outerJoinStream } from './dsl/operators/join-stream.js';
+export { type JoinTableOptions, joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
 export { type LatestByTimestampOptions, latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
 export { type ProcessContext, type ProcessOptions, process, type StoreDefinition } from './dsl/operators/process.js';
 export { type GroupByOptions, groupBy, repartition } from './dsl/operators/regroup.js';
@@ -47,13 +56,28 @@ export {
   selectKey,
   toStream,
 } from './dsl/operators/stateless.js';
+export {
+  type SuppressUntilTimeLimitOptions,
+  type SuppressUntilWindowClosesOptions,
+  suppress,
+} from './dsl/operators/suppress.js';
 export { type ToOptions, to } from './dsl/operators/to.js';
 export { type ToTableOptions, toTable } from './dsl/operators/to-table.js';
 export type { Topology } from './dsl/processor.js';
-export { type StreamOptions, type TableOptions, type TopologyBuilder, topology, validate } from './dsl/topology.js';
-export type { Stream, Table } from './dsl/types.js';
-export type { Windowing } from './dsl/windows/windowed-fold.js';
 export {
+  type GlobalTableOptions,
+  type StreamOptions,
+  type TableOptions,
+  type TopologyBuilder,
+  topology,
+  validate,
+} from './dsl/topology.js';
+export type { Stream, Table } from './dsl/types.js';
+export { type CalendarOptions, type CalendarUnit, calendar } from './dsl/windows/calendar.js';
+export { type EveryNOptions, everyN } from './dsl/windows/every-n.js';
+export type { Windowing } from './dsl/windows/windowing.js';
+export {
+  type CountWindows,
   type HoppingOptions,
   hopping,
   type SessionWindows,
@@ -63,7 +87,6 @@ export {
   type TimeWindows,
   tumbling,
   unlimited,
-  type WindowBounds,
   type WindowOptions,
   type Windows,
 } from './dsl/windows/windows.js';
@@ -83,8 +106,8 @@ export type { ErrorPolicies, ErrorPolicy } from './runtime/policy.js';
 export type { Progress } from './runtime/progress.js';
 export { type InputRecord, send, type TopicSerdes } from './runtime/send.js';
 export { type RunningStreams, type StartOptions, start } from './runtime/start.js';
-export type { StoreView } from './runtime/store-view.js';
+export type { StoreView, WindowRange } from './runtime/store-view.js';
 export type { Serde } from './serdes/serde.js';
 export { serdes } from './serdes/serdes.js';
 export { CacheBudget } from './state/cache-budget.js';
-export type { KeyValueStore, RangeOptions, Row } from './state/contract.js';
+export type { KeyValueStore, RangeOptions, Row, VersionedStore, VersionPlace } from './state/contract.js';

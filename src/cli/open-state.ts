@@ -1,13 +1,14 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Topology } from '../dsl/processor.js';
+import type { AnySerde, Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
-import { type Moment, stateAsOf } from '../replay/index.js';
+import { type Moment, type PastStore, stateAsOf } from '../replay/index.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import type { Row, StoreSpec } from '../state/contract.js';
 import { GLOBAL_DIRECTORY, positionsOf } from '../state/global-state.js';
 import { diskIdentityFiles, type IdentityFiles } from '../state/identity-files.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
+import { shownStore, windowsOf } from '../state/shown-store.js';
 import { TaskState } from '../state/task-state.js';
 import { checkedTopology } from './checked-topology.js';
 import { declared, storesOf } from './declared.js';
@@ -32,6 +33,9 @@ export interface StorePart {
   readonly task: string;
   /** Null: all partitions. */
   readonly partition: number | null;
+  /** How the keys and values of the rows are written. */
+  readonly key: AnySerde;
+  readonly value: AnySerde;
   /** Next offset of each topic that was read: everything before it is in the store. */
   readonly sources: Readonly<Record<string, number>>;
   /** Next offset of its changelog; null if nothing was logged. */
@@ -39,6 +43,8 @@ export interface StorePart {
   row(key: unknown): Promise<Row<unknown> | null>;
   /** In the order of their keys. */
   entries(): AsyncIterable<readonly [key: unknown, value: unknown]>;
+  /** The windows of a key, of a store that has such. */
+  windows: PastStore['windows'];
 }
 
 /**
@@ -104,12 +110,20 @@ async function* partsOnDisk(file: string, selection: StateSelection, io: Io): As
         const { sources, changelogs } = state.checkpoint;
         const read = partition === null ? positionsOf(changelogs, spec.name) : sources;
         const store = state.cached(spec.name);
-        const row = async (key: unknown): Promise<Row<unknown> | null> => {
-          await store.load(key);
-          return store.row(key);
+        const rows = shownStore<unknown, unknown>(store);
+        const { key, value } = spec.shown ?? spec;
+        yield {
+          spec,
+          task,
+          partition,
+          key,
+          value,
+          sources: read,
+          changelog: changelogs[spec.name] ?? null,
+          row: (each) => rows.peek(each),
+          entries: () => rows.entries(),
+          windows: async (each, range) => (await windowsOf(store, each, range)) ?? [],
         };
-        const changelog = changelogs[spec.name] ?? null;
-        yield { spec, task, partition, sources: read, changelog, row, entries: () => store.entries() };
       }
     } finally {
       await state.close();

@@ -28,6 +28,22 @@ export function duration(name: string): Parse<Duration> {
   };
 }
 
+/** A moment: ISO 8601, UTC if it does not say otherwise, or milliseconds since the epoch. */
+export function moment(name: string): Parse<number> {
+  return (text) => {
+    const iso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/.exec(text);
+    // Date.parse would take a time without a zone as local, which differs from machine to machine.
+    const utc = iso?.[1] !== undefined && iso[4] === undefined ? `${text}Z` : text;
+    const ms = /^\d+$/.test(text) ? Number(text) : iso ? Date.parse(utc) : Number.NaN;
+    if (Number.isSafeInteger(ms) && ms >= 0) return ms;
+    throw usage(
+      `cannot read ${name}`,
+      JSON.stringify(text),
+      'a time such as 2026-01-31T12:00:00Z, or milliseconds since the epoch',
+    );
+  };
+}
+
 /** `64MB` → 67108864. Units are powers of 1024. */
 export function size(name: string): Parse<number> {
   return (text) => {

@@ -1,5 +1,6 @@
 import type { AnySerde, Topology } from '../dsl/processor.js';
 import { messageOf } from '../model/errors.js';
+import type { Windowed } from '../model/window.js';
 import { declared } from './declared.js';
 import { usage } from './usage.js';
 
@@ -22,6 +23,18 @@ export function parseKey(serde: AnySerde, text: string, whose: string): unknown 
       `${JSON.stringify(text)} (${messageOf(error)})`,
       `a key of the serde ${serde.name}, written as JSON`,
     );
+  }
+}
+
+/** A window as it is printed; undefined if the text is none. */
+export function parseWindow(text: string): Windowed<unknown> | undefined {
+  if (!text.startsWith('{')) return undefined;
+  try {
+    const { key, start, end, ...others } = JSON.parse(text);
+    const whole = key !== undefined && Number.isSafeInteger(start) && (end === null || Number.isSafeInteger(end));
+    return whole && Object.keys(others).length === 0 ? { key, start, end: end ?? Number.POSITIVE_INFINITY } : undefined;
+  } catch {
+    return undefined;
   }
 }
 

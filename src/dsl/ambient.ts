@@ -3,6 +3,7 @@
  * Kept on `globalThis` under a registered symbol, because operators of another copy of this library (a user's own) must find them too.
  */
 import type { AnySerde } from './processor.js';
+import type { Windows } from './windows/windows.js';
 
 /** The declaration that is being written, as far as everybody may know it; attach.ts knows the rest. */
 export interface Complaints {
@@ -23,6 +24,7 @@ export interface Consumer {
     readonly table: string | undefined;
     readonly key: AnySerde | undefined;
     readonly rekey: Rekey | undefined;
+    readonly window: Windows | undefined;
   }): void;
 }
 

@@ -19,6 +19,7 @@ import type {
   ProcessorSpec,
   PushScope,
 } from './processor.js';
+import { suppressedForMs, type Windows } from './windows/windows.js';
 
 export type SourceSpec = Omit<DeclaredSource, 'id' | 'outlet'>;
 export type GlobalTableSpec = Omit<DeclaredGlobalTable, 'id'>;
@@ -29,10 +30,14 @@ export type SinkSpec = Omit<DeclaredSink, 'id' | 'input'> & { readonly name?: st
 export interface Inspection {
   /** Changes of a table arrive, at least on one way. */
   readonly table: boolean;
+  /** Several rows of the table may have one key: it was grouped, and nothing has folded it yet. */
+  readonly grouped: boolean;
   /** The last change of key on a way, if there is one. */
   readonly rekey: Rekey | undefined;
   /** How the keys are written, if all ways agree; else JSON. */
   readonly key: AnySerde;
+  /** The windows that the keys belong to, if that is known and the same on all ways. */
+  readonly window: Windows | undefined;
 }
 
 /** Collects what one run of a topology function declares: the live nodes, the graph as data, and everything that is wrong. */
@@ -65,11 +70,12 @@ export class Declaring implements Declaration {
       const same =
         known.key.name === spec.key?.name &&
         known.value.name === spec.value?.name &&
-        known.timestamp === spec.timestamp;
+        known.timestamp === spec.timestamp &&
+        known.maxTimeJumpMs === spec.maxTimeJumpMs;
       if (!same)
         this.problem(
           id,
-          'the topic is declared twice with different serdes or timestamps',
+          'the topic is declared twice with different serdes, timestamps or time jumps',
           'Declare it once and pipe the result twice.',
         );
       return known.outlet as Origin<AnyRecord>;
@@ -105,6 +111,7 @@ export class Declaring implements Declaration {
   processor(spec: ProcessorSpec, observables: readonly Observable<AnyRecord>[], table?: string): Origin<AnyRecord> {
     const inspected = observables[0] && this.inspect(observables[0]);
     const key = spec.emitsKey ?? inspected?.key;
+    const window = spec.window ?? (spec.emitsKey ? undefined : inspected?.window);
     // A keyed operator has the repartition in front of it; behind any other the change of key still waits for one.
     const rekey = spec.keyed ? undefined : inspected?.rekey;
     const id = this.#unique(
@@ -113,11 +120,17 @@ export class Declaring implements Declaration {
     );
     checkName(this, id, spec.stores.length > 0 ? 'store' : 'name', spec.name);
     for (const store of spec.stores) this.#addStore(id, store);
+    // A stream that is joined with itself is repartitioned once.
+    const moved = new Map<Observable<AnyRecord>, Observable<AnyRecord>>();
+    const names = new Set<string>();
     const inputs = observables.map((observable, port) => {
-      const source = spec.keyed ? this.#repartitioned(observable, spec) : observable;
+      const source = spec.keyed
+        ? (moved.get(observable) ?? this.#repartitioned(observable, spec, { port, names }))
+        : observable;
+      moved.set(observable, source);
       return this.#input(id, port, source, spec.keyed);
     });
-    const origin = new Origin<AnyRecord>(id, this.#scope, { table, key, rekey });
+    const origin = new Origin<AnyRecord>(id, this.#scope, { table, key, rekey, window });
     this.processors.push({ id, spec, inputs, outlet: origin });
     this.nodes.push({
       kind: 'processor',
@@ -135,7 +148,7 @@ export class Declaring implements Declaration {
   repartition(spec: RepartitionSpec, observable: Observable<AnyRecord>): Origin<AnyRecord> {
     const id = this.#unique(
       `repartition ${spec.name}`,
-      'Write repartition({ name }) once behind the change of key, and pipe its result twice.',
+      'Give each change of key a name of its own: selectKey(fn, { name }); or write repartition({ name }) once behind it, and pipe its result twice.',
     );
     checkName(this, id, 'name', spec.name);
     checkSerdes(this, id, spec);
@@ -194,18 +207,30 @@ export class Declaring implements Declaration {
     const probe = new TracedInput({ node: '(inspect)', port: 0, observable, scope, checkKey: false });
     probe.disconnect();
     const [first, ...rest] = probe.paths.map((path) => path.key);
+    const [window, ...others] = probe.paths.map((path) => path.window);
+    const closing = window && suppressedForMs(window);
     return {
       table: probe.paths.some((path) => path.table),
+      grouped: probe.paths.some(
+        (path) => path.table && this.edges.some(({ to, through }) => to === path.from && through.includes('groupBy')),
+      ),
       rekey: probe.paths.find((path) => path.rekey)?.rekey,
       key: first && rest.every((key) => key?.name === first.name) ? first : serdes.json(),
+      window: others.every((other) => other && suppressedForMs(other) === closing) ? window : undefined,
     };
   }
 
   /** Behind a change of key, a keyed processor reads from a repartition topic: equal keys meet in one task again. */
-  #repartitioned(observable: Observable<AnyRecord>, spec: ProcessorSpec): Observable<AnyRecord> {
+  #repartitioned(
+    observable: Observable<AnyRecord>,
+    spec: ProcessorSpec,
+    { port, names }: { readonly port: number; readonly names: Set<string> },
+  ): Observable<AnyRecord> {
     const { rekey } = this.inspect(observable);
     if (!rekey) return observable;
-    const name = rekey.name ?? spec.stores[0]?.name;
+    // One change of key may lead to both sides of a join, through filters: each side has a topic of its own.
+    const own = rekey.name !== undefined && names.has(rekey.name) ? undefined : rekey.name;
+    const name = own ?? spec.repartitions?.[port] ?? rekey.name ?? spec.stores[0]?.name;
     if (name === undefined) {
       this.problem(
         'selectKey',
@@ -214,6 +239,7 @@ export class Declaring implements Declaration {
       );
       return observable;
     }
+    names.add(name);
     const { key = serdes.json(), value = serdes.json() } = rekey;
     return this.repartition({ name, key, value, keepsNullKeys: spec.takesNullKeys ?? false }, observable);
   }
@@ -254,6 +280,7 @@ export class Declaring implements Declaration {
       key: store.key?.name ?? '?',
       value: store.value?.name ?? '?',
       ttlMs: store.ttlMs ?? null,
+      ...(store.history && { historyMs: store.history.ms }),
       owner,
     });
   }

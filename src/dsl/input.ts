@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Observable, Subscription } from 'rxjs';
 import { StreamsError } from '../model/errors.js';
+import { isMoment, MOMENT } from '../model/record.js';
 import { type Consumer, type PathMark, type Rekey, withConsumer } from './ambient.js';
 import type { AnyRecord, AnySerde, Input, PushScope, Receiver } from './processor.js';
+import type { Windows } from './windows/windows.js';
 
 /** One way from a node down to an input, and what it passes. */
 export interface TracedPath {
@@ -14,6 +16,8 @@ export interface TracedPath {
   readonly rekey: Rekey | undefined;
   /** How the keys that arrive are written, where that is known. */
   readonly key: AnySerde | undefined;
+  /** The windows that the keys belong to, where that is known. */
+  readonly window: Windows | undefined;
 }
 
 /** A node's subscription to what the user piped into it: draws the ways to the nodes above, then delivers. */
@@ -60,13 +64,20 @@ export class TracedInput implements Input, Consumer {
     this.#marks.pop();
   }
 
-  reached({ node, table, key, rekey: before }: Parameters<Consumer['reached']>[0]): void {
+  reached({ node, table, key, rekey: before, window }: Parameters<Consumer['reached']>[0]): void {
     this.#from.add(node);
     // Marks were met from the input upwards; the way reads from the origin down.
     const through = [...this.#marks].reverse();
     const isTable = table !== undefined && !through.some((mark) => mark.toStream);
     const rekey = this.#marks.find((mark) => mark.rekey)?.rekey;
-    this.paths.push({ from: node, through, table: isTable, rekey: rekey ?? before, key: rekey ? rekey.key : key });
+    this.paths.push({
+      from: node,
+      through,
+      table: isTable,
+      rekey: rekey ?? before,
+      key: rekey ? rekey.key : key,
+      window: rekey ? undefined : window,
+    });
   }
 
   #subscribe(): void {
@@ -82,6 +93,10 @@ export class TracedInput implements Input, Consumer {
     const scope = this.#scope;
     if (!scope.pushing) return scope.fail(lateEmission(this.node));
     if (!this.#from.has(scope.from)) return scope.fail(hiddenEdge(this.node, scope.from));
+    if (!isMoment(record?.timestamp)) {
+      this.#receiver?.error(noRecord(this.node, record), scope.index);
+      return;
+    }
     if (this.#checkKey && record.key !== scope.key && !isDeepStrictEqual(record.key, scope.key)) {
       this.#receiver?.error(keyChanged(this.node, scope.key, record.key), scope.index);
       return;
@@ -97,6 +112,19 @@ export class TracedInput implements Input, Consumer {
     this.#receiver?.error(error, scope.index);
   }
 }
+
+const noRecord = (node: string, record: unknown): StreamsError => {
+  const isObject = typeof record === 'object' && record !== null;
+  return new StreamsError('PROCESS_FAILED', {
+    what: isObject
+      ? 'an operator emitted a record without a usable timestamp'
+      : 'an operator emitted what is no record',
+    at: `node ${node}`,
+    saw: isObject ? `the timestamp ${(record as Partial<AnyRecord>).timestamp}` : String(record),
+    expected: isObject ? MOMENT : 'a record with key, value, timestamp and headers',
+    action: 'Change values with mapValues(), or copy the record: map((record) => ({ ...record, value })).',
+  });
+};
 
 const lateEmission = (node: string): StreamsError =>
   new StreamsError('LATE_EMISSION', {

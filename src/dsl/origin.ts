@@ -3,6 +3,7 @@ import { StreamsError } from '../model/errors.js';
 import { declaring, type Rekey, subscribing } from './ambient.js';
 import { beginPush, endPush } from './async-guard.js';
 import type { AnyRecord, AnySerde, Outlet, PushScope } from './processor.js';
+import type { Windows } from './windows/windows.js';
 
 interface Subscription {
   readonly node: string;
@@ -21,6 +22,8 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
   readonly key: AnySerde | undefined;
   /** A change of key that nothing has repartitioned yet. */
   readonly rekey: Rekey | undefined;
+  /** The windows that its keys belong to, where they are windowed and that is known. */
+  readonly window: Windows | undefined;
   readonly node: string;
   readonly #scope: PushScope;
 
@@ -31,10 +34,12 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
       table,
       key,
       rekey,
+      window,
     }: {
       readonly table?: string | undefined;
       readonly key?: AnySerde | undefined;
       readonly rekey?: Rekey | undefined;
+      readonly window?: Windows | undefined;
     } = {},
   ) {
     super((subscriber) => {
@@ -60,6 +65,7 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
     this.table = table;
     this.key = key;
     this.rekey = rekey;
+    this.window = window;
     this.#scope = scope;
   }
 

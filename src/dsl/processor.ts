@@ -10,6 +10,7 @@ import type { Headers } from '../model/headers.js';
 import type { SourcePosition, StreamRecord } from '../model/record.js';
 import type { Serde } from '../serdes/serde.js';
 import type { KeyValueStore, StoreSpec } from '../state/contract.js';
+import type { Windows } from './windows/windows.js';
 
 /** Raised whenever the contract changes in a way that two copies of the library cannot share a topology. */
 export const CONTRACT_VERSION = 1;
@@ -80,6 +81,8 @@ export interface DeclaredSource {
   readonly key: AnySerde;
   readonly value: AnySerde;
   readonly timestamp?: (value: unknown, key: unknown) => number;
+  /** How far ahead of stream time its records may be. Left out: any time. */
+  readonly maxTimeJumpMs?: number;
   readonly outlet: Outlet;
 }
 
@@ -150,16 +153,21 @@ export interface ProcessorSpec {
   readonly globals?: readonly string[];
   /** Records of one key must meet in one task: behind a change of key, a repartition is put in front. */
   readonly keyed: boolean;
+  /** What the repartitions before its inputs are called, where the change of key does not say so. Default: as its first store. */
+  readonly repartitions?: readonly string[];
   /** A record without a key is not dropped on the way to it. */
   readonly takesNullKeys?: boolean;
   /** How the keys of what it emits are written. Default: as those of its first input. */
   readonly emitsKey?: AnySerde;
+  /** The windows that the keys of what it emits belong to. Default: those of its input, unless `emitsKey` is given. */
+  readonly window?: Windows;
   create(context: ProcessorContext): Processor;
 }
 
 /** Collects the keys that a record will read, so that the stage reads all of them at once. */
 export interface Reads {
-  add<K>(store: KeyValueStore<K, unknown>, key: K): void;
+  /** `asOf`: of a versioned store, the moment that will be asked for or put. */
+  add<K>(store: KeyValueStore<K, unknown>, key: K, asOf?: number): void;
 }
 
 /** One stateful operator's logic in one task. Called by one stage, never concurrently. */

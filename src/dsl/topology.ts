@@ -1,12 +1,15 @@
 import type { Observable } from 'rxjs';
 import { buildGraph } from '../graph/build.js';
+import { checkCoPartitioned } from '../graph/check-co-partitioned.js';
 import type { Graph, Problem } from '../graph/graph.js';
 import { NAME_PATTERN } from '../graph/naming.js';
+import { type Duration, positiveMs } from '../model/duration.js';
 import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import type { Serde } from '../serdes/serde.js';
 import { withDeclaring } from './ambient.js';
 import { guardAsync } from './async-guard.js';
 import { checkGlobalTables } from './check-global-tables.js';
+import { checkUsedStores } from './check-used-stores.js';
 import { Declaring } from './declaring.js';
 import type { GlobalTable } from './global-table.js';
 import { toTable } from './operators/to-table.js';
@@ -18,12 +21,25 @@ export interface StreamOptions<K, V> {
   readonly value: Serde<V>;
   /** Event time in milliseconds, taken from the record. Default: the record's own timestamp. Must be a function declared once, not one per call. */
   readonly timestamp?: (value: V, key: K) => number;
+  /**
+   * How far ahead of stream time, the highest timestamp that its task has seen, the timestamp of a record may be. One that is further ahead goes the way of `onError.deserialize` (TIME_JUMP) and moves no time: a single record with
+   * a wrong clock would close all windows and end the life of all rows, for ever. Default: any time is taken.
+   *
+   * The first record of a partition is believed. So is the tenth of records that follow each other in a partition, all too far ahead and none further than this from the one before: after a silence, time goes on by itself,
+   * and what was refused meanwhile is in the dead letters, if they are kept. Choose it longer than a partition is usually silent. Nothing but timestamps decides, so a replay refuses the same records.
+   */
+  readonly maxTimeJump?: Duration;
 }
 
 export interface TableOptions<K, V> extends StreamOptions<K, V> {
   /** The store that holds the rows. */
   readonly store: string;
+  /** Makes it a versioned table: how long past values of its rows can be looked up, in its own stream time. Default: not at all. */
+  readonly history?: Duration;
 }
+
+/** No task reads it, so it moves no stream time, and it keeps no past. */
+export type GlobalTableOptions<K, V> = Omit<TableOptions<K, V>, 'maxTimeJump' | 'history'>;
 
 /** What a topology function is given: the ways in. */
 export interface TopologyBuilder {
@@ -46,6 +62,21 @@ export interface TopologyBuilder {
    * ```ts
    * const accounts = t.table('accounts', { key: serdes.string, value: serdes.json<Account>(), store: 'accounts' });
    * ```
+   *
+   * **Versioned**, with `history`: a row is what its timestamps say, in whatever order records arrive. Each value holds from its timestamp until that of the next; one of equal time replaces, and a deletion is a value like any other.
+   * A stream joined with the table sees its rows as of the record's own timestamp (`joinTable`), `process` and `StoreView` as of any moment within the history.
+   *
+   * - A record older than the newest one of its key is *out of order*: it changes the past and not the row. It is passed on (`outOfOrder` is true, `previous` is what was known of that moment) and counted (`out-of-order`);
+   *   `toStream`, `mapValues` and `filterValues` pass it on, `groupBy`, folds and joins with other tables leave it out.
+   * - A record older than the highest timestamp of the table (of all keys in its partition) by more than `history` is dropped and counted (`expired`).
+   * - State: the newest values in `store`, older ones in `<store>-versions`, a list for each key that has any, in chunks of at most 512 versions. Both have a changelog. What has not held within the history is removed, at least 1,000
+   *   lists a commit. Cost: two look-ups and at most two writes a record (one of each, if the row was not changed within the history), one more of each if a row has more than 32 past values.
+   *
+   * CONFIG_INVALID for a history of zero. Semantics: versioned state stores of Kafka Streams (KIP-889, KIP-914).
+   *
+   * ```ts
+   * const prices = t.table('prices', { key: serdes.string, value: serdes.double, store: 'prices', history: '30d' });
+   * ```
    */
   table<K, V>(topic: string, options: TableOptions<K, V>): Table<K, V>;
   /**
@@ -66,7 +97,7 @@ export interface TopologyBuilder {
    * const rates = t.globalTable('rates', { key: serdes.string, value: serdes.double, store: 'all-rates' });
    * ```
    */
-  globalTable<K, V>(topic: string, options: TableOptions<K, V>): GlobalTable<K, V>;
+  globalTable<K, V>(topic: string, options: GlobalTableOptions<K, V>): GlobalTable<K, V>;
 }
 
 /** Whether a value is a topology: of this copy of the library or another. */
@@ -159,6 +190,7 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
     thrown = error as StreamsError;
   }
   checkGlobalTables(declaring);
+  checkUsedStores(declaring);
   const problems = [...declaring.problems];
   if (!NAME_PATTERN.test(name)) {
     problems.push({
@@ -179,7 +211,10 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
   if (thrown && problems.length === 0) throw thrown;
   if (thrown) problems.push(problemOf(name, thrown));
   if (problems.length > 0) throw new TopologyInvalid(name, problems);
-  return buildGraph({ name, nodes: declaring.nodes, edges: declaring.edges, stores: declaring.stores });
+  const graph = buildGraph({ name, nodes: declaring.nodes, edges: declaring.edges, stores: declaring.stores });
+  const unequal = checkCoPartitioned(graph);
+  if (unequal.length > 0) throw new TopologyInvalid(name, unequal);
+  return graph;
 }
 
 function problemOf(name: string, error: Error): Problem {
@@ -188,21 +223,33 @@ function problemOf(name: string, error: Error): Problem {
 }
 
 function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: Declaring): void {
+  const source = (topic: string, { maxTimeJump, ...options }: StreamOptions<unknown, unknown>): Observable<unknown> =>
+    declaring.source({
+      topic,
+      ...options,
+      ...(maxTimeJump !== undefined && { maxTimeJumpMs: positiveMs(maxTimeJump, `maxTimeJump of ${topic}`) }),
+    });
   const builder: TopologyBuilder = {
     stream: <K, V>(topic: string, options: StreamOptions<K, V>) =>
-      declaring.source({ topic, ...(options as StreamOptions<unknown, unknown>) }) as Observable<unknown> as Stream<
+      source(topic, options as StreamOptions<unknown, unknown>) as Stream<K, V>,
+    table: <K, V>(topic: string, { store, history, ...options }: TableOptions<K, V>) => {
+      const records = source(topic, options as StreamOptions<unknown, unknown>) as Stream<K, V | null>;
+      const past = history !== undefined && { history };
+      return records.pipe(toTable<K, V>({ store, key: options.key, value: options.value, ...past }));
+    },
+    globalTable: <K, V>(topic: string, options: GlobalTableOptions<K, V>) => {
+      if ('history' in options) {
+        declaring.problem(
+          `globalTable ${topic}`,
+          'a global table keeps no past',
+          'Leave history out, or declare it with t.table to join it as of a moment.',
+        );
+      }
+      return declaring.globalTable({ topic, ...(options as GlobalTableOptions<unknown, unknown>) }) as GlobalTable<
         K,
         V
-      >,
-    table: <K, V>(topic: string, { store, ...options }: TableOptions<K, V>) => {
-      const source = declaring.source({
-        topic,
-        ...(options as StreamOptions<unknown, unknown>),
-      }) as Observable<unknown> as Stream<K, V | null>;
-      return source.pipe(toTable<K, V>({ store, key: options.key, value: options.value }));
+      >;
     },
-    globalTable: <K, V>(topic: string, options: TableOptions<K, V>) =>
-      declaring.globalTable({ topic, ...(options as TableOptions<unknown, unknown>) }) as GlobalTable<K, V>,
   };
   try {
     guardAsync();

@@ -78,8 +78,9 @@ function describeRepartition(graph: Graph, subTopology: SubTopology, node: Repar
 
 function describeStore(store: GraphStore): string[] {
   const ttl = store.ttlMs === null ? '' : `, rows live ${durationText(store.ttlMs)}`;
+  const history = store.historyMs === undefined ? '' : `, past of ${durationText(store.historyMs)}`;
   return [
-    `  store ${store.name} (${store.kind}, ${serdes(store)}${ttl})`,
+    `  store ${store.name} (${store.kind}, ${serdes(store)}${ttl}${history})`,
     `    changelog ${changelogTopic(APPLICATION, store.name)}`,
   ];
 }

@@ -67,6 +67,8 @@ export interface GraphStore {
   readonly key: string;
   readonly value: string;
   readonly ttlMs: number | null;
+  /** How long the past of its rows is kept. Left out: not at all. */
+  readonly historyMs?: number;
   readonly owner: string;
 }
 

@@ -30,6 +30,18 @@ export function durationMs(duration: Duration, what = 'duration'): number {
   return ms;
 }
 
+/** The same of one that must have a length. CONFIG_INVALID for zero. */
+export function positiveMs(duration: Duration, what: string): number {
+  const ms = durationMs(duration, what);
+  if (ms > 0) return ms;
+  throw new StreamsError('CONFIG_INVALID', {
+    what: `${what} is zero`,
+    saw: JSON.stringify(duration),
+    expected: 'at least "1ms"',
+    action: 'Give it a length.',
+  });
+}
+
 /** Milliseconds for people: `850 ms`, `12.3 s`, `4 min 05 s`, `3 h 20 min`. */
 export function formatMs(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;

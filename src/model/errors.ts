@@ -36,6 +36,15 @@ export const ERROR_CODES = {
     retryable: false,
     summary: 'More records wait for a missing version than maxBuffered allows.',
   },
+  RECORD_LATE: { retryable: false, summary: 'A record came when all windows that it belongs to had closed.' },
+  SUPPRESS_BUFFER_FULL: {
+    retryable: false,
+    summary: 'More rows wait in suppress than maxRecords or maxBytes allows, and whenFull is to fail.',
+  },
+  TIME_JUMP: {
+    retryable: false,
+    summary: 'The timestamp of a record is further ahead of stream time than maxTimeJump allows.',
+  },
   STORE_KEY_NOT_LOADED: {
     retryable: false,
     summary: 'A processor read a key synchronously that it did not declare in reads.',
@@ -50,7 +59,10 @@ export const ERROR_CODES = {
   },
   STATE_IO: { retryable: true, summary: 'The disk failed: full, read-only or broken.' },
   STATE_CORRUPT: { retryable: false, summary: 'Bytes on disk are not what was written.' },
-  STORE_READ_ONLY: { retryable: false, summary: 'A processor wrote to the store of a global table.' },
+  STORE_READ_ONLY: {
+    retryable: false,
+    summary: 'A processor wrote to the store of a global table, or to that of a fold over sessions or sliding windows.',
+  },
   STORE_UNKNOWN: { retryable: false, summary: 'There is no store of that name.' },
   // broker
   BROKER_UNKNOWN_SCHEME: { retryable: false, summary: 'No broker adapter has that scheme.' },

@@ -15,6 +15,8 @@ export interface StreamRecord<K, V> {
  */
 export interface Change<K, V> extends StreamRecord<K, V | null> {
   readonly previous: V | null;
+  /** Of a versioned table: whether the change is of the past, older than the row's newest version. The row is then as it was; `previous` is what was known of that moment. */
+  readonly outOfOrder?: boolean;
 }
 
 /** A record as the engine makes it. One class, so that every record has the same shape for the optimiser. */
@@ -38,10 +40,42 @@ export class RowChange<K, V> implements Change<K, V> {
   ) {}
 }
 
+/** A change of a table that keeps the past of its rows. */
+class VersionChange<K, V> extends RowChange<K, V> {
+  constructor(
+    key: K,
+    value: V | null,
+    previous: V | null,
+    timestamp: number,
+    headers: Headers,
+    readonly outOfOrder: boolean,
+  ) {
+    super(key, value, previous, timestamp, headers);
+  }
+}
+
+/** A change; `outOfOrder` undefined: of a table that keeps no past. */
+export const rowChange = <K, V>(
+  key: K,
+  value: V | null,
+  previous: V | null,
+  { timestamp, headers }: Pick<StreamRecord<K, V>, 'timestamp' | 'headers'>,
+  outOfOrder: boolean | undefined,
+): RowChange<K, V> =>
+  outOfOrder === undefined
+    ? new RowChange(key, value, previous, timestamp, headers)
+    : new VersionChange(key, value, previous, timestamp, headers, outOfOrder);
+
 /** Whether a record is a change of a table row. True for copies made by spreading one, too. */
 export function isChange(record: StreamRecord<unknown, unknown>): record is Change<unknown, unknown> {
   return record instanceof RowChange || (!(record instanceof PlainRecord) && 'previous' in record);
 }
+
+/** What a timestamp must be, for messages. */
+export const MOMENT = 'milliseconds since the epoch: a whole number, not negative';
+
+/** Whether a timestamp is one. */
+export const isMoment = (timestamp: unknown): boolean => Number.isSafeInteger(timestamp) && (timestamp as number) >= 0;
 
 /** Where a record stands: the position from which it can be read again. */
 export interface SourcePosition {

@@ -1,6 +1,4 @@
-import { isStreamsError } from '../model/errors.js';
-import type { CachedStore } from '../state/cached-store.js';
-import type { KeyValueStore, RangeOptions, Row } from '../state/contract.js';
+import type { KeyValueStore, RangeOptions, Row, VersionedStore, VersionPlace } from '../state/contract.js';
 import type { Prefetched } from '../state/prefetched.js';
 
 /** A row before and after a write. */
@@ -23,15 +21,16 @@ export interface StoreObserver {
 
 /**
  * A store whose reads and writes are seen. What a row was before a write is known where it had been read, which all operators do that emit changes; else the database still has it until the next commit
- * (`CachedStore.committed`).
+ * (`CachedStore.peek`). Of a versioned store, what is seen are the newest versions of rows.
  */
 export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
-  readonly #inner: CachedStore<K, V>;
+  readonly #inner: VersionedStore<K, V> & Prefetched;
   readonly #observer: StoreObserver;
   readonly #timestamp: () => number;
 
-  constructor(inner: CachedStore<K, V>, observer: StoreObserver, timestamp: () => number) {
-    this.#inner = inner;
+  /** `inner` may be versioned: what it can do more is passed on. */
+  constructor(inner: KeyValueStore<K, V>, observer: StoreObserver, timestamp: () => number) {
+    this.#inner = inner as VersionedStore<K, V> & Prefetched;
     this.#observer = observer;
     this.#timestamp = timestamp;
   }
@@ -44,25 +43,36 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     return this.#inner.streamTime;
   }
 
+  get historyMs(): number {
+    return this.#inner.historyMs;
+  }
+
   get hasWanted(): boolean {
     return this.#inner.hasWanted;
   }
 
-  get(key: K): V | null {
-    return this.#seen(key, this.#inner.get(key));
+  get(key: K, asOf?: number): V | null {
+    return this.#seen(key, this.#inner.get(key, asOf));
   }
 
-  row(key: K): Row<V> | null {
-    const row = this.#inner.row(key);
+  row(key: K, asOf?: number): Row<V> | null {
+    const row = this.#inner.row(key, asOf);
     this.#seen(key, row === null ? null : row.value);
     return row;
   }
 
-  put(key: K, value: V | null, timestamp: number = this.#timestamp()): void {
-    const before = this.#before(key);
-    this.#inner.put(key, value, timestamp);
+  isLoaded(key: K, asOf?: number): boolean {
+    return this.#inner.isLoaded(key, asOf);
+  }
+
+  put(key: K, value: V | null, timestamp: number = this.#timestamp()): VersionPlace {
+    const before = this.#inner.isLoaded(key) ? this.#inner.row(key) : undefined;
+    const place: VersionPlace | undefined = this.#inner.put(key, value, timestamp);
     this.#observer.pass?.(value);
-    this.#observer.wrote({ store: this.name, key, before, value: value ?? null, timestamp });
+    // Only a versioned store says anything: a version of the past leaves the row as it was.
+    if (place === undefined || place === 'newest')
+      this.#observer.wrote({ store: this.name, key, before, value: value ?? null, timestamp });
+    return place;
   }
 
   insert(key: K, value: V, timestamp: number = this.#timestamp()): void {
@@ -75,8 +85,16 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     this.put(key, null);
   }
 
-  async load(key: K): Promise<V | null> {
-    return this.#seen(key, await this.#inner.load(key));
+  async load(key: K, asOf?: number): Promise<V | null> {
+    return this.#seen(key, await this.#inner.load(key, asOf));
+  }
+
+  loadAll(keys: readonly K[]): void | Promise<void> {
+    return this.#inner.loadAll(keys);
+  }
+
+  prepare(key: K, timestamp: number): void | Promise<void> {
+    return this.#inner.prepare(key, timestamp);
   }
 
   observe(timestamp: number): void {
@@ -90,21 +108,12 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     }
   }
 
-  want(key: K): void {
-    this.#inner.want(key);
+  want(key: K, asOf?: number): void {
+    this.#inner.want(key, asOf);
   }
 
   loadWanted(): Promise<void> {
     return this.#inner.loadWanted();
-  }
-
-  #before(key: K): Row<V> | null | undefined {
-    try {
-      return this.#inner.row(key);
-    } catch (error) {
-      if (isStreamsError(error) && error.code === 'STORE_KEY_NOT_LOADED') return undefined;
-      throw error;
-    }
   }
 
   #seen<T>(key: K, value: T): T {

@@ -19,6 +19,8 @@ export interface RunStart {
   readonly records: number;
   /** By task. */
   readonly streamTimes: Readonly<Record<string, number>>;
+  /** What tasks know of the jumps of their sources' times: by task, then topic. */
+  readonly jumps: Readonly<Record<string, WatchedTask['jumps']>>;
   /** Next offset of each repartition partition, as `topic:partition`. */
   readonly repartitions: Readonly<Record<string, number>>;
 }
@@ -103,7 +105,10 @@ export class ShadowRun {
     const streamTimes = Object.fromEntries(
       this.tasks.flatMap(({ id, streamTime }) => (Number.isFinite(streamTime) ? [[id, streamTime]] : [])),
     );
-    return { records: this.#records, streamTimes, repartitions };
+    const jumps = Object.fromEntries(
+      this.tasks.flatMap((task) => (Object.keys(task.jumps).length > 0 ? [[task.id, task.jumps]] : [])),
+    );
+    return { records: this.#records, streamTimes, jumps, repartitions };
   }
 
   /** Takes the next records of the slice through the topology; when it resolves, everything they cause is done. */
@@ -124,8 +129,7 @@ export class ShadowRun {
   /** Ends every task after a commit, and opens it again: what an application that is stopped and started does. */
   async restart(): Promise<void> {
     await this.commit();
-    const { start } = this;
-    for (const task of this.tasks) await task.reopen(start.streamTimes[task.id] ?? Number.NEGATIVE_INFINITY);
+    for (const task of this.tasks) await task.reopen();
   }
 
   async close(): Promise<void> {
@@ -188,6 +192,7 @@ export class ShadowRun {
       metrics: this.metrics,
       globals: this.#globals?.views() ?? new Map(),
       streamTime: start?.streamTimes[id] ?? Number.NEGATIVE_INFINITY,
+      jumps: start?.jumps[id] ?? {},
       watcher,
     });
   }

@@ -10,6 +10,7 @@ import { FailureHandler } from '../runtime/failures.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { RunObserver } from '../runtime/observer.js';
 import { buildPipeline } from '../runtime/pipeline.js';
+import type { JumpState } from '../runtime/time-jumps.js';
 import type { TopicCounts } from '../runtime/topics.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import type { Row, StoreSpec } from '../state/contract.js';
@@ -32,6 +33,8 @@ export interface ShadowTaskOptions {
   readonly globals: ReadonlyMap<string, GlobalView<unknown, unknown>>;
   /** Of the task when it was closed, if it has no store to keep it. */
   readonly streamTime: number;
+  /** What it knew of the jumps of its sources' times then, by topic. */
+  readonly jumps: Readonly<Record<string, JumpState>>;
   readonly observer: RunObserver;
   /** Told of each call to the outside world that is left out. */
   readonly silenced: (call: WaitingEffect) => void;
@@ -84,6 +87,10 @@ export class ShadowTask {
     return this.#runner.atHand.streamTime;
   }
 
+  get jumps(): Readonly<Record<string, JumpState>> {
+    return Object.fromEntries(this.#runner.jumps);
+  }
+
   /** Place in the batch of the record at hand. */
   get index(): number {
     return this.#runner.atHand.scope.index;
@@ -130,7 +137,7 @@ export class ShadowTask {
 
   /** The row that the database has of a key, whatever was written since the last commit. */
   committed(store: string, key: unknown): Promise<Row<unknown> | null> {
-    return (this.#state as TaskState).cached(store).committed(key);
+    return (this.#state as TaskState).cached(store).peek(key, true);
   }
 
   async close(): Promise<void> {
@@ -165,7 +172,7 @@ export class ShadowTask {
   }
 
   #build(streamTime: number): void {
-    const { topology, subTopology, partition, config, topics, metrics, globals, observer } = this.#options;
+    const { topology, subTopology, partition, config, topics, metrics, globals, observer, jumps } = this.#options;
     const clock = new ShadowClock(() => this.#runner.atHand.time);
     this.#runner = new BatchRunner({
       cause: this.#state?.cause,
@@ -198,16 +205,24 @@ export class ShadowTask {
       globals,
       observer,
     };
-    this.#processors = buildPipeline({ topology, graph: topology.graph, subTopology, runner: this.#runner, task });
+    this.#processors = buildPipeline({
+      topology,
+      graph: topology.graph,
+      subTopology,
+      runner: this.#runner,
+      task,
+      jump: (topic) => jumps[topic],
+    });
   }
 
-  #observedState(): Pick<TaskState, 'store'> | undefined {
+  #observedState(): Pick<TaskState, 'store' | 'cached'> | undefined {
     const state = this.#state;
     const { storeObserver } = this.#options;
     if (!state || !storeObserver) return state;
     const timestamp = (): number => state.cause.timestamp;
     return {
-      store: (name) => new ObservedStore(state.cached(name), storeObserver, timestamp) as never,
+      store: (name) => new ObservedStore(state.store<unknown, unknown>(name), storeObserver, timestamp) as never,
+      cached: (name) => state.cached(name),
     };
   }
 }

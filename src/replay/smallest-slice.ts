@@ -156,8 +156,8 @@ class Trial {
   async #row(run: ShadowRun): Promise<unknown> {
     for (const { state, subTopology } of run.tasks) {
       if (!state || !subTopology.stores.includes(this.#store.name)) continue;
-      const value = await state.cached(this.#store.name).peek(this.#key);
-      if (value !== null) return value;
+      const row = await state.cached(this.#store.name).peek(this.#key);
+      if (row !== null) return row.value;
     }
     return null;
   }

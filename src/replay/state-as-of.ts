@@ -1,9 +1,10 @@
 import type { PartitionOffset } from '../broker/port.js';
-import type { Topology } from '../dsl/processor.js';
+import type { AnySerde, Topology } from '../dsl/processor.js';
 import type { CachedStore } from '../state/cached-store.js';
 import type { Row, StoreSpec } from '../state/contract.js';
 import { GLOBAL_DIRECTORY } from '../state/global-state.js';
 import type { GlobalStore } from '../state/global-store.js';
+import { shownStore, windowsOf } from '../state/shown-store.js';
 import { taskStores } from './event.js';
 import type { Moment } from './moment.js';
 import { framePast, Past, type PastFrame, type PastOptions } from './past.js';
@@ -17,6 +18,9 @@ export interface StateAsOfOptions extends PastOptions {
 /** One task's part of a store, or all of a global table, as it was. */
 export interface PastStore {
   readonly spec: StoreSpec;
+  /** How the keys and values of the rows are written. */
+  readonly key: AnySerde;
+  readonly value: AnySerde;
   readonly task: string;
   /** Null: all partitions. */
   readonly partition: number | null;
@@ -25,6 +29,11 @@ export interface PastStore {
   row(key: unknown): Promise<Row<unknown> | null>;
   /** In the byte order of their keys. */
   entries(): AsyncIterable<readonly [key: unknown, value: unknown]>;
+  /** Of a store of windows: those of a key that start between two moments, in the order of their starts. Of any other store none. */
+  windows(
+    key: unknown,
+    range?: { readonly from?: number | undefined; readonly to?: number | undefined },
+  ): Promise<readonly (readonly [window: unknown, value: unknown])[]>;
 }
 
 /** The state of an application as it was. Close it: until then its stores lie in a temporary directory. */
@@ -98,20 +107,28 @@ function storesOf({ topology }: PastFrame, { run, positions }: Past): readonly P
   return [...globals, ...tasks];
 }
 
-function taskPart(spec: StoreSpec, store: CachedStore<unknown, unknown>): Pick<PastStore, 'spec' | 'row' | 'entries'> {
+function taskPart(
+  spec: StoreSpec,
+  store: CachedStore<unknown, unknown>,
+): Omit<PastStore, 'task' | 'partition' | 'sources'> {
+  const rows = shownStore<unknown, unknown>(store);
+  const { key, value } = spec.shown ?? spec;
   return {
     spec,
-    row: async (key) => {
-      await store.load(key);
-      return store.row(key);
-    },
-    entries: () => store.entries(),
+    key,
+    value,
+    row: (each) => rows.peek(each),
+    entries: () => rows.entries(),
+    windows: async (each, range) => (await windowsOf(store, each, range)) ?? [],
   };
 }
 
 function globalPart(store: GlobalStore<unknown, unknown>, sources: Readonly<Record<string, number>>): PastStore {
   return {
     spec: store.spec,
+    key: store.spec.key,
+    value: store.spec.value,
+    windows: async () => [],
     task: GLOBAL_DIRECTORY,
     partition: null,
     sources,

@@ -57,10 +57,10 @@ async function* differences(first: PastStore, second: PastStore): AsyncGenerator
   const right = second.entries()[Symbol.asyncIterator]();
   let [a, b] = [await left.next(), await right.next()];
   while (!a.done || !b.done) {
-    const order = a.done ? 1 : b.done ? -1 : spec.key.encode(a.value[0]).compare(spec.key.encode(b.value[0]));
+    const order = a.done ? 1 : b.done ? -1 : first.key.encode(a.value[0]).compare(first.key.encode(b.value[0]));
     const before = order <= 0 && !a.done ? a.value : undefined;
     const after = order >= 0 && !b.done ? b.value : undefined;
-    const same = before && after && spec.value.encode(before[1]).equals(spec.value.encode(after[1]));
+    const same = before && after && first.value.encode(before[1]).equals(first.value.encode(after[1]));
     if (!same)
       yield { store, partition, key: (before ?? after)?.[0], before: before?.[1] ?? null, after: after?.[1] ?? null };
     if (before) a = await left.next();

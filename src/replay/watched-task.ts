@@ -74,6 +74,10 @@ export class WatchedTask implements RunObserver {
     return this.#task.streamTime;
   }
 
+  get jumps(): ShadowTask['jumps'] {
+    return this.#task.jumps;
+  }
+
   get commitDue(): boolean {
     return this.#task.commitDue;
   }
@@ -110,9 +114,10 @@ export class WatchedTask implements RunObserver {
     this.#task.release();
   }
 
-  async reopen(streamTime: number): Promise<void> {
+  async reopen(): Promise<void> {
+    const { streamTime, jumps } = this.#task;
     await this.#task.close();
-    this.#task = await ShadowTask.open({ ...this.#taskOptions, streamTime });
+    this.#task = await ShadowTask.open({ ...this.#taskOptions, streamTime, jumps });
   }
 
   close(): Promise<void> {
@@ -165,7 +170,8 @@ export class WatchedTask implements RunObserver {
   }
 
   #counted(node: string, name: string, by: number): void {
-    if (this.#batch.records.length > 0) this.#step({ kind: 'count', node, name, by });
+    // Of calls there is a step of their own.
+    if (this.#batch.records.length > 0 && name !== 'silenced') this.#step({ kind: 'count', node, name, by });
   }
 
   #storeObserver(): StoreObserver {

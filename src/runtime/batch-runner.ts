@@ -1,5 +1,6 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet, PushScope, Receiver } from '../dsl/processor.js';
+import type { StreamsError } from '../model/errors.js';
 import type { SourcePosition } from '../model/record.js';
 import type { Cause } from '../state/changelog-entry.js';
 import { AtHand } from './at-hand.js';
@@ -9,11 +10,14 @@ import type { Failure, FailureHandler } from './failures.js';
 import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
 import { type ProduceContext, produce } from './produce.js';
 import type { Item, Stage, StageHost, StageNode } from './stage.js';
+import type { JumpState, TimeJumps } from './time-jumps.js';
 
 /** Where records of one topic enter. */
 export interface Entry {
   readonly node: string;
   readonly outlet: Outlet;
+  /** Refuses records that are too far ahead of stream time; undefined: none is. */
+  readonly jumps: TimeJumps | undefined;
   deserialize(record: BrokerRecord): AnyRecord;
 }
 
@@ -47,6 +51,13 @@ export class BatchRunner implements StageHost {
     this.#produceContext = options.produce;
     const scope: PushScope = { pushing: false, index: 0, key: undefined, from: '', fail: options.onFatal };
     this.atHand = new AtHand(scope, options.cause, options.streamTime);
+  }
+
+  /** What is known of the jumps of each source's time that is watched. */
+  get jumps(): ReadonlyMap<string, JumpState> {
+    const known = new Map<string, JumpState>();
+    for (const [topic, { jumps }] of this.entries) if (jumps?.state) known.set(topic, jumps.state);
+    return known;
   }
 
   /** A receiver that queues at a processor. */
@@ -104,6 +115,11 @@ export class BatchRunner implements StageHost {
         decoded = await this.#deserializeAgain(entry, record, error, i);
       }
       if (decoded === undefined) continue;
+      const jump = entry.jumps?.check(decoded.timestamp, atHand.streamTime, record);
+      if (jump !== undefined) {
+        await this.#refuse(entry, record, jump, i);
+        continue;
+      }
       if (decoded.timestamp > atHand.streamTime) atHand.streamTime = decoded.timestamp;
       streamTimes[i] = atHand.streamTime;
       this.#deliver(entry.outlet, decoded);
@@ -242,6 +258,11 @@ export class BatchRunner implements StageHost {
     return decoded;
   }
 
+  /** Reading it again would change nothing. */
+  async #refuse({ node }: Entry, source: BrokerRecord, error: StreamsError, index: number): Promise<void> {
+    await this.#failures.handle('deserialize', { node, error, source }, this.#deadLetter(index));
+  }
+
   async #produceAgain(item: OutboxItem, error: unknown, produced: ProducerRecord[]): Promise<void> {
     const { node } = item;
     const { index } = item.place;
@@ -259,7 +280,6 @@ export class BatchRunner implements StageHost {
   async #runEffects(): Promise<void> {
     for (const effect of this.effects.drain()) {
       const { node, place } = effect;
-      this.atHand.scope.index = place.index;
       const made = this.#gate(effect);
       this.#failures.count(node, made ? 'called' : 'silenced');
       if (!made) continue;

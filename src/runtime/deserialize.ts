@@ -1,7 +1,7 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSource } from '../dsl/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
-import { PlainRecord, RowChange } from '../model/record.js';
+import { isMoment, MOMENT, PlainRecord, rowChange } from '../model/record.js';
 import { decodeChange } from './change-format.js';
 
 /** Bytes to a record. DESERIALIZE_FAILED says which side of which record. */
@@ -12,12 +12,12 @@ export function deserialize(
   const key = record.key === null ? null : decode(source.key, record.key, 'key', record);
   const value = record.value === null ? null : decode(source.value, record.value, 'value', record);
   const timestamp = source.timestamp ? source.timestamp(value, key) : record.timestamp;
-  if (!(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
+  if (!isMoment(timestamp)) {
     throw new StreamsError('DESERIALIZE_FAILED', {
       what: 'a record has no usable timestamp',
       at: where(record),
       saw: String(timestamp),
-      expected: 'milliseconds since the epoch: a whole number, not negative',
+      expected: MOMENT,
       action: 'Correct the timestamp function or the producer, or set onError.deserialize.',
     });
   }
@@ -35,7 +35,7 @@ export function deserializeRepartitioned(
   if (table && record.value !== null) {
     const sides = decodeChange(record.value);
     const side = (bytes: Buffer | null): unknown => (bytes === null ? null : decode(value, bytes, 'value', record));
-    return new RowChange(key, side(sides.value), side(sides.previous), record.timestamp, record.headers);
+    return rowChange(key, side(sides.value), side(sides.previous), record, sides.outOfOrder);
   }
   return new PlainRecord(
     key,

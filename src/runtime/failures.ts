@@ -19,7 +19,7 @@ export interface Failure {
   readonly index: number;
 }
 
-/** Mistakes of the program, not of a record: no policy may go on over them. */
+/** Mistakes of the program, or bounds of it, not of a record: no policy may go on over them. */
 const ALWAYS_FATAL = new Set([
   'KEY_CHANGED',
   'LATE_EMISSION',
@@ -27,6 +27,7 @@ const ALWAYS_FATAL = new Set([
   'STORE_UNKNOWN',
   'STORE_READ_ONLY',
   'STATE_CORRUPT',
+  'SUPPRESS_BUFFER_FULL',
   'STATE_IO',
   'TOPIC_UNKNOWN',
 ]);
@@ -47,18 +48,18 @@ export class FailureHandler {
     this.#metrics.count(node, name);
   }
 
-  /** Tries again, skips, writes a dead letter, or throws: as the step's policy says. Resolves if the task can go on. */
+  /** Tries again (if there is something to try), skips, writes a dead letter, or throws: as the step's policy says. Resolves if the task can go on. */
   async handle(
     step: Step,
     failure: { readonly node: string; readonly error: unknown; readonly source: BrokerRecord | SourcePosition },
     send: (outgoing: Outgoing, node: string) => void,
-    again: () => void | Promise<void>,
+    again?: () => void | Promise<void>,
   ): Promise<void> {
     const { node, source } = failure;
     const policy = this.#config.policies[step];
     let { error } = failure;
     let attempt = 1;
-    for (; attempt <= policy.retries && !isFatal(error); attempt++) {
+    for (; again && attempt <= policy.retries && !isFatal(error); attempt++) {
       await sleep(this.#clock, policy.backoffMs);
       try {
         await again();

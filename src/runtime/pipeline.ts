@@ -7,6 +7,7 @@ import { observedEntry, observedProcessor, observedReceiver } from './observer.j
 import { planStages } from './plan.js';
 import { type TaskFacts, TaskProcessorContext } from './processor-context.js';
 import { Stage, type StageNode } from './stage.js';
+import { type JumpState, TimeJumps } from './time-jumps.js';
 
 /**
  * Runs the topology function for one task and connects what it declares: sources to their topics, processors to stages, sinks to the outbox. Nodes of other sub-topologies are declared
@@ -18,8 +19,10 @@ export function buildPipeline(options: {
   readonly subTopology: SubTopology;
   readonly runner: BatchRunner;
   readonly task: TaskFacts;
+  /** What the last commit knew of the jumps of a source's time. */
+  readonly jump: (topic: string) => JumpState | undefined;
 }): readonly Processor[] {
-  const { topology, graph, subTopology, runner, task } = options;
+  const { topology, graph, subTopology, runner, task, jump } = options;
   const { entries } = runner;
   const { scope } = runner.atHand;
   const { observer } = task;
@@ -27,8 +30,9 @@ export function buildPipeline(options: {
 
   for (const source of declaration.sources) {
     if (!subTopology.topics.includes(source.topic)) continue;
-    const { id: node, outlet } = source;
-    entries.set(source.topic, { node, outlet, deserialize: (record) => deserialize(source, record) });
+    const { id: node, outlet, topic, maxTimeJumpMs } = source;
+    const jumps = maxTimeJumpMs === undefined ? undefined : new TimeJumps(maxTimeJumpMs, jump(topic));
+    entries.set(topic, { node, outlet, jumps, deserialize: (record) => deserialize(source, record) });
   }
   for (const repartition of declaration.repartitions) {
     const { id: node, outlet } = repartition;
@@ -51,6 +55,7 @@ export function buildPipeline(options: {
     entries.set(topic, {
       node,
       outlet,
+      jumps: undefined,
       deserialize: (record) => deserializeRepartitioned(repartition, repartition.table, record),
     });
   }

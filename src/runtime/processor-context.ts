@@ -13,6 +13,7 @@ import type { Clock } from '../model/ports.js';
 import type { SourcePosition } from '../model/record.js';
 import type { KeyValueStore } from '../state/contract.js';
 import type { GlobalView } from '../state/global-view.js';
+import { shownStore } from '../state/shown-store.js';
 import type { TaskState } from '../state/task-state.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deadLetter } from './dead-letter.js';
@@ -28,7 +29,7 @@ export interface TaskFacts {
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** Its stores, as the processors see them. */
-  readonly state: Pick<TaskState, 'store'> | undefined;
+  readonly state: Pick<TaskState, 'store' | 'cached'> | undefined;
   /** The global tables, by store. */
   readonly globals: ReadonlyMap<string, GlobalView<unknown, unknown>>;
   readonly observer?: RunObserver | undefined;
@@ -99,8 +100,10 @@ export class TaskProcessorContext implements ProcessorContext {
     const { stores, reads = [], globals = [] } = this.#spec;
     const global = globals.includes(name) ? this.#task.globals.get(name) : undefined;
     if (global) return global as unknown as KeyValueStore<K, V>;
-    if (this.#task.state && (reads.includes(name) || stores.some((store) => store.name === name)))
-      return this.#task.state.store(name);
+    const { state } = this.#task;
+    if (state && stores.some((store) => store.name === name)) return state.store(name);
+    if (state && reads.includes(name))
+      return state.cached(name).spec.shown ? shownStore(state.cached(name)) : state.store(name);
     throw new StreamsError('STORE_UNKNOWN', {
       what: `a processor asked for the store ${JSON.stringify(name)}`,
       at: `node ${this.#node}`,

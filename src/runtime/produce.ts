@@ -54,12 +54,13 @@ function encode(item: OutboxItem, topic: string, partitions: number, context: Pr
   const { record, node } = item;
   const target = item.kind === 'sink' ? item.sink : item.repartition;
   const key = record.key === null || record.key === undefined ? null : toBytes(target.key, record.key, 'key', node);
+  const placedBy = key === null ? null : (target.key.partitionBytes?.(key) ?? key);
   if (item.kind === 'repartition') {
     if (key === null && !item.repartition.keepsNullKeys) return null;
     const value = repartitionValue(item.repartition, record, node);
     return {
       topic,
-      partition: byHash(key, partitions, context),
+      partition: byHash(placedBy, partitions, context),
       key,
       value,
       timestamp: record.timestamp,
@@ -67,7 +68,7 @@ function encode(item: OutboxItem, topic: string, partitions: number, context: Pr
     };
   }
   const value = record.value === null ? null : toBytes(target.value, record.value, 'value', node);
-  const partition = item.sink.partition?.(record, partitions) ?? byHash(key, partitions, context);
+  const partition = item.sink.partition?.(record, partitions) ?? byHash(placedBy, partitions, context);
   if (!(Number.isInteger(partition) && partition >= 0 && partition < partitions)) {
     throw new StreamsError('PARTITION_INVALID', {
       what: 'the partitioner chose a partition that does not exist',
@@ -88,7 +89,9 @@ function repartitionValue(
   const side = (value: unknown): Buffer | null => (value === null ? null : toBytes(serde, value, 'value', node));
   if (!table) return side(record.value);
   // A plain operator may have made records of changes: what was there before is then unknown.
-  return encodeChange(side(record.value), isChange(record) ? side(record.previous) : null);
+  return isChange(record)
+    ? encodeChange(side(record.value), side(record.previous), record.outOfOrder)
+    : encodeChange(side(record.value), null);
 }
 
 /** Without a key: the task's own partition, so that the order of its records is kept. */

@@ -37,9 +37,9 @@ export interface StageHost {
 class ReadCollector implements Reads {
   readonly #stores = new Set<Prefetched>();
 
-  add<K>(store: KeyValueStore<K, unknown>, key: K): void {
+  add<K>(store: KeyValueStore<K, unknown>, key: K, asOf?: number): void {
     const prefetched = store as unknown as Prefetched;
-    prefetched.want(key);
+    prefetched.want(key, asOf);
     if (prefetched.hasWanted) this.#stores.add(prefetched);
   }
 

@@ -1,14 +1,27 @@
 import type { Graph } from '../graph/graph.js';
 import { StreamsError } from '../model/errors.js';
-import type { CachedStore } from '../state/cached-store.js';
+import type { Windowed } from '../model/window.js';
+import { shownStore, windowsOf } from '../state/shown-store.js';
+import type { TaskState } from '../state/task-state.js';
 import type { Holder } from './holder.js';
 
 /** A read-only look at a store, over all tasks at hand. */
 export interface StoreView<K, V> {
-  /** The row of a key; null if there is none. */
-  get(key: K): Promise<V | null>;
+  /** The row of a key; null if there is none. With a moment, in milliseconds since the epoch: the row as of then, of a store that keeps the past of its rows; CONFIG_INVALID of any other. */
+  get(key: K, asOf?: number): Promise<V | null>;
   /** All rows: by partition, then in the byte order of their keys. */
   entries(): Promise<readonly (readonly [key: K, value: V])[]>;
+  /** Of a store of windows, those of a key that start between two moments, both included, in the order of their starts. Reads what lies between them, and nothing of other keys. STORE_UNKNOWN if it holds no windows. */
+  windows(key: KeyOfWindow<K>, range?: WindowRange): Promise<readonly (readonly [window: K, value: V])[]>;
+}
+
+type KeyOfWindow<K> = K extends Windowed<infer Key> ? Key : never;
+
+export interface WindowRange {
+  /** The first start, in milliseconds since the epoch (of windows of so many records: the first record). Default: the first there is. */
+  readonly from?: number;
+  /** The last start, included. Default: the last there is. */
+  readonly to?: number;
 }
 
 /** Looks into a store. STORE_UNKNOWN if the topology has none of that name. */
@@ -24,15 +37,22 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
       action: 'Use the name of a store of the topology.',
     });
   }
-  const stores = (): readonly CachedStore<K, V>[] =>
+  const states = (): readonly TaskState[] =>
     holder()
       .tasks.filter((task) => task.phase === 'running' && task.subTopology.id === owner.id)
-      .flatMap((task) => (task.state ? [task.state.cached(name) as unknown as CachedStore<K, V>] : []));
+      .flatMap((task) => task.state ?? []);
+  const kept = () => states().map((state) => state.cached(name));
+  const stores = () => kept().map((store) => shownStore<K, V>(store));
+  const isVersioned = graph.stores.some((store) => store.name === name && store.kind === 'versioned');
   return {
-    get: async (key) => {
-      for (const store of stores()) {
-        const value = await store.peek(key);
-        if (value !== null) return value;
+    get: async (key, asOf) => {
+      if (asOf !== undefined && !isVersioned) throw noPast(name);
+      for (const state of states()) {
+        const value =
+          asOf === undefined
+            ? (await shownStore<K, V>(state.cached(name)).peek(key))?.value
+            : await state.versioned(name)?.peek(key, asOf);
+        if (value !== null && value !== undefined) return value as V;
       }
       return null;
     },
@@ -41,13 +61,30 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
       for (const store of stores()) for await (const entry of store.entries()) found.push(entry);
       return found;
     },
+    windows: async (key, range) => {
+      const found: (readonly [unknown, V])[] = [];
+      for (const store of kept()) {
+        const windows = await windowsOf<V>(store, key, range);
+        if (windows === undefined) throw noWindows(name);
+        found.push(...windows);
+      }
+      return found as unknown as readonly (readonly [K, V])[];
+    },
   };
 }
+
+const noWindows = (name: string): StreamsError =>
+  new StreamsError('STORE_UNKNOWN', {
+    what: `there is no store of windows ${JSON.stringify(name)}`,
+    saw: 'a store whose keys are not windowed',
+    action: 'Use get or entries, or the name of a store of windows.',
+  });
 
 function viewGlobal(holder: () => Holder, name: string): StoreView<unknown, unknown> {
   const store = () => holder().globals.store(name);
   return {
-    get: async (key) => {
+    get: async (key, asOf) => {
+      if (asOf !== undefined) throw noPast(name);
       const global = store();
       if (!global) return null;
       const [row] = await global.read([global.keyOf(key)]);
@@ -58,5 +95,14 @@ function viewGlobal(holder: () => Holder, name: string): StoreView<unknown, unkn
       for await (const entry of store()?.entries() ?? []) found.push(entry);
       return found;
     },
+    windows: () => Promise.reject(noWindows(name)),
   };
 }
+
+const noPast = (name: string): StreamsError =>
+  new StreamsError('CONFIG_INVALID', {
+    what: 'a row was asked for as of a moment',
+    at: `store ${name}`,
+    saw: 'a store that keeps the newest rows only',
+    action: 'Give the table a history: t.table(topic, { …, history: "1d" }).',
+  });

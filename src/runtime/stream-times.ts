@@ -1,9 +1,12 @@
 import type { PartitionOffset } from '../broker/port.js';
+import type { JumpState } from './time-jumps.js';
 
 /** The stream time of a task, and of each of its stores: the highest timestamps that have reached them. Negative infinity, or left out: none has. */
 export interface StreamTimes {
   readonly task: number;
   readonly stores: ReadonlyMap<string, number>;
+  /** Of the source topics with a maxTimeJump that have brought records. */
+  readonly jumps: ReadonlyMap<string, JumpState>;
 }
 
 const FORMAT = 1;
@@ -12,20 +15,28 @@ const MAX_BYTES = 4_096;
 
 /**
  * Stream times travel as metadata of the offsets that a task commits: they belong to these offsets under both guarantees, and are known again wherever the task is opened, also without its
- * state. Kafka Streams keeps its partition times the same way (KIP-622). JSON, format 1: `{ "format": 1, "task": ms, "stores": { name: ms, … } }`; a store that is left out has the task's
- * time. Stores whose names find no room (about 100 of them) are left out, too, and then expire earlier than they should after the loss of their state, never later.
+ * state. Kafka Streams keeps its partition times the same way (KIP-622). JSON, format 1: `{ "format": 1, "task": ms, "stores": { name: ms, … }, "jumps": { topic: [refused, last ms], … } }`; a
+ * store that is left out has the task's time. Stores whose names find no room (about 100 of them) are left out, too, and then expire earlier than they should after the loss of their state, never later. `jumps`
+ * is there if a source has a maxTimeJump; a topic that is left out has brought no record.
  */
 export function withStreamTimes(
   positions: readonly PartitionOffset[],
-  { task, stores }: StreamTimes,
+  { task, stores, jumps }: StreamTimes,
 ): readonly PartitionOffset[] {
   if (!Number.isFinite(task)) return positions;
-  const own: Record<string, number | null> = {};
-  const write = (): string => JSON.stringify({ format: FORMAT, task, stores: own });
+  const ownJumps: Jumps = {};
+  const own: StoreTimes = {};
+  const write = (): string =>
+    JSON.stringify({ format: FORMAT, task, stores: own, ...(jumps.size > 0 && { jumps: ownJumps }) });
+  const fits = (): boolean => Buffer.byteLength(write()) <= MAX_BYTES;
+  for (const [topic, { refused, last }] of jumps) {
+    ownJumps[topic] = [refused, last];
+    if (!fits()) delete ownJumps[topic];
+  }
   for (const [name, time] of stores) {
     if (time === task) continue;
     own[name] = Number.isFinite(time) ? time : null;
-    if (Buffer.byteLength(write()) > MAX_BYTES) delete own[name];
+    if (!fits()) delete own[name];
   }
   const metadata = write();
   return positions.map((position) => ({ ...position, metadata }));
@@ -35,25 +46,33 @@ export function withStreamTimes(
 export function streamTimesOf(committed: readonly PartitionOffset[]): {
   readonly task: number;
   store(name: string): number | undefined;
+  jump(topic: string): JumpState | undefined;
 } {
   let task = Number.NEGATIVE_INFINITY;
-  let stores: Readonly<Record<string, number | null>> = {};
+  let stores: StoreTimes = {};
+  let jumps: Jumps = {};
   for (const { metadata } of committed) {
     const times = parse(metadata);
     // All partitions of a task are committed together; one that is no source any more may have an older text.
-    if (times && times.task >= task) ({ task, stores } = times);
+    if (times && times.task >= task) ({ task, stores, jumps = {} } = times);
   }
   const store = (name: string): number | undefined => {
     if (!Number.isFinite(task)) return undefined;
     const own = stores[name];
     return own === undefined ? task : (own ?? undefined);
   };
-  return { task, store };
+  const jump = (topic: string): JumpState | undefined => {
+    const [refused, last] = jumps[topic] ?? [];
+    return refused === undefined || last === undefined ? undefined : { refused, last };
+  };
+  return { task, store, jump };
 }
 
-function parse(metadata = ''): { task: number; stores: Record<string, number | null> } | undefined {
+type StoreTimes = Record<string, number | null>;
+type Jumps = Record<string, readonly [refused: number, last: number]>;
+
+function parse(metadata = ''): { task: number; stores: StoreTimes; jumps?: Jumps } | undefined {
   // Somebody else may have committed offsets with a text of their own.
   if (!metadata.startsWith(`{"format":${FORMAT},`)) return undefined;
-  const { task, stores } = JSON.parse(metadata);
-  return { task, stores };
+  return JSON.parse(metadata);
 }

@@ -15,6 +15,7 @@ import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import { type StreamTimes, streamTimesOf, withStreamTimes } from './stream-times.js';
 import type { TaskOptions } from './task-options.js';
+import type { JumpState } from './time-jumps.js';
 
 /**
  * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and whoever opens it again starts from the committed offsets.
@@ -209,7 +210,8 @@ export class Task {
     const sources = sourcePartitions(subTopology, config.applicationId, this.partition, topics);
     const committed = await membership.committed(sources);
 
-    let streamTime = streamTimesOf(committed).task;
+    const times = streamTimesOf(committed);
+    let streamTime = times.task;
     if (stores.length > 0) {
       const known = await openState(this.#options, {
         sources,
@@ -226,7 +228,7 @@ export class Task {
     }
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
 
-    this.#buildRunner(streamTime);
+    this.#buildRunner(streamTime, times.jump);
     this.#reader = await broker.createReader();
     const positions = await startPositions(broker, sources, committed, config.startFrom);
     this.#intake = new Intake(this.#reader, positions, await broker.admin.latestOffsets(sources));
@@ -237,10 +239,10 @@ export class Task {
 
   #times(): StreamTimes {
     const stores = [...(this.#state?.stores ?? [])].map((store) => [store.name, store.streamTime] as const);
-    return { task: this.#runner.atHand.streamTime, stores: new Map(stores) };
+    return { task: this.#runner.atHand.streamTime, stores: new Map(stores), jumps: this.#runner.jumps };
   }
 
-  #buildRunner(streamTime: number): void {
+  #buildRunner(streamTime: number, jump: (topic: string) => JumpState | undefined): void {
     const { config, ports, metrics, topics, topology, subTopology, onFatal } = this.#options;
     this.#runner = new BatchRunner({
       cause: this.#state?.cause,
@@ -269,7 +271,8 @@ export class Task {
       state: this.#state,
       globals: this.#globals,
     };
-    this.#processors = buildPipeline({ topology, graph: topology.graph, subTopology, runner: this.#runner, task });
+    const { graph } = topology;
+    this.#processors = buildPipeline({ topology, graph, subTopology, runner: this.#runner, task, jump });
   }
 
   async #send(records: ProducerRecord[]): Promise<void> {

@@ -1,3 +1,5 @@
+import type { Windowed } from '../model/window.js';
+
 /**
  * How values of one type become bytes and come back. Given wherever a topic or a store is named.
  *
@@ -23,4 +25,15 @@ export interface Serde<T> {
   readonly name: string;
   encode(value: T): Buffer;
   decode(bytes: Buffer): T;
+  /** Of a key that contains another: those of its bytes that its partition is chosen by. Default: all. A window lies where its key lies. */
+  partitionBytes?(encoded: Buffer): Buffer;
 }
+
+/** How windows of a key are written. */
+export interface WindowedSerde<K> extends Serde<Windowed<K>> {
+  /** How the key itself is written. */
+  readonly inner: Serde<K>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a serde of any keys
+export const isWindowed = (serde: Serde<any>): serde is WindowedSerde<unknown> => 'inner' in serde;

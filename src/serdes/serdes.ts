@@ -1,6 +1,6 @@
 import { json } from './json.js';
 import { bigint64, bytes, double, int64, string, uuid } from './scalars.js';
-import { windowed } from './windowed.js';
+import { sessionWindowed, timeWindowed, windowed } from './windowed.js';
 
 /**
  * The serdes that come with millrace, byte for byte those of Kafka's own serializers of the same purpose.
@@ -15,6 +15,8 @@ import { windowed } from './windowed.js';
  * | `uuid` | `string` | the text of 36 characters, as UUIDSerializer; lower-cased both ways | everything else |
  * | `json<T>(options?)` | `T` | JSON in UTF-8 | see {@link json} |
  * | `windowed(key)` | `Windowed<K>` | the key, start and end of the window | see {@link windowed} |
+ * | `timeWindowed(key, size)` | `Windowed<K>` | the key and the start, as TimeWindowedSerializer | windows of another size |
+ * | `sessionWindowed(key)` | `Windowed<K>` | the key, end and start, as SessionWindowedSerializer | |
  *
  * `null` never reaches them: a tombstone and a missing key pass by. All hold no state and cost one small allocation per call. A failure is a plain
  * `Error` saying `saw …, expected …`; in a running topology it arrives as DESERIALIZE_FAILED or SERIALIZE_FAILED with the record's position.
@@ -26,4 +28,15 @@ import { windowed } from './windowed.js';
  * serdes.int64.encode(258); // → 00 00 00 00 00 00 01 02
  * ```
  */
-export const serdes = { string, bytes, int64, bigint64, double, uuid, json, windowed } as const;
+export const serdes = {
+  string,
+  bytes,
+  int64,
+  bigint64,
+  double,
+  uuid,
+  json,
+  windowed,
+  timeWindowed,
+  sessionWindowed,
+} as const;

@@ -1,5 +1,6 @@
-import { type Windowed, WindowKey } from '../model/window.js';
-import type { Serde } from './serde.js';
+import { type Duration, durationMs } from '../model/duration.js';
+import { WindowKey } from '../model/window.js';
+import type { Serde, WindowedSerde } from './serde.js';
 import { showBytes } from './show.js';
 
 const TWO_POW_32 = 2 ** 32;
@@ -16,23 +17,14 @@ const ENDLESS_HIGH = 0x7fff_ffff;
  * serdes.windowed(serdes.string).encode({ key: 'a', start: 0, end: 60_000 }); // → 61 | 00 … 00 | 00 … ea 60
  * ```
  */
-export function windowed<K>(key: Serde<K>): Serde<Windowed<K>> {
+export function windowed<K>(key: Serde<K>): WindowedSerde<K> {
   return {
     name: `windowed(${key.name})`,
-    encode(window) {
-      const bytes = key.encode(window.key);
-      const encoded = Buffer.allocUnsafe(bytes.length + BOUNDS_BYTES);
-      bytes.copy(encoded);
-      writeBound(encoded, window.start, bytes.length);
-      writeBound(encoded, window.end, bytes.length + BOUND_BYTES);
-      return encoded;
-    },
+    inner: key,
+    partitionBytes: (encoded) => encoded.subarray(0, -BOUNDS_BYTES),
+    encode: (window) => withBounds(key.encode(window.key), window.start, window.end),
     decode(encoded) {
-      const at = encoded.length - BOUNDS_BYTES;
-      if (at < 0)
-        throw new Error(
-          `cannot decode a windowed key: saw ${showBytes(encoded)}, expected at least ${BOUNDS_BYTES} bytes`,
-        );
+      const at = boundsOf(encoded, BOUNDS_BYTES);
       return new WindowKey(
         key.decode(encoded.subarray(0, at)),
         readBound(encoded, at),
@@ -40,6 +32,78 @@ export function windowed<K>(key: Serde<K>): Serde<Windowed<K>> {
       );
     },
   };
+}
+
+/**
+ * Keys of time windows as Kafka's TimeWindowedSerializer writes them: the bytes of the key, then the start, 8 bytes, big endian. The end is not written: whoever reads them has to know the size.
+ * For topics that Java applications read; for all others {@link windowed}, which knows windows of any length.
+ *
+ * ```ts
+ * to('clicks-per-minute', { key: serdes.timeWindowed(serdes.string, '1m'), value: serdes.int64 });
+ * ```
+ */
+export function timeWindowed<K>(key: Serde<K>, size: Duration): WindowedSerde<K> {
+  const sizeMs = durationMs(size, 'the size of time windows');
+  return {
+    name: `timeWindowed(${key.name}, ${sizeMs}ms)`,
+    inner: key,
+    partitionBytes: (encoded) => encoded.subarray(0, -BOUND_BYTES),
+    encode(window) {
+      if (window.end - window.start !== sizeMs)
+        throw new Error(
+          `cannot encode a window: saw one of ${window.end - window.start} ms, expected ${sizeMs} ms, since its end is not written`,
+        );
+      const bytes = key.encode(window.key);
+      const encoded = Buffer.allocUnsafe(bytes.length + BOUND_BYTES);
+      bytes.copy(encoded);
+      writeBound(encoded, window.start, bytes.length);
+      return encoded;
+    },
+    decode(encoded) {
+      const at = boundsOf(encoded, BOUND_BYTES);
+      const start = readBound(encoded, at);
+      return new WindowKey(key.decode(encoded.subarray(0, at)), start, start + sizeMs);
+    },
+  };
+}
+
+/**
+ * Keys of sessions as Kafka's SessionWindowedSerializer writes them: the bytes of the key, then the end and the start, 8 bytes each, big endian. For topics that Java applications read.
+ *
+ * ```ts
+ * to('visits', { key: serdes.sessionWindowed(serdes.string), value: serdes.int64 });
+ * ```
+ */
+export function sessionWindowed<K>(key: Serde<K>): WindowedSerde<K> {
+  return {
+    name: `sessionWindowed(${key.name})`,
+    inner: key,
+    partitionBytes: (encoded) => encoded.subarray(0, -BOUNDS_BYTES),
+    encode: (window) => withBounds(key.encode(window.key), window.end, window.start),
+    decode(encoded) {
+      const at = boundsOf(encoded, BOUNDS_BYTES);
+      return new WindowKey(
+        key.decode(encoded.subarray(0, at)),
+        readBound(encoded, at + BOUND_BYTES),
+        readBound(encoded, at),
+      );
+    },
+  };
+}
+
+function withBounds(key: Buffer, first: number, second: number): Buffer {
+  const encoded = Buffer.allocUnsafe(key.length + BOUNDS_BYTES);
+  key.copy(encoded);
+  writeBound(encoded, first, key.length);
+  writeBound(encoded, second, key.length + BOUND_BYTES);
+  return encoded;
+}
+
+/** Where in a windowed key the bounds begin. */
+function boundsOf(encoded: Buffer, length: number): number {
+  const at = encoded.length - length;
+  if (at >= 0) return at;
+  throw new Error(`cannot decode a windowed key: saw ${showBytes(encoded)}, expected at least ${length} bytes`);
 }
 
 /** A moment as 8 bytes, big endian: they sort as the moments do. Infinity is the highest 64-bit integer. */

@@ -1,5 +1,4 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
-import { StreamsError } from '../model/errors.js';
 import type { CacheBudget } from './cache-budget.js';
 import { type Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
@@ -7,6 +6,7 @@ import type { Entry } from './entry.js';
 import { ExpiryIndex } from './expiry.js';
 import { PREFIX_BYTES, prefixed, stamped } from './layout.js';
 import { mergedScan } from './merged-scan.js';
+import { notLoaded } from './not-loaded.js';
 import { RecordCache } from './record-cache.js';
 import { RowCodec } from './row-codec.js';
 import { RowLife } from './row-life.js';
@@ -21,6 +21,7 @@ const MIN_EXPIRED_PER_COMMIT = 1_000;
  */
 export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly name: string;
+  readonly spec: StoreSpec<K, V>;
   readonly #life: RowLife<K>;
   readonly #database: Database;
   readonly #codec: RowCodec<K, V>;
@@ -43,6 +44,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }) {
     const { spec, storeId, database } = options;
     this.name = spec.name;
+    this.spec = spec;
     this.#life = new RowLife(spec);
     this.#database = database;
     this.#codec = new RowCodec(spec, storeId);
@@ -107,25 +109,29 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   async load(key: K): Promise<V | null> {
-    this.want(key);
-    if (this.hasWanted) await this.loadWanted();
-    // Somebody else may be reading it at this moment.
-    if (this.#reading.size > 0) await Promise.all(this.#reading);
+    await this.loadAll([key]);
     return this.get(key);
   }
 
-  /** The row's value for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
-  async peek(key: K): Promise<V | null> {
-    const entry = this.#cache.get(key);
-    if (entry?.loaded) return this.#expired(entry) ? null : entry.value;
-    return (await this.committed(key))?.value ?? null;
+  loadAll(keys: readonly K[]): void | Promise<void> {
+    for (const key of keys) this.want(key);
+    const reading = this.hasWanted ? this.loadWanted() : undefined;
+    // Somebody else may be reading some of them at this moment.
+    return this.#reading.size > 0 ? Promise.all(this.#reading).then(() => undefined) : reading;
   }
 
-  /** The row as the last commit left it, whatever was written since: for a key that is not loaded, the row before the first write. */
-  async committed(key: K): Promise<Row<V> | null> {
+  /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. `committed`: as the last commit left it, whatever was written since. */
+  async peek(key: K, committed = false): Promise<Row<V> | null> {
+    if (!committed && this.isLoaded(key)) return this.row(key);
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
-    if (row === undefined || this.#life.isOver(key, row.readDoubleBE(0), this.#streamTime)) return null;
-    return { value: this.#codec.decodeValue(row), timestamp: row.readDoubleBE(0) };
+    const timestamp = row?.readDoubleBE(0) ?? 0;
+    if (row === undefined || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
+    return { value: this.#codec.decodeValue(row), timestamp };
+  }
+
+  /** Whether the row can be looked at without reading the disk. */
+  isLoaded(key: K): boolean {
+    return this.#cache.get(key)?.loaded === true;
   }
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
@@ -192,18 +198,18 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     }
   }
 
-  /** Deletes rows whose time to live is over: at most twice as many as this commit adds, and at least a thousand. */
+  /** Deletes rows whose time to live is over: at most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key are not read for it. */
   async expire(writes: DatabaseWrite[]): Promise<void> {
     if (!this.#expiry) return;
     const limit = Math.max(MIN_EXPIRED_PER_COMMIT, 2 * this.#dirty.length);
-    const keys = (await this.#expiry.take(this.#streamTime, limit, writes)).map((bytes) =>
-      this.#codec.decodeKey(bytes),
-    );
-    for (const key of keys) this.want(key);
-    if (this.hasWanted) await this.loadWanted();
+    const taken = await this.#expiry.take(this.#streamTime, limit, writes);
+    const keys = taken.map((bytes) => this.#codec.decodeKey(bytes));
+    if (!this.#life.fixed) await this.loadAll(keys);
     for (const key of keys) {
-      const entry = this.#found(key);
-      if (entry.value !== null && this.#expired(entry)) this.put(key, null, entry.timestamp);
+      const entry = this.#cache.get(key);
+      if (entry?.loaded && entry.value === null) continue;
+      const time = entry?.loaded ? entry.timestamp : this.#life.bornAt(key, 0);
+      if (this.#life.isOver(key, time, this.#streamTime)) this.put(key, null, time);
     }
   }
 
@@ -256,8 +262,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
   async logAgain(keys: readonly Buffer[]): Promise<void> {
     const decoded = keys.map((bytes) => this.#codec.decodeKey(bytes));
-    for (const key of decoded) this.want(key);
-    if (this.hasWanted) await this.loadWanted();
+    await this.loadAll(decoded);
     for (const key of decoded) {
       const entry = this.#found(key);
       entry.stored = true;
@@ -277,8 +282,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   /** See {@link RecordCache.evict}. Must not be called while a commit is under way. */
-  evict(): void {
-    this.#cache.evict();
+  evict(share = 0): void {
+    this.#cache.evict(share);
   }
 
   /** Gives the memory of the cache back. */
@@ -289,12 +294,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   #found(key: K): Entry<K, V> {
     const entry = this.#cache.get(key);
     if (entry?.loaded) return entry;
-    throw new StreamsError('STORE_KEY_NOT_LOADED', {
-      what: 'a key was read that is not loaded',
-      at: `store ${this.name}`,
-      saw: `key ${JSON.stringify(key) ?? String(key)}`,
-      action: 'Use await store.load(key), or declare the key in reads so that the batch loads it.',
-    });
+    throw notLoaded(this.name, key);
   }
 
   #expired(entry: Entry<K, V>): boolean {

@@ -7,10 +7,11 @@ import type { Serde } from '../serdes/serde.js';
  * - `window`: one row a key and window
  * - `session`: one row a key, with all its sessions
  * - `sliding`: one row a key and stretch of time, with the windows that start there
- * - `versioned`: one row a key and moment
+ * - `versioned`: one row a key, whose past values are kept in another store
+ * - `versions`: these
  * - `buffer`: what an operator holds back until it is due
  */
-export type StoreKind = 'keyValue' | 'window' | 'session' | 'sliding' | 'versioned' | 'buffer';
+export type StoreKind = 'keyValue' | 'window' | 'session' | 'sliding' | 'versioned' | 'versions' | 'buffer';
 
 /** A store as it is declared: plain data and two serdes. Its name is also the name of its changelog. */
 // biome-ignore lint/suspicious/noExplicitAny: a list of stores holds stores of any key and value type
@@ -23,6 +24,28 @@ export interface StoreSpec<K = any, V = any> {
   readonly ttlMs?: number;
   /** From when the age of a row counts, if its key says so (the start of a window): writing it again does not prolong its life. Default: the row's timestamp. */
   readonly bornAt?: (key: K) => number;
+  /** Past values are kept, so long in the store's own stream time, in another store of the task. Required for the kind `versioned`. */
+  readonly history?: { readonly ms: number; readonly store: string };
+  /** What people are shown, where a row is not what the store is about: the sessions of a key, of a row that has all of them. Default: the rows. */
+  readonly shown?: ShownRows<K, V>;
+}
+
+/** A row as people see it. */
+export interface ShownRow<K, V> {
+  readonly key: K;
+  readonly value: V;
+  readonly timestamp: number;
+}
+
+/** How the rows of a store are shown. */
+// biome-ignore lint/suspicious/noExplicitAny: what is shown has keys and values of its own types
+export interface ShownRows<K, V, ShownK = any, ShownV = any> {
+  readonly key: Serde<ShownK>;
+  readonly value: Serde<ShownV>;
+  /** Where in the store it is kept. */
+  rowOf(key: ShownK): K;
+  /** What a row holds at that stream time of the store, in the order of the keys shown. */
+  of(key: K, value: V, streamTime: number): Iterable<ShownRow<ShownK, ShownV>>;
 }
 
 export interface Row<V> {
@@ -51,6 +74,8 @@ export interface KeyValueStore<K, V> {
   get(key: K): V | null;
   /** The row with its timestamp. STORE_KEY_NOT_LOADED if the key was not declared. */
   row(key: K): Row<V> | null;
+  /** Whether `get` answers at once. */
+  isLoaded(key: K): boolean;
   /** Writes a row, null deletes it. The timestamp is event time: the record's own if left out. */
   put(key: K, value: V | null, timestamp?: number): void;
   /** Writes the row of a key that is known to have none: deleted again before the next commit, it reaches neither disk nor changelog. */
@@ -58,10 +83,39 @@ export interface KeyValueStore<K, V> {
   delete(key: K): void;
   /** The row's value, read from disk if need be. */
   load(key: K): Promise<V | null>;
+  /** Reads rows so that `get` and `row` answer for them, all in one round trip. A promise only if the disk has to be read. */
+  loadAll(keys: readonly K[]): void | Promise<void>;
   /** The store's own stream time: the highest timestamp it was told of, kept over restarts. Negative infinity at first. */
   readonly streamTime: number;
   /** Moves the store's stream time on: rows past their time to live are gone from here on. Writing a row does so too. */
   observe(timestamp: number): void;
   /** Rows in the byte order of their keys, with what is written and not yet committed. Reads the disk: cost grows with the rows listed. */
   entries(range?: RangeOptions<K>): AsyncIterable<readonly [key: K, value: V]>;
+}
+
+/** What became of a version that was put: the row's newest; one of the past; or nothing, since it is older than the history. */
+export type VersionPlace = 'newest' | 'outOfOrder' | 'expired';
+
+/**
+ * A store whose rows keep their past values: every value is the row's from its timestamp on, until that of the next one. The order of timestamps counts, not that in which they were put; one of equal time replaces. A deletion is
+ * a version, too. Without a moment, look-ups see the newest version.
+ *
+ * Older than the store's stream time by more than its history, nothing is found, and nothing can be put.
+ *
+ * Cost of a look-up as of a moment: one row if the newest version holds then, else two, and three if the row has more than 32 older versions. Memory and disk: all versions within the history, and at most one older one a row.
+ */
+export interface VersionedStore<K, V> extends KeyValueStore<K, V> {
+  readonly historyMs: number;
+  /** The value as of a moment; of the newest version if left out. STORE_KEY_NOT_LOADED if the key was not declared, or of a row with many versions the part that holds the moment: see `load`. */
+  get(key: K, asOf?: number): V | null;
+  /** The version that holds at a moment, with the timestamp that it began at. */
+  row(key: K, asOf?: number): Row<V> | null;
+  /** Whether `get` and `put` at that moment do without reading the disk. */
+  isLoaded(key: K, asOf?: number): boolean;
+  /** Adds a version. Null: from the timestamp on there is no row. */
+  put(key: K, value: V | null, timestamp?: number): VersionPlace;
+  /** The value as of a moment, read from disk if need be. */
+  load(key: K, asOf?: number): Promise<V | null>;
+  /** Makes sure that `get` and `put` at that moment find what they need: a promise only if it must be read from disk. */
+  prepare(key: K, timestamp: number): void | Promise<void>;
 }

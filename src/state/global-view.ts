@@ -40,12 +40,20 @@ export class GlobalView<K, V> implements KeyValueStore<K, V>, Prefetched {
     return value === null ? null : { value, timestamp };
   }
 
+  isLoaded(key: K): boolean {
+    return this.#rows.has(this.#store.codec.idOf(key));
+  }
+
   async load(key: K): Promise<V | null> {
     const row = this.#held(this.#store.codec.idOf(key));
     if (row) return row.value;
     const wanted = this.#store.keyOf(key);
     const [read] = await this.#store.read([wanted]);
     return this.#hold(wanted.id, read as GlobalRow<V>).value;
+  }
+
+  async loadAll(keys: readonly K[]): Promise<void> {
+    await Promise.all(keys.map((key) => this.load(key)));
   }
 
   entries(range?: RangeOptions<K>): AsyncIterable<readonly [K, V]> {

@@ -3,6 +3,9 @@ import { Entry, entryBytes } from './entry.js';
 
 /** A batch evicts about as many entries as it adds. */
 const MAX_FREE = 4_096;
+/** How far from the last look-up the next one is looked for, among what the batch wanted. */
+const LOOK_BACK = 1;
+const LOOK_AHEAD = 4;
 
 /** The cached rows of one store, within the memory budget of the process. */
 export class RecordCache<K, V> {
@@ -11,9 +14,12 @@ export class RecordCache<K, V> {
   /** Evicted entries, to be used again: they have lived long enough to be expensive garbage. */
   readonly #free: Entry<K, V>[] = [];
   readonly #idOf: (key: K) => string;
-  /** What the batch wanted, in its order. Records are processed in the same order, so that most look-ups find here what they look for. */
+  /** What the batch wanted, in its order, and with which keys. Records are processed in the same order, so that most look-ups find here what they look for, without writing their keys as bytes. */
   #wanted: Entry<K, V>[] = [];
+  #wantedKeys: K[] = [];
   #wantedAt = 0;
+  /** What of the budget is used here. */
+  #bytes = 0;
 
   /** `idOf`: what stands for a key in a Map. */
   constructor(budget: CacheBudget, idOf: (key: K) => string) {
@@ -22,14 +28,13 @@ export class RecordCache<K, V> {
   }
 
   get(key: K): Entry<K, V> | undefined {
-    const current = this.#wanted[this.#wantedAt];
-    if (current !== undefined) {
-      if (Object.is(current.key, key)) return current;
-      const next = this.#wanted[this.#wantedAt + 1];
-      if (next !== undefined && Object.is(next.key, key)) {
-        this.#wantedAt++;
-        return next;
-      }
+    const keys = this.#wantedKeys;
+    // A record may look up some keys in turns, and need not look up all that were wanted for it.
+    const end = Math.min(keys.length, this.#wantedAt + LOOK_AHEAD);
+    for (let at = Math.max(0, this.#wantedAt - LOOK_BACK); at < end; at++) {
+      if (!Object.is(keys[at], key)) continue;
+      if (at > this.#wantedAt) this.#wantedAt = at;
+      return this.#wanted[at];
     }
     return this.#entries.get(this.#idOf(key));
   }
@@ -40,6 +45,7 @@ export class RecordCache<K, V> {
     if (entry === undefined) return false;
     entry.used = true;
     this.#wanted.push(entry);
+    this.#wantedKeys.push(key);
     return true;
   }
 
@@ -49,33 +55,37 @@ export class RecordCache<K, V> {
     const entry = this.#free.pop()?.reuse(id, key) ?? new Entry<K, V>(id, key);
     this.#entries.set(id, entry);
     this.#wanted.push(entry);
-    this.#budget.usedBytes += entry.bytes;
+    this.#wantedKeys.push(key);
+    this.#use(entry.bytes);
     return entry;
   }
 
   /** Notes how long the row is, now that its bytes are known. */
   weigh(entry: Entry<K, V>, valueLength: number): void {
     const bytes = entryBytes(entry.id.length, valueLength);
-    this.#budget.usedBytes += bytes - entry.bytes;
+    this.#use(bytes - entry.bytes);
     entry.bytes = bytes;
   }
 
-  /** Evicts rows that are not dirty, until the process is within its budget: those that were wanted only once first, then least recently used first. */
-  evict(): void {
+  /**
+   * Evicts rows that are not dirty, until the process is within its budget, or that share of this cache is left: those that were wanted only once first, then least recently used first.
+   */
+  evict(share = 0): void {
     this.#wanted = [];
+    this.#wantedKeys = [];
     this.#wantedAt = 0;
-    if (!this.#budget.exceeded) return;
+    const keep = share * this.#bytes;
     // One round: a row wanted again since the last look gets a second chance at the end of the line.
     let left = this.#entries.size;
     for (const [id, entry] of this.#entries) {
-      if (left-- <= 0 || !this.#budget.exceeded) return;
+      if (left-- <= 0 || !this.#budget.exceeded || this.#bytes <= keep) return;
       if (entry.dirty || !entry.loaded) continue;
       this.#entries.delete(id);
       if (entry.used) {
         entry.used = false;
         this.#entries.set(id, entry);
       } else {
-        this.#budget.usedBytes -= entry.bytes;
+        this.#use(-entry.bytes);
         if (this.#free.length < MAX_FREE) this.#free.push(entry);
       }
     }
@@ -83,8 +93,14 @@ export class RecordCache<K, V> {
 
   /** Gives the memory back. */
   close(): void {
-    for (const entry of this.#entries.values()) this.#budget.usedBytes -= entry.bytes;
+    this.#use(-this.#bytes);
     this.#entries.clear();
     this.#wanted = [];
+    this.#wantedKeys = [];
+  }
+
+  #use(bytes: number): void {
+    this.#bytes += bytes;
+    this.#budget.usedBytes += bytes;
   }
 }

@@ -1,11 +1,14 @@
+import type { ChunkKey } from '../model/chunk.js';
 import type { Database, DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
+import type { VersionList } from '../model/versions.js';
 import type { CacheBudget } from './cache-budget.js';
 import { CachedStore } from './cached-store.js';
 import type { Cause, ChangelogEntry } from './changelog-entry.js';
 import { CHECKPOINT_KEY, type Checkpoint, decodeCheckpoint, EMPTY_CHECKPOINT, encodeCheckpoint } from './checkpoint.js';
 import type { KeyValueStore, StoreSpec } from './contract.js';
 import { openTaskDirectory, type TaskDirectory, type TaskDirectoryOptions } from './directory.js';
+import { VersionedRows } from './versioned-rows.js';
 
 export interface TaskStateOptions extends Omit<TaskDirectoryOptions, 'identity'> {
   readonly topology: string;
@@ -27,7 +30,9 @@ export class TaskState {
   /** What causes the changes that come now. The engine sets it before each record. */
   readonly cause: Cause = { topic: '', offset: -1, timestamp: 0 };
   readonly #database: Database;
+  readonly #budget: CacheBudget;
   readonly #stores = new Map<string, CachedStore<unknown, unknown>>();
+  readonly #versioned = new Map<string, VersionedRows<unknown, unknown>>();
   #checkpoint: Checkpoint;
 
   private constructor(
@@ -37,12 +42,27 @@ export class TaskState {
   ) {
     this.directory = directory;
     this.#database = database;
+    this.#budget = options.budget;
     this.#checkpoint = checkpoint;
     for (const spec of options.stores) {
       const storeId = storeIds.get(spec.name) as number;
       this.#stores.set(
         spec.name,
         new CachedStore({ spec, storeId, database, budget: options.budget, cause: this.cause }),
+      );
+    }
+    for (const { name, history } of options.stores) {
+      const newest = this.#stores.get(name);
+      const older = history && this.#stores.get(history.store);
+      if (!newest || !older) continue;
+      this.#versioned.set(
+        name,
+        new VersionedRows({
+          newest,
+          older: older as unknown as CachedStore<ChunkKey<unknown>, VersionList<unknown>>,
+          historyMs: history.ms,
+          cause: this.cause,
+        }),
       );
     }
   }
@@ -79,7 +99,12 @@ export class TaskState {
   }
 
   store<K, V>(name: string): KeyValueStore<K, V> {
-    return this.cached(name) as unknown as KeyValueStore<K, V>;
+    return (this.#versioned.get(name) ?? this.cached(name)) as unknown as KeyValueStore<K, V>;
+  }
+
+  /** A store with the past of its rows; undefined if it keeps none. */
+  versioned(name: string): VersionedRows<unknown, unknown> | undefined {
+    return this.#versioned.get(name);
   }
 
   cached(name: string): CachedStore<unknown, unknown> {
@@ -116,9 +141,12 @@ export class TaskState {
     for (const store of this.#stores.values()) store.applied();
   }
 
-  /** Brings the caches back within the budget of the process. */
+  /** Brings the caches back within the budget of the process: each store gives up as much of its own as the others, and what is still missing as far as it has it. */
   evict(): void {
-    for (const store of this.#stores.values()) store.evict();
+    const { maxBytes, usedBytes } = this.#budget;
+    const share = Math.min(1, maxBytes / usedBytes);
+    for (const store of this.#stores.values()) store.evict(share);
+    for (const store of this.#stores.values()) store.evict(0);
   }
 
   async close(): Promise<void> {

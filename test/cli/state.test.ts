@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { useProjects } from './support.js';
+import { main } from '#src/cli/main.js';
+import { jsonLines, useProjects } from './support.js';
+import { testIo } from './test-io.js';
 
 const FEED = 'run topology.ts --input payments=payments.jsonl --input-key account --input-timestamp at --until-idle';
 
@@ -134,5 +136,62 @@ describe('millrace state', () => {
     assert.equal(code, 3);
     assert.match(stderr, /^STATE_MISMATCH: there is no state of the application at .*nobody/);
     assert.deepEqual(readdirSync(here.path('.millrace/state')), ['payments']);
+  });
+
+  it('get lists the windows of a key, those between two times, or one of them', async () => {
+    const here = project('esm-project');
+    here.write(
+      'windows.cjs',
+      `const { count, serdes, session, topology, tumbling } = require('millrace');
+      module.exports = topology('windows', (t) => {
+        const payments = t.stream('payments', { key: serdes.string, value: serdes.json() });
+        payments.pipe(count({ store: 'seconds', window: tumbling('2s', { retention: '1d' }) }));
+        payments.pipe(count({ store: 'visits', window: session('1m', { retention: '1d' }) }));
+      });`,
+    );
+    // In this process: starting one for each would be most of the time.
+    const state = async (args: readonly string[]): Promise<any[]> => {
+      const io = testIo({ cwd: here.directory });
+      assert.equal(await main(args, io), 0, io.errors());
+      return jsonLines(io.output());
+    };
+    await state(
+      'run windows.cjs --input payments=payments.jsonl --input-key account --input-timestamp at --until-idle'.split(
+        ' ',
+      ),
+    );
+    const start = Date.UTC(2026, 0, 1);
+    const get = (options: string) => state(`state get windows.cjs ${options}`.split(' '));
+    const all = await get('--store seconds --key alice');
+    assert.deepEqual(
+      all.map(({ key, value }) => [key.key, key.start - start, key.end - start, value]),
+      [
+        ['alice', 0, 2_000, 1],
+        ['alice', 2_000, 4_000, 2],
+      ],
+    );
+    const second = '--from 2026-01-01T00:00:01Z --to 2026-01-01T02:00:02+02:00';
+    assert.deepEqual(await get(`--store seconds --key alice ${second}`), all.slice(1));
+    const one = { key: 'alice', start: start + 2_000, end: start + 4_000 };
+    assert.deepEqual(await get(`--store seconds --key ${JSON.stringify(one)}`), all.slice(1));
+    const listed = await state('state list windows.cjs --count --format json'.split(' '));
+    assert.deepEqual(
+      listed.map(({ store, kind, key, rows }) => [store, kind, key, rows]),
+      [
+        ['seconds', 'window', 'windowed(string)', 3],
+        ['visits', 'session', 'windowed(string)', 2],
+      ],
+    );
+  });
+
+  it('get refuses times that cannot be read, and times for a store without windows', async () => {
+    const here = project('esm-project');
+    await here.output(FEED);
+    const get = 'state get topology.ts --store totals --key alice';
+    const wrong = await here.millrace(`${get} --from yesterday`);
+    assert.match(wrong.stderr, /^USAGE: cannot read --from: saw "yesterday", expected a time such as/);
+    const { code, stderr } = await here.millrace(`${get} --from 0`);
+    assert.equal(code, 2);
+    assert.match(stderr, /--from and --to mean nothing to the store totals/);
   });
 });

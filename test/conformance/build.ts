@@ -16,16 +16,17 @@ import {
   topology,
   toStream,
   toTable,
-  type Windows,
+  type Windowing,
 } from '#src/index.js';
 import type { Case, Json, Op, Pipeline } from './case.js';
-import { fold } from './folds.js';
+import { type Cogrouped, cogrouped, fold } from './folds.js';
 import { flatValues, keyFunction, pairs, predicate, valueFunction } from './functions.js';
-import { join, joinGlobal } from './joins.js';
+import { join, joinByForeignKey, joinGlobal, joinStreams, joinWithGrace } from './joins.js';
 import { ANY_AND_JSON } from './keys.js';
 import { type Names, NotYet } from './not-yet.js';
 import { processor } from './processors.js';
-import { windows } from './windows.js';
+import { suppression } from './suppression.js';
+import { windowing } from './windows.js';
 
 type Records = Observable<any>;
 
@@ -35,10 +36,12 @@ export interface Node {
   readonly records: Records;
   /** The key may be another than that of the last topic. */
   readonly rekeyed: boolean;
-  /** The table itself has a store: joins can look into it. */
-  readonly stored: boolean;
+  /** Where a join finds the table's rows: in its store, in those that it is made of, or nowhere. */
+  readonly rows: 'store' | 'derived' | 'none';
   /** Of a grouped stream: what folds are to be windowed by. */
-  readonly window?: Windows;
+  readonly windowing?: Windowing;
+  /** Of a cogroup that is not aggregated yet: its streams, each with its adder. */
+  readonly cogroup?: readonly Cogrouped[];
   /** The same table with a store, once somebody has asked for it. */
   materialized?: Records;
 }
@@ -52,8 +55,13 @@ export interface Watch {
   produced(topic: string, record: object): void;
 }
 
-const stream = (records: Records, rekeyed = false): Node => ({ kind: 'stream', records, rekeyed, stored: false });
-const table = (records: Records, stored: boolean): Node => ({ kind: 'table', records, rekeyed: false, stored });
+const stream = (records: Records, rekeyed = false): Node => ({ kind: 'stream', records, rekeyed, rows: 'none' });
+const table = (records: Records, rows: Node['rows'] = 'store'): Node => ({
+  kind: 'table',
+  records,
+  rekeyed: false,
+  rows,
+});
 
 /** A case's topology, written in millrace's own operators. Throws {@link NotYet} for what there is no operator for. */
 export function build(target: Case, watch: Watch): Topology {
@@ -87,11 +95,16 @@ class Building {
         this.#globals.set(topic, this.#t.globalTable(topic, { ...ANY_AND_JSON, store }));
         continue;
       }
-      if (spec.versionedHistoryMs !== undefined) throw new NotYet('versioned tables');
-      const { timestampFrom, store } = spec;
+      const { timestampFrom, store = this.#names('table'), versionedHistoryMs } = spec;
       const node =
         spec.kind === 'table'
-          ? table(this.#t.table(topic, { ...ANY_AND_JSON, store: store ?? this.#names('table') }), true)
+          ? table(
+              this.#t.table(topic, {
+                ...ANY_AND_JSON,
+                store,
+                ...(versionedHistoryMs !== undefined && { history: `${versionedHistoryMs}ms` as const }),
+              }),
+            )
           : stream(
               this.#t.stream(topic, {
                 ...ANY_AND_JSON,
@@ -153,7 +166,7 @@ class Building {
         return this.#to(node, op.topic);
       case 'toTable': {
         const store = op.store ?? this.#names('table');
-        return table(this.#keyed(node).pipe(toTable({ ...ANY_AND_JSON, store })), true);
+        return table(this.#keyed(node).pipe(toTable({ ...ANY_AND_JSON, store })));
       }
       case 'groupByKey': {
         const name = this.#names('group');
@@ -163,11 +176,14 @@ class Building {
       case 'groupBy':
         return this.#groupBy(node, op);
       case 'windowedBy':
-        return { ...node, window: windows(op) };
+        return { ...node, windowing: windowing(op) };
       case 'count':
       case 'reduce':
-      case 'aggregate':
-        return table(node.records.pipe(fold(op, op.store ?? this.#names(op.op), node.window)), true);
+      case 'aggregate': {
+        const store = op.store ?? this.#names(op.op);
+        if (node.cogroup) return table(cogrouped(op, store, node.cogroup, node.windowing));
+        return table(node.records.pipe(fold(op, store, node.windowing)));
+      }
       case 'toStream': {
         const records = node.records.pipe(toStream());
         if (!op.key) return stream(records);
@@ -185,8 +201,11 @@ class Building {
         return stream(node.records.pipe(processor(op.processor, this.#names('process'), owner)), true);
       }
       case 'suppress':
-      case 'cogroup':
-        throw new NotYet(op.op);
+        return table(node.records.pipe(suppression(op, this.#names('suppress'))), 'none');
+      case 'cogroup': {
+        const others = op.others.map((other: Json) => ({ records: this.#node(other.from).records, add: other.add }));
+        return { ...node, cogroup: [{ records: node.records, add: op.add }, ...others] };
+      }
       default:
         return this.#stateless(node, op);
     }
@@ -195,10 +214,11 @@ class Building {
   #stateless(node: Node, op: Op): Node {
     const { records } = node;
     const kept = (next: Records): Node => {
-      const result: Node = { ...node, records: next, stored: false };
+      const rows = node.rows === 'none' || op.op === 'peek' ? 'none' : 'derived';
+      const result: Node = { ...node, records: next, rows };
       delete result.materialized;
       if (op.store === undefined) return result;
-      return table(next.pipe(toStream<Json, Json>(), toTable({ ...ANY_AND_JSON, store: op.store })), true);
+      return table(next.pipe(toStream<Json, Json>(), toTable({ ...ANY_AND_JSON, store: op.store })));
     };
     switch (op.op) {
       case 'filter':
@@ -273,21 +293,40 @@ class Building {
       groupBy(({ value: { group, value } }: Json) => (value === null ? null : group), options),
       mapValues(({ value }: Json) => value),
     );
-    return { ...table(records, false), kind: 'grouped' };
+    return { ...table(records, 'none'), kind: 'grouped' };
   }
 
   #join(node: Node, op: Op): Node {
-    if (op.foreignKey) throw new NotYet('foreign-key joins');
     const global = this.#globals.get(op.with);
     if (global) return { ...node, records: node.records.pipe(joinGlobal(op, global)) };
     const other = this.#node(op.with);
-    if (other.kind === 'stream') throw new NotYet('stream-stream joins');
-    if (op.graceMs !== undefined) throw new NotYet('versioned tables');
+    if (op.foreignKey) {
+      const [left, right] = [this.#stored(node, ['store']), this.#stored(other, ['store'])];
+      return table(left.pipe(joinByForeignKey(op, right, op.store ?? this.#names('joined'))));
+    }
+    if (other.kind === 'stream') return stream(this.#joinStreams(node, other, op));
     const right = this.#stored(other);
-    if (node.kind === 'stream') return stream(this.#keyed(node).pipe(join(op, right, false)));
-    const joined = this.#stored(node).pipe(join(op, right, true));
-    if (op.store === undefined) return table(joined, false);
-    return table(joined.pipe(toStream<Json, Json>(), toTable({ ...ANY_AND_JSON, store: op.store })), true);
+    if (node.kind === 'stream') {
+      const joining = op.graceMs === undefined ? join(op, right) : joinWithGrace(op, right, this.#names('waiting'));
+      return stream(this.#keyed(node).pipe(joining));
+    }
+    const joined = this.#stored(node).pipe(join(op, right));
+    if (op.store === undefined) return table(joined, 'derived');
+    return table(joined.pipe(toStream<Json, Json>(), toTable({ ...ANY_AND_JSON, store: op.store })));
+  }
+
+  /** Where one record comes on both sides, millrace takes the left one first; where Kafka Streams serves the right side first, it goes through a step that is declared before the join. */
+  #joinStreams(node: Node, other: Node, op: Op): Records {
+    const store = this.#names(op.op);
+    if (other === node) {
+      const both = this.#keyed(node);
+      return both.pipe(joinStreams(op, both, store));
+    }
+    if (this.#inOrderOfService(node, other)[0] === node.records)
+      return this.#keyed(node).pipe(joinStreams(op, this.#keyed(other), store));
+    const first = process<any>({ name: this.#names('first'), process: (record, { forward }) => forward(record) });
+    const right = this.#keyed(other).pipe(first);
+    return this.#keyed(node).pipe(joinStreams(op, right, store));
   }
 
   /** Each keyed operator behind a change of key reads from a repartition topic of its own. */
@@ -296,8 +335,8 @@ class Building {
     return records.pipe(selectKey((record: Json) => record.key, { name: this.#names('by-key'), ...ANY_AND_JSON }));
   }
 
-  #stored(node: Node): Records {
-    if (node.stored) return node.records;
+  #stored(node: Node, enough: readonly Node['rows'][] = ['store', 'derived']): Records {
+    if (enough.includes(node.rows)) return node.records;
     node.materialized ??= node.records.pipe(
       toStream<Json, Json>(),
       toTable({ ...ANY_AND_JSON, store: this.#names('rows') }),

@@ -1,6 +1,6 @@
-import type { Emitted, Group } from './case.js';
+import type { Group } from './case.js';
 import { differences } from './compare.js';
-import { DIFFERENCES, type Difference } from './differences.js';
+import { DIFFERENCES, differing } from './differences.js';
 import { NotYet } from './not-yet.js';
 import { runCase } from './run-case.js';
 
@@ -23,7 +23,7 @@ export async function runGroup({ name, cases }: Group): Promise<GroupReport> {
     try {
       const outcome = await runCase(target);
       const difference = DIFFERENCES[target.name];
-      const found = differences(target, outcome, difference && without(target.expected, difference));
+      const found = differences(difference ? differing(target, difference) : target, outcome);
       if (found.length > 0) failed.push({ name: target.name, found });
       else passed++;
       if (difference) different.push({ name: target.name, reason: difference.reason });
@@ -35,11 +35,6 @@ export async function runGroup({ name, cases }: Group): Promise<GroupReport> {
   }
   return { name, passed, failed, notYet, different };
 }
-
-const without = (expected: readonly Emitted[], { notEmitted }: Difference): readonly Emitted[] =>
-  expected.filter(
-    (record) => record.value !== null || !notEmitted.some(([step, key]) => step === record.step && key === record.key),
-  );
 
 /** The operator a case needs, wherever the error that says so was wrapped. */
 function missing(error: unknown): string | undefined {

@@ -1,13 +1,17 @@
-import { hopping, tumbling, unlimited, type Windows } from '#src/index.js';
+import { hopping, session, sliding, tumbling, unlimited, type Windowing } from '#src/index.js';
 import type { Op } from './case.js';
 import { NotYet } from './not-yet.js';
 
 /** Kafka's own stores keep the vectors' windows for a day. */
 const RETENTION = '1d';
 
-export function windows(op: Op): Windows {
+/** What a `windowedBy` says, as folds are told it. */
+export function windowing(op: Op): Windowing {
+  return { window: windows(op), ...(op.emit === 'onWindowClose' && { emit: 'onClose' }) };
+}
+
+function windows(op: Op): Windowing['window'] {
   const options = { grace: `${op.graceMs ?? 0}ms`, retention: RETENTION } as const;
-  if (op.emit) throw new NotYet(`${op.type} windows, emitted on close`);
   switch (op.type) {
     case 'tumbling':
       return tumbling(`${op.sizeMs}ms`, options);
@@ -15,6 +19,10 @@ export function windows(op: Op): Windows {
       return hopping(`${op.sizeMs}ms`, { every: `${op.advanceMs}ms`, ...options });
     case 'unlimited':
       return unlimited({ from: op.startMs });
+    case 'sliding':
+      return sliding(`${op.timeDifferenceMs}ms`, options);
+    case 'session':
+      return session(`${op.inactivityGapMs}ms`, options);
     default:
       throw new NotYet(`${op.type} windows`);
   }

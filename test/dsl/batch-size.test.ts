@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { merge } from 'rxjs';
-import { type Topology, to, topology } from '#src/index.js';
+import { repartition, type Topology, to, topology } from '#src/index.js';
 import { type InputRecord, TestDriver } from '#src/testing/index.js';
-import { type Item, steps } from './steps.js';
+import type { Item } from './item.js';
+import { isModest, steps } from './steps.js';
 import { json } from './support.js';
 
 const BATCHES = [2, 7, 1_000];
@@ -36,7 +37,11 @@ const pipeline = (names: readonly string[], other: readonly string[] = []): Topo
     const rows = t.table('rows', { ...json<Item>(), store: 'rows' });
     const source = merge(t.stream('in', json<Item>()), t.stream('more', json<Item>()));
     const through = (way: string, list: readonly string[]) =>
-      list.reduce((stream, name, i) => steps[name]!(stream, `${way}${i}`, rows), source as any);
+      list.reduce((stream, name, i) => {
+        // A join of streams takes its source twice: behind a change of key it has to be repartitioned once, before.
+        const once = repartition<any>({ name: `${way}${i}-once`, ...json<Item>() });
+        return steps[name]!(/joinStream/i.test(name) ? stream.pipe(once) : stream, `${way}${i}`, rows);
+      }, source as any);
     through('s', names).pipe(to('out', json<any>()));
     if (other.length > 0) through('o', other).pipe(to('other', json<any>()));
   });
@@ -78,7 +83,7 @@ describe('outputs, dead letters and stores do not depend on the size of batches'
     }
   }
 
-  const names = fc.array(fc.constantFrom(...Object.keys(steps)), { minLength: 2, maxLength: 4 });
+  const names = fc.array(fc.constantFrom(...Object.keys(steps)), { minLength: 2, maxLength: 4 }).filter(isModest);
   for (const partitions of [1, 3]) {
     it(`random pipelines of two to four operators, ${partitions === 1 ? 'one partition' : `${partitions} partitions`}`, async () => {
       await fc.assert(

@@ -78,15 +78,51 @@ describe('a joined table', () => {
     assert.deepEqual(await rows(driver, 'totals'), { x: 0 });
   });
 
-  it('has no store, and a join with it on the left says so', () => {
+  it('has no store, and can be joined again, on either side: its rows are made of those of its tables', async () => {
     const target = topology('test', (t) => {
+      const left = t.table('left', { ...json<string>(), store: 'left' });
       const right = t.table('right', { ...json<string>(), store: 'right' });
-      t.table('left', { ...json<string>(), store: 'left' }).pipe(
-        joinTable(right, pair),
-        leftJoinTable(right, pair),
-        to('out', json<any>()),
-      );
+      const both = left.pipe(outerJoinTable(right, (a, b) => `${a}-${b}`));
+      both.pipe(leftJoinTable(right, pair), to('left-of', json<any>()));
+      right.pipe(joinTable(both, pair), to('right-of', json<any>()));
+      t.stream('in', json<string>()).pipe(leftJoinTable(both, pair), to('out', json<any>()));
     });
-    assert.throws(() => target.graph, failure('TOPOLOGY_INVALID', /the table on the left has no store.*toTable/s));
+    assert.deepEqual(
+      target.graph.stores.map(({ name }) => name),
+      ['left', 'right'],
+    );
+    const driver = await open(target);
+    await feed(driver, 'in', [['a', 'none', 5]]);
+    await feed(driver, 'left', [['a', 'l', 10]]);
+    await feed(driver, 'in', [['a', 'one', 11]]);
+    await feed(driver, 'right', [['a', 'r', 20]]);
+    await feed(driver, 'left', [['a', null, 15]]);
+    await feed(driver, 'in', [['a', 'other', 16]]);
+    await feed(driver, 'right', [['a', null, 30]]);
+    await feed(driver, 'in', [['a', 'gone', 31]]);
+    assert.deepEqual(await read(driver), [
+      ['a', ['none', null], 5],
+      ['a', ['one', 'l-null'], 11],
+      ['a', ['other', 'null-r'], 16],
+      ['a', ['gone', null], 31],
+    ]);
+    assert.deepEqual((await read(driver, 'left-of')).at(-1), ['a', null, 30]);
+    assert.deepEqual((await read(driver, 'right-of')).slice(0, 2), [
+      ['a', ['r', 'l-r'], 20],
+      ['a', ['r', 'l-r'], 20],
+    ]);
+  });
+
+  it('takes part in a join with the higher timestamp of its rows', async () => {
+    const target = topology('test', (t) => {
+      const table = (name: string) => t.table(name, { ...json<string>(), store: name });
+      const both = table('left').pipe(joinTable(table('right'), (a, b) => a + b));
+      table('third').pipe(joinTable(both, pair), to('out', json<any>()));
+    });
+    const driver = await open(target);
+    await feed(driver, 'left', [['a', 'l', 50]]);
+    await feed(driver, 'right', [['a', 'r', 40]]);
+    await feed(driver, 'third', [['a', 't', 10]]);
+    assert.deepEqual(await read(driver), [['a', ['t', 'lr'], 50]]);
   });
 });

@@ -1,4 +1,4 @@
-import type { Observable } from 'rxjs';
+import { filter, type Observable } from 'rxjs';
 import {
   aggregate,
   count,
@@ -7,11 +7,15 @@ import {
   flatMap,
   flatMapValues,
   groupBy,
+  joinStream,
   joinTable,
   latestByTimestamp,
+  leftJoinStream,
   leftJoinTable,
   map,
   mapValues,
+  outerJoinStream,
+  outerJoinTable,
   peek,
   process,
   reduce,
@@ -24,14 +28,10 @@ import {
   toStream,
   toTable,
 } from '#src/index.js';
-
-/** What flows through the random pipelines. */
-export interface Item {
-  readonly n: number;
-  readonly id: string;
-  readonly version: number;
-  readonly group: string;
-}
+import { cogroupsAndSuppress } from './cogroup-suppress-steps.js';
+import type { Item } from './item.js';
+import { timeFolds } from './time-folds.js';
+import { windowFolds } from './window-folds.js';
 
 /** Operators that turn items into items, by name; each is given a name of its own and the table that all of them share. */
 type Stream = Observable<StreamRecord<any, any>>;
@@ -178,6 +178,148 @@ const joins: Record<string, Step> = {
     ),
 };
 
+/** Splits what comes into two streams, by what is in it. */
+const even = (source: Stream): Stream => source.pipe(filter((record: R) => (record.value?.n ?? 0) % 2 === 0));
+const odd = (source: Stream): Stream => source.pipe(filter((record: R) => (record.value?.n ?? 1) % 2 === 1));
+
+/** Both sides of a join behind one repartition, if there has to be any: two of them are read as they come, which depends on how their writer's records were cut. */
+const behindOne =
+  (step: (source: Stream, store: string) => Stream): Step =>
+  (source, store) =>
+    step(
+      source.pipe(
+        process({
+          name: `${store}-first`,
+          stores: { [`${store}-none`]: numbers },
+          process: (record: R, { forward }) => forward(record),
+        }),
+      ),
+      store,
+    );
+
+const streamJoins: Record<string, Step> = {
+  joinStream: behindOne((source, store) =>
+    even(source).pipe(
+      joinStream(odd(source), {
+        store,
+        key: string,
+        within: '9ms',
+        grace: '3ms',
+        join: (a: Item, b: Item) => plus(a, a.n + b.n),
+      }),
+    ),
+  ),
+  'joinStream that throws': behindOne((source, store) =>
+    source.pipe(
+      joinStream(odd(source), {
+        store,
+        key: string,
+        within: '9ms',
+        grace: '3ms',
+        join(a: Item, b: Item) {
+          if (a.n === 3 && b.n === 1) throw new Error('three and one');
+          return plus(a, a.n + b.n);
+        },
+      }),
+    ),
+  ),
+  leftJoinStream: behindOne((source, store) =>
+    even(source).pipe(
+      leftJoinStream(odd(source), {
+        store,
+        key: string,
+        after: '6ms',
+        grace: '2ms',
+        join: (a: Item, b: Item | null) => plus(a, a.n + (b?.n ?? 50)),
+      }),
+    ),
+  ),
+  'leftJoinStream of a stream with itself': behindOne((source, store) =>
+    source.pipe(
+      leftJoinStream(source, {
+        store,
+        key: string,
+        before: '-1ms',
+        after: '8ms',
+        grace: '4ms',
+        join: (a: Item, b: Item | null) => plus(a, a.n * 3 - (b?.n ?? 7)),
+      }),
+    ),
+  ),
+  outerJoinStream: behindOne((source, store) =>
+    even(source).pipe(
+      outerJoinStream(odd(source), {
+        store,
+        key: string,
+        before: '3ms',
+        after: '7ms',
+        grace: '5ms',
+        join: (a: Item | null, b: Item | null) => plus(a ?? b, (a?.n ?? 20) - (b?.n ?? 30)),
+      }),
+    ),
+  ),
+  'outerJoinStream that throws for what is missing': behindOne((source, store) =>
+    even(source).pipe(
+      outerJoinStream(odd(source), {
+        store,
+        key: string,
+        within: '4ms',
+        grace: '2ms',
+        join(a: Item | null, b: Item | null) {
+          if (a === null && b?.n === 3) throw new Error('three is alone');
+          return plus(a ?? b, (a?.n ?? 20) - (b?.n ?? 30));
+        },
+      }),
+    ),
+  ),
+};
+
+const added = (item: Item, row: Item | null): Item => plus(item, item.n * 2 + (row?.n ?? 1_000));
+
+const tables: Record<string, Step> = {
+  'toTable with a history': (source, store) =>
+    source.pipe(
+      toTable({ store, key: string, value, history: '20ms' }),
+      filterValues((item) => item.n !== 2),
+      toStream(),
+    ),
+  'joinTable as of a time': (source, store, rows) => {
+    const past = rows.pipe(toStream(), toTable({ store, key: string, value, history: '20ms' }));
+    return source.pipe(
+      mapValues((item: Item | null) => item && plus(item, item.n + 1)),
+      leftJoinTable(past, (item: Item | null, row: Item | null) => added(item as Item, row)),
+    );
+  },
+  'joinTable as of a time, with a grace': (source, store, rows) => {
+    const past = rows.pipe(toStream(), toTable({ store, key: string, value, history: '40ms' }));
+    return source.pipe(joinTable(past, { join: added, grace: '15ms', store: `${store}-held`, value }));
+  },
+  'leftJoinTable with a grace': (source, store, rows) => {
+    const past = rows.pipe(toStream(), toTable({ store, key: string, value, history: '40ms' }));
+    return source.pipe(leftJoinTable(past, { join: added, grace: '3ms', store: `${store}-held`, value }));
+  },
+  'joinTable of tables that have no store': (source, store, rows) => {
+    const table = source.pipe(toTable({ store, key: string, value }));
+    const both = table.pipe(
+      filterValues((item) => item.n > 1),
+      outerJoinTable(rows.pipe(mapValues((item) => plus(item, item.n + 1))), (a, b) => added(a ?? plus(null, 7), b)),
+    );
+    return table.pipe(joinTable(both, added), toStream());
+  },
+  'joinTable by a foreign key': (source, store, rows) =>
+    source.pipe(
+      toTable({ store: `${store}-left`, key: string, value }),
+      joinTable(rows, { foreignKey: (item) => item.group, join: added, store, value }),
+      toStream(),
+    ),
+  'leftJoinTable by a foreign key': (source, store, rows) =>
+    source.pipe(
+      toTable({ store: `${store}-left`, key: string, value }),
+      leftJoinTable(rows, { foreignKey: (item) => (item.n === 5 ? null : item.group), join: added, store, value }),
+      toStream(),
+    ),
+};
+
 const processes: Record<string, Step> = {
   'process with a store': (source, name) =>
     source.pipe(
@@ -259,11 +401,31 @@ const processes: Record<string, Step> = {
     ),
 };
 
+/** Folds over windows, whose results go on under the keys without windows. */
+const windows: Record<string, Step> = Object.fromEntries(
+  Object.entries({ ...windowFolds, ...timeFolds }).map(([operator, fold]) => [
+    operator,
+    (source, store) =>
+      fold(source, store).pipe(
+        toStream(),
+        mapValues((result) => (typeof result === 'number' ? plus(null, result) : result)),
+        selectKey((record) => record.key.key, { key: string, value, name: `${store}-by-key` }),
+      ),
+  ]),
+);
+
 export const steps: Readonly<Record<string, Step>> = {
   ...stateless,
   ...rekeying,
   ...folds,
+  ...windows,
+  ...cogroupsAndSuppress,
   ...ordering,
   ...joins,
+  ...streamJoins,
+  ...tables,
   ...processes,
 };
+
+/** Joins of streams multiply records: a random pipeline has one of them at most. */
+export const isModest = (names: readonly string[]): boolean => names.filter((name) => name in streamJoins).length <= 1;

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { aggregate } from '#src/dsl/operators/aggregate.js';
+import { cogroup } from '#src/dsl/operators/cogroup.js';
 import { dedupe } from '#src/dsl/operators/dedupe.js';
 import { joinTable } from '#src/dsl/operators/join-table.js';
 import { groupBy } from '#src/dsl/operators/regroup.js';
-import { filterValues } from '#src/dsl/operators/stateless.js';
+import { filterValues, selectKey, toStream } from '#src/dsl/operators/stateless.js';
+import { suppress } from '#src/dsl/operators/suppress.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
+import { tumbling } from '#src/dsl/windows/windows.js';
 import { buildGraph } from '#src/graph/build.js';
 import { describe as show } from '#src/graph/describe.js';
 import { serdes } from '#src/serdes/serdes.js';
@@ -116,6 +119,68 @@ const MERMAID = `flowchart LR
   n4 --> n5
 `;
 
+const traffic = topology('traffic', (t) => {
+  const hits = { key: serdes.string, value: serdes.json<number>() };
+  cogroup(
+    {
+      store: 'bytes',
+      value: serdes.double,
+      initial: () => 0,
+      window: tumbling('1m', { grace: '10s' }),
+      emit: 'updates',
+    },
+    (add) => [
+      add(t.stream('pages', hits), (sum, { value }) => sum + (value ?? 0)),
+      add(
+        t.stream('images', hits).pipe(selectKey(({ key }) => key, { ...hits, name: 'images-by-site' })),
+        (sum) => sum,
+      ),
+    ],
+  ).pipe(
+    suppress({ store: 'final', until: 'windowCloses', value: serdes.double }),
+    suppress({ store: 'calm', until: { timeLimit: '1h' }, value: serdes.double }),
+    toStream(),
+    to('traffic', { key: serdes.windowed(serdes.string), value: serdes.double }),
+  );
+}).graph;
+
+const TRAFFIC = `topology traffic
+
+sub-topology pages
+  source pages
+    reads topic pages (key string, value json)
+    → cogroup bytes
+  repartition images-by-site
+    reads topic <application>-images-by-site-repartition (key string, value json)
+    → cogroup bytes
+  cogroup bytes (by key)
+    store bytes (window, key windowed(string), value double, rows live 70s)
+      changelog <application>-bytes-changelog
+    → suppress final
+  suppress final (by key)
+    store final (buffer, key due(windowed(string)), value pending-1(double))
+      changelog <application>-final-changelog
+    → suppress calm
+  suppress calm (by key)
+    store calm (buffer, key due(windowed(string)), value pending-1(double))
+      changelog <application>-calm-changelog
+    store calm-places (keyValue, key windowed(string), value place-1(double))
+      changelog <application>-calm-places-changelog
+    → to traffic through toStream
+  to traffic
+    writes topic traffic (key windowed(string), value double)
+
+sub-topology images
+  source images
+    reads topic images (key string, value json)
+    → repartition images-by-site through selectKey
+  repartition images-by-site
+    writes topic <application>-images-by-site-repartition (key string, value json)
+
+co-partitioned (need equal numbers of partitions)
+  source pages, repartition images-by-site
+`;
+
 /** Nothing a topology function could declare today: names that a drawing must not take for syntax, and nodes that exist in odd places. */
 const odd = buildGraph({
   name: 'odd',
@@ -137,6 +202,10 @@ const odd = buildGraph({
 describe('describe as text', () => {
   it('shows sub-topologies, sources, stores with changelogs, repartitions, sinks and what is co-partitioned', () => {
     assert.equal(show(payments, 'text'), TEXT);
+  });
+
+  it('shows all inputs of a cogroup, and the stores of what is held back', () => {
+    assert.equal(show(traffic, 'text'), TRAFFIC);
   });
 
   it('says of a repartition whether the sub-topology writes it, reads it, or both', () => {

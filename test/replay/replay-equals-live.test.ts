@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { merge } from 'rxjs';
-import { serdes, type Topology, to, topology } from '#src/index.js';
+import { repartition, serdes, type Topology, to, topology } from '#src/index.js';
 import { type Moment, type ReplayedRecord, replay, stateAsOf } from '#src/replay/index.js';
 import { TestDriver } from '#src/testing/index.js';
-import { type Item, steps } from '../dsl/steps.js';
+import type { Item } from '../dsl/item.js';
+import { isModest, steps } from '../dsl/steps.js';
 import { json } from '../dsl/support.js';
 import { brokerWith, bytesOf, merged, type StoreBytes, shown, type Told, written } from './support.js';
 
@@ -31,7 +32,12 @@ const pipeline = (names: readonly string[]): Topology =>
   topology('test', (t) => {
     const rows = t.table('rows', { ...json<Item>(), store: 'rows' });
     const source = merge(t.stream('in', json<Item>()), t.stream('more', json<Item>()));
-    names.reduce((stream, name, i) => steps[name]!(stream, `s${i}`, rows), source as any).pipe(to('out', json<any>()));
+    const through = names.reduce((stream, name, i) => {
+      // A join of streams takes its source twice: behind a change of key it has to be repartitioned once, before.
+      const once = repartition<any>({ name: `s${i}-once`, ...json<Item>() });
+      return steps[name]!(/joinStream/i.test(name) ? stream.pipe(once) : stream, `s${i}`, rows);
+    }, source as any);
+    through.pipe(to('out', json<any>()));
   });
 
 interface Outcome {
@@ -127,7 +133,7 @@ describe('a replay up to a cut equals the live state at that cut', () => {
   }
 
   it('random pipelines of two to four operators, and cuts at a time', async () => {
-    const names = fc.array(fc.constantFrom(...Object.keys(steps)), { minLength: 2, maxLength: 4 });
+    const names = fc.array(fc.constantFrom(...Object.keys(steps)), { minLength: 2, maxLength: 4 }).filter(isModest);
     await fc.assert(
       fc.asyncProperty(names, histories, fc.nat({ max: 61 }), fc.constantFrom(1, 2), async (list, history, time, n) => {
         // The slice ends with the first record of the merged order that is later.

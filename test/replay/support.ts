@@ -74,12 +74,13 @@ export function bytesOf(
 ): StoreBytes {
   const specs = declareOnly(target).processors.flatMap(({ spec }) => spec.stores);
   return Object.fromEntries(
-    specs.map(({ name, key, value }) => [
-      name,
-      (rows.get(name) ?? [])
-        .map(([k, v]) => `${key.encode(k).toString('hex')} ${value.encode(v).toString('hex')}`)
-        .sort(),
-    ]),
+    specs.map(({ name, shown: as, ...spec }) => {
+      const { key, value } = as ?? spec;
+      const bytes = (rows.get(name) ?? []).map(
+        ([k, v]) => `${key.encode(k).toString('hex')} ${value.encode(v).toString('hex')}`,
+      );
+      return [name, bytes.sort()];
+    }),
   );
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import fc from 'fast-check';
 import * as v from 'valibot';
+import { WindowKey } from '#src/model/window.js';
 import type { Serde } from '#src/serdes/serde.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { serdeContract } from './contract.js';
@@ -248,5 +249,66 @@ describe('json', () => {
     assert.equal(typed, payment);
     // @ts-expect-error: an amount is a number
     assert.throws(() => payment.encode({ id: 'a', lines: [{ amount: '1' }], note: '' }));
+  });
+});
+
+const windowedKeys = fc
+  .tuple(fc.string(), fc.nat(), fc.nat())
+  .map(([key, start, length]) => ({ key, start, end: start + length }));
+
+serdeContract('windowed', {
+  serde: serdes.windowed(serdes.string),
+  values: fc.oneof(windowedKeys, fc.constant({ key: 'a', start: 0, end: Number.POSITIVE_INFINITY })),
+  normalized: ({ key, start, end }) => new WindowKey(key, start, end),
+  wrongBytes: [
+    [Buffer.alloc(15), /expected at least 16 bytes/],
+    [Buffer.concat([notUtf8, Buffer.alloc(16)]), /not UTF-8/],
+  ],
+  wrongValues: [
+    [{ key: 'a', start: -1, end: 5 }, /saw -1, expected whole milliseconds/],
+    [{ key: 'a', start: 0.5, end: 5 }, /saw 0.5/],
+    [{ key: 7, start: 0, end: 5 }, /saw the number 7, expected a string/],
+  ],
+});
+
+serdeContract('timeWindowed', {
+  serde: serdes.timeWindowed(serdes.string, '1m'),
+  values: windowedKeys.map(({ key, start }) => ({ key, start, end: start + 60_000 })),
+  normalized: ({ key, start, end }) => new WindowKey(key, start, end),
+  wrongBytes: [[Buffer.alloc(7), /expected at least 8 bytes/]],
+  wrongValues: [[{ key: 'a', start: 0, end: 30_000 }, /saw one of 30000 ms, expected 60000 ms/]],
+});
+
+serdeContract('sessionWindowed', {
+  serde: serdes.sessionWindowed(serdes.string),
+  values: windowedKeys,
+  normalized: ({ key, start, end }) => new WindowKey(key, start, end),
+  wrongBytes: [[Buffer.alloc(15), /expected at least 16 bytes/]],
+  wrongValues: [[{ key: 'a', start: 0, end: -1 }, /saw -1/]],
+});
+
+describe('windowed keys', () => {
+  const key = { key: 'a', start: 0x0102, end: 0x0102 + 60_000 };
+
+  it('are written as TimeWindowedSerializer and SessionWindowedSerializer of Kafka write them', () => {
+    assert.equal(serdes.timeWindowed(serdes.string, '1m').encode(key).toString('hex'), '610000000000000102');
+    assert.equal(
+      serdes.sessionWindowed(serdes.string).encode(key).toString('hex'),
+      '61000000000000eb620000000000000102',
+    );
+    assert.equal(serdes.windowed(serdes.string).encode(key).toString('hex'), '610000000000000102000000000000eb62');
+  });
+
+  it('are placed by the key alone', () => {
+    for (const serde of [
+      serdes.windowed(serdes.string),
+      serdes.timeWindowed(serdes.string, '1m'),
+      serdes.sessionWindowed(serdes.string),
+    ])
+      assert.deepEqual(serde.partitionBytes?.(serde.encode(key)), Buffer.from('a'));
+  });
+
+  it('have names that say how long the windows are where the bytes do not', () => {
+    assert.notEqual(serdes.timeWindowed(serdes.string, '1m').name, serdes.timeWindowed(serdes.string, '2m').name);
   });
 });

@@ -117,6 +117,28 @@ for (const [name, place] of databases) {
       assert.deepEqual(sizes, [1_000, 1_000, 500, 0]);
     });
 
+    it('removes a row whose life is that of its key without reading it, and none that is deleted already', async () => {
+      const born = new StoreLab({ ...ids, bornAt: (key) => Number(key.slice(1)) }, place());
+      const keyed = await born.open();
+      for (const key of ['k10', 'k20']) keyed.put(key, 'x', 90);
+      await born.commit();
+      keyed.put('k30', 'x', 20);
+      await born.commit();
+      await born.reopen();
+      await born.store.load('k10');
+      born.store.delete('k10');
+      await born.commit();
+      born.reads = [];
+      born.store.observe(125);
+      assert.deepEqual(
+        (await born.commit()).map(({ key, value, timestamp }) => [String(key), value, timestamp]),
+        [['k20', null, 20]],
+      );
+      assert.deepEqual(born.reads, []);
+      assert.equal(await born.store.load('k30'), 'x');
+      await born.close();
+    });
+
     it('keeps what is alive and removes what is not, whatever is written when, committed and opened again', async () => {
       const action = fc.oneof(
         {

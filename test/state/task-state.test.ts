@@ -147,6 +147,27 @@ for (const [name, place] of databases) {
       assert.equal(await state.store<string, string>('two').load('k7'), 'x');
     });
 
+    it('lets each store give up as much of its rows as the others, whichever comes first', async () => {
+      budget = new CacheBudget(30_000);
+      const state = await open();
+      for (let i = 0; i < 200; i++)
+        for (const store of ['one', 'two']) state.store<string, string>(store).put(`k${i}`, 'x', i);
+      await commit(state, 100, 50);
+      const before = budget.usedBytes;
+      state.evict();
+      for (const name of ['one', 'two']) {
+        const store = state.cached(name);
+        let kept = 0;
+        for (let i = 0; i < 200; i++) {
+          store.want(`k${i}`);
+          if (!store.hasWanted) kept++;
+          await store.loadWanted();
+        }
+        const share = (200 * 30_000) / before;
+        assert.ok(Math.abs(kept - share) <= 2, `${name} has kept ${kept}, about ${share} were its share`);
+      }
+    });
+
     it('logs rows again that are asked for, unchanged or gone, without a cause', async () => {
       const state = await open();
       const store = state.cached('one');

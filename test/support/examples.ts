@@ -9,6 +9,8 @@ import dedupePayments from '../../topology-examples/02-dedupe-payments/topology.
 import reorderOrders from '../../topology-examples/03-reorder-orders/topology.js';
 import enrichWithTable from '../../topology-examples/04-enrich-with-table/topology.js';
 import sourceHistory from '../../topology-examples/05-source-history/topology.js';
+import windowedTraffic from '../../topology-examples/06-windowed-traffic/topology.js';
+import clicksToOrders from '../../topology-examples/07-join-clicks-to-orders/topology.js';
 import { projectFile } from './project.js';
 
 /** The examples, their inputs, and what they write wherever they run. */
@@ -44,6 +46,13 @@ export const EXAMPLES: readonly Example[] = [
     folder: '05-source-history',
     topology: sourceHistory,
     inputs: [{ topic: 'source-changes', file: 'data/rxjs-src-changes.jsonl', key: 'file', timestamp: 'authoredAt' }],
+  },
+  { folder: '06-windowed-traffic', topology: windowedTraffic, inputs: [at('requests', 'site')] },
+  {
+    folder: '07-join-clicks-to-orders',
+    topology: clicksToOrders,
+    inputs: [at('orders', 'visitor'), at('clicks', 'visitor')],
+    writes: 191,
   },
 ];
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { filter } from 'rxjs';
 import { aggregate, count } from '#src/dsl/operators/aggregate.js';
 import { dedupe } from '#src/dsl/operators/dedupe.js';
+import { leftJoinStream } from '#src/dsl/operators/join-stream.js';
 import { joinTable } from '#src/dsl/operators/join-table.js';
 import { process } from '#src/dsl/operators/process.js';
 import { groupBy } from '#src/dsl/operators/regroup.js';
@@ -36,6 +37,7 @@ export type Link =
   | { readonly kind: 'aggregate' }
   | { readonly kind: 'count' }
   | { readonly kind: 'join' }
+  | { readonly kind: 'pairs'; readonly after: number; readonly grace: number }
   | { readonly kind: 'timer'; readonly every: number }
   | { readonly kind: 'tick'; readonly every: number }
   | { readonly kind: 'groupBy'; readonly groups: number; readonly partitions: number };
@@ -100,6 +102,16 @@ function attach(stream: Events, link: Link, place: number, accounts: Table<strin
           ...value,
           amount: value.amount + 100 * account.amount,
         })),
+      ) as Events;
+    case 'pairs':
+      return stream.pipe(
+        leftJoinStream(stream, {
+          store,
+          before: '-1ms',
+          after: `${link.after}ms`,
+          grace: `${link.grace}ms`,
+          join: (first, later) => ({ ...first, amount: first.amount * 3 + (later?.amount ?? 1) }),
+        }),
       ) as Events;
     case 'timer':
       return stream.pipe(ticking(store, link.every));
@@ -168,6 +180,11 @@ const plainLink: fc.Arbitrary<Link> = fc.oneof(
   fc.record({ kind: fc.constant('map' as const), plus: fc.integer({ min: 1, max: 3 }) }),
   fc.constant({ kind: 'aggregate' } as const),
   fc.constant({ kind: 'count' } as const),
+  fc.record({
+    kind: fc.constant('pairs' as const),
+    after: fc.constantFrom(2, 5, 20),
+    grace: fc.constantFrom(0, 4),
+  }),
   fc.record({ kind: fc.constantFrom('timer' as const, 'tick' as const), every: fc.constantFrom(3, 10, 40) }),
 );
 

@@ -1,7 +1,8 @@
+import { isWindowed } from '../../serdes/serde.js';
 import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { type Io, write } from '../io.js';
-import { DEFAULT_STATE, type StateSelection, withStores } from '../open-state.js';
-import { errorPolicies, size, wholeNumber } from '../options.js';
+import { DEFAULT_STATE, type StateSelection, type StorePart, withStores } from '../open-state.js';
+import { errorPolicies, moment as instant, size, wholeNumber } from '../options.js';
 import {
   AS_OF_HELP,
   MOMENT_HELP,
@@ -14,27 +15,41 @@ import {
 } from '../past.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
-import { parseKey } from '../store-key.js';
+import { parseKey, parseWindow } from '../store-key.js';
+import { usage } from '../usage.js';
 
 interface Options extends StateSelection {
   readonly store: string;
   readonly key: string;
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
 }
 
 const EXAMPLES = `
+In a store of windows, --key names the key within them, and all its windows are printed in the order of their starts.
+One of them is named as it is printed: {"key":…,"start":…,"end":…}, an end of null for a window that never ends.
+
 Examples:
   $ millrace state get topology.ts --store balances --key alice
   $ millrace state get topology.ts --store orders --key '{"id":7}'
+  $ millrace state get topology.ts --store clicks --key alice --from 2026-01-01T00:00Z --to 2026-01-01T12:00Z
+  $ millrace state get topology.ts --store clicks --key '{"key":"alice","start":0,"end":60000}'
   $ millrace state get topology.ts --store balances --key alice --as-of 2026-03-01T12:00:00Z --snapshot-every 100000`;
 
 /** `millrace state get FILE --store S --key K`: one row. */
 export function addStateGet(program: Program): void {
   program.parent
     .command('get')
-    .description('print the row of a key as JSON; exit code 1 if there is none')
+    .description('print the row of a key as JSON, or all windows of it; exit code 1 if there is none')
     .argument('<file>', 'the file that exports the topology')
     .requiredOption('--store <name>', 'the store')
     .requiredOption('--key <key>', 'the key: text for stores with text keys, JSON for the others')
+    .option(
+      '--from <time>',
+      'only windows that start then or later (ISO 8601, or milliseconds since the epoch)',
+      instant('--from'),
+    )
+    .option('--to <time>', 'only windows that start then or earlier', instant('--to'))
     .option('--app <id>', "the application (default: the topology's name)")
     .option('--state <directory>', 'where the state is', DEFAULT_STATE)
     .option('--partition <number>', 'look into this partition only (default: all)', wholeNumber('--partition', 0))
@@ -51,17 +66,32 @@ export function addStateGet(program: Program): void {
 async function get(file: string, options: Options, io: Io): Promise<number> {
   let found = 0;
   const code = await withStores(file, options, io, async (parts) => {
-    for await (const { spec, partition, row: read } of parts) {
-      const key = parseKey(spec.key, options.key, `the store ${spec.name}`);
-      const row = await read(key);
-      if (row === null) continue;
-      found++;
-      const { value, timestamp } = row;
-      await write(io.stdout, `${toJson({ store: spec.name, partition, key, value, timestamp })}\n`);
+    for await (const part of parts) {
+      for (const key of await keysOf(part, options)) {
+        const row = await part.row(key);
+        if (row === null) continue;
+        found++;
+        const { spec, partition } = part;
+        const { value, timestamp } = row;
+        await write(io.stdout, `${toJson({ store: spec.name, partition, key, value, timestamp })}\n`);
+      }
     }
     return 0;
   });
   if (code !== 0 || found > 0) return code;
   await write(io.stderr, `no row with the key ${options.key} in the store ${options.store}\n`);
   return 1;
+}
+
+/** The key, or all windows of it. */
+async function keysOf({ spec, key: serde, windows }: StorePart, options: Options): Promise<readonly unknown[]> {
+  const { key: text, from, to } = options;
+  const whose = `the store ${spec.name}`;
+  if (!isWindowed(serde)) {
+    if (from === undefined && to === undefined) return [parseKey(serde, text, whose)];
+    throw usage(`--from and --to mean nothing to the store ${spec.name}`, `keys of the serde ${serde.name}`, 'windows');
+  }
+  const window = parseWindow(text);
+  if (window) return [window];
+  return (await windows(parseKey(serde.inner, text, whose), { from, to })).map(([key]) => key);
 }

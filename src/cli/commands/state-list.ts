@@ -77,8 +77,8 @@ async function list(file: string, options: Options, io: Io): Promise<number> {
 }
 
 async function describePart(part: StorePart, count: boolean): Promise<StoreRow> {
-  const { spec, task, partition, sources, changelog } = part;
-  const { name, kind, key, value, ttlMs = null } = spec;
+  const { spec, task, partition, key, value, sources, changelog } = part;
+  const { name, kind, ttlMs = null } = spec;
   let rows = 0;
   if (count) for await (const _row of part.entries()) rows++;
   return {

@@ -8,6 +8,24 @@ export interface Due<K> {
   readonly key: K;
 }
 
+/** A row as the queue makes it: encoded once, however often it is looked up. */
+class DueRow<K> implements Due<K> {
+  #bytes: Buffer | undefined;
+
+  constructor(
+    readonly due: number,
+    readonly key: K,
+  ) {}
+
+  bytes(encode: (row: Due<K>) => Buffer): Buffer {
+    this.#bytes ??= encode(this);
+    return this.#bytes;
+  }
+}
+
+/** The key of a row, for those who look rows up in the store themselves. Give the same to the queue again: that is cheaper than another. */
+export const dueRow = <K>(due: number, key: K): Due<K> => new DueRow(due, key);
+
 interface Waiting<K, V> {
   readonly row: Due<K>;
   readonly bytes: Buffer;
@@ -57,23 +75,37 @@ export class DueQueue<K, V> {
     return (this.#head[this.#at] ?? this.#bound)?.row.due ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Lets `next` be that of one that is really there, and no earlier: a promise only if more had to be read from the store. */
+  ready(): void | Promise<void> {
+    if (this.#head[this.#at] === undefined && this.#bound !== undefined) return this.#refill(this.#bound);
+  }
+
   /** Adds one; there must be none with the same moment and key. The timestamp is that of the row in the changelog. */
   add(due: number, key: K, value: V, timestamp: number): void {
-    const row = { due, key };
+    this.addRow(dueRow(due, key), value, timestamp);
+  }
+
+  addRow(row: Due<K>, value: V, timestamp: number): void {
     this.#store.insert(row, value, timestamp);
-    this.#place({ row, bytes: this.#serde.encode(row), value });
+    this.#place(row, value);
   }
 
   /** Gives one that is there another value; it stays due when it was. */
   replace(due: number, key: K, value: V, timestamp: number): void {
-    const row = { due, key };
-    this.#store.put(row, value, timestamp);
-    this.#place({ row, bytes: this.#serde.encode(row), value });
+    this.replaceRow(dueRow(due, key), value, timestamp);
   }
 
-  #place(waiting: Waiting<K, V>): void {
-    if (this.#bound && waiting.bytes.compare(this.#bound.bytes) > 0) return;
-    const at = this.#placeOf(waiting.bytes);
+  replaceRow(row: Due<K>, value: V, timestamp: number): void {
+    this.#store.put(row, value, timestamp);
+    this.#place(row, value);
+  }
+
+  #place(row: Due<K>, value: V): void {
+    const bound = this.#bound;
+    if (bound && row.due > bound.row.due) return;
+    const waiting = { row, bytes: this.#serde.encode(row), value };
+    if (bound && waiting.bytes.compare(bound.bytes) > 0) return;
+    const at = this.#placeOf(waiting);
     if (this.#head[at]?.bytes.equals(waiting.bytes)) this.#head[at] = waiting;
     else if (at === this.#head.length) this.#head.push(waiting);
     else this.#head.splice(at, 0, waiting);
@@ -87,23 +119,32 @@ export class DueQueue<K, V> {
 
   /** Removes one, if it is there. */
   remove(due: number, key: K): void {
-    const row = { due, key };
+    this.removeRow(dueRow(due, key));
+  }
+
+  removeRow(row: Due<K>): void {
     this.#store.delete(row);
     const bytes = this.#serde.encode(row);
-    const at = this.#placeOf(bytes);
+    const at = this.#placeOf({ row, bytes });
     const found = this.#head[at];
     if (found?.bytes.equals(bytes)) this.#head.splice(at, 1);
   }
 
   /**
-   * Takes out what is due at `until` or before, in order, and shows each. A promise only if more had to be read from the store: wait for it before anything else is done with the queue.
+   * Takes out what is due at `until` or before, in order, and shows each; no more than `limit`. A promise only if more had to be read from the store: wait for it before anything else is done
+   * with the queue.
    */
-  take(until: number, show: (key: K, value: V, due: number) => void): void | Promise<void> {
-    while (true) {
+  take(
+    until: number,
+    show: (key: K, value: V, due: number) => void,
+    limit: number = Number.POSITIVE_INFINITY,
+  ): void | Promise<void> {
+    for (let left = limit; left > 0; left--) {
       const first = this.#head[this.#at];
       if (first === undefined) {
         if (this.#bound === undefined || this.#bound.row.due > until) return;
-        return this.#refill(this.#bound).then(() => this.take(until, show));
+        const more = left;
+        return this.#refill(this.#bound).then(() => this.take(until, show, more));
       }
       if (first.row.due > until) return;
       this.#takeOut(first);
@@ -146,31 +187,38 @@ export class DueQueue<K, V> {
   }
 
   /** Where in the head it is, or would be. */
-  #placeOf(bytes: Buffer): number {
+  #placeOf(wanted: Pick<Waiting<K, V>, 'row' | 'bytes'>): number {
     let low = this.#at;
     let high = this.#head.length;
     // Most of what is added is due last.
     const last = this.#head[high - 1];
-    if (last === undefined || low === high || last.bytes.compare(bytes) < 0) return high;
+    if (last === undefined || low === high || isBefore(last, wanted)) return high;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#head[middle] as Waiting<K, V>).bytes.compare(bytes) < 0) low = middle + 1;
+      if (isBefore(this.#head[middle] as Waiting<K, V>, wanted)) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 }
 
+type Place = Pick<Waiting<unknown, unknown>, 'row' | 'bytes'>;
+
+/** In the order of the bytes, which begin with the moment: comparing numbers is cheaper. */
+const isBefore = (a: Place, b: Place): boolean =>
+  a.row.due === b.row.due ? a.bytes.compare(b.bytes) < 0 : a.row.due < b.row.due;
+
 function dueSerde<K>(key: Serde<K>): Serde<Due<K>> {
+  const encode = (row: Due<K>): Buffer => {
+    const bytes = key.encode(row.key);
+    const encoded = Buffer.allocUnsafe(DUE_BYTES + bytes.length);
+    writeBound(encoded, row.due, 0);
+    bytes.copy(encoded, DUE_BYTES);
+    return encoded;
+  };
   return {
     name: `due(${key.name})`,
-    encode(row) {
-      const bytes = key.encode(row.key);
-      const encoded = Buffer.allocUnsafe(DUE_BYTES + bytes.length);
-      writeBound(encoded, row.due, 0);
-      bytes.copy(encoded, DUE_BYTES);
-      return encoded;
-    },
-    decode: (encoded) => ({ due: readBound(encoded, 0), key: key.decode(encoded.subarray(DUE_BYTES)) }),
+    encode: (row) => (row instanceof DueRow ? row.bytes(encode) : encode(row)),
+    decode: (encoded) => dueRow(readBound(encoded, 0), key.decode(encoded.subarray(DUE_BYTES))),
   };
 }

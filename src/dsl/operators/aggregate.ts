@@ -4,7 +4,8 @@ import type { Windowed } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { AnyRecord, KeyOf, ValueOf } from '../types.js';
-import type { AnyWindowing, Windowing } from '../windows/windowed-fold.js';
+import type { AnyWindowing, Windowing } from '../windows/windowing.js';
+import type { SessionWindows, Windows } from '../windows/windows.js';
 import { fold } from './fold.js';
 import type { Folding } from './folding.js';
 
@@ -31,6 +32,9 @@ export interface AggregateOptions<K, V, A> {
  * `null-value`). Late records are nothing special: the row's timestamp is the highest it has seen. Duplicates count twice: put {@link dedupe} before. Cost: one look-up and one write a record; memory is
  * bounded by the record cache. A function that throws goes the way of `onError.process` (PROCESS_FAILED), and the row stays as it was.
  *
+ * With `window` there is an aggregate for each key and window: what a record costs and when it is late is said where windows are made, see {@link tumbling}, {@link hopping}, {@link sliding},
+ * {@link session}. Null values are added like others then (sliding windows drop them).
+ *
  * ```ts
  * payments.pipe(
  *   aggregate({ store: 'totals', value: serdes.double, initial: () => 0, add: (total, record) => total + record.value.amount }),
@@ -40,7 +44,7 @@ export interface AggregateOptions<K, V, A> {
  * Semantics: KStream#groupByKey().aggregate and KGroupedTable#aggregate of Kafka Streams. See also {@link count}, {@link reduce}.
  */
 export function aggregate<R extends AnyRecord, A>(
-  options: WindowedAggregateOptions<KeyOf<R>, ValueOf<R>, A>,
+  options: SessionAggregateOptions<KeyOf<R>, ValueOf<R>, A> | WindowedAggregateOptions<KeyOf<R>, ValueOf<R>, A>,
 ): OperatorFunction<R, Change<Windowed<KeyOf<R>>, A>>;
 export function aggregate<R extends AnyRecord, A>(
   options: AggregateOptions<KeyOf<R>, NonNullable<ValueOf<R>>, A>,
@@ -50,7 +54,8 @@ export function aggregate<R extends AnyRecord, A>(options: AnyFolding<R, A>): Op
 }
 
 /** An aggregate for each key and window. */
-export interface WindowedAggregateOptions<K, V, A> extends Windowing {
+export interface WindowedAggregateOptions<K, V, A> extends Windowing<K, V> {
+  readonly window: Exclude<Windows, SessionWindows>;
   /** The store that holds one aggregate a key and window. */
   readonly store: string;
   /** How keys are written in the store. Default: as the input's keys are. */
@@ -60,8 +65,16 @@ export interface WindowedAggregateOptions<K, V, A> extends Windowing {
   readonly initial: () => A;
   /** A new aggregate that contains the record; null empties the window. Records without a value are records like others here. */
   readonly add: (aggregate: A, record: StreamRecord<K, V>) => A | null;
-  /** Two aggregates made one, where a record joins two sessions. Required for session windows. */
-  readonly merge?: (first: A, second: A) => A | null;
+}
+
+/** An aggregate for each key and session. */
+export interface SessionAggregateOptions<K, V, A> extends Omit<WindowedAggregateOptions<K, V, A>, 'window'> {
+  readonly window: Windows;
+  /**
+   * Two aggregates made one. A record that falls into sessions begins with `initial()`, merges them in the order of their ends, and is added then: `add(merge(merge(initial(), first), second), record)`,
+   * also if there is one session only. Null: nothing is left, and what follows begins anew.
+   */
+  readonly merge: (first: A, second: A) => A | null;
 }
 
 export interface CountOptions<K> {
@@ -80,7 +93,7 @@ export interface CountOptions<K> {
  * ```
  */
 export function count<R extends AnyRecord>(
-  options: CountOptions<KeyOf<R>> & Windowing,
+  options: CountOptions<KeyOf<R>> & Windowing<KeyOf<R>, ValueOf<R>>,
 ): OperatorFunction<R, Change<Windowed<KeyOf<R>>, number>>;
 export function count<R extends AnyRecord>(
   options: CountOptions<KeyOf<R>>,
@@ -109,8 +122,8 @@ export interface ReduceOptions<K, V> {
   readonly subtract?: (aggregate: V, value: V) => V | null;
 }
 
-/** A combined value for each key and window. */
-export interface WindowedReduceOptions<K, V> extends Windowing {
+/** A combined value for each key and window: time windows, sliding ones or sessions. */
+export interface WindowedReduceOptions<K, V> extends Windowing<K, V> {
   /** The store that holds one value a key and window. */
   readonly store: string;
   /** How keys are written in the store. Default: as the input's keys are. */

@@ -1,3 +1,5 @@
+import { type HeaderEntry, Headers } from '../../model/headers.js';
+
 /** Pieces of rows that are made of several parts: integers are big endian. */
 export function int32(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(4);
@@ -23,6 +25,18 @@ export function text(value: string): Buffer {
 /** The length, and the bytes; length −1 for null. */
 export const bytesOrNull = (bytes: Uint8Array | null): Buffer[] =>
   bytes === null ? [int32(-1)] : [int32(bytes.length), Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)];
+
+/** The number of headers, then of each its name, and its value as {@link bytesOrNull}. */
+export const headerBytes = ({ entries }: Headers): Buffer[] => [
+  int32(entries.length),
+  ...entries.flatMap(([name, bytes]) => [text(name), ...bytesOrNull(bytes)]),
+];
+
+export function readHeaders(reader: ByteReader): Headers {
+  const entries: HeaderEntry[] = [];
+  for (let left = reader.int32(); left > 0; left--) entries.push([reader.text(), reader.bytes()]);
+  return entries.length === 0 ? Headers.none : new Headers(entries);
+}
 
 /** Reads such pieces one after the other. An Error says so when there are too few bytes. */
 export class ByteReader {

@@ -1,8 +1,7 @@
-import { type HeaderEntry, Headers } from '../../model/headers.js';
 import { PlainRecord, type SourcePosition } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { AnyRecord, AnySerde } from '../processor.js';
-import { ByteReader, bytesOrNull, double, int32, text } from './bytes.js';
+import { ByteReader, bytesOrNull, double, headerBytes, int32, readHeaders, text } from './bytes.js';
 
 export type Version = number | bigint;
 
@@ -117,7 +116,6 @@ export function entityQueueSerde(serdes: HeldSerdes): Serde<EntityQueue> {
 }
 
 function encodeHeld(version: Version, { record, position }: HeldContent, { key, value }: HeldSerdes): Buffer {
-  const headers = record.headers.entries;
   return Buffer.concat([
     text(String(version)),
     text(position.topic),
@@ -126,8 +124,7 @@ function encodeHeld(version: Version, { record, position }: HeldContent, { key, 
     double(record.timestamp),
     ...bytesOrNull(record.key === null ? null : key.encode(record.key)),
     ...bytesOrNull(record.value === null ? null : value.encode(record.value)),
-    int32(headers.length),
-    ...headers.flatMap(([name, bytes]) => [text(name), ...bytesOrNull(bytes)]),
+    ...headerBytes(record.headers),
   ]);
 }
 
@@ -138,13 +135,11 @@ function decodeHeld(bytes: Buffer, { key, value }: HeldSerdes): HeldContent {
   const timestamp = reader.double();
   const keyBytes = reader.bytes();
   const valueBytes = reader.bytes();
-  const headers: HeaderEntry[] = [];
-  for (let left = reader.int32(); left > 0; left--) headers.push([reader.text(), reader.bytes()]);
   const record = new PlainRecord(
     keyBytes === null ? null : key.decode(keyBytes),
     valueBytes === null ? null : value.decode(valueBytes),
     timestamp,
-    headers.length === 0 ? Headers.none : new Headers(headers),
+    readHeaders(reader),
   );
   return { record, position };
 }

@@ -1,42 +1,58 @@
-import type { OperatorFunction } from 'rxjs';
+import type { Observable, OperatorFunction } from 'rxjs';
 import { type Change, isChange, RowChange } from '../../model/record.js';
+import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord, KeyOf, Table, ValueOf } from '../types.js';
-import { type AnyWindowing, windowedFold } from '../windows/windowed-fold.js';
+import type { AnyRecord, KeyOf, ValueOf } from '../types.js';
+import { windowedFold } from '../windows/windowed-fold.js';
+import type { AnyWindowing } from '../windows/windowing.js';
 import { currentDeclaring } from './attach.js';
+import { byPort } from './by-port.js';
 import { added, type Folding } from './folding.js';
 
 /** Declares a fold: over all records of a key, or over those of each window. */
-export function fold<R extends AnyRecord, A>(
+export const fold =
+  <R extends AnyRecord, A>(
+    operator: string,
+    folding: Folding<KeyOf<R>, NonNullable<ValueOf<R>>, A> & AnyWindowing,
+  ): OperatorFunction<R, AnyRecord> =>
+  (source) =>
+    declareFold(operator, folding, [source]);
+
+// biome-ignore lint/suspicious/noExplicitAny: keys, values and aggregates of any type; the operators' signatures know them
+type AnyFolding = Folding<any, any, any> & AnyWindowing;
+
+/** The same for any number of inputs. */
+export function declareFold(
   operator: string,
-  folding: Folding<KeyOf<R>, NonNullable<ValueOf<R>>, A> & AnyWindowing,
-): OperatorFunction<R, AnyRecord> {
-  return (source) => {
-    const current = currentDeclaring(operator);
-    const { window } = folding;
-    if (window) return windowedFold(current, operator, { ...folding, window }, source);
-    const { store, value } = folding;
-    const inspection = current.inspect(source);
-    if (!folding.subtract && inspection.table) {
-      current.problem(
-        `${operator} ${store}`,
-        'its input is a table, and it does not say how a row is taken out again',
-        'Give it subtract, or turn the table into a stream with toStream().',
-      );
-    }
-    return current.processor(
-      {
-        operator,
-        name: store,
-        stores: [{ name: store, kind: 'keyValue', key: folding.key ?? inspection.key, value }],
-        keyed: true,
-        create: (context) => new Fold<KeyOf<R>, NonNullable<ValueOf<R>>, A>(context, context.store(store), folding),
-      },
-      [source],
-      store,
-    ) as unknown as Table<KeyOf<R>, A>;
-  };
+  folding: AnyFolding,
+  sources: readonly Observable<AnyRecord>[],
+): Observable<AnyRecord> {
+  const current = currentDeclaring(operator);
+  const { store, value, window } = folding;
+  if (window) return windowedFold(current, operator, { ...folding, window }, sources);
+  const inspections = sources.map((source) => current.inspect(source));
+  if (!folding.subtract && inspections.some(({ table }) => table)) {
+    current.problem(
+      `${operator} ${store}`,
+      'its input is a table, and it does not say how a row is taken out again',
+      folding.adders
+        ? 'Turn the table into a stream with toStream().'
+        : 'Give it subtract, or turn the table into a stream with toStream().',
+    );
+  }
+  const key = folding.key ?? inspections[0]?.key ?? serdes.json();
+  return current.processor(
+    {
+      operator,
+      name: store,
+      stores: [{ name: store, kind: 'keyValue', key, value }],
+      keyed: true,
+      create: (context) => byPort(folding, (own) => new Fold(context, context.store(store), own)),
+    },
+    sources,
+    store,
+  );
 }
 
 class Fold<K, V, A> implements Processor {
@@ -56,6 +72,7 @@ class Fold<K, V, A> implements Processor {
 
   process(record: AnyRecord): void {
     const change = isChange(record) ? record : undefined;
+    if (change?.outOfOrder) return this.#context.drop('out-of-order');
     if (record.key === null) return this.#context.drop('null-key');
     if (record.value === null && (change?.previous ?? null) === null) return this.#context.drop('null-value');
 

@@ -9,6 +9,8 @@ export interface Folding<K, V, A> {
   readonly initial?: () => A;
   readonly add: (aggregate: A, record: StreamRecord<K, V>) => A | null;
   readonly subtract?: (aggregate: A, record: StreamRecord<K, V>) => A | null;
+  /** One for each input, where there are several: they stand in the place of `add`. */
+  readonly adders?: readonly ((aggregate: A, record: StreamRecord<K, V>) => A | null)[];
   /** Two aggregates made one, where sessions meet. */
   readonly merge?: (first: A, second: A) => A | null;
 }
@@ -23,3 +25,16 @@ export function added<K, V, A>(
   // Without an initial value (reduce) the first value is the aggregate: there, A is V.
   return initial ? add(initial(), record) : (record.value as unknown as A);
 }
+
+/** The aggregates of windows that become one, made one, in their order; null: there are none, or nothing is left of them. */
+export function merged<K, V, A>({ initial, merge }: Folding<K, V, A>, aggregates: readonly A[]): A | null {
+  let all: A | null = null;
+  for (const aggregate of aggregates) {
+    // Without an initial value (reduce) the first aggregate is taken as it is.
+    const before: A | null = all ?? initial?.() ?? null;
+    all = before === null ? aggregate : (merge as Merge<A>)(before, aggregate);
+  }
+  return all;
+}
+
+type Merge<A> = NonNullable<Folding<unknown, unknown, A>['merge']>;

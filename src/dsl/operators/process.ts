@@ -2,12 +2,13 @@ import type { Observable, OperatorFunction } from 'rxjs';
 import { type Duration, durationMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 import { type Headers, Headers as RecordHeaders } from '../../model/headers.js';
-import { PlainRecord, type SourcePosition, type StreamRecord } from '../../model/record.js';
+import { isMoment, MOMENT, PlainRecord, type SourcePosition, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
-import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
+import type { KeyValueStore, StoreSpec, VersionedStore } from '../../state/contract.js';
 import type { Rekey } from '../ambient.js';
 import type { AnySerde, OriginalRecord, Processor, ProcessorContext, Reads, TimerClock } from '../processor.js';
+import { versionedStores } from '../tables/versions.js';
 import type { AnyRecord, KeyOf } from '../types.js';
 import { currentDeclaring, marked } from './attach.js';
 import { positionRandom, positionUuid } from './position-random.js';
@@ -18,13 +19,19 @@ export interface StoreDefinition<K, V> {
   readonly value: Serde<V>;
   /** Rows older than this, in the store's stream time, are gone. Default: rows stay. */
   readonly ttl?: Duration;
+  /** Makes it a versioned store, `get(key, asOf)`: how long past values can be looked up, in the store's stream time. Default: not at all. Not together with `ttl`. */
+  readonly history?: Duration;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a mapping of stores of any type; each keeps its own in the mapped types below
 export type StoreDefinitions = Readonly<Record<string, StoreDefinition<any, any>>>;
 
 export type StoresOf<S extends StoreDefinitions> = {
-  readonly [Name in keyof S]: S[Name] extends StoreDefinition<infer K, infer V> ? KeyValueStore<K, V> : never;
+  readonly [Name in keyof S]: S[Name] extends StoreDefinition<infer K, infer V>
+    ? S[Name] extends { readonly history: Duration }
+      ? VersionedStore<K, V>
+      : KeyValueStore<K, V>
+    : never;
 };
 
 /** What a processor's functions are given. */
@@ -34,6 +41,8 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
   readonly stores: StoresOf<S>;
   /** A store of another operator, by name: list it under `uses`. STORE_UNKNOWN otherwise. */
   store<K, V>(name: string): KeyValueStore<K, V>;
+  /** The same of a versioned store. CONFIG_INVALID if that one keeps no past. */
+  versionedStore<K, V>(name: string): VersionedStore<K, V>;
   /** Passes a record on. Left out, timestamp and headers are those of the record at hand. KEY_CHANGED if the key is another and `rekey` is not set. */
   forward(record: Pick<Out, 'key' | 'value'> & Partial<Pick<Out, 'timestamp' | 'headers'>>): void;
   /** Source position of the record at hand; inside a timer, of the last one. */
@@ -63,8 +72,8 @@ export interface ProcessOptions<R extends AnyRecord, Out extends AnyRecord, S ex
   readonly stores?: S;
   /** Names of other operators' stores that it reads, and of global tables' stores, which are read only. */
   readonly uses?: readonly string[];
-  /** Keys to load before the record is processed, so that `get` answers at once: pairs of store name and key. Default: the record's key in each store of its own. */
-  readonly reads?: (record: R) => Iterable<readonly [store: string, key: unknown]>;
+  /** Keys to load before the record is processed, so that `get` answers at once: pairs of store name and key. Of a versioned store with the moment, if one is to be asked for or put. Default: the record's key in each store of its own, as of its timestamp. */
+  readonly reads?: (record: R) => Iterable<readonly [store: string, key: unknown, asOf?: number]>;
   /**
    * `key` (default): records of one key must meet in one task, so behind a change of key a repartition is put in front if there are stores. `partition`: the stores are those of the partition, whatever the keys, and
    * nothing is put in front, as in Kafka Streams.
@@ -106,13 +115,8 @@ export function process<
   Out extends AnyRecord = StreamRecord<KeyOf<R>, R['value']>,
   S extends StoreDefinitions = Record<never, never>,
 >(options: ProcessOptions<R, Out, S>): OperatorFunction<R, Out> {
-  const stores: StoreSpec[] = Object.entries(options.stores ?? {}).map(([name, { key, value, ttl }]) => ({
-    name,
-    kind: 'keyValue',
-    key,
-    value,
-    ...(ttl === undefined ? {} : { ttlMs: durationMs(ttl, `ttl of store ${name}`) }),
-  }));
+  const definitions = Object.entries(options.stores ?? {});
+  const stores = definitions.flatMap(([name, definition]) => storesOf(name, definition));
   return (source) => {
     const current = currentDeclaring('process');
     const isGlobal = (name: string): boolean => current.globalTables.some(({ store }) => store === name);
@@ -120,7 +124,7 @@ export function process<
     const reads = options.uses?.filter((name) => !isGlobal(name)) ?? [];
     const keyed = options.scope !== 'partition' && (stores.length > 0 || reads.length > 0);
     const inherited = current.inspect(source).key;
-    const ownKey = stores.filter((store) => store.key.name === inherited.name).map((store) => store.name);
+    const ownKey = definitions.filter(([, { key }]) => key.name === inherited.name).map(([name]) => name);
     const origin = current.processor(
       {
         operator: 'process',
@@ -130,13 +134,34 @@ export function process<
         ...(globals.length > 0 && { globals }),
         keyed,
         ...(options.rekey && { emitsKey: options.rekey.key }),
-        create: (context) => new UserProcessor<R, Out, S>(context, options, stores, ownKey, inherited),
+        create: (context) => new UserProcessor<R, Out, S>(context, options, ownKey, inherited),
       },
       [source],
     ) as unknown as Observable<Out>;
     if (!options.rekey) return origin;
     return marked<Out, Out>({ label: 'rekey', rekey: options.rekey as Rekey }, (inner) => inner)(origin);
   };
+}
+
+function storesOf(name: string, { key, value, ttl, history }: StoreDefinition<unknown, unknown>): StoreSpec[] {
+  if (history === undefined)
+    return [
+      {
+        name,
+        kind: 'keyValue',
+        key,
+        value,
+        ...(ttl === undefined ? {} : { ttlMs: durationMs(ttl, `ttl of store ${name}`) }),
+      },
+    ];
+  if (ttl === undefined) return versionedStores(name, key, value, history);
+  throw new StreamsError('CONFIG_INVALID', {
+    what: 'a versioned store has a time to live',
+    at: `store ${name}`,
+    saw: `ttl ${ttl} and history ${history}`,
+    expected: 'one of the two',
+    action: 'Leave ttl out: of a versioned row the newest version stays, and what is older than history goes.',
+  });
 }
 
 class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions> implements Processor {
@@ -152,7 +177,6 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
   constructor(
     context: ProcessorContext,
     options: ProcessOptions<R, Out, S>,
-    stores: readonly StoreSpec[],
     ownKey: readonly string[],
     keySerde: AnySerde,
   ) {
@@ -160,7 +184,9 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
     this.#context = context;
     this.#options = options;
     this.#own = ownKey.map((name) => context.store(name));
-    const byName = Object.fromEntries(stores.map(({ name }) => [name, context.store(name)])) as StoresOf<S>;
+    const byName = Object.fromEntries(
+      Object.keys(options.stores ?? {}).map((name) => [name, context.store(name)]),
+    ) as StoresOf<S>;
     this.#user = this.#userContext(context, byName);
   }
 
@@ -170,9 +196,10 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
 
   reads(record: AnyRecord, _port: number, reads: Reads): void {
     if (this.#options.reads) {
-      for (const [store, key] of this.#options.reads(record as R)) reads.add(this.#context.store(store), key);
+      for (const [store, key, asOf] of this.#options.reads(record as R))
+        reads.add(this.#context.store(store), key, asOf);
     } else if (record.key !== null) {
-      for (const store of this.#own) reads.add(store, record.key);
+      for (const store of this.#own) reads.add(store, record.key, record.timestamp);
     }
   }
 
@@ -188,6 +215,7 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
       partition: context.partition,
       stores,
       store: (name) => context.store(name),
+      versionedStore: (name) => versioned(context.store(name)),
       forward: (record) => this.#forward(record),
       get position() {
         return context.position;
@@ -236,8 +264,26 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
         action: 'Set rekey: { name, key }, so that equal keys meet in one partition again.',
       });
     }
+    if (!isMoment(timestamp)) {
+      throw new StreamsError('PROCESS_FAILED', {
+        what: 'a record was forwarded without a usable timestamp',
+        at: `process ${this.#options.name}`,
+        saw: String(timestamp),
+        expected: MOMENT,
+        action: 'Leave timestamp out to keep that of the record at hand, or correct it.',
+      });
+    }
     this.#context.emit(
       record instanceof PlainRecord ? record : new PlainRecord(record.key, record.value, timestamp, headers),
     );
   }
+}
+
+function versioned<K, V>(store: KeyValueStore<K, V>): VersionedStore<K, V> {
+  if ('historyMs' in store) return store as VersionedStore<K, V>;
+  throw new StreamsError('CONFIG_INVALID', {
+    what: 'a processor asked for the past of a store that keeps none',
+    at: `store ${store.name}`,
+    action: 'Give the table or store a history, or use store(name).',
+  });
 }

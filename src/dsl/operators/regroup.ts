@@ -19,7 +19,7 @@ export interface GroupByOptions<K, V> {
 /**
  * Groups records by another key: writes them to a repartition topic under the new key and reads them again, so that all records of one group meet in one task.
  *
- * On a table each change takes the row out of its old group and puts it into its new one: one record if both are the same, else the old group's first. A fold behind it needs `subtract`.
+ * On a table each change takes the row out of its old group and puts it into its new one: one record if both are the same, else the old group's first. A fold behind it needs `subtract`. Changes of the past, of a versioned table, are left out.
  *
  * Creates the topic `<application>-<name>-repartition` (deleted records are not kept: the topic is purged by retention). Order is kept among records of one group that came from one partition. Records whose new
  * key is null are dropped and counted (`null-key`). Headers and timestamps stay. No state.
@@ -59,6 +59,8 @@ function regrouped<R extends AnyRecord, K2>(
             return;
           }
           const { key, value, previous, timestamp, headers } = record;
+          // The row itself is as it was, and so is its group.
+          if (record.outOfOrder) return;
           const groupOf = (row: unknown): K2 | null =>
             row === null ? null : fn(new PlainRecord(key as KeyOf<R>, row as ValueOf<R>, timestamp, headers));
           const before = groupOf(previous);

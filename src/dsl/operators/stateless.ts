@@ -1,6 +1,7 @@
 import { filter, type MonoTypeOperatorFunction, map, type Observable, type OperatorFunction, tap } from 'rxjs';
-import { type Change, isChange, PlainRecord, RowChange, type StreamRecord } from '../../model/record.js';
+import { type Change, isChange, PlainRecord, rowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
+import { derived } from '../tables/table-view.js';
 import type { AnyRecord, FactRecord, KeyOf, ValueOf, WithValue } from '../types.js';
 import { marked } from './attach.js';
 import { expand } from './expand.js';
@@ -25,9 +26,13 @@ export function mapValues<R extends AnyRecord, W>(
       return new PlainRecord(record.key, fn(record.value, record.key as KeyOf<R>), record.timestamp, record.headers);
     const value = record.value === null ? null : fn(record.value as ValueOf<R>, record.key as KeyOf<R>);
     const previous = record.previous === null ? null : fn(record.previous as ValueOf<R>, record.key as KeyOf<R>);
-    return new RowChange<unknown, unknown>(record.key, value, previous, record.timestamp, record.headers);
+    return rowChange<unknown, unknown>(record.key, value, previous, record, record.outOfOrder);
   };
-  return marked({ label: 'mapValues' }, map(apply)) as unknown as OperatorFunction<R, WithValue<R, W>>;
+  const operator = marked({ label: 'mapValues' }, map(apply));
+  return derived(operator, fn as (value: unknown, key: unknown) => unknown) as unknown as OperatorFunction<
+    R,
+    WithValue<R, W>
+  >;
 }
 
 /**
@@ -52,7 +57,7 @@ export function flatMapValues<K, V, W>(
 /**
  * Keeps the records whose value passes.
  *
- * On a table, a row that no longer passes becomes a deletion, so that whoever follows the table forgets it; a change from nothing to nothing is not passed on.
+ * On a table, a row that no longer passes becomes a deletion, so that whoever follows the table forgets it; a change from nothing to nothing is not passed on (it is of a versioned table, which may have had a row in between).
  * The predicate is not called for deletions.
  *
  * ```ts
@@ -64,18 +69,19 @@ export function filterValues<R extends AnyRecord>(
 ): MonoTypeOperatorFunction<R> {
   const keep = (value: unknown, key: unknown): unknown =>
     value !== null && fn(value as ValueOf<R>, key as KeyOf<R>) ? value : null;
-  return marked({ label: 'filterValues' }, (source: Observable<R>) =>
+  const operator = marked({ label: 'filterValues' }, (source: Observable<R>) =>
     source.pipe(
       map((record): AnyRecord | undefined => {
         if (!isChange(record)) return fn(record.value, record.key) ? record : undefined;
         const value = keep(record.value, record.key);
         const previous = keep(record.previous, record.key);
-        if (value === null && previous === null) return undefined;
-        return new RowChange(record.key, value, previous, record.timestamp, record.headers);
+        if (value === null && previous === null && record.outOfOrder === undefined) return undefined;
+        return rowChange<unknown, unknown>(record.key, value, previous, record, record.outOfOrder);
       }),
       filter((record): record is R => record !== undefined),
     ),
   );
+  return derived(operator, keep);
 }
 
 export interface SelectKeyOptions<K, V> {
@@ -109,7 +115,7 @@ export function selectKey<K, V, K2>(
 
 /** Calls a function for each record and passes the record on unchanged: for looking, not for effects on the outside, which would be repeated after a crash. */
 export function peek<R extends AnyRecord>(fn: (record: R) => void): MonoTypeOperatorFunction<R> {
-  return marked({ label: 'peek' }, tap(fn));
+  return derived(marked({ label: 'peek' }, tap(fn)), (value) => value);
 }
 
 /**

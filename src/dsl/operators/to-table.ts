@@ -1,8 +1,10 @@
 import type { OperatorFunction } from 'rxjs';
-import { type Change, RowChange } from '../../model/record.js';
+import type { Duration } from '../../model/duration.js';
+import { type Change, RowChange, rowChange } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { KeyValueStore } from '../../state/contract.js';
-import type { Processor, ProcessorContext } from '../processor.js';
+import type { KeyValueStore, VersionedStore } from '../../state/contract.js';
+import type { Processor, ProcessorContext, Reads } from '../processor.js';
+import { versionedStores } from '../tables/versions.js';
 import type { AnyRecord, FactRecord, Table } from '../types.js';
 import { currentDeclaring } from './attach.js';
 
@@ -12,6 +14,8 @@ export interface ToTableOptions<K, V> {
   /** How keys are written in the store. Default: as the input's keys are. */
   readonly key?: Serde<K>;
   readonly value: Serde<V>;
+  /** Makes it a versioned table: how long past values of its rows can be looked up, in its own stream time. Default: not at all. */
+  readonly history?: Duration;
 }
 
 /**
@@ -20,12 +24,14 @@ export interface ToTableOptions<K, V> {
  * State: one row a key in `store`, with its changelog. Rows follow the order of arrival, whatever the timestamps. Null keys are dropped and counted (`null-key`). Every record is passed on, unchanged
  * values and repeated deletions included. Cost: one look-up and at most one write a record; no bound on the number of rows but the disk.
  *
+ * With `history` the table is *versioned*: a row follows the order of timestamps instead, and keeps its past values for that long (see `t.table`).
+ *
  * ```ts
  * const latest = orders.pipe(toTable({ store: 'latest-order', key: serdes.string, value: serdes.json<Order>() }));
  * ```
  */
 export function toTable<K, V>(options: ToTableOptions<K, V>): OperatorFunction<FactRecord<K, V | null>, Change<K, V>> {
-  const { store, value } = options;
+  const { store, value, history } = options;
   return (source) => {
     const current = currentDeclaring('toTable');
     const key = options.key ?? current.inspect(source).key;
@@ -33,9 +39,15 @@ export function toTable<K, V>(options: ToTableOptions<K, V>): OperatorFunction<F
       {
         operator: 'table',
         name: store,
-        stores: [{ name: store, kind: 'keyValue', key, value }],
+        stores:
+          history === undefined
+            ? [{ name: store, kind: 'keyValue', key, value }]
+            : versionedStores(store, key, value, history),
         keyed: true,
-        create: (context) => new TableWriter<K, V>(context, context.store(store)),
+        create: (context) =>
+          history === undefined
+            ? new TableWriter<K, V>(context, context.store(store))
+            : new VersionWriter<K, V>(context, context.store(store) as VersionedStore<K, V>),
       },
       [source],
       store,
@@ -52,7 +64,7 @@ class TableWriter<K, V> implements Processor {
     this.#store = store;
   }
 
-  reads(record: AnyRecord, _port: number, reads: Parameters<NonNullable<Processor['reads']>>[2]): void {
+  reads(record: AnyRecord, _port: number, reads: Reads): void {
     if (record.key !== null) reads.add(this.#store, record.key);
   }
 
@@ -61,5 +73,37 @@ class TableWriter<K, V> implements Processor {
     const previous = this.#store.get(record.key);
     this.#store.put(record.key, record.value, record.timestamp);
     this.#context.emit(new RowChange(record.key, record.value, previous, record.timestamp, record.headers));
+  }
+}
+
+/** Keeps the past of rows. */
+class VersionWriter<K, V> implements Processor {
+  readonly #context: ProcessorContext;
+  readonly #store: VersionedStore<K, V>;
+
+  constructor(context: ProcessorContext, store: VersionedStore<K, V>) {
+    this.#context = context;
+    this.#store = store;
+  }
+
+  reads(record: AnyRecord, _port: number, reads: Reads): void {
+    if (record.key !== null) reads.add(this.#store, record.key, record.timestamp);
+  }
+
+  process(record: AnyRecord): void | Promise<void> {
+    if (record.key === null) return this.#context.drop('null-key');
+    const pending = this.#store.prepare(record.key, record.timestamp);
+    return pending ? pending.then(() => this.#write(record)) : this.#write(record);
+  }
+
+  #write(record: AnyRecord): void {
+    const { key, value, timestamp } = record;
+    const newest = this.#store.get(key);
+    const then = this.#store.get(key, timestamp);
+    const place = this.#store.put(key, value, timestamp);
+    if (place === 'expired') return this.#context.drop('expired');
+    const outOfOrder = place === 'outOfOrder';
+    if (outOfOrder) this.#context.count('out-of-order');
+    this.#context.emit(rowChange<K, V>(key, value, outOfOrder ? then : newest, record, outOfOrder));
   }
 }

@@ -1,53 +1,83 @@
-import { RowChange } from '../../model/record.js';
-import { type Windowed, WindowKey } from '../../model/window.js';
+import type { Windowed, WindowKey } from '../../model/window.js';
+import { windowed } from '../../serdes/windowed.js';
 import type { KeyValueStore } from '../../state/contract.js';
-import { added, type Folding } from '../operators/folding.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
+import { added } from '../operators/folding.js';
+import type { Processor, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
+import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
+import type { WindowedFolding } from './windowing.js';
 import type { TimeWindows } from './windows.js';
 
-/** Folds each record into the windows that its timestamp lies in: one look-up and one write for each. */
-export class TimeFold<K, V, A> implements Processor {
-  readonly #context: ProcessorContext;
-  readonly #store: KeyValueStore<Windowed<K>, A>;
-  readonly #folding: Folding<K, V, A>;
-  readonly #windows: TimeWindows;
+/** One row a key and window, which lives by the window's start. */
+export function timeFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: TimeWindows): FoldKind<K, V, A> {
+  const { store, key, value } = folding;
+  const life = Number.isFinite(windows.retentionMs) && {
+    ttlMs: windows.retentionMs,
+    bornAt: ({ start }: Windowed<K>) => start,
+  };
+  return {
+    rows: { name: store, kind: 'window', key: windowed(key), value, ...life },
+    create: (setup) => new TimeFold(setup, windows),
+  };
+}
 
-  constructor(
-    context: ProcessorContext,
-    store: KeyValueStore<Windowed<K>, A>,
-    folding: Folding<K, V, A>,
-    windows: TimeWindows,
-  ) {
-    this.#context = context;
+/** Folds each record into the windows that its timestamp lies in: one look-up and one write for each. */
+class TimeFold<K, V, A> implements Processor {
+  readonly #setup: FoldSetup<K, V, A>;
+  readonly #store: KeyValueStore<Windowed<K>, A>;
+  readonly #windows: TimeWindows;
+  readonly #results: WindowResults<K, V, A>;
+
+  constructor(setup: FoldSetup<K, V, A>, windows: TimeWindows) {
+    const store = setup.context.store<Windowed<K>, A>(setup.folding.store);
+    this.#setup = setup;
     this.#store = store;
-    this.#folding = folding;
     this.#windows = windows;
+    this.#results = new WindowResults(setup, store, {
+      load: (closed) => store.loadAll(closed),
+      row: (window) => store.row(window),
+    });
+  }
+
+  start(): Promise<void> {
+    return this.#results.start();
   }
 
   reads(record: AnyRecord, _port: number, reads: Reads): readonly WindowKey<K>[] {
     if (record.key === null) return [];
-    const keys = this.#windows.of(record.timestamp).map(({ start, end }) => new WindowKey(record.key as K, start, end));
+    const keys = this.#windows.of(record.timestamp, record.key as K);
     for (const key of keys) reads.add(this.#store, key);
     return keys;
   }
 
-  process(record: AnyRecord, _port: number, prepared: unknown): void {
-    if (record.key === null) return this.#context.drop('null-key');
-    this.#store.observe(record.timestamp);
-    const closed = this.#store.streamTime - this.#windows.graceMs;
-    for (const key of prepared as readonly WindowKey<K>[]) {
-      if (key.end <= closed) this.#context.drop('late');
-      else this.#update(key, record);
+  process(record: AnyRecord, _port: number, prepared: unknown): void | Promise<void> {
+    if (record.key === null) return this.#setup.context.drop('null-key');
+    const keys = prepared as readonly WindowKey<K>[];
+    const closing = this.#results.advance(record.timestamp);
+    if (closing) return closing.then(() => this.#fold(record, keys));
+    this.#fold(record, keys);
+  }
+
+  #fold(record: AnyRecord, keys: readonly WindowKey<K>[]): void {
+    const closed = this.#results.closedUntil;
+    let open = 0;
+    for (const key of keys) {
+      if (key.end <= closed) continue;
+      open++;
+      this.#update(key, record);
     }
+    if (open === keys.length) {
+      if (open === 0) this.#setup.context.drop('no-window');
+    } else if (open === 0) this.#results.late(record);
+    else this.#results.partlyLate();
   }
 
   #update(key: WindowKey<K>, record: AnyRecord): void {
     const row = this.#store.row(key);
     const previous = row === null ? null : row.value;
-    const next = added(this.#folding, previous, record);
+    const next = added(this.#setup.folding, previous, record);
     const timestamp = row === null ? record.timestamp : Math.max(row.timestamp, record.timestamp);
     this.#store.put(key, next, timestamp);
-    this.#context.emit(new RowChange(key, next, previous, timestamp, record.headers));
+    this.#results.changed(key, next, previous, timestamp, record.headers);
   }
 }

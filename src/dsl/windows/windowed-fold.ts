@@ -1,62 +1,91 @@
 import type { Observable } from 'rxjs';
-import type { Windowed } from '../../model/window.js';
+import { serdes } from '../../serdes/serdes.js';
 import { windowed } from '../../serdes/windowed.js';
 import type { Declaring } from '../declaring.js';
+import { byPort } from '../operators/by-port.js';
 import type { Folding } from '../operators/folding.js';
 import type { AnyRecord } from '../types.js';
-import { TimeFold } from './time-fold.js';
+import { closingStore } from './closing-windows.js';
+import { countFold } from './count-fold.js';
+import { sessionFold } from './session-fold.js';
+import { slidingFold } from './sliding-fold.js';
+import { timeFold } from './time-fold.js';
+import type { FoldKind } from './window-results.js';
+import type { AnyWindowing, WindowedFolding } from './windowing.js';
 import type { Windows } from './windows.js';
 
-/** What a fold over windows is given besides how to fold. */
-export interface Windowing {
-  readonly window: Windows;
-}
-
-/** The same of a fold that may have none. */
-export type AnyWindowing = { readonly [Option in keyof Windowing]?: Windowing[Option] | undefined };
-
 // biome-ignore lint/suspicious/noExplicitAny: keys, values and aggregates of any type; the operators' signatures know them
-type AnyFolding = Folding<any, any, any> & Windowing;
+type AnyFolding = Folding<any, any, any> & AnyWindowing & { readonly window: Windows };
 
 /** Declares a fold that keeps an aggregate for each key and window. What it emits are the changes of a table whose keys are windowed. */
 export function windowedFold(
   current: Declaring,
   operator: string,
-  folding: AnyFolding,
-  source: Observable<AnyRecord>,
+  options: AnyFolding,
+  sources: readonly Observable<AnyRecord>[],
 ): Observable<AnyRecord> {
-  const { store, value, window } = folding;
-  const inspection = current.inspect(source);
-  if (inspection.table) {
+  const { store, window, emit } = options;
+  const inspections = sources.map((source) => current.inspect(source));
+  if (inspections.some(({ table }) => table)) {
     current.problem(
       `${operator} ${store}`,
       'its input is a table, and a row that changes has no place in windows',
       'Turn the table into a stream of its changes with toStream(), or leave window out.',
     );
   }
-  if (window.kind !== 'time') throw new Error(`saw ${window.kind} windows, expected time windows`);
-  const key = windowed(folding.key ?? inspection.key);
+  const counted = window.kind === 'count';
+  if (emit === 'onClose' && !counted && window.closesAfterMs === Number.POSITIVE_INFINITY) {
+    current.problem(
+      `${operator} ${store}`,
+      `it emits when windows close, and ${window.label} ones never do`,
+      "Leave emit out, or use windows that end: tumbling('1d').",
+    );
+  }
+  if (window.kind === 'session' && !options.merge) {
+    current.problem(
+      `${operator} ${store}`,
+      'it folds over sessions, and does not say how two of them become one',
+      'Give it merge: (first, second) => … .',
+    );
+  }
+  if (counted && (options.late !== undefined || options.closeAfter !== undefined)) {
+    current.problem(
+      `${operator} ${store}`,
+      `no time closes a window of ${window.records} records, so none is late`,
+      'Leave late and closeAfter out.',
+    );
+  }
+  const folding: WindowedFolding<unknown, unknown, unknown> = {
+    ...options,
+    operator,
+    key: options.key ?? inspections[0]?.key ?? serdes.json(),
+  };
+  const { rows, create } = kindOf(folding, window);
   return current.processor(
     {
       operator,
       name: store,
-      stores: [
-        {
-          name: store,
-          kind: 'window',
-          key,
-          value,
-          ...(Number.isFinite(window.retentionMs) && {
-            ttlMs: window.retentionMs,
-            bornAt: ({ start }: Windowed<unknown>) => start,
-          }),
-        },
-      ],
+      stores: emit === 'onClose' && !counted ? [rows, closingStore(store, folding.key)] : [rows],
       keyed: true,
-      emitsKey: key,
-      create: (context) => new TimeFold<unknown, unknown, unknown>(context, context.store(store), folding, window),
+      emitsKey: windowed(folding.key),
+      window,
+      create: (context) => byPort(folding, (own) => create({ context, folding: own })),
     },
-    [source],
-    store,
+    sources,
+    // A table whose full windows no store holds: no store's name has a space.
+    counted ? `${operator} ${store}` : store,
   );
+}
+
+function kindOf<K, V, A>(folding: WindowedFolding<K, V, A>, window: Windows): FoldKind<K, V, A> {
+  switch (window.kind) {
+    case 'time':
+      return timeFold(folding, window);
+    case 'count':
+      return countFold(folding, window);
+    case 'session':
+      return sessionFold(folding, window);
+    case 'sliding':
+      return slidingFold(folding, window);
+  }
 }

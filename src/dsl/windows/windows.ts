@@ -1,26 +1,24 @@
-import { type Duration, durationMs, formatMs } from '../../model/duration.js';
+import { type Duration, durationMs, formatMs, positiveMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
-
-/** The first moment of a window, and its end: see Windowed for what is included. */
-export interface WindowBounds {
-  readonly start: number;
-  readonly end: number;
-}
+import { WindowKey } from '../../model/window.js';
 
 interface Closing {
   /** For people: `tumbling 1 min`. */
   readonly label: string;
-  /** How long after its end a window still takes records in. */
-  readonly graceMs: number;
+  /** A window is closed when stream time has come that far behind its end: the grace, one more where the end belongs to the window, and the gap of a session. Infinity: never. */
+  readonly closesAfterMs: number;
   /** How long a window stays in the store, in stream time, counted from its start. */
   readonly retentionMs: number;
 }
 
+/** Of a record from before the epoch. */
+export const NO_WINDOW: readonly WindowKey<never>[] = [];
+
 /** Windows that follow from a timestamp alone. */
 export interface TimeWindows extends Closing {
   readonly kind: 'time';
-  /** The windows that hold a moment, in the order of their starts. */
-  of(timestamp: number): readonly WindowBounds[];
+  /** The windows of a key that hold a moment, in the order of their starts; none before the epoch. */
+  of<K>(timestamp: number, key: K): readonly WindowKey<K>[];
 }
 
 /** A window for each distinct set of records that lie within a length of time. Both ends included. */
@@ -35,12 +33,27 @@ export interface SessionWindows extends Closing {
   readonly gapMs: number;
 }
 
-export type Windows = TimeWindows | SlidingWindows | SessionWindows;
+/** Windows of so many records of a key. */
+export interface CountWindows extends Closing {
+  readonly kind: 'count';
+  readonly records: number;
+}
+
+export type Windows = TimeWindows | SlidingWindows | SessionWindows | CountWindows;
+
+/**
+ * How long after its end, in stream time, suppress gives a window out, as that of Kafka Streams does; infinity: no moment of stream time closes it. Sliding windows and sessions include their end: in the millisecond in
+ * which they are given out they still take records in.
+ */
+export function suppressedForMs({ kind, closesAfterMs }: Windows): number {
+  if (kind === 'count') return Number.POSITIVE_INFINITY;
+  return kind === 'time' ? closesAfterMs : closesAfterMs - 1;
+}
 
 export interface WindowOptions {
   /** How long after its end, in stream time, a window still takes late records in. Default: not at all. */
   readonly grace?: Duration;
-  /** How long a window can be looked up in the store, in stream time, counted from its start. At least as long as it is open, which is the default. */
+  /** How long a window can be looked up in the store, in stream time, counted from its start (a session: from its end). At least as long as it is open, which is the default. */
   readonly retention?: Duration;
 }
 
@@ -57,10 +70,11 @@ export function tumbling(size: Duration, options: WindowOptions = {}): TimeWindo
   const sizeMs = positiveMs(size, 'the size of a tumbling window');
   return {
     kind: 'time',
-    ...closing('tumbling', sizeMs, sizeMs, options),
-    of(timestamp) {
+    ...closing(`tumbling ${formatMs(sizeMs)}`, { openMs: sizeMs, behindMs: 0 }, options),
+    of<K>(timestamp: number, key: K): readonly WindowKey<K>[] {
+      if (timestamp < 0) return NO_WINDOW;
       const start = timestamp - (timestamp % sizeMs);
-      return [{ start, end: start + sizeMs }];
+      return [new WindowKey(key, start, start + sizeMs)];
     },
   };
 }
@@ -93,14 +107,14 @@ export function hopping(size: Duration, { every, ...options }: HoppingOptions): 
   const first = sizeMs - everyMs;
   return {
     kind: 'time',
-    ...closing('hopping', sizeMs, sizeMs, options),
-    of(timestamp) {
-      const bounds: WindowBounds[] = [];
+    ...closing(`hopping ${formatMs(sizeMs)}`, { openMs: sizeMs, behindMs: 0 }, options),
+    of<K>(timestamp: number, key: K): readonly WindowKey<K>[] {
+      const windows: WindowKey<K>[] = [];
       // The first window that holds the moment, but none that would begin before the epoch.
       const earliest = Math.max(0, timestamp - first);
       for (let start = earliest - (earliest % everyMs); start <= timestamp; start += everyMs)
-        bounds.push({ start, end: start + sizeMs });
-      return bounds;
+        windows.push(new WindowKey(key, start, start + sizeMs));
+      return windows;
     },
   };
 }
@@ -122,13 +136,13 @@ export function unlimited({ from = 0 }: { readonly from?: number } = {}): TimeWi
       'whole milliseconds since the epoch',
       'Give the start as Date.UTC() gives it.',
     );
-  const bounds = [{ start: from, end: Number.POSITIVE_INFINITY }];
   return {
     kind: 'time',
     label: 'unlimited',
-    graceMs: 0,
+    closesAfterMs: Number.POSITIVE_INFINITY,
     retentionMs: Number.POSITIVE_INFINITY,
-    of: (timestamp) => (timestamp >= from ? bounds : []),
+    of: <K>(timestamp: number, key: K) =>
+      timestamp >= from ? [new WindowKey(key, from, Number.POSITIVE_INFINITY)] : NO_WINDOW,
   };
 }
 
@@ -136,15 +150,26 @@ export function unlimited({ from = 0 }: { readonly from?: number } = {}): TimeWi
  * A window for each distinct set of records of a key that lie no further apart than `difference`. Both ends are included.
  *
  * ```ts
- * logins.pipe(count({ store: 'failed-logins', window: sliding('10m', { grace: '1m' }) }));
+ * payments.pipe(count({ store: 'payments-in-ten-minutes', window: sliding('10m', { grace: '1m' }) }));
  * ```
  *
- * A window is closed when stream time has passed its end + grace. A record updates all windows that hold it and may begin two more, so it costs as much as there are records within twice the
- * difference of it; records without a value are dropped. Semantics: SlidingWindows of Kafka Streams (KIP-450).
+ * There is a window that ends with each record, and one that begins right behind it if others follow: windows that differ hold different records. None begins before 0, so the records before
+ * `difference` share one. A window is closed when stream time has passed its end + grace. A record is late when the window that begins with it is closed; then it changes nothing, and else it is taken
+ * into those that are open. Records without a key or value are dropped (`null-key`, `null-value`) and do not move stream time.
+ *
+ * Order: a record emits all windows that it changes, the one that starts last first, then those that it begins; a window may be emitted twice in that. Aggregates of a new window may begin as a copy
+ * of another's, so `add` must not change what it is given.
+ *
+ * State: windows of a key that start within twice the difference lie in one row. Cost: one or two look-ups and writes a record, whatever the timestamps, and one call of `add` for each window that holds
+ * it: twice as many as there are records within the difference before and behind it. A row that changes is written whole at a commit. Rows live for the retention (default: twice the difference, and
+ * grace), counted from the start of windows; a longer one costs disk, and nothing else. CONFIG_INVALID for a difference of zero, and a retention shorter than the default.
+ *
+ * Semantics: SlidingWindows of Kafka Streams (KIP-450), with one exception: a new window that begins as a copy had no value before, whatever the other one held.
  */
 export function sliding(difference: Duration, options: WindowOptions = {}): SlidingWindows {
   const differenceMs = positiveMs(difference, 'the difference of a sliding window');
-  return { kind: 'sliding', differenceMs, ...closing('sliding', differenceMs, 2 * differenceMs, options) };
+  const lengths = { openMs: 2 * differenceMs, behindMs: 1 };
+  return { kind: 'sliding', differenceMs, ...closing(`sliding ${formatMs(differenceMs)}`, lengths, options) };
 }
 
 /**
@@ -154,16 +179,34 @@ export function sliding(difference: Duration, options: WindowOptions = {}): Slid
  * clicks.pipe(count({ store: 'visits', window: session('30m', { grace: '1m' }) }));
  * ```
  *
- * A session is closed when stream time has passed its end + gap + grace. A session that grows is deleted under its old bounds and emitted under its new ones. Semantics: SessionWindows of Kafka Streams (KIP-94).
+ * A session that grows is deleted under its old bounds, with its end as the timestamp, and emitted under its new ones, even if they are the same; only a session of one moment that stays one is
+ * not deleted first. It is closed when stream time has passed its end + gap + grace, and final then: a record next to it that is not late begins another. A record is late when the session that it
+ * would begin alone were closed and there is no open one that it joins. Records without a key are dropped (`null-key`); those without a value count.
+ *
+ * State: one row a key with all its sessions within the retention, which counts from their ends (default: gap and grace, so that mostly one is there). Cost: one look-up and one write a record. A
+ * row that changes is read and written whole: with a long retention the bytes of a commit grow with the sessions of a key, although only what changed is encoded again. CONFIG_INVALID for a gap of
+ * zero, and a retention shorter than gap and grace.
+ *
+ * Semantics: SessionWindows of Kafka Streams (KIP-94), with one exception: with the default retention a session is kept as long as it is open, not one millisecond less.
  */
 export function session(gap: Duration, options: WindowOptions = {}): SessionWindows {
   const gapMs = positiveMs(gap, 'the gap of a session');
-  return { kind: 'session', gapMs, ...closing('session', gapMs, gapMs, options) };
+  const lengths = { openMs: gapMs, behindMs: gapMs + 1 };
+  return { kind: 'session', gapMs, ...closing(`session ${formatMs(gapMs)}`, lengths, options) };
 }
 
-/** `openMs`: how long a window takes records in without grace. */
-function closing(kind: string, lengthMs: number, openMs: number, { grace = '0ms', retention }: WindowOptions): Closing {
-  const label = `${kind} ${formatMs(lengthMs)}`;
+interface Lengths {
+  /** How long a window takes records in without grace. */
+  readonly openMs: number;
+  /** How far stream time must be behind the end for a window without grace to be closed. */
+  readonly behindMs: number;
+}
+
+export function closing(
+  label: string,
+  { openMs, behindMs }: Lengths,
+  { grace = '0ms', retention }: WindowOptions,
+): Closing {
   const graceMs = durationMs(grace, `grace of ${label} windows`);
   const retentionMs =
     retention === undefined ? openMs + graceMs : durationMs(retention, `retention of ${label} windows`);
@@ -175,14 +218,8 @@ function closing(kind: string, lengthMs: number, openMs: number, { grace = '0ms'
       'Make the retention longer, or the grace shorter.',
     );
   }
-  return { label, graceMs, retentionMs };
+  return { label, closesAfterMs: graceMs + behindMs, retentionMs };
 }
 
-function positiveMs(duration: Duration, what: string): number {
-  const ms = durationMs(duration, what);
-  if (ms > 0) return ms;
-  throw invalid(`${what} is zero`, JSON.stringify(duration), 'at least "1ms"', 'Give it a length.');
-}
-
-const invalid = (what: string, saw: string, expected: string, action: string): StreamsError =>
+export const invalid = (what: string, saw: string, expected: string, action: string): StreamsError =>
   new StreamsError('CONFIG_INVALID', { what, saw, expected, action });

@@ -1,0 +1,123 @@
+import type { Headers } from '../../model/headers.js';
+import type { Serde } from '../../serdes/serde.js';
+import { ByteReader, bytesOrNull, double, headerBytes, int32, readHeaders } from '../operators/bytes.js';
+import type { Due } from './due-queue.js';
+
+/** The change of a row that waits, and what the row was when it was last given out. */
+export class Pending<V> {
+  /** How many bytes the row is, once it was measured or read. */
+  size: number | undefined;
+  /** The row, from when it was measured until it is written. */
+  bytes: Buffer | undefined;
+
+  constructor(
+    readonly value: V | null,
+    readonly previous: V | null,
+    readonly timestamp: number,
+    readonly headers: Headers,
+  ) {}
+
+  /** For those who look into the store. */
+  toJSON(): object {
+    const { value, previous, timestamp } = this;
+    return { value, previous, timestamp };
+  }
+}
+
+const FORMAT = 1;
+
+/**
+ * A change that waits on disk, format 1 (integers big endian):
+ *
+ * | bytes | what |
+ * |---|---|
+ * | 1 | format |
+ * | 8 | timestamp, double |
+ * | 4 + n | value; length −1: null |
+ * | 4 + n | previous value; length −1: null |
+ * | 4 | number of headers, then for each: 4 + n name, 4 + n value; length −1: null |
+ */
+export function pendingSerde<V>(value: Serde<V>): Serde<Pending<V>> {
+  return {
+    name: `pending-${FORMAT}(${value.name})`,
+    encode(pending) {
+      const { bytes } = pending;
+      pending.bytes = undefined;
+      return bytes ?? encodePending(pending, value);
+    },
+    decode(bytes) {
+      const reader = new ByteReader(bytes, 'a change that waits');
+      checkFormat(reader.byte());
+      const timestamp = reader.double();
+      const read = (): V | null => decodeOrNull(value, reader.bytes());
+      const pending = new Pending(read(), read(), timestamp, readHeaders(reader));
+      pending.size = bytes.length;
+      return pending;
+    },
+  };
+}
+
+/** How many bytes its row is. It is encoded for that, and not again when it is written. */
+export function sizeOf<V>(pending: Pending<V>, value: Serde<V>): number {
+  if (pending.size === undefined) {
+    pending.bytes = encodePending(pending, value);
+    pending.size = pending.bytes.length;
+  }
+  return pending.size;
+}
+
+/** Where a key waits, and what is needed to replace what waits without reading it. */
+export class Place<K, V> {
+  constructor(
+    readonly due: number,
+    readonly previous: V | null,
+    /** What it counts among `maxBytes`; zero without such a bound. */
+    readonly size: number,
+    /** The key of the row that waits, once it was needed. */
+    public row?: Due<K>,
+  ) {}
+
+  /** For those who look into the store. */
+  toJSON(): object {
+    const { due, previous } = this;
+    return { due, previous };
+  }
+}
+
+/** Format 1: 1 byte format, 8 due (double), 4 size, 4 + n previous value (length −1: null). */
+export function placeSerde<K, V>(value: Serde<V>): Serde<Place<K, V>> {
+  return {
+    name: `place-${FORMAT}(${value.name})`,
+    encode: ({ due, previous, size }) =>
+      Buffer.concat([
+        Buffer.of(FORMAT),
+        double(due),
+        int32(size),
+        ...bytesOrNull(previous === null ? null : value.encode(previous)),
+      ]),
+    decode(bytes) {
+      const reader = new ByteReader(bytes, 'the place of a change that waits');
+      checkFormat(reader.byte());
+      const [due, size] = [reader.double(), reader.int32()];
+      return new Place(due, decodeOrNull(value, reader.bytes()), size);
+    },
+  };
+}
+
+function encodePending<V>(pending: Pending<V>, serde: Serde<V>): Buffer {
+  const side = (value: V | null): Buffer[] => bytesOrNull(value === null ? null : serde.encode(value));
+  return Buffer.concat([
+    Buffer.of(FORMAT),
+    double(pending.timestamp),
+    ...side(pending.value),
+    ...side(pending.previous),
+    ...headerBytes(pending.headers),
+  ]);
+}
+
+const decodeOrNull = <V>(serde: Serde<V>, bytes: Buffer | null): V | null =>
+  bytes === null ? null : serde.decode(bytes);
+
+function checkFormat(format: number): void {
+  if (format !== FORMAT) throw new Error(`saw row format ${format}, expected ${FORMAT}`);
+}

@@ -1,0 +1,18 @@
+import { nearestName } from '../model/nearest-name.js';
+import type { Declaring } from './declaring.js';
+
+/** Stores that operators use may be declared after them: whether they are there is known once everything is declared. */
+export function checkUsedStores(declaring: Declaring): void {
+  const known = declaring.stores.map(({ name }) => name);
+  for (const { id, spec } of declaring.processors) {
+    for (const store of spec.reads ?? []) {
+      if (known.includes(store)) continue;
+      const near = nearestName(store, known);
+      declaring.problem(
+        id,
+        `it uses the store "${store}", and there is none of that name`,
+        `${near === undefined ? '' : `Did you mean "${near}"? `}Name a store of another operator or of a global table.`,
+      );
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import { type Change, PlainRecord, type StreamRecord } from '../../model/record.js';
+import type { Serde } from '../../serdes/serde.js';
+import type { Row } from '../../state/contract.js';
+import type { Processor, ProcessorContext, Reads } from '../processor.js';
+import type { Rows } from '../tables/table-view.js';
+import type { AnyRecord } from '../types.js';
+import { type Answer, ASK, type Subscription } from './messages.js';
+import type { Subscribers } from './subscribers.js';
+
+export interface AnsweringOptions {
+  readonly rows: Rows;
+  readonly subscribers: Subscribers;
+  readonly foreignKey: Serde<unknown>;
+  readonly leftKey: Serde<unknown>;
+}
+
+/** The port of the right table's changes; subscriptions come in at 0. */
+const CHANGES = 1;
+
+/** The right side: knows who refers to each key, answers who asks, and tells all of them when the row changes. What it emits has the key of the left row. */
+export class Answering implements Processor {
+  readonly #context: ProcessorContext;
+  readonly #options: AnsweringOptions;
+
+  constructor(context: ProcessorContext, options: AnsweringOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  reads({ key, value }: AnyRecord, port: number, reads: Reads): void {
+    const { rows, subscribers } = this.#options;
+    if (port === CHANGES) return subscribers.want(key, reads);
+    if (key === null) return;
+    rows.want(key, reads);
+    subscribers.want(key, reads, (value as Subscription).leftKey);
+  }
+
+  process(record: AnyRecord, port: number): void | Promise<void> {
+    if (port === CHANGES) return this.#tellAll(record as Change<unknown, unknown>);
+    const subscription = record as StreamRecord<unknown, Subscription>;
+    if (record.key === null) return this.#answer(subscription, null, null);
+    const pending = this.#options.subscribers.prepare(record.key, subscription.value.leftKey);
+    return pending ? pending.then(() => this.#subscribe(subscription)) : this.#subscribe(subscription);
+  }
+
+  #subscribe(record: StreamRecord<unknown, Subscription>): void {
+    const { rows, subscribers, foreignKey } = this.#options;
+    const { key, value } = record;
+    const row = rows.row(key);
+    // A copy: the bytes are part of all that was read with them.
+    if (value.at !== null && value.ask >= ASK.add)
+      subscribers.put(key, { key: Buffer.from(value.leftKey), at: value.at });
+    else subscribers.remove(key, value.leftKey);
+    if (value.ask === ASK.removeAndAnswer) this.#answer(record, null, row);
+    else if (value.ask === ASK.addAndAnswer || (value.ask === ASK.add && row !== null))
+      this.#answer(record, foreignKey.encode(key), row);
+  }
+
+  /** Only a row that refers to the key is answered with the right row; its time counts in any case. */
+  #answer(record: StreamRecord<unknown, Subscription>, foreignKey: Buffer | null, row: Row<unknown> | null): void {
+    const timestamp = row === null ? record.timestamp : Math.max(record.timestamp, row.timestamp);
+    const right = foreignKey === null || row === null ? null : row.value;
+    const { at, leftKey } = record.value;
+    this.#emit(leftKey, { at, foreignKey, right }, timestamp, record);
+  }
+
+  #tellAll(change: Change<unknown, unknown>): void | Promise<void> {
+    if (change.outOfOrder) return this.#context.drop('out-of-order');
+    const { key, value: right, timestamp } = change;
+    const foreignKey = this.#options.foreignKey.encode(key);
+    return this.#options.subscribers.visit(key, ({ key: leftKey, at }) =>
+      this.#emit(leftKey, { at, foreignKey, right }, timestamp, change),
+    );
+  }
+
+  #emit(leftKey: Buffer, answer: Answer, timestamp: number, { headers }: AnyRecord): void {
+    this.#context.emit(new PlainRecord(this.#options.leftKey.decode(leftKey), answer, timestamp, headers));
+  }
+}

@@ -1,0 +1,128 @@
+import type { Observable } from 'rxjs';
+import type { Serde } from '../../serdes/serde.js';
+import type { Declaring } from '../declaring.js';
+import type { AnySerde } from '../processor.js';
+import type { Joiner } from '../tables/table-table-join.js';
+import { type TableView, viewOf } from '../tables/table-view.js';
+import type { AnyRecord } from '../types.js';
+import { Answering } from './answering.js';
+import { ForeignKeys } from './foreign-key.js';
+import { JoinAnswers } from './join-answers.js';
+import { answerSerde, subscriptionSerde } from './messages.js';
+import { Subscribe } from './subscribe.js';
+import { Subscribers, subscriberStore } from './subscribers.js';
+
+/** How rows are joined with those of another table that a key made from them names. */
+export interface ForeignKeyJoinOptions<K, V, FK, T, W> {
+  /** The key of the row on the right; null: none. Must make the same of the same row. */
+  readonly foreignKey: (value: V, key: K) => NoInfer<FK> | null;
+  /** Makes the joined row; null: there is none. */
+  readonly join: (value: V, row: T, key: K) => W;
+  /** The store that holds the joined rows; the join's internal topics and its other store are named after it. */
+  readonly store: string;
+  /** How the joined rows are written. */
+  readonly value: Serde<NonNullable<W>>;
+}
+
+export interface ForeignKeyJoining {
+  readonly operator: string;
+  readonly left: boolean;
+  readonly foreignKey: (value: unknown, key: unknown) => unknown;
+  readonly join: Joiner;
+  readonly store: string;
+  readonly value: AnySerde;
+}
+
+/** Declares the three parts of a foreign-key join, and the two repartition topics between them. */
+export function foreignKeyJoin(
+  source: Observable<AnyRecord>,
+  table: Observable<AnyRecord>,
+  options: ForeignKeyJoining,
+  current: Declaring,
+): Observable<AnyRecord> {
+  const { operator, left, store, join, value } = options;
+  const leftView = viewOf(source, current);
+  const rightView = viewOf(table, current);
+  const right = storeSerdes(rightView, table, current);
+  if (leftView === undefined || leftView.joined || rightView === undefined || right === undefined) {
+    const side = leftView === undefined || leftView.joined ? 'left' : 'right';
+    current.problem(
+      `${operator} ${store}`,
+      current.inspect(side === 'left' ? source : table).table
+        ? `the table on the ${side} has no store`
+        : `what is on the ${side} is no table`,
+      'A foreign-key join is of two tables that have a store: end their operators with toTable({ store, value }), behind toStream() if it is a table.',
+    );
+    return source;
+  }
+  const leftKey = current.inspect(source).key;
+  const foreignKey = right.key;
+  const subscribers = `${store}-subscribers`;
+  const foreignKeys = new ForeignKeys(options.foreignKey, foreignKey);
+  const subscriptions = current.repartition(
+    { name: `${store}-subscriptions`, key: foreignKey, value: subscriptionSerde, keepsNullKeys: true },
+    current.processor(
+      {
+        operator: 'subscribe',
+        name: store,
+        stores: [],
+        keyed: true,
+        emitsKey: foreignKey,
+        create: (context) => new Subscribe(context, foreignKeys, leftKey, left),
+      },
+      [source],
+    ),
+  );
+  const answers = current.repartition(
+    { name: `${store}-answers`, key: leftKey, value: answerSerde(right.value) },
+    current.processor(
+      {
+        operator: 'answer',
+        name: subscribers,
+        stores: [subscriberStore(subscribers, foreignKey)],
+        reads: rightView.stores,
+        keyed: true,
+        takesNullKeys: true,
+        emitsKey: leftKey,
+        create: (context) =>
+          new Answering(context, {
+            rows: rightView.open(context),
+            subscribers: new Subscribers(context.store(subscribers)),
+            foreignKey,
+            leftKey,
+          }),
+      },
+      [subscriptions, table],
+    ),
+  );
+  return current.processor(
+    {
+      operator,
+      name: store,
+      stores: [{ name: store, kind: 'keyValue', key: leftKey, value }],
+      reads: leftView.stores,
+      keyed: true,
+      create: (context) =>
+        new JoinAnswers(context, {
+          rows: leftView.open(context),
+          store: context.store(store),
+          foreignKeys,
+          join,
+          left,
+        }),
+    },
+    [answers],
+    store,
+  );
+}
+
+/** How the rows of a table are written that is looked up as it is stored. */
+function storeSerdes(
+  view: TableView | undefined,
+  table: object,
+  { processors }: Declaring,
+): { readonly key: AnySerde; readonly value: AnySerde } | undefined {
+  const { table: name } = table as { readonly table?: string };
+  if (view === undefined || name === undefined || !view.stores.includes(name)) return undefined;
+  return processors.flatMap(({ spec }) => spec.stores).find((store) => store.name === name);
+}

@@ -1,0 +1,180 @@
+import type { ChunkKey } from '../../model/chunk.js';
+import { chunkKey } from '../../serdes/chunk-key.js';
+import type { Serde } from '../../serdes/serde.js';
+import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
+import { ByteReader, bytesOrNull, double, int32 } from '../operators/bytes.js';
+import type { Reads } from '../processor.js';
+
+/** A left row that refers to a key: its key, and its timestamp. */
+export interface Subscriber {
+  readonly key: Buffer;
+  readonly at: number;
+}
+
+interface Chunk {
+  readonly id: number;
+  /** Keys before it are in the chunks before; in the first there may be smaller ones. */
+  readonly first: Buffer;
+}
+
+/** Subscribers in the order of their keys. The list of a foreign key has either subscribers or chunks, which are lists as well. Changed in place by whoever owns the store. */
+export interface SubscriberList {
+  nextId: number;
+  readonly chunks: Chunk[];
+  readonly subscribers: Subscriber[];
+}
+
+/** So many are in one list; from then on it is cut in two. */
+const LIST_SUBSCRIBERS = 256;
+
+type Key = ChunkKey<unknown>;
+
+/** The store of {@link Subscribers}. */
+export const subscriberStore = (name: string, foreignKey: Serde<unknown>): StoreSpec<Key, SubscriberList> => ({
+  name,
+  kind: 'keyValue',
+  key: chunkKey(foreignKey),
+  value: listSerde,
+});
+
+/**
+ * Who refers to a key: up to 256 left rows in one row of the store, beyond that in chunks of 128 to 256, so that a change costs one look-up and one write (two look-ups if there are chunks), and visiting all of them one
+ * look-up for every 128 to 256.
+ */
+export class Subscribers {
+  readonly #store: KeyValueStore<Key, SubscriberList>;
+
+  constructor(store: KeyValueStore<Key, SubscriberList>) {
+    this.#store = store;
+  }
+
+  /** Declares a change; without a subscriber, a visit. */
+  want(key: unknown, reads: Reads, subscriber?: Buffer): void {
+    const own = { key, id: 0 };
+    reads.add(this.#store, own);
+    if (subscriber === undefined || !this.#store.isLoaded(own)) return;
+    const chunk = chunkOf(this.#store.get(own), subscriber);
+    if (chunk) reads.add(this.#store, { key, id: chunk.id });
+  }
+
+  /** Makes sure that the subscriber can be put or removed: a promise only if a chunk must be read from disk. */
+  prepare(key: unknown, subscriber: Buffer): void | Promise<void> {
+    const own = { key, id: 0 };
+    if (!this.#store.isLoaded(own)) return this.#store.load(own).then(() => this.prepare(key, subscriber));
+    const chunk = chunkOf(this.#store.get(own), subscriber);
+    if (chunk === undefined || this.#store.isLoaded({ key, id: chunk.id })) return;
+    return this.#store.load({ key, id: chunk.id }).then(() => undefined);
+  }
+
+  put(key: unknown, subscriber: Subscriber): void {
+    const own = this.#store.get({ key, id: 0 }) ?? { nextId: 1, chunks: [], subscribers: [] };
+    const chunk = chunkOf(own, subscriber.key);
+    const list = chunk ? this.#store.get({ key, id: chunk.id }) : own;
+    if (list === null) throw new Error(`saw no chunk ${chunk?.id} of subscribers, expected one`);
+    const { at, found } = placeOf(list.subscribers, subscriber.key);
+    list.subscribers.splice(at, found ? 1 : 0, subscriber);
+    if (list.subscribers.length > LIST_SUBSCRIBERS) this.#split(key, own, list, chunk);
+    else this.#store.put({ key, id: chunk?.id ?? 0 }, list);
+  }
+
+  remove(key: unknown, subscriber: Buffer): void {
+    const own = this.#store.get({ key, id: 0 });
+    if (own === null) return;
+    const chunk = chunkOf(own, subscriber);
+    const list = chunk ? this.#store.get({ key, id: chunk.id }) : own;
+    const place = list && placeOf(list.subscribers, subscriber);
+    if (!list || !place?.found) return;
+    list.subscribers.splice(place.at, 1);
+    const isEmpty = list.subscribers.length === 0;
+    this.#store.put({ key, id: chunk?.id ?? 0 }, isEmpty ? null : list);
+    if (!chunk || !isEmpty) return;
+    own.chunks.splice(own.chunks.indexOf(chunk), 1);
+    this.#store.put({ key, id: 0 }, own.chunks.length === 0 ? null : own);
+  }
+
+  /** Shows all of them, in the order of their keys. A promise only if there are chunks that must be read from disk. */
+  visit(key: unknown, show: (subscriber: Subscriber) => void): void | Promise<void> {
+    const own = this.#store.get({ key, id: 0 });
+    if (own === null) return;
+    for (const subscriber of own.subscribers) show(subscriber);
+    return this.#visitChunks(key, own.chunks, 0, show);
+  }
+
+  #visitChunks(
+    key: unknown,
+    chunks: readonly Chunk[],
+    from: number,
+    show: (subscriber: Subscriber) => void,
+  ): void | Promise<void> {
+    for (let i = from; i < chunks.length; i++) {
+      const id = { key, id: (chunks[i] as Chunk).id };
+      if (!this.#store.isLoaded(id)) return this.#store.load(id).then(() => this.#visitChunks(key, chunks, i, show));
+      for (const subscriber of this.#store.get(id)?.subscribers ?? []) show(subscriber);
+    }
+  }
+
+  #split(key: unknown, own: SubscriberList, list: SubscriberList, chunk: Chunk | undefined): void {
+    const rest = list.subscribers.splice(list.subscribers.length >>> 1);
+    // The first chunk is made of the list itself.
+    if (chunk === undefined) this.#addChunk(key, own, 0, list.subscribers.splice(0));
+    else this.#store.put({ key, id: chunk.id }, list);
+    this.#addChunk(key, own, chunk === undefined ? 1 : own.chunks.indexOf(chunk) + 1, rest);
+    this.#store.put({ key, id: 0 }, own);
+  }
+
+  #addChunk(key: unknown, own: SubscriberList, at: number, subscribers: Subscriber[]): void {
+    const id = own.nextId++;
+    own.chunks.splice(at, 0, { id, first: (subscribers[0] as Subscriber).key });
+    this.#store.insert({ key, id }, { nextId: 1, chunks: [], subscribers });
+  }
+}
+
+function chunkOf(own: SubscriberList | null, subscriber: Buffer): Chunk | undefined {
+  if (own === null || own.chunks.length === 0) return undefined;
+  let low = 1;
+  let high = own.chunks.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((own.chunks[middle] as Chunk).first.compare(subscriber) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return own.chunks[low - 1];
+}
+
+function placeOf(subscribers: readonly Subscriber[], key: Buffer): { readonly at: number; readonly found: boolean } {
+  let low = 0;
+  let high = subscribers.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((subscribers[middle] as Subscriber).key.compare(key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return { at: low, found: subscribers[low]?.key.equals(key) ?? false };
+}
+
+const FORMAT = 1;
+
+/** Format 1 (big endian): the format in 1 byte; the number of the next chunk in 4; how many chunks in 4, and for each its number (4) and first key; how many subscribers in 4, and for each its timestamp (8, double) and key. A key is its length in 4 bytes, and its bytes. */
+const listSerde: Serde<SubscriberList> = {
+  name: `subscribers-${FORMAT}`,
+  encode: ({ nextId, chunks, subscribers }) =>
+    Buffer.concat([
+      Buffer.of(FORMAT),
+      int32(nextId),
+      int32(chunks.length),
+      ...chunks.flatMap(({ id, first }) => [int32(id), ...bytesOrNull(first)]),
+      int32(subscribers.length),
+      ...subscribers.flatMap(({ at, key }) => [double(at), ...bytesOrNull(key)]),
+    ]),
+  decode(bytes) {
+    const reader = new ByteReader(bytes, 'subscribers');
+    const format = reader.byte();
+    if (format !== FORMAT) throw new Error(`saw subscribers of format ${format}, expected ${FORMAT}`);
+    const list: SubscriberList = { nextId: reader.int32(), chunks: [], subscribers: [] };
+    for (let left = reader.int32(); left > 0; left--)
+      list.chunks.push({ id: reader.int32(), first: reader.bytes() ?? Buffer.alloc(0) });
+    for (let left = reader.int32(); left > 0; left--)
+      list.subscribers.push({ at: reader.double(), key: reader.bytes() ?? Buffer.alloc(0) });
+    return list;
+  },
+};

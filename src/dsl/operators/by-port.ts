@@ -1,0 +1,39 @@
+import type { Processor, Reads } from '../processor.js';
+import type { AnyRecord } from '../types.js';
+import type { Folding } from './folding.js';
+
+/** Makes a fold; one of several inputs adds with the adder of the input that a record comes by. */
+export const byPort = <K, V, A, F extends Folding<K, V, A>>(
+  folding: F & Folding<K, V, A>,
+  create: (folding: F) => Processor,
+): Processor =>
+  folding.adders
+    ? new ByPort(folding.adders, (add) => create({ ...folding, add: add as Adder<K, V, A> }))
+    : create(folding);
+
+type Adder<K, V, A> = Folding<K, V, A>['add'];
+// biome-ignore lint/suspicious/noExplicitAny: it only passes on what the fold and the adders know
+type AnyAdder = Adder<any, any, any>;
+
+/** Notes by which input a record comes. A stage waits for a record's promise before it gives the next, so that is known until the record is folded. */
+class ByPort implements Processor {
+  readonly #fold: Processor;
+  #port = 0;
+
+  constructor(adders: readonly AnyAdder[], create: (add: AnyAdder) => Processor) {
+    this.#fold = create((aggregate, record) => (adders[this.#port] as AnyAdder)(aggregate, record));
+  }
+
+  start(): void | Promise<void> {
+    return this.#fold.start?.();
+  }
+
+  reads(record: AnyRecord, port: number, reads: Reads): unknown {
+    return this.#fold.reads?.(record, port, reads);
+  }
+
+  process(record: AnyRecord, port: number, prepared: unknown): void | Promise<void> {
+    this.#port = port;
+    return this.#fold.process(record, port, prepared);
+  }
+}

@@ -1,0 +1,118 @@
+import { type Change, RowChange } from '../../model/record.js';
+import type { Windowed } from '../../model/window.js';
+import type { Serde } from '../../serdes/serde.js';
+import type { KeyValueStore } from '../../state/contract.js';
+import { type Due, dueRow } from '../buffers/due-queue.js';
+import { type Bounds, HeldChanges } from '../buffers/held-changes.js';
+import { Pending, Place } from '../buffers/pending.js';
+import type { Processor, ProcessorContext, Reads } from '../processor.js';
+
+interface Parts<K, V> {
+  /** The store of what waits. */
+  readonly store: string;
+  readonly serdes: { readonly key: Serde<K>; readonly value: Serde<V> };
+  readonly bounds: Bounds;
+  /** How long something waits past the moment that it is due by: a window's grace, or the time limit. */
+  readonly waitMs: number;
+}
+
+abstract class Suppress<K, V> implements Processor {
+  /** What waits; its stream time is the operator's. */
+  protected readonly rows: KeyValueStore<Due<K>, Pending<V>>;
+  protected readonly held: HeldChanges<K, V>;
+  readonly #context: ProcessorContext;
+  readonly #waitMs: number;
+
+  constructor(context: ProcessorContext, { store, serdes, bounds, waitMs }: Parts<K, V>) {
+    this.#context = context;
+    this.#waitMs = waitMs;
+    this.rows = context.store(store);
+    this.held = new HeldChanges({ rows: this.rows, serdes, bounds, give: (key, pending) => this.give(key, pending) });
+  }
+
+  start(): Promise<void> {
+    return this.held.start();
+  }
+
+  abstract reads(change: Change<K, V>, port: number, reads: Reads): unknown;
+
+  process(change: Change<K, V>, _port: number, prepared: unknown): void | Promise<void> {
+    if (change.key === null) return this.#context.drop('null-key');
+    this.hold(change, prepared);
+    this.rows.observe(change.timestamp);
+    return this.held.release(this.rows.streamTime - this.#waitMs);
+  }
+
+  /** Passes on what leaves the buffer. */
+  protected give(key: K, { value, previous, timestamp, headers }: Pending<V>): void {
+    this.#context.emit(new RowChange(key, value, previous, timestamp, headers));
+  }
+
+  protected abstract hold(change: Change<K, V>, prepared: unknown): void;
+}
+
+/** Windows: the key itself says when it is due, so the row is found without a second store. */
+export class SuppressUntilClosed<K, V> extends Suppress<Windowed<K>, V> {
+  override reads({ key }: Change<Windowed<K>, V>, _port: number, reads: Reads): Due<Windowed<K>> | undefined {
+    if (key === null) return undefined;
+    const row = dueRow(key.end, key);
+    reads.add(this.rows, row);
+    return row;
+  }
+
+  protected override hold(change: Change<Windowed<K>, V>, prepared: unknown): void {
+    const row = prepared as Due<Windowed<K>>;
+    const before = this.rows.get(row);
+    const sizeBefore = before === null ? 0 : this.held.sizeOf(row.key, before);
+    if (change.value === null) {
+      if (before !== null) this.held.remove(row, sizeBefore);
+      return;
+    }
+    const pending = pendingOf(change, before);
+    const size = this.held.sizeOf(row.key, pending);
+    if (before === null) this.held.add(row, pending, size);
+    else this.held.replace(row, pending, size, sizeBefore);
+  }
+}
+
+/** Any rows: where each waits is kept in a store of its own. */
+export class SuppressUntilDue<K, V> extends Suppress<K, V> {
+  readonly #places: KeyValueStore<K, Place<K, V>>;
+
+  constructor(context: ProcessorContext, parts: Parts<K, V> & { readonly places: string }) {
+    super(context, parts);
+    this.#places = context.store(parts.places);
+  }
+
+  override reads({ key }: Change<K, V>, _port: number, reads: Reads): void {
+    if (key !== null) reads.add(this.#places, key);
+  }
+
+  protected override give(key: K, pending: Pending<V>): void {
+    this.#places.delete(key);
+    super.give(key, pending);
+  }
+
+  protected override hold(change: Change<K, V>): void {
+    const { key, timestamp } = change;
+    const place = this.#places.get(key);
+    const pending = pendingOf(change, place);
+    const size = this.held.sizeOf(key, pending);
+    if (place === null) {
+      this.held.add(this.#put(dueRow(timestamp, key), pending, size), pending, size);
+      return;
+    }
+    place.row ??= dueRow(place.due, key);
+    this.held.replace(place.row, pending, size, place.size);
+    if (place.size !== size) this.#put(place.row, pending, size);
+  }
+
+  #put(row: Due<K>, { previous }: Pending<V>, size: number): Due<K> {
+    this.#places.put(row.key, new Place(row.due, previous, size, row));
+    return row;
+  }
+}
+
+/** What was given out last is what the first change that waits replaced: before it, nothing waited. */
+const pendingOf = <V>(change: Change<unknown, V>, before: { readonly previous: V | null } | null): Pending<V> =>
+  new Pending(change.value, before ? before.previous : (change.previous ?? null), change.timestamp, change.headers);

@@ -1,0 +1,152 @@
+import type { OperatorFunction } from 'rxjs';
+import { type Duration, durationMs } from '../../model/duration.js';
+import type { Change } from '../../model/record.js';
+import type { Windowed } from '../../model/window.js';
+import type { Serde } from '../../serdes/serde.js';
+import { serdes } from '../../serdes/serdes.js';
+import { dueStore } from '../buffers/due-queue.js';
+import type { Bounds } from '../buffers/held-changes.js';
+import { pendingSerde, placeSerde } from '../buffers/pending.js';
+import type { Declaring } from '../declaring.js';
+import type { Processor, ProcessorContext } from '../processor.js';
+import { suppressedForMs } from '../windows/windows.js';
+import { currentDeclaring } from './attach.js';
+import { SuppressUntilClosed, SuppressUntilDue } from './suppress-until.js';
+
+interface Held<K, V> {
+  /** The store that holds what waits. */
+  readonly store: string;
+  /** How keys are written in the store. Default: as the input's keys are. */
+  readonly key?: Serde<K>;
+  /** How values are written in the store. Default: JSON. */
+  readonly value?: Serde<V>;
+  /** How many rows may wait. Default: any number. */
+  readonly maxRecords?: number;
+  /** How many bytes may wait: keys and values as they are written, headers, and about 30 bytes a row. Default: any number. */
+  readonly maxBytes?: number;
+}
+
+export interface SuppressUntilWindowClosesOptions<K, V> extends Held<Windowed<K>, V> {
+  readonly until: 'windowCloses';
+  /** What happens when more would wait. Only to fail: what comes out early would not be final. */
+  readonly whenFull?: 'fail';
+}
+
+export interface SuppressUntilTimeLimitOptions<K, V> extends Held<K, V> {
+  /** How long a row waits, in stream time, from the change that put it into the buffer. */
+  readonly until: { readonly timeLimit: Duration };
+  /** What happens when more would wait: what is due next comes out early, or SUPPRESS_BUFFER_FULL. Default: `emitEarly`. */
+  readonly whenFull?: 'emitEarly' | 'fail';
+}
+
+/**
+ * Holds the changes of a table back, and passes on only the last one of each row: when its window closes, or a time after its first change.
+ *
+ * Takes a table, gives a table. `until: 'windowCloses'` gives one result for each window, when stream time has reached the window's end + grace (a session's end + gap + grace): which windows they are is known from the fold
+ * that made them. `until: { timeLimit }` gives a row when stream time is that long past the change that put it into the buffer; changes meanwhile replace its value and timestamp, and it keeps its place in line. A late change
+ * is due at once. Rows that are due together come out by due time, then by the bytes of their keys. What comes out has the timestamp and headers of the last change, and as its previous value what came out before.
+ *
+ * Stream time is the highest timestamp that has reached this operator, kept over restarts: records that were dropped before it, and changes that a filter swallowed, do not move it, nor does `closeAfter` of the fold. Null keys
+ * are dropped and counted (`null-key`).
+ * Deletions wait like values; until a time limit they come out, even of a row that never did; until windows close they do not: a session that was merged into another one leaves no trace. Sliding windows and sessions include
+ * their end: a record of exactly that timestamp, when the window has just come out, makes it come out once more, as in Kafka Streams; `emit: 'onClose'` of the fold waits that millisecond.
+ *
+ * State: what waits, in `store`, one row each (and its place in `<store>-places`, for a time limit), with their changelogs. It may be more than fits into memory, where only the first few thousand that are due are kept, and the record
+ * cache. `maxRecords` and `maxBytes` bound it: when more would wait, what is due next comes out early, or the application ends with SUPPRESS_BUFFER_FULL, whatever `onError` says, because nothing may be missing from a final
+ * result. Cost: one look-up a change and one or two writes; a row that comes and goes between two commits is never written to disk and changelog. With a bound, what waits is read once at start, to be counted.
+ *
+ * ```ts
+ * clicks.pipe(
+ *   count({ store: 'clicks-per-minute', window: tumbling('1m', { grace: '10s' }) }),
+ *   suppress({ store: 'final-clicks', until: 'windowCloses' }),
+ * ); // three clicks at 12:00:01, one at 12:01:20 → 3, for 12:00
+ * ```
+ *
+ * Semantics: KTable#suppress of Kafka Streams (KIP-328), but for the previous value: there it is that of the last change that was held back, and sums built on it go wrong.
+ */
+export function suppress<K, V>(
+  options: SuppressUntilWindowClosesOptions<K, V>,
+): OperatorFunction<Change<Windowed<K>, V>, Change<Windowed<K>, V>>;
+export function suppress<K, V>(
+  options: SuppressUntilTimeLimitOptions<K, V>,
+): OperatorFunction<Change<K, V>, Change<K, V>>;
+export function suppress(
+  // biome-ignore lint/suspicious/noExplicitAny: both signatures at once
+  options: SuppressUntilWindowClosesOptions<any, any> | SuppressUntilTimeLimitOptions<any, any>,
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+): OperatorFunction<any, any> {
+  const { store, until, maxRecords, maxBytes } = options;
+  const closes = until === 'windowCloses';
+  const bounds: Bounds = {
+    maxRecords: maxRecords ?? Number.POSITIVE_INFINITY,
+    maxBytes: maxBytes ?? Number.POSITIVE_INFINITY,
+    whenFull: options.whenFull ?? (closes ? 'fail' : 'emitEarly'),
+  };
+  const limitMs = closes ? undefined : durationMs(until?.timeLimit, `until.timeLimit of suppress ${store}`);
+  return (source) => {
+    const current = currentDeclaring('suppress');
+    const where = `suppress ${store}`;
+    const inspection = current.inspect(source);
+    checkBounds(current, where, options);
+    if (!inspection.table) {
+      current.problem(
+        where,
+        'its input is a stream, whose records do not replace each other',
+        'Make the stream a table first: with a fold, or with toTable({ store, value }).',
+      );
+    }
+    if (inspection.grouped) {
+      current.problem(
+        where,
+        'its input is a grouped table, where many rows have one key and would replace each other',
+        'Fold the groups first: with count, reduce or aggregate.',
+      );
+    }
+    const waitMs = limitMs ?? (inspection.window && suppressedForMs(inspection.window));
+    if (waitMs === undefined || waitMs === Number.POSITIVE_INFINITY) current.problem(where, ...unclosed(waitMs));
+
+    const { key = inspection.key, value = serdes.json() } = options;
+    const rows = dueStore(store, key, pendingSerde(value));
+    const places = { name: `${store}-places`, kind: 'keyValue', key, value: placeSerde(value) } as const;
+    const parts = { store, serdes: { key, value }, bounds, waitMs: waitMs ?? 0 };
+    const create = (context: ProcessorContext): Processor =>
+      closes
+        ? new SuppressUntilClosed(context, parts)
+        : new SuppressUntilDue(context, { ...parts, places: places.name });
+    const stores = closes ? [rows] : [rows, places];
+    // What comes out are changes of a table, which no store holds: no store's name has a space.
+    return current.processor({ operator: 'suppress', name: store, stores, keyed: true, create }, [source], where);
+  };
+}
+
+function checkBounds(
+  current: Declaring,
+  where: string,
+  { until, maxRecords, maxBytes, whenFull }: Held<unknown, unknown> & { until?: unknown; whenFull?: unknown },
+): void {
+  for (const [option, bound] of Object.entries({ maxRecords, maxBytes })) {
+    if (bound === undefined || (Number.isSafeInteger(bound) && bound > 0)) continue;
+    current.problem(where, `${option} is ${bound}`, 'Give a whole number of at least 1, or leave it out.');
+  }
+  if (whenFull === undefined || whenFull === 'fail') return;
+  if (until === 'windowCloses') {
+    current.problem(
+      where,
+      `whenFull is ${JSON.stringify(whenFull)}, and what comes out early would not be final`,
+      "Leave whenFull out, or wait for a time limit instead: until: { timeLimit: '5m' }.",
+    );
+  } else if (whenFull !== 'emitEarly') {
+    current.problem(where, `whenFull is ${JSON.stringify(whenFull)}`, "Give 'emitEarly' or 'fail'.");
+  }
+}
+
+const unclosed = (waitMs: number | undefined): readonly [what: string, advice: string] =>
+  waitMs !== undefined
+    ? [
+        'no moment closes the windows of its input',
+        "Use windows that end by time, emit: 'onClose' of the fold, or a time limit: until: { timeLimit: '5m' }.",
+      ]
+    : [
+        'it cannot be known when the windows of its input close',
+        "Pipe it behind the windowed fold, before the key changes (if several streams meet, their windows must close alike), or use a time limit: until: { timeLimit: '5m' }.",
+      ];

@@ -1,0 +1,191 @@
+import type { Serde } from '../../serdes/serde.js';
+
+/** How many records a row holds: what is encoded again for one more is bounded by it, and their marks fit into one integer. */
+export const CHUNK_RECORDS = 32;
+
+/** The lowest and the highest timestamp in a full chunk: whether it has to be looked into. */
+export interface Span {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The values that were encoded already: the first ones, one behind the other, and where each ends. */
+interface Written {
+  readonly bytes: Buffer;
+  readonly ends: readonly number[];
+}
+
+const NOTHING_WRITTEN: Written = { bytes: Buffer.alloc(0), ends: [] };
+
+/**
+ * Some records of one key and side, in the order of their arrival. Never changed: what is added makes another one, which shares with this one what was encoded and decoded. A value is decoded when it is
+ * first met, and encoded once.
+ */
+export class Chunk<V> {
+  /** Of the chunk that is added to: the full ones, in order. */
+  readonly full: readonly Span[];
+  readonly timestamps: readonly number[];
+  /** A bit for each record that waits for a partner, or did until it was answered. */
+  readonly waiting: number;
+  readonly #values: (V | undefined)[];
+  readonly #serde: Serde<V>;
+  #written: Written;
+
+  constructor(
+    serde: Serde<V>,
+    {
+      full,
+      timestamps,
+      waiting,
+      values,
+      written = NOTHING_WRITTEN,
+    }: {
+      readonly full: readonly Span[];
+      readonly timestamps: readonly number[];
+      readonly waiting: number;
+      readonly values: (V | undefined)[];
+      readonly written?: Written;
+    },
+  ) {
+    this.#serde = serde;
+    this.full = full;
+    this.timestamps = timestamps;
+    this.waiting = waiting;
+    this.#values = values;
+    this.#written = written;
+  }
+
+  get isFull(): boolean {
+    return this.timestamps.length === CHUNK_RECORDS;
+  }
+
+  get span(): Span {
+    return { low: Math.min(...this.timestamps), high: Math.max(...this.timestamps) };
+  }
+
+  value(at: number): V {
+    const known = this.#values[at];
+    if (known !== undefined) return known;
+    const { bytes, ends } = this.#written;
+    const value = this.#serde.decode(bytes.subarray(at === 0 ? 0 : ends[at - 1], ends[at]));
+    this.#values[at] = value;
+    return value;
+  }
+
+  waits(at: number): boolean {
+    return (this.waiting & (1 << at)) !== 0;
+  }
+
+  with(timestamp: number, value: V, waits: boolean): Chunk<V> {
+    const at = this.timestamps.length;
+    return new Chunk(this.#serde, {
+      full: this.full,
+      timestamps: [...this.timestamps, timestamp],
+      waiting: waits ? this.waiting | (1 << at) : this.waiting,
+      values: [...this.#values, value],
+      written: this.#written,
+    });
+  }
+
+  /** The same records, and which of them wait. */
+  marked(waiting: number): Chunk<V> {
+    return this.#as(this.full, waiting);
+  }
+
+  /** The same records as a full chunk, which knows of no others. */
+  alone(): Chunk<V> {
+    return this.#as([], this.waiting);
+  }
+
+  #as(full: readonly Span[], waiting: number): Chunk<V> {
+    return new Chunk(this.#serde, {
+      full,
+      timestamps: this.timestamps,
+      waiting,
+      values: this.#values,
+      written: this.#written,
+    });
+  }
+
+  /** For people who look into the store. */
+  toJSON(): unknown {
+    return {
+      records: this.timestamps.map((timestamp, at) => ({ timestamp, value: this.value(at), waiting: this.waits(at) })),
+      full: this.full,
+    };
+  }
+
+  encode(): Buffer {
+    const { timestamps, full } = this;
+    const { bytes, ends } = this.#written;
+    const added: Buffer[] = [];
+    let allEnds = ends;
+    let end = bytes.length;
+    if (ends.length < timestamps.length) {
+      const more = [...ends];
+      for (let i = ends.length; i < timestamps.length; i++) {
+        const encoded = this.#serde.encode(this.#values[i] as V);
+        added.push(encoded);
+        end += encoded.length;
+        more.push(end);
+      }
+      allEnds = more;
+    }
+    const row = Buffer.allocUnsafe(HEAD_BYTES + 16 * full.length + 12 * timestamps.length + end);
+    row[0] = FORMAT;
+    row[1] = timestamps.length;
+    row.writeInt32BE(this.waiting, 2);
+    let at = row.writeUInt32BE(full.length, 6);
+    for (const { low, high } of full) at = row.writeDoubleBE(high, row.writeDoubleBE(low, at));
+    for (const timestamp of timestamps) at = row.writeDoubleBE(timestamp, at);
+    for (const one of allEnds) at = row.writeUInt32BE(one, at);
+    const start = at;
+    at += bytes.copy(row, at);
+    for (const encoded of added) at += encoded.copy(row, at);
+    this.#written = { bytes: row.subarray(start), ends: allEnds };
+    return row;
+  }
+
+  static decode<V>(serde: Serde<V>, row: Buffer): Chunk<V> {
+    if (row[0] !== FORMAT) throw new Error(`saw a join's row of format ${row[0]}, expected ${FORMAT}`);
+    const records = row.readUInt8(1);
+    const waiting = row.readInt32BE(2);
+    let at = HEAD_BYTES;
+    const full: Span[] = [];
+    for (let left = row.readUInt32BE(6); left > 0; left--, at += 16)
+      full.push({ low: row.readDoubleBE(at), high: row.readDoubleBE(at + 8) });
+    const timestamps: number[] = [];
+    for (let i = 0; i < records; i++, at += 8) timestamps.push(row.readDoubleBE(at));
+    const ends: number[] = [];
+    for (let i = 0; i < records; i++, at += 4) ends.push(row.readUInt32BE(at));
+    const bytes = row.subarray(at);
+    if (bytes.length !== (ends.at(-1) ?? 0))
+      throw new Error(`saw ${bytes.length} bytes of values in a join's row, expected ${ends.at(-1) ?? 0}`);
+    return new Chunk(serde, { full, timestamps, waiting, values: new Array(records), written: { bytes, ends } });
+  }
+}
+
+const FORMAT = 1;
+const HEAD_BYTES = 10;
+
+/**
+ * A row of a join's buffer, format 1 (integers big endian):
+ *
+ * | bytes | what |
+ * |---|---|
+ * | 1 | format |
+ * | 1 | number of records |
+ * | 4 | a bit for each that waits, the first one lowest |
+ * | 4 | number of full chunks, then for each: |
+ * | 8, 8 | its lowest and highest timestamp, doubles |
+ * | 8 a record | timestamps, doubles |
+ * | 4 a record | where its value ends in what follows |
+ * | rest | the values |
+ */
+export function chunkSerde<V>(value: Serde<V>): Serde<Chunk<V>> {
+  return {
+    name: `chunk-${FORMAT}(${value.name})`,
+    encode: (chunk) => chunk.encode(),
+    decode: (row) => Chunk.decode(value, row),
+  };
+}

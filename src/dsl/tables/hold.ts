@@ -1,0 +1,120 @@
+import type { Observable } from 'rxjs';
+import { type HeaderEntry, Headers } from '../../model/headers.js';
+import { PlainRecord } from '../../model/record.js';
+import type { Serde } from '../../serdes/serde.js';
+import type { KeyValueStore } from '../../state/contract.js';
+import { type Due, DueQueue, dueStore } from '../buffers/due-queue.js';
+import type { Declaring } from '../declaring.js';
+import { ByteReader, bytesOrNull, int32, text } from '../operators/bytes.js';
+import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
+import type { AnyRecord } from '../types.js';
+
+export interface HoldOptions {
+  readonly store: string;
+  readonly value: AnySerde;
+  readonly graceMs: number;
+  /** Records without a key go on: a left join emits them. */
+  readonly keepsNullKeys: boolean;
+}
+
+/** The records of one key and timestamp, in order of arrival. */
+type Held = readonly Pick<AnyRecord, 'value' | 'headers'>[];
+
+/**
+ * Declares a buffer: a record waits until stream time has passed its timestamp by the grace, and goes on in the order of timestamps, then keys, then arrival. What comes later than that goes on at once. Only records that are held
+ * move time; those without a key or a value pass.
+ */
+export function hold(source: Observable<AnyRecord>, options: HoldOptions, current: Declaring): Observable<AnyRecord> {
+  const { store, value, keepsNullKeys } = options;
+  const { key } = current.inspect(source);
+  return current.processor(
+    {
+      operator: 'hold',
+      name: store,
+      stores: [dueStore(store, key, heldSerde(value))],
+      keyed: true,
+      takesNullKeys: keepsNullKeys,
+      create: (context) => new Hold(context, context.store(store), key, options.graceMs),
+    },
+    [source],
+  );
+}
+
+class Hold implements Processor {
+  readonly #context: ProcessorContext;
+  readonly #store: KeyValueStore<Due<unknown>, Held>;
+  readonly #queue: DueQueue<unknown, Held>;
+  readonly #graceMs: number;
+
+  constructor(
+    context: ProcessorContext,
+    store: KeyValueStore<Due<unknown>, Held>,
+    key: Serde<unknown>,
+    graceMs: number,
+  ) {
+    this.#context = context;
+    this.#store = store;
+    this.#queue = new DueQueue(store, key);
+    this.#graceMs = graceMs;
+  }
+
+  start(): Promise<void> {
+    return this.#queue.start();
+  }
+
+  reads({ key, value, timestamp }: AnyRecord, _port: number, reads: Reads): Due<unknown> | undefined {
+    if (key === null || value === null) return undefined;
+    const place = { due: timestamp, key };
+    reads.add(this.#store, place);
+    return place;
+  }
+
+  process(record: AnyRecord, _port: number, prepared: unknown): void | Promise<void> {
+    const { key, value, headers, timestamp } = record;
+    if (prepared === undefined) return this.#context.emit(record);
+    this.#store.observe(timestamp);
+    const due = this.#store.streamTime - this.#graceMs;
+    if (timestamp < due) return this.#context.emit(record);
+    const held = this.#store.get(prepared as Due<unknown>);
+    if (held === null) this.#queue.add(timestamp, key, [{ value, headers }], timestamp);
+    else this.#queue.replace(timestamp, key, [...held, { value, headers }], timestamp);
+    return this.#queue.take(due, (at, records, time) => {
+      for (const { value: own, headers: others } of records) this.#context.emit(new PlainRecord(at, own, time, others));
+    });
+  }
+}
+
+/**
+ * Records that wait, format 1 (integers big endian): the format in 1 byte, their number in 4, then for each its value (length in 4 bytes, and bytes), the number of its headers in 4, and for each of these its name and value (length
+ * in 4 bytes, and bytes; −1: null).
+ */
+const FORMAT = 1;
+
+function heldSerde(value: AnySerde): Serde<Held> {
+  return {
+    name: `held-${FORMAT}(${value.name})`,
+    encode: (held) =>
+      Buffer.concat([
+        Buffer.of(FORMAT),
+        int32(held.length),
+        ...held.flatMap((record) => [
+          ...bytesOrNull(value.encode(record.value)),
+          int32(record.headers.entries.length),
+          ...record.headers.entries.flatMap(([name, bytes]) => [text(name), ...bytesOrNull(bytes)]),
+        ]),
+      ]),
+    decode(bytes) {
+      const reader = new ByteReader(bytes, 'records that wait');
+      const format = reader.byte();
+      if (format !== FORMAT) throw new Error(`saw records that wait of format ${format}, expected ${FORMAT}`);
+      const held: { value: unknown; headers: Headers }[] = [];
+      for (let left = reader.int32(); left > 0; left--) {
+        const own = value.decode(reader.bytes() ?? Buffer.alloc(0));
+        const entries: HeaderEntry[] = [];
+        for (let headers = reader.int32(); headers > 0; headers--) entries.push([reader.text(), reader.bytes()]);
+        held.push({ value: own, headers: entries.length === 0 ? Headers.none : new Headers(entries) });
+      }
+      return held;
+    },
+  };
+}

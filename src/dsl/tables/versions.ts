@@ -1,0 +1,32 @@
+import { type Duration, durationMs } from '../../model/duration.js';
+import { StreamsError } from '../../model/errors.js';
+import { chunkKey } from '../../serdes/chunk-key.js';
+import { versionList } from '../../serdes/versions.js';
+import type { StoreSpec } from '../../state/contract.js';
+import type { AnySerde } from '../processor.js';
+
+/** The store of a table that keeps the past of its rows, and the one that the past is in: `<name>-versions`. CONFIG_INVALID for a history of zero. */
+export function versionedStores(name: string, key: AnySerde, value: AnySerde, history: Duration): StoreSpec[] {
+  const ms = durationMs(history, `history of store ${name}`);
+  if (ms === 0) {
+    throw new StreamsError('CONFIG_INVALID', {
+      what: 'a versioned store keeps no past',
+      at: `store ${name}`,
+      saw: `history ${history}`,
+      expected: 'more than zero',
+      action: 'Say how long past values can be looked up, or leave history out.',
+    });
+  }
+  const past = `${name}-versions`;
+  return [
+    { name, kind: 'versioned', key, value, history: { ms, store: past } },
+    {
+      name: past,
+      kind: 'versions',
+      // What is missing is reported once, for the store itself.
+      key: key && chunkKey(key),
+      value: value && versionList(value),
+      ttlMs: ms,
+    },
+  ];
+}

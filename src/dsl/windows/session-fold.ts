@@ -1,0 +1,147 @@
+import { type Windowed, WindowKey } from '../../model/window.js';
+import { windowed } from '../../serdes/windowed.js';
+import type { KeyValueStore, Row, StoreSpec } from '../../state/contract.js';
+import { added, merged } from '../operators/folding.js';
+import type { Processor, Reads } from '../processor.js';
+import type { AnyRecord } from '../types.js';
+import { NO_SPANS, Span, type Spans, spansSerde } from './spans.js';
+import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
+import type { WindowedFolding } from './windowing.js';
+import type { SessionWindows } from './windows.js';
+
+/** One row a key, with its sessions in the order of their ends. The row's timestamp is the last end: it lives for the retention from there. */
+export function sessionFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: SessionWindows): FoldKind<K, V, A> {
+  const { store, key, value } = folding;
+  const { retentionMs } = windows;
+  const rows: StoreSpec<K, Spans<A>> = {
+    name: store,
+    kind: 'session',
+    key,
+    value: spansSerde(value),
+    ttlMs: retentionMs,
+    shown: {
+      key: windowed(key),
+      value,
+      rowOf: (window: Windowed<K>) => window.key,
+      of: (row, sessions, streamTime) =>
+        sessions
+          .filter(({ last }) => last + retentionMs >= streamTime)
+          // A session that grew backwards over a closed one begins before it and ends behind it.
+          .sort((a, b) => a.start - b.start || a.last - b.last)
+          .map((session) => ({
+            key: new WindowKey(row, session.start, session.last),
+            value: session.aggregate(value),
+            timestamp: session.last,
+          })),
+    },
+  };
+  return { rows, create: (setup) => new SessionFold(setup, windows) };
+}
+
+/**
+ * Folds each record into the session of its key, and sessions that it brings together into one. A key's sessions lie in one row, in the order of their ends: one look-up and one write a record.
+ *
+ * No two of them have the same end: those that are open are further apart than the gap, and what is closed ended before all that is open. (A closed one may overlap an open one that was later
+ * extended backwards over it.) That is why those that a record meets lie side by side.
+ */
+class SessionFold<K, V, A> implements Processor {
+  readonly #setup: FoldSetup<K, V, A>;
+  readonly #store: KeyValueStore<K, Spans<A>>;
+  readonly #windows: SessionWindows;
+  readonly #results: WindowResults<K, V, A>;
+
+  constructor(setup: FoldSetup<K, V, A>, windows: SessionWindows) {
+    const store = setup.context.store<K, Spans<A>>(setup.folding.store);
+    this.#setup = setup;
+    this.#store = store;
+    this.#windows = windows;
+    this.#results = new WindowResults(setup, store, {
+      load: (closed) => store.loadAll(closed.map(({ key }) => key)),
+      row: (window) => this.#row(window),
+      now: (window) => this.#now(window),
+    });
+  }
+
+  start(): Promise<void> {
+    return this.#results.start();
+  }
+
+  reads(record: AnyRecord, _port: number, reads: Reads): void {
+    if (record.key !== null) reads.add(this.#store, record.key);
+  }
+
+  process(record: AnyRecord): void | Promise<void> {
+    if (record.key === null) return this.#setup.context.drop('null-key');
+    const closing = this.#results.advance(record.timestamp);
+    if (closing) return closing.then(() => this.#fold(record));
+    this.#fold(record);
+  }
+
+  #fold(record: AnyRecord): void {
+    const { key, timestamp, headers } = record;
+    // No window begins before the epoch.
+    if (timestamp < 0) return this.#setup.context.drop('no-window');
+    const { folding } = this.#setup;
+    const { value: serde } = folding;
+    const sessions = this.#store.get(key) ?? NO_SPANS;
+    const closed = this.#results.closedUntil;
+    const { gapMs } = this.#windows;
+
+    // From the end, where almost every record belongs.
+    let to = sessions.length;
+    while (to > 0 && (sessions[to - 1] as Span<A>).start > timestamp + gapMs) to--;
+    let from = to;
+    while (from > 0 && meets(sessions[from - 1] as Span<A>, timestamp - gapMs, closed)) from--;
+    const met = sessions.slice(from, to);
+    if (met.length === 0 && timestamp <= closed) return this.#results.late(record);
+
+    const aggregates = met.map((session) => session.aggregate(serde));
+    const aggregate = added(folding, merged(folding, aggregates), record);
+    const start = Math.min(timestamp, met[0]?.start ?? timestamp);
+    const last = Math.max(timestamp, met.at(-1)?.last ?? timestamp);
+    const next = aggregate === null ? [] : [Span.of(start, last, aggregate)];
+    const rest = sessions.length === met.length ? next : this.#replaced(sessions, from, to, next);
+    this.#store.put(key, rest.length > 0 ? rest : null, rest.at(-1)?.last ?? last);
+
+    const moment = start === last;
+    if (!moment) {
+      for (let i = 0; i < met.length; i++) {
+        const session = met[i] as Span<A>;
+        this.#results.removed(
+          new WindowKey(key, session.start, session.last),
+          aggregates[i] as A,
+          session.last,
+          headers,
+        );
+      }
+    }
+    // A session of one moment stays what it was: it is not deleted first.
+    const previous = moment ? (aggregates[0] ?? null) : null;
+    const window = new WindowKey(key, start, last);
+    if (met.length > 0) this.#results.grown(window, aggregate, previous, last, headers);
+    else this.#results.changed(window, aggregate, null, last, headers);
+  }
+
+  /** The list with others in the place of some, and without those that are past their retention. */
+  #replaced(sessions: Spans<A>, from: number, to: number, next: Spans<A>): Spans<A> {
+    const forgotten = this.#store.streamTime - this.#windows.retentionMs;
+    let kept = 0;
+    while (kept < from && (sessions[kept] as Span<A>).last < forgotten) kept++;
+    return [...sessions.slice(kept, from), ...next, ...sessions.slice(to)];
+  }
+
+  /** The session that is open and has the end of that one in it: it has grown from it. */
+  #now({ key, end }: WindowKey<K>): WindowKey<K> | null {
+    const closed = this.#results.closedUntil;
+    const now = this.#store.get(key)?.find(({ start, last }) => start <= end && last >= end && last > closed);
+    return now ? new WindowKey(key, now.start, now.last) : null;
+  }
+
+  #row({ key, end }: WindowKey<K>): Row<A> | null {
+    const session = this.#store.get(key)?.find(({ last }) => last === end);
+    return session ? { value: session.aggregate(this.#setup.folding.value), timestamp: end } : null;
+  }
+}
+
+/** Whether a session that does not begin too late for a record is open and ends at a moment or later. */
+const meets = ({ last }: Span<unknown>, earliest: number, closed: number): boolean => last >= earliest && last > closed;

@@ -1,0 +1,80 @@
+import { StreamsError } from '../../model/errors.js';
+import { nearestName } from '../../model/nearest-name.js';
+
+const HOUR = 3_600_000;
+
+/** The clocks of a time zone. Slow: Intl takes some microseconds a question, so ask once a window. */
+export class TimeZone {
+  readonly name: string;
+  readonly #format: Intl.DateTimeFormat;
+
+  /** CONFIG_INVALID for a zone that Node does not know. */
+  constructor(name: string) {
+    // Left out, Intl would take that of this machine.
+    if (typeof name !== 'string') throw unknownZone(name);
+    try {
+      this.#format = new Intl.DateTimeFormat('en-US', {
+        timeZone: name,
+        calendar: 'gregory',
+        numberingSystem: 'latn',
+        hourCycle: 'h23',
+        year: 'numeric',
+        month: 'numeric',
+        day: 'numeric',
+        hour: 'numeric',
+        minute: 'numeric',
+        second: 'numeric',
+      });
+    } catch (error) {
+      throw unknownZone(name, error);
+    }
+    this.name = name;
+  }
+
+  /** How far the local clock is ahead of UTC at a moment, in milliseconds. */
+  offset(moment: number): number {
+    const parts: Partial<Record<Intl.DateTimeFormatPartTypes, number>> = {};
+    for (const { type, value } of this.#format.formatToParts(moment)) parts[type] = Number(value);
+    const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
+    return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(moment / 1_000) * 1_000;
+  }
+
+  /** What a clock on the wall shows, as if it were UTC. */
+  local(moment: number): number {
+    return moment + this.offset(moment);
+  }
+
+  /** The first moment at which clocks show that time; if it is left out, the moment at which they are put forward past it. */
+  momentOf(local: number): number {
+    // Clocks are between 12 hours behind and 14 ahead of UTC: the moment lies in between, and so does a change of the clocks that matters.
+    const before = this.offset(local - 15 * HOUR);
+    const after = this.offset(local + 13 * HOUR);
+    const candidates =
+      before === after ? [local - before] : [local - Math.max(before, after), local - Math.min(before, after)];
+    for (const candidate of candidates) if (this.local(candidate) === local) return candidate;
+    return this.change(local - 15 * HOUR, local + 13 * HOUR);
+  }
+
+  /** The first moment after `from` at which clocks are put forward or back, which they are before `to`. */
+  change(from: number, to: number): number {
+    const offset = this.offset(from);
+    let [low, high] = [from, to];
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.offset(middle) === offset) low = middle;
+      else high = middle;
+    }
+    return high;
+  }
+}
+
+function unknownZone(name: string, cause?: unknown): StreamsError {
+  const nearest = nearestName(String(name), ['UTC', ...Intl.supportedValuesOf('timeZone')]);
+  return new StreamsError('CONFIG_INVALID', {
+    what: 'there is no such time zone',
+    saw: JSON.stringify(name) ?? String(name),
+    expected: nearest === undefined ? 'a name of the IANA time zone database' : `perhaps ${JSON.stringify(nearest)}`,
+    action: 'Use a name such as "Europe/Berlin" or "UTC".',
+    cause,
+  });
+}

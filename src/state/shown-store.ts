@@ -1,0 +1,150 @@
+import { StreamsError } from '../model/errors.js';
+import { type Windowed, WindowKey } from '../model/window.js';
+import type { WindowedSerde } from '../serdes/serde.js';
+import type { CachedStore } from './cached-store.js';
+import type { KeyValueStore, RangeOptions, Row, ShownRow, ShownRows } from './contract.js';
+import type { Prefetched } from './prefetched.js';
+
+/**
+ * A store of a task as everybody sees it but the operator that it belongs to: who asks for windows, and not for the rows in which several of them lie (see {@link ShownRows}). It can only be read.
+ * Costs what looking up the rows costs; a window is searched for in its row.
+ */
+export class ShownStore<K, V> implements KeyValueStore<K, V>, Prefetched {
+  // biome-ignore lint/suspicious/noExplicitAny: how rows are kept is known to their specification only
+  readonly #store: CachedStore<any, any>;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly #shown: ShownRows<any, any, K, V>;
+
+  constructor(store: CachedStore<unknown, unknown>, shown: ShownRows<unknown, unknown>) {
+    this.#store = store;
+    this.#shown = shown;
+  }
+
+  get name(): string {
+    return this.#store.name;
+  }
+
+  get streamTime(): number {
+    return this.#store.streamTime;
+  }
+
+  get hasWanted(): boolean {
+    return this.#store.hasWanted;
+  }
+
+  get(key: K): V | null {
+    return this.row(key)?.value ?? null;
+  }
+
+  row(key: K): Row<V> | null {
+    const kept = this.#shown.rowOf(key);
+    return this.#in(kept, this.#store.get(kept), key);
+  }
+
+  isLoaded(key: K): boolean {
+    return this.#store.isLoaded(this.#shown.rowOf(key));
+  }
+
+  async load(key: K): Promise<V | null> {
+    const kept = this.#shown.rowOf(key);
+    return this.#in(kept, await this.#store.load(kept), key)?.value ?? null;
+  }
+
+  loadAll(keys: readonly K[]): void | Promise<void> {
+    return this.#store.loadAll(keys.map((key) => this.#shown.rowOf(key)));
+  }
+
+  /** See {@link CachedStore.peek}. */
+  async peek(key: K): Promise<Row<V> | null> {
+    const kept = this.#shown.rowOf(key);
+    return this.#in(kept, (await this.#store.peek(kept))?.value ?? null, key);
+  }
+
+  async *entries({ from, to, reverse = false }: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
+    const { key: serde, rowOf } = this.#shown;
+    const first = from === undefined ? undefined : serde.encode(from);
+    const last = to === undefined ? undefined : serde.encode(to);
+    const rows = this.#store.entries({
+      ...(from !== undefined && { from: rowOf(from) }),
+      ...(to !== undefined && { to: rowOf(to) }),
+      reverse,
+    });
+    for await (const [kept, value] of rows) {
+      const all = [...this.#shown.of(kept, value, this.streamTime)];
+      for (const row of reverse ? all.reverse() : all) {
+        const bytes = first || last ? serde.encode(row.key) : undefined;
+        if (bytes && ((first && bytes.compare(first) < 0) || (last && bytes.compare(last) > 0))) continue;
+        yield [row.key, row.value];
+      }
+    }
+  }
+
+  want(key: K): void {
+    this.#store.want(this.#shown.rowOf(key));
+  }
+
+  loadWanted(): Promise<void> {
+    return this.#store.loadWanted();
+  }
+
+  put(): never {
+    throw this.#readOnly('a row was put');
+  }
+
+  insert(): never {
+    throw this.#readOnly('a row was put');
+  }
+
+  delete(): never {
+    throw this.#readOnly('a row was deleted');
+  }
+
+  observe(): never {
+    throw this.#readOnly('the stream time was moved');
+  }
+
+  #in(kept: unknown, value: unknown, key: K): ShownRow<K, V> | null {
+    if (value === null) return null;
+    const wanted = this.#shown.key.encode(key);
+    for (const row of this.#shown.of(kept, value, this.streamTime)) {
+      if (this.#shown.key.encode(row.key).equals(wanted)) return row;
+    }
+    return null;
+  }
+
+  #readOnly(what: string): StreamsError {
+    return new StreamsError('STORE_READ_ONLY', {
+      what,
+      at: `store ${this.name}`,
+      expected: 'only the fold over windows that it belongs to to write to it',
+      action: 'Write to a store of your own.',
+    });
+  }
+}
+
+/** The store as others see it than the operator that it belongs to. */
+export function shownStore<K, V>(store: CachedStore<unknown, unknown>): CachedStore<K, V> | ShownStore<K, V> {
+  const { shown } = store.spec;
+  return shown ? new ShownStore<K, V>(store, shown) : (store as unknown as CachedStore<K, V>);
+}
+
+/** The last moment that a Date knows. */
+const LATEST = 8_640_000_000_000_000;
+
+/** The windows of a key that start between two moments, both included, in the order of their starts: one scan over them. Undefined if this is no store of windows. */
+export async function windowsOf<V>(
+  store: CachedStore<unknown, unknown>,
+  key: unknown,
+  { from = 0, to = LATEST }: { readonly from?: number | undefined; readonly to?: number | undefined } = {},
+): Promise<readonly (readonly [window: Windowed<unknown>, value: V])[] | undefined> {
+  const { inner }: Partial<WindowedSerde<unknown>> = store.spec.shown?.key ?? store.spec.key;
+  if (!inner) return undefined;
+  const wanted = inner.encode(key);
+  const range = { from: new WindowKey(key, from, 0), to: new WindowKey(key, to, Number.POSITIVE_INFINITY) };
+  const found: (readonly [Windowed<unknown>, V])[] = [];
+  for await (const [window, value] of shownStore<Windowed<unknown>, V>(store).entries(range)) {
+    // Keys that begin with this one may lie in between.
+    if (inner.encode(window.key).equals(wanted)) found.push([window, value]);
+  }
+  return found;
+}

@@ -1,0 +1,257 @@
+import type { ChunkKey } from '../model/chunk.js';
+import type { VersionChunk, VersionList } from '../model/versions.js';
+import type { CachedStore } from './cached-store.js';
+import type { Cause } from './changelog-entry.js';
+import type { RangeOptions, Row, VersionedStore, VersionPlace } from './contract.js';
+import type { Prefetched } from './prefetched.js';
+import { floorOf, putVersion } from './version-lists.js';
+
+/** A row's own list holds at most as many versions, if nothing has to be read to move some of them out. */
+const OWN_VERSIONS = 32;
+/** So many are moved into a chunk together. */
+const MOVED_VERSIONS = 16;
+/** So many are in a chunk before another is begun. */
+const CHUNK_VERSIONS = 256;
+
+/**
+ * A store whose rows keep their past values: the newest ones in a store of their own, as if there were no others; what is older in a second one, in a list for each key. Of keys with many versions the older ones are moved into
+ * chunks, which the key's list knows by number and first moment. So a look-up as of any moment reads at most three rows, two if they are few, and one if the row was never changed: a filter in memory knows that.
+ *
+ * A list's row in the second store lives until history has passed its last version: what is older goes without being looked for.
+ */
+export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
+  readonly historyMs: number;
+  readonly #newest: CachedStore<K, V>;
+  readonly #older: CachedStore<ChunkKey<K>, VersionList<V>>;
+  readonly #cause: Cause;
+  /** Look-ups as of a moment whose chunk is known only when the key's list has been read. */
+  #wanted: (readonly [key: K, asOf: number])[] = [];
+
+  constructor(options: {
+    readonly newest: CachedStore<K, V>;
+    readonly older: CachedStore<ChunkKey<K>, VersionList<V>>;
+    readonly historyMs: number;
+    readonly cause: Cause;
+  }) {
+    this.#newest = options.newest;
+    this.#older = options.older;
+    this.historyMs = options.historyMs;
+    this.#cause = options.cause;
+  }
+
+  get name(): string {
+    return this.#newest.name;
+  }
+
+  get streamTime(): number {
+    return this.#newest.streamTime;
+  }
+
+  observe(timestamp: number): void {
+    this.#newest.observe(timestamp);
+    this.#older.observe(timestamp);
+  }
+
+  get(key: K, asOf?: number): V | null {
+    return asOf === undefined ? this.#newest.get(key) : (this.row(key, asOf)?.value ?? null);
+  }
+
+  row(key: K, asOf?: number): Row<V> | null {
+    const row = this.#newest.row(key);
+    if (asOf === undefined) return row;
+    if (asOf < this.streamTime - this.historyMs) return null;
+    if (row !== null && asOf >= row.timestamp) return row;
+    const own = this.#older.get({ key, id: 0 });
+    if (own === null || (own.deletedAt !== null && asOf >= own.deletedAt)) return null;
+    const chunk = chunkOf(own, asOf);
+    const list = chunk === undefined ? own : this.#older.get({ key, id: chunk.id });
+    const version = list === null ? undefined : floorOf(list.versions, asOf);
+    return version === undefined || version.value === null ? null : { value: version.value, timestamp: version.from };
+  }
+
+  put(key: K, value: V | null, timestamp: number = this.#cause.timestamp): VersionPlace {
+    if (timestamp < this.streamTime - this.historyMs) return 'expired';
+    const row = this.#newest.row(key);
+    const own = this.#older.get({ key, id: 0 });
+    const since = row === null ? (own?.deletedAt ?? undefined) : row.timestamp;
+    if (since !== undefined && timestamp < since) {
+      this.#putOlder(key, value ?? null, timestamp, since, own ?? empty());
+      return 'outOfOrder';
+    }
+    this.#putNewest(key, value ?? null, timestamp, own, since === timestamp ? undefined : since, row?.value ?? null);
+    return 'newest';
+  }
+
+  insert(key: K, value: V, timestamp?: number): void {
+    this.put(key, value, timestamp);
+  }
+
+  delete(key: K): void {
+    this.put(key, null);
+  }
+
+  async load(key: K, asOf?: number): Promise<V | null> {
+    await this.#newest.load(key);
+    const own = await this.#older.load({ key, id: 0 });
+    if (own === null || asOf === undefined) return this.get(key, asOf);
+    for (const { id } of chunksFor(own, asOf)) await this.#older.load({ key, id });
+    return this.get(key, asOf);
+  }
+
+  loadAll(keys: readonly K[]): void | Promise<void> {
+    const newest = this.#newest.loadAll(keys);
+    const older = this.#older.loadAll(keys.map((key) => ({ key, id: 0 })));
+    if (newest || older) return Promise.all([newest, older]).then(() => undefined);
+  }
+
+  isLoaded(key: K, asOf?: number): boolean {
+    if (!this.#newest.isLoaded(key) || !this.#older.isLoaded({ key, id: 0 })) return false;
+    const own = asOf === undefined ? null : this.#older.get({ key, id: 0 });
+    const chunk = own === null ? undefined : chunkOf(own, asOf as number);
+    return chunk === undefined || this.#older.isLoaded({ key, id: chunk.id });
+  }
+
+  prepare(key: K, timestamp: number): void | Promise<void> {
+    if (!this.isLoaded(key, timestamp)) return this.load(key, timestamp).then(() => undefined);
+  }
+
+  entries(range?: RangeOptions<K>): AsyncIterable<readonly [K, V]> {
+    return this.#newest.entries(range);
+  }
+
+  /** The row for somebody who is not a processor of the task, see {@link CachedStore.peek}. */
+  async peek(key: K, asOf: number): Promise<V | null> {
+    if (asOf < this.streamTime - this.historyMs) return null;
+    const row = await this.#newest.peek(key);
+    if (row !== null && asOf >= row.timestamp) return row.value;
+    const own = await this.#older.peek({ key, id: 0 });
+    if (own === null || (own.value.deletedAt !== null && asOf >= own.value.deletedAt)) return null;
+    const chunk = chunkOf(own.value, asOf);
+    const list = chunk === undefined ? own : await this.#older.peek({ key, id: chunk.id });
+    return list === null ? null : (floorOf(list.value.versions, asOf)?.value ?? null);
+  }
+
+  get hasWanted(): boolean {
+    return this.#newest.hasWanted || this.#older.hasWanted;
+  }
+
+  want(key: K, asOf?: number): void {
+    this.#newest.want(key);
+    this.#older.want({ key, id: 0 });
+    if (asOf === undefined) return;
+    if (this.#older.isLoaded({ key, id: 0 })) this.#wantChunks(key, asOf);
+    else this.#wanted.push([key, asOf]);
+  }
+
+  async loadWanted(): Promise<void> {
+    await Promise.all([this.#newest.loadWanted(), this.#older.loadWanted()]);
+    const wanted = this.#wanted;
+    this.#wanted = [];
+    for (const [key, asOf] of wanted) this.#wantChunks(key, asOf);
+    if (this.#older.hasWanted) await this.#older.loadWanted();
+  }
+
+  #wantChunks(key: K, asOf: number): void {
+    const own = this.#older.get({ key, id: 0 });
+    if (own !== null) for (const { id } of chunksFor(own, asOf)) this.#older.want({ key, id });
+  }
+
+  /** `since`: when the version began that is the newest no longer, if there was one and it is not replaced. */
+  #putNewest(
+    key: K,
+    value: V | null,
+    timestamp: number,
+    known: VersionList<V> | null,
+    since: number | undefined,
+    before: V | null,
+  ): void {
+    this.#newest.put(key, value, timestamp);
+    this.observe(timestamp);
+    if (known === null && since === undefined && value !== null) return;
+    const own = known ?? empty();
+    if (since !== undefined) own.versions.push({ from: since, value: before });
+    own.deletedAt = value === null ? timestamp : null;
+    this.#putOwn(key, own, timestamp, known !== null);
+  }
+
+  #putOlder(key: K, value: V | null, timestamp: number, newestSince: number, own: VersionList<V>): void {
+    const chunk = chunkOf(own, timestamp);
+    if (chunk === undefined) putVersion(own.versions, { from: timestamp, value });
+    else this.#putIntoChunk(key, own, chunk, { from: timestamp, value });
+    this.#putOwn(key, own, newestSince, true);
+  }
+
+  #putIntoChunk(key: K, own: VersionList<V>, chunk: VersionChunk, version: VersionList<V>['versions'][number]): void {
+    const list = this.#older.get({ key, id: chunk.id }) ?? empty<V>();
+    const at = own.chunks.indexOf(chunk);
+    let end = endOf(own, at);
+    putVersion(list.versions, version);
+    if (list.versions.length > 2 * CHUNK_VERSIONS) {
+      const rest = list.versions.splice(CHUNK_VERSIONS);
+      const first = (rest[0] as { from: number }).from;
+      own.chunks.splice(at + 1, 0, { id: own.nextId, first, count: rest.length });
+      this.#older.put({ key, id: own.nextId++ }, { ...empty<V>(), versions: rest }, end);
+      end = first;
+    }
+    chunk.first = (list.versions[0] as { from: number }).from;
+    chunk.count = list.versions.length;
+    this.#older.put({ key, id: chunk.id }, list, end);
+  }
+
+  /** Writes a key's own list, without what nobody can ask for any more, and not longer than it may be. */
+  #putOwn(key: K, own: VersionList<V>, newestSince: number, stored: boolean): void {
+    const oldest = this.streamTime - this.historyMs;
+    while (own.chunks.length > 0 && endOf(own, 0) < oldest) own.chunks.shift();
+    let over = 0;
+    if (own.chunks.length === 0)
+      while (over < own.versions.length && (own.versions[over + 1]?.from ?? newestSince) < oldest) over++;
+    if (over > 0) own.versions.splice(0, over);
+    if (own.versions.length > OWN_VERSIONS) this.#moveOut(key, own);
+    if (own.versions.length > 0 || own.deletedAt !== null) this.#older.put({ key, id: 0 }, own, newestSince);
+    else if (stored) this.#older.put({ key, id: 0 }, null, newestSince);
+  }
+
+  #moveOut(key: K, own: VersionList<V>): void {
+    const last = own.chunks.at(-1);
+    const goesOn = last !== undefined && last.count < CHUNK_VERSIONS;
+    // It can wait for the last chunk to be read, but not for ever.
+    if (goesOn && !this.#older.isLoaded({ key, id: last.id }) && own.versions.length < 2 * OWN_VERSIONS) return;
+    const moved = own.versions.splice(0, MOVED_VERSIONS);
+    const end = (own.versions[0] as { from: number }).from;
+    const list =
+      goesOn && this.#older.isLoaded({ key, id: last.id }) ? this.#older.get({ key, id: last.id }) : undefined;
+    if (last !== undefined && list) {
+      list.versions.push(...moved);
+      last.count += moved.length;
+      this.#older.put({ key, id: last.id }, list, end);
+      return;
+    }
+    const first = (moved[0] as { from: number }).from;
+    own.chunks.push({ id: own.nextId, first, count: moved.length });
+    this.#older.insert({ key, id: own.nextId++ }, { ...empty<V>(), versions: moved }, end);
+  }
+}
+
+const empty = <V>(): VersionList<V> => ({ deletedAt: null, nextId: 1, chunks: [], versions: [] });
+
+/** When the last version of a chunk ends. */
+const endOf = ({ chunks, versions }: VersionList<unknown>, at: number): number =>
+  chunks[at + 1]?.first ?? (versions[0] as { from: number }).from;
+
+/** The chunk that a moment belongs to, if it does not belong to the key's own list: the first one takes what is older still. */
+function chunkOf({ chunks, versions }: VersionList<unknown>, moment: number): VersionChunk | undefined {
+  if (chunks.length === 0 || moment >= (versions[0] as { from: number }).from) return undefined;
+  let at = chunks.length - 1;
+  while (at > 0 && (chunks[at] as VersionChunk).first > moment) at--;
+  return chunks[at];
+}
+
+/** The chunks that a look-up or a write at a moment may need: its own, and the one that the next versions are moved into. */
+function chunksFor(own: VersionList<unknown>, moment: number): readonly VersionChunk[] {
+  const chunk = chunkOf(own, moment);
+  const last = own.versions.length >= OWN_VERSIONS ? own.chunks.at(-1) : undefined;
+  return [
+    ...(chunk ? [chunk] : []),
+    ...(last !== undefined && last !== chunk && last.count < CHUNK_VERSIONS ? [last] : []),
+  ];
+}
