@@ -2,6 +2,7 @@
  * What millrace costs. Each case runs in a process of its own, so that memory is its own too.
  *
  *     npm run bench -- engine [CASE…]   the engine and its stores on a broker that costs nothing, and the embedded broker
+ *     npm run bench -- replay [CASE…]   the past run again, over a million events in the embedded log, beside a live run of the same
  *     npm run bench -- kafka [CASE…]    a real cluster: the one that KAFKA_BROKERS names, or one started by scripts/kafka; answers are compared
  */
 import { execFile } from 'node:child_process';
@@ -11,6 +12,7 @@ import { startFromJars } from '../test/support/kafka-jars.js';
 import { CASES, runEmbedded, runEngine } from './engine.js';
 import { KAFKA_CASES, runKafka } from './kafka.js';
 import type { Measured } from './measure.js';
+import { REPLAY_CASES, runReplay } from './replay.js';
 
 interface Suite {
   /** Titles of the cases, by name. */
@@ -28,6 +30,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
     titles: { ...titlesOf(CASES), embedded: 'embedded end to end' },
     run: (name) => (name === 'embedded' ? runEmbedded() : runEngine(name)),
   },
+  replay: { titles: titlesOf(REPLAY_CASES), run: runReplay },
   kafka: {
     titles: titlesOf(KAFKA_CASES),
     run: (name) => runKafka(name, process.env.KAFKA_BROKERS ?? ''),

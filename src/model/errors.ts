@@ -93,6 +93,7 @@ export const ERROR_CODES = {
   INSTANCE_FENCED: { retryable: false, summary: 'Another process joined the group with the same instance id.' },
   // tools
   INPUT_INVALID: { retryable: false, summary: 'A line of input does not parse or lacks a field.' },
+  PREDICATE_FAILED: { retryable: false, summary: 'The predicate of a bisect threw.' },
   USAGE: { retryable: false, summary: 'The command line is wrong.' },
   STOPPED: { retryable: false, summary: 'The engine was stopped at once, before its work was committed.' },
 } as const satisfies Record<string, { readonly retryable: boolean; readonly summary: string }>;

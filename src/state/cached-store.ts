@@ -120,9 +120,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     return this.#reading.size > 0 ? Promise.all(this.#reading).then(() => undefined) : reading;
   }
 
-  /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. */
-  async peek(key: K): Promise<Row<V> | null> {
-    if (this.getIfLoaded(key) !== undefined) return this.row(key);
+  /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. `committed`: as the last commit left it, whatever was written since. */
+  async peek(key: K, committed = false): Promise<Row<V> | null> {
+    if (!committed && this.getIfLoaded(key) !== undefined) return this.row(key);
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
     const timestamp = row?.readDoubleBE(0) ?? 0;
     if (row === undefined || this.#life.isOver(key, timestamp, this.#streamTime)) return null;

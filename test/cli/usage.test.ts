@@ -81,6 +81,12 @@ describe('help', () => {
     'state list',
     'state get',
     'state dump',
+    'state diff',
+    'replay',
+    'history',
+    'trace',
+    'bisect',
+    'verify',
   ]) {
     it(`of ${command} has an example and the exit codes`, async () => {
       const io = testIo();

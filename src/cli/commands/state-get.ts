@@ -1,13 +1,21 @@
-import type { AnySerde } from '../../dsl/processor.js';
-import { messageOf } from '../../model/errors.js';
-import type { Windowed } from '../../model/window.js';
 import { isWindowed } from '../../serdes/serde.js';
-import { windowsOf } from '../../state/shown-store.js';
+import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { type Io, write } from '../io.js';
-import { DEFAULT_STATE, type StateSelection, type StorePart, storeParts } from '../open-state.js';
-import { moment, wholeNumber } from '../options.js';
+import { DEFAULT_STATE, type StateSelection, type StorePart, withStores } from '../open-state.js';
+import { errorPolicies, moment as instant, size, wholeNumber } from '../options.js';
+import {
+  AS_OF_HELP,
+  MOMENT_HELP,
+  moment,
+  ON_ERROR,
+  ON_ERROR_HELP,
+  SNAPSHOT_EVERY,
+  SNAPSHOT_EVERY_HELP,
+  snapshotEvery,
+} from '../past.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
+import { parseKey, parseWindow } from '../store-key.js';
 import { usage } from '../usage.js';
 
 interface Options extends StateSelection {
@@ -17,8 +25,16 @@ interface Options extends StateSelection {
   readonly to?: number | undefined;
 }
 
-/** Serdes whose keys are typed as they are; all others are typed as JSON. */
-const TEXT_KEYS: readonly string[] = ['string', 'uuid'];
+const EXAMPLES = `
+In a store of windows, --key names the key within them, and all its windows are printed in the order of their starts.
+One of them is named as it is printed: {"key":…,"start":…,"end":…}, an end of null for a window that never ends.
+
+Examples:
+  $ millrace state get topology.ts --store balances --key alice
+  $ millrace state get topology.ts --store orders --key '{"id":7}'
+  $ millrace state get topology.ts --store clicks --key alice --from 2026-01-01T00:00Z --to 2026-01-01T12:00Z
+  $ millrace state get topology.ts --store clicks --key '{"key":"alice","start":0,"end":60000}'
+  $ millrace state get topology.ts --store balances --key alice --as-of 2026-03-01T12:00:00Z --snapshot-every 100000`;
 
 /** `millrace state get FILE --store S --key K`: one row. */
 export function addStateGet(program: Program): void {
@@ -31,83 +47,51 @@ export function addStateGet(program: Program): void {
     .option(
       '--from <time>',
       'only windows that start then or later (ISO 8601, or milliseconds since the epoch)',
-      moment('--from'),
+      instant('--from'),
     )
-    .option('--to <time>', 'only windows that start then or earlier', moment('--to'))
+    .option('--to <time>', 'only windows that start then or earlier', instant('--to'))
     .option('--app <id>', "the application (default: the topology's name)")
     .option('--state <directory>', 'where the state is', DEFAULT_STATE)
     .option('--partition <number>', 'look into this partition only (default: all)', wholeNumber('--partition', 0))
-    .addHelpText(
-      'after',
-      [
-        '\nIn a store of windows, --key names the key within them, and all its windows are printed in the order of their starts.',
-        'One of them is named as it is printed: {"key":…,"start":…,"end":…}, an end of null for a window that never ends.',
-        '\nExamples:',
-        '  $ millrace state get topology.ts --store balances --key alice',
-        '  $ millrace state get topology.ts --store orders --key \'{"id":7}\'',
-        '  $ millrace state get topology.ts --store clicks --key alice --from 2026-01-01T00:00Z --to 2026-01-01T12:00Z',
-        '  $ millrace state get topology.ts --store clicks --key \'{"key":"alice","start":0,"end":60000}\'',
-      ].join('\n'),
-    )
+    .option('--as-of <moment>', AS_OF_HELP, moment('--as-of'))
+    .option('--broker <url>', 'where the topics are, for --as-of', brokerUrl, DEFAULT_BROKER)
+    .option(...KAFKA_CONFIG)
+    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
+    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
+    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
+    .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)
     .action((file, options) => program.act((io) => get(file, options, io)));
 }
 
 async function get(file: string, options: Options, io: Io): Promise<number> {
   let found = 0;
-  for await (const part of storeParts(file, options, io)) {
-    const { spec, partition, rows } = part;
-    for (const key of await keysOf(part, options)) {
-      const row = await rows.peek(key);
-      if (row === null) continue;
-      found++;
-      const { value, timestamp } = row;
-      await write(io.stdout, `${toJson({ store: spec.name, partition, key, value, timestamp })}\n`);
+  const code = await withStores(file, options, io, async (parts) => {
+    for await (const part of parts) {
+      for (const key of await keysOf(part, options)) {
+        const row = await part.row(key);
+        if (row === null) continue;
+        found++;
+        const { spec, partition } = part;
+        const { value, timestamp } = row;
+        await write(io.stdout, `${toJson({ store: spec.name, partition, key, value, timestamp })}\n`);
+      }
     }
-  }
-  if (found > 0) return 0;
+    return 0;
+  });
+  if (code !== 0 || found > 0) return code;
   await write(io.stderr, `no row with the key ${options.key} in the store ${options.store}\n`);
   return 1;
 }
 
 /** The key, or all windows of it. */
-async function keysOf({ spec, key: serde, state }: StorePart, options: Options): Promise<readonly unknown[]> {
+async function keysOf({ spec, key: serde, windows }: StorePart, options: Options): Promise<readonly unknown[]> {
   const { key: text, from, to } = options;
+  const whose = `the store ${spec.name}`;
   if (!isWindowed(serde)) {
-    if (from === undefined && to === undefined) return [parseKey(spec.name, serde, text)];
+    if (from === undefined && to === undefined) return [parseKey(serde, text, whose)];
     throw usage(`--from and --to mean nothing to the store ${spec.name}`, `keys of the serde ${serde.name}`, 'windows');
   }
   const window = parseWindow(text);
   if (window) return [window];
-  const windows = await windowsOf(state.cached(spec.name), parseKey(spec.name, serde.inner, text), { from, to });
-  return (windows ?? []).map(([key]) => key);
-}
-
-/** A window as it is printed; undefined if the text is none. */
-function parseWindow(text: string): Windowed<unknown> | undefined {
-  if (!text.startsWith('{')) return undefined;
-  try {
-    const { key, start, end, ...others } = JSON.parse(text);
-    const whole = key !== undefined && Number.isSafeInteger(start) && (end === null || Number.isSafeInteger(end));
-    return whole && Object.keys(others).length === 0 ? { key, start, end: end ?? Number.POSITIVE_INFINITY } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function parseKey(store: string, key: AnySerde, text: string): unknown {
-  try {
-    const parsed: unknown = TEXT_KEYS.includes(key.name)
-      ? text
-      : key.name === 'bigint64'
-        ? BigInt(text)
-        : JSON.parse(text);
-    key.encode(parsed);
-    return parsed;
-  } catch (error) {
-    throw usage(
-      `cannot read --key for the store ${store}`,
-      `${JSON.stringify(text)} (${messageOf(error)})`,
-      `a key of the serde ${key.name}, written as JSON`,
-    );
-  }
+  return (await windows(parseKey(serde.inner, text, whose), { from, to })).map(([key]) => key);
 }

@@ -1,0 +1,170 @@
+import { type BrokerRecord, partitionKey } from '../broker/port.js';
+import type { Topology } from '../dsl/processor.js';
+import { StreamsError } from '../model/errors.js';
+import type { StoreSpec } from '../state/contract.js';
+import type { BisectOptions, Predicate } from './bisect.js';
+import type { StateChange } from './changes.js';
+import { taskStore } from './event.js';
+import { framePast, type PastFrame, withPast } from './past.js';
+import { ShadowRun } from './shadow-run.js';
+import { keyIdOf } from './snapshot-writer.js';
+import { memoryStorage } from './storage.js';
+import type { RowWrite } from './watcher.js';
+
+/** Records kept while the slice is looked for: more would not make a test. */
+const MAX_RECORDS = 200_000;
+/** Runs that are tried to make it smaller. */
+const MAX_TRIES = 300;
+
+export interface SmallestSlice {
+  /** In the order in which they are to be fed. */
+  readonly records: readonly BrokerRecord[];
+  /** Partitions of the source topics. */
+  readonly partitions: Readonly<Record<string, number>>;
+}
+
+/**
+ * The records of source topics that it takes to bring about what a bisect has found: to have the row, fed one after the other to a topology with nothing in its stores, satisfy the predicate. Begins with the records that have written the
+ * row, then with all that have a key in common with these, then with all there are; what is not needed is left out by halves, within 300 tries.
+ *
+ * Errors: PREDICATE_FAILED, and OFFSET_OUT_OF_RANGE if no slice of up to 200,000 records does it.
+ */
+export async function smallestSlice(
+  topology: Topology,
+  options: BisectOptions,
+  change: StateChange,
+): Promise<SmallestSlice> {
+  const frame = await framePast(topology, { ...options, inMemory: true });
+  const store = taskStore(topology, change.store);
+  const trial = new Trial(frame, store, change.key, options.when);
+  const { written, all } = await recordsBefore(frame, store, change, options);
+  const keys = new Set(written.map(sourceKey));
+  const related = all.filter((record) => keys.has(sourceKey(record)));
+  for (const candidate of [written, related, all]) {
+    if (candidate.length === 0 || !(await trial.holds(candidate))) continue;
+    const records = await trial.shrink(candidate);
+    const counts = frame.partitions.map(({ topic }) => [topic, frame.topics.count(topic)] as const);
+    return { records, partitions: Object.fromEntries(counts) };
+  }
+  throw new StreamsError('OFFSET_OUT_OF_RANGE', {
+    what: 'there is no slice from which a test could be made',
+    at: `${change.event.topic}[${change.event.partition}]@${change.event.offset}`,
+    saw: `${all.length} records before it, after none of which the predicate holds of the row`,
+    expected: `at most ${MAX_RECORDS} records, from the beginning of the history`,
+    action:
+      'The row may satisfy the predicate only between two writes of one record, or come from records that are gone.',
+  });
+}
+
+const sourceKey = ({ topic, key }: BrokerRecord): string => `${topic} ${key === null ? '' : key.toString('latin1')}`;
+
+/** A record whose bytes are its own. */
+const kept = (record: BrokerRecord): BrokerRecord => ({
+  ...record,
+  key: record.key && Buffer.from(record.key),
+  value: record.value && Buffer.from(record.value),
+});
+
+/** The records up to the event, and those of them that have written the row. */
+async function recordsBefore(
+  frame: PastFrame,
+  store: StoreSpec,
+  { key, event }: StateChange,
+  { from }: BisectOptions,
+): Promise<{ readonly written: readonly BrokerRecord[]; readonly all: readonly BrokerRecord[] }> {
+  const keyId = keyIdOf(store.key, key);
+  const written = new Map<number, BrokerRecord>();
+  const all: BrokerRecord[] = [];
+  const { topic, partition, offset } = event;
+  const until = { kind: 'offset' as const, offsets: [{ topic, partition, offset: offset + 1 }] };
+  const watcher = {
+    wants: (name: string, other: unknown) => name === store.name && keyIdOf(store.key, other) === keyId,
+    wrote: ({ at }: RowWrite) => void written.set(at.index, kept(at.source)),
+  };
+  await withPast(frame, { ...(from && { from }), until, watcher }, (past) =>
+    past.toEnd((records) => {
+      if (all.length < MAX_RECORDS) all.push(...records.map(kept));
+      return false;
+    }),
+  );
+  const inOrder = [...written].sort(([a], [b]) => a - b).map(([, record]) => record);
+  return { written: inOrder, all: all.length < MAX_RECORDS ? all : [] };
+}
+
+/** Tries slices: whether, after one of its records, the row satisfies the predicate. */
+class Trial {
+  readonly #frame: PastFrame;
+  readonly #store: StoreSpec;
+  readonly #key: unknown;
+  readonly #when: Predicate;
+  #tries = 0;
+
+  constructor(frame: PastFrame, store: StoreSpec, key: unknown, when: Predicate) {
+    this.#frame = frame;
+    this.#store = store;
+    this.#key = key;
+    this.#when = when;
+  }
+
+  async holds(records: readonly BrokerRecord[]): Promise<boolean> {
+    this.#tries++;
+    const { topology, config, topics } = this.#frame;
+    const run = await ShadowRun.open({ topology, config, topics, storage: memoryStorage() });
+    let before: unknown = null;
+    try {
+      const offsets = new Map<string, number>();
+      for (const record of records) {
+        const place = partitionKey(record.topic, record.partition);
+        const offset = offsets.get(place) ?? 0;
+        offsets.set(place, offset + 1);
+        await run.process([{ ...record, offset }]);
+        const value = await this.#row(run);
+        if (this.#same(before, value)) continue;
+        if (this.#when({ key: this.#key, value, before, timestamp: record.timestamp })) return true;
+        before = value;
+      }
+      return false;
+    } catch {
+      // A part of the history may fail where the whole did not.
+      return false;
+    } finally {
+      await run.close();
+    }
+  }
+
+  /** Leaves out what is not needed: halves first, then smaller and smaller parts (delta debugging). */
+  async shrink(records: readonly BrokerRecord[]): Promise<readonly BrokerRecord[]> {
+    let left = records;
+    for (let parts = 2; left.length > 1 && this.#tries < MAX_TRIES; ) {
+      const size = Math.ceil(left.length / parts);
+      let smaller: readonly BrokerRecord[] | undefined;
+      for (let at = 0; at < left.length && this.#tries < MAX_TRIES; at += size) {
+        const without = [...left.slice(0, at), ...left.slice(at + size)];
+        if (without.length === 0 || !(await this.holds(without))) continue;
+        smaller = without;
+        break;
+      }
+      if (smaller) {
+        left = smaller;
+        parts = Math.max(2, parts - 1);
+      } else if (size === 1) return left;
+      else parts = Math.min(left.length, parts * 2);
+    }
+    return left;
+  }
+
+  async #row(run: ShadowRun): Promise<unknown> {
+    for (const { state, subTopology } of run.tasks) {
+      if (!state || !subTopology.stores.includes(this.#store.name)) continue;
+      const row = await state.cached(this.#store.name).peek(this.#key);
+      if (row !== null) return row.value;
+    }
+    return null;
+  }
+
+  #same(a: unknown, b: unknown): boolean {
+    if (a === null || b === null) return a === b;
+    const { value } = this.#store;
+    return value.encode(a).equals(value.encode(b));
+  }
+}
