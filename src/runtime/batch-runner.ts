@@ -258,6 +258,7 @@ export class BatchRunner implements StageHost {
   async #runEffects(): Promise<void> {
     for (const effect of this.effects.drain()) {
       const { node, place } = effect;
+      this.atHand.scope.index = place.index;
       const made = this.#gate(effect);
       this.#failures.count(node, made ? 'called' : 'silenced');
       if (!made) continue;

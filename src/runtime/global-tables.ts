@@ -260,7 +260,7 @@ export class GlobalTables {
 }
 
 /** The value stays as it is written, and is decoded only to know that it can be; the key is written anew, so that equal keys are equal bytes. */
-function changeOf(table: DeclaredGlobalTable, record: BrokerRecord): GlobalChange {
+export function changeOf(table: DeclaredGlobalTable, record: BrokerRecord): GlobalChange {
   const { key, value, timestamp } = deserialize(table, record);
   return { store: table.store, key, value: value === null ? null : record.value, timestamp };
 }

@@ -3,6 +3,7 @@ import type { Graph, SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deserialize, deserializeRepartitioned } from './deserialize.js';
+import { observedEntry, observedProcessor, observedReceiver } from './observer.js';
 import { planStages } from './plan.js';
 import { type TaskFacts, TaskProcessorContext } from './processor-context.js';
 import { Stage, type StageNode } from './stage.js';
@@ -20,7 +21,9 @@ export function buildPipeline(options: {
 }): readonly Processor[] {
   const { topology, graph, subTopology, runner, task } = options;
   const { entries } = runner;
-  const declaration = topology.declare(runner.atHand.scope);
+  const { scope } = runner.atHand;
+  const { observer } = task;
+  const declaration = topology.declare(scope);
 
   for (const source of declaration.sources) {
     if (!subTopology.topics.includes(source.topic)) continue;
@@ -30,7 +33,18 @@ export function buildPipeline(options: {
   for (const repartition of declaration.repartitions) {
     const { id: node, outlet } = repartition;
     repartition.input.connect(
-      runner.toOutbox(node, (record, place, push) => ({ kind: 'repartition', repartition, record, node, place, push })),
+      observedReceiver(
+        node,
+        runner.toOutbox(node, (record, place, push) => ({
+          kind: 'repartition',
+          repartition,
+          record,
+          node,
+          place,
+          push,
+        })),
+        observer,
+      ),
     );
     if (!subTopology.repartitions.includes(repartition.name)) continue;
     const topic = repartitionTopic(task.applicationId, repartition.name);
@@ -42,9 +56,15 @@ export function buildPipeline(options: {
   }
   for (const sink of declaration.sinks) {
     sink.input.connect(
-      runner.toOutbox(sink.id, (record, place, push) => ({ kind: 'sink', sink, record, node: sink.id, place, push })),
+      observedReceiver(
+        sink.id,
+        runner.toOutbox(sink.id, (record, place, push) => ({ kind: 'sink', sink, record, node: sink.id, place, push })),
+        observer,
+      ),
     );
   }
+
+  if (observer) for (const [topic, entry] of entries) entries.set(topic, observedEntry(entry, scope, observer));
 
   const processors: Processor[] = [];
   for (const plan of planStages(graph, subTopology)) {
@@ -53,9 +73,11 @@ export function buildPipeline(options: {
     for (const declared of declaration.processors) {
       if (!plan.includes(declared.id)) continue;
       const { id, spec, outlet, inputs } = declared;
-      const processor = spec.create(new TaskProcessorContext({ node: id, spec, outlet, stage, runner, task }));
+      const created = spec.create(new TaskProcessorContext({ node: id, spec, outlet, stage, runner, task }));
+      const processor = observedProcessor(id, created, scope, observer);
       const node: StageNode = { id, processor };
-      for (const input of inputs) input.connect(runner.toStage(stage, node, input.port));
+      for (const input of inputs)
+        input.connect(observedReceiver(id, runner.toStage(stage, node, input.port), observer));
       processors.push(processor);
     }
   }

@@ -17,6 +17,7 @@ import type { TaskState } from '../state/task-state.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deadLetter } from './dead-letter.js';
 import type { Metrics } from './metrics.js';
+import type { RunObserver } from './observer.js';
 import type { Stage } from './stage.js';
 
 export interface TaskFacts {
@@ -26,9 +27,11 @@ export interface TaskFacts {
   readonly deadLetterTopic: string;
   readonly clock: Clock;
   readonly metrics: Metrics;
-  readonly state: TaskState | undefined;
+  /** Its stores, as the processors see them. */
+  readonly state: Pick<TaskState, 'store'> | undefined;
   /** The global tables, by store. */
   readonly globals: ReadonlyMap<string, GlobalView<unknown, unknown>>;
+  readonly observer?: RunObserver | undefined;
 }
 
 /** The engine as one processor sees it. */
@@ -107,6 +110,7 @@ export class TaskProcessorContext implements ProcessorContext {
   }
 
   emit(record: AnyRecord): void {
+    this.#task.observer?.emitted(this.#node, record, this.#runner.atHand.scope.index);
     this.#runner.emit(this.#outlet, record);
   }
 

@@ -4,6 +4,7 @@ import { repartitionTopic } from '../graph/naming.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { isChange } from '../model/record.js';
 import { encodeChange } from './change-format.js';
+import type { RunObserver } from './observer.js';
 import type { OutboxItem } from './outbox.js';
 import { partitionOf } from './partitioner.js';
 
@@ -13,6 +14,7 @@ export interface ProduceContext {
   readonly partition: number;
   /** Partition count of a topic; TOPIC_UNKNOWN if there is no such topic. Asks the broker only the first time. */
   partitionsOf(topic: string): number | Promise<number>;
+  readonly observer?: RunObserver | undefined;
 }
 
 /** A record in the outbox to bytes and a partition; null if it is dropped by rule (a repartition drops null keys). */
@@ -22,8 +24,14 @@ export function produce(
 ): ProducerRecord | null | Promise<ProducerRecord | null> {
   const topic = topicOf(item, context);
   const partitions = context.partitionsOf(topic);
-  if (typeof partitions !== 'number') return partitions.then((known) => encode(item, topic, known, context));
-  return encode(item, topic, partitions, context);
+  if (typeof partitions !== 'number') return partitions.then((known) => finish(item, topic, known, context));
+  return finish(item, topic, partitions, context);
+}
+
+function finish(item: OutboxItem, topic: string, partitions: number, context: ProduceContext): ProducerRecord | null {
+  const record = encode(item, topic, partitions, context);
+  if (record !== null) context.observer?.produced(item.node, record, item.place.index);
+  return record;
 }
 
 function topicOf(item: OutboxItem, { applicationId }: ProduceContext): string {

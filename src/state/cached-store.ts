@@ -118,10 +118,14 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   async peek(key: K): Promise<V | null> {
     const entry = this.#cache.get(key);
     if (entry?.loaded) return this.#expired(entry) ? null : entry.value;
+    return (await this.committed(key))?.value ?? null;
+  }
+
+  /** The row as the last commit left it, whatever was written since: for a key that is not loaded, the row before the first write. */
+  async committed(key: K): Promise<Row<V> | null> {
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
-    return row === undefined || this.#life.isOver(key, row.readDoubleBE(0), this.#streamTime)
-      ? null
-      : this.#codec.decodeValue(row);
+    if (row === undefined || this.#life.isOver(key, row.readDoubleBE(0), this.#streamTime)) return null;
+    return { value: this.#codec.decodeValue(row), timestamp: row.readDoubleBE(0) };
   }
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {

@@ -33,6 +33,7 @@ interface Cached<V> {
  */
 export class GlobalStore<K, V> {
   readonly name: string;
+  readonly spec: StoreSpec<K, V>;
   readonly codec: RowCodec<K, V>;
   readonly #database: Database;
   readonly #budget: CacheBudget;
@@ -46,6 +47,7 @@ export class GlobalStore<K, V> {
     readonly budget: CacheBudget;
   }) {
     this.name = options.spec.name;
+    this.spec = options.spec;
     this.codec = new RowCodec(options.spec, options.storeId);
     this.#database = options.database;
     this.#budget = options.budget;

@@ -1,0 +1,110 @@
+import type { BrokerRecord } from '../broker/port.js';
+import type { AnySerde, Topology } from '../dsl/processor.js';
+import { StreamsError } from '../model/errors.js';
+import { declareOnly } from '../runtime/slots.js';
+import type { StoreSpec } from '../state/contract.js';
+
+/** Headers in which event ids travel: the first of these that a record has. `ce_id` is that of CloudEvents. */
+const ID_HEADERS = ['event-id', 'eventId', 'event_id', 'ce_id', 'ce-id', 'message-id', 'id'] as const;
+
+/** A record of a source topic, for people. */
+export interface EventInfo {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestamp: number;
+  /** From its headers, else the field `eventId` of its value; null if it has none. */
+  readonly eventId: string | null;
+  /** Decoded as the topology does; what does not decode is a Buffer. */
+  readonly key: unknown;
+  readonly value: unknown;
+}
+
+/** Describes records of source topics as a topology reads them. */
+export class EventReader {
+  readonly #serdes: ReadonlyMap<string, { readonly key: AnySerde; readonly value: AnySerde }>;
+
+  constructor(topology: Topology) {
+    const { sources, globalTables } = declareOnly(topology);
+    this.#serdes = new Map([...globalTables, ...sources].map((source) => [source.topic, source]));
+  }
+
+  read(record: BrokerRecord): EventInfo {
+    const { topic, partition, offset, timestamp } = record;
+    const serdes = this.#serdes.get(topic);
+    const value = decode(serdes?.value, record.value);
+    return {
+      topic,
+      partition,
+      offset,
+      timestamp,
+      eventId: idOf(record, value),
+      key: decode(serdes?.key, record.key),
+      value,
+    };
+  }
+
+  /** The bytes of a key as each source topic has it; a topic whose keys are of another kind has none. */
+  keyBytes(key: unknown): ReadonlyMap<string, Buffer> {
+    const bytes = new Map<string, Buffer>();
+    for (const [topic, serdes] of this.#serdes) {
+      try {
+        bytes.set(topic, serdes.key.encode(key));
+      } catch {
+        // Keys of this topic are of another kind.
+      }
+    }
+    return bytes;
+  }
+}
+
+function idOf(record: BrokerRecord, value: unknown): string | null {
+  for (const name of ID_HEADERS) {
+    const id = record.headers.text(name);
+    if (id !== undefined) return id;
+  }
+  const id = typeof value === 'object' && value !== null && 'eventId' in value ? value.eventId : undefined;
+  return typeof id === 'string' || typeof id === 'number' ? String(id) : null;
+}
+
+function decode(serde: AnySerde | undefined, bytes: Buffer | null): unknown {
+  if (bytes === null) return null;
+  try {
+    // Values may be parts of the bytes, which belong to whoever fetched them.
+    return serde ? serde.decode(Buffer.from(bytes)) : Buffer.from(bytes);
+  } catch {
+    return Buffer.from(bytes);
+  }
+}
+
+/** Stores of tasks, by name. */
+export const taskStores = (topology: Topology): ReadonlyMap<string, StoreSpec> =>
+  new Map(declareOnly(topology).processors.flatMap(({ spec }) => spec.stores.map((store) => [store.name, store])));
+
+/** A store of the topology's tasks. STORE_UNKNOWN if there is none of that name, or it is that of a global table, whose rows no record of a task changes. */
+export function taskStore(topology: Topology, name: string): StoreSpec {
+  const stores = taskStores(topology);
+  const store = stores.get(name);
+  if (store) return store;
+  const global = topology.graph.nodes.some((node) => node.kind === 'globalTable' && node.store === name);
+  throw new StreamsError('STORE_UNKNOWN', {
+    what: global
+      ? `${JSON.stringify(name)} is the store of a global table`
+      : `there is no store ${JSON.stringify(name)}`,
+    at: `topology ${topology.name}`,
+    expected: [...stores.keys()].join(', ') || 'none: the topology has no stores',
+    action: global
+      ? 'Its history is its topic: each record of it is a row. Use the name of another store.'
+      : 'Use the name of a store of the topology.',
+  });
+}
+
+/** A value as it is now: whoever changes it later does not change this. */
+export function frozenCopy(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  try {
+    return structuredClone(value);
+  } catch {
+    return value;
+  }
+}

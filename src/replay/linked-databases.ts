@@ -1,0 +1,76 @@
+import { copyFile, link, mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Database, DatabaseEntry, DatabaseWrite, KeyRange, OpenDatabase } from '../model/database.js';
+
+/** Written once and never changed: they may be shared. A database that is opened again begins new ones. */
+const SHARED = /\.(sst|log)$/;
+
+/**
+ * Databases that can be copied while they are in use, at the cost of a few file operations: closed for a moment, their large files linked and the small ones copied, and opened again. Whoever uses one notices nothing, as long as no
+ * call is under way.
+ */
+export class LinkedDatabases {
+  readonly #openInner: OpenDatabase;
+  readonly #open = new Map<string, LinkedDatabase>();
+
+  constructor(openInner: OpenDatabase) {
+    this.#openInner = openInner;
+  }
+
+  readonly open: OpenDatabase = async (directory) => {
+    const inner = await this.#openInner(directory);
+    const database = new LinkedDatabase(inner, () => this.#open.delete(directory));
+    this.#open.set(directory, database);
+    return database;
+  };
+
+  /** Copies an open database. The caller must not read or write it meanwhile. */
+  async copy(directory: string, target: string): Promise<void> {
+    const database = this.#open.get(directory);
+    await database?.inner.close();
+    try {
+      await linkDirectory(directory, target);
+    } finally {
+      if (database) database.inner = await this.#openInner(directory);
+    }
+  }
+}
+
+class LinkedDatabase implements Database {
+  inner: Database;
+  readonly #onClose: () => void;
+
+  constructor(inner: Database, onClose: () => void) {
+    this.inner = inner;
+    this.#onClose = onClose;
+  }
+
+  getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+    return this.inner.getMany(keys);
+  }
+
+  write(writes: readonly DatabaseWrite[], options?: { readonly sync?: boolean }): Promise<void> {
+    return this.inner.write(writes, options);
+  }
+
+  scan(range: KeyRange): AsyncIterable<readonly DatabaseEntry[]> {
+    return this.inner.scan(range);
+  }
+
+  close(): Promise<void> {
+    this.#onClose();
+    return this.inner.close();
+  }
+}
+
+/** Makes a database of the same content elsewhere. It must not be open. */
+export async function linkDirectory(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const name of await readdir(from)) {
+    if (name === 'LOCK') continue;
+    const [source, target] = [join(from, name), join(to, name)];
+    if (!SHARED.test(name)) await copyFile(source, target);
+    // Another file system, or one without links.
+    else await link(source, target).catch(() => copyFile(source, target));
+  }
+}

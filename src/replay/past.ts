@@ -1,0 +1,271 @@
+import { type Broker, type BrokerRecord, partitionKey, type TopicPartition } from '../broker/port.js';
+import type { Topology } from '../dsl/processor.js';
+import type { Clock, Logger } from '../model/ports.js';
+import { type EngineConfig, resolveConfig } from '../runtime/config.js';
+import type { ErrorPolicies } from '../runtime/policy.js';
+import { systemClock } from '../runtime/system.js';
+import type { TopicCounts } from '../runtime/topics.js';
+import { MergedReader } from './merged-reader.js';
+import type { Moment } from './moment.js';
+import { ShadowRun } from './shadow-run.js';
+import { cutSlice, type HistoryGap, historyGaps, type Slice } from './slice.js';
+import { type SnapshotEvery, topologyIdentity } from './snapshot-format.js';
+import { SnapshotWriter } from './snapshot-writer.js';
+import { type Snapshot, Snapshots } from './snapshots.js';
+import { diskStorage, memoryStorage, type ShadowStorage } from './storage.js';
+import { countTopics, sourceTopics } from './topics.js';
+import type { Captured, RunWatcher } from './watcher.js';
+
+export interface SnapshotOptions {
+  /** Where they are kept; the command line takes `<state>/<application>/snapshots`. */
+  readonly directory: string;
+  /** Stands for the code of the topology: snapshots of another version are not used. The command line takes a digest of the file and of what it imports from beside it. */
+  readonly version: string;
+  /** Write new ones. Default: only use those there are. */
+  readonly every?: SnapshotEvery;
+}
+
+/** What all looks into the past are given. */
+export interface PastOptions {
+  readonly broker: Broker;
+  /** Default: the topology's name. */
+  readonly applicationId?: string;
+  /** What becomes of records that fail: as in the run that is looked at. Default: they end it. */
+  readonly onError?: ErrorPolicies;
+  readonly deadLetterTopic?: string;
+  /** Memory for cached rows. Default 32 MB. */
+  readonly cacheBytes?: number;
+  readonly snapshots?: SnapshotOptions;
+  /** Keep the stores of the shadow run in memory, for slices whose state surely fits. Default: RocksDB in a temporary directory. */
+  readonly inMemory?: boolean;
+  readonly logger?: Logger;
+  /** Ends it with STOPPED. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: PastProgress) => void;
+  /** Records that go through a task together. Results do not depend on it. Default 1,000. */
+  readonly batchRecords?: number;
+}
+
+export interface PastProgress {
+  /** Records that were taken. */
+  readonly records: number;
+  /** Offsets in the slice. */
+  readonly total: number;
+}
+
+/** A place and a time before which the stores are as they were. */
+export interface PastSlice {
+  /** Default `earliest`. */
+  readonly from?: Moment;
+  /** Default `latest`: the ends of the topics as they are now. */
+  readonly until?: Moment;
+}
+
+/** How a past is opened. */
+export interface PastPlan extends PastSlice {
+  readonly watcher?: RunWatcher | undefined;
+  readonly capture?: ((captured: readonly Captured[]) => void | Promise<void>) | undefined;
+  /** Which snapshot to begin with. Default: none. Chosen from those that hold a beginning of the slice, oldest first. */
+  readonly beginWith?: ((usable: readonly Snapshot[]) => Snapshot | undefined) | undefined;
+  /** Only records that pass. No snapshot is then written. */
+  readonly only?: ((record: BrokerRecord) => boolean) | undefined;
+  /** Stop after so many records of the history. */
+  readonly records?: number | undefined;
+}
+
+const EARLIEST: Moment = { kind: 'earliest' };
+const LATEST: Moment = { kind: 'latest' };
+const MAX_BATCHES_PER_WINDOW = 8;
+
+/** What every look into the past has to know of a topology and its topics. */
+export interface PastFrame {
+  readonly topology: Topology;
+  readonly options: PastOptions;
+  readonly config: EngineConfig;
+  readonly topics: TopicCounts;
+  readonly partitions: readonly TopicPartition[];
+  readonly snapshots: Snapshots | undefined;
+}
+
+/** Looks at the topics. TOPIC_UNKNOWN, TOPOLOGY_INVALID, CONFIG_INVALID. */
+export async function framePast(topology: Topology, options: PastOptions): Promise<PastFrame> {
+  const { applicationId, onError, deadLetterTopic, cacheBytes, batchRecords, logger } = options;
+  const config = resolveConfig(
+    topology.name,
+    {
+      ...(applicationId !== undefined && { applicationId }),
+      ...(onError !== undefined && { onError }),
+      ...(deadLetterTopic !== undefined && { deadLetterTopic }),
+      ...(cacheBytes !== undefined && { cacheBytes }),
+      ...(batchRecords !== undefined && { batchRecords }),
+    },
+    logger,
+  );
+  const topics = await countTopics(options.broker.admin, topology, config);
+  const partitions = sourceTopics(topology).flatMap((topic) =>
+    Array.from({ length: topics.count(topic) }, (_, partition) => ({ topic, partition })),
+  );
+  const identity = topologyIdentity(topology, {
+    application: config.applicationId,
+    partitions: partitions.map(({ topic, partition }) => partitionKey(topic, partition)),
+    version: options.snapshots?.version ?? '',
+  });
+  const snapshots = options.snapshots && new Snapshots(options.snapshots.directory, identity);
+  return { topology, options, config, topics, partitions, snapshots };
+}
+
+/** The slice of a past. */
+export const sliceOf = (
+  { options, partitions }: PastFrame,
+  { from = EARLIEST, until = LATEST }: PastSlice,
+  clock: Clock = systemClock,
+): Promise<Slice> => cutSlice(options.broker, partitions, { from, until, now: clock.now() });
+
+/** A slice of the past that is being run again. */
+export class Past {
+  readonly run: ShadowRun;
+  readonly slice: Slice;
+  /** What is missing at its beginning. Empty if it begins with a snapshot. */
+  readonly gaps: readonly HistoryGap[];
+  readonly beganWith: Snapshot | undefined;
+  readonly #frame: PastFrame;
+  readonly #plan: PastPlan;
+  readonly #reader: MergedReader;
+  readonly #storage: ShadowStorage;
+  readonly #writer: SnapshotWriter | undefined;
+  readonly #window: number;
+
+  private constructor(parts: {
+    readonly frame: PastFrame;
+    readonly plan: PastPlan;
+    readonly slice: Slice;
+    readonly reader: MergedReader;
+    readonly storage: ShadowStorage;
+    readonly run: ShadowRun;
+    readonly beganWith: Snapshot | undefined;
+    readonly writer: SnapshotWriter | undefined;
+  }) {
+    const { frame, plan, slice, reader, storage, run, beganWith, writer } = parts;
+    this.#frame = frame;
+    this.#plan = plan;
+    this.slice = slice;
+    this.#reader = reader;
+    this.#storage = storage;
+    this.run = run;
+    this.beganWith = beganWith;
+    this.#writer = writer;
+    this.gaps = beganWith ? [] : historyGaps(slice);
+    const widest = Math.min(MAX_BATCHES_PER_WINDOW, Math.max(1, ...run.tasks.map(({ partition }) => partition + 1)));
+    this.#window = frame.config.batchRecords * widest;
+  }
+
+  static async open(frame: PastFrame, plan: PastPlan = {}): Promise<Past> {
+    const { topology, options, config, topics, snapshots } = frame;
+    const { broker, signal } = options;
+    const whole = await sliceOf(frame, plan);
+    const usable = snapshots && plan.beginWith ? await snapshots.within(whole, broker) : [];
+    const beganWith = plan.beginWith?.(usable);
+    const slice = beganWith ? afterSnapshot(whole, beganWith) : whole;
+    const storage = options.inMemory && !snapshots ? memoryStorage() : await diskStorage(options.snapshots?.directory);
+    let reader: MergedReader | undefined;
+    let run: ShadowRun | undefined;
+    try {
+      if (beganWith) await snapshots?.restore(beganWith, storage);
+      const fromBeginning = whole.parts.every(({ from }) => from === 0);
+      const every = options.snapshots?.every;
+      const writer =
+        every && snapshots && !plan.only && (fromBeginning || beganWith)
+          ? new SnapshotWriter({ snapshots, every, storage, topology, application: config.applicationId, beganWith })
+          : undefined;
+      const watcher = writer ? writer.watching(plan.watcher) : plan.watcher;
+      reader = await MergedReader.open(broker, slice, signal);
+      run = await ShadowRun.open({
+        topology,
+        config,
+        topics,
+        storage,
+        watcher,
+        capture: plan.capture,
+        start: beganWith,
+      });
+      return new Past({ frame, plan, slice, reader, storage, run, beganWith, writer });
+    } catch (error) {
+      await Promise.allSettled([reader?.close(), run?.close()]);
+      await storage.remove().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  get storage(): ShadowStorage {
+    return this.#storage;
+  }
+
+  /** Next offset of each source partition. */
+  get positions(): MergedReader['positions'] {
+    return this.#reader.positions;
+  }
+
+  /** The next records, not yet taken through the topology; none at the end. */
+  async next(max = this.#window): Promise<readonly BrokerRecord[]> {
+    const { only, records: end = Number.POSITIVE_INFINITY } = this.#plan;
+    for (;;) {
+      const limit = Math.min(max, end - this.run.records, this.#writer?.left(this.run.records) ?? max);
+      if (limit <= 0) return [];
+      const records = await this.#reader.next(limit);
+      if (records.length === 0 || !only) return records;
+      const some = records.filter(only);
+      if (some.length > 0) return some;
+    }
+  }
+
+  /** Takes records through the topology; afterwards a snapshot is written if one is due. */
+  async process(records: readonly BrokerRecord[]): Promise<void> {
+    await this.run.process(records);
+    await this.#writer?.after(records, this.run, this.#reader);
+    this.#frame.options.onProgress?.({
+      records: this.run.records,
+      total: this.#reader.total + (this.beganWith?.records ?? 0),
+    });
+  }
+
+  /** Runs to the end of the slice, or until the function returns true. */
+  async toEnd(stop?: (records: readonly BrokerRecord[]) => boolean): Promise<void> {
+    for (let records = await this.next(); records.length > 0; records = await this.next()) {
+      await this.process(records);
+      if (stop?.(records)) return;
+    }
+    await this.run.commit();
+  }
+
+  /** Gives everything back, and removes what it had on disk. */
+  async close(): Promise<void> {
+    const results = await Promise.allSettled([this.#reader.close(), this.run.close()]);
+    await this.#storage.remove();
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+}
+
+/** Opens a past, and closes it after use. */
+export async function withPast<T>(frame: PastFrame, plan: PastPlan, use: (past: Past) => Promise<T>): Promise<T> {
+  const past = await Past.open(frame, plan);
+  let result: T;
+  try {
+    result = await use(past);
+  } catch (error) {
+    await past.close().catch(() => undefined);
+    throw error;
+  }
+  await past.close();
+  return result;
+}
+
+function afterSnapshot(slice: Slice, { positions }: Snapshot): Slice {
+  const from = new Map(positions.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
+  return {
+    ...slice,
+    parts: slice.parts.map((part) => ({
+      ...part,
+      from: from.get(partitionKey(part.topic, part.partition)) ?? part.from,
+    })),
+  };
+}

@@ -1,0 +1,242 @@
+import type { BrokerRecord } from '../broker/port.js';
+import type { Topology } from '../dsl/processor.js';
+import { repartitionTopic } from '../graph/naming.js';
+import type { EngineConfig } from '../runtime/config.js';
+import { Metrics } from '../runtime/metrics.js';
+import { slotsOf } from '../runtime/slots.js';
+import { sourcePartitions } from '../runtime/sources.js';
+import type { TopicCounts } from '../runtime/topics.js';
+import { CacheBudget } from '../state/cache-budget.js';
+import { ShadowGlobals } from './shadow-globals.js';
+import type { ShadowStorage } from './storage.js';
+import { flowOf } from './task-order.js';
+import { WatchedTask } from './watched-task.js';
+import type { Captured, RunWatcher } from './watcher.js';
+
+/** Where a shadow run begins, if not at nothing: what a snapshot says beside its databases. */
+export interface RunStart {
+  /** Records of the slice so far. */
+  readonly records: number;
+  /** By task. */
+  readonly streamTimes: Readonly<Record<string, number>>;
+  /** Next offset of each repartition partition, as `topic:partition`. */
+  readonly repartitions: Readonly<Record<string, number>>;
+}
+
+export interface ShadowRunOptions {
+  readonly topology: Topology;
+  readonly config: EngineConfig;
+  readonly topics: TopicCounts;
+  readonly storage: ShadowStorage;
+  readonly watcher?: RunWatcher | undefined;
+  readonly start?: RunStart | undefined;
+  /** Told of what leaves the topology, in the order of causes. */
+  readonly capture?: ((captured: readonly Captured[]) => void | Promise<void>) | undefined;
+}
+
+/** The offset of a record that waits for its place. */
+const UNNUMBERED = -1;
+
+/**
+ * A topology over records of the past: every task of it in this process, on stores of its own, with nothing that leaves it.
+ *
+ * Records come window by window, in the order of the slice. Sub-topologies take their part of a window one after the other, those that write a repartition before those that read it; each task takes its records, and what the sub-topologies
+ * before it have made of the window, in the order of the records that caused them. That is the order of a run that takes every record through the whole topology before the next, however large the windows are. (Where sub-topologies
+ * lead to each other in a circle, a window is one record.)
+ */
+export class ShadowRun {
+  readonly metrics = new Metrics();
+  readonly #options: ShadowRunOptions;
+  readonly #budget: CacheBudget;
+  #globals: ShadowGlobals | undefined;
+  /** Tasks by sub-topology, in the order in which they take their part. */
+  #order: readonly (readonly WatchedTask[])[] = [];
+  readonly #inputs = new Map<string, (WatchedTask | undefined)[]>();
+  /** Next offset by partition, of repartition topics. */
+  readonly #repartitions = new Map<string, number[]>();
+  #cyclic = false;
+  #records: number;
+  #captured: Captured[] = [];
+
+  private constructor(options: ShadowRunOptions) {
+    this.#options = options;
+    this.#budget = new CacheBudget(options.config.cacheBytes);
+    this.#records = options.start?.records ?? 0;
+  }
+
+  static async open(options: ShadowRunOptions): Promise<ShadowRun> {
+    const run = new ShadowRun(options);
+    try {
+      await run.#open();
+      return run;
+    } catch (error) {
+      await run.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  get tasks(): readonly WatchedTask[] {
+    return this.#order.flat();
+  }
+
+  get globals(): ShadowGlobals | undefined {
+    return this.#globals;
+  }
+
+  /** Records that were taken, from the beginning of the history on. */
+  get records(): number {
+    return this.#records;
+  }
+
+  /** What a run needs to go on from here, beside the databases. */
+  get start(): RunStart {
+    const repartitions: Record<string, number> = {};
+    for (const [topic, offsets] of this.#repartitions)
+      for (const [partition, offset] of offsets.entries()) if (offset) repartitions[`${topic}:${partition}`] = offset;
+    const streamTimes = Object.fromEntries(
+      this.tasks.flatMap(({ id, streamTime }) => (Number.isFinite(streamTime) ? [[id, streamTime]] : [])),
+    );
+    return { records: this.#records, streamTimes, repartitions };
+  }
+
+  /** Takes the next records of the slice through the topology; when it resolves, everything they cause is done. */
+  async process(records: readonly BrokerRecord[]): Promise<void> {
+    const size = this.#cyclic ? 1 : records.length;
+    for (let from = 0; from < records.length; ) {
+      const to = await this.#window(records, from, Math.min(records.length, from + size));
+      this.#records += to - from;
+      from = to;
+    }
+  }
+
+  /** Writes all that changed to the databases. */
+  async commit(): Promise<void> {
+    for (const task of this.tasks) await task.commit();
+  }
+
+  /** Ends every task after a commit, and opens it again: what an application that is stopped and started does. */
+  async restart(): Promise<void> {
+    await this.commit();
+    const { start } = this;
+    for (const task of this.tasks) await task.reopen(start.streamTimes[task.id] ?? Number.NEGATIVE_INFINITY);
+  }
+
+  async close(): Promise<void> {
+    const results = await Promise.allSettled([...this.tasks.map((task) => task.close()), this.#globals?.close()]);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  async #open(): Promise<void> {
+    const { topology, config, topics, storage, watcher, start } = this.#options;
+    this.#globals = await ShadowGlobals.open({
+      topology,
+      config,
+      storage,
+      budget: this.#budget,
+      metrics: this.metrics,
+    });
+    const slots = [...slotsOf(topology, config.applicationId, topics).values()];
+    const { order, cyclic } = flowOf(topology.graph);
+    this.#cyclic = cyclic;
+    const opened: WatchedTask[][] = [];
+    this.#order = opened;
+    for (const subTopology of order) {
+      const tasks: WatchedTask[] = [];
+      opened.push(tasks);
+      for (const { id, partition, stores } of slots.filter((slot) => slot.subTopology === subTopology)) {
+        const task = await WatchedTask.open({
+          topology,
+          subTopology,
+          partition,
+          stores,
+          config,
+          storage,
+          topics,
+          budget: this.#budget,
+          metrics: this.metrics,
+          globals: this.#globals?.views() ?? new Map(),
+          streamTime: start?.streamTimes[id] ?? Number.NEGATIVE_INFINITY,
+          watcher,
+        });
+        tasks.push(task);
+        for (const source of sourcePartitions(subTopology, config.applicationId, partition, topics)) {
+          const inputs = this.#inputs.get(source.topic) ?? [];
+          inputs[source.partition] = task;
+          this.#inputs.set(source.topic, inputs);
+        }
+      }
+      for (const name of subTopology.repartitions)
+        this.#repartitions.set(repartitionTopic(config.applicationId, name), []);
+    }
+    for (const [name, offset] of Object.entries(start?.repartitions ?? {})) {
+      const at = name.lastIndexOf(':');
+      const offsets = this.#repartitions.get(name.slice(0, at));
+      if (offsets) offsets[Number(name.slice(at + 1))] = offset;
+    }
+  }
+
+  /** Runs the records from one place up to another, or up to where a global table changes; returns how far it came. */
+  async #window(records: readonly BrokerRecord[], from: number, to: number): Promise<number> {
+    const globals = this.#globals;
+    let end = to;
+    if (globals) {
+      end = from;
+      while (end < to && globals.reads((records[end] as BrokerRecord).topic)) end++;
+      if (end > from) await globals.apply(records.slice(from, end));
+      else while (end < to && !globals.reads((records[end] as BrokerRecord).topic)) end++;
+    }
+    for (let i = from; i < end; i++) {
+      const record = records[i] as BrokerRecord;
+      this.#inputs.get(record.topic)?.[record.partition]?.inbox.add(record, this.#records + i - from, record);
+    }
+    do {
+      for (const tasks of this.#order) await this.#runAll(tasks);
+    } while (this.#cyclic && this.tasks.some(({ inbox }) => !inbox.isEmpty));
+    await this.#deliver();
+    for (const task of this.tasks) {
+      if (task.commitDue) await task.commit();
+      else task.release();
+    }
+    return end;
+  }
+
+  /** Runs tasks of one sub-topology, which have nothing to do with each other; then sends on what they have made, in their order. */
+  async #runAll(tasks: readonly WatchedTask[]): Promise<void> {
+    const busy = tasks.filter(({ inbox }) => !inbox.isEmpty);
+    const number = (records: readonly BrokerRecord[]): void => this.#number(records);
+    if (busy.length === 1 || this.#options.watcher) for (const task of busy) await task.runInbox(number);
+    else {
+      const results = await Promise.allSettled(busy.map((task) => task.runInbox(number)));
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
+    }
+    for (const task of busy) {
+      for (const sent of task.takeSent()) {
+        const { record, at } = sent;
+        if (!this.#repartitions.has(record.topic)) {
+          this.#captured.push(sent);
+          continue;
+        }
+        const target = this.#inputs.get(record.topic)?.[record.partition];
+        target?.inbox.add({ ...record, offset: UNNUMBERED }, at.index, at.source);
+      }
+    }
+  }
+
+  /** Gives records of repartition topics their offsets, now that their order is known. */
+  #number(records: readonly BrokerRecord[]): void {
+    for (const record of records) {
+      if (record.offset !== UNNUMBERED) continue;
+      const offsets = this.#repartitions.get(record.topic) as number[];
+      const offset = offsets[record.partition] ?? 0;
+      offsets[record.partition] = offset + 1;
+      (record as { offset: number }).offset = offset;
+    }
+  }
+
+  async #deliver(): Promise<void> {
+    if (this.#captured.length === 0) return;
+    const captured = this.#captured.sort((a, b) => a.at.index - b.at.index);
+    this.#captured = [];
+    await this.#options.capture?.(captured);
+  }
+}

@@ -1,0 +1,210 @@
+import type { BrokerRecord } from '../broker/port.js';
+import type { Processor, Topology } from '../dsl/processor.js';
+import type { SubTopology } from '../graph/graph.js';
+import { taskId } from '../graph/naming.js';
+import type { DatabaseWrite } from '../model/database.js';
+import { BatchRunner } from '../runtime/batch-runner.js';
+import type { EngineConfig } from '../runtime/config.js';
+import { FailureHandler } from '../runtime/failures.js';
+import type { Metrics } from '../runtime/metrics.js';
+import type { RunObserver } from '../runtime/observer.js';
+import { buildPipeline } from '../runtime/pipeline.js';
+import type { TopicCounts } from '../runtime/topics.js';
+import type { CacheBudget } from '../state/cache-budget.js';
+import type { Row, StoreSpec } from '../state/contract.js';
+import type { GlobalView } from '../state/global-view.js';
+import { TaskState } from '../state/task-state.js';
+import { ObservedStore, type StoreObserver } from './observed-store.js';
+import { ShadowClock } from './shadow-clock.js';
+import type { ShadowStorage } from './storage.js';
+
+export interface ShadowTaskOptions {
+  readonly topology: Topology;
+  readonly subTopology: SubTopology;
+  readonly partition: number;
+  readonly stores: readonly StoreSpec[];
+  readonly config: EngineConfig;
+  readonly storage: ShadowStorage;
+  readonly topics: TopicCounts;
+  readonly budget: CacheBudget;
+  readonly metrics: Metrics;
+  readonly globals: ReadonlyMap<string, GlobalView<unknown, unknown>>;
+  /** Of the task when it was closed, if it has no store to keep it. */
+  readonly streamTime: number;
+  readonly observer: RunObserver;
+  /** Left out: stores are not watched. */
+  readonly storeObserver?: StoreObserver | undefined;
+}
+
+/**
+ * One task of a shadow run: state, pipeline and batches are those of the engine; where records come from and go to is the run's. Nothing leaves it: what it would send is handed to the observer, and this is the place where calls to the
+ * outside world are left out.
+ */
+export class ShadowTask {
+  readonly id: string;
+  readonly #options: ShadowTaskOptions;
+  #state: TaskState | undefined;
+  #runner!: BatchRunner;
+  #processors: readonly Processor[] = [];
+  #fatal: Error | undefined;
+  #uncommitted = 0;
+  readonly #positions: Record<string, number> = {};
+
+  private constructor(options: ShadowTaskOptions) {
+    this.#options = options;
+    this.id = taskId(options.subTopology.id, options.partition);
+  }
+
+  static async open(options: ShadowTaskOptions): Promise<ShadowTask> {
+    const task = new ShadowTask(options);
+    try {
+      await task.#open();
+      return task;
+    } catch (error) {
+      await task.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  get subTopology(): SubTopology {
+    return this.#options.subTopology;
+  }
+
+  get partition(): number {
+    return this.#options.partition;
+  }
+
+  get state(): TaskState | undefined {
+    return this.#state;
+  }
+
+  get streamTime(): number {
+    return this.#runner.atHand.streamTime;
+  }
+
+  /** Place in the batch of the record at hand. */
+  get index(): number {
+    return this.#runner.atHand.scope.index;
+  }
+
+  get commitDue(): boolean {
+    const { config, budget } = this.#options;
+    return this.#uncommitted >= config.commitRecords || (this.#uncommitted > 0 && budget.exceeded);
+  }
+
+  /** Takes a batch through. What it sends goes to the observer. */
+  async run(records: readonly BrokerRecord[]): Promise<void> {
+    await this.#runner.run(records);
+    const last = new Map<string, number>();
+    for (const { topic, offset } of records) last.set(topic, offset + 1);
+    for (const [topic, offset] of last) this.#positions[topic] = offset;
+    this.#uncommitted += records.length;
+    this.#end();
+  }
+
+  /** Brings the caches back within bounds; what was looked up of global tables is let go. */
+  release(): void {
+    for (const view of this.#options.globals.values()) view.release();
+    this.#state?.evict();
+  }
+
+  /** Writes what changed to the database: as a commit does, without a log. `settled` is called when nothing more will change, and the database does not have it yet. */
+  async commit(settled: () => Promise<void>): Promise<void> {
+    if (this.#uncommitted === 0) return;
+    for (const processor of this.#processors) processor.beforeCommit?.();
+    await settled();
+    this.#uncommitted = 0;
+    if (this.#state) {
+      const { writes } = await this.#state.prepare();
+      await this.#state.apply(
+        writes as DatabaseWrite[],
+        { sources: { ...this.#positions }, changelogs: {} },
+        this.#runner.atHand.streamTime,
+      );
+    }
+    this.#end();
+    this.release();
+  }
+
+  /** The row that the database has of a key, whatever was written since the last commit. */
+  committed(store: string, key: unknown): Promise<Row<unknown> | null> {
+    return (this.#state as TaskState).cached(store).committed(key);
+  }
+
+  async close(): Promise<void> {
+    await this.#state?.close();
+    this.#state = undefined;
+  }
+
+  #end(): void {
+    if (this.#fatal) throw this.#fatal;
+  }
+
+  async #open(): Promise<void> {
+    const { topology, config, storage, stores, budget } = this.#options;
+    let { streamTime } = this.#options;
+    if (stores.length > 0) {
+      this.#state = await TaskState.open({
+        root: storage.root,
+        applicationId: config.applicationId,
+        taskId: this.id,
+        openDatabase: storage.openDatabase,
+        topology: topology.name,
+        stores,
+        budget,
+        files: storage.files,
+      });
+      const { sources, streamTimes } = this.#state.checkpoint;
+      Object.assign(this.#positions, sources);
+      streamTime = Math.max(streamTime, streamTimes[''] ?? Number.NEGATIVE_INFINITY);
+    }
+    this.#build(streamTime);
+    for (const processor of this.#processors) await processor.start?.();
+  }
+
+  #build(streamTime: number): void {
+    const { topology, subTopology, partition, config, topics, metrics, globals, observer } = this.#options;
+    const clock = new ShadowClock(() => this.#runner.atHand.time);
+    this.#runner = new BatchRunner({
+      cause: this.#state?.cause,
+      failures: new FailureHandler(config, clock, metrics),
+      effects: (call) => {
+        observer.silenced(call, this.index);
+        return false;
+      },
+      produce: {
+        applicationId: config.applicationId,
+        partition,
+        partitionsOf: (topic) => topics.partitionsOf(topic),
+        observer,
+      },
+      streamTime,
+      onFatal: (error) => {
+        this.#fatal ??= error;
+      },
+    });
+    const { applicationId, deadLetterTopic } = config;
+    const task = {
+      taskId: this.id,
+      partition,
+      applicationId,
+      deadLetterTopic,
+      clock,
+      metrics,
+      state: this.#observedState(),
+      globals,
+      observer,
+    };
+    this.#processors = buildPipeline({ topology, graph: topology.graph, subTopology, runner: this.#runner, task });
+  }
+
+  #observedState(): Pick<TaskState, 'store'> | undefined {
+    const state = this.#state;
+    const { storeObserver } = this.#options;
+    if (!state || !storeObserver) return state;
+    const timestamp = (): number => state.cause.timestamp;
+    return {
+      store: (name) => new ObservedStore(state.cached(name), storeObserver, timestamp) as never,
+    };
+  }
+}

@@ -1,0 +1,111 @@
+import type { BrokerRecord } from '../broker/port.js';
+import type { AnySerde, Topology } from '../dsl/processor.js';
+import { declareOnly } from '../runtime/slots.js';
+import type { MergedReader } from './merged-reader.js';
+import type { ShadowRun } from './shadow-run.js';
+import type { SnapshotEvery } from './snapshot-format.js';
+import { type Snapshot, type Snapshots, snapshotDirectories } from './snapshots.js';
+import type { ShadowStorage } from './storage.js';
+import type { RunWatcher } from './watcher.js';
+
+/** What stands for a key in `changed`. */
+export const keyIdOf = (serde: AnySerde, key: unknown): string => serde.encode(key).toString('latin1');
+
+/** The key serdes of all stores of tasks. */
+export const keySerdesOf = (topology: Topology): ReadonlyMap<string, AnySerde> =>
+  new Map(declareOnly(topology).processors.flatMap(({ spec }) => spec.stores.map(({ name, key }) => [name, key])));
+
+/** Writes snapshots while a run goes on. Memory: the keys that changed since the last one. */
+export class SnapshotWriter {
+  readonly #snapshots: Snapshots;
+  readonly #every: SnapshotEvery;
+  readonly #storage: ShadowStorage;
+  readonly #topology: Topology;
+  readonly #application: string;
+  readonly #keys: ReadonlyMap<string, AnySerde>;
+  #changed = new Map<string, Set<string>>();
+  #since: number;
+  #maxTimestamp: number;
+  #nextRecords: number;
+  #nextTime = Number.NEGATIVE_INFINITY;
+
+  constructor(options: {
+    readonly snapshots: Snapshots;
+    readonly every: SnapshotEvery;
+    readonly storage: ShadowStorage;
+    readonly topology: Topology;
+    readonly application: string;
+    readonly beganWith: Snapshot | undefined;
+  }) {
+    const { beganWith, every } = options;
+    this.#snapshots = options.snapshots;
+    this.#every = every;
+    this.#storage = options.storage;
+    this.#topology = options.topology;
+    this.#application = options.application;
+    this.#keys = keySerdesOf(options.topology);
+    this.#since = beganWith?.records ?? 0;
+    this.#maxTimestamp = beganWith?.maxTimestamp ?? Number.NEGATIVE_INFINITY;
+    this.#nextRecords = 'records' in every ? (Math.floor(this.#since / every.records) + 1) * every.records : 0;
+    if ('ms' in every && Number.isFinite(this.#maxTimestamp)) this.#nextTime = this.#maxTimestamp + every.ms;
+  }
+
+  /** A watcher that also notes which keys change. */
+  watching(watcher: RunWatcher | undefined): RunWatcher {
+    const note = (store: string, key: unknown): void => {
+      let keys = this.#changed.get(store);
+      if (!keys) {
+        keys = new Set();
+        this.#changed.set(store, keys);
+      }
+      const serde = this.#keys.get(store);
+      if (serde) keys.add(keyIdOf(serde, key));
+    };
+    const wants = (store: string, key: unknown): boolean => {
+      note(store, key);
+      return watcher?.wrote !== undefined && watcher.wants?.(store, key) !== false;
+    };
+    return { ...watcher, wants, wrote: (write) => watcher?.wrote?.(write) };
+  }
+
+  /** How many records may be taken before the next one is due. */
+  left(records: number): number {
+    return 'records' in this.#every ? this.#nextRecords - records : Number.POSITIVE_INFINITY;
+  }
+
+  /** Writes one if it is due. */
+  async after(records: readonly BrokerRecord[], run: ShadowRun, reader: MergedReader): Promise<void> {
+    for (const { timestamp } of records) if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp;
+    const every = this.#every;
+    if ('records' in every) {
+      if (run.records < this.#nextRecords) return;
+      this.#nextRecords += every.records;
+    } else {
+      if (this.#nextTime === Number.NEGATIVE_INFINITY) this.#nextTime = (records[0]?.timestamp ?? 0) + every.ms;
+      if (this.#maxTimestamp < this.#nextTime) return;
+      this.#nextTime = this.#maxTimestamp + every.ms;
+    }
+    await run.commit();
+    const { positions, exhausted } = reader;
+    const meta = {
+      ...run.start,
+      topology: this.#topology.name,
+      application: this.#application,
+      positions,
+      exhausted,
+      maxTimestamp: this.#maxTimestamp,
+      since: this.#since,
+    };
+    const changed = new Map(
+      [...this.#keys.keys()].map((store) => [store, this.#changed.get(store) ?? new Set<string>()]),
+    );
+    await this.#snapshots.write(
+      this.#storage,
+      snapshotDirectories(run.tasks, run.globals !== undefined),
+      meta,
+      changed,
+    );
+    this.#since = run.records;
+    this.#changed = new Map();
+  }
+}

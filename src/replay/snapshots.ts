@@ -1,0 +1,144 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Broker, partitionKey } from '../broker/port.js';
+import { GLOBAL_DIRECTORY } from '../state/global-state.js';
+import { KeySet } from './key-set.js';
+import { linkDirectory } from './linked-databases.js';
+import type { Slice } from './slice.js';
+import type { SnapshotMeta } from './snapshot-format.js';
+import { formatSnapshot, parseSnapshot } from './snapshot-format.js';
+import type { ShadowStorage } from './storage.js';
+
+export interface Snapshot extends SnapshotMeta {
+  readonly directory: string;
+}
+
+/** Where the application's name stands between: `<root>/<application>`. */
+const placeOf = (storage: ShadowStorage, application: string): string => join(storage.root, application);
+
+/**
+ * The snapshots of one topology: `<directory>/<identity>/<records>`. The state after so many records of the history, in its merged order.
+ */
+export class Snapshots {
+  readonly #directory: string;
+
+  /** `identity`: see topologyIdentity. */
+  constructor(directory: string, identity: string) {
+    this.#directory = join(directory, identity);
+  }
+
+  /** Those there are, oldest first. */
+  async list(): Promise<readonly Snapshot[]> {
+    const names = await readdir(this.#directory).catch(() => [] as string[]);
+    const found: Snapshot[] = [];
+    for (const name of names.filter((each) => /^\d+$/.test(each))) {
+      const path = join(this.#directory, name, 'snapshot.json');
+      const text = await readFile(path, 'utf8').catch(() => undefined);
+      if (text !== undefined) found.push({ ...parseSnapshot(text, path), directory: join(this.#directory, name) });
+    }
+    return found.sort((a, b) => a.records - b.records);
+  }
+
+  /** Those that hold a beginning of the slice, and nothing else, and whose rest the logs still have; oldest first. */
+  async within(slice: Slice, broker: Broker): Promise<readonly Snapshot[]> {
+    const parts = new Map(slice.parts.map((part) => [partitionKey(part.topic, part.partition), part]));
+    const inside = (await this.list()).filter(
+      ({ positions }) =>
+        positions.length === parts.size &&
+        positions.every(({ topic, partition, offset }) => {
+          const part = parts.get(partitionKey(topic, partition));
+          return part !== undefined && offset <= part.to && offset >= part.earliest;
+        }),
+    );
+    const usable: Snapshot[] = [];
+    for (const snapshot of inside) if (await isPrefix(snapshot, slice, broker)) usable.push(snapshot);
+    return usable;
+  }
+
+  /** Writes one: the databases of a run that has committed. Nothing happens if there is one after so many records already. */
+  async write(
+    storage: ShadowStorage,
+    tasks: readonly string[],
+    meta: SnapshotMeta,
+    changed: ReadonlyMap<string, ReadonlySet<string>>,
+  ): Promise<void> {
+    const target = join(this.#directory, String(meta.records).padStart(12, '0'));
+    const databases = storage.databases;
+    if (!databases || (await readFile(join(target, 'snapshot.json')).catch(() => undefined))) return;
+    const temporary = `${target}.tmp`;
+    for (const directory of [temporary, target]) await rm(directory, { recursive: true, force: true });
+    await mkdir(join(temporary, 'changed'), { recursive: true });
+    for (const task of tasks) {
+      const from = join(placeOf(storage, meta.application), task);
+      await databases.copy(join(from, 'db'), join(temporary, task, 'db'));
+      await writeFile(join(temporary, task, 'identity.json'), await readFile(join(from, 'identity.json')));
+    }
+    for (const [store, keys] of changed) await writeFile(join(temporary, 'changed', store), KeySet.of(keys).format());
+    await writeFile(join(temporary, 'snapshot.json'), formatSnapshot(meta));
+    await rename(temporary, target);
+  }
+
+  /** Puts the databases of a snapshot where a run will open them. */
+  async restore(snapshot: Snapshot, storage: ShadowStorage): Promise<void> {
+    const entries = await readdir(snapshot.directory, { withFileTypes: true });
+    for (const entry of entries) {
+      if (!entry.isDirectory() || entry.name === 'changed') continue;
+      const target = join(placeOf(storage, snapshot.application), entry.name);
+      await linkDirectory(join(snapshot.directory, entry.name, 'db'), join(target, 'db'));
+      const identity = await readFile(join(snapshot.directory, entry.name, 'identity.json'));
+      await writeFile(join(target, 'identity.json'), identity);
+    }
+  }
+
+  /** Whether a row may have changed between the snapshot before and this one. */
+  async mayHaveChanged(snapshot: Snapshot, store: string, keyId: string): Promise<boolean> {
+    const bytes = await readFile(join(snapshot.directory, 'changed', store)).catch(() => undefined);
+    return bytes === undefined || KeySet.parse(bytes).mayHave(keyId);
+  }
+}
+
+/** Directories in a snapshot: of tasks with stores, and of the global tables. */
+export const snapshotDirectories = (
+  tasks: readonly { readonly id: string; readonly state: unknown }[],
+  globals: boolean,
+): readonly string[] => [
+  ...tasks.filter(({ state }) => state !== undefined).map(({ id }) => id),
+  ...(globals ? [GLOBAL_DIRECTORY] : []),
+];
+
+/**
+ * Whether a fresh run would still begin with exactly these records. A partition that had none left when the snapshot was made may have got one since, with a timestamp so old that it belongs before what other partitions had given:
+ * then it would not.
+ */
+async function isPrefix(
+  { positions, exhausted, maxTimestamp }: Snapshot,
+  slice: Slice,
+  broker: Broker,
+): Promise<boolean> {
+  if (slice.parts.length === 1) return true;
+  const grown = slice.parts.flatMap(({ topic, partition, to }) => {
+    const key = partitionKey(topic, partition);
+    const offset = positions.find((at) => at.topic === topic && at.partition === partition)?.offset ?? 0;
+    return exhausted.includes(key) && offset < to ? [{ topic, partition, offset, to }] : [];
+  });
+  if (grown.length === 0) return true;
+  const reader = await broker.createReader();
+  try {
+    for (const position of grown) reader.seek(position);
+    const seen = new Set<string>();
+    while (seen.size < grown.length) {
+      for (const batch of await reader.poll({ maxRecords: grown.length, maxWaitMs: 500 })) {
+        const [first] = batch.records;
+        if (first && first.timestamp <= maxTimestamp) return false;
+        const end =
+          grown.find(({ topic, partition }) => topic === batch.topic && partition === batch.partition)?.to ?? 0;
+        if (!first && batch.nextOffset < end) continue;
+        seen.add(partitionKey(batch.topic, batch.partition));
+        reader.remove([batch]);
+      }
+    }
+    return true;
+  } finally {
+    await reader.close();
+  }
+}

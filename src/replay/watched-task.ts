@@ -1,0 +1,201 @@
+import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
+import type { AnyRecord } from '../dsl/processor.js';
+import type { EffectCall } from '../runtime/effects.js';
+import { Metrics } from '../runtime/metrics.js';
+import type { RunObserver } from '../runtime/observer.js';
+import type { TaskState } from '../state/task-state.js';
+import { Inbox, type Waiting } from './inbox.js';
+import type { StoreObserver, Write } from './observed-store.js';
+import { ShadowTask, type ShadowTaskOptions } from './shadow-task.js';
+import type { Captured, CausePlace, RunWatcher, Step } from './watcher.js';
+
+export interface WatchedTaskOptions extends Omit<ShadowTaskOptions, 'observer' | 'storeObserver' | 'metrics'> {
+  readonly metrics: Metrics;
+  readonly watcher: RunWatcher | undefined;
+}
+
+const NOTHING: Waiting = { records: [], indexes: [], sources: [] };
+
+/** A task of a shadow run with what waits for it; tells the watcher which record of the slice is behind each thing that happens. */
+export class WatchedTask implements RunObserver {
+  readonly inbox = new Inbox();
+  readonly #options: WatchedTaskOptions;
+  readonly #watcher: RunWatcher | undefined;
+  readonly #taskOptions: ShadowTaskOptions;
+  #task!: ShadowTask;
+  #batch: Waiting = NOTHING;
+  /** The last record of the slice that has reached the task: what is written at a commit is put down to it. */
+  #last: CausePlace | undefined;
+  #sent: Captured[] = [];
+  /** Writes of rows that nobody had read before: what was there is looked up after the batch. */
+  #unknown: { readonly write: Write; readonly at: CausePlace }[] = [];
+
+  private constructor(options: WatchedTaskOptions) {
+    this.#options = options;
+    const { watcher } = options;
+    this.#watcher = watcher;
+    const seesStores = watcher?.step || watcher?.wrote || watcher?.pass;
+    this.#taskOptions = {
+      ...options,
+      metrics: watcher?.step
+        ? new CountingMetrics(options.metrics, (node, name, by) => this.#counted(node, name, by))
+        : options.metrics,
+      observer: this,
+      storeObserver: seesStores ? this.#storeObserver() : undefined,
+    };
+  }
+
+  static async open(options: WatchedTaskOptions): Promise<WatchedTask> {
+    const task = new WatchedTask(options);
+    task.#task = await ShadowTask.open(task.#taskOptions);
+    return task;
+  }
+
+  get id(): string {
+    return this.#task.id;
+  }
+
+  get partition(): number {
+    return this.#task.partition;
+  }
+
+  get subTopology(): ShadowTask['subTopology'] {
+    return this.#task.subTopology;
+  }
+
+  get state(): TaskState | undefined {
+    return this.#task.state;
+  }
+
+  get streamTime(): number {
+    return this.#task.streamTime;
+  }
+
+  get commitDue(): boolean {
+    return this.#task.commitDue;
+  }
+
+  /** Takes what waits through the task; `number` is given the records first, in their order. */
+  async runInbox(number: (records: Waiting['records']) => void): Promise<void> {
+    this.#batch = this.inbox.take();
+    number(this.#batch.records);
+    await this.#task.run(this.#batch.records);
+    this.#last = this.#at(this.#batch.records.length - 1);
+    this.#batch = NOTHING;
+    await this.#lookUp();
+  }
+
+  /** What the task has sent since the last call. */
+  takeSent(): readonly Captured[] {
+    const sent = this.#sent;
+    this.#sent = [];
+    return sent;
+  }
+
+  async commit(): Promise<void> {
+    await this.#task.commit(() => this.#lookUp());
+  }
+
+  release(): void {
+    this.#task.release();
+  }
+
+  async reopen(streamTime: number): Promise<void> {
+    await this.#task.close();
+    this.#task = await ShadowTask.open({ ...this.#taskOptions, streamTime });
+  }
+
+  close(): Promise<void> {
+    return this.#task.close();
+  }
+
+  entered(node: string, record: AnyRecord, index: number): void {
+    this.#watcher?.pass?.(record.value);
+    this.#watcher?.step?.({ kind: 'in', node, record }, this.#at(index));
+  }
+
+  arrived(node: string, record: AnyRecord, index: number): void {
+    this.#watcher?.step?.({ kind: 'arrive', node, record }, this.#at(index));
+  }
+
+  processing(node: string, record: AnyRecord, index: number): void {
+    this.#watcher?.step?.({ kind: 'process', node, record }, this.#at(index));
+  }
+
+  emitted(node: string, record: AnyRecord, index: number): void {
+    this.#watcher?.step?.({ kind: 'emit', node, record }, this.#at(index));
+  }
+
+  silenced(call: EffectCall, index: number): void {
+    this.#watcher?.silenced?.(call, this.#at(index));
+  }
+
+  produced(node: string, record: ProducerRecord, index: number): void {
+    const at = this.#at(index);
+    this.#sent.push({ node, record, at });
+    this.#watcher?.step?.({ kind: 'sent', node, record }, at);
+  }
+
+  #at(index: number): CausePlace {
+    const { records, indexes, sources } = this.#batch;
+    const input = records[index];
+    if (input === undefined) return this.#last as CausePlace;
+    return { index: indexes[index] as number, source: sources[index] as BrokerRecord, input, task: this.id };
+  }
+
+  /** The record at hand. */
+  #now(): CausePlace {
+    return this.#at(this.#task.index);
+  }
+
+  #step(step: Step): void {
+    this.#watcher?.step?.(step, this.#now());
+  }
+
+  #counted(node: string, name: string, by: number): void {
+    if (this.#batch.records.length > 0) this.#step({ kind: 'count', node, name, by });
+  }
+
+  #storeObserver(): StoreObserver {
+    const watcher = this.#watcher as RunWatcher;
+    const wrote = (write: Write): void => {
+      const { store, key, value, timestamp } = write;
+      if (watcher.step) this.#step({ kind: 'write', store, key, value, timestamp });
+      if (!watcher.wrote || watcher.wants?.(store, key) === false) return;
+      if (write.before === undefined) this.#unknown.push({ write, at: this.#now() });
+      else this.#tell(write, this.#now());
+    };
+    return {
+      wrote,
+      ...(watcher.step && { read: (store, key, value) => this.#step({ kind: 'read', store, key, value }) }),
+      ...(watcher.pass && { pass: (value) => watcher.pass?.(value) }),
+    };
+  }
+
+  #tell({ store, key, before, value, timestamp }: Write, at: CausePlace): void {
+    const { partition } = this.#options;
+    this.#watcher?.wrote?.({ store, partition, key, before: before ?? null, value, timestamp, at });
+  }
+
+  async #lookUp(): Promise<void> {
+    for (const { write, at } of this.#unknown.splice(0))
+      this.#tell({ ...write, before: await this.#task.committed(write.store, write.key) }, at);
+  }
+}
+
+/** Counts for the run, and tells of it. */
+class CountingMetrics extends Metrics {
+  readonly #run: Metrics;
+  readonly #told: (node: string, name: string, by: number) => void;
+
+  constructor(run: Metrics, told: (node: string, name: string, by: number) => void) {
+    super();
+    this.#run = run;
+    this.#told = told;
+  }
+
+  override count(node: string, name: string, by = 1): void {
+    this.#run.count(node, name, by);
+    this.#told(node, name, by);
+  }
+}

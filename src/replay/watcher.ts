@@ -1,0 +1,59 @@
+import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
+import type { AnyRecord } from '../dsl/processor.js';
+import type { EffectCall } from '../runtime/effects.js';
+import type { Row } from '../state/contract.js';
+
+/** The record of the slice that is at the root of something, and its place in the slice. */
+export interface CausePlace {
+  /** Counted from the beginning of the slice. */
+  readonly index: number;
+  readonly source: BrokerRecord;
+  /** What the task reads: the same record, or one of a repartition topic that it caused. */
+  readonly input: BrokerRecord;
+  readonly task: string;
+}
+
+/** One thing that happened on a record's way. */
+export type Step =
+  | { readonly kind: 'in' | 'arrive' | 'process' | 'emit'; readonly node: string; readonly record: AnyRecord }
+  | { readonly kind: 'read'; readonly store: string; readonly key: unknown; readonly value: unknown }
+  | {
+      readonly kind: 'write';
+      readonly store: string;
+      readonly key: unknown;
+      readonly value: unknown;
+      readonly timestamp: number;
+    }
+  | { readonly kind: 'sent'; readonly node: string; readonly record: ProducerRecord }
+  | { readonly kind: 'count'; readonly node: string; readonly name: string; readonly by: number };
+
+/** A row that changed. The values are those of the store: look at once, and change nothing. */
+export interface RowWrite {
+  readonly store: string;
+  readonly partition: number;
+  readonly key: unknown;
+  readonly before: Row<unknown> | null;
+  readonly value: unknown;
+  readonly timestamp: number;
+  readonly at: CausePlace;
+}
+
+/** What a tool wants to see of a shadow run. Everything left out costs nothing. */
+export interface RunWatcher {
+  /** Each step of each record. Within a task in order; tasks that follow each other are run window by window. */
+  step?(step: Step, at: CausePlace): void;
+  /** Each write of a row, also one that changes nothing; `wants` says of which rows. */
+  wrote?(write: RowWrite): void;
+  wants?(store: string, key: unknown): boolean;
+  /** Each call to the outside world that is not made. */
+  silenced?(call: EffectCall, at: CausePlace): void;
+  /** Each value that is decoded, read from a store or written to one. */
+  pass?(value: unknown): void;
+}
+
+/** What left the topology: to a sink, or as a dead letter. */
+export interface Captured {
+  readonly node: string;
+  readonly record: ProducerRecord;
+  readonly at: CausePlace;
+}
