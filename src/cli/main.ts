@@ -4,6 +4,7 @@ import { StreamsError } from '../model/errors.js';
 import { addConsume } from './commands/consume.js';
 import { addDescribe } from './commands/describe.js';
 import { addProduce } from './commands/produce.js';
+import { addReset } from './commands/reset.js';
 import { addRun } from './commands/run.js';
 import { addState } from './commands/state.js';
 import { addValidate } from './commands/validate.js';
@@ -39,7 +40,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
       exitCode = await run(io, { verbose: command.opts().verbose === true });
     },
   };
-  for (const add of [addRun, addDescribe, addValidate, addProduce, addConsume, addState]) add(program);
+  for (const add of [addRun, addDescribe, addValidate, addProduce, addConsume, addState, addReset]) add(program);
   try {
     await command.parseAsync(args, { from: 'user' });
     return exitCode;

@@ -8,6 +8,7 @@ import { type EffectGate, Effects } from './effects.js';
 import type { Failure, FailureHandler } from './failures.js';
 import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
 import { type ProduceContext, produce } from './produce.js';
+import { capturedCall, type Reprocessing } from './reprocessing.js';
 import type { Item, Stage, StageHost, StageNode } from './stage.js';
 
 /** Where records of one topic enter. */
@@ -27,6 +28,7 @@ export class BatchRunner implements StageHost {
   readonly outbox = new Outbox();
   readonly effects = new Effects();
   readonly #gate: EffectGate;
+  readonly #again: Reprocessing | undefined;
   readonly #failures: FailureHandler;
   readonly #produceContext: ProduceContext;
   /** Failures of the push that is under way, handled as soon as it is over. */
@@ -38,12 +40,15 @@ export class BatchRunner implements StageHost {
     readonly cause: Cause | undefined;
     readonly failures: FailureHandler;
     readonly effects: EffectGate;
+    /** Sources that are processed a second time. */
+    readonly again?: Reprocessing | undefined;
     readonly produce: ProduceContext;
     readonly streamTime: number;
     readonly onFatal: (error: Error) => void;
   }) {
     this.#failures = options.failures;
     this.#gate = options.effects;
+    this.#again = options.again;
     this.#produceContext = options.produce;
     const scope: PushScope = { pushing: false, index: 0, key: undefined, from: '', fail: options.onFatal };
     this.atHand = new AtHand(scope, options.cause, options.streamTime);
@@ -99,7 +104,7 @@ export class BatchRunner implements StageHost {
       const entry = this.entries.get(record.topic) as Entry;
       let decoded: AnyRecord | undefined;
       try {
-        decoded = entry.deserialize(record);
+        decoded = entry.deserialize(this.#again?.unmarked(record) ?? record);
       } catch (error) {
         decoded = await this.#deserializeAgain(entry, record, error, i);
       }
@@ -141,14 +146,14 @@ export class BatchRunner implements StageHost {
     const produced: ProducerRecord[] = [];
     this.atHand.endProcessing();
     // Before what is sent is drained: a call that fails may become a dead letter.
-    if (this.effects.any) await this.#runEffects();
+    if (this.effects.any) await this.#runEffects(produced);
     // A record that cannot be encoded may become a dead letter, which is then sent as well.
     for (let items = this.outbox.drain(); items.length > 0; items = this.outbox.drain()) {
       for (const item of items) {
         try {
           const made = produce(item, this.#produceContext);
           const record = made instanceof Promise ? await made : made;
-          if (record) produced.push(record);
+          if (record) this.#take(item, record, produced);
           else this.#failures.count(item.node, 'null-key');
         } catch (error) {
           await this.#produceAgain(item, error, produced);
@@ -250,17 +255,27 @@ export class BatchRunner implements StageHost {
       this.#deadLetter(index),
       async () => {
         const record = await produce(item, this.#produceContext);
-        if (record) produced.push(record);
+        if (record) this.#take(item, record, produced);
       },
     );
   }
 
-  async #runEffects(): Promise<void> {
+  /** Takes a record that was made, as it is or as a reset wants it while records are processed a second time. */
+  #take(item: OutboxItem, record: ProducerRecord, produced: ProducerRecord[]): void {
+    const source = this.atHand.batch.records[item.place.index];
+    const outgoing = this.#again === undefined ? record : this.#again.outgoing(item, record, source);
+    if (outgoing) produced.push(outgoing);
+    else this.#failures.count(item.node, 'silenced');
+  }
+
+  async #runEffects(produced: ProducerRecord[]): Promise<void> {
     for (const effect of this.effects.drain()) {
       const { node, place } = effect;
       this.atHand.scope.index = place.index;
-      const made = this.#gate(effect);
+      const mode = this.#again?.modeOf(this.atHand.batch.records[place.index]) ?? 'live';
+      const made = mode === 'live' && this.#gate(effect);
       this.#failures.count(node, made ? 'called' : 'silenced');
+      if (mode === 'capture') produced.push(capturedCall(effect, this.#produceContext.applicationId));
       if (!made) continue;
       try {
         await effect.run();

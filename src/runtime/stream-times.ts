@@ -7,8 +7,8 @@ export interface StreamTimes {
 }
 
 const FORMAT = 1;
-/** Brokers keep 4,096 bytes with an offset. */
-const MAX_BYTES = 4_096;
+/** Brokers keep 4,096 bytes with an offset; the mark of a reset may have to go in, too. */
+const MAX_BYTES = 3_840;
 
 /**
  * Stream times travel as metadata of the offsets that a task commits: they belong to these offsets under both guarantees, and are known again wherever the task is opened, also without its
@@ -55,5 +55,5 @@ function parse(metadata = ''): { task: number; stores: Record<string, number | n
   // Somebody else may have committed offsets with a text of their own.
   if (!metadata.startsWith(`{"format":${FORMAT},`)) return undefined;
   const { task, stores } = JSON.parse(metadata);
-  return { task, stores };
+  return task === undefined ? undefined : { task, stores };
 }

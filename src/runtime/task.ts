@@ -11,6 +11,7 @@ import { Intake } from './intake.js';
 import { openState } from './open-state.js';
 import { buildPipeline } from './pipeline.js';
 import { RepartitionPurge } from './purge.js';
+import { Reprocessing } from './reprocessing.js';
 import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import { type StreamTimes, streamTimesOf, withStreamTimes } from './stream-times.js';
@@ -40,6 +41,8 @@ export class Task {
   #runner!: BatchRunner;
   readonly #purge: RepartitionPurge;
   #state: TaskState | undefined;
+  /** Sources that a reset has put back; undefined: none. */
+  #again: Reprocessing | undefined;
   #globals: ReadonlyMap<string, GlobalView<unknown, unknown>> = new Map();
   #processors: readonly Processor[] = [];
   #restoreLeft = 0;
@@ -158,7 +161,8 @@ export class Task {
     if (this.#fatal) throw this.#fatal;
     if (this.#uncommitted === 0) return;
     const { config, ports, membership, metrics } = this.#options;
-    const positions = withStreamTimes(this.#intake.positions, this.#times());
+    const timed = withStreamTimes(this.#intake.positions, this.#times());
+    const positions = this.#again?.withMarks(timed) ?? timed;
     const logged = await commit({
       partition: this.partition,
       applicationId: config.applicationId,
@@ -208,12 +212,13 @@ export class Task {
     this.#writer = await broker.createWriter(transactional);
     const sources = sourcePartitions(subTopology, config.applicationId, this.partition, topics);
     const committed = await membership.committed(sources);
+    this.#again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: this.id });
 
     let streamTime = streamTimesOf(committed).task;
     if (stores.length > 0) {
       const known = await openState(this.#options, {
         sources,
-        committed,
+        committed: this.#again?.contained(committed) ?? committed,
         signal,
         onOpened: (state) => {
           this.#state = state;
@@ -246,6 +251,7 @@ export class Task {
       cause: this.#state?.cause,
       failures: new FailureHandler(config, ports.clock, metrics),
       effects: config.effects,
+      again: this.#again,
       produce: {
         applicationId: config.applicationId,
         partition: this.partition,

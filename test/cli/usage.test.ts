@@ -81,6 +81,7 @@ describe('help', () => {
     'state list',
     'state get',
     'state dump',
+    'reset',
   ]) {
     it(`of ${command} has an example and the exit codes`, async () => {
       const io = testIo();
