@@ -10,10 +10,10 @@
 //   ```any no-run                 shown only: said, not forgotten
 //
 //   node scripts/check-readme.mjs [file.md ...] [--no-examples]
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { blocksOf, difference } from './docs/markdown.mjs';
-import { execute, MOCHA, makeProject, TSX, typeCheck } from './docs/project.mjs';
+import { execute, MOCHA, makeProject, removeProject, TSX, typeCheck } from './docs/project.mjs';
 import { ensureBuilt, root } from './ensure-built.mjs';
 
 const RUN_LIMIT_S = 60;
@@ -95,7 +95,8 @@ async function runShell(project, block) {
 }
 
 async function checkMarkdown(file) {
-  const blocks = classify(blocksOf(readFileSync(join(root, file), 'utf8')));
+  const text = readFileSync(join(root, file), 'utf8');
+  const blocks = classify(blocksOf(text));
   const at = (block) => `${file}:${block.line}`;
   const folder = dirname(file);
   const project = makeProject(
@@ -104,7 +105,8 @@ async function checkMarkdown(file) {
           ['topology-examples', 'topology-examples'],
           ['schemas', 'schemas'],
         ]
-      : [[folder, '.']],
+      : [[folder, '.'], ...besides(text, folder)],
+    basename(folder === '.' ? root : folder),
   );
   try {
     const written = new Set();
@@ -144,9 +146,16 @@ async function checkMarkdown(file) {
       }
     }
   } finally {
-    rmSync(project, { recursive: true, force: true, maxRetries: 5 });
+    removeProject(project);
   }
 }
+
+/** Examples that this one speaks of, since it may use what is in them: `](../05-source-history/README.md)`. */
+const besides = (text, folder) =>
+  [...new Set([...text.matchAll(/\]\(\.\.\/([^/)]+)\//g)].map(([, name]) => name))].map((name) => [
+    join(dirname(folder), name),
+    join('..', name),
+  ]);
 
 function documents() {
   const examples = existsSync(join(root, 'topology-examples'))

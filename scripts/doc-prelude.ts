@@ -1,6 +1,6 @@
 // What the examples in doc comments may use without declaring it. An example names here what is not its point; what is
 // its point, it declares itself. Only types are checked: nothing of this ever runs.
-import type { Stream, Table, TopologyBuilder } from 'millrace';
+import type { Broker, Stream, Table, Topology, TopologyBuilder } from 'millrace';
 
 export interface Payment {
   readonly eventId: string;
@@ -52,3 +52,7 @@ export declare const lines: Stream<string, string>;
 export declare const accounts: Table<string, Account>;
 /** Keyed by account. */
 export declare const balances: Table<string, Balance>;
+
+/** A topology with the stores `balances` and `orders`, and where its topics are. */
+export declare const shop: Topology;
+export declare const broker: Broker;

@@ -1,21 +1,21 @@
 // The examples in doc comments: each ```ts block of the public sources must compile on its own, for who copies it.
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { root } from '../ensure-built.mjs';
 import { blocksOf } from './markdown.mjs';
 import { exportedNames } from './names.mjs';
-import { makeProject, typeCheck } from './project.mjs';
+import { makeProject, removeProject, typeCheck } from './project.mjs';
 
 /** Where an example's names come from if it does not say: the first that has the name. */
 const PRELUDE = './doc-prelude.js';
-const MODULES = [PRELUDE, 'millrace', 'rxjs'];
+const MODULES = [PRELUDE, 'millrace', 'millrace/replay', 'rxjs'];
 
 function sources() {
-  const dsl = join('src', 'dsl');
-  const files = existsSync(join(root, dsl))
-    ? readdirSync(join(root, dsl), { recursive: true }).map((name) => join(dsl, name))
-    : [];
+  const folders = ['dsl', 'replay'].map((name) => join('src', name));
+  const files = folders
+    .filter((folder) => existsSync(join(root, folder)))
+    .flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)));
   return [...files.filter((name) => name.endsWith('.ts')), join('src', 'index.ts')].filter((name) =>
     existsSync(join(root, name)),
   );
@@ -96,6 +96,6 @@ export async function checkExamples(report) {
     if (other.length > 0)
       report('scripts/doc-prelude.ts', other.map((message) => `${message.line || ''} ${message.text}`).join('\n'));
   } finally {
-    rmSync(project, { recursive: true, force: true });
+    removeProject(project);
   }
 }

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   realpathSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -23,9 +24,12 @@ export const TSX = pathToFileURL(join(root, 'node_modules', 'tsx', 'dist', 'load
 export const MOCHA = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
 const TSC = join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc');
 
-/** A new project with copies of some files or folders of the repository (`[from, to]`). */
-export function makeProject(copies = []) {
-  const project = realpathSync(mkdtempSync(join(tmpdir(), 'millrace-docs-')));
+/**
+ * A new project with copies of some files or folders of the repository (`[from, to]`). It is the folder `name` of a new directory, so that what it finds beside itself (`../other`) can be copied, too.
+ */
+export function makeProject(copies = [], name = 'project') {
+  const project = join(realpathSync(mkdtempSync(join(tmpdir(), 'millrace-docs-'))), name);
+  mkdirSync(project);
   for (const [from, to] of copies) {
     const source = join(root, from);
     if (existsSync(source))
@@ -34,22 +38,27 @@ export function makeProject(copies = []) {
         filter: (path) => path === source || !NOT_COPIED.has(basename(path)),
       });
   }
-  const write = (name, text) => {
-    mkdirSync(dirname(join(project, name)), { recursive: true });
-    writeFileSync(join(project, name), text);
+  const write = (file, text) => {
+    mkdirSync(dirname(join(project, file)), { recursive: true });
+    writeFileSync(join(project, file), text);
   };
   write('package.json', JSON.stringify({ name: 'documentation', private: true, type: 'module' }));
-  const link = (name, target) => {
-    mkdirSync(dirname(join(project, 'node_modules', name)), { recursive: true });
-    symlinkSync(target, join(project, 'node_modules', name), 'junction');
+  const link = (module, target) => {
+    mkdirSync(dirname(join(project, 'node_modules', module)), { recursive: true });
+    symlinkSync(target, join(project, 'node_modules', module), 'junction');
   };
   link('millrace', root);
-  for (const name of PACKAGES)
-    if (existsSync(join(root, 'node_modules', name))) link(name, join(root, 'node_modules', name));
+  for (const module of PACKAGES)
+    if (existsSync(join(root, 'node_modules', module))) link(module, join(root, 'node_modules', module));
   const bin = join('node_modules', '.bin', 'millrace');
   write(bin, `#!/bin/sh\nexec "${process.execPath}" "${join(root, 'dist', 'cli', 'bin.js')}" "$@"\n`);
   chmodSync(join(project, bin), 0o755);
   return project;
+}
+
+/** Removes a project and what is beside it. */
+export function removeProject(project) {
+  rmSync(dirname(project), { recursive: true, force: true, maxRetries: 5 });
 }
 
 /** Type-checks files of the project together; the messages by file, and under '' those that belong to none of them. */

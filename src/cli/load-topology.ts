@@ -37,6 +37,12 @@ export async function loadTopology(file: string, cwd: string): Promise<Topology>
   });
 }
 
+/** Any other file of the user's, loaded in the same way. TOPOLOGY_NOT_FOUND if it throws. */
+export async function loadModule(path: string): Promise<Readonly<Record<string, unknown>>> {
+  await registerLoader(path);
+  return importFile(path);
+}
+
 function checkFile(file: string, cwd: string): string {
   const path = resolve(cwd, file);
   const stats = statSync(path, { throwIfNoEntry: false });

@@ -1,17 +1,37 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { StreamsError } from '../model/errors.js';
+import { addBisect } from './commands/bisect.js';
 import { addConsume } from './commands/consume.js';
 import { addDescribe } from './commands/describe.js';
+import { addHistory } from './commands/history.js';
 import { addProduce } from './commands/produce.js';
+import { addReplay } from './commands/replay.js';
 import { addReset } from './commands/reset.js';
 import { addRun } from './commands/run.js';
 import { addState } from './commands/state.js';
+import { addTrace } from './commands/trace.js';
 import { addValidate } from './commands/validate.js';
+import { addVerify } from './commands/verify.js';
 import { exitCodeHelp, exitCodeOf } from './exit-codes.js';
 import { type Io, write } from './io.js';
 import type { Program } from './program.js';
 import { reportError } from './report-error.js';
+
+const COMMANDS = [
+  addRun,
+  addDescribe,
+  addValidate,
+  addProduce,
+  addConsume,
+  addState,
+  addReplay,
+  addHistory,
+  addTrace,
+  addBisect,
+  addVerify,
+  addReset,
+];
 
 /** Runs one command line, without the names of node and the program; resolves to the exit code. Never throws. */
 export async function main(args: readonly string[], io: Io): Promise<number> {
@@ -40,7 +60,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
       exitCode = await run(io, { verbose: command.opts().verbose === true });
     },
   };
-  for (const add of [addRun, addDescribe, addValidate, addProduce, addConsume, addState, addReset]) add(program);
+  for (const add of COMMANDS) add(program);
   try {
     await command.parseAsync(args, { from: 'user' });
     return exitCode;

@@ -2,8 +2,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
+import { type Moment, stateAsOf } from '../replay/index.js';
 import { CacheBudget } from '../state/cache-budget.js';
-import type { StoreSpec } from '../state/contract.js';
+import type { Row, StoreSpec } from '../state/contract.js';
 import { GLOBAL_DIRECTORY, positionsOf } from '../state/global-state.js';
 import { diskIdentityFiles, type IdentityFiles } from '../state/identity-files.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
@@ -11,17 +12,18 @@ import { TaskState } from '../state/task-state.js';
 import { checkedTopology } from './checked-topology.js';
 import { declared, storesOf } from './declared.js';
 import type { Io } from './io.js';
+import { type LookBackOptions, lookBack, warnOfGaps } from './past.js';
 
 export const DEFAULT_STATE = '.millrace/state';
 
 /** Rows are looked at once: nothing is worth keeping. */
 const CACHE_BYTES = 1024 * 1024;
 
-export interface StateSelection {
-  readonly app?: string | undefined;
-  readonly state: string;
+export interface StateSelection extends LookBackOptions {
   readonly store?: string | undefined;
   readonly partition?: number | undefined;
+  /** As it was then. Left out: as the stopped application left it. */
+  readonly asOf?: Moment | undefined;
 }
 
 /** One task's part of a store; or all of a global table. */
@@ -30,21 +32,53 @@ export interface StorePart {
   readonly task: string;
   /** Null: all partitions. */
   readonly partition: number | null;
-  readonly state: TaskState;
   /** Next offset of each topic that was read: everything before it is in the store. */
   readonly sources: Readonly<Record<string, number>>;
+  /** Next offset of its changelog; null if nothing was logged. */
+  readonly changelog: number | null;
+  row(key: unknown): Promise<Row<unknown> | null>;
+  /** In the order of their keys. */
+  entries(): AsyncIterable<readonly [key: unknown, value: unknown]>;
 }
 
 /**
- * Looks into the stores that a stopped application left on disk, one task after the other. Nothing is changed: no row, no identity.
+ * Shows the stores of an application to a function, one task after the other: those that it left on disk when it was stopped, of which nothing is changed, no row, no identity; or as they were at a moment, reconstructed from its topics.
+ * Returns the exit code, which the function decides unless a signal does.
  *
- * STATE_LOCKED while the application runs, STATE_MISMATCH if there is no state of it or stores are of other serdes, STORE_UNKNOWN for a store that the topology does not have.
+ * STORE_UNKNOWN for a store that the topology does not have. On disk: STATE_LOCKED while the application runs, STATE_MISMATCH if there is no state of it or stores are of other serdes. As of a moment: those of `stateAsOf`.
  */
-export async function* storeParts(file: string, selection: StateSelection, io: Io): AsyncGenerator<StorePart> {
+export async function withStores(
+  file: string,
+  selection: StateSelection,
+  io: Io,
+  use: (parts: AsyncIterable<StorePart>) => Promise<number>,
+): Promise<number> {
+  const { asOf } = selection;
+  if (asOf === undefined) return use(partsOnDisk(file, selection, io));
+  return lookBack(file, selection, io, async ({ topology, past, say }) => {
+    checkStore(topology, selection.store);
+    const state = await stateAsOf(topology, { ...past, asOf });
+    try {
+      warnOfGaps(state.gaps, say);
+      const selected = state.stores.filter(
+        ({ spec, partition }) =>
+          spec.name === (selection.store ?? spec.name) && partition === (selection.partition ?? partition),
+      );
+      return await use(partsOf(selected));
+    } finally {
+      await state.close();
+    }
+  });
+}
+
+async function* partsOf(stores: readonly Omit<StorePart, 'changelog'>[]): AsyncGenerator<StorePart> {
+  for (const store of stores) yield { ...store, changelog: null };
+}
+
+async function* partsOnDisk(file: string, selection: StateSelection, io: Io): AsyncGenerator<StorePart> {
   const topology = await checkedTopology(file, { cwd: io.cwd, check: false });
   const stores = storesOf(declared(topology));
-  if (selection.store !== undefined && !stores.some(({ name }) => name === selection.store))
-    throw unknownStore(topology, selection.store);
+  checkStore(topology, selection.store);
   const application = selection.app ?? topology.name;
   const root = resolve(io.cwd, selection.state);
   const places = findPlaces(topology, join(root, application)).filter(
@@ -69,7 +103,13 @@ export async function* storeParts(file: string, selection: StateSelection, io: I
         if (spec.name !== (selection.store ?? spec.name)) continue;
         const { sources, changelogs } = state.checkpoint;
         const read = partition === null ? positionsOf(changelogs, spec.name) : sources;
-        yield { spec, task, partition, state, sources: read };
+        const store = state.cached(spec.name);
+        const row = async (key: unknown): Promise<Row<unknown> | null> => {
+          await store.load(key);
+          return store.row(key);
+        };
+        const changelog = changelogs[spec.name] ?? null;
+        yield { spec, task, partition, sources: read, changelog, row, entries: () => store.entries() };
       }
     } finally {
       await state.close();
@@ -108,13 +148,17 @@ function findPlaces({ graph }: Topology, directory: string): readonly Place[] {
     : tasks;
 }
 
-const unknownStore = (topology: Topology, store: string): StreamsError =>
-  new StreamsError('STORE_UNKNOWN', {
+/** STORE_UNKNOWN if the topology has no store of that name. */
+export function checkStore(topology: Topology, store: string | undefined): void {
+  const names = storesOf(declared(topology)).map(({ name }) => name);
+  if (store === undefined || names.includes(store)) return;
+  throw new StreamsError('STORE_UNKNOWN', {
     what: `there is no store ${JSON.stringify(store)}`,
     at: `topology ${topology.name}`,
-    saw: topology.graph.stores.map(({ name }) => name).join(', ') || 'no stores',
+    saw: names.join(', ') || 'no stores',
     action: 'Use the name of one of its stores.',
   });
+}
 
 const noState = (directory: string, partition: number | undefined): StreamsError =>
   new StreamsError('STATE_MISMATCH', {

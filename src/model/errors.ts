@@ -83,6 +83,7 @@ export const ERROR_CODES = {
   APPLICATION_RUNNING: { retryable: true, summary: 'The application runs; it must be stopped for what is to be done.' },
   RESET_UNFINISHED: { retryable: false, summary: 'A reset of the application was interrupted; run it once more.' },
   INPUT_INVALID: { retryable: false, summary: 'A line of input does not parse or lacks a field.' },
+  PREDICATE_FAILED: { retryable: false, summary: 'The predicate of a bisect threw.' },
   USAGE: { retryable: false, summary: 'The command line is wrong.' },
   STOPPED: { retryable: false, summary: 'The engine was stopped at once, before its work was committed.' },
 } as const satisfies Record<string, { readonly retryable: boolean; readonly summary: string }>;

@@ -1,5 +1,10 @@
 /** The past of an application, run again: the same engine with another reader and other sinks. */
 
+export { type BisectOptions, type BisectResult, bisect, type ChangedRow, type Predicate } from './bisect.js';
+export type { StateChange } from './changes.js';
+export { type ComparedOutput, type ComparedRow, type CompareOptions, compare, type Disagreement } from './compare.js';
+export type { EventInfo } from './event.js';
+export { type HistoryOptions, history } from './history.js';
 export { formatMoment, type Moment, type OffsetOf, parseMoment } from './moment.js';
 export type { PastOptions, PastProgress, PastSlice, SnapshotOptions } from './past.js';
 export { type ReplayedRecord, type ReplayOptions, type ReplayReport, replay, type SilencedEffect } from './replay.js';
@@ -9,3 +14,7 @@ export { ShadowTopics } from './shadow-topics.js';
 export type { HistoryGap } from './slice.js';
 export type { SnapshotEvery } from './snapshot-format.js';
 export { type PastState, type PastStore, type StateAsOfOptions, stateAsOf } from './state-as-of.js';
+export { type RowDifference, type StateDiffOptions, stateDiff } from './state-diff.js';
+export { type TraceOptions, trace } from './trace.js';
+export type { Trace, TraceStep } from './tracer.js';
+export { type VerifyDifference, type VerifyOptions, type VerifyReport, type VerifyRun, verify } from './verify.js';

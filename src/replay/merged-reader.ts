@@ -208,4 +208,4 @@ function comesBefore(a: Lane, b: Lane): boolean {
 }
 
 /** By code units: the same everywhere, whatever the language of the machine. */
-export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -61,12 +61,14 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
   put(key: K, value: V | null, timestamp: number = this.#timestamp()): void {
     const before = this.#before(key);
     this.#inner.put(key, value, timestamp);
-    this.#wrote(key, before, value, timestamp);
+    this.#observer.pass?.(value);
+    this.#observer.wrote({ store: this.name, key, before, value: value ?? null, timestamp });
   }
 
   insert(key: K, value: V, timestamp: number = this.#timestamp()): void {
     this.#inner.insert(key, value, timestamp);
-    this.#wrote(key, null, value, timestamp);
+    this.#observer.pass?.(value);
+    this.#observer.wrote({ store: this.name, key, before: null, value, timestamp });
   }
 
   delete(key: K): void {
@@ -94,11 +96,6 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
 
   loadWanted(): Promise<void> {
     return this.#inner.loadWanted();
-  }
-
-  #wrote(key: K, before: Row<V> | null | undefined, value: V | null, timestamp: number): void {
-    this.#observer.pass?.(value);
-    this.#observer.wrote({ store: this.name, key, before, value: value ?? null, timestamp });
   }
 
   #before(key: K): Row<V> | null | undefined {

@@ -14,7 +14,7 @@ import { SnapshotWriter } from './snapshot-writer.js';
 import { type Snapshot, Snapshots } from './snapshots.js';
 import { diskStorage, memoryStorage, type ShadowStorage } from './storage.js';
 import { countTopics, sourceTopics } from './topics.js';
-import type { Captured, RunWatcher } from './watcher.js';
+import type { Captured, RunWatcher, Silenced } from './watcher.js';
 
 export interface SnapshotOptions {
   /** Where they are kept; the command line takes `<state>/<application>/snapshots`. */
@@ -65,6 +65,7 @@ export interface PastSlice {
 export interface PastPlan extends PastSlice {
   readonly watcher?: RunWatcher | undefined;
   readonly capture?: ((captured: readonly Captured[]) => void | Promise<void>) | undefined;
+  readonly silenced?: ((silenced: readonly Silenced[]) => void | Promise<void>) | undefined;
   /** Which snapshot to begin with. Default: none. Chosen from those that hold a beginning of the slice, oldest first. */
   readonly beginWith?: ((usable: readonly Snapshot[]) => Snapshot | undefined) | undefined;
   /** Only records that pass. No snapshot is then written. */
@@ -186,6 +187,7 @@ export class Past {
         storage,
         watcher,
         capture: plan.capture,
+        silenced: plan.silenced,
         start: beganWith,
       });
       return new Past({ frame, plan, slice, reader, storage, run, beganWith, writer });

@@ -2,11 +2,10 @@ import type { BrokerRecord, PartitionOffset } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import type { Headers } from '../model/headers.js';
 import type { SourcePosition } from '../model/record.js';
-import type { EffectCall } from '../runtime/effects.js';
 import { EventReader } from './event.js';
 import { framePast, type PastOptions, type PastSlice, withPast } from './past.js';
 import type { HistoryGap } from './slice.js';
-import type { Captured, CausePlace } from './watcher.js';
+import type { Captured, Silenced } from './watcher.js';
 
 /** A record that a replay would have written. */
 export interface ReplayedRecord {
@@ -31,19 +30,17 @@ export interface ReplayOptions extends PastOptions, PastSlice {
   readonly fromSnapshot?: boolean;
   /** Takes what would have been written, in the order of the records that caused it; awaited before more comes. */
   readonly onOutput?: (records: readonly ReplayedRecord[]) => void | Promise<void>;
-  /** Shown each call that `effect` would have made. */
-  readonly onEffect?: (effect: SilencedEffect) => void;
+  /** Told of each call of an `effect` that is left out. */
+  readonly onEffect?: (effects: readonly SilencedEffect[]) => void | Promise<void>;
 }
 
 /** A call to the outside world that a replay has left out. */
 export interface SilencedEffect {
-  /** The operator: `effect receipts`. */
+  /** The operator. */
   readonly node: string;
   readonly idempotencyKey: string;
   readonly key: unknown;
   readonly value: unknown;
-  readonly timestamp: number;
-  /** The record of a source topic that caused it. */
   readonly source: SourcePosition;
 }
 
@@ -52,7 +49,9 @@ export interface ReplayReport {
   readonly records: number;
   /** Records that would have been written, by topic. */
   readonly outputs: Readonly<Record<string, number>>;
-  /** What operators counted: node → reason → number. Calls to the outside that were left out are `silenced`. */
+  /** Calls to the outside world that were left out, by operator. */
+  readonly effects: Readonly<Record<string, number>>;
+  /** What operators counted: node → reason → number. */
   readonly nodes: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Where it ended: next offset of each source partition. */
   readonly positions: readonly PartitionOffset[];
@@ -63,7 +62,7 @@ export interface ReplayReport {
 }
 
 /**
- * Runs a topology over a slice of the past, from a clean database, and captures what it would have written. Nothing is written to the broker, no offset is committed, and no `effect` calls the outside world; what `peek` and `process`
+ * Runs a topology over a slice of the past, from a clean database, and captures what it would have written. Nothing is written to the broker, no offset is committed, calls of `effect` are left out and listed; what `peek` and `process`
  * do themselves happens again.
  *
  * Records are taken in the order of their timestamps, over all topics and partitions; of equal ones the first by topic, then partition; those of one partition in the order of their offsets. Every record is done, through all
@@ -72,7 +71,7 @@ export interface ReplayReport {
  * State: RocksDB in a temporary directory, removed at the end. Memory: that of an engine and 20,000 records read ahead, however long the slice is. Errors: TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, STOPPED, and those of the topology itself.
  *
  * ```ts no-run
- * const report = await replay(payments, { broker, until: parseMoment('2026-03-01'), onOutput: (records) => console.log(records.length) });
+ * const report = await replay(shop, { broker, until: parseMoment('2026-03-01'), onOutput: (records) => console.log(records.length) });
  * ```
  */
 export async function replay(topology: Topology, options: ReplayOptions): Promise<ReplayReport> {
@@ -90,14 +89,21 @@ export async function replay(topology: Topology, options: ReplayOptions): Promis
     });
     return options.onOutput?.(records);
   };
-  const { onEffect } = options;
+  const effects: Record<string, number> = {};
+  const silenced = (calls: readonly Silenced[]): void | Promise<void> => {
+    for (const { node } of calls) effects[node] = (effects[node] ?? 0) + 1;
+    return options.onEffect?.(
+      calls.map(({ node, idempotencyKey, record: { key, value }, at }) => {
+        const { topic, partition, offset } = at.source;
+        return { node, idempotencyKey, key, value, source: { topic, partition, offset } };
+      }),
+    );
+  };
   const plan = {
-    ...(onEffect && {
-      watcher: { silenced: (call: EffectCall, at: CausePlace) => onEffect(silencedEffect(call, at)) },
-    }),
     ...(options.from && { from: options.from }),
     ...(options.until && { until: options.until }),
     capture,
+    silenced,
     only: options.key === undefined ? undefined : onlyKey(topology, options.key),
     beginWith: options.fromSnapshot ? oldest : undefined,
   };
@@ -106,14 +112,16 @@ export async function replay(topology: Topology, options: ReplayOptions): Promis
     const { run, positions, gaps, beganWith } = past;
     const { nodes } = run.metrics.snapshot();
     const before = beganWith?.records ?? 0;
-    return { records: run.records - before, outputs: sorted(outputs), nodes, positions, gaps, beganWith: before };
+    return {
+      records: run.records - before,
+      outputs: sorted(outputs),
+      effects: sorted(effects),
+      nodes,
+      positions,
+      gaps,
+      beganWith: before,
+    };
   });
-}
-
-function silencedEffect({ node, idempotencyKey, record }: EffectCall, { source }: CausePlace): SilencedEffect {
-  const { key, value, timestamp } = record;
-  const { topic, partition, offset } = source;
-  return { node, idempotencyKey, key, value, timestamp, source: { topic, partition, offset } };
 }
 
 const oldest = <T>(snapshots: readonly T[]): T | undefined => snapshots[0];

@@ -3,7 +3,7 @@ import type { Topology } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { EngineConfig } from '../runtime/config.js';
 import { Metrics } from '../runtime/metrics.js';
-import { slotsOf } from '../runtime/slots.js';
+import { type Slot, slotsOf } from '../runtime/slots.js';
 import { sourcePartitions } from '../runtime/sources.js';
 import type { TopicCounts } from '../runtime/topics.js';
 import { CacheBudget } from '../state/cache-budget.js';
@@ -11,7 +11,7 @@ import { ShadowGlobals } from './shadow-globals.js';
 import type { ShadowStorage } from './storage.js';
 import { flowOf } from './task-order.js';
 import { WatchedTask } from './watched-task.js';
-import type { Captured, RunWatcher } from './watcher.js';
+import type { Captured, CausePlace, RunWatcher, Silenced } from './watcher.js';
 
 /** Where a shadow run begins, if not at nothing: what a snapshot says beside its databases. */
 export interface RunStart {
@@ -32,6 +32,8 @@ export interface ShadowRunOptions {
   readonly start?: RunStart | undefined;
   /** Told of what leaves the topology, in the order of causes. */
   readonly capture?: ((captured: readonly Captured[]) => void | Promise<void>) | undefined;
+  /** Told of the calls to the outside world that were left out, in the order of causes. */
+  readonly silenced?: ((silenced: readonly Silenced[]) => void | Promise<void>) | undefined;
 }
 
 /** The offset of a record that waits for its place. */
@@ -57,6 +59,7 @@ export class ShadowRun {
   #cyclic = false;
   #records: number;
   #captured: Captured[] = [];
+  #silenced: Silenced[] = [];
 
   private constructor(options: ShadowRunOptions) {
     this.#options = options;
@@ -127,7 +130,7 @@ export class ShadowRun {
   }
 
   async #open(): Promise<void> {
-    const { topology, config, topics, storage, watcher, start } = this.#options;
+    const { topology, config, topics, storage, start } = this.#options;
     this.#globals = await ShadowGlobals.open({
       topology,
       config,
@@ -138,34 +141,21 @@ export class ShadowRun {
     const slots = [...slotsOf(topology, config.applicationId, topics).values()];
     const { order, cyclic } = flowOf(topology.graph);
     this.#cyclic = cyclic;
-    const opened: WatchedTask[][] = [];
-    this.#order = opened;
-    for (const subTopology of order) {
-      const tasks: WatchedTask[] = [];
-      opened.push(tasks);
-      for (const { id, partition, stores } of slots.filter((slot) => slot.subTopology === subTopology)) {
-        const task = await WatchedTask.open({
-          topology,
-          subTopology,
-          partition,
-          stores,
-          config,
-          storage,
-          topics,
-          budget: this.#budget,
-          metrics: this.metrics,
-          globals: this.#globals?.views() ?? new Map(),
-          streamTime: start?.streamTimes[id] ?? Number.NEGATIVE_INFINITY,
-          watcher,
-        });
-        tasks.push(task);
-        for (const source of sourcePartitions(subTopology, config.applicationId, partition, topics)) {
-          const inputs = this.#inputs.get(source.topic) ?? [];
-          inputs[source.partition] = task;
-          this.#inputs.set(source.topic, inputs);
-        }
+    const opening = order.map((subTopology) => slots.filter((slot) => slot.subTopology === subTopology));
+    // Each opens a database, which is mostly waiting.
+    const opened = await Promise.allSettled(opening.flat().map((slot) => this.#openTask(slot)));
+    const tasks = new Map(
+      opened.flatMap((result, i) => (result.status === 'fulfilled' ? [[opening.flat()[i]?.id, result.value]] : [])),
+    );
+    this.#order = opening.map((some) => some.flatMap(({ id }) => tasks.get(id) ?? []));
+    for (const result of opened) if (result.status === 'rejected') throw result.reason;
+    for (const task of this.tasks) {
+      for (const source of sourcePartitions(task.subTopology, config.applicationId, task.partition, topics)) {
+        const inputs = this.#inputs.get(source.topic) ?? [];
+        inputs[source.partition] = task;
+        this.#inputs.set(source.topic, inputs);
       }
-      for (const name of subTopology.repartitions)
+      for (const name of task.subTopology.repartitions)
         this.#repartitions.set(repartitionTopic(config.applicationId, name), []);
     }
     for (const [name, offset] of Object.entries(start?.repartitions ?? {})) {
@@ -173,6 +163,24 @@ export class ShadowRun {
       const offsets = this.#repartitions.get(name.slice(0, at));
       if (offsets) offsets[Number(name.slice(at + 1))] = offset;
     }
+  }
+
+  #openTask({ id, subTopology, partition, stores }: Slot): Promise<WatchedTask> {
+    const { topology, config, topics, storage, watcher, start } = this.#options;
+    return WatchedTask.open({
+      topology,
+      subTopology,
+      partition,
+      stores,
+      config,
+      storage,
+      topics,
+      budget: this.#budget,
+      metrics: this.metrics,
+      globals: this.#globals?.views() ?? new Map(),
+      streamTime: start?.streamTimes[id] ?? Number.NEGATIVE_INFINITY,
+      watcher,
+    });
   }
 
   /** Runs the records from one place up to another, or up to where a global table changes; returns how far it came. */
@@ -210,6 +218,7 @@ export class ShadowRun {
       for (const result of results) if (result.status === 'rejected') throw result.reason;
     }
     for (const task of busy) {
+      this.#silenced.push(...task.takeSilenced());
       for (const sent of task.takeSent()) {
         const { record, at } = sent;
         if (!this.#repartitions.has(record.topic)) {
@@ -234,9 +243,13 @@ export class ShadowRun {
   }
 
   async #deliver(): Promise<void> {
-    if (this.#captured.length === 0) return;
-    const captured = this.#captured.sort((a, b) => a.at.index - b.at.index);
+    const { capture, silenced: left } = this.#options;
+    const byCause = (a: { readonly at: CausePlace }, b: { readonly at: CausePlace }): number => a.at.index - b.at.index;
+    const captured = this.#captured.sort(byCause);
+    const silenced = this.#silenced.sort(byCause);
     this.#captured = [];
-    await this.#options.capture?.(captured);
+    this.#silenced = [];
+    if (captured.length > 0) await capture?.(captured);
+    if (silenced.length > 0) await left?.(silenced);
   }
 }

@@ -5,6 +5,7 @@ import { taskId } from '../graph/naming.js';
 import type { DatabaseWrite } from '../model/database.js';
 import { BatchRunner } from '../runtime/batch-runner.js';
 import type { EngineConfig } from '../runtime/config.js';
+import type { WaitingEffect } from '../runtime/effects.js';
 import { FailureHandler } from '../runtime/failures.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { RunObserver } from '../runtime/observer.js';
@@ -32,13 +33,14 @@ export interface ShadowTaskOptions {
   /** Of the task when it was closed, if it has no store to keep it. */
   readonly streamTime: number;
   readonly observer: RunObserver;
+  /** Told of each call to the outside world that is left out. */
+  readonly silenced: (call: WaitingEffect) => void;
   /** Left out: stores are not watched. */
   readonly storeObserver?: StoreObserver | undefined;
 }
 
 /**
- * One task of a shadow run: state, pipeline and batches are those of the engine; where records come from and go to is the run's. Nothing leaves it: what it would send is handed to the observer, and this is the place where calls to the
- * outside world are left out.
+ * One task of a shadow run: state, pipeline and batches are those of the engine; where records come from and go to is the run's. Nothing leaves it: what it would send is handed to the observer, and calls to the outside world are left out, and told.
  */
 export class ShadowTask {
   readonly id: string;
@@ -168,8 +170,9 @@ export class ShadowTask {
     this.#runner = new BatchRunner({
       cause: this.#state?.cause,
       failures: new FailureHandler(config, clock, metrics),
+      // Nothing is called: who calls the outside world has done so when it was the present.
       effects: (call) => {
-        observer.silenced(call, this.index);
+        this.#options.silenced(call as WaitingEffect);
         return false;
       },
       produce: {

@@ -8,7 +8,7 @@ import type { ReplayedRecord } from './replay.js';
  *
  * ```ts no-run
  * const shadow = new ShadowTopics(broker, 'check-');
- * await replay(payments, { broker, onOutput: (records) => shadow.write(records) });
+ * await replay(shop, { broker, onOutput: (records) => shadow.write(records) });
  * await shadow.close(); // check-balances
  * ```
  */

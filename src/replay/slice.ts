@@ -87,7 +87,7 @@ const byKey = (offsets: readonly PartitionOffset[]): ReadonlyMap<string, number>
   new Map(offsets.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
 
 /** Time of a moment; undefined if it is none. */
-export const timeOf = (moment: Moment, now: number): number | undefined =>
+const timeOf = (moment: Moment, now: number): number | undefined =>
   moment.kind === 'time' ? moment.time : moment.kind === 'ago' ? now - moment.ms : undefined;
 
 async function positions(

@@ -12,7 +12,7 @@ import type { RunWatcher } from './watcher.js';
 export const keyIdOf = (serde: AnySerde, key: unknown): string => serde.encode(key).toString('latin1');
 
 /** The key serdes of all stores of tasks. */
-export const keySerdesOf = (topology: Topology): ReadonlyMap<string, AnySerde> =>
+const keySerdesOf = (topology: Topology): ReadonlyMap<string, AnySerde> =>
   new Map(declareOnly(topology).processors.flatMap(({ spec }) => spec.stores.map(({ name, key }) => [name, key])));
 
 /** Writes snapshots while a run goes on. Memory: the keys that changed since the last one. */

@@ -68,11 +68,12 @@ export class Snapshots {
     const temporary = `${target}.tmp`;
     for (const directory of [temporary, target]) await rm(directory, { recursive: true, force: true });
     await mkdir(join(temporary, 'changed'), { recursive: true });
-    for (const task of tasks) {
+    const copied = tasks.map(async (task) => {
       const from = join(placeOf(storage, meta.application), task);
       await databases.copy(join(from, 'db'), join(temporary, task, 'db'));
       await writeFile(join(temporary, task, 'identity.json'), await readFile(join(from, 'identity.json')));
-    }
+    });
+    for (const result of await Promise.allSettled(copied)) if (result.status === 'rejected') throw result.reason;
     for (const [store, keys] of changed) await writeFile(join(temporary, 'changed', store), KeySet.of(keys).format());
     await writeFile(join(temporary, 'snapshot.json'), formatSnapshot(meta));
     await rename(temporary, target);

@@ -51,7 +51,7 @@ export interface PastState {
  * Cost: a replay; with snapshots, that of the records since the last one. Errors: those of {@link replay}; OFFSET_OUT_OF_RANGE if there is no record up to that time.
  *
  * ```ts no-run
- * const past = await stateAsOf(payments, { broker, asOf: parseMoment('2026-03-01T12:00Z') });
+ * const past = await stateAsOf(shop, { broker, asOf: parseMoment('2026-03-01T12:00Z') });
  * for (const store of past.stores) console.log(store.spec.name, await store.row('alice'));
  * await past.close();
  * ```

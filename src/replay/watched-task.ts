@@ -1,15 +1,16 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord } from '../dsl/processor.js';
-import type { EffectCall } from '../runtime/effects.js';
+import type { WaitingEffect } from '../runtime/effects.js';
 import { Metrics } from '../runtime/metrics.js';
 import type { RunObserver } from '../runtime/observer.js';
 import type { TaskState } from '../state/task-state.js';
 import { Inbox, type Waiting } from './inbox.js';
 import type { StoreObserver, Write } from './observed-store.js';
 import { ShadowTask, type ShadowTaskOptions } from './shadow-task.js';
-import type { Captured, CausePlace, RunWatcher, Step } from './watcher.js';
+import type { Captured, CausePlace, RunWatcher, Silenced, Step } from './watcher.js';
 
-export interface WatchedTaskOptions extends Omit<ShadowTaskOptions, 'observer' | 'storeObserver' | 'metrics'> {
+export interface WatchedTaskOptions
+  extends Omit<ShadowTaskOptions, 'observer' | 'storeObserver' | 'silenced' | 'metrics'> {
   readonly metrics: Metrics;
   readonly watcher: RunWatcher | undefined;
 }
@@ -27,8 +28,9 @@ export class WatchedTask implements RunObserver {
   /** The last record of the slice that has reached the task: what is written at a commit is put down to it. */
   #last: CausePlace | undefined;
   #sent: Captured[] = [];
+  #silenced: Silenced[] = [];
   /** Writes of rows that nobody had read before: what was there is looked up after the batch. */
-  #unknown: { readonly write: Write; readonly at: CausePlace }[] = [];
+  readonly #unknown: { readonly write: Write; readonly at: CausePlace; readonly atCommit: boolean }[] = [];
 
   private constructor(options: WatchedTaskOptions) {
     this.#options = options;
@@ -41,6 +43,7 @@ export class WatchedTask implements RunObserver {
         ? new CountingMetrics(options.metrics, (node, name, by) => this.#counted(node, name, by))
         : options.metrics,
       observer: this,
+      silenced: (call) => this.#silence(call),
       storeObserver: seesStores ? this.#storeObserver() : undefined,
     };
   }
@@ -92,6 +95,13 @@ export class WatchedTask implements RunObserver {
     return sent;
   }
 
+  /** Calls to the outside world that were left out since the last call. */
+  takeSilenced(): readonly Silenced[] {
+    const silenced = this.#silenced;
+    this.#silenced = [];
+    return silenced;
+  }
+
   async commit(): Promise<void> {
     await this.#task.commit(() => this.#lookUp());
   }
@@ -126,10 +136,6 @@ export class WatchedTask implements RunObserver {
     this.#watcher?.step?.({ kind: 'emit', node, record }, this.#at(index));
   }
 
-  silenced(call: EffectCall, index: number): void {
-    this.#watcher?.silenced?.(call, this.#at(index));
-  }
-
   produced(node: string, record: ProducerRecord, index: number): void {
     const at = this.#at(index);
     this.#sent.push({ node, record, at });
@@ -141,6 +147,12 @@ export class WatchedTask implements RunObserver {
     const input = records[index];
     if (input === undefined) return this.#last as CausePlace;
     return { index: indexes[index] as number, source: sources[index] as BrokerRecord, input, task: this.id };
+  }
+
+  #silence({ node, idempotencyKey, record, place }: WaitingEffect): void {
+    const at = this.#at(place.index);
+    this.#silenced.push({ node, idempotencyKey, record, at });
+    this.#watcher?.step?.({ kind: 'effect', node, idempotencyKey, record }, at);
   }
 
   /** The record at hand. */
@@ -160,10 +172,11 @@ export class WatchedTask implements RunObserver {
     const watcher = this.#watcher as RunWatcher;
     const wrote = (write: Write): void => {
       const { store, key, value, timestamp } = write;
-      if (watcher.step) this.#step({ kind: 'write', store, key, value, timestamp });
+      const atCommit = this.#batch === NOTHING;
+      if (watcher.step && !atCommit) this.#step({ kind: 'write', store, key, value, timestamp });
       if (!watcher.wrote || watcher.wants?.(store, key) === false) return;
-      if (write.before === undefined) this.#unknown.push({ write, at: this.#now() });
-      else this.#tell(write, this.#now());
+      if (write.before === undefined) this.#unknown.push({ write, at: this.#now(), atCommit });
+      else this.#tell(write, this.#now(), atCommit);
     };
     return {
       wrote,
@@ -172,14 +185,14 @@ export class WatchedTask implements RunObserver {
     };
   }
 
-  #tell({ store, key, before, value, timestamp }: Write, at: CausePlace): void {
+  #tell({ store, key, before, value, timestamp }: Write, at: CausePlace, atCommit: boolean): void {
     const { partition } = this.#options;
-    this.#watcher?.wrote?.({ store, partition, key, before: before ?? null, value, timestamp, at });
+    this.#watcher?.wrote?.({ store, partition, key, before: before ?? null, value, timestamp, at, atCommit });
   }
 
   async #lookUp(): Promise<void> {
-    for (const { write, at } of this.#unknown.splice(0))
-      this.#tell({ ...write, before: await this.#task.committed(write.store, write.key) }, at);
+    for (const { write, at, atCommit } of this.#unknown.splice(0))
+      this.#tell({ ...write, before: await this.#task.committed(write.store, write.key) }, at, atCommit);
   }
 }
 

@@ -1,6 +1,5 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord } from '../dsl/processor.js';
-import type { EffectCall } from '../runtime/effects.js';
 import type { Row } from '../state/contract.js';
 
 /** The record of the slice that is at the root of something, and its place in the slice. */
@@ -25,6 +24,7 @@ export type Step =
       readonly timestamp: number;
     }
   | { readonly kind: 'sent'; readonly node: string; readonly record: ProducerRecord }
+  | { readonly kind: 'effect'; readonly node: string; readonly idempotencyKey: string; readonly record: AnyRecord }
   | { readonly kind: 'count'; readonly node: string; readonly name: string; readonly by: number };
 
 /** A row that changed. The values are those of the store: look at once, and change nothing. */
@@ -35,6 +35,8 @@ export interface RowWrite {
   readonly before: Row<unknown> | null;
   readonly value: unknown;
   readonly timestamp: number;
+  /** Written when the task commits, as some operators keep a part of their state: the record is then the last one before. */
+  readonly atCommit: boolean;
   readonly at: CausePlace;
 }
 
@@ -45,10 +47,16 @@ export interface RunWatcher {
   /** Each write of a row, also one that changes nothing; `wants` says of which rows. */
   wrote?(write: RowWrite): void;
   wants?(store: string, key: unknown): boolean;
-  /** Each call to the outside world that is not made. */
-  silenced?(call: EffectCall, at: CausePlace): void;
   /** Each value that is decoded, read from a store or written to one. */
   pass?(value: unknown): void;
+}
+
+/** A call to the outside world that was left out. */
+export interface Silenced {
+  readonly node: string;
+  readonly idempotencyKey: string;
+  readonly record: AnyRecord;
+  readonly at: CausePlace;
 }
 
 /** What left the topology: to a sink, or as a dead letter. */

@@ -150,6 +150,7 @@ export class BatchRunner implements StageHost {
     // A record that cannot be encoded may become a dead letter, which is then sent as well.
     for (let items = this.outbox.drain(); items.length > 0; items = this.outbox.drain()) {
       for (const item of items) {
+        this.atHand.scope.index = item.place.index;
         try {
           const made = produce(item, this.#produceContext);
           const record = made instanceof Promise ? await made : made;

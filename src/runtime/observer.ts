@@ -1,6 +1,5 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Processor, PushScope, Receiver } from '../dsl/processor.js';
-import type { EffectCall } from './effects.js';
 
 /**
  * Told what a task does with its records, step by step: for the tools that look into the past. `index` is the place in the batch of the record that caused it. Live tasks have none, and pay nothing for it.
@@ -16,8 +15,6 @@ export interface RunObserver {
   processing(node: string, record: AnyRecord, index: number): void;
   /** A processor passes a record on. */
   emitted(node: string, record: AnyRecord, index: number): void;
-  /** A call to the outside world that is not made. */
-  silenced(call: EffectCall, index: number): void;
   /** What arrived at a sink or repartition, or was made a dead letter, is encoded. In the order in which it is sent. */
   produced(node: string, record: ProducerRecord, index: number): void;
 }

@@ -58,7 +58,14 @@ export function buildPipeline(options: {
     sink.input.connect(
       observedReceiver(
         sink.id,
-        runner.toOutbox(sink.id, (record, place, push) => ({ kind: 'sink', sink, record, node: sink.id, place, push })),
+        runner.toOutbox(sink.id, (record, place, push) => ({
+          kind: 'sink',
+          sink,
+          record,
+          node: sink.id,
+          place,
+          push,
+        })),
         observer,
       ),
     );

@@ -4,6 +4,7 @@ import type { Topology } from '../dsl/processor.js';
 import { disorder } from '../model/disorder.js';
 import { type Duration, durationMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
+import { seededRandom } from '../model/random.js';
 import { type CommitStep, type EngineOptions, resolveConfig } from '../runtime/config.js';
 import { Engine } from '../runtime/engine.js';
 import type { EngineMetrics } from '../runtime/metrics.js';
@@ -13,7 +14,6 @@ import { nextTurn } from '../runtime/system.js';
 import { memoryIdentityFiles } from '../state/identity-files.js';
 import { memoryDatabases } from '../state/memory.js';
 import { ManualClock } from './manual-clock.js';
-import { seededRandom } from './random.js';
 import { decodeOutput, type OutputRecord } from './topics.js';
 
 export interface TestDriverOptions extends EngineOptions {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Disorder, disorder } from '#src/model/disorder.js';
-import { seededRandom } from '#src/testing/random.js';
+import { seededRandom } from '#src/model/random.js';
 
 const items = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 

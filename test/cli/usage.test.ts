@@ -82,6 +82,12 @@ describe('help', () => {
     'state get',
     'state dump',
     'reset',
+    'state diff',
+    'replay',
+    'history',
+    'trace',
+    'bisect',
+    'verify',
   ]) {
     it(`of ${command} has an example and the exit codes`, async () => {
       const io = testIo();

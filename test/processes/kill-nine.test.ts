@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { seededRandom } from '#src/testing/random.js';
+import { seededRandom } from '#src/model/random.js';
 import { bin, changesIn, deliver, gitTotals, millrace, sourceHistoryProject } from '../support/source-history.js';
 
 const KILLS = 20;

@@ -1,4 +1,4 @@
-import { seededRandom } from '../../testing/random.js';
+import { seededRandom } from '../../model/random.js';
 import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBroker } from '../broker-url.js';
 import { openInput } from '../input-file.js';
 import { type Io, write } from '../io.js';

@@ -1,6 +1,17 @@
+import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { type Io, write } from '../io.js';
-import { DEFAULT_STATE, type StateSelection, storeParts } from '../open-state.js';
-import { wholeNumber } from '../options.js';
+import { DEFAULT_STATE, type StateSelection, withStores } from '../open-state.js';
+import { errorPolicies, size, wholeNumber } from '../options.js';
+import {
+  AS_OF_HELP,
+  MOMENT_HELP,
+  moment,
+  ON_ERROR,
+  ON_ERROR_HELP,
+  SNAPSHOT_EVERY,
+  SNAPSHOT_EVERY_HELP,
+  snapshotEvery,
+} from '../past.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
 
@@ -16,21 +27,32 @@ export function addStateDump(program: Program): void {
     .option('--state <directory>', 'where the state is', DEFAULT_STATE)
     .option('--store <name>', 'this store only')
     .option('--partition <number>', 'this partition only', wholeNumber('--partition', 0))
-    .addHelpText('after', '\nExample:\n  $ millrace state dump topology.ts --store balances | jq .value.total')
+    .option('--as-of <moment>', AS_OF_HELP, moment('--as-of'))
+    .option('--broker <url>', 'where the topics are, for --as-of', brokerUrl, DEFAULT_BROKER)
+    .option(...KAFKA_CONFIG)
+    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
+    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
+    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
+    .addHelpText(
+      'after',
+      `${MOMENT_HELP}\n\nExample:\n  $ millrace state dump topology.ts --store balances | jq .value.total`,
+    )
     .action((file, options) => program.act((io) => dump(file, options, io)));
 }
 
-async function dump(file: string, options: StateSelection, io: Io): Promise<number> {
-  for await (const { spec, partition, state } of storeParts(file, options, io)) {
-    let lines: string[] = [];
-    for await (const [key, value] of state.store<unknown, unknown>(spec.name).entries()) {
-      lines.push(`${toJson({ store: spec.name, partition, key, value })}\n`);
-      if (lines.length < LINES_PER_WRITE) continue;
-      await write(io.stdout, lines.join(''));
-      if (io.outputClosed.aborted) return 0;
-      lines = [];
+function dump(file: string, options: StateSelection, io: Io): Promise<number> {
+  return withStores(file, options, io, async (parts) => {
+    for await (const { spec, partition, entries } of parts) {
+      let lines: string[] = [];
+      for await (const [key, value] of entries()) {
+        lines.push(`${toJson({ store: spec.name, partition, key, value })}\n`);
+        if (lines.length < LINES_PER_WRITE) continue;
+        await write(io.stdout, lines.join(''));
+        if (io.outputClosed.aborted) return 0;
+        lines = [];
+      }
+      if (lines.length > 0) await write(io.stdout, lines.join(''));
     }
-    if (lines.length > 0) await write(io.stdout, lines.join(''));
-  }
-  return 0;
+    return 0;
+  });
 }

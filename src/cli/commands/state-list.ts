@@ -1,8 +1,19 @@
 import { Option } from '@commander-js/extra-typings';
 import Table from 'cli-table3';
+import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { type Io, write } from '../io.js';
-import { DEFAULT_STATE, type StateSelection, type StorePart, storeParts } from '../open-state.js';
-import { wholeNumber } from '../options.js';
+import { DEFAULT_STATE, type StateSelection, type StorePart, withStores } from '../open-state.js';
+import { errorPolicies, size, wholeNumber } from '../options.js';
+import {
+  AS_OF_HELP,
+  MOMENT_HELP,
+  moment,
+  ON_ERROR,
+  ON_ERROR_HELP,
+  SNAPSHOT_EVERY,
+  SNAPSHOT_EVERY_HELP,
+  snapshotEvery,
+} from '../past.js';
 import type { Program } from '../program.js';
 
 const FORMATS = ['table', 'json'] as const;
@@ -25,7 +36,7 @@ interface StoreRow {
   readonly rows: number | null;
   /** Next offset of each source topic: everything before it is in the store. */
   readonly sources: Readonly<Record<string, number>>;
-  /** Next offset of the changelog; null if nothing was logged yet, and for a global table, which has none. */
+  /** Next offset of the changelog; null if nothing was logged yet, for a global table, which has none, and as of a moment. */
   readonly changelog: number | null;
 }
 
@@ -41,13 +52,23 @@ export function addStateList(program: Program): void {
     .option('--partition <number>', 'this partition only', wholeNumber('--partition', 0))
     .option('--count', 'count the rows, which reads all of them')
     .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('table' as const))
-    .addHelpText('after', '\nExample:\n  $ millrace state list topology.ts --count')
+    .option('--as-of <moment>', AS_OF_HELP, moment('--as-of'))
+    .option('--broker <url>', 'where the topics are, for --as-of', brokerUrl, DEFAULT_BROKER)
+    .option(...KAFKA_CONFIG)
+    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
+    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
+    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
+    .addHelpText('after', `${MOMENT_HELP}\n\nExample:\n  $ millrace state list topology.ts --count`)
     .action((file, options) => program.act((io) => list(file, options, io)));
 }
 
 async function list(file: string, options: Options, io: Io): Promise<number> {
   const rows: StoreRow[] = [];
-  for await (const part of storeParts(file, options, io)) rows.push(await describePart(part, options.count === true));
+  const code = await withStores(file, options, io, async (parts) => {
+    for await (const part of parts) rows.push(await describePart(part, options.count === true));
+    return 0;
+  });
+  if (code !== 0) return code;
   await write(
     io.stdout,
     options.format === 'json' ? rows.map((row) => `${JSON.stringify(row)}\n`).join('') : `${table(rows)}\n`,
@@ -55,11 +76,11 @@ async function list(file: string, options: Options, io: Io): Promise<number> {
   return 0;
 }
 
-async function describePart({ spec, task, partition, state, sources }: StorePart, count: boolean): Promise<StoreRow> {
-  const { changelogs } = state.checkpoint;
+async function describePart(part: StorePart, count: boolean): Promise<StoreRow> {
+  const { spec, task, partition, sources, changelog } = part;
   const { name, kind, key, value, ttlMs = null } = spec;
   let rows = 0;
-  if (count) for await (const _row of state.store(name).entries()) rows++;
+  if (count) for await (const _row of part.entries()) rows++;
   return {
     store: name,
     kind,
@@ -70,7 +91,7 @@ async function describePart({ spec, task, partition, state, sources }: StorePart
     partition,
     rows: count ? rows : null,
     sources,
-    changelog: changelogs[name] ?? null,
+    changelog,
   };
 }
 

@@ -1,11 +1,14 @@
 import type { Program } from '../program.js';
+import { addStateDiff } from './state-diff.js';
 import { addStateDump } from './state-dump.js';
 import { addStateGet } from './state-get.js';
 import { addStateList } from './state-list.js';
 
-/** `millrace state …`: looks into the stores of a stopped application. */
+/** `millrace state …`: looks into the stores of a stopped application, or of any as it was. */
 export function addState(program: Program): void {
-  const state = program.parent.command('state').description('look into the stores of a stopped application');
-  for (const add of [addStateList, addStateGet, addStateDump])
+  const state = program.parent
+    .command('state')
+    .description('look into the stores of a stopped application, or of any as it was');
+  for (const add of [addStateList, addStateGet, addStateDump, addStateDiff])
     add({ ...program, parent: state as unknown as Program['parent'] });
 }

@@ -1,4 +1,4 @@
-import type { Random } from '../model/ports.js';
+import type { Random } from './ports.js';
 
 /** Numbers in [0, 1) that are the same for the same seed (mulberry32). */
 export function seededRandom(seed: number): Random {

@@ -1,0 +1,146 @@
+import { Option } from '@commander-js/extra-typings';
+import { bisect, compare, type Disagreement, type Moment } from '../../replay/index.js';
+import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
+import { declared, storesOf } from '../declared.js';
+import { type Io, write } from '../io.js';
+import { loadTopology } from '../load-topology.js';
+import { checkStore, DEFAULT_STATE } from '../open-state.js';
+import { errorPolicies, size } from '../options.js';
+import {
+  APP,
+  type LookBack,
+  type LookBackOptions,
+  lookBack,
+  MOMENT_HELP,
+  moment,
+  ON_ERROR,
+  ON_ERROR_HELP,
+  SNAPSHOT_EVERY,
+  SNAPSHOT_EVERY_HELP,
+  SNAPSHOTS_IN,
+  SNAPSHOTS_IN_HELP,
+  snapshotEvery,
+} from '../past.js';
+import { parsePredicate } from '../predicate.js';
+import type { Program } from '../program.js';
+import { toJson } from '../show.js';
+import { changeText, eventText, traceText } from '../show-past.js';
+import { parseKey } from '../store-key.js';
+import { usage } from '../usage.js';
+
+const FORMATS = ['text', 'json'] as const;
+
+interface Options extends LookBackOptions {
+  readonly store?: string | undefined;
+  readonly key?: string | undefined;
+  readonly when?: string | undefined;
+  readonly monotone?: true | undefined;
+  readonly compare?: string | undefined;
+  readonly until?: Moment | undefined;
+  readonly format: (typeof FORMATS)[number];
+}
+
+const EXAMPLES = `
+The predicate is asked whenever a row of the store is written, right after it, in the order of the events. It is an expression of
+key, value (null: the row is gone), before (null: there was none) and timestamp, or a file whose default export is a function of an
+object with these. With --key and snapshots, parts of the history in which that row did not change are left out. --monotone is
+for predicates that stay true: snapshots are then asked first.
+
+--compare runs two versions side by side and stops at the first event at which what they would write, or the rows that it changed,
+differ; exit code 1 if there is one, as it is if --when never holds.
+
+Examples:
+  $ millrace bisect topology.ts --store balances --when 'value.total < 0'
+  $ millrace bisect topology.ts --store balances --key alice --when ./overdrawn.ts
+  $ millrace bisect topology.ts --compare refactored.ts`;
+
+/** `millrace bisect FILE`: the first event that is to blame. */
+export function addBisect(program: Program): void {
+  program.parent
+    .command('bisect')
+    .description('find the first event after which something holds of a row, or two versions of a topology disagree')
+    .argument('<file>', 'the file that exports the topology')
+    .option('--store <name>', 'the store')
+    .option('--key <key>', 'look at this row only (default: at all)')
+    .option('--when <expression|file>', "what is to hold, for example 'value.total < 0'")
+    .option('--monotone', 'it stays true once it is')
+    .option('--compare <file>', 'the other version of the topology')
+    .option('--until <moment>', 'up to there (default: latest)', moment('--until'))
+    .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('text' as const))
+    .option(...APP)
+    .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
+    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
+    .option(...KAFKA_CONFIG)
+    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
+    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
+    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
+    .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)
+    .action((file, options) => program.act((io) => find(file, options, io)));
+}
+
+function find(file: string, options: Options, io: Io): Promise<number> {
+  const { store, when, compare: other } = options;
+  if (other !== undefined) {
+    for (const name of ['store', 'key', 'when', 'monotone', 'snapshotEvery'] as const)
+      if (options[name] !== undefined)
+        throw usage('cannot use --compare with what a row is asked', `--compare and --${name}`, '--compare alone');
+    return lookBack(file, options, io, (look) => compareWith(other, options, look, io));
+  }
+  if (store === undefined || when === undefined)
+    throw usage('cannot tell what to look for', 'no --store or no --when', '--store and --when, or --compare');
+  return lookBack(file, options, io, (look) => findFirst(store, when, options, look, io));
+}
+
+async function findFirst(store: string, text: string, options: Options, look: LookBack, io: Io): Promise<number> {
+  const { topology, past, say } = look;
+  const { until, monotone = false, format } = options;
+  checkStore(topology, store);
+  const spec = storesOf(declared(topology)).find(({ name }) => name === store);
+  const key = options.key === undefined ? undefined : spec && parseKey(spec.key, options.key, `the store ${store}`);
+  const { when } = await parsePredicate(text, io.cwd);
+  const found = await bisect(topology, { ...past, store, key, when, monotone, ...(until && { until }) });
+  if (!found) {
+    say(`it never holds: ${text}`);
+    return 1;
+  }
+  const shown =
+    format === 'json'
+      ? `${toJson(found)}\n`
+      : `The first event after which it holds: ${text}\n\n${changeText(found.change)}\n\nIts way:\n${traceText(found.trace)}\n`;
+  await write(io.stdout, shown);
+  return 0;
+}
+
+async function compareWith(file: string, options: Options, { topology, past, say }: LookBack, io: Io): Promise<number> {
+  const { until, format } = options;
+  const other = await loadTopology(file, io.cwd);
+  const { snapshots: _, ...plain } = past;
+  const found = await compare(topology, other, { ...plain, ...(until && { until }) });
+  if (!found) {
+    say('they do the same');
+    return 0;
+  }
+  await write(io.stdout, format === 'json' ? `${toJson(found)}\n` : disagreementText(found));
+  return 1;
+}
+
+function disagreementText({ event, records, outputs, rows }: Disagreement): string {
+  const lines = [
+    'The first event at which they disagree:',
+    '',
+    `event    ${eventText(event)}, record ${records} of the history`,
+    `key      ${toJson(event.key)}`,
+    `value    ${toJson(event.value)}`,
+  ];
+  const unchanged = (value: unknown): string => (value === undefined ? 'unchanged' : toJson(value));
+  for (const { store, key, first, second } of rows)
+    lines.push('', `row      ${store} ${toJson(key)}`, `first    ${unchanged(first)}`, `second   ${unchanged(second)}`);
+  for (const side of ['first', 'second'] as const) {
+    if (!outputs) break;
+    lines.push('', `written by the ${side}:`);
+    for (const { topic, partition, key, value } of outputs[side])
+      lines.push(`  ${topic}[${partition}]  ${toJson(key)} = ${toJson(value)}`);
+    if (outputs[side].length === 0) lines.push('  nothing');
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,106 @@
+import { type Moment, replay, ShadowTopics } from '../../replay/index.js';
+import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
+import { type Io, write } from '../io.js';
+import { DEFAULT_STATE } from '../open-state.js';
+import { errorPolicies, size } from '../options.js';
+import {
+  APP,
+  elapsed,
+  type LookBackOptions,
+  lookBack,
+  MOMENT_HELP,
+  moment,
+  ON_ERROR,
+  ON_ERROR_HELP,
+  SNAPSHOT_EVERY,
+  SNAPSHOT_EVERY_HELP,
+  SNAPSHOTS_IN,
+  SNAPSHOTS_IN_HELP,
+  snapshotEvery,
+  warnOfGaps,
+} from '../past.js';
+import type { Program } from '../program.js';
+import { formatCount } from '../rate.js';
+import { ReplayLines } from '../replay-lines.js';
+import { parseSourceKey } from '../store-key.js';
+import { usage } from '../usage.js';
+
+interface Options extends LookBackOptions {
+  readonly from?: Moment | 'snapshot' | undefined;
+  readonly until?: Moment | undefined;
+  readonly key?: string | undefined;
+  readonly out?: string | undefined;
+  readonly shadowPrefix?: string | undefined;
+}
+
+const EXAMPLES = `
+Records are taken in the order of their timestamps over all topics and partitions (of equal ones by topic, then partition; those of
+a partition by offset), on a clean database. What would have been written is printed as JSON lines, each with the record that
+caused it; nothing goes to the broker, no offset is committed. Calls of effect are left out and listed. "Now" is the time of the records; wall-clock timers do not fire.
+--from snapshot begins with the oldest snapshot whose rest the topics still have, where their beginning is gone.
+
+Examples:
+  $ millrace replay topology.ts --until 2026-03-01
+  $ millrace replay topology.ts --from ago:2h --out outputs
+  $ millrace replay topology.ts --key alice | jq .value
+  $ millrace replay topology.ts --shadow-prefix check-`;
+
+/** `millrace replay FILE`: a slice of the past once more. */
+export function addReplay(program: Program): void {
+  program.parent
+    .command('replay')
+    .description('run a topology over a slice of the past, and print what it would have written')
+    .argument('<file>', 'the file that exports the topology')
+    .option('--from <moment>', 'where to begin (default: earliest); snapshot: see below', from)
+    .option('--until <moment>', 'where to end (default: latest)', moment('--until'))
+    .option('--key <key>', 'only records of source topics with that key')
+    .option('--out <directory>', 'write TOPIC.jsonl files there instead of printing')
+    .option('--shadow-prefix <prefix>', 'write to new topics PREFIX… of the broker instead of printing')
+    .option(...APP)
+    .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
+    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
+    .option(...KAFKA_CONFIG)
+    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
+    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
+    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
+    .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)
+    .action((file, options) => program.act((io) => run(file, options, io)));
+}
+
+const from = (text: string): Moment | 'snapshot' => (text === 'snapshot' ? text : moment('--from')(text));
+
+async function run(file: string, options: Options, io: Io): Promise<number> {
+  const { out, shadowPrefix, key, until } = options;
+  if (out !== undefined && shadowPrefix !== undefined)
+    throw usage('cannot use --out and --shadow-prefix together', 'both', 'one of them');
+  const began = io.clock.monotonic();
+  return lookBack(file, options, io, async ({ topology, past, say }) => {
+    if (options.from === 'snapshot' && !past.snapshots)
+      throw usage('cannot use --from snapshot', 'no snapshots', `some in ${options.state}, made with --snapshot-every`);
+    const shadow = shadowPrefix === undefined ? undefined : new ShadowTopics(past.broker, shadowPrefix);
+    const lines = shadow ? undefined : await ReplayLines.open(topology, out, io);
+    try {
+      const report = await replay(topology, {
+        ...past,
+        ...(options.from === 'snapshot' ? { fromSnapshot: true } : options.from && { from: options.from }),
+        ...(until && { until }),
+        ...(key !== undefined && { key: parseSourceKey(topology, key) }),
+        onOutput: (records) => (shadow ?? lines)?.write(records),
+        onEffect: (effects) => lines?.silenced(effects),
+      });
+      warnOfGaps(report.gaps, say);
+      if (report.beganWith > 0) say(`began with the snapshot after ${formatCount(report.beganWith)} records`);
+      const written = Object.entries(report.outputs).map(([topic, count]) => `${formatCount(count)} to ${topic}`);
+      for (const [node, calls] of Object.entries(report.effects))
+        say(`left out ${formatCount(calls)} calls of ${node}`);
+      say(
+        `replayed ${formatCount(report.records)} records in ${elapsed(io, began)}; captured ${written.join(', ') || 'nothing'}`,
+      );
+      return 0;
+    } finally {
+      await shadow?.close();
+      await lines?.close();
+      await write(io.stdout, '');
+    }
+  });
+}

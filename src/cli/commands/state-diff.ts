@@ -1,0 +1,65 @@
+import { stateDiff } from '../../replay/index.js';
+import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
+import { type Io, write } from '../io.js';
+import { checkStore, DEFAULT_STATE, type StateSelection } from '../open-state.js';
+import { errorPolicies, size } from '../options.js';
+import {
+  APP,
+  lookBack,
+  MOMENT_HELP,
+  moment,
+  ON_ERROR,
+  ON_ERROR_HELP,
+  SNAPSHOT_EVERY,
+  SNAPSHOT_EVERY_HELP,
+  SNAPSHOTS_IN,
+  SNAPSHOTS_IN_HELP,
+  snapshotEvery,
+  warnOfGaps,
+} from '../past.js';
+import type { Program } from '../program.js';
+import { toJson } from '../show.js';
+
+interface Options extends Omit<StateSelection, 'partition' | 'asOf'> {
+  readonly asOf: NonNullable<StateSelection['asOf']>;
+  readonly to?: StateSelection['asOf'];
+}
+
+const EXAMPLES = `
+Each row that differs is one line of JSON: store, partition, key, before, after; null where there is none.
+
+Example:
+  $ millrace state diff topology.ts --store balances --as-of 2026-03-01 --to 2026-03-02`;
+
+/** `millrace state diff FILE`: what became of the rows between two moments. */
+export function addStateDiff(program: Program): void {
+  program.parent
+    .command('diff')
+    .description('print the rows that differ between two moments as JSON lines')
+    .argument('<file>', 'the file that exports the topology')
+    .requiredOption('--as-of <moment>', 'the earlier moment', moment('--as-of'))
+    .option('--to <moment>', 'the later one (default: latest)', moment('--to'))
+    .option('--store <name>', 'this store only')
+    .option(...APP)
+    .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
+    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
+    .option(...KAFKA_CONFIG)
+    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
+    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
+    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
+    .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)
+    .action((file, options) => program.act((io) => diff(file, options, io)));
+}
+
+function diff(file: string, options: Options, io: Io): Promise<number> {
+  return lookBack(file, options, io, async ({ topology, past, say }) => {
+    const { store, asOf: before, to: after = { kind: 'latest' as const } } = options;
+    checkStore(topology, store);
+    const selection = { before, after, ...(store !== undefined && { store }) };
+    for await (const row of stateDiff(topology, { ...past, ...selection, onGaps: (gaps) => warnOfGaps(gaps, say) })) {
+      await write(io.stdout, `${toJson(row)}\n`);
+      if (io.outputClosed.aborted) break;
+    }
+    return 0;
+  });
+}

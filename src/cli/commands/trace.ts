@@ -1,0 +1,90 @@
+import { Option } from '@commander-js/extra-typings';
+import type { SourcePosition } from '../../model/record.js';
+import { type Moment, trace } from '../../replay/index.js';
+import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
+import { type Io, write } from '../io.js';
+import { DEFAULT_STATE } from '../open-state.js';
+import { errorPolicies, size } from '../options.js';
+import {
+  APP,
+  type LookBackOptions,
+  lookBack,
+  MOMENT_HELP,
+  moment,
+  ON_ERROR,
+  ON_ERROR_HELP,
+  SNAPSHOT_EVERY,
+  SNAPSHOT_EVERY_HELP,
+  SNAPSHOTS_IN,
+  SNAPSHOTS_IN_HELP,
+  snapshotEvery,
+} from '../past.js';
+import type { Program } from '../program.js';
+import { toJson } from '../show.js';
+import { traceText } from '../show-past.js';
+import { parseSourceKey } from '../store-key.js';
+import { usage } from '../usage.js';
+
+const FORMATS = ['text', 'json'] as const;
+
+interface Options extends LookBackOptions {
+  readonly at?: SourcePosition | undefined;
+  readonly key?: string | undefined;
+  readonly until?: Moment | undefined;
+  readonly format: (typeof FORMATS)[number];
+}
+
+const EXAMPLES = `
+Examples:
+  $ millrace trace topology.ts --at payments:0:42
+  $ millrace trace topology.ts --key card-7 --until 2026-03-01`;
+
+/** `millrace trace FILE`: a record step by step. */
+export function addTrace(program: Program): void {
+  program.parent
+    .command('trace')
+    .description('follow records through the operators, with what they read and wrote; exit code 1 if there is none')
+    .argument('<file>', 'the file that exports the topology')
+    .option('--at <topic:partition:offset>', 'the record', position)
+    .option('--key <key>', 'all records of source topics with that key')
+    .option('--until <moment>', 'with --key: up to there (default: latest)', moment('--until'))
+    .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('text' as const))
+    .option(...APP)
+    .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
+    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
+    .option(...KAFKA_CONFIG)
+    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
+    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
+    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
+    .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)
+    .action((file, options) => program.act((io) => follow(file, options, io)));
+}
+
+/** `TOPIC:P:OFFSET`. */
+function position(text: string): SourcePosition {
+  const [, topic = '', partition = '', offset = ''] = /^([^:\s]+):(\d+):(\d+)$/.exec(text) ?? [];
+  if (topic !== '') return { topic, partition: Number(partition), offset: Number(offset) };
+  throw usage('cannot read --at', JSON.stringify(text), 'TOPIC:PARTITION:OFFSET, for example payments:0:42');
+}
+
+function follow(file: string, options: Options, io: Io): Promise<number> {
+  return lookBack(file, options, io, async ({ topology, past, say }) => {
+    const { at, key, until, format } = options;
+    if ((at === undefined) === (key === undefined))
+      throw usage(
+        'cannot tell which record to follow',
+        at ? 'both --at and --key' : 'neither --at nor --key',
+        'one of them',
+      );
+    let found = 0;
+    const which = { ...(at && { at }), ...(key !== undefined && { key: parseSourceKey(topology, key) }) };
+    for await (const way of trace(topology, { ...past, ...which, ...(until && { until }) })) {
+      await write(io.stdout, format === 'json' ? `${toJson(way)}\n` : `${found > 0 ? '\n' : ''}${traceText(way)}\n`);
+      found++;
+      if (io.outputClosed.aborted) return 0;
+    }
+    if (found > 0) return 0;
+    say(`no record has the key ${key}`);
+    return 1;
+  });
+}

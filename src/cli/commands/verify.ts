@@ -1,0 +1,73 @@
+import { Option } from '@commander-js/extra-typings';
+import { type Moment, type VerifyReport, verify } from '../../replay/index.js';
+import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
+import { type Io, write } from '../io.js';
+import { DEFAULT_STATE } from '../open-state.js';
+import { errorPolicies, size, wholeNumber } from '../options.js';
+import { APP, type LookBackOptions, lookBack, MOMENT_HELP, moment, ON_ERROR, ON_ERROR_HELP } from '../past.js';
+import type { Program } from '../program.js';
+import { formatCount } from '../rate.js';
+import { toJson } from '../show.js';
+import { eventText } from '../show-past.js';
+
+const FORMATS = ['text', 'json'] as const;
+
+interface Options extends Omit<LookBackOptions, 'state'> {
+  readonly from?: Moment | undefined;
+  readonly until?: Moment | undefined;
+  readonly seed?: number | undefined;
+  readonly format: (typeof FORMATS)[number];
+}
+
+const EXAMPLES = `
+The slice is run four times: as it is; in batches of other sizes, with records and rows that cannot be changed in place; with
+restarts at random points; and with records of equal timestamps in another order. Every record must fare the same, and the stores
+must be the same in the end. What is found: uses of the clock and of randomness, operators that remember outside of stores (scan,
+pairwise, bufferCount), records and rows that are changed in place, results that depend on the order of equal times.
+
+Example:
+  $ millrace verify topology.ts --from ago:1d`;
+
+/** `millrace verify FILE`: whether a topology is a function of its records. */
+export function addVerify(program: Program): void {
+  program.parent
+    .command('verify')
+    .description('check that a topology does the same whenever it is run; exit code 1 if not')
+    .argument('<file>', 'the file that exports the topology')
+    .option('--from <moment>', 'where to begin (default: earliest)', moment('--from'))
+    .option('--until <moment>', 'where to end (default: latest)', moment('--until'))
+    .option('--seed <number>', 'chooses batches, restarts and orders (default: 1)', wholeNumber('--seed', 0))
+    .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('text' as const))
+    .option(...APP)
+    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
+    .option(...KAFKA_CONFIG)
+    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
+    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
+    .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)
+    .action((file, options) => program.act((io) => check(file, options, io)));
+}
+
+function check(file: string, options: Options, io: Io): Promise<number> {
+  // Each run begins with nothing, so that there is nothing to be had from snapshots.
+  return lookBack(file, { ...options, state: DEFAULT_STATE }, io, async ({ topology, past }) => {
+    const { from, until, seed, format } = options;
+    const { snapshots: _, ...plain } = past;
+    const selection = { ...(from && { from }), ...(until && { until }), ...(seed !== undefined && { seed }) };
+    const report = await verify(topology, { ...plain, ...selection });
+    await write(io.stdout, format === 'json' ? `${toJson(report)}\n` : reportText(report));
+    return report.differences.length > 0 ? 1 : 0;
+  });
+}
+
+function reportText({ records, restarts, reordered, differences, state }: VerifyReport): string {
+  const ways = `${formatCount(records)} records, ${formatCount(restarts)} restarts, ${formatCount(reordered)} groups of equal time reordered`;
+  if (differences.length === 0) {
+    const hashes = Object.entries(state).map(([store, hash]) => `  ${store} ${hash.slice(0, 16)}\n`);
+    return `the same each time: ${ways}\n${hashes.join('')}`;
+  }
+  const found = differences.map(
+    ({ run, kind, event, operator, what }) =>
+      `${kind} with other ${run}: ${operator}\n  ${what}\n  first at ${event ? eventText(event) : 'the end'}\n`,
+  );
+  return `${found.join('')}NOT the same each time: ${ways}\n`;
+}

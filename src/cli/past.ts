@@ -1,0 +1,143 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Topology } from '../dsl/processor.js';
+import { type Duration, durationMs, formatMs } from '../model/duration.js';
+import { isStreamsError } from '../model/errors.js';
+import { type HistoryGap, type Moment, type PastOptions, parseMoment, type SnapshotEvery } from '../replay/index.js';
+import type { ErrorPolicies } from '../runtime/policy.js';
+import { type BrokerOptions, openBroker } from './broker-url.js';
+import { checkedTopology } from './checked-topology.js';
+import { codeVersion } from './code-version.js';
+import { type Io, write } from './io.js';
+import type { Parse } from './options.js';
+import { formatCount, Rate } from './rate.js';
+import { StatusLine } from './status-line.js';
+import { Stop } from './stop.js';
+import { usage } from './usage.js';
+
+/** The options of every command that looks into the past. */
+export interface LookBackOptions extends BrokerOptions {
+  readonly app?: string | undefined;
+  readonly state: string;
+  readonly snapshotEvery?: SnapshotEvery | undefined;
+  readonly onError?: ErrorPolicies | undefined;
+  readonly cache?: number | undefined;
+}
+
+export const APP = ['--app <id>', "the application (default: the topology's name)"] as const;
+
+export const SNAPSHOTS_IN = '--state <directory>';
+export const SNAPSHOTS_IN_HELP = 'where the application has its state, and its snapshots beside it';
+
+export const SNAPSHOT_EVERY = '--snapshot-every <records|duration>';
+export const SNAPSHOT_EVERY_HELP =
+  'keep the state as of every so many records (100000), or whenever so much time has passed in them (1d): the next look begins there';
+
+export const ON_ERROR = '--on-error <step=policy>';
+export const ON_ERROR_HELP = 'what becomes of a record that fails, as given to run (default: fail)';
+
+export const AS_OF_HELP = 'as it was then, reconstructed from the topics (default: as the stopped application left it)';
+
+export const MOMENT_HELP = `
+A moment is earliest, latest, an ISO date (2026-03-01T12:00:00Z; without an offset it is UTC), time:ISO, ago:2h, or
+offset:TOPIC:PARTITION=OFFSET, with more after commas. Up to a time: each partition up to its first record that is later.
+Up to an offset: the records before it; partitions that are not named go as far as the order of timestamps has come by then.`;
+
+export const moment =
+  (name: string): Parse<Moment> =>
+  (text) =>
+    parseMoment(text, name);
+
+/** `100000` or `1d`. */
+export function snapshotEvery(text: string): SnapshotEvery {
+  const records = Number(text);
+  if (/^\d+$/.test(text) && records > 0) return { records };
+  try {
+    const ms = durationMs(text as Duration);
+    if (ms > 0) return { ms };
+  } catch {
+    // Said below.
+  }
+  throw usage('cannot read --snapshot-every', JSON.stringify(text), 'a number of records, or a time such as 1d');
+}
+
+/** What a command is given. */
+export interface LookBack {
+  readonly topology: Topology;
+  readonly past: PastOptions;
+  readonly stop: Stop;
+  /** Writes lines for people, above the progress. */
+  say(text: string): void;
+}
+
+/** Loads the topology, opens the broker, shows how far the work is, and takes everything down again. A signal ends the work, and the exit code says so. */
+export async function lookBack(
+  file: string,
+  options: LookBackOptions,
+  io: Io,
+  use: (look: LookBack) => Promise<number>,
+): Promise<number> {
+  const stop = new Stop(io);
+  const say = (text: string): void => void write(io.stderr, `${text}\n`);
+  const status = new StatusLine(io, say);
+  try {
+    const topology = await checkedTopology(file, { cwd: io.cwd, check: false, signal: stop.signal });
+    const { broker } = await openBroker(options, io);
+    try {
+      const past = {
+        ...pastOptions(file, topology, options, io),
+        broker,
+        signal: stop.signal,
+        onProgress: progress(io, status),
+      };
+      return await use({ topology, past, stop, say: (text) => status.above(`${text}\n`) });
+    } finally {
+      await broker.close();
+    }
+  } catch (error) {
+    if (stop.requested && isStreamsError(error) && error.code === 'STOPPED') return stop.exitCode;
+    throw error;
+  } finally {
+    status.clear();
+    stop.release();
+  }
+}
+
+function pastOptions(file: string, topology: Topology, options: LookBackOptions, io: Io): Omit<PastOptions, 'broker'> {
+  const { app, onError, cache, snapshotEvery: every } = options;
+  const directory = join(resolve(io.cwd, options.state), app ?? topology.name, 'snapshots');
+  return {
+    ...(app !== undefined && { applicationId: app }),
+    ...(onError && { onError }),
+    ...(cache !== undefined && { cacheBytes: cache }),
+    // Nothing is made where nothing is to be kept.
+    ...((every || existsSync(directory)) && {
+      snapshots: { directory, version: codeVersion(resolve(io.cwd, file)), ...(every && { every }) },
+    }),
+  };
+}
+
+function progress(io: Io, status: StatusLine): NonNullable<PastOptions['onProgress']> {
+  let rate = new Rate(io.clock);
+  let last = 0;
+  return ({ records, total }) => {
+    // Some questions take several runs.
+    if (records < last) rate = new Rate(io.clock);
+    last = records;
+    status.update(() => {
+      rate.sample(records);
+      return `replaying: ${formatCount(records)} of ${formatCount(total)} records, ${rate.text(Math.max(0, total - records))}`;
+    });
+  };
+}
+
+/** Tells of what is missing at the beginning. */
+export function warnOfGaps(gaps: readonly HistoryGap[], say: (text: string) => void): void {
+  for (const { topic, partition, earliest, compacted } of gaps) {
+    const place = `${topic}[${partition}]`;
+    if (earliest > 0) say(`warning: the history of ${place} begins at offset ${earliest}; what came before is gone`);
+    else if (compacted) say(`warning: ${place} is compacted: earlier values of its keys may be gone`);
+  }
+}
+
+export const elapsed = (io: Io, since: number): string => formatMs(io.clock.monotonic() - since);

@@ -1,0 +1,46 @@
+import { existsSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { compileFunction } from 'node:vm';
+import { messageOf } from '../model/errors.js';
+import type { Predicate } from '../replay/index.js';
+import { loadModule } from './load-topology.js';
+import { usage } from './usage.js';
+
+/** How a predicate was given. */
+export interface GivenPredicate {
+  readonly when: Predicate;
+  /** The expression, or undefined for a module. */
+  readonly expression: string | undefined;
+  /** The module's file, or undefined for an expression. */
+  readonly file: string | undefined;
+}
+
+const FILE = /\.[mc]?[jt]s$/;
+
+/**
+ * `value.balance < 0`, of key, value, before and timestamp; or a file whose default export is a function of `{ key, value, before, timestamp }`. USAGE for anything else.
+ */
+export async function parsePredicate(text: string, cwd: string): Promise<GivenPredicate> {
+  const path = resolve(cwd, text);
+  if (FILE.test(text) && !/\s/.test(text)) {
+    if (!existsSync(path) || !statSync(path).isFile())
+      throw usage('cannot read --when', `${JSON.stringify(text)}, which is no file`, 'an expression, or a file');
+    const { default: exported } = await loadModule(path);
+    const when =
+      typeof exported === 'object' && exported !== null && 'default' in exported ? exported.default : exported;
+    if (typeof when !== 'function')
+      throw usage('cannot use the file of --when', `a default export of type ${typeof when}`, 'a function of a row');
+    return { when: when as Predicate, expression: undefined, file: path };
+  }
+  try {
+    const compiled = compileFunction(`return (${text}\n);`, ['key', 'value', 'before', 'timestamp']);
+    const when: Predicate = ({ key, value, before, timestamp }) => compiled(key, value, before, timestamp);
+    return { when, expression: text, file: undefined };
+  } catch (error) {
+    throw usage(
+      'cannot read --when',
+      `${JSON.stringify(text)} (${messageOf(error)})`,
+      "an expression such as 'value.balance < 0' of key, value, before and timestamp, or a file",
+    );
+  }
+}

@@ -1,0 +1,80 @@
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Topology } from '../dsl/processor.js';
+import type { ReplayedRecord, SilencedEffect } from '../replay/index.js';
+import { declared, serdesOf } from './declared.js';
+import { type Io, write } from './io.js';
+import { recordLine, type TopicSerdes, toJson } from './show.js';
+
+/** The file of calls that were left out. */
+const EFFECTS = '_effects';
+
+/** What a replay captures, as JSON lines: on standard output, or in a file for each topic. */
+export class ReplayLines {
+  readonly #io: Io;
+  readonly #directory: string | undefined;
+  readonly #serdes = new Map<string, TopicSerdes | undefined>();
+  readonly #files = new Map<string, FileHandle>();
+  readonly #topology: Topology;
+
+  private constructor(topology: Topology, directory: string | undefined, io: Io) {
+    this.#topology = topology;
+    this.#directory = directory;
+    this.#io = io;
+  }
+
+  /** The files of all sinks are made at once, so that one of an earlier replay is not taken for this one's. */
+  static async open(topology: Topology, directory: string | undefined, io: Io): Promise<ReplayLines> {
+    const lines = new ReplayLines(topology, directory && resolve(io.cwd, directory), io);
+    if (directory === undefined) return lines;
+    await mkdir(resolve(io.cwd, directory), { recursive: true });
+    for (const node of topology.graph.nodes) {
+      if (node.kind === 'sink' && node.topic !== null) await lines.#file(node.topic);
+      if (node.kind === 'processor' && node.operator === 'effect') await lines.#file(EFFECTS);
+    }
+    return lines;
+  }
+
+  async write(records: readonly ReplayedRecord[]): Promise<void> {
+    const byTopic = new Map<string, string[]>();
+    for (const record of records) {
+      const name = this.#directory === undefined ? '' : record.topic;
+      const lines = byTopic.get(name) ?? [];
+      byTopic.set(name, lines);
+      lines.push(this.#line(record));
+    }
+    for (const [topic, lines] of byTopic) {
+      if (this.#directory === undefined) await write(this.#io.stdout, lines.join(''));
+      else await (await this.#file(topic)).write(lines.join(''));
+    }
+  }
+
+  /** Calls that were left out: beside the outputs, or in `_effects.jsonl`. */
+  async silenced(effects: readonly SilencedEffect[]): Promise<void> {
+    const lines = effects.map(({ node, idempotencyKey, key, value, source }) => {
+      const at = `${source.topic}[${source.partition}]@${source.offset}`;
+      return `${toJson({ silenced: node, idempotencyKey, key, value, source: at })}\n`;
+    });
+    if (this.#directory === undefined) await write(this.#io.stdout, lines.join(''));
+    else await (await this.#file(EFFECTS)).write(lines.join(''));
+  }
+
+  async close(): Promise<void> {
+    for (const file of this.#files.values()) await file.close();
+  }
+
+  #line(record: ReplayedRecord): string {
+    const { topic, source } = record;
+    if (!this.#serdes.has(topic)) this.#serdes.set(topic, serdesOf(declared(this.#topology), topic));
+    const line = recordLine(record, this.#serdes.get(topic));
+    return `${line.slice(0, -2)},"source":"${source.topic}[${source.partition}]@${source.offset}"}\n`;
+  }
+
+  async #file(topic: string): Promise<FileHandle> {
+    const known = this.#files.get(topic);
+    if (known) return known;
+    const file = await open(join(this.#directory as string, `${topic}.jsonl`), 'w');
+    this.#files.set(topic, file);
+    return file;
+  }
+}

@@ -1,0 +1,171 @@
+import type { Topology } from '../dsl/processor.js';
+import { messageOf, StreamsError } from '../model/errors.js';
+import { ChangeMaker, type Picked, type StateChange, scanChanges } from './changes.js';
+import { frozenCopy, taskStore } from './event.js';
+import { framePast, Past, type PastFrame, type PastOptions, type PastSlice, sliceOf } from './past.js';
+import type { Snapshot } from './snapshots.js';
+import { traceRecord } from './trace.js';
+import type { Trace } from './tracer.js';
+import type { RowWrite } from './watcher.js';
+
+/** What a predicate is asked about: a row that has just been written. */
+export interface ChangedRow {
+  // biome-ignore lint/suspicious/noExplicitAny: whoever asks knows the types of the store
+  readonly key: any;
+  /** Null: the row is gone. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly value: any;
+  /** The row before; null: there was none. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly before: any;
+  /** Of the row, in milliseconds. */
+  readonly timestamp: number;
+}
+
+export type Predicate = (row: ChangedRow) => unknown;
+
+export interface BisectOptions extends PastOptions, PastSlice {
+  readonly store: string;
+  /** Ask about this row only. Default: about every row of the store. */
+  readonly key?: unknown;
+  readonly when: Predicate;
+  /**
+   * The predicate stays true, once it is: then snapshots are asked first (`before` is null there), by halves, and only the part between two of them is run. If it does not stay true, the event that is found is one after which it is true,
+   * and not always the first. Default: every change is looked at, in order.
+   */
+  readonly monotone?: boolean;
+}
+
+export interface BisectResult {
+  readonly change: StateChange;
+  /** The event's way through the topology. */
+  readonly trace: Trace;
+}
+
+/**
+ * Finds the first event after which a predicate holds: it is asked at each write of a row of the store, in the order of the merged history, as soon as the row is written. Undefined if it never holds.
+ *
+ * Cost: a replay up to that event, and one more to follow it through the topology; with snapshots the second begins at the last one before the event, and with a key the first leaves out those parts in which the row did not change, which
+ * loses nothing. `monotone` is for predicates that stay true.
+ *
+ * Errors: PREDICATE_FAILED if the predicate throws, naming the event; STORE_UNKNOWN; those of {@link replay}.
+ *
+ * ```ts no-run
+ * const found = await bisect(shop, { broker, store: 'balances', key: 'alice', when: ({ value }) => value !== null && value.total < 0 });
+ * console.log(found?.change.event.offset, found?.change.before, found?.change.value, found?.trace.steps);
+ * ```
+ */
+export async function bisect(topology: Topology, options: BisectOptions): Promise<BisectResult | undefined> {
+  const frame = await framePast(topology, options);
+  const change = await firstChange(frame, options);
+  if (!change) return undefined;
+  return { change, trace: await traceRecord(frame, change.event, options.from) };
+}
+
+/** The first change for which the predicate holds. */
+async function firstChange(frame: PastFrame, options: BisectOptions): Promise<StateChange | undefined> {
+  const { topology } = frame;
+  const store = taskStore(topology, options.store);
+  const changes = new ChangeMaker(topology);
+  const { from, until, key, when } = options;
+  let found: Picked<Outcome> | undefined;
+  const pick = (write: RowWrite): Outcome | undefined => {
+    // In a window the first one counts, and it may come after others, from another task.
+    if (found !== undefined && write.at.index >= found.index) return undefined;
+    const outcome = ask(when, write, changes);
+    if (outcome) found = { index: write.at.index, picked: outcome };
+    return outcome;
+  };
+  const scan = { ...(from && { from }), ...(until && { until }), store, key, pick };
+  const begin = options.monotone && from === undefined ? await lastUntrue(frame, options) : undefined;
+  for await (const some of scanChanges(frame, scan, begin)) {
+    const [first] = some;
+    if (!first) continue;
+    if (first.picked.error) throw first.picked.error;
+    return first.picked.change;
+  }
+  return undefined;
+}
+
+interface Outcome {
+  readonly change: StateChange;
+  readonly error?: StreamsError;
+}
+
+function ask(when: Predicate, write: RowWrite, changes: ChangeMaker): Outcome | undefined {
+  const { key, value, before, timestamp } = write;
+  try {
+    return when({ key, value, before: before === null ? null : before.value, timestamp })
+      ? { change: changes.make(write) }
+      : undefined;
+  } catch (error) {
+    const change = changes.make(write);
+    return { change, error: predicateFailed(error, change.key, value, change.event) };
+  }
+}
+
+function predicateFailed(
+  error: unknown,
+  key: unknown,
+  value: unknown,
+  at?: { readonly topic: string; readonly partition: number; readonly offset: number },
+): StreamsError {
+  return new StreamsError('PREDICATE_FAILED', {
+    what: `the predicate threw: ${messageOf(error)}`,
+    ...(at && { at: `${at.topic}[${at.partition}]@${at.offset}` }),
+    saw: `key ${show(key)}, value ${show(value)}`,
+    expected: 'true or false for every row',
+    action: value === null ? 'The value of a row that was deleted is null: write value?.field.' : 'Correct it.',
+    cause: error,
+  });
+}
+
+const show = (value: unknown): string => {
+  try {
+    return JSON.stringify(frozenCopy(value)) ?? String(value);
+  } catch {
+    return String(value);
+  }
+};
+
+/** The last snapshot in which the predicate does not hold; by halves, so it must not become untrue again. */
+async function lastUntrue(frame: PastFrame, options: BisectOptions): Promise<Snapshot | undefined> {
+  const { until } = options;
+  const slice = await sliceOf(frame, until ? { until } : {});
+  const usable = (await frame.snapshots?.within(slice, frame.options.broker)) ?? [];
+  let [low, high] = [0, usable.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (await holdsIn(frame, usable[middle] as Snapshot, options)) high = middle;
+    else low = middle + 1;
+  }
+  return usable[low - 1];
+}
+
+async function holdsIn(frame: PastFrame, snapshot: Snapshot, { store, key, when }: BisectOptions): Promise<boolean> {
+  const past = await Past.open(frame, { beginWith: () => snapshot });
+  const asked = (row: ChangedRow): boolean => {
+    try {
+      return Boolean(when(row));
+    } catch (error) {
+      throw predicateFailed(error, row.key, row.value);
+    }
+  };
+  try {
+    for (const { state, subTopology } of past.run.tasks) {
+      if (!state || !subTopology.stores.includes(store)) continue;
+      const rows = state.cached(store);
+      if (key !== undefined) {
+        await rows.load(key);
+        const row = rows.row(key);
+        if (row && asked({ key, value: row.value, before: null, timestamp: row.timestamp })) return true;
+        continue;
+      }
+      for await (const [each, value] of rows.entries())
+        if (asked({ key: each, value, before: null, timestamp: 0 })) return true;
+    }
+    return false;
+  } finally {
+    await past.close();
+  }
+}

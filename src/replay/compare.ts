@@ -1,0 +1,255 @@
+import type { BrokerRecord } from '../broker/port.js';
+import type { AnySerde, Topology } from '../dsl/processor.js';
+import { declareOnly } from '../runtime/slots.js';
+import { systemClock } from '../runtime/system.js';
+import { type EventInfo, EventReader, frozenCopy, taskStores } from './event.js';
+import { MergedReader } from './merged-reader.js';
+import type { Moment } from './moment.js';
+import { framePast, type PastFrame, type PastOptions, type PastSlice } from './past.js';
+import { ShadowRun } from './shadow-run.js';
+import { cutSlice } from './slice.js';
+import { keyIdOf } from './snapshot-writer.js';
+import { diskStorage, memoryStorage, type ShadowStorage } from './storage.js';
+import type { Captured, RowWrite, RunWatcher } from './watcher.js';
+
+export interface CompareOptions extends Omit<PastOptions, 'snapshots'>, PastSlice {}
+
+/** A record that one of two versions would have written. */
+export interface ComparedOutput {
+  readonly topic: string;
+  readonly partition: number;
+  readonly key: unknown;
+  readonly value: unknown;
+  readonly timestamp: number;
+}
+
+/** A row that the two versions do not agree upon. */
+export interface ComparedRow {
+  readonly store: string;
+  readonly key: unknown;
+  /** After the event; undefined: that version did not change it. */
+  readonly first: unknown;
+  readonly second: unknown;
+}
+
+/** The first event after which two versions of a topology differ. */
+export interface Disagreement {
+  readonly event: EventInfo;
+  /** How many records the merged history has up to it. */
+  readonly records: number;
+  /** What each of them would have written because of the event. */
+  readonly outputs:
+    | { readonly first: readonly ComparedOutput[]; readonly second: readonly ComparedOutput[] }
+    | undefined;
+  readonly rows: readonly ComparedRow[];
+}
+
+const WINDOW_RECORDS = 1_000;
+const LATEST: Moment = { kind: 'latest' };
+const EARLIEST: Moment = { kind: 'earliest' };
+
+/**
+ * Finds the first event at which two versions of a topology disagree: in what they would have written because of it (topic, partition, key, value, timestamp, headers, in order), or in the rows that it changed, of stores that both have.
+ * Undefined: they agree on the whole slice. "Did my refactoring change anything?"
+ *
+ * Both are given the same records in the same order; each ignores topics that it does not read. Both run under the application id of the first. What an operator writes at commits only (open gaps of reorderByVersion) is not compared.
+ * Cost: two replays at once.
+ *
+ * ```ts no-run
+ * const difference = await compare(shop, shop, { broker }); // undefined, if it is deterministic
+ * ```
+ */
+export async function compare(
+  first: Topology,
+  second: Topology,
+  options: CompareOptions,
+): Promise<Disagreement | undefined> {
+  const applicationId = options.applicationId ?? first.name;
+  const frames = [
+    await framePast(first, { ...options, applicationId }),
+    await framePast(second, { ...options, applicationId }),
+  ] as const;
+  const partitions = new Map(
+    frames.flatMap((frame) => frame.partitions.map((at) => [`${at.topic}:${at.partition}`, at] as const)),
+  );
+  const { broker, signal, from = EARLIEST, until = LATEST } = options;
+  const slice = await cutSlice(broker, [...partitions.values()], { from, until, now: systemClock.now() });
+  const shared = new Set([...taskStores(first).keys()].filter((name) => taskStores(second).has(name)));
+  const sides: Side[] = [];
+  const reader = await MergedReader.open(broker, slice, signal);
+  try {
+    for (const frame of frames) sides.push(await Side.open(frame, shared));
+    const [a, b] = sides as [Side, Side];
+    for (
+      let records = await reader.next(WINDOW_RECORDS);
+      records.length > 0;
+      records = await reader.next(WINDOW_RECORDS)
+    ) {
+      const begin = a.records;
+      for (const side of sides) await side.process(records);
+      for (const [i, record] of records.entries()) {
+        const found = differenceAt(begin + i, record, a, b);
+        if (found) return found;
+      }
+      for (const side of sides) side.forget();
+      options.onProgress?.({ records: a.records, total: reader.total });
+    }
+    return undefined;
+  } finally {
+    await Promise.allSettled([reader.close(), ...sides.map((side) => side.close())]);
+  }
+}
+
+/** What one record of the slice has caused. */
+interface Effects {
+  readonly outputs: { readonly text: string; readonly output: ComparedOutput }[];
+  /** By store and key. */
+  readonly rows: Map<string, ChangedRow>;
+}
+
+interface ChangedRow {
+  readonly store: string;
+  readonly key: unknown;
+  readonly before: string | null;
+  after: string | null;
+  value: unknown;
+}
+
+const NOTHING: Effects = { outputs: [], rows: new Map() };
+
+/** One of the two versions, and what the records of this window have caused in it. */
+class Side {
+  readonly topology: Topology;
+  #run!: ShadowRun;
+  readonly #storage: ShadowStorage;
+  readonly #effects = new Map<number, Effects>();
+  readonly #sinks: ReadonlyMap<string, { readonly key: AnySerde; readonly value: AnySerde }>;
+  readonly #stores: ReturnType<typeof taskStores>;
+
+  private constructor(topology: Topology, storage: ShadowStorage) {
+    this.topology = topology;
+    this.#storage = storage;
+    this.#sinks = new Map(declareOnly(topology).sinks.map((sink) => [sink.id, sink]));
+    this.#stores = taskStores(topology);
+  }
+
+  static async open(frame: PastFrame, shared: ReadonlySet<string>): Promise<Side> {
+    const { topology, config, topics, options } = frame;
+    const storage = options.inMemory ? memoryStorage() : await diskStorage();
+    const side = new Side(topology, storage);
+    const watcher: RunWatcher = { wants: (store) => shared.has(store), wrote: (write) => side.#wrote(write) };
+    const capture = (captured: readonly Captured[]): void => {
+      for (const each of captured) side.#sent(each);
+    };
+    try {
+      side.#run = await ShadowRun.open({ topology, config, topics, storage, watcher, capture });
+      return side;
+    } catch (error) {
+      await storage.remove().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  get records(): number {
+    return this.#run.records;
+  }
+
+  process(records: readonly BrokerRecord[]): Promise<void> {
+    return this.#run.process(records);
+  }
+
+  at(index: number): Effects {
+    return this.#effects.get(index) ?? NOTHING;
+  }
+
+  forget(): void {
+    this.#effects.clear();
+  }
+
+  async close(): Promise<void> {
+    await this.#run.close().catch(() => undefined);
+    await this.#storage.remove();
+  }
+
+  #of(index: number): Effects {
+    const known = this.#effects.get(index);
+    if (known) return known;
+    const effects = { outputs: [], rows: new Map() };
+    this.#effects.set(index, effects);
+    return effects;
+  }
+
+  #sent({ node, record, at }: Captured): void {
+    const { topic, partition, timestamp, key, value, headers } = record;
+    const hex = (bytes: Buffer | null): string => (bytes === null ? '-' : bytes.toString('hex'));
+    const head = headers.entries.map(([name, bytes]) => [
+      name,
+      bytes === null ? '-' : Buffer.from(bytes).toString('hex'),
+    ]);
+    const sink = this.#sinks.get(node);
+    const output = {
+      topic,
+      partition,
+      key: decoded(sink?.key, key),
+      value: decoded(sink?.value, value),
+      timestamp,
+    };
+    const text = JSON.stringify([topic, partition, timestamp, hex(key), hex(value), head]);
+    this.#of(at.index).outputs.push({ text, output });
+  }
+
+  #wrote({ store, key, before, value, atCommit, at }: RowWrite): void {
+    if (atCommit) return;
+    const serdes = this.#stores.get(store);
+    if (!serdes) return;
+    const name = `${store} ${keyIdOf(serdes.key, key)}`;
+    const hex = (side: unknown): string | null => (side === null ? null : serdes.value.encode(side).toString('hex'));
+    const { rows } = this.#of(at.index);
+    const row = rows.get(name) ?? {
+      store,
+      key: frozenCopy(key),
+      before: hex(before?.value ?? null),
+      after: null,
+      value,
+    };
+    rows.set(name, { ...row, after: hex(value), value: frozenCopy(value) });
+  }
+}
+
+function differenceAt(index: number, record: BrokerRecord, a: Side, b: Side): Disagreement | undefined {
+  const [left, right] = [a.at(index), b.at(index)];
+  const same =
+    left.outputs.length === right.outputs.length &&
+    left.outputs.every(({ text }, i) => text === right.outputs[i]?.text);
+  const rows: ComparedRow[] = [];
+  for (const name of new Set([...left.rows.keys(), ...right.rows.keys()])) {
+    const [x, y] = [changed(left.rows.get(name)), changed(right.rows.get(name))];
+    if (x?.after === y?.after) continue;
+    const { store, key } = (x ?? y) as ChangedRow;
+    rows.push({ store, key, first: x?.value, second: y?.value });
+  }
+  if (same && rows.length === 0) return undefined;
+  const outputs = same
+    ? undefined
+    : { first: left.outputs.map(({ output }) => output), second: right.outputs.map(({ output }) => output) };
+  return { event: eventOf(record, a, b), records: index + 1, outputs, rows };
+}
+
+/** A row that was written as it was has not changed. */
+const changed = (row: ChangedRow | undefined): ChangedRow | undefined =>
+  row === undefined || row.before === row.after ? undefined : row;
+
+function eventOf(record: BrokerRecord, a: Side, b: Side): EventInfo {
+  const reads = ({ topology }: Side): boolean =>
+    topology.graph.nodes.some((node) => node.kind === 'source' && node.topic === record.topic);
+  return new EventReader((reads(a) ? a : b).topology).read(record);
+}
+
+function decoded(serde: AnySerde | undefined, bytes: Buffer | null): unknown {
+  if (bytes === null) return null;
+  try {
+    return serde ? serde.decode(bytes) : bytes;
+  } catch {
+    return bytes;
+  }
+}

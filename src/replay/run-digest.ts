@@ -1,0 +1,112 @@
+import type { Topology } from '../dsl/processor.js';
+import { murmur2 } from '../runtime/partitioner.js';
+import { taskStores } from './event.js';
+import type { CausePlace, RunWatcher, Step } from './watcher.js';
+
+/** What happened to a record, in short: which step, and a digest of what it was about. */
+export interface DigestedStep {
+  readonly name: string;
+  /** Of the row or record, where there is one. */
+  readonly key: number;
+  readonly hash: number;
+}
+
+/** Operators whose rows hold positions of records: those of a repartition topic are others whenever its records come in another order, and mean the same. */
+const HOLD_POSITIONS = ['dedupe', 'reorderByVersion'];
+
+/**
+ * Digests everything that happens to the records of a run: what comes to each node, what is written to each store, what is passed on and what is sent. Equal for two runs in which every record fared the same.
+ */
+export class RunDigest implements RunWatcher {
+  readonly #stores: ReturnType<typeof taskStores>;
+  readonly #ignored: ReadonlySet<string>;
+  readonly #repartitions: ReadonlySet<string>;
+  readonly #steps = new Map<number, DigestedStep[]>();
+
+  constructor(topology: Topology) {
+    this.#stores = taskStores(topology);
+    this.#ignored = positionStores(topology);
+    const { nodes } = topology.graph;
+    this.#repartitions = new Set(nodes.filter(({ kind }) => kind === 'repartition').map(({ id }) => id));
+  }
+
+  /** What happened to a record of the window. */
+  at(index: number): readonly DigestedStep[] {
+    return this.#steps.get(index) ?? [];
+  }
+
+  forget(): void {
+    this.#steps.clear();
+  }
+
+  step(step: Step, { index, task }: CausePlace): void {
+    const digested = this.#digest(step, task);
+    if (digested) this.#add(index, digested);
+    if (step.kind !== 'sent' || step.record.headers.size === 0) return;
+    const entries = step.record.headers.entries.map(([name, value]) => [
+      name,
+      value && Buffer.from(value).toString('hex'),
+    ]);
+    this.#add(index, { name: `headers ${task} ${step.node}`, key: 0, hash: textHash(text(entries)) });
+  }
+
+  #add(index: number, digested: DigestedStep): void {
+    const known = this.#steps.get(index);
+    if (known) known.push(digested);
+    else this.#steps.set(index, [digested]);
+  }
+
+  /** Whether a step says what came of records of equal time, whichever of them came first: a row or an output. Not what they have on the way there, nor rows with positions. */
+  isOutcome({ name }: DigestedStep): boolean {
+    const [kind = '', , ...rest] = name.split(' ');
+    const node = rest.join(' ');
+    return (kind === 'write' && !this.#ignored.has(node)) || (kind === 'sent' && !this.#repartitions.has(node));
+  }
+
+  #digest(step: Step, task: string): DigestedStep | undefined {
+    if (step.kind === 'read' || step.kind === 'process') return undefined;
+    if (step.kind === 'write') {
+      const serdes = this.#stores.get(step.store);
+      if (!serdes) return undefined;
+      const key = serdes.key.encode(step.key);
+      const value = step.value === null ? Buffer.alloc(0) : serdes.value.encode(step.value);
+      const hash = murmur2(Buffer.concat([key, NEXT, value, NEXT, Buffer.from(String(step.timestamp))]));
+      return { name: `write ${task} ${step.store}`, key: murmur2(key), hash };
+    }
+    if (step.kind === 'count')
+      return { name: `count ${task} ${step.node}`, key: 0, hash: textHash(`${step.name} ${step.by}`) };
+    if (step.kind === 'sent') {
+      const { topic, partition, key, value, timestamp } = step.record;
+      const bytes = [Buffer.from(`${topic} ${partition} ${timestamp}`), NEXT, key ?? NONE, NEXT, value ?? NONE];
+      const hash = murmur2(Buffer.concat(bytes));
+      // Records without a key have nothing to do with each other.
+      return { name: `sent ${task} ${step.node}`, key: key === null ? hash : murmur2(key), hash };
+    }
+    const called = step.kind === 'effect' ? step.idempotencyKey : '';
+    const { key, value, timestamp } = step.record;
+    const previous = 'previous' in step.record ? step.record.previous : undefined;
+    const hash = textHash(text([key, value, previous, timestamp, called]));
+    return { name: `${step.kind} ${task} ${step.node}`, key: 0, hash };
+  }
+}
+
+/** Stores in whose rows there are positions of records. */
+export const positionStores = ({ graph }: Topology): ReadonlySet<string> =>
+  new Set(
+    graph.nodes.flatMap((node) =>
+      node.kind === 'processor' && HOLD_POSITIONS.includes(node.operator) ? node.stores : [],
+    ),
+  );
+
+const NEXT = Buffer.from([0]);
+const NONE = Buffer.from([1]);
+
+const textHash = (value: string): number => murmur2(Buffer.from(value));
+
+/** What JSON has no form for is told apart all the same. */
+const text = (value: unknown): string =>
+  JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner === 'bigint') return `${inner}n`;
+    if (inner instanceof Map || inner instanceof Set) return [...inner];
+    return inner;
+  }) ?? 'undefined';

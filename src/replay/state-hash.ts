@@ -1,0 +1,23 @@
+import { createHash } from 'node:crypto';
+import type { Topology } from '../dsl/processor.js';
+import { taskStores } from './event.js';
+import type { ShadowRun } from './shadow-run.js';
+
+/** A digest of each store's rows, over all tasks: equal if keys and values are, byte for byte. */
+export async function stateHashes(topology: Topology, run: ShadowRun): Promise<ReadonlyMap<string, string>> {
+  const hashes = new Map<string, string>();
+  for (const [name, { key, value }] of taskStores(topology)) {
+    const hash = createHash('sha256');
+    for (const { id, state, subTopology } of run.tasks) {
+      if (!state || !subTopology.stores.includes(name)) continue;
+      for await (const [each, row] of state.cached(name).entries()) {
+        for (const bytes of [Buffer.from(id), key.encode(each), value.encode(row)]) {
+          hash.update(`${bytes.length}:`);
+          hash.update(bytes);
+        }
+      }
+    }
+    hashes.set(name, hash.digest('hex'));
+  }
+  return hashes;
+}

@@ -1,0 +1,51 @@
+import type { BrokerRecord } from '../broker/port.js';
+import type { Random } from '../model/ports.js';
+
+/** Whether records of a group can come in another order: those of one partition cannot. */
+export const isMixed = (records: readonly BrokerRecord[]): boolean =>
+  records.some(({ topic, partition }) => topic !== records[0]?.topic || partition !== records[0]?.partition);
+
+/** How many records with equal timestamps follow each other, from the first on. */
+export function tieGroups(records: readonly BrokerRecord[]): readonly number[] {
+  const groups: number[] = [];
+  for (const [i, record] of records.entries()) {
+    if (i > 0 && records[i - 1]?.timestamp === record.timestamp) groups[groups.length - 1] = (groups.at(-1) ?? 0) + 1;
+    else groups.push(1);
+  }
+  return groups;
+}
+
+/** The records with those of each group interleaved otherwise; records of one partition stay in their order. */
+export function permuteTies(
+  records: readonly BrokerRecord[],
+  groups: readonly number[],
+  random: Random,
+): readonly BrokerRecord[] {
+  const permuted: BrokerRecord[] = [];
+  let at = 0;
+  for (const length of groups) {
+    permuted.push(...interleave(records.slice(at, at + length), random));
+    at += length;
+  }
+  return permuted;
+}
+
+function interleave(records: readonly BrokerRecord[], random: Random): readonly BrokerRecord[] {
+  const lanes = new Map<string, BrokerRecord[]>();
+  for (const record of records) {
+    const name = `${record.topic}:${record.partition}`;
+    const lane = lanes.get(name);
+    if (lane) lane.push(record);
+    else lanes.set(name, [record]);
+  }
+  // Last partition first: already with two it is surely another order than the merged one.
+  const left = [...lanes.values()].reverse();
+  const mixed: BrokerRecord[] = [];
+  while (left.length > 0) {
+    const place = mixed.length === 0 ? 0 : Math.floor(random() * left.length);
+    const lane = left[place] as BrokerRecord[];
+    mixed.push(lane.shift() as BrokerRecord);
+    if (lane.length === 0) left.splice(place, 1);
+  }
+  return mixed;
+}

@@ -1,0 +1,116 @@
+import { type BrokerRecord, partitionKey } from '../broker/port.js';
+import type { Topology } from '../dsl/processor.js';
+import { StreamsError } from '../model/errors.js';
+import type { SourcePosition } from '../model/record.js';
+import { EventReader } from './event.js';
+import type { Moment } from './moment.js';
+import { framePast, Past, type PastFrame, type PastOptions, type PastSlice, sliceOf, withPast } from './past.js';
+import { type Trace, Tracer } from './tracer.js';
+
+export interface TraceOptions extends PastOptions, PastSlice {
+  /** The record that is followed; or */
+  readonly at?: SourcePosition;
+  /** the key of source records, all of which are followed. */
+  readonly key?: unknown;
+}
+
+/**
+ * Follows source records through the topology: which operators they came to, what these read and wrote, what they passed on, where a record ended and why. One record, or all with a key, up to `until`.
+ *
+ * The state is that of the record's own time: a replay up to it; from the latest snapshot before it, if one record is followed. USAGE if neither or both are given, OFFSET_OUT_OF_RANGE if there is no such record.
+ *
+ * ```ts no-run
+ * for await (const { event, steps } of trace(shop, { broker, at: { topic: 'payments', partition: 0, offset: 42 } }))
+ *   console.log(event.eventId, steps);
+ * ```
+ */
+export async function* trace(topology: Topology, options: TraceOptions): AsyncGenerator<Trace> {
+  const { at, key } = options;
+  if ((at === undefined) === (key === undefined)) {
+    throw new StreamsError('USAGE', {
+      what: 'cannot tell which record to follow',
+      saw: at === undefined ? 'neither a position nor a key' : 'both a position and a key',
+      expected: 'one of them',
+      action: 'Give the position of a record, or the key of several.',
+    });
+  }
+  const frame = await framePast(topology, options);
+  if (at) {
+    yield await traceRecord(frame, at, options.from);
+    return;
+  }
+  const bytes = new EventReader(topology).keyBytes(key);
+  const follows = (record: BrokerRecord): boolean =>
+    record.key !== null && bytes.get(record.topic)?.equals(record.key) === true;
+  const tracer = new Tracer(topology, follows);
+  const { from, until } = options;
+  const plan = { ...(from && { from }), ...(until && { until }), watcher: tracer };
+  const past = await Past.open(frame, plan);
+  try {
+    for (let some = await past.next(); some.length > 0; some = await past.next()) {
+      await past.process(some);
+      yield* tracer.take();
+    }
+  } finally {
+    await past.close();
+  }
+}
+
+/** Follows one record; `from` says where the history begins, if not at the beginning. */
+export async function traceRecord(frame: PastFrame, at: SourcePosition, from?: Moment): Promise<Trace> {
+  await checkThere(frame, at);
+  const { topology } = frame;
+  const tracer = new Tracer(
+    topology,
+    ({ topic, partition, offset }) => topic === at.topic && partition === at.partition && offset === at.offset,
+  );
+  // Up to that record of its partition, and with the others as far as the merged order has come.
+  const until = { kind: 'offset' as const, offsets: [{ ...at, offset: at.offset + 1 }] };
+  const plan = {
+    ...(from && { from }),
+    until,
+    watcher: tracer,
+    beginWith: from
+      ? undefined
+      : <T extends { positions: readonly SourcePosition[] }>(usable: readonly T[]): T | undefined =>
+          usable.findLast(({ positions }) =>
+            positions.some(
+              ({ topic, partition, offset }) => topic === at.topic && partition === at.partition && offset <= at.offset,
+            ),
+          ),
+  };
+  const [found] = await withPast(frame, plan, async (past) => {
+    await past.toEnd();
+    return tracer.take();
+  });
+  if (found) return found;
+  throw new StreamsError('OFFSET_OUT_OF_RANGE', {
+    what: 'there is no record there',
+    at: `${at.topic}[${at.partition}]@${at.offset}`,
+    saw: 'a hole: compaction has removed it, or it ends a transaction',
+    action: 'Choose the offset of a record, as millrace consume shows them.',
+  });
+}
+
+async function checkThere(frame: PastFrame, { topic, partition, offset }: SourcePosition): Promise<void> {
+  const slice = await sliceOf(frame, {});
+  const part = slice.parts.find((each) => partitionKey(each.topic, each.partition) === partitionKey(topic, partition));
+  if (!part) {
+    throw new StreamsError('USAGE', {
+      what: 'the record is of a partition that the topology does not read',
+      saw: `${topic}[${partition}]`,
+      expected: slice.parts.map((each) => `${each.topic}[${each.partition}]`).join(', '),
+      action: 'Name a partition of a source topic.',
+    });
+  }
+  if (offset >= part.earliest && offset < part.latest) return;
+  throw new StreamsError('OFFSET_OUT_OF_RANGE', {
+    what: 'there is no record there',
+    at: `${topic}[${partition}]@${offset}`,
+    saw:
+      part.latest === part.earliest
+        ? 'an empty partition'
+        : `records from offset ${part.earliest} to ${part.latest - 1}`,
+    action: 'Choose the offset of a record, as millrace consume shows them.',
+  });
+}

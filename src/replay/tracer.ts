@@ -1,0 +1,214 @@
+import type { BrokerRecord } from '../broker/port.js';
+import type { Topology } from '../dsl/processor.js';
+import type { Graph } from '../graph/graph.js';
+import { type EventInfo, EventReader, frozenCopy } from './event.js';
+import type { CausePlace, RunWatcher, Step } from './watcher.js';
+
+/** The way of one source record through the topology. */
+export interface Trace {
+  readonly event: EventInfo;
+  /** How many records the merged history has up to it, from where it was begun. */
+  readonly records: number;
+  readonly steps: readonly TraceStep[];
+}
+
+/** One thing that happened on the way of a record; `task` says where. */
+export type TraceStep =
+  /** It was read, from a source or repartition topic, and decoded. */
+  | {
+      readonly what: 'in';
+      readonly task: string;
+      readonly node: string;
+      readonly key: unknown;
+      readonly value: unknown;
+    }
+  /** It did not come through the plain operators that lie between two nodes. */
+  | {
+      readonly what: 'stopped';
+      readonly task: string;
+      readonly from: string;
+      readonly to: string;
+      /** Operators of millrace that lie there; those of RxJS leave no trace. */
+      readonly through: readonly string[];
+    }
+  /** It came to an operator with state. */
+  | {
+      readonly what: 'process';
+      readonly task: string;
+      readonly node: string;
+      readonly key: unknown;
+      readonly value: unknown;
+    }
+  | {
+      readonly what: 'read';
+      readonly task: string;
+      readonly store: string;
+      readonly key: unknown;
+      readonly value: unknown;
+    }
+  | {
+      readonly what: 'write';
+      readonly task: string;
+      readonly store: string;
+      readonly key: unknown;
+      readonly value: unknown;
+      readonly timestamp: number;
+    }
+  /** The operator passed a record on. */
+  | {
+      readonly what: 'out';
+      readonly task: string;
+      readonly node: string;
+      readonly key: unknown;
+      readonly value: unknown;
+    }
+  /** The operator passed nothing on. */
+  | { readonly what: 'kept'; readonly task: string; readonly node: string }
+  /** It counted something: most often that it dropped the record, and why. */
+  | { readonly what: 'counted'; readonly task: string; readonly node: string; readonly reason: string }
+  /** A call to the outside world that was left out. */
+  | { readonly what: 'effect'; readonly task: string; readonly node: string; readonly idempotencyKey: string }
+  /** A record left the task: to a sink, a repartition topic, or as a dead letter. */
+  | {
+      readonly what: 'sent';
+      readonly task: string;
+      readonly node: string;
+      readonly topic: string;
+      readonly partition: number;
+      readonly key: unknown;
+      readonly value: unknown;
+      readonly timestamp: number;
+    };
+
+interface Followed {
+  readonly source: BrokerRecord;
+  readonly index: number;
+  readonly steps: TraceStep[];
+  /** What arrived at sinks and repartitions, and is not sent yet. */
+  readonly leaving: { readonly node: string; readonly key: unknown; readonly value: unknown }[];
+  /** The push that was seen last, and where it has come to. */
+  push: { readonly from: string; readonly task: string; readonly reached: Set<string> } | undefined;
+  /** The operator whose turn it is, and whether it has passed something on. */
+  turn: { readonly node: string; readonly task: string; emitted: boolean } | undefined;
+}
+
+/** Writes down the ways of the records that it is to follow. */
+export class Tracer implements RunWatcher {
+  readonly #graph: Graph;
+  readonly #events: EventReader;
+  readonly #follows: (record: BrokerRecord) => boolean;
+  readonly #followed = new Map<number, Followed>();
+  readonly #ignored = new WeakSet<BrokerRecord>();
+
+  constructor(topology: Topology, follows: (record: BrokerRecord) => boolean) {
+    this.#graph = topology.graph;
+    this.#events = new EventReader(topology);
+    this.#follows = follows;
+  }
+
+  /** The ways that are complete, in the order of their records. */
+  take(): readonly Trace[] {
+    const followed = [...this.#followed.values()].sort((a, b) => a.index - b.index);
+    this.#followed.clear();
+    return followed.map((each) => {
+      this.#endTurn(each);
+      this.#endPush(each);
+      return { event: this.#events.read(each.source), records: each.index + 1, steps: each.steps };
+    });
+  }
+
+  step(step: Step, at: CausePlace): void {
+    const followed = this.#find(at);
+    if (followed) this.#note(followed, step, at.task);
+  }
+
+  #find({ source, index }: CausePlace): Followed | undefined {
+    const known = this.#followed.get(index);
+    if (known || this.#ignored.has(source)) return known;
+    if (!this.#follows(source)) {
+      this.#ignored.add(source);
+      return undefined;
+    }
+    const followed = { source, index, steps: [], leaving: [], push: undefined, turn: undefined };
+    this.#followed.set(index, followed);
+    return followed;
+  }
+
+  #note(followed: Followed, step: Step, task: string): void {
+    if (step.kind === 'arrive') {
+      followed.push?.reached.add(step.node);
+      const node = this.#graph.nodes.find(({ id }) => id === step.node);
+      if (node?.kind !== 'processor') followed.leaving.push({ node: step.node, ...copied(step.record) });
+      return;
+    }
+    this.#endPush(followed);
+    const { steps } = followed;
+    if (step.kind === 'in') {
+      this.#endTurn(followed);
+      steps.push({ what: 'in', task, node: step.node, ...copied(step.record) });
+      followed.push = { from: step.node, task, reached: new Set() };
+    } else if (step.kind === 'process') {
+      this.#endTurn(followed);
+      steps.push({ what: 'process', task, node: step.node, ...copied(step.record) });
+      followed.turn = { node: step.node, task, emitted: false };
+    } else if (step.kind === 'emit') {
+      if (followed.turn?.node === step.node) followed.turn.emitted = true;
+      steps.push({ what: 'out', task, node: step.node, ...copied(step.record) });
+      followed.push = { from: step.node, task, reached: new Set() };
+    } else if (step.kind === 'sent') {
+      this.#endTurn(followed);
+      const { topic, partition, key, value, timestamp } = step.record;
+      const place = followed.leaving.findIndex(({ node }) => node === step.node);
+      // A dead letter comes from an operator, and has not arrived anywhere.
+      const left = place < 0 ? { key: bytesOf(key), value: bytesOf(value) } : followed.leaving.splice(place, 1)[0];
+      steps.push({
+        what: 'sent',
+        task,
+        node: step.node,
+        topic,
+        partition,
+        key: left?.key,
+        value: left?.value,
+        timestamp,
+      });
+    } else if (step.kind === 'effect') {
+      this.#endTurn(followed);
+      steps.push({ what: 'effect', task, node: step.node, idempotencyKey: step.idempotencyKey });
+    } else if (step.kind === 'count') steps.push({ what: 'counted', task, node: step.node, reason: step.name });
+    else if (step.kind === 'read') {
+      const { store, key, value } = step;
+      steps.push({ what: 'read', task, store, key: frozenCopy(key), value: frozenCopy(value) });
+    } else if (step.kind === 'write') {
+      const { store, key, value, timestamp } = step;
+      steps.push({ what: 'write', task, store, key: frozenCopy(key), value: frozenCopy(value), timestamp });
+    }
+  }
+
+  /** Says of each node that the push could have come to and did not that it was stopped on the way. */
+  #endPush(followed: Followed): void {
+    const { push, steps } = followed;
+    followed.push = undefined;
+    if (!push) return;
+    const missed = this.#graph.edges.filter(({ from, to }) => from === push.from && !push.reached.has(to));
+    for (const { from, to, through } of missed) steps.push({ what: 'stopped', task: push.task, from, to, through });
+  }
+
+  #endTurn(followed: Followed): void {
+    const { turn, steps } = followed;
+    followed.turn = undefined;
+    if (turn && !turn.emitted) steps.push({ what: 'kept', task: turn.task, node: turn.node });
+  }
+}
+
+const copied = ({
+  key,
+  value,
+}: {
+  readonly key: unknown;
+  readonly value: unknown;
+}): { key: unknown; value: unknown } => ({
+  key: frozenCopy(key),
+  value: frozenCopy(value),
+});
+
+const bytesOf = (bytes: Buffer | null): Buffer | null => (bytes === null ? null : Buffer.from(bytes));
