@@ -211,7 +211,7 @@ module.exports = {
     {
       name: 'examples-do-what-users-can-do',
       comment:
-        'An example imports millrace, millrace/testing, rxjs, modules of Node and its own files: it must run for who copies it.',
+        'An example imports millrace, millrace/testing, millrace/replay, rxjs, modules of Node and its own files: it must run for who copies it.',
       severity: 'error',
       // A plain JavaScript program that loads its topology as TypeScript needs tsx for it, as the command line does.
       from: { path: '^topology-examples/([^/]+)/', pathNot: 'main\\.mjs$' },
@@ -219,7 +219,7 @@ module.exports = {
         pathNot: [
           '^topology-examples/$1/',
           '^test/support/project\\.ts$',
-          '^dist/(testing/)?index\\.(js|d\\.ts)$',
+          '^dist/((testing|replay)/)?index\\.(js|d\\.ts)$',
           library('rxjs'),
         ],
         dependencyTypesNot: ['core'],

@@ -6,6 +6,7 @@ import { addConsume } from './commands/consume.js';
 import { addDescribe } from './commands/describe.js';
 import { addHistory } from './commands/history.js';
 import { addProduce } from './commands/produce.js';
+import { addRebuild } from './commands/rebuild.js';
 import { addReplay } from './commands/replay.js';
 import { addReset } from './commands/reset.js';
 import { addRun } from './commands/run.js';
@@ -31,6 +32,7 @@ const COMMANDS = [
   addBisect,
   addVerify,
   addReset,
+  addRebuild,
 ];
 
 /** Runs one command line, without the names of node and the program; resolves to the exit code. Never throws. */

@@ -7,6 +7,8 @@ export type { EventInfo } from './event.js';
 export { type HistoryOptions, history } from './history.js';
 export { formatMoment, type Moment, type OffsetOf, parseMoment } from './moment.js';
 export type { PastOptions, PastProgress, PastSlice, SnapshotOptions } from './past.js';
+export { type RebuildOptions, type RebuildReport, rebuildStore } from './rebuild.js';
+export type { RebuildProgress, RebuildStep, RebuiltTask } from './rebuild-task.js';
 export { type ReplayedRecord, type ReplayOptions, type ReplayReport, replay, type SilencedEffect } from './replay.js';
 export { applyReset, type ResetContext, type ResetStep } from './reset.js';
 export { planReset, type ResetMove, type ResetOptions, type ResetPlan } from './reset-plan.js';

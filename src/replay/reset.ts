@@ -8,6 +8,7 @@ import { capturedTopic, marked, type ResetMark } from '../runtime/reprocessing.j
 import { LOG_CONFIG, REPARTITION_CONFIG } from '../runtime/topic-uses.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
+import { rebuildDirectory } from './rebuild-task.js';
 import { checkStopped, type ResetMove, type ResetPlan } from './reset-plan.js';
 
 /** The steps of a reset, in their order. */
@@ -31,7 +32,7 @@ const DELETION_MS = 30_000;
  * |---|---|---|
  * | 1 recorded | the plan is in `<state>/resets/<application>/<id>.json`, as begun | nothing has changed |
  * | 2 positions | the group's offsets are set, marked as unfinished | the application refuses to start (RESET_UNFINISHED); run again, the reset goes on, and still knows how far the application had come |
- * | 3 stores | directories of this machine are deleted, if the plan says so | as above |
+ * | 3 stores | directories of this machine are deleted, if the plan says so, and what an interrupted rebuild was making | as above |
  * | 4 topics | changelogs and repartition topics are deleted, if the plan says so, and the latter made anew; that of captured outputs is created, if it is needed | as above |
  * | 5 finished | the marks no longer say unfinished, the record says done | nothing: the reset is whole |
  *
@@ -58,6 +59,8 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
   await afterStep?.('2 positions');
 
   for (const directory of stores.directories) await rm(directory, { recursive: true, force: true });
+  // Stores that a rebuild was making are made of positions that no longer hold.
+  await rm(rebuildDirectory(stateDirectory, applicationId), { recursive: true, force: true });
   await afterStep?.('3 stores');
 
   await deleteTopics(context, [...stores.changelogs, ...(repartitions.action === 'delete' ? topics : [])]);

@@ -82,6 +82,7 @@ describe('help', () => {
     'state get',
     'state dump',
     'reset',
+    'rebuild',
     'state diff',
     'replay',
     'history',
