@@ -34,6 +34,8 @@ const UNUSABLE: readonly ErrorCode[] = [
   'TRANSACTION_INVALID',
   'GROUP_FENCED',
   'INSTANCE_FENCED',
+  'APPLICATION_RUNNING',
+  'RESET_UNFINISHED',
 ];
 
 export function exitCodeOf(error: unknown): ExitCode {

@@ -92,6 +92,8 @@ export const ERROR_CODES = {
   GROUP_FENCED: { retryable: true, summary: 'The member is no longer in the group, or acts for an old generation.' },
   INSTANCE_FENCED: { retryable: false, summary: 'Another process joined the group with the same instance id.' },
   // tools
+  APPLICATION_RUNNING: { retryable: true, summary: 'The application runs; it must be stopped for what is to be done.' },
+  RESET_UNFINISHED: { retryable: false, summary: 'A reset of the application was interrupted; run it once more.' },
   INPUT_INVALID: { retryable: false, summary: 'A line of input does not parse or lacks a field.' },
   PREDICATE_FAILED: { retryable: false, summary: 'The predicate of a bisect threw.' },
   USAGE: { retryable: false, summary: 'The command line is wrong.' },

@@ -6,11 +6,13 @@ import type { GlobalView } from '../state/global-view.js';
 import type { TaskState } from '../state/task-state.js';
 import { BatchRunner } from './batch-runner.js';
 import { commit } from './commit.js';
+import { CommitDue } from './commit-due.js';
 import { FailureHandler } from './failures.js';
 import { Intake } from './intake.js';
 import { openState } from './open-state.js';
 import { buildPipeline } from './pipeline.js';
 import { RepartitionPurge } from './purge.js';
+import { Reprocessing } from './reprocessing.js';
 import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import { type StreamTimes, streamTimesOf, withStreamTimes } from './stream-times.js';
@@ -42,12 +44,14 @@ export class Task {
   #runner!: BatchRunner;
   readonly #purge: RepartitionPurge;
   #state: TaskState | undefined;
+  /** Sources that a reset has put back; undefined: none. */
+  #again: Reprocessing | undefined;
   #globals: ReadonlyMap<string, GlobalView<unknown, unknown>> = new Map();
   #processors: readonly Processor[] = [];
   #restoreLeft = 0;
   #inTransaction = false;
   #uncommitted = 0;
-  #lastCommit: number;
+  readonly #due: CommitDue;
   #lastBatch = { records: 0, where: 'nowhere', began: 0, ended: 0 as number | undefined };
   #fatal: Error | undefined;
   #opening: Promise<void> | undefined;
@@ -59,7 +63,7 @@ export class Task {
     this.#options = options;
     this.id = taskId(options.subTopology.id, options.partition);
     this.partition = options.partition;
-    this.#lastCommit = options.ports.clock.monotonic();
+    this.#due = new CommitDue(options);
     this.#purge = RepartitionPurge.of(options);
   }
 
@@ -103,13 +107,7 @@ export class Task {
   }
 
   get commitDue(): boolean {
-    if (this.#uncommitted === 0) return false;
-    const { config, budget, ports } = this.#options;
-    return (
-      this.#uncommitted >= config.commitRecords ||
-      budget.exceeded ||
-      ports.clock.monotonic() - this.#lastCommit >= config.commitMs
-    );
+    return this.#due.isNow(this.#uncommitted);
   }
 
   /** The last batch that had records, which may still be at work: how many, where the last of them stood, and how long they have taken. */
@@ -120,11 +118,8 @@ export class Task {
 
   /** Milliseconds until something is to be done without a record: a commit or a wall-clock timer. */
   get dueInMs(): number {
-    const { config, ports } = this.#options;
-    const commitIn =
-      this.#uncommitted === 0 ? Number.POSITIVE_INFINITY : this.#lastCommit + config.commitMs - ports.clock.monotonic();
-    const timerIn = Math.min(...this.#runner.stages.map((stage) => stage.timers.nextDue('wall'))) - ports.clock.now();
-    return Math.max(0, Math.min(commitIn, timerIn));
+    const timer = Math.min(...this.#runner.stages.map((stage) => stage.timers.nextDue('wall')));
+    return Math.max(0, Math.min(this.#due.inMs(this.#uncommitted), timer - this.#options.ports.clock.now()));
   }
 
   /** The rows of a store, for looking. */
@@ -171,7 +166,8 @@ export class Task {
     if (this.#fatal) throw this.#fatal;
     if (this.#uncommitted === 0) return;
     const { config, ports, membership, metrics } = this.#options;
-    const positions = withStreamTimes(this.#intake.positions, this.#times());
+    const timed = withStreamTimes(this.#intake.positions, this.#times());
+    const positions = this.#again?.withMarks(timed) ?? timed;
     const logged = await commit({
       partition: this.partition,
       applicationId: config.applicationId,
@@ -189,7 +185,7 @@ export class Task {
     metrics.changelogRecords += logged;
     this.#inTransaction = false;
     this.#uncommitted = 0;
-    this.#lastCommit = ports.clock.monotonic();
+    this.#due.committed();
     metrics.commits++;
     this.#state?.evict();
     await this.#purge.committed(positions);
@@ -223,13 +219,14 @@ export class Task {
     };
     this.#writer = await broker.createWriter(config.guarantee === 'exactly_once' ? transactional : {});
     const committed = await membership.committed(sources);
+    this.#again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: this.id });
 
     const times = streamTimesOf(committed);
     let streamTime = times.task;
     if (stores.length > 0) {
       const known = await openState(this.#options, {
         sources,
-        committed,
+        committed: this.#again?.contained(committed) ?? committed,
         signal,
         onOpened: (state) => {
           this.#state = state;
@@ -262,6 +259,7 @@ export class Task {
       cause: this.#state?.cause,
       failures: new FailureHandler(config, ports.clock, metrics),
       effects: config.effects,
+      again: this.#again,
       produce: {
         applicationId: config.applicationId,
         partition: this.partition,
