@@ -18,6 +18,7 @@ import type {
   DeclaredSource,
   ProcessorSpec,
   PushScope,
+  SerdeUse,
 } from './processor.js';
 
 export type SourceSpec = Omit<DeclaredSource, 'id' | 'outlet'>;
@@ -56,7 +57,23 @@ export class Declaring implements Declaration {
     this.problems.push({ where, what, advice });
   }
 
-  source(spec: SourceSpec): Origin<AnyRecord> {
+  /** A pair of serdes as they are used there. Operators that keep a serde for themselves, not only in a store, bind it by this. */
+  bound<S extends { readonly key: AnySerde; readonly value: AnySerde }>(
+    spec: S,
+    of: SerdeUse['of'],
+    name: string | undefined,
+  ): S {
+    const { bind } = this.#scope;
+    if (!bind || (!spec.key?.binding && !spec.value?.binding)) return spec;
+    return {
+      ...spec,
+      key: bind(spec.key, { of, name, side: 'key' }),
+      value: bind(spec.value, { of, name, side: 'value' }),
+    };
+  }
+
+  source(given: SourceSpec): Origin<AnyRecord> {
+    const spec = this.bound(given, 'source', given.topic);
     const id = `source ${spec.topic}`;
     checkName(this, id, 'topic', spec.topic);
     checkSerdes(this, id, spec);
@@ -87,7 +104,8 @@ export class Declaring implements Declaration {
   }
 
   /** Declares a table that belongs to no task: it has no outlet, since nothing follows from its changes. */
-  globalTable(spec: GlobalTableSpec): GlobalTable<unknown, unknown> {
+  globalTable(given: GlobalTableSpec): GlobalTable<unknown, unknown> {
+    const spec = this.bound(given, 'source', given.topic);
     const { topic, store, key, value } = spec;
     const id = `globalTable ${topic}`;
     checkName(this, id, 'topic', topic);
@@ -102,7 +120,8 @@ export class Declaring implements Declaration {
   }
 
   /** Declares a stateful operator. `table` names its store that holds the rows, if what it emits are changes of a table. */
-  processor(spec: ProcessorSpec, observables: readonly Observable<AnyRecord>[], table?: string): Origin<AnyRecord> {
+  processor(given: ProcessorSpec, observables: readonly Observable<AnyRecord>[], table?: string): Origin<AnyRecord> {
+    const spec = { ...given, stores: given.stores.map((store) => this.bound(store, 'store', store.name)) };
     const inspected = observables[0] && this.inspect(observables[0]);
     const key = spec.emitsKey ?? inspected?.key;
     // A keyed operator has the repartition in front of it; behind any other the change of key still waits for one.
@@ -132,7 +151,8 @@ export class Declaring implements Declaration {
     return origin;
   }
 
-  repartition(spec: RepartitionSpec, observable: Observable<AnyRecord>): Origin<AnyRecord> {
+  repartition(given: RepartitionSpec, observable: Observable<AnyRecord>): Origin<AnyRecord> {
+    const spec = this.bound(given, 'repartition', given.name);
     const id = this.#unique(
       `repartition ${spec.name}`,
       'Write repartition({ name }) once behind the change of key, and pipe its result twice.',
@@ -158,7 +178,8 @@ export class Declaring implements Declaration {
     return origin;
   }
 
-  sink(spec: SinkSpec, observable: Observable<AnyRecord>): void {
+  sink(given: SinkSpec, observable: Observable<AnyRecord>): void {
+    const spec = this.bound(given, 'sink', typeof given.topic === 'string' ? given.topic : undefined);
     const name = spec.name ?? (typeof spec.topic === 'string' ? spec.topic : undefined);
     if (name === undefined) {
       this.problem(

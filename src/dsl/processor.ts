@@ -44,8 +44,17 @@ export interface PushScope {
   key: unknown;
   /** The node that pushed. */
   from: string;
+  /** Makes a serde usable where the topology uses it; left out where nothing is encoded or decoded. */
+  readonly bind?: (serde: AnySerde, use: SerdeUse) => AnySerde;
   /** Called by an input for what can no longer be tied to a record: a late emission, a hidden edge. */
   fail(error: Error): void;
+}
+
+/** What a topology uses a serde for: a topic that it reads, one that it writes (undefined if each record says which), a store, a repartition topic. Stores and repartitions are internal: both ways. */
+export interface SerdeUse {
+  readonly of: 'source' | 'sink' | 'store' | 'repartition';
+  readonly name: string | undefined;
+  readonly side: 'key' | 'value';
 }
 
 /** Receives what arrives at an input. */

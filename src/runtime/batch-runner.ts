@@ -49,12 +49,14 @@ export class BatchRunner implements StageHost {
     readonly produce: ProduceContext;
     readonly streamTime: number;
     readonly onFatal: (error: Error) => void;
+    readonly bind?: PushScope['bind'];
   }) {
     this.#cause = options.cause;
     this.#failures = options.failures;
     this.#produceContext = options.produce;
     this.streamTime = options.streamTime;
-    this.scope = { pushing: false, index: 0, key: undefined, from: '', fail: options.onFatal };
+    const { onFatal: fail, bind } = options;
+    this.scope = { pushing: false, index: 0, key: undefined, from: '', fail, ...(bind && { bind }) };
   }
 
   get position(): SourcePosition {

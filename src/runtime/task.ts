@@ -11,6 +11,7 @@ import { Intake } from './intake.js';
 import { openState } from './open-state.js';
 import { buildPipeline } from './pipeline.js';
 import { RepartitionPurge } from './purge.js';
+import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import { type StreamTimes, streamTimesOf, withStreamTimes } from './stream-times.js';
@@ -226,7 +227,7 @@ export class Task {
     }
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
 
-    this.#buildRunner(streamTime);
+    await this.#buildRunner(streamTime);
     this.#reader = await broker.createReader();
     const positions = await startPositions(broker, sources, committed, config.startFrom);
     this.#intake = new Intake(this.#reader, positions, await broker.admin.latestOffsets(sources));
@@ -240,9 +241,11 @@ export class Task {
     return { task: this.#runner.streamTime, stores: new Map(stores) };
   }
 
-  #buildRunner(streamTime: number): void {
+  async #buildRunner(streamTime: number): Promise<void> {
     const { config, ports, metrics, topics, topology, subTopology, onFatal } = this.#options;
+    const serdes = new SerdePlaces(serdeConfig(config, ports));
     this.#runner = new BatchRunner({
+      bind: serdes.bind,
       cause: this.#state?.cause,
       failures: new FailureHandler(config, ports.clock, metrics),
       produce: {
@@ -269,6 +272,7 @@ export class Task {
       globals: this.#globals,
     };
     this.#processors = buildPipeline({ topology, graph: topology.graph, subTopology, runner: this.#runner, task });
+    await serdes.open();
   }
 
   async #send(records: ProducerRecord[]): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
+import { onceReady, whenReady } from '../model/not-ready.js';
 import type { CacheBudget } from './cache-budget.js';
 import { type Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
@@ -113,7 +114,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     const entry = this.#cache.get(key);
     if (entry?.loaded) return this.#expired(entry) ? null : entry.value;
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
-    return row === undefined || this.#expiredAt(row.readDoubleBE(0)) ? null : this.#codec.decodeValue(row);
+    if (row === undefined || this.#expiredAt(row.readDoubleBE(0))) return null;
+    return whenReady(() => this.#codec.decodeValue(row));
   }
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
@@ -133,7 +135,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
         if (entry.value !== null && !this.#expired(entry)) yield [entry.key, entry.value];
         continue;
       }
-      if (!this.#expiredAt(row.value.readDoubleBE(0))) yield [codec.decodeKey(row.key), codec.decodeValue(row.value)];
+      if (this.#expiredAt(row.value.readDoubleBE(0))) continue;
+      const decoded = whenReady(() => codec.decodeRow(row.key, row.value));
+      yield decoded instanceof Promise ? await decoded : decoded;
     }
   }
 
@@ -166,13 +170,21 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     for (let i = 0; i < wanted.length; i++) {
       const entry = wanted[i] as Entry<K, V>;
       const row = rows[i];
+      let value: V | null = null;
+      if (row !== undefined && !entry.loaded) {
+        try {
+          value = this.#codec.decodeValue(row);
+        } catch (error) {
+          value = await onceReady(error, () => this.#codec.decodeValue(row));
+        }
+      }
       // It was written while the read was under way: what was written is newer.
       if (entry.loaded) continue;
       entry.loaded = true;
       entry.stored = row !== undefined;
       if (row === undefined) continue;
       entry.timestamp = row.readDoubleBE(0);
-      entry.value = this.#codec.decodeValue(row);
+      entry.value = value;
       this.#cache.weigh(entry, row.length);
     }
   }
@@ -181,9 +193,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   async expire(writes: DatabaseWrite[]): Promise<void> {
     if (!this.#expiry) return;
     const limit = Math.max(MIN_EXPIRED_PER_COMMIT, 2 * this.#dirty.length);
-    const keys = (await this.#expiry.take(this.#streamTime, limit, writes)).map((bytes) =>
-      this.#codec.decodeKey(bytes),
-    );
+    const taken = await this.#expiry.take(this.#streamTime, limit, writes);
+    const keys = await whenReady(() => taken.map((bytes) => this.#codec.decodeKey(bytes)));
     for (const key of keys) this.want(key);
     if (this.hasWanted) await this.loadWanted();
     for (const key of keys) {
@@ -236,7 +247,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
   async logAgain(keys: readonly Buffer[]): Promise<void> {
-    const decoded = keys.map((bytes) => this.#codec.decodeKey(bytes));
+    const decoded = await whenReady(() => keys.map((bytes) => this.#codec.decodeKey(bytes)));
     for (const key of decoded) this.want(key);
     if (this.hasWanted) await this.loadWanted();
     for (const key of decoded) {

@@ -1,4 +1,5 @@
 import { messageOf, StreamsError } from '../model/errors.js';
+import { isNotReady } from '../model/not-ready.js';
 import type { Serde } from '../serdes/serde.js';
 import type { StoreSpec } from './contract.js';
 import { KIND, prefixed, prefixOf, stamped, TIMESTAMP_BYTES } from './layout.js';
@@ -34,7 +35,12 @@ export class RowCodec<K, V> {
     return stamped(timestamp, this.#encode('value', this.#spec.value, value));
   }
 
-  /** STATE_CORRUPT if the serde does not read what is there. */
+  /** A row of the database. Errors: as of its parts. */
+  decodeRow(keyBytes: Buffer, databaseValue: Buffer): readonly [K, V] {
+    return [this.decodeKey(keyBytes), this.decodeValue(databaseValue)];
+  }
+
+  /** STATE_CORRUPT if the serde does not read what is there; NotReady as the serde. */
   decodeKey(bytes: Buffer): K {
     return this.#decode('key', bytes, (key) => this.#spec.key.decode(key));
   }
@@ -61,6 +67,7 @@ export class RowCodec<K, V> {
     try {
       return decode(bytes);
     } catch (error) {
+      if (isNotReady(error)) throw error;
       throw new StreamsError('STATE_CORRUPT', {
         what: `cannot decode the ${what} of a row`,
         at: `store ${this.#spec.name}`,

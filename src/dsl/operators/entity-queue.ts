@@ -95,6 +95,9 @@ const FORMAT = 1;
 export function entityQueueSerde(serdes: HeldSerdes): Serde<EntityQueue> {
   return {
     name: `reorder-${FORMAT}(${serdes.key.name},${serdes.value.name})`,
+    get format() {
+      return serdes.value.format;
+    },
     encode({ next, held }) {
       const parts = [Buffer.from([FORMAT, typeof next === 'bigint' ? 1 : 0]), text(String(next)), int32(held.length)];
       for (const { bytes } of held) parts.push(int32(bytes.length), bytes);
@@ -109,6 +112,7 @@ export function entityQueueSerde(serdes: HeldSerdes): Serde<EntityQueue> {
       const held: Held[] = [];
       for (let left = reader.int32(); left > 0; left--) {
         const own = reader.bytes() ?? Buffer.alloc(0);
+        if (serdes.key.ready || serdes.value.ready) checkReady(own, serdes);
         held.push(new Held(version(new ByteReader(own, 'a record that waits').text()), serdes, own));
       }
       return { next, held };
@@ -129,6 +133,19 @@ function encodeHeld(version: Version, { record, position }: HeldContent, { key, 
     int32(headers.length),
     ...headers.flatMap(([name, bytes]) => [text(name), ...bytesOrNull(bytes)]),
   ]);
+}
+
+/** What waits is decoded when it is needed, in the middle of other work: then everything for it must be there. */
+function checkReady(bytes: Buffer, { key, value }: HeldSerdes): void {
+  const reader = new ByteReader(bytes, 'a record that waits');
+  reader.text();
+  reader.text();
+  reader.int32();
+  reader.double();
+  reader.double();
+  const [keyBytes, valueBytes] = [reader.bytes(), reader.bytes()];
+  if (keyBytes !== null) key.ready?.(keyBytes);
+  if (valueBytes !== null) value.ready?.(valueBytes);
 }
 
 function decodeHeld(bytes: Buffer, { key, value }: HeldSerdes): HeldContent {

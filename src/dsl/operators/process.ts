@@ -53,7 +53,7 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
    * record fires a stream-time timer, after it has run through all processors of the task. Several that are due fire by due time, over all processors, then in the order of their scheduling. Returns a function that cancels.
    */
   schedule(every: Duration, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
-  /** Sends a record to the dead letter topic: the source record at hand as it was read; inside a timer the record given, its key written as the input's keys are and its value as JSON. */
+  /** Sends a record to the dead letter topic: the source record at hand as it was read; inside a timer the record given, its key written as the input's keys are (Avro as JSON) and its value as JSON. */
   deadLetter(record: StreamRecord<unknown, unknown>, reason: string): void;
 }
 
@@ -151,7 +151,8 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
     ownKey: readonly string[],
     keySerde: AnySerde,
   ) {
-    this.#keySerde = keySerde;
+    // One that is bound to a topic which is only read cannot write.
+    this.#keySerde = keySerde.binding ? serdes.json() : keySerde;
     this.#context = context;
     this.#options = options;
     this.#own = ownKey.map((name) => context.store(name));
