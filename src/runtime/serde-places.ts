@@ -8,6 +8,8 @@ import type { EngineConfig, EnginePorts } from './config.js';
 export interface SerdeConfig extends SerdeServices {
   /** Names the internal topics. */
   readonly applicationId: string;
+  /** Nothing but keys to look up is ever written. */
+  readonly readOnly?: boolean;
 }
 
 /** The serdes of one declaration of a topology: each is bound to its topic while it is declared, and all are opened before anything is encoded or decoded. */
@@ -21,11 +23,12 @@ export class SerdePlaces {
 
   /** For {@link PushScope}: serdes that need nothing stay what they are. */
   readonly bind: NonNullable<PushScope['bind']> = (serde, { of, name, side }) => {
-    const { applicationId } = this.#config;
+    const { applicationId, readOnly = false } = this.#config;
     if (of === 'source') return this.at(serde, { topic: name, side, use: side === 'key' ? 'both' : 'read' });
-    if (of === 'sink') return this.at(serde, { topic: name, side, use: 'write' });
+    if (of === 'sink') return this.at(serde, { topic: name, side, use: readOnly ? 'read' : 'write' });
     const internal = of === 'store' ? changelogTopic : repartitionTopic;
-    return this.at(serde, { topic: internal(applicationId, name as string), side, use: 'both' });
+    const use = readOnly && side === 'value' ? 'read' : 'both';
+    return this.at(serde, { topic: internal(applicationId, name as string), side, use });
   };
 
   at(serde: AnySerde, place: SerdePlace): AnySerde {

@@ -19,8 +19,8 @@ export interface StartOptions extends EngineOptions {
   readonly openDatabase?: OpenDatabase;
   readonly clock?: Clock;
   readonly logger?: Logger;
-  /** Where Avro serdes find schemas: see `openSchemaRegistry`. Default: there is none. */
-  readonly schemaRegistry?: SchemaRegistry;
+  /** Where Avro serdes find schemas: see `openSchemaRegistry`; or a function that opens it, once, when a serde first needs it. Default: there is none. */
+  readonly schemaRegistry?: SchemaRegistry | (() => Promise<SchemaRegistry>);
   /** A bound for cached rows that this application shares with others; `cacheBytes` is then not used. */
   readonly cache?: CacheBudget;
   /** Called before the stores are restored, which may take long: the application can be watched, and stopped, from here on. */
@@ -69,7 +69,9 @@ export async function start(topology: Topology, options: StartOptions): Promise<
     openDatabase,
     stateDirectory,
     ...(cache && { cache }),
-    ...(schemaRegistry && { schemaRegistry: async () => schemaRegistry }),
+    ...(schemaRegistry && {
+      schemaRegistry: typeof schemaRegistry === 'function' ? schemaRegistry : async () => schemaRegistry,
+    }),
   };
   const handle = (engine: Engine): RunningStreams => ({
     applicationId: engine.applicationId,

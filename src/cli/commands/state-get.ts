@@ -1,9 +1,12 @@
 import { messageOf } from '../../model/errors.js';
+import type { BoundSerde } from '../../serdes/serde.js';
 import type { StoreSpec } from '../../state/contract.js';
+import { TEXT_KEYS } from '../input-record.js';
 import { type Io, write } from '../io.js';
 import { DEFAULT_STATE, type StateSelection, storeParts } from '../open-state.js';
 import { wholeNumber } from '../options.js';
 import type { Program } from '../program.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { usage } from '../usage.js';
 
@@ -11,9 +14,6 @@ interface Options extends StateSelection {
   readonly store: string;
   readonly key: string;
 }
-
-/** Serdes whose keys are typed as they are; all others are typed as JSON. */
-const TEXT_KEYS: readonly string[] = ['string', 'uuid'];
 
 /** `millrace state get FILE --store S --key K`: one row. */
 export function addStateGet(program: Program): void {
@@ -25,6 +25,7 @@ export function addStateGet(program: Program): void {
     .requiredOption('--key <key>', 'the key: text for stores with text keys, JSON for the others')
     .option('--app <id>', "the application (default: the topology's name)")
     .option('--state <directory>', 'where the state is', DEFAULT_STATE)
+    .option(...SCHEMA_REGISTRY)
     .option('--partition <number>', 'look into this partition only (default: all)', wholeNumber('--partition', 0))
     .addHelpText(
       'after',
@@ -58,8 +59,9 @@ function parseKey({ name, key }: StoreSpec, text: string): unknown {
       : key.name === 'bigint64'
         ? BigInt(text)
         : JSON.parse(text);
-    key.encode(parsed);
-    return parsed;
+    const made = 'fromJson' in key ? (key as BoundSerde<unknown>).fromJson(parsed) : parsed;
+    key.encode(made);
+    return made;
   } catch (error) {
     throw usage(
       `cannot read --key for the store ${name}`,

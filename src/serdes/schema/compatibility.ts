@@ -9,6 +9,7 @@ import {
   type Schema,
   simpleName,
 } from './model.js';
+import { showType } from './show.js';
 
 /** What must hold between a new schema and those before it, as Confluent's registry has it. TRANSITIVE: all of those before it, otherwise the last. */
 export const COMPATIBILITIES = [
@@ -61,7 +62,7 @@ class Resolution {
           : [
               {
                 path,
-                reason: `${show(branch)}, which may have been written there, cannot be read as ${show(reader)}${because(wrong, path)}`,
+                reason: `${showType(branch)}, which may have been written there, cannot be read as ${showType(reader)}${because(wrong, path)}`,
               },
             ];
       });
@@ -75,7 +76,7 @@ class Resolution {
     if (reader.kind === 'map' && writer.kind === 'map') return this.compare(reader.values, writer.values, `${path}{}`);
     const promoted = PROMOTIONS[writer.kind as PrimitiveName]?.includes(reader.kind as PrimitiveName);
     if (reader.kind === writer.kind || promoted) return meanings(reader, writer, path);
-    return [{ path, reason: `it was ${show(writer)} and is now ${show(reader)}, which cannot read it` }];
+    return [{ path, reason: `it was ${showType(writer)} and is now ${showType(reader)}, which cannot read it` }];
   }
 
   #union(branches: readonly Schema[], writer: Schema, path: string): readonly Incompatibility[] {
@@ -83,7 +84,12 @@ class Resolution {
     if (attempts.some((wrong) => wrong.length === 0)) return [];
     const akin = attempts[branches.findIndex((branch) => branch.kind === writer.kind)];
     return (
-      akin ?? [{ path, reason: `${show(writer)} was written there, which is none of ${branches.map(show).join(', ')}` }]
+      akin ?? [
+        {
+          path,
+          reason: `${showType(writer)} was written there, which is none of ${branches.map(showType).join(', ')}`,
+        },
+      ]
     );
   }
 
@@ -166,15 +172,6 @@ function meanings(reader: Schema, writer: Schema, path: string): readonly Incomp
 }
 
 const logicalOf = (schema: Schema): Logical | undefined => ('logical' in schema ? schema.logical : undefined);
-
-/** A type as a person calls it. */
-function show(schema: Schema): string {
-  if ('name' in schema) return `${schema.kind} ${simpleName(schema.name)}`;
-  if (schema.kind === 'array') return `array of ${show(schema.items)}`;
-  if (schema.kind === 'map') return `map of ${show(schema.values)}`;
-  if (schema.kind === 'union') return `union of ${schema.branches.map(show).join(', ')}`;
-  return schema.logical ? `${schema.kind} (${schema.logical.name})` : schema.kind;
-}
 
 const because = (wrong: readonly Incompatibility[], path: string): string => {
   const [first] = wrong;
