@@ -9,7 +9,9 @@ import { STRATEGIES, type SubjectStrategy } from './subject.js';
 
 /** Serde of Avro values: reads `R`, and writes `W`, in which fields with a default may be left out. */
 export interface AvroSerde<R, W = R> extends Omit<Serde<R>, 'encode'> {
-  encode(value: R | W): Buffer;
+  encode(value: W): Buffer;
+  // Last, because types are inferred from the last one: what a topic holds is what is read from it.
+  encode(value: R): Buffer;
 }
 
 /** A schema in the code; what is wrong with it is said when it is used. */

@@ -198,9 +198,11 @@ type LookOfObject<S, Root> = S extends { readonly logicalType: 'timestamp-millis
             ? Look<T, Root>
             : 'object';
 
-type Defined<D, Root, W extends Way> = D extends readonly [infer S, infer Ns extends string]
-  ? Value<S, Root, W, Ns>
-  : unknown;
+type Defined<D, Root, W extends Way> = [D] extends [never]
+  ? unknown
+  : D extends readonly [infer S, infer Ns extends string]
+    ? Value<S, Root, W, Ns>
+    : never;
 
 type Simple<Name extends string> = Name extends `${string}.${infer Rest}` ? Simple<Rest> : Name;
 
