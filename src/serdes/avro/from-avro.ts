@@ -56,10 +56,13 @@ interface Logicals {
  * type Paid = FromAvro<typeof paid>; // { id: string; note: string | null }
  * ```
  */
-export type FromAvro<S> = Value<S, S, 'read', ''>;
+export type FromAvro<S> = IsAny<S> extends true ? unknown : Value<S, S, 'read', ''>;
 
 /** What is written to Avro with a schema: as {@link FromAvro}, but fields with a default may be left out. */
-export type ToAvro<S> = Value<S, S, 'write', ''>;
+export type ToAvro<S> = IsAny<S> extends true ? unknown : Value<S, S, 'write', ''>;
+
+/** Of which nothing is known: it would be looked into for ever. */
+type IsAny<S> = 0 extends 1 & S ? true : false;
 
 type Way = 'read' | 'write';
 
