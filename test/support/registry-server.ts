@@ -3,7 +3,9 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { isStreamsError } from '#src/model/errors.js';
 import { MemoryRegistry } from '#src/serdes/registry/memory.js';
-import type { SchemaSource } from '#src/serdes/registry/port.js';
+import type { SchemaSource, SchemaVersion } from '#src/serdes/registry/port.js';
+import { parseSchema } from '#src/serdes/schema/parse.js';
+import { fingerprintUuid, schemaText } from '#src/serdes/schema/text.js';
 
 /** What the server does instead of answering: a status (with a body), silence, or the end of the connection. */
 export type Fault = { readonly status: number; readonly body?: unknown } | 'silence' | 'hang up';
@@ -86,7 +88,11 @@ export class RegistryServer {
       /^(\w+) \/(\w+)(?:\/([^/?]+))?(?:\/([^/?]+))?(?:\/([^/?]+))?/.exec(asked) ?? [];
     const { registry } = this;
     const subject = decodeURIComponent(second);
-    const withRules = (schema: object): object => ({ ...schema, ...(this.ruleSet && { ruleSet: this.ruleSet }) });
+    const withRules = (schema: object): object => ({
+      ...schema,
+      ...('version' in schema && { guid: guidOf(schema as SchemaVersion) }),
+      ...(this.ruleSet && { ruleSet: this.ruleSet }),
+    });
     if (first === 'schemas')
       return withRules(second === 'ids' ? await registry.byId(Number(third)) : await registry.byGuid(third));
     if (first === 'config') return { compatibilityLevel: await registry.compatibility(subject) };
@@ -105,6 +111,10 @@ export class RegistryServer {
     return withRules(await registry.version(subject, fourth === 'latest' ? 'latest' : Number(fourth)));
   }
 }
+
+/** As the registry in memory finds it again; of a schema that refers to nothing. */
+const guidOf = ({ schema, references }: SchemaVersion): string | undefined =>
+  references.length === 0 ? fingerprintUuid(schemaText(parseSchema(schema).schema)) : undefined;
 
 function failure(error: unknown): { readonly status: number; readonly body: unknown } {
   const message = (error as Error).message;

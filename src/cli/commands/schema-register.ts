@@ -1,12 +1,13 @@
 import { extname } from 'node:path';
 import { SerdePlaces } from '../../runtime/serde-places.js';
-import type { SchemaReference, SchemaRegistry } from '../../serdes/registry/port.js';
+import type { SchemaRegistry } from '../../serdes/registry/port.js';
 import { declared } from '../declared.js';
 import { type Io, write } from '../io.js';
 import { loadTopology } from '../load-topology.js';
 import type { Program } from '../program.js';
 import { type RegistrySelection, registryOf, SCHEMA_REGISTRY } from '../schema-registry.js';
-import { readSchemas, type WorkingSchema } from '../schemas/files.js';
+import { readSchemas } from '../schemas/files.js';
+import { referencesOf } from '../schemas/references.js';
 import { DIRECTORY, registryBeside } from '../schemas/registry.js';
 import { usage } from '../usage.js';
 
@@ -52,17 +53,6 @@ async function register(path: string, options: Options, io: Io): Promise<number>
     );
   }
   return 0;
-}
-
-/** The last versions of what it refers to: they were registered before it. */
-async function referencesOf({ uses }: WorkingSchema, registry: SchemaRegistry): Promise<readonly SchemaReference[]> {
-  return Promise.all(
-    uses.map(async ({ name, subject }) => ({
-      name,
-      subject,
-      version: (await registry.version(subject, 'latest')).version,
-    })),
-  );
 }
 
 async function registerOne(

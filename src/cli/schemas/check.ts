@@ -8,6 +8,7 @@ import {
 import type { Schema } from '../../serdes/schema/model.js';
 import { schemaText } from '../../serdes/schema/text.js';
 import { orderSchemas, problemOf, type SchemaText, type WorkingSchema } from './files.js';
+import { referencesOf } from './references.js';
 
 /** What became of one schema. */
 export interface Checked {
@@ -28,7 +29,8 @@ export async function checkAgainstRegistry(
   mode: Compatibility | undefined,
 ): Promise<readonly Checked[]> {
   const checked: Checked[] = [];
-  for (const { subject, schema } of schemas) {
+  for (const one of schemas) {
+    const { subject, schema } = one;
     const used = mode ?? (await registry.compatibility(subject));
     const versions = await registry.versions(subject);
     const before: { version: number; schema: Schema }[] = [];
@@ -44,9 +46,19 @@ export async function checkAgainstRegistry(
       checked.push({ subject, mode: used, versions, unchanged: false, problems: [], failure: problemOf(error) });
       continue;
     }
-    checked.push({ subject, mode: used, versions, ...compared(schema, before, used) });
+    const result = compared(schema, before, used);
+    const asked = mode === undefined && versions.length > 0 && !result.unchanged && result.problems.length === 0;
+    const refused = asked ? await refusal(one, registry) : undefined;
+    checked.push({ subject, mode: used, versions, ...result, ...(refused !== undefined && { failure: refused }) });
   }
   return checked;
+}
+
+/** What is right by the mode that a registry names may be wrong by rules that it does not name. */
+async function refusal(schema: WorkingSchema, registry: SchemaRegistry): Promise<string | undefined> {
+  const source = { schema: schema.text, references: await referencesOf(schema, registry) };
+  const reason = await registry.refuses?.(schema.subject, source);
+  return reason === undefined ? undefined : `the schema registry would not take it: ${reason}`;
 }
 
 /** Compares schemas with what they were in another state of the directory, which is taken for version 1. */

@@ -63,6 +63,10 @@ export class CachedRegistry implements SchemaRegistry {
     return this.#registry.compatibility(subject);
   }
 
+  async refuses(subject: string, source: SchemaSource): Promise<string | undefined> {
+    return this.#registry.refuses?.(subject, source);
+  }
+
   #once<T>(key: string, ask: () => Promise<T>, remembersUnknown = false): Promise<T> {
     const known = this.#known.get(key);
     if (known) return known as Promise<T>;

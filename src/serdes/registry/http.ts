@@ -94,6 +94,22 @@ export class HttpRegistry implements SchemaRegistry {
     throw this.#strange(answer, 'a level of compatibility');
   }
 
+  async refuses(subject: string, source: SchemaSource): Promise<string | undefined> {
+    const path = `/compatibility/subjects/${encodeURIComponent(subject)}/versions/latest?verbose=true`;
+    const answer = await this.#ask({ method: 'POST', path, body: bodyOf(source) });
+    // A subject that is not there takes anything.
+    if (codeOf(answer)) return undefined;
+    const { is_compatible: compatible, messages } = (answer.json ?? {}) as {
+      readonly is_compatible?: unknown;
+      readonly messages?: unknown;
+    };
+    if (compatible === true) return undefined;
+    if (compatible !== false && answer.status !== 422) throw this.#strange(answer, 'a verdict on the compatibility');
+    return Array.isArray(messages) && messages.length > 0
+      ? messages.join('; ')
+      : `status ${answer.status}${messageIn(answer)}`;
+  }
+
   /** An answer that says yes, or a no that the protocol knows. */
   async #ask(request: Request): Promise<Answer> {
     const answer = await this.#client.ask(request);

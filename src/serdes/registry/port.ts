@@ -50,4 +50,6 @@ export interface SchemaRegistry {
   versions(subject: string): Promise<readonly number[]>;
   /** What the next version must get on with. */
   compatibility(subject: string): Promise<Compatibility>;
+  /** Of a registry with rules of its own: why it would not take the schema as the next version; undefined if it would. */
+  refuses?(subject: string, source: SchemaSource): Promise<string | undefined>;
 }

@@ -95,7 +95,7 @@ export function registryContract(
       await registry.register(subject('money'), money);
       const references = [{ name: 'shop.Money', subject: subject('money'), version: 1 }];
       const price = source(
-        { type: 'record', name: 'Price', namespace: 'shop', fields: [{ name: 'amount', type: 'Money' }] },
+        { type: 'record', name: 'Price', namespace: 'shop', fields: [{ name: 'amount', type: 'shop.Money' }] },
         references,
       );
       const id = await registry.register(subject('prices'), price);
