@@ -84,7 +84,9 @@ export const branchName = (schema: Schema): string => (isNamed(schema) ? schema.
 /**
  * What a value looks like in JavaScript. Two branches of a union that look alike cannot be told apart by their values: such a union is written as an object with one property, the name of the branch.
  */
-function lookOf(schema: Schema): 'null' | 'boolean' | 'number' | 'string' | 'date' | 'buffer' | 'array' | 'object' {
+export function lookOf(
+  schema: Schema,
+): 'null' | 'boolean' | 'number' | 'string' | 'date' | 'buffer' | 'array' | 'object' {
   const logical = 'logical' in schema ? schema.logical?.name : undefined;
   if (logical === 'timestamp-millis') return 'date';
   if (logical === 'date' || logical === 'uuid' || logical === 'decimal') return 'string';
