@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer as createSecureServer, type ServerOptions } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { isStreamsError } from '#src/model/errors.js';
 import { MemoryRegistry } from '#src/serdes/registry/memory.js';
@@ -28,8 +29,9 @@ export class RegistryServer {
     this.#server = server;
   }
 
-  static async start(): Promise<RegistryServer> {
-    const server = createServer();
+  /** With `tls`, for the name `localhost`. */
+  static async start(tls?: ServerOptions): Promise<RegistryServer> {
+    const server = tls ? createSecureServer(tls) : createServer();
     const started = new RegistryServer(server);
     server.on('request', async (request, response) => {
       const { status, body } = await started
@@ -47,8 +49,12 @@ export class RegistryServer {
     return started;
   }
 
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${this.port}`;
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,5 @@
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { Agent, request as httpRequest } from 'node:http';
+import { request as httpsRequest, Agent as SecureAgent } from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
 import { messageOf, StreamsError } from '../../model/errors.js';
 import { type Clock, sleep } from '../../model/ports.js';
@@ -36,10 +36,16 @@ export interface HttpClientOptions {
 /** Asks a registry. What passes by itself (no connection, no answer in time, 408, 429, 5xx) is tried again, at each address in turn, with growing pauses, until the time for it is over: REGISTRY_UNAVAILABLE. Every other answer is returned. */
 export class HttpClient {
   readonly #options: HttpClientOptions;
+  /** Of its own: a shared one would hand out connections that others have opened, whatever they had checked. */
+  readonly #agents: { readonly plain: Agent; readonly secure: SecureAgent };
   #current = 0;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
+    this.#agents = {
+      plain: new Agent({ keepAlive: true }),
+      secure: new SecureAgent({ ...options.tls, keepAlive: true }),
+    };
   }
 
   async ask(request: Request): Promise<Answer> {
@@ -66,12 +72,13 @@ export class HttpClient {
   }
 
   async #send(url: URL, { method, path, body }: Request): Promise<Answer> {
-    const { clock, timeoutMs, tls } = this.#options;
+    const { clock, timeoutMs } = this.#options;
     const authorization = await this.#options.authorization();
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const timeout = new AbortController();
     const cancel = clock.after(timeoutMs, () => timeout.abort());
-    const ask = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    const secure = url.protocol === 'https:';
+    const ask = secure ? httpsRequest : httpRequest;
     try {
       return await new Promise<Answer>((resolve, reject) => {
         const options = {
@@ -85,7 +92,7 @@ export class HttpClient {
               'content-length': payload.length,
             }),
           },
-          ...(url.protocol === 'https:' && tls),
+          agent: secure ? this.#agents.secure : this.#agents.plain,
         };
         const sent = ask(new URL(`${url.pathname.replace(/\/$/, '')}${path}`, url), options, (response) => {
           const chunks: Buffer[] = [];

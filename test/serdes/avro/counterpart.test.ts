@@ -1,14 +1,19 @@
 // Promise: what Confluent's own serializer writes is read here, what is written here is read by its deserializer, and both write the same bytes; on registries that others wrote.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { type SchemaRegistry, type Serde, serdes } from 'millrace';
 import { avro } from 'millrace/avro';
 import { whenReady } from '#src/model/not-ready.js';
+import type { Tls } from '#src/net/tls.js';
 import { openedFor } from '#src/runtime/send.js';
 import { systemClock } from '#src/runtime/system.js';
 import { openRegistry } from '#src/serdes/registry/open.js';
 import { parseSchema } from '#src/serdes/schema/parse.js';
+import { makeCertificates, PASSPHRASE } from '../../support/certificates.js';
+import { isError } from '../../support/errors.js';
+import { temporaryDirectory } from '../../support/project.js';
 import { describeWithRegistry } from '../../support/registry.js';
 import { RegistryServer } from '../../support/registry-server.js';
 import { registryContract } from '../registry/contract.js';
@@ -167,6 +172,33 @@ describeWithRegistry('a schema registry of others', (url) => {
     return { registry: await openRegistry(url(), {}, systemClock), subject: (name) => `${name}${suffix}` };
   });
   counterpart('Apicurio', url, { runs: 15, guids: false });
+
+  it('is reached by TLS, if each knows the other', async () => {
+    const made = makeCertificates(temporaryDirectory());
+    const pem = (path: string): Buffer => readFileSync(path);
+    const secure = { cert: pem(made.broker), key: pem(made.broker), ca: pem(made.authority), requestCert: true };
+    const server = await RegistryServer.start(secure);
+    const client = {
+      certificate: { file: made.clientCertificate },
+      key: { file: made.encryptedKey },
+      passphrase: PASSPHRASE,
+    };
+    const ca = { file: made.authority };
+    const ask = async (host: string, tls: Tls): Promise<readonly string[]> =>
+      (await openRegistry(`https://${host}:${server.port}`, { tls, retryForMs: 0 }, systemClock)).subjects();
+    try {
+      assert.deepEqual(await ask('localhost', { ca, ...client }), []);
+      assert.deepEqual(await ask('127.0.0.1', { ca, ...client, checkServerName: false }), []);
+      for (const [host, tls, message] of [
+        ['localhost', { ca: { file: made.stranger }, ...client }, /self-signed|unable to (get|verify)/],
+        ['localhost', { ca }, /certificate required|socket hang up|ECONNRESET|EPIPE/],
+        ['127.0.0.1', { ca, ...client }, /does not match certificate/],
+      ] as const)
+        await assert.rejects(ask(host, tls), isError('REGISTRY_UNAVAILABLE', message));
+    } finally {
+      await server.stop();
+    }
+  });
 
   it('says itself why it would refuse a schema', async () => {
     const registry = await openRegistry(url(), {}, systemClock);
