@@ -105,7 +105,7 @@ export class Declaring implements Declaration {
 
   /** Declares a table that belongs to no task: it has no outlet, since nothing follows from its changes. */
   globalTable(given: GlobalTableSpec): GlobalTable<unknown, unknown> {
-    const spec = this.bound(given, 'source', given.topic);
+    const spec = this.bound(given, 'globalTable', given.topic);
     const { topic, store, key, value } = spec;
     const id = `globalTable ${topic}`;
     checkName(this, id, 'topic', topic);

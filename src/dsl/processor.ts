@@ -50,9 +50,9 @@ export interface PushScope {
   fail(error: Error): void;
 }
 
-/** What a topology uses a serde for: a topic that it reads, one that it writes (undefined if each record says which), a store, a repartition topic. Stores and repartitions are internal: both ways. */
+/** What a topology uses a serde for: a topic that it reads, one that is read into a global table (whose keys are written anew), one that it writes (undefined if each record says which), a store, a repartition topic. Stores and repartitions are internal: both ways. */
 export interface SerdeUse {
-  readonly of: 'source' | 'sink' | 'store' | 'repartition';
+  readonly of: 'source' | 'globalTable' | 'sink' | 'store' | 'repartition';
   readonly name: string | undefined;
   readonly side: 'key' | 'value';
 }

@@ -24,7 +24,8 @@ export class SerdePlaces {
   /** For {@link PushScope}: serdes that need nothing stay what they are. */
   readonly bind: NonNullable<PushScope['bind']> = (serde, { of, name, side }) => {
     const { applicationId, readOnly = false } = this.#config;
-    if (of === 'source') return this.at(serde, { topic: name, side, use: side === 'key' ? 'both' : 'read' });
+    if (of === 'source') return this.at(serde, { topic: name, side, use: 'read' });
+    if (of === 'globalTable') return this.at(serde, { topic: name, side, use: side === 'key' ? 'both' : 'read' });
     if (of === 'sink') return this.at(serde, { topic: name, side, use: readOnly ? 'read' : 'write' });
     const internal = of === 'store' ? changelogTopic : repartitionTopic;
     const use = readOnly && side === 'value' ? 'read' : 'both';

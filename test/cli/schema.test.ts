@@ -189,27 +189,42 @@ describe('millrace schema', () => {
     assert.deepEqual([left.code, left.stderr], [1, 'src/generated/other.ts has no schema any more\n']);
   });
 
-  it('registers what a topology writes, its internal topics included', async () => {
-    here.write(
-      'avro.cjs',
-      `const { aggregate, serdes, to, topology } = require('millrace');
+  it('registers what a topology writes, its internal topics included, and checks it', async () => {
+    const write = (file: string, schema: string): void =>
+      here.write(
+        file,
+        `const { aggregate, serdes, to, topology } = require('millrace');
       const { avro } = require('millrace/avro');
-      const order = avro(${order()});
+      const order = avro(${schema});
       module.exports = topology('shop', (t) => {
         t.stream('orders', { key: serdes.string, value: order }).pipe(
           aggregate({ store: 'last', value: order, initial: () => null, add: (_, record) => record.value }),
           to('latest', { key: serdes.string, value: order }),
         );
       });`,
-    );
+      );
+    write('avro.cjs', order());
     const { code, stderr } = await millrace(here, 'run avro.cjs --until-idle --schema-registry schemas');
     assert.equal(code, 1);
     assert.match(stderr, /SCHEMA_UNKNOWN: 2 schemas are not registered: .*shop-last-changelog-value.*latest-value/);
     assert.match(
       await output(here, 'schema register avro.cjs --schema-registry schemas'),
-      /^latest-value: id \d+\nshop-last-changelog-value: id \d+\n$/,
+      /^latest-value: version 1, id \d+\nshop-last-changelog-value: version 1, id \d+\n$/,
     );
     await output(here, 'run avro.cjs --until-idle');
+    // Before a change is rolled out.
+    write('wider.cjs', order(optional));
+    assert.equal(
+      await output(here, 'schema check wider.cjs'),
+      '✓ latest-value: BACKWARD with version 1\n✓ shop-last-changelog-value: BACKWARD with version 1\n',
+    );
+    write('wrong.cjs', order(needed));
+    const wrong = await millrace(here, 'schema check wrong.cjs');
+    assert.deepEqual(
+      [wrong.code, wrong.stdout.match(/✗ [a-z-]+/g)],
+      [1, ['✗ latest-value', '✗ shop-last-changelog-value']],
+    );
+    assert.equal((await millrace(here, 'schema check wrong.cjs --against HEAD')).code, 2);
   });
 
   it('asks a server, and says so when it does not get an answer', async () => {

@@ -1,14 +1,11 @@
-import { extname } from 'node:path';
-import { SerdePlaces } from '../../runtime/serde-places.js';
 import type { SchemaRegistry } from '../../serdes/registry/port.js';
-import { declared } from '../declared.js';
 import { type Io, write } from '../io.js';
-import { loadTopology } from '../load-topology.js';
 import type { Program } from '../program.js';
 import { type RegistrySelection, registryOf, SCHEMA_REGISTRY } from '../schema-registry.js';
 import { readSchemas } from '../schemas/files.js';
 import { referencesOf } from '../schemas/references.js';
 import { DIRECTORY, registryBeside } from '../schemas/registry.js';
+import { isTopologyFile, writtenBy } from '../schemas/topology.js';
 import { usage } from '../usage.js';
 
 interface Options extends RegistrySelection {
@@ -40,7 +37,14 @@ export function addSchemaRegister(program: Program): void {
 }
 
 async function register(path: string, options: Options, io: Io): Promise<number> {
-  if (/^\.[cm]?[jt]s$/.test(extname(path))) return registerTopology(path, options, io);
+  if (isTopologyFile(path)) {
+    const registry = await registryOf(options, io, path)();
+    const written = await writtenBy(path, options.app, io.cwd, registry);
+    for (const { subject, source } of written)
+      await write(io.stdout, `${await registerOne(registry, subject, source)}\n`);
+    if (written.length === 0) await write(io.stderr, `${path} writes nothing that has a schema\n`);
+    return 0;
+  }
   const schemas = readSchemas(path, io.cwd);
   if (options.subject !== undefined && (schemas.length !== 1 || !path.endsWith('.avsc')))
     throw usage('cannot use --subject', path, 'a single file that ends in .avsc');
@@ -64,35 +68,4 @@ async function registerOne(
   if (known) return `${subject}: version ${known.version}, id ${known.id}, as it was`;
   const id = await registry.register(subject, source);
   return `${subject}: version ${(await registry.version(subject, 'latest')).version}, id ${id}`;
-}
-
-async function registerTopology(file: string, options: Options, io: Io): Promise<number> {
-  const topology = await loadTopology(file, io.cwd);
-  const registry = await registryOf(options, io, file)();
-  const registered: string[] = [];
-  const noting: SchemaRegistry = {
-    address: registry.address,
-    byId: (id) => registry.byId(id),
-    byGuid: (guid) => registry.byGuid(guid),
-    version: (subject, version) => registry.version(subject, version),
-    lookup: (subject, source) => registry.lookup(subject, source),
-    subjects: () => registry.subjects(),
-    versions: (subject) => registry.versions(subject),
-    compatibility: (subject) => registry.compatibility(subject),
-    register: async (subject, source) => {
-      const id = await registry.register(subject, source);
-      registered.push(`${subject}: id ${id}\n`);
-      return id;
-    },
-  };
-  const serdes = new SerdePlaces({
-    applicationId: options.app ?? topology.name,
-    schemaRegistry: async () => noting,
-    registerSchemas: true,
-  });
-  declared(topology, serdes.bind);
-  await serdes.open();
-  await write(io.stdout, [...new Set(registered)].sort().join(''));
-  if (registered.length === 0) await write(io.stderr, `topology ${topology.name} writes nothing that has a schema\n`);
-  return 0;
 }

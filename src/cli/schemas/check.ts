@@ -1,4 +1,4 @@
-import type { SchemaRegistry } from '../../serdes/registry/port.js';
+import type { SchemaRegistry, SchemaSource } from '../../serdes/registry/port.js';
 import { resolveSchema } from '../../serdes/registry/resolve.js';
 import {
   type Compatibility,
@@ -8,7 +8,6 @@ import {
 import type { Schema } from '../../serdes/schema/model.js';
 import { schemaText } from '../../serdes/schema/text.js';
 import { orderSchemas, problemOf, type SchemaText, type WorkingSchema } from './files.js';
-import { referencesOf } from './references.js';
 
 /** What became of one schema. */
 export interface Checked {
@@ -22,9 +21,17 @@ export interface Checked {
   readonly failure?: string;
 }
 
+/** A schema that may become the next version of a subject. */
+export interface NextSchema {
+  readonly subject: string;
+  readonly schema: Schema;
+  /** As it would be registered. */
+  source(): Promise<SchemaSource>;
+}
+
 /** Compares schemas with what a registry has under their subjects, in the mode given, or else that of each subject. */
 export async function checkAgainstRegistry(
-  schemas: readonly WorkingSchema[],
+  schemas: readonly NextSchema[],
   registry: SchemaRegistry,
   mode: Compatibility | undefined,
 ): Promise<readonly Checked[]> {
@@ -55,9 +62,8 @@ export async function checkAgainstRegistry(
 }
 
 /** What is right by the mode that a registry names may be wrong by rules that it does not name. */
-async function refusal(schema: WorkingSchema, registry: SchemaRegistry): Promise<string | undefined> {
-  const source = { schema: schema.text, references: await referencesOf(schema, registry) };
-  const reason = await registry.refuses?.(schema.subject, source);
+async function refusal(next: NextSchema, registry: SchemaRegistry): Promise<string | undefined> {
+  const reason = await registry.refuses?.(next.subject, await next.source());
   return reason === undefined ? undefined : `the schema registry would not take it: ${reason}`;
 }
 

@@ -22,7 +22,7 @@ export interface AvroOptions<R = unknown> {
   readonly strategy?: SubjectStrategy;
   /** The subject itself, whatever the topic. */
   readonly subject?: string;
-  /** Write with this version of the subject, as it is registered, instead of with the schema given: `latest` as of the start. */
+  /** Write with this version of the subject, as it is registered, instead of with the schema given: `latest` as it is when a task starts. */
   readonly version?: number | 'latest';
   /** Where the types are registered that the schema refers to and does not define. */
   readonly references?: readonly SchemaReference[];
@@ -63,7 +63,7 @@ export interface Avro {
  * Avro under a schema registry, in the wire format of Confluent's serializers: `00 | id | value`; bytes whose schema stands in a header (`__value_schema_id`) are read as well. What the values are in TypeScript is said at {@link FromAvro}.
  *
  * - Given a schema (an object, or its JSON as text), values are read as that schema says, whatever schema wrote them: fields are found by name or alias, missing ones get their default, numbers are widened. Given the name of a subject, values are read
- *   and written with its version `latest`, as it is when the application starts, or a fixed one; their type is then yours to claim.
+ *   and written with its version `latest`, as it is when a task starts, or a fixed one; their type is then yours to claim.
  * - Where it is used it needs a schema registry: `--schema-registry` or SCHEMA_REGISTRY_URL on the command line, `schemaRegistry` in a service, and nothing in the test driver, which has one of its own. It is asked before the
  *   first record, and once for each schema that is met in the data; encoding and decoding are synchronous and ask nobody. While it is away everything that is known goes on working; bytes of a schema that is not known wait for half a minute, and then the
  *   application ends with REGISTRY_UNAVAILABLE, without having skipped them.

@@ -50,10 +50,7 @@ export class Codec {
       decoded = this.#type.decode(bytes, start, resolver);
       if (decoded.offset < 0) throw truncated();
     } catch (error) {
-      const deep = error instanceof RangeError && /call stack/.test(error.message);
-      throw new Error(`cannot decode Avro: ${deep ? 'saw values that are nested too deep' : messageOf(error)}`, {
-        cause: error,
-      });
+      throw new Error(`cannot decode Avro: ${reasonOf(error)}, expected what the schema says`, { cause: error });
     }
     if (decoded.offset === bytes.length) return decoded.value;
     throw new Error(`cannot decode Avro: saw ${bytes.length - decoded.offset} bytes behind the value, expected none`);
@@ -74,7 +71,7 @@ export class Codec {
     } catch {
       // The first error says enough.
     }
-    return `cannot encode Avro: ${found[0] ?? messageOf(error)}`;
+    return `cannot encode Avro: ${found[0] ?? `${messageOf(error)}, expected what the schema says`}`;
   }
 }
 
@@ -85,6 +82,13 @@ function expectation(type: AvscType): string {
     return `one of ${branches.map((branch) => branch.branchName ?? branch.typeName).join(', ')}${typeName === 'union:wrapped' ? ', as an object with that name' : ''}`;
   const kind = typeName.replace(/^logical:/, '');
   return name === undefined ? kind : `${kind} ${name}`;
+}
+
+/** In the words of all serdes, whoever noticed it. */
+function reasonOf(error: unknown): string {
+  if (error instanceof RangeError && /call stack/.test(error.message)) return 'saw values that are nested too deep';
+  const text = messageOf(error);
+  return text.startsWith('saw ') ? text : `saw bytes that are none of it (${text})`;
 }
 
 /** avsc's type of a schema, made of the guarded ones. */
