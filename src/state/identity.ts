@@ -164,6 +164,7 @@ function formatsOf(
         what: `cannot use the state: its ${name}s were written with a schema that the one of now does not get on with`,
         at: `store ${store} in ${path}`,
         saw: reason,
+        expected: name === 'key' ? 'the same schema' : 'a schema that reads the old one',
         action:
           'Change the schema so that it reads the old one (a default for a new field, an alias for a renamed one), or give the serde an upcaster. Or rebuild the store: choose another name for it and let the application process its sources again, from the beginning.',
       });

@@ -165,6 +165,46 @@ describe('an Avro serde', () => {
     ]);
   });
 
+  it('gives the same whatever the batches, with schemas that are met in the middle of them, and bytes that are none', async () => {
+    const results: unknown[] = [];
+    for (const batchRecords of [1, 2, 7, 1000]) {
+      await open(
+        topology('batches', (t) => {
+          t.stream('in', { key: serdes.string, value: make(v2) }).pipe(
+            reorderByVersion({
+              store: 'versions',
+              version: (record) => Number(record.value.version),
+              first: 0,
+              value: make(v2),
+            }),
+            aggregate({ store: 'last', value: make(v2), initial: () => ({}) as Any, add: (_, record) => record.value }),
+            to('out', { key: serdes.string, value: make(v2) }),
+          );
+        }),
+        { schemaRegistry: anything(), batchRecords, onError: { deserialize: 'skip' } },
+      );
+      await driver.crash();
+      for (let i = 0; i < 30; i++) {
+        const version = i - (i % 3) + (2 - (i % 3));
+        const json = [v1, v2, v3][i % 3];
+        await driver
+          .input('in', { key: serdes.string, value: make(json) })
+          .send({ key: 'a', value: { id: `${i}`, version, cents: i, needed: '' } });
+        if (i % 4 === 0) await driver.input('in', raw).send({ key: 'a', value: Buffer.from([0, 0, 0, 0, i, 1]) });
+      }
+      await driver.restart();
+      await driver.crash();
+      await driver.restart();
+      results.push([
+        await driver.output('out', { key: serdes.string, value: make(v2) }).values(),
+        await driver.store('last').entries(),
+      ]);
+      await driver.close();
+    }
+    assert.equal((results[0] as Any[][])[0]?.length, 30);
+    for (const result of results) assert.deepEqual(result, results[0]);
+  });
+
   it('reads and writes a subject, as it is registered', async () => {
     const schemaRegistry = new MemoryRegistry();
     const one = await schemaRegistry.register('orders', sourceOf(v1));
