@@ -18,6 +18,8 @@ const REQUIRED = [
   'dist/index.d.ts',
   'dist/testing/index.js',
   'dist/testing/index.d.ts',
+  'dist/serdes/avro/index.js',
+  'dist/serdes/avro/index.d.ts',
   'dist/cli/bin.js',
 ];
 /** What is compressed into the tarball is downloaded by every user: a jump means that something slipped in. */
@@ -96,13 +98,13 @@ function program(project, name, text) {
   return output(process.execPath, [name], { cwd: project });
 }
 
-/** The names of both doors, from the declarations that users get; `type` marks those without a value. */
+/** The names of all doors, from the declarations that users get; `type` marks those without a value. */
 async function publicNames(project) {
   // Loaded late: it needs the TypeScript API, which is there only once ensureBuilt has installed it.
   const { exportedNames } = await import('./docs/names.mjs');
-  const names = exportedNames(project, ['millrace', 'millrace/testing']);
+  const names = exportedNames(project, ['millrace', 'millrace/testing', 'millrace/avro']);
   const list = (specifier) => names.get(specifier).map(({ name, isType }) => (isType ? `type ${name}` : name));
-  return { '.': list('millrace'), './testing': list('millrace/testing') };
+  return { '.': list('millrace'), './testing': list('millrace/testing'), './avro': list('millrace/avro') };
 }
 
 async function checkNames(project) {
@@ -135,19 +137,19 @@ try {
       const project = await check('npm install of the tarball', () => install(packed.tarball));
       if (project) {
         const list =
-          "const names = [Object.keys(main), Object.keys(testing)];\nif (names.some((list) => list.length === 0)) throw new Error('nothing exported');\n";
+          "const names = [main, testing, avro].map(Object.keys);\nif (names.some((list) => list.length === 0)) throw new Error('nothing exported');\n";
         await check('import from an ECMAScript module', () =>
           program(
             project,
             'esm.mjs',
-            `import * as main from 'millrace';\nimport * as testing from 'millrace/testing';\n${list}`,
+            `import * as main from 'millrace';\nimport * as testing from 'millrace/testing';\nimport * as avro from 'millrace/avro';\n${list}`,
           ),
         );
         await check('require from a CommonJS module', () =>
           program(
             project,
             'cjs.cjs',
-            `const main = require('millrace');\nconst testing = require('millrace/testing');\n${list}`,
+            `const main = require('millrace');\nconst testing = require('millrace/testing');\nconst avro = require('millrace/avro');\n${list}`,
           ),
         );
         await check('npx millrace --version', () => {

@@ -104,7 +104,10 @@ async function checkMarkdown(file) {
           ['topology-examples', 'topology-examples'],
           ['schemas', 'schemas'],
         ]
-      : [[folder, '.']],
+      : [
+          [folder, '.'],
+          ['schemas', 'schemas'],
+        ],
   );
   try {
     const written = new Set();

@@ -12,10 +12,10 @@ const PRELUDE = './doc-prelude.js';
 const MODULES = [PRELUDE, 'millrace', 'rxjs'];
 
 function sources() {
-  const dsl = join('src', 'dsl');
-  const files = existsSync(join(root, dsl))
-    ? readdirSync(join(root, dsl), { recursive: true }).map((name) => join(dsl, name))
-    : [];
+  const folders = [join('src', 'dsl'), join('src', 'serdes', 'avro')];
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)),
+  );
   return [...files.filter((name) => name.endsWith('.ts')), join('src', 'index.ts')].filter((name) =>
     existsSync(join(root, name)),
   );

@@ -5,6 +5,7 @@ import { addConsume } from './commands/consume.js';
 import { addDescribe } from './commands/describe.js';
 import { addProduce } from './commands/produce.js';
 import { addRun } from './commands/run.js';
+import { addSchema } from './commands/schema.js';
 import { addState } from './commands/state.js';
 import { addValidate } from './commands/validate.js';
 import { exitCodeHelp, exitCodeOf } from './exit-codes.js';
@@ -39,7 +40,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
       exitCode = await run(io, { verbose: command.opts().verbose === true });
     },
   };
-  for (const add of [addRun, addDescribe, addValidate, addProduce, addConsume, addState]) add(program);
+  for (const add of [addRun, addDescribe, addValidate, addProduce, addConsume, addState, addSchema]) add(program);
   try {
     await command.parseAsync(args, { from: 'user' });
     return exitCode;

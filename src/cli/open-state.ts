@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { AnySerde, Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
+import { SerdePlaces } from '../runtime/serde-places.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import type { StoreSpec } from '../state/contract.js';
 import { GLOBAL_DIRECTORY, positionsOf } from '../state/global-state.js';
@@ -12,13 +13,14 @@ import { TaskState } from '../state/task-state.js';
 import { checkedTopology } from './checked-topology.js';
 import { declared, storesOf } from './declared.js';
 import type { Io } from './io.js';
+import { type RegistrySelection, registryOf } from './schema-registry.js';
 
 export const DEFAULT_STATE = '.millrace/state';
 
 /** Rows are looked at once: nothing is worth keeping. */
 const CACHE_BYTES = 1024 * 1024;
 
-export interface StateSelection {
+export interface StateSelection extends RegistrySelection {
   readonly app?: string | undefined;
   readonly state: string;
   readonly store?: string | undefined;
@@ -47,10 +49,17 @@ export interface StorePart {
  */
 export async function* storeParts(file: string, selection: StateSelection, io: Io): AsyncGenerator<StorePart> {
   const topology = await checkedTopology(file, { cwd: io.cwd, check: false });
-  const stores = storesOf(declared(topology));
+  const application = selection.app ?? topology.name;
+  const serdes = new SerdePlaces({
+    applicationId: application,
+    schemaRegistry: registryOf(selection, io, file),
+    registerSchemas: false,
+    readOnly: true,
+  });
+  const stores = storesOf(declared(topology, serdes.bind));
   if (selection.store !== undefined && !stores.some(({ name }) => name === selection.store))
     throw unknownStore(topology, selection.store);
-  const application = selection.app ?? topology.name;
+  await serdes.open();
   const root = resolve(io.cwd, selection.state);
   const places = findPlaces(topology, join(root, application)).filter(
     ({ partition }) => partition === (selection.partition ?? partition),

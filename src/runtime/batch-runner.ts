@@ -1,9 +1,8 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
-import type { AnyRecord, Outlet, PushScope, Receiver } from '../dsl/processor.js';
+import type { AnyRecord, Outlet, Receiver } from '../dsl/processor.js';
 import type { StreamsError } from '../model/errors.js';
 import type { SourcePosition } from '../model/record.js';
-import type { Cause } from '../state/changelog-entry.js';
-import { AtHand } from './at-hand.js';
+import { AtHand, type AtHandOptions } from './at-hand.js';
 import type { Place } from './batch.js';
 import { type EffectGate, Effects } from './effects.js';
 import type { Failure, FailureHandler } from './failures.js';
@@ -38,19 +37,17 @@ export class BatchRunner implements StageHost {
   #pushing: { readonly outlet: Outlet; readonly record: AnyRecord } | undefined;
   #push = 0;
 
-  constructor(options: {
-    readonly cause: Cause | undefined;
-    readonly failures: FailureHandler;
-    readonly effects: EffectGate;
-    readonly produce: ProduceContext;
-    readonly streamTime: number;
-    readonly onFatal: (error: Error) => void;
-  }) {
+  constructor(
+    options: AtHandOptions & {
+      readonly failures: FailureHandler;
+      readonly effects: EffectGate;
+      readonly produce: ProduceContext;
+    },
+  ) {
     this.#failures = options.failures;
     this.#gate = options.effects;
     this.#produceContext = options.produce;
-    const scope: PushScope = { pushing: false, index: 0, key: undefined, from: '', fail: options.onFatal };
-    this.atHand = new AtHand(scope, options.cause, options.streamTime);
+    this.atHand = new AtHand(options);
   }
 
   /** What is known of the jumps of each source's time that is watched. */

@@ -2,6 +2,7 @@ import { type Io, write } from '../io.js';
 import { DEFAULT_STATE, type StateSelection, storeParts } from '../open-state.js';
 import { wholeNumber } from '../options.js';
 import type { Program } from '../program.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 
 const LINES_PER_WRITE = 500;
@@ -14,6 +15,7 @@ export function addStateDump(program: Program): void {
     .argument('<file>', 'the file that exports the topology')
     .option('--app <id>', "the application (default: the topology's name)")
     .option('--state <directory>', 'where the state is', DEFAULT_STATE)
+    .option(...SCHEMA_REGISTRY)
     .option('--store <name>', 'this store only')
     .option('--partition <number>', 'this partition only', wholeNumber('--partition', 0))
     .addHelpText('after', '\nExample:\n  $ millrace state dump topology.ts --store balances | jq .value.total')

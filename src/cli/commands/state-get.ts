@@ -1,12 +1,14 @@
 import type { AnySerde } from '../../dsl/processor.js';
 import { messageOf } from '../../model/errors.js';
 import type { Windowed } from '../../model/window.js';
-import { isWindowed } from '../../serdes/serde.js';
+import { type BoundSerde, isWindowed } from '../../serdes/serde.js';
 import { windowsOf } from '../../state/shown-store.js';
+import { TEXT_KEYS } from '../input-record.js';
 import { type Io, write } from '../io.js';
 import { DEFAULT_STATE, type StateSelection, type StorePart, storeParts } from '../open-state.js';
 import { moment, wholeNumber } from '../options.js';
 import type { Program } from '../program.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { usage } from '../usage.js';
 
@@ -16,9 +18,6 @@ interface Options extends StateSelection {
   readonly from?: number | undefined;
   readonly to?: number | undefined;
 }
-
-/** Serdes whose keys are typed as they are; all others are typed as JSON. */
-const TEXT_KEYS: readonly string[] = ['string', 'uuid'];
 
 /** `millrace state get FILE --store S --key K`: one row. */
 export function addStateGet(program: Program): void {
@@ -36,6 +35,7 @@ export function addStateGet(program: Program): void {
     .option('--to <time>', 'only windows that start then or earlier', moment('--to'))
     .option('--app <id>', "the application (default: the topology's name)")
     .option('--state <directory>', 'where the state is', DEFAULT_STATE)
+    .option(...SCHEMA_REGISTRY)
     .option('--partition <number>', 'look into this partition only (default: all)', wholeNumber('--partition', 0))
     .addHelpText(
       'after',
@@ -76,19 +76,21 @@ async function keysOf({ spec, key: serde, state }: StorePart, options: Options):
     if (from === undefined && to === undefined) return [parseKey(spec.name, serde, text)];
     throw usage(`--from and --to mean nothing to the store ${spec.name}`, `keys of the serde ${serde.name}`, 'windows');
   }
-  const window = parseWindow(text);
+  const window = parseWindow(serde, text);
   if (window) return [window];
   const windows = await windowsOf(state.cached(spec.name), parseKey(spec.name, serde.inner, text), { from, to });
   return (windows ?? []).map(([key]) => key);
 }
 
 /** A window as it is printed; undefined if the text is none. */
-function parseWindow(text: string): Windowed<unknown> | undefined {
+function parseWindow(serde: AnySerde, text: string): Windowed<unknown> | undefined {
   if (!text.startsWith('{')) return undefined;
   try {
     const { key, start, end, ...others } = JSON.parse(text);
     const whole = key !== undefined && Number.isSafeInteger(start) && (end === null || Number.isSafeInteger(end));
-    return whole && Object.keys(others).length === 0 ? { key, start, end: end ?? Number.POSITIVE_INFINITY } : undefined;
+    if (!whole || Object.keys(others).length > 0) return undefined;
+    if ('fromJson' in serde) return (serde as BoundSerde<Windowed<unknown>>).fromJson({ key, start, end });
+    return { key, start, end: end ?? Number.POSITIVE_INFINITY };
   } catch {
     return undefined;
   }
@@ -101,8 +103,9 @@ function parseKey(store: string, key: AnySerde, text: string): unknown {
       : key.name === 'bigint64'
         ? BigInt(text)
         : JSON.parse(text);
-    key.encode(parsed);
-    return parsed;
+    const made = 'fromJson' in key ? (key as BoundSerde<unknown>).fromJson(parsed) : parsed;
+    key.encode(made);
+    return made;
   } catch (error) {
     throw usage(
       `cannot read --key for the store ${store}`,

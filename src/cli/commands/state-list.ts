@@ -4,6 +4,7 @@ import { type Io, write } from '../io.js';
 import { DEFAULT_STATE, type StateSelection, type StorePart, storeParts } from '../open-state.js';
 import { wholeNumber } from '../options.js';
 import type { Program } from '../program.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 
 const FORMATS = ['table', 'json'] as const;
 
@@ -37,6 +38,7 @@ export function addStateList(program: Program): void {
     .argument('<file>', 'the file that exports the topology')
     .option('--app <id>', "the application (default: the topology's name)")
     .option('--state <directory>', 'where the state is', DEFAULT_STATE)
+    .option(...SCHEMA_REGISTRY)
     .option('--store <name>', 'this store only')
     .option('--partition <number>', 'this partition only', wholeNumber('--partition', 0))
     .option('--count', 'count the rows, which reads all of them')
