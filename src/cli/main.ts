@@ -10,6 +10,7 @@ import { addRebuild } from './commands/rebuild.js';
 import { addReplay } from './commands/replay.js';
 import { addReset } from './commands/reset.js';
 import { addRun } from './commands/run.js';
+import { addSchema } from './commands/schema.js';
 import { addState } from './commands/state.js';
 import { addTrace } from './commands/trace.js';
 import { addValidate } from './commands/validate.js';
@@ -33,6 +34,7 @@ const COMMANDS = [
   addVerify,
   addReset,
   addRebuild,
+  addSchema,
 ];
 
 /** Runs one command line, without the names of node and the program; resolves to the exit code. Never throws. */

@@ -1,8 +1,7 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
-import type { AnyRecord, Outlet, PushScope, Receiver } from '../dsl/processor.js';
+import type { AnyRecord, Outlet, Receiver } from '../dsl/processor.js';
 import type { StreamsError } from '../model/errors.js';
-import type { Cause } from '../state/changelog-entry.js';
-import { AtHand } from './at-hand.js';
+import { AtHand, type AtHandOptions } from './at-hand.js';
 import type { Place } from './batch.js';
 import type { Failure, FailureHandler } from './failures.js';
 import type { OutboxItem, Outgoing } from './outbox.js';
@@ -34,17 +33,10 @@ export class BatchRunner implements StageHost {
   #pushing: { readonly outlet: Outlet; readonly record: AnyRecord } | undefined;
   #push = 0;
 
-  constructor(
-    options: SendingOptions & {
-      readonly cause: Cause | undefined;
-      readonly streamTime: number;
-      readonly onFatal: (error: Error) => void;
-    },
-  ) {
+  constructor(options: AtHandOptions & SendingOptions) {
     this.#failures = options.failures;
     this.#again = options.again;
-    const scope: PushScope = { pushing: false, index: 0, key: undefined, from: '', fail: options.onFatal };
-    this.atHand = new AtHand(scope, options.cause, options.streamTime);
+    this.atHand = new AtHand(options);
     this.sending = new Sending(this.atHand, options);
   }
 

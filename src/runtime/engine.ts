@@ -10,6 +10,7 @@ import { encodeMemberState, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
 import { isPassing, patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
+import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { type Slot, slotsOf, tasksOnDisk, topicsRead } from './slots.js';
 import { stepAll } from './step-all.js';
 import { stopped } from './stopped.js';
@@ -182,7 +183,9 @@ export class Engine {
 
   async #plan(): Promise<void> {
     this.#topics = await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
-    this.#slots = slotsOf(this.#topology, this.applicationId, this.#topics);
+    const serdes = new SerdePlaces(serdeConfig(this.#config, this.#ports));
+    this.#slots = slotsOf(this.#topology, this.applicationId, this.#topics, serdes.bind);
+    await serdes.open();
   }
 
   #shapes(): ReturnType<typeof shapesOf> {

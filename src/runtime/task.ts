@@ -13,6 +13,7 @@ import { openState } from './open-state.js';
 import { buildPipeline } from './pipeline.js';
 import { RepartitionPurge } from './purge.js';
 import { Reprocessing } from './reprocessing.js';
+import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import { type StreamTimes, streamTimesOf, withStreamTimes } from './stream-times.js';
@@ -239,7 +240,7 @@ export class Task {
     }
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
 
-    this.#buildRunner(streamTime, times.jump);
+    await this.#buildRunner(streamTime, times.jump);
     this.#reader = await broker.createReader();
     const positions = await startPositions(broker, sources, committed, config.startFrom);
     this.#intake = new Intake(this.#reader, positions, await broker.admin.latestOffsets(sources));
@@ -253,9 +254,11 @@ export class Task {
     return { task: this.#runner.atHand.streamTime, stores: new Map(stores), jumps: this.#runner.jumps };
   }
 
-  #buildRunner(streamTime: number, jump: (topic: string) => JumpState | undefined): void {
+  async #buildRunner(streamTime: number, jump: (topic: string) => JumpState | undefined): Promise<void> {
     const { config, ports, metrics, topics, topology, subTopology, onFatal } = this.#options;
+    const serdes = new SerdePlaces(serdeConfig(config, ports));
     this.#runner = new BatchRunner({
+      bind: serdes.bind,
       cause: this.#state?.cause,
       failures: new FailureHandler(config, ports.clock, metrics),
       effects: config.effects,
@@ -285,6 +288,7 @@ export class Task {
     };
     const { graph } = topology;
     this.#processors = buildPipeline({ topology, graph, subTopology, runner: this.#runner, task, jump });
+    await serdes.open();
   }
 
   async #send(records: ProducerRecord[]): Promise<void> {

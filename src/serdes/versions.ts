@@ -1,4 +1,5 @@
 import type { Version, VersionChunk, VersionList } from '../model/versions.js';
+import { containing } from './containing.js';
 import type { Serde } from './serde.js';
 
 const FORMAT = 1;
@@ -37,7 +38,7 @@ class WrittenVersion<V> implements Version<V> {
  * | 8, 4 + n | for each version: when it begins (double), its value; length −1: null |
  */
 export function versionList<V>(value: Serde<V>): Serde<VersionList<V>> {
-  return {
+  return containing(value, {
     name: `versions-${FORMAT}(${value.name})`,
     encode({ deletedAt, nextId, chunks, versions }) {
       const values = versions.map((version) => {
@@ -83,10 +84,13 @@ export function versionList<V>(value: Serde<V>): Serde<VersionList<V>> {
         const from = encoded.readDoubleBE(at);
         const length = encoded.readInt32BE(at + 8);
         at += VERSION_BYTES;
-        versions[i] = new WrittenVersion(from, length < 0 ? null : encoded.subarray(at, at + length), value);
+        const bytes = length < 0 ? null : encoded.subarray(at, at + length);
+        // It is decoded in the middle of other work: then everything for it must be there.
+        if (bytes !== null) value.ready?.(bytes);
+        versions[i] = new WrittenVersion(from, bytes, value);
         if (length > 0) at += length;
       }
       return { deletedAt: Number.isNaN(deletedAt) ? null : deletedAt, nextId, chunks, versions };
     },
-  };
+  });
 }

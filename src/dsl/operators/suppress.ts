@@ -105,7 +105,9 @@ export function suppress(
     const waitMs = limitMs ?? (inspection.window && suppressedForMs(inspection.window));
     if (waitMs === undefined || waitMs === Number.POSITIVE_INFINITY) current.problem(where, ...unclosed(waitMs));
 
-    const { key = inspection.key, value = serdes.json() } = options;
+    const given = { key: options.key ?? inspection.key, value: options.value ?? serdes.json() };
+    // Bound here, because both are written in the middle of a row.
+    const { key, value } = current.bound(given, 'store', store);
     const rows = dueStore(store, key, pendingSerde(value));
     const places = { name: `${store}-places`, kind: 'keyValue', key, value: placeSerde(value) } as const;
     const parts = { store, serdes: { key, value }, bounds, waitMs: waitMs ?? 0 };

@@ -42,7 +42,7 @@ export function toTable<K, V>(options: ToTableOptions<K, V>): OperatorFunction<F
         stores:
           history === undefined
             ? [{ name: store, kind: 'keyValue', key, value }]
-            : versionedStores(store, key, value, history),
+            : versionedStores(store, current.bound({ key, value }, 'store', store), history),
         keyed: true,
         create: (context) =>
           history === undefined
