@@ -1,6 +1,8 @@
 import type { AnySerde, Topology } from '../dsl/processor.js';
 import { messageOf } from '../model/errors.js';
 import type { Windowed } from '../model/window.js';
+import { isWindowed } from '../serdes/serde.js';
+import type { StoreSpec } from '../state/contract.js';
 import { declared } from './declared.js';
 import { usage } from './usage.js';
 
@@ -36,6 +38,15 @@ export function parseWindow(text: string): Windowed<unknown> | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The key of a row as it lies in the store: a window, where keys are such. */
+export function parseRowKey({ name, key }: StoreSpec, text: string): unknown {
+  const whose = `the store ${name}`;
+  if (!isWindowed(key)) return parseKey(key, text, whose);
+  const window = parseWindow(text);
+  if (window) return window;
+  throw usage(`cannot read --key for ${whose}`, JSON.stringify(text), 'a window: {"key":…,"start":…,"end":…}');
 }
 
 /** A key of source records: the first kind of key that the text can be. */

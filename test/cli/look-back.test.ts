@@ -137,6 +137,12 @@ describe('the command line looks back', () => {
         { store: 'totals', partition: 0, key: 'alice', before: 10, after: 17 },
         { store: 'totals', partition: 0, key: 'bob', before: null, after: 5 },
       ]);
+      const bob = await here.lines('state diff topology.ts --as-of 2026-01-01T00:00:00Z --store totals --key bob');
+      assert.deepEqual(
+        bob.map(({ key, after }) => [key, after]),
+        [['bob', 5]],
+      );
+      assert.equal((await here.millrace('state diff topology.ts --as-of latest --key bob')).code, 2);
       assert.deepEqual(
         await here.lines('state diff topology.ts --as-of 2026-01-01T00:00:01Z --to 2026-01-01T00:00:02Z'),
         [],
