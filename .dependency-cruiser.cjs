@@ -4,7 +4,8 @@
 /** Folder of src → what it may import of the other folders, and why not more. */
 const FOLDERS = {
   model: { may: [], why: 'The words of the domain stand on nothing, so that everything can speak them.' },
-  serdes: { may: ['model'], why: 'Bytes and values know nothing of stores, brokers or topologies.' },
+  net: { may: ['model'], why: 'How connections are encrypted is the same for brokers and schema registries.' },
+  serdes: { may: ['model', 'net'], why: 'Bytes and values know nothing of stores, brokers or topologies.' },
   graph: {
     may: ['model'],
     why: 'The graph is frozen data that engine, describe and replay read: it cannot depend on any of them.',
@@ -14,7 +15,7 @@ const FOLDERS = {
     may: ['model', 'serdes', 'graph', 'state'],
     why: 'What users type makes data. If it knew the runtime or a broker, there would be two ways to interpret a topology.',
   },
-  broker: { may: ['model'], why: 'An adapter moves bytes; keys, values, stores and tasks are above it.' },
+  broker: { may: ['model', 'net'], why: 'An adapter moves bytes; keys, values, stores and tasks are above it.' },
   runtime: {
     may: ['model', 'serdes', 'graph', 'state', 'broker', 'dsl'],
     why: 'The engine runs a graph against a port. Tools, drivers and the command line use it, not the other way round.',
@@ -50,6 +51,10 @@ const LIBRARIES = {
   '@bokuweb/zstd-wasm': {
     only: 'src/broker/compression/zstd\\.ts$',
     why: 'An optional package: loaded when a batch needs it, and not at all where Node can do it.',
+  },
+  avsc: {
+    only: 'src/serdes/avro/codec/',
+    why: 'What it does not check (lengths that are no lengths, names that are no names) is checked around it, in one place.',
   },
   rxjs: {
     only: 'src/(dsl|runtime|testing)/',
@@ -141,7 +146,7 @@ module.exports = {
         'index.ts is the list of public names. Inside, import the file that owns the name: everything else becomes a cycle.',
       severity: 'error',
       from: { path: '^src/' },
-      to: { path: '^src/(index|testing/index)\\.ts$' },
+      to: { path: '^src/(index|testing/index|serdes/avro/index)\\.ts$' },
     },
     {
       name: 'the-public-door-needs-no-tools',
@@ -211,7 +216,7 @@ module.exports = {
     {
       name: 'examples-do-what-users-can-do',
       comment:
-        'An example imports millrace, millrace/testing, millrace/replay, rxjs, modules of Node and its own files: it must run for who copies it.',
+        'An example imports millrace, millrace/testing, millrace/replay, millrace/avro, rxjs, modules of Node and its own files: it must run for who copies it.',
       severity: 'error',
       // A plain JavaScript program that loads its topology as TypeScript needs tsx for it, as the command line does.
       from: { path: '^topology-examples/([^/]+)/', pathNot: 'main\\.mjs$' },
@@ -219,7 +224,7 @@ module.exports = {
         pathNot: [
           '^topology-examples/$1/',
           '^test/support/project\\.ts$',
-          '^dist/((testing|replay)/)?index\\.(js|d\\.ts)$',
+          '^dist/((testing|replay|serdes/avro)/)?index\\.(js|d\\.ts)$',
           library('rxjs'),
         ],
         dependencyTypesNot: ['core'],

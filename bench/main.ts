@@ -3,12 +3,14 @@
  *
  *     npm run bench -- engine [CASE…]   the engine and its stores on a broker that costs nothing, and the embedded broker
  *     npm run bench -- replay [CASE…]   the past run again, over a million events in the embedded log, beside a live run of the same
+ *     npm run bench -- avro [CASE…]     Avro values through the serde, bare avsc, and Confluent's serializer
  *     npm run bench -- kafka [CASE…]    a real cluster: the one that KAFKA_BROKERS names, or one started by scripts/kafka; answers are compared
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startFromJars } from '../test/support/kafka-jars.js';
+import { AVRO_CASES, runAvro } from './avro.js';
 import { CASES, runEmbedded, runEngine } from './engine.js';
 import { KAFKA_CASES, runKafka } from './kafka.js';
 import type { Measured } from './measure.js';
@@ -31,6 +33,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
     run: (name) => (name === 'embedded' ? runEmbedded() : runEngine(name)),
   },
   replay: { titles: titlesOf(REPLAY_CASES), run: runReplay },
+  avro: { titles: titlesOf(AVRO_CASES), run: runAvro },
   kafka: {
     titles: titlesOf(KAFKA_CASES),
     run: (name) => runKafka(name, process.env.KAFKA_BROKERS ?? ''),
@@ -78,5 +81,5 @@ async function inChild(suite: string, name: string): Promise<Measured> {
 function row(title: string, { recordsPerSecond, cpuMicrosPerRecord, maxRssMb, latency }: Measured): string {
   const late = latency ? `   median ${latency.medianMs.toFixed(1)} ms, 99 % in ${latency.p99Ms.toFixed(1)} ms` : '';
   const rate = Math.round(recordsPerSecond).toLocaleString('en-US');
-  return `${title.padEnd(26)}${rate.padStart(12)}${cpuMicrosPerRecord.toFixed(1).padStart(16)}${maxRssMb.toFixed(0).padStart(12)}${late}`;
+  return `${title.padEnd(26)}${rate.padStart(12)}${cpuMicrosPerRecord.toFixed(cpuMicrosPerRecord < 1 ? 3 : 1).padStart(16)}${maxRssMb.toFixed(0).padStart(12)}${late}`;
 }

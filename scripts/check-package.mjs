@@ -20,6 +20,8 @@ const REQUIRED = [
   'dist/testing/index.d.ts',
   'dist/replay/index.js',
   'dist/replay/index.d.ts',
+  'dist/serdes/avro/index.js',
+  'dist/serdes/avro/index.d.ts',
   'dist/cli/bin.js',
 ];
 /** What is compressed into the tarball is downloaded by every user: a jump means that something slipped in. */
@@ -102,9 +104,14 @@ function program(project, name, text) {
 async function publicNames(project) {
   // Loaded late: it needs the TypeScript API, which is there only once ensureBuilt has installed it.
   const { exportedNames } = await import('./docs/names.mjs');
-  const names = exportedNames(project, ['millrace', 'millrace/testing', 'millrace/replay']);
+  const names = exportedNames(project, ['millrace', 'millrace/testing', 'millrace/replay', 'millrace/avro']);
   const list = (specifier) => names.get(specifier).map(({ name, isType }) => (isType ? `type ${name}` : name));
-  return { '.': list('millrace'), './testing': list('millrace/testing'), './replay': list('millrace/replay') };
+  return {
+    '.': list('millrace'),
+    './testing': list('millrace/testing'),
+    './replay': list('millrace/replay'),
+    './avro': list('millrace/avro'),
+  };
 }
 
 async function checkNames(project) {
@@ -137,19 +144,19 @@ try {
       const project = await check('npm install of the tarball', () => install(packed.tarball));
       if (project) {
         const list =
-          "const names = [Object.keys(main), Object.keys(testing), Object.keys(replay)];\nif (names.some((list) => list.length === 0)) throw new Error('nothing exported');\n";
+          "const names = [main, testing, replay, avro].map(Object.keys);\nif (names.some((list) => list.length === 0)) throw new Error('nothing exported');\n";
         await check('import from an ECMAScript module', () =>
           program(
             project,
             'esm.mjs',
-            `import * as main from 'millrace';\nimport * as testing from 'millrace/testing';\nimport * as replay from 'millrace/replay';\n${list}`,
+            `import * as main from 'millrace';\nimport * as testing from 'millrace/testing';\nimport * as replay from 'millrace/replay';\nimport * as avro from 'millrace/avro';\n${list}`,
           ),
         );
         await check('require from a CommonJS module', () =>
           program(
             project,
             'cjs.cjs',
-            `const main = require('millrace');\nconst testing = require('millrace/testing');\nconst replay = require('millrace/replay');\n${list}`,
+            `const main = require('millrace');\nconst testing = require('millrace/testing');\nconst replay = require('millrace/replay');\nconst avro = require('millrace/avro');\n${list}`,
           ),
         );
         await check('npx millrace --version', () => {

@@ -105,7 +105,7 @@ async function checkMarkdown(file) {
           ['topology-examples', 'topology-examples'],
           ['schemas', 'schemas'],
         ]
-      : [[folder, '.'], ...besides(text, folder)],
+      : [[folder, '.'], ['schemas', 'schemas'], ...besides(text, folder)],
     basename(folder === '.' ? root : folder),
   );
   try {

@@ -9,10 +9,8 @@ export type {
   KafkaTls,
   KafkaToken,
   KafkaTokenFunction,
-  Pem,
 } from './broker/kafkajs/options.js';
 export { kafkaOptionsFromEnv } from './broker/kafkajs/properties.js';
-export { Secret } from './broker/kafkajs/secret.js';
 export type { Broker } from './broker/port.js';
 export type { ForeignKeyJoinOptions } from './dsl/foreign-keys/foreign-key-join.js';
 export type { GlobalTable } from './dsl/global-table.js';
@@ -97,17 +95,28 @@ export { ERROR_CODES, type ErrorCode, StreamsError } from './model/errors.js';
 export { Headers } from './model/headers.js';
 export type { Clock, Logger } from './model/ports.js';
 export type { Change, SourcePosition, StreamRecord } from './model/record.js';
+export { Secret } from './model/secret.js';
 export type { Windowed } from './model/window.js';
+export type { Pem } from './net/tls.js';
 export type { EngineOptions, Guarantee } from './runtime/config.js';
 export type { EffectCall, EffectGate } from './runtime/effects.js';
 export type { EngineMetrics } from './runtime/metrics.js';
 export { type OpenBrokerOptions, openBroker } from './runtime/open-broker.js';
+export { openSchemaRegistry, type SchemaRegistryOptions } from './runtime/open-schema-registry.js';
 export type { ErrorPolicies, ErrorPolicy } from './runtime/policy.js';
 export type { Progress } from './runtime/progress.js';
-export { type InputRecord, send, type TopicSerdes } from './runtime/send.js';
+export { type InputRecord, type SendSerdes, send, type TopicSerdes } from './runtime/send.js';
 export { type RunningStreams, type StartOptions, start } from './runtime/start.js';
 export type { StoreView, WindowRange } from './runtime/store-view.js';
-export type { Serde } from './serdes/serde.js';
+export type {
+  SchemaReference,
+  SchemaRegistry,
+  SchemaSource,
+  SchemaVersion,
+  StoredSchema,
+} from './serdes/registry/port.js';
+export type { Compatibility } from './serdes/schema/compatibility.js';
+export type { Binding, BoundSerde, Format, Serde, SerdePlace, SerdeServices } from './serdes/serde.js';
 export { serdes } from './serdes/serdes.js';
 export { CacheBudget } from './state/cache-budget.js';
 export type { KeyValueStore, RangeOptions, Row, VersionedStore, VersionPlace } from './state/contract.js';

@@ -12,7 +12,7 @@ const PRELUDE = './doc-prelude.js';
 const MODULES = [PRELUDE, 'millrace', 'millrace/replay', 'rxjs'];
 
 function sources() {
-  const folders = ['dsl', 'replay'].map((name) => join('src', name));
+  const folders = ['dsl', 'replay', join('serdes', 'avro')].map((name) => join('src', name));
   const files = folders
     .filter((folder) => existsSync(join(root, folder)))
     .flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)));

@@ -12,6 +12,7 @@
  *
  * The contract suite in `test/broker/contract.ts` runs against every adapter.
  */
+import type { StreamsError } from '../model/errors.js';
 import type { Headers } from '../model/headers.js';
 
 export interface TopicPartition {
@@ -138,6 +139,34 @@ export interface WriterOptions {
    * second writer with the same id fences the first: its next call throws PRODUCER_FENCED, its open transaction is aborted.
    */
   readonly transactionalId?: string;
+  /** With a transactional id: what the writer that had it before may have written. A cluster that was killed may have lost the end of that writer's last transaction, which is then written again. Brokers within one process lose none. */
+  readonly touches?: Touches;
+  /**
+   * Told what became of each record: its offset, or its own error. In a transaction an offset says that the record is in the log, and not yet that it will be committed. What abort and close
+   * throw away is not told.
+   */
+  readonly onResult?: (result: WriteResult) => void;
+}
+
+/** What became of records that follow each other in one partition. */
+export interface WriteResult extends TopicPartition {
+  /** Which: the how manyth the first of them is that this writer was given for the partition, from 0 on. */
+  readonly from: number;
+  readonly count: number;
+  /** Of the first of them. Undefined if there is an error, or a broker says no more than that it has them already. */
+  readonly offset?: number;
+  /** Why they are not in the log, or, BROKER_UNAVAILABLE, why that is not known. */
+  readonly error?: StreamsError;
+}
+
+export interface Touches {
+  readonly groupId: string;
+  /** Partitions whose offsets it commits to the group. */
+  readonly sources: readonly TopicPartition[];
+  /** Partitions that nobody else writes. */
+  readonly own: readonly TopicPartition[];
+  /** Other topics that it writes. */
+  readonly topics: readonly string[];
 }
 
 export interface Writer {
@@ -198,6 +227,8 @@ export interface MembershipOptions {
   readonly onRevoked: () => Promise<void>;
   /** The member was put out of the group (or could not stay): nothing can be committed any more. */
   readonly onLost: (error: Error) => void;
+  /** This process was busy for at least half a session, so long that it could not give a sign of life: told afterwards, with the milliseconds. Brokers within one process need none. */
+  readonly onBusy?: (ms: number) => void;
 }
 
 export interface Membership {
@@ -218,6 +249,11 @@ export interface Broker {
   createWriter(options?: WriterOptions): Promise<Writer>;
   /** Joins a group; resolves after the first onAssigned. */
   join(options: MembershipOptions): Promise<Membership>;
+  /**
+   * The same broker for somebody who may have to go: once the signal is aborted, a cluster that is away is waited for a few seconds only, and whatever is asked then
+   * fails with BROKER_UNAVAILABLE. Left out where the broker is part of this process. It is closed with the broker that it is made of.
+   */
+  hurried?(signal: AbortSignal): Broker;
   /** Closes everything that was created and not closed. Calling it again does nothing. */
   close(): Promise<void>;
 }

@@ -3,8 +3,15 @@ import type { StoreSpec } from '../state/contract.js';
 import type { TopicSerdes } from './show.js';
 
 /** The topology's nodes with their serdes, for reading what it wrote; nothing is ever pushed through. */
-export function declared(topology: Topology): Declaration {
-  const scope: PushScope = { pushing: false, index: 0, key: undefined, from: '', fail: () => undefined };
+export function declared(topology: Topology, bind?: PushScope['bind']): Declaration {
+  const scope: PushScope = {
+    pushing: false,
+    index: 0,
+    key: undefined,
+    from: '',
+    fail: () => undefined,
+    ...(bind && { bind }),
+  };
   return topology.declare(scope);
 }
 

@@ -5,7 +5,7 @@ export const EXIT_CODES = {
   0: 'done, or stopped cleanly by the first SIGINT or SIGTERM',
   1: 'the topology, a record or a line of input failed, or what was looked for is not there',
   2: 'the command line is wrong',
-  3: 'the broker or the state cannot be used',
+  3: 'the broker, the state or the schema registry cannot be used',
   130: 'ended by SIGINT before the work was done (produce, run --until-idle), or at once by the second signal',
   143: 'the same by SIGTERM',
 } as const;
@@ -14,7 +14,7 @@ export type ExitCode = keyof typeof EXIT_CODES;
 
 const USAGE: readonly ErrorCode[] = ['USAGE', 'CONFIG_INVALID', 'BROKER_UNKNOWN_SCHEME', 'STORE_UNKNOWN'];
 
-/** Broker and state: what an operator mends, not the author of the topology. */
+/** Broker, state and schema registry: what an operator mends, not the author of the topology. */
 const UNUSABLE: readonly ErrorCode[] = [
   'STATE_LOCKED',
   'STATE_MISMATCH',
@@ -34,6 +34,10 @@ const UNUSABLE: readonly ErrorCode[] = [
   'TRANSACTION_INVALID',
   'GROUP_FENCED',
   'INSTANCE_FENCED',
+  'APPLICATION_RUNNING',
+  'RESET_UNFINISHED',
+  'REGISTRY_UNAVAILABLE',
+  'REGISTRY_UNAUTHORIZED',
 ];
 
 export function exitCodeOf(error: unknown): ExitCode {

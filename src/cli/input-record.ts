@@ -1,12 +1,16 @@
 import { isUtf8 } from 'node:buffer';
 import { messageOf, StreamsError } from '../model/errors.js';
 import type { Line } from './json-lines.js';
+import type { TopicSerdes } from './show.js';
+import { encodeJson } from './topic-serdes.js';
 
 export interface InputFields {
   /** The field whose text is the key. Default: records have no key. */
   readonly key?: string | undefined;
   /** The field that is the event time. Default: the clock. */
   readonly timestamp?: string | undefined;
+  /** How keys and values are written. Default: keys as text, values as the lines are. */
+  readonly serdes?: TopicSerdes | undefined;
 }
 
 export interface InputRecord {
@@ -16,10 +20,13 @@ export interface InputRecord {
   readonly timestamp: number;
 }
 
+/** Serdes whose keys are typed as they are; all others are typed as JSON. */
+export const TEXT_KEYS: readonly string[] = ['string', 'uuid'];
+
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
 
 /**
- * Makes a record of a line. The value is the line, byte for byte. The key is the text of its field: a string as it is, null as no key, anything else as JSON. A name that is no field of the line
+ * Makes a record of a line. The value is the line, byte for byte, unless serdes say how it is written. The key is the text of its field: a string as it is, null as no key, anything else as JSON. A name that is no field of the line
  * leads along its dots: `user.id`.
  *
  * INPUT_INVALID, with the line, if it is no JSON, lacks a field, or a field cannot be a key or a time.
@@ -28,8 +35,8 @@ export function inputRecord(line: Line, fields: InputFields, at: string, now: ()
   const where = `${at}:${line.number}`;
   const value = parse(line.bytes, where);
   return {
-    key: fields.key === undefined ? null : keyOf(fieldOf(value, fields.key, where), fields.key, where),
-    value: line.bytes,
+    key: fields.key === undefined ? null : keyOf(fieldOf(value, fields.key, where), fields, where),
+    value: bytesOf(line, value, fields.serdes, where),
     timestamp:
       fields.timestamp === undefined
         ? now()
@@ -59,8 +66,30 @@ function fieldOf(value: unknown, name: string, where: string): unknown {
   return found;
 }
 
-function keyOf(field: unknown, name: string, where: string): Buffer | null {
+/** A line is JSON already, and stays as it was written. */
+function bytesOf(line: Line, value: unknown, serdes: TopicSerdes | undefined, where: string): Buffer {
+  return serdes === undefined || serdes.value.name === 'json' ? line.bytes : encoded(serdes.value, value, where);
+}
+
+function encoded(serde: TopicSerdes['value'], json: unknown, where: string): Buffer {
+  try {
+    return encodeJson(serde, json);
+  } catch (error) {
+    throw invalid(where, `a line cannot be written with serde ${serde.name}`, messageOf(error), 'a value that fits');
+  }
+}
+
+function keyOf(field: unknown, { key = '', serdes }: InputFields, where: string): Buffer | null {
   if (field === null) return null;
+  const name = key;
+  if (serdes && serdes.key.name !== 'json') {
+    // What is text to the serde may be a number in the line.
+    return encoded(
+      serdes.key,
+      TEXT_KEYS.includes(serdes.key.name) && typeof field !== 'string' ? JSON.stringify(field) : field,
+      where,
+    );
+  }
   if (typeof field === 'string') return Buffer.from(field);
   if (typeof field === 'number' && Number.isInteger(field) && !Number.isSafeInteger(field)) {
     throw invalid(

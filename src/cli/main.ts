@@ -6,8 +6,11 @@ import { addConsume } from './commands/consume.js';
 import { addDescribe } from './commands/describe.js';
 import { addHistory } from './commands/history.js';
 import { addProduce } from './commands/produce.js';
+import { addRebuild } from './commands/rebuild.js';
 import { addReplay } from './commands/replay.js';
+import { addReset } from './commands/reset.js';
 import { addRun } from './commands/run.js';
+import { addSchema } from './commands/schema.js';
 import { addState } from './commands/state.js';
 import { addTrace } from './commands/trace.js';
 import { addValidate } from './commands/validate.js';
@@ -29,6 +32,9 @@ const COMMANDS = [
   addTrace,
   addBisect,
   addVerify,
+  addReset,
+  addRebuild,
+  addSchema,
 ];
 
 /** Runs one command line, without the names of node and the program; resolves to the exit code. Never throws. */

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { AnySerde, Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
 import { type Moment, type PastStore, stateAsOf } from '../replay/index.js';
+import { SerdePlaces } from '../runtime/serde-places.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import type { Row, StoreSpec } from '../state/contract.js';
 import { GLOBAL_DIRECTORY, positionsOf } from '../state/global-state.js';
@@ -14,13 +15,14 @@ import { checkedTopology } from './checked-topology.js';
 import { declared, storesOf } from './declared.js';
 import type { Io } from './io.js';
 import { type LookBackOptions, lookBack, warnOfGaps } from './past.js';
+import { type RegistrySelection, registryOf } from './schema-registry.js';
 
 export const DEFAULT_STATE = '.millrace/state';
 
 /** Rows are looked at once: nothing is worth keeping. */
 const CACHE_BYTES = 1024 * 1024;
 
-export interface StateSelection extends LookBackOptions {
+export interface StateSelection extends LookBackOptions, RegistrySelection {
   readonly store?: string | undefined;
   readonly partition?: number | undefined;
   /** As it was then. Left out: as the stopped application left it. */
@@ -83,9 +85,16 @@ async function* partsOf(stores: readonly Omit<StorePart, 'changelog'>[]): AsyncG
 
 async function* partsOnDisk(file: string, selection: StateSelection, io: Io): AsyncGenerator<StorePart> {
   const topology = await checkedTopology(file, { cwd: io.cwd, check: false });
-  const stores = storesOf(declared(topology));
-  checkStore(topology, selection.store);
   const application = selection.app ?? topology.name;
+  const serdes = new SerdePlaces({
+    applicationId: application,
+    schemaRegistry: registryOf(selection, io, file),
+    registerSchemas: false,
+    readOnly: true,
+  });
+  const stores = storesOf(declared(topology, serdes.bind));
+  checkStore(topology, selection.store);
+  await serdes.open();
   const root = resolve(io.cwd, selection.state);
   const places = findPlaces(topology, join(root, application)).filter(
     ({ partition }) => partition === (selection.partition ?? partition),

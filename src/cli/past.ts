@@ -68,6 +68,8 @@ export interface LookBack {
   readonly stop: Stop;
   /** Writes lines for people, above the progress. */
   say(text: string): void;
+  /** Shows how far the work is; cheap. */
+  show(text: () => string): void;
 }
 
 /** Loads the topology, opens the broker, shows how far the work is, and takes everything down again. A signal ends the work, and the exit code says so. */
@@ -90,7 +92,8 @@ export async function lookBack(
         signal: stop.signal,
         onProgress: progress(io, status),
       };
-      return await use({ topology, past, stop, say: (text) => status.above(`${text}\n`) });
+      const above = (text: string): void => status.above(`${text}\n`);
+      return await use({ topology, past, stop, say: above, show: (text) => status.update(text) });
     } finally {
       await broker.close();
     }

@@ -4,7 +4,7 @@ import type { Topology } from '../dsl/processor.js';
 import type { ReplayedRecord, SilencedEffect } from '../replay/index.js';
 import { declared, serdesOf } from './declared.js';
 import { type Io, write } from './io.js';
-import { recordLine, type TopicSerdes, toJson } from './show.js';
+import { recordLines, type TopicSerdes, toJson } from './show.js';
 
 /** The file of calls that were left out. */
 const EFFECTS = '_effects';
@@ -41,7 +41,7 @@ export class ReplayLines {
       const name = this.#directory === undefined ? '' : record.topic;
       const lines = byTopic.get(name) ?? [];
       byTopic.set(name, lines);
-      lines.push(this.#line(record));
+      lines.push(await this.#line(record));
     }
     for (const [topic, lines] of byTopic) {
       if (this.#directory === undefined) await write(this.#io.stdout, lines.join(''));
@@ -63,10 +63,10 @@ export class ReplayLines {
     for (const file of this.#files.values()) await file.close();
   }
 
-  #line(record: ReplayedRecord): string {
+  async #line(record: ReplayedRecord): Promise<string> {
     const { topic, source } = record;
     if (!this.#serdes.has(topic)) this.#serdes.set(topic, serdesOf(declared(this.#topology), topic));
-    const line = recordLine(record, this.#serdes.get(topic));
+    const line = await recordLines([record], this.#serdes.get(topic));
     return `${line.slice(0, -2)},"source":"${source.topic}[${source.partition}]@${source.offset}"}\n`;
   }
 

@@ -8,22 +8,24 @@ import type { EngineOptions, Guarantee } from '../runtime/config.js';
 import { isPassing, patiently } from '../runtime/patience.js';
 import type { ErrorPolicies } from '../runtime/policy.js';
 import { type RunningStreams, start } from '../runtime/start.js';
+import type { SerdeServices } from '../serdes/serde.js';
 import { type BrokerOptions, type OpenedBroker, openBroker } from './broker-url.js';
 import { checkedTopology } from './checked-topology.js';
-import { declared, serdesOf } from './declared.js';
 import { checkInput, openInput } from './input-file.js';
 import { type Io, write } from './io.js';
 import { createLogger } from './logger.js';
 import type { InputFile } from './options.js';
 import { Rate } from './rate.js';
 import { showProgress } from './run-progress.js';
+import { type RegistrySelection, registryOf } from './schema-registry.js';
 import { sendingText, sendLines, sentText } from './send-lines.js';
 import { StatusLine } from './status-line.js';
 import { Stop } from './stop.js';
 import { TopicPrinter } from './topic-printer.js';
+import { openTopicSerdes } from './topic-serdes.js';
 import { ensureTopic } from './topics.js';
 
-export interface RunOptions extends BrokerOptions {
+export interface RunOptions extends BrokerOptions, RegistrySelection {
   readonly app?: string | undefined;
   readonly state: string;
   readonly input?: readonly InputFile[] | undefined;
@@ -40,6 +42,7 @@ export interface RunOptions extends BrokerOptions {
   readonly cache?: number | undefined;
   readonly instanceId?: string | undefined;
   readonly sessionTimeout?: Duration | undefined;
+  readonly registerSchemas?: true | undefined;
   readonly check: boolean;
   readonly verbose: boolean;
 }
@@ -56,7 +59,11 @@ export async function runTopology(file: string, options: RunOptions, io: Io): Pr
     const opened = await openPatiently(options, { io, stop, logger });
     if (opened === undefined) return options.untilIdle ? stop.exitCode : 0;
     try {
-      return await new Run({ topology, opened, options, io, stop, status, logger }).run();
+      const services = {
+        schemaRegistry: registryOf(options, io, file),
+        registerSchemas: options.registerSchemas === true,
+      };
+      return await new Run({ topology, opened, options, services, io, stop, status, logger }).run();
     } finally {
       await opened.broker.close();
     }
@@ -86,6 +93,7 @@ interface RunContext {
   readonly topology: Topology;
   readonly opened: OpenedBroker;
   readonly options: RunOptions;
+  readonly services: SerdeServices;
   readonly io: Io;
   readonly stop: Stop;
   readonly status: StatusLine;
@@ -183,7 +191,7 @@ class Run {
   }
 
   #engineOptions(): Parameters<typeof start>[1] {
-    const { opened, options, io, logger } = this.#context;
+    const { opened, options, services, io, logger } = this.#context;
     const chosen: { -readonly [Name in keyof EngineOptions]: EngineOptions[Name] } = {
       guarantee: options.guarantee,
       startFrom: options.from,
@@ -198,6 +206,7 @@ class Run {
     if (this.#createsTopics) chosen.createTopics = options.partitions ?? 1;
     return {
       ...chosen,
+      ...services,
       broker: opened.broker,
       stateDirectory: resolve(io.cwd, options.state),
       clock: io.clock,
@@ -206,20 +215,19 @@ class Run {
   }
 
   async #openPrinters(): Promise<readonly TopicPrinter[]> {
-    const { topology, opened, options, io, status } = this.#context;
-    const declaration = declared(topology);
+    const { topology, opened, options, services, io, status } = this.#context;
     const print = (lines: string): Promise<void> | undefined => {
       if (io.stdout.isTTY) status.clear();
       return write(io.stdout, lines);
     };
     const topics = [...new Set(options.print ?? [])];
     return Promise.all(
-      topics.map((topic) =>
+      topics.map(async (topic) =>
         TopicPrinter.open({
           broker: opened.broker,
           clock: io.clock,
           topic,
-          serdes: serdesOf(declaration, topic),
+          serdes: await openTopicSerdes(topology, topic, 'read', services),
           print,
         }),
       ),
@@ -232,8 +240,9 @@ class Run {
   }
 
   async #feed({ topic, file }: InputFile): Promise<void> {
-    const { opened, options, io, stop, status, logger } = this.#context;
+    const { topology, opened, options, services, io, stop, status, logger } = this.#context;
     if (stop.requested) return;
+    const serdes = await openTopicSerdes(topology, topic, 'write', services);
     const input = openInput(file, io, stop.signal);
     const rate = new Rate(io.clock);
     const sent = await sendLines({
@@ -249,6 +258,8 @@ class Run {
       live: input.size === undefined,
       key: options.inputKey,
       timestamp: options.inputTimestamp,
+      // Only what is no JSON: the lines are as the topology reads them already.
+      serdes: [serdes?.key, serdes?.value].some((serde) => serde?.name === 'avro') ? serdes : undefined,
       clock: io.clock,
       disorder: { random: seededRandom(0) },
       signal: stop.signal,

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { BrokerRecord } from '../broker/port.js';
 import type { AnySerde } from '../dsl/processor.js';
+import { isNotReady, whenReady } from '../model/not-ready.js';
 
 /** The serdes of a topic, where they are known. */
 export interface TopicSerdes {
@@ -10,16 +11,26 @@ export interface TopicSerdes {
 
 /**
  * A record as one line of JSON. With serdes its key and value are what they decode to. Without: a key is text, a value the JSON that it is or else text, and what is no text is `{"base64": …}`.
- * Headers are pairs, because a name may occur twice.
+ * Throws what serdes throw that have to fetch a schema first. Headers are pairs, because a name may occur twice.
  */
-export function recordLine(record: BrokerRecord, serdes?: TopicSerdes): string {
+function recordLine(record: BrokerRecord, serdes?: TopicSerdes): string {
   const { topic, partition, offset, timestamp } = record;
   const head = JSON.stringify({ topic, partition, offset, timestamp }).slice(0, -1);
   const headers = record.headers.entries.map(([name, value]) => [
     name,
     value === null ? null : textOrBytes(Buffer.from(value)),
   ]);
-  return `${head},"key":${decoded(record.key, serdes?.key) ?? keyJson(record.key)},"value":${decoded(record.value, serdes?.value) ?? valueJson(record.value)},"headers":${JSON.stringify(headers)}}\n`;
+  return `${head},"key":${decoded(record.key, serdes?.key, record) ?? keyJson(record.key)},"value":${decoded(record.value, serdes?.value, record) ?? valueJson(record.value)},"headers":${JSON.stringify(headers)}}\n`;
+}
+
+/** The lines of records, with the schemas fetched that their serdes need. */
+export async function recordLines(records: readonly BrokerRecord[], serdes: TopicSerdes | undefined): Promise<string> {
+  let lines = '';
+  for (const record of records) {
+    const line = whenReady(() => recordLine(record, serdes));
+    lines += typeof line === 'string' ? line : await line;
+  }
+  return lines;
 }
 
 /** The value alone, as it is; `null` for a tombstone. */
@@ -31,11 +42,12 @@ export function toJson(value: unknown): string {
   return JSON.stringify(value, showSpecial) ?? 'null';
 }
 
-function decoded(bytes: Buffer | null, serde: AnySerde | undefined): string | undefined {
+function decoded(bytes: Buffer | null, serde: AnySerde | undefined, { headers }: BrokerRecord): string | undefined {
   if (bytes === null || serde === undefined) return undefined;
   try {
-    return toJson(serde.decode(bytes));
-  } catch {
+    return toJson(serde.decode(bytes, headers));
+  } catch (error) {
+    if (isNotReady(error)) throw error;
     // Shown as it is: this is for looking at topics, also at what is wrong in them.
     return undefined;
   }

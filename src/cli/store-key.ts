@@ -1,13 +1,11 @@
 import type { AnySerde, Topology } from '../dsl/processor.js';
 import { messageOf } from '../model/errors.js';
 import type { Windowed } from '../model/window.js';
-import { isWindowed } from '../serdes/serde.js';
+import { type BoundSerde, isWindowed } from '../serdes/serde.js';
 import type { StoreSpec } from '../state/contract.js';
 import { declared } from './declared.js';
+import { TEXT_KEYS } from './input-record.js';
 import { usage } from './usage.js';
-
-/** Serdes whose keys are typed as they are; all others are typed as JSON. */
-const TEXT_KEYS: readonly string[] = ['string', 'uuid'];
 
 /** A key as it is typed on the command line. USAGE if the serde does not take it. */
 export function parseKey(serde: AnySerde, text: string, whose: string): unknown {
@@ -17,8 +15,9 @@ export function parseKey(serde: AnySerde, text: string, whose: string): unknown 
       : serde.name === 'bigint64'
         ? BigInt(text)
         : JSON.parse(text);
-    serde.encode(parsed);
-    return parsed;
+    const made = 'fromJson' in serde ? (serde as BoundSerde<unknown>).fromJson(parsed) : parsed;
+    serde.encode(made);
+    return made;
   } catch (error) {
     throw usage(
       `cannot read --key for ${whose}`,
@@ -29,12 +28,14 @@ export function parseKey(serde: AnySerde, text: string, whose: string): unknown 
 }
 
 /** A window as it is printed; undefined if the text is none. */
-export function parseWindow(text: string): Windowed<unknown> | undefined {
+export function parseWindow(serde: AnySerde, text: string): Windowed<unknown> | undefined {
   if (!text.startsWith('{')) return undefined;
   try {
     const { key, start, end, ...others } = JSON.parse(text);
     const whole = key !== undefined && Number.isSafeInteger(start) && (end === null || Number.isSafeInteger(end));
-    return whole && Object.keys(others).length === 0 ? { key, start, end: end ?? Number.POSITIVE_INFINITY } : undefined;
+    if (!whole || Object.keys(others).length > 0) return undefined;
+    if ('fromJson' in serde) return (serde as BoundSerde<Windowed<unknown>>).fromJson({ key, start, end });
+    return { key, start, end: end ?? Number.POSITIVE_INFINITY };
   } catch {
     return undefined;
   }
@@ -44,7 +45,7 @@ export function parseWindow(text: string): Windowed<unknown> | undefined {
 export function parseRowKey({ name, key }: StoreSpec, text: string): unknown {
   const whose = `the store ${name}`;
   if (!isWindowed(key)) return parseKey(key, text, whose);
-  const window = parseWindow(text);
+  const window = parseWindow(key, text);
   if (window) return window;
   throw usage(`cannot read --key for ${whose}`, JSON.stringify(text), 'a window: {"key":…,"start":…,"end":…}');
 }

@@ -1,6 +1,6 @@
 import { type Broker, partitionKey, type Reader, type TopicPartition } from '../broker/port.js';
 import { type Clock, sleep } from '../model/ports.js';
-import { recordLine, type TopicSerdes } from './show.js';
+import { recordLines, type TopicSerdes } from './show.js';
 
 const MAX_RECORDS = 1_000;
 const MAX_WAIT_MS = 1_000;
@@ -52,7 +52,7 @@ export class TopicPrinter {
           maxWaitMs: ending ? 0 : MAX_WAIT_MS,
         })) {
           this.#positions.set(partitionKey(topic, partition), nextOffset);
-          await print(records.map((record) => recordLine(record, serdes)).join(''));
+          await print(await recordLines(records, serdes));
         }
       }
     } finally {

@@ -2,10 +2,10 @@ import type { Observable } from 'rxjs';
 import type { GraphEdge, GraphNode, GraphStore, Problem } from '../graph/graph.js';
 import { serdes } from '../serdes/serdes.js';
 import type { StoreSpec } from '../state/contract.js';
-import type { Rekey } from './ambient.js';
 import { checkName, checkSerdes } from './checks.js';
 import { GLOBAL_TABLE, type GlobalTable } from './global-table.js';
 import { TracedInput } from './input.js';
+import { type Inspection, inspected } from './inspection.js';
 import { Origin } from './origin.js';
 import type {
   AnyRecord,
@@ -18,27 +18,13 @@ import type {
   DeclaredSource,
   ProcessorSpec,
   PushScope,
+  SerdeUse,
 } from './processor.js';
-import { suppressedForMs, type Windows } from './windows/windows.js';
 
 export type SourceSpec = Omit<DeclaredSource, 'id' | 'outlet'>;
 export type GlobalTableSpec = Omit<DeclaredGlobalTable, 'id'>;
 export type RepartitionSpec = Omit<DeclaredRepartition, 'id' | 'input' | 'outlet' | 'table'>;
 export type SinkSpec = Omit<DeclaredSink, 'id' | 'input'> & { readonly name?: string };
-
-/** What is known of an observable by following it up, before anything is declared on it. */
-export interface Inspection {
-  /** Changes of a table arrive, at least on one way. */
-  readonly table: boolean;
-  /** Several rows of the table may have one key: it was grouped, and nothing has folded it yet. */
-  readonly grouped: boolean;
-  /** The last change of key on a way, if there is one. */
-  readonly rekey: Rekey | undefined;
-  /** How the keys are written, if all ways agree; else JSON. */
-  readonly key: AnySerde;
-  /** The windows that the keys belong to, if that is known and the same on all ways. */
-  readonly window: Windows | undefined;
-}
 
 /** Collects what one run of a topology function declares: the live nodes, the graph as data, and everything that is wrong. */
 export class Declaring implements Declaration {
@@ -61,7 +47,23 @@ export class Declaring implements Declaration {
     this.problems.push({ where, what, advice });
   }
 
-  source(spec: SourceSpec): Origin<AnyRecord> {
+  /** A pair of serdes as they are used there. Operators that keep a serde for themselves, not only in a store, bind it by this. */
+  bound<S extends { readonly key: AnySerde; readonly value: AnySerde }>(
+    spec: S,
+    of: SerdeUse['of'],
+    name: string | undefined,
+  ): S {
+    const { bind } = this.#scope;
+    if (!bind || (!spec.key?.binding && !spec.value?.binding)) return spec;
+    return {
+      ...spec,
+      key: bind(spec.key, { of, name, side: 'key' }),
+      value: bind(spec.value, { of, name, side: 'value' }),
+    };
+  }
+
+  source(given: SourceSpec): Origin<AnyRecord> {
+    const spec = this.bound(given, 'source', given.topic);
     const id = `source ${spec.topic}`;
     checkName(this, id, 'topic', spec.topic);
     checkSerdes(this, id, spec);
@@ -93,7 +95,8 @@ export class Declaring implements Declaration {
   }
 
   /** Declares a table that belongs to no task: it has no outlet, since nothing follows from its changes. */
-  globalTable(spec: GlobalTableSpec): GlobalTable<unknown, unknown> {
+  globalTable(given: GlobalTableSpec): GlobalTable<unknown, unknown> {
+    const spec = this.bound(given, 'globalTable', given.topic);
     const { topic, store, key, value } = spec;
     const id = `globalTable ${topic}`;
     checkName(this, id, 'topic', topic);
@@ -108,12 +111,13 @@ export class Declaring implements Declaration {
   }
 
   /** Declares a stateful operator. `table` names its store that holds the rows, if what it emits are changes of a table. */
-  processor(spec: ProcessorSpec, observables: readonly Observable<AnyRecord>[], table?: string): Origin<AnyRecord> {
-    const inspected = observables[0] && this.inspect(observables[0]);
-    const key = spec.emitsKey ?? inspected?.key;
-    const window = spec.window ?? (spec.emitsKey ? undefined : inspected?.window);
+  processor(given: ProcessorSpec, observables: readonly Observable<AnyRecord>[], table?: string): Origin<AnyRecord> {
+    const spec = { ...given, stores: given.stores.map((store) => this.bound(store, 'store', store.name)) };
+    const first = observables[0] && this.inspect(observables[0]);
+    const key = spec.emitsKey ?? first?.key;
+    const window = spec.window ?? (spec.emitsKey ? undefined : first?.window);
     // A keyed operator has the repartition in front of it; behind any other the change of key still waits for one.
-    const rekey = spec.keyed ? undefined : inspected?.rekey;
+    const rekey = spec.keyed ? undefined : first?.rekey;
     const id = this.#unique(
       `${spec.operator} ${spec.name}`,
       `Give each ${spec.operator} a name (or a store) of its own.`,
@@ -145,7 +149,8 @@ export class Declaring implements Declaration {
     return origin;
   }
 
-  repartition(spec: RepartitionSpec, observable: Observable<AnyRecord>): Origin<AnyRecord> {
+  repartition(given: RepartitionSpec, observable: Observable<AnyRecord>): Origin<AnyRecord> {
+    const spec = this.bound(given, 'repartition', given.name);
     const id = this.#unique(
       `repartition ${spec.name}`,
       'Give each change of key a name of its own: selectKey(fn, { name }); or write repartition({ name }) once behind it, and pipe its result twice.',
@@ -171,7 +176,8 @@ export class Declaring implements Declaration {
     return origin;
   }
 
-  sink(spec: SinkSpec, observable: Observable<AnyRecord>): void {
+  sink(given: SinkSpec, observable: Observable<AnyRecord>): void {
+    const spec = this.bound(given, 'sink', typeof given.topic === 'string' ? given.topic : undefined);
     const name = spec.name ?? (typeof spec.topic === 'string' ? spec.topic : undefined);
     if (name === undefined) {
       this.problem(
@@ -202,22 +208,7 @@ export class Declaring implements Declaration {
   }
 
   inspect(observable: Observable<AnyRecord>): Inspection {
-    // What is wrong with the way is reported once, by the input that follows it.
-    const scope: PushScope = { ...this.#scope, fail: () => undefined };
-    const probe = new TracedInput({ node: '(inspect)', port: 0, observable, scope, checkKey: false });
-    probe.disconnect();
-    const [first, ...rest] = probe.paths.map((path) => path.key);
-    const [window, ...others] = probe.paths.map((path) => path.window);
-    const closing = window && suppressedForMs(window);
-    return {
-      table: probe.paths.some((path) => path.table),
-      grouped: probe.paths.some(
-        (path) => path.table && this.edges.some(({ to, through }) => to === path.from && through.includes('groupBy')),
-      ),
-      rekey: probe.paths.find((path) => path.rekey)?.rekey,
-      key: first && rest.every((key) => key?.name === first.name) ? first : serdes.json(),
-      window: others.every((other) => other && suppressedForMs(other) === closing) ? window : undefined,
-    };
+    return inspected(observable, this.#scope, this.edges);
   }
 
   /** Behind a change of key, a keyed processor reads from a repartition topic: equal keys meet in one task again. */

@@ -45,8 +45,17 @@ export interface PushScope {
   key: unknown;
   /** The node that pushed. */
   from: string;
+  /** Makes a serde usable where the topology uses it; left out where nothing is encoded or decoded. */
+  readonly bind?: (serde: AnySerde, use: SerdeUse) => AnySerde;
   /** Called by an input for what can no longer be tied to a record: a late emission, a hidden edge. */
   fail(error: Error): void;
+}
+
+/** What a topology uses a serde for: a topic that it reads, one that is read into a global table (whose keys are written anew), one that it writes (undefined if each record says which), a store, a repartition topic. Stores and repartitions are internal: both ways. */
+export interface SerdeUse {
+  readonly of: 'source' | 'globalTable' | 'sink' | 'store' | 'repartition';
+  readonly name: string | undefined;
+  readonly side: 'key' | 'value';
 }
 
 /** Receives what arrives at an input. */

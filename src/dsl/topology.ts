@@ -69,8 +69,8 @@ export interface TopologyBuilder {
    * - A record older than the newest one of its key is *out of order*: it changes the past and not the row. It is passed on (`outOfOrder` is true, `previous` is what was known of that moment) and counted (`out-of-order`);
    *   `toStream`, `mapValues` and `filterValues` pass it on, `groupBy`, folds and joins with other tables leave it out.
    * - A record older than the highest timestamp of the table (of all keys in its partition) by more than `history` is dropped and counted (`expired`).
-   * - State: the newest values in `store`, older ones in `<store>-versions`, a list for each key that has any, in chunks of at most 512 versions. Both have a changelog. What has not held within the history is removed, at least 1,000
-   *   lists a commit. Cost: two look-ups and at most two writes a record (one of each, if the row was not changed within the history), one more of each if a row has more than 32 past values.
+   * - State: the newest values in `store`, older ones in `<store>-versions`, a list for each key that has any, in chunks of at most 256 versions. Both have a changelog. What has not held within the history is removed, at least 1,000
+   *   lists a commit. Cost: two look-ups and at most two writes a record (one of each, if the row was not changed within the history), one more of each if a row has more than 16 past values; a list is written whole.
    *
    * CONFIG_INVALID for a history of zero. Semantics: versioned state stores of Kafka Streams (KIP-889, KIP-914).
    *

@@ -91,7 +91,27 @@ export const ERROR_CODES = {
   TRANSACTION_INVALID: { retryable: false, summary: 'The writer was used outside the begin/commit order.' },
   GROUP_FENCED: { retryable: true, summary: 'The member is no longer in the group, or acts for an old generation.' },
   INSTANCE_FENCED: { retryable: false, summary: 'Another process joined the group with the same instance id.' },
+  // schemas
+  SCHEMA_INVALID: {
+    retryable: false,
+    summary: 'A schema cannot be used: it does not parse, or asks for what millrace does not do.',
+  },
+  SCHEMA_INCOMPATIBLE: {
+    retryable: false,
+    summary: 'A schema is not compatible with what was registered or written before; the message says why.',
+  },
+  SCHEMA_UNKNOWN: { retryable: false, summary: 'The schema registry has no such schema, version, subject or id.' },
+  REGISTRY_UNAVAILABLE: {
+    retryable: true,
+    summary: 'The schema registry cannot be reached, or answers what cannot be understood.',
+  },
+  REGISTRY_UNAUTHORIZED: {
+    retryable: false,
+    summary: 'The schema registry refused the login, or does not allow that.',
+  },
   // tools
+  APPLICATION_RUNNING: { retryable: true, summary: 'The application runs; it must be stopped for what is to be done.' },
+  RESET_UNFINISHED: { retryable: false, summary: 'A reset of the application was interrupted; run it once more.' },
   INPUT_INVALID: { retryable: false, summary: 'A line of input does not parse or lacks a field.' },
   PREDICATE_FAILED: { retryable: false, summary: 'The predicate of a bisect threw.' },
   USAGE: { retryable: false, summary: 'The command line is wrong.' },

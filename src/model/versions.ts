@@ -2,6 +2,8 @@
 export interface Version<V> {
   readonly from: number;
   readonly value: V | null;
+  /** As it is written, once it was: a list is written whole, with all that did not change. */
+  bytes?: Buffer | null;
 }
 
 /** Where a part of a row's older versions lies, when they are too many for one list. */

@@ -61,12 +61,17 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     return row;
   }
 
+  getIfLoaded(key: K): V | null | undefined {
+    const value = this.#inner.getIfLoaded(key);
+    return value === undefined ? undefined : this.#seen(key, value);
+  }
+
   isLoaded(key: K, asOf?: number): boolean {
     return this.#inner.isLoaded(key, asOf);
   }
 
   put(key: K, value: V | null, timestamp: number = this.#timestamp()): VersionPlace {
-    const before = this.#inner.isLoaded(key) ? this.#inner.row(key) : undefined;
+    const before = this.#inner.getIfLoaded(key) === undefined ? undefined : this.#inner.row(key);
     const place: VersionPlace | undefined = this.#inner.put(key, value, timestamp);
     this.#observer.pass?.(value);
     // Only a versioned store says anything: a version of the past leaves the row as it was.

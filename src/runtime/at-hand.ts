@@ -7,6 +7,13 @@ import type { Item } from './stage.js';
 
 const NO_BATCH: Batch = { records: [], streamTimes: [], firstSequence: 0 };
 
+export interface AtHandOptions {
+  readonly cause: Cause | undefined;
+  readonly streamTime: number;
+  readonly onFatal: (error: Error) => void;
+  readonly bind?: PushScope['bind'];
+}
+
 /** What a task is at: which batch, which record or timer of it, and what follows from it. Written by the batch runner; read by contexts of processors. */
 export class AtHand {
   readonly scope: PushScope;
@@ -23,8 +30,8 @@ export class AtHand {
   /** The task's stream time: the highest timestamp of a record that was pushed. */
   streamTime: number;
 
-  constructor(scope: PushScope, cause: Cause | undefined, streamTime: number) {
-    this.scope = scope;
+  constructor({ cause, streamTime, onFatal: fail, bind }: AtHandOptions) {
+    this.scope = { pushing: false, index: 0, key: undefined, from: '', fail, ...(bind && { bind }) };
     this.#cause = cause;
     this.streamTime = streamTime;
   }

@@ -1,14 +1,11 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
-import type { AnyRecord, Outlet, PushScope, Receiver } from '../dsl/processor.js';
+import type { AnyRecord, Outlet, Receiver } from '../dsl/processor.js';
 import type { StreamsError } from '../model/errors.js';
-import type { SourcePosition } from '../model/record.js';
-import type { Cause } from '../state/changelog-entry.js';
-import { AtHand } from './at-hand.js';
+import { AtHand, type AtHandOptions } from './at-hand.js';
 import type { Place } from './batch.js';
-import { type EffectGate, Effects } from './effects.js';
 import type { Failure, FailureHandler } from './failures.js';
-import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
-import { type ProduceContext, produce } from './produce.js';
+import type { OutboxItem, Outgoing } from './outbox.js';
+import { Sending, type SendingOptions } from './sending.js';
 import type { Item, Stage, StageHost, StageNode } from './stage.js';
 import type { JumpState, TimeJumps } from './time-jumps.js';
 
@@ -28,29 +25,19 @@ export class BatchRunner implements StageHost {
   readonly atHand: AtHand;
   readonly entries = new Map<string, Entry>();
   readonly stages: Stage[] = [];
-  readonly outbox = new Outbox();
-  readonly effects = new Effects();
-  readonly #gate: EffectGate;
+  readonly sending: Sending;
   readonly #failures: FailureHandler;
-  readonly #produceContext: ProduceContext;
+  readonly #again: SendingOptions['again'];
   /** Failures of the push that is under way, handled as soon as it is over. */
   #pending: Failure[] = [];
   #pushing: { readonly outlet: Outlet; readonly record: AnyRecord } | undefined;
   #push = 0;
 
-  constructor(options: {
-    readonly cause: Cause | undefined;
-    readonly failures: FailureHandler;
-    readonly effects: EffectGate;
-    readonly produce: ProduceContext;
-    readonly streamTime: number;
-    readonly onFatal: (error: Error) => void;
-  }) {
+  constructor(options: AtHandOptions & SendingOptions) {
     this.#failures = options.failures;
-    this.#gate = options.effects;
-    this.#produceContext = options.produce;
-    const scope: PushScope = { pushing: false, index: 0, key: undefined, from: '', fail: options.onFatal };
-    this.atHand = new AtHand(scope, options.cause, options.streamTime);
+    this.#again = options.again;
+    this.atHand = new AtHand(options);
+    this.sending = new Sending(this.atHand, options);
   }
 
   /** What is known of the jumps of each source's time that is watched. */
@@ -80,13 +67,13 @@ export class BatchRunner implements StageHost {
   /** A receiver that queues for sending. */
   toOutbox(node: string, make: (record: AnyRecord, place: Place, push: number) => OutboxItem): Receiver {
     return {
-      next: (record, index) => this.outbox.add(make(record, this.atHand.place(index), this.#push)),
-      error: (error) => this.#caught(node, error, () => this.outbox.takeBack(node, this.#push)),
+      next: (record, index) => this.sending.outbox.add(make(record, this.atHand.place(index), this.#push)),
+      error: (error) => this.#caught(node, error, () => this.sending.outbox.takeBack(node, this.#push)),
     };
   }
 
   send(node: string, outgoing: Outgoing, index = this.atHand.scope.index): void {
-    this.outbox.add({ ...outgoing, node, place: this.atHand.place(index), push: this.#push } as OutboxItem);
+    this.sending.send(node, outgoing, index, this.#push);
   }
 
   /** Pushes what a processor emits. */
@@ -110,7 +97,7 @@ export class BatchRunner implements StageHost {
       const entry = this.entries.get(record.topic) as Entry;
       let decoded: AnyRecord | undefined;
       try {
-        decoded = entry.deserialize(record);
+        decoded = entry.deserialize(this.#again?.unmarked(record) ?? record);
       } catch (error) {
         decoded = await this.#deserializeAgain(entry, record, error, i);
       }
@@ -126,14 +113,14 @@ export class BatchRunner implements StageHost {
       if (this.#pending.length > 0) await this.#resolveFailures();
     }
     for (const stage of this.stages) await stage.run(this, batch);
-    return this.#finish();
+    return this.sending.finish();
   }
 
   /** Runs wall-clock timers that are due; returns what they send. */
   async runWallTimers(now: number): Promise<ProducerRecord[]> {
     const batch = this.atHand.beginTimers(now);
     for (const stage of this.stages) await stage.run(this, batch);
-    return this.#finish();
+    return this.sending.finish();
   }
 
   process(item: Item): void | Promise<void> {
@@ -151,29 +138,6 @@ export class BatchRunner implements StageHost {
   async runTimer(_node: string, run: () => void | Promise<void>): Promise<void> {
     await run();
     if (this.#pending.length > 0) await this.#resolveFailures();
-  }
-
-  async #finish(): Promise<ProducerRecord[]> {
-    const produced: ProducerRecord[] = [];
-    this.atHand.endProcessing();
-    // Before what is sent is drained: a call that fails may become a dead letter.
-    if (this.effects.any) await this.#runEffects();
-    // A record that cannot be encoded may become a dead letter, which is then sent as well.
-    for (let items = this.outbox.drain(); items.length > 0; items = this.outbox.drain()) {
-      for (const item of items) {
-        this.atHand.scope.index = item.place.index;
-        try {
-          const made = produce(item, this.#produceContext);
-          const record = made instanceof Promise ? await made : made;
-          if (record) produced.push(record);
-          else this.#failures.count(item.node, 'null-key');
-        } catch (error) {
-          await this.#produceAgain(item, error, produced);
-        }
-      }
-    }
-    this.atHand.endBatch();
-    return produced;
   }
 
   #deliver(outlet: Outlet, record: AnyRecord): void {
@@ -205,7 +169,7 @@ export class BatchRunner implements StageHost {
       this.atHand.enterPush(index, record);
       await this.#failures.handle(
         'process',
-        { node, error, source: this.#sourceOf(index) },
+        { node, error, source: this.sending.sourceOf(index) },
         this.#deadLetter(index),
         () => {
           this.#push++;
@@ -224,7 +188,7 @@ export class BatchRunner implements StageHost {
     const { index } = item.place;
     await this.#failures.handle(
       'process',
-      { node: node.id, error, source: this.#sourceOf(index) },
+      { node: node.id, error, source: this.sending.sourceOf(index) },
       this.#deadLetter(index),
       async () => {
         this.atHand.enterItem(item);
@@ -261,39 +225,6 @@ export class BatchRunner implements StageHost {
   /** Reading it again would change nothing. */
   async #refuse({ node }: Entry, source: BrokerRecord, error: StreamsError, index: number): Promise<void> {
     await this.#failures.handle('deserialize', { node, error, source }, this.#deadLetter(index));
-  }
-
-  async #produceAgain(item: OutboxItem, error: unknown, produced: ProducerRecord[]): Promise<void> {
-    const { node } = item;
-    const { index } = item.place;
-    await this.#failures.handle(
-      'produce',
-      { node, error, source: this.#sourceOf(index) },
-      this.#deadLetter(index),
-      async () => {
-        const record = await produce(item, this.#produceContext);
-        if (record) produced.push(record);
-      },
-    );
-  }
-
-  async #runEffects(): Promise<void> {
-    for (const effect of this.effects.drain()) {
-      const { node, place } = effect;
-      const made = this.#gate(effect);
-      this.#failures.count(node, made ? 'called' : 'silenced');
-      if (!made) continue;
-      try {
-        await effect.run();
-      } catch (error) {
-        const failure = { node, error, source: this.#sourceOf(place.index) };
-        await this.#failures.handle('process', failure, this.#deadLetter(place.index), () => effect.run());
-      }
-    }
-  }
-
-  #sourceOf(index: number): BrokerRecord | SourcePosition {
-    return this.atHand.batch.records[index] ?? this.atHand.position;
   }
 
   #deadLetter(index: number): (outgoing: Outgoing, node: string) => void {

@@ -4,6 +4,7 @@ import type { OpenDatabase } from '../model/database.js';
 import { type Duration, durationMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
 import { type Clock, type Logger, silentLogger } from '../model/ports.js';
+import type { SchemaRegistry } from '../serdes/registry/port.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import type { IdentityFiles } from '../state/identity-files.js';
 import type { EffectGate } from './effects.js';
@@ -44,6 +45,8 @@ export interface EngineOptions {
   readonly sessionTimeout?: Duration;
   /** Create source and sink topics that do not exist, with that many partitions. Default: they must exist. */
   readonly createTopics?: number;
+  /** Register the schemas of what the topology writes, where the schema registry does not have them. Default: they must be there. */
+  readonly registerSchemas?: boolean;
 }
 
 /** What the edge of the process passes in. */
@@ -53,6 +56,8 @@ export interface EnginePorts {
   readonly openDatabase: OpenDatabase;
   readonly stateDirectory: string;
   readonly logger?: Logger;
+  /** Asked for when a serde first needs it. Default: there is none. */
+  readonly schemaRegistry?: () => Promise<SchemaRegistry>;
   /** Shared with other engines. Default: a budget of its own, of `cacheBytes`. */
   readonly cache?: CacheBudget;
   /** Where the identity of the state lies, if not on disk. */
@@ -76,6 +81,7 @@ export interface EngineConfig {
   readonly effects: EffectGate;
   readonly deadLetterTopic: string;
   readonly createTopics: number | undefined;
+  readonly registerSchemas: boolean;
   readonly instanceId: string | undefined;
   readonly sessionMs: number;
   readonly logger: Logger;
@@ -126,6 +132,7 @@ export function resolveConfig(
     effects: effectGate(options.effects ?? 'live'),
     deadLetterTopic: deadLetters,
     createTopics: options.createTopics === undefined ? undefined : positive('createTopics', options.createTopics),
+    registerSchemas: options.registerSchemas ?? false,
     instanceId,
     sessionMs: durationMs(options.sessionTimeout ?? '10s', 'sessionTimeout'),
     logger,

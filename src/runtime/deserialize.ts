@@ -1,6 +1,8 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSource } from '../dsl/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
+import type { Headers } from '../model/headers.js';
+import { isNotReady } from '../model/not-ready.js';
 import { isMoment, MOMENT, PlainRecord, rowChange } from '../model/record.js';
 import { decodeChange } from './change-format.js';
 
@@ -9,8 +11,9 @@ export function deserialize(
   source: Pick<DeclaredSource, 'key' | 'value' | 'timestamp'>,
   record: BrokerRecord,
 ): AnyRecord {
-  const key = record.key === null ? null : decode(source.key, record.key, 'key', record);
-  const value = record.value === null ? null : decode(source.value, record.value, 'value', record);
+  const { headers } = record;
+  const key = record.key === null ? null : decode(source.key, record.key, 'key', record, headers);
+  const value = record.value === null ? null : decode(source.value, record.value, 'value', record, headers);
   const timestamp = source.timestamp ? source.timestamp(value, key) : record.timestamp;
   if (!isMoment(timestamp)) {
     throw new StreamsError('DESERIALIZE_FAILED', {
@@ -21,7 +24,16 @@ export function deserialize(
       action: 'Correct the timestamp function or the producer, or set onError.deserialize.',
     });
   }
-  return new PlainRecord(key, value, timestamp, record.headers);
+  return new PlainRecord(key, value, timestamp, withoutFormat(source, headers));
+}
+
+/** Without what the headers say of how the bytes were written: the record goes on as values. */
+function withoutFormat({ key, value }: Pick<DeclaredSource, 'key' | 'value'>, headers: Headers): Headers {
+  if (key.header === undefined && value.header === undefined) return headers;
+  const names = [key.header, value.header].filter(
+    (name) => name !== undefined && headers.get(name) !== undefined,
+  ) as string[];
+  return names.reduce((rest, name) => rest.without(name), headers);
 }
 
 /** The same for what was written to a repartition topic: records of a stream, or changes of a table. */
@@ -47,10 +59,11 @@ export function deserializeRepartitioned(
 
 const where = (record: BrokerRecord): string => `${record.topic}[${record.partition}]@${record.offset}`;
 
-function decode(serde: AnySerde, bytes: Buffer, side: string, record: BrokerRecord): unknown {
+function decode(serde: AnySerde, bytes: Buffer, side: string, record: BrokerRecord, headers?: Headers): unknown {
   try {
-    return serde.decode(bytes);
+    return serde.decode(bytes, headers);
   } catch (error) {
+    if (isNotReady(error)) throw error;
     throw new StreamsError('DESERIALIZE_FAILED', {
       what: `cannot decode the ${side} with serde ${serde.name}: ${messageOf(error)}`,
       at: where(record),

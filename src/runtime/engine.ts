@@ -1,4 +1,5 @@
 import type { Topology } from '../dsl/processor.js';
+import { formatMs } from '../model/duration.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import { assignTasks } from './assignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
@@ -7,8 +8,9 @@ import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
 import { encodeMemberState, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
-import { patiently } from './patience.js';
+import { isPassing, patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
+import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { type Slot, slotsOf, tasksOnDisk, topicsRead } from './slots.js';
 import { stepAll } from './step-all.js';
 import { stopped } from './stopped.js';
@@ -42,16 +44,18 @@ export class Engine {
   readonly done: Promise<void>;
   #settleDone!: { resolve: () => void; reject: (error: Error) => void };
 
-  private constructor(topology: Topology, config: EngineConfig, ports: EnginePorts, manual: boolean) {
+  private constructor(topology: Topology, config: EngineConfig, given: EnginePorts, manual: boolean) {
     this.#topology = topology;
     this.#config = config;
+    const ports = { ...given, broker: given.broker.hurried?.(this.#abort.signal) ?? given.broker };
     this.#ports = ports;
     this.#budget = ports.cache ?? new CacheBudget(config.cacheBytes);
     this.globals = new GlobalTables({ topology, config, ports, budget: this.#budget, metrics: this.#metrics });
-    this.#idle = new IdleWatch(ports.broker.admin, this);
+    const { clock } = ports;
+    this.#idle = new IdleWatch({ admin: ports.broker.admin, clock, holder: this, signal: this.#abort.signal });
     this.#manual = manual;
     this.#pool = new TaskPool({
-      clock: ports.clock,
+      clock,
       logger: config.logger,
       idle: this.#idle,
       manual,
@@ -138,7 +142,7 @@ export class Engine {
     const { broker, clock } = this.#ports;
     const { logger, instanceId, sessionMs } = this.#config;
     const signal = this.#abort.signal;
-    await patiently('looking at the topics', { clock, logger, signal }, () => this.#plan());
+    await this.#planPatiently();
     this.#onDisk = await tasksOnDisk(this.#slots.keys(), this.applicationId, this.#ports);
     await this.globals.load(this.#topics);
     if (!this.#manual) this.globals.follow(this.#idle, (error) => this.#fail(error));
@@ -162,6 +166,7 @@ export class Engine {
       },
       onRevoked: () => this.#pool.pause(),
       onLost: () => this.#pool.giveUp(),
+      onBusy: (ms: number) => this.#warnBusy(ms),
       onFatal: (error: Error) => this.#fail(error),
     };
     await GroupPlace.join(options, (place) => {
@@ -171,9 +176,16 @@ export class Engine {
     await this.#takeUp();
   }
 
+  #planPatiently(): Promise<void> {
+    const patience = { clock: this.#ports.clock, logger: this.#config.logger, signal: this.#abort.signal };
+    return patiently('looking at the topics', patience, () => this.#plan());
+  }
+
   async #plan(): Promise<void> {
     this.#topics = await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
-    this.#slots = slotsOf(this.#topology, this.applicationId, this.#topics);
+    const serdes = new SerdePlaces(serdeConfig(this.#config, this.#ports));
+    this.#slots = slotsOf(this.#topology, this.applicationId, this.#topics, serdes.bind);
+    await serdes.open();
   }
 
   #shapes(): ReturnType<typeof shapesOf> {
@@ -189,7 +201,7 @@ export class Engine {
   async #takeUp(): Promise<void> {
     const assigned = this.#group?.assigned ?? [];
     // The leader has seen partitions that this process has not.
-    if (assigned.some((id) => !this.#slots.has(id))) await this.#plan();
+    if (assigned.some((id) => !this.#slots.has(id))) await this.#planPatiently();
     if (this.#group?.assigned !== assigned) return;
     const slots = assigned.flatMap((id) => {
       const slot = this.#slots.get(id);
@@ -197,6 +209,15 @@ export class Engine {
     });
     for (const [id] of slots) this.#onDisk.add(id);
     await this.#pool.take(new Map(slots));
+  }
+
+  #warnBusy(ms: number): void {
+    const { logger, sessionMs } = this.#config;
+    const [slowest] = this.tasks.map((task) => task.lastBatch).sort((a, b) => b.ms - a.ms);
+    logger.warn(
+      { app: this.applicationId, ...(slowest && { task: slowest.task }) },
+      `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${slowest ? `. The slowest of the last batches: ${slowest.records} records up to ${slowest.where}, ${formatMs(slowest.ms)}` : ''}. Take smaller batches, raise the session timeout, or do what takes long asynchronously`,
+    );
   }
 
   #taskOptions(slot: Slot): TaskOptions {
@@ -242,6 +263,11 @@ export class Engine {
     await this.#group?.leave().catch((problem: unknown) => problems.push(problem));
     this.#phase = 'stopped';
     this.#failure ??= problems[0] as Error | undefined;
+    if (!error && isPassing(this.#failure))
+      this.#config.logger.warn(
+        { app: this.applicationId },
+        'stopped without a last commit, because the cluster is away: the next start goes on from the one before',
+      );
     if (this.#failure) this.#settleDone.reject(this.#failure);
     else this.#settleDone.resolve();
   }

@@ -2,6 +2,7 @@ import type { BrokerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet } from '../dsl/processor.js';
 import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
+import { isNotReady, onceReady, whenReady } from '../model/not-ready.js';
 import { type Clock, sleep } from '../model/ports.js';
 import type { SourcePosition } from '../model/record.js';
 import type { EngineConfig } from './config.js';
@@ -30,6 +31,9 @@ const ALWAYS_FATAL = new Set([
   'SUPPRESS_BUFFER_FULL',
   'STATE_IO',
   'TOPIC_UNKNOWN',
+  // Nobody could have read the bytes: to skip them would lose what may be good.
+  'REGISTRY_UNAVAILABLE',
+  'REGISTRY_UNAUTHORIZED',
 ]);
 
 /** Decides by the policies what becomes of a record that fails. */
@@ -58,11 +62,22 @@ export class FailureHandler {
     const { node, source } = failure;
     const policy = this.#config.policies[step];
     let { error } = failure;
+    // Nothing has failed yet: something has to be fetched first.
+    if (again && isNotReady(error)) {
+      try {
+        await onceReady(error, again);
+        return;
+      } catch (next) {
+        // The same: there is no registry to ask.
+        if (isStreamsError(next) && next.code === 'CONFIG_INVALID') throw atRecord(next, node, source);
+        error = next;
+      }
+    }
     let attempt = 1;
     for (; again && attempt <= policy.retries && !isFatal(error); attempt++) {
       await sleep(this.#clock, policy.backoffMs);
       try {
-        await again();
+        await whenReady(again);
         return;
       } catch (next) {
         error = next;

@@ -12,6 +12,7 @@ import { deserialize } from './deserialize.js';
 import { FailureHandler } from './failures.js';
 import type { Metrics } from './metrics.js';
 import { type Patience, patiently } from './patience.js';
+import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { declareOnly } from './slots.js';
 import { stopped } from './stopped.js';
 import type { TopicCounts } from './topics.js';
@@ -135,7 +136,9 @@ export class GlobalTables {
   async #load(topics: TopicCounts): Promise<void> {
     const { topology, config, ports, budget } = this.#options;
     if (!topology.graph.nodes.some(({ kind }) => kind === 'globalTable')) return;
-    this.#tables = declareOnly(topology).globalTables;
+    const serdes = new SerdePlaces(serdeConfig(config, ports));
+    this.#tables = declareOnly(topology, serdes.bind).globalTables;
+    await serdes.open();
     if (this.#closed) throw this.#stopped();
     this.#loading = true;
     this.#deadLetters = new DeadLetterWriter(ports.broker, topics);
@@ -262,5 +265,11 @@ export class GlobalTables {
 /** The value stays as it is written, and is decoded only to know that it can be; the key is written anew, so that equal keys are equal bytes. */
 export function changeOf(table: DeclaredGlobalTable, record: BrokerRecord): GlobalChange {
   const { key, value, timestamp } = deserialize(table, record);
-  return { store: table.store, key, value: value === null ? null : record.value, timestamp };
+  return { store: table.store, key, value: value === null ? null : asWritten(table, record), timestamp };
+}
+
+/** The bytes of a value, with what a header says of their format in front: the row has no headers. */
+function asWritten({ value: { header } }: DeclaredGlobalTable, { value, headers }: BrokerRecord): Buffer {
+  const said = header === undefined ? undefined : headers.get(header);
+  return said ? Buffer.concat([said, value as Buffer]) : (value as Buffer);
 }

@@ -6,6 +6,7 @@ import { isPassing, patiently } from './patience.js';
 import { stopped } from './stopped.js';
 
 export interface GroupPlaceOptions extends Pick<MembershipOptions, 'groupId' | 'topics' | 'metadata' | 'assign'> {
+  readonly onBusy: (ms: number) => void;
   readonly broker: Broker;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -68,7 +69,7 @@ export class GroupPlace {
   }
 
   async #join(): Promise<void> {
-    const { broker, groupId, topics, metadata, assign, instanceId, sessionMs, signal } = this.#options;
+    const { broker, groupId, topics, metadata, assign, instanceId, sessionMs, onBusy, signal } = this.#options;
     let lost: Error | undefined;
     const membership = await broker.join({
       groupId,
@@ -76,6 +77,7 @@ export class GroupPlace {
       metadata,
       assign,
       sessionMs,
+      onBusy,
       ...(instanceId !== undefined && { instanceId }),
       onAssigned: async (bytes) => {
         const assignment = decodeAssignment(bytes);

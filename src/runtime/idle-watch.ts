@@ -1,15 +1,23 @@
 import { type Admin, partitionKey } from '../broker/port.js';
+import { type Clock, sleep } from '../model/ports.js';
 import type { Holder } from './holder.js';
+import { isPassing, pauses } from './patience.js';
+
+export interface IdleWatchOptions {
+  readonly admin: Admin;
+  readonly clock: Clock;
+  readonly holder: Holder;
+  /** Ends the pauses between looks. */
+  readonly signal: AbortSignal;
+}
 
 /** Finds out when nothing is left to do, for those who wait for it. */
 export class IdleWatch {
-  readonly #admin: Admin;
-  readonly #holder: Holder;
+  readonly #options: IdleWatchOptions;
   #waiters: (() => void)[] = [];
 
-  constructor(admin: Admin, holder: Holder) {
-    this.#admin = admin;
-    this.#holder = holder;
+  constructor(options: IdleWatchOptions) {
+    this.#options = options;
   }
 
   /** Whether anybody waits: tasks then commit when they have nothing to do, and look. */
@@ -21,18 +29,36 @@ export class IdleWatch {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Whether every position is at the end of its log, and committed: then lets the waiting go on. */
+  /**
+   * Whether every position is at the end of its log, and committed: then lets the waiting go on. A cluster that is away is no error: each task's loop looks again, and for a process without a task this does, until somebody else looks or nobody
+   * waits any more.
+   */
   async look(): Promise<void> {
-    const { tasks, globals } = this.#holder;
-    if (!this.#holder.settled || tasks.some((task) => task.phase !== 'running' || task.uncommitted > 0 || task.lag > 0))
+    const { clock, holder, signal } = this.#options;
+    for (const pauseMs of pauses()) {
+      try {
+        return await this.#look();
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+      }
+      if (holder.tasks.length > 0 || !this.wanted) return;
+      await sleep(clock, pauseMs, signal);
+      if (signal.aborted) return;
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { admin, holder } = this.#options;
+    const { tasks, globals } = holder;
+    if (!holder.settled || tasks.some((task) => task.phase !== 'running' || task.uncommitted > 0 || task.lag > 0))
       return;
     const positions = [...tasks.flatMap((task) => task.positions), ...globals.positions];
-    const latest = await this.#admin.latestOffsets(positions);
+    const latest = await admin.latestOffsets(positions);
     const ends = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
     const behind = positions.some(
       ({ topic, partition, offset }) => offset < (ends.get(partitionKey(topic, partition)) ?? 0),
     );
-    if (behind || !this.#holder.settled || tasks.some((task) => task.uncommitted > 0)) return;
+    if (behind || !holder.settled || tasks.some((task) => task.uncommitted > 0)) return;
     for (const resolve of this.#waiters.splice(0)) resolve();
   }
 }

@@ -167,9 +167,9 @@ export class TaskProcessorContext implements ProcessorContext {
 
   effect({ id, record, run }: PendingEffect): void {
     const idempotencyKey = `${this.#task.applicationId}/${id}`;
-    const { atHand, effects } = this.#runner;
+    const { atHand, sending } = this.#runner;
     const { scope } = atHand;
-    effects.add({
+    sending.effects.add({
       node: this.#node,
       idempotencyKey,
       record,

@@ -1,8 +1,10 @@
 import type { ProducerRecord } from '../broker/port.js';
-import type { AnyRecord, AnySerde, DeclaredRepartition } from '../dsl/processor.js';
+import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSink } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import { messageOf, StreamsError } from '../model/errors.js';
+import { isNotReady, whenReady } from '../model/not-ready.js';
 import { isChange } from '../model/record.js';
+import { atTopic } from '../serdes/at-topic.js';
 import { encodeChange } from './change-format.js';
 import type { RunObserver } from './observer.js';
 import type { OutboxItem } from './outbox.js';
@@ -24,7 +26,11 @@ export function produce(
 ): ProducerRecord | null | Promise<ProducerRecord | null> {
   const topic = topicOf(item, context);
   const partitions = context.partitionsOf(topic);
-  if (typeof partitions !== 'number') return partitions.then((known) => finish(item, topic, known, context));
+  if (typeof partitions !== 'number')
+    return partitions.then((known) => whenReady(() => finish(item, topic, known, context)));
+  // Only where each record says its topic something may have to be fetched.
+  if (item.kind === 'sink' && typeof item.sink.topic === 'function')
+    return whenReady(() => finish(item, topic, partitions, context));
   return finish(item, topic, partitions, context);
 }
 
@@ -52,7 +58,7 @@ function topicOf(item: OutboxItem, { applicationId }: ProduceContext): string {
 function encode(item: OutboxItem, topic: string, partitions: number, context: ProduceContext): ProducerRecord | null {
   if (item.kind === 'raw') return { ...item.record, partition: byHash(item.record.key, partitions, context) };
   const { record, node } = item;
-  const target = item.kind === 'sink' ? item.sink : item.repartition;
+  const target = item.kind === 'sink' ? serdesAt(item.sink, topic) : item.repartition;
   const key = record.key === null || record.key === undefined ? null : toBytes(target.key, record.key, 'key', node);
   const placedBy = key === null ? null : (target.key.partitionBytes?.(key) ?? key);
   if (item.kind === 'repartition') {
@@ -81,6 +87,14 @@ function encode(item: OutboxItem, topic: string, partitions: number, context: Pr
   return { topic, partition, key, value, timestamp: record.timestamp, headers: record.headers };
 }
 
+/** The serdes of a sink for the topic of this record. */
+function serdesAt(
+  { topic: declared, key, value }: DeclaredSink,
+  topic: string,
+): { readonly key: AnySerde; readonly value: AnySerde } {
+  return typeof declared === 'string' ? { key, value } : { key: atTopic(key, topic), value: atTopic(value, topic) };
+}
+
 function repartitionValue(
   { value: serde, table }: DeclaredRepartition,
   record: AnyRecord,
@@ -102,6 +116,7 @@ function toBytes(serde: AnySerde, value: unknown, side: string, node: string): B
   try {
     return serde.encode(value);
   } catch (error) {
+    if (isNotReady(error)) throw error;
     throw new StreamsError('SERIALIZE_FAILED', {
       what: `cannot encode the ${side} with serde ${serde.name}: ${messageOf(error)}`,
       at: `node ${node}`,

@@ -115,7 +115,11 @@ export async function restore(
 }
 
 /** A store that contains records which are about to be processed again would count them twice. */
-function checkNotAhead(state: TaskState, sources: readonly string[], committed: ReadonlyMap<string, number>): void {
+export function checkNotAhead(
+  state: Pick<TaskState, 'directory' | 'checkpoint'>,
+  sources: readonly string[],
+  committed: ReadonlyMap<string, number>,
+): void {
   for (const [topic, offset] of Object.entries(state.checkpoint.sources)) {
     if (!sources.includes(topic)) continue;
     const known = committed.get(topic);

@@ -1,14 +1,24 @@
 import type { Broker, ProducerRecord } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
-import type { Serde } from '../serdes/serde.js';
+import type { SchemaRegistry } from '../serdes/registry/port.js';
+import type { Serde, SerdePlace, SerdeServices } from '../serdes/serde.js';
 import { partitionOf } from './partitioner.js';
+import { noRegistry, SerdePlaces } from './serde-places.js';
 import { systemClock } from './system.js';
 
 /** How the records of a topic are written. */
 export interface TopicSerdes<K, V> {
   readonly key: Serde<K>;
   readonly value: Serde<V>;
+}
+
+/** The same, with what serdes of schemas need. */
+export interface SendSerdes<K, V> extends TopicSerdes<K, V> {
+  /** Where Avro serdes find schemas. Default: there is none. */
+  readonly schemaRegistry?: SchemaRegistry;
+  /** Register schemas that it does not have. Default: they must be there. */
+  readonly registerSchemas?: boolean;
 }
 
 /** A record to be written to a topic. */
@@ -20,6 +30,23 @@ export interface InputRecord<K, V> {
   readonly headers?: Headers | Readonly<Record<string, string | Uint8Array | null>>;
   /** Default: by the hash of the key; 0 without one. */
   readonly partition?: number;
+}
+
+/** The serdes of a topic, ready for use. */
+export async function openedFor<K, V>(
+  topic: string,
+  use: SerdePlace['use'],
+  { key, value }: TopicSerdes<K, V>,
+  services: SerdeServices,
+): Promise<TopicSerdes<K, V>> {
+  // There are no internal topics to be named.
+  const places = new SerdePlaces({ ...services, applicationId: '' });
+  const opened = {
+    key: places.at(key, { topic, side: 'key', use }),
+    value: places.at(value, { topic, side: 'value', use }),
+  };
+  await places.open();
+  return opened;
 }
 
 /** Records as they go to a topic with that many partitions. */
@@ -42,7 +69,7 @@ export function encodeRecords<K, V>(
 /**
  * Writes records to a topic, in order, to the partitions that Kafka's own clients would choose, and resolves when the broker has them. For feeding examples and tools; a failed call may have written some of them.
  *
- * Errors: TOPIC_UNKNOWN, PRODUCE_FAILED.
+ * Errors: TOPIC_UNKNOWN, PRODUCE_FAILED; of Avro serdes those of the schema registry.
  *
  * ```ts no-run
  * await send(broker, 'payments', { key: serdes.string, value: serdes.json<Payment>() }, [{ key: 'a', value: payment }]);
@@ -51,7 +78,7 @@ export function encodeRecords<K, V>(
 export async function send<K, V>(
   broker: Broker,
   topic: string,
-  serdes: TopicSerdes<K, V>,
+  serdes: SendSerdes<K, V>,
   records: readonly InputRecord<K, V>[],
 ): Promise<void> {
   const [known] = await broker.admin.describeTopics([topic]);
@@ -61,9 +88,12 @@ export async function send<K, V>(
       saw: topic,
       action: 'Create it, or correct the name.',
     });
+  const { schemaRegistry, registerSchemas = false } = serdes;
+  const services = { schemaRegistry: schemaRegistry ? async () => schemaRegistry : noRegistry, registerSchemas };
+  const opened = await openedFor(topic, 'write', serdes, services);
   const writer = await broker.createWriter();
   try {
-    await writer.write(encodeRecords(topic, known.partitions, serdes, records, systemClock.now()));
+    await writer.write(encodeRecords(topic, known.partitions, opened, records, systemClock.now()));
     await writer.flush();
   } finally {
     await writer.close();

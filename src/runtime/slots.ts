@@ -1,4 +1,4 @@
-import type { Declaration, Topology } from '../dsl/processor.js';
+import type { Declaration, PushScope, Topology } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic, taskId } from '../graph/naming.js';
 import type { StoreSpec } from '../state/contract.js';
@@ -15,13 +15,25 @@ export interface Slot {
   readonly stores: readonly StoreSpec[];
 }
 
-/** The topology's nodes, only to be looked at: nothing is ever pushed. */
-export const declareOnly = (topology: Topology): Declaration =>
-  topology.declare({ pushing: false, index: 0, key: undefined, from: '', fail: () => undefined });
+/** The topology's nodes, only to be looked at: nothing is ever pushed. With `bind`, their serdes can be used once they are open. */
+export const declareOnly = (topology: Topology, bind?: PushScope['bind']): Declaration =>
+  topology.declare({
+    pushing: false,
+    index: 0,
+    key: undefined,
+    from: '',
+    fail: () => undefined,
+    ...(bind && { bind }),
+  });
 
 /** All tasks of a topology, by id. */
-export function slotsOf(topology: Topology, applicationId: string, topics: TopicCounts): ReadonlyMap<string, Slot> {
-  const { processors } = declareOnly(topology);
+export function slotsOf(
+  topology: Topology,
+  applicationId: string,
+  topics: TopicCounts,
+  bind?: PushScope['bind'],
+): ReadonlyMap<string, Slot> {
+  const { processors } = declareOnly(topology, bind);
   const slots = new Map<string, Slot>();
   for (const subTopology of topology.graph.subTopologies) {
     const inside = processors.filter(({ id }) => subTopology.nodes.includes(id));

@@ -2,6 +2,7 @@ import type { Broker } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import type { OpenDatabase } from '../model/database.js';
 import type { Clock, Logger } from '../model/ports.js';
+import type { SchemaRegistry } from '../serdes/registry/port.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
 import { DEFAULT_CACHE_BYTES, type EngineOptions, resolveConfig } from './config.js';
@@ -18,6 +19,8 @@ export interface StartOptions extends EngineOptions {
   readonly openDatabase?: OpenDatabase;
   readonly clock?: Clock;
   readonly logger?: Logger;
+  /** Where Avro serdes find schemas: see `openSchemaRegistry`; or a function that opens it, once, when a serde first needs it. Default: there is none. */
+  readonly schemaRegistry?: SchemaRegistry | (() => Promise<SchemaRegistry>);
   /** A bound for cached rows that this application shares with others; `cacheBytes` is then not used. */
   readonly cache?: CacheBudget;
   /** Called before the stores are restored, which may take long: the application can be watched, and stopped, from here on. */
@@ -37,7 +40,7 @@ export interface RunningStreams {
   store<K, V>(name: string): StoreView<K, V>;
   /** Resolves when everything in the source topics is processed and committed; rejects if the application ends before. */
   untilIdle(): Promise<void>;
-  /** Finishes the batch in hand, commits, leaves the group. Calling it again does nothing. Rejects with the error that had ended the application. */
+  /** Finishes the batch in hand, commits, leaves the group. Calling it again does nothing. Rejects with the error that had ended the application, and with BROKER_UNAVAILABLE if the cluster is away and the last commit was given up: the next start goes on from the one before. */
   stop(): Promise<void>;
   /** Stops without a commit: what was done since the last one is done again at the next start. */
   abort(): Promise<void>;
@@ -59,7 +62,17 @@ export async function start(topology: Topology, options: StartOptions): Promise<
   const { broker, stateDirectory, openDatabase = openRocksDatabase, clock = systemClock, logger } = options;
   const config = resolveConfig(topology.name, options, logger);
   const cache = options.cache ?? (options.cacheBytes === undefined ? processCache : undefined);
-  const ports = { broker, clock, openDatabase, stateDirectory, ...(cache && { cache }) };
+  const { schemaRegistry } = options;
+  const ports = {
+    broker,
+    clock,
+    openDatabase,
+    stateDirectory,
+    ...(cache && { cache }),
+    ...(schemaRegistry && {
+      schemaRegistry: typeof schemaRegistry === 'function' ? schemaRegistry : async () => schemaRegistry,
+    }),
+  };
   const handle = (engine: Engine): RunningStreams => ({
     applicationId: engine.applicationId,
     done: engine.done,

@@ -10,8 +10,8 @@ export interface StreamTimes {
 }
 
 const FORMAT = 1;
-/** Brokers keep 4,096 bytes with an offset. */
-const MAX_BYTES = 4_096;
+/** Brokers keep 4,096 bytes with an offset; the mark of a reset may have to go in, too. */
+const MAX_BYTES = 3_840;
 
 /**
  * Stream times travel as metadata of the offsets that a task commits: they belong to these offsets under both guarantees, and are known again wherever the task is opened, also without its
@@ -74,5 +74,6 @@ type Jumps = Record<string, readonly [refused: number, last: number]>;
 function parse(metadata = ''): { task: number; stores: StoreTimes; jumps?: Jumps } | undefined {
   // Somebody else may have committed offsets with a text of their own.
   if (!metadata.startsWith(`{"format":${FORMAT},`)) return undefined;
-  return JSON.parse(metadata);
+  const times = JSON.parse(metadata);
+  return times.task === undefined ? undefined : times;
 }

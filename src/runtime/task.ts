@@ -1,4 +1,4 @@
-import type { PartitionOffset, ProducerRecord, Reader, Writer } from '../broker/port.js';
+import type { BrokerRecord, PartitionOffset, ProducerRecord, Reader, Writer } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { taskId } from '../graph/naming.js';
@@ -6,16 +6,20 @@ import type { GlobalView } from '../state/global-view.js';
 import type { TaskState } from '../state/task-state.js';
 import { BatchRunner } from './batch-runner.js';
 import { commit } from './commit.js';
+import { CommitDue } from './commit-due.js';
 import { FailureHandler } from './failures.js';
 import { Intake } from './intake.js';
 import { openState } from './open-state.js';
 import { buildPipeline } from './pipeline.js';
 import { RepartitionPurge } from './purge.js';
+import { Reprocessing } from './reprocessing.js';
+import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import { type StreamTimes, streamTimesOf, withStreamTimes } from './stream-times.js';
 import type { TaskOptions } from './task-options.js';
 import type { JumpState } from './time-jumps.js';
+import { touchesOf } from './touches.js';
 
 /**
  * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and whoever opens it again starts from the committed offsets.
@@ -41,12 +45,15 @@ export class Task {
   #runner!: BatchRunner;
   readonly #purge: RepartitionPurge;
   #state: TaskState | undefined;
+  /** Sources that a reset has put back; undefined: none. */
+  #again: Reprocessing | undefined;
   #globals: ReadonlyMap<string, GlobalView<unknown, unknown>> = new Map();
   #processors: readonly Processor[] = [];
   #restoreLeft = 0;
   #inTransaction = false;
   #uncommitted = 0;
-  #lastCommit: number;
+  readonly #due: CommitDue;
+  #lastBatch = { records: 0, where: 'nowhere', began: 0, ended: 0 as number | undefined };
   #fatal: Error | undefined;
   #opening: Promise<void> | undefined;
   #committing: Promise<void> | undefined;
@@ -57,7 +64,7 @@ export class Task {
     this.#options = options;
     this.id = taskId(options.subTopology.id, options.partition);
     this.partition = options.partition;
-    this.#lastCommit = options.ports.clock.monotonic();
+    this.#due = new CommitDue(options);
     this.#purge = RepartitionPurge.of(options);
   }
 
@@ -101,22 +108,19 @@ export class Task {
   }
 
   get commitDue(): boolean {
-    if (this.#uncommitted === 0) return false;
-    const { config, budget, ports } = this.#options;
-    return (
-      this.#uncommitted >= config.commitRecords ||
-      budget.exceeded ||
-      ports.clock.monotonic() - this.#lastCommit >= config.commitMs
-    );
+    return this.#due.isNow(this.#uncommitted);
+  }
+
+  /** The last batch that had records, which may still be at work: how many, where the last of them stood, and how long they have taken. */
+  get lastBatch(): { readonly task: string; readonly records: number; readonly where: string; readonly ms: number } {
+    const { records, where, began, ended = this.#options.ports.clock.monotonic() } = this.#lastBatch;
+    return { task: this.id, records, where, ms: ended - began };
   }
 
   /** Milliseconds until something is to be done without a record: a commit or a wall-clock timer. */
   get dueInMs(): number {
-    const { config, ports } = this.#options;
-    const commitIn =
-      this.#uncommitted === 0 ? Number.POSITIVE_INFINITY : this.#lastCommit + config.commitMs - ports.clock.monotonic();
-    const timerIn = Math.min(...this.#runner.stages.map((stage) => stage.timers.nextDue('wall'))) - ports.clock.now();
-    return Math.max(0, Math.min(commitIn, timerIn));
+    const timer = Math.min(...this.#runner.stages.map((stage) => stage.timers.nextDue('wall')));
+    return Math.max(0, Math.min(this.#due.inMs(this.#uncommitted), timer - this.#options.ports.clock.now()));
   }
 
   /** The rows of a store, for looking. */
@@ -131,7 +135,11 @@ export class Task {
     if (records.length > 0) {
       metrics.recordsIn += records.length;
       this.#uncommitted += records.length;
+      const { topic, partition, offset } = records.at(-1) as BrokerRecord;
+      const where = `${topic}[${partition}]@${offset}`;
+      this.#lastBatch = { records: records.length, where, began: ports.clock.monotonic(), ended: undefined };
       await this.#send(await this.#runner.run(records));
+      this.#lastBatch.ended = ports.clock.monotonic();
     }
     const now = ports.clock.now();
     const timersDue = this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
@@ -159,7 +167,8 @@ export class Task {
     if (this.#fatal) throw this.#fatal;
     if (this.#uncommitted === 0) return;
     const { config, ports, membership, metrics } = this.#options;
-    const positions = withStreamTimes(this.#intake.positions, this.#times());
+    const timed = withStreamTimes(this.#intake.positions, this.#times());
+    const positions = this.#again?.withMarks(timed) ?? timed;
     const logged = await commit({
       partition: this.partition,
       applicationId: config.applicationId,
@@ -177,7 +186,7 @@ export class Task {
     metrics.changelogRecords += logged;
     this.#inTransaction = false;
     this.#uncommitted = 0;
-    this.#lastCommit = ports.clock.monotonic();
+    this.#due.committed();
     metrics.commits++;
     this.#state?.evict();
     await this.#purge.committed(positions);
@@ -204,18 +213,21 @@ export class Task {
     const { broker } = ports;
     const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
-    const transactional =
-      config.guarantee === 'exactly_once' ? { transactionalId: `${config.applicationId}-${this.id}` } : {};
-    this.#writer = await broker.createWriter(transactional);
     const sources = sourcePartitions(subTopology, config.applicationId, this.partition, topics);
+    const transactional = {
+      transactionalId: `${config.applicationId}-${this.id}`,
+      touches: touchesOf(this.#options, sources),
+    };
+    this.#writer = await broker.createWriter(config.guarantee === 'exactly_once' ? transactional : {});
     const committed = await membership.committed(sources);
+    this.#again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: this.id });
 
     const times = streamTimesOf(committed);
     let streamTime = times.task;
     if (stores.length > 0) {
       const known = await openState(this.#options, {
         sources,
-        committed,
+        committed: this.#again?.contained(committed) ?? committed,
         signal,
         onOpened: (state) => {
           this.#state = state;
@@ -228,7 +240,7 @@ export class Task {
     }
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
 
-    this.#buildRunner(streamTime, times.jump);
+    await this.#buildRunner(streamTime, times.jump);
     this.#reader = await broker.createReader();
     const positions = await startPositions(broker, sources, committed, config.startFrom);
     this.#intake = new Intake(this.#reader, positions, await broker.admin.latestOffsets(sources));
@@ -242,12 +254,15 @@ export class Task {
     return { task: this.#runner.atHand.streamTime, stores: new Map(stores), jumps: this.#runner.jumps };
   }
 
-  #buildRunner(streamTime: number, jump: (topic: string) => JumpState | undefined): void {
+  async #buildRunner(streamTime: number, jump: (topic: string) => JumpState | undefined): Promise<void> {
     const { config, ports, metrics, topics, topology, subTopology, onFatal } = this.#options;
+    const serdes = new SerdePlaces(serdeConfig(config, ports));
     this.#runner = new BatchRunner({
+      bind: serdes.bind,
       cause: this.#state?.cause,
       failures: new FailureHandler(config, ports.clock, metrics),
       effects: config.effects,
+      again: this.#again,
       produce: {
         applicationId: config.applicationId,
         partition: this.partition,
@@ -273,6 +288,7 @@ export class Task {
     };
     const { graph } = topology;
     this.#processors = buildPipeline({ topology, graph, subTopology, runner: this.#runner, task, jump });
+    await serdes.open();
   }
 
   async #send(records: ProducerRecord[]): Promise<void> {

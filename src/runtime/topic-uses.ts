@@ -24,7 +24,7 @@ const CHANGELOG_CONFIG = {
 } as const;
 
 /** What is processed is deleted (see purge.ts), and a broker deletes whole segments: of a size as in Kafka Streams, instead of 1 GiB. */
-const REPARTITION_CONFIG = { ...LOG_CONFIG, 'segment.bytes': String(50 * 1024 * 1024) } as const;
+export const REPARTITION_CONFIG = { ...LOG_CONFIG, 'segment.bytes': String(50 * 1024 * 1024) } as const;
 
 /** A topic, and what the engine does with it. */
 export interface TopicUse {

@@ -1,4 +1,5 @@
 import type { ChunkKey } from '../model/chunk.js';
+import { containing } from './containing.js';
 import type { Serde } from './serde.js';
 import { showBytes } from './show.js';
 
@@ -6,7 +7,7 @@ const ID_BYTES = 4;
 
 /** The bytes of the key, then the number of the chunk (4, big endian). */
 export function chunkKey<K>(key: Serde<K>): Serde<ChunkKey<K>> {
-  return {
+  return containing(key, {
     name: `chunk-of(${key.name})`,
     encode(chunk) {
       const bytes = key.encode(chunk.key);
@@ -21,5 +22,5 @@ export function chunkKey<K>(key: Serde<K>): Serde<ChunkKey<K>> {
         throw new Error(`cannot decode the key of a chunk: saw ${showBytes(encoded)}, expected at least ${ID_BYTES}`);
       return { key: key.decode(encoded.subarray(0, at)), id: encoded.readUInt32BE(at) };
     },
-  };
+  });
 }

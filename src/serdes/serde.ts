@@ -1,4 +1,6 @@
+import type { Headers } from '../model/headers.js';
 import type { Windowed } from '../model/window.js';
+import type { SchemaRegistry } from './registry/port.js';
 
 /**
  * How values of one type become bytes and come back. Given wherever a topic or a store is named.
@@ -24,9 +26,58 @@ export interface Serde<T> {
    */
   readonly name: string;
   encode(value: T): Buffer;
-  decode(bytes: Buffer): T;
+  /** `headers` are those of the record, where the bytes come from a topic. */
+  decode(bytes: Buffer, headers?: Headers): T;
   /** Of a key that contains another: those of its bytes that its partition is chosen by. Default: all. A window lies where its key lies. */
   partitionBytes?(encoded: Buffer): Buffer;
+  /** Only of serdes that need something from outside, such as a schema registry: they are bound to the topic that they are used for, and opened, before they encode or decode. */
+  readonly binding?: Binding<T> | undefined;
+  /** Only of bound serdes: a header that may say how the bytes are written. Whoever decodes a record takes it off: it would say something wrong of the bytes that are written next. */
+  readonly header?: string;
+  /** Only of serdes whose bytes say which version of the format they are: kept beside the state on disk, so that a change is noticed when it is opened. */
+  readonly format?: Format | undefined;
+  /** Only of serdes whose `decode` may throw {@link NotReady}: throws it if it would, for these bytes, and decodes nothing. */
+  readonly ready?: (bytes: Buffer) => void;
+}
+
+/** Where a serde is used. */
+export interface SerdePlace {
+  /** Undefined: a sink that chooses the topic of each record. */
+  readonly topic: string | undefined;
+  readonly side: 'key' | 'value';
+  /** Which way it is used: what is only read need not be known to the registry under this topic. */
+  readonly use: 'read' | 'write' | 'both';
+}
+
+/** What an application gives to the serdes that need something from outside. */
+export interface SerdeServices {
+  /** Asked for when it is first needed. CONFIG_INVALID if there is none. */
+  readonly schemaRegistry: () => Promise<SchemaRegistry>;
+  /** Whether schemas that the registry does not know are registered. */
+  readonly registerSchemas: boolean;
+}
+
+/** What makes a serde usable in a place. Calling it twice makes two. */
+export interface Binding<T> {
+  bind(place: SerdePlace, services: SerdeServices): BoundSerde<T>;
+}
+
+/** A serde for one place. Before anything else it is opened, once. */
+export interface BoundSerde<T> extends Serde<T> {
+  /** Asks for all that encoding needs. Decoding may still need more, when it meets bytes that say so: see {@link NotReady}. */
+  open(): Promise<void>;
+  /** Of a place whose topic is not known: the serde for a topic. It is opened by whoever meets {@link NotReady}. */
+  at(topic: string): Serde<T>;
+  /** A value made of what JSON has of it, as tools read it. Throws a plain `Error` that says where it does not fit. */
+  fromJson(json: unknown): T;
+}
+
+/** What bytes on disk were written with, as text, and what else can be read. */
+export interface Format {
+  /** The format that is written now. */
+  readonly text: string;
+  /** Why what was written with another format cannot be read; undefined if it can. */
+  cannotRead(written: string): string | undefined;
 }
 
 /** How windows of a key are written. */

@@ -1,10 +1,30 @@
-import type { VersionChunk, VersionList } from '../model/versions.js';
+import type { Version, VersionChunk, VersionList } from '../model/versions.js';
+import { containing } from './containing.js';
 import type { Serde } from './serde.js';
 
 const FORMAT = 1;
 const HEAD_BYTES = 1 + 8 + 4 + 4 + 4;
 const CHUNK_BYTES = 4 + 8 + 4;
 const VERSION_BYTES = 8 + 4;
+
+/** A version that was read: most are only written again, and decoded when somebody asks for their moment. */
+class WrittenVersion<V> implements Version<V> {
+  readonly #serde: Serde<V>;
+  #value: V | null | undefined;
+
+  constructor(
+    readonly from: number,
+    readonly bytes: Buffer | null,
+    serde: Serde<V>,
+  ) {
+    this.#serde = serde;
+  }
+
+  get value(): V | null {
+    if (this.#value === undefined) this.#value = this.bytes === null ? null : this.#serde.decode(this.bytes);
+    return this.#value;
+  }
+}
 
 /**
  * A list of versions, format 1 (integers and doubles big endian):
@@ -18,10 +38,13 @@ const VERSION_BYTES = 8 + 4;
  * | 8, 4 + n | for each version: when it begins (double), its value; length −1: null |
  */
 export function versionList<V>(value: Serde<V>): Serde<VersionList<V>> {
-  return {
+  return containing(value, {
     name: `versions-${FORMAT}(${value.name})`,
     encode({ deletedAt, nextId, chunks, versions }) {
-      const values = versions.map((version) => (version.value === null ? null : value.encode(version.value)));
+      const values = versions.map((version) => {
+        if (version.bytes === undefined) version.bytes = version.value === null ? null : value.encode(version.value);
+        return version.bytes;
+      });
       const valueBytes = values.reduce((sum, bytes) => sum + VERSION_BYTES + (bytes?.length ?? 0), 0);
       const encoded = Buffer.allocUnsafe(HEAD_BYTES + chunks.length * CHUNK_BYTES + valueBytes);
       let at = encoded.writeUInt8(FORMAT, 0);
@@ -61,10 +84,13 @@ export function versionList<V>(value: Serde<V>): Serde<VersionList<V>> {
         const from = encoded.readDoubleBE(at);
         const length = encoded.readInt32BE(at + 8);
         at += VERSION_BYTES;
-        versions[i] = { from, value: length < 0 ? null : value.decode(encoded.subarray(at, at + length)) };
+        const bytes = length < 0 ? null : encoded.subarray(at, at + length);
+        // It is decoded in the middle of other work: then everything for it must be there.
+        if (bytes !== null) value.ready?.(bytes);
+        versions[i] = new WrittenVersion(from, bytes, value);
         if (length > 0) at += length;
       }
       return { deletedAt: Number.isNaN(deletedAt) ? null : deletedAt, nextId, chunks, versions };
     },
-  };
+  });
 }

@@ -1,6 +1,7 @@
 import { type Duration, durationMs } from '../model/duration.js';
-import { WindowKey } from '../model/window.js';
-import type { Serde, WindowedSerde } from './serde.js';
+import { type Windowed, WindowKey } from '../model/window.js';
+import { containing } from './containing.js';
+import type { BoundSerde, Serde, WindowedSerde } from './serde.js';
 import { showBytes } from './show.js';
 
 const TWO_POW_32 = 2 ** 32;
@@ -18,20 +19,20 @@ const ENDLESS_HIGH = 0x7fff_ffff;
  * ```
  */
 export function windowed<K>(key: Serde<K>): WindowedSerde<K> {
-  return {
+  return asKeysAre(key, windowed, {
     name: `windowed(${key.name})`,
     inner: key,
     partitionBytes: (encoded) => encoded.subarray(0, -BOUNDS_BYTES),
     encode: (window) => withBounds(key.encode(window.key), window.start, window.end),
-    decode(encoded) {
+    decode(encoded, headers) {
       const at = boundsOf(encoded, BOUNDS_BYTES);
       return new WindowKey(
-        key.decode(encoded.subarray(0, at)),
+        key.decode(encoded.subarray(0, at), headers),
         readBound(encoded, at),
         readBound(encoded, at + BOUND_BYTES),
       );
     },
-  };
+  });
 }
 
 /**
@@ -44,7 +45,7 @@ export function windowed<K>(key: Serde<K>): WindowedSerde<K> {
  */
 export function timeWindowed<K>(key: Serde<K>, size: Duration): WindowedSerde<K> {
   const sizeMs = durationMs(size, 'the size of time windows');
-  return {
+  return asKeysAre(key, (other) => timeWindowed(other, size), {
     name: `timeWindowed(${key.name}, ${sizeMs}ms)`,
     inner: key,
     partitionBytes: (encoded) => encoded.subarray(0, -BOUND_BYTES),
@@ -59,12 +60,12 @@ export function timeWindowed<K>(key: Serde<K>, size: Duration): WindowedSerde<K>
       writeBound(encoded, window.start, bytes.length);
       return encoded;
     },
-    decode(encoded) {
+    decode(encoded, headers) {
       const at = boundsOf(encoded, BOUND_BYTES);
       const start = readBound(encoded, at);
-      return new WindowKey(key.decode(encoded.subarray(0, at)), start, start + sizeMs);
+      return new WindowKey(key.decode(encoded.subarray(0, at), headers), start, start + sizeMs);
     },
-  };
+  });
 }
 
 /**
@@ -75,20 +76,48 @@ export function timeWindowed<K>(key: Serde<K>, size: Duration): WindowedSerde<K>
  * ```
  */
 export function sessionWindowed<K>(key: Serde<K>): WindowedSerde<K> {
-  return {
+  return asKeysAre(key, sessionWindowed, {
     name: `sessionWindowed(${key.name})`,
     inner: key,
     partitionBytes: (encoded) => encoded.subarray(0, -BOUNDS_BYTES),
     encode: (window) => withBounds(key.encode(window.key), window.end, window.start),
-    decode(encoded) {
+    decode(encoded, headers) {
       const at = boundsOf(encoded, BOUNDS_BYTES);
       return new WindowKey(
-        key.decode(encoded.subarray(0, at)),
+        key.decode(encoded.subarray(0, at), headers),
         readBound(encoded, at + BOUND_BYTES),
         readBound(encoded, at),
       );
     },
+  });
+}
+
+/** A serde of windows, with what that of their keys needs: it is bound, and then opened, where the serde of windows is used. `make`: the same windows of keys that are written by another serde. */
+function asKeysAre<K>(
+  key: Serde<K>,
+  make: (key: Serde<K>) => WindowedSerde<K>,
+  serde: WindowedSerde<K> & Required<Pick<WindowedSerde<K>, 'partitionBytes'>>,
+): WindowedSerde<K> {
+  const { binding, header } = key;
+  const own: WindowedSerde<K> = {
+    ...serde,
+    ...(header !== undefined && { header }),
+    ...(key.ready && { ready: (encoded: Buffer) => key.ready?.(serde.partitionBytes(encoded)) }),
+    ...(binding && { binding: { bind: (place, services) => boundWindows(binding.bind(place, services), make) } }),
   };
+  containing(key, own);
+  return own;
+}
+
+function boundWindows<K>(key: BoundSerde<K>, make: (key: Serde<K>) => WindowedSerde<K>): BoundSerde<Windowed<K>> {
+  return Object.assign(make(key), {
+    open: () => key.open(),
+    at: (topic: string) => make(key.at(topic)),
+    fromJson(json: unknown) {
+      const { key: of, start, end } = json as { key: unknown; start: number; end: number | null };
+      return new WindowKey(key.fromJson(of), start, end ?? Number.POSITIVE_INFINITY);
+    },
+  });
 }
 
 function withBounds(key: Buffer, first: number, second: number): Buffer {

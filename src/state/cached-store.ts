@@ -122,16 +122,17 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. `committed`: as the last commit left it, whatever was written since. */
   async peek(key: K, committed = false): Promise<Row<V> | null> {
-    if (!committed && this.isLoaded(key)) return this.row(key);
+    if (!committed && this.getIfLoaded(key) !== undefined) return this.row(key);
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
     const timestamp = row?.readDoubleBE(0) ?? 0;
     if (row === undefined || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
-    return { value: this.#codec.decodeValue(row), timestamp };
+    return { value: await this.#codec.readValue(row), timestamp };
   }
 
-  /** Whether the row can be looked at without reading the disk. */
-  isLoaded(key: K): boolean {
-    return this.#cache.get(key)?.loaded === true;
+  getIfLoaded(key: K): V | null | undefined {
+    const entry = this.#cache.get(key);
+    if (!entry?.loaded) return undefined;
+    return this.#expired(entry) ? null : entry.value;
   }
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
@@ -151,9 +152,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
         if (entry.value !== null && !this.#expired(entry)) yield [entry.key, entry.value];
         continue;
       }
-      const key = codec.decodeKey(row.key);
+      const key = await codec.readKey(row.key);
       if (!this.#life.isOver(key, row.value.readDoubleBE(0), this.#streamTime))
-        yield [key, codec.decodeValue(row.value)];
+        yield [key, await codec.readValue(row.value)];
     }
   }
 
@@ -186,6 +187,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     for (let i = 0; i < wanted.length; i++) {
       const entry = wanted[i] as Entry<K, V>;
       const row = rows[i];
+      const decoded = row === undefined || entry.loaded ? null : this.#codec.readValue(row);
+      const value = decoded instanceof Promise ? await decoded : decoded;
       // It was written while the read was under way: what was written is newer.
       if (entry.loaded) continue;
       entry.loaded = true;
@@ -193,7 +196,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       if (row === undefined) continue;
       entry.indexed = this.#life.fixed;
       entry.timestamp = row.readDoubleBE(0);
-      entry.value = this.#codec.decodeValue(row);
+      entry.value = value;
       this.#cache.weigh(entry, row.length);
     }
   }
@@ -203,7 +206,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     if (!this.#expiry) return;
     const limit = Math.max(MIN_EXPIRED_PER_COMMIT, 2 * this.#dirty.length);
     const taken = await this.#expiry.take(this.#streamTime, limit, writes);
-    const keys = taken.map((bytes) => this.#codec.decodeKey(bytes));
+    const keys = await this.#codec.readKeys(taken);
     if (!this.#life.fixed) await this.loadAll(keys);
     for (const key of keys) {
       const entry = this.#cache.get(key);
@@ -251,17 +254,15 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       this.observe(timestamp);
       if (value === null || !this.#expiry) continue;
       added.push(key);
-      youngest = Math.max(
-        youngest,
-        this.#life.fixed ? this.#life.bornAt(this.#codec.decodeKey(key), timestamp) : timestamp,
-      );
+      const born = this.#life.fixed ? this.#life.bornAt(this.#codec.decodeKey(key), timestamp) : timestamp;
+      youngest = Math.max(youngest, born);
     }
     this.#expiry?.add(added, youngest, writes);
   }
 
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
   async logAgain(keys: readonly Buffer[]): Promise<void> {
-    const decoded = keys.map((bytes) => this.#codec.decodeKey(bytes));
+    const decoded = await this.#codec.readKeys(keys);
     await this.loadAll(decoded);
     for (const key of decoded) {
       const entry = this.#found(key);

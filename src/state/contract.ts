@@ -74,8 +74,8 @@ export interface KeyValueStore<K, V> {
   get(key: K): V | null;
   /** The row with its timestamp. STORE_KEY_NOT_LOADED if the key was not declared. */
   row(key: K): Row<V> | null;
-  /** Whether `get` answers at once. */
-  isLoaded(key: K): boolean;
+  /** As `get`; undefined if the row would have to be read from disk. */
+  getIfLoaded(key: K): V | null | undefined;
   /** Writes a row, null deletes it. The timestamp is event time: the record's own if left out. */
   put(key: K, value: V | null, timestamp?: number): void;
   /** Writes the row of a key that is known to have none: deleted again before the next commit, it reaches neither disk nor changelog. */
@@ -102,7 +102,7 @@ export type VersionPlace = 'newest' | 'outOfOrder' | 'expired';
  *
  * Older than the store's stream time by more than its history, nothing is found, and nothing can be put.
  *
- * Cost of a look-up as of a moment: one row if the newest version holds then, else two, and three if the row has more than 32 older versions. Memory and disk: all versions within the history, and at most one older one a row.
+ * Cost of a look-up as of a moment: one row if the newest version holds then, else two, and three if the row has more than 16 older versions. Memory and disk: all versions within the history, and at most one older one a row.
  */
 export interface VersionedStore<K, V> extends KeyValueStore<K, V> {
   readonly historyMs: number;

@@ -49,7 +49,7 @@ export const identityPath = (root: string, applicationId: string, taskId: string
  * The database is opened first: its lock is the lock of the directory, so nobody else reads or writes the identity meanwhile. Then
  * 1. a new directory gets its identity, written before the first entry can be;
  * 2. an existing one must be of the same application, topology and task, and its stores of the same kind and serdes;
- * 3. new stores get the next ids, and the identity is replaced before they are used. If that fails, the old one is still there.
+ * 3. new stores get the next ids, and formats that are new to a store are noted; the identity is replaced before they are used. If that fails, the old one is still there.
  *
  * If any step fails the database is closed again. Cost: one small file read, and two fsyncs when stores are new.
  *
@@ -85,8 +85,8 @@ async function identify(
   if (text === null && !(await isEmpty(database))) throw damaged(path, 'no file beside a database with entries');
 
   const stores = assignIds(found.stores, identity.stores, path);
-  if (text === null || stores.size > found.stores.size)
-    await files.writeAtomically(path, formatIdentity({ ...owner, stores }));
+  const identified = formatIdentity({ ...owner, stores });
+  if (text !== identified) await files.writeAtomically(path, identified);
   return new Map(identity.stores.map(({ name }) => [name, (stores.get(name) as StoreIdentity).id]));
 }
 

@@ -94,7 +94,14 @@ export class GlobalState {
 
   static async #openPlace(taskId: string, options: GlobalStateOptions): Promise<GlobalState> {
     const { topology, tables } = options;
-    const identity = { topology, stores: tables.map(({ spec }) => spec) };
+    // Rows are bytes of the topic, whatever format they were written with: there is none to compare with what was there before.
+    const stores = tables.map(({ spec: { name, kind, key, value } }) => ({
+      name,
+      kind,
+      key,
+      value: { name: value.name },
+    }));
+    const identity = { topology, stores };
     const opened = await openTaskDirectory({ ...options, taskId, identity });
     try {
       const [bytes] = await opened.database.getMany([CHECKPOINT_KEY]);

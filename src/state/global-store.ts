@@ -1,4 +1,5 @@
 import type { Database } from '../model/database.js';
+import { whenReady } from '../model/not-ready.js';
 import type { CacheBudget } from './cache-budget.js';
 import type { RangeOptions, StoreSpec } from './contract.js';
 import { entryBytes } from './entry.js';
@@ -67,11 +68,13 @@ export class GlobalStore<K, V> {
   async read(keys: readonly GlobalKey[]): Promise<readonly GlobalRow<V>[]> {
     const changes = this.#changes;
     const found = await this.#database.getMany(keys.map(({ databaseKey }) => databaseKey));
-    const rows = found.map(
-      (bytes): GlobalRow<V> =>
-        bytes === undefined
-          ? { value: null, timestamp: 0 }
-          : { value: this.codec.decodeValue(bytes), timestamp: bytes.readDoubleBE(0) },
+    const rows = await whenReady(() =>
+      found.map(
+        (bytes): GlobalRow<V> =>
+          bytes === undefined
+            ? { value: null, timestamp: 0 }
+            : { value: this.codec.decodeValue(bytes), timestamp: bytes.readDoubleBE(0) },
+      ),
     );
     if (changes === this.#changes) {
       for (let i = 0; i < keys.length; i++)
@@ -94,7 +97,10 @@ export class GlobalStore<K, V> {
         ? after(codec.prefix)
         : prefixed(codec.prefix, Buffer.concat([codec.keyBytes(to), Buffer.alloc(1)]));
     for await (const chunk of this.#database.scan({ gte, lt, reverse })) {
-      for (const [key, value] of chunk) yield [codec.decodeKey(key.subarray(PREFIX_BYTES)), codec.decodeValue(value)];
+      for (const [key, value] of chunk) {
+        const decoded = whenReady(() => codec.decodeRow(key.subarray(PREFIX_BYTES), value));
+        yield decoded instanceof Promise ? await decoded : decoded;
+      }
     }
   }
 

@@ -40,8 +40,8 @@ export class GlobalView<K, V> implements KeyValueStore<K, V>, Prefetched {
     return value === null ? null : { value, timestamp };
   }
 
-  isLoaded(key: K): boolean {
-    return this.#rows.has(this.#store.codec.idOf(key));
+  getIfLoaded(key: K): V | null | undefined {
+    return this.#rows.get(this.#store.codec.idOf(key))?.value;
   }
 
   async load(key: K): Promise<V | null> {

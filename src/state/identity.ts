@@ -1,4 +1,5 @@
 import { messageOf, StreamsError } from '../model/errors.js';
+import type { Format } from '../serdes/serde.js';
 
 /**
  * Whose state a directory holds, kept as JSON in `identity.json`:
@@ -24,14 +25,26 @@ export interface StoreIdentity {
   /** The names of the serdes. */
   readonly key: string;
   readonly value: string;
+  /** What rows may be written with, where the serdes say it (a schema): all formats that ever were, the last one is that of now. */
+  readonly formats?: Formats;
+}
+
+interface Formats {
+  readonly key?: readonly string[];
+  readonly value?: readonly string[];
 }
 
 /** A store as it is declared now. A StoreSpec is one. */
 export interface DeclaredStore {
   readonly name: string;
   readonly kind: string;
-  readonly key: { readonly name: string };
-  readonly value: { readonly name: string };
+  readonly key: DeclaredSerde;
+  readonly value: DeclaredSerde;
+}
+
+interface DeclaredSerde {
+  readonly name: string;
+  readonly format?: Format | undefined;
 }
 
 const FORMAT = 1;
@@ -107,7 +120,8 @@ export function assignIds(
           'at most as many',
           `To go on, ${REBUILD}.`,
         );
-      stores.set(name, { id: ++lastId, kind, key: key.name, value: value.name });
+      const formats = formatsOf({ key, value }, undefined, name, path);
+      stores.set(name, { id: ++lastId, kind, key: key.name, value: value.name, ...(formats && { formats }) });
       continue;
     }
     const now = { kind, key: key.name, value: value.name };
@@ -125,8 +139,40 @@ export function assignIds(
         );
       }
     }
+    const formats = formatsOf({ key, value }, found.formats, name, path);
+    if (formats && JSON.stringify(formats) !== JSON.stringify(found.formats)) stores.set(name, { ...found, formats });
   }
   return stores;
+}
+
+/** The formats of a store's rows from now on. STATE_MISMATCH if rows may be there that cannot be read any more; for keys, if they would be written in another way: a key is found by its bytes. */
+function formatsOf(
+  serdes: { readonly key: DeclaredSerde; readonly value: DeclaredSerde },
+  known: Formats | undefined,
+  store: string,
+  path: string,
+): Formats | undefined {
+  const side = (name: 'key' | 'value'): readonly string[] | undefined => {
+    const { format } = serdes[name];
+    const before = known?.[name] ?? [];
+    if (!format) return known?.[name];
+    for (const written of before) {
+      if (written === format.text) continue;
+      const reason = name === 'key' ? 'a key is found by its bytes, which would be others' : format.cannotRead(written);
+      if (reason === undefined) continue;
+      throw new StreamsError('STATE_MISMATCH', {
+        what: `cannot use the state: its ${name}s were written with a schema that the one of now does not get on with`,
+        at: `store ${store} in ${path}`,
+        saw: reason,
+        expected: name === 'key' ? 'the same schema' : 'a schema that reads the old one',
+        action:
+          'Change the schema so that it reads the old one (a default for a new field, an alias for a renamed one), or give the serde an upcaster. Or rebuild the store: choose another name for it and let the application process its sources again, from the beginning.',
+      });
+    }
+    return [...before.filter((written) => written !== format.text), format.text];
+  };
+  const [key, value] = [side('key'), side('value')];
+  return key || value ? { ...(key && { key }), ...(value && { value }) } : undefined;
 }
 
 /** STATE_CORRUPT for an identity file that is not as it was written. */
@@ -147,13 +193,25 @@ function mismatch(at: string, saw: string, expected: string, action: string): St
 
 function parseStore(name: string, store: unknown, path: string): StoreIdentity {
   if (isObject(store)) {
-    const { id, kind, key, value } = store;
+    const { id, kind, key, value, formats } = store;
     const idIsValid = typeof id === 'number' && Number.isInteger(id) && id > 0 && id <= MAX_ID;
-    if (idIsValid && typeof kind === 'string' && typeof key === 'string' && typeof value === 'string')
-      return { id, kind, key, value };
+    if (
+      idIsValid &&
+      typeof kind === 'string' &&
+      typeof key === 'string' &&
+      typeof value === 'string' &&
+      (formats === undefined || areFormats(formats))
+    )
+      return { id, kind, key, value, ...(formats !== undefined && { formats }) };
   }
   throw damaged(path, `store ${name} with a field that is missing or of another type`);
 }
+
+const areFormats = (formats: unknown): formats is Formats =>
+  isObject(formats) &&
+  [formats.key, formats.value].every(
+    (list) => list === undefined || (Array.isArray(list) && list.every((text) => typeof text === 'string')),
+  );
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,4 +1,5 @@
 import { messageOf, StreamsError } from '../model/errors.js';
+import { isNotReady, onceReady, whenReady } from '../model/not-ready.js';
 import type { Windowed } from '../model/window.js';
 import type { Serde, WindowedSerde } from '../serdes/serde.js';
 import type { StoreSpec } from './contract.js';
@@ -39,7 +40,12 @@ export class RowCodec<K, V> {
     return stamped(timestamp, this.#encode('value', this.#spec.value, value));
   }
 
-  /** STATE_CORRUPT if the serde does not read what is there. */
+  /** A row of the database. Errors: as of its parts. */
+  decodeRow(keyBytes: Buffer, databaseValue: Buffer): readonly [K, V] {
+    return [this.decodeKey(keyBytes), this.decodeValue(databaseValue)];
+  }
+
+  /** STATE_CORRUPT if the serde does not read what is there; NotReady as the serde. */
   decodeKey(bytes: Buffer): K {
     return this.#decode('key', bytes, (key) => this.#spec.key.decode(key));
   }
@@ -47,6 +53,23 @@ export class RowCodec<K, V> {
   /** The value of what {@link databaseValue} made. STATE_CORRUPT if the serde does not read it. */
   decodeValue(databaseValue: Buffer): V {
     return this.#decode('value', databaseValue.subarray(TIMESTAMP_BYTES), (value) => this.#spec.value.decode(value));
+  }
+
+  /** As {@link decodeValue}, as soon as everything that it needs is there: a promise only if something has to be fetched. So do the next two for keys. */
+  readValue(databaseValue: Buffer): V | Promise<V> {
+    try {
+      return this.decodeValue(databaseValue);
+    } catch (error) {
+      return onceReady(error, () => this.decodeValue(databaseValue));
+    }
+  }
+
+  readKey(bytes: Buffer): K | Promise<K> {
+    return whenReady(() => this.decodeKey(bytes));
+  }
+
+  readKeys(rows: readonly Buffer[]): readonly K[] | Promise<readonly K[]> {
+    return whenReady(() => rows.map((bytes) => this.decodeKey(bytes)));
   }
 
   #encode<T>(what: string, serde: Serde<T>, value: T): Buffer {
@@ -66,6 +89,7 @@ export class RowCodec<K, V> {
     try {
       return decode(bytes);
     } catch (error) {
+      if (isNotReady(error)) throw error;
       throw new StreamsError('STATE_CORRUPT', {
         what: `cannot decode the ${what} of a row`,
         at: `store ${this.#spec.name}`,

@@ -41,8 +41,10 @@ export class ShownStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     return this.#in(kept, this.#store.get(kept), key);
   }
 
-  isLoaded(key: K): boolean {
-    return this.#store.isLoaded(this.#shown.rowOf(key));
+  getIfLoaded(key: K): V | null | undefined {
+    const kept = this.#shown.rowOf(key);
+    const row = this.#store.getIfLoaded(kept);
+    return row === undefined ? undefined : (this.#in(kept, row, key)?.value ?? null);
   }
 
   async load(key: K): Promise<V | null> {

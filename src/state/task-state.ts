@@ -8,6 +8,7 @@ import type { Cause, ChangelogEntry } from './changelog-entry.js';
 import { CHECKPOINT_KEY, type Checkpoint, decodeCheckpoint, EMPTY_CHECKPOINT, encodeCheckpoint } from './checkpoint.js';
 import type { KeyValueStore, StoreSpec } from './contract.js';
 import { openTaskDirectory, type TaskDirectory, type TaskDirectoryOptions } from './directory.js';
+import type { StoreBytes } from './store-bytes.js';
 import { VersionedRows } from './versioned-rows.js';
 
 export interface TaskStateOptions extends Omit<TaskDirectoryOptions, 'identity'> {
@@ -31,6 +32,7 @@ export class TaskState {
   readonly cause: Cause = { topic: '', offset: -1, timestamp: 0 };
   readonly #database: Database;
   readonly #budget: CacheBudget;
+  readonly #storeIds: ReadonlyMap<string, number>;
   readonly #stores = new Map<string, CachedStore<unknown, unknown>>();
   readonly #versioned = new Map<string, VersionedRows<unknown, unknown>>();
   #checkpoint: Checkpoint;
@@ -43,6 +45,7 @@ export class TaskState {
     this.directory = directory;
     this.#database = database;
     this.#budget = options.budget;
+    this.#storeIds = storeIds;
     this.#checkpoint = checkpoint;
     for (const spec of options.stores) {
       const storeId = storeIds.get(spec.name) as number;
@@ -116,6 +119,11 @@ export class TaskState {
       saw: [...this.#stores.keys()].join(', ') || 'no stores',
       action: 'Use the name of a store of this sub-topology.',
     });
+  }
+
+  /** A store as it is on disk: what is not committed is not in it. */
+  bytes(name: string): StoreBytes {
+    return { database: this.#database, storeId: this.#storeIds.get(name) as number };
   }
 
   /** Takes what changed since the last commit out of the stores. What it returns must be applied, or the state closed. */

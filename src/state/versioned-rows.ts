@@ -7,11 +7,11 @@ import type { Prefetched } from './prefetched.js';
 import { floorOf, putVersion } from './version-lists.js';
 
 /** A row's own list holds at most as many versions, if nothing has to be read to move some of them out. */
-const OWN_VERSIONS = 32;
+const OWN_VERSIONS = 16;
 /** So many are moved into a chunk together. */
-const MOVED_VERSIONS = 16;
+const MOVED_VERSIONS = 8;
 /** So many are in a chunk before another is begun. */
-const CHUNK_VERSIONS = 256;
+const CHUNK_VERSIONS = 128;
 
 /**
  * A store whose rows keep their past values: the newest ones in a store of their own, as if there were no others; what is older in a second one, in a list for each key. Of keys with many versions the older ones are moved into
@@ -104,11 +104,16 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     if (newest || older) return Promise.all([newest, older]).then(() => undefined);
   }
 
+  getIfLoaded(key: K): V | null | undefined {
+    return this.#newest.getIfLoaded(key);
+  }
+
   isLoaded(key: K, asOf?: number): boolean {
-    if (!this.#newest.isLoaded(key) || !this.#older.isLoaded({ key, id: 0 })) return false;
-    const own = asOf === undefined ? null : this.#older.get({ key, id: 0 });
-    const chunk = own === null ? undefined : chunkOf(own, asOf as number);
-    return chunk === undefined || this.#older.isLoaded({ key, id: chunk.id });
+    if (this.#newest.getIfLoaded(key) === undefined) return false;
+    const own = this.#older.getIfLoaded({ key, id: 0 });
+    if (own === undefined) return false;
+    const chunk = own === null || asOf === undefined ? undefined : chunkOf(own, asOf);
+    return chunk === undefined || this.#older.getIfLoaded({ key, id: chunk.id }) !== undefined;
   }
 
   prepare(key: K, timestamp: number): void | Promise<void> {
@@ -139,21 +144,24 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     this.#newest.want(key);
     this.#older.want({ key, id: 0 });
     if (asOf === undefined) return;
-    if (this.#older.isLoaded({ key, id: 0 })) this.#wantChunks(key, asOf);
-    else this.#wanted.push([key, asOf]);
+    const own = this.#older.getIfLoaded({ key, id: 0 });
+    if (own === undefined) this.#wanted.push([key, asOf]);
+    else if (own !== null) this.#wantChunks(key, own, asOf);
   }
 
   async loadWanted(): Promise<void> {
     await Promise.all([this.#newest.loadWanted(), this.#older.loadWanted()]);
     const wanted = this.#wanted;
     this.#wanted = [];
-    for (const [key, asOf] of wanted) this.#wantChunks(key, asOf);
+    for (const [key, asOf] of wanted) {
+      const own = this.#older.get({ key, id: 0 });
+      if (own !== null) this.#wantChunks(key, own, asOf);
+    }
     if (this.#older.hasWanted) await this.#older.loadWanted();
   }
 
-  #wantChunks(key: K, asOf: number): void {
-    const own = this.#older.get({ key, id: 0 });
-    if (own !== null) for (const { id } of chunksFor(own, asOf)) this.#older.want({ key, id });
+  #wantChunks(key: K, own: VersionList<V>, asOf: number): void {
+    if (own.chunks.length > 0) for (const { id } of chunksFor(own, asOf)) this.#older.want({ key, id });
   }
 
   /** `since`: when the version began that is the newest no longer, if there was one and it is not replaced. */
@@ -215,11 +223,11 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     const last = own.chunks.at(-1);
     const goesOn = last !== undefined && last.count < CHUNK_VERSIONS;
     // It can wait for the last chunk to be read, but not for ever.
-    if (goesOn && !this.#older.isLoaded({ key, id: last.id }) && own.versions.length < 2 * OWN_VERSIONS) return;
+    if (goesOn && this.#older.getIfLoaded({ key, id: last.id }) === undefined && own.versions.length < 2 * OWN_VERSIONS)
+      return;
     const moved = own.versions.splice(0, MOVED_VERSIONS);
     const end = (own.versions[0] as { from: number }).from;
-    const list =
-      goesOn && this.#older.isLoaded({ key, id: last.id }) ? this.#older.get({ key, id: last.id }) : undefined;
+    const list = goesOn ? this.#older.getIfLoaded({ key, id: last.id }) : undefined;
     if (last !== undefined && list) {
       list.versions.push(...moved);
       last.count += moved.length;

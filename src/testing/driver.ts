@@ -4,13 +4,17 @@ import type { Topology } from '../dsl/processor.js';
 import { disorder } from '../model/disorder.js';
 import { type Duration, durationMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
+import { whenReady } from '../model/not-ready.js';
 import { seededRandom } from '../model/random.js';
 import { type CommitStep, type EngineOptions, resolveConfig } from '../runtime/config.js';
 import { Engine } from '../runtime/engine.js';
 import type { EngineMetrics } from '../runtime/metrics.js';
-import { encodeRecords, type InputRecord, type TopicSerdes } from '../runtime/send.js';
+import { encodeRecords, type InputRecord, openedFor, type TopicSerdes } from '../runtime/send.js';
 import { type StoreView, viewStore } from '../runtime/store-view.js';
 import { nextTurn } from '../runtime/system.js';
+import { MemoryRegistry } from '../serdes/registry/memory.js';
+import type { SchemaRegistry } from '../serdes/registry/port.js';
+import type { SerdeServices } from '../serdes/serde.js';
 import { memoryIdentityFiles } from '../state/identity-files.js';
 import { memoryDatabases } from '../state/memory.js';
 import { ManualClock } from './manual-clock.js';
@@ -21,6 +25,8 @@ export interface TestDriverOptions extends EngineOptions {
   readonly partitions?: number | Readonly<Record<string, number>>;
   /** Where the virtual clock begins, in milliseconds since the epoch. Default 0. */
   readonly startMs?: number;
+  /** Where Avro serdes find schemas. Default: a registry in memory, which is empty at first. Schemas that it does not have are registered, unless `registerSchemas` is false. */
+  readonly schemaRegistry?: SchemaRegistry;
 }
 
 /** A faulty delivery of what is fed in. */
@@ -76,6 +82,7 @@ export class TestDriver {
   readonly #openDatabase = memoryDatabases();
   readonly #identityFiles = memoryIdentityFiles();
   readonly #read = new Map<string, number>();
+  readonly #services: SerdeServices;
   #engine: Engine | undefined;
   #crashAfter: CommitStep | undefined;
 
@@ -84,6 +91,8 @@ export class TestDriver {
     this.#options = options;
     this.#clock = new ManualClock(options.startMs ?? 0);
     this.#broker = new MemoryBroker({ clock: this.#clock });
+    const { schemaRegistry = new MemoryRegistry(), registerSchemas = true } = options;
+    this.#services = { schemaRegistry: async () => schemaRegistry, registerSchemas };
   }
 
   /** TOPOLOGY_INVALID lists what is wrong with the topology. */
@@ -113,8 +122,9 @@ export class TestDriver {
       const delivered = [...disorder(records, { duplicate, shuffle, random: seededRandom(seed) })].map(
         ({ item }) => item,
       );
+      const opened = await openedFor(topic, 'write', serdes, this.#services);
       const writer = await this.#broker.createWriter();
-      await writer.write(encodeRecords(topic, known.partitions, serdes, delivered, this.#clock.now()));
+      await writer.write(encodeRecords(topic, known.partitions, opened, delivered, this.#clock.now()));
       await writer.flush();
       await writer.close();
       await this.run();
@@ -126,6 +136,7 @@ export class TestDriver {
     const read = async (): Promise<readonly OutputRecord<K, V>[]> => {
       const [known] = await this.#broker.admin.describeTopics([topic]);
       if (!known) throw unknownTopic(topic);
+      const opened = await openedFor(topic, 'read', serdes, this.#services);
       const partitions = Array.from({ length: known.partitions }, (_, partition) => ({ topic, partition }));
       const found: OutputRecord<K, V>[] = [];
       for (const { offset: end, partition } of await this.#broker.admin.latestOffsets(partitions)) {
@@ -135,7 +146,7 @@ export class TestDriver {
         reader.seek({ topic, partition, offset: at });
         while (at < end) {
           for (const batch of await reader.poll({ maxRecords: 10_000, maxWaitMs: 0 })) {
-            found.push(...batch.records.map((record) => decodeOutput(serdes, record)));
+            for (const record of batch.records) found.push(await whenReady(() => decodeOutput(opened, record)));
             at = batch.nextOffset;
           }
         }
@@ -205,13 +216,14 @@ export class TestDriver {
   async restart(topology: Topology = this.#topology): Promise<void> {
     await this.#engine?.stop();
     this.#crashAfter = undefined;
-    const config = resolveConfig(topology.name, { createTopics: 1, ...this.#options });
+    const config = resolveConfig(topology.name, { createTopics: 1, registerSchemas: true, ...this.#options });
     this.#engine = await this.#settled(
       Engine.start(
         topology,
         config,
         {
           broker: this.#broker,
+          schemaRegistry: this.#services.schemaRegistry,
           clock: this.#clock,
           openDatabase: this.#openDatabase,
           stateDirectory: 'state',

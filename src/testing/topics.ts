@@ -16,8 +16,8 @@ export function decodeOutput<K, V>(
   record: BrokerRecord,
 ): OutputRecord<K, V> {
   return {
-    key: record.key === null ? null : keySerde.decode(record.key),
-    value: record.value === null ? null : valueSerde.decode(record.value),
+    key: record.key === null ? null : keySerde.decode(record.key, record.headers),
+    value: record.value === null ? null : valueSerde.decode(record.value, record.headers),
     timestamp: record.timestamp,
     headers: Object.fromEntries(
       record.headers.entries.map(([name, value]: HeaderEntry) => [

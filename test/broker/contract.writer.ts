@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { WriteResult } from '#src/broker/port.js';
 import { type Bench, fails, numbered, record, unique } from './contract.support.js';
 
 /** More than any writer holds before it asks to wait. */
@@ -123,6 +124,59 @@ export function writerContract(bench: Bench): void {
       await bench.write(numbered(topic, 1));
       assert.equal(writer.acknowledged(topic, 0), 5);
       assert.equal(writer.acknowledged(topic, 1), undefined);
+    });
+
+    /** What is told of each record that a writer is given for a partition, by its place: offset or error. Each is told once. */
+    const told = (topic: string, partition: number, results: readonly WriteResult[]): (number | string)[] => {
+      const found: (number | string)[] = [];
+      for (const { from, count, offset = -1, error, ...at } of results) {
+        if (at.topic !== topic || at.partition !== partition) continue;
+        for (let i = 0; i < count; i++) {
+          assert.equal(found[from + i], undefined, `record ${from + i} is told twice`);
+          found[from + i] = error ? `${error.code} ${error.message}` : offset + i;
+        }
+      }
+      return found;
+    };
+
+    it('tells the offset of each record, if that is wanted', async () => {
+      const topic = await bench.topic(2);
+      await bench.write(numbered(topic, 3));
+      const results: WriteResult[] = [];
+      const writer = await bench.broker.createWriter({ onResult: (result) => results.push(result) });
+      const value = Buffer.alloc(2_000, 1);
+      for (let round = 0; round < 3; round++) {
+        // Some of them fill a batch.
+        await writer.write(numbered(topic, 500).map((one) => ({ ...one, value })));
+        await writer.write(numbered(topic, 2, 0, { partition: 1 }));
+        await writer.flush();
+      }
+      const counting = (count: number, from: number): number[] => Array.from({ length: count }, (_, i) => from + i);
+      assert.deepEqual(told(topic, 0, results), counting(1_500, 3));
+      assert.deepEqual(told(topic, 1, results), counting(6, 0));
+    });
+
+    it('tells the error of each record that was not taken, and which of the others were', async () => {
+      const [topic, missing] = [await bench.topic(1, { 'cleanup.policy': 'compact' }), unique('none')];
+      const results: WriteResult[] = [];
+      const writer = await bench.broker.createWriter({ onResult: (result) => results.push(result) });
+      await writer.write([record(topic, 'a'), record(topic, 'b', { key: null }), record(topic, 'c')]);
+      await writer.write([record(missing, 'd'), record(missing, 'e')]);
+      await assert.rejects(writer.flush(), fails('PRODUCE_FAILED'));
+      await writer.write([record(topic, 'f')]);
+      await writer.flush();
+      const [a, b, c, f, ...others] = told(topic, 0, results);
+      assert.match(String(b), /^PRODUCE_FAILED .*key/);
+      // Who takes batches or nothing refuses the others, too, and says so.
+      const taken = [a, c].filter((result) => typeof result === 'number');
+      for (const result of [a, c])
+        if (typeof result === 'string') assert.match(result, /^PRODUCE_FAILED .*2 of the batch/);
+      assert.deepEqual([...taken, f], taken.length === 0 ? [0] : [0, 1, 2]);
+      assert.equal((await bench.values(topic)).length, taken.length + 1);
+      assert.deepEqual(others, []);
+      const nowhere = told(missing, 0, results);
+      assert.equal(nowhere.length, 2);
+      for (const result of nowhere) assert.match(String(result), /^PRODUCE_FAILED /);
     });
 
     it('flushes when it is closed, and takes nothing more: BROKER_CLOSED', async () => {

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { TokenEndpointError } from '#src/broker/kafkajs/errors.js';
 import { cachedToken, clientCredentials, tokenOf } from '#src/broker/kafkajs/oauth.js';
-import { asSecret, Secret } from '#src/broker/kafkajs/secret.js';
 import { isStreamsError } from '#src/model/errors.js';
+import { asSecret, Secret } from '#src/model/secret.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
 
 const MARKER = 'swordfish';

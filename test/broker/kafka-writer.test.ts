@@ -80,7 +80,7 @@ describeWithKafka('a writer', (kafka) => {
       }
       await writer.close();
       await connections.close();
-      const inTransaction = ['AddPartitionsToTxn', 'EndTxn', 'InitProducerId', 'Produce'];
+      const inTransaction = ['AddPartitionsToTxn', 'DescribeProducers', 'EndTxn', 'InitProducerId', 'Produce'];
       assert.deepEqual([...lost].sort(), transactionalId === undefined ? ['Produce'] : inTransaction);
       assert.deepEqual(
         (await contents(broker, topic)).map(valueText),

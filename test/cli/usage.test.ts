@@ -81,6 +81,8 @@ describe('help', () => {
     'state list',
     'state get',
     'state dump',
+    'reset',
+    'rebuild',
     'state diff',
     'replay',
     'history',

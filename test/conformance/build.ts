@@ -63,6 +63,10 @@ const table = (records: Records, rows: Node['rows'] = 'store'): Node => ({
   rows,
 });
 
+/** Sessions and sliding windows lie together in rows of their keys, where joins do not look for them. */
+const rowsOf = (windowing: Windowing | undefined): Node['rows'] =>
+  windowing === undefined || windowing.window.kind === 'time' ? 'store' : 'none';
+
 /** A case's topology, written in millrace's own operators. Throws {@link NotYet} for what there is no operator for. */
 export function build(target: Case, watch: Watch): Topology {
   return topology(target.name.replaceAll('/', '.'), (t) => new Building(target, t, watch).run());
@@ -181,8 +185,8 @@ class Building {
       case 'reduce':
       case 'aggregate': {
         const store = op.store ?? this.#names(op.op);
-        if (node.cogroup) return table(cogrouped(op, store, node.cogroup, node.windowing));
-        return table(node.records.pipe(fold(op, store, node.windowing)));
+        if (node.cogroup) return table(cogrouped(op, store, node.cogroup, node.windowing), rowsOf(node.windowing));
+        return table(node.records.pipe(fold(op, store, node.windowing)), rowsOf(node.windowing));
       }
       case 'toStream': {
         const records = node.records.pipe(toStream());

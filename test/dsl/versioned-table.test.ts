@@ -11,6 +11,7 @@ import {
   repartition,
   type StreamRecord,
   serdes,
+  suppress,
   type TopologyBuilder,
   to,
   topology,
@@ -151,6 +152,20 @@ describe('a versioned table', () => {
     assert.deepEqual(await rows(driver, 'ungrouped'), { a: 3 });
     assert.deepEqual(await rows(driver, 'repartitioned'), { a: 3 });
     assert.equal(driver.metrics.nodes['aggregate repartitioned']?.['out-of-order'], 2);
+  });
+
+  it('keeps them out of what suppress holds back', async () => {
+    const target = topology('test', (t) => {
+      prices(t).pipe(suppress({ store: 'held', until: { timeLimit: '10ms' } }), to('out', json<any>()));
+    });
+    const driver = await open(target);
+    await feed(driver, 'prices', [
+      ['a', 1, 100],
+      ['a', 2, 60],
+      ['b', 3, 110],
+    ]);
+    assert.deepEqual(await values(driver), [1]);
+    assert.deepEqual(driver.metrics.nodes['suppress held'], { 'out-of-order': 1 });
   });
 
   it('can be made of a stream', async () => {

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { openSchemaRegistry } from 'millrace';
+import { main } from '#src/cli/main.js';
+import { readSchemas } from '#src/cli/schemas/files.js';
+import { testIo } from '../cli/test-io.js';
 import { projectFile } from '../support/project.js';
 
 type AvroType = string | { readonly type: string; readonly symbols?: readonly string[] };
@@ -29,5 +33,34 @@ describe('the schema of the source changes', () => {
       );
       for (const { name, type } of fields) assert.ok(fits(type, event[name]), `${name} of ${line}`);
     }
+  });
+});
+
+describe('the schemas of the examples', () => {
+  const at = projectFile('schemas');
+
+  it('are all in the index as they are, so that nothing has to be registered to run them', async () => {
+    const registry = await openSchemaRegistry(at);
+    for (const { subject, text } of readSchemas(at, at)) {
+      const latest = await registry.version(subject, 'latest');
+      assert.equal(
+        (await registry.lookup(subject, { schema: text, references: [] }))?.version,
+        latest.version,
+        subject,
+      );
+    }
+  });
+
+  it('are those that the generated types were made of', async () => {
+    const io = testIo({ cwd: projectFile('.') });
+    const args = [
+      'schema',
+      'generate',
+      'schemas/shop',
+      '--out',
+      'topology-examples/11-avro-orders/generated',
+      '--check',
+    ];
+    assert.equal(await main(args, io), 0, io.errors());
   });
 });

@@ -2,7 +2,15 @@
 import { type Clock, openBroker, start } from 'millrace';
 import { type ApplicationOptions, counting, type Said } from './counting.js';
 
-const { brokers, name, state, options, speed = 1 } = JSON.parse(process.argv[2] ?? '') as ApplicationOptions;
+const {
+  brokers,
+  name,
+  state,
+  options,
+  speed = 1,
+  quiet = false,
+  stall,
+} = JSON.parse(process.argv[2] ?? '') as ApplicationOptions;
 const say = (said: object): void => void process.stdout.write(`${JSON.stringify(said)}\n`);
 const warn = (_: object, warning: string): void => say({ warning });
 const logger = { debug() {}, info() {}, warn, error: warn };
@@ -16,7 +24,14 @@ const clock: Clock = {
   },
 };
 const broker = await openBroker(`kafka://${brokers.join(',')}`, { logger, clock });
-const streams = await start(counting(name), { broker, stateDirectory: state, logger, clock, ...options });
+let stalled = false;
+const stallAt = (word: string): void => {
+  if (stalled || word !== stall?.word) return;
+  stalled = true;
+  const until = performance.now() + stall.ms;
+  while (performance.now() < until);
+};
+const streams = await start(counting(name, stallAt), { broker, stateDirectory: state, logger, clock, ...options });
 const progress = (): Said => {
   const { phase, tasks, metrics } = streams.progress();
   return { phase, tasks, recordsIn: metrics.recordsIn, restored: metrics.restoredRecords };
@@ -25,7 +40,8 @@ const telling = setInterval(() => say(progress()), 20);
 let stopping = false;
 process.once('SIGTERM', () => {
   stopping = true;
-  void streams.stop();
+  // `done` tells of what failed.
+  streams.stop().catch(() => undefined);
 });
 // Says its rows each time that there is nothing left to do.
 const idle = async (): Promise<void> => {
@@ -37,7 +53,7 @@ const idle = async (): Promise<void> => {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 };
-await Promise.race([idle().catch(() => undefined), streams.done]).catch(() => undefined);
+if (!quiet) await Promise.race([idle().catch(() => undefined), streams.done]).catch(() => undefined);
 try {
   await streams.done;
 } catch (error) {

@@ -52,7 +52,7 @@ describeWithKafkaJars('a cluster that goes away', () => {
     ['as long, at_least_once', 'at_least_once', 30, 10_000],
   ] as const) {
     it(`is waited for in the middle of the work: ${what}`, async function () {
-      this.timeout(120_000);
+      this.timeout(180_000);
       await startCluster(1);
       const name = unique('outage');
       await createTopics(broker, name, PARTITIONS);
@@ -83,6 +83,32 @@ describeWithKafkaJars('a cluster that goes away', () => {
     });
   }
 
+  it('is not waited for by who is told to stop, and the next start goes on from the last commit', async function () {
+    this.timeout(180_000);
+    await startCluster(1);
+    const name = unique('stop');
+    await createTopics(broker, name, PARTITIONS);
+    const state = temporaryDirectory();
+    const started = { brokers: cluster.brokers, name, state };
+    const running = new ApplicationProcess({ ...started, options: { commitEvery: '1h' }, quiet: true });
+    processes.push(running);
+    await running.until(({ tasks }) => tasks === PARTITIONS);
+    await write(broker, words(name, PARTITIONS, KEYS, 20));
+    await running.until(({ recordsIn }) => recordsIn === 20 * KEYS);
+    await cluster.kill();
+    // Without the cluster: it ends while that is still away.
+    assert.deepEqual(await running.end('SIGTERM'), [1, null]);
+    const warnings = running.said.flatMap(({ warning }) => warning ?? []);
+    assert.ok(warnings.some((warning) => /^stopped without a last commit/.test(warning)));
+    assert.ok(warnings.some((warning) => /^ended: .*(ECONNREFUSED|gave up waiting)/.test(warning)));
+
+    await cluster.start();
+    const again = application(name, state, { commitEvery: '20ms', sessionTimeout: '6s' });
+    await again.until(({ rows }) => Object.values(rows ?? {}).length === KEYS);
+    assert.deepEqual(await again.end('SIGTERM'), [0, null]);
+    await assertCounted(name, 20);
+  });
+
   it('loses a broker of three, which led partitions and the group, and goes on without it', async function () {
     this.timeout(180_000);
     await startCluster(3);
@@ -106,7 +132,7 @@ describeWithKafkaJars('a cluster that goes away', () => {
   });
 
   it('is waited for at the start by millrace run, which then ends in the right figures', async function () {
-    this.timeout(120_000);
+    this.timeout(180_000);
     await startCluster(1);
     const url = `kafka://${cluster.brokers.join(',')}`;
     const cwd = sourceHistoryProject();

@@ -7,7 +7,7 @@ import type { Broker } from '#src/broker/port.js';
 import { unique } from '../broker/contract.support.js';
 import { describeWithKafka } from '../support/kafka.js';
 import { temporaryDirectory } from '../support/project.js';
-import { counting } from './counting.js';
+import { counting, type Said } from './counting.js';
 import { ApplicationProcess, counted, createTopics, forget, upTo, words, write } from './support.js';
 
 const PARTITIONS = 4;
@@ -62,6 +62,24 @@ describeWithKafka('an application whose processes are killed', (kafka) => {
       await second.end('SIGTERM');
     });
   }
+
+  it('whose functions do not return for longer than a session is put out, comes back and loses nothing; it says which batch it was', async () => {
+    const stall = { word: 'key 7', ms: 9_000 };
+    const options = { batchRecords: 100, commitEvery: '20ms', sessionTimeout: '6s' };
+    const state = join(directory, 'one');
+    const running = new ApplicationProcess({ brokers: kafka.brokers, name, state, options, stall });
+    processes.push(running);
+    await running.until(({ tasks }) => tasks === PARTITIONS);
+    await feed(5);
+    const all = (times: number) => (said: Said) =>
+      Object.keys(said.rows ?? {}).length === KEYS && Object.values(said.rows ?? {}).every((n) => n === times);
+    await running.until(({ warning }) => /^out of the group, will join again/.test(warning ?? ''));
+    await running.until(all(5));
+    const busy = running.said.find(({ warning }) => warning?.startsWith('busy for'));
+    assert.match(busy?.warning ?? '', new RegExp(`^busy for .* records up to ${name}-words\\[\\d\\]@\\d+, `));
+    assert.deepEqual(await running.end('SIGTERM'), [0, null]);
+    await assertCounted(5);
+  });
 
   it('builds its stores from the changelogs when the disk is gone, and they are equal', async () => {
     const first = process('one', { commitEvery: '10ms' });

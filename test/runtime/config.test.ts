@@ -70,6 +70,7 @@ describe('the configuration', () => {
       commitRecords: 20_000,
       batchRecords: 1_000,
       instanceId: undefined,
+      registerSchemas: false,
       sessionMs: 10_000,
       cacheBytes: 32 * 1024 * 1024,
       policies: { deserialize: policy, process: policy, produce: policy },

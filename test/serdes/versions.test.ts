@@ -36,7 +36,30 @@ describe('the serde of lists of versions', () => {
   );
 
   it('gives back every list that it encoded', () => {
-    fc.assert(fc.property(lists, (list) => assert.deepEqual(serde.decode(serde.encode(list)), list)));
+    fc.assert(
+      fc.property(lists, (list) => {
+        const { versions, ...rest } = serde.decode(serde.encode(list));
+        const plainVersions = versions.map(({ from, value }) => ({ from, value }));
+        const given = list.versions.map(({ from, value }) => ({ from, value }));
+        assert.deepEqual({ ...rest, versions: plainVersions }, { ...list, versions: given });
+      }),
+    );
+  });
+
+  it('writes what it read as it was, without decoding it', () => {
+    let decoded = 0;
+    const counting = versionList({
+      ...serdes.string,
+      decode: (bytes) => {
+        decoded++;
+        return serdes.string.decode(bytes);
+      },
+    });
+    const bytes = counting.encode({ deletedAt: null, nextId: 1, chunks: [], versions: [{ from: 7, value: 'x' }] });
+    const list = counting.decode(bytes);
+    assert.ok(counting.encode(list).equals(bytes));
+    assert.equal(decoded, 0);
+    assert.equal(list.versions[0]?.value, 'x');
   });
 
   it('refuses another format', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { formatIdentity, parseIdentity } from '#src/state/identity.js';
+import { assignIds, formatIdentity, parseIdentity } from '#src/state/identity.js';
 import { isStreamsError } from './support.js';
 
 const valid = { format: 1, application: 'shop', topology: 'payments', task: '0_3', stores: {} };
@@ -13,6 +13,30 @@ describe('an identity file', () => {
       task: '0_3',
       stores: new Map([['balances', balances]]),
     };
+    assert.deepEqual(parseIdentity(formatIdentity(identity), 'identity.json'), identity);
+  });
+
+  it('notes every format that rows may be written with, the one of now last', () => {
+    const store = (text: string, ...unreadable: readonly string[]) => ({
+      name: 'balances',
+      kind: 'keyValue',
+      key: { name: 'string' },
+      value: {
+        name: 'avro',
+        format: { text, cannotRead: (written: string) => (unreadable.includes(written) ? `of ${written}` : undefined) },
+      },
+    });
+    const noted = (known: ReturnType<typeof assignIds>) => known.get('balances')?.formats;
+    const one = assignIds(new Map(), [store('v1')], 'identity.json');
+    assert.deepEqual(noted(one), { value: ['v1'] });
+    const two = assignIds(one, [store('v2')], 'identity.json');
+    assert.deepEqual(noted(two), { value: ['v1', 'v2'] });
+    assert.deepEqual(noted(assignIds(two, [store('v1')], 'identity.json')), { value: ['v2', 'v1'] });
+    assert.throws(
+      () => assignIds(two, [store('v3', 'v1')], 'identity.json'),
+      isStreamsError('STATE_MISMATCH', /of v1/),
+    );
+    const identity = { application: 'a', topology: 't', task: '0_0', stores: two };
     assert.deepEqual(parseIdentity(formatIdentity(identity), 'identity.json'), identity);
   });
 
@@ -32,6 +56,10 @@ describe('an identity file', () => {
     [
       'has a store with an id of more than 2 bytes',
       JSON.stringify({ ...valid, stores: { balances: { ...balances, id: 65_536 } } }),
+    ],
+    [
+      'has formats that are none',
+      JSON.stringify({ ...valid, stores: { balances: { ...balances, formats: { value: [1] } } } }),
     ],
     ['has a store that is null', JSON.stringify({ ...valid, stores: { balances: null } })],
     ['has two stores with one id', JSON.stringify({ ...valid, stores: { balances, seen: balances } })],

@@ -53,7 +53,7 @@ class Lab {
 
   constructor(place: ReturnType<(typeof databases)[number][1]>, history: number) {
     this.#place = place;
-    this.#stores = versionedStores('prices', serdes.string, serdes.json<number>(), `${history}ms`);
+    this.#stores = versionedStores('prices', { key: serdes.string, value: serdes.json<number>() }, `${history}ms`);
   }
 
   async open(): Promise<VersionedStore<string, number>> {

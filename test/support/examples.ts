@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Headers, type Serde, serdes, start, type Topology } from 'millrace';
+import { openSchemaRegistry, type SchemaRegistry, type Serde, send, serdes, start, type Topology } from 'millrace';
+import { avro } from 'millrace/avro';
 import { TestDriver } from 'millrace/testing';
 import type { Broker } from '#src/broker/port.js';
 import { partitionOf } from '#src/runtime/partitioner.js';
@@ -11,6 +12,7 @@ import enrichWithTable from '../../topology-examples/04-enrich-with-table/topolo
 import sourceHistory from '../../topology-examples/05-source-history/topology.js';
 import windowedTraffic from '../../topology-examples/06-windowed-traffic/topology.js';
 import clicksToOrders from '../../topology-examples/07-join-clicks-to-orders/topology.js';
+import avroOrders from '../../topology-examples/11-avro-orders/topology.js';
 import { projectFile } from './project.js';
 
 /** The examples, their inputs, and what they write wherever they run. */
@@ -26,6 +28,10 @@ export interface Example {
 interface Input {
   readonly topic: string;
   readonly file: string;
+  /** How the lines are written; default: as they are. */
+  readonly value?: Serde<any>;
+  /** Makes a value of a line. */
+  readonly parse?: (json: any) => unknown;
   readonly key?: string;
   readonly timestamp?: string;
 }
@@ -54,7 +60,22 @@ export const EXAMPLES: readonly Example[] = [
     inputs: [at('orders', 'visitor'), at('clicks', 'visitor')],
     writes: 191,
   },
+  {
+    folder: '11-avro-orders',
+    topology: avroOrders,
+    inputs: [1, 2].map((version) => ({
+      topic: 'orders',
+      file: `orders-v${version}.jsonl`,
+      key: 'customer',
+      timestamp: 'at',
+      value: avro<any>('orders-value', { version }),
+      parse: (json) => ({ currency: 'EUR', ...json, at: new Date(json.at) }),
+    })),
+    writes: 6,
+  },
 ];
+
+const openRegistry = () => openSchemaRegistry(projectFile('schemas'));
 
 interface Sent {
   readonly key: string | null;
@@ -85,7 +106,7 @@ const partitionsOf = (topic: string, partitions: number) =>
 const outputsOf = ({ topology }: Example): string[] =>
   topology.graph.nodes.flatMap((node) => (node.kind === 'sink' && node.topic !== null ? [node.topic] : []));
 
-function recordsOf({ folder }: Example, { file, key, timestamp }: Input, partitions: number): Sent[] {
+function recordsOf({ folder }: Example, { file, key, timestamp, parse }: Input, partitions: number): Sent[] {
   const lines = readFileSync(projectFile(join('topology-examples', folder, file)), 'utf8')
     .trim()
     .split('\n');
@@ -94,7 +115,7 @@ function recordsOf({ folder }: Example, { file, key, timestamp }: Input, partiti
     const text: string | null = key === undefined ? null : value[key];
     return {
       key: text,
-      value,
+      value: parse ? parse(value) : value,
       timestamp: timestamp === undefined ? index : new Date(value[timestamp]).getTime(),
       partition: text === null ? index % partitions : partitionOf(Buffer.from(text), partitions),
     };
@@ -102,12 +123,16 @@ function recordsOf({ folder }: Example, { file, key, timestamp }: Input, partiti
 }
 
 export async function inDriver(example: Example, partitions: number): Promise<Written[]> {
-  const driver = await TestDriver.create(example.topology, { partitions });
+  const driver = await TestDriver.create(example.topology, {
+    partitions,
+    schemaRegistry: await openRegistry(),
+    registerSchemas: false,
+  });
   // While it is down all inputs come together, so that the driver cannot finish one topic before the other is there.
   await driver.crash();
   for (const input of example.inputs) {
     const records = recordsOf(example, input, partitions);
-    await driver.input(input.topic, { key: serdes.string, value: serdes.json() }).sendAll(records);
+    await driver.input(input.topic, { key: serdes.string, value: input.value ?? serdes.json() }).sendAll(records);
   }
   await driver.restart();
   const written: Written[] = [];
@@ -126,9 +151,10 @@ export async function onBroker(
   partitions: number,
   stateDirectory: string,
 ): Promise<Written[]> {
+  const schemaRegistry = await openRegistry();
   for (const input of example.inputs)
-    await produce(broker, input.topic, recordsOf(example, input, partitions), partitions);
-  const streams = await start(example.topology, { broker, stateDirectory, createTopics: partitions });
+    await produce(broker, input, recordsOf(example, input, partitions), partitions, schemaRegistry);
+  const streams = await start(example.topology, { broker, stateDirectory, createTopics: partitions, schemaRegistry });
   await streams.untilIdle();
   await streams.stop();
   const written: Written[] = [];
@@ -136,19 +162,16 @@ export async function onBroker(
   return written;
 }
 
-async function produce(broker: Broker, topic: string, records: readonly Sent[], partitions: number): Promise<void> {
-  await broker.admin.createTopics([{ name: topic, partitions, config: { 'retention.ms': '-1' } }]);
-  const writer = await broker.createWriter();
-  await writer.write(
-    records.map(({ key, value, ...rest }) => ({
-      topic,
-      key: key === null ? null : Buffer.from(key),
-      value: serdes.json().encode(value),
-      headers: Headers.none,
-      ...rest,
-    })),
-  );
-  await writer.flush();
+async function produce(
+  broker: Broker,
+  { topic, value = serdes.json() }: Input,
+  records: readonly Sent[],
+  partitions: number,
+  schemaRegistry: SchemaRegistry,
+): Promise<void> {
+  const [known] = await broker.admin.describeTopics([topic]);
+  if (!known) await broker.admin.createTopics([{ name: topic, partitions, config: { 'retention.ms': '-1' } }]);
+  await send(broker, topic, { key: serdes.string, value, schemaRegistry }, records);
 }
 
 async function consume(broker: Broker, topic: string, partitions: number): Promise<Written[]> {

@@ -23,11 +23,17 @@ export const javaProgram = process.env.JAVA_HOME ? join(process.env.JAVA_HOME, '
 
 const home = (): string => process.env.KAFKA_HOME_DIR ?? join(homedir(), '.cache', `kafka-${kafkaVersion}`);
 
-/** Whether a broker can be started from jars; why not, if it cannot. */
-export async function jarsMissing(): Promise<string | undefined> {
+/** Says so, if there is no Java that is new enough. */
+export async function javaMissing(): Promise<string | undefined> {
   const version = await run(javaProgram, ['-version'], { timeout: 10_000 }).catch(() => undefined);
   const major = Number(/version "(\d+)/.exec(version?.stderr ?? '')?.[1] ?? 0);
-  if (major < JAVA_MAJOR) return `no Java ${JAVA_MAJOR}`;
+  return major < JAVA_MAJOR ? `no Java ${JAVA_MAJOR}` : undefined;
+}
+
+/** Whether a broker can be started from jars; why not, if it cannot. */
+export async function jarsMissing(): Promise<string | undefined> {
+  const java = await javaMissing();
+  if (java) return java;
   if (existsSync(join(home(), '.complete'))) return undefined;
   const maven = await run('mvn', ['-version'], { timeout: 20_000 }).catch(() => undefined);
   return maven ? undefined : `neither the jars of Kafka ${kafkaVersion} in ${home()} nor Maven to fetch them`;

@@ -13,6 +13,7 @@ import { KafkaAdmin } from './admin.js';
 import { Client } from './client.js';
 import { type ConnectionOptions, Connections } from './connections.js';
 import { brokerClosed } from './errors.js';
+import { Hurry } from './hurry.js';
 import { KafkaMembership } from './membership.js';
 import type { KafkaOptions } from './options.js';
 import { KafkaReader } from './reader.js';
@@ -27,74 +28,90 @@ export interface KafkaBrokerOptions extends KafkaOptions {
   readonly logger?: Logger;
 }
 
+/** What a broker has in common with those that are made of it. */
+interface Shared {
+  readonly connect: () => Promise<Connections>;
+  readonly settings: WriterSettings;
+  readonly readers: Set<KafkaReader>;
+  readonly writers: Set<KafkaWriter>;
+  readonly members: Set<KafkaMembership>;
+  closing: Promise<void> | undefined;
+}
+
 /** A Kafka cluster. Opened by {@link openKafkaBroker}. */
 class KafkaBroker implements Broker {
   readonly admin: Admin;
   readonly #client: Client;
-  readonly #connect: () => Promise<Connections>;
-  readonly #settings: WriterSettings;
-  readonly #readers = new Set<KafkaReader>();
-  readonly #writers = new Set<KafkaWriter>();
-  readonly #members = new Set<KafkaMembership>();
-  #closing: Promise<void> | undefined;
+  readonly #shared: Shared;
+  readonly #hurry: Hurry | undefined;
 
-  constructor(client: Client, connect: () => Promise<Connections>, settings: WriterSettings) {
-    this.#settings = settings;
-    this.#client = client;
-    this.#connect = connect;
-    this.admin = new KafkaAdmin(client);
+  constructor(client: Client, shared: Shared, hurry?: Hurry) {
+    this.#client = client.hurried(hurry);
+    this.#shared = shared;
+    this.#hurry = hurry;
+    this.admin = new KafkaAdmin(this.#client);
+  }
+
+  hurried(signal: AbortSignal): Broker {
+    return new KafkaBroker(this.#client, this.#shared, new Hurry(this.#client.clock, signal));
   }
 
   async createReader(options: ReaderOptions = {}): Promise<Reader> {
     this.#check();
-    const client = new Client(await this.#connect(), this.#client.clock);
+    const { readers, connect } = this.#shared;
+    const client = new Client(await this.#client.once(connect), this.#client.clock).hurried(this.#hurry);
     const reader = new KafkaReader(client, options.isolation !== 'read_uncommitted', (closed) =>
-      this.#readers.delete(closed),
+      readers.delete(closed),
     );
-    this.#readers.add(reader);
+    readers.add(reader);
     return reader;
   }
 
   async createWriter(options: WriterOptions = {}): Promise<Writer> {
     this.#check();
+    const { writers, settings } = this.#shared;
     const writer = await KafkaWriter.open({
       client: this.#client,
       transactionalId: options.transactionalId,
-      settings: this.#settings,
-      onClose: (closed) => this.#writers.delete(closed),
+      touches: options.touches,
+      onResult: options.onResult,
+      settings,
+      onClose: (closed) => writers.delete(closed),
     });
-    this.#writers.add(writer);
+    writers.add(writer);
     return writer;
   }
 
   async join(membership: MembershipOptions): Promise<Membership> {
     this.#check();
+    const { members, connect } = this.#shared;
     const member = new KafkaMembership({
       membership,
       client: this.#client,
-      connections: await this.#connect(),
-      onGone: (gone) => this.#members.delete(gone),
+      connections: await this.#client.once(connect),
+      onGone: (gone) => members.delete(gone),
     });
-    this.#members.add(member);
+    members.add(member);
     return member.joined;
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    this.#shared.closing ??= this.#close();
+    return this.#shared.closing;
   }
 
   async #close(): Promise<void> {
-    const results = await Promise.allSettled([...this.#members].map((member) => member.leave()));
-    results.push(...(await Promise.allSettled([...this.#writers].map((writer) => writer.close()))));
-    await Promise.all([...this.#readers].map((reader) => reader.close()));
+    const { members, writers, readers } = this.#shared;
+    const results = await Promise.allSettled([...members].map((member) => member.leave()));
+    results.push(...(await Promise.allSettled([...writers].map((writer) => writer.close()))));
+    await Promise.all([...readers].map((reader) => reader.close()));
     await this.#client.connections.close();
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) throw failed.reason;
   }
 
   #check(): void {
-    if (this.#closing) throw brokerClosed();
+    if (this.#shared.closing) throw brokerClosed();
   }
 }
 
@@ -110,5 +127,12 @@ export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Brok
   const connection: ConnectionOptions = { brokers, clientId, security: resolveSecurity(options, clock), logger };
   const connect = (): Promise<Connections> => Connections.open(connection);
   const settings = await writerSettings(options);
-  return new KafkaBroker(new Client(await connect(), clock), connect, settings);
+  return new KafkaBroker(new Client(await connect(), clock), {
+    connect,
+    settings,
+    readers: new Set(),
+    writers: new Set(),
+    members: new Set(),
+    closing: undefined,
+  });
 }

@@ -13,6 +13,7 @@ import {
   ProtocolError,
   unknownPartition,
 } from './errors.js';
+import type { Hurry } from './hurry.js';
 import type { Request } from './request.js';
 import { type CoordinatorType, findCoordinatorRequest } from './requests-groups.js';
 import { type Metadata, metadataRequest, type TopicMetadata } from './requests-topics.js';
@@ -30,34 +31,64 @@ export interface RetryOptions {
   readonly at: string;
   readonly retry: (error: unknown) => boolean;
   readonly patienceMs?: number;
+  /** The broker holds the answer back until something happens. */
+  readonly waits?: boolean;
 }
 
 export interface CoordinatorOptions {
   /** Further errors to try again after. */
   readonly retry?: (error: unknown) => boolean;
   readonly patienceMs?: number;
+  readonly waits?: boolean;
+  /** Told each time that the coordinator was not there, or another broker took its place. */
+  readonly onMoved?: () => void;
   /** Default: those of the client. */
   readonly connections?: Connections;
 }
 
 /** Who leads and coordinates what, and requests sent there. Shared by admin, writers and members; asks again when the cluster changes. */
 export class Client {
-  readonly #topics = new Map<string, TopicMetadata>();
-  readonly #coordinators = new Map<string, Promise<number>>();
+  readonly #topics: Map<string, TopicMetadata>;
+  readonly #coordinators: Map<string, Promise<number>>;
+  readonly #hurry: Hurry | undefined;
 
   constructor(
     readonly connections: Connections,
     readonly clock: Clock,
-  ) {}
+    from?: { readonly client: Client; readonly hurry: Hurry },
+  ) {
+    this.#topics = from ? from.client.#topics : new Map();
+    this.#coordinators = from ? from.client.#coordinators : new Map();
+    this.#hurry = from?.hurry;
+  }
+
+  /** The same client, for those who may have to go: see {@link Hurry}. */
+  hurried(hurry: Hurry | undefined): Client {
+    return hurry ? new Client(this.connections, this.clock, { client: this, hurry }) : this;
+  }
+
+  /** Whether somebody who may have to go can try again what was begun at that time, and has failed with this. */
+  mayRetry(error: unknown, begun: number): boolean {
+    const foundNobody =
+      isConnectionError(error) || LEADER_MOVED.has(codeOf(error)) || COORDINATOR_MOVED.has(codeOf(error));
+    return !this.#hurry || !foundNobody || this.#hurry.mayRetry(begun);
+  }
+
+  /** Waits for something that is asked once. */
+  once<T>(attempt: () => Promise<T>): Promise<T> {
+    return this.#hurry ? this.#hurry.attempt(attempt) : attempt();
+  }
 
   /** Tries until it succeeds, the error is not one to retry, or patience ends. Pauses double from 5 to 500 ms. */
   async retrying<T>(options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
-    const deadline = this.clock.monotonic() + (options.patienceMs ?? PATIENCE_MS);
+    const begun = this.clock.monotonic();
+    const deadline = begun + (options.patienceMs ?? PATIENCE_MS);
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       try {
-        return await attempt();
+        return await (options.waits ? attempt() : this.once(attempt));
       } catch (error) {
-        if (!options.retry(error) || this.clock.monotonic() + pause > deadline)
+        const late = this.clock.monotonic() + pause > deadline;
+        if (!options.retry(error) || late || !this.mayRetry(error, begun))
           throw error instanceof ProtocolError ? error : asStreamsError(error, options.what, options.at);
       }
       await sleep(this.clock, pause);
@@ -161,9 +192,13 @@ export class Client {
       {
         what: `${request.apiName} failed`,
         at,
-        retry: (error) =>
-          COORDINATOR_MOVED.has(codeOf(error)) || isConnectionError(error) || (options.retry?.(error) ?? false),
+        retry: (error) => {
+          const moved = COORDINATOR_MOVED.has(codeOf(error)) || isConnectionError(error);
+          if (moved) options.onMoved?.();
+          return moved || (options.retry?.(error) ?? false);
+        },
         ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
+        ...(options.waits && { waits: true }),
       },
       async () => {
         const name = `${type} ${key}`;

@@ -5,6 +5,7 @@ import type { Logger } from '../../model/ports.js';
 import { BytesReader, BytesWriter } from './bytes.js';
 import { distrust, isOutOfTurn, likelyCause } from './connection-errors.js';
 import { asStreamsError, brokerClosed, ProtocolError } from './errors.js';
+import { type ConnectionInside, calmQueue, mendConnection, type QueueInside } from './mended.js';
 import type { Request } from './request.js';
 import { withRight } from './rights.js';
 import type { Security } from './security.js';
@@ -50,15 +51,10 @@ interface Cluster {
 interface Internals {
   readonly Cluster: new (options: object) => Cluster;
   readonly RequestQueue: { readonly prototype: QueueInside };
+  readonly Connection: { readonly prototype: ConnectionInside };
   createLogger(options: object): unknown;
   createSocketFactory(): (options: object) => Socket;
 }
-interface QueueInside {
-  readonly pending: readonly unknown[];
-  readonly throttledUntil: number;
-  scheduleCheckPendingRequests(): void;
-}
-
 let loaded: Internals | undefined;
 
 /** kafkajs is loaded when the first connection is opened: who does not use Kafka does not pay for it. */
@@ -77,19 +73,13 @@ function internals(): Internals {
   loaded = {
     Cluster: load('kafkajs/src/cluster'),
     RequestQueue: load('kafkajs/src/network/requestQueue'),
+    Connection: load('kafkajs/src/network/connection'),
     createLogger: load('kafkajs/src/loggers').createLogger,
     createSocketFactory: load('kafkajs/src/network/socketFactory'),
   };
   calmQueue(loaded.RequestQueue.prototype);
+  mendConnection(loaded.Connection.prototype);
   return loaded;
-}
-
-/** kafkajs wakes up every millisecond for each connection, to look into a queue that is empty: only look if something waits in it. */
-function calmQueue(queue: QueueInside): void {
-  const schedule = queue.scheduleCheckPendingRequests;
-  queue.scheduleCheckPendingRequests = function (this: QueueInside): void {
-    if (this.pending.length > 0) schedule.call(this);
-  };
 }
 
 /** Node warns of a leak when more than ten requests wait for a connection that is being made; each of them goes away when it is. */
@@ -189,8 +179,6 @@ export class Connections {
       node = await find();
       return await this.#exchange(node, request);
     } catch (error) {
-      // kafkajs' own requests do the same: the pool would otherwise go on with a dead socket.
-      if (error instanceof Error && error.name === 'KafkaJSConnectionClosedError') await node?.disconnect();
       // The listener has taken logins before: it takes this one on a new connection.
       if (isOutOfTurn(error)) {
         await node?.disconnect();

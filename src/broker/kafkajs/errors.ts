@@ -45,6 +45,7 @@ export const CODE = {
   fencedInstanceId: 82,
   unstableOffsetCommit: 88,
   producerFenced: 90,
+  transactionalIdNotFound: 105,
 } as const;
 
 const NAMES = new Map<number, string>(Object.entries(CODE).map(([name, code]) => [code, name]));

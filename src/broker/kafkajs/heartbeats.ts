@@ -11,6 +11,8 @@ export interface HeartbeatOptions {
   readonly client: Client;
   readonly member: NamedMember;
   readonly sessionMs: number;
+  /** See {@link MembershipOptions}. */
+  readonly onBusy?: ((ms: number) => void) | undefined;
   /** Ends them. */
   readonly signal: AbortSignal;
 }
@@ -19,7 +21,7 @@ export interface HeartbeatOptions {
  * Sends heartbeats of one generation, whatever else the member does. Resolves when the group rebalances, or at the signal, until which it goes on beating. Rejects with GROUP_FENCED if the member was put out, or
  * no answer came for as long as a session, and with INSTANCE_FENCED.
  */
-export function heartbeats({ client, member, sessionMs, signal }: HeartbeatOptions): Promise<void> {
+export function heartbeats({ client, member, sessionMs, onBusy, signal }: HeartbeatOptions): Promise<void> {
   const { groupId, instanceId } = member;
   const { clock } = client;
   const request = heartbeatRequest(member);
@@ -35,7 +37,10 @@ export function heartbeats({ client, member, sessionMs, signal }: HeartbeatOptio
       let answered = clock.monotonic();
       const everyMs = Math.min(HEARTBEAT_MS, sessionMs / 5);
       while (!signal.aborted) {
+        const slept = clock.monotonic();
         await sleep(clock, everyMs, signal);
+        const lateMs = clock.monotonic() - slept - everyMs;
+        if (lateMs >= sessionMs / 2) onBusy?.(lateMs);
         if (signal.aborted) break;
         const code = await ask();
         const now = clock.monotonic();

@@ -215,7 +215,8 @@ export class KafkaMembership implements Membership {
 
   #heartbeats(signal: AbortSignal): Promise<void> {
     const until = AbortSignal.any([signal, this.#over.signal]);
-    return heartbeats({ client: this.#client, member: this.#named, sessionMs: this.#sessionMs, signal: until });
+    const { onBusy } = this.#options;
+    return heartbeats({ client: this.#client, member: this.#named, sessionMs: this.#sessionMs, onBusy, signal: until });
   }
 
   /** Resolves when a topic of this member has come, gone or grown. Only the leader can make the group rebalance by joining again. */
@@ -276,7 +277,7 @@ export class KafkaMembership implements Membership {
 
   /** Asks the coordinator on this member's own connection. */
   #askGroup<R>(request: Request<R>): Promise<R> {
-    return this.#client.askCoordinator('group', this.groupId, request, { connections: this.#connections });
+    return this.#client.askCoordinator('group', this.groupId, request, { connections: this.#connections, waits: true });
   }
 }
 

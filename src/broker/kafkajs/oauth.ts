@@ -1,9 +1,9 @@
 import type { KafkaConfig } from 'kafkajs';
 import { messageOf, StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
+import { asSecret, type Secret } from '../../model/secret.js';
 import { TokenEndpointError } from './errors.js';
 import type { KafkaToken } from './options.js';
-import { asSecret, type Secret } from './secret.js';
 
 /** A token is used for this share of its life, as Kafka's own clients do: the rest is for clocks that differ and for what takes long. */
 const USED_SHARE = 0.8;

@@ -1,22 +1,9 @@
-import type { Secret } from './secret.js';
+import type { Secret } from '../../model/secret.js';
+import type { Tls } from '../../net/tls.js';
 import type { KafkaWriterOptions } from './writer-options.js';
 
-/** A text in PEM, or the file that holds it (relative to the working directory). */
-export type Pem = string | { readonly file: string };
-
-/** TLS to the brokers. `{}` is enough for brokers whose certificates a public authority has signed. */
-export interface KafkaTls {
-  /** Certificates of the authorities that are trusted, instead of those that Node trusts. */
-  readonly ca?: Pem;
-  /** Says who this client is, to brokers that ask for it; with `key`. */
-  readonly certificate?: Pem;
-  /** Private key of the certificate. */
-  readonly key?: Pem | Secret;
-  /** Of the private key, if it is encrypted. */
-  readonly passphrase?: string | Secret;
-  /** Whether the broker's certificate must be for the name it was reached by. Default true. */
-  readonly checkServerName?: boolean;
-}
+/** TLS to the brokers. */
+export type KafkaTls = Tls;
 
 /** What an OAuth server has issued. */
 export interface KafkaToken {

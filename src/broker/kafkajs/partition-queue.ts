@@ -22,6 +22,8 @@ export interface Batching {
 
 export interface QueuedBatch {
   readonly bytes: Buffer;
+  /** The how manyth its first record is in the partition, of those that the writer was given. */
+  readonly from: number;
   readonly count: number;
   /** It has its place in the producer's sequence, and may have been taken: it can only be sent again as it is. */
   stamped: boolean;
@@ -34,6 +36,8 @@ export class PartitionQueue {
   readonly batches: QueuedBatch[] = [];
   sending = false;
   acknowledged: number | undefined;
+  /** Records that are in a batch, or were. */
+  #completed = 0;
   #sequence = 0;
   readonly #encoder = new RecordBatchEncoder();
 
@@ -64,7 +68,8 @@ export class PartitionQueue {
     const { count } = this.#encoder;
     if (count === 0) return 0;
     const bytes = finish(this.#encoder, this.batching);
-    this.batches.push({ bytes, count, stamped: false, sentAt: undefined });
+    this.batches.push({ bytes, from: this.#completed, count, stamped: false, sentAt: undefined });
+    this.#completed += count;
     return bytes.length;
   }
 
@@ -109,10 +114,11 @@ export class PartitionQueue {
     if (!batch || batch.count < 2) return false;
     const records = this.#first();
     const middle = records.length >> 1;
-    const halves = [records.slice(0, middle), records.slice(middle)].map((half) => {
+    const halves = [records.slice(0, middle), records.slice(middle)].map((half, i) => {
       const encoder = new RecordBatchEncoder();
       for (const { key, value, timestamp, headers } of half) encoder.add(key, value, timestamp, headers);
-      return { bytes: finish(encoder, this.batching), count: half.length, stamped: false, sentAt: undefined };
+      const from = batch.from + i * middle;
+      return { bytes: finish(encoder, this.batching), from, count: half.length, stamped: false, sentAt: undefined };
     });
     this.batches.splice(0, 1, ...halves);
     return true;
@@ -135,6 +141,7 @@ export class PartitionQueue {
 
   /** Throws away what is not sent. True if a batch of it may be in the log already. */
   clear(): boolean {
+    this.#completed += this.#encoder.count;
     this.#encoder.clear();
     return this.batches.splice(0).some(({ stamped }) => stamped);
   }

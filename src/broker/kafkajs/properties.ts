@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { StreamsError } from '../../model/errors.js';
 import { nearestName } from '../../model/nearest-name.js';
+import { Secret } from '../../model/secret.js';
 import { COMPRESSIONS, type Compression } from '../compression/codec.js';
 import type { KafkaOptions, KafkaSasl, KafkaTls } from './options.js';
-import { Secret } from './secret.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Mutable<T> = { -readonly [Name in keyof T]?: T[Name] };

@@ -32,6 +32,8 @@ export const RIGHTS: Readonly<Record<string, Readonly<Partial<Record<Kind, strin
   AddOffsetsToTxn: { group: 'Read', 'transactional id': 'Write' },
   EndTxn: { 'transactional id': 'Write' },
   TxnOffsetCommit: { topic: 'Read', group: 'Read', 'transactional id': 'Write' },
+  DescribeTransactions: { 'transactional id': 'Describe' },
+  DescribeProducers: { topic: 'Read' },
   DescribeConfigs: { topic: 'DescribeConfigs' },
   DeleteGroups: { group: 'Delete' },
 };

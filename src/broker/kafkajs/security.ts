@@ -1,12 +1,11 @@
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { type ConnectionOptions, createSecureContext } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 import type { KafkaConfig } from 'kafkajs';
-import { messageOf, StreamsError } from '../../model/errors.js';
+import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
+import { asSecret, Secret } from '../../model/secret.js';
+import { resolveTls } from '../../net/tls.js';
 import { cachedToken, clientCredentials, oauthBearer, tokenOf } from './oauth.js';
-import type { KafkaSasl, KafkaSecurity, KafkaTls, Pem } from './options.js';
-import { asSecret, Secret } from './secret.js';
+import type { KafkaSasl, KafkaSecurity } from './options.js';
 
 /** How a connection is secured, as kafkajs takes it. */
 export interface Security {
@@ -33,62 +32,6 @@ export function resolveSecurity({ tls, sasl }: KafkaSecurity, clock: Clock): Sec
     saw: problems.join('; '),
     action: problems.length === 1 ? 'Correct it.' : 'Correct them.',
   });
-}
-
-function resolveTls(tls: KafkaTls, problems: string[]): ConnectionOptions {
-  const before = problems.length;
-  const ca = pemOf('ca', 'CERTIFICATE', tls.ca, problems);
-  const cert = pemOf('certificate', 'CERTIFICATE', tls.certificate, problems);
-  const key = pemOf('key', 'PRIVATE KEY', tls.key, problems);
-  if (tls.certificate !== undefined && tls.key === undefined) problems.push('a certificate without its key');
-  if (tls.key !== undefined && tls.certificate === undefined) problems.push('a key without its certificate');
-  if (tls.passphrase !== undefined && tls.key === undefined) problems.push('a passphrase without a key');
-  const options: ConnectionOptions = {
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
-    ...(tls.passphrase !== undefined && { passphrase: asSecret(tls.passphrase).reveal() }),
-    // Said here, because an environment variable can make Node trust everybody.
-    rejectUnauthorized: true,
-    ...(tls.checkServerName === false && { checkServerIdentity: () => undefined }),
-  };
-  if (problems.length > before) return options;
-  try {
-    createSecureContext(options);
-  } catch (error) {
-    problems.push(
-      `a key that cannot be used: the passphrase is wrong or missing, or it is not that of the certificate (${messageOf(error)})`,
-    );
-  }
-  return options;
-}
-
-function pemOf(name: string, kind: string, pem: Pem | Secret | undefined, problems: string[]): string | undefined {
-  if (pem === undefined) return undefined;
-  const file = typeof pem === 'object' && 'file' in pem ? pem.file : undefined;
-  const where = file === undefined ? name : `${name} file ${file}`;
-  let text: string;
-  try {
-    text = file === undefined ? asSecret(pem as string | Secret).reveal() : readFileSync(file, 'utf8');
-  } catch (error) {
-    problems.push(`a ${where} that cannot be read (${(error as NodeJS.ErrnoException).code ?? messageOf(error)})`);
-    return undefined;
-  }
-  const blocks = text.match(new RegExp(`-----BEGIN ([A-Z ]* )?${kind}-----[^-]*-----END`, 'g'));
-  if (blocks === null) problems.push(`a ${where} that is not PEM: no "-----BEGIN ${kind}-----" in it`);
-  // OpenSSL passes over authorities that it cannot read.
-  else if (kind === 'CERTIFICATE' && !blocks.every((block) => isCertificate(`${block} CERTIFICATE-----\n`)))
-    problems.push(`a ${where} with a certificate that cannot be read`);
-  else return text;
-  return undefined;
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem) !== undefined;
-  } catch {
-    return false;
-  }
 }
 
 function resolveSasl(sasl: KafkaSasl, clock: Clock, problems: string[]): Pick<Security, 'sasl' | 'login'> {

@@ -1,17 +1,9 @@
-import { messageOf, StreamsError } from '../../model/errors.js';
+import type { StreamsError } from '../../model/errors.js';
 import { sleep } from '../../model/ports.js';
 import { partitionKey } from '../port.js';
 import type { Client } from './client.js';
-import {
-  asStreamsError,
-  CODE,
-  codeOf,
-  FENCED,
-  isConnectionError,
-  isRefusal,
-  LEADER_MOVED,
-  ProtocolError,
-} from './errors.js';
+import { asStreamsError, CODE, codeOf, FENCED, isConnectionError, LEADER_MOVED, ProtocolError } from './errors.js';
+import { blamed, errorOf, type Failed, failureOf, SEQUENCE_LOST, tooLarge } from './not-acknowledged.js';
 import type { PartitionQueue } from './partition-queue.js';
 import {
   initProducerIdRequest,
@@ -21,6 +13,7 @@ import {
 } from './requests-records.js';
 import { isDenied, topicError } from './rights.js';
 import type { Transactions } from './transaction.js';
+import type { WriteResults } from './write-results.js';
 
 /** How long a batch is sent again before it is given up: Kafka's own default for producers (`delivery.timeout.ms`). */
 const DELIVERY_MS = 120_000;
@@ -28,8 +21,7 @@ const DELIVERY_MS = 120_000;
 const REQUEST_BYTES = 16 * 1024 * 1024;
 const RETRY_PAUSE_MS = 50;
 const UNKNOWN_MS = 1_000;
-/** The broker's memory of the producer does not fit what it is sent: a new producer id begins anew. */
-const SEQUENCE_LOST: ReadonlySet<number> = new Set([45, 49, 59]);
+const NO_ERRORS: ReadonlyMap<number, StreamsError> = new Map();
 
 /**
  * Sends the batches of a writer's queues to their leaders: one request under way per leader, one batch per partition in it. A batch is sent
@@ -42,7 +34,7 @@ export class Sender {
   #identity: ProducerIdentity = { id: -1, epoch: -1 };
   readonly #busy = new Set<number>();
   readonly #waiting = new Set<{ readonly bytes: number; readonly resolve: () => void }>();
-  #failed: { readonly where: string; readonly cause: unknown; records: number } | undefined;
+  #failed: Failed | undefined;
   #routing = false;
   #routeAgain = false;
   #closed = false;
@@ -51,6 +43,7 @@ export class Sender {
     readonly client: Client,
     readonly queues: ReadonlyMap<string, PartitionQueue>,
     readonly transactions: Transactions | undefined,
+    readonly results: WriteResults,
   ) {}
 
   async renewIfNeeded(): Promise<void> {
@@ -97,28 +90,7 @@ export class Sender {
    */
   failure(): StreamsError | undefined {
     if (!this.#failed) return undefined;
-    const { where, cause, records } = this.#failed;
-    const refusal = asStreamsError(cause, 'cannot write', where);
-    if (isRefusal(refusal)) return refusal;
-    const code = codeOf(cause);
-    if (LEADER_MOVED.has(code) || (code !== undefined && SEQUENCE_LOST.has(code)) || isAway(cause)) {
-      return new StreamsError('BROKER_UNAVAILABLE', {
-        what: `${records} ${records === 1 ? 'record was' : 'records were'} not acknowledged, the first of them`,
-        at: where,
-        saw: messageOf(cause),
-        expected: 'an answer',
-        action: 'Whether they are in the log is not known: begin again at what is committed.',
-        cause,
-      });
-    }
-    return new StreamsError('PRODUCE_FAILED', {
-      what: `the broker did not take ${records} ${records === 1 ? 'record' : 'records'}, the first of them`,
-      at: where,
-      saw: messageOf(cause),
-      expected: 'an acknowledgement',
-      action: 'See the cause: correct the records or the topic, then write them again.',
-      cause,
-    });
+    return failureOf(this.#failed);
   }
 
   clearFailure(): void {
@@ -194,7 +166,7 @@ export class Sender {
       });
       const request = produceRequest(batches, this.transactions?.transactionalId ?? null);
       const results = new Map(
-        (await this.client.connections.ask(node, request)).map((result) => [
+        (await this.client.once(() => this.client.connections.ask(node, request))).map((result) => [
           partitionKey(result.topic, result.partition),
           result,
         ]),
@@ -221,7 +193,10 @@ export class Sender {
   #handle(queue: PartitionQueue, result: ProducedPartition | undefined): boolean {
     const error = result?.error ?? CODE.networkException;
     if (error === CODE.none || error === CODE.duplicateSequenceNumber) {
-      this.unsentBytes -= queue.taken(result?.baseOffset ?? -1).bytes.length;
+      const offset = result?.baseOffset ?? -1;
+      const batch = queue.taken(offset);
+      this.unsentBytes -= batch.bytes.length;
+      this.results.taken(queue, batch, offset);
       return false;
     }
     if (LEADER_MOVED.has(error) || error === CODE.unknownTopicOrPartition) {
@@ -240,7 +215,8 @@ export class Sender {
         : result && !isDenied(error) && (result.refused.length > 0 || result.message)
           ? new ProtocolError(error, blamed(queue, result))
           : topicError('Produce', error, queue.topic, { transactionalId: this.transactions?.transactionalId });
-    this.#fail(queue, FENCED.has(error) && this.transactions ? this.transactions.fence(failure) : failure, 1);
+    const own = new Map(result?.refused.map((one) => [one.index, errorOf(queue, error, one)]));
+    this.#fail(queue, FENCED.has(error) && this.transactions ? this.transactions.fence(failure) : failure, 1, own);
     return false;
   }
 
@@ -248,19 +224,22 @@ export class Sender {
   #again(queue: PartitionQueue, error: unknown, patienceMs = DELIVERY_MS): void {
     const passing = !(error instanceof ProtocolError) ? isConnectionError(error) : true;
     const since = queue.batches[0]?.sentAt ?? 0;
-    if (passing && this.client.clock.monotonic() - since < patienceMs) return;
+    const early = this.client.clock.monotonic() - since < patienceMs;
+    if (passing && early && this.client.mayRetry(error, since)) return;
     // It may be in the log all the same: nothing may follow it in this sequence.
     this.needsRenewal = true;
     this.#fail(queue, error);
   }
 
   /** Gives up the first batch of a queue, or all of them: those of a partition that does not exist, or after one whose fate is unknown. */
-  #fail(queue: PartitionQueue, cause: unknown, batches = queue.batches.length): void {
+  #fail(queue: PartitionQueue, cause: unknown, batches = queue.batches.length, own = NO_ERRORS): void {
+    const where = `${queue.topic}[${queue.partition}]`;
     for (let i = 0; i < batches; i++) {
-      const { bytes, count } = queue.refused();
-      this.unsentBytes -= bytes.length;
-      if (this.#failed) this.#failed.records += count;
-      else this.#failed = { where: `${queue.topic}[${queue.partition}]`, cause, records: count };
+      const batch = queue.refused();
+      this.unsentBytes -= batch.bytes.length;
+      if (this.#failed) this.#failed.records += batch.count;
+      else this.#failed = { where, cause, records: batch.count };
+      this.results.refused(queue, batch, failureOf({ where, cause, records: batch.count }), own);
     }
     // Batches behind a refused one keep their place: it has used up none.
     this.#settle();
@@ -274,17 +253,3 @@ export class Sender {
     }
   }
 }
-
-/** The records of a refused batch that are to blame, or what the broker says of all of it. */
-function blamed(queue: PartitionQueue, { refused, message }: ProducedPartition): string {
-  const records = refused.map(
-    ({ index, message: why }) => `record ${index + 1} of the batch, key ${queue.keyAt(index)}${why ? `: ${why}` : ''}`,
-  );
-  return [...records, ...(message ? [message] : [])].join('; ');
-}
-
-const isAway = (error: unknown): boolean =>
-  isConnectionError(error) || (error instanceof StreamsError && error.code === 'BROKER_UNAVAILABLE');
-
-const tooLarge = (bytes: number): string =>
-  `a record that takes ${bytes} bytes as a batch of its own, more than max.message.bytes of the topic allows (by default message.max.bytes of the brokers)`;

@@ -1,9 +1,11 @@
 import { StreamsError } from '../../model/errors.js';
-import { type Membership, type PartitionOffset, partitionKey, type TopicPartition } from '../port.js';
+import { type Membership, type PartitionOffset, partitionKey, type TopicPartition, type Touches } from '../port.js';
 import type { Client } from './client.js';
 import { asStreamsError, CODE, check, codeOf, FENCED } from './errors.js';
 import { checkOffsets, checkResults } from './group-offsets.js';
+import { isNothing, stillOpen, type Touched } from './lost-markers.js';
 import type { Request } from './request.js';
+import { describeTransactionRequest, type TransactionState } from './requests-producers.js';
 import {
   addOffsetsRequest,
   addPartitionsRequest,
@@ -12,6 +14,7 @@ import {
   type ProducerIdentity,
   txnOffsetCommitRequest,
 } from './requests-records.js';
+import { isDenied } from './rights.js';
 
 /** The transaction before is still being finished, or the one who was fenced is being aborted: a few milliseconds. */
 const concurrent = (error: unknown): boolean => codeOf(error) === CODE.concurrentTransactions;
@@ -24,8 +27,8 @@ const concurrent = (error: unknown): boolean => codeOf(error) === CODE.concurren
  */
 export class Transactions {
   #identity: ProducerIdentity | undefined;
-  readonly #added = new Set<string>();
-  readonly #groups = new Set<string>();
+  readonly #added = new Map<string, TopicPartition>();
+  readonly #offsets = new Map<string, readonly TopicPartition[]>();
   fenced: StreamsError | undefined;
 
   constructor(
@@ -33,14 +36,58 @@ export class Transactions {
     readonly transactionalId: string,
     /** The broker aborts a transaction that is open for longer. */
     readonly timeoutMs: number,
+    readonly touches?: Touches,
   ) {}
 
-  /** A new epoch: fences others, and aborts their open transaction. */
+  /** A new epoch: fences others, and aborts their open transaction. What their last one has left open, see {@link Touched}, is ended as that was. */
   async init(): Promise<ProducerIdentity> {
-    this.#identity = await this.#ask(initProducerIdRequest(this.transactionalId, this.timeoutMs, this.#identity));
-    this.#added.clear();
-    this.#groups.clear();
-    return this.#identity;
+    const before = this.touches && (await this.#describe());
+    const identity = await this.#ask(initProducerIdRequest(this.transactionalId, this.timeoutMs, this.#identity));
+    this.#identity = identity;
+    this.#clear();
+    const committed = before && OUTCOME.get(before.state);
+    // Another id, because all epochs of the last one are used up: only that one could end it.
+    if (this.touches && committed !== undefined && before?.producerId === identity.id)
+      await this.#mend(this.touches, committed);
+    return identity;
+  }
+
+  /** The last transaction, before another epoch makes the coordinator forget it. */
+  async #describe(): Promise<TransactionState | undefined> {
+    const { transactionalId } = this;
+    try {
+      return await this.client.askCoordinator(
+        'transaction',
+        transactionalId,
+        describeTransactionRequest(transactionalId),
+      );
+    } catch (error) {
+      const code = codeOf(error);
+      // Who may not is told by the next request what is missing.
+      if (code === CODE.transactionalIdNotFound || (code !== undefined && isDenied(code))) return undefined;
+      throw asStreamsError(error, 'the transaction failed', `transactional id ${transactionalId}`);
+    }
+  }
+
+  /** What tells of it costs little, and only then is all of it looked at. */
+  async #mend({ groupId, sources, own, topics }: Touches, committed: boolean): Promise<void> {
+    const offsets = new Map([[groupId, sources]]);
+    if (isNothing(await this.#stillOpen({ partitions: own, offsets }))) return;
+    const others = (await this.client.metadata(topics)).topics.flatMap(({ name, partitions }) =>
+      partitions.map(({ partition }) => ({ topic: name, partition })),
+    );
+    await this.#endAgain(await this.#stillOpen({ partitions: [...own, ...others], offsets }), committed);
+  }
+
+  #stillOpen(touched: Touched): Promise<Touched> {
+    return stillOpen(this.client, this.#me.id, touched);
+  }
+
+  /** Another transaction, of what is left open by the last one: its markers end both. */
+  async #endAgain({ partitions, offsets }: Touched, committed: boolean): Promise<void> {
+    await this.addPartitions(partitions);
+    for (const [groupId, sources] of offsets) await this.#addGroup(groupId, sources);
+    await this.end(committed);
   }
 
   /** Tells the coordinator to which partitions the transaction writes, before anything is sent to them. Asks nothing if it knows. */
@@ -59,15 +106,19 @@ export class Transactions {
         if (failed) check(failed.error, `${failed.topic}[${failed.partition}]`, failed.topic);
       },
     });
-    for (const { topic, partition } of unknown) this.#added.add(partitionKey(topic, partition));
+    for (const { topic, partition } of unknown) this.#added.set(partitionKey(topic, partition), { topic, partition });
+  }
+
+  async #addGroup(groupId: string, sources: readonly TopicPartition[]): Promise<void> {
+    if (!this.#offsets.has(groupId)) await this.#ask(addOffsetsRequest(this.#me, groupId));
+    this.#offsets.set(groupId, [...(this.#offsets.get(groupId) ?? []), ...sources]);
   }
 
   async addOffsets(membership: Membership, offsets: readonly PartitionOffset[]): Promise<void> {
     await checkOffsets(this.client, offsets);
     if (offsets.length === 0) return;
     const { groupId, memberId, generation } = membership;
-    if (!this.#groups.has(groupId)) await this.#ask(addOffsetsRequest(this.#me, groupId));
-    this.#groups.add(groupId);
+    await this.#addGroup(groupId, offsets);
     const request = txnOffsetCommitRequest(this.#me, { groupId, memberId, generation }, offsets);
     await this.#translated(() =>
       this.client.askCoordinator(
@@ -82,15 +133,27 @@ export class Transactions {
   /**
    * Commits or aborts, and waits until that is done in every partition: 1 to 30 ms. The coordinator answers when it has decided; asked the
    * same again it answers "concurrent transactions" until all markers are written. Who reads then sees it, and the next transaction can begin
-   * at once. Nothing is asked if the transaction is empty.
+   * at once. Nothing is asked if the transaction is empty. If the coordinator went away meanwhile it may have lost markers: see {@link Touched}.
    */
   async end(commit: boolean): Promise<void> {
-    if (this.#added.size === 0 && this.#groups.size === 0) return;
+    if (this.#added.size === 0 && this.#offsets.size === 0) return;
     const request = endTransactionRequest(this.#me, commit);
-    await this.#ask(request);
-    await this.#ask(request);
+    let moved = false;
+    const onMoved = (): void => {
+      moved = true;
+    };
+    await this.#ask(request, onMoved);
+    await this.#ask(request, onMoved);
+    const touched = { partitions: [...this.#added.values()], offsets: new Map(this.#offsets) };
+    this.#clear();
+    if (!moved) return;
+    const left = await this.#stillOpen(touched);
+    if (!isNothing(left)) await this.#endAgain(left, commit);
+  }
+
+  #clear(): void {
     this.#added.clear();
-    this.#groups.clear();
+    this.#offsets.clear();
   }
 
   get #me(): ProducerIdentity & { readonly transactionalId: string } {
@@ -98,10 +161,9 @@ export class Transactions {
     return { transactionalId: this.transactionalId, id, epoch };
   }
 
-  #ask<R>(request: Request<R>): Promise<R> {
-    return this.#translated(() =>
-      this.client.askCoordinator('transaction', this.transactionalId, request, { retry: concurrent }),
-    );
+  #ask<R>(request: Request<R>, onMoved?: () => void): Promise<R> {
+    const options = { retry: concurrent, ...(onMoved && { onMoved }) };
+    return this.#translated(() => this.client.askCoordinator('transaction', this.transactionalId, request, options));
   }
 
   async #translated<T>(work: () => Promise<T>): Promise<T> {
@@ -140,5 +202,14 @@ export class Transactions {
   }
 }
 
+/** Whether the last transaction of a transactional id was committed, by the coordinator's words; those that are not here say nothing of it. An open one is aborted by the next epoch. */
+const OUTCOME: ReadonlyMap<string, boolean> = new Map([
+  ['PrepareCommit', true],
+  ['CompleteCommit', true],
+  ['Ongoing', false],
+  ['PrepareEpochFence', false],
+  ['PrepareAbort', false],
+  ['CompleteAbort', false],
+]);
 const NOT_ATTEMPTED = 55;
 const INVALID_TIMEOUT = 50;

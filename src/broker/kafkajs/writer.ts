@@ -1,10 +1,18 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
-import { type Membership, type PartitionOffset, type ProducerRecord, partitionKey, type Writer } from '../port.js';
+import {
+  type Membership,
+  type PartitionOffset,
+  type ProducerRecord,
+  partitionKey,
+  type Touches,
+  type Writer,
+} from '../port.js';
 import type { Client } from './client.js';
 import { asStreamsError, brokerClosed } from './errors.js';
 import { PartitionQueue } from './partition-queue.js';
 import { Sender } from './sender.js';
 import { Transactions } from './transaction.js';
+import { type OnResult, WriteResults } from './write-results.js';
 import type { WriterSettings } from './writer-options.js';
 
 /** What is not acknowledged yet, before the caller is asked to wait: some thirty full batches. */
@@ -13,6 +21,8 @@ const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
 interface OpenOptions {
   readonly client: Client;
   readonly transactionalId: string | undefined;
+  readonly touches?: Touches | undefined;
+  readonly onResult?: OnResult | undefined;
   readonly settings: WriterSettings;
   readonly onClose: (writer: KafkaWriter) => void;
 }
@@ -39,16 +49,18 @@ export class KafkaWriter implements Writer {
   #stopLinger: (() => void) | undefined;
   /** Why the open transaction can only be aborted. */
   #spoilt: unknown;
+  /** How many were thrown away: a commit that waited meanwhile must not commit the rest. */
+  #aborted = 0;
   #closed = false;
 
-  private constructor({ client, transactionalId, settings, onClose }: OpenOptions) {
+  private constructor({ client, transactionalId, touches, onResult, settings, onClose }: OpenOptions) {
     this.#client = client;
     this.#settings = settings;
     this.#transactions =
       transactionalId === undefined
         ? undefined
-        : new Transactions(client, transactionalId, settings.transactionTimeoutMs);
-    this.#sender = new Sender(client, this.#queues, this.#transactions);
+        : new Transactions(client, transactionalId, settings.transactionTimeoutMs, touches);
+    this.#sender = new Sender(client, this.#queues, this.#transactions, new WriteResults(onResult));
     this.#onClose = onClose;
   }
 
@@ -118,7 +130,9 @@ export class KafkaWriter implements Writer {
     this.#check();
     if (!this.#transactions || !this.#open) throw misused('commit() without a transaction', 'begin() first');
     if (this.#spoilt !== undefined) throw this.#spoilt;
+    const aborted = this.#aborted;
     await this.#flush();
+    if (this.#aborted !== aborted) throw misused('abort() or close() while it committed', 'nothing else until then');
     // Closed before it is decided: what a failed commit has done is unknown, so that only abort() or close() may follow.
     this.#open = false;
     try {
@@ -195,6 +209,7 @@ export class KafkaWriter implements Writer {
 
   async #abort(): Promise<void> {
     this.#noneOpen();
+    this.#aborted++;
     this.#sender.drop();
     await this.#sender.below(0);
     this.#sender.clearFailure();

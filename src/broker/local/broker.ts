@@ -123,11 +123,11 @@ export class LocalConnection implements Broker {
   async createWriter(options: WriterOptions = {}): Promise<Writer> {
     this.#check();
     const { log, groups, transactionalIds } = this.#core;
-    const { transactionalId } = options;
+    const { transactionalId, onResult } = options;
     const onClose = (closed: LocalWriter): void => {
       this.#writers.delete(closed);
     };
-    const writer = new LocalWriter({ log, groups, transactionalIds, transactionalId, onClose });
+    const writer = new LocalWriter({ log, groups, transactionalIds, transactionalId, onResult, onClose });
     this.#writers.add(writer);
     // A commit of the fenced writer that is being written is in before the new writer exists: what its owner reads next is final.
     if (transactionalId !== undefined) await log.queue.barrier();

@@ -12,6 +12,8 @@ export interface OutgoingBatch {
   readonly log: PartitionLog;
   /** The record batch; its base offset is set when it is written. */
   readonly bytes: Buffer;
+  /** The how manyth its first record is of those that the writer was given for the partition; 0 if nobody wants to know. */
+  readonly from: number;
   readonly count: number;
   readonly maxTimestamp: number;
 }

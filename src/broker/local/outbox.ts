@@ -1,5 +1,5 @@
 import { StreamsError } from '../../model/errors.js';
-import type { ProducerRecord } from '../port.js';
+import { type ProducerRecord, partitionKey, type TopicPartition, type WriterOptions } from '../port.js';
 import { RecordBatchEncoder } from '../record-batch/encoder.js';
 import { type Log, type OutgoingBatch, unknownPartition } from './log.js';
 import type { PartitionLog } from './partition-log.js';
@@ -22,19 +22,7 @@ export class Failures {
 
   /** PRODUCE_FAILED; undefined if everything was taken. */
   error(): StreamsError | undefined {
-    if (!this.first) return undefined;
-    const { topic, partition, cause } = this.first;
-    return new StreamsError('PRODUCE_FAILED', {
-      what:
-        this.count === 1
-          ? 'the broker did not take a record'
-          : `the broker did not take ${this.count} records, the first of them`,
-      at: `${topic}[${partition}]`,
-      saw: cause instanceof StreamsError ? cause.problem : String(cause instanceof Error ? cause.message : cause),
-      expected: 'a record that can be appended',
-      action: cause instanceof StreamsError ? cause.action : 'Correct the cause and write the records again.',
-      cause,
-    });
+    return this.first && notTaken(this.first, this.count, this.first.cause);
   }
 
   clear(): void {
@@ -42,6 +30,17 @@ export class Failures {
     this.first = undefined;
   }
 }
+
+export const notTaken = (at: TopicPartition, count: number, cause: unknown): StreamsError =>
+  new StreamsError('PRODUCE_FAILED', {
+    what:
+      count === 1 ? 'the broker did not take a record' : `the broker did not take ${count} records, the first of them`,
+    at: `${at.topic}[${at.partition}]`,
+    saw: cause instanceof StreamsError ? cause.problem : String(cause instanceof Error ? cause.message : cause),
+    expected: 'a record that can be appended',
+    action: cause instanceof StreamsError ? cause.action : 'Correct the cause and write the records again.',
+    cause,
+  });
 
 /**
  * Records that a writer has taken and not yet sent, as batches in the making: one encoder a partition. Copies the bytes of each record
@@ -52,10 +51,14 @@ export class Outbox {
   /** Batches that are full, in order per partition. */
   #full: OutgoingBatch[] = [];
   #bytes = 0;
+  /** How many records each partition was given, and where its batch in the making begins, for those who want to know what becomes of them. */
+  readonly #given = new Map<string, number>();
+  readonly #begun = new Map<PartitionLog, number>();
 
   constructor(
     readonly log: Log,
     readonly failures: Failures,
+    readonly tell?: WriterOptions['onResult'],
   ) {}
 
   /** Bytes of the full batches. */
@@ -71,21 +74,25 @@ export class Outbox {
       if (!log || !encoder || log.partition !== record.partition || log.topic.name !== record.topic) {
         log = this.log.find(record.topic, record.partition);
         if (!log) {
-          this.failures.add(record, 1, unknownPartition(record.topic, record.partition, this.log.topic(record.topic)));
+          this.#refuse(record, unknownPartition(record.topic, record.partition, this.log.topic(record.topic)));
           continue;
         }
         encoder = this.#encoderOf(log);
       }
       const refusal = refuse(record, log);
       if (refusal) {
-        this.failures.add(record, 1, refusal);
+        this.#refuse(record, refusal, log, encoder);
         continue;
       }
       try {
         encoder.add(record.key, record.value, record.timestamp, record.headers);
       } catch (error) {
-        this.failures.add(record, 1, error);
+        this.#refuse(record, error, log, encoder);
         continue;
+      }
+      if (this.tell) {
+        const at = this.#give(record);
+        if (encoder.count === 1) this.#begun.set(log, at);
       }
       if (encoder.size >= BATCH_BYTES) this.#close(log, encoder);
     }
@@ -122,10 +129,27 @@ export class Outbox {
     return encoder;
   }
 
+  /** Its place among the records of its partition. */
+  #give({ topic, partition }: TopicPartition): number {
+    const key = partitionKey(topic, partition);
+    const at = this.#given.get(key) ?? 0;
+    this.#given.set(key, at + 1);
+    return at;
+  }
+
+  #refuse(record: TopicPartition, cause: unknown, log?: PartitionLog, encoder?: RecordBatchEncoder): void {
+    const { topic, partition } = record;
+    this.failures.add(record, 1, cause);
+    if (!this.tell) return;
+    // The records of a batch follow each other.
+    if (log && encoder && encoder.count > 0) this.#close(log, encoder);
+    this.tell({ topic, partition, from: this.#give(record), count: 1, error: notTaken(record, 1, cause) });
+  }
+
   #close(log: PartitionLog, encoder: RecordBatchEncoder): void {
     const { count, maxTimestamp } = encoder;
     const bytes = encoder.finish();
-    this.#full.push({ log, bytes, count, maxTimestamp });
+    this.#full.push({ log, bytes, from: this.#begun.get(log) ?? 0, count, maxTimestamp });
     this.#bytes += bytes.length;
   }
 }

@@ -1,10 +1,10 @@
 import { StreamsError } from '../../model/errors.js';
-import type { Membership, PartitionOffset, ProducerRecord, Writer } from '../port.js';
+import type { Membership, PartitionOffset, ProducerRecord, WriteResult, Writer, WriterOptions } from '../port.js';
 import { brokerClosed, type Change } from './commit-queue.js';
 import type { Groups, MemberGeneration } from './group.js';
 import type { ResolvedOffset } from './group-offsets.js';
 import { type Log, type OutgoingBatch, unknownPartition } from './log.js';
-import { Failures, Outbox } from './outbox.js';
+import { Failures, notTaken, Outbox } from './outbox.js';
 import type { PartitionLog } from './partition-log.js';
 import type { StoredBatch } from './storage.js';
 
@@ -32,6 +32,7 @@ export interface LocalWriterOptions {
   readonly groups: Groups;
   readonly transactionalIds: TransactionalIds;
   readonly transactionalId: string | undefined;
+  readonly onResult?: WriterOptions['onResult'];
   readonly onClose: (writer: LocalWriter) => void;
 }
 
@@ -56,6 +57,7 @@ export class LocalWriter implements Writer {
   #transaction: { readonly offsets: SentOffsets[] } | undefined;
   #closed = false;
   readonly #onClose: (writer: LocalWriter) => void;
+  readonly #onResult: WriterOptions['onResult'];
 
   constructor(options: LocalWriterOptions) {
     this.#log = options.log;
@@ -63,7 +65,8 @@ export class LocalWriter implements Writer {
     this.#ids = options.transactionalIds;
     this.#transactionalId = options.transactionalId;
     this.#onClose = options.onClose;
-    this.#outbox = new Outbox(this.#log, this.#failures);
+    this.#onResult = options.onResult;
+    this.#outbox = new Outbox(this.#log, this.#failures, options.onResult);
     if (this.#transactionalId !== undefined) this.#ids.take(this.#transactionalId, this);
   }
 
@@ -224,10 +227,17 @@ export class LocalWriter implements Writer {
   #appended(batch: OutgoingBatch, stored: StoredBatch): void {
     this.#acknowledged.set(batch.log, stored.baseOffset + batch.count);
     this.#log.applyAppend(batch.log, stored);
+    if (this.#onResult) this.#onResult({ ...this.#placeOf(batch), offset: stored.baseOffset });
   }
 
   #fail(batch: OutgoingBatch, cause: unknown): void {
-    this.#failures.add({ topic: batch.log.topic.name, partition: batch.log.partition }, batch.count, cause);
+    const at = { topic: batch.log.topic.name, partition: batch.log.partition };
+    this.#failures.add(at, batch.count, cause);
+    if (this.#onResult) this.#onResult({ ...this.#placeOf(batch), error: notTaken(at, batch.count, cause) });
+  }
+
+  #placeOf({ log, from, count }: OutgoingBatch): Pick<WriteResult, 'topic' | 'partition' | 'from' | 'count'> {
+    return { topic: log.topic.name, partition: log.partition, from, count };
   }
 
   /** Waits until half of the bound is free. */

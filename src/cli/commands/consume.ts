@@ -1,11 +1,15 @@
 import { Option } from '@commander-js/extra-typings';
 import { type Broker, type PartitionOffset, partitionKey } from '../../broker/port.js';
+import { anyAvro } from '../../serdes/avro/any.js';
 import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBroker } from '../broker-url.js';
 import { type Io, write } from '../io.js';
+import { loadTopology } from '../load-topology.js';
 import { wholeNumber } from '../options.js';
 import type { Program } from '../program.js';
-import { recordLine, valueLine } from '../show.js';
+import { namesRegistry, type RegistrySelection, registryOf, SCHEMA_REGISTRY } from '../schema-registry.js';
+import { recordLines, type TopicSerdes, valueLine } from '../show.js';
 import { Stop } from '../stop.js';
+import { openTopicSerdes } from '../topic-serdes.js';
 import { unknownTopic } from '../topics.js';
 import { usage } from '../usage.js';
 
@@ -15,7 +19,8 @@ const FORMATS = ['json', 'value'] as const;
 
 type From = 'earliest' | 'latest' | number;
 
-interface Options extends BrokerOptions {
+interface Options extends BrokerOptions, RegistrySelection {
+  readonly topology?: string | undefined;
   readonly from: From;
   readonly partition?: number | undefined;
   readonly max?: number | undefined;
@@ -25,7 +30,8 @@ interface Options extends BrokerOptions {
 
 const EXAMPLES = `
 Each record is one line of JSON: topic, partition, offset, timestamp, key, value, headers. What is no text is shown as
-{"base64": …}. Without --max and --until-end it waits for more records until it is stopped.
+{"base64": …}. With --topology, keys and values are decoded as that topology reads or writes the topic; with --schema-registry
+alone, Avro values are decoded with the schemas that wrote them. Without --max and --until-end it waits for more records until it is stopped.
 
 Examples:
   $ millrace consume balances --until-end
@@ -39,6 +45,8 @@ export function addConsume(program: Program): void {
     .argument('<topic>', 'the topic')
     .option('--broker <url>', 'where the topic is', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
+    .option('--topology <file>', 'a topology that reads or writes the topic: says how to decode it')
+    .option(...SCHEMA_REGISTRY)
     .option('--from <where>', 'earliest, latest, or an offset', parseFrom, 'earliest' as From)
     .option('--partition <number>', 'this partition only (default: all)', wholeNumber('--partition', 0))
     .option('--max <records>', 'stop after that many', wholeNumber('--max', 1))
@@ -62,12 +70,32 @@ async function consume(topic: string, options: Options, io: Io): Promise<number>
   const stop = new Stop(io);
   const { broker } = await openBroker(options, io);
   try {
-    await print(broker, await starts(broker, topic, options), options, io, stop);
+    const serdes = await serdesFor(topic, options, io);
+    await print(broker, await starts(broker, topic, options), { ...options, serdes }, io, stop);
     return 0;
   } finally {
     await broker.close();
     stop.release();
   }
+}
+
+/** How keys and values are decoded: as a topology says, or as Avro where it is; undefined: as they are. */
+async function serdesFor(topic: string, options: Options, io: Io): Promise<TopicSerdes | undefined> {
+  const schemaRegistry = registryOf(options, io, options.topology);
+  if (options.topology === undefined) {
+    // Keys are seldom Avro; one that is no Avro is shown as it is.
+    return namesRegistry(options, io)
+      ? { key: anyAvro('key', schemaRegistry), value: anyAvro('value', schemaRegistry) }
+      : undefined;
+  }
+  const topology = await loadTopology(options.topology, io.cwd);
+  const serdes = await openTopicSerdes(topology, topic, 'read', { schemaRegistry, registerSchemas: false });
+  if (serdes) return serdes;
+  throw usage(
+    'cannot use --topology',
+    `${topology.name}, which neither reads nor writes ${topic}`,
+    'a topology that does',
+  );
 }
 
 /** Where each partition begins. Partitions that end before the offset begin at their end, unless none reaches it: then the reader says what there is. */
@@ -94,7 +122,7 @@ async function starts(
 async function print(
   broker: Broker,
   positions: readonly PartitionOffset[],
-  options: Options,
+  options: Options & { readonly serdes: TopicSerdes | undefined },
   io: Io,
   stop: Stop,
 ): Promise<void> {
@@ -122,9 +150,7 @@ async function print(
       left -= records.length;
       if (batch.nextOffset >= end) open.delete(key);
       const lines =
-        options.format === 'value'
-          ? Buffer.concat(records.map(valueLine))
-          : records.map((record) => recordLine(record)).join('');
+        options.format === 'value' ? Buffer.concat(records.map(valueLine)) : await recordLines(records, options.serdes);
       await write(io.stdout, lines);
       if (stop.requested) return;
     }

@@ -2,17 +2,24 @@ import { seededRandom } from '../../model/random.js';
 import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBroker } from '../broker-url.js';
 import { openInput } from '../input-file.js';
 import { type Io, write } from '../io.js';
+import { loadTopology } from '../load-topology.js';
 import { percentage, wholeNumber } from '../options.js';
 import type { Program } from '../program.js';
 import { Rate } from '../rate.js';
+import { type RegistrySelection, registryOf, SCHEMA_REGISTRY } from '../schema-registry.js';
 import { type Sent, sendingText, sendLines, sentText } from '../send-lines.js';
+import type { TopicSerdes } from '../show.js';
 import { StatusLine } from '../status-line.js';
 import { Stop } from '../stop.js';
+import { openTopicSerdes } from '../topic-serdes.js';
 import { ensureTopic } from '../topics.js';
+import { usage } from '../usage.js';
 
 const DEFAULT_SEED = 1;
 
-interface Options extends BrokerOptions {
+interface Options extends BrokerOptions, RegistrySelection {
+  readonly topology?: string | undefined;
+  readonly registerSchemas?: true | undefined;
   readonly key?: string | undefined;
   readonly timestamp?: string | undefined;
   readonly partitions?: number | undefined;
@@ -22,7 +29,7 @@ interface Options extends BrokerOptions {
 }
 
 const EXAMPLES = `
-The value of a record is the line, byte for byte. Its key is the text of a field: a string as it is, null as no key, anything
+The value of a record is the line, byte for byte; with --topology it is encoded as that topology reads or writes the topic. Its key is the text of a field: a string as it is, null as no key, anything
 else as JSON. Lines with equal keys go to the same partition, lines without a key take turns.
 
 Examples:
@@ -39,6 +46,9 @@ export function addProduce(program: Program): void {
     .argument('[file]', 'a file with one JSON value a line, or - for standard input', '-')
     .option('--broker <url>', 'where the topic is', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
+    .option('--topology <file>', 'a topology that reads or writes the topic: says how to encode it')
+    .option(...SCHEMA_REGISTRY)
+    .option('--register-schemas', 'register the schema of the topic if the schema registry lacks it')
     .option('--key <field>', 'take the key from this field (default: no key)')
     .option(
       '--timestamp <field>',
@@ -69,6 +79,7 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
   const stop = new Stop(io);
   const status = new StatusLine(io, (text) => void write(io.stderr, `${text}\n`));
   const input = openInput(file, io, stop.signal);
+  const serdes = await serdesFor(topic, options, io);
   const { broker, createsTopics } = await openBroker(options, io);
   let sent: Sent | undefined;
   try {
@@ -87,6 +98,7 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
       live: input.size === undefined,
       key: options.key,
       timestamp: options.timestamp,
+      serdes,
       clock: io.clock,
       disorder: { duplicate, shuffle, random: seededRandom(options.seed) },
       signal: stop.signal,
@@ -106,4 +118,20 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
     stop.release();
     if (sent) await write(io.stderr, `${sentText(topic, sent)}\n`);
   }
+}
+
+async function serdesFor(topic: string, options: Options, io: Io): Promise<TopicSerdes | undefined> {
+  if (options.topology === undefined) return undefined;
+  const topology = await loadTopology(options.topology, io.cwd);
+  const services = {
+    schemaRegistry: registryOf(options, io, options.topology),
+    registerSchemas: options.registerSchemas === true,
+  };
+  const serdes = await openTopicSerdes(topology, topic, 'write', services);
+  if (serdes) return serdes;
+  throw usage(
+    'cannot use --topology',
+    `${topology.name}, which neither reads nor writes ${topic}`,
+    'a topology that does',
+  );
 }

@@ -4,6 +4,7 @@ import { DEFAULT_STATE } from '../open-state.js';
 import { duration, errorPolicies, inputFiles, several, size, wholeNumber } from '../options.js';
 import type { Program } from '../program.js';
 import { runTopology } from '../run-topology.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 
 const EXAMPLES = `
 The first SIGINT or SIGTERM finishes what is in hand, commits and ends with exit code 0; the second ends at once.
@@ -77,6 +78,11 @@ export function addRun(program: Program): void {
       duration('--session-timeout'),
     )
     .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
+    .option(...SCHEMA_REGISTRY)
+    .option(
+      '--register-schemas',
+      'register the schemas of what is written, where the schema registry lacks them (default: they must be there)',
+    )
     .option('--check', 'look for type errors first', true)
     .option('--no-check', 'do not')
     .addHelpText('after', EXAMPLES)

@@ -13,6 +13,7 @@ import {
   snapshotEvery,
 } from '../past.js';
 import type { Program } from '../program.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 
 const LINES_PER_WRITE = 500;
@@ -25,6 +26,7 @@ export function addStateDump(program: Program): void {
     .argument('<file>', 'the file that exports the topology')
     .option('--app <id>', "the application (default: the topology's name)")
     .option('--state <directory>', 'where the state is', DEFAULT_STATE)
+    .option(...SCHEMA_REGISTRY)
     .option('--store <name>', 'this store only')
     .option('--partition <number>', 'this partition only', wholeNumber('--partition', 0))
     .option('--as-of <moment>', AS_OF_HELP, moment('--as-of'))

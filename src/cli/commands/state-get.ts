@@ -14,6 +14,7 @@ import {
   snapshotEvery,
 } from '../past.js';
 import type { Program } from '../program.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { parseKey, parseWindow } from '../store-key.js';
 import { usage } from '../usage.js';
@@ -52,6 +53,7 @@ export function addStateGet(program: Program): void {
     .option('--to <time>', 'only windows that start then or earlier', instant('--to'))
     .option('--app <id>', "the application (default: the topology's name)")
     .option('--state <directory>', 'where the state is', DEFAULT_STATE)
+    .option(...SCHEMA_REGISTRY)
     .option('--partition <number>', 'look into this partition only (default: all)', wholeNumber('--partition', 0))
     .option('--as-of <moment>', AS_OF_HELP, moment('--as-of'))
     .option('--broker <url>', 'where the topics are, for --as-of', brokerUrl, DEFAULT_BROKER)
@@ -91,7 +93,7 @@ async function keysOf({ spec, key: serde, windows }: StorePart, options: Options
     if (from === undefined && to === undefined) return [parseKey(serde, text, whose)];
     throw usage(`--from and --to mean nothing to the store ${spec.name}`, `keys of the serde ${serde.name}`, 'windows');
   }
-  const window = parseWindow(text);
+  const window = parseWindow(serde, text);
   if (window) return [window];
   return (await windows(parseKey(serde.inner, text, whose), { from, to })).map(([key]) => key);
 }

@@ -15,6 +15,7 @@ import {
   snapshotEvery,
 } from '../past.js';
 import type { Program } from '../program.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 
 const FORMATS = ['table', 'json'] as const;
 
@@ -48,6 +49,7 @@ export function addStateList(program: Program): void {
     .argument('<file>', 'the file that exports the topology')
     .option('--app <id>', "the application (default: the topology's name)")
     .option('--state <directory>', 'where the state is', DEFAULT_STATE)
+    .option(...SCHEMA_REGISTRY)
     .option('--store <name>', 'this store only')
     .option('--partition <number>', 'this partition only', wholeNumber('--partition', 0))
     .option('--count', 'count the rows, which reads all of them')

@@ -1,3 +1,4 @@
+import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { readBound, writeBound } from '../../serdes/windowed.js';
 import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
@@ -216,9 +217,9 @@ function dueSerde<K>(key: Serde<K>): Serde<Due<K>> {
     bytes.copy(encoded, DUE_BYTES);
     return encoded;
   };
-  return {
+  return containing(key, {
     name: `due(${key.name})`,
     encode: (row) => (row instanceof DueRow ? row.bytes(encode) : encode(row)),
     decode: (encoded) => dueRow(readBound(encoded, 0), key.decode(encoded.subarray(DUE_BYTES))),
-  };
+  });
 }

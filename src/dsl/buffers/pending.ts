@@ -1,4 +1,5 @@
 import type { Headers } from '../../model/headers.js';
+import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { ByteReader, bytesOrNull, double, headerBytes, int32, readHeaders } from '../operators/bytes.js';
 import type { Due } from './due-queue.js';
@@ -38,7 +39,7 @@ const FORMAT = 1;
  * | 4 | number of headers, then for each: 4 + n name, 4 + n value; length −1: null |
  */
 export function pendingSerde<V>(value: Serde<V>): Serde<Pending<V>> {
-  return {
+  return containing(value, {
     name: `pending-${FORMAT}(${value.name})`,
     encode(pending) {
       const { bytes } = pending;
@@ -54,7 +55,7 @@ export function pendingSerde<V>(value: Serde<V>): Serde<Pending<V>> {
       pending.size = bytes.length;
       return pending;
     },
-  };
+  });
 }
 
 /** How many bytes its row is. It is encoded for that, and not again when it is written. */
@@ -86,7 +87,7 @@ export class Place<K, V> {
 
 /** Format 1: 1 byte format, 8 due (double), 4 size, 4 + n previous value (length −1: null). */
 export function placeSerde<K, V>(value: Serde<V>): Serde<Place<K, V>> {
-  return {
+  return containing(value, {
     name: `place-${FORMAT}(${value.name})`,
     encode: ({ due, previous, size }) =>
       Buffer.concat([
@@ -101,7 +102,7 @@ export function placeSerde<K, V>(value: Serde<V>): Serde<Place<K, V>> {
       const [due, size] = [reader.double(), reader.int32()];
       return new Place(due, decodeOrNull(value, reader.bytes()), size);
     },
-  };
+  });
 }
 
 function encodePending<V>(pending: Pending<V>, serde: Serde<V>): Buffer {

@@ -40,7 +40,7 @@ export function foreignKeyJoin(
   options: ForeignKeyJoining,
   current: Declaring,
 ): Observable<AnyRecord> {
-  const { operator, left, store, join, value } = options;
+  const { operator, left, store, join } = options;
   const leftView = viewOf(source, current);
   const rightView = viewOf(table, current);
   const right = storeSerdes(rightView, table, current);
@@ -55,7 +55,9 @@ export function foreignKeyJoin(
     );
     return source;
   }
-  const leftKey = current.inspect(source).key;
+  // Bound here, because left keys are written in the middle of subscriptions.
+  const given = { key: current.inspect(source).key, value: options.value };
+  const { key: leftKey, value } = current.bound(given, 'store', store);
   const foreignKey = right.key;
   const subscribers = `${store}-subscribers`;
   const foreignKeys = new ForeignKeys(options.foreignKey, foreignKey);

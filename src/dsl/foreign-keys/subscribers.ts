@@ -52,18 +52,18 @@ export class Subscribers {
   want(key: unknown, reads: Reads, subscriber?: Buffer): void {
     const own = { key, id: 0 };
     reads.add(this.#store, own);
-    if (subscriber === undefined || !this.#store.isLoaded(own)) return;
-    const chunk = chunkOf(this.#store.get(own), subscriber);
+    const list = subscriber === undefined ? undefined : this.#store.getIfLoaded(own);
+    const chunk = subscriber === undefined || !list ? undefined : chunkOf(list, subscriber);
     if (chunk) reads.add(this.#store, { key, id: chunk.id });
   }
 
   /** Makes sure that the subscriber can be put or removed: a promise only if a chunk must be read from disk. */
   prepare(key: unknown, subscriber: Buffer): void | Promise<void> {
     const own = { key, id: 0 };
-    if (!this.#store.isLoaded(own)) return this.#store.load(own).then(() => this.prepare(key, subscriber));
-    const chunk = chunkOf(this.#store.get(own), subscriber);
-    if (chunk === undefined || this.#store.isLoaded({ key, id: chunk.id })) return;
-    return this.#store.load({ key, id: chunk.id }).then(() => undefined);
+    const list = this.#store.getIfLoaded(own);
+    if (list === undefined) return this.#store.load(own).then(() => this.prepare(key, subscriber));
+    const chunk = chunkOf(list, subscriber);
+    return chunk && this.#store.loadAll([{ key, id: chunk.id }]);
   }
 
   put(key: unknown, subscriber: Subscriber): void {
@@ -108,8 +108,9 @@ export class Subscribers {
   ): void | Promise<void> {
     for (let i = from; i < chunks.length; i++) {
       const id = { key, id: (chunks[i] as Chunk).id };
-      if (!this.#store.isLoaded(id)) return this.#store.load(id).then(() => this.#visitChunks(key, chunks, i, show));
-      for (const subscriber of this.#store.get(id)?.subscribers ?? []) show(subscriber);
+      const list = this.#store.getIfLoaded(id);
+      if (list === undefined) return this.#store.load(id).then(() => this.#visitChunks(key, chunks, i, show));
+      for (const subscriber of list?.subscribers ?? []) show(subscriber);
     }
   }
 

@@ -1,4 +1,5 @@
 import { PlainRecord, type SourcePosition } from '../../model/record.js';
+import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { AnyRecord, AnySerde } from '../processor.js';
 import { ByteReader, bytesOrNull, double, headerBytes, int32, readHeaders, text } from './bytes.js';
@@ -92,7 +93,7 @@ const FORMAT = 1;
  * | 4 | number of headers, then for each: text, 4 + n value; length −1: null |
  */
 export function entityQueueSerde(serdes: HeldSerdes): Serde<EntityQueue> {
-  return {
+  return containing(serdes.value, {
     name: `reorder-${FORMAT}(${serdes.key.name},${serdes.value.name})`,
     encode({ next, held }) {
       const parts = [Buffer.from([FORMAT, typeof next === 'bigint' ? 1 : 0]), text(String(next)), int32(held.length)];
@@ -108,11 +109,12 @@ export function entityQueueSerde(serdes: HeldSerdes): Serde<EntityQueue> {
       const held: Held[] = [];
       for (let left = reader.int32(); left > 0; left--) {
         const own = reader.bytes() ?? Buffer.alloc(0);
+        if (serdes.key.ready || serdes.value.ready) checkReady(own, serdes);
         held.push(new Held(version(new ByteReader(own, 'a record that waits').text()), serdes, own));
       }
       return { next, held };
     },
-  };
+  });
 }
 
 function encodeHeld(version: Version, { record, position }: HeldContent, { key, value }: HeldSerdes): Buffer {
@@ -126,6 +128,19 @@ function encodeHeld(version: Version, { record, position }: HeldContent, { key, 
     ...bytesOrNull(record.value === null ? null : value.encode(record.value)),
     ...headerBytes(record.headers),
   ]);
+}
+
+/** What waits is decoded when it is needed, in the middle of other work: then everything for it must be there. */
+function checkReady(bytes: Buffer, { key, value }: HeldSerdes): void {
+  const reader = new ByteReader(bytes, 'a record that waits');
+  reader.text();
+  reader.text();
+  reader.int32();
+  reader.double();
+  reader.double();
+  const [keyBytes, valueBytes] = [reader.bytes(), reader.bytes()];
+  if (keyBytes !== null) key.ready?.(keyBytes);
+  if (valueBytes !== null) value.ready?.(valueBytes);
 }
 
 function decodeHeld(bytes: Buffer, { key, value }: HeldSerdes): HeldContent {

@@ -128,21 +128,27 @@ function joining<R extends AnyFact, W>(
     const current = currentDeclaring(operator);
     const key: AnySerde = options.key ?? current.inspect(source).key;
     checkSides(current, name, source, other);
+    // Bound here, because keys and values are written in the middle of rows.
+    const side = (own: string, value: AnySerde, waits: boolean) => ({
+      ...current.bound({ key, value }, 'store', own),
+      name: own,
+      waits,
+    });
     const sides = [
-      { name: `${store}-left`, value: options.left ?? serdes.json(), waits: kind !== 'inner' },
-      { name: `${store}-right`, value: options.right ?? serdes.json(), waits: kind === 'outer' },
-    ] as const;
+      side(`${store}-left`, options.left ?? serdes.json(), kind !== 'inner'),
+      side(`${store}-right`, options.right ?? serdes.json(), kind === 'outer'),
+    ];
     const stores = [
-      ...sides.map((side) => sideStore(side.name, window, key, side.value)),
-      ...sides.flatMap((side) => (side.waits ? [waitingStore(waitingName(side.name), key, side.value)] : [])),
+      ...sides.map((one) => sideStore(one.name, window, one.key, one.value)),
+      ...sides.flatMap((one) => (one.waits ? [waitingStore(waitingName(one.name), one.key, one.value)] : [])),
     ];
     const create = (context: ProcessorContext): Processor => {
-      const [left, right] = sides.map(({ name: sideName, value, waits }): SideParts => {
+      const [left, right] = sides.map(({ name: sideName, key: sideKey, value, waits }): SideParts => {
         const buffer = new SideBuffer<unknown, unknown>(context.store(sideName), window, value);
         if (!waits) return { buffer };
-        return { buffer, waiting: new DueQueue(context.store(waitingName(sideName)), waitingKeySerde(key)) };
+        return { buffer, waiting: new DueQueue(context.store(waitingName(sideName)), waitingKeySerde(sideKey)) };
       }) as [SideParts, SideParts];
-      const clock = kind === 'inner' ? undefined : context.store<unknown, unknown>(waitingName(sides[0].name));
+      const clock = kind === 'inner' ? undefined : context.store<unknown, unknown>(waitingName(`${store}-left`));
       return new StreamJoin(context, { name, window, join, left, right, clock });
     };
     return current.processor(
@@ -152,7 +158,7 @@ function joining<R extends AnyFact, W>(
         stores,
         keyed: true,
         takesNullKeys: kind !== 'inner',
-        repartitions: sides.map((side) => side.name),
+        repartitions: sides.map((one) => one.name),
         create,
       },
       [source, other],

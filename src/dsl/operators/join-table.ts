@@ -70,7 +70,8 @@ interface GraceJoinOptions<K, V, T, W> {
  * State and topics: the joined rows in `store`; who refers to each key in `<store>-subscribers`; `<application>-<store>-subscriptions-repartition` carries changes of left rows to the right row's task, and `….-answers-repartition`
  * right rows back. An answer to a left row that has changed since is dropped and counted (`stale`): its own answer follows. Cost of a change on the left: up to two records there, one back, two look-ups and two writes; of one on
  * the right: a record, a look-up and a write for each left row that refers to it, all of which are in memory until the batch is done. A `foreignKey` that throws goes the way of `onError.process` (PROCESS_FAILED), and the row stays
- * joined as it was. Semantics: KIP-213, KIP-775.
+ * joined as it was. Between the two sides lie topics: what is emitted for changes that meet on their way depends on when each is read, the rows that it ends with do
+ * not. Semantics: KIP-213.
  *
  * ```ts
  * const customers = t.table('customers', { key: serdes.string, value: serdes.json<{ name: string }>(), store: 'customers' });

@@ -62,7 +62,7 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
    * record fires a stream-time timer, after it has run through all processors of the task. Several that are due fire by due time, over all processors, then in the order of their scheduling. Returns a function that cancels.
    */
   schedule(every: Duration, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
-  /** Sends a record to the dead letter topic: the source record at hand as it was read; inside a timer the record given, its key written as the input's keys are and its value as JSON. */
+  /** Sends a record to the dead letter topic: the source record at hand as it was read; inside a timer the record given, its key written as the input's keys are (Avro as JSON) and its value as JSON. */
   deadLetter(record: StreamRecord<unknown, unknown>, reason: string): void;
 }
 
@@ -116,9 +116,11 @@ export function process<
   S extends StoreDefinitions = Record<never, never>,
 >(options: ProcessOptions<R, Out, S>): OperatorFunction<R, Out> {
   const definitions = Object.entries(options.stores ?? {});
-  const stores = definitions.flatMap(([name, definition]) => storesOf(name, definition));
   return (source) => {
     const current = currentDeclaring('process');
+    const stores = definitions.flatMap(([name, definition]) =>
+      storesOf(name, current.bound(definition, 'store', name)),
+    );
     const isGlobal = (name: string): boolean => current.globalTables.some(({ store }) => store === name);
     const globals = options.uses?.filter(isGlobal) ?? [];
     const reads = options.uses?.filter((name) => !isGlobal(name)) ?? [];
@@ -154,7 +156,7 @@ function storesOf(name: string, { key, value, ttl, history }: StoreDefinition<un
         ...(ttl === undefined ? {} : { ttlMs: durationMs(ttl, `ttl of store ${name}`) }),
       },
     ];
-  if (ttl === undefined) return versionedStores(name, key, value, history);
+  if (ttl === undefined) return versionedStores(name, { key, value }, history);
   throw new StreamsError('CONFIG_INVALID', {
     what: 'a versioned store has a time to live',
     at: `store ${name}`,
@@ -180,7 +182,8 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
     ownKey: readonly string[],
     keySerde: AnySerde,
   ) {
-    this.#keySerde = keySerde;
+    // One that is bound to a topic which is only read cannot write.
+    this.#keySerde = keySerde.binding ? serdes.json() : keySerde;
     this.#context = context;
     this.#options = options;
     this.#own = ownKey.map((name) => context.store(name));

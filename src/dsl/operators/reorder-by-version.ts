@@ -5,7 +5,7 @@ import type { StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore } from '../../state/contract.js';
-import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
+import type { Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord, FactRecord, Stream } from '../types.js';
 import { currentDeclaring } from './attach.js';
 import {
@@ -82,8 +82,12 @@ export function reorderByVersion<K, V>(
         'Give a whole number of at least 1.',
       );
     }
-    const key: AnySerde = options.key ?? current.inspect(source).key;
-    const value: AnySerde = options.value ?? serdes.json();
+    const given: HeldSerdes = {
+      key: options.key ?? current.inspect(source).key,
+      value: options.value ?? serdes.json(),
+    };
+    // Bound here, because records that wait are written by the queue, in the middle of a row.
+    const { key, value } = current.bound(given, 'store', store);
     return current.processor(
       {
         operator: 'reorderByVersion',

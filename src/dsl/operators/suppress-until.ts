@@ -38,6 +38,7 @@ abstract class Suppress<K, V> implements Processor {
 
   process(change: Change<K, V>, _port: number, prepared: unknown): void | Promise<void> {
     if (change.key === null) return this.#context.drop('null-key');
+    if (change.outOfOrder) return this.#context.drop('out-of-order');
     this.hold(change, prepared);
     this.rows.observe(change.timestamp);
     return this.held.release(this.rows.streamTime - this.#waitMs);

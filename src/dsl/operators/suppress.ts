@@ -47,7 +47,7 @@ export interface SuppressUntilTimeLimitOptions<K, V> extends Held<K, V> {
  * is due at once. Rows that are due together come out by due time, then by the bytes of their keys. What comes out has the timestamp and headers of the last change, and as its previous value what came out before.
  *
  * Stream time is the highest timestamp that has reached this operator, kept over restarts: records that were dropped before it, and changes that a filter swallowed, do not move it, nor does `closeAfter` of the fold. Null keys
- * are dropped and counted (`null-key`).
+ * are dropped and counted (`null-key`), and so are changes of the past, of a versioned table (`out-of-order`).
  * Deletions wait like values; until a time limit they come out, even of a row that never did; until windows close they do not: a session that was merged into another one leaves no trace. Sliding windows and sessions include
  * their end: a record of exactly that timestamp, when the window has just come out, makes it come out once more, as in Kafka Streams; `emit: 'onClose'` of the fold waits that millisecond.
  *
@@ -105,7 +105,9 @@ export function suppress(
     const waitMs = limitMs ?? (inspection.window && suppressedForMs(inspection.window));
     if (waitMs === undefined || waitMs === Number.POSITIVE_INFINITY) current.problem(where, ...unclosed(waitMs));
 
-    const { key = inspection.key, value = serdes.json() } = options;
+    const given = { key: options.key ?? inspection.key, value: options.value ?? serdes.json() };
+    // Bound here, because both are written in the middle of a row.
+    const { key, value } = current.bound(given, 'store', store);
     const rows = dueStore(store, key, pendingSerde(value));
     const places = { name: `${store}-places`, kind: 'keyValue', key, value: placeSerde(value) } as const;
     const parts = { store, serdes: { key, value }, bounds, waitMs: waitMs ?? 0 };

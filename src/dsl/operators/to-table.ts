@@ -42,7 +42,7 @@ export function toTable<K, V>(options: ToTableOptions<K, V>): OperatorFunction<F
         stores:
           history === undefined
             ? [{ name: store, kind: 'keyValue', key, value }]
-            : versionedStores(store, key, value, history),
+            : versionedStores(store, current.bound({ key, value }, 'store', store), history),
         keyed: true,
         create: (context) =>
           history === undefined
@@ -98,12 +98,14 @@ class VersionWriter<K, V> implements Processor {
 
   #write(record: AnyRecord): void {
     const { key, value, timestamp } = record;
-    const newest = this.#store.get(key);
-    const then = this.#store.get(key, timestamp);
+    const newest = this.#store.row(key);
+    // Of an older moment, or of a row that was deleted at some moment.
+    const then = newest === null || timestamp < newest.timestamp ? this.#store.get(key, timestamp) : null;
     const place = this.#store.put(key, value, timestamp);
     if (place === 'expired') return this.#context.drop('expired');
     const outOfOrder = place === 'outOfOrder';
     if (outOfOrder) this.#context.count('out-of-order');
-    this.#context.emit(rowChange<K, V>(key, value, outOfOrder ? then : newest, record, outOfOrder));
+    const previous = outOfOrder ? then : newest === null ? null : newest.value;
+    this.#context.emit(rowChange<K, V>(key, value, previous, record, outOfOrder));
   }
 }

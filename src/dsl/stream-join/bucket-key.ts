@@ -1,3 +1,4 @@
+import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { readBound, writeBound } from '../../serdes/windowed.js';
 
@@ -22,7 +23,7 @@ const SUFFIX_BYTES = START_BYTES + 4;
 export function bucketKeySerde<K>(key: Serde<K>, lengthMs: number): Serde<BucketKey<K>> {
   // The rows that a record looks into have one key: it is encoded once for all of them.
   let last: { readonly key: K; readonly bytes: Buffer } | undefined;
-  return {
+  return containing(key, {
     name: `bucket(${key.name},${lengthMs}ms)`,
     encode(row) {
       if (last === undefined || last.key !== row.key) last = { key: row.key, bytes: key.encode(row.key) };
@@ -43,5 +44,5 @@ export function bucketKeySerde<K>(key: Serde<K>, lengthMs: number): Serde<Bucket
         encoded.readUInt32BE(at + START_BYTES),
       );
     },
-  };
+  });
 }

@@ -1,3 +1,4 @@
+import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 
 /** How many records a row holds: what is encoded again for one more is bounded by it, and their marks fit into one integer. */
@@ -161,6 +162,9 @@ export class Chunk<V> {
     const bytes = row.subarray(at);
     if (bytes.length !== (ends.at(-1) ?? 0))
       throw new Error(`saw ${bytes.length} bytes of values in a join's row, expected ${ends.at(-1) ?? 0}`);
+    // They are decoded in the middle of other work: then everything for them must be there.
+    if (serde.ready)
+      for (let i = 0, from = 0; i < records; from = ends[i++] as number) serde.ready(bytes.subarray(from, ends[i]));
     return new Chunk(serde, { full, timestamps, waiting, values: new Array(records), written: { bytes, ends } });
   }
 }
@@ -183,9 +187,9 @@ const HEAD_BYTES = 10;
  * | rest | the values |
  */
 export function chunkSerde<V>(value: Serde<V>): Serde<Chunk<V>> {
-  return {
+  return containing(value, {
     name: `chunk-${FORMAT}(${value.name})`,
     encode: (chunk) => chunk.encode(),
     decode: (row) => Chunk.decode(value, row),
-  };
+  });
 }

@@ -1,4 +1,5 @@
 import { type HeaderEntry, Headers } from '../../model/headers.js';
+import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { StoreSpec } from '../../state/contract.js';
 import { type Due, dueStore } from '../buffers/due-queue.js';
@@ -32,7 +33,7 @@ const ORDINAL_BYTES = 4;
  * The bytes of the key with each 0 followed by 255, two 0, the ordinal (4 bytes, big endian): they sort as the bytes of the keys do, also where one key begins with another.
  */
 export function waitingKeySerde<K>(serde: Serde<K>): Serde<WaitingKey<K>> {
-  return {
+  return containing(serde, {
     name: `waiting-key(${serde.name})`,
     encode({ key, ordinal }) {
       const bytes = escaped(serde.encode(key));
@@ -48,7 +49,7 @@ export function waitingKeySerde<K>(serde: Serde<K>): Serde<WaitingKey<K>> {
         throw new Error(`saw the key of a record that waits of ${encoded.length} bytes, expected at least 6`);
       return { key: serde.decode(unescaped(encoded.subarray(0, end))), ordinal: encoded.readUInt32BE(end + 2) };
     },
-  };
+  });
 }
 
 function escaped(bytes: Buffer): Buffer {
@@ -70,7 +71,7 @@ const FORMAT = 1;
 
 /** Format 1: 1 byte format, 4 the number of headers, for each its name as text and its value (4 + n, length −1: null); then the value (4 + n). Integers big endian. */
 function waitingSerde<V>(serde: Serde<V>): Serde<Waiting<V>> {
-  return {
+  return containing(serde, {
     name: `waiting-${FORMAT}(${serde.name})`,
     encode({ value, headers: { entries } }) {
       return Buffer.concat([
@@ -89,5 +90,5 @@ function waitingSerde<V>(serde: Serde<V>): Serde<Waiting<V>> {
       const value = serde.decode(reader.bytes() ?? Buffer.alloc(0));
       return { value, headers: entries.length === 0 ? Headers.none : new Headers(entries) };
     },
-  };
+  });
 }

@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import { type HeaderEntry, Headers } from '../../model/headers.js';
 import { PlainRecord } from '../../model/record.js';
+import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import { type Due, DueQueue, dueStore } from '../buffers/due-queue.js';
@@ -25,8 +26,8 @@ type Held = readonly Pick<AnyRecord, 'value' | 'headers'>[];
  * move time; those without a key or a value pass.
  */
 export function hold(source: Observable<AnyRecord>, options: HoldOptions, current: Declaring): Observable<AnyRecord> {
-  const { store, value, keepsNullKeys } = options;
-  const { key } = current.inspect(source);
+  const { store, keepsNullKeys } = options;
+  const { key, value } = current.bound({ key: current.inspect(source).key, value: options.value }, 'store', store);
   return current.processor(
     {
       operator: 'hold',
@@ -91,7 +92,7 @@ class Hold implements Processor {
 const FORMAT = 1;
 
 function heldSerde(value: AnySerde): Serde<Held> {
-  return {
+  return containing(value, {
     name: `held-${FORMAT}(${value.name})`,
     encode: (held) =>
       Buffer.concat([
@@ -116,5 +117,5 @@ function heldSerde(value: AnySerde): Serde<Held> {
       }
       return held;
     },
-  };
+  });
 }

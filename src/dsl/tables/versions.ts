@@ -5,8 +5,12 @@ import { versionList } from '../../serdes/versions.js';
 import type { StoreSpec } from '../../state/contract.js';
 import type { AnySerde } from '../processor.js';
 
-/** The store of a table that keeps the past of its rows, and the one that the past is in: `<name>-versions`. CONFIG_INVALID for a history of zero. */
-export function versionedStores(name: string, key: AnySerde, value: AnySerde, history: Duration): StoreSpec[] {
+/** The store of a table that keeps the past of its rows, and the one that the past is in: `<name>-versions`. The serdes are bound already, to the first one. CONFIG_INVALID for a history of zero. */
+export function versionedStores(
+  name: string,
+  { key, value }: { readonly key: AnySerde; readonly value: AnySerde },
+  history: Duration,
+): StoreSpec[] {
   const ms = durationMs(history, `history of store ${name}`);
   if (ms === 0) {
     throw new StreamsError('CONFIG_INVALID', {

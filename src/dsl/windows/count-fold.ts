@@ -1,6 +1,7 @@
 import { Headers } from '../../model/headers.js';
 import { RowChange } from '../../model/record.js';
 import { type Windowed, WindowKey } from '../../model/window.js';
+import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import { windowed } from '../../serdes/windowed.js';
@@ -86,7 +87,7 @@ class CountFold<K, V, A> implements Processor {
 
 /** The count and the timestamp as integers of 8 bytes, then the aggregate: its bytes behind a 1, or a 0. */
 function fillingSerde<A>(value: Serde<A>): Serde<Filling<A>> {
-  return {
+  return containing(value, {
     name: `filling(${value.name})`,
     encode({ count, last, aggregate }) {
       const head = [serdes.int64.encode(count), serdes.int64.encode(last)];
@@ -99,5 +100,5 @@ function fillingSerde<A>(value: Serde<A>): Serde<Filling<A>> {
       last: serdes.int64.decode(bytes.subarray(8, 16)),
       aggregate: bytes[16] === 0 ? null : value.decode(bytes.subarray(17)),
     }),
-  };
+  });
 }

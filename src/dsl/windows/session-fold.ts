@@ -30,7 +30,7 @@ export function sessionFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
           .sort((a, b) => a.start - b.start || a.last - b.last)
           .map((session) => ({
             key: new WindowKey(row, session.start, session.last),
-            value: session.aggregate(value),
+            value: session.aggregate,
             timestamp: session.last,
           })),
     },
@@ -82,7 +82,6 @@ class SessionFold<K, V, A> implements Processor {
     // No window begins before the epoch.
     if (timestamp < 0) return this.#setup.context.drop('no-window');
     const { folding } = this.#setup;
-    const { value: serde } = folding;
     const sessions = this.#store.get(key) ?? NO_SPANS;
     const closed = this.#results.closedUntil;
     const { gapMs } = this.#windows;
@@ -95,7 +94,7 @@ class SessionFold<K, V, A> implements Processor {
     const met = sessions.slice(from, to);
     if (met.length === 0 && timestamp <= closed) return this.#results.late(record);
 
-    const aggregates = met.map((session) => session.aggregate(serde));
+    const aggregates = met.map((session) => session.aggregate);
     const aggregate = added(folding, merged(folding, aggregates), record);
     const start = Math.min(timestamp, met[0]?.start ?? timestamp);
     const last = Math.max(timestamp, met.at(-1)?.last ?? timestamp);
@@ -139,7 +138,7 @@ class SessionFold<K, V, A> implements Processor {
 
   #row({ key, end }: WindowKey<K>): Row<A> | null {
     const session = this.#store.get(key)?.find(({ last }) => last === end);
-    return session ? { value: session.aggregate(this.#setup.folding.value), timestamp: end } : null;
+    return session ? { value: session.aggregate, timestamp: end } : null;
   }
 }
 

@@ -30,7 +30,7 @@ export function slidingFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
           .filter(({ start }) => start + retentionMs >= streamTime)
           .map((span) => ({
             key: new WindowKey(stretch.key, span.start, span.start + differenceMs),
-            value: span.aggregate(value),
+            value: span.aggregate,
             timestamp: span.last,
           })),
     },
@@ -135,7 +135,7 @@ class SlidingFold<K, V, A> implements Processor {
     const { folding } = this.#setup;
     const { key, timestamp } = record;
     const window = new WindowKey<K>(key, start, start + this.#differenceMs);
-    const current = base === undefined ? null : base.aggregate(folding.value);
+    const current = base === undefined ? null : base.aggregate;
     const next = folds ? added(folding, current, record) : current;
     const last = base === undefined ? timestamp : folds ? Math.max(base.last, timestamp) : base.last;
     // The window that ends with the record may begin right behind the record before it: then it is written, and emitted, twice.
@@ -161,6 +161,6 @@ class SlidingFold<K, V, A> implements Processor {
   #row({ key, start }: WindowKey<K>): Row<A> | null {
     const row = this.#store.get(stretchAt(key, start, this.#differenceMs)) ?? NO_SPANS;
     const span = row[firstFrom(row, start)];
-    return span?.start === start ? { value: span.aggregate(this.#setup.folding.value), timestamp: span.last } : null;
+    return span?.start === start ? { value: span.aggregate, timestamp: span.last } : null;
   }
 }

@@ -1,4 +1,5 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
+import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { showBytes } from '../../serdes/show.js';
 
@@ -9,6 +10,8 @@ import { showBytes } from '../../serdes/show.js';
  * meant.
  */
 export class Span<A> {
+  /** How it was written, if it was read: what it needs for being decoded was asked for there. */
+  readonly #serde: Serde<A> | undefined;
   #aggregate: A | undefined;
   #bytes: Buffer | undefined;
 
@@ -17,22 +20,24 @@ export class Span<A> {
     readonly last: number,
     aggregate: A | undefined,
     bytes: Buffer | undefined,
+    serde: Serde<A> | undefined,
   ) {
+    this.#serde = serde;
     this.#aggregate = aggregate;
     this.#bytes = bytes;
   }
 
   static of<A>(start: number, last: number, aggregate: A): Span<A> {
-    return new Span(start, last, aggregate, undefined);
+    return new Span(start, last, aggregate, undefined, undefined);
   }
 
-  static read<A>(start: number, last: number, bytes: Buffer): Span<A> {
-    return new Span<A>(start, last, undefined, bytes);
+  static read<A>(start: number, last: number, bytes: Buffer, serde: Serde<A>): Span<A> {
+    return new Span<A>(start, last, undefined, bytes, serde);
   }
 
-  aggregate(serde: Serde<A>): A {
-    this.#aggregate ??= decoded(serde, this.#bytes as Buffer);
-    return this.#aggregate as A;
+  get aggregate(): A {
+    this.#aggregate ??= decoded(this.#serde as Serde<A>, this.#bytes as Buffer);
+    return this.#aggregate;
   }
 
   bytes(serde: Serde<A>): Buffer {
@@ -98,7 +103,7 @@ const MANY = 4;
  * | 8, 8, 4 + n | for each: start and highest timestamp (doubles), length of the aggregate and its bytes |
  */
 export function spansSerde<A>(aggregate: Serde<A>): Serde<Spans<A>> {
-  return {
+  return containing(aggregate, {
     name: `windows-${FORMAT}(${aggregate.name})`,
     encode(spans) {
       const parts = spans.map((span) => span.bytes(aggregate));
@@ -126,10 +131,12 @@ export function spansSerde<A>(aggregate: Serde<A>): Serde<Spans<A>> {
         const end = at + HEAD_BYTES + encoded.readInt32BE(at + 16);
         if (end > encoded.length)
           throw new Error(`saw a row of windows of ${encoded.length} bytes, expected at least ${end}`);
-        spans.push(Span.read(start, last, encoded.subarray(at + HEAD_BYTES, end)));
+        const bytes = encoded.subarray(at + HEAD_BYTES, end);
+        aggregate.ready?.(bytes);
+        spans.push(Span.read(start, last, bytes, aggregate));
         at = end;
       }
       return spans;
     },
-  };
+  });
 }

@@ -55,11 +55,9 @@ export function windowedFold(
       'Leave late and closeAfter out.',
     );
   }
-  const folding: WindowedFolding<unknown, unknown, unknown> = {
-    ...options,
-    operator,
-    key: options.key ?? inspections[0]?.key ?? serdes.json(),
-  };
+  const given = { ...options, key: options.key ?? inspections[0]?.key ?? serdes.json() };
+  // Bound here, because rows are made of windows, whose keys and aggregates are written in the middle of them.
+  const folding: WindowedFolding<unknown, unknown, unknown> = { ...current.bound(given, 'store', store), operator };
   const { rows, create } = kindOf(folding, window);
   return current.processor(
     {

@@ -1,0 +1,102 @@
+import { resolve } from 'node:path';
+import { Option } from '@commander-js/extra-typings';
+import { type RebuildOptions, type RebuildProgress, rebuildStore } from '../../replay/index.js';
+import { agreed, checkAskable } from '../ask.js';
+import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
+import { codeVersion } from '../code-version.js';
+import { type Io, write } from '../io.js';
+import { checkStore, DEFAULT_STATE } from '../open-state.js';
+import { errorPolicies, size } from '../options.js';
+import { APP, type LookBackOptions, lookBack, ON_ERROR, ON_ERROR_HELP } from '../past.js';
+import type { Program } from '../program.js';
+import { formatCount, Rate } from '../rate.js';
+import { rebuiltText } from '../rebuilt-text.js';
+
+interface Options extends LookBackOptions {
+  readonly store: string;
+  readonly from: NonNullable<RebuildOptions['from']>;
+  readonly dryRun?: true | undefined;
+  readonly yes?: true | undefined;
+}
+
+const EXAMPLES = `
+The new store is made beside the old one, compared with it, and put in its place when you agree: for every task of the application whose
+state is on this machine. Other stores stay as they are. Interrupted at any moment, the old store or the new one is whole, the application
+may run, and the rebuild goes on when it is run again.
+
+--from changelog restores it as a machine without state would. --from sources processes all records of the source topics once more, by
+the code as it is now, as if each had been processed once: nothing is written to output topics and no effect is called; what differs is
+written to the changelog, so that all machines restore the same. For that no process of the application may run, wherever it is.
+
+Examples:
+  $ millrace rebuild topology.ts --store balances --dry-run
+  $ millrace rebuild topology.ts --store balances --from sources --yes`;
+
+/** `millrace rebuild FILE --store NAME`: a store made anew. */
+export function addRebuild(program: Program): void {
+  program.parent
+    .command('rebuild')
+    .description('make a store of a stopped application anew, and put it in the place of the old one')
+    .argument('<file>', 'the file that exports the topology')
+    .requiredOption('--store <name>', 'the store')
+    .addOption(
+      new Option('--from <what>', 'what it is made of')
+        .choices(['changelog', 'sources'] as const)
+        .default('changelog' as const),
+    )
+    .option(...APP)
+    .option('--state <directory>', 'where the stores are kept', DEFAULT_STATE)
+    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
+    .option(...KAFKA_CONFIG)
+    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
+    .option('--cache <size>', 'memory for cached rows while the sources are replayed (default: 32MB)', size('--cache'))
+    .option('--dry-run', 'compare, and change nothing')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', EXAMPLES)
+    .action((file, options) => program.act((io) => rebuild(file, options as Options, io)));
+}
+
+function rebuild(file: string, options: Options, io: Io): Promise<number> {
+  const { dryRun, yes } = options;
+  if (!dryRun && !yes) checkAskable(io);
+  return lookBack(file, options, io, async ({ topology, past, say, show }) => {
+    checkStore(topology, options.store);
+    const { broker, applicationId, onError, cacheBytes, signal } = past;
+    const shown = progress(io, show);
+    const { swapped, tasks } = await rebuildStore(topology, {
+      broker,
+      store: options.store,
+      from: options.from,
+      stateDirectory: resolve(io.cwd, options.state),
+      version: codeVersion(resolve(io.cwd, file)),
+      ...(applicationId !== undefined && { applicationId }),
+      ...(onError && { onError }),
+      ...(cacheBytes !== undefined && { cacheBytes }),
+      ...(signal && { signal }),
+      onProgress: shown,
+      confirm: async (compared) => {
+        await write(io.stdout, rebuiltText(options.store, compared));
+        return !dryRun && (yes === true || agreed(io, 'Put the new store in the place of the old one?'));
+      },
+    });
+    for (const { task, finished } of tasks)
+      if (finished) say(`${task}: the new store of an earlier rebuild is in place; what it had left is removed`);
+    say(swapped ? 'done' : 'nothing was changed');
+    return swapped || dryRun ? 0 : 1;
+  });
+}
+
+function progress(io: Io, show: (text: () => string) => void): (progress: RebuildProgress) => void {
+  let rate = new Rate(io.clock);
+  let last = '';
+  return ({ task, doing, done, total }) => {
+    const work = `${doing} ${task}`;
+    if (work !== last) rate = new Rate(io.clock);
+    last = work;
+    show(() => {
+      rate.sample(done);
+      const of = total === null ? '' : ` of ${formatCount(total)}`;
+      return `${work}: ${formatCount(done)}${of} records, ${rate.text(Math.max(0, (total ?? 0) - done))}`;
+    });
+  };
+}

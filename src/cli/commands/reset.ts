@@ -1,0 +1,103 @@
+import { resolve } from 'node:path';
+import { Option } from '@commander-js/extra-typings';
+import { applyReset, parseMoment, planReset, type ResetOptions } from '../../replay/index.js';
+import { agreed } from '../ask.js';
+import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBroker } from '../broker-url.js';
+import { checkedTopology } from '../checked-topology.js';
+import { type Io, write } from '../io.js';
+import { DEFAULT_STATE } from '../open-state.js';
+import type { Program } from '../program.js';
+import { resetText } from '../reset-text.js';
+
+interface Options extends BrokerOptions {
+  readonly app?: string | undefined;
+  readonly state: string;
+  readonly to: string;
+  readonly stores?: NonNullable<ResetOptions['stores']> | undefined;
+  readonly internalTopics?: NonNullable<ResetOptions['internalTopics']> | undefined;
+  readonly effects: NonNullable<ResetOptions['effects']>;
+  readonly dryRun?: true | undefined;
+  readonly yes?: true | undefined;
+}
+
+const EXAMPLES = `
+The plan is printed first, and nothing is done before you agree. It names everything that will change: the positions of exactly this
+application, its stores, its own topics. Output topics are never touched.
+
+After it, run the application as ever: it reads from the new positions and rebuilds its stores. With --effects silent (the default) nothing of
+what it had processed before is written or called a second time; behind the old positions it is live again. With capture, it is written to the
+topic APP-captured instead.
+
+What was done is kept in STATE/resets/APP. An interrupted reset is finished by running it once more; until then the application does not start.
+
+Examples:
+  $ millrace reset topology.ts --to earliest --dry-run
+  $ millrace reset topology.ts --to time:2026-03-01T00:00:00Z --yes
+  $ millrace reset topology.ts --to offset:payments:0=42 --stores keep --effects live --broker kafka://localhost:9092`;
+
+/** `millrace reset FILE --to MOMENT`: puts an application back, or ahead, in its source topics. */
+export function addReset(program: Program): void {
+  program.parent
+    .command('reset')
+    .description('put the positions of an application back (or ahead), with its stores')
+    .argument('<file>', 'the file that exports the topology')
+    .requiredOption(
+      '--to <moment>',
+      'earliest, latest, offset:TOPIC:PARTITION=OFFSET,… (the others stay), time:ISO, or ago:2h',
+    )
+    .option('--app <id>', "exactly this application (default: the topology's name)")
+    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
+    .option(...KAFKA_CONFIG)
+    .option('--state <directory>', 'where the stores are kept', DEFAULT_STATE)
+    .addOption(
+      new Option(
+        '--stores <what>',
+        'what becomes of the stores and their changelogs (default: delete if a position is put back, else keep)',
+      ).choices(['keep', 'delete'] as const),
+    )
+    .addOption(
+      new Option(
+        '--internal-topics <what>',
+        'what becomes of repartition topics (default: they stay; with stores deleted, what was not read is passed over)',
+      ).choices(['keep', 'delete'] as const),
+    )
+    .addOption(
+      new Option('--effects <what>', 'what becomes of outputs and calls of records that had been processed before')
+        .choices(['live', 'silent', 'capture'] as const)
+        .default('silent' as const),
+    )
+    .option('--dry-run', 'print the plan and do nothing')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', EXAMPLES)
+    .action((file, options) => program.act((io) => reset(file, options as Options, io)));
+}
+
+async function reset(file: string, options: Options, io: Io): Promise<number> {
+  const to = parseMoment(options.to, '--to');
+  const topology = await checkedTopology(file, { cwd: io.cwd, check: false });
+  const { broker } = await openBroker(options, io);
+  try {
+    const stateDirectory = resolve(io.cwd, options.state);
+    const plan = await planReset(topology, {
+      broker,
+      to,
+      stateDirectory,
+      effects: options.effects,
+      now: io.clock.now(),
+      ...(options.app !== undefined && { applicationId: options.app }),
+      ...(options.stores && { stores: options.stores }),
+      ...(options.internalTopics && { internalTopics: options.internalTopics }),
+    });
+    await write(io.stdout, resetText(plan));
+    if (options.dryRun) return 0;
+    if (!options.yes && !(await agreed(io, 'Do it?'))) {
+      await write(io.stderr, 'nothing was done\n');
+      return 1;
+    }
+    const record = await applyReset(plan, { broker, stateDirectory, clock: io.clock });
+    await write(io.stderr, `done; kept in ${record}\n`);
+    return 0;
+  } finally {
+    await broker.close();
+  }
+}

@@ -1,0 +1,68 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { GENERATED, generateTypes } from '../../serdes/schema/generate.js';
+import { schemaJson } from '../../serdes/schema/text.js';
+import { type Io, write } from '../io.js';
+import type { Program } from '../program.js';
+import { readSchemas } from '../schemas/files.js';
+import { DIRECTORY } from '../schemas/registry.js';
+
+interface Options {
+  readonly out: string;
+  readonly check?: true | undefined;
+}
+
+const HELP = `
+For each file <subject>.avsc a file <subject>.ts: the schema as text, for avro(…), and for each record a type of what is read
+(Order) and one of what is written (OrderInput, in which fields with a default may be left out).
+
+Examples:
+  $ millrace schema generate schemas --out src/schemas
+  $ millrace schema generate schemas --out src/schemas --check    # in the checks: exit code 1 if a schema has changed since`;
+
+/** `millrace schema generate [PATH] --out DIR`: TypeScript of Avro schemas. */
+export function addSchemaGenerate(program: Program): void {
+  program.parent
+    .command('generate')
+    .description('write TypeScript types of the schemas of a directory')
+    .argument('[path]', 'the directory of the schemas', DIRECTORY)
+    .requiredOption('--out <directory>', 'where the types are written')
+    .option('--check', 'write nothing; fail if what is there is not what would be written')
+    .addHelpText('after', HELP)
+    .action((path, options) => program.act((io) => generate(path, options, io)));
+}
+
+async function generate(path: string, { out, check }: Options, io: Io): Promise<number> {
+  const schemas = readSchemas(path, io.cwd);
+  // With what it refers to inside it, a schema needs nothing but itself.
+  const files = generateTypes(
+    schemas.map((one) => ({
+      ...one,
+      text: one.uses.length === 0 ? one.text : JSON.stringify(schemaJson(one.schema, { docs: true })),
+    })),
+  );
+  const directory = resolve(io.cwd, out);
+  const there = existsSync(directory) ? readdirSync(directory).filter((name) => name.endsWith('.ts')) : [];
+  const isGenerated = (name: string): boolean => readFileSync(join(directory, name), 'utf8').startsWith(GENERATED);
+  const stale = [...files]
+    .filter(([name, text]) => !there.includes(name) || readFileSync(join(directory, name), 'utf8') !== text)
+    .map(([name]) => name);
+  const left = there.filter((name) => !files.has(name) && isGenerated(name));
+  if (check) {
+    const problems = [
+      ...stale.map((name) => `${join(out, name)} is not what its schema says\n`),
+      ...left.map((name) => `${join(out, name)} has no schema any more\n`),
+    ];
+    await write(
+      problems.length > 0 ? io.stderr : io.stdout,
+      problems.join('') || `${files.size} files are as their schemas say\n`,
+    );
+    return problems.length > 0 ? 1 : 0;
+  }
+  mkdirSync(directory, { recursive: true });
+  for (const name of stale) writeFileSync(join(directory, name), files.get(name) as string);
+  const note = left.map((name) => `${join(out, name)} has no schema any more: delete it\n`).join('');
+  await write(io.stderr, note);
+  await write(io.stdout, stale.map((name) => `${join(out, name)}\n`).join('') || 'nothing has changed\n');
+  return 0;
+}

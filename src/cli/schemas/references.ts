@@ -1,0 +1,16 @@
+import type { SchemaReference, SchemaRegistry } from '../../serdes/registry/port.js';
+import type { WorkingSchema } from './files.js';
+
+/** The last versions of what it refers to: they were registered before it. */
+export async function referencesOf(
+  { uses }: WorkingSchema,
+  registry: SchemaRegistry,
+): Promise<readonly SchemaReference[]> {
+  return Promise.all(
+    uses.map(async ({ name, subject }) => ({
+      name,
+      subject,
+      version: (await registry.version(subject, 'latest')).version,
+    })),
+  );
+}

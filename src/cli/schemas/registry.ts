@@ -1,0 +1,23 @@
+import { statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { INDEX } from '../../serdes/registry/file.js';
+import type { SchemaRegistry } from '../../serdes/registry/port.js';
+import type { Io } from '../io.js';
+import { nearest } from '../nearest.js';
+import { namesRegistry, type RegistrySelection, registryOf } from '../schema-registry.js';
+
+/** Where schemas are, if nothing else is said. */
+export const DIRECTORY = 'schemas';
+
+/** The registry that is named, or else the directory that the schemas are in, or the nearest one above it that is a registry already. */
+export function registryBeside(path: string, selection: RegistrySelection, io: Io): Promise<SchemaRegistry> {
+  if (namesRegistry(selection, io)) return registryOf(selection, io)();
+  const absolute = resolve(io.cwd, path);
+  const directory = statSync(absolute, { throwIfNoEntry: false })?.isFile() ? dirname(absolute) : absolute;
+  return registryOf({ schemaRegistry: nearestIndex(directory) ?? directory }, io)();
+}
+
+function nearestIndex(directory: string): string | undefined {
+  const index = nearest(join(directory, INDEX), INDEX);
+  return index && dirname(index);
+}

@@ -1,0 +1,49 @@
+import { extname } from 'node:path';
+import { SerdePlaces } from '../../runtime/serde-places.js';
+import type { SchemaRegistry, SchemaSource } from '../../serdes/registry/port.js';
+import { declared } from '../declared.js';
+import { loadTopology } from '../load-topology.js';
+
+/** A schema that a topology writes with, and the subject that it belongs to. */
+export interface WrittenSchema {
+  readonly subject: string;
+  readonly source: SchemaSource;
+}
+
+export const isTopologyFile = (path: string): boolean => /^\.[cm]?[jt]s$/.test(extname(path));
+
+/** The schemas of everything that the topology of a file writes: its sinks, and its own changelog and repartition topics. Nothing is registered. */
+export async function writtenBy(
+  file: string,
+  app: string | undefined,
+  cwd: string,
+  registry: SchemaRegistry,
+): Promise<readonly WrittenSchema[]> {
+  const topology = await loadTopology(file, cwd);
+  const written = new Map<string, SchemaSource>();
+  const noting: SchemaRegistry = {
+    address: registry.address,
+    byId: (id) => registry.byId(id),
+    byGuid: (guid) => registry.byGuid(guid),
+    version: (subject, version) => registry.version(subject, version),
+    lookup: (subject, source) => registry.lookup(subject, source),
+    subjects: () => registry.subjects(),
+    versions: (subject) => registry.versions(subject),
+    compatibility: (subject) => registry.compatibility(subject),
+    register: async (subject, source) => {
+      written.set(subject, source);
+      // Nobody encodes anything with it.
+      return 0;
+    },
+  };
+  const serdes = new SerdePlaces({
+    applicationId: app ?? topology.name,
+    schemaRegistry: async () => noting,
+    registerSchemas: true,
+  });
+  declared(topology, serdes.bind);
+  await serdes.open();
+  return [...written]
+    .map(([subject, source]) => ({ subject, source }))
+    .sort((a, b) => (a.subject < b.subject ? -1 : 1));
+}

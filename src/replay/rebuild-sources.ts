@@ -1,0 +1,128 @@
+import { join } from 'node:path';
+import { type Broker, type PartitionOffset, partitionKey, type TopicPartition } from '../broker/port.js';
+import type { Topology } from '../dsl/processor.js';
+import { repartitionTopic } from '../graph/naming.js';
+import { StreamsError } from '../model/errors.js';
+import { markOf } from '../runtime/reprocessing.js';
+import { framePast, Past, type PastOptions } from './past.js';
+import { rebuildDirectory } from './rebuild-task.js';
+
+/** So often the replay is kept while it goes on: interrupted, it goes on from there. */
+const SNAPSHOT_RECORDS = 100_000;
+
+/**
+ * Replays the sources of an application up to what its group has committed: all stores as they must be there. OFFSET_OUT_OF_RANGE where the topics no longer reach back to the beginning; STATE_MISMATCH where the stores of the application
+ * are not those of its source positions.
+ */
+export async function replaySources(
+  topology: Topology,
+  options: Omit<PastOptions, 'snapshots'> & { readonly version: string; readonly stateDirectory: string },
+  committed: readonly PartitionOffset[],
+): Promise<Past> {
+  const { broker, applicationId = topology.name, stateDirectory, version } = options;
+  const directory = join(rebuildDirectory(stateDirectory, applicationId), 'snapshots');
+  const frame = await framePast(topology, {
+    ...options,
+    snapshots: { directory, version, every: { records: SNAPSHOT_RECORDS } },
+  });
+  await checkPositions(topology, applicationId, broker, committed);
+  const globals = topology.graph.nodes.flatMap((node) => (node.kind === 'globalTable' ? [node.topic] : []));
+  const [earliest, latest] = await Promise.all([
+    broker.admin.earliestOffsets(frame.partitions),
+    broker.admin.latestOffsets(frame.partitions),
+  ]);
+  // Nobody commits how far a global table is: it is read to the end before anything else.
+  const offsets = frame.partitions.map(
+    (at) => find(committed, at) ?? (find(globals.includes(at.topic) ? latest : earliest, at) as PartitionOffset),
+  );
+  const past = await Past.open(frame, {
+    until: { kind: 'offset', offsets },
+    beginWith: (snapshots) => snapshots.at(-1),
+  });
+  try {
+    const gap = past.gaps.find((each) => each.earliest > 0);
+    if (gap) {
+      throw new StreamsError('OFFSET_OUT_OF_RANGE', {
+        what: 'the sources no longer hold all that the store was made of',
+        at: `${gap.topic}[${gap.partition}]`,
+        saw: `offset ${gap.earliest} as the first`,
+        expected: 'offset 0',
+        action: 'Rebuild it from its changelog: --from changelog.',
+      });
+    }
+    await past.toEnd();
+    return past;
+  } catch (error) {
+    await past.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+const find = (offsets: readonly PartitionOffset[], { topic, partition }: TopicPartition): PartitionOffset | undefined =>
+  offsets.find((at) => at.topic === topic && at.partition === partition);
+
+/** A store is what its sources come to only if all of them was done: on the way through repartition topics, and once. */
+async function checkPositions(
+  { graph, name }: Topology,
+  applicationId: string,
+  broker: Broker,
+  committed: readonly PartitionOffset[],
+): Promise<void> {
+  const kept = committed.find((at) => markOf(at)?.keeps);
+  if (kept) {
+    throw new StreamsError('STATE_MISMATCH', {
+      what: 'the stores are further than the positions, by a reset that kept them',
+      at: `${kept.topic}[${kept.partition}]@${kept.offset}`,
+      saw: `records up to offset ${markOf(kept)?.until} in the stores`,
+      expected: 'those before the position only',
+      action: 'Rebuild from the changelog, or let the application catch up first.',
+    });
+  }
+  const topics = graph.nodes.flatMap((node) =>
+    node.kind === 'repartition' ? [repartitionTopic(applicationId, node.name)] : [],
+  );
+  const partitions = (topics.length === 0 ? [] : await broker.admin.describeTopics(topics)).flatMap((topic) =>
+    Array.from({ length: topic.partitions }, (_, partition) => ({ topic: topic.name, partition })),
+  );
+  const [earliest, latest] = await Promise.all([
+    broker.admin.earliestOffsets(partitions),
+    broker.admin.latestOffsets(partitions),
+  ]);
+  const ends = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
+  const unread = earliest
+    .map((at) => find(committed, at) ?? at)
+    .filter(({ topic, partition, offset }) => offset < (ends.get(partitionKey(topic, partition)) ?? 0));
+  const waiting = await firstRecord(broker, unread, ends);
+  if (waiting === undefined) return;
+  throw new StreamsError('STATE_MISMATCH', {
+    what: 'records are on their way between the tasks of the application',
+    at: waiting,
+    saw: 'records that were not processed',
+    expected: 'none, so that every store has all of the sources up to their positions',
+    action: `Run ${name} until it is idle (millrace run --until-idle), and rebuild then; or rebuild from the changelog.`,
+  });
+}
+
+/** Where there is one. Offsets alone do not say: the marker of a transaction has one, too. */
+async function firstRecord(
+  broker: Broker,
+  unread: readonly PartitionOffset[],
+  ends: ReadonlyMap<string, number>,
+): Promise<string | undefined> {
+  const reader = await broker.createReader();
+  try {
+    for (const position of unread) reader.seek(position);
+    for (let open = unread.length; open > 0; ) {
+      for (const { topic, partition, records, nextOffset } of await reader.poll({ maxRecords: 1, maxWaitMs: 500 })) {
+        const [record] = records;
+        if (record) return `${topic}[${partition}]@${record.offset}`;
+        if (nextOffset < (ends.get(partitionKey(topic, partition)) ?? 0)) continue;
+        reader.remove([{ topic, partition }]);
+        open--;
+      }
+    }
+    return undefined;
+  } finally {
+    await reader.close();
+  }
+}

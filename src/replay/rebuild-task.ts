@@ -1,0 +1,253 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Broker, PartitionOffset } from '../broker/port.js';
+import type { Topology } from '../dsl/processor.js';
+import { changelogTopic } from '../graph/naming.js';
+import { isStreamsError } from '../model/errors.js';
+import { Headers } from '../model/headers.js';
+import type { EngineConfig } from '../runtime/config.js';
+import { Reprocessing } from '../runtime/reprocessing.js';
+import { checkNotAhead, restore } from '../runtime/restore.js';
+import type { Slot } from '../runtime/slots.js';
+import { sourcePartitions } from '../runtime/sources.js';
+import { stopped } from '../runtime/stopped.js';
+import type { TopicCounts } from '../runtime/topics.js';
+import { CacheBudget } from '../state/cache-budget.js';
+import { compareStores, type StoreComparison, storeDifferences } from '../state/compare-stores.js';
+import type { StoreSpec } from '../state/contract.js';
+import { openRocksDatabase } from '../state/rocksdb.js';
+import type { StoreBytes } from '../state/store-bytes.js';
+import { StoreSwap } from '../state/store-swap.js';
+import { TaskState } from '../state/task-state.js';
+
+/** The steps of a rebuild, for each task, in their order. */
+export type RebuildStep = '1 built' | '2 verified' | '3 logged' | '4 copied' | '5 swapped' | '6 cleaned';
+
+/** How far one task is. */
+export interface RebuildProgress {
+  readonly task: string;
+  readonly doing: 'restoring' | 'replaying' | 'comparing' | 'logging' | 'copying' | 'removing';
+  /** Rows, or records where they are read. */
+  readonly done: number;
+  /** Null: it is not known. */
+  readonly total: number | null;
+}
+
+/** A task's part of a store, made anew. */
+export interface RebuiltTask extends StoreComparison {
+  readonly task: string;
+  /** An earlier rebuild had put the new store in place already: only what it had left was removed, and nothing was compared. */
+  readonly finished: boolean;
+  /** The old store was that of an earlier commit, after a crash: the application would have restored the rest. */
+  readonly behind: boolean;
+}
+
+/** What all tasks of a rebuild have in common. */
+export interface RebuildContext {
+  readonly topology: Topology;
+  readonly broker: Broker;
+  readonly config: EngineConfig;
+  readonly topics: TopicCounts;
+  readonly spec: StoreSpec;
+  readonly stateDirectory: string;
+  /** Of the whole group. */
+  readonly committed: readonly PartitionOffset[];
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
+  /** Called after each step: a crash test throws here. */
+  readonly afterStep?: ((step: RebuildStep, task: string) => void | Promise<void>) | undefined;
+}
+
+/** Rows are read once. */
+const CACHE_BYTES = 1024 * 1024;
+const NOTHING: StoreComparison = { equal: 0, added: 0, changed: 0, removed: 0, unreadable: 0 };
+
+/** Everything that rebuilds of an application keep until they are through. */
+export const rebuildDirectory = (stateDirectory: string, applicationId: string): string =>
+  join(stateDirectory, 'rebuild', applicationId);
+
+/** One task of a rebuild: its own database, locked, and the store that is made beside it. */
+export class TaskRebuild {
+  readonly #context: RebuildContext;
+  readonly #slot: Slot;
+  readonly #swap: StoreSwap;
+  readonly #sources: readonly string[];
+  readonly #committed: readonly PartitionOffset[];
+  #shadow: TaskState | undefined;
+
+  private constructor(parts: {
+    readonly context: RebuildContext;
+    readonly slot: Slot;
+    readonly swap: StoreSwap;
+    readonly sources: readonly string[];
+    readonly committed: readonly PartitionOffset[];
+  }) {
+    this.#context = parts.context;
+    this.#slot = parts.slot;
+    this.#swap = parts.swap;
+    this.#sources = parts.sources;
+    this.#committed = parts.committed;
+  }
+
+  /** STATE_LOCKED; STATE_MISMATCH if the state is of another owner, or further than the group. */
+  static async open(context: RebuildContext, slot: Slot): Promise<TaskRebuild> {
+    const { topology, config, spec, stateDirectory, topics } = context;
+    const { applicationId } = config;
+    const sources = sourcePartitions(slot.subTopology, applicationId, slot.partition, topics);
+    const own = context.committed.filter(({ topic, partition }) =>
+      sources.some((source) => source.topic === topic && source.partition === partition),
+    );
+    const committed = Reprocessing.of(own, { applicationId, taskId: slot.id })?.contained(own) ?? own;
+    const swap = await StoreSwap.open({
+      root: stateDirectory,
+      applicationId,
+      taskId: slot.id,
+      topology: topology.name,
+      spec,
+      openDatabase: openRocksDatabase,
+    });
+    try {
+      const names = sources.map(({ topic }) => topic);
+      checkNotAhead(swap, names, new Map(committed.map(({ topic, offset }) => [topic, offset])));
+      return new TaskRebuild({ context, slot, swap, sources: names, committed });
+    } catch (error) {
+      await swap.close();
+      throw error;
+    }
+  }
+
+  get id(): string {
+    return this.#slot.id;
+  }
+
+  /** Only step 6 is left of an earlier rebuild. */
+  get swapped(): boolean {
+    return this.#swap.swapped;
+  }
+
+  /** Makes the store that the changelog holds, or brings it up to what it holds by now. */
+  async build(): Promise<void> {
+    try {
+      await this.#restore();
+    } catch (error) {
+      // It is only a shadow: one that does not fit any more is made from the beginning.
+      if (!isStreamsError(error) || !['STATE_MISMATCH', 'STATE_CORRUPT'].includes(error.code)) throw error;
+      await this.#removeShadow();
+      await this.#restore();
+    }
+  }
+
+  /** Compares the old store with the new one: that of the changelog, or the one given. */
+  async verify(fresh: StoreBytes = this.#fresh): Promise<RebuiltTask> {
+    const { spec } = this.#context;
+    const { streamTimes, sources } = this.#swap.checkpoint;
+    const old = streamTimes[spec.name] ?? Number.NEGATIVE_INFINITY;
+    const streamTime = Math.max(old, (this.#shadow as TaskState).cached(spec.name).streamTime);
+    const onRows = this.#counter('comparing');
+    const found = await compareStores({ spec, old: this.#swap.store, fresh, streamTime, onRows });
+    const behind = this.#committed.some(({ topic, offset }) => (sources[topic] ?? 0) < offset);
+    return { task: this.id, finished: false, behind, ...found };
+  }
+
+  /** Writes to the changelog what makes its store the one given, and takes that over. */
+  async log(fresh: StoreBytes): Promise<void> {
+    const { broker, config, spec } = this.#context;
+    const topic = changelogTopic(config.applicationId, spec.name);
+    const counted = this.#counter('logging');
+    const streamTime = (this.#shadow as TaskState).cached(spec.name).streamTime;
+    // The task's own name: a transaction that it left open, which would hide what follows it, is ended at once.
+    const writer = await broker.createWriter({ transactionalId: `${config.applicationId}-${this.id}` });
+    try {
+      for await (const rows of storeDifferences(this.#fresh, fresh, Math.max(0, streamTime))) {
+        await writer.begin();
+        // Without a cause they count as committed.
+        await writer.write(
+          rows.map((row) => ({ topic, partition: this.#slot.partition, ...row, headers: new Headers([]) })),
+        );
+        await writer.commit();
+        counted(rows.length);
+      }
+    } finally {
+      await writer.close();
+    }
+    await this.build();
+  }
+
+  /** Puts the new store in the place of the old one. */
+  async finish(rows: number): Promise<void> {
+    await this.#swap.copy(this.#fresh, this.#counter('copying', rows));
+    await this.#after('4 copied');
+    await this.#swap.swap();
+    await this.#after('5 swapped');
+    await this.clean();
+    await this.#after('6 cleaned');
+  }
+
+  /** Removes what is not needed any more, or not wanted. */
+  async clean(): Promise<RebuiltTask> {
+    const finished = this.swapped;
+    await this.#swap.clean(this.#counter('removing'));
+    await this.#removeShadow();
+    return { task: this.id, finished, behind: false, ...NOTHING };
+  }
+
+  /** Keeps what was made, for the next time. */
+  async close(): Promise<void> {
+    await this.#shadow?.close();
+    this.#shadow = undefined;
+    await this.#swap.close();
+  }
+
+  get #fresh(): StoreBytes {
+    return (this.#shadow as TaskState).bytes(this.#context.spec.name);
+  }
+
+  async #restore(): Promise<void> {
+    const { topology, broker, config, spec, stateDirectory, signal, onProgress } = this.#context;
+    const { applicationId } = config;
+    this.#shadow ??= await TaskState.open({
+      root: join(stateDirectory, 'rebuild'),
+      applicationId,
+      taskId: this.id,
+      topology: topology.name,
+      stores: [spec],
+      openDatabase: openRocksDatabase,
+      budget: new CacheBudget(CACHE_BYTES),
+    });
+    await restore({
+      broker,
+      state: this.#shadow,
+      applicationId,
+      partition: this.#slot.partition,
+      sources: this.#sources,
+      committed: this.#committed,
+      signal,
+      onProgress: (left, restored) =>
+        onProgress?.({ task: this.id, doing: 'restoring', done: restored, total: restored + left }),
+    });
+    if (signal.aborted) throw stopped('the rebuild was stopped', `task ${this.id}`);
+  }
+
+  async #removeShadow(): Promise<void> {
+    const { stateDirectory, config } = this.#context;
+    await this.#shadow?.close();
+    this.#shadow = undefined;
+    const directory = join(rebuildDirectory(stateDirectory, config.applicationId), this.id);
+    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  /** Adds up what is done, tells of it, and stops if that is wished. */
+  #counter(doing: RebuildProgress['doing'], total: number | null = null): (rows: number) => void {
+    const { signal, onProgress } = this.#context;
+    let done = 0;
+    return (rows) => {
+      done += rows;
+      onProgress?.({ task: this.id, doing, done, total });
+      if (signal.aborted) throw stopped('the rebuild was stopped', `task ${this.id}`);
+    };
+  }
+
+  async #after(step: RebuildStep): Promise<void> {
+    await this.#context.afterStep?.(step, this.id);
+  }
+}

@@ -1,0 +1,183 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Topology } from '../dsl/processor.js';
+import { StreamsError } from '../model/errors.js';
+import { resolveConfig } from '../runtime/config.js';
+import { slotsOf, tasksOnDisk } from '../runtime/slots.js';
+import type { StoreBytes } from '../state/store-bytes.js';
+import type { TaskState } from '../state/task-state.js';
+import { taskStore } from './event.js';
+import type { Past, PastOptions } from './past.js';
+import { replaySources } from './rebuild-sources.js';
+import {
+  type RebuildContext,
+  type RebuildProgress,
+  type RebuildStep,
+  type RebuiltTask,
+  rebuildDirectory,
+  TaskRebuild,
+} from './rebuild-task.js';
+import { checkStopped } from './reset-plan.js';
+import { countTopics } from './topics.js';
+
+export interface RebuildOptions
+  extends Pick<PastOptions, 'broker' | 'applicationId' | 'onError' | 'cacheBytes' | 'logger' | 'signal'> {
+  readonly store: string;
+  /** `sources`: by replaying the source topics. Default `changelog`. */
+  readonly from?: 'changelog' | 'sources';
+  /** The state directory of this machine. */
+  readonly stateDirectory: string;
+  /** Stands for the code of the topology: what an interrupted replay has kept is used again by the same code only. */
+  readonly version?: string;
+  readonly onProgress?: (progress: RebuildProgress) => void;
+  /** Asked before anything is changed, with how the new store differs from the old one. Default: it is wanted. */
+  readonly confirm?: (tasks: readonly RebuiltTask[]) => boolean | Promise<boolean>;
+  /** Called after each step of each task: a crash test throws here. */
+  readonly afterStep?: (step: RebuildStep, task: string) => void | Promise<void>;
+}
+
+export interface RebuildReport {
+  /** False: it was not wanted, and nothing was changed. */
+  readonly swapped: boolean;
+  readonly tasks: readonly RebuiltTask[];
+}
+
+/**
+ * Makes a store anew, beside the old one, and puts it in its place: that of each task whose state is on this machine, at the positions that the application has committed.
+ *
+ * | step | what | a crash behind it |
+ * |---|---|---|
+ * | 1 built | the new store is in `<state>/rebuild/<application>`: restored from its changelog; or the sources are replayed | the old store is as it was; what was made is used again |
+ * | 2 verified | every row of the new store decodes, and is compared with the old one; `confirm` is asked | as above |
+ * | 3 logged | from sources only: what differs from the changelog is written to it, so that every machine restores the same, in transactions of some thousand rows | the old store is as it was; rows that were logged already are those of the new store once the application runs |
+ * | 4 copied | the new rows are in the task's own database, under a number of their own | as above |
+ * | 5 swapped | the store's name has the new number: one atomic write | the new store is whole |
+ * | 6 cleaned | the old rows, and what was made beside, are removed | nothing: the rebuild is whole |
+ *
+ * Interrupted anywhere, the application may run, and the rebuild goes on when it is run again. Other stores of the task are not touched. From the changelog other machines may go on running; from sources no member of the group may be alive, and
+ * the store is as if every record of the sources had been processed once, by the code as it is now: also those that a reset had passed over.
+ *
+ * Cost: one read of the changelog (and a replay), three scans of the store, disk for two more copies of it; memory does not grow with it.
+ *
+ * Errors: STORE_UNKNOWN, STATE_LOCKED, APPLICATION_RUNNING (from sources), OFFSET_OUT_OF_RANGE (the sources no longer begin at their beginning), STATE_CORRUPT (a row of the new store does not decode), RESET_UNFINISHED, STOPPED; STATE_MISMATCH if there is no state here, or it is
+ * further than the group, or records are on their way through repartition topics (from sources).
+ *
+ * ```ts no-run
+ * const { tasks } = await rebuildStore(payments, { broker, store: 'balances', stateDirectory: '.millrace/state' });
+ * console.log(tasks); // → [{ task: 'payments-0', equal: 120000, added: 0, changed: 3, removed: 0, unreadable: 0, … }]
+ * ```
+ */
+export async function rebuildStore(topology: Topology, options: RebuildOptions): Promise<RebuildReport> {
+  const { broker, stateDirectory, from = 'changelog', signal = new AbortController().signal } = options;
+  const spec = taskStore(topology, options.store);
+  const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
+  const config = resolveConfig(topology.name, named, options.logger);
+  const { applicationId } = config;
+  if (from === 'sources') await checkStopped(broker, applicationId);
+  const topics = await countTopics(broker.admin, topology, config);
+  const slots = slotsOf(topology, applicationId, topics);
+  const onDisk = await tasksOnDisk(slots.keys(), applicationId, { stateDirectory });
+  const own = [...slots.values()].filter(
+    ({ id, stores }) => onDisk.has(id) && stores.some(({ name }) => name === spec.name),
+  );
+  if (own.length === 0) throw noState(join(stateDirectory, applicationId), spec.name);
+
+  const committed = await broker.admin.groupOffsets(applicationId);
+  const { onProgress, afterStep } = options;
+  const context = { topology, broker, config, topics, spec, stateDirectory, committed, signal, onProgress, afterStep };
+  const tasks: TaskRebuild[] = [];
+  let past: Past | undefined;
+  try {
+    for (const slot of own) tasks.push(await TaskRebuild.open(context, slot));
+    const unfinished = tasks.filter((task) => !task.swapped);
+    if (from === 'sources' && unfinished.length > 0) past = await replayed(topology, options, context);
+    const results = await build(unfinished, context, past);
+    const finished = tasks.filter((task) => task.swapped);
+    if (results.length > 0 && options.confirm && !(await options.confirm(results))) {
+      for (const task of unfinished) await task.clean();
+      await past?.close();
+      past = undefined;
+      await removeAll(context);
+      return { swapped: false, tasks: results };
+    }
+    const cleaned: RebuiltTask[] = [];
+    for (const task of finished) {
+      cleaned.push(await task.clean());
+      await afterStep?.('6 cleaned', task.id);
+    }
+    if (past) {
+      // The members may have come back while somebody was asked.
+      await checkStopped(broker, applicationId);
+      for (const task of unfinished) {
+        await task.log(rowsOf(past, task, spec.name));
+        await afterStep?.('3 logged', task.id);
+      }
+    }
+    for (const [at, task] of unfinished.entries()) {
+      const { equal, added, changed } = results[at] as RebuiltTask;
+      await task.finish(equal + added + changed);
+    }
+    await past?.close();
+    past = undefined;
+    await removeAll(context);
+    return { swapped: true, tasks: [...cleaned, ...results] };
+  } finally {
+    for (const result of await Promise.allSettled([past?.close(), ...tasks.map((task) => task.close())]))
+      if (result.status === 'rejected')
+        options.logger?.warn({ error: result.reason }, 'cannot close what a rebuild used');
+  }
+}
+
+/** Steps 1 and 2. */
+async function build(
+  tasks: readonly TaskRebuild[],
+  { afterStep, spec }: RebuildContext,
+  past: Past | undefined,
+): Promise<readonly RebuiltTask[]> {
+  const results: RebuiltTask[] = [];
+  for (const task of tasks) {
+    await task.build();
+    await afterStep?.('1 built', task.id);
+    results.push(await task.verify(past && rowsOf(past, task, spec.name)));
+    await afterStep?.('2 verified', task.id);
+  }
+  return results;
+}
+
+function replayed(
+  topology: Topology,
+  { onError, cacheBytes, logger, applicationId, version = '' }: RebuildOptions,
+  { broker, stateDirectory, committed, signal, onProgress }: RebuildContext,
+): Promise<Past> {
+  const options = {
+    broker,
+    stateDirectory,
+    version,
+    signal,
+    ...(applicationId !== undefined && { applicationId }),
+    ...(onError && { onError }),
+    ...(cacheBytes !== undefined && { cacheBytes }),
+    ...(logger && { logger }),
+    onProgress: ({ records, total }: { readonly records: number; readonly total: number }) =>
+      onProgress?.({ task: topology.name, doing: 'replaying', done: records, total }),
+  };
+  return replaySources(topology, options, committed);
+}
+
+function rowsOf(past: Past, { id }: TaskRebuild, store: string): StoreBytes {
+  const state = past.run.tasks.find((task) => task.id === id)?.state as TaskState;
+  return state.bytes(store);
+}
+
+/** Also what an interrupted rebuild of another store has kept. */
+const removeAll = ({ stateDirectory, config }: RebuildContext): Promise<void> =>
+  rm(rebuildDirectory(stateDirectory, config.applicationId), { recursive: true, force: true, maxRetries: 3 });
+
+const noState = (directory: string, store: string): StreamsError =>
+  new StreamsError('STATE_MISMATCH', {
+    what: `there is no state of store ${store} on this machine`,
+    at: directory,
+    saw: 'no directory of a task that has it',
+    expected: 'one a task, as `millrace run` makes them',
+    action: 'Correct --state or --app. A machine without state makes its own when the application is run.',
+  });

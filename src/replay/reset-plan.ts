@@ -1,0 +1,214 @@
+import { join } from 'node:path';
+import { type Broker, type PartitionOffset, partitionKey, type TopicPartition } from '../broker/port.js';
+import type { Topology } from '../dsl/processor.js';
+import { changelogTopic, repartitionTopic } from '../graph/naming.js';
+import { StreamsError } from '../model/errors.js';
+import { resolveConfig } from '../runtime/config.js';
+import { type EffectsMode, markOf, type ResetMark } from '../runtime/reprocessing.js';
+import { slotsOf, tasksOnDisk } from '../runtime/slots.js';
+import type { Moment } from './moment.js';
+import { cutSlice } from './slice.js';
+import { countTopics } from './topics.js';
+
+export interface ResetOptions {
+  readonly broker: Broker;
+  /** Default: the topology's name. Exactly this group: never one whose name it begins. */
+  readonly applicationId?: string;
+  /** Where the sources are to be read from. An `offset:` moves the partitions that it names only. */
+  readonly to: Moment;
+  /** The state directory of this machine. */
+  readonly stateDirectory: string;
+  /**
+   * `delete`: the stores begin empty, here and in their changelogs. `keep`: they stay as they are, and what is processed a second time comes on top. Default: `delete` if any partition is put back, else `keep`.
+   */
+  readonly stores?: 'keep' | 'delete';
+  /** `delete`: repartition topics are deleted. Default: they stay; with stores deleted, what was not read of them is passed over. */
+  readonly internalTopics?: 'keep' | 'delete';
+  /** What becomes of outputs and calls of records that are processed a second time. Default `silent`. */
+  readonly effects?: EffectsMode;
+  /** The time of `ago:` is counted from. Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** One source partition and where it is put. */
+export interface ResetMove extends TopicPartition {
+  /** Committed; null: nothing was. */
+  readonly from: number | null;
+  readonly to: number;
+  /** The end of the log. */
+  readonly latest: number;
+}
+
+/** What a reset will do, exactly. */
+export interface ResetPlan {
+  /** Names it in marks, records and messages. */
+  readonly id: string;
+  readonly topology: string;
+  readonly applicationId: string;
+  /** Goes on with a reset that was interrupted. */
+  readonly resumes: string | null;
+  readonly moves: readonly ResetMove[];
+  readonly effects: EffectsMode;
+  readonly stores: {
+    readonly action: 'keep' | 'delete';
+    readonly names: readonly string[];
+    /** Of this machine. */
+    readonly directories: readonly string[];
+    readonly changelogs: readonly string[];
+  };
+  readonly repartitions: {
+    readonly action: 'keep' | 'skip' | 'delete';
+    /** Deleted ones are made anew, empty and as wide. */
+    readonly topics: readonly { readonly name: string; readonly partitions: number }[];
+  };
+  /** Of partitions of repartition topics. */
+  readonly internalMoves: readonly ResetMove[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Says what a reset would do; changes nothing. Partitions whose position does not change are in it, too.
+ *
+ * Errors: APPLICATION_RUNNING while a member of the group is alive, TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, USAGE, CONFIG_INVALID.
+ */
+export async function planReset(topology: Topology, options: ResetOptions): Promise<ResetPlan> {
+  const { broker, to, now, effects = 'silent' } = options;
+  const config = resolveConfig(topology.name, {
+    ...(options.applicationId !== undefined && { applicationId: options.applicationId }),
+  });
+  const { applicationId } = config;
+  await checkStopped(broker, applicationId);
+  const topics = await countTopics(broker.admin, topology, config);
+  const sources = [...new Set(topology.graph.subTopologies.flatMap((sub) => sub.topics))].sort();
+  const partitionsOf = (names: readonly string[]): readonly TopicPartition[] =>
+    names.flatMap((topic) => Array.from({ length: topics.count(topic) }, (_, partition) => ({ topic, partition })));
+  const partitions = partitionsOf(sources);
+  const committed = new Map(
+    (await broker.admin.groupOffsets(applicationId)).map((at) => [partitionKey(at.topic, at.partition), at]),
+  );
+  const unfinished = [...committed.values()].map(markOf).find((mark) => mark?.unfinished);
+  const moves = await movesTo(broker, partitions, committed, to, now);
+  const back = moves.some(({ from, to: target }) => from !== null && target < from);
+
+  const repartitions = topology.graph.subTopologies
+    .flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(applicationId, name)))
+    .sort();
+  const existing = new Set((await broker.admin.describeTopics(repartitions)).map(({ name }) => name));
+  // What an interrupted reset has begun to delete must not be believed any more.
+  const action = unfinished && !unfinished.keeps ? 'delete' : (options.stores ?? (back ? 'delete' : 'keep'));
+  const repartitionAction = options.internalTopics === 'delete' ? 'delete' : action === 'delete' ? 'skip' : 'keep';
+  // An interrupted reset may have deleted some, and not made them anew.
+  const present = repartitions.filter((name) => existing.has(name) || repartitionAction === 'delete');
+  const slots = slotsOf(topology, applicationId, topics);
+  const onDisk = await tasksOnDisk(slots.keys(), applicationId, { stateDirectory: options.stateDirectory });
+  const names = [...new Set([...slots.values()].flatMap(({ stores }) => stores.map(({ name }) => name)))].sort();
+  const changelogs = names.map((name) => changelogTopic(applicationId, name));
+  const logged = new Set((await broker.admin.describeTopics(changelogs)).map(({ name }) => name));
+  const plan = {
+    id: `${applicationId}-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`,
+    topology: topology.name,
+    applicationId,
+    resumes: unfinished?.id ?? null,
+    moves,
+    effects,
+    stores: {
+      action,
+      names,
+      directories:
+        action === 'keep' ? [] : [...onDisk].sort().map((task) => join(options.stateDirectory, applicationId, task)),
+      changelogs: action === 'keep' ? [] : changelogs.filter((name) => logged.has(name)),
+    },
+    repartitions: {
+      action: repartitionAction,
+      topics: present.map((name) => ({ name, partitions: topics.count(name) })),
+    },
+    internalMoves: await internalMoves(broker, {
+      partitions: partitionsOf(present),
+      existing,
+      committed,
+      action: repartitionAction,
+    }),
+  } as const;
+  return { ...plan, warnings: warningsOf(plan, back) };
+}
+
+/** APPLICATION_RUNNING: whoever has the group's tasks would go on with them. */
+export async function checkStopped(broker: Broker, applicationId: string): Promise<void> {
+  const members = await broker.admin.groupMembers(applicationId);
+  if (members.length === 0) return;
+  throw new StreamsError('APPLICATION_RUNNING', {
+    what: 'the application has members that are alive',
+    at: `group ${applicationId}`,
+    saw: members.join(', '),
+    expected: 'none',
+    action: 'Stop its processes; one that died is put out by the brokers after its session, 10 s by default.',
+  });
+}
+
+/** Where a partition was before any reset that is not through yet. */
+const reached = (at: PartitionOffset | undefined): number | null => {
+  if (at === undefined) return null;
+  const mark: ResetMark | undefined = markOf(at);
+  return mark && !mark.marked ? Math.max(at.offset, mark.until) : at.offset;
+};
+
+async function movesTo(
+  broker: Broker,
+  partitions: readonly TopicPartition[],
+  committed: ReadonlyMap<string, PartitionOffset>,
+  to: Moment,
+  now: number,
+): Promise<readonly ResetMove[]> {
+  const { parts } = await cutSlice(broker, partitions, { from: to, until: { kind: 'latest' }, now });
+  const named =
+    to.kind === 'offset' ? new Set(to.offsets.map((at) => partitionKey(at.topic, at.partition))) : undefined;
+  return parts.map(({ topic, partition, from: target, earliest, latest }) => {
+    const key = partitionKey(topic, partition);
+    const at = committed.get(key);
+    const stays = named !== undefined && !named.has(key);
+    return { topic, partition, from: reached(at), to: stays ? (at?.offset ?? earliest) : target, latest };
+  });
+}
+
+async function internalMoves(
+  broker: Broker,
+  {
+    partitions,
+    existing,
+    committed,
+    action,
+  }: {
+    readonly partitions: readonly TopicPartition[];
+    readonly existing: ReadonlySet<string>;
+    readonly committed: ReadonlyMap<string, PartitionOffset>;
+    readonly action: 'keep' | 'skip' | 'delete';
+  },
+): Promise<readonly ResetMove[]> {
+  const there = partitions.filter(({ topic }) => existing.has(topic));
+  const latest = new Map(
+    (await broker.admin.latestOffsets(there)).map((at) => [partitionKey(at.topic, at.partition), at.offset]),
+  );
+  return partitions.map(({ topic, partition }) => {
+    const key = partitionKey(topic, partition);
+    const from = committed.get(key)?.offset ?? null;
+    const end = latest.get(key) ?? 0;
+    return { topic, partition, from, to: action === 'delete' ? 0 : action === 'skip' ? end : (from ?? 0), latest: end };
+  });
+}
+
+function warningsOf(plan: Omit<ResetPlan, 'warnings'>, back: boolean): readonly string[] {
+  const { moves, stores, internalMoves: internal, repartitions } = plan;
+  const warnings: string[] = [];
+  const skipped = moves
+    .filter(({ from, to }) => to > (from ?? 0))
+    .reduce((sum, { from, to }) => sum + to - (from ?? 0), 0);
+  if (skipped > 0) warnings.push(`${skipped} records will never be processed`);
+  if (stores.action === 'delete' && stores.names.length > 0 && moves.some(({ to }) => to > 0))
+    warnings.push('the stores will hold only what follows from the records behind these offsets');
+  if (stores.action === 'keep' && back && stores.names.length > 0)
+    warnings.push('the stores keep what these records did the first time: folds count them twice');
+  const unread = internal.reduce((sum, { from, latest }) => sum + latest - (from ?? 0), 0);
+  if (unread > 0 && repartitions.action !== 'keep')
+    warnings.push(`${unread} records of repartition topics that were not read are passed over`);
+  return warnings;
+}

@@ -1,0 +1,27 @@
+import type { TaskOptions } from './task-options.js';
+
+/** When a task has to commit: by time, by records, and when the process runs out of memory for cached rows. */
+export class CommitDue {
+  readonly #options: Pick<TaskOptions, 'config' | 'budget' | 'ports'>;
+  #last: number;
+
+  constructor(options: Pick<TaskOptions, 'config' | 'budget' | 'ports'>) {
+    this.#options = options;
+    this.#last = options.ports.clock.monotonic();
+  }
+
+  committed(): void {
+    this.#last = this.#options.ports.clock.monotonic();
+  }
+
+  /** `uncommitted`: how many records were processed since. */
+  isNow(uncommitted: number): boolean {
+    const { config, budget } = this.#options;
+    return uncommitted > 0 && (uncommitted >= config.commitRecords || budget.exceeded || this.inMs(uncommitted) <= 0);
+  }
+
+  inMs(uncommitted: number): number {
+    const { config, ports } = this.#options;
+    return uncommitted === 0 ? Number.POSITIVE_INFINITY : this.#last + config.commitMs - ports.clock.monotonic();
+  }
+}

@@ -1,0 +1,105 @@
+import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
+import type { SourcePosition } from '../model/record.js';
+import type { AtHand } from './at-hand.js';
+import { type EffectGate, Effects } from './effects.js';
+import type { FailureHandler } from './failures.js';
+import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
+import { type ProduceContext, produce } from './produce.js';
+import { capturedCall, type Reprocessing } from './reprocessing.js';
+
+export interface SendingOptions {
+  readonly failures: FailureHandler;
+  readonly effects: EffectGate;
+  /** Sources that are processed a second time. */
+  readonly again?: Reprocessing | undefined;
+  readonly produce: ProduceContext;
+}
+
+/** The end of a batch: calls to the outside world are made, and what is to be written is encoded, each in the order of what caused it. */
+export class Sending {
+  readonly outbox = new Outbox();
+  readonly effects = new Effects();
+  readonly #atHand: AtHand;
+  readonly #options: SendingOptions;
+
+  constructor(atHand: AtHand, options: SendingOptions) {
+    this.#atHand = atHand;
+    this.#options = options;
+  }
+
+  /** Queues a record that is made already. `push`: which push brought it. */
+  send(node: string, outgoing: Outgoing, index: number, push = 0): void {
+    this.outbox.add({ ...outgoing, node, place: this.#atHand.place(index), push } as OutboxItem);
+  }
+
+  /** A source record, or where the last one stands if a timer of the wall clock is at hand. */
+  sourceOf(index: number): BrokerRecord | SourcePosition {
+    return this.#atHand.batch.records[index] ?? this.#atHand.position;
+  }
+
+  async finish(): Promise<ProducerRecord[]> {
+    const { failures, produce: context } = this.#options;
+    const produced: ProducerRecord[] = [];
+    this.#atHand.endProcessing();
+    // Before what is sent is drained: a call that fails may become a dead letter.
+    if (this.effects.any) await this.#call(produced);
+    // A record that cannot be encoded may become a dead letter, which is then sent as well.
+    for (let items = this.outbox.drain(); items.length > 0; items = this.outbox.drain()) {
+      for (const item of items) {
+        this.#atHand.scope.index = item.place.index;
+        try {
+          const made = produce(item, context);
+          const record = made instanceof Promise ? await made : made;
+          if (record) this.#take(item, record, produced);
+          else failures.count(item.node, 'null-key');
+        } catch (error) {
+          await this.#produceAgain(item, error, produced);
+        }
+      }
+    }
+    this.#atHand.endBatch();
+    return produced;
+  }
+
+  async #produceAgain(item: OutboxItem, error: unknown, produced: ProducerRecord[]): Promise<void> {
+    const { failures, produce: context } = this.#options;
+    const { index } = item.place;
+    const failure = { node: item.node, error, source: this.sourceOf(index) };
+    await failures.handle('produce', failure, this.#deadLetter(index), async () => {
+      const record = await produce(item, context);
+      if (record) this.#take(item, record, produced);
+    });
+  }
+
+  /** Takes a record that was made, as it is, or as a reset wants it while records are processed a second time. */
+  #take(item: OutboxItem, record: ProducerRecord, produced: ProducerRecord[]): void {
+    const { again, failures } = this.#options;
+    const outgoing =
+      again === undefined ? record : again.outgoing(item, record, this.#atHand.batch.records[item.place.index]);
+    if (outgoing) produced.push(outgoing);
+    else failures.count(item.node, 'silenced');
+  }
+
+  async #call(produced: ProducerRecord[]): Promise<void> {
+    const { again, effects: gate, failures, produce: context } = this.#options;
+    for (const effect of this.effects.drain()) {
+      const { node, place } = effect;
+      this.#atHand.scope.index = place.index;
+      const mode = again?.modeOf(this.#atHand.batch.records[place.index]) ?? 'live';
+      const made = mode === 'live' && gate(effect);
+      failures.count(node, made ? 'called' : 'silenced');
+      if (mode === 'capture') produced.push(capturedCall(effect, context.applicationId));
+      if (!made) continue;
+      try {
+        await effect.run();
+      } catch (error) {
+        const failure = { node, error, source: this.sourceOf(place.index) };
+        await failures.handle('process', failure, this.#deadLetter(place.index), () => effect.run());
+      }
+    }
+  }
+
+  #deadLetter(index: number): (outgoing: Outgoing, node: string) => void {
+    return (outgoing, node) => this.send(node, outgoing, index);
+  }
+}

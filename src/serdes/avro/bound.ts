@@ -1,0 +1,226 @@
+import { isStreamsError, messageOf, StreamsError } from '../../model/errors.js';
+import type { Headers } from '../../model/headers.js';
+import { NotReady } from '../../model/not-ready.js';
+import type { SchemaReference, SchemaRegistry } from '../registry/port.js';
+import { checkUsable, resolveSchema } from '../registry/resolve.js';
+import type { Schema } from '../schema/model.js';
+import { parseSchema } from '../schema/parse.js';
+import type { BoundSerde, Format, SerdePlace, SerdeServices } from '../serde.js';
+import { fromJson } from './from-json.js';
+import { type Read, readingOf, Shape, type Upcast } from './reading.js';
+import { type SubjectStrategy, subjectOf } from './subject.js';
+import { headerOf, ID_BYTES, idOf, prefixOf, writerOf } from './wire.js';
+
+/** What a user has said about an Avro serde, checked. */
+export interface AvroSpec {
+  /** The text of the schema; undefined: that of the subject. */
+  readonly text: string | undefined;
+  readonly references: readonly SchemaReference[];
+  readonly subject: string | undefined;
+  readonly strategy: SubjectStrategy;
+  readonly version: number | 'latest' | undefined;
+  readonly registry: SchemaRegistry | undefined;
+  readonly upcasts: readonly Upcast[];
+  /** Of a schema that refers to nothing outside. */
+  readonly shape: Shape | undefined;
+}
+
+/** Not to blame on the bytes: nobody could have read them. */
+const NOT_THE_BYTES: readonly string[] = ['REGISTRY_UNAVAILABLE', 'REGISTRY_UNAUTHORIZED', 'CONFIG_INVALID'];
+
+/** An Avro serde for one place: it knows the id that it writes, and how to read what it has met. */
+export class BoundAvro<T> implements BoundSerde<T> {
+  readonly name = 'avro';
+  readonly header: string;
+  readonly binding: BoundSerde<T>['binding'];
+  readonly #spec: AvroSpec;
+  readonly #place: SerdePlace;
+  readonly #services: SerdeServices;
+  /** By id, or GUID. */
+  readonly #reads = new Map<number | string, Read>();
+  /** What was wrong with a schema, to be thrown once by the next decode. */
+  readonly #failed = new Map<number | string, unknown>();
+  readonly #topics = new Map<string, BoundAvro<T>>();
+  #lastId = -1;
+  #last: Read | undefined;
+  #reader: Shape | undefined;
+  #writer: { readonly shape: Shape; readonly prefix: Buffer } | undefined;
+  #opening: Promise<void> | undefined;
+
+  constructor(spec: AvroSpec, place: SerdePlace, services: SerdeServices, binding: BoundSerde<T>['binding']) {
+    this.#spec = spec;
+    this.#place = place;
+    this.#services = services;
+    this.binding = binding;
+    this.header = headerOf(place.side);
+    this.#reader = spec.shape;
+  }
+
+  get format(): Format | undefined {
+    const written = this.#writer?.shape ?? this.#reader;
+    if (!written) return undefined;
+    return { text: written.text, cannotRead: (text) => this.#cannotRead(text) };
+  }
+
+  open(): Promise<void> {
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  at(topic: string): BoundAvro<T> {
+    if (this.#place.topic !== undefined || (this.#writer && !this.#needsTopic)) return this;
+    let bound = this.#topics.get(topic);
+    if (!bound) {
+      bound = new BoundAvro<T>(this.#spec, { ...this.#place, topic }, this.#services, this.binding);
+      this.#topics.set(topic, bound);
+    }
+    return bound;
+  }
+
+  encode(value: T): Buffer {
+    const writer = this.#writer;
+    if (writer) return writer.shape.codec.encode(value, writer.prefix);
+    if (this.#place.use === 'read') throw new Error('cannot encode Avro: saw a serde that was opened for reading only');
+    if (this.#place.topic === undefined && this.#needsTopic)
+      throw new Error('cannot encode Avro: saw no topic, by which the schema is registered');
+    throw new NotReady(() => this.open());
+  }
+
+  decode(bytes: Buffer, headers?: Headers): T {
+    const said = headers === undefined || headers.size === 0 ? undefined : headers.get(this.header);
+    if (said) return this.#read(writerOf(said).writer)(bytes, 0) as T;
+    const id = idOf(bytes);
+    if (id < 0) {
+      const { writer, length } = writerOf(bytes);
+      return this.#read(writer)(bytes, length) as T;
+    }
+    if (id === this.#lastId) return (this.#last as Read)(bytes, ID_BYTES) as T;
+    const read = this.#read(id);
+    this.#lastId = id;
+    this.#last = read;
+    return read(bytes, ID_BYTES) as T;
+  }
+
+  ready(bytes: Buffer): void {
+    const id = idOf(bytes);
+    if (id >= 0 && id !== this.#lastId && !this.#failed.has(id)) this.#read(id);
+  }
+
+  fromJson(json: unknown): T {
+    const shape = this.#writer?.shape ?? this.#reader;
+    if (!shape) throw new Error('cannot make Avro of JSON: saw a serde that is not open');
+    return fromJson(shape.schema, json) as T;
+  }
+
+  get #needsTopic(): boolean {
+    return this.#spec.subject === undefined && this.#spec.strategy !== 'recordName';
+  }
+
+  #read(writer: number | string): Read {
+    const read = this.#reads.get(writer);
+    if (read) return read;
+    if (this.#failed.has(writer)) {
+      const error = this.#failed.get(writer);
+      this.#failed.delete(writer);
+      throw error;
+    }
+    throw new NotReady(() => this.#load(writer));
+  }
+
+  /** Asks for the schema of some bytes. What is wrong with it is thrown by the next decode, and not here: it is the fault of whoever wrote the bytes. */
+  async #load(writer: number | string): Promise<void> {
+    try {
+      const registry = await this.#registry();
+      const reader = await this.#openReader();
+      const at = `the schema with the id ${writer}`;
+      const stored = typeof writer === 'number' ? await registry.byId(writer) : await registry.byGuid(writer);
+      const { schema } = await resolveSchema(registry, stored, at);
+      const reading = readingOf(reader, schema, this.#spec.upcasts);
+      if (typeof reading !== 'string') {
+        this.#reads.set(writer, reading);
+        return;
+      }
+      const error = new Error(`cannot decode Avro: ${at} cannot be read with the schema of this serde: ${reading}`);
+      this.#reads.set(writer, () => {
+        throw error;
+      });
+    } catch (error) {
+      if (!isStreamsError(error) || NOT_THE_BYTES.includes(error.code)) throw error;
+      this.#failed.set(writer, error);
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { use, topic, side } = this.#place;
+    const { text, version } = this.#spec;
+    const reader = await this.#openReader();
+    if (use === 'read' || (topic === undefined && this.#needsTopic)) return;
+    const registry = await this.#registry();
+    const subject = this.#spec.subject ?? subjectOf(this.#spec.strategy, { topic: topic ?? '', side }, reader.schema);
+    if (version !== undefined || text === undefined) {
+      const registered = await registry.version(subject, version ?? 'latest');
+      const { schema } = await resolveSchema(registry, registered, `version ${registered.version} of ${subject}`);
+      this.#write(new Shape(schema), registered.id);
+      return;
+    }
+    const source = { schema: text, references: this.#spec.references };
+    if (this.#services.registerSchemas) {
+      this.#write(reader, await registry.register(subject, source));
+      return;
+    }
+    const registered = await registry.lookup(subject, source);
+    if (!registered) throw notRegistered(subject, registry.address);
+    checkUsable(registered, `version ${registered.version} of ${subject}`);
+    this.#write(reader, registered.id);
+  }
+
+  /** What is written here can be read here, without asking. */
+  #write(shape: Shape, id: number): void {
+    this.#writer = { shape, prefix: prefixOf(id) };
+    const reading = readingOf(this.#reader as Shape, shape.schema, this.#spec.upcasts);
+    if (typeof reading !== 'string') this.#reads.set(id, reading);
+  }
+
+  async #openReader(): Promise<Shape> {
+    if (this.#reader) return this.#reader;
+    const { text, references, version = 'latest' } = this.#spec;
+    const registry = await this.#registry();
+    if (text !== undefined) {
+      const { schema } = await resolveSchema(registry, { schema: text, references }, 'the schema of an Avro serde');
+      this.#reader = new Shape(schema);
+      return this.#reader;
+    }
+    const subject = this.#spec.subject as string;
+    const registered = await registry.version(subject, version);
+    const { schema } = await resolveSchema(registry, registered, `version ${registered.version} of ${subject}`);
+    this.#reader = new Shape(schema);
+    return this.#reader;
+  }
+
+  async #registry(): Promise<SchemaRegistry> {
+    return this.#spec.registry ?? this.#services.schemaRegistry();
+  }
+
+  #cannotRead(text: string): string | undefined {
+    let written: Schema;
+    try {
+      written = parseSchema(text).schema;
+    } catch (error) {
+      return messageOf(error);
+    }
+    const reading = readingOf(this.#reader as Shape, written, this.#spec.upcasts);
+    return typeof reading === 'string' ? reading : undefined;
+  }
+}
+
+const notRegistered = (subject: string, at: string): StreamsError =>
+  new StreamsError('SCHEMA_UNKNOWN', {
+    what: `the schema is not registered under ${subject}`,
+    at,
+    saw: 'no version that is this schema',
+    action:
+      'Register it first (millrace schema register), or let the application do it: --register-schemas, in a service registerSchemas: true.',
+  });

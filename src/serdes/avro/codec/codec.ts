@@ -1,0 +1,116 @@
+import { messageOf } from '../../../model/errors.js';
+import type { Schema } from '../../schema/model.js';
+import { schemaJson } from '../../schema/text.js';
+import { showValue } from '../../show.js';
+import { type AvscType, Type, truncated } from './avsc.js';
+import { branched, complex, primitive, union } from './guards.js';
+import { logicalType } from './logical.js';
+
+/** Where values are written before their length is known; it grows with the largest, up to a bound. */
+const FIRST_BYTES = 4_096;
+const KEPT_BYTES = 1024 * 1024;
+
+type Resolver = ReturnType<AvscType['createResolver']>;
+
+/**
+ * Values of one schema to bytes, and back. Records are plain objects. Reading takes no more time and memory than the bytes are worth, whatever they are.
+ */
+export class Codec {
+  readonly #type: AvscType;
+  #scratch = Buffer.allocUnsafe(FIRST_BYTES);
+
+  constructor(schema: Schema) {
+    this.#type = build(schemaJson(schema));
+  }
+
+  /** The value behind a copy of the prefix. Throws a plain `Error` that says where the value does not fit the schema. */
+  encode(value: unknown, prefix: Buffer): Buffer {
+    const start = prefix.length;
+    let end: number;
+    try {
+      end = this.#type.encode(value, this.#scratch, start);
+      while (end < 0) {
+        this.#scratch = Buffer.allocUnsafe(2 * this.#scratch.length - end);
+        end = this.#type.encode(value, this.#scratch, start);
+      }
+    } catch (error) {
+      throw new Error(this.#wrong(value, error), { cause: error });
+    }
+    const encoded = Buffer.allocUnsafe(end);
+    prefix.copy(encoded, 0);
+    this.#scratch.copy(encoded, start, start, end);
+    if (this.#scratch.length > KEPT_BYTES) this.#scratch = Buffer.allocUnsafe(FIRST_BYTES);
+    return encoded;
+  }
+
+  /** The value from that byte to the end, read as what the resolver's writer wrote; as what this schema writes without one. Throws a plain `Error`. */
+  decode(bytes: Buffer, start: number, resolver: Resolver | undefined): unknown {
+    let decoded: { readonly value: unknown; readonly offset: number };
+    try {
+      decoded = this.#type.decode(bytes, start, resolver);
+      if (decoded.offset < 0) throw truncated();
+    } catch (error) {
+      throw new Error(`cannot decode Avro: ${reasonOf(error)}, expected what the schema says`, { cause: error });
+    }
+    if (decoded.offset === bytes.length) return decoded.value;
+    throw new Error(`cannot decode Avro: saw ${bytes.length - decoded.offset} bytes behind the value, expected none`);
+  }
+
+  /** How to read what another schema wrote. That it can be is checked before. */
+  resolver(writer: Codec): Resolver {
+    return this.#type.createResolver(writer.#type, { ignoreNamespaces: true });
+  }
+
+  #wrong(value: unknown, error: unknown): string {
+    const found: string[] = [];
+    const errorHook = (path: readonly string[], saw: unknown, type: AvscType): void => {
+      found.push(`saw ${showValue(saw)} in ${path.join('.') || 'the value itself'}, expected ${expectation(type)}`);
+    };
+    try {
+      this.#type.isValid(value, { errorHook: errorHook as never });
+    } catch {
+      // The first error says enough.
+    }
+    return `cannot encode Avro: ${found[0] ?? `${messageOf(error)}, expected what the schema says`}`;
+  }
+}
+
+function expectation(type: AvscType): string {
+  const { typeName, name } = type;
+  const branches = (type as { readonly types?: readonly AvscType[] }).types;
+  if (branches)
+    return `one of ${branches.map((branch) => branch.branchName ?? branch.typeName).join(', ')}${typeName === 'union:wrapped' ? ', as an object with that name' : ''}`;
+  const kind = typeName.replace(/^logical:/, '');
+  return name === undefined ? kind : `${kind} ${name}`;
+}
+
+/** In the words of all serdes, whoever noticed it. */
+function reasonOf(error: unknown): string {
+  if (error instanceof RangeError && /call stack/.test(error.message)) return 'saw values that are nested too deep';
+  const text = messageOf(error);
+  return text.startsWith('saw ') ? text : `saw bytes that are none of it (${text})`;
+}
+
+/** avsc's type of a schema, made of the guarded ones. */
+function build(json: unknown): AvscType {
+  const underlying = new Set<unknown>();
+  const typeHook = (schema: unknown, options: object): AvscType | undefined => {
+    if (typeof schema === 'string') return primitive(schema);
+    if (Array.isArray(schema))
+      return union(
+        schema.map((branch) => Type.forSchema(branch, options)),
+        options,
+      );
+    const { logicalType: name } = schema as { readonly logicalType?: unknown };
+    const Logical = underlying.has(schema) ? undefined : logicalType(name);
+    if (!Logical) return complex(schema as object, options);
+    // It asks for its own schema again, to be made of the type underneath.
+    underlying.add(schema);
+    return branched(new Logical(schema as never, options));
+  };
+  return Type.forSchema(json as never, {
+    registry: Object.create(null),
+    omitRecordMethods: true,
+    typeHook: typeHook as never,
+  });
+}

@@ -1,0 +1,103 @@
+import { type AvscType, types } from './avsc.js';
+import { decimalBytes, decimalOf } from './decimal.js';
+
+const DAY_MS = 86_400_000;
+const DATE = /^([+-]\d{6}|\d{4})-\d{2}-\d{2}$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+interface Reader {
+  _read(tap: unknown): unknown;
+}
+
+/** What all have: whatever the underlying type can be read from, the logical one can. */
+abstract class Mapped extends types.LogicalType {
+  /** By avsc, to read what another type wrote. That the meaning is the same was checked before. */
+  _update(resolver: { _read: unknown }, writer: AvscType, options: object): void {
+    const written = (writer as { readonly underlyingType?: AvscType }).underlyingType ?? writer;
+    const inner = this.underlyingType.createResolver(written, options) as unknown as Reader;
+    resolver._read = (tap: unknown) => this._fromValue(inner._read(tap));
+  }
+}
+
+/** `"2026-01-31"`: a day is no moment, and a Date would be one. */
+class DateType extends Mapped {
+  protected override _fromValue(days: number): string {
+    const date = new Date(days * DAY_MS);
+    if (Number.isNaN(date.getTime())) throw new Error('saw a date beyond the years that JavaScript knows');
+    return date.toISOString().slice(0, -14);
+  }
+
+  protected override _toValue(text: unknown): number {
+    const ms = typeof text === 'string' && DATE.test(text) ? Date.parse(`${text}T00:00:00.000Z`) : Number.NaN;
+    // The 30th of February would be taken for the 2nd of March.
+    if (Number.isNaN(ms) || this._fromValue(ms / DAY_MS) !== text)
+      throw new Error('saw no date, expected a string such as "2026-01-31"');
+    return ms / DAY_MS;
+  }
+}
+
+class TimestampMillisType extends Mapped {
+  protected override _fromValue(ms: number): Date {
+    const date = new Date(ms);
+    if (Number.isNaN(date.getTime())) throw new Error('saw a time beyond what a Date can hold');
+    return date;
+  }
+
+  protected override _toValue(date: unknown): number {
+    if (date instanceof Date && !Number.isNaN(date.getTime())) return date.getTime();
+    throw new Error('saw no Date that is a time');
+  }
+}
+
+class DecimalType extends Mapped {
+  readonly #scale: number;
+  readonly #precision: number;
+
+  constructor(schema: { readonly precision: number; readonly scale?: number }, options: object) {
+    super(schema as never, options);
+    this.#precision = schema.precision;
+    this.#scale = schema.scale ?? 0;
+  }
+
+  protected override _fromValue(bytes: Buffer): string {
+    // Asked by avsc for the default of a field while this is still being made.
+    return decimalOf(bytes, this.#scale);
+  }
+
+  protected override _toValue(text: unknown): Buffer {
+    if (typeof text !== 'string') throw new Error('saw no string, expected a decimal such as "12.50"');
+    const { size } = this.underlyingType as unknown as { readonly size?: number };
+    return decimalBytes(text, { precision: this.#precision, scale: this.#scale, size });
+  }
+}
+
+class UuidType extends Mapped {
+  get #isFixed(): boolean {
+    return this.underlyingType.typeName === 'fixed';
+  }
+
+  protected override _fromValue(written: string | Buffer): string {
+    const hex =
+      typeof written === 'string'
+        ? written
+        : written.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+    if (!UUID.test(hex)) throw new Error('saw no UUID');
+    return hex.toLowerCase();
+  }
+
+  protected override _toValue(text: unknown): string | Buffer {
+    if (typeof text !== 'string' || !UUID.test(text)) throw new Error('saw no UUID');
+    return this.#isFixed ? Buffer.from(text.replaceAll('-', ''), 'hex') : text.toLowerCase();
+  }
+}
+
+/** The logical types whose values are others than those of the type underneath. Times of a day and microseconds stay numbers. */
+const MAPPED: Readonly<Record<string, new (schema: never, options: object) => AvscType>> = {
+  date: DateType,
+  'timestamp-millis': TimestampMillisType,
+  decimal: DecimalType,
+  uuid: UuidType,
+};
+
+export const logicalType = (name: unknown): (new (schema: never, options: object) => AvscType) | undefined =>
+  typeof name === 'string' && Object.hasOwn(MAPPED, name) ? MAPPED[name] : undefined;

@@ -1,0 +1,123 @@
+import {
+  branchName,
+  hasDefault,
+  isWrapped,
+  type RecordSchema,
+  type Schema,
+  type UnionSchema,
+} from '../schema/model.js';
+import { shorten } from '../show.js';
+
+/**
+ * A value of the schema made of JSON, as it comes from a file or a command line: what {@link FromAvro} says, with times as text (`"2026-01-31T12:00:00Z"`) or milliseconds, and bytes as `{"base64": "…"}`. Fields with a default may be left out. Whether everything
+ * fits is seen when it is encoded; thrown is a plain `Error` for what cannot be made at all.
+ */
+export function fromJson(schema: Schema, json: unknown, path = ''): unknown {
+  const logical = 'logical' in schema ? schema.logical?.name : undefined;
+  if (logical === 'timestamp-millis') return timeOf(json, path);
+  if (logical !== undefined) return json;
+  switch (schema.kind) {
+    case 'bytes':
+    case 'fixed':
+      return bytesOf(json, path);
+    case 'array':
+      return Array.isArray(json) ? json.map((item, i) => fromJson(schema.items, item, `${path}[${i}]`)) : json;
+    case 'map':
+      return isObject(json) ? mapValues(json, (value, key) => fromJson(schema.values, value, `${path}.${key}`)) : json;
+    case 'record':
+      return isObject(json) ? recordOf(schema, json, path) : json;
+    case 'union':
+      return unionOf(schema, json, path);
+    default:
+      return json;
+  }
+}
+
+function recordOf(schema: RecordSchema, json: Json, path: string): Json {
+  const unknown = Object.keys(json).find((name) => !schema.fields.some((field) => field.name === name));
+  if (unknown !== undefined)
+    throw unfit(
+      path,
+      `the field ${JSON.stringify(unknown)}`,
+      `fields of ${schema.name}: ${schema.fields.map(({ name }) => name).join(', ')}`,
+    );
+  const missing = schema.fields.find((field) => !Object.hasOwn(json, field.name) && !hasDefault(field));
+  if (missing) throw unfit(path, `no field ${JSON.stringify(missing.name)}`, 'it, since it has no default');
+  return Object.fromEntries(
+    schema.fields
+      .filter(({ name }) => Object.hasOwn(json, name))
+      .map(({ name, type }) => [name, fromJson(type, json[name], `${path}.${name}`)]),
+  );
+}
+
+function unionOf(schema: UnionSchema, json: unknown, path: string): unknown {
+  const { branches } = schema;
+  if (json === null) return null;
+  if (isWrapped(schema)) {
+    const name = isObject(json) ? (Object.keys(json)[0] ?? '') : '';
+    const branch = branches.find((one) => branchName(one) === name);
+    if (!branch) throw unfit(path, showJson(json), `an object with one of ${branches.map(branchName).join(', ')}`);
+    return { [name]: fromJson(branch, (json as Json)[name], `${path}.${name}`) };
+  }
+  // A text may be a time or a text: the branches look different as values, and may not as JSON.
+  let reason: unknown;
+  for (const branch of branches.filter(({ kind }) => kind !== 'null')) {
+    if (!resembles(branch, json)) continue;
+    try {
+      return fromJson(branch, json, path);
+    } catch (error) {
+      reason = error;
+    }
+  }
+  throw reason ?? unfit(path, showJson(json), `one of ${branches.map(branchName).join(', ')}`);
+}
+
+function resembles(schema: Schema, json: unknown): boolean {
+  const logical = 'logical' in schema ? schema.logical?.name : undefined;
+  if (logical === 'timestamp-millis') return typeof json === 'number' || typeof json === 'string';
+  if (logical === 'date' || logical === 'uuid' || logical === 'decimal') return typeof json === 'string';
+  switch (schema.kind) {
+    case 'boolean':
+      return typeof json === 'boolean';
+    case 'int':
+    case 'long':
+    case 'float':
+    case 'double':
+      return typeof json === 'number';
+    case 'string':
+    case 'enum':
+      return typeof json === 'string';
+    case 'bytes':
+    case 'fixed':
+      return isObject(json) && Object.hasOwn(json, 'base64');
+    case 'array':
+      return Array.isArray(json);
+    default:
+      return isObject(json);
+  }
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+const isObject = (json: unknown): json is Json => typeof json === 'object' && json !== null && !Array.isArray(json);
+
+const mapValues = (json: Json, change: (value: unknown, key: string) => unknown): Json =>
+  Object.fromEntries(Object.entries(json).map(([key, value]) => [key, change(value, key)]));
+
+function timeOf(json: unknown, path: string): Date {
+  const time = typeof json === 'number' || typeof json === 'string' ? new Date(json) : undefined;
+  if (time && !Number.isNaN(time.getTime())) return time;
+  throw unfit(path, showJson(json), 'milliseconds since 1970, or a time as in "2026-01-31T12:00:00Z"');
+}
+
+function bytesOf(json: unknown, path: string): Buffer {
+  if (isObject(json) && typeof json.base64 === 'string') return Buffer.from(json.base64, 'base64');
+  throw unfit(path, showJson(json), 'bytes as {"base64": "…"}');
+}
+
+const showJson = (json: unknown): string => shorten(JSON.stringify(json) ?? String(json));
+
+const unfit = (path: string, saw: string, expected: string): Error =>
+  new Error(
+    `cannot make Avro of JSON: saw ${saw} in ${path.replace(/^\./, '') || 'the value itself'}, expected ${expected}`,
+  );

@@ -1,0 +1,53 @@
+import { incompatibilities } from '../schema/compatibility.js';
+import type { Schema } from '../schema/model.js';
+import { schemaText } from '../schema/text.js';
+import { Codec } from './codec/codec.js';
+
+/** Makes a value of what an older schema wrote. */
+export interface Upcast {
+  readonly from: Schema;
+  readonly to: (old: unknown) => unknown;
+}
+
+/** A schema with its codec. */
+export class Shape {
+  readonly schema: Schema;
+  readonly codec: Codec;
+  /** The same for every way of writing the schema. */
+  readonly text: string;
+
+  constructor(schema: Schema) {
+    this.schema = schema;
+    this.codec = new Codec(schema);
+    this.text = schemaText(schema);
+  }
+}
+
+/** Reads the value that begins at a byte. */
+export type Read = (bytes: Buffer, start: number) => unknown;
+
+/**
+ * How a reader reads what a schema wrote: by an upcaster that is for exactly that schema, else by Avro's resolution, else by an upcaster whose schema can read it. A text says why it cannot.
+ */
+export function readingOf(reader: Shape, writer: Schema, upcasts: readonly Upcast[]): Read | string {
+  const text = schemaText(writer);
+  const exact = upcasts.find(({ from }) => schemaText(from) === text);
+  if (exact) return upcasting(exact, writer);
+  const wrong = incompatibilities(reader.schema, writer);
+  if (wrong.length > 0) {
+    const able = upcasts.find(({ from }) => incompatibilities(from, writer).length === 0);
+    return able ? upcasting(able, writer) : wrong.map(({ path, reason }) => `${path}: ${reason}`).join('; ');
+  }
+  return resolving(reader, writer, text);
+}
+
+function resolving(reader: Shape, writer: Schema, text: string): Read {
+  const { codec } = reader;
+  const resolver = text === reader.text ? undefined : codec.resolver(new Codec(writer));
+  return (bytes, start) => codec.decode(bytes, start, resolver);
+}
+
+function upcasting({ from, to }: Upcast, writer: Schema): Read {
+  const read = resolving(new Shape(from), writer, schemaText(writer));
+  return (bytes, start) => to(read(bytes, start));
+}

@@ -1,0 +1,91 @@
+import { isStreamsError } from '../../model/errors.js';
+import type { Clock } from '../../model/ports.js';
+import type { Compatibility } from '../schema/compatibility.js';
+import type { SchemaRegistry, SchemaSource, SchemaVersion, StoredSchema } from './port.js';
+
+/** Far more than a service ever meets; ids of bytes that are no Avro must not fill the memory. */
+const MAX_ENTRIES = 10_000;
+/** So long an id that is not there is not asked for again: bytes that are no Avro have any. */
+const UNKNOWN_FOR_MS = 30_000;
+
+/**
+ * A registry that is asked once for what never changes: the schema of an id, a version by its number, the id of a schema. Those who ask for the same at the same time wait for one answer. What failed is asked for again, except an id that is
+ * not there, for half a minute. What was answered goes on working when the registry is away.
+ */
+export class CachedRegistry implements SchemaRegistry {
+  readonly address: string;
+  readonly #registry: SchemaRegistry;
+  readonly #clock: Clock;
+  readonly #known = new Map<string, Promise<unknown>>();
+  readonly #unknown = new Map<string, { readonly error: unknown; readonly until: number }>();
+
+  constructor(registry: SchemaRegistry, clock: Clock) {
+    this.address = registry.address;
+    this.#registry = registry;
+    this.#clock = clock;
+  }
+
+  byId(id: number): Promise<StoredSchema> {
+    return this.#once(`id ${id}`, () => this.#registry.byId(id), true);
+  }
+
+  byGuid(guid: string): Promise<StoredSchema> {
+    return this.#once(`guid ${guid}`, () => this.#registry.byGuid(guid), true);
+  }
+
+  version(subject: string, version: number | 'latest'): Promise<SchemaVersion> {
+    if (version === 'latest') return this.#registry.version(subject, version);
+    return this.#once(`version ${version} ${subject}`, () => this.#registry.version(subject, version));
+  }
+
+  async lookup(subject: string, source: SchemaSource): Promise<SchemaVersion | undefined> {
+    const key = `lookup ${subject} ${JSON.stringify([source.schema, source.references])}`;
+    const found = await this.#once(key, () => this.#registry.lookup(subject, source));
+    // It may be registered at any time.
+    if (!found) this.#known.delete(key);
+    return found;
+  }
+
+  register(subject: string, source: SchemaSource): Promise<number> {
+    const key = `register ${subject} ${JSON.stringify([source.schema, source.references])}`;
+    return this.#once(key, () => this.#registry.register(subject, source));
+  }
+
+  subjects(): Promise<readonly string[]> {
+    return this.#registry.subjects();
+  }
+
+  versions(subject: string): Promise<readonly number[]> {
+    return this.#registry.versions(subject);
+  }
+
+  compatibility(subject: string): Promise<Compatibility> {
+    return this.#registry.compatibility(subject);
+  }
+
+  async refuses(subject: string, source: SchemaSource): Promise<string | undefined> {
+    return this.#registry.refuses?.(subject, source);
+  }
+
+  #once<T>(key: string, ask: () => Promise<T>, remembersUnknown = false): Promise<T> {
+    const known = this.#known.get(key);
+    if (known) return known as Promise<T>;
+    const unknown = this.#unknown.get(key);
+    if (unknown && this.#clock.monotonic() < unknown.until) return Promise.reject(unknown.error);
+    this.#unknown.delete(key);
+    const asked = ask();
+    bounded(this.#known, key, asked);
+    asked.catch((error: unknown) => {
+      this.#known.delete(key);
+      if (remembersUnknown && isStreamsError(error) && error.code === 'SCHEMA_UNKNOWN')
+        bounded(this.#unknown, key, { error, until: this.#clock.monotonic() + UNKNOWN_FOR_MS });
+    });
+    return asked;
+  }
+}
+
+/** Adds an entry; the oldest goes if there are too many. */
+function bounded<V>(map: Map<string, V>, key: string, value: V): void {
+  if (map.size >= MAX_ENTRIES) map.delete(map.keys().next().value as string);
+  map.set(key, value);
+}

@@ -1,0 +1,154 @@
+import { Agent, request as httpRequest } from 'node:http';
+import { request as httpsRequest, Agent as SecureAgent } from 'node:https';
+import type { ConnectionOptions } from 'node:tls';
+import { messageOf, StreamsError } from '../../model/errors.js';
+import { type Clock, sleep } from '../../model/ports.js';
+
+/** More than any schema; an answer that does not end must not fill the memory. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+
+export interface Request {
+  readonly method: 'GET' | 'POST';
+  /** Behind the address of the registry: `/subjects`. */
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** Parsed; undefined if it was no JSON. */
+  readonly json: unknown;
+}
+
+export interface HttpClientOptions {
+  /** Several are tried in turn, beginning with the one that answered last. */
+  readonly urls: readonly URL[];
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly retryForMs: number;
+  readonly tls: ConnectionOptions | undefined;
+  /** The header that says who asks. */
+  readonly authorization: () => Promise<string | undefined>;
+}
+
+/** Asks a registry. What passes by itself (no connection, no answer in time, 408, 429, 5xx) is tried again, at each address in turn, with growing pauses, until the time for it is over: REGISTRY_UNAVAILABLE. Every other answer is returned. */
+export class HttpClient {
+  readonly #options: HttpClientOptions;
+  /** Of its own: a shared one would hand out connections that others have opened, whatever they had checked. */
+  readonly #agents: { readonly plain: Agent; readonly secure: SecureAgent };
+  #current = 0;
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+    this.#agents = {
+      plain: new Agent({ keepAlive: true }),
+      secure: new SecureAgent({ ...options.tls, keepAlive: true }),
+    };
+  }
+
+  async ask(request: Request): Promise<Answer> {
+    const { urls, clock, retryForMs } = this.#options;
+    const began = clock.monotonic();
+    let pauseMs = FIRST_PAUSE_MS;
+    let reason = '';
+    for (let attempt = 1; ; attempt++) {
+      const url = urls[this.#current % urls.length] as URL;
+      try {
+        const answer = await this.#send(url, request);
+        if (!passes(answer.status)) return answer;
+        reason = `status ${answer.status}${messageIn(answer)}`;
+      } catch (error) {
+        reason = reasonOf(error);
+      }
+      this.#current++;
+      // All addresses are tried before anybody waits.
+      if (attempt % urls.length !== 0) continue;
+      if (clock.monotonic() - began + pauseMs > retryForMs) throw this.#unavailable(request, attempt, reason);
+      await sleep(clock, pauseMs);
+      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+    }
+  }
+
+  async #send(url: URL, { method, path, body }: Request): Promise<Answer> {
+    const { clock, timeoutMs } = this.#options;
+    const authorization = await this.#options.authorization();
+    const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const timeout = new AbortController();
+    const cancel = clock.after(timeoutMs, () => timeout.abort());
+    const secure = url.protocol === 'https:';
+    const ask = secure ? httpsRequest : httpRequest;
+    try {
+      return await new Promise<Answer>((resolve, reject) => {
+        const options = {
+          method,
+          signal: timeout.signal,
+          headers: {
+            accept: 'application/vnd.schemaregistry.v1+json, application/json',
+            ...(authorization !== undefined && { authorization }),
+            ...(payload && {
+              'content-type': 'application/vnd.schemaregistry.v1+json',
+              'content-length': payload.length,
+            }),
+          },
+          agent: secure ? this.#agents.secure : this.#agents.plain,
+        };
+        const sent = ask(new URL(`${url.pathname.replace(/\/$/, '')}${path}`, url), options, (response) => {
+          const chunks: Buffer[] = [];
+          let size = 0;
+          response.on('data', (chunk: Buffer) => {
+            size += chunk.length;
+            if (size > MAX_ANSWER_BYTES)
+              response.destroy(new Error(`an answer of more than ${MAX_ANSWER_BYTES} bytes`));
+            else chunks.push(chunk);
+          });
+          response.on('error', reject);
+          response.on('end', () => resolve({ status: response.statusCode ?? 0, json: parsed(Buffer.concat(chunks)) }));
+        });
+        sent.on('error', reject);
+        sent.end(payload);
+      });
+    } catch (error) {
+      throw timeout.signal.aborted ? new Error(`no answer in ${timeoutMs} ms`) : error;
+    } finally {
+      cancel();
+    }
+  }
+
+  #unavailable({ method, path }: Request, attempts: number, reason: string): StreamsError {
+    return new StreamsError('REGISTRY_UNAVAILABLE', {
+      what: `the schema registry does not answer ${method} ${path}`,
+      at: addressOf(this.#options.urls),
+      saw: `${reason}, after ${attempts} attempt${attempts === 1 ? '' : 's'}`,
+      action: 'See whether it runs and can be reached from here; what was fetched before goes on working.',
+    });
+  }
+}
+
+/** The addresses as errors show them: without what might be a login. */
+export const addressOf = (urls: readonly URL[]): string =>
+  urls.map(({ protocol, host, pathname }) => `${protocol}//${host}${pathname === '/' ? '' : pathname}`).join(',');
+
+/** The registry's own words of an answer. */
+export function messageIn({ json }: Answer): string {
+  const { message } = (json ?? {}) as { readonly message?: unknown };
+  return typeof message === 'string' ? ` (${message.length > 500 ? `${message.slice(0, 500)}…` : message})` : '';
+}
+
+const passes = (status: number): boolean => status === 408 || status === 429 || status >= 500;
+
+function parsed(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Node may collect the failures of several addresses of one name, and then says nothing itself. */
+function reasonOf(error: unknown): string {
+  const { code, errors } = error as { readonly code?: string; readonly errors?: readonly unknown[] };
+  const text = messageOf(error) || (errors?.[0] === undefined ? '' : messageOf(errors[0]));
+  return text || code || 'no connection';
+}

@@ -1,0 +1,183 @@
+import { StreamsError } from '../../model/errors.js';
+import { COMPATIBILITIES, type Compatibility } from '../schema/compatibility.js';
+import { incompatible, unknownId, unknownSubject, unknownVersion } from './errors.js';
+import { type Answer, addressOf, HttpClient, type HttpClientOptions, messageIn, type Request } from './http-client.js';
+import type { SchemaReference, SchemaRegistry, SchemaSource, SchemaVersion, StoredSchema } from './port.js';
+
+const NO_SUBJECT = 40401;
+const NO_VERSION = 40402;
+const NO_SCHEMA = 40403;
+const NO_SUBJECT_MODE = 40408;
+
+/** A registry that is asked by the protocol of Confluent's (and of those that speak it as well). */
+export class HttpRegistry implements SchemaRegistry {
+  readonly address: string;
+  readonly #client: HttpClient;
+
+  constructor(options: HttpClientOptions) {
+    this.address = addressOf(options.urls);
+    this.#client = new HttpClient(options);
+  }
+
+  async byId(id: number): Promise<StoredSchema> {
+    const answer = await this.#ask({ method: 'GET', path: `/schemas/ids/${id}` });
+    if (codeOf(answer)) throw unknownId(id, this.address);
+    return this.#stored(answer);
+  }
+
+  async byGuid(guid: string): Promise<StoredSchema> {
+    const answer = await this.#ask({ method: 'GET', path: `/schemas/guids/${guid}` });
+    if (codeOf(answer)) throw unknownId(guid, this.address);
+    return this.#stored(answer);
+  }
+
+  async version(subject: string, version: number | 'latest'): Promise<SchemaVersion> {
+    const answer = await this.#ask({
+      method: 'GET',
+      path: `/subjects/${encodeURIComponent(subject)}/versions/${version}`,
+    });
+    const code = codeOf(answer);
+    if (code === NO_VERSION) throw unknownVersion(subject, version, this.address);
+    if (code) throw unknownSubject(subject, this.address);
+    return this.#version(answer, subject);
+  }
+
+  async lookup(subject: string, source: SchemaSource): Promise<SchemaVersion | undefined> {
+    const answer = await this.#ask({
+      method: 'POST',
+      path: `/subjects/${encodeURIComponent(subject)}`,
+      body: bodyOf(source),
+    });
+    return codeOf(answer) ? undefined : this.#version(answer, subject);
+  }
+
+  async register(subject: string, source: SchemaSource): Promise<number> {
+    const path = `/subjects/${encodeURIComponent(subject)}/versions`;
+    const answer = await this.#ask({ method: 'POST', path, body: bodyOf(source) });
+    if (answer.status === 409) throw incompatible(subject, this.address, `status 409${messageIn(answer)}`);
+    if (answer.status === 422 || codeOf(answer)) {
+      throw new StreamsError('SCHEMA_INVALID', {
+        what: `the schema registry does not take a schema for ${subject}`,
+        at: this.address,
+        saw: `status ${answer.status}${messageIn(answer)}`,
+        action: 'Correct the schema; what it refers to has to be registered first.',
+      });
+    }
+    const { id } = answer.json as { readonly id?: unknown };
+    if (isId(id)) return id;
+    throw this.#strange(answer, 'an id');
+  }
+
+  async subjects(): Promise<readonly string[]> {
+    const answer = await this.#ask({ method: 'GET', path: '/subjects' });
+    if (Array.isArray(answer.json)) return answer.json.filter((name) => typeof name === 'string').sort();
+    throw this.#strange(answer, 'a list of subjects');
+  }
+
+  async versions(subject: string): Promise<readonly number[]> {
+    const answer = await this.#ask({ method: 'GET', path: `/subjects/${encodeURIComponent(subject)}/versions` });
+    if (codeOf(answer)) return [];
+    if (Array.isArray(answer.json) && answer.json.every(Number.isInteger))
+      return (answer.json as number[]).toSorted((a, b) => a - b);
+    throw this.#strange(answer, 'a list of versions');
+  }
+
+  async compatibility(subject: string): Promise<Compatibility> {
+    const own = await this.#ask({ method: 'GET', path: `/config/${encodeURIComponent(subject)}` });
+    const code = codeOf(own);
+    const answer =
+      code === NO_SUBJECT || code === NO_SUBJECT_MODE || code === 404
+        ? await this.#ask({ method: 'GET', path: '/config' })
+        : own;
+    const { compatibilityLevel } = (answer.json ?? {}) as { readonly compatibilityLevel?: Compatibility };
+    if (COMPATIBILITIES.includes(compatibilityLevel as Compatibility)) return compatibilityLevel as Compatibility;
+    throw this.#strange(answer, 'a level of compatibility');
+  }
+
+  async refuses(subject: string, source: SchemaSource): Promise<string | undefined> {
+    const path = `/compatibility/subjects/${encodeURIComponent(subject)}/versions/latest?verbose=true`;
+    const answer = await this.#ask({ method: 'POST', path, body: bodyOf(source) });
+    // A subject that is not there takes anything.
+    if (codeOf(answer)) return undefined;
+    const { is_compatible: compatible, messages } = (answer.json ?? {}) as {
+      readonly is_compatible?: unknown;
+      readonly messages?: unknown;
+    };
+    if (compatible === true) return undefined;
+    if (compatible !== false && answer.status !== 422) throw this.#strange(answer, 'a verdict on the compatibility');
+    return Array.isArray(messages) && messages.length > 0
+      ? messages.join('; ')
+      : `status ${answer.status}${messageIn(answer)}`;
+  }
+
+  /** An answer that says yes, or a no that the protocol knows. */
+  async #ask(request: Request): Promise<Answer> {
+    const answer = await this.#client.ask(request);
+    const { status } = answer;
+    if (status === 401 || status === 403) {
+      throw new StreamsError('REGISTRY_UNAUTHORIZED', {
+        what: `the schema registry refused ${request.method} ${request.path}`,
+        at: this.address,
+        saw: `status ${status}${messageIn(answer)}`,
+        action:
+          status === 401 ? 'Correct the login or token.' : 'Give the user the right to do that, or use another login.',
+      });
+    }
+    const known = status === 200 || status === 409 || status === 422 || (status === 404 && codeOf(answer) !== 0);
+    if (known && (answer.json !== undefined || status !== 200)) return answer;
+    throw this.#strange(answer, 'an answer of a schema registry');
+  }
+
+  #stored({ json }: Answer): StoredSchema {
+    const { schema, schemaType = 'AVRO', references = [], ruleSet } = json as Readonly<Record<string, unknown>>;
+    const valid = typeof schema === 'string' && typeof schemaType === 'string' && Array.isArray(references ?? []);
+    if (!valid) throw this.#strange({ status: 200, json }, 'a schema');
+    return {
+      schema,
+      type: schemaType,
+      references: (references ?? []) as readonly SchemaReference[],
+      hasRules: anyRules(ruleSet),
+    };
+  }
+
+  #version(answer: Answer, subject: string): SchemaVersion {
+    const { id, version } = answer.json as { readonly id?: unknown; readonly version?: unknown };
+    if (isId(id) && Number.isInteger(version))
+      return { ...this.#stored(answer), subject, id, version: version as number };
+    throw this.#strange(answer, 'a version of a subject');
+  }
+
+  #strange(answer: Answer, expected: string): StreamsError {
+    const text = JSON.stringify(answer.json)?.slice(0, 200) ?? 'no JSON';
+    return new StreamsError('REGISTRY_UNAVAILABLE', {
+      what: 'the schema registry answers what cannot be understood',
+      at: this.address,
+      saw: `status ${answer.status}, ${text}`,
+      expected,
+      action: 'See whether the address is that of a schema registry, with its path.',
+    });
+  }
+}
+
+/** The code of a 404, 0 if there is none: some other server, or a wrong path. */
+function codeOf({ status, json }: Answer): number {
+  if (status !== 404) return 0;
+  const { error_code: code } = (json ?? {}) as { readonly error_code?: unknown };
+  return typeof code === 'number' &&
+    (code === 404 || [NO_SUBJECT, NO_VERSION, NO_SCHEMA, NO_SUBJECT_MODE].includes(code))
+    ? code
+    : 0;
+}
+
+const isId = (id: unknown): id is number => Number.isInteger(id) && (id as number) >= 0 && (id as number) < 2 ** 32;
+
+const bodyOf = ({ schema, references }: SchemaSource): object => ({
+  schema,
+  ...(references.length > 0 && { references }),
+});
+
+/** Registries send an empty set where there is none. */
+const anyRules = (ruleSet: unknown): boolean =>
+  typeof ruleSet === 'object' &&
+  ruleSet !== null &&
+  Object.values(ruleSet).some((rules) => Array.isArray(rules) && rules.length > 0);

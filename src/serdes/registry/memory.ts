@@ -1,0 +1,52 @@
+import type { Compatibility } from '../schema/compatibility.js';
+import { Book } from './book.js';
+import type { SchemaRegistry, SchemaSource, SchemaVersion, StoredSchema } from './port.js';
+
+export interface MemoryRegistryOptions {
+  /** What a new version must get on with. Default `BACKWARD`, as in Confluent's registry. */
+  readonly compatibility?: Compatibility;
+}
+
+/**
+ * A registry in this process' memory, for tests: it is gone with the object. Ids are fingerprints of the schemas, so that a schema has the same one in every such registry, and in a registry in a directory.
+ */
+export class MemoryRegistry implements SchemaRegistry {
+  readonly address = 'mock://';
+  readonly #book: Book;
+
+  constructor({ compatibility = 'BACKWARD' }: MemoryRegistryOptions = {}) {
+    this.#book = new Book(this.address, compatibility);
+  }
+
+  async byId(id: number): Promise<StoredSchema> {
+    return this.#book.byId(id);
+  }
+
+  async byGuid(guid: string): Promise<StoredSchema> {
+    return this.#book.byGuid(guid);
+  }
+
+  async version(subject: string, version: number | 'latest'): Promise<SchemaVersion> {
+    return this.#book.version(subject, version);
+  }
+
+  async lookup(subject: string, source: SchemaSource): Promise<SchemaVersion | undefined> {
+    return this.#book.lookup(subject, source);
+  }
+
+  async register(subject: string, source: SchemaSource): Promise<number> {
+    return this.#book.register(subject, source).id;
+  }
+
+  async subjects(): Promise<readonly string[]> {
+    return this.#book.subjects;
+  }
+
+  async versions(subject: string): Promise<readonly number[]> {
+    return this.#book.versions(subject).map(({ version }) => version);
+  }
+
+  async compatibility(subject: string): Promise<Compatibility> {
+    return this.#book.compatibilityOf(subject);
+  }
+}

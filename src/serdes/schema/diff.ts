@@ -1,0 +1,91 @@
+import {
+  type EnumSchema,
+  type Field,
+  hasDefault,
+  isNamed,
+  type NamedSchema,
+  type RecordSchema,
+  type Schema,
+} from './model.js';
+import { showType } from './show.js';
+import { partsOf } from './walk.js';
+
+/** What changed from one schema to another, a line for each: `+` added, `-` gone, `~` changed. Docs are not compared. */
+export function schemaDiff(before: Schema, after: Schema): readonly string[] {
+  const [then, now] = [namedIn(before), namedIn(after)];
+  const lines: string[] = [];
+  if (!isNamed(before) || !isNamed(after) || before.name !== after.name) {
+    const [from, to] = [describe(before), describe(after)];
+    if (from !== to) lines.push(`~ ${from} → ${to}`);
+  }
+  for (const [name, schema] of now) {
+    const old = then.get(name);
+    if (!old) lines.push(`+ ${schema.kind} ${name}`);
+    else if (old.kind !== schema.kind) lines.push(`~ ${name}: ${old.kind} → ${schema.kind}`);
+    else lines.push(...changes(old, schema));
+  }
+  for (const [name, schema] of then) if (!now.has(name)) lines.push(`- ${schema.kind} ${name}`);
+  return lines;
+}
+
+const describe = (schema: Schema): string => (isNamed(schema) ? `${schema.kind} ${schema.name}` : showType(schema));
+
+function namedIn(schema: Schema): ReadonlyMap<string, NamedSchema> {
+  const found = new Map<string, NamedSchema>();
+  const seen = new Set<Schema>();
+  const visit = (one: Schema): void => {
+    if (seen.has(one)) return;
+    seen.add(one);
+    if (isNamed(one)) found.set(one.name, one);
+    for (const part of partsOf(one)) visit(part);
+  };
+  visit(schema);
+  return found;
+}
+
+function changes(before: NamedSchema, after: NamedSchema): readonly string[] {
+  const lines = listed(`${after.name}: aliases`, before.aliases, after.aliases);
+  if (before.kind === 'record' && after.kind === 'record') lines.push(...fieldChanges(before, after));
+  if (before.kind === 'enum' && after.kind === 'enum') lines.push(...enumChanges(before, after));
+  if (before.kind === 'fixed' && after.kind === 'fixed' && before.size !== after.size)
+    lines.push(`~ ${after.name}: ${before.size} bytes → ${after.size} bytes`);
+  return lines;
+}
+
+function fieldChanges(before: RecordSchema, after: RecordSchema): readonly string[] {
+  const lines: string[] = [];
+  const then = new Map(before.fields.map((field) => [field.name, field]));
+  for (const field of after.fields) {
+    const at = `${after.name}.${field.name}`;
+    const old = then.get(field.name);
+    if (!old) {
+      lines.push(
+        `+ ${at}: ${showType(field.type)}${defaultOf(field)}${field.aliases.length > 0 ? `, alias of ${field.aliases.join(', ')}` : ''}`,
+      );
+      continue;
+    }
+    const [from, to] = [showType(old.type) + defaultOf(old), showType(field.type) + defaultOf(field)];
+    if (from !== to) lines.push(`~ ${at}: ${from} → ${to}`);
+    lines.push(...listed(`${at}: aliases`, old.aliases, field.aliases));
+  }
+  const now = new Set(after.fields.map(({ name }) => name));
+  for (const field of before.fields)
+    if (!now.has(field.name)) lines.push(`- ${before.name}.${field.name}: ${showType(field.type)}${defaultOf(field)}`);
+  return lines;
+}
+
+function enumChanges(before: EnumSchema, after: EnumSchema): readonly string[] {
+  const lines = listed(`${after.name}: symbols`, before.symbols, after.symbols);
+  if (before.default !== after.default)
+    lines.push(`~ ${after.name}: default ${before.default ?? '(none)'} → ${after.default ?? '(none)'}`);
+  return lines;
+}
+
+function listed(what: string, before: readonly string[], after: readonly string[]): string[] {
+  const added = after.filter((name) => !before.includes(name)).map((name) => `+${name}`);
+  const gone = before.filter((name) => !after.includes(name)).map((name) => `-${name}`);
+  if (added.length + gone.length > 0) return [`~ ${what} ${[...added, ...gone].join(' ')}`];
+  return before.join() === after.join() ? [] : [`~ ${what} in another order: ${after.join(', ')}`];
+}
+
+const defaultOf = (field: Field): string => (hasDefault(field) ? `, default ${JSON.stringify(field.default)}` : '');

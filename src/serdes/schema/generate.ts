@@ -1,0 +1,209 @@
+import {
+  branchName,
+  hasDefault,
+  isNamed,
+  isWrapped,
+  type NamedSchema,
+  type RecordSchema,
+  type Schema,
+  simpleName,
+} from './model.js';
+import { partsOf, usedTypes } from './walk.js';
+
+/** A schema in a file, of which types are written. */
+export interface SchemaFile {
+  /** Without `.avsc`: the types are written to a file of that name, with `.ts`. */
+  readonly name: string;
+  /** The schema as it is written: what the generated file hands to `avro`. */
+  readonly text: string;
+  readonly schema: Schema;
+  /** The types that it defines itself. */
+  readonly defines: ReadonlyMap<string, NamedSchema>;
+}
+
+/** The first line of each file, by which it is known again. */
+export const GENERATED = '// Written by millrace schema generate';
+
+/** Names that the generated code uses as they are. */
+const RESERVED: readonly string[] = [
+  'Date',
+  'Buffer',
+  'String',
+  'Number',
+  'Boolean',
+  'Object',
+  'Symbol',
+  'Array',
+  'Record',
+];
+
+/**
+ * TypeScript of Avro schemas: for each file the text of the schema, a type for what is read (`Order`) and one for what is written (`OrderInput`, where fields with a default may be left out), for each type that it defines; types of other files are
+ * imported. A type is named by its simple name, or by its full name where two files have the same. The same values as `FromAvro` and `ToAvro`.
+ */
+export function generateTypes(files: readonly SchemaFile[]): ReadonlyMap<string, string> {
+  const names = typeNames(files);
+  const lax = withDefaults(files);
+  return new Map(files.map((file) => [`${file.name}.ts`, new Writer(file, files, names, lax).file()]));
+}
+
+/** The TypeScript name of each named type. */
+function typeNames(files: readonly SchemaFile[]): ReadonlyMap<string, string> {
+  const all = files.flatMap(({ defines }) => [...defines.keys()]);
+  const count = (name: string): number => all.filter((other) => capitalized(simpleName(other)) === name).length;
+  return new Map(
+    all.map((full) => {
+      const simple = capitalized(simpleName(full));
+      const name = count(simple) > 1 ? full.split('.').map(capitalized).join('') : simple;
+      return [full, RESERVED.includes(name) ? `Avro${name}` : name];
+    }),
+  );
+}
+
+/** The records of which less can be written than is read: with a default in them, or in what they hold. */
+function withDefaults(files: readonly SchemaFile[]): ReadonlySet<Schema> {
+  const records = files.flatMap(({ defines }) => [...defines.values()]).filter((schema) => schema.kind === 'record');
+  const lax = new Set<Schema>(records.filter(({ fields }) => fields.some(hasDefault)));
+  const holdsLax = (schema: Schema): boolean =>
+    schema.kind === 'record' ? lax.has(schema) : partsOf(schema).some(holdsLax);
+  for (let before = -1; before < lax.size; ) {
+    before = lax.size;
+    for (const record of records) if (record.fields.some(({ type }) => holdsLax(type))) lax.add(record);
+  }
+  return lax;
+}
+
+class Writer {
+  readonly #file: SchemaFile;
+  readonly #files: readonly SchemaFile[];
+  readonly #names: ReadonlyMap<string, string>;
+  readonly #lax: ReadonlySet<Schema>;
+
+  constructor(
+    file: SchemaFile,
+    files: readonly SchemaFile[],
+    names: ReadonlyMap<string, string>,
+    lax: ReadonlySet<Schema>,
+  ) {
+    this.#file = file;
+    this.#files = files;
+    this.#names = names;
+    this.#lax = lax;
+  }
+
+  file(): string {
+    const { name, text, schema, defines } = this.#file;
+    const base = identifier(name);
+    const constant = `${base.charAt(0).toLowerCase()}${base.slice(1)}Schema`;
+    const blocks = [
+      `${GENERATED} from ${name}.avsc: change the schema, and write this anew.`,
+      ...this.#imports(),
+      `/** The schema, for \`avro\`. */\nexport const ${constant}: string = ${literal(text)};`,
+      ...[...defines.values()].map((one) => this.#definition(one)),
+    ];
+    if (!isNamed(schema))
+      blocks.push(
+        `export type ${base} = ${this.#type(schema, false)};\n\nexport type ${base}Input = ${this.#type(schema, true)};`,
+      );
+    return `${blocks.join('\n\n')}\n`;
+  }
+
+  #imports(): readonly string[] {
+    const used = usedTypes(this.#file.schema, this.#file.defines);
+    const lines = this.#files.flatMap((other) => {
+      const names = used
+        .filter((type) => other !== this.#file && other.defines.get(type.name) === type)
+        .flatMap((type) => this.#both(type));
+      return names.length > 0 ? [`import type { ${names.sort().join(', ')} } from './${other.name}.js';`] : [];
+    });
+    return lines.length > 0 ? [lines.join('\n')] : [];
+  }
+
+  #both(type: NamedSchema): readonly string[] {
+    const name = this.#names.get(type.name) as string;
+    return this.#lax.has(type) ? [name, `${name}Input`] : [name];
+  }
+
+  #definition(schema: NamedSchema): string {
+    const name = this.#names.get(schema.name) as string;
+    const doc = comment(schema.doc, '');
+    if (schema.kind === 'fixed') return `${doc}export type ${name} = ${this.#underlying(schema)};`;
+    if (schema.kind === 'enum') return `${doc}export type ${name} = ${schema.symbols.map(literal).join(' | ')};`;
+    const read = `${doc}export interface ${name} {\n${this.#fields(schema, false)}}`;
+    const input = this.#lax.has(schema)
+      ? `export interface ${name}Input {\n${this.#fields(schema, true)}}`
+      : `export type ${name}Input = ${name};`;
+    return `${read}\n\n/** {@link ${name}} as it is written: what has a default may be left out. */\n${input}`;
+  }
+
+  #fields({ fields }: RecordSchema, input: boolean): string {
+    return fields
+      .map((field) => {
+        const optional = input && hasDefault(field);
+        const type = this.#type(field.type, input);
+        return `${comment(field.doc, '  ')}  readonly ${field.name}${optional ? '?' : ''}: ${type}${optional ? ' | undefined' : ''};\n`;
+      })
+      .join('');
+  }
+
+  #type(schema: Schema, input: boolean): string {
+    switch (schema.kind) {
+      case 'record': {
+        const name = this.#names.get(schema.name) as string;
+        return input && this.#lax.has(schema) ? `${name}Input` : name;
+      }
+      case 'enum':
+      case 'fixed':
+        return this.#names.get(schema.name) as string;
+      case 'array':
+        return `readonly ${parenthesized(this.#type(schema.items, input))}[]`;
+      case 'map':
+        return `{ readonly [key: string]: ${this.#type(schema.values, input)} }`;
+      case 'union':
+        return this.#union(schema, input);
+      default:
+        return this.#underlying(schema);
+    }
+  }
+
+  #union(schema: Extract<Schema, { kind: 'union' }>, input: boolean): string {
+    const wrapped = isWrapped(schema);
+    const types = schema.branches.map((branch) => {
+      const type = this.#type(branch, input);
+      return wrapped && branch.kind !== 'null' ? `{ readonly ${literal(branchName(branch))}: ${type} }` : type;
+    });
+    return types.map((type) => (type.startsWith('readonly ') ? `(${type})` : type)).join(' | ');
+  }
+
+  #underlying(schema: Schema): string {
+    const logical = 'logical' in schema ? schema.logical?.name : undefined;
+    if (logical === 'timestamp-millis') return 'Date';
+    if (logical === 'date' || logical === 'uuid' || logical === 'decimal') return 'string';
+    if (schema.kind === 'null' || schema.kind === 'boolean' || schema.kind === 'string') return schema.kind;
+    return schema.kind === 'bytes' || schema.kind === 'fixed' ? 'Buffer' : 'number';
+  }
+}
+
+const capitalized = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
+
+/** `orders-value` → `OrdersValue`. */
+const identifier = (name: string): string => {
+  const joined = name
+    .split(/[^A-Za-z0-9]+/)
+    .map(capitalized)
+    .join('');
+  return /^[A-Za-z]/.test(joined) ? joined : `Schema${joined}`;
+};
+
+const parenthesized = (type: string): string => (/[ |]/.test(type) ? `(${type})` : type);
+
+/** In single quotes, as the code around it. */
+const literal = (text: string): string =>
+  `'${JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
+
+function comment(doc: string | undefined, indent: string): string {
+  if (doc === undefined || doc.trim() === '') return '';
+  const lines = doc.trim().replaceAll('*/', '*\\/').split(/\r?\n/);
+  if (lines.length === 1) return `${indent}/** ${lines[0]} */\n`;
+  return `${indent}/**\n${lines.map((line) => `${indent} * ${line}`.trimEnd()).join('\n')}\n${indent} */\n`;
+}

@@ -1,0 +1,272 @@
+import { messageOf, StreamsError } from '../../model/errors.js';
+import { checkDefault } from './defaults.js';
+import { logicalOf } from './logical.js';
+import type { EnumSchema, Field, FixedSchema, NamedSchema, PrimitiveName, RecordSchema, Schema } from './model.js';
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** What every object has: a property of that name would not be told from it. */
+const isInherited = (name: string): boolean => Object.hasOwn(Object.prototype, name);
+const PRIMITIVES: readonly string[] = ['null', 'boolean', 'int', 'long', 'float', 'double', 'bytes', 'string'];
+/** A schema that nests deeper is none that somebody wrote. */
+const MAX_DEPTH = 200;
+
+export interface ParseOptions {
+  /** Names the schema in errors: a file, a subject and version. */
+  readonly at?: string;
+  /** Types that it may refer to, by full name. */
+  readonly named?: ReadonlyMap<string, NamedSchema>;
+}
+
+/** A schema, and the types that it defines itself, in the order of their definition. */
+export interface ParsedSchema {
+  readonly schema: Schema;
+  readonly defines: ReadonlyMap<string, NamedSchema>;
+}
+
+/** Checks and resolves an Avro schema: its JSON as text, or parsed. SCHEMA_INVALID says what is wrong, and at which place in it. */
+export function parseSchema(source: unknown, options: ParseOptions = {}): ParsedSchema {
+  const json = typeof source === 'string' ? parseText(source, options.at) : source;
+  const parser = new Parser(options);
+  const schema = parser.type(json, '', 'the schema', 0);
+  parser.checkDefaults();
+  return { schema, defines: parser.defines };
+}
+
+/** A schema is given as JSON; the name of a primitive type alone is accepted bare, as registries do. */
+function parseText(text: string, at: string | undefined): unknown {
+  if (PRIMITIVES.includes(text)) return text;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw invalid(at, 'the schema is no JSON', messageOf(error), 'an Avro schema as JSON', error);
+  }
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+class Parser {
+  readonly defines = new Map<string, NamedSchema>();
+  readonly #options: ParseOptions;
+  readonly #withDefaults: { readonly field: Field; readonly path: string }[] = [];
+
+  constructor(options: ParseOptions) {
+    this.#options = options;
+  }
+
+  type(json: unknown, namespace: string, path: string, depth: number): Schema {
+    if (depth > MAX_DEPTH) throw this.#fail(path, `types that are nested more than ${MAX_DEPTH} deep`, 'fewer');
+    if (typeof json === 'string') return this.#reference(json, namespace, path);
+    if (Array.isArray(json)) return this.#union(json, namespace, path, depth);
+    if (typeof json !== 'object' || json === null)
+      throw this.#fail(path, show(json), 'a type: a name, an object or an array');
+    const object = json as Json;
+    const { type } = object;
+    switch (type) {
+      case 'record':
+      case 'error':
+        return this.#record(object, namespace, path, depth);
+      case 'enum':
+        return this.#enum(object, namespace, path);
+      case 'fixed':
+        return this.#fixed(object, namespace, path);
+      case 'array':
+        return {
+          kind: 'array',
+          items: this.type(this.#need(object, 'items', path), namespace, `${path}[]`, depth + 1),
+        };
+      case 'map':
+        return {
+          kind: 'map',
+          values: this.type(this.#need(object, 'values', path), namespace, `${path}{}`, depth + 1),
+        };
+      default:
+        if (typeof type === 'string' && PRIMITIVES.includes(type)) {
+          const kind = type as PrimitiveName;
+          const logical = logicalOf(kind, undefined, object);
+          return logical ? { kind, logical } : { kind };
+        }
+        if (type === undefined) throw this.#fail(path, 'an object without "type"', 'a type');
+        return this.type(type, namespace, path, depth + 1);
+    }
+  }
+
+  /** Once all types are complete: a default may be of a type that refers to itself. */
+  checkDefaults(): void {
+    for (const { field, path } of this.#withDefaults) {
+      const wrong = checkDefault(field.type, field.default);
+      if (wrong) throw this.#fail(path, `the default ${show(field.default)}`, wrong);
+    }
+  }
+
+  #reference(name: string, namespace: string, path: string): Schema {
+    if (PRIMITIVES.includes(name)) return { kind: name as PrimitiveName };
+    const full = name.includes('.') || namespace === '' ? name.replace(/^\./, '') : `${namespace}.${name}`;
+    const found = this.#find(full) ?? this.#find(name);
+    if (found) return found;
+    throw this.#fail(
+      path,
+      `the type ${JSON.stringify(name)}`,
+      'a type of Avro, or one that is defined before it is used',
+    );
+  }
+
+  #find(name: string): NamedSchema | undefined {
+    return this.defines.get(name) ?? this.#options.named?.get(name);
+  }
+
+  #union(json: readonly unknown[], namespace: string, path: string, depth: number): Schema {
+    const branches = json.map((branch, index) => this.type(branch, namespace, `${path}|${index}`, depth + 1));
+    if (branches.length === 0) throw this.#fail(path, 'a union of no types', 'at least one');
+    const seen = new Set<string>();
+    for (const branch of branches) {
+      if (branch.kind === 'union') throw this.#fail(path, 'a union inside a union', 'its types beside the others');
+      const name = 'name' in branch ? branch.name : branch.kind;
+      if (seen.has(name)) throw this.#fail(path, `${name} twice in a union`, 'each type once');
+      seen.add(name);
+    }
+    return { kind: 'union', branches };
+  }
+
+  #record(json: Json, outer: string, path: string, depth: number): RecordSchema {
+    const { name, namespace, aliases } = this.#name(json, outer, path);
+    const fields: Field[] = [];
+    const record: RecordSchema = { kind: 'record', name, aliases, fields, ...docOf(json) };
+    this.#define(record, path);
+    const given = json.fields;
+    if (!Array.isArray(given)) throw this.#fail(path, `${name} without an array "fields"`, 'its fields');
+    const names = new Set<string>();
+    for (const one of given as readonly Json[]) {
+      const field = this.#field(one, namespace, name, depth);
+      if (names.has(field.name)) throw this.#fail(`${name}.${field.name}`, 'the field twice', 'each name once');
+      names.add(field.name);
+      fields.push(field);
+    }
+    return record;
+  }
+
+  #field(json: Json, namespace: string, record: string, depth: number): Field {
+    if (typeof json !== 'object' || json === null)
+      throw this.#fail(record, show(json), 'a field with a name and a type');
+    const { name } = json;
+    if (typeof name !== 'string' || !NAME.test(name) || isInherited(name))
+      throw this.#fail(
+        record,
+        `a field named ${show(name)}`,
+        'a name of letters, digits and _ that no object of JavaScript has by itself',
+      );
+    const path = `${record}.${name}`;
+    const { order } = json;
+    const field: Field = {
+      name,
+      type: this.type(this.#need(json, 'type', path), namespace, path, depth + 1),
+      aliases: this.#aliases(json, path),
+      ...docOf(json),
+      ...(Object.hasOwn(json, 'default') && { default: json.default }),
+      ...((order === 'descending' || order === 'ignore') && { order }),
+    };
+    if (Object.hasOwn(json, 'default')) this.#withDefaults.push({ field, path });
+    return field;
+  }
+
+  #enum(json: Json, outer: string, path: string): EnumSchema {
+    const { name, aliases } = this.#name(json, outer, path);
+    const symbols = json.symbols as readonly string[];
+    if (
+      !Array.isArray(symbols) ||
+      symbols.length === 0 ||
+      !symbols.every((one) => typeof one === 'string' && NAME.test(one) && !isInherited(one))
+    )
+      throw this.#fail(
+        name,
+        `the symbols ${show(symbols)}`,
+        'at least one, each of letters, digits and _, and none that every object of JavaScript has by itself',
+      );
+    if (new Set(symbols).size < symbols.length) throw this.#fail(name, 'a symbol twice', 'each symbol once');
+    const fallback = json.default;
+    if (fallback !== undefined && !symbols.includes(fallback as string))
+      throw this.#fail(name, `the default ${show(fallback)}`, 'one of its symbols');
+    const schema: EnumSchema = {
+      kind: 'enum',
+      name,
+      aliases,
+      symbols: [...symbols],
+      ...docOf(json),
+      ...(fallback !== undefined && { default: fallback as string }),
+    };
+    return this.#define(schema, path);
+  }
+
+  #fixed(json: Json, outer: string, path: string): FixedSchema {
+    const { name, aliases } = this.#name(json, outer, path);
+    const { size } = json;
+    if (!(Number.isInteger(size) && (size as number) >= 0 && (size as number) < 2 ** 31))
+      throw this.#fail(name, `the size ${show(size)}`, 'a number of bytes');
+    const logical = logicalOf('fixed', size as number, json);
+    const schema: FixedSchema = {
+      kind: 'fixed',
+      name,
+      aliases,
+      size: size as number,
+      ...docOf(json),
+      ...(logical && { logical }),
+    };
+    return this.#define(schema, path);
+  }
+
+  #define<T extends NamedSchema>(schema: T, path: string): T {
+    if (this.#find(schema.name))
+      throw this.#fail(path, `${schema.name} defined twice`, 'one definition, and its name elsewhere');
+    this.defines.set(schema.name, schema);
+    return schema;
+  }
+
+  #name(json: Json, outer: string, path: string): { name: string; namespace: string; aliases: readonly string[] } {
+    const { name: given, namespace: space } = json;
+    if (typeof given !== 'string') throw this.#fail(path, `the name ${show(given)}`, 'a name');
+    const dot = given.lastIndexOf('.');
+    const namespace = dot >= 0 ? given.slice(0, dot) : typeof space === 'string' ? space : outer;
+    const simple = given.slice(dot + 1);
+    const parts = [...(namespace === '' ? [] : namespace.split('.')), simple];
+    if (!parts.every((part) => NAME.test(part)) || PRIMITIVES.includes(simple) || isInherited(simple))
+      throw this.#fail(
+        path,
+        `the name ${JSON.stringify(given)}`,
+        'letters, digits and _, in parts with dots between them, and not the name of a primitive type',
+      );
+    const qualify = (alias: string): string =>
+      alias.includes('.') || namespace === '' ? alias : `${namespace}.${alias}`;
+    return { name: parts.join('.'), namespace, aliases: this.#aliases(json, path).map(qualify) };
+  }
+
+  #aliases(json: Json, path: string): readonly string[] {
+    const { aliases = [] } = json;
+    if (Array.isArray(aliases) && aliases.every((alias) => typeof alias === 'string')) return [...aliases];
+    throw this.#fail(path, `the aliases ${show(aliases)}`, 'an array of names');
+  }
+
+  #need(json: Json, attribute: string, path: string): unknown {
+    if (json[attribute] !== undefined) return json[attribute];
+    throw this.#fail(path, `no "${attribute}"`, 'a type there');
+  }
+
+  #fail(path: string, saw: string, expected: string): StreamsError {
+    return invalid(this.#options.at, `a schema is wrong in ${path}`, saw, expected);
+  }
+}
+
+const docOf = ({ doc }: Json): { doc?: string } => (typeof doc === 'string' ? { doc } : {});
+
+const show = (json: unknown): string => {
+  const text = JSON.stringify(json) ?? String(json);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+};
+
+const invalid = (at: string | undefined, what: string, saw: string, expected: string, cause?: unknown): StreamsError =>
+  new StreamsError('SCHEMA_INVALID', {
+    what,
+    ...(at !== undefined && { at }),
+    saw,
+    expected,
+    action: 'Correct the schema.',
+    cause,
+  });

@@ -1,0 +1,164 @@
+import type { StoreSpec } from './contract.js';
+import { TIMESTAMP_BYTES } from './layout.js';
+import { RowCodec } from './row-codec.js';
+import { RowLife } from './row-life.js';
+import { type StoreBytes, type StoredRow, storedRows } from './store-bytes.js';
+
+/** How a store that was made anew differs from the old one. Rows whose time to live is over count as absent. */
+export interface StoreComparison {
+  readonly equal: number;
+  /** Only in the new one. */
+  readonly added: number;
+  /** With another value or timestamp. */
+  readonly changed: number;
+  /** Only in the old one. */
+  readonly removed: number;
+  /** Rows of the old one that its serdes do not read; they count as changed or removed. */
+  readonly unreadable: number;
+}
+
+/** What must be written to make one store of another. Value null: the row is deleted. */
+export interface LoggedRow {
+  readonly key: Buffer;
+  readonly value: Buffer | null;
+  readonly timestamp: number;
+}
+
+interface Pair {
+  readonly key: Buffer;
+  readonly old: Buffer | undefined;
+  readonly fresh: Buffer | undefined;
+}
+
+const PAIRS_TOGETHER = 1_000;
+/** A transaction of these takes some milliseconds, and its records little memory. */
+const LOGGED_TOGETHER = 2_000;
+
+/**
+ * Compares two stores row by row, by their bytes, and sees that the serdes read every row of the new one (STATE_CORRUPT). Cost: one scan of each; memory for some thousand rows.
+ */
+export async function compareStores(options: {
+  readonly spec: StoreSpec;
+  readonly old: StoreBytes;
+  readonly fresh: StoreBytes;
+  /** Of the store: what has expired by then is left out. */
+  readonly streamTime: number;
+  /** Told how many rows were looked at. */
+  readonly onRows: (rows: number) => void;
+}): Promise<StoreComparison> {
+  const { spec, old, fresh, streamTime, onRows } = options;
+  const codec = new RowCodec(spec, fresh.storeId);
+  const life = new RowLife(spec);
+  const found = { equal: 0, added: 0, changed: 0, removed: 0, unreadable: 0 };
+  const seen = (key: Buffer, value: Buffer | undefined): Buffer | undefined => {
+    if (value === undefined) return undefined;
+    const decoded = codec.decodeKey(key);
+    codec.decodeValue(value);
+    return life.isOver(decoded, value.readDoubleBE(0), streamTime) ? undefined : value;
+  };
+  const seenOld = (key: Buffer, value: Buffer | undefined): Buffer | undefined => {
+    try {
+      return seen(key, value);
+    } catch {
+      found.unreadable++;
+      return value;
+    }
+  };
+  for await (const pairs of pairsOf(old, fresh)) {
+    for (const pair of pairs) {
+      const after = seen(pair.key, pair.fresh);
+      const before = seenOld(pair.key, pair.old);
+      if (before === undefined && after === undefined) continue;
+      if (before === undefined) found.added++;
+      else if (after === undefined) found.removed++;
+      else found[before.equals(after) ? 'equal' : 'changed']++;
+    }
+    onRows(pairs.length);
+  }
+  return found;
+}
+
+/** What makes the one store of the other, some thousand rows at a time, in the order of their keys. Deletions get that timestamp. */
+export async function* storeDifferences(
+  from: StoreBytes,
+  to: StoreBytes,
+  deletedAt: number,
+): AsyncGenerator<readonly LoggedRow[]> {
+  let rows: LoggedRow[] = [];
+  for await (const pairs of pairsOf(from, to)) {
+    for (const { key, old, fresh } of pairs) {
+      if (fresh === undefined) rows.push({ key, value: null, timestamp: deletedAt });
+      else if (!old?.equals(fresh))
+        rows.push({ key, value: fresh.subarray(TIMESTAMP_BYTES), timestamp: fresh.readDoubleBE(0) });
+    }
+    if (rows.length < LOGGED_TOGETHER) continue;
+    yield rows;
+    rows = [];
+  }
+  if (rows.length > 0) yield rows;
+}
+
+/** The rows of two stores side by side, in the order of their keys. */
+async function* pairsOf(old: StoreBytes, fresh: StoreBytes): AsyncGenerator<readonly Pair[]> {
+  const [left, right] = [new Cursor(old), new Cursor(fresh)];
+  try {
+    for (let pairs: Pair[] = []; ; ) {
+      if (left.spent) await left.fill();
+      if (right.spent) await right.fill();
+      const [x, y] = [left.row, right.row];
+      const row = x ?? y;
+      if (row === undefined) {
+        if (pairs.length > 0) yield pairs;
+        return;
+      }
+      const order = x === undefined ? 1 : y === undefined ? -1 : x.key.compare(y.key);
+      const key = order > 0 ? (y as StoredRow).key : row.key;
+      pairs.push({ key, old: order <= 0 ? x?.value : undefined, fresh: order >= 0 ? y?.value : undefined });
+      if (order <= 0) left.step();
+      if (order >= 0) right.step();
+      if (pairs.length < PAIRS_TOGETHER) continue;
+      yield pairs;
+      pairs = [];
+    }
+  } finally {
+    await left.close();
+    await right.close();
+  }
+}
+
+/** Goes through a store row by row; waits only where a chunk ends. */
+class Cursor {
+  readonly #chunks: AsyncGenerator<readonly StoredRow[]>;
+  #chunk: readonly StoredRow[] = [];
+  #at = 0;
+  #ended = false;
+
+  constructor(store: StoreBytes) {
+    this.#chunks = storedRows(store);
+  }
+
+  get row(): StoredRow | undefined {
+    return this.#chunk[this.#at];
+  }
+
+  get spent(): boolean {
+    return this.#at >= this.#chunk.length && !this.#ended;
+  }
+
+  step(): void {
+    this.#at++;
+  }
+
+  async fill(): Promise<void> {
+    while (this.spent) {
+      const { value, done } = await this.#chunks.next();
+      this.#ended = done === true;
+      this.#chunk = value ?? [];
+      this.#at = 0;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#chunks.return(undefined);
+  }
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { useProjects } from './support.js';
+
+const FEED = 'run topology.ts --input payments=payments.jsonl --input-key account --input-timestamp at --until-idle';
+
+describe('millrace rebuild', () => {
+  const project = useProjects();
+
+  it('says how the new store differs from the old one, and does nothing more under --dry-run; with --yes the rows are those of the new one', async function () {
+    this.timeout(90_000);
+    const here = project('esm-project');
+    await here.output(FEED);
+    const rows = await here.lines('state dump topology.ts --store totals');
+    assert.equal(
+      await here.output('rebuild topology.ts --store totals --dry-run'),
+      `the new store totals, compared with the old one (rows)\n  payments-0  equal ${rows.length}, added 0, changed 0, removed 0\n`,
+    );
+    const file = readFileSync(here.path('topology.ts'), 'utf8');
+    here.write('topology.ts', file.replace('total + record.value.amount', 'total + 2 * record.value.amount'));
+    const { code, stdout, stderr } = await here.millrace('rebuild topology.ts --store totals --from sources --yes');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, new RegExp(`payments-0 {2}equal 0, added 0, changed ${rows.length}, removed 0`));
+    assert.match(stderr, /done\n$/);
+    const after = await here.lines('state dump topology.ts --store totals');
+    assert.deepEqual(
+      after.map(({ key, value }) => [key, value]),
+      rows.map(({ key, value }) => [key, 2 * value]),
+    );
+    assert.ok(!existsSync(here.path('.millrace/state/rebuild/payments')));
+  });
+
+  it('USAGE and STORE_UNKNOWN: nobody can be asked, no such store', async function () {
+    this.timeout(60_000);
+    const here = project('esm-project');
+    for (const [args, message] of [
+      ['rebuild topology.ts --store totals', /nobody can be asked.*--yes/s],
+      ['rebuild topology.ts --store nothing --yes', /no store "nothing"/],
+      ['rebuild topology.ts --store totals --from nowhere --yes', /--from/],
+    ] as const) {
+      const { code, stderr } = await here.millrace(args);
+      assert.equal(code, 2, args);
+      assert.match(stderr, message);
+    }
+  });
+});

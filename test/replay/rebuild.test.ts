@@ -1,0 +1,329 @@
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { MemoryBroker } from '#src/broker/memory/broker.js';
+import type { Broker } from '#src/broker/port.js';
+import { aggregate, groupBy, joinGlobalTable, serdes, type Topology, to, topology, toStream } from '#src/index.js';
+import {
+  applyReset,
+  planReset,
+  type RebuildOptions,
+  type RebuildReport,
+  type RebuildStep,
+  rebuildStore,
+} from '#src/replay/index.js';
+import { start } from '#src/runtime/start.js';
+import { systemClock } from '#src/runtime/system.js';
+import { openRocksDatabase } from '#src/state/rocksdb.js';
+import { isError } from '../support/errors.js';
+import { temporaryDirectory } from '../support/project.js';
+import { append, type Told } from './support.js';
+
+const json = { key: serdes.string, value: serdes.json<any>() };
+const ALL = { added: 0, changed: 0, removed: 0, unreadable: 0, behind: false, finished: false };
+
+/** An application over runs, losses and rebuilds: sums by key, and by group behind a repartition. Its code can change. */
+class Life {
+  stateDirectory = temporaryDirectory();
+  readonly broker: Broker = new MemoryBroker({ clock: systemClock });
+  /** What each record is worth: the code of the topology. */
+  worth = 1;
+  #time = 0;
+
+  static async begin(keys: string): Promise<Life> {
+    const life = new Life();
+    const topics = ['in', 'out', 'names'];
+    await life.broker.admin.createTopics(
+      topics.map((name) => ({ name, partitions: name === 'in' ? 2 : 1, config: { 'retention.ms': '-1' } })),
+    );
+    await append(life.broker, [{ topic: 'names', key: 'g', value: 'G', timestamp: 0 }]);
+    await life.tell(keys);
+    await life.run();
+    return life;
+  }
+
+  get target(): Topology {
+    return topology('shop', (t) => {
+      const names = t.globalTable('names', { key: serdes.string, value: serdes.json<string>(), store: 'names' });
+      const add = (sum: number) => sum + this.worth;
+      const input = t.stream('in', json);
+      input
+        .pipe(aggregate({ store: 'sums', value: serdes.json<number>(), initial: () => 0, add }), toStream())
+        .pipe(to('out', { key: serdes.string, value: serdes.json() }));
+      input.pipe(
+        groupBy(() => 'g', { key: serdes.string, name: 'by-group' }),
+        joinGlobalTable(names, { key: (record) => record.key, join: (_value, name) => name }),
+        aggregate({
+          store: 'groups',
+          value: serdes.json<any>(),
+          initial: () => ({ sum: 0 }),
+          add: ({ sum }, { value }) => ({ sum: sum + this.worth, name: value }),
+        }),
+      );
+    });
+  }
+
+  tell(keys: string): Promise<void> {
+    const records = [...keys].map((key): Told => ({ topic: 'in', key, value: 1, timestamp: ++this.#time }));
+    return append(this.broker, records, 2);
+  }
+
+  async run(): Promise<void> {
+    await this.#running(async () => undefined);
+  }
+
+  /** All rows, as the application sees them. */
+  async rows(): Promise<{ sums: unknown; groups: unknown }> {
+    const found: Record<string, unknown> = {};
+    await this.#running(async (streams) => {
+      for (const store of ['sums', 'groups'])
+        found[store] = Object.fromEntries(await streams.store<string, unknown>(store).entries());
+    });
+    return found as { sums: unknown; groups: unknown };
+  }
+
+  /** Another machine: without state, from the changelogs. */
+  async rowsElsewhere(): Promise<{ sums: unknown; groups: unknown }> {
+    const here = this.stateDirectory;
+    this.stateDirectory = temporaryDirectory();
+    const rows = await this.rows();
+    this.stateDirectory = here;
+    return rows;
+  }
+
+  rebuild(options: Partial<RebuildOptions> = {}): Promise<RebuildReport> {
+    const { broker, stateDirectory } = this;
+    return rebuildStore(this.target, { broker, stateDirectory, store: 'sums', ...options });
+  }
+
+  /** Writes to the rows of a task's only store on disk, as nobody should. */
+  async damage(task: string, value: Buffer | null): Promise<void> {
+    const database = await openRocksDatabase(join(this.stateDirectory, 'shop', task, 'db'));
+    // Everything but what is the task's own.
+    for await (const chunk of database.scan({ gte: Buffer.from([0, 1]) }))
+      await database.write(chunk.map(([key]) => ({ key, value })));
+    await database.close();
+  }
+
+  get rebuildDirectory(): string {
+    return join(this.stateDirectory, 'rebuild', 'shop');
+  }
+
+  async #running(use: (streams: Awaited<ReturnType<typeof start>>) => Promise<void>): Promise<void> {
+    const { broker, stateDirectory } = this;
+    const streams = await start(this.target, { broker, stateDirectory });
+    await streams.untilIdle();
+    await use(streams);
+    await streams.stop();
+  }
+}
+
+const FROM = ['changelog', 'sources'] as const;
+
+/** With how the rows of all tasks compare. */
+const total = ({ tasks }: RebuildReport, field: 'equal' | 'added' | 'changed' | 'removed' | 'unreadable'): number =>
+  tasks.reduce((sum, task) => sum + task[field], 0);
+
+describe('a rebuild', function () {
+  this.timeout(60_000);
+
+  for (const from of FROM) {
+    it(`from ${from} makes the store that is there, of every task that has it, and leaves nothing behind`, async () => {
+      const life = await Life.begin('abcdab');
+      const report = await life.rebuild({ from });
+      assert.equal(report.swapped, true);
+      assert.deepEqual(
+        report.tasks.map(({ equal: _, ...task }) => task),
+        [
+          { task: 'in-0', ...ALL },
+          { task: 'in-1', ...ALL },
+        ],
+      );
+      assert.equal(total(report, 'equal'), 4);
+      assert.ok(!existsSync(life.rebuildDirectory));
+      await life.tell('ae');
+      assert.deepEqual(await life.rows(), {
+        sums: { a: 3, b: 2, c: 1, d: 1, e: 1 },
+        groups: { g: { sum: 8, name: 'G' } },
+      });
+    });
+
+    it(`from ${from} mends rows that were lost, changed or made up on the disk, and says how many`, async () => {
+      const life = await Life.begin('aaaa');
+      const [task = ''] = (await life.rebuild({ from })).tasks
+        .filter(({ equal }) => equal > 0)
+        .map((each) => each.task);
+      await life.damage(task, Buffer.from('no row of ours'));
+      const report = await life.rebuild({ from });
+      assert.deepEqual([total(report, 'changed'), total(report, 'unreadable')], [1, 1]);
+      await life.damage(task, null);
+      assert.equal(total(await life.rebuild({ from }), 'added'), 1);
+      assert.deepEqual((await life.rows()).sums, { a: 4 });
+    });
+
+    it(`from ${from} changes nothing if it is not wanted, and keeps nothing`, async () => {
+      const life = await Life.begin('aab');
+      life.worth = 2;
+      const seen: unknown[] = [];
+      const report = await life.rebuild({
+        from,
+        confirm: (tasks) => {
+          seen.push(...tasks);
+          return false;
+        },
+      });
+      assert.deepEqual(report, { swapped: false, tasks: seen });
+      assert.equal(total(report, 'changed'), from === 'sources' ? 2 : 0);
+      assert.ok(!existsSync(life.rebuildDirectory));
+      const before = { sums: { a: 2, b: 1 }, groups: { g: { sum: 3, name: 'G' } } };
+      assert.deepEqual([await life.rows(), await life.rowsElsewhere()], [before, before]);
+    });
+
+    for (const step of ['1 built', '2 verified', '3 logged', '4 copied', '5 swapped', '6 cleaned'] as const) {
+      if (from === 'changelog' && step === '3 logged') continue;
+      it(`from ${from}, killed behind step ${step}: the application runs on, and the rebuild run again is whole`, async () => {
+        const life = await Life.begin('abcab');
+        let crashes = 1;
+        const afterStep = (at: RebuildStep): void => {
+          if (at === step && crashes-- > 0) throw new Error('crashed');
+        };
+        await assert.rejects(life.rebuild({ from, afterStep }), /crashed/);
+        await life.tell('ad');
+        const rows = { sums: { a: 3, b: 2, c: 1, d: 1 }, groups: { g: { sum: 7, name: 'G' } } };
+        assert.deepEqual(await life.rows(), rows);
+        const report = await life.rebuild({ from });
+        assert.equal(report.swapped, true);
+        assert.equal(report.tasks.filter(({ finished }) => finished).length, step === '5 swapped' ? 1 : 0);
+        assert.ok(!existsSync(life.rebuildDirectory));
+        assert.deepEqual(await life.rows(), rows);
+        assert.deepEqual(await life.rowsElsewhere(), rows);
+      });
+    }
+  }
+
+  it('from sources makes what the code makes now, here and on every machine, behind a repartition as well; other stores stay', async () => {
+    const life = await Life.begin('aab');
+    life.worth = 10;
+    const report = await life.rebuild({ from: 'sources' });
+    assert.equal(total(report, 'changed'), 2);
+    assert.deepEqual(await life.rows(), { sums: { a: 20, b: 10 }, groups: { g: { sum: 3, name: 'G' } } });
+    const [groups] = (await life.rebuild({ from: 'sources', store: 'groups' })).tasks.filter(
+      ({ changed }) => changed > 0,
+    );
+    assert.deepEqual(groups, { ...ALL, task: groups?.task, equal: 0, changed: 1 });
+    const rows = { sums: { a: 20, b: 10 }, groups: { g: { sum: 30, name: 'G' } } };
+    assert.deepEqual([await life.rows(), await life.rowsElsewhere()], [rows, rows]);
+    // The second task of the group has another key: only what is on this machine is rebuilt, once.
+    assert.equal(total(await life.rebuild({ from: 'sources', store: 'groups' }), 'changed'), 0);
+  });
+
+  it('from sources writes no output', async () => {
+    const life = await Life.begin('aab');
+    const ends = () => life.broker.admin.latestOffsets([{ topic: 'out', partition: 0 }]);
+    const before = await ends();
+    life.worth = 3;
+    await life.rebuild({ from: 'sources' });
+    assert.deepEqual(await ends(), before);
+  });
+
+  it('says of a store that a crash has left behind that it is, and brings it to what is committed', async () => {
+    const life = await Life.begin('ab');
+    const copy = temporaryDirectory();
+    cpSync(life.stateDirectory, copy, { recursive: true });
+    await life.tell('abc');
+    await life.run();
+    life.stateDirectory = copy;
+    const report = await life.rebuild();
+    assert.ok(report.tasks.some(({ behind }) => behind));
+    assert.deepEqual([total(report, 'changed'), total(report, 'added')], [2, 1]);
+    assert.deepEqual((await life.rows()).sums, { a: 2, b: 2, c: 1 });
+  });
+
+  it('goes on where it was stopped, and from nothing where what it had made does not fit any more', async () => {
+    const life = await Life.begin('abc');
+    const stop = new AbortController();
+    const stopAt = (doing: string) => (progress: { doing: string }) => {
+      if (progress.doing === doing) stop.abort();
+    };
+    await assert.rejects(
+      life.rebuild({ signal: stop.signal, onProgress: stopAt('comparing') }),
+      isError('STOPPED', /the rebuild was stopped/),
+    );
+    assert.ok(existsSync(life.rebuildDirectory));
+    // Its identity is that of somebody else, as far as anybody can tell.
+    for (const task of ['in-0', 'in-1']) rmSync(join(life.rebuildDirectory, task, 'identity.json'), { force: true });
+    assert.equal(total(await life.rebuild(), 'equal'), 3);
+    assert.deepEqual((await life.rows()).sums, { a: 1, b: 1, c: 1 });
+  });
+
+  it('is forgotten by a reset', async () => {
+    const life = await Life.begin('ab');
+    const afterStep = (at: RebuildStep): void => {
+      if (at === '2 verified') throw new Error('crashed');
+    };
+    await assert.rejects(life.rebuild({ afterStep }), /crashed/);
+    assert.ok(existsSync(life.rebuildDirectory));
+    const { broker, stateDirectory } = life;
+    const plan = await planReset(life.target, { broker, stateDirectory, to: { kind: 'earliest' }, now: 0 });
+    await applyReset(plan, { broker, stateDirectory, clock: systemClock });
+    assert.ok(!existsSync(life.rebuildDirectory));
+    assert.deepEqual((await life.rows()).sums, { a: 1, b: 1 });
+    assert.equal(total(await life.rebuild(), 'equal'), 2);
+  });
+
+  it('STORE_UNKNOWN, STATE_MISMATCH: no such store, that of a global table, no state here', async () => {
+    const life = await Life.begin('a');
+    await assert.rejects(life.rebuild({ store: 'nothing' }), isError('STORE_UNKNOWN', /no store "nothing"/));
+    await assert.rejects(life.rebuild({ store: 'names' }), isError('STORE_UNKNOWN', /global table/));
+    life.stateDirectory = temporaryDirectory();
+    await assert.rejects(life.rebuild(), isError('STATE_MISMATCH', /no state of store sums on this machine/));
+  });
+
+  it('STATE_LOCKED, APPLICATION_RUNNING: the application runs here, or anywhere', async () => {
+    const life = await Life.begin('a');
+    const { broker, stateDirectory } = life;
+    const streams = await start(life.target, { broker, stateDirectory });
+    await assert.rejects(life.rebuild(), isError('STATE_LOCKED', /in-0/));
+    await assert.rejects(life.rebuild({ from: 'sources' }), isError('APPLICATION_RUNNING', /group shop/));
+    await streams.stop();
+  });
+
+  it('OFFSET_OUT_OF_RANGE: the sources do not begin at their beginning any more', async () => {
+    const life = await Life.begin('ab');
+    const [at] = (await life.broker.admin.groupOffsets('shop')).filter(
+      ({ topic, offset }) => topic === 'in' && offset > 0,
+    );
+    await life.broker.admin.deleteRecords([{ topic: 'in', partition: at?.partition ?? 0, offset: 1 }]);
+    await assert.rejects(life.rebuild({ from: 'sources' }), isError('OFFSET_OUT_OF_RANGE', /--from changelog/));
+    assert.equal(total(await life.rebuild(), 'equal'), 2);
+  });
+
+  it('STATE_MISMATCH: records are on their way through a repartition topic', async () => {
+    const life = await Life.begin('ab');
+    await append(life.broker, [{ topic: 'shop-by-group-repartition', key: 'g', value: 1, timestamp: 9 }], 2);
+    await assert.rejects(life.rebuild({ from: 'sources' }), isError('STATE_MISMATCH', /--until-idle/));
+    assert.equal(total(await life.rebuild(), 'equal'), 2);
+  });
+
+  it('STATE_MISMATCH: the state is further than the group, or a reset has kept the stores', async () => {
+    const life = await Life.begin('aabb');
+    const { broker, stateDirectory } = life;
+    const plan = await planReset(life.target, {
+      broker,
+      stateDirectory,
+      to: { kind: 'earliest' },
+      now: 0,
+      stores: 'keep',
+    });
+    await applyReset(plan, { broker, stateDirectory, clock: systemClock });
+    await assert.rejects(life.rebuild({ from: 'sources' }), isError('STATE_MISMATCH', /a reset that kept them/));
+    assert.equal(total(await life.rebuild(), 'equal'), 2);
+    const back = (await broker.admin.groupOffsets('shop')).map(({ topic, partition }) => ({
+      topic,
+      partition,
+      offset: 0,
+    }));
+    await broker.admin.setGroupOffsets('shop', back);
+    await assert.rejects(life.rebuild(), isError('STATE_MISMATCH', /the group has committed less/));
+  });
+});

@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { MemoryBroker } from '#src/broker/memory/broker.js';
+import type { Broker } from '#src/broker/port.js';
+import { count, effect, groupBy, process, serdes, type Topology, to, topology, toStream } from '#src/index.js';
+import {
+  applyReset,
+  type Moment,
+  parseMoment,
+  planReset,
+  type ResetOptions,
+  type ResetStep,
+} from '#src/replay/index.js';
+import { start } from '#src/runtime/start.js';
+import { systemClock } from '#src/runtime/system.js';
+import { isError } from '../support/errors.js';
+import { temporaryDirectory } from '../support/project.js';
+import { append, type Told } from './support.js';
+
+const json = { key: serdes.string, value: serdes.json<any>() };
+const EARLIEST: Moment = { kind: 'earliest' };
+
+/** Counts by key, and behind a repartition by the first letter; calls and writes for each. */
+function counting(calls: string[]): Topology {
+  return topology('shop', (t) => {
+    const counts = t.stream('in', json).pipe(count({ store: 'counts' }), toStream());
+    counts.pipe(to('out', { key: serdes.string, value: serdes.json() }));
+    counts.pipe(effect('call', ({ key, value }) => void calls.push(`${key}${value}`)));
+    t.stream('in', json).pipe(
+      groupBy(({ value }) => value.group, { key: serdes.string, name: 'by-group' }),
+      count({ store: 'groups' }),
+      toStream(),
+      effect('group', ({ key, value }) => void calls.push(`${key}:${value}`)),
+      to('groups', { key: serdes.string, value: serdes.json() }),
+    );
+  });
+}
+
+const told = (keys: string, from = 0): Told[] =>
+  [...keys].map((key, i) => ({ topic: 'in', key, value: { group: 'g' }, timestamp: from + i }));
+
+/** A broker on the real clock: what runs on it waits by itself. */
+async function brokerWith(records: readonly Told[], topics: readonly string[]): Promise<Broker> {
+  const broker = new MemoryBroker({ clock: systemClock });
+  await broker.admin.createTopics(topics.map((name) => ({ name, partitions: 1, config: { 'retention.ms': '-1' } })));
+  await append(broker, records);
+  return broker;
+}
+
+/** Everything one application has, as it lives through runs and resets. */
+class Life {
+  readonly calls: string[] = [];
+  readonly stateDirectory = temporaryDirectory();
+  readonly target = counting(this.calls);
+  broker!: Broker;
+
+  static async begin(keys: string): Promise<Life> {
+    const life = new Life();
+    life.broker = await brokerWith(told(keys), ['in', 'out', 'groups', 'shop-2-out']);
+    await life.run();
+    return life;
+  }
+
+  async run(): Promise<void> {
+    const { broker, stateDirectory } = this;
+    const streams = await start(this.target, { broker, stateDirectory });
+    await streams.untilIdle();
+    await streams.stop();
+  }
+
+  options(options: Partial<ResetOptions> = {}): ResetOptions {
+    const { broker, stateDirectory } = this;
+    return { broker, stateDirectory, to: EARLIEST, now: Date.UTC(2026, 0, 1), ...options };
+  }
+
+  async reset(options: Partial<ResetOptions> = {}, afterStep?: (step: ResetStep) => void): Promise<string> {
+    const { broker, stateDirectory } = this;
+    const plan = await planReset(this.target, this.options(options));
+    return applyReset(plan, { broker, stateDirectory, clock: systemClock, ...(afterStep && { afterStep }) });
+  }
+
+  async topic(name: string): Promise<string[]> {
+    const reader = await this.broker.createReader();
+    reader.seek({ topic: name, partition: 0, offset: 0 });
+    const batches = await reader.poll({ maxRecords: 1_000, maxWaitMs: 0 });
+    await reader.close();
+    return batches.flatMap(({ records }) => records.map(({ key, value }) => `${key}=${value}`));
+  }
+
+  async rows(store: string): Promise<Record<string, unknown>> {
+    const { broker, stateDirectory } = this;
+    const streams = await start(this.target, { broker, stateDirectory });
+    await streams.untilIdle();
+    const entries = await streams.store<string, unknown>(store).entries();
+    await streams.stop();
+    return Object.fromEntries(entries);
+  }
+}
+
+const GROUPS = ['g=1', 'g=2', 'g=3'];
+
+describe('a reset', () => {
+  it('to the beginning rebuilds the stores, and is silent until the old positions are reached: then live, behind a repartition as well', async () => {
+    const life = await Life.begin('aba');
+    assert.deepEqual(life.calls.splice(0).sort(), ['a1', 'a2', 'b1', 'g:1', 'g:2', 'g:3']);
+    await life.reset();
+    await append(life.broker, told('b', 10));
+    await life.run();
+    assert.deepEqual(await life.topic('out'), ['a=1', 'b=1', 'a=2', 'b=2']);
+    assert.deepEqual(await life.topic('groups'), [...GROUPS, 'g=4']);
+    assert.deepEqual(life.calls.sort(), ['b2', 'g:4']);
+    assert.deepEqual([await life.rows('counts'), await life.rows('groups')], [{ a: 2, b: 2 }, { g: 4 }]);
+  });
+
+  it('is silent over a crash and a restart in the middle, and over a second reset on the way', async () => {
+    const life = await Life.begin('abcabc');
+    await life.reset();
+    await life.reset({ to: parseMoment('offset:in:0=2') });
+    const { broker, stateDirectory } = life;
+    for (let n = 0; n < 3; n++) {
+      const streams = await start(life.target, { broker, stateDirectory, batchRecords: 1, commitRecords: 1 });
+      if (n === 2) await streams.untilIdle();
+      await streams.stop();
+    }
+    assert.deepEqual((await life.topic('out')).length, 6);
+    assert.deepEqual(await life.rows('counts'), { a: 1, b: 1, c: 2 });
+  });
+
+  it('writes and calls everything again if it is to be live', async () => {
+    const life = await Life.begin('ab');
+    life.calls.length = 0;
+    await life.reset({ effects: 'live', internalTopics: 'delete' });
+    await life.run();
+    assert.deepEqual(await life.topic('out'), ['a=1', 'b=1', 'a=1', 'b=1']);
+    assert.deepEqual(life.calls.sort(), ['a1', 'b1', 'g:1', 'g:2']);
+  });
+
+  it('captures what would have been written or called, with where it would have gone', async () => {
+    const life = await Life.begin('ab');
+    life.calls.length = 0;
+    await life.reset({ effects: 'capture' });
+    await life.run();
+    assert.deepEqual(await life.topic('out'), ['a=1', 'b=1']);
+    assert.deepEqual(life.calls, []);
+    const reader = await life.broker.createReader();
+    reader.seek({ topic: 'shop-captured', partition: 0, offset: 0 });
+    const [batch] = await reader.poll({ maxRecords: 100, maxWaitMs: 0 });
+    await reader.close();
+    const seen = batch?.records.map(
+      ({ key, value, headers }) =>
+        `${headers.text('millrace.operator')} ${headers.text('millrace.topic') ?? ''} ${key}=${value}`,
+    );
+    assert.deepEqual(seen?.sort(), [
+      'effect call  shop/call/in-0@0={"key":"a","value":1}',
+      'effect call  shop/call/in-0@1={"key":"b","value":1}',
+      `effect group  shop/group/shop-by-group-repartition-0@${seen?.[2]?.match(/@(\d+)/)?.[1]}={"key":"g","value":1}`,
+      `effect group  shop/group/shop-by-group-repartition-0@${seen?.[3]?.match(/@(\d+)/)?.[1]}={"key":"g","value":2}`,
+      'to groups groups g=1',
+      'to groups groups g=2',
+      'to out out a=1',
+      'to out out b=1',
+    ]);
+  });
+
+  it('may keep the stores: what is processed a second time comes on top', async () => {
+    const life = await Life.begin('ab');
+    await life.reset({ stores: 'keep', to: parseMoment('offset:in:0=1') });
+    await life.run();
+    assert.deepEqual(await life.rows('counts'), { a: 1, b: 2 });
+    assert.deepEqual(await life.topic('out'), ['a=1', 'b=1']);
+  });
+
+  it('may pass records over: positions ahead, stores as they are', async () => {
+    const life = await Life.begin('ab');
+    await append(life.broker, told('xyz', 10));
+    const plan = await planReset(life.target, life.options({ to: parseMoment('offset:in:0=4') }));
+    assert.equal(plan.stores.action, 'keep');
+    assert.deepEqual(plan.warnings, ['2 records will never be processed']);
+    await life.reset({ to: parseMoment('offset:in:0=4') });
+    await life.run();
+    assert.deepEqual(await life.topic('out'), ['a=1', 'b=1', 'z=1']);
+  });
+
+  it('touches nothing but its own application, also one whose name it begins', async () => {
+    const life = await Life.begin('ab');
+    const { broker, stateDirectory } = life;
+    const other = await start(life.target, { broker, stateDirectory, applicationId: 'shop-2' });
+    await other.untilIdle();
+    await other.stop();
+    const before = await broker.admin.groupOffsets('shop-2');
+    const topics = (await broker.admin.describeTopics())
+      .map(({ name }) => name)
+      .filter((name) => name.startsWith('shop-2'));
+    await life.reset({ internalTopics: 'delete' });
+    assert.deepEqual(await broker.admin.groupOffsets('shop-2'), before);
+    const left = (await broker.admin.describeTopics()).map(({ name }) => name);
+    for (const topic of topics) assert.ok(left.includes(topic), topic);
+    assert.ok(!left.some((name) => /^shop-(counts|groups)-/.test(name)), left.join());
+    assert.ok(existsSync(`${stateDirectory}/shop-2`));
+    assert.deepEqual((await life.topic('out')).length, 4);
+  });
+
+  it('says what it will do and changes nothing, and keeps what it did', async () => {
+    const life = await Life.begin('ab');
+    const before = await life.broker.admin.groupOffsets('shop');
+    const plan = await planReset(life.target, life.options());
+    assert.deepEqual(plan.moves, [{ topic: 'in', partition: 0, from: 2, to: 0, latest: 2 }]);
+    assert.deepEqual(plan.stores.names, ['counts', 'groups']);
+    assert.deepEqual(plan.stores.changelogs, ['shop-counts-changelog', 'shop-groups-changelog']);
+    assert.equal(plan.stores.directories.length, 2);
+    assert.deepEqual(plan.repartitions, {
+      action: 'skip',
+      topics: [{ name: 'shop-by-group-repartition', partitions: 1 }],
+    });
+    assert.deepEqual(await life.broker.admin.groupOffsets('shop'), before);
+    const record = JSON.parse(readFileSync(await life.reset(), 'utf8'));
+    assert.deepEqual(record, { format: 1, status: 'done', ...plan });
+  });
+
+  for (const step of ['1 recorded', '2 positions', '3 stores', '4 topics'] as const) {
+    it(`interrupted behind step ${step}, loses nothing: the application refuses to start, and the reset run again is whole`, async () => {
+      const life = await Life.begin('aba');
+      const crash = (at: ResetStep): void => {
+        if (at === step) throw new Error('crashed');
+      };
+      await assert.rejects(life.reset({ internalTopics: 'delete' }, crash), /crashed/);
+      if (step === '1 recorded') assert.deepEqual(await life.rows('counts'), { a: 2, b: 1 });
+      else await assert.rejects(life.run(), isError('RESET_UNFINISHED', /run `millrace reset` once more/i));
+      // Run again with other wishes: what was begun to be deleted is not believed any more.
+      const plan = await planReset(life.target, life.options({ stores: 'keep', internalTopics: 'delete' }));
+      if (step !== '1 recorded') {
+        assert.equal(plan.stores.action, 'delete');
+        assert.deepEqual(
+          plan.moves.map(({ from }) => from),
+          [3],
+        );
+      }
+      await life.reset({ internalTopics: 'delete' });
+      await life.run();
+      assert.deepEqual([await life.rows('counts'), await life.rows('groups')], [{ a: 2, b: 1 }, { g: 3 }]);
+      assert.deepEqual(await life.topic('out'), ['a=1', 'b=1', 'a=2']);
+      assert.deepEqual(await life.topic('groups'), GROUPS);
+    });
+  }
+
+  it('APPLICATION_RUNNING: a member is alive', async () => {
+    const life = await Life.begin('a');
+    const { broker, stateDirectory } = life;
+    const streams = await start(life.target, { broker, stateDirectory });
+    await assert.rejects(planReset(life.target, life.options()), isError('APPLICATION_RUNNING', /group shop/));
+    await streams.stop();
+  });
+
+  it('OFFSET_OUT_OF_RANGE and USAGE: the log has no such offset, the topology no such partition', async () => {
+    const life = await Life.begin('a');
+    const at = (text: string) => planReset(life.target, life.options({ to: parseMoment(text) }));
+    await assert.rejects(at('offset:in:0=99'), isError('OFFSET_OUT_OF_RANGE', /in\[0\]@99/));
+    await assert.rejects(at('offset:other:0=0'), isError('USAGE', /other\[0\]/));
+  });
+
+  it('leaves marks in no output: what was held back while it was silent is written when it is live, without them', async () => {
+    const target = topology('shop', (t) => {
+      t.stream('in', json).pipe(
+        groupBy(({ value }) => value.group, { key: serdes.string, name: 'by-group' }),
+        process({
+          name: 'one-behind',
+          stores: { last: { key: serdes.string, value: serdes.json<any>() } },
+          process(record: any, { stores, forward }) {
+            const last = stores.last.get(record.key);
+            stores.last.put(record.key, { n: record.timestamp });
+            if (last) forward({ key: record.key, value: last, headers: record.headers });
+          },
+        }),
+        to('out', { key: serdes.string, value: serdes.json() }),
+      );
+    });
+    const broker = await brokerWith(told('ab'), ['in', 'out']);
+    const stateDirectory = temporaryDirectory();
+    const run = async () => {
+      const streams = await start(target, { broker, stateDirectory });
+      await streams.untilIdle();
+      await streams.stop();
+    };
+    await run();
+    const plan = await planReset(target, { broker, stateDirectory, to: EARLIEST, now: 0 });
+    await applyReset(plan, { broker, stateDirectory, clock: systemClock });
+    await append(broker, told('c', 10));
+    await run();
+    const reader = await broker.createReader();
+    reader.seek({ topic: 'out', partition: 0, offset: 0 });
+    const [batch] = await reader.poll({ maxRecords: 100, maxWaitMs: 0 });
+    await reader.close();
+    assert.deepEqual(
+      batch?.records.map(({ value, headers }) => [String(value), headers.size]),
+      [
+        ['{"n":0}', 0],
+        ['{"n":1}', 0],
+      ],
+    );
+  });
+});

@@ -1,0 +1,171 @@
+/** Compiled, never run: the types of Avro schemas. */
+import {
+  mapValues,
+  serdes as plain,
+  type Serde,
+  type Stream,
+  type StreamRecord,
+  type TopologyBuilder,
+  to,
+} from '#src/index.js';
+import { type AvroSerde, avro, type FromAvro, serdes, type ToAvro, upcast } from '#src/serdes/avro/index.js';
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const same = <A, B>(_: Equal<A, B>): void => undefined;
+
+const order = {
+  type: 'record',
+  name: 'Order',
+  namespace: 'shop',
+  fields: [
+    { name: 'id', type: 'string' },
+    { name: 'cents', type: 'long', default: 0 },
+    { name: 'note', type: ['null', 'string'], default: null },
+    { name: 'at', type: { type: 'long', logicalType: 'timestamp-millis' } },
+    { name: 'day', type: { type: 'int', logicalType: 'date' } },
+    { name: 'since', type: { type: 'long', logicalType: 'timestamp-micros' } },
+    { name: 'price', type: { type: 'bytes', logicalType: 'decimal', precision: 9, scale: 2 } },
+    { name: 'kind', type: { type: 'enum', name: 'Kind', symbols: ['new', 'paid'] } },
+    { name: 'hash', type: { type: 'fixed', name: 'Hash', size: 16 } },
+    {
+      name: 'lines',
+      type: {
+        type: 'array',
+        items: { type: 'record', name: 'Line', fields: [{ name: 'count', type: 'int', default: 1 }] },
+      },
+    },
+    { name: 'more', type: { type: 'map', values: 'Line' } },
+  ],
+} as const;
+
+interface Line {
+  count: number;
+}
+
+interface Order {
+  id: string;
+  cents: number;
+  note: string | null;
+  at: Date;
+  day: string;
+  since: number;
+  price: string;
+  kind: 'new' | 'paid';
+  hash: Buffer;
+  lines: Line[];
+  more: { [key: string]: Line };
+}
+
+export const reading = (read: FromAvro<typeof order>, typed: Order): void => {
+  typed = read;
+  read = typed;
+  same<FromAvro<'string'>, string>(true);
+  same<FromAvro<readonly ['null', 'int']>, number | null>(true);
+  same<FromAvro<{ readonly type: 'array'; readonly items: 'boolean' }>, boolean[]>(true);
+  // @ts-expect-error a symbol that is none
+  read.kind satisfies 'sent';
+  // @ts-expect-error no such field
+  read.missing;
+};
+
+export const writing = (): void => {
+  const small: ToAvro<typeof order> = {
+    id: 'a',
+    at: new Date(0),
+    day: '2026-01-01',
+    since: 0,
+    price: '1.50',
+    kind: 'new',
+    hash: Buffer.alloc(16),
+    lines: [{}],
+    more: {},
+  };
+  avro(order).encode(small);
+  avro(order).encode({ ...small, cents: 5, note: 'x', lines: [{ count: 2 }] });
+  // @ts-expect-error id has no default
+  avro(order).encode({ ...small, id: undefined });
+  // @ts-expect-error no number for a decimal
+  avro(order).encode({ ...small, price: 1.5 });
+};
+
+export const unions = (): void => {
+  const event = avro([
+    { type: 'record', name: 'Placed', namespace: 'shop', fields: [{ name: 'id', type: 'string' }] },
+    {
+      type: 'record',
+      name: 'other.Paid',
+      fields: [
+        { name: 'cents', type: 'long' },
+        { name: 'inner', type: ['null', 'Placed', { type: 'record', name: 'Inner', fields: [] }] },
+      ],
+    },
+  ]);
+  const value = event.decode(Buffer.alloc(0));
+  if ('shop.Placed' in value) value['shop.Placed'].id satisfies string;
+  else value['other.Paid'].cents satisfies number;
+  event.encode({ 'shop.Placed': { id: 'x' } });
+  event.encode({ 'other.Paid': { cents: 1, inner: { 'shop.Placed': { id: 'x' } } } });
+  event.encode({ 'other.Paid': { cents: 1, inner: { 'other.Inner': {} } } });
+  // @ts-expect-error records of a union go by their full names
+  event.encode({ Placed: { id: 'x' } });
+  // @ts-expect-error which of the two is it?
+  event.encode({ id: 'x' });
+  // Told by their looks: a string, a number, a date.
+  same<
+    FromAvro<readonly ['null', 'string', 'long', { readonly type: 'long'; readonly logicalType: 'timestamp-millis' }]>,
+    string | number | Date | null
+  >(true);
+  const alike = avro(['string', { type: 'enum', name: 'E', symbols: ['a'] }]);
+  alike.encode({ string: 'x' });
+  alike.encode({ E: 'a' });
+  // @ts-expect-error a string and an enum look alike
+  alike.encode('a');
+};
+
+export const recursion = (): void => {
+  const node = avro({
+    type: 'record',
+    name: 'Node',
+    fields: [
+      { name: 'value', type: 'int' },
+      { name: 'next', type: ['null', 'Node'], default: null },
+    ],
+  });
+  node.decode(Buffer.alloc(0)).next?.next?.next?.value satisfies number | undefined;
+  node.encode({ value: 1, next: { value: 2 } });
+  // @ts-expect-error all the way down
+  node.encode({ value: 1, next: { value: 'two' } });
+  // What comes by a reference is not known here.
+  same<FromAvro<{ readonly type: 'array'; readonly items: 'shop.Money' }>, unknown[]>(true);
+};
+
+export const using = (t: TopologyBuilder): void => {
+  const orders = t.stream('orders', { key: plain.string, value: serdes.avro(order) });
+  orders satisfies Stream<string, Order>;
+  orders.pipe(to('copies', { key: plain.string, value: avro(order) }));
+  avro(order) satisfies Serde<FromAvro<typeof order>>;
+  // Written: what has a default may be missing.
+  const line = { type: 'record', name: 'Line', fields: [{ name: 'count', type: 'int', default: 1 }] } as const;
+  orders.pipe(
+    mapValues((): ToAvro<typeof line> => ({})),
+    to('lines', { key: plain.string, value: avro(line) }),
+  );
+  const other = avro({ type: 'record', name: 'R', fields: [{ name: 'x', type: 'int' }] });
+  // @ts-expect-error another value than the stream has
+  orders.pipe(to('lines', { key: plain.string, value: other }));
+  avro<Order>('orders-value') satisfies AvroSerde<Order>;
+  avro('orders-value') satisfies AvroSerde<unknown>;
+  avro(line, {
+    upcasts: [
+      upcast({ type: 'record', name: 'Line', fields: [{ name: 'n', type: 'string' }] }, ({ n }) => ({
+        count: Number(n),
+      })),
+    ],
+  });
+  // @ts-expect-error the upcaster makes another value
+  avro(line, { upcasts: [upcast(['int'], () => ({ count: 'one' }))] });
+  // @ts-expect-error no such strategy
+  avro(line, { strategy: 'topic' });
+};
+
+export type Records = StreamRecord<string, Order>;
