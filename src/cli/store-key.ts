@@ -1,7 +1,8 @@
 import type { AnySerde, Topology } from '../dsl/processor.js';
 import { messageOf } from '../model/errors.js';
 import type { Windowed } from '../model/window.js';
-import type { BoundSerde } from '../serdes/serde.js';
+import { type BoundSerde, isWindowed } from '../serdes/serde.js';
+import type { StoreSpec } from '../state/contract.js';
 import { declared } from './declared.js';
 import { TEXT_KEYS } from './input-record.js';
 import { usage } from './usage.js';
@@ -38,6 +39,15 @@ export function parseWindow(serde: AnySerde, text: string): Windowed<unknown> | 
   } catch {
     return undefined;
   }
+}
+
+/** The key of a row as it lies in the store: a window, where keys are such. */
+export function parseRowKey({ name, key }: StoreSpec, text: string): unknown {
+  const whose = `the store ${name}`;
+  if (!isWindowed(key)) return parseKey(key, text, whose);
+  const window = parseWindow(key, text);
+  if (window) return window;
+  throw usage(`cannot read --key for ${whose}`, JSON.stringify(text), 'a window: {"key":…,"start":…,"end":…}');
 }
 
 /** A key of source records: the first kind of key that the text can be. */

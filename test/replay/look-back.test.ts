@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Broker } from '#src/broker/port.js';
-import { count, effect, serdes, topology } from '#src/index.js';
+import { count, effect, joinGlobalTable, serdes, to, topology } from '#src/index.js';
 import {
   bisect,
   compare,
@@ -17,7 +17,7 @@ import {
   trace,
   verify,
 } from '#src/replay/index.js';
-import { failure } from '../dsl/support.js';
+import { failure, json } from '../dsl/support.js';
 import { at, type Balance, bank, type Payment, pay } from './bank.js';
 import { brokerWith } from './support.js';
 
@@ -151,6 +151,39 @@ describe('looking back', () => {
       const { gaps } = await replay(target, options());
       assert.deepEqual(gaps, [{ topic: 'payments', partition: 0, earliest: 1, compacted: false }]);
     });
+  });
+
+  it('shows a global table to each record as it was at the time of the record', async () => {
+    const rated = topology('rated', (t) => {
+      const rates = t.globalTable('rates', { ...json<number>(), store: 'all-rates' });
+      t.stream('payments', json<Payment>())
+        .pipe(joinGlobalTable(rates, { key: () => 'EUR', join: ({ eventId }, rate) => `${eventId} at ${rate}` }))
+        .pipe(to('balances', json<string>()));
+    });
+    const rate = (minute: number, value: number) => ({ topic: 'rates', key: 'EUR', value, timestamp: at(minute) });
+    const both = await brokerWith([...PAYMENTS, rate(0.5, 10), rate(5.5, 20)], {
+      topics: ['payments', 'rates', 'balances'],
+      partitions: 2,
+    });
+    for (const batchRecords of [1, 1_000]) {
+      const seen: string[] = [];
+      await replay(rated, {
+        broker: both,
+        inMemory: true,
+        batchRecords,
+        onOutput: (some) => void seen.push(...some.map(({ value }) => `${value}`)),
+      });
+      assert.deepEqual(
+        seen,
+        ['e1 at 10', 'e2 at 10', 'e3 at 10', 'e3 at 10', 'e4 at 10', 'e5 at 10', 'e6 at 20'].map((text) =>
+          JSON.stringify(text),
+        ),
+      );
+    }
+    const past = await stateAsOf(rated, { broker: both, inMemory: true, asOf: parseMoment('2026-01-01T00:04Z') });
+    assert.deepEqual((await past.stores[0]?.row('EUR'))?.value, 10);
+    await past.close();
+    await both.close();
   });
 
   it('leaves calls of effect out, whatever is asked, and lists them', async () => {

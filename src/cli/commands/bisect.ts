@@ -27,7 +27,7 @@ import { parsePredicate } from '../predicate.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
 import { changeText, eventText, traceText } from '../show-past.js';
-import { parseKey } from '../store-key.js';
+import { parseRowKey } from '../store-key.js';
 import { usage } from '../usage.js';
 
 const FORMATS = ['text', 'json'] as const;
@@ -106,7 +106,7 @@ async function findFirst(
   const { until, monotone = false, format } = options;
   checkStore(topology, store);
   const spec = storesOf(declared(topology)).find(({ name }) => name === store);
-  const key = options.key === undefined ? undefined : spec && parseKey(spec.key, options.key, `the store ${store}`);
+  const key = options.key === undefined ? undefined : spec && parseRowKey(spec, options.key);
   const predicate = await parsePredicate(text, io.cwd);
   const asked = { ...past, store, key, when: predicate.when, monotone, ...(until && { until }) };
   const found = await bisect(topology, asked);

@@ -22,7 +22,7 @@ import {
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
 import { changeText } from '../show-past.js';
-import { parseKey } from '../store-key.js';
+import { parseRowKey } from '../store-key.js';
 
 const FORMATS = ['text', 'json'] as const;
 
@@ -66,7 +66,7 @@ function show(file: string, options: Options, io: Io): Promise<number> {
     const { store, until, format } = options;
     checkStore(topology, store);
     const spec = storesOf(declared(topology)).find(({ name }) => name === store);
-    const key = spec && parseKey(spec.key, options.key, `the store ${store}`);
+    const key = spec && parseRowKey(spec, options.key);
     let found = 0;
     for await (const change of history(topology, { ...past, store, key, ...(until && { until }) })) {
       await write(

@@ -1,5 +1,6 @@
 import { stateDiff } from '../../replay/index.js';
 import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
+import { declared, storesOf } from '../declared.js';
 import { type Io, write } from '../io.js';
 import { checkStore, DEFAULT_STATE, type StateSelection } from '../open-state.js';
 import { errorPolicies, size } from '../options.js';
@@ -19,10 +20,13 @@ import {
 } from '../past.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
+import { parseRowKey } from '../store-key.js';
+import { usage } from '../usage.js';
 
 interface Options extends Omit<StateSelection, 'partition' | 'asOf'> {
   readonly asOf: NonNullable<StateSelection['asOf']>;
   readonly to?: StateSelection['asOf'];
+  readonly key?: string | undefined;
 }
 
 const EXAMPLES = `
@@ -40,6 +44,7 @@ export function addStateDiff(program: Program): void {
     .requiredOption('--as-of <moment>', 'the earlier moment', moment('--as-of'))
     .option('--to <moment>', 'the later one (default: latest)', moment('--to'))
     .option('--store <name>', 'this store only')
+    .option('--key <key>', 'with --store: this row only')
     .option(...APP)
     .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
     .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
@@ -55,9 +60,13 @@ function diff(file: string, options: Options, io: Io): Promise<number> {
   return lookBack(file, options, io, async ({ topology, past, say }) => {
     const { store, asOf: before, to: after = { kind: 'latest' as const } } = options;
     checkStore(topology, store);
+    const spec = storesOf(declared(topology)).find(({ name }) => name === store);
+    if (options.key !== undefined && !spec)
+      throw usage('cannot use --key', 'no --store', 'the store that it is a key of');
+    const wanted = options.key === undefined || !spec ? undefined : toJson(parseRowKey(spec, options.key));
     const selection = { before, after, ...(store !== undefined && { store }) };
     for await (const row of stateDiff(topology, { ...past, ...selection, onGaps: (gaps) => warnOfGaps(gaps, say) })) {
-      await write(io.stdout, `${toJson(row)}\n`);
+      if (wanted === undefined || wanted === toJson(row.key)) await write(io.stdout, `${toJson(row)}\n`);
       if (io.outputClosed.aborted) break;
     }
     return 0;
