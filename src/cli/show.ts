@@ -19,8 +19,15 @@ export function recordLine(record: BrokerRecord, serdes?: TopicSerdes): string {
     name,
     value === null ? null : textOrBytes(Buffer.from(value)),
   ]);
-  return `${head},"key":${decoded(record.key, serdes?.key) ?? keyJson(record.key)},"value":${decoded(record.value, serdes?.value) ?? valueJson(record.value)},"headers":${JSON.stringify(headers)}}\n`;
+  return `${head},"key":${keyText(record.key, serdes)},"value":${valueText(record.value, serdes)},"headers":${JSON.stringify(headers)}}\n`;
 }
+
+/** A key as JSON. */
+export const keyText = (key: Buffer | null, serdes?: TopicSerdes): string => decoded(key, serdes?.key) ?? keyJson(key);
+
+/** A value as JSON. */
+export const valueText = (value: Buffer | null, serdes?: TopicSerdes): string =>
+  decoded(value, serdes?.value) ?? valueJson(value);
 
 /** The value alone, as it is; `null` for a tombstone. */
 export const valueLine = ({ value }: BrokerRecord): Buffer =>

@@ -63,7 +63,7 @@ export interface RebuildReport {
  * further than the group, or records are on their way through repartition topics (from sources).
  *
  * ```ts no-run
- * const { tasks } = await rebuildStore(payments, { broker, store: 'balances', stateDirectory: '.millrace/state' });
+ * const { tasks } = await rebuildStore(shop, { broker, store: 'balances', stateDirectory: '.millrace/state' });
  * console.log(tasks); // → [{ task: 'payments-0', equal: 120000, added: 0, changed: 3, removed: 0, unreadable: 0, … }]
  * ```
  */
