@@ -128,6 +128,15 @@ class Life {
   }
 }
 
+/** An object with some of its members replaced. */
+const overlaid = <T extends object>(inner: T, members: Partial<T>): T =>
+  new Proxy(inner, {
+    get: (target, name) => {
+      const value = Reflect.get(name in members ? members : target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+
 const FROM = ['changelog', 'sources'] as const;
 
 /** With how the rows of all tasks compare. */
@@ -235,6 +244,40 @@ describe('a rebuild', function () {
     await life.rebuild({ from: 'sources' });
     assert.deepEqual(await ends(), before);
   });
+
+  for (const [looks, outcome] of [
+    [3, 'waits until it is'],
+    [Number.POSITIVE_INFINITY, 'is BROKER_UNAVAILABLE if it is not, and changes nothing here'],
+  ] as const) {
+    it(`from sources, with what was logged not readable at once, ${outcome}`, async () => {
+      const life = await Life.begin('aab');
+      life.worth = 2;
+      const { broker } = life;
+      let hidden = 0;
+      const admin = overlaid(broker.admin, {
+        latestOffsets: async (partitions: Parameters<Broker['admin']['latestOffsets']>[0]) => {
+          const ends = await broker.admin.latestOffsets(partitions);
+          if (hidden-- <= 0) return ends;
+          return ends.map((end) => ({ ...end, offset: end.offset - 1 }));
+        },
+      });
+      let time = 0;
+      const rebuilt = life.rebuild({
+        from: 'sources',
+        broker: overlaid(broker, { admin }),
+        clock: { ...systemClock, monotonic: () => (time += 10_000) },
+        onProgress: ({ doing }) => {
+          if (doing === 'logging') hidden = looks;
+        },
+      });
+      if (looks === 3) assert.equal(total(await rebuilt, 'changed'), 2);
+      else await assert.rejects(rebuilt, isError('BROKER_UNAVAILABLE', /shop-sums-changelog/));
+      // In both cases: the application reads on from the changelog.
+      assert.deepEqual((await life.rows()).sums, looks === 3 ? { a: 4, b: 2 } : (await life.rowsElsewhere()).sums);
+      if (looks !== 3) assert.equal(total(await life.rebuild({ from: 'sources' }), 'unreadable'), 0);
+      assert.deepEqual((await life.rows()).sums, { a: 4, b: 2 });
+    });
+  }
 
   it('says of a store that a crash has left behind that it is, and brings it to what is committed', async () => {
     const life = await Life.begin('ab');
