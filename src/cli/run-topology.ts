@@ -4,28 +4,31 @@ import type { Duration } from '../model/duration.js';
 import { isStreamsError } from '../model/errors.js';
 import type { Logger } from '../model/ports.js';
 import { seededRandom } from '../model/random.js';
+import { type ShadowStreams, startShadow } from '../replay/index.js';
 import type { EngineOptions, Guarantee } from '../runtime/config.js';
-import { isPassing, patiently } from '../runtime/patience.js';
 import type { ErrorPolicies } from '../runtime/policy.js';
-import { type RunningStreams, start } from '../runtime/start.js';
+import { type RunningStreams, type StartOptions, start } from '../runtime/start.js';
 import type { SerdeServices } from '../serdes/serde.js';
-import { type BrokerOptions, type OpenedBroker, openBroker } from './broker-url.js';
+import type { BrokerOptions, OpenedBroker } from './broker-url.js';
+import { checkShadow, type ShadowOptions } from './check-shadow.js';
 import { checkedTopology } from './checked-topology.js';
 import { checkInput, openInput } from './input-file.js';
 import { type Io, write } from './io.js';
 import { createLogger } from './logger.js';
+import { openPatiently } from './open-patiently.js';
 import type { InputFile } from './options.js';
 import { Rate } from './rate.js';
 import { showProgress } from './run-progress.js';
 import { type RegistrySelection, registryOf } from './schema-registry.js';
 import { sendingText, sendLines, sentText } from './send-lines.js';
+import { shadowText } from './shadow-text.js';
 import { StatusLine } from './status-line.js';
 import { Stop } from './stop.js';
 import { TopicPrinter } from './topic-printer.js';
 import { openTopicSerdes } from './topic-serdes.js';
 import { ensureTopic } from './topics.js';
 
-export interface RunOptions extends BrokerOptions, RegistrySelection {
+export interface RunOptions extends BrokerOptions, RegistrySelection, ShadowOptions {
   readonly app?: string | undefined;
   readonly state: string;
   readonly input?: readonly InputFile[] | undefined;
@@ -49,6 +52,7 @@ export interface RunOptions extends BrokerOptions, RegistrySelection {
 
 /** `millrace run`: loads, opens the broker, feeds, runs, and takes everything down again in the opposite order, whatever ends it. */
 export async function runTopology(file: string, options: RunOptions, io: Io): Promise<number> {
+  checkShadow(options);
   for (const input of options.input ?? []) checkInput(input.file, io.cwd);
   const stop = new Stop(io);
   let logger: Logger | undefined;
@@ -73,22 +77,6 @@ export async function runTopology(file: string, options: RunOptions, io: Io): Pr
   }
 }
 
-/** A cluster that is away is waited for, as it is while an application runs. Undefined if the wait was ended by a signal. */
-async function openPatiently(
-  options: RunOptions,
-  { io, stop, logger }: { readonly io: Io; readonly stop: Stop; readonly logger: Logger },
-): Promise<OpenedBroker | undefined> {
-  const { signal } = stop;
-  try {
-    return await patiently(`connecting to ${options.broker}`, { clock: io.clock, logger, signal }, () =>
-      openBroker(options, { ...io, logger }),
-    );
-  } catch (error) {
-    if (signal.aborted && isPassing(error)) return undefined;
-    throw error;
-  }
-}
-
 interface RunContext {
   readonly topology: Topology;
   readonly opened: OpenedBroker;
@@ -107,6 +95,9 @@ class Run {
   #cutShort = false;
   /** Under --until-idle: the end was reached. */
   #idle = false;
+  /** Under --shadow: compares what it has written with what the live application has. */
+  #compare: ShadowStreams['compare'] | undefined;
+  #differs = false;
 
   constructor(context: RunContext) {
     this.#context = context;
@@ -129,7 +120,8 @@ class Run {
       await printing;
     }
     const unfinished = this.#cutShort || (options.untilIdle === true && !this.#idle);
-    return unfinished ? stop.exitCode : 0;
+    if (unfinished) return stop.exitCode;
+    return options.untilIdle && this.#differs ? 1 : 0;
   }
 
   /** Runs until the work is done, a signal comes, or something fails. */
@@ -161,7 +153,7 @@ class Run {
   async #start(onStarting: (streams: RunningStreams) => void): Promise<RunningStreams | undefined> {
     const { topology, stop } = this.#context;
     try {
-      return await start(topology, {
+      return await this.#startEngine(topology, {
         ...this.#engineOptions(),
         onStarting: (starting) => {
           onStarting(starting);
@@ -175,10 +167,35 @@ class Run {
     }
   }
 
+  async #startEngine(topology: Topology, engine: StartOptions): Promise<RunningStreams> {
+    const { shadow, fresh = false } = this.#context.options;
+    if (!shadow) return start(topology, engine);
+    const { startFrom: _, ...beginning } = engine;
+    const { streams, compare } = await startShadow(topology, { ...beginning, fresh });
+    this.#compare = compare;
+    return streams;
+  }
+
+  /** What the shadow has written up to here, beside what the live application has. */
+  async #showComparison({ applicationId }: RunningStreams, compare: ShadowStreams['compare']): Promise<void> {
+    const { topology, io, stop, status } = this.#context;
+    const outputs = await compare(stop.signal);
+    // It was not looked at to the end.
+    this.#cutShort ||= stop.requested;
+    if (stop.requested) return;
+    this.#differs = outputs.some(({ equal }) => !equal);
+    status.clear();
+    await write(io.stdout, shadowText(topology, applicationId, outputs));
+  }
+
   /** Everything there is to do before the application may end: under --until-idle all of the work, else the wait for a signal. */
   async #work(streams: RunningStreams, inputs: readonly InputFile[]): Promise<void> {
     const { options, stop } = this.#context;
     await Promise.all(inputs.map((input) => this.#feed(input)));
+    if (this.#compare) {
+      await streams.untilIdle();
+      await this.#showComparison(streams, this.#compare);
+    }
     if (!options.untilIdle) return stop.requestedOnce();
     await streams.untilIdle();
     this.#idle = true;

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { BrokerRecord } from '../broker/port.js';
 import type { AnySerde } from '../dsl/processor.js';
+import { Headers } from '../model/headers.js';
 import { isNotReady, whenReady } from '../model/not-ready.js';
 
 /** The serdes of a topic, where they are known. */
@@ -20,7 +21,8 @@ function recordLine(record: BrokerRecord, serdes?: TopicSerdes): string {
     name,
     value === null ? null : textOrBytes(Buffer.from(value)),
   ]);
-  return `${head},"key":${decoded(record.key, serdes?.key, record) ?? keyJson(record.key)},"value":${decoded(record.value, serdes?.value, record) ?? valueJson(record.value)},"headers":${JSON.stringify(headers)}}\n`;
+  const { key, value } = record;
+  return `${head},"key":${decoded(key, serdes?.key, record) ?? keyJson(key)},"value":${decoded(value, serdes?.value, record) ?? valueJson(value)},"headers":${JSON.stringify(headers)}}\n`;
 }
 
 /** The lines of records, with the schemas fetched that their serdes need. */
@@ -33,6 +35,13 @@ export async function recordLines(records: readonly BrokerRecord[], serdes: Topi
   return lines;
 }
 
+/** A key as JSON. */
+export const keyText = (key: Buffer | null, serdes?: TopicSerdes): string => decoded(key, serdes?.key) ?? keyJson(key);
+
+/** A value as JSON. */
+export const valueText = (value: Buffer | null, serdes?: TopicSerdes): string =>
+  decoded(value, serdes?.value) ?? valueJson(value);
+
 /** The value alone, as it is; `null` for a tombstone. */
 export const valueLine = ({ value }: BrokerRecord): Buffer =>
   Buffer.concat([value ?? Buffer.from('null'), Buffer.from('\n')]);
@@ -42,7 +51,11 @@ export function toJson(value: unknown): string {
   return JSON.stringify(value, showSpecial) ?? 'null';
 }
 
-function decoded(bytes: Buffer | null, serde: AnySerde | undefined, { headers }: BrokerRecord): string | undefined {
+function decoded(
+  bytes: Buffer | null,
+  serde: AnySerde | undefined,
+  { headers }: Pick<BrokerRecord, 'headers'> = { headers: Headers.none },
+): string | undefined {
   if (bytes === null || serde === undefined) return undefined;
   try {
     return toJson(serde.decode(bytes, headers));

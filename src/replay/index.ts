@@ -3,15 +3,18 @@
 export { type BisectOptions, type BisectResult, bisect, type ChangedRow, type Predicate } from './bisect.js';
 export type { StateChange } from './changes.js';
 export { type ComparedOutput, type ComparedRow, type CompareOptions, compare, type Disagreement } from './compare.js';
+export type { OutputComparison } from './compare-outputs.js';
 export type { EventInfo } from './event.js';
 export { type HistoryOptions, history } from './history.js';
 export { formatMoment, type Moment, type OffsetOf, parseMoment } from './moment.js';
+export type { OutputDifference } from './output-digest.js';
 export type { PastOptions, PastProgress, PastSlice, SnapshotOptions } from './past.js';
 export { type RebuildOptions, type RebuildReport, rebuildStore } from './rebuild.js';
 export type { RebuildProgress, RebuildStep, RebuiltTask } from './rebuild-task.js';
 export { type ReplayedRecord, type ReplayOptions, type ReplayReport, replay, type SilencedEffect } from './replay.js';
 export { applyReset, type ResetContext, type ResetStep } from './reset.js';
 export { planReset, type ResetMove, type ResetOptions, type ResetPlan } from './reset-plan.js';
+export { type ShadowStreams, type StartShadowOptions, startShadow } from './shadow-application.js';
 export { ShadowTopics } from './shadow-topics.js';
 export type { HistoryGap } from './slice.js';
 export { type SmallestSlice, smallestSlice } from './smallest-slice.js';

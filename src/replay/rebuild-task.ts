@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { Broker, PartitionOffset } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { changelogTopic } from '../graph/naming.js';
-import { isStreamsError } from '../model/errors.js';
+import { isStreamsError, StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
+import { type Clock, sleep } from '../model/ports.js';
 import type { EngineConfig } from '../runtime/config.js';
 import { Reprocessing } from '../runtime/reprocessing.js';
 import { checkNotAhead, restore } from '../runtime/restore.js';
@@ -52,6 +53,7 @@ export interface RebuildContext {
   readonly stateDirectory: string;
   /** Of the whole group. */
   readonly committed: readonly PartitionOffset[];
+  readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
   /** Called after each step: a crash test throws here. */
@@ -60,6 +62,8 @@ export interface RebuildContext {
 
 /** Rows are read once. */
 const CACHE_BYTES = 1024 * 1024;
+/** How long brokers may take to show what a transaction has written: another that is open there is ended after a minute at the latest. */
+const VISIBLE_MS = 60_000;
 const NOTHING: StoreComparison = { equal: 0, added: 0, changed: 0, removed: 0, unreadable: 0 };
 
 /** Everything that rebuilds of an application keep until they are through. */
@@ -167,6 +171,7 @@ export class TaskRebuild {
         await writer.commit();
         counted(rows.length);
       }
+      await this.#seen(topic, writer.acknowledged(topic, this.#slot.partition) ?? 0);
     } finally {
       await writer.close();
     }
@@ -200,6 +205,25 @@ export class TaskRebuild {
 
   get #fresh(): StoreBytes {
     return (this.#shadow as TaskState).bytes(this.#context.spec.name);
+  }
+
+  /** Waits until the changelog is readable up to there: brokers may show what was committed a moment later. */
+  async #seen(topic: string, end: number): Promise<void> {
+    const { broker, clock, signal } = this.#context;
+    const { partition } = this.#slot;
+    for (const until = clock.monotonic() + VISIBLE_MS; ; await sleep(clock, 50, signal)) {
+      const [latest] = await broker.admin.latestOffsets([{ topic, partition }]);
+      if ((latest?.offset ?? 0) >= end) return;
+      if (signal.aborted) throw stopped('the rebuild was stopped', `task ${this.id}`);
+      if (clock.monotonic() < until) continue;
+      throw new StreamsError('BROKER_UNAVAILABLE', {
+        what: 'records that were committed cannot be read',
+        at: `${topic}[${partition}]`,
+        saw: `offset ${latest?.offset ?? 0} as the end`,
+        expected: `at least ${end}`,
+        action: 'Another transaction may be open there. Run the rebuild once more: it goes on where it was.',
+      });
+    }
   }
 
   async #restore(): Promise<void> {

@@ -2,8 +2,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
+import type { Clock } from '../model/ports.js';
 import { resolveConfig } from '../runtime/config.js';
 import { slotsOf, tasksOnDisk } from '../runtime/slots.js';
+import { systemClock } from '../runtime/system.js';
 import type { StoreBytes } from '../state/store-bytes.js';
 import type { TaskState } from '../state/task-state.js';
 import { taskStore } from './event.js';
@@ -29,6 +31,7 @@ export interface RebuildOptions
   readonly stateDirectory: string;
   /** Stands for the code of the topology: what an interrupted replay has kept is used again by the same code only. */
   readonly version?: string;
+  readonly clock?: Clock;
   readonly onProgress?: (progress: RebuildProgress) => void;
   /** Asked before anything is changed, with how the new store differs from the old one. Default: it is wanted. */
   readonly confirm?: (tasks: readonly RebuiltTask[]) => boolean | Promise<boolean>;
@@ -59,16 +62,17 @@ export interface RebuildReport {
  *
  * Cost: one read of the changelog (and a replay), three scans of the store, disk for two more copies of it; memory does not grow with it.
  *
- * Errors: STORE_UNKNOWN, STATE_LOCKED, APPLICATION_RUNNING (from sources), OFFSET_OUT_OF_RANGE (the sources no longer begin at their beginning), STATE_CORRUPT (a row of the new store does not decode), RESET_UNFINISHED, STOPPED; STATE_MISMATCH if there is no state here, or it is
+ * Errors: STORE_UNKNOWN, STATE_LOCKED, APPLICATION_RUNNING (from sources), OFFSET_OUT_OF_RANGE (the sources no longer begin at their beginning), STATE_CORRUPT (a row of the new store does not decode), BROKER_UNAVAILABLE (what was logged does not become readable), RESET_UNFINISHED, STOPPED; STATE_MISMATCH if there is no state here, or it is
  * further than the group, or records are on their way through repartition topics (from sources).
  *
  * ```ts no-run
- * const { tasks } = await rebuildStore(payments, { broker, store: 'balances', stateDirectory: '.millrace/state' });
+ * const { tasks } = await rebuildStore(shop, { broker, store: 'balances', stateDirectory: '.millrace/state' });
  * console.log(tasks); // → [{ task: 'payments-0', equal: 120000, added: 0, changed: 3, removed: 0, unreadable: 0, … }]
  * ```
  */
 export async function rebuildStore(topology: Topology, options: RebuildOptions): Promise<RebuildReport> {
-  const { broker, stateDirectory, from = 'changelog', signal = new AbortController().signal } = options;
+  const { broker, stateDirectory, from = 'changelog', clock = systemClock } = options;
+  const { signal = new AbortController().signal } = options;
   const spec = taskStore(topology, options.store);
   const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
   const config = resolveConfig(topology.name, named, options.logger);
@@ -84,7 +88,19 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
 
   const committed = await broker.admin.groupOffsets(applicationId);
   const { onProgress, afterStep } = options;
-  const context = { topology, broker, config, topics, spec, stateDirectory, committed, signal, onProgress, afterStep };
+  const context = {
+    topology,
+    broker,
+    clock,
+    config,
+    topics,
+    spec,
+    stateDirectory,
+    committed,
+    signal,
+    onProgress,
+    afterStep,
+  };
   const tasks: TaskRebuild[] = [];
   let past: Past | undefined;
   try {

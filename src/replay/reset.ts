@@ -108,7 +108,10 @@ async function checkUnlocked(directory: string): Promise<void> {
 }
 
 /** Deletes those that there are, and waits until they are gone: made anew under the same name, they must be new. */
-async function deleteTopics({ broker, clock }: ResetContext, names: readonly string[]): Promise<void> {
+export async function deleteTopics(
+  { broker, clock }: Pick<ResetContext, 'broker' | 'clock'>,
+  names: readonly string[],
+): Promise<void> {
   const present = async (): Promise<readonly string[]> =>
     names.length === 0 ? [] : (await broker.admin.describeTopics(names)).map(({ name }) => name);
   const existing = await present();
@@ -121,7 +124,7 @@ async function deleteTopics({ broker, clock }: ResetContext, names: readonly str
     throw new StreamsError('BROKER_UNAVAILABLE', {
       what: 'topics that were deleted are still there',
       saw: left.join(', '),
-      action: 'Run the reset once more, when the brokers have deleted them.',
+      action: 'Do it once more, when the brokers have deleted them.',
     });
   }
 }

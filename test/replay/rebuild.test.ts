@@ -3,7 +3,17 @@ import { cpSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { Broker } from '#src/broker/port.js';
-import { aggregate, groupBy, joinGlobalTable, serdes, type Topology, to, topology, toStream } from '#src/index.js';
+import {
+  aggregate,
+  dedupe,
+  groupBy,
+  joinGlobalTable,
+  serdes,
+  type Topology,
+  to,
+  topology,
+  toStream,
+} from '#src/index.js';
 import {
   applyReset,
   planReset,
@@ -118,6 +128,15 @@ class Life {
   }
 }
 
+/** An object with some of its members replaced. */
+const overlaid = <T extends object>(inner: T, members: Partial<T>): T =>
+  new Proxy(inner, {
+    get: (target, name) => {
+      const value = Reflect.get(name in members ? members : target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+
 const FROM = ['changelog', 'sources'] as const;
 
 /** With how the rows of all tasks compare. */
@@ -226,6 +245,40 @@ describe('a rebuild', function () {
     assert.deepEqual(await ends(), before);
   });
 
+  for (const [looks, outcome] of [
+    [3, 'waits until it is'],
+    [Number.POSITIVE_INFINITY, 'is BROKER_UNAVAILABLE if it is not, and changes nothing here'],
+  ] as const) {
+    it(`from sources, with what was logged not readable at once, ${outcome}`, async () => {
+      const life = await Life.begin('aab');
+      life.worth = 2;
+      const { broker } = life;
+      let hidden = 0;
+      const admin = overlaid(broker.admin, {
+        latestOffsets: async (partitions: Parameters<Broker['admin']['latestOffsets']>[0]) => {
+          const ends = await broker.admin.latestOffsets(partitions);
+          if (hidden-- <= 0) return ends;
+          return ends.map((end) => ({ ...end, offset: end.offset - 1 }));
+        },
+      });
+      let time = 0;
+      const rebuilt = life.rebuild({
+        from: 'sources',
+        broker: overlaid(broker, { admin }),
+        clock: { ...systemClock, monotonic: () => (time += 10_000) },
+        onProgress: ({ doing }) => {
+          if (doing === 'logging') hidden = looks;
+        },
+      });
+      if (looks === 3) assert.equal(total(await rebuilt, 'changed'), 2);
+      else await assert.rejects(rebuilt, isError('BROKER_UNAVAILABLE', /shop-sums-changelog/));
+      // In both cases: the application reads on from the changelog.
+      assert.deepEqual((await life.rows()).sums, looks === 3 ? { a: 4, b: 2 } : (await life.rowsElsewhere()).sums);
+      if (looks !== 3) assert.equal(total(await life.rebuild({ from: 'sources' }), 'unreadable'), 0);
+      assert.deepEqual((await life.rows()).sums, { a: 4, b: 2 });
+    });
+  }
+
   it('says of a store that a crash has left behind that it is, and brings it to what is committed', async () => {
     const life = await Life.begin('ab');
     const copy = temporaryDirectory();
@@ -326,4 +379,46 @@ describe('a rebuild', function () {
     await broker.admin.setGroupOffsets('shop', back);
     await assert.rejects(life.rebuild(), isError('STATE_MISMATCH', /the group has committed less/));
   });
+});
+
+describe('a rebuild of a store with a time to live', () => {
+  for (const from of FROM) {
+    it(`from ${from} keeps what has expired apart from what has not: duplicates are dropped as before, and old rows go`, async function () {
+      this.timeout(30_000);
+      const target = topology('ids', (t) => {
+        t.stream('in', json).pipe(dedupe({ store: 'seen', id: ({ value }) => value, within: '1s' }), to('out', json));
+      });
+      const broker = new MemoryBroker({ clock: systemClock });
+      await broker.admin.createTopics(
+        ['in', 'out'].map((name) => ({ name, partitions: 1, config: { 'retention.ms': '-1' } })),
+      );
+      const stateDirectory = temporaryDirectory();
+      const send = async (ids: string, timestamp: number) => {
+        await append(
+          broker,
+          [...ids].map((id) => ({ topic: 'in', key: 'k', value: id, timestamp })),
+        );
+        const streams = await start(target, { broker, stateDirectory });
+        await streams.untilIdle();
+        await streams.stop();
+      };
+      await send('abc', 0);
+      await send('de', 900);
+      await send('f', 1_500);
+      const report = await rebuildStore(target, { broker, stateDirectory, store: 'seen', from });
+      assert.deepEqual(report.tasks, [{ ...ALL, task: 'in-0', equal: 3 }]);
+      // d and e are duplicates, a is long forgotten.
+      await send('adef', 1_600);
+      const [end] = await broker.admin.latestOffsets([{ topic: 'out', partition: 0 }]);
+      const reader = await broker.createReader();
+      reader.seek({ topic: 'out', partition: 0, offset: 0 });
+      const [batch] = await reader.poll({ maxRecords: 100, maxWaitMs: 0 });
+      await reader.close();
+      assert.equal(batch?.nextOffset, end?.offset);
+      assert.deepEqual(batch?.records.map(({ value }) => JSON.parse(String(value))).join(''), 'abcdefa');
+      const again = await rebuildStore(target, { broker, stateDirectory, store: 'seen', from });
+      assert.deepEqual(again.tasks, [{ ...ALL, task: 'in-0', equal: 4 }]);
+      await broker.close();
+    });
+  }
 });

@@ -21,8 +21,14 @@ and from standard input (-), while it runs. Each run reads them again.
 
 Policies of --on-error for the steps deserialize, process and produce: fail, skip, deadLetter, or retry:TIMES:PAUSE:POLICY.
 
+With --shadow it is an application of its own, APP-shadow, with its own stores and internal topics: outputs (dead letters, too) go to
+topics APP-shadow-TOPIC, and no effect is called. The live application may run, and is not touched; on the embedded broker, which is for
+one process, it is stopped. When all is read, outputs are compared, and the result is printed; with --until-idle the exit code is 1 if they
+differ. Stopped, a shadow goes on where it was; --fresh begins anew, as it must when the code has changed.
+
 Examples:
   $ millrace run topology.ts
+  $ millrace run new-version.ts --shadow --fresh --until-idle --broker kafka://broker-1:9092
   $ millrace run topology.ts --input payments=payments.jsonl --input-key account --print balances --until-idle
   $ millrace run topology.ts --broker kafka://broker-1:9092,broker-2:9092 --kafka-config client.properties
   $ millrace run topology.ts --on-error deserialize=deadLetter --on-error process=retry:3:100ms:skip`;
@@ -83,6 +89,8 @@ export function addRun(program: Program): void {
       '--register-schemas',
       'register the schemas of what is written, where the schema registry lacks them (default: they must be there)',
     )
+    .option('--shadow', 'run beside the live application, from the beginning, and compare what both write: see below')
+    .option('--fresh', 'with --shadow: remove what an earlier shadow has left first')
     .option('--check', 'look for type errors first', true)
     .option('--no-check', 'do not')
     .addHelpText('after', EXAMPLES)

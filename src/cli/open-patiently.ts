@@ -1,0 +1,21 @@
+import type { Logger } from '../model/ports.js';
+import { isPassing, patiently } from '../runtime/patience.js';
+import { type BrokerOptions, type OpenedBroker, openBroker } from './broker-url.js';
+import type { Io } from './io.js';
+import type { Stop } from './stop.js';
+
+/** A cluster that is away is waited for, as it is while an application runs. Undefined if the wait was ended by a signal. */
+export async function openPatiently(
+  options: BrokerOptions,
+  { io, stop, logger }: { readonly io: Io; readonly stop: Stop; readonly logger: Logger },
+): Promise<OpenedBroker | undefined> {
+  const { signal } = stop;
+  try {
+    return await patiently(`connecting to ${options.broker}`, { clock: io.clock, logger, signal }, () =>
+      openBroker(options, { ...io, logger }),
+    );
+  } catch (error) {
+    if (signal.aborted && isPassing(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,147 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Topology } from '../dsl/processor.js';
+import { changelogTopic, deadLetterTopic, repartitionTopic } from '../graph/naming.js';
+import { resolveConfig } from '../runtime/config.js';
+import { type RunningStreams, type StartOptions, start } from '../runtime/start.js';
+import { systemClock } from '../runtime/system.js';
+import { diskIdentityFiles } from '../state/identity-files.js';
+import { compareOutputs, type OutputComparison } from './compare-outputs.js';
+import { deleteTopics } from './reset.js';
+import { checkStopped } from './reset-plan.js';
+import { ShadowBroker } from './shadow-broker.js';
+import { countTopics } from './topics.js';
+
+export interface StartShadowOptions extends Omit<StartOptions, 'effects' | 'startFrom'> {
+  /** Begin anew: what an earlier shadow has left is removed first. Default: it goes on where it was. */
+  readonly fresh?: boolean;
+}
+
+/** A shadow that runs. */
+export interface ShadowStreams {
+  readonly streams: RunningStreams;
+  /** What it has written, compared with what the live application has, as of now: meaningful once it has caught up. Also after it was stopped, until the broker is closed. */
+  compare(signal?: AbortSignal): Promise<readonly OutputComparison[]>;
+}
+
+/** The application that shadows another: its group, internal topics, state and transactions have that name. */
+const shadowOf = (applicationId: string): string => `${applicationId}-shadow`;
+
+/**
+ * Runs an application beside the live one, from the beginning of its source topics: a new version of it, say, whose outputs are to be compared before it takes over.
+ *
+ * It is an application of its own, `<application>-shadow`, with its own group, stores and internal topics; the live one may run, and is not touched. What it writes to a topic, dead letters too, goes to `<application>-shadow-<topic>`, which is as wide (of `createTopics` partitions, or one, if the live one does not exist yet); calls of `effect` are left out.
+ * A topic that the topology reads is read as it is, also if it writes it. Stopped, it goes on where it was when it is started again; begin with `fresh` if the code has changed since.
+ *
+ * Positions of repartition topics are others than the live ones: what is made of `context.uuid()` or `random()` behind one differs. On the embedded broker, which is for one process, the live application runs in the same process, or is stopped.
+ *
+ * Cost: that of an application. Errors: those of `start`; TOPIC_UNKNOWN if a source topic does not exist; with `fresh` APPLICATION_RUNNING while a process of the shadow is alive.
+ *
+ * ```ts no-run
+ * const { streams, compare } = await startShadow(shop, { broker, stateDirectory: '.millrace/state', fresh: true });
+ * await streams.untilIdle();
+ * for (const { topic, equal, differences } of await compare()) console.log(topic, equal, differences.length); // → balances true 0
+ * await streams.stop();
+ * ```
+ */
+export async function startShadow(topology: Topology, options: StartShadowOptions): Promise<ShadowStreams> {
+  const { fresh, ...own } = options;
+  const config = resolveConfig(topology.name, own, options.logger);
+  const { applicationId: live } = config;
+  const applicationId = shadowOf(live);
+  const outputs = new Outputs(topology, {
+    applicationId,
+    deadLetters: options.deadLetterTopic ?? deadLetterTopic(live),
+    stateDirectory: options.stateDirectory,
+  });
+  // A source that is missing must not be made.
+  await countTopics(options.broker.admin, topology, config);
+  if (fresh) await removeShadow(topology, outputs, options);
+  await outputs.load();
+  const broker = new ShadowBroker({
+    broker: options.broker,
+    prefix: outputs.prefix,
+    partitions: options.createTopics ?? 1,
+    internal: new Set(internalTopics(topology, applicationId)),
+    onOutput: (topic) => outputs.add(topic),
+  });
+  for (const topic of outputs.declared) await broker.make(topic);
+  const streams = await start(topology, {
+    ...own,
+    applicationId,
+    deadLetterTopic: outputs.deadLetters,
+    broker,
+    effects: 'silent',
+    startFrom: 'earliest',
+  });
+  return { streams, compare: (signal) => compareOutputs(options.broker, outputs.pairs, signal) };
+}
+
+const internalTopics = ({ graph }: Topology, applicationId: string): readonly string[] => [
+  ...graph.nodes.flatMap((node) => (node.kind === 'repartition' ? [repartitionTopic(applicationId, node.name)] : [])),
+  ...graph.stores.map(({ name }) => changelogTopic(applicationId, name)),
+];
+
+/** What names the rest goes last: interrupted, it is removed when it is begun anew once more. */
+async function removeShadow(
+  topology: Topology,
+  outputs: Outputs,
+  { broker, stateDirectory, clock = systemClock }: StartShadowOptions,
+): Promise<void> {
+  const { applicationId } = outputs;
+  await checkStopped(broker, applicationId);
+  await outputs.load();
+  await broker.admin.deleteGroup(applicationId);
+  const shadows = outputs.pairs.map(({ shadowTopic }) => shadowTopic);
+  await deleteTopics({ broker, clock }, [...internalTopics(topology, applicationId), ...shadows]);
+  await rm(join(stateDirectory, applicationId), { recursive: true, force: true, maxRetries: 3 });
+  outputs.forget();
+}
+
+/**
+ * Which topics have a shadow: those that the topology names, that of dead letters, and those that a function of the topology has chosen, which are kept in `<state>/<application>-shadow/outputs.json`.
+ */
+class Outputs {
+  readonly applicationId: string;
+  readonly deadLetters: string;
+  readonly declared: readonly string[];
+  readonly #path: string;
+  #chosen = new Set<string>();
+
+  constructor(
+    { graph }: Topology,
+    names: { readonly applicationId: string; readonly deadLetters: string; readonly stateDirectory: string },
+  ) {
+    this.applicationId = names.applicationId;
+    this.deadLetters = names.deadLetters;
+    this.#path = join(names.stateDirectory, names.applicationId, 'outputs.json');
+    this.declared = [
+      ...new Set(graph.nodes.flatMap((node) => (node.kind === 'sink' && node.topic !== null ? [node.topic] : []))),
+    ];
+  }
+
+  get prefix(): string {
+    return `${this.applicationId}-`;
+  }
+
+  get pairs(): readonly { readonly topic: string; readonly shadowTopic: string }[] {
+    return [...new Set([...this.declared, ...this.#chosen, this.deadLetters])]
+      .sort()
+      .map((topic) => ({ topic, shadowTopic: this.prefix + topic }));
+  }
+
+  async load(): Promise<void> {
+    const text = await diskIdentityFiles.read(this.#path);
+    this.#chosen = new Set(text === null ? [] : JSON.parse(text));
+  }
+
+  async add(topic: string): Promise<void> {
+    if (this.#chosen.has(topic) || this.declared.includes(topic)) return;
+    this.#chosen.add(topic);
+    await diskIdentityFiles.writeAtomically(this.#path, `${JSON.stringify([...this.#chosen])}\n`);
+  }
+
+  forget(): void {
+    this.#chosen.clear();
+  }
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { useProjects } from './support.js';
+
+const FEED = 'run topology.ts --input payments=payments.jsonl --input-key account --input-timestamp at --until-idle';
+const SHADOW = 'run topology.ts --shadow --fresh --until-idle';
+
+describe('millrace run --shadow', () => {
+  const project = useProjects();
+
+  it('compares what it writes with what the live application has written: exit code 0 if it is the same, 1 with the keys that differ if the code makes something else', async function () {
+    this.timeout(90_000);
+    const here = project('esm-project');
+    await here.output(FEED);
+    const live = await here.output('consume totals --until-end');
+    const count = live.trim().split('\n').length;
+    assert.equal(
+      await here.output(SHADOW),
+      `outputs of payments-shadow, compared with the live ones\n  payments-dead-letter  equal: 0 records live, 0 in the shadow\n  totals  equal: ${count} records live, ${count} in the shadow\n`,
+    );
+    const file = readFileSync(here.path('topology.ts'), 'utf8');
+    here.write('topology.ts', file.replace('total + record.value.amount', 'total + 2 * record.value.amount'));
+    const { code, stdout } = await here.millrace(SHADOW);
+    assert.equal(code, 1);
+    assert.match(stdout, /totals {2}different/);
+    assert.match(stdout, /key "alice"\n {6}live {4}2, the last 17\n {6}shadow {2}2, the last 34\n/);
+    assert.equal(await here.output('consume totals --until-end'), live);
+    assert.equal((await here.lines('consume payments-shadow-totals --until-end')).length, count);
+  });
+
+  it('USAGE: options that a shadow has no use for', async function () {
+    this.timeout(60_000);
+    const here = project('esm-project');
+    for (const [args, message] of [
+      ['run topology.ts --fresh', /--fresh without --shadow/],
+      [
+        'run topology.ts --shadow --input payments=payments.jsonl --print totals --from latest',
+        /--shadow with --input and --print and --from latest/,
+      ],
+    ] as const) {
+      const { code, stderr } = await here.millrace(args);
+      assert.equal(code, 2, args);
+      assert.match(stderr, message);
+    }
+  });
+});
