@@ -110,9 +110,14 @@ function asKeysAre<K>(
 }
 
 function boundWindows<K>(key: BoundSerde<K>, make: (key: Serde<K>) => WindowedSerde<K>): BoundSerde<Windowed<K>> {
+  const topics = new Map<string, WindowedSerde<K>>();
   return Object.assign(make(key), {
     open: () => key.open(),
-    at: (topic: string) => make(key.at(topic)),
+    at(topic: string) {
+      const known = topics.get(topic) ?? make(key.at(topic));
+      topics.set(topic, known);
+      return known;
+    },
     fromJson(json: unknown) {
       const { key: of, start, end } = json as { key: unknown; start: number; end: number | null };
       return new WindowKey(key.fromJson(of), start, end ?? Number.POSITIVE_INFINITY);
