@@ -12,7 +12,7 @@ const ENDLESS_HIGH = 0x7fff_ffff;
 
 /**
  * Keys of windows: the bytes of the key, then start and end of the window, 8 bytes each, big endian. A window that never ends has the highest 64-bit integer there. What belongs to one
- * key lies together, in the order of starts (unless keys begin with one another).
+ * key lies together, in the order of starts (unless keys begin with one another). Keys may be Avro: their schema is that of the topic's keys.
  *
  * ```ts
  * serdes.windowed(serdes.string).encode({ key: 'a', start: 0, end: 60_000 }); // → 61 | 00 … 00 | 00 … ea 60

@@ -459,3 +459,30 @@ describe('a schema of keys or values that does not get on with what is kept in',
     });
   }
 });
+
+describe('a process with stores of several Avro keys', () => {
+  it('finds that of the record in those whose keys have its schema, and loads the others when it is told', async () => {
+    const { key, value } = AFTER;
+    const byName = avro({ type: 'record', name: 'Name', fields: [{ name: 'name', type: 'string' }] });
+    const driver = await open(
+      topology('several', (t) => {
+        t.stream('in', { key, value }).pipe(
+          process<any, any, any>({
+            name: 'counting',
+            stores: { own: { key, value: serdes.int64 }, names: { key: byName, value: serdes.int64 } },
+            async process(record, { stores, forward }) {
+              const { own, names } = stores as any;
+              const { name } = record.value;
+              own.put(record.key, (own.get(record.key) ?? 0) + 1);
+              names.put({ name }, ((await names.load({ name })) ?? 0) + 1);
+              forward({ key: record.key, value: `${own.get(record.key)} ${names.get({ name })}` });
+            },
+          }),
+          to('out', { key, value: serdes.string }),
+        );
+      }),
+    );
+    await feed(driver, fed('in', [1, 'a', 1, 1], [2, 'a', 1, 2], [1, 'b', 1, 3]), AFTER);
+    assert.deepEqual(await driver.output('out', { key, value: serdes.string }).values(), ['1 1', '1 2', '2 1']);
+  });
+});
