@@ -12,7 +12,7 @@ const ENDLESS_HIGH = 0x7fff_ffff;
 
 /**
  * Keys of windows: the bytes of the key, then start and end of the window, 8 bytes each, big endian. A window that never ends has the highest 64-bit integer there. What belongs to one
- * key lies together, in the order of starts (unless keys begin with one another).
+ * key lies together, in the order of starts (unless keys begin with one another). Keys may be Avro: their schema is that of the topic's keys.
  *
  * ```ts
  * serdes.windowed(serdes.string).encode({ key: 'a', start: 0, end: 60_000 }); // → 61 | 00 … 00 | 00 … ea 60
@@ -110,9 +110,14 @@ function asKeysAre<K>(
 }
 
 function boundWindows<K>(key: BoundSerde<K>, make: (key: Serde<K>) => WindowedSerde<K>): BoundSerde<Windowed<K>> {
+  const topics = new Map<string, WindowedSerde<K>>();
   return Object.assign(make(key), {
     open: () => key.open(),
-    at: (topic: string) => make(key.at(topic)),
+    at(topic: string) {
+      const known = topics.get(topic) ?? make(key.at(topic));
+      topics.set(topic, known);
+      return known;
+    },
     fromJson(json: unknown) {
       const { key: of, start, end } = json as { key: unknown; start: number; end: number | null };
       return new WindowKey(key.fromJson(of), start, end ?? Number.POSITIVE_INFINITY);

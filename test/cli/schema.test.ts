@@ -284,6 +284,41 @@ describe('Avro on the command line', () => {
     return here;
   }
   const ALL = '--schema-registry schemas --register-schemas';
+
+  it('look up windows of Avro keys, by key and as they are printed', async () => {
+    const here = project('esm-project');
+    here.write(
+      'visits.cjs',
+      `const { aggregate, serdes, session, topology } = require('millrace');
+      const { avro } = require('millrace/avro');
+      const visitor = { type: 'record', name: 'Visitor', fields: [{ name: 'id', type: 'string' }] };
+      const fields = [{ name: 'by', type: visitor }, { name: 'pages', type: 'int' }, { name: 'at', type: 'long' }];
+      const key = avro(visitor);
+      const page = avro({ type: 'record', name: 'Page', fields });
+      const visit = avro({ type: 'record', name: 'Visit', fields: [{ name: 'pages', type: 'int' }] });
+      const add = (sum, record) => ({ pages: sum.pages + record.value.pages });
+      module.exports = topology('visits', (t) => {
+        t.stream('pages', { key, value: page }).pipe(
+          aggregate({
+            store: 'visits', key, value: visit, window: session('1m'), initial: () => ({ pages: 0 }), add,
+            merge: (a, b) => ({ pages: a.pages + b.pages }),
+          }),
+        );
+      });`,
+    );
+    here.write('pages.jsonl', '{"by":{"id":"x"},"pages":1,"at":0}\n{"by":{"id":"x"},"pages":2,"at":5}\n');
+    await output(
+      here,
+      `run visits.cjs --input pages=pages.jsonl --input-key by --input-timestamp at --until-idle ${ALL}`,
+    );
+    const row = { store: 'visits', partition: 0, key: { key: { id: 'x' }, start: 0, end: 5 }, value: { pages: 3 } };
+    const get = 'state|get|visits.cjs|--schema-registry|schemas|--store|visits|--key|';
+    for (const text of ['{"id":"x"}', '{"key":{"id":"x"},"start":0,"end":5}']) {
+      const [found] = await lines(here, `${get}${text}`);
+      assert.deepEqual(found, { ...row, timestamp: 5 });
+    }
+    assert.deepEqual(await lines(here, 'state dump visits.cjs'), [row]);
+  });
   const first = { id: 'a', at: '2026-01-01T00:00:00.000Z', raw: null };
   const second = { id: 'b', at: '1970-01-01T00:00:00.005Z', raw: { base64: 'AQI=' } };
 

@@ -126,7 +126,7 @@ export function process<
     const reads = options.uses?.filter((name) => !isGlobal(name)) ?? [];
     const keyed = options.scope !== 'partition' && (stores.length > 0 || reads.length > 0);
     const inherited = current.inspect(source).key;
-    const ownKey = definitions.filter(([, { key }]) => key.name === inherited.name).map(([name]) => name);
+    const ownKey = stores.filter(({ kind, key }) => kind !== 'versions' && key.name === inherited.name);
     const origin = current.processor(
       {
         operator: 'process',
@@ -169,7 +169,9 @@ function storesOf(name: string, { key, value, ttl, history }: StoreDefinition<un
 class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions> implements Processor {
   readonly #options: ProcessOptions<R, Out, S>;
   readonly #context: ProcessorContext;
-  readonly #own: readonly KeyValueStore<unknown, unknown>[];
+  /** Those whose keys may be written as the record's are: serdes of schemas say it once they are open. */
+  readonly #ownKey: readonly StoreSpec[];
+  #own: readonly KeyValueStore<unknown, unknown>[] | undefined;
   readonly #user: ProcessContext<S, Out>;
   /** The record at hand; undefined inside a timer. */
   #record: R | undefined;
@@ -179,14 +181,13 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
   constructor(
     context: ProcessorContext,
     options: ProcessOptions<R, Out, S>,
-    ownKey: readonly string[],
+    ownKey: readonly StoreSpec[],
     keySerde: AnySerde,
   ) {
-    // One that is bound to a topic which is only read cannot write.
-    this.#keySerde = keySerde.binding ? serdes.json() : keySerde;
+    this.#keySerde = keySerde;
     this.#context = context;
     this.#options = options;
-    this.#own = ownKey.map((name) => context.store(name));
+    this.#ownKey = ownKey;
     const byName = Object.fromEntries(
       Object.keys(options.stores ?? {}).map((name) => [name, context.store(name)]),
     ) as StoresOf<S>;
@@ -202,6 +203,9 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
       for (const [store, key, asOf] of this.#options.reads(record as R))
         reads.add(this.#context.store(store), key, asOf);
     } else if (record.key !== null) {
+      this.#own ??= this.#ownKey
+        .filter(({ key }) => key.format?.text === this.#keySerde.format?.text)
+        .map(({ name }) => this.#context.store(name));
       for (const store of this.#own) reads.add(store, record.key, record.timestamp);
     }
   }
@@ -248,9 +252,11 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
 
   /** A record that no source record stands for: one that was kept, and is given up inside a timer. */
   #written({ key, value }: AnyRecord): OriginalRecord {
+    // One that is bound to a topic which is only read cannot write.
+    const keySerde = this.#keySerde.binding ? serdes.json() : this.#keySerde;
     return {
       position: this.#context.position,
-      key: key === null ? null : this.#keySerde.encode(key),
+      key: key === null ? null : keySerde.encode(key),
       value: value === null ? null : serdes.json().encode(value),
     };
   }
