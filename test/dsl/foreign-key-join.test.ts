@@ -206,6 +206,25 @@ describe('joinTable by a foreign key', () => {
     assert.deepEqual(driver.metrics.nodes['joinTable joined'], { stale: 2 });
   });
 
+  it('does not stay joined with a row that was deleted while the left one changed, in whichever order the two sides hear of it', async () => {
+    for (const kind of ['inner', 'left'] as const) {
+      const driver = await open(orders(kind));
+      await feed(driver, 'customers', [['d', 'Ann', 0]]);
+      await feed(driver, 'orders', [['o1', { of: 'd', n: 1 }, 1]]);
+      await driver.crash();
+      await feed(driver, 'customers', [['d', null, 2]]);
+      await feed(driver, 'orders', [['o1', { of: 'd', n: 1 }, 3]]);
+      await driver.restart();
+      assert.deepEqual(await rows(driver, 'joined'), kind === 'inner' ? {} : { o1: '1 null' });
+    }
+  });
+
+  it('says nothing of a left row that was not joined and still is not', async () => {
+    const driver = await open(orders());
+    for (const n of [1, 2]) await feed(driver, 'orders', [['o1', { of: 'd', n }, n]]);
+    assert.deepEqual(await read(driver), []);
+  });
+
   it('fails the left row whose foreign key cannot be made or written; it joins again when it can', async () => {
     const target = topology('test', (t) => {
       const customers = t.table('customers', { ...json<string>(), store: 'customers' });

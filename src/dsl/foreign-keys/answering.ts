@@ -52,16 +52,21 @@ export class Answering implements Processor {
       subscribers.put(key, { key: Buffer.from(value.leftKey), at: value.at });
     else subscribers.remove(key, value.leftKey);
     if (value.ask === ASK.removeAndAnswer) this.#answer(record, null, row);
-    else if (value.ask === ASK.addAndAnswer || (value.ask === ASK.add && row !== null))
-      this.#answer(record, foreignKey.encode(key), row);
+    else if (value.ask !== ASK.remove)
+      this.#answer(record, foreignKey.encode(key), row, value.ask === ASK.add && row === null);
   }
 
   /** Only a row that refers to the key is answered with the right row; its time counts in any case. */
-  #answer(record: StreamRecord<unknown, Subscription>, foreignKey: Buffer | null, row: Row<unknown> | null): void {
+  #answer(
+    record: StreamRecord<unknown, Subscription>,
+    foreignKey: Buffer | null,
+    row: Row<unknown> | null,
+    quiet = false,
+  ): void {
     const timestamp = row === null ? record.timestamp : Math.max(record.timestamp, row.timestamp);
     const right = foreignKey === null || row === null ? null : row.value;
     const { at, leftKey } = record.value;
-    this.#emit(leftKey, { at, foreignKey, right }, timestamp, record);
+    this.#emit(leftKey, { at, foreignKey, right, quiet }, timestamp, record);
   }
 
   #tellAll(change: Change<unknown, unknown>): void | Promise<void> {

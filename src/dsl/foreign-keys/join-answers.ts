@@ -35,6 +35,7 @@ export class JoinAnswers implements Processor {
     const missing = row === null || (answer.right === null && !left);
     const joined = missing ? null : (join(row.value, answer.right, key) ?? null);
     const previous = store.get(key);
+    if (answer.quiet && previous === null) return;
     store.put(key, joined, timestamp);
     this.context.emit(new RowChange(key, joined, previous, timestamp, headers));
   }

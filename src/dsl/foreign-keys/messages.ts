@@ -6,7 +6,7 @@ export const ASK = {
   remove: 0,
   /** Forget the row, and answer that it refers to nothing. */
   removeAndAnswer: 1,
-  /** Remember the row, and answer if there is a row on the right. */
+  /** Remember the row; if there is none on the right, the answer counts only for a row that is joined. */
   add: 2,
   /** Remember the row, and answer in any case. */
   addAndAnswer: 3,
@@ -27,6 +27,8 @@ export interface Answer {
   /** The bytes of the key that the left row refers to; null: it refers to nothing. */
   readonly foreignKey: Buffer | null;
   readonly right: unknown;
+  /** There is no right row, which is new only to a left row that is joined: what told it so may have been of an earlier one, and dropped. */
+  readonly quiet?: boolean;
 }
 
 const AT_BYTES = 8;
@@ -48,16 +50,16 @@ export const subscriptionSerde: Serde<Subscription> = {
   }),
 };
 
-/** Format 1: whether there is a right row (1 byte), the left row's timestamp (8, double, big endian; NaN: deleted), the foreign key (length in 4 bytes, −1: none; and its bytes), the right row. */
+/** Format 1: what there is (1 byte: 0 no right row, 1 a right row, 2 none, quietly), the left row's timestamp (8, double, big endian; NaN: deleted), the foreign key (length in 4 bytes, −1: none; and its bytes), the right row. */
 export function answerSerde(right: Serde<unknown>): Serde<Answer> {
   const head = 1 + AT_BYTES + LENGTH_BYTES;
   return {
     name: `answer-1(${right.name})`,
-    encode({ at, foreignKey, right: row }) {
+    encode({ at, foreignKey, right: row, quiet }) {
       const rowBytes = row === null ? undefined : right.encode(row);
       const keyLength = foreignKey?.length ?? 0;
       const bytes = Buffer.allocUnsafe(head + keyLength + (rowBytes?.length ?? 0));
-      bytes[0] = rowBytes ? 1 : 0;
+      bytes[0] = rowBytes ? 1 : quiet ? 2 : 0;
       bytes.writeDoubleBE(at ?? Number.NaN, 1);
       bytes.writeInt32BE(foreignKey === null ? -1 : keyLength, 1 + AT_BYTES);
       foreignKey?.copy(bytes, head);
@@ -71,6 +73,7 @@ export function answerSerde(right: Serde<unknown>): Serde<Answer> {
         at: moment(bytes.readDoubleBE(1)),
         foreignKey: length < 0 ? null : bytes.subarray(head, end),
         right: bytes[0] === 1 ? right.decode(bytes.subarray(end)) : null,
+        quiet: bytes[0] === 2,
       };
     },
   };
