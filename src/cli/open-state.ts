@@ -15,14 +15,14 @@ import { checkedTopology } from './checked-topology.js';
 import { declared, storesOf } from './declared.js';
 import type { Io } from './io.js';
 import { type LookBackOptions, lookBack, warnOfGaps } from './past.js';
-import { type RegistrySelection, registryOf } from './schema-registry.js';
+import { registryOf } from './schema-registry.js';
 
 export const DEFAULT_STATE = '.millrace/state';
 
 /** Rows are looked at once: nothing is worth keeping. */
 const CACHE_BYTES = 1024 * 1024;
 
-export interface StateSelection extends LookBackOptions, RegistrySelection {
+export interface StateSelection extends LookBackOptions {
   readonly store?: string | undefined;
   readonly partition?: number | undefined;
   /** As it was then. Left out: as the stopped application left it. */

@@ -4,6 +4,7 @@ import type { Topology } from '../dsl/processor.js';
 import { type Duration, durationMs, formatMs } from '../model/duration.js';
 import { isStreamsError } from '../model/errors.js';
 import { type HistoryGap, type Moment, type PastOptions, parseMoment, type SnapshotEvery } from '../replay/index.js';
+import { PastSerdes } from '../replay/past-serdes.js';
 import type { ErrorPolicies } from '../runtime/policy.js';
 import { type BrokerOptions, openBroker } from './broker-url.js';
 import { checkedTopology } from './checked-topology.js';
@@ -11,12 +12,13 @@ import { codeVersion } from './code-version.js';
 import { type Io, write } from './io.js';
 import type { Parse } from './options.js';
 import { formatCount, Rate } from './rate.js';
+import { type RegistrySelection, registryOf } from './schema-registry.js';
 import { StatusLine } from './status-line.js';
 import { Stop } from './stop.js';
 import { usage } from './usage.js';
 
 /** The options of every command that looks into the past. */
-export interface LookBackOptions extends BrokerOptions {
+export interface LookBackOptions extends BrokerOptions, RegistrySelection {
   readonly app?: string | undefined;
   readonly state: string;
   readonly snapshotEvery?: SnapshotEvery | undefined;
@@ -106,10 +108,15 @@ export async function lookBack(
   }
 }
 
+/** The serdes of a topology, as a look into its past has them. */
+export const pastSerdes = (topology: Topology, { applicationId = topology.name, ...past }: PastOptions): PastSerdes =>
+  new PastSerdes(applicationId, past);
+
 function pastOptions(file: string, topology: Topology, options: LookBackOptions, io: Io): Omit<PastOptions, 'broker'> {
   const { app, onError, cache, snapshotEvery: every } = options;
   const directory = join(resolve(io.cwd, options.state), app ?? topology.name, 'snapshots');
   return {
+    schemaRegistry: registryOf(options, io, file),
     ...(app !== undefined && { applicationId: app }),
     ...(onError && { onError }),
     ...(cache !== undefined && { cacheBytes: cache }),

@@ -1,9 +1,10 @@
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Topology } from '../dsl/processor.js';
-import type { ReplayedRecord, SilencedEffect } from '../replay/index.js';
-import { declared, serdesOf } from './declared.js';
+import type { Declaration, Topology } from '../dsl/processor.js';
+import type { PastOptions, ReplayedRecord, SilencedEffect } from '../replay/index.js';
+import { serdesOf } from './declared.js';
 import { type Io, write } from './io.js';
+import { pastSerdes } from './past.js';
 import { recordLines, type TopicSerdes, toJson } from './show.js';
 
 /** The file of calls that were left out. */
@@ -15,17 +16,25 @@ export class ReplayLines {
   readonly #directory: string | undefined;
   readonly #serdes = new Map<string, TopicSerdes | undefined>();
   readonly #files = new Map<string, FileHandle>();
-  readonly #topology: Topology;
+  readonly #declaration: Declaration;
 
-  private constructor(topology: Topology, directory: string | undefined, io: Io) {
-    this.#topology = topology;
+  private constructor(declaration: Declaration, directory: string | undefined, io: Io) {
+    this.#declaration = declaration;
     this.#directory = directory;
     this.#io = io;
   }
 
   /** The files of all sinks are made at once, so that one of an earlier replay is not taken for this one's. */
-  static async open(topology: Topology, directory: string | undefined, io: Io): Promise<ReplayLines> {
-    const lines = new ReplayLines(topology, directory && resolve(io.cwd, directory), io);
+  static async open(
+    topology: Topology,
+    past: PastOptions,
+    { directory, io }: { readonly directory: string | undefined; readonly io: Io },
+  ): Promise<ReplayLines> {
+    const lines = new ReplayLines(
+      await pastSerdes(topology, past).declare(topology),
+      directory && resolve(io.cwd, directory),
+      io,
+    );
     if (directory === undefined) return lines;
     await mkdir(resolve(io.cwd, directory), { recursive: true });
     for (const node of topology.graph.nodes) {
@@ -65,7 +74,7 @@ export class ReplayLines {
 
   async #line(record: ReplayedRecord): Promise<string> {
     const { topic, source } = record;
-    if (!this.#serdes.has(topic)) this.#serdes.set(topic, serdesOf(declared(this.#topology), topic));
+    if (!this.#serdes.has(topic)) this.#serdes.set(topic, serdesOf(this.#declaration, topic));
     const line = await recordLines([record], this.#serdes.get(topic));
     return `${line.slice(0, -2)},"source":"${source.topic}[${source.partition}]@${source.offset}"}\n`;
   }

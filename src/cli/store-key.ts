@@ -1,10 +1,11 @@
 import type { AnySerde, Topology } from '../dsl/processor.js';
-import { messageOf } from '../model/errors.js';
+import { isStreamsError, messageOf } from '../model/errors.js';
 import type { Windowed } from '../model/window.js';
+import type { PastOptions } from '../replay/index.js';
 import { type BoundSerde, isWindowed } from '../serdes/serde.js';
 import type { StoreSpec } from '../state/contract.js';
-import { declared } from './declared.js';
 import { TEXT_KEYS } from './input-record.js';
+import { pastSerdes } from './past.js';
 import { usage } from './usage.js';
 
 /** A key as it is typed on the command line. USAGE if the serde does not take it. */
@@ -42,7 +43,7 @@ export function parseWindow(serde: AnySerde, text: string): Windowed<unknown> | 
 }
 
 /** The key of a row as it lies in the store: a window, where keys are such. */
-export function parseRowKey({ name, key }: StoreSpec, text: string): unknown {
+export function parseRowKey({ name, key }: Pick<StoreSpec, 'name' | 'key'>, text: string): unknown {
   const whose = `the store ${name}`;
   if (!isWindowed(key)) return parseKey(key, text, whose);
   const window = parseWindow(key, text);
@@ -50,11 +51,12 @@ export function parseRowKey({ name, key }: StoreSpec, text: string): unknown {
   throw usage(`cannot read --key for ${whose}`, JSON.stringify(text), 'a window: {"key":…,"start":…,"end":…}');
 }
 
-/** A key of source records: the first kind of key that the text can be. */
-export function parseSourceKey(topology: Topology, text: string): unknown {
+/** A key of source records: the first kind of key that the text can be. SCHEMA_UNKNOWN if it can be none, and the registry lacks the schema of one. */
+export async function parseSourceKey(topology: Topology, past: PastOptions, text: string): Promise<unknown> {
   let error: unknown;
-  for (const { topic, key } of declared(topology).sources) {
+  for (const [topic, key] of await pastSerdes(topology, past).sourceKeys(topology)) {
     try {
+      if (isStreamsError(key)) throw key;
       return parseKey(key, text, `records of ${topic}`);
     } catch (wrong) {
       error ??= wrong;

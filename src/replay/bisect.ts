@@ -1,6 +1,6 @@
 import type { Topology } from '../dsl/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
-import { ChangeMaker, type Picked, type StateChange, scanChanges } from './changes.js';
+import { ChangeMaker, type Picked, type SeenChange, type StateChange, scanChanges } from './changes.js';
 import { frozenCopy, taskStore } from './event.js';
 import { framePast, Past, type PastFrame, type PastOptions, type PastSlice, sliceOf } from './past.js';
 import type { Snapshot } from './snapshots.js';
@@ -64,9 +64,8 @@ export async function bisect(topology: Topology, options: BisectOptions): Promis
 
 /** The first change for which the predicate holds. */
 async function firstChange(frame: PastFrame, options: BisectOptions): Promise<StateChange | undefined> {
-  const { topology } = frame;
-  const store = taskStore(topology, options.store);
-  const changes = new ChangeMaker(topology);
+  const store = taskStore(frame, options.store);
+  const changes = new ChangeMaker(frame.declaration);
   const { from, until, key, when } = options;
   let found: Picked<Outcome> | undefined;
   const pick = (write: RowWrite): Outcome | undefined => {
@@ -82,13 +81,13 @@ async function firstChange(frame: PastFrame, options: BisectOptions): Promise<St
     const [first] = some;
     if (!first) continue;
     if (first.picked.error) throw first.picked.error;
-    return first.picked.change;
+    return changes.make(first.picked.change);
   }
   return undefined;
 }
 
 interface Outcome {
-  readonly change: StateChange;
+  readonly change: SeenChange;
   readonly error?: StreamsError;
 }
 
@@ -96,11 +95,11 @@ function ask(when: Predicate, write: RowWrite, changes: ChangeMaker): Outcome | 
   const { key, value, before, timestamp } = write;
   try {
     return when({ key, value, before: before === null ? null : before.value, timestamp })
-      ? { change: changes.make(write) }
+      ? { change: changes.see(write) }
       : undefined;
   } catch (error) {
-    const change = changes.make(write);
-    return { change, error: predicateFailed(error, change.key, value, change.event) };
+    const change = changes.see(write);
+    return { change, error: predicateFailed(error, change.key, value, change.source) };
   }
 }
 

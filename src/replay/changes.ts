@@ -1,4 +1,5 @@
-import type { Topology } from '../dsl/processor.js';
+import type { BrokerRecord } from '../broker/port.js';
+import type { Declaration } from '../dsl/processor.js';
 import type { StoreSpec } from '../state/contract.js';
 import { type EventInfo, EventReader, frozenCopy } from './event.js';
 import { Past, type PastFrame, type PastSlice, sliceOf } from './past.js';
@@ -87,15 +88,20 @@ export async function* scanChanges<T>(
   }
 }
 
+/** A change whose event is not decoded yet, which may take a while. */
+export interface SeenChange extends Omit<StateChange, 'event'> {
+  readonly source: BrokerRecord;
+}
+
 /** Makes changes of writes, with values that stay as they are. */
 export class ChangeMaker {
   readonly #events: EventReader;
 
-  constructor(topology: Topology) {
-    this.#events = new EventReader(topology);
+  constructor(declaration: Declaration) {
+    this.#events = new EventReader(declaration);
   }
 
-  make({ store, partition, key, before, value, timestamp, at }: RowWrite): StateChange {
+  see({ store, partition, key, before, value, timestamp, at }: RowWrite): SeenChange {
     return {
       store,
       partition,
@@ -103,9 +109,13 @@ export class ChangeMaker {
       before: before === null ? null : frozenCopy(before.value),
       value: frozenCopy(value),
       timestamp,
-      event: this.#events.read(at.source),
+      source: at.source,
       records: at.index + 1,
     };
+  }
+
+  async make({ source, ...change }: SeenChange): Promise<StateChange> {
+    return { ...change, event: await this.#events.read(source) };
   }
 }
 

@@ -1,8 +1,8 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { AnySerde, Topology } from '../dsl/processor.js';
-import { declareOnly } from '../runtime/slots.js';
 import { systemClock } from '../runtime/system.js';
-import { type EventInfo, EventReader, frozenCopy, taskStores } from './event.js';
+import { atTopic } from '../serdes/at-topic.js';
+import { decode, type EventInfo, EventReader, frozenCopy, taskStores } from './event.js';
 import { MergedReader } from './merged-reader.js';
 import type { Moment } from './moment.js';
 import { framePast, type PastFrame, type PastOptions, type PastSlice } from './past.js';
@@ -74,7 +74,8 @@ export async function compare(
   );
   const { broker, signal, from = EARLIEST, until = LATEST } = options;
   const slice = await cutSlice(broker, [...partitions.values()], { from, until, now: systemClock.now() });
-  const shared = new Set([...taskStores(first).keys()].filter((name) => taskStores(second).has(name)));
+  const [one, other] = [taskStores(frames[0].declaration), taskStores(frames[1].declaration)];
+  const shared = new Set([...one.keys()].filter((name) => other.has(name)));
   const sides: Side[] = [];
   const reader = await MergedReader.open(broker, slice, signal);
   try {
@@ -88,7 +89,7 @@ export async function compare(
       const begin = a.records;
       for (const side of sides) await side.process(records);
       for (const [i, record] of records.entries()) {
-        const found = differenceAt(begin + i, record, a, b);
+        const found = await differenceAt(begin + i, record, a, b);
         if (found) return found;
       }
       for (const side of sides) side.forget();
@@ -102,7 +103,7 @@ export async function compare(
 
 /** What one record of the slice has caused. */
 interface Effects {
-  readonly outputs: { readonly text: string; readonly output: ComparedOutput }[];
+  readonly outputs: { readonly text: string; readonly sent: Captured }[];
   /** By store and key. */
   readonly rows: Map<string, ChangedRow>;
 }
@@ -119,30 +120,30 @@ const NOTHING: Effects = { outputs: [], rows: new Map() };
 
 /** One of the two versions, and what the records of this window have caused in it. */
 class Side {
-  readonly topology: Topology;
+  readonly frame: PastFrame;
   #run!: ShadowRun;
   readonly #storage: ShadowStorage;
   readonly #effects = new Map<number, Effects>();
   readonly #sinks: ReadonlyMap<string, { readonly key: AnySerde; readonly value: AnySerde }>;
   readonly #stores: ReturnType<typeof taskStores>;
 
-  private constructor(topology: Topology, storage: ShadowStorage) {
-    this.topology = topology;
+  private constructor(frame: PastFrame, storage: ShadowStorage) {
+    this.frame = frame;
     this.#storage = storage;
-    this.#sinks = new Map(declareOnly(topology).sinks.map((sink) => [sink.id, sink]));
-    this.#stores = taskStores(topology);
+    this.#sinks = new Map(frame.declaration.sinks.map((sink) => [sink.id, sink]));
+    this.#stores = taskStores(frame.declaration);
   }
 
   static async open(frame: PastFrame, shared: ReadonlySet<string>): Promise<Side> {
-    const { topology, config, topics, options } = frame;
+    const { topology, serdes, config, topics, options } = frame;
     const storage = options.inMemory ? memoryStorage() : await diskStorage();
-    const side = new Side(topology, storage);
+    const side = new Side(frame, storage);
     const watcher: RunWatcher = { wants: (store) => shared.has(store), wrote: (write) => side.#wrote(write) };
     const capture = (captured: readonly Captured[]): void => {
       for (const each of captured) side.#sent(each);
     };
     try {
-      side.#run = await ShadowRun.open({ topology, config, topics, storage, watcher, capture });
+      side.#run = await ShadowRun.open({ topology, serdes, config, topics, storage, watcher, capture });
       return side;
     } catch (error) {
       await storage.remove().catch(() => undefined);
@@ -179,23 +180,24 @@ class Side {
     return effects;
   }
 
-  #sent({ node, record, at }: Captured): void {
-    const { topic, partition, timestamp, key, value, headers } = record;
+  /** As people see it, with the schemas fetched that it takes. */
+  async shown({ node, record }: Captured): Promise<ComparedOutput> {
+    const { topic, partition, timestamp, headers } = record;
+    const sink = this.#sinks.get(node);
+    const key = await decode(sink && atTopic(sink.key, topic), record.key, headers);
+    const value = await decode(sink && atTopic(sink.value, topic), record.value, headers);
+    return { topic, partition, key, value, timestamp };
+  }
+
+  #sent(sent: Captured): void {
+    const { topic, partition, timestamp, key, value, headers } = sent.record;
     const hex = (bytes: Buffer | null): string => (bytes === null ? '-' : bytes.toString('hex'));
     const head = headers.entries.map(([name, bytes]) => [
       name,
       bytes === null ? '-' : Buffer.from(bytes).toString('hex'),
     ]);
-    const sink = this.#sinks.get(node);
-    const output = {
-      topic,
-      partition,
-      key: decoded(sink?.key, key),
-      value: decoded(sink?.value, value),
-      timestamp,
-    };
     const text = JSON.stringify([topic, partition, timestamp, hex(key), hex(value), head]);
-    this.#of(at.index).outputs.push({ text, output });
+    this.#of(sent.at.index).outputs.push({ text, sent });
   }
 
   #wrote({ store, key, before, value, atCommit, at }: RowWrite): void {
@@ -216,7 +218,7 @@ class Side {
   }
 }
 
-function differenceAt(index: number, record: BrokerRecord, a: Side, b: Side): Disagreement | undefined {
+async function differenceAt(index: number, record: BrokerRecord, a: Side, b: Side): Promise<Disagreement | undefined> {
   const [left, right] = [a.at(index), b.at(index)];
   const same =
     left.outputs.length === right.outputs.length &&
@@ -229,27 +231,18 @@ function differenceAt(index: number, record: BrokerRecord, a: Side, b: Side): Di
     rows.push({ store, key, first: x?.value, second: y?.value });
   }
   if (same && rows.length === 0) return undefined;
-  const outputs = same
-    ? undefined
-    : { first: left.outputs.map(({ output }) => output), second: right.outputs.map(({ output }) => output) };
-  return { event: eventOf(record, a, b), records: index + 1, outputs, rows };
+  const shown = (side: Side, { outputs }: Effects): Promise<ComparedOutput[]> =>
+    Promise.all(outputs.map(({ sent }) => side.shown(sent)));
+  const outputs = same ? undefined : { first: await shown(a, left), second: await shown(b, right) };
+  return { event: await eventOf(record, a, b), records: index + 1, outputs, rows };
 }
 
 /** A row that was written as it was has not changed. */
 const changed = (row: ChangedRow | undefined): ChangedRow | undefined =>
   row === undefined || row.before === row.after ? undefined : row;
 
-function eventOf(record: BrokerRecord, a: Side, b: Side): EventInfo {
-  const reads = ({ topology }: Side): boolean =>
+function eventOf(record: BrokerRecord, a: Side, b: Side): Promise<EventInfo> {
+  const reads = ({ frame: { topology } }: Side): boolean =>
     topology.graph.nodes.some((node) => node.kind === 'source' && node.topic === record.topic);
-  return new EventReader((reads(a) ? a : b).topology).read(record);
-}
-
-function decoded(serde: AnySerde | undefined, bytes: Buffer | null): unknown {
-  if (bytes === null) return null;
-  try {
-    return serde ? serde.decode(bytes) : bytes;
-  } catch {
-    return bytes;
-  }
+  return new EventReader((reads(a) ? a : b).frame.declaration).read(record);
 }

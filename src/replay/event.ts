@@ -1,7 +1,8 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { AnySerde, Topology } from '../dsl/processor.js';
+import type { AnySerde, Declaration, Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
-import { declareOnly } from '../runtime/slots.js';
+import type { Headers } from '../model/headers.js';
+import { isNotReady, whenReady } from '../model/not-ready.js';
 import type { StoreSpec } from '../state/contract.js';
 
 /** Headers in which event ids travel: the first of these that a record has. `ce_id` is that of CloudEvents. */
@@ -20,41 +21,29 @@ export interface EventInfo {
   readonly value: unknown;
 }
 
-/** Describes records of source topics as a topology reads them. */
+/** Describes records of source topics as a topology reads them. Its serdes are open. */
 export class EventReader {
   readonly #serdes: ReadonlyMap<string, { readonly key: AnySerde; readonly value: AnySerde }>;
 
-  constructor(topology: Topology) {
-    const { sources, globalTables } = declareOnly(topology);
+  constructor({ sources, globalTables }: Declaration) {
     this.#serdes = new Map([...globalTables, ...sources].map((source) => [source.topic, source]));
   }
 
-  read(record: BrokerRecord): EventInfo {
-    const { topic, partition, offset, timestamp } = record;
+  /** Fetches schemas that it needs. */
+  async read(record: BrokerRecord): Promise<EventInfo> {
+    const { topic, partition, offset, timestamp, headers } = record;
     const serdes = this.#serdes.get(topic);
-    const value = decode(serdes?.value, record.value);
+    const key = await decode(serdes?.key, record.key, headers);
+    const value = await decode(serdes?.value, record.value, headers);
     return {
       topic,
       partition,
       offset,
       timestamp,
       eventId: idOf(record, value),
-      key: decode(serdes?.key, record.key),
+      key,
       value,
     };
-  }
-
-  /** The bytes of a key as each source topic has it; a topic whose keys are of another kind has none. */
-  keyBytes(key: unknown): ReadonlyMap<string, Buffer> {
-    const bytes = new Map<string, Buffer>();
-    for (const [topic, serdes] of this.#serdes) {
-      try {
-        bytes.set(topic, serdes.key.encode(key));
-      } catch {
-        // Keys of this topic are of another kind.
-      }
-    }
-    return bytes;
   }
 }
 
@@ -67,23 +56,32 @@ function idOf(record: BrokerRecord, value: unknown): string | null {
   return typeof id === 'string' || typeof id === 'number' ? String(id) : null;
 }
 
-function decode(serde: AnySerde | undefined, bytes: Buffer | null): unknown {
+/** What bytes decode to, with the schemas fetched that it takes; a copy of those that do not decode, or of which nobody knows how. */
+export async function decode(serde: AnySerde | undefined, bytes: Buffer | null, headers: Headers): Promise<unknown> {
   if (bytes === null) return null;
-  try {
-    // Values may be parts of the bytes, which belong to whoever fetched them.
-    return serde ? serde.decode(Buffer.from(bytes)) : Buffer.from(bytes);
-  } catch {
-    return Buffer.from(bytes);
-  }
+  // Values may be parts of the bytes, which belong to whoever fetched them.
+  const own = Buffer.from(bytes);
+  if (!serde) return own;
+  return whenReady(() => {
+    try {
+      return serde.decode(own, headers);
+    } catch (error) {
+      if (isNotReady(error)) throw error;
+      return own;
+    }
+  });
 }
 
 /** Stores of tasks, by name. */
-export const taskStores = (topology: Topology): ReadonlyMap<string, StoreSpec> =>
-  new Map(declareOnly(topology).processors.flatMap(({ spec }) => spec.stores.map((store) => [store.name, store])));
+export const taskStores = ({ processors }: Declaration): ReadonlyMap<string, StoreSpec> =>
+  new Map(processors.flatMap(({ spec }) => spec.stores.map((store) => [store.name, store])));
 
 /** A store of the topology's tasks. STORE_UNKNOWN if there is none of that name, or it is that of a global table, whose rows no record of a task changes. */
-export function taskStore(topology: Topology, name: string): StoreSpec {
-  const stores = taskStores(topology);
+export function taskStore(
+  { topology, declaration }: { readonly topology: Topology; readonly declaration: Declaration },
+  name: string,
+): StoreSpec {
+  const stores = taskStores(declaration);
   const store = stores.get(name);
   if (store) return store;
   const global = topology.graph.nodes.some((node) => node.kind === 'globalTable' && node.store === name);

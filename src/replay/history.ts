@@ -1,5 +1,5 @@
 import type { Topology } from '../dsl/processor.js';
-import { ChangeMaker, changesNothing, type StateChange, scanChanges } from './changes.js';
+import { ChangeMaker, changesNothing, type SeenChange, type StateChange, scanChanges } from './changes.js';
 import { taskStore } from './event.js';
 import { framePast, type PastOptions, type PastSlice } from './past.js';
 
@@ -19,16 +19,17 @@ export interface HistoryOptions extends PastOptions, PastSlice {
  * ```
  */
 export async function* history(topology: Topology, options: HistoryOptions): AsyncGenerator<StateChange> {
-  const store = taskStore(topology, options.store);
   const frame = await framePast(topology, options);
-  const changes = new ChangeMaker(topology);
+  const store = taskStore(frame, options.store);
+  const changes = new ChangeMaker(frame.declaration);
   const scan = {
     ...(options.from && { from: options.from }),
     ...(options.until && { until: options.until }),
     store,
     key: options.key,
   };
-  const pick = (write: Parameters<ChangeMaker['make']>[0]): StateChange | undefined =>
-    changesNothing(store, write) ? undefined : changes.make(write);
-  for await (const some of scanChanges(frame, { ...scan, pick })) for (const { picked } of some) yield picked;
+  const pick = (write: Parameters<ChangeMaker['see']>[0]): SeenChange | undefined =>
+    changesNothing(store, write) ? undefined : changes.see(write);
+  for await (const some of scanChanges(frame, { ...scan, pick }))
+    for (const { picked } of some) yield await changes.make(picked);
 }

@@ -9,6 +9,7 @@ export { type HistoryOptions, history } from './history.js';
 export { formatMoment, type Moment, type OffsetOf, parseMoment } from './moment.js';
 export type { OutputDifference } from './output-digest.js';
 export type { PastOptions, PastProgress, PastSlice, SnapshotOptions } from './past.js';
+export type { PastSchemas } from './past-serdes.js';
 export { type RebuildOptions, type RebuildReport, rebuildStore } from './rebuild.js';
 export type { RebuildProgress, RebuildStep, RebuiltTask } from './rebuild-task.js';
 export { type ReplayedRecord, type ReplayOptions, type ReplayReport, replay, type SilencedEffect } from './replay.js';

@@ -1,5 +1,5 @@
 import { type Broker, type BrokerRecord, partitionKey, type TopicPartition } from '../broker/port.js';
-import type { Topology } from '../dsl/processor.js';
+import type { Declaration, Topology } from '../dsl/processor.js';
 import type { Clock, Logger } from '../model/ports.js';
 import { type EngineConfig, resolveConfig } from '../runtime/config.js';
 import type { ErrorPolicies } from '../runtime/policy.js';
@@ -7,6 +7,7 @@ import { systemClock } from '../runtime/system.js';
 import type { TopicCounts } from '../runtime/topics.js';
 import { MergedReader } from './merged-reader.js';
 import type { Moment } from './moment.js';
+import { type PastSchemas, PastSerdes } from './past-serdes.js';
 import { ShadowRun } from './shadow-run.js';
 import { cutSlice, type HistoryGap, historyGaps, type Slice } from './slice.js';
 import { type SnapshotEvery, topologyIdentity } from './snapshot-format.js';
@@ -26,7 +27,7 @@ export interface SnapshotOptions {
 }
 
 /** What all looks into the past are given. */
-export interface PastOptions {
+export interface PastOptions extends PastSchemas {
   readonly broker: Broker;
   /** Default: the topology's name. */
   readonly applicationId?: string;
@@ -81,6 +82,9 @@ const MAX_BATCHES_PER_WINDOW = 8;
 /** What every look into the past has to know of a topology and its topics. */
 export interface PastFrame {
   readonly topology: Topology;
+  /** Its nodes, with serdes that are open. */
+  readonly declaration: Declaration;
+  readonly serdes: PastSerdes;
   readonly options: PastOptions;
   readonly config: EngineConfig;
   readonly topics: TopicCounts;
@@ -88,7 +92,7 @@ export interface PastFrame {
   readonly snapshots: Snapshots | undefined;
 }
 
-/** Looks at the topics. TOPIC_UNKNOWN, TOPOLOGY_INVALID, CONFIG_INVALID. */
+/** Looks at the topics, and at the schema registry if a serde needs one. TOPIC_UNKNOWN, TOPOLOGY_INVALID, CONFIG_INVALID, and the errors of the registry. */
 export async function framePast(topology: Topology, options: PastOptions): Promise<PastFrame> {
   const { applicationId, onError, deadLetterTopic, cacheBytes, batchRecords, logger } = options;
   const config = resolveConfig(
@@ -106,13 +110,16 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
   const partitions = sourceTopics(topology).flatMap((topic) =>
     Array.from({ length: topics.count(topic) }, (_, partition) => ({ topic, partition })),
   );
+  const serdes = new PastSerdes(config.applicationId, options);
+  const declaration = await serdes.declare(topology);
   const identity = topologyIdentity(topology, {
     application: config.applicationId,
     partitions: partitions.map(({ topic, partition }) => partitionKey(topic, partition)),
-    version: options.snapshots?.version ?? '',
+    // A schema that is registered meanwhile is written with another id.
+    version: [options.snapshots?.version ?? '', ...serdes.standIns].join(' '),
   });
   const snapshots = options.snapshots && new Snapshots(options.snapshots.directory, identity);
-  return { topology, options, config, topics, partitions, snapshots };
+  return { topology, declaration, serdes, options, config, topics, partitions, snapshots };
 }
 
 /** The slice of a past. */
@@ -161,7 +168,7 @@ export class Past {
   }
 
   static async open(frame: PastFrame, plan: PastPlan = {}): Promise<Past> {
-    const { topology, options, config, topics, snapshots } = frame;
+    const { topology, declaration, serdes, options, config, topics, snapshots } = frame;
     const { broker, signal } = options;
     const whole = await sliceOf(frame, plan);
     const usable = snapshots && plan.beginWith ? await snapshots.within(whole, broker) : [];
@@ -176,12 +183,21 @@ export class Past {
       const every = options.snapshots?.every;
       const writer =
         every && snapshots && !plan.only && (fromBeginning || beganWith)
-          ? new SnapshotWriter({ snapshots, every, storage, topology, application: config.applicationId, beganWith })
+          ? new SnapshotWriter({
+              snapshots,
+              every,
+              storage,
+              topology: topology.name,
+              declaration,
+              application: config.applicationId,
+              beganWith,
+            })
           : undefined;
       const watcher = writer ? writer.watching(plan.watcher) : plan.watcher;
       reader = await MergedReader.open(broker, slice, signal);
       run = await ShadowRun.open({
         topology,
+        serdes,
         config,
         topics,
         storage,

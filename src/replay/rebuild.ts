@@ -10,6 +10,7 @@ import type { StoreBytes } from '../state/store-bytes.js';
 import type { TaskState } from '../state/task-state.js';
 import { taskStore } from './event.js';
 import type { Past, PastOptions } from './past.js';
+import { type PastSchemas, PastSerdes } from './past-serdes.js';
 import { replaySources } from './rebuild-sources.js';
 import {
   type RebuildContext,
@@ -23,7 +24,10 @@ import { checkStopped } from './reset-plan.js';
 import { countTopics } from './topics.js';
 
 export interface RebuildOptions
-  extends Pick<PastOptions, 'broker' | 'applicationId' | 'onError' | 'cacheBytes' | 'logger' | 'signal'> {
+  extends Pick<
+    PastOptions,
+    'broker' | 'applicationId' | 'onError' | 'cacheBytes' | 'logger' | 'schemaRegistry' | 'signal'
+  > {
   readonly store: string;
   /** `sources`: by replaying the source topics. Default `changelog`. */
   readonly from?: 'changelog' | 'sources';
@@ -62,7 +66,7 @@ export interface RebuildReport {
  *
  * Cost: one read of the changelog (and a replay), three scans of the store, disk for two more copies of it; memory does not grow with it.
  *
- * Errors: STORE_UNKNOWN, STATE_LOCKED, APPLICATION_RUNNING (from sources), OFFSET_OUT_OF_RANGE (the sources no longer begin at their beginning), STATE_CORRUPT (a row of the new store does not decode), BROKER_UNAVAILABLE (what was logged does not become readable), RESET_UNFINISHED, STOPPED; STATE_MISMATCH if there is no state here, or it is
+ * Errors: STORE_UNKNOWN, STATE_LOCKED, APPLICATION_RUNNING (from sources), SCHEMA_UNKNOWN and the others of the schema registry, OFFSET_OUT_OF_RANGE (the sources no longer begin at their beginning), STATE_CORRUPT (a row of the new store does not decode), BROKER_UNAVAILABLE (what was logged does not become readable), RESET_UNFINISHED, STOPPED; STATE_MISMATCH if there is no state here, or it is
  * further than the group, or records are on their way through repartition topics (from sources).
  *
  * ```ts no-run
@@ -73,10 +77,11 @@ export interface RebuildReport {
 export async function rebuildStore(topology: Topology, options: RebuildOptions): Promise<RebuildReport> {
   const { broker, stateDirectory, from = 'changelog', clock = systemClock } = options;
   const { signal = new AbortController().signal } = options;
-  const spec = taskStore(topology, options.store);
   const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
   const config = resolveConfig(topology.name, named, options.logger);
   const { applicationId } = config;
+  const declaration = await new PastSerdes(applicationId, registered(options)).declare(topology);
+  const spec = taskStore({ topology, declaration }, options.store);
   if (from === 'sources') await checkStopped(broker, applicationId);
   const topics = await countTopics(broker.admin, topology, config);
   const slots = slotsOf(topology, applicationId, topics);
@@ -162,10 +167,12 @@ async function build(
 
 function replayed(
   topology: Topology,
-  { onError, cacheBytes, logger, applicationId, version = '' }: RebuildOptions,
+  rebuild: RebuildOptions,
   { broker, stateDirectory, committed, signal, onProgress }: RebuildContext,
 ): Promise<Past> {
+  const { onError, cacheBytes, logger, applicationId, version = '' } = rebuild;
   const options = {
+    ...registered(rebuild),
     broker,
     stateDirectory,
     version,
@@ -179,6 +186,12 @@ function replayed(
   };
   return replaySources(topology, options, committed);
 }
+
+/** What is made is kept, and others read it: everything in it must be registered. */
+const registered = ({ schemaRegistry }: RebuildOptions): PastSchemas => ({
+  ...(schemaRegistry && { schemaRegistry }),
+  unregistered: 'fail',
+});
 
 function rowsOf(past: Past, { id }: TaskRebuild, store: string): StoreBytes {
   const state = past.run.tasks.find((task) => task.id === id)?.state as TaskState;

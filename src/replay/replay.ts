@@ -2,8 +2,7 @@ import type { BrokerRecord, PartitionOffset } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import type { Headers } from '../model/headers.js';
 import type { SourcePosition } from '../model/record.js';
-import { EventReader } from './event.js';
-import { framePast, type PastOptions, type PastSlice, withPast } from './past.js';
+import { framePast, type PastFrame, type PastOptions, type PastSlice, withPast } from './past.js';
 import type { HistoryGap } from './slice.js';
 import type { Captured, Silenced } from './watcher.js';
 
@@ -108,7 +107,7 @@ export async function replay(topology: Topology, options: ReplayOptions): Promis
     ...(options.until && { until: options.until }),
     capture,
     silenced,
-    only: options.key === undefined ? undefined : onlyKey(topology, options.key),
+    only: options.key === undefined ? undefined : await onlyKey(frame, options.key),
     beginWith: options.fromSnapshot ? oldest : undefined,
   };
   return withPast(frame, plan, async (past) => {
@@ -133,8 +132,8 @@ const oldest = <T>(snapshots: readonly T[]): T | undefined => snapshots[0];
 const sorted = (counts: Readonly<Record<string, number>>): Readonly<Record<string, number>> =>
   Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)));
 
-function onlyKey(topology: Topology, key: unknown): (record: BrokerRecord) => boolean {
-  const bytes = new EventReader(topology).keyBytes(key);
+async function onlyKey({ topology, serdes }: PastFrame, key: unknown): Promise<(record: BrokerRecord) => boolean> {
+  const bytes = await serdes.keyBytes(topology, key);
   const globals = new Set(topology.graph.nodes.flatMap((node) => (node.kind === 'globalTable' ? [node.topic] : [])));
   return (record) =>
     globals.has(record.topic) || (record.key !== null && bytes.get(record.topic)?.equals(record.key) === true);

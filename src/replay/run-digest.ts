@@ -1,4 +1,4 @@
-import type { Topology } from '../dsl/processor.js';
+import type { Declaration, Topology } from '../dsl/processor.js';
 import { murmur2 } from '../runtime/partitioner.js';
 import { taskStores } from './event.js';
 import type { CausePlace, RunWatcher, Step } from './watcher.js';
@@ -23,8 +23,8 @@ export class RunDigest implements RunWatcher {
   readonly #repartitions: ReadonlySet<string>;
   readonly #steps = new Map<number, DigestedStep[]>();
 
-  constructor(topology: Topology) {
-    this.#stores = taskStores(topology);
+  constructor({ topology, declaration }: { readonly topology: Topology; readonly declaration: Declaration }) {
+    this.#stores = taskStores(declaration);
     this.#ignored = positionStores(topology);
     const { nodes } = topology.graph;
     this.#repartitions = new Set(nodes.filter(({ kind }) => kind === 'repartition').map(({ id }) => id));

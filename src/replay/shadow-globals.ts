@@ -4,10 +4,10 @@ import type { EngineConfig } from '../runtime/config.js';
 import { FailureHandler } from '../runtime/failures.js';
 import { changeOf } from '../runtime/global-tables.js';
 import type { Metrics } from '../runtime/metrics.js';
-import { declareOnly } from '../runtime/slots.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import { type GlobalChange, type GlobalPosition, GlobalState } from '../state/global-state.js';
 import { GlobalView } from '../state/global-view.js';
+import type { PastSerdes } from './past-serdes.js';
 import { ShadowClock } from './shadow-clock.js';
 import type { ShadowStorage } from './storage.js';
 
@@ -35,14 +35,15 @@ export class ShadowGlobals {
   /** Undefined if the topology has none. */
   static async open(options: {
     readonly topology: Topology;
+    readonly serdes: PastSerdes;
     readonly config: EngineConfig;
     readonly storage: ShadowStorage;
     readonly budget: CacheBudget;
     readonly metrics: Metrics;
   }): Promise<ShadowGlobals | undefined> {
-    const { topology, config, storage, budget, metrics } = options;
-    const tables = declareOnly(topology).globalTables;
-    if (tables.length === 0) return undefined;
+    const { topology, serdes, config, storage, budget, metrics } = options;
+    if (!topology.graph.nodes.some(({ kind }) => kind === 'globalTable')) return undefined;
+    const tables = (await serdes.declare(topology)).globalTables;
     const state = await GlobalState.open({
       root: storage.root,
       applicationId: config.applicationId,

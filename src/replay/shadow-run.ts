@@ -3,10 +3,12 @@ import type { Topology } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { EngineConfig } from '../runtime/config.js';
 import { Metrics } from '../runtime/metrics.js';
+import { SerdePlaces } from '../runtime/serde-places.js';
 import { type Slot, slotsOf } from '../runtime/slots.js';
 import { sourcePartitions } from '../runtime/sources.js';
 import type { TopicCounts } from '../runtime/topics.js';
 import { CacheBudget } from '../state/cache-budget.js';
+import type { PastSerdes } from './past-serdes.js';
 import { ShadowGlobals } from './shadow-globals.js';
 import type { ShadowStorage } from './storage.js';
 import { flowOf } from './task-order.js';
@@ -27,6 +29,7 @@ export interface RunStart {
 
 export interface ShadowRunOptions {
   readonly topology: Topology;
+  readonly serdes: PastSerdes;
   readonly config: EngineConfig;
   readonly topics: TopicCounts;
   readonly storage: ShadowStorage;
@@ -138,15 +141,18 @@ export class ShadowRun {
   }
 
   async #open(): Promise<void> {
-    const { topology, config, topics, storage, start } = this.#options;
+    const { topology, serdes, config, topics, storage, start } = this.#options;
     this.#globals = await ShadowGlobals.open({
       topology,
+      serdes,
       config,
       storage,
       budget: this.#budget,
       metrics: this.metrics,
     });
-    const slots = [...slotsOf(topology, config.applicationId, topics).values()];
+    const places = new SerdePlaces(serdes);
+    const slots = [...slotsOf(topology, config.applicationId, topics, places.bind).values()];
+    await places.open();
     const { order, cyclic } = flowOf(topology.graph);
     this.#cyclic = cyclic;
     const opening = order.map((subTopology) => slots.filter((slot) => slot.subTopology === subTopology));
@@ -179,9 +185,10 @@ export class ShadowRun {
   }
 
   #openTask({ id, subTopology, partition, stores }: Slot): Promise<WatchedTask> {
-    const { topology, config, topics, storage, watcher, start } = this.#options;
+    const { topology, serdes, config, topics, storage, watcher, start } = this.#options;
     return WatchedTask.open({
       topology,
+      serdes,
       subTopology,
       partition,
       stores,

@@ -10,6 +10,7 @@ import { FailureHandler } from '../runtime/failures.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { RunObserver } from '../runtime/observer.js';
 import { buildPipeline } from '../runtime/pipeline.js';
+import { SerdePlaces } from '../runtime/serde-places.js';
 import type { JumpState } from '../runtime/time-jumps.js';
 import type { TopicCounts } from '../runtime/topics.js';
 import type { CacheBudget } from '../state/cache-budget.js';
@@ -17,11 +18,13 @@ import type { Row, StoreSpec } from '../state/contract.js';
 import type { GlobalView } from '../state/global-view.js';
 import { TaskState } from '../state/task-state.js';
 import { ObservedStore, type StoreObserver } from './observed-store.js';
+import type { PastSerdes } from './past-serdes.js';
 import { ShadowClock } from './shadow-clock.js';
 import type { ShadowStorage } from './storage.js';
 
 export interface ShadowTaskOptions {
   readonly topology: Topology;
+  readonly serdes: PastSerdes;
   readonly subTopology: SubTopology;
   readonly partition: number;
   readonly stores: readonly StoreSpec[];
@@ -167,14 +170,16 @@ export class ShadowTask {
       Object.assign(this.#positions, sources);
       streamTime = Math.max(streamTime, streamTimes[''] ?? Number.NEGATIVE_INFINITY);
     }
-    this.#build(streamTime);
+    await this.#build(streamTime);
     for (const processor of this.#processors) await processor.start?.();
   }
 
-  #build(streamTime: number): void {
+  async #build(streamTime: number): Promise<void> {
     const { topology, subTopology, partition, config, topics, metrics, globals, observer, jumps } = this.#options;
     const clock = new ShadowClock(() => this.#runner.atHand.time);
+    const serdes = new SerdePlaces(this.#options.serdes);
     this.#runner = new BatchRunner({
+      bind: serdes.bind,
       cause: this.#state?.cause,
       failures: new FailureHandler(config, clock, metrics),
       // Nothing is called: who calls the outside world has done so when it was the present.
@@ -213,6 +218,7 @@ export class ShadowTask {
       task,
       jump: (topic) => jumps[topic],
     });
+    await serdes.open();
   }
 
   #observedState(): Pick<TaskState, 'store' | 'cached'> | undefined {

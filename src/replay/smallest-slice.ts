@@ -35,7 +35,7 @@ export async function smallestSlice(
   change: StateChange,
 ): Promise<SmallestSlice> {
   const frame = await framePast(topology, { ...options, inMemory: true });
-  const store = taskStore(topology, change.store);
+  const store = taskStore(frame, change.store);
   const trial = new Trial(frame, store, change.key, options.when);
   const { written, all } = await recordsBefore(frame, store, change, options);
   const keys = new Set(written.map(sourceKey));
@@ -108,8 +108,8 @@ class Trial {
 
   async holds(records: readonly BrokerRecord[]): Promise<boolean> {
     this.#tries++;
-    const { topology, config, topics } = this.#frame;
-    const run = await ShadowRun.open({ topology, config, topics, storage: memoryStorage() });
+    const { topology, serdes, config, topics } = this.#frame;
+    const run = await ShadowRun.open({ topology, serdes, config, topics, storage: memoryStorage() });
     let before: unknown = null;
     try {
       const offsets = new Map<string, number>();

@@ -1,6 +1,6 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { AnySerde, Topology } from '../dsl/processor.js';
-import { declareOnly } from '../runtime/slots.js';
+import type { AnySerde, Declaration } from '../dsl/processor.js';
+import { taskStores } from './event.js';
 import type { MergedReader } from './merged-reader.js';
 import type { ShadowRun } from './shadow-run.js';
 import type { SnapshotEvery } from './snapshot-format.js';
@@ -12,15 +12,15 @@ import type { RunWatcher } from './watcher.js';
 export const keyIdOf = (serde: AnySerde, key: unknown): string => serde.encode(key).toString('latin1');
 
 /** The key serdes of all stores of tasks. */
-const keySerdesOf = (topology: Topology): ReadonlyMap<string, AnySerde> =>
-  new Map(declareOnly(topology).processors.flatMap(({ spec }) => spec.stores.map(({ name, key }) => [name, key])));
+const keySerdesOf = (declaration: Declaration): ReadonlyMap<string, AnySerde> =>
+  new Map([...taskStores(declaration)].map(([name, { key }]) => [name, key]));
 
 /** Writes snapshots while a run goes on. Memory: the keys that changed since the last one. */
 export class SnapshotWriter {
   readonly #snapshots: Snapshots;
   readonly #every: SnapshotEvery;
   readonly #storage: ShadowStorage;
-  readonly #topology: Topology;
+  readonly #topology: string;
   readonly #application: string;
   readonly #keys: ReadonlyMap<string, AnySerde>;
   #changed = new Map<string, Set<string>>();
@@ -33,7 +33,8 @@ export class SnapshotWriter {
     readonly snapshots: Snapshots;
     readonly every: SnapshotEvery;
     readonly storage: ShadowStorage;
-    readonly topology: Topology;
+    readonly topology: string;
+    readonly declaration: Declaration;
     readonly application: string;
     readonly beganWith: Snapshot | undefined;
   }) {
@@ -43,7 +44,7 @@ export class SnapshotWriter {
     this.#storage = options.storage;
     this.#topology = options.topology;
     this.#application = options.application;
-    this.#keys = keySerdesOf(options.topology);
+    this.#keys = keySerdesOf(options.declaration);
     this.#since = beganWith?.records ?? 0;
     this.#maxTimestamp = beganWith?.maxTimestamp ?? Number.NEGATIVE_INFINITY;
     this.#nextRecords = 'records' in every ? (Math.floor(this.#since / every.records) + 1) * every.records : 0;
@@ -89,7 +90,7 @@ export class SnapshotWriter {
     const { positions, exhausted } = reader;
     const meta = {
       ...run.start,
-      topology: this.#topology.name,
+      topology: this.#topology,
       application: this.#application,
       positions,
       exhausted,

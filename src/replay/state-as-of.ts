@@ -85,8 +85,8 @@ export async function stateAsOf(topology: Topology, options: StateAsOfOptions): 
   }
 }
 
-function storesOf({ topology }: PastFrame, { run, positions }: Past): readonly PastStore[] {
-  const specs = taskStores(topology);
+function storesOf({ topology, declaration }: PastFrame, { run, positions }: Past): readonly PastStore[] {
+  const specs = taskStores(declaration);
   const globals = topology.graph.nodes.flatMap((node) => {
     if (node.kind !== 'globalTable') return [];
     const store = run.globals?.store(node.store);

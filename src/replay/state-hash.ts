@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { Topology } from '../dsl/processor.js';
+import type { Declaration } from '../dsl/processor.js';
 import { taskStores } from './event.js';
 import type { ShadowRun } from './shadow-run.js';
 
 /** A digest of each store's rows, over all tasks: equal if keys and values are, byte for byte. */
-export async function stateHashes(topology: Topology, run: ShadowRun): Promise<ReadonlyMap<string, string>> {
+export async function stateHashes(declaration: Declaration, run: ShadowRun): Promise<ReadonlyMap<string, string>> {
   const hashes = new Map<string, string>();
-  for (const [name, { key, value }] of taskStores(topology)) {
+  for (const [name, { key, value }] of taskStores(declaration)) {
     const hash = createHash('sha256');
     for (const { id, state, subTopology } of run.tasks) {
       if (!state || !subTopology.stores.includes(name)) continue;

@@ -2,7 +2,6 @@ import { type BrokerRecord, partitionKey } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
 import type { SourcePosition } from '../model/record.js';
-import { EventReader } from './event.js';
 import type { Moment } from './moment.js';
 import { framePast, Past, type PastFrame, type PastOptions, type PastSlice, sliceOf, withPast } from './past.js';
 import { type Trace, Tracer } from './tracer.js';
@@ -39,17 +38,17 @@ export async function* trace(topology: Topology, options: TraceOptions): AsyncGe
     yield await traceRecord(frame, at, options.from);
     return;
   }
-  const bytes = new EventReader(topology).keyBytes(key);
+  const bytes = await frame.serdes.keyBytes(topology, key);
   const follows = (record: BrokerRecord): boolean =>
     record.key !== null && bytes.get(record.topic)?.equals(record.key) === true;
-  const tracer = new Tracer(topology, follows);
+  const tracer = new Tracer(frame, follows);
   const { from, until } = options;
   const plan = { ...(from && { from }), ...(until && { until }), watcher: tracer };
   const past = await Past.open(frame, plan);
   try {
     for (let some = await past.next(); some.length > 0; some = await past.next()) {
       await past.process(some);
-      yield* tracer.take();
+      yield* await tracer.take();
     }
   } finally {
     await past.close();
@@ -59,9 +58,8 @@ export async function* trace(topology: Topology, options: TraceOptions): AsyncGe
 /** Follows one record; `from` says where the history begins, if not at the beginning. */
 export async function traceRecord(frame: PastFrame, at: SourcePosition, from?: Moment): Promise<Trace> {
   await checkThere(frame, at);
-  const { topology } = frame;
   const tracer = new Tracer(
-    topology,
+    frame,
     ({ topic, partition, offset }) => topic === at.topic && partition === at.partition && offset === at.offset,
   );
   // Up to that record of its partition, and with the others as far as the merged order has come.

@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { Topology } from '../dsl/processor.js';
+import type { Declaration, Topology } from '../dsl/processor.js';
 import type { Graph } from '../graph/graph.js';
 import { type EventInfo, EventReader, frozenCopy } from './event.js';
 import type { CausePlace, RunWatcher, Step } from './watcher.js';
@@ -100,21 +100,26 @@ export class Tracer implements RunWatcher {
   readonly #followed = new Map<number, Followed>();
   readonly #ignored = new WeakSet<BrokerRecord>();
 
-  constructor(topology: Topology, follows: (record: BrokerRecord) => boolean) {
+  constructor(
+    { topology, declaration }: { readonly topology: Topology; readonly declaration: Declaration },
+    follows: (record: BrokerRecord) => boolean,
+  ) {
     this.#graph = topology.graph;
-    this.#events = new EventReader(topology);
+    this.#events = new EventReader(declaration);
     this.#follows = follows;
   }
 
   /** The ways that are complete, in the order of their records. */
-  take(): readonly Trace[] {
+  async take(): Promise<readonly Trace[]> {
     const followed = [...this.#followed.values()].sort((a, b) => a.index - b.index);
     this.#followed.clear();
-    return followed.map((each) => {
+    const traces: Trace[] = [];
+    for (const each of followed) {
       this.#endTurn(each);
       this.#endPush(each);
-      return { event: this.#events.read(each.source), records: each.index + 1, steps: each.steps };
-    });
+      traces.push({ event: await this.#events.read(each.source), records: each.index + 1, steps: each.steps });
+    }
+    return traces;
   }
 
   step(step: Step, at: CausePlace): void {

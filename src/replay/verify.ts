@@ -91,7 +91,7 @@ class Verification {
     this.#frame = frame;
     this.#options = options;
     this.#expected = new DigestFile(path);
-    this.#events = new EventReader(frame.topology);
+    this.#events = new EventReader(frame.declaration);
   }
 
   async run(): Promise<VerifyReport> {
@@ -111,7 +111,7 @@ class Verification {
   }
 
   async #reference(): Promise<void> {
-    const digest = new RunDigest(this.#frame.topology);
+    const digest = new RunDigest(this.#frame);
     const past = await this.#open(digest);
     try {
       for (let some = await past.next(WINDOW_RECORDS); some.length > 0; some = await past.next(WINDOW_RECORDS)) {
@@ -122,7 +122,7 @@ class Verification {
       }
       await past.run.commit();
       this.#records = past.run.records;
-      this.#state = await stateHashes(this.#frame.topology, past.run);
+      this.#state = await stateHashes(this.#frame.declaration, past.run);
     } finally {
       await this.#expected.end();
       await past.close();
@@ -130,7 +130,7 @@ class Verification {
   }
 
   async #again(run: VerifyRun): Promise<VerifyDifference | undefined> {
-    const digest = new RunDigest(this.#frame.topology);
+    const digest = new RunDigest(this.#frame);
     const frozen: RunWatcher = { step: (step, at) => digest.step(step, at), pass: freezeDeep };
     const past = await this.#open(run === 'batches' ? frozen : digest);
     const expected = this.#expected.read();
@@ -160,10 +160,10 @@ class Verification {
         }
       }
       await past.run.commit();
-      return this.#compareState(run, await stateHashes(this.#frame.topology, past.run));
+      return this.#compareState(run, await stateHashes(this.#frame.declaration, past.run));
     } catch (error) {
       if (!isStreamsError(error) || error.code === 'STOPPED') throw error;
-      return this.#failed(run, error, window);
+      return await this.#failed(run, error, window);
     } finally {
       await expected.return(undefined);
       await past.close();
@@ -200,7 +200,7 @@ class Verification {
       }
       const blamed = blame(this.#frame.topology, digest, { wanted, found, unordered: run === 'equal times' });
       if (blamed) {
-        const event = this.#events.read(window[first] as BrokerRecord);
+        const event = await this.#events.read(window[first] as BrokerRecord);
         return { run, kind: 'different', event, ...blamed };
       }
       first += length;
@@ -216,7 +216,7 @@ class Verification {
     return { run, kind: 'different', event: undefined, operator: `store ${store}`, what };
   }
 
-  #failed(run: VerifyRun, error: Error, window: readonly BrokerRecord[]): VerifyDifference {
+  async #failed(run: VerifyRun, error: Error, window: readonly BrokerRecord[]): Promise<VerifyDifference> {
     const mutated = run === 'batches' && saysFrozen(error);
     // The message names the record of the task's input, which is a source record unless it was repartitioned.
     const record = window.find(({ topic, partition, offset }) =>
@@ -226,7 +226,7 @@ class Verification {
     return {
       run,
       kind: mutated ? 'mutated' : 'failed',
-      event: record && this.#events.read(record),
+      event: record && (await this.#events.read(record)),
       operator: node,
       what: mutated
         ? `it changed a record or row in place: ${messageOf(error)}`

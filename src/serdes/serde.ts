@@ -55,6 +55,8 @@ export interface SerdeServices {
   readonly schemaRegistry: () => Promise<SchemaRegistry>;
   /** Whether schemas that the registry does not know are registered. */
   readonly registerSchemas: boolean;
+  /** Where nothing of what is written leaves the process: the id of a schema that the registry does not know and that is not registered. Left out: SCHEMA_UNKNOWN. */
+  readonly standIn?: ((schema: string) => number) | undefined;
 }
 
 /** What makes a serde usable in a place. Calling it twice makes two. */

@@ -1,3 +1,4 @@
+import { isNotReady, whenReady } from '../model/not-ready.js';
 import type { StoreSpec } from './contract.js';
 import { TIMESTAMP_BYTES } from './layout.js';
 import { RowCodec } from './row-codec.js';
@@ -59,15 +60,19 @@ export async function compareStores(options: {
   const seenOld = (key: Buffer, value: Buffer | undefined): Buffer | undefined => {
     try {
       return seen(key, value);
-    } catch {
+    } catch (error) {
+      if (isNotReady(error)) throw error;
       found.unreadable++;
       return value;
     }
   };
   for await (const pairs of pairsOf(old, fresh)) {
     for (const pair of pairs) {
-      const after = seen(pair.key, pair.fresh);
-      const before = seenOld(pair.key, pair.old);
+      // Only a row of a schema that was not met before is waited for.
+      let after = whenReady(() => seen(pair.key, pair.fresh));
+      if (after instanceof Promise) after = await after;
+      let before = whenReady(() => seenOld(pair.key, pair.old));
+      if (before instanceof Promise) before = await before;
       if (before === undefined && after === undefined) continue;
       if (before === undefined) found.added++;
       else if (after === undefined) found.removed++;

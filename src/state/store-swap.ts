@@ -85,9 +85,12 @@ export class StoreSwap {
   }
 
   async copy(from: StoreBytes, moved: Moved): Promise<void> {
-    const { kind, key, value } = this.#known(this.#name);
+    const { kind, key, value, formats } = this.#known(this.#name);
     const fresh = { name: this.#name + FRESH, kind, key: { name: key }, value: { name: value } };
-    await this.#write(assignIds(this.#identity.stores, [fresh], this.#path));
+    const stores = new Map(assignIds(this.#identity.stores, [fresh], this.#path));
+    // Rows of a changelog are as old as the store: they may be written with whatever it ever had.
+    if (formats) stores.set(fresh.name, { ...(stores.get(fresh.name) as StoreIdentity), formats });
+    await this.#write(stores);
     // What an interrupted copy has left.
     await removeStore(this.#bytes(fresh.name), () => undefined);
     await copyStore(from, this.#bytes(fresh.name), moved);

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Option } from '@commander-js/extra-typings';
 import { bisect, compare, type Disagreement, type Moment, smallestSlice } from '../../replay/index.js';
 import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
-import { declared, storesOf } from '../declared.js';
+import { storesOf } from '../declared.js';
 import { exportTest } from '../export-test.js';
 import { type Io, write } from '../io.js';
 import { loadTopology } from '../load-topology.js';
@@ -17,6 +17,7 @@ import {
   moment,
   ON_ERROR,
   ON_ERROR_HELP,
+  pastSerdes,
   SNAPSHOT_EVERY,
   SNAPSHOT_EVERY_HELP,
   SNAPSHOTS_IN,
@@ -25,6 +26,7 @@ import {
 } from '../past.js';
 import { parsePredicate } from '../predicate.js';
 import type { Program } from '../program.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { changeText, eventText, traceText } from '../show-past.js';
 import { parseRowKey } from '../store-key.js';
@@ -76,6 +78,7 @@ export function addBisect(program: Program): void {
     .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
     .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
+    .option(...SCHEMA_REGISTRY)
     .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
     .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
     .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
@@ -105,7 +108,7 @@ async function findFirst(
   const { topology, past, say } = look;
   const { until, monotone = false, format } = options;
   checkStore(topology, store);
-  const spec = storesOf(declared(topology)).find(({ name }) => name === store);
+  const spec = storesOf(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
   const key = options.key === undefined ? undefined : spec && parseRowKey(spec, options.key);
   const predicate = await parsePredicate(text, io.cwd);
   const asked = { ...past, store, key, when: predicate.when, monotone, ...(until && { until }) };

@@ -1,7 +1,7 @@
 import { Option } from '@commander-js/extra-typings';
 import { history, type Moment } from '../../replay/index.js';
 import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
-import { declared, storesOf } from '../declared.js';
+import { storesOf } from '../declared.js';
 import { type Io, write } from '../io.js';
 import { checkStore, DEFAULT_STATE } from '../open-state.js';
 import { errorPolicies, size } from '../options.js';
@@ -13,6 +13,7 @@ import {
   moment,
   ON_ERROR,
   ON_ERROR_HELP,
+  pastSerdes,
   SNAPSHOT_EVERY,
   SNAPSHOT_EVERY_HELP,
   SNAPSHOTS_IN,
@@ -20,6 +21,7 @@ import {
   snapshotEvery,
 } from '../past.js';
 import type { Program } from '../program.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { changeText } from '../show-past.js';
 import { parseRowKey } from '../store-key.js';
@@ -54,6 +56,7 @@ export function addHistory(program: Program): void {
     .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
     .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
+    .option(...SCHEMA_REGISTRY)
     .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
     .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
     .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
@@ -65,7 +68,7 @@ function show(file: string, options: Options, io: Io): Promise<number> {
   return lookBack(file, options, io, async ({ topology, past, say }) => {
     const { store, until, format } = options;
     checkStore(topology, store);
-    const spec = storesOf(declared(topology)).find(({ name }) => name === store);
+    const spec = storesOf(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
     const key = spec && parseRowKey(spec, options.key);
     let found = 0;
     for await (const change of history(topology, { ...past, store, key, ...(until && { until }) })) {

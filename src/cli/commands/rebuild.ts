@@ -11,6 +11,7 @@ import { APP, type LookBackOptions, lookBack, ON_ERROR, ON_ERROR_HELP } from '..
 import type { Program } from '../program.js';
 import { formatCount, Rate } from '../rate.js';
 import { rebuiltText } from '../rebuilt-text.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 
 interface Options extends LookBackOptions {
   readonly store: string;
@@ -48,6 +49,7 @@ export function addRebuild(program: Program): void {
     .option('--state <directory>', 'where the stores are kept', DEFAULT_STATE)
     .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
+    .option(...SCHEMA_REGISTRY)
     .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
     .option('--cache <size>', 'memory for cached rows while the sources are replayed (default: 32MB)', size('--cache'))
     .option('--dry-run', 'compare, and change nothing')
@@ -61,7 +63,7 @@ function rebuild(file: string, options: Options, io: Io): Promise<number> {
   if (!dryRun && !yes) checkAskable(io);
   return lookBack(file, options, io, async ({ topology, past, say, show }) => {
     checkStore(topology, options.store);
-    const { broker, applicationId, onError, cacheBytes, signal } = past;
+    const { broker, applicationId, onError, cacheBytes, schemaRegistry, signal } = past;
     const shown = progress(io, show);
     const { swapped, tasks } = await rebuildStore(topology, {
       broker,
@@ -72,6 +74,7 @@ function rebuild(file: string, options: Options, io: Io): Promise<number> {
       ...(applicationId !== undefined && { applicationId }),
       ...(onError && { onError }),
       ...(cacheBytes !== undefined && { cacheBytes }),
+      ...(schemaRegistry && { schemaRegistry }),
       ...(signal && { signal }),
       onProgress: shown,
       confirm: async (compared) => {

@@ -22,6 +22,7 @@ import {
 import type { Program } from '../program.js';
 import { formatCount } from '../rate.js';
 import { ReplayLines } from '../replay-lines.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { parseSourceKey } from '../store-key.js';
 import { usage } from '../usage.js';
 
@@ -60,6 +61,7 @@ export function addReplay(program: Program): void {
     .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
     .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
+    .option(...SCHEMA_REGISTRY)
     .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
     .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
     .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
@@ -78,13 +80,15 @@ async function run(file: string, options: Options, io: Io): Promise<number> {
     if (options.from === 'snapshot' && !past.snapshots)
       throw usage('cannot use --from snapshot', 'no snapshots', `some in ${options.state}, made with --snapshot-every`);
     const shadow = shadowPrefix === undefined ? undefined : new ShadowTopics(past.broker, shadowPrefix);
-    const lines = shadow ? undefined : await ReplayLines.open(topology, out, io);
+    const lines = shadow ? undefined : await ReplayLines.open(topology, past, { directory: out, io });
     try {
       const report = await replay(topology, {
         ...past,
+        // Others are to read what is written to topics.
+        ...(shadow && { unregistered: 'fail' }),
         ...(options.from === 'snapshot' ? { fromSnapshot: true } : options.from && { from: options.from }),
         ...(until && { until }),
-        ...(key !== undefined && { key: parseSourceKey(topology, key) }),
+        ...(key !== undefined && { key: await parseSourceKey(topology, past, key) }),
         onOutput: (records) => (shadow ?? lines)?.write(records),
         onEffect: (effects) => lines?.silenced(effects),
       });

@@ -1,6 +1,6 @@
 import { stateDiff } from '../../replay/index.js';
 import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
-import { declared, storesOf } from '../declared.js';
+import { storesOf } from '../declared.js';
 import { type Io, write } from '../io.js';
 import { checkStore, DEFAULT_STATE, type StateSelection } from '../open-state.js';
 import { errorPolicies, size } from '../options.js';
@@ -11,6 +11,7 @@ import {
   moment,
   ON_ERROR,
   ON_ERROR_HELP,
+  pastSerdes,
   SNAPSHOT_EVERY,
   SNAPSHOT_EVERY_HELP,
   SNAPSHOTS_IN,
@@ -19,6 +20,7 @@ import {
   warnOfGaps,
 } from '../past.js';
 import type { Program } from '../program.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { parseRowKey } from '../store-key.js';
 import { usage } from '../usage.js';
@@ -49,6 +51,7 @@ export function addStateDiff(program: Program): void {
     .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
     .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
+    .option(...SCHEMA_REGISTRY)
     .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
     .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
     .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
@@ -60,7 +63,7 @@ function diff(file: string, options: Options, io: Io): Promise<number> {
   return lookBack(file, options, io, async ({ topology, past, say }) => {
     const { store, asOf: before, to: after = { kind: 'latest' as const } } = options;
     checkStore(topology, store);
-    const spec = storesOf(declared(topology)).find(({ name }) => name === store);
+    const spec = storesOf(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
     if (options.key !== undefined && !spec)
       throw usage('cannot use --key', 'no --store', 'the store that it is a key of');
     const wanted = options.key === undefined || !spec ? undefined : toJson(parseRowKey(spec, options.key));

@@ -20,6 +20,7 @@ import {
   snapshotEvery,
 } from '../past.js';
 import type { Program } from '../program.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { traceText } from '../show-past.js';
 import { parseSourceKey } from '../store-key.js';
@@ -53,6 +54,7 @@ export function addTrace(program: Program): void {
     .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
     .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
+    .option(...SCHEMA_REGISTRY)
     .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
     .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
     .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
@@ -77,7 +79,7 @@ function follow(file: string, options: Options, io: Io): Promise<number> {
         'one of them',
       );
     let found = 0;
-    const which = { ...(at && { at }), ...(key !== undefined && { key: parseSourceKey(topology, key) }) };
+    const which = { ...(at && { at }), ...(key !== undefined && { key: await parseSourceKey(topology, past, key) }) };
     for await (const way of trace(topology, { ...past, ...which, ...(until && { until }) })) {
       await write(io.stdout, format === 'json' ? `${toJson(way)}\n` : `${found > 0 ? '\n' : ''}${traceText(way)}\n`);
       found++;

@@ -7,6 +7,7 @@ import { errorPolicies, size, wholeNumber } from '../options.js';
 import { APP, type LookBackOptions, lookBack, MOMENT_HELP, moment, ON_ERROR, ON_ERROR_HELP } from '../past.js';
 import type { Program } from '../program.js';
 import { formatCount } from '../rate.js';
+import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { eventText } from '../show-past.js';
 
@@ -41,6 +42,7 @@ export function addVerify(program: Program): void {
     .option(...APP)
     .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
+    .option(...SCHEMA_REGISTRY)
     .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
     .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
     .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)

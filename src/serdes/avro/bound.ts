@@ -172,7 +172,12 @@ export class BoundAvro<T> implements BoundSerde<T> {
       return;
     }
     const registered = await registry.lookup(subject, source);
-    if (!registered) throw notRegistered(subject, registry.address);
+    if (!registered) {
+      const { standIn } = this.#services;
+      if (!standIn) throw notRegistered(subject, registry.address);
+      this.#write(reader, standIn(reader.text));
+      return;
+    }
     checkUsable(registered, `version ${registered.version} of ${subject}`);
     this.#write(reader, registered.id);
   }
