@@ -1,25 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { projectFile } from '../support/project.js';
 import { Shell } from './shell.js';
-import { type Project, useProjects } from './support.js';
+import { type Project, runTest, useProjects } from './support.js';
 
 const FEED = 'produce payments payments.jsonl --key account --timestamp at';
-
-/** Runs a mocha test of a project, in TypeScript. */
-function runTest(file: string): { readonly stdout: string } {
-  const mocha = projectFile('node_modules/mocha/bin/mocha.js');
-  const loader = pathToFileURL(projectFile('node_modules/tsx/dist/loader.mjs')).href;
-  const args = ['--import', loader, mocha, '--no-config', '--timeout', '20000', file];
-  return spawnSync(process.execPath, args, {
-    cwd: dirname(file),
-    encoding: 'utf8',
-    env: { ...process.env, NO_COLOR: '1' },
-  });
-}
 
 describe('the command line looks back', () => {
   const project = useProjects();
