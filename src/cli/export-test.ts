@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { writeFile } from 'node:fs/promises';
 import { dirname, extname, relative, resolve } from 'node:path';
 import type { SmallestSlice, StateChange } from '../replay/index.js';
+import type { ExportedSchema } from './export-schemas.js';
 import type { GivenPredicate } from './predicate.js';
 import { eventText } from './show-past.js';
 
@@ -12,6 +13,8 @@ export interface ExportedTest {
   readonly predicate: GivenPredicate;
   readonly change: StateChange;
   readonly slice: SmallestSlice;
+  /** What the records are written with, in the order of the versions. */
+  readonly schemas: readonly ExportedSchema[];
 }
 
 /** Writes a mocha test that feeds the slice through the test driver, and fails as long as the predicate comes to hold of the row. */
@@ -19,7 +22,7 @@ export async function exportTest(test: ExportedTest): Promise<void> {
   await writeFile(test.file, testText(test));
 }
 
-function testText({ file, topologyFile, topologyName, predicate, change, slice }: ExportedTest): string {
+function testText({ file, topologyFile, topologyName, predicate, change, slice, schemas }: ExportedTest): string {
   const typed = /^\.[mc]?ts$/.test(extname(file));
   const row = typed ? ': { key: any; value: any; before: any; timestamp: number }' : '';
   const condition = predicate.expression ?? 'the predicate holds';
@@ -33,11 +36,19 @@ function testText({ file, topologyFile, topologyName, predicate, change, slice }
           : `, headers: { ${headers.entries.map(([name, header]) => `${text(name)}: ${bytes(header && Buffer.from(header))}`).join(', ')} }`
       } },`,
   );
+  const registered = schemas.map(
+    ({ subject, schema }) =>
+      `    await schemaRegistry.register(${text(subject)}, { schema: ${text(schema)}, references: [] });\n`,
+  );
+  const registry =
+    schemas.length > 0
+      ? `    const schemaRegistry = new MemoryRegistry({ compatibility: 'NONE' });\n${registered.join('')}`
+      : '';
   return `// Written by millrace bisect: the smallest part of the history that it found to bring it about.
 // The event: ${eventText(change.event)}.
 import assert from 'node:assert/strict';
 import { serdes } from 'millrace';
-import { TestDriver } from 'millrace/testing';
+${schemas.length > 0 ? "import { MemoryRegistry } from 'millrace/avro';\n" : ''}import { TestDriver } from 'millrace/testing';
 import topology from '${moduleOf(file, topologyFile)}';
 ${when}
 const records = [
@@ -47,7 +58,7 @@ ${records.join('\n')}
 ${predicate.expression === undefined ? '' : `const holds = ({ key, value, before, timestamp }${row}) => (${predicate.expression});\n`}
 describe(${text(topologyName)}, () => {
   it(${text(`has no row of ${change.store} of which: ${condition}`)}, async () => {
-    const driver = await TestDriver.create(topology, { partitions: ${JSON.stringify(slice.partitions)} });
+${registry}    const driver = await TestDriver.create(topology, { partitions: ${JSON.stringify(slice.partitions)}${schemas.length > 0 ? ', schemaRegistry' : ''} });
     const key${typed ? ': any' : ''} = ${JSON.stringify(change.key)};
     let before${typed ? ': any' : ''} = null;
     for (const { topic, ...record } of records) {

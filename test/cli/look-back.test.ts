@@ -1,23 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { projectFile } from '../support/project.js';
 import { Shell } from './shell.js';
-import { type Project, useProjects } from './support.js';
+import { type Project, runTest, useProjects } from './support.js';
 
 const FEED = 'produce payments payments.jsonl --key account --timestamp at';
-
-/** Runs a mocha test of a project, in TypeScript; returns what it printed. */
-function runTest(file: string): string {
-  const mocha = projectFile('node_modules/mocha/bin/mocha.js');
-  const loader = pathToFileURL(projectFile('node_modules/tsx/dist/loader.mjs')).href;
-  const args = ['--import', loader, mocha, '--no-config', '--timeout', '20000', file];
-  const env = { ...process.env, NO_COLOR: '1', TSX_TSCONFIG_PATH: undefined };
-  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: dirname(file), encoding: 'utf8', env });
-  return stdout + stderr;
-}
 
 describe('the command line looks back', () => {
   const project = useProjects();
@@ -244,11 +230,11 @@ describe('the command line looks back', () => {
       const test = readFileSync(here.path('large.test.ts'), 'utf8');
       assert.match(test, /import topology from '\.\/topology\.js';/);
       assert.equal(test.match(/topic: 'payments'/g)?.length, 2);
-      assert.match(runTest(here.path('large.test.ts')), /1 failing[\s\S]*"alice" is 17/);
+      assert.match(runTest(here.path('large.test.ts')).stdout, /1 failing[\s\S]*"alice" is 17/);
       // With the bug gone it passes.
       const topology = readFileSync(here.path('topology.ts'), 'utf8');
       here.write('topology.ts', topology.replace('total + record.value.amount', 'record.value.amount'));
-      assert.match(runTest(here.path('large.test.ts')), /1 passing/);
+      assert.match(runTest(here.path('large.test.ts')).stdout, /1 passing/);
     });
 
     it('--compare finds the first event at which two versions disagree; exit code 1', async () => {

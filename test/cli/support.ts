@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { projectFile, temporaryDirectory } from '../support/project.js';
 
 export interface Result {
@@ -131,4 +132,14 @@ export function useProjects(): (...args: ConstructorParameters<typeof Project>) 
     made.push(project);
     return project;
   };
+}
+
+/** Runs a mocha test of a project, in TypeScript. */
+export function runTest(file: string): { readonly stdout: string } {
+  const mocha = projectFile('node_modules/mocha/bin/mocha.js');
+  const loader = pathToFileURL(projectFile('node_modules/tsx/dist/loader.mjs')).href;
+  const args = ['--import', loader, mocha, '--no-config', '--timeout', '20000', file];
+  const env = { ...process.env, NO_COLOR: '1', TSX_TSCONFIG_PATH: undefined };
+  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: dirname(file), encoding: 'utf8', env });
+  return { stdout: stdout + stderr };
 }

@@ -1,6 +1,6 @@
 // Promise: what looks into the past reads and writes Avro as the application did, to the byte, and registers nothing.
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { Broker, BrokerRecord } from '#src/broker/port.js';
@@ -23,7 +23,7 @@ import {
 import { systemClock } from '#src/runtime/system.js';
 import { avro, MemoryRegistry } from '#src/serdes/avro/index.js';
 import { Shell } from '../cli/shell.js';
-import type { Project } from '../cli/support.js';
+import { type Project, runTest } from '../cli/support.js';
 import { failure } from '../dsl/support.js';
 import { projectFile, temporaryDirectory } from '../support/project.js';
 
@@ -379,6 +379,7 @@ describe('the command line looks back at Avro', () => {
       cpSync(projectFile(path), join(directory, path), { recursive: true });
     mkdirSync(join(directory, 'node_modules'));
     symlinkSync(projectFile('.'), join(directory, 'node_modules/millrace'));
+    writeFileSync(join(directory, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
     here = { directory: join(directory, 'topology-examples/11-avro-orders') } as Project;
     for (const [version, file] of [
       ['v1', 'topology-v1.ts'],
@@ -428,6 +429,12 @@ describe('the command line looks back at Avro', () => {
       'bisect|topology.ts|--store|customers|--when|value.foreign.SEK > 0|--format|json',
     );
     assert.equal(found.change.value.orders, 3);
+    const asked =
+      'bisect|topology.ts|--store|customers|--key|ada|--when|value.foreign.SEK > 0|--export-test|sek.test.ts';
+    const { stderr } = await shell.millrace(here, asked);
+    assert.match(stderr, /wrote sek.test.ts: 1 of \d events/);
+    const { stdout } = runTest(join(here.directory, 'sek.test.ts'));
+    assert.match(stdout, /1 failing[\s\S]*AssertionError[\s\S]*9900/);
     assert.match(await shell.output(here, 'verify topology.ts'), /^the same each time/);
     assert.equal((await shell.millrace(here, 'bisect topology.ts --compare topology.ts')).code, 0);
   });

@@ -3,6 +3,7 @@ import { Option } from '@commander-js/extra-typings';
 import { bisect, compare, type Disagreement, type Moment, smallestSlice } from '../../replay/index.js';
 import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { storesOf } from '../declared.js';
+import { exportSchemas } from '../export-schemas.js';
 import { exportTest } from '../export-test.js';
 import { type Io, write } from '../io.js';
 import { loadTopology } from '../load-topology.js';
@@ -133,7 +134,7 @@ async function findFirst(
     topologyName,
     predicate,
     change: found.change,
-    slice,
+    ...(await exportSchemas(topology, slice, pastSerdes(topology, past).schemaRegistry)),
   });
   say(`wrote ${options.exportTest}: ${slice.records.length} of ${found.change.records} events`);
   return 0;
