@@ -219,6 +219,19 @@ describe('joinTable by a foreign key', () => {
     }
   });
 
+  it('does not stay joined when the row refers to nothing, and changes again before it is told so', async () => {
+    for (const then of [{ of: null, n: 9 }, null]) {
+      const driver = await open(orders());
+      await feed(driver, 'customers', [['c', 'Ann', 0]]);
+      await feed(driver, 'orders', [['o1', { of: 'c', n: 1 }, 1]]);
+      await feed(driver, 'orders', [
+        ['o1', then === null ? { of: null, n: 8 } : null, 2],
+        ['o1', then, 3],
+      ]);
+      assert.deepEqual(await rows(driver, 'joined'), {});
+    }
+  });
+
   it('says nothing of a left row that was not joined and still is not', async () => {
     const driver = await open(orders());
     for (const n of [1, 2]) await feed(driver, 'orders', [['o1', { of: 'd', n }, n]]);

@@ -1,5 +1,5 @@
 import { RowChange, type StreamRecord } from '../../model/record.js';
-import type { KeyValueStore } from '../../state/contract.js';
+import type { KeyValueStore, Row } from '../../state/contract.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
 import type { Joiner } from '../tables/table-table-join.js';
 import type { Rows } from '../tables/table-view.js';
@@ -31,20 +31,25 @@ export class JoinAnswers implements Processor {
   process({ key, value: answer, timestamp, headers }: StreamRecord<unknown, Answer>): void {
     const { rows, store, join, left } = this.options;
     const row = rows.row(key);
-    if (!this.#isOf(answer, key, row)) return this.context.drop('stale');
+    const fit = this.#fitOf(answer, key, row);
+    if (fit === 'stale') return this.context.drop('stale');
     const missing = row === null || (answer.right === null && !left);
     const joined = missing ? null : (join(row.value, answer.right, key) ?? null);
     const previous = store.get(key);
-    if (answer.quiet && previous === null) return;
+    if ((answer.quiet || fit === 'late') && previous === null) return;
     store.put(key, joined, timestamp);
     this.context.emit(new RowChange(key, joined, previous, timestamp, headers));
   }
 
-  /** Whether the answer is of the row as it is. A later change of it has asked anew, and its answer comes behind this one. */
-  #isOf(answer: Answer, key: unknown, row: { readonly value: unknown; readonly timestamp: number } | null): boolean {
-    if (row === null) return answer.at === null;
-    const refersTo = this.options.foreignKeys.ofEarlier(row.value, key)?.bytes;
-    if (answer.at !== row.timestamp) return false;
-    return answer.foreignKey === null ? refersTo === undefined : (refersTo?.equals(answer.foreignKey) ?? false);
+  /**
+   * Whether the answer is of the row as it is. A later change of it has asked anew, and its answer comes behind this one; but for an inner join, where a row that still refers to nothing asks nothing: then what says that it
+   * refers to nothing is late, and holds.
+   */
+  #fitOf(answer: Answer, key: unknown, row: Row<unknown> | null): 'fresh' | 'late' | 'stale' {
+    const refersTo = row === null ? undefined : this.options.foreignKeys.ofEarlier(row.value, key)?.bytes;
+    const isOf = answer.at === (row === null ? null : row.timestamp);
+    if (answer.foreignKey === null)
+      return refersTo !== undefined ? 'stale' : isOf ? 'fresh' : this.options.left ? 'stale' : 'late';
+    return isOf && refersTo?.equals(answer.foreignKey) ? 'fresh' : 'stale';
   }
 }
