@@ -1,4 +1,4 @@
-import type { BrokerRecord, PartitionOffset, ProducerRecord, Reader, Writer } from '../broker/port.js';
+import type { PartitionOffset, Reader } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { taskId } from '../graph/naming.js';
@@ -9,6 +9,7 @@ import { commit } from './commit.js';
 import { CommitDue } from './commit-due.js';
 import { FailureHandler } from './failures.js';
 import { Intake } from './intake.js';
+import { LastBatch } from './last-batch.js';
 import { openState } from './open-state.js';
 import { buildPipeline } from './pipeline.js';
 import { RepartitionPurge } from './purge.js';
@@ -18,6 +19,7 @@ import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import { type StreamTimes, streamTimesOf, withStreamTimes } from './stream-times.js';
 import type { TaskOptions } from './task-options.js';
+import { TaskOutput } from './task-output.js';
 import type { JumpState } from './time-jumps.js';
 import { touchesOf } from './touches.js';
 
@@ -39,7 +41,7 @@ export class Task {
   readonly partition: number;
   readonly #options: TaskOptions;
   #phase: TaskPhase = 'restoring';
-  #writer!: Writer;
+  #output!: TaskOutput;
   #reader!: Reader;
   #intake!: Intake;
   #runner!: BatchRunner;
@@ -50,10 +52,9 @@ export class Task {
   #globals: ReadonlyMap<string, GlobalView<unknown, unknown>> = new Map();
   #processors: readonly Processor[] = [];
   #restoreLeft = 0;
-  #inTransaction = false;
   #uncommitted = 0;
   readonly #due: CommitDue;
-  #lastBatch = { records: 0, where: 'nowhere', began: 0, ended: 0 as number | undefined };
+  readonly #lastBatch: LastBatch;
   #fatal: Error | undefined;
   #opening: Promise<void> | undefined;
   #committing: Promise<void> | undefined;
@@ -65,6 +66,7 @@ export class Task {
     this.id = taskId(options.subTopology.id, options.partition);
     this.partition = options.partition;
     this.#due = new CommitDue(options);
+    this.#lastBatch = new LastBatch(options.ports.clock);
     this.#purge = RepartitionPurge.of(options);
   }
 
@@ -111,10 +113,9 @@ export class Task {
     return this.#due.isNow(this.#uncommitted);
   }
 
-  /** The last batch that had records, which may still be at work: how many, where the last of them stood, and how long they have taken. */
-  get lastBatch(): { readonly task: string; readonly records: number; readonly where: string; readonly ms: number } {
-    const { records, where, began, ended = this.#options.ports.clock.monotonic() } = this.#lastBatch;
-    return { task: this.id, records, where, ms: ended - began };
+  /** See {@link LastBatch}. */
+  get lastBatch(): LastBatch['facts'] & { readonly task: string } {
+    return { task: this.id, ...this.#lastBatch.facts };
   }
 
   /** Milliseconds until something is to be done without a record: a commit or a wall-clock timer. */
@@ -135,18 +136,16 @@ export class Task {
     if (records.length > 0) {
       metrics.recordsIn += records.length;
       this.#uncommitted += records.length;
-      const { topic, partition, offset } = records.at(-1) as BrokerRecord;
-      const where = `${topic}[${partition}]@${offset}`;
-      this.#lastBatch = { records: records.length, where, began: ports.clock.monotonic(), ended: undefined };
-      await this.#send(await this.#runner.run(records));
-      this.#lastBatch.ended = ports.clock.monotonic();
+      this.#lastBatch.began(records);
+      await this.#output.send(await this.#runner.run(records));
+      this.#lastBatch.ended();
     }
     const now = ports.clock.now();
     const timersDue = this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
     if (timersDue) {
       const sent = await this.#runner.runWallTimers(now);
       this.#uncommitted++;
-      await this.#send(sent);
+      await this.#output.send(sent);
     }
     if (this.#fatal) throw this.#fatal;
     for (const view of this.#globals.values()) view.release();
@@ -173,18 +172,18 @@ export class Task {
       partition: this.partition,
       applicationId: config.applicationId,
       guarantee: config.guarantee,
-      writer: this.#writer,
+      writer: this.#output.writer,
       membership,
       processors: this.#processors,
       state: this.#state,
       positions,
       streamTime: this.#runner.atHand.streamTime,
-      begin: () => this.#begin(),
+      begin: () => this.#output.begin(),
       afterStep: (step) => ports.afterStep?.(step, this.id),
     });
     // Not `+= await`: that would read the counter before other tasks have added to it.
     metrics.changelogRecords += logged;
-    this.#inTransaction = false;
+    this.#output.committed();
     this.#uncommitted = 0;
     this.#due.committed();
     metrics.commits++;
@@ -204,7 +203,11 @@ export class Task {
     this.#closing.abort();
     await this.#opening?.catch(() => undefined);
     // Each in turn, whatever the one before threw: a directory must not stay locked because a connection broke.
-    const results = await Promise.allSettled([this.#reader?.close(), this.#writer?.close(), this.#state?.close()]);
+    const results = await Promise.allSettled([
+      this.#reader?.close(),
+      this.#output?.writer.close(),
+      this.#state?.close(),
+    ]);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
@@ -218,7 +221,8 @@ export class Task {
       transactionalId: `${config.applicationId}-${this.id}`,
       touches: touchesOf(this.#options, sources),
     };
-    this.#writer = await broker.createWriter(config.guarantee === 'exactly_once' ? transactional : {});
+    const writer = await broker.createWriter(config.guarantee === 'exactly_once' ? transactional : {});
+    this.#output = new TaskOutput(writer, this.#options);
     const committed = await membership.committed(sources);
     this.#again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: this.id });
 
@@ -289,18 +293,5 @@ export class Task {
     const { graph } = topology;
     this.#processors = buildPipeline({ topology, graph, subTopology, runner: this.#runner, task, jump });
     await serdes.open();
-  }
-
-  async #send(records: ProducerRecord[]): Promise<void> {
-    if (records.length === 0) return;
-    this.#options.metrics.recordsOut += records.length;
-    await this.#begin();
-    await this.#writer.write(records);
-  }
-
-  async #begin(): Promise<void> {
-    if (this.#inTransaction || this.#options.config.guarantee !== 'exactly_once') return;
-    await this.#writer.begin();
-    this.#inTransaction = true;
   }
 }

@@ -1,4 +1,5 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
+import { BornRows } from './born-rows.js';
 import type { CacheBudget } from './cache-budget.js';
 import { type Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
@@ -218,8 +219,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** Encodes what changed since the last commit, in the order of first change, for the database and the changelog. */
   drain(writes: DatabaseWrite[], changelog: ChangelogEntry[]): void {
-    const added: Buffer[] = [];
-    let youngest = Number.NEGATIVE_INFINITY;
+    const born = this.#expiry && new BornRows(this.#expiry);
     for (const entry of this.#dirty) {
       entry.dirty = false;
       // Written and deleted between two commits: nobody else ever saw it.
@@ -231,15 +231,14 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       changelog.push(new ChangelogEntry(write, entry.timestamp, entry.causeTopic, entry.causeOffset));
       entry.stored = valueBytes !== null;
       this.#cache.weigh(entry, valueBytes?.length ?? 0);
-      if (this.#expiry && valueBytes !== null && !entry.indexed) {
-        added.push(keyBytes.subarray(PREFIX_BYTES));
-        youngest = Math.max(youngest, this.#life.bornAt(entry.key, entry.timestamp));
+      if (born && valueBytes !== null && !entry.indexed) {
+        born.add(keyBytes.subarray(PREFIX_BYTES), this.#life.bornAt(entry.key, entry.timestamp));
         entry.indexed = this.#life.fixed;
       }
     }
     this.#drained = this.#dirty;
     this.#dirty = [];
-    this.#expiry?.add(added, youngest, writes);
+    born?.write(writes);
   }
 
   /** Takes rows as they come from the changelog, bypassing the cache. */
@@ -247,17 +246,14 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     rows: readonly { readonly key: Buffer; readonly value: Buffer | null; readonly timestamp: number }[],
     writes: DatabaseWrite[],
   ): void {
-    const added: Buffer[] = [];
-    let youngest = Number.NEGATIVE_INFINITY;
+    const born = this.#expiry && new BornRows(this.#expiry);
     for (const { key, value, timestamp } of rows) {
       writes.push({ key: prefixed(this.#codec.prefix, key), value: value === null ? null : stamped(timestamp, value) });
       this.observe(timestamp);
-      if (value === null || !this.#expiry) continue;
-      added.push(key);
-      const born = this.#life.fixed ? this.#life.bornAt(this.#codec.decodeKey(key), timestamp) : timestamp;
-      youngest = Math.max(youngest, born);
+      if (value === null || !born) continue;
+      born.add(key, this.#life.fixed ? this.#life.bornAt(this.#codec.decodeKey(key), timestamp) : timestamp);
     }
-    this.#expiry?.add(added, youngest, writes);
+    born?.write(writes);
   }
 
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
