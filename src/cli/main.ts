@@ -6,6 +6,7 @@ import { addConsume } from './commands/consume.js';
 import { addDescribe } from './commands/describe.js';
 import { addHistory } from './commands/history.js';
 import { addProduce } from './commands/produce.js';
+import { addPromote } from './commands/promote.js';
 import { addRebuild } from './commands/rebuild.js';
 import { addReplay } from './commands/replay.js';
 import { addReset } from './commands/reset.js';
@@ -34,6 +35,7 @@ const COMMANDS = [
   addVerify,
   addReset,
   addRebuild,
+  addPromote,
   addSchema,
 ];
 

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { AnySerde, Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
 import { type Moment, type PastStore, stateAsOf } from '../replay/index.js';
+import { generationOnDisk } from '../runtime/generation.js';
 import { SerdePlaces } from '../runtime/serde-places.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import type { Row, StoreSpec } from '../state/contract.js';
@@ -96,16 +97,17 @@ async function* partsOnDisk(file: string, selection: StateSelection, io: Io): As
   checkStore(topology, selection.store);
   await serdes.open();
   const root = resolve(io.cwd, selection.state);
-  const places = findPlaces(topology, join(root, application)).filter(
+  const { prefix } = await generationOnDisk(root, application);
+  const places = findPlaces(topology, join(root, prefix)).filter(
     ({ partition }) => partition === (selection.partition ?? partition),
   );
-  if (places.length === 0) throw noState(join(root, application), selection.partition);
+  if (places.length === 0) throw noState(join(root, prefix), selection.partition);
   for (const { task, partition, names } of places) {
     const specs = stores.filter(({ name }) => names.includes(name));
     if (specs.length === 0) continue;
     const state = await TaskState.open({
       root,
-      applicationId: application,
+      applicationId: prefix,
       taskId: task,
       topology: topology.name,
       stores: specs,

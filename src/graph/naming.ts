@@ -1,10 +1,12 @@
-/** The names of everything that millrace creates. Each is made of names the user gave: no counter ever becomes part of one. */
+/**
+ * The names of everything that millrace creates. Each is made of names the user gave: no counter becomes part of one, but that of the versions of an application. Prefix: the application's id, or that of the version which has taken over.
+ */
 
-/** `<application>-<store>-changelog`, as in Kafka Streams. */
-export const changelogTopic = (applicationId: string, store: string): string => `${applicationId}-${store}-changelog`;
+/** `<prefix>-<store>-changelog`, as in Kafka Streams. */
+export const changelogTopic = (prefix: string, store: string): string => `${prefix}-${store}-changelog`;
 
-/** `<application>-<name>-repartition`, as in Kafka Streams. */
-export const repartitionTopic = (applicationId: string, name: string): string => `${applicationId}-${name}-repartition`;
+/** `<prefix>-<name>-repartition`, as in Kafka Streams. */
+export const repartitionTopic = (prefix: string, name: string): string => `${prefix}-${name}-repartition`;
 
 /** `<application>-dead-letter`, unless the configuration names another. */
 export const deadLetterTopic = (applicationId: string): string => `${applicationId}-dead-letter`;

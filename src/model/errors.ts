@@ -112,6 +112,16 @@ export const ERROR_CODES = {
   // tools
   APPLICATION_RUNNING: { retryable: true, summary: 'The application runs; it must be stopped for what is to be done.' },
   RESET_UNFINISHED: { retryable: false, summary: 'A reset of the application was interrupted; run it once more.' },
+  GENERATION_CHANGED: {
+    retryable: true,
+    summary: 'Another version of the application was promoted after this process had begun.',
+  },
+  SHADOW_MISSING: { retryable: false, summary: 'There is no shadow to promote, or no earlier version to go back to.' },
+  SHADOW_AHEAD: {
+    retryable: true,
+    summary: 'The version that is to take over has processed records that the live one has not.',
+  },
+  PROMOTION_UNFINISHED: { retryable: false, summary: 'A promotion or a rollback was interrupted; run it once more.' },
   INPUT_INVALID: { retryable: false, summary: 'A line of input does not parse or lacks a field.' },
   PREDICATE_FAILED: { retryable: false, summary: 'The predicate of a bisect threw.' },
   USAGE: { retryable: false, summary: 'The command line is wrong.' },

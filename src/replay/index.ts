@@ -10,6 +10,14 @@ export { formatMoment, type Moment, type OffsetOf, parseMoment } from './moment.
 export type { OutputDifference } from './output-digest.js';
 export type { PastOptions, PastProgress, PastSlice, SnapshotOptions } from './past.js';
 export type { PastSchemas } from './past-serdes.js';
+export { applyPromotion, type PromotionContext, type PromotionStep } from './promotion.js';
+export {
+  type PromotionOptions,
+  type PromotionPlan,
+  planPromotion,
+  planRollback,
+  type TakeOver,
+} from './promotion-plan.js';
 export { type RebuildOptions, type RebuildReport, rebuildStore } from './rebuild.js';
 export type { RebuildProgress, RebuildStep, RebuiltTask } from './rebuild-task.js';
 export { type ReplayedRecord, type ReplayOptions, type ReplayReport, replay, type SilencedEffect } from './replay.js';

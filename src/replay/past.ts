@@ -14,7 +14,7 @@ import { type SnapshotEvery, topologyIdentity } from './snapshot-format.js';
 import { SnapshotWriter } from './snapshot-writer.js';
 import { type Snapshot, Snapshots } from './snapshots.js';
 import { diskStorage, memoryStorage, type ShadowStorage } from './storage.js';
-import { countTopics, sourceTopics } from './topics.js';
+import { countTopics, ofGroup, sourceTopics } from './topics.js';
 import type { Captured, RunWatcher, Silenced } from './watcher.js';
 
 export interface SnapshotOptions {
@@ -95,7 +95,7 @@ export interface PastFrame {
 /** Looks at the topics, and at the schema registry if a serde needs one. TOPIC_UNKNOWN, TOPOLOGY_INVALID, CONFIG_INVALID, and the errors of the registry. */
 export async function framePast(topology: Topology, options: PastOptions): Promise<PastFrame> {
   const { applicationId, onError, deadLetterTopic, cacheBytes, batchRecords, logger } = options;
-  const config = resolveConfig(
+  const resolved = resolveConfig(
     topology.name,
     {
       ...(applicationId !== undefined && { applicationId }),
@@ -106,6 +106,7 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
     },
     logger,
   );
+  const config = await ofGroup(options.broker.admin, resolved);
   const topics = await countTopics(options.broker.admin, topology, config);
   const partitions = sourceTopics(topology).flatMap((topic) =>
     Array.from({ length: topics.count(topic) }, (_, partition) => ({ topic, partition })),
@@ -113,7 +114,7 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
   const serdes = new PastSerdes(config.applicationId, options);
   const declaration = await serdes.declare(topology);
   const identity = topologyIdentity(topology, {
-    application: config.applicationId,
+    application: config.generation.prefix,
     partitions: partitions.map(({ topic, partition }) => partitionKey(topic, partition)),
     // A schema that is registered meanwhile is written with another id.
     version: [options.snapshots?.version ?? '', ...serdes.standIns].join(' '),
@@ -189,7 +190,7 @@ export class Past {
               storage,
               topology: topology.name,
               declaration,
-              application: config.applicationId,
+              application: config.generation.prefix,
               beganWith,
             })
           : undefined;

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import { type Broker, type PartitionOffset, partitionKey, type TopicPartition } from '../broker/port.js';
+import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
 import { markOf } from '../runtime/reprocessing.js';
 import { framePast, Past, type PastOptions } from './past.js';
 import { rebuildDirectory } from './rebuild-task.js';
+import { underWay } from './under-way.js';
 
 /** So often the replay is kept while it goes on: interrupted, it goes on from there. */
 const SNAPSHOT_RECORDS = 100_000;
@@ -16,16 +17,21 @@ const SNAPSHOT_RECORDS = 100_000;
  */
 export async function replaySources(
   topology: Topology,
-  options: Omit<PastOptions, 'snapshots'> & { readonly version: string; readonly stateDirectory: string },
+  options: Omit<PastOptions, 'snapshots'> & {
+    readonly version: string;
+    readonly stateDirectory: string;
+    /** Before the names of the internal topics. */
+    readonly prefix: string;
+  },
   committed: readonly PartitionOffset[],
 ): Promise<Past> {
-  const { broker, applicationId = topology.name, stateDirectory, version } = options;
-  const directory = join(rebuildDirectory(stateDirectory, applicationId), 'snapshots');
+  const { broker, stateDirectory, version, prefix } = options;
+  const directory = join(rebuildDirectory(stateDirectory, prefix), 'snapshots');
   const frame = await framePast(topology, {
     ...options,
     snapshots: { directory, version, every: { records: SNAPSHOT_RECORDS } },
   });
-  await checkPositions(topology, applicationId, broker, committed);
+  await checkPositions(topology, prefix, broker, committed);
   const globals = topology.graph.nodes.flatMap((node) => (node.kind === 'globalTable' ? [node.topic] : []));
   const [earliest, latest] = await Promise.all([
     broker.admin.earliestOffsets(frame.partitions),
@@ -64,7 +70,7 @@ const find = (offsets: readonly PartitionOffset[], { topic, partition }: TopicPa
 /** A store is what its sources come to only if all of them was done: on the way through repartition topics, and once. */
 async function checkPositions(
   { graph, name }: Topology,
-  applicationId: string,
+  prefix: string,
   broker: Broker,
   committed: readonly PartitionOffset[],
 ): Promise<void> {
@@ -79,20 +85,9 @@ async function checkPositions(
     });
   }
   const topics = graph.nodes.flatMap((node) =>
-    node.kind === 'repartition' ? [repartitionTopic(applicationId, node.name)] : [],
+    node.kind === 'repartition' ? [repartitionTopic(prefix, node.name)] : [],
   );
-  const partitions = (topics.length === 0 ? [] : await broker.admin.describeTopics(topics)).flatMap((topic) =>
-    Array.from({ length: topic.partitions }, (_, partition) => ({ topic: topic.name, partition })),
-  );
-  const [earliest, latest] = await Promise.all([
-    broker.admin.earliestOffsets(partitions),
-    broker.admin.latestOffsets(partitions),
-  ]);
-  const ends = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
-  const unread = earliest
-    .map((at) => find(committed, at) ?? at)
-    .filter(({ topic, partition, offset }) => offset < (ends.get(partitionKey(topic, partition)) ?? 0));
-  const waiting = await firstRecord(broker, unread, ends);
+  const waiting = await underWay(broker, topics, committed);
   if (waiting === undefined) return;
   throw new StreamsError('STATE_MISMATCH', {
     what: 'records are on their way between the tasks of the application',
@@ -101,28 +96,4 @@ async function checkPositions(
     expected: 'none, so that every store has all of the sources up to their positions',
     action: `Run ${name} until it is idle (millrace run --until-idle), and rebuild then; or rebuild from the changelog.`,
   });
-}
-
-/** Where there is one. Offsets alone do not say: the marker of a transaction has one, too. */
-async function firstRecord(
-  broker: Broker,
-  unread: readonly PartitionOffset[],
-  ends: ReadonlyMap<string, number>,
-): Promise<string | undefined> {
-  const reader = await broker.createReader();
-  try {
-    for (const position of unread) reader.seek(position);
-    for (let open = unread.length; open > 0; ) {
-      for (const { topic, partition, records, nextOffset } of await reader.poll({ maxRecords: 1, maxWaitMs: 500 })) {
-        const [record] = records;
-        if (record) return `${topic}[${partition}]@${record.offset}`;
-        if (nextOffset < (ends.get(partitionKey(topic, partition)) ?? 0)) continue;
-        reader.remove([{ topic, partition }]);
-        open--;
-      }
-    }
-    return undefined;
-  } finally {
-    await reader.close();
-  }
 }

@@ -67,8 +67,8 @@ const VISIBLE_MS = 60_000;
 const NOTHING: StoreComparison = { equal: 0, added: 0, changed: 0, removed: 0, unreadable: 0 };
 
 /** Everything that rebuilds of an application keep until they are through. */
-export const rebuildDirectory = (stateDirectory: string, applicationId: string): string =>
-  join(stateDirectory, 'rebuild', applicationId);
+export const rebuildDirectory = (stateDirectory: string, prefix: string): string =>
+  join(stateDirectory, 'rebuild', prefix);
 
 /** One task of a rebuild: its own database, locked, and the store that is made beside it. */
 export class TaskRebuild {
@@ -97,14 +97,15 @@ export class TaskRebuild {
   static async open(context: RebuildContext, slot: Slot): Promise<TaskRebuild> {
     const { topology, config, spec, stateDirectory, topics } = context;
     const { applicationId } = config;
-    const sources = sourcePartitions(slot.subTopology, applicationId, slot.partition, topics);
+    const { prefix } = config.generation;
+    const sources = sourcePartitions(slot.subTopology, prefix, slot.partition, topics);
     const own = context.committed.filter(({ topic, partition }) =>
       sources.some((source) => source.topic === topic && source.partition === partition),
     );
     const committed = Reprocessing.of(own, { applicationId, taskId: slot.id })?.contained(own) ?? own;
     const swap = await StoreSwap.open({
       root: stateDirectory,
-      applicationId,
+      applicationId: prefix,
       taskId: slot.id,
       topology: topology.name,
       spec,
@@ -156,7 +157,7 @@ export class TaskRebuild {
   /** Writes to the changelog what makes its store the one given, and takes that over. */
   async log(fresh: StoreBytes): Promise<void> {
     const { broker, config, spec } = this.#context;
-    const topic = changelogTopic(config.applicationId, spec.name);
+    const topic = changelogTopic(config.generation.prefix, spec.name);
     const counted = this.#counter('logging');
     const streamTime = (this.#shadow as TaskState).cached(spec.name).streamTime;
     // The task's own name: a transaction that it left open, which would hide what follows it, is ended at once.
@@ -228,10 +229,10 @@ export class TaskRebuild {
 
   async #restore(): Promise<void> {
     const { topology, broker, config, spec, stateDirectory, signal, onProgress } = this.#context;
-    const { applicationId } = config;
+    const { prefix } = config.generation;
     this.#shadow ??= await TaskState.open({
       root: join(stateDirectory, 'rebuild'),
-      applicationId,
+      applicationId: prefix,
       taskId: this.id,
       topology: topology.name,
       stores: [spec],
@@ -241,7 +242,7 @@ export class TaskRebuild {
     await restore({
       broker,
       state: this.#shadow,
-      applicationId,
+      prefix,
       partition: this.#slot.partition,
       sources: this.#sources,
       committed: this.#committed,
@@ -256,7 +257,7 @@ export class TaskRebuild {
     const { stateDirectory, config } = this.#context;
     await this.#shadow?.close();
     this.#shadow = undefined;
-    const directory = join(rebuildDirectory(stateDirectory, config.applicationId), this.id);
+    const directory = join(rebuildDirectory(stateDirectory, config.generation.prefix), this.id);
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 

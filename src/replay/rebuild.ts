@@ -21,7 +21,7 @@ import {
   TaskRebuild,
 } from './rebuild-task.js';
 import { checkStopped } from './reset-plan.js';
-import { countTopics } from './topics.js';
+import { countTopics, ofGroup } from './topics.js';
 
 export interface RebuildOptions
   extends Pick<
@@ -78,18 +78,18 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
   const { broker, stateDirectory, from = 'changelog', clock = systemClock } = options;
   const { signal = new AbortController().signal } = options;
   const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
-  const config = resolveConfig(topology.name, named, options.logger);
-  const { applicationId } = config;
+  const config = await ofGroup(broker.admin, resolveConfig(topology.name, named, options.logger));
+  const { applicationId, generation } = config;
   const declaration = await new PastSerdes(applicationId, registered(options)).declare(topology);
   const spec = taskStore({ topology, declaration }, options.store);
   if (from === 'sources') await checkStopped(broker, applicationId);
   const topics = await countTopics(broker.admin, topology, config);
-  const slots = slotsOf(topology, applicationId, topics);
-  const onDisk = await tasksOnDisk(slots.keys(), applicationId, { stateDirectory });
+  const slots = slotsOf(topology, generation.prefix, topics);
+  const onDisk = await tasksOnDisk(slots.keys(), generation.prefix, { stateDirectory });
   const own = [...slots.values()].filter(
     ({ id, stores }) => onDisk.has(id) && stores.some(({ name }) => name === spec.name),
   );
-  if (own.length === 0) throw noState(join(stateDirectory, applicationId), spec.name);
+  if (own.length === 0) throw noState(join(stateDirectory, generation.prefix), spec.name);
 
   const committed = await broker.admin.groupOffsets(applicationId);
   const { onProgress, afterStep } = options;
@@ -168,7 +168,7 @@ async function build(
 function replayed(
   topology: Topology,
   rebuild: RebuildOptions,
-  { broker, stateDirectory, committed, signal, onProgress }: RebuildContext,
+  { broker, stateDirectory, committed, config, signal, onProgress }: RebuildContext,
 ): Promise<Past> {
   const { onError, cacheBytes, logger, applicationId, version = '' } = rebuild;
   const options = {
@@ -176,6 +176,7 @@ function replayed(
     broker,
     stateDirectory,
     version,
+    prefix: config.generation.prefix,
     signal,
     ...(applicationId !== undefined && { applicationId }),
     ...(onError && { onError }),
@@ -200,7 +201,7 @@ function rowsOf(past: Past, { id }: TaskRebuild, store: string): StoreBytes {
 
 /** Also what an interrupted rebuild of another store has kept. */
 const removeAll = ({ stateDirectory, config }: RebuildContext): Promise<void> =>
-  rm(rebuildDirectory(stateDirectory, config.applicationId), { recursive: true, force: true, maxRetries: 3 });
+  rm(rebuildDirectory(stateDirectory, config.generation.prefix), { recursive: true, force: true, maxRetries: 3 });
 
 const noState = (directory: string, store: string): StreamsError =>
   new StreamsError('STATE_MISMATCH', {

@@ -4,11 +4,12 @@ import type { Topology } from '../dsl/processor.js';
 import { changelogTopic, repartitionTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
 import { resolveConfig } from '../runtime/config.js';
+import type { Generation } from '../runtime/generation.js';
 import { type EffectsMode, markOf, type ResetMark } from '../runtime/reprocessing.js';
 import { slotsOf, tasksOnDisk } from '../runtime/slots.js';
 import type { Moment } from './moment.js';
 import { cutSlice } from './slice.js';
-import { countTopics } from './topics.js';
+import { countTopics, ofGroup } from './topics.js';
 
 export interface ResetOptions {
   readonly broker: Broker;
@@ -45,6 +46,8 @@ export interface ResetPlan {
   readonly id: string;
   readonly topology: string;
   readonly applicationId: string;
+  /** Whose stores and internal topics are meant; it stays the same. */
+  readonly generation: Generation;
   /** Goes on with a reset that was interrupted. */
   readonly resumes: string | null;
   readonly moves: readonly ResetMove[];
@@ -73,10 +76,9 @@ export interface ResetPlan {
  */
 export async function planReset(topology: Topology, options: ResetOptions): Promise<ResetPlan> {
   const { broker, to, now, effects = 'silent' } = options;
-  const config = resolveConfig(topology.name, {
-    ...(options.applicationId !== undefined && { applicationId: options.applicationId }),
-  });
-  const { applicationId } = config;
+  const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
+  const config = await ofGroup(broker.admin, resolveConfig(topology.name, named));
+  const { applicationId, generation } = config;
   await checkStopped(broker, applicationId);
   const topics = await countTopics(broker.admin, topology, config);
   const sources = [...new Set(topology.graph.subTopologies.flatMap((sub) => sub.topics))].sort();
@@ -91,7 +93,7 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
   const back = moves.some(({ from, to: target }) => from !== null && target < from);
 
   const repartitions = topology.graph.subTopologies
-    .flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(applicationId, name)))
+    .flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(generation.prefix, name)))
     .sort();
   const existing = new Set((await broker.admin.describeTopics(repartitions)).map(({ name }) => name));
   // What an interrupted reset has begun to delete must not be believed any more.
@@ -99,15 +101,16 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
   const repartitionAction = options.internalTopics === 'delete' ? 'delete' : action === 'delete' ? 'skip' : 'keep';
   // An interrupted reset may have deleted some, and not made them anew.
   const present = repartitions.filter((name) => existing.has(name) || repartitionAction === 'delete');
-  const slots = slotsOf(topology, applicationId, topics);
-  const onDisk = await tasksOnDisk(slots.keys(), applicationId, { stateDirectory: options.stateDirectory });
+  const slots = slotsOf(topology, generation.prefix, topics);
+  const onDisk = await tasksOnDisk(slots.keys(), generation.prefix, { stateDirectory: options.stateDirectory });
   const names = [...new Set([...slots.values()].flatMap(({ stores }) => stores.map(({ name }) => name)))].sort();
-  const changelogs = names.map((name) => changelogTopic(applicationId, name));
+  const changelogs = names.map((name) => changelogTopic(generation.prefix, name));
   const logged = new Set((await broker.admin.describeTopics(changelogs)).map(({ name }) => name));
   const plan = {
     id: `${applicationId}-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`,
     topology: topology.name,
     applicationId,
+    generation,
     resumes: unfinished?.id ?? null,
     moves,
     effects,
@@ -115,7 +118,9 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
       action,
       names,
       directories:
-        action === 'keep' ? [] : [...onDisk].sort().map((task) => join(options.stateDirectory, applicationId, task)),
+        action === 'keep'
+          ? []
+          : [...onDisk].sort().map((task) => join(options.stateDirectory, generation.prefix, task)),
       changelogs: action === 'keep' ? [] : changelogs.filter((name) => logged.has(name)),
     },
     repartitions: {
@@ -146,7 +151,7 @@ export async function checkStopped(broker: Broker, applicationId: string): Promi
 }
 
 /** Where a partition was before any reset that is not through yet. */
-const reached = (at: PartitionOffset | undefined): number | null => {
+export const reached = (at: PartitionOffset | undefined): number | null => {
   if (at === undefined) return null;
   const mark: ResetMark | undefined = markOf(at);
   return mark && !mark.marked ? Math.max(at.offset, mark.until) : at.offset;

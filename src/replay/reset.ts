@@ -4,7 +4,8 @@ import { type Broker, type PartitionOffset, partitionKey } from '../broker/port.
 import { StreamsError } from '../model/errors.js';
 import type { Clock } from '../model/ports.js';
 import { sleep } from '../model/ports.js';
-import { capturedTopic, marked, type ResetMark } from '../runtime/reprocessing.js';
+import { withGeneration } from '../runtime/generation.js';
+import { capturedTopic, marked, markOf, type ResetMark } from '../runtime/reprocessing.js';
 import { LOG_CONFIG, REPARTITION_CONFIG } from '../runtime/topic-uses.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
@@ -60,7 +61,7 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
 
   for (const directory of stores.directories) await rm(directory, { recursive: true, force: true });
   // Stores that a rebuild was making are made of positions that no longer hold.
-  await rm(rebuildDirectory(stateDirectory, applicationId), { recursive: true, force: true });
+  await rm(rebuildDirectory(stateDirectory, plan.generation.prefix), { recursive: true, force: true });
   await afterStep?.('3 stores');
 
   await deleteTopics(context, [...stores.changelogs, ...(repartitions.action === 'delete' ? topics : [])]);
@@ -80,25 +81,29 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
 
 /** The positions of the plan with their marks. Stores that begin empty have no time yet; others keep theirs. */
 function offsetsOf(
-  { id, effects, stores, moves, internalMoves }: ResetPlan,
+  { id, effects, stores, repartitions, moves, internalMoves, generation }: ResetPlan,
   before: ReadonlyMap<string, PartitionOffset>,
   unfinished: boolean,
 ): readonly PartitionOffset[] {
   const keeps = stores.action === 'keep';
   const head = { id, effects, ...(keeps && { keeps }), ...(unfinished && { unfinished: true as const }) };
   const withMark = ({ topic, partition, to }: ResetMove, mark: ResetMark | undefined): PartitionOffset => {
-    const metadata = marked(keeps ? before.get(partitionKey(topic, partition))?.metadata : undefined, mark);
-    return { topic, partition, offset: to, ...(metadata !== '{}' && { metadata }) };
+    const kept = keeps ? before.get(partitionKey(topic, partition))?.metadata : undefined;
+    return { topic, partition, offset: to, ...((kept || mark) && { metadata: marked(kept, mark) }) };
   };
-  return [
+  const positions = [
     ...moves.map((move) => {
       const until = Math.max(move.from ?? 0, move.to);
       return withMark(move, unfinished || until > move.to ? { ...head, until } : undefined);
     }),
-    ...internalMoves.map((move) =>
-      withMark(move, unfinished || effects !== 'live' ? { ...head, until: move.to, marked: true } : undefined),
-    ),
+    ...internalMoves.map((move) => {
+      const mark = markOf(before.get(partitionKey(move.topic, move.partition)) ?? { ...move, offset: 0 });
+      // What a promotion has found there is still not to be written a second time.
+      const until = repartitions.action === 'keep' && mark?.marked ? Math.max(mark.until, move.to) : move.to;
+      return withMark(move, unfinished || effects !== 'live' ? { ...head, until, marked: true } : undefined);
+    }),
   ];
+  return withGeneration(positions, generation);
 }
 
 /** STATE_LOCKED: somebody has the state open, in whatever group. */
@@ -129,7 +134,8 @@ export async function deleteTopics(
   }
 }
 
-async function createCaptured(broker: Broker, applicationId: string): Promise<void> {
+/** Makes the topic of what would have been written or called, if there is none. */
+export async function createCaptured(broker: Broker, applicationId: string): Promise<void> {
   const name = capturedTopic(applicationId);
   const [existing] = await broker.admin.describeTopics([name]);
   if (!existing) await broker.admin.createTopics([{ name, partitions: 1, config: LOG_CONFIG }]);

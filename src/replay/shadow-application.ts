@@ -1,15 +1,14 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Topology } from '../dsl/processor.js';
-import { changelogTopic, deadLetterTopic, repartitionTopic } from '../graph/naming.js';
+import { deadLetterTopic } from '../graph/naming.js';
+import { StreamsError } from '../model/errors.js';
 import { resolveConfig } from '../runtime/config.js';
-import { type RunningStreams, type StartOptions, start } from '../runtime/start.js';
+import { type RunningStreams, type StartOptions, startConfigured } from '../runtime/start.js';
 import { systemClock } from '../runtime/system.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import { compareOutputs, type OutputComparison } from './compare-outputs.js';
-import { deleteTopics } from './reset.js';
-import { checkStopped } from './reset-plan.js';
 import { ShadowBroker } from './shadow-broker.js';
+import { internalTopics, type Retirement, removalBegun, removeShadow, shadowOf, shadowPlace } from './shadow-place.js';
 import { countTopics } from './topics.js';
 
 export interface StartShadowOptions extends Omit<StartOptions, 'effects' | 'startFrom'> {
@@ -24,18 +23,15 @@ export interface ShadowStreams {
   compare(signal?: AbortSignal): Promise<readonly OutputComparison[]>;
 }
 
-/** The application that shadows another: its group, internal topics, state and transactions have that name. */
-const shadowOf = (applicationId: string): string => `${applicationId}-shadow`;
-
 /**
  * Runs an application beside the live one, from the beginning of its source topics: a new version of it, say, whose outputs are to be compared before it takes over.
  *
- * It is an application of its own, `<application>-shadow`, with its own group, stores and internal topics; the live one may run, and is not touched. What it writes to a topic, dead letters too, goes to `<application>-shadow-<topic>`, which is as wide (of `createTopics` partitions, or one, if the live one does not exist yet); calls of `effect` are left out.
+ * It is an application of its own, `<application>-shadow`, with its own group, stores and internal topics (`<application>-shadow-<n>-…`, n counting the versions of the application); the live one may run, and is not touched. What it writes to a topic, dead letters too, goes to `<application>-shadow-<topic>`, which is as wide (of `createTopics` partitions, or one, if the live one does not exist yet); calls of `effect` are left out.
  * A topic that the topology reads is read as it is, also if it writes it. Stopped, it goes on where it was when it is started again; begin with `fresh` if the code has changed since.
  *
  * Positions of repartition topics are others than the live ones: what is made of `context.uuid()` or `random()` behind one differs. On the embedded broker, which is for one process, the live application runs in the same process, or is stopped.
  *
- * Cost: that of an application. Errors: those of `start`; TOPIC_UNKNOWN if a source topic does not exist; with `fresh` APPLICATION_RUNNING while a process of the shadow is alive.
+ * Cost: that of an application. Errors: those of `start`; TOPIC_UNKNOWN if a source topic does not exist; with `fresh` APPLICATION_RUNNING while a process of the shadow is alive; PROMOTION_UNFINISHED; CONFIG_INVALID if the version that was live before is kept there for a rollback, which `fresh` gives up.
  *
  * ```ts no-run
  * const { streams, compare } = await startShadow(shop, { broker, stateDirectory: '.millrace/state', fresh: true });
@@ -46,57 +42,51 @@ const shadowOf = (applicationId: string): string => `${applicationId}-shadow`;
  */
 export async function startShadow(topology: Topology, options: StartShadowOptions): Promise<ShadowStreams> {
   const { fresh, ...own } = options;
-  const config = resolveConfig(topology.name, own, options.logger);
-  const { applicationId: live } = config;
+  const { broker: outside, clock = systemClock, stateDirectory } = options;
+  const { applicationId: live } = resolveConfig(topology.name, own);
   const applicationId = shadowOf(live);
-  const outputs = new Outputs(topology, {
-    applicationId,
-    deadLetters: options.deadLetterTopic ?? deadLetterTopic(live),
-    stateDirectory: options.stateDirectory,
-  });
+  const deadLetters = options.deadLetterTopic ?? deadLetterTopic(live);
+  const outputs = new Outputs(topology, { applicationId, deadLetters, stateDirectory });
   // A source that is missing must not be made.
-  await countTopics(options.broker.admin, topology, config);
-  if (fresh) await removeShadow(topology, outputs, options);
+  await countTopics(outside.admin, topology, resolveConfig(topology.name, own));
+  const place = await shadowPlace(outside.admin, live);
   await outputs.load();
+  const removed = fresh || (await removalBegun(stateDirectory, live));
+  if (removed) {
+    const topics = outputs.pairs.map(({ shadowTopic }) => shadowTopic);
+    await removeShadow(topology, place, { broker: outside, clock, stateDirectory, outputs: topics });
+    outputs.forget();
+  } else if (place.retirement) throw waitsThere(applicationId, place.retirement);
+  const generation = (removed ? undefined : place.generation) ?? place.next;
   const broker = new ShadowBroker({
-    broker: options.broker,
+    broker: outside,
     prefix: outputs.prefix,
     partitions: options.createTopics ?? 1,
-    internal: new Set(internalTopics(topology, applicationId)),
+    internal: new Set(internalTopics(topology, generation.prefix)),
     onOutput: (topic) => outputs.add(topic),
   });
   for (const topic of outputs.declared) await broker.make(topic);
-  const streams = await start(topology, {
+  const shadow: StartOptions = {
     ...own,
     applicationId,
     deadLetterTopic: outputs.deadLetters,
     broker,
     effects: 'silent',
     startFrom: 'earliest',
+  };
+  // Schemas are those of the live application: registered once, they are there for it as well when it takes over.
+  const config = { ...resolveConfig(topology.name, shadow, options.logger), generation, schemasOf: live };
+  const streams = await startConfigured(topology, config, shadow);
+  return { streams, compare: (signal) => compareOutputs(outside, outputs.pairs, signal) };
+}
+
+const waitsThere = (group: string, { id }: Retirement): StreamsError =>
+  new StreamsError('CONFIG_INVALID', {
+    what: 'the place of the shadow is taken by the version that was live before',
+    at: `group ${group}`,
+    saw: `a version that ${id} has taken out, kept for a rollback`,
+    action: 'Begin anew (--fresh), which gives up the way back; or go back to it: `millrace rollback`.',
   });
-  return { streams, compare: (signal) => compareOutputs(options.broker, outputs.pairs, signal) };
-}
-
-const internalTopics = ({ graph }: Topology, applicationId: string): readonly string[] => [
-  ...graph.nodes.flatMap((node) => (node.kind === 'repartition' ? [repartitionTopic(applicationId, node.name)] : [])),
-  ...graph.stores.map(({ name }) => changelogTopic(applicationId, name)),
-];
-
-/** What names the rest goes last: interrupted, it is removed when it is begun anew once more. */
-async function removeShadow(
-  topology: Topology,
-  outputs: Outputs,
-  { broker, stateDirectory, clock = systemClock }: StartShadowOptions,
-): Promise<void> {
-  const { applicationId } = outputs;
-  await checkStopped(broker, applicationId);
-  await outputs.load();
-  await broker.admin.deleteGroup(applicationId);
-  const shadows = outputs.pairs.map(({ shadowTopic }) => shadowTopic);
-  await deleteTopics({ broker, clock }, [...internalTopics(topology, applicationId), ...shadows]);
-  await rm(join(stateDirectory, applicationId), { recursive: true, force: true, maxRetries: 3 });
-  outputs.forget();
-}
 
 /**
  * Which topics have a shadow: those that the topology names, that of dead letters, and those that a function of the topology has chosen, which are kept in `<state>/<application>-shadow/outputs.json`.

@@ -46,7 +46,7 @@ export class ShadowGlobals {
     const tables = (await serdes.declare(topology)).globalTables;
     const state = await GlobalState.open({
       root: storage.root,
-      applicationId: config.applicationId,
+      applicationId: config.generation.prefix,
       openDatabase: storage.openDatabase,
       topology: topology.name,
       tables: tables.map(({ topic, store, key, value }) => ({

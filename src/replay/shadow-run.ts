@@ -151,7 +151,7 @@ export class ShadowRun {
       metrics: this.metrics,
     });
     const places = new SerdePlaces(serdes);
-    const slots = [...slotsOf(topology, config.applicationId, topics, places.bind).values()];
+    const slots = [...slotsOf(topology, config.generation.prefix, topics, places.bind).values()];
     await places.open();
     const { order, cyclic } = flowOf(topology.graph);
     this.#cyclic = cyclic;
@@ -164,13 +164,13 @@ export class ShadowRun {
     this.#order = opening.map((some) => some.flatMap(({ id }) => tasks.get(id) ?? []));
     for (const result of opened) if (result.status === 'rejected') throw result.reason;
     for (const task of this.tasks) {
-      for (const source of sourcePartitions(task.subTopology, config.applicationId, task.partition, topics)) {
+      for (const source of sourcePartitions(task.subTopology, config.generation.prefix, task.partition, topics)) {
         const inputs = this.#inputs.get(source.topic) ?? [];
         inputs[source.partition] = task;
         this.#inputs.set(source.topic, inputs);
       }
       for (const name of task.subTopology.repartitions)
-        this.#repartitions.set(repartitionTopic(config.applicationId, name), []);
+        this.#repartitions.set(repartitionTopic(config.generation.prefix, name), []);
     }
     const readers = new Set(
       [...this.#inputs].flatMap(([topic, inputs]) => (this.#repartitions.has(topic) ? [] : inputs)),

@@ -158,7 +158,7 @@ export class ShadowTask {
     if (stores.length > 0) {
       this.#state = await TaskState.open({
         root: storage.root,
-        applicationId: config.applicationId,
+        applicationId: config.generation.prefix,
         taskId: this.id,
         openDatabase: storage.openDatabase,
         topology: topology.name,
@@ -188,7 +188,7 @@ export class ShadowTask {
         return false;
       },
       produce: {
-        applicationId: config.applicationId,
+        prefix: config.generation.prefix,
         partition,
         partitionsOf: (topic) => topics.partitionsOf(topic),
         observer,
@@ -198,11 +198,12 @@ export class ShadowTask {
         this.#fatal ??= error;
       },
     });
-    const { applicationId, deadLetterTopic } = config;
+    const { applicationId, generation, deadLetterTopic } = config;
     const task = {
       taskId: this.id,
       partition,
       applicationId,
+      prefix: generation.prefix,
       deadLetterTopic,
       clock,
       metrics,

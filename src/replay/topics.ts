@@ -1,8 +1,9 @@
 import type { Admin, TopicDescription, TopicSpec } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
-import { repartitionTopic } from '../graph/naming.js';
+import { changelogTopic, repartitionTopic } from '../graph/naming.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { EngineConfig } from '../runtime/config.js';
+import { currentGeneration } from '../runtime/generation.js';
 import { prepareTopics, type TopicCounts } from '../runtime/topics.js';
 
 /** The topics that a topology reads and does not make itself, those of global tables too, in the order of their names. */
@@ -12,6 +13,12 @@ export const sourceTopics = ({ graph }: Topology): readonly string[] =>
       graph.nodes.flatMap((node) => (node.kind === 'source' || node.kind === 'globalTable' ? [node.topic] : [])),
     ),
   ].sort();
+
+/** The configuration, with the version of the application that its group names as the one that counts. */
+export const ofGroup = async (admin: Admin, config: EngineConfig): Promise<EngineConfig> => ({
+  ...config,
+  generation: await currentGeneration(admin, config.applicationId),
+});
 
 /**
  * How wide the topics are, as the engine counts them; nothing is created. Source topics must exist (TOPIC_UNKNOWN); repartition topics are as wide as those of the application that runs, so that keys meet in the same tasks; what is
@@ -30,17 +37,17 @@ export async function countTopics(admin: Admin, topology: Topology, config: Engi
       action: 'Correct the name, or use the broker that has the history.',
     });
   }
-  const looking = lookingAdmin(admin, topology, config.applicationId);
+  const looking = lookingAdmin(admin, topology, config.generation.prefix);
   return prepareTopics(looking, topology.graph, { ...config, createTopics: 1 });
 }
 
 /** An admin to whom topics that do not matter are as they should be, and who only notes which ones to create. */
-function lookingAdmin(admin: Admin, { graph }: Topology, applicationId: string): Admin {
+function lookingAdmin(admin: Admin, { graph }: Topology, prefix: string): Admin {
   const made = new Map<string, TopicDescription>();
   const internal = graph.nodes.flatMap((node) =>
-    node.kind === 'repartition' ? [repartitionTopic(applicationId, node.name)] : [],
+    node.kind === 'repartition' ? [repartitionTopic(prefix, node.name)] : [],
   );
-  const changelogs = graph.stores.map(({ name }) => `${applicationId}-${name}-changelog`);
+  const changelogs = graph.stores.map(({ name }) => changelogTopic(prefix, name));
   const describe = async (name: string): Promise<readonly TopicDescription[]> => {
     try {
       const described = await admin.describeTopics([name]);

@@ -7,7 +7,7 @@ import type { CommitStep, Guarantee } from './config.js';
 
 export interface CommitTarget {
   readonly partition: number;
-  readonly applicationId: string;
+  readonly prefix: string;
   readonly guarantee: Guarantee;
   readonly writer: Writer;
   readonly membership: Membership;
@@ -48,7 +48,7 @@ export async function commit(target: CommitTarget): Promise<number> {
   if (guarantee === 'exactly_once') await target.begin();
   let logged = 0;
   for (const [store, entries] of prepared?.changelogs ?? []) {
-    const topic = changelogTopic(target.applicationId, store);
+    const topic = changelogTopic(target.prefix, store);
     for (let from = 0; from < entries.length; from += WRITTEN_TOGETHER) {
       const some = entries.slice(from, from + WRITTEN_TOGETHER);
       const full = writer.write(some.map((entry) => changelogRecord(entry, topic, target.partition)));
@@ -72,7 +72,7 @@ export async function commit(target: CommitTarget): Promise<number> {
   if (state && prepared) {
     const changelogs = { ...state.checkpoint.changelogs };
     for (const store of prepared.changelogs.keys()) {
-      const position = writer.acknowledged(changelogTopic(target.applicationId, store), target.partition);
+      const position = writer.acknowledged(changelogTopic(target.prefix, store), target.partition);
       if (position !== undefined) changelogs[store] = position;
     }
     const sources = Object.fromEntries(positions.map(({ topic, offset }) => [topic, offset]));

@@ -8,6 +8,7 @@ import type { SchemaRegistry } from '../serdes/registry/port.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import type { IdentityFiles } from '../state/identity-files.js';
 import type { EffectGate } from './effects.js';
+import { firstGeneration, type Generation } from './generation.js';
 import { type ErrorPolicies, type ResolvedPolicy, resolvePolicy, type Step } from './policy.js';
 
 /** The numbered steps of a commit, and the moment before it. The same numbers stand in commit.ts, the README and the crash tests. */
@@ -71,6 +72,10 @@ export const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
 
 export interface EngineConfig {
   readonly applicationId: string;
+  /** Whose prefix names the internal topics and the state. */
+  readonly generation: Generation;
+  /** The application whose name is in the subjects of internal topics, in the schema registry. */
+  readonly schemasOf: string;
   readonly guarantee: Guarantee;
   readonly startFrom: 'earliest' | 'latest';
   readonly commitMs: number;
@@ -118,6 +123,8 @@ export function resolveConfig(
   }
   return {
     applicationId,
+    generation: firstGeneration(applicationId),
+    schemasOf: applicationId,
     guarantee,
     startFrom,
     commitMs: durationMs(options.commitEvery ?? (guarantee === 'exactly_once' ? '100ms' : '1s'), 'commitEvery'),

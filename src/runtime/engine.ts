@@ -3,12 +3,13 @@ import { formatMs } from '../model/duration.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import { assignTasks } from './assignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
+import { findGeneration } from './generation.js';
 import { GlobalTables } from './global-tables.js';
 import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
 import { encodeMemberState, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
-import { isPassing, patiently } from './patience.js';
+import { isPassing, type Patience, patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { type Slot, slotsOf, tasksOnDisk, topicsRead } from './slots.js';
@@ -24,7 +25,7 @@ import { prepareTopics, type TopicCounts } from './topics.js';
  */
 export class Engine {
   readonly #topology: Topology;
-  readonly #config: EngineConfig;
+  #config: EngineConfig;
   readonly #ports: EnginePorts;
   readonly #metrics = new Metrics();
   readonly #budget: CacheBudget;
@@ -142,9 +143,10 @@ export class Engine {
     const { broker, clock } = this.#ports;
     const { logger, instanceId, sessionMs } = this.#config;
     const signal = this.#abort.signal;
+    await this.#findGeneration();
     await this.#planPatiently();
-    this.#onDisk = await tasksOnDisk(this.#slots.keys(), this.applicationId, this.#ports);
-    await this.globals.load(this.#topics);
+    this.#onDisk = await tasksOnDisk(this.#slots.keys(), this.#config.generation.prefix, this.#ports);
+    await this.globals.load(this.#topics, this.#config.generation.prefix);
     if (!this.#manual) this.globals.follow(this.#idle, (error) => this.#fail(error));
     const options = {
       broker,
@@ -154,7 +156,7 @@ export class Engine {
       sessionMs,
       signal,
       groupId: this.applicationId,
-      topics: topicsRead(this.#topology, this.applicationId),
+      topics: topicsRead(this.#topology, this.#config.generation.prefix),
       metadata: () => this.#memberState(),
       assign: async (members: Parameters<typeof assignTasks>[0]) => {
         // Topics may have more partitions by now. What cannot grow with them is the leader's error, and then that of each who leads after it.
@@ -176,15 +178,25 @@ export class Engine {
     await this.#takeUp();
   }
 
+  /** Which version of the application counts. It does not change while a member is alive. */
+  async #findGeneration(): Promise<void> {
+    const find = () => findGeneration(this.#config, this.#ports);
+    const generation = await patiently('looking at the group', this.#patience, find);
+    this.#config = { ...this.#config, generation };
+  }
+
+  get #patience(): Patience {
+    return { clock: this.#ports.clock, logger: this.#config.logger, signal: this.#abort.signal };
+  }
+
   #planPatiently(): Promise<void> {
-    const patience = { clock: this.#ports.clock, logger: this.#config.logger, signal: this.#abort.signal };
-    return patiently('looking at the topics', patience, () => this.#plan());
+    return patiently('looking at the topics', this.#patience, () => this.#plan());
   }
 
   async #plan(): Promise<void> {
     this.#topics = await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
     const serdes = new SerdePlaces(serdeConfig(this.#config, this.#ports));
-    this.#slots = slotsOf(this.#topology, this.applicationId, this.#topics, serdes.bind);
+    this.#slots = slotsOf(this.#topology, this.#config.generation.prefix, this.#topics, serdes.bind);
     await serdes.open();
   }
 

@@ -104,8 +104,8 @@ export class GlobalTables {
   }
 
   /** Opens the stores and reads the topics up to their ends. STOPPED if it is closed meanwhile. */
-  load(topics: TopicCounts): Promise<void> {
-    const work = this.#load(topics);
+  load(topics: TopicCounts, prefix: string): Promise<void> {
+    const work = this.#load(topics, prefix);
     this.#work = work;
     return work;
   }
@@ -133,7 +133,7 @@ export class GlobalTables {
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
-  async #load(topics: TopicCounts): Promise<void> {
+  async #load(topics: TopicCounts, prefix: string): Promise<void> {
     const { topology, config, ports, budget } = this.#options;
     if (!topology.graph.nodes.some(({ kind }) => kind === 'globalTable')) return;
     const serdes = new SerdePlaces(serdeConfig(config, ports));
@@ -144,7 +144,7 @@ export class GlobalTables {
     this.#deadLetters = new DeadLetterWriter(ports.broker, topics);
     this.#state = await GlobalState.open({
       root: ports.stateDirectory,
-      applicationId: config.applicationId,
+      applicationId: prefix,
       openDatabase: ports.openDatabase,
       topology: topology.name,
       tables: this.#tables.map(({ topic, store, key, value }) => ({

@@ -21,10 +21,10 @@ export async function openState(
   { sources, committed, signal, ...told }: OpenState,
 ): Promise<number> {
   const { config, ports, partition, metrics } = options;
-  const { applicationId } = config;
+  const { prefix } = config.generation;
   const state = await TaskState.open({
     root: ports.stateDirectory,
-    applicationId,
+    applicationId: prefix,
     taskId: taskId(options.subTopology.id, partition),
     openDatabase: ports.openDatabase,
     topology: options.topology.name,
@@ -37,7 +37,7 @@ export async function openState(
   const { streamTime } = await restore({
     broker: ports.broker,
     state,
-    applicationId,
+    prefix,
     partition,
     sources: sources.map(({ topic }) => topic),
     committed,

@@ -51,7 +51,7 @@ export function buildPipeline(options: {
       ),
     );
     if (!subTopology.repartitions.includes(repartition.name)) continue;
-    const topic = repartitionTopic(task.applicationId, repartition.name);
+    const topic = repartitionTopic(task.prefix, repartition.name);
     entries.set(topic, {
       node,
       outlet,

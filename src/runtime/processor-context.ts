@@ -25,6 +25,8 @@ export interface TaskFacts {
   readonly taskId: string;
   readonly partition: number;
   readonly applicationId: string;
+  /** Before the names of internal topics. */
+  readonly prefix: string;
   readonly deadLetterTopic: string;
   readonly clock: Clock;
   readonly metrics: Metrics;

@@ -12,7 +12,7 @@ import { partitionOf } from './partitioner.js';
 
 /** What encoding needs to know of the task. */
 export interface ProduceContext {
-  readonly applicationId: string;
+  readonly prefix: string;
   readonly partition: number;
   /** Partition count of a topic; TOPIC_UNKNOWN if there is no such topic. Asks the broker only the first time. */
   partitionsOf(topic: string): number | Promise<number>;
@@ -40,8 +40,8 @@ function finish(item: OutboxItem, topic: string, partitions: number, context: Pr
   return record;
 }
 
-function topicOf(item: OutboxItem, { applicationId }: ProduceContext): string {
-  if (item.kind === 'repartition') return repartitionTopic(applicationId, item.repartition.name);
+function topicOf(item: OutboxItem, { prefix }: ProduceContext): string {
+  if (item.kind === 'repartition') return repartitionTopic(prefix, item.repartition.name);
   if (item.kind === 'raw') return item.record.topic;
   const { topic } = item.sink;
   if (typeof topic === 'string') return topic;

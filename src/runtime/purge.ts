@@ -27,7 +27,7 @@ export class RepartitionPurge {
 
   /** Of the repartition topics that a task reads. */
   static of({ config, ports, subTopology }: TaskOptions): RepartitionPurge {
-    const topics = subTopology.repartitions.map((name) => repartitionTopic(config.applicationId, name));
+    const topics = subTopology.repartitions.map((name) => repartitionTopic(config.generation.prefix, name));
     return new RepartitionPurge(topics, { admin: ports.broker.admin, clock: ports.clock, logger: config.logger });
   }
 

@@ -2,6 +2,7 @@ import { type BrokerRecord, type PartitionOffset, type ProducerRecord, partition
 import { StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import type { EffectCall } from './effects.js';
+import { addedTo, textOf } from './offset-texts.js';
 import type { OutboxItem } from './outbox.js';
 
 /** What becomes of outputs and calls to the outside that records cause when they are processed a second time. `capture`: outputs go to `<application>-captured` instead. */
@@ -18,7 +19,7 @@ export interface ResetMark {
   readonly effects: EffectsMode;
   /** The stores still hold what these records did the first time. */
   readonly keeps?: true;
-  /** A repartition topic: its records say themselves which of them come from records that are processed a second time. */
+  /** A repartition topic: its records from `until` on say themselves which of them come from records that are processed a second time. */
   readonly marked?: true;
   /** The reset was not carried out to its end. */
   readonly unfinished?: true;
@@ -27,24 +28,14 @@ export interface ResetMark {
 /** `<application>-captured`: what would have been written, or called. */
 export const capturedTopic = (applicationId: string): string => `${applicationId}-captured`;
 
-/** Begins every text that millrace keeps with an offset. */
-const HEAD = '{"format":1,';
 const HEADER = 'millrace.reprocessed';
 
 /** The metadata of a committed offset with a mark added, or taken out. */
-export function marked(metadata: string | undefined, mark: ResetMark | undefined): string {
-  const { reset: _, ...rest } = parse(metadata);
-  return JSON.stringify(mark === undefined ? rest : { format: 1, reset: mark, ...rest });
-}
+export const marked = (metadata: string | undefined, mark: ResetMark | undefined): string =>
+  addedTo(metadata, { reset: mark });
 
-export function markOf({ metadata }: PartitionOffset): ResetMark | undefined {
-  return parse(metadata).reset;
-}
-
-function parse(metadata = ''): { readonly reset?: ResetMark } {
-  // Somebody else may have committed offsets with a text of their own.
-  return metadata.startsWith(HEAD) ? JSON.parse(metadata) : {};
-}
+export const markOf = ({ metadata }: PartitionOffset): ResetMark | undefined =>
+  textOf<{ reset: ResetMark }>(metadata).reset;
 
 /** The partitions of a task that a reset has put back. */
 export class Reprocessing {
@@ -91,8 +82,8 @@ export class Reprocessing {
     if (record === undefined) return this.#last;
     const mark = this.#marks.get(partitionKey(record.topic, record.partition));
     if (mark === undefined) return this.#set('live');
-    if (mark.marked) return this.#set((record.headers.text(HEADER) as EffectsMode | undefined) ?? 'live');
-    return this.#set(record.offset < mark.until ? mark.effects : 'live');
+    const said = mark.marked && (record.headers.text(HEADER) as EffectsMode | undefined);
+    return this.#set(said || (record.offset < mark.until ? mark.effects : 'live'));
   }
 
   /** The record as it was before it was marked: what follows from it later must not look marked. */
@@ -108,6 +99,18 @@ export class Reprocessing {
     // What follows from it in other tasks must be treated alike.
     if (item.kind === 'repartition') return { ...record, headers: record.headers.with(HEADER, mode) };
     return mode === 'silent' ? undefined : captured(record, item.node, this.#applicationId);
+  }
+
+  /** A call that would have been made: its key is that of the call, its value the record as JSON. */
+  capturedCall({ node, idempotencyKey, record }: EffectCall): ProducerRecord {
+    return {
+      topic: capturedTopic(this.#applicationId),
+      partition: 0,
+      key: Buffer.from(idempotencyKey),
+      value: Buffer.from(JSON.stringify({ key: record.key, value: record.value }, withoutBigints)),
+      timestamp: record.timestamp,
+      headers: Headers.of({ 'millrace.operator': node }),
+    };
   }
 
   /** Keeps the marks of partitions that are not through yet. */
@@ -132,18 +135,6 @@ function captured(record: ProducerRecord, node: string, applicationId: string): 
     .with('millrace.partition', String(record.partition))
     .with('millrace.operator', node);
   return { ...record, topic: capturedTopic(applicationId), partition: 0, headers };
-}
-
-/** A call that would have been made: its key is that of the call, its value the record as JSON. */
-export function capturedCall({ node, idempotencyKey, record }: EffectCall, applicationId: string): ProducerRecord {
-  return {
-    topic: capturedTopic(applicationId),
-    partition: 0,
-    key: Buffer.from(idempotencyKey),
-    value: Buffer.from(JSON.stringify({ key: record.key, value: record.value }, withoutBigints)),
-    timestamp: record.timestamp,
-    headers: Headers.of({ 'millrace.operator': node }),
-  };
 }
 
 const withoutBigints = (_name: string, value: unknown): unknown =>

@@ -9,7 +9,7 @@ import { streamTimesOf } from './stream-times.js';
 export interface RestoreOptions {
   readonly broker: Broker;
   readonly state: TaskState;
-  readonly applicationId: string;
+  readonly prefix: string;
   readonly partition: number;
   /** Source topics of the task. */
   readonly sources: readonly string[];
@@ -34,11 +34,11 @@ const RESTORE_BATCH = 2_000;
 export async function restore(
   options: RestoreOptions,
 ): Promise<{ readonly streamTime: number; readonly restored: number }> {
-  const { broker, state, applicationId, partition, committed } = options;
+  const { broker, state, prefix, partition, committed } = options;
   const offsets = new Map(committed.map(({ topic, offset }) => [topic, offset]));
   checkNotAhead(state, options.sources, offsets);
 
-  const topics = new Map([...state.stores].map((store) => [changelogTopic(applicationId, store.name), store.name]));
+  const topics = new Map([...state.stores].map((store) => [changelogTopic(prefix, store.name), store.name]));
   const partitions: TopicPartition[] = [...topics.keys()].map((topic) => ({ topic, partition }));
   const [earliest, latest] = await Promise.all([
     broker.admin.earliestOffsets(partitions),

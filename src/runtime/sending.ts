@@ -5,7 +5,7 @@ import { type EffectGate, Effects } from './effects.js';
 import type { FailureHandler } from './failures.js';
 import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
 import { type ProduceContext, produce } from './produce.js';
-import { capturedCall, type Reprocessing } from './reprocessing.js';
+import type { Reprocessing } from './reprocessing.js';
 
 export interface SendingOptions {
   readonly failures: FailureHandler;
@@ -81,14 +81,14 @@ export class Sending {
   }
 
   async #call(produced: ProducerRecord[]): Promise<void> {
-    const { again, effects: gate, failures, produce: context } = this.#options;
+    const { again, effects: gate, failures } = this.#options;
     for (const effect of this.effects.drain()) {
       const { node, place } = effect;
       this.#atHand.scope.index = place.index;
       const mode = again?.modeOf(this.#atHand.batch.records[place.index]) ?? 'live';
       const made = mode === 'live' && gate(effect);
       failures.count(node, made ? 'called' : 'silenced');
-      if (mode === 'capture') produced.push(capturedCall(effect, context.applicationId));
+      if (again && mode === 'capture') produced.push(again.capturedCall(effect));
       if (!made) continue;
       try {
         await effect.run();

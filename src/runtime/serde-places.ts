@@ -6,7 +6,7 @@ import type { EngineConfig, EnginePorts } from './config.js';
 
 /** What serdes need of the engine that uses them. */
 export interface SerdeConfig extends SerdeServices {
-  /** Names the internal topics. */
+  /** Names the internal topics, as far as their subjects are concerned: whichever version of the application writes them. */
   readonly applicationId: string;
   /** Nothing but keys to look up is ever written. */
   readonly readOnly?: boolean;
@@ -61,9 +61,9 @@ export class SerdePlaces {
 }
 
 export const serdeConfig = (
-  { applicationId, registerSchemas }: Pick<EngineConfig, 'applicationId' | 'registerSchemas'>,
+  { schemasOf, registerSchemas }: Pick<EngineConfig, 'schemasOf' | 'registerSchemas'>,
   { schemaRegistry = noRegistry }: Pick<EnginePorts, 'schemaRegistry'>,
-): SerdeConfig => ({ applicationId, registerSchemas, schemaRegistry });
+): SerdeConfig => ({ applicationId: schemasOf, registerSchemas, schemaRegistry });
 
 export const noRegistry = async (): Promise<never> => {
   throw new StreamsError('CONFIG_INVALID', {

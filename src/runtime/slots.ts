@@ -29,7 +29,7 @@ export const declareOnly = (topology: Topology, bind?: PushScope['bind']): Decla
 /** All tasks of a topology, by id. */
 export function slotsOf(
   topology: Topology,
-  applicationId: string,
+  prefix: string,
   topics: TopicCounts,
   bind?: PushScope['bind'],
 ): ReadonlyMap<string, Slot> {
@@ -38,7 +38,7 @@ export function slotsOf(
   for (const subTopology of topology.graph.subTopologies) {
     const inside = processors.filter(({ id }) => subTopology.nodes.includes(id));
     const stores = inside.flatMap(({ spec }) => spec.stores);
-    for (let partition = 0; partition < tasksOf(subTopology, applicationId, topics); partition++) {
+    for (let partition = 0; partition < tasksOf(subTopology, prefix, topics); partition++) {
       const id = taskId(subTopology.id, partition);
       slots.set(id, { id, subTopology, partition, stores });
     }
@@ -47,22 +47,22 @@ export function slotsOf(
 }
 
 /** Every topic that tasks read, internal ones included. */
-export function topicsRead({ graph }: Topology, applicationId: string): readonly string[] {
+export function topicsRead({ graph }: Topology, prefix: string): readonly string[] {
   return graph.subTopologies.flatMap(({ topics, repartitions }) => [
     ...topics,
-    ...repartitions.map((name) => repartitionTopic(applicationId, name)),
+    ...repartitions.map((name) => repartitionTopic(prefix, name)),
   ]);
 }
 
 /** Those of the tasks whose state lies in the process' directory. */
 export async function tasksOnDisk(
   ids: Iterable<string>,
-  applicationId: string,
+  prefix: string,
   { stateDirectory, identityFiles = diskIdentityFiles }: Pick<EnginePorts, 'stateDirectory' | 'identityFiles'>,
 ): Promise<Set<string>> {
   const found = new Set<string>();
   for (const id of ids) {
-    const identity = await identityFiles.read(identityPath(stateDirectory, applicationId, id));
+    const identity = await identityFiles.read(identityPath(stateDirectory, prefix, id));
     if (identity !== null) found.add(id);
   }
   return found;

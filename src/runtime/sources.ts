@@ -6,11 +6,11 @@ import type { TopicCounts } from './topics.js';
 /** The partitions that a task reads: its own of each topic that has so many. */
 export function sourcePartitions(
   subTopology: SubTopology,
-  applicationId: string,
+  prefix: string,
   partition: number,
   topics: TopicCounts,
 ): readonly TopicPartition[] {
-  const internal = subTopology.repartitions.map((name) => repartitionTopic(applicationId, name));
+  const internal = subTopology.repartitions.map((name) => repartitionTopic(prefix, name));
   return [...subTopology.topics, ...internal]
     .filter((topic) => partition < topics.count(topic))
     .map((topic) => ({ topic, partition }));

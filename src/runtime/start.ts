@@ -5,7 +5,7 @@ import type { Clock, Logger } from '../model/ports.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
-import { DEFAULT_CACHE_BYTES, type EngineOptions, resolveConfig } from './config.js';
+import { DEFAULT_CACHE_BYTES, type EngineConfig, type EngineOptions, resolveConfig } from './config.js';
 import { Engine } from './engine.js';
 import type { Progress } from './progress.js';
 import { type StoreView, viewStore } from './store-view.js';
@@ -13,7 +13,7 @@ import { systemClock } from './system.js';
 
 export interface StartOptions extends EngineOptions {
   readonly broker: Broker;
-  /** Where the stores lie: `<directory>/<application>/<task>`, those of global tables in `<directory>/<application>/global`. */
+  /** Where the stores lie: `<directory>/<application>/<task>`, those of global tables in `<directory>/<application>/global`; of a version that was promoted, in `<directory>/<application>-shadow-<n>`. */
   readonly stateDirectory: string;
   /** Default: RocksDB. */
   readonly openDatabase?: OpenDatabase;
@@ -59,8 +59,16 @@ export interface RunningStreams {
  * ```
  */
 export async function start(topology: Topology, options: StartOptions): Promise<RunningStreams> {
-  const { broker, stateDirectory, openDatabase = openRocksDatabase, clock = systemClock, logger } = options;
-  const config = resolveConfig(topology.name, options, logger);
+  return startConfigured(topology, resolveConfig(topology.name, options, options.logger), options);
+}
+
+/** For who knows more of the configuration than users can say: which version of the application it is. */
+export async function startConfigured(
+  topology: Topology,
+  config: EngineConfig,
+  options: StartOptions,
+): Promise<RunningStreams> {
+  const { broker, stateDirectory, openDatabase = openRocksDatabase, clock = systemClock } = options;
   const cache = options.cache ?? (options.cacheBytes === undefined ? processCache : undefined);
   const { schemaRegistry } = options;
   const ports = {

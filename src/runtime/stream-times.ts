@@ -1,4 +1,5 @@
 import type { PartitionOffset } from '../broker/port.js';
+import { addedTo, textOf } from './offset-texts.js';
 import type { JumpState } from './time-jumps.js';
 
 /** The stream time of a task, and of each of its stores: the highest timestamps that have reached them. Negative infinity, or left out: none has. */
@@ -9,9 +10,8 @@ export interface StreamTimes {
   readonly jumps: ReadonlyMap<string, JumpState>;
 }
 
-const FORMAT = 1;
-/** Brokers keep 4,096 bytes with an offset; the mark of a reset may have to go in, too. */
-const MAX_BYTES = 3_840;
+/** Brokers keep 4,096 bytes with an offset; the mark of a reset and the generation of the application may have to go in, too. */
+const MAX_BYTES = 3_500;
 
 /**
  * Stream times travel as metadata of the offsets that a task commits: they belong to these offsets under both guarantees, and are known again wherever the task is opened, also without its
@@ -26,8 +26,7 @@ export function withStreamTimes(
   if (!Number.isFinite(task)) return positions;
   const ownJumps: Jumps = {};
   const own: StoreTimes = {};
-  const write = (): string =>
-    JSON.stringify({ format: FORMAT, task, stores: own, ...(jumps.size > 0 && { jumps: ownJumps }) });
+  const write = (): string => addedTo(undefined, { task, stores: own, ...(jumps.size > 0 && { jumps: ownJumps }) });
   const fits = (): boolean => Buffer.byteLength(write()) <= MAX_BYTES;
   for (const [topic, { refused, last }] of jumps) {
     ownJumps[topic] = [refused, last];
@@ -71,9 +70,13 @@ export function streamTimesOf(committed: readonly PartitionOffset[]): {
 type StoreTimes = Record<string, number | null>;
 type Jumps = Record<string, readonly [refused: number, last: number]>;
 
-function parse(metadata = ''): { task: number; stores: StoreTimes; jumps?: Jumps } | undefined {
-  // Somebody else may have committed offsets with a text of their own.
-  if (!metadata.startsWith(`{"format":${FORMAT},`)) return undefined;
-  const times = JSON.parse(metadata);
-  return times.task === undefined ? undefined : times;
+interface Times {
+  readonly task: number;
+  readonly stores: StoreTimes;
+  readonly jumps?: Jumps;
+}
+
+function parse(metadata: string | undefined): Times | undefined {
+  const { task, stores = {}, jumps = {} } = textOf<Times>(metadata);
+  return task === undefined ? undefined : { task, stores, jumps };
 }

@@ -8,6 +8,7 @@ import { BatchRunner } from './batch-runner.js';
 import { commit } from './commit.js';
 import { CommitDue } from './commit-due.js';
 import { FailureHandler } from './failures.js';
+import { checkGeneration, withGeneration } from './generation.js';
 import { Intake } from './intake.js';
 import { LastBatch } from './last-batch.js';
 import { openState } from './open-state.js';
@@ -167,10 +168,10 @@ export class Task {
     if (this.#uncommitted === 0) return;
     const { config, ports, membership, metrics } = this.#options;
     const timed = withStreamTimes(this.#intake.positions, this.#times());
-    const positions = this.#again?.withMarks(timed) ?? timed;
+    const positions = withGeneration(this.#again?.withMarks(timed) ?? timed, config.generation);
     const logged = await commit({
       partition: this.partition,
-      applicationId: config.applicationId,
+      prefix: config.generation.prefix,
       guarantee: config.guarantee,
       writer: this.#output.writer,
       membership,
@@ -216,7 +217,7 @@ export class Task {
     const { broker } = ports;
     const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
-    const sources = sourcePartitions(subTopology, config.applicationId, this.partition, topics);
+    const sources = sourcePartitions(subTopology, config.generation.prefix, this.partition, topics);
     const transactional = {
       transactionalId: `${config.applicationId}-${this.id}`,
       touches: touchesOf(this.#options, sources),
@@ -224,6 +225,7 @@ export class Task {
     const writer = await broker.createWriter(config.guarantee === 'exactly_once' ? transactional : {});
     this.#output = new TaskOutput(writer, this.#options);
     const committed = await membership.committed(sources);
+    checkGeneration(committed, config);
     this.#again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: this.id });
 
     const times = streamTimesOf(committed);
@@ -268,7 +270,7 @@ export class Task {
       effects: config.effects,
       again: this.#again,
       produce: {
-        applicationId: config.applicationId,
+        prefix: config.generation.prefix,
         partition: this.partition,
         partitionsOf: (topic) => topics.partitionsOf(topic),
       },
@@ -278,12 +280,13 @@ export class Task {
         onFatal(error);
       },
     });
-    const { applicationId, deadLetterTopic } = config;
+    const { applicationId, generation, deadLetterTopic } = config;
     this.#globals = this.#options.globals.views();
     const task = {
       taskId: this.id,
       partition: this.partition,
       applicationId,
+      prefix: generation.prefix,
       deadLetterTopic,
       clock: ports.clock,
       metrics,

@@ -54,12 +54,13 @@ export const globalTopics = (graph: Graph): readonly TopicUse[] =>
 
 /** Repartition topics, changelogs and the dead letter topic, if anything may be written there. */
 export function internalTopics(graph: Graph, config: EngineConfig): readonly InternalTopic[] {
-  const { applicationId, deadLetterTopic } = config;
+  const { deadLetterTopic } = config;
+  const { prefix } = config.generation;
   const repartitions = graph.nodes.flatMap((node): InternalTopic[] =>
     node.kind === 'repartition'
       ? [
           {
-            name: repartitionTopic(applicationId, node.name),
+            name: repartitionTopic(prefix, node.name),
             operations: ['Read', 'Write'],
             config: REPARTITION_CONFIG,
           },
@@ -69,7 +70,7 @@ export function internalTopics(graph: Graph, config: EngineConfig): readonly Int
   const changelogs = graph.subTopologies.flatMap((subTopology) =>
     subTopology.stores.map(
       (store): InternalTopic => ({
-        name: changelogTopic(applicationId, store),
+        name: changelogTopic(prefix, store),
         operations: ['Read', 'Write'],
         config: CHANGELOG_CONFIG,
         subTopology,

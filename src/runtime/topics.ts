@@ -41,11 +41,8 @@ export class TopicCounts {
 }
 
 /** How many tasks a sub-topology has: as many as the widest topic it reads has partitions. */
-export function tasksOf(subTopology: SubTopology, applicationId: string, topics: TopicCounts): number {
-  const names = [
-    ...subTopology.topics,
-    ...subTopology.repartitions.map((name) => repartitionTopic(applicationId, name)),
-  ];
+export function tasksOf(subTopology: SubTopology, prefix: string, topics: TopicCounts): number {
+  const names = [...subTopology.topics, ...subTopology.repartitions.map((name) => repartitionTopic(prefix, name))];
   return Math.max(...names.map((topic) => topics.count(topic)));
 }
 
@@ -56,7 +53,8 @@ export function tasksOf(subTopology: SubTopology, applicationId: string, topics:
  * rights that are; TOPIC_MISMATCH for sources whose records meet in one store and are not equally wide, and for internal topics that somebody made otherwise.
  */
 export async function prepareTopics(admin: Admin, graph: Graph, config: EngineConfig): Promise<TopicCounts> {
-  const { applicationId, createTopics } = config;
+  const { createTopics } = config;
+  const { prefix } = config.generation;
   const needed = neededTopics(graph);
   const global = globalTopics(graph);
   const uses = [...needed, ...global, ...internalTopics(graph, config)];
@@ -76,13 +74,13 @@ export async function prepareTopics(admin: Admin, graph: Graph, config: EngineCo
     existing.get(name)?.partitions ?? (missing.includes(name) ? createTopics : undefined) ?? UNKNOWN,
   ];
   const counts = new Map(needed.map(countOf));
-  const repartitions = repartitionCounts(graph, applicationId, counts);
+  const repartitions = repartitionCounts(graph, prefix, counts);
   for (const [topic, count] of repartitions) counts.set(topic, count);
-  problems.push(...notCoPartitioned(graph, applicationId, counts));
+  problems.push(...notCoPartitioned(graph, prefix, counts));
   const internal = internalTopics(graph, config).map((topic) => ({
     ...topic,
     partitions: topic.subTopology
-      ? tasksOf(topic.subTopology, applicationId, new TopicCounts(admin, counts, undefined))
+      ? tasksOf(topic.subTopology, prefix, new TopicCounts(admin, counts, undefined))
       : (counts.get(topic.name) ?? 1),
   }));
   problems.push(...wrongInternalTopics(internal, existing, config));
@@ -113,18 +111,14 @@ export async function prepareTopics(admin: Admin, graph: Graph, config: EngineCo
 const UNKNOWN = Number.NaN;
 
 /** As many partitions as the repartition says; else as its co-partitioned sources have; else as the widest source of whoever writes it. */
-function repartitionCounts(
-  graph: Graph,
-  applicationId: string,
-  known: ReadonlyMap<string, number>,
-): Map<string, number> {
+function repartitionCounts(graph: Graph, prefix: string, known: ReadonlyMap<string, number>): Map<string, number> {
   const counts = new Map<string, number>();
   const topicOf = (id: string): string => {
     const node = graph.nodes.find((other) => other.id === id);
     return node?.kind === 'source'
       ? node.topic
       : node?.kind === 'repartition'
-        ? repartitionTopic(applicationId, node.name)
+        ? repartitionTopic(prefix, node.name)
         : '';
   };
   const countOf = (id: string): number | undefined => known.get(topicOf(id)) ?? counts.get(topicOf(id));
@@ -157,18 +151,14 @@ function repartitionCounts(
   return counts;
 }
 
-function notCoPartitioned(
-  graph: Graph,
-  applicationId: string,
-  counts: ReadonlyMap<string, number>,
-): readonly StreamsError[] {
+function notCoPartitioned(graph: Graph, prefix: string, counts: ReadonlyMap<string, number>): readonly StreamsError[] {
   const wrong = graph.coPartitioned.flatMap((group) => {
     const topics = group.map((id) => {
       const node = graph.nodes.find((other) => other.id === id);
       return node?.kind === 'source'
         ? node.topic
         : node?.kind === 'repartition'
-          ? repartitionTopic(applicationId, node.name)
+          ? repartitionTopic(prefix, node.name)
           : id;
     });
     const known = topics.filter((topic) => !Number.isNaN(counts.get(topic)));

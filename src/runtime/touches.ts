@@ -8,8 +8,8 @@ export function touchesOf(
   { topology, config, stores, partition }: Pick<TaskOptions, 'topology' | 'config' | 'stores' | 'partition'>,
   sources: readonly TopicPartition[],
 ): Touches {
-  const { applicationId } = config;
-  const own = stores.map(({ name }) => ({ topic: changelogTopic(applicationId, name), partition }));
+  const { applicationId, generation } = config;
+  const own = stores.map(({ name }) => ({ topic: changelogTopic(generation.prefix, name), partition }));
   // The changelogs of others are none of its own.
   const internal = internalTopics(topology.graph, config).filter(({ subTopology }) => subTopology === undefined);
   const written = [...neededTopics(topology.graph), ...internal].filter(({ operations }) =>

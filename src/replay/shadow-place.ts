@@ -1,0 +1,140 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Admin, Broker, PartitionOffset } from '../broker/port.js';
+import type { Topology } from '../dsl/processor.js';
+import { changelogTopic, repartitionTopic } from '../graph/naming.js';
+import { StreamsError } from '../model/errors.js';
+import type { Clock } from '../model/ports.js';
+import { currentGeneration, type Generation, generationOf, generationOnDisk } from '../runtime/generation.js';
+import { addedTo, textOf } from '../runtime/offset-texts.js';
+import { diskIdentityFiles } from '../state/identity-files.js';
+import { deleteTopics } from './reset.js';
+import { checkStopped } from './reset-plan.js';
+
+/** What was done with a version that was live: said by each of the offsets that are kept for it. */
+export interface Retirement {
+  /** Of the promotion or rollback that took it out. */
+  readonly id: string;
+  readonly kind: 'promote' | 'rollback';
+}
+
+/** The group of the version that runs beside the live one, or waits there for a rollback. */
+export const shadowOf = (applicationId: string): string => `${applicationId}-shadow`;
+/** Where the positions of the live version are while versions change places. */
+export const keptOf = (applicationId: string): string => `${applicationId}-promotion`;
+
+export const retired = (at: PartitionOffset, generation: Generation, retirement: Retirement): PartitionOffset => ({
+  ...at,
+  metadata: addedTo(at.metadata, { generation: [generation.n, generation.prefix], retired: retirement }),
+});
+
+/** The offset as it was before it was kept. */
+export const reinstated = (at: PartitionOffset): PartitionOffset => ({
+  ...at,
+  metadata: addedTo(at.metadata, { generation: undefined, retired: undefined }),
+});
+
+export const retirementOf = (positions: readonly PartitionOffset[]): Retirement | undefined =>
+  positions.map(({ metadata }) => textOf<{ retired: Retirement }>(metadata).retired).find((each) => each);
+
+/** The promotion or rollback that was interrupted after versions had changed places: what is left is to keep the one that was live. */
+export async function unfinishedPromotion(
+  admin: Admin,
+  applicationId: string,
+  live: Generation,
+): Promise<{ readonly retirement: Retirement; readonly kept: readonly PartitionOffset[] } | undefined> {
+  const kept = await admin.groupOffsets(keptOf(applicationId));
+  const [retirement, generation] = [retirementOf(kept), generationOf(kept)];
+  return retirement && generation && generation.n < live.n ? { retirement, kept } : undefined;
+}
+
+/** The place beside a live application: what is there now, and what it can become. */
+export interface ShadowPlace {
+  readonly applicationId: string;
+  readonly live: Generation;
+  readonly positions: readonly PartitionOffset[];
+  /** Of the shadow that is there; undefined: none has committed anything. */
+  readonly generation: Generation | undefined;
+  /** It was live before. */
+  readonly retirement: Retirement | undefined;
+  /** Of a shadow that begins. */
+  readonly next: Generation;
+}
+
+/** PROMOTION_UNFINISHED: who is in it is not certain before the promotion is through. */
+export async function shadowPlace(admin: Admin, applicationId: string): Promise<ShadowPlace> {
+  const live = await currentGeneration(admin, applicationId);
+  const unfinished = await unfinishedPromotion(admin, applicationId, live);
+  if (unfinished) throw promotionUnfinished(applicationId, unfinished.retirement);
+  const positions = await admin.groupOffsets(shadowOf(applicationId));
+  const n = live.n + 1;
+  return {
+    applicationId,
+    live,
+    positions,
+    generation: generationOf(positions),
+    retirement: retirementOf(positions),
+    next: { n, prefix: `${shadowOf(applicationId)}-${n}` },
+  };
+}
+
+export const promotionUnfinished = (applicationId: string, { id, kind }: Retirement): StreamsError =>
+  new StreamsError('PROMOTION_UNFINISHED', {
+    what: `the ${kind === 'promote' ? 'promotion' : 'rollback'} ${id} was interrupted`,
+    at: `application ${applicationId}`,
+    action: `Run \`millrace ${kind}\` once more: it goes on where it was.`,
+  });
+
+export const internalTopics = ({ graph }: Topology, prefix: string): readonly string[] => [
+  ...graph.nodes.flatMap((node) => (node.kind === 'repartition' ? [repartitionTopic(prefix, node.name)] : [])),
+  ...graph.stores.map(({ name }) => changelogTopic(prefix, name)),
+];
+
+/**
+ * Removes the shadow that is in the place, or the version that waits for a rollback: its group, internal topics, those that it has written to, and its state on this machine. Interrupted, it is finished by doing it once more: which stores it had is in
+ * `<state>/<application>-shadow/removing.json` until they are gone.
+ */
+export async function removeShadow(
+  topology: Topology,
+  place: ShadowPlace,
+  context: {
+    readonly broker: Broker;
+    readonly clock: Clock;
+    readonly stateDirectory: string;
+    readonly outputs: readonly string[];
+  },
+): Promise<void> {
+  const { broker, stateDirectory, outputs } = context;
+  const { applicationId, live, generation, next } = place;
+  const shadow = shadowOf(applicationId);
+  await checkStopped(broker, shadow);
+  const directory = join(stateDirectory, shadow);
+  const path = removingPath(stateDirectory, applicationId);
+  const begun: readonly string[] = JSON.parse((await diskIdentityFiles.read(path)) ?? '[]');
+  const onDisk = await generationOnDisk(stateDirectory, shadow);
+  const prefixes = new Set([...begun, next.prefix, onDisk.prefix, ...(generation ? [generation.prefix] : [])]);
+  // What was a shadow once may be the live one by now.
+  prefixes.delete(live.prefix);
+  await diskIdentityFiles.writeAtomically(path, `${JSON.stringify([...prefixes])}\n`);
+  await broker.admin.deleteGroup(shadow);
+  await deleteTopics(context, [...[...prefixes].flatMap((prefix) => internalTopics(topology, prefix)), ...outputs]);
+  for (const prefix of prefixes) if (prefix !== shadow) await removeStores(join(stateDirectory, prefix));
+  await removeAll(directory);
+}
+
+const removingPath = (stateDirectory: string, applicationId: string): string =>
+  join(stateDirectory, shadowOf(applicationId), 'removing.json');
+
+/** Whether there is a half of a shadow, which nobody can go on with. */
+export const removalBegun = async (stateDirectory: string, applicationId: string): Promise<boolean> =>
+  (await diskIdentityFiles.read(removingPath(stateDirectory, applicationId))) !== null;
+
+/** Snapshots of the past are of the application, whichever version it is. */
+const OF_ALL_VERSIONS = new Set(['snapshots', 'generation.json']);
+
+async function removeStores(directory: string): Promise<void> {
+  const names = await readdir(directory).catch(() => []);
+  for (const name of names) if (!OF_ALL_VERSIONS.has(name)) await removeAll(join(directory, name));
+}
+
+const removeAll = (path: string): Promise<void> => rm(path, { recursive: true, force: true, maxRetries: 3 });

@@ -1,0 +1,50 @@
+import { type Broker, type PartitionOffset, partitionKey } from '../broker/port.js';
+
+/** The first record of topics that a group has not read, as `topic[partition]@offset`; undefined if it has read all there is. Of partitions without a position, from their beginning. */
+export async function underWay(
+  broker: Broker,
+  topics: readonly string[],
+  committed: readonly PartitionOffset[],
+): Promise<string | undefined> {
+  const partitions = (topics.length === 0 ? [] : await broker.admin.describeTopics(topics)).flatMap((topic) =>
+    Array.from({ length: topic.partitions }, (_, partition) => ({ topic: topic.name, partition })),
+  );
+  const known = new Map(committed.map((at) => [partitionKey(at.topic, at.partition), at]));
+  const [earliest, latest] = await Promise.all([
+    broker.admin.earliestOffsets(partitions),
+    broker.admin.latestOffsets(partitions),
+  ]);
+  return firstRecord(
+    broker,
+    earliest.map((at) => known.get(partitionKey(at.topic, at.partition)) ?? at),
+    latest,
+  );
+}
+
+/** The first record between positions and ends, as `topic[partition]@offset`. Offsets alone do not say: the marker of a transaction has one, too. */
+export async function firstRecord(
+  broker: Broker,
+  positions: readonly PartitionOffset[],
+  ends: readonly PartitionOffset[],
+): Promise<string | undefined> {
+  const endOf = new Map(ends.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
+  const end = ({ topic, partition }: { readonly topic: string; readonly partition: number }): number =>
+    endOf.get(partitionKey(topic, partition)) ?? 0;
+  const open = positions.filter((at) => at.offset < end(at));
+  const reader = await broker.createReader();
+  try {
+    for (const position of open) reader.seek(position);
+    for (let left = open.length; left > 0; ) {
+      for (const { topic, partition, records, nextOffset } of await reader.poll({ maxRecords: 1, maxWaitMs: 500 })) {
+        const [record] = records;
+        if (record && record.offset < end(record)) return `${topic}[${partition}]@${record.offset}`;
+        if (nextOffset < end({ topic, partition }) && !record) continue;
+        reader.remove([{ topic, partition }]);
+        left--;
+      }
+    }
+    return undefined;
+  } finally {
+    await reader.close();
+  }
+}

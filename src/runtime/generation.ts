@@ -1,0 +1,108 @@
+import { join } from 'node:path';
+import type { Admin, Broker, PartitionOffset } from '../broker/port.js';
+import { isStreamsError, StreamsError } from '../model/errors.js';
+import { diskIdentityFiles, type IdentityFiles } from '../state/identity-files.js';
+import { addedTo, textOf } from './offset-texts.js';
+
+/**
+ * Which of its versions an application is: each has internal topics and stores of its own, beside each other, and the group says which of them is the one that counts. Applications begin with generation 0, whose prefix is their id; a promotion or a
+ * rollback gives the group another one (see replay/promotion.ts).
+ */
+export interface Generation {
+  /** Only ever rises: of two that somebody finds, the higher one is right. */
+  readonly n: number;
+  /** Before the names of internal topics, and the name of the directory that holds the stores. */
+  readonly prefix: string;
+}
+
+export const firstGeneration = (applicationId: string): Generation => ({ n: 0, prefix: applicationId });
+
+/** Travels with every offset that is committed, so that group and version cannot come apart: `{ "format": 1, "generation": [n, prefix], … }`; generation 0 is left out. */
+export function withGeneration(
+  positions: readonly PartitionOffset[],
+  { n, prefix }: Generation,
+): readonly PartitionOffset[] {
+  if (n === 0) return positions;
+  return positions.map((at) => ({ ...at, metadata: addedTo(at.metadata, { generation: [n, prefix] }) }));
+}
+
+/** The highest that committed offsets name: those of topics that a version does not read stay behind. Undefined: they name none. */
+export function generationOf(committed: readonly PartitionOffset[]): Generation | undefined {
+  return highest(
+    committed.flatMap(({ metadata }) => {
+      const { generation } = textOf<{ generation?: readonly [number, string] }>(metadata);
+      return generation ? [{ n: generation[0], prefix: generation[1] }] : [];
+    }),
+  );
+}
+
+const highest = (generations: readonly (Generation | undefined)[]): Generation | undefined =>
+  generations.reduce((a, b) => (a && b ? (b.n > a.n ? b : a) : (a ?? b)), undefined);
+
+/** `<state>/<application>/generation.json`: what this machine has run last, for who looks without asking a broker. */
+const pathOf = (stateDirectory: string, applicationId: string): string =>
+  join(stateDirectory, applicationId, 'generation.json');
+
+/** That of the stores that this machine has; generation 0 if it never ran another. */
+export async function generationOnDisk(
+  stateDirectory: string,
+  applicationId: string,
+  files: IdentityFiles = diskIdentityFiles,
+): Promise<Generation> {
+  const text = await files.read(pathOf(stateDirectory, applicationId));
+  if (text === null) return firstGeneration(applicationId);
+  const { n, prefix } = JSON.parse(text);
+  return { n, prefix };
+}
+
+/**
+ * The one to run with: what is given (to a shadow, which becomes one), what the group names, or what this machine has run: the highest. Offsets that somebody else has set name none; what this machine knows is then still right.
+ * It is kept for who looks at the stores of a stopped application.
+ */
+export async function findGeneration(
+  { applicationId, generation }: { readonly applicationId: string; readonly generation: Generation },
+  {
+    broker,
+    stateDirectory,
+    identityFiles = diskIdentityFiles,
+  }: {
+    readonly broker: Pick<Broker, 'admin'>;
+    readonly stateDirectory: string;
+    readonly identityFiles?: IdentityFiles;
+  },
+): Promise<Generation> {
+  const onDisk = await generationOnDisk(stateDirectory, applicationId, identityFiles);
+  const named = generationOf(await broker.admin.groupOffsets(applicationId));
+  const found = highest([generation, named, onDisk]) ?? generation;
+  if (found.n > onDisk.n) {
+    const text = `${JSON.stringify({ format: 1, ...found })}\n`;
+    await identityFiles.writeAtomically(pathOf(stateDirectory, applicationId), text);
+  }
+  return found;
+}
+
+/** That which the group of an application names; generation 0 if it names none, or may not be looked at. */
+export async function currentGeneration(admin: Admin, applicationId: string): Promise<Generation> {
+  try {
+    return generationOf(await admin.groupOffsets(applicationId)) ?? firstGeneration(applicationId);
+  } catch (error) {
+    if (isStreamsError(error) && error.code === 'BROKER_UNAUTHORIZED') return firstGeneration(applicationId);
+    throw error;
+  }
+}
+
+/** GENERATION_CHANGED: the offsets of a task are those of a version that was promoted since this process began. */
+export function checkGeneration(
+  committed: readonly PartitionOffset[],
+  { generation, applicationId }: { readonly generation: Generation; readonly applicationId: string },
+): void {
+  const found = generationOf(committed);
+  if (found === undefined || found.n <= generation.n) return;
+  throw new StreamsError('GENERATION_CHANGED', {
+    what: 'another version of the application has taken over since this process began',
+    at: `group ${applicationId}`,
+    saw: `generation ${found.n}, with the stores of ${found.prefix}`,
+    expected: `generation ${generation.n}`,
+    action: 'Start the process again, with the code of that version.',
+  });
+}
