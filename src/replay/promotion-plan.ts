@@ -58,7 +58,7 @@ export interface PromotionPlan {
 }
 
 /**
- * Says what putting the shadow of an application in its place would do; changes nothing.
+ * Says what putting the shadow of an application in its place would do, or, again, a version that a rollback has taken out; changes nothing.
  *
  * Both must be stopped. The shadow may be behind: it then catches up first, and what follows from records that the live version has processed is not written or called a second time. It must not be ahead (SHADOW_AHEAD): outputs of records that only the
  * shadow has processed would never be written. So stop the shadow first, then the live version; and let that finish what is on its way through its repartition topics (STATE_MISMATCH).
@@ -67,7 +67,7 @@ export interface PromotionPlan {
  *
  * ```ts no-run
  * const plan = await planPromotion(shop, { broker, now: Date.now() });
- * await applyPromotion(plan, { broker, stateDirectory: '.millrace/state', clock });
+ * await applyPromotion(plan, { broker, stateDirectory: '.millrace/state' });
  * await start(shop, { broker, stateDirectory: '.millrace/state' }); // goes on with the stores of the shadow
  * ```
  */
@@ -133,20 +133,23 @@ function checkThere(
   kind: Retirement['kind'],
   { applicationId, positions, generation, next, retirement }: ShadowPlace,
 ): { readonly generation: Generation } {
-  if (kind === 'promote' && positions.length > 0 && !retirement) return { generation: generation ?? next };
-  if (kind === 'rollback' && generation && retirement) return { generation };
+  // Each command is for what the other one, or a shadow, has left: run twice, it does not undo what it did.
+  const fits = kind === 'rollback' ? retirement?.kind === 'promote' : retirement?.kind !== 'promote';
+  if (positions.length > 0 && fits) return { generation: generation ?? next };
   const saw =
     positions.length === 0
       ? 'no positions'
       : retirement
         ? `the version that ${retirement.id} has taken out`
         : 'a shadow that was never live';
+  const other = kind === 'promote' ? 'rollback' : 'promote';
   throw new StreamsError('SHADOW_MISSING', {
     what: kind === 'promote' ? 'there is no shadow that could take over' : 'there is no version to go back to',
     at: `group ${shadowOf(applicationId)}`,
     saw,
-    action:
-      kind === 'promote'
+    action: retirement
+      ? `It was done already, perhaps; what is there can be put in place again by \`millrace ${other}\`.`
+      : kind === 'promote'
         ? 'Run one until it has caught up: `millrace run FILE --shadow --fresh`.'
         : 'What was promoted can be taken back until another shadow is begun (--fresh).',
   });

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { type Admin, type Broker, type PartitionOffset, partitionKey } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
-import type { Clock } from '../model/ports.js';
 import { generationOf, withGeneration } from '../runtime/generation.js';
 import { marked, type ResetMark } from '../runtime/reprocessing.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
@@ -15,8 +14,8 @@ export type PromotionStep = '1 recorded' | '2 kept' | '3 changed' | '4 waits' | 
 
 export interface PromotionContext {
   readonly broker: Broker;
+  /** Of this machine: where the record of it is kept. */
   readonly stateDirectory: string;
-  readonly clock: Clock;
   /** Called after each step: a crash test throws here. */
   readonly afterStep?: (step: PromotionStep) => void | Promise<void>;
 }

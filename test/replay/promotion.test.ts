@@ -58,16 +58,18 @@ describe('a promotion', function () {
     );
   });
 
-  it('keeps the version that was live: a rollback goes back to it, and another one forth again', async () => {
+  it('keeps the version that was live: a rollback goes back to it, and a promotion forth again; twice, they do nothing more', async () => {
     const versions = await Versions.begin('aba');
     await versions.shadow('v2');
     await versions.change('promote', 'v2');
     await versions.tell('ab');
     await versions.run('v2');
+    await assert.rejects(versions.plan('promote', 'v2'), isError('SHADOW_MISSING', /done already.*millrace rollback/s));
     await versions.change('rollback', 'v1');
     await versions.tell('a');
     await versions.run('v1');
-    await versions.change('rollback', 'v2');
+    await assert.rejects(versions.plan('rollback', 'v1'), isError('SHADOW_MISSING', /done already.*millrace promote/s));
+    await versions.change('promote', 'v2');
     await versions.tell('b');
     await versions.run('v2');
     const all = ['a=v1:1', 'a=v1:2', 'a=v1:4', 'a=v2:3', 'b=v1:1', 'b=v2:2', 'b=v2:3'];
@@ -148,7 +150,7 @@ describe('a promotion', function () {
         assert.deepEqual(versions.called(), await versions.topic('out'));
         assert.deepEqual((await versions.topic('groups')).length, 6);
         // And the way back is open.
-        await versions.change('rollback', from);
+        await versions.change(kind === 'promote' ? 'rollback' : 'promote', from);
         await versions.tell('a');
         await versions.run(from);
         assert.ok((await versions.topic('out')).includes(`a=${from}:4`));
@@ -166,10 +168,10 @@ describe('a promotion', function () {
     assert.deepEqual(plan.moves, [{ topic: 'in', partition: 0, live: 2, next: 2, until: 2 }]);
     assert.deepEqual(plan.generation, { n: 1, prefix: 'shop-shadow-1' });
     const { broker, stateDirectory } = versions;
-    const path = await applyPromotion(plan, { broker, stateDirectory, clock: systemClock });
+    const path = await applyPromotion(plan, { broker, stateDirectory });
     assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), { format: 1, status: 'done', ...plan });
     await assert.rejects(
-      applyPromotion(plan, { broker, stateDirectory, clock: systemClock }),
+      applyPromotion(plan, { broker, stateDirectory }),
       isError('STATE_MISMATCH', /changed since the plan/),
     );
   });

@@ -136,7 +136,7 @@ export class Versions {
   ): Promise<void> {
     const { broker, stateDirectory } = this;
     const plan = await this.plan(kind, version, options);
-    await applyPromotion(plan, { broker, stateDirectory, clock: systemClock, ...(afterStep && { afterStep }) });
+    await applyPromotion(plan, { broker, stateDirectory, ...(afterStep && { afterStep }) });
   }
 
   /** All that was called so far, sorted. */

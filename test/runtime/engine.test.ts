@@ -69,6 +69,18 @@ describe('an engine', () => {
     for (let n = 1; n < 8; n++) assert.equal(groups.get(`n${n}`), '0');
   });
 
+  it('untilIdle does not wait for the clock when the commit of the last batch was due at once', async () => {
+    await open(counts, { commitRecords: 1 });
+    const { streams } = await cluster.join();
+    const idle = streams.untilIdle();
+    await idle;
+    const again = streams.untilIdle();
+    await writeTopic(cluster.broker, 'words', words(3));
+    // The clock stands still: a poll that waits would wait for ever.
+    await again;
+    assert.equal((await outputs()).length, 3);
+  });
+
   it('stop commits what is processed; nothing is restored or done again at the next start', async () => {
     await open(counts, { commitEvery: '1h' });
     const machine = memoryMachine();

@@ -105,6 +105,7 @@ function trimmed(broker: Broker, offset: number): Broker {
     latestOffsets: broker.admin.latestOffsets.bind(broker.admin),
     describeTopics: broker.admin.describeTopics.bind(broker.admin),
     createTopics: broker.admin.createTopics.bind(broker.admin),
+    groupOffsets: broker.admin.groupOffsets.bind(broker.admin),
   });
   return {
     admin,

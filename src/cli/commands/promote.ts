@@ -38,7 +38,7 @@ Examples:
 const ROLLBACK = `
 FILE is the version that was live before. It goes on where it was, with its own stores, and catches up: what the other version has written and
 called since stays, and is not written and called again (--effects silent, the default), or is, by this version (--effects live), or goes to the
-topic APP-captured (capture). The other version is kept, and can be gone back to in its turn.
+topic APP-captured (capture). The other version is kept, and can be promoted again.
 
 Stop the application first, when nothing is on its way through its repartition topics (or use --effects live).
 ${SAFETY}
@@ -94,7 +94,7 @@ async function takeOver(kind: 'promote' | 'rollback', file: string, options: Opt
       await write(io.stderr, 'nothing was done\n');
       return 1;
     }
-    const record = await applyPromotion(plan, { broker, stateDirectory, clock: io.clock });
+    const record = await applyPromotion(plan, { broker, stateDirectory });
     await write(io.stderr, `done; kept in ${record}\nstart it: millrace run ${file}\n`);
     return 0;
   } finally {
