@@ -34,7 +34,7 @@ export const reinstated = (at: PartitionOffset): PartitionOffset => ({
   metadata: addedTo(at.metadata, { generation: undefined, retired: undefined }),
 });
 
-export const retirementOf = (positions: readonly PartitionOffset[]): Retirement | undefined =>
+const retirementOf = (positions: readonly PartitionOffset[]): Retirement | undefined =>
   positions.map(({ metadata }) => textOf<{ retired: Retirement }>(metadata).retired).find((each) => each);
 
 /** The promotion or rollback that was interrupted after versions had changed places: what is left is to keep the one that was live. */
