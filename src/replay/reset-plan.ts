@@ -134,7 +134,8 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
       action: repartitionAction,
     }),
   } as const;
-  return { ...plan, warnings: warningsOf(plan, back) };
+  const calls = topology.graph.nodes.some((node) => node.kind === 'processor' && node.operator === 'effect');
+  return { ...plan, warnings: warningsOf(plan, { back, calls }) };
 }
 
 /** APPLICATION_RUNNING: whoever has the group's tasks would go on with them. */
@@ -201,7 +202,10 @@ async function internalMoves(
   });
 }
 
-function warningsOf(plan: Omit<ResetPlan, 'warnings'>, back: boolean): readonly string[] {
+function warningsOf(
+  plan: Omit<ResetPlan, 'warnings'>,
+  { back, calls }: { readonly back: boolean; readonly calls: boolean },
+): readonly string[] {
   const { moves, stores, internalMoves: internal, repartitions } = plan;
   const warnings: string[] = [];
   const skipped = moves
@@ -215,5 +219,9 @@ function warningsOf(plan: Omit<ResetPlan, 'warnings'>, back: boolean): readonly 
   const unread = internal.reduce((sum, { from, latest }) => sum + latest - (from ?? 0), 0);
   if (unread > 0 && repartitions.action !== 'keep')
     warnings.push(`${unread} records of repartition topics that were not read are passed over`);
+  if (calls && repartitions.action === 'delete' && repartitions.topics.length > 0)
+    warnings.push(
+      'positions in repartition topics begin anew: effects behind them without an id of their own may call with idempotency keys of earlier calls',
+    );
   return warnings;
 }

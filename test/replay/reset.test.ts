@@ -126,6 +126,14 @@ describe('a reset', () => {
     assert.deepEqual(await life.rows('counts'), { a: 1, b: 1, c: 2 });
   });
 
+  it('warns that positions begin anew, and idempotency keys with them, where repartition topics are deleted', async () => {
+    const life = await Life.begin('ab');
+    const kept = await planReset(life.target, life.options());
+    assert.deepEqual(kept.warnings, []);
+    const { warnings } = await planReset(life.target, life.options({ internalTopics: 'delete' }));
+    assert.match(warnings.join(), /idempotency keys of earlier calls/);
+  });
+
   it('writes and calls everything again if it is to be live', async () => {
     const life = await Life.begin('ab');
     life.calls.length = 0;
