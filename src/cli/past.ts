@@ -45,6 +45,11 @@ A moment is earliest, latest, an ISO date (2026-03-01T12:00:00Z; without an offs
 offset:TOPIC:PARTITION=OFFSET, with more after commas. Up to a time: each partition up to its first record that is later.
 Up to an offset: the records before it; partitions that are not named go as far as the order of timestamps has come by then.`;
 
+export const WINDOWS_HELP = `
+In a store of windows, each window is a row: its key is {"key":…,"start":…,"end":…}. --key names the key within them, for all of
+its windows, or one of them as it is printed. A session that grows, or is merged into another, is gone: what it has become has
+another start or end.`;
+
 export const moment =
   (name: string): Parse<Moment> =>
   (text) =>

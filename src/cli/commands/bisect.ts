@@ -24,13 +24,14 @@ import {
   SNAPSHOTS_IN,
   SNAPSHOTS_IN_HELP,
   snapshotEvery,
+  WINDOWS_HELP,
 } from '../past.js';
 import { parsePredicate } from '../predicate.js';
 import type { Program } from '../program.js';
 import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { changeText, eventText, traceText } from '../show-past.js';
-import { parseRowKey } from '../store-key.js';
+import { parseWantedKey } from '../store-key.js';
 import { usage } from '../usage.js';
 
 const FORMATS = ['text', 'json'] as const;
@@ -51,6 +52,7 @@ The predicate is asked whenever a row of the store is written, right after it, i
 key, value (null: the row is gone), before (null: there was none) and timestamp, or a file whose default export is a function of an
 object with these. With --key and snapshots, parts of the history in which that row did not change are left out. --monotone is
 for predicates that stay true: snapshots are then asked first.
+${WINDOWS_HELP}
 
 --compare runs two versions side by side and stops at the first event at which what they would write, or the rows that it changed,
 differ; exit code 1 if there is one, as it is if --when never holds.
@@ -110,7 +112,7 @@ async function findFirst(
   const { until, monotone = false, format } = options;
   checkStore(topology, store);
   const spec = storesOf(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
-  const key = options.key === undefined ? undefined : spec && parseRowKey(spec, options.key);
+  const key = options.key === undefined ? undefined : spec && parseWantedKey(spec, options.key);
   const predicate = await parsePredicate(text, io.cwd);
   const asked = { ...past, store, key, when: predicate.when, monotone, ...(until && { until }) };
   const found = await bisect(topology, asked);

@@ -19,12 +19,13 @@ import {
   SNAPSHOTS_IN,
   SNAPSHOTS_IN_HELP,
   snapshotEvery,
+  WINDOWS_HELP,
 } from '../past.js';
 import type { Program } from '../program.js';
 import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { changeText } from '../show-past.js';
-import { parseRowKey } from '../store-key.js';
+import { parseWantedKey } from '../store-key.js';
 
 const FORMATS = ['text', 'json'] as const;
 
@@ -37,6 +38,7 @@ interface Options extends LookBackOptions {
 
 const EXAMPLES = `
 A write that leaves the row as it was is no change; a row that expires is gone without an event, so that is none, either.
+${WINDOWS_HELP}
 
 Example:
   $ millrace history topology.ts --store balances --key alice
@@ -46,7 +48,9 @@ Example:
 export function addHistory(program: Program): void {
   program.parent
     .command('history')
-    .description('print every change of a row, with the event that caused it; exit code 1 if there is none')
+    .description(
+      'print every change of a row, or of all windows of a key, with the event that caused it; exit code 1 if there is none',
+    )
     .argument('<file>', 'the file that exports the topology')
     .requiredOption('--store <name>', 'the store')
     .requiredOption('--key <key>', 'the key: text for stores with text keys, JSON for the others')
@@ -69,7 +73,7 @@ function show(file: string, options: Options, io: Io): Promise<number> {
     const { store, until, format } = options;
     checkStore(topology, store);
     const spec = storesOf(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
-    const key = spec && parseRowKey(spec, options.key);
+    const key = spec && parseWantedKey(spec, options.key);
     let found = 0;
     for await (const change of history(topology, { ...past, store, key, ...(until && { until }) })) {
       await write(
@@ -80,7 +84,7 @@ function show(file: string, options: Options, io: Io): Promise<number> {
       if (io.outputClosed.aborted) return 0;
     }
     if (found > 0) return 0;
-    say(`the row ${options.key} of the store ${store} was never there`);
+    say(`nothing was ever in the store ${store} under the key ${options.key}`);
     return 1;
   });
 }

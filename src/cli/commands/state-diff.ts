@@ -17,12 +17,13 @@ import {
   SNAPSHOTS_IN,
   SNAPSHOTS_IN_HELP,
   snapshotEvery,
+  WINDOWS_HELP,
   warnOfGaps,
 } from '../past.js';
 import type { Program } from '../program.js';
 import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
-import { parseRowKey } from '../store-key.js';
+import { parseWantedKey } from '../store-key.js';
 import { usage } from '../usage.js';
 
 interface Options extends Omit<StateSelection, 'partition' | 'asOf'> {
@@ -33,6 +34,7 @@ interface Options extends Omit<StateSelection, 'partition' | 'asOf'> {
 
 const EXAMPLES = `
 Each row that differs is one line of JSON: store, partition, key, before, after; null where there is none.
+${WINDOWS_HELP}
 
 Example:
   $ millrace state diff topology.ts --store balances --as-of 2026-03-01 --to 2026-03-02`;
@@ -66,10 +68,10 @@ function diff(file: string, options: Options, io: Io): Promise<number> {
     const spec = storesOf(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
     if (options.key !== undefined && !spec)
       throw usage('cannot use --key', 'no --store', 'the store that it is a key of');
-    const wanted = options.key === undefined || !spec ? undefined : toJson(parseRowKey(spec, options.key));
-    const selection = { before, after, ...(store !== undefined && { store }) };
+    const key = options.key === undefined || !spec ? undefined : parseWantedKey(spec, options.key);
+    const selection = { before, after, ...(store !== undefined && { store }), ...(key !== undefined && { key }) };
     for await (const row of stateDiff(topology, { ...past, ...selection, onGaps: (gaps) => warnOfGaps(gaps, say) })) {
-      if (wanted === undefined || wanted === toJson(row.key)) await write(io.stdout, `${toJson(row)}\n`);
+      await write(io.stdout, `${toJson(row)}\n`);
       if (io.outputClosed.aborted) break;
     }
     return 0;
