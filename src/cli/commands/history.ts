@@ -1,39 +1,19 @@
-import { Option } from '@commander-js/extra-typings';
 import { history, type Moment } from '../../replay/index.js';
-import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { storesOf } from '../declared.js';
 import { type Io, write } from '../io.js';
-import { checkStore, DEFAULT_STATE } from '../open-state.js';
-import { errorPolicies, size } from '../options.js';
-import {
-  APP,
-  type LookBackOptions,
-  lookBack,
-  MOMENT_HELP,
-  moment,
-  ON_ERROR,
-  ON_ERROR_HELP,
-  pastSerdes,
-  SNAPSHOT_EVERY,
-  SNAPSHOT_EVERY_HELP,
-  SNAPSHOTS_IN,
-  SNAPSHOTS_IN_HELP,
-  snapshotEvery,
-  WINDOWS_HELP,
-} from '../past.js';
+import { checkStore } from '../open-state.js';
+import { type LookBackOptions, lookBack, pastSerdes } from '../past.js';
+import { type Format, formatOption, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
 import type { Program } from '../program.js';
-import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { changeText } from '../show-past.js';
 import { parseWantedKey } from '../store-key.js';
-
-const FORMATS = ['text', 'json'] as const;
 
 interface Options extends LookBackOptions {
   readonly store: string;
   readonly key: string;
   readonly until?: Moment | undefined;
-  readonly format: (typeof FORMATS)[number];
+  readonly format: Format;
 }
 
 const EXAMPLES = `
@@ -46,25 +26,19 @@ Example:
 
 /** `millrace history FILE --store S --key K`: the audit trail of a row. */
 export function addHistory(program: Program): void {
-  program.parent
-    .command('history')
-    .description(
-      'print every change of a row, or of all windows of a key, with the event that caused it; exit code 1 if there is none',
-    )
-    .argument('<file>', 'the file that exports the topology')
-    .requiredOption('--store <name>', 'the store')
-    .requiredOption('--key <key>', 'the key: text for stores with text keys, JSON for the others')
-    .option('--until <moment>', 'up to there (default: latest)', moment('--until'))
-    .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('text' as const))
-    .option(...APP)
-    .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
-    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
-    .option(...KAFKA_CONFIG)
-    .option(...SCHEMA_REGISTRY)
-    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
-    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
-    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
-    .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)
+  withPastOptions(
+    program.parent
+      .command('history')
+      .description(
+        'print every change of a row, or of all windows of a key, with the event that caused it; exit code 1 if there is none',
+      )
+      .argument('<file>', 'the file that exports the topology')
+      .requiredOption('--store <name>', 'the store')
+      .requiredOption('--key <key>', 'the key: text for stores with text keys, JSON for the others')
+      .option('--until <moment>', 'up to there (default: latest)', moment('--until'))
+      .addOption(formatOption()),
+  )
+    .addHelpText('after', EXAMPLES)
     .action((file, options) => program.act((io) => show(file, options, io)));
 }
 
