@@ -59,7 +59,7 @@ ${predicate.expression === undefined ? '' : `const holds = ({ key, value, before
 describe(${text(topologyName)}, () => {
   it(${text(`has no row of ${change.store} of which: ${condition}`)}, async () => {
 ${registry}    const driver = await TestDriver.create(topology, { partitions: ${JSON.stringify(slice.partitions)}${schemas.length > 0 ? ', schemaRegistry' : ''} });
-    const key${typed ? ': any' : ''} = ${JSON.stringify(change.key)};
+    const key${typed ? ': any' : ''} = ${keyOf(change.key)};
     let before${typed ? ': any' : ''} = null;
     for (const { topic, ...record } of records) {
       await driver.input(topic, { key: serdes.bytes, value: serdes.bytes }).send(record);
@@ -76,6 +76,12 @@ ${registry}    const driver = await TestDriver.create(topology, { partitions: ${
 
 const text = (value: string): string =>
   `'${JSON.stringify(value).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
+
+/** A key as code. JSON has no word for the end of a window that never ends. */
+function keyOf(key: unknown): string {
+  const endless = typeof key === 'object' && key !== null && 'end' in key && key.end === Number.POSITIVE_INFINITY;
+  return endless ? `{ ...${JSON.stringify(key)}, end: Number.POSITIVE_INFINITY }` : JSON.stringify(key);
+}
 
 /** Bytes as they are read most easily: text, else base64. */
 function bytes(value: Buffer | null): string {

@@ -1,21 +1,19 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Topology } from '../dsl/processor.js';
-import { type Duration, durationMs, formatMs } from '../model/duration.js';
+import { formatMs } from '../model/duration.js';
 import { isStreamsError } from '../model/errors.js';
-import { type HistoryGap, type Moment, type PastOptions, parseMoment, type SnapshotEvery } from '../replay/index.js';
+import type { HistoryGap, PastOptions, SnapshotEvery } from '../replay/index.js';
 import { PastSerdes } from '../replay/past-serdes.js';
 import type { ErrorPolicies } from '../runtime/policy.js';
 import { type BrokerOptions, openBroker } from './broker-url.js';
 import { checkedTopology } from './checked-topology.js';
 import { codeVersion } from './code-version.js';
 import { type Io, write } from './io.js';
-import type { Parse } from './options.js';
 import { formatCount, Rate } from './rate.js';
 import { type RegistrySelection, registryOf } from './schema-registry.js';
 import { StatusLine } from './status-line.js';
 import { Stop } from './stop.js';
-import { usage } from './usage.js';
 
 /** The options of every command that looks into the past. */
 export interface LookBackOptions extends BrokerOptions, RegistrySelection {
@@ -28,40 +26,8 @@ export interface LookBackOptions extends BrokerOptions, RegistrySelection {
 
 export const APP = ['--app <id>', "the application (default: the topology's name)"] as const;
 
-export const SNAPSHOTS_IN = '--state <directory>';
-export const SNAPSHOTS_IN_HELP = 'where the application has its state, and its snapshots beside it';
-
-export const SNAPSHOT_EVERY = '--snapshot-every <records|duration>';
-export const SNAPSHOT_EVERY_HELP =
-  'keep the state as of every so many records (100000), or whenever so much time has passed in them (1d): the next look begins there';
-
 export const ON_ERROR = '--on-error <step=policy>';
 export const ON_ERROR_HELP = 'what becomes of a record that fails, as given to run (default: fail)';
-
-export const AS_OF_HELP = 'as it was then, reconstructed from the topics (default: as the stopped application left it)';
-
-export const MOMENT_HELP = `
-A moment is earliest, latest, an ISO date (2026-03-01T12:00:00Z; without an offset it is UTC), time:ISO, ago:2h, or
-offset:TOPIC:PARTITION=OFFSET, with more after commas. Up to a time: each partition up to its first record that is later.
-Up to an offset: the records before it; partitions that are not named go as far as the order of timestamps has come by then.`;
-
-export const moment =
-  (name: string): Parse<Moment> =>
-  (text) =>
-    parseMoment(text, name);
-
-/** `100000` or `1d`. */
-export function snapshotEvery(text: string): SnapshotEvery {
-  const records = Number(text);
-  if (/^\d+$/.test(text) && records > 0) return { records };
-  try {
-    const ms = durationMs(text as Duration);
-    if (ms > 0) return { ms };
-  } catch {
-    // Said below.
-  }
-  throw usage('cannot read --snapshot-every', JSON.stringify(text), 'a number of records, or a time such as 1d');
-}
 
 /** What a command is given. */
 export interface LookBack {

@@ -42,13 +42,13 @@ export function parseWindow(serde: AnySerde, text: string): Windowed<unknown> | 
   }
 }
 
-/** The key of a row as it lies in the store: a window, where keys are such. */
-export function parseRowKey({ name, key }: Pick<StoreSpec, 'name' | 'key'>, text: string): unknown {
+/** What a store is asked for: the key of a row; of a store of windows the key that they are of, or one of them as it is printed. */
+export function parseWantedKey({ name, key, shown }: StoreSpec, text: string): unknown {
   const whose = `the store ${name}`;
-  if (!isWindowed(key)) return parseKey(key, text, whose);
-  const window = parseWindow(key, text);
-  if (window) return window;
-  throw usage(`cannot read --key for ${whose}`, JSON.stringify(text), 'a window: {"key":…,"start":…,"end":…}');
+  const keys: AnySerde = shown?.key ?? key;
+  return isWindowed(keys)
+    ? (parseWindow(keys, text) ?? parseKey(keys.inner, text, whose))
+    : parseKey(keys, text, whose);
 }
 
 /** A key of source records: the first kind of key that the text can be. SCHEMA_UNKNOWN if it can be none, and the registry lacks the schema of one. */

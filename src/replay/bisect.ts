@@ -1,15 +1,19 @@
 import type { Topology } from '../dsl/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
+import { shownStore } from '../state/shown-store.js';
 import { ChangeMaker, type Picked, type SeenChange, type StateChange, scanChanges } from './changes.js';
 import { frozenCopy, taskStore } from './event.js';
 import { framePast, Past, type PastFrame, type PastOptions, type PastSlice, sliceOf } from './past.js';
+import type { ShownChange } from './shown-changes.js';
 import type { Snapshot } from './snapshots.js';
 import { traceRecord } from './trace.js';
 import type { Trace } from './tracer.js';
+import { WantedKey } from './wanted-key.js';
 import type { RowWrite } from './watcher.js';
 
 /** What a predicate is asked about: a row that has just been written. */
 export interface ChangedRow {
+  /** In a store of windows, the window: `{ key, start, end }`. */
   // biome-ignore lint/suspicious/noExplicitAny: whoever asks knows the types of the store
   readonly key: any;
   /** Null: the row is gone. */
@@ -26,7 +30,7 @@ export type Predicate = (row: ChangedRow) => unknown;
 
 export interface BisectOptions extends PastOptions, PastSlice {
   readonly store: string;
-  /** Ask about this row only. Default: about every row of the store. */
+  /** Ask about this row only; of a store of windows, about all windows of a key, or one of them, `{ key, start, end }`. Default: about every row of the store. */
   readonly key?: unknown;
   readonly when: Predicate;
   /**
@@ -43,7 +47,8 @@ export interface BisectResult {
 }
 
 /**
- * Finds the first event after which a predicate holds: it is asked at each write of a row of the store, in the order of the merged history, as soon as the row is written. Undefined if it never holds.
+ * Finds the first event after which a predicate holds: it is asked at each write of a row of the store, in the order of the merged history, as soon as the row is written. Undefined if it never holds. In a store of windows a row is a window; where several
+ * windows are kept together, as sessions are, it is asked about those that the write has changed, first about what is gone (`value` is null).
  *
  * Cost: a replay up to that event, and one more to follow it through the topology; with snapshots the second begins at the last one before the event, and with a key the first leaves out those parts in which the row did not change, which
  * loses nothing. `monotone` is for predicates that stay true.
@@ -68,10 +73,10 @@ async function firstChange(frame: PastFrame, options: BisectOptions): Promise<St
   const changes = new ChangeMaker(frame.declaration);
   const { from, until, key, when } = options;
   let found: Picked<Outcome> | undefined;
-  const pick = (write: RowWrite): Outcome | undefined => {
+  const pick = (change: ShownChange, write: RowWrite): Outcome | undefined => {
     // In a window the first one counts, and it may come after others, from another task.
     if (found !== undefined && write.at.index >= found.index) return undefined;
-    const outcome = ask(when, write, changes);
+    const outcome = ask(when, change, (): SeenChange => changes.see(change, write));
     if (outcome) found = { index: write.at.index, picked: outcome };
     return outcome;
   };
@@ -91,15 +96,12 @@ interface Outcome {
   readonly error?: StreamsError;
 }
 
-function ask(when: Predicate, write: RowWrite, changes: ChangeMaker): Outcome | undefined {
-  const { key, value, before, timestamp } = write;
+function ask(when: Predicate, shown: ShownChange, see: () => SeenChange): Outcome | undefined {
   try {
-    return when({ key, value, before: before === null ? null : before.value, timestamp })
-      ? { change: changes.see(write) }
-      : undefined;
+    return when(shown) ? { change: see() } : undefined;
   } catch (error) {
-    const change = changes.see(write);
-    return { change, error: predicateFailed(error, change.key, value, change.source) };
+    const change = see();
+    return { change, error: predicateFailed(error, change.key, shown.value, change.source) };
   }
 }
 
@@ -155,12 +157,11 @@ async function holdsIn(frame: PastFrame, snapshot: Snapshot, { store, key, when 
       if (!state || !subTopology.stores.includes(store)) continue;
       const rows = state.cached(store);
       if (key !== undefined) {
-        await rows.load(key);
-        const row = rows.row(key);
-        if (row && asked({ key, value: row.value, before: null, timestamp: row.timestamp })) return true;
+        for await (const row of new WantedKey(rows.spec, key).of(rows))
+          if (asked({ ...row, before: null })) return true;
         continue;
       }
-      for await (const [each, value] of rows.entries())
+      for await (const [each, value] of shownStore(rows).entries())
         if (asked({ key: each, value, before: null, timestamp: 0 })) return true;
     }
     return false;

@@ -4,20 +4,21 @@ import type { StoreSpec } from '../state/contract.js';
 import { type EventInfo, EventReader, frozenCopy } from './event.js';
 import { Past, type PastFrame, type PastSlice, sliceOf } from './past.js';
 import { segmentsOf } from './segments.js';
-import { keyIdOf } from './snapshot-writer.js';
+import { type ShownChange, shownChanges } from './shown-changes.js';
 import type { Snapshot } from './snapshots.js';
+import { WantedKey } from './wanted-key.js';
 import type { RowWrite } from './watcher.js';
 
-/** One change of a row, and what caused it. */
+/** One change of a row, and what caused it. In a store of windows a row is a window: its key is `{ key, start, end }`, however many of them are kept together. */
 export interface StateChange {
   readonly store: string;
   readonly partition: number;
   readonly key: unknown;
   /** The row before; null: there was none. */
   readonly before: unknown;
-  /** The row after; null: it is gone. */
+  /** The row after; null: it is gone. A session that grows, or is merged into another, is gone: what it has become begins or ends elsewhere. */
   readonly value: unknown;
-  /** Of the row. */
+  /** Of the row; of one that is gone, that of the write which has removed it. */
   readonly timestamp: number;
   /** The record of a source topic that caused it. */
   readonly event: EventInfo;
@@ -35,8 +36,8 @@ export interface ChangeScan<T> extends PastSlice {
   readonly store: StoreSpec;
   /** Undefined: all rows. */
   readonly key: unknown;
-  /** Shown each write of such a row while it happens. */
-  readonly pick: (write: RowWrite) => T | undefined;
+  /** Shown what each write of such a row has changed, while it happens. */
+  readonly pick: (change: ShownChange, write: RowWrite) => T | undefined;
 }
 
 /**
@@ -49,20 +50,21 @@ export async function* scanChanges<T>(
 ): AsyncGenerator<readonly Picked<T>[]> {
   const { options, snapshots } = frame;
   const { store, key, from, pick } = scan;
-  const keyId = key === undefined ? undefined : keyIdOf(store.key, key);
-  const wants = (name: string, other: unknown): boolean =>
-    name === store.name && (keyId === undefined || keyIdOf(store.key, other) === keyId);
+  const wanted = key === undefined ? undefined : new WantedKey(store, key);
+  const wants = (name: string, row: unknown): boolean => name === store.name && wanted?.liesIn(row) !== false;
   const slice = await sliceOf(frame, scan);
   const all = snapshots && from === undefined ? await snapshots.within(slice, options.broker) : [];
   const usable = begin ? all.filter(({ records }) => records >= begin.records) : all;
   const mayMatter = async (snapshot: Snapshot): Promise<boolean> =>
-    keyId === undefined || snapshots === undefined || snapshots.mayHaveChanged(snapshot, store.name, keyId);
+    wanted === undefined || snapshots === undefined || snapshots.mayHaveChanged(snapshot, store.name, wanted.kept);
   const whole = usable.length === 0 || (!begin && slice.parts.every(({ earliest }) => earliest === 0));
   for (const { beginWith, records } of await segmentsOf(usable, whole, mayMatter)) {
     let found: Picked<T>[] = [];
     const wrote = (write: RowWrite): void => {
-      const picked = pick(write);
-      if (picked !== undefined) found.push({ index: write.at.index, picked });
+      for (const change of shownChanges(store, write)) {
+        const picked = wanted?.is(change.key) === false ? undefined : pick(change, write);
+        if (picked !== undefined) found.push({ index: write.at.index, picked });
+      }
     };
     const past = await Past.open(frame, {
       ...(scan.from && { from: scan.from }),
@@ -101,12 +103,12 @@ export class ChangeMaker {
     this.#events = new EventReader(declaration);
   }
 
-  see({ store, partition, key, before, value, timestamp, at }: RowWrite): SeenChange {
+  see({ key, before, value, timestamp }: ShownChange, { store, partition, at }: RowWrite): SeenChange {
     return {
       store,
       partition,
       key: frozenCopy(key),
-      before: before === null ? null : frozenCopy(before.value),
+      before: frozenCopy(before),
       value: frozenCopy(value),
       timestamp,
       source: at.source,
@@ -117,10 +119,4 @@ export class ChangeMaker {
   async make({ source, ...change }: SeenChange): Promise<StateChange> {
     return { ...change, event: await this.#events.read(source) };
   }
-}
-
-/** Whether a write leaves the row as it was, by its bytes. */
-export function changesNothing({ value }: StoreSpec, { before, value: after }: RowWrite): boolean {
-  if (before === null || after === null) return before === null && after === null;
-  return before.value === after || value.encode(before.value).equals(value.encode(after));
 }

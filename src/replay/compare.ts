@@ -7,9 +7,10 @@ import { MergedReader } from './merged-reader.js';
 import type { Moment } from './moment.js';
 import { framePast, type PastFrame, type PastOptions, type PastSlice } from './past.js';
 import { ShadowRun } from './shadow-run.js';
+import { shownChanges, shownSerdes } from './shown-changes.js';
 import { cutSlice } from './slice.js';
-import { keyIdOf } from './snapshot-writer.js';
 import { diskStorage, memoryStorage, type ShadowStorage } from './storage.js';
+import { keyIdOf } from './wanted-key.js';
 import type { Captured, RowWrite, RunWatcher } from './watcher.js';
 
 export interface CompareOptions extends Omit<PastOptions, 'snapshots'>, PastSlice {}
@@ -23,7 +24,7 @@ export interface ComparedOutput {
   readonly timestamp: number;
 }
 
-/** A row that the two versions do not agree upon. */
+/** A row that the two versions do not agree upon; in a store of windows, a window: its key is `{ key, start, end }`. */
 export interface ComparedRow {
   readonly store: string;
   readonly key: unknown;
@@ -200,21 +201,18 @@ class Side {
     this.#of(sent.at.index).outputs.push({ text, sent });
   }
 
-  #wrote({ store, key, before, value, atCommit, at }: RowWrite): void {
-    if (atCommit) return;
-    const serdes = this.#stores.get(store);
-    if (!serdes) return;
-    const name = `${store} ${keyIdOf(serdes.key, key)}`;
+  #wrote(write: RowWrite): void {
+    const { store, atCommit, at } = write;
+    const spec = atCommit ? undefined : this.#stores.get(store);
+    if (!spec) return;
+    const serdes = shownSerdes(spec);
     const hex = (side: unknown): string | null => (side === null ? null : serdes.value.encode(side).toString('hex'));
     const { rows } = this.#of(at.index);
-    const row = rows.get(name) ?? {
-      store,
-      key: frozenCopy(key),
-      before: hex(before?.value ?? null),
-      after: null,
-      value,
-    };
-    rows.set(name, { ...row, after: hex(value), value: frozenCopy(value) });
+    for (const { key, before, value } of shownChanges(spec, write)) {
+      const name = `${store} ${keyIdOf(serdes.key, key)}`;
+      const row = rows.get(name) ?? { store, key: frozenCopy(key), before: hex(before), after: null, value };
+      rows.set(name, { ...row, after: hex(value), value: frozenCopy(value) });
+    }
   }
 }
 

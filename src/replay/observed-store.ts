@@ -9,12 +9,24 @@ export interface Write {
   readonly before: Row<unknown> | null | undefined;
   readonly value: unknown;
   readonly timestamp: number;
+  /** Of the store, right after the write. */
+  readonly streamTime: number;
+}
+
+/** A row that was looked up. */
+export interface Read {
+  readonly store: string;
+  readonly key: unknown;
+  /** Null: there is none. */
+  readonly value: unknown;
+  /** Of the store, then. */
+  readonly streamTime: number;
 }
 
 /** Told of what is done to stores. */
 export interface StoreObserver {
   wrote(write: Write): void;
-  read?(store: string, key: unknown, value: unknown): void;
+  read?(read: Read): void;
   /** Every value that goes in or comes out passes it. */
   pass?(value: unknown): void;
 }
@@ -75,15 +87,14 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     const place: VersionPlace | undefined = this.#inner.put(key, value, timestamp);
     this.#observer.pass?.(value);
     // Only a versioned store says anything: a version of the past leaves the row as it was.
-    if (place === undefined || place === 'newest')
-      this.#observer.wrote({ store: this.name, key, before, value: value ?? null, timestamp });
+    if (place === undefined || place === 'newest') this.#wrote(key, { before, value: value ?? null, timestamp });
     return place;
   }
 
   insert(key: K, value: V, timestamp: number = this.#timestamp()): void {
     this.#inner.insert(key, value, timestamp);
     this.#observer.pass?.(value);
-    this.#observer.wrote({ store: this.name, key, before: null, value, timestamp });
+    this.#wrote(key, { before: null, value, timestamp });
   }
 
   delete(key: K): void {
@@ -121,9 +132,13 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     return this.#inner.loadWanted();
   }
 
+  #wrote(key: K, write: Pick<Write, 'before' | 'value' | 'timestamp'>): void {
+    this.#observer.wrote({ store: this.name, key, ...write, streamTime: this.streamTime });
+  }
+
   #seen<T>(key: K, value: T): T {
     this.#observer.pass?.(value);
-    this.#observer.read?.(this.name, key, value);
+    this.#observer.read?.({ store: this.name, key, value, streamTime: this.streamTime });
     return value;
   }
 }

@@ -2,13 +2,15 @@ import { type BrokerRecord, partitionKey } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
 import type { StoreSpec } from '../state/contract.js';
+import { shownStore } from '../state/shown-store.js';
 import type { BisectOptions, Predicate } from './bisect.js';
 import type { StateChange } from './changes.js';
 import { taskStore } from './event.js';
 import { framePast, type PastFrame, withPast } from './past.js';
 import { ShadowRun } from './shadow-run.js';
-import { keyIdOf } from './snapshot-writer.js';
+import { changesNothing } from './shown-changes.js';
 import { memoryStorage } from './storage.js';
+import { WantedKey } from './wanted-key.js';
 import type { RowWrite } from './watcher.js';
 
 /** Records kept while the slice is looked for: more would not make a test. */
@@ -72,13 +74,13 @@ async function recordsBefore(
   { key, event }: StateChange,
   { from }: BisectOptions,
 ): Promise<{ readonly written: readonly BrokerRecord[]; readonly all: readonly BrokerRecord[] }> {
-  const keyId = keyIdOf(store.key, key);
+  const wanted = new WantedKey(store, key);
   const written = new Map<number, BrokerRecord>();
   const all: BrokerRecord[] = [];
   const { topic, partition, offset } = event;
   const until = { kind: 'offset' as const, offsets: [{ topic, partition, offset: offset + 1 }] };
   const watcher = {
-    wants: (name: string, other: unknown) => name === store.name && keyIdOf(store.key, other) === keyId,
+    wants: (name: string, other: unknown) => name === store.name && wanted.liesIn(other),
     wrote: ({ at }: RowWrite) => void written.set(at.index, kept(at.source)),
   };
   await withPast(frame, { ...(from && { from }), until, watcher }, (past) =>
@@ -119,7 +121,7 @@ class Trial {
         offsets.set(place, offset + 1);
         await run.process([{ ...record, offset }]);
         const value = await this.#row(run);
-        if (this.#same(before, value)) continue;
+        if (changesNothing(this.#store, { before, value })) continue;
         if (this.#when({ key: this.#key, value, before, timestamp: record.timestamp })) return true;
         before = value;
       }
@@ -156,15 +158,9 @@ class Trial {
   async #row(run: ShadowRun): Promise<unknown> {
     for (const { state, subTopology } of run.tasks) {
       if (!state || !subTopology.stores.includes(this.#store.name)) continue;
-      const row = await state.cached(this.#store.name).peek(this.#key);
+      const row = await shownStore(state.cached(this.#store.name)).peek(this.#key);
       if (row !== null) return row.value;
     }
     return null;
-  }
-
-  #same(a: unknown, b: unknown): boolean {
-    if (a === null || b === null) return a === b;
-    const { value } = this.#store;
-    return value.encode(a).equals(value.encode(b));
   }
 }

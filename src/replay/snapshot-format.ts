@@ -9,8 +9,8 @@ import type { RunStart } from './shadow-run.js';
 export type SnapshotEvery = { readonly records: number } | { readonly ms: number };
 
 /**
- * What a snapshot says of itself, in `snapshot.json` (format 1), written last: a directory without it is none. Beside it the databases of the tasks (`<task>/db`, `<task>/identity.json`), and `changed/<store>`: which keys changed since
- * the snapshot before (key-set.ts).
+ * What a snapshot says of itself, in `snapshot.json` (format 1), written last: a directory without it is none. Beside it the databases of the tasks (`<task>/db`, `<task>/identity.json`), and which keys changed since
+ * the snapshot before (key-set.ts): those of rows in `changed/<store>`, those that windowed ones are of in `changed-keys/<store>`.
  */
 export interface SnapshotMeta extends RunStart {
   readonly topology: string;

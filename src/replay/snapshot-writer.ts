@@ -4,12 +4,12 @@ import { taskStores } from './event.js';
 import type { MergedReader } from './merged-reader.js';
 import type { ShadowRun } from './shadow-run.js';
 import type { SnapshotEvery } from './snapshot-format.js';
-import { type Snapshot, type Snapshots, snapshotDirectories } from './snapshots.js';
+import { type ChangedKeys, type Snapshot, type Snapshots, snapshotDirectories } from './snapshots.js';
 import type { ShadowStorage } from './storage.js';
+import { keyIdOf, plainKeyIdOf } from './wanted-key.js';
 import type { RunWatcher } from './watcher.js';
 
-/** What stands for a key in `changed`. */
-export const keyIdOf = (serde: AnySerde, key: unknown): string => serde.encode(key).toString('latin1');
+const noChanges = (): Record<keyof ChangedKeys, Set<string>> => ({ rows: new Set(), keys: new Set() });
 
 /** The key serdes of all stores of tasks. */
 const keySerdesOf = (declaration: Declaration): ReadonlyMap<string, AnySerde> =>
@@ -23,7 +23,7 @@ export class SnapshotWriter {
   readonly #topology: string;
   readonly #application: string;
   readonly #keys: ReadonlyMap<string, AnySerde>;
-  #changed = new Map<string, Set<string>>();
+  #changed = new Map<string, ReturnType<typeof noChanges>>();
   #since: number;
   #maxTimestamp: number;
   #nextRecords: number;
@@ -54,13 +54,16 @@ export class SnapshotWriter {
   /** A watcher that also notes which keys change. */
   watching(watcher: RunWatcher | undefined): RunWatcher {
     const note = (store: string, key: unknown): void => {
-      let keys = this.#changed.get(store);
-      if (!keys) {
-        keys = new Set();
-        this.#changed.set(store, keys);
+      let changed = this.#changed.get(store);
+      if (!changed) {
+        changed = noChanges();
+        this.#changed.set(store, changed);
       }
       const serde = this.#keys.get(store);
-      if (serde) keys.add(keyIdOf(serde, key));
+      if (!serde) return;
+      changed.rows.add(keyIdOf(serde, key));
+      const plain = plainKeyIdOf(serde, key);
+      if (plain !== undefined) changed.keys.add(plain);
     };
     const wants = (store: string, key: unknown): boolean => {
       note(store, key);
@@ -97,9 +100,7 @@ export class SnapshotWriter {
       maxTimestamp: this.#maxTimestamp,
       since: this.#since,
     };
-    const changed = new Map(
-      [...this.#keys.keys()].map((store) => [store, this.#changed.get(store) ?? new Set<string>()]),
-    );
+    const changed = new Map([...this.#keys.keys()].map((store) => [store, this.#changed.get(store) ?? noChanges()]));
     await this.#snapshots.write(
       this.#storage,
       snapshotDirectories(run.tasks, run.globals !== undefined),

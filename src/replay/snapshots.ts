@@ -13,6 +13,15 @@ export interface Snapshot extends SnapshotMeta {
   readonly directory: string;
 }
 
+/** What changed in a store since the snapshot before: the keys of its rows, and those that windowed ones are of. */
+export interface ChangedKeys {
+  readonly rows: ReadonlySet<string>;
+  readonly keys: ReadonlySet<string>;
+}
+
+/** Where in a snapshot they are kept. The second came later: where it is missing, any key may have changed. */
+const CHANGED: Readonly<Record<keyof ChangedKeys, string>> = { rows: 'changed', keys: 'changed-keys' };
+
 /** Where the application's name stands between: `<root>/<application>`. */
 const placeOf = (storage: ShadowStorage, application: string): string => join(storage.root, application);
 
@@ -60,21 +69,24 @@ export class Snapshots {
     storage: ShadowStorage,
     tasks: readonly string[],
     meta: SnapshotMeta,
-    changed: ReadonlyMap<string, ReadonlySet<string>>,
+    changed: ReadonlyMap<string, ChangedKeys>,
   ): Promise<void> {
     const target = join(this.#directory, String(meta.records).padStart(12, '0'));
     const databases = storage.databases;
     if (!databases || (await readFile(join(target, 'snapshot.json')).catch(() => undefined))) return;
     const temporary = `${target}.tmp`;
     for (const directory of [temporary, target]) await rm(directory, { recursive: true, force: true });
-    await mkdir(join(temporary, 'changed'), { recursive: true });
+    for (const directory of Object.values(CHANGED)) await mkdir(join(temporary, directory), { recursive: true });
     const copied = tasks.map(async (task) => {
       const from = join(placeOf(storage, meta.application), task);
       await databases.copy(join(from, 'db'), join(temporary, task, 'db'));
       await writeFile(join(temporary, task, 'identity.json'), await readFile(join(from, 'identity.json')));
     });
     for (const result of await Promise.allSettled(copied)) if (result.status === 'rejected') throw result.reason;
-    for (const [store, keys] of changed) await writeFile(join(temporary, 'changed', store), KeySet.of(keys).format());
+    for (const [store, { rows, keys }] of changed) {
+      await writeFile(join(temporary, CHANGED.rows, store), KeySet.of(rows).format());
+      await writeFile(join(temporary, CHANGED.keys, store), KeySet.of(keys).format());
+    }
     await writeFile(join(temporary, 'snapshot.json'), formatSnapshot(meta));
     await rename(temporary, target);
   }
@@ -83,7 +95,7 @@ export class Snapshots {
   async restore(snapshot: Snapshot, storage: ShadowStorage): Promise<void> {
     const entries = await readdir(snapshot.directory, { withFileTypes: true });
     for (const entry of entries) {
-      if (!entry.isDirectory() || entry.name === 'changed') continue;
+      if (!entry.isDirectory() || Object.values(CHANGED).includes(entry.name)) continue;
       const target = join(placeOf(storage, snapshot.application), entry.name);
       await linkDirectory(join(snapshot.directory, entry.name, 'db'), join(target, 'db'));
       const identity = await readFile(join(snapshot.directory, entry.name, 'identity.json'));
@@ -91,10 +103,14 @@ export class Snapshots {
     }
   }
 
-  /** Whether a row may have changed between the snapshot before and this one. */
-  async mayHaveChanged(snapshot: Snapshot, store: string, keyId: string): Promise<boolean> {
-    const bytes = await readFile(join(snapshot.directory, 'changed', store)).catch(() => undefined);
-    return bytes === undefined || KeySet.parse(bytes).mayHave(keyId);
+  /** Whether a row, or one of those with a key in them, may have changed between the snapshot before and this one. */
+  async mayHaveChanged(
+    snapshot: Snapshot,
+    store: string,
+    { kind, id }: { readonly kind: keyof ChangedKeys; readonly id: string },
+  ): Promise<boolean> {
+    const bytes = await readFile(join(snapshot.directory, CHANGED[kind], store)).catch(() => undefined);
+    return bytes === undefined || KeySet.parse(bytes).mayHave(id);
   }
 }
 

@@ -36,6 +36,14 @@ export interface PastStore {
   ): Promise<readonly (readonly [window: unknown, value: unknown])[]>;
 }
 
+/** With what its rows are made of. */
+export interface PastRows extends PastStore {
+  /** Of the store. */
+  readonly streamTime: number;
+  /** The rows as they lie there, in the byte order of their keys. */
+  kept(): AsyncIterable<readonly [key: unknown, value: unknown]>;
+}
+
 /** The state of an application as it was. Close it: until then its stores lie in a temporary directory. */
 export interface PastState {
   /** Next offset of each source partition. */
@@ -49,6 +57,10 @@ export interface PastState {
   /** All stores, by task. */
   readonly stores: readonly PastStore[];
   close(): Promise<void>;
+}
+
+export interface PastRowsState extends PastState {
+  readonly stores: readonly PastRows[];
 }
 
 /**
@@ -65,7 +77,11 @@ export interface PastState {
  * await past.close();
  * ```
  */
-export async function stateAsOf(topology: Topology, options: StateAsOfOptions): Promise<PastState> {
+export const stateAsOf = (topology: Topology, options: StateAsOfOptions): Promise<PastState> =>
+  rowsAsOf(topology, options);
+
+/** The same, for who has to know how rows are kept. */
+export async function rowsAsOf(topology: Topology, options: StateAsOfOptions): Promise<PastRowsState> {
   const frame = await framePast(topology, options);
   const past = await Past.open(frame, { until: options.asOf, beginWith: (snapshots) => snapshots.at(-1) });
   try {
@@ -85,7 +101,7 @@ export async function stateAsOf(topology: Topology, options: StateAsOfOptions): 
   }
 }
 
-function storesOf({ topology, declaration }: PastFrame, { run, positions }: Past): readonly PastStore[] {
+function storesOf({ topology, declaration }: PastFrame, { run, positions }: Past): readonly PastRows[] {
   const specs = taskStores(declaration);
   const globals = topology.graph.nodes.flatMap((node) => {
     if (node.kind !== 'globalTable') return [];
@@ -110,7 +126,7 @@ function storesOf({ topology, declaration }: PastFrame, { run, positions }: Past
 function taskPart(
   spec: StoreSpec,
   store: CachedStore<unknown, unknown>,
-): Omit<PastStore, 'task' | 'partition' | 'sources'> {
+): Omit<PastRows, 'task' | 'partition' | 'sources'> {
   const rows = shownStore<unknown, unknown>(store);
   const { key, value } = spec.shown ?? spec;
   return {
@@ -119,11 +135,13 @@ function taskPart(
     value,
     row: (each) => rows.peek(each),
     entries: () => rows.entries(),
+    streamTime: store.streamTime,
+    kept: () => store.entries(),
     windows: async (each, range) => (await windowsOf(store, each, range)) ?? [],
   };
 }
 
-function globalPart(store: GlobalStore<unknown, unknown>, sources: Readonly<Record<string, number>>): PastStore {
+function globalPart(store: GlobalStore<unknown, unknown>, sources: Readonly<Record<string, number>>): PastRows {
   return {
     spec: store.spec,
     key: store.spec.key,
@@ -137,5 +155,8 @@ function globalPart(store: GlobalStore<unknown, unknown>, sources: Readonly<Reco
       return row === undefined || row.value === null ? null : { value: row.value, timestamp: row.timestamp };
     },
     entries: () => store.entries(),
+    // Its rows are shown as they are, and stay.
+    streamTime: Number.NEGATIVE_INFINITY,
+    kept: () => store.entries(),
   };
 }

@@ -1,18 +1,23 @@
 import type { Topology } from '../dsl/processor.js';
+import { StreamsError } from '../model/errors.js';
 import type { Moment } from './moment.js';
 import type { PastOptions } from './past.js';
+import { changesBetween, heldBy } from './shown-changes.js';
 import type { HistoryGap } from './slice.js';
-import { type PastState, type PastStore, stateAsOf } from './state-as-of.js';
+import { type PastRows, type PastRowsState, rowsAsOf } from './state-as-of.js';
+import { WantedKey } from './wanted-key.js';
 
 export interface StateDiffOptions extends PastOptions {
   readonly before: Moment;
   readonly after: Moment;
   /** This store only. */
   readonly store?: string;
+  /** With `store`: this row only; of a store of windows, all windows of a key, or one of them, `{ key, start, end }`. */
+  readonly key?: unknown;
   readonly onGaps?: (gaps: readonly HistoryGap[]) => void;
 }
 
-/** A row that is not what it was. */
+/** A row that is not what it was. In a store of windows a row is a window. */
 export interface RowDifference {
   readonly store: string;
   /** Null: a global table. */
@@ -25,7 +30,8 @@ export interface RowDifference {
 }
 
 /**
- * The rows that differ between two moments, by store, task and the byte order of their keys. Cost: two replays, with snapshots those of the rest. Memory does not grow with the stores.
+ * The rows that differ between two moments, by store, task and the byte order of their keys; windows that are kept together, as sessions are, by their key, first those that are gone. A row that has expired in between is gone. USAGE for a
+ * key without a store. Cost: two replays, with snapshots those of the rest. Memory does not grow with the stores.
  *
  * ```ts no-run
  * for await (const { store, key, before, after } of stateDiff(shop, { broker, before: parseMoment('ago:2h'), after: parseMoment('latest') }))
@@ -33,37 +39,55 @@ export interface RowDifference {
  * ```
  */
 export async function* stateDiff(topology: Topology, options: StateDiffOptions): AsyncGenerator<RowDifference> {
-  const { before, after, store, onGaps, ...past } = options;
-  const first = await stateAsOf(topology, { ...past, asOf: before });
-  let second: PastState | undefined;
+  const { before, after, store, key, onGaps, ...past } = options;
+  if (key !== undefined && store === undefined) {
+    throw new StreamsError('USAGE', {
+      what: 'cannot tell which row to compare',
+      saw: 'a key and no store',
+      expected: 'the store that it is a key of',
+      action: 'Give the store as well, or leave the key out.',
+    });
+  }
+  const first = await rowsAsOf(topology, { ...past, asOf: before });
+  let second: PastRowsState | undefined;
   try {
     onGaps?.(first.gaps);
-    second = await stateAsOf(topology, { ...past, asOf: after });
+    second = await rowsAsOf(topology, { ...past, asOf: after });
     for (const part of first.stores) {
       if (part.spec.name !== (store ?? part.spec.name)) continue;
       const other = second.stores.find(({ spec, task }) => spec.name === part.spec.name && task === part.task);
-      if (other) yield* differences(part, other);
+      if (other) yield* differences(part, other, key === undefined ? undefined : new WantedKey(part.spec, key));
     }
   } finally {
     await Promise.allSettled([first.close(), second?.close()]);
   }
 }
 
-/** Goes through both in the order of their keys at once. */
-async function* differences(first: PastStore, second: PastStore): AsyncGenerator<RowDifference> {
+/** Goes through the rows of both in the order of their keys at once. */
+async function* differences(
+  first: PastRows,
+  second: PastRows,
+  wanted: WantedKey | undefined,
+): AsyncGenerator<RowDifference> {
   const { spec, partition } = first;
-  const store = spec.name;
-  const left = first.entries()[Symbol.asyncIterator]();
-  const right = second.entries()[Symbol.asyncIterator]();
+  const left = first.kept()[Symbol.asyncIterator]();
+  const right = second.kept()[Symbol.asyncIterator]();
   let [a, b] = [await left.next(), await right.next()];
   while (!a.done || !b.done) {
-    const order = a.done ? 1 : b.done ? -1 : first.key.encode(a.value[0]).compare(first.key.encode(b.value[0]));
+    const order = a.done ? 1 : b.done ? -1 : spec.key.encode(a.value[0]).compare(spec.key.encode(b.value[0]));
     const before = order <= 0 && !a.done ? a.value : undefined;
     const after = order >= 0 && !b.done ? b.value : undefined;
-    const same = before && after && first.value.encode(before[1]).equals(first.value.encode(after[1]));
-    if (!same)
-      yield { store, partition, key: (before ?? after)?.[0], before: before?.[1] ?? null, after: after?.[1] ?? null };
+    if (wanted?.liesIn((before ?? after)?.[0]) !== false) {
+      const lists = { before: shownOf(first, before), after: shownOf(second, after), goneAt: 0 };
+      for (const { key, before: was, value } of changesBetween(spec, lists))
+        if (wanted?.is(key) !== false) yield { store: spec.name, partition, key, before: was, after: value };
+    }
     if (before) a = await left.next();
     if (after) b = await right.next();
   }
 }
+
+const shownOf = (
+  { spec, streamTime }: PastRows,
+  row: readonly [unknown, unknown] | undefined,
+): ReturnType<typeof heldBy> => (row ? heldBy(spec, { key: row[0], value: row[1], timestamp: 0 }, streamTime) : []);

@@ -1,7 +1,8 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { Declaration, Topology } from '../dsl/processor.js';
 import type { Graph } from '../graph/graph.js';
-import { type EventInfo, EventReader, frozenCopy } from './event.js';
+import { type EventInfo, EventReader, frozenCopy, taskStores } from './event.js';
+import { shownChanges, shownReads } from './shown-changes.js';
 import type { CausePlace, RunWatcher, Step } from './watcher.js';
 
 /** The way of one source record through the topology. */
@@ -39,6 +40,7 @@ export type TraceStep =
       readonly key: unknown;
       readonly value: unknown;
     }
+  /** A row was looked up. Where windows are kept together, as sessions are, there is a step for each that was found; if there was none, one with their key and null. */
   | {
       readonly what: 'read';
       readonly task: string;
@@ -46,6 +48,7 @@ export type TraceStep =
       readonly key: unknown;
       readonly value: unknown;
     }
+  /** A row was written; null: deleted. Where windows are kept together, there is a step for each that is not what it was, first those that are gone. */
   | {
       readonly what: 'write';
       readonly task: string;
@@ -96,6 +99,7 @@ interface Followed {
 export class Tracer implements RunWatcher {
   readonly #graph: Graph;
   readonly #events: EventReader;
+  readonly #stores: ReturnType<typeof taskStores>;
   readonly #follows: (record: BrokerRecord) => boolean;
   readonly #followed = new Map<number, Followed>();
   readonly #ignored = new WeakSet<BrokerRecord>();
@@ -106,6 +110,7 @@ export class Tracer implements RunWatcher {
   ) {
     this.#graph = topology.graph;
     this.#events = new EventReader(declaration);
+    this.#stores = taskStores(declaration);
     this.#follows = follows;
   }
 
@@ -181,11 +186,12 @@ export class Tracer implements RunWatcher {
       steps.push({ what: 'effect', task, node: step.node, idempotencyKey: step.idempotencyKey });
     } else if (step.kind === 'count') steps.push({ what: 'counted', task, node: step.node, reason: step.name });
     else if (step.kind === 'read') {
-      const { store, key, value } = step;
-      steps.push({ what: 'read', task, store, key: frozenCopy(key), value: frozenCopy(value) });
+      for (const each of shownReads(this.#stores.get(step.store), step))
+        steps.push({ what: 'read', task, store: step.store, ...copied(each) });
     } else if (step.kind === 'write') {
-      const { store, key, value, timestamp } = step;
-      steps.push({ what: 'write', task, store, key: frozenCopy(key), value: frozenCopy(value), timestamp });
+      const spec = this.#stores.get(step.store);
+      for (const each of spec ? shownChanges(spec, step) : [step])
+        steps.push({ what: 'write', task, store: step.store, ...copied(each), timestamp: each.timestamp });
     }
   }
 

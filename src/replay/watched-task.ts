@@ -177,23 +177,23 @@ export class WatchedTask implements RunObserver {
   #storeObserver(): StoreObserver {
     const watcher = this.#watcher as RunWatcher;
     const wrote = (write: Write): void => {
-      const { store, key, value, timestamp } = write;
+      const { store, key } = write;
       const atCommit = this.#batch === NOTHING_WAITS;
-      if (watcher.step && !atCommit) this.#step({ kind: 'write', store, key, value, timestamp });
+      if (watcher.step && !atCommit) this.#step({ kind: 'write', ...write });
       if (!watcher.wrote || watcher.wants?.(store, key) === false) return;
       if (write.before === undefined) this.#unknown.push({ write, at: this.#now(), atCommit });
       else this.#tell(write, this.#now(), atCommit);
     };
     return {
       wrote,
-      ...(watcher.step && { read: (store, key, value) => this.#step({ kind: 'read', store, key, value }) }),
+      ...(watcher.step && { read: (read) => this.#step({ kind: 'read', ...read }) }),
       ...(watcher.pass && { pass: (value) => watcher.pass?.(value) }),
     };
   }
 
-  #tell({ store, key, before, value, timestamp }: Write, at: CausePlace, atCommit: boolean): void {
+  #tell(write: Write, at: CausePlace, atCommit: boolean): void {
     const { partition } = this.#options;
-    this.#watcher?.wrote?.({ store, partition, key, before: before ?? null, value, timestamp, at, atCommit });
+    this.#watcher?.wrote?.({ ...write, partition, before: write.before ?? null, at, atCommit });
   }
 
   async #lookUp(): Promise<void> {

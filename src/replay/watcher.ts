@@ -1,6 +1,7 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord } from '../dsl/processor.js';
 import type { Row } from '../state/contract.js';
+import type { Read, Write } from './observed-store.js';
 
 /** The record of the slice that is at the root of something, and its place in the slice. */
 export interface CausePlace {
@@ -15,26 +16,16 @@ export interface CausePlace {
 /** One thing that happened on a record's way. */
 export type Step =
   | { readonly kind: 'in' | 'arrive' | 'process' | 'emit'; readonly node: string; readonly record: AnyRecord }
-  | { readonly kind: 'read'; readonly store: string; readonly key: unknown; readonly value: unknown }
-  | {
-      readonly kind: 'write';
-      readonly store: string;
-      readonly key: unknown;
-      readonly value: unknown;
-      readonly timestamp: number;
-    }
+  | ({ readonly kind: 'read' } & Read)
+  | ({ readonly kind: 'write' } & Write)
   | { readonly kind: 'sent'; readonly node: string; readonly record: ProducerRecord }
   | { readonly kind: 'effect'; readonly node: string; readonly idempotencyKey: string; readonly record: AnyRecord }
   | { readonly kind: 'count'; readonly node: string; readonly name: string; readonly by: number };
 
-/** A row that changed. The values are those of the store: look at once, and change nothing. */
-export interface RowWrite {
-  readonly store: string;
+/** A row that was written, as it lies in its store: see shown-changes.ts for what people see of it. The values are those of the store: look at once, and change nothing. */
+export interface RowWrite extends Write {
   readonly partition: number;
-  readonly key: unknown;
   readonly before: Row<unknown> | null;
-  readonly value: unknown;
-  readonly timestamp: number;
   /** Written when the task commits, as some operators keep a part of their state: the record is then the last one before. */
   readonly atCommit: boolean;
   readonly at: CausePlace;

@@ -165,7 +165,7 @@ describe('the command line looks back', () => {
       ],
     );
     const { code, stderr } = await here.millrace('history topology.ts --store totals --key zoe');
-    assert.deepEqual([code, stderr], [1, 'the row zoe of the store totals was never there\n']);
+    assert.deepEqual([code, stderr], [1, 'nothing was ever in the store totals under the key zoe\n']);
     const unknown = await here.millrace('history topology.ts --store total --key zoe');
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /^STORE_UNKNOWN: there is no store "total"/);
@@ -250,6 +250,77 @@ describe('the command line looks back', () => {
       const both = await here.millrace('bisect topology.ts --compare same.ts --store totals');
       assert.equal(both.code, 2);
     });
+  });
+
+  describe('in stores of windows', () => {
+    const START = Date.UTC(2026, 0, 1);
+    const visit = (end: number): string => JSON.stringify({ key: 'alice', start: START, end: START + end });
+
+    const windows = async (): Promise<Here> => {
+      const here = await fed();
+      here.write(
+        'windows.cjs',
+        `const { count, serdes, session, topology, tumbling, unlimited } = require('millrace');
+        module.exports = topology('windows', (t) => {
+          const payments = t.stream('payments', { key: serdes.string, value: serdes.json() });
+          payments.pipe(count({ store: 'seconds', window: tumbling('2s', { retention: '1d' }) }));
+          payments.pipe(count({ store: 'visits', window: session('1m', { retention: '1d' }) }));
+          payments.pipe(count({ store: 'ever', window: unlimited() }));
+        });`,
+      );
+      return here;
+    };
+
+    it('history prints what became of the windows of a key, and of one of them', async () => {
+      const here = await windows();
+      const event = [
+        'event    payments[0]@3, 2026-01-01T00:00:03.000Z, record 4 of the history',
+        'key      "alice"',
+        'value    {"id":"p4","account":"alice","amount":7,"at":"2026-01-01T00:00:03Z"}',
+      ];
+      const grown = [...event, `row      visits ${visit(2_000)}, partition 0`, 'before   2', 'after    -', ''];
+      const now = [...event, `row      visits ${visit(3_000)}, partition 0`, 'before   -', 'after    3', ''];
+      const text = await here.output('history windows.cjs --store visits --key alice');
+      assert.equal(text.split('\n').slice(-14).join('\n'), [...grown, ...now].join('\n'));
+      const one = await here.output(`history|windows.cjs|--store|visits|--key|${visit(3_000)}`);
+      assert.equal(one, now.join('\n'));
+      const seconds = await here.lines('history windows.cjs --store seconds --key alice --format json');
+      assert.deepEqual(
+        seconds.map(({ key, before, value }) => [key.key, key.start - START, before, value]),
+        [
+          ['alice', 0, null, 1],
+          ['alice', 2_000, null, 1],
+          ['alice', 2_000, 1, 2],
+        ],
+      );
+      const { code, stderr } = await here.millrace('history windows.cjs --store visits --key zoe');
+      assert.deepEqual([code, stderr], [1, 'nothing was ever in the store visits under the key zoe\n']);
+    });
+
+    it('state diff takes the key of windows, too', async () => {
+      const here = await windows();
+      const diff = await here.lines('state diff windows.cjs --store visits --key alice --as-of offset:payments:0=1');
+      assert.deepEqual(
+        diff.map(({ key, before, after }) => [JSON.stringify(key), before, after]),
+        [
+          [visit(0), 1, null],
+          [visit(3_000), null, 3],
+        ],
+      );
+    });
+
+    for (const store of ['visits', 'ever'])
+      it(`bisect finds a window of ${store} by its value, and writes a test of it`, async () => {
+        const here = await windows();
+        const asked = `bisect|windows.cjs|--store|${store}|--key|alice|--when|value > 2`;
+        assert.match(
+          await here.output(asked),
+          /row {6}\w+ \{"key":"alice","start":\d+,"end":[^}]+\}.*\nbefore .*\nafter {4}3\n/,
+        );
+        const { stderr } = await here.millrace(`${asked}|--export-test|visits.test.mjs`);
+        assert.equal(stderr, 'wrote visits.test.mjs: 3 of 4 events\n');
+        assert.match(runTest(here.path('visits.test.mjs')).stdout, /1 failing[\s\S]*"alice".* is 3/);
+      });
   });
 
   it('millrace verify says whether a topology does the same each time; exit code 1 if not', async () => {

@@ -17,7 +17,7 @@ import {
   trace,
   verify,
 } from '#src/replay/index.js';
-import { failure, json } from '../dsl/support.js';
+import { failure, json, open } from '../dsl/support.js';
 import { at, type Balance, bank, type Payment, pay } from './bank.js';
 import { brokerWith } from './support.js';
 
@@ -239,6 +239,36 @@ describe('looking back', () => {
         changes.map(({ records }) => records),
         [1, 4, 7, 8],
       );
+    });
+
+    it('of a table that keeps the past of its rows shows the newest version, which one of the past leaves as it was', async () => {
+      const prices = topology('prices', (t) => {
+        t.table('prices', { ...json<number>(), store: 'all', history: '1d' });
+      });
+      const price = (minute: number, value: number | null) => ({
+        topic: 'prices',
+        key: 'tea',
+        value,
+        timestamp: at(minute),
+      });
+      const given = [price(0, 10), price(5, 20), price(3, 15), price(6, null), price(4, 17), price(7, 30)];
+      const sold = await brokerWith(given, { topics: ['prices'] });
+      const changes = await collect(history(prices, { broker: sold, inMemory: true, store: 'all', key: 'tea' }));
+      await sold.close();
+      const driver = await open(prices);
+      const shown: unknown[] = [];
+      let before: unknown = null;
+      for (const [event, { key, value, timestamp }] of given.entries()) {
+        await driver.input('prices', json<number>()).send({ key, value, timestamp });
+        const after = await driver.store('all').get('tea');
+        if (before !== after) shown.push([event, before, after]);
+        before = after;
+      }
+      assert.deepEqual(
+        changes.map(({ event, before: was, value }) => [event.offset, was, value]),
+        shown,
+      );
+      assert.equal(shown.length, 4);
     });
 
     it('is empty for a key that was never there; STORE_UNKNOWN for a store that is not', async () => {

@@ -1,39 +1,19 @@
 import { resolve } from 'node:path';
-import { Option } from '@commander-js/extra-typings';
 import { bisect, compare, type Disagreement, type Moment, smallestSlice } from '../../replay/index.js';
-import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { storesOf } from '../declared.js';
 import { exportSchemas } from '../export-schemas.js';
 import { exportTest } from '../export-test.js';
 import { type Io, write } from '../io.js';
 import { loadTopology } from '../load-topology.js';
-import { checkStore, DEFAULT_STATE } from '../open-state.js';
-import { errorPolicies, size } from '../options.js';
-import {
-  APP,
-  type LookBack,
-  type LookBackOptions,
-  lookBack,
-  MOMENT_HELP,
-  moment,
-  ON_ERROR,
-  ON_ERROR_HELP,
-  pastSerdes,
-  SNAPSHOT_EVERY,
-  SNAPSHOT_EVERY_HELP,
-  SNAPSHOTS_IN,
-  SNAPSHOTS_IN_HELP,
-  snapshotEvery,
-} from '../past.js';
+import { checkStore } from '../open-state.js';
+import { type LookBack, type LookBackOptions, lookBack, pastSerdes } from '../past.js';
+import { type Format, formatOption, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
 import { parsePredicate } from '../predicate.js';
 import type { Program } from '../program.js';
-import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { changeText, eventText, traceText } from '../show-past.js';
-import { parseRowKey } from '../store-key.js';
+import { parseWantedKey } from '../store-key.js';
 import { usage } from '../usage.js';
-
-const FORMATS = ['text', 'json'] as const;
 
 interface Options extends LookBackOptions {
   readonly store?: string | undefined;
@@ -43,7 +23,7 @@ interface Options extends LookBackOptions {
   readonly exportTest?: string | undefined;
   readonly compare?: string | undefined;
   readonly until?: Moment | undefined;
-  readonly format: (typeof FORMATS)[number];
+  readonly format: Format;
 }
 
 const EXAMPLES = `
@@ -51,6 +31,7 @@ The predicate is asked whenever a row of the store is written, right after it, i
 key, value (null: the row is gone), before (null: there was none) and timestamp, or a file whose default export is a function of an
 object with these. With --key and snapshots, parts of the history in which that row did not change are left out. --monotone is
 for predicates that stay true: snapshots are then asked first.
+${WINDOWS_HELP}
 
 --compare runs two versions side by side and stops at the first event at which what they would write, or the rows that it changed,
 differ; exit code 1 if there is one, as it is if --when never holds.
@@ -63,27 +44,21 @@ Examples:
 
 /** `millrace bisect FILE`: the first event that is to blame. */
 export function addBisect(program: Program): void {
-  program.parent
-    .command('bisect')
-    .description('find the first event after which something holds of a row, or two versions of a topology disagree')
-    .argument('<file>', 'the file that exports the topology')
-    .option('--store <name>', 'the store')
-    .option('--key <key>', 'look at this row only (default: at all)')
-    .option('--when <expression|file>', "what is to hold, for example 'value.total < 0'")
-    .option('--monotone', 'it stays true once it is')
-    .option('--export-test <file>', 'write a mocha test that fails because of it, with as few events as will do')
-    .option('--compare <file>', 'the other version of the topology')
-    .option('--until <moment>', 'up to there (default: latest)', moment('--until'))
-    .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('text' as const))
-    .option(...APP)
-    .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
-    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
-    .option(...KAFKA_CONFIG)
-    .option(...SCHEMA_REGISTRY)
-    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
-    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
-    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
-    .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)
+  withPastOptions(
+    program.parent
+      .command('bisect')
+      .description('find the first event after which something holds of a row, or two versions of a topology disagree')
+      .argument('<file>', 'the file that exports the topology')
+      .option('--store <name>', 'the store')
+      .option('--key <key>', 'look at this row only (default: at all)')
+      .option('--when <expression|file>', "what is to hold, for example 'value.total < 0'")
+      .option('--monotone', 'it stays true once it is')
+      .option('--export-test <file>', 'write a mocha test that fails because of it, with as few events as will do')
+      .option('--compare <file>', 'the other version of the topology')
+      .option('--until <moment>', 'up to there (default: latest)', moment('--until'))
+      .addOption(formatOption()),
+  )
+    .addHelpText('after', EXAMPLES)
     .action((file, options) => program.act((io) => find(file, options, io)));
 }
 
@@ -110,7 +85,7 @@ async function findFirst(
   const { until, monotone = false, format } = options;
   checkStore(topology, store);
   const spec = storesOf(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
-  const key = options.key === undefined ? undefined : spec && parseRowKey(spec, options.key);
+  const key = options.key === undefined ? undefined : spec && parseWantedKey(spec, options.key);
   const predicate = await parsePredicate(text, io.cwd);
   const asked = { ...past, store, key, when: predicate.when, monotone, ...(until && { until }) };
   const found = await bisect(topology, asked);

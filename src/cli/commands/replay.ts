@@ -1,28 +1,10 @@
 import { type Moment, replay, ShadowTopics } from '../../replay/index.js';
-import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { type Io, write } from '../io.js';
-import { DEFAULT_STATE } from '../open-state.js';
-import { errorPolicies, size } from '../options.js';
-import {
-  APP,
-  elapsed,
-  type LookBackOptions,
-  lookBack,
-  MOMENT_HELP,
-  moment,
-  ON_ERROR,
-  ON_ERROR_HELP,
-  SNAPSHOT_EVERY,
-  SNAPSHOT_EVERY_HELP,
-  SNAPSHOTS_IN,
-  SNAPSHOTS_IN_HELP,
-  snapshotEvery,
-  warnOfGaps,
-} from '../past.js';
+import { elapsed, type LookBackOptions, lookBack, warnOfGaps } from '../past.js';
+import { moment, withPastOptions } from '../past-options.js';
 import type { Program } from '../program.js';
 import { formatCount } from '../rate.js';
 import { ReplayLines } from '../replay-lines.js';
-import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { parseSourceKey } from '../store-key.js';
 import { usage } from '../usage.js';
 
@@ -49,24 +31,18 @@ Examples:
 
 /** `millrace replay FILE`: a slice of the past once more. */
 export function addReplay(program: Program): void {
-  program.parent
-    .command('replay')
-    .description('run a topology over a slice of the past, and print what it would have written')
-    .argument('<file>', 'the file that exports the topology')
-    .option('--from <moment>', 'where to begin (default: earliest); snapshot: see below', from)
-    .option('--until <moment>', 'where to end (default: latest)', moment('--until'))
-    .option('--key <key>', 'only records of source topics with that key')
-    .option('--out <directory>', 'write TOPIC.jsonl files there instead of printing')
-    .option('--shadow-prefix <prefix>', 'write to new topics PREFIX… of the broker instead of printing')
-    .option(...APP)
-    .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
-    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
-    .option(...KAFKA_CONFIG)
-    .option(...SCHEMA_REGISTRY)
-    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
-    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
-    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
-    .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)
+  withPastOptions(
+    program.parent
+      .command('replay')
+      .description('run a topology over a slice of the past, and print what it would have written')
+      .argument('<file>', 'the file that exports the topology')
+      .option('--from <moment>', 'where to begin (default: earliest); snapshot: see below', from)
+      .option('--until <moment>', 'where to end (default: latest)', moment('--until'))
+      .option('--key <key>', 'only records of source topics with that key')
+      .option('--out <directory>', 'write TOPIC.jsonl files there instead of printing')
+      .option('--shadow-prefix <prefix>', 'write to new topics PREFIX… of the broker instead of printing'),
+  )
+    .addHelpText('after', EXAMPLES)
     .action((file, options) => program.act((io) => run(file, options, io)));
 }
 

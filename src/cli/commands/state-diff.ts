@@ -1,28 +1,12 @@
 import { stateDiff } from '../../replay/index.js';
-import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { storesOf } from '../declared.js';
 import { type Io, write } from '../io.js';
-import { checkStore, DEFAULT_STATE, type StateSelection } from '../open-state.js';
-import { errorPolicies, size } from '../options.js';
-import {
-  APP,
-  lookBack,
-  MOMENT_HELP,
-  moment,
-  ON_ERROR,
-  ON_ERROR_HELP,
-  pastSerdes,
-  SNAPSHOT_EVERY,
-  SNAPSHOT_EVERY_HELP,
-  SNAPSHOTS_IN,
-  SNAPSHOTS_IN_HELP,
-  snapshotEvery,
-  warnOfGaps,
-} from '../past.js';
+import { checkStore, type StateSelection } from '../open-state.js';
+import { lookBack, pastSerdes, warnOfGaps } from '../past.js';
+import { moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
 import type { Program } from '../program.js';
-import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
-import { parseRowKey } from '../store-key.js';
+import { parseWantedKey } from '../store-key.js';
 import { usage } from '../usage.js';
 
 interface Options extends Omit<StateSelection, 'partition' | 'asOf'> {
@@ -33,29 +17,24 @@ interface Options extends Omit<StateSelection, 'partition' | 'asOf'> {
 
 const EXAMPLES = `
 Each row that differs is one line of JSON: store, partition, key, before, after; null where there is none.
+${WINDOWS_HELP}
 
 Example:
   $ millrace state diff topology.ts --store balances --as-of 2026-03-01 --to 2026-03-02`;
 
 /** `millrace state diff FILE`: what became of the rows between two moments. */
 export function addStateDiff(program: Program): void {
-  program.parent
-    .command('diff')
-    .description('print the rows that differ between two moments as JSON lines')
-    .argument('<file>', 'the file that exports the topology')
-    .requiredOption('--as-of <moment>', 'the earlier moment', moment('--as-of'))
-    .option('--to <moment>', 'the later one (default: latest)', moment('--to'))
-    .option('--store <name>', 'this store only')
-    .option('--key <key>', 'with --store: this row only')
-    .option(...APP)
-    .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
-    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
-    .option(...KAFKA_CONFIG)
-    .option(...SCHEMA_REGISTRY)
-    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
-    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
-    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
-    .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)
+  withPastOptions(
+    program.parent
+      .command('diff')
+      .description('print the rows that differ between two moments as JSON lines')
+      .argument('<file>', 'the file that exports the topology')
+      .requiredOption('--as-of <moment>', 'the earlier moment', moment('--as-of'))
+      .option('--to <moment>', 'the later one (default: latest)', moment('--to'))
+      .option('--store <name>', 'this store only')
+      .option('--key <key>', 'with --store: this row only'),
+  )
+    .addHelpText('after', EXAMPLES)
     .action((file, options) => program.act((io) => diff(file, options, io)));
 }
 
@@ -66,10 +45,10 @@ function diff(file: string, options: Options, io: Io): Promise<number> {
     const spec = storesOf(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
     if (options.key !== undefined && !spec)
       throw usage('cannot use --key', 'no --store', 'the store that it is a key of');
-    const wanted = options.key === undefined || !spec ? undefined : toJson(parseRowKey(spec, options.key));
-    const selection = { before, after, ...(store !== undefined && { store }) };
+    const key = options.key === undefined || !spec ? undefined : parseWantedKey(spec, options.key);
+    const selection = { before, after, ...(store !== undefined && { store }), ...(key !== undefined && { key }) };
     for await (const row of stateDiff(topology, { ...past, ...selection, onGaps: (gaps) => warnOfGaps(gaps, say) })) {
-      if (wanted === undefined || wanted === toJson(row.key)) await write(io.stdout, `${toJson(row)}\n`);
+      await write(io.stdout, `${toJson(row)}\n`);
       if (io.outputClosed.aborted) break;
     }
     return 0;

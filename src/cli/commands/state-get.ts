@@ -1,20 +1,9 @@
 import { isWindowed } from '../../serdes/serde.js';
-import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { type Io, write } from '../io.js';
-import { DEFAULT_STATE, type StateSelection, type StorePart, withStores } from '../open-state.js';
-import { errorPolicies, moment as instant, size, wholeNumber } from '../options.js';
-import {
-  AS_OF_HELP,
-  MOMENT_HELP,
-  moment,
-  ON_ERROR,
-  ON_ERROR_HELP,
-  SNAPSHOT_EVERY,
-  SNAPSHOT_EVERY_HELP,
-  snapshotEvery,
-} from '../past.js';
+import { type StateSelection, type StorePart, withStores } from '../open-state.js';
+import { moment as instant } from '../options.js';
+import { withStateOptions } from '../past-options.js';
 import type { Program } from '../program.js';
-import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { parseKey, parseWindow } from '../store-key.js';
 import { usage } from '../usage.js';
@@ -39,29 +28,21 @@ Examples:
 
 /** `millrace state get FILE --store S --key K`: one row. */
 export function addStateGet(program: Program): void {
-  program.parent
-    .command('get')
-    .description('print the row of a key as JSON, or all windows of it; exit code 1 if there is none')
-    .argument('<file>', 'the file that exports the topology')
-    .requiredOption('--store <name>', 'the store')
-    .requiredOption('--key <key>', 'the key: text for stores with text keys, JSON for the others')
-    .option(
-      '--from <time>',
-      'only windows that start then or later (ISO 8601, or milliseconds since the epoch)',
-      instant('--from'),
-    )
-    .option('--to <time>', 'only windows that start then or earlier', instant('--to'))
-    .option('--app <id>', "the application (default: the topology's name)")
-    .option('--state <directory>', 'where the state is', DEFAULT_STATE)
-    .option(...SCHEMA_REGISTRY)
-    .option('--partition <number>', 'look into this partition only (default: all)', wholeNumber('--partition', 0))
-    .option('--as-of <moment>', AS_OF_HELP, moment('--as-of'))
-    .option('--broker <url>', 'where the topics are, for --as-of', brokerUrl, DEFAULT_BROKER)
-    .option(...KAFKA_CONFIG)
-    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
-    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
-    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
-    .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)
+  withStateOptions(
+    program.parent
+      .command('get')
+      .description('print the row of a key as JSON, or all windows of it; exit code 1 if there is none')
+      .argument('<file>', 'the file that exports the topology')
+      .requiredOption('--store <name>', 'the store')
+      .requiredOption('--key <key>', 'the key: text for stores with text keys, JSON for the others')
+      .option(
+        '--from <time>',
+        'only windows that start then or later (ISO 8601, or milliseconds since the epoch)',
+        instant('--from'),
+      )
+      .option('--to <time>', 'only windows that start then or earlier', instant('--to')),
+  )
+    .addHelpText('after', EXAMPLES)
     .action((file, options) => program.act((io) => get(file, options, io)));
 }
 

@@ -1,21 +1,9 @@
 import { Option } from '@commander-js/extra-typings';
 import Table from 'cli-table3';
-import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { type Io, write } from '../io.js';
-import { DEFAULT_STATE, type StateSelection, type StorePart, withStores } from '../open-state.js';
-import { errorPolicies, size, wholeNumber } from '../options.js';
-import {
-  AS_OF_HELP,
-  MOMENT_HELP,
-  moment,
-  ON_ERROR,
-  ON_ERROR_HELP,
-  SNAPSHOT_EVERY,
-  SNAPSHOT_EVERY_HELP,
-  snapshotEvery,
-} from '../past.js';
+import { type StateSelection, type StorePart, withStores } from '../open-state.js';
+import { withStateOptions } from '../past-options.js';
 import type { Program } from '../program.js';
-import { SCHEMA_REGISTRY } from '../schema-registry.js';
 
 const FORMATS = ['table', 'json'] as const;
 
@@ -43,24 +31,16 @@ interface StoreRow {
 
 /** `millrace state list FILE`: which stores there are, and up to where they are. */
 export function addStateList(program: Program): void {
-  program.parent
-    .command('list')
-    .description('list the stores of each task, and the global tables, with the offsets up to which they are')
-    .argument('<file>', 'the file that exports the topology')
-    .option('--app <id>', "the application (default: the topology's name)")
-    .option('--state <directory>', 'where the state is', DEFAULT_STATE)
-    .option(...SCHEMA_REGISTRY)
-    .option('--store <name>', 'this store only')
-    .option('--partition <number>', 'this partition only', wholeNumber('--partition', 0))
-    .option('--count', 'count the rows, which reads all of them')
-    .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('table' as const))
-    .option('--as-of <moment>', AS_OF_HELP, moment('--as-of'))
-    .option('--broker <url>', 'where the topics are, for --as-of', brokerUrl, DEFAULT_BROKER)
-    .option(...KAFKA_CONFIG)
-    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
-    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
-    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
-    .addHelpText('after', `${MOMENT_HELP}\n\nExample:\n  $ millrace state list topology.ts --count`)
+  withStateOptions(
+    program.parent
+      .command('list')
+      .description('list the stores of each task, and the global tables, with the offsets up to which they are')
+      .argument('<file>', 'the file that exports the topology')
+      .option('--store <name>', 'this store only')
+      .option('--count', 'count the rows, which reads all of them')
+      .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('table' as const)),
+  )
+    .addHelpText('after', `\nExample:\n  $ millrace state list topology.ts --count`)
     .action((file, options) => program.act((io) => list(file, options, io)));
 }
 

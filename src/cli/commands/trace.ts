@@ -1,38 +1,19 @@
-import { Option } from '@commander-js/extra-typings';
 import type { SourcePosition } from '../../model/record.js';
 import { type Moment, trace } from '../../replay/index.js';
-import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { type Io, write } from '../io.js';
-import { DEFAULT_STATE } from '../open-state.js';
-import { errorPolicies, size } from '../options.js';
-import {
-  APP,
-  type LookBackOptions,
-  lookBack,
-  MOMENT_HELP,
-  moment,
-  ON_ERROR,
-  ON_ERROR_HELP,
-  SNAPSHOT_EVERY,
-  SNAPSHOT_EVERY_HELP,
-  SNAPSHOTS_IN,
-  SNAPSHOTS_IN_HELP,
-  snapshotEvery,
-} from '../past.js';
+import { type LookBackOptions, lookBack } from '../past.js';
+import { type Format, formatOption, moment, withPastOptions } from '../past-options.js';
 import type { Program } from '../program.js';
-import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { traceText } from '../show-past.js';
 import { parseSourceKey } from '../store-key.js';
 import { usage } from '../usage.js';
 
-const FORMATS = ['text', 'json'] as const;
-
 interface Options extends LookBackOptions {
   readonly at?: SourcePosition | undefined;
   readonly key?: string | undefined;
   readonly until?: Moment | undefined;
-  readonly format: (typeof FORMATS)[number];
+  readonly format: Format;
 }
 
 const EXAMPLES = `
@@ -42,23 +23,17 @@ Examples:
 
 /** `millrace trace FILE`: a record step by step. */
 export function addTrace(program: Program): void {
-  program.parent
-    .command('trace')
-    .description('follow records through the operators, with what they read and wrote; exit code 1 if there is none')
-    .argument('<file>', 'the file that exports the topology')
-    .option('--at <topic:partition:offset>', 'the record', position)
-    .option('--key <key>', 'all records of source topics with that key')
-    .option('--until <moment>', 'with --key: up to there (default: latest)', moment('--until'))
-    .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('text' as const))
-    .option(...APP)
-    .option(SNAPSHOTS_IN, SNAPSHOTS_IN_HELP, DEFAULT_STATE)
-    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
-    .option(...KAFKA_CONFIG)
-    .option(...SCHEMA_REGISTRY)
-    .option(SNAPSHOT_EVERY, SNAPSHOT_EVERY_HELP, snapshotEvery)
-    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
-    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
-    .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)
+  withPastOptions(
+    program.parent
+      .command('trace')
+      .description('follow records through the operators, with what they read and wrote; exit code 1 if there is none')
+      .argument('<file>', 'the file that exports the topology')
+      .option('--at <topic:partition:offset>', 'the record', position)
+      .option('--key <key>', 'all records of source topics with that key')
+      .option('--until <moment>', 'with --key: up to there (default: latest)', moment('--until'))
+      .addOption(formatOption()),
+  )
+    .addHelpText('after', EXAMPLES)
     .action((file, options) => program.act((io) => follow(file, options, io)));
 }
 

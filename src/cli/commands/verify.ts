@@ -1,23 +1,19 @@
-import { Option } from '@commander-js/extra-typings';
 import { type Moment, type VerifyReport, verify } from '../../replay/index.js';
-import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
 import { type Io, write } from '../io.js';
 import { DEFAULT_STATE } from '../open-state.js';
-import { errorPolicies, size, wholeNumber } from '../options.js';
-import { APP, type LookBackOptions, lookBack, MOMENT_HELP, moment, ON_ERROR, ON_ERROR_HELP } from '../past.js';
+import { wholeNumber } from '../options.js';
+import { type LookBackOptions, lookBack } from '../past.js';
+import { type Format, formatOption, moment, withHistoryOptions } from '../past-options.js';
 import type { Program } from '../program.js';
 import { formatCount } from '../rate.js';
-import { SCHEMA_REGISTRY } from '../schema-registry.js';
 import { toJson } from '../show.js';
 import { eventText } from '../show-past.js';
-
-const FORMATS = ['text', 'json'] as const;
 
 interface Options extends Omit<LookBackOptions, 'state'> {
   readonly from?: Moment | undefined;
   readonly until?: Moment | undefined;
   readonly seed?: number | undefined;
-  readonly format: (typeof FORMATS)[number];
+  readonly format: Format;
 }
 
 const EXAMPLES = `
@@ -31,21 +27,17 @@ Example:
 
 /** `millrace verify FILE`: whether a topology is a function of its records. */
 export function addVerify(program: Program): void {
-  program.parent
-    .command('verify')
-    .description('check that a topology does the same whenever it is run; exit code 1 if not')
-    .argument('<file>', 'the file that exports the topology')
-    .option('--from <moment>', 'where to begin (default: earliest)', moment('--from'))
-    .option('--until <moment>', 'where to end (default: latest)', moment('--until'))
-    .option('--seed <number>', 'chooses batches, restarts and orders (default: 1)', wholeNumber('--seed', 0))
-    .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('text' as const))
-    .option(...APP)
-    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
-    .option(...KAFKA_CONFIG)
-    .option(...SCHEMA_REGISTRY)
-    .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
-    .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
-    .addHelpText('after', `${MOMENT_HELP}\n${EXAMPLES}`)
+  withHistoryOptions(
+    program.parent
+      .command('verify')
+      .description('check that a topology does the same whenever it is run; exit code 1 if not')
+      .argument('<file>', 'the file that exports the topology')
+      .option('--from <moment>', 'where to begin (default: earliest)', moment('--from'))
+      .option('--until <moment>', 'where to end (default: latest)', moment('--until'))
+      .option('--seed <number>', 'chooses batches, restarts and orders (default: 1)', wholeNumber('--seed', 0))
+      .addOption(formatOption()),
+  )
+    .addHelpText('after', EXAMPLES)
     .action((file, options) => program.act((io) => check(file, options, io)));
 }
 
