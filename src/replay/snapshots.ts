@@ -41,15 +41,7 @@ export class Snapshots {
 
   /** Those that hold a beginning of the slice, and nothing else, and whose rest the logs still have; oldest first. */
   async within(slice: Slice, broker: Broker): Promise<readonly Snapshot[]> {
-    const parts = new Map(slice.parts.map((part) => [partitionKey(part.topic, part.partition), part]));
-    const inside = (await this.list()).filter(
-      ({ positions }) =>
-        positions.length === parts.size &&
-        positions.every(({ topic, partition, offset }) => {
-          const part = parts.get(partitionKey(topic, partition));
-          return part !== undefined && offset <= part.to && offset >= part.earliest;
-        }),
-    );
+    const inside = (await this.list()).filter((snapshot) => isInside(snapshot, slice));
     const usable: Snapshot[] = [];
     for (const snapshot of inside) if (await isPrefix(snapshot, slice, broker)) usable.push(snapshot);
     return usable;
@@ -106,6 +98,21 @@ export const snapshotDirectories = (
   ...tasks.filter(({ state }) => state !== undefined).map(({ id }) => id),
   ...(globals ? [GLOBAL_DIRECTORY] : []),
 ];
+
+/** Whether a snapshot holds nothing that the slice does not have, and the logs have what follows it. */
+function isInside({ positions }: Snapshot, { parts, endsWith }: Slice): boolean {
+  const offsets = new Map(positions.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
+  if (offsets.size !== parts.length) return false;
+  const left = new Set<string>();
+  for (const { topic, partition, earliest, to } of parts) {
+    const key = partitionKey(topic, partition);
+    const offset = offsets.get(key);
+    if (offset === undefined || offset > to || offset < earliest) return false;
+    if (offset < to) left.add(key);
+  }
+  // With these at their ends the slice is, too: whether the others have gone on since, nobody knows.
+  return endsWith === undefined || endsWith.some((key) => left.has(key));
+}
 
 /**
  * Whether a fresh run would still begin with exactly these records. A partition that had none left when the snapshot was made may have got one since, with a timestamp so old that it belongs before what other partitions had given:

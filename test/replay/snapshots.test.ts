@@ -193,6 +193,15 @@ describe('snapshots', () => {
     assert.equal((await stores(target, options(), parseMoment('offset:payments:0=21,payments:1=0'))).beganWith, 20);
   });
 
+  it('are not begun with where others than the partitions that end the slice have gone on', async () => {
+    const ended = many(30).map((told, i) => ({ ...told, partition: i < 5 ? 0 : 1 }));
+    await open(ended, 2);
+    await replay(target, options(10));
+    const asOf = parseMoment('offset:payments:0=5');
+    const found = await stores(target, options(), asOf);
+    assert.deepEqual(found, { stores: (await stores(target, { broker, inMemory: true }, asOf)).stores, beganWith: 0 });
+  });
+
   it('are no different for who runs beside them', async () => {
     await open(many(40), 2);
     assert.deepEqual((await verify(target, { broker, inMemory: true })).differences, []);
