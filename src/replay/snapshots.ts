@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Broker, partitionKey } from '../broker/port.js';
 import { GLOBAL_DIRECTORY } from '../state/global-state.js';
@@ -56,9 +56,10 @@ export class Snapshots {
   ): Promise<void> {
     const target = join(this.#directory, String(meta.records).padStart(12, '0'));
     const databases = storage.databases;
-    if (!databases || (await readFile(join(target, 'snapshot.json')).catch(() => undefined))) return;
-    const temporary = `${target}.tmp`;
-    for (const directory of [temporary, target]) await rm(directory, { recursive: true, force: true });
+    if (!databases || (await isThere(target))) return;
+    // In what belongs to this run alone: another process may be about to write the same. No application has such a name.
+    const temporary = join(storage.root, '~snapshot');
+    await rm(temporary, { recursive: true, force: true });
     await mkdir(join(temporary, 'changed'), { recursive: true });
     const copied = tasks.map(async (task) => {
       const from = join(placeOf(storage, meta.application), task);
@@ -68,7 +69,13 @@ export class Snapshots {
     for (const result of await Promise.allSettled(copied)) if (result.status === 'rejected') throw result.reason;
     for (const [store, keys] of changed) await writeFile(join(temporary, 'changed', store), KeySet.of(keys).format());
     await writeFile(join(temporary, 'snapshot.json'), formatSnapshot(meta));
-    await rename(temporary, target);
+    await mkdir(this.#directory, { recursive: true });
+    await rename(temporary, target).catch(async (error: unknown) => {
+      if (await isThere(target)) return;
+      // What is no snapshot is in its place.
+      await rm(target, { recursive: true, force: true });
+      await rename(temporary, target).catch(() => Promise.reject(error));
+    });
   }
 
   /** Puts the databases of a snapshot where a run will open them. */
@@ -89,6 +96,12 @@ export class Snapshots {
     return bytes === undefined || KeySet.parse(bytes).mayHave(keyId);
   }
 }
+
+const isThere = (directory: string): Promise<boolean> =>
+  stat(join(directory, 'snapshot.json')).then(
+    () => true,
+    () => false,
+  );
 
 /** Directories in a snapshot: of tasks with stores, and of the global tables. */
 export const snapshotDirectories = (

@@ -202,6 +202,15 @@ describe('snapshots', () => {
     assert.deepEqual(found, { stores: (await stores(target, { broker, inMemory: true }, asOf)).stores, beganWith: 0 });
   });
 
+  it('are written by several who look at the same time, and each is one of them', async () => {
+    await open(many(60));
+    const expected = (await stores(target, { broker, inMemory: true }, parseMoment('latest'))).stores;
+    await Promise.all([1, 2, 3].map(() => replay(target, options(7))));
+    assert.deepEqual(written(), [7, 14, 21, 28, 35, 42, 49, 56]);
+    const found = await stores(target, options(), parseMoment('latest'));
+    assert.deepEqual(found, { stores: expected, beganWith: 56 });
+  });
+
   it('are no different for who runs beside them', async () => {
     await open(many(40), 2);
     assert.deepEqual((await verify(target, { broker, inMemory: true })).differences, []);
