@@ -211,6 +211,16 @@ describe('snapshots', () => {
     assert.deepEqual(found, { stores: expected, beganWith: 56 });
   });
 
+  it('CONFIG_INVALID for a distance between them that is none', async () => {
+    await open(many(3));
+    for (const every of [{ records: 0 }, { records: 2.5 }, { records: Number.NaN }, { ms: 0 }, { ms: -1 }])
+      await assert.rejects(
+        replay(target, { broker, snapshots: { directory, version: '1', every } }),
+        failure('CONFIG_INVALID', /every\.(records|ms)/),
+      );
+    assert.deepEqual(readdirSync(directory), []);
+  });
+
   it('are no different for who runs beside them', async () => {
     await open(many(40), 2);
     assert.deepEqual((await verify(target, { broker, inMemory: true })).differences, []);
