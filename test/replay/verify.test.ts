@@ -200,6 +200,26 @@ describe('verify', () => {
     assert.deepEqual([difference?.kind, difference?.operator], ['mutated', 'aggregate totals']);
   });
 
+  it('names the record, and none whose offset or topic the other begins or ends with', async () => {
+    const target = topology('payments', (t) => {
+      t.stream('all-payments', json<Payment>()).pipe(to('out', { ...json(), name: 'all' }));
+      t.stream('payments', json<Payment>()).pipe(
+        peek(({ value }) => {
+          if (value.id === 'e40') value.amount++;
+        }),
+        to('out', json()),
+      );
+    });
+    const records = [...payments(), ...payments().map((told) => ({ ...told, topic: 'all-payments', value: {} }))];
+    const broker = await brokerWith(records, { topics: ['all-payments', 'payments', 'out'] });
+    for (let seed = 1; seed <= 5; seed++) {
+      const { differences } = await verify(target, { broker, inMemory: true, seed });
+      const [{ event } = {}] = differences;
+      assert.deepEqual([event?.topic, event?.offset], ['payments', 40], `seed ${seed}`);
+    }
+    await broker.close();
+  });
+
   it('finds a variable outside of stores', async () => {
     let calls = 0;
     const target = built((stream) => {
