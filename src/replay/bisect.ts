@@ -1,5 +1,7 @@
 import type { Topology } from '../dsl/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
+import type { CachedStore } from '../state/cached-store.js';
+import type { Row } from '../state/contract.js';
 import { ChangeMaker, type Picked, type SeenChange, type StateChange, scanChanges } from './changes.js';
 import { frozenCopy, taskStore } from './event.js';
 import { framePast, Past, type PastFrame, type PastOptions, type PastSlice, sliceOf } from './past.js';
@@ -7,6 +9,8 @@ import type { Snapshot } from './snapshots.js';
 import { traceRecord } from './trace.js';
 import type { Trace } from './tracer.js';
 import type { RowWrite } from './watcher.js';
+
+const ROWS_TOGETHER = 1_000;
 
 /** What a predicate is asked about: a row that has just been written. */
 export interface ChangedRow {
@@ -160,11 +164,27 @@ async function holdsIn(frame: PastFrame, snapshot: Snapshot, { store, key, when 
         if (row && asked({ key, value: row.value, before: null, timestamp: row.timestamp })) return true;
         continue;
       }
-      for await (const [each, value] of rows.entries())
-        if (asked({ key: each, value, before: null, timestamp: 0 })) return true;
+      for await (const [each, { value, timestamp }] of rowsOf(rows))
+        if (asked({ key: each, value, before: null, timestamp })) return true;
     }
     return false;
   } finally {
     await past.close();
   }
+}
+
+/** All rows of a store with their timestamps, which its entries leave out: so many are read together. */
+async function* rowsOf(store: CachedStore<unknown, unknown>): AsyncGenerator<readonly [unknown, Row<unknown>]> {
+  let keys: unknown[] = [];
+  const read = async (): Promise<readonly (readonly [unknown, Row<unknown>])[]> => {
+    await store.loadAll(keys);
+    const rows = keys.map((key) => [key, store.row(key)] as const);
+    keys = [];
+    store.evict();
+    return rows.filter((row): row is readonly [unknown, Row<unknown>] => row[1] !== null);
+  };
+  for await (const [key] of store.entries()) {
+    if (keys.push(key) === ROWS_TOGETHER) yield* await read();
+  }
+  yield* await read();
 }

@@ -17,7 +17,7 @@ import {
 } from '#src/replay/index.js';
 import { failure } from '../dsl/support.js';
 import { temporaryDirectory } from '../support/project.js';
-import { type Balance, bank, pay } from './bank.js';
+import { at, type Balance, bank, pay } from './bank.js';
 import { append, brokerWith, bytesOf, type Told } from './support.js';
 
 const ACCOUNTS = ['ada', 'bob', 'cid'];
@@ -135,6 +135,19 @@ describe('snapshots', () => {
       const options_ = { ...options(), store: 'balances', when, monotone: true, ...(key && { key }) };
       const found = await bisect(target, options_);
       assert.deepEqual(found?.change.event, plain?.change.event);
+    }
+  });
+
+  it('tell a monotone bisect the time of a row', async () => {
+    await open(many(80));
+    await replay(target, options(9));
+    const when = ({ timestamp }: { timestamp: number }): boolean => timestamp >= at(30);
+    for (const key of ['ada', undefined]) {
+      const asked = { store: 'balances', when, ...(key && { key }) };
+      const plain = await bisect(target, { broker, inMemory: true, ...asked });
+      const found = await bisect(target, { ...options(), ...asked, monotone: true });
+      assert.ok(plain);
+      assert.deepEqual(found?.change.event, plain.change.event);
     }
   });
 
