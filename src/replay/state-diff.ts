@@ -1,4 +1,5 @@
-import type { Topology } from '../dsl/processor.js';
+import type { AnySerde, Topology } from '../dsl/processor.js';
+import { StreamsError } from '../model/errors.js';
 import type { Moment } from './moment.js';
 import type { PastOptions } from './past.js';
 import type { HistoryGap } from './slice.js';
@@ -25,7 +26,7 @@ export interface RowDifference {
 }
 
 /**
- * The rows that differ between two moments, by store, task and the byte order of their keys. Cost: two replays, with snapshots those of the rest. Memory does not grow with the stores.
+ * The rows that differ between two moments, by store, task and the byte order of their keys. Cost: two replays, with snapshots those of the rest. Memory does not grow with the stores. Errors: STORE_UNKNOWN, and those of {@link stateAsOf}.
  *
  * ```ts no-run
  * for await (const { store, key, before, after } of stateDiff(shop, { broker, before: parseMoment('ago:2h'), after: parseMoment('latest') }))
@@ -34,6 +35,7 @@ export interface RowDifference {
  */
 export async function* stateDiff(topology: Topology, options: StateDiffOptions): AsyncGenerator<RowDifference> {
   const { before, after, store, onGaps, ...past } = options;
+  if (store !== undefined) checkStore(topology, store);
   const first = await stateAsOf(topology, { ...past, asOf: before });
   let second: PastState | undefined;
   try {
@@ -49,15 +51,36 @@ export async function* stateDiff(topology: Topology, options: StateDiffOptions):
   }
 }
 
+function checkStore({ name, graph }: Topology, store: string): void {
+  const globals = graph.nodes.flatMap((node) => (node.kind === 'globalTable' ? [node.store] : []));
+  const stores = [...graph.stores.map((each) => each.name), ...globals];
+  if (stores.includes(store)) return;
+  throw new StreamsError('STORE_UNKNOWN', {
+    what: `there is no store ${JSON.stringify(store)}`,
+    at: `topology ${name}`,
+    expected: stores.join(', ') || 'none: the topology has no stores',
+    action: 'Use the name of a store of the topology.',
+  });
+}
+
+/** Compares two keys as entries come: of windows that lie in one row, rows go first. */
+function byOrder({ spec, key: serde }: PastStore): (a: unknown, b: unknown) => number {
+  const { key: rows, shown } = spec;
+  const compare = (by: AnySerde, a: unknown, b: unknown): number => by.encode(a).compare(by.encode(b));
+  if (!shown) return (a, b) => compare(serde, a, b);
+  return (a, b) => compare(rows, shown.rowOf(a), shown.rowOf(b)) || compare(serde, a, b);
+}
+
 /** Goes through both in the order of their keys at once. */
 async function* differences(first: PastStore, second: PastStore): AsyncGenerator<RowDifference> {
   const { spec, partition } = first;
   const store = spec.name;
+  const compare = byOrder(first);
   const left = first.entries()[Symbol.asyncIterator]();
   const right = second.entries()[Symbol.asyncIterator]();
   let [a, b] = [await left.next(), await right.next()];
   while (!a.done || !b.done) {
-    const order = a.done ? 1 : b.done ? -1 : first.key.encode(a.value[0]).compare(first.key.encode(b.value[0]));
+    const order = a.done ? 1 : b.done ? -1 : compare(a.value[0], b.value[0]);
     const before = order <= 0 && !a.done ? a.value : undefined;
     const after = order >= 0 && !b.done ? b.value : undefined;
     const same = before && after && first.value.encode(before[1]).equals(first.value.encode(after[1]));
