@@ -260,6 +260,21 @@ describe('the compatibility of two schemas', () => {
       { type: 'long', logicalType: 'timestamp-millis' },
       /would be another time/,
     ],
+    [
+      'a day that became a moment',
+      { type: 'long', logicalType: 'timestamp-millis' },
+      { type: 'int', logicalType: 'date' },
+      /in date and is now in timestamp-millis: what was written would be another time/,
+    ],
+    [
+      'a time of day that became a moment',
+      { type: 'long', logicalType: 'timestamp-micros' },
+      { type: 'long', logicalType: 'time-micros' },
+      /would be another time/,
+    ],
+    ['a text that became a decimal', decimal(9, 2), 'string', /a text would be another number/],
+    ['a decimal that became a text', 'string', decimal(9, 2), /its bytes are no text/],
+    ['a decimal that became bytes', 'bytes', decimal(9, 2), undefined],
     ['a number that became a time', { type: 'long', logicalType: 'timestamp-millis' }, 'long', undefined],
     [
       'something wrong deep inside',
