@@ -376,6 +376,15 @@ describe('the difference of two schemas', () => {
     assert.deepEqual(diff({ type: 'fixed', name: 'F', size: 2 }, { type: 'fixed', name: 'F', size: 4 }), [
       '~ F: 2 bytes → 4 bytes',
     ]);
+    const fixed = (scale: number) => ({
+      type: 'fixed',
+      name: 'F',
+      size: 8,
+      logicalType: 'decimal',
+      precision: 9,
+      scale,
+    });
+    assert.deepEqual(diff(fixed(2), fixed(3)), ['~ F: 8 bytes (decimal 9,2) → 8 bytes (decimal 9,3)']);
     assert.deepEqual(
       diff({ type: 'enum', name: 'E', symbols: ['a', 'b'] }, { type: 'enum', name: 'E', symbols: ['b', 'a'] }),
       ['~ E: symbols in another order: b, a'],
