@@ -152,19 +152,19 @@ class Run {
   /** Starts the application; undefined if a signal came while its stores were restored. */
   async #start(onStarting: (streams: RunningStreams) => void): Promise<RunningStreams | undefined> {
     const { topology, stop } = this.#context;
-    try {
-      return await this.#startEngine(topology, {
-        ...this.#engineOptions(),
-        onStarting: (starting) => {
-          onStarting(starting);
-          // Whoever waits for the start learns how it ended.
-          void stop.requestedOnce().then(() => starting.stop().catch(() => undefined));
-        },
-      });
-    } catch (error) {
-      if (stop.requested && isStreamsError(error) && error.code === 'STOPPED') return undefined;
-      throw error;
-    }
+    const starting = this.#startEngine(topology, {
+      ...this.#engineOptions(),
+      onStarting: (streams) => {
+        onStarting(streams);
+        // Whoever waits for the start learns how it ended.
+        void stop.requestedOnce().then(() => streams.stop().catch(() => undefined));
+      },
+    });
+    return starting.catch((error: unknown) => this.#unlessStopped(error));
+  }
+
+  #unlessStopped(error: unknown): undefined {
+    if (!this.#context.stop.requested || !isStreamsError(error) || error.code !== 'STOPPED') throw error;
   }
 
   async #startEngine(topology: Topology, engine: StartOptions): Promise<RunningStreams> {
@@ -179,10 +179,9 @@ class Run {
   /** What the shadow has written up to here, beside what the live application has. */
   async #showComparison({ applicationId }: RunningStreams, compare: ShadowStreams['compare']): Promise<void> {
     const { topology, io, stop, status } = this.#context;
-    const outputs = await compare(stop.signal);
-    // It was not looked at to the end.
-    this.#cutShort ||= stop.requested;
-    if (stop.requested) return;
+    const outputs = await compare(stop.signal).catch((error: unknown) => this.#unlessStopped(error));
+    this.#cutShort ||= outputs === undefined;
+    if (!outputs) return;
     this.#differs = outputs.some(({ equal }) => !equal);
     status.clear();
     await write(io.stdout, shadowText(topology, applicationId, outputs));

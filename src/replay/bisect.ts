@@ -1,15 +1,18 @@
 import type { Topology } from '../dsl/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
-import { shownStore } from '../state/shown-store.js';
+import type { CachedStore } from '../state/cached-store.js';
+import type { Row } from '../state/contract.js';
 import { ChangeMaker, type Picked, type SeenChange, type StateChange, scanChanges } from './changes.js';
 import { frozenCopy, taskStore } from './event.js';
 import { framePast, Past, type PastFrame, type PastOptions, type PastSlice, sliceOf } from './past.js';
-import type { ShownChange } from './shown-changes.js';
+import { heldBy, type ShownChange } from './shown-changes.js';
 import type { Snapshot } from './snapshots.js';
 import { traceRecord } from './trace.js';
 import type { Trace } from './tracer.js';
 import { WantedKey } from './wanted-key.js';
 import type { RowWrite } from './watcher.js';
+
+const ROWS_TOGETHER = 1_000;
 
 /** What a predicate is asked about: a row that has just been written. */
 export interface ChangedRow {
@@ -161,11 +164,28 @@ async function holdsIn(frame: PastFrame, snapshot: Snapshot, { store, key, when 
           if (asked({ ...row, before: null })) return true;
         continue;
       }
-      for await (const [each, value] of shownStore(rows).entries())
-        if (asked({ key: each, value, before: null, timestamp: 0 })) return true;
+      for await (const [each, row] of rowsOf(rows))
+        for (const shown of heldBy(rows.spec, { key: each, ...row }, rows.streamTime))
+          if (asked({ ...shown, before: null })) return true;
     }
     return false;
   } finally {
     await past.close();
   }
+}
+
+/** All rows of a store with their timestamps, which its entries leave out: so many are read together. */
+async function* rowsOf(store: CachedStore<unknown, unknown>): AsyncGenerator<readonly [unknown, Row<unknown>]> {
+  let keys: unknown[] = [];
+  const read = async (): Promise<readonly (readonly [unknown, Row<unknown>])[]> => {
+    await store.loadAll(keys);
+    const rows = keys.map((key) => [key, store.row(key)] as const);
+    keys = [];
+    store.evict();
+    return rows.filter((row): row is readonly [unknown, Row<unknown>] => row[1] !== null);
+  };
+  for await (const [key] of store.entries()) {
+    if (keys.push(key) === ROWS_TOGETHER) yield* await read();
+  }
+  yield* await read();
 }

@@ -1,4 +1,5 @@
 import type { Broker, BrokerRecord, TopicPartition } from '../broker/port.js';
+import { stopped } from '../runtime/stopped.js';
 import { differingKeys, type OutputDifference, OutputDigest } from './output-digest.js';
 
 /** A topic as the live application has written it, and its shadow. */
@@ -21,7 +22,7 @@ const READ_TOGETHER = 2_000;
 /**
  * Compares the records of topics with those of their shadows, as they are now. Timestamps and headers are not compared, and the order is not.
  *
- * Cost: one read of both topics, a second one if they differ. Memory: 2 MB a topic, and the keys (with their last values) of an eight-thousandth of the topic where it differs. Two multisets that differ are taken for equal with a probability of 2^-64.
+ * Cost: one read of both topics, a second one if they differ. Memory: 2 MB a topic, and the keys (with their last values) of an eight-thousandth of the topic where it differs. Two multisets that differ are taken for equal with a probability of 2^-64. STOPPED if the signal is aborted before all is read.
  */
 export async function compareOutputs(
   broker: Broker,
@@ -96,7 +97,8 @@ class TopicSlice {
     try {
       for (const { topic, partition, from } of this.#parts)
         if (open.has(partition)) reader.seek({ topic, partition, offset: from });
-      while (open.size > 0 && !signal.aborted) {
+      while (open.size > 0) {
+        if (signal.aborted) throw stopped('the comparison was stopped', 'reading the outputs');
         for (const batch of await reader.poll({ maxRecords: READ_TOGETHER, maxWaitMs: 500 })) {
           const end = open.get(batch.partition) ?? 0;
           for (const record of batch.records) {

@@ -1,6 +1,8 @@
 import { type BrokerRecord, partitionKey } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
+import { stopped } from '../runtime/stopped.js';
+import { nextTurn } from '../runtime/system.js';
 import type { StoreSpec } from '../state/contract.js';
 import { shownStore } from '../state/shown-store.js';
 import type { BisectOptions, Predicate } from './bisect.js';
@@ -15,6 +17,7 @@ import type { RowWrite } from './watcher.js';
 
 /** Records kept while the slice is looked for: more would not make a test. */
 const MAX_RECORDS = 200_000;
+const RECORDS_A_TURN = 100;
 /** Runs that are tried to make it smaller. */
 const MAX_TRIES = 300;
 
@@ -29,7 +32,7 @@ export interface SmallestSlice {
  * The records of source topics that it takes to bring about what a bisect has found: to have the row, fed one after the other to a topology with nothing in its stores, satisfy the predicate. Begins with the records that have written the
  * row, then with all that have a key in common with these, then with all there are; what is not needed is left out by halves, within 300 tries.
  *
- * Errors: PREDICATE_FAILED, and OFFSET_OUT_OF_RANGE if no slice of up to 200,000 records does it.
+ * Errors: OFFSET_OUT_OF_RANGE if no slice of up to 200,000 records does it, STOPPED, and those of {@link replay}. A slice for which the predicate throws does not do it.
  */
 export async function smallestSlice(
   topology: Topology,
@@ -81,16 +84,20 @@ async function recordsBefore(
   const until = { kind: 'offset' as const, offsets: [{ topic, partition, offset: offset + 1 }] };
   const watcher = {
     wants: (name: string, other: unknown) => name === store.name && wanted.liesIn(other),
-    wrote: ({ at }: RowWrite) => void written.set(at.index, kept(at.source)),
+    wrote: ({ at }: RowWrite) => {
+      if (written.size <= MAX_RECORDS && !written.has(at.index)) written.set(at.index, kept(at.source));
+    },
   };
   await withPast(frame, { ...(from && { from }), until, watcher }, (past) =>
     past.toEnd((records) => {
-      if (all.length < MAX_RECORDS) all.push(...records.map(kept));
+      if (all.length <= MAX_RECORDS) all.push(...records.map(kept));
       return false;
     }),
   );
   const inOrder = [...written].sort(([a], [b]) => a - b).map(([, record]) => record);
-  return { written: inOrder, all: all.length < MAX_RECORDS ? all : [] };
+  // Of what is too much only a part was kept.
+  const whole = <T>(some: readonly T[]): readonly T[] => (some.length <= MAX_RECORDS ? some : []);
+  return { written: whole(inOrder), all: whole(all) };
 }
 
 /** Tries slices: whether, after one of its records, the row satisfies the predicate. */
@@ -110,12 +117,14 @@ class Trial {
 
   async holds(records: readonly BrokerRecord[]): Promise<boolean> {
     this.#tries++;
+    await this.#goOn();
     const { topology, serdes, config, topics } = this.#frame;
     const run = await ShadowRun.open({ topology, serdes, config, topics, storage: memoryStorage() });
     let before: unknown = null;
     try {
       const offsets = new Map<string, number>();
-      for (const record of records) {
+      for (const [i, record] of records.entries()) {
+        if (i % RECORDS_A_TURN === 0) await this.#goOn();
         const place = partitionKey(record.topic, record.partition);
         const offset = offsets.get(place) ?? 0;
         offsets.set(place, offset + 1);
@@ -127,6 +136,7 @@ class Trial {
       }
       return false;
     } catch {
+      await this.#goOn();
       // A part of the history may fail where the whole did not.
       return false;
     } finally {
@@ -153,6 +163,12 @@ class Trial {
       else parts = Math.min(left.length, parts * 2);
     }
     return left;
+  }
+
+  /** All of it is in memory: nobody would ever have a turn, and be able to stop it. */
+  async #goOn(): Promise<void> {
+    await nextTurn();
+    if (this.#frame.options.signal?.aborted) throw stopped('the search was stopped', 'making the slice smaller');
   }
 
   async #row(run: ShadowRun): Promise<unknown> {

@@ -1,5 +1,6 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { AnySerde, Declaration } from '../dsl/processor.js';
+import { StreamsError } from '../model/errors.js';
 import { taskStores } from './event.js';
 import type { MergedReader } from './merged-reader.js';
 import type { ShadowRun } from './shadow-run.js';
@@ -14,6 +15,18 @@ const noChanges = (): Record<keyof ChangedKeys, Set<string>> => ({ rows: new Set
 /** The key serdes of all stores of tasks. */
 const keySerdesOf = (declaration: Declaration): ReadonlyMap<string, AnySerde> =>
   new Map([...taskStores(declaration)].map(([name, { key }]) => [name, key]));
+
+/** CONFIG_INVALID for what no distance between two snapshots is: a run would never get past it. */
+function checkEvery(every: SnapshotEvery): void {
+  const [name, distance] = 'records' in every ? ['records', every.records] : ['ms', every.ms];
+  if (Number.isSafeInteger(distance) && distance > 0) return;
+  throw new StreamsError('CONFIG_INVALID', {
+    what: `every.${name} of snapshots is not usable`,
+    saw: String(distance),
+    expected: 'a whole number of at least 1',
+    action: 'Correct it, or leave every out: then no snapshots are written.',
+  });
+}
 
 /** Writes snapshots while a run goes on. Memory: the keys that changed since the last one. */
 export class SnapshotWriter {
@@ -39,6 +52,7 @@ export class SnapshotWriter {
     readonly beganWith: Snapshot | undefined;
   }) {
     const { beganWith, every } = options;
+    checkEvery(every);
     this.#snapshots = options.snapshots;
     this.#every = every;
     this.#storage = options.storage;

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Broker, partitionKey } from '../broker/port.js';
 import { GLOBAL_DIRECTORY } from '../state/global-state.js';
@@ -50,15 +50,7 @@ export class Snapshots {
 
   /** Those that hold a beginning of the slice, and nothing else, and whose rest the logs still have; oldest first. */
   async within(slice: Slice, broker: Broker): Promise<readonly Snapshot[]> {
-    const parts = new Map(slice.parts.map((part) => [partitionKey(part.topic, part.partition), part]));
-    const inside = (await this.list()).filter(
-      ({ positions }) =>
-        positions.length === parts.size &&
-        positions.every(({ topic, partition, offset }) => {
-          const part = parts.get(partitionKey(topic, partition));
-          return part !== undefined && offset <= part.to && offset >= part.earliest;
-        }),
-    );
+    const inside = (await this.list()).filter((snapshot) => isInside(snapshot, slice));
     const usable: Snapshot[] = [];
     for (const snapshot of inside) if (await isPrefix(snapshot, slice, broker)) usable.push(snapshot);
     return usable;
@@ -73,9 +65,10 @@ export class Snapshots {
   ): Promise<void> {
     const target = join(this.#directory, String(meta.records).padStart(12, '0'));
     const databases = storage.databases;
-    if (!databases || (await readFile(join(target, 'snapshot.json')).catch(() => undefined))) return;
-    const temporary = `${target}.tmp`;
-    for (const directory of [temporary, target]) await rm(directory, { recursive: true, force: true });
+    if (!databases || (await isThere(target))) return;
+    // In what belongs to this run alone: another process may be about to write the same. No application has such a name.
+    const temporary = join(storage.root, '~snapshot');
+    await rm(temporary, { recursive: true, force: true });
     for (const directory of Object.values(CHANGED)) await mkdir(join(temporary, directory), { recursive: true });
     const copied = tasks.map(async (task) => {
       const from = join(placeOf(storage, meta.application), task);
@@ -88,7 +81,13 @@ export class Snapshots {
       await writeFile(join(temporary, CHANGED.keys, store), KeySet.of(keys).format());
     }
     await writeFile(join(temporary, 'snapshot.json'), formatSnapshot(meta));
-    await rename(temporary, target);
+    await mkdir(this.#directory, { recursive: true });
+    await rename(temporary, target).catch(async (error: unknown) => {
+      if (await isThere(target)) return;
+      // What is no snapshot is in its place.
+      await rm(target, { recursive: true, force: true });
+      await rename(temporary, target).catch(() => Promise.reject(error));
+    });
   }
 
   /** Puts the databases of a snapshot where a run will open them. */
@@ -114,6 +113,12 @@ export class Snapshots {
   }
 }
 
+const isThere = (directory: string): Promise<boolean> =>
+  stat(join(directory, 'snapshot.json')).then(
+    () => true,
+    () => false,
+  );
+
 /** Directories in a snapshot: of tasks with stores, and of the global tables. */
 export const snapshotDirectories = (
   tasks: readonly { readonly id: string; readonly state: unknown }[],
@@ -122,6 +127,21 @@ export const snapshotDirectories = (
   ...tasks.filter(({ state }) => state !== undefined).map(({ id }) => id),
   ...(globals ? [GLOBAL_DIRECTORY] : []),
 ];
+
+/** Whether a snapshot holds nothing that the slice does not have, and the logs have what follows it. */
+function isInside({ positions }: Snapshot, { parts, endsWith }: Slice): boolean {
+  const offsets = new Map(positions.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
+  if (offsets.size !== parts.length) return false;
+  const left = new Set<string>();
+  for (const { topic, partition, earliest, to } of parts) {
+    const key = partitionKey(topic, partition);
+    const offset = offsets.get(key);
+    if (offset === undefined || offset > to || offset < earliest) return false;
+    if (offset < to) left.add(key);
+  }
+  // With these at their ends the slice is, too: whether the others have gone on since, nobody knows.
+  return endsWith === undefined || endsWith.some((key) => left.has(key));
+}
 
 /**
  * Whether a fresh run would still begin with exactly these records. A partition that had none left when the snapshot was made may have got one since, with a timestamp so old that it belongs before what other partitions had given:

@@ -30,8 +30,8 @@ export interface RowDifference {
 }
 
 /**
- * The rows that differ between two moments, by store, task and the byte order of their keys; windows that are kept together, as sessions are, by their key, first those that are gone. A row that has expired in between is gone. USAGE for a
- * key without a store. Cost: two replays, with snapshots those of the rest. Memory does not grow with the stores.
+ * The rows that differ between two moments, by store, task and the byte order of their keys; windows that are kept together, as sessions are, by their key, first those that are gone. A row that has expired in between is gone. Cost: two
+ * replays, with snapshots those of the rest. Memory does not grow with the stores. Errors: STORE_UNKNOWN, USAGE for a key without a store, and those of {@link stateAsOf}.
  *
  * ```ts no-run
  * for await (const { store, key, before, after } of stateDiff(shop, { broker, before: parseMoment('ago:2h'), after: parseMoment('latest') }))
@@ -48,6 +48,7 @@ export async function* stateDiff(topology: Topology, options: StateDiffOptions):
       action: 'Give the store as well, or leave the key out.',
     });
   }
+  if (store !== undefined) checkStore(topology, store);
   const first = await rowsAsOf(topology, { ...past, asOf: before });
   let second: PastRowsState | undefined;
   try {
@@ -61,6 +62,18 @@ export async function* stateDiff(topology: Topology, options: StateDiffOptions):
   } finally {
     await Promise.allSettled([first.close(), second?.close()]);
   }
+}
+
+function checkStore({ name, graph }: Topology, store: string): void {
+  const globals = graph.nodes.flatMap((node) => (node.kind === 'globalTable' ? [node.store] : []));
+  const stores = [...graph.stores.map((each) => each.name), ...globals];
+  if (stores.includes(store)) return;
+  throw new StreamsError('STORE_UNKNOWN', {
+    what: `there is no store ${JSON.stringify(store)}`,
+    at: `topology ${name}`,
+    expected: stores.join(', ') || 'none: the topology has no stores',
+    action: 'Use the name of a store of the topology.',
+  });
 }
 
 /** Goes through the rows of both in the order of their keys at once. */

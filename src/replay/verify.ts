@@ -55,6 +55,8 @@ const SIZES = [1, 2, 7, 100] as const;
 /** Restarts are frequent at first and then seldom, so that a short slice has some and a long one not too many. */
 const FIRST_RESTART_RECORDS = 3;
 const RESTART_GROWTH = 1.7;
+/** Positions of records, as messages name them. */
+const PLACES = /[\w.-]+\[\d+\]@\d+/g;
 
 /**
  * Runs a slice of the past four times and compares: every record must fare the same, and the stores must be the same in the end. The second run takes batches of other sizes, the third is restarted at random points, in the fourth records
@@ -219,9 +221,8 @@ class Verification {
   async #failed(run: VerifyRun, error: Error, window: readonly BrokerRecord[]): Promise<VerifyDifference> {
     const mutated = run === 'batches' && saysFrozen(error);
     // The message names the record of the task's input, which is a source record unless it was repartitioned.
-    const record = window.find(({ topic, partition, offset }) =>
-      error.message.includes(`${topic}[${partition}]@${offset}`),
-    );
+    const places = new Set(error.message.match(PLACES));
+    const record = window.find(({ topic, partition, offset }) => places.has(`${topic}[${partition}]@${offset}`));
     const node = /node ([^:.]+)/.exec(error.message)?.[1] ?? 'unknown';
     return {
       run,

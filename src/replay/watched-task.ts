@@ -28,8 +28,8 @@ export class WatchedTask implements RunObserver {
   #last: CausePlace | undefined;
   #sent: Captured[] = [];
   #silenced: Silenced[] = [];
-  /** Writes of rows that nobody had read before: what was there is looked up after the batch. */
-  readonly #unknown: { readonly write: Write; readonly at: CausePlace; readonly atCommit: boolean }[] = [];
+  /** Writes of rows that nobody had read before, and all that follow them in the batch: what was there is looked up after it. */
+  readonly #later: { readonly write: Write; readonly at: CausePlace; readonly atCommit: boolean }[] = [];
 
   private constructor(options: WatchedTaskOptions) {
     this.#options = options;
@@ -181,7 +181,8 @@ export class WatchedTask implements RunObserver {
       const atCommit = this.#batch === NOTHING_WAITS;
       if (watcher.step && !atCommit) this.#step({ kind: 'write', ...write });
       if (!watcher.wrote || watcher.wants?.(store, key) === false) return;
-      if (write.before === undefined) this.#unknown.push({ write, at: this.#now(), atCommit });
+      // Behind one that is told later so are all others: what happened first is told first.
+      if (write.before === undefined || this.#later.length > 0) this.#later.push({ write, at: this.#now(), atCommit });
       else this.#tell(write, this.#now(), atCommit);
     };
     return {
@@ -197,8 +198,12 @@ export class WatchedTask implements RunObserver {
   }
 
   async #lookUp(): Promise<void> {
-    for (const { write, at, atCommit } of this.#unknown.splice(0))
-      this.#tell({ ...write, before: await this.#task.committed(write.store, write.key) }, at, atCommit);
+    for (const { write, at, atCommit } of this.#later.splice(0))
+      this.#tell(write.before === undefined ? { ...write, before: await this.#committed(write) } : write, at, atCommit);
+  }
+
+  #committed({ store, key }: Write): Promise<Write['before']> {
+    return this.#task.committed(store, key);
   }
 }
 

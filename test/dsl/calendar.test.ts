@@ -39,6 +39,21 @@ describe('calendar windows', () => {
     assert.deepEqual(windowOf('day', 'Pacific/Apia', '2011-12-30T10:00Z'), ['2011-12-30T10:00', '2011-12-31T10:00']);
   });
 
+  it('are kept for as long as the longest day was: 31 hours', async () => {
+    const start = at('1994-01-31T00:00+07:00');
+    const window = calendar('day', { timeZone: 'Antarctica/Vostok' });
+    const driver = await open(windowedThrough((input) => input.pipe(count({ store: 'a-day', window }))));
+    await feed(
+      driver,
+      'in',
+      [0, 26, 28, 30, 31].map((hour) => ['a', hour, start + hour * HOUR]),
+    );
+    assert.deepEqual(
+      (await readWindows(driver)).map(([, value]) => value),
+      [1, 2, 3, 4, 1],
+    );
+  });
+
   it('have weeks that begin on Monday, or on another day', () => {
     assert.deepEqual(windowOf('week', 'UTC', '2026-11-29T12:00Z'), ['2026-11-23T00:00', '2026-11-30T00:00']);
     assert.deepEqual(windowOf('week', 'UTC', '2026-11-29T12:00Z', { weekStart: 'sunday' }), [

@@ -319,6 +319,35 @@ describe('looking back', () => {
       assert.equal((await smallestSlice(target, twice, both!.change)).records.length, 2);
     });
 
+    it('STOPPED if the signal is aborted while the slice is made smaller', async () => {
+      const stop = new AbortController();
+      const asked = { ...options(), store: 'balances', key: 'ada', when: negative, signal: stop.signal };
+      const found = await bisect(target, asked);
+      const when = (row: { value: Balance }): boolean => {
+        // As a signal of the process does it: when it has a turn.
+        setImmediate(() => stop.abort());
+        return negative(row);
+      };
+      await assert.rejects(smallestSlice(target, { ...asked, when }, found!.change), failure('STOPPED', /search/));
+    });
+
+    it('OFFSET_OUT_OF_RANGE where more records have written the row than a test could have, of which no more are kept', async () => {
+      const often = 200_001;
+      const counting = topology('counting', (t) => {
+        t.stream('payments', json<Payment>()).pipe(count({ store: 'payments-of-card' }));
+      });
+      const tick = (i: number) => ({ topic: 'payments', key: 'k', value: i, timestamp: i });
+      const busy = await brokerWith(
+        Array.from({ length: often }, (_, i) => tick(i)),
+        { topics: ['payments'] },
+      );
+      const when = ({ value }: { value: number }): boolean => value === often;
+      const asked = { broker: busy, inMemory: true, store: 'payments-of-card', key: 'k', when };
+      const found = await bisect(counting, asked);
+      await assert.rejects(smallestSlice(counting, asked, found!.change), failure('OFFSET_OUT_OF_RANGE', /200000/));
+      await busy.close();
+    });
+
     it('PREDICATE_FAILED names the event at which it threw', async () => {
       const when = ({ value }: { value: unknown }): boolean => {
         if ((value as Balance).total === 5) throw new Error('five');

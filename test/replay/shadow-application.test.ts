@@ -233,6 +233,14 @@ describe('the comparison of outputs', () => {
     );
   });
 
+  it('STOPPED, and no answer, if it is stopped before all is read', async () => {
+    const broker = await brokerWith([{ topic: 'live', key: 'a', value: 1, timestamp: 0 }], {
+      topics: ['live', 'shadow'],
+    });
+    await assert.rejects(compareOutputs(broker, PAIRS, AbortSignal.abort()), isError('STOPPED', /comparison/));
+    await broker.close();
+  });
+
   it('says that a live topic does not begin at its beginning', async () => {
     const broker = await brokerWith(
       ['live', 'live', 'shadow'].map((topic) => ({ topic, key: 'a', value: 1, timestamp: 0 })),

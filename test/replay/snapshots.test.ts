@@ -17,7 +17,7 @@ import {
 } from '#src/replay/index.js';
 import { failure } from '../dsl/support.js';
 import { temporaryDirectory } from '../support/project.js';
-import { type Balance, bank, pay } from './bank.js';
+import { at, type Balance, bank, pay } from './bank.js';
 import { append, brokerWith, bytesOf, type Told } from './support.js';
 
 const ACCOUNTS = ['ada', 'bob', 'cid'];
@@ -138,6 +138,19 @@ describe('snapshots', () => {
     }
   });
 
+  it('tell a monotone bisect the time of a row', async () => {
+    await open(many(80));
+    await replay(target, options(9));
+    const when = ({ timestamp }: { timestamp: number }): boolean => timestamp >= at(30);
+    for (const key of ['ada', undefined]) {
+      const asked = { store: 'balances', when, ...(key && { key }) };
+      const plain = await bisect(target, { broker, inMemory: true, ...asked });
+      const found = await bisect(target, { ...options(), ...asked, monotone: true });
+      assert.ok(plain);
+      assert.deepEqual(found?.change.event, plain.change.event);
+    }
+  });
+
   it('of another version, application or graph are not used', async () => {
     await open(many(30));
     await replay(target, options(10));
@@ -191,6 +204,34 @@ describe('snapshots', () => {
     assert.equal((await stores(target, options(), parseMoment('latest'))).beganWith, 0);
     await append(broker, [{ ...pay(30, 'bob', 4, 'later'), partition: 0 }], 2);
     assert.equal((await stores(target, options(), parseMoment('offset:payments:0=21,payments:1=0'))).beganWith, 20);
+  });
+
+  it('are not begun with where others than the partitions that end the slice have gone on', async () => {
+    const ended = many(30).map((told, i) => ({ ...told, partition: i < 5 ? 0 : 1 }));
+    await open(ended, 2);
+    await replay(target, options(10));
+    const asOf = parseMoment('offset:payments:0=5');
+    const found = await stores(target, options(), asOf);
+    assert.deepEqual(found, { stores: (await stores(target, { broker, inMemory: true }, asOf)).stores, beganWith: 0 });
+  });
+
+  it('are written by several who look at the same time, and each is one of them', async () => {
+    await open(many(60));
+    const expected = (await stores(target, { broker, inMemory: true }, parseMoment('latest'))).stores;
+    await Promise.all([1, 2, 3].map(() => replay(target, options(7))));
+    assert.deepEqual(written(), [7, 14, 21, 28, 35, 42, 49, 56]);
+    const found = await stores(target, options(), parseMoment('latest'));
+    assert.deepEqual(found, { stores: expected, beganWith: 56 });
+  });
+
+  it('CONFIG_INVALID for a distance between them that is none', async () => {
+    await open(many(3));
+    for (const every of [{ records: 0 }, { records: 2.5 }, { records: Number.NaN }, { ms: 0 }, { ms: -1 }])
+      await assert.rejects(
+        replay(target, { broker, snapshots: { directory, version: '1', every } }),
+        failure('CONFIG_INVALID', /every\.(records|ms)/),
+      );
+    assert.deepEqual(readdirSync(directory), []);
   });
 
   it('are no different for who runs beside them', async () => {

@@ -3,7 +3,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import { isStreamsError, messageOf, StreamsError } from '../../model/errors.js';
 import type { SchemaFile } from '../../serdes/schema/generate.js';
 import type { NamedSchema } from '../../serdes/schema/model.js';
-import { type ParsedSchema, parseSchema } from '../../serdes/schema/parse.js';
+import { jsonOf, type ParsedSchema, parseSchema } from '../../serdes/schema/parse.js';
 import { usedTypes } from '../../serdes/schema/walk.js';
 
 const EXTENSION = '.avsc';
@@ -69,7 +69,7 @@ export function orderSchemas(texts: readonly SchemaText[]): readonly WorkingSche
         name: schema.name,
         subject: owners.get(schema) as string,
       }));
-      ordered.push({ ...parsed, ...one, name: subject, subject, text: JSON.stringify(JSON.parse(one.text)), uses });
+      ordered.push({ ...parsed, ...one, name: subject, subject, text: JSON.stringify(jsonOf(one.text)), uses });
     }
     // What refers to a type that comes later is tried again once that is there.
     if (failures.size === left.length) throw [...failures.values()][0];

@@ -17,11 +17,15 @@ interface Chunk {
   readonly first: Buffer;
 }
 
-/** Subscribers in the order of their keys. The list of a foreign key has either subscribers or chunks, which are lists as well. Changed in place by whoever owns the store. */
-export interface SubscriberList {
-  nextId: number;
-  readonly chunks: Chunk[];
+/** Subscribers in the order of their keys. The list of a foreign key has either subscribers or chunks, which are lists as well. Changed in place by whoever owns the store: a class, so that whoever freezes rows to find that of users leaves it as it is. */
+export class SubscriberList {
+  nextId = 1;
+  readonly chunks: Chunk[] = [];
   readonly subscribers: Subscriber[];
+
+  constructor(subscribers: Subscriber[] = []) {
+    this.subscribers = subscribers;
+  }
 }
 
 /** So many are in one list; from then on it is cut in two. */
@@ -67,7 +71,7 @@ export class Subscribers {
   }
 
   put(key: unknown, subscriber: Subscriber): void {
-    const own = this.#store.get({ key, id: 0 }) ?? { nextId: 1, chunks: [], subscribers: [] };
+    const own = this.#store.get({ key, id: 0 }) ?? new SubscriberList();
     const chunk = chunkOf(own, subscriber.key);
     const list = chunk ? this.#store.get({ key, id: chunk.id }) : own;
     if (list === null) throw new Error(`saw no chunk ${chunk?.id} of subscribers, expected one`);
@@ -126,7 +130,7 @@ export class Subscribers {
   #addChunk(key: unknown, own: SubscriberList, at: number, subscribers: Subscriber[]): void {
     const id = own.nextId++;
     own.chunks.splice(at, 0, { id, first: (subscribers[0] as Subscriber).key });
-    this.#store.insert({ key, id }, { nextId: 1, chunks: [], subscribers });
+    this.#store.insert({ key, id }, new SubscriberList(subscribers));
   }
 }
 
@@ -171,7 +175,8 @@ const listSerde: Serde<SubscriberList> = {
     const reader = new ByteReader(bytes, 'subscribers');
     const format = reader.byte();
     if (format !== FORMAT) throw new Error(`saw subscribers of format ${format}, expected ${FORMAT}`);
-    const list: SubscriberList = { nextId: reader.int32(), chunks: [], subscribers: [] };
+    const list = new SubscriberList();
+    list.nextId = reader.int32();
     for (let left = reader.int32(); left > 0; left--)
       list.chunks.push({ id: reader.int32(), first: reader.bytes() ?? Buffer.alloc(0) });
     for (let left = reader.int32(); left > 0; left--)

@@ -4,8 +4,8 @@ import { closing, invalid, NO_WINDOW, type TimeWindows, type WindowOptions } fro
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** How much longer than its days a window may be, because clocks are put back. */
-const PUT_BACK = 3 * HOUR;
+/** How much longer than its days a window may be, because clocks are put back: as far as any zone did it since 1970 (Antarctica/Vostok, in 1994). */
+const PUT_BACK = 7 * HOUR;
 
 const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'] as const;
 type Weekday = (typeof WEEKDAYS)[number];

@@ -9,7 +9,7 @@ import {
 import { shorten } from '../show.js';
 
 /**
- * A value of the schema made of JSON, as it comes from a file or a command line: what {@link FromAvro} says, with times as text (`"2026-01-31T12:00:00Z"`) or milliseconds, and bytes as `{"base64": "…"}`. Fields with a default may be left out. Whether everything
+ * A value of the schema made of JSON, as it comes from a file or a command line: what {@link FromAvro} says, with times as text (`"2026-01-31T12:00:00Z"`; UTC if it does not say otherwise) or milliseconds, and bytes as `{"base64": "…"}`. Fields with a default may be left out. Whether everything
  * fits is seen when it is encoded; thrown is a plain `Error` for what cannot be made at all.
  */
 export function fromJson(schema: Schema, json: unknown, path = ''): unknown {
@@ -104,9 +104,22 @@ const isObject = (json: unknown): json is Json => typeof json === 'object' && js
 const mapValues = (json: Json, change: (value: unknown, key: string) => unknown): Json =>
   Object.fromEntries(Object.entries(json).map(([key, value]) => [key, change(value, key)]));
 
+/** ISO 8601, as a Date is written. */
+const TIME = /^((?:[+-]\d{6}|\d{4})-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:\d{2})?)?$/;
+
+/** Without an offset it is UTC: Date would take it for local time, which differs from machine to machine, and "order 7" for a day in July. */
+function momentOf(text: string): number {
+  const [, day, clock = '00:00', zone = 'Z'] = TIME.exec(text) ?? [];
+  const midnight = new Date(`${day}T00:00Z`);
+  // The 30th of February would be taken for the 2nd of March.
+  const isDay = !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(`${day}T`);
+  return isDay ? Date.parse(`${day}T${clock}${zone}`) : Number.NaN;
+}
+
 function timeOf(json: unknown, path: string): Date {
-  const time = typeof json === 'number' || typeof json === 'string' ? new Date(json) : undefined;
-  if (time && !Number.isNaN(time.getTime())) return time;
+  const time = typeof json === 'string' ? momentOf(json) : json;
+  const date = typeof time === 'number' ? new Date(time) : undefined;
+  if (date && !Number.isNaN(date.getTime())) return date;
   throw unfit(path, showJson(json), 'milliseconds since 1970, or a time as in "2026-01-31T12:00:00Z"');
 }
 

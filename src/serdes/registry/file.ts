@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, StreamsError } from '../../model/errors.js';
 import { COMPATIBILITIES, type Compatibility } from '../schema/compatibility.js';
+import { jsonOf } from '../schema/parse.js';
 import { Book } from './book.js';
 import type { SchemaReference, SchemaRegistry, SchemaSource, SchemaVersion, StoredSchema } from './port.js';
 
@@ -34,7 +35,7 @@ interface SubjectJson {
  * ```
  *
  * The place in `versions` is the version, from 1. Ids are fingerprints: the same schema has the same id in every directory, so that two branches that register it do not contradict each other. A version is never changed or removed. What another process adds is seen
- * when something is not found. Two that register at the same time: the later one wins, and the other's is to be registered again.
+ * when something is not found, or the latest version is asked for. Two that register at the same time: the later one wins, and the other's is to be registered again.
  */
 export class FileRegistry implements SchemaRegistry {
   readonly address: string;
@@ -61,7 +62,8 @@ export class FileRegistry implements SchemaRegistry {
     return this.#look((book) => book.byGuid(guid));
   }
 
-  version(subject: string, version: number | 'latest'): Promise<SchemaVersion> {
+  async version(subject: string, version: number | 'latest'): Promise<SchemaVersion> {
+    if (version === 'latest') this.#book = await read(this.address);
     return this.#look((book) => book.version(subject, version));
   }
 
@@ -112,7 +114,7 @@ export class FileRegistry implements SchemaRegistry {
       const own = book.ownCompatibility(subject);
       const versions = book.versions(subject).map(({ id, schema, references }) => ({
         id,
-        schema: JSON.parse(schema),
+        schema: jsonOf(schema),
         ...(references.length > 0 && { references }),
       }));
       return [subject, { ...(own && { compatibility: own }), versions }];

@@ -48,6 +48,7 @@ export class HttpRegistry implements SchemaRegistry {
       path: `/subjects/${encodeURIComponent(subject)}`,
       body: bodyOf(source),
     });
+    if (answer.status === 422) throw this.#notTaken(answer, subject);
     return codeOf(answer) ? undefined : this.#version(answer, subject);
   }
 
@@ -55,14 +56,7 @@ export class HttpRegistry implements SchemaRegistry {
     const path = `/subjects/${encodeURIComponent(subject)}/versions`;
     const answer = await this.#ask({ method: 'POST', path, body: bodyOf(source) });
     if (answer.status === 409) throw incompatible(subject, this.address, `status 409${messageIn(answer)}`);
-    if (answer.status === 422 || codeOf(answer)) {
-      throw new StreamsError('SCHEMA_INVALID', {
-        what: `the schema registry does not take a schema for ${subject}`,
-        at: this.address,
-        saw: `status ${answer.status}${messageIn(answer)}`,
-        action: 'Correct the schema; what it refers to has to be registered first.',
-      });
-    }
+    if (answer.status === 422 || codeOf(answer)) throw this.#notTaken(answer, subject);
     const { id } = answer.json as { readonly id?: unknown };
     if (isId(id)) return id;
     throw this.#strange(answer, 'an id');
@@ -145,6 +139,15 @@ export class HttpRegistry implements SchemaRegistry {
     if (isId(id) && Number.isInteger(version))
       return { ...this.#stored(answer), subject, id, version: version as number };
     throw this.#strange(answer, 'a version of a subject');
+  }
+
+  #notTaken(answer: Answer, subject: string): StreamsError {
+    return new StreamsError('SCHEMA_INVALID', {
+      what: `the schema registry does not take a schema for ${subject}`,
+      at: this.address,
+      saw: `status ${answer.status}${messageIn(answer)}`,
+      action: 'Correct the schema; what it refers to has to be registered first.',
+    });
   }
 
   #strange(answer: Answer, expected: string): StreamsError {

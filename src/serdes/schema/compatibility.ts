@@ -41,7 +41,7 @@ const PROMOTIONS: Readonly<Partial<Record<PrimitiveName, readonly PrimitiveName[
 
 /**
  * Everything that keeps a reader from reading what a writer wrote, by the rules of Avro's schema resolution; none if it can. Names are compared without namespaces, and with the reader's aliases. Stricter than other checks in one point: a decimal of
- * another scale, or a time in another unit, is refused, since it would be read as another one.
+ * another scale or as a text, and a time of another kind or in another unit, is refused, since it would be read as another one.
  */
 export function incompatibilities(reader: Schema, writer: Schema): readonly Incompatibility[] {
   return new Resolution().compare(reader, writer, nameOf(reader));
@@ -161,15 +161,22 @@ function meanings(reader: Schema, writer: Schema, path: string): readonly Incomp
       },
     ];
   }
-  const unit = (logical: Logical | undefined): string | undefined => /-(millis|micros)$/.exec(logical?.name ?? '')?.[1];
-  if (unit(now) === undefined || unit(then) === undefined || unit(now) === unit(then)) return [];
+  if (now?.name === 'decimal' && writer.kind === 'string')
+    return [{ path, reason: 'it was string and is now a decimal: a text would be another number' }];
+  if (then?.name === 'decimal' && reader.kind === 'string')
+    return [{ path, reason: 'it was a decimal and is now string: its bytes are no text' }];
+  if (!isTime(now) || !isTime(then) || now.name === then.name) return [];
   return [
     {
       path,
-      reason: `the time was in ${then?.name} and is now in ${now?.name}: what was written would be another time`,
+      reason: `the time was in ${then.name} and is now in ${now.name}: what was written would be another time`,
     },
   ];
 }
+
+/** A day, a time of day or a moment. */
+const isTime = (logical: Logical | undefined): logical is Logical =>
+  logical !== undefined && logical.name !== 'decimal' && logical.name !== 'uuid';
 
 const logicalOf = (schema: Schema): Logical | undefined => ('logical' in schema ? schema.logical : undefined);
 

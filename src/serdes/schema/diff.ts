@@ -1,13 +1,14 @@
 import {
   type EnumSchema,
   type Field,
+  type FixedSchema,
   hasDefault,
   isNamed,
   type NamedSchema,
   type RecordSchema,
   type Schema,
 } from './model.js';
-import { showType } from './show.js';
+import { logicalText, showType } from './show.js';
 import { partsOf } from './walk.js';
 
 /** What changed from one schema to another, a line for each: `+` added, `-` gone, `~` changed. Docs are not compared. */
@@ -47,10 +48,15 @@ function changes(before: NamedSchema, after: NamedSchema): readonly string[] {
   const lines = listed(`${after.name}: aliases`, before.aliases, after.aliases);
   if (before.kind === 'record' && after.kind === 'record') lines.push(...fieldChanges(before, after));
   if (before.kind === 'enum' && after.kind === 'enum') lines.push(...enumChanges(before, after));
-  if (before.kind === 'fixed' && after.kind === 'fixed' && before.size !== after.size)
-    lines.push(`~ ${after.name}: ${before.size} bytes → ${after.size} bytes`);
+  if (before.kind === 'fixed' && after.kind === 'fixed') {
+    const [from, to] = [fixedText(before), fixedText(after)];
+    if (from !== to) lines.push(`~ ${after.name}: ${from} → ${to}`);
+  }
   return lines;
 }
+
+const fixedText = ({ size, logical }: FixedSchema): string =>
+  `${size} bytes${logical ? ` (${logicalText(logical)})` : ''}`;
 
 function fieldChanges(before: RecordSchema, after: RecordSchema): readonly string[] {
   const lines: string[] = [];

@@ -39,7 +39,7 @@ const RESERVED: readonly string[] = [
 
 /**
  * TypeScript of Avro schemas: for each file the text of the schema, a type for what is read (`Order`) and one for what is written (`OrderInput`, where fields with a default may be left out), for each type that it defines; types of other files are
- * imported. A type is named by its simple name, or by its full name where two files have the same. The same values as `FromAvro` and `ToAvro`.
+ * imported. A type is named by its simple name, or by its full name where two files have the same; with Avro before it where that name is taken. The same values as `FromAvro` and `ToAvro`.
  */
 export function generateTypes(files: readonly SchemaFile[]): ReadonlyMap<string, string> {
   const names = typeNames(files);
@@ -51,13 +51,25 @@ export function generateTypes(files: readonly SchemaFile[]): ReadonlyMap<string,
 function typeNames(files: readonly SchemaFile[]): ReadonlyMap<string, string> {
   const all = files.flatMap(({ defines }) => [...defines.keys()]);
   const count = (name: string): number => all.filter((other) => capitalized(simpleName(other)) === name).length;
-  return new Map(
-    all.map((full) => {
-      const simple = capitalized(simpleName(full));
-      const name = count(simple) > 1 ? full.split('.').map(capitalized).join('') : simple;
-      return [full, RESERVED.includes(name) ? `Avro${name}` : name];
-    }),
-  );
+  const wanted = all.map((full) => {
+    const simple = capitalized(simpleName(full));
+    return [full, count(simple) > 1 ? full.split('.').map(capitalized).join('') : simple] as const;
+  });
+  const taken = new Set(RESERVED);
+  // Shorter ones first: an OrderInput gives way to the input of an Order.
+  const given = wanted
+    .toSorted(([, a], [, b]) => a.length - b.length)
+    .map(([full, name]) => [full, freeName(name, taken)] as const);
+  return new Map(given);
+}
+
+/** A name that is not taken, neither itself nor for what is written; it is then. */
+function freeName(name: string, taken: Set<string>): string {
+  let free = name;
+  while (taken.has(free) || taken.has(`${free}Input`)) free = `Avro${free}`;
+  taken.add(free);
+  taken.add(`${free}Input`);
+  return free;
 }
 
 /** The records of which less can be written than is read: with a default in them, or in what they hold. */
@@ -95,6 +107,7 @@ class Writer {
     const { name, text, schema, defines } = this.#file;
     const base = identifier(name);
     const constant = `${base.charAt(0).toLowerCase()}${base.slice(1)}Schema`;
+    const own = freeName(base, new Set([...this.#names.values()].flatMap((type) => [type, `${type}Input`])));
     const blocks = [
       `${GENERATED} from ${name}.avsc: change the schema, and write this anew.`,
       ...this.#imports(),
@@ -103,7 +116,7 @@ class Writer {
     ];
     if (!isNamed(schema))
       blocks.push(
-        `export type ${base} = ${this.#type(schema, false)};\n\nexport type ${base}Input = ${this.#type(schema, true)};`,
+        `export type ${own} = ${this.#type(schema, false)};\n\nexport type ${own}Input = ${this.#type(schema, true)};`,
       );
     return `${blocks.join('\n\n')}\n`;
   }

@@ -25,15 +25,15 @@ export interface ParsedSchema {
 
 /** Checks and resolves an Avro schema: its JSON as text, or parsed. SCHEMA_INVALID says what is wrong, and at which place in it. */
 export function parseSchema(source: unknown, options: ParseOptions = {}): ParsedSchema {
-  const json = typeof source === 'string' ? parseText(source, options.at) : source;
+  const json = typeof source === 'string' ? jsonOf(source, options.at) : source;
   const parser = new Parser(options);
   const schema = parser.type(json, '', 'the schema', 0);
   parser.checkDefaults();
   return { schema, defines: parser.defines };
 }
 
-/** A schema is given as JSON; the name of a primitive type alone is accepted bare, as registries do. */
-function parseText(text: string, at: string | undefined): unknown {
+/** A schema is given as JSON; the name of a primitive type alone is accepted bare, as registries do. SCHEMA_INVALID for anything else. */
+export function jsonOf(text: string, at?: string): unknown {
   if (PRIMITIVES.includes(text)) return text;
   try {
     return JSON.parse(text);

@@ -88,6 +88,44 @@ describe('the Avro codec', () => {
     assert.ok(compatible > 100, `${compatible} pairs were compatible`);
   });
 
+  it('reads every value as it was when a field has come beside it', () => {
+    fc.assert(
+      fc.property(schemaAndValue, ([json, value]) => {
+        const from = codecOf(record('R', { name: 'a', type: json }));
+        const to = codecOf(record('R', { name: 'a', type: json }, { name: 'b', type: 'int', default: 7 }));
+        const read = to.decode(from.encode({ a: value }, NONE), 0, to.resolver(from));
+        assert.deepEqual(read, { a: value, b: 7 });
+      }),
+      RUNS,
+    );
+  });
+
+  it('reads into the branch of a union that is of the same type, else into the first that can hold it', () => {
+    const read = (writer: unknown, reader: unknown, value: unknown): unknown => {
+      const [from, to] = [codecOf(writer), codecOf(reader)];
+      return to.decode(from.encode(value, NONE), 0, to.resolver(from));
+    };
+    const date = { type: 'int', logicalType: 'date' };
+    const time = { type: 'long', logicalType: 'timestamp-millis' };
+    assert.deepEqual(read('bytes', ['null', 'string', 'bytes'], bytes(1, 255)), bytes(1, 255));
+    assert.equal(read('string', ['bytes', 'string'], 'a'), 'a');
+    assert.deepEqual(read('int', ['double', 'int'], 5), { int: 5 });
+    assert.deepEqual(read('int', ['double', 'float'], 5), { double: 5 });
+    assert.equal(read(date, ['null', time, date], '2026-01-31'), '2026-01-31');
+    assert.equal(read(date, [time, 'double'], '2026-01-31'), 20_484);
+    const inner = (namespace: string) => ({ ...record('A', { name: 'x', type: 'int' }), namespace });
+    assert.deepEqual(read(inner('two'), [inner('one'), inner('two')], { x: 1 }), { 'two.A': { x: 1 } });
+    const more = { ...inner('one'), fields: [...inner('one').fields, { name: 'y', type: 'int' }] };
+    const twice = (a: unknown, b: unknown) => record('R', { name: 'a', type: a }, { name: 'b', type: b });
+    assert.deepEqual(
+      read(twice(inner('three'), 'three.A'), twice([more, inner('two')], ['one.A', 'two.A']), {
+        a: { x: 1 },
+        b: { x: 2 },
+      }),
+      { a: { 'two.A': { x: 1 } }, b: { 'two.A': { x: 2 } } },
+    );
+  });
+
   it('makes plain objects', () => {
     const codec = codecOf([record('A', { name: 'inner', type: record('B', { name: 'x', type: 'int' }) }), record('C')]);
     const value = { A: { inner: { x: 1 } } };

@@ -62,6 +62,9 @@ describe('a registry in a directory', () => {
     assert.equal((await two.byId(id)).schema, JSON.stringify(order()));
     await two.register('b', source(order()));
     await one.register('c', source(order()));
+    assert.equal((await two.version('a', 'latest')).version, 1);
+    await one.register('a', source(order({ name: 'cents', type: 'long', default: 0 })));
+    assert.equal((await two.version('a', 'latest')).version, 2);
     assert.deepEqual(await (await FileRegistry.open(directory)).subjects(), ['a', 'b', 'c']);
   });
 

@@ -140,6 +140,22 @@ describe('the types that are generated', () => {
     assert.equal(compile(files, 'export {};'), '');
   });
 
+  it('have names of their own where one is called as the input of another, or as the file', () => {
+    const files = generated({
+      orders: [
+        'null',
+        { type: 'record', name: 'OrderInput', fields: [{ name: 'x', type: 'int' }] },
+        { type: 'record', name: 'Order', fields: [{ name: 'y', type: 'int', default: 1 }] },
+      ],
+      kind: ['null', { type: 'enum', name: 'Kind', symbols: ['a'] }],
+    });
+    const orders = files.get('orders.ts') ?? '';
+    assert.match(orders, /export interface AvroOrderInput \{/);
+    assert.match(orders, /export interface OrderInput \{\n {2}readonly y\?: number/);
+    assert.match(files.get('kind.ts') ?? '', /export type AvroKind = null \| Kind;/);
+    assert.equal(compile(files, 'export {};'), '');
+  });
+
   it('carry the schema, which is the same when it is parsed again', () => {
     const text =
       generated({ tricky: { ...money, doc: 'It\'s "quoted", with \\ and \n in it.' } }).get('tricky.ts') ?? '';

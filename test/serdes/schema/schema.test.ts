@@ -260,6 +260,21 @@ describe('the compatibility of two schemas', () => {
       { type: 'long', logicalType: 'timestamp-millis' },
       /would be another time/,
     ],
+    [
+      'a day that became a moment',
+      { type: 'long', logicalType: 'timestamp-millis' },
+      { type: 'int', logicalType: 'date' },
+      /in date and is now in timestamp-millis: what was written would be another time/,
+    ],
+    [
+      'a time of day that became a moment',
+      { type: 'long', logicalType: 'timestamp-micros' },
+      { type: 'long', logicalType: 'time-micros' },
+      /would be another time/,
+    ],
+    ['a text that became a decimal', decimal(9, 2), 'string', /a text would be another number/],
+    ['a decimal that became a text', 'string', decimal(9, 2), /its bytes are no text/],
+    ['a decimal that became bytes', 'bytes', decimal(9, 2), undefined],
     ['a number that became a time', { type: 'long', logicalType: 'timestamp-millis' }, 'long', undefined],
     [
       'something wrong deep inside',
@@ -361,6 +376,15 @@ describe('the difference of two schemas', () => {
     assert.deepEqual(diff({ type: 'fixed', name: 'F', size: 2 }, { type: 'fixed', name: 'F', size: 4 }), [
       '~ F: 2 bytes → 4 bytes',
     ]);
+    const fixed = (scale: number) => ({
+      type: 'fixed',
+      name: 'F',
+      size: 8,
+      logicalType: 'decimal',
+      precision: 9,
+      scale,
+    });
+    assert.deepEqual(diff(fixed(2), fixed(3)), ['~ F: 8 bytes (decimal 9,2) → 8 bytes (decimal 9,3)']);
     assert.deepEqual(
       diff({ type: 'enum', name: 'E', symbols: ['a', 'b'] }, { type: 'enum', name: 'E', symbols: ['b', 'a'] }),
       ['~ E: symbols in another order: b, a'],

@@ -1,4 +1,5 @@
 import { type AvscType, type InnerType, type Tap, truncated, types } from './avsc.js';
+import { branchFor, type ResolverOptions } from './branches.js';
 import { GuardedBytes, GuardedInt, GuardedLong, GuardedString, readString, take, writeString } from './scalars.js';
 
 /**
@@ -121,6 +122,11 @@ class PlainUnion extends types.UnwrappedUnionType {
   _skip(tap: Tap): void {
     skipBranch(this.types, tap);
   }
+
+  _update(resolver: { _read: unknown }, writer: AvscType, options: ResolverOptions): void {
+    const inner = branchFor(this.types, writer, options)?.resolver;
+    if (inner) resolver._read = (tap: Tap) => inner._read(tap);
+  }
 }
 
 class NamedUnion extends types.WrappedUnionType {
@@ -128,6 +134,16 @@ class NamedUnion extends types.WrappedUnionType {
 
   _skip(tap: Tap): void {
     skipBranch(this.types, tap);
+  }
+
+  _update(resolver: { _read: unknown }, writer: AvscType, options: ResolverOptions): void {
+    const found = branchFor(this.types, writer, options);
+    if (!found) return;
+    const { branch, resolver: inner } = found;
+    const { _branchConstructor: Branch } = branch as unknown as {
+      readonly _branchConstructor?: new (value: unknown) => object;
+    };
+    resolver._read = Branch ? (tap: Tap) => new Branch(inner._read(tap)) : () => null;
   }
 }
 
