@@ -68,6 +68,14 @@ describe('a registry in a directory', () => {
     assert.deepEqual(await (await FileRegistry.open(directory)).subjects(), ['a', 'b', 'c']);
   });
 
+  it('takes the bare name of a primitive type, as others do', async () => {
+    const directory = temporaryDirectory();
+    const bare = { schema: 'string', references: [] };
+    const id = await (await FileRegistry.open(directory)).register('names-key', bare);
+    assert.equal((await (await FileRegistry.open(directory)).lookup('names-key', source('string')))?.id, id);
+    assert.equal(await new MemoryRegistry().register('names-key', bare), id);
+  });
+
   it('registers many at once without losing one', async () => {
     const directory = temporaryDirectory();
     const registry = await FileRegistry.open(directory);
@@ -205,6 +213,14 @@ describe('a registry by HTTP', () => {
       assert.ok(!/sesame/.test(inspect(registry, { depth: 10, showHidden: true })));
     });
   }
+
+  it('SCHEMA_INVALID if the server does not take a schema that is looked up', async () => {
+    const registry = await open();
+    await assert.rejects(
+      registry.lookup('a', source({ type: 'no such type' })),
+      isError('SCHEMA_INVALID', /status 422/),
+    );
+  });
 
   it('takes a 404 of some other server for what it is', async () => {
     for (const body of ['<html>not found</html>', {}, { error_code: 1 }]) {
