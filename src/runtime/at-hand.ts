@@ -2,7 +2,7 @@ import type { BrokerRecord } from '../broker/port.js';
 import type { AnyRecord, PushScope } from '../dsl/processor.js';
 import type { SourcePosition } from '../model/record.js';
 import type { Cause } from '../state/changelog-entry.js';
-import { type Batch, BY_RECORD, type Place } from './batch.js';
+import { type Batch, BY_RECORD, Place } from './batch.js';
 import type { Item } from './stage.js';
 
 const NO_BATCH: Batch = { records: [], streamTimes: [], firstSequence: 0 };
@@ -92,8 +92,7 @@ export class AtHand {
 
   /** The place of the next that is emitted. */
   place(index: number): Place {
-    const cause = this.#at;
-    return { index, due: this.#due, cause, depth: cause === undefined ? 0 : cause.depth + 1, number: this.#emitted++ };
+    return new Place(index, this.#due, this.#at, this.#emitted++);
   }
 
   enterItem({ place, record }: Item): void {

@@ -6,7 +6,7 @@ import type { Place } from './batch.js';
 import type { Failure, FailureHandler } from './failures.js';
 import type { OutboxItem, Outgoing } from './outbox.js';
 import { Sending, type SendingOptions } from './sending.js';
-import type { Item, Stage, StageHost, StageNode } from './stage.js';
+import { Item, type Stage, type StageHost, type StageNode } from './stage.js';
 import type { JumpState, TimeJumps } from './time-jumps.js';
 
 /** Where records of one topic enter. */
@@ -50,16 +50,7 @@ export class BatchRunner implements StageHost {
   /** A receiver that queues at a processor. */
   toStage(stage: Stage, node: StageNode, port: number): Receiver {
     return {
-      next: (record, index) =>
-        stage.add({
-          node,
-          port,
-          record,
-          place: this.atHand.place(index),
-          push: this.#push,
-          prepared: undefined,
-          failed: false,
-        }),
+      next: (record, index) => stage.add(new Item(node, port, record, this.atHand.place(index), this.#push)),
       error: (error) => this.#caught(node.id, error, () => stage.takeBack(node.id, this.#push)),
     };
   }

@@ -10,6 +10,32 @@ export type Outgoing =
 
 export type OutboxItem = Outgoing & { readonly place: Place; readonly node: string; readonly push: number };
 
+/** Each record for a sink. A class as {@link Place} is one; so is the next. */
+export class SinkItem {
+  readonly kind = 'sink';
+
+  constructor(
+    readonly sink: DeclaredSink,
+    readonly record: AnyRecord,
+    readonly node: string,
+    readonly place: Place,
+    readonly push: number,
+  ) {}
+}
+
+/** Each record for a repartition topic. */
+export class RepartitionItem {
+  readonly kind = 'repartition';
+
+  constructor(
+    readonly repartition: DeclaredRepartition,
+    readonly record: AnyRecord,
+    readonly node: string,
+    readonly place: Place,
+    readonly push: number,
+  ) {}
+}
+
 /** Everything a batch sends, in the order of its places, whichever stage it comes from. */
 export class Outbox {
   #items: OutboxItem[] = [];

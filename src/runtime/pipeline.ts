@@ -4,6 +4,7 @@ import { repartitionTopic } from '../graph/naming.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deserialize, deserializeRepartitioned } from './deserialize.js';
 import { observedEntry, observedProcessor, observedReceiver } from './observer.js';
+import { RepartitionItem, SinkItem } from './outbox.js';
 import { planStages } from './plan.js';
 import { type TaskFacts, TaskProcessorContext } from './processor-context.js';
 import { Stage, type StageNode } from './stage.js';
@@ -39,14 +40,7 @@ export function buildPipeline(options: {
     repartition.input.connect(
       observedReceiver(
         node,
-        runner.toOutbox(node, (record, place, push) => ({
-          kind: 'repartition',
-          repartition,
-          record,
-          node,
-          place,
-          push,
-        })),
+        runner.toOutbox(node, (record, place, push) => new RepartitionItem(repartition, record, node, place, push)),
         observer,
       ),
     );
@@ -63,14 +57,7 @@ export function buildPipeline(options: {
     sink.input.connect(
       observedReceiver(
         sink.id,
-        runner.toOutbox(sink.id, (record, place, push) => ({
-          kind: 'sink',
-          sink,
-          record,
-          node: sink.id,
-          place,
-          push,
-        })),
+        runner.toOutbox(sink.id, (record, place, push) => new SinkItem(sink, record, sink.id, place, push)),
         observer,
       ),
     );

@@ -10,17 +10,20 @@ export interface StageNode {
   readonly processor: Processor;
 }
 
-/** A record that waits for its turn at a processor. */
-export interface Item {
-  readonly place: Place;
-  readonly node: StageNode;
-  readonly port: number;
-  readonly record: AnyRecord;
-  /** Which push brought it, so that the push can be taken back. */
-  readonly push: number;
+/** A record that waits for its turn at a processor. A class as {@link Place} is one. */
+export class Item {
   /** What the processor computed when it declared its reads; or what that threw. */
-  prepared: unknown;
-  failed: boolean;
+  prepared: unknown = undefined;
+  failed = false;
+
+  /** @param push Which push brought it, so that the push can be taken back. */
+  constructor(
+    readonly node: StageNode,
+    readonly port: number,
+    readonly record: AnyRecord,
+    readonly place: Place,
+    readonly push: number,
+  ) {}
 }
 
 /** What a stage needs of its task. */

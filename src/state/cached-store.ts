@@ -49,7 +49,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.#life = new RowLife(spec);
     this.#database = database;
     this.#codec = new RowCodec(spec, storeId);
-    this.#cache = new RecordCache(options.budget, (key) => this.#codec.idOf(key));
+    this.#cache = new RecordCache(options.budget, this.#codec);
     this.#cause = options.cause;
     this.#expiry = spec.ttlMs === undefined ? undefined : new ExpiryIndex({ database, storeId, ttlMs: spec.ttlMs });
   }
@@ -76,14 +76,14 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   get(key: K): V | null {
-    const entry = this.#found(key);
-    return this.#expired(entry) ? null : entry.value;
+    return this.#current(key, this.#found(key));
   }
 
   row(key: K): Row<V> | null {
     const entry = this.#found(key);
+    const value = this.#current(key, entry);
     // A copy: the entry itself changes when the row does.
-    return entry.value === null || this.#expired(entry) ? null : { value: entry.value, timestamp: entry.timestamp };
+    return value === null ? null : { value, timestamp: entry.timestamp };
   }
 
   put(key: K, value: V | null, timestamp: number = this.#cause.timestamp): void {
@@ -132,8 +132,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   getIfLoaded(key: K): V | null | undefined {
     const entry = this.#cache.get(key);
-    if (!entry?.loaded) return undefined;
-    return this.#expired(entry) ? null : entry.value;
+    return entry?.loaded ? this.#current(key, entry) : undefined;
   }
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
@@ -150,7 +149,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     for await (const row of rows) {
       if ('entry' in row) {
         const entry = row.entry as Entry<K, V>;
-        if (entry.value !== null && !this.#expired(entry)) yield [entry.key, entry.value];
+        const value = this.#current(entry.key, entry);
+        if (value !== null) yield [entry.key, value];
         continue;
       }
       const key = await codec.readKey(row.key);
@@ -294,7 +294,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     throw notLoaded(this.name, key);
   }
 
-  #expired(entry: Entry<K, V>): boolean {
-    return this.#expiry !== undefined && this.#life.isOver(entry.key, entry.timestamp, this.#streamTime);
+  #current(key: K, { value, timestamp }: Entry<K, V>): V | null {
+    return this.#expiry !== undefined && this.#life.isOver(key, timestamp, this.#streamTime) ? null : value;
   }
 }

@@ -1,7 +1,9 @@
-/** The cached row of one key. `value` null: there is no such row. */
+import { type Windowed, WindowKey } from '../model/window.js';
+import type { WindowBounds } from './window-bounds.js';
+
+/** The cached row of one key. `value` null: there is no such row. With `bounds` the key is the window that has them, and is made anew whenever it is asked for: as long as the row is cached they are all that is kept of it. */
 export class Entry<K, V> {
   id: string;
-  key: K;
   value: V | null = null;
   timestamp = 0;
   /** Known: read from disk, or written. Until then it only marks that the read is under way. */
@@ -20,16 +22,25 @@ export class Entry<K, V> {
   causeTopic = '';
   causeOffset = 0;
 
-  constructor(id: string, key: K) {
+  /** The key; of a window that of its records. */
+  #key: unknown;
+  #bounds: WindowBounds | undefined;
+
+  constructor(id: string, key: K, bounds?: WindowBounds) {
     this.id = id;
-    this.key = key;
+    this.#keep(key, bounds);
     this.bytes = entryBytes(id.length, 0);
   }
 
+  get key(): K {
+    const bounds = this.#bounds;
+    return (bounds === undefined ? this.#key : new WindowKey(this.#key, bounds.start, bounds.end)) as K;
+  }
+
   /** Makes an evicted entry that of another key, as new. */
-  reuse(id: string, key: K): this {
+  reuse(id: string, key: K, bounds?: WindowBounds): this {
     this.id = id;
-    this.key = key;
+    this.#keep(key, bounds);
     this.value = null;
     this.timestamp = 0;
     this.loaded = false;
@@ -39,6 +50,11 @@ export class Entry<K, V> {
     this.used = false;
     this.bytes = entryBytes(id.length, 0);
     return this;
+  }
+
+  #keep(key: K, bounds: WindowBounds | undefined): void {
+    this.#key = bounds === undefined ? key : (key as Windowed<unknown>).key;
+    this.#bounds = bounds;
   }
 }
 

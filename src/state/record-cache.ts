@@ -1,5 +1,6 @@
 import type { CacheBudget } from './cache-budget.js';
 import { Entry, entryBytes } from './entry.js';
+import type { RowCodec } from './row-codec.js';
 
 /** A batch evicts about as many entries as it adds. */
 const MAX_FREE = 4_096;
@@ -7,13 +8,16 @@ const MAX_FREE = 4_096;
 const LOOK_BACK = 1;
 const LOOK_AHEAD = 4;
 
+/** How keys are kept. */
+type CachedKeys<K> = Pick<RowCodec<K, unknown>, 'idOf' | 'boundsOf'>;
+
 /** The cached rows of one store, within the memory budget of the process. */
 export class RecordCache<K, V> {
   readonly #budget: CacheBudget;
   readonly #entries = new Map<string, Entry<K, V>>();
   /** Evicted entries, to be used again: they have lived long enough to be expensive garbage. */
   readonly #free: Entry<K, V>[] = [];
-  readonly #idOf: (key: K) => string;
+  readonly #codec: CachedKeys<K>;
   /** What the batch wanted, in its order, and with which keys. Records are processed in the same order, so that most look-ups find here what they look for, without writing their keys as bytes. */
   #wanted: Entry<K, V>[] = [];
   #wantedKeys: K[] = [];
@@ -21,10 +25,9 @@ export class RecordCache<K, V> {
   /** What of the budget is used here. */
   #bytes = 0;
 
-  /** `idOf`: what stands for a key in a Map. */
-  constructor(budget: CacheBudget, idOf: (key: K) => string) {
+  constructor(budget: CacheBudget, codec: CachedKeys<K>) {
     this.#budget = budget;
-    this.#idOf = idOf;
+    this.#codec = codec;
   }
 
   get(key: K): Entry<K, V> | undefined {
@@ -36,12 +39,12 @@ export class RecordCache<K, V> {
       if (at > this.#wantedAt) this.#wantedAt = at;
       return this.#wanted[at];
     }
-    return this.#entries.get(this.#idOf(key));
+    return this.#entries.get(this.#codec.idOf(key));
   }
 
   /** Expects a key that is cached to be looked up soon, in the order of these calls. False if it is not cached. */
   wantAgain(key: K): boolean {
-    const entry = this.#entries.get(this.#idOf(key));
+    const entry = this.#entries.get(this.#codec.idOf(key));
     if (entry === undefined) return false;
     entry.used = true;
     this.#wanted.push(entry);
@@ -51,8 +54,9 @@ export class RecordCache<K, V> {
 
   /** A key that is not cached; it is expected to be looked up soon, too. */
   insert(key: K): Entry<K, V> {
-    const id = this.#idOf(key);
-    const entry = this.#free.pop()?.reuse(id, key) ?? new Entry<K, V>(id, key);
+    const id = this.#codec.idOf(key);
+    const bounds = this.#codec.boundsOf(key);
+    const entry = this.#free.pop()?.reuse(id, key, bounds) ?? new Entry<K, V>(id, key, bounds);
     this.#entries.set(id, entry);
     this.#wanted.push(entry);
     this.#wantedKeys.push(key);

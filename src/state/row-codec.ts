@@ -4,6 +4,7 @@ import type { Windowed } from '../model/window.js';
 import type { Serde, WindowedSerde } from '../serdes/serde.js';
 import type { StoreSpec } from './contract.js';
 import { KIND, prefixed, prefixOf, stamped, TIMESTAMP_BYTES } from './layout.js';
+import { SharedBounds, type WindowBounds } from './window-bounds.js';
 
 /** Rows of one store to the bytes of the task's database, and back. */
 export class RowCodec<K, V> {
@@ -12,19 +13,29 @@ export class RowCodec<K, V> {
   /** Strings are their own cache keys, with the bounds behind them where they are those of windows; other keys go by their bytes. */
   readonly #textKeys: boolean;
   readonly #windowsOfText: boolean;
+  /** Undefined: keys are no windows. */
+  readonly #bounds: SharedBounds | undefined;
 
   constructor(spec: StoreSpec<K, V>, storeId: number) {
     this.#spec = spec;
     this.prefix = prefixOf(storeId, KIND.rows);
     this.#textKeys = spec.key.name === 'string';
-    this.#windowsOfText = (spec.key as Partial<WindowedSerde<unknown>>).inner?.name === 'string';
+    const { inner } = spec.key as Partial<WindowedSerde<unknown>>;
+    this.#windowsOfText = inner?.name === 'string';
+    this.#bounds = inner && new SharedBounds();
   }
 
   /** What stands for the key in a Map. */
   idOf(key: K): string {
     if (this.#textKeys) return key as string;
-    const window = this.#windowsOfText ? idOfWindow(key as unknown as Windowed<string>) : undefined;
-    return window ?? this.#spec.key.encode(key).toString('latin1');
+    const text = this.#windowsOfText ? (key as unknown as Windowed<string>).key : undefined;
+    const bounds = typeof text === 'string' ? this.boundsOf(key) : undefined;
+    return bounds === undefined ? this.#spec.key.encode(key).toString('latin1') : text + bounds.id;
+  }
+
+  /** The bounds of the window that the key is of; undefined if it is none. */
+  boundsOf(key: K): WindowBounds | undefined {
+    return this.#bounds?.of(key as unknown as Windowed<unknown>);
   }
 
   /** The key as the changelog has it. SERIALIZE_FAILED if the serde does not write it. */
@@ -100,31 +111,4 @@ export class RowCodec<K, V> {
       });
     }
   }
-}
-
-const CHARACTER = 2 ** 16;
-
-/** No moment: what stands for the end of a window that has none. */
-const ENDLESS = 2 ** 62;
-
-/**
- * The key and eight characters: start and end, four of 16 bits each, since most of the cost of a windowed key would be its bytes. Undefined for what is no window: the serde says what is wrong with it.
- */
-function idOfWindow({ key, start, end }: Windowed<string>): string | undefined {
-  const last = end === Number.POSITIVE_INFINITY ? ENDLESS : end;
-  if (!(Number.isSafeInteger(start) && start >= 0 && last >= 0 && last % 1 === 0) || typeof key !== 'string')
-    return undefined;
-  return (
-    key +
-    String.fromCharCode(
-      start / CHARACTER ** 3,
-      (start / CHARACTER ** 2) % CHARACTER,
-      (start / CHARACTER) % CHARACTER,
-      start % CHARACTER,
-      last / CHARACTER ** 3,
-      (last / CHARACTER ** 2) % CHARACTER,
-      (last / CHARACTER) % CHARACTER,
-      last % CHARACTER,
-    )
-  );
 }

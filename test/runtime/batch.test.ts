@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { BY_RECORD, byPlace, type Place } from '#src/runtime/batch.js';
+import { BY_RECORD, byPlace, Place } from '#src/runtime/batch.js';
 
 describe('the order of what a batch causes', () => {
   it('is that of the records, then timers by due time, then depth first: as if each emission ran to its end before the next', () => {
@@ -18,8 +18,8 @@ describe('the order of what a batch causes', () => {
         for (const [number, { cause: at, index, due }] of steps.entries()) {
           const cause = places[at];
           const place = cause
-            ? { index: cause.index, due: cause.due, cause, depth: cause.depth + 1, number }
-            : { index, due, cause, depth: 0, number };
+            ? new Place(cause.index, cause.due, cause, number)
+            : new Place(index, due, undefined, number);
           places.push(place);
           children.set(cause, [...(children.get(cause) ?? []), place]);
         }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Headers } from '#src/model/headers.js';
-import { BY_RECORD } from '#src/runtime/batch.js';
+import { BY_RECORD, Place } from '#src/runtime/batch.js';
 import { Outbox, type OutboxItem } from '#src/runtime/outbox.js';
 
 let emitted = 0;
@@ -9,7 +9,7 @@ const item = (node: string, index: number, push = 0): OutboxItem => ({
   kind: 'raw',
   record: { topic: 't', key: null, value: null, timestamp: 0, headers: Headers.none },
   node,
-  place: { index, due: BY_RECORD, cause: undefined, depth: 0, number: emitted++ },
+  place: new Place(index, BY_RECORD, undefined, emitted++),
   push,
 });
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import type { AnyRecord, Processor, Reads } from '#src/dsl/processor.js';
 import { Headers } from '#src/model/headers.js';
 import { PlainRecord } from '#src/model/record.js';
-import { type Batch, BY_RECORD } from '#src/runtime/batch.js';
-import { type Item, Stage, type StageHost, type StageNode } from '#src/runtime/stage.js';
+import { type Batch, BY_RECORD, Place } from '#src/runtime/batch.js';
+import { Item, Stage, type StageHost, type StageNode } from '#src/runtime/stage.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { CacheBudget } from '#src/state/cache-budget.js';
 import { CachedStore } from '#src/state/cached-store.js';
@@ -50,15 +50,8 @@ describe('a stage', () => {
     id,
     processor: { process: () => undefined, ...processor },
   });
-  const item = (target: StageNode, key: string, index: number, push: number): Item => ({
-    node: target,
-    port: 0,
-    record: record(key),
-    place: { index, due: BY_RECORD, cause: undefined, depth: 0, number: push },
-    push,
-    prepared: undefined,
-    failed: false,
-  });
+  const item = (target: StageNode, key: string, index: number, push: number): Item =>
+    new Item(target, 0, record(key), new Place(index, BY_RECORD, undefined, push), push);
   const add = (target: StageNode, key: string, index: number): void => stage.add(item(target, key, index, ++push));
 
   it('takes items in the order of the records that caused them, and of arrival for one record', async () => {
