@@ -21,6 +21,10 @@ export class Entry<K, V> {
   /** The source record that caused the last change. */
   causeTopic = '';
   causeOffset = 0;
+  /** Its places in the table that it is in: see {@link EntryTable}. */
+  hash = 0;
+  chained: Entry<K, V> | undefined = undefined;
+  newer: Entry<K, V> | undefined = undefined;
 
   /** The key; of a window that of its records. */
   #key: unknown;

@@ -1,5 +1,6 @@
 import type { CacheBudget } from './cache-budget.js';
 import { Entry, entryBytes } from './entry.js';
+import { EntryTable } from './entry-table.js';
 import type { RowCodec } from './row-codec.js';
 
 /** A batch evicts about as many entries as it adds. */
@@ -14,7 +15,7 @@ type CachedKeys<K> = Pick<RowCodec<K, unknown>, 'idOf' | 'boundsOf'>;
 /** The cached rows of one store, within the memory budget of the process. */
 export class RecordCache<K, V> {
   readonly #budget: CacheBudget;
-  readonly #entries = new Map<string, Entry<K, V>>();
+  readonly #entries = new EntryTable<K, V>();
   /** Evicted entries, to be used again: they have lived long enough to be expensive garbage. */
   readonly #free: Entry<K, V>[] = [];
   readonly #codec: CachedKeys<K>;
@@ -57,7 +58,7 @@ export class RecordCache<K, V> {
     const id = this.#codec.idOf(key);
     const bounds = this.#codec.boundsOf(key);
     const entry = this.#free.pop()?.reuse(id, key, bounds) ?? new Entry<K, V>(id, key, bounds);
-    this.#entries.set(id, entry);
+    this.#entries.add(entry);
     this.#wanted.push(entry);
     this.#wantedKeys.push(key);
     this.#use(entry.bytes);
@@ -80,19 +81,17 @@ export class RecordCache<K, V> {
     this.#wantedAt = 0;
     const keep = share * this.#bytes;
     // One round: a row wanted again since the last look gets a second chance at the end of the line.
-    let left = this.#entries.size;
-    for (const [id, entry] of this.#entries) {
-      if (left-- <= 0 || !this.#budget.exceeded || this.#bytes <= keep) return;
-      if (entry.dirty || !entry.loaded) continue;
-      this.#entries.delete(id);
+    this.#entries.review((entry) => {
+      if (!this.#budget.exceeded || this.#bytes <= keep) return 'stop';
+      if (entry.dirty || !entry.loaded) return 'keep';
       if (entry.used) {
         entry.used = false;
-        this.#entries.set(id, entry);
-      } else {
-        this.#use(-entry.bytes);
-        if (this.#free.length < MAX_FREE) this.#free.push(entry);
+        return 'renew';
       }
-    }
+      this.#use(-entry.bytes);
+      if (this.#free.length < MAX_FREE) this.#free.push(entry);
+      return 'remove';
+    });
   }
 
   /** Gives the memory back. */

@@ -1,0 +1,108 @@
+import type { Entry } from './entry.js';
+
+const FIRST_BUCKETS = 256;
+
+/**
+ * Cached entries by their ids, and in the order of their use: what a Map does that keeps the order of insertion. But rows come and go all the time, and a Map, in which deleted entries keep their places, is copied to a new table each time it has
+ * filled up with them: 7 MB each for 100,000 rows, which is garbage of the old generation. Here entries carry their own links, and nothing is made but a larger array when they have become more. Look-ups cost the same.
+ */
+export class EntryTable<K, V> {
+  #buckets = emptyBuckets<K, V>(FIRST_BUCKETS);
+  #oldest: Entry<K, V> | undefined;
+  #newest: Entry<K, V> | undefined;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(id: string): Entry<K, V> | undefined {
+    const hash = hashOf(id);
+    let entry = this.#buckets[hash & (this.#buckets.length - 1)];
+    while (entry !== undefined && (entry.hash !== hash || entry.id !== id)) entry = entry.chained;
+    return entry;
+  }
+
+  /** Adds an entry whose id is not in here, as the one used last. */
+  add(entry: Entry<K, V>): void {
+    if (this.#size === this.#buckets.length) this.#grow();
+    entry.hash = hashOf(entry.id);
+    this.#chain(entry);
+    this.#append(entry);
+    this.#size++;
+  }
+
+  /**
+   * Goes through the entries that are in here now, those used longest ago first: `keep` leaves one where it is, `renew` makes it the one used last, `remove` takes it out, `stop` ends.
+   */
+  review(decide: (entry: Entry<K, V>) => 'keep' | 'renew' | 'remove' | 'stop'): void {
+    let before: Entry<K, V> | undefined;
+    let entry = this.#oldest;
+    for (let left = this.#size; entry !== undefined && left > 0; left--) {
+      const decision = decide(entry);
+      if (decision === 'stop') return;
+      const next: Entry<K, V> | undefined = entry.newer;
+      if (decision === 'keep') before = entry;
+      else {
+        this.#unlink(entry, before);
+        if (decision === 'renew') this.#append(entry);
+        else this.#drop(entry);
+      }
+      entry = next;
+    }
+  }
+
+  clear(): void {
+    this.#buckets = emptyBuckets(FIRST_BUCKETS);
+    this.#oldest = undefined;
+    this.#newest = undefined;
+    this.#size = 0;
+  }
+
+  #append(entry: Entry<K, V>): void {
+    entry.newer = undefined;
+    if (this.#newest === undefined) this.#oldest = entry;
+    else this.#newest.newer = entry;
+    this.#newest = entry;
+  }
+
+  #unlink(entry: Entry<K, V>, before: Entry<K, V> | undefined): void {
+    if (before === undefined) this.#oldest = entry.newer;
+    else before.newer = entry.newer;
+    if (this.#newest === entry) this.#newest = before;
+    entry.newer = undefined;
+  }
+
+  #chain(entry: Entry<K, V>): void {
+    const at = entry.hash & (this.#buckets.length - 1);
+    entry.chained = this.#buckets[at];
+    this.#buckets[at] = entry;
+  }
+
+  #drop(entry: Entry<K, V>): void {
+    const at = entry.hash & (this.#buckets.length - 1);
+    let before = this.#buckets[at];
+    if (before === entry) this.#buckets[at] = entry.chained;
+    else {
+      while (before?.chained !== entry) before = before?.chained;
+      before.chained = entry.chained;
+    }
+    entry.chained = undefined;
+    this.#size--;
+  }
+
+  #grow(): void {
+    this.#buckets = emptyBuckets(2 * this.#buckets.length);
+    for (let entry = this.#oldest; entry !== undefined; entry = entry.newer) this.#chain(entry);
+  }
+}
+
+const emptyBuckets = <K, V>(count: number): (Entry<K, V> | undefined)[] =>
+  new Array<Entry<K, V> | undefined>(count).fill(undefined);
+
+/** FNV-1a over the characters; the high bits are mixed in, since only the low ones choose a bucket. */
+function hashOf(id: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193);
+  return (hash ^ (hash >>> 15)) & 0x3fffffff;
+}
