@@ -1,9 +1,10 @@
 import type { Entry } from './entry.js';
+import { sameBounds, type WindowBounds } from './window-bounds.js';
 
 const FIRST_BUCKETS = 256;
 
 /**
- * Cached entries by their ids, and in the order of their use: what a Map does that keeps the order of insertion. But rows come and go all the time, and a Map, in which deleted entries keep their places, is copied to a new table each time it has
+ * Cached entries by their texts and bounds, and in the order of their use: what a Map does that keeps the order of insertion. But rows come and go all the time, and a Map, in which deleted entries keep their places, is copied to a new table each time it has
  * filled up with them: 7 MB each for 100,000 rows, which is garbage of the old generation. Here entries carry their own links, and nothing is made but a larger array when they have become more. Look-ups cost the same.
  */
 export class EntryTable<K, V> {
@@ -16,17 +17,18 @@ export class EntryTable<K, V> {
     return this.#size;
   }
 
-  get(id: string): Entry<K, V> | undefined {
-    const hash = hashOf(id);
+  get(text: string, bounds?: WindowBounds): Entry<K, V> | undefined {
+    const hash = hashOf(text, bounds);
     let entry = this.#buckets[hash & (this.#buckets.length - 1)];
-    while (entry !== undefined && (entry.hash !== hash || entry.id !== id)) entry = entry.chained;
+    while (entry !== undefined && !(entry.hash === hash && entry.text === text && sameBounds(entry.bounds, bounds)))
+      entry = entry.chained;
     return entry;
   }
 
-  /** Adds an entry whose id is not in here, as the one used last. */
+  /** Adds an entry that is not in here, as the one used last. */
   add(entry: Entry<K, V>): void {
     if (this.#size === this.#buckets.length) this.#grow();
-    entry.hash = hashOf(entry.id);
+    entry.hash = hashOf(entry.text, entry.bounds);
     this.#chain(entry);
     this.#append(entry);
     this.#size++;
@@ -101,8 +103,8 @@ const emptyBuckets = <K, V>(count: number): (Entry<K, V> | undefined)[] =>
   new Array<Entry<K, V> | undefined>(count).fill(undefined);
 
 /** FNV-1a over the characters; the high bits are mixed in, since only the low ones choose a bucket. */
-function hashOf(id: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193);
+function hashOf(text: string, bounds: WindowBounds | undefined): number {
+  let hash = bounds === undefined ? 0x811c9dc5 : bounds.hash;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
   return (hash ^ (hash >>> 15)) & 0x3fffffff;
 }

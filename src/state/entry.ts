@@ -3,7 +3,9 @@ import type { WindowBounds } from './window-bounds.js';
 
 /** The cached row of one key. `value` null: there is no such row. With `bounds` the key is the window that has them, and is made anew whenever it is asked for: as long as the row is cached they are all that is kept of it. */
 export class Entry<K, V> {
-  id: string;
+  /** What it is found by, with its bounds. */
+  text: string;
+  bounds: WindowBounds | undefined;
   value: V | null = null;
   timestamp = 0;
   /** Known: read from disk, or written. Until then it only marks that the read is under way. */
@@ -28,23 +30,24 @@ export class Entry<K, V> {
 
   /** The key; of a window that of its records. */
   #key: unknown;
-  #bounds: WindowBounds | undefined;
 
-  constructor(id: string, key: K, bounds?: WindowBounds) {
-    this.id = id;
-    this.#keep(key, bounds);
-    this.bytes = entryBytes(id.length, 0);
+  constructor(text: string, key: K, bounds?: WindowBounds) {
+    this.text = text;
+    this.bounds = bounds;
+    this.#key = bounds === undefined ? key : (key as Windowed<unknown>).key;
+    this.bytes = entryBytes(text.length, 0);
   }
 
   get key(): K {
-    const bounds = this.#bounds;
+    const { bounds } = this;
     return (bounds === undefined ? this.#key : new WindowKey(this.#key, bounds.start, bounds.end)) as K;
   }
 
   /** Makes an evicted entry that of another key, as new. */
-  reuse(id: string, key: K, bounds?: WindowBounds): this {
-    this.id = id;
-    this.#keep(key, bounds);
+  reuse(text: string, key: K, bounds?: WindowBounds): this {
+    this.text = text;
+    this.bounds = bounds;
+    this.#key = bounds === undefined ? key : (key as Windowed<unknown>).key;
     this.value = null;
     this.timestamp = 0;
     this.loaded = false;
@@ -52,13 +55,8 @@ export class Entry<K, V> {
     this.stored = true;
     this.indexed = false;
     this.used = false;
-    this.bytes = entryBytes(id.length, 0);
+    this.bytes = entryBytes(text.length, 0);
     return this;
-  }
-
-  #keep(key: K, bounds: WindowBounds | undefined): void {
-    this.#key = bounds === undefined ? key : (key as Windowed<unknown>).key;
-    this.#bounds = bounds;
   }
 }
 

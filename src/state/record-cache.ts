@@ -10,7 +10,7 @@ const LOOK_BACK = 1;
 const LOOK_AHEAD = 4;
 
 /** How keys are kept. */
-type CachedKeys<K> = Pick<RowCodec<K, unknown>, 'idOf' | 'boundsOf'>;
+type CachedKeys<K> = Pick<RowCodec<K, unknown>, 'textOf' | 'boundsOf'>;
 
 /** The cached rows of one store, within the memory budget of the process. */
 export class RecordCache<K, V> {
@@ -40,12 +40,12 @@ export class RecordCache<K, V> {
       if (at > this.#wantedAt) this.#wantedAt = at;
       return this.#wanted[at];
     }
-    return this.#entries.get(this.#codec.idOf(key));
+    return this.#find(key);
   }
 
   /** Expects a key that is cached to be looked up soon, in the order of these calls. False if it is not cached. */
   wantAgain(key: K): boolean {
-    const entry = this.#entries.get(this.#codec.idOf(key));
+    const entry = this.#find(key);
     if (entry === undefined) return false;
     entry.used = true;
     this.#wanted.push(entry);
@@ -55,9 +55,9 @@ export class RecordCache<K, V> {
 
   /** A key that is not cached; it is expected to be looked up soon, too. */
   insert(key: K): Entry<K, V> {
-    const id = this.#codec.idOf(key);
     const bounds = this.#codec.boundsOf(key);
-    const entry = this.#free.pop()?.reuse(id, key, bounds) ?? new Entry<K, V>(id, key, bounds);
+    const text = this.#codec.textOf(key, bounds);
+    const entry = this.#free.pop()?.reuse(text, key, bounds) ?? new Entry<K, V>(text, key, bounds);
     this.#entries.add(entry);
     this.#wanted.push(entry);
     this.#wantedKeys.push(key);
@@ -67,7 +67,7 @@ export class RecordCache<K, V> {
 
   /** Notes how long the row is, now that its bytes are known. */
   weigh(entry: Entry<K, V>, valueLength: number): void {
-    const bytes = entryBytes(entry.id.length, valueLength);
+    const bytes = entryBytes(entry.text.length, valueLength);
     this.#use(bytes - entry.bytes);
     entry.bytes = bytes;
   }
@@ -100,6 +100,11 @@ export class RecordCache<K, V> {
     this.#entries.clear();
     this.#wanted = [];
     this.#wantedKeys = [];
+  }
+
+  #find(key: K): Entry<K, V> | undefined {
+    const bounds = this.#codec.boundsOf(key);
+    return this.#entries.get(this.#codec.textOf(key, bounds), bounds);
   }
 
   #use(bytes: number): void {

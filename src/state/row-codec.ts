@@ -10,7 +10,7 @@ import { SharedBounds, type WindowBounds } from './window-bounds.js';
 export class RowCodec<K, V> {
   readonly prefix: Buffer;
   readonly #spec: StoreSpec<K, V>;
-  /** Strings are their own cache keys, with the bounds behind them where they are those of windows; other keys go by their bytes. */
+  /** Strings are found by themselves, and by the bounds where they are keys of windows; other keys by their bytes. */
   readonly #textKeys: boolean;
   readonly #windowsOfText: boolean;
   /** Undefined: keys are no windows. */
@@ -31,6 +31,13 @@ export class RowCodec<K, V> {
     const text = this.#windowsOfText ? (key as unknown as Windowed<string>).key : undefined;
     const bounds = typeof text === 'string' ? this.boundsOf(key) : undefined;
     return bounds === undefined ? this.#spec.key.encode(key).toString('latin1') : text + bounds.id;
+  }
+
+  /** What the key is found by, together with its bounds: no text is made of both, since most of the cost of a windowed key would be that. */
+  textOf(key: K, bounds: WindowBounds | undefined): string {
+    if (this.#textKeys) return key as string;
+    const text = this.#windowsOfText && bounds ? (key as unknown as Windowed<string>).key : undefined;
+    return typeof text === 'string' ? text : this.#spec.key.encode(key).toString('latin1');
   }
 
   /** The bounds of the window that the key is of; undefined if it is none. */

@@ -8,8 +8,10 @@ const MAX_REMEMBERED = 1_000;
 
 /** Start and end of a window: one object for the rows of all keys that have it. */
 export class WindowBounds {
-  /** What stands for them behind a key in a Map: four characters of 16 bits each, since most of the cost of a windowed key would be its bytes. */
+  /** What stands for them behind a key in a Map: four characters of 16 bits each. */
   readonly id: string;
+  /** What the hash of a key with them begins with. */
+  readonly hash: number;
 
   constructor(
     readonly start: number,
@@ -26,8 +28,15 @@ export class WindowBounds {
       (last / CHARACTER) % CHARACTER,
       last % CHARACTER,
     );
+    let hash = 0x811c9dc5;
+    for (let at = 0; at < this.id.length; at++) hash = Math.imul(hash ^ this.id.charCodeAt(at), 0x01000193);
+    this.hash = hash;
   }
 }
+
+/** Whether both are of the same window, or of none. */
+export const sameBounds = (a: WindowBounds | undefined, b: WindowBounds | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && a.start === b.start && a.end === b.end);
 
 /**
  * The bounds of the windows that were asked for last. Without them each cached row of a window would have its own, which is 96 bytes where the rest of a small row is 240 (Node 20), and as much garbage of

@@ -2,15 +2,22 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Entry } from '#src/state/entry.js';
 import { EntryTable } from '#src/state/entry-table.js';
+import { WindowBounds } from '#src/state/window-bounds.js';
 
 type Decision = ReturnType<Parameters<EntryTable<string, number>['review']>[0]>;
 
+/** Of no window, or of one of some that share a bound; equal ones are not always the same object. */
+const boundsOf = (n: number): WindowBounds | undefined =>
+  n % 4 === 0 ? undefined : new WindowBounds((n % 4) * 60, n % 8 < 4 ? 600 : Number.POSITIVE_INFINITY);
+const textOf = (n: number): string => `key-${n >> 3}`;
+const nameOf = (text: string, bounds: WindowBounds | undefined): string => text + (bounds?.id ?? '');
+const KEYS = 3_000;
+
 describe('a table of cached entries', () => {
   it('finds and keeps what a Map would, in its order, over any additions and reviews', () => {
-    const id = fc.nat({ max: 1_500 }).map((n) => `key-${n}`);
     const decision = fc.constantFrom<Decision>('keep', 'renew', 'remove');
     const step = fc.oneof(
-      fc.record({ add: fc.array(id, { maxLength: 400 }) }),
+      fc.record({ add: fc.array(fc.nat(KEYS), { maxLength: 400 }) }),
       fc.record({ decisions: fc.array(decision, { minLength: 1, maxLength: 5 }), stopAt: fc.nat({ max: 1_000 }) }),
       fc.constant('clear' as const),
     );
@@ -23,10 +30,13 @@ describe('a table of cached entries', () => {
             table.clear();
             map.clear();
           } else if ('add' in each) {
-            for (const name of each.add) {
-              assert.equal(table.get(name), map.get(name));
+            for (const n of each.add) {
+              const [text, bounds] = [textOf(n), boundsOf(n)];
+              const name = nameOf(text, bounds);
+              assert.equal(table.get(text, bounds), map.get(name));
               if (map.has(name)) continue;
-              const entry = new Entry<string, number>(name, name);
+              const key = bounds ? ({ key: text, ...bounds } as unknown as string) : text;
+              const entry = new Entry<string, number>(text, key, bounds);
               table.add(entry);
               map.set(name, entry);
             }
@@ -39,17 +49,18 @@ describe('a table of cached entries', () => {
             };
             const seen: string[] = [];
             table.review((entry) => {
-              seen.push(entry.id);
+              seen.push(nameOf(entry.text, entry.bounds));
               return decide();
             });
             at = 0;
             const expected: string[] = [];
             for (const entry of [...map.values()]) {
-              expected.push(entry.id);
+              expected.push(nameOf(entry.text, entry.bounds));
               const chosen = decide();
               if (chosen === 'stop') break;
-              if (chosen !== 'keep') map.delete(entry.id);
-              if (chosen === 'renew') map.set(entry.id, entry);
+              const name = nameOf(entry.text, entry.bounds);
+              if (chosen !== 'keep') map.delete(name);
+              if (chosen === 'renew') map.set(name, entry);
             }
             assert.deepEqual(seen, expected);
           }
@@ -57,11 +68,12 @@ describe('a table of cached entries', () => {
         }
         const order: string[] = [];
         table.review((entry) => {
-          order.push(entry.id);
+          order.push(nameOf(entry.text, entry.bounds));
           return 'keep';
         });
         assert.deepEqual(order, [...map.keys()]);
-        for (let n = 0; n <= 1_500; n++) assert.equal(table.get(`key-${n}`), map.get(`key-${n}`));
+        for (let n = 0; n <= KEYS; n++)
+          assert.equal(table.get(textOf(n), boundsOf(n)), map.get(nameOf(textOf(n), boundsOf(n))));
       }),
     );
   });
@@ -74,6 +86,6 @@ describe('a table of cached entries', () => {
     const hashes = new Set(entries.map(({ hash }) => hash));
     assert.ok(hashes.size < ids.length, 'some of so many ids have the same hash');
     assert.ok(hashes.size > ids.length - 100, 'and few');
-    for (const entry of entries) assert.equal(table.get(entry.id), entry);
+    for (const entry of entries) assert.equal(table.get(entry.text), entry);
   });
 });
