@@ -61,8 +61,11 @@ export async function applyPromotion(plan: PromotionPlan, context: PromotionCont
   }
 
   const kept = await admin.groupOffsets(keeping);
-  await admin.deleteGroup(shadow);
-  await admin.setGroupOffsets(shadow, await ofTopics(admin, kept));
+  // Nothing is kept any more if somebody else has finished it at the same time.
+  if (kept.length > 0) {
+    await admin.deleteGroup(shadow);
+    await admin.setGroupOffsets(shadow, await ofTopics(admin, kept));
+  }
   await afterStep?.('4 waits');
 
   await admin.deleteGroup(keeping);

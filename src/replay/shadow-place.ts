@@ -113,12 +113,12 @@ export async function removeShadow(
   const begun: readonly string[] = JSON.parse((await diskIdentityFiles.read(path)) ?? '[]');
   const onDisk = await generationOnDisk(stateDirectory, shadow);
   const prefixes = new Set([...begun, next.prefix, onDisk.prefix, ...(generation ? [generation.prefix] : [])]);
-  // What was a shadow once may be the live one by now.
-  prefixes.delete(live.prefix);
+  // What was a shadow once may be the live one by now; and the name of the group is nobody's prefix.
+  for (const other of [live.prefix, shadow]) prefixes.delete(other);
   await diskIdentityFiles.writeAtomically(path, `${JSON.stringify([...prefixes])}\n`);
   await broker.admin.deleteGroup(shadow);
   await deleteTopics(context, [...[...prefixes].flatMap((prefix) => internalTopics(topology, prefix)), ...outputs]);
-  for (const prefix of prefixes) if (prefix !== shadow) await removeStores(join(stateDirectory, prefix));
+  for (const prefix of prefixes) await removeStores(join(stateDirectory, prefix));
   await removeAll(directory);
 }
 

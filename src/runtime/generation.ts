@@ -72,7 +72,7 @@ export async function findGeneration(
   },
 ): Promise<Generation> {
   const onDisk = await generationOnDisk(stateDirectory, applicationId, identityFiles);
-  const named = generationOf(await broker.admin.groupOffsets(applicationId));
+  const named = await namedBy(broker.admin, applicationId);
   const found = highest([generation, named, onDisk]) ?? generation;
   if (found.n > onDisk.n) {
     const text = `${JSON.stringify({ format: 1, ...found })}\n`;
@@ -82,11 +82,15 @@ export async function findGeneration(
 }
 
 /** That which the group of an application names; generation 0 if it names none, or may not be looked at. */
-export async function currentGeneration(admin: Admin, applicationId: string): Promise<Generation> {
+export const currentGeneration = async (admin: Admin, applicationId: string): Promise<Generation> =>
+  (await namedBy(admin, applicationId)) ?? firstGeneration(applicationId);
+
+async function namedBy(admin: Admin, applicationId: string): Promise<Generation | undefined> {
   try {
-    return generationOf(await admin.groupOffsets(applicationId)) ?? firstGeneration(applicationId);
+    return generationOf(await admin.groupOffsets(applicationId));
   } catch (error) {
-    if (isStreamsError(error) && error.code === 'BROKER_UNAUTHORIZED') return firstGeneration(applicationId);
+    // Who joins the group is told which right is missing, together with all others.
+    if (isStreamsError(error) && error.code === 'BROKER_UNAUTHORIZED') return undefined;
     throw error;
   }
 }

@@ -82,11 +82,34 @@ function internals(): Internals {
   return loaded;
 }
 
-/** Node warns of a leak when more than ten requests wait for a connection that is being made; each of them goes away when it is. */
-const socketFactory =
-  (create: (options: object) => Socket) =>
-  (options: object): Socket =>
-    create(options).setMaxListeners(0);
+/**
+ * All sockets that are open. kafkajs loses some from its sight where a cluster is lost and several look for it at once, and they would keep the process alive for as long as the brokers keep them.
+ */
+class Sockets {
+  readonly #open = new Set<Socket>();
+  #closed = false;
+  readonly create: (options: object) => Socket;
+
+  constructor(create: (options: object) => Socket) {
+    this.create = (options) => {
+      // Node warns of a leak when more than ten requests wait for a connection that is being made; each of them goes away when it is.
+      const socket = create(options).setMaxListeners(0);
+      // Somebody may still be looking when all is closed.
+      if (this.#closed) return socket.destroy();
+      this.#open.add(socket);
+      return socket.once('close', () => this.#open.delete(socket));
+    };
+  }
+
+  /** What was not closed by its owner has none. */
+  close(): void {
+    this.#closed = true;
+    for (const socket of this.#open) {
+      if (socket.connecting) socket.destroy();
+      else socket.destroySoon();
+    }
+  }
+}
 
 /** kafkajs tries ten times, three seconds long, whatever failed. */
 function failAtOnce(pool: BrokerPool, isFinal: (error: unknown) => boolean): void {
@@ -115,11 +138,13 @@ function failAtOnce(pool: BrokerPool, isFinal: (error: unknown) => boolean): voi
  */
 export class Connections {
   readonly #cluster: Cluster;
+  readonly #sockets: Sockets;
   readonly #security: Security;
   #closed = false;
 
-  private constructor(cluster: Cluster, security: Security) {
+  private constructor(cluster: Cluster, sockets: Sockets, security: Security) {
     this.#cluster = cluster;
+    this.#sockets = sockets;
     this.#security = security;
   }
 
@@ -128,13 +153,14 @@ export class Connections {
     const { Cluster, createLogger, createSocketFactory } = internals();
     const { security = {} } = options;
     const at = options.brokers.join(', ');
+    const sockets = new Sockets(createSocketFactory());
     const cluster = new Cluster({
       brokers: [...options.brokers],
       clientId: options.clientId,
       ssl: security.tls,
       sasl: security.sasl,
       logger: createLogger({ level: LOG_LEVEL_ERROR, logCreator: () => logInto(options.logger) }),
-      socketFactory: socketFactory(createSocketFactory()),
+      socketFactory: sockets.create,
       connectionTimeout: CONNECT_TIMEOUT_MS,
       reauthenticationThreshold: REAUTHENTICATE_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
@@ -144,7 +170,7 @@ export class Connections {
       retry: RETRY,
     });
     failAtOnce(cluster.brokerPool, (error) => distrust(error, security, at) !== undefined);
-    const connections = new Connections(cluster, security);
+    const connections = new Connections(cluster, sockets, security);
     try {
       await cluster.connect();
       await cluster.refreshMetadata();
@@ -170,6 +196,7 @@ export class Connections {
     if (this.#closed) return;
     this.#closed = true;
     await this.#cluster.disconnect();
+    this.#sockets.close();
   }
 
   async #send<R>(find: () => Promise<Node>, request: Request<R>, at: string): Promise<R> {
