@@ -322,7 +322,7 @@ describe('a promotion', function () {
           await versions.broker.close();
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 15 },
     );
   });
 });
