@@ -10,8 +10,8 @@ export interface StreamTimes {
   readonly jumps: ReadonlyMap<string, JumpState>;
 }
 
-/** Brokers keep 4,096 bytes with an offset; the mark of a reset and the generation of the application may have to go in, too. */
-const MAX_BYTES = 3_500;
+/** Brokers keep 4,096 bytes with an offset; the mark of a reset, the generation of the application and, when it is taken out of service, by what, may have to go in, too: under the longest names almost 900. */
+const MAX_BYTES = 3_200;
 
 /**
  * Stream times travel as metadata of the offsets that a task commits: they belong to these offsets under both guarantees, and are known again wherever the task is opened, also without its

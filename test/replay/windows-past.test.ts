@@ -18,6 +18,7 @@ import {
 } from '#src/index.js';
 import {
   bisect,
+  type ChangedRow,
   compare,
   history,
   type Predicate,
@@ -285,7 +286,7 @@ describe('the past of windows', () => {
     });
 
     it('bisect comes down to the smallest slice that brings the session about', async () => {
-      const asked = { ...(await given()), store: 'windows', when: ({ key }: { key: any }) => key.end - key.start > 9 };
+      const asked = { ...(await given()), store: 'windows', when: ({ key }: ChangedRow) => key.end - key.start > 9 };
       const found = await bisect(merging, asked);
       const { records: slice } = await smallestSlice(merging, asked, found!.change);
       assert.deepEqual(
@@ -295,7 +296,7 @@ describe('the past of windows', () => {
     });
 
     it('bisect says of a predicate that throws which session it was asked about', async () => {
-      const when = ({ value }: { value: any }): boolean => value.length > 99;
+      const when = ({ value }: ChangedRow): boolean => value.length > 99;
       await assert.rejects(
         bisect(merging, { ...(await given()), store: 'windows', when }),
         failure('PREDICATE_FAILED', /in\[0\]@3: saw key \{"key":"ada","start":0,"end":0\}, value null.*value\?\.field/),
