@@ -1,10 +1,16 @@
 import {
+  AsyncSubject,
   animationFrameScheduler,
   asapScheduler,
   asyncScheduler,
+  NEVER,
+  Observable,
   observable,
   queueScheduler,
   type SchedulerLike,
+  Subject,
+  Subscriber,
+  type Subscription,
 } from 'rxjs';
 import { StreamsError } from '../model/errors.js';
 import type { PushScope } from './processor.js';
@@ -20,21 +26,36 @@ export const beginPush = (current: PushScope): void => {
 
 export const endPush = (): void => {
   pushing--;
+  if (pushing === 0 && open.length > 0) endOpen();
 };
+
+/** What was subscribed to for the record at hand and could emit when it is done. */
+let open: Subscription[] = [];
+
+function endOpen(): void {
+  const left = open.filter((subscription) => !subscription.closed);
+  open = [];
+  if (left.length === 0) return;
+  const saw =
+    'an Observable that has not completed (new Observable, fromEvent, ajax, …), in mergeMap, switchMap or alike';
+  scope?.fail(putOff(saw, 'Let it complete before it returns, or use process() with an async function.'));
+  for (const subscription of left) subscription.unsubscribe();
+}
 
 const GUARDED = Symbol.for('millrace.guarded');
 
 /**
- * Makes RxJS refuse what would emit later while a record is pushed: the work that `delay` hands to a scheduler, and the promise or asynchronous iterator that `mergeMap` waits for. The application then fails on
- * the first such record, before anything of it is committed, and not when the work comes up. At all other times RxJS is as it was.
+ * Makes RxJS refuse what would emit later while a record is pushed: the work that `delay` hands to a scheduler, and the promise or asynchronous iterator that `mergeMap` waits for, any Observable that is not
+ * complete when the record is done. The application then fails on the first such record, before anything of it is committed, and not when the work comes up. At all other times RxJS is as it was.
  *
- * Not reached are the schedulers of a user's own second copy of RxJS, and sources of the user's making (an Observable around `setTimeout`): there the emission is caught when it comes.
+ * Not reached are a user's own second copy of RxJS, and subjects that somebody else feeds: there the emission is caught when it comes.
  */
 export function guardAsync(): void {
   for (const scheduler of [asyncScheduler, asapScheduler, animationFrameScheduler, queueScheduler]) guard(scheduler);
   const asyncGenerator = Object.getPrototypeOf(async function* () {}).prototype as object;
   guardInput(Promise.prototype, 'a promise (mergeMap, concatMap, switchMap, from, defer, …)');
   guardInput(Object.getPrototypeOf(asyncGenerator), 'an asynchronous iterator (mergeMap, concatMap, from, …)');
+  guardSubscribe(Observable.prototype);
 }
 
 function guard(scheduler: SchedulerLike & { [GUARDED]?: true }): void {
@@ -44,7 +65,7 @@ function guard(scheduler: SchedulerLike & { [GUARDED]?: true }): void {
   const guarded = function (this: SchedulerLike, ...args: Parameters<typeof schedule>): ReturnType<typeof schedule> {
     // The queue scheduler without a delay runs its work at once.
     if (pushing > 0 && (scheduler !== queueScheduler || (args[1] ?? 0) > 0))
-      throw putOff('an RxJS operator that uses a scheduler (delay, debounceTime, auditTime, bufferTime, interval, …)');
+      throw told('an RxJS operator that uses a scheduler (delay, debounceTime, auditTime, bufferTime, interval, …)');
     return schedule.apply(this, args);
   };
   scheduler.schedule = guarded as typeof schedule;
@@ -60,20 +81,61 @@ function guardInput(prototype: object, kind: string): void {
     configurable: true,
     enumerable: false,
     get() {
-      if (pushing > 0) throw putOff(`an RxJS operator that waits for ${kind}`);
+      if (pushing > 0) throw told(`an RxJS operator that waits for ${kind}`);
       return undefined;
     },
   });
 }
 
+/** The call of `subscribe` that is being answered. */
+interface Answer {
+  /** It has led to another subscription, which has not ended: whether that may emit later is asked of that one. */
+  waits: boolean;
+}
+let answer: Answer | undefined;
+/** Somebody subscribes by hand, for what lies beside the stream: nothing comes back into it. */
+const BESIDE: Answer = { waits: true };
+
+/**
+ * What emits later is an Observable that is not complete when the record is done, and does not wait for another one either (as `defer`, what was piped, and the groups of `groupBy` do).
+ * Subjects are left out: those that RxJS itself makes for windows and groups emit only what is pushed, and nothing tells the others from them.
+ */
+function guardSubscribe(prototype: Observable<unknown> & { [GUARDED]?: true }): void {
+  if (prototype[GUARDED]) return;
+  prototype[GUARDED] = true;
+  const subscribe = prototype.subscribe as (...args: unknown[]) => Subscription;
+  prototype.subscribe = function (this: Observable<unknown>, ...args: unknown[]): Subscription {
+    if (pushing === 0 || answer === BESIDE) return subscribe.apply(this, args);
+    const asked = answer;
+    const mine = args[0] instanceof Subscriber ? { waits: false } : BESIDE;
+    answer = mine;
+    try {
+      const subscription = subscribe.apply(this, args);
+      if (!subscription.closed && !mine.waits && !isPassive(this)) open.push(subscription);
+      // What it emitted may have led to one that goes on, though it has ended itself: the parts of `concat` are such.
+      if (asked && (!subscription.closed || (mine.waits && mine !== BESIDE))) asked.waits = true;
+      return subscription;
+    } finally {
+      answer = asked;
+    }
+  } as typeof prototype.subscribe;
+}
+
+const isPassive = (source: Observable<unknown>): boolean =>
+  source === NEVER || (source instanceof Subject && !(source instanceof AsyncSubject));
+
 /** Told to the task as well as thrown: a `catchError` on the way would hide it. */
-function putOff(saw: string): StreamsError {
-  const error = new StreamsError('LATE_EMISSION', {
+function told(saw: string): StreamsError {
+  const error = putOff(saw, 'Use process() with an async function or a timer instead.');
+  scope?.fail(error);
+  return error;
+}
+
+function putOff(saw: string, action: string): StreamsError {
+  return new StreamsError('LATE_EMISSION', {
     what: 'an operator put work off to later',
     saw,
     expected: 'operators that emit synchronously',
-    action: 'Use process() with an async function or a timer instead.',
+    action,
   });
-  scope?.fail(error);
-  return error;
 }
