@@ -1,7 +1,7 @@
 import type { Headers } from '../../model/headers.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
-import { ByteReader, bytesOrNull, double, headerBytes, int32, readHeaders } from '../operators/bytes.js';
+import { ByteReader, readHeaders, written } from '../operators/bytes.js';
 import type { Due } from './due-queue.js';
 
 /** The change of a row that waits, and what the row was when it was last given out. */
@@ -90,12 +90,12 @@ export function placeSerde<K, V>(value: Serde<V>): Serde<Place<K, V>> {
   return containing(value, {
     name: `place-${FORMAT}(${value.name})`,
     encode: ({ due, previous, size }) =>
-      Buffer.concat([
-        Buffer.of(FORMAT),
-        double(due),
-        int32(size),
-        ...bytesOrNull(previous === null ? null : value.encode(previous)),
-      ]),
+      written((row) => {
+        row.byte(FORMAT);
+        row.double(due);
+        row.int32(size);
+        row.bytes(encodeOrNull(value, previous));
+      }),
     decode(bytes) {
       const reader = new ByteReader(bytes, 'the place of a change that waits');
       checkFormat(reader.byte());
@@ -105,16 +105,17 @@ export function placeSerde<K, V>(value: Serde<V>): Serde<Place<K, V>> {
   });
 }
 
-function encodePending<V>(pending: Pending<V>, serde: Serde<V>): Buffer {
-  const side = (value: V | null): Buffer[] => bytesOrNull(value === null ? null : serde.encode(value));
-  return Buffer.concat([
-    Buffer.of(FORMAT),
-    double(pending.timestamp),
-    ...side(pending.value),
-    ...side(pending.previous),
-    ...headerBytes(pending.headers),
-  ]);
-}
+const encodePending = <V>(pending: Pending<V>, serde: Serde<V>): Buffer =>
+  written((row) => {
+    row.byte(FORMAT);
+    row.double(pending.timestamp);
+    row.bytes(encodeOrNull(serde, pending.value));
+    row.bytes(encodeOrNull(serde, pending.previous));
+    row.headers(pending.headers);
+  });
+
+const encodeOrNull = <V>(serde: Serde<V>, value: V | null): Buffer | null =>
+  value === null ? null : serde.encode(value);
 
 const decodeOrNull = <V>(serde: Serde<V>, bytes: Buffer | null): V | null =>
   bytes === null ? null : serde.decode(bytes);

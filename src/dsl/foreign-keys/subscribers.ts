@@ -2,7 +2,7 @@ import type { ChunkKey } from '../../model/chunk.js';
 import { chunkKey } from '../../serdes/chunk-key.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
-import { ByteReader, bytesOrNull, double, int32 } from '../operators/bytes.js';
+import { ByteReader, written } from '../operators/bytes.js';
 import type { Reads } from '../processor.js';
 
 /** A left row that refers to a key: its key, and its timestamp. */
@@ -163,14 +163,20 @@ const FORMAT = 1;
 const listSerde: Serde<SubscriberList> = {
   name: `subscribers-${FORMAT}`,
   encode: ({ nextId, chunks, subscribers }) =>
-    Buffer.concat([
-      Buffer.of(FORMAT),
-      int32(nextId),
-      int32(chunks.length),
-      ...chunks.flatMap(({ id, first }) => [int32(id), ...bytesOrNull(first)]),
-      int32(subscribers.length),
-      ...subscribers.flatMap(({ at, key }) => [double(at), ...bytesOrNull(key)]),
-    ]),
+    written((row) => {
+      row.byte(FORMAT);
+      row.int32(nextId);
+      row.int32(chunks.length);
+      for (const { id, first } of chunks) {
+        row.int32(id);
+        row.bytes(first);
+      }
+      row.int32(subscribers.length);
+      for (const { at, key } of subscribers) {
+        row.double(at);
+        row.bytes(key);
+      }
+    }),
   decode(bytes) {
     const reader = new ByteReader(bytes, 'subscribers');
     const format = reader.byte();

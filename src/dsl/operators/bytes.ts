@@ -1,36 +1,92 @@
 import { type HeaderEntry, Headers } from '../../model/headers.js';
 
-/** Pieces of rows that are made of several parts: integers are big endian. */
-export function int32(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4);
-  bytes.writeInt32BE(value);
-  return bytes;
+/** A writer that has held more than this gives it back. */
+const KEPT_BYTES = 1_048_576;
+
+/** Writes the pieces of a row one after the other: integers are big endian. One buffer for all of them, since a buffer of its own for each costs more than what is in it. */
+export class ByteWriter {
+  #bytes = Buffer.allocUnsafeSlow(1_024);
+  #at = 0;
+
+  byte(value: number): void {
+    const at = this.#move(1);
+    this.#bytes.writeUInt8(value, at);
+  }
+
+  int32(value: number): void {
+    const at = this.#move(4);
+    this.#bytes.writeInt32BE(value, at);
+  }
+
+  double(value: number): void {
+    const at = this.#move(8);
+    this.#bytes.writeDoubleBE(value, at);
+  }
+
+  /** Its length in bytes, and UTF-8. */
+  text(value: string): void {
+    const start = this.#move(4 + 3 * value.length);
+    const length = this.#bytes.write(value, start + 4);
+    this.#bytes.writeInt32BE(length, start);
+    this.#at = start + 4 + length;
+  }
+
+  /** The length, and the bytes; length −1 for null. */
+  bytes(value: Uint8Array | null): void {
+    this.int32(value === null ? -1 : value.length);
+    if (value === null) return;
+    const at = this.#move(value.length);
+    this.#bytes.set(value, at);
+  }
+
+  /** The number of headers, then of each its name, and its value as {@link bytes}. */
+  headers({ entries }: Headers): void {
+    this.int32(entries.length);
+    for (const [name, value] of entries) {
+      this.text(name);
+      this.bytes(value);
+    }
+  }
+
+  /** What was written since the last time. */
+  take(): Buffer {
+    const taken = Buffer.allocUnsafe(this.#at);
+    taken.set(this.#bytes.subarray(0, this.#at));
+    return taken;
+  }
+
+  clear(): void {
+    this.#at = 0;
+    if (this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(1_024);
+  }
+
+  /** Makes room, in another buffer if need be. */
+  #move(length: number): number {
+    const start = this.#at;
+    this.#at += length;
+    if (this.#at > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(this.#at, 2 * this.#bytes.length));
+      larger.set(this.#bytes.subarray(0, start));
+      this.#bytes = larger;
+    }
+    return start;
+  }
 }
 
-export function double(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(8);
-  bytes.writeDoubleBE(value);
-  return bytes;
+/** Writers that nobody uses: the row of a serde may hold the row of another one, which is then written in the middle of it. */
+const idle: ByteWriter[] = [];
+
+/** The bytes of a row. */
+export function written(write: (row: ByteWriter) => void): Buffer {
+  const writer = idle.pop() ?? new ByteWriter();
+  try {
+    write(writer);
+    return writer.take();
+  } finally {
+    writer.clear();
+    idle.push(writer);
+  }
 }
-
-/** Its length in bytes, and UTF-8. */
-export function text(value: string): Buffer {
-  const length = Buffer.byteLength(value);
-  const bytes = Buffer.allocUnsafe(4 + length);
-  bytes.writeInt32BE(length);
-  bytes.write(value, 4);
-  return bytes;
-}
-
-/** The length, and the bytes; length −1 for null. */
-export const bytesOrNull = (bytes: Uint8Array | null): Buffer[] =>
-  bytes === null ? [int32(-1)] : [int32(bytes.length), Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)];
-
-/** The number of headers, then of each its name, and its value as {@link bytesOrNull}. */
-export const headerBytes = ({ entries }: Headers): Buffer[] => [
-  int32(entries.length),
-  ...entries.flatMap(([name, bytes]) => [text(name), ...bytesOrNull(bytes)]),
-];
 
 export function readHeaders(reader: ByteReader): Headers {
   const entries: HeaderEntry[] = [];
@@ -38,7 +94,7 @@ export function readHeaders(reader: ByteReader): Headers {
   return entries.length === 0 ? Headers.none : new Headers(entries);
 }
 
-/** Reads such pieces one after the other. An Error says so when there are too few bytes. */
+/** Reads what {@link ByteWriter} wrote, piece by piece. An Error says so when there are too few bytes. */
 export class ByteReader {
   readonly #bytes: Buffer;
   readonly #what: string;
@@ -73,6 +129,7 @@ export class ByteReader {
     return this.#bytes.subarray(start, start + length);
   }
 
+  /** Makes room, in another buffer if need be. */
   #move(length: number): number {
     const start = this.#at;
     this.#at += length;

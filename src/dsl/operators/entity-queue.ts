@@ -2,7 +2,7 @@ import { PlainRecord, type SourcePosition } from '../../model/record.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { AnyRecord, AnySerde } from '../processor.js';
-import { ByteReader, bytesOrNull, double, headerBytes, int32, readHeaders, text } from './bytes.js';
+import { ByteReader, readHeaders, written } from './bytes.js';
 
 export type Version = number | bigint;
 
@@ -95,11 +95,14 @@ const FORMAT = 1;
 export function entityQueueSerde(serdes: HeldSerdes): Serde<EntityQueue> {
   return containing(serdes.value, {
     name: `reorder-${FORMAT}(${serdes.key.name},${serdes.value.name})`,
-    encode({ next, held }) {
-      const parts = [Buffer.from([FORMAT, typeof next === 'bigint' ? 1 : 0]), text(String(next)), int32(held.length)];
-      for (const { bytes } of held) parts.push(int32(bytes.length), bytes);
-      return Buffer.concat(parts);
-    },
+    encode: ({ next, held }) =>
+      written((row) => {
+        row.byte(FORMAT);
+        row.byte(typeof next === 'bigint' ? 1 : 0);
+        row.text(String(next));
+        row.int32(held.length);
+        for (const { bytes } of held) row.bytes(bytes);
+      }),
     decode(bytes) {
       const reader = new ByteReader(bytes, 'a reorder row');
       const format = reader.byte();
@@ -117,18 +120,17 @@ export function entityQueueSerde(serdes: HeldSerdes): Serde<EntityQueue> {
   });
 }
 
-function encodeHeld(version: Version, { record, position }: HeldContent, { key, value }: HeldSerdes): Buffer {
-  return Buffer.concat([
-    text(String(version)),
-    text(position.topic),
-    int32(position.partition),
-    double(position.offset),
-    double(record.timestamp),
-    ...bytesOrNull(record.key === null ? null : key.encode(record.key)),
-    ...bytesOrNull(record.value === null ? null : value.encode(record.value)),
-    ...headerBytes(record.headers),
-  ]);
-}
+const encodeHeld = (version: Version, { record, position }: HeldContent, { key, value }: HeldSerdes): Buffer =>
+  written((row) => {
+    row.text(String(version));
+    row.text(position.topic);
+    row.int32(position.partition);
+    row.double(position.offset);
+    row.double(record.timestamp);
+    row.bytes(record.key === null ? null : key.encode(record.key));
+    row.bytes(record.value === null ? null : value.encode(record.value));
+    row.headers(record.headers);
+  });
 
 /** What waits is decoded when it is needed, in the middle of other work: then everything for it must be there. */
 function checkReady(bytes: Buffer, { key, value }: HeldSerdes): void {

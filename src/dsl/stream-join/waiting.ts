@@ -1,9 +1,9 @@
-import { type HeaderEntry, Headers } from '../../model/headers.js';
+import type { Headers } from '../../model/headers.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { StoreSpec } from '../../state/contract.js';
 import { type Due, dueStore } from '../buffers/due-queue.js';
-import { ByteReader, bytesOrNull, int32, text } from '../operators/bytes.js';
+import { ByteReader, readHeaders, written } from '../operators/bytes.js';
 
 /** Which of the records of one side and moment: they are answered in the order of their keys, then of their arrival. */
 export interface WaitingKey<K> {
@@ -73,22 +73,18 @@ const FORMAT = 1;
 function waitingSerde<V>(serde: Serde<V>): Serde<Waiting<V>> {
   return containing(serde, {
     name: `waiting-${FORMAT}(${serde.name})`,
-    encode({ value, headers: { entries } }) {
-      return Buffer.concat([
-        Buffer.of(FORMAT),
-        int32(entries.length),
-        ...entries.flatMap(([name, bytes]) => [text(name), ...bytesOrNull(bytes)]),
-        ...bytesOrNull(serde.encode(value)),
-      ]);
-    },
+    encode: ({ value, headers }) =>
+      written((row) => {
+        row.byte(FORMAT);
+        row.headers(headers);
+        row.bytes(serde.encode(value));
+      }),
     decode(bytes) {
       const reader = new ByteReader(bytes, 'a record that waits');
       const format = reader.byte();
       if (format !== FORMAT) throw new Error(`saw a record that waits in format ${format}, expected ${FORMAT}`);
-      const entries: HeaderEntry[] = [];
-      for (let left = reader.int32(); left > 0; left--) entries.push([reader.text(), reader.bytes()]);
-      const value = serde.decode(reader.bytes() ?? Buffer.alloc(0));
-      return { value, headers: entries.length === 0 ? Headers.none : new Headers(entries) };
+      const headers = readHeaders(reader);
+      return { value: serde.decode(reader.bytes() ?? Buffer.alloc(0)), headers };
     },
   });
 }

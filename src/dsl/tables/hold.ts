@@ -1,12 +1,12 @@
 import type { Observable } from 'rxjs';
-import { type HeaderEntry, Headers } from '../../model/headers.js';
+import type { Headers } from '../../model/headers.js';
 import { PlainRecord } from '../../model/record.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import { type Due, DueQueue, dueStore } from '../buffers/due-queue.js';
 import type { Declaring } from '../declaring.js';
-import { ByteReader, bytesOrNull, int32, text } from '../operators/bytes.js';
+import { ByteReader, readHeaders, written } from '../operators/bytes.js';
 import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
 
@@ -95,15 +95,14 @@ function heldSerde(value: AnySerde): Serde<Held> {
   return containing(value, {
     name: `held-${FORMAT}(${value.name})`,
     encode: (held) =>
-      Buffer.concat([
-        Buffer.of(FORMAT),
-        int32(held.length),
-        ...held.flatMap((record) => [
-          ...bytesOrNull(value.encode(record.value)),
-          int32(record.headers.entries.length),
-          ...record.headers.entries.flatMap(([name, bytes]) => [text(name), ...bytesOrNull(bytes)]),
-        ]),
-      ]),
+      written((row) => {
+        row.byte(FORMAT);
+        row.int32(held.length);
+        for (const record of held) {
+          row.bytes(value.encode(record.value));
+          row.headers(record.headers);
+        }
+      }),
     decode(bytes) {
       const reader = new ByteReader(bytes, 'records that wait');
       const format = reader.byte();
@@ -111,9 +110,7 @@ function heldSerde(value: AnySerde): Serde<Held> {
       const held: { value: unknown; headers: Headers }[] = [];
       for (let left = reader.int32(); left > 0; left--) {
         const own = value.decode(reader.bytes() ?? Buffer.alloc(0));
-        const entries: HeaderEntry[] = [];
-        for (let headers = reader.int32(); headers > 0; headers--) entries.push([reader.text(), reader.bytes()]);
-        held.push({ value: own, headers: entries.length === 0 ? Headers.none : new Headers(entries) });
+        held.push({ value: own, headers: readHeaders(reader) });
       }
       return held;
     },
