@@ -4,6 +4,7 @@ import type { StreamsError } from '../model/errors.js';
 import { AtHand, type AtHandOptions } from './at-hand.js';
 import type { Place } from './batch.js';
 import type { Failure, FailureHandler } from './failures.js';
+import type { BatchSteps } from './last-batch.js';
 import type { OutboxItem, Outgoing } from './outbox.js';
 import { Sending, type SendingOptions } from './sending.js';
 import { Item, type Stage, type StageHost, type StageNode } from './stage.js';
@@ -17,6 +18,9 @@ export interface Entry {
   readonly jumps: TimeJumps | undefined;
   deserialize(record: BrokerRecord): AnyRecord;
 }
+
+const FIRST_STEP = 'what stands before the first operator with state';
+const LAST_STEP = 'encoding and sending';
 
 /**
  * Takes one batch through a task: push every record through the plain operators, run the stages in order, encode what is to be sent.
@@ -77,7 +81,8 @@ export class BatchRunner implements StageHost {
   }
 
   /** Runs one batch; returns what is to be sent, in order. If it throws, the task must be given up: part of the batch is in its stores. */
-  async run(records: readonly BrokerRecord[]): Promise<ProducerRecord[]> {
+  async run(records: readonly BrokerRecord[], steps?: BatchSteps): Promise<ProducerRecord[]> {
+    steps?.step(FIRST_STEP);
     const streamTimes: number[] = new Array(records.length);
     const { atHand } = this;
     const batch = atHand.beginBatch(records, streamTimes);
@@ -103,7 +108,11 @@ export class BatchRunner implements StageHost {
       this.#deliver(entry.outlet, decoded);
       if (this.#pending.length > 0) await this.#resolveFailures();
     }
-    for (const stage of this.stages) await stage.run(this, batch);
+    for (const stage of this.stages) {
+      steps?.step(stage.name);
+      await stage.run(this, batch);
+    }
+    steps?.step(LAST_STEP);
     return this.sending.finish();
   }
 

@@ -228,7 +228,7 @@ export class Engine {
     const [slowest] = this.tasks.map((task) => task.lastBatch).sort((a, b) => b.ms - a.ms);
     logger.warn(
       { app: this.applicationId, ...(slowest && { task: slowest.task }) },
-      `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${slowest ? `. The slowest of the last batches: ${slowest.records} records up to ${slowest.where}, ${formatMs(slowest.ms)}` : ''}. Take smaller batches, raise the session timeout, or do what takes long asynchronously`,
+      `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${slowest ? `. The slowest of the last batches: ${slowest.records} records up to ${slowest.where}, ${formatMs(slowest.ms)}, of which ${formatMs(slowest.slowest.ms)} in ${slowest.slowest.step}` : ''}. Take smaller batches, raise the session timeout, or do what takes long asynchronously`,
     );
   }
 

@@ -1,13 +1,20 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { Clock } from '../model/ports.js';
 
+/** Where a batch spends its time: told at the beginning of each step. */
+export interface BatchSteps {
+  step(name: string): void;
+}
+
 /** The last batch of a task that had records, which may still be at work: told to whoever asks why a process was too busy for its heartbeats. */
-export class LastBatch {
+export class LastBatch implements BatchSteps {
   readonly #clock: Clock;
   #records = 0;
   #where = 'nowhere';
   #began = 0;
   #ended: number | undefined = 0;
+  #step = { name: '', began: 0 };
+  #slowest = { step: '', ms: 0 };
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -19,15 +26,35 @@ export class LastBatch {
     this.#where = `${topic}[${partition}]@${offset}`;
     this.#began = this.#clock.monotonic();
     this.#ended = undefined;
+    this.#slowest = { step: '', ms: 0 };
+    this.#step = { name: '', began: this.#began };
+  }
+
+  step(name: string): void {
+    const now = this.#clock.monotonic();
+    this.#slowest = this.#slowestAt(now);
+    this.#step = { name, began: now };
   }
 
   ended(): void {
     this.#ended = this.#clock.monotonic();
+    this.#slowest = this.#slowestAt(this.#ended);
   }
 
-  /** How many records, where the last of them stood, and how long they have taken. */
-  get facts(): { readonly records: number; readonly where: string; readonly ms: number } {
-    const ended = this.#ended ?? this.#clock.monotonic();
-    return { records: this.#records, where: this.#where, ms: ended - this.#began };
+  /** How many records, where the last of them stood, how long they have taken, and how long of it the step that took longest. */
+  get facts(): {
+    readonly records: number;
+    readonly where: string;
+    readonly ms: number;
+    readonly slowest: { readonly step: string; readonly ms: number };
+  } {
+    const now = this.#ended ?? this.#clock.monotonic();
+    const slowest = this.#ended === undefined ? this.#slowestAt(now) : this.#slowest;
+    return { records: this.#records, where: this.#where, ms: now - this.#began, slowest };
+  }
+
+  #slowestAt(now: number): { step: string; ms: number } {
+    const ms = now - this.#step.began;
+    return ms > this.#slowest.ms ? { step: this.#step.name, ms } : this.#slowest;
   }
 }

@@ -67,7 +67,7 @@ export function buildPipeline(options: {
 
   const processors: Processor[] = [];
   for (const plan of planStages(graph, subTopology)) {
-    const stage = new Stage();
+    const stage = new Stage(`${[...plan].join(', ')} and what follows up to the next operator with state`);
     runner.stages.push(stage);
     for (const declared of declaration.processors) {
       if (!plan.includes(declared.id)) continue;

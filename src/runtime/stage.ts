@@ -72,6 +72,9 @@ export class Stage {
   #sorted = true;
   #inner: Item[] | undefined;
 
+  /** @param name What is done in it, for messages. */
+  constructor(readonly name = 'a stage') {}
+
   add(item: Item): void {
     if (this.#inner) {
       this.#inner.push(item);

@@ -138,7 +138,7 @@ export class Task {
       metrics.recordsIn += records.length;
       this.#uncommitted += records.length;
       this.#lastBatch.began(records);
-      await this.#output.send(await this.#runner.run(records));
+      await this.#output.send(await this.#runner.run(records, this.#lastBatch));
       this.#lastBatch.ended();
     }
     const now = ports.clock.now();

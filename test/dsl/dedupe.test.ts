@@ -30,6 +30,15 @@ describe('dedupe', () => {
     assert.equal(driver.metrics.nodes['dedupe seen']?.duplicate, 2);
   });
 
+  it('shows where the first one came from, and nothing else, to who looks into its store, before and after a restart', async () => {
+    const driver = await open(byKey);
+    await feed(driver, 'in', [['a', event('x'), 1]]);
+    const shown = async () => JSON.stringify(await driver.store<string, object>('seen').get('1:ax'));
+    assert.equal(await shown(), '{"topic":"in","offset":0}');
+    await driver.restart();
+    assert.equal(await shown(), '{"topic":"in","offset":0}');
+  });
+
   it('counts an id per key, or for the whole partition if the scope says so', async () => {
     const given: Short[] = [
       ['a', event('x'), 1],

@@ -63,7 +63,7 @@ describeWithKafka('an application whose processes are killed', (kafka) => {
     });
   }
 
-  it('whose functions do not return for longer than a session is put out, comes back and loses nothing; it says which batch it was', async () => {
+  it('whose functions do not return for longer than a session is put out, comes back and loses nothing; it says which batch and which operator it was', async () => {
     const stall = { word: 'key 7', ms: 9_000 };
     const options = { batchRecords: 100, commitEvery: '20ms', sessionTimeout: '6s' };
     const state = join(directory, 'one');
@@ -76,7 +76,12 @@ describeWithKafka('an application whose processes are killed', (kafka) => {
     await running.until(({ warning }) => /^out of the group, will join again/.test(warning ?? ''));
     await running.until(all(5));
     const busy = running.said.find(({ warning }) => warning?.startsWith('busy for'));
-    assert.match(busy?.warning ?? '', new RegExp(`^busy for .* records up to ${name}-words\\[\\d\\]@\\d+, `));
+    assert.match(
+      busy?.warning ?? '',
+      new RegExp(
+        `^busy for .* records up to ${name}-words\\[\\d\\]@\\d+, .*, of which .* in what stands before the first operator with state`,
+      ),
+    );
     assert.deepEqual(await running.end('SIGTERM'), [0, null]);
     await assertCounted(5);
   });

@@ -59,11 +59,19 @@ export function dedupe<K, V>(options: DedupeOptions<K, V>): OperatorFunction<Fac
     ) as unknown as Stream<K, V>;
 }
 
-/** Where the first record of an id came from. `sequence` is known only while this task runs: −1 once it was read from disk. */
-interface First {
-  readonly topic: string;
-  readonly offset: number;
-  readonly sequence: number;
+/** Where the first record of an id came from. A class, so that looking into the store shows what is in it. */
+class First {
+  constructor(
+    readonly topic: string,
+    readonly offset: number,
+    /** Known only while this task runs: −1 once it was read from disk. */
+    readonly sequence = -1,
+  ) {}
+
+  toJSON(): object {
+    const { topic, offset } = this;
+    return { topic, offset };
+  }
 }
 
 /** Offset (8 bytes, big-endian double), topic (UTF-8). */
@@ -75,7 +83,7 @@ const firstSerde: Serde<First> = {
     bytes.write(topic, 8);
     return bytes;
   },
-  decode: (bytes) => ({ offset: bytes.readDoubleBE(0), topic: bytes.toString('utf8', 8), sequence: -1 }),
+  decode: (bytes) => new First(bytes.toString('utf8', 8), bytes.readDoubleBE(0)),
 };
 
 class Dedupe<K, V> implements Processor {
@@ -107,7 +115,7 @@ class Dedupe<K, V> implements Processor {
       const itself = first.offset === position.offset && first.topic === position.topic && first.sequence === -1;
       if (!itself) return this.#context.drop('duplicate');
     }
-    this.#store.put(key, { topic: position.topic, offset: position.offset, sequence }, record.timestamp);
+    this.#store.put(key, new First(position.topic, position.offset, sequence), record.timestamp);
     this.#context.emit(record);
   }
 
