@@ -3,14 +3,17 @@ import { messageOf, StreamsError } from '../model/errors.js';
 const LOCKED =
   /lock hold by current process|LOCK: Resource temporarily unavailable|LOCK:.*being used by another process/i;
 /** Files that RocksDB has written and that are gone are as good as damaged: it never deletes one that it still needs. */
-const DAMAGED = /^Corruption|^Invalid argument|No such file or directory/;
+const DAMAGED =
+  /corrupt|checksum|mismatch|magic number|too short|truncated|malformed|CURRENT file|bad (block|entry|record)|No such file or directory/i;
 
 /** What a database or the file system answered, as the error that says what can be done about it. Errors that are one already pass through. */
 export function databaseError(what: string, directory: string, cause: unknown): StreamsError {
   if (cause instanceof StreamsError) return cause;
-  const saw = messageOf(cause);
+  // The binding wraps what RocksDB says of a batch.
+  const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  const saw = messageOf(reason);
   if (LOCKED.test(saw)) return databaseLocked(directory, saw, cause);
-  if (DAMAGED.test(saw)) {
+  if (DAMAGED.test(saw) || (reason as NodeJS.ErrnoException)?.code === 'EINVAL') {
     return new StreamsError('STATE_CORRUPT', {
       what,
       at: directory,

@@ -1,43 +1,47 @@
-import { mkdir } from 'node:fs/promises';
-import binding from 'rocksdb/binding.js';
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import RocksDB, { type RocksIterator } from 'rocksdb-native';
 import type { Database, DatabaseEntry, DatabaseWrite, KeyRange, OpenDatabase } from '../model/database.js';
 import { databaseClosed, databaseError, emptyKey } from './database-errors.js';
 
 /**
  * There is one database per task, so a process may have dozens. What one costs in memory, at most:
  *
- * - 8 MB block cache. Blocks that fall out of it are still in the operating system's page cache, which costs no memory of the process.
  * - 2 × 8 MB memtables: one being written, one being flushed. Smaller ones mean more files and more compaction.
  * - index and filter of every open file: about 1 MB per file of 64 MB (10 bits per key, one index entry per block). 10 million keys of 150 bytes
  *   are 24 files, 10 GB are 160.
+ *
+ * Blocks of data are not kept: those that are used are in the operating system's page cache, which costs no memory of the process.
  */
 const OPTIONS = {
   createIfMissing: true,
-  compression: true,
-  cacheSize: 8 * 1024 * 1024,
-  writeBufferSize: 8 * 1024 * 1024,
-  blockSize: 4 * 1024,
+  maxBackgroundJobs: 2,
   // Bounded: with "unlimited" RocksDB opens every file when it opens the database, and reads the index and filter of each.
   maxOpenFiles: 256,
+  maxFileOpeningThreads: 1,
+  skipStatsUpdateOnOpen: true,
+  writeBufferSize: 8 * 1024 * 1024,
+  maxWriteBufferNumber: 2,
+  tableBlockSize: 4 * 1024,
+  tableCacheIndexAndFilterBlocks: false,
+  blockCache: false,
 } as const;
 
 /**
- * One call reads its keys one after the other on one thread of the pool: 5 µs a key that is there, 0.6 µs a key that is not, against 0.7 and 0.3 µs on
- * this thread. Two calls take 40 % less time for the same work; more than two gained nothing with two processors. Below this many keys the second
+ * One call reads its keys one after the other on one thread of the pool. Two calls take 40 % less time for the same work; more than two gained nothing with two processors. Below this many keys the second
  * call costs what it saves.
  */
 const MIN_SPLIT_KEYS = 128;
-const SCAN_CHUNK_BYTES = 64 * 1024;
+/** How many entries a scan reads at a time: values may be large, and more of the small ones at a time are not faster. */
+const SCAN_ENTRIES = 16;
 const SCAN_CHUNK_ENTRIES = 500;
-const MAX_INT32 = 2 ** 31 - 1;
-/** A batch keeps the memory of its largest use: one that grew beyond this (a restore) is dropped instead of used again. */
-const MAX_IDLE_BATCH_BYTES = 4 * 1024 * 1024;
+const SCAN_CHUNK_BYTES = 64 * 1024;
 
 /**
  * Opens (creates) a RocksDB database in a directory, with the directories above it.
  *
  * Cost: at most about 25 MB of memory per database and 1.6 % of the data for indexes and filters of open files; opening reads the log of the last
- * writes (at most 16 MB) and the tables of at most 64 files, not the data. Point reads check the checksum of what they read, scans do not.
+ * writes (at most 16 MB) and the tables of at most 64 files, not the data. Reads check the checksum of what they read.
  *
  * After a failed write RocksDB may refuse every later one: close the database and open it again. After a power failure, writes since the last one with
  * `sync` may be missing, always the latest ones, never from the middle.
@@ -45,26 +49,26 @@ const MAX_IDLE_BATCH_BYTES = 4 * 1024 * 1024;
  * Errors: STATE_LOCKED (open elsewhere), STATE_CORRUPT (checksums, missing files), STATE_IO (disk full, no permission, used after close).
  */
 export const openRocksDatabase: OpenDatabase = async (directory) => {
-  const handle = binding.db_init();
   try {
     await mkdir(directory, { recursive: true });
-    await native((done) => binding.db_open(handle, directory, OPTIONS, done));
+    const database = new RocksDB(directory, OPTIONS);
+    await database.ready();
+    return new RocksDatabase(database, directory);
   } catch (error) {
     throw databaseError('cannot open the database', directory, error);
   }
-  return new RocksDatabase(handle, directory);
 };
 
 class RocksDatabase implements Database {
-  readonly #handle: object;
+  readonly #database: RocksDB;
   readonly #directory: string;
+  readonly #scans = new Set<RocksIterator>();
   #lastWrite: Promise<void> = Promise.resolve();
   #writesUnderWay = 0;
-  #idleBatch: object | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(handle: object, directory: string) {
-    this.#handle = handle;
+  constructor(database: RocksDB, directory: string) {
+    this.#database = database;
     this.#directory = directory;
   }
 
@@ -89,20 +93,10 @@ class RocksDatabase implements Database {
     for (const { key } of writes) if (key.length === 0) throw emptyKey('write', this.#directory);
     if (writes.length === 0) return;
 
-    // Copied at once, so that the caller's buffers are its own again, even if an earlier write has to finish first.
-    const batch = this.#idleBatch ?? binding.batch_init(this.#handle);
-    this.#idleBatch = null;
-    let bytes = 0;
-    for (const { key, value } of writes) {
-      if (value === null) binding.batch_del(batch, key);
-      else binding.batch_put(batch, key, value.length === 0 ? undefined : value);
-      bytes += key.length + (value?.length ?? 0);
-    }
+    const own = copied(writes);
     this.#writesUnderWay++;
     // One after the other: two writes handed to the thread pool at once may be applied in either order.
-    const written = this.#lastWrite.then(() =>
-      native((done) => binding.batch_write(batch, { sync: options.sync ?? false }, done)),
-    );
+    const written = this.#lastWrite.then(() => this.#write(own, options.sync ?? false));
     this.#lastWrite = written.then(ignore, ignore);
     try {
       await written;
@@ -110,63 +104,76 @@ class RocksDatabase implements Database {
       throw databaseError('cannot write', this.#directory, error);
     } finally {
       this.#writesUnderWay--;
-      binding.batch_clear(batch);
-      if (bytes <= MAX_IDLE_BATCH_BYTES) this.#idleBatch = batch;
     }
   }
 
-  async *scan(range: KeyRange): AsyncGenerator<readonly DatabaseEntry[]> {
+  async *scan({ gte, lt, reverse = false, limit }: KeyRange): AsyncGenerator<readonly DatabaseEntry[]> {
     this.#checkOpen('scan');
-    const { gte, lt, reverse = false, limit } = range;
     // The binding takes an empty bound for none, and no key is below the empty one.
     if (limit === 0 || lt?.length === 0) return;
-    const iterator = binding.iterator_init(this.#handle, {
-      gte,
-      lt,
-      reverse,
-      limit: limit === undefined ? -1 : Math.min(limit, MAX_INT32),
-      // A scan would push the keys that are read over and over out of the cache.
-      fillCache: false,
-      highWaterMark: SCAN_CHUNK_BYTES,
-    });
+    // It would see what is there when a thread comes to it.
+    const snapshot = this.#database.snapshot();
+    const range = { ...(gte && { gte }), ...(lt && { lt }), reverse, ...(limit !== undefined && { limit }) };
+    const iterator = snapshot.iterator(range, { capacity: Math.min(SCAN_ENTRIES, limit ?? SCAN_ENTRIES) });
+    this.#scans.add(iterator);
     try {
-      for (let finished = false; !finished; ) {
+      let chunk: DatabaseEntry[] = [];
+      let bytes = 0;
+      for await (const { key, value } of iterator) {
+        chunk.push([key, value]);
+        bytes += key.length + value.length;
+        if (chunk.length < SCAN_CHUNK_ENTRIES && bytes < SCAN_CHUNK_BYTES) continue;
+        yield chunk;
         this.#checkOpen('scan');
-        const chunk = await this.#next(iterator);
-        finished = chunk.finished;
-        for (let start = 0; start < chunk.entries.length; start += SCAN_CHUNK_ENTRIES) {
-          yield chunk.entries.slice(start, start + SCAN_CHUNK_ENTRIES);
-        }
+        chunk = [];
+        bytes = 0;
       }
+      this.#checkOpen('scan');
+      if (chunk.length > 0) yield chunk;
+    } catch (error) {
+      this.#checkOpen('scan');
+      throw databaseError('cannot scan', this.#directory, error);
     } finally {
-      // Not waited for: it cannot fail, and closing waits for it. If closing has come first, it has ended the iterator and this does nothing.
-      binding.iterator_end(iterator, ignore);
+      this.#scans.delete(iterator);
+      iterator.destroy();
+      void snapshot.close();
     }
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#lastWrite.then(() => native((done) => binding.db_close(this.#handle, done)));
+    this.#closing ??= this.#lastWrite.then(() => {
+      // Whoever is in the middle of one may never come back for the rest.
+      for (const iterator of this.#scans) iterator.destroy();
+      return this.#database.close();
+    });
     return this.#closing;
   }
 
-  #getPart(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
-    return new Promise((resolve, reject) => {
-      binding.db_get_many(this.#handle, keys, { asBuffer: true, fillCache: true }, (error, values) =>
-        error ? reject(error) : resolve(values),
-      );
-    });
+  async #getPart(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+    const batch = this.#database.read({ capacity: keys.length, autoDestroy: true });
+    const answers = Promise.all(keys.map((key) => batch.get(key)));
+    batch.tryFlush();
+    const values = await answers;
+    return values.map((value) => value ?? undefined);
   }
 
-  #next(iterator: object): Promise<{ readonly entries: DatabaseEntry[]; readonly finished: boolean }> {
-    return new Promise((resolve, reject) => {
-      binding.iterator_next(iterator, (error, backwards, finished) => {
-        if (error) return reject(databaseError('cannot scan', this.#directory, error));
-        const entries: DatabaseEntry[] = [];
-        for (let i = backwards.length - 1; i > 0; i -= 2)
-          entries.push([backwards[i] as Buffer, backwards[i - 1] as Buffer]);
-        resolve({ entries, finished });
-      });
-    });
+  async #write(writes: readonly DatabaseWrite[], sync: boolean): Promise<void> {
+    const batch = this.#database.write({ capacity: writes.length, autoDestroy: true });
+    for (const { key, value } of writes) {
+      if (value === null) batch.tryDelete(key);
+      else batch.tryPut(key, value);
+    }
+    const before = sync ? await this.#log() : undefined;
+    await batch.flush();
+    if (before === undefined) return;
+    const after = await this.#log();
+    // A table takes the place of a log that is full, but not at once.
+    await syncFile(after);
+    if (after !== before) await syncFile(before);
+  }
+
+  async #log(): Promise<string> {
+    return join(this.#directory, (await this.#database.currentWalFile()).path);
   }
 
   #checkOpen(action: string): void {
@@ -174,10 +181,36 @@ class RocksDatabase implements Database {
   }
 }
 
-function native(call: (done: (error: Error | null) => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    call((error) => (error ? reject(error) : resolve()));
-  });
+/** What the caller does with its buffers from now on is its own business. */
+function copied(writes: readonly DatabaseWrite[]): DatabaseWrite[] {
+  let size = 0;
+  for (const { key, value } of writes) size += key.length + (value?.length ?? 0);
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let at = 0;
+  const copy = (from: Buffer): Buffer => {
+    const start = at;
+    bytes.set(from, start);
+    at += from.length;
+    return bytes.subarray(start, at);
+  };
+  return writes.map(({ key, value }) => ({ key: copy(key), value: value && copy(value) }));
+}
+
+/** Returns when the disk has what was written to it. RocksDB has handed that to the operating system, and its binding cannot ask for more. */
+async function syncFile(path: string): Promise<void> {
+  let file: Awaited<ReturnType<typeof open>>;
+  try {
+    file = await open(path, 'r+');
+  } catch (error) {
+    // Its table is on the disk.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
 }
 
 function ignore(): void {}

@@ -91,7 +91,7 @@ describe('rocksdb', function () {
     assert.equal(seen.code, 'STATE_IO', seen.message);
     assert.match(
       seen.message,
-      /^cannot write at .*: saw IO error: .*, expected a disk that can be read and written\. Check free space/,
+      /^cannot write at .*: saw .*: File too large, expected a disk that can be read and written\. Check free space/,
     );
 
     const database = await openRocksDatabase(path);
