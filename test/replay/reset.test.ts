@@ -251,6 +251,22 @@ describe('a reset', () => {
     });
   }
 
+  it('STATE_MISMATCH: the application has run since the plan was made; what it wrote meanwhile would be written twice', async () => {
+    const life = await Life.begin('ab');
+    const { broker, stateDirectory } = life;
+    const plan = await planReset(life.target, life.options());
+    await append(broker, told('cd', 10));
+    await life.run();
+    await assert.rejects(
+      applyReset(plan, { broker, stateDirectory, clock: systemClock }),
+      isError('STATE_MISMATCH', /positions have changed since the plan was made/),
+    );
+    await life.reset();
+    await life.run();
+    assert.deepEqual(await life.topic('out'), ['a=1', 'b=1', 'c=1', 'd=1']);
+    assert.deepEqual(await life.topic('groups'), [...GROUPS, 'g=4']);
+  });
+
   it('APPLICATION_RUNNING: a member is alive', async () => {
     const life = await Life.begin('a');
     const { broker, stateDirectory } = life;
