@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, promises, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { Broker } from '#src/broker/port.js';
 import { count, effect, groupBy, process, serdes, type Topology, to, topology, toStream } from '#src/index.js';
@@ -265,6 +267,49 @@ describe('a reset', () => {
     await life.run();
     assert.deepEqual(await life.topic('out'), ['a=1', 'b=1', 'c=1', 'd=1']);
     assert.deepEqual(await life.topic('groups'), [...GROUPS, 'g=4']);
+  });
+
+  it('killed in the middle of removing a directory of state, is finished by running it again', async () => {
+    const life = await Life.begin('aba');
+    const { broker, stateDirectory } = life;
+    const plan = await planReset(life.target, life.options());
+    const [directory = ''] = plan.stores.directories;
+    const crash = (at: ResetStep): void => {
+      if (at === '2 positions') throw new Error('crashed');
+    };
+    await assert.rejects(applyReset(plan, { broker, stateDirectory, clock: systemClock, afterStep: crash }), /crashed/);
+    // What says which tables there are is gone, and not that there are some.
+    for (const name of readdirSync(join(directory, 'db')))
+      if (/^MANIFEST/.test(name)) rmSync(join(directory, 'db', name));
+    await life.reset();
+    await life.run();
+    assert.deepEqual([await life.rows('counts'), await life.rows('groups')], [{ a: 2, b: 1 }, { g: 3 }]);
+    assert.deepEqual(await life.topic('out'), ['a=1', 'b=1', 'a=2']);
+  });
+
+  it('removes the database of a task before its identity: without that it would not be found again', async () => {
+    const life = await Life.begin('aba');
+    const { broker, stateDirectory } = life;
+    const plan = await planReset(life.target, life.options());
+    const { rm } = promises;
+    // Dies when it has removed one entry of the first directory.
+    promises.rm = async (path, options) => {
+      const within = plan.stores.directories.some((directory) => String(path).startsWith(directory));
+      if (!within) return rm(path, options);
+      const [last = ''] = readdirSync(path).sort().reverse();
+      await rm(join(String(path), last), options);
+      throw new Error('killed');
+    };
+    syncBuiltinESMExports();
+    try {
+      await assert.rejects(applyReset(plan, { broker, stateDirectory, clock: systemClock }), /killed/);
+    } finally {
+      promises.rm = rm;
+      syncBuiltinESMExports();
+    }
+    await life.reset();
+    await life.run();
+    assert.deepEqual([await life.rows('counts'), await life.rows('groups')], [{ a: 2, b: 1 }, { g: 3 }]);
   });
 
   it('APPLICATION_RUNNING: a member is alive', async () => {
