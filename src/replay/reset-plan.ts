@@ -168,11 +168,13 @@ async function movesTo(
   const { parts } = await cutSlice(broker, partitions, { from: to, until: { kind: 'latest' }, now });
   const named =
     to.kind === 'offset' ? new Set(to.offsets.map((at) => partitionKey(at.topic, at.partition))) : undefined;
-  return parts.map(({ topic, partition, from: target, earliest, latest }) => {
+  return parts.flatMap(({ topic, partition, from: target, latest }) => {
     const key = partitionKey(topic, partition);
     const at = committed.get(key);
     const stays = named !== undefined && !named.has(key);
-    return { topic, partition, from: reached(at), to: stays ? (at?.offset ?? earliest) : target, latest };
+    // Nothing was committed, and nothing is to be: where it begins is for the configuration to say.
+    if (stays && !at) return [];
+    return [{ topic, partition, from: reached(at), to: stays && at ? at.offset : target, latest }];
   });
 }
 

@@ -269,6 +269,47 @@ describe('a reset', () => {
     assert.deepEqual(await life.topic('groups'), [...GROUPS, 'g=4']);
   });
 
+  it('to an offset leaves other partitions where they were, also if nothing of them was ever committed', async () => {
+    const target = topology('shop', (t) => {
+      t.stream('in', json).pipe(
+        count({ store: 'counts' }),
+        toStream(),
+        to('out', { key: serdes.string, value: serdes.json() }),
+      );
+    });
+    const broker = new MemoryBroker({ clock: systemClock });
+    const config = { 'retention.ms': '-1' };
+    await broker.admin.createTopics([
+      { name: 'in', partitions: 2, config },
+      { name: 'out', partitions: 1, config },
+    ]);
+    const stateDirectory = temporaryDirectory();
+    const tell = (key: string, partition: number) =>
+      append(broker, [{ topic: 'in', key, value: 1, timestamp: 1, partition }], 2);
+    /** An application that takes only what comes while it runs. */
+    const run = async (meanwhile = async () => {}) => {
+      const streams = await start(target, { broker, stateDirectory, startFrom: 'latest' });
+      await meanwhile();
+      await streams.untilIdle();
+      await streams.stop();
+    };
+    await tell('old', 1);
+    await run(() => tell('new', 0));
+    const moment = parseMoment('offset:in:0=0');
+    const plan = await planReset(target, { broker, stateDirectory, to: moment, now: 0, effects: 'live' });
+    assert.deepEqual(plan.moves, [{ topic: 'in', partition: 0, from: 1, to: 0, latest: 1 }]);
+    await applyReset(plan, { broker, stateDirectory, clock: systemClock });
+    await run();
+    const reader = await broker.createReader();
+    reader.seek({ topic: 'out', partition: 0, offset: 0 });
+    const [batch] = await reader.poll({ maxRecords: 100, maxWaitMs: 0 });
+    await reader.close();
+    assert.deepEqual(
+      batch?.records.map(({ key }) => String(key)),
+      ['new', 'new'],
+    );
+  });
+
   it('killed in the middle of removing a directory of state, is finished by running it again', async () => {
     const life = await Life.begin('aba');
     const { broker, stateDirectory } = life;
