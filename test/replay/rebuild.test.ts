@@ -26,6 +26,7 @@ import { start } from '#src/runtime/start.js';
 import { systemClock } from '#src/runtime/system.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
 import { isError } from '../support/errors.js';
+import { overlaid } from '../support/overlaid.js';
 import { temporaryDirectory } from '../support/project.js';
 import { append, type Told } from './support.js';
 
@@ -127,15 +128,6 @@ class Life {
     await streams.stop();
   }
 }
-
-/** An object with some of its members replaced. */
-const overlaid = <T extends object>(inner: T, members: Partial<T>): T =>
-  new Proxy(inner, {
-    get: (target, name) => {
-      const value = Reflect.get(name in members ? members : target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
 
 const FROM = ['changelog', 'sources'] as const;
 
