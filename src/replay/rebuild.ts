@@ -37,7 +37,7 @@ export interface RebuildOptions
   readonly version?: string;
   readonly clock?: Clock;
   readonly onProgress?: (progress: RebuildProgress) => void;
-  /** Asked before anything is changed, with how the new store differs from the old one. Default: it is wanted. */
+  /** Asked before anything is changed, with how the new store differs from the old one, and where an earlier rebuild has left something to remove. Default: it is wanted. */
   readonly confirm?: (tasks: readonly RebuiltTask[]) => boolean | Promise<boolean>;
   /** Called after each step of each task: a crash test throws here. */
   readonly afterStep?: (step: RebuildStep, task: string) => void | Promise<void>;
@@ -114,16 +114,16 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
     if (from === 'sources' && unfinished.length > 0) past = await replayed(topology, options, context);
     const results = await build(unfinished, context, past);
     const finished = tasks.filter((task) => task.swapped);
-    if (results.length > 0 && options.confirm && !(await options.confirm(results))) {
+    const all = [...finished.map((task) => task.finished), ...results];
+    if (options.confirm && !(await options.confirm(all))) {
       for (const task of unfinished) await task.clean();
       await past?.close();
       past = undefined;
       await removeAll(context);
-      return { swapped: false, tasks: results };
+      return { swapped: false, tasks: all };
     }
-    const cleaned: RebuiltTask[] = [];
     for (const task of finished) {
-      cleaned.push(await task.clean());
+      await task.clean();
       await afterStep?.('6 cleaned', task.id);
     }
     if (past) {
@@ -141,7 +141,7 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
     await past?.close();
     past = undefined;
     await removeAll(context);
-    return { swapped: true, tasks: [...cleaned, ...results] };
+    return { swapped: true, tasks: all };
   } finally {
     for (const result of await Promise.allSettled([past?.close(), ...tasks.map((task) => task.close())]))
       if (result.status === 'rejected')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { Broker } from '#src/broker/port.js';
@@ -118,6 +118,10 @@ class Life {
 
   get rebuildDirectory(): string {
     return join(this.stateDirectory, 'rebuild', 'shop');
+  }
+
+  identity(task: string): string {
+    return readFileSync(join(this.stateDirectory, 'shop', task, 'identity.json'), 'utf8');
   }
 
   async #running(use: (streams: Awaited<ReturnType<typeof start>>) => Promise<void>): Promise<void> {
@@ -299,6 +303,27 @@ describe('a rebuild', function () {
     for (const task of ['in-0', 'in-1']) rmSync(join(life.rebuildDirectory, task, 'identity.json'), { force: true });
     assert.equal(total(await life.rebuild(), 'equal'), 3);
     assert.deepEqual((await life.rows()).sums, { a: 1, b: 1, c: 1 });
+  });
+
+  it('changes nothing if it is not wanted, nor what an earlier one that was killed has left', async () => {
+    const life = await Life.begin('aab');
+    const crash = (at: RebuildStep): void => {
+      if (at === '5 swapped') throw new Error('crashed');
+    };
+    await assert.rejects(life.rebuild({ afterStep: crash }), /crashed/);
+    const [task = ''] = ['in-0', 'in-1'].filter((name) => life.identity(name).includes('sums~old'));
+    // The other task is on another machine.
+    rmSync(join(life.stateDirectory, 'shop', task === 'in-0' ? 'in-1' : 'in-0'), { recursive: true });
+    const before = life.identity(task);
+    const report = await life.rebuild({ confirm: () => false });
+    assert.equal(report.swapped, false);
+    assert.deepEqual(
+      report.tasks.map(({ task: name, finished }) => [name, finished]),
+      [[task, true]],
+    );
+    assert.equal(life.identity(task), before);
+    assert.equal((await life.rebuild()).tasks[0]?.finished, true);
+    assert.ok(!life.identity(task).includes('~old'));
   });
 
   it('is forgotten by a reset', async () => {

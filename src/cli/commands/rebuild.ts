@@ -83,7 +83,8 @@ function rebuild(file: string, options: Options, io: Io): Promise<number> {
       },
     });
     for (const { task, finished } of tasks)
-      if (finished) say(`${task}: the new store of an earlier rebuild is in place; what it had left is removed`);
+      if (swapped && finished)
+        say(`${task}: the new store of an earlier rebuild is in place; what it had left is removed`);
     say(swapped ? 'done' : 'nothing was changed');
     return swapped || dryRun ? 0 : 1;
   });
