@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
@@ -18,15 +19,18 @@ const SNAPSHOT_RECORDS = 100_000;
 export async function replaySources(
   topology: Topology,
   options: Omit<PastOptions, 'snapshots'> & {
-    readonly version: string;
+    /** Left out: nobody knows whether it is the code of an earlier replay. */
+    readonly version?: string;
     readonly stateDirectory: string;
     /** Before the names of the internal topics. */
     readonly prefix: string;
   },
   committed: readonly PartitionOffset[],
 ): Promise<Past> {
-  const { broker, stateDirectory, version, prefix } = options;
+  const { broker, stateDirectory, version = '', prefix } = options;
   const directory = join(rebuildDirectory(stateDirectory, prefix), 'snapshots');
+  const forget = (): Promise<void> => rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  if (options.version === undefined) await forget();
   const frame = await framePast(topology, {
     ...options,
     snapshots: { directory, version, every: { records: SNAPSHOT_RECORDS } },

@@ -33,7 +33,7 @@ export interface RebuildOptions
   readonly from?: 'changelog' | 'sources';
   /** The state directory of this machine. */
   readonly stateDirectory: string;
-  /** Stands for the code of the topology: what an interrupted replay has kept is used again by the same code only. */
+  /** Stands for the code of the topology: what an interrupted replay has kept is used again by the same code only. Default: it is not used again. */
   readonly version?: string;
   readonly clock?: Clock;
   readonly onProgress?: (progress: RebuildProgress) => void;
@@ -170,12 +170,12 @@ function replayed(
   rebuild: RebuildOptions,
   { broker, stateDirectory, committed, config, signal, onProgress }: RebuildContext,
 ): Promise<Past> {
-  const { onError, cacheBytes, logger, applicationId, version = '' } = rebuild;
+  const { onError, cacheBytes, logger, applicationId, version } = rebuild;
   const options = {
     ...registered(rebuild),
     broker,
     stateDirectory,
-    version,
+    ...(version !== undefined && { version }),
     prefix: config.generation.prefix,
     signal,
     ...(applicationId !== undefined && { applicationId }),

@@ -22,6 +22,7 @@ import {
   type RebuildStep,
   rebuildStore,
 } from '#src/replay/index.js';
+import { framePast, withPast } from '#src/replay/past.js';
 import { start } from '#src/runtime/start.js';
 import { systemClock } from '#src/runtime/system.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
@@ -122,6 +123,18 @@ class Life {
 
   identity(task: string): string {
     return readFileSync(join(this.stateDirectory, 'shop', task, 'identity.json'), 'utf8');
+  }
+
+  /** Leaves what a rebuild from sources leaves that is killed when it has replayed some of them. */
+  async keepReplay(version: string): Promise<void> {
+    const directory = join(this.rebuildDirectory, 'snapshots');
+    const frame = await framePast(this.target, {
+      broker: this.broker,
+      unregistered: 'fail',
+      snapshots: { directory, version, every: { records: 2 } },
+    });
+    await withPast(frame, {}, (past) => past.toEnd());
+    assert.ok(existsSync(directory));
   }
 
   async #running(use: (streams: Awaited<ReturnType<typeof start>>) => Promise<void>): Promise<void> {
@@ -324,6 +337,14 @@ describe('a rebuild', function () {
     assert.equal(life.identity(task), before);
     assert.equal((await life.rebuild()).tasks[0]?.finished, true);
     assert.ok(!life.identity(task).includes('~old'));
+  });
+
+  it('from sources uses nothing that an interrupted one has kept, if nobody says whether the code is the same', async () => {
+    const life = await Life.begin('aab');
+    await life.keepReplay('');
+    life.worth = 10;
+    await life.rebuild({ from: 'sources' });
+    assert.deepEqual((await life.rows()).sums, { a: 20, b: 10 });
   });
 
   it('is forgotten by a reset', async () => {
