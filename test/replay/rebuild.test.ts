@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { Broker } from '#src/broker/port.js';
@@ -345,6 +345,16 @@ describe('a rebuild', function () {
     life.worth = 10;
     await life.rebuild({ from: 'sources' });
     assert.deepEqual((await life.rows()).sums, { a: 20, b: 10 });
+  });
+
+  it('from sources begins anew where what an interrupted one has kept is damaged', async () => {
+    const life = await Life.begin('aab');
+    await life.keepReplay('1');
+    const snapshots = join(life.rebuildDirectory, 'snapshots');
+    for (const name of readdirSync(snapshots, { recursive: true, encoding: 'utf8' }))
+      if (/MANIFEST/.test(name)) rmSync(join(snapshots, name));
+    assert.equal(total(await life.rebuild({ from: 'sources', version: '1' }), 'equal'), 2);
+    assert.ok(!existsSync(life.rebuildDirectory));
   });
 
   it('is forgotten by a reset', async () => {
