@@ -21,6 +21,7 @@ import {
   TaskRebuild,
 } from './rebuild-task.js';
 import { checkStopped } from './reset-plan.js';
+import { type HistoryGap, historyGaps } from './slice.js';
 import { countTopics, ofGroup } from './topics.js';
 
 export interface RebuildOptions
@@ -38,7 +39,7 @@ export interface RebuildOptions
   readonly clock?: Clock;
   readonly onProgress?: (progress: RebuildProgress) => void;
   /** Asked before anything is changed, with how the new store differs from the old one, and where an earlier rebuild has left something to remove. Default: it is wanted. */
-  readonly confirm?: (tasks: readonly RebuiltTask[]) => boolean | Promise<boolean>;
+  readonly confirm?: (tasks: readonly RebuiltTask[], gaps: readonly HistoryGap[]) => boolean | Promise<boolean>;
   /** Called after each step of each task: a crash test throws here. */
   readonly afterStep?: (step: RebuildStep, task: string) => void | Promise<void>;
 }
@@ -47,6 +48,8 @@ export interface RebuildReport {
   /** False: it was not wanted, and nothing was changed. */
   readonly swapped: boolean;
   readonly tasks: readonly RebuiltTask[];
+  /** From sources: those that are compacted. What followed from earlier values of their keys may be missing in the new store. */
+  readonly gaps: readonly HistoryGap[];
 }
 
 /**
@@ -114,13 +117,14 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
     if (from === 'sources' && unfinished.length > 0) past = await replayed(topology, options, context);
     const results = await build(unfinished, context, past);
     const finished = tasks.filter((task) => task.swapped);
+    const gaps = past ? historyGaps(past.slice).filter(({ compacted }) => compacted) : [];
     const all = [...finished.map((task) => task.finished), ...results];
-    if (options.confirm && !(await options.confirm(all))) {
+    if (options.confirm && !(await options.confirm(all, gaps))) {
       for (const task of unfinished) await task.clean();
       await past?.close();
       past = undefined;
       await removeAll(context);
-      return { swapped: false, tasks: all };
+      return { swapped: false, tasks: all, gaps };
     }
     for (const task of finished) {
       await task.clean();
@@ -141,7 +145,7 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
     await past?.close();
     past = undefined;
     await removeAll(context);
-    return { swapped: true, tasks: all };
+    return { swapped: true, tasks: all, gaps };
   } finally {
     for (const result of await Promise.allSettled([past?.close(), ...tasks.map((task) => task.close())]))
       if (result.status === 'rejected')

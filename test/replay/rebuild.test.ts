@@ -42,11 +42,15 @@ class Life {
   worth = 1;
   #time = 0;
 
-  static async begin(keys: string): Promise<Life> {
+  static async begin(keys: string, config: Readonly<Record<string, Record<string, string>>> = {}): Promise<Life> {
     const life = new Life();
     const topics = ['in', 'out', 'names'];
     await life.broker.admin.createTopics(
-      topics.map((name) => ({ name, partitions: name === 'in' ? 2 : 1, config: { 'retention.ms': '-1' } })),
+      topics.map((name) => ({
+        name,
+        partitions: name === 'in' ? 2 : 1,
+        config: config[name] ?? { 'retention.ms': '-1' },
+      })),
     );
     await append(life.broker, [{ topic: 'names', key: 'g', value: 'G', timestamp: 0 }]);
     await life.tell(keys);
@@ -200,7 +204,7 @@ describe('a rebuild', function () {
           return false;
         },
       });
-      assert.deepEqual(report, { swapped: false, tasks: seen });
+      assert.deepEqual(report, { swapped: false, tasks: seen, gaps: [] });
       assert.equal(total(report, 'changed'), from === 'sources' ? 2 : 0);
       assert.ok(!existsSync(life.rebuildDirectory));
       const before = { sums: { a: 2, b: 1 }, groups: { g: { sum: 3, name: 'G' } } };
@@ -397,6 +401,21 @@ describe('a rebuild', function () {
     await life.broker.admin.deleteRecords([{ topic: 'in', partition: at?.partition ?? 0, offset: 1 }]);
     await assert.rejects(life.rebuild({ from: 'sources' }), isError('OFFSET_OUT_OF_RANGE', /--from changelog/));
     assert.equal(total(await life.rebuild(), 'equal'), 2);
+  });
+
+  it('says of sources which are compacted that what followed from earlier values is missing', async () => {
+    const life = await Life.begin('aab', { in: { 'cleanup.policy': 'compact' } });
+    const told: unknown[] = [];
+    const { gaps } = await life.rebuild({ from: 'sources', confirm: (_tasks, found) => told.push(...found) > 0 });
+    assert.deepEqual(told, gaps);
+    assert.deepEqual(
+      gaps.map(({ topic, partition, compacted }) => [topic, partition, compacted]),
+      [
+        ['in', 0, true],
+        ['in', 1, true],
+      ],
+    );
+    assert.deepEqual((await life.rebuild()).gaps, []);
   });
 
   it('STATE_MISMATCH: records are on their way through a repartition topic', async () => {
