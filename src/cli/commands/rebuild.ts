@@ -80,7 +80,7 @@ function rebuild(file: string, options: Options, io: Io): Promise<number> {
       confirm: async (compared, gaps) => {
         warnOfGaps(gaps, say);
         await write(io.stdout, rebuiltText(options.store, compared));
-        return !dryRun && (yes === true || agreed(io, 'Put the new store in the place of the old one?'));
+        return !dryRun && (yes === true || agreed(io, 'Put the new store in the place of the old one?', signal));
       },
     });
     for (const { task, finished } of tasks)
