@@ -43,8 +43,9 @@ export class ShadowBroker implements Broker {
     return this.#options.broker.createReader(options);
   }
 
-  async createWriter(options?: WriterOptions): Promise<Writer> {
-    return this.#writerOf(await this.#options.broker.createWriter(options));
+  async createWriter({ touches, ...options }: WriterOptions = {}): Promise<Writer> {
+    const own = touches && { ...touches, topics: touches.topics.map((topic) => this.#nameOf(topic)) };
+    return this.#writerOf(await this.#options.broker.createWriter({ ...options, ...(own && { touches: own }) }));
   }
 
   join(options: MembershipOptions): Promise<Membership> {

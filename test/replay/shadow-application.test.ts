@@ -8,6 +8,7 @@ import { type OutputComparison, type StartShadowOptions, startShadow } from '#sr
 import { start } from '#src/runtime/start.js';
 import { systemClock } from '#src/runtime/system.js';
 import { isError } from '../support/errors.js';
+import { overlaid } from '../support/overlaid.js';
 import { temporaryDirectory } from '../support/project.js';
 import { append, brokerWith, type Told } from './support.js';
 
@@ -177,6 +178,25 @@ describe('a shadow of an application', function () {
     assert.deepEqual(described.map(({ name, partitions }) => [name, partitions]).sort(), [
       ['shop-shadow-brand-new', 3],
       ['shop-shadow-sums', 2],
+    ]);
+  });
+
+  it('ends what an earlier process may have left open in its own topics, and looks at no other', async () => {
+    const pair = await Pair.begin('a');
+    const { broker } = pair;
+    const touched = new Set<string>();
+    const watched = overlaid(broker, {
+      createWriter: (options: Parameters<Broker['createWriter']>[0]) => {
+        for (const topic of options?.touches?.topics ?? []) touched.add(topic);
+        return broker.createWriter(options);
+      },
+    });
+    await pair.shadow(1, { broker: watched });
+    assert.deepEqual([...touched].sort(), [
+      'shop-shadow-1-all-repartition',
+      'shop-shadow-groups',
+      'shop-shadow-shop-dead-letter',
+      'shop-shadow-sums',
     ]);
   });
 
