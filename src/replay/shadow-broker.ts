@@ -32,11 +32,16 @@ export interface ShadowBrokerOptions {
 export class ShadowBroker implements Broker {
   readonly admin: Admin;
   readonly #options: ShadowBrokerOptions;
+  /** As the broker underneath: left out if that is. */
+  readonly hurried?: NonNullable<Broker['hurried']>;
   readonly #made = new Set<string>();
 
   constructor(options: ShadowBrokerOptions) {
     this.#options = options;
-    this.admin = this.#adminOf(options.broker.admin);
+    const { broker } = options;
+    this.admin = this.#adminOf(broker.admin);
+    if (broker.hurried)
+      this.hurried = (signal) => new ShadowBroker({ ...options, broker: broker.hurried?.(signal) ?? broker });
   }
 
   createReader(options?: ReaderOptions): Promise<Reader> {

@@ -200,6 +200,20 @@ describe('a shadow of an application', function () {
     ]);
   });
 
+  it('is in a hurry when it is stopped, if its broker can be', async () => {
+    const pair = await Pair.begin('a');
+    const { broker } = pair;
+    let signal: AbortSignal | undefined;
+    const hurrying = overlaid(broker, {
+      hurried: (given: AbortSignal) => {
+        signal = given;
+        return broker;
+      },
+    });
+    await pair.shadow(1, { broker: hurrying });
+    assert.equal(signal?.aborted, true);
+  });
+
   it('TOPIC_UNKNOWN, APPLICATION_RUNNING: a source that does not exist is not made; what runs is not removed', async () => {
     const pair = await Pair.begin('a');
     const other = topology('shop', (t) => t.stream('nowhere', json).pipe(to('sums', json)));
