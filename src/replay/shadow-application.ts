@@ -97,6 +97,7 @@ class Outputs {
   readonly declared: readonly string[];
   readonly #path: string;
   #chosen = new Set<string>();
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(
     { graph }: Topology,
@@ -125,10 +126,16 @@ class Outputs {
     this.#chosen = new Set(text === null ? [] : JSON.parse(text));
   }
 
-  async add(topic: string): Promise<void> {
-    if (this.#chosen.has(topic) || this.declared.includes(topic)) return;
-    this.#chosen.add(topic);
-    await diskIdentityFiles.writeAtomically(this.#path, `${JSON.stringify([...this.#chosen])}\n`);
+  /** Tasks come with topics at the same time: one after the other, so that each finds the file as it is on disk. */
+  add(topic: string): Promise<void> {
+    const added = this.#writing.then(async () => {
+      if (this.#chosen.has(topic) || this.declared.includes(topic)) return;
+      const chosen = new Set([...this.#chosen, topic]);
+      await diskIdentityFiles.writeAtomically(this.#path, `${JSON.stringify([...chosen])}\n`);
+      this.#chosen = chosen;
+    });
+    this.#writing = added.catch(() => undefined);
+    return added;
   }
 
   forget(): void {

@@ -181,6 +181,31 @@ describe('a shadow of an application', function () {
     ]);
   });
 
+  it('knows every topic that it has written to, also where its tasks write to new ones at the same time', async () => {
+    const letters = [...'abcdefgh'];
+    const broker = new MemoryBroker({ clock: systemClock });
+    await broker.admin.createTopics([
+      { name: 'in', partitions: letters.length },
+      ...letters.map((name) => ({ name: `by-${name}`, partitions: 1 })),
+    ]);
+    const told = letters.map((key, partition): Told => ({ topic: 'in', key, value: 1, timestamp: 0, partition }));
+    await append(broker, told);
+    const target = topology('shop', (t) => {
+      t.stream('in', json).pipe(to(({ key }) => `by-${key}`, { name: 'by-letter', ...json }));
+    });
+    const options = { broker, stateDirectory: temporaryDirectory() };
+    const { streams } = await startShadow(target, options);
+    await streams.untilIdle();
+    await streams.stop();
+    // What was kept is what it is compared by when it is started again.
+    const { streams: again, compare } = await startShadow(target, options);
+    assert.deepEqual(
+      (await compare()).map(({ topic, records }) => [topic, records.shadow]),
+      [...letters.map((name) => [`by-${name}`, 1]), ['shop-dead-letter', 0]],
+    );
+    await again.stop();
+  });
+
   it('ends what an earlier process may have left open in its own topics, and looks at no other', async () => {
     const pair = await Pair.begin('a');
     const { broker } = pair;
