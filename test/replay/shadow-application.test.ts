@@ -151,6 +151,20 @@ describe('a shadow of an application', function () {
     assert.ok(Object.values(again).every(({ equal }) => equal));
   });
 
+  it('begun anew leaves nothing of an earlier one, whose topology may have been another', async () => {
+    const pair = await Pair.begin('ab');
+    await pair.shadow();
+    const small = topology('shop', (t) => t.stream('in', json).pipe(to('sums', json)));
+    const { streams } = await startShadow(small, pair.options({ fresh: true }));
+    await streams.untilIdle();
+    await streams.stop();
+    const left = (await pair.broker.admin.describeTopics()).map(({ name }) => name);
+    assert.deepEqual(
+      left.filter((name) => name.startsWith('shop-shadow-')),
+      ['shop-shadow-sums'],
+    );
+  });
+
   it('makes as wide a topic as the live one has; a new one as wide as it is told', async () => {
     const pair = await Pair.begin('a');
     const target = topology('shop', (t) => {
