@@ -122,6 +122,22 @@ export const unions = (): void => {
   alike.encode('a');
 };
 
+/** As the specification demands: a logical type that does not fit is left out. */
+export const meanings = (): void => {
+  same<FromAvro<{ readonly type: 'string'; readonly logicalType: 'timestamp-millis' }>, string>(true);
+  same<FromAvro<{ readonly type: 'int'; readonly logicalType: 'timestamp-millis' }>, number>(true);
+  same<FromAvro<{ readonly type: 'long'; readonly logicalType: 'date' }>, number>(true);
+  same<FromAvro<{ readonly type: 'bytes'; readonly logicalType: 'decimal' }>, Buffer>(true);
+  same<FromAvro<{ readonly type: 'bytes'; readonly logicalType: 'uuid' }>, Buffer>(true);
+  same<FromAvro<{ readonly type: { readonly type: 'int' }; readonly logicalType: 'date' }>, number>(true);
+  const uuid = { type: 'fixed', name: 'Id', size: 16, logicalType: 'uuid' } as const;
+  same<FromAvro<typeof uuid>, string>(true);
+  same<FromAvro<Omit<typeof uuid, 'size'> & { readonly size: 15 }>, Buffer>(true);
+  same<FromAvro<{ readonly type: 'string'; readonly logicalType: 'uuid' }>, string>(true);
+  // Text and text look alike, also where one of them says of itself that it is a time.
+  avro(['string', { type: 'enum', name: 'E', symbols: ['a'], logicalType: 'timestamp-millis' }]).encode({ E: 'a' });
+};
+
 export const recursion = (): void => {
   const node = avro({
     type: 'record',

@@ -21,13 +21,16 @@ interface Primitives {
   readonly string: string;
 }
 
-/** The logical types whose values are others than those of the type underneath. */
-interface Logicals {
-  readonly date: string;
-  readonly 'timestamp-millis': Date;
-  readonly decimal: string;
-  readonly uuid: string;
-}
+/** How values look that have a meaning of their own; never: it has none, or one that does not fit the type underneath, which counts as none. */
+type Meaning<S> = S extends { readonly type: 'long'; readonly logicalType: 'timestamp-millis' }
+  ? 'date'
+  : S extends
+        | { readonly type: 'int'; readonly logicalType: 'date' }
+        | { readonly type: 'bytes' | 'fixed'; readonly logicalType: 'decimal'; readonly precision: number }
+        | { readonly type: 'string'; readonly logicalType: 'uuid' }
+        | { readonly type: 'fixed'; readonly logicalType: 'uuid'; readonly size: 16 }
+    ? 'string'
+    : never;
 
 /**
  * What is read from Avro with a schema.
@@ -77,29 +80,31 @@ type Value<S, Root, W extends Way, Ns extends string> = S extends keyof Primitiv
         ? Typed<S, T, Root, W, Ns>
         : unknown;
 
-type Typed<S, T, Root, W extends Way, Ns extends string> = S extends {
-  readonly logicalType: infer L extends keyof Logicals;
-}
-  ? Logicals[L]
-  : T extends 'record' | 'error'
-    ? S extends { readonly fields: infer F extends readonly unknown[] }
-      ? Fields<F, Root, W, Namespace<S, Ns>>
+type Typed<S, T, Root, W extends Way, Ns extends string> = [Meaning<S>] extends [never]
+  ? Plain<S, T, Root, W, Ns>
+  : Meaning<S> extends 'date'
+    ? Date
+    : string;
+
+type Plain<S, T, Root, W extends Way, Ns extends string> = T extends 'record' | 'error'
+  ? S extends { readonly fields: infer F extends readonly unknown[] }
+    ? Fields<F, Root, W, Namespace<S, Ns>>
+    : unknown
+  : T extends 'enum'
+    ? S extends { readonly symbols: readonly (infer One)[] }
+      ? One
       : unknown
-    : T extends 'enum'
-      ? S extends { readonly symbols: readonly (infer One)[] }
-        ? One
+    : T extends 'array'
+      ? S extends { readonly items: infer I }
+        ? Value<I, Root, W, Ns>[]
         : unknown
-      : T extends 'array'
-        ? S extends { readonly items: infer I }
-          ? Value<I, Root, W, Ns>[]
+      : T extends 'map'
+        ? S extends { readonly values: infer V }
+          ? { [key: string]: Value<V, Root, W, Ns> }
           : unknown
-        : T extends 'map'
-          ? S extends { readonly values: infer V }
-            ? { [key: string]: Value<V, Root, W, Ns> }
-            : unknown
-          : T extends 'fixed'
-            ? Buffer
-            : Value<T, Root, W, Ns>;
+        : T extends 'fixed'
+          ? Buffer
+          : Value<T, Root, W, Ns>;
 
 interface Named {
   readonly name: string;
@@ -187,9 +192,8 @@ type Look<S, Root> = S extends 'null' | 'boolean'
             : 'object'
           : LookOfObject<S, Root>;
 
-type LookOfObject<S, Root> = S extends { readonly logicalType: 'timestamp-millis' }
-  ? 'date'
-  : S extends { readonly logicalType: 'date' | 'decimal' | 'uuid' } | { readonly type: 'enum' }
+type LookOfObject<S, Root> = [Meaning<S>] extends [never]
+  ? S extends { readonly type: 'enum' }
     ? 'string'
     : S extends { readonly type: 'fixed' }
       ? 'buffer'
@@ -199,7 +203,8 @@ type LookOfObject<S, Root> = S extends { readonly logicalType: 'timestamp-millis
           ? 'object'
           : S extends { readonly type: infer T }
             ? Look<T, Root>
-            : 'object';
+            : 'object'
+  : Meaning<S>;
 
 type Defined<D, Root, W extends Way> = [D] extends [never]
   ? unknown
