@@ -110,6 +110,23 @@ export const unions = (): void => {
   event.encode({ Placed: { id: 'x' } });
   // @ts-expect-error which of the two is it?
   event.encode({ id: 'x' });
+  // Types that come by a reference go by the names that they are referred to with.
+  avro(['shop.Money', 'shop.Coin']).encode({ 'shop.Coin': 1 });
+  // @ts-expect-error neither of them
+  avro(['shop.Money', 'shop.Coin']).encode({ 'shop.Note': 1 });
+  // A name may stand in an object of its own.
+  const nested = avro({
+    type: 'record',
+    name: 'shop.Outer',
+    fields: [
+      { name: 'a', type: { type: 'record', name: 'A', fields: [] } },
+      { name: 'either', type: [{ type: 'A' }, { type: { type: 'record', name: 'B', fields: [] } }] },
+    ],
+  });
+  nested.encode({ a: {}, either: { 'shop.A': {} } });
+  nested.encode({ a: {}, either: { 'shop.B': {} } });
+  // @ts-expect-error by its full name here as well
+  nested.encode({ a: {}, either: { A: {} } });
   // Told by their looks: a string, a number, a date.
   same<
     FromAvro<readonly ['null', 'string', 'long', { readonly type: 'long'; readonly logicalType: 'timestamp-millis' }]>,

@@ -143,13 +143,15 @@ type Branches<B extends readonly unknown[], Root, W extends Way, Ns extends stri
 type BranchName<S, Root, Ns extends string> = S extends keyof Primitives
   ? S
   : S extends string
-    ? Definition<S, Root, ''> extends readonly [infer D, infer Space extends string]
-      ? FullName<D, Space>
-      : S
+    ? [Definition<S, Root, ''>] extends [never]
+      ? S
+      : Definition<S, Root, ''> extends readonly [infer D, infer Space extends string]
+        ? FullName<D, Space>
+        : S
     : S extends { readonly name: string }
       ? FullName<S, Ns>
-      : S extends { readonly type: infer T extends string }
-        ? T
+      : S extends { readonly type: infer T }
+        ? BranchName<T, Root, Ns>
         : never;
 
 /** The namespace that a named type has, and gives to the types inside it. */
