@@ -48,6 +48,26 @@ describe('a schema that is parsed', () => {
     );
   });
 
+  it('keeps a type without a namespace apart from one with it, wherever they stand', () => {
+    const bare = { type: 'enum', name: 'Kind', namespace: '', symbols: ['a'] };
+    const own = { type: 'enum', name: 'Kind', symbols: ['b'] };
+    const { defines } = parseSchema({ ...bare, name: 'Outside' });
+    const schema = parseSchema(
+      record(field('bare', bare), field('own', own), field('again', '.Kind'), field('outside', 'Outside')),
+      {
+        named: defines,
+      },
+    ).schema;
+    assert.deepEqual(schema.kind === 'record' && schema.fields.map(({ type }) => 'name' in type && type.name), [
+      'Kind',
+      'shop.Kind',
+      'Kind',
+      'Outside',
+    ]);
+    assert.deepEqual(parseSchema(schemaText(schema)).schema, schema);
+    assert.notEqual(text(record(field('x', bare))), text(record(field('x', { ...own, symbols: ['a'] }))));
+  });
+
   it('keeps logical types that fit, and forgets those that do not, as the specification demands', () => {
     const decimal = (more: object) => ({ type: 'bytes', logicalType: 'decimal', ...more });
     for (const [json, kept] of [
