@@ -16,6 +16,7 @@ import {
 import { start } from '#src/runtime/start.js';
 import { systemClock } from '#src/runtime/system.js';
 import { isError } from '../support/errors.js';
+import { overlaid } from '../support/overlaid.js';
 import { temporaryDirectory } from '../support/project.js';
 import { append, type Told } from './support.js';
 
@@ -134,6 +135,33 @@ describe('a reset', () => {
     assert.deepEqual(kept.warnings, []);
     const { warnings } = await planReset(life.target, life.options({ internalTopics: 'delete' }));
     assert.match(warnings.join(), /idempotency keys of earlier calls/);
+  });
+
+  it('warns that what follows from records in repartition topics is lost, if some were not read; the marker of a transaction is none', async () => {
+    const life = await Life.begin('ab');
+    const { broker } = life;
+    const [topic, partition] = ['shop-by-group-repartition', 0];
+    // As on brokers that end a transaction with a marker.
+    const marker = overlaid(broker, {
+      admin: overlaid(broker.admin, {
+        latestOffsets: async (partitions: Parameters<Broker['admin']['latestOffsets']>[0]) =>
+          (await broker.admin.latestOffsets(partitions)).map((at) =>
+            at.topic === topic ? { ...at, offset: at.offset + 1 } : at,
+          ),
+      }),
+      createReader: async () =>
+        overlaid(await broker.createReader(), {
+          poll: async () => [{ topic, partition, records: [], nextOffset: 3, latestOffset: 3 }],
+        }),
+    });
+    assert.deepEqual((await planReset(life.target, life.options({ broker: marker }))).warnings, []);
+    await append(broker, [{ topic, key: 'g', value: { group: 'g' }, timestamp: 9 }]);
+    const { warnings } = await planReset(life.target, life.options());
+    assert.deepEqual(warnings, [
+      'records of repartition topics were not read, from shop-by-group-repartition[0]@2 on, and are passed over: what follows from them was never written or called, and will not be',
+    ]);
+    const live = await planReset(life.target, life.options({ effects: 'live' }));
+    assert.match(live.warnings.join(), /passed over$/);
   });
 
   it('writes and calls everything again if it is to be live', async () => {
