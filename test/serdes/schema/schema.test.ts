@@ -391,6 +391,27 @@ describe('the difference of two schemas', () => {
     assert.deepEqual(diff(before, before), []);
   });
 
+  it('is seen where only the order differs, that of fields or by which values are sorted, or the namespace of a type', () => {
+    const [a, b] = [field('a', 'int'), field('b', 'int')];
+    assert.deepEqual(diff(record(a, b), record(b, a)), ['~ shop.Order: fields in another order: b, a']);
+    assert.deepEqual(diff(record(a, b, field('c', 'int')), record(field('d', 'int'), b)), [
+      '+ shop.Order.d: int',
+      '- shop.Order.a: int',
+      '- shop.Order.c: int',
+    ]);
+    assert.deepEqual(diff(record(a), record({ ...a, order: 'descending' })), [
+      '~ shop.Order.a: order ascending → descending',
+    ]);
+    const kind = (namespace: string) => ({ type: 'enum', name: 'Kind', namespace, symbols: ['a'] });
+    const [one, two] = [field('one', kind('x')), field('two', kind('y'))];
+    assert.deepEqual(diff(record(one, two, field('c', 'x.Kind')), record(one, two, field('c', ['null', 'y.Kind']))), [
+      '~ shop.Order.c: enum Kind → union of null, enum Kind',
+    ]);
+    assert.deepEqual(diff(record(one, two, field('c', 'x.Kind')), record(one, two, field('c', 'y.Kind'))), [
+      '~ shop.Order.c: enum x.Kind → enum y.Kind',
+    ]);
+  });
+
   it('is seen in other types as well', () => {
     assert.deepEqual(diff('int', ['null', 'int']), ['~ int → union of null, int']);
     assert.deepEqual(diff({ type: 'fixed', name: 'F', size: 2 }, { type: 'fixed', name: 'F', size: 4 }), [
