@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Topology } from '../dsl/processor.js';
+import { changelogTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
 import type { Clock } from '../model/ports.js';
 import { resolveConfig } from '../runtime/config.js';
@@ -69,7 +70,7 @@ export interface RebuildReport {
  *
  * Cost: one read of the changelog (and a replay), three scans of the store, disk for two more copies of it; memory does not grow with it.
  *
- * Errors: STORE_UNKNOWN, STATE_LOCKED, APPLICATION_RUNNING (from sources), SCHEMA_UNKNOWN and the others of the schema registry, OFFSET_OUT_OF_RANGE (the sources no longer begin at their beginning), STATE_CORRUPT (a row of the new store does not decode), BROKER_UNAVAILABLE (what was logged does not become readable), RESET_UNFINISHED, STOPPED; STATE_MISMATCH if there is no state here, or it is
+ * Errors: STORE_UNKNOWN, TOPIC_UNKNOWN (the store has no changelog yet), STATE_LOCKED, APPLICATION_RUNNING (from sources), SCHEMA_UNKNOWN and the others of the schema registry, OFFSET_OUT_OF_RANGE (the sources no longer begin at their beginning), STATE_CORRUPT (a row of the new store does not decode), BROKER_UNAVAILABLE (what was logged does not become readable), RESET_UNFINISHED, STOPPED; STATE_MISMATCH if there is no state here, or it is
  * further than the group, or records are on their way through repartition topics (from sources).
  *
  * ```ts no-run
@@ -93,6 +94,8 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
     ({ id, stores }) => onDisk.has(id) && stores.some(({ name }) => name === spec.name),
   );
   if (own.length === 0) throw noState(join(stateDirectory, generation.prefix), spec.name);
+  const changelog = changelogTopic(generation.prefix, spec.name);
+  if ((await broker.admin.describeTopics([changelog])).length === 0) throw noChangelog(changelog, spec.name);
 
   const committed = await broker.admin.groupOffsets(applicationId);
   const { onProgress, afterStep } = options;
@@ -206,6 +209,14 @@ function rowsOf(past: Past, { id }: TaskRebuild, store: string): StoreBytes {
 /** Also what an interrupted rebuild of another store has kept. */
 const removeAll = ({ stateDirectory, config }: RebuildContext): Promise<void> =>
   rm(rebuildDirectory(stateDirectory, config.generation.prefix), { recursive: true, force: true, maxRetries: 3 });
+
+const noChangelog = (topic: string, store: string): StreamsError =>
+  new StreamsError('TOPIC_UNKNOWN', {
+    what: `store ${store} has no changelog`,
+    at: topic,
+    saw: 'no topic of that name',
+    action: 'Run the application once, which makes it where the store is new; or use the right broker.',
+  });
 
 const noState = (directory: string, store: string): StreamsError =>
   new StreamsError('STATE_MISMATCH', {

@@ -384,6 +384,23 @@ describe('a rebuild', function () {
     await assert.rejects(life.rebuild(), isError('STATE_MISMATCH', /no state of store sums on this machine/));
   });
 
+  it('TOPIC_UNKNOWN: the store is new in the code, and the application has not run since', async () => {
+    const life = await Life.begin('a');
+    const { broker, stateDirectory } = life;
+    const target = topology('shop', (t) => {
+      const input = t.stream('in', json);
+      input.pipe(aggregate({ store: 'sums', value: serdes.json<number>(), initial: () => 0, add: (sum) => sum + 1 }));
+      input.pipe(dedupe({ store: 'new', id: ({ value }) => value, within: '1s' }));
+    });
+    const before = life.identity('in-0');
+    for (const from of FROM)
+      await assert.rejects(
+        rebuildStore(target, { broker, stateDirectory, store: 'new', from }),
+        isError('TOPIC_UNKNOWN', /shop-new-changelog/, /Run the application once/),
+      );
+    assert.equal(life.identity('in-0'), before);
+  });
+
   it('STATE_LOCKED, APPLICATION_RUNNING: the application runs here, or anywhere', async () => {
     const life = await Life.begin('a');
     const { broker, stateDirectory } = life;
