@@ -3,7 +3,8 @@ import { formatCount } from './rate.js';
 
 /** How new stores differ from the old ones, for people. */
 export function rebuiltText(store: string, tasks: readonly RebuiltTask[]): string {
-  const lines = tasks.map(({ task, equal, added, changed, removed, unreadable, behind }) => {
+  const lines = tasks.map(({ task, equal, added, changed, removed, unreadable, behind, finished }) => {
+    if (finished) return `  ${task}  in place since an earlier rebuild, which has left rows to remove`;
     const counts = Object.entries({ equal, added, changed, removed }).map(
       ([what, rows]) => `${what} ${formatCount(rows)}`,
     );

@@ -178,13 +178,13 @@ class Run {
 
   /** What the shadow has written up to here, beside what the live application has. */
   async #showComparison({ applicationId }: RunningStreams, compare: ShadowStreams['compare']): Promise<void> {
-    const { topology, io, stop, status } = this.#context;
+    const { topology, services, io, stop, status } = this.#context;
     const outputs = await compare(stop.signal).catch((error: unknown) => this.#unlessStopped(error));
     this.#cutShort ||= outputs === undefined;
     if (!outputs) return;
     this.#differs = outputs.some(({ equal }) => !equal);
     status.clear();
-    await write(io.stdout, shadowText(topology, applicationId, outputs));
+    await write(io.stdout, await shadowText(outputs, { topology, applicationId, services }));
   }
 
   /** Everything there is to do before the application may end: under --until-idle all of the work, else the wait for a signal. */

@@ -1,26 +1,35 @@
 import type { Topology } from '../dsl/processor.js';
+import { whenReady } from '../model/not-ready.js';
 import type { OutputComparison } from '../replay/index.js';
-import { declared, serdesOf } from './declared.js';
+import type { SerdeServices } from '../serdes/serde.js';
 import { formatCount } from './rate.js';
 import { keyText, valueText } from './show.js';
+import { openTopicSerdes } from './topic-serdes.js';
 
-/** How the outputs of a shadow differ from the live ones, for people. */
-export function shadowText(topology: Topology, applicationId: string, outputs: readonly OutputComparison[]): string {
-  const declaration = declared(topology);
+/** How the outputs of a shadow differ from the live ones, for people. Fetches the schemas of what it shows. */
+export async function shadowText(
+  outputs: readonly OutputComparison[],
+  {
+    topology,
+    applicationId,
+    services,
+  }: { readonly topology: Topology; readonly applicationId: string; readonly services: SerdeServices },
+): Promise<string> {
   const lines = [`outputs of ${applicationId}, compared with the live ones`];
   for (const { topic, records, equal, differences, incomplete } of outputs) {
     const counts = `${formatCount(records.live)} records live, ${formatCount(records.shadow)} in the shadow`;
     lines.push(`  ${topic}  ${equal ? 'equal' : 'different'}: ${counts}`);
     if (incomplete && !equal) lines.push('    the live topic no longer has all that was written to it');
-    const serdes = serdesOf(declaration, topic);
+    const serdes = differences.length > 0 ? await openTopicSerdes(topology, topic, 'read', services) : undefined;
     for (const { partition, key, live, shadow } of differences) {
       const side = ({ records: count, last }: typeof live): string =>
         last === undefined ? 'no record' : `${formatCount(count)}, the last ${valueText(last, serdes)}`;
-      lines.push(
+      const shown = await whenReady(() => [
         `    partition ${partition}, key ${keyText(key, serdes)}`,
         `      live    ${side(live)}`,
         `      shadow  ${side(shadow)}`,
-      );
+      ]);
+      lines.push(...shown);
     }
   }
   return `${lines.join('\n')}\n`;

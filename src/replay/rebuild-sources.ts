@@ -1,8 +1,9 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
-import { StreamsError } from '../model/errors.js';
+import { isStreamsError, StreamsError } from '../model/errors.js';
 import { markOf } from '../runtime/reprocessing.js';
 import { framePast, Past, type PastOptions } from './past.js';
 import { rebuildDirectory } from './rebuild-task.js';
@@ -18,15 +19,18 @@ const SNAPSHOT_RECORDS = 100_000;
 export async function replaySources(
   topology: Topology,
   options: Omit<PastOptions, 'snapshots'> & {
-    readonly version: string;
+    /** Left out: nobody knows whether it is the code of an earlier replay. */
+    readonly version?: string;
     readonly stateDirectory: string;
     /** Before the names of the internal topics. */
     readonly prefix: string;
   },
   committed: readonly PartitionOffset[],
 ): Promise<Past> {
-  const { broker, stateDirectory, version, prefix } = options;
+  const { broker, stateDirectory, version = '', prefix } = options;
   const directory = join(rebuildDirectory(stateDirectory, prefix), 'snapshots');
+  const forget = (): Promise<void> => rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  if (options.version === undefined) await forget();
   const frame = await framePast(topology, {
     ...options,
     snapshots: { directory, version, every: { records: SNAPSHOT_RECORDS } },
@@ -41,9 +45,13 @@ export async function replaySources(
   const offsets = frame.partitions.map(
     (at) => find(committed, at) ?? (find(globals.includes(at.topic) ? latest : earliest, at) as PartitionOffset),
   );
-  const past = await Past.open(frame, {
-    until: { kind: 'offset', offsets },
-    beginWith: (snapshots) => snapshots.at(-1),
+  const open = (): Promise<Past> =>
+    Past.open(frame, { until: { kind: 'offset', offsets }, beginWith: (snapshots) => snapshots.at(-1) });
+  const past = await open().catch(async (error: unknown) => {
+    // What was kept is a short cut: where it is not whole any more, the replay begins anew.
+    if (!isDamaged(error)) throw error;
+    await forget();
+    return open();
   });
   try {
     const gap = past.gaps.find((each) => each.earliest > 0);
@@ -63,6 +71,9 @@ export async function replaySources(
     throw error;
   }
 }
+
+const isDamaged = (error: unknown): boolean =>
+  isStreamsError(error) ? error.code === 'STATE_CORRUPT' : (error as NodeJS.ErrnoException).code === 'ENOENT';
 
 const find = (offsets: readonly PartitionOffset[], { topic, partition }: TopicPartition): PartitionOffset | undefined =>
   offsets.find((at) => at.topic === topic && at.partition === partition);

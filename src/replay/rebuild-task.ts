@@ -189,12 +189,15 @@ export class TaskRebuild {
     await this.#after('6 cleaned');
   }
 
+  /** What is said of it if only step 6 is left. */
+  get finished(): RebuiltTask {
+    return { task: this.id, finished: true, behind: false, ...NOTHING };
+  }
+
   /** Removes what is not needed any more, or not wanted. */
-  async clean(): Promise<RebuiltTask> {
-    const finished = this.swapped;
+  async clean(): Promise<void> {
     await this.#swap.clean(this.#counter('removing'));
     await this.#removeShadow();
-    return { task: this.id, finished, behind: false, ...NOTHING };
   }
 
   /** Keeps what was made, for the next time. */

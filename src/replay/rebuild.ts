@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Topology } from '../dsl/processor.js';
+import { changelogTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
 import type { Clock } from '../model/ports.js';
 import { resolveConfig } from '../runtime/config.js';
@@ -21,6 +22,7 @@ import {
   TaskRebuild,
 } from './rebuild-task.js';
 import { checkStopped } from './reset-plan.js';
+import { type HistoryGap, historyGaps } from './slice.js';
 import { countTopics, ofGroup } from './topics.js';
 
 export interface RebuildOptions
@@ -33,12 +35,12 @@ export interface RebuildOptions
   readonly from?: 'changelog' | 'sources';
   /** The state directory of this machine. */
   readonly stateDirectory: string;
-  /** Stands for the code of the topology: what an interrupted replay has kept is used again by the same code only. */
+  /** Stands for the code of the topology: what an interrupted replay has kept is used again by the same code only. Default: it is not used again. */
   readonly version?: string;
   readonly clock?: Clock;
   readonly onProgress?: (progress: RebuildProgress) => void;
-  /** Asked before anything is changed, with how the new store differs from the old one. Default: it is wanted. */
-  readonly confirm?: (tasks: readonly RebuiltTask[]) => boolean | Promise<boolean>;
+  /** Asked before anything is changed, with how the new store differs from the old one, and where an earlier rebuild has left something to remove. Default: it is wanted. */
+  readonly confirm?: (tasks: readonly RebuiltTask[], gaps: readonly HistoryGap[]) => boolean | Promise<boolean>;
   /** Called after each step of each task: a crash test throws here. */
   readonly afterStep?: (step: RebuildStep, task: string) => void | Promise<void>;
 }
@@ -47,6 +49,8 @@ export interface RebuildReport {
   /** False: it was not wanted, and nothing was changed. */
   readonly swapped: boolean;
   readonly tasks: readonly RebuiltTask[];
+  /** From sources: those that are compacted. What followed from earlier values of their keys may be missing in the new store. */
+  readonly gaps: readonly HistoryGap[];
 }
 
 /**
@@ -66,7 +70,7 @@ export interface RebuildReport {
  *
  * Cost: one read of the changelog (and a replay), three scans of the store, disk for two more copies of it; memory does not grow with it.
  *
- * Errors: STORE_UNKNOWN, STATE_LOCKED, APPLICATION_RUNNING (from sources), SCHEMA_UNKNOWN and the others of the schema registry, OFFSET_OUT_OF_RANGE (the sources no longer begin at their beginning), STATE_CORRUPT (a row of the new store does not decode), BROKER_UNAVAILABLE (what was logged does not become readable), RESET_UNFINISHED, STOPPED; STATE_MISMATCH if there is no state here, or it is
+ * Errors: STORE_UNKNOWN, TOPIC_UNKNOWN (the store has no changelog yet), STATE_LOCKED, APPLICATION_RUNNING (from sources), SCHEMA_UNKNOWN and the others of the schema registry, OFFSET_OUT_OF_RANGE (the sources no longer begin at their beginning), STATE_CORRUPT (a row of the new store does not decode), BROKER_UNAVAILABLE (what was logged does not become readable), RESET_UNFINISHED, STOPPED; STATE_MISMATCH if there is no state here, or it is
  * further than the group, or records are on their way through repartition topics (from sources).
  *
  * ```ts no-run
@@ -90,6 +94,8 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
     ({ id, stores }) => onDisk.has(id) && stores.some(({ name }) => name === spec.name),
   );
   if (own.length === 0) throw noState(join(stateDirectory, generation.prefix), spec.name);
+  const changelog = changelogTopic(generation.prefix, spec.name);
+  if ((await broker.admin.describeTopics([changelog])).length === 0) throw noChangelog(changelog, spec.name);
 
   const committed = await broker.admin.groupOffsets(applicationId);
   const { onProgress, afterStep } = options;
@@ -114,16 +120,17 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
     if (from === 'sources' && unfinished.length > 0) past = await replayed(topology, options, context);
     const results = await build(unfinished, context, past);
     const finished = tasks.filter((task) => task.swapped);
-    if (results.length > 0 && options.confirm && !(await options.confirm(results))) {
+    const gaps = past ? historyGaps(past.slice).filter(({ compacted }) => compacted) : [];
+    const all = [...finished.map((task) => task.finished), ...results];
+    if (options.confirm && !(await options.confirm(all, gaps))) {
       for (const task of unfinished) await task.clean();
       await past?.close();
       past = undefined;
       await removeAll(context);
-      return { swapped: false, tasks: results };
+      return { swapped: false, tasks: all, gaps };
     }
-    const cleaned: RebuiltTask[] = [];
     for (const task of finished) {
-      cleaned.push(await task.clean());
+      await task.clean();
       await afterStep?.('6 cleaned', task.id);
     }
     if (past) {
@@ -141,7 +148,7 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
     await past?.close();
     past = undefined;
     await removeAll(context);
-    return { swapped: true, tasks: [...cleaned, ...results] };
+    return { swapped: true, tasks: all, gaps };
   } finally {
     for (const result of await Promise.allSettled([past?.close(), ...tasks.map((task) => task.close())]))
       if (result.status === 'rejected')
@@ -170,12 +177,12 @@ function replayed(
   rebuild: RebuildOptions,
   { broker, stateDirectory, committed, config, signal, onProgress }: RebuildContext,
 ): Promise<Past> {
-  const { onError, cacheBytes, logger, applicationId, version = '' } = rebuild;
+  const { onError, cacheBytes, logger, applicationId, version } = rebuild;
   const options = {
     ...registered(rebuild),
     broker,
     stateDirectory,
-    version,
+    ...(version !== undefined && { version }),
     prefix: config.generation.prefix,
     signal,
     ...(applicationId !== undefined && { applicationId }),
@@ -202,6 +209,14 @@ function rowsOf(past: Past, { id }: TaskRebuild, store: string): StoreBytes {
 /** Also what an interrupted rebuild of another store has kept. */
 const removeAll = ({ stateDirectory, config }: RebuildContext): Promise<void> =>
   rm(rebuildDirectory(stateDirectory, config.generation.prefix), { recursive: true, force: true, maxRetries: 3 });
+
+const noChangelog = (topic: string, store: string): StreamsError =>
+  new StreamsError('TOPIC_UNKNOWN', {
+    what: `store ${store} has no changelog`,
+    at: topic,
+    saw: 'no topic of that name',
+    action: 'Run the application once, which makes it where the store is new; or use the right broker.',
+  });
 
 const noState = (directory: string, store: string): StreamsError =>
   new StreamsError('STATE_MISMATCH', {

@@ -10,6 +10,7 @@ import { slotsOf, tasksOnDisk } from '../runtime/slots.js';
 import type { Moment } from './moment.js';
 import { cutSlice } from './slice.js';
 import { countTopics, ofGroup } from './topics.js';
+import { underWay } from './under-way.js';
 
 export interface ResetOptions {
   readonly broker: Broker;
@@ -135,7 +136,9 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
     }),
   } as const;
   const calls = topology.graph.nodes.some((node) => node.kind === 'processor' && node.operator === 'effect');
-  return { ...plan, warnings: warningsOf(plan, { back, calls }) };
+  const unread =
+    repartitionAction === 'keep' ? undefined : await underWay(broker, [...existing], [...committed.values()]);
+  return { ...plan, warnings: warningsOf(plan, { back, calls, unread }) };
 }
 
 /** APPLICATION_RUNNING: whoever has the group's tasks would go on with them. */
@@ -168,11 +171,13 @@ async function movesTo(
   const { parts } = await cutSlice(broker, partitions, { from: to, until: { kind: 'latest' }, now });
   const named =
     to.kind === 'offset' ? new Set(to.offsets.map((at) => partitionKey(at.topic, at.partition))) : undefined;
-  return parts.map(({ topic, partition, from: target, earliest, latest }) => {
+  return parts.flatMap(({ topic, partition, from: target, latest }) => {
     const key = partitionKey(topic, partition);
     const at = committed.get(key);
     const stays = named !== undefined && !named.has(key);
-    return { topic, partition, from: reached(at), to: stays ? (at?.offset ?? earliest) : target, latest };
+    // Nothing was committed, and nothing is to be: where it begins is for the configuration to say.
+    if (stays && !at) return [];
+    return [{ topic, partition, from: reached(at), to: stays && at ? at.offset : target, latest }];
   });
 }
 
@@ -204,9 +209,9 @@ async function internalMoves(
 
 function warningsOf(
   plan: Omit<ResetPlan, 'warnings'>,
-  { back, calls }: { readonly back: boolean; readonly calls: boolean },
+  { back, calls, unread }: { readonly back: boolean; readonly calls: boolean; readonly unread: string | undefined },
 ): readonly string[] {
-  const { moves, stores, internalMoves: internal, repartitions } = plan;
+  const { moves, stores, repartitions, effects } = plan;
   const warnings: string[] = [];
   const skipped = moves
     .filter(({ from, to }) => to > (from ?? 0))
@@ -216,9 +221,10 @@ function warningsOf(
     warnings.push('the stores will hold only what follows from the records behind these offsets');
   if (stores.action === 'keep' && back && stores.names.length > 0)
     warnings.push('the stores keep what these records did the first time: folds count them twice');
-  const unread = internal.reduce((sum, { from, latest }) => sum + latest - (from ?? 0), 0);
-  if (unread > 0 && repartitions.action !== 'keep')
-    warnings.push(`${unread} records of repartition topics that were not read are passed over`);
+  if (unread !== undefined)
+    warnings.push(
+      `records of repartition topics were not read, from ${unread} on, and are passed over${effects === 'live' ? '' : ': what follows from them was never written or called, and will not be'}`,
+    );
   if (calls && repartitions.action === 'delete' && repartitions.topics.length > 0)
     warnings.push(
       'positions in repartition topics begin anew: effects behind them without an id of their own may call with idempotency keys of earlier calls',

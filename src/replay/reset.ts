@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Broker, type PartitionOffset, partitionKey } from '../broker/port.js';
-import { StreamsError } from '../model/errors.js';
+import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { Clock } from '../model/ports.js';
 import { sleep } from '../model/ports.js';
 import { withGeneration } from '../runtime/generation.js';
@@ -10,7 +10,7 @@ import { LOG_CONFIG, REPARTITION_CONFIG } from '../runtime/topic-uses.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
 import { rebuildDirectory } from './rebuild-task.js';
-import { checkStopped, type ResetMove, type ResetPlan } from './reset-plan.js';
+import { checkStopped, type ResetMove, type ResetPlan, reached } from './reset-plan.js';
 
 /** The steps of a reset, in their order. */
 export type ResetStep = '1 recorded' | '2 positions' | '3 stores' | '4 topics' | '5 finished';
@@ -37,12 +37,16 @@ const DELETION_MS = 30_000;
  * | 4 topics | changelogs and repartition topics are deleted, if the plan says so, and the latter made anew; that of captured outputs is created, if it is needed | as above |
  * | 5 finished | the marks no longer say unfinished, the record says done | nothing: the reset is whole |
  *
- * Output topics are never touched, nor anything of another application. Returns the path of the record. Errors: APPLICATION_RUNNING, STATE_LOCKED, and those of the broker.
+ * Output topics are never touched, nor anything of another application. Returns the path of the record. Errors: APPLICATION_RUNNING, STATE_LOCKED, STATE_MISMATCH if the application has moved since the plan was made, and those of the broker.
  */
 export async function applyReset(plan: ResetPlan, context: ResetContext): Promise<string> {
   const { broker, stateDirectory, afterStep } = context;
   const { applicationId, id, stores, repartitions } = plan;
   await checkStopped(broker, applicationId);
+  const before = new Map(
+    (await broker.admin.groupOffsets(applicationId)).map((at) => [partitionKey(at.topic, at.partition), at]),
+  );
+  checkUnmoved(plan, before);
   for (const directory of stores.directories) await checkUnlocked(directory);
   const record = join(stateDirectory, 'resets', applicationId, `${id}.json`);
   const write = (status: 'begun' | 'done'): Promise<void> =>
@@ -50,16 +54,17 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
   await write('begun');
   await afterStep?.('1 recorded');
 
-  const before = new Map(
-    (await broker.admin.groupOffsets(applicationId)).map((at) => [partitionKey(at.topic, at.partition), at]),
-  );
   const topics = repartitions.topics.map(({ name }) => name);
   const existing = new Set((await broker.admin.describeTopics(topics)).map(({ name }) => name));
   const moved = plan.internalMoves.filter(({ topic }) => existing.has(topic));
   await broker.admin.setGroupOffsets(applicationId, offsetsOf({ ...plan, internalMoves: moved }, before, true));
   await afterStep?.('2 positions');
 
-  for (const directory of stores.directories) await rm(directory, { recursive: true, force: true });
+  for (const directory of stores.directories) {
+    // Its identity last: a directory without one is not found again, and refused as long as there are rows beside it.
+    await rm(join(directory, 'db'), { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true });
+  }
   // Stores that a rebuild was making are made of positions that no longer hold.
   await rm(rebuildDirectory(stateDirectory, plan.generation.prefix), { recursive: true, force: true });
   await afterStep?.('3 stores');
@@ -106,10 +111,35 @@ function offsetsOf(
   return withGeneration(positions, generation);
 }
 
+/** STATE_MISMATCH: what the application has written and called since the plan was made would be written and called once more. */
+function checkUnmoved(
+  { applicationId, moves, internalMoves }: ResetPlan,
+  before: ReadonlyMap<string, PartitionOffset>,
+): void {
+  const at = ({ topic, partition }: ResetMove): PartitionOffset | undefined =>
+    before.get(partitionKey(topic, partition));
+  const moved =
+    moves.find((move) => reached(at(move)) !== move.from) ??
+    internalMoves.find((move) => (at(move)?.offset ?? null) !== move.from);
+  if (!moved) return;
+  throw new StreamsError('STATE_MISMATCH', {
+    what: 'the positions have changed since the plan was made',
+    at: `group ${applicationId}, ${moved.topic}[${moved.partition}]`,
+    saw: `offset ${at(moved)?.offset ?? 'none'}`,
+    expected: `offset ${moved.from ?? 'none'}`,
+    action: 'Make the plan again.',
+  });
+}
+
 /** STATE_LOCKED: somebody has the state open, in whatever group. */
 async function checkUnlocked(directory: string): Promise<void> {
-  const database = await openRocksDatabase(join(directory, 'db'));
-  await database.close();
+  try {
+    const database = await openRocksDatabase(join(directory, 'db'));
+    await database.close();
+  } catch (error) {
+    // Damaged, by an interrupted reset perhaps: nobody has it open, and it is to be removed.
+    if (!isStreamsError(error) || error.code !== 'STATE_CORRUPT') throw error;
+  }
 }
 
 /** Deletes those that there are, and waits until they are gone: made anew under the same name, they must be new. */

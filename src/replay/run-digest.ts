@@ -69,15 +69,15 @@ export class RunDigest implements RunWatcher {
       const serdes = this.#stores.get(step.store);
       if (!serdes) return undefined;
       const key = serdes.key.encode(step.key);
-      const value = step.value === null ? Buffer.alloc(0) : serdes.value.encode(step.value);
-      const hash = murmur2(Buffer.concat([key, NEXT, value, NEXT, Buffer.from(String(step.timestamp))]));
+      const value = step.value === null ? null : serdes.value.encode(step.value);
+      const hash = murmur2(Buffer.concat([Buffer.from(String(step.timestamp)), ...part(key), ...part(value)]));
       return { name: `write ${task} ${step.store}`, key: murmur2(key), hash };
     }
     if (step.kind === 'count')
       return { name: `count ${task} ${step.node}`, key: 0, hash: textHash(`${step.name} ${step.by}`) };
     if (step.kind === 'sent') {
       const { topic, partition, key, value, timestamp } = step.record;
-      const bytes = [Buffer.from(`${topic} ${partition} ${timestamp}`), NEXT, key ?? NONE, NEXT, value ?? NONE];
+      const bytes = [Buffer.from(`${topic} ${partition} ${timestamp}`), ...part(key), ...part(value)];
       const hash = murmur2(Buffer.concat(bytes));
       // Records without a key have nothing to do with each other.
       return { name: `sent ${task} ${step.node}`, key: key === null ? hash : murmur2(key), hash };
@@ -99,7 +99,10 @@ export const positionStores = ({ graph }: Topology): ReadonlySet<string> =>
   );
 
 const NEXT = Buffer.from([0]);
-const NONE = Buffer.from([1]);
+const NOTHING = Buffer.from([1]);
+
+/** What is null is told from what is empty. */
+const part = (bytes: Buffer | null): readonly Buffer[] => (bytes === null ? [NOTHING] : [NEXT, bytes]);
 
 const textHash = (value: string): number => murmur2(Buffer.from(value));
 

@@ -46,15 +46,16 @@ export async function startShadow(topology: Topology, options: StartShadowOption
   const { applicationId: live } = resolveConfig(topology.name, own);
   const applicationId = shadowOf(live);
   const deadLetters = options.deadLetterTopic ?? deadLetterTopic(live);
-  const outputs = new Outputs(topology, { applicationId, deadLetters, stateDirectory });
+  const outputs = new ShadowOutputs(topology, { applicationId, deadLetters, stateDirectory });
   // A source that is missing must not be made.
   await countTopics(outside.admin, topology, resolveConfig(topology.name, own));
   const place = await shadowPlace(outside.admin, live);
   await outputs.load();
   const removed = fresh || (await removalBegun(stateDirectory, live));
   if (removed) {
+    const names = [...outputs.internal, ...internalTopics(topology, '')];
     const topics = outputs.pairs.map(({ shadowTopic }) => shadowTopic);
-    await removeShadow(topology, place, { broker: outside, clock, stateDirectory, outputs: topics });
+    await removeShadow(place, { broker: outside, clock, stateDirectory, outputs: topics, internal: names });
     outputs.forget();
   } else if (place.retirement) throw waitsThere(applicationId, place.retirement);
   const generation = (removed ? undefined : place.generation) ?? place.next;
@@ -63,8 +64,9 @@ export async function startShadow(topology: Topology, options: StartShadowOption
     prefix: outputs.prefix,
     partitions: options.createTopics ?? 1,
     internal: new Set(internalTopics(topology, generation.prefix)),
-    onOutput: (topic) => outputs.add(topic),
+    onOutput: (topic) => outputs.add({ outputs: [topic] }),
   });
+  await outputs.add({ outputs: outputs.declared, internal: internalTopics(topology, '') });
   for (const topic of outputs.declared) await broker.make(topic);
   const shadow: StartOptions = {
     ...own,
@@ -88,15 +90,23 @@ const waitsThere = (group: string, { id }: Retirement): StreamsError =>
     action: 'Begin anew (--fresh), which gives up the way back; or go back to it: `millrace rollback`.',
   });
 
+/** Topics that a shadow may have made: those beside others, by the names of these; its own, by what stands behind the prefix of the version. */
+interface Made {
+  readonly outputs: readonly string[];
+  readonly internal: readonly string[];
+}
+
 /**
- * Which topics have a shadow: those that the topology names, that of dead letters, and those that a function of the topology has chosen, which are kept in `<state>/<application>-shadow/outputs.json`.
+ * Which topics have a shadow: those that the topology names, that of dead letters, and those that a function of the topology has chosen. All that there ever were are kept in `<state>/<application>-shadow/topics.json` until the shadow is removed,
+ * since another topology may then be there, which does not name them.
  */
-class Outputs {
+class ShadowOutputs {
   readonly applicationId: string;
   readonly deadLetters: string;
   readonly declared: readonly string[];
   readonly #path: string;
-  #chosen = new Set<string>();
+  #made: Made = NOTHING;
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(
     { graph }: Topology,
@@ -104,7 +114,7 @@ class Outputs {
   ) {
     this.applicationId = names.applicationId;
     this.deadLetters = names.deadLetters;
-    this.#path = join(names.stateDirectory, names.applicationId, 'outputs.json');
+    this.#path = join(names.stateDirectory, names.applicationId, 'topics.json');
     this.declared = [
       ...new Set(graph.nodes.flatMap((node) => (node.kind === 'sink' && node.topic !== null ? [node.topic] : []))),
     ];
@@ -115,23 +125,39 @@ class Outputs {
   }
 
   get pairs(): readonly { readonly topic: string; readonly shadowTopic: string }[] {
-    return [...new Set([...this.declared, ...this.#chosen, this.deadLetters])]
+    return [...new Set([...this.declared, ...this.#made.outputs, this.deadLetters])]
       .sort()
       .map((topic) => ({ topic, shadowTopic: this.prefix + topic }));
   }
 
-  async load(): Promise<void> {
-    const text = await diskIdentityFiles.read(this.#path);
-    this.#chosen = new Set(text === null ? [] : JSON.parse(text));
+  get internal(): readonly string[] {
+    return this.#made.internal;
   }
 
-  async add(topic: string): Promise<void> {
-    if (this.#chosen.has(topic) || this.declared.includes(topic)) return;
-    this.#chosen.add(topic);
-    await diskIdentityFiles.writeAtomically(this.#path, `${JSON.stringify([...this.#chosen])}\n`);
+  async load(): Promise<void> {
+    const text = await diskIdentityFiles.read(this.#path);
+    this.#made = text === null ? NOTHING : JSON.parse(text);
+  }
+
+  /** Before they are made. Tasks come with topics at the same time: one after the other, so that each finds the file as it is on disk. */
+  add({ outputs = [], internal = [] }: Partial<Made>): Promise<void> {
+    const added = this.#writing.then(async () => {
+      const known = this.#made;
+      const made = {
+        outputs: [...new Set([...known.outputs, ...outputs])],
+        internal: [...new Set([...known.internal, ...internal])],
+      };
+      if (made.outputs.length === known.outputs.length && made.internal.length === known.internal.length) return;
+      await diskIdentityFiles.writeAtomically(this.#path, `${JSON.stringify(made)}\n`);
+      this.#made = made;
+    });
+    this.#writing = added.catch(() => undefined);
+    return added;
   }
 
   forget(): void {
-    this.#chosen.clear();
+    this.#made = NOTHING;
   }
 }
+
+const NOTHING: Made = { outputs: [], internal: [] };

@@ -32,19 +32,25 @@ export interface ShadowBrokerOptions {
 export class ShadowBroker implements Broker {
   readonly admin: Admin;
   readonly #options: ShadowBrokerOptions;
+  /** As the broker underneath: left out if that is. */
+  readonly hurried?: NonNullable<Broker['hurried']>;
   readonly #made = new Set<string>();
 
   constructor(options: ShadowBrokerOptions) {
     this.#options = options;
-    this.admin = this.#adminOf(options.broker.admin);
+    const { broker } = options;
+    this.admin = this.#adminOf(broker.admin);
+    if (broker.hurried)
+      this.hurried = (signal) => new ShadowBroker({ ...options, broker: broker.hurried?.(signal) ?? broker });
   }
 
   createReader(options?: ReaderOptions): Promise<Reader> {
     return this.#options.broker.createReader(options);
   }
 
-  async createWriter(options?: WriterOptions): Promise<Writer> {
-    return this.#writerOf(await this.#options.broker.createWriter(options));
+  async createWriter({ touches, ...options }: WriterOptions = {}): Promise<Writer> {
+    const own = touches && { ...touches, topics: touches.topics.map((topic) => this.#nameOf(topic)) };
+    return this.#writerOf(await this.#options.broker.createWriter({ ...options, ...(own && { touches: own }) }));
   }
 
   join(options: MembershipOptions): Promise<Membership> {

@@ -95,16 +95,17 @@ export const internalTopics = ({ graph }: Topology, prefix: string): readonly st
  * `<state>/<application>-shadow/removing.json` until they are gone.
  */
 export async function removeShadow(
-  topology: Topology,
   place: ShadowPlace,
   context: {
     readonly broker: Broker;
     readonly clock: Clock;
     readonly stateDirectory: string;
     readonly outputs: readonly string[];
+    /** What stands behind the prefix in the names of internal topics. */
+    readonly internal: readonly string[];
   },
 ): Promise<void> {
-  const { broker, stateDirectory, outputs } = context;
+  const { broker, stateDirectory, outputs, internal } = context;
   const { applicationId, live, generation, next } = place;
   const shadow = shadowOf(applicationId);
   await checkStopped(broker, shadow);
@@ -117,7 +118,8 @@ export async function removeShadow(
   for (const other of [live.prefix, shadow]) prefixes.delete(other);
   await diskIdentityFiles.writeAtomically(path, `${JSON.stringify([...prefixes])}\n`);
   await broker.admin.deleteGroup(shadow);
-  await deleteTopics(context, [...[...prefixes].flatMap((prefix) => internalTopics(topology, prefix)), ...outputs]);
+  const own = [...prefixes].flatMap((prefix) => internal.map((name) => prefix + name));
+  await deleteTopics(context, [...new Set([...own, ...outputs])]);
   for (const prefix of prefixes) await removeStores(join(stateDirectory, prefix));
   await removeAll(directory);
 }

@@ -1,11 +1,10 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { OpenDatabase } from '../model/database.js';
 import { diskIdentityFiles, type IdentityFiles, memoryIdentityFiles } from '../state/identity-files.js';
 import { memoryDatabases } from '../state/memory.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
 import { LinkedDatabases } from './linked-databases.js';
+import { temporaryDirectory } from './temporary.js';
 
 /** Where the stores of a shadow run are, while it runs. */
 export interface ShadowStorage {
@@ -20,9 +19,8 @@ export interface ShadowStorage {
 }
 
 /** RocksDB in a temporary directory: memory is bounded, however much state there is. */
-export async function diskStorage(parent: string = tmpdir()): Promise<ShadowStorage> {
-  await mkdir(parent, { recursive: true });
-  const root = await mkdtemp(join(parent, 'millrace-shadow-'));
+export async function diskStorage(parent?: string): Promise<ShadowStorage> {
+  const root = await temporaryDirectory('shadow', parent);
   const databases = new LinkedDatabases(openRocksDatabase);
   return {
     root,

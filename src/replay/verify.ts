@@ -1,5 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BrokerRecord } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
@@ -12,6 +11,7 @@ import { freezeDeep, saysFrozen } from './freeze.js';
 import { framePast, Past, type PastFrame, type PastOptions, type PastSlice } from './past.js';
 import { type DigestedStep, positionStores, RunDigest } from './run-digest.js';
 import { stateHashes } from './state-hash.js';
+import { temporaryDirectory } from './temporary.js';
 import { isMixed, permuteTies, tieGroups } from './ties.js';
 import type { RunWatcher } from './watcher.js';
 
@@ -71,7 +71,7 @@ const PLACES = /[\w.-]+\[\d+\]@\d+/g;
  */
 export async function verify(topology: Topology, options: VerifyOptions): Promise<VerifyReport> {
   const frame = await framePast(topology, options);
-  const directory = await mkdtemp(join(tmpdir(), 'millrace-verify-'));
+  const directory = await temporaryDirectory('verify');
   try {
     return await new Verification(frame, options, join(directory, 'digests')).run();
   } finally {

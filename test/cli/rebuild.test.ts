@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import { PassThrough, Writable } from 'node:stream';
+import { main } from '#src/cli/main.js';
 import { useProjects } from './support.js';
+import { testIo } from './test-io.js';
 
 const FEED = 'run topology.ts --input payments=payments.jsonl --input-key account --input-timestamp at --until-idle';
 
@@ -28,6 +31,22 @@ describe('millrace rebuild', () => {
       rows.map(({ key, value }) => [key, 2 * value]),
     );
     assert.ok(!existsSync(here.path('.millrace/state/rebuild/payments')));
+  });
+
+  it('ends with exit code 130 by SIGINT while it asks, with nothing changed', async function () {
+    this.timeout(60_000);
+    const here = project('esm-project');
+    await here.output(FEED);
+    const stderr = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        done();
+        if (String(chunk).includes('[y/N]')) io.signal('SIGINT');
+      },
+    });
+    const stdin = Object.assign(new PassThrough(), { isTTY: true });
+    const io = testIo({ stdin, stderr, cwd: here.directory });
+    assert.equal(await main(['rebuild', 'topology.ts', '--store', 'totals'], io), 130);
+    assert.equal((await here.lines('state get topology.ts --store totals --key alice')).length, 1);
   });
 
   it('USAGE and STORE_UNKNOWN: nobody can be asked, no such store', async function () {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { Broker } from '#src/broker/port.js';
@@ -22,10 +22,12 @@ import {
   type RebuildStep,
   rebuildStore,
 } from '#src/replay/index.js';
+import { framePast, withPast } from '#src/replay/past.js';
 import { start } from '#src/runtime/start.js';
 import { systemClock } from '#src/runtime/system.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
 import { isError } from '../support/errors.js';
+import { overlaid } from '../support/overlaid.js';
 import { temporaryDirectory } from '../support/project.js';
 import { append, type Told } from './support.js';
 
@@ -40,11 +42,15 @@ class Life {
   worth = 1;
   #time = 0;
 
-  static async begin(keys: string): Promise<Life> {
+  static async begin(keys: string, config: Readonly<Record<string, Record<string, string>>> = {}): Promise<Life> {
     const life = new Life();
     const topics = ['in', 'out', 'names'];
     await life.broker.admin.createTopics(
-      topics.map((name) => ({ name, partitions: name === 'in' ? 2 : 1, config: { 'retention.ms': '-1' } })),
+      topics.map((name) => ({
+        name,
+        partitions: name === 'in' ? 2 : 1,
+        config: config[name] ?? { 'retention.ms': '-1' },
+      })),
     );
     await append(life.broker, [{ topic: 'names', key: 'g', value: 'G', timestamp: 0 }]);
     await life.tell(keys);
@@ -119,6 +125,22 @@ class Life {
     return join(this.stateDirectory, 'rebuild', 'shop');
   }
 
+  identity(task: string): string {
+    return readFileSync(join(this.stateDirectory, 'shop', task, 'identity.json'), 'utf8');
+  }
+
+  /** Leaves what a rebuild from sources leaves that is killed when it has replayed some of them. */
+  async keepReplay(version: string): Promise<void> {
+    const directory = join(this.rebuildDirectory, 'snapshots');
+    const frame = await framePast(this.target, {
+      broker: this.broker,
+      unregistered: 'fail',
+      snapshots: { directory, version, every: { records: 2 } },
+    });
+    await withPast(frame, {}, (past) => past.toEnd());
+    assert.ok(existsSync(directory));
+  }
+
   async #running(use: (streams: Awaited<ReturnType<typeof start>>) => Promise<void>): Promise<void> {
     const { broker, stateDirectory } = this;
     const streams = await start(this.target, { broker, stateDirectory });
@@ -127,15 +149,6 @@ class Life {
     await streams.stop();
   }
 }
-
-/** An object with some of its members replaced. */
-const overlaid = <T extends object>(inner: T, members: Partial<T>): T =>
-  new Proxy(inner, {
-    get: (target, name) => {
-      const value = Reflect.get(name in members ? members : target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
 
 const FROM = ['changelog', 'sources'] as const;
 
@@ -191,7 +204,7 @@ describe('a rebuild', function () {
           return false;
         },
       });
-      assert.deepEqual(report, { swapped: false, tasks: seen });
+      assert.deepEqual(report, { swapped: false, tasks: seen, gaps: [] });
       assert.equal(total(report, 'changed'), from === 'sources' ? 2 : 0);
       assert.ok(!existsSync(life.rebuildDirectory));
       const before = { sums: { a: 2, b: 1 }, groups: { g: { sum: 3, name: 'G' } } };
@@ -309,6 +322,45 @@ describe('a rebuild', function () {
     assert.deepEqual((await life.rows()).sums, { a: 1, b: 1, c: 1 });
   });
 
+  it('changes nothing if it is not wanted, nor what an earlier one that was killed has left', async () => {
+    const life = await Life.begin('aab');
+    const crash = (at: RebuildStep): void => {
+      if (at === '5 swapped') throw new Error('crashed');
+    };
+    await assert.rejects(life.rebuild({ afterStep: crash }), /crashed/);
+    const [task = ''] = ['in-0', 'in-1'].filter((name) => life.identity(name).includes('sums~old'));
+    // The other task is on another machine.
+    rmSync(join(life.stateDirectory, 'shop', task === 'in-0' ? 'in-1' : 'in-0'), { recursive: true });
+    const before = life.identity(task);
+    const report = await life.rebuild({ confirm: () => false });
+    assert.equal(report.swapped, false);
+    assert.deepEqual(
+      report.tasks.map(({ task: name, finished }) => [name, finished]),
+      [[task, true]],
+    );
+    assert.equal(life.identity(task), before);
+    assert.equal((await life.rebuild()).tasks[0]?.finished, true);
+    assert.ok(!life.identity(task).includes('~old'));
+  });
+
+  it('from sources uses nothing that an interrupted one has kept, if nobody says whether the code is the same', async () => {
+    const life = await Life.begin('aab');
+    await life.keepReplay('');
+    life.worth = 10;
+    await life.rebuild({ from: 'sources' });
+    assert.deepEqual((await life.rows()).sums, { a: 20, b: 10 });
+  });
+
+  it('from sources begins anew where what an interrupted one has kept is damaged', async () => {
+    const life = await Life.begin('aab');
+    await life.keepReplay('1');
+    const snapshots = join(life.rebuildDirectory, 'snapshots');
+    for (const name of readdirSync(snapshots, { recursive: true, encoding: 'utf8' }))
+      if (/MANIFEST/.test(name)) rmSync(join(snapshots, name));
+    assert.equal(total(await life.rebuild({ from: 'sources', version: '1' }), 'equal'), 2);
+    assert.ok(!existsSync(life.rebuildDirectory));
+  });
+
   it('is forgotten by a reset', async () => {
     const life = await Life.begin('ab');
     const afterStep = (at: RebuildStep): void => {
@@ -332,6 +384,23 @@ describe('a rebuild', function () {
     await assert.rejects(life.rebuild(), isError('STATE_MISMATCH', /no state of store sums on this machine/));
   });
 
+  it('TOPIC_UNKNOWN: the store is new in the code, and the application has not run since', async () => {
+    const life = await Life.begin('a');
+    const { broker, stateDirectory } = life;
+    const target = topology('shop', (t) => {
+      const input = t.stream('in', json);
+      input.pipe(aggregate({ store: 'sums', value: serdes.json<number>(), initial: () => 0, add: (sum) => sum + 1 }));
+      input.pipe(dedupe({ store: 'new', id: ({ value }) => value, within: '1s' }));
+    });
+    const before = life.identity('in-0');
+    for (const from of FROM)
+      await assert.rejects(
+        rebuildStore(target, { broker, stateDirectory, store: 'new', from }),
+        isError('TOPIC_UNKNOWN', /shop-new-changelog/, /Run the application once/),
+      );
+    assert.equal(life.identity('in-0'), before);
+  });
+
   it('STATE_LOCKED, APPLICATION_RUNNING: the application runs here, or anywhere', async () => {
     const life = await Life.begin('a');
     const { broker, stateDirectory } = life;
@@ -349,6 +418,21 @@ describe('a rebuild', function () {
     await life.broker.admin.deleteRecords([{ topic: 'in', partition: at?.partition ?? 0, offset: 1 }]);
     await assert.rejects(life.rebuild({ from: 'sources' }), isError('OFFSET_OUT_OF_RANGE', /--from changelog/));
     assert.equal(total(await life.rebuild(), 'equal'), 2);
+  });
+
+  it('says of sources which are compacted that what followed from earlier values is missing', async () => {
+    const life = await Life.begin('aab', { in: { 'cleanup.policy': 'compact' } });
+    const told: unknown[] = [];
+    const { gaps } = await life.rebuild({ from: 'sources', confirm: (_tasks, found) => told.push(...found) > 0 });
+    assert.deepEqual(told, gaps);
+    assert.deepEqual(
+      gaps.map(({ topic, partition, compacted }) => [topic, partition, compacted]),
+      [
+        ['in', 0, true],
+        ['in', 1, true],
+      ],
+    );
+    assert.deepEqual((await life.rebuild()).gaps, []);
   });
 
   it('STATE_MISMATCH: records are on their way through a repartition topic', async () => {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, promises, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { Broker } from '#src/broker/port.js';
 import { count, effect, groupBy, process, serdes, type Topology, to, topology, toStream } from '#src/index.js';
@@ -14,6 +16,7 @@ import {
 import { start } from '#src/runtime/start.js';
 import { systemClock } from '#src/runtime/system.js';
 import { isError } from '../support/errors.js';
+import { overlaid } from '../support/overlaid.js';
 import { temporaryDirectory } from '../support/project.js';
 import { append, type Told } from './support.js';
 
@@ -134,6 +137,33 @@ describe('a reset', () => {
     assert.match(warnings.join(), /idempotency keys of earlier calls/);
   });
 
+  it('warns that what follows from records in repartition topics is lost, if some were not read; the marker of a transaction is none', async () => {
+    const life = await Life.begin('ab');
+    const { broker } = life;
+    const [topic, partition] = ['shop-by-group-repartition', 0];
+    // As on brokers that end a transaction with a marker.
+    const marker = overlaid(broker, {
+      admin: overlaid(broker.admin, {
+        latestOffsets: async (partitions: Parameters<Broker['admin']['latestOffsets']>[0]) =>
+          (await broker.admin.latestOffsets(partitions)).map((at) =>
+            at.topic === topic ? { ...at, offset: at.offset + 1 } : at,
+          ),
+      }),
+      createReader: async () =>
+        overlaid(await broker.createReader(), {
+          poll: async () => [{ topic, partition, records: [], nextOffset: 3, latestOffset: 3 }],
+        }),
+    });
+    assert.deepEqual((await planReset(life.target, life.options({ broker: marker }))).warnings, []);
+    await append(broker, [{ topic, key: 'g', value: { group: 'g' }, timestamp: 9 }]);
+    const { warnings } = await planReset(life.target, life.options());
+    assert.deepEqual(warnings, [
+      'records of repartition topics were not read, from shop-by-group-repartition[0]@2 on, and are passed over: what follows from them was never written or called, and will not be',
+    ]);
+    const live = await planReset(life.target, life.options({ effects: 'live' }));
+    assert.match(live.warnings.join(), /passed over$/);
+  });
+
   it('writes and calls everything again if it is to be live', async () => {
     const life = await Life.begin('ab');
     life.calls.length = 0;
@@ -250,6 +280,106 @@ describe('a reset', () => {
       assert.deepEqual(await life.topic('groups'), GROUPS);
     });
   }
+
+  it('STATE_MISMATCH: the application has run since the plan was made; what it wrote meanwhile would be written twice', async () => {
+    const life = await Life.begin('ab');
+    const { broker, stateDirectory } = life;
+    const plan = await planReset(life.target, life.options());
+    await append(broker, told('cd', 10));
+    await life.run();
+    await assert.rejects(
+      applyReset(plan, { broker, stateDirectory, clock: systemClock }),
+      isError('STATE_MISMATCH', /positions have changed since the plan was made/),
+    );
+    await life.reset();
+    await life.run();
+    assert.deepEqual(await life.topic('out'), ['a=1', 'b=1', 'c=1', 'd=1']);
+    assert.deepEqual(await life.topic('groups'), [...GROUPS, 'g=4']);
+  });
+
+  it('to an offset leaves other partitions where they were, also if nothing of them was ever committed', async () => {
+    const target = topology('shop', (t) => {
+      t.stream('in', json).pipe(
+        count({ store: 'counts' }),
+        toStream(),
+        to('out', { key: serdes.string, value: serdes.json() }),
+      );
+    });
+    const broker = new MemoryBroker({ clock: systemClock });
+    const config = { 'retention.ms': '-1' };
+    await broker.admin.createTopics([
+      { name: 'in', partitions: 2, config },
+      { name: 'out', partitions: 1, config },
+    ]);
+    const stateDirectory = temporaryDirectory();
+    const tell = (key: string, partition: number) =>
+      append(broker, [{ topic: 'in', key, value: 1, timestamp: 1, partition }], 2);
+    /** An application that takes only what comes while it runs. */
+    const run = async (meanwhile = async () => {}) => {
+      const streams = await start(target, { broker, stateDirectory, startFrom: 'latest' });
+      await meanwhile();
+      await streams.untilIdle();
+      await streams.stop();
+    };
+    await tell('old', 1);
+    await run(() => tell('new', 0));
+    const moment = parseMoment('offset:in:0=0');
+    const plan = await planReset(target, { broker, stateDirectory, to: moment, now: 0, effects: 'live' });
+    assert.deepEqual(plan.moves, [{ topic: 'in', partition: 0, from: 1, to: 0, latest: 1 }]);
+    await applyReset(plan, { broker, stateDirectory, clock: systemClock });
+    await run();
+    const reader = await broker.createReader();
+    reader.seek({ topic: 'out', partition: 0, offset: 0 });
+    const [batch] = await reader.poll({ maxRecords: 100, maxWaitMs: 0 });
+    await reader.close();
+    assert.deepEqual(
+      batch?.records.map(({ key }) => String(key)),
+      ['new', 'new'],
+    );
+  });
+
+  it('killed in the middle of removing a directory of state, is finished by running it again', async () => {
+    const life = await Life.begin('aba');
+    const { broker, stateDirectory } = life;
+    const plan = await planReset(life.target, life.options());
+    const [directory = ''] = plan.stores.directories;
+    const crash = (at: ResetStep): void => {
+      if (at === '2 positions') throw new Error('crashed');
+    };
+    await assert.rejects(applyReset(plan, { broker, stateDirectory, clock: systemClock, afterStep: crash }), /crashed/);
+    // What says which tables there are is gone, and not that there are some.
+    for (const name of readdirSync(join(directory, 'db')))
+      if (/^MANIFEST/.test(name)) rmSync(join(directory, 'db', name));
+    await life.reset();
+    await life.run();
+    assert.deepEqual([await life.rows('counts'), await life.rows('groups')], [{ a: 2, b: 1 }, { g: 3 }]);
+    assert.deepEqual(await life.topic('out'), ['a=1', 'b=1', 'a=2']);
+  });
+
+  it('removes the database of a task before its identity: without that it would not be found again', async () => {
+    const life = await Life.begin('aba');
+    const { broker, stateDirectory } = life;
+    const plan = await planReset(life.target, life.options());
+    const { rm } = promises;
+    // Dies when it has removed one entry of the first directory.
+    promises.rm = async (path, options) => {
+      const within = plan.stores.directories.some((directory) => String(path).startsWith(directory));
+      if (!within) return rm(path, options);
+      const [last = ''] = readdirSync(path).sort().reverse();
+      await rm(join(String(path), last), options);
+      throw new Error('killed');
+    };
+    syncBuiltinESMExports();
+    try {
+      await assert.rejects(applyReset(plan, { broker, stateDirectory, clock: systemClock }), /killed/);
+    } finally {
+      promises.rm = rm;
+      syncBuiltinESMExports();
+    }
+    await life.reset();
+    await life.run();
+    assert.deepEqual([await life.rows('counts'), await life.rows('groups')], [{ a: 2, b: 1 }, { g: 3 }]);
+  });
 
   it('APPLICATION_RUNNING: a member is alive', async () => {
     const life = await Life.begin('a');

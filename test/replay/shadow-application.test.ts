@@ -8,6 +8,7 @@ import { type OutputComparison, type StartShadowOptions, startShadow } from '#sr
 import { start } from '#src/runtime/start.js';
 import { systemClock } from '#src/runtime/system.js';
 import { isError } from '../support/errors.js';
+import { overlaid } from '../support/overlaid.js';
 import { temporaryDirectory } from '../support/project.js';
 import { append, brokerWith, type Told } from './support.js';
 
@@ -150,6 +151,20 @@ describe('a shadow of an application', function () {
     assert.ok(Object.values(again).every(({ equal }) => equal));
   });
 
+  it('begun anew leaves nothing of an earlier one, whose topology may have been another', async () => {
+    const pair = await Pair.begin('ab');
+    await pair.shadow();
+    const small = topology('shop', (t) => t.stream('in', json).pipe(to('sums', json)));
+    const { streams } = await startShadow(small, pair.options({ fresh: true }));
+    await streams.untilIdle();
+    await streams.stop();
+    const left = (await pair.broker.admin.describeTopics()).map(({ name }) => name);
+    assert.deepEqual(
+      left.filter((name) => name.startsWith('shop-shadow-')),
+      ['shop-shadow-sums'],
+    );
+  });
+
   it('makes as wide a topic as the live one has; a new one as wide as it is told', async () => {
     const pair = await Pair.begin('a');
     const target = topology('shop', (t) => {
@@ -178,6 +193,64 @@ describe('a shadow of an application', function () {
       ['shop-shadow-brand-new', 3],
       ['shop-shadow-sums', 2],
     ]);
+  });
+
+  it('knows every topic that it has written to, also where its tasks write to new ones at the same time', async () => {
+    const letters = [...'abcdefgh'];
+    const broker = new MemoryBroker({ clock: systemClock });
+    await broker.admin.createTopics([
+      { name: 'in', partitions: letters.length },
+      ...letters.map((name) => ({ name: `by-${name}`, partitions: 1 })),
+    ]);
+    const told = letters.map((key, partition): Told => ({ topic: 'in', key, value: 1, timestamp: 0, partition }));
+    await append(broker, told);
+    const target = topology('shop', (t) => {
+      t.stream('in', json).pipe(to(({ key }) => `by-${key}`, { name: 'by-letter', ...json }));
+    });
+    const options = { broker, stateDirectory: temporaryDirectory() };
+    const { streams } = await startShadow(target, options);
+    await streams.untilIdle();
+    await streams.stop();
+    // What was kept is what it is compared by when it is started again.
+    const { streams: again, compare } = await startShadow(target, options);
+    assert.deepEqual(
+      (await compare()).map(({ topic, records }) => [topic, records.shadow]),
+      [...letters.map((name) => [`by-${name}`, 1]), ['shop-dead-letter', 0]],
+    );
+    await again.stop();
+  });
+
+  it('ends what an earlier process may have left open in its own topics, and looks at no other', async () => {
+    const pair = await Pair.begin('a');
+    const { broker } = pair;
+    const touched = new Set<string>();
+    const watched = overlaid(broker, {
+      createWriter: (options: Parameters<Broker['createWriter']>[0]) => {
+        for (const topic of options?.touches?.topics ?? []) touched.add(topic);
+        return broker.createWriter(options);
+      },
+    });
+    await pair.shadow(1, { broker: watched });
+    assert.deepEqual([...touched].sort(), [
+      'shop-shadow-1-all-repartition',
+      'shop-shadow-groups',
+      'shop-shadow-shop-dead-letter',
+      'shop-shadow-sums',
+    ]);
+  });
+
+  it('is in a hurry when it is stopped, if its broker can be', async () => {
+    const pair = await Pair.begin('a');
+    const { broker } = pair;
+    let signal: AbortSignal | undefined;
+    const hurrying = overlaid(broker, {
+      hurried: (given: AbortSignal) => {
+        signal = given;
+        return broker;
+      },
+    });
+    await pair.shadow(1, { broker: hurrying });
+    assert.equal(signal?.aborted, true);
   });
 
   it('TOPIC_UNKNOWN, APPLICATION_RUNNING: a source that does not exist is not made; what runs is not removed', async () => {

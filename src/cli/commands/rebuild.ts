@@ -7,7 +7,7 @@ import { codeVersion } from '../code-version.js';
 import { type Io, write } from '../io.js';
 import { checkStore, DEFAULT_STATE } from '../open-state.js';
 import { errorPolicies, size } from '../options.js';
-import { APP, type LookBackOptions, lookBack, ON_ERROR, ON_ERROR_HELP } from '../past.js';
+import { APP, type LookBackOptions, lookBack, ON_ERROR, ON_ERROR_HELP, warnOfGaps } from '../past.js';
 import type { Program } from '../program.js';
 import { formatCount, Rate } from '../rate.js';
 import { rebuiltText } from '../rebuilt-text.js';
@@ -77,13 +77,15 @@ function rebuild(file: string, options: Options, io: Io): Promise<number> {
       ...(schemaRegistry && { schemaRegistry }),
       ...(signal && { signal }),
       onProgress: shown,
-      confirm: async (compared) => {
+      confirm: async (compared, gaps) => {
+        warnOfGaps(gaps, say);
         await write(io.stdout, rebuiltText(options.store, compared));
-        return !dryRun && (yes === true || agreed(io, 'Put the new store in the place of the old one?'));
+        return !dryRun && (yes === true || agreed(io, 'Put the new store in the place of the old one?', signal));
       },
     });
     for (const { task, finished } of tasks)
-      if (finished) say(`${task}: the new store of an earlier rebuild is in place; what it had left is removed`);
+      if (swapped && finished)
+        say(`${task}: the new store of an earlier rebuild is in place; what it had left is removed`);
     say(swapped ? 'done' : 'nothing was changed');
     return swapped || dryRun ? 0 : 1;
   });

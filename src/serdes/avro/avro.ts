@@ -69,7 +69,7 @@ export interface Avro {
  *   application ends with REGISTRY_UNAVAILABLE, without having skipped them.
  * - What is written must be registered before (SCHEMA_UNKNOWN names the subject), unless `registerSchemas` is on. That goes for stores and repartition topics as well, whose subjects are those of their topics: `<application>-<store>-changelog-value`.
  * - In stores, those of windows, joins and whatever waits included: rows keep the schema that they were written with, and are read through the one of now when they are needed. A change that cannot read them is refused at the start (STATE_MISMATCH).
- * - As keys: two values are the same key if their bytes are, so the schema of a key must not change.
+ * - As keys: two values are the same key if their bytes are, so the schema of a key must not change; what is only said in other words (a doc) is written with the id of the first version that is alike.
  *
  * Bytes that are no Avro, of an unknown schema, or of one that cannot be read as this one go the way of `onError.deserialize`. Values that do not fit the schema: SERIALIZE_FAILED, with the path of the field. A schema with a `ruleSet` is refused
  * (SCHEMA_INVALID): its rules would not be applied. So is one that is not valid, or a reference to what is not there.

@@ -1,10 +1,11 @@
 import { isStreamsError, messageOf, StreamsError } from '../../model/errors.js';
 import type { Headers } from '../../model/headers.js';
 import { NotReady } from '../../model/not-ready.js';
-import type { SchemaReference, SchemaRegistry } from '../registry/port.js';
+import type { SchemaReference, SchemaRegistry, SchemaVersion } from '../registry/port.js';
 import { checkUsable, resolveSchema } from '../registry/resolve.js';
 import type { Schema } from '../schema/model.js';
 import { parseSchema } from '../schema/parse.js';
+import { schemaText } from '../schema/text.js';
 import type { BoundSerde, Format, SerdePlace, SerdeServices } from '../serde.js';
 import { fromJson } from './from-json.js';
 import { type Read, readingOf, Shape, type Upcast } from './reading.js';
@@ -166,6 +167,11 @@ export class BoundAvro<T> implements BoundSerde<T> {
       this.#write(new Shape(schema), registered.id);
       return;
     }
+    const first = side === 'key' ? await firstAlike(registry, subject, reader.text) : undefined;
+    if (first) {
+      this.#write(reader, first.id);
+      return;
+    }
     const source = { schema: text, references: this.#spec.references };
     if (this.#services.registerSchemas) {
       this.#write(reader, await registry.register(subject, source));
@@ -219,6 +225,21 @@ export class BoundAvro<T> implements BoundSerde<T> {
     const reading = readingOf(this.#reader as Shape, written, this.#spec.upcasts);
     return typeof reading === 'string' ? reading : undefined;
   }
+}
+
+/** The version that such keys were first written with: a key is found by its bytes, the id is part of them, and registries give another one to a schema that only has other docs. */
+async function firstAlike(registry: SchemaRegistry, subject: string, text: string): Promise<SchemaVersion | undefined> {
+  for (const number of await registry.versions(subject)) {
+    const at = `version ${number} of ${subject}`;
+    try {
+      const found = await registry.version(subject, number);
+      if (schemaText((await resolveSchema(registry, found, at)).schema) === text) return found;
+    } catch (error) {
+      // What cannot be used is none that was.
+      if (!isStreamsError(error) || error.code !== 'SCHEMA_INVALID') throw error;
+    }
+  }
+  return undefined;
 }
 
 const notRegistered = (subject: string, at: string): StreamsError =>

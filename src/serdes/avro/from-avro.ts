@@ -21,13 +21,16 @@ interface Primitives {
   readonly string: string;
 }
 
-/** The logical types whose values are others than those of the type underneath. */
-interface Logicals {
-  readonly date: string;
-  readonly 'timestamp-millis': Date;
-  readonly decimal: string;
-  readonly uuid: string;
-}
+/** How values look that have a meaning of their own; never: it has none, or one that does not fit the type underneath, which counts as none. */
+type Meaning<S> = S extends { readonly type: 'long'; readonly logicalType: 'timestamp-millis' }
+  ? 'date'
+  : S extends
+        | { readonly type: 'int'; readonly logicalType: 'date' }
+        | { readonly type: 'bytes' | 'fixed'; readonly logicalType: 'decimal'; readonly precision: number }
+        | { readonly type: 'string'; readonly logicalType: 'uuid' }
+        | { readonly type: 'fixed'; readonly logicalType: 'uuid'; readonly size: 16 }
+    ? 'string'
+    : never;
 
 /**
  * What is read from Avro with a schema.
@@ -56,50 +59,58 @@ interface Logicals {
  * type Paid = FromAvro<typeof paid>; // { id: string; note: string | null }
  * ```
  */
-export type FromAvro<S> = IsAny<S> extends true ? unknown : Value<S, S, 'read', ''>;
+export type FromAvro<S> = Value<S, S, 'read', ''>;
 
 /** What is written to Avro with a schema: as {@link FromAvro}, but fields with a default may be left out. */
-export type ToAvro<S> = IsAny<S> extends true ? unknown : Value<S, S, 'write', ''>;
+export type ToAvro<S> = Value<S, S, 'write', ''>;
 
-/** Of which nothing is known: it would be looked into for ever. */
-type IsAny<S> = 0 extends 1 & S ? true : false;
+/** Whether too little is known of a schema, or of a part of one: it would be looked into for ever. */
+type IsVague<S> = 0 extends 1 & S ? true : string extends S ? true : false;
 
 type Way = 'read' | 'write';
 
 /** The value of a schema inside another one (Root), read or written, in the namespace of the type around it (Ns). */
-type Value<S, Root, W extends Way, Ns extends string> = S extends keyof Primitives
+type Value<S, Root, W extends Way, Ns extends string> = IsVague<S> extends true ? unknown : Known<S, Root, W, Ns>;
+
+type Known<S, Root, W extends Way, Ns extends string> = S extends keyof Primitives
   ? Primitives[S]
   : S extends string
     ? Defined<Definition<S, Root, ''>, Root, W>
     : S extends readonly unknown[]
       ? Union<S, Root, W, Ns>
       : S extends { readonly type: infer T }
-        ? Typed<S, T, Root, W, Ns>
+        ? IsVague<T> extends true
+          ? unknown
+          : Typed<S, T, Root, W, Ns>
         : unknown;
 
-type Typed<S, T, Root, W extends Way, Ns extends string> = S extends {
-  readonly logicalType: infer L extends keyof Logicals;
-}
-  ? Logicals[L]
-  : T extends 'record' | 'error'
-    ? S extends { readonly fields: infer F extends readonly unknown[] }
-      ? Fields<F, Root, W, Namespace<S, Ns>>
+type Typed<S, T, Root, W extends Way, Ns extends string> = [Meaning<S>] extends [never]
+  ? Plain<S, T, Root, W, Ns>
+  : Meaning<S> extends 'date'
+    ? Date
+    : string;
+
+type Plain<S, T, Root, W extends Way, Ns extends string> = T extends 'record' | 'error'
+  ? S extends { readonly fields: infer F extends readonly unknown[] }
+    ? IsVague<F[number]> extends true
+      ? unknown
+      : Fields<F, Root, W, Namespace<S, Ns>>
+    : unknown
+  : T extends 'enum'
+    ? S extends { readonly symbols: readonly (infer One)[] }
+      ? One
       : unknown
-    : T extends 'enum'
-      ? S extends { readonly symbols: readonly (infer One)[] }
-        ? One
+    : T extends 'array'
+      ? S extends { readonly items: infer I }
+        ? Value<I, Root, W, Ns>[]
         : unknown
-      : T extends 'array'
-        ? S extends { readonly items: infer I }
-          ? Value<I, Root, W, Ns>[]
+      : T extends 'map'
+        ? S extends { readonly values: infer V }
+          ? { [key: string]: Value<V, Root, W, Ns> }
           : unknown
-        : T extends 'map'
-          ? S extends { readonly values: infer V }
-            ? { [key: string]: Value<V, Root, W, Ns> }
-            : unknown
-          : T extends 'fixed'
-            ? Buffer
-            : Value<T, Root, W, Ns>;
+        : T extends 'fixed'
+          ? Buffer
+          : Value<T, Root, W, Ns>;
 
 interface Named {
   readonly name: string;
@@ -135,17 +146,22 @@ type Branches<B extends readonly unknown[], Root, W extends Way, Ns extends stri
   [I in keyof B]: B[I] extends 'null' ? null : { [Name in BranchName<B[I], Root, Ns>]: Value<B[I], Root, W, Ns> };
 }[number];
 
-type BranchName<S, Root, Ns extends string> = S extends keyof Primitives
-  ? S
-  : S extends string
-    ? Definition<S, Root, ''> extends readonly [infer D, infer Space extends string]
-      ? FullName<D, Space>
-      : S
-    : S extends { readonly name: string }
-      ? FullName<S, Ns>
-      : S extends { readonly type: infer T extends string }
-        ? T
-        : never;
+type BranchName<S, Root, Ns extends string> =
+  IsVague<S> extends true
+    ? string
+    : S extends keyof Primitives
+      ? S
+      : S extends string
+        ? [Definition<S, Root, ''>] extends [never]
+          ? S
+          : Definition<S, Root, ''> extends readonly [infer D, infer Space extends string]
+            ? FullName<D, Space>
+            : S
+        : S extends { readonly name: string }
+          ? FullName<S, Ns>
+          : S extends { readonly type: infer T }
+            ? BranchName<T, Root, Ns>
+            : never;
 
 /** The namespace that a named type has, and gives to the types inside it. */
 type Namespace<S, Ns extends string> = S extends { readonly name: `${infer Before}.${infer After}` }
@@ -173,23 +189,25 @@ type Alike<B extends readonly unknown[], Root, Seen = never> = B extends readonl
     : Alike<Rest, Root, Seen | Look<First, Root>>
   : false;
 
-type Look<S, Root> = S extends 'null' | 'boolean'
-  ? S
-  : S extends 'int' | 'long' | 'float' | 'double'
-    ? 'number'
-    : S extends 'string'
-      ? 'string'
-      : S extends 'bytes'
-        ? 'buffer'
-        : S extends string
-          ? Definition<S, Root, ''> extends readonly [infer D, unknown]
-            ? LookOfObject<D, Root>
-            : 'object'
-          : LookOfObject<S, Root>;
+type Look<S, Root> =
+  IsVague<S> extends true
+    ? 'object'
+    : S extends 'null' | 'boolean'
+      ? S
+      : S extends 'int' | 'long' | 'float' | 'double'
+        ? 'number'
+        : S extends 'string'
+          ? 'string'
+          : S extends 'bytes'
+            ? 'buffer'
+            : S extends string
+              ? Definition<S, Root, ''> extends readonly [infer D, unknown]
+                ? LookOfObject<D, Root>
+                : 'object'
+              : LookOfObject<S, Root>;
 
-type LookOfObject<S, Root> = S extends { readonly logicalType: 'timestamp-millis' }
-  ? 'date'
-  : S extends { readonly logicalType: 'date' | 'decimal' | 'uuid' } | { readonly type: 'enum' }
+type LookOfObject<S, Root> = [Meaning<S>] extends [never]
+  ? S extends { readonly type: 'enum' }
     ? 'string'
     : S extends { readonly type: 'fixed' }
       ? 'buffer'
@@ -199,7 +217,8 @@ type LookOfObject<S, Root> = S extends { readonly logicalType: 'timestamp-millis
           ? 'object'
           : S extends { readonly type: infer T }
             ? Look<T, Root>
-            : 'object';
+            : 'object'
+  : Meaning<S>;
 
 type Defined<D, Root, W extends Way> = [D] extends [never]
   ? unknown
@@ -210,20 +229,21 @@ type Defined<D, Root, W extends Way> = [D] extends [never]
 type Simple<Name extends string> = Name extends `${string}.${infer Rest}` ? Simple<Rest> : Name;
 
 /** The type that is defined by a name anywhere in the schema, with the namespace around it; never if there is none. */
-type Definition<Name extends string, S, Ns extends string> = S extends readonly unknown[]
-  ? Definition<Name, S[number], Ns>
-  : S extends { readonly name: infer N extends string; readonly type: 'record' | 'error' | 'enum' | 'fixed' }
-    ? Simple<N> extends Simple<Name>
-      ? readonly [S, Ns]
-      : S extends { readonly fields: readonly { readonly type: infer T }[] }
-        ? Definition<Name, T, Namespace<S, Ns>>
-        : never
-    : S extends { readonly items: infer I }
-      ? Definition<Name, I, Ns>
-      : S extends { readonly values: infer V }
-        ? Definition<Name, V, Ns>
-        : S extends { readonly type: infer T }
-          ? T extends string
-            ? never
-            : Definition<Name, T, Ns>
-          : never;
+type Definition<Name extends string, S, Ns extends string> =
+  IsVague<S> extends true
+    ? never
+    : S extends readonly unknown[]
+      ? Definition<Name, S[number], Ns>
+      : S extends { readonly name: infer N extends string; readonly type: 'record' | 'error' | 'enum' | 'fixed' }
+        ? Simple<N> extends Simple<Name>
+          ? readonly [S, Ns]
+          : S extends { readonly fields: readonly { readonly type: infer T }[] }
+            ? Definition<Name, T, Namespace<S, Ns>>
+            : never
+        : S extends { readonly items: infer I }
+          ? Definition<Name, I, Ns>
+          : S extends { readonly values: infer V }
+            ? Definition<Name, V, Ns>
+            : S extends { readonly type: infer T }
+              ? Definition<Name, T, Ns>
+              : never;

@@ -87,7 +87,7 @@ class Resolution {
       akin ?? [
         {
           path,
-          reason: `${showType(writer)} was written there, which is none of ${branches.map(showType).join(', ')}`,
+          reason: `${showType(writer)} was written there, which is none of ${branches.map((branch) => showType(branch)).join(', ')}`,
         },
       ]
     );

@@ -70,14 +70,30 @@ function fieldChanges(before: RecordSchema, after: RecordSchema): readonly strin
       );
       continue;
     }
-    const [from, to] = [showType(old.type) + defaultOf(old), showType(field.type) + defaultOf(field)];
-    if (from !== to) lines.push(`~ ${at}: ${from} → ${to}`);
+    const changed = differing(
+      old,
+      field,
+      (one) => showType(one.type) + defaultOf(one),
+      (one) => showType(one.type, (name) => name),
+    );
+    if (changed) lines.push(`~ ${at}: ${changed}`);
+    const sorted = differing(old, field, ({ order = 'ascending' }) => order);
+    if (sorted) lines.push(`~ ${at}: order ${sorted}`);
     lines.push(...listed(`${at}: aliases`, old.aliases, field.aliases));
   }
   const now = new Set(after.fields.map(({ name }) => name));
+  const kept = (fields: readonly Field[]): readonly string[] =>
+    fields.map(({ name }) => name).filter((name) => then.has(name) && now.has(name));
+  lines.push(...listed(`${after.name}: fields`, kept(before.fields), kept(after.fields)));
   for (const field of before.fields)
     if (!now.has(field.name)) lines.push(`- ${before.name}.${field.name}: ${showType(field.type)}${defaultOf(field)}`);
   return lines;
+}
+
+/** In the first words that differ; undefined if none do. */
+function differing<T>(before: T, after: T, ...words: readonly ((one: T) => string)[]): string | undefined {
+  const say = words.find((each) => each(before) !== each(after));
+  return say && `${say(before)} → ${say(after)}`;
 }
 
 function enumChanges(before: EnumSchema, after: EnumSchema): readonly string[] {

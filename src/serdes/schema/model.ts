@@ -78,6 +78,9 @@ export const hasDefault = (field: Field): boolean => Object.hasOwn(field, 'defau
 /** The name behind the last dot. */
 export const simpleName = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
 
+/** What stands before it; empty: it has none. */
+export const namespaceOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('.')));
+
 /** How a branch of a union is told from the others: the full name, or that of the type. */
 export const branchName = (schema: Schema): string => (isNamed(schema) ? schema.name : schema.kind);
 

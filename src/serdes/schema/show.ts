@@ -1,11 +1,11 @@
 import { isNamed, type Logical, type Schema, simpleName } from './model.js';
 
-/** A type as a person calls it. */
-export function showType(schema: Schema): string {
-  if (isNamed(schema)) return `${schema.kind} ${simpleName(schema.name)}`;
-  if (schema.kind === 'array') return `array of ${showType(schema.items)}`;
-  if (schema.kind === 'map') return `map of ${showType(schema.values)}`;
-  if (schema.kind === 'union') return `union of ${schema.branches.map(showType).join(', ')}`;
+/** A type as a person calls it: by simple names, or by full ones. */
+export function showType(schema: Schema, nameOf: (name: string) => string = simpleName): string {
+  if (isNamed(schema)) return `${schema.kind} ${nameOf(schema.name)}`;
+  if (schema.kind === 'array') return `array of ${showType(schema.items, nameOf)}`;
+  if (schema.kind === 'map') return `map of ${showType(schema.values, nameOf)}`;
+  if (schema.kind === 'union') return `union of ${schema.branches.map((one) => showType(one, nameOf)).join(', ')}`;
   return schema.logical ? `${schema.kind} (${logicalText(schema.logical)})` : schema.kind;
 }
 

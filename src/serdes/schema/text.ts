@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Field, hasDefault, isNamed, type Logical, type Schema } from './model.js';
+import { type Field, hasDefault, isNamed, type Logical, namespaceOf, type Schema } from './model.js';
 
 /**
  * The schema as JSON again, in one form for all ways of writing it: names are full, attributes are in a fixed order, types that it referred to are defined where they are first used. Docs are left out unless asked for, and attributes
@@ -9,30 +9,34 @@ export function schemaJson(schema: Schema, { docs = false }: { readonly docs?: b
   const defined = new Set<string>();
   const doc = (one: { readonly doc?: string }): object => (docs && one.doc !== undefined ? { doc: one.doc } : {});
   const aliases = (names: readonly string[]): object => (names.length > 0 ? { aliases: [...names] } : {});
-  const fieldJson = (field: Field): object => ({
+  const fieldJson = (field: Field, around: string): object => ({
     name: field.name,
     ...doc(field),
     ...aliases(field.aliases),
-    type: json(field.type),
+    type: json(field.type, around),
     ...(hasDefault(field) && { default: field.default }),
     ...(field.order && { order: field.order }),
   });
-  const json = (one: Schema): unknown => {
+  /** `around`: the namespace of the type that it stands in, which a name without one would get. */
+  const json = (one: Schema, around: string): unknown => {
     if (isNamed(one)) {
-      if (defined.has(one.name)) return one.name;
+      const namespace = namespaceOf(one.name);
+      const bare = namespace === '' && around !== '';
+      if (defined.has(one.name)) return bare ? `.${one.name}` : one.name;
       defined.add(one.name);
-      const head = { type: one.kind, name: one.name, ...doc(one), ...aliases(one.aliases) };
-      if (one.kind === 'record') return { ...head, fields: one.fields.map(fieldJson) };
+      const name = { name: one.name, ...(bare && { namespace }) };
+      const head = { type: one.kind, ...name, ...doc(one), ...aliases(one.aliases) };
+      if (one.kind === 'record') return { ...head, fields: one.fields.map((field) => fieldJson(field, namespace)) };
       if (one.kind === 'enum')
         return { ...head, symbols: one.symbols, ...(one.default !== undefined && { default: one.default }) };
       return { ...head, size: one.size, ...(one.logical && logicalJson(one.logical)) };
     }
-    if (one.kind === 'array') return { type: 'array', items: json(one.items) };
-    if (one.kind === 'map') return { type: 'map', values: json(one.values) };
-    if (one.kind === 'union') return one.branches.map(json);
+    if (one.kind === 'array') return { type: 'array', items: json(one.items, around) };
+    if (one.kind === 'map') return { type: 'map', values: json(one.values, around) };
+    if (one.kind === 'union') return one.branches.map((branch) => json(branch, around));
     return one.logical ? { type: one.kind, ...logicalJson(one.logical) } : one.kind;
   };
-  return json(schema);
+  return json(schema, '');
 }
 
 function logicalJson(logical: Logical): object {

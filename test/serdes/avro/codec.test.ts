@@ -126,6 +126,17 @@ describe('the Avro codec', () => {
     );
   });
 
+  it('knows a type without a namespace by its name, also inside one that has one', () => {
+    const bare = (name: string) => ({ ...record(name, { name: 'x', type: 'int' }), namespace: '' });
+    const own = record('C', { name: 'x', type: 'int' });
+    const codec = codecOf({
+      ...record('Outer', { name: 'a', type: [bare('A'), own] }, { name: 'b', type: ['.A', 'C'] }),
+      namespace: 'shop',
+    });
+    const value = { a: { A: { x: 1 } }, b: { 'shop.C': { x: 2 } } };
+    assert.deepEqual(codec.decode(codec.encode(value, NONE), 0, undefined), value);
+  });
+
   it('makes plain objects', () => {
     const codec = codecOf([record('A', { name: 'inner', type: record('B', { name: 'x', type: 'int' }) }), record('C')]);
     const value = { A: { inner: { x: 1 } } };

@@ -15,7 +15,7 @@ import { type AvroOptions, avro, MemoryRegistry, upcast } from 'millrace/avro';
 import { TestDriver, type TestDriverOptions } from 'millrace/testing';
 import { systemClock } from '#src/runtime/system.js';
 import { openRegistry } from '#src/serdes/registry/open.js';
-import type { SchemaRegistry, SchemaSource } from '#src/serdes/registry/port.js';
+import type { SchemaRegistry, SchemaSource, SchemaVersion } from '#src/serdes/registry/port.js';
 import { parseSchema } from '#src/serdes/schema/parse.js';
 import { fingerprintUuid, schemaText } from '#src/serdes/schema/text.js';
 import { isError } from '../../support/errors.js';
@@ -54,6 +54,44 @@ const folding = (json: unknown, options: AvroOptions<Any> = {}): Topology =>
       }),
     );
   });
+
+/** As registries in which a schema with another doc is another schema. */
+class WrittenRegistry implements SchemaRegistry {
+  readonly address = 'mock://';
+  readonly #all: SchemaVersion[] = [];
+
+  async byId(id: number): Promise<SchemaVersion> {
+    return this.#all.find((each) => each.id === id) as SchemaVersion;
+  }
+  async byGuid(): Promise<never> {
+    throw new Error('there are none');
+  }
+  async version(subject: string, version: number | 'latest'): Promise<SchemaVersion> {
+    return this.#of(subject).at(version === 'latest' ? -1 : version - 1) as SchemaVersion;
+  }
+  async lookup(subject: string, { schema }: SchemaSource): Promise<SchemaVersion | undefined> {
+    return this.#of(subject).find((each) => each.schema === schema);
+  }
+  async register(subject: string, source: SchemaSource): Promise<number> {
+    const known = this.#all.find((each) => each.schema === source.schema);
+    const id = known?.id ?? this.#all.length + 1;
+    if (!(await this.lookup(subject, source)))
+      this.#all.push({ ...source, subject, id, version: this.#of(subject).length + 1, type: 'AVRO', hasRules: false });
+    return id;
+  }
+  async subjects(): Promise<readonly string[]> {
+    return [...new Set(this.#all.map(({ subject }) => subject))];
+  }
+  async versions(subject: string): Promise<readonly number[]> {
+    return this.#of(subject).map(({ version }) => version);
+  }
+  async compatibility(): Promise<'NONE'> {
+    return 'NONE';
+  }
+  #of(subject: string): readonly SchemaVersion[] {
+    return this.#all.filter((each) => each.subject === subject);
+  }
+}
 
 let driver: TestDriver;
 const open = async (target: Topology, options: TestDriverOptions = {}): Promise<TestDriver> => {
@@ -667,6 +705,28 @@ describe('a store of Avro values, over a change of the schema', () => {
     );
     const wider = { ...key, fields: [...key.fields, { name: 'more', type: 'int', default: 0 }] };
     await assert.rejects(driver.restart(keyed(wider)), isError('STATE_MISMATCH', /its keys/, /found by its bytes/));
+  });
+
+  it('is found by Avro keys whose schema only says in other words what it is, also in a registry that gives it another id', async () => {
+    const key = { type: 'record', name: 'Key', fields: [{ name: 'id', type: 'int' }] };
+    const summing = (words: object): Topology =>
+      topology('keyed', (t) => {
+        t.stream('in', { key: make({ ...key, ...words }), value: serdes.int64 }).pipe(
+          aggregate({ store: 'sums', value: serdes.int64, initial: () => 0, add: (sum, record) => sum + record.value }),
+          to('out', { key: make({ ...key, ...words }), value: serdes.int64 }),
+        );
+      });
+    await open(summing({}), { schemaRegistry: new WrittenRegistry() });
+    const input = driver.input('in', { key: make(key), value: serdes.int64 });
+    await input.send({ key: { id: 1 }, value: 5 });
+    await driver.restart(summing({ doc: 'Who it is.' }));
+    await input.send({ key: { id: 1 }, value: 5 });
+    const sent = await driver.output('out', { key: serdes.bytes, value: serdes.int64 }).read();
+    assert.deepEqual(
+      sent.map(({ value }) => value),
+      [5, 10],
+    );
+    assert.deepEqual(sent[0]?.key, sent[1]?.key);
   });
 });
 

@@ -38,6 +38,9 @@ const { json } = fc.letrec<{ json: Json; leaf: Json; nested: Json }>((tie) => ({
   ),
 }));
 
+/** A type may have none inside one that has. */
+const NAMESPACES = ['random', '', 'random.inner'] as const;
+
 /** What a union may hold once. */
 function branchOf(json: Json): string {
   if (typeof json === 'string') return json;
@@ -53,6 +56,7 @@ function named(given: Json): Json {
     if (Array.isArray(one)) return one.map(visit);
     const object = one as { readonly [key: string]: Json };
     const name = `T${count++}`;
+    const namespace = NAMESPACES[count % NAMESPACES.length] as string;
     switch (object.type) {
       case 'array':
         return { ...object, items: visit(object.items as Json) };
@@ -62,12 +66,12 @@ function named(given: Json): Json {
         return {
           ...object,
           name,
-          namespace: 'random',
+          namespace,
           fields: (object.fields as readonly Json[]).map((type, i) => ({ name: `f${i}`, type: visit(type) })),
         };
       case 'enum':
       case 'fixed':
-        return { ...object, name, namespace: 'random' };
+        return { ...object, name, namespace };
       default:
         return object;
     }

@@ -48,6 +48,26 @@ describe('a schema that is parsed', () => {
     );
   });
 
+  it('keeps a type without a namespace apart from one with it, wherever they stand', () => {
+    const bare = { type: 'enum', name: 'Kind', namespace: '', symbols: ['a'] };
+    const own = { type: 'enum', name: 'Kind', symbols: ['b'] };
+    const { defines } = parseSchema({ ...bare, name: 'Outside' });
+    const schema = parseSchema(
+      record(field('bare', bare), field('own', own), field('again', '.Kind'), field('outside', 'Outside')),
+      {
+        named: defines,
+      },
+    ).schema;
+    assert.deepEqual(schema.kind === 'record' && schema.fields.map(({ type }) => 'name' in type && type.name), [
+      'Kind',
+      'shop.Kind',
+      'Kind',
+      'Outside',
+    ]);
+    assert.deepEqual(parseSchema(schemaText(schema)).schema, schema);
+    assert.notEqual(text(record(field('x', bare))), text(record(field('x', { ...own, symbols: ['a'] }))));
+  });
+
   it('keeps logical types that fit, and forgets those that do not, as the specification demands', () => {
     const decimal = (more: object) => ({ type: 'bytes', logicalType: 'decimal', ...more });
     for (const [json, kept] of [
@@ -369,6 +389,27 @@ describe('the difference of two schemas', () => {
       '+ record shop.Line',
     ]);
     assert.deepEqual(diff(before, before), []);
+  });
+
+  it('is seen where only the order differs, that of fields or by which values are sorted, or the namespace of a type', () => {
+    const [a, b] = [field('a', 'int'), field('b', 'int')];
+    assert.deepEqual(diff(record(a, b), record(b, a)), ['~ shop.Order: fields in another order: b, a']);
+    assert.deepEqual(diff(record(a, b, field('c', 'int')), record(field('d', 'int'), b)), [
+      '+ shop.Order.d: int',
+      '- shop.Order.a: int',
+      '- shop.Order.c: int',
+    ]);
+    assert.deepEqual(diff(record(a), record({ ...a, order: 'descending' })), [
+      '~ shop.Order.a: order ascending → descending',
+    ]);
+    const kind = (namespace: string) => ({ type: 'enum', name: 'Kind', namespace, symbols: ['a'] });
+    const [one, two] = [field('one', kind('x')), field('two', kind('y'))];
+    assert.deepEqual(diff(record(one, two, field('c', 'x.Kind')), record(one, two, field('c', ['null', 'y.Kind']))), [
+      '~ shop.Order.c: enum Kind → union of null, enum Kind',
+    ]);
+    assert.deepEqual(diff(record(one, two, field('c', 'x.Kind')), record(one, two, field('c', 'y.Kind'))), [
+      '~ shop.Order.c: enum x.Kind → enum y.Kind',
+    ]);
   });
 
   it('is seen in other types as well', () => {
