@@ -59,6 +59,7 @@ export const ERROR_CODES = {
   },
   STATE_IO: { retryable: true, summary: 'The disk failed: full, read-only or broken.' },
   STATE_CORRUPT: { retryable: false, summary: 'Bytes on disk are not what was written.' },
+  STATE_UNSUPPORTED: { retryable: false, summary: 'RocksDB cannot be loaded on this machine.' },
   STORE_READ_ONLY: {
     retryable: false,
     summary: 'A processor wrote to the store of a global table, or to that of a fold over sessions or sliding windows.',

@@ -30,6 +30,7 @@ const ALWAYS_FATAL = new Set([
   'STATE_CORRUPT',
   'SUPPRESS_BUFFER_FULL',
   'STATE_IO',
+  'STATE_UNSUPPORTED',
   'TOPIC_UNKNOWN',
   // Nobody could have read the bytes: to skip them would lose what may be good.
   'REGISTRY_UNAVAILABLE',

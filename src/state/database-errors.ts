@@ -44,6 +44,20 @@ export function databaseLocked(directory: string, saw: string, cause?: unknown):
   });
 }
 
+export function databaseUnsupported(cause: unknown): StreamsError {
+  const saw = messageOf(cause);
+  return new StreamsError('STATE_UNSUPPORTED', {
+    what: 'cannot load RocksDB',
+    at: `${process.platform} ${process.arch}, Node ${process.version}`,
+    saw,
+    expected: 'Linux with glibc 2.34 or later, macOS or Windows, on x64 or arm64',
+    action: /libatomic/.test(saw)
+      ? 'Install libatomic: apt-get install libatomic1, or dnf install libatomic.'
+      : 'Install again with `npm ci` on this machine; in a container, take an image with glibc (Debian, Ubuntu), not Alpine.',
+    cause,
+  });
+}
+
 export function databaseClosed(action: string, directory: string): StreamsError {
   return new StreamsError('STATE_IO', {
     what: `cannot ${action}`,

@@ -1,8 +1,8 @@
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import RocksDB, { type RocksIterator } from 'rocksdb-native';
+import type { default as RocksDB, RocksIterator } from 'rocksdb-native';
 import type { Database, DatabaseEntry, DatabaseWrite, KeyRange, OpenDatabase } from '../model/database.js';
-import { databaseClosed, databaseError, emptyKey } from './database-errors.js';
+import { databaseClosed, databaseError, databaseUnsupported, emptyKey } from './database-errors.js';
 
 /**
  * There is one database per task, so a process may have dozens. What one costs in memory, at most:
@@ -46,18 +46,28 @@ const SCAN_CHUNK_BYTES = 64 * 1024;
  * After a failed write RocksDB may refuse every later one: close the database and open it again. After a power failure, writes since the last one with
  * `sync` may be missing, always the latest ones, never from the middle.
  *
- * Errors: STATE_LOCKED (open elsewhere), STATE_CORRUPT (checksums, missing files), STATE_IO (disk full, no permission, used after close).
+ * Errors: STATE_LOCKED (open elsewhere), STATE_CORRUPT (checksums, missing files), STATE_IO (disk full, no permission, used after close), STATE_UNSUPPORTED (the machine cannot load it).
  */
 export const openRocksDatabase: OpenDatabase = async (directory) => {
+  const { default: Native } = await loaded();
   try {
     await mkdir(directory, { recursive: true });
-    const database = new RocksDB(directory, OPTIONS);
+    const database = new Native(directory, OPTIONS);
     await database.ready();
     return new RocksDatabase(database, directory);
   } catch (error) {
     throw databaseError('cannot open the database', directory, error);
   }
 };
+
+/** When the first database is opened: whoever keeps state in memory (the test driver) or has none needs no native module. */
+async function loaded(): Promise<typeof import('rocksdb-native')> {
+  try {
+    return await import('rocksdb-native');
+  } catch (error) {
+    throw databaseUnsupported(error);
+  }
+}
 
 class RocksDatabase implements Database {
   readonly #database: RocksDB;

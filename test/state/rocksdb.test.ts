@@ -101,6 +101,33 @@ describe('rocksdb', function () {
     await database.close();
   });
 
+  for (const [saw, advice] of [
+    ['libatomic.so.1: cannot open shared object file', /Install libatomic: apt-get install libatomic1/],
+    ["Cannot find addon '.'", /take an image with glibc/],
+  ] as const) {
+    it(`fails with STATE_UNSUPPORTED where the native module cannot be loaded: ${saw}`, async () => {
+      const hook = `export const resolve = (name, context, next) => {
+        if (name === 'rocksdb-native') throw new Error(${JSON.stringify(saw)});
+        return next(name, context);
+      };`;
+      const asModule = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`;
+      const register = `import { register } from 'node:module'; register(${JSON.stringify(asModule(hook))});`;
+      const other = spawnSync(
+        process.execPath,
+        [
+          '--import',
+          asModule(register),
+          ...script('await open().catch((error) => console.log(error.code, error.retryable, error.message));'),
+          await directory(),
+        ],
+        { encoding: 'utf8' },
+      );
+      assert.match(other.stdout, /^STATE_UNSUPPORTED false cannot load RocksDB at \w+ \w+, Node v/);
+      assert.ok(other.stdout.includes(saw));
+      assert.match(other.stdout, advice);
+    });
+  }
+
   it('fails with STATE_IO when the directory is a file', async () => {
     const path = join(await directory(), 'file');
     await writeFile(path, 'no directory');
