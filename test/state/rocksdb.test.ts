@@ -158,29 +158,44 @@ describe('rocksdb', function () {
     await assert.rejects(readEverything(path), isStreamsError('STATE_CORRUPT', /rebuilt from the changelog/));
   });
 
+  /** How many megabytes the process of a script has grown by, garbage apart. `body` has `database` and `grown(work)`. */
+  const growth = async (body: string): Promise<number> => {
+    const child = spawnSync(
+      process.execPath,
+      [
+        '--expose-gc',
+        ...script(`
+          const database = await open();
+          const rss = async () => { for (let i = 0; i < 3; i++) { gc(); await new Promise(setImmediate); } return process.memoryUsage.rss(); };
+          const grown = async (work) => { const before = await rss(); await work(); return ((await rss()) - before) / 1e6; };
+          console.log(await (async () => { ${body} })());
+          await database.close();`),
+        await directory(),
+      ],
+      { encoding: 'utf8' },
+    );
+    assert.equal(child.status, 0, child.stderr);
+    return Number(child.stdout);
+  };
+
   it('writes many empty values without keeping memory for them', async () => {
-    const database = await openRocksDatabase(await directory());
-    const empty = Buffer.alloc(0);
-    const writes = Array.from({ length: 10_000 }, (_, i) => ({ key: Buffer.from(`${i}`), value: empty }));
-    for (let i = 0; i < 40; i++) await database.write(writes);
-    const before = process.memoryUsage.rss();
-    for (let i = 0; i < 160; i++) await database.write(writes);
-    // 1.6 million times the 32 bytes that the binding would leak are 51 MB; two memtables of 8 MB may come and go meanwhile.
-    assert.ok(process.memoryUsage.rss() - before < 35e6, `${(process.memoryUsage.rss() - before) / 1e6} MB more`);
-    await database.close();
+    const megabytes = await growth(`
+      const empty = Buffer.alloc(0);
+      const writes = Array.from({ length: 10_000 }, (_, i) => ({ key: Buffer.from(String(i)), value: empty }));
+      const write = async (times) => { for (let i = 0; i < times; i++) await database.write(writes); };
+      await write(60); // as much garbage as is ever kept at a time
+      return grown(() => write(160));`);
+    // 32 bytes for each of 1.6 million would be 51 MB; two memtables of 8 MB may come and go meanwhile.
+    assert.ok(megabytes < 35, `${megabytes} MB more`);
   });
 
   it('keeps no memory for scans that were left early', async () => {
-    const database = await openRocksDatabase(await directory());
-    await database.write(numbered(0, 1_000));
-    const leave = async (scans: number): Promise<void> => {
-      for (let i = 0; i < scans; i++) for await (const _ of database.scan({})) break;
-    };
-    await leave(1_000);
-    const before = process.memoryUsage.rss();
-    await leave(10_000);
-    assert.ok(process.memoryUsage.rss() - before < 15e6, `${(process.memoryUsage.rss() - before) / 1e6} MB more`);
-    await database.close();
+    const megabytes = await growth(`
+      await database.write(Array.from({ length: 1_000 }, (_, i) => put('key-' + i, 'v'.repeat(200))));
+      const leave = async (scans) => { for (let i = 0; i < scans; i++) for await (const _ of database.scan({})) break; };
+      await leave(2_000); // as much garbage as is ever kept at a time
+      return grown(() => leave(4_000));`);
+    assert.ok(megabytes < 15, `${megabytes} MB more`);
   });
 
   it('goes on after garbage was collected during reads, writes and scans that nobody waits for', async () => {
