@@ -1,3 +1,4 @@
+import { isStreamsError } from '../../model/errors.js';
 import { seededRandom } from '../../model/random.js';
 import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBroker } from '../broker-url.js';
 import { openInput } from '../input-file.js';
@@ -112,6 +113,10 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
     });
     sent = result;
     return result.complete ? 0 : stop.exitCode;
+  } catch (error) {
+    // What was given to the writer by then is not what the broker took; of a bad line that is known.
+    if (!isStreamsError(error) || error.code !== 'INPUT_INVALID') sent = undefined;
+    throw error;
   } finally {
     status.clear();
     await broker.close();
