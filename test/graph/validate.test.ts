@@ -248,6 +248,21 @@ describe('validate', () => {
     ]);
   });
 
+  it('refuses an async blueprint, whatever becomes of it', async () => {
+    const async = /topology test: the topology function is async at topology test: saw a promise/;
+    refuses(async (t) => {
+      t.stream('in', text).pipe(to('out', text));
+      await null;
+      throw new Error('not today');
+    }, async);
+    refuses(async (t) => {
+      await null;
+      t.stream('in', text).pipe(to('out', text));
+    }, async);
+    // What they throw later must not end the process.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  });
+
   it('lists an option that cannot be read', () => {
     refuses(
       (t) => t.stream('in', text).pipe(dedupe({ store: 's', id: () => 1, within: '7 days' as never })),
