@@ -53,7 +53,7 @@ export function addProduce(program: Program): void {
     .option('--key <field>', 'take the key from this field (default: no key)')
     .option(
       '--timestamp <field>',
-      'take the time from this field: milliseconds, or text as in 2026-01-31T12:00:00Z (default: now)',
+      'take the time from this field: milliseconds, or text as in 2026-01-31T12:00:00Z, UTC if it does not say otherwise (default: now)',
     )
     .option(
       '--partitions <number>',
