@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { jsonLines, useProjects } from './support.js';
 
 const FEED = '--input payments=payments.jsonl --input-key account --input-timestamp at';
@@ -118,6 +118,22 @@ describe('millrace run', () => {
     const { code, stderr } = await here.millrace('run wider.cjs --partitions 2 --until-idle');
     assert.equal(code, 3, stderr);
     assert.match(stderr, /TOPIC_MISMATCH: .*payments-totals-changelog with 1 partitions/);
+  });
+
+  it('a misspelt topic of --input is USAGE, before anything is written; one of --print is told when the run is over', async () => {
+    const here = project('esm-project');
+    const fed = await here.millrace('run topology.ts --input payment=payments.jsonl --until-idle');
+    assert.match(
+      fed.stderr,
+      /^USAGE: cannot use --input: saw payment, expected a topic that payments reads: payments\. /,
+    );
+    assert.equal(fed.code, 2);
+    assert.ok(!existsSync(here.path('.millrace')));
+    const { code, stdout, stderr } = await here.millrace(`run topology.ts ${FEED} --print total --until-idle`);
+    assert.equal(code, 0);
+    assert.equal(stdout, '');
+    const [warning] = jsonLines(stderr).filter(({ level }) => level === 'warn');
+    assert.deepEqual([warning.topic, warning.msg], ['total', 'nothing to print: there is no such topic']);
   });
 
   it('a state directory that is a file is STATE_IO, one that does not say which version it is of STATE_CORRUPT: exit code 3', async () => {
