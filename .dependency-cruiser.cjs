@@ -185,10 +185,10 @@ module.exports = {
     {
       name: 'not-for-users-but-needed-by-src',
       comment:
-        'What src imports at run time must be in dependencies: a devDependency is not there when users install the package.',
+        'What src imports at run time must be in dependencies or peerDependencies: a devDependency is not there when users install the package.',
       severity: 'error',
       from: { path: '^src/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'], dependencyTypesNot: ['type-only', 'npm'] },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'], dependencyTypesNot: ['type-only', 'npm', 'npm-peer'] },
     },
     {
       name: 'sources-are-imported-by-path',

@@ -26,6 +26,8 @@ const REQUIRED = [
 ];
 /** What is compressed into the tarball is downloaded by every user: a jump means that something slipped in. */
 const MAX_PACKED_BYTES = 1_000_000;
+/** Another one than ours is developed with. */
+const OTHER_RXJS = '7.8.1';
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const temporary = mkdtempSync(join(tmpdir(), 'millrace-package-'));
@@ -88,7 +90,7 @@ function install(tarball) {
   const { allowScripts } = manifest;
   writeFileSync(
     join(project, 'package.json'),
-    JSON.stringify({ name: 'user', version: '1.0.0', private: true, allowScripts }),
+    JSON.stringify({ name: 'user', version: '1.0.0', private: true, dependencies: { rxjs: OTHER_RXJS }, allowScripts }),
   );
   output('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], { cwd: project });
   return project;
@@ -143,6 +145,11 @@ try {
       );
       const project = await check('npm install of the tarball', () => install(packed.tarball));
       if (project) {
+        // With two copies the types of operators do not fit together, and nothing refuses what the other copy puts off to later.
+        await check('uses the RxJS of the project', () => {
+          if (existsSync(join(project, 'node_modules', 'millrace', 'node_modules', 'rxjs')))
+            throw new Error('there are two copies');
+        });
         const list =
           "const names = [main, testing, replay, avro].map(Object.keys);\nif (names.some((list) => list.length === 0)) throw new Error('nothing exported');\n";
         await check('import from an ECMAScript module', () =>

@@ -35,3 +35,8 @@ export function storesOf(declaration: Declaration): readonly StoreSpec[] {
     })),
   ];
 }
+
+/** The topics that are read from outside, by streams, tables and global tables. */
+export const topicsRead = ({ sources, globalTables }: Declaration): readonly string[] => [
+  ...new Set([...sources, ...globalTables].map(({ topic }) => topic)),
+];

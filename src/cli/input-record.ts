@@ -23,7 +23,8 @@ export interface InputRecord {
 /** Serdes whose keys are typed as they are; all others are typed as JSON. */
 export const TEXT_KEYS: readonly string[] = ['string', 'uuid'];
 
-const ISO_TIME = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
+/** ISO 8601: a day, a time of it, how far that is from UTC. */
+const ISO_TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?)?$/;
 
 /**
  * Makes a record of a line. The value is the line, byte for byte, unless serdes say how it is written. The key is the text of its field: a string as it is, null as no key, anything else as JSON. A name that is no field of the line
@@ -103,7 +104,7 @@ function keyOf(field: unknown, { key = '', serdes }: InputFields, where: string)
 }
 
 function timestampOf(field: unknown, name: string, where: string): number {
-  const ms = typeof field === 'string' && ISO_TIME.test(field) ? Date.parse(field) : field;
+  const ms = typeof field === 'string' ? momentOf(field) : field;
   if (typeof ms === 'number' && Number.isSafeInteger(ms) && ms >= 0) return ms;
   throw invalid(
     where,
@@ -111,6 +112,15 @@ function timestampOf(field: unknown, name: string, where: string): number {
     JSON.stringify(field)?.slice(0, 60) ?? String(field),
     'milliseconds since 1970, or a time as in "2026-01-31T12:00:00Z"',
   );
+}
+
+/** Without an offset it is UTC, as everywhere on the command line: Date would take it for local time, which differs from machine to machine. NaN if it is no time. */
+function momentOf(text: string): number {
+  const [, day, clock = '00:00', zone = 'Z'] = ISO_TIME.exec(text) ?? [];
+  const midnight = Date.parse(`${day}T00:00Z`);
+  // Date takes the 31st of February for a day in March.
+  const isDay = !Number.isNaN(midnight) && new Date(midnight).toISOString().slice(0, 10) === day;
+  return isDay ? Date.parse(`${day}T${clock}${zone}`) : Number.NaN;
 }
 
 const shapeOf = (value: unknown): string =>

@@ -10,9 +10,10 @@ import type { ErrorPolicies } from '../runtime/policy.js';
 import { type RunningStreams, type StartOptions, start } from '../runtime/start.js';
 import type { SerdeServices } from '../serdes/serde.js';
 import type { BrokerOptions, OpenedBroker } from './broker-url.js';
+import { checkInputFiles, checkInputTopics } from './check-inputs.js';
 import { checkShadow, type ShadowOptions } from './check-shadow.js';
 import { checkedTopology } from './checked-topology.js';
-import { checkInput, openInput } from './input-file.js';
+import { openInput } from './input-file.js';
 import { type Io, write } from './io.js';
 import { createLogger } from './logger.js';
 import { openPatiently } from './open-patiently.js';
@@ -53,13 +54,14 @@ export interface RunOptions extends BrokerOptions, RegistrySelection, ShadowOpti
 /** `millrace run`: loads, opens the broker, feeds, runs, and takes everything down again in the opposite order, whatever ends it. */
 export async function runTopology(file: string, options: RunOptions, io: Io): Promise<number> {
   checkShadow(options);
-  for (const input of options.input ?? []) checkInput(input.file, io.cwd);
+  checkInputFiles(options.input ?? [], io.cwd);
   const stop = new Stop(io);
   let logger: Logger | undefined;
   const status = new StatusLine(io, (text) => logger?.info({}, text));
   logger = createLogger(io, { verbose: options.verbose, status });
   try {
     const topology = await checkedTopology(file, { cwd: io.cwd, check: options.check, signal: stop.signal });
+    checkInputTopics(topology, options.input ?? []);
     const opened = await openPatiently(options, { io, stop, logger });
     if (opened === undefined) return options.untilIdle ? stop.exitCode : 0;
     try {
@@ -104,7 +106,7 @@ class Run {
   }
 
   async run(): Promise<number> {
-    const { options, stop } = this.#context;
+    const { options, stop, logger } = this.#context;
     const printers = await this.#openPrinters();
     const printing = Promise.all(printers.map((printer) => printer.run()));
     // Looked at when it is waited for; until then a failure must not count as unhandled.
@@ -119,6 +121,7 @@ class Run {
       for (const printer of printers) printer.end();
       await printing;
     }
+    for (const printer of printers) printer.warnIfMissing(logger);
     const unfinished = this.#cutShort || (options.untilIdle === true && !this.#idle);
     if (unfinished) return stop.exitCode;
     return options.untilIdle && this.#differs ? 1 : 0;
@@ -236,9 +239,8 @@ class Run {
       if (io.stdout.isTTY) status.clear();
       return write(io.stdout, lines);
     };
-    const topics = [...new Set(options.print ?? [])];
     return Promise.all(
-      topics.map(async (topic) =>
+      [...new Set(options.print)].map(async (topic) =>
         TopicPrinter.open({
           broker: opened.broker,
           clock: io.clock,

@@ -1,5 +1,5 @@
 import { type Broker, partitionKey, type Reader, type TopicPartition } from '../broker/port.js';
-import { type Clock, sleep } from '../model/ports.js';
+import { type Clock, type Logger, sleep } from '../model/ports.js';
 import { recordLines, type TopicSerdes } from './show.js';
 
 const MAX_RECORDS = 1_000;
@@ -33,6 +33,12 @@ export class TopicPrinter {
     await printer.#attach();
     for (const position of await broker.admin.latestOffsets(printer.#partitions)) printer.#seek({ ...position, topic });
     return printer;
+  }
+
+  /** A misspelt topic prints nothing, as one does that nothing was written to. */
+  warnIfMissing(logger: Logger): void {
+    const { topic } = this.#options;
+    if (this.#partitions.length === 0) logger.warn({ topic }, 'nothing to print: there is no such topic');
   }
 
   /** Prints until {@link end}, and then what was written up to that moment. */

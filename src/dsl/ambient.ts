@@ -18,6 +18,8 @@ export interface Consumer {
   through(mark: PathMark): void;
   /** The way back down: the operator's own subscription is done. */
   leave(): void;
+  /** What makes the way unusable, whatever an operator on it makes of the error. Left out by older copies of this library. */
+  refuse?(error: Error): void;
   /** The way ended where records come from. */
   reached(origin: {
     readonly node: string;

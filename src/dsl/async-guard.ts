@@ -13,6 +13,7 @@ import {
   type Subscription,
 } from 'rxjs';
 import { StreamsError } from '../model/errors.js';
+import { subscribing } from './ambient.js';
 import type { PushScope } from './processor.js';
 
 /** Whether a record is on its way through plain operators, anywhere in this thread, and in whose scope. Pushes are synchronous, so this serves all tasks. */
@@ -45,8 +46,10 @@ function endOpen(): void {
 const GUARDED = Symbol.for('millrace.guarded');
 
 /**
- * Makes RxJS refuse what would emit later while a record is pushed: the work that `delay` hands to a scheduler, and the promise or asynchronous iterator that `mergeMap` waits for, any Observable that is not
- * complete when the record is done. The application then fails on the first such record, before anything of it is committed, and not when the work comes up. At all other times RxJS is as it was.
+ * Makes RxJS refuse what would emit later. While a record is pushed: the work that `delay` hands to a scheduler, and the promise or asynchronous iterator that `mergeMap` waits for, any Observable that is not
+ * complete when the record is done. The application then fails on the first such record, before anything of it is committed, and not when the work comes up.
+ * While a node subscribes to its input: what goes by the clock from then on (`bufferTime`, `sampleTime`, `timeout`, `merge` with a `timer`), and in which records would wait while their offsets are committed; the topology is then not valid.
+ * At all other times RxJS is as it was.
  *
  * Not reached are a user's own second copy of RxJS, and subjects that somebody else feeds: there the emission is caught when it comes.
  */
@@ -64,7 +67,7 @@ function guard(scheduler: SchedulerLike & { [GUARDED]?: true }): void {
   const schedule = scheduler.schedule;
   const guarded = function (this: SchedulerLike, ...args: Parameters<typeof schedule>): ReturnType<typeof schedule> {
     // The queue scheduler without a delay runs its work at once.
-    if (pushing > 0 && (scheduler !== queueScheduler || (args[1] ?? 0) > 0))
+    if ((pushing > 0 || subscribing()) && (scheduler !== queueScheduler || (args[1] ?? 0) > 0))
       throw told('an RxJS operator that uses a scheduler (delay, debounceTime, auditTime, bufferTime, interval, …)');
     return schedule.apply(this, args);
   };
@@ -81,7 +84,7 @@ function guardInput(prototype: object, kind: string): void {
     configurable: true,
     enumerable: false,
     get() {
-      if (pushing > 0) throw told(`an RxJS operator that waits for ${kind}`);
+      if (pushing > 0 || subscribing()) throw told(`an RxJS operator that waits for ${kind}`);
       return undefined;
     },
   });
@@ -124,16 +127,19 @@ function guardSubscribe(prototype: Observable<unknown> & { [GUARDED]?: true }): 
 const isPassive = (source: Observable<unknown>): boolean =>
   source === NEVER || (source instanceof Subject && !(source instanceof AsyncSubject));
 
-/** Told to the task as well as thrown: a `catchError` on the way would hide it. */
+/** Told to the task, or to the node that subscribes, as well as thrown: a `catchError` on the way would hide it. */
 function told(saw: string): StreamsError {
-  const error = putOff(saw, 'Use process() with an async function or a timer instead.');
-  scope?.fail(error);
+  const consumer = pushing > 0 ? undefined : subscribing();
+  const error = putOff(saw, 'Use process() with an async function or a timer instead.', consumer?.node);
+  if (consumer) consumer.refuse?.(error);
+  else scope?.fail(error);
   return error;
 }
 
-function putOff(saw: string, action: string): StreamsError {
+function putOff(saw: string, action: string, node?: string): StreamsError {
   return new StreamsError('LATE_EMISSION', {
-    what: 'an operator put work off to later',
+    what: node === undefined ? 'an operator put work off to later' : 'an operator would put work off to later',
+    ...(node !== undefined && { at: `node ${node}` }),
     saw,
     expected: 'operators that emit synchronously',
     action,

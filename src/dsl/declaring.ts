@@ -237,7 +237,8 @@ export class Declaring implements Declaration {
 
   #input(node: string, port: number, observable: Observable<AnyRecord>, checkKey: boolean): TracedInput {
     const input = new TracedInput({ node, port, observable, scope: this.#scope, checkKey });
-    if (input.paths.length === 0) {
+    // What is refused on the way may keep it from going further up.
+    if (input.paths.length === 0 && !input.refused) {
       this.problem(
         node,
         'its input leads to no stream of this topology',

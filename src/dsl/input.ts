@@ -31,6 +31,7 @@ export class TracedInput implements Input, Consumer {
   readonly #marks: PathMark[] = [];
   readonly #from = new Set<string>();
   #receiver: Receiver | undefined;
+  #refused = false;
   #subscription: Subscription | undefined;
 
   constructor(options: {
@@ -48,6 +49,11 @@ export class TracedInput implements Input, Consumer {
     this.#subscribe();
   }
 
+  /** Something on the way to it has been refused. */
+  get refused(): boolean {
+    return this.#refused;
+  }
+
   connect(receiver: Receiver): void {
     this.#receiver = receiver;
   }
@@ -62,6 +68,12 @@ export class TracedInput implements Input, Consumer {
 
   leave(): void {
     this.#marks.pop();
+  }
+
+  refuse(error: Error): void {
+    if (this.#refused) return;
+    this.#refused = true;
+    this.#scope.fail(error);
   }
 
   reached({ node, table, key, rekey: before, window }: Parameters<Consumer['reached']>[0]): void {
@@ -106,6 +118,8 @@ export class TracedInput implements Input, Consumer {
 
   #error(error: unknown): void {
     const scope = this.#scope;
+    // It has been told, and comes by here again if nobody catches it.
+    if (this.#refused) return;
     if (!scope.pushing) return scope.fail(error instanceof Error ? error : new Error(String(error)));
     // An error ends an RxJS subscription. Subscribing again keeps the neighbours of a bad record safe from it.
     this.#subscribe();

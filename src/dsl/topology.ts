@@ -253,7 +253,8 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
   };
   try {
     guardAsync();
-    withDeclaring(declaring, () => blueprint(builder));
+    const returned: unknown = withDeclaring(declaring, () => blueprint(builder));
+    if (returned instanceof Promise) throw asyncBlueprint(name, returned);
   } catch (error) {
     if (isStreamsError(error)) throw error;
     throw new StreamsError('TOPOLOGY_INVALID', {
@@ -264,4 +265,16 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
       cause: error,
     });
   }
+}
+
+/** What comes behind its first `await` would be declared by nobody, and what it throws there would end the process. */
+function asyncBlueprint(name: string, returned: Promise<unknown>): StreamsError {
+  returned.catch(() => undefined);
+  return new StreamsError('TOPOLOGY_INVALID', {
+    what: 'the topology function is async',
+    at: `topology ${name}`,
+    saw: 'a promise',
+    expected: 'a function that has declared everything when it returns',
+    action: 'Remove async, and fetch what it needs before: in the module, or with a function that makes the topology.',
+  });
 }

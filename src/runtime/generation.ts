@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Admin, Broker, PartitionOffset } from '../broker/port.js';
-import { isStreamsError, StreamsError } from '../model/errors.js';
+import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
+import { databaseError } from '../state/database-errors.js';
 import { diskIdentityFiles, type IdentityFiles } from '../state/identity-files.js';
 import { addedTo, textOf } from './offset-texts.js';
 
@@ -43,16 +44,34 @@ const highest = (generations: readonly (Generation | undefined)[]): Generation |
 const pathOf = (stateDirectory: string, applicationId: string): string =>
   join(stateDirectory, applicationId, 'generation.json');
 
-/** That of the stores that this machine has; generation 0 if it never ran another. */
+/** That of the stores that this machine has; generation 0 if it never ran another. STATE_IO if that cannot be read, STATE_CORRUPT if it makes no sense. */
 export async function generationOnDisk(
   stateDirectory: string,
   applicationId: string,
   files: IdentityFiles = diskIdentityFiles,
 ): Promise<Generation> {
-  const text = await files.read(pathOf(stateDirectory, applicationId));
-  if (text === null) return firstGeneration(applicationId);
-  const { n, prefix } = JSON.parse(text);
-  return { n, prefix };
+  const path = pathOf(stateDirectory, applicationId);
+  const text = await files.read(path).catch((error: unknown) => {
+    throw databaseError('cannot read which version the stores are of', path, error);
+  });
+  return text === null ? firstGeneration(applicationId) : parse(text, path);
+}
+
+function parse(text: string, path: string): Generation {
+  try {
+    const { n, prefix } = JSON.parse(text);
+    if (Number.isSafeInteger(n) && typeof prefix === 'string') return { n, prefix };
+    throw new Error(text.slice(0, 60));
+  } catch (error) {
+    throw new StreamsError('STATE_CORRUPT', {
+      what: 'cannot read which version the stores are of',
+      at: path,
+      saw: messageOf(error),
+      expected: '{"n":…,"prefix":…}',
+      action: 'Delete the file and start the application: its group knows which version it is.',
+      cause: error,
+    });
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { messageOf } from '../model/errors.js';
+import { messageOf, StreamsError } from '../model/errors.js';
 import type { Serde } from './serde.js';
 import { shorten, showBytes, showValue } from './show.js';
 import { text } from './text.js';
@@ -24,6 +24,8 @@ const plain: Serde<unknown> = { name: 'json', encode, decode };
  *   writes the value as it is; so the schema must accept what it returns. One that turns a string into a `Date` does not.
  * - The name is `json` with and without a schema: the schema of a store may change, its bytes stay readable.
  *
+ * Errors: CONFIG_INVALID for a schema that is given as it is, not as an option.
+ *
  * Cost: one `JSON.parse` or `JSON.stringify` per call, and the schema's own. Throws a plain `Error` (see {@link Serde}); for a schema it
  * lists the path and message of every issue.
  *
@@ -32,6 +34,15 @@ const plain: Serde<unknown> = { name: 'json', encode, decode };
  * ```
  */
 export function json<T>(options?: JsonOptions<T>): Serde<T> {
+  // JavaScript does not see that the schema is not an option; without this nothing would be validated.
+  if (options && '~standard' in options) {
+    throw new StreamsError('CONFIG_INVALID', {
+      what: 'serdes.json was given a schema in the place of its options',
+      saw: 'a schema',
+      expected: '{ schema }',
+      action: 'Write serdes.json({ schema: … }).',
+    });
+  }
   // T is a claim of the caller here: there is no schema that could be asked.
   if (!options?.schema) return plain as Serde<T>;
   const { schema } = options;

@@ -90,6 +90,20 @@ describe('a topology file that cannot be used', () => {
     });
   }
 
+  it('is told of everything at once by validate: type errors, and that the topology function threw', async () => {
+    const { millrace, write } = bound(project('bad', { typescript: 'native' }));
+    write(
+      'both.ts',
+      `import { topology } from 'millrace';\nexport default topology('both', (t) => {\n  t.strea('in');\n});\n`,
+    );
+    const { code, stderr } = await millrace('validate both.ts');
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^TOPOLOGY_INVALID: topology both has 2 problems\n- .*both\.ts:3:5: TS2551.*\n- topology both: the topology function threw/s,
+    );
+  });
+
   it('shows the stack of what was thrown with --verbose', async () => {
     const { millrace } = bound(project('bad'));
     const { stderr } = await millrace('describe throws.ts --verbose');

@@ -39,6 +39,25 @@ describe('millrace produce', () => {
     );
   });
 
+  it('takes a time that does not say how far it is from UTC for UTC, wherever the machine is', async () => {
+    const { TZ } = process.env;
+    process.env.TZ = 'America/New_York';
+    try {
+      const { output, lines } = bound(project('esm-project'));
+      const times = ['2026-01-31T12:00', '2026-01-31 12:00:00', '2026-01-31', '2026-01-31T12:00-02:00'];
+      await output('produce things --timestamp at', times.map((at) => `${JSON.stringify({ at })}\n`).join(''));
+      assert.deepEqual(
+        (await lines('consume things --until-end')).map(
+          ({ timestamp }) => (timestamp - Date.UTC(2026, 0, 31)) / 3_600_000,
+        ),
+        [12, 12, 0, 14],
+      );
+    } finally {
+      if (TZ === undefined) delete process.env.TZ;
+      else process.env.TZ = TZ;
+    }
+  });
+
   it("sends equal keys to one partition, that of Kafka's own clients, and lines without a key in turns", async () => {
     const { output, lines } = bound(project('esm-project'));
     await output('produce things --key key --partitions 3', numbered(50));
@@ -90,6 +109,12 @@ describe('millrace produce', () => {
       '{"account":"a","at":"noon"}',
       '--key account --timestamp at',
       /"at" is no time at in\.jsonl:3: saw "noon"/,
+    ],
+    [
+      'on a day that there is not',
+      '{"account":"a","at":"2026-02-31T12:00:00Z"}',
+      '--key account --timestamp at',
+      /"at" is no time at in\.jsonl:3: saw "2026-02-31T12:00:00Z"/,
     ],
     ['with a key that lost digits', '{"account":12345678901234567890}', '--key account', /in\.jsonl:3: .*lost digits/],
     ['that is no object', '7', '--key account', /in\.jsonl:3: saw 7/],

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync, mkdirSync } from 'node:fs';
 import { jsonLines, useProjects } from './support.js';
 
 const FEED = '--input payments=payments.jsonl --input-key account --input-timestamp at';
@@ -117,6 +118,40 @@ describe('millrace run', () => {
     const { code, stderr } = await here.millrace('run wider.cjs --partitions 2 --until-idle');
     assert.equal(code, 3, stderr);
     assert.match(stderr, /TOPIC_MISMATCH: .*payments-totals-changelog with 1 partitions/);
+  });
+
+  it('a misspelt topic of --input is USAGE, before anything is written; one of --print is told when the run is over', async () => {
+    const here = project('esm-project');
+    const fed = await here.millrace('run topology.ts --input payment=payments.jsonl --until-idle');
+    assert.match(
+      fed.stderr,
+      /^USAGE: cannot use --input: saw payment, expected a topic that payments reads: payments\. /,
+    );
+    assert.equal(fed.code, 2);
+    assert.ok(!existsSync(here.path('.millrace')));
+    const { code, stdout, stderr } = await here.millrace(`run topology.ts ${FEED} --print total --until-idle`);
+    assert.equal(code, 0);
+    assert.equal(stdout, '');
+    const [warning] = jsonLines(stderr).filter(({ level }) => level === 'warn');
+    assert.deepEqual([warning.topic, warning.msg], ['total', 'nothing to print: there is no such topic']);
+  });
+
+  it('a state directory that is a file is STATE_IO, one that does not say which version it is of STATE_CORRUPT: exit code 3', async () => {
+    const here = project('esm-project');
+    here.write('file', '');
+    mkdirSync(here.path('state/payments'), { recursive: true });
+    here.write('state/payments/generation.json', '{');
+    for (const command of ['run topology.ts --until-idle', 'state list topology.ts']) {
+      const file = await here.millrace(`${command} --state file`);
+      assert.match(file.stderr, /(^|\n)STATE_IO: cannot read which version .*saw ENOTDIR.*, expected .*\. Check /);
+      assert.equal(file.code, 3);
+      const damaged = await here.millrace(`${command} --state state`);
+      assert.match(
+        damaged.stderr,
+        /(^|\n)STATE_CORRUPT: cannot read which version .*generation\.json: saw .*\. Delete /,
+      );
+      assert.equal(damaged.code, 3);
+    }
   });
 
   it('a directory that another process has open is STATE_LOCKED with exit code 3, for the broker and for the state', async () => {

@@ -1,5 +1,27 @@
 import assert from 'node:assert/strict';
-import { filter, map, merge, share, startWith } from 'rxjs';
+import {
+  buffer,
+  bufferTime,
+  bufferWhen,
+  catchError,
+  defer,
+  EMPTY,
+  filter,
+  interval,
+  map,
+  merge,
+  mergeAll,
+  type OperatorFunction,
+  pipe,
+  sample,
+  sampleTime,
+  share,
+  startWith,
+  takeUntil,
+  timeout,
+  timer,
+  windowTime,
+} from 'rxjs';
 import {
   aggregate,
   count,
@@ -11,6 +33,7 @@ import {
   reduce,
   reorderByVersion,
   repartition,
+  type StreamRecord,
   selectKey,
   serdes,
   type TopologyBuilder,
@@ -246,6 +269,58 @@ describe('validate', () => {
       'count : the store has no name',
       'topology test: the topology function threw at topology test: saw not today',
     ]);
+  });
+
+  it('refuses an async blueprint, whatever becomes of it', async () => {
+    const async = /topology test: the topology function is async at topology test: saw a promise/;
+    refuses(async (t) => {
+      t.stream('in', text).pipe(to('out', text));
+      await null;
+      throw new Error('not today');
+    }, async);
+    refuses(async (t) => {
+      await null;
+      t.stream('in', text).pipe(to('out', text));
+    }, async);
+    // What they throw later must not end the process.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  });
+
+  it('refuses operators of RxJS that emit later from the beginning on, once, with the node that they lead to', () => {
+    type Operator = OperatorFunction<StreamRecord<string, string>, StreamRecord<string, string>>;
+    const never = new Promise<never>(() => undefined);
+    const later: Record<string, Operator> = {
+      bufferTime: pipe(bufferTime(60_000), mergeAll()),
+      windowTime: pipe(windowTime(60_000), mergeAll()),
+      sampleTime: sampleTime(60_000),
+      timeout: timeout(60_000),
+      sample: sample(interval(60_000)),
+      buffer: pipe(buffer(interval(60_000)), mergeAll()),
+      bufferWhen: pipe(
+        bufferWhen(() => timer(60_000)),
+        mergeAll(),
+      ),
+      takeUntil: takeUntil(timer(60_000)),
+      promise: (records) =>
+        merge(
+          records,
+          defer(() => never),
+        ),
+      hidden: pipe(
+        bufferTime(60_000),
+        mergeAll(),
+        catchError(() => EMPTY),
+      ),
+    };
+    for (const [name, operator] of Object.entries(later)) {
+      const found = problems((t) => t.stream('in', text).pipe(operator, to('out', text)));
+      assert.equal(found.length, 1, `${name}: ${JSON.stringify(found)}`);
+      assert.match(
+        found[0] ?? '',
+        /an operator would put work off to later at node to out: saw an RxJS operator that/,
+        name,
+      );
+    }
   });
 
   it('lists an option that cannot be read', () => {

@@ -244,6 +244,10 @@ describe('json', () => {
     assert.throws(() => json.encode('a'), /Promise/);
   });
 
+  it('refuses a schema that is not given as an option, which JavaScript would not notice', () => {
+    assert.throws(() => serdes.json(Payment as never), { code: 'CONFIG_INVALID', message: /serdes\.json\(\{ schema/ });
+  });
+
   it('has the type that its schema has', () => {
     const typed: Serde<{ id: string; lines: { amount: number }[]; note: string }> = payment;
     assert.equal(typed, payment);

@@ -1,3 +1,4 @@
+import { isStreamsError } from '../../model/errors.js';
 import { seededRandom } from '../../model/random.js';
 import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBroker } from '../broker-url.js';
 import { openInput } from '../input-file.js';
@@ -52,7 +53,7 @@ export function addProduce(program: Program): void {
     .option('--key <field>', 'take the key from this field (default: no key)')
     .option(
       '--timestamp <field>',
-      'take the time from this field: milliseconds, or text as in 2026-01-31T12:00:00Z (default: now)',
+      'take the time from this field: milliseconds, or text as in 2026-01-31T12:00:00Z, UTC if it does not say otherwise (default: now)',
     )
     .option(
       '--partitions <number>',
@@ -112,6 +113,10 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
     });
     sent = result;
     return result.complete ? 0 : stop.exitCode;
+  } catch (error) {
+    // What was given to the writer by then is not what the broker took; of a bad line that is known.
+    if (!isStreamsError(error) || error.code !== 'INPUT_INVALID') sent = undefined;
+    throw error;
   } finally {
     status.clear();
     await broker.close();

@@ -23,7 +23,7 @@ export function addValidate(program: Program): void {
 async function validate(file: string, io: Io): Promise<number> {
   const topology = await loadTopology(file, io.cwd);
   const types = await checkTypes(resolve(io.cwd, file), new AbortController().signal);
-  const graphProblems = problemsOf(topology);
+  const graphProblems = problemsOf(topology, types.problems.length > 0);
   const lines = [
     ...types.problems.map(({ where, what }) => `- ${where}: ${what}`),
     ...graphProblems.map(({ where, what, advice }) => `- ${where}: ${what}. ${advice}`),
@@ -39,14 +39,18 @@ async function validate(file: string, io: Io): Promise<number> {
   return 1;
 }
 
-/** The topology may be of another copy of the library, so the error that lists the problems is known by its fields. An error without a list (the topology function threw) is thrown on. */
-function problemsOf(topology: Topology): readonly Problem[] {
+/** The topology may be of another copy of the library, so the error that lists the problems is known by its fields. An error without a list (the topology function threw) is thrown on, unless there are others to be listed. */
+function problemsOf(topology: Topology, others: boolean): readonly Problem[] {
   try {
     void topology.graph;
     return [];
   } catch (error) {
     if (isStreamsError(error) && 'problems' in error && Array.isArray(error.problems))
       return error.problems as Problem[];
+    if (others && isStreamsError(error)) {
+      const { problem: what, action: advice } = error;
+      return [{ where: `topology ${topology.name}`, what, advice }];
+    }
     throw error;
   }
 }

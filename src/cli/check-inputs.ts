@@ -1,0 +1,24 @@
+import type { Topology } from '../dsl/processor.js';
+import { declared, topicsRead } from './declared.js';
+import { checkInput } from './input-file.js';
+import type { InputFile } from './options.js';
+import { usage } from './usage.js';
+
+/** USAGE if one cannot be read: for telling it before any work is done. */
+export function checkInputFiles(inputs: readonly InputFile[], cwd: string): void {
+  for (const { file } of inputs) checkInput(file, cwd);
+}
+
+/** USAGE for a topic that the topology does not read: a misspelt one would be fed in vain. */
+export function checkInputTopics(topology: Topology, inputs: readonly InputFile[]): void {
+  const read = topicsRead(declared(topology));
+  const unread = inputs.find(({ topic }) => !read.includes(topic));
+  if (!unread) return;
+  const expected = `a topic that ${topology.name} reads: ${read.join(', ')}`;
+  throw usage(
+    'cannot use --input',
+    unread.topic,
+    expected,
+    'Correct it; to write to others there is millrace produce.',
+  );
+}
