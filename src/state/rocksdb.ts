@@ -129,14 +129,17 @@ class RocksDatabase implements Database {
     try {
       let chunk: DatabaseEntry[] = [];
       let bytes = 0;
+      // The first chunks are small: many a scan is left behind its first entries.
+      let most = SCAN_ENTRIES;
       for await (const { key, value } of iterator) {
         chunk.push([key, value]);
         bytes += key.length + value.length;
-        if (chunk.length < SCAN_CHUNK_ENTRIES && bytes < SCAN_CHUNK_BYTES) continue;
+        if (chunk.length < most && bytes < SCAN_CHUNK_BYTES) continue;
         yield chunk;
         this.#checkOpen('scan');
         chunk = [];
         bytes = 0;
+        most = Math.min(2 * most, SCAN_CHUNK_ENTRIES);
       }
       this.#checkOpen('scan');
       if (chunk.length > 0) yield chunk;
