@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { kafkaOptionsFromEnv } from '../broker/kafkajs/properties.js';
 import type { Broker } from '../broker/port.js';
+import { StreamsError } from '../model/errors.js';
 import type { Clock, Logger } from '../model/ports.js';
 import { checkBrokerUrl, openBroker as openAddress } from '../runtime/open-broker.js';
 import { usage } from './usage.js';
@@ -56,4 +58,19 @@ export async function openBroker(
   if (kafkaConfig !== undefined)
     throw usage('cannot use --kafka-config', `--broker ${url}`, 'an address that begins with kafka://');
   return { broker: await openAddress(`${scheme}:${resolve(cwd, address)}`, ports), createsTopics: true };
+}
+
+/** As {@link openBroker}, for commands that have nothing to do where nothing is: a mistyped directory must not become a new, empty broker. BROKER_UNAVAILABLE if there is none. */
+export async function openExistingBroker(options: BrokerOptions, context: BrokerContext): Promise<OpenedBroker> {
+  const { scheme, address } = checkBrokerUrl(options.broker);
+  if (scheme === 'embedded' && options.kafkaConfig === undefined && !existsSync(resolve(context.cwd, address))) {
+    throw new StreamsError('BROKER_UNAVAILABLE', {
+      what: 'there is no broker',
+      at: options.broker,
+      saw: 'no such directory',
+      expected: 'the directory of an embedded broker',
+      action: 'Correct --broker, or write something first: `millrace produce` and `millrace run` make a new one.',
+    });
+  }
+  return openBroker(options, context);
 }

@@ -123,15 +123,20 @@ function noTopology(path: string, module: Readonly<Record<string, unknown>>, fou
       found !== null &&
       Object.keys(found).length === 0 &&
       Object.getPrototypeOf(found) === Object.prototype);
-  const saw = empty ? 'no default export' : showValue(found);
+  const saw = empty ? exportsOf(module) : showValue(found);
   return new StreamsError('TOPOLOGY_NOT_FOUND', {
     what: empty ? 'the file has no default export' : 'the default export is no topology',
     at: path,
-    saw: named === undefined ? saw : `${saw}, and a topology exported as "${named}"`,
+    saw: named === undefined ? saw : `${empty ? '' : `${saw}, and `}a topology exported as "${named}"`,
     expected: 'what topology(name, …) returns',
     action:
       named === undefined
         ? EXAMPLE
         : `Export it by default: \`export { ${named} as default }\`, or module.exports = ${named} in CommonJS.`,
   });
+}
+
+function exportsOf(module: Readonly<Record<string, unknown>>): string {
+  const names = Object.keys(module).filter((name) => name !== 'default' && name !== 'module.exports');
+  return names.length === 0 ? 'no exports' : `the exports ${names.join(', ')}`;
 }

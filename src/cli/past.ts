@@ -6,7 +6,7 @@ import { isStreamsError } from '../model/errors.js';
 import type { HistoryGap, PastOptions, SnapshotEvery } from '../replay/index.js';
 import { PastSerdes } from '../replay/past-serdes.js';
 import type { ErrorPolicies } from '../runtime/policy.js';
-import { type BrokerOptions, openBroker } from './broker-url.js';
+import { type BrokerOptions, openExistingBroker } from './broker-url.js';
 import { checkedTopology } from './checked-topology.js';
 import { codeVersion } from './code-version.js';
 import { type Io, write } from './io.js';
@@ -52,7 +52,7 @@ export async function lookBack(
   const status = new StatusLine(io, say);
   try {
     const topology = await checkedTopology(file, { cwd: io.cwd, check: false, signal: stop.signal });
-    const { broker } = await openBroker(options, io);
+    const { broker } = await openExistingBroker(options, io);
     try {
       const past = {
         ...pastOptions(file, topology, options, io),

@@ -97,6 +97,7 @@ export class TracedInput implements Input, Consumer {
       this.#subscription = this.#observable.subscribe({
         next: (record) => this.#next(record),
         error: (error: unknown) => this.#error(error),
+        complete: () => this.#complete(),
       });
     });
   }
@@ -114,6 +115,11 @@ export class TracedInput implements Input, Consumer {
       return;
     }
     this.#receiver?.next(record, scope.index);
+  }
+
+  /** All that comes later would be dropped, without a trace. While it is declared, an input that has ended leads to no stream. */
+  #complete(): void {
+    if (this.#scope.pushing) this.#scope.fail(ended(this.node));
   }
 
   #error(error: unknown): void {
@@ -147,6 +153,15 @@ const lateEmission = (node: string): StreamsError =>
     saw: 'an asynchronous RxJS operator (delay, debounceTime, mergeMap with a promise, startWith, …) before it',
     expected: 'operators that emit synchronously',
     action: 'Use process() with an async function or a timer instead.',
+  });
+
+const ended = (node: string): StreamsError =>
+  new StreamsError('TOPOLOGY_INVALID', {
+    what: 'an operator ended the stream',
+    at: `node ${node}`,
+    saw: 'an RxJS operator that completes (take, takeWhile, first, find, every, elementAt, …) before it',
+    expected: 'streams that never end',
+    action: 'Use filter(), or process() with a store to count what has passed.',
   });
 
 const hiddenEdge = (node: string, from: string): StreamsError =>

@@ -40,7 +40,7 @@ const SCAN_CHUNK_BYTES = 64 * 1024;
 /**
  * Opens (creates) a RocksDB database in a directory, with the directories above it.
  *
- * Cost: at most about 25 MB of memory per database and 1.6 % of the data for indexes and filters of open files; opening reads the log of the last
+ * Cost: at most 16 MB of memory per database for what is not in a table yet, and 1.6 % of the data for indexes and filters of open files; opening reads the log of the last
  * writes (at most 16 MB) and the tables of at most 64 files, not the data. Reads check the checksum of what they read.
  *
  * After a failed write RocksDB may refuse every later one: close the database and open it again. After a power failure, writes since the last one with

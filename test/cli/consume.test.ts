@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { openEmbeddedBroker } from '#src/broker/embedded/broker.js';
 import { Headers } from '#src/model/headers.js';
 import { systemClock } from '#src/runtime/system.js';
@@ -52,6 +53,14 @@ describe('millrace consume', () => {
     const topic = await here.millrace('consume thing');
     assert.equal(topic.code, 3);
     assert.match(topic.stderr, /^TOPIC_UNKNOWN: .*at thing: saw the topics things\./);
+  });
+
+  it('BROKER_UNAVAILABLE where there is no broker, and makes none', async () => {
+    const here = project('esm-project');
+    const { code, stderr } = await here.millrace('consume things --broker embedded:mistyped');
+    assert.equal(code, 3);
+    assert.match(stderr, /^BROKER_UNAVAILABLE: there is no broker at embedded:mistyped: saw no such directory/);
+    assert.equal(existsSync(here.path('mistyped')), false);
   });
 
   it('waits for more until it is stopped, and then ends with exit code 0', async () => {

@@ -65,7 +65,7 @@ describe('a topology file that cannot be used', () => {
     ['missing.ts', 'TOPOLOGY_NOT_FOUND', /missing\.ts: saw no such file/],
     ['bad-line.jsonl', 'TOPOLOGY_NOT_FOUND', /saw the extension "\.jsonl"/],
     ['.', 'TOPOLOGY_NOT_FOUND', /saw a directory/],
-    ['no-default.ts', 'TOPOLOGY_NOT_FOUND', /no-default\.ts: saw no default export/],
+    ['no-default.ts', 'TOPOLOGY_NOT_FOUND', /no-default\.ts: saw the exports answer/],
     ['named-only.ts', 'TOPOLOGY_NOT_FOUND', /exported as "payments".*export \{ payments as default \}/],
     ['not-a-topology.ts', 'TOPOLOGY_NOT_FOUND', /the default export is no topology .*saw an object of Object/],
     ['throws.ts', 'TOPOLOGY_NOT_FOUND', /throws\.ts:6:9: saw Error: DATABASE_URL is not set/],

@@ -14,6 +14,7 @@ import {
   delay,
   EMPTY,
   exhaustMap,
+  first,
   from,
   fromEvent,
   groupBy as groupByRx,
@@ -34,6 +35,8 @@ import {
   startWith,
   switchMap,
   take,
+  takeUntil,
+  takeWhile,
   tap,
   toArray,
   windowCount,
@@ -255,6 +258,32 @@ describe('what can only be seen while records flow', () => {
       failure('LATE_EMISSION', /emitted a record later/),
     );
   });
+
+  const ending: readonly (readonly [string, Operator])[] = [
+    ['take', take(1)],
+    ['takeWhile', takeWhile((record) => record.value !== 'x', true)],
+    ['first', first()],
+    ['takeUntil', (source) => source.pipe(takeUntil(source))],
+  ];
+  for (const [name, operator] of ending) {
+    it(`TOPOLOGY_INVALID: ${name} ends the stream, behind which records would be dropped without a trace; none is`, async () => {
+      const withOperator = topology('test', (t) => {
+        t.stream('in', text).pipe(operator, to('out', text));
+      });
+      const without = topology('test', (t) => {
+        t.stream('in', text).pipe(to('out', text));
+      });
+      const driver = await TestDriver.create(withOperator, { onError: { process: 'skip' } });
+      const given: [string, string][] = [
+        ['a', 'x'],
+        ['a', 'y'],
+      ];
+      await assert.rejects(feed(driver, 'in', given), failure('TOPOLOGY_INVALID', /an operator ended the stream/));
+      await driver.restart(without);
+      assert.deepEqual(await driver.output('out', text).values(), ['x', 'y']);
+      await driver.close();
+    });
+  }
 
   it('TOPOLOGY_INVALID: a record came by a way that share() had hidden', async () => {
     const target = topology('test', (t) => {

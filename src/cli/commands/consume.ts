@@ -1,7 +1,7 @@
 import { Option } from '@commander-js/extra-typings';
 import { type Broker, type PartitionOffset, partitionKey } from '../../broker/port.js';
 import { anyAvro } from '../../serdes/avro/any.js';
-import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBroker } from '../broker-url.js';
+import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openExistingBroker } from '../broker-url.js';
 import { type Io, write } from '../io.js';
 import { loadTopology } from '../load-topology.js';
 import { wholeNumber } from '../options.js';
@@ -68,7 +68,7 @@ function parseFrom(text: string): From {
 
 async function consume(topic: string, options: Options, io: Io): Promise<number> {
   const stop = new Stop(io);
-  const { broker } = await openBroker(options, io);
+  const { broker } = await openExistingBroker(options, io);
   try {
     const serdes = await serdesFor(topic, options, io);
     await print(broker, await starts(broker, topic, options), { ...options, serdes }, io, stop);

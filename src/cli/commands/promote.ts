@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Option } from '@commander-js/extra-typings';
 import { applyPromotion, type PromotionOptions, planPromotion, planRollback } from '../../replay/index.js';
 import { agreed } from '../ask.js';
-import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBroker } from '../broker-url.js';
+import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openExistingBroker } from '../broker-url.js';
 import { checkedTopology } from '../checked-topology.js';
 import { type Io, write } from '../io.js';
 import { DEFAULT_STATE } from '../open-state.js';
@@ -79,7 +79,7 @@ function command(program: Program, name: 'promote' | 'rollback', description: st
 
 async function takeOver(kind: 'promote' | 'rollback', file: string, options: Options, io: Io): Promise<number> {
   const topology = await checkedTopology(file, { cwd: io.cwd, check: false });
-  const { broker } = await openBroker(options, io);
+  const { broker } = await openExistingBroker(options, io);
   try {
     const stateDirectory = resolve(io.cwd, options.state);
     const plan = await (kind === 'promote' ? planPromotion : planRollback)(topology, {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Option } from '@commander-js/extra-typings';
 import { applyReset, parseMoment, planReset, type ResetOptions } from '../../replay/index.js';
 import { agreed } from '../ask.js';
-import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBroker } from '../broker-url.js';
+import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openExistingBroker } from '../broker-url.js';
 import { checkedTopology } from '../checked-topology.js';
 import { type Io, write } from '../io.js';
 import { DEFAULT_STATE } from '../open-state.js';
@@ -75,7 +75,7 @@ export function addReset(program: Program): void {
 async function reset(file: string, options: Options, io: Io): Promise<number> {
   const to = parseMoment(options.to, '--to');
   const topology = await checkedTopology(file, { cwd: io.cwd, check: false });
-  const { broker } = await openBroker(options, io);
+  const { broker } = await openExistingBroker(options, io);
   try {
     const stateDirectory = resolve(io.cwd, options.state);
     const plan = await planReset(topology, {

@@ -7,7 +7,7 @@ import { runTopology } from '../run-topology.js';
 import { SCHEMA_REGISTRY } from '../schema-registry.js';
 
 const EXAMPLES = `
-The first SIGINT or SIGTERM finishes what is in hand, commits and ends with exit code 0; the second ends at once.
+The first SIGINT or SIGTERM finishes what is in hand, commits and ends with exit code 0 (with --until-idle: 130 or 143, if work was left); the second ends at once.
 
 A Kafka cluster that is away, at the start or later, is waited for, with a warning for each attempt; a login that is refused is not.
 
