@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { default as RocksDB, RocksIterator } from 'rocksdb-native';
 import type { Database, DatabaseEntry, DatabaseWrite, KeyRange, OpenDatabase } from '../model/database.js';
 import { databaseClosed, databaseError, databaseUnsupported, emptyKey } from './database-errors.js';
+import { boundLog } from './rocksdb-log.js';
 
 /**
  * There is one database per task, so a process may have dozens. What one costs in memory, at most:
@@ -54,7 +55,7 @@ export const openRocksDatabase: OpenDatabase = async (directory) => {
     await mkdir(directory, { recursive: true });
     const database = new Native(directory, OPTIONS);
     await database.ready();
-    return new RocksDatabase(database, directory);
+    return new RocksDatabase(database, directory, await boundLog(directory));
   } catch (error) {
     throw databaseError('cannot open the database', directory, error);
   }
@@ -73,13 +74,15 @@ class RocksDatabase implements Database {
   readonly #database: RocksDB;
   readonly #directory: string;
   readonly #scans = new Set<RocksIterator>();
+  readonly #leaveLog: () => void;
   #lastWrite: Promise<void> = Promise.resolve();
   #writesUnderWay = 0;
   #closing: Promise<void> | null = null;
 
-  constructor(database: RocksDB, directory: string) {
+  constructor(database: RocksDB, directory: string, leaveLog: () => void) {
     this.#database = database;
     this.#directory = directory;
+    this.#leaveLog = leaveLog;
   }
 
   async getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
@@ -157,6 +160,7 @@ class RocksDatabase implements Database {
     this.#closing ??= this.#lastWrite.then(() => {
       // Whoever is in the middle of one may never come back for the rest.
       for (const iterator of this.#scans) iterator.destroy();
+      this.#leaveLog();
       return this.#database.close();
     });
     return this.#closing;

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Database, DatabaseWrite } from '#src/model/database.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
+import { emptyLogs } from '#src/state/rocksdb-log.js';
 import { databaseContract } from './database.contract.js';
 import { isStreamsError, temporaryDirectories } from './support.js';
 
@@ -127,6 +128,22 @@ describe('rocksdb', function () {
       assert.match(other.stdout, advice);
     });
   }
+
+  it('keeps the file that RocksDB tells of its doings small, and none of earlier openings', async () => {
+    const path = await directory();
+    for (let i = 0; i < 3; i++) await (await openRocksDatabase(path)).close();
+    const database = await openRocksDatabase(path);
+    assert.deepEqual(
+      (await readdir(path)).filter((name) => name.startsWith('LOG')),
+      ['LOG'],
+    );
+    await appendFile(join(path, 'LOG'), Buffer.alloc(2_000_000));
+    await emptyLogs();
+    for (let i = 0; i < 30; i++) await database.write(numbered(i * 5_000, (i + 1) * 5_000)); // RocksDB tells more
+    const { blocks } = await stat(join(path, 'LOG'));
+    assert.ok(blocks * 512 < 500_000, `${blocks} blocks`);
+    await database.close();
+  });
 
   it('fails with STATE_IO when the directory is a file', async () => {
     const path = join(await directory(), 'file');
