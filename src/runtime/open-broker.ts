@@ -1,5 +1,4 @@
 import { openEmbeddedBroker } from '../broker/embedded/broker.js';
-import { openKafkaBroker } from '../broker/kafkajs/broker.js';
 import type { KafkaOptions } from '../broker/kafkajs/options.js';
 import type { Broker } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
@@ -32,7 +31,12 @@ const SCHEMES: Readonly<Record<string, Scheme>> = {
   },
   kafka: {
     form: 'kafka://HOST:PORT,HOST:PORT',
-    open: async (address, ports, kafka) => openKafkaBroker({ ...kafka, ...ports, brokers: bootstrapOf(address) }),
+    open: async (address, ports, kafka) => {
+      const brokers = bootstrapOf(address);
+      // A tenth of a second to load, which whoever uses another broker need not wait for.
+      const { openKafkaBroker } = await import('../broker/kafkajs/broker.js');
+      return openKafkaBroker({ ...kafka, ...ports, brokers });
+    },
   },
 };
 
