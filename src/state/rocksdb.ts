@@ -29,7 +29,7 @@ const OPTIONS = {
 } as const;
 
 /**
- * One call reads its keys one after the other on one thread of the pool. Two calls take 40 % less time for the same work; more than two gained nothing with two processors. Below this many keys the second
+ * One call reads its keys on one thread of the pool: 7.4 µs a key that is there, 3.2 µs one that is not. Two calls at a time took 5.6 to 6.4 and 2.1 to 2.3 µs a key for the same work, with two processors. Below this many keys the second
  * call costs what it saves.
  */
 const MIN_SPLIT_KEYS = 128;
