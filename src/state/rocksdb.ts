@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { default as RocksDB, RocksIterator } from 'rocksdb-native';
 import type { Database, DatabaseEntry, DatabaseWrite, KeyRange, OpenDatabase } from '../model/database.js';
 import { databaseClosed, databaseError, databaseUnsupported, emptyKey } from './database-errors.js';
-import { boundLog } from './rocksdb-log.js';
+import { BoundLog } from './rocksdb-log.js';
 
 /**
  * There is one database per task, so a process may have dozens. What one costs in memory, at most:
@@ -55,7 +55,9 @@ export const openRocksDatabase: OpenDatabase = async (directory) => {
     await mkdir(directory, { recursive: true });
     const database = new Native(directory, OPTIONS);
     await database.ready();
-    return new RocksDatabase(database, directory, await boundLog(directory));
+    const log = new BoundLog(directory);
+    await log.forgetOld();
+    return new RocksDatabase(database, directory, log);
   } catch (error) {
     throw databaseError('cannot open the database', directory, error);
   }
@@ -74,19 +76,20 @@ class RocksDatabase implements Database {
   readonly #database: RocksDB;
   readonly #directory: string;
   readonly #scans = new Set<RocksIterator>();
-  readonly #leaveLog: () => void;
+  readonly #log: BoundLog;
   #lastWrite: Promise<void> = Promise.resolve();
   #writesUnderWay = 0;
   #closing: Promise<void> | null = null;
 
-  constructor(database: RocksDB, directory: string, leaveLog: () => void) {
+  constructor(database: RocksDB, directory: string, log: BoundLog) {
     this.#database = database;
     this.#directory = directory;
-    this.#leaveLog = leaveLog;
+    this.#log = log;
   }
 
   async getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
     this.#checkOpen('read');
+    this.#log.called();
     if (keys.length === 0) return [];
     for (const key of keys) if (key.length === 0) throw emptyKey('read', this.#directory);
     try {
@@ -103,6 +106,7 @@ class RocksDatabase implements Database {
 
   async write(writes: readonly DatabaseWrite[], options: { readonly sync?: boolean } = {}): Promise<void> {
     this.#checkOpen('write');
+    this.#log.called();
     for (const { key } of writes) if (key.length === 0) throw emptyKey('write', this.#directory);
     if (writes.length === 0) return;
 
@@ -160,7 +164,6 @@ class RocksDatabase implements Database {
     this.#closing ??= this.#lastWrite.then(() => {
       // Whoever is in the middle of one may never come back for the rest.
       for (const iterator of this.#scans) iterator.destroy();
-      this.#leaveLog();
       return this.#database.close();
     });
     return this.#closing;
@@ -180,16 +183,16 @@ class RocksDatabase implements Database {
       if (value === null) batch.tryDelete(key);
       else batch.tryPut(key, value);
     }
-    const before = sync ? await this.#log() : undefined;
+    const before = sync ? await this.#writesLog() : undefined;
     await batch.flush();
     if (before === undefined) return;
-    const after = await this.#log();
+    const after = await this.#writesLog();
     // A table takes the place of a log that is full, but not at once.
     await syncFile(after);
     if (after !== before) await syncFile(before);
   }
 
-  async #log(): Promise<string> {
+  async #writesLog(): Promise<string> {
     return join(this.#directory, (await this.#database.currentWalFile()).path);
   }
 

@@ -52,6 +52,7 @@ describe('millrace rebuild', () => {
   it('USAGE and STORE_UNKNOWN: nobody can be asked, no such store', async function () {
     this.timeout(60_000);
     const here = project('esm-project');
+    await here.output('produce payments payments.jsonl --key account');
     for (const [args, message] of [
       ['rebuild topology.ts --store totals', /nobody can be asked.*--yes/s],
       ['rebuild topology.ts --store nothing --yes', /no store "nothing"/],
