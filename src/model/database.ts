@@ -21,7 +21,7 @@ export interface KeyRange {
  * batches, write in batches, scan.
  */
 export interface Database {
-  /** The values of the keys, in their order; undefined where a key is absent. One round trip however many keys. */
+  /** The values of the keys, in their order; undefined where a key is absent. One round trip however many keys, which must not be changed before it has answered. */
   getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>;
   /** All writes or none, in order (the last write of a key wins). `sync` returns only when the disk has them. */
   write(writes: readonly DatabaseWrite[], options?: { readonly sync?: boolean }): Promise<void>;

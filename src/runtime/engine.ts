@@ -225,10 +225,10 @@ export class Engine {
 
   #warnBusy(ms: number): void {
     const { logger, sessionMs } = this.#config;
-    const [slowest] = this.tasks.map((task) => task.lastBatch).sort((a, b) => b.ms - a.ms);
+    const [busiest] = this.tasks.map((task) => task.lastBatch).sort((a, b) => b.ms - a.ms);
     logger.warn(
-      { app: this.applicationId, ...(slowest && { task: slowest.task }) },
-      `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${slowest ? `. The slowest of the last batches: ${slowest.records} records up to ${slowest.where}, ${formatMs(slowest.ms)}, of which ${formatMs(slowest.slowest.ms)} in ${slowest.slowest.step}` : ''}. Take smaller batches, raise the session timeout, or do what takes long asynchronously`,
+      { app: this.applicationId, ...(busiest && { task: busiest.task }) },
+      `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${busiest ? `. The slowest of the last batches: ${busiest.records} records up to ${busiest.where}, ${formatMs(busiest.ms)}, of which ${formatMs(busiest.slowest.ms)} in ${busiest.slowest.step}` : ''}. Take smaller batches, raise the session timeout, or do what takes long asynchronously`,
     );
   }
 

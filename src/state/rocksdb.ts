@@ -79,6 +79,8 @@ class RocksDatabase implements Database {
   readonly #log: BoundLog;
   #lastWrite: Promise<void> = Promise.resolve();
   #writesUnderWay = 0;
+  /** The last log that is on the disk under its name. */
+  #namedLog: string | undefined;
   #closing: Promise<void> | null = null;
 
   constructor(database: RocksDB, directory: string, log: BoundLog) {
@@ -188,8 +190,12 @@ class RocksDatabase implements Database {
     if (before === undefined) return;
     const after = await this.#writesLog();
     // A table takes the place of a log that is full, but not at once.
-    await syncFile(after);
-    if (after !== before) await syncFile(before);
+    await synced(after);
+    if (after !== before) await synced(before);
+    if (after === this.#namedLog) return;
+    // Without its name a new file is not found after a power failure.
+    if (process.platform !== 'win32') await synced(this.#directory);
+    this.#namedLog = after;
   }
 
   async #writesLog(): Promise<string> {
@@ -216,18 +222,19 @@ function copied(writes: readonly DatabaseWrite[]): DatabaseWrite[] {
   return writes.map(({ key, value }) => ({ key: copy(key), value: value && copy(value) }));
 }
 
-/** Returns when the disk has what was written to it. RocksDB has handed that to the operating system, and its binding cannot ask for more. */
-async function syncFile(path: string): Promise<void> {
+/** Returns when the disk has what was written to a file, or the names in a directory. RocksDB has handed that to the operating system, and its binding cannot ask for more. */
+async function synced(path: string): Promise<void> {
   let file: Awaited<ReturnType<typeof open>>;
   try {
-    file = await open(path, 'r+');
+    // Windows syncs only what may be written.
+    file = await open(path, process.platform === 'win32' ? 'r+' : 'r');
   } catch (error) {
-    // Its table is on the disk.
+    // A log whose table is on the disk.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw error;
   }
   try {
-    await file.datasync();
+    await file.sync();
   } finally {
     await file.close();
   }

@@ -3,7 +3,7 @@ import { existsSync, promises, readdirSync, readFileSync, rmSync } from 'node:fs
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
-import type { Broker } from '#src/broker/port.js';
+import type { Broker, BrokerRecord } from '#src/broker/port.js';
 import { count, effect, groupBy, process, serdes, type Topology, to, topology, toStream } from '#src/index.js';
 import {
   applyReset,
@@ -41,6 +41,15 @@ function counting(calls: string[]): Topology {
 
 const told = (keys: string, from = 0): Told[] =>
   [...keys].map((key, i) => ({ topic: 'in', key, value: { group: 'g' }, timestamp: from + i }));
+
+/** What is in a topic of one partition, from its beginning. */
+async function recordsOf(broker: Broker, topic: string): Promise<readonly BrokerRecord[]> {
+  const reader = await broker.createReader();
+  reader.seek({ topic, partition: 0, offset: 0 });
+  const batches = await reader.poll({ maxRecords: 1_000, maxWaitMs: 0 });
+  await reader.close();
+  return batches.flatMap(({ records }) => records);
+}
 
 /** A broker on the real clock: what runs on it waits by itself. */
 async function brokerWith(records: readonly Told[], topics: readonly string[]): Promise<Broker> {
@@ -83,11 +92,7 @@ class Life {
   }
 
   async topic(name: string): Promise<string[]> {
-    const reader = await this.broker.createReader();
-    reader.seek({ topic: name, partition: 0, offset: 0 });
-    const batches = await reader.poll({ maxRecords: 1_000, maxWaitMs: 0 });
-    await reader.close();
-    return batches.flatMap(({ records }) => records.map(({ key, value }) => `${key}=${value}`));
+    return (await recordsOf(this.broker, name)).map(({ key, value }) => `${key}=${value}`);
   }
 
   async rows(store: string): Promise<Record<string, unknown>> {
@@ -180,15 +185,12 @@ describe('a reset', () => {
     await life.run();
     assert.deepEqual(await life.topic('out'), ['a=1', 'b=1']);
     assert.deepEqual(life.calls, []);
-    const reader = await life.broker.createReader();
-    reader.seek({ topic: 'shop-captured', partition: 0, offset: 0 });
-    const [batch] = await reader.poll({ maxRecords: 100, maxWaitMs: 0 });
-    await reader.close();
-    const seen = batch?.records.map(
+    const written = await recordsOf(life.broker, 'shop-captured');
+    const seen = written.map(
       ({ key, value, headers }) =>
         `${headers.text('millrace.operator')} ${headers.text('millrace.topic') ?? ''} ${key}=${value}`,
     );
-    assert.deepEqual(seen?.sort(), [
+    assert.deepEqual(seen.sort(), [
       'effect call  shop/call/in-0@0={"key":"a","value":1}',
       'effect call  shop/call/in-0@1={"key":"b","value":1}',
       `effect group  shop/group/shop-by-group-repartition-0@${seen?.[2]?.match(/@(\d+)/)?.[1]}={"key":"g","value":1}`,
@@ -328,12 +330,9 @@ describe('a reset', () => {
     assert.deepEqual(plan.moves, [{ topic: 'in', partition: 0, from: 1, to: 0, latest: 1 }]);
     await applyReset(plan, { broker, stateDirectory, clock: systemClock });
     await run();
-    const reader = await broker.createReader();
-    reader.seek({ topic: 'out', partition: 0, offset: 0 });
-    const [batch] = await reader.poll({ maxRecords: 100, maxWaitMs: 0 });
-    await reader.close();
+    const written = await recordsOf(broker, 'out');
     assert.deepEqual(
-      batch?.records.map(({ key }) => String(key)),
+      written.map(({ key }) => String(key)),
       ['new', 'new'],
     );
   });
@@ -424,12 +423,9 @@ describe('a reset', () => {
     await applyReset(plan, { broker, stateDirectory, clock: systemClock });
     await append(broker, told('c', 10));
     await run();
-    const reader = await broker.createReader();
-    reader.seek({ topic: 'out', partition: 0, offset: 0 });
-    const [batch] = await reader.poll({ maxRecords: 100, maxWaitMs: 0 });
-    await reader.close();
+    const written = await recordsOf(broker, 'out');
     assert.deepEqual(
-      batch?.records.map(({ value, headers }) => [String(value), headers.size]),
+      written.map(({ value, headers }) => [String(value), headers.size]),
       [
         ['{"n":0}', 0],
         ['{"n":1}', 0],

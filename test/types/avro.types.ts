@@ -163,7 +163,7 @@ export const meanings = (): void => {
   avro(['string', { type: 'enum', name: 'E', symbols: ['a'], logicalType: 'timestamp-millis' }]).encode({ E: 'a' });
 };
 
-/** Of which too little is known is unknown, and not looked into for ever. */
+/** Of which too little is known is unknown, and not looked into for ever. `any` is what is tried here: a schema that comes out of JSON.parse has it, in whole or in part. */
 export const vague = (some: any): void => {
   same<FromAvro<any>, unknown>(true);
   same<FromAvro<AvroSchema>, unknown>(true);
