@@ -118,7 +118,7 @@ export async function runEngine(name: string): Promise<Measured> {
     };
   };
   const broker = new NullBroker({ topic: 'in', records, make, others: ['out'] });
-  return withDirectory((directory) => work(target, broker, directory, records));
+  return withDirectory((directory) => work(target, broker, directory, records, () => broker.makingMs));
 }
 
 /** Everything: read from the embedded log, aggregate, write output and changelog to it, exactly once. */
@@ -158,12 +158,19 @@ export async function runEmbedded(): Promise<Measured> {
   });
 }
 
-async function work(target: Topology, broker: Broker, directory: string, records: number): Promise<Measured> {
-  return measure(records, async () => {
+async function work(
+  target: Topology,
+  broker: Broker,
+  directory: string,
+  records: number,
+  apart?: () => number,
+): Promise<Measured> {
+  const run = async (): Promise<void> => {
     const streams = await start(target, { broker, stateDirectory: join(directory, 'state') });
     await streams.untilIdle();
     await streams.stop();
-  });
+  };
+  return measure(records, run, apart);
 }
 
 async function withDirectory<T>(run: (directory: string) => Promise<T>): Promise<T> {

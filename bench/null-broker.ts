@@ -15,11 +15,13 @@ import type {
 export type MakeRecord = (offset: number) => BrokerRecord;
 
 /**
- * A broker that costs nothing: records are made when they are read, what is written is thrown away. What is measured on it is the engine and its stores alone.
+ * A broker that costs nothing: what is written is thrown away, and how long it took to make the records that are read is known, to be taken off. What is measured on it is the engine and its stores alone.
  */
 export class NullBroker implements Broker {
   readonly admin: Admin;
   written = 0;
+  /** How long this thread was busy with making records. */
+  makingMs = 0;
   readonly #topic: string;
   readonly #records: number;
   readonly #make: MakeRecord;
@@ -52,8 +54,10 @@ export class NullBroker implements Broker {
       poll: async ({ maxRecords }): Promise<readonly RecordBatch[]> => {
         const end = active ? Math.min(this.#records, at + maxRecords) : at;
         if (end === at) return [];
+        const began = performance.now();
         const records: BrokerRecord[] = new Array(end - at);
         for (let i = 0; at < end; i++, at++) records[i] = this.#make(at);
+        this.makingMs += performance.now() - began;
         return [{ topic: this.#topic, partition: 0, records, nextOffset: end, latestOffset: this.#records }];
       },
       wakeup: () => undefined,

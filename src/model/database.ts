@@ -23,7 +23,7 @@ export interface KeyRange {
 export interface Database {
   /** The values of the keys, in their order; undefined where a key is absent. One round trip however many keys, which must not be changed before it has answered. */
   getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>;
-  /** All writes or none, in order (the last write of a key wins). `sync` returns only when the disk has them. */
+  /** All writes or none, in order (the last write of a key wins); neither they nor their bytes may be changed before it has resolved. `sync` returns only when the disk has them. */
   write(writes: readonly DatabaseWrite[], options?: { readonly sync?: boolean }): Promise<void>;
   /** The entries of a range as they were when the scan began, in chunks of at most a few hundred. Stop early by leaving the loop. */
   scan(range: KeyRange): AsyncIterable<readonly DatabaseEntry[]>;

@@ -20,7 +20,7 @@ export interface Entry {
 }
 
 const FIRST_STEP = 'what stands before the first operator with state';
-const LAST_STEP = 'encoding and sending';
+const LAST_STEP = 'encoding what is sent';
 
 /**
  * Takes one batch through a task: push every record through the plain operators, run the stages in order, encode what is to be sent.
@@ -110,7 +110,7 @@ export class BatchRunner implements StageHost {
     }
     for (const stage of this.stages) {
       steps?.step(stage.name);
-      await stage.run(this, batch);
+      await stage.run(this, batch, steps);
     }
     steps?.step(LAST_STEP);
     return this.sending.finish();

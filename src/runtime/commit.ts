@@ -1,7 +1,7 @@
 import type { Membership, PartitionOffset, Writer } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import { changelogTopic } from '../graph/naming.js';
-import type { TaskState } from '../state/task-state.js';
+import type { StateCommit, TaskState } from '../state/task-state.js';
 import { changelogRecord } from './change-log.js';
 import type { CommitStep, Guarantee } from './config.js';
 
@@ -21,6 +21,13 @@ export interface CommitTarget {
   afterStep(step: CommitStep): void | Promise<void>;
 }
 
+export interface Committed {
+  /** How many changelog records it wrote. */
+  readonly logged: number;
+  /** Step 4, which goes on: what was processed is committed, and the local store is about to have it. */
+  readonly applied: Promise<void>;
+}
+
 /** Changelog records are made few at a time: the writer copies them, and what lives shortly costs the garbage collector nothing. */
 const WRITTEN_TOGETHER = 500;
 
@@ -34,9 +41,11 @@ const WRITTEN_TOGETHER = 500;
  * | 3 offsets | source offsets are committed to the group | in the same transaction, which is committed | the local store is behind: the rest comes from the changelog |
  * | 4 apply | one write batch: rows, source offsets, changelog positions | same | nothing: the commit is whole |
  *
- * If a step throws, the task must be given up and opened again: it rewinds to the committed offsets and restores. Returns the number of changelog records.
+ * It resolves with the third step: the next batch need not wait for the disk. The next commit must, since its changes stand on these.
+ *
+ * If a step throws, the task must be given up and opened again: it rewinds to the committed offsets and restores.
  */
-export async function commit(target: CommitTarget): Promise<number> {
+export async function commit(target: CommitTarget): Promise<Committed> {
   const { state, writer, positions, guarantee } = target;
 
   // 1 settle
@@ -68,7 +77,12 @@ export async function commit(target: CommitTarget): Promise<number> {
   }
   await target.afterStep('3 offsets');
 
-  // 4 apply
+  return { logged, applied: apply(target, prepared) };
+}
+
+/** 4 apply */
+async function apply(target: CommitTarget, prepared: StateCommit | undefined): Promise<void> {
+  const { state, writer, positions } = target;
   if (state && prepared) {
     const changelogs = { ...state.checkpoint.changelogs };
     for (const store of prepared.changelogs.keys()) {
@@ -79,5 +93,4 @@ export async function commit(target: CommitTarget): Promise<number> {
     await state.apply(prepared.writes, { sources, changelogs }, target.streamTime);
   }
   await target.afterStep('4 apply');
-  return logged;
 }

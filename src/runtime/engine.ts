@@ -225,7 +225,7 @@ export class Engine {
 
   #warnBusy(ms: number): void {
     const { logger, sessionMs } = this.#config;
-    const [busiest] = this.tasks.map((task) => task.lastBatch).sort((a, b) => b.ms - a.ms);
+    const [busiest] = this.tasks.map((task) => task.lastBatch).sort((a, b) => b.slowest.ms - a.slowest.ms);
     logger.warn(
       { app: this.applicationId, ...(busiest && { task: busiest.task }) },
       `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${busiest ? `. The slowest of the last batches: ${busiest.records} records up to ${busiest.where}, ${formatMs(busiest.ms)}, of which ${formatMs(busiest.slowest.ms)} in ${busiest.slowest.step}` : ''}. Take smaller batches, raise the session timeout, or do what takes long asynchronously`,

@@ -1,9 +1,11 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { Clock } from '../model/ports.js';
 
-/** Where a batch spends its time: told at the beginning of each step. */
+/** Where a batch keeps the process busy: told at the beginning of each step. */
 export interface BatchSteps {
   step(name: string): void;
+  /** From here to the next step others are at work: however long that is, it is not this batch. */
+  waits(): void;
 }
 
 /** The last batch of a task that had records, which may still be at work: told to whoever asks why a process was too busy for its heartbeats. */
@@ -36,12 +38,17 @@ export class LastBatch implements BatchSteps {
     this.#step = { name, began: now };
   }
 
+  waits(): void {
+    this.step('');
+    this.#step.began = Number.POSITIVE_INFINITY;
+  }
+
   ended(): void {
     this.#ended = this.#clock.monotonic();
     this.#slowest = this.#slowestAt(this.#ended);
   }
 
-  /** How many records, where the last of them stood, how long they have taken, and how long of it the step that took longest. */
+  /** How many records, where the last of them stood, how long they have taken, and how long the step that took longest was at work. */
   get facts(): {
     readonly records: number;
     readonly where: string;

@@ -2,6 +2,7 @@ import type { AnyRecord, Processor, Reads, TimerClock } from '../dsl/processor.j
 import type { KeyValueStore } from '../state/contract.js';
 import type { Prefetched } from '../state/prefetched.js';
 import { type Batch, BY_RECORD, byPlace, type Place } from './batch.js';
+import type { BatchSteps } from './last-batch.js';
 import { Timers } from './timers.js';
 
 /** A processor of one task, as its stage sees it. */
@@ -93,7 +94,7 @@ export class Stage {
     else this.#queue = this.#queue.filter(keep);
   }
 
-  async run(host: StageHost, batch: Batch): Promise<void> {
+  async run(host: StageHost, batch: Batch, steps?: BatchSteps): Promise<void> {
     const queue = this.#queue;
     const last = batch.streamTimes.length - 1;
     // Asked again after each record: it may have scheduled a timer that is due within this batch.
@@ -106,7 +107,12 @@ export class Stage {
     this.#sorted = true;
 
     for (const item of queue) this.#declareReads(item);
-    if (this.#reads.pending) await this.#reads.load();
+    if (this.#reads.pending) {
+      const reading = this.#reads.load();
+      steps?.waits();
+      await reading;
+      steps?.step(this.name);
+    }
     this.#inner = [];
     let fired = -1;
     for (const item of queue) {

@@ -7,6 +7,7 @@ import type { TaskState } from '../state/task-state.js';
 import { BatchRunner } from './batch-runner.js';
 import { commit } from './commit.js';
 import { CommitDue } from './commit-due.js';
+import { Commits } from './commits.js';
 import { FailureHandler } from './failures.js';
 import { checkGeneration, withGeneration } from './generation.js';
 import { Intake } from './intake.js';
@@ -58,7 +59,7 @@ export class Task {
   readonly #lastBatch: LastBatch;
   #fatal: Error | undefined;
   #opening: Promise<void> | undefined;
-  #committing: Promise<void> | undefined;
+  readonly #commits = new Commits();
   /** Stops a restore that nobody waits for any more. */
   readonly #closing = new AbortController();
 
@@ -138,28 +139,27 @@ export class Task {
       metrics.recordsIn += records.length;
       this.#uncommitted += records.length;
       this.#lastBatch.began(records);
-      await this.#output.send(await this.#runner.run(records, this.#lastBatch));
+      const sending = this.#output.send(await this.#runner.run(records, this.#lastBatch));
       this.#lastBatch.ended();
+      await sending;
     }
     const now = ports.clock.now();
     const timersDue = this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
     if (timersDue) {
-      const sent = await this.#runner.runWallTimers(now);
       this.#uncommitted++;
-      await this.#output.send(sent);
+      await this.#output.send(await this.#runner.runWallTimers(now));
     }
     if (this.#fatal) throw this.#fatal;
+    this.#commits.check();
     for (const view of this.#globals.values()) view.release();
     this.#state?.evict();
     return records.length + (timersDue ? 1 : 0);
   }
 
-  /** Commits what was processed: see commit.ts for the steps. If it throws, the task must be closed. A rebalance and a stop may ask for it at the same time: they share one. */
-  commit(): Promise<void> {
-    this.#committing ??= this.#commit().finally(() => {
-      this.#committing = undefined;
-    });
-    return this.#committing;
+  /** Commits what was processed: see commit.ts for the steps. If it throws, the task must be closed. `ahead`: resolves before the last step, which goes on beside the next batches. */
+  async commit({ ahead = false } = {}): Promise<void> {
+    await this.#commits.one(() => this.#commit());
+    if (!ahead) await this.#commits.applied();
   }
 
   async #commit(): Promise<void> {
@@ -169,7 +169,7 @@ export class Task {
     const { config, ports, membership, metrics } = this.#options;
     const timed = withStreamTimes(this.#intake.positions, this.#times());
     const positions = withGeneration(this.#again?.withMarks(timed) ?? timed, config.generation);
-    const logged = await commit({
+    const { logged, applied } = await commit({
       partition: this.partition,
       prefix: config.generation.prefix,
       guarantee: config.guarantee,
@@ -182,7 +182,7 @@ export class Task {
       begin: () => this.#output.begin(),
       afterStep: (step) => ports.afterStep?.(step, this.id),
     });
-    // Not `+= await`: that would read the counter before other tasks have added to it.
+    this.#commits.applying(applied);
     metrics.changelogRecords += logged;
     this.#output.committed();
     this.#uncommitted = 0;

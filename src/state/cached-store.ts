@@ -30,7 +30,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly #cache: RecordCache<K, V>;
   readonly #expiry: ExpiryIndex | undefined;
   #dirty: Entry<K, V>[] = [];
-  /** What the commit that is under way writes: newer than what is on disk until it is done. */
+  /** What the last commit writes: newer than what is on disk until it is applied. */
   #drained: readonly Entry<K, V>[] = [];
   #wanted: Entry<K, V>[] = [];
   readonly #reading = new Set<Promise<void>>();
@@ -217,11 +217,12 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     }
   }
 
-  /** Encodes what changed since the last commit, in the order of first change, for the database and the changelog. */
+  /** Encodes what changed since the last commit, in the order of first change, for the database and the changelog. What was drained before must be {@link applied}. */
   drain(writes: DatabaseWrite[], changelog: ChangelogEntry[]): void {
     const born = this.#expiry && new BornRows(this.#expiry);
     for (const entry of this.#dirty) {
       entry.dirty = false;
+      entry.applying = true;
       // Written and deleted between two commits: nobody else ever saw it.
       if (entry.value === null && !entry.stored) continue;
       const keyBytes = this.#codec.databaseKey(entry.key);
@@ -275,10 +276,11 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** Everything drained is on disk. */
   applied(): void {
+    for (const entry of this.#drained) entry.applying = false;
     this.#drained = [];
   }
 
-  /** See {@link RecordCache.evict}. Must not be called while a commit is under way. */
+  /** See {@link RecordCache.evict}. Also while a commit is applied: its rows stay. */
   evict(share = 0): void {
     this.#cache.evict(share);
   }

@@ -73,7 +73,7 @@ export class RecordCache<K, V> {
   }
 
   /**
-   * Evicts rows that are not dirty, until the process is within its budget, or that share of this cache is left: those that were wanted only once first, then least recently used first.
+   * Evicts rows that the disk has as they are, until the process is within its budget, or that share of this cache is left: those that were wanted only once first, then least recently used first.
    */
   evict(share = 0): void {
     this.#wanted = [];
@@ -83,7 +83,7 @@ export class RecordCache<K, V> {
     // One round: a row wanted again since the last look gets a second chance at the end of the line.
     this.#entries.review((entry) => {
       if (!this.#budget.exceeded || this.#bytes <= keep) return 'stop';
-      if (entry.dirty || !entry.loaded) return 'keep';
+      if (entry.dirty || entry.applying || !entry.loaded) return 'keep';
       if (entry.used) {
         entry.used = false;
         return 'renew';

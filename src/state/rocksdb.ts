@@ -95,12 +95,11 @@ class RocksDatabase implements Database {
     if (keys.length === 0) return [];
     for (const key of keys) if (key.length === 0) throw emptyKey('read', this.#directory);
     try {
-      // Each part has its own snapshot: with a write under way one could show it and the other not.
-      if (keys.length < MIN_SPLIT_KEYS || this.#writesUnderWay > 0) return await this.#getPart(keys);
-      const half = keys.length >>> 1;
-      const [first, second] = await Promise.all([this.#getPart(keys.slice(0, half)), this.#getPart(keys.slice(half))]);
-      for (const value of second) first.push(value);
-      return first;
+      if (keys.length < MIN_SPLIT_KEYS) return await getPart(this.#database, keys);
+      if (this.#writesUnderWay === 0) return await getHalves(this.#database, keys);
+      // Of a write under way one part could show something and the other not.
+      const snapshot = this.#database.snapshot();
+      return await getHalves(snapshot, keys).finally(() => snapshot.close());
     } catch (error) {
       throw databaseError('cannot read', this.#directory, error);
     }
@@ -112,10 +111,9 @@ class RocksDatabase implements Database {
     for (const { key } of writes) if (key.length === 0) throw emptyKey('write', this.#directory);
     if (writes.length === 0) return;
 
-    const own = copied(writes);
     this.#writesUnderWay++;
     // One after the other: two writes handed to the thread pool at once may be applied in either order.
-    const written = this.#lastWrite.then(() => this.#write(own, options.sync ?? false));
+    const written = this.#lastWrite.then(() => this.#write(writes, options.sync ?? false));
     this.#lastWrite = written.then(ignore, ignore);
     try {
       await written;
@@ -171,14 +169,6 @@ class RocksDatabase implements Database {
     return this.#closing;
   }
 
-  async #getPart(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
-    const batch = this.#database.read({ capacity: keys.length, autoDestroy: true });
-    const answers = Promise.all(keys.map((key) => batch.get(key)));
-    batch.tryFlush();
-    const values = await answers;
-    return values.map((value) => value ?? undefined);
-  }
-
   async #write(writes: readonly DatabaseWrite[], sync: boolean): Promise<void> {
     const batch = this.#database.write({ capacity: writes.length, autoDestroy: true });
     for (const { key, value } of writes) {
@@ -207,19 +197,23 @@ class RocksDatabase implements Database {
   }
 }
 
-/** What the caller does with its buffers from now on is its own business. */
-function copied(writes: readonly DatabaseWrite[]): DatabaseWrite[] {
-  let size = 0;
-  for (const { key, value } of writes) size += key.length + (value?.length ?? 0);
-  const bytes = Buffer.allocUnsafeSlow(size);
-  let at = 0;
-  const copy = (from: Buffer): Buffer => {
-    const start = at;
-    bytes.set(from, start);
-    at += from.length;
-    return bytes.subarray(start, at);
-  };
-  return writes.map(({ key, value }) => ({ key: copy(key), value: value && copy(value) }));
+async function getHalves(database: RocksDB, keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+  const half = keys.length >>> 1;
+  const parts = [getPart(database, keys.slice(0, half)), getPart(database, keys.slice(half))];
+  try {
+    return (await Promise.all(parts)).flat();
+  } finally {
+    // If one fails the other is still at work.
+    await Promise.allSettled(parts);
+  }
+}
+
+async function getPart(database: RocksDB, keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+  const batch = database.read({ capacity: keys.length, autoDestroy: true });
+  const answers = Promise.all(keys.map((key) => batch.get(key)));
+  batch.tryFlush();
+  const values = await answers;
+  return values.map((value) => value ?? undefined);
 }
 
 /** Returns when the disk has what was written to a file, or the names in a directory. RocksDB has handed that to the operating system, and its binding cannot ask for more. */

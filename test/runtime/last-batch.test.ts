@@ -38,6 +38,21 @@ describe('what is known of the last batch', () => {
     assert.deepEqual(batch.facts, facts);
   });
 
+  it('does not count while it waits, and others are at work', async () => {
+    const clock = new ManualClock();
+    const batch = new LastBatch(clock);
+    batch.began([record(7)]);
+    batch.step('count');
+    await clock.advance(2);
+    batch.waits();
+    await clock.advance(9_000);
+    assert.deepEqual(batch.facts.slowest, { step: 'count', ms: 2 });
+    batch.step('count');
+    await clock.advance(3);
+    batch.ended();
+    assert.deepEqual(batch.facts.slowest, { step: 'count', ms: 3 });
+  });
+
   it('begins anew with each', async () => {
     const batch = await took();
     batch.ended();
