@@ -14,7 +14,7 @@ const PROGRAMS = ['build/test/cli/**/*.test.js', 'build/test/processes/**/*.test
 const PROGRAM_LIMIT_MS = 60_000;
 
 const args = compiled(process.argv.slice(2));
-const files = args.some((arg) => /\.js$/.test(arg)) ? [] : [ALL];
+const files = args.some((arg) => /^[^-].*\.js$/.test(arg)) ? [] : [ALL];
 
 try {
   ensureBuilt({ tests: true });

@@ -50,9 +50,14 @@ export function makeProject(copies = [], name = 'project') {
   link('millrace', root);
   for (const module of PACKAGES)
     if (existsSync(join(root, 'node_modules', module))) link(module, join(root, 'node_modules', module));
-  const bin = join('node_modules', '.bin', 'millrace');
-  write(bin, `#!/bin/sh\nexec "${process.execPath}" "${join(root, 'dist', 'cli', 'bin.js')}" "$@"\n`);
-  chmodSync(join(project, bin), 0o755);
+  const program = (name, line) => {
+    const bin = join('node_modules', '.bin', name);
+    write(bin, `#!/bin/sh\nexec ${line} "$@"\n`);
+    chmodSync(join(project, bin), 0o755);
+  };
+  program('millrace', `"${process.execPath}" "${join(root, 'dist', 'cli', 'bin.js')}"`);
+  // npm's own takes as long to find the program as that takes to run.
+  program('npx', '');
   return project;
 }
 

@@ -76,9 +76,19 @@ async function registerLoader(path: string): Promise<void> {
   const tsconfig = nearest(path, 'tsconfig.json');
   if (tsconfig !== undefined) process.env.TSX_TSCONFIG_PATH = tsconfig;
   process.setSourceMapsEnabled(true);
+  await loadMillrace(path);
   const [esm, cjs] = await Promise.all([import('tsx/esm/api'), import('tsx/cjs/api')]);
   esm.register();
   cjs.register();
+}
+
+/** What the file imports most likely, from where it would get it: once the loader is there it looks into every file, and loading takes twice as long. */
+async function loadMillrace(path: string): Promise<void> {
+  try {
+    await import(pathToFileURL(createRequire(path).resolve('millrace')).href);
+  } catch {
+    // It does without, or will say so itself.
+  }
 }
 
 async function importFile(path: string): Promise<Readonly<Record<string, unknown>>> {

@@ -1,43 +1,29 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { StreamsError } from '../model/errors.js';
-import { addBisect } from './commands/bisect.js';
-import { addConsume } from './commands/consume.js';
-import { addDescribe } from './commands/describe.js';
-import { addHistory } from './commands/history.js';
-import { addProduce } from './commands/produce.js';
-import { addPromote } from './commands/promote.js';
-import { addRebuild } from './commands/rebuild.js';
-import { addReplay } from './commands/replay.js';
-import { addReset } from './commands/reset.js';
-import { addRun } from './commands/run.js';
-import { addSchema } from './commands/schema.js';
-import { addState } from './commands/state.js';
-import { addTrace } from './commands/trace.js';
-import { addValidate } from './commands/validate.js';
-import { addVerify } from './commands/verify.js';
 import { exitCodeHelp, exitCodeOf } from './exit-codes.js';
 import { type Io, write } from './io.js';
 import type { Program } from './program.js';
 import { reportError } from './report-error.js';
 
-const COMMANDS = [
-  addRun,
-  addDescribe,
-  addValidate,
-  addProduce,
-  addConsume,
-  addState,
-  addReplay,
-  addHistory,
-  addTrace,
-  addBisect,
-  addVerify,
-  addReset,
-  addRebuild,
-  addPromote,
-  addSchema,
-];
+/** Each is loaded when it is run or shown: most of the time that a command needs to start is what it loads. */
+const COMMANDS: Readonly<Record<string, () => Promise<(program: Program) => void>>> = {
+  run: async () => (await import('./commands/run.js')).addRun,
+  describe: async () => (await import('./commands/describe.js')).addDescribe,
+  validate: async () => (await import('./commands/validate.js')).addValidate,
+  produce: async () => (await import('./commands/produce.js')).addProduce,
+  consume: async () => (await import('./commands/consume.js')).addConsume,
+  state: async () => (await import('./commands/state.js')).addState,
+  replay: async () => (await import('./commands/replay.js')).addReplay,
+  history: async () => (await import('./commands/history.js')).addHistory,
+  trace: async () => (await import('./commands/trace.js')).addTrace,
+  bisect: async () => (await import('./commands/bisect.js')).addBisect,
+  verify: async () => (await import('./commands/verify.js')).addVerify,
+  reset: async () => (await import('./commands/reset.js')).addReset,
+  rebuild: async () => (await import('./commands/rebuild.js')).addRebuild,
+  promote: async () => (await import('./commands/promote.js')).addPromote,
+  schema: async () => (await import('./commands/schema.js')).addSchema,
+};
 
 /** Runs one command line, without the names of node and the program; resolves to the exit code. Never throws. */
 export async function main(args: readonly string[], io: Io): Promise<number> {
@@ -66,8 +52,8 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
       exitCode = await run(io, { verbose: command.opts().verbose === true });
     },
   };
-  for (const add of COMMANDS) add(program);
   try {
+    for (const name of named(args)) (await COMMANDS[name]?.())?.(program);
     await command.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
@@ -77,6 +63,13 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     await reportError(io, reported, args.includes('--verbose'));
     return exitCodeOf(reported);
   }
+}
+
+/** The command that is to be run; all if it may be another one, or the help of all. */
+function named(args: readonly string[]): readonly string[] {
+  const first = args.find((arg) => arg !== '--verbose');
+  if (first === '--version' || first === '-V') return [];
+  return first !== undefined && Object.hasOwn(COMMANDS, first) ? [first] : Object.keys(COMMANDS);
 }
 
 /** Commander's sentence, as an error of ours. */

@@ -18,8 +18,6 @@ import type { Io } from './io.js';
 import { type LookBackOptions, lookBack, warnOfGaps } from './past.js';
 import { registryOf } from './schema-registry.js';
 
-export const DEFAULT_STATE = '.millrace/state';
-
 /** Rows are looked at once: nothing is worth keeping. */
 const CACHE_BYTES = 1024 * 1024;
 

@@ -2,6 +2,8 @@ import { type Duration, durationMs } from '../model/duration.js';
 import type { ErrorPolicies, ErrorPolicy, FinalPolicy, Step } from '../runtime/policy.js';
 import { usage } from './usage.js';
 
+export const DEFAULT_STATE = '.millrace/state';
+
 const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 };
 const STEPS: readonly string[] = ['deserialize', 'process', 'produce'] satisfies Step[];
 const POLICIES: readonly string[] = ['fail', 'skip', 'deadLetter'] satisfies FinalPolicy[];

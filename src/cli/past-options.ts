@@ -2,8 +2,7 @@ import { type Command, Option, type OptionValues } from '@commander-js/extra-typ
 import { type Duration, durationMs } from '../model/duration.js';
 import { type Moment, parseMoment, type SnapshotEvery } from '../replay/index.js';
 import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from './broker-url.js';
-import { DEFAULT_STATE } from './open-state.js';
-import { errorPolicies, type Parse, size, wholeNumber } from './options.js';
+import { DEFAULT_STATE, errorPolicies, type Parse, size, wholeNumber } from './options.js';
 import { APP, ON_ERROR, ON_ERROR_HELP } from './past.js';
 import { SCHEMA_REGISTRY } from './schema-registry.js';
 import { usage } from './usage.js';

@@ -1,17 +1,15 @@
 import { resolve } from 'node:path';
 import type { Topology } from '../dsl/processor.js';
-import type { Duration } from '../model/duration.js';
 import { isStreamsError } from '../model/errors.js';
 import type { Logger } from '../model/ports.js';
 import { seededRandom } from '../model/random.js';
-import { type ShadowStreams, startShadow } from '../replay/index.js';
-import type { EngineOptions, Guarantee } from '../runtime/config.js';
-import type { ErrorPolicies } from '../runtime/policy.js';
+import type { ShadowStreams } from '../replay/index.js';
+import type { EngineOptions } from '../runtime/config.js';
 import { type RunningStreams, type StartOptions, start } from '../runtime/start.js';
 import type { SerdeServices } from '../serdes/serde.js';
-import type { BrokerOptions, OpenedBroker } from './broker-url.js';
+import type { OpenedBroker } from './broker-url.js';
 import { checkInputFiles, checkInputTopics } from './check-inputs.js';
-import { checkShadow, type ShadowOptions } from './check-shadow.js';
+import { checkShadow } from './check-shadow.js';
 import { checkedTopology } from './checked-topology.js';
 import { openInput } from './input-file.js';
 import { type Io, write } from './io.js';
@@ -19,8 +17,9 @@ import { createLogger } from './logger.js';
 import { openPatiently } from './open-patiently.js';
 import type { InputFile } from './options.js';
 import { Rate } from './rate.js';
+import type { RunOptions } from './run-options.js';
 import { showProgress } from './run-progress.js';
-import { type RegistrySelection, registryOf } from './schema-registry.js';
+import { registryOf } from './schema-registry.js';
 import { sendingText, sendLines, sentText } from './send-lines.js';
 import { shadowText } from './shadow-text.js';
 import { StatusLine } from './status-line.js';
@@ -28,28 +27,6 @@ import { Stop } from './stop.js';
 import { TopicPrinter } from './topic-printer.js';
 import { openTopicSerdes } from './topic-serdes.js';
 import { ensureTopic } from './topics.js';
-
-export interface RunOptions extends BrokerOptions, RegistrySelection, ShadowOptions {
-  readonly app?: string | undefined;
-  readonly state: string;
-  readonly input?: readonly InputFile[] | undefined;
-  readonly inputKey?: string | undefined;
-  readonly inputTimestamp?: string | undefined;
-  readonly print?: readonly string[] | undefined;
-  readonly untilIdle?: true | undefined;
-  readonly guarantee: Guarantee;
-  readonly partitions?: number | undefined;
-  readonly onError?: ErrorPolicies | undefined;
-  readonly from: 'earliest' | 'latest';
-  readonly batch?: number | undefined;
-  readonly commitEvery?: Duration | undefined;
-  readonly cache?: number | undefined;
-  readonly instanceId?: string | undefined;
-  readonly sessionTimeout?: Duration | undefined;
-  readonly registerSchemas?: true | undefined;
-  readonly check: boolean;
-  readonly verbose: boolean;
-}
 
 /** `millrace run`: loads, opens the broker, feeds, runs, and takes everything down again in the opposite order, whatever ends it. */
 export async function runTopology(file: string, options: RunOptions, io: Io): Promise<number> {
@@ -174,6 +151,8 @@ class Run {
     const { shadow, fresh = false } = this.#context.options;
     if (!shadow) return start(topology, engine);
     const { startFrom: _, ...beginning } = engine;
+    // All of the past comes with it, for which who runs as ever need not wait.
+    const { startShadow } = await import('../replay/index.js');
     const { streams, compare } = await startShadow(topology, { ...beginning, fresh });
     this.#compare = compare;
     return streams;

@@ -76,7 +76,7 @@ describeWithKafkaJars('a log with a damaged batch', () => {
     const topic = await newTopic(before);
     for (const from of [0, 2, 4]) await write(before, topic, 2, from);
     await before.close();
-    await cluster?.stop();
+    await cluster?.shutDown();
     const folder = join(directory, 'node-1', `${topic}-0`);
     const segment = (await readdir(folder)).find((name) => name.endsWith('.log'));
     const file = await open(join(folder, `${segment}`), 'r+');

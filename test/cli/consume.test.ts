@@ -7,7 +7,7 @@ import { openRocksDatabase } from '#src/state/rocksdb.js';
 import { type Project, useProjects } from './support.js';
 
 describe('millrace consume', () => {
-  const project = useProjects();
+  const project = useProjects({ inShell: true });
 
   it('shows key, value, timestamp, partition, offset and headers; bytes that are no text as base64', async () => {
     const here = project('esm-project');

@@ -59,7 +59,7 @@ describe('loading a topology file', () => {
 });
 
 describe('a topology file that cannot be used', () => {
-  const project = useProjects();
+  const project = useProjects({ inShell: true });
 
   const cases: readonly [file: string, code: string, message: RegExp][] = [
     ['missing.ts', 'TOPOLOGY_NOT_FOUND', /missing\.ts: saw no such file/],
@@ -77,10 +77,10 @@ describe('a topology file that cannot be used', () => {
 
   for (const [file, code, message] of cases) {
     it(`${file} is ${code} for run, describe and validate, with exit code 1 and no stack`, async () => {
-      const { millrace, write } = bound(project('bad', { typescript: 'native' }));
+      const { millrace, start, write } = bound(project('bad', { typescript: 'native' }));
       write('syntax-error.ts', `import { topology } from 'millrace';\nexport default topology('x' (t) => {});\n`);
-      for (const command of ['run', 'describe', 'validate']) {
-        const result = await millrace(`${command} ${file}`);
+      const results = [start(`run ${file}`).ended, millrace(`describe ${file}`), millrace(`validate ${file}`)];
+      for (const result of await Promise.all(results)) {
         assert.equal(result.code, 1, result.stderr);
         assert.equal(result.stdout, '');
         assert.ok(result.stderr.startsWith(`${code}: `), result.stderr);
@@ -133,6 +133,7 @@ function bound(project: ReturnType<ReturnType<typeof useProjects>>) {
   return {
     directory,
     millrace: project.millrace.bind(project),
+    start: project.start.bind(project),
     output: project.output.bind(project),
     lines: project.lines.bind(project),
     write: project.write.bind(project),

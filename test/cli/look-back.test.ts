@@ -1,36 +1,16 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { Shell } from './shell.js';
 import { type Project, runTest, useProjects } from './support.js';
 
 const FEED = 'produce payments payments.jsonl --key account --timestamp at';
 
 describe('the command line looks back', () => {
-  const project = useProjects();
-  let shell: Shell;
+  const project = useProjects({ inShell: true });
 
-  before(() => {
-    shell = new Shell();
-  });
-
-  after(() => shell.end());
-
-  interface Here extends Pick<Project, 'path' | 'write'> {
-    millrace(args: string): ReturnType<Shell['millrace']>;
-    output(args: string): Promise<string>;
-    lines(args: string): Promise<any[]>;
-  }
-
-  const fed = async (): Promise<Here> => {
+  const fed = async (): Promise<Project> => {
     const made = project('esm-project');
-    await shell.output(made, FEED);
-    return {
-      path: (relative) => made.path(relative),
-      write: (relative, text) => made.write(relative, text),
-      millrace: (args) => shell.millrace(made, args),
-      output: (args) => shell.output(made, args),
-      lines: (args) => shell.lines(made, args),
-    };
+    await made.output(FEED);
+    return made;
   };
 
   describe('millrace replay', () => {
@@ -256,7 +236,7 @@ describe('the command line looks back', () => {
     const START = Date.UTC(2026, 0, 1);
     const visit = (end: number): string => JSON.stringify({ key: 'alice', start: START, end: START + end });
 
-    const windows = async (): Promise<Here> => {
+    const windows = async (): Promise<Project> => {
       const here = await fed();
       here.write(
         'windows.cjs',

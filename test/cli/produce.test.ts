@@ -5,7 +5,7 @@ import { useProjects } from './support.js';
 import { testIo } from './test-io.js';
 
 describe('millrace produce', () => {
-  const project = useProjects();
+  const project = useProjects({ inShell: true });
   const numbered = (count: number): string =>
     Array.from({ length: count }, (_, n) => `{"n":${n},"key":"k${n % 5}"}\n`).join('');
 

@@ -6,7 +6,7 @@ const FEED = 'run topology.ts --input payments=payments.jsonl --input-key accoun
 const SHADOW = 'run new.ts --shadow --fresh --until-idle';
 
 describe('millrace promote and rollback', () => {
-  const project = useProjects();
+  const project = useProjects({ inShell: true });
 
   /** An application, and a new version of it that doubles all amounts. */
   function withNewVersion() {

@@ -7,7 +7,7 @@ import { testIo } from './test-io.js';
 const FEED = 'run topology.ts --input payments=payments.jsonl --input-key account --input-timestamp at --until-idle';
 
 describe('millrace reset', () => {
-  const project = useProjects();
+  const project = useProjects({ inShell: true });
 
   it('prints the plan and does nothing under --dry-run; with --yes it does what it printed, and the run after it writes nothing twice', async function () {
     this.timeout(60_000);

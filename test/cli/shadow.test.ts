@@ -10,7 +10,7 @@ const FEED = 'run topology.ts --input payments=payments.jsonl --input-key accoun
 const SHADOW = 'run topology.ts --shadow --fresh --until-idle';
 
 describe('millrace run --shadow', () => {
-  const project = useProjects();
+  const project = useProjects({ inShell: true });
 
   it('compares what it writes with what the live application has written: exit code 0 if it is the same, 1 with the keys that differ if the code makes something else', async function () {
     this.timeout(90_000);
@@ -23,8 +23,8 @@ describe('millrace run --shadow', () => {
       `outputs of payments-shadow, compared with the live ones\n  payments-dead-letter  equal: 0 records live, 0 in the shadow\n  totals  equal: ${count} records live, ${count} in the shadow\n`,
     );
     const file = readFileSync(here.path('topology.ts'), 'utf8');
-    here.write('topology.ts', file.replace('total + record.value.amount', 'total + 2 * record.value.amount'));
-    const { code, stdout } = await here.millrace(SHADOW);
+    here.write('changed.ts', file.replace('total + record.value.amount', 'total + 2 * record.value.amount'));
+    const { code, stdout } = await here.millrace(SHADOW.replace('topology.ts', 'changed.ts'));
     assert.equal(code, 1);
     assert.match(stdout, /totals {2}different/);
     assert.match(stdout, /key "alice"\n {6}live {4}2, the last 17\n {6}shadow {2}2, the last 34\n/);

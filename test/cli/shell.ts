@@ -1,30 +1,40 @@
-import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { projectFile } from '../support/project.js';
-import { jsonLines, type Project, type Result } from './support.js';
 
-/** One process that runs command lines, for a whole file of tests. */
+/** How a command line ended, and what it wrote. */
+export interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CommandLine {
+  readonly cwd: string;
+  readonly args: readonly string[];
+  readonly input?: string | Buffer | undefined;
+}
+
+/** One process that runs command lines, one after the other, for a whole suite: what a module has once loaded it keeps. */
 export class Shell {
-  readonly #child: ChildProcess = fork(projectFile('build/test/cli/shell.child.js'), { stdio: 'inherit' });
+  readonly #child: ChildProcess;
+  #last: Promise<unknown> = Promise.resolve();
 
-  /** Runs millrace in the directory of a project; arguments are separated by blanks, or by `|` where one contains blanks. */
-  async millrace({ directory }: Project, args: string): Promise<Result> {
-    const argv = args.includes('|') ? args.split('|') : args.split(' ').filter((arg) => arg !== '');
-    this.#child.send({ args: argv, cwd: directory });
-    const [result] = await once(this.#child, 'message');
-    return result as Result;
+  constructor() {
+    // What a topology that was loaded in this process has left there.
+    const { TSX_TSCONFIG_PATH: _, ...env } = process.env;
+    const script = projectFile('build/test/cli/shell.child.js');
+    this.#child = fork(script, { stdio: 'inherit', serialization: 'advanced', env });
   }
 
-  /** The same, and expects that to be a good one: what it printed. */
-  async output(project: Project, args: string): Promise<string> {
-    const { code, stdout, stderr } = await this.millrace(project, args);
-    assert.equal(code, 0, `millrace ${args} ended with ${code}:\n${stderr}`);
-    return stdout;
-  }
-
-  async lines(project: Project, args: string): Promise<any[]> {
-    return jsonLines(await this.output(project, args));
+  run(line: CommandLine): Promise<Result> {
+    const running = this.#last.then(async () => {
+      this.#child.send(line);
+      const [result] = await once(this.#child, 'message');
+      return result as Result;
+    });
+    this.#last = running.catch(() => undefined);
+    return running;
   }
 
   end(): void {

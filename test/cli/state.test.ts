@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { main } from '#src/cli/main.js';
-import { jsonLines, useProjects } from './support.js';
-import { testIo } from './test-io.js';
+import { useProjects } from './support.js';
 
 const FEED = 'run topology.ts --input payments=payments.jsonl --input-key account --input-timestamp at --until-idle';
 
 describe('millrace state', () => {
-  const project = useProjects();
+  const project = useProjects({ inShell: true });
 
   it('list shows each store of each task with its serdes and up to where it is', async () => {
     const here = project('esm-project');
@@ -149,19 +147,9 @@ describe('millrace state', () => {
         payments.pipe(count({ store: 'visits', window: session('1m', { retention: '1d' }) }));
       });`,
     );
-    // In this process: starting one for each would be most of the time.
-    const state = async (args: readonly string[]): Promise<any[]> => {
-      const io = testIo({ cwd: here.directory });
-      assert.equal(await main(args, io), 0, io.errors());
-      return jsonLines(io.output());
-    };
-    await state(
-      'run windows.cjs --input payments=payments.jsonl --input-key account --input-timestamp at --until-idle'.split(
-        ' ',
-      ),
-    );
+    await here.output(FEED.replace('topology.ts', 'windows.cjs'));
     const start = Date.UTC(2026, 0, 1);
-    const get = (options: string) => state(`state get windows.cjs ${options}`.split(' '));
+    const get = (options: string) => here.lines(`state get windows.cjs ${options}`);
     const all = await get('--store seconds --key alice');
     assert.deepEqual(
       all.map(({ key, value }) => [key.key, key.start - start, key.end - start, value]),
@@ -174,7 +162,7 @@ describe('millrace state', () => {
     assert.deepEqual(await get(`--store seconds --key alice ${second}`), all.slice(1));
     const one = { key: 'alice', start: start + 2_000, end: start + 4_000 };
     assert.deepEqual(await get(`--store seconds --key ${JSON.stringify(one)}`), all.slice(1));
-    const listed = await state('state list windows.cjs --count --format json'.split(' '));
+    const listed = await here.lines('state list windows.cjs --count --format json');
     assert.deepEqual(
       listed.map(({ store, kind, key, rows }) => [store, kind, key, rows]),
       [

@@ -4,12 +4,9 @@ import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { projectFile, temporaryDirectory } from '../support/project.js';
+import { type Result, Shell } from './shell.js';
 
-export interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+export type { Result } from './shell.js';
 
 export interface ProjectOptions {
   /** `type` of its package.json. Default `module`. */
@@ -18,21 +15,19 @@ export interface ProjectOptions {
   readonly typescript?: 'native' | 'old';
 }
 
-/** A copy of a fixture in a directory of its own, with millrace installed: what a user has. */
-export class Project {
-  readonly directory: string;
+type Fixture = 'esm-project' | 'cjs-project' | 'bad';
+
+/** A directory in which millrace is run. */
+export class WorkingDirectory {
+  readonly #shell: Shell | undefined;
   readonly #children: ChildProcess[] = [];
 
-  constructor(fixture: 'esm-project' | 'cjs-project' | 'bad', options: ProjectOptions = {}) {
-    this.directory = temporaryDirectory();
-    cpSync(projectFile(`test/fixtures/${fixture}`), this.directory, { recursive: true });
-    this.write('package.json', JSON.stringify({ private: true, type: options.type ?? 'module' }));
-    mkdirSync(this.path('node_modules'));
-    symlinkSync(projectFile('.'), this.path('node_modules/millrace'));
-    if (options.typescript) {
-      const installed = options.typescript === 'native' ? '@typescript/native' : 'typescript';
-      symlinkSync(projectFile(`node_modules/${installed}`), this.path('node_modules/typescript'));
-    }
+  /** Without a shell each command line is run by a process of its own. */
+  constructor(
+    readonly directory: string,
+    shell?: Shell,
+  ) {
+    this.#shell = shell;
   }
 
   path(relative: string): string {
@@ -43,8 +38,9 @@ export class Project {
     writeFileSync(this.path(relative), text);
   }
 
-  /** Runs millrace to its end. */
+  /** Runs millrace to its end. Arguments are separated by blanks, or by `|` where one contains blanks. */
   millrace(args: string, input?: string | Buffer): Promise<Result> {
+    if (this.#shell) return this.#shell.run({ cwd: this.directory, args: split(args), input });
     const running = this.start(args);
     running.child.stdin?.end(input ?? '');
     return running.ended;
@@ -62,11 +58,11 @@ export class Project {
     return jsonLines(await this.output(args, input));
   }
 
-  /** Starts millrace; arguments are separated by blanks, or by `|` where one contains blanks. */
+  /** Starts millrace, always as a process of its own. */
   start(args: string): Running {
-    const argv = args.includes('|') ? args.split('|') : args.split(' ').filter((arg) => arg !== '');
     const env = { ...process.env, NO_COLOR: '1' };
-    const child = spawn(process.execPath, [projectFile('dist/cli/bin.js'), ...argv], { cwd: this.directory, env });
+    const program = [projectFile('dist/cli/bin.js'), ...split(args)];
+    const child = spawn(process.execPath, program, { cwd: this.directory, env });
     this.#children.push(child);
     return new Running(child);
   }
@@ -76,6 +72,24 @@ export class Project {
     for (const child of this.#children) if (child.exitCode === null) child.kill('SIGKILL');
   }
 }
+
+/** A copy of a fixture in a directory of its own, with millrace installed: what a user has. */
+export class Project extends WorkingDirectory {
+  constructor(fixture: Fixture, options: ProjectOptions = {}, shell?: Shell) {
+    super(temporaryDirectory(), shell);
+    cpSync(projectFile(`test/fixtures/${fixture}`), this.directory, { recursive: true });
+    this.write('package.json', JSON.stringify({ private: true, type: options.type ?? 'module' }));
+    mkdirSync(this.path('node_modules'));
+    symlinkSync(projectFile('.'), this.path('node_modules/millrace'));
+    if (options.typescript) {
+      const installed = options.typescript === 'native' ? '@typescript/native' : 'typescript';
+      symlinkSync(projectFile(`node_modules/${installed}`), this.path('node_modules/typescript'));
+    }
+  }
+}
+
+const split = (args: string): readonly string[] =>
+  args.includes('|') ? args.split('|') : args.split(' ').filter((arg) => arg !== '');
 
 export class Running {
   readonly child: ChildProcess;
@@ -121,14 +135,23 @@ export const jsonLines = (text: string): any[] =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
 
-/** The project of the test that runs, ended after it. */
-export function useProjects(): (...args: ConstructorParameters<typeof Project>) => Project {
+/**
+ * Projects of the test that runs, ended after it. `inShell`: their command lines run in one process for the whole suite. For tests of what commands do, not of how a program starts and ends; a topology file must not change once it is loaded.
+ */
+export function useProjects({ inShell = false } = {}): (fixture: Fixture, options?: ProjectOptions) => Project {
   const made: Project[] = [];
+  let shell: Shell | undefined;
+  if (inShell) {
+    before(() => {
+      shell = new Shell();
+    });
+    after(() => shell?.end());
+  }
   afterEach(() => {
     for (const project of made.splice(0)) project.end();
   });
-  return (...args) => {
-    const project = new Project(...args);
+  return (fixture, options) => {
+    const project = new Project(fixture, options, shell);
     made.push(project);
     return project;
   };

@@ -23,7 +23,7 @@ import {
 import { systemClock } from '#src/runtime/system.js';
 import { avro, MemoryRegistry } from '#src/serdes/avro/index.js';
 import { Shell } from '../cli/shell.js';
-import { type Project, runTest } from '../cli/support.js';
+import { runTest, WorkingDirectory } from '../cli/support.js';
 import { failure } from '../dsl/support.js';
 import { projectFile, temporaryDirectory } from '../support/project.js';
 
@@ -370,7 +370,7 @@ describe('the past of a topology with Avro', () => {
 
 describe('the command line looks back at Avro', () => {
   let shell: Shell;
-  let here: Project;
+  let here: WorkingDirectory;
 
   before(async () => {
     shell = new Shell();
@@ -380,31 +380,27 @@ describe('the command line looks back at Avro', () => {
     mkdirSync(join(directory, 'node_modules'));
     symlinkSync(projectFile('.'), join(directory, 'node_modules/millrace'));
     writeFileSync(join(directory, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-    here = { directory: join(directory, 'topology-examples/11-avro-orders') } as Project;
+    here = new WorkingDirectory(join(directory, 'topology-examples/11-avro-orders'), shell);
     for (const [version, file] of [
       ['v1', 'topology-v1.ts'],
       ['v2', 'topology.ts'],
     ])
-      await shell.output(
-        here,
-        `produce orders orders-${version}.jsonl --key customer --timestamp at --topology ${file}`,
-      );
+      await here.output(`produce orders orders-${version}.jsonl --key customer --timestamp at --topology ${file}`);
   });
 
   after(() => shell.end());
 
   it('prints a row as of a moment, with the registry beside the file', async () => {
-    const [now] = await shell.lines(here, 'state get topology.ts --store customers --key ada --as-of latest');
+    const [now] = await here.lines('state get topology.ts --store customers --key ada --as-of latest');
     assert.deepEqual(now.value, { orders: 4, cents: 1600, foreign: { SEK: 9900 } });
-    const [then] = await shell.lines(
-      here,
+    const [then] = await here.lines(
       'state get topology.ts --store customers --key ada --as-of offset:orders:0=1 --schema-registry ../../schemas',
     );
     assert.deepEqual(then.value, { orders: 1, cents: 1200, foreign: {} });
   });
 
   it('prints the history of a row, with events of both versions', async () => {
-    const changes = await shell.lines(here, 'history topology.ts --store customers --key ada --format json');
+    const changes = await here.lines('history topology.ts --store customers --key ada --format json');
     assert.deepEqual(
       changes.map(({ event, value }) => [event.key, event.value.currency, value.orders]),
       [
@@ -417,31 +413,27 @@ describe('the command line looks back at Avro', () => {
   });
 
   it('prints what would have been written, decoded; traces, searches and verifies', async () => {
-    const lines = await shell.lines(here, 'replay topology.ts --key ada');
+    const lines = await here.lines('replay topology.ts --key ada');
     assert.deepEqual(
       lines.map(({ key, value }) => [key, value.orders]),
       [1, 2, 3, 4].map((orders) => ['ada', orders]),
     );
-    const [way] = await shell.lines(here, 'trace topology.ts --key cleo --format json');
+    const [way] = await here.lines('trace topology.ts --key cleo --format json');
     assert.equal(way.event.value.customer, 'cleo');
-    const [found] = await shell.lines(
-      here,
-      'bisect|topology.ts|--store|customers|--when|value.foreign.SEK > 0|--format|json',
-    );
+    const [found] = await here.lines('bisect|topology.ts|--store|customers|--when|value.foreign.SEK > 0|--format|json');
     assert.equal(found.change.value.orders, 3);
     const asked =
       'bisect|topology.ts|--store|customers|--key|ada|--when|value.foreign.SEK > 0|--export-test|sek.test.ts';
-    const { stderr } = await shell.millrace(here, asked);
+    const { stderr } = await here.millrace(asked);
     assert.match(stderr, /wrote sek.test.ts: 1 of \d events/);
     const { stdout } = runTest(join(here.directory, 'sek.test.ts'));
     assert.match(stdout, /1 failing[\s\S]*AssertionError[\s\S]*9900/);
-    assert.match(await shell.output(here, 'verify topology.ts'), /^the same each time/);
-    assert.equal((await shell.millrace(here, 'bisect topology.ts --compare topology.ts')).code, 0);
+    assert.match(await here.output('verify topology.ts'), /^the same each time/);
+    assert.equal((await here.millrace('bisect topology.ts --compare topology.ts')).code, 0);
   });
 
   it('says which registry it needs where there is none', async () => {
-    const { code, stderr } = await shell.millrace(
-      here,
+    const { code, stderr } = await here.millrace(
       'history topology.ts --store customers --key ada --schema-registry nowhere',
     );
     assert.notEqual(code, 0);

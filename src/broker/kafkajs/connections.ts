@@ -94,18 +94,22 @@ class Sockets {
     this.create = (options) => {
       // Node warns of a leak when more than ten requests wait for a connection that is being made; each of them goes away when it is.
       const socket = create(options).setMaxListeners(0);
-      // Somebody may still be looking when all is closed.
-      if (this.#closed) return socket.destroy();
+      // Somebody may still be looking when all is closed: without an error he would wait for the connection as long as for any.
+      if (this.#closed) return socket.destroy(brokerClosed());
       this.#open.add(socket);
       return socket.once('close', () => this.#open.delete(socket));
     };
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** What was not closed by its owner has none. */
   close(): void {
     this.#closed = true;
     for (const socket of this.#open) {
-      if (socket.connecting) socket.destroy();
+      if (socket.connecting) socket.destroy(brokerClosed());
       else socket.destroySoon();
     }
   }
@@ -169,7 +173,7 @@ export class Connections {
       allowAutoTopicCreation: false,
       retry: RETRY,
     });
-    failAtOnce(cluster.brokerPool, (error) => distrust(error, security, at) !== undefined);
+    failAtOnce(cluster.brokerPool, (error) => sockets.closed || distrust(error, security, at) !== undefined);
     const connections = new Connections(cluster, sockets, security);
     try {
       await cluster.connect();

@@ -5,7 +5,7 @@ import { agreed } from '../ask.js';
 import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openExistingBroker } from '../broker-url.js';
 import { checkedTopology } from '../checked-topology.js';
 import { type Io, write } from '../io.js';
-import { DEFAULT_STATE } from '../open-state.js';
+import { DEFAULT_STATE } from '../options.js';
 import type { Program } from '../program.js';
 import { resetText } from '../reset-text.js';
 

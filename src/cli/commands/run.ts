@@ -1,7 +1,6 @@
 import { Option } from '@commander-js/extra-typings';
 import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
-import { DEFAULT_STATE } from '../open-state.js';
-import { duration, errorPolicies, inputFiles, several, size, wholeNumber } from '../options.js';
+import { DEFAULT_STATE, duration, errorPolicies, inputFiles, several, size, wholeNumber } from '../options.js';
 import type { Program } from '../program.js';
 import { runTopology } from '../run-topology.js';
 import { SCHEMA_REGISTRY } from '../schema-registry.js';

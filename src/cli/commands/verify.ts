@@ -1,7 +1,6 @@
 import { type Moment, type VerifyReport, verify } from '../../replay/index.js';
 import { type Io, write } from '../io.js';
-import { DEFAULT_STATE } from '../open-state.js';
-import { wholeNumber } from '../options.js';
+import { DEFAULT_STATE, wholeNumber } from '../options.js';
 import { type LookBackOptions, lookBack } from '../past.js';
 import { type Format, formatOption, moment, withHistoryOptions } from '../past-options.js';
 import type { Program } from '../program.js';

@@ -1,0 +1,30 @@
+import type { Duration } from '../model/duration.js';
+import type { Guarantee } from '../runtime/config.js';
+import type { ErrorPolicies } from '../runtime/policy.js';
+import type { BrokerOptions } from './broker-url.js';
+import type { ShadowOptions } from './check-shadow.js';
+import type { InputFile } from './options.js';
+import type { RegistrySelection } from './schema-registry.js';
+
+/** The options of `millrace run`. */
+export interface RunOptions extends BrokerOptions, RegistrySelection, ShadowOptions {
+  readonly app?: string | undefined;
+  readonly state: string;
+  readonly input?: readonly InputFile[] | undefined;
+  readonly inputKey?: string | undefined;
+  readonly inputTimestamp?: string | undefined;
+  readonly print?: readonly string[] | undefined;
+  readonly untilIdle?: true | undefined;
+  readonly guarantee: Guarantee;
+  readonly partitions?: number | undefined;
+  readonly onError?: ErrorPolicies | undefined;
+  readonly from: 'earliest' | 'latest';
+  readonly batch?: number | undefined;
+  readonly commitEvery?: Duration | undefined;
+  readonly cache?: number | undefined;
+  readonly instanceId?: string | undefined;
+  readonly sessionTimeout?: Duration | undefined;
+  readonly registerSchemas?: true | undefined;
+  readonly check: boolean;
+  readonly verbose: boolean;
+}
