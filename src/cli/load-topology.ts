@@ -73,16 +73,16 @@ let registered = false;
 async function registerLoader(path: string): Promise<void> {
   if (registered) return;
   registered = true;
+  await loadMillrace(path);
   const tsconfig = nearest(path, 'tsconfig.json');
   if (tsconfig !== undefined) process.env.TSX_TSCONFIG_PATH = tsconfig;
   process.setSourceMapsEnabled(true);
-  await loadMillrace(path);
   const [esm, cjs] = await Promise.all([import('tsx/esm/api'), import('tsx/cjs/api')]);
   esm.register();
   cjs.register();
 }
 
-/** What the file imports most likely, from where it would get it: once the loader is there it looks into every file, and loading takes twice as long. */
+/** What the file imports most likely, from where it would get it: once the loader is there it looks into every file, and loading takes longer. */
 async function loadMillrace(path: string): Promise<void> {
   try {
     await import(pathToFileURL(createRequire(path).resolve('millrace')).href);
