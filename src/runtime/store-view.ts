@@ -5,7 +5,7 @@ import { shownStore, windowsOf } from '../state/shown-store.js';
 import type { TaskState } from '../state/task-state.js';
 import type { Holder } from './holder.js';
 
-/** A read-only look at a store, over all tasks at hand. */
+/** A read-only look at a store, over all tasks at hand: of one that another process is given meanwhile there is nothing. */
 export interface StoreView<K, V> {
   /** The row of a key; null if there is none. With a moment, in milliseconds since the epoch: the row as of then, of a store that keeps the past of its rows; CONFIG_INVALID of any other. */
   get(key: K, asOf?: number): Promise<V | null>;
@@ -37,39 +37,51 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
       action: 'Use the name of a store of the topology.',
     });
   }
-  const states = (): readonly TaskState[] =>
-    holder()
-      .tasks.filter((task) => task.phase === 'running' && task.subTopology.id === owner.id)
-      .flatMap((task) => task.state ?? []);
-  const kept = () => states().map((state) => state.cached(name));
-  const stores = () => kept().map((store) => shownStore<K, V>(store));
+  const tasks = () => holder().tasks.filter((task) => task.phase === 'running' && task.subTopology.id === owner.id);
+  /** Reads in the states of the tasks at hand; again if one of them was given away meanwhile, which takes its rows with it. */
+  async function inStates<T>(read: (states: readonly TaskState[]) => Promise<T>): Promise<T> {
+    for (;;) {
+      const asked = tasks();
+      try {
+        return await read(asked.flatMap((task) => task.state ?? []));
+      } catch (error) {
+        const left = tasks();
+        if (asked.every((task) => left.includes(task))) throw error;
+      }
+    }
+  }
   const isVersioned = graph.stores.some((store) => store.name === name && store.kind === 'versioned');
   return {
     get: async (key, asOf) => {
       if (asOf !== undefined && !isVersioned) throw noPast(name);
-      for (const state of states()) {
-        const value =
-          asOf === undefined
-            ? (await shownStore<K, V>(state.cached(name)).peek(key))?.value
-            : await state.versioned(name)?.peek(key, asOf);
-        if (value !== null && value !== undefined) return value as V;
-      }
-      return null;
+      return inStates(async (states) => {
+        for (const state of states) {
+          const value =
+            asOf === undefined
+              ? (await shownStore<K, V>(state.cached(name)).peek(key))?.value
+              : await state.versioned(name)?.peek(key, asOf);
+          if (value !== null && value !== undefined) return value as V;
+        }
+        return null;
+      });
     },
-    entries: async () => {
-      const found: (readonly [K, V])[] = [];
-      for (const store of stores()) for await (const entry of store.entries()) found.push(entry);
-      return found;
-    },
-    windows: async (key, range) => {
-      const found: (readonly [unknown, V])[] = [];
-      for (const store of kept()) {
-        const windows = await windowsOf<V>(store, key, range);
-        if (windows === undefined) throw noWindows(name);
-        found.push(...windows);
-      }
-      return found as unknown as readonly (readonly [K, V])[];
-    },
+    entries: () =>
+      inStates(async (states) => {
+        const found: (readonly [K, V])[] = [];
+        for (const state of states)
+          for await (const entry of shownStore<K, V>(state.cached(name)).entries()) found.push(entry);
+        return found;
+      }),
+    windows: (key, range) =>
+      inStates(async (states) => {
+        const found: (readonly [unknown, V])[] = [];
+        for (const state of states) {
+          const windows = await windowsOf<V>(state.cached(name), key, range);
+          if (windows === undefined) throw noWindows(name);
+          found.push(...windows);
+        }
+        return found as unknown as readonly (readonly [K, V])[];
+      }),
   };
 }
 

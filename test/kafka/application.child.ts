@@ -53,7 +53,10 @@ const idle = async (): Promise<void> => {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 };
-if (!quiet) await Promise.race([idle().catch(() => undefined), streams.done]).catch(() => undefined);
+const failed = (error: Error): void => {
+  if (!stopping) say({ warning: `cannot say its rows: ${error.message}` });
+};
+if (!quiet) await Promise.race([idle().catch(failed), streams.done]).catch(() => undefined);
 try {
   await streams.done;
 } catch (error) {

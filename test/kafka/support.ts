@@ -106,6 +106,16 @@ export class ApplicationProcess {
     }
   }
 
+  /** Prints what it has said, where that changes: for who looks for the cause of a failure. */
+  tell(): void {
+    let last = '';
+    for (const { rows, ...said } of this.said) {
+      const line = JSON.stringify(rows ? { ...said, rows: Object.keys(rows).length } : said);
+      if (line !== last) console.log(`  ${this.child.pid}: ${line}`);
+      last = line;
+    }
+  }
+
   async end(signal: NodeJS.Signals): Promise<readonly [number | null, NodeJS.Signals | null]> {
     this.child.kill(signal);
     return this.exited;
