@@ -16,6 +16,9 @@ export const ALL = 'build/**/*.test.js';
 export const compiled = (args) =>
   args.map((arg) => (/^(?!build\/).*\.test\.ts$/.test(arg) ? join('build', arg.replace(/\.ts$/, '.js')) : arg));
 
+/** All of them, unless the arguments name files. */
+export const filesBeside = (args) => (args.some((arg) => /^[^-].*\.js$/.test(arg)) ? [] : [ALL]);
+
 /** How many passed and failed; `why` if that is not what mocha itself has said last. */
 export async function runMocha(options, output) {
   const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');

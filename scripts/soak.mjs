@@ -3,7 +3,7 @@
 //
 //   npm run soak -- [--minutes 60] [file.test.ts ...] [-g pattern] [any option of mocha]
 import { ensureBuilt } from './ensure-built.mjs';
-import { ALL, compiled, runMocha } from './run-mocha.mjs';
+import { compiled, filesBeside, runMocha } from './run-mocha.mjs';
 
 const args = compiled(process.argv.slice(2));
 const at = args.indexOf('--minutes');
@@ -12,7 +12,7 @@ if (!(Number(minutes) > 0)) {
   console.error(`--minutes ${minutes ?? ''}: expected a number of minutes, as in npm run soak -- --minutes 60`);
   process.exit(2);
 }
-const files = args.some((arg) => /\.js$/.test(arg)) ? [] : [ALL];
+const files = filesBeside(args);
 
 const FAILURES = /^ +\d+ passing[\s\S]*/m;
 const secondsSince = (began) => Math.round((performance.now() - began) / 1_000);

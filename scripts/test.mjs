@@ -6,7 +6,7 @@
 // Without arguments it runs two processes side by side. One has the tests that start programs of their own, which is most of
 // their time: what they print is shown when they are done.
 import { ensureBuilt } from './ensure-built.mjs';
-import { ALL, compiled, runMocha } from './run-mocha.mjs';
+import { ALL, compiled, filesBeside, runMocha } from './run-mocha.mjs';
 
 /** Nothing that needs Kafka: each process would start one. */
 const PROGRAMS = ['build/test/cli/**/*.test.js', 'build/test/processes/**/*.test.js'];
@@ -14,7 +14,7 @@ const PROGRAMS = ['build/test/cli/**/*.test.js', 'build/test/processes/**/*.test
 const PROGRAM_LIMIT_MS = 60_000;
 
 const args = compiled(process.argv.slice(2));
-const files = args.some((arg) => /^[^-].*\.js$/.test(arg)) ? [] : [ALL];
+const files = filesBeside(args);
 
 try {
   ensureBuilt({ tests: true });

@@ -21,6 +21,7 @@ export interface CommitTarget {
   afterStep(step: CommitStep): void | Promise<void>;
 }
 
+/** A commit that is certain. */
 export interface Committed {
   /** How many changelog records it wrote. */
   readonly logged: number;

@@ -5,10 +5,11 @@ import { type Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
 import type { Entry } from './entry.js';
 import { ExpiryIndex } from './expiry.js';
-import { PREFIX_BYTES, prefixed, stamped } from './layout.js';
+import { PREFIX_BYTES } from './layout.js';
 import { mergedScan } from './merged-scan.js';
 import { notLoaded } from './not-loaded.js';
 import { RecordCache } from './record-cache.js';
+import { type LoggedRow, restoreRows } from './restore-rows.js';
 import { RowCodec } from './row-codec.js';
 import { RowLife } from './row-life.js';
 
@@ -243,18 +244,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   /** Takes rows as they come from the changelog, bypassing the cache. */
-  restore(
-    rows: readonly { readonly key: Buffer; readonly value: Buffer | null; readonly timestamp: number }[],
-    writes: DatabaseWrite[],
-  ): void {
-    const born = this.#expiry && new BornRows(this.#expiry);
-    for (const { key, value, timestamp } of rows) {
-      writes.push({ key: prefixed(this.#codec.prefix, key), value: value === null ? null : stamped(timestamp, value) });
-      this.observe(timestamp);
-      if (value === null || !born) continue;
-      born.add(key, this.#life.fixed ? this.#life.bornAt(this.#codec.decodeKey(key), timestamp) : timestamp);
-    }
-    born?.write(writes);
+  restore(rows: readonly LoggedRow[], writes: DatabaseWrite[]): void {
+    for (const { timestamp } of rows) this.observe(timestamp);
+    restoreRows(rows, { codec: this.#codec, life: this.#life, expiry: this.#expiry }, writes);
   }
 
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */

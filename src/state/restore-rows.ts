@@ -1,0 +1,29 @@
+import type { DatabaseWrite } from '../model/database.js';
+import { BornRows } from './born-rows.js';
+import type { ExpiryIndex } from './expiry.js';
+import { prefixed, stamped } from './layout.js';
+import type { RowCodec } from './row-codec.js';
+import type { RowLife } from './row-life.js';
+
+/** A row as the changelog has it; null: it is deleted. */
+export interface LoggedRow {
+  readonly key: Buffer;
+  readonly value: Buffer | null;
+  readonly timestamp: number;
+}
+
+/** Adds what brings a store's rows back, and its index of what expires, to the writes of a restore. */
+export function restoreRows<K>(
+  rows: readonly LoggedRow[],
+  store: { readonly codec: RowCodec<K, unknown>; readonly life: RowLife<K>; readonly expiry: ExpiryIndex | undefined },
+  writes: DatabaseWrite[],
+): void {
+  const { codec, life, expiry } = store;
+  const born = expiry && new BornRows(expiry);
+  for (const { key, value, timestamp } of rows) {
+    writes.push({ key: prefixed(codec.prefix, key), value: value === null ? null : stamped(timestamp, value) });
+    if (value === null || !born) continue;
+    born.add(key, life.fixed ? life.bornAt(codec.decodeKey(key), timestamp) : timestamp);
+  }
+  born?.write(writes);
+}
