@@ -34,7 +34,9 @@ export class BatchRunner implements StageHost {
   readonly #again: SendingOptions['again'];
   /** Failures of the push that is under way, handled as soon as it is over. */
   #pending: Failure[] = [];
-  #pushing: { readonly outlet: Outlet; readonly record: AnyRecord } | undefined;
+  /** The push that is under way: of which record, from where. */
+  #pushed: AnyRecord | undefined;
+  #outlet: Outlet | undefined;
   #push = 0;
 
   constructor(options: AtHandOptions & SendingOptions) {
@@ -141,16 +143,20 @@ export class BatchRunner implements StageHost {
   }
 
   #deliver(outlet: Outlet, record: AnyRecord): void {
-    const before = this.#pushing;
-    this.#pushing = { outlet, record };
+    const pushed = this.#pushed;
+    const before = this.#outlet;
+    this.#pushed = record;
+    this.#outlet = outlet;
     this.#push++;
     outlet.push(record);
-    this.#pushing = before;
+    this.#pushed = pushed;
+    this.#outlet = before;
   }
 
   #caught(node: string, error: unknown, takeBack: () => void): void {
     takeBack();
-    if (this.#pushing) this.#pending.push({ ...this.#pushing, node, error, index: this.atHand.scope.index });
+    if (this.#outlet && this.#pushed)
+      this.#pending.push({ outlet: this.#outlet, record: this.#pushed, node, error, index: this.atHand.scope.index });
   }
 
   async #finishAsync(item: Item, pending: Promise<void>): Promise<void> {
@@ -173,9 +179,11 @@ export class BatchRunner implements StageHost {
         this.#deadLetter(index),
         () => {
           this.#push++;
-          this.#pushing = { outlet, record };
+          this.#pushed = record;
+          this.#outlet = outlet;
           outlet.pushTo(record, node);
-          this.#pushing = undefined;
+          this.#pushed = undefined;
+          this.#outlet = undefined;
           const again = this.#pending.pop();
           if (again) throw again.error;
         },

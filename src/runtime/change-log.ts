@@ -22,11 +22,23 @@ export interface ChangeCause {
 
 export function changelogRecord(entry: ChangelogEntry, topic: string, partition: number): ProducerRecord {
   const { key, value, timestamp, causeTopic, causeOffset } = entry;
-  const bytes = Buffer.allocUnsafe(HEAD_BYTES + Buffer.byteLength(causeTopic));
+  const name = bytesOf(causeTopic);
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES + name.length);
   bytes[0] = FORMAT;
   bytes.writeDoubleBE(causeOffset, 1);
-  bytes.write(causeTopic, HEAD_BYTES);
+  name.copy(bytes, HEAD_BYTES);
   return { topic, partition, key, value, timestamp, headers: new Headers([[CAUSE_HEADER, bytes]]) };
+}
+
+/** The topics of an application are few, and each row that changes has one of them in its header. */
+const topicBytes = new Map<string, Buffer>();
+
+function bytesOf(topic: string): Buffer {
+  const known = topicBytes.get(topic);
+  if (known) return known;
+  const bytes = Buffer.from(topic);
+  topicBytes.set(topic, bytes);
+  return bytes;
 }
 
 /** Undefined for a record of somebody else's, or of a newer format: it counts as committed. */

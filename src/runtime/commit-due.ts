@@ -1,12 +1,16 @@
+import { ApplyDue } from './apply-due.js';
 import type { TaskOptions } from './task-options.js';
 
 /** When a task has to commit: by time, by records, and when the process runs out of memory for cached rows. */
 export class CommitDue {
   readonly #options: Pick<TaskOptions, 'config' | 'budget' | 'ports'>;
+  /** When its last step is due. */
+  readonly apply: ApplyDue;
   #last: number;
 
   constructor(options: Pick<TaskOptions, 'config' | 'budget' | 'ports'>) {
     this.#options = options;
+    this.apply = new ApplyDue(options);
     this.#last = options.ports.clock.monotonic();
   }
 

@@ -16,6 +16,8 @@ export interface CommitTarget {
   /** Next offset of each source partition, with the stream times as metadata. */
   readonly positions: readonly PartitionOffset[];
   readonly streamTime: number;
+  /** Whether step 4 can wait for one of the next commits, which so many rows are then written with. */
+  mayPostpone(rows: number): boolean;
   /** Begins the transaction if none is open. */
   begin(): Promise<void>;
   afterStep(step: CommitStep): void | Promise<void>;
@@ -42,7 +44,8 @@ const WRITTEN_TOGETHER = 500;
  * | 3 offsets | source offsets are committed to the group | in the same transaction, which is committed | the local store is behind: the rest comes from the changelog |
  * | 4 apply | one write batch: rows, source offsets, changelog positions | same | nothing: the commit is whole |
  *
- * It resolves with the third step: the next batch need not wait for the disk. The next commit must, since its changes stand on these.
+ * It resolves with the third step: the next batch need not wait for the disk. The next commit must, since its changes stand on these; or step 4 of both is one (see apply-due.ts), so that a row which changes all the time is not written
+ * all the time.
  *
  * If a step throws, the task must be given up and opened again: it rewinds to the committed offsets and restores.
  */
@@ -91,7 +94,9 @@ async function apply(target: CommitTarget, prepared: StateCommit | undefined): P
       if (position !== undefined) changelogs[store] = position;
     }
     const sources = Object.fromEntries(positions.map(({ topic, offset }) => [topic, offset]));
-    await state.apply(prepared.writes, { sources, changelogs }, target.streamTime);
+    const parts = [prepared.writes, { sources, changelogs }, target.streamTime] as const;
+    if (target.mayPostpone(prepared.writes.length) && state.postpone(...parts)) return;
+    await state.apply(...parts);
   }
   await target.afterStep('4 apply');
 }

@@ -1,7 +1,7 @@
 import type { Broker } from '../broker/port.js';
 import { deadLetterTopic, NAME_PATTERN } from '../graph/naming.js';
 import type { OpenDatabase } from '../model/database.js';
-import { type Duration, durationMs } from '../model/duration.js';
+import { type Duration, durationMs, positiveMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
 import { type Clock, type Logger, silentLogger } from '../model/ports.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
@@ -141,7 +141,7 @@ export function resolveConfig(
     createTopics: options.createTopics === undefined ? undefined : positive('createTopics', options.createTopics),
     registerSchemas: options.registerSchemas ?? false,
     instanceId,
-    sessionMs: durationMs(options.sessionTimeout ?? '10s', 'sessionTimeout'),
+    sessionMs: positiveMs(options.sessionTimeout ?? '10s', 'sessionTimeout'),
     logger,
   };
 }

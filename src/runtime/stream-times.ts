@@ -10,6 +10,15 @@ export interface StreamTimes {
   readonly jumps: ReadonlyMap<string, JumpState>;
 }
 
+/** Those that a task is at. */
+export function streamTimesNow(
+  { atHand, jumps }: { readonly atHand: { readonly streamTime: number }; readonly jumps: StreamTimes['jumps'] },
+  stores: Iterable<{ readonly name: string; readonly streamTime: number }> = [],
+): StreamTimes {
+  const times = Array.from(stores, ({ name, streamTime }) => [name, streamTime] as const);
+  return { task: atHand.streamTime, stores: new Map(times), jumps };
+}
+
 /** Brokers keep 4,096 bytes with an offset; the mark of a reset, the generation of the application and, when it is taken out of service, by what, may have to go in, too: under the longest names almost 900. */
 const MAX_BYTES = 3_200;
 

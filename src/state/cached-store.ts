@@ -12,6 +12,7 @@ import { RecordCache } from './record-cache.js';
 import { type LoggedRow, restoreRows } from './restore-rows.js';
 import { RowCodec } from './row-codec.js';
 import { RowLife } from './row-life.js';
+import { UnwrittenRows } from './unwritten-rows.js';
 
 /** At least this many expired rows are removed a commit, and twice what the commit added: a backlog shrinks however fast rows are added. */
 const MIN_EXPIRED_PER_COMMIT = 1_000;
@@ -30,9 +31,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly #cause: Cause;
   readonly #cache: RecordCache<K, V>;
   readonly #expiry: ExpiryIndex | undefined;
-  #dirty: Entry<K, V>[] = [];
-  /** What the last commit writes: newer than what is on disk until it is applied. */
-  #drained: readonly Entry<K, V>[] = [];
+  readonly #unwritten = new UnwrittenRows<K, V>();
   #wanted: Entry<K, V>[] = [];
   readonly #reading = new Set<Promise<void>>();
   #streamTime = Number.NEGATIVE_INFINITY;
@@ -64,7 +63,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   get dirtyRows(): number {
-    return this.#dirty.length;
+    return this.#unwritten.dirty;
   }
 
   async open(streamTime: number): Promise<void> {
@@ -95,10 +94,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     entry.causeTopic = this.#cause.topic;
     entry.causeOffset = this.#cause.offset;
     if (timestamp > this.#streamTime) this.#streamTime = timestamp;
-    if (!entry.dirty) {
-      entry.dirty = true;
-      this.#dirty.push(entry);
-    }
+    this.#unwritten.add(entry);
   }
 
   insert(key: K, value: V, timestamp?: number): void {
@@ -125,9 +121,11 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. `committed`: as the last commit left it, whatever was written since. */
   async peek(key: K, committed = false): Promise<Row<V> | null> {
     if (!committed && this.getIfLoaded(key) !== undefined) return this.row(key);
-    const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
+    const entry = this.#cache.get(key);
+    const write = entry && this.#unwritten.writeOf(entry);
+    const [row] = write ? [write.value] : await this.#database.getMany([this.#codec.databaseKey(key)]);
     const timestamp = row?.readDoubleBE(0) ?? 0;
-    if (row === undefined || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
+    if (!row || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
     return { value: await this.#codec.readValue(row), timestamp };
   }
 
@@ -138,14 +136,13 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
     const codec = this.#codec;
-    const unwritten = [...new Set([...this.#drained, ...this.#dirty])];
     const rows = mergedScan({
       database: this.#database,
       prefix: codec.prefix,
       from: range.from === undefined ? undefined : codec.keyBytes(range.from),
       to: range.to === undefined ? undefined : codec.keyBytes(range.to),
       reverse: range.reverse ?? false,
-      overlay: unwritten.map((entry) => [codec.keyBytes(entry.key), entry] as const),
+      overlay: Array.from(this.#unwritten.entries, (entry) => [codec.keyBytes(entry.key), entry] as const),
     });
     for await (const row of rows) {
       if ('entry' in row) {
@@ -206,7 +203,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Deletes rows whose time to live is over: at most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key are not read for it. */
   async expire(writes: DatabaseWrite[]): Promise<void> {
     if (!this.#expiry) return;
-    const limit = Math.max(MIN_EXPIRED_PER_COMMIT, 2 * this.#dirty.length);
+    const limit = Math.max(MIN_EXPIRED_PER_COMMIT, 2 * this.#unwritten.dirty);
     const taken = await this.#expiry.take(this.#streamTime, limit, writes);
     const keys = await this.#codec.readKeys(taken);
     if (!this.#life.fixed) await this.loadAll(keys);
@@ -218,29 +215,27 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     }
   }
 
-  /** Encodes what changed since the last commit, in the order of first change, for the database and the changelog. What was drained before must be {@link applied}. */
-  drain(writes: DatabaseWrite[], changelog: ChangelogEntry[]): void {
+  /**
+   * Encodes what changed since the last commit, in the order of first change, for the database and the changelog. What was drained before is {@link applied}, or lies in `writes`, where it is changed; no database may be at it. Returns how many rows have come into the cache since.
+   */
+  drain(writes: DatabaseWrite[], changelog: ChangelogEntry[]): number {
     const born = this.#expiry && new BornRows(this.#expiry);
-    for (const entry of this.#dirty) {
-      entry.dirty = false;
-      entry.applying = true;
+    for (const entry of this.#unwritten.take(writes)) {
       // Written and deleted between two commits: nobody else ever saw it.
       if (entry.value === null && !entry.stored) continue;
-      const keyBytes = this.#codec.databaseKey(entry.key);
       const valueBytes = entry.value === null ? null : this.#codec.databaseValue(entry.value, entry.timestamp);
-      const write = { key: keyBytes, value: valueBytes };
-      writes.push(write);
+      const write = this.#unwritten.writeOf(entry) ?? this.#unwritten.write(entry, this.#codec.databaseKey(entry.key));
+      write.value = valueBytes;
       changelog.push(new ChangelogEntry(write, entry.timestamp, entry.causeTopic, entry.causeOffset));
       entry.stored = valueBytes !== null;
       this.#cache.weigh(entry, valueBytes?.length ?? 0);
       if (born && valueBytes !== null && !entry.indexed) {
-        born.add(keyBytes.subarray(PREFIX_BYTES), this.#life.bornAt(entry.key, entry.timestamp));
+        born.add(write.key.subarray(PREFIX_BYTES), this.#life.bornAt(entry.key, entry.timestamp));
         entry.indexed = this.#life.fixed;
       }
     }
-    this.#drained = this.#dirty;
-    this.#dirty = [];
     born?.write(writes);
+    return this.#cache.takeInserted();
   }
 
   /** Takes rows as they come from the changelog, bypassing the cache. */
@@ -261,18 +256,16 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       // What is committed already has no cause that could be done again.
       entry.causeTopic = '';
       entry.causeOffset = -1;
-      entry.dirty = true;
-      this.#dirty.push(entry);
+      this.#unwritten.add(entry);
     }
   }
 
   /** Everything drained is on disk. */
   applied(): void {
-    for (const entry of this.#drained) entry.applying = false;
-    this.#drained = [];
+    this.#unwritten.applied();
   }
 
-  /** See {@link RecordCache.evict}. Also while a commit is applied: its rows stay. */
+  /** See {@link RecordCache.evict}. Rows that are drained and not applied stay. */
   evict(share = 0): void {
     this.#cache.evict(share);
   }

@@ -12,8 +12,8 @@ export class Entry<K, V> {
   loaded = false;
   /** Written since the last commit. */
   dirty = false;
-  /** What the last commit has of it is on its way to the disk. */
-  applying = false;
+  /** Its place among the writes that the disk is to be given; -1: none. A number, since a reference to what is new would cost each collection. */
+  writtenAt = -1;
   /** May be on disk or in the changelog, so that a deletion has to be written there. */
   stored = true;
   /** Known to the index of what expires, and its life does not change. */
@@ -54,7 +54,7 @@ export class Entry<K, V> {
     this.timestamp = 0;
     this.loaded = false;
     this.dirty = false;
-    this.applying = false;
+    this.writtenAt = -1;
     this.stored = true;
     this.indexed = false;
     this.used = false;

@@ -25,6 +25,7 @@ export class RecordCache<K, V> {
   #wantedAt = 0;
   /** What of the budget is used here. */
   #bytes = 0;
+  #inserted = 0;
 
   constructor(budget: CacheBudget, codec: CachedKeys<K>) {
     this.#budget = budget;
@@ -59,10 +60,18 @@ export class RecordCache<K, V> {
     const text = this.#codec.textOf(key, bounds);
     const entry = this.#free.pop()?.reuse(text, key, bounds) ?? new Entry<K, V>(text, key, bounds);
     this.#entries.add(entry);
+    this.#inserted++;
     this.#wanted.push(entry);
     this.#wantedKeys.push(key);
     this.#use(entry.bytes);
     return entry;
+  }
+
+  /** How many keys have come since it was asked last. */
+  takeInserted(): number {
+    const inserted = this.#inserted;
+    this.#inserted = 0;
+    return inserted;
   }
 
   /** Notes how long the row is, now that its bytes are known. */
@@ -83,7 +92,7 @@ export class RecordCache<K, V> {
     // One round: a row wanted again since the last look gets a second chance at the end of the line.
     this.#entries.review((entry) => {
       if (!this.#budget.exceeded || this.#bytes <= keep) return 'stop';
-      if (entry.dirty || entry.applying || !entry.loaded) return 'keep';
+      if (entry.dirty || entry.writtenAt >= 0 || !entry.loaded) return 'keep';
       if (entry.used) {
         entry.used = false;
         return 'renew';

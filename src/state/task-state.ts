@@ -36,6 +36,12 @@ export class TaskState {
   readonly #stores = new Map<string, CachedStore<unknown, unknown>>();
   readonly #versioned = new Map<string, VersionedRows<unknown, unknown>>();
   #checkpoint: Checkpoint;
+  /** What is committed, and waits to be written with the next commit. */
+  #postponed: DatabaseWrite[] = [];
+  /** Rows whose time to live is over are looked for on the disk: with them each commit is written at once. */
+  readonly #postpones: boolean;
+  /** Most rows of the last commit were changed before it as well, as far as the cache reaches. */
+  #repeats = false;
 
   private constructor(
     { directory, database, storeIds }: TaskDirectory,
@@ -47,6 +53,7 @@ export class TaskState {
     this.#budget = options.budget;
     this.#storeIds = storeIds;
     this.#checkpoint = checkpoint;
+    this.#postpones = options.stores.every(({ ttlMs }) => ttlMs === undefined);
     for (const spec of options.stores) {
       const storeId = storeIds.get(spec.name) as number;
       this.#stores.set(
@@ -126,24 +133,58 @@ export class TaskState {
     return { database: this.#database, storeId: this.#storeIds.get(name) as number };
   }
 
-  /** Takes what changed since the last commit out of the stores. What it returns must be applied, or the state closed. */
+  /** Whether something is committed that the disk does not have. */
+  get postponed(): boolean {
+    return this.#postponed.length > 0;
+  }
+
+  /** Takes what changed since the last commit out of the stores. What it returns must be applied or postponed, or the state closed; nothing may be being applied. */
   async prepare(): Promise<StateCommit> {
-    const writes: DatabaseWrite[] = [];
+    // A row that has changed again since it was postponed is changed where it lies.
+    const writes = this.#postponed;
+    this.#postponed = [];
     const changelogs = new Map<string, readonly ChangelogEntry[]>();
+    let rows = 0;
+    let fresh = 0;
     for (const [name, store] of this.#stores) {
       await store.expire(writes);
       const entries: ChangelogEntry[] = [];
-      store.drain(writes, entries);
+      fresh += store.drain(writes, entries);
+      rows += entries.length;
       changelogs.set(name, entries);
     }
+    this.#repeats = 2 * fresh < rows;
     return { changelogs, writes };
   }
 
   /** Writes a commit and the checkpoint that belongs to it, in one batch. */
   async apply(writes: DatabaseWrite[], checkpoint: Omit<Checkpoint, 'streamTimes'>, streamTime: number): Promise<void> {
+    this.#reach(checkpoint, streamTime);
+    await this.#write(writes);
+  }
+
+  /** Lets a commit be written with the next one: until then its rows are in memory and in the changelog. False if that cannot be, or would save nothing since other rows will change: it must be applied. */
+  postpone(writes: DatabaseWrite[], checkpoint: Omit<Checkpoint, 'streamTimes'>, streamTime: number): boolean {
+    if (!this.#postpones || !this.#repeats) return false;
+    this.#reach(checkpoint, streamTime);
+    this.#postponed = writes;
+    return true;
+  }
+
+  /** Writes what was postponed. */
+  async applyPostponed(): Promise<void> {
+    const writes = this.#postponed;
+    this.#postponed = [];
+    if (writes.length > 0) await this.#write(writes);
+  }
+
+  #reach(checkpoint: Omit<Checkpoint, 'streamTimes'>, streamTime: number): void {
     const streamTimes: Record<string, number> = { '': streamTime };
     for (const [name, store] of this.#stores) streamTimes[name] = store.streamTime;
     this.#checkpoint = { ...checkpoint, streamTimes };
+  }
+
+  async #write(writes: DatabaseWrite[]): Promise<void> {
     writes.push({ key: CHECKPOINT_KEY, value: encodeCheckpoint(this.#checkpoint) });
     await this.#database.write(writes);
     for (const store of this.#stores.values()) store.applied();

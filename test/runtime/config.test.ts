@@ -14,6 +14,7 @@ const bad: readonly (readonly [what: string, options: object, message: RegExp])[
   ['an unknown start', { startFrom: 'newest' }, /option startFrom: saw "newest"/],
   ['a commit interval without a unit', { commitEvery: '100' }, /cannot read commitEvery: saw "100"/],
   ['a commit interval that is a number', { commitEvery: 100 }, /cannot read commitEvery/],
+  ['a session without a length', { sessionTimeout: '0s' }, /sessionTimeout is zero: saw "0s", expected at least "1ms"/],
   [
     'no records between two commits',
     { commitRecords: 0 },

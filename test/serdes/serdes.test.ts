@@ -145,6 +145,17 @@ serdeContract<v.InferOutput<typeof Payment>>('json (with a schema)', {
 });
 
 describe('serdes', () => {
+  it('writes texts of every length, with a character of more than one byte at every place', () => {
+    for (let length = 0; length <= 40; length++) {
+      const plain = 'x'.repeat(length);
+      assert.equal(serdes.string.encode(plain).toString(), plain);
+      for (let at = 0; at < length; at++) {
+        const other = `${plain.slice(0, at)}ü${plain.slice(at + 1)}`;
+        assert.deepEqual(serdes.string.encode(other), Buffer.from(other));
+      }
+    }
+  });
+
   it('write what the serializers of Kafka write', () => {
     assert.equal(serdes.int64.encode(258).toString('hex'), '0000000000000102');
     assert.equal(serdes.int64.encode(-2).toString('hex'), 'fffffffffffffffe');

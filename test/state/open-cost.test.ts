@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { serdes } from '#src/serdes/serdes.js';
 import { CacheBudget } from '#src/state/cache-budget.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
@@ -11,6 +12,22 @@ const ROW_BYTES = 1_000;
 
 /** Bytes this process has asked the system to read so far. */
 const bytesRead = (): number => Number(/^rchar: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1]);
+
+/** Of the binding, which has no types, what millrace itself does not use. */
+interface RocksModule {
+  readonly default: new (
+    path: string,
+  ) => { ready(): Promise<void>; compactRange(): Promise<void>; close(): Promise<void> };
+}
+
+/** Writes the log of the last writes to tables, and merges them: RocksDB does both in the background, at whatever time, and what it reads for it would be counted as that of an opening. */
+async function tidyUp(directory: string): Promise<void> {
+  const { default: RocksDB } = (await import('rocksdb-native' as string)) as RocksModule;
+  const database = new RocksDB(join(directory, 'db'));
+  await database.ready();
+  await database.compactRange();
+  await database.close();
+}
 
 // Only Linux says how much a process has read.
 const onLinux = existsSync('/proc/self/io') ? describe : () => undefined;
@@ -43,9 +60,8 @@ onLinux('opening a task with much state', () => {
       filled.evict();
     }
     await filled.close();
+    await tidyUp(filled.directory);
 
-    // Once more: the first opening may finish writing what the log of the last writes still holds.
-    await (await open()).close();
     const before = bytesRead();
     const reopened = await open();
     const read = bytesRead() - before;

@@ -67,7 +67,7 @@ function locked(directory: string, error: unknown): unknown {
     saw: 'that it is open elsewhere',
     expected: 'one owner',
     action:
-      'The embedded broker is for one process: stop the other one, choose another directory, or use Kafka to run several. Within a process, share the broker through connect().',
+      'The embedded broker is for one process: stop the other one, choose another directory, or use Kafka to run several. Within a process, open it once and give it to every start().',
     cause: error,
   });
 }

@@ -1,0 +1,56 @@
+import type { DatabaseWrite } from '../model/database.js';
+import type { Entry } from './entry.js';
+import { RowWrite } from './row-write.js';
+
+/** The rows of a store that the disk does not have as they are: those that changed since the last commit, and those that commits have taken and the disk has not. */
+export class UnwrittenRows<K, V> {
+  #dirty: Entry<K, V>[] = [];
+  #taken: Entry<K, V>[] = [];
+  #writes: DatabaseWrite[] = [];
+
+  /** How many changed since the last commit. */
+  get dirty(): number {
+    return this.#dirty.length;
+  }
+
+  /** All of them. */
+  get entries(): ReadonlySet<Entry<K, V>> {
+    return new Set([...this.#taken, ...this.#dirty]);
+  }
+
+  /** The row has changed. */
+  add(entry: Entry<K, V>): void {
+    if (entry.dirty) return;
+    entry.dirty = true;
+    this.#dirty.push(entry);
+  }
+
+  /** What changed since the last commit, in the order of first change, to be committed. `writes`: what the disk is to be given, which is what earlier commits have left there and more. */
+  take(writes: DatabaseWrite[]): readonly Entry<K, V>[] {
+    const changed = this.#dirty;
+    this.#dirty = [];
+    this.#writes = writes;
+    for (const entry of changed) entry.dirty = false;
+    return changed;
+  }
+
+  /** What the disk is to be given of a row; undefined: nothing. */
+  writeOf({ writtenAt }: Entry<K, V>): RowWrite | undefined {
+    return writtenAt < 0 ? undefined : (this.#writes[writtenAt] as RowWrite);
+  }
+
+  /** Begins to write a row that there is no write of. */
+  write(entry: Entry<K, V>, databaseKey: Buffer): RowWrite {
+    const write = new RowWrite(databaseKey);
+    entry.writtenAt = this.#writes.push(write) - 1;
+    this.#taken.push(entry);
+    return write;
+  }
+
+  /** The disk has everything that was taken. */
+  applied(): void {
+    for (const entry of this.#taken) entry.writtenAt = -1;
+    this.#taken = [];
+    this.#writes = [];
+  }
+}
