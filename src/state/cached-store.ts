@@ -13,6 +13,7 @@ import { type LoggedRow, restoreRows } from './restore-rows.js';
 import { RowCodec } from './row-codec.js';
 import { RowLife } from './row-life.js';
 import { UnwrittenRows } from './unwritten-rows.js';
+import { WrittenKeys } from './written-keys.js';
 
 /** At least this many expired rows are removed a commit, and twice what the commit added: a backlog shrinks however fast rows are added. */
 const MIN_EXPIRED_PER_COMMIT = 1_000;
@@ -20,7 +21,8 @@ const MIN_EXPIRED_PER_COMMIT = 1_000;
 /**
  * A key-value store of a task, in layers that one object stands for: typed (serdes) over cached (decoded values; reads see what is not committed) over the task's database.
  *
- * Values are encoded once a commit, however often they changed. Memory is bounded by the process-wide {@link CacheBudget}: rows that are not dirty are evicted, least recently used first.
+ * Values are encoded once a commit, however often they changed. Memory is bounded by the process-wide {@link CacheBudget}: rows that the disk has as they are are evicted, least recently used first. Beyond it: 2 bytes a key, at most 8 MB, in a
+ * store whose rows expire, or whose task began on this machine with an empty directory and was not restarted since (see {@link KeyFilter}).
  */
 export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly name: string;
@@ -31,6 +33,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly #cause: Cause;
   readonly #cache: RecordCache<K, V>;
   readonly #expiry: ExpiryIndex | undefined;
+  /** Where rows expire their index knows as much. */
+  readonly #written: WrittenKeys | undefined;
   readonly #unwritten = new UnwrittenRows<K, V>();
   #wanted: Entry<K, V>[] = [];
   readonly #reading = new Set<Promise<void>>();
@@ -40,6 +44,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     readonly spec: StoreSpec<K, V>;
     readonly storeId: number;
     readonly database: Database;
+    /** Nothing was ever written to the database. Default: something may have been. */
+    readonly isNew?: boolean;
     readonly budget: CacheBudget;
     readonly cause: Cause;
   }) {
@@ -51,6 +57,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.#codec = new RowCodec(spec, storeId);
     this.#cache = new RecordCache(options.budget, this.#codec);
     this.#cause = options.cause;
+    this.#written = spec.ttlMs === undefined && options.isNew ? new WrittenKeys() : undefined;
     this.#expiry = spec.ttlMs === undefined ? undefined : new ExpiryIndex({ database, storeId, ttlMs: spec.ttlMs });
   }
 
@@ -160,7 +167,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Marks a key to be read with the next {@link loadWanted}; nothing happens if it is cached, or known not to be there. */
   want(key: K): void {
     if (this.#cache.wantAgain(key)) return;
-    const absent = this.#expiry?.mayHold(this.#codec.keyBytes(key)) === false;
+    const known = this.#expiry ?? this.#written;
+    const absent = known?.mayHold(this.#codec.keyBytes(key)) === false;
     const entry = this.#cache.insert(key);
     if (absent) {
       entry.loaded = true;
@@ -229,8 +237,10 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       changelog.push(new ChangelogEntry(write, entry.timestamp, entry.causeTopic, entry.causeOffset));
       entry.stored = valueBytes !== null;
       this.#cache.weigh(entry, valueBytes?.length ?? 0);
-      if (born && valueBytes !== null && !entry.indexed) {
-        born.add(write.key.subarray(PREFIX_BYTES), this.#life.bornAt(entry.key, entry.timestamp));
+      if (valueBytes !== null && !entry.indexed) {
+        const keyBytes = write.key.subarray(PREFIX_BYTES);
+        born?.add(keyBytes, this.#life.bornAt(entry.key, entry.timestamp));
+        this.#written?.note(keyBytes);
         entry.indexed = this.#life.fixed;
       }
     }
@@ -241,7 +251,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Takes rows as they come from the changelog, bypassing the cache. */
   restore(rows: readonly LoggedRow[], writes: DatabaseWrite[]): void {
     for (const { timestamp } of rows) this.observe(timestamp);
-    restoreRows(rows, { codec: this.#codec, life: this.#life, expiry: this.#expiry }, writes);
+    const parts = { codec: this.#codec, life: this.#life, expiry: this.#expiry, written: this.#written };
+    restoreRows(rows, parts, writes);
   }
 
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */

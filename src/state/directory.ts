@@ -33,6 +33,8 @@ export interface TaskDirectory {
   readonly directory: string;
   /** The task's database, open and locked. Whoever opened the directory closes it. */
   readonly database: Database;
+  /** Nobody has opened the directory before: there is nothing in the database. */
+  readonly isNew: boolean;
   /** For each declared store the prefix of its keys, from 1 to 65535; the same at every opening. 0 is for the task itself. */
   readonly storeIds: ReadonlyMap<string, number>;
 }
@@ -62,7 +64,7 @@ export async function openTaskDirectory(options: TaskDirectoryOptions): Promise<
   const directory = join(options.root, options.applicationId, options.taskId);
   const database = await options.openDatabase(join(directory, 'db'));
   try {
-    return { directory, database, storeIds: await identify(options, directory, database) };
+    return { directory, database, ...(await identify(options, directory, database)) };
   } catch (error) {
     // The first error says what is wrong; one from closing would only hide it.
     await database.close().catch(() => undefined);
@@ -74,7 +76,7 @@ async function identify(
   options: TaskDirectoryOptions,
   directory: string,
   database: Database,
-): Promise<Map<string, number>> {
+): Promise<Pick<TaskDirectory, 'isNew' | 'storeIds'>> {
   const { files = diskIdentityFiles, identity } = options;
   const path = identityPath(options.root, options.applicationId, options.taskId);
   const owner = { application: options.applicationId, topology: identity.topology, task: options.taskId };
@@ -87,7 +89,8 @@ async function identify(
   const stores = assignIds(found.stores, identity.stores, path);
   const identified = formatIdentity({ ...owner, stores });
   if (text !== identified) await files.writeAtomically(path, identified);
-  return new Map(identity.stores.map(({ name }) => [name, (stores.get(name) as StoreIdentity).id]));
+  const storeIds = new Map(identity.stores.map(({ name }) => [name, (stores.get(name) as StoreIdentity).id]));
+  return { isNew: text === null, storeIds };
 }
 
 async function isEmpty(database: Database): Promise<boolean> {

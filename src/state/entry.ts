@@ -16,7 +16,7 @@ export class Entry<K, V> {
   writtenAt = -1;
   /** May be on disk or in the changelog, so that a deletion has to be written there. */
   stored = true;
-  /** Known to the index of what expires, and its life does not change. */
+  /** Known to the index of what expires, and its life does not change; or to the filter of the keys that there are. */
   indexed = false;
   /** Wanted again since it was read, or since the cache last looked for something to evict. */
   used = false;

@@ -46,7 +46,7 @@ export class ExpiryIndex {
 
   /** False: there is no row of that key on disk. */
   mayHold(key: Buffer): boolean {
-    return this.#oldAt < this.#oldEnd || this.#filter.mayHave(key);
+    return this.#oldAt < this.#oldEnd || this.#filter.mayHold(key);
   }
 
   /** Lets the filter take in some more of the keys that were there when the index was opened. */

@@ -33,8 +33,8 @@ export class KeyFilter {
     return !this.#givenUp;
   }
 
-  /** `sequence`: of the expiry entry that the key is in. */
-  add(key: Uint8Array, sequence: number): void {
+  /** `sequence`: of the expiry entry that the key is in, where rows expire. */
+  add(key: Uint8Array, sequence = 0): void {
     if (this.#givenUp) return;
     let segment = this.#segments.at(-1);
     if (!segment || segment.left === 0) {
@@ -58,7 +58,7 @@ export class KeyFilter {
   }
 
   /** False: it was not added. True: it may have been. */
-  mayHave(key: Uint8Array): boolean {
+  mayHold(key: Uint8Array): boolean {
     if (this.#givenUp) return true;
     this.#hash(key);
     for (const segment of this.#segments) if (this.#isSet(segment)) return true;

@@ -4,6 +4,7 @@ import type { ExpiryIndex } from './expiry.js';
 import { prefixed, stamped } from './layout.js';
 import type { RowCodec } from './row-codec.js';
 import type { RowLife } from './row-life.js';
+import type { WrittenKeys } from './written-keys.js';
 
 /** A row as the changelog has it; null: it is deleted. */
 export interface LoggedRow {
@@ -15,13 +16,19 @@ export interface LoggedRow {
 /** Adds what brings a store's rows back, and its index of what expires, to the writes of a restore. */
 export function restoreRows<K>(
   rows: readonly LoggedRow[],
-  store: { readonly codec: RowCodec<K, unknown>; readonly life: RowLife<K>; readonly expiry: ExpiryIndex | undefined },
+  store: {
+    readonly codec: RowCodec<K, unknown>;
+    readonly life: RowLife<K>;
+    readonly expiry: ExpiryIndex | undefined;
+    readonly written: WrittenKeys | undefined;
+  },
   writes: DatabaseWrite[],
 ): void {
-  const { codec, life, expiry } = store;
+  const { codec, life, expiry, written } = store;
   const born = expiry && new BornRows(expiry);
   for (const { key, value, timestamp } of rows) {
     writes.push({ key: prefixed(codec.prefix, key), value: value === null ? null : stamped(timestamp, value) });
+    written?.note(key);
     if (value === null || !born) continue;
     born.add(key, life.fixed ? life.bornAt(codec.decodeKey(key), timestamp) : timestamp);
   }

@@ -10,9 +10,9 @@ export class RowLife<K> {
     this.#bornAt = bornAt;
   }
 
-  /** A row's life is that of its key: writing it again changes nothing. */
+  /** A row's life is that of its key, or has no end: writing it again changes nothing. */
   get fixed(): boolean {
-    return this.#bornAt !== undefined;
+    return this.#bornAt !== undefined || this.#ttlMs === undefined;
   }
 
   bornAt(key: K, timestamp: number): number {

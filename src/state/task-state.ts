@@ -44,7 +44,7 @@ export class TaskState {
   #repeats = false;
 
   private constructor(
-    { directory, database, storeIds }: TaskDirectory,
+    { directory, database, isNew, storeIds }: TaskDirectory,
     options: TaskStateOptions,
     checkpoint: Checkpoint,
   ) {
@@ -58,7 +58,7 @@ export class TaskState {
       const storeId = storeIds.get(spec.name) as number;
       this.#stores.set(
         spec.name,
-        new CachedStore({ spec, storeId, database, budget: options.budget, cause: this.cause }),
+        new CachedStore({ spec, storeId, database, isNew, budget: options.budget, cause: this.cause }),
       );
     }
     for (const { name, history } of options.stores) {

@@ -3,12 +3,11 @@ import assert from 'node:assert/strict';
 import { count } from '#src/dsl/operators/aggregate.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
-import type { OpenDatabase } from '#src/model/database.js';
 import { isStreamsError, StreamsError } from '#src/model/errors.js';
 import type { Guarantee } from '#src/runtime/config.js';
 import { nextTurn } from '#src/runtime/system.js';
 import { serdes } from '#src/serdes/serdes.js';
-import { createTopics, decoded, type Machine, memoryMachine, readTopic, writeTopic } from '../support/application.js';
+import { createTopics, decoded, memoryMachine, readTopic, writeTopic, writingBy } from '../support/application.js';
 import { Cluster, type Node } from '../support/cluster.js';
 
 const counts = topology('counts', (t) => {
@@ -19,11 +18,8 @@ const counts = topology('counts', (t) => {
 });
 
 /** A disk that takes nothing while it is held, and in the end takes it, loses it or fails. */
-class SlowDisk implements Machine {
-  readonly stateDirectory = 'state';
-  readonly #memory = memoryMachine();
-  readonly identityFiles = this.#memory.identityFiles as NonNullable<Machine['identityFiles']>;
-  readonly lose = (): Promise<void> => this.#memory.lose();
+class SlowDisk {
+  readonly machine = writingBy(memoryMachine(), (write) => this.#write(write));
   held = 0;
   #hold: Promise<'take' | 'lose' | 'fail'> | undefined;
   #let: (end: 'take' | 'lose' | 'fail') => void = () => undefined;
@@ -39,21 +35,13 @@ class SlowDisk implements Machine {
     this.#hold = undefined;
   }
 
-  readonly openDatabase: OpenDatabase = async (directory) => {
-    const database = await this.#memory.openDatabase(directory);
-    return {
-      getMany: (keys) => database.getMany(keys),
-      scan: (range) => database.scan(range),
-      close: () => database.close(),
-      write: async (writes, options) => {
-        this.held++;
-        const end = (await this.#hold) ?? 'take';
-        this.held--;
-        if (end === 'fail') throw new StreamsError('STATE_IO', { what: 'the disk is broken', action: 'Mend it.' });
-        if (end === 'take') await database.write(writes, options);
-      },
-    };
-  };
+  async #write(write: () => Promise<void>): Promise<void> {
+    this.held++;
+    const end = (await this.#hold) ?? 'take';
+    this.held--;
+    if (end === 'fail') throw new StreamsError('STATE_IO', { what: 'the disk is broken', action: 'Mend it.' });
+    if (end === 'take') await write();
+  }
 }
 
 /** Batches of two, each committed; rows leave the cache as soon as they may. */
@@ -69,7 +57,7 @@ for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
       cluster = new Cluster(counts, options(guarantee));
       disk = new SlowDisk();
       await createTopics(cluster.broker, { words: 1, out: 1 });
-      const node = await cluster.join(disk);
+      const node = await cluster.join(disk.machine);
       await cluster.settled();
       disk.hold();
       const words = ['a', 'b', 'a', 'b', 'a', 'b', 'a', 'b'];
@@ -109,7 +97,7 @@ for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
       disk.let('lose');
       await killed;
 
-      const { streams } = await cluster.join(disk);
+      const { streams } = await cluster.join(disk.machine);
       await cluster.idle();
       assert.equal(streams.progress().metrics.restoredRecords, 2);
       assert.deepEqual(await outputs(), once);
@@ -123,7 +111,7 @@ for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
       await assert.rejects(cluster.pumped(done), (error) => isStreamsError(error) && error.code === 'STATE_IO');
       await cluster.leave(node).catch(() => undefined);
 
-      await cluster.join(disk);
+      await cluster.join(disk.machine);
       await cluster.idle();
       // What was not committed is done again: at least once.
       assert.deepEqual(guarantee === 'exactly_once' ? await outputs() : [...new Set(await outputs())], once);
@@ -140,7 +128,7 @@ for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
       disk.let('take');
       await stopping;
 
-      const { streams } = await cluster.join(disk);
+      const { streams } = await cluster.join(disk.machine);
       await cluster.idle();
       assert.equal(streams.progress().metrics.restoredRecords, 0);
       assert.deepEqual(await outputs(), once);

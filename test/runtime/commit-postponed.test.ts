@@ -6,11 +6,18 @@ import { dedupe } from '#src/dsl/operators/dedupe.js';
 import { to } from '#src/dsl/operators/to.js';
 import type { Topology } from '#src/dsl/processor.js';
 import { topology } from '#src/dsl/topology.js';
-import type { OpenDatabase } from '#src/model/database.js';
 import type { EngineOptions, Guarantee } from '#src/runtime/config.js';
 import { nextTurn } from '#src/runtime/system.js';
 import { serdes } from '#src/serdes/serdes.js';
-import { createTopics, decoded, type Machine, memoryMachine, readTopic, writeTopic } from '../support/application.js';
+import {
+  createTopics,
+  decoded,
+  type Machine,
+  memoryMachine,
+  readTopic,
+  writeTopic,
+  writingBy,
+} from '../support/application.js';
 import { Cluster, type Node } from '../support/cluster.js';
 
 const text = { key: serdes.string, value: serdes.string };
@@ -34,34 +41,18 @@ const counted = (end: number): string[] =>
 /** A commit has eight records of four keys. */
 const options = { batchRecords: 8, commitRecords: 8 } as const;
 
-class CountingMachine implements Machine {
-  readonly stateDirectory = 'state';
-  readonly #memory = memoryMachine();
-  readonly identityFiles = this.#memory.identityFiles as NonNullable<Machine['identityFiles']>;
-  readonly lose = (): Promise<void> => this.#memory.lose();
-  writes = 0;
-
-  readonly openDatabase: OpenDatabase = async (directory) => {
-    const database = await this.#memory.openDatabase(directory);
-    return {
-      getMany: (keys) => database.getMany(keys),
-      scan: (range) => database.scan(range),
-      close: () => database.close(),
-      write: (writes, writing) => {
-        this.writes++;
-        return database.write(writes, writing);
-      },
-    };
-  };
-}
-
 describe('rows that change with every commit', () => {
   let cluster: Cluster;
-  let machine: CountingMachine;
+  let machine: Machine;
+  let written: number;
 
   async function started(more: EngineOptions = {}, what: Topology = counts): Promise<Node> {
     cluster = new Cluster(what, { ...options, ...more });
-    machine = new CountingMachine();
+    written = 0;
+    machine = writingBy(memoryMachine(), (write) => {
+      written++;
+      return write();
+    });
     await createTopics(cluster.broker, { words: 1, out: 1 });
     await writeTopic(cluster.broker, 'words', words(0, 8));
     const node = await cluster.join(machine);
@@ -76,10 +67,10 @@ describe('rows that change with every commit', () => {
   /** Writes and commits of a hundred commits more. */
   async function hundred(node: Node): Promise<{ readonly writes: number; readonly commits: number }> {
     const { commits } = node.streams.progress().metrics;
-    const { writes } = machine;
+    const before = written;
     await writeTopic(cluster.broker, 'words', words(8, 808));
     await cluster.idle();
-    return { writes: machine.writes - writes, commits: node.streams.progress().metrics.commits - commits };
+    return { writes: written - before, commits: node.streams.progress().metrics.commits - commits };
   }
 
   afterEach(() => cluster.close());

@@ -162,12 +162,32 @@ for (const [name, place] of databases) {
     });
 
     it('reads each key from disk once, absent ones included', async () => {
-      const store = await open();
+      await open();
+      await lab.reopen();
+      const { store } = lab;
       for (let turn = 0; turn < 3; turn++) {
         for (const key of ['a', 'b', 'a']) store.want(key);
         if (store.hasWanted) await store.loadWanted();
       }
       assert.deepEqual(lab.reads, [2]);
+    });
+
+    it('that began empty asks the disk for no key that was never written', async () => {
+      const store = await open(text, 1);
+      for (const key of ['a', 'b']) store.put(key, `first ${key}`);
+      await lab.commit();
+      store.delete('b');
+      await lab.commit();
+      assert.deepEqual(await Promise.all(['a', 'b', 'c', 'd'].map((key) => store.load(key))), [
+        'first a',
+        null,
+        null,
+        null,
+      ]);
+      assert.deepEqual(lab.reads, [1, 1]);
+      await lab.reopen();
+      assert.deepEqual(await Promise.all(['a', 'c'].map((key) => lab.store.load(key))), ['first a', null]);
+      assert.deepEqual(lab.reads, [1, 1, 1, 1]);
     });
 
     it('eviction never loses a row that is not committed, and keeps the memory near its budget', async () => {

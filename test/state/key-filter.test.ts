@@ -10,7 +10,7 @@ describe('the key filter', () => {
       fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 2_000 }), (keys) => {
         const filter = new KeyFilter();
         keys.forEach((key, i) => void filter.add(key, i));
-        assert.ok(keys.every((key) => filter.mayHave(key)));
+        assert.ok(keys.every((key) => filter.mayHold(key)));
       }),
     );
   });
@@ -19,12 +19,12 @@ describe('the key filter', () => {
     const filter = new KeyFilter();
     for (let i = 0; i < 300_000; i++) filter.add(bytes(i), i);
     let taken = 0;
-    for (let i = 0; i < 100_000; i++) if (filter.mayHave(bytes(`other-${i}`))) taken++;
+    for (let i = 0; i < 100_000; i++) if (filter.mayHold(bytes(`other-${i}`))) taken++;
     assert.ok(taken < 2_000, `${taken} of 100,000 were taken for keys that may be there`);
   });
 
   it('denies everything while it is empty', () => {
-    assert.equal(new KeyFilter().mayHave(bytes(1)), false);
+    assert.equal(new KeyFilter().mayHold(bytes(1)), false);
   });
 
   it('forgets the keys of expiry entries that are used up, and keeps those of later ones', () => {
@@ -33,9 +33,9 @@ describe('the key filter', () => {
     for (let i = 0; i < 2 * early; i++) filter.add(bytes(i), i < early ? 5 : 6);
     filter.forget(5);
     let left = 0;
-    for (let i = 0; i < early; i++) if (filter.mayHave(bytes(i))) left++;
+    for (let i = 0; i < early; i++) if (filter.mayHold(bytes(i))) left++;
     assert.ok(left < early / 100, `${left} of ${early} are still there`);
-    for (let i = early; i < 2 * early; i++) assert.ok(filter.mayHave(bytes(i)));
+    for (let i = early; i < 2 * early; i++) assert.ok(filter.mayHold(bytes(i)));
   });
 
   it('gives up above 4 million keys: everything may be there', () => {
@@ -46,6 +46,6 @@ describe('the key filter', () => {
       filter.add(key, i);
     }
     assert.equal(filter.useful, false);
-    assert.equal(filter.mayHave(bytes('never added')), true);
+    assert.equal(filter.mayHold(bytes('never added')), true);
   }).timeout(20_000);
 });

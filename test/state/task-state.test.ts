@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { DatabaseWrite } from '#src/model/database.js';
 import { isStreamsError } from '#src/model/errors.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { CacheBudget } from '#src/state/cache-budget.js';
@@ -166,6 +167,20 @@ for (const [name, place] of databases) {
         const share = (200 * 30_000) / before;
         assert.ok(Math.abs(kept - share) <= 2, `${name} has kept ${kept}, about ${share} were its share`);
       }
+    });
+
+    it('finds the rows that were restored into a new directory', async () => {
+      const state = await open();
+      const store = state.cached('one');
+      const writes: DatabaseWrite[] = [];
+      const row = (key: string, value: string | null) => ({
+        key: Buffer.from(key),
+        value: value === null ? null : Buffer.from(value),
+        timestamp: 7,
+      });
+      store.restore([row('a', 'x'), row('b', 'y'), row('b', null)], writes);
+      await state.apply(writes, { sources: { in: 3 }, changelogs: { one: 3 } }, 7);
+      assert.deepEqual(await Promise.all(['a', 'b', 'c'].map((key) => store.load(key))), ['x', null, null]);
     });
 
     it('logs rows again that are asked for, unchanged or gone, without a cause', async () => {

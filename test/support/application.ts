@@ -67,6 +67,20 @@ export const memoryBroker = (clock: Clock = new ManualClock()): LocalBroker => n
 export const diskBroker = (clock: Clock = new ManualClock()): Promise<LocalBroker> =>
   openEmbeddedBroker({ directory: temporaryDirectory(), openDatabase: openRocksDatabase, clock });
 
+/** The same machine with another disk: `write` is called in the place of each write, with what that would do. */
+export function writingBy(machine: Machine, write: (writes: () => Promise<void>) => Promise<void>): Machine {
+  const openDatabase: OpenDatabase = async (directory) => {
+    const database = await machine.openDatabase(directory);
+    return {
+      getMany: (keys) => database.getMany(keys),
+      scan: (range) => database.scan(range),
+      close: () => database.close(),
+      write: (writes, options) => write(() => database.write(writes, options)),
+    };
+  };
+  return { ...machine, openDatabase };
+}
+
 /** Lets a virtual clock run on while somebody waits for it. What has not settled after so many callbacks of the clock never will: hours have passed. */
 export async function pumped<T>(clock: ManualClock, work: Promise<T>, maxCallbacks = 20_000): Promise<T> {
   let settled = false;

@@ -25,6 +25,7 @@ export class StoreLab<K, V> {
   /** Keys asked of the database, one number a round trip. */
   reads: number[] = [];
   #database!: Database;
+  #isNew = true;
   readonly #spec: StoreSpec<K, V>;
   readonly #place: { directory: string; openDatabase: OpenDatabase };
 
@@ -47,7 +48,15 @@ export class StoreLab<K, V> {
       scan: (range) => this.#database.scan(range),
       close: () => this.#database.close(),
     };
-    this.store = new CachedStore({ spec: this.#spec, storeId: 7, database, budget: this.budget, cause: this.cause });
+    this.store = new CachedStore({
+      spec: this.#spec,
+      storeId: 7,
+      database,
+      isNew: this.#isNew,
+      budget: this.budget,
+      cause: this.cause,
+    });
+    this.#isNew = false;
     await this.store.open(streamTime);
     return this.store;
   }
