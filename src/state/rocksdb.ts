@@ -199,9 +199,10 @@ class RocksDatabase implements Database {
 
 async function getHalves(database: RocksDB, keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
   const half = keys.length >>> 1;
-  const parts = [getPart(database, keys.slice(0, half)), getPart(database, keys.slice(half))];
+  const parts = [getPart(database, keys.slice(0, half)), getPart(database, keys.slice(half))] as const;
   try {
-    return (await Promise.all(parts)).flat();
+    const [first, second] = await Promise.all(parts);
+    return first.concat(second);
   } finally {
     // If one fails the other is still at work.
     await Promise.allSettled(parts);

@@ -15,6 +15,7 @@ import {
   memoryMachine,
   pumped,
   type TextRecord,
+  writingBy,
 } from '../support/application.js';
 
 const names = topology('names', (t) => {
@@ -234,15 +235,7 @@ describe('global tables of an engine', () => {
   it('write a dead letter before they pass its record: a crash between the two writes it again', async () => {
     const machine = memoryMachine();
     let fail = false;
-    const openDatabase: OpenDatabase = async (directory) => {
-      const database = await machine.openDatabase(directory);
-      return {
-        getMany: (keys) => database.getMany(keys),
-        scan: (range) => database.scan(range),
-        close: () => database.close(),
-        write: (writes) => (fail ? Promise.reject(new Error('disk full')) : database.write(writes)),
-      };
-    };
+    const failing = writingBy(machine, (write) => (fail ? Promise.reject(new Error('disk full')) : write()));
     const json = topology('json', (t) => {
       t.globalTable('accounts', { key: serdes.string, value: serdes.json(), store: 'all-accounts' });
       t.stream('in', { key: serdes.string, value: serdes.string }).pipe(
@@ -251,7 +244,7 @@ describe('global tables of an engine', () => {
     });
     const app = new Application({
       topology: json,
-      machine: { ...machine, openDatabase },
+      machine: failing,
       options: { onError: { deserialize: 'deadLetter' } },
     });
     await app.createTopics({ in: 1, accounts: 1, out: 1 });
