@@ -237,7 +237,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       changelog.push(new ChangelogEntry(write, entry.timestamp, entry.causeTopic, entry.causeOffset));
       entry.stored = valueBytes !== null;
       this.#cache.weigh(entry, valueBytes?.length ?? 0);
-      if (valueBytes !== null && !entry.indexed) {
+      if ((born || this.#written) && valueBytes !== null && !entry.indexed) {
         const keyBytes = write.key.subarray(PREFIX_BYTES);
         born?.add(keyBytes, this.#life.bornAt(entry.key, entry.timestamp));
         this.#written?.note(keyBytes);

@@ -2,7 +2,7 @@
 const BITS_PER_KEY = 16;
 const BITS_SET = 4;
 const FIRST_CAPACITY = 16 * 1024;
-/** 8 MB, as much as the block cache of a task. */
+/** 8 MB. */
 const MAX_KEYS = 4 * 1024 * 1024;
 
 /** A part of the filter: keys that were added one after the other. */
