@@ -18,8 +18,11 @@ describe('heartbeats of a process that is busy', () => {
       },
     };
     let beats = 0;
+    let answering: Promise<void> | undefined;
+    let answer: () => void = () => undefined;
     const ask = async (): Promise<number> => {
       beats++;
+      await answering;
       return 0;
     };
     const client = new Client({ ask, askAny: async () => 1 } as unknown as Connections, clock);
@@ -40,6 +43,18 @@ describe('heartbeats of a process that is busy', () => {
     }
     assert.deepEqual(busy, [3_000, 9_000]);
     assert.equal(beats, 6);
+    // As busy, but with a heartbeat under way, whose answer has come meanwhile.
+    answering = new Promise((resolve) => {
+      answer = resolve;
+    });
+    now += 500;
+    due?.();
+    for (let turn = 0; turn < 5; turn++) await nextTurn();
+    now += 4_500;
+    due?.();
+    answer();
+    for (let turn = 0; turn < 5; turn++) await nextTurn();
+    assert.deepEqual(busy, [3_000, 9_000, 4_000]);
     ended.abort();
     await beating;
   });

@@ -32,16 +32,23 @@ export function heartbeats({ client, member, sessionMs, onBusy, signal }: Heartb
       if (isRefusal(known)) throw known;
       return undefined;
     });
+  const everyMs = Math.min(HEARTBEAT_MS, sessionMs / 5);
+  /** By how much the process comes too late to the end of a pause. */
+  const pause = async (): Promise<number> => {
+    const began = clock.monotonic();
+    await sleep(clock, everyMs, signal);
+    return clock.monotonic() - began - everyMs;
+  };
   return new Promise((resolve, reject) => {
     const beat = async (): Promise<void> => {
       let answered = clock.monotonic();
-      const everyMs = Math.min(HEARTBEAT_MS, sessionMs / 5);
+      let pausing = pause();
       while (!signal.aborted) {
-        const slept = clock.monotonic();
-        await sleep(clock, everyMs, signal);
-        const lateMs = clock.monotonic() - slept - everyMs;
+        const lateMs = await pausing;
         if (lateMs >= sessionMs / 2) onBusy?.(lateMs);
         if (signal.aborted) break;
+        // Begins before the answer is there: the process may become busy while it waits for it.
+        pausing = pause();
         const code = await ask();
         const now = clock.monotonic();
         if (code === undefined) {
