@@ -14,8 +14,10 @@ export class CommitDue {
     this.#last = options.ports.clock.monotonic();
   }
 
-  committed(): void {
+  /** `postponed`: its last step is not done. */
+  committed(postponed = false): void {
     this.#last = this.#options.ports.clock.monotonic();
+    if (!postponed) this.apply.applied();
   }
 
   /** `uncommitted`: how many records were processed since. */

@@ -191,7 +191,7 @@ export class Task {
     metrics.changelogRecords += logged;
     this.#output.committed();
     this.#uncommitted = 0;
-    this.#due.committed();
+    this.#due.committed(this.#state?.postponed);
     metrics.commits++;
     this.#state?.evict();
     await this.#purge.committed(positions);

@@ -1,6 +1,12 @@
 import type { DatabaseWrite } from '../model/database.js';
 import type { Entry } from './entry.js';
-import { RowWrite } from './row-write.js';
+
+/** The committed state of a row on its way to the disk. A commit that comes before the disk has it changes it. */
+class RowWrite implements DatabaseWrite {
+  value: Buffer | null = null;
+
+  constructor(readonly key: Buffer) {}
+}
 
 /** The rows of a store that the disk does not have as they are: those that changed since the last commit, and those that commits have taken and the disk has not. */
 export class UnwrittenRows<K, V> {
