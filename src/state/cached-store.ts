@@ -149,13 +149,13 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       from: range.from === undefined ? undefined : codec.keyBytes(range.from),
       to: range.to === undefined ? undefined : codec.keyBytes(range.to),
       reverse: range.reverse ?? false,
-      overlay: Array.from(this.#unwritten.entries, (entry) => [codec.keyBytes(entry.key), entry] as const),
+      overlay: this.#unwritten.rows(codec),
     });
     for await (const row of rows) {
-      if ('entry' in row) {
-        const entry = row.entry as Entry<K, V>;
-        const value = this.#current(entry.key, entry);
-        if (value !== null) yield [entry.key, value];
+      if ('cached' in row) {
+        const { key } = row.cached;
+        const value = this.#current(key, row.cached);
+        if (value !== null) yield [key, value];
         continue;
       }
       const key = await codec.readKey(row.key);
@@ -292,7 +292,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     throw notLoaded(this.name, key);
   }
 
-  #current(key: K, { value, timestamp }: Entry<K, V>): V | null {
+  #current(key: K, { value, timestamp }: Pick<Entry<K, V>, 'value' | 'timestamp'>): V | null {
     return this.#expiry !== undefined && this.#life.isOver(key, timestamp, this.#streamTime) ? null : value;
   }
 }

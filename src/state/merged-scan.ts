@@ -1,9 +1,5 @@
 import type { Database, DatabaseEntry } from '../model/database.js';
-import type { Entry } from './entry.js';
 import { after, PREFIX_BYTES, prefixed } from './layout.js';
-
-// biome-ignore lint/suspicious/noExplicitAny: the scan merges by bytes; the store that asks knows the types
-type AnyEntry = Entry<any, any>;
 
 /** A row of the database that the cache does not hold. */
 interface DiskRow {
@@ -12,21 +8,32 @@ interface DiskRow {
   readonly value: Buffer;
 }
 
+/** A row of the cache as it was when the scan began: the cache may since have given its entry to another key. */
+export interface CachedRow<K, V> {
+  readonly keyBytes: Buffer;
+  readonly key: K;
+  /** null: deleted. */
+  readonly value: V | null;
+  readonly timestamp: number;
+}
+
 /** Rows of a store in key order: those of the cache over those on disk. A cached row hides the one on disk, also when it is deleted. */
-export async function* mergedScan(options: {
+export async function* mergedScan<K, V>(options: {
   readonly database: Database;
   readonly prefix: Buffer;
   readonly from: Buffer | undefined;
   /** Included. */
   readonly to: Buffer | undefined;
   readonly reverse: boolean;
-  readonly overlay: readonly (readonly [key: Buffer, entry: AnyEntry])[];
-}): AsyncGenerator<DiskRow | { readonly entry: AnyEntry }> {
+  readonly overlay: readonly CachedRow<K, V>[];
+}): AsyncGenerator<DiskRow | { readonly cached: CachedRow<K, V> }> {
   const { database, prefix, from, to, reverse } = options;
   const direction = reverse ? -1 : 1;
   const inside = (key: Buffer): boolean =>
     (from === undefined || key.compare(from) >= 0) && (to === undefined || key.compare(to) <= 0);
-  const overlay = options.overlay.filter(([key]) => inside(key)).sort(([a], [b]) => direction * a.compare(b));
+  const overlay = options.overlay
+    .filter(({ keyBytes }) => inside(keyBytes))
+    .sort((a, b) => direction * a.keyBytes.compare(b.keyBytes));
   let at = 0;
 
   const gte = from === undefined ? prefix : prefixed(prefix, from);
@@ -36,9 +43,9 @@ export async function* mergedScan(options: {
       const key = prefixedKey.subarray(PREFIX_BYTES);
       let hidden = false;
       for (let next = overlay[at]; next !== undefined; next = overlay[++at]) {
-        const order = direction * next[0].compare(key);
+        const order = direction * next.keyBytes.compare(key);
         if (order > 0) break;
-        yield { entry: next[1] };
+        yield { cached: next };
         if (order === 0) {
           hidden = true;
           at++;
@@ -48,5 +55,5 @@ export async function* mergedScan(options: {
       if (!hidden) yield { key, value };
     }
   }
-  for (; at < overlay.length; at++) yield { entry: (overlay[at] as (typeof overlay)[number])[1] };
+  for (const cached of overlay.slice(at)) yield { cached };
 }

@@ -1,5 +1,7 @@
 import type { DatabaseWrite } from '../model/database.js';
 import type { Entry } from './entry.js';
+import type { CachedRow } from './merged-scan.js';
+import type { RowCodec } from './row-codec.js';
 
 /** The committed state of a row on its way to the disk. A commit that comes before the disk has it changes it. */
 class RowWrite implements DatabaseWrite {
@@ -19,9 +21,15 @@ export class UnwrittenRows<K, V> {
     return this.#dirty.length;
   }
 
-  /** All of them. */
-  get entries(): ReadonlySet<Entry<K, V>> {
-    return new Set([...this.#taken, ...this.#dirty]);
+  /** All of them, as they are now. */
+  rows(codec: Pick<RowCodec<K, V>, 'keyBytes'>): CachedRow<K, V>[] {
+    const entries = new Set([...this.#taken, ...this.#dirty]);
+    return Array.from(entries, ({ key, value, timestamp }) => ({
+      keyBytes: codec.keyBytes(key),
+      key,
+      value,
+      timestamp,
+    }));
   }
 
   /** The row has changed. */

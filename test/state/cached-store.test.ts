@@ -118,6 +118,36 @@ for (const [name, place] of databases) {
       assert.deepEqual(await rows(store.entries({ from: 'g', to: 'b' })), []);
     });
 
+    it('lists rows as they were when the listing began, whatever is written, committed and evicted meanwhile', async () => {
+      const store = await open(text, 0);
+      store.put('a', 'disk a');
+      store.put('d', 'disk d');
+      await lab.commit();
+      for (const key of ['b', 'c']) store.put(key, `new ${key}`);
+      const listed = rows(
+        (async function* () {
+          for await (const row of store.entries()) {
+            yield row;
+            if (row[0] !== 'a') continue;
+            await store.load('d');
+            store.put('b', 'later b');
+            store.put('d', 'later d');
+            store.delete('c');
+            store.put('e', 'later e');
+            await lab.commit();
+            // The entries of the evicted rows become those of other keys.
+            await store.loadAll(['v', 'w', 'x', 'y', 'z']);
+          }
+        })(),
+      );
+      assert.deepEqual(await listed, [
+        ['a', 'disk a'],
+        ['b', 'new b'],
+        ['c', 'new c'],
+        ['d', 'disk d'],
+      ]);
+    });
+
     it('logs the last state of each changed key, in the order of first change, with its cause', async () => {
       const store = await open();
       for (const [offset, key] of ['a', 'b', 'a'].entries()) {
