@@ -10,8 +10,6 @@ import { ALL, compiled, filesBeside, runMocha } from './run-mocha.mjs';
 
 /** Nothing that needs Kafka: each process would start one. */
 const PROGRAMS = ['build/test/cli/**/*.test.js', 'build/test/processes/**/*.test.js'];
-/** A program takes seconds to start where others are at work. */
-const PROGRAM_LIMIT_MS = 60_000;
 
 const args = compiled(process.argv.slice(2));
 const files = filesBeside(args);
@@ -26,7 +24,7 @@ try {
 
 async function runSideBySide() {
   const printed = [];
-  const programs = runMocha([...PROGRAMS, '--timeout', String(PROGRAM_LIMIT_MS)], {
+  const programs = runMocha(PROGRAMS, {
     write: (chunk) => printed.push(chunk),
   });
   const others = await runMocha([...PROGRAMS.flatMap((glob) => ['--ignore', glob]), ALL], process.stdout);

@@ -17,7 +17,6 @@ const onDisk = (megabytes: number): readonly string[] => [
 const possible = spawnSync('unshare', [...apart, 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0;
 
 const suite = function (this: Mocha.Suite): void {
-  this.timeout(60_000);
   const project = useProjects();
 
   /** Runs millrace with `disk` on a disk of that size, and what `kept` has from earlier runs in it. */
@@ -27,7 +26,7 @@ const suite = function (this: Mocha.Suite): void {
       cwd: directory,
       encoding: 'utf8',
       env: { ...process.env, NO_COLOR: '1' },
-      timeout: 20_000,
+      timeout: 100_000,
       killSignal: 'SIGKILL',
     });
     return { code: status, stdout, stderr };

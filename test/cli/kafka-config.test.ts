@@ -54,5 +54,5 @@ describe('millrace with --kafka-config', () => {
     const { code, errors } = await run(args, login);
     assert.equal(code, 3);
     assert.match(errors, /BROKER_UNAVAILABLE/);
-  }).timeout(20_000);
+  });
 });

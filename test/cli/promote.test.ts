@@ -16,8 +16,7 @@ describe('millrace promote and rollback', () => {
     return here;
   }
 
-  it('lets the shadow take over, with its stores, and goes back; each plan is printed first, and only that under --dry-run', async function () {
-    this.timeout(120_000);
+  it('lets the shadow take over, with its stores, and goes back; each plan is printed first, and only that under --dry-run', async () => {
     const here = withNewVersion();
     await here.output(FEED);
     assert.equal((await here.millrace(SHADOW)).code, 1);
@@ -59,8 +58,7 @@ outputs and calls: live
     );
   });
 
-  it('says what is wrong: no shadow, none to go back to, nobody to ask, an option that is none', async function () {
-    this.timeout(60_000);
+  it('says what is wrong: no shadow, none to go back to, nobody to ask, an option that is none', async () => {
     const here = withNewVersion();
     await here.output(FEED);
     for (const [args, exit, message] of [

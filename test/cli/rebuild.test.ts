@@ -10,8 +10,7 @@ const FEED = 'run topology.ts --input payments=payments.jsonl --input-key accoun
 describe('millrace rebuild', () => {
   const project = useProjects();
 
-  it('says how the new store differs from the old one, and does nothing more under --dry-run; with --yes the rows are those of the new one', async function () {
-    this.timeout(90_000);
+  it('says how the new store differs from the old one, and does nothing more under --dry-run; with --yes the rows are those of the new one', async () => {
     const here = project('esm-project');
     await here.output(FEED);
     const rows = await here.lines('state dump topology.ts --store totals');
@@ -33,8 +32,7 @@ describe('millrace rebuild', () => {
     assert.ok(!existsSync(here.path('.millrace/state/rebuild/payments')));
   });
 
-  it('ends with exit code 130 by SIGINT while it asks, with nothing changed', async function () {
-    this.timeout(60_000);
+  it('ends with exit code 130 by SIGINT while it asks, with nothing changed', async () => {
     const here = project('esm-project');
     await here.output(FEED);
     const stderr = new Writable({
@@ -49,8 +47,7 @@ describe('millrace rebuild', () => {
     assert.equal((await here.lines('state get topology.ts --store totals --key alice')).length, 1);
   });
 
-  it('USAGE and STORE_UNKNOWN: nobody can be asked, no such store', async function () {
-    this.timeout(60_000);
+  it('USAGE and STORE_UNKNOWN: nobody can be asked, no such store', async () => {
     const here = project('esm-project');
     await here.output('produce payments payments.jsonl --key account');
     for (const [args, message] of [

@@ -12,8 +12,7 @@ const SHADOW = 'run topology.ts --shadow --fresh --until-idle';
 describe('millrace run --shadow', () => {
   const project = useProjects({ inShell: true });
 
-  it('compares what it writes with what the live application has written: exit code 0 if it is the same, 1 with the keys that differ if the code makes something else', async function () {
-    this.timeout(90_000);
+  it('compares what it writes with what the live application has written: exit code 0 if it is the same, 1 with the keys that differ if the code makes something else', async () => {
     const here = project('esm-project');
     await here.output(FEED);
     const live = await here.output('consume totals --until-end');
@@ -60,8 +59,7 @@ describe('millrace run --shadow', () => {
     assert.match(text, /key "a"\n {6}live {4}1, the last \{"cents":5\}\n {6}shadow {2}1, the last null\n/);
   });
 
-  it('USAGE: options that a shadow has no use for', async function () {
-    this.timeout(60_000);
+  it('USAGE: options that a shadow has no use for', async () => {
     const here = project('esm-project');
     for (const [args, message] of [
       ['run topology.ts --fresh', /--fresh without --shadow/],

@@ -74,7 +74,7 @@ for (const [name, place] of databases) {
         }),
         { numRuns: name === 'memory' ? 40 : 10 },
       );
-    }).timeout(30_000);
+    });
   });
 }
 

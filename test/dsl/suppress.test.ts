@@ -362,7 +362,7 @@ describe('suppress until a time limit', () => {
     assert.deepEqual(JSON.parse(JSON.stringify(await rows(driver, 'calm-places'))), {
       end: { due: 1_000, previous: null },
     });
-  }).timeout(20_000);
+  });
 
   it('shows in its store what waits: when it is due, and what it is', async () => {
     const driver = await open(calmed({ maxBytes: 1_000 }));

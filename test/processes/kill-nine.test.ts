@@ -36,7 +36,8 @@ async function killedAfter(lines: number, cwd: string): Promise<NodeJS.Signals |
 
 describe('a run that is killed with kill -9', () => {
   it(`ends in git's figures after ${KILLS} kills at random moments, and has written every output once`, async function () {
-    this.timeout(120_000);
+    // A program started twenty times.
+    this.timeout(300_000);
     const cwd = sourceHistoryProject();
     await deliver(cwd, SEED, '--partitions', '4');
 

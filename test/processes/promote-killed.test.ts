@@ -13,8 +13,7 @@ const LATEST_KILL_MS = 30;
 describe('a promotion that is killed with kill -9', () => {
   const project = useProjects();
 
-  it('is finished when it is run again, forth and back, and every payment is counted and written once', async function () {
-    this.timeout(120_000);
+  it('is finished when it is run again, forth and back, and every payment is counted and written once', async () => {
     const here = project('esm-project');
     const file = readFileSync(here.path('topology.ts'), 'utf8');
     here.write('new.ts', file.replace('=> 0', '=> 0 /* the same, of another version */'));

@@ -23,7 +23,7 @@ describe('a replay up to a cut equals the state that the application had there',
       { numRuns: 5 },
     );
     await broker.close();
-  }).timeout(60_000);
+  });
 });
 
 /** Forth, back and forth, each time with records that only the live version has processed, interrupted once at each step. */
@@ -67,7 +67,7 @@ describe('versions of an application', () => {
     const broker = await openEmbeddedBroker({ directory, openDatabase: openRocksDatabase, clock: systemClock });
     await changesPlaces(await Versions.begin('aabc', { broker, partitions: 2 }));
     await broker.close();
-  }).timeout(60_000);
+  });
 });
 
 describeWithKafka('versions of an application', (kafka) => {
@@ -78,7 +78,7 @@ describeWithKafka('versions of an application', (kafka) => {
     const made = (await broker.admin.describeTopics()).map((topic) => topic.name);
     await broker.admin.deleteTopics(made.filter((topic) => topic.startsWith(`${name}-`)));
     for (const group of [name, `${name}-shadow`]) await broker.admin.deleteGroup(group);
-  }).timeout(120_000);
+  });
 });
 
 describeWithKafka('a replay', (kafka) => {

@@ -18,9 +18,7 @@ import { Versions } from './versions.js';
 
 const STEPS = ['1 recorded', '2 kept', '3 changed', '4 waits', '5 finished'] as const;
 
-describe('a promotion', function () {
-  this.timeout(60_000);
-
+describe('a promotion', () => {
   it('lets the application go on with the stores of the shadow, and writes and calls nothing of what the live version has processed', async () => {
     const versions = await Versions.begin('aba');
     await versions.shadow('v2');

@@ -156,9 +156,7 @@ const FROM = ['changelog', 'sources'] as const;
 const total = ({ tasks }: RebuildReport, field: 'equal' | 'added' | 'changed' | 'removed' | 'unreadable'): number =>
   tasks.reduce((sum, task) => sum + task[field], 0);
 
-describe('a rebuild', function () {
-  this.timeout(60_000);
-
+describe('a rebuild', () => {
   for (const from of FROM) {
     it(`from ${from} makes the store that is there, of every task that has it, and leaves nothing behind`, async () => {
       const life = await Life.begin('abcdab');
@@ -467,8 +465,7 @@ describe('a rebuild', function () {
 
 describe('a rebuild of a store with a time to live', () => {
   for (const from of FROM) {
-    it(`from ${from} keeps what has expired apart from what has not: duplicates are dropped as before, and old rows go`, async function () {
-      this.timeout(30_000);
+    it(`from ${from} keeps what has expired apart from what has not: duplicates are dropped as before, and old rows go`, async () => {
       const target = topology('ids', (t) => {
         t.stream('in', json).pipe(dedupe({ store: 'seen', id: ({ value }) => value, within: '1s' }), to('out', json));
       });

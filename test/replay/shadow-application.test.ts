@@ -93,9 +93,7 @@ class Pair {
 
 const TOPICS = ['by-letter-a', 'by-letter-b', 'groups', 'shop-dead-letter', 'sums'];
 
-describe('a shadow of an application', function () {
-  this.timeout(30_000);
-
+describe('a shadow of an application', () => {
   it('writes what the live one has written to topics of its own, calls nobody, and touches nothing else', async () => {
     const pair = await Pair.begin('abxcab');
     const before = await pair.others();

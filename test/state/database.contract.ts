@@ -223,8 +223,7 @@ export function databaseContract(
       });
     });
 
-    it('behaves as a sorted map, whatever is written, read, scanned and reopened', async function () {
-      this.timeout(30_000);
+    it('behaves as a sorted map, whatever is written, read, scanned and reopened', async () => {
       const key = fc
         .uint8Array({ minLength: 1, maxLength: 3 })
         .map((bytes) => Buffer.from(bytes.map((byte) => [0, 1, 127, 128, 255][byte % 5] as number)));

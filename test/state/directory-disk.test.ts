@@ -6,8 +6,7 @@ import { diskIdentityFiles } from '#src/state/identity-files.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
 import { isStreamsError, put, temporaryDirectories } from './support.js';
 
-describe('the directory of a task on disk', function () {
-  this.timeout(20_000);
+describe('the directory of a task on disk', () => {
   const temporary = temporaryDirectories();
   let root: string;
   beforeEach(async () => {

@@ -47,5 +47,5 @@ describe('the key filter', () => {
     }
     assert.equal(filter.useful, false);
     assert.equal(filter.mayHold(bytes('never added')), true);
-  }).timeout(20_000);
+  });
 });

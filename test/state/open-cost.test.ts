@@ -33,8 +33,7 @@ async function tidyUp(directory: string): Promise<void> {
 const onLinux = existsSync('/proc/self/io') ? describe : () => undefined;
 
 onLinux('opening a task with much state', () => {
-  it('reads a small part of it: tables are opened, rows are not read', async function () {
-    this.timeout(60_000);
+  it('reads a small part of it: tables are opened, rows are not read', async () => {
     const root = temporaryDirectory();
     const stores = [
       { name: 'rows', kind: 'keyValue' as const, key: serdes.string, value: serdes.bytes, ttlMs: 86_400_000 },

@@ -155,8 +155,7 @@ for (const [name, place] of databases) {
   }
 
   describe(`commits that are written with a later one, over ${name}`, () => {
-    it('read as if each had been written at once', async function () {
-      this.timeout(60_000);
+    it('read as if each had been written at once', async () => {
       await fc.assert(
         fc.asyncProperty(steps, fc.constantFrom(1, 2_000, 1e6), async (all, cacheBytes) => {
           const lab = new Lab(cacheBytes);

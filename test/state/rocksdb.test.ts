@@ -24,8 +24,7 @@ const numbered = (from: number, to: number): DatabaseWrite[] =>
     value: Buffer.alloc(200, from + i),
   }));
 
-describe('rocksdb', function () {
-  this.timeout(60_000);
+describe('rocksdb', () => {
   const directory = temporaryDirectories();
 
   databaseContract('rocksdb', async () => ({
