@@ -25,7 +25,7 @@ describeWithKafkaJars('a cluster that goes away', () => {
 
   function ofBrokers(nodes: number): void {
     before('start the cluster', async function () {
-      this.timeout(START_LIMIT_MS);
+      this.timeout(2 * START_LIMIT_MS);
       cluster = await startFromJars({ nodes, dataDirectory: temporaryDirectory() });
       broker = await openKafkaBroker({ brokers: cluster.brokers, clock: systemClock });
     });
@@ -34,8 +34,7 @@ describeWithKafkaJars('a cluster that goes away', () => {
       // A test that failed may have left it away.
       await cluster.start();
     });
-    after('stop the cluster', async function () {
-      this.timeout(60_000);
+    after('stop the cluster', async () => {
       await broker.close();
       await cluster.stop();
     });

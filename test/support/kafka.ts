@@ -26,8 +26,6 @@ export interface Kafka {
   open(options?: Partial<KafkaBrokerOptions>): Promise<Broker>;
 }
 
-const TEST_LIMIT_MS = 60_000;
-
 async function findKafka(): Promise<Source | string> {
   const { KAFKA_TESTS, KAFKA_BROKERS, KAFKA_FROM } = process.env;
   if (KAFKA_TESTS === '0') return 'KAFKA_TESTS=0';
@@ -54,21 +52,20 @@ const jarsWhy = typeof found === 'string' ? found : await jarsMissing();
 console.log(typeof found === 'string' ? `Kafka tests are left out: ${found}.` : `Kafka tests use ${found.says}.`);
 
 let started: ReturnType<Source['start']> | undefined;
-after('stop Kafka', async function () {
-  this.timeout(TEST_LIMIT_MS);
+after('stop Kafka', async () => {
   await (await started)?.stop();
 });
 
 /**
  * A suite that needs a Kafka cluster, which all of them share: use names of your own for topics and groups. Its title begins with `Kafka: `, by which
- * `npm run test:kafka` finds it. Tests may take a minute.
+ * `npm run test:kafka` finds it.
  */
 export function describeWithKafka(title: string, suite: (kafka: Kafka) => void): void {
   gated(title, typeof found === 'string' ? found : undefined, () => {
     let brokers: readonly string[] | undefined;
     const opened: Broker[] = [];
     before('start Kafka', async function () {
-      this.timeout(START_LIMIT_MS + TEST_LIMIT_MS);
+      this.timeout(2 * START_LIMIT_MS);
       started ??= (found as Source).start();
       ({ brokers } = await started);
     });
@@ -103,8 +100,7 @@ export function describeWithKafkaJars(title: string, suite: (classPath: string) 
 
 function gated(title: string, missing: string | undefined, suite: () => void): void {
   if (missing !== undefined && process.env.KAFKA_TESTS !== 'require') return;
-  describe(`Kafka: ${title}`, function () {
-    this.timeout(TEST_LIMIT_MS);
+  describe(`Kafka: ${title}`, () => {
     if (missing === undefined) suite();
     else
       it('is there', () => {

@@ -9,7 +9,6 @@ import { freePort, javaMissing, run, START_LIMIT_MS } from './kafka-jars.js';
  */
 const VERSION = process.env.REGISTRY_VERSION ?? '2.6.13.Final';
 const HOME = process.env.REGISTRY_HOME_DIR ?? join(homedir(), '.cache', `apicurio-registry-${VERSION}`);
-const TEST_LIMIT_MS = 60_000;
 
 async function missing(): Promise<string | undefined> {
   if (process.env.KAFKA_TESTS === '0') return 'KAFKA_TESTS=0';
@@ -40,16 +39,14 @@ async function startRegistry(): Promise<{ readonly url: string; stop(): Promise<
   };
 }
 
-after('stop the schema registry', async function () {
-  this.timeout(TEST_LIMIT_MS);
+after('stop the schema registry', async () => {
   await (await started)?.stop();
 });
 
 /** A suite that needs that registry, which all of them share: use subjects of your own. Its title begins with `Kafka: `, by which `npm run test:kafka` finds it. */
 export function describeWithRegistry(title: string, suite: (url: () => string) => void): void {
   if (why !== undefined && process.env.KAFKA_TESTS !== 'require') return;
-  describe(`Kafka: ${title}`, function () {
-    this.timeout(TEST_LIMIT_MS);
+  describe(`Kafka: ${title}`, () => {
     if (why !== undefined) {
       it('is there', () => {
         throw new Error(`KAFKA_TESTS=require, but there is ${why}.`);
@@ -58,7 +55,7 @@ export function describeWithRegistry(title: string, suite: (url: () => string) =
     }
     let url = '';
     before('start the schema registry', async function () {
-      this.timeout(START_LIMIT_MS + TEST_LIMIT_MS);
+      this.timeout(2 * START_LIMIT_MS);
       started ??= startRegistry();
       ({ url } = await started);
     });
