@@ -3,13 +3,16 @@
 //
 //   npm test -- [file.test.ts ...] [-g pattern] [any option of mocha]
 //
-// Without arguments it runs two processes side by side. One has the tests that start programs of their own, which is most of
-// their time: what they print is shown when they are done.
+// Without arguments it runs several processes side by side, since tests wait more than they work: for programs that they start, for the disk.
+// What those beside the first print is shown when it is done.
 import { ensureBuilt } from './ensure-built.mjs';
 import { ALL, compiled, filesBeside, runMocha } from './run-mocha.mjs';
 
-/** Nothing that needs Kafka: each process would start one. */
-const PROGRAMS = ['build/test/cli/**/*.test.js', 'build/test/processes/**/*.test.js'];
+/** Each about as long as all others together. Nothing that needs Kafka: each process would start one. */
+const BESIDE = {
+  'Tests that start programs': ['cli', 'processes'],
+  'Tests of operators and stores': ['dsl', 'integrity', 'state'],
+};
 
 const args = compiled(process.argv.slice(2));
 const files = filesBeside(args);
@@ -23,17 +26,23 @@ try {
 }
 
 async function runSideBySide() {
-  const printed = [];
-  const programs = runMocha(PROGRAMS, {
-    write: (chunk) => printed.push(chunk),
+  const globs = (folders) => folders.map((folder) => `build/test/${folder}/**/*.test.js`);
+  const beside = Object.entries(BESIDE).map(([title, folders]) => {
+    const printed = [];
+    return { title, printed, run: runMocha(globs(folders), { write: (chunk) => printed.push(chunk) }) };
   });
-  const others = await runMocha([...PROGRAMS.flatMap((glob) => ['--ignore', glob]), ALL], process.stdout);
-  if (others.why) console.log(`\n${others.why}`);
-  console.log('\nTests that start programs:');
-  const beside = await programs;
-  for (const chunk of printed) process.stdout.write(chunk);
-  const sum = { passed: others.passed + beside.passed, failed: others.failed + beside.failed };
-  report({ ...sum, why: beside.why ?? 'Both together:' });
+  const ignored = Object.values(BESIDE).flatMap(globs);
+  const sum = await runMocha([...ignored.flatMap((glob) => ['--ignore', glob]), ALL], process.stdout);
+  if (sum.why) console.log(`\n${sum.why}`);
+  for (const { title, printed, run } of beside) {
+    const { passed, failed, why } = await run;
+    console.log(`\n${title}:`);
+    for (const chunk of printed) process.stdout.write(chunk);
+    if (why) console.log(`\n${why}`);
+    sum.passed += passed;
+    sum.failed += failed;
+  }
+  report({ ...sum, why: 'All together:' });
 }
 
 function report({ passed, failed, why }) {
