@@ -58,4 +58,15 @@ describe('a signal to millrace run', () => {
     const [done] = await here.lines('state list slow.ts --count --format json');
     assert.equal(done.rows, 1);
   });
+
+  it("while brokers are away ends the waiting; each attempt is one line, and kafkajs' own are shown with --verbose", async () => {
+    const here = project('esm-project');
+    for (const verbose of ['', ' --verbose']) {
+      const running = here.start(`run slow.ts --broker kafka://127.0.0.1:1${verbose}`);
+      await running.until('trying again in 0.5 s: cannot connect at 127.0.0.1:1');
+      running.child.kill('SIGTERM');
+      const { stderr } = await running.ended;
+      assert.equal(/kafkajs/.test(stderr), verbose !== '', stderr);
+    }
+  });
 });

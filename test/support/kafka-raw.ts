@@ -1,15 +1,17 @@
 import { COMPRESSIONS } from '#src/broker/compression/codec.js';
+import { CalmLog } from '#src/broker/kafkajs/calm-log.js';
 import { Connections } from '#src/broker/kafkajs/connections.js';
 import type { Request } from '#src/broker/kafkajs/request.js';
 import { fetchRequest } from '#src/broker/kafkajs/requests-records.js';
 import { compressionsIn } from '#src/broker/record-batch/decoder.js';
 import { silentLogger } from '#src/model/ports.js';
+import { systemClock } from '#src/runtime/system.js';
 
 /** The one broker of a test cluster. */
 const NODE = 1;
 
 export const connect = (brokers: readonly string[]): Promise<Connections> =>
-  Connections.open({ brokers, clientId: 'test', logger: silentLogger });
+  Connections.open({ brokers, clientId: 'test', log: new CalmLog(silentLogger, systemClock) });
 
 async function ask<R>(brokers: readonly string[], request: Request<R>): Promise<R> {
   const connections = await connect(brokers);

@@ -1,11 +1,10 @@
 import { pbkdf2Sync, randomBytes } from 'node:crypto';
 import kafkajs, { type AclEntry } from 'kafkajs';
-import { Connections } from '#src/broker/kafkajs/connections.js';
 import type { Request } from '#src/broker/kafkajs/request.js';
-import { silentLogger } from '#src/model/ports.js';
 import { nextTurn } from '#src/runtime/system.js';
 import { type Certificates, makeCertificates } from './certificates.js';
 import { freePort, startFromJars } from './kafka-jars.js';
+import { connect } from './kafka-raw.js';
 import { temporaryDirectory } from './project.js';
 
 /** The listeners of a broker. */
@@ -128,7 +127,7 @@ const ITERATIONS = 4_096;
 
 /** AlterUserScramCredentials: what `kafka-storage format --add-scram` would do before the first start. */
 async function createUsers(broker: string, users: readonly string[]): Promise<void> {
-  const connections = await Connections.open({ brokers: [broker], clientId: 'test', logger: silentLogger });
+  const connections = await connect([broker]);
   // A request may change a user once.
   for (const scram of SCRAM) await connections.askAny(scramRequest(users, scram));
   await connections.close();

@@ -10,6 +10,7 @@ import type {
   WriterOptions,
 } from '../port.js';
 import { KafkaAdmin } from './admin.js';
+import { CalmLog } from './calm-log.js';
 import { Client } from './client.js';
 import { type ConnectionOptions, Connections } from './connections.js';
 import { brokerClosed } from './errors.js';
@@ -124,7 +125,8 @@ class KafkaBroker implements Broker {
  */
 export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Broker> {
   const { brokers, clientId = 'millrace', clock, logger = silentLogger } = options;
-  const connection: ConnectionOptions = { brokers, clientId, security: resolveSecurity(options, clock), logger };
+  const log = new CalmLog(logger, clock);
+  const connection: ConnectionOptions = { brokers, clientId, security: resolveSecurity(options, clock), log };
   const connect = (): Promise<Connections> => Connections.open(connection);
   const settings = await writerSettings(options);
   return new KafkaBroker(new Client(await connect(), clock), {

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { messageOf, StreamsError } from '../../model/errors.js';
-import type { Logger } from '../../model/ports.js';
 import { BytesReader, BytesWriter } from './bytes.js';
+import type { CalmLog, KafkajsLine } from './calm-log.js';
 import { distrust, isOutOfTurn, likelyCause } from './connection-errors.js';
 import { asStreamsError, brokerClosed, ProtocolError } from './errors.js';
 import { type ConnectionInside, calmQueue, mendConnection, type QueueInside } from './mended.js';
@@ -12,6 +12,7 @@ import type { Security } from './security.js';
 
 /** The only version whose inside is known. It is the last one: kafkajs is not developed any more. */
 const KAFKAJS_VERSION = '2.2.4';
+const LOG_LEVEL_ERROR = 1;
 const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 3_000;
 /**
@@ -26,7 +27,7 @@ export interface ConnectionOptions {
   readonly brokers: readonly string[];
   readonly clientId: string;
   readonly security?: Security;
-  readonly logger: Logger;
+  readonly log: CalmLog;
 }
 
 /** What we use of kafkajs' internal objects. */
@@ -158,12 +159,14 @@ export class Connections {
     const { security = {} } = options;
     const at = options.brokers.join(', ');
     const sockets = new Sockets(createSocketFactory());
+    let isOpen = false;
+    const log = (line: KafkajsLine): void => options.log.take(line, !isOpen);
     const cluster = new Cluster({
       brokers: [...options.brokers],
       clientId: options.clientId,
       ssl: security.tls,
       sasl: security.sasl,
-      logger: createLogger({ level: LOG_LEVEL_ERROR, logCreator: () => logInto(options.logger) }),
+      logger: createLogger({ level: LOG_LEVEL_ERROR, logCreator: () => log }),
       socketFactory: sockets.create,
       connectionTimeout: CONNECT_TIMEOUT_MS,
       reauthenticationThreshold: REAUTHENTICATE_MS,
@@ -178,6 +181,7 @@ export class Connections {
     try {
       await cluster.connect();
       await cluster.refreshMetadata();
+      isOpen = true;
     } catch (error) {
       await connections.close();
       throw distrust(error, security, at) ?? unreachable(error, security, at);
@@ -253,11 +257,3 @@ function encoded<R>(request: Request<R>): { readonly buf: Buffer; readonly buffe
   const { written } = request.write(new BytesWriter(request.initialBytes));
   return { buf: written, buffer: written };
 }
-
-const LOG_LEVEL_ERROR = 1;
-
-/** What kafkajs calls an error is mostly a connection that it tries again: a warning for us, since what fails in the end is thrown. */
-const logInto =
-  (logger: Logger) =>
-  ({ namespace, log }: { namespace: string; log: { message: string; broker?: string; error?: string } }): void =>
-    logger.warn({ from: `kafkajs ${namespace}`, broker: log.broker, error: log.error }, log.message);
