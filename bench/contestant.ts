@@ -1,6 +1,6 @@
 /**
  * One application for a comparison with other stream libraries, as a user would start it. Everything comes by environment variables:
- * `BOOTSTRAP`, `WORKLOAD`, `APP_ID`, `IN`, `TABLE`, `OUT`, `STATE_DIR`; `EOS=on` for exactly once, `COMMIT_MS` for the commit interval.
+ * `BOOTSTRAP`, `WORKLOAD`, `APP_ID`, `IN`, `TABLE`, `OUT`, `STATE_DIR`; `EOS=on` for exactly once, `COMMIT_MS` for the commit interval, `CACHE_MB` for the memory of cached rows.
  *
  * Prints `RESTORED <records> <ms>` if it restored something, `READY` once it runs, and ends on SIGTERM. Exit codes: 3 for a workload that is not there, 1 for a failure.
  */
@@ -17,6 +17,7 @@ const {
   STATE_DIR = '.millrace/bench',
   EOS,
   COMMIT_MS,
+  CACHE_MB,
 } = process.env;
 
 const workload = WORKLOADS[WORKLOAD];
@@ -34,6 +35,7 @@ async function run(topology: Parameters<typeof start>[0]): Promise<void> {
     applicationId: APP_ID,
     stateDirectory: STATE_DIR,
     guarantee: EOS === 'on' ? 'exactly_once' : 'at_least_once',
+    ...(CACHE_MB !== undefined && { cacheBytes: Number(CACHE_MB) * 1024 * 1024 }),
     ...(COMMIT_MS !== undefined && { commitEvery: `${Number(COMMIT_MS)}ms` as const }),
   });
   process.once('SIGTERM', () => void streams.stop().catch(() => undefined));

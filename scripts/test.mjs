@@ -8,7 +8,7 @@
 import { ensureBuilt } from './ensure-built.mjs';
 import { ALL, compiled, filesBeside, runMocha } from './run-mocha.mjs';
 
-/** Each about as long as all others together. Nothing that needs Kafka: each process would start one. */
+/** Folders of tests. Nothing that needs Kafka: each process would start one. */
 const BESIDE = {
   'Tests that start programs': ['cli', 'processes'],
   'Tests of operators and stores': ['dsl', 'integrity', 'state'],

@@ -107,8 +107,7 @@ describeWithKafkaJars('a log with a damaged batch', () => {
     return { read: records.map(valueText), errors };
   }
 
-  it('is LOG_CORRUPT with topic, partition and offset; what is before can be read, and nothing is passed over', async function () {
-    this.timeout(120_000);
+  it('is LOG_CORRUPT with topic, partition and offset; what is before can be read, and nothing is passed over', async () => {
     const topic = await damaged((batch) => {
       batch[batch.length - 3] = (batch[batch.length - 3] as number) ^ 1;
     });

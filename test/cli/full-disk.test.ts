@@ -16,7 +16,7 @@ const onDisk = (megabytes: number): readonly string[] => [
 // Needs a kernel that lets this user mount, as Linux does for root, and mostly for others.
 const possible = spawnSync('unshare', [...apart, 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0;
 
-const suite = function (this: Mocha.Suite): void {
+const suite = (): void => {
   const project = useProjects();
 
   /** Runs millrace with `disk` on a disk of that size, and what `kept` has from earlier runs in it. */

@@ -9,7 +9,7 @@ import type { Guarantee } from '#src/runtime/config.js';
 import { systemClock } from '#src/runtime/system.js';
 import { unique } from '../broker/contract.support.js';
 import { describeWithKafkaJars } from '../support/kafka.js';
-import { type JarsBroker, START_LIMIT_MS, startFromJars } from '../support/kafka-jars.js';
+import { type JarsBroker, START_HOOK_LIMIT_MS, startFromJars } from '../support/kafka-jars.js';
 import { temporaryDirectory } from '../support/project.js';
 import { bin, deliver, gitTotals, millrace, sourceHistoryProject } from '../support/source-history.js';
 import type { ApplicationOptions, Said } from './counting.js';
@@ -25,7 +25,7 @@ describeWithKafkaJars('a cluster that goes away', () => {
 
   function ofBrokers(nodes: number): void {
     before('start the cluster', async function () {
-      this.timeout(2 * START_LIMIT_MS);
+      this.timeout(START_HOOK_LIMIT_MS);
       cluster = await startFromJars({ nodes, dataDirectory: temporaryDirectory() });
       broker = await openKafkaBroker({ brokers: cluster.brokers, clock: systemClock });
     });

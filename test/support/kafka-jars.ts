@@ -15,6 +15,8 @@ export const kafkaVersion = process.env.KAFKA_VERSION ?? '4.3.1';
 const JAVA_MAJOR = 17;
 /** The first start of all downloads Kafka, and makes an archive of its classes. */
 export const START_LIMIT_MS = 180_000;
+/** Of a hook that starts something: longer, so that what has not started says why. */
+export const START_HOOK_LIMIT_MS = 2 * START_LIMIT_MS;
 /** A broker would delete the records of the past that tests write, by their age, while they are read. */
 const CONFIG = ['log.retention.ms=-1', 'transaction.abort.timed.out.transaction.cleanup.interval.ms=500'];
 

@@ -2,7 +2,7 @@ import { type KafkaBrokerOptions, openKafkaBroker } from '#src/broker/kafkajs/br
 import type { Broker } from '#src/broker/port.js';
 import { systemClock } from '#src/runtime/system.js';
 import { containerMissing, containerSays, startContainer } from './kafka-container.js';
-import { classPath, jarsMissing, kafkaVersion, START_LIMIT_MS, startFromJars } from './kafka-jars.js';
+import { classPath, jarsMissing, kafkaVersion, START_HOOK_LIMIT_MS, startFromJars } from './kafka-jars.js';
 
 /**
  * A real Kafka for tests, started once for the whole run, when the first test needs it, and stopped at its end. It is the first of these that can be had:
@@ -65,7 +65,7 @@ export function describeWithKafka(title: string, suite: (kafka: Kafka) => void):
     let brokers: readonly string[] | undefined;
     const opened: Broker[] = [];
     before('start Kafka', async function () {
-      this.timeout(2 * START_LIMIT_MS);
+      this.timeout(START_HOOK_LIMIT_MS);
       started ??= (found as Source).start();
       ({ brokers } = await started);
     });
