@@ -4,13 +4,14 @@
 /** Folder of src → what it may import of the other folders, and why not more. */
 const FOLDERS = {
   model: { may: [], why: 'The words of the domain stand on nothing, so that everything can speak them.' },
+  files: { may: [], why: 'How files are written safely is the same for state, schemas and tools.' },
   net: { may: ['model'], why: 'How connections are encrypted is the same for brokers and schema registries.' },
-  serdes: { may: ['model', 'net'], why: 'Bytes and values know nothing of stores, brokers or topologies.' },
+  serdes: { may: ['model', 'net', 'files'], why: 'Bytes and values know nothing of stores, brokers or topologies.' },
   graph: {
     may: ['model'],
     why: 'The graph is frozen data that engine, describe and replay read: it cannot depend on any of them.',
   },
-  state: { may: ['model', 'serdes'], why: 'Stores are used by the engine and do not know it, nor who declared them.' },
+  state: { may: ['model', 'files', 'serdes'], why: 'Stores are used by the engine and do not know it, nor who declared them.' },
   dsl: {
     may: ['model', 'serdes', 'graph', 'state'],
     why: 'What users type makes data. If it knew the runtime or a broker, there would be two ways to interpret a topology.',
@@ -25,11 +26,11 @@ const FOLDERS = {
     why: 'The driver runs the real tasks; it needs no tools and no command line.',
   },
   replay: {
-    may: ['model', 'serdes', 'graph', 'state', 'dsl', 'broker', 'runtime'],
+    may: ['model', 'files', 'serdes', 'graph', 'state', 'dsl', 'broker', 'runtime'],
     why: 'The tools for the past are the same engine with another reader and other sinks.',
   },
   cli: {
-    may: ['model', 'serdes', 'graph', 'state', 'dsl', 'broker', 'runtime', 'testing', 'replay'],
+    may: ['model', 'files', 'serdes', 'graph', 'state', 'dsl', 'broker', 'runtime', 'testing', 'replay'],
     why: 'The command line may use everything, but not the public door: that is for users.',
   },
 };

@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { writeFile } from 'node:fs/promises';
 import { dirname, extname, relative, resolve } from 'node:path';
+import { writeFileAtomically } from '../files/write.js';
+import { bytesCode, commentCode, propertyCode, stringCode, valueCode } from '../model/code-text.js';
+import type { Headers } from '../model/headers.js';
 import type { SmallestSlice, StateChange } from '../replay/index.js';
 import type { ExportedSchema } from './export-schemas.js';
 import type { GivenPredicate } from './predicate.js';
@@ -19,7 +21,7 @@ export interface ExportedTest {
 
 /** Writes a mocha test that feeds the slice through the test driver, and fails as long as the predicate comes to hold of the row. */
 export async function exportTest(test: ExportedTest): Promise<void> {
-  await writeFile(test.file, testText(test));
+  await writeFileAtomically(test.file, testText(test), { shared: true });
 }
 
 function testText({ file, topologyFile, topologyName, predicate, change, slice, schemas }: ExportedTest): string {
@@ -27,45 +29,42 @@ function testText({ file, topologyFile, topologyName, predicate, change, slice, 
   const row = typed ? ': { key: any; value: any; before: any; timestamp: number }' : '';
   const condition = predicate.expression ?? 'the predicate holds';
   const when =
-    predicate.expression === undefined ? `import holds from '${moduleOf(file, predicate.file as string)}';` : '';
+    predicate.expression === undefined ? `import holds from ${moduleOf(file, predicate.file as string)};` : '';
   const records = slice.records.map(
     ({ topic, partition, timestamp, key, value, headers }) =>
-      `  { topic: ${text(topic)}, partition: ${partition}, timestamp: ${timestamp}, key: ${bytes(key)}, value: ${bytes(value)}${
-        headers.size === 0
-          ? ''
-          : `, headers: { ${headers.entries.map(([name, header]) => `${text(name)}: ${bytes(header && Buffer.from(header))}`).join(', ')} }`
-      } },`,
+      `  { topic: ${stringCode(topic)}, partition: ${partition}, timestamp: ${timestamp}, key: ${bytes(key)}, value: ${bytes(value)}${headersCode(headers)} },`,
   );
   const registered = schemas.map(
     ({ subject, schema }) =>
-      `    await schemaRegistry.register(${text(subject)}, { schema: ${text(schema)}, references: [] });\n`,
+      `    await schemaRegistry.register(${stringCode(subject)}, { schema: ${stringCode(schema)}, references: [] });\n`,
   );
   const registry =
     schemas.length > 0
       ? `    const schemaRegistry = new MemoryRegistry({ compatibility: 'NONE' });\n${registered.join('')}`
       : '';
   return `// Written by millrace bisect: the smallest part of the history that it found to bring it about.
-// The event: ${eventText(change.event)}.
+// The event: ${commentCode(eventText(change.event))}.
 import assert from 'node:assert/strict';
-import { serdes } from 'millrace';
+import { inspect, isDeepStrictEqual } from 'node:util';
+import { ${slice.records.some(({ headers }) => hasTwice(headers)) ? 'Headers, ' : ''}serdes } from 'millrace';
 ${schemas.length > 0 ? "import { MemoryRegistry } from 'millrace/avro';\n" : ''}import { TestDriver } from 'millrace/testing';
-import topology from '${moduleOf(file, topologyFile)}';
+import topology from ${moduleOf(file, topologyFile)};
 ${when}
 const records = [
 ${records.join('\n')}
 ];
 
-${predicate.expression === undefined ? '' : `const holds = ({ key, value, before, timestamp }${row}) => (${predicate.expression});\n`}
-describe(${text(topologyName)}, () => {
-  it(${text(`has no row of ${change.store} of which: ${condition}`)}, async () => {
-${registry}    const driver = await TestDriver.create(topology, { partitions: ${JSON.stringify(slice.partitions)}${schemas.length > 0 ? ', schemaRegistry' : ''} });
-    const key${typed ? ': any' : ''} = ${keyOf(change.key)};
+${predicate.expression === undefined ? '' : `const holds = ({ key, value, before, timestamp }${row}) => (${predicate.expression}\n);\n`}
+describe(${stringCode(topologyName)}, () => {
+  it(${stringCode(`has no row of ${change.store} of which: ${condition}`)}, async () => {
+${registry}    const driver = await TestDriver.create(topology, { partitions: ${valueCode(slice.partitions)}${schemas.length > 0 ? ', schemaRegistry' : ''} });
+    const key${typed ? ': any' : ''} = ${valueCode(change.key)};
     let before${typed ? ': any' : ''} = null;
     for (const { topic, ...record } of records) {
       await driver.input(topic, { key: serdes.bytes, value: serdes.bytes }).send(record);
-      const value${typed ? ': any' : ''} = await driver.store(${text(change.store)}).get(key);
-      if (JSON.stringify(value) === JSON.stringify(before)) continue;
-      assert.ok(!holds({ key, value, before, timestamp: record.timestamp }), \`\${JSON.stringify(key)} is \${JSON.stringify(value)}\`);
+      const value${typed ? ': any' : ''} = await driver.store(${stringCode(change.store)}).get(key);
+      if (isDeepStrictEqual(value, before)) continue;
+      assert.ok(!holds({ key, value, before, timestamp: record.timestamp }), \`\${inspect(key)} is \${inspect(value)}\`);
       before = value;
     }
     await driver.close();
@@ -74,27 +73,29 @@ ${registry}    const driver = await TestDriver.create(topology, { partitions: ${
 `;
 }
 
-const text = (value: string): string =>
-  `'${JSON.stringify(value).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
+/** A name that occurs twice has no place in an object. */
+const hasTwice = ({ entries }: Headers): boolean => new Set(entries.map(([name]) => name)).size < entries.length;
 
-/** A key as code. JSON has no word for the end of a window that never ends. */
-function keyOf(key: unknown): string {
-  const endless = typeof key === 'object' && key !== null && 'end' in key && key.end === Number.POSITIVE_INFINITY;
-  return endless ? `{ ...${JSON.stringify(key)}, end: Number.POSITIVE_INFINITY }` : JSON.stringify(key);
+function headersCode(headers: Headers): string {
+  if (headers.size === 0) return '';
+  const pairs = headers.entries.map(([name, value]) => [name, bytes(value && Buffer.from(value))] as const);
+  return hasTwice(headers)
+    ? `, headers: new Headers([${pairs.map(([name, value]) => `[${stringCode(name)}, ${value}]`).join(', ')}])`
+    : `, headers: { ${pairs.map(([name, value]) => `${propertyCode(name)}: ${value}`).join(', ')} }`;
 }
 
 /** Bytes as they are read most easily: text, else base64. */
 function bytes(value: Buffer | null): string {
   if (value === null) return 'null';
-  return isUtf8(value)
-    ? `Buffer.from(${text(value.toString('utf8'))})`
-    : `Buffer.from('${value.toString('base64')}', 'base64')`;
+  return isUtf8(value) ? `Buffer.from(${stringCode(value.toString('utf8'))})` : bytesCode(value);
 }
 
-/** How one file imports another: relative, a TypeScript file by the name of what it compiles to. */
+/** How one file imports another, as code: relative, a TypeScript file by the name of what it compiles to. */
 function moduleOf(from: string, to: string): string {
   const path = relative(dirname(resolve(from)), to)
     .replaceAll('\\', '/')
-    .replace(/\.([mc]?)ts$/, '.$1js');
-  return path.startsWith('.') ? path : `./${path}`;
+    .replace(/\.([mc]?)ts$/, '.$1js')
+    // A module is named by a URL, in which these have a meaning.
+    .replaceAll(/[%?#]/g, encodeURIComponent);
+  return stringCode(path.startsWith('.') ? path : `./${path}`);
 }

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { styleText } from 'node:util';
+import { plainLayout } from '../model/plain-text.js';
 import type { Clock } from '../model/ports.js';
 
 export type StopSignal = 'SIGINT' | 'SIGTERM';
@@ -28,9 +29,13 @@ export interface Output extends Writable {
   readonly columns?: number;
 }
 
-/** Writes and, if the reader is slower than the writer, waits for it. */
+/**
+ * Writes and, if the reader is slower than the writer, waits for it. The one door to the terminal: whatever of others is in
+ * the text, nothing of it moves the cursor. Bytes are written as they are, but to a terminal as text.
+ */
 export function write(output: Output, text: string | Uint8Array): Promise<void> | undefined {
-  if (output.destroyed || output.write(text) || output.destroyed) return undefined;
+  const shown = typeof text === 'string' || output.isTTY ? plainLayout(text.toString()) : text;
+  if (output.destroyed || output.write(shown) || output.destroyed) return undefined;
   return new Promise((resolve) => {
     const done = (): void => {
       output.off('drain', done).off('close', done).off('error', done);

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { plainJson, plainText } from '../model/plain-text.js';
 import type { Logger } from '../model/ports.js';
 import { coloured, type Io, write } from './io.js';
 import type { StatusLine } from './status-line.js';
@@ -9,7 +10,7 @@ const COLOURS = { debug: 'gray', info: 'green', warn: 'yellow', error: 'red' } a
 export function createLogger(io: Io, options: { readonly verbose: boolean; readonly status: StatusLine }): Logger {
   const print = io.stderr.isTTY
     ? (line: string) => options.status.above(shortLine(io, line))
-    : (line: string) => void write(io.stderr, line);
+    : (line: string) => void write(io.stderr, `${plainJson(line.trimEnd())}\n`);
   return pino(
     {
       level: options.verbose ? 'debug' : 'info',
@@ -28,9 +29,9 @@ function shortLine(io: Io, json: string): string {
     time: string;
     msg: string;
   };
-  const rest = Object.entries(fields).map(
-    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  const rest = Object.entries(fields).map(([name, value]) =>
+    plainText(`${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`),
   );
   const details = rest.length === 0 ? '' : ` ${coloured(io, io.stderr, 'gray', rest.join(' '))}`;
-  return `${time.slice(11, 19)} ${coloured(io, io.stderr, COLOURS[level], level.padEnd(5))} ${msg}${details}\n`;
+  return `${time.slice(11, 19)} ${coloured(io, io.stderr, COLOURS[level], level.padEnd(5))} ${plainText(msg)}${details}\n`;
 }

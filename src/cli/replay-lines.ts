@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Declaration, Topology } from '../dsl/processor.js';
+import { checkName } from '../model/names.js';
 import type { PastOptions, ReplayedRecord, SilencedEffect } from '../replay/index.js';
 import { serdesOf } from './declared.js';
 import { type Io, write } from './io.js';
@@ -82,6 +83,8 @@ export class ReplayLines {
   async #file(topic: string): Promise<FileHandle> {
     const known = this.#files.get(topic);
     if (known) return known;
+    // A record of the past may have named it, in a function of the topology.
+    checkName('topic', topic);
     const file = await open(join(this.#directory as string, `${topic}.jsonl`), 'w');
     this.#files.set(topic, file);
     return file;

@@ -1,4 +1,5 @@
 import { isStreamsError, messageOf } from '../model/errors.js';
+import { plainText } from '../model/plain-text.js';
 import { coloured, type Io, write } from './io.js';
 import { placeInUserFile } from './user-place.js';
 
@@ -8,8 +9,10 @@ import { placeInUserFile } from './user-place.js';
 export async function reportError(io: Io, error: unknown, verbose: boolean): Promise<void> {
   const code = isStreamsError(error) ? error.code : 'ERROR';
   const place = placeInUserFile(error);
-  const lines = [`${coloured(io, io.stderr, 'red', code)}: ${messageOf(error)}`];
-  if (place && !messageOf(error).includes(place)) lines.push(`  at ${place}`);
+  // Ours is on lines that are ours; that of others is on one.
+  const message = isStreamsError(error) ? error.message : plainText(messageOf(error));
+  const lines = [`${coloured(io, io.stderr, 'red', code)}: ${message}`];
+  if (place && !message.includes(place)) lines.push(`  at ${plainText(place)}`);
   if (verbose)
     for (let cause = error; cause instanceof Error; cause = cause.cause) lines.push(cause.stack ?? cause.message);
   await write(io.stderr, `${lines.join('\n')}\n`);

@@ -1,3 +1,4 @@
+import { plainText } from '../model/plain-text.js';
 import type { EventInfo, StateChange, Trace, TraceStep } from '../replay/index.js';
 import { toJson } from './show.js';
 
@@ -10,7 +11,7 @@ const position = ({ topic, partition, offset }: EventInfo): string => `${topic}[
 export const eventText = (event: EventInfo): string =>
   [
     position(event),
-    ...(event.eventId === null ? [] : [`event id ${event.eventId}`]),
+    ...(event.eventId === null ? [] : [`event id ${plainText(event.eventId)}`]),
     new Date(event.timestamp).toISOString(),
   ].join(', ');
 
@@ -34,7 +35,7 @@ export function traceText({ event, records, steps }: Trace): string {
   for (const step of steps) {
     if (step.task !== task) lines.push(`  task ${step.task}`);
     task = step.task;
-    lines.push(`    ${stepText(step)}`);
+    lines.push(plainText(`    ${stepText(step)}`));
   }
   if (steps.length === 0) lines.push('  nothing came of it: no operator was given it');
   return lines.join('\n');

@@ -3,6 +3,7 @@ import type { BrokerRecord } from '../broker/port.js';
 import type { AnySerde } from '../dsl/processor.js';
 import { Headers } from '../model/headers.js';
 import { isNotReady, whenReady } from '../model/not-ready.js';
+import { plainJson } from '../model/plain-text.js';
 
 /** The serdes of a topic, where they are known. */
 export interface TopicSerdes {
@@ -22,7 +23,7 @@ function recordLine(record: BrokerRecord, serdes?: TopicSerdes): string {
     value === null ? null : textOrBytes(Buffer.from(value)),
   ]);
   const { key, value } = record;
-  return `${head},"key":${decoded(key, serdes?.key, record) ?? keyJson(key)},"value":${decoded(value, serdes?.value, record) ?? valueJson(value)},"headers":${JSON.stringify(headers)}}\n`;
+  return `${head},"key":${decoded(key, serdes?.key, record) ?? keyJson(key)},"value":${decoded(value, serdes?.value, record) ?? valueJson(value)},"headers":${plainJson(JSON.stringify(headers))}}\n`;
 }
 
 /** The lines of records, with the schemas fetched that their serdes need. */
@@ -48,7 +49,7 @@ export const valueLine = ({ value }: BrokerRecord): Buffer =>
 
 /** A decoded value as JSON. What JSON has no form for is shown as text (bigint), base64 (bytes) or null. */
 export function toJson(value: unknown): string {
-  return JSON.stringify(value, showSpecial) ?? 'null';
+  return plainJson(JSON.stringify(value, showSpecial) ?? 'null');
 }
 
 function decoded(
@@ -67,7 +68,7 @@ function decoded(
 }
 
 function keyJson(key: Buffer | null): string {
-  return key === null ? 'null' : JSON.stringify(textOrBytes(key));
+  return key === null ? 'null' : plainJson(JSON.stringify(textOrBytes(key)));
 }
 
 /** JSON is kept as it was written, so that no digit of a large number is lost, unless it is on several lines. */
@@ -77,9 +78,10 @@ function valueJson(value: Buffer | null): string {
   if (typeof text !== 'string') return JSON.stringify(text);
   try {
     const parsed: unknown = JSON.parse(text);
-    return /[\r\n]/.test(text) ? JSON.stringify(parsed) : text.trim();
+    // A tab can stand between tokens only.
+    return plainJson(/[\r\n]/.test(text) ? JSON.stringify(parsed) : text.trim().replaceAll('\t', ' '));
   } catch {
-    return JSON.stringify(text);
+    return plainJson(JSON.stringify(text));
   }
 }
 

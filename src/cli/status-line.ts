@@ -1,3 +1,4 @@
+import { plainText } from '../model/plain-text.js';
 import { type Io, write } from './io.js';
 
 /** How often a plain line is written where no line can be redrawn. */
@@ -26,8 +27,8 @@ export class StatusLine {
     const now = clock.monotonic();
     if (now - this.#last < (stderr.isTTY ? REDRAW_EVERY_MS : PLAIN_EVERY_MS)) return;
     this.#last = now;
-    if (stderr.isTTY) this.#draw(text());
-    else this.#plain(text());
+    if (stderr.isTTY) this.#draw(plainText(text()));
+    else this.#plain(plainText(text()));
   }
 
   /** Writes whole lines above the status line. */

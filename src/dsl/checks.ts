@@ -1,16 +1,16 @@
-import { NAME_PATTERN } from '../graph/naming.js';
+import { isName, NAME_RULE } from '../model/names.js';
 import type { Complaints } from './ambient.js';
 import type { AnySerde } from './processor.js';
 
 /** Notes a name that nothing can be called by. */
 export function checkName(complaints: Complaints, where: string, kind: string, name: unknown): void {
-  if (typeof name === 'string' && NAME_PATTERN.test(name)) return;
+  if (isName(name)) return;
   complaints.problem(
     where,
     name === undefined || name === ''
       ? `the ${kind} has no name`
       : `the ${kind} ${JSON.stringify(name)} is not a legal name`,
-    `Name it with 1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-": the name becomes part of a topic's name.`,
+    `Name it with ${NAME_RULE}: the name becomes part of a topic's name.`,
   );
 }
 

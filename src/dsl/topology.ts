@@ -2,9 +2,9 @@ import type { Observable } from 'rxjs';
 import { buildGraph } from '../graph/build.js';
 import { checkCoPartitioned } from '../graph/check-co-partitioned.js';
 import type { Graph, Problem } from '../graph/graph.js';
-import { NAME_PATTERN } from '../graph/naming.js';
 import { type Duration, positiveMs } from '../model/duration.js';
 import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
+import { isName, NAME_RULE } from '../model/names.js';
 import type { Serde } from '../serdes/serde.js';
 import { withDeclaring } from './ambient.js';
 import { guardAsync } from './async-guard.js';
@@ -169,11 +169,11 @@ class TopologyInvalid extends StreamsError {
   readonly problems: readonly Problem[];
 
   constructor(name: string, problems: readonly Problem[]) {
-    const lines = problems.map(({ where, what, advice }) => `\n  - ${where}: ${what}. ${advice}`);
     super('TOPOLOGY_INVALID', {
       what: `the topology cannot run: ${problems.length} problem${problems.length === 1 ? '' : 's'}`,
       at: `topology ${name}`,
-      action: `Mend ${problems.length === 1 ? 'it' : 'them'}:${lines.join('')}`,
+      action: `Mend ${problems.length === 1 ? 'it' : 'them'}:`,
+      list: problems.map(({ where, what, advice }) => `${where}: ${what}. ${advice}`),
     });
     this.problems = problems;
   }
@@ -192,11 +192,11 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
   checkGlobalTables(declaring);
   checkUsedStores(declaring);
   const problems = [...declaring.problems];
-  if (!NAME_PATTERN.test(name)) {
+  if (!isName(name)) {
     problems.push({
       where: `topology ${name}`,
       what: 'the name is not legal',
-      advice: 'Use 1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-".',
+      advice: `Use ${NAME_RULE}.`,
     });
   }
   if (declaring.sources.length === 0 && !thrown) {

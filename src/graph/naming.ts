@@ -13,6 +13,3 @@ export const deadLetterTopic = (applicationId: string): string => `${application
 
 /** A task: one sub-topology on one partition. Also the name of its state directory. */
 export const taskId = (subTopology: string, partition: number): string => `${subTopology}-${partition}`;
-
-/** What may be part of a topic's name, and so of every name a user gives. */
-export const NAME_PATTERN = /^[a-zA-Z0-9._-]{1,200}$/;

@@ -1,3 +1,5 @@
+import { plainText } from './plain-text.js';
+
 /**
  * The closed list of what can go wrong. `retryable`: the same call may succeed later without anybody changing anything.
  * The README's table of errors is compared with this one by a test.
@@ -140,12 +142,17 @@ export interface ErrorDetails {
   readonly expected?: string;
   /** What the reader can do about it: a full sentence. */
   readonly action: string;
+  /** Each on a line of its own behind the action. */
+  readonly list?: readonly string[];
   readonly cause?: unknown;
 }
 
 /**
  * Every error that millrace throws. The message reads
  * `<what failed> at <where>: saw <x>, expected <y>. <what to do>.`
+ *
+ * It may repeat what others wrote (names, values, messages of servers): so it is on one line, but for a list, and what could
+ * move a cursor is escaped (see plain-text.ts).
  */
 export class StreamsError extends Error {
   override readonly name = 'StreamsError';
@@ -156,14 +163,15 @@ export class StreamsError extends Error {
   readonly problem: string;
 
   constructor(code: ErrorCode, details: ErrorDetails) {
-    const seen = [details.saw && `saw ${details.saw}`, details.expected && `expected ${details.expected}`]
-      .filter(Boolean)
-      .join(', ');
-    const problem = `${details.what}${details.at ? ` at ${details.at}` : ''}${seen ? `: ${seen}` : ''}`;
-    super(`${problem}. ${details.action}`, details.cause === undefined ? undefined : { cause: details.cause });
+    const { what, at, saw, expected, list = [], cause } = details;
+    const seen = [saw && `saw ${saw}`, expected && `expected ${expected}`].filter(Boolean).join(', ');
+    const problem = plainText(`${what}${at ? ` at ${at}` : ''}${seen ? `: ${seen}` : ''}`);
+    const action = plainText(details.action);
+    const lines = list.map((line) => `\n  - ${plainText(line)}`).join('');
+    super(`${problem}. ${action}${lines}`, cause === undefined ? undefined : { cause });
     this.code = code;
     this.retryable = ERROR_CODES[code].retryable;
-    this.action = details.action;
+    this.action = action;
     this.problem = problem;
   }
 }

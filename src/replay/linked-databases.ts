@@ -1,5 +1,6 @@
-import { copyFile, link, mkdir, readdir } from 'node:fs/promises';
+import { copyFile, link, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makePrivateDirectory } from '../files/write.js';
 import type { Database, DatabaseEntry, DatabaseWrite, KeyRange, OpenDatabase } from '../model/database.js';
 
 /** Written once and never changed: they may be shared. A database that is opened again begins new ones. */
@@ -65,7 +66,7 @@ class LinkedDatabase implements Database {
 
 /** Makes a database of the same content elsewhere. It must not be open. */
 export async function linkDirectory(from: string, to: string): Promise<void> {
-  await mkdir(to, { recursive: true });
+  await makePrivateDirectory(to);
   for (const name of await readdir(from)) {
     if (name === 'LOCK') continue;
     const [source, target] = [join(from, name), join(to, name)];

@@ -94,7 +94,7 @@ async function checkUnmoved(admin: Admin, { applicationId, positions, retires }:
   const texts = (list: readonly PartitionOffset[]): string =>
     JSON.stringify(list.map(({ topic, partition, offset }) => [topic, partition, offset].join(' ')).sort());
   const same = texts(live) === texts(positions.live) && texts(shadow) === texts(positions.shadow);
-  if (same && (generationOf(live)?.n ?? 0) === retires.n) return;
+  if (same && (generationOf(live, applicationId)?.n ?? 0) === retires.n) return;
   throw new StreamsError('STATE_MISMATCH', {
     what: 'the positions have changed since the plan was made',
     at: `groups ${applicationId} and ${shadowOf(applicationId)}`,

@@ -4,9 +4,16 @@ import type { Admin, Broker, PartitionOffset } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { changelogTopic, repartitionTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
+import { isName } from '../model/names.js';
 import type { Clock } from '../model/ports.js';
-import { currentGeneration, type Generation, generationOf, generationOnDisk } from '../runtime/generation.js';
-import { addedTo, textOf } from '../runtime/offset-texts.js';
+import {
+  currentGeneration,
+  type Generation,
+  generationOf,
+  generationOnDisk,
+  isPrefixOf,
+} from '../runtime/generation.js';
+import { addedTo, isFields, textOf } from '../runtime/offset-texts.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import { deleteTopics } from './reset.js';
 import { checkStopped } from './reset-plan.js';
@@ -34,8 +41,14 @@ export const reinstated = (at: PartitionOffset): PartitionOffset => ({
   metadata: addedTo(at.metadata, { generation: undefined, retired: undefined }),
 });
 
+/** Ids are the application's with a few words and a time; they name files. */
+const LONGEST_ID = 250;
+
 const retirementOf = (positions: readonly PartitionOffset[]): Retirement | undefined =>
-  positions.map(({ metadata }) => textOf<{ retired: Retirement }>(metadata).retired).find((each) => each);
+  positions.map(({ metadata }) => textOf(metadata).retired).find(isRetirement);
+
+const isRetirement = (retired: unknown): retired is Retirement =>
+  isFields(retired) && isName(retired.id, LONGEST_ID) && (retired.kind === 'promote' || retired.kind === 'rollback');
 
 /** The promotion or rollback that was interrupted after versions had changed places: what is left is to keep the one that was live. */
 export async function unfinishedPromotion(
@@ -44,7 +57,7 @@ export async function unfinishedPromotion(
   live: Generation,
 ): Promise<{ readonly retirement: Retirement; readonly kept: readonly PartitionOffset[] } | undefined> {
   const kept = await admin.groupOffsets(keptOf(applicationId));
-  const [retirement, generation] = [retirementOf(kept), generationOf(kept)];
+  const [retirement, generation] = [retirementOf(kept), generationOf(kept, applicationId)];
   return retirement && generation && generation.n < live.n ? { retirement, kept } : undefined;
 }
 
@@ -72,7 +85,7 @@ export async function shadowPlace(admin: Admin, applicationId: string): Promise<
     applicationId,
     live,
     positions,
-    generation: generationOf(positions),
+    generation: generationOf(positions, applicationId),
     retirement: retirementOf(positions),
     next: { n, prefix: `${shadowOf(applicationId)}-${n}` },
   };
@@ -111,7 +124,7 @@ export async function removeShadow(
   await checkStopped(broker, shadow);
   const directory = join(stateDirectory, shadow);
   const path = removingPath(stateDirectory, applicationId);
-  const begun: readonly string[] = JSON.parse((await diskIdentityFiles.read(path)) ?? '[]');
+  const begun = prefixesIn(await diskIdentityFiles.read(path), applicationId);
   const onDisk = await generationOnDisk(stateDirectory, shadow);
   const prefixes = new Set([...begun, next.prefix, onDisk.prefix, ...(generation ? [generation.prefix] : [])]);
   // What was a shadow once may be the live one by now; and the name of the group is nobody's prefix.
@@ -122,6 +135,16 @@ export async function removeShadow(
   await deleteTopics(context, [...new Set([...own, ...outputs])]);
   for (const prefix of prefixes) await removeStores(join(stateDirectory, prefix));
   await removeAll(directory);
+}
+
+/** Of a removal that has begun: what is no prefix of a version names nothing of ours. */
+function prefixesIn(text: string | null, applicationId: string): readonly string[] {
+  try {
+    const prefixes: unknown = JSON.parse(text ?? '[]');
+    return Array.isArray(prefixes) ? prefixes.filter((prefix) => isPrefixOf(prefix, applicationId)) : [];
+  } catch {
+    return [];
+  }
 }
 
 const removingPath = (stateDirectory: string, applicationId: string): string =>

@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Broker, partitionKey } from '../broker/port.js';
+import { makePrivateDirectory, writePrivately } from '../files/write.js';
 import { GLOBAL_DIRECTORY } from '../state/global-state.js';
 import { KeySet } from './key-set.js';
 import { linkDirectory } from './linked-databases.js';
@@ -69,19 +70,19 @@ export class Snapshots {
     // In what belongs to this run alone: another process may be about to write the same. No application has such a name.
     const temporary = join(storage.root, '~snapshot');
     await rm(temporary, { recursive: true, force: true });
-    for (const directory of Object.values(CHANGED)) await mkdir(join(temporary, directory), { recursive: true });
+    for (const directory of Object.values(CHANGED)) await makePrivateDirectory(join(temporary, directory));
     const copied = tasks.map(async (task) => {
       const from = join(placeOf(storage, meta.application), task);
       await databases.copy(join(from, 'db'), join(temporary, task, 'db'));
-      await writeFile(join(temporary, task, 'identity.json'), await readFile(join(from, 'identity.json')));
+      await copyPrivately(join(from, 'identity.json'), join(temporary, task, 'identity.json'));
     });
     for (const result of await Promise.allSettled(copied)) if (result.status === 'rejected') throw result.reason;
     for (const [store, { rows, keys }] of changed) {
-      await writeFile(join(temporary, CHANGED.rows, store), KeySet.of(rows).format());
-      await writeFile(join(temporary, CHANGED.keys, store), KeySet.of(keys).format());
+      await writePrivately(join(temporary, CHANGED.rows, store), KeySet.of(rows).format());
+      await writePrivately(join(temporary, CHANGED.keys, store), KeySet.of(keys).format());
     }
-    await writeFile(join(temporary, 'snapshot.json'), formatSnapshot(meta));
-    await mkdir(this.#directory, { recursive: true });
+    await writePrivately(join(temporary, 'snapshot.json'), formatSnapshot(meta));
+    await makePrivateDirectory(this.#directory);
     await rename(temporary, target).catch(async (error: unknown) => {
       if (await isThere(target)) return;
       // What is no snapshot is in its place.
@@ -97,8 +98,7 @@ export class Snapshots {
       if (!entry.isDirectory() || Object.values(CHANGED).includes(entry.name)) continue;
       const target = join(placeOf(storage, snapshot.application), entry.name);
       await linkDirectory(join(snapshot.directory, entry.name, 'db'), join(target, 'db'));
-      const identity = await readFile(join(snapshot.directory, entry.name, 'identity.json'));
-      await writeFile(join(target, 'identity.json'), identity);
+      await copyPrivately(join(snapshot.directory, entry.name, 'identity.json'), join(target, 'identity.json'));
     }
   }
 
@@ -112,6 +112,8 @@ export class Snapshots {
     return bytes === undefined || KeySet.parse(bytes).mayHave(id);
   }
 }
+
+const copyPrivately = async (from: string, to: string): Promise<void> => writePrivately(to, await readFile(from));
 
 const isThere = (directory: string): Promise<boolean> =>
   stat(join(directory, 'snapshot.json')).then(

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makePrivateDirectory } from '../files/write.js';
 
 /** `millrace-<what>-<machine>-<process>-<when it began>-<six characters>`. */
 const NAME = /^millrace-(?:shadow|verify)-([0-9a-f]{8})-(\d+)-(\d+)-\w{6}$/;
@@ -13,7 +14,7 @@ const UNKNOWN = '0';
  * its name: a machine (two containers are two machines), and a process of it, with its beginning, since numbers are given again. Those of other machines are left alone.
  */
 export async function temporaryDirectory(what: 'shadow' | 'verify', parent: string = tmpdir()): Promise<string> {
-  await mkdir(parent, { recursive: true });
+  await makePrivateDirectory(parent);
   const machine = await thisMachine();
   for (const name of await readdir(parent)) {
     const [, of, pid = '', began = UNKNOWN] = NAME.exec(name) ?? [];

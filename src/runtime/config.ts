@@ -1,8 +1,9 @@
 import type { Broker } from '../broker/port.js';
-import { deadLetterTopic, NAME_PATTERN } from '../graph/naming.js';
+import { deadLetterTopic } from '../graph/naming.js';
 import type { OpenDatabase } from '../model/database.js';
 import { type Duration, durationMs, positiveMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
+import { isName, NAME_RULE } from '../model/names.js';
 import { type Clock, type Logger, silentLogger } from '../model/ports.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
 import type { CacheBudget } from '../state/cache-budget.js';
@@ -111,8 +112,7 @@ export function resolveConfig(
     ['deadLetterTopic', deadLetters],
     ...(instanceId === undefined ? [] : [['instanceId', instanceId] as const]),
   ] as const) {
-    if (!NAME_PATTERN.test(name))
-      throw invalid(option, name, '1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-"');
+    if (!isName(name)) throw invalid(option, name, NAME_RULE);
   }
   if (!['at_least_once', 'exactly_once'].includes(guarantee))
     throw invalid('guarantee', guarantee, 'at_least_once or exactly_once');

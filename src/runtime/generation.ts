@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Admin, Broker, PartitionOffset } from '../broker/port.js';
 import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
+import { checkName } from '../model/names.js';
 import { databaseError } from '../state/database-errors.js';
 import { diskIdentityFiles, type IdentityFiles } from '../state/identity-files.js';
 import { addedTo, textOf } from './offset-texts.js';
@@ -27,13 +28,35 @@ export function withGeneration(
   return positions.map((at) => ({ ...at, metadata: addedTo(at.metadata, { generation: [n, prefix] }) }));
 }
 
-/** The highest that committed offsets name: those of topics that a version does not read stay behind. Undefined: they name none. */
-export function generationOf(committed: readonly PartitionOffset[]): Generation | undefined {
+/**
+ * The highest that committed offsets name: those of topics that a version does not read stay behind. Undefined: they name
+ * none. What does not parse, or names the stores of somebody else, counts as none: whoever may commit offsets of the group
+ * may write it, and topics and directories are made and removed by it.
+ */
+export function generationOf(committed: readonly PartitionOffset[], applicationId: string): Generation | undefined {
   return highest(
-    committed.flatMap(({ metadata }) => {
-      const { generation } = textOf<{ generation?: readonly [number, string] }>(metadata);
-      return generation ? [{ n: generation[0], prefix: generation[1] }] : [];
+    committed.map(({ metadata }) => {
+      const { generation } = textOf(metadata);
+      return Array.isArray(generation) ? checked(generation[0], generation[1], applicationId) : undefined;
     }),
+  );
+}
+
+function checked(n: unknown, prefix: unknown, applicationId: string): Generation | undefined {
+  return Number.isSafeInteger(n) && (n as number) >= 0 && isPrefixOf(prefix, applicationId)
+    ? { n: n as number, prefix }
+    : undefined;
+}
+
+/**
+ * Whether a version of the application, or of its shadow, can have that prefix: the application's id, or
+ * `<application>-shadow-<n>`. Everything that becomes the name of a directory or a topic, or is removed by it, is asked.
+ */
+export function isPrefixOf(prefix: unknown, applicationId: string): prefix is string {
+  if (typeof prefix !== 'string') return false;
+  const own = [applicationId, applicationId.replace(/-shadow$/, '')];
+  return own.some(
+    (id) => prefix === id || (prefix.startsWith(id) && /^-shadow-\d{1,15}$/.test(prefix.slice(id.length))),
   );
 }
 
@@ -41,8 +64,10 @@ const highest = (generations: readonly (Generation | undefined)[]): Generation |
   generations.reduce((a, b) => (a && b ? (b.n > a.n ? b : a) : (a ?? b)), undefined);
 
 /** `<state>/<application>/generation.json`: what this machine has run last, for who looks without asking a broker. */
-const pathOf = (stateDirectory: string, applicationId: string): string =>
-  join(stateDirectory, applicationId, 'generation.json');
+function pathOf(stateDirectory: string, applicationId: string): string {
+  checkName('application id', applicationId);
+  return join(stateDirectory, applicationId, 'generation.json');
+}
 
 /** That of the stores that this machine has; generation 0 if it never ran another. STATE_IO if that cannot be read, STATE_CORRUPT if it makes no sense. */
 export async function generationOnDisk(
@@ -54,20 +79,21 @@ export async function generationOnDisk(
   const text = await files.read(path).catch((error: unknown) => {
     throw databaseError('cannot read which version the stores are of', path, error);
   });
-  return text === null ? firstGeneration(applicationId) : parse(text, path);
+  return text === null ? firstGeneration(applicationId) : parse(text, path, applicationId);
 }
 
-function parse(text: string, path: string): Generation {
+function parse(text: string, path: string, applicationId: string): Generation {
   try {
     const { n, prefix } = JSON.parse(text);
-    if (Number.isSafeInteger(n) && typeof prefix === 'string') return { n, prefix };
+    const found = checked(n, prefix, applicationId);
+    if (found) return found;
     throw new Error(text.slice(0, 60));
   } catch (error) {
     throw new StreamsError('STATE_CORRUPT', {
       what: 'cannot read which version the stores are of',
       at: path,
       saw: messageOf(error),
-      expected: '{"n":…,"prefix":…}',
+      expected: `{"n":…,"prefix":"${applicationId}…"}`,
       action: 'Delete the file and start the application: its group knows which version it is.',
       cause: error,
     });
@@ -106,7 +132,7 @@ export const currentGeneration = async (admin: Admin, applicationId: string): Pr
 
 async function namedBy(admin: Admin, applicationId: string): Promise<Generation | undefined> {
   try {
-    return generationOf(await admin.groupOffsets(applicationId));
+    return generationOf(await admin.groupOffsets(applicationId), applicationId);
   } catch (error) {
     // Who joins the group is told which right is missing, together with all others.
     if (isStreamsError(error) && error.code === 'BROKER_UNAUTHORIZED') return undefined;
@@ -119,7 +145,7 @@ export function checkGeneration(
   committed: readonly PartitionOffset[],
   { generation, applicationId }: { readonly generation: Generation; readonly applicationId: string },
 ): void {
-  const found = generationOf(committed);
+  const found = generationOf(committed, applicationId);
   if (found === undefined || found.n <= generation.n) return;
   throw new StreamsError('GENERATION_CHANGED', {
     what: 'another version of the application has taken over since this process began',

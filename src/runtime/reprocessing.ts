@@ -2,7 +2,7 @@ import { type BrokerRecord, type PartitionOffset, type ProducerRecord, partition
 import { StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import type { EffectCall } from './effects.js';
-import { addedTo, textOf } from './offset-texts.js';
+import { addedTo, isFields, textOf } from './offset-texts.js';
 import type { OutboxItem } from './outbox.js';
 
 /** What becomes of outputs and calls to the outside that records cause when they are processed a second time. `capture`: outputs go to `<application>-captured` instead. */
@@ -34,8 +34,19 @@ const HEADER = 'millrace.reprocessed';
 export const marked = (metadata: string | undefined, mark: ResetMark | undefined): string =>
   addedTo(metadata, { reset: mark });
 
-export const markOf = ({ metadata }: PartitionOffset): ResetMark | undefined =>
-  textOf<{ reset: ResetMark }>(metadata).reset;
+export function markOf({ metadata }: PartitionOffset): ResetMark | undefined {
+  const { reset } = textOf(metadata);
+  return isMark(reset) ? reset : undefined;
+}
+
+const MODES: readonly unknown[] = ['live', 'silent', 'capture'] satisfies readonly EffectsMode[];
+
+const isMark = (reset: unknown): reset is ResetMark =>
+  isFields(reset) &&
+  typeof reset.id === 'string' &&
+  typeof reset.until === 'number' &&
+  MODES.includes(reset.effects) &&
+  [reset.keeps, reset.marked, reset.unfinished].every((flag) => flag === undefined || flag === true);
 
 /** The partitions of a task that a reset has put back. */
 export class Reprocessing {
@@ -82,8 +93,9 @@ export class Reprocessing {
     if (record === undefined) return this.#last;
     const mark = this.#marks.get(partitionKey(record.topic, record.partition));
     if (mark === undefined) return this.#set('live');
-    const said = mark.marked && (record.headers.text(HEADER) as EffectsMode | undefined);
-    return this.#set(said || (record.offset < mark.until ? mark.effects : 'live'));
+    const said = mark.marked ? record.headers.text(HEADER) : undefined;
+    if (MODES.includes(said)) return this.#set(said as EffectsMode);
+    return this.#set(record.offset < mark.until ? mark.effects : 'live');
   }
 
   /** The record as it was before it was marked: what follows from it later must not look marked. */

@@ -1,5 +1,5 @@
 import type { PartitionOffset } from '../broker/port.js';
-import { addedTo, textOf } from './offset-texts.js';
+import { addedTo, isFields, textOf } from './offset-texts.js';
 import type { JumpState } from './time-jumps.js';
 
 /** The stream time of a task, and of each of its stores: the highest timestamps that have reached them. Negative infinity, or left out: none has. */
@@ -86,6 +86,15 @@ interface Times {
 }
 
 function parse(metadata: string | undefined): Times | undefined {
-  const { task, stores = {}, jumps = {} } = textOf<Times>(metadata);
-  return task === undefined ? undefined : { task, stores, jumps };
+  const { task, stores = {}, jumps = {} } = textOf(metadata);
+  return typeof task === 'number' && areTimes(stores) && areJumps(jumps) ? { task, stores, jumps } : undefined;
 }
+
+const areTimes = (stores: unknown): stores is StoreTimes =>
+  isFields(stores) && Object.values(stores).every((time) => time === null || typeof time === 'number');
+
+const areJumps = (jumps: unknown): jumps is Jumps =>
+  isFields(jumps) &&
+  Object.values(jumps).every(
+    (pair) => Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === 'number'),
+  );

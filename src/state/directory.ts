@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Database, OpenDatabase } from '../model/database.js';
-import { StreamsError } from '../model/errors.js';
+import { checkName } from '../model/names.js';
 import { databaseError } from './database-errors.js';
 import {
   assignIds,
@@ -38,8 +38,6 @@ export interface TaskDirectory {
   /** For each declared store the prefix of its keys, from 1 to 65535; the same at every opening. 0 is for the task itself. */
   readonly storeIds: ReadonlyMap<string, number>;
 }
-
-const SAFE_NAME = /^[A-Za-z0-9._-]{1,200}$/;
 
 /** The file that says whose state a directory holds. A directory without it is none. */
 export const identityPath = (root: string, applicationId: string, taskId: string): string =>
@@ -96,15 +94,4 @@ async function identify(
 async function isEmpty(database: Database): Promise<boolean> {
   for await (const chunk of database.scan({ limit: 1 })) if (chunk.length > 0) return false;
   return true;
-}
-
-function checkName(what: string, name: string): void {
-  if (SAFE_NAME.test(name) && name !== '.' && name !== '..') return;
-  throw new StreamsError('CONFIG_INVALID', {
-    what: 'cannot name a directory',
-    at: `the ${what}`,
-    saw: JSON.stringify(name),
-    expected: '1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-", and not "." or ".."',
-    action: `Choose another ${what}.`,
-  });
 }

@@ -1,5 +1,5 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { writeFileAtomically } from '../files/write.js';
 
 /** Where identity files are kept: on disk, or in memory beside memory databases. */
 export interface IdentityFiles {
@@ -20,19 +20,7 @@ export const diskIdentityFiles: IdentityFiles = {
     }
   },
 
-  async writeAtomically(path, text) {
-    const directory = dirname(path);
-    await mkdir(directory, { recursive: true });
-    const temporary = `${path}.tmp`;
-    try {
-      await writeAndSync(temporary, text);
-      await rename(temporary, path);
-    } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined);
-      throw error;
-    }
-    await syncDirectory(directory);
-  },
+  writeAtomically: writeFileAtomically,
 };
 
 /** Identity files in memory, for tests: they stay until the returned object goes, over any number of openings. */
@@ -44,25 +32,4 @@ export function memoryIdentityFiles(): IdentityFiles {
       texts.set(path, text);
     },
   };
-}
-
-async function writeAndSync(path: string, text: string): Promise<void> {
-  const file = await open(path, 'w');
-  try {
-    await file.writeFile(text, 'utf8');
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  // Windows has no fsync of directories; its file system orders the rename itself.
-  if (process.platform === 'win32') return;
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -1,6 +1,7 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { default as RocksDB, RocksIterator } from 'rocksdb-native';
+import { makePrivateDirectory } from '../files/write.js';
 import type { Database, DatabaseEntry, DatabaseWrite, KeyRange, OpenDatabase } from '../model/database.js';
 import { databaseClosed, databaseError, databaseUnsupported, emptyKey } from './database-errors.js';
 import { BoundLog } from './rocksdb-log.js';
@@ -52,7 +53,7 @@ const SCAN_CHUNK_BYTES = 64 * 1024;
 export const openRocksDatabase: OpenDatabase = async (directory) => {
   const { default: Native } = await loaded();
   try {
-    await mkdir(directory, { recursive: true });
+    await makePrivateDirectory(directory);
     const database = new Native(directory, OPTIONS);
     await database.ready();
     const log = new BoundLog(directory);

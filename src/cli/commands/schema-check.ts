@@ -1,4 +1,5 @@
 import { Option } from '@commander-js/extra-typings';
+import { plainText } from '../../model/plain-text.js';
 import { resolveSchema } from '../../serdes/registry/resolve.js';
 import { COMPATIBILITIES, type Compatibility, type CompatibilityProblem } from '../../serdes/schema/compatibility.js';
 import { coloured, type Io, write } from '../io.js';
@@ -98,8 +99,9 @@ async function checkRevision(path: string, revision: string, mode: Compatibility
 const isWrong = ({ problems, failure }: Checked): boolean => problems.length > 0 || failure !== undefined;
 
 function linesOf(checked: Checked, revision: string | undefined, io: Io): string {
-  const { subject, mode, versions, unchanged, problems, failure } = checked;
-  if (failure !== undefined) return `${coloured(io, io.stdout, 'red', '✗')} ${subject}: ${failure}\n`;
+  const { mode, versions, unchanged, problems, failure } = checked;
+  const subject = plainText(checked.subject);
+  if (failure !== undefined) return `${coloured(io, io.stdout, 'red', '✗')} ${subject}: ${plainText(failure)}\n`;
   const before =
     revision ??
     (mode.endsWith('TRANSITIVE') && versions.length > 1
@@ -108,7 +110,7 @@ function linesOf(checked: Checked, revision: string | undefined, io: Io): string
   if (versions.length === 0) return `${coloured(io, io.stdout, 'green', '✓')} ${subject}: new\n`;
   if (unchanged) return `${coloured(io, io.stdout, 'green', '✓')} ${subject}: unchanged\n`;
   if (problems.length === 0) return `${coloured(io, io.stdout, 'green', '✓')} ${subject}: ${mode} with ${before}\n`;
-  const lines = problems.map((problem) => `    ${sentence(problem, revision)}\n`);
+  const lines = problems.map((problem) => `    ${plainText(sentence(problem, revision))}\n`);
   return `${coloured(io, io.stdout, 'red', '✗')} ${subject}: not ${mode} with ${before}\n${lines.join('')}`;
 }
 

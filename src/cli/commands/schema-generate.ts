@@ -1,5 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { writeFileAtomically } from '../../files/write.js';
+import { plainText } from '../../model/plain-text.js';
 import { GENERATED, generateTypes } from '../../serdes/schema/generate.js';
 import { schemaJson } from '../../serdes/schema/text.js';
 import { type Io, write } from '../io.js';
@@ -47,11 +49,12 @@ async function generate(path: string, { out, check }: Options, io: Io): Promise<
   const stale = [...files]
     .filter(([name, text]) => !there.includes(name) || readFileSync(join(directory, name), 'utf8') !== text)
     .map(([name]) => name);
+  const shown = (name: string): string => plainText(join(out, name));
   const left = there.filter((name) => !files.has(name) && isGenerated(name));
   if (check) {
     const problems = [
-      ...stale.map((name) => `${join(out, name)} is not what its schema says\n`),
-      ...left.map((name) => `${join(out, name)} has no schema any more\n`),
+      ...stale.map((name) => `${shown(name)} is not what its schema says\n`),
+      ...left.map((name) => `${shown(name)} has no schema any more\n`),
     ];
     await write(
       problems.length > 0 ? io.stderr : io.stdout,
@@ -59,10 +62,10 @@ async function generate(path: string, { out, check }: Options, io: Io): Promise<
     );
     return problems.length > 0 ? 1 : 0;
   }
-  mkdirSync(directory, { recursive: true });
-  for (const name of stale) writeFileSync(join(directory, name), files.get(name) as string);
-  const note = left.map((name) => `${join(out, name)} has no schema any more: delete it\n`).join('');
+  for (const name of stale)
+    await writeFileAtomically(join(directory, name), files.get(name) as string, { shared: true });
+  const note = left.map((name) => `${shown(name)} has no schema any more: delete it\n`).join('');
   await write(io.stderr, note);
-  await write(io.stdout, stale.map((name) => `${join(out, name)}\n`).join('') || 'nothing has changed\n');
+  await write(io.stdout, stale.map((name) => `${shown(name)}\n`).join('') || 'nothing has changed\n');
   return 0;
 }

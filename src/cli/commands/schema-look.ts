@@ -1,5 +1,6 @@
 import { Option } from '@commander-js/extra-typings';
 import Table from 'cli-table3';
+import { plainText } from '../../model/plain-text.js';
 import type { SchemaRegistry, SchemaVersion, StoredSchema } from '../../serdes/registry/port.js';
 import { resolveSchema } from '../../serdes/registry/resolve.js';
 import { incompatibilities } from '../../serdes/schema/compatibility.js';
@@ -10,6 +11,7 @@ import { wholeNumber } from '../options.js';
 import type { Program } from '../program.js';
 import { type RegistrySelection, registryOf, SCHEMA_REGISTRY } from '../schema-registry.js';
 import { readSchemas } from '../schemas/files.js';
+import { toJson } from '../show.js';
 import { usage } from '../usage.js';
 
 const FORMATS = ['table', 'json'] as const;
@@ -63,7 +65,7 @@ async function list(
     });
   }
   if (format === 'json') {
-    await write(io.stdout, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    await write(io.stdout, rows.map((row) => `${toJson(row)}\n`).join(''));
     return 0;
   }
   const table = new Table({
@@ -71,7 +73,7 @@ async function list(
     style: { head: [], border: [] },
   });
   for (const { subject, versions, id, type, compatibility } of rows)
-    table.push([subject, versions.join(', '), id, type, compatibility]);
+    table.push([plainText(subject), versions.join(', '), id, plainText(type), compatibility]);
   await write(io.stdout, `${table}\n`);
   return 0;
 }
@@ -95,7 +97,7 @@ async function show(
   const references = found.references.map(
     (one) => `, refers to ${one.name} in version ${one.version} of ${one.subject}`,
   );
-  await write(io.stderr, `${about}${references.join('')}${found.hasRules ? ', has rules' : ''}\n`);
+  await write(io.stderr, `${plainText(`${about}${references.join('')}`)}${found.hasRules ? ', has rules' : ''}\n`);
   await write(
     io.stdout,
     `${found.type === 'AVRO' ? JSON.stringify(JSON.parse(found.schema), null, 2) : found.schema}\n`,
@@ -117,14 +119,14 @@ async function diff(
   const lines = schemaDiff(from.schema, to.schema);
   await write(
     io.stdout,
-    `${from.name} → ${to.name}\n${lines.map((line) => `  ${line}\n`).join('') || '  nothing that matters\n'}`,
+    `${from.name} → ${to.name}\n${lines.map((line) => `  ${plainText(line)}\n`).join('') || '  nothing that matters\n'}`,
   );
   for (const [reader, writer] of [
     [to, from],
     [from, to],
   ] as const) {
     const wrong = incompatibilities(reader.schema, writer.schema);
-    const reasons = wrong.map(({ path, reason }) => `\n    ${path}: ${reason}`).join('');
+    const reasons = wrong.map(({ path, reason }) => `\n    ${plainText(`${path}: ${reason}`)}`).join('');
     await write(
       io.stdout,
       `  ${reader.name} ${wrong.length === 0 ? 'reads' : 'cannot read'} what ${writer.name} wrote${reasons}\n`,

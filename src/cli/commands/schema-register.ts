@@ -1,3 +1,4 @@
+import { plainText } from '../../model/plain-text.js';
 import type { SchemaRegistry } from '../../serdes/registry/port.js';
 import { type Io, write } from '../io.js';
 import type { Program } from '../program.js';
@@ -41,7 +42,7 @@ async function register(path: string, options: Options, io: Io): Promise<number>
     const registry = await registryOf(options, io, path)();
     const written = await writtenBy(path, options.app, io.cwd, registry);
     for (const { subject, source } of written)
-      await write(io.stdout, `${await registerOne(registry, subject, source)}\n`);
+      await write(io.stdout, `${plainText(await registerOne(registry, subject, source))}\n`);
     if (written.length === 0) await write(io.stderr, `${path} writes nothing that has a schema\n`);
     return 0;
   }
@@ -53,7 +54,7 @@ async function register(path: string, options: Options, io: Io): Promise<number>
     const subject = options.subject ?? schema.subject;
     await write(
       io.stdout,
-      `${await registerOne(registry, subject, { schema: schema.text, references: await referencesOf(schema, registry) })}\n`,
+      `${plainText(await registerOne(registry, subject, { schema: schema.text, references: await referencesOf(schema, registry) }))}\n`,
     );
   }
   return 0;

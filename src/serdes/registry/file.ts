@@ -1,5 +1,6 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeFileAtomically } from '../../files/write.js';
 import { messageOf, StreamsError } from '../../model/errors.js';
 import { COMPATIBILITIES, type Compatibility } from '../schema/compatibility.js';
 import { jsonOf } from '../schema/parse.js';
@@ -120,13 +121,9 @@ export class FileRegistry implements SchemaRegistry {
       return [subject, { ...(own && { compatibility: own }), versions }];
     });
     const index = { format: FORMAT, compatibility: book.compatibility, subjects: Object.fromEntries(subjects) };
-    const temporary = `${this.#path}.tmp`;
     try {
-      await mkdir(this.address, { recursive: true });
-      await writeFile(temporary, `${JSON.stringify(index, null, 2)}\n`);
-      await rename(temporary, this.#path);
+      await writeFileAtomically(this.#path, `${JSON.stringify(index, null, 2)}\n`, { shared: true });
     } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined);
       throw unavailable(this.#path, 'written', error);
     }
   }

@@ -1,3 +1,4 @@
+import { commentCode, propertyCode, stringCode } from '../../model/code-text.js';
 import {
   branchName,
   hasDefault,
@@ -109,9 +110,9 @@ class Writer {
     const constant = `${base.charAt(0).toLowerCase()}${base.slice(1)}Schema`;
     const own = freeName(base, new Set([...this.#names.values()].flatMap((type) => [type, `${type}Input`])));
     const blocks = [
-      `${GENERATED} from ${name}.avsc: change the schema, and write this anew.`,
+      `${GENERATED} from ${commentCode(name)}.avsc: change the schema, and write this anew.`,
       ...this.#imports(),
-      `/** The schema, for \`avro\`. */\nexport const ${constant}: string = ${literal(text)};`,
+      `/** The schema, for \`avro\`. */\nexport const ${constant}: string = ${stringCode(text)};`,
       ...[...defines.values()].map((one) => this.#definition(one)),
     ];
     if (!isNamed(schema))
@@ -127,7 +128,9 @@ class Writer {
       const names = used
         .filter((type) => other !== this.#file && other.defines.get(type.name) === type)
         .flatMap((type) => this.#both(type));
-      return names.length > 0 ? [`import type { ${names.sort().join(', ')} } from './${other.name}.js';`] : [];
+      return names.length > 0
+        ? [`import type { ${names.sort().join(', ')} } from ${stringCode(`./${other.name}.js`)};`]
+        : [];
     });
     return lines.length > 0 ? [lines.join('\n')] : [];
   }
@@ -141,7 +144,7 @@ class Writer {
     const name = this.#names.get(schema.name) as string;
     const doc = comment(schema.doc, '');
     if (schema.kind === 'fixed') return `${doc}export type ${name} = ${this.#underlying(schema)};`;
-    if (schema.kind === 'enum') return `${doc}export type ${name} = ${schema.symbols.map(literal).join(' | ')};`;
+    if (schema.kind === 'enum') return `${doc}export type ${name} = ${schema.symbols.map(stringCode).join(' | ')};`;
     const read = `${doc}export interface ${name} {\n${this.#fields(schema, false)}}`;
     const input = this.#lax.has(schema)
       ? `export interface ${name}Input {\n${this.#fields(schema, true)}}`
@@ -183,7 +186,7 @@ class Writer {
     const wrapped = isWrapped(schema);
     const types = schema.branches.map((branch) => {
       const type = this.#type(branch, input);
-      return wrapped && branch.kind !== 'null' ? `{ readonly ${literal(branchName(branch))}: ${type} }` : type;
+      return wrapped && branch.kind !== 'null' ? `{ readonly ${propertyCode(branchName(branch))}: ${type} }` : type;
     });
     return types.map((type) => (type.startsWith('readonly ') ? `(${type})` : type)).join(' | ');
   }
@@ -210,13 +213,13 @@ const identifier = (name: string): string => {
 
 const parenthesized = (type: string): string => (/[ |]/.test(type) ? `(${type})` : type);
 
-/** In single quotes, as the code around it. */
-const literal = (text: string): string =>
-  `'${JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
-
 function comment(doc: string | undefined, indent: string): string {
   if (doc === undefined || doc.trim() === '') return '';
-  const lines = doc.trim().replaceAll('*/', '*\\/').split(/\r?\n/);
+  const lines = doc
+    .trim()
+    .replaceAll('*/', '*\\/')
+    .split(/\r\n|[\n\r\u2028\u2029]/)
+    .map(commentCode);
   if (lines.length === 1) return `${indent}/** ${lines[0]} */\n`;
   return `${indent}/**\n${lines.map((line) => `${indent} * ${line}`.trimEnd()).join('\n')}\n${indent} */\n`;
 }

@@ -1,0 +1,55 @@
+/**
+ * Data as JavaScript code: whatever is written into a program goes through here, so that no text of a record, a schema or
+ * a file's name can end the literal or comment that it stands in.
+ */
+import { plainText } from './plain-text.js';
+
+/** A string literal in single quotes, on one line: line breaks, U+2028 and U+2029, and half emojis are escapes in it. */
+export const stringCode = (text: string): string =>
+  `'${plainText(JSON.stringify(text)).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
+
+/** The name of a property in an object literal: `__proto__` as it is would set the prototype. */
+export const propertyCode = (name: string): string => (name === '__proto__' ? `['${name}']` : stringCode(name));
+
+/** Text for a comment that ends with its line. */
+export const commentCode = (text: string): string => plainText(text);
+
+/**
+ * A value as an expression that makes it again: what JSON has, bigints, bytes (as a Buffer), dates, and the numbers that
+ * JSON lacks. What is undefined is left out of objects.
+ */
+export function valueCode(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return stringCode(value);
+    case 'number':
+      return numberCode(value);
+    case 'bigint':
+      return `${value}n`;
+    case 'boolean':
+      return String(value);
+    case 'object':
+      return value === null ? 'null' : objectCode(value);
+    default:
+      return 'undefined';
+  }
+}
+
+function numberCode(value: number): string {
+  if (Number.isNaN(value)) return 'Number.NaN';
+  if (!Number.isFinite(value)) return value > 0 ? 'Number.POSITIVE_INFINITY' : 'Number.NEGATIVE_INFINITY';
+  return Object.is(value, -0) ? '-0' : String(value);
+}
+
+function objectCode(value: object): string {
+  if (value instanceof Uint8Array) return bytesCode(value);
+  if (value instanceof Date) return `new Date(${numberCode(value.getTime())})`;
+  if (Array.isArray(value)) return `[${value.map(valueCode).join(', ')}]`;
+  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
+  if (fields.length === 0) return '{}';
+  return `{ ${fields.map(([name, field]) => `${propertyCode(name)}: ${valueCode(field)}`).join(', ')} }`;
+}
+
+/** Bytes as an expression of a Buffer. */
+export const bytesCode = (bytes: Uint8Array): string =>
+  `Buffer.from('${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}', 'base64')`;
