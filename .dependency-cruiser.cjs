@@ -11,7 +11,10 @@ const FOLDERS = {
     may: ['model'],
     why: 'The graph is frozen data that engine, describe and replay read: it cannot depend on any of them.',
   },
-  state: { may: ['model', 'files', 'serdes'], why: 'Stores are used by the engine and do not know it, nor who declared them.' },
+  state: {
+    may: ['model', 'files', 'serdes'],
+    why: 'Stores are used by the engine and do not know it, nor who declared them.',
+  },
   dsl: {
     may: ['model', 'serdes', 'graph', 'state'],
     why: 'What users type makes data. If it knew the runtime or a broker, there would be two ways to interpret a topology.',

@@ -4,6 +4,7 @@ import { kafkaOptionsFromEnv } from '../broker/kafkajs/properties.js';
 import type { Broker } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
 import type { Clock, Logger } from '../model/ports.js';
+import { withoutLogin } from '../model/secret.js';
 import { checkBrokerUrl, openBroker as openAddress } from '../runtime/open-broker.js';
 import { usage } from './usage.js';
 
@@ -56,7 +57,7 @@ export async function openBroker(
     };
   }
   if (kafkaConfig !== undefined)
-    throw usage('cannot use --kafka-config', `--broker ${url}`, 'an address that begins with kafka://');
+    throw usage('cannot use --kafka-config', `--broker ${withoutLogin(url)}`, 'an address that begins with kafka://');
   return { broker: await openAddress(`${scheme}:${resolve(cwd, address)}`, ports), createsTopics: true };
 }
 
@@ -66,7 +67,7 @@ export async function openExistingBroker(options: BrokerOptions, context: Broker
   if (scheme === 'embedded' && options.kafkaConfig === undefined && !existsSync(resolve(context.cwd, address))) {
     throw new StreamsError('BROKER_UNAVAILABLE', {
       what: 'there is no broker',
-      at: options.broker,
+      at: withoutLogin(options.broker),
       saw: 'no such directory',
       expected: 'the directory of an embedded broker',
       action: 'Correct --broker, or write something first: `millrace produce` and `millrace run` make a new one.',

@@ -1,4 +1,5 @@
 import type { Logger } from '../model/ports.js';
+import { withoutLogin } from '../model/secret.js';
 import { isPassing, patiently } from '../runtime/patience.js';
 import { type BrokerOptions, type OpenedBroker, openBroker } from './broker-url.js';
 import type { Io } from './io.js';
@@ -11,7 +12,7 @@ export async function openPatiently(
 ): Promise<OpenedBroker | undefined> {
   const { signal } = stop;
   try {
-    return await patiently(`connecting to ${options.broker}`, { clock: io.clock, logger, signal }, () =>
+    return await patiently(`connecting to ${withoutLogin(options.broker)}`, { clock: io.clock, logger, signal }, () =>
       openBroker(options, { ...io, logger }),
     );
   } catch (error) {

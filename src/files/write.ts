@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 /** State, logs and snapshots hold what is in the topics: they are for the user who runs the application, and nobody else. */
 const PRIVATE_DIRECTORY = 0o700;
@@ -19,10 +18,10 @@ export async function writePrivately(path: string, bytes: string | Uint8Array): 
 
 /**
  * Replaces a file, or creates it with the (private) directories above it. Afterwards it is on disk; after a crash it has the
- * old bytes or the new. It is written under a name that nobody can guess, which must not be there yet, and then renamed: a
- * symbolic link in its place is replaced, never followed. `shared`: others may read it, as the user's umask says.
+ * old bytes or the new. It is written in a directory beside it that is made for it, under a name that nobody can guess, and
+ * then renamed: a symbolic link in its place is replaced, never followed. `shared`: others may read it, as the umask says.
  *
- * Cost: two fsyncs. A crash in between leaves a file `<name>.<12 digits>.tmp`, which may be deleted.
+ * Cost: two fsyncs. A crash in between leaves a directory `<name>.tmp-<six characters>`, which may be deleted.
  */
 export async function writeFileAtomically(
   path: string,
@@ -31,19 +30,18 @@ export async function writeFileAtomically(
 ): Promise<void> {
   const directory = dirname(path);
   await (shared ? mkdir(directory, { recursive: true }) : makePrivateDirectory(directory));
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const own = await mkdtemp(`${path}.tmp-`);
   try {
-    const file = await open(temporary, 'wx', shared ? FOR_ALL : PRIVATE_FILE);
+    const file = await open(join(own, 'new'), 'wx', shared ? FOR_ALL : PRIVATE_FILE);
     try {
       await file.writeFile(text);
       await file.sync();
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw error;
+    await rename(join(own, 'new'), path);
+  } finally {
+    await rm(own, { recursive: true, force: true }).catch(() => undefined);
   }
   await syncDirectory(directory);
 }

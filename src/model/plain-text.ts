@@ -35,4 +35,4 @@ export const plainLayout = (text: string): string =>
  * Compact JSON with the same meaning: such characters can only stand in its strings, where the escapes say the same. Line
  * breaks and tabs between its tokens would not keep their meaning, so they must not be there.
  */
-export const plainJson: (json: string) => string = plainText;
+export const plainJson = (json: string): string => plainText(json);

@@ -3,18 +3,20 @@
  *
  * ```ts no-run
  * const password = new Secret(await vault.read('kafka'));
+ * const rotated = new Secret(() => readFileSync('/run/secrets/kafka', 'utf8').trim());
  * ```
  */
 export class Secret {
-  readonly #text: string;
+  readonly #text: string | (() => string);
 
-  constructor(text: string) {
+  /** A function is called each time the text is needed, for a login perhaps: so one that is rotated is the one of now. */
+  constructor(text: string | (() => string)) {
     this.#text = text;
   }
 
   /** The text. */
   reveal(): string {
-    return this.#text;
+    return typeof this.#text === 'function' ? this.#text() : this.#text;
   }
 
   toString(): string {
@@ -28,3 +30,11 @@ export class Secret {
 
 /** As a secret, whatever it was given as. */
 export const asSecret = (text: string | Secret): Secret => (text instanceof Secret ? text : new Secret(text));
+
+/** An address as it may be shown: what stands before an `@` may be a login. */
+export function withoutLogin(address: string): string {
+  const at = address.lastIndexOf('@');
+  if (at < 0) return address;
+  const scheme = /^[a-z][a-z0-9+.-]{0,20}:\/\//i.exec(address)?.[0] ?? '';
+  return `${scheme}…@${address.slice(at + 1)}`;
+}

@@ -26,14 +26,15 @@ export class KeySet {
   }
 
   static parse(bytes: Buffer): KeySet {
-    const words = new Uint32Array(bytes.length / 4);
+    const words = new Uint32Array(Math.floor(bytes.length / 4));
     for (let i = 0; i < words.length; i++) words[i] = bytes.readUInt32LE(i * 4);
     return new KeySet(words);
   }
 
   /** False: it was not added. True: it may have been. */
   mayHave(key: string): boolean {
-    return this.#each(key, (word, mask) => ((this.#words[word] as number) & mask) !== 0);
+    // What is damaged may hold any.
+    return this.#words.length === 0 || this.#each(key, (word, mask) => ((this.#words[word] as number) & mask) !== 0);
   }
 
   format(): Buffer {

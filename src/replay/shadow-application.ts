@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Topology } from '../dsl/processor.js';
 import { deadLetterTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
+import { isName } from '../model/names.js';
 import { resolveConfig } from '../runtime/config.js';
 import { type RunningStreams, type StartOptions, startConfigured } from '../runtime/start.js';
 import { systemClock } from '../runtime/system.js';
@@ -136,7 +137,7 @@ class ShadowOutputs {
 
   async load(): Promise<void> {
     const text = await diskIdentityFiles.read(this.#path);
-    this.#made = text === null ? NOTHING : JSON.parse(text);
+    this.#made = madeIn(text);
   }
 
   /** Before they are made. Tasks come with topics at the same time: one after the other, so that each finds the file as it is on disk. */
@@ -161,3 +162,14 @@ class ShadowOutputs {
 }
 
 const NOTHING: Made = { outputs: [], internal: [] };
+
+/** They name topics that are removed with the shadow: what is no such list names none. */
+function madeIn(text: string | null): Made {
+  try {
+    const { outputs, internal } = JSON.parse(text ?? '{}');
+    const names = (list: unknown): readonly string[] => (Array.isArray(list) ? list.filter((one) => isName(one)) : []);
+    return { outputs: names(outputs), internal: names(internal) };
+  } catch {
+    return NOTHING;
+  }
+}

@@ -3,6 +3,7 @@ import type { PartitionOffset } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import type { Graph } from '../graph/graph.js';
 import { messageOf, StreamsError } from '../model/errors.js';
+import { isName } from '../model/names.js';
 import type { RunStart } from './shadow-run.js';
 
 /** How often a state is kept: after so many records, or whenever so much time (of the records) has passed. */
@@ -35,8 +36,8 @@ export function parseSnapshot(text: string, path: string): SnapshotMeta {
   try {
     const { format, ...meta } = JSON.parse(text);
     if (format !== FORMAT) throw new Error(`format ${format}`);
-    if (!Array.isArray(meta.positions) || typeof meta.records !== 'number') throw new Error('a field is missing');
-    return meta as SnapshotMeta;
+    if (!isMeta(meta)) throw new Error('a field that is missing or of another type');
+    return meta;
   } catch (error) {
     throw new StreamsError('STATE_CORRUPT', {
       what: 'cannot read a snapshot',
@@ -47,6 +48,26 @@ export function parseSnapshot(text: string, path: string): SnapshotMeta {
       cause: error,
     });
   }
+}
+
+function isMeta(meta: Readonly<Record<string, unknown>>): meta is Readonly<Record<string, unknown>> & SnapshotMeta {
+  const { records, since, maxTimestamp, application, topology, positions, exhausted } = meta;
+  const { streamTimes, jumps, repartitions } = meta;
+  const isObject = (each: unknown): boolean => typeof each === 'object' && each !== null && !Array.isArray(each);
+  return (
+    [records, since].every((count) => Number.isSafeInteger(count) && (count as number) >= 0) &&
+    // JSON has no infinities: of a snapshot without records it is null.
+    (maxTimestamp === null || typeof maxTimestamp === 'number') &&
+    // It becomes a path.
+    isName(application) &&
+    typeof topology === 'string' &&
+    Array.isArray(positions) &&
+    positions.every(
+      (at) => isObject(at) && typeof at.topic === 'string' && [at.partition, at.offset].every(Number.isSafeInteger),
+    ) &&
+    Array.isArray(exhausted) &&
+    [streamTimes, jumps, repartitions].every(isObject)
+  );
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Graph, SubTopology } from '../graph/graph.js';
+import { isFields } from './offset-texts.js';
 import type { Slot } from './slots.js';
 
 /** What of a sub-topology all members that run it must agree on: where its records come from, and what its stores are. */
@@ -31,11 +32,12 @@ const NOTHING: MemberState = { tasks: [], onDisk: [], shapes: [] };
 export const encodeMemberState = (state: MemberState): Buffer =>
   Buffer.from(JSON.stringify({ format: FORMAT, ...state }));
 
-/** What is of another format is a member that runs nothing. */
+/** What is of another format, or no such thing at all, is a member that runs nothing: whoever may join the group may say anything. */
 export function decodeMemberState(bytes: Buffer): MemberState {
-  if (bytes.length === 0) return NOTHING;
-  const { format, tasks, onDisk, shapes } = JSON.parse(bytes.toString('utf8')) as MemberState & { format: number };
-  return format === FORMAT ? { tasks, onDisk, shapes } : NOTHING;
+  const { format, tasks, onDisk, shapes } = fieldsIn(bytes);
+  return format === FORMAT && areTexts(tasks) && areTexts(onDisk) && Array.isArray(shapes) && shapes.every(isShape)
+    ? { tasks, onDisk, shapes }
+    : NOTHING;
 }
 
 export const encodeAssignment = (assignment: Assignment): Buffer =>
@@ -43,10 +45,28 @@ export const encodeAssignment = (assignment: Assignment): Buffer =>
 
 /** A member that was left out gets no tasks. */
 export function decodeAssignment(bytes: Buffer): Assignment {
-  if (bytes.length === 0) return { tasks: [] };
-  const { format, ...assignment } = JSON.parse(bytes.toString('utf8')) as Assignment & { format: number };
-  return format === FORMAT ? assignment : { tasks: [] };
+  const { format, tasks, refused } = fieldsIn(bytes);
+  if (format === FORMAT && typeof refused === 'string') return { refused };
+  return { tasks: format === FORMAT && areTexts(tasks) ? tasks : [] };
 }
+
+function fieldsIn(bytes: Buffer): Readonly<Record<string, unknown>> {
+  try {
+    const json: unknown = JSON.parse(bytes.toString('utf8'));
+    return isFields(json) ? json : {};
+  } catch {
+    return {};
+  }
+}
+
+const areTexts = (list: unknown): list is readonly string[] =>
+  Array.isArray(list) && list.every((text) => typeof text === 'string');
+
+const isShape = (shape: unknown): shape is Shape =>
+  isFields(shape) &&
+  typeof shape.id === 'string' &&
+  [shape.topics, shape.repartitions, shape.stores].every(areTexts) &&
+  Number.isSafeInteger(shape.partitions);
 
 /** The shapes of a topology, with as many tasks as it has slots. */
 export function shapesOf(graph: Graph, slots: Iterable<Slot>): readonly Shape[] {

@@ -66,11 +66,11 @@ export function streamTimesOf(committed: readonly PartitionOffset[]): {
   }
   const store = (name: string): number | undefined => {
     if (!Number.isFinite(task)) return undefined;
-    const own = stores[name];
+    const own = Object.hasOwn(stores, name) ? stores[name] : undefined;
     return own === undefined ? task : (own ?? undefined);
   };
   const jump = (topic: string): JumpState | undefined => {
-    const [refused, last] = jumps[topic] ?? [];
+    const [refused, last] = (Object.hasOwn(jumps, topic) && jumps[topic]) || [];
     return refused === undefined || last === undefined ? undefined : { refused, last };
   };
   return { task, store, jump };

@@ -32,6 +32,8 @@ export function decodeCheckpoint(bytes: Buffer, directory: string): Checkpoint {
   try {
     const { format, sources, changelogs, streamTimes } = JSON.parse(bytes.toString('utf8'));
     if (format !== FORMAT) throw new Error(`format ${format}`);
+    for (const numbers of [sources, changelogs, streamTimes])
+      if (!areNumbers(numbers)) throw new Error('a field that is missing or of another type');
     return { sources, changelogs, streamTimes };
   } catch (error) {
     throw new StreamsError('STATE_CORRUPT', {
@@ -44,3 +46,8 @@ export function decodeCheckpoint(bytes: Buffer, directory: string): Checkpoint {
     });
   }
 }
+
+const areNumbers = (numbers: unknown): boolean =>
+  typeof numbers === 'object' &&
+  numbers !== null &&
+  Object.values(numbers).every((number) => typeof number === 'number');

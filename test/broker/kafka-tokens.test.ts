@@ -7,6 +7,7 @@ import { cachedToken, clientCredentials, tokenOf } from '#src/broker/kafkajs/oau
 import { isStreamsError } from '#src/model/errors.js';
 import { asSecret, Secret } from '#src/model/secret.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
+import { isError } from '../support/errors.js';
 
 const MARKER = 'swordfish';
 
@@ -36,6 +37,25 @@ describe('tokens', () => {
     assert.equal((await token()).value, 'token 1');
     await assert.rejects(token(), /not now/);
     assert.equal((await token()).value, 'token 3');
+  });
+
+  it('are used to their end where no new one can be had, which is asked for again after five seconds', async () => {
+    const clock = new ManualClock();
+    let fetched = 0;
+    const token = cachedToken(clock, async () => {
+      if (++fetched > 1) throw new TokenEndpointError('status 503');
+      return { value: 'first', expiresAt: clock.now() + 100_000 };
+    });
+    await token();
+    await clock.advance(80_000);
+    assert.equal((await token()).value, 'first');
+    assert.equal((await token()).value, 'first');
+    assert.equal(fetched, 2, 'it was asked for again at once');
+    await clock.advance(5_000);
+    assert.equal((await token()).value, 'first');
+    assert.equal(fetched, 3);
+    await clock.advance(15_000);
+    await assert.rejects(token(), /status 503/);
   });
 
   it('of a function that gives none are BROKER_UNAUTHENTICATED', async () => {
@@ -117,6 +137,56 @@ describe('a token endpoint', () => {
       });
     });
   }
+
+  for (const status of [408, 429, 500, 503]) {
+    it(`that answers ${status} is away, as one that does not answer`, async () => {
+      const url = await endpoint(answer(status, {}));
+      await assert.rejects(clientCredentials(new ManualClock(), credentials(url)), TokenEndpointError);
+    });
+  }
+
+  it('that is none (no JSON, null, an endless answer) is away, too', async () => {
+    const bodies = ['<html>', 'null', ' '.repeat(2 * 1024 * 1024)];
+    for (const body of bodies) {
+      const url = await endpoint((_, response) => void response.end(body));
+      await assert.rejects(clientCredentials(new ManualClock(), credentials(url)), TokenEndpointError);
+    }
+  });
+
+  it('that sends elsewhere is not followed', async () => {
+    const elsewhere = await endpoint(answer(200, { access_token: 'of another host' }));
+    const url = await endpoint((_, response) => {
+      response.writeHead(307, { location: elsewhere });
+      response.end();
+    });
+    await assert.rejects(
+      clientCredentials(new ManualClock(), credentials(url)),
+      isError('BROKER_UNAUTHENTICATED', /307/),
+    );
+  });
+
+  it('may say the life of its token as text', async () => {
+    const clock = new ManualClock();
+    const url = await endpoint(answer(200, { access_token: 'abc', expires_in: '3600' }));
+    assert.equal((await clientCredentials(clock, credentials(url))).expiresAt, clock.now() + 3_600_000);
+  });
+
+  it('is given the secret of now', async () => {
+    const asked: (string | undefined)[] = [];
+    const url = await endpoint((request, response) => {
+      asked.push(request.headers.authorization);
+      answer(200, { access_token: 'abc' })(request, response);
+    });
+    let secret = 'old';
+    const rotated = { ...credentials(url), clientSecret: new Secret(() => secret) };
+    await clientCredentials(new ManualClock(), rotated);
+    secret = 'new';
+    await clientCredentials(new ManualClock(), rotated);
+    assert.deepEqual(
+      asked.map((login) => Buffer.from(login?.slice('Basic '.length) ?? '', 'base64').toString()),
+      ['a%3Ada:old', 'a%3Ada:new'],
+    );
+  });
 
   it('that does not answer in 10 s is given up, and is tried again as a broker is', async () => {
     const clock = new ManualClock();

@@ -210,7 +210,7 @@ describe('the command line looks back', () => {
       const test = readFileSync(here.path('large.test.ts'), 'utf8');
       assert.match(test, /import topology from '\.\/topology\.js';/);
       assert.equal(test.match(/topic: 'payments'/g)?.length, 2);
-      assert.match(runTest(here.path('large.test.ts')).stdout, /1 failing[\s\S]*"alice" is 17/);
+      assert.match(runTest(here.path('large.test.ts')).stdout, /1 failing[\s\S]*'alice' is 17/);
       // With the bug gone it passes.
       const topology = readFileSync(here.path('topology.ts'), 'utf8');
       here.write('topology.ts', topology.replace('total + record.value.amount', 'record.value.amount'));
@@ -299,7 +299,7 @@ describe('the command line looks back', () => {
         );
         const { stderr } = await here.millrace(`${asked}|--export-test|visits.test.mjs`);
         assert.equal(stderr, 'wrote visits.test.mjs: 3 of 4 events\n');
-        assert.match(runTest(here.path('visits.test.mjs')).stdout, /1 failing[\s\S]*"alice".* is 3/);
+        assert.match(runTest(here.path('visits.test.mjs')).stdout, /1 failing[\s\S]*'alice'.* is 3/);
       });
   });
 

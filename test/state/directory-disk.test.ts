@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openTaskDirectory, type TaskDirectory } from '#src/state/directory.js';
-import { diskIdentityFiles } from '#src/state/identity-files.js';
+import { diskIdentityFiles, type IdentityFiles } from '#src/state/identity-files.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
 import { isStreamsError, put, temporaryDirectories } from './support.js';
 
@@ -13,7 +13,11 @@ describe('the directory of a task on disk', () => {
     root = join(await temporary(), 'not', 'yet');
   });
 
-  const open = (names = ['balances', 'seen'], taskId = '0_3'): Promise<TaskDirectory> => {
+  const open = (
+    names = ['balances', 'seen'],
+    taskId = '0_3',
+    files: IdentityFiles = diskIdentityFiles,
+  ): Promise<TaskDirectory> => {
     const stores = names.map((name) => ({ name, kind: 'keyValue', key: { name: 'string' }, value: { name: 'json' } }));
     return openTaskDirectory({
       root,
@@ -21,6 +25,7 @@ describe('the directory of a task on disk', () => {
       taskId,
       openDatabase: openRocksDatabase,
       identity: { topology: 'payments', stores },
+      files,
     });
   };
   /** Opens, closes and gives the ids. */
@@ -47,23 +52,24 @@ describe('the directory of a task on disk', () => {
     assert.deepEqual((await readdir(second.directory)).sort(), ['db', 'identity.json']);
   });
 
-  it('reads the identity of before when a crash left a half-written temporary file, and replaces that one', async () => {
+  it('reads the identity of before when a crash left a half-written temporary file', async () => {
     await ids();
     const file = join(root, 'shop', '0_3', 'identity.json');
     const before = await readFile(file, 'utf8');
-    await writeFile(`${file}.tmp`, before.slice(0, 20));
+    await mkdir(`${file}.tmp-a1b2c3`);
+    await writeFile(join(`${file}.tmp-a1b2c3`, 'new'), before.slice(0, 20));
     assert.deepEqual(await ids(), { balances: 1, seen: 2 });
     assert.equal(await readFile(file, 'utf8'), before);
     assert.deepEqual(await ids(['orders']), { orders: 3 });
-    assert.deepEqual((await readdir(join(root, 'shop', '0_3'))).sort(), ['db', 'identity.json']);
   });
 
   it('fails with STATE_IO when the identity cannot be read or written', async () => {
     const file = join(root, 'shop', '0_3', 'identity.json');
     await mkdir(file, { recursive: true });
     await assert.rejects(open(), isStreamsError('STATE_IO', /saw EISDIR/));
-    await mkdir(join(root, 'shop', '0_4', 'identity.json.tmp'), { recursive: true });
-    await assert.rejects(open(['balances'], '0_4'), isStreamsError('STATE_IO', /saw EISDIR/));
+    const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+    const files = { ...diskIdentityFiles, writeAtomically: () => Promise.reject(full) };
+    await assert.rejects(open(['balances'], '0_4', files), isStreamsError('STATE_IO', /saw ENOSPC/));
   });
 
   it('leaves no temporary file behind when the identity cannot be replaced', async () => {

@@ -35,7 +35,7 @@ export function distrust(error: unknown, security: Security, at: string): Stream
 
 function distrustOf(
   { name, message = '', code, type }: Described,
-  { login = 'no login' }: Security,
+  { login = 'no login', trust }: Security,
 ): { readonly saw: string; readonly expected: string; readonly action: string } | undefined {
   if (type === NO_SASL_HERE) {
     return {
@@ -52,6 +52,7 @@ function distrustOf(
     };
   }
   if (name === 'KafkaJSSASLAuthenticationError' || LOGIN_FAILED.includes(type)) {
+    if (trust?.refused() === false) return undefined;
     return {
       saw: `${login} refused (${message.replace(/^SASL .*? failed: /, '')})`,
       expected: 'a login that the broker knows',

@@ -117,7 +117,7 @@ class Sockets {
 }
 
 /** kafkajs tries ten times, three seconds long, whatever failed. */
-function failAtOnce(pool: BrokerPool, isFinal: (error: unknown) => boolean): void {
+function failAtOnce(pool: BrokerPool, isFinal: (error: unknown) => boolean, connected: () => void): void {
   const create = pool.createBroker;
   pool.createBroker = (options) => {
     const broker = create(options);
@@ -125,6 +125,7 @@ function failAtOnce(pool: BrokerPool, isFinal: (error: unknown) => boolean): voi
     broker.connect = async () => {
       try {
         await connect();
+        connected();
       } catch (error) {
         if (isFinal(error)) Object.assign(error as Error, { retriable: false });
         throw error;
@@ -176,7 +177,11 @@ export class Connections {
       allowAutoTopicCreation: false,
       retry: RETRY,
     });
-    failAtOnce(cluster.brokerPool, (error) => sockets.closed || distrust(error, security, at) !== undefined);
+    failAtOnce(
+      cluster.brokerPool,
+      (error) => sockets.closed || distrust(error, security, at) !== undefined,
+      () => security.trust?.accepted(),
+    );
     const connections = new Connections(cluster, sockets, security);
     try {
       await cluster.connect();

@@ -7,23 +7,35 @@ import type { KafkaToken } from './options.js';
 
 /** A token is used for this share of its life, as Kafka's own clients do: the rest is for clocks that differ and for what takes long. */
 const USED_SHARE = 0.8;
+/** An endpoint that gave no token is left alone for so long, while the old token holds. */
+const PAUSE_MS = 5_000;
 const ENDPOINT_TIMEOUT_MS = 10_000;
+/** More than any token that fits into a request. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
 const SEPARATOR = '\u0001';
 
-/** Keeps a token until shortly before it expires; connections that need one at the same time wait for the same. */
+/**
+ * Keeps a token until a fifth of its life is left; connections that need one at the same time wait for the same. Where no
+ * new one can be had, whatever the reason, the old one is used until it expires: endpoints have pauses, and secrets are rotated.
+ */
 export function cachedToken(clock: Clock, fetchToken: () => Promise<KafkaToken>): () => Promise<KafkaToken> {
   let goodUntil = Number.NEGATIVE_INFINITY;
   let current: Promise<KafkaToken> | undefined;
+  let last: KafkaToken | undefined;
   return () => {
     if (current && clock.now() < goodUntil) return current;
     const fetched = fetchToken().then(
       (token) => {
         const now = clock.now();
         goodUntil = now + ((token.expiresAt ?? now) - now) * USED_SHARE;
+        last = token;
         return token;
       },
       (error: unknown) => {
-        goodUntil = Number.NEGATIVE_INFINITY;
+        const now = clock.now();
+        const left = (last?.expiresAt ?? now) - now;
+        goodUntil = left > 0 ? now + Math.min(PAUSE_MS, left) : Number.NEGATIVE_INFINITY;
+        if (last && left > 0) return last;
         throw error;
       },
     );
@@ -40,7 +52,11 @@ export interface Credentials {
   readonly scope: string | undefined;
 }
 
-/** Asks the token endpoint (RFC 6749, 4.4). BROKER_UNAUTHENTICATED if it refuses; a {@link TokenEndpointError} if it does not answer in 10 s. */
+/**
+ * Asks the token endpoint (RFC 6749, 4.4). BROKER_UNAUTHENTICATED if it refuses; a {@link TokenEndpointError} for what passes:
+ * no answer in 10 s, 408, 429, 5xx, and what is no answer of such an endpoint. Redirects are not followed: who answers there
+ * was not asked.
+ */
 export async function clientCredentials(clock: Clock, credentials: Credentials): Promise<KafkaToken> {
   const { endpoint, clientId, clientSecret, scope } = credentials;
   const timeout = new AbortController();
@@ -50,6 +66,7 @@ export async function clientCredentials(clock: Clock, credentials: Credentials):
   try {
     const response = await fetch(endpoint, {
       method: 'POST',
+      redirect: 'manual',
       headers: {
         authorization: `Basic ${login.toString('base64')}`,
         'content-type': 'application/x-www-form-urlencoded',
@@ -58,23 +75,49 @@ export async function clientCredentials(clock: Clock, credentials: Credentials):
       body: new URLSearchParams({ grant_type: 'client_credentials', ...(scope !== undefined && { scope }) }),
       signal: timeout.signal,
     });
-    const answer = (await response.json().catch(() => ({}))) as Readonly<Record<string, unknown>>;
-    const { access_token: value, expires_in: seconds } = answer;
-    if (!response.ok) throw refusedToken(credentials, `status ${response.status}${errorOf(answer)}`);
-    if (typeof value !== 'string') throw refusedToken(credentials, 'an answer without access_token');
-    const expiresAt = typeof seconds === 'number' ? clock.now() + seconds * 1_000 : undefined;
-    return { value: asSecret(value), ...(expiresAt !== undefined && { expiresAt }) };
+    const { status } = response;
+    const answer = await bodyOf(response);
+    if (status === 408 || status === 429 || status >= 500) throw new Error(`status ${status}`);
+    if (!response.ok) throw refusedToken(credentials, `status ${status}${errorOf(answer)}`);
+    if (answer === undefined) throw new Error('an answer that is no JSON object');
+    const { access_token: value, expires_in: lifetime } = answer;
+    if (typeof value !== 'string' || value === '') throw refusedToken(credentials, 'an answer without access_token');
+    const seconds = secondsOf(lifetime);
+    return { value: asSecret(value), ...(seconds !== undefined && { expiresAt: clock.now() + seconds * 1_000 }) };
   } catch (error) {
     if (error instanceof StreamsError) throw error;
     const reason = timeout.signal.aborted ? 'no answer in 10 s' : reasonOf(error);
-    throw new TokenEndpointError(`the token endpoint ${withoutQuery(endpoint)} cannot be reached (${reason})`);
+    throw new TokenEndpointError(`the token endpoint ${withoutQuery(endpoint)} gives no token (${reason})`);
   } finally {
     cancel();
   }
 }
 
+/** The fields of an answer, read as far as an answer can be; undefined if it is no JSON object. */
+async function bodyOf(response: Response): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) throw new Error(`an answer of more than ${MAX_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    const json: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    return typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Some endpoints say it as text. */
+function secondsOf(lifetime: unknown): number | undefined {
+  const seconds = typeof lifetime === 'string' && /^\d{1,10}$/.test(lifetime) ? Number(lifetime) : lifetime;
+  return typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0 ? seconds : undefined;
+}
+
 /** The codes of RFC 6749 and nothing else of the answer, which might repeat what was sent. */
-const errorOf = ({ error }: Readonly<Record<string, unknown>>): string =>
+const errorOf = ({ error }: Readonly<Record<string, unknown>> = {}): string =>
   typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? ` (${error})` : '';
 
 /** Node says "fetch failed", and why in the cause. */

@@ -18,6 +18,7 @@ export interface KafkaPassword {
   /** `scram-…` never sends the password; `plain` does, and is for connections with TLS. */
   readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
   readonly username: string;
+  /** A Secret of a function is read for each login. */
   readonly password: string | Secret;
 }
 
@@ -33,6 +34,7 @@ export interface KafkaClientCredentials {
   /** `https://…/token`. */
   readonly tokenEndpoint: string;
   readonly clientId: string;
+  /** A Secret of a function is read for each token. */
   readonly clientSecret: string | Secret;
   readonly scope?: string;
 }

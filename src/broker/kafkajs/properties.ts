@@ -99,6 +99,7 @@ export function kafkaOptionsFromEnv(env: Environment, { file }: { readonly file?
     const allowed = take(draft, value);
     if (allowed !== undefined) problems.push(`${variable} is none of ${allowed}`);
   }
+  if (path) readAgain(path, draft, env);
   const security = securityOf(draft, problems);
   if (problems.length === 0) return { ...draft.options, ...security };
   throw new StreamsError('CONFIG_INVALID', {
@@ -107,6 +108,24 @@ export function kafkaOptionsFromEnv(env: Environment, { file }: { readonly file?
     saw: problems.join('; '),
     action: problems.length === 1 ? 'Correct it.' : 'Correct them.',
   });
+}
+
+/** What is secret in the file is read again with each login: it may have been rotated since. What the environment says stays. */
+function readAgain(path: string, { sasl }: Draft, env: Environment): void {
+  for (const [name, field] of [
+    ['sasl.password', 'password'],
+    ['sasl.oauthbearer.client.secret', 'clientSecret'],
+  ] as const) {
+    let known = sasl[field];
+    if (known === undefined || env[variableOf(name)]) continue;
+    sasl[field] = new Secret(() => {
+      const draft: Draft = { options: {}, tls: {}, sasl: {} };
+      // A file that is being written, or has become wrong, does not take the login away.
+      readLines(path, draft, []);
+      known = draft.sasl[field] ?? known;
+      return known?.reveal() ?? '';
+    });
+  }
 }
 
 /** `sasl.username` → `KAFKA_SASL_USERNAME`. */

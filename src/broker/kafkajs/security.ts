@@ -2,8 +2,9 @@ import type { ConnectionOptions } from 'node:tls';
 import type { KafkaConfig } from 'kafkajs';
 import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
-import { asSecret, Secret } from '../../model/secret.js';
+import { asSecret, type Secret } from '../../model/secret.js';
 import { resolveTls } from '../../net/tls.js';
+import { LoginTrust } from './login-trust.js';
 import { cachedToken, clientCredentials, oauthBearer, tokenOf } from './oauth.js';
 import type { KafkaSasl, KafkaSecurity } from './options.js';
 
@@ -13,6 +14,8 @@ export interface Security {
   readonly sasl?: KafkaConfig['sasl'];
   /** Who logs in and how, for errors: `SCRAM-SHA-256 as alice`. */
   readonly login?: string;
+  /** What has become of the logins so far. */
+  readonly trust?: LoginTrust;
 }
 
 const PASSWORD_MECHANISMS: readonly string[] = ['plain', 'scram-sha-256', 'scram-sha-512'];
@@ -24,7 +27,7 @@ export function resolveSecurity({ tls, sasl }: KafkaSecurity, clock: Clock): Sec
   const wanted = tls === true ? {} : tls || undefined;
   const resolved: Security = {
     ...(wanted && { tls: resolveTls(wanted, problems) }),
-    ...(sasl && resolveSasl(sasl, clock, problems)),
+    ...(sasl && { ...resolveSasl(sasl, clock, problems), trust: new LoginTrust(clock) }),
   };
   if (problems.length === 0) return resolved;
   throw new StreamsError('CONFIG_INVALID', {
@@ -44,8 +47,15 @@ function resolveSasl(sasl: KafkaSasl, clock: Clock, problems: string[]): Pick<Se
     const { username, password } = sasl as Partial<Extract<KafkaSasl, { username: string }>>;
     if (mechanism === 'oauthbearer') problems.push('a username for oauthbearer, which takes tokens');
     const name = given(username, `a username for ${mechanism}`, problems);
-    const text = given(password, `a password for ${mechanism}`, problems);
-    const login = { mechanism, username: name, password: text } as KafkaConfig['sasl'];
+    given(password, `a password for ${mechanism}`, problems);
+    const login = {
+      mechanism,
+      username: name,
+      // kafkajs asks for it with each login.
+      get password(): string {
+        return textOf(password);
+      },
+    } as KafkaConfig['sasl'];
     return { sasl: login, login: `${mechanism.toUpperCase()} as ${name}` };
   }
   if ('token' in sasl)
@@ -60,17 +70,20 @@ function resolveSasl(sasl: KafkaSasl, clock: Clock, problems: string[]): Pick<Se
   const credentials = {
     endpoint,
     clientId: given(clientId, 'a client id for oauthbearer', problems),
-    clientSecret: new Secret(given(clientSecret, 'a client secret for oauthbearer', problems)),
+    clientSecret: asSecret(clientSecret ?? ''),
     scope,
   };
+  given(clientSecret, 'a client secret for oauthbearer', problems);
   return {
     sasl: oauthBearer(cachedToken(clock, () => clientCredentials(clock, credentials))),
     login: `OAUTHBEARER as client ${clientId}`,
   };
 }
 
-function given(text: string | Secret | undefined, what: string, problems: string[]): string {
-  const value = text === undefined ? '' : asSecret(text).reveal();
+const textOf = (secret: string | Secret | undefined): string => (secret === undefined ? '' : asSecret(secret).reveal());
+
+function given(secret: string | Secret | undefined, what: string, problems: string[]): string {
+  const value = textOf(secret);
   if (typeof value === 'string' && value !== '') return value;
   problems.push(`no ${what.replace(/^an? /, '')}`);
   return '';

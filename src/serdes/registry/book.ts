@@ -24,6 +24,8 @@ export class Book {
   readonly #address: string;
   readonly #subjects = new Map<string, Subject>();
   compatibility: Compatibility;
+  /** Of versions, which never change: one may be referred to by many ways. */
+  readonly #parsed = new Map<string, ParsedSchema>();
 
   constructor(address: string, compatibility: Compatibility) {
     this.#address = address;
@@ -136,7 +138,12 @@ export class Book {
 
   #reference({ name, subject, version }: SchemaReference, at: string): ParsedSchema {
     const found = this.versions(subject).find((entry) => entry.version === version);
-    if (found) return this.#parse(found, `version ${version} of ${subject}`);
+    const place = `version ${version} of ${subject}`;
+    const parsed = this.#parsed.get(place) ?? (found && this.#parse(found, place));
+    if (parsed) {
+      this.#parsed.set(place, parsed);
+      return parsed;
+    }
     throw new StreamsError('SCHEMA_INVALID', {
       what: `a schema refers to ${name}, which is not registered`,
       at,

@@ -5,6 +5,7 @@ import { messageOf, StreamsError } from '../../model/errors.js';
 import { COMPATIBILITIES, type Compatibility } from '../schema/compatibility.js';
 import { jsonOf } from '../schema/parse.js';
 import { Book } from './book.js';
+import { areReferences } from './fields.js';
 import type { SchemaReference, SchemaRegistry, SchemaSource, SchemaVersion, StoredSchema } from './port.js';
 
 /** The file that makes a directory a registry. */
@@ -145,11 +146,14 @@ async function read(directory: string): Promise<Book> {
   if (index?.format !== FORMAT) throw damaged(path, `format ${JSON.stringify(index?.format)}`);
   const book = new Book(directory, compatibilityIn(index.compatibility, path));
   if (typeof index.subjects !== 'object' || index.subjects === null) throw damaged(path, 'no subjects');
-  const waiting = Object.entries(index.subjects).flatMap(([subject, { compatibility, versions }]) => {
+  const waiting = Object.entries(index.subjects).flatMap(([subject, entry]) => {
+    const { compatibility, versions } = entry ?? {};
     if (!Array.isArray(versions)) throw damaged(path, `no versions of ${subject}`);
     if (compatibility !== undefined) book.setCompatibility(subject, compatibilityIn(compatibility, path));
-    return versions.map(({ id, schema, references = [] }, i) => {
+    return versions.map((version, i) => {
+      const { id, schema, references = [] } = version ?? {};
       if (!(Number.isInteger(id) && id >= 0)) throw damaged(path, `the id ${JSON.stringify(id)}`);
+      if (!areReferences(references)) throw damaged(path, `references of version ${i + 1} of ${subject} that are none`);
       return { subject, version: i + 1, id, schema: JSON.stringify(schema), references };
     });
   });

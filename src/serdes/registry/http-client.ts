@@ -22,15 +22,21 @@ export interface Answer {
   readonly json: unknown;
 }
 
+/** One address of a registry. */
+export interface RegistryUrl {
+  /** Without a login. */
+  readonly url: URL;
+  /** The header that says to this address who asks. */
+  readonly authorization: () => Promise<string | undefined>;
+}
+
 export interface HttpClientOptions {
   /** Several are tried in turn, beginning with the one that answered last. */
-  readonly urls: readonly URL[];
+  readonly urls: readonly RegistryUrl[];
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly retryForMs: number;
   readonly tls: ConnectionOptions | undefined;
-  /** The header that says who asks. */
-  readonly authorization: () => Promise<string | undefined>;
 }
 
 /** Asks a registry. What passes by itself (no connection, no answer in time, 408, 429, 5xx) is tried again, at each address in turn, with growing pauses, until the time for it is over: REGISTRY_UNAVAILABLE. Every other answer is returned. */
@@ -54,7 +60,7 @@ export class HttpClient {
     let pauseMs = FIRST_PAUSE_MS;
     let reason = '';
     for (let attempt = 1; ; attempt++) {
-      const url = urls[this.#current % urls.length] as URL;
+      const url = urls[this.#current % urls.length] as RegistryUrl;
       try {
         const answer = await this.#send(url, request);
         if (!passes(answer.status)) return answer;
@@ -71,9 +77,9 @@ export class HttpClient {
     }
   }
 
-  async #send(url: URL, { method, path, body }: Request): Promise<Answer> {
+  async #send({ url, authorization: authorize }: RegistryUrl, { method, path, body }: Request): Promise<Answer> {
     const { clock, timeoutMs } = this.#options;
-    const authorization = await this.#options.authorization();
+    const authorization = await authorize();
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const timeout = new AbortController();
     const cancel = clock.after(timeoutMs, () => timeout.abort());
@@ -127,8 +133,10 @@ export class HttpClient {
 }
 
 /** The addresses as errors show them: without what might be a login. */
-export const addressOf = (urls: readonly URL[]): string =>
-  urls.map(({ protocol, host, pathname }) => `${protocol}//${host}${pathname === '/' ? '' : pathname}`).join(',');
+export const addressOf = (urls: readonly RegistryUrl[]): string =>
+  urls
+    .map(({ url: { protocol, host, pathname } }) => `${protocol}//${host}${pathname === '/' ? '' : pathname}`)
+    .join(',');
 
 /** The registry's own words of an answer. */
 export function messageIn({ json }: Answer): string {

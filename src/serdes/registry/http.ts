@@ -1,6 +1,8 @@
 import { StreamsError } from '../../model/errors.js';
+import { isDeeper } from '../json-depth.js';
 import { COMPATIBILITIES, type Compatibility } from '../schema/compatibility.js';
 import { incompatible, unknownId, unknownSubject, unknownVersion } from './errors.js';
+import { areReferences, fieldsOf } from './fields.js';
 import { type Answer, addressOf, HttpClient, type HttpClientOptions, messageIn, type Request } from './http-client.js';
 import type { SchemaReference, SchemaRegistry, SchemaSource, SchemaVersion, StoredSchema } from './port.js';
 
@@ -26,16 +28,15 @@ export class HttpRegistry implements SchemaRegistry {
   }
 
   async byGuid(guid: string): Promise<StoredSchema> {
-    const answer = await this.#ask({ method: 'GET', path: `/schemas/guids/${guid}` });
+    const answer = await this.#ask({ method: 'GET', path: `/schemas/guids/${this.#segment(guid)}` });
     if (codeOf(answer)) throw unknownId(guid, this.address);
     return this.#stored(answer);
   }
 
   async version(subject: string, version: number | 'latest'): Promise<SchemaVersion> {
-    const answer = await this.#ask({
-      method: 'GET',
-      path: `/subjects/${encodeURIComponent(subject)}/versions/${version}`,
-    });
+    if (version !== 'latest' && !(Number.isSafeInteger(version) && version > 0))
+      throw unknownVersion(subject, version, this.address);
+    const answer = await this.#ask({ method: 'GET', path: `${this.#path(subject)}/versions/${version}` });
     const code = codeOf(answer);
     if (code === NO_VERSION) throw unknownVersion(subject, version, this.address);
     if (code) throw unknownSubject(subject, this.address);
@@ -45,7 +46,7 @@ export class HttpRegistry implements SchemaRegistry {
   async lookup(subject: string, source: SchemaSource): Promise<SchemaVersion | undefined> {
     const answer = await this.#ask({
       method: 'POST',
-      path: `/subjects/${encodeURIComponent(subject)}`,
+      path: this.#path(subject),
       body: bodyOf(source),
     });
     if (answer.status === 422) throw this.#notTaken(answer, subject);
@@ -53,11 +54,11 @@ export class HttpRegistry implements SchemaRegistry {
   }
 
   async register(subject: string, source: SchemaSource): Promise<number> {
-    const path = `/subjects/${encodeURIComponent(subject)}/versions`;
+    const path = `${this.#path(subject)}/versions`;
     const answer = await this.#ask({ method: 'POST', path, body: bodyOf(source) });
     if (answer.status === 409) throw incompatible(subject, this.address, `status 409${messageIn(answer)}`);
     if (answer.status === 422 || codeOf(answer)) throw this.#notTaken(answer, subject);
-    const { id } = answer.json as { readonly id?: unknown };
+    const { id } = fieldsOf(answer.json);
     if (isId(id)) return id;
     throw this.#strange(answer, 'an id');
   }
@@ -69,7 +70,7 @@ export class HttpRegistry implements SchemaRegistry {
   }
 
   async versions(subject: string): Promise<readonly number[]> {
-    const answer = await this.#ask({ method: 'GET', path: `/subjects/${encodeURIComponent(subject)}/versions` });
+    const answer = await this.#ask({ method: 'GET', path: `${this.#path(subject)}/versions` });
     if (codeOf(answer)) return [];
     if (Array.isArray(answer.json) && answer.json.every(Number.isInteger))
       return (answer.json as number[]).toSorted((a, b) => a - b);
@@ -77,7 +78,7 @@ export class HttpRegistry implements SchemaRegistry {
   }
 
   async compatibility(subject: string): Promise<Compatibility> {
-    const own = await this.#ask({ method: 'GET', path: `/config/${encodeURIComponent(subject)}` });
+    const own = await this.#ask({ method: 'GET', path: `/config/${this.#segment(subject)}` });
     const code = codeOf(own);
     const answer =
       code === NO_SUBJECT || code === NO_SUBJECT_MODE || code === 404
@@ -89,7 +90,7 @@ export class HttpRegistry implements SchemaRegistry {
   }
 
   async refuses(subject: string, source: SchemaSource): Promise<string | undefined> {
-    const path = `/compatibility/subjects/${encodeURIComponent(subject)}/versions/latest?verbose=true`;
+    const path = `/compatibility${this.#path(subject)}/versions/latest?verbose=true`;
     const answer = await this.#ask({ method: 'POST', path, body: bodyOf(source) });
     // A subject that is not there takes anything.
     if (codeOf(answer)) return undefined;
@@ -102,6 +103,16 @@ export class HttpRegistry implements SchemaRegistry {
     return Array.isArray(messages) && messages.length > 0
       ? messages.join('; ')
       : `status ${answer.status}${messageIn(answer)}`;
+  }
+
+  #path(subject: string): string {
+    return `/subjects/${this.#segment(subject)}`;
+  }
+
+  /** A part of a path. Dots alone would lead elsewhere, however they are written (URL Standard, 4.4). */
+  #segment(name: string): string {
+    if (/^\.{0,2}$/.test(name)) throw unknownSubject(JSON.stringify(name), this.address);
+    return encodeURIComponent(name);
   }
 
   /** An answer that says yes, or a no that the protocol knows. */
@@ -123,8 +134,8 @@ export class HttpRegistry implements SchemaRegistry {
   }
 
   #stored({ json }: Answer): StoredSchema {
-    const { schema, schemaType = 'AVRO', references = [], ruleSet } = json as Readonly<Record<string, unknown>>;
-    const valid = typeof schema === 'string' && typeof schemaType === 'string' && Array.isArray(references ?? []);
+    const { schema, schemaType = 'AVRO', references = [], ruleSet } = fieldsOf(json);
+    const valid = typeof schema === 'string' && typeof schemaType === 'string' && areReferences(references ?? []);
     if (!valid) throw this.#strange({ status: 200, json }, 'a schema');
     return {
       schema,
@@ -135,7 +146,7 @@ export class HttpRegistry implements SchemaRegistry {
   }
 
   #version(answer: Answer, subject: string): SchemaVersion {
-    const { id, version } = answer.json as { readonly id?: unknown; readonly version?: unknown };
+    const { id, version } = fieldsOf(answer.json);
     if (isId(id) && Number.isInteger(version))
       return { ...this.#stored(answer), subject, id, version: version as number };
     throw this.#strange(answer, 'a version of a subject');
@@ -151,11 +162,10 @@ export class HttpRegistry implements SchemaRegistry {
   }
 
   #strange(answer: Answer, expected: string): StreamsError {
-    const text = JSON.stringify(answer.json)?.slice(0, 200) ?? 'no JSON';
     return new StreamsError('REGISTRY_UNAVAILABLE', {
       what: 'the schema registry answers what cannot be understood',
       at: this.address,
-      saw: `status ${answer.status}, ${text}`,
+      saw: `status ${answer.status}, ${excerpt(answer.json)}`,
       expected,
       action: 'See whether the address is that of a schema registry, with its path.',
     });
@@ -178,6 +188,12 @@ const bodyOf = ({ schema, references }: SchemaSource): object => ({
   schema,
   ...(references.length > 0 && { references }),
 });
+
+/** What was answered, as far as it can be shown. */
+function excerpt(json: unknown): string {
+  if (isDeeper(json, 20)) return 'JSON that nests deeply';
+  return JSON.stringify(json)?.slice(0, 200) ?? 'no JSON';
+}
 
 /** Registries send an empty set where there is none. */
 const anyRules = (ruleSet: unknown): boolean =>

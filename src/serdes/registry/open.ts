@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
-import { asSecret, Secret } from '../../model/secret.js';
+import { asSecret, Secret, withoutLogin } from '../../model/secret.js';
 import { resolveTls, type Tls } from '../../net/tls.js';
 import { CachedRegistry } from './cached.js';
 import { FileRegistry } from './file.js';
@@ -11,7 +11,7 @@ import { MemoryRegistry } from './memory.js';
 import type { SchemaRegistry } from './port.js';
 
 export interface RegistryOptions {
-  /** The login; it may also stand in the address, as `https://user:password@host`. */
+  /** The login for all addresses; one may also stand in an address, as `https://user:password@host`, and is then for that one. */
   readonly basic?: { readonly username: string; readonly password: string | Secret };
   /** A token, or a function that returns the one that is good now. */
   readonly bearer?: string | Secret | (() => Promise<string | Secret>);
@@ -28,6 +28,9 @@ export async function openRegistry(address: string, options: RegistryOptions, cl
   if (/^https?:\/\//.test(address)) return openHttp(address, options, clock);
   const directory = address.replace(/^file:(\/\/)?/, '');
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(directory)?.[0];
+  // A host and a port, perhaps with a login, is no directory that somebody wants to be made.
+  if (/[^/\\]:\d{1,5}(\/|$)/.test(directory) && !statSync(directory, { throwIfNoEntry: false }))
+    throw invalid([`the address ${withoutLogin(directory)} without a scheme`]);
   if (scheme || directory === '' || (statSync(directory, { throwIfNoEntry: false })?.isDirectory() ?? true) === false)
     throw invalid([scheme ? `an address that begins with ${scheme}` : `"${directory}", which is no directory`]);
   return FileRegistry.open(directory);
@@ -51,26 +54,33 @@ function openHttp(
   ] as const)
     if (!(Number.isFinite(value) && value >= 0)) problems.push(`${name} ${value}`);
   const resolved: ConnectionOptions | undefined = tls && resolveTls(tls, problems);
-  const inAddress = urls.find(({ username }) => username !== '');
-  const login =
-    basic ??
-    (inAddress && {
-      username: decodeURIComponent(inAddress.username),
-      password: decodeURIComponent(inAddress.password),
-    });
-  if (login && bearer !== undefined) problems.push('both a login and a token');
+  const logins = urls.map((url) => basic ?? loginIn(url, problems));
+  if (logins.some((login) => login !== undefined) && bearer !== undefined) problems.push('both a login and a token');
   if (problems.length > 0) throw invalid(problems);
-  const authorization = async (): Promise<string | undefined> => {
+  const authorization = async (login: Login | undefined): Promise<string | undefined> => {
     if (bearer !== undefined)
       return `Bearer ${asSecret(typeof bearer === 'function' ? await bearer() : bearer).reveal()}`;
     if (!login) return undefined;
     return `Basic ${Buffer.from(`${login.username}:${asSecret(login.password).reveal()}`).toString('base64')}`;
   };
-  const clean = urls.map((url) => Object.assign(new URL(url), { username: '', password: '', search: '', hash: '' }));
-  return new CachedRegistry(
-    new HttpRegistry({ urls: clean, clock, timeoutMs, retryForMs, tls: resolved, authorization }),
-    clock,
-  );
+  const clean = urls.map((url, i) => ({
+    url: Object.assign(new URL(url), { username: '', password: '', search: '', hash: '' }),
+    authorization: () => authorization(logins[i]),
+  }));
+  return new CachedRegistry(new HttpRegistry({ urls: clean, clock, timeoutMs, retryForMs, tls: resolved }), clock);
+}
+
+type Login = NonNullable<RegistryOptions['basic']>;
+
+/** The login of one address: for that address, and no other. */
+function loginIn({ username, password }: URL, problems: string[]): Login | undefined {
+  if (username === '') return undefined;
+  try {
+    return { username: decodeURIComponent(username), password: new Secret(decodeURIComponent(password)) };
+  } catch {
+    problems.push('a login in the address with a % that is no escape (write %25)');
+    return undefined;
+  }
 }
 
 /** The address and options that the environment names, as Confluent's clients do: `SCHEMA_REGISTRY_URL`, `SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO` (`user:password`), `SCHEMA_REGISTRY_BEARER_AUTH_TOKEN`, and `SCHEMA_REGISTRY_SSL_…`. */

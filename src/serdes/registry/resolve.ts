@@ -3,28 +3,63 @@ import type { NamedSchema } from '../schema/model.js';
 import { type ParsedSchema, parseSchema } from '../schema/parse.js';
 import type { SchemaReference, SchemaRegistry, SchemaSource, StoredSchema } from './port.js';
 
-/** The schema with everything that it refers to. SCHEMA_INVALID if it does not parse, is no Avro, or has rules that millrace would not apply; and the registry's errors. */
-export async function resolveSchema(
+/** So many schemas one may refer to, itself or through others: more than anybody wrote. What a registry answers must not keep a process busy. */
+const MAX_REFERENCES = 1_000;
+
+/** The schema with everything that it refers to. SCHEMA_INVALID if it does not parse, is no Avro, refers to itself or to too many others, or has rules that millrace would not apply; and the registry's errors. */
+export function resolveSchema(
   registry: SchemaRegistry,
   source: SchemaSource | StoredSchema,
   at: string,
 ): Promise<ParsedSchema> {
-  checkUsable(source, at);
-  const named = new Map<string, NamedSchema>();
-  for (const reference of source.references) {
-    const { defines } = await resolveReference(registry, reference);
-    for (const [name, schema] of defines) named.set(name, schema);
-  }
-  const parsed = parseSchema(source.schema, { at, named });
-  return { schema: parsed.schema, defines: new Map([...named, ...parsed.defines]) };
+  return new Resolution(registry).resolve(source, at);
 }
 
-async function resolveReference(
-  registry: SchemaRegistry,
-  { subject, version }: SchemaReference,
-): Promise<ParsedSchema> {
-  return resolveSchema(registry, await registry.version(subject, version), `version ${version} of ${subject}`);
+/** What one schema refers to: each version is fetched and parsed once, by however many ways it is reached. */
+class Resolution {
+  readonly #registry: SchemaRegistry;
+  readonly #found = new Map<string, ParsedSchema>();
+  /** The way from the schema to the reference that is followed now. */
+  readonly #way = new Set<string>();
+  #count = 0;
+
+  constructor(registry: SchemaRegistry) {
+    this.#registry = registry;
+  }
+
+  async resolve(source: SchemaSource | StoredSchema, at: string): Promise<ParsedSchema> {
+    checkUsable(source, at);
+    const named = new Map<string, NamedSchema>();
+    for (const reference of source.references) {
+      const { defines } = await this.#reference(reference, at);
+      for (const [name, schema] of defines) named.set(name, schema);
+    }
+    const parsed = parseSchema(source.schema, { at, named });
+    return { schema: parsed.schema, defines: new Map([...named, ...parsed.defines]) };
+  }
+
+  async #reference({ subject, version }: SchemaReference, from: string): Promise<ParsedSchema> {
+    const name = `version ${version} of ${subject}`;
+    const known = this.#found.get(name);
+    if (known) return known;
+    if (this.#way.has(name)) throw tangled(from, `a reference to ${name}, which refers back`, 'none that goes round');
+    if (++this.#count > MAX_REFERENCES) throw tangled(from, `more than ${MAX_REFERENCES} references`, 'fewer');
+    this.#way.add(name);
+    const resolved = await this.resolve(await this.#registry.version(subject, version), name);
+    this.#way.delete(name);
+    this.#found.set(name, resolved);
+    return resolved;
+  }
 }
+
+const tangled = (at: string, saw: string, expected: string): StreamsError =>
+  new StreamsError('SCHEMA_INVALID', {
+    what: 'the references of a schema cannot be followed',
+    at,
+    saw,
+    expected,
+    action: 'Correct the references where the schema is registered.',
+  });
 
 /** SCHEMA_INVALID for a schema that is no Avro, or has rules. */
 export function checkUsable(source: SchemaSource | StoredSchema, at: string): void {

@@ -1,4 +1,5 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
+import { isDeeper } from '../json-depth.js';
 import { checkDefault } from './defaults.js';
 import { logicalOf } from './logical.js';
 import type { EnumSchema, Field, FixedSchema, NamedSchema, PrimitiveName, RecordSchema, Schema } from './model.js';
@@ -9,6 +10,8 @@ const isInherited = (name: string): boolean => Object.hasOwn(Object.prototype, n
 const PRIMITIVES: readonly string[] = ['null', 'boolean', 'int', 'long', 'float', 'double', 'bytes', 'string'];
 /** A schema that nests deeper is none that somebody wrote. */
 const MAX_DEPTH = 200;
+/** A type is three levels of JSON in a record: its fields, a field, its type. */
+const MAX_JSON_DEPTH = 4 * MAX_DEPTH;
 
 export interface ParseOptions {
   /** Names the schema in errors: a file, a subject and version. */
@@ -26,6 +29,9 @@ export interface ParsedSchema {
 /** Checks and resolves an Avro schema: its JSON as text, or parsed. SCHEMA_INVALID says what is wrong, and at which place in it. */
 export function parseSchema(source: unknown, options: ParseOptions = {}): ParsedSchema {
   const json = typeof source === 'string' ? jsonOf(source, options.at) : source;
+  // Defaults, too: they are looked through by functions that call themselves.
+  if (isDeeper(json, MAX_JSON_DEPTH))
+    throw invalid(options.at, 'the schema nests too deeply', `more than ${MAX_JSON_DEPTH} levels of JSON`, 'fewer');
   const parser = new Parser(options);
   const schema = parser.type(json, '', 'the schema', 0);
   parser.checkDefaults();

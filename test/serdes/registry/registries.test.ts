@@ -292,6 +292,31 @@ describe('a registry by HTTP', () => {
     }
   });
 
+  it('sends the login of an address to that address alone', async () => {
+    const other = await RegistryServer.start();
+    try {
+      const dead = `http://ada:secret@127.0.0.1:${await deadPort()}`;
+      await (await openRegistry(`${dead},${other.url}`, { retryForMs: 0 }, systemClock)).subjects();
+      assert.deepEqual(other.authorizations, [undefined]);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it('asks for nothing outside of its paths, whatever a subject or a version is called', async () => {
+    const registry = await openRegistry(server.url, { retryForMs: 0 }, systemClock);
+    for (const [subject, version] of [
+      ['..', 1],
+      ['.', 1],
+      ['', 1],
+      ['s', '1/../../../config' as never],
+      ['s', -1],
+    ] as const)
+      await assert.rejects(registry.version(subject, version), isError('SCHEMA_UNKNOWN'));
+    await assert.rejects(registry.version('a/../../x', 1), isError('SCHEMA_UNKNOWN'));
+    assert.deepEqual(server.requests, ['GET /subjects/a%2F..%2F..%2Fx/versions/1']);
+  });
+
   it('keeps the path of its address', async () => {
     server.fault = { status: 200, body: '[]' };
     await (await openRegistry(`${server.url}/apis/ccompat/v7/`, {}, systemClock)).subjects();

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { type Project, runTest, useProjects } from '../cli/support.js';
+
+/** Counts by JSON keys, and is wrong from the second record on. */
+const TOPOLOGY = `import { aggregate, serdes, to, topology } from 'millrace';
+export default topology('jk', (t) => {
+  t.stream('in', { key: serdes.json(), value: serdes.json() }).pipe(
+    aggregate({ store: 'sums', value: serdes.json(), initial: () => ({ n: 0 }), add: (row, { value }) => ({ n: row.n + value.n }) }),
+    to('out', { key: serdes.json(), value: serdes.json() }),
+  );
+});
+`;
+
+describe('a test that bisect exports', () => {
+  const project = useProjects({ inShell: true });
+  const fed = async (...lines: object[]): Promise<Project> => {
+    const here = project('esm-project');
+    here.write('jk.mjs', TOPOLOGY);
+    await here.output('produce in --key k --topology jk.mjs', lines.map((line) => JSON.stringify(line)).join('\n'));
+    return here;
+  };
+  const exported = async (here: Project, { file = 'jk.mjs', when = 'value.n < 0' } = {}): Promise<string> => {
+    const { code, stderr } = await here.millrace(
+      `bisect|${file}|--store|sums|--when|${when}|--export-test|found.test.mjs`,
+    );
+    assert.equal(code, 0, stderr);
+    return here.path('found.test.mjs');
+  };
+
+  it('runs no code that a record brought: an event id with a line break in it', async () => {
+    const id =
+      "x\nimport { writeFileSync } from 'node:fs'; writeFileSync('PWNED', ''); //\u2028writeFileSync('PWNED', '')";
+    const here = await fed({ k: 7, n: 1 }, { k: 7, n: -9, eventId: id });
+    const test = await exported(here);
+    assert.match(runTest(test).stdout, /1 failing/);
+    assert.equal(existsSync(here.path('PWNED')), false);
+    assert.match(readFileSync(test, 'utf8'), /event id x\\nimport/);
+  });
+
+  it('fails for a key with a field that is called __proto__', async () => {
+    const key = JSON.parse('{"__proto__":{"z":1},"a":1}');
+    const here = await fed({ k: key, n: 1 }, { k: key, n: -9 });
+    assert.match(runTest(await exported(here)).stdout, /1 failing[\s\S]*is \{ n: -9 \}/);
+  });
+
+  it('fails for a predicate that ends in a comment', async () => {
+    const here = await fed({ k: 7, n: 1 }, { k: 7, n: -9 });
+    assert.match(
+      runTest(await exported(here, { when: 'value.n < 0 // negative' })).stdout,
+      /1 failing[\s\S]*is \{ n: -9 \}/,
+    );
+  });
+
+  it('fails for a topology in a directory with quotes, percent and hash signs in its name', async () => {
+    const here = await fed({ k: 7, n: 1 }, { k: 7, n: -9 });
+    const directory = "it's 100% #1";
+    mkdirSync(here.path(directory));
+    here.write(`${directory}/jk.mjs`, TOPOLOGY);
+    assert.match(
+      runTest(await exported(here, { file: `${directory}/jk.mjs` })).stdout,
+      /1 failing[\s\S]*is \{ n: -9 \}/,
+    );
+  });
+});
+
+describe('a type that schema generate writes', () => {
+  const project = useProjects({ inShell: true });
+
+  it('runs no code that the name of a file brought', async () => {
+    const here = project('esm-project');
+    mkdirSync(here.path('evil'));
+    here.write(
+      'evil/x\nprocess.exit(5);\n.avsc',
+      '{"type":"record","name":"N","doc":"*/ process.exit(5) \\u2028 x","fields":[]}',
+    );
+    const { code, stdout } = await here.millrace('schema generate evil --out types');
+    assert.deepEqual([code, stdout], [0, 'types/x\\nprocess.exit(5);\\n.ts\n']);
+    const text = readFileSync(here.path('types/x\nprocess.exit(5);\n.ts'), 'utf8');
+    for (const line of text.split(/[\n\u2028]/)) assert.doesNotMatch(line, /^ *process\.exit/);
+  });
+});
+
+describe('a path that a record brought', () => {
+  const project = useProjects({ inShell: true });
+
+  it('leads replay --out out of its directory for no topic', async () => {
+    const here = project('esm-project');
+    here.write(
+      'away.mjs',
+      `import { serdes, to, topology } from 'millrace';
+export default topology('away', (t) => {
+  const json = { key: serdes.string, value: serdes.json() };
+  t.stream('in', json).pipe(to(({ value }) => value.topic, { ...json, name: 'away' }));
+});
+`,
+    );
+    await here.output('produce in', '{"topic":"../stolen"}\n');
+    const { code, stderr } = await here.millrace('replay away.mjs --out outputs');
+    assert.equal(code, 2);
+    assert.match(stderr, /cannot name a directory at the topic: saw "\.\.\/stolen"/);
+    assert.equal(existsSync(here.path('stolen.jsonl')), false);
+  });
+});
