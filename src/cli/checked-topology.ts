@@ -14,7 +14,10 @@ export interface CheckedTopologyOptions {
 /** Loads a topology file, looks for type errors meanwhile, and draws the graph. Errors: those of {@link loadTopology}; TOPOLOGY_INVALID for type errors, and with what is wrong with the graph. */
 export async function checkedTopology(file: string, options: CheckedTopologyOptions): Promise<Topology> {
   const cancel = new AbortController();
-  const checking = startCheck(file, options, cancel);
+  // A check that cannot be made, or was cancelled, found nothing.
+  const checking = startCheck(file, options, cancel).catch(
+    (error: Error): TypeCheck => ({ skipped: error.message, problems: [] }),
+  );
   try {
     const topology = await loadTopology(file, options.cwd);
     const { problems } = await checking;
@@ -28,14 +31,10 @@ export async function checkedTopology(file: string, options: CheckedTopologyOpti
   }
 }
 
-/** A check that is cancelled found nothing. It never rejects, so that it may be left alone. */
-function startCheck(file: string, options: CheckedTopologyOptions, cancel: AbortController): Promise<TypeCheck> {
-  if (!options.check) return Promise.resolve({ skipped: 'it was not asked for', problems: [] });
+async function startCheck(file: string, options: CheckedTopologyOptions, cancel: AbortController): Promise<TypeCheck> {
+  if (!options.check) return { skipped: 'it was not asked for', problems: [] };
   const signal = options.signal === undefined ? cancel.signal : AbortSignal.any([cancel.signal, options.signal]);
-  return checkTypes(resolve(options.cwd, file), signal).catch((error: Error) => ({
-    skipped: error.message,
-    problems: [],
-  }));
+  return checkTypes(resolve(options.cwd, file), signal);
 }
 
 function typeErrors(path: string, problems: readonly TypeProblem[]): StreamsError {

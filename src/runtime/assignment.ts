@@ -6,17 +6,17 @@ import { type Assignment, decodeMemberState, encodeAssignment, type MemberState,
 /** A member among whom tasks are shared out. */
 interface Candidate extends MemberState {
   readonly memberId: string;
-  /** What it will have. */
-  readonly share: string[];
-  /** Sub-topologies that it can run. */
-  readonly runs: ReadonlySet<string>;
+  /** What it will have, by sub-topology; those that it cannot run are not there. */
+  readonly share: ReadonlyMap<string, string[]>;
 }
 
-/** Sub-topologies by task. */
-type Tasks = ReadonlyMap<string, string>;
-
 /**
- * Shares the tasks out. Each member keeps what it has open, as far as nobody gets more than one task above anybody else; what is left goes to whoever has its state on disk, else to whoever has fewest. State stays where it is.
+ * Shares the tasks out: of each sub-topology, and of all together, no member gets two more than another, as far as members
+ * can run the same. Tasks of one sub-topology cost about the same, those of two often do not: one process with all of the
+ * joins and another with all of the counts would not share the work.
+ *
+ * Each member keeps what it has open, as far as that allows; what is left goes to whoever has its state on disk, else to
+ * whoever has fewest. State stays where it is.
  *
  * Members whose topologies contradict each other cannot share an application: those that run tasks already stay, the others are refused with the reason. A topology that only adds sub-topologies, or lacks some, is no
  * contradiction: a task goes to members that know it, so that a new version can be rolled out one process at a time.
@@ -31,58 +31,89 @@ export function assignTasks(
   const { shapes, refused } = agree(states);
   const candidates = states
     .filter(({ memberId }) => !refused.has(memberId))
-    .map((state) => ({ ...state, share: [], runs: new Set(state.shapes.map(({ id }) => id)) }));
-  share(candidates, tasksOf(shapes, planned));
+    .map((state) => ({ ...state, share: new Map(state.shapes.map(({ id }) => [id, [] as string[]])) }));
+  const tasks = tasksOf(shapes, planned);
+  for (const [id, own] of tasks) shareOut(id, own, candidates);
+  while (levelAll(candidates));
   const assignments = new Map<string, Assignment>([
-    ...candidates.map(({ memberId, share: tasks }) => [memberId, { tasks }] as const),
+    ...candidates.map((member) => [member.memberId, { tasks: [...member.share.values()].flat() }] as const),
     ...[...refused].map(([memberId, reason]) => [memberId, { refused: reason }] as const),
   ]);
   return new Map([...assignments].map(([memberId, assignment]) => [memberId, encodeAssignment(assignment)]));
 }
 
-function tasksOf(shapes: readonly Shape[], planned: readonly Shape[]): Tasks {
-  const tasks = new Map<string, string>();
-  for (const { id, partitions } of shapes) {
-    const now = planned.find((shape) => shape.id === id)?.partitions ?? 0;
-    for (let partition = 0; partition < Math.max(partitions, now); partition++) tasks.set(taskId(id, partition), id);
-  }
-  return tasks;
+/** The tasks of each sub-topology. */
+function tasksOf(shapes: readonly Shape[], planned: readonly Shape[]): ReadonlyMap<string, readonly string[]> {
+  return new Map(
+    shapes.map(({ id, partitions }) => {
+      const now = planned.find((shape) => shape.id === id)?.partitions ?? 0;
+      return [id, Array.from({ length: Math.max(partitions, now) }, (_, partition) => taskId(id, partition))];
+    }),
+  );
 }
 
-function share(candidates: readonly Candidate[], tasks: Tasks): void {
-  const free = new Set(tasks.keys());
-  const can = ({ runs }: Candidate, task: string): boolean => runs.has(tasks.get(task) ?? '');
-  const most = Math.ceil(tasks.size / Math.max(1, candidates.length));
+const shareOf = ({ share }: Candidate, id: string): string[] => share.get(id) ?? [];
+
+const totalOf = ({ share }: Candidate): number => [...share.values()].reduce((sum, { length }) => sum + length, 0);
+
+/** By what they have of a sub-topology, then in all. */
+const byShare =
+  (id: string) =>
+  (a: Candidate, b: Candidate): number =>
+    shareOf(a, id).length - shareOf(b, id).length || totalOf(a) - totalOf(b);
+
+/** Shares out the tasks of one sub-topology among those that can run it. */
+function shareOut(id: string, tasks: readonly string[], all: readonly Candidate[]): void {
+  const candidates = all.filter(({ share }) => share.has(id));
+  if (candidates.length === 0) return;
+  const free = new Set(tasks);
+  const most = Math.ceil(tasks.length / candidates.length);
   // Of what it has too much, a member gives up first what lies on another's disk, too.
   const elsewhere = (member: Candidate, task: string): number =>
     Number(candidates.some((other) => other !== member && other.onDisk.includes(task)));
   for (const wished of ['tasks', 'onDisk'] as const) {
     for (const member of candidates) {
+      const own = shareOf(member, id);
       for (const task of member[wished].toSorted((a, b) => elsewhere(member, a) - elsewhere(member, b)))
-        if (member.share.length < most && can(member, task) && free.delete(task)) member.share.push(task);
+        if (own.length < most && free.delete(task)) own.push(task);
     }
   }
-  for (const task of free) fewest(candidates.filter((member) => can(member, task)))?.share.push(task);
-  while (level(candidates, can));
+  for (const task of free) shareOf(candidates.toSorted(byShare(id))[0] as Candidate, id).push(task);
+  for (;;) {
+    const [poor, rich] = ends(candidates.toSorted(byShare(id)));
+    if (shareOf(rich, id).length - shareOf(poor, id).length < 2) return;
+    move(id, rich, poor);
+  }
 }
 
-const fewest = (candidates: readonly Candidate[]): Candidate | undefined =>
-  candidates.reduce<Candidate | undefined>(
-    (a, b) => (a === undefined || b.share.length < a.share.length ? b : a),
-    undefined,
-  );
+const ends = (sorted: readonly Candidate[]): readonly [Candidate, Candidate] => [
+  sorted[0] as Candidate,
+  sorted.at(-1) as Candidate,
+];
 
-/** Moves one task to a member that has two fewer than its owner, one whose state lies there if there is such a task. False if there is nothing to move. */
-function level(candidates: readonly Candidate[], can: (member: Candidate, task: string) => boolean): boolean {
-  const sorted = candidates.toSorted((a, b) => a.share.length - b.share.length);
+/** Moves one task, one whose state lies where it goes if there is such a task. */
+function move(id: string, from: Candidate, to: Candidate): void {
+  const own = shareOf(from, id);
+  const task = own.find((each) => to.onDisk.includes(each)) ?? (own.at(-1) as string);
+  own.splice(own.indexOf(task), 1);
+  shareOf(to, id).push(task);
+}
+
+/**
+ * Moves one task to a member that has two fewer in all than its owner: of a sub-topology of which it has fewer as well, so
+ * that the shares of that one stay level. False if there is nothing to move.
+ */
+function levelAll(candidates: readonly Candidate[]): boolean {
+  const sorted = candidates.toSorted((a, b) => totalOf(a) - totalOf(b));
   for (const poor of sorted) {
     for (const rich of sorted.toReversed()) {
-      if (rich.share.length - poor.share.length < 2) break;
-      const movable = rich.share.filter((task) => can(poor, task));
-      const task = movable.find((id) => poor.onDisk.includes(id)) ?? movable.at(-1);
-      if (task === undefined) continue;
-      rich.share.splice(rich.share.indexOf(task), 1);
-      poor.share.push(task);
+      if (totalOf(rich) - totalOf(poor) < 2) break;
+      const ids = [...rich.share.keys()].filter(
+        (id) => poor.share.has(id) && shareOf(rich, id).length > shareOf(poor, id).length,
+      );
+      const id = ids.find((each) => shareOf(rich, each).some((task) => poor.onDisk.includes(task))) ?? ids[0];
+      if (id === undefined) continue;
+      move(id, rich, poor);
       return true;
     }
   }

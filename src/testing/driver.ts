@@ -39,7 +39,7 @@ export interface DeliveryFaults {
 }
 
 export interface TestInput<K, V> {
-  /** Feeds one record in, and runs the topology until nothing is left to do. */
+  /** Feeds one record in, and runs the topology until nothing is left to do. Rejects with the error that ends, or has ended, the engine. */
   send(record: InputRecord<K, V>): Promise<void>;
   /** Feeds records in, with the faults asked for, and runs the topology over all of them together. */
   sendAll(records: readonly InputRecord<K, V>[], faults?: DeliveryFaults): Promise<void>;
@@ -84,6 +84,8 @@ export class TestDriver {
   readonly #read = new Map<string, number>();
   readonly #services: SerdeServices;
   #engine: Engine | undefined;
+  /** What ended the engine, until it is started again; a crash that was asked for is none. */
+  #failure: unknown;
   #crashAfter: CommitStep | undefined;
 
   private constructor(topology: Topology, options: TestDriverOptions) {
@@ -182,12 +184,16 @@ export class TestDriver {
 
   /** Runs the topology until nothing is left to do. Called by everything that feeds in; needed after {@link restart} only. */
   async run(): Promise<void> {
+    // What is fed in after that would wait for ever, and the test would believe that it was processed.
+    if (this.#failure !== undefined) throw this.#failure;
     if (!this.#engine) return;
     try {
       await this.#settled(this.#drain(this.#engine));
     } catch (error) {
       this.#engine = undefined;
-      if (!(error instanceof InjectedCrash)) throw error;
+      if (error instanceof InjectedCrash) return;
+      this.#failure = error;
+      throw error;
     }
   }
 
@@ -215,6 +221,7 @@ export class TestDriver {
   /** Starts the engine again, on the topics and stores as the crash left them; or another topology on them. Runs until nothing is left to do. */
   async restart(topology: Topology = this.#topology): Promise<void> {
     await this.#engine?.stop();
+    this.#failure = undefined;
     this.#crashAfter = undefined;
     const config = resolveConfig(topology.name, { createTopics: 1, registerSchemas: true, ...this.#options });
     this.#engine = await this.#settled(

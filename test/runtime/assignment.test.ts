@@ -59,6 +59,77 @@ describe('the assignment of tasks', () => {
     );
   });
 
+  describe('of several sub-topologies', () => {
+    const ids = ['a', 'b', 'c', 'd'];
+    const tasksBySub = fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: ids.length });
+    const shapesOf = (counts: readonly number[]): Shape[] =>
+      counts.map((partitions, i) =>
+        shape(partitions, { id: ids[i] as string, topics: [ids[i] as string], stores: [] }),
+      );
+    const of = (id: string, tasks: readonly string[] = []): readonly string[] =>
+      tasks.filter((task) => task.startsWith(`${id}-`));
+    const sharedOut = (counts: readonly number[], members: Shares): Shares =>
+      sharesOf(
+        new Map([...members].map(([id, held]) => [id, { tasks: held, onDisk: held, shapes: shapesOf(counts) }])),
+      );
+    const assertLevel = (counts: readonly number[], shares: Shares): void => {
+      for (const [i, count] of counts.entries()) {
+        const id = ids[i] as string;
+        const all = [...shares.values()].map((share) => of(id, share));
+        assert.equal(new Set(all.flat()).size, count);
+        assertLevelSizes(all.map(({ length }) => length));
+      }
+      assertLevelSizes([...shares.values()].map(({ length }) => length));
+    };
+    const assertLevelSizes = (lengths: readonly number[]): void =>
+      assert.ok(Math.max(...lengths) - Math.min(...lengths) <= 1, `${lengths}`);
+
+    it('is level for each of them, and for all together', () => {
+      fc.assert(
+        fc.property(tasksBySub, fc.integer({ min: 1, max: 7 }), (counts, members) => {
+          assertLevel(counts, sharedOut(counts, fresh(members)));
+        }),
+      );
+    });
+
+    it('gives a second process its share of each, when it comes and when the first one comes back', () => {
+      const first = sharedOut([8, 8], fresh(1));
+      const both = sharedOut([8, 8], new Map([...first, ['m-new', []]]));
+      for (const share of both.values()) assert.deepEqual([of('a', share).length, of('b', share).length], [4, 4]);
+    });
+
+    it('moves nothing when nothing changes, and stays level while members come and go', () => {
+      const changes = fc.array(fc.constantFrom('come', 'go', 'stay'), { maxLength: 12 });
+      fc.assert(
+        fc.property(tasksBySub, changes, (counts, steps) => {
+          let shares = sharedOut(counts, fresh(2));
+          for (const [n, step] of steps.entries()) {
+            const before = new Map(shares);
+            if (step === 'come') before.set(`new-${n}`, []);
+            if (step === 'go' && before.size > 1) before.delete([...before.keys()][0] as string);
+            shares = sharedOut(counts, before);
+            assertLevel(counts, shares);
+            if (step === 'stay')
+              for (const [id, held] of before) assert.deepEqual(shares.get(id)?.toSorted(), held.toSorted());
+          }
+        }),
+      );
+    });
+
+    it('moves no more when a member comes than the members before it have too much', () => {
+      fc.assert(
+        fc.property(tasksBySub, fc.integer({ min: 1, max: 5 }), (counts, members) => {
+          const before = sharedOut(counts, fresh(members));
+          const after = sharedOut(counts, new Map([...before, ['m-new', []]]));
+          const moved = [...before].flatMap(([id, held]) => held.filter((task) => !after.get(id)?.includes(task)));
+          // A task that moves between old members would be one too many for each.
+          const between = moved.filter((task) => !after.get('m-new')?.includes(task)).length;
+          assert.ok(between <= counts.length - 1, `${between} of ${moved.length} moved between old members`);
+        }),
+      );
+    });
+  });
+
   it('moves nothing when nothing changes', () => {
     fc.assert(
       fc.property(...sizes, (tasks, members) => {
@@ -125,7 +196,7 @@ describe('the assignment of tasks', () => {
     assert.deepEqual(afresh.get('m-0'), ['t-3', 't-1']);
   });
 
-  it('gives what only some members can run to those, and shares the rest', () => {
+  it('gives what only some members can run to those, and shares out each sub-topology that more can run', () => {
     const added = shape(3, { id: 'u', topics: ['u'], stores: [] });
     const shares = sharesOf(
       new Map([
@@ -133,8 +204,8 @@ describe('the assignment of tasks', () => {
         ['new', { shapes: [shape(4), added] }],
       ]),
     );
-    assert.deepEqual(shares.get('new')?.toSorted(), ['u-0', 'u-1', 'u-2']);
-    assert.deepEqual(shares.get('old')?.toSorted(), names(4));
+    assert.deepEqual(shares.get('new')?.toSorted(), ['t-2', 't-3', 'u-0', 'u-1', 'u-2']);
+    assert.deepEqual(shares.get('old')?.toSorted(), ['t-0', 't-1']);
   });
 
   for (const [why, other, reason] of [

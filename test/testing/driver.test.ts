@@ -3,7 +3,7 @@ import { map } from 'rxjs';
 import { count } from '#src/dsl/operators/aggregate.js';
 import { process } from '#src/dsl/operators/process.js';
 import { groupBy } from '#src/dsl/operators/regroup.js';
-import { flatMapValues } from '#src/dsl/operators/stateless.js';
+import { flatMapValues, mapValues } from '#src/dsl/operators/stateless.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
 import { type ErrorCode, isStreamsError } from '#src/model/errors.js';
@@ -262,6 +262,27 @@ describe('the test driver', () => {
     );
     await assert.rejects(driver.input('in', text).send({ key: 'a', value: 'x' }), isError('PROCESS_FAILED', /no good/));
     assert.equal(driver.crashed, true);
+  });
+
+  it('an engine that has ended takes nothing more: what is fed in is rejected with the error that ended it', async () => {
+    const failing = topology('failing', (t) => {
+      t.stream('in', text).pipe(
+        mapValues((value: string) => {
+          if (value === 'bad') throw new Error('no such order');
+          return value;
+        }),
+        to('out', text),
+      );
+    });
+    const driver = await TestDriver.create(failing);
+    const input = driver.input('in', text);
+    const isWhy = /no such order/;
+    await assert.rejects(input.send({ key: 'a', value: 'bad' }), isWhy);
+    await assert.rejects(input.send({ key: 'a', value: 'good' }), isWhy);
+    await assert.rejects(driver.advance('1s'), isWhy);
+    await assert.rejects(driver.restart(), isWhy, 'it is read again');
+    await assert.rejects(input.send({ key: 'a', value: 'good' }), isWhy);
+    await driver.close();
   });
 
   it('counts what production counts', async () => {

@@ -166,6 +166,8 @@ export class KafkaMembership implements Membership {
     const leads = joined.leaderId === this.memberId;
     const beating = new AbortController();
     const beats = this.#heartbeats(beating.signal);
+    // It may be put out while the group is being synchronized, long before anybody waits for the heartbeats.
+    beats.catch(() => undefined);
     try {
       const parts = leads ? await this.#assign(joined) : [];
       const sync = syncGroupRequest(this.#named, parts, REBALANCE_MS + 5_000);
@@ -199,6 +201,7 @@ export class KafkaMembership implements Membership {
     const beats = this.#heartbeats(beating.signal);
     beats.catch(() => undefined);
     const watching = this.#leads ? this.#watchTopics(beating.signal) : undefined;
+    watching?.catch(() => undefined);
     try {
       this.#assigning = call(() => this.#options.onAssigned(assignment));
       await this.#assigning;
