@@ -18,6 +18,11 @@ export interface ParseOptions {
   readonly at?: string;
   /** Types that it may refer to, by full name. */
   readonly named?: ReadonlyMap<string, NamedSchema>;
+  /**
+   * Whether its defaults have to be right. Not for a schema that something was written with: what is read
+   * with it has all its fields. Default: true.
+   */
+  readonly checksDefaults?: boolean;
 }
 
 /** A schema, and the types that it defines itself, in the order of their definition. */
@@ -34,7 +39,7 @@ export function parseSchema(source: unknown, options: ParseOptions = {}): Parsed
     throw invalid(options.at, 'the schema nests too deeply', `more than ${MAX_JSON_DEPTH} levels of JSON`, 'fewer');
   const parser = new Parser(options);
   const schema = parser.type(json, '', 'the schema', 0);
-  parser.checkDefaults();
+  if (options.checksDefaults ?? true) parser.checkDefaults();
   return { schema, defines: parser.defines };
 }
 
@@ -99,7 +104,7 @@ class Parser {
   /** Once all types are complete: a default may be of a type that refers to itself. */
   checkDefaults(): void {
     for (const { field, path } of this.#withDefaults) {
-      const wrong = checkDefault(field.type, field.default);
+      const wrong = checkDefault(field.type, field.default, [field]);
       if (wrong) throw this.#fail(path, `the default ${show(field.default)}`, wrong);
     }
   }
@@ -188,7 +193,8 @@ class Parser {
         'at least one, each of letters, digits and _, and none that every object of JavaScript has by itself',
       );
     if (new Set(symbols).size < symbols.length) throw this.#fail(name, 'a symbol twice', 'each symbol once');
-    const fallback = json.default;
+    const { checksDefaults = true } = this.#options;
+    const fallback = checksDefaults || symbols.includes(json.default as string) ? json.default : undefined;
     if (fallback !== undefined && !symbols.includes(fallback as string))
       throw this.#fail(name, `the default ${show(fallback)}`, 'one of its symbols');
     const schema: EnumSchema = {

@@ -1,5 +1,6 @@
 import { type AvscType, type InnerType, type Tap, truncated, types } from './avsc.js';
 import { branchFor, type ResolverOptions } from './branches.js';
+import { guardedRecord } from './records.js';
 import { GuardedBytes, GuardedInt, GuardedLong, GuardedString, readString, take, writeString } from './scalars.js';
 
 /**
@@ -243,7 +244,7 @@ export function complex(given: { readonly type?: unknown }, options: Options): A
     case 'fixed':
       return branched(new types.FixedType(schema, options));
     case 'record': {
-      const type = branched(new types.RecordType(schema, options));
+      const type = branched(guardedRecord(given, options as object));
       plain(type.recordConstructor);
       return type;
     }
