@@ -219,7 +219,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
       const entry = this.#cache.get(key);
       if (entry?.loaded && entry.value === null) continue;
       const time = entry?.loaded ? entry.timestamp : this.#life.bornAt(key, 0);
-      if (this.#life.isOver(key, time, this.#streamTime)) this.put(key, null, time);
+      // No record is from before the epoch, even of a window that began before it.
+      if (this.#life.isOver(key, time, this.#streamTime)) this.put(key, null, Math.max(0, time));
     }
   }
 
