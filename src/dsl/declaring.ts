@@ -7,6 +7,7 @@ import { GLOBAL_TABLE, type GlobalTable } from './global-table.js';
 import { TracedInput } from './input.js';
 import { type Inspection, inspected } from './inspection.js';
 import { Origin } from './origin.js';
+import { PipelineEnds } from './pipeline-ends.js';
 import type {
   AnyRecord,
   AnySerde,
@@ -38,6 +39,7 @@ export class Declaring implements Declaration {
   readonly stores: GraphStore[] = [];
   readonly problems: Problem[] = [];
   readonly #scope: PushScope;
+  readonly ends = new PipelineEnds();
 
   constructor(scope: PushScope) {
     this.#scope = scope;
@@ -243,6 +245,13 @@ export class Declaring implements Declaration {
         node,
         'its input leads to no stream of this topology',
         'Remove share(), publish() or another multicasting operator (a stream may be piped more than once as it is), and build the input from t.stream or t.table.',
+      );
+    }
+    if (input.isPlainTable && input.paths.length > 1) {
+      this.problem(
+        node,
+        'a table is merged with something else, and both may have rows of one key',
+        'Put toStream() behind each, and toTable({ store, value }) behind merge() if the result is a table again; or join the tables with outerJoinTable.',
       );
     }
     const seen = new Set<string>();

@@ -4,6 +4,7 @@ import { StreamsError } from '../model/errors.js';
 import { isMoment, MOMENT } from '../model/record.js';
 import { type Consumer, type PathMark, type Rekey, withConsumer } from './ambient.js';
 import type { AnyRecord, AnySerde, Input, PushScope, Receiver } from './processor.js';
+import { asRows } from './tables/plain-rows.js';
 import type { Windows } from './windows/windows.js';
 
 /** One way from a node down to an input, and what it passes. */
@@ -12,6 +13,11 @@ export interface TracedPath {
   readonly through: readonly PathMark[];
   /** What arrives are changes of a table. */
   readonly table: boolean;
+  /**
+   * Operators that are not of this library stand on the way, and may have left some out, or changed what is
+   * known of the rows.
+   */
+  readonly plain: boolean;
   /** The last change of key on the way. */
   readonly rekey: Rekey | undefined;
   /** How the keys that arrive are written, where that is known. */
@@ -32,6 +38,7 @@ export class TracedInput implements Input, Consumer {
   readonly #from = new Set<string>();
   #receiver: Receiver | undefined;
   #refused = false;
+  #rows = false;
   #subscription: Subscription | undefined;
 
   constructor(options: {
@@ -79,27 +86,45 @@ export class TracedInput implements Input, Consumer {
   reached({ node, table, key, rekey: before, window }: Parameters<Consumer['reached']>[0]): void {
     this.#from.add(node);
     // Marks were met from the input upwards; the way reads from the origin down.
-    const through = [...this.#marks].reverse();
+    const through = this.#marks.filter((mark) => !mark.plain).reverse();
     const isTable = table !== undefined && !through.some((mark) => mark.toStream);
     const rekey = this.#marks.find((mark) => mark.rekey)?.rekey;
     this.paths.push({
       from: node,
       through,
       table: isTable,
+      plain: this.#marks.some((mark) => mark.plain),
       rekey: rekey ?? before,
       key: rekey ? rekey.key : key,
       window: rekey ? undefined : window,
     });
   }
 
+  /**
+   * Set when the first subscription has shown that plain operators stand on a table: then it is made anew.
+   */
+  get rows(): boolean {
+    return this.#rows;
+  }
+
+  /** Whether plain operators stand on a table: on one way, or where several meet. */
+  get isPlainTable(): boolean {
+    return this.paths.some(({ table, plain }) => table && plain);
+  }
+
   #subscribe(): void {
     withConsumer(this, () => {
-      this.#subscription = this.#observable.subscribe({
+      this.#subscription = asRows(this.#observable).subscribe({
         next: (record) => this.#next(record),
         error: (error: unknown) => this.#error(error),
         complete: () => this.#complete(),
       });
     });
+    if (this.#rows || this.#refused || this.paths.length > 1 || !this.isPlainTable) return;
+    this.#rows = true;
+    this.disconnect();
+    this.paths.length = 0;
+    this.#subscribe();
   }
 
   #next(record: AnyRecord): void {

@@ -45,6 +45,11 @@ export interface PushScope {
   key: unknown;
   /** The node that pushed. */
   from: string;
+  /**
+   * The policy goes on without what threw: a change of a table is pushed once more, and what throws now makes
+   * no row.
+   */
+  givenUp?: boolean;
   /** Makes a serde usable where the topology uses it; left out where nothing is encoded or decoded. */
   readonly bind?: (serde: AnySerde, use: SerdeUse) => AnySerde;
   /** Called by an input for what can no longer be tied to a record: a late emission, a hidden edge. */
@@ -124,6 +129,7 @@ export interface DeclaredRepartition {
   readonly table: boolean;
   /** Records without a key pass, too: a left join behind it emits them. */
   readonly keepsNullKeys?: boolean;
+  readonly partition?: Partitioner;
   readonly input: Input;
   readonly outlet: Outlet;
 }
@@ -185,6 +191,11 @@ export interface Processor {
   reads?(record: AnyRecord, port: number, reads: Reads): unknown;
   /** Called in order of arrival. A promise is awaited before the next record: return one only where it is needed. */
   process(record: AnyRecord, port: number, prepared: unknown): void | Promise<void>;
+  /**
+   * For a record that `process` threw on, once the policy goes on without it: what has to be done all the
+   * same. A row that a function throws on is none, so that it leaves what it was in.
+   */
+  giveUp?(record: AnyRecord, port: number, prepared: unknown): void | Promise<void>;
   /** Once, after the stores were restored and before the first record. */
   start?(): void | Promise<void>;
   /** Before each commit: the last chance to write to the stores what is kept elsewhere. Must write the same however often commits happen. */
@@ -222,6 +233,8 @@ export interface ProcessorContext {
   readonly headers: Headers;
   /** The highest timestamp of this task's records up to the one at hand. */
   readonly streamTime: number;
+  /** Whether the policy may go on without a record that `process` throws on. */
+  readonly mayGiveUp: boolean;
   /** Milliseconds of the wall clock. Not replayable: only for timers on the wall clock. */
   readonly wallTime: number;
   /** Runs every so many milliseconds, at multiples of it counted from zero; at most once however far time has moved. */

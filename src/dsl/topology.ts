@@ -14,6 +14,7 @@ import { Declaring } from './declaring.js';
 import type { GlobalTable } from './global-table.js';
 import { toTable } from './operators/to-table.js';
 import { CONTRACT_VERSION, type PushScope, TOPOLOGY, type Topology } from './processor.js';
+import { runEnds } from './run-ends.js';
 import type { Stream, Table } from './types.js';
 
 export interface StreamOptions<K, V> {
@@ -255,6 +256,7 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
     guardAsync();
     const returned: unknown = withDeclaring(declaring, () => blueprint(builder));
     if (returned instanceof Promise) throw asyncBlueprint(name, returned);
+    runEnds(declaring);
   } catch (error) {
     if (isStreamsError(error)) throw error;
     throw new StreamsError('TOPOLOGY_INVALID', {

@@ -205,6 +205,7 @@ export class ShadowTask {
       applicationId,
       prefix: generation.prefix,
       deadLetterTopic,
+      mayGiveUp: config.policies.process.then !== 'fail',
       clock,
       metrics,
       state: this.#observedState(),
@@ -213,7 +214,6 @@ export class ShadowTask {
     };
     this.#processors = buildPipeline({
       topology,
-      graph: topology.graph,
       subTopology,
       runner: this.#runner,
       task,

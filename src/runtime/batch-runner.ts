@@ -1,9 +1,10 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet, Receiver } from '../dsl/processor.js';
 import type { StreamsError } from '../model/errors.js';
+import { isChange } from '../model/record.js';
 import { AtHand, type AtHandOptions } from './at-hand.js';
 import type { Place } from './batch.js';
-import type { Failure, FailureHandler } from './failures.js';
+import { type Failure, type FailureHandler, isFatal } from './failures.js';
 import type { BatchSteps } from './last-batch.js';
 import type { OutboxItem, Outgoing } from './outbox.js';
 import { Sending, type SendingOptions } from './sending.js';
@@ -57,7 +58,7 @@ export class BatchRunner implements StageHost {
   toStage(stage: Stage, node: StageNode, port: number): Receiver {
     return {
       next: (record, index) => stage.add(new Item(node, port, record, this.atHand.place(index), this.#push)),
-      error: (error) => this.#caught(node.id, error, () => stage.takeBack(node.id, this.#push)),
+      error: (error) => this.#caught(node.id, error, (push) => stage.takeBack(node.id, push)),
     };
   }
 
@@ -65,7 +66,7 @@ export class BatchRunner implements StageHost {
   toOutbox(node: string, make: (record: AnyRecord, place: Place, push: number) => OutboxItem): Receiver {
     return {
       next: (record, index) => this.sending.outbox.add(make(record, this.atHand.place(index), this.#push)),
-      error: (error) => this.#caught(node, error, () => this.sending.outbox.takeBack(node, this.#push)),
+      error: (error) => this.#caught(node, error, (push) => this.sending.outbox.takeBack(node, push)),
     };
   }
 
@@ -153,10 +154,13 @@ export class BatchRunner implements StageHost {
     this.#outlet = before;
   }
 
-  #caught(node: string, error: unknown, takeBack: () => void): void {
-    takeBack();
-    if (this.#outlet && this.#pushed)
-      this.#pending.push({ outlet: this.#outlet, record: this.#pushed, node, error, index: this.atHand.scope.index });
+  /** Several ways of one push to a node fail, or do not, as one. */
+  #caught(node: string, error: unknown, takeBack: (push: number) => void): void {
+    const push = this.#push;
+    if (!this.#outlet || !this.#pushed || this.#pending.some((other) => other.node === node && other.push === push))
+      return;
+    const { index } = this.atHand.scope;
+    this.#pending.push({ outlet: this.#outlet, record: this.#pushed, node, error, index, push, takeBack });
   }
 
   async #finishAsync(item: Item, pending: Promise<void>): Promise<void> {
@@ -171,30 +175,50 @@ export class BatchRunner implements StageHost {
   /** What threw while a record was pushed: tries that node's ways again, as the policy says. */
   async #resolveFailures(): Promise<void> {
     for (let failure = this.#pending.shift(); failure !== undefined; failure = this.#pending.shift()) {
-      const { node, outlet, record, error, index } = failure;
+      const { node, outlet, record, error, index, push, takeBack } = failure;
+      takeBack(push);
       this.atHand.enterPush(index, record);
-      await this.#failures.handle(
+      const again = (): void => {
+        const before = this.#pending.length;
+        this.#push++;
+        this.#pushed = record;
+        this.#outlet = outlet;
+        outlet.pushTo(record, node);
+        this.#pushed = undefined;
+        this.#outlet = undefined;
+        const [next] = this.#pending.splice(before);
+        if (!next) return;
+        next.takeBack(next.push);
+        throw next.error;
+      };
+      const givenUp = await this.#failures.handle(
         'process',
         { node, error, source: this.sending.sourceOf(index) },
         this.#deadLetter(index),
-        () => {
-          this.#push++;
-          this.#pushed = record;
-          this.#outlet = outlet;
-          outlet.pushTo(record, node);
-          this.#pushed = undefined;
-          this.#outlet = undefined;
-          const again = this.#pending.pop();
-          if (again) throw again.error;
-        },
+        again,
       );
+      if (givenUp && isChange(record)) this.#pushGivenUp(again);
+    }
+  }
+
+  /** A change of a table may not just be left out: what its row was has to leave what follows. */
+  #pushGivenUp(again: () => void): void {
+    const { scope } = this.atHand;
+    scope.givenUp = true;
+    try {
+      again();
+    } catch (error) {
+      // A way on which records are no rows any more: there the change is left out, as has been told.
+      if (isFatal(error)) throw error;
+    } finally {
+      scope.givenUp = false;
     }
   }
 
   async #processAgain(item: Item, error: unknown): Promise<void> {
     const { node } = item;
     const { index } = item.place;
-    await this.#failures.handle(
+    const givenUp = await this.#failures.handle(
       'process',
       { node: node.id, error, source: this.sending.sourceOf(index) },
       this.#deadLetter(index),
@@ -208,6 +232,11 @@ export class BatchRunner implements StageHost {
         await node.processor.process(item.record, item.port, prepared);
       },
     );
+    // Without its reads there is nothing that it could do.
+    if (givenUp && !item.failed && node.processor.giveUp) {
+      this.atHand.enterItem(item);
+      await node.processor.giveUp(item.record, item.port, item.prepared);
+    }
     // What it emitted may have failed further on.
     if (this.#pending.length > 0) await this.#resolveFailures();
   }

@@ -18,6 +18,9 @@ export interface Failure {
   readonly record: AnyRecord;
   readonly error: unknown;
   readonly index: number;
+  /** Which push it was; and takes back what that push has brought to the node by other ways. */
+  readonly push: number;
+  readonly takeBack: (push: number) => void;
 }
 
 /** Mistakes of the program, or bounds of it, not of a record: no policy may go on over them. */
@@ -53,13 +56,16 @@ export class FailureHandler {
     this.#metrics.count(node, name);
   }
 
-  /** Tries again (if there is something to try), skips, writes a dead letter, or throws: as the step's policy says. Resolves if the task can go on. */
+  /**
+   * Tries again (if there is something to try), skips, writes a dead letter, or throws: as the step's policy
+   * says. Resolves if the task can go on: to whether it has to do so without the record.
+   */
   async handle(
     step: Step,
     failure: { readonly node: string; readonly error: unknown; readonly source: BrokerRecord | SourcePosition },
     send: (outgoing: Outgoing, node: string) => void,
     again?: () => void | Promise<void>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { node, source } = failure;
     const policy = this.#config.policies[step];
     let { error } = failure;
@@ -67,10 +73,10 @@ export class FailureHandler {
     if (again && isNotReady(error)) {
       try {
         await onceReady(error, again);
-        return;
+        return false;
       } catch (next) {
         // The same: there is no registry to ask.
-        if (isStreamsError(next) && next.code === 'CONFIG_INVALID') throw atRecord(next, node, source);
+        if (isStreamsError(next) && next.code === 'CONFIG_INVALID') throw atRecord(step, next, node, source);
         error = next;
       }
     }
@@ -79,19 +85,19 @@ export class FailureHandler {
       await sleep(this.#clock, policy.backoffMs);
       try {
         await whenReady(again);
-        return;
+        return false;
       } catch (next) {
         error = next;
       }
     }
-    const positioned = atRecord(error, node, source);
+    const positioned = atRecord(step, error, node, source);
     if (policy.then === 'fail' || isFatal(error)) throw positioned;
     this.#metrics.count(node, policy.then === 'skip' ? 'skipped' : 'dead-letter');
     this.#config.logger.warn(
       { node, code: positioned.code, attempt },
       `${policy.then === 'skip' ? 'skipped' : 'dead-lettered'} a record: ${positioned.message}`,
     );
-    if (policy.then === 'skip') return;
+    if (policy.then === 'skip') return true;
     const raw =
       'timestamp' in source ? source : { key: null, value: null, timestamp: this.#clock.now(), headers: Headers.none };
     const record = deadLetter({
@@ -108,13 +114,26 @@ export class FailureHandler {
     });
     this.#metrics.deadLetters++;
     send({ kind: 'raw', record }, node);
+    return true;
   }
 }
 
-const isFatal = (error: unknown): boolean => isStreamsError(error) && ALWAYS_FATAL.has(error.code);
+export const isFatal = (error: unknown): boolean => isStreamsError(error) && ALWAYS_FATAL.has(error.code);
+
+/** What an error without a code is, by where it was thrown. */
+const CODES = {
+  deserialize: 'DESERIALIZE_FAILED',
+  process: 'PROCESS_FAILED',
+  produce: 'SERIALIZE_FAILED',
+} as const;
 
 /** The error with the place of the record that it is about. */
-function atRecord(error: unknown, node: string, { topic, partition, offset }: SourcePosition): StreamsError {
+function atRecord(
+  step: Step,
+  error: unknown,
+  node: string,
+  { topic, partition, offset }: SourcePosition,
+): StreamsError {
   const where = `${topic}[${partition}]@${offset}`;
   if (isStreamsError(error)) {
     if (error.problem.includes(where)) return error;
@@ -124,10 +143,10 @@ function atRecord(error: unknown, node: string, { topic, partition, offset }: So
       cause: error.cause ?? error,
     });
   }
-  return new StreamsError('PROCESS_FAILED', {
+  return new StreamsError(CODES[step], {
     what: `a function of the topology threw: ${messageOf(error)}`,
     at: `${where}, node ${node}`,
-    action: 'Mend the function, or set onError.process to skip, deadLetter or retry.',
+    action: `Mend the function, or set onError.${step} to skip, deadLetter or retry.`,
     cause: error,
   });
 }

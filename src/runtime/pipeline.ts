@@ -1,5 +1,5 @@
 import type { Processor, Topology } from '../dsl/processor.js';
-import type { Graph, SubTopology } from '../graph/graph.js';
+import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deserialize, deserializeRepartitioned } from './deserialize.js';
@@ -16,14 +16,13 @@ import { type JumpState, TimeJumps } from './time-jumps.js';
  */
 export function buildPipeline(options: {
   readonly topology: Topology;
-  readonly graph: Graph;
   readonly subTopology: SubTopology;
   readonly runner: BatchRunner;
   readonly task: TaskFacts;
   /** What the last commit knew of the jumps of a source's time. */
   readonly jump: (topic: string) => JumpState | undefined;
 }): readonly Processor[] {
-  const { topology, graph, subTopology, runner, task, jump } = options;
+  const { topology, subTopology, runner, task, jump } = options;
   const { entries } = runner;
   const { scope } = runner.atHand;
   const { observer } = task;
@@ -66,7 +65,7 @@ export function buildPipeline(options: {
   if (observer) for (const [topic, entry] of entries) entries.set(topic, observedEntry(entry, scope, observer));
 
   const processors: Processor[] = [];
-  for (const plan of planStages(graph, subTopology)) {
+  for (const plan of planStages(topology.graph, subTopology)) {
     const stage = new Stage(`${[...plan].join(', ')} and what follows up to the next operator with state`);
     runner.stages.push(stage);
     for (const declared of declaration.processors) {

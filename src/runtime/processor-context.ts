@@ -28,6 +28,8 @@ export interface TaskFacts {
   /** Before the names of internal topics. */
   readonly prefix: string;
   readonly deadLetterTopic: string;
+  /** Whether the policy of `process` may go on without a record. */
+  readonly mayGiveUp: boolean;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** Its stores, as the processors see them. */
@@ -92,6 +94,10 @@ export class TaskProcessorContext implements ProcessorContext {
 
   get streamTime(): number {
     return this.#runner.atHand.time;
+  }
+
+  get mayGiveUp(): boolean {
+    return this.#task.mayGiveUp;
   }
 
   get wallTime(): number {

@@ -1,5 +1,5 @@
 import type { ProducerRecord } from '../broker/port.js';
-import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSink } from '../dsl/processor.js';
+import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSink, Partitioner } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { isNotReady, whenReady } from '../model/not-ready.js';
@@ -66,7 +66,7 @@ function encode(item: OutboxItem, topic: string, partitions: number, context: Pr
     const value = repartitionValue(item.repartition, record, node);
     return {
       topic,
-      partition: byHash(placedBy, partitions, context),
+      partition: placeOf(item.repartition, item, placedBy, partitions, context),
       key,
       value,
       timestamp: record.timestamp,
@@ -74,17 +74,28 @@ function encode(item: OutboxItem, topic: string, partitions: number, context: Pr
     };
   }
   const value = record.value === null ? null : toBytes(target.value, record.value, 'value', node);
-  const partition = item.sink.partition?.(record, partitions) ?? byHash(placedBy, partitions, context);
-  if (!(Number.isInteger(partition) && partition >= 0 && partition < partitions)) {
-    throw new StreamsError('PARTITION_INVALID', {
-      what: 'the partitioner chose a partition that does not exist',
-      at: `node ${node}`,
-      saw: String(partition),
-      expected: `a whole number from 0 to ${partitions - 1}`,
-      action: 'Correct the partition function; undefined means: by the hash of the key.',
-    });
-  }
+  const partition = placeOf(item.sink, item, placedBy, partitions, context);
   return { topic, partition, key, value, timestamp: record.timestamp, headers: record.headers };
+}
+
+/** The partition that a sink or a repartition chooses; by the hash of the key if it does not. */
+function placeOf(
+  { partition: partitioner }: { readonly partition?: Partitioner },
+  { record, node }: { readonly record: AnyRecord; readonly node: string },
+  placedBy: Buffer | null,
+  partitions: number,
+  context: ProduceContext,
+): number {
+  const partition = partitioner?.(record, partitions);
+  if (partition === undefined) return byHash(placedBy, partitions, context);
+  if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return partition;
+  throw new StreamsError('PARTITION_INVALID', {
+    what: 'the partitioner chose a partition that does not exist',
+    at: `node ${node}`,
+    saw: String(partition),
+    expected: `a whole number from 0 to ${partitions - 1}`,
+    action: 'Correct the partition function; undefined means: by the hash of the key.',
+  });
 }
 
 /** The serdes of a sink for the topic of this record. */

@@ -288,13 +288,13 @@ export class Task {
       applicationId,
       prefix: generation.prefix,
       deadLetterTopic,
+      mayGiveUp: config.policies.process.then !== 'fail',
       clock: ports.clock,
       metrics,
       state: this.#state,
       globals: this.#globals,
     };
-    const { graph } = topology;
-    this.#processors = buildPipeline({ topology, graph, subTopology, runner: this.#runner, task, jump });
+    this.#processors = buildPipeline({ topology, subTopology, runner: this.#runner, task, jump });
     await serdes.open();
   }
 }

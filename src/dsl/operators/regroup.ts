@@ -2,6 +2,7 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { isChange, PlainRecord, RowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
+import { rowOrNone, rowOrThrow } from '../tables/row-function.js';
 import type { AnyRecord, KeyOf, ValueOf, WithKey } from '../types.js';
 import { currentDeclaring, marked } from './attach.js';
 
@@ -19,7 +20,10 @@ export interface GroupByOptions<K, V> {
 /**
  * Groups records by another key: writes them to a repartition topic under the new key and reads them again, so that all records of one group meet in one task.
  *
- * On a table each change takes the row out of its old group and puts it into its new one: one record if both are the same, else the old group's first. A fold behind it needs `subtract`. Changes of the past, of a versioned table, are left out.
+ * On a table each change takes the row out of its old group and puts it into its new one: one record if both
+ * are the same, else the old group's first. A fold behind it needs `subtract`. Changes of the past, of a
+ * versioned table, are left out. A function that throws goes the way of `onError.process` (PROCESS_FAILED);
+ * if that goes on, a row that it throws on is in no group.
  *
  * Creates the topic `<application>-<name>-repartition` (deleted records are not kept: the topic is purged by retention). Order is kept among records of one group that came from one partition. Records whose new
  * key is null are dropped and counted (`null-key`). Headers and timestamps stay. No state.
@@ -50,6 +54,8 @@ function regrouped<R extends AnyRecord, K2>(
   source: Observable<R>,
   fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => K2,
 ): Observable<AnyRecord> {
+  const groupOf = ({ key, timestamp, headers }: AnyRecord, row: unknown): K2 | null =>
+    fn(new PlainRecord(key as KeyOf<R>, row as ValueOf<R>, timestamp, headers));
   return new Observable((subscriber) =>
     source.subscribe({
       next(record) {
@@ -58,13 +64,11 @@ function regrouped<R extends AnyRecord, K2>(
             subscriber.next(new PlainRecord(fn(record), record.value, record.timestamp, record.headers));
             return;
           }
-          const { key, value, previous, timestamp, headers } = record;
+          const { value, previous, timestamp, headers } = record;
           // The row itself is as it was, and so is its group.
           if (record.outOfOrder) return;
-          const groupOf = (row: unknown): K2 | null =>
-            row === null ? null : fn(new PlainRecord(key as KeyOf<R>, row as ValueOf<R>, timestamp, headers));
-          const before = groupOf(previous);
-          const after = groupOf(value);
+          const before = previous === null ? null : rowOrNone(groupOf, record, previous);
+          const after = value === null ? null : rowOrThrow(groupOf, record, value);
           if (before !== null && after !== null && sameKey(before, after)) {
             subscriber.next(new RowChange<unknown, unknown>(after, value, previous, timestamp, headers));
             return;
