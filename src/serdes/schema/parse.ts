@@ -34,11 +34,11 @@ export interface ParsedSchema {
 /** Checks and resolves an Avro schema: its JSON as text, or parsed. SCHEMA_INVALID says what is wrong, and at which place in it. */
 export function parseSchema(source: unknown, options: ParseOptions = {}): ParsedSchema {
   const json = typeof source === 'string' ? jsonOf(source, options.at) : source;
-  // Defaults, too: they are looked through by functions that call themselves.
-  if (isDeeper(json, MAX_JSON_DEPTH))
-    throw invalid(options.at, 'the schema nests too deeply', `more than ${MAX_JSON_DEPTH} levels of JSON`, 'fewer');
   const parser = new Parser(options);
   const schema = parser.type(json, '', 'the schema', 0);
+  // Types are bound already; defaults are looked through by functions that call themselves.
+  if (isDeeper(json, MAX_JSON_DEPTH))
+    throw invalid(options.at, 'the schema nests too deeply', `more than ${MAX_JSON_DEPTH} levels of JSON`, 'fewer');
   if (options.checksDefaults ?? true) parser.checkDefaults();
   return { schema, defines: parser.defines };
 }
@@ -269,6 +269,7 @@ class Parser {
 const docOf = ({ doc }: Json): { doc?: string } => (typeof doc === 'string' ? { doc } : {});
 
 const show = (json: unknown): string => {
+  if (isDeeper(json, MAX_DEPTH)) return 'JSON that nests deeply';
   const text = JSON.stringify(json) ?? String(json);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 };
