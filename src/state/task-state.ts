@@ -1,6 +1,7 @@
 import type { ChunkKey } from '../model/chunk.js';
 import type { Database, DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
+import { ownOf } from '../model/own.js';
 import type { VersionList } from '../model/versions.js';
 import type { CacheBudget } from './cache-budget.js';
 import { CachedStore } from './cached-store.js';
@@ -86,7 +87,7 @@ export class TaskState {
       const checkpoint = bytes === undefined ? EMPTY_CHECKPOINT : decodeCheckpoint(bytes, opened.directory);
       const state = new TaskState(opened, options, checkpoint);
       for (const [name, store] of state.#stores)
-        await store.open(checkpoint.streamTimes[name] ?? Number.NEGATIVE_INFINITY);
+        await store.open(ownOf(checkpoint.streamTimes, name) ?? Number.NEGATIVE_INFINITY);
       return state;
     } catch (error) {
       await opened.database.close().catch(() => undefined);
@@ -179,9 +180,8 @@ export class TaskState {
   }
 
   #reach(checkpoint: Omit<Checkpoint, 'streamTimes'>, streamTime: number): void {
-    const streamTimes: Record<string, number> = { '': streamTime };
-    for (const [name, store] of this.#stores) streamTimes[name] = store.streamTime;
-    this.#checkpoint = { ...checkpoint, streamTimes };
+    const times = Array.from(this.#stores, ([name, store]) => [name, store.streamTime] as const);
+    this.#checkpoint = { ...checkpoint, streamTimes: Object.fromEntries([['', streamTime], ...times]) };
   }
 
   async #write(writes: DatabaseWrite[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { setOwn } from '../../model/own.js';
 import type { BytesReader, BytesWriter } from './bytes.js';
 import type { Request } from './request.js';
 
@@ -152,7 +153,7 @@ function readConfig(from: BytesReader): Readonly<Record<string, string>> {
     const source = from.int8();
     from.bool();
     from.array(() => [from.string(), from.string(), from.int8()]);
-    if (source === SET_FOR_TOPIC && value !== null) config[key] = value;
+    if (source === SET_FOR_TOPIC && value !== null) setOwn(config, key, value);
   });
   return config;
 }
