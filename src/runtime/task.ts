@@ -20,10 +20,11 @@ import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import { streamTimesNow, streamTimesOf, withStreamTimes } from './stream-times.js';
+import type { TaskLog } from './task-log.js';
 import type { TaskOptions } from './task-options.js';
 import { TaskOutput } from './task-output.js';
 import type { JumpState } from './time-jumps.js';
-import { touchesOf } from './touches.js';
+import { writerOptions } from './writer-options.js';
 
 /**
  * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and whoever opens it again starts from the committed offsets.
@@ -49,6 +50,7 @@ export class Task {
   #runner!: BatchRunner;
   readonly #purge: RepartitionPurge;
   #state: TaskState | undefined;
+  #log: TaskLog | undefined;
   /** Sources that a reset has put back; undefined: none. */
   #again: Reprocessing | undefined;
   #globals: ReadonlyMap<string, GlobalView<unknown, unknown>> = new Map();
@@ -133,6 +135,7 @@ export class Task {
 
   /** Takes the next batch through; waits up to that long for a first record. Returns how much it did: the records it took, and one for timers of the wall clock, whose records other tasks may read. */
   async step(maxWaitMs: number): Promise<number> {
+    await this.#log?.check();
     const { config, ports, metrics } = this.#options;
     const records = await this.#intake.take(config.batchRecords, maxWaitMs);
     if (records.length > 0) {
@@ -172,7 +175,8 @@ export class Task {
     if (this.#uncommitted === 0) return ahead ? undefined : this.#state?.applyPostponed();
     const { config, ports, membership, metrics } = this.#options;
     const timed = withStreamTimes(this.#intake.positions, streamTimesNow(this.#runner, this.#state?.stores));
-    const positions = withGeneration(this.#again?.withMarks(timed) ?? timed, config.generation);
+    const marked = this.#again?.withMarks(timed) ?? timed;
+    const positions = withGeneration(marked, config.generation, config.applicationId);
     const { logged, applied } = await commit({
       partition: this.partition,
       prefix: config.generation.prefix,
@@ -183,6 +187,7 @@ export class Task {
       state: this.#state,
       positions,
       streamTime: this.#runner.atHand.streamTime,
+      log: this.#log,
       mayPostpone: (rows) => ahead && !this.#due.apply.isNow(rows),
       begin: () => this.#output.begin(),
       afterStep: (step) => ports.afterStep?.(step, this.id),
@@ -223,23 +228,18 @@ export class Task {
     const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
     const sources = sourcePartitions(subTopology, config.generation.prefix, this.partition, topics);
-    const transactional = {
-      transactionalId: `${config.applicationId}-${this.id}`,
-      touches: touchesOf(this.#options, sources),
-    };
-    const writer = await broker.createWriter(config.guarantee === 'exactly_once' ? transactional : {});
-    this.#output = new TaskOutput(writer, this.#options);
+    this.#output = new TaskOutput(await broker.createWriter(writerOptions(this.#options, sources)), this.#options);
     const committed = await membership.committed(sources);
     checkGeneration(committed, config);
     this.#again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: this.id });
 
     const times = streamTimesOf(committed);
     let streamTime = times.task;
+    const positions = await startPositions(broker, sources, committed, config.startFrom);
     if (stores.length > 0) {
-      const known = await openState(this.#options, {
-        sources,
-        committed: this.#again?.contained(committed) ?? committed,
-        signal,
+      const contained = this.#again?.contained(committed) ?? committed;
+      const opened = await openState(this.#options, {
+        ...{ sources, committed, contained, positions, signal },
         onOpened: (state) => {
           this.#state = state;
         },
@@ -247,13 +247,13 @@ export class Task {
           this.#restoreLeft = left;
         },
       });
-      streamTime = Math.max(streamTime, known);
+      streamTime = Math.max(streamTime, opened.streamTime);
+      ({ log: this.#log, loggedAgain: this.#uncommitted } = opened);
     }
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
 
     await this.#buildRunner(streamTime, times.jump);
     this.#reader = await broker.createReader();
-    const positions = await startPositions(broker, sources, committed, config.startFrom);
     this.#intake = new Intake(this.#reader, positions, await broker.admin.latestOffsets(sources));
     for (const processor of this.#processors) await processor.start?.();
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
