@@ -9,6 +9,7 @@ import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
 import { encodeMemberState, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
+import { chooseGeneration, ofGeneration } from './own-generation.js';
 import { isPassing, type Patience, patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
@@ -18,6 +19,7 @@ import { stopped } from './stopped.js';
 import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
 import { TaskPool } from './task-pool.js';
+import { isForeignTopic } from './topic-owners.js';
 import { prepareTopics, type TopicCounts } from './topics.js';
 
 /**
@@ -56,6 +58,7 @@ export class Engine {
     this.#idle = new IdleWatch({ admin: ports.broker.admin, clock, holder: this, signal: this.#abort.signal });
     this.#manual = manual;
     this.#pool = new TaskPool({
+      applicationId: config.applicationId,
       clock,
       logger: config.logger,
       idle: this.#idle,
@@ -144,7 +147,12 @@ export class Engine {
     const { logger, instanceId, sessionMs } = this.#config;
     const signal = this.#abort.signal;
     await this.#findGeneration();
-    await this.#planPatiently();
+    await this.#planPatiently().catch(async (error) => {
+      if (!isForeignTopic(error)) throw error;
+      // Another application has made topics of these names since they were looked at: this one then keeps apart.
+      await this.#findGeneration();
+      await this.#planPatiently();
+    });
     this.#onDisk = await tasksOnDisk(this.#slots.keys(), this.#config.generation.prefix, this.#ports);
     await this.globals.load(this.#topics, this.#config.generation.prefix);
     if (!this.#manual) this.globals.follow(this.#idle, (error) => this.#fail(error));
@@ -180,9 +188,14 @@ export class Engine {
 
   /** Which version of the application counts. It does not change while a member is alive. */
   async #findGeneration(): Promise<void> {
-    const find = () => findGeneration(this.#config, this.#ports);
+    const find = () =>
+      findGeneration(this.#config, this.#ports, (onDisk) =>
+        patiently('looking at the topics', this.#patience, () =>
+          chooseGeneration(this.#ports.broker.admin, this.#topology.graph, this.#config, onDisk),
+        ),
+      );
     const generation = await patiently('looking at the group', this.#patience, find);
-    this.#config = { ...this.#config, generation };
+    this.#config = ofGeneration(this.#config, generation);
   }
 
   get #patience(): Patience {
