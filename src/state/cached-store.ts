@@ -1,17 +1,19 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
-import { BornRows } from './born-rows.js';
 import type { CacheBudget } from './cache-budget.js';
-import { type Cause, ChangelogEntry } from './changelog-entry.js';
+import type { Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
+import { DiskRows } from './disk-rows.js';
+import { drainRows } from './drain-rows.js';
 import type { Entry } from './entry.js';
 import { ExpiryIndex } from './expiry.js';
-import { PREFIX_BYTES } from './layout.js';
 import { mergedScan } from './merged-scan.js';
 import { notLoaded } from './not-loaded.js';
+import { isPaged } from './page-format.js';
 import { RecordCache } from './record-cache.js';
 import { type LoggedRow, restoreRows } from './restore-rows.js';
 import { RowCodec } from './row-codec.js';
 import { RowLife } from './row-life.js';
+import { pagesOf, type RowPages } from './row-pages.js';
 import { UnwrittenRows } from './unwritten-rows.js';
 import { WrittenKeys } from './written-keys.js';
 
@@ -35,6 +37,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly #expiry: ExpiryIndex | undefined;
   /** Where rows expire their index knows as much. */
   readonly #written: WrittenKeys | undefined;
+  readonly #disk: DiskRows<K, V>;
+  /** Undefined: its rows do not grow. */
+  readonly #pages: RowPages<K, V> | undefined;
   readonly #unwritten = new UnwrittenRows<K, V>();
   #wanted: Entry<K, V>[] = [];
   readonly #reading = new Set<Promise<void>>();
@@ -55,7 +60,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.#life = new RowLife(spec);
     this.#database = database;
     this.#codec = new RowCodec(spec, storeId);
-    this.#cache = new RecordCache(options.budget, this.#codec);
+    this.#pages = pagesOf(spec, this.#codec, database);
+    this.#disk = new DiskRows(database, this.#codec, { life: this.#life, pages: this.#pages });
+    this.#cache = new RecordCache(options.budget, this.#codec, (entry) => this.#pages?.forget(entry));
     this.#cause = options.cause;
     this.#written = spec.ttlMs === undefined && options.isNew ? new WrittenKeys() : undefined;
     this.#expiry = spec.ttlMs === undefined ? undefined : new ExpiryIndex({ database, storeId, ttlMs: spec.ttlMs });
@@ -76,6 +83,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   async open(streamTime: number): Promise<void> {
     this.#streamTime = streamTime;
     await this.#expiry?.open();
+    await this.#pages?.open();
   }
 
   observe(timestamp: number): void {
@@ -95,6 +103,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   put(key: K, value: V | null, timestamp: number = this.#cause.timestamp): void {
     const entry = this.#cache.get(key) ?? this.#cache.insert(key);
+    if (this.#pages?.any && !entry.loaded && entry.stored) this.#pages.wroteBlindly(entry);
     entry.loaded = true;
     entry.value = value ?? null;
     entry.timestamp = timestamp;
@@ -130,10 +139,12 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     if (!committed && this.getIfLoaded(key) !== undefined) return this.row(key);
     const entry = this.#cache.get(key);
     const write = entry && this.#unwritten.writeOf(entry);
-    const [row] = write ? [write.value] : await this.#database.getMany([this.#codec.databaseKey(key)]);
+    if (!write) return this.#disk.peek(key, this.#streamTime);
+    const row = write.value;
     const timestamp = row?.readDoubleBE(0) ?? 0;
     if (!row || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
-    return { value: await this.#codec.readValue(row), timestamp };
+    const value = this.#pages && isPaged(row) ? this.#pages.committed(entry, row) : this.#codec.readValue(row);
+    return { value: await value, timestamp };
   }
 
   getIfLoaded(key: K): V | null | undefined {
@@ -158,9 +169,11 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
         if (value !== null) yield [key, value];
         continue;
       }
+      if (this.#pages?.isPage(row.key)) continue;
       const key = await codec.readKey(row.key);
-      if (!this.#life.isOver(key, row.value.readDoubleBE(0), this.#streamTime))
-        yield [key, await codec.readValue(row.value)];
+      if (this.#life.isOver(key, row.value.readDoubleBE(0), this.#streamTime)) continue;
+      const value = await this.#disk.scanned(key, row.value, this.#streamTime);
+      if (value !== null) yield [key, value];
     }
   }
 
@@ -180,7 +193,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   async loadWanted(): Promise<void> {
     const wanted = this.#wanted;
     this.#wanted = [];
-    const reading = this.#read(wanted);
+    const reading = this.#disk.fill(wanted, this.#cache);
     this.#reading.add(reading);
     try {
       await reading;
@@ -189,32 +202,15 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     }
   }
 
-  async #read(wanted: readonly Entry<K, V>[]): Promise<void> {
-    const rows = await this.#database.getMany(wanted.map((entry) => this.#codec.databaseKey(entry.key)));
-    for (let i = 0; i < wanted.length; i++) {
-      const entry = wanted[i] as Entry<K, V>;
-      const row = rows[i];
-      const decoded = row === undefined || entry.loaded ? null : this.#codec.readValue(row);
-      const value = decoded instanceof Promise ? await decoded : decoded;
-      // It was written while the read was under way: what was written is newer.
-      if (entry.loaded) continue;
-      entry.loaded = true;
-      entry.stored = row !== undefined;
-      if (row === undefined) continue;
-      entry.indexed = this.#life.fixed;
-      entry.timestamp = row.readDoubleBE(0);
-      entry.value = value;
-      this.#cache.weigh(entry, row.length);
-    }
-  }
-
   /** Deletes rows whose time to live is over: at most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key are not read for it. */
   async expire(writes: DatabaseWrite[]): Promise<void> {
+    const meeting = this.#pages?.meet();
+    if (meeting) await meeting;
     if (!this.#expiry) return;
     const limit = Math.max(MIN_EXPIRED_PER_COMMIT, 2 * this.#unwritten.dirty);
     const taken = await this.#expiry.take(this.#streamTime, limit, writes);
     const keys = await this.#codec.readKeys(taken);
-    if (!this.#life.fixed) await this.loadAll(keys);
+    if (!this.#life.fixed || this.#pages?.any) await this.loadAll(keys);
     for (const key of keys) {
       const entry = this.#cache.get(key);
       if (entry?.loaded && entry.value === null) continue;
@@ -228,24 +224,19 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
    * Encodes what changed since the last commit, in the order of first change, for the database and the changelog. What was drained before is {@link applied}, or lies in `writes`, where it is changed; no database may be at it. Returns how many rows have come into the cache since.
    */
   drain(writes: DatabaseWrite[], changelog: ChangelogEntry[]): number {
-    const born = this.#expiry && new BornRows(this.#expiry);
-    for (const entry of this.#unwritten.take(writes)) {
-      // Written and deleted between two commits: nobody else ever saw it.
-      if (entry.value === null && !entry.stored) continue;
-      const valueBytes = entry.value === null ? null : this.#codec.databaseValue(entry.value, entry.timestamp);
-      const write = this.#unwritten.writeOf(entry) ?? this.#unwritten.write(entry, this.#codec.databaseKey(entry.key));
-      write.value = valueBytes;
-      changelog.push(new ChangelogEntry(write, entry.timestamp, entry.causeTopic, entry.causeOffset));
-      entry.stored = valueBytes !== null;
-      this.#cache.weigh(entry, valueBytes?.length ?? 0);
-      if ((born || this.#written) && valueBytes !== null && !entry.indexed) {
-        const keyBytes = write.key.subarray(PREFIX_BYTES);
-        born?.add(keyBytes, this.#life.bornAt(entry.key, entry.timestamp));
-        this.#written?.note(keyBytes);
-        entry.indexed = this.#life.fixed;
-      }
-    }
-    born?.write(writes);
+    drainRows(
+      {
+        unwritten: this.#unwritten,
+        cache: this.#cache,
+        codec: this.#codec,
+        life: this.#life,
+        expiry: this.#expiry,
+        written: this.#written,
+        pages: this.#pages,
+      },
+      writes,
+      changelog,
+    );
     return this.#cache.takeInserted();
   }
 
@@ -253,12 +244,12 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   restore(rows: readonly LoggedRow[], writes: DatabaseWrite[]): void {
     for (const { timestamp } of rows) this.observe(timestamp);
     const parts = { codec: this.#codec, life: this.#life, expiry: this.#expiry, written: this.#written };
-    restoreRows(rows, parts, writes);
+    restoreRows(rows, { ...parts, pages: this.#pages }, writes);
   }
 
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
   async logAgain(keys: readonly Buffer[]): Promise<void> {
-    const decoded = await this.#codec.readKeys(keys);
+    const decoded = await this.#codec.readKeys((await this.#pages?.logAgain(keys)) ?? keys);
     await this.loadAll(decoded);
     for (const key of decoded) {
       const entry = this.#found(key);

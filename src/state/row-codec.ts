@@ -4,6 +4,7 @@ import type { Windowed } from '../model/window.js';
 import type { Serde, WindowedSerde } from '../serdes/serde.js';
 import type { StoreSpec } from './contract.js';
 import { KIND, prefixed, prefixOf, stamped, TIMESTAMP_BYTES } from './layout.js';
+import { isPageKey } from './page-format.js';
 import { SharedBounds, type WindowBounds } from './window-bounds.js';
 
 /** Rows of one store to the bytes of the task's database, and back. */
@@ -47,7 +48,9 @@ export class RowCodec<K, V> {
 
   /** The key as the changelog has it. SERIALIZE_FAILED if the serde does not write it. */
   keyBytes(key: K): Buffer {
-    return this.#encode('key', this.#spec.key, key);
+    const bytes = this.#encode('key', this.#spec.key, key);
+    if (this.#spec.items && isPageKey(bytes)) throw reserved(this.#spec.name);
+    return bytes;
   }
 
   databaseKey(key: K): Buffer {
@@ -119,3 +122,12 @@ export class RowCodec<K, V> {
     }
   }
 }
+
+const reserved = (store: string): StreamsError =>
+  new StreamsError('SERIALIZE_FAILED', {
+    what: 'a key begins with the bytes that mark the pages of long rows',
+    at: `store ${store}`,
+    saw: JSON.stringify('\xffmillrace.page'),
+    expected: 'any other key',
+    action: 'Let keys begin otherwise, or filter such records out before.',
+  });

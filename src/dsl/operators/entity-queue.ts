@@ -1,6 +1,7 @@
 import { PlainRecord, type SourcePosition } from '../../model/record.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
+import type { RowItems } from '../../state/contract.js';
 import type { AnyRecord, AnySerde } from '../processor.js';
 import { ByteReader, readHeaders, written } from './bytes.js';
 
@@ -74,6 +75,7 @@ export function placeOf(held: readonly Held[], version: Version): { readonly at:
 }
 
 const FORMAT = 1;
+const LENGTH_BYTES = 4;
 
 /**
  * An entity's row on disk, format 1 (integers big endian; a text is its length in 4 bytes and UTF-8):
@@ -119,6 +121,13 @@ export function entityQueueSerde(serdes: HeldSerdes): Serde<EntityQueue> {
     },
   });
 }
+
+/** Any number of records may wait for one entity: a row of many is kept in pages. */
+export const entityQueueItems: RowItems<EntityQueue> = {
+  of: ({ held }) => held,
+  size: ({ bytes }: Held) => LENGTH_BYTES + bytes.length,
+  with: ({ next }, held) => ({ next, held: held as readonly Held[] }),
+};
 
 const encodeHeld = (version: Version, { record, position }: HeldContent, { key, value }: HeldSerdes): Buffer =>
   written((row) => {

@@ -10,6 +10,7 @@ import type { AnyRecord, FactRecord, Stream } from '../types.js';
 import { currentDeclaring } from './attach.js';
 import {
   type EntityQueue,
+  entityQueueItems,
   entityQueueSerde,
   following,
   Held,
@@ -93,7 +94,13 @@ export function reorderByVersion<K, V>(
         operator: 'reorderByVersion',
         name: store,
         stores: [
-          { name: store, kind: 'keyValue', key: serdes.string, value: entityQueueSerde({ key, value }) },
+          {
+            name: store,
+            kind: 'keyValue',
+            key: serdes.string,
+            value: entityQueueSerde({ key, value }),
+            items: entityQueueItems,
+          },
           { name: `${store}-gaps`, kind: 'keyValue', key: serdes.string, value: serdes.double },
         ],
         keyed: true,

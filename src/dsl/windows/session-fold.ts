@@ -4,7 +4,7 @@ import type { KeyValueStore, Row, StoreSpec } from '../../state/contract.js';
 import { added, merged } from '../operators/folding.js';
 import type { Processor, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
-import { NO_SPANS, Span, type Spans, spansSerde } from './spans.js';
+import { NO_SPANS, Span, type Spans, spanItems, spansSerde } from './spans.js';
 import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
 import type { WindowedFolding } from './windowing.js';
 import type { SessionWindows } from './windows.js';
@@ -18,6 +18,7 @@ export function sessionFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
     kind: 'session',
     key,
     value: spansSerde(value),
+    items: spanItems(value),
     ttlMs: retentionMs,
     shown: {
       key: windowed(key),

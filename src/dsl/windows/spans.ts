@@ -2,6 +2,7 @@ import { messageOf, StreamsError } from '../../model/errors.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { showBytes } from '../../serdes/show.js';
+import type { RowItems } from '../../state/contract.js';
 
 /**
  * One of the windows of a key that lie in one row: where it begins, the highest timestamp in it, and its aggregate. Never changed: a row gets a new one in its place.
@@ -42,6 +43,12 @@ export class Span<A> {
 
   bytes(serde: Serde<A>): Buffer {
     return this.#bytes ?? serde.encode(this.#aggregate as A);
+  }
+
+  /** How many bytes it takes in its row: it is encoded for that, and not again when the row is written. */
+  size(serde: Serde<A>): number {
+    this.#bytes ??= serde.encode(this.#aggregate as A);
+    return HEAD_BYTES + this.#bytes.length;
   }
 
   /** From now on its bytes are these, which are part of a whole row. */
@@ -88,6 +95,13 @@ export function firstFrom(spans: Spans<unknown>, start: number): number {
   }
   return low;
 }
+
+/** A row of any number of windows is kept in pages. */
+export const spanItems = <A>(aggregate: Serde<A>): RowItems<Spans<A>> => ({
+  of: (spans) => spans,
+  size: (span: Span<A>) => span.size(aggregate),
+  with: (_, spans) => spans as Spans<A>,
+});
 
 const FORMAT = 1;
 const HEAD_BYTES = 8 + 8 + 4;
