@@ -61,6 +61,8 @@ export interface TopicDescription {
   readonly partitions: number;
   /** What was set for the topic itself. Null if this user may not read it. */
   readonly config: Readonly<Record<string, string>> | null;
+  /** The largest batch that it takes, whoever has set that; left out if it is not known. */
+  readonly maxMessageBytes?: number;
   /** What this user may not do with its records; left out if nothing. */
   readonly denied?: readonly ('Read' | 'Write')[];
 }
@@ -76,6 +78,11 @@ export interface Admin {
    * they exist or not; without names they are left out.
    */
   describeTopics(names?: readonly string[]): Promise<readonly TopicDescription[]>;
+  /**
+   * Sets configuration of topics that exist; what is not named stays as it is. TOPIC_UNKNOWN names those that
+   * do not exist, CONFIG_INVALID those whose configuration is refused: the others may be set by then.
+   */
+  configureTopics(topics: readonly Pick<TopicSpec, 'name' | 'config'>[]): Promise<void>;
   /** Deletes topics with their records. TOPIC_UNKNOWN names those that do not exist; the others are deleted. */
   deleteTopics(names: readonly string[]): Promise<void>;
   /** First offset that can still be read. */

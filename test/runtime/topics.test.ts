@@ -145,7 +145,11 @@ describe('the topics of an application', () => {
     const broker = memoryBroker();
     await createTopics(broker, { in: 2, 'app-dead-letter': 4 });
     await broker.admin.createTopics([
-      { name: 'app-totals-changelog', partitions: 2, config: { 'cleanup.policy': 'compact', 'segment.ms': '1' } },
+      {
+        name: 'app-totals-changelog',
+        partitions: 2,
+        config: { 'cleanup.policy': 'compact', 'segment.ms': '1', 'max.message.bytes': '4000000' },
+      },
     ]);
     const before = await broker.admin.describeTopics();
     const { graph } = topology('app', (t) => void t.stream('in', text).pipe(count({ store: 'totals' })));

@@ -1,7 +1,7 @@
 import { type Duration, durationMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
-import { chunkKey } from '../../serdes/chunk-key.js';
 import type { Version, VersionChunk, VersionList } from '../../model/versions.js';
+import { chunkKey } from '../../serdes/chunk-key.js';
 import { versionBytes, versionList } from '../../serdes/versions.js';
 import type { RowItems, StoreSpec } from '../../state/contract.js';
 import type { AnySerde } from '../processor.js';
