@@ -31,14 +31,14 @@ export class RowCodec<K, V> {
     if (this.#textKeys) return key as string;
     const text = this.#windowsOfText ? (key as unknown as Windowed<string>).key : undefined;
     const bounds = typeof text === 'string' ? this.boundsOf(key) : undefined;
-    return bounds === undefined ? this.#spec.key.encode(key).toString('latin1') : text + bounds.id;
+    return bounds === undefined ? this.keyBytes(key).toString('latin1') : text + bounds.id;
   }
 
   /** What the key is found by, together with its bounds: no text is made of both, since most of the cost of a windowed key would be that. */
   textOf(key: K, bounds: WindowBounds | undefined): string {
     if (this.#textKeys) return key as string;
     const text = this.#windowsOfText && bounds ? (key as unknown as Windowed<string>).key : undefined;
-    return typeof text === 'string' ? text : this.#spec.key.encode(key).toString('latin1');
+    return typeof text === 'string' ? text : this.keyBytes(key).toString('latin1');
   }
 
   /** The bounds of the window that the key is of; undefined if it is none. */
