@@ -60,9 +60,10 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.#life = new RowLife(spec);
     this.#database = database;
     this.#codec = new RowCodec(spec, storeId);
-    this.#pages = pagesOf(spec, this.#codec, database);
-    this.#disk = new DiskRows(database, this.#codec, { life: this.#life, pages: this.#pages });
-    this.#cache = new RecordCache(options.budget, this.#codec, (entry) => this.#pages?.forget(entry));
+    const pages = pagesOf(spec, this.#codec, database);
+    this.#pages = pages;
+    this.#disk = new DiskRows(database, this.#codec, { life: this.#life, pages });
+    this.#cache = new RecordCache(options.budget, this.#codec, pages && ((entry) => pages.forget(entry)));
     this.#cause = options.cause;
     this.#written = spec.ttlMs === undefined && options.isNew ? new WrittenKeys() : undefined;
     this.#expiry = spec.ttlMs === undefined ? undefined : new ExpiryIndex({ database, storeId, ttlMs: spec.ttlMs });

@@ -82,7 +82,7 @@ export class RowPages<K, V> {
 
   /** The row is not cached any more. */
   forget(entry: Entry<K, V>): void {
-    this.#stored.delete(entry);
+    if (this.#stored.size > 0) this.#stored.delete(entry);
   }
 
   /** A row is written that nobody has read. */

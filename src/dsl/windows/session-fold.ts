@@ -127,7 +127,8 @@ class SessionFold<K, V, A> implements Processor {
     const forgotten = this.#store.streamTime - this.#windows.retentionMs;
     let kept = 0;
     while (kept < from && (sessions[kept] as Span<A>).last < forgotten) kept++;
-    return [...sessions.slice(kept, from), ...next, ...sessions.slice(to)];
+    const left = kept === 0 ? sessions : sessions.slice(kept);
+    return left.toSpliced(from - kept, to - from, ...next);
   }
 
   /** The session that is open and has the end of that one in it: it has grown from it. */
