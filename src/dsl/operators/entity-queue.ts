@@ -8,7 +8,8 @@ import { ByteReader, readHeaders, written } from './bytes.js';
 export type Version = number | bigint;
 
 /**
- * A record that waits. Encoded once and decoded once, when it is first needed: an entity's row is written whole at every commit that changes it, and read whole, with all that waits.
+ * A record that waits. Encoded once and decoded once, when it is first needed: an entity's row, or a page of
+ * a long one, is written at every commit that changes it, and read with all that waits.
  */
 export class Held {
   readonly version: Version;

@@ -46,7 +46,7 @@ export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer
  * Both sides must be co-partitioned and their keys written alike: behind a change of key each is repartitioned (`<store>-left`, `<store>-right`, where it has no name), and equal partition counts are checked at start (TOPIC_MISMATCH), or when
  * they are declared (TOPOLOGY_INVALID). Records of both are taken by their timestamps, as far as both topics have been read; one that comes on both sides at once is taken on the left first.
  *
- * State: in `<store>-left` and `<store>-right` the records of each side, 32 a row at most, with their changelogs; rows are removed when all in them is too old to be met, at a bounded cost. Cost: a look-up in at most two rows of the other side and one of its own, all
+ * State: in `<store>-left` and `<store>-right` the records of each side, 32 a row at most and fewer of large ones, with their changelogs; rows are removed when all in them is too old to be met, at a bounded cost. Cost: a look-up in at most two rows of the other side and one of its own, all
  * known from the record alone, and one row written a commit, never a scan. The records of a key that are more than 32 within `before` + `after` are read where they are met, all in one trip more. Memory: what is cached within
  * `cacheBytes`; and all that one record meets.
  *

@@ -55,8 +55,12 @@ export interface ReorderByVersionOptions<K, V> {
 /**
  * Lets the records of each entity through in the order of their versions: after version n exactly n + 1. What comes too early waits in the store; what came before is dropped, so that a repeated event is never applied twice.
  *
- * State: one row an entity in `store` (the next version and what waits), one row for each gap that is open at a commit, and the changelog. Cost: one look-up a record, reading what waits for that entity and nothing
- * else; never a scan of all entities. A row is written once a commit, with all that waits for the entity: up to `maxBuffered` records. In memory about 100 bytes for each gap that is open now.
+ * State: one row an entity in `store` (the next version and what waits), one row for each gap that is open at
+ * a commit, and the changelog. A row above 32 KiB lies in pages: a record of the changelog is no longer than
+ * a page, or than a single record that waits. Cost: one look-up a record, reading what waits for that entity
+ * and nothing else; never a scan of all entities. A commit writes each row that changed once, and of a long
+ * one the pages that changed. In memory about 100 bytes for each gap that is open now, and all that waits for
+ * an entity while its records are processed: up to `maxBuffered` records, whatever they are.
  *
  * Records that waited come out with their own key, timestamp and headers, at the place of the record that closed the gap. Null values are records like any other; null keys are dropped and counted (`null-key`) unless `entity` is
  * given. Stale records are dropped and counted (`stale`), passed, or sent to the dead letter topic; records that had to wait (`out-of-order`) and skipped versions (`skipped-versions`) are counted. A record that arrives at the moment its wait ends still closes the gap.

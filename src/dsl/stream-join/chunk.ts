@@ -22,8 +22,9 @@ interface Written {
 const NOTHING_WRITTEN: Written = { bytes: Buffer.alloc(0), ends: [] };
 
 /**
- * Some records of one key and side, in the order of their arrival. Never changed: what is added makes another one, which shares with this one what was encoded and decoded. A value is decoded when it is
- * first met, and encoded once.
+ * Some records of one key and side, in the order of their arrival. Never changed: what is added makes another
+ * one, which shares with this one what was encoded and decoded. A value is decoded when it is first met, and
+ * encoded once, when it comes.
  */
 export class Chunk<V> {
   /** Of the chunk that is added to: the full ones, in order. */
