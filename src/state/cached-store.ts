@@ -77,6 +77,11 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     return this.#wanted.length > 0;
   }
 
+  /** Pages of long rows were written with the last commit that was drained. */
+  get wrotePages(): boolean {
+    return this.#pages?.wrote === true;
+  }
+
   get dirtyRows(): number {
     return this.#unwritten.dirty;
   }

@@ -29,7 +29,7 @@ export function drainRows<K, V>(
 ): void {
   const born = expiry && new BornRows(expiry);
   const out = { writes, changelog };
-  for (const page of pages?.takeAgain() ?? [])
+  for (const page of pages?.begin() ?? [])
     changelog.push(new ChangelogEntry(page, page.value?.readDoubleBE(0) ?? 0, '', -1));
   for (const entry of unwritten.take(writes)) {
     // Written and deleted between two commits: nobody else ever saw it.

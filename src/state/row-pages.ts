@@ -52,6 +52,8 @@ interface PageAgain {
 export class RowPages<K, V> {
   /** There may be rows with pages: until then nothing has to be looked at. */
   any = false;
+  /** The last commit has written or deleted pages. */
+  wrote = false;
   readonly #name: string;
   readonly #items: RowItems<V>;
   readonly #codec: RowCodec<K, V>;
@@ -167,6 +169,7 @@ export class RowPages<K, V> {
     value: Buffer | null,
     { writes, changelog }: CommitOutput,
   ): void {
+    this.wrote = true;
     const write = { key: prefixed(this.#codec.prefix, key), value };
     writes.push(write);
     changelog.push(new ChangelogEntry(write, timestamp, causeTopic, causeOffset));
@@ -175,9 +178,10 @@ export class RowPages<K, V> {
   /** The whole row of bytes that have a head; noted as what the entry, if one is given, came from. STATE_CORRUPT if a page is not there. */
   async read(key: K, row: Buffer, entry?: Entry<K, V>): Promise<V> {
     const whole = await this.tryToRead(key, row);
+    // Written while it was read: what was written is newer, and nobody looks at what was read.
+    if (entry?.loaded) return entry.value as V;
     if (whole === undefined) throw this.#damaged(key);
-    // Written while it was read: what was written is newer.
-    if (entry && !entry.loaded) this.#stored.set(entry, whole);
+    if (entry) this.#stored.set(entry, whole);
     return whole.value;
   }
 
@@ -222,7 +226,9 @@ export class RowPages<K, V> {
     return keys.filter((key) => !isPageKey(key));
   }
 
-  takeAgain(): readonly PageAgain[] {
+  /** Begins a commit: the pages that it has to log again. */
+  begin(): readonly PageAgain[] {
+    this.wrote = false;
     const taken = this.#again;
     this.#again = [];
     return taken;
