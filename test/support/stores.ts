@@ -7,6 +7,7 @@ import { after, KIND, PREFIX_BYTES, prefixOf } from '#src/state/layout.js';
 import { memoryDatabases } from '#src/state/memory.js';
 import type { LoggedRow } from '#src/state/restore-rows.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
+import type { StoreBytes } from '#src/state/store-bytes.js';
 import { temporaryDirectory } from './project.js';
 
 /** The databases that stores must work over alike. */
@@ -81,6 +82,11 @@ export class StoreLab<K, V> {
     const writes: DatabaseWrite[] = [];
     this.store.restore(logged, writes);
     await this.#database.write(writes);
+  }
+
+  /** The store as it is on disk. */
+  get bytes(): StoreBytes {
+    return { database: this.#database, storeId: 7 };
   }
 
   /** The keys of what is in the database, pages of rows among them, without the index of what expires. */
