@@ -208,15 +208,19 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     }
   }
 
-  /** Deletes rows whose time to live is over: at most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key are not read for it. */
+  /** Before {@link drain}: deletes rows whose time to live is over, and reads what it needs to know of rows that nobody has read. */
   async expire(writes: DatabaseWrite[]): Promise<void> {
+    if (this.#expiry) await this.#removeExpired(this.#expiry, writes);
     const meeting = this.#pages?.meet();
     if (meeting) await meeting;
-    if (!this.#expiry) return;
+  }
+
+  /** At most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key are not read for it. */
+  async #removeExpired(expiry: ExpiryIndex, writes: DatabaseWrite[]): Promise<void> {
     const limit = Math.max(MIN_EXPIRED_PER_COMMIT, 2 * this.#unwritten.dirty);
-    const taken = await this.#expiry.take(this.#streamTime, limit, writes);
+    const taken = await expiry.take(this.#streamTime, limit, writes);
     const keys = await this.#codec.readKeys(taken);
-    if (!this.#life.fixed || this.#pages?.any) await this.loadAll(keys);
+    if (!this.#life.fixed) await this.loadAll(keys);
     for (const key of keys) {
       const entry = this.#cache.get(key);
       if (entry?.loaded && entry.value === null) continue;
