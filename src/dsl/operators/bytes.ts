@@ -39,12 +39,6 @@ export class ByteWriter {
     this.#bytes.set(value, at);
   }
 
-  /** Bytes that are known to be whole. */
-  raw(value: Uint8Array): void {
-    const at = this.#move(value.length);
-    this.#bytes.set(value, at);
-  }
-
   /** The number of headers, then of each its name, and its value as {@link bytes}. */
   headers({ entries }: Headers): void {
     this.int32(entries.length);

@@ -1,12 +1,11 @@
 import type { Observable } from 'rxjs';
-import type { Headers } from '../../model/headers.js';
 import { PlainRecord } from '../../model/record.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, RowItems } from '../../state/contract.js';
 import { type Due, DueQueue, dueStore } from '../buffers/due-queue.js';
 import type { Declaring } from '../declaring.js';
-import { ByteReader, readHeaders, written } from '../operators/bytes.js';
+import { ByteReader, type ByteWriter, readHeaders, written } from '../operators/bytes.js';
 import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
 
@@ -18,24 +17,7 @@ export interface HoldOptions {
   readonly keepsNullKeys: boolean;
 }
 
-/** A record that waits. */
-class HeldRecord {
-  #bytes: Buffer | undefined;
-
-  constructor(
-    readonly value: unknown,
-    readonly headers: Headers,
-  ) {}
-
-  /** As it is written, once. */
-  bytes(serde: AnySerde): Buffer {
-    this.#bytes ??= written((row) => {
-      row.bytes(serde.encode(this.value));
-      row.headers(this.headers);
-    });
-    return this.#bytes;
-  }
-}
+type HeldRecord = Pick<AnyRecord, 'value' | 'headers'>;
 
 /** The records of one key and timestamp, in order of arrival. */
 type Held = readonly HeldRecord[];
@@ -96,7 +78,7 @@ class Hold implements Processor {
     const due = this.#store.streamTime - this.#graceMs;
     if (timestamp < due) return this.#context.emit(record);
     const held = this.#store.get(prepared as Due<unknown>);
-    const added = new HeldRecord(value, headers);
+    const added: HeldRecord = { value, headers };
     if (held === null) this.#queue.add(timestamp, key, [added], timestamp);
     else this.#queue.replace(timestamp, key, [...held, added], timestamp);
     return this.#queue.take(due, (at, records, time) => {
@@ -118,7 +100,7 @@ function heldSerde(value: AnySerde): Serde<Held> {
       written((row) => {
         row.byte(FORMAT);
         row.int32(held.length);
-        for (const record of held) row.raw(record.bytes(value));
+        for (const record of held) writeHeld(row, record, value);
       }),
     decode(bytes) {
       const reader = new ByteReader(bytes, 'records that wait');
@@ -127,7 +109,7 @@ function heldSerde(value: AnySerde): Serde<Held> {
       const held: HeldRecord[] = [];
       for (let left = reader.int32(); left > 0; left--) {
         const own = value.decode(reader.bytes() ?? Buffer.alloc(0));
-        held.push(new HeldRecord(own, readHeaders(reader)));
+        held.push({ value: own, headers: readHeaders(reader) });
       }
       return held;
     },
@@ -135,8 +117,20 @@ function heldSerde(value: AnySerde): Serde<Held> {
 }
 
 /** Any number of records may have one key and timestamp: a row of many is kept in pages. */
-const heldItems = (value: AnySerde): RowItems<Held> => ({
-  of: (held) => held,
-  size: (record: HeldRecord) => record.bytes(value).length,
-  with: (_, held) => held as Held,
-});
+function heldItems(value: AnySerde): RowItems<Held> {
+  // Each is encoded once to be measured, and once for each page that it comes into.
+  const sizes = new WeakMap<HeldRecord, number>();
+  const sizeOf = (record: HeldRecord): number => {
+    const known = sizes.get(record);
+    if (known !== undefined) return known;
+    const { length } = written((row) => writeHeld(row, record, value));
+    sizes.set(record, length);
+    return length;
+  };
+  return { of: (held) => held, size: sizeOf, with: (_, held) => held as Held };
+}
+
+function writeHeld(row: ByteWriter, { value, headers }: HeldRecord, serde: AnySerde): void {
+  row.bytes(serde.encode(value));
+  row.headers(headers);
+}
