@@ -211,8 +211,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Before {@link drain}: deletes rows whose time to live is over, and reads what it needs to know of rows that nobody has read. */
   async expire(writes: DatabaseWrite[]): Promise<void> {
     if (this.#expiry) await this.#removeExpired(this.#expiry, writes);
-    const meeting = this.#pages?.meet();
-    if (meeting) await meeting;
+    await this.#pages?.meet();
   }
 
   /** At most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key are not read for it. */
