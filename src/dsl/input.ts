@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Observable, Subscription } from 'rxjs';
-import { StreamsError } from '../model/errors.js';
+import { messageOf, StreamsError } from '../model/errors.js';
 import { isMoment, MOMENT } from '../model/record.js';
+import { show } from '../model/show.js';
 import { type Consumer, type PathMark, type Rekey, withConsumer } from './ambient.js';
 import type { AnyRecord, AnySerde, Input, PushScope, Receiver } from './processor.js';
 import { asRows } from './tables/plain-rows.js';
@@ -151,7 +152,7 @@ export class TracedInput implements Input, Consumer {
     const scope = this.#scope;
     // It has been told, and comes by here again if nobody catches it.
     if (this.#refused) return;
-    if (!scope.pushing) return scope.fail(error instanceof Error ? error : new Error(String(error)));
+    if (!scope.pushing) return scope.fail(error instanceof Error ? error : new Error(messageOf(error)));
     // An error ends an RxJS subscription. Subscribing again keeps the neighbours of a bad record safe from it.
     this.#subscribe();
     this.#receiver?.error(error, scope.index);
@@ -165,7 +166,7 @@ const noRecord = (node: string, record: unknown): StreamsError => {
       ? 'an operator emitted a record without a usable timestamp'
       : 'an operator emitted what is no record',
     at: `node ${node}`,
-    saw: isObject ? `the timestamp ${(record as Partial<AnyRecord>).timestamp}` : String(record),
+    saw: isObject ? `the timestamp ${show((record as Partial<AnyRecord>).timestamp)}` : show(record),
     expected: isObject ? MOMENT : 'a record with key, value, timestamp and headers',
     action: 'Change values with mapValues(), or copy the record: map((record) => ({ ...record, value })).',
   });
@@ -202,7 +203,7 @@ const keyChanged = (node: string, before: unknown, after: unknown): StreamsError
   new StreamsError('KEY_CHANGED', {
     what: 'a plain operator changed the key of a record',
     at: `node ${node}`,
-    saw: `key ${JSON.stringify(after) ?? String(after)}`,
-    expected: `key ${JSON.stringify(before) ?? String(before)}`,
+    saw: `key ${show(after)}`,
+    expected: `key ${show(before)}`,
     action: 'Change keys with selectKey() or groupBy(), so that equal keys meet in one partition again.',
   });

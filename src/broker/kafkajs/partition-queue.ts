@@ -1,3 +1,4 @@
+import { show } from '../../model/show.js';
 import type { Codec } from '../compression/codec.js';
 import { unpack } from '../compression/codecs.js';
 import type { BrokerRecord, ProducerRecord } from '../port.js';
@@ -105,7 +106,7 @@ export class PartitionQueue {
   /** The key of a record of the first batch, as text: for messages. */
   keyAt(index: number): string {
     const key = this.#first()[index]?.key;
-    return key ? JSON.stringify(key.toString('utf8').slice(0, SHOWN_CHARACTERS)) : 'none';
+    return key ? show(key.toString('utf8').slice(0, SHOWN_CHARACTERS)) : 'none';
   }
 
   /** Makes two of the first batch, which the broker found too large. False for a single record. */

@@ -1,5 +1,6 @@
 import { StreamsError } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
+import { show } from '../../model/show.js';
 import type { TopicSpec } from '../port.js';
 
 /** Kafka's limit: with `-<partition>` it has to fit a file name. */
@@ -91,7 +92,7 @@ export function checkTopic(spec: TopicSpec): void {
   if (!NAME.test(name) || name.length > MAX_NAME_LENGTH || name === '.' || name === '..') {
     throw invalid(
       name,
-      `the name ${JSON.stringify(name)}`,
+      `the name ${show(name)}`,
       `1 to ${MAX_NAME_LENGTH} of the characters a-z, A-Z, 0-9, ".", "_" and "-", and neither "." nor ".."`,
     );
   }
@@ -99,7 +100,7 @@ export function checkTopic(spec: TopicSpec): void {
     throw invalid(name, `${partitions} partitions`, `1 to ${MAX_PARTITIONS}`);
   for (const [option, value] of Object.entries(config)) {
     const problem = configProblem(option, value);
-    if (problem) throw invalid(name, `${option}=${JSON.stringify(value)}`, problem);
+    if (problem) throw invalid(name, `${option}=${show(value)}`, problem);
   }
 }
 
@@ -121,7 +122,7 @@ function configProblem(option: string, value: string): string | undefined {
 function invalid(name: string, saw: string, expected: string): StreamsError {
   return new StreamsError('CONFIG_INVALID', {
     what: 'cannot create a topic',
-    at: JSON.stringify(name),
+    at: show(name),
     saw,
     expected,
     action: 'Correct the topic and create it again.',

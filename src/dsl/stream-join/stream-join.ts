@@ -1,6 +1,7 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
 import type { Headers } from '../../model/headers.js';
 import { PlainRecord } from '../../model/record.js';
+import { show } from '../../model/show.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { DueQueue } from '../buffers/due-queue.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
@@ -218,7 +219,7 @@ export class StreamJoin implements Processor {
     return new StreamsError('PROCESS_FAILED', {
       what: `join threw for a record that had waited for a partner: ${messageOf(error)}`,
       at: this.#name,
-      saw: `key ${JSON.stringify(key) ?? String(key)}, timestamp ${timestamp}`,
+      saw: `key ${show(key)}, timestamp ${timestamp}`,
       action:
         'Mend the function: it is given null for the side that is missing. By onError.process the record that made it due is skipped or dead-lettered, and this one is given up with it.',
       cause: error,
