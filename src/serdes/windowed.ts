@@ -104,6 +104,7 @@ function asKeysAre<K>(
   const own: WindowedSerde<K> = {
     ...serde,
     ...(header !== undefined && { header }),
+    ...(key.asKey && { asKey: make(key.asKey) }),
     ...(key.ready && { ready: (encoded: Buffer) => key.ready?.(serde.partitionBytes(encoded)) }),
     ...(binding && { binding: { bind: (place, services) => boundWindows(binding.bind(place, services), make) } }),
   };
