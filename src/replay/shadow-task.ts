@@ -199,11 +199,12 @@ export class ShadowTask {
         this.#fatal ??= error;
       },
     });
-    const { applicationId, generation, deadLetterTopic } = config;
+    const { applicationId, schemasOf, generation, deadLetterTopic } = config;
     const task = {
       taskId: this.id,
       partition,
       applicationId,
+      drawsFor: schemasOf,
       prefix: generation.prefix,
       deadLetterTopic,
       mayGiveUp: config.policies.process.then !== 'fail',

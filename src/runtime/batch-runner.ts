@@ -3,7 +3,7 @@ import type { AnyRecord, Outlet, Receiver } from '../dsl/processor.js';
 import type { StreamsError } from '../model/errors.js';
 import { isChange } from '../model/record.js';
 import { AtHand, type AtHandOptions } from './at-hand.js';
-import type { Place } from './batch.js';
+import type { Place, Spot } from './batch.js';
 import { type Failure, type FailureHandler, isFatal } from './failures.js';
 import type { BatchSteps } from './last-batch.js';
 import type { OutboxItem, Outgoing } from './outbox.js';
@@ -17,6 +17,8 @@ export interface Entry {
   readonly outlet: Outlet;
   /** Refuses records that are too far ahead of stream time; undefined: none is. */
   readonly jumps: TimeJumps | undefined;
+  /** The name of the repartition, if the topic is one. */
+  readonly repartition?: string;
   deserialize(record: BrokerRecord): AnyRecord;
 }
 
@@ -40,10 +42,15 @@ export class BatchRunner implements StageHost {
   #outlet: Outlet | undefined;
   #push = 0;
 
-  constructor(options: AtHandOptions & SendingOptions) {
+  constructor(options: Omit<AtHandOptions, 'partition' | 'repartitionOf'> & SendingOptions) {
     this.#failures = options.failures;
     this.#again = options.again;
-    this.atHand = new AtHand(options);
+    const { partition } = options.produce;
+    this.atHand = new AtHand({
+      ...options,
+      partition,
+      repartitionOf: (topic) => this.entries.get(topic)?.repartition,
+    });
     this.sending = new Sending(this.atHand, options);
   }
 
@@ -56,17 +63,30 @@ export class BatchRunner implements StageHost {
 
   /** A receiver that queues at a processor. */
   toStage(stage: Stage, node: StageNode, port: number): Receiver {
+    const placed = this.#placing({ node: node.id, port });
     return {
-      next: (record, index) => stage.add(new Item(node, port, record, this.atHand.place(index), this.#push)),
+      next: (record, index) => stage.add(new Item(node, port, record, placed(index), this.#push)),
       error: (error) => this.#caught(node.id, error, (push) => stage.takeBack(node.id, push)),
     };
   }
 
   /** A receiver that queues for sending. */
   toOutbox(node: string, make: (record: AnyRecord, place: Place, push: number) => OutboxItem): Receiver {
+    const placed = this.#placing({ node, port: 0 });
     return {
-      next: (record, index) => this.sending.outbox.add(make(record, this.atHand.place(index), this.#push)),
+      next: (record, index) => this.sending.outbox.add(make(record, placed(index), this.#push)),
       error: (error) => this.#caught(node, error, (push) => this.sending.outbox.takeBack(node, push)),
+    };
+  }
+
+  /** Gives what arrives at a spot its place. */
+  #placing(spot: Spot): (index: number) => Place {
+    let push = -1;
+    let delivery = 0;
+    return (index) => {
+      delivery = push === this.#push ? delivery + 1 : 0;
+      push = this.#push;
+      return this.atHand.place(index, spot, delivery);
     };
   }
 
@@ -76,6 +96,7 @@ export class BatchRunner implements StageHost {
 
   /** Pushes what a processor emits. */
   emit(outlet: Outlet, record: AnyRecord): void {
+    this.atHand.beginEmission();
     if (outlet.used) this.#deliver(outlet, record);
   }
 
@@ -91,7 +112,7 @@ export class BatchRunner implements StageHost {
     const batch = atHand.beginBatch(records, streamTimes);
     for (let i = 0; i < records.length; i++) {
       const record = records[i] as BrokerRecord;
-      atHand.scope.index = i;
+      atHand.enterSource(i);
       streamTimes[i] = atHand.streamTime;
       const entry = this.entries.get(record.topic) as Entry;
       let decoded: AnyRecord | undefined;
@@ -159,8 +180,9 @@ export class BatchRunner implements StageHost {
     const push = this.#push;
     if (!this.#outlet || !this.#pushed || this.#pending.some((other) => other.node === node && other.push === push))
       return;
-    const { index } = this.atHand.scope;
-    this.#pending.push({ outlet: this.#outlet, record: this.#pushed, node, error, index, push, takeBack });
+    const { scope, emission } = this.atHand;
+    const { index } = scope;
+    this.#pending.push({ outlet: this.#outlet, record: this.#pushed, node, error, index, emission, push, takeBack });
   }
 
   async #finishAsync(item: Item, pending: Promise<void>): Promise<void> {
@@ -175,9 +197,9 @@ export class BatchRunner implements StageHost {
   /** What threw while a record was pushed: tries that node's ways again, as the policy says. */
   async #resolveFailures(): Promise<void> {
     for (let failure = this.#pending.shift(); failure !== undefined; failure = this.#pending.shift()) {
-      const { node, outlet, record, error, index, push, takeBack } = failure;
+      const { node, outlet, record, error, index, emission, push, takeBack } = failure;
       takeBack(push);
-      this.atHand.enterPush(index, record);
+      this.atHand.enterPush(index, record, emission);
       const again = (): void => {
         const before = this.#pending.length;
         this.#push++;
@@ -234,7 +256,7 @@ export class BatchRunner implements StageHost {
     );
     // Without its reads there is nothing that it could do.
     if (givenUp && !item.failed && node.processor.giveUp) {
-      this.atHand.enterItem(item);
+      this.atHand.enterGivenUp(item);
       await node.processor.giveUp(item.record, item.port, item.prepared);
     }
     // What it emitted may have failed further on.

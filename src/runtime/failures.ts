@@ -21,6 +21,8 @@ export interface Failure {
   /** Which push it was; and takes back what that push has brought to the node by other ways. */
   readonly push: number;
   readonly takeBack: (push: number) => void;
+  /** Which emission of what was at hand. */
+  readonly emission: number;
 }
 
 /** Mistakes of the program, or bounds of it, not of a record: no policy may go on over them. */
@@ -29,6 +31,7 @@ const ALWAYS_FATAL = new Set([
   'LATE_EMISSION',
   'TOPOLOGY_INVALID',
   'STORE_UNKNOWN',
+  'STORE_KEY_NOT_LOADED',
   'STORE_READ_ONLY',
   'STATE_CORRUPT',
   'SUPPRESS_BUFFER_FULL',

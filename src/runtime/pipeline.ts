@@ -4,6 +4,7 @@ import { repartitionTopic } from '../graph/naming.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deserialize, deserializeRepartitioned } from './deserialize.js';
 import { observedEntry, observedProcessor, observedReceiver } from './observer.js';
+import { ORIGIN_HEADER, originCarriers } from './origin.js';
 import { RepartitionItem, SinkItem } from './outbox.js';
 import { planStages } from './plan.js';
 import { type TaskFacts, TaskProcessorContext } from './processor-context.js';
@@ -34,22 +35,34 @@ export function buildPipeline(options: {
     const jumps = maxTimeJumpMs === undefined ? undefined : new TimeJumps(maxTimeJumpMs, jump(topic));
     entries.set(topic, { node, outlet, jumps, deserialize: (record) => deserialize(source, record) });
   }
+  const carriers = originCarriers(topology.graph, declaration);
   for (const repartition of declaration.repartitions) {
-    const { id: node, outlet } = repartition;
+    const { id: node, outlet, name } = repartition;
+    const carries = carriers.has(node);
     repartition.input.connect(
       observedReceiver(
         node,
-        runner.toOutbox(node, (record, place, push) => new RepartitionItem(repartition, record, node, place, push)),
+        runner.toOutbox(
+          node,
+          (record, place, push) => new RepartitionItem(repartition, record, node, place, push, carries),
+        ),
         observer,
       ),
     );
-    if (!subTopology.repartitions.includes(repartition.name)) continue;
-    const topic = repartitionTopic(task.prefix, repartition.name);
+    if (!subTopology.repartitions.includes(name)) continue;
+    const topic = repartitionTopic(task.prefix, name);
     entries.set(topic, {
       node,
       outlet,
       jumps: undefined,
-      deserialize: (record) => deserializeRepartitioned(repartition, repartition.table, record),
+      repartition: name,
+      deserialize: (record) =>
+        deserializeRepartitioned(
+          repartition,
+          repartition.table,
+          record,
+          carries ? record.headers.without(ORIGIN_HEADER) : record.headers,
+        ),
     });
   }
   for (const sink of declaration.sinks) {

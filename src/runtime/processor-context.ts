@@ -7,24 +7,29 @@ import type {
   ProcessorSpec,
   TimerClock,
 } from '../dsl/processor.js';
-import { isStreamsError, StreamsError } from '../model/errors.js';
+import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import type { Clock } from '../model/ports.js';
 import type { SourcePosition } from '../model/record.js';
+import { show } from '../model/show.js';
 import type { KeyValueStore } from '../state/contract.js';
 import type { GlobalView } from '../state/global-view.js';
 import { shownStore } from '../state/shown-store.js';
 import type { TaskState } from '../state/task-state.js';
+import type { Firing } from './batch.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deadLetter } from './dead-letter.js';
 import type { Metrics } from './metrics.js';
 import type { RunObserver } from './observer.js';
+import { timerOrigin } from './origin.js';
 import type { Stage } from './stage.js';
 
 export interface TaskFacts {
   readonly taskId: string;
   readonly partition: number;
   readonly applicationId: string;
+  /** The application that this one is, or stands for as its shadow: in whose name random numbers are drawn and calls are made. */
+  readonly drawsFor: string;
   /** Before the names of internal topics. */
   readonly prefix: string;
   readonly deadLetterTopic: string;
@@ -47,6 +52,11 @@ export class TaskProcessorContext implements ProcessorContext {
   readonly #stage: Stage;
   readonly #runner: BatchRunner;
   readonly #task: TaskFacts;
+  /** Draws of the turn at hand. */
+  #draws = 0;
+  #turn = -1;
+  /** The turns of its timers, by clock and interval: the last one's moment, and how many had it. */
+  readonly #turns = new Map<string, { moment: number; nth: number }>();
 
   constructor(options: {
     node: string;
@@ -75,6 +85,21 @@ export class TaskProcessorContext implements ProcessorContext {
   get position(): SourcePosition {
     const { topic, partition, offset } = this.#runner.atHand.position;
     return { topic, partition, offset };
+  }
+
+  get source(): SourcePosition | undefined {
+    return this.#runner.atHand.sourceRecord && this.position;
+  }
+
+  get origin(): string {
+    return this.#runner.atHand.originOfItem;
+  }
+
+  draw(): string {
+    const { turn, origin } = this.#runner.atHand;
+    this.#draws = turn === this.#turn ? this.#draws + 1 : 0;
+    this.#turn = turn;
+    return `${this.#task.drawsFor}\n${this.#node}\n${origin}\n${this.#draws}`;
   }
 
   get sequence(): number {
@@ -113,7 +138,7 @@ export class TaskProcessorContext implements ProcessorContext {
     if (state && reads.includes(name))
       return state.cached(name).spec.shown ? shownStore(state.cached(name)) : state.store(name);
     throw new StreamsError('STORE_UNKNOWN', {
-      what: `a processor asked for the store ${JSON.stringify(name)}`,
+      what: `a processor asked for the store ${show(name)}`,
       at: `node ${this.#node}`,
       expected: [...stores.map((store) => store.name), ...reads, ...globals].join(', ') || 'no store: it declares none',
       action: 'Declare the store under stores, or name that of another operator under uses.',
@@ -135,20 +160,37 @@ export class TaskProcessorContext implements ProcessorContext {
         action: 'Give an interval such as "1s".',
       });
     }
+    const turn = this.#turnsOf(everyMs, clock);
     const now = clock === 'wall' ? this.#task.clock.now() : this.#runner.atHand.time;
     return this.#stage.timers.schedule(everyMs, clock, now, async (time) => {
+      this.#runner.atHand.enterFiring(turn(time));
       try {
         await run(time);
       } catch (error) {
         if (isStreamsError(error)) throw error;
         throw new StreamsError('PROCESS_FAILED', {
-          what: `a timer threw: ${error instanceof Error ? error.message : String(error)}`,
+          what: `a timer threw: ${messageOf(error)}`,
           at: `node ${this.#node}`,
           action: 'Mend the function: no record is to blame, so no policy applies.',
           cause: error,
         });
       }
     });
+  }
+
+  /** Makes the turns of timers of one clock and interval: any number of them, scheduled in any order and anew after a restart, have other turns, since a turn always comes after those before. */
+  #turnsOf(everyMs: number, clock: TimerClock): (now: number) => Firing {
+    const kind = `${clock} ${everyMs}`;
+    const last = this.#turns.get(kind) ?? { moment: Number.NEGATIVE_INFINITY, nth: 0 };
+    this.#turns.set(kind, last);
+    const { partition } = this.#task;
+    return (now) => {
+      const moment = Math.floor(now / everyMs) * everyMs;
+      // A clock of the wall may have been put back.
+      if (moment > last.moment) Object.assign(last, { moment, nth: 0 });
+      else last.nth++;
+      return { text: timerOrigin({ node: this.#node, partition, clock, everyMs, moment, nth: last.nth }) };
+    };
   }
 
   deadLetter(record: AnyRecord, error: Error, original?: OriginalRecord): void {
@@ -174,7 +216,7 @@ export class TaskProcessorContext implements ProcessorContext {
   }
 
   effect({ id, record, run }: PendingEffect): void {
-    const idempotencyKey = `${this.#task.applicationId}/${id}`;
+    const idempotencyKey = `${this.#task.drawsFor}/${id}`;
     const { atHand, sending } = this.#runner;
     const { scope } = atHand;
     sending.effects.add({

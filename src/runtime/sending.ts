@@ -3,6 +3,7 @@ import type { SourcePosition } from '../model/record.js';
 import type { AtHand } from './at-hand.js';
 import { type EffectGate, Effects } from './effects.js';
 import type { FailureHandler } from './failures.js';
+import { originToCarry } from './origin.js';
 import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
 import { type ProduceContext, produce } from './produce.js';
 import type { Reprocessing } from './reprocessing.js';
@@ -48,7 +49,7 @@ export class Sending {
       for (const item of items) {
         this.#atHand.scope.index = item.place.index;
         try {
-          const made = produce(item, context);
+          const made = produce(item, context, this.#originFor(item));
           const record = made instanceof Promise ? await made : made;
           if (record) this.#take(item, record, produced);
           else failures.count(item.node, 'null-key');
@@ -61,12 +62,17 @@ export class Sending {
     return produced;
   }
 
+  #originFor(item: OutboxItem): string | undefined {
+    if (item.kind !== 'repartition' || !item.carriesOrigin) return undefined;
+    return originToCarry(item.place, this.#atHand.rootOf);
+  }
+
   async #produceAgain(item: OutboxItem, error: unknown, produced: ProducerRecord[]): Promise<void> {
     const { failures, produce: context } = this.#options;
     const { index } = item.place;
     const failure = { node: item.node, error, source: this.sourceOf(index) };
     await failures.handle('produce', failure, this.#deadLetter(index), async () => {
-      const record = await produce(item, context);
+      const record = await produce(item, context, this.#originFor(item));
       if (record) this.#take(item, record, produced);
     });
   }

@@ -280,12 +280,13 @@ export class Task {
         onFatal(error);
       },
     });
-    const { applicationId, generation, deadLetterTopic } = config;
+    const { applicationId, schemasOf, generation, deadLetterTopic } = config;
     this.#globals = this.#options.globals.views();
     const task = {
       taskId: this.id,
       partition: this.partition,
       applicationId,
+      drawsFor: schemasOf,
       prefix: generation.prefix,
       deadLetterTopic,
       mayGiveUp: config.policies.process.then !== 'fail',

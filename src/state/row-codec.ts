@@ -19,9 +19,9 @@ export class RowCodec<K, V> {
   constructor(spec: StoreSpec<K, V>, storeId: number) {
     this.#spec = spec;
     this.prefix = prefixOf(storeId, KIND.rows);
-    this.#textKeys = spec.key.name === 'string';
+    this.#textKeys = spec.key.text === true;
     const { inner } = spec.key as Partial<WindowedSerde<unknown>>;
-    this.#windowsOfText = inner?.name === 'string';
+    this.#windowsOfText = inner?.text === true;
     this.#bounds = inner && new SharedBounds();
   }
 

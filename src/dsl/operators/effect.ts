@@ -3,6 +3,7 @@ import type { SourcePosition } from '../../model/record.js';
 import type { Processor, ProcessorContext } from '../processor.js';
 import type { AnyRecord } from '../types.js';
 import { currentDeclaring } from './attach.js';
+import { checkedId, type Id } from './ids.js';
 
 /** What the function of an effect is told besides the record. */
 export interface EffectContext {
@@ -16,8 +17,8 @@ export type EffectFunction<R> = (record: R, context: EffectContext) => void | Pr
 
 export interface EffectOptions<R> {
   readonly run: EffectFunction<R>;
-  /** What makes the record the one that it is: an event id. Default: its source position. */
-  readonly id?: (record: R) => string | number | bigint;
+  /** What makes the record the one that it is: an event id. Default: the way that it came. PROCESS_FAILED if it returns nothing, or a number above 2^53 − 1. */
+  readonly id?: (record: R) => Id;
 }
 
 /**
@@ -52,6 +53,7 @@ export function effect<R extends AnyRecord>(
         name,
         stores: [],
         keyed: false,
+        asksOrigin: true,
         create: (context) => new Effect<R>(name, options, context),
       },
       [source],
@@ -62,10 +64,6 @@ class Effect<R extends AnyRecord> implements Processor {
   readonly #name: string;
   readonly #options: EffectOptions<R>;
   readonly #context: ProcessorContext;
-  #last = '';
-  /** How many records the one at the last position has caused. */
-  #caused = 0;
-
   constructor(name: string, options: EffectOptions<R>, context: ProcessorContext) {
     this.#name = name;
     this.#options = options;
@@ -75,19 +73,14 @@ class Effect<R extends AnyRecord> implements Processor {
   process(record: AnyRecord): void {
     const { position } = this.#context;
     const { run, id } = this.#options;
-    const own = id ? String(id(record as R)) : this.#numbered(position);
+    const own = id
+      ? String(checkedId(id(record as R), 'the id of a record', `effect ${this.#name}`))
+      : this.#context.origin;
     this.#context.effect({
       id: `${this.#name}/${own}`,
       record,
       run: (idempotencyKey) => run(record as R, { idempotencyKey, position }),
     });
     this.#context.emit(record);
-  }
-
-  #numbered({ topic, partition, offset }: SourcePosition): string {
-    const at = `${topic}-${partition}@${offset}`;
-    this.#caused = at === this.#last ? this.#caused + 1 : 0;
-    this.#last = at;
-    return this.#caused === 0 ? at : `${at}#${this.#caused}`;
   }
 }
