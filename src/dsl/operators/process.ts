@@ -9,21 +9,13 @@ import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore, StoreSpec, VersionedStore } from '../../state/contract.js';
 import type { Rekey } from '../ambient.js';
 import type { AnySerde, OriginalRecord, Processor, ProcessorContext, Reads, TimerClock } from '../processor.js';
-import { versionedStores } from '../tables/versions.js';
 import type { AnyRecord, KeyOf } from '../types.js';
 import { currentDeclaring, marked } from './attach.js';
 import { drawnNumber, drawnUuid } from './drawn.js';
 import { sameKey } from './ids.js';
+import { type StoreDefinition, storesOf, versioned } from './process-stores.js';
 
-/** A store of a processor: how its keys and values are written. */
-export interface StoreDefinition<K, V> {
-  readonly key: Serde<K>;
-  readonly value: Serde<V>;
-  /** Rows older than this, in the store's stream time, are gone. Default: rows stay. */
-  readonly ttl?: Duration;
-  /** Makes it a versioned store, `get(key, asOf)`: how long past values can be looked up, in the store's stream time. Default: not at all. Not together with `ttl`. */
-  readonly history?: Duration;
-}
+export type { StoreDefinition };
 
 // biome-ignore lint/suspicious/noExplicitAny: a mapping of stores of any type; each keeps its own in the mapped types below
 export type StoreDefinitions = Readonly<Record<string, StoreDefinition<any, any>>>;
@@ -154,27 +146,6 @@ export function process<
   };
 }
 
-function storesOf(name: string, { key, value, ttl, history }: StoreDefinition<unknown, unknown>): StoreSpec[] {
-  if (history === undefined)
-    return [
-      {
-        name,
-        kind: 'keyValue',
-        key,
-        value,
-        ...(ttl === undefined ? {} : { ttlMs: durationMs(ttl, `ttl of store ${name}`) }),
-      },
-    ];
-  if (ttl === undefined) return versionedStores(name, { key, value }, history);
-  throw new StreamsError('CONFIG_INVALID', {
-    what: 'a versioned store has a time to live',
-    at: `store ${name}`,
-    saw: `ttl ${ttl} and history ${history}`,
-    expected: 'one of the two',
-    action: 'Leave ttl out: of a versioned row the newest version stays, and what is older than history goes.',
-  });
-}
-
 class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions> implements Processor {
   readonly #options: ProcessOptions<R, Out, S>;
   readonly #context: ProcessorContext;
@@ -292,13 +263,4 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
       record instanceof PlainRecord ? record : new PlainRecord(record.key, record.value, timestamp, headers),
     );
   }
-}
-
-function versioned<K, V>(store: KeyValueStore<K, V>): VersionedStore<K, V> {
-  if ('historyMs' in store) return store as VersionedStore<K, V>;
-  throw new StreamsError('CONFIG_INVALID', {
-    what: 'a processor asked for the past of a store that keeps none',
-    at: `store ${store.name}`,
-    action: 'Give the table or store a history, or use store(name).',
-  });
 }
