@@ -16,13 +16,12 @@ import type { KeyValueStore } from '../state/contract.js';
 import type { GlobalView } from '../state/global-view.js';
 import { shownStore } from '../state/shown-store.js';
 import type { TaskState } from '../state/task-state.js';
-import type { Firing } from './batch.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deadLetter } from './dead-letter.js';
 import type { Metrics } from './metrics.js';
 import type { RunObserver } from './observer.js';
-import { timerOrigin } from './origin.js';
 import type { Stage } from './stage.js';
+import { TimerTurns } from './timer-turns.js';
 
 export interface TaskFacts {
   readonly taskId: string;
@@ -55,8 +54,7 @@ export class TaskProcessorContext implements ProcessorContext {
   /** Draws of the turn at hand. */
   #draws = 0;
   #turn = -1;
-  /** The turns of its timers, by clock and interval: the last one's moment, and how many had it. */
-  readonly #turns = new Map<string, { moment: number; nth: number }>();
+  readonly #timers: TimerTurns;
 
   constructor(options: {
     node: string;
@@ -72,6 +70,7 @@ export class TaskProcessorContext implements ProcessorContext {
     this.#stage = options.stage;
     this.#runner = options.runner;
     this.#task = options.task;
+    this.#timers = new TimerTurns(options.node, options.task.partition);
   }
 
   get taskId(): string {
@@ -160,10 +159,10 @@ export class TaskProcessorContext implements ProcessorContext {
         action: 'Give an interval such as "1s".',
       });
     }
-    const turn = this.#turnsOf(everyMs, clock);
+    const timer = this.#timers.timer(clock, everyMs);
     const now = clock === 'wall' ? this.#task.clock.now() : this.#runner.atHand.time;
-    return this.#stage.timers.schedule(everyMs, clock, now, async (time) => {
-      this.#runner.atHand.enterFiring(turn(time));
+    const cancel = this.#stage.timers.schedule(everyMs, clock, now, async (time) => {
+      this.#runner.atHand.enterFiring(timer.turn(time));
       try {
         await run(time);
       } catch (error) {
@@ -176,20 +175,9 @@ export class TaskProcessorContext implements ProcessorContext {
         });
       }
     });
-  }
-
-  /** Makes the turns of timers of one clock and interval: any number of them, scheduled in any order and anew after a restart, have other turns, since a turn always comes after those before. */
-  #turnsOf(everyMs: number, clock: TimerClock): (now: number) => Firing {
-    const kind = `${clock} ${everyMs}`;
-    const last = this.#turns.get(kind) ?? { moment: Number.NEGATIVE_INFINITY, nth: 0 };
-    this.#turns.set(kind, last);
-    const { partition } = this.#task;
-    return (now) => {
-      const moment = Math.floor(now / everyMs) * everyMs;
-      // A clock of the wall may have been put back.
-      if (moment > last.moment) Object.assign(last, { moment, nth: 0 });
-      else last.nth++;
-      return { text: timerOrigin({ node: this.#node, partition, clock, everyMs, moment, nth: last.nth }) };
+    return () => {
+      cancel();
+      timer.cancelled();
     };
   }
 

@@ -61,7 +61,8 @@ export interface ReorderByVersionOptions<K, V> {
  * Records that waited come out with their own key, timestamp and headers, at the place of the record that closed the gap. Null values are records like any other; null keys are dropped and counted (`null-key`) unless `entity` is
  * given. Stale records are dropped and counted (`stale`), passed, or sent to the dead letter topic; records that had to wait (`out-of-order`) and skipped versions (`skipped-versions`) are counted. A record that arrives at the moment its wait ends still closes the gap.
  *
- * Errors: VERSION_INVALID (not an integer, or integers and bigints mixed), VERSION_GAP, REORDER_BUFFER_FULL.
+ * Errors: VERSION_INVALID (not an integer, or integers and bigints mixed), VERSION_GAP, REORDER_BUFFER_FULL; PROCESS_FAILED for an `entity` that is missing or may stand for several (a number above 2^53 − 1). A store that an
+ * earlier version wrote under other keys than strings, in which what reads alike was one, is refused with STATE_MISMATCH.
  *
  * ```ts
  * orders.pipe(
