@@ -34,16 +34,16 @@ export class TimerTurns {
     let scheduled = true;
     return {
       turn: (now) => {
-        const moment = Math.floor(now / everyMs) * everyMs;
-        if (moment > kind.moment) {
-          kind.moment = moment;
+        const due = Math.floor(now / everyMs) * everyMs;
+        if (due > kind.moment) {
+          kind.moment = due;
           kind.nth = 0;
         } else {
-          // A second timer; or the clock of the wall was put back.
+          // A second timer; or the clock of the wall was put back, and what was due stays behind what was due before.
           kind.nth++;
         }
-        const [node, partition] = [this.#node, this.#partition];
-        return { text: timerOrigin({ node, partition, clock, everyMs, moment, nth: kind.nth }) };
+        const { moment, nth } = kind;
+        return { text: timerOrigin({ node: this.#node, partition: this.#partition, clock, everyMs, moment, nth }) };
       },
       cancelled: () => {
         if (!scheduled) return;

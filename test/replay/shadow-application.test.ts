@@ -251,7 +251,9 @@ describe('a shadow of an application', () => {
     await pair.shadow(1, { broker: watched });
     assert.deepEqual([...touched].sort(), [
       'shop-shadow-1-all-repartition',
+      'shop-shadow-1-to-draw-repartition',
       'shop-shadow-groups',
+      'shop-shadow-ids',
       'shop-shadow-shop-dead-letter',
       'shop-shadow-sums',
     ]);
