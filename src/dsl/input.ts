@@ -132,15 +132,21 @@ export class TracedInput implements Input, Consumer {
     const scope = this.#scope;
     if (!scope.pushing) return scope.fail(lateEmission(this.node));
     if (!this.#from.has(scope.from)) return scope.fail(hiddenEdge(this.node, scope.from));
-    if (!isMoment(record?.timestamp)) {
-      this.#receiver?.error(noRecord(this.node, record), scope.index);
-      return;
+    const wrong = this.#wrongWith(record);
+    if (wrong !== undefined) this.#receiver?.error(wrong, scope.index);
+    else this.#receiver?.next(record, scope.index);
+  }
+
+  /** What is wrong with a record, if anything is. Whatever it is made of: what is thrown here would end the process, since RxJS throws it where nobody catches it. */
+  #wrongWith(record: AnyRecord): unknown {
+    try {
+      if (!isMoment(record?.timestamp)) return noRecord(this.node, record);
+      const { key } = this.#scope;
+      if (!this.#checkKey || record.key === key || isDeepStrictEqual(record.key, key)) return undefined;
+      return keyChanged(this.node, key, record.key);
+    } catch (error) {
+      return error ?? new Error('undefined was thrown');
     }
-    if (this.#checkKey && record.key !== scope.key && !isDeepStrictEqual(record.key, scope.key)) {
-      this.#receiver?.error(keyChanged(this.node, scope.key, record.key), scope.index);
-      return;
-    }
-    this.#receiver?.next(record, scope.index);
   }
 
   /** All that comes later would be dropped, without a trace. While it is declared, an input that has ended leads to no stream. */

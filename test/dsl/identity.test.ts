@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { Observable } from 'rxjs';
+import { map, type Observable } from 'rxjs';
 import {
   count,
   dedupe,
@@ -21,6 +21,7 @@ import {
   toTable,
   tumbling,
 } from '#src/index.js';
+import type { ErrorCode } from '#src/model/errors.js';
 import { deadLetters, failure, feed, json, open, type Short, through, values } from './support.js';
 
 type Any = StreamRecord<any, any>;
@@ -282,6 +283,72 @@ describe('a store in which what reads alike was one', () => {
       await assert.rejects(driver.restart(target), failure('STATE_MISMATCH', /store s .*key serde "string"/));
     });
   }
+});
+
+describe('a key that JSON cannot write', () => {
+  const big = { key: serdes.bigint64, value: serdes.string };
+  const other = { other: big };
+  const targets: Record<string, [ErrorCode, (input: Stream<bigint, string>) => unknown]> = {
+    'is changed by a plain operator': [
+      'KEY_CHANGED',
+      (input) =>
+        input.pipe(
+          map((record) => ({ ...record, key: record.key + 1n })),
+          count({ store: 's' }),
+        ),
+    ],
+    'is changed by process': [
+      'KEY_CHANGED',
+      (input) =>
+        input.pipe(
+          process<Any, Any>({
+            name: 'p',
+            process: (record, { forward }) => forward({ ...record, key: record.key + 1n }),
+          }),
+          to('out', big),
+        ),
+    ],
+    'is not loaded': [
+      'STORE_KEY_NOT_LOADED',
+      (input) =>
+        input.pipe(
+          process<Any, Any, typeof other>({
+            name: 'p',
+            stores: other,
+            reads: () => [],
+            process: ({ key }, { stores }) => void stores.other.get(key + 1n),
+          }),
+        ),
+    ],
+  };
+  for (const [what, [code, build]] of Object.entries(targets)) {
+    it(`${what}: ${code}, which no policy skips`, async () => {
+      const target = topology('t', (t) => void build(t.stream('in', big)));
+      for (const policy of ['skip', 'deadLetter', { retry: 1, backoff: '1ms', then: 'skip' }] as const) {
+        const driver = await open(target, { onError: { process: policy } });
+        await assert.rejects(
+          driver.input('in', big).send({ key: 1n, value: '', timestamp: 1 }),
+          failure(code, code === 'KEY_CHANGED' ? /saw key 2n, expected key 1n/ : /saw key 2n/),
+        );
+      }
+    });
+  }
+
+  it('or a record that throws when it is looked at, is that record’s error', async () => {
+    const target = topology('t', (t) => {
+      t.stream('in', big).pipe(
+        map((record) =>
+          record.value === 'bad'
+            ? Object.defineProperty({ ...record }, 'timestamp', { get: () => assert.fail('looked at') })
+            : record,
+        ),
+        to('out', big),
+      );
+    });
+    const driver = await open(target, { onError: { process: 'skip' } });
+    await driver.input('in', big).sendAll(['a', 'bad', 'b'].map((value) => ({ key: 1n, value, timestamp: 1 })));
+    assert.deepEqual(await driver.output('out', big).values(), ['a', 'b']);
+  });
 });
 
 describe('JSON keys', () => {
