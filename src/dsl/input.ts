@@ -137,7 +137,10 @@ export class TracedInput implements Input, Consumer {
     else this.#receiver?.next(record, scope.index);
   }
 
-  /** What is wrong with a record, if anything is. Whatever it is made of: what is thrown here would end the process, since RxJS throws it where nobody catches it. */
+  /**
+   * What is wrong with a record, if anything is. Whatever it is made of: what is thrown here would end the
+   * process, since RxJS throws it where nobody catches it.
+   */
   #wrongWith(record: AnyRecord): unknown {
     try {
       if (!isMoment(record?.timestamp)) return noRecord(this.node, record);

@@ -7,8 +7,9 @@ const MAX_PARTS = 12;
 const MAX_BYTES = 16;
 
 /**
- * Any value as a text for errors and logs, much as JSON shows it: `"a"`, `5`, `5n`, `{"a":1}`. Nothing that a user's value is or does gets out of it: it never throws, runs no getter, has no control characters and at most 200
- * characters. Not a format: different values may look alike.
+ * Any value as a text for errors and logs, much as JSON shows it: `"a"`, `5`, `5n`, `{"a":1}`. Nothing that a
+ * user's value is or does gets out of it: it never throws, runs no getter, has no control characters and at
+ * most 200 characters. Not a format: different values may look alike.
  */
 export function show(value: unknown): string {
   try {

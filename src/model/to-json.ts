@@ -3,8 +3,9 @@ import { plainJson } from './plain-text.js';
 import { show } from './show.js';
 
 /**
- * A value of the user as JSON, for people and programs that look at it. What JSON has no form for is text (bigint), base64 (bytes) or null; what cannot be written at all (a cycle, a getter that throws) is a text about it. Never
- * throws. Not a format that anything is read back from.
+ * A value of the user as JSON, for people and programs that look at it. What JSON has no form for is text
+ * (bigint), base64 (bytes) or null; what cannot be written at all (a cycle, a getter that throws) is a text
+ * about it. Never throws. Not a format that anything is read back from.
  */
 export function toJson(value: unknown): string {
   try {

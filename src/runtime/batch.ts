@@ -6,7 +6,10 @@ export interface Spot {
   readonly port: number;
 }
 
-/** The turn of a timer, which is like no other: it can say so in a text that is the same whenever that turn comes again. */
+/**
+ * The turn of a timer, which is like no other: it can say so in a text that is the same whenever that turn
+ * comes again.
+ */
 export interface Firing {
   readonly text: string;
 }
@@ -58,7 +61,10 @@ export class Place {
   }
 }
 
-/** Of what a timer emitted, not an item or a source. A class of its own, so that all other places do without the field. */
+/**
+ * Of what a timer emitted, not an item or a source. A class of its own, so that all other places do without
+ * the field.
+ */
 export class FiredPlace extends Place {
   constructor(
     readonly firing: Firing,

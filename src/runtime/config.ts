@@ -76,7 +76,10 @@ export interface EngineConfig {
   readonly applicationId: string;
   /** Whose prefix names the internal topics and the state. */
   readonly generation: Generation;
-  /** The application whose name is in the subjects of internal topics, in the schema registry, and in whose name random numbers are drawn: that of a shadow is the live one. */
+  /**
+   * The application whose name is in the subjects of internal topics, in the schema registry, and in whose
+   * name random numbers are drawn: that of a shadow is the live one.
+   */
   readonly schemasOf: string;
   readonly guarantee: Guarantee;
   readonly startFrom: 'earliest' | 'latest';

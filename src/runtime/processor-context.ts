@@ -27,7 +27,10 @@ export interface TaskFacts {
   readonly taskId: string;
   readonly partition: number;
   readonly applicationId: string;
-  /** The application that this one is, or stands for as its shadow: in whose name random numbers are drawn and calls are made. */
+  /**
+   * The application that this one is, or stands for as its shadow: in whose name random numbers are drawn and
+   * calls are made.
+   */
   readonly drawsFor: string;
   /** Before the names of internal topics. */
   readonly prefix: string;

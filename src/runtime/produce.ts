@@ -21,7 +21,10 @@ export interface ProduceContext {
   readonly observer?: RunObserver | undefined;
 }
 
-/** A record in the outbox to bytes and a partition; null if it is dropped by rule (a repartition drops null keys). `origin`: which way it came, where what reads it wants to know. */
+/**
+ * A record in the outbox to bytes and a partition; null if it is dropped by rule (a repartition drops null
+ * keys). `origin`: which way it came, where what reads it wants to know.
+ */
 export function produce(
   item: OutboxItem,
   context: ProduceContext,

@@ -12,8 +12,9 @@ interface Kind {
 }
 
 /**
- * Makes the turns of the timers of one processor. All have other texts, and a turn that comes again has the same: it does not matter which timer it was of, when that was scheduled, or whether there was a restart, since a turn
- * always comes behind the moments of those before it.
+ * Makes the turns of the timers of one processor. All have other texts, and a turn that comes again has the
+ * same: it does not matter which timer it was of, when that was scheduled, or whether there was a restart,
+ * since a turn always comes behind the moments of those before it.
  */
 export class TimerTurns {
   readonly #node: string;
@@ -39,7 +40,8 @@ export class TimerTurns {
           kind.moment = due;
           kind.nth = 0;
         } else {
-          // A second timer; or the clock of the wall was put back, and what was due stays behind what was due before.
+          // A second timer; or the clock of the wall was put back, and what was due stays behind what was due
+          // before.
           kind.nth++;
         }
         const { moment, nth } = kind;

@@ -24,7 +24,8 @@ const plain: Serde<unknown> = keyed({ name: 'json', encode, decode });
  * - The literal `null` decodes to `null`, which everything downstream takes for a tombstone.
  * - A schema's result is what `decode` returns (defaults filled in, unknown fields dropped, as the library does it). `encode` only checks and
  *   writes the value as it is; so the schema must accept what it returns. One that turns a string into a `Date` does not.
- * - As a key a value must be the one that was written: numbers above 2^53 − 1, of which several are read as one, NaN and Infinity are refused there, also inside objects. Have such ids as JSON strings.
+ * - As a key a value must be the one that was written: numbers above 2^53 − 1, of which several are read as
+ *   one, NaN and Infinity are refused there, also inside objects. Have such ids as JSON strings.
  * - The name is `json` with and without a schema: the schema of a store may change, its bytes stay readable.
  *
  * Errors: CONFIG_INVALID for a schema that is given as it is, not as an option.

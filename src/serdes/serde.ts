@@ -28,9 +28,15 @@ export interface Serde<T> {
   encode(value: T): Buffer;
   /** `headers` are those of the record, where the bytes come from a topic. */
   decode(bytes: Buffer, headers?: Headers): T;
-  /** Only of serdes of strings: different strings always have different bytes, so that a key is found by itself. */
+  /**
+   * Only of serdes of strings: different strings always have different bytes, so that a key is found by
+   * itself.
+   */
   readonly text?: true;
-  /** Only of serdes in which what differs on the wire may become one value: the same for keys, which refuses such values. Keys are written and read with it wherever it is there. */
+  /**
+   * Only of serdes in which what differs on the wire may become one value: the same for keys, which refuses
+   * such values. Keys are written and read with it wherever it is there.
+   */
   readonly asKey?: Serde<T>;
   /** Of a key that contains another: those of its bytes that its partition is chosen by. Default: all. A window lies where its key lies. */
   partitionBytes?(encoded: Buffer): Buffer;

@@ -24,7 +24,10 @@ import { feed, json, open, read, type Short, values } from './support.js';
 
 type Any = StreamRecord<any, any>;
 
-/** Ends a pipeline with a process that draws for each record and each turn of two timers: what comes out are the ids. */
+/**
+ * Ends a pipeline with a process that draws for each record and each turn of two timers: what comes out are
+ * the ids.
+ */
 const drawing = (clock: 'stream' | 'wall' = 'stream') =>
   process<Any, Any>({
     name: 'new-events',

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { projectFile } from '../support/project.js';
 
 /**
- * Who may write JSON. All of them write a format of their own, whose fields are known to have a form in it; or catch what `JSON.stringify` throws. What a user gave (a key, an id, an option) may be a bigint, a cycle or worse: for
- * messages there is `show`, for output `toJson`, and what has to be told apart is told apart by its bytes.
+ * Who may write JSON. All of them write a format of their own, whose fields are known to have a form in it;
+ * or catch what `JSON.stringify` throws. What a user gave (a key, an id, an option) may be a bigint, a cycle
+ * or worse: for messages there is `show`, for output `toJson`, and what has to be told apart is told apart by
+ * its bytes.
  */
 const WRITERS: Readonly<Record<string, string>> = {
   'model/show.ts': 'texts',

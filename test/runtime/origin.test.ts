@@ -8,7 +8,10 @@ import { TimerTurns } from '#src/runtime/timer-turns.js';
 const rootOf = (index: number): string => `in-0@${index}`;
 const record = (topic: string, headers = Headers.none) => ({ topic, partition: 3, offset: 7, headers }) as never;
 
-/** A way: where it begins, and each step's node, port, emission and delivery; between two lists lies a repartition. */
+/**
+ * A way: where it begins, and each step's node, port, emission and delivery; between two lists lies a
+ * repartition.
+ */
 interface Way {
   readonly index: number;
   readonly timer: number | null;
@@ -64,7 +67,8 @@ describe('the origin of what follows from a record', () => {
   });
 
   it('is another for any other way, at one operator; and with the operator, at all', () => {
-    // A timer's own source record does not matter: it would have the same turn if another record had made it due.
+    // A timer's own source record does not matter: it would have the same turn if another record had made it
+    // due.
     const asText = ({ index, timer, hops }: Way): string => JSON.stringify([timer === null ? index : 't', timer, hops]);
     const lastNode = ({ hops }: Way): string => String(hops.at(-1)?.at(-1)?.[0]);
     fc.assert(

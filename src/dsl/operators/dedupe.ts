@@ -16,8 +16,10 @@ export interface DedupeOptions<K, V> {
   /** How long an id is remembered, in stream time, counted from the timestamp of its first record. */
   readonly within: Duration;
   /**
-   * `key` (default): an id counts per record key; records of one key must meet in one task, so behind a change of key a repartition is put in front. Keys are told apart by their bytes; all records without a key are taken to have the same.
-   * `partition`: an id counts for the whole partition, whatever the keys; cheaper by the bytes of the key.
+   * `key` (default): an id counts per record key; records of one key must meet in one task, so behind a
+   * change of key a repartition is put in front. Keys are told apart by their bytes; all records without a
+   * key are taken to have the same. `partition`: an id counts for the whole partition, whatever the keys;
+   * cheaper by the bytes of the key.
    */
   readonly scope?: 'key' | 'partition';
 }
@@ -26,15 +28,19 @@ export interface DedupeOptions<K, V> {
  * Passes the first record of an id and drops later ones, while `within` lasts.
  *
  * Time is stream time: the highest timestamp that has reached this operator, whether its record passed or not; it is kept over restarts. A record is a duplicate if stream time has not passed the first one's
- * timestamp + `within`. The store keeps timestamp and source position of the first, so a record that is processed again (by a reset that keeps the stores) is not taken for its own duplicate; what a timer of the wall clock caused has no position, and is never the first one again. Order is kept; duplicates are counted
+ * timestamp + `within`. The store keeps timestamp and source position of the first, so a record that is
+ * processed again (by a reset that keeps the stores) is not taken for its own duplicate; what a timer of the
+ * wall clock caused has no position, and is never the first one again. Order is kept; duplicates are counted
  * (`duplicate`); a null value is a record like any other.
  *
  * State: one row an id in `store`, and its changelog. With n = the bytes of the id, plus those of the key and 3 under scope `key`, and t = the bytes of the source topic's name, an id costs n + 19 + t bytes on
  * disk and n + 4 more in the index by which expired ids are found (before compression), and about n + 41 + 2 t bytes in the changelog. Expired ids are removed from store and changelog at a bounded cost: at most twice as
  * many a commit as were added, or 1,000. In memory, ids are bounded by the record cache; an id never seen before is answered by a filter (2 bytes an id, 8 MB at most; above 4 million ids a task by those of the database), without reading the disk.
  *
- * Ids are told apart by type and value: 5 is not "5"; 5 and 5n are the same. Throws PROCESS_FAILED if `id` returns nothing, or what several ids may have become: a number above 2^53 − 1 (have such ids as text or bigint), NaN, half an emoji.
- * A store that an earlier version wrote, which did not tell them apart, is refused with STATE_MISMATCH.
+ * Ids are told apart by type and value: 5 is not "5"; 5 and 5n are the same. Throws PROCESS_FAILED if `id`
+ * returns nothing, or what several ids may have become: a number above 2^53 − 1 (have such ids as text or
+ * bigint), NaN, half an emoji. A store that an earlier version wrote, which did not tell them apart, is
+ * refused with STATE_MISMATCH.
  *
  * ```ts
  * payments.pipe(dedupe({ store: 'seen', id: (record) => record.value.eventId, within: '7d' })); // a, b, a → a, b
@@ -93,7 +99,10 @@ class Dedupe<K, V> implements Processor {
   readonly #at: string;
   /** Undefined: ids count whatever the keys. */
   readonly #key: AnySerde | undefined;
-  /** The source record at hand, and the ids whose first records it has brought: of one almost always, so that the others wait for a set to be made. */
+  /**
+   * The source record at hand, and the ids whose first records it has brought: of one almost always, so that
+   * the others wait for a set to be made.
+   */
   #sequence = -1;
   #brought = '';
   #alsoBrought: Set<string> | undefined;
@@ -129,7 +138,11 @@ class Dedupe<K, V> implements Processor {
     this.#context.emit(record);
   }
 
-  /** Whether the first record is the one at hand, which is processed once more, by a reset that keeps the stores: it has its position, and nothing with this id has come from there in this run, as copies that flatMapValues makes would. */
+  /**
+   * Whether the first record is the one at hand, which is processed once more, by a reset that keeps the
+   * stores: it has its position, and nothing with this id has come from there in this run, as copies that
+   * flatMapValues makes would.
+   */
   #isItself(first: First, key: string): boolean {
     const { source, sequence } = this.#context;
     if (first.offset !== source?.offset || first.topic !== source.topic) return false;

@@ -12,8 +12,9 @@ import type { AnySerde } from '../processor.js';
 export type Id = string | number | bigint;
 
 /**
- * What a function of the user gave as an id, if it can be one. PROCESS_FAILED if nothing was given, or something that may stand for several ids: a number above 2^53, which has lost digits when it was read from JSON,
- * NaN, or half of a surrogate pair, which UTF-8 cannot hold.
+ * What a function of the user gave as an id, if it can be one. PROCESS_FAILED if nothing was given, or
+ * something that may stand for several ids: a number above 2^53, which has lost digits when it was read from
+ * JSON, NaN, or half of a surrogate pair, which UTF-8 cannot hold.
  *
  * @param what "the id of a record".
  * @param at "dedupe seen".
@@ -35,7 +36,8 @@ export function checkedId(id: unknown, what: string, at: string): Id {
 }
 
 /**
- * The id as text: other ids have other texts. A string is itself, a number has `#` before it (and a string that begins with that has one more), so 5 is not "5". Whole numbers are the same as numbers and as bigints.
+ * The id as text: other ids have other texts. A string is itself, a number has `#` before it (and a string
+ * that begins with that has one more), so 5 is not "5". Whole numbers are the same as numbers and as bigints.
  */
 export const idText = (id: Id): string => (typeof id === 'string' ? (id.startsWith('#') ? `#${id}` : id) : `#${id}`);
 
@@ -45,7 +47,10 @@ export function shownId(text: string): string {
   return text.startsWith('##') ? show(text.slice(1)) : text.slice(1);
 }
 
-/** A key as text: keys of other bytes have other texts, whatever stands behind it. Read by people where its bytes are text. */
+/**
+ * A key as text: keys of other bytes have other texts, whatever stands behind it. Read by people where its
+ * bytes are text.
+ */
 export function keyPart(serde: AnySerde, key: unknown): string {
   if (key === null || key === undefined) return '-:';
   // What UTF-8 cannot hold is refused by the serde.
@@ -58,7 +63,10 @@ export function keyPart(serde: AnySerde, key: unknown): string {
   return `~${bytes.length}:${bytes.toString('latin1')}`;
 }
 
-/** Whether two keys have the same bytes. Of a serde that may be bound to a topic which is only read, and cannot write then, they are compared as values; so are keys that cannot be written. */
+/**
+ * Whether two keys have the same bytes. Of a serde that may be bound to a topic which is only read, and
+ * cannot write then, they are compared as values; so are keys that cannot be written.
+ */
 export function sameKey(serde: AnySerde, a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return Object.is(a, b);
@@ -75,7 +83,9 @@ export const keyId = (serde: AnySerde, key: unknown): string =>
   serde.text ? (key as string) : serde.encode(key).toString('latin1');
 
 /**
- * Rows of ids, which may be those of keys: a row's key is the text of {@link idText}, behind that of {@link keyPart} if there is one; in UTF-8. Format 2: in format 1, which was called "string", values that read alike were one.
+ * Rows of ids, which may be those of keys: a row's key is the text of {@link idText}, behind that of {@link
+ * keyPart} if there is one; in UTF-8. Format 2: in format 1, which was called "string", values that read
+ * alike were one.
  */
 export const idSerde = (key?: AnySerde): Serde<string> => {
   const serde: Serde<string> = { ...string, name: key ? `id-2(${key.name})` : 'id-2' };

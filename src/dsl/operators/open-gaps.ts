@@ -3,7 +3,10 @@
  */
 export class OpenGaps<E> {
   readonly #since = new Map<string, { readonly entity: E; readonly since: number }>();
-  /** Binary heap of [deadline, id of the entity]; entries of gaps that closed meanwhile are skipped when they come up. */
+  /**
+   * Binary heap of [deadline, id of the entity]; entries of gaps that closed meanwhile are skipped when they
+   * come up.
+   */
   #heap: (readonly [deadline: number, id: string])[] = [];
   readonly #waitMs: number;
   readonly #idOf: (entity: E) => string;

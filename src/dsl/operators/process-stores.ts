@@ -10,7 +10,10 @@ export interface StoreDefinition<K, V> {
   readonly value: Serde<V>;
   /** Rows older than this, in the store's stream time, are gone. Default: rows stay. */
   readonly ttl?: Duration;
-  /** Makes it a versioned store, `get(key, asOf)`: how long past values can be looked up, in the store's stream time. Default: not at all. Not together with `ttl`. */
+  /**
+   * Makes it a versioned store, `get(key, asOf)`: how long past values can be looked up, in the store's
+   * stream time. Default: not at all. Not together with `ttl`.
+   */
   readonly history?: Duration;
 }
 

@@ -48,14 +48,21 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
   /** The stream time as "now", equal whenever the record is processed again. Use it instead of Date.now(). */
   now(): number;
   /**
-   * A number in [0, 1), equal whenever the record is processed again: after a crash, in other batches, in a replay, by a shadow. Each call has a number of its own, whichever record, timer, operator or
+   * A number in [0, 1), equal whenever the record is processed again: after a crash, in other batches, in a
+   * replay, by a shadow. Each call has a number of its own, whichever record, timer, operator or
    * application makes it. Use it instead of Math.random().
    *
-   * It is made of the application's name, the operator's, the way of the record from its source (its position there, through all operators and repartitions), and how many were drawn for it before. Inside a timer it is made of the
-   * timer's interval and of the moment that is due; a timer of the wall clock is not due again at the same moment after a crash, so what it drew is not drawn again. In `start` it is the same at each start of the task.
+   * It is made of the application's name, the operator's, the way of the record from its source (its position
+   * there, through all operators and repartitions), and how many were drawn for it before. Inside a timer it
+   * is made of the timer's interval and of the moment that is due; a timer of the wall clock is not due again
+   * at the same moment after a crash, so what it drew is not drawn again. In `start` it is the same at each
+   * start of the task.
    */
   random(): number;
-  /** A UUID (version 8), made as `random` is: equal whenever the record is processed again, another for each call. */
+  /**
+   * A UUID (version 8), made as `random` is: equal whenever the record is processed again, another for each
+   * call.
+   */
   uuid(): string;
   /**
    * Runs at multiples of `every`, counted from zero, on stream time (replayable) or the wall clock (not), at most once however far time has moved; the first

@@ -26,7 +26,10 @@ export interface ReorderByVersionOptions<K, V> {
   readonly store: string;
   /** The record's version: an integer or a bigint, one kind for all records. */
   readonly version: (record: StreamRecord<K, V>) => number | bigint;
-  /** Whose versions they are. Default: the record's key, told from others by its bytes. Records of one entity must have one key. An id is told from others by type and value: 5 is not "5". */
+  /**
+   * Whose versions they are. Default: the record's key, told from others by its bytes. Records of one entity
+   * must have one key. 5 and "5" are two entities.
+   */
   readonly entity?: (record: StreamRecord<K, V>) => Id;
   /** The first version of an entity. Default: whichever comes first. */
   readonly first?: number | bigint;
@@ -61,8 +64,9 @@ export interface ReorderByVersionOptions<K, V> {
  * Records that waited come out with their own key, timestamp and headers, at the place of the record that closed the gap. Null values are records like any other; null keys are dropped and counted (`null-key`) unless `entity` is
  * given. Stale records are dropped and counted (`stale`), passed, or sent to the dead letter topic; records that had to wait (`out-of-order`) and skipped versions (`skipped-versions`) are counted. A record that arrives at the moment its wait ends still closes the gap.
  *
- * Errors: VERSION_INVALID (not an integer, or integers and bigints mixed), VERSION_GAP, REORDER_BUFFER_FULL; PROCESS_FAILED for an `entity` that is missing or may stand for several (a number above 2^53 − 1). A store that an
- * earlier version wrote under other keys than strings, in which what reads alike was one, is refused with STATE_MISMATCH.
+ * Errors: VERSION_INVALID (not an integer, or integers and bigints mixed), VERSION_GAP, REORDER_BUFFER_FULL;
+ * PROCESS_FAILED for an `entity` that is missing or may stand for several; STATE_MISMATCH for a store of an
+ * earlier version, unless keys are strings.
  *
  * ```ts
  * orders.pipe(
@@ -117,7 +121,7 @@ class Reorder<K, V> implements Processor {
   /** Written at commits only: a gap that opens and closes between two costs no write. */
   readonly #gapStore: KeyValueStore<Entity, number>;
   readonly #gaps: OpenGaps<Entity>;
-  /** Entities by their ids: those whose gap has changed since the last commit, and ids of those whose gap is written. */
+  /** By their ids: entities whose gap has changed since the last commit; and those whose gap is written. */
   readonly #changed = new Map<string, Entity>();
   readonly #written = new Set<string>();
   readonly #idOf: (entity: Entity) => string;
