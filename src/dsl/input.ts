@@ -4,6 +4,7 @@ import { messageOf, StreamsError } from '../model/errors.js';
 import { isMoment, MOMENT } from '../model/record.js';
 import { show } from '../model/show.js';
 import { type Consumer, type PathMark, type Rekey, withConsumer } from './ambient.js';
+import { sameKey } from './operators/ids.js';
 import type { AnyRecord, AnySerde, Input, PushScope, Receiver } from './processor.js';
 import { asRows } from './tables/plain-rows.js';
 import type { Windows } from './windows/windows.js';
@@ -145,11 +146,18 @@ export class TracedInput implements Input, Consumer {
     try {
       if (!isMoment(record?.timestamp)) return noRecord(this.node, record);
       const { key } = this.#scope;
-      if (!this.#checkKey || record.key === key || isDeepStrictEqual(record.key, key)) return undefined;
+      if (!this.#checkKey || record.key === key || this.#isSameKey(record.key, key)) return undefined;
       return keyChanged(this.node, key, record.key);
     } catch (error) {
       return error ?? new Error('undefined was thrown');
     }
+  }
+
+  /** Whether a copy of a key is as good as the key: it has the same bytes. */
+  #isSameKey(a: unknown, b: unknown): boolean {
+    const { from } = this.#scope;
+    const serde = this.paths.find((path) => path.from === from)?.key;
+    return serde ? sameKey(serde, a, b) : isDeepStrictEqual(a, b);
   }
 
   /** All that comes later would be dropped, without a trace. While it is declared, an input that has ended leads to no stream. */

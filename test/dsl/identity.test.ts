@@ -334,6 +334,23 @@ describe('a key that JSON cannot write', () => {
     });
   }
 
+  it('is the same if a copy of it has the same bytes, and another if it has not', async () => {
+    const objects = { key: serdes.json<any>(), value: serdes.string };
+    const copying = (copy: (key: any) => unknown) =>
+      topology('t', (t) => {
+        t.stream('in', objects).pipe(
+          map((record) => ({ ...record, key: copy(record.key) })),
+          count({ store: 's' }),
+        );
+      });
+    const input = { key: { a: 1, b: [2] }, value: '', timestamp: 1 };
+    const driver = await open(copying((key) => structuredClone(key)));
+    await driver.input('in', objects).send(input);
+    assert.deepEqual(await driver.store('s').entries(), [[input.key, 1]]);
+    const other = await open(copying(({ a, b }) => ({ b, a })));
+    await assert.rejects(other.input('in', objects).send(input), failure('KEY_CHANGED', /saw key \{"b":\[2\],"a":1\}/));
+  });
+
   it('or a record that throws when it is looked at, is that record’s error', async () => {
     const target = topology('t', (t) => {
       t.stream('in', big).pipe(
