@@ -191,8 +191,8 @@ describe('a reset', () => {
     assert.deepEqual(seen.sort(), [
       'effect call  shop/call/in-0@0>count counts={"key":"a","value":1}',
       'effect call  shop/call/in-0@1>count counts={"key":"b","value":1}',
-      `effect group  shop/group/shop-by-group-repartition-0@${seen?.[2]?.match(/@(\d+)/)?.[1]}={"key":"g","value":1}`,
-      `effect group  shop/group/shop-by-group-repartition-0@${seen?.[3]?.match(/@(\d+)/)?.[1]}={"key":"g","value":2}`,
+      'effect group  shop/group/in-0@0>repartition by-group|>count groups={"key":"g","value":1}',
+      'effect group  shop/group/in-0@1>repartition by-group|>count groups={"key":"g","value":2}',
       'to groups groups g=1',
       'to groups groups g=2',
       'to out out a=1',
