@@ -17,6 +17,7 @@ import type { GlobalView } from '../state/global-view.js';
 import { shownStore } from '../state/shown-store.js';
 import type { TaskState } from '../state/task-state.js';
 import type { BatchRunner } from './batch-runner.js';
+import type { EngineConfig } from './config.js';
 import { deadLetter } from './dead-letter.js';
 import type { Metrics } from './metrics.js';
 import type { RunObserver } from './observer.js';
@@ -45,6 +46,19 @@ export interface TaskFacts {
   readonly globals: ReadonlyMap<string, GlobalView<unknown, unknown>>;
   readonly observer?: RunObserver | undefined;
 }
+
+/** What a task and what it writes are called. */
+export const namesOf = ({
+  applicationId,
+  schemasOf,
+  generation: { prefix },
+  deadLetterTopic,
+}: EngineConfig): Pick<TaskFacts, 'applicationId' | 'drawsFor' | 'prefix' | 'deadLetterTopic'> => ({
+  applicationId,
+  drawsFor: schemasOf,
+  prefix,
+  deadLetterTopic,
+});
 
 /** The engine as one processor sees it. */
 export class TaskProcessorContext implements ProcessorContext {

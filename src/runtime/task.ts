@@ -14,6 +14,7 @@ import { Intake } from './intake.js';
 import { LastBatch } from './last-batch.js';
 import { openState } from './open-state.js';
 import { buildPipeline } from './pipeline.js';
+import { namesOf } from './processor-context.js';
 import { RepartitionPurge } from './purge.js';
 import { Reprocessing } from './reprocessing.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
@@ -280,15 +281,11 @@ export class Task {
         onFatal(error);
       },
     });
-    const { applicationId, schemasOf, generation, deadLetterTopic } = config;
     this.#globals = this.#options.globals.views();
     const task = {
       taskId: this.id,
       partition: this.partition,
-      applicationId,
-      drawsFor: schemasOf,
-      prefix: generation.prefix,
-      deadLetterTopic,
+      ...namesOf(config),
       mayGiveUp: config.policies.process.then !== 'fail',
       clock: ports.clock,
       metrics,
