@@ -2,6 +2,7 @@ import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet, Receiver } from '../dsl/processor.js';
 import type { StreamsError } from '../model/errors.js';
 import { isChange } from '../model/record.js';
+import type { KeyValueStore, VersionedStore } from '../state/contract.js';
 import { AtHand, type AtHandOptions } from './at-hand.js';
 import type { Place } from './batch.js';
 import { type Failure, type FailureHandler, isFatal } from './failures.js';
@@ -143,6 +144,17 @@ export class BatchRunner implements StageHost {
     if (this.#pending.length > 0) await this.#resolveFailures();
   }
 
+  /** A timer put what its store does not write: by the policy of the record that made it due, or of none if the wall clock did. */
+  async refusedInTimer(node: string, error: StreamsError, again: () => void | Promise<void>): Promise<void> {
+    const { index } = this.atHand.scope;
+    await this.#failures.handle(
+      'process',
+      { node, error, source: this.sending.sourceOf(index) },
+      this.#deadLetter(index),
+      again,
+    );
+  }
+
   #deliver(outlet: Outlet, record: AnyRecord): void {
     const pushed = this.#pushed;
     const before = this.#outlet;
@@ -224,11 +236,7 @@ export class BatchRunner implements StageHost {
       this.#deadLetter(index),
       async () => {
         this.atHand.enterItem(item);
-        const loads: Promise<unknown>[] = [];
-        const prepared = item.failed
-          ? node.processor.reads?.(item.record, item.port, { add: (store, key) => void loads.push(store.load(key)) })
-          : item.prepared;
-        await Promise.all(loads);
+        const prepared = item.failed ? await preparedAgain(item) : item.prepared;
         await node.processor.process(item.record, item.port, prepared);
       },
     );
@@ -268,3 +276,16 @@ export class BatchRunner implements StageHost {
     return (outgoing, node) => this.send(node, outgoing, index);
   }
 }
+
+/** Declares the reads of an item once more, and reads what it declares. */
+async function preparedAgain({ node, record, port }: Item): Promise<unknown> {
+  const declared: (() => Promise<unknown>)[] = [];
+  const prepared = node.processor.reads?.(record, port, {
+    add: (store, key, asOf) => void declared.push(() => loadAsOf(store, key, asOf)),
+  });
+  await Promise.all(declared.map((load) => load()));
+  return prepared;
+}
+
+const loadAsOf = <K>(store: KeyValueStore<K, unknown>, key: K, asOf: number | undefined): Promise<unknown> =>
+  asOf === undefined ? store.load(key) : (store as VersionedStore<K, unknown>).load(key, asOf);

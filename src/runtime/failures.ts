@@ -137,8 +137,11 @@ function atRecord(
   const where = `${topic}[${partition}]@${offset}`;
   if (isStreamsError(error)) {
     if (error.problem.includes(where)) return error;
+    // What cannot be written is shown in the text, which may be long: the place stands before it.
+    const [before, after] =
+      error.code === 'SERIALIZE_FAILED' ? [`cannot process ${where}: `, ''] : ['', ` (while processing ${where})`];
     return new StreamsError(error.code, {
-      what: `${error.problem} (while processing ${where})`,
+      what: `${before}${error.problem}${after}`,
       action: error.action,
       cause: error.cause ?? error,
     });

@@ -1,7 +1,9 @@
 import type { BrokerRecord, PartitionOffset, Reader } from '../broker/port.js';
 import { partitionKey } from '../broker/port.js';
 import type { DeclaredGlobalTable, Topology } from '../dsl/processor.js';
-import type { StreamsError } from '../model/errors.js';
+import { messageOf, StreamsError } from '../model/errors.js';
+import { isNotReady } from '../model/not-ready.js';
+import { check } from '../serdes/check.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import { type GlobalChange, type GlobalPosition, GlobalState } from '../state/global-state.js';
 import type { GlobalStore } from '../state/global-store.js';
@@ -265,6 +267,7 @@ export class GlobalTables {
 /** The value stays as it is written, and is decoded only to know that it can be; the key is written anew, so that equal keys are equal bytes. */
 export function changeOf(table: DeclaredGlobalTable, record: BrokerRecord): GlobalChange {
   const { key, value, timestamp } = deserialize(table, record);
+  checkKey(table, key, record);
   return { store: table.store, key, value: value === null ? null : asWritten(table, record), timestamp };
 }
 
@@ -272,4 +275,19 @@ export function changeOf(table: DeclaredGlobalTable, record: BrokerRecord): Glob
 function asWritten({ value: { header } }: DeclaredGlobalTable, { value, headers }: BrokerRecord): Buffer {
   const said = header === undefined ? undefined : headers.get(header);
   return said ? Buffer.concat([said, value as Buffer]) : (value as Buffer);
+}
+
+/** What is looked up is written anew: a key that cannot be is a record that cannot be read. */
+function checkKey({ key: serde }: DeclaredGlobalTable, key: unknown, { topic, partition, offset }: BrokerRecord): void {
+  try {
+    check(serde, key);
+  } catch (error) {
+    if (isNotReady(error)) throw error;
+    throw new StreamsError('DESERIALIZE_FAILED', {
+      what: `cannot encode the key again with serde ${serde.name}: ${messageOf(error)}`,
+      at: `${topic}[${partition}]@${offset}`,
+      action: 'Correct the serde or the producer; or set onError.deserialize to skip or deadLetter.',
+      cause: error,
+    });
+  }
 }

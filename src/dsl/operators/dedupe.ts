@@ -2,6 +2,7 @@ import type { OperatorFunction } from 'rxjs';
 import { type Duration, durationMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 import type { StreamRecord } from '../../model/record.js';
+import { checkedBefore } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore } from '../../state/contract.js';
@@ -77,6 +78,8 @@ class First {
 /** Offset (8 bytes, big-endian double), topic (UTF-8). */
 const firstSerde: Serde<First> = {
   name: 'dedupe-1',
+  // The name of a topic can be written.
+  check: checkedBefore,
   encode({ topic, offset }) {
     const bytes = Buffer.allocUnsafe(8 + Buffer.byteLength(topic));
     bytes.writeDoubleBE(offset, 0);
