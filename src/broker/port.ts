@@ -45,6 +45,10 @@ export interface ProducerRecord extends TopicPartition {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Headers;
+  /**
+   * Whatever tells its writer, should the broker refuse it, what it is: see {@link WriterOptions.onRefused}.
+   */
+  readonly origin?: unknown;
 }
 
 export interface TopicSpec {
@@ -146,6 +150,20 @@ export interface WriterOptions {
    * throw away is not told.
    */
   readonly onResult?: (result: WriteResult) => void;
+  /**
+   * Told of each record with an `origin` that the broker does not take for what it is: it is larger than its topic allows,
+   * or its timestamp or key is not what the topic asks for. Such a record is left out, and no more. All others are
+   * written, in order, and the transaction can be committed. Called during `write` or later, at the latest before `flush`
+   * resolves. A record without an `origin`, or of a writer without this function, fails `flush` instead.
+   */
+  readonly onRefused?: (refused: RefusedRecord) => void;
+}
+
+/** A record that the broker has refused. */
+export interface RefusedRecord extends TopicPartition {
+  readonly origin: unknown;
+  /** PRODUCE_FAILED, which says what was seen and what is allowed. */
+  readonly error: StreamsError;
 }
 
 /** What became of records that follow each other in one partition. */

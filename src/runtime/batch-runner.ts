@@ -144,7 +144,10 @@ export class BatchRunner implements StageHost {
     if (this.#pending.length > 0) await this.#resolveFailures();
   }
 
-  /** A timer put what its store does not write: by the policy of the record that made it due, or of none if the wall clock did. */
+  /**
+   * A timer put what its store does not write: by the policy of the record that made it due, or of none if
+   * the wall clock did.
+   */
   async refusedInTimer(node: string, error: StreamsError, again: () => void | Promise<void>): Promise<void> {
     const { index } = this.atHand.scope;
     await this.#failures.handle(

@@ -23,6 +23,15 @@ export interface Failure {
   readonly takeBack: (push: number) => void;
 }
 
+/** A record for which something threw. */
+export interface FailedRecord {
+  readonly node: string;
+  readonly error: unknown;
+  readonly source: BrokerRecord | SourcePosition;
+  /** Its topic was chosen for this record: that there is none such is the record's error. */
+  readonly ownTopic?: boolean;
+}
+
 /** Mistakes of the program, or bounds of it, not of a record: no policy may go on over them. */
 const ALWAYS_FATAL = new Set([
   'KEY_CHANGED',
@@ -52,6 +61,11 @@ export class FailureHandler {
     this.#metrics = metrics;
   }
 
+  /** Whether the first record that fails for good ends the application. */
+  fails(step: Step): boolean {
+    return this.#config.policies[step].then === 'fail';
+  }
+
   count(node: string, name: string): void {
     this.#metrics.count(node, name);
   }
@@ -62,12 +76,13 @@ export class FailureHandler {
    */
   async handle(
     step: Step,
-    failure: { readonly node: string; readonly error: unknown; readonly source: BrokerRecord | SourcePosition },
+    failure: FailedRecord,
     send: (outgoing: Outgoing, node: string) => void,
     again?: () => void | Promise<void>,
   ): Promise<boolean> {
-    const { node, source } = failure;
+    const { node, source, ownTopic = false } = failure;
     const policy = this.#config.policies[step];
+    const ends = (thrown: unknown): boolean => isFatal(thrown) && !(ownTopic && isUnknownTopic(thrown));
     let { error } = failure;
     // Nothing has failed yet: something has to be fetched first.
     if (again && isNotReady(error)) {
@@ -81,7 +96,7 @@ export class FailureHandler {
       }
     }
     let attempt = 1;
-    for (; again && attempt <= policy.retries && !isFatal(error); attempt++) {
+    for (; again && attempt <= policy.retries && !ends(error); attempt++) {
       await sleep(this.#clock, policy.backoffMs);
       try {
         await whenReady(again);
@@ -91,7 +106,7 @@ export class FailureHandler {
       }
     }
     const positioned = atRecord(step, error, node, source);
-    if (policy.then === 'fail' || isFatal(error)) throw positioned;
+    if (policy.then === 'fail' || ends(error)) throw positioned;
     this.#metrics.count(node, policy.then === 'skip' ? 'skipped' : 'dead-letter');
     this.#config.logger.warn(
       { node, code: positioned.code, attempt },
@@ -119,6 +134,8 @@ export class FailureHandler {
 }
 
 export const isFatal = (error: unknown): boolean => isStreamsError(error) && ALWAYS_FATAL.has(error.code);
+
+const isUnknownTopic = (error: unknown): boolean => isStreamsError(error) && error.code === 'TOPIC_UNKNOWN';
 
 /** What an error without a code is, by where it was thrown. */
 const CODES = {

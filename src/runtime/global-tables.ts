@@ -143,7 +143,7 @@ export class GlobalTables {
     await serdes.open();
     if (this.#closed) throw this.#stopped();
     this.#loading = true;
-    this.#deadLetters = new DeadLetterWriter(ports.broker, topics);
+    this.#deadLetters = new DeadLetterWriter(ports.broker, topics, this.#failures);
     this.#state = await GlobalState.open({
       root: ports.stateDirectory,
       applicationId: prefix,

@@ -181,7 +181,6 @@ export class Task {
       partition: this.partition,
       prefix: config.generation.prefix,
       guarantee: config.guarantee,
-      writer: this.#output.writer,
       membership,
       processors: this.#processors,
       state: this.#state,
@@ -189,7 +188,7 @@ export class Task {
       streamTime: this.#runner.atHand.streamTime,
       log: this.#log,
       mayPostpone: (rows) => ahead && !this.#due.apply.isNow(rows),
-      begin: () => this.#output.begin(),
+      output: this.#output,
       afterStep: (step) => ports.afterStep?.(step, this.id),
     });
     this.#commits.applying(applied);
@@ -228,7 +227,7 @@ export class Task {
     const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
     const sources = sourcePartitions(subTopology, config.generation.prefix, this.partition, topics);
-    this.#output = new TaskOutput(await broker.createWriter(writerOptions(this.#options, sources)), this.#options);
+    this.#output = await TaskOutput.open(this.#options, writerOptions(this.#options, sources));
     const committed = await membership.committed(sources);
     checkGeneration(committed, config);
     this.#again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: this.id });
@@ -268,6 +267,7 @@ export class Task {
       cause: this.#state?.cause,
       failures: new FailureHandler(config, ports.clock, metrics),
       effects: config.effects,
+      knowsOrigins: true,
       again: this.#again,
       produce: {
         prefix: config.generation.prefix,

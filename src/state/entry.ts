@@ -8,7 +8,10 @@ export class Entry<K, V> {
   bounds: WindowBounds | undefined;
   value: V | null = null;
   timestamp = 0;
-  /** The bytes of the value, from when it was put until it is committed: only where making them was the way to check it. */
+  /**
+   * The bytes of the value, from when it was put until it is committed: only where making them was the way to
+   * check it.
+   */
   encoded: Buffer | undefined = undefined;
   /** Known: read from disk, or written. Until then it only marks that the read is under way. */
   loaded = false;

@@ -18,7 +18,8 @@ export class ReadsUnderWay<E> {
     const reading = read(wanted);
     this.#reading.add(reading);
     const over = (): void => void this.#reading.delete(reading);
-    // Its failure is for those who wait for it, who may not have begun to: it is nobody's unhandled rejection.
+    // Its failure is for those who wait for it, who may not have begun to: it is nobody's unhandled
+    // rejection.
     reading.then(over, over);
     return reading;
   }

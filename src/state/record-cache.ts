@@ -54,7 +54,10 @@ export class RecordCache<K, V> {
     return true;
   }
 
-  /** A key that is not cached; it is expected to be looked up soon, too. SERIALIZE_FAILED if the serde does not write it: no cached key is one that fails when it is to be read from disk, or committed. */
+  /**
+   * A key that is not cached; it is expected to be looked up soon, too. SERIALIZE_FAILED if the serde does
+   * not write it: no cached key is one that fails when it is to be read from disk, or committed.
+   */
   insert(key: K): Entry<K, V> {
     const bounds = this.#codec.boundsOf(key);
     const text = this.#codec.textOf(key, bounds);

@@ -51,11 +51,13 @@ export class RowCodec<K, V> {
     if (this.#textKeys || this.#windowsOfText) this.#checked('key', this.#spec.key, key);
   }
 
-  /** SERIALIZE_FAILED if the serde does not write the value. Returns its bytes if they had to be made to know it. */
+  /**
+   * SERIALIZE_FAILED if the serde does not write the value. Returns its bytes if they had to be made to know
+   * it.
+   */
   checkedValue(value: V): Buffer | undefined {
-    const serde = this.#spec.value;
-    if (value === undefined) throw this.#unwritable('value', serde, new Error(NO_VALUE));
-    return this.#checked('value', serde, value);
+    if (value === undefined) throw this.#unwritable('value', this.#spec.value, new Error(NO_VALUE));
+    return this.#checked('value', this.#spec.value, value);
   }
 
   /** The bounds of the window that the key is of; undefined if it is none. */

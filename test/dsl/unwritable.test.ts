@@ -34,13 +34,15 @@ import {
 import { TestDriver, type TestDriverOptions } from '#src/testing/index.js';
 import { deadLetters, failure, feed, json, open, read, rows, through, values } from './support.js';
 
-/** What comes in. Of a bad one something is made that no store writes; what is left out is there for comparison. */
+/**
+ * What comes in. Of a bad one something is made that no store writes; what is left out is there for
+ * comparison.
+ */
 interface Item {
   readonly n: number;
   readonly is: 'good' | 'bad' | 'out';
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: keys and values of any type, windows among them
 type Source = Observable<StreamRecord<any, any>>;
 
 interface Parts {
@@ -327,7 +329,10 @@ async function outcome(target: Topology, given: readonly Fed[], settings: TestDr
   return { byKey, stores };
 }
 
-/** Behind a table that has taken the record: there it is a row, and what was there before it. It gets a key of its own. */
+/**
+ * Behind a table that has taken the record: there it is a row, and what was there before it. It gets a key of
+ * its own.
+ */
 const BEHIND_A_TABLE = /^(suppress|joinTable$|a foreign key)/;
 
 const withOwnKeys = (given: readonly Fed[]): readonly Fed[] =>

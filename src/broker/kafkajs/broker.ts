@@ -76,6 +76,7 @@ class KafkaBroker implements Broker {
       transactionalId: options.transactionalId,
       touches: options.touches,
       onResult: options.onResult,
+      onRefused: options.onRefused,
       settings,
       onClose: (closed) => writers.delete(closed),
     });

@@ -66,7 +66,9 @@ export class HeldChanges<K, V> {
     return new Pending(value, previous, timestamp, headers);
   }
 
-  /** What a row was before is no fault of the change: a value that cannot be kept has come from nobody here. */
+  /**
+   * What a row was before is no fault of the change: a value that cannot be kept has come from nobody here.
+   */
   #writable(previous: V | null): V | null {
     if (previous === null) return null;
     try {

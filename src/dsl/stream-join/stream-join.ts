@@ -179,7 +179,8 @@ export class StreamJoin implements Processor {
     matches: readonly Match<unknown, unknown>[],
   ): void {
     const { key, value, timestamp, headers } = record;
-    // All or nothing: nothing is emitted or written before the user's function has returned for each of them, and it is
+    // All or nothing: nothing is emitted or written before the user's function has returned for each of them,
+    // and it is
     // known that the record can be written.
     const joined = matches.map(
       ({ chunk, at, timestamp: its }) =>
