@@ -1,6 +1,6 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet, Receiver } from '../dsl/processor.js';
-import type { StreamsError } from '../model/errors.js';
+import { isStreamsError, type StreamsError } from '../model/errors.js';
 import { isChange } from '../model/record.js';
 import type { KeyValueStore, VersionedStore } from '../state/contract.js';
 import { AtHand, type AtHandOptions } from './at-hand.js';
@@ -246,7 +246,12 @@ export class BatchRunner implements StageHost {
     // Without its reads there is nothing that it could do.
     if (givenUp && !item.failed && node.processor.giveUp) {
       this.atHand.enterItem(item);
-      await node.processor.giveUp(item.record, item.port, item.prepared);
+      try {
+        await node.processor.giveUp(item.record, item.port, item.prepared);
+      } catch (thrown) {
+        // What is left of the row cannot be written either: it stays as it was, and the failure has been told.
+        if (!isStreamsError(thrown) || thrown.code !== 'SERIALIZE_FAILED') throw thrown;
+      }
     }
     // What it emitted may have failed further on.
     if (this.#pending.length > 0) await this.#resolveFailures();

@@ -62,12 +62,12 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     return this.#streamTime;
   }
 
-  get hasWanted(): boolean {
-    return this.#reads.hasWanted;
-  }
-
   get dirtyRows(): number {
     return this.#unwritten.dirty;
+  }
+
+  get hasWanted(): boolean {
+    return this.#reads.hasWanted;
   }
 
   async open(streamTime: number): Promise<void> {
@@ -97,10 +97,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   insert(key: K, value: V, timestamp?: number): void {
     const encoded = this.#codec.checkedValue(value);
-    const cached = this.#cache.get(key);
-    const entry = cached ?? this.#cache.insert(key);
-    if (!cached) entry.stored = false;
-    this.#write(entry, value, encoded, timestamp);
+    if (this.#cache.get(key) === undefined) this.#cache.insert(key).stored = false;
+    this.#write(this.#cache.get(key) as Entry<K, V>, value, encoded, timestamp);
   }
 
   /** SERIALIZE_FAILED if a value cannot be put. For who changes other things before it is. */
