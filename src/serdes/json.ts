@@ -108,7 +108,7 @@ function isPlainObject(value: object, depth: number): boolean {
     for (let i = 0; i < value.length; i++) if (!isPlain(value[i], depth)) return false;
     return true;
   }
-  for (const name in value) if (!isPlain((value as Record<string, unknown>)[name], depth)) return false;
+  for (const inner of Object.values(value)) if (!isPlain(inner, depth)) return false;
   return true;
 }
 
