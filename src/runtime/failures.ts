@@ -23,6 +23,13 @@ export interface Failure {
   readonly takeBack: (push: number) => void;
 }
 
+/** What failed, where, at which record of the log. */
+interface Failing {
+  readonly node: string;
+  readonly error: unknown;
+  readonly source: BrokerRecord | SourcePosition;
+}
+
 /** Mistakes of the program, or bounds of it, not of a record: no policy may go on over them. */
 const ALWAYS_FATAL = new Set([
   'KEY_CHANGED',
@@ -62,34 +69,15 @@ export class FailureHandler {
    */
   async handle(
     step: Step,
-    failure: { readonly node: string; readonly error: unknown; readonly source: BrokerRecord | SourcePosition },
+    failure: Failing,
     send: (outgoing: Outgoing, node: string) => void,
     again?: () => void | Promise<void>,
   ): Promise<boolean> {
     const { node, source } = failure;
     const policy = this.#config.policies[step];
-    let { error } = failure;
-    // Nothing has failed yet: something has to be fetched first.
-    if (again && isNotReady(error)) {
-      try {
-        await onceReady(error, again);
-        return false;
-      } catch (next) {
-        // The same: there is no registry to ask.
-        if (isStreamsError(next) && next.code === 'CONFIG_INVALID') throw atRecord(step, next, node, source);
-        error = next;
-      }
-    }
-    let attempt = 1;
-    for (; again && attempt <= policy.retries && !isFatal(error); attempt++) {
-      await sleep(this.#clock, policy.backoffMs);
-      try {
-        await whenReady(again);
-        return false;
-      } catch (next) {
-        error = next;
-      }
-    }
+    const failed = await this.#tryAgain(step, failure, again);
+    if (failed === undefined) return false;
+    const { error, attempt } = failed;
     const positioned = atRecord(step, error, node, source);
     if (policy.then === 'fail' || isFatal(error)) throw positioned;
     this.#metrics.count(node, policy.then === 'skip' ? 'skipped' : 'dead-letter');
@@ -115,6 +103,49 @@ export class FailureHandler {
     this.#metrics.deadLetters++;
     send({ kind: 'raw', record }, node);
     return true;
+  }
+
+  /**
+   * Waits for what decoding a record takes (a schema), with the retries of the policy. Resolves with the error if it cannot be had and the policy can go on without the record; throws it if not.
+   */
+  async whenFetched(failure: Failing, again: () => void): Promise<unknown> {
+    const failed = await this.#tryAgain('deserialize', failure, again);
+    if (failed === undefined) return undefined;
+    if (this.#config.policies.deserialize.then === 'fail' || isFatal(failed.error))
+      throw atRecord('deserialize', failed.error, failure.node, failure.source);
+    return failed.error;
+  }
+
+  /** The last error, and which attempt that was; undefined: one of them went well. */
+  async #tryAgain(
+    step: Step,
+    { node, source, ...failure }: Failing,
+    again: (() => void | Promise<void>) | undefined,
+  ): Promise<{ readonly error: unknown; readonly attempt: number } | undefined> {
+    const policy = this.#config.policies[step];
+    let { error } = failure;
+    // Nothing has failed yet: something has to be fetched first.
+    if (again && isNotReady(error)) {
+      try {
+        await onceReady(error, again);
+        return undefined;
+      } catch (next) {
+        // The same: there is no registry to ask.
+        if (isStreamsError(next) && next.code === 'CONFIG_INVALID') throw atRecord(step, next, node, source);
+        error = next;
+      }
+    }
+    let attempt = 1;
+    for (; again && attempt <= policy.retries && !isFatal(error); attempt++) {
+      await sleep(this.#clock, policy.backoffMs);
+      try {
+        await whenReady(again);
+        return undefined;
+      } catch (next) {
+        error = next;
+      }
+    }
+    return { error, attempt };
   }
 }
 
