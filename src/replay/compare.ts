@@ -80,7 +80,7 @@ export async function compare(
   const shared = new Set([...one.keys()].filter((name) => other.has(name)));
   const sides: Side[] = [];
   const dates = new PastDates(frames[0].declaration, frames[1].declaration);
-  const reader = await MergedReader.open(broker, slice, { datesOf: dates.of, signal });
+  const reader = await MergedReader.open(broker, slice, { datesOf: dates.of, logger: frames[0].config.logger, signal });
   try {
     for (const frame of frames) sides.push(await Side.open(frame, shared));
     const [a, b] = sides as [Side, Side];

@@ -1,7 +1,10 @@
 import { type Broker, type BrokerRecord, partitionKey, type Reader } from '../broker/port.js';
+import type { Logger } from '../model/ports.js';
+import { KnownEnds } from '../runtime/known-ends.js';
 import type { Dates, Lane } from '../runtime/lane.js';
 import { Merge } from '../runtime/merge.js';
 import { stopped } from '../runtime/stopped.js';
+import { systemClock } from '../runtime/system.js';
 import type { Slice } from './slice.js';
 
 /** Records that are fetched ahead, over all partitions; each has at least a poll's share. */
@@ -12,6 +15,8 @@ const WAIT_MS = 500;
 export interface MergedReaderOptions {
   /** When records of a topic happened; undefined: when the log says. */
   readonly datesOf: (topic: string) => Dates | undefined;
+  /** Told if a log has lost its end since the slice was cut. */
+  readonly logger: Logger;
   /** Ends it with STOPPED. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -24,15 +29,22 @@ export interface MergedReaderOptions {
 export class MergedReader {
   readonly #reader: Reader;
   readonly #merge: Merge;
+  readonly #ends: KnownEnds;
   readonly #limit: number;
   readonly #signal: AbortSignal | undefined;
   readonly #endsWith: readonly Lane[] | undefined;
   /** Records of the whole slice, by offsets: holes count as records. */
   readonly total: number;
 
-  private constructor(reader: Reader, { parts, endsWith }: Slice, { datesOf, signal }: MergedReaderOptions) {
+  private constructor(
+    reader: Reader,
+    { parts, endsWith }: Slice,
+    options: MergedReaderOptions & { readonly ends: KnownEnds },
+  ) {
+    const { datesOf, ends, signal } = options;
     this.#reader = reader;
     this.#signal = signal;
+    this.#ends = ends;
     this.#merge = new Merge(
       parts.map(({ topic, partition, from, to }) => ({ topic, partition, offset: from, end: to })),
       datesOf,
@@ -46,7 +58,8 @@ export class MergedReader {
   }
 
   static async open(broker: Broker, slice: Slice, options: MergedReaderOptions): Promise<MergedReader> {
-    return new MergedReader(await broker.createReader(), slice, options);
+    const ends = new KnownEnds({ admin: broker.admin, clock: systemClock, logger: options.logger });
+    return new MergedReader(await broker.createReader(), slice, { ...options, ends });
   }
 
   /** Next offset of every partition: everything before it has been given out. */
@@ -80,7 +93,12 @@ export class MergedReader {
       this.#resume();
       await this.#poll();
       await this.#merge.dated();
+      this.#ends.askFor(
+        () => this.#merge.lanes.filter(({ isReady }) => !isReady),
+        () => this.#reader.wakeup(),
+      );
     }
+    this.#ends.rest();
     if (this.#signal?.aborted) throw stopped('the replay was stopped', 'reading the source topics');
   }
 

@@ -202,7 +202,7 @@ export class Past {
             })
           : undefined;
       const watcher = writer ? writer.watching(plan.watcher) : plan.watcher;
-      reader = await MergedReader.open(broker, slice, { datesOf: dates.of, signal });
+      reader = await MergedReader.open(broker, slice, { datesOf: dates.of, logger: config.logger, signal });
       run = await ShadowRun.open({
         topology,
         serdes,

@@ -3,18 +3,20 @@ import type { KnownEnds } from './known-ends.js';
 import type { Dates, Lane } from './lane.js';
 import { Merge } from './merge.js';
 
-/** One partition far ahead of the others in time must not fill the memory while it waits for them: it is paused beyond so many batches. */
-const MOST_BATCHES = 4;
+/** One partition far ahead of the others in time must not fill the memory while it waits for them. */
+const AHEAD_BATCHES = 4;
 
 export interface IntakeOptions {
   /** When records of a topic happened; undefined, and left out: when the log says. */
   readonly datesOf?: (topic: string) => Dates | undefined;
   /** Asks where partitions end that keep silent. Left out: what is known of them once is taken for true. */
   readonly ends?: KnownEnds;
+  /** A partition that has more records here is paused until they are used up. Default: four times as many as are taken at once. */
+  readonly aheadRecords?: number;
 }
 
 /**
- * Takes records of a task's partitions in the order of {@link Merge}, out of a reader that is its own.
+ * Takes records of partitions in the order of {@link Merge}, out of a reader that is its own: those of a task, or of all global tables.
  *
  * The rule is that of Kafka Streams' `PartitionGroup.readyToProcess`: a partition is ready if a record of it is here, or it is read to the highest end that is known. While any is not, nothing is taken: neither a clock nor a number of polls nor
  * a wakeup decides, so the order does not depend on the network. Whoever gets nothing while {@link isWaiting} asks again.
@@ -23,16 +25,18 @@ export class Intake {
   readonly #reader: Reader;
   readonly #merge: Merge;
   readonly #ends: KnownEnds | undefined;
+  readonly #aheadRecords: number | undefined;
 
   /** `latest`: the ends of the partitions now, so that those with records are waited for from the first batch on. */
   constructor(
     reader: Reader,
     positions: readonly PartitionOffset[],
     latest: readonly PartitionOffset[] = [],
-    { datesOf, ends }: IntakeOptions = {},
+    { datesOf, ends, aheadRecords }: IntakeOptions = {},
   ) {
     this.#reader = reader;
     this.#ends = ends;
+    this.#aheadRecords = aheadRecords;
     const known = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
     const partitions = positions.map((at) => ({
       ...at,
@@ -45,6 +49,11 @@ export class Intake {
   /** Next offset of every partition: what has been taken is before it. */
   get positions(): readonly PartitionOffset[] {
     return this.#merge.positions;
+  }
+
+  /** Where each of them ends, in the same order: records before that are known to exist. */
+  get ends(): readonly PartitionOffset[] {
+    return this.#merge.lanes.map(({ topic, partition, end }) => ({ topic, partition, offset: end }));
   }
 
   /** Records that are in the log, as last seen, and not taken. */
@@ -77,6 +86,15 @@ export class Intake {
     return taken;
   }
 
+  /** Somebody has seen where partitions end. */
+  expect(ends: readonly PartitionOffset[]): void {
+    for (const { topic, partition, offset } of ends) {
+      const lane = this.#merge.lane(topic, partition);
+      // A broker that has just become the leader may know of less than others did.
+      if (lane && offset > lane.end) lane.end = offset;
+    }
+  }
+
   /** Ends a waiting {@link take}. */
   wakeup(): void {
     this.#reader.wakeup();
@@ -88,15 +106,15 @@ export class Intake {
 
   async #poll(max: number, maxWaitMs: number): Promise<void> {
     const { lanes } = this.#merge;
+    const ahead = this.#aheadRecords ?? AHEAD_BATCHES * max;
     // At least one record a partition: whoever is left out would not be waited for.
     const batches = await this.#reader.poll({ maxRecords: Math.max(max, lanes.length), maxWaitMs });
     for (const { topic, partition, records, nextOffset, latestOffset } of batches) {
       const lane = this.#merge.lane(topic, partition);
       if (!lane) continue;
-      // A broker that has just become the leader may know of less than others did.
       if (latestOffset > lane.end) lane.end = latestOffset;
       this.#merge.receive(lane, records, nextOffset);
-      if (!lane.paused && lane.size > MOST_BATCHES * max) this.#setPaused(lane, true);
+      if (!lane.paused && lane.size > ahead) this.#setPaused(lane, true);
     }
   }
 

@@ -36,7 +36,7 @@ export class KnownEnds {
   }
 
   /**
-   * Called again and again while somebody waits for these. It asks beside, and sets their ends when it knows them. Throws what an earlier question has failed with, if that does not pass: TOPIC_UNKNOWN if the topic is gone.
+   * Called again and again while somebody waits for these, after each poll. It asks beside, and sets their ends when it knows them. Throws what an earlier question has failed with, if that does not pass: TOPIC_UNKNOWN if the topic is gone.
    */
   askFor(silent: () => readonly Awaited[], onAnswer: () => void): void {
     const failure = this.#failure;
