@@ -14,7 +14,10 @@ export interface PolledCursor {
   batch(records: readonly BrokerRecord[]): RecordBatch;
 }
 
-/** Takes up to `maxRecords` of partitions that have something, in fair shares. `turn`: counts polls, so that another partition goes first each time. The first gets the odd record of an uneven share. */
+/**
+ * Takes up to `maxRecords` of partitions that have something, in fair shares. `turn`: counts polls, so that
+ * another partition goes first each time. The first gets the odd record of an uneven share.
+ */
 export function takeFairly(ready: readonly PolledCursor[], maxRecords: number, turn: number): RecordBatch[] {
   if (ready.length === 0) return [];
   const start = turn % ready.length;

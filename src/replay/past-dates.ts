@@ -6,7 +6,10 @@ import { AT_ONCE, type Dates } from '../runtime/lane.js';
 
 type Dated = Declaration['sources'][number] | Declaration['globalTables'][number];
 
-/** Event times of records of the past, as the `timestamp` of their source says; the serdes are open. A running task finds the same ones. */
+/**
+ * Event times of records of the past, as the `timestamp` of their source says; the serdes are open. A running
+ * task finds the same ones.
+ */
 export class PastDates {
   readonly #byTopic: ReadonlyMap<string, Dates>;
 

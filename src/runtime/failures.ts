@@ -106,7 +106,8 @@ export class FailureHandler {
   }
 
   /**
-   * Waits for what decoding a record takes (a schema), with the retries of the policy. Resolves with the error if it cannot be had and the policy can go on without the record; throws it if not.
+   * Waits for what decoding a record takes (a schema), with the retries of the policy. Resolves with the
+   * error if it cannot be had and the policy can go on without the record; throws it if not.
    */
   async whenFetched(failure: Failing, again: () => void): Promise<unknown> {
     const failed = await this.#tryAgain('deserialize', failure, again);

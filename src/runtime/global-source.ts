@@ -5,7 +5,10 @@ import { deserialize } from './deserialize.js';
 import type { FailureHandler } from './failures.js';
 import { SourceDates } from './source-dates.js';
 
-/** The topic of a global table: what its records change, and when they happened, if that is not when the log says. */
+/**
+ * The topic of a global table: what its records change, and when they happened, if that is not when the log
+ * says.
+ */
 export class GlobalSource {
   readonly table: DeclaredGlobalTable;
   readonly dates: SourceDates | undefined;
@@ -26,7 +29,10 @@ export class GlobalSource {
   }
 }
 
-/** The value stays as it is written, and is decoded only to know that it can be; the key is written anew, so that equal keys are equal bytes. */
+/**
+ * The value stays as it is written, and is decoded only to know that it can be; the key is written anew, so
+ * that equal keys are equal bytes.
+ */
 export function changeOf(
   table: DeclaredGlobalTable,
   record: BrokerRecord,

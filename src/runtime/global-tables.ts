@@ -170,7 +170,10 @@ export class GlobalTables {
     this.#loading = false;
   }
 
-  /** One order of all that is in the topics, as for a task: what a row is does not depend on which partition answers first. */
+  /**
+   * One order of all that is in the topics, as for a task: what a row is does not depend on which partition
+   * answers first.
+   */
   async #open(begins: readonly PartitionOffset[], ends: readonly PartitionOffset[]): Promise<Intake> {
     const { broker, clock } = this.#options.ports;
     const { logger } = this.#options.config;
@@ -181,7 +184,10 @@ export class GlobalTables {
     });
   }
 
-  /** Where the table's partitions are read on, and where they end. A store that knows of records which the topic does not hold is made again. */
+  /**
+   * Where the table's partitions are read on, and where they end. A store that knows of records which the
+   * topic does not hold is made again.
+   */
   async #begin(
     table: DeclaredGlobalTable,
     count: number,
@@ -220,7 +226,10 @@ export class GlobalTables {
     return stopped('the engine was stopped', `global tables of ${this.#options.config.applicationId}`);
   }
 
-  /** Up to the ends as they are known now, wherever they are meanwhile; unless a log turns out to have lost its end. */
+  /**
+   * Up to the ends as they are known now, wherever they are meanwhile; unless a log turns out to have lost
+   * its end.
+   */
   async #readToEnds(intake: Intake, maxRecords: number, maxWaitMs: number): Promise<void> {
     const goal = intake.ends;
     const behind = (): boolean => {

@@ -11,15 +11,21 @@ export interface IntakeOptions {
   readonly datesOf?: (topic: string) => Dates | undefined;
   /** Asks where partitions end that keep silent. Left out: what is known of them once is taken for true. */
   readonly ends?: KnownEnds;
-  /** A partition that has more records here is paused until they are used up. Default: four times as many as are taken at once. */
+  /**
+   * A partition that has more records here is paused until they are used up. Default: four times as many as
+   * are taken at once.
+   */
   readonly aheadRecords?: number;
 }
 
 /**
- * Takes records of partitions in the order of {@link Merge}, out of a reader that is its own: those of a task, or of all global tables.
+ * Takes records of partitions in the order of {@link Merge}, out of a reader that is its own: those of a
+ * task, or of all global tables.
  *
- * The rule is that of Kafka Streams' `PartitionGroup.readyToProcess`: a partition is ready if a record of it is here, or it is read to the highest end that is known. While any is not, nothing is taken: neither a clock nor a number of polls nor
- * a wakeup decides, so the order does not depend on the network. Whoever gets nothing while {@link isWaiting} asks again.
+ * The rule is that of Kafka Streams' `PartitionGroup.readyToProcess`: a partition is ready if a record of it
+ * is here, or it is read to the highest end that is known. While any is not, nothing is taken: neither a
+ * clock nor a number of polls nor a wakeup decides, so the order does not depend on the network. Whoever gets
+ * nothing while {@link isWaiting} asks again.
  */
 export class Intake {
   readonly #reader: Reader;
@@ -67,7 +73,9 @@ export class Intake {
   }
 
   /**
-   * Up to `max` records; none while it cannot be told which comes next. Polls once at most, and waits up to `maxWaitMs` for something to come. Rejects with what the reader does; TOPIC_UNKNOWN also if a partition that is waited for is gone.
+   * Up to `max` records; none while it cannot be told which comes next. Polls once at most, and waits up to
+   * `maxWaitMs` for something to come. Rejects with what the reader does; TOPIC_UNKNOWN also if a partition
+   * that is waited for is gone.
    */
   async take(max: number, maxWaitMs: number): Promise<readonly BrokerRecord[]> {
     const merge = this.#merge;

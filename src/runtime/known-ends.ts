@@ -2,7 +2,9 @@ import { type Admin, type PartitionOffset, partitionKey, type TopicPartition } f
 import type { Clock, Logger } from '../model/ports.js';
 import { isPassing } from './patience.js';
 
-/** How long a partition may keep silent, although records of it are known, before its end is asked for again. */
+/**
+ * How long a partition may keep silent, although records of it are known, before its end is asked for again.
+ */
 const ASK_AGAIN_MS = 1_000;
 
 /** What is waited for: a partition, and up to where. */
@@ -17,8 +19,10 @@ export interface KnownEndsOptions {
 }
 
 /**
- * Keeps a wait for records that are known to exist from being one for ever: a log may have lost its end (an unclean election of a leader, a topic made anew). Once a second it asks where the partitions that keep silent end now; what comes
- * back is true, however slow the cluster is, so that no clock ever decides what a result is.
+ * Keeps a wait for records that are known to exist from being one for ever: a log may have lost its end (an
+ * unclean election of a leader, a topic made anew). Once a second it asks where the partitions that keep
+ * silent end now; what comes back is true, however slow the cluster is, so that no clock ever decides what a
+ * result is.
  */
 export class KnownEnds {
   readonly #options: KnownEndsOptions;
@@ -36,7 +40,9 @@ export class KnownEnds {
   }
 
   /**
-   * Called again and again while somebody waits for these, after each poll. It asks beside, and sets their ends when it knows them. Throws what an earlier question has failed with, if that does not pass: TOPIC_UNKNOWN if the topic is gone.
+   * Called again and again while somebody waits for these, after each poll. It asks beside, and sets their
+   * ends when it knows them. Throws what an earlier question has failed with, if that does not pass:
+   * TOPIC_UNKNOWN if the topic is gone.
    */
   askFor(silent: () => readonly Awaited[], onAnswer: () => void): void {
     const failure = this.#failure;

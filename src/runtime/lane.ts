@@ -3,13 +3,22 @@ import { isNotReady, type NotReady } from '../model/not-ready.js';
 
 /** Says when records of a topic happened, where that is not the time of the log. */
 export interface Dates {
-  /** The event time of the record that comes next in its partition. Throws {@link NotReady} if something has to be fetched first. */
+  /**
+   * The event time of the record that comes next in its partition. Throws {@link NotReady} if something has
+   * to be fetched first.
+   */
   timeOf(record: BrokerRecord): number;
-  /** The same, once everything is fetched. Rejects if it cannot be had: nobody knows then when the record happened. */
+  /**
+   * The same, once everything is fetched. Rejects if it cannot be had: nobody knows then when the record
+   * happened.
+   */
   timeWhenReady(record: BrokerRecord, cause: NotReady): Promise<number>;
 }
 
-/** The time of a record of which nobody can tell when it happened. It waits for no other, so that no other is held up by it: they come in the order in which they would come without it. */
+/**
+ * The time of a record of which nobody can tell when it happened. It waits for no other, so that no other is
+ * held up by it: they come in the order in which they would come without it.
+ */
 export const AT_ONCE = Number.NEGATIVE_INFINITY;
 
 const NO_RECORDS: readonly BrokerRecord[] = [];
@@ -80,7 +89,10 @@ export class Lane implements TopicPartition {
     }
   }
 
-  /** Gives out the next record. With nothing left, what follows the last one (transaction markers, compacted holes) is done as well. */
+  /**
+   * Gives out the next record. With nothing left, what follows the last one (transaction markers, compacted
+   * holes) is done as well.
+   */
   shift(): BrokerRecord {
     const record = this.#records[this.#at++] as BrokerRecord;
     const next = this.#records[this.#at];

@@ -8,10 +8,12 @@ export interface MergedPartition extends PartitionOffset {
 }
 
 /**
- * The records of several partitions in one order: each time the partition whose next record has the lowest event time gives it; of equal ones the first by {@link byPartition}. Records of a partition stay in the order of
- * their offsets, so one with an older time than the record before it comes right after that.
+ * The records of several partitions in one order: each time the partition whose next record has the lowest
+ * event time gives it; of equal ones the first by {@link byPartition}. Records of a partition stay in the
+ * order of their offsets, so one with an older time than the record before it comes right after that.
  *
- * The one place where that is decided, for a running task as for a replay. Nothing is given out while a partition lacks a record that is known to exist: its time may be the lowest.
+ * The one place where that is decided, for a running task as for a replay. Nothing is given out while a
+ * partition lacks a record that is known to exist: its time may be the lowest.
  */
 export class Merge {
   readonly lanes: readonly Lane[];
@@ -54,7 +56,10 @@ export class Merge {
     if (!had && lane.hasHead && this.#only === undefined) this.#add(lane);
   }
 
-  /** Fetches what the times of next records take; undefined: nothing, almost always. Rejects if it cannot be had. */
+  /**
+   * Fetches what the times of next records take; undefined: nothing, almost always. Rejects if it cannot be
+   * had.
+   */
   dated(): Promise<void> | undefined {
     for (const lane of this.lanes) {
       const dated = lane.dated();
@@ -63,7 +68,10 @@ export class Merge {
     return undefined;
   }
 
-  /** Up to so many of the next records, as far as it is known which they are. `isAtEnd`: asked after each of them. */
+  /**
+   * Up to so many of the next records, as far as it is known which they are. `isAtEnd`: asked after each of
+   * them.
+   */
   take(max: number, isAtEnd?: () => boolean): readonly BrokerRecord[] {
     if (this.#only !== undefined) return this.#only.shiftMany(max);
     if (!this.isReady) return [];

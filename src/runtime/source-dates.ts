@@ -10,13 +10,17 @@ class Failed {
 
 export interface SourceDatesOptions {
   readonly deserialize: (record: BrokerRecord) => AnyRecord;
-  /** Waits for what decoding takes, calls `again`, and so on; resolves with the error, if any, with which the record fails. Rejects if nothing can go on without it. */
+  /**
+   * Waits for what decoding takes, calls `again`, and so on; resolves with the error, if any, with which the
+   * record fails. Rejects if nothing can go on without it.
+   */
   readonly fetch: (record: BrokerRecord, cause: NotReady, again: () => void) => Promise<unknown>;
 }
 
 /**
- * Event times of a source whose `timestamp` says them: to know one the record is decoded, when it comes next in its partition. What was decoded is kept until it is processed, so nothing is decoded twice: never more than a batch, and a record
- * a partition.
+ * Event times of a source whose `timestamp` says them: to know one the record is decoded, when it comes next
+ * in its partition. What was decoded is kept until it is processed, so nothing is decoded twice: never more
+ * than a batch, and a record a partition.
  */
 export class SourceDates implements Dates {
   readonly #options: SourceDatesOptions;

@@ -14,7 +14,10 @@ const NOTHING = { error: 0, highWatermark: 0, lastStableOffset: 0, logStart: 0, 
 /** What the leader of the partition that is looked at does when it is asked. */
 type Leader = 'answers' | 'refuses' | 'moves' | 'is nobody' | 'does not know it';
 
-/** A reader of two partitions: broker 1 leads `here` and answers, broker 2 leads `away`. Time passes only by polls that wait. */
+/**
+ * A reader of two partitions: broker 1 leads `here` and answers, broker 2 leads `away`. Time passes only by
+ * polls that wait.
+ */
 function bench() {
   const clock = new ManualClock();
   const said: string[] = [];

@@ -151,7 +151,9 @@ describe('records of several topics', () => {
   });
 });
 
-/** Two tables and a stream; the second table and the stream say their own times, and the first if `all` does. */
+/**
+ * Two tables and a stream; the second table and the stream say their own times, and the first if `all` does.
+ */
 const labelled = (all: boolean, jumps: boolean): typeof enrich =>
   topology('enrich', (t) => {
     const within = (ms: number) => (jumps ? ({ maxTimeJump: `${ms}ms` } as const) : {});

@@ -27,7 +27,10 @@ type Logs = Readonly<Record<string, readonly (readonly [offset: number, timestam
 /** What one poll answers: for these topics what they have next, and nothing else. */
 type Turn = readonly string[];
 
-/** A reader over logs whose polls answer for the topics whose turn it is: as a network does. Without a turn left it answers for all. */
+/**
+ * A reader over logs whose polls answer for the topics whose turn it is: as a network does. Without a turn
+ * left it answers for all.
+ */
 class SlowReader implements Reader {
   readonly #logs: Logs;
   readonly #ends: Map<string, number>;

@@ -41,7 +41,10 @@ const withTimer = topology('join', (t) => {
   facts.pipe(process({ name: 'ticker', start, process: () => undefined }), to('ticks', text));
 });
 
-/** What a reader of a slow leader gets: its answers for the table come with every so manyth poll, a few records each; between them polls end in vain, or with what others have. */
+/**
+ * What a reader of a slow leader gets: its answers for the table come with every so manyth poll, a few
+ * records each; between them polls end in vain, or with what others have.
+ */
 class SlowReader implements Reader {
   readonly #inner: Reader;
   readonly #everyNth: number;

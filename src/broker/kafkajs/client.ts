@@ -139,7 +139,10 @@ export class Client {
     });
   }
 
-  /** As {@link leaders}, but an unknown partition does not stop the others: it is among the failed. `waits` false: nor is a partition waited for that has no leader now. */
+  /**
+   * As {@link leaders}, but an unknown partition does not stop the others: it is among the failed. `waits`
+   * false: nor is a partition waited for that has no leader now.
+   */
   async route<T extends TopicPartition>(partitions: readonly T[], { waits = true } = {}): Promise<Routes<T>> {
     if (!waits) return this.#routeNow(partitions);
     try {

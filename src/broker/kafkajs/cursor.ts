@@ -122,7 +122,10 @@ export class Cursor {
     return this.position > this.#told;
   }
 
-  /** Decodes the next batch with records, if there is one and the last is used up. False if there is nothing to tell, not even a move. */
+  /**
+   * Decodes the next batch with records, if there is one and the last is used up. False if there is nothing
+   * to tell, not even a move.
+   */
   prepare(): boolean {
     while (!this.hasDecoded) {
       const batch = this.#ahead[0];

@@ -1,12 +1,18 @@
 import type { Logger } from '../../model/ports.js';
 import type { TopicPartition } from '../port.js';
 
-/** So long a leader may be silent before that is said: a broker that is well answers a fetch within a fifth of a second. */
+/**
+ * So long a leader may be silent before that is said: a broker that is well answers a fetch within a fifth of
+ * a second.
+ */
 export const TELL_AFTER_MS = 5_000;
 /** And so long before the wait ends: another leader is elected sooner, if there is one. */
 const GIVE_UP_AFTER_MS = 60_000;
 
-/** How long the leader of one partition has not answered for it. What other leaders answer says nothing of this one. */
+/**
+ * How long the leader of one partition has not answered for it. What other leaders answer says nothing of
+ * this one.
+ */
 export class LeaderSilence {
   readonly #where: TopicPartition;
   readonly #logger: Logger;

@@ -35,8 +35,10 @@ const UNKNOWN_MS = 1_000;
  * Reads partitions of a Kafka cluster: one fetch under way per leader, ahead of what is polled.
  *
  * Batches may be without records, where only markers or aborted records were: they tell that the position has moved. Memory: 1 MiB a
- * partition and 64 MiB in all, and one answer (16 MiB) per leader. Errors: see {@link Reader.poll}; BROKER_UNAVAILABLE if the leader of a partition has not answered for
- * a minute, whatever others do, CONFIG_INVALID naming the package of a compression that is not installed, LOG_CORRUPT also for batches of formats 0 and 1 (before Kafka 0.11),
+ * partition and 64 MiB in all, and one answer (16 MiB) per leader. Errors: see {@link Reader.poll};
+ * BROKER_UNAVAILABLE if the leader of a partition has not answered for a minute, whatever others do,
+ * CONFIG_INVALID naming the package of a compression that is not installed, LOG_CORRUPT also for batches of
+ * formats 0 and 1 (before Kafka 0.11),
  * which brokers from 4.0 on do not have any more.
  */
 export class KafkaReader implements Reader {

@@ -75,7 +75,8 @@ export class Cursor {
   }
 
   /**
-   * Makes records ready if that needs no waiting. False if there is nothing to tell, not even a move. Throws TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, LOG_CORRUPT, or what the last fetch
+   * Makes records ready if that needs no waiting. False if there is nothing to tell, not even a move. Throws
+   * TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, LOG_CORRUPT, or what the last fetch
    * failed with; the next call tries again.
    */
   prepare(): boolean {
@@ -97,7 +98,10 @@ export class Cursor {
     return this.hasDecoded || this.hasMoved;
   }
 
-  /** Whether there are records after the last; what `prepare` throws is kept for the next `prepare`: for a poll that has something to return already. */
+  /**
+   * Whether there are records after the last; what `prepare` throws is kept for the next `prepare`: for a
+   * poll that has something to return already.
+   */
   more(): boolean {
     try {
       this.prepare();
