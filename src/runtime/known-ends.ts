@@ -8,7 +8,7 @@ import { isPassing } from './patience.js';
 const ASK_AGAIN_MS = 1_000;
 
 /** What is waited for: a partition, and up to where. */
-export interface Awaited extends TopicPartition {
+export interface SilentPartition extends TopicPartition {
   end: number;
 }
 
@@ -44,7 +44,7 @@ export class KnownEnds {
    * ends when it knows them. Throws what an earlier question has failed with, if that does not pass:
    * TOPIC_UNKNOWN if the topic is gone.
    */
-  askFor(silent: () => readonly Awaited[], onAnswer: () => void): void {
+  askFor(silent: () => readonly SilentPartition[], onAnswer: () => void): void {
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure !== undefined) throw failure;
@@ -59,7 +59,7 @@ export class KnownEnds {
     });
   }
 
-  async #ask(silent: readonly Awaited[]): Promise<void> {
+  async #ask(silent: readonly SilentPartition[]): Promise<void> {
     const { admin, logger } = this.#options;
     try {
       const ends = byKey(await admin.latestOffsets(silent));
