@@ -45,10 +45,12 @@ async function committedOffsets(
 }
 
 /**
- * Under `startFrom: 'latest'`: commits where the application begins in topics of which it has read nothing, before a record is read. A restart then goes on there, whatever came meanwhile, also where it was quiet.
+ * Under `startFrom: 'latest'`: commits where the application begins in topics of which it has read nothing,
+ * before a record is read. A restart then goes on there, whatever came meanwhile, also where it was quiet.
  *
- * All partitions of a topic begin together, or those of tasks that are opened later would begin later. The task of partition 0 commits the ends of all of them, at once; the other tasks wait for that. So a partition without a position, of a
- * topic that has others, is one that appeared later: it begins at its start.
+ * All partitions of a topic begin together, or those of tasks that are opened later would begin later. The
+ * task of partition 0 commits the ends of all of them, at once; the other tasks wait for that. So a partition
+ * without a position, of a topic that has others, is one that appeared later: it begins at its start.
  */
 async function beginAtEnds(options: TaskOptions, topics: readonly string[], signal: AbortSignal): Promise<void> {
   const { config, ports, membership, partition } = options;
