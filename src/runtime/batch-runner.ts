@@ -6,6 +6,7 @@ import type { KeyValueStore, VersionedStore } from '../state/contract.js';
 import { AtHand, type AtHandOptions } from './at-hand.js';
 import type { Place } from './batch.js';
 import { type Failure, type FailureHandler, isFatal } from './failures.js';
+import type { Dates } from './lane.js';
 import type { BatchSteps } from './last-batch.js';
 import type { OutboxItem, Outgoing } from './outbox.js';
 import { Sending, type SendingOptions } from './sending.js';
@@ -18,6 +19,8 @@ export interface Entry {
   readonly outlet: Outlet;
   /** Refuses records that are too far ahead of stream time; undefined: none is. */
   readonly jumps: TimeJumps | undefined;
+  /** Says when its records happened; undefined: when the log says. */
+  readonly dates: Dates | undefined;
   deserialize(record: BrokerRecord): AnyRecord;
 }
 
@@ -32,7 +35,7 @@ export class BatchRunner implements StageHost {
   readonly entries = new Map<string, Entry>();
   readonly stages: Stage[] = [];
   readonly sending: Sending;
-  readonly #failures: FailureHandler;
+  readonly failures: FailureHandler;
   readonly #again: SendingOptions['again'];
   /** Failures of the push that is under way, handled as soon as it is over. */
   #pending: Failure[] = [];
@@ -42,7 +45,7 @@ export class BatchRunner implements StageHost {
   #push = 0;
 
   constructor(options: AtHandOptions & SendingOptions) {
-    this.#failures = options.failures;
+    this.failures = options.failures;
     this.#again = options.again;
     this.atHand = new AtHand(options);
     this.sending = new Sending(this.atHand, options);
@@ -150,7 +153,7 @@ export class BatchRunner implements StageHost {
    */
   async refusedInTimer(node: string, error: StreamsError, again: () => void | Promise<void>): Promise<void> {
     const { index } = this.atHand.scope;
-    await this.#failures.handle(
+    await this.failures.handle(
       'process',
       { node, error, source: this.sending.sourceOf(index) },
       this.#deadLetter(index),
@@ -206,7 +209,7 @@ export class BatchRunner implements StageHost {
         next.takeBack(next.push);
         throw next.error;
       };
-      const givenUp = await this.#failures.handle(
+      const givenUp = await this.failures.handle(
         'process',
         { node, error, source: this.sending.sourceOf(index) },
         this.#deadLetter(index),
@@ -233,7 +236,7 @@ export class BatchRunner implements StageHost {
   async #processAgain(item: Item, error: unknown): Promise<void> {
     const { node } = item;
     const { index } = item.place;
-    const givenUp = await this.#failures.handle(
+    const givenUp = await this.failures.handle(
       'process',
       { node: node.id, error, source: this.sending.sourceOf(index) },
       this.#deadLetter(index),
@@ -264,7 +267,7 @@ export class BatchRunner implements StageHost {
     index: number,
   ): Promise<AnyRecord | undefined> {
     let decoded: AnyRecord | undefined;
-    await this.#failures.handle(
+    await this.failures.handle(
       'deserialize',
       { node: entry.node, error, source: record },
       this.#deadLetter(index),
@@ -277,7 +280,7 @@ export class BatchRunner implements StageHost {
 
   /** Reading it again would change nothing. */
   async #refuse({ node }: Entry, source: BrokerRecord, error: StreamsError, index: number): Promise<void> {
-    await this.#failures.handle('deserialize', { node, error, source }, this.#deadLetter(index));
+    await this.failures.handle('deserialize', { node, error, source }, this.#deadLetter(index));
   }
 
   #deadLetter(index: number): (outgoing: Outgoing, node: string) => void {

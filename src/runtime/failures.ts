@@ -80,33 +80,13 @@ export class FailureHandler {
     send: (outgoing: Outgoing, node: string) => void,
     again?: () => void | Promise<void>,
   ): Promise<boolean> {
-    const { node, source, ownTopic = false } = failure;
+    const { node, source } = failure;
     const policy = this.#config.policies[step];
-    const ends = (thrown: unknown): boolean => isFatal(thrown) && !(ownTopic && isUnknownTopic(thrown));
-    let { error } = failure;
-    // Nothing has failed yet: something has to be fetched first.
-    if (again && isNotReady(error)) {
-      try {
-        await onceReady(error, again);
-        return false;
-      } catch (next) {
-        // The same: there is no registry to ask.
-        if (isStreamsError(next) && next.code === 'CONFIG_INVALID') throw atRecord(step, next, node, source);
-        error = next;
-      }
-    }
-    let attempt = 1;
-    for (; again && attempt <= policy.retries && !ends(error); attempt++) {
-      await sleep(this.#clock, policy.backoffMs);
-      try {
-        await whenReady(again);
-        return false;
-      } catch (next) {
-        error = next;
-      }
-    }
+    const failed = await this.#tryAgain(step, failure, again);
+    if (failed === undefined) return false;
+    const { error, attempt } = failed;
     const positioned = atRecord(step, error, node, source);
-    if (policy.then === 'fail' || ends(error)) throw positioned;
+    if (policy.then === 'fail' || ends(error, failure)) throw positioned;
     this.#metrics.count(node, policy.then === 'skip' ? 'skipped' : 'dead-letter');
     this.#config.logger.warn(
       { node, code: positioned.code, attempt },
@@ -131,11 +111,58 @@ export class FailureHandler {
     send({ kind: 'raw', record }, node);
     return true;
   }
+
+  /**
+   * Waits for what decoding a record takes (a schema), with the retries of the policy. Resolves with the
+   * error if it cannot be had and the policy can go on without the record; throws it if not.
+   */
+  async whenFetched(failure: FailedRecord, again: () => void): Promise<unknown> {
+    const failed = await this.#tryAgain('deserialize', failure, again);
+    if (failed === undefined) return undefined;
+    if (this.#config.policies.deserialize.then === 'fail' || isFatal(failed.error))
+      throw atRecord('deserialize', failed.error, failure.node, failure.source);
+    return failed.error;
+  }
+
+  /** The last error, and which attempt that was; undefined: one of them went well. */
+  async #tryAgain(
+    step: Step,
+    failed: FailedRecord,
+    again: (() => void | Promise<void>) | undefined,
+  ): Promise<{ readonly error: unknown; readonly attempt: number } | undefined> {
+    const { node, source } = failed;
+    const policy = this.#config.policies[step];
+    let { error } = failed;
+    // Nothing has failed yet: something has to be fetched first.
+    if (again && isNotReady(error)) {
+      try {
+        await onceReady(error, again);
+        return undefined;
+      } catch (next) {
+        // The same: there is no registry to ask.
+        if (isStreamsError(next) && next.code === 'CONFIG_INVALID') throw atRecord(step, next, node, source);
+        error = next;
+      }
+    }
+    let attempt = 1;
+    for (; again && attempt <= policy.retries && !ends(error, failed); attempt++) {
+      await sleep(this.#clock, policy.backoffMs);
+      try {
+        await whenReady(again);
+        return undefined;
+      } catch (next) {
+        error = next;
+      }
+    }
+    return { error, attempt };
+  }
 }
 
 export const isFatal = (error: unknown): boolean => isStreamsError(error) && ALWAYS_FATAL.has(error.code);
 
-const isUnknownTopic = (error: unknown): boolean => isStreamsError(error) && error.code === 'TOPIC_UNKNOWN';
+/** Whether no policy may go on over that error of that record. */
+const ends = (error: unknown, { ownTopic = false }: FailedRecord): boolean =>
+  isFatal(error) && !(ownTopic && isStreamsError(error) && error.code === 'TOPIC_UNKNOWN');
 
 /** What an error without a code is, by where it was thrown. */
 const CODES = {
