@@ -129,7 +129,7 @@ function predicateFailed(
 async function lastUntrue(frame: PastFrame, options: BisectOptions): Promise<Snapshot | undefined> {
   const { until } = options;
   const slice = await sliceOf(frame, until ? { until } : {});
-  const usable = (await frame.snapshots?.within(slice, frame.options.broker)) ?? [];
+  const usable = (await frame.snapshots?.within(slice, frame.options.broker, frame.dates)) ?? [];
   let [low, high] = [0, usable.length];
   while (low < high) {
     const middle = (low + high) >> 1;

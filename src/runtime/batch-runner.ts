@@ -1,26 +1,17 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet, Receiver } from '../dsl/processor.js';
-import type { StreamsError } from '../model/errors.js';
+import { isStreamsError, type StreamsError } from '../model/errors.js';
 import { isChange } from '../model/record.js';
 import { AtHand, type AtHandOptions } from './at-hand.js';
 import type { Place, Spot } from './batch.js';
+import type { Entry } from './entry.js';
 import { type Failure, type FailureHandler, isFatal } from './failures.js';
 import type { BatchSteps } from './last-batch.js';
 import type { OutboxItem, Outgoing } from './outbox.js';
+import { preparedAgain } from './prepared-again.js';
 import { Sending, type SendingOptions } from './sending.js';
 import { Item, type Stage, type StageHost, type StageNode } from './stage.js';
-import type { JumpState, TimeJumps } from './time-jumps.js';
-
-/** Where records of one topic enter. */
-export interface Entry {
-  readonly node: string;
-  readonly outlet: Outlet;
-  /** Refuses records that are too far ahead of stream time; undefined: none is. */
-  readonly jumps: TimeJumps | undefined;
-  /** The name of the repartition, if the topic is one. */
-  readonly repartition?: string;
-  deserialize(record: BrokerRecord): AnyRecord;
-}
+import type { JumpState } from './time-jumps.js';
 
 const FIRST_STEP = 'what stands before the first operator with state';
 const LAST_STEP = 'encoding what is sent';
@@ -33,7 +24,7 @@ export class BatchRunner implements StageHost {
   readonly entries = new Map<string, Entry>();
   readonly stages: Stage[] = [];
   readonly sending: Sending;
-  readonly #failures: FailureHandler;
+  readonly failures: FailureHandler;
   readonly #again: SendingOptions['again'];
   /** Failures of the push that is under way, handled as soon as it is over. */
   #pending: Failure[] = [];
@@ -43,7 +34,7 @@ export class BatchRunner implements StageHost {
   #push = 0;
 
   constructor(options: Omit<AtHandOptions, 'partition' | 'repartitionOf'> & SendingOptions) {
-    this.#failures = options.failures;
+    this.failures = options.failures;
     this.#again = options.again;
     const { partition } = options.produce;
     this.atHand = new AtHand({
@@ -164,6 +155,20 @@ export class BatchRunner implements StageHost {
     if (this.#pending.length > 0) await this.#resolveFailures();
   }
 
+  /**
+   * A timer put what its store does not write: by the policy of the record that made it due, or of none if
+   * the wall clock did.
+   */
+  async refusedInTimer(node: string, error: StreamsError, again: () => void | Promise<void>): Promise<void> {
+    const { index } = this.atHand.scope;
+    await this.failures.handle(
+      'process',
+      { node, error, source: this.sending.sourceOf(index) },
+      this.#deadLetter(index),
+      again,
+    );
+  }
+
   #deliver(outlet: Outlet, record: AnyRecord): void {
     const pushed = this.#pushed;
     const before = this.#outlet;
@@ -213,7 +218,7 @@ export class BatchRunner implements StageHost {
         next.takeBack(next.push);
         throw next.error;
       };
-      const givenUp = await this.#failures.handle(
+      const givenUp = await this.failures.handle(
         'process',
         { node, error, source: this.sending.sourceOf(index) },
         this.#deadLetter(index),
@@ -240,24 +245,25 @@ export class BatchRunner implements StageHost {
   async #processAgain(item: Item, error: unknown): Promise<void> {
     const { node } = item;
     const { index } = item.place;
-    const givenUp = await this.#failures.handle(
+    const givenUp = await this.failures.handle(
       'process',
       { node: node.id, error, source: this.sending.sourceOf(index) },
       this.#deadLetter(index),
       async () => {
         this.atHand.enterItem(item);
-        const loads: Promise<unknown>[] = [];
-        const prepared = item.failed
-          ? node.processor.reads?.(item.record, item.port, { add: (store, key) => void loads.push(store.load(key)) })
-          : item.prepared;
-        await Promise.all(loads);
+        const prepared = item.failed ? await preparedAgain(item) : item.prepared;
         await node.processor.process(item.record, item.port, prepared);
       },
     );
     // Without its reads there is nothing that it could do.
     if (givenUp && !item.failed && node.processor.giveUp) {
       this.atHand.enterGivenUp(item);
-      await node.processor.giveUp(item.record, item.port, item.prepared);
+      try {
+        await node.processor.giveUp(item.record, item.port, item.prepared);
+      } catch (thrown) {
+        // What is left of the row cannot be written either: it stays as it was, and the failure has been told.
+        if (!isStreamsError(thrown) || thrown.code !== 'SERIALIZE_FAILED') throw thrown;
+      }
     }
     // What it emitted may have failed further on.
     if (this.#pending.length > 0) await this.#resolveFailures();
@@ -270,7 +276,7 @@ export class BatchRunner implements StageHost {
     index: number,
   ): Promise<AnyRecord | undefined> {
     let decoded: AnyRecord | undefined;
-    await this.#failures.handle(
+    await this.failures.handle(
       'deserialize',
       { node: entry.node, error, source: record },
       this.#deadLetter(index),
@@ -283,7 +289,7 @@ export class BatchRunner implements StageHost {
 
   /** Reading it again would change nothing. */
   async #refuse({ node }: Entry, source: BrokerRecord, error: StreamsError, index: number): Promise<void> {
-    await this.#failures.handle('deserialize', { node, error, source }, this.#deadLetter(index));
+    await this.failures.handle('deserialize', { node, error, source }, this.#deadLetter(index));
   }
 
   #deadLetter(index: number): (outgoing: Outgoing, node: string) => void {

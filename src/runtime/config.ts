@@ -24,7 +24,12 @@ export interface EngineOptions {
   readonly applicationId?: string;
   /** Default `exactly_once`. */
   readonly guarantee?: Guarantee;
-  /** Where a partition without a committed offset begins. Default `earliest`. */
+  /**
+   * Where the application begins in topics of which it has read nothing. Default `earliest`. `latest`: where
+   * they end when its first task begins, in all partitions together, committed before a record is read, so
+   * that a restart passes nothing over. Partitions that appear later begin at their start, and so do its own
+   * internal topics.
+   */
   readonly startFrom?: 'earliest' | 'latest';
   /** At most this long between two commits of a task. Default `100ms` under exactly_once, `1s` under at_least_once. */
   readonly commitEvery?: Duration;

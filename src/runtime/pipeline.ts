@@ -1,4 +1,5 @@
-import type { Processor, Topology } from '../dsl/processor.js';
+import type { BrokerRecord } from '../broker/port.js';
+import type { AnyRecord, Processor, Topology } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { BatchRunner } from './batch-runner.js';
@@ -8,6 +9,7 @@ import { ORIGIN_HEADER, originCarriers } from './origin.js';
 import { RepartitionItem, SinkItem } from './outbox.js';
 import { planStages } from './plan.js';
 import { type TaskFacts, TaskProcessorContext } from './processor-context.js';
+import { SourceDates } from './source-dates.js';
 import { Stage, type StageNode } from './stage.js';
 import { type JumpState, TimeJumps } from './time-jumps.js';
 
@@ -33,7 +35,15 @@ export function buildPipeline(options: {
     if (!subTopology.topics.includes(source.topic)) continue;
     const { id: node, outlet, topic, maxTimeJumpMs } = source;
     const jumps = maxTimeJumpMs === undefined ? undefined : new TimeJumps(maxTimeJumpMs, jump(topic));
-    entries.set(topic, { node, outlet, jumps, deserialize: (record) => deserialize(source, record) });
+    const decode = (record: BrokerRecord): AnyRecord => deserialize(source, record);
+    const dates =
+      source.timestamp &&
+      new SourceDates({
+        deserialize: decode,
+        fetch: (record, error, again) => runner.failures.whenFetched({ node, error, source: record }, again),
+      });
+    const entry = dates ? (record: BrokerRecord) => dates.deserialize(record) : decode;
+    entries.set(topic, { node, outlet, jumps, dates, deserialize: entry });
   }
   const carriers = originCarriers(topology.graph, declaration);
   for (const repartition of declaration.repartitions) {
@@ -56,6 +66,7 @@ export function buildPipeline(options: {
       outlet,
       jumps: undefined,
       repartition: name,
+      dates: undefined,
       deserialize: (record) =>
         deserializeRepartitioned(
           repartition,

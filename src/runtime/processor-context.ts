@@ -183,6 +183,8 @@ export class TaskProcessorContext implements ProcessorContext {
       try {
         await run(time);
       } catch (error) {
+        if (isStreamsError(error) && error.code === 'SERIALIZE_FAILED')
+          return this.#runner.refusedInTimer(this.#node, error, () => run(time));
         if (isStreamsError(error)) throw error;
         throw new StreamsError('PROCESS_FAILED', {
           what: `a timer threw: ${messageOf(error)}`,

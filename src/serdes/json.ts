@@ -14,13 +14,14 @@ export interface JsonOptions<T> {
   readonly schema?: StandardSchemaV1<unknown, T>;
 }
 
-const plain: Serde<unknown> = keyed({ name: 'json', encode, decode });
+const plain: Serde<unknown> = keyed({ name: 'json', encode, decode, check });
 
 /**
  * JSON in UTF-8. Without options it is one shared instance and `T` is only claimed; with a schema it is checked.
  *
- * - What JSON leaves out is left out: `undefined` and functions inside an object vanish, `NaN` and `Infinity` become `null`, a `Date` becomes
- *   a string. At the top `undefined`, functions, symbols and bigints are refused, and so is a bigint or a cycle anywhere.
+ * - What JSON leaves out is left out: inside an object `undefined` and functions vanish, `NaN` and `Infinity` become
+ *   `null`, a `Date` becomes a string. At the top `undefined`, functions, symbols and whatever would be written as `null`
+ *   and is not (`NaN`) are refused. A bigint or a cycle is refused anywhere.
  * - The literal `null` decodes to `null`, which everything downstream takes for a tombstone.
  * - A schema's result is what `decode` returns (defaults filled in, unknown fields dropped, as the library does it). `encode` only checks and
  *   writes the value as it is; so the schema must accept what it returns. One that turns a string into a `Date` does not.
@@ -75,6 +76,7 @@ function keyed<T>(serde: Serde<T>): Serde<T> {
       ...serde,
       encode: (value) => serde.encode(checked(value, 'encode')),
       decode: (bytes) => checked(serde.decode(bytes), 'decode'),
+      ...(serde.check && { check: (value: T) => serde.check?.(checked(value, 'encode')) }),
     },
   };
 }
@@ -91,12 +93,47 @@ function encode(value: unknown): Buffer {
       },
     );
   }
-  if (written === undefined) {
+  // What is read as null is taken for a tombstone: the row would be there until the task is opened again.
+  if (written === undefined || (written === 'null' && value !== null)) {
     throw new Error(
-      `cannot encode as JSON: saw ${showValue(value)}, expected an object, array, string, number, boolean or null`,
+      `cannot encode as JSON: saw ${showValue(value)}, expected an object, array, string, finite number, boolean or null`,
     );
   }
   return Buffer.from(written, 'utf8');
+}
+
+/** Deeper values, which may be cycles, are left to `JSON.stringify`. */
+const MAX_DEPTH = 32;
+
+/** What is plain is looked at, which costs a fraction of writing it; of all else `encode` itself is asked. */
+function check(value: unknown): void {
+  const plainly = typeof value === 'number' ? Number.isFinite(value) : value !== undefined && isPlain(value, 0);
+  if (!plainly) encode(value);
+}
+
+/** Whether JSON surely writes the value. False says nothing. */
+function isPlain(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return true;
+    case 'object':
+      return value === null || (depth < MAX_DEPTH && isPlainObject(value, depth + 1));
+    default:
+      return false;
+  }
+}
+
+function isPlainObject(value: object, depth: number): boolean {
+  if ('toJSON' in value || value instanceof BigInt || value instanceof Number) return false;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isPlain(value[i], depth)) return false;
+    return true;
+  }
+  for (const inner of Object.values(value)) if (!isPlain(inner, depth)) return false;
+  return true;
 }
 
 function decode(bytes: Buffer): unknown {

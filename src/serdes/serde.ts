@@ -38,6 +38,12 @@ export interface Serde<T> {
    * such values. Keys are written and read with it wherever it is there.
    */
   readonly asKey?: Serde<T>;
+  /**
+   * Throws exactly if `encode` would, and makes no bytes. A store asks it for each value that is put, so that what
+   * cannot be written fails as the record that put it. Left out: the store calls `encode` for each value that is put,
+   * and keeps the bytes of the last one for the commit. Give it where `encode` costs much and rows change often.
+   */
+  check?(value: T): void;
   /** Of a key that contains another: those of its bytes that its partition is chosen by. Default: all. A window lies where its key lies. */
   partitionBytes?(encoded: Buffer): Buffer;
   /** Only of serdes that need something from outside, such as a schema registry: they are bound to the topic that they are used for, and opened, before they encode or decode. */

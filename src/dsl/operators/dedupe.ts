@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs';
 import { type Duration, durationMs } from '../../model/duration.js';
 import type { StreamRecord } from '../../model/record.js';
+import { checkedBefore } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
@@ -83,6 +84,8 @@ const NO_RECORD = new First('', -1);
 /** Offset (8 bytes, big-endian double), topic (UTF-8). */
 const firstSerde: Serde<First> = {
   name: 'dedupe-1',
+  // The name of a topic can be written.
+  check: checkedBefore,
   encode({ topic, offset }) {
     const bytes = Buffer.allocUnsafe(8 + Buffer.byteLength(topic));
     bytes.writeDoubleBE(offset, 0);

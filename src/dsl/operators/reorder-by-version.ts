@@ -203,11 +203,11 @@ class Reorder<K, V> implements Processor {
     if (version < queue.next || taken) return this.#stale(record, version, queue.next);
     if (queue.held.length >= this.#maxBuffered)
       throw reorderBufferFull(this.#of(entity), version, queue, this.#maxBuffered);
-    this.#context.count('out-of-order');
     this.#queues.put(entity, {
       next: queue.next,
-      held: queue.held.toSpliced(at, 0, new Held(version, this.#serdes, { record, position: this.#context.position })),
+      held: queue.held.toSpliced(at, 0, Held.of(version, this.#serdes, { record, position: this.#context.position })),
     });
+    this.#context.count('out-of-order');
     if (queue.held.length === 0) this.#openGap(entity);
   }
 

@@ -180,7 +180,9 @@ export class StreamJoin implements Processor {
     matches: readonly Match<unknown, unknown>[],
   ): void {
     const { key, value, timestamp, headers } = record;
-    // All or nothing: nothing is emitted or written before the user's function has returned for each of them.
+    // All or nothing: nothing is emitted or written before the user's function has returned for each of them,
+    // and it is
+    // known that the record can be written.
     const joined = matches.map(
       ({ chunk, at, timestamp: its }) =>
         new PlainRecord(key, mine.join(value, chunk.value(at), key), Math.max(timestamp, its), headers),
@@ -190,8 +192,11 @@ export class StreamJoin implements Processor {
     const waits = unmet && timestamp + mine.aheadMs >= now;
     const alone = unmet && !waits ? mine.join(value, null, key) : undefined;
 
+    const kept = waits || mine.buffer.keeps(timestamp);
+    if (kept) mine.buffer.check(value);
+
     if (other.waiting) this.#noLongerWaiting(key, other, matches, now);
-    if (waits || mine.buffer.keeps(timestamp)) {
+    if (kept) {
       const ordinal = mine.buffer.put(own, timestamp, value, waits);
       if (waits) mine.waiting?.add(timestamp + mine.patienceMs, { key, ordinal }, { value, headers }, timestamp);
     } else this.#context.count('late');
