@@ -1,4 +1,5 @@
 import type { Version, VersionChunk, VersionList } from '../model/versions.js';
+import { checkedBefore } from './check.js';
 import { containing } from './containing.js';
 import type { Serde } from './serde.js';
 
@@ -46,6 +47,7 @@ export function versionBytes<V>(version: Version<V>, serde: Serde<V>): Buffer | 
 export function versionList<V>(value: Serde<V>): Serde<VersionList<V>> {
   return containing(value, {
     name: `versions-${FORMAT}(${value.name})`,
+    check: checkedBefore,
     encode({ deletedAt, nextId, chunks, versions }) {
       const values = versions.map((version) => versionBytes(version, value));
       const valueBytes = values.reduce((sum, bytes) => sum + VERSION_BYTES + (bytes?.length ?? 0), 0);

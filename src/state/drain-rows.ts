@@ -34,12 +34,13 @@ export function drainRows<K, V>(
   for (const entry of unwritten.take(writes)) {
     // Written and deleted between two commits: nobody else ever saw it.
     if (entry.value === null && !entry.stored) continue;
-    const { timestamp, causeTopic, causeOffset } = entry;
+    const { timestamp, causeTopic, causeOffset, encoded } = entry;
+    entry.encoded = undefined;
     const valueBytes = pages
       ? pages.encode(entry, out)
       : entry.value === null
         ? null
-        : codec.databaseValue(entry.value, timestamp);
+        : codec.databaseValue(entry.value, timestamp, encoded);
     const write = unwritten.writeOf(entry) ?? unwritten.write(entry, codec.databaseKey(entry.key));
     write.value = valueBytes;
     changelog.push(new ChangelogEntry(write, timestamp, causeTopic, causeOffset));

@@ -1,3 +1,4 @@
+import { checkedBefore } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { RowItems } from '../../state/contract.js';
@@ -211,6 +212,7 @@ export const chunkItems = <V>(value: Serde<V>): RowItems<Chunk<V>> => ({
 export function chunkSerde<V>(value: Serde<V>): Serde<Chunk<V>> {
   return containing(value, {
     name: `chunk-${FORMAT}(${value.name})`,
+    check: checkedBefore,
     encode: (chunk) => chunk.encode(),
     decode: (row) => Chunk.decode(value, row),
   });
