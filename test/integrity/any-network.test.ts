@@ -26,13 +26,19 @@ const { 'process that schedules timers while it runs': _, ...kept } = steps;
 const all: Readonly<Record<string, Step>> = { ...kept, 'process with timers of the wall clock': watching };
 
 /** Several tasks write records of one key behind these, each when it comes to them. */
-const MIXES_KEYS = new Set(['map', 'flatMap', 'selectKey', 'process with stream-time timers']);
+const MIXES_KEYS = new Set([
+  'map',
+  'flatMap',
+  'selectKey',
+  'process with stream-time timers',
+  'process that draws ids',
+]);
 
 /** What the source says of a record's time, if it is not that of the log. */
 const timed = { timestamp: (item: Item | null) => (item as Item & { at: number }).at };
 
 /** Their rows hold positions of records: in a repartition topic these count the markers of transactions, which a replay does not write. */
-const HOLDS_POSITIONS = new Set(['dedupe', 'dedupe by partition', 'process with a store']);
+const HOLDS_POSITIONS = new Set(['dedupe', 'dedupe by partition', 'process with a store', 'process that draws ids']);
 
 interface Way {
   /** Topics that are merged. */

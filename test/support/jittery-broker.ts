@@ -40,7 +40,13 @@ export class JitteryBroker implements Broker {
 
   async createWriter(options?: WriterOptions): Promise<Writer> {
     const { broker, clock, random, jitter } = this.#options;
-    const writer = await broker.createWriter(options);
+    const told = options?.onResult;
+    const writer = await broker.createWriter({
+      ...options,
+      ...(told && {
+        onResult: ({ offset, ...result }) => told(offset === undefined ? result : withMarkers({ ...result, offset })),
+      }),
+    });
     const late = (): Promise<void> =>
       new Promise((resolve) => void clock.after(Math.floor((random() * jitter.maxDelayMs) / 4), resolve));
     return {
@@ -48,7 +54,7 @@ export class JitteryBroker implements Broker {
       flush: () => late().then(() => writer.flush()),
       acknowledged(topic, partition) {
         const offset = writer.acknowledged(topic, partition);
-        return offset === undefined ? undefined : 2 * offset;
+        return offset === undefined ? undefined : withMarkers({ topic, partition, offset }).offset;
       },
       begin: () => writer.begin(),
       sendOffsets: (membership, offsets) => writer.sendOffsets(membership, offsets),

@@ -22,16 +22,18 @@ export interface Jitter {
 
 const AWAY_MS = 30_000;
 
-/** Each record is followed by an offset without a record, as a transaction of one record is by its marker. */
-export const withMarkers = <T extends PartitionOffset>(position: T): T => ({
-  ...position,
-  offset: 2 * position.offset,
-});
+/**
+ * Each record is followed by an offset without a record, as a transaction of one record is by its marker. But for
+ * changelogs: who owns one under at_least_once notes that all offsets in it are its own.
+ */
+const isMarked = (topic: string): boolean => !topic.endsWith('-changelog');
+
+export const withMarkers = <T extends PartitionOffset>(position: T): T =>
+  isMarked(position.topic) ? { ...position, offset: 2 * position.offset } : position;
+
 /** The first record at that offset or behind it, in the log underneath. */
-export const withoutMarkers = <T extends PartitionOffset>(position: T): T => ({
-  ...position,
-  offset: Math.ceil(position.offset / 2),
-});
+export const withoutMarkers = <T extends PartitionOffset>(position: T): T =>
+  isMarked(position.topic) ? { ...position, offset: Math.ceil(position.offset / 2) } : position;
 
 interface Lane extends TopicPartition {
   /** Where the next answer begins, markers counted. */
@@ -178,7 +180,7 @@ export class JitteryReader implements Reader {
     const answer = async (): Promise<void> => {
       const maxRecords = 1 + Math.floor(this.#random() * this.#jitter.maxRecords);
       // The log may lie open at a marker: the answer is then a move, and no record.
-      const [batch] = await lane.inner.poll({ maxRecords, maxWaitMs: lane.position % 2 === 1 ? 0 : 1_000 });
+      const [batch] = await lane.inner.poll({ maxRecords, maxWaitMs: isAtMarker(lane) ? 0 : 1_000 });
       if (isGone()) return;
       const next = this.#next(lane, batch);
       if (next) {
@@ -205,13 +207,16 @@ export class JitteryReader implements Reader {
     const { topic, partition } = lane;
     const records = (batch?.records ?? []).map(withMarkers);
     const last = records.at(-1);
-    const latestOffset = batch ? 2 * batch.latestOffset : lane.position + (lane.position % 2);
+    const latest = batch && withMarkers({ ...batch, offset: batch.latestOffset }).offset;
+    const marker = isAtMarker(lane) ? 1 : 0;
+    const latestOffset = latest ?? lane.position + marker;
     if (!last) {
-      if (lane.position % 2 === 0) return undefined;
+      if (marker === 0) return undefined;
       return { topic, partition, records, nextOffset: lane.position + 1, latestOffset };
     }
     // What follows the record comes with it, or alone.
-    return { topic, partition, records, nextOffset: last.offset + (this.#chance(50) ? 1 : 2), latestOffset };
+    const withMarker = isMarked(topic) && this.#chance(50);
+    return { topic, partition, records, nextOffset: last.offset + (withMarker ? 2 : 1), latestOffset };
   }
 
   #end(lane: Lane): void {
@@ -249,6 +254,8 @@ export interface JitteryReaderOptions {
   readonly random: Random;
   readonly jitter: Jitter;
 }
+
+const isAtMarker = ({ topic, position }: Lane): boolean => isMarked(topic) && position % 2 === 1;
 
 /** A reader of one partition that is opened when it is first polled, if none is at hand. */
 class LateReader implements Reader {
