@@ -128,7 +128,7 @@ export class Engine {
     return Promise.race([Promise.all([idle, looked]).then(() => undefined), this.done]);
   }
 
-  /** Global tables up to their ends, one round of every task, then a commit of each: for the test driver. Returns how many records were taken. */
+  /** Global tables up to their ends, one round of every task, with a commit of each: for the test driver. Returns how many records were taken. */
   async stepAll(): Promise<number> {
     try {
       return await stepAll(this);

@@ -6,7 +6,7 @@ const WAIT_MS = 1_000;
 /** In the first one all that wait say so, in the second one whoever is behind goes on. */
 const MOST_ROUNDS = 3;
 
-/** Global tables up to their ends, then one round of every task, as long as it has records, then a commit of each. Returns how many records the tasks took. */
+/** Global tables up to their ends, then one round: every task as long as it has records, and a commit of it. Returns how many records the tasks took. */
 export async function stepAll({ globals, tasks }: Holder): Promise<number> {
   await globals.catchUp();
   let taken = 0;
@@ -28,9 +28,8 @@ async function stepEach(tasks: Holder['tasks']): Promise<number> {
       taken += n;
       if (task.commitDue) await task.commit();
     }
-    // Where it is decides how far others go: that must not depend on when a commit was due.
-    if (task.pace !== 'own') await task.commit();
+    // Here, so that neither what others read nor the order of what tasks write depends on when a commit was due.
+    await task.commit();
   }
-  for (const task of tasks) await task.commit();
   return taken;
 }

@@ -77,7 +77,8 @@ export class Cluster {
     const running = (): boolean =>
       this.nodes.every(({ streams }) => streams.tasks.every((task) => task.phase === 'running'));
     for (let turn = 0; turn < 20 || !running(); turn++) {
-      if (turn > 2_000) throw new Error('the engines do not come to rest');
+      // Behind a slow network a state is read back one record at a time.
+      if (turn > 20_000) throw new Error('the engines do not come to rest');
       await nextTurn();
       if (this.clock.waiting) this.clock.fireNext();
     }
