@@ -1,7 +1,8 @@
 import type { Topology } from '../dsl/processor.js';
-import { formatMs } from '../model/duration.js';
 import { CacheBudget } from '../state/cache-budget.js';
+import { Alignment } from './alignment.js';
 import { assignTasks } from './assignment.js';
+import { warnBusy } from './busy-warning.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import { findGeneration } from './generation.js';
 import { GlobalTables } from './global-tables.js';
@@ -37,6 +38,7 @@ export class Engine {
   readonly #manual: boolean;
   #slots: ReadonlyMap<string, Slot> = new Map();
   readonly globals: GlobalTables;
+  readonly #alignment: Alignment;
   #topics!: TopicCounts;
   /** Tasks that have a directory here. */
   #onDisk = new Set<string>();
@@ -56,6 +58,11 @@ export class Engine {
     this.globals = new GlobalTables({ topology, config, ports, budget: this.#budget, metrics: this.#metrics });
     const { clock } = ports;
     this.#idle = new IdleWatch({ admin: ports.broker.admin, clock, holder: this, signal: this.#abort.signal });
+    this.#alignment = new Alignment({
+      ports: { admin: ports.broker.admin, clock, logger: config.logger, metrics: this.#metrics },
+      membership: () => this.#group?.membership,
+      isRestoring: (id) => this.#pool.find(id)?.phase === 'restoring',
+    });
     this.#manual = manual;
     this.#pool = new TaskPool({
       applicationId: config.applicationId,
@@ -121,7 +128,7 @@ export class Engine {
     return Promise.race([Promise.all([idle, looked]).then(() => undefined), this.done]);
   }
 
-  /** Global tables up to their ends, one round of every task, then a commit of each: for the test driver. Returns how many records were taken. */
+  /** Global tables up to their ends, one round of every task, with a commit of each: for the test driver. Returns how many records were taken. */
   async stepAll(): Promise<number> {
     try {
       return await stepAll(this);
@@ -176,7 +183,7 @@ export class Engine {
       },
       onRevoked: () => this.#pool.pause(),
       onLost: () => this.#pool.giveUp(),
-      onBusy: (ms: number) => this.#warnBusy(ms),
+      onBusy: (ms: number) => warnBusy(this.#config, this.tasks, ms),
       onFatal: (error: Error) => this.#fail(error),
     };
     await GroupPlace.join(options, (place) => {
@@ -211,6 +218,8 @@ export class Engine {
     const serdes = new SerdePlaces(serdeConfig(this.#config, this.#ports));
     this.#slots = slotsOf(this.#topology, this.#config.generation.prefix, this.#topics, serdes.bind);
     await serdes.open();
+    const { prefix } = this.#config.generation;
+    this.#alignment.plan({ topology: this.#topology, slots: this.#slots, topics: this.#topics, prefix });
   }
 
   #shapes(): ReturnType<typeof shapesOf> {
@@ -236,15 +245,6 @@ export class Engine {
     await this.#pool.take(new Map(slots));
   }
 
-  #warnBusy(ms: number): void {
-    const { logger, sessionMs } = this.#config;
-    const [busiest] = this.tasks.map((task) => task.lastBatch).sort((a, b) => b.slowest.ms - a.slowest.ms);
-    logger.warn(
-      { app: this.applicationId, ...(busiest && { task: busiest.task }) },
-      `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${busiest ? `. The slowest of the last batches: ${busiest.records} records up to ${busiest.where}, ${formatMs(busiest.ms)}, of which ${formatMs(busiest.slowest.ms)} in ${busiest.slowest.step}` : ''}. Take smaller batches, raise the session timeout, or do what takes long asynchronously`,
-    );
-  }
-
   #taskOptions(slot: Slot): TaskOptions {
     return {
       topology: this.#topology,
@@ -258,6 +258,7 @@ export class Engine {
       budget: this.#budget,
       metrics: this.#metrics,
       globals: this.globals,
+      alignment: this.#alignment,
       onFatal: () => this.#pool.find(slot.id)?.wakeup(),
       signal: this.#abort.signal,
     };

@@ -50,8 +50,8 @@ export function withStreamTimes(
     setOwn(own, name, Number.isFinite(time) ? time : null);
     if (!fits()) delete own[name];
   }
-  const metadata = write();
-  return positions.map((position) => ({ ...position, metadata }));
+  const fields = { task, stores: own, ...(jumps.size > 0 && { jumps: ownJumps }) };
+  return positions.map((position) => ({ ...position, metadata: addedTo(position.metadata, fields) }));
 }
 
 /** What the committed offsets say of the times; of a store undefined if they say nothing. */

@@ -4,27 +4,24 @@ import type { SubTopology } from '../graph/graph.js';
 import { taskId } from '../graph/naming.js';
 import type { GlobalView } from '../state/global-view.js';
 import type { TaskState } from '../state/task-state.js';
-import { BatchRunner } from './batch-runner.js';
+import type { BatchRunner } from './batch-runner.js';
 import { commit } from './commit.js';
 import { CommitDue } from './commit-due.js';
 import { Commits } from './commits.js';
-import { FailureHandler } from './failures.js';
 import { withGeneration } from './generation.js';
 import type { Intake } from './intake.js';
 import { LastBatch } from './last-batch.js';
 import { openIntake } from './open-intake.js';
 import { openState } from './open-state.js';
-import { buildPipeline } from './pipeline.js';
-import { namesOf } from './processor-context.js';
 import { RepartitionPurge } from './purge.js';
 import { Reprocessing } from './reprocessing.js';
-import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { sourcePartitions } from './sources.js';
 import { stopped } from './stopped.js';
 import { streamTimesNow, streamTimesOf, withStreamTimes } from './stream-times.js';
 import type { TaskLog } from './task-log.js';
 import type { TaskOptions } from './task-options.js';
 import { TaskOutput } from './task-output.js';
+import { buildTaskRunner } from './task-runner.js';
 import type { JumpState } from './time-jumps.js';
 import { whereToBegin } from './where-to-begin.js';
 import { writerOptions } from './writer-options.js';
@@ -111,9 +108,18 @@ export class Task {
     return this.#phase === 'running' && this.#intake.isWaiting;
   }
 
+  /** See {@link Intake.pace}. */
+  get pace(): Intake['pace'] {
+    return this.#phase === 'running' ? this.#intake.pace : 'own';
+  }
+
   /** Records processed, and not committed. */
   get uncommitted(): number {
     return this.#uncommitted;
+  }
+
+  get streamTime(): number {
+    return this.#runner.atHand.streamTime;
   }
 
   get positions(): readonly PartitionOffset[] {
@@ -121,7 +127,8 @@ export class Task {
   }
 
   get commitDue(): boolean {
-    return this.#due.isNow(this.#uncommitted) || (this.lag === 0 && this.#state?.postponed === true);
+    if (this.#due.isNow(this.#uncommitted) || this.#intake.isAwaited) return true;
+    return this.lag === 0 && this.#state?.postponed === true;
   }
 
   /** See {@link LastBatch}. */
@@ -202,10 +209,16 @@ export class Task {
     metrics.changelogRecords += logged;
     this.#output.committed();
     this.#uncommitted = 0;
+    this.#intake.committed();
     this.#due.committed(this.#state?.postponed);
     metrics.commits++;
     this.#state?.evict();
     await this.#purge.committed(positions);
+  }
+
+  /** Lets it be committed where it stands, when a commit is due, also if it has processed nothing. */
+  touch(): void {
+    this.#uncommitted ||= 1;
   }
 
   /** Ends a waiting step. */
@@ -256,42 +269,28 @@ export class Task {
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
 
     await this.#buildRunner(streamTime, times.jump);
-    this.#intake = await openIntake(this.#options, positions, this.#runner.entries);
+    const { entries } = this.#runner;
+    this.#intake = await openIntake(this.#options, { positions, committed, entries, task: this });
     for (const processor of this.#processors) await processor.start?.();
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
     this.#phase = 'running';
   }
 
   async #buildRunner(streamTime: number, jump: (topic: string) => JumpState | undefined): Promise<void> {
-    const { config, ports, metrics, topics, topology, subTopology, onFatal } = this.#options;
-    const { prefix } = config.generation;
-    const serdes = new SerdePlaces(serdeConfig(config, ports));
-    this.#runner = new BatchRunner({
-      bind: serdes.bind,
-      cause: this.#state?.cause,
-      failures: new FailureHandler(config, ports.clock, metrics),
-      effects: config.effects,
-      knowsOrigins: true,
-      again: this.#again,
-      produce: { prefix, partition: this.partition, partitionsOf: (topic) => topics.partitionsOf(topic) },
-      streamTime,
-      onFatal: (error) => {
-        this.#fatal ??= error;
-        onFatal(error);
-      },
-    });
     this.#globals = this.#options.globals.views();
-    const task = {
+    const { runner, processors } = await buildTaskRunner(this.#options, {
       taskId: this.id,
-      partition: this.partition,
-      ...namesOf(config),
-      mayGiveUp: config.policies.process.then !== 'fail',
-      clock: ports.clock,
-      metrics,
       state: this.#state,
       globals: this.#globals,
-    };
-    this.#processors = buildPipeline({ topology, subTopology, runner: this.#runner, task, jump });
-    await serdes.open();
+      again: this.#again,
+      streamTime,
+      jump,
+      onFatal: (error) => {
+        this.#fatal ??= error;
+        this.#options.onFatal(error);
+      },
+    });
+    this.#runner = runner;
+    this.#processors = processors;
   }
 }

@@ -8,8 +8,9 @@ import type { AnySerde, Processor, ProcessorContext } from '../processor.js';
 import { SideBuffer, sideStore } from '../stream-join/side-buffer.js';
 import { type Joiner, type SideParts, StreamJoin } from '../stream-join/stream-join.js';
 import { waitingKeySerde, waitingStore } from '../stream-join/waiting.js';
-import { type JoinWindowOptions, joinWindow } from '../stream-join/window.js';
+import { type JoinWindow, type JoinWindowOptions, joinWindow } from '../stream-join/window.js';
 import type { AnyRecord, FactRecord, KeyOf } from '../types.js';
+import { withGrace } from '../windows/closings.js';
 import { currentDeclaring } from './attach.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
@@ -159,11 +160,22 @@ function joining<R extends AnyFact, W>(
         keyed: true,
         takesNullKeys: kind !== 'inner',
         repartitions: sides.map((one) => one.name),
+        nextClosing: withGrace(slackOf(window, kind), window.beforeMs + window.afterMs),
         create,
       },
       [source, other],
     ) as never;
   };
+}
+
+/**
+ * How far behind stream time a record may come without being joined otherwise. One that waits for a partner is given up at
+ * once if its window, without the grace, is over when it comes.
+ */
+function slackOf({ beforeMs, afterMs, graceMs }: JoinWindow, kind: 'inner' | 'left' | 'outer'): number {
+  const met = graceMs + Math.min(0, beforeMs, afterMs);
+  const waited = kind === 'inner' ? met : kind === 'left' ? afterMs : Math.min(beforeMs, afterMs);
+  return Math.max(0, Math.min(met, waited));
 }
 
 const waitingName = (side: string): string => `${side}-waiting`;
