@@ -79,6 +79,7 @@ function jitteryAdmin(admin: Admin): Admin {
   return {
     createTopics: (topics, options) => admin.createTopics(topics, options),
     describeTopics: (names) => admin.describeTopics(names),
+    configureTopics: (topics) => admin.configureTopics(topics),
     deleteTopics: (names) => admin.deleteTopics(names),
     earliestOffsets: (partitions) => marked(admin.earliestOffsets(partitions)),
     latestOffsets: (partitions) => marked(admin.latestOffsets(partitions)),
