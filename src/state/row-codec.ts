@@ -1,5 +1,6 @@
 import { messageOf, StreamsError } from '../model/errors.js';
 import { isNotReady, onceReady, whenReady } from '../model/not-ready.js';
+import { show } from '../model/show.js';
 import type { Windowed } from '../model/window.js';
 import type { Serde, WindowedSerde } from '../serdes/serde.js';
 import type { StoreSpec } from './contract.js';
@@ -163,7 +164,7 @@ const reserved = (store: string): StreamsError =>
   new StreamsError('SERIALIZE_FAILED', {
     what: 'a key begins with the bytes that mark the pages of long rows',
     at: `store ${store}`,
-    saw: JSON.stringify('\xffmillrace.page'),
+    saw: show('\xffmillrace.page'),
     expected: 'any other key',
     action: 'Let keys begin otherwise, or filter such records out before.',
   });

@@ -40,7 +40,6 @@ const WRITERS: Readonly<Record<string, string>> = {
   'runtime/generation.ts': 'names and numbers',
   'runtime/member-state.ts': 'names and numbers',
   'runtime/offset-texts.ts': 'names and numbers',
-  'state/row-codec.ts',
   'state/checkpoint.ts': 'names and numbers',
   'state/identity.ts': 'names and numbers',
 };
