@@ -136,8 +136,9 @@ export class PacedIntake extends Intake {
       if (standing?.isBehind && standing.time < lowest) lowest = standing.time;
     }
     const slowest = Math.min(lowest, Math.max(this.#task.streamTime, next));
-    this.#looked =
-      slowest === Number.NEGATIVE_INFINITY ? NO_MOMENT : this.#alignment.nextClosing(this.#task.subTopology, slowest);
+    // What it once was allowed it still is, whoever is behind now: so it does not matter when it looks.
+    if (slowest !== Number.NEGATIVE_INFINITY)
+      this.#looked = Math.max(this.#looked, this.#alignment.nextClosing(this.#task.subTopology, slowest));
     const isAlone = lowest === Number.POSITIVE_INFINITY;
     if (isAlone) this.#aloneUntil = this.#alignment.now + ALONE_MS;
     this.#before = isAlone ? Number.POSITIVE_INFINITY : this.#looked;
