@@ -26,9 +26,9 @@ async function stepEach(tasks: Holder['tasks']): Promise<number> {
     // What is known to be in the log is waited for, however many polls that takes.
     for (let n = await task.step(0); n > 0 || task.isWaiting; n = await task.step(task.isWaiting ? WAIT_MS : 0)) {
       taken += n;
-      if (task.commitDue) await task.commit();
+      if (task.isFull) await task.commit();
     }
-    // Here, so that neither what others read nor the order of what tasks write depends on when a commit was due.
+    // Not when the clock says so: what tasks read of each other, and in which order, must not depend on it.
     await task.commit();
   }
   return taken;
