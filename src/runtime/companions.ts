@@ -12,9 +12,10 @@ export interface Companions {
 /**
  * Who keeps together in time with whom: by sub-topology; left out, nobody.
  *
- * What makes something final by stream time (windows, joins of streams) and stands behind a repartition, has its time from
- * all tasks that write to that. So these keep together: tasks of all sub-topologies that lead to it. Its own wait for them,
- * too, if they read several topics: what is in one says nothing of how far the others are. Nobody waits for what he writes to.
+ * What makes something final by stream time (windows, joins of streams) and stands behind a repartition, has
+ * its time from all tasks that write to that. So these keep together: tasks of all sub-topologies that lead
+ * to it. Its own wait for them, too, if they read several topics: what is in one says nothing of how far the
+ * others are. Nobody waits for what he writes to.
  */
 export function companionsOf(
   { subTopologies, edges, nodes }: Graph,

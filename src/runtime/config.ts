@@ -102,10 +102,16 @@ export interface EngineConfig {
   readonly logger: Logger;
 }
 
-/** Below the state directory, beside those of applications: see replay/reset.ts, promotion.ts, rebuild-task.ts. */
+/**
+ * Below the state directory, beside those of applications: see replay/reset.ts, promotion.ts,
+ * rebuild-task.ts.
+ */
 const RESERVED: ReadonlySet<string> = new Set(['resets', 'promotions', 'rebuild']);
 
-/** How the groups of a shadow and of a promotion end, beside that of their application: see replay/shadow-place.ts. */
+/**
+ * How the groups of a shadow and of a promotion end, beside that of their application: see
+ * replay/shadow-place.ts.
+ */
 const OF_TOOLS = /^(.+)-(shadow|promotion)$/;
 
 /** CONFIG_INVALID for an application that would share its group with the tools of another one. */

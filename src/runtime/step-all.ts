@@ -6,7 +6,10 @@ const WAIT_MS = 1_000;
 /** In the first one all that wait say so, in the second one whoever is behind goes on. */
 const MOST_ROUNDS = 3;
 
-/** Global tables up to their ends, then one round: every task as long as it has records, and a commit of it. Returns how many records the tasks took. */
+/**
+ * Global tables up to their ends, then one round: every task as long as it has records, and a commit of it.
+ * Returns how many records the tasks took.
+ */
 export async function stepAll({ globals, tasks }: Holder): Promise<number> {
   await globals.catchUp();
   let taken = 0;

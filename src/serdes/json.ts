@@ -19,8 +19,10 @@ const plain: Serde<unknown> = keyed({ name: 'json', encode, decode, check });
 /**
  * JSON in UTF-8. Without options it is one shared instance and `T` is only claimed; with a schema it is checked.
  *
- * - What JSON leaves out is left out: inside an object `undefined` and functions vanish, `NaN` and `Infinity` become
- *   `null`, a `Date` becomes a string. At the top `undefined`, functions, symbols and whatever would be written as `null`
+ * - What JSON leaves out is left out: inside an object `undefined` and functions vanish, `NaN` and `Infinity`
+ *   become
+ * `null`, a `Date` becomes a string. At the top `undefined`, functions, symbols and whatever would be written
+ *   as `null`
  *   and is not (`NaN`) are refused. A bigint or a cycle is refused anywhere.
  * - The literal `null` decodes to `null`, which everything downstream takes for a tombstone.
  * - A schema's result is what `decode` returns (defaults filled in, unknown fields dropped, as the library does it). `encode` only checks and

@@ -207,13 +207,16 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     return this.#reads.start((wanted) => this.#disk.fill(wanted, this.#cache));
   }
 
-  /** Before {@link drain}: deletes rows whose time to live is over, and reads what it needs to know of rows that nobody has read. */
+  /** Before {@link drain}: deletes rows whose time to live is over, and reads what it must know of others. */
   async expire(writes: DatabaseWrite[]): Promise<void> {
     if (this.#expiry) await this.#removeExpired(this.#expiry, writes);
     await this.#pages?.meet();
   }
 
-  /** At most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key are not read for it. */
+  /**
+   * At most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key
+   * are not read for it.
+   */
   async #removeExpired(expiry: ExpiryIndex, writes: DatabaseWrite[]): Promise<void> {
     const taken = await expiry.take(this.#streamTime, expiredPerCommit(this.#unwritten.dirty), writes);
     const keys = await this.#codec.readKeys(taken);
