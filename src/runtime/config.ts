@@ -83,7 +83,7 @@ export interface EngineConfig {
   readonly generation: Generation;
   /**
    * The application whose name is in the subjects of internal topics, in the schema registry, and in whose
-   * name random numbers are drawn: that of a shadow is the live one.
+   * name random numbers are drawn: that of a shadow is the live one, that of one kept apart is its prefix.
    */
   readonly schemasOf: string;
   readonly guarantee: Guarantee;

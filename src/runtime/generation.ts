@@ -7,8 +7,10 @@ import { diskIdentityFiles, type IdentityFiles } from '../state/identity-files.j
 import { addedTo, textOf } from './offset-texts.js';
 
 /**
- * Which of its versions an application is: each has internal topics and stores of its own, beside each other, and the group says which of them is the one that counts. Applications begin with generation 0, whose prefix is their id; a promotion or a
- * rollback gives the group another one (see replay/promotion.ts).
+ * Which of its versions an application is: each has internal topics and stores of its own, beside each other,
+ * and the group says which of them is the one that counts. Applications begin with generation 0, whose prefix
+ * is their id, or `<id>-apart` where topics of these names are another's (see own-generation.ts); a promotion
+ * or a rollback gives the group another one (see replay/promotion.ts).
  */
 export interface Generation {
   /** Only ever rises: of two that somebody finds, the higher one is right. */

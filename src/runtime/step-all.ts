@@ -3,7 +3,7 @@ import type { Holder } from './holder.js';
 /** One wait for a record that is known to be there. */
 const WAIT_MS = 1_000;
 
-/** In the first one all that wait say so, in the second one whoever is behind goes on. */
+/** In the first one all that wait say where they stand, in the next whoever is behind goes on. */
 const MOST_ROUNDS = 3;
 
 /**
