@@ -21,6 +21,7 @@ export interface Entry {
 
 const FIRST_STEP = 'what stands before the first operator with state';
 const LAST_STEP = 'encoding what is sent';
+const CALLS = 'the calls of effect';
 
 /**
  * Takes one batch through a task: push every record through the plain operators, run the stages in order, encode what is to be sent.
@@ -32,6 +33,7 @@ export class BatchRunner implements StageHost {
   readonly sending: Sending;
   readonly #failures: FailureHandler;
   readonly #again: SendingOptions['again'];
+  readonly #stop: SendingOptions['stop'];
   /** Failures of the push that is under way, handled as soon as it is over. */
   #pending: Failure[] = [];
   /** The push that is under way: of which record, from where. */
@@ -42,6 +44,7 @@ export class BatchRunner implements StageHost {
   constructor(options: AtHandOptions & SendingOptions) {
     this.#failures = options.failures;
     this.#again = options.again;
+    this.#stop = options.stop;
     this.atHand = new AtHand(options);
     this.sending = new Sending(this.atHand, options);
   }
@@ -114,7 +117,7 @@ export class BatchRunner implements StageHost {
       steps?.step(stage.name);
       await stage.run(this, batch, steps);
     }
-    steps?.step(LAST_STEP);
+    steps?.step(this.sending.effects.any ? CALLS : LAST_STEP);
     return this.sending.finish();
   }
 
@@ -126,6 +129,7 @@ export class BatchRunner implements StageHost {
   }
 
   process(item: Item): void | Promise<void> {
+    if (this.#stop?.callsOver) this.#stop.check();
     this.atHand.enterItem(item);
     try {
       if (item.failed) throw item.prepared;

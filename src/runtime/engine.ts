@@ -14,6 +14,7 @@ import { type Progress, progressOf } from './progress.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { type Slot, slotsOf, tasksOnDisk, topicsRead } from './slots.js';
 import { stepAll } from './step-all.js';
+import { StopLimit } from './stop-limit.js';
 import { stopped } from './stopped.js';
 import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
@@ -33,6 +34,7 @@ export class Engine {
   readonly #idle: IdleWatch;
   readonly #pool: TaskPool;
   readonly #manual: boolean;
+  readonly #limit: StopLimit;
   #slots: ReadonlyMap<string, Slot> = new Map();
   readonly globals: GlobalTables;
   #topics!: TopicCounts;
@@ -55,6 +57,7 @@ export class Engine {
     const { clock } = ports;
     this.#idle = new IdleWatch({ admin: ports.broker.admin, clock, holder: this, signal: this.#abort.signal });
     this.#manual = manual;
+    this.#limit = new StopLimit(clock);
     this.#pool = new TaskPool({
       clock,
       logger: config.logger,
@@ -105,7 +108,7 @@ export class Engine {
   }
 
   progress(): Progress {
-    return progressOf(this.#phase, this, this.#metrics);
+    return progressOf(this.#phase, this, this.#metrics, this.#limit.leftMs);
   }
 
   /** Resolves when every record in the source topics, internal ones included, is processed and committed. */
@@ -128,7 +131,7 @@ export class Engine {
     }
   }
 
-  /** Finishes what is in hand, commits, leaves the group, gives everything back. Rejects with the failure if the engine had failed. */
+  /** Finishes what is in hand, commits, leaves the group, gives everything back; within the time that {@link StopLimit} says. Rejects with the failure if the engine had failed. */
   async stop(): Promise<void> {
     await this.#end(undefined);
     if (this.#failure) throw this.#failure;
@@ -247,6 +250,7 @@ export class Engine {
       globals: this.globals,
       onFatal: () => this.#pool.find(slot.id)?.wakeup(),
       signal: this.#abort.signal,
+      stop: this.#limit,
     };
   }
 
@@ -268,11 +272,15 @@ export class Engine {
   async #finish(error: Error | undefined): Promise<void> {
     this.#failure = error;
     this.#phase = 'stopping';
+    this.#limit.begin(this.#config.stopMs);
     this.#abort.abort();
     // A task that failed is in the middle of a batch: what it did since its last commit is done again at the next start.
-    const problems = [...(await this.#pool.end(!error))];
-    await this.globals.close().catch((problem: unknown) => problems.push(problem));
-    await this.#group?.leave().catch((problem: unknown) => problems.push(problem));
+    const limit = this.#limit;
+    const problems = [...(await this.#pool.end(!error, limit))];
+    const failed = (problem: unknown): void => void problems.push(problem);
+    await limit.within(this.globals.close()).catch(failed);
+    await limit.within(this.#group?.leave() ?? Promise.resolve()).catch(failed);
+    limit.end();
     this.#phase = 'stopped';
     this.#failure ??= problems[0] as Error | undefined;
     if (!error && isPassing(this.#failure))

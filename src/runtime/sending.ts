@@ -6,6 +6,7 @@ import type { FailureHandler } from './failures.js';
 import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
 import { type ProduceContext, produce } from './produce.js';
 import type { Reprocessing } from './reprocessing.js';
+import type { StopLimit } from './stop-limit.js';
 
 export interface SendingOptions {
   readonly failures: FailureHandler;
@@ -13,6 +14,8 @@ export interface SendingOptions {
   /** Sources that are processed a second time. */
   readonly again?: Reprocessing | undefined;
   readonly produce: ProduceContext;
+  /** Left out: whoever runs batches lets each of them end. */
+  readonly stop?: StopLimit | undefined;
 }
 
 /** The end of a batch: calls to the outside world are made, and what is to be written is encoded, each in the order of what caused it. */
@@ -81,7 +84,7 @@ export class Sending {
   }
 
   async #call(produced: ProducerRecord[]): Promise<void> {
-    const { again, effects: gate, failures } = this.#options;
+    const { again, effects: gate, failures, stop } = this.#options;
     for (const effect of this.effects.drain()) {
       const { node, place } = effect;
       this.#atHand.scope.index = place.index;
@@ -90,6 +93,7 @@ export class Sending {
       failures.count(node, made ? 'called' : 'silenced');
       if (again && mode === 'capture') produced.push(again.capturedCall(effect));
       if (!made) continue;
+      stop?.check();
       try {
         await effect.run();
       } catch (error) {

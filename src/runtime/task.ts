@@ -55,6 +55,10 @@ export class Task {
   #processors: readonly Processor[] = [];
   #restoreLeft = 0;
   #uncommitted = 0;
+  /** Records that were taken since the last commit. */
+  #held = 0;
+  /** A batch was begun, and is not at its end: nothing can be committed. */
+  #inBatch = false;
   readonly #due: CommitDue;
   readonly #lastBatch: LastBatch;
   #fatal: Error | undefined;
@@ -98,8 +102,14 @@ export class Task {
     return this.#restoreLeft;
   }
 
-  get lag(): number {
+  /** Records that are known to be in the log, and not taken. */
+  get unread(): number {
     return this.#phase === 'running' ? this.#intake.lag : 0;
+  }
+
+  /** Those, and what was taken and is not committed. */
+  get lag(): number {
+    return this.unread + this.#held;
   }
 
   /** Records processed, and not committed. */
@@ -107,12 +117,17 @@ export class Task {
     return this.#uncommitted;
   }
 
+  /** What a stop waits for: a batch that is not at its end. Undefined: none is. */
+  get unfinished(): string | undefined {
+    return this.#inBatch ? `task ${this.id}, ${this.#lastBatch.text}` : undefined;
+  }
+
   get positions(): readonly PartitionOffset[] {
     return this.#intake.positions;
   }
 
   get commitDue(): boolean {
-    return this.#due.isNow(this.#uncommitted) || (this.lag === 0 && this.#state?.postponed === true);
+    return this.#due.isNow(this.#uncommitted) || (this.unread === 0 && this.#state?.postponed === true);
   }
 
   /** See {@link LastBatch}. */
@@ -138,16 +153,21 @@ export class Task {
     if (records.length > 0) {
       metrics.recordsIn += records.length;
       this.#uncommitted += records.length;
+      this.#held += records.length;
       this.#lastBatch.began(records);
+      this.#inBatch = true;
       const sending = this.#output.send(await this.#runner.run(records, this.#lastBatch));
       this.#lastBatch.ended();
       await sending;
+      this.#inBatch = false;
     }
     const now = ports.clock.now();
     const timersDue = this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
     if (timersDue) {
       this.#uncommitted++;
+      this.#inBatch = true;
       await this.#output.send(await this.#runner.runWallTimers(now));
+      this.#inBatch = false;
     }
     if (this.#fatal) throw this.#fatal;
     this.#commits.check();
@@ -169,6 +189,7 @@ export class Task {
   async #commit(ahead: boolean): Promise<void> {
     // Also when there is nothing to commit: what was emitted late may belong to a record of the commit before.
     if (this.#fatal) throw this.#fatal;
+    if (this.#inBatch) throw stopped('a batch is not at its end', `task ${this.id}`);
     if (this.#uncommitted === 0) return ahead ? undefined : this.#state?.applyPostponed();
     const { config, ports, membership, metrics } = this.#options;
     const timed = withStreamTimes(this.#intake.positions, streamTimesNow(this.#runner, this.#state?.stores));
@@ -191,6 +212,7 @@ export class Task {
     metrics.changelogRecords += logged;
     this.#output.committed();
     this.#uncommitted = 0;
+    this.#held = 0;
     this.#due.committed(this.#state?.postponed);
     metrics.commits++;
     this.#state?.evict();
@@ -266,7 +288,8 @@ export class Task {
     this.#runner = new BatchRunner({
       bind: serdes.bind,
       cause: this.#state?.cause,
-      failures: new FailureHandler(config, ports.clock, metrics),
+      failures: new FailureHandler(config, ports.clock, metrics, this.#options.stop),
+      stop: this.#options.stop,
       effects: config.effects,
       again: this.#again,
       produce: {
