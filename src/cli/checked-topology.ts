@@ -42,6 +42,7 @@ function typeErrors(path: string, problems: readonly TypeProblem[]): StreamsErro
   return new StreamsError('TOPOLOGY_INVALID', {
     what: `the file has ${count}`,
     at: path,
-    action: `Correct ${problems.length === 1 ? 'it' : 'them'}, or skip the check with --no-check:${problems.map(({ where, what }) => `\n  - ${where}: ${what}`).join('')}`,
+    action: `Correct ${problems.length === 1 ? 'it' : 'them'}, or skip the check with --no-check:`,
+    list: problems.map(({ where, what }) => `${where}: ${what}`),
   });
 }

@@ -2,6 +2,7 @@
  * What surrounds the code of a topology function while it runs: the declaration that collects nodes, and the input that is being subscribed.
  * Kept on `globalThis` under a registered symbol, because operators of another copy of this library (a user's own) must find them too.
  */
+import type { Observable } from 'rxjs';
 import type { AnySerde } from './processor.js';
 import type { Windows } from './windows/windows.js';
 
@@ -9,6 +10,16 @@ import type { Windows } from './windows/windows.js';
 export interface Complaints {
   /** Notes what is wrong with the topology, and what to write instead. */
   problem(where: string, what: string, advice: string): void;
+  /** Left out by older copies of this library. */
+  readonly ends?: Ends;
+}
+
+/** Told how observables follow from each other. */
+export interface Ends {
+  /** Something was made of an observable by `pipe`. */
+  piped(from: Observable<unknown>, to: Observable<unknown>): void;
+  /** An observable was subscribed to, or looked into: it leads somewhere. */
+  followed(observable: object): void;
 }
 
 /** A node that is subscribing to its input: told what the subscription meets on its way up. */
@@ -18,6 +29,8 @@ export interface Consumer {
   through(mark: PathMark): void;
   /** The way back down: the operator's own subscription is done. */
   leave(): void;
+  /** Plain operators on the way stand on a table: what they emit has to be made rows of. */
+  readonly rows?: boolean;
   /** What makes the way unusable, whatever an operator on it makes of the error. Left out by older copies of this library. */
   refuse?(error: Error): void;
   /** The way ended where records come from. */
@@ -36,6 +49,8 @@ export interface PathMark {
   readonly rekey?: Rekey;
   /** The operator turns changes of a table into records of a stream. */
   readonly toStream?: boolean;
+  /** It is not of this library, and shown nowhere. */
+  readonly plain?: boolean;
 }
 
 /** What a change of key says of the repartition that may follow. */

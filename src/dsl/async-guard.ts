@@ -13,7 +13,8 @@ import {
   type Subscription,
 } from 'rxjs';
 import { StreamsError } from '../model/errors.js';
-import { subscribing } from './ambient.js';
+import { declaring, subscribing } from './ambient.js';
+import { cutOff, subscribeNoted } from './own-operators.js';
 import type { PushScope } from './processor.js';
 
 /** Whether a record is on its way through plain operators, anywhere in this thread, and in whose scope. Pushes are synchronous, so this serves all tasks. */
@@ -24,6 +25,12 @@ export const beginPush = (current: PushScope): void => {
   pushing++;
   scope = current;
 };
+
+/** The policy has let the record that is pushed go: see {@link PushScope.givenUp}. */
+export const isGivenUp = (): boolean => scope?.givenUp === true;
+
+/** Tells the task of the record that is pushed that it cannot go on. */
+export const failPush = (error: Error): void => scope?.fail(error);
 
 export const endPush = (): void => {
   pushing--;
@@ -44,6 +51,7 @@ function endOpen(): void {
 }
 
 const GUARDED = Symbol.for('millrace.guarded');
+const PIPED = Symbol.for('millrace.piped');
 
 /**
  * Makes RxJS refuse what would emit later. While a record is pushed: the work that `delay` hands to a scheduler, and the promise or asynchronous iterator that `mergeMap` waits for, any Observable that is not
@@ -59,6 +67,7 @@ export function guardAsync(): void {
   guardInput(Promise.prototype, 'a promise (mergeMap, concatMap, switchMap, from, defer, …)');
   guardInput(Object.getPrototypeOf(asyncGenerator), 'an asynchronous iterator (mergeMap, concatMap, from, …)');
   guardSubscribe(Observable.prototype);
+  guardPipe(Observable.prototype);
 }
 
 function guard(scheduler: SchedulerLike & { [GUARDED]?: true }): void {
@@ -108,6 +117,13 @@ function guardSubscribe(prototype: Observable<unknown> & { [GUARDED]?: true }): 
   prototype[GUARDED] = true;
   const subscribe = prototype.subscribe as (...args: unknown[]) => Subscription;
   prototype.subscribe = function (this: Observable<unknown>, ...args: unknown[]): Subscription {
+    const nothing = cutOff(this, args[0]);
+    if (nothing) return nothing;
+    if (pushing === 0) {
+      declaring()?.ends?.followed(this);
+      const consumer = subscribing();
+      if (consumer) return subscribeNoted(this, consumer, () => subscribe.apply(this, args));
+    }
     if (pushing === 0 || answer === BESIDE) return subscribe.apply(this, args);
     const asked = answer;
     const mine = args[0] instanceof Subscriber ? { waits: false } : BESIDE;
@@ -122,6 +138,21 @@ function guardSubscribe(prototype: Observable<unknown> & { [GUARDED]?: true }): 
       answer = asked;
     }
   } as typeof prototype.subscribe;
+}
+
+/**
+ * While a topology is declared, notes what is made of what, so that a pipeline that ends in nothing can be
+ * run all the same.
+ */
+function guardPipe(prototype: Observable<unknown> & { [PIPED]?: true }): void {
+  if (prototype[PIPED]) return;
+  prototype[PIPED] = true;
+  const pipe = prototype.pipe as (...operators: unknown[]) => unknown;
+  prototype.pipe = function (this: Observable<unknown>, ...operators: unknown[]): unknown {
+    const made = pipe.apply(this, operators);
+    if (pushing === 0 && made !== this && made instanceof Observable) declaring()?.ends?.piped(this, made);
+    return made;
+  } as typeof prototype.pipe;
 }
 
 const isPassive = (source: Observable<unknown>): boolean =>

@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { GraphEdge, GraphNode, GraphStore, Problem } from '../graph/graph.js';
+import { asKey } from '../serdes/serde.js';
 import { serdes } from '../serdes/serdes.js';
 import type { StoreSpec } from '../state/contract.js';
 import { checkName, checkSerdes } from './checks.js';
@@ -7,6 +8,7 @@ import { GLOBAL_TABLE, type GlobalTable } from './global-table.js';
 import { TracedInput } from './input.js';
 import { type Inspection, inspected } from './inspection.js';
 import { Origin } from './origin.js';
+import { PipelineEnds } from './pipeline-ends.js';
 import type {
   AnyRecord,
   AnySerde,
@@ -38,6 +40,7 @@ export class Declaring implements Declaration {
   readonly stores: GraphStore[] = [];
   readonly problems: Problem[] = [];
   readonly #scope: PushScope;
+  readonly ends = new PipelineEnds();
 
   constructor(scope: PushScope) {
     this.#scope = scope;
@@ -49,10 +52,11 @@ export class Declaring implements Declaration {
 
   /** A pair of serdes as they are used there. Operators that keep a serde for themselves, not only in a store, bind it by this. */
   bound<S extends { readonly key: AnySerde; readonly value: AnySerde }>(
-    spec: S,
+    given: S,
     of: SerdeUse['of'],
     name: string | undefined,
   ): S {
+    const spec = given.key?.asKey ? { ...given, key: asKey(given.key) } : given;
     const { bind } = this.#scope;
     if (!bind || (!spec.key?.binding && !spec.value?.binding)) return spec;
     return {
@@ -243,6 +247,13 @@ export class Declaring implements Declaration {
         node,
         'its input leads to no stream of this topology',
         'Remove share(), publish() or another multicasting operator (a stream may be piped more than once as it is), and build the input from t.stream or t.table.',
+      );
+    }
+    if (input.isPlainTable && input.paths.length > 1) {
+      this.problem(
+        node,
+        'a table is merged with something else, and both may have rows of one key',
+        'Put toStream() behind each, and toTable({ store, value }) behind merge() if the result is a table again; or join the tables with outerJoinTable.',
       );
     }
     const seen = new Set<string>();

@@ -8,6 +8,8 @@ import { suppressedForMs, type Windows } from './windows/windows.js';
 
 /** What is known of an observable by following it up, before anything is declared on it. */
 export interface Inspection {
+  /** The nodes that it comes from. */
+  readonly from: readonly string[];
   /** Changes of a table arrive, at least on one way. */
   readonly table: boolean;
   /** Several rows of the table may have one key: it was grouped, and nothing has folded it yet. */
@@ -34,6 +36,7 @@ export function inspected(
   const [window, ...others] = probe.paths.map((path) => path.window);
   const closing = window && suppressedForMs(window);
   return {
+    from: probe.paths.map(({ from }) => from),
     table: probe.paths.some((path) => path.table),
     grouped: probe.paths.some(
       (path) => path.table && edges.some(({ to, through }) => to === path.from && through.includes('groupBy')),

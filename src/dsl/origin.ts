@@ -2,7 +2,9 @@ import { Observable, type Subscriber } from 'rxjs';
 import { StreamsError } from '../model/errors.js';
 import { declaring, type Rekey, subscribing } from './ambient.js';
 import { beginPush, endPush } from './async-guard.js';
+import { OWN } from './own-operators.js';
 import type { AnyRecord, AnySerde, Outlet, PushScope } from './processor.js';
+import { RowBefores } from './tables/row-befores.js';
 import type { Windows } from './windows/windows.js';
 
 interface Subscription {
@@ -15,6 +17,7 @@ interface Subscription {
  * the graph is drawn, and how a record is delivered.
  */
 export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet {
+  readonly [OWN] = true;
   #subscriptions: Subscription[] = [];
   /** The store that holds this table's rows; undefined for a stream. */
   readonly table: string | undefined;
@@ -26,6 +29,7 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
   readonly window: Windows | undefined;
   readonly node: string;
   readonly #scope: PushScope;
+  #befores: RowBefores | undefined;
 
   constructor(
     node: string,
@@ -73,7 +77,14 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
     return this.#subscriptions.length > 0;
   }
 
+  /** From now on it remembers what rows were before the record at hand. */
+  keepBefores(key: AnySerde, now: () => number): RowBefores {
+    this.#befores ??= new RowBefores(key, now);
+    return this.#befores;
+  }
+
   push(record: AnyRecord): void {
+    this.#befores?.note(record);
     const before = this.#enter(record);
     // The array is replaced, never changed: a subscription that ends or begins while records are pushed does not disturb the loop.
     const subscriptions = this.#subscriptions;

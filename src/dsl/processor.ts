@@ -45,6 +45,11 @@ export interface PushScope {
   key: unknown;
   /** The node that pushed. */
   from: string;
+  /**
+   * The policy goes on without what threw: a change of a table is pushed once more, and what throws now makes
+   * no row.
+   */
+  givenUp?: boolean;
   /** Makes a serde usable where the topology uses it; left out where nothing is encoded or decoded. */
   readonly bind?: (serde: AnySerde, use: SerdeUse) => AnySerde;
   /** Called by an input for what can no longer be tied to a record: a late emission, a hidden edge. */
@@ -124,6 +129,7 @@ export interface DeclaredRepartition {
   readonly table: boolean;
   /** Records without a key pass, too: a left join behind it emits them. */
   readonly keepsNullKeys?: boolean;
+  readonly partition?: Partitioner;
   readonly input: Input;
   readonly outlet: Outlet;
 }
@@ -148,6 +154,12 @@ export interface Declaration {
   readonly sinks: readonly DeclaredSink[];
 }
 
+/**
+ * The first moment of stream time, later than the one given, at which something becomes final that an older record would
+ * still have changed. Positive infinity: there is none.
+ */
+export type NextClosing = (time: number) => number;
+
 /** A stateful operator, declared: which stores, and how to make its logic for one task. */
 export interface ProcessorSpec {
   /** The operator's name: `dedupe`. */
@@ -166,10 +178,17 @@ export interface ProcessorSpec {
   readonly repartitions?: readonly string[];
   /** A record without a key is not dropped on the way to it. */
   readonly takesNullKeys?: boolean;
+  /**
+   * It asks which way records came ({@link ProcessorContext.origin}): repartitions on the way to it carry
+   * that along.
+   */
+  readonly asksOrigin?: boolean;
   /** How the keys of what it emits are written. Default: as those of its first input. */
   readonly emitsKey?: AnySerde;
   /** The windows that the keys of what it emits belong to. Default: those of its input, unless `emitsKey` is given. */
   readonly window?: Windows;
+  /** When it makes something final by stream time, so that who writes to it keeps together in time. Left out: never. */
+  readonly nextClosing?: NextClosing;
   create(context: ProcessorContext): Processor;
 }
 
@@ -185,6 +204,11 @@ export interface Processor {
   reads?(record: AnyRecord, port: number, reads: Reads): unknown;
   /** Called in order of arrival. A promise is awaited before the next record: return one only where it is needed. */
   process(record: AnyRecord, port: number, prepared: unknown): void | Promise<void>;
+  /**
+   * For a record that `process` threw on, once the policy goes on without it: what has to be done all the
+   * same. A row that a function throws on is none, so that it leaves what it was in.
+   */
+  giveUp?(record: AnyRecord, port: number, prepared: unknown): void | Promise<void>;
   /** Once, after the stores were restored and before the first record. */
   start?(): void | Promise<void>;
   /** Before each commit: the last chance to write to the stores what is kept elsewhere. Must write the same however often commits happen. */
@@ -216,12 +240,29 @@ export interface ProcessorContext {
   emit(record: AnyRecord): void;
   /** Source position of the record at hand. */
   readonly position: SourcePosition;
+  /**
+   * The same; undefined inside a timer of the wall clock, and of what follows from it: no record has caused
+   * that.
+   */
+  readonly source: SourcePosition | undefined;
+  /**
+   * Which way the record at hand came: a text that is equal whenever it is processed again, and that no other
+   * record of this processor has. Inside a timer that of its turn.
+   */
+  readonly origin: string;
+  /**
+   * A text for one draw of a random number: equal whenever what is at hand is processed again, and different
+   * for each call, in every processor and application.
+   */
+  draw(): string;
   /** Position within everything that this task handles since it was opened: equal for all that one source record caused. */
   readonly sequence: number;
   readonly timestamp: number;
   readonly headers: Headers;
   /** The highest timestamp of this task's records up to the one at hand. */
   readonly streamTime: number;
+  /** Whether the policy may go on without a record that `process` throws on. */
+  readonly mayGiveUp: boolean;
   /** Milliseconds of the wall clock. Not replayable: only for timers on the wall clock. */
   readonly wallTime: number;
   /** Runs every so many milliseconds, at multiples of it counted from zero; at most once however far time has moved. */

@@ -14,12 +14,20 @@ import { Declaring } from './declaring.js';
 import type { GlobalTable } from './global-table.js';
 import { toTable } from './operators/to-table.js';
 import { CONTRACT_VERSION, type PushScope, TOPOLOGY, type Topology } from './processor.js';
+import { runEnds } from './run-ends.js';
 import type { Stream, Table } from './types.js';
 
 export interface StreamOptions<K, V> {
   readonly key: Serde<K>;
   readonly value: Serde<V>;
-  /** Event time in milliseconds, taken from the record. Default: the record's own timestamp. Must be a function declared once, not one per call. */
+  /**
+   * Event time in milliseconds, taken from the record. Default: the record's own timestamp. Must be a
+   * function declared once, not one per call.
+   *
+   * Records of several topics are taken in the order of their event times, live and in a replay; so a record
+   * whose time this function says is decoded before its turn, once. One for which it throws, or that does not
+   * decode, has no time: it comes as soon as it is the next of its partition.
+   */
   readonly timestamp?: (value: V, key: K) => number;
   /**
    * How far ahead of stream time, the highest timestamp that its task has seen, the timestamp of a record may be. One that is further ahead goes the way of `onError.deserialize` (TIME_JUMP) and moves no time: a single record with
@@ -70,7 +78,7 @@ export interface TopologyBuilder {
    *   `toStream`, `mapValues` and `filterValues` pass it on, `groupBy`, folds and joins with other tables leave it out.
    * - A record older than the highest timestamp of the table (of all keys in its partition) by more than `history` is dropped and counted (`expired`).
    * - State: the newest values in `store`, older ones in `<store>-versions`, a list for each key that has any, in chunks of at most 256 versions. Both have a changelog. What has not held within the history is removed, at least 1,000
-   *   lists a commit. Cost: two look-ups and at most two writes a record (one of each, if the row was not changed within the history), one more of each if a row has more than 16 past values; a list is written whole.
+   *   lists a commit. Cost: two look-ups and at most two writes a record (one of each, if the row was not changed within the history), one more of each if a row has more than 16 past values; a list is written whole, of one above 32 KiB the pages that changed.
    *
    * CONFIG_INVALID for a history of zero. Semantics: versioned state stores of Kafka Streams (KIP-889, KIP-914).
    *
@@ -90,8 +98,12 @@ export interface TopologyBuilder {
    * A topic that has been made anew, or has lost records that were not read yet, is read again from the beginning, with a warning; one that was made anew and is longer than the old one by now cannot be told from it. If it happens while the
    * application runs, that ends with OFFSET_OUT_OF_RANGE, and the next start reads it again. Partitions that are added while the application runs are read from its next start on.
    *
-   * Rows follow the order of arrival within a partition, whatever their timestamps. Null keys are dropped and counted (`null-key`). What does not decode goes the way of `onError.deserialize`; its dead letters are written before the
-   * rows behind them, at least once. Cost: one write a record; disk for all rows in each process, which has no bound; memory for a batch of 10,000 records while it loads, and rows cached within `cacheBytes`.
+   * Rows follow the order of arrival within a partition, whatever their timestamps; what is in several
+   * partitions when it is read is taken in the order of event times. Null keys are dropped and counted
+   * (`null-key`). What does not decode goes the way of `onError.deserialize`; its dead letters are written
+   * before the rows behind them, at least once. Cost: one write a record; disk for all rows in each process,
+   * which has no bound; memory for a batch of 10,000 records while it loads and 20,000 read ahead (500 a
+   * partition at least), and rows cached within `cacheBytes`.
    *
    * ```ts
    * const rates = t.globalTable('rates', { key: serdes.string, value: serdes.double, store: 'all-rates' });
@@ -255,6 +267,7 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
     guardAsync();
     const returned: unknown = withDeclaring(declaring, () => blueprint(builder));
     if (returned instanceof Promise) throw asyncBlueprint(name, returned);
+    runEnds(declaring);
   } catch (error) {
     if (isStreamsError(error)) throw error;
     throw new StreamsError('TOPOLOGY_INVALID', {

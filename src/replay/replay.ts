@@ -1,6 +1,7 @@
 import type { BrokerRecord, PartitionOffset } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import type { Headers } from '../model/headers.js';
+import { ownOf, setOwn } from '../model/own.js';
 import type { SourcePosition } from '../model/record.js';
 import { framePast, type PastFrame, type PastOptions, type PastSlice, withPast } from './past.js';
 import type { HistoryGap } from './slice.js';
@@ -64,7 +65,9 @@ export interface ReplayReport {
  * Runs a topology over a slice of the past, from a clean database, and captures what it would have written. Nothing is written to the broker, no offset is committed, calls of `effect` are left out and listed; what `peek` and `process`
  * do themselves happens again.
  *
- * Records are taken in the order of their timestamps, over all topics and partitions; of equal ones the first by topic, then partition; those of one partition in the order of their offsets. Every record is done, through all
+ * Records are taken in the order of their event times (what `timestamp` of their source says, else the log),
+ * over all topics and partitions; of equal ones the first by topic, then partition; those of one partition in
+ * the order of their offsets. Every record is done, through all
  * repartitions, before the next. So a replay is the same each time, to the byte, as long as the topology is a function of its records ({@link verify} finds out). "Now" is the stream time; timers on the wall clock do not fire.
  *
  * State: RocksDB in a temporary directory, removed at the end. Memory: that of an engine and 20,000 records read ahead, however long the slice is. Errors: TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, STOPPED, and those of the topology itself.
@@ -79,7 +82,7 @@ export async function replay(topology: Topology, options: ReplayOptions): Promis
   const offsets = new Map<string, number>();
   const capture = (captured: readonly Captured[]): void | Promise<void> => {
     if (!options.onOutput) {
-      for (const { record } of captured) outputs[record.topic] = (outputs[record.topic] ?? 0) + 1;
+      for (const { record } of captured) count(outputs, record.topic);
       return;
     }
     const records = captured.map(({ node, record, at }): ReplayedRecord => {
@@ -87,14 +90,14 @@ export async function replay(topology: Topology, options: ReplayOptions): Promis
       const place = `${record.topic}:${record.partition}`;
       const next = offsets.get(place) ?? 0;
       offsets.set(place, next + 1);
-      outputs[record.topic] = (outputs[record.topic] ?? 0) + 1;
+      count(outputs, record.topic);
       return { ...record, offset: next, node, source: { topic, partition, offset } };
     });
     return options.onOutput(records);
   };
   const effects: Record<string, number> = {};
   const silenced = (calls: readonly Silenced[]): void | Promise<void> => {
-    for (const { node } of calls) effects[node] = (effects[node] ?? 0) + 1;
+    for (const { node } of calls) count(effects, node);
     return options.onEffect?.(
       calls.map(({ node, idempotencyKey, record: { key, value }, at }) => {
         const { topic, partition, offset } = at.source;
@@ -126,6 +129,9 @@ export async function replay(topology: Topology, options: ReplayOptions): Promis
     };
   });
 }
+
+const count = (counts: Record<string, number>, name: string): void =>
+  setOwn(counts, name, (ownOf(counts, name) ?? 0) + 1);
 
 const oldest = <T>(snapshots: readonly T[]): T | undefined => snapshots[0];
 

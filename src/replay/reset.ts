@@ -4,8 +4,12 @@ import { type Broker, type PartitionOffset, partitionKey } from '../broker/port.
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { Clock } from '../model/ports.js';
 import { sleep } from '../model/ports.js';
+import { lastEpoch } from '../runtime/epochs.js';
 import { withGeneration } from '../runtime/generation.js';
+import { messageBytesFor, taking } from '../runtime/message-bytes.js';
+import { addedTo } from '../runtime/offset-texts.js';
 import { capturedTopic, marked, markOf, type ResetMark } from '../runtime/reprocessing.js';
+import { owned, ownerOf } from '../runtime/topic-owners.js';
 import { LOG_CONFIG, REPARTITION_CONFIG } from '../runtime/topic-uses.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
@@ -72,7 +76,10 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
   await deleteTopics(context, [...stores.changelogs, ...(repartitions.action === 'delete' ? topics : [])]);
   if (repartitions.action === 'delete') {
     // So that a position can be set in them, which says that their records are marked.
-    const made = repartitions.topics.map((topic) => ({ ...topic, config: REPARTITION_CONFIG }));
+    const sources = await broker.admin.describeTopics([...new Set(plan.moves.map(({ topic }) => topic))]);
+    const settings = { ...REPARTITION_CONFIG, ...taking(messageBytesFor(sources)) };
+    const config = owned(settings, ownerOf(applicationId, plan.generation));
+    const made = repartitions.topics.map((topic) => ({ ...topic, config }));
     if (made.length > 0) await broker.admin.createTopics(made);
   }
   if (plan.effects === 'capture') await createCaptured(broker, applicationId);
@@ -84,16 +91,21 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
   return record;
 }
 
-/** The positions of the plan with their marks. Stores that begin empty have no time yet; others keep theirs. */
+/**
+ * The positions of the plan with their marks. Stores that begin empty have no time yet; others keep theirs. What owners
+ * before the reset may still write to the changelogs is overtaken by it.
+ */
 function offsetsOf(
-  { id, effects, stores, repartitions, moves, internalMoves, generation }: ResetPlan,
+  { id, applicationId, effects, stores, repartitions, moves, internalMoves, generation }: ResetPlan,
   before: ReadonlyMap<string, PartitionOffset>,
   unfinished: boolean,
 ): readonly PartitionOffset[] {
   const keeps = stores.action === 'keep';
+  const epoch = lastEpoch([...before.values()]);
+  const fresh = epoch === 0 ? undefined : addedTo(undefined, { epochs: [[epoch + 1, 0]] });
   const head = { id, effects, ...(keeps && { keeps }), ...(unfinished && { unfinished: true as const }) };
   const withMark = ({ topic, partition, to }: ResetMove, mark: ResetMark | undefined): PartitionOffset => {
-    const kept = keeps ? before.get(partitionKey(topic, partition))?.metadata : undefined;
+    const kept = keeps ? before.get(partitionKey(topic, partition))?.metadata : fresh;
     return { topic, partition, offset: to, ...((kept || mark) && { metadata: marked(kept, mark) }) };
   };
   const positions = [
@@ -108,7 +120,7 @@ function offsetsOf(
       return withMark(move, unfinished || effects !== 'live' ? { ...head, until, marked: true } : undefined);
     }),
   ];
-  return withGeneration(positions, generation);
+  return withGeneration(positions, generation, applicationId);
 }
 
 /** STATE_MISMATCH: what the application has written and called since the plan was made would be written and called once more. */

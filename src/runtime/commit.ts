@@ -1,25 +1,28 @@
-import type { Membership, PartitionOffset, Writer } from '../broker/port.js';
+import type { Membership, PartitionOffset } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import { changelogTopic } from '../graph/naming.js';
+import { setOwn } from '../model/own.js';
 import type { StateCommit, TaskState } from '../state/task-state.js';
 import { changelogRecord } from './change-log.js';
 import type { CommitStep, Guarantee } from './config.js';
+import type { TaskLog } from './task-log.js';
+import type { TaskOutput } from './task-output.js';
 
 export interface CommitTarget {
   readonly partition: number;
   readonly prefix: string;
   readonly guarantee: Guarantee;
-  readonly writer: Writer;
+  readonly output: Pick<TaskOutput, 'writer' | 'begin' | 'flush'>;
   readonly membership: Membership;
   readonly processors: readonly Processor[];
   readonly state: TaskState | undefined;
   /** Next offset of each source partition, with the stream times as metadata. */
   readonly positions: readonly PartitionOffset[];
   readonly streamTime: number;
+  /** Undefined: the task has no epoch. */
+  readonly log: TaskLog | undefined;
   /** Whether step 4 can wait for one of the next commits, which so many rows are then written with. */
   mayPostpone(rows: number): boolean;
-  /** Begins the transaction if none is open. */
-  begin(): Promise<void>;
   afterStep(step: CommitStep): void | Promise<void>;
 }
 
@@ -40,7 +43,7 @@ const WRITTEN_TOGETHER = 500;
  * | step | at_least_once | exactly_once | a crash after it |
  * |---|---|---|---|
  * | 1 settle | the batch is finished, processors write their last | same | nothing is committed: all is done again. at_least_once: outputs that the writer has already sent come again |
- * | 2 log | sinks and changelog records are acknowledged | they are in the open transaction | at_least_once: outputs are written again; changelog records past the committed offsets are skipped. exactly_once: the transaction is aborted |
+ * | 2 log | sinks and changelog records are acknowledged, what the broker refuses of sinks is settled by `onError.produce` | they are in the open transaction | at_least_once: outputs are written again; changelog records past the committed offsets are skipped. exactly_once: the transaction is aborted |
  * | 3 offsets | source offsets are committed to the group | in the same transaction, which is committed | the local store is behind: the rest comes from the changelog |
  * | 4 apply | one write batch: rows, source offsets, changelog positions | same | nothing: the commit is whole |
  *
@@ -50,7 +53,9 @@ const WRITTEN_TOGETHER = 500;
  * If a step throws, the task must be given up and opened again: it rewinds to the committed offsets and restores.
  */
 export async function commit(target: CommitTarget): Promise<Committed> {
-  const { state, writer, positions, guarantee } = target;
+  const { state, output, guarantee, log } = target;
+  const { writer } = output;
+  const positions = log?.withEpochs(target.positions) ?? target.positions;
 
   // 1 settle
   for (const processor of target.processors) processor.beforeCommit?.();
@@ -58,18 +63,19 @@ export async function commit(target: CommitTarget): Promise<Committed> {
   await target.afterStep('1 settle');
 
   // 2 log
-  if (guarantee === 'exactly_once') await target.begin();
+  if (guarantee === 'exactly_once') await output.begin();
+  const epoch = log?.epoch ?? 0;
   let logged = 0;
   for (const [store, entries] of prepared?.changelogs ?? []) {
     const topic = changelogTopic(target.prefix, store);
     for (let from = 0; from < entries.length; from += WRITTEN_TOGETHER) {
       const some = entries.slice(from, from + WRITTEN_TOGETHER);
-      const full = writer.write(some.map((entry) => changelogRecord(entry, topic, target.partition)));
+      const full = writer.write(some.map((entry) => changelogRecord(entry, topic, target.partition, epoch)));
       if (full) await full;
     }
     logged += entries.length;
   }
-  await writer.flush();
+  await output.flush();
   await target.afterStep('2 log');
 
   // 3 offsets
@@ -86,15 +92,20 @@ export async function commit(target: CommitTarget): Promise<Committed> {
 
 /** 4 apply */
 async function apply(target: CommitTarget, prepared: StateCommit | undefined): Promise<void> {
-  const { state, writer, positions } = target;
+  const { state, output, positions, log } = target;
   if (state && prepared) {
-    const changelogs = { ...state.checkpoint.changelogs };
-    for (const store of prepared.changelogs.keys()) {
-      const position = writer.acknowledged(changelogTopic(target.prefix, store), target.partition);
-      if (position !== undefined) changelogs[store] = position;
+    const changelogs: Record<string, number> = { ...state.checkpoint.changelogs };
+    for (const [store, entries] of prepared.changelogs) {
+      const topic = changelogTopic(target.prefix, store);
+      const position = output.writer.acknowledged(topic, target.partition);
+      if (position === undefined) continue;
+      // Markers of transactions are nobody's records; and nobody gets in between.
+      const known = target.guarantee === 'exactly_once' || (log?.wrote(topic, entries.length, position) ?? true);
+      if (known) setOwn(changelogs, store, position);
     }
     const sources = Object.fromEntries(positions.map(({ topic, offset }) => [topic, offset]));
-    const parts = [prepared.writes, { sources, changelogs }, target.streamTime] as const;
+    const epochs = log && Object.fromEntries(Array.from(prepared.changelogs.keys(), (store) => [store, log.epoch]));
+    const parts = [prepared.writes, { sources, changelogs, ...(epochs && { epochs }) }, target.streamTime] as const;
     if (target.mayPostpone(prepared.writes.length) && state.postpone(...parts)) return;
     await state.apply(...parts);
   }

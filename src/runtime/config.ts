@@ -5,6 +5,7 @@ import { type Duration, durationMs, positiveMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
 import { isName, NAME_RULE } from '../model/names.js';
 import { type Clock, type Logger, silentLogger } from '../model/ports.js';
+import { show } from '../model/show.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import type { IdentityFiles } from '../state/identity-files.js';
@@ -23,7 +24,12 @@ export interface EngineOptions {
   readonly applicationId?: string;
   /** Default `exactly_once`. */
   readonly guarantee?: Guarantee;
-  /** Where a partition without a committed offset begins. Default `earliest`. */
+  /**
+   * Where the application begins in topics of which it has read nothing. Default `earliest`. `latest`: where
+   * they end when its first task begins, in all partitions together, committed before a record is read, so
+   * that a restart passes nothing over. Partitions that appear later begin at their start, and so do its own
+   * internal topics.
+   */
   readonly startFrom?: 'earliest' | 'latest';
   /** At most this long between two commits of a task. Default `100ms` under exactly_once, `1s` under at_least_once. */
   readonly commitEvery?: Duration;
@@ -46,8 +52,8 @@ export interface EngineOptions {
   /** After so long without a sign of life a process loses its tasks. Default `10s`; the brokers bound it (on Kafka 6 s to 30 min by default). */
   readonly sessionTimeout?: Duration;
   /**
-   * How long a stop may take. A batch in hand is finished if half of the time is enough for it; else its calls that were not
-   * begun are left for the next start, which does all of the batch again. Default `20s`.
+   * How long a stop may take. A batch in hand is finished if half of the time is enough for it; else its
+   * calls that were not begun are left for the next start, which does all of the batch again. Default `20s`.
    */
   readonly stopTimeout?: Duration;
   /** Create source and sink topics that do not exist, with that many partitions. Default: they must exist. */
@@ -80,7 +86,10 @@ export interface EngineConfig {
   readonly applicationId: string;
   /** Whose prefix names the internal topics and the state. */
   readonly generation: Generation;
-  /** The application whose name is in the subjects of internal topics, in the schema registry. */
+  /**
+   * The application whose name is in the subjects of internal topics, in the schema registry, and in whose
+   * name random numbers are drawn: that of a shadow is the live one.
+   */
   readonly schemasOf: string;
   readonly guarantee: Guarantee;
   readonly startFrom: 'earliest' | 'latest';
@@ -97,6 +106,23 @@ export interface EngineConfig {
   readonly sessionMs: number;
   readonly stopMs: number;
   readonly logger: Logger;
+}
+
+/** Below the state directory, beside those of applications: see replay/reset.ts, promotion.ts, rebuild-task.ts. */
+const RESERVED: ReadonlySet<string> = new Set(['resets', 'promotions', 'rebuild']);
+
+/** How the groups of a shadow and of a promotion end, beside that of their application: see replay/shadow-place.ts. */
+const OF_TOOLS = /^(.+)-(shadow|promotion)$/;
+
+/** CONFIG_INVALID for an application that would share its group with the tools of another one. */
+export function checkApplicationId(applicationId: string): void {
+  const [, other, what] = OF_TOOLS.exec(applicationId) ?? [];
+  if (other !== undefined)
+    throw invalid(
+      'applicationId',
+      applicationId,
+      `another name: this is the group of the ${what} of an application ${other}`,
+    );
 }
 
 /** Checks the options and fills in the defaults. CONFIG_INVALID names the option. */
@@ -120,6 +146,12 @@ export function resolveConfig(
   ] as const) {
     if (!isName(name)) throw invalid(option, name, NAME_RULE);
   }
+  if (RESERVED.has(applicationId))
+    throw invalid(
+      'applicationId',
+      applicationId,
+      `none of ${[...RESERVED].join(', ')}, which are directories of the state`,
+    );
   if (!['at_least_once', 'exactly_once'].includes(guarantee))
     throw invalid('guarantee', guarantee, 'at_least_once or exactly_once');
   if (!['earliest', 'latest'].includes(startFrom)) throw invalid('startFrom', startFrom, 'earliest or latest');
@@ -167,7 +199,7 @@ function positive(option: string, value: number): number {
 const invalid = (option: string, value: unknown, expected: string): StreamsError =>
   new StreamsError('CONFIG_INVALID', {
     what: `cannot use the option ${option}`,
-    saw: JSON.stringify(value) ?? String(value),
+    saw: show(value),
     expected,
     action: 'Correct the option.',
   });

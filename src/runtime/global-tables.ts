@@ -1,15 +1,17 @@
-import type { BrokerRecord, PartitionOffset, Reader } from '../broker/port.js';
-import { partitionKey } from '../broker/port.js';
+import type { BrokerRecord, PartitionOffset } from '../broker/port.js';
 import type { DeclaredGlobalTable, Topology } from '../dsl/processor.js';
 import type { StreamsError } from '../model/errors.js';
 import type { CacheBudget } from '../state/cache-budget.js';
-import { type GlobalChange, type GlobalPosition, GlobalState } from '../state/global-state.js';
+import { type GlobalChange, GlobalState } from '../state/global-state.js';
 import type { GlobalStore } from '../state/global-store.js';
 import { GlobalView } from '../state/global-view.js';
+import { closeAll } from './close-all.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
-import { deserialize } from './deserialize.js';
 import { FailureHandler } from './failures.js';
+import { changeOf, GlobalSource } from './global-source.js';
+import { Intake } from './intake.js';
+import { KnownEnds } from './known-ends.js';
 import type { Metrics } from './metrics.js';
 import { type Patience, patiently } from './patience.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
@@ -22,13 +24,9 @@ const LOAD_BATCH = 10_000;
 /** The same afterwards: fewer, so that tasks get their turn. */
 const FOLLOW_BATCH = 1_000;
 const WAIT_MS = 500;
-
-/** One partition of a global table's topic. */
-interface Followed extends GlobalPosition {
-  readonly table: DeclaredGlobalTable;
-  /** The partition's end when last seen. */
-  readonly latest: number;
-}
+/** Records that are fetched ahead, over all partitions; each has at least a poll's share. */
+const READ_AHEAD_RECORDS = 20_000;
+const MIN_READ_AHEAD_RECORDS = 500;
 
 /** Finds out when all is read, if anybody waits for that. */
 interface Watch {
@@ -55,9 +53,11 @@ export class GlobalTables {
   readonly #options: GlobalTablesOptions;
   readonly #failures: FailureHandler;
   #tables: readonly DeclaredGlobalTable[] = [];
-  readonly #followed = new Map<string, Followed>();
+  #sources: ReadonlyMap<string, GlobalSource> = new Map();
   #state: GlobalState | undefined;
-  #reader: Reader | undefined;
+  #intake: Intake | undefined;
+  /** Next offset of every partition: what is before it is in the tables, and readers see it. */
+  #positions: readonly PartitionOffset[] = [];
   #deadLetters: DeadLetterWriter | undefined;
   readonly #closing = new AbortController();
   #loading = false;
@@ -83,14 +83,13 @@ export class GlobalTables {
 
   /** Records that are in the topics, as last seen, and not in the tables. */
   get lag(): number {
-    let lag = 0;
-    for (const { latest, offset } of this.#followed.values()) lag += Math.max(0, latest - offset);
-    return lag;
+    const ends = this.#intake?.ends ?? [];
+    return this.#positions.reduce((sum, { offset }, i) => sum + Math.max(0, (ends[i]?.offset ?? 0) - offset), 0);
   }
 
   /** Next offset of every partition. */
   get positions(): readonly PartitionOffset[] {
-    return [...this.#followed.values()].map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+    return this.#positions;
   }
 
   store(name: string): GlobalStore<unknown, unknown> | undefined {
@@ -112,25 +111,26 @@ export class GlobalTables {
 
   /** Reads on in the background, and looks for those who wait until all is read. */
   follow(idle: Watch, onFailure: (error: Error) => void): void {
-    if (this.#tables.length === 0) return;
+    const intake = this.#intake;
+    if (!intake) return;
     this.#work = (async () => {
-      while (!this.#closed) if ((await this.#round(FOLLOW_BATCH, WAIT_MS)) && idle.wanted) await idle.look();
+      while (!this.#closed) if ((await this.#round(intake, FOLLOW_BATCH, WAIT_MS)) && idle.wanted) await idle.look();
     })().catch(onFailure);
   }
 
   /** Reads up to where the topics end now. */
   async catchUp(): Promise<void> {
     if (this.#tables.length === 0) return;
-    await this.#seeEnds();
-    await this.#readToEnds(FOLLOW_BATCH, 0);
+    const intake = this.#intake as Intake;
+    intake.expect(await this.#options.ports.broker.admin.latestOffsets(this.positions));
+    await this.#readToEnds(intake, FOLLOW_BATCH, 0);
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#reader?.wakeup();
+    this.#intake?.wakeup();
     await this.#work.catch(() => undefined);
-    const results = await Promise.allSettled([this.#reader?.close(), this.#deadLetters?.close(), this.#state?.close()]);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    await closeAll(this.#intake?.close(), this.#deadLetters?.close(), this.#state?.close());
   }
 
   async #load(topics: TopicCounts, prefix: string): Promise<void> {
@@ -138,10 +138,11 @@ export class GlobalTables {
     if (!topology.graph.nodes.some(({ kind }) => kind === 'globalTable')) return;
     const serdes = new SerdePlaces(serdeConfig(config, ports));
     this.#tables = declareOnly(topology, serdes.bind).globalTables;
+    this.#sources = new Map(this.#tables.map((table) => [table.topic, new GlobalSource(table, this.#failures)]));
     await serdes.open();
     if (this.#closed) throw this.#stopped();
     this.#loading = true;
-    this.#deadLetters = new DeadLetterWriter(ports.broker, topics);
+    this.#deadLetters = new DeadLetterWriter(ports.broker, topics, this.#failures);
     this.#state = await GlobalState.open({
       root: ports.stateDirectory,
       applicationId: prefix,
@@ -154,15 +155,44 @@ export class GlobalTables {
       budget,
       ...(ports.identityFiles && { files: ports.identityFiles }),
     });
-    this.#reader = await ports.broker.createReader();
-    for (const table of this.#tables) await this.#begin(table, topics.count(table.topic), this.#state, this.#reader);
-    await this.#readToEnds(LOAD_BATCH, WAIT_MS);
+    const begins: PartitionOffset[] = [];
+    const ends: PartitionOffset[] = [];
+    for (const table of this.#tables) {
+      const { known, latest } = await this.#begin(table, topics.count(table.topic), this.#state);
+      begins.push(...known);
+      ends.push(...latest);
+    }
+    const intake = await this.#open(begins, ends);
+    this.#intake = intake;
+    this.#positions = intake.positions;
+    await this.#readToEnds(intake, LOAD_BATCH, WAIT_MS);
     if (this.#closed) throw this.#stopped();
     this.#loading = false;
   }
 
-  /** Where the table's partitions are read on. A store that knows of records which the topic does not hold is made again. */
-  async #begin(table: DeclaredGlobalTable, count: number, state: GlobalState, reader: Reader): Promise<void> {
+  /**
+   * One order of all that is in the topics, as for a task: what a row is does not depend on which partition
+   * answers first.
+   */
+  async #open(begins: readonly PartitionOffset[], ends: readonly PartitionOffset[]): Promise<Intake> {
+    const { broker, clock } = this.#options.ports;
+    const { logger } = this.#options.config;
+    return new Intake(await broker.createReader(), begins, ends, {
+      datesOf: (topic) => this.#sources.get(topic)?.dates,
+      ends: new KnownEnds({ admin: broker.admin, clock, logger }),
+      aheadRecords: Math.max(MIN_READ_AHEAD_RECORDS, Math.floor(READ_AHEAD_RECORDS / Math.max(1, begins.length))),
+    });
+  }
+
+  /**
+   * Where the table's partitions are read on, and where they end. A store that knows of records which the
+   * topic does not hold is made again.
+   */
+  async #begin(
+    table: DeclaredGlobalTable,
+    count: number,
+    state: GlobalState,
+  ): Promise<{ readonly known: readonly PartitionOffset[]; readonly latest: readonly PartitionOffset[] }> {
     const { ports, config } = this.#options;
     const { topic, store } = table;
     const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
@@ -184,64 +214,64 @@ export class GlobalTables {
       break;
     }
     const known = state.positions(store, topic);
-    for (const [partition, end] of ends) {
-      const offset = known.get(partition) ?? first.get(partition) ?? 0;
-      this.#followed.set(partitionKey(topic, partition), { table, store, topic, partition, offset, latest: end });
-      reader.seek({ topic, partition, offset });
-    }
+    const begins = latest.map(({ partition }) => ({
+      topic,
+      partition,
+      offset: known.get(partition) ?? first.get(partition) ?? 0,
+    }));
+    return { known: begins, latest };
   }
 
   #stopped(): StreamsError {
     return stopped('the engine was stopped', `global tables of ${this.#options.config.applicationId}`);
   }
 
-  async #seeEnds(): Promise<void> {
-    for (const { topic, partition, offset } of await this.#options.ports.broker.admin.latestOffsets(this.positions)) {
-      const key = partitionKey(topic, partition);
-      this.#followed.set(key, { ...(this.#followed.get(key) as Followed), latest: offset });
-    }
-  }
-
-  /** Up to the ends as they are known now, wherever they are meanwhile. */
-  async #readToEnds(maxRecords: number, maxWaitMs: number): Promise<void> {
-    const ends = [...this.#followed].map(([key, { latest }]) => [key, latest] as const);
-    const behind = (): boolean => ends.some(([key, end]) => (this.#followed.get(key) as Followed).offset < end);
-    while (behind() && !this.#closed) await this.#round(maxRecords, maxWaitMs);
+  /**
+   * Up to the ends as they are known now, wherever they are meanwhile; unless a log turns out to have lost
+   * its end.
+   */
+  async #readToEnds(intake: Intake, maxRecords: number, maxWaitMs: number): Promise<void> {
+    const goal = intake.ends;
+    const behind = (): boolean => {
+      const { ends } = intake;
+      return this.#positions.some(({ offset }, i) => offset < Math.min(goal[i]?.offset ?? 0, ends[i]?.offset ?? 0));
+    };
+    while (behind() && !this.#closed) await this.#round(intake, maxRecords, maxWaitMs);
   }
 
   /** Returns whether it got on. */
-  async #round(maxRecords: number, maxWaitMs: number): Promise<boolean> {
+  async #round(intake: Intake, maxRecords: number, maxWaitMs: number): Promise<boolean> {
     // A cluster that is away is waited for: the tables are as they were until then. An error of the reader moves no position.
-    const batches = await patiently('reading the global tables', this.#patience, () =>
-      (this.#reader as Reader).poll({ maxRecords, maxWaitMs }),
+    const records = await patiently('reading the global tables', this.#patience, () =>
+      intake.take(maxRecords, maxWaitMs),
     );
     const changes: GlobalChange[] = [];
-    const read: Followed[] = [];
-    for (const { topic, partition, records, nextOffset, latestOffset } of batches) {
-      const followed = this.#followed.get(partitionKey(topic, partition)) as Followed;
-      for (const record of records) {
-        const change = this.#change(followed.table, record);
-        // Only a record that fails is waited for.
-        if (change instanceof Promise) changes.push(...(await change));
-        else if (change) changes.push(change);
-      }
-      this.#options.metrics[this.#loading ? 'restoredRecords' : 'recordsIn'] += records.length;
-      read.push({ ...followed, offset: nextOffset, latest: latestOffset });
+    for (const record of records) {
+      const change = this.#change(this.#sources.get(record.topic) as GlobalSource, record);
+      // Only a record that fails is waited for.
+      if (change instanceof Promise) changes.push(...(await change));
+      else if (change) changes.push(change);
     }
+    this.#options.metrics[this.#loading ? 'restoredRecords' : 'recordsIn'] += records.length;
+    const { positions } = intake;
+    const read = positions
+      .filter(({ offset }, i) => offset > (this.#positions[i]?.offset ?? 0))
+      .map((at) => ({ ...at, store: (this.#sources.get(at.topic) as GlobalSource).table.store }));
     if (read.length === 0) return false;
     await this.#deadLetters?.flush();
     await (this.#state as GlobalState).apply(changes, read);
-    for (const followed of read) this.#followed.set(partitionKey(followed.topic, followed.partition), followed);
+    this.#positions = positions;
     return true;
   }
 
-  #change(table: DeclaredGlobalTable, record: BrokerRecord): GlobalChange | undefined | Promise<GlobalChange[]> {
+  #change(source: GlobalSource, record: BrokerRecord): GlobalChange | undefined | Promise<GlobalChange[]> {
+    const { table } = source;
     if (record.key === null) {
       this.#options.metrics.count(table.id, 'null-key');
       return undefined;
     }
     try {
-      return changeOf(table, record);
+      return source.change(record);
     } catch (error) {
       return this.#changeAgain(table, record, error);
     }
@@ -260,16 +290,4 @@ export class GlobalTables {
     );
     return changes;
   }
-}
-
-/** The value stays as it is written, and is decoded only to know that it can be; the key is written anew, so that equal keys are equal bytes. */
-export function changeOf(table: DeclaredGlobalTable, record: BrokerRecord): GlobalChange {
-  const { key, value, timestamp } = deserialize(table, record);
-  return { store: table.store, key, value: value === null ? null : asWritten(table, record), timestamp };
-}
-
-/** The bytes of a value, with what a header says of their format in front: the row has no headers. */
-function asWritten({ value: { header } }: DeclaredGlobalTable, { value, headers }: BrokerRecord): Buffer {
-  const said = header === undefined ? undefined : headers.get(header);
-  return said ? Buffer.concat([said, value as Buffer]) : (value as Buffer);
 }

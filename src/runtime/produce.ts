@@ -1,12 +1,14 @@
 import type { ProducerRecord } from '../broker/port.js';
-import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSink } from '../dsl/processor.js';
+import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSink, Partitioner } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { isNotReady, whenReady } from '../model/not-ready.js';
 import { isChange } from '../model/record.js';
+import { show } from '../model/show.js';
 import { atTopic } from '../serdes/at-topic.js';
 import { encodeChange } from './change-format.js';
 import type { RunObserver } from './observer.js';
+import { ORIGIN_HEADER } from './origin.js';
 import type { OutboxItem } from './outbox.js';
 import { partitionOf } from './partitioner.js';
 
@@ -19,23 +21,33 @@ export interface ProduceContext {
   readonly observer?: RunObserver | undefined;
 }
 
-/** A record in the outbox to bytes and a partition; null if it is dropped by rule (a repartition drops null keys). */
+/**
+ * A record in the outbox to bytes and a partition; null if it is dropped by rule (a repartition drops null
+ * keys). `origin`: which way it came, where what reads it wants to know.
+ */
 export function produce(
   item: OutboxItem,
   context: ProduceContext,
+  origin?: string,
 ): ProducerRecord | null | Promise<ProducerRecord | null> {
   const topic = topicOf(item, context);
   const partitions = context.partitionsOf(topic);
   if (typeof partitions !== 'number')
-    return partitions.then((known) => whenReady(() => finish(item, topic, known, context)));
+    return partitions.then((known) => whenReady(() => finish(item, topic, known, context, origin)));
   // Only where each record says its topic something may have to be fetched.
   if (item.kind === 'sink' && typeof item.sink.topic === 'function')
-    return whenReady(() => finish(item, topic, partitions, context));
-  return finish(item, topic, partitions, context);
+    return whenReady(() => finish(item, topic, partitions, context, origin));
+  return finish(item, topic, partitions, context, origin);
 }
 
-function finish(item: OutboxItem, topic: string, partitions: number, context: ProduceContext): ProducerRecord | null {
-  const record = encode(item, topic, partitions, context);
+function finish(
+  item: OutboxItem,
+  topic: string,
+  partitions: number,
+  context: ProduceContext,
+  origin: string | undefined,
+): ProducerRecord | null {
+  const record = encode(item, topic, partitions, context, origin);
   if (record !== null) context.observer?.produced(item.node, record, item.place.index);
   return record;
 }
@@ -50,12 +62,18 @@ function topicOf(item: OutboxItem, { prefix }: ProduceContext): string {
   throw new StreamsError('SERIALIZE_FAILED', {
     what: 'the topic function returned no topic',
     at: `node ${item.node}`,
-    saw: JSON.stringify(chosen) ?? 'undefined',
+    saw: show(chosen),
     action: 'Let it return the name of a topic for every record, or filter such records out before.',
   });
 }
 
-function encode(item: OutboxItem, topic: string, partitions: number, context: ProduceContext): ProducerRecord | null {
+function encode(
+  item: OutboxItem,
+  topic: string,
+  partitions: number,
+  context: ProduceContext,
+  origin: string | undefined,
+): ProducerRecord | null {
   if (item.kind === 'raw') return { ...item.record, partition: byHash(item.record.key, partitions, context) };
   const { record, node } = item;
   const target = item.kind === 'sink' ? serdesAt(item.sink, topic) : item.repartition;
@@ -66,25 +84,36 @@ function encode(item: OutboxItem, topic: string, partitions: number, context: Pr
     const value = repartitionValue(item.repartition, record, node);
     return {
       topic,
-      partition: byHash(placedBy, partitions, context),
+      partition: placeOf(item.repartition, item, placedBy, partitions, context),
       key,
       value,
       timestamp: record.timestamp,
-      headers: record.headers,
+      headers: origin === undefined ? record.headers : record.headers.with(ORIGIN_HEADER, origin),
     };
   }
   const value = record.value === null ? null : toBytes(target.value, record.value, 'value', node);
-  const partition = item.sink.partition?.(record, partitions) ?? byHash(placedBy, partitions, context);
-  if (!(Number.isInteger(partition) && partition >= 0 && partition < partitions)) {
-    throw new StreamsError('PARTITION_INVALID', {
-      what: 'the partitioner chose a partition that does not exist',
-      at: `node ${node}`,
-      saw: String(partition),
-      expected: `a whole number from 0 to ${partitions - 1}`,
-      action: 'Correct the partition function; undefined means: by the hash of the key.',
-    });
-  }
+  const partition = placeOf(item.sink, item, placedBy, partitions, context);
   return { topic, partition, key, value, timestamp: record.timestamp, headers: record.headers };
+}
+
+/** The partition that a sink or a repartition chooses; by the hash of the key if it does not. */
+function placeOf(
+  { partition: partitioner }: { readonly partition?: Partitioner },
+  { record, node }: { readonly record: AnyRecord; readonly node: string },
+  placedBy: Buffer | null,
+  partitions: number,
+  context: ProduceContext,
+): number {
+  const partition = partitioner?.(record, partitions);
+  if (partition === undefined) return byHash(placedBy, partitions, context);
+  if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return partition;
+  throw new StreamsError('PARTITION_INVALID', {
+    what: 'the partitioner chose a partition that does not exist',
+    at: `node ${node}`,
+    saw: show(partition),
+    expected: `a whole number from 0 to ${partitions - 1}`,
+    action: 'Correct the partition function; undefined means: by the hash of the key.',
+  });
 }
 
 /** The serdes of a sink for the topic of this record. */

@@ -8,7 +8,10 @@ export interface Progress {
   readonly lag: number;
   /** Records of changelogs, and of global tables at the start, that are still to be read. */
   readonly restoreLeft: number;
-  /** Of a stop that is under way: how long it may take yet, and the batches that it waits for (`task 0-0, 100 records up to orders[0]@41 in effect receipts`). Null before. */
+  /**
+   * Of a stop that is under way: how long it may take yet, and the batches that it waits for (`task 0-0, 100
+   * records up to orders[0]@41 in effect receipts`). Null before.
+   */
   readonly stopping: { readonly leftMs: number; readonly batches: readonly string[] } | null;
   readonly metrics: EngineMetrics;
 }

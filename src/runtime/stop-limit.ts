@@ -7,13 +7,13 @@ const FOR_BATCHES = 0.5;
 const FOR_ALL = 0.9;
 
 /**
- * How long a stop may take. Most batches take less than a second: they are finished and committed. One that makes slow calls
- * would keep the process alive for all of them, so:
+ * How long a stop may take. Most batches take less than a second: they are finished and committed. One that
+ * makes slow calls would keep the process alive for all of them, so:
  *
- * | part of the time | what happens then |
- * |---|---|
- * | 50 % | no record and no call is begun any more. A batch that is not at its end is not committed: all of it is done again at the next start |
- * | 90 % | nobody waits for what is under way: a call that does not return, a commit that brokers do not answer |
+ * - At 50 % of the time no record and no call is begun any more. A batch that is not at its end is not
+ *   committed: all of it is done again at the next start.
+ * - At 90 % nobody waits for what is under way: a call that does not return, a commit that brokers do not
+ *   answer.
  *
  * Nothing is committed that was not processed; a stop that is cut short is as a crash.
  */
@@ -68,7 +68,10 @@ export class StopLimit {
     if (this.callsOver) throw stopped('the stop takes too long to finish the batch in hand', 'a task');
   }
 
-  /** Waits for work, until nobody waits any more. What comes of it then is nobody's: it is as if the process had crashed. True if it has ended. */
+  /**
+   * Waits for work, until nobody waits any more. What comes of it then is nobody's: it is as if the process
+   * had crashed. True if it has ended.
+   */
   async within(work: Promise<unknown>): Promise<boolean> {
     const { signal } = this.#over;
     let onAbort = (): void => undefined;

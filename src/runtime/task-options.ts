@@ -3,6 +3,7 @@ import type { Topology } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import type { StoreSpec } from '../state/contract.js';
+import type { Alignment } from './alignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import type { GlobalTables } from './global-tables.js';
 import type { Metrics } from './metrics.js';
@@ -21,6 +22,7 @@ export interface TaskOptions {
   readonly topics: TopicCounts;
   readonly budget: CacheBudget;
   readonly metrics: Metrics;
+  readonly alignment: Alignment;
   /** Loaded. */
   readonly globals: GlobalTables;
   /** Told of what cannot be tied to a record: a late emission. */

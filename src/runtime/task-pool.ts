@@ -1,5 +1,6 @@
 import { isStreamsError, messageOf } from '../model/errors.js';
 import { type Clock, type Logger, sleep } from '../model/ports.js';
+import { Fencings } from './fencings.js';
 import type { IdleWatch } from './idle-watch.js';
 import { openTask } from './open-task.js';
 import { isPassing, pauses } from './patience.js';
@@ -12,6 +13,7 @@ import type { TaskOptions } from './task-options.js';
 const IDLE_WAIT_MS = 1_000;
 
 export interface TaskPoolOptions {
+  readonly applicationId: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly idle: IdleWatch;
@@ -35,6 +37,7 @@ export class TaskPool {
   readonly #tasks = new Map<string, Task>();
   readonly #loops = new Map<string, Promise<void>>();
   readonly #opening = new Map<string, Promise<void>>();
+  readonly #fencings: Fencings;
   #wanted: ReadonlyMap<string, Slot> = new Map();
   /** Ends the pauses between attempts when something else is wanted. */
   #changed = new AbortController();
@@ -43,6 +46,7 @@ export class TaskPool {
 
   constructor(options: TaskPoolOptions) {
     this.#options = options;
+    this.#fencings = new Fencings(options.clock, options.applicationId);
   }
 
   get tasks(): readonly Task[] {
@@ -91,7 +95,10 @@ export class TaskPool {
     await Promise.all(tasks.map((task) => this.#release(task)));
   }
 
-  /** Closes every task, after a commit if wanted, of those whose batch has come to its end. Nothing is waited for beyond the limit. Returns what failed. */
+  /**
+   * Closes every task, after a commit if wanted, of those whose batch has come to its end. Nothing is waited
+   * for beyond the limit. Returns what failed.
+   */
   async end(commit: boolean, limit: StopLimit): Promise<readonly unknown[]> {
     const problems: unknown[] = [];
     await limit.within(this.#halt());
@@ -156,7 +163,8 @@ export class TaskPool {
           current: () => this.#tasks.get(id),
           opened: (task) => this.#tasks.set(id, task),
         });
-      } catch (error) {
+      } catch (caught) {
+        const error = this.#fencings.count(caught, id);
         if (!isPassing(error)) throw error;
         this.#tasks.delete(id);
         logger.warn({ task: id }, `a task could not be opened, will try again: ${messageOf(error)}`);
@@ -200,8 +208,9 @@ export class TaskPool {
     const { signal, logger, onFatal } = this.#options;
     try {
       await work();
-    } catch (error) {
+    } catch (caught) {
       if (signal.aborted || this.#tasks.get(task.id) !== task) return;
+      const error = this.#fencings.count(caught, task.id);
       if (!isPassing(error)) {
         onFatal(error as Error);
         // Lets the failure take effect before the loop looks again.

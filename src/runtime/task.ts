@@ -1,29 +1,32 @@
-import type { PartitionOffset, Reader } from '../broker/port.js';
+import type { PartitionOffset } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { taskId } from '../graph/naming.js';
 import type { GlobalView } from '../state/global-view.js';
 import type { TaskState } from '../state/task-state.js';
-import { BatchRunner } from './batch-runner.js';
+import type { BatchRunner } from './batch-runner.js';
+import { closeAll } from './close-all.js';
 import { commit } from './commit.js';
 import { CommitDue } from './commit-due.js';
 import { Commits } from './commits.js';
-import { FailureHandler } from './failures.js';
-import { checkGeneration, withGeneration } from './generation.js';
-import { Intake } from './intake.js';
+import { withGeneration } from './generation.js';
+import type { Intake } from './intake.js';
 import { LastBatch } from './last-batch.js';
+import { openIntake } from './open-intake.js';
 import { openState } from './open-state.js';
-import { buildPipeline } from './pipeline.js';
 import { RepartitionPurge } from './purge.js';
 import { Reprocessing } from './reprocessing.js';
-import { SerdePlaces, serdeConfig } from './serde-places.js';
-import { sourcePartitions, startPositions } from './sources.js';
+import { SinceCommit } from './since-commit.js';
+import { sourcePartitions } from './sources.js';
 import { stopped } from './stopped.js';
 import { streamTimesNow, streamTimesOf, withStreamTimes } from './stream-times.js';
+import type { TaskLog } from './task-log.js';
 import type { TaskOptions } from './task-options.js';
 import { TaskOutput } from './task-output.js';
+import { buildTaskRunner } from './task-runner.js';
 import type { JumpState } from './time-jumps.js';
-import { touchesOf } from './touches.js';
+import { whereToBegin } from './where-to-begin.js';
+import { writerOptions } from './writer-options.js';
 
 /**
  * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and whoever opens it again starts from the committed offsets.
@@ -44,21 +47,17 @@ export class Task {
   readonly #options: TaskOptions;
   #phase: TaskPhase = 'restoring';
   #output!: TaskOutput;
-  #reader!: Reader;
   #intake!: Intake;
   #runner!: BatchRunner;
   readonly #purge: RepartitionPurge;
   #state: TaskState | undefined;
+  #log: TaskLog | undefined;
   /** Sources that a reset has put back; undefined: none. */
   #again: Reprocessing | undefined;
   #globals: ReadonlyMap<string, GlobalView<unknown, unknown>> = new Map();
   #processors: readonly Processor[] = [];
   #restoreLeft = 0;
-  #uncommitted = 0;
-  /** Records that were taken since the last commit. */
-  #held = 0;
-  /** A batch was begun, and is not at its end: nothing can be committed. */
-  #inBatch = false;
+  readonly #since = new SinceCommit();
   readonly #due: CommitDue;
   readonly #lastBatch: LastBatch;
   #fatal: Error | undefined;
@@ -109,17 +108,31 @@ export class Task {
 
   /** Those, and what was taken and is not committed. */
   get lag(): number {
-    return this.unread + this.#held;
+    return this.unread + this.#since.taken;
+  }
+
+  /** See {@link Intake.isWaiting}: a step that takes nothing is then not the last. */
+  get isWaiting(): boolean {
+    return this.#phase === 'running' && this.#intake.isWaiting;
+  }
+
+  /** See {@link Intake.pace}. */
+  get pace(): Intake['pace'] {
+    return this.#phase === 'running' ? this.#intake.pace : 'own';
   }
 
   /** Records processed, and not committed. */
   get uncommitted(): number {
-    return this.#uncommitted;
+    return this.#since.processed;
   }
 
   /** What a stop waits for: a batch that is not at its end. Undefined: none is. */
   get unfinished(): string | undefined {
-    return this.#inBatch ? `task ${this.id}, ${this.#lastBatch.text}` : undefined;
+    return this.#since.inBatch ? `task ${this.id}, ${this.#lastBatch.text}` : undefined;
+  }
+
+  get streamTime(): number {
+    return this.#runner.atHand.streamTime;
   }
 
   get positions(): readonly PartitionOffset[] {
@@ -127,7 +140,8 @@ export class Task {
   }
 
   get commitDue(): boolean {
-    return this.#due.isNow(this.#uncommitted) || (this.unread === 0 && this.#state?.postponed === true);
+    if (this.#due.isNow(this.uncommitted) || this.#intake.isAwaited) return true;
+    return this.unread === 0 && this.#state?.postponed === true;
   }
 
   /** See {@link LastBatch}. */
@@ -138,7 +152,7 @@ export class Task {
   /** Milliseconds until something is to be done without a record: a commit or a wall-clock timer. */
   get dueInMs(): number {
     const timer = Math.min(...this.#runner.stages.map((stage) => stage.timers.nextDue('wall')));
-    return Math.max(0, Math.min(this.#due.inMs(this.#uncommitted), timer - this.#options.ports.clock.now()));
+    return Math.max(0, Math.min(this.#due.inMs(this.uncommitted), timer - this.#options.ports.clock.now()));
   }
 
   /** The rows of a store, for looking. */
@@ -148,26 +162,24 @@ export class Task {
 
   /** Takes the next batch through; waits up to that long for a first record. Returns how much it did: the records it took, and one for timers of the wall clock, whose records other tasks may read. */
   async step(maxWaitMs: number): Promise<number> {
+    await this.#log?.check();
     const { config, ports, metrics } = this.#options;
     const records = await this.#intake.take(config.batchRecords, maxWaitMs);
     if (records.length > 0) {
       metrics.recordsIn += records.length;
-      this.#uncommitted += records.length;
-      this.#held += records.length;
+      this.#since.beginBatch(records.length);
       this.#lastBatch.began(records);
-      this.#inBatch = true;
       const sending = this.#output.send(await this.#runner.run(records, this.#lastBatch));
       this.#lastBatch.ended();
       await sending;
-      this.#inBatch = false;
+      this.#since.endBatch();
     }
     const now = ports.clock.now();
     const timersDue = this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
     if (timersDue) {
-      this.#uncommitted++;
-      this.#inBatch = true;
+      this.#since.beginTimers();
       await this.#output.send(await this.#runner.runWallTimers(now));
-      this.#inBatch = false;
+      this.#since.endBatch();
     }
     if (this.#fatal) throw this.#fatal;
     this.#commits.check();
@@ -189,39 +201,45 @@ export class Task {
   async #commit(ahead: boolean): Promise<void> {
     // Also when there is nothing to commit: what was emitted late may belong to a record of the commit before.
     if (this.#fatal) throw this.#fatal;
-    if (this.#inBatch) throw stopped('a batch is not at its end', `task ${this.id}`);
-    if (this.#uncommitted === 0) return ahead ? undefined : this.#state?.applyPostponed();
+    if (this.#since.inBatch) throw stopped('a batch is not at its end', `task ${this.id}`);
+    if (this.uncommitted === 0) return ahead ? undefined : this.#state?.applyPostponed();
     const { config, ports, membership, metrics } = this.#options;
     const timed = withStreamTimes(this.#intake.positions, streamTimesNow(this.#runner, this.#state?.stores));
-    const positions = withGeneration(this.#again?.withMarks(timed) ?? timed, config.generation);
+    const marked = this.#again?.withMarks(timed) ?? timed;
+    const positions = withGeneration(marked, config.generation, config.applicationId);
     const { logged, applied } = await commit({
       partition: this.partition,
       prefix: config.generation.prefix,
       guarantee: config.guarantee,
-      writer: this.#output.writer,
       membership,
       processors: this.#processors,
       state: this.#state,
       positions,
       streamTime: this.#runner.atHand.streamTime,
+      log: this.#log,
       mayPostpone: (rows) => ahead && !this.#due.apply.isNow(rows),
-      begin: () => this.#output.begin(),
+      output: this.#output,
       afterStep: (step) => ports.afterStep?.(step, this.id),
     });
     this.#commits.applying(applied);
     metrics.changelogRecords += logged;
     this.#output.committed();
-    this.#uncommitted = 0;
-    this.#held = 0;
+    this.#since.committed();
+    this.#intake.committed();
     this.#due.committed(this.#state?.postponed);
     metrics.commits++;
     this.#state?.evict();
     await this.#purge.committed(positions);
   }
 
+  /** Lets it be committed where it stands, when a commit is due, also if it has processed nothing. */
+  touch(): void {
+    this.#since.touch();
+  }
+
   /** Ends a waiting step. */
   wakeup(): void {
-    if (this.#phase === 'running') this.#reader.wakeup();
+    if (this.#phase === 'running') this.#intake.wakeup();
   }
 
   /** Gives everything back, without a commit. Calling it again does nothing. */
@@ -231,37 +249,24 @@ export class Task {
     this.#closing.abort();
     await this.#opening?.catch(() => undefined);
     // Each in turn, whatever the one before threw: a directory must not stay locked because a connection broke.
-    const results = await Promise.allSettled([
-      this.#reader?.close(),
-      this.#output?.writer.close(),
-      this.#state?.close(),
-    ]);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    await closeAll(this.#intake?.close(), this.#output?.writer.close(), this.#state?.close());
   }
 
   async #open(): Promise<void> {
-    const { config, ports, membership, subTopology, stores, topics } = this.#options;
-    const { broker } = ports;
+    const { config, subTopology, stores, topics } = this.#options;
     const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
     const sources = sourcePartitions(subTopology, config.generation.prefix, this.partition, topics);
-    const transactional = {
-      transactionalId: `${config.applicationId}-${this.id}`,
-      touches: touchesOf(this.#options, sources),
-    };
-    const writer = await broker.createWriter(config.guarantee === 'exactly_once' ? transactional : {});
-    this.#output = new TaskOutput(writer, this.#options);
-    const committed = await membership.committed(sources);
-    checkGeneration(committed, config);
+    this.#output = await TaskOutput.open(this.#options, writerOptions(this.#options, sources));
+    const { committed, positions } = await whereToBegin(this.#options, { sources, signal });
     this.#again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: this.id });
 
     const times = streamTimesOf(committed);
     let streamTime = times.task;
     if (stores.length > 0) {
-      const known = await openState(this.#options, {
-        sources,
-        committed: this.#again?.contained(committed) ?? committed,
-        signal,
+      const contained = this.#again?.contained(committed) ?? committed;
+      const opened = await openState(this.#options, {
+        ...{ sources, committed, contained, positions, signal },
         onOpened: (state) => {
           this.#state = state;
         },
@@ -269,55 +274,35 @@ export class Task {
           this.#restoreLeft = left;
         },
       });
-      streamTime = Math.max(streamTime, known);
+      streamTime = Math.max(streamTime, opened.streamTime);
+      this.#log = opened.log;
+      this.#since.loggedAgain(opened.loggedAgain);
     }
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
 
     await this.#buildRunner(streamTime, times.jump);
-    this.#reader = await broker.createReader();
-    const positions = await startPositions(broker, sources, committed, config.startFrom);
-    this.#intake = new Intake(this.#reader, positions, await broker.admin.latestOffsets(sources));
+    const { entries } = this.#runner;
+    this.#intake = await openIntake(this.#options, { positions, committed, entries, task: this });
     for (const processor of this.#processors) await processor.start?.();
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
     this.#phase = 'running';
   }
 
   async #buildRunner(streamTime: number, jump: (topic: string) => JumpState | undefined): Promise<void> {
-    const { config, ports, metrics, topics, topology, subTopology, onFatal } = this.#options;
-    const serdes = new SerdePlaces(serdeConfig(config, ports));
-    this.#runner = new BatchRunner({
-      bind: serdes.bind,
-      cause: this.#state?.cause,
-      failures: new FailureHandler(config, ports.clock, metrics, this.#options.stop),
-      stop: this.#options.stop,
-      effects: config.effects,
-      again: this.#again,
-      produce: {
-        prefix: config.generation.prefix,
-        partition: this.partition,
-        partitionsOf: (topic) => topics.partitionsOf(topic),
-      },
-      streamTime,
-      onFatal: (error) => {
-        this.#fatal ??= error;
-        onFatal(error);
-      },
-    });
-    const { applicationId, generation, deadLetterTopic } = config;
     this.#globals = this.#options.globals.views();
-    const task = {
+    const { runner, processors } = await buildTaskRunner(this.#options, {
       taskId: this.id,
-      partition: this.partition,
-      applicationId,
-      prefix: generation.prefix,
-      deadLetterTopic,
-      clock: ports.clock,
-      metrics,
       state: this.#state,
       globals: this.#globals,
-    };
-    const { graph } = topology;
-    this.#processors = buildPipeline({ topology, graph, subTopology, runner: this.#runner, task, jump });
-    await serdes.open();
+      again: this.#again,
+      streamTime,
+      jump,
+      onFatal: (error) => {
+        this.#fatal ??= error;
+        this.#options.onFatal(error);
+      },
+    });
+    this.#runner = runner;
+    this.#processors = processors;
   }
 }

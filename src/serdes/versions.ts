@@ -1,4 +1,5 @@
 import type { Version, VersionChunk, VersionList } from '../model/versions.js';
+import { checkedBefore } from './check.js';
 import { containing } from './containing.js';
 import type { Serde } from './serde.js';
 
@@ -26,6 +27,12 @@ class WrittenVersion<V> implements Version<V> {
   }
 }
 
+/** The value of a version as it is written, once. */
+export function versionBytes<V>(version: Version<V>, serde: Serde<V>): Buffer | null {
+  if (version.bytes === undefined) version.bytes = version.value === null ? null : serde.encode(version.value);
+  return version.bytes;
+}
+
 /**
  * A list of versions, format 1 (integers and doubles big endian):
  *
@@ -40,11 +47,9 @@ class WrittenVersion<V> implements Version<V> {
 export function versionList<V>(value: Serde<V>): Serde<VersionList<V>> {
   return containing(value, {
     name: `versions-${FORMAT}(${value.name})`,
+    check: checkedBefore,
     encode({ deletedAt, nextId, chunks, versions }) {
-      const values = versions.map((version) => {
-        if (version.bytes === undefined) version.bytes = version.value === null ? null : value.encode(version.value);
-        return version.bytes;
-      });
+      const values = versions.map((version) => versionBytes(version, value));
       const valueBytes = values.reduce((sum, bytes) => sum + VERSION_BYTES + (bytes?.length ?? 0), 0);
       const encoded = Buffer.allocUnsafe(HEAD_BYTES + chunks.length * CHUNK_BYTES + valueBytes);
       let at = encoded.writeUInt8(FORMAT, 0);

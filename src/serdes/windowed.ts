@@ -1,5 +1,6 @@
 import { type Duration, durationMs } from '../model/duration.js';
 import { type Windowed, WindowKey } from '../model/window.js';
+import { check } from './check.js';
 import { containing } from './containing.js';
 import type { BoundSerde, Serde, WindowedSerde } from './serde.js';
 import { showBytes } from './show.js';
@@ -11,8 +12,10 @@ const BOUNDS_BYTES = 2 * BOUND_BYTES;
 const ENDLESS_HIGH = 0x7fff_ffff;
 
 /**
- * Keys of windows: the bytes of the key, then start and end of the window, 8 bytes each, big endian. A window that never ends has the highest 64-bit integer there. What belongs to one
- * key lies together, in the order of starts (unless keys begin with one another). Keys may be Avro: their schema is that of the topic's keys.
+ * Keys of windows: the bytes of the key, then start and end of the window, 8 bytes each, big endian. A window
+ * that never ends has the highest 64-bit integer there. What belongs to one key lies together, in the order
+ * of starts (unless keys begin with one another); a window of the calendar that begins before the epoch has a
+ * negative start, and comes last. Keys may be Avro: their schema is that of the topic's keys.
  *
  * ```ts
  * serdes.windowed(serdes.string).encode({ key: 'a', start: 0, end: 60_000 }); // → 61 | 00 … 00 | 00 … ea 60
@@ -23,7 +26,12 @@ export function windowed<K>(key: Serde<K>): WindowedSerde<K> {
     name: `windowed(${key.name})`,
     inner: key,
     partitionBytes: (encoded) => encoded.subarray(0, -BOUNDS_BYTES),
-    encode: (window) => withBounds(key.encode(window.key), window.start, window.end),
+    encode: (window) => withBounds(key.encode(window.key), window.start, window.end, writeStart),
+    check(window) {
+      check(key, window.key);
+      if (!(window.start < 0 && Number.isSafeInteger(window.start))) checkBound(window.start);
+      checkBound(window.end);
+    },
     decode(encoded, headers) {
       const at = boundsOf(encoded, BOUNDS_BYTES);
       return new WindowKey(
@@ -102,6 +110,7 @@ function asKeysAre<K>(
   const own: WindowedSerde<K> = {
     ...serde,
     ...(header !== undefined && { header }),
+    ...(key.asKey && { asKey: make(key.asKey) }),
     ...(key.ready && { ready: (encoded: Buffer) => key.ready?.(serde.partitionBytes(encoded)) }),
     ...(binding && { binding: { bind: (place, services) => boundWindows(binding.bind(place, services), make) } }),
   };
@@ -125,10 +134,10 @@ function boundWindows<K>(key: BoundSerde<K>, make: (key: Serde<K>) => WindowedSe
   });
 }
 
-function withBounds(key: Buffer, first: number, second: number): Buffer {
+function withBounds(key: Buffer, first: number, second: number, write = writeBound): Buffer {
   const encoded = Buffer.allocUnsafe(key.length + BOUNDS_BYTES);
   key.copy(encoded);
-  writeBound(encoded, first, key.length);
+  write(encoded, first, key.length);
   writeBound(encoded, second, key.length + BOUND_BYTES);
   return encoded;
 }
@@ -146,10 +155,23 @@ export function writeBound(bytes: Buffer, moment: number, at: number): number {
     bytes.writeInt32BE(ENDLESS_HIGH, at);
     return bytes.writeUInt32BE(0xffff_ffff, at + 4);
   }
-  if (!Number.isSafeInteger(moment) || moment < 0)
-    throw new Error(`cannot encode a moment: saw ${moment}, expected whole milliseconds since the epoch`);
+  checkBound(moment);
+  return writeMoment(bytes, moment, at);
+}
+
+/** The same of a start, which may lie before the epoch: in two's complement, so that it sorts behind all others. */
+function writeStart(bytes: Buffer, start: number, at: number): number {
+  return start < 0 && Number.isSafeInteger(start) ? writeMoment(bytes, start, at) : writeBound(bytes, start, at);
+}
+
+function writeMoment(bytes: Buffer, moment: number, at: number): number {
   bytes.writeInt32BE(Math.floor(moment / TWO_POW_32), at);
   return bytes.writeUInt32BE(moment >>> 0, at + 4);
+}
+
+function checkBound(moment: number): void {
+  if (moment === Number.POSITIVE_INFINITY || (Number.isSafeInteger(moment) && moment >= 0)) return;
+  throw new Error(`cannot encode a moment: saw ${moment}, expected whole milliseconds since the epoch`);
 }
 
 export function readBound(bytes: Buffer, at: number): number {

@@ -1,22 +1,22 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
-import { BornRows } from './born-rows.js';
 import type { CacheBudget } from './cache-budget.js';
-import { type Cause, ChangelogEntry } from './changelog-entry.js';
+import type { Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
+import { DiskRows } from './disk-rows.js';
+import { drainRows } from './drain-rows.js';
 import type { Entry } from './entry.js';
-import { ExpiryIndex } from './expiry.js';
-import { PREFIX_BYTES } from './layout.js';
+import { ExpiryIndex, expiredPerCommit } from './expiry.js';
 import { mergedScan } from './merged-scan.js';
 import { notLoaded } from './not-loaded.js';
+import { isPaged } from './page-format.js';
+import { ReadsUnderWay } from './reads-under-way.js';
 import { RecordCache } from './record-cache.js';
 import { type LoggedRow, restoreRows } from './restore-rows.js';
 import { RowCodec } from './row-codec.js';
 import { RowLife } from './row-life.js';
+import { pagesOf, type RowPages } from './row-pages.js';
 import { UnwrittenRows } from './unwritten-rows.js';
 import { WrittenKeys } from './written-keys.js';
-
-/** At least this many expired rows are removed a commit, and twice what the commit added: a backlog shrinks however fast rows are added. */
-const MIN_EXPIRED_PER_COMMIT = 1_000;
 
 /**
  * A key-value store of a task, in layers that one object stands for: typed (serdes) over cached (decoded values; reads see what is not committed) over the task's database.
@@ -35,9 +35,11 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly #expiry: ExpiryIndex | undefined;
   /** Where rows expire their index knows as much. */
   readonly #written: WrittenKeys | undefined;
+  readonly #disk: DiskRows<K, V>;
+  /** Undefined: its rows do not grow. */
+  readonly #pages: RowPages<K, V> | undefined;
   readonly #unwritten = new UnwrittenRows<K, V>();
-  #wanted: Entry<K, V>[] = [];
-  readonly #reading = new Set<Promise<void>>();
+  readonly #reads = new ReadsUnderWay<Entry<K, V>>();
   #streamTime = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
@@ -55,7 +57,10 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.#life = new RowLife(spec);
     this.#database = database;
     this.#codec = new RowCodec(spec, storeId);
-    this.#cache = new RecordCache(options.budget, this.#codec);
+    const pages = pagesOf(spec, this.#codec, database);
+    this.#pages = pages;
+    this.#disk = new DiskRows(database, this.#codec, { life: this.#life, pages });
+    this.#cache = new RecordCache(options.budget, this.#codec, pages && ((entry) => pages.forget(entry)));
     this.#cause = options.cause;
     this.#written = spec.ttlMs === undefined && options.isNew ? new WrittenKeys() : undefined;
     this.#expiry = spec.ttlMs === undefined ? undefined : new ExpiryIndex({ database, storeId, ttlMs: spec.ttlMs });
@@ -65,17 +70,23 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     return this.#streamTime;
   }
 
-  get hasWanted(): boolean {
-    return this.#wanted.length > 0;
+  /** Pages of long rows were written with the last commit that was drained. */
+  get wrotePages(): boolean {
+    return this.#pages?.wrote === true;
   }
 
   get dirtyRows(): number {
     return this.#unwritten.dirty;
   }
 
+  get hasWanted(): boolean {
+    return this.#reads.hasWanted;
+  }
+
   async open(streamTime: number): Promise<void> {
     this.#streamTime = streamTime;
     await this.#expiry?.open();
+    await this.#pages?.open();
   }
 
   observe(timestamp: number): void {
@@ -93,20 +104,32 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     return value === null ? null : { value, timestamp: entry.timestamp };
   }
 
-  put(key: K, value: V | null, timestamp: number = this.#cause.timestamp): void {
-    const entry = this.#cache.get(key) ?? this.#cache.insert(key);
+  put(key: K, value: V | null, timestamp?: number): void {
+    const encoded = value === null ? undefined : this.#codec.checkedValue(value);
+    this.#write(this.#cache.get(key) ?? this.#cache.insert(key), value, encoded, timestamp);
+  }
+
+  insert(key: K, value: V, timestamp?: number): void {
+    const encoded = this.#codec.checkedValue(value);
+    if (this.#cache.get(key) === undefined) this.#cache.insert(key).stored = false;
+    this.#write(this.#cache.get(key) as Entry<K, V>, value, encoded, timestamp);
+  }
+
+  /** SERIALIZE_FAILED if a value cannot be put. For who changes other things before it is. */
+  check(value: V | null): void {
+    if (value !== null) this.#codec.checkedValue(value);
+  }
+
+  #write(entry: Entry<K, V>, value: V | null, encoded: Buffer | undefined, timestamp = this.#cause.timestamp): void {
+    if (this.#pages?.any && !entry.loaded && entry.stored) this.#pages.wroteBlindly(entry);
     entry.loaded = true;
-    entry.value = value ?? null;
+    entry.value = value;
+    entry.encoded = encoded;
     entry.timestamp = timestamp;
     entry.causeTopic = this.#cause.topic;
     entry.causeOffset = this.#cause.offset;
     if (timestamp > this.#streamTime) this.#streamTime = timestamp;
     this.#unwritten.add(entry);
-  }
-
-  insert(key: K, value: V, timestamp?: number): void {
-    if (this.#cache.get(key) === undefined) this.#cache.insert(key).stored = false;
-    this.put(key, value, timestamp);
   }
 
   delete(key: K): void {
@@ -120,9 +143,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   loadAll(keys: readonly K[]): void | Promise<void> {
     for (const key of keys) this.want(key);
-    const reading = this.hasWanted ? this.loadWanted() : undefined;
+    if (this.hasWanted) void this.loadWanted();
     // Somebody else may be reading some of them at this moment.
-    return this.#reading.size > 0 ? Promise.all(this.#reading).then(() => undefined) : reading;
+    return this.#reads.settled();
   }
 
   /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. `committed`: as the last commit left it, whatever was written since. */
@@ -130,10 +153,12 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     if (!committed && this.getIfLoaded(key) !== undefined) return this.row(key);
     const entry = this.#cache.get(key);
     const write = entry && this.#unwritten.writeOf(entry);
-    const [row] = write ? [write.value] : await this.#database.getMany([this.#codec.databaseKey(key)]);
+    if (!write) return this.#disk.peek(key, this.#streamTime);
+    const row = write.value;
     const timestamp = row?.readDoubleBE(0) ?? 0;
     if (!row || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
-    return { value: await this.#codec.readValue(row), timestamp };
+    const value = this.#pages && isPaged(row) ? this.#pages.committed(entry, row) : this.#codec.readValue(row);
+    return { value: await value, timestamp };
   }
 
   getIfLoaded(key: K): V | null | undefined {
@@ -158,68 +183,47 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
         if (value !== null) yield [key, value];
         continue;
       }
+      if (this.#pages?.isPage(row.key)) continue;
       const key = await codec.readKey(row.key);
-      if (!this.#life.isOver(key, row.value.readDoubleBE(0), this.#streamTime))
-        yield [key, await codec.readValue(row.value)];
+      if (this.#life.isOver(key, row.value.readDoubleBE(0), this.#streamTime)) continue;
+      const value = await this.#disk.scanned(key, row.value, this.#streamTime);
+      if (value !== null) yield [key, value];
     }
   }
 
   /** Marks a key to be read with the next {@link loadWanted}; nothing happens if it is cached, or known not to be there. */
   want(key: K): void {
     if (this.#cache.wantAgain(key)) return;
-    const known = this.#expiry ?? this.#written;
-    const absent = known?.mayHold(this.#codec.keyBytes(key)) === false;
+    const absent = (this.#expiry ?? this.#written)?.mayHold(this.#codec.keyBytes(key)) === false;
     const entry = this.#cache.insert(key);
     if (absent) {
       entry.loaded = true;
       entry.stored = false;
-    } else this.#wanted.push(entry);
+    } else this.#reads.want(entry);
   }
 
   /** Reads everything that was wanted in one round trip. */
-  async loadWanted(): Promise<void> {
-    const wanted = this.#wanted;
-    this.#wanted = [];
-    const reading = this.#read(wanted);
-    this.#reading.add(reading);
-    try {
-      await reading;
-    } finally {
-      this.#reading.delete(reading);
-    }
+  loadWanted(): Promise<void> {
+    return this.#reads.start((wanted) => this.#disk.fill(wanted, this.#cache));
   }
 
-  async #read(wanted: readonly Entry<K, V>[]): Promise<void> {
-    const rows = await this.#database.getMany(wanted.map((entry) => this.#codec.databaseKey(entry.key)));
-    for (let i = 0; i < wanted.length; i++) {
-      const entry = wanted[i] as Entry<K, V>;
-      const row = rows[i];
-      const decoded = row === undefined || entry.loaded ? null : this.#codec.readValue(row);
-      const value = decoded instanceof Promise ? await decoded : decoded;
-      // It was written while the read was under way: what was written is newer.
-      if (entry.loaded) continue;
-      entry.loaded = true;
-      entry.stored = row !== undefined;
-      if (row === undefined) continue;
-      entry.indexed = this.#life.fixed;
-      entry.timestamp = row.readDoubleBE(0);
-      entry.value = value;
-      this.#cache.weigh(entry, row.length);
-    }
-  }
-
-  /** Deletes rows whose time to live is over: at most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key are not read for it. */
+  /** Before {@link drain}: deletes rows whose time to live is over, and reads what it needs to know of rows that nobody has read. */
   async expire(writes: DatabaseWrite[]): Promise<void> {
-    if (!this.#expiry) return;
-    const limit = Math.max(MIN_EXPIRED_PER_COMMIT, 2 * this.#unwritten.dirty);
-    const taken = await this.#expiry.take(this.#streamTime, limit, writes);
+    if (this.#expiry) await this.#removeExpired(this.#expiry, writes);
+    await this.#pages?.meet();
+  }
+
+  /** At most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key are not read for it. */
+  async #removeExpired(expiry: ExpiryIndex, writes: DatabaseWrite[]): Promise<void> {
+    const taken = await expiry.take(this.#streamTime, expiredPerCommit(this.#unwritten.dirty), writes);
     const keys = await this.#codec.readKeys(taken);
     if (!this.#life.fixed) await this.loadAll(keys);
     for (const key of keys) {
       const entry = this.#cache.get(key);
       if (entry?.loaded && entry.value === null) continue;
       const time = entry?.loaded ? entry.timestamp : this.#life.bornAt(key, 0);
-      if (this.#life.isOver(key, time, this.#streamTime)) this.put(key, null, time);
+      // No record is from before the epoch, even of a window that began before it.
+      if (this.#life.isOver(key, time, this.#streamTime)) this.put(key, null, Math.max(0, time));
     }
   }
 
@@ -227,24 +231,19 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
    * Encodes what changed since the last commit, in the order of first change, for the database and the changelog. What was drained before is {@link applied}, or lies in `writes`, where it is changed; no database may be at it. Returns how many rows have come into the cache since.
    */
   drain(writes: DatabaseWrite[], changelog: ChangelogEntry[]): number {
-    const born = this.#expiry && new BornRows(this.#expiry);
-    for (const entry of this.#unwritten.take(writes)) {
-      // Written and deleted between two commits: nobody else ever saw it.
-      if (entry.value === null && !entry.stored) continue;
-      const valueBytes = entry.value === null ? null : this.#codec.databaseValue(entry.value, entry.timestamp);
-      const write = this.#unwritten.writeOf(entry) ?? this.#unwritten.write(entry, this.#codec.databaseKey(entry.key));
-      write.value = valueBytes;
-      changelog.push(new ChangelogEntry(write, entry.timestamp, entry.causeTopic, entry.causeOffset));
-      entry.stored = valueBytes !== null;
-      this.#cache.weigh(entry, valueBytes?.length ?? 0);
-      if ((born || this.#written) && valueBytes !== null && !entry.indexed) {
-        const keyBytes = write.key.subarray(PREFIX_BYTES);
-        born?.add(keyBytes, this.#life.bornAt(entry.key, entry.timestamp));
-        this.#written?.note(keyBytes);
-        entry.indexed = this.#life.fixed;
-      }
-    }
-    born?.write(writes);
+    drainRows(
+      {
+        unwritten: this.#unwritten,
+        cache: this.#cache,
+        codec: this.#codec,
+        life: this.#life,
+        expiry: this.#expiry,
+        written: this.#written,
+        pages: this.#pages,
+      },
+      writes,
+      changelog,
+    );
     return this.#cache.takeInserted();
   }
 
@@ -252,12 +251,12 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   restore(rows: readonly LoggedRow[], writes: DatabaseWrite[]): void {
     for (const { timestamp } of rows) this.observe(timestamp);
     const parts = { codec: this.#codec, life: this.#life, expiry: this.#expiry, written: this.#written };
-    restoreRows(rows, parts, writes);
+    restoreRows(rows, { ...parts, pages: this.#pages }, writes);
   }
 
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
   async logAgain(keys: readonly Buffer[]): Promise<void> {
-    const decoded = await this.#codec.readKeys(keys);
+    const decoded = await this.#codec.readKeys((await this.#pages?.logAgain(keys)) ?? keys);
     await this.loadAll(decoded);
     for (const key of decoded) {
       const entry = this.#found(key);

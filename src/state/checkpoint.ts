@@ -11,6 +11,8 @@ export interface Checkpoint {
   readonly changelogs: Readonly<Record<string, number>>;
   /** Stream time of each store, and of the task itself under the empty name. */
   readonly streamTimes: Readonly<Record<string, number>>;
+  /** The epoch (see runtime/epochs.ts) of each store's changelog up to its position; left out where there is none. */
+  readonly epochs?: Readonly<Record<string, number>>;
 }
 
 /** Where it stands in the database. */
@@ -30,11 +32,11 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Buffer {
 
 export function decodeCheckpoint(bytes: Buffer, directory: string): Checkpoint {
   try {
-    const { format, sources, changelogs, streamTimes } = JSON.parse(bytes.toString('utf8'));
+    const { format, sources, changelogs, streamTimes, epochs } = JSON.parse(bytes.toString('utf8'));
     if (format !== FORMAT) throw new Error(`format ${format}`);
-    for (const numbers of [sources, changelogs, streamTimes])
+    for (const numbers of [sources, changelogs, streamTimes, epochs ?? {}])
       if (!areNumbers(numbers)) throw new Error('a field that is missing or of another type');
-    return { sources, changelogs, streamTimes };
+    return { sources, changelogs, streamTimes, ...(epochs && { epochs }) };
   } catch (error) {
     throw new StreamsError('STATE_CORRUPT', {
       what: 'cannot read the checkpoint',

@@ -10,7 +10,7 @@ const LOOK_BACK = 1;
 const LOOK_AHEAD = 4;
 
 /** How keys are kept. */
-type CachedKeys<K> = Pick<RowCodec<K, unknown>, 'textOf' | 'boundsOf'>;
+type CachedKeys<K> = Pick<RowCodec<K, unknown>, 'textOf' | 'boundsOf' | 'checkKey'>;
 
 /** The cached rows of one store, within the memory budget of the process. */
 export class RecordCache<K, V> {
@@ -19,6 +19,7 @@ export class RecordCache<K, V> {
   /** Evicted entries, to be used again: they have lived long enough to be expensive garbage. */
   readonly #free: Entry<K, V>[] = [];
   readonly #codec: CachedKeys<K>;
+  readonly #evicted: ((entry: Entry<K, V>) => void) | undefined;
   /** What the batch wanted, in its order, and with which keys. Records are processed in the same order, so that most look-ups find here what they look for, without writing their keys as bytes. */
   #wanted: Entry<K, V>[] = [];
   #wantedKeys: K[] = [];
@@ -27,9 +28,11 @@ export class RecordCache<K, V> {
   #bytes = 0;
   #inserted = 0;
 
-  constructor(budget: CacheBudget, codec: CachedKeys<K>) {
+  /** `evicted`: told of each row that is not cached any more. */
+  constructor(budget: CacheBudget, codec: CachedKeys<K>, evicted?: (entry: Entry<K, V>) => void) {
     this.#budget = budget;
     this.#codec = codec;
+    this.#evicted = evicted;
   }
 
   get(key: K): Entry<K, V> | undefined {
@@ -54,10 +57,14 @@ export class RecordCache<K, V> {
     return true;
   }
 
-  /** A key that is not cached; it is expected to be looked up soon, too. */
+  /**
+   * A key that is not cached; it is expected to be looked up soon, too. SERIALIZE_FAILED if the serde does
+   * not write it: no cached key is one that fails when it is to be read from disk, or committed.
+   */
   insert(key: K): Entry<K, V> {
     const bounds = this.#codec.boundsOf(key);
     const text = this.#codec.textOf(key, bounds);
+    this.#codec.checkKey(key);
     const entry = this.#free.pop()?.reuse(text, key, bounds) ?? new Entry<K, V>(text, key, bounds);
     this.#entries.add(entry);
     this.#inserted++;
@@ -98,6 +105,7 @@ export class RecordCache<K, V> {
         return 'renew';
       }
       this.#use(-entry.bytes);
+      this.#evicted?.(entry);
       if (this.#free.length < MAX_FREE) this.#free.push(entry);
       return 'remove';
     });

@@ -130,23 +130,32 @@ export function shownStore<K, V>(store: CachedStore<unknown, unknown>): CachedSt
   return shown ? new ShownStore<K, V>(store, shown) : (store as unknown as CachedStore<K, V>);
 }
 
-/** The last moment that a Date knows. */
+/** The last moment that a Date knows, and before the epoch the first. */
 const LATEST = 8_640_000_000_000_000;
 
-/** The windows of a key that start between two moments, both included, in the order of their starts: one scan over them. Undefined if this is no store of windows. */
+/**
+ * The windows of a key that start between two moments, both included, in the order of their starts: one scan
+ * over them, and one over those that start before the epoch, which lie elsewhere. Undefined if this is no
+ * store of windows.
+ */
 export async function windowsOf<V>(
   store: CachedStore<unknown, unknown>,
   key: unknown,
-  { from = 0, to = LATEST }: { readonly from?: number | undefined; readonly to?: number | undefined } = {},
+  { from = -LATEST, to = LATEST }: { readonly from?: number | undefined; readonly to?: number | undefined } = {},
 ): Promise<readonly (readonly [window: Windowed<unknown>, value: V])[] | undefined> {
   const { inner }: Partial<WindowedSerde<unknown>> = store.spec.shown?.key ?? store.spec.key;
   if (!inner) return undefined;
   const wanted = inner.encode(key);
-  const range = { from: new WindowKey(key, from, 0), to: new WindowKey(key, to, Number.POSITIVE_INFINITY) };
   const found: (readonly [Windowed<unknown>, V])[] = [];
-  for await (const [window, value] of shownStore<Windowed<unknown>, V>(store).entries(range)) {
-    // Keys that begin with this one may lie in between.
-    if (inner.encode(window.key).equals(wanted)) found.push([window, value]);
-  }
+  const scan = async (first: number, last: number): Promise<void> => {
+    if (first > last) return;
+    const range = { from: new WindowKey(key, first, 0), to: new WindowKey(key, last, Number.POSITIVE_INFINITY) };
+    for await (const [window, value] of shownStore<Windowed<unknown>, V>(store).entries(range)) {
+      // Keys that begin with this one may lie in between.
+      if (inner.encode(window.key).equals(wanted)) found.push([window, value]);
+    }
+  };
+  if (store.spec.kind === 'window') await scan(from, Math.min(to, -1));
+  await scan(Math.max(from, 0), to);
   return found;
 }

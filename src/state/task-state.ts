@@ -1,6 +1,8 @@
 import type { ChunkKey } from '../model/chunk.js';
 import type { Database, DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
+import { ownOf } from '../model/own.js';
+import { show } from '../model/show.js';
 import type { VersionList } from '../model/versions.js';
 import type { CacheBudget } from './cache-budget.js';
 import { CachedStore } from './cached-store.js';
@@ -42,6 +44,8 @@ export class TaskState {
   readonly #postpones: boolean;
   /** Most rows of the last commit were changed before it as well, as far as the cache reaches. */
   #repeats = false;
+  /** It has pages of long rows, which the next commit replaces: they would only be kept in memory. */
+  #hasPages = false;
 
   private constructor(
     { directory, database, isNew, storeIds }: TaskDirectory,
@@ -86,7 +90,7 @@ export class TaskState {
       const checkpoint = bytes === undefined ? EMPTY_CHECKPOINT : decodeCheckpoint(bytes, opened.directory);
       const state = new TaskState(opened, options, checkpoint);
       for (const [name, store] of state.#stores)
-        await store.open(checkpoint.streamTimes[name] ?? Number.NEGATIVE_INFINITY);
+        await store.open(ownOf(checkpoint.streamTimes, name) ?? Number.NEGATIVE_INFINITY);
       return state;
     } catch (error) {
       await opened.database.close().catch(() => undefined);
@@ -121,7 +125,7 @@ export class TaskState {
     const store = this.#stores.get(name);
     if (store) return store;
     throw new StreamsError('STORE_UNKNOWN', {
-      what: `there is no store ${JSON.stringify(name)} in this task`,
+      what: `there is no store ${show(name)} in this task`,
       at: this.directory,
       saw: [...this.#stores.keys()].join(', ') || 'no stores',
       action: 'Use the name of a store of this sub-topology.',
@@ -146,11 +150,13 @@ export class TaskState {
     const changelogs = new Map<string, readonly ChangelogEntry[]>();
     let rows = 0;
     let fresh = 0;
+    this.#hasPages = false;
     for (const [name, store] of this.#stores) {
       await store.expire(writes);
       const entries: ChangelogEntry[] = [];
       fresh += store.drain(writes, entries);
       rows += entries.length;
+      this.#hasPages ||= store.wrotePages;
       changelogs.set(name, entries);
     }
     this.#repeats = 2 * fresh < rows;
@@ -165,7 +171,7 @@ export class TaskState {
 
   /** Lets a commit be written with the next one: until then its rows are in memory and in the changelog. False if that cannot be, or would save nothing since other rows will change: it must be applied. */
   postpone(writes: DatabaseWrite[], checkpoint: Omit<Checkpoint, 'streamTimes'>, streamTime: number): boolean {
-    if (!this.#postpones || !this.#repeats) return false;
+    if (!this.#postpones || !this.#repeats || this.#hasPages) return false;
     this.#reach(checkpoint, streamTime);
     this.#postponed = writes;
     return true;
@@ -179,9 +185,8 @@ export class TaskState {
   }
 
   #reach(checkpoint: Omit<Checkpoint, 'streamTimes'>, streamTime: number): void {
-    const streamTimes: Record<string, number> = { '': streamTime };
-    for (const [name, store] of this.#stores) streamTimes[name] = store.streamTime;
-    this.#checkpoint = { ...checkpoint, streamTimes };
+    const times = Array.from(this.#stores, ([name, store]) => [name, store.streamTime] as const);
+    this.#checkpoint = { ...checkpoint, streamTimes: Object.fromEntries([['', streamTime], ...times]) };
   }
 
   async #write(writes: DatabaseWrite[]): Promise<void> {

@@ -55,6 +55,20 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
       [9, 'b'],
     ],
   },
+  'table-joins/self-join-delete': {
+    reason:
+      'In Kafka Streams each side of a table joined with itself finds the other already gone, and the joined row is never deleted. In millrace the rows of such a join are those of the relational join.',
+    instead: {
+      expected: [
+        out(0, 'a', [1, 1], 0),
+        out(0, 'a', [1, 1], 0),
+        out(1, 'a', null, 20),
+        out(2, 'a', [4, 4], 30),
+        out(2, 'a', [4, 4], 30),
+      ],
+      stores: { l: [['a', 4]], r: [] },
+    },
+  },
   'windows-sliding/filtered': {
     reason:
       'Kafka Streams gives a new sliding window that begins with what another holds the aggregate of the other as its old value. In millrace a new window was empty before, so nothing is deleted behind a filter.',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { type CalendarUnit, calendar, count } from '#src/index.js';
+import { type CalendarUnit, calendar, count, type Windowed } from '#src/index.js';
 import { failure, feed, open } from './support.js';
 import { readWindows, windowedThrough } from './windows.support.js';
 
@@ -130,6 +130,63 @@ describe('calendar windows', () => {
       (await readWindows(driver)).map(([, value]) => value),
       [24, 25],
     );
+  });
+
+  it('begin before the epoch where the unit or the zone does, and work as all others', async () => {
+    const cases: readonly (readonly [CalendarUnit, string])[] = [
+      ['week', 'UTC'],
+      ['day', 'America/New_York'],
+      ['month', 'Pacific/Honolulu'],
+      ['quarter', 'America/St_Johns'],
+      ['year', 'Europe/Berlin'],
+      ['hour', 'Asia/Kolkata'],
+    ];
+    for (const [unit, timeZone] of cases) {
+      const window = calendar(unit, { timeZone });
+      const [first] = window.of(0, 'a');
+      assert.ok(first);
+      const { start, end } = first;
+      assert.ok(start < 0 && end > 0, `${unit} ${timeZone}`);
+      for (const emit of [{}, { emit: 'onClose' }] as const) {
+        const driver = await open(
+          windowedThrough((input) => input.pipe(count({ store: 'counts', window, ...emit }))),
+          { batchRecords: 1 },
+        );
+        await feed(driver, 'in', [
+          ['a', 'x', 0],
+          ['a', 'x', end - 1],
+          ['b', 'x', 0],
+        ]);
+        await driver.crash();
+        await driver.restart();
+        await feed(driver, 'in', [
+          ['a', 'x', 1],
+          ['a', 'x', end],
+          ['a', 'x', 2 * end + 400 * 24 * HOUR],
+        ]);
+        const last = new Map((await readWindows(driver)).map(([key, value]) => [key, value]));
+        const bounds = `${start}..${end}`;
+        assert.deepEqual([last.get(`a ${bounds}`), last.get(`b ${bounds}`)], [3, 1]);
+      }
+    }
+  });
+
+  it('that begin before the epoch are looked up like others, and come before them', async () => {
+    const window = calendar('week', { timeZone: 'UTC', retention: '100d' });
+    const driver = await open(windowedThrough((input) => input.pipe(count({ store: 'counts', window }))));
+    await feed(driver, 'in', [
+      ['a', 'x', 5],
+      ['a', 'x', at('1970-01-06T00:00Z')],
+      ['a', 'x', at('1970-01-13T00:00Z')],
+      ['aa', 'x', 5],
+    ]);
+    const starts = (windows: readonly (readonly [{ readonly start: number }, unknown])[]): string[] =>
+      windows.map(([{ start }]) => iso(start).slice(0, 10));
+    const store = driver.store<Windowed<string>, number>('counts');
+    assert.deepEqual(starts(await store.windows('a')), ['1969-12-29', '1970-01-05', '1970-01-12']);
+    assert.deepEqual(starts(await store.windows('a', { from: 0 })), ['1970-01-05', '1970-01-12']);
+    assert.deepEqual(starts(await store.windows('a', { to: 0 })), ['1969-12-29']);
+    assert.equal(await store.get({ key: 'a', start: at('1969-12-29T00:00Z'), end: at('1970-01-05T00:00Z') }), 1);
   });
 
   it('are refused for a time zone that there is not, with the nearest', () => {

@@ -79,7 +79,7 @@ describe('a wall-clock timer before the first record', () => {
 });
 
 describe('groupBy on a table of which a plain operator made records', () => {
-  it('passes them through the repartition topic as what they are', async () => {
+  it('takes them for what the rows are', async () => {
     const target = through<string>((input) =>
       input.pipe(
         toTable({ store: 'rows', value: serdes.string }),

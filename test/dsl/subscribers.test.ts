@@ -54,10 +54,10 @@ for (const [name, place] of databases) {
                 const key = nameOf(step.from + i * step.by);
                 await subscribers.prepare('fk', Buffer.from(key));
                 if (step.do === 'put') {
-                  subscribers.put('fk', { key: Buffer.from(key), at: ++at });
+                  subscribers.put('fk', { key: Buffer.from(key), partition: 0, at: ++at });
                   model.set(key, at);
                 } else {
-                  subscribers.remove('fk', Buffer.from(key));
+                  subscribers.remove('fk', Buffer.from(key), 0);
                   model.delete(key);
                 }
               }
@@ -100,7 +100,12 @@ describe('the messages of a foreign-key join', () => {
     fc.assert(
       fc.property(
         fc.record(
-          { ask: fc.constantFrom(0 as const, 1 as const, 2 as const, 3 as const), at, leftKey: bytes },
+          {
+            ask: fc.constantFrom(0 as const, 1 as const, 2 as const, 3 as const),
+            partition: fc.integer({ min: -1, max: 2 ** 31 - 1 }),
+            at,
+            leftKey: bytes,
+          },
           { noNullPrototype: true },
         ),
         (message) => assert.deepEqual(subscriptionSerde.decode(subscriptionSerde.encode(message)), message),

@@ -13,6 +13,7 @@ import {
   type Topology,
   to,
   topology,
+  toStream,
   type Windowed,
 } from '#src/index.js';
 import { feed, json, open, type Short } from './support.js';
@@ -68,7 +69,8 @@ function pipeline({ text, window, onClose }: Setting, late: Given[]): Topology {
             }),
           );
     folded
-      .pipe(map((change) => ({ ...change, value: { value: change.value, previous: change.previous } })))
+      .pipe(map((change) => ({ ...change, value: { value: change.value, previous: change.previous }, previous: null })))
+      .pipe(toStream())
       .pipe(to('out', windowed));
   });
 }

@@ -58,7 +58,7 @@ sub-topology customers
       changelog <application>-customers-changelog
     → answer orders-of-subscribers
   repartition orders-of-subscriptions
-    reads topic <application>-orders-of-subscriptions-repartition (key string, value subscription-1)
+    reads topic <application>-orders-of-subscriptions-repartition (key string, value subscription-2)
     → answer orders-of-subscribers
   answer orders-of-subscribers (by key)
     store orders-of-subscribers (keyValue, key chunk-of(string), value subscribers-1)
@@ -79,7 +79,7 @@ sub-topology orders
   subscribe orders-of (by key)
     → repartition orders-of-subscriptions
   repartition orders-of-subscriptions
-    writes topic <application>-orders-of-subscriptions-repartition (key string, value subscription-1)
+    writes topic <application>-orders-of-subscriptions-repartition (key string, value subscription-2)
   repartition orders-of-answers
     reads topic <application>-orders-of-answers-repartition (key string, value answer-1(string))
     → leftJoinTable orders-of

@@ -121,8 +121,12 @@ describe('a stop', () => {
     world.callMs = () => 86_400_000;
     const engine = await pumped(clock, started(world, broker));
     await pumped(clock, sleep(clock, 500));
+    const began = clock.now();
     assert.ok((await stopMs(engine)) <= STOP_MS);
     assert.equal(await committedIn(broker), 0);
+    // The member that leaves does not wait for the call, either.
+    await pumped(clock, broker.close());
+    assert.ok(clock.now() - began <= STOP_MS);
   });
 
   it('does not wait out the pause before another attempt', async () => {

@@ -273,14 +273,19 @@ const windowedKeys = fc
 
 serdeContract('windowed', {
   serde: serdes.windowed(serdes.string),
-  values: fc.oneof(windowedKeys, fc.constant({ key: 'a', start: 0, end: Number.POSITIVE_INFINITY })),
+  values: fc.oneof(
+    windowedKeys,
+    fc.constant({ key: 'a', start: 0, end: Number.POSITIVE_INFINITY }),
+    // The week of the epoch.
+    fc.constant({ key: 'a', start: -259_200_000, end: 345_600_000 }),
+  ),
   normalized: ({ key, start, end }) => new WindowKey(key, start, end),
   wrongBytes: [
     [Buffer.alloc(15), /expected at least 16 bytes/],
     [Buffer.concat([notUtf8, Buffer.alloc(16)]), /not UTF-8/],
   ],
   wrongValues: [
-    [{ key: 'a', start: -1, end: 5 }, /saw -1, expected whole milliseconds/],
+    [{ key: 'a', start: 0, end: -1 }, /saw -1, expected whole milliseconds/],
     [{ key: 'a', start: 0.5, end: 5 }, /saw 0.5/],
     [{ key: 7, start: 0, end: 5 }, /saw the number 7, expected a string/],
   ],

@@ -165,7 +165,7 @@ describe('parsers of what others wrote, given anything', () => {
   survives(
     'messages of foreign-key joins',
     mutantsOf([
-      subscriptionSerde.encode({ ask: 2, at: 5, leftKey: Buffer.from('k') }),
+      subscriptionSerde.encode({ ask: 2, partition: 1, at: 5, leftKey: Buffer.from('k') }),
       answerSerde(serdes.json()).encode({ at: 5, foreignKey: Buffer.from('f'), right: { a: 1 } }),
     ]),
     (bytes) => {

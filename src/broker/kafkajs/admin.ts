@@ -22,6 +22,7 @@ import {
 } from './requests-groups.js';
 import {
   ALLOWED,
+  alterConfigsRequest,
   createTopicsRequest,
   deleteTopicsRequest,
   describeConfigsRequest,
@@ -88,9 +89,38 @@ export class KafkaAdmin implements Admin {
         name,
         partitions: partitions.length,
         config: unreadable ? null : result.config,
+        ...(result.maxMessageBytes !== undefined && { maxMessageBytes: result.maxMessageBytes }),
         ...(denied.length > 0 && { denied }),
       };
     });
+  }
+
+  async configureTopics(topics: readonly Pick<TopicSpec, 'name' | 'config'>[]): Promise<void> {
+    if (topics.length === 0) return;
+    const results = await this.#client.askController(alterConfigsRequest(topics), firstError);
+    const missing = results.filter(({ error }) => error === CODE.unknownTopicOrPartition);
+    if (missing.length > 0) throw unknownPartition(missing.map(({ name }) => name).join(', '));
+    const invalid = results.filter(({ error }) => error === CODE.invalidConfig);
+    if (invalid.length > 0)
+      throw refused(
+        invalid.map(({ name }) => name),
+        invalid.map(({ message, error }) => message ?? `code ${error}`).join('; '),
+        'cannot configure topics',
+      );
+    const denied = results.filter(({ error }) => isDenied(error));
+    if (denied.length > 0) {
+      const rights = denied.map(
+        ({ name, error }) => topicError('IncrementalAlterConfigs', error, name).right as string,
+      );
+      throw unauthorized([...new Set(rights)], 'cannot configure topics', denied.map(({ name }) => name).join(', '));
+    }
+    const failed = results.find(({ error }) => error !== CODE.none);
+    if (failed)
+      throw asStreamsError(
+        topicError('IncrementalAlterConfigs', failed.error, failed.name),
+        'cannot configure a topic',
+        failed.name,
+      );
   }
 
   /** Resolves when the brokers do not know the topics any more. */

@@ -1,3 +1,4 @@
+import { setOwn } from '../../model/own.js';
 import type { BytesReader, BytesWriter } from './bytes.js';
 import type { Request } from './request.js';
 
@@ -114,6 +115,8 @@ export interface TopicConfig {
   readonly name: string;
   /** Only what was set for the topic itself. */
   readonly config: Readonly<Record<string, string>>;
+  /** `max.message.bytes`, whoever has set it. */
+  readonly maxMessageBytes: number | undefined;
 }
 
 const TOPIC_RESOURCE = 2;
@@ -139,23 +142,53 @@ export const describeConfigsRequest = (topics: readonly string[]): Request<reado
       from.string();
       from.int8();
       const name = from.text();
-      return { error, name, config: readConfig(from) };
+      return { error, name, ...readConfig(from) };
     });
   },
 });
 
-function readConfig(from: BytesReader): Readonly<Record<string, string>> {
+function readConfig(from: BytesReader): Pick<TopicConfig, 'config' | 'maxMessageBytes'> {
   const config: Record<string, string> = {};
+  let maxMessageBytes: number | undefined;
   from.array(() => {
     const [key, value] = [from.text(), from.string()];
     from.bool();
     const source = from.int8();
     from.bool();
     from.array(() => [from.string(), from.string(), from.int8()]);
-    if (source === SET_FOR_TOPIC && value !== null) config[key] = value;
+    if (source === SET_FOR_TOPIC && value !== null) setOwn(config, key, value);
+    if (key === 'max.message.bytes' && value !== null) maxMessageBytes = Number(value);
   });
-  return config;
+  return { config, maxMessageBytes };
 }
+
+const SET = 0;
+
+/** Changes what is named and nothing else. Each topic has an answer of its own. */
+export const alterConfigsRequest = (
+  topics: readonly { readonly name: string; readonly config?: Readonly<Record<string, string>> }[],
+): Request<readonly TopicResult[]> => ({
+  apiKey: 44,
+  apiVersion: 0,
+  apiName: 'IncrementalAlterConfigs',
+  write: (to) =>
+    to
+      .array(topics, ({ name, config = {} }) =>
+        to
+          .int8(TOPIC_RESOURCE)
+          .string(name)
+          .array(Object.entries(config), ([option, value]) => to.string(option).int8(SET).string(value)),
+      )
+      .bool(false),
+  read: (from) => {
+    from.int32();
+    return from.array(() => {
+      const [error, message] = [from.int16(), from.string()];
+      from.int8();
+      return { name: from.text(), error, message };
+    });
+  },
+});
 
 /** Partitions of topics, as most requests have them: grouped by topic. */
 export function byTopic<T extends { readonly topic: string }>(

@@ -25,7 +25,16 @@ export class LocalAdmin implements Admin {
 
   async describeTopics(names?: readonly string[]): Promise<readonly TopicDescription[]> {
     const topics = names ? [...new Set(names)].flatMap((name) => this.#log.topic(name) ?? []) : [...this.#log.topics()];
-    return topics.map(({ stored }) => ({ name: stored.name, partitions: stored.partitions, config: stored.config }));
+    return topics.map(({ stored: { name, partitions, config }, settings: { maxMessageBytes } }) => ({
+      name,
+      partitions,
+      config,
+      maxMessageBytes,
+    }));
+  }
+
+  configureTopics(topics: readonly Pick<TopicSpec, 'name' | 'config'>[]): Promise<void> {
+    return this.#log.configureTopics(topics);
   }
 
   deleteTopics(names: readonly string[]): Promise<void> {

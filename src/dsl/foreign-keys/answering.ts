@@ -38,7 +38,8 @@ export class Answering implements Processor {
   process(record: AnyRecord, port: number): void | Promise<void> {
     if (port === CHANGES) return this.#tellAll(record as Change<unknown, unknown>);
     const subscription = record as StreamRecord<unknown, Subscription>;
-    if (record.key === null) return this.#answer(subscription, null, null);
+    if (record.key === null)
+      return this.#answer(subscription, null, null, subscription.value.ask === ASK.removeAndAnswer);
     const pending = this.#options.subscribers.prepare(record.key, subscription.value.leftKey);
     return pending ? pending.then(() => this.#subscribe(subscription)) : this.#subscribe(subscription);
   }
@@ -49,8 +50,8 @@ export class Answering implements Processor {
     const row = rows.row(key);
     // A copy: the bytes are part of all that was read with them.
     if (value.at !== null && value.ask >= ASK.add)
-      subscribers.put(key, { key: Buffer.from(value.leftKey), at: value.at });
-    else subscribers.remove(key, value.leftKey);
+      subscribers.put(key, { key: Buffer.from(value.leftKey), partition: value.partition, at: value.at });
+    else subscribers.remove(key, value.leftKey, value.partition);
     if (value.ask === ASK.removeAndAnswer) this.#answer(record, null, row);
     else if (value.ask !== ASK.remove)
       this.#answer(record, foreignKey.encode(key), row, value.ask === ASK.add && row === null);
@@ -65,16 +66,16 @@ export class Answering implements Processor {
   ): void {
     const timestamp = row === null ? record.timestamp : Math.max(record.timestamp, row.timestamp);
     const right = foreignKey === null || row === null ? null : row.value;
-    const { at, leftKey } = record.value;
-    this.#emit(leftKey, { at, foreignKey, right, quiet }, timestamp, record);
+    const { at, leftKey, partition } = record.value;
+    this.#emit(leftKey, { at, partition, foreignKey, right, quiet }, timestamp, record);
   }
 
   #tellAll(change: Change<unknown, unknown>): void | Promise<void> {
     if (change.outOfOrder) return this.#context.drop('out-of-order');
     const { key, value: right, timestamp } = change;
     const foreignKey = this.#options.foreignKey.encode(key);
-    return this.#options.subscribers.visit(key, ({ key: leftKey, at }) =>
-      this.#emit(leftKey, { at, foreignKey, right }, timestamp, change),
+    return this.#options.subscribers.visit(key, ({ key: leftKey, partition, at }) =>
+      this.#emit(leftKey, { at, partition, foreignKey, right }, timestamp, change),
     );
   }
 

@@ -8,7 +8,7 @@ import type { AnyRecord } from '../types.js';
 import { Answering } from './answering.js';
 import { ForeignKeys } from './foreign-key.js';
 import { JoinAnswers } from './join-answers.js';
-import { answerSerde, subscriptionSerde } from './messages.js';
+import { answerSerde, subscriptionSerde, UNKNOWN_PARTITION } from './messages.js';
 import { Subscribe } from './subscribe.js';
 import { Subscribers, subscriberStore } from './subscribers.js';
 
@@ -76,7 +76,13 @@ export function foreignKeyJoin(
     ),
   );
   const answers = current.repartition(
-    { name: `${store}-answers`, key: leftKey, value: answerSerde(right.value) },
+    {
+      name: `${store}-answers`,
+      key: leftKey,
+      value: answerSerde(right.value),
+      // Not by the hash of the key: whoever wrote the left rows may have placed them otherwise.
+      partition: ({ value: { partition } }) => (partition === UNKNOWN_PARTITION ? undefined : partition),
+    },
     current.processor(
       {
         operator: 'answer',
@@ -88,7 +94,7 @@ export function foreignKeyJoin(
         emitsKey: leftKey,
         create: (context) =>
           new Answering(context, {
-            rows: rightView.open(context),
+            rows: rightView.open(context, 'asTold'),
             subscribers: new Subscribers(context.store(subscribers)),
             foreignKey,
             leftKey,
@@ -106,7 +112,7 @@ export function foreignKeyJoin(
       keyed: true,
       create: (context) =>
         new JoinAnswers(context, {
-          rows: leftView.open(context),
+          rows: leftView.open(context, 'asTold'),
           store: context.store(store),
           foreignKeys,
           join,

@@ -1,3 +1,4 @@
+import { isNotReady } from '../../model/not-ready.js';
 import type { Serde } from '../../serdes/serde.js';
 
 /** The key of the right table that a left row refers to, and its bytes. */
@@ -19,12 +20,14 @@ export class ForeignKeys {
     return found === null ? null : { key: found, bytes: this.serde.encode(found) };
   }
 
-  /** The same of a row that may have failed before: then it was never said to refer to anything. */
-  ofEarlier(value: unknown, key: unknown): ForeignKey | null {
+  /** The same of a row that may have failed, and was let go by the policy: it is in no join then. */
+  tried(value: unknown, key: unknown): ForeignKey | null | 'failed' {
     try {
       return this.of(value, key);
-    } catch {
-      return null;
+    } catch (error) {
+      // Nothing has failed: something has to be fetched first.
+      if (isNotReady(error)) throw error;
+      return 'failed';
     }
   }
 }

@@ -3,7 +3,7 @@ import type { KeyValueStore, Row } from '../../state/contract.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
 import type { Joiner } from '../tables/table-table-join.js';
 import type { Rows } from '../tables/table-view.js';
-import type { ForeignKeys } from './foreign-key.js';
+import type { ForeignKey, ForeignKeys } from './foreign-key.js';
 import type { Answer } from './messages.js';
 
 export interface AnswerJoining {
@@ -28,12 +28,22 @@ export class JoinAnswers implements Processor {
     reads.add(this.options.store, key);
   }
 
-  process({ key, value: answer, timestamp, headers }: StreamRecord<unknown, Answer>): void {
-    const { rows, store, join, left } = this.options;
+  process(record: StreamRecord<unknown, Answer>): void {
+    this.#answered(record, this.options.join);
+  }
+
+  /** The joined row is not to be had: there is none until the next answer. */
+  giveUp(record: StreamRecord<unknown, Answer>): void {
+    this.#answered(record, () => null);
+  }
+
+  #answered({ key, value: answer, timestamp, headers }: StreamRecord<unknown, Answer>, join: Joiner): void {
+    const { rows, store, foreignKeys, left } = this.options;
     const row = rows.row(key);
-    const fit = this.#fitOf(answer, key, row);
+    const refersTo = row === null ? null : foreignKeys.tried(row.value, key);
+    const fit = this.#fitOf(answer, row, refersTo);
     if (fit === 'stale') return this.context.drop('stale');
-    const missing = row === null || (answer.right === null && !left);
+    const missing = row === null || refersTo === 'failed' || (answer.right === null && !left);
     const joined = missing ? null : (join(row.value, answer.right, key) ?? null);
     const previous = store.get(key);
     if ((answer.quiet || fit === 'late') && previous === null) return;
@@ -45,11 +55,11 @@ export class JoinAnswers implements Processor {
    * Whether the answer is of the row as it is. A later change of it has asked anew, and its answer comes behind this one; but for an inner join, where a row that still refers to nothing asks nothing: then what says that it
    * refers to nothing is late, and holds.
    */
-  #fitOf(answer: Answer, key: unknown, row: Row<unknown> | null): 'fresh' | 'late' | 'stale' {
-    const refersTo = row === null ? undefined : this.options.foreignKeys.ofEarlier(row.value, key)?.bytes;
+  #fitOf(answer: Answer, row: Row<unknown> | null, refersTo: ForeignKey | null | 'failed'): 'fresh' | 'late' | 'stale' {
+    const bytes = refersTo === null || refersTo === 'failed' ? undefined : refersTo.bytes;
     const isOf = answer.at === (row === null ? null : row.timestamp);
     if (answer.foreignKey === null)
-      return refersTo !== undefined ? 'stale' : isOf ? 'fresh' : this.options.left ? 'stale' : 'late';
-    return isOf && refersTo?.equals(answer.foreignKey) ? 'fresh' : 'stale';
+      return bytes !== undefined ? 'stale' : isOf ? 'fresh' : this.options.left ? 'stale' : 'late';
+    return isOf && bytes?.equals(answer.foreignKey) ? 'fresh' : 'stale';
   }
 }

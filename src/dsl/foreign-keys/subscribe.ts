@@ -1,7 +1,7 @@
 import { type Change, PlainRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { Processor, ProcessorContext } from '../processor.js';
-import type { ForeignKeys } from './foreign-key.js';
+import type { ForeignKey, ForeignKeys } from './foreign-key.js';
 import { ASK, type Subscription } from './messages.js';
 
 /** The left side: tells the tasks of the keys that a row refers to, and referred to, of each change. What it emits has the foreign key. */
@@ -15,26 +15,51 @@ export class Subscribe implements Processor {
 
   process(change: Change<unknown, unknown>): void {
     if (change.outOfOrder) return this.context.drop('out-of-order');
-    const { key, value, previous, timestamp, headers } = change;
-    if (value === null && previous === null) return;
-    const now = this.foreignKeys.of(value, key);
-    const before = this.foreignKeys.ofEarlier(previous, key);
-    const moved = before !== null && !(now?.bytes.equals(before.bytes) ?? false);
-    const ask = (foreignKey: unknown, what: Subscription['ask']): void => {
-      const subscription = { ask: what, at: value === null ? null : timestamp, leftKey: this.leftKey.encode(key) };
-      this.context.emit(new PlainRecord(foreignKey, subscription, timestamp, headers));
-    };
+    if (change.value === null && change.previous === null) return;
+    this.#tell(change, this.foreignKeys.of(change.value, change.key));
+  }
+
+  /** What the new row refers to is not to be had: it is in no join. */
+  giveUp(change: Change<unknown, unknown>): void {
+    this.#tell(change, 'failed');
+  }
+
+  #tell(change: Change<unknown, unknown>, told: ForeignKey | null | 'failed'): void {
+    const { key, previous } = change;
+    const before = this.foreignKeys.tried(previous, key);
+    const known = before === 'failed' ? null : before;
+    const now = told === 'failed' ? null : told;
+    const moved = known !== null && !(now?.bytes.equals(known.bytes) ?? false);
     if (this.left) {
-      if (moved) ask(before.key, ASK.remove);
-      return ask(now === null ? null : now.key, ASK.addAndAnswer);
-    }
-    if (now === null) {
-      // Joined before or not: only the other side knows.
-      if (moved) ask(before.key, ASK.removeAndAnswer);
+      if (moved) this.#ask(change, known.key, ASK.remove);
+      if (told === 'failed') this.#ask(change, null, ASK.removeAndAnswer);
+      else this.#ask(change, told === null ? null : told.key, ASK.addAndAnswer);
       return;
     }
-    if (moved) ask(before.key, ASK.remove);
+    if (now === null) {
+      // Joined before or not: only the other side knows. If the function does not say any more what it said
+      // once, nobody does: then the answer comes without it.
+      if (moved) this.#ask(change, known.key, ASK.removeAndAnswer);
+      else if (before === 'failed') this.#ask(change, null, ASK.removeAndAnswer);
+      return;
+    }
+    if (moved) this.#ask(change, known.key, ASK.remove);
     // What it was joined with under the old key has to go, even if there is nothing under the new one.
-    ask(now.key, moved ? ASK.addAndAnswer : ASK.add);
+    this.#ask(change, now.key, moved ? ASK.addAndAnswer : ASK.add);
+  }
+
+  #ask(
+    { key, value, timestamp, headers }: Change<unknown, unknown>,
+    foreignKey: unknown,
+    ask: Subscription['ask'],
+  ): void {
+    const { partition } = this.context;
+    const subscription: Subscription = {
+      ask,
+      partition,
+      at: value === null ? null : timestamp,
+      leftKey: this.leftKey.encode(key),
+    };
+    this.context.emit(new PlainRecord(foreignKey, subscription, timestamp, headers));
   }
 }

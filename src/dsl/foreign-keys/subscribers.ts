@@ -1,19 +1,28 @@
 import type { ChunkKey } from '../../model/chunk.js';
+import { checkedBefore } from '../../serdes/check.js';
 import { chunkKey } from '../../serdes/chunk-key.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
+import type { KeyValueStore, RowItems, StoreSpec } from '../../state/contract.js';
 import { ByteReader, written } from '../operators/bytes.js';
 import type { Reads } from '../processor.js';
+import { UNKNOWN_PARTITION } from './messages.js';
 
-/** A left row that refers to a key: its key, and its timestamp. */
+/**
+ * A left row that refers to a key: its key, the partition that it is in, and its timestamp. One key may be in
+ * several partitions: whoever wrote them may place rows by more than their keys.
+ */
 export interface Subscriber {
   readonly key: Buffer;
+  readonly partition: number;
   readonly at: number;
 }
 
 interface Chunk {
   readonly id: number;
-  /** Keys before it are in the chunks before; in the first there may be smaller ones. */
+  /**
+   * Keys before it are in the chunks before, this one is in no other; in the first chunk there may be smaller
+   * ones.
+   */
   readonly first: Buffer;
 }
 
@@ -39,6 +48,7 @@ export const subscriberStore = (name: string, foreignKey: Serde<unknown>): Store
   kind: 'keyValue',
   key: chunkKey(foreignKey),
   value: listSerde,
+  items: listItems,
 });
 
 /**
@@ -75,20 +85,22 @@ export class Subscribers {
     const chunk = chunkOf(own, subscriber.key);
     const list = chunk ? this.#store.get({ key, id: chunk.id }) : own;
     if (list === null) throw new Error(`saw no chunk ${chunk?.id} of subscribers, expected one`);
-    const { at, found } = placeOf(list.subscribers, subscriber.key);
+    take(list.subscribers, subscriber.key, UNKNOWN_PARTITION);
+    const { at, found } = placeOf(list.subscribers, subscriber.key, subscriber.partition);
     list.subscribers.splice(at, found ? 1 : 0, subscriber);
     if (list.subscribers.length > LIST_SUBSCRIBERS) this.#split(key, own, list, chunk);
     else this.#store.put({ key, id: chunk?.id ?? 0 }, list);
   }
 
-  remove(key: unknown, subscriber: Buffer): void {
+  remove(key: unknown, subscriber: Buffer, partition: number): void {
     const own = this.#store.get({ key, id: 0 });
     if (own === null) return;
     const chunk = chunkOf(own, subscriber);
     const list = chunk ? this.#store.get({ key, id: chunk.id }) : own;
-    const place = list && placeOf(list.subscribers, subscriber);
-    if (!list || !place?.found) return;
-    list.subscribers.splice(place.at, 1);
+    if (!list) return;
+    const known = take(list.subscribers, subscriber, partition);
+    const unknown = take(list.subscribers, subscriber, UNKNOWN_PARTITION);
+    if (!known && !unknown) return;
     const isEmpty = list.subscribers.length === 0;
     this.#store.put({ key, id: chunk?.id ?? 0 }, isEmpty ? null : list);
     if (!chunk || !isEmpty) return;
@@ -119,7 +131,12 @@ export class Subscribers {
   }
 
   #split(key: unknown, own: SubscriberList, list: SubscriberList, chunk: Chunk | undefined): void {
-    const rest = list.subscribers.splice(list.subscribers.length >>> 1);
+    const half = halfOf(list.subscribers);
+    if (half === undefined) {
+      this.#store.put({ key, id: chunk?.id ?? 0 }, list);
+      return;
+    }
+    const rest = list.subscribers.splice(half);
     // The first chunk is made of the list itself.
     if (chunk === undefined) this.#addChunk(key, own, 0, list.subscribers.splice(0));
     else this.#store.put({ key, id: chunk.id }, list);
@@ -146,22 +163,72 @@ function chunkOf(own: SubscriberList | null, subscriber: Buffer): Chunk | undefi
   return own.chunks[low - 1];
 }
 
-function placeOf(subscribers: readonly Subscriber[], key: Buffer): { readonly at: number; readonly found: boolean } {
+/**
+ * Where a list is cut in two: near the middle, and never between rows of one key. Undefined: all are of one
+ * key.
+ */
+function halfOf(subscribers: readonly Subscriber[]): number | undefined {
+  const isCut = (at: number): boolean =>
+    !(subscribers[at] as Subscriber).key.equals((subscribers[at - 1] as Subscriber).key);
+  const half = subscribers.length >>> 1;
+  for (let away = 0; away < half; away++) {
+    if (isCut(half - away)) return half - away;
+    if (half + away < subscribers.length && isCut(half + away)) return half + away;
+  }
+  return undefined;
+}
+
+/** Removes a subscriber from a list; returns whether it was there. */
+function take(subscribers: Subscriber[], key: Buffer, partition: number): boolean {
+  const { at, found } = placeOf(subscribers, key, partition);
+  if (found) subscribers.splice(at, 1);
+  return found;
+}
+
+function placeOf(
+  subscribers: readonly Subscriber[],
+  key: Buffer,
+  partition: number,
+): { readonly at: number; readonly found: boolean } {
+  const order = (other: Subscriber): number => other.key.compare(key) || other.partition - partition;
   let low = 0;
   let high = subscribers.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((subscribers[middle] as Subscriber).key.compare(key) < 0) low = middle + 1;
+    if (order(subscribers[middle] as Subscriber) < 0) low = middle + 1;
     else high = middle;
   }
-  return { at: low, found: subscribers[low]?.key.equals(key) ?? false };
+  const there = subscribers[low];
+  return { at: low, found: there !== undefined && order(there) === 0 };
 }
 
-const FORMAT = 1;
+/** Long keys make long lists, and many chunks a long list of them: then it is kept in pages. */
+const listItems: RowItems<SubscriberList> = {
+  of: ({ chunks, subscribers }) => [...chunks, ...subscribers],
+  size: (item: Chunk | Subscriber) => 16 + ('first' in item ? item.first : item.key).length,
+  with({ nextId }, items) {
+    const list = new SubscriberList();
+    list.nextId = nextId;
+    for (const item of items as readonly (Chunk | Subscriber)[]) {
+      if ('first' in item) list.chunks.push(item);
+      else list.subscribers.push(item);
+    }
+    return list;
+  },
+};
 
-/** Format 1 (big endian): the format in 1 byte; the number of the next chunk in 4; how many chunks in 4, and for each its number (4) and first key; how many subscribers in 4, and for each its timestamp (8, double) and key. A key is its length in 4 bytes, and its bytes. */
+const FORMAT = 2;
+
+/**
+ * Format 2 (big endian): the format in 1 byte; the number of the next chunk in 4; how many chunks in 4, and
+ * for each its number (4) and first key; how many subscribers in 4, and for each its timestamp (8, double),
+ * partition (4) and key. A key is its length in 4 bytes, and its bytes. Format 1, which is still read, has no
+ * partitions. The serde keeps its first name, by which a state directory knows that it can be used.
+ */
 const listSerde: Serde<SubscriberList> = {
-  name: `subscribers-${FORMAT}`,
+  name: 'subscribers-1',
+  // They are bytes already.
+  check: checkedBefore,
   encode: ({ nextId, chunks, subscribers }) =>
     written((row) => {
       row.byte(FORMAT);
@@ -172,21 +239,27 @@ const listSerde: Serde<SubscriberList> = {
         row.bytes(first);
       }
       row.int32(subscribers.length);
-      for (const { at, key } of subscribers) {
+      for (const { at, partition, key } of subscribers) {
         row.double(at);
+        row.int32(partition);
         row.bytes(key);
       }
     }),
   decode(bytes) {
     const reader = new ByteReader(bytes, 'subscribers');
     const format = reader.byte();
-    if (format !== FORMAT) throw new Error(`saw subscribers of format ${format}, expected ${FORMAT}`);
+    if (format !== 1 && format !== FORMAT)
+      throw new Error(`saw subscribers of format ${format}, expected 1 or ${FORMAT}`);
     const list = new SubscriberList();
     list.nextId = reader.int32();
     for (let left = reader.int32(); left > 0; left--)
       list.chunks.push({ id: reader.int32(), first: reader.bytes() ?? Buffer.alloc(0) });
     for (let left = reader.int32(); left > 0; left--)
-      list.subscribers.push({ at: reader.double(), key: reader.bytes() ?? Buffer.alloc(0) });
+      list.subscribers.push({
+        at: reader.double(),
+        partition: format === 1 ? UNKNOWN_PARTITION : reader.int32(),
+        key: reader.bytes() ?? Buffer.alloc(0),
+      });
     return list;
   },
 };

@@ -28,9 +28,14 @@ export interface AggregateOptions<K, V, A> {
  *
  * On a stream every record is added. On a table (usually behind `groupBy`) a change subtracts the row's old value and adds its new one: in one step if both belong to the same group.
  *
- * State: one row a key in `store`, and its changelog: one record a changed key and commit, however often the key changed. Records with a null key or value are dropped and counted (`null-key`,
- * `null-value`). Late records are nothing special: the row's timestamp is the highest it has seen. Duplicates count twice: put {@link dedupe} before. Cost: one look-up and one write a record; memory is
- * bounded by the record cache. A function that throws goes the way of `onError.process` (PROCESS_FAILED), and the row stays as it was.
+ * State: one row a key in `store`, and its changelog: one record a changed key and commit, however often the
+ * key changed. Records with a null key or value are dropped and counted (`null-key`, `null-value`). Late
+ * records are nothing special: the row's timestamp is the highest it has seen. Duplicates count twice: put
+ * {@link dedupe} before. Cost: one look-up and one write a record; memory is bounded by the record cache. A
+ * function that throws goes the way of `onError.process` (PROCESS_FAILED), and the row stays as it was.
+ * Behind a table the old value is then taken out all the same, and a row that `add` or `subtract` throws on
+ * is in no aggregate: whether they do must follow from the row alone. To know it of an old value, both are
+ * called for each change wherever the policy may go on (`skip`, `deadLetter`).
  *
  * With `window` there is an aggregate for each key and window: what a record costs and when it is late is said where windows are made, see {@link tumbling}, {@link hopping}, {@link sliding},
  * {@link session}. Null values are added like others then (sliding windows drop them).

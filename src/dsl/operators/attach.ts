@@ -1,7 +1,9 @@
-import { Observable, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import { StreamsError } from '../../model/errors.js';
 import { declaring, type PathMark, subscribing } from '../ambient.js';
 import type { Declaring } from '../declaring.js';
+import { ownObservable } from '../own-operators.js';
+import { asRows } from '../tables/plain-rows.js';
 
 /** The declaration that is being written. TOPOLOGY_INVALID outside a topology function. */
 export function currentDeclaring(operator: string): Declaring {
@@ -16,13 +18,16 @@ export function currentDeclaring(operator: string): Declaring {
 /** An operator without state: plain RxJS, and a mark on the way so that the graph shows it. */
 export function marked<I, O>(mark: PathMark, body: OperatorFunction<I, O>): OperatorFunction<I, O> {
   return (source) =>
-    new Observable((subscriber) => {
-      const consumer = subscribing();
-      consumer?.through(mark);
-      try {
-        return body(source).subscribe(subscriber);
-      } finally {
-        consumer?.leave();
-      }
+    ownObservable(body, {
+      input: () => asRows(source),
+      around: (subscribe) => {
+        const consumer = subscribing();
+        consumer?.through(mark);
+        try {
+          subscribe();
+        } finally {
+          consumer?.leave();
+        }
+      },
     });
 }

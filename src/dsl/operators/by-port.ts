@@ -36,4 +36,9 @@ class ByPort implements Processor {
     this.#port = port;
     return this.#fold.process(record, port, prepared);
   }
+
+  giveUp(record: AnyRecord, port: number, prepared: unknown): void | Promise<void> {
+    this.#port = port;
+    return this.#fold.giveUp?.(record, port, prepared);
+  }
 }

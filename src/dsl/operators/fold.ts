@@ -1,7 +1,7 @@
 import type { Observable, OperatorFunction } from 'rxjs';
-import { type Change, isChange, RowChange } from '../../model/record.js';
+import { type Change, isChange, RowChange, type StreamRecord } from '../../model/record.js';
 import { serdes } from '../../serdes/serdes.js';
-import type { KeyValueStore } from '../../state/contract.js';
+import type { KeyValueStore, Row } from '../../state/contract.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord, KeyOf, ValueOf } from '../types.js';
 import { windowedFold } from '../windows/windowed-fold.js';
@@ -59,11 +59,17 @@ class Fold<K, V, A> implements Processor {
   readonly #context: ProcessorContext;
   readonly #store: KeyValueStore<K, A>;
   readonly #folding: Folding<K, V, A>;
+  /**
+   * Of a table, where the policy may go on without a row: whether one is in its aggregate is then asked of
+   * the functions.
+   */
+  readonly #tried: boolean;
 
   constructor(context: ProcessorContext, store: KeyValueStore<K, A>, folding: Folding<K, V, A>) {
     this.#context = context;
     this.#store = store;
     this.#folding = folding;
+    this.#tried = context.mayGiveUp && folding.subtract !== undefined;
   }
 
   reads(record: AnyRecord, _port: number, reads: Reads): void {
@@ -78,21 +84,51 @@ class Fold<K, V, A> implements Processor {
 
     const row = this.#store.row(record.key);
     const previous = row === null ? null : row.value;
-    let next = previous;
-    if (change && change.previous !== null && next !== null) next = this.#subtracted(next, change);
-    if (record.value !== null) next = added(this.#folding, next, record);
-    const timestamp = row === null ? record.timestamp : Math.max(row.timestamp, record.timestamp);
-    this.#store.put(record.key, next, timestamp);
-    this.#context.emit(new RowChange(record.key, next, previous, timestamp, record.headers));
+    const rest = change ? this.#without(previous, change) : previous;
+    this.#write(record, row, record.value === null ? rest : this.#with(rest, record));
   }
 
-  #subtracted(current: A, change: Change<unknown, unknown>): A | null {
+  /** A change whose new value is not to be had: the old one is taken out all the same. */
+  giveUp(record: AnyRecord): void {
+    const row = isChange(record) && record.previous !== null ? this.#store.row(record.key as K) : null;
+    if (row === null) return;
+    const rest = this.#without(row.value, record as Change<unknown, unknown>);
+    if (rest !== row.value) this.#write(record, row, rest);
+  }
+
+  #write(record: AnyRecord, row: Row<A> | null, next: A | null): void {
+    const timestamp = row === null ? record.timestamp : Math.max(row.timestamp, record.timestamp);
+    this.#store.put(record.key, next, timestamp);
+    this.#context.emit(new RowChange(record.key, next, row === null ? null : row.value, timestamp, record.headers));
+  }
+
+  /** What can be put in and not taken out again would stay for ever: it is not put in. */
+  #with(current: A | null, record: StreamRecord<K, V>): A | null {
+    const sum = added(this.#folding, current, record);
+    if (this.#tried && sum !== null && isChange(record)) this.#subtracted(sum, record);
+    return sum;
+  }
+
+  #without(current: A | null, change: Change<unknown, unknown>): A | null {
+    if (current === null || change.previous === null) return current;
     const record = {
       key: change.key as K,
       value: change.previous as V,
       timestamp: change.timestamp,
       headers: change.headers,
     };
+    if (!this.#tried) return this.#subtracted(current, record);
+    try {
+      const rest = this.#subtracted(current, record);
+      added(this.#folding, rest, record);
+      return rest;
+    } catch {
+      // It was never put in.
+      return current;
+    }
+  }
+
+  #subtracted(current: A, record: StreamRecord<K, V>): A | null {
     return this.#folding.subtract?.(current, record) ?? null;
   }
 }

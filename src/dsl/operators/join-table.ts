@@ -10,10 +10,12 @@ import {
   foreignKeyJoin,
 } from '../foreign-keys/foreign-key-join.js';
 import { isGlobalTable } from '../global-table.js';
-import type { AnySerde, ProcessorContext } from '../processor.js';
+import type { AnySerde, Processor, ProcessorContext } from '../processor.js';
+import { haveCommonCause } from '../tables/common-cause.js';
+import { DiamondJoin } from '../tables/diamond-join.js';
 import { hold } from '../tables/hold.js';
 import { StreamTableJoin } from '../tables/stream-table-join.js';
-import { type Joiner, type JoinKind, joinedView, TableTableJoin } from '../tables/table-table-join.js';
+import { type Joiner, type JoinKind, joinedView, RowJoin, TableTableJoin } from '../tables/table-table-join.js';
 import { type TableView, viewOf, withView } from '../tables/table-view.js';
 import type { AnyRecord, KeyOf, Table, ValueOf, WithValue } from '../types.js';
 import { currentDeclaring } from './attach.js';
@@ -64,14 +66,22 @@ interface GraceJoinOptions<K, V, T, W> {
  * // price 10 at 0, 20 at 60_000; amount 2 at 59_999 → 20, whenever it arrives
  * ```
  *
- * **By a foreign key**: a table is joined with the rows of another that a key made from its own rows names, many to one. Whenever either side changes, all joined rows that it concerns do: those of a right row in the order of the
- * left keys. The tables need not be co-partitioned. An inner join deletes the joined row when the left row is deleted, refers to nothing, or to nothing that is there, even if it was never joined; unchanged results are emitted
- * again. Result timestamps: for a change on the left the higher of the two rows', for one on the right its own.
- * State and topics: the joined rows in `store`; who refers to each key in `<store>-subscribers`; `<application>-<store>-subscriptions-repartition` carries changes of left rows to the right row's task, and `….-answers-repartition`
- * right rows back. An answer to a left row that has changed since is dropped and counted (`stale`): its own answer follows. Cost of a change on the left: up to two records there, one back, two look-ups and two writes; of one on
- * the right: a record, a look-up and a write for each left row that refers to it, all of which are in memory until the batch is done. A `foreignKey` that throws goes the way of `onError.process` (PROCESS_FAILED), and the row stays
- * joined as it was. Between the two sides lie topics: what is emitted for changes that meet on their way depends on when each is read, the rows that it ends with do
- * not. Semantics: KIP-213.
+ * **By a foreign key**: a table is joined with the rows of another that a key made from its own rows names,
+ * many to one. Whenever either side changes, all joined rows that it concerns do: those of a right row in the
+ * order of the left keys. The tables need not be co-partitioned. An inner join deletes the joined row when
+ * the left row is deleted, refers to nothing, or to nothing that is there, even if it was never joined;
+ * unchanged results are emitted again. Result timestamps: for a change on the left the higher of the two
+ * rows', for one on the right its own. State and topics: the joined rows in `store`; who refers to each key
+ * in `<store>-subscribers`; `<application>-<store>-subscriptions-repartition` carries changes of left rows to
+ * the right row's task, and `….-answers-repartition` right rows back. An answer to a left row that has
+ * changed since is dropped and counted (`stale`): its own answer follows. Cost of a change on the left: up to
+ * two records there, one back, two look-ups and two writes; of one on the right: a record, a look-up and a
+ * write for each left row that refers to it, all of which are in memory until the batch is done. A
+ * `foreignKey` or `join` that throws goes the way of `onError.process` (PROCESS_FAILED); if that goes on,
+ * there is no joined row until the next change of either side. Answers go to the partition that the left row
+ * came from, whatever placed it there; rows on the right must be placed by the hash of their keys. Between
+ * the two sides lie topics: what is emitted for changes that meet on their way depends on when each is read,
+ * the rows that it ends with do not. Semantics: KIP-213.
  *
  * ```ts
  * const customers = t.table('customers', { key: serdes.string, value: serdes.json<{ name: string }>(), store: 'customers' });
@@ -194,7 +204,7 @@ function joining(
       const left = kind === 'left';
       const held = heldBack(source, right, options, node, left, current);
       const joined = { left, asOf: right.historyMs !== undefined, join };
-      const create = (context: ProcessorContext) => new StreamTableJoin(context, right.open(context), joined);
+      const create = (context: ProcessorContext) => new StreamTableJoin(context, right.open(context, 'lookup'), joined);
       return current.processor({ ...spec, reads: right.stores, create }, [held]);
     }
     if (options.grace !== undefined) {
@@ -209,12 +219,17 @@ function joining(
       );
       return source;
     }
-    const create = (context: ProcessorContext) =>
-      new TableTableJoin([left.open(context), right.open(context)], context, kind, join);
+    const rowJoin = new RowJoin(kind, join);
+    const create = (context: ProcessorContext): Processor => {
+      const isDiamond = haveCommonCause(node, current);
+      const use = isDiamond ? 'diamond' : 'asTold';
+      const sides = [left.open(context, use), right.open(context, use)] as const;
+      return isDiamond ? new DiamondJoin(sides, context, rowJoin) : new TableTableJoin(sides, context, rowJoin);
+    };
     const reads = [...new Set([...left.stores, ...right.stores])];
     // What comes out are changes of a table, which no store holds: no store's name has a space.
     const changes = current.processor({ ...spec, reads, create }, [source, table], node);
-    return withView(changes, () => joinedView(left, right, kind, join));
+    return withView(changes, () => joinedView(left, right, rowJoin));
   };
 }
 

@@ -2,8 +2,11 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { isChange, PlainRecord, RowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
+import type { AnySerde } from '../processor.js';
+import { rowOrNone, rowOrThrow } from '../tables/row-function.js';
 import type { AnyRecord, KeyOf, ValueOf, WithKey } from '../types.js';
 import { currentDeclaring, marked } from './attach.js';
+import { sameKey } from './ids.js';
 
 export interface GroupByOptions<K, V> {
   /** How the new key is written. */
@@ -19,7 +22,10 @@ export interface GroupByOptions<K, V> {
 /**
  * Groups records by another key: writes them to a repartition topic under the new key and reads them again, so that all records of one group meet in one task.
  *
- * On a table each change takes the row out of its old group and puts it into its new one: one record if both are the same, else the old group's first. A fold behind it needs `subtract`. Changes of the past, of a versioned table, are left out.
+ * On a table each change takes the row out of its old group and puts it into its new one: one record if both
+ * are the same, else the old group's first. A fold behind it needs `subtract`. Changes of the past, of a
+ * versioned table, are left out. A function that throws goes the way of `onError.process` (PROCESS_FAILED);
+ * if that goes on, a row that it throws on is in no group.
  *
  * Creates the topic `<application>-<name>-repartition` (deleted records are not kept: the topic is purged by retention). Order is kept among records of one group that came from one partition. Records whose new
  * key is null are dropped and counted (`null-key`). Headers and timestamps stay. No state.
@@ -38,7 +44,7 @@ export function groupBy<R extends AnyRecord, K2>(
   options: GroupByOptions<NonNullable<K2>, ValueOf<R>>,
 ): OperatorFunction<R, WithKey<R, NonNullable<K2>>> {
   const { key, value = serdes.json(), name, partitions } = options;
-  const rekeyed = marked({ label: 'groupBy' }, (source: Observable<R>) => regrouped(source, fn));
+  const rekeyed = marked({ label: 'groupBy' }, (source: Observable<R>) => regrouped(source, fn, key));
   return (source) =>
     currentDeclaring('groupBy').repartition(
       { name, key, value, ...(partitions === undefined ? {} : { partitions }) },
@@ -49,7 +55,10 @@ export function groupBy<R extends AnyRecord, K2>(
 function regrouped<R extends AnyRecord, K2>(
   source: Observable<R>,
   fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => K2,
+  key: AnySerde,
 ): Observable<AnyRecord> {
+  const groupOf = ({ key: of, timestamp, headers }: AnyRecord, row: unknown): K2 | null =>
+    fn(new PlainRecord(of as KeyOf<R>, row as ValueOf<R>, timestamp, headers));
   return new Observable((subscriber) =>
     source.subscribe({
       next(record) {
@@ -58,14 +67,12 @@ function regrouped<R extends AnyRecord, K2>(
             subscriber.next(new PlainRecord(fn(record), record.value, record.timestamp, record.headers));
             return;
           }
-          const { key, value, previous, timestamp, headers } = record;
+          const { value, previous, timestamp, headers } = record;
           // The row itself is as it was, and so is its group.
           if (record.outOfOrder) return;
-          const groupOf = (row: unknown): K2 | null =>
-            row === null ? null : fn(new PlainRecord(key as KeyOf<R>, row as ValueOf<R>, timestamp, headers));
-          const before = groupOf(previous);
-          const after = groupOf(value);
-          if (before !== null && after !== null && sameKey(before, after)) {
+          const before = previous === null ? null : rowOrNone(groupOf, record, previous);
+          const after = value === null ? null : rowOrThrow(groupOf, record, value);
+          if (before !== null && after !== null && sameKey(key, before, after)) {
             subscriber.next(new RowChange<unknown, unknown>(after, value, previous, timestamp, headers));
             return;
           }
@@ -81,9 +88,6 @@ function regrouped<R extends AnyRecord, K2>(
     }),
   );
 }
-
-const sameKey = (a: unknown, b: unknown): boolean =>
-  a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
 
 /**
  * Writes records to an internal topic and reads them again: after a {@link selectKey} that several operators share, or to change the number of partitions.

@@ -1,6 +1,7 @@
 import { filter, type MonoTypeOperatorFunction, map, type Observable, type OperatorFunction, tap } from 'rxjs';
 import { type Change, isChange, PlainRecord, rowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
+import { rowOrNone, rowOrThrow } from '../tables/row-function.js';
 import { derived } from '../tables/table-view.js';
 import type { AnyRecord, FactRecord, KeyOf, ValueOf, WithValue } from '../types.js';
 import { marked } from './attach.js';
@@ -9,8 +10,10 @@ import { expand } from './expand.js';
 /**
  * Replaces each value; the key, the timestamp and the headers stay.
  *
- * On a table the function sees rows, before and after the change; it is not called for a deletion, which stays one. No state, no copy of the key: constant cost.
- * A function that throws goes the way of `onError.process` (PROCESS_FAILED).
+ * On a table the function sees rows, before and after the change; it is not called for a deletion, which
+ * stays one. No state, no copy of the key: constant cost. A function that throws goes the way of
+ * `onError.process` (PROCESS_FAILED); if that goes on, a row that it throws on is none: it is deleted until
+ * its next value.
  *
  * ```ts
  * payments.pipe(mapValues((payment) => payment.amount)); // { amount: 7, … } → 7
@@ -24,9 +27,10 @@ export function mapValues<R extends AnyRecord, W>(
   const apply = (record: AnyRecord): AnyRecord => {
     if (!isChange(record))
       return new PlainRecord(record.key, fn(record.value, record.key as KeyOf<R>), record.timestamp, record.headers);
-    const value = record.value === null ? null : fn(record.value as ValueOf<R>, record.key as KeyOf<R>);
-    const previous = record.previous === null ? null : fn(record.previous as ValueOf<R>, record.key as KeyOf<R>);
-    return rowChange<unknown, unknown>(record.key, value, previous, record, record.outOfOrder);
+    const key = record.key as KeyOf<R>;
+    const value = record.value === null ? null : rowOrThrow(fn, record.value as ValueOf<R>, key);
+    const previous = record.previous === null ? null : rowOrNone(fn, record.previous as ValueOf<R>, key);
+    return rowChange<unknown, unknown>(key, value, previous, record, record.outOfOrder);
   };
   const operator = marked({ label: 'mapValues' }, map(apply));
   return derived(operator, fn as (value: unknown, key: unknown) => unknown) as unknown as OperatorFunction<
@@ -57,8 +61,10 @@ export function flatMapValues<K, V, W>(
 /**
  * Keeps the records whose value passes.
  *
- * On a table, a row that no longer passes becomes a deletion, so that whoever follows the table forgets it; a change from nothing to nothing is not passed on (it is of a versioned table, which may have had a row in between).
- * The predicate is not called for deletions.
+ * On a table, a row that no longer passes becomes a deletion, so that whoever follows the table forgets it; a
+ * change from nothing to nothing is not passed on (it is of a versioned table, which may have had a row in
+ * between). The predicate is not called for deletions. One that throws goes the way of `onError.process`
+ * (PROCESS_FAILED); if that goes on, the row does not pass.
  *
  * ```ts
  * payments.pipe(filterValues((payment) => payment.amount > 0));
@@ -73,8 +79,8 @@ export function filterValues<R extends AnyRecord>(
     source.pipe(
       map((record): AnyRecord | undefined => {
         if (!isChange(record)) return fn(record.value, record.key) ? record : undefined;
-        const value = keep(record.value, record.key);
-        const previous = keep(record.previous, record.key);
+        const value = rowOrThrow(keep, record.value as unknown, record.key as unknown);
+        const previous = rowOrNone(keep, record.previous as unknown, record.key as unknown);
         if (value === null && previous === null && record.outOfOrder === undefined) return undefined;
         return rowChange<unknown, unknown>(record.key, value, previous, record, record.outOfOrder);
       }),
@@ -115,7 +121,12 @@ export function selectKey<K, V, K2>(
 
 /** Calls a function for each record and passes the record on unchanged: for looking, not for effects on the outside, which would be repeated after a crash. */
 export function peek<R extends AnyRecord>(fn: (record: R) => void): MonoTypeOperatorFunction<R> {
-  return derived(marked({ label: 'peek' }, tap(fn)), (value) => value);
+  const look = (record: R): void => {
+    // What the function makes of a change decides nothing: it goes on when the policy has let the failure go.
+    if (isChange(record)) rowOrThrow(fn as (record: R, key: unknown) => void, record, record.key);
+    else fn(record);
+  };
+  return derived(marked({ label: 'peek' }, tap(look)), (value) => value);
 }
 
 /**

@@ -2,20 +2,45 @@ import { type Change, RowChange } from '../../model/record.js';
 import type { Row } from '../../state/contract.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
-import type { Rows, TableView } from './table-view.js';
+import type { Rows, RowsUse, TableView } from './table-view.js';
 
 export type Joiner = (value: unknown, row: unknown, key: unknown) => unknown;
 
 /** Which sides may be missing: neither, the right one, either. */
 export type JoinKind = 'inner' | 'left' | 'outer';
 
-/** Joins two tables by key: emits whenever either side changes. */
+/** What the rows of two tables make. */
+export class RowJoin {
+  constructor(
+    readonly kind: JoinKind,
+    private readonly fn: Joiner,
+  ) {}
+
+  /** The joined row of what is on both sides; null: there is none. */
+  of(left: unknown, right: unknown, key: unknown): unknown {
+    if (left === null ? this.kind !== 'outer' || right === null : right === null && this.kind === 'inner') return null;
+    return this.fn(left, right, key) ?? null;
+  }
+
+  /** The same of rows that may have failed, and were let go by the policy. */
+  tried(left: unknown, right: unknown, key: unknown): unknown {
+    try {
+      return this.of(left, right, key);
+    } catch {
+      return null;
+    }
+  }
+}
+
+/**
+ * Joins two tables by key, of which no record changes both: emits whenever either side changes. See {@link
+ * DiamondJoin} for the others.
+ */
 export class TableTableJoin implements Processor {
   constructor(
     private readonly sides: readonly [Rows, Rows],
     private readonly context: ProcessorContext,
-    private readonly kind: JoinKind,
-    private readonly fn: Joiner,
+    private readonly join: RowJoin,
   ) {}
 
   reads(record: AnyRecord, port: number, reads: Reads): void {
@@ -24,29 +49,42 @@ export class TableTableJoin implements Processor {
 
   process(change: Change<unknown, unknown>, port: number): void {
     if (change.outOfOrder) return this.context.drop('out-of-order');
-    const { key, value, previous, headers } = change;
-    const other = this.sides[port === 0 ? 1 : 0].row(key);
+    const other = this.sides[port === 0 ? 1 : 0].row(change.key);
+    if (this.#isNothing(change, port, other)) return;
+    const { key, value } = change;
     const row = other === null ? null : other.value;
-    // Whether this side, and the other, must have a row for there to be a joined one.
-    const [mineNeeded, otherNeeded] =
-      port === 0 ? [this.kind !== 'outer', this.kind === 'inner'] : [this.kind === 'inner', this.kind !== 'outer'];
-    if (row === null && (otherNeeded || (value === null && previous === null))) return;
-    const joined = (mine: unknown): unknown => {
-      if (mine === null && (mineNeeded || row === null)) return null;
-      return port === 0 ? this.fn(mine, row, key) : this.fn(row, mine, key);
-    };
+    this.#emit(change, port, other, port === 0 ? this.join.of(value, row, key) : this.join.of(row, value, key));
+  }
+
+  /** The joined row is not to be had: there is none until the next change of either side. */
+  giveUp(change: Change<unknown, unknown>, port: number): void {
+    const other = this.sides[port === 0 ? 1 : 0].row(change.key);
+    if (!this.#isNothing(change, port, other)) this.#emit(change, port, other, null);
+  }
+
+  /** There is no joined row, and there was none. */
+  #isNothing({ value, previous }: Change<unknown, unknown>, port: number, other: Row<unknown> | null): boolean {
+    if (other !== null) return false;
+    const { kind } = this.join;
+    return (port === 0 ? kind === 'inner' : kind !== 'outer') || (value === null && previous === null);
+  }
+
+  #emit(change: Change<unknown, unknown>, port: number, other: Row<unknown> | null, joined: unknown): void {
+    const { key, previous, headers } = change;
+    const row = other === null ? null : other.value;
+    const before = port === 0 ? this.join.tried(previous, row, key) : this.join.tried(row, previous, key);
     const timestamp = other === null ? change.timestamp : Math.max(change.timestamp, other.timestamp);
-    this.context.emit(new RowChange(key, joined(value), joined(previous), timestamp, headers));
+    this.context.emit(new RowChange(key, joined, before, timestamp, headers));
   }
 }
 
 /** The rows of two joined tables, made when they are looked up. */
-export function joinedView(left: TableView, right: TableView, kind: JoinKind, fn: Joiner): TableView {
+export function joinedView(left: TableView, right: TableView, join: RowJoin): TableView {
   return {
     stores: [...new Set([...left.stores, ...right.stores])],
     historyMs: undefined,
     joined: true,
-    open: (context) => new JoinedRows(left.open(context), right.open(context), kind, fn),
+    open: (context, use) => new JoinedRows(left.open(context, use), right.open(context, use), join, use),
   };
 }
 
@@ -54,8 +92,8 @@ class JoinedRows implements Rows {
   constructor(
     private readonly left: Rows,
     private readonly right: Rows,
-    private readonly kind: JoinKind,
-    private readonly fn: Joiner,
+    private readonly join: RowJoin,
+    private readonly use: RowsUse,
   ) {}
 
   want(key: unknown, reads: Reads): void {
@@ -66,11 +104,19 @@ class JoinedRows implements Rows {
   row(key: unknown): Row<unknown> | null {
     const left = this.left.row(key);
     const right = this.right.row(key);
-    if (left === null ? this.kind !== 'outer' || right === null : right === null && this.kind === 'inner') return null;
-    const value = this.fn(left?.value ?? null, right?.value ?? null, key) ?? null;
+    const sides = [left?.value ?? null, right?.value ?? null, key] as const;
+    const value = this.use === 'lookup' ? this.join.of(...sides) : this.join.tried(...sides);
     if (value === null) return null;
     const never = Number.NEGATIVE_INFINITY;
     return { value, timestamp: Math.max(left?.timestamp ?? never, right?.timestamp ?? never) };
+  }
+
+  before(key: unknown): unknown {
+    return this.join.tried(this.left.before(key), this.right.before(key), key);
+  }
+
+  id(key: unknown): string {
+    return this.left.id(key);
   }
 
   /** A joined table keeps no past, so it is never asked for. */

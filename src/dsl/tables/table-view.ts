@@ -1,17 +1,34 @@
 import type { Observable, OperatorFunction } from 'rxjs';
 import type { Row, StoreKind, VersionedStore } from '../../state/contract.js';
 import type { Declaring } from '../declaring.js';
-import type { ProcessorContext, Reads } from '../processor.js';
+import type { Origin } from '../origin.js';
+import type { AnySerde, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
+import type { RowBefores } from './row-befores.js';
+import { rowOrNone } from './row-function.js';
 
 /** The rows of a table as a join looks them up. */
 export interface Rows {
   /** Declares a look-up, see {@link Reads}. */
   want(key: unknown, reads: Reads, asOf?: number): void;
   row(key: unknown, asOf?: number): Row<unknown> | null;
+  /**
+   * The value that the row had before the record at hand changed it; null: there was none. Only if opened for
+   * a diamond.
+   */
+  before(key: unknown): unknown;
+  /** What is equal for equal keys. Only if opened for a diamond. */
+  id(key: unknown): string;
   /** Makes sure that a look-up as of a moment finds what it needs: a promise only if it must be read from disk. */
   prepare(key: unknown, asOf: number): void | Promise<void>;
 }
+
+/**
+ * What rows are looked up for. `lookup`: a function that rows are made with and that throws does so there.
+ * `asTold`: beside the changes of the table, which have told of it already, so that a row that it throws on
+ * is none. `diamond`: the same, and what rows were is asked for as well.
+ */
+export type RowsUse = 'lookup' | 'asTold' | 'diamond';
 
 /** Where the rows of a table are found: in its store, or made from the rows of tables that have one. */
 export interface TableView {
@@ -20,7 +37,7 @@ export interface TableView {
   readonly historyMs: number | undefined;
   /** Its rows are made of those of two tables: their timestamps need not be those of the changes. */
   readonly joined?: true;
-  open(context: ProcessorContext): Rows;
+  open(context: ProcessorContext, use: RowsUse): Rows;
 }
 
 /** Under this an observable says how its rows are made. Registered, since a topology may have been written with another copy of the library. */
@@ -39,14 +56,21 @@ export function withView<T extends object>(table: T, find: FindView): T {
 /** The rows of a table; undefined if there is no way to them: behind a repartition, or an operator of RxJS. */
 export function viewOf(table: unknown, current: Declaring): TableView | undefined {
   const { table: name, [VIEW]: find } = table as { readonly table?: string; readonly [VIEW]?: FindView };
+  current.ends.followed(table as Observable<unknown>);
   if (find) return find(current);
   const store = current.stores.find((other) => other.name === name && KINDS.includes(other.kind as StoreKind));
   if (store === undefined) return undefined;
   return {
     stores: [store.name],
     historyMs: store.historyMs,
-    open: (context) =>
-      new StoredRows(context.store(store.name) as VersionedStore<unknown, unknown>, store.historyMs !== undefined),
+    open(context, use) {
+      const rows = context.store(store.name) as VersionedStore<unknown, unknown>;
+      const befores =
+        use === 'diamond'
+          ? (table as Origin<AnyRecord>).keepBefores(keyOf(store.name, current), () => context.sequence)
+          : undefined;
+      return new StoredRows(rows, store.historyMs !== undefined, befores);
+    },
   };
 }
 
@@ -58,14 +82,21 @@ export function derived<I extends AnyRecord, O>(
   return (source: Observable<I>) =>
     withView(operator(source), (current) => {
       const view = viewOf(source, current);
-      return view && { ...view, open: (context) => new DerivedRows(view.open(context), fn) };
+      return view && { ...view, open: (context, use) => new DerivedRows(view.open(context, use), fn, use) };
     });
+}
+
+/** How the keys of a table are written that is looked up in its store. */
+function keyOf(name: string, { processors }: Declaring): AnySerde {
+  const store = processors.flatMap(({ spec }) => spec.stores).find((other) => other.name === name);
+  return (store?.shown?.key ?? store?.key) as AnySerde;
 }
 
 class StoredRows implements Rows {
   constructor(
     private readonly store: VersionedStore<unknown, unknown>,
     private readonly versioned: boolean,
+    private readonly befores: RowBefores | undefined,
   ) {}
 
   want(key: unknown, reads: Reads, asOf?: number): void {
@@ -74,6 +105,15 @@ class StoredRows implements Rows {
 
   row(key: unknown, asOf?: number): Row<unknown> | null {
     return this.store.row(key, asOf);
+  }
+
+  before(key: unknown): unknown {
+    const before = this.befores?.of(key);
+    return before === undefined ? (this.store.row(key)?.value ?? null) : before;
+  }
+
+  id(key: unknown): string {
+    return (this.befores as RowBefores).id(key);
   }
 
   prepare(key: unknown, asOf: number): void | Promise<void> {
@@ -85,6 +125,7 @@ class DerivedRows implements Rows {
   constructor(
     private readonly rows: Rows,
     private readonly fn: (value: unknown, key: unknown) => unknown,
+    private readonly use: RowsUse,
   ) {}
 
   want(key: unknown, reads: Reads, asOf?: number): void {
@@ -94,8 +135,18 @@ class DerivedRows implements Rows {
   row(key: unknown, asOf?: number): Row<unknown> | null {
     const row = this.rows.row(key, asOf);
     if (row === null) return null;
-    const value = this.fn(row.value, key) ?? null;
+    const { fn } = this;
+    const value = (this.use === 'lookup' ? fn(row.value, key) : rowOrNone(fn, row.value, key)) ?? null;
     return value === null ? null : { value, timestamp: row.timestamp };
+  }
+
+  before(key: unknown): unknown {
+    const before = this.rows.before(key);
+    return before === null ? null : (rowOrNone(this.fn, before, key) ?? null);
+  }
+
+  id(key: unknown): string {
+    return this.rows.id(key);
   }
 
   prepare(key: unknown, asOf: number): void | Promise<void> {

@@ -1,3 +1,4 @@
+import { show } from '../../model/show.js';
 import { WindowKey } from '../../model/window.js';
 import { TimeZone } from './time-zone.js';
 import { closing, invalid, NO_WINDOW, type TimeWindows, type WindowOptions } from './windows.js';
@@ -36,8 +37,11 @@ export interface CalendarOptions extends WindowOptions {
  * orders.pipe(count({ store: 'orders-per-day', window: calendar('day', { timeZone: 'Europe/Berlin', grace: '1h' }) }));
  * ```
  *
- * Where clocks are put forward past midnight, the day begins with the first moment that they show; where they show it twice, with the first of the two. Hours begin at full hours, and where clocks are put forward or back
- * by something else than hours. Retention counts from the start of a window, as with all; by default it is that of the longest of them.
+ * Where clocks are put forward past midnight, the day begins with the first moment that they show; where they
+ * show it twice, with the first of the two. The window in which the epoch lies may begin before it: its start
+ * is then negative, which Java's own deserializers of windows refuse. Hours begin at full hours, and where
+ * clocks are put forward or back by something else than hours. Retention counts from the start of a window,
+ * as with all; by default it is that of the longest of them.
  *
  * Cost: boundaries are computed once a window, which takes some ten microseconds, and the last thousand are remembered. They follow the time zone data of Node: a government that changes its mind
  * moves the boundaries of the future with the next update. CONFIG_INVALID for a time zone that there is not, a `weekStart` of anything but weeks, and a retention shorter than the longest window and grace. Kafka
@@ -45,16 +49,11 @@ export interface CalendarOptions extends WindowOptions {
  */
 export function calendar(unit: CalendarUnit, { timeZone, weekStart, ...options }: CalendarOptions): TimeWindows {
   if (!Object.hasOwn(UNITS, unit))
-    throw invalid(
-      'there is no such calendar window',
-      JSON.stringify(unit),
-      Object.keys(UNITS).join(', '),
-      'Use one of them.',
-    );
+    throw invalid('there is no such calendar window', show(unit), Object.keys(UNITS).join(', '), 'Use one of them.');
   if (weekStart !== undefined && (unit !== 'week' || !WEEKDAYS.includes(weekStart))) {
     throw invalid(
       `weekStart of windows of a ${unit} is not usable`,
-      JSON.stringify(weekStart),
+      show(weekStart),
       unit === 'week' ? WEEKDAYS.join(', ') : 'none: only weeks begin on a day of the week',
       unit === 'week' ? 'Use one of them.' : 'Leave weekStart out.',
     );

@@ -1,10 +1,11 @@
 import { type Windowed, WindowKey } from '../../model/window.js';
+import { check } from '../../serdes/check.js';
 import { windowed } from '../../serdes/windowed.js';
 import type { KeyValueStore, Row, StoreSpec } from '../../state/contract.js';
 import { added, merged } from '../operators/folding.js';
 import type { Processor, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
-import { NO_SPANS, Span, type Spans, spansSerde } from './spans.js';
+import { NO_SPANS, Span, type Spans, spanItems, spansSerde } from './spans.js';
 import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
 import type { WindowedFolding } from './windowing.js';
 import type { SessionWindows } from './windows.js';
@@ -18,6 +19,7 @@ export function sessionFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
     kind: 'session',
     key,
     value: spansSerde(value),
+    items: spanItems(value),
     ttlMs: retentionMs,
     shown: {
       key: windowed(key),
@@ -96,6 +98,7 @@ class SessionFold<K, V, A> implements Processor {
 
     const aggregates = met.map((session) => session.aggregate);
     const aggregate = added(folding, merged(folding, aggregates), record);
+    if (aggregate !== null) check(folding.value, aggregate);
     const start = Math.min(timestamp, met[0]?.start ?? timestamp);
     const last = Math.max(timestamp, met.at(-1)?.last ?? timestamp);
     const next = aggregate === null ? [] : [Span.of(start, last, aggregate)];
@@ -126,7 +129,8 @@ class SessionFold<K, V, A> implements Processor {
     const forgotten = this.#store.streamTime - this.#windows.retentionMs;
     let kept = 0;
     while (kept < from && (sessions[kept] as Span<A>).last < forgotten) kept++;
-    return [...sessions.slice(kept, from), ...next, ...sessions.slice(to)];
+    const left = kept === 0 ? sessions : sessions.slice(kept);
+    return left.toSpliced(from - kept, to - from, ...next);
   }
 
   /** The session that is open and has the end of that one in it: it has grown from it. */

@@ -1,11 +1,12 @@
 import { type Windowed, WindowKey } from '../../model/window.js';
+import { check } from '../../serdes/check.js';
 import { windowed } from '../../serdes/windowed.js';
 import type { KeyValueStore, Row, StoreSpec } from '../../state/contract.js';
 import { added } from '../operators/folding.js';
 import type { Processor, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
 import { type Slid, slide } from './slide.js';
-import { around, firstFrom, NO_SPANS, Span, type Spans, spansSerde } from './spans.js';
+import { around, firstFrom, NO_SPANS, Span, type Spans, spanItems, spansSerde } from './spans.js';
 import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
 import type { WindowedFolding } from './windowing.js';
 import type { SlidingWindows } from './windows.js';
@@ -19,6 +20,7 @@ export function slidingFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
     kind: 'sliding',
     key: windowed(key),
     value: spansSerde(value),
+    items: spanItems(value),
     ttlMs: retentionMs,
     bornAt: ({ end }) => end,
     shown: {
@@ -137,6 +139,8 @@ class SlidingFold<K, V, A> implements Processor {
     const window = new WindowKey<K>(key, start, start + this.#differenceMs);
     const current = base === undefined ? null : base.aggregate;
     const next = folds ? added(folding, current, record) : current;
+    // All or nothing: rows are written when it is known that each of its windows can be.
+    if (next !== null) check(folding.value, next);
     const last = base === undefined ? timestamp : folds ? Math.max(base.last, timestamp) : base.last;
     // The window that ends with the record may begin right behind the record before it: then it is written, and emitted, twice.
     const previous = before ? current : (earlier.find((other) => other.window.start === start)?.next ?? null);

@@ -1,7 +1,9 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
+import { checkedBefore } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { showBytes } from '../../serdes/show.js';
+import type { RowItems } from '../../state/contract.js';
 
 /**
  * One of the windows of a key that lie in one row: where it begins, the highest timestamp in it, and its aggregate. Never changed: a row gets a new one in its place.
@@ -42,6 +44,12 @@ export class Span<A> {
 
   bytes(serde: Serde<A>): Buffer {
     return this.#bytes ?? serde.encode(this.#aggregate as A);
+  }
+
+  /** How many bytes it takes in its row: it is encoded for that, and not again when the row is written. */
+  size(serde: Serde<A>): number {
+    this.#bytes ??= serde.encode(this.#aggregate as A);
+    return HEAD_BYTES + this.#bytes.length;
   }
 
   /** From now on its bytes are these, which are part of a whole row. */
@@ -89,6 +97,13 @@ export function firstFrom(spans: Spans<unknown>, start: number): number {
   return low;
 }
 
+/** A row of any number of windows is kept in pages. */
+export const spanItems = <A>(aggregate: Serde<A>): RowItems<Spans<A>> => ({
+  of: (spans) => spans,
+  size: (span: Span<A>) => span.size(aggregate),
+  with: (_, spans) => spans as Spans<A>,
+});
+
 const FORMAT = 1;
 const HEAD_BYTES = 8 + 8 + 4;
 /** In a shorter row nearly every window changes between two commits: keeping the bytes would cost more memory than it saves work. */
@@ -105,6 +120,7 @@ const MANY = 4;
 export function spansSerde<A>(aggregate: Serde<A>): Serde<Spans<A>> {
   return containing(aggregate, {
     name: `windows-${FORMAT}(${aggregate.name})`,
+    check: checkedBefore,
     encode(spans) {
       const parts = spans.map((span) => span.bytes(aggregate));
       const encoded = Buffer.allocUnsafe(parts.reduce((sum, { length }) => sum + HEAD_BYTES + length, 1));

@@ -15,7 +15,9 @@ export function anyAvro(side: 'key' | 'value', registry: () => Promise<SchemaReg
     try {
       const found = await registry();
       const stored = typeof writer === 'number' ? await found.byId(writer) : await found.byGuid(writer);
-      const { schema } = await resolveSchema(found, stored, `the schema with the id ${writer}`);
+      const { schema } = await resolveSchema(found, stored, `the schema with the id ${writer}`, {
+        checksDefaults: false,
+      });
       reads.set(writer, readingOf(new Shape(schema), schema, []) as Read);
     } catch (error) {
       if (!isStreamsError(error) || !['SCHEMA_UNKNOWN', 'SCHEMA_INVALID'].includes(error.code)) throw error;

@@ -138,8 +138,9 @@ export class BoundAvro<T> implements BoundSerde<T> {
       const reader = await this.#openReader();
       const at = `the schema with the id ${writer}`;
       const stored = typeof writer === 'number' ? await registry.byId(writer) : await registry.byGuid(writer);
-      const { schema } = await resolveSchema(registry, stored, at);
-      const reading = readingOf(reader, schema, this.#spec.upcasts);
+      const { schema } = await resolveSchema(registry, stored, at, { checksDefaults: false });
+      const reading = this.#readingOf(reader, schema, writer);
+      if (reading === undefined) return;
       if (typeof reading !== 'string') {
         this.#reads.set(writer, reading);
         return;
@@ -151,6 +152,18 @@ export class BoundAvro<T> implements BoundSerde<T> {
     } catch (error) {
       if (!isStreamsError(error) || NOT_THE_BYTES.includes(error.code)) throw error;
       this.#failed.set(writer, error);
+    }
+  }
+
+  /**
+   * Undefined: what was thrown is noted. It is the fault of the schema, and so of the bytes, whatever it is.
+   */
+  #readingOf(reader: Shape, schema: Schema, writer: number | string): Read | string | undefined {
+    try {
+      return readingOf(reader, schema, this.#spec.upcasts);
+    } catch (error) {
+      this.#failed.set(writer, error);
+      return undefined;
     }
   }
 
@@ -218,7 +231,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
   #cannotRead(text: string): string | undefined {
     let written: Schema;
     try {
-      written = parseSchema(text).schema;
+      written = parseSchema(text, { checksDefaults: false }).schema;
     } catch (error) {
       return messageOf(error);
     }

@@ -1,3 +1,4 @@
+import { messageOf, StreamsError } from '../../model/errors.js';
 import { incompatibilities } from '../schema/compatibility.js';
 import type { Schema } from '../schema/model.js';
 import { schemaText } from '../schema/text.js';
@@ -18,8 +19,23 @@ export class Shape {
 
   constructor(schema: Schema) {
     this.schema = schema;
-    this.codec = new Codec(schema);
+    this.codec = codecOf(schema);
     this.text = schemaText(schema);
+  }
+}
+
+/** SCHEMA_INVALID for a schema that is right, and that no codec can be made of. */
+function codecOf(schema: Schema): Codec {
+  try {
+    return new Codec(schema);
+  } catch (error) {
+    throw new StreamsError('SCHEMA_INVALID', {
+      what: 'cannot read or write values of a schema',
+      saw: messageOf(error),
+      expected: 'a schema that avsc understands',
+      action: 'Write the schema in another way, or use another serde.',
+      cause: error,
+    });
   }
 }
 
@@ -43,7 +59,7 @@ export function readingOf(reader: Shape, writer: Schema, upcasts: readonly Upcas
 
 function resolving(reader: Shape, writer: Schema, text: string): Read {
   const { codec } = reader;
-  const resolver = text === reader.text ? undefined : codec.resolver(new Codec(writer));
+  const resolver = text === reader.text ? undefined : codec.resolver(codecOf(writer));
   return (bytes, start) => codec.decode(bytes, start, resolver);
 }
 

@@ -1,7 +1,9 @@
 import { StreamsError } from '../../model/errors.js';
 import type { NamedSchema } from '../schema/model.js';
-import { type ParsedSchema, parseSchema } from '../schema/parse.js';
+import { type ParsedSchema, type ParseOptions, parseSchema } from '../schema/parse.js';
 import type { SchemaReference, SchemaRegistry, SchemaSource, StoredSchema } from './port.js';
+
+type ResolveOptions = Pick<ParseOptions, 'checksDefaults'>;
 
 /** So many schemas one may refer to, itself or through others: more than anybody wrote. What a registry answers must not keep a process busy. */
 const MAX_REFERENCES = 1_000;
@@ -11,20 +13,23 @@ export function resolveSchema(
   registry: SchemaRegistry,
   source: SchemaSource | StoredSchema,
   at: string,
+  options: ResolveOptions = {},
 ): Promise<ParsedSchema> {
-  return new Resolution(registry).resolve(source, at);
+  return new Resolution(registry, options).resolve(source, at);
 }
 
 /** What one schema refers to: each version is fetched and parsed once, by however many ways it is reached. */
 class Resolution {
   readonly #registry: SchemaRegistry;
+  readonly #options: ResolveOptions;
   readonly #found = new Map<string, ParsedSchema>();
   /** The way from the schema to the reference that is followed now. */
   readonly #way = new Set<string>();
   #count = 0;
 
-  constructor(registry: SchemaRegistry) {
+  constructor(registry: SchemaRegistry, options: ResolveOptions) {
     this.#registry = registry;
+    this.#options = options;
   }
 
   async resolve(source: SchemaSource | StoredSchema, at: string): Promise<ParsedSchema> {
@@ -34,7 +39,7 @@ class Resolution {
       const { defines } = await this.#reference(reference, at);
       for (const [name, schema] of defines) named.set(name, schema);
     }
-    const parsed = parseSchema(source.schema, { at, named });
+    const parsed = parseSchema(source.schema, { ...this.#options, at, named });
     return { schema: parsed.schema, defines: new Map([...named, ...parsed.defines]) };
   }
 

@@ -1,7 +1,12 @@
-import type { Schema } from './model.js';
+import { ownOf } from '../../model/own.js';
+import { type Field, hasDefault, type Schema } from './model.js';
 
-/** What is expected instead, if a value is no default of the type, in the JSON form that defaults have: bytes as a string of characters 0 to 255, a union as its first branch. Undefined if it is. */
-export function checkDefault(schema: Schema, json: unknown): string | undefined {
+/**
+ * What is expected instead, if a value is no default of the type, in the JSON form that defaults have: bytes
+ * as a string of characters 0 to 255, a union as its first branch. Undefined if it is. `within`: the fields
+ * whose defaults it is part of.
+ */
+export function checkDefault(schema: Schema, json: unknown, within: readonly Field[]): string | undefined {
   switch (schema.kind) {
     case 'null':
       return json === null ? undefined : 'null';
@@ -27,22 +32,24 @@ export function checkDefault(schema: Schema, json: unknown): string | undefined 
     case 'enum':
       return schema.symbols.includes(json as string) ? undefined : `one of ${schema.symbols.join(', ')}`;
     case 'array':
-      return Array.isArray(json) ? firstOf(json.map((item) => checkDefault(schema.items, item))) : 'an array';
+      return Array.isArray(json) ? firstOf(json.map((item) => checkDefault(schema.items, item, within))) : 'an array';
     case 'map':
       return isObject(json)
-        ? firstOf(Object.values(json).map((value) => checkDefault(schema.values, value)))
+        ? firstOf(Object.values(json).map((value) => checkDefault(schema.values, value, within)))
         : 'an object';
     case 'union': {
       const first = schema.branches[0] as Schema;
-      const wrong = checkDefault(first, json);
+      const wrong = checkDefault(first, json, within);
       return wrong === undefined ? undefined : `a default of the union's first type: ${wrong}`;
     }
     case 'record':
       return isObject(json)
         ? firstOf(
             schema.fields.map((field) => {
-              if (Object.hasOwn(json, field.name)) return checkDefault(field.type, json[field.name]);
-              return Object.hasOwn(field, 'default') ? undefined : `an object with ${field.name}`;
+              if (Object.hasOwn(json, field.name)) return checkDefault(field.type, ownOf(json, field.name), within);
+              if (!hasDefault(field)) return `an object with ${field.name}`;
+              if (within.includes(field)) return `an object with ${field.name}, whose default has no end otherwise`;
+              return checkDefault(field.type, field.default, [...within, field]);
             }),
           )
         : 'an object';

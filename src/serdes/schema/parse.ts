@@ -1,4 +1,6 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
+import { ownOf } from '../../model/own.js';
+import { show } from '../../model/show.js';
 import { isDeeper } from '../json-depth.js';
 import { checkDefault } from './defaults.js';
 import { logicalOf } from './logical.js';
@@ -18,6 +20,11 @@ export interface ParseOptions {
   readonly at?: string;
   /** Types that it may refer to, by full name. */
   readonly named?: ReadonlyMap<string, NamedSchema>;
+  /**
+   * Whether its defaults have to be right. Not for a schema that something was written with: what is read
+   * with it has all its fields. Default: true.
+   */
+  readonly checksDefaults?: boolean;
 }
 
 /** A schema, and the types that it defines itself, in the order of their definition. */
@@ -29,12 +36,12 @@ export interface ParsedSchema {
 /** Checks and resolves an Avro schema: its JSON as text, or parsed. SCHEMA_INVALID says what is wrong, and at which place in it. */
 export function parseSchema(source: unknown, options: ParseOptions = {}): ParsedSchema {
   const json = typeof source === 'string' ? jsonOf(source, options.at) : source;
-  // Defaults, too: they are looked through by functions that call themselves.
-  if (isDeeper(json, MAX_JSON_DEPTH))
-    throw invalid(options.at, 'the schema nests too deeply', `more than ${MAX_JSON_DEPTH} levels of JSON`, 'fewer');
   const parser = new Parser(options);
   const schema = parser.type(json, '', 'the schema', 0);
-  parser.checkDefaults();
+  // Types are bound already; defaults are looked through by functions that call themselves.
+  if (isDeeper(json, MAX_JSON_DEPTH))
+    throw invalid(options.at, 'the schema nests too deeply', `more than ${MAX_JSON_DEPTH} levels of JSON`, 'fewer');
+  if (options.checksDefaults ?? true) parser.checkDefaults();
   return { schema, defines: parser.defines };
 }
 
@@ -99,7 +106,7 @@ class Parser {
   /** Once all types are complete: a default may be of a type that refers to itself. */
   checkDefaults(): void {
     for (const { field, path } of this.#withDefaults) {
-      const wrong = checkDefault(field.type, field.default);
+      const wrong = checkDefault(field.type, field.default, [field]);
       if (wrong) throw this.#fail(path, `the default ${show(field.default)}`, wrong);
     }
   }
@@ -109,11 +116,7 @@ class Parser {
     const full = name.includes('.') || namespace === '' ? name.replace(/^\./, '') : `${namespace}.${name}`;
     const found = this.#find(full) ?? this.#find(name);
     if (found) return found;
-    throw this.#fail(
-      path,
-      `the type ${JSON.stringify(name)}`,
-      'a type of Avro, or one that is defined before it is used',
-    );
+    throw this.#fail(path, `the type ${show(name)}`, 'a type of Avro, or one that is defined before it is used');
   }
 
   #find(name: string): NamedSchema | undefined {
@@ -188,7 +191,8 @@ class Parser {
         'at least one, each of letters, digits and _, and none that every object of JavaScript has by itself',
       );
     if (new Set(symbols).size < symbols.length) throw this.#fail(name, 'a symbol twice', 'each symbol once');
-    const fallback = json.default;
+    const { checksDefaults = true } = this.#options;
+    const fallback = checksDefaults || symbols.includes(json.default as string) ? json.default : undefined;
     if (fallback !== undefined && !symbols.includes(fallback as string))
       throw this.#fail(name, `the default ${show(fallback)}`, 'one of its symbols');
     const schema: EnumSchema = {
@@ -236,7 +240,7 @@ class Parser {
     if (!parts.every((part) => NAME.test(part)) || PRIMITIVES.includes(simple) || isInherited(simple))
       throw this.#fail(
         path,
-        `the name ${JSON.stringify(given)}`,
+        `the name ${show(given)}`,
         'letters, digits and _, in parts with dots between them, and not the name of a primitive type',
       );
     const qualify = (alias: string): string =>
@@ -251,7 +255,8 @@ class Parser {
   }
 
   #need(json: Json, attribute: string, path: string): unknown {
-    if (json[attribute] !== undefined) return json[attribute];
+    const needed = ownOf(json, attribute);
+    if (needed !== undefined) return needed;
     throw this.#fail(path, `no "${attribute}"`, 'a type there');
   }
 
@@ -261,11 +266,6 @@ class Parser {
 }
 
 const docOf = ({ doc }: Json): { doc?: string } => (typeof doc === 'string' ? { doc } : {});
-
-const show = (json: unknown): string => {
-  const text = JSON.stringify(json) ?? String(json);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-};
 
 const invalid = (at: string | undefined, what: string, saw: string, expected: string, cause?: unknown): StreamsError =>
   new StreamsError('SCHEMA_INVALID', {

@@ -5,7 +5,10 @@ import { type Field, hasDefault, isNamed, type Logical, namespaceOf, type Schema
  * The schema as JSON again, in one form for all ways of writing it: names are full, attributes are in a fixed order, types that it referred to are defined where they are first used. Docs are left out unless asked for, and attributes
  * without a meaning always. Two schemas with the same text mean the same to every reader and writer.
  */
-export function schemaJson(schema: Schema, { docs = false }: { readonly docs?: boolean } = {}): unknown {
+export function schemaJson(
+  schema: Schema,
+  { docs = false, defaults = true }: { readonly docs?: boolean; readonly defaults?: boolean } = {},
+): unknown {
   const defined = new Set<string>();
   const doc = (one: { readonly doc?: string }): object => (docs && one.doc !== undefined ? { doc: one.doc } : {});
   const aliases = (names: readonly string[]): object => (names.length > 0 ? { aliases: [...names] } : {});
@@ -14,7 +17,7 @@ export function schemaJson(schema: Schema, { docs = false }: { readonly docs?: b
     ...doc(field),
     ...aliases(field.aliases),
     type: json(field.type, around),
-    ...(hasDefault(field) && { default: field.default }),
+    ...(defaults && hasDefault(field) && { default: field.default }),
     ...(field.order && { order: field.order }),
   });
   /** `around`: the namespace of the type that it stands in, which a name without one would get. */

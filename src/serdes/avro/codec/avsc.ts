@@ -12,6 +12,8 @@ export interface Tap {
   writeLong(value: number): void;
   writeString(value: string): void;
   writeBytes(value: Uint8Array): void;
+  /** So many bytes, without their number. */
+  writeFixed(value: Uint8Array, length: number): void;
 }
 
 /** A type of avsc with what its subclasses need of it, and its own declarations do not say. */

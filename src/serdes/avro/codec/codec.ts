@@ -5,6 +5,7 @@ import { showValue } from '../../show.js';
 import { type AvscType, Type, truncated } from './avsc.js';
 import { branched, complex, primitive, union } from './guards.js';
 import { logicalType } from './logical.js';
+import { Defaults, withDefaults } from './records.js';
 
 /** Where values are written before their length is known; it grows with the largest, up to a bound. */
 const FIRST_BYTES = 4_096;
@@ -20,7 +21,7 @@ export class Codec {
   #scratch = Buffer.allocUnsafe(FIRST_BYTES);
 
   constructor(schema: Schema) {
-    this.#type = build(schemaJson(schema));
+    this.#type = withDefaults(new Defaults(schema), () => build(schemaJson(schema, { defaults: false })));
   }
 
   /** The value behind a copy of the prefix. Throws a plain `Error` that says where the value does not fit the schema. */

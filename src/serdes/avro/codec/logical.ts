@@ -1,3 +1,5 @@
+import { ownOf } from '../../../model/own.js';
+import type { Logical } from '../../schema/model.js';
 import { type AvscType, types } from './avsc.js';
 import { decimalBytes, decimalOf } from './decimal.js';
 
@@ -19,12 +21,47 @@ abstract class Mapped extends types.LogicalType {
   }
 }
 
+const dateOf = (days: number): string => {
+  const date = new Date(days * DAY_MS);
+  if (Number.isNaN(date.getTime())) throw new Error('saw a date beyond the years that JavaScript knows');
+  return date.toISOString().slice(0, -14);
+};
+
+const timeOf = (ms: number): Date => {
+  const date = new Date(ms);
+  if (Number.isNaN(date.getTime())) throw new Error('saw a time beyond what a Date can hold');
+  return date;
+};
+
+const uuidOf = (written: string | Buffer): string => {
+  const hex =
+    typeof written === 'string'
+      ? written
+      : written.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  if (!UUID.test(hex)) throw new Error('saw no UUID');
+  return hex.toLowerCase();
+};
+
+/** What a value of the type underneath means. Throws a plain `Error` for one that means nothing. */
+export function logicalValue(logical: Logical, value: unknown): unknown {
+  switch (logical.name) {
+    case 'date':
+      return dateOf(value as number);
+    case 'timestamp-millis':
+      return timeOf(value as number);
+    case 'decimal':
+      return decimalOf(value as Buffer, logical.scale);
+    case 'uuid':
+      return uuidOf(value as string | Buffer);
+    default:
+      return value;
+  }
+}
+
 /** `"2026-01-31"`: a day is no moment, and a Date would be one. */
 class DateType extends Mapped {
   protected override _fromValue(days: number): string {
-    const date = new Date(days * DAY_MS);
-    if (Number.isNaN(date.getTime())) throw new Error('saw a date beyond the years that JavaScript knows');
-    return date.toISOString().slice(0, -14);
+    return dateOf(days);
   }
 
   protected override _toValue(text: unknown): number {
@@ -38,9 +75,7 @@ class DateType extends Mapped {
 
 class TimestampMillisType extends Mapped {
   protected override _fromValue(ms: number): Date {
-    const date = new Date(ms);
-    if (Number.isNaN(date.getTime())) throw new Error('saw a time beyond what a Date can hold');
-    return date;
+    return timeOf(ms);
   }
 
   protected override _toValue(date: unknown): number {
@@ -60,7 +95,6 @@ class DecimalType extends Mapped {
   }
 
   protected override _fromValue(bytes: Buffer): string {
-    // Asked by avsc for the default of a field while this is still being made.
     return decimalOf(bytes, this.#scale);
   }
 
@@ -77,12 +111,7 @@ class UuidType extends Mapped {
   }
 
   protected override _fromValue(written: string | Buffer): string {
-    const hex =
-      typeof written === 'string'
-        ? written
-        : written.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
-    if (!UUID.test(hex)) throw new Error('saw no UUID');
-    return hex.toLowerCase();
+    return uuidOf(written);
   }
 
   protected override _toValue(text: unknown): string | Buffer {
@@ -100,4 +129,4 @@ const MAPPED: Readonly<Record<string, new (schema: never, options: object) => Av
 };
 
 export const logicalType = (name: unknown): (new (schema: never, options: object) => AvscType) | undefined =>
-  typeof name === 'string' && Object.hasOwn(MAPPED, name) ? MAPPED[name] : undefined;
+  typeof name === 'string' ? ownOf(MAPPED, name) : undefined;

@@ -1,0 +1,25 @@
+import type { Observable } from 'rxjs';
+import type { Ends } from './ambient.js';
+import { Origin } from './origin.js';
+
+/** Pipelines that nothing has been made of, and nobody has subscribed to. */
+export class PipelineEnds implements Ends {
+  readonly #followed = new WeakSet<object>();
+  readonly #left = new Set<Observable<unknown>>();
+
+  piped(from: Observable<unknown>, to: Observable<unknown>): void {
+    this.followed(from);
+    // What a node emits needs nobody for the node to run.
+    if (!this.#followed.has(to) && !(to instanceof Origin)) this.#left.add(to);
+  }
+
+  followed(observable: object): void {
+    this.#followed.add(observable);
+    this.#left.delete(observable as Observable<unknown>);
+  }
+
+  /** In the order in which they were written. */
+  get left(): readonly Observable<unknown>[] {
+    return [...this.#left];
+  }
+}

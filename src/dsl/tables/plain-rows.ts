@@ -1,0 +1,152 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Observable, type Subscriber, type Subscription } from 'rxjs';
+import { StreamsError } from '../../model/errors.js';
+import { type Change, RowChange, rowChange } from '../../model/record.js';
+import { showValue } from '../../serdes/show.js';
+import { subscribing } from '../ambient.js';
+import { failPush, isGivenUp } from '../async-guard.js';
+import { type Inlet, isOwn, noted, subscribeCutOff } from '../own-operators.js';
+import type { AnyRecord } from '../types.js';
+
+/**
+ * What plain operators of RxJS make of a table: a function of its rows, as `mapValues` and `filterValues`
+ * have one. They are asked what they make of the row as it is now, and of the row as it was: so a row that a
+ * `filter` no longer lets through is deleted behind it, and what it let through before is the `previous` of
+ * the change.
+ *
+ * Behind `toStream()` they are given records, and before it, if nothing but it follows, changes as they are:
+ * then this is not for them.
+ *
+ * That is right only if they make the same of the same row, whatever came before it. So what they make of the
+ * change itself is compared with what they make of its row when they have just been subscribed to; operators
+ * that remember, emit twice, or look at `previous` end the application instead of making wrong rows.
+ * Deletions are not given to them.
+ *
+ * Cost: they are called up to three times a change, and subscribed to twice.
+ */
+function plainRows<T>(plain: Observable<T>): Observable<T> {
+  return new Observable<T>((subscriber) => {
+    const consumer = subscribing();
+    const rows = new PlainRows(plain, subscriber as Subscriber<unknown>);
+    const upstream = (): Subscription | undefined => rows.connect();
+    return consumer ? noted(consumer, upstream) : upstream();
+  });
+}
+
+/** Plain operators on the way from a table, for a node that wants rows; anything else as it is. */
+export const asRows = <T>(source: Observable<T>): Observable<T> =>
+  subscribing()?.rows && !isOwn(source) ? plainRows(source) : source;
+
+class PlainRows {
+  readonly #plain: Observable<unknown>;
+  readonly #subscriber: Subscriber<unknown>;
+  #standing: Run;
+
+  constructor(plain: Observable<unknown>, subscriber: Subscriber<unknown>) {
+    this.#plain = plain;
+    this.#subscriber = subscriber;
+    this.#standing = new Run(plain);
+  }
+
+  connect(): Subscription | undefined {
+    const subscription = this.#standing.source?.subscribe({
+      next: (record) => this.#change(record as Change<unknown, unknown>),
+      error: (error) => this.#subscriber.error(error),
+      complete: () => this.#subscriber.complete(),
+    });
+    subscription?.add(() => this.#standing.end());
+    return subscription;
+  }
+
+  #change(change: Change<unknown, unknown>): void {
+    const { key, value, previous, outOfOrder } = change;
+    const before = previous === null ? null : this.#ofRow(change, previous);
+    let made: AnyRecord | null = null;
+    if (value !== null) {
+      const { emitted, error, completed } = this.#standing.push(change);
+      if (error !== undefined) {
+        if (!isGivenUp()) return this.#subscriber.error(error.thrown);
+        // An error ends a subscription.
+        this.#standing = new Run(this.#plain);
+      }
+      if (completed) return this.#subscriber.complete();
+      if (emitted.length > 1) return refuse(change, `${emitted.length} records for one`);
+      made = error === undefined ? ((emitted[0] as AnyRecord | undefined) ?? null) : null;
+      if (made !== null && !isDeepStrictEqual(made.key, key))
+        return refuse(change, `a change of the row ${showValue(made.key)}`);
+      const again = error === undefined ? this.#ofRow(change, value) : null;
+      if (!isDeepStrictEqual(again, made?.value ?? null))
+        return refuse(
+          change,
+          `${showValue(made?.value ?? null)}, and of the same row alone ${showValue(again)}: the operator remembers what came before, or looks at what the row was`,
+        );
+    }
+    const now = made?.value ?? null;
+    // As behind filterValues: there is no row, and there was none.
+    if (now === null && before === null && outOfOrder === undefined) return;
+    this.#subscriber.next(rowChange<unknown, unknown>(key, now, before, made ?? change, outOfOrder));
+  }
+
+  /** What they make of a row alone; null: nothing. */
+  #ofRow({ key, timestamp, headers }: Change<unknown, unknown>, value: unknown): unknown {
+    const run = new Run(this.#plain);
+    const { emitted } = run.push(new RowChange(key, value, null, timestamp, headers));
+    run.end();
+    return (emitted[0] as AnyRecord | undefined)?.value ?? null;
+  }
+}
+
+/** One subscription to the plain operators, cut off from what is before and behind them. */
+class Run {
+  readonly #inlet: Inlet = { source: undefined, subscriber: undefined };
+  readonly #subscription: Subscription;
+  #emitted: unknown[] = [];
+  #error: { readonly thrown: unknown } | undefined;
+  #completed = false;
+
+  constructor(plain: Observable<unknown>) {
+    this.#subscription = subscribeCutOff(this.#inlet, () =>
+      plain.subscribe({
+        next: (record) => void this.#emitted.push(record),
+        error: (thrown: unknown) => {
+          this.#error = { thrown };
+        },
+        complete: () => {
+          this.#completed = true;
+        },
+      }),
+    );
+  }
+
+  /** What the operators would have subscribed to. */
+  get source(): Observable<unknown> | undefined {
+    return this.#inlet.source;
+  }
+
+  push(change: Change<unknown, unknown>): {
+    readonly emitted: readonly unknown[];
+    readonly error: { readonly thrown: unknown } | undefined;
+    readonly completed: boolean;
+  } {
+    this.#emitted = [];
+    this.#inlet.subscriber?.next(change);
+    return { emitted: this.#emitted, error: this.#error, completed: this.#completed };
+  }
+
+  end(): void {
+    this.#subscription.unsubscribe();
+  }
+}
+
+function refuse({ key }: Change<unknown, unknown>, saw: string): void {
+  failPush(
+    new StreamsError('TOPOLOGY_INVALID', {
+      what: 'an operator of RxJS on a table is no function of its rows',
+      at: `row ${showValue(key)}`,
+      saw,
+      expected: 'the same row, another value for it, or nothing: the same whenever the row is the same',
+      action:
+        'Use mapValues, filterValues or groupBy. Or put toStream() before the operator, or behind it if it looks at `previous`, and toTable({ store, value }) behind that if the result is a table again.',
+    }),
+  );
+}
