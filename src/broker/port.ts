@@ -167,10 +167,11 @@ export interface WriterOptions {
    */
   readonly onResult?: (result: WriteResult) => void;
   /**
-   * Told of each record with an `origin` that the broker does not take for what it is: it is larger than its topic allows,
-   * or its timestamp or key is not what the topic asks for. Such a record is left out, and no more. All others are
-   * written, in order, and the transaction can be committed. Called during `write` or later, at the latest before `flush`
-   * resolves. A record without an `origin`, or of a writer without this function, fails `flush` instead.
+   * Told of each record with an `origin` that the broker does not take for what it is: it is larger than its
+   * topic allows, or its timestamp or key is not what the topic asks for. Such a record is left out, and no
+   * more. All others are written, in order, and the transaction can be committed. Called during `write` or
+   * later, at the latest before `flush` resolves. A record without an `origin`, or of a writer without this
+   * function, fails `flush` instead.
    */
   readonly onRefused?: (refused: RefusedRecord) => void;
 }

@@ -155,8 +155,8 @@ export interface Declaration {
 }
 
 /**
- * The first moment of stream time, later than the one given, at which something becomes final that an older record would
- * still have changed. Positive infinity: there is none.
+ * The first moment of stream time, later than the one given, at which something becomes final that an older
+ * record would still have changed. Positive infinity: there is none.
  */
 export type NextClosing = (time: number) => number;
 
@@ -187,7 +187,10 @@ export interface ProcessorSpec {
   readonly emitsKey?: AnySerde;
   /** The windows that the keys of what it emits belong to. Default: those of its input, unless `emitsKey` is given. */
   readonly window?: Windows;
-  /** When it makes something final by stream time, so that who writes to it keeps together in time. Left out: never. */
+  /**
+   * When it makes something final by stream time, so that who writes to it keeps together in time. Left out:
+   * never.
+   */
   readonly nextClosing?: NextClosing;
   create(context: ProcessorContext): Processor;
 }

@@ -92,8 +92,8 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
 }
 
 /**
- * The positions of the plan with their marks. Stores that begin empty have no time yet; others keep theirs. What owners
- * before the reset may still write to the changelogs is overtaken by it.
+ * The positions of the plan with their marks. Stores that begin empty have no time yet; others keep theirs.
+ * What owners before the reset may still write to the changelogs is overtaken by it.
  */
 function offsetsOf(
   { id, applicationId, effects, stores, repartitions, moves, internalMoves, generation }: ResetPlan,

@@ -20,7 +20,10 @@ import type { TopicCounts } from './topics.js';
 const LOOK_AGAIN_MS = 50;
 /** Whoever was not looked at for so long was not waited for. */
 const NOT_WATCHED_MS = 5_000;
-/** A task that is behind and has committed nothing for so long does not work, however slow its partitions are: nobody waits for it any more. */
+/**
+ * A task that is behind and has committed nothing for so long does not work, however slow its partitions are:
+ * nobody waits for it any more.
+ */
 const STUCK_MS = 300_000;
 
 /** Where a task is, as its last commit says. */
@@ -69,10 +72,10 @@ interface Watched {
  * Lets the tasks of an application know how far the others are in time, whichever process they are in: see
  * {@link companionsOf} for who has to know, and {@link PacedIntake} for what a task makes of it.
  *
- * All of it is in the group: the offsets that a task has committed say what it has read, the text beside them which stream
- * time it has (see stream-times.ts) and when its next record happened. Nothing is sent for it. A task without records that it
- * has not read is not behind, whoever has it; so nobody waits for who is idle or for a process that is gone, since its tasks
- * are another's by then.
+ * All of it is in the group: the offsets that a task has committed say what it has read, the text beside them
+ * which stream time it has (see stream-times.ts) and when its next record happened. Nothing is sent for it. A
+ * task without records that it has not read is not behind, whoever has it; so nobody waits for who is idle or
+ * for a process that is gone, since its tasks are another's by then.
  */
 export class Alignment {
   readonly #options: AlignmentOptions;
@@ -137,14 +140,20 @@ export class Alignment {
     return this.#companions.get(id)?.nextClosing(time) ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Where all are, no earlier than now; undefined if the cluster does not say. Those who ask meanwhile share the answer. */
+  /**
+   * Where all are, no earlier than now; undefined if the cluster does not say. Those who ask meanwhile share
+   * the answer.
+   */
   view(): Promise<View | undefined> {
     // What is under way may have been asked before something that is true now.
     this.#next ??= this.#lookAfter(this.#looking);
     return this.#next;
   }
 
-  /** Ends the waiting of those who wait: a task of this process has committed, or something else is to be done. */
+  /**
+   * Ends the waiting of those who wait: a task of this process has committed, or something else is to be
+   * done.
+   */
   wake(): void {
     for (const done of [...this.#waiting]) done();
   }

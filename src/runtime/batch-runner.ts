@@ -265,7 +265,8 @@ export class BatchRunner implements StageHost {
       try {
         await node.processor.giveUp(item.record, item.port, item.prepared);
       } catch (thrown) {
-        // What is left of the row cannot be written either: it stays as it was, and the failure has been told.
+        // What is left of the row cannot be written either: it stays as it was, and the failure has been
+        // told.
         if (!isStreamsError(thrown) || thrown.code !== 'SERIALIZE_FAILED') throw thrown;
       }
     }

@@ -88,7 +88,7 @@ export interface EngineConfig {
   readonly generation: Generation;
   /**
    * The application whose name is in the subjects of internal topics, in the schema registry, and in whose
-   * name random numbers are drawn: that of a shadow is the live one.
+   * name random numbers are drawn: that of a shadow is the live one, that of one kept apart is its prefix.
    */
   readonly schemasOf: string;
   readonly guarantee: Guarantee;
@@ -108,10 +108,16 @@ export interface EngineConfig {
   readonly logger: Logger;
 }
 
-/** Below the state directory, beside those of applications: see replay/reset.ts, promotion.ts, rebuild-task.ts. */
+/**
+ * Below the state directory, beside those of applications: see replay/reset.ts, promotion.ts,
+ * rebuild-task.ts.
+ */
 const RESERVED: ReadonlySet<string> = new Set(['resets', 'promotions', 'rebuild']);
 
-/** How the groups of a shadow and of a promotion end, beside that of their application: see replay/shadow-place.ts. */
+/**
+ * How the groups of a shadow and of a promotion end, beside that of their application: see
+ * replay/shadow-place.ts.
+ */
 const OF_TOOLS = /^(.+)-(shadow|promotion)$/;
 
 /** CONFIG_INVALID for an application that would share its group with the tools of another one. */

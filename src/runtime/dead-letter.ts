@@ -45,7 +45,10 @@ const SHORTENED = 'millrace.shortened';
 /** So much of the error's text is kept, if there is any room. */
 const MESSAGE_BYTES = 256;
 
-/** So much the names of the two headers take, and the text that says what is shorter, with four lengths of seven digits. */
+/**
+ * So much the names of the two headers take, and the text that says what is shorter, with four lengths of
+ * seven digits.
+ */
 const SAYING_BYTES =
   MESSAGE.length + SHORTENED.length + 'value 9999999, key 9999999, headers 9999999, message 9999999'.length;
 
@@ -59,9 +62,10 @@ const headerBytes = (entries: readonly HeaderEntry[]): number =>
   entries.reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + (value?.length ?? 0), 0);
 
 /**
- * The first bytes of a dead letter's value, key and error text, so that it holds at most that many; if the record's own
- * headers take more than a quarter of them, they are left out. `millrace.shortened` says what is shorter and how long it
- * was: `value 1048576, key 70000, headers 312, message 9000`. Where the record came from stays whole.
+ * The first bytes of a dead letter's value, key and error text, so that it holds at most that many; if the
+ * record's own headers take more than a quarter of them, they are left out. `millrace.shortened` says what is
+ * shorter and how long it was: `value 1048576, key 70000, headers 312, message 9000`. Where the record came
+ * from stays whole.
  */
 export function shortened<R extends Content>(letter: R, maxBytes: number): R {
   const { key, value, headers } = letter;

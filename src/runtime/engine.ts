@@ -131,7 +131,7 @@ export class Engine {
     return Promise.race([Promise.all([idle, looked]).then(() => undefined), this.done]);
   }
 
-  /** Global tables up to their ends, one round of every task, with a commit of each: for the test driver. Returns how many records were taken. */
+  /** For the test driver: see {@link stepAll}. Returns how many records were taken. */
   async stepAll(): Promise<number> {
     try {
       return await stepAll(this);
@@ -161,7 +161,7 @@ export class Engine {
     await this.#findGeneration();
     await this.#planPatiently().catch(async (error) => {
       if (!isForeignTopic(error)) throw error;
-      // Another application has made topics of these names since they were looked at: this one then keeps apart.
+      // Another application has made topics of these names since the first look: this one then keeps apart.
       await this.#findGeneration();
       await this.#planPatiently();
     });

@@ -74,7 +74,10 @@ export class Intake {
     return !this.#merge.isReady;
   }
 
-  /** Its own; or watched, if other tasks wait to know how far this one is; or held, if it waits for them itself. */
+  /**
+   * Its own; or watched, if other tasks wait to know how far this one is; or held, if it waits for them
+   * itself.
+   */
   get pace(): 'own' | 'watched' | 'held' {
     return 'own';
   }
@@ -94,8 +97,8 @@ export class Intake {
 
   /**
    * Up to `max` records, `before` a time; none while it cannot be told which comes next. Polls once at most,
-   * and waits up to `maxWaitMs` for something to come. Rejects with what the reader does; TOPIC_UNKNOWN also if
-   * a partition that is waited for is gone.
+   * and waits up to `maxWaitMs` for something to come. Rejects with what the reader does; TOPIC_UNKNOWN also
+   * if a partition that is waited for is gone.
    */
   async take(max: number, maxWaitMs: number, before?: number): Promise<readonly BrokerRecord[]> {
     const merge = this.#merge;

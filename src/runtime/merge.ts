@@ -23,7 +23,10 @@ export class Merge {
   /** The lane, if there is one only: there is nothing to merge. */
   readonly #only: Lane | undefined;
 
-  /** `datesOf`: undefined for topics whose records happened when the log says. `bounded`: {@link take} is given bounds. */
+  /**
+   * `datesOf`: undefined for topics whose records happened when the log says. `bounded`: {@link take} is
+   * given bounds.
+   */
   constructor(
     partitions: readonly MergedPartition[],
     datesOf: (topic: string) => Dates | undefined = () => undefined,

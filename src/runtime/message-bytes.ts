@@ -7,7 +7,9 @@ const MAX_MESSAGE_BYTES = 'max.message.bytes';
 const DEFAULT_BYTES = 1_048_588;
 /** What a setting may be: a signed integer of 4 bytes. */
 const MOST_BYTES = 2 ** 31 - 1;
-/** What a record has in an internal topic that it did not have in its source: its position, names, lengths. */
+/**
+ * What a record has in an internal topic that it did not have in its source: its position, names, lengths.
+ */
 const ENVELOPE_BYTES = 64 * 1024;
 
 /**

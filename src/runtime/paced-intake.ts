@@ -4,7 +4,10 @@ import { Intake, type IntakeOptions } from './intake.js';
 import { addedTo } from './offset-texts.js';
 import type { Slot } from './slots.js';
 
-/** Earlier than any record. One of which nobody can tell when it happened is earlier still: it waits for nobody. */
+/**
+ * Earlier than any record. One of which nobody can tell when it happened is earlier still: it waits for
+ * nobody.
+ */
 const NO_MOMENT = -Number.MAX_VALUE;
 /** For so long nobody is asked again, once all others had read what there is. */
 const ALONE_MS = 50;
@@ -26,14 +29,17 @@ export interface PacedIntakeOptions extends IntakeOptions {
 }
 
 /**
- * The intake of a task that keeps together, in time, with the others whose records meet its own behind a repartition.
+ * The intake of a task that keeps together, in time, with the others whose records meet its own behind a
+ * repartition.
  *
- * Before a record that may make something final it looks where the others are (see {@link Alignment}). It takes none at or
- * behind the first moment at which something becomes final that the slowest of those who are behind may still change:
- * an end of a window, mostly. It says where it stands itself, by a commit, and waits until the slowest has moved on. Between
- * two such moments, and when nobody is behind, it reads on as fast as it can.
+ * Before a record that may make something final it looks where the others are (see {@link Alignment}). It
+ * takes none at or behind the first moment at which something becomes final that the slowest of those who are
+ * behind may still change: an end of a window, mostly. It says where it stands itself, by a commit, and waits
+ * until the slowest has moved on. Between two such moments, and when nobody is behind, it reads on as fast as
+ * it can.
  *
- * Somebody always goes on: who waits has committed the time of its next record, and the one with the lowest waits for nobody.
+ * Somebody always goes on: who waits has committed the time of its next record, and the one with the lowest
+ * waits for nobody.
  */
 export class PacedIntake extends Intake {
   readonly #alignment: Alignment;
@@ -136,8 +142,9 @@ export class PacedIntake extends Intake {
       if (standing?.isBehind && standing.time < lowest) lowest = standing.time;
     }
     const slowest = Math.min(lowest, Math.max(this.#task.streamTime, next));
-    this.#looked =
-      slowest === Number.NEGATIVE_INFINITY ? NO_MOMENT : this.#alignment.nextClosing(this.#task.subTopology, slowest);
+    // What it once was allowed it still is, whoever is behind now: so it does not matter when it looks.
+    if (slowest !== Number.NEGATIVE_INFINITY)
+      this.#looked = Math.max(this.#looked, this.#alignment.nextClosing(this.#task.subTopology, slowest));
     const isAlone = lowest === Number.POSITIVE_INFINITY;
     if (isAlone) this.#aloneUntil = this.#alignment.now + ALONE_MS;
     this.#before = isAlone ? Number.POSITIVE_INFINITY : this.#looked;

@@ -42,10 +42,11 @@ const RESTORE_BATCH = 2_000;
 /**
  * Brings a task's stores to exactly the committed offsets, by reading what is missing from their changelogs, all at once. What the local store already holds is not read again.
  *
- * A change whose cause lies at or past the committed offset was logged by a commit that never finished: it is left out,
- * and made again when its cause is processed again. So is one that an overtaken owner has written (see overtaken.ts).
- * The next commit logs the rows of such keys anew, changed or not, so that what was left out is never the last word of
- * the changelog; until then the checkpoint stays before it. Interrupted, it goes on where it was.
+ * A change whose cause lies at or past the committed offset was logged by a commit that never finished: it is
+ * left out, and made again when its cause is processed again. So is one that an overtaken owner has written
+ * (see overtaken.ts). The next commit logs the rows of such keys anew, changed or not, so that what was left
+ * out is never the last word of the changelog; until then the checkpoint stays before it. Interrupted, it
+ * goes on where it was.
  */
 export async function restore(options: RestoreOptions): Promise<Restored> {
   const { broker, state, prefix, partition, committed } = options;

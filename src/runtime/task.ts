@@ -144,6 +144,11 @@ export class Task {
     return this.unread === 0 && this.#state?.postponed === true;
   }
 
+  /** Whether more must not wait for a commit, whatever the time is. */
+  get isFull(): boolean {
+    return this.#due.isFull(this.#uncommitted);
+  }
+
   /** See {@link LastBatch}. */
   get lastBatch(): LastBatch['facts'] & { readonly task: string } {
     return { task: this.id, ...this.#lastBatch.facts };
@@ -290,7 +295,7 @@ export class Task {
 
   async #buildRunner(streamTime: number, jump: (topic: string) => JumpState | undefined): Promise<void> {
     this.#globals = this.#options.globals.views();
-    const { runner, processors } = await buildTaskRunner(this.#options, {
+    ({ runner: this.#runner, processors: this.#processors } = await buildTaskRunner(this.#options, {
       taskId: this.id,
       state: this.#state,
       globals: this.#globals,
@@ -301,8 +306,6 @@ export class Task {
         this.#fatal ??= error;
         this.#options.onFatal(error);
       },
-    });
-    this.#runner = runner;
-    this.#processors = processors;
+    }));
   }
 }

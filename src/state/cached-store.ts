@@ -21,7 +21,7 @@ import { WrittenKeys } from './written-keys.js';
 /**
  * A key-value store of a task, in layers that one object stands for: typed (serdes) over cached (decoded values; reads see what is not committed) over the task's database.
  *
- * Values are encoded once a commit, however often they changed. Memory is bounded by the process-wide {@link CacheBudget}: rows that the disk has as they are are evicted, least recently used first. Beyond it: 2 bytes a key, at most 8 MB, in a
+ * Values are encoded once a commit, however often they changed; those of a serde without `check` at each `put`. Memory is bounded by the process-wide {@link CacheBudget}: rows that the disk has as they are are evicted, least recently used first. Beyond it: 2 bytes a key, at most 8 MB, in a
  * store whose rows expire, or whose task began on this machine with an empty directory and was not restarted since (see {@link KeyFilter}).
  */
 export class CachedStore<K, V> implements KeyValueStore<K, V> {
@@ -207,13 +207,16 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     return this.#reads.start((wanted) => this.#disk.fill(wanted, this.#cache));
   }
 
-  /** Before {@link drain}: deletes rows whose time to live is over, and reads what it needs to know of rows that nobody has read. */
+  /** Before {@link drain}: deletes rows whose time to live is over, and reads what it must know of others. */
   async expire(writes: DatabaseWrite[]): Promise<void> {
     if (this.#expiry) await this.#removeExpired(this.#expiry, writes);
     await this.#pages?.meet();
   }
 
-  /** At most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key are not read for it. */
+  /**
+   * At most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key
+   * are not read for it.
+   */
   async #removeExpired(expiry: ExpiryIndex, writes: DatabaseWrite[]): Promise<void> {
     const taken = await expiry.take(this.#streamTime, expiredPerCommit(this.#unwritten.dirty), writes);
     const keys = await this.#codec.readKeys(taken);

@@ -11,7 +11,10 @@ export interface Checkpoint {
   readonly changelogs: Readonly<Record<string, number>>;
   /** Stream time of each store, and of the task itself under the empty name. */
   readonly streamTimes: Readonly<Record<string, number>>;
-  /** The epoch (see runtime/epochs.ts) of each store's changelog up to its position; left out where there is none. */
+  /**
+   * The epoch (see runtime/epochs.ts) of each store's changelog up to its position; left out where there is
+   * none.
+   */
   readonly epochs?: Readonly<Record<string, number>>;
 }
 

@@ -37,7 +37,10 @@ const PAIRS_TOGETHER = 1_000;
 /** A transaction of these takes some milliseconds, and its records little memory. */
 const LOGGED_TOGETHER = 2_000;
 
-/** The rows of a store as they would lie in one piece: those that lie in pages are read for it. A row without all of its pages stays as it is, which its serde does not read. */
+/**
+ * The rows of a store as they would lie in one piece: those that lie in pages are read for it. A row without
+ * all of its pages stays as it is, which its serde does not read.
+ */
 function inOnePiece(spec: StoreSpec, store: StoreBytes): (pair: Pair, side: 'old' | 'fresh') => Promise<Pair> {
   const codec = new RowCodec(spec, store.storeId);
   const pages = pagesOf(spec, codec, store.database);

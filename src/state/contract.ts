@@ -28,7 +28,10 @@ export interface StoreSpec<K = any, V = any> {
   readonly history?: { readonly ms: number; readonly store: string };
   /** What people are shown, where a row is not what the store is about: the sessions of a key, of a row that has all of them. Default: the rows. */
   readonly shown?: ShownRows<K, V>;
-  /** What a row may hold any number of: it is then kept in pages, and no record of the changelog grows with it. */
+  /**
+   * What a row may hold any number of: it is then kept in pages, and no record of the changelog grows with
+   * it.
+   */
   readonly items?: RowItems<V>;
 }
 

@@ -21,7 +21,10 @@ export interface DrainedStore<K, V> {
   readonly pages: RowPages<K, V> | undefined;
 }
 
-/** Encodes the rows of a store that changed since the last commit, in the order of first change, with their pages. */
+/**
+ * Encodes the rows of a store that changed since the last commit, in the order of first change, with their
+ * pages.
+ */
 export function drainRows<K, V>(
   { unwritten, cache, codec, life, expiry, written, pages }: DrainedStore<K, V>,
   writes: DatabaseWrite[],

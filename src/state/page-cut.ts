@@ -35,7 +35,10 @@ export function cutPages<P extends Page>(
   return cut.pages;
 }
 
-/** Pages from `front` to `back`, and items from `from` to `to`, without those on both sides that are as they were. */
+/**
+ * Pages from `front` to `back`, and items from `from` to `to`, without those on both sides that are as they
+ * were.
+ */
 function changedPart(
   pages: readonly Page[],
   items: readonly object[],
@@ -96,7 +99,9 @@ class Cut<P extends Page> {
     this.#made = undefined;
   }
 
-  /** Makes pages, of the items of the last one as well if all of them fit into one. `isLast`: nothing follows. */
+  /**
+   * Makes pages, of the items of the last one as well if all of them fit into one. `isLast`: nothing follows.
+   */
   make(group: readonly object[], isLast: boolean): void {
     let items = group;
     let sizes = group.map(this.#sizeOf);

@@ -15,7 +15,10 @@
  */
 import { TIMESTAMP_BYTES } from './layout.js';
 
-/** What the key of a page begins with. No text does: 255 is not part of UTF-8. Any other key that does is refused. */
+/**
+ * What the key of a page begins with. No text does: 255 is not part of UTF-8. Any other key that does is
+ * refused.
+ */
 export const PAGE_MARK = Buffer.from('\xffmillrace.page\0\0', 'latin1');
 
 const PAGED = 255;

@@ -38,8 +38,9 @@ export class RowCodec<K, V> {
   }
 
   /**
-   * What the key is found by, together with its bounds: no text is made of both, since most of the cost of a windowed
-   * key would be that. SERIALIZE_FAILED if it takes the bytes of the key, and the serde does not write it.
+   * What the key is found by, together with its bounds: no text is made of both, since most of the cost of a
+   * windowed key would be that. SERIALIZE_FAILED if it takes the bytes of the key, and the serde does not
+   * write it.
    */
   textOf(key: K, bounds: WindowBounds | undefined): string {
     if (this.#textKeys && typeof key === 'string') return key;

@@ -92,7 +92,9 @@ export class RowPages<K, V> {
     this.#blind.push(entry);
   }
 
-  /** Before a commit is encoded: reads which pages the rows have that were written without having been read. */
+  /**
+   * Before a commit is encoded: reads which pages the rows have that were written without having been read.
+   */
   meet(): void | Promise<void> {
     if (this.#blind.length > 0) return this.#meet();
   }
@@ -109,7 +111,10 @@ export class RowPages<K, V> {
     }
   }
 
-  /** The bytes of a row as it is now; null: it is deleted. Puts out the pages that are new, and those that are no more. */
+  /**
+   * The bytes of a row as it is now; null: it is deleted. Puts out the pages that are new, and those that are
+   * no more.
+   */
   encode(entry: Entry<K, V>, output: CommitOutput): Buffer | null {
     const before = this.#stored.get(entry);
     const { value, timestamp } = entry;
@@ -175,7 +180,10 @@ export class RowPages<K, V> {
     changelog.push(new ChangelogEntry(write, timestamp, causeTopic, causeOffset));
   }
 
-  /** The whole row of bytes that have a head; noted as what the entry, if one is given, came from. STATE_CORRUPT if a page is not there. */
+  /**
+   * The whole row of bytes that have a head; noted as what the entry, if one is given, came from.
+   * STATE_CORRUPT if a page is not there.
+   */
   async read(key: K, row: Buffer, entry?: Entry<K, V>): Promise<V> {
     const whole = await this.tryToRead(key, row);
     // Written while it was read: what was written is newer, and nobody looks at what was read.
@@ -217,7 +225,10 @@ export class RowPages<K, V> {
     return this.#items.with(head, stored?.pages.flatMap(({ items }) => items) ?? []);
   }
 
-  /** Lets the next commit write pages to the changelog as they are on disk, also those that are not there. Returns the keys that are none of a page. */
+  /**
+   * Lets the next commit write pages to the changelog as they are on disk, also those that are not there.
+   * Returns the keys that are none of a page.
+   */
   async logAgain(keys: readonly Buffer[]): Promise<readonly Buffer[]> {
     const databaseKeys = keys.filter(isPageKey).map((key) => prefixed(this.#codec.prefix, key));
     if (databaseKeys.length === 0) return keys;

@@ -38,7 +38,14 @@ const MIXES_KEYS = new Set([
 const timed = { timestamp: (item: Item | null) => (item as Item & { at: number }).at };
 
 /** Their rows hold positions of records: in a repartition topic these count the markers of transactions, which a replay does not write. */
-const HOLDS_POSITIONS = new Set(['dedupe', 'dedupe by partition', 'process with a store', 'process that draws ids']);
+const HOLDS_POSITIONS = new Set([
+  'dedupe',
+  'dedupe by partition',
+  'reorderByVersion',
+  'reorderByVersion with dead letters',
+  'process with a store',
+  'process that draws ids',
+]);
 
 interface Way {
   /** Topics that are merged. */

@@ -4,6 +4,7 @@ import {
   cogroup,
   count,
   groupBy,
+  joinTable,
   mapValues,
   serdes,
   session,
@@ -87,6 +88,18 @@ describe('who keeps together in time', () => {
       );
     };
     assert.deepEqual(shown(two), { a: [12, 'a', 'b'], b: [12, 'a', 'b'], 'a-grouped': [12, 'a', 'b'] });
+  });
+
+  it('nobody, where windows and a repartition meet in one task, and not one behind the other', () => {
+    assert.deepEqual(
+      shown((t) => {
+        const rows = t.table('rows', { ...text, store: 'rows' });
+        const join = (value: string, row: string) => value + row;
+        t.stream('in', text).pipe(joinTable(rows, join), count({ store: 'counts', window }), to('out', counts));
+        grouped(t, 'other').pipe(joinTable(rows, join), to('joined', text));
+      }),
+      {},
+    );
   });
 
   it('as closely as the strictest of several windows wants', () => {

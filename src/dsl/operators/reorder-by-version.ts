@@ -19,7 +19,7 @@ import {
   type Version,
 } from './entity-queue.js';
 import { checkedId, type Id, idSerde, idText, keyId, shownId } from './ids.js';
-import { OpenGaps } from './open-gaps.js';
+import { KeptGaps } from './kept-gaps.js';
 import { reorderBufferFull, versionGap, versionInvalid } from './version-errors.js';
 
 export interface ReorderByVersionOptions<K, V> {
@@ -129,13 +129,7 @@ class Reorder<K, V> implements Processor {
   readonly #context: ProcessorContext;
   readonly #options: ReorderByVersionOptions<K, V>;
   readonly #queues: KeyValueStore<Entity, EntityQueue>;
-  /** Written at commits only: a gap that opens and closes between two costs no write. */
-  readonly #gapStore: KeyValueStore<Entity, number>;
-  readonly #gaps: OpenGaps<Entity>;
-  /** By their ids: entities whose gap has changed since the last commit; and those whose gap is written. */
-  readonly #changed = new Map<string, Entity>();
-  readonly #written = new Set<string>();
-  readonly #idOf: (entity: Entity) => string;
+  readonly #gaps: KeptGaps<Entity>;
   readonly #waitMs: number;
   readonly #maxBuffered: number;
   readonly #serdes: HeldSerdes;
@@ -148,23 +142,18 @@ class Reorder<K, V> implements Processor {
     serdes: HeldSerdes,
     entity: AnySerde,
   ) {
-    this.#idOf = (key) => keyId(entity, key);
     this.#context = context;
     this.#options = options;
     this.#waitMs = waitMs;
     this.#maxBuffered = options.maxBuffered;
     this.#serdes = serdes;
     this.#queues = context.store(options.store);
-    this.#gapStore = context.store(`${options.store}-gaps`);
-    this.#gaps = new OpenGaps(waitMs, this.#idOf);
+    this.#gaps = new KeptGaps(context.store(`${options.store}-gaps`), waitMs, (key) => keyId(entity, key));
     this.#wall = options.gap?.clock === 'wall';
   }
 
   async start(): Promise<void> {
-    for await (const [entity, since] of this.#gapStore.entries()) {
-      this.#gaps.open(entity, since);
-      this.#written.add(this.#idOf(entity));
-    }
+    await this.#gaps.load();
     if (this.#wall) this.#context.schedule(Math.max(1, Math.min(this.#waitMs, 1_000)), 'wall', () => this.#expire());
   }
 
@@ -175,7 +164,7 @@ class Reorder<K, V> implements Processor {
   }
 
   process(record: AnyRecord, _port: number, prepared: unknown): void | Promise<void> {
-    const entity = prepared as string | null;
+    const entity = prepared as Entity | null;
     if (entity === null) return this.#context.drop('null-key');
     this.#queues.observe(record.timestamp);
     this.#take(entity, record);
@@ -183,16 +172,7 @@ class Reorder<K, V> implements Processor {
   }
 
   beforeCommit(): void {
-    for (const [id, entity] of this.#changed) {
-      const since = this.#gaps.since(entity);
-      if (since !== undefined) {
-        this.#gapStore.put(entity, since, since);
-        this.#written.add(id);
-      } else if (this.#written.delete(id)) {
-        this.#gapStore.delete(entity);
-      }
-    }
-    this.#changed.clear();
+    this.#gaps.beforeCommit();
   }
 
   #take(entity: Entity, record: AnyRecord): void {
@@ -234,7 +214,7 @@ class Reorder<K, V> implements Processor {
     }
     this.#queues.put(entity, { next, held: released === 0 ? held : held.slice(released) });
     if (held.length === 0) return;
-    if (released === held.length) this.#closeGap(entity);
+    if (released === held.length) this.#gaps.close(entity);
     else this.#openGap(entity);
   }
 
@@ -247,7 +227,7 @@ class Reorder<K, V> implements Processor {
       const queue = await this.#queues.load(entity);
       const lowest = queue?.held[0];
       if (!queue || lowest === undefined) {
-        this.#closeGap(entity);
+        this.#gaps.close(entity);
         continue;
       }
       if (gap.then === 'skip') {
@@ -265,7 +245,7 @@ class Reorder<K, V> implements Processor {
         this.#context.deadLetter(record, error, { position, key, value });
       }
       this.#queues.put(entity, { next: queue.next, held: [] });
-      this.#closeGap(entity);
+      this.#gaps.close(entity);
     }
   }
 
@@ -277,12 +257,6 @@ class Reorder<K, V> implements Processor {
 
   #openGap(entity: Entity): void {
     this.#gaps.open(entity, this.#now());
-    this.#changed.set(this.#idOf(entity), entity);
-  }
-
-  #closeGap(entity: Entity): void {
-    this.#gaps.close(entity);
-    this.#changed.set(this.#idOf(entity), entity);
   }
 
   #now(): number {

@@ -42,8 +42,10 @@ export function sideStore<K, V>(
 }
 
 /**
- * The records of one side of a join, kept for those of the other side: by key and stretch of time, so that which rows a record looks into follows from the record alone. A row holds 32 records at most, and fewer of large ones. The one that is
- * added to is chunk 0; when it is full, it is put aside under the next number, with a note in chunk 0, and read again only if it is met.
+ * The records of one side of a join, kept for those of the other side: by key and stretch of time, so that
+ * which rows a record looks into follows from the record alone. A row holds 32 records at most, and fewer of
+ * large ones. The one that is added to is chunk 0; when it is full, it is put aside under the next number,
+ * with a note in chunk 0, and read again only if it is met.
  */
 export class SideBuffer<K, V> {
   readonly #store: KeyValueStore<BucketKey<K>, Chunk<V>>;

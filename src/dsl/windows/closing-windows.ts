@@ -30,7 +30,8 @@ export const closingStore = <K>(store: string, key: Serde<K>): StoreSpec<Due<K>,
   dueStore(closingStoreName(store), key, serdes.int64);
 
 /**
- * Windows that are emitted once, when they close: in the order of their ends, then of their starts, then of the bytes of their keys.
+ * Windows that are emitted once, when they close: in the order of their ends, then of their starts, then of
+ * the bytes of their keys.
  *
  * State: a small row for each window that is open and not empty, written when it opens and deleted when it closes. What a window holds stays in the store of the fold, and is read from there
  * when it closes: what the cache does not have, a thousand windows a read.
@@ -75,7 +76,10 @@ export class ClosingWindows<K, A> {
     return now ? this.#closeGrowing(until, now) : this.#closeFixed(until);
   }
 
-  /** Windows that end together begin together: they are in their order already, and as few as are wanted can be taken at a time. */
+  /**
+   * Windows that end together begin together: they are in their order already, and as few as are wanted can
+   * be taken at a time.
+   */
   #closeFixed(until: number): void | Promise<void> {
     while (this.#queue.next <= until) {
       const closed: WindowKey<K>[] = [];
@@ -90,8 +94,9 @@ export class ClosingWindows<K, A> {
   }
 
   /**
-   * Takes one end after the other. Whoever has grown beyond it waits on, among those of its new end; so when the next end comes, all of this one are known. They begin at different moments, and are put in order first:
-   * that takes memory for as many windows as end in one millisecond.
+   * Takes one end after the other. Whoever has grown beyond it waits on, among those of its new end; so when
+   * the next end comes, all of this one are known. They begin at different moments, and are put in order
+   * first: that takes memory for as many windows as end in one millisecond.
    */
   #closeGrowing(until: number, now: Growth<K>): void | Promise<void> {
     while (this.#queue.next <= until) {

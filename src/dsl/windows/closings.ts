@@ -1,12 +1,15 @@
 import type { NextClosing } from '../processor.js';
 import type { TimeWindows, Windows } from './windows.js';
 
-/** Where something becomes final in every millisecond, stream time may run ahead by this part of a length at least. */
+/**
+ * Where something becomes final in every millisecond, stream time may run ahead by this part of a length at
+ * least.
+ */
 const PART_OF_LENGTH = 100;
 
 /**
- * Of windows. Those of time close at their ends and grace: between two of these moments the order of records changes
- * nothing. Sliding windows and sessions may close in any millisecond: see {@link withGrace}.
+ * Of windows. Those of time close at their ends and grace: between two of these moments the order of records
+ * changes nothing. Sliding windows and sessions may close in any millisecond: see {@link withGrace}.
  */
 export function nextClosingOf(windows: Windows): NextClosing {
   const { kind, closesAfterMs } = windows;
@@ -24,9 +27,9 @@ export function nextClosingOf(windows: Windows): NextClosing {
 }
 
 /**
- * Of what may become final in any millisecond. Half of the grace is for records that lie out of order in their partition,
- * the other half for partitions that are read at different speeds. Who gives no grace gets a hundredth of the length:
- * exact would be to read in lockstep, with a commit for each record.
+ * Of what may become final in any millisecond. Half of the grace is for records that lie out of order in
+ * their partition, the other half for partitions that are read at different speeds. Who gives no grace gets a
+ * hundredth of the length: exact would be to read in lockstep, with a commit for each record.
  */
 export function withGrace(graceMs: number, lengthMs: number): NextClosing {
   const aheadMs = Math.max(Math.floor(graceMs / 2), Math.ceil(lengthMs / PART_OF_LENGTH));

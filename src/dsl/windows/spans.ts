@@ -8,8 +8,8 @@ import type { RowItems } from '../../state/contract.js';
 /**
  * One of the windows of a key that lie in one row: where it begins, the highest timestamp in it, and its aggregate. Never changed: a row gets a new one in its place.
  *
- * An aggregate is decoded when it is first needed, and what has not changed since it was read or written is not encoded again: a row is read and written whole, and mostly one of its windows is
- * meant.
+ * An aggregate is decoded when it is first needed, and what has not changed since it was read or written is not encoded again: mostly one of a row's windows is meant, and its
+ * neighbours are read and written with it.
  */
 export class Span<A> {
   /** How it was written, if it was read: what it needs for being decoded was asked for there. */
