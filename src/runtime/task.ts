@@ -146,7 +146,7 @@ export class Task {
 
   /** Whether more must not wait for a commit, whatever the time is. */
   get isFull(): boolean {
-    return this.#due.isFull(this.#uncommitted);
+    return this.#due.isFull(this.uncommitted);
   }
 
   /** See {@link LastBatch}. */
