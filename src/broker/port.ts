@@ -247,6 +247,11 @@ export interface MembershipOptions {
    * Another process with the same name puts this one out: INSTANCE_FENCED. Brokers within one process, whose members cannot outlive it, give the place free at once. Default: none.
    */
   readonly instanceId?: string;
+  /**
+   * Aborted: a join that still waits for the group is given up at once, and rejects with GROUP_FENCED.
+   * Afterwards it changes nothing: see {@link Membership.leave}.
+   */
+  readonly signal?: AbortSignal;
   /** After so long without a sign of life the broker puts a member out. Default 10 s. Brokers within one process need none. */
   readonly sessionMs?: number;
   /** Sent to the leader whenever the group rebalances. Called anew each time. */

@@ -51,6 +51,11 @@ export interface EngineOptions {
   readonly instanceId?: string;
   /** After so long without a sign of life a process loses its tasks. Default `10s`; the brokers bound it (on Kafka 6 s to 30 min by default). */
   readonly sessionTimeout?: Duration;
+  /**
+   * How long a stop may take. A batch in hand is finished if half of the time is enough for it; else its
+   * calls that were not begun are left for the next start, which does all of the batch again. Default `20s`.
+   */
+  readonly stopTimeout?: Duration;
   /** Create source and sink topics that do not exist, with that many partitions. Default: they must exist. */
   readonly createTopics?: number;
   /** Register the schemas of what the topology writes, where the schema registry does not have them. Default: they must be there. */
@@ -99,6 +104,7 @@ export interface EngineConfig {
   readonly registerSchemas: boolean;
   readonly instanceId: string | undefined;
   readonly sessionMs: number;
+  readonly stopMs: number;
   readonly logger: Logger;
 }
 
@@ -180,6 +186,7 @@ export function resolveConfig(
     registerSchemas: options.registerSchemas ?? false,
     instanceId,
     sessionMs: positiveMs(options.sessionTimeout ?? '10s', 'sessionTimeout'),
+    stopMs: positiveMs(options.stopTimeout ?? '20s', 'stopTimeout'),
     logger,
   };
 }

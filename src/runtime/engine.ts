@@ -14,8 +14,9 @@ import { chooseGeneration, ofGeneration } from './own-generation.js';
 import { isPassing, type Patience, patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
-import { type Slot, slotsOf, tasksOnDisk, topicsRead } from './slots.js';
+import { type Slot, slotsNamed, slotsOf, tasksOnDisk, topicsRead } from './slots.js';
 import { stepAll } from './step-all.js';
+import { StopLimit } from './stop-limit.js';
 import { stopped } from './stopped.js';
 import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
@@ -36,6 +37,7 @@ export class Engine {
   readonly #idle: IdleWatch;
   readonly #pool: TaskPool;
   readonly #manual: boolean;
+  readonly #limit: StopLimit;
   #slots: ReadonlyMap<string, Slot> = new Map();
   readonly globals: GlobalTables;
   readonly #alignment: Alignment;
@@ -64,6 +66,7 @@ export class Engine {
       isRestoring: (id) => this.#pool.find(id)?.phase === 'restoring',
     });
     this.#manual = manual;
+    this.#limit = new StopLimit(clock);
     this.#pool = new TaskPool({
       applicationId: config.applicationId,
       clock,
@@ -115,7 +118,7 @@ export class Engine {
   }
 
   progress(): Progress {
-    return progressOf(this.#phase, this, this.#metrics);
+    return progressOf(this.#phase, this, this.#metrics, this.#limit.leftMs);
   }
 
   /** Resolves when every record in the source topics, internal ones included, is processed and committed. */
@@ -138,7 +141,10 @@ export class Engine {
     }
   }
 
-  /** Finishes what is in hand, commits, leaves the group, gives everything back. Rejects with the failure if the engine had failed. */
+  /**
+   * Finishes what is in hand, commits, leaves the group, gives everything back; within the time that
+   * {@link StopLimit} says. Rejects with the failure if the engine had failed.
+   */
   async stop(): Promise<void> {
     await this.#end(undefined);
     if (this.#failure) throw this.#failure;
@@ -150,9 +156,8 @@ export class Engine {
   }
 
   async #start(): Promise<void> {
-    const { broker, clock } = this.#ports;
-    const { logger, instanceId, sessionMs } = this.#config;
-    const signal = this.#abort.signal;
+    const { broker } = this.#ports;
+    const { instanceId, sessionMs } = this.#config;
     await this.#findGeneration();
     await this.#planPatiently().catch(async (error) => {
       if (!isForeignTopic(error)) throw error;
@@ -164,12 +169,10 @@ export class Engine {
     await this.globals.load(this.#topics, this.#config.generation.prefix);
     if (!this.#manual) this.globals.follow(this.#idle, (error) => this.#fail(error));
     const options = {
+      ...this.#patience,
       broker,
-      clock,
-      logger,
       instanceId,
       sessionMs,
-      signal,
       groupId: this.applicationId,
       topics: topicsRead(this.#topology, this.#config.generation.prefix),
       metadata: () => this.#memberState(),
@@ -181,7 +184,8 @@ export class Engine {
       onAssigned: () => {
         if (this.#phase === 'running') void this.#takeUp().catch((error: Error) => this.#fail(error));
       },
-      onRevoked: () => this.#pool.pause(),
+      // Whoever leaves is revoked its tasks: a stop that is cut short waits for none of them.
+      onRevoked: async () => void (await this.#limit.within(this.#pool.pause())),
       onLost: () => this.#pool.giveUp(),
       onBusy: (ms: number) => warnBusy(this.#config, this.tasks, ms),
       onFatal: (error: Error) => this.#fail(error),
@@ -237,12 +241,9 @@ export class Engine {
     // The leader has seen partitions that this process has not.
     if (assigned.some((id) => !this.#slots.has(id))) await this.#planPatiently();
     if (this.#group?.assigned !== assigned) return;
-    const slots = assigned.flatMap((id) => {
-      const slot = this.#slots.get(id);
-      return slot ? [[id, slot] as const] : [];
-    });
-    for (const [id] of slots) this.#onDisk.add(id);
-    await this.#pool.take(new Map(slots));
+    const slots = slotsNamed(this.#slots, assigned);
+    for (const id of slots.keys()) this.#onDisk.add(id);
+    await this.#pool.take(slots);
   }
 
   #taskOptions(slot: Slot): TaskOptions {
@@ -261,6 +262,7 @@ export class Engine {
       alignment: this.#alignment,
       onFatal: () => this.#pool.find(slot.id)?.wakeup(),
       signal: this.#abort.signal,
+      stop: this.#limit,
     };
   }
 
@@ -282,11 +284,14 @@ export class Engine {
   async #finish(error: Error | undefined): Promise<void> {
     this.#failure = error;
     this.#phase = 'stopping';
+    this.#limit.begin(this.#config.stopMs);
     this.#abort.abort();
     // A task that failed is in the middle of a batch: what it did since its last commit is done again at the next start.
-    const problems = [...(await this.#pool.end(!error))];
-    await this.globals.close().catch((problem: unknown) => problems.push(problem));
-    await this.#group?.leave().catch((problem: unknown) => problems.push(problem));
+    const problems = [...(await this.#pool.end(!error, this.#limit))];
+    const failed = (problem: unknown): void => void problems.push(problem);
+    await this.#limit.within(this.globals.close()).catch(failed);
+    await this.#limit.within(this.#group?.leave() ?? Promise.resolve()).catch(failed);
+    this.#limit.end();
     this.#phase = 'stopped';
     this.#failure ??= problems[0] as Error | undefined;
     if (!error && isPassing(this.#failure))

@@ -5,6 +5,7 @@ import type { CacheBudget } from '../state/cache-budget.js';
 import { type GlobalChange, GlobalState } from '../state/global-state.js';
 import type { GlobalStore } from '../state/global-store.js';
 import { GlobalView } from '../state/global-view.js';
+import { closeAll } from './close-all.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
 import { FailureHandler } from './failures.js';
@@ -129,8 +130,7 @@ export class GlobalTables {
     this.#closing.abort();
     this.#intake?.wakeup();
     await this.#work.catch(() => undefined);
-    const results = await Promise.allSettled([this.#intake?.close(), this.#deadLetters?.close(), this.#state?.close()]);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    await closeAll(this.#intake?.close(), this.#deadLetters?.close(), this.#state?.close());
   }
 
   async #load(topics: TopicCounts, prefix: string): Promise<void> {

@@ -48,6 +48,12 @@ export class LastBatch implements BatchSteps {
     this.#slowest = this.#slowestAt(this.#ended);
   }
 
+  /** `100 records up to orders[0]@41 in effect receipts`: the step is the one that took longest. */
+  get text(): string {
+    const { records, where, slowest } = this.facts;
+    return `${records} records up to ${where}${slowest.step === '' ? '' : ` in ${slowest.step}`}`;
+  }
+
   /** How many records, where the last of them stood, how long they have taken, and how long the step that took longest was at work. */
   get facts(): {
     readonly records: number;

@@ -7,6 +7,7 @@ import type { Alignment } from './alignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import type { GlobalTables } from './global-tables.js';
 import type { Metrics } from './metrics.js';
+import type { StopLimit } from './stop-limit.js';
 import type { TopicCounts } from './topics.js';
 
 /** What an engine gives a task that it opens. */
@@ -27,4 +28,6 @@ export interface TaskOptions {
   /** Told of what cannot be tied to a record: a late emission. */
   readonly onFatal: (error: Error) => void;
   readonly signal: AbortSignal;
+  /** How long the batch in hand may take once the engine is stopped. */
+  readonly stop: StopLimit;
 }

@@ -24,7 +24,7 @@ export class TaskOutput {
   static async open(options: TaskOptions, writing: WriterOptions): Promise<TaskOutput> {
     const { config, ports, metrics, topics, partition } = options;
     const refusals = new Refusals({
-      failures: new FailureHandler(config, ports.clock, metrics),
+      failures: new FailureHandler(config, ports.clock, metrics, options.stop),
       place: (letter) => placedLetter(letter, topics, partition),
     });
     const writer = await ports.broker.createWriter({ ...writing, onRefused: refusals.add });

@@ -21,7 +21,7 @@ export interface TaskRunnerOptions {
 
 /** What takes a task's batches through, ready to run, and its processors in the order of their stages. */
 export async function buildTaskRunner(
-  { topology, subTopology, partition, config, ports, metrics, topics }: TaskOptions,
+  { topology, subTopology, partition, config, ports, metrics, topics, stop }: TaskOptions,
   { taskId, state, globals, again, streamTime, jump, onFatal }: TaskRunnerOptions,
 ): Promise<{ readonly runner: BatchRunner; readonly processors: readonly Processor[] }> {
   const { prefix } = config.generation;
@@ -30,7 +30,8 @@ export async function buildTaskRunner(
   const runner = new BatchRunner({
     bind: serdes.bind,
     cause: state?.cause,
-    failures: new FailureHandler(config, clock, metrics),
+    failures: new FailureHandler(config, clock, metrics, stop),
+    stop,
     effects: config.effects,
     knowsOrigins: true,
     again,

@@ -5,6 +5,7 @@ import { taskId } from '../graph/naming.js';
 import type { GlobalView } from '../state/global-view.js';
 import type { TaskState } from '../state/task-state.js';
 import type { BatchRunner } from './batch-runner.js';
+import { closeAll } from './close-all.js';
 import { commit } from './commit.js';
 import { CommitDue } from './commit-due.js';
 import { Commits } from './commits.js';
@@ -15,6 +16,7 @@ import { openIntake } from './open-intake.js';
 import { openState } from './open-state.js';
 import { RepartitionPurge } from './purge.js';
 import { Reprocessing } from './reprocessing.js';
+import { SinceCommit } from './since-commit.js';
 import { sourcePartitions } from './sources.js';
 import { stopped } from './stopped.js';
 import { streamTimesNow, streamTimesOf, withStreamTimes } from './stream-times.js';
@@ -55,7 +57,7 @@ export class Task {
   #globals: ReadonlyMap<string, GlobalView<unknown, unknown>> = new Map();
   #processors: readonly Processor[] = [];
   #restoreLeft = 0;
-  #uncommitted = 0;
+  readonly #since = new SinceCommit();
   readonly #due: CommitDue;
   readonly #lastBatch: LastBatch;
   #fatal: Error | undefined;
@@ -99,8 +101,14 @@ export class Task {
     return this.#restoreLeft;
   }
 
-  get lag(): number {
+  /** Records that are known to be in the log, and not taken. */
+  get unread(): number {
     return this.#phase === 'running' ? this.#intake.lag : 0;
+  }
+
+  /** Those, and what was taken and is not committed. */
+  get lag(): number {
+    return this.unread + this.#since.taken;
   }
 
   /** See {@link Intake.isWaiting}: a step that takes nothing is then not the last. */
@@ -115,7 +123,12 @@ export class Task {
 
   /** Records processed, and not committed. */
   get uncommitted(): number {
-    return this.#uncommitted;
+    return this.#since.processed;
+  }
+
+  /** What a stop waits for: a batch that is not at its end. Undefined: none is. */
+  get unfinished(): string | undefined {
+    return this.#since.inBatch ? `task ${this.id}, ${this.#lastBatch.text}` : undefined;
   }
 
   get streamTime(): number {
@@ -127,13 +140,13 @@ export class Task {
   }
 
   get commitDue(): boolean {
-    if (this.#due.isNow(this.#uncommitted) || this.#intake.isAwaited) return true;
-    return this.lag === 0 && this.#state?.postponed === true;
+    if (this.#due.isNow(this.uncommitted) || this.#intake.isAwaited) return true;
+    return this.unread === 0 && this.#state?.postponed === true;
   }
 
   /** Whether more must not wait for a commit, whatever the time is. */
   get isFull(): boolean {
-    return this.#due.isFull(this.#uncommitted);
+    return this.#due.isFull(this.uncommitted);
   }
 
   /** See {@link LastBatch}. */
@@ -144,7 +157,7 @@ export class Task {
   /** Milliseconds until something is to be done without a record: a commit or a wall-clock timer. */
   get dueInMs(): number {
     const timer = Math.min(...this.#runner.stages.map((stage) => stage.timers.nextDue('wall')));
-    return Math.max(0, Math.min(this.#due.inMs(this.#uncommitted), timer - this.#options.ports.clock.now()));
+    return Math.max(0, Math.min(this.#due.inMs(this.uncommitted), timer - this.#options.ports.clock.now()));
   }
 
   /** The rows of a store, for looking. */
@@ -159,17 +172,19 @@ export class Task {
     const records = await this.#intake.take(config.batchRecords, maxWaitMs);
     if (records.length > 0) {
       metrics.recordsIn += records.length;
-      this.#uncommitted += records.length;
+      this.#since.beginBatch(records.length);
       this.#lastBatch.began(records);
       const sending = this.#output.send(await this.#runner.run(records, this.#lastBatch));
       this.#lastBatch.ended();
       await sending;
+      this.#since.endBatch();
     }
     const now = ports.clock.now();
     const timersDue = this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
     if (timersDue) {
-      this.#uncommitted++;
+      this.#since.beginTimers();
       await this.#output.send(await this.#runner.runWallTimers(now));
+      this.#since.endBatch();
     }
     if (this.#fatal) throw this.#fatal;
     this.#commits.check();
@@ -191,7 +206,8 @@ export class Task {
   async #commit(ahead: boolean): Promise<void> {
     // Also when there is nothing to commit: what was emitted late may belong to a record of the commit before.
     if (this.#fatal) throw this.#fatal;
-    if (this.#uncommitted === 0) return ahead ? undefined : this.#state?.applyPostponed();
+    if (this.#since.inBatch) throw stopped('a batch is not at its end', `task ${this.id}`);
+    if (this.uncommitted === 0) return ahead ? undefined : this.#state?.applyPostponed();
     const { config, ports, membership, metrics } = this.#options;
     const timed = withStreamTimes(this.#intake.positions, streamTimesNow(this.#runner, this.#state?.stores));
     const marked = this.#again?.withMarks(timed) ?? timed;
@@ -213,7 +229,7 @@ export class Task {
     this.#commits.applying(applied);
     metrics.changelogRecords += logged;
     this.#output.committed();
-    this.#uncommitted = 0;
+    this.#since.committed();
     this.#intake.committed();
     this.#due.committed(this.#state?.postponed);
     metrics.commits++;
@@ -223,7 +239,7 @@ export class Task {
 
   /** Lets it be committed where it stands, when a commit is due, also if it has processed nothing. */
   touch(): void {
-    this.#uncommitted ||= 1;
+    this.#since.touch();
   }
 
   /** Ends a waiting step. */
@@ -238,12 +254,7 @@ export class Task {
     this.#closing.abort();
     await this.#opening?.catch(() => undefined);
     // Each in turn, whatever the one before threw: a directory must not stay locked because a connection broke.
-    const results = await Promise.allSettled([
-      this.#intake?.close(),
-      this.#output?.writer.close(),
-      this.#state?.close(),
-    ]);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    await closeAll(this.#intake?.close(), this.#output?.writer.close(), this.#state?.close());
   }
 
   async #open(): Promise<void> {
@@ -269,7 +280,8 @@ export class Task {
         },
       });
       streamTime = Math.max(streamTime, opened.streamTime);
-      ({ log: this.#log, loggedAgain: this.#uncommitted } = opened);
+      this.#log = opened.log;
+      this.#since.loggedAgain(opened.loggedAgain);
     }
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
 
