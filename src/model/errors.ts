@@ -3,7 +3,7 @@ import { show } from './show.js';
 
 /**
  * The closed list of what can go wrong. `retryable`: the same call may succeed later without anybody changing anything.
- * The README's table of errors is compared with this one by a test.
+ * The table in docs/errors.md is compared with this one by a test.
  */
 export const ERROR_CODES = {
   // declaring
