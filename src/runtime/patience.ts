@@ -1,15 +1,14 @@
 import { type ErrorCode, isStreamsError, messageOf } from '../model/errors.js';
 import { type Clock, type Logger, sleep } from '../model/ports.js';
 
-/** What passes by itself, or by opening again what has failed: the cluster is away, or another process has taken over. */
-const PASSING: ReadonlySet<ErrorCode> = new Set([
-  'BROKER_UNAVAILABLE',
-  'GROUP_FENCED',
-  'PRODUCER_FENCED',
-  'CHANGELOG_DISTURBED',
-]);
+/** Another process has taken over. */
+const TAKEN_OVER: ReadonlySet<ErrorCode> = new Set(['GROUP_FENCED', 'PRODUCER_FENCED', 'CHANGELOG_DISTURBED']);
 
-export const isPassing = (error: unknown): boolean => isStreamsError(error) && PASSING.has(error.code);
+export const isTakenOver = (error: unknown): boolean => isStreamsError(error) && TAKEN_OVER.has(error.code);
+
+/** What passes by itself, or by opening again what has failed: the cluster is away, or another process has taken over. */
+export const isPassing = (error: unknown): boolean =>
+  isTakenOver(error) || (isStreamsError(error) && error.code === 'BROKER_UNAVAILABLE');
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;

@@ -3,7 +3,7 @@ import { type Clock, type Logger, sleep } from '../model/ports.js';
 import { Fencings } from './fencings.js';
 import type { IdleWatch } from './idle-watch.js';
 import { openTask } from './open-task.js';
-import { isPassing, pauses } from './patience.js';
+import { isPassing, isTakenOver, pauses } from './patience.js';
 import type { Slot } from './slots.js';
 import type { StopLimit } from './stop-limit.js';
 import type { Task } from './task.js';
@@ -24,6 +24,9 @@ export interface TaskPoolOptions {
   readonly taskOptions: (slot: Slot) => TaskOptions;
   readonly onFatal: (error: Error) => void;
 }
+
+const TAKEN_OVER =
+  'stopped without a last commit of a task that is no longer its own: the next owner does again what was not committed';
 
 const leftOver = (unfinished: string): string =>
   `stopped before a batch was at its end, which the next start does again, with the calls that it has made: ${unfinished}`;
@@ -97,20 +100,25 @@ export class TaskPool {
 
   /**
    * Closes every task, after a commit if wanted, of those whose batch has come to its end. Nothing is waited
-   * for beyond the limit. Returns what failed.
+   * for beyond the limit. Returns what failed. A commit that is refused because another process has
+   * taken over the task, as it does after a freeze, is no failure: that process does what was not committed.
    */
   async end(commit: boolean, limit: StopLimit): Promise<readonly unknown[]> {
     const problems: unknown[] = [];
     await limit.within(this.#halt());
+    const failed = (task: Task, problem: unknown): void => {
+      if (isTakenOver(problem)) this.#options.logger.warn({ task: task.id }, `${TAKEN_OVER}: ${messageOf(problem)}`);
+      else problems.push(problem);
+    };
     const ending = Array.from(this.#tasks.values(), async (task) => {
       const { unfinished } = task;
       try {
         if (unfinished !== undefined) this.#options.logger.warn({ task: task.id }, leftOver(unfinished));
         else if (commit && task.phase === 'running') await limit.within(task.commit());
       } catch (problem) {
-        problems.push(problem);
+        failed(task, problem);
       }
-      await task.close().catch((problem: unknown) => problems.push(problem));
+      await task.close().catch((problem: unknown) => failed(task, problem));
     });
     await limit.within(Promise.all([...ending, ...this.#opening.values()]).catch(() => undefined));
     return problems;

@@ -19,6 +19,12 @@ const PARTITIONS = 3;
 const KEYS = 50;
 const SESSION_MS = 1_500;
 
+const said = (ended: ApplicationProcess): string =>
+  ended.said
+    .flatMap(({ warning }) => warning ?? [])
+    .slice(-3)
+    .join('; ');
+
 describeWithKafka('processes under fire', (kafka) => {
   let broker: Broker;
   let name: string;
@@ -52,7 +58,8 @@ describeWithKafka('processes under fire', (kafka) => {
         processes[i] = started;
         void started.exited.then(([code, signal]) => {
           // Told before it listens, it ends by the signal itself.
-          if (!told.has(started) || (code !== 0 && signal !== 'SIGTERM')) ends.push(`process ${i}: ${code ?? signal}`);
+          if (!told.has(started) || (code !== 0 && signal !== 'SIGTERM'))
+            ends.push(`process ${i}: ${code ?? signal}, ${said(started)}`);
         });
       };
       let times = 0;

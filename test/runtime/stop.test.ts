@@ -6,9 +6,10 @@ import { effect } from '#src/dsl/operators/effect.js';
 import { groupBy } from '#src/dsl/operators/regroup.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
+import { transactionalId } from '#src/graph/naming.js';
 import { StreamsError } from '#src/model/errors.js';
 import { sleep } from '#src/model/ports.js';
-import { type Guarantee, resolveConfig } from '#src/runtime/config.js';
+import { type EngineOptions, type Guarantee, resolveConfig } from '#src/runtime/config.js';
 import { Engine } from '#src/runtime/engine.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
@@ -59,7 +60,7 @@ describe('a stop', () => {
   const started = async (
     world: World,
     broker: Broker,
-    options: { batchRecords?: number; guarantee?: Guarantee } = {},
+    options: Pick<EngineOptions, 'batchRecords' | 'guarantee' | 'commitEvery'> = {},
   ) => {
     const config = resolveConfig('shop', { createTopics: 1, stopTimeout: `${STOP_MS / 1_000}s`, ...options });
     const { openDatabase, stateDirectory, identityFiles } = memoryMachine();
@@ -127,6 +128,21 @@ describe('a stop', () => {
     // The member that leaves does not wait for the call, either.
     await pumped(clock, broker.close());
     assert.ok(clock.now() - began <= STOP_MS);
+  });
+
+  it('is no failure of a process whose task another has taken over, and which does not know it yet', async () => {
+    const world = new World(clock);
+    const broker = memoryBroker(clock);
+    await createTopics(broker, { orders: 1, counts: 1 });
+    const engine = await pumped(clock, started(world, broker, { commitEvery: '1h' }));
+    await writeTopic(broker, 'orders', orders(3));
+    await pumped(clock, sleep(clock, 500));
+    assert.equal(world.ended.length, 3);
+    const taken = await broker.createWriter({ transactionalId: transactionalId('shop', 'orders-0') });
+    await stopMs(engine);
+    await engine.done;
+    await taken.close();
+    assert.equal(await committedIn(broker), 0);
   });
 
   it('does not wait out the pause before another attempt', async () => {
