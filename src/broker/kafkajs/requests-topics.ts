@@ -1,7 +1,7 @@
 import type { BytesReader, BytesWriter } from './bytes.js';
-import type { Request } from './request.js';
+import type { NewRequest, Request } from './request.js';
 
-/** Topics and offsets of the log. Versions are the newest that are not flexible: brokers 3.9 to 4.4 take them. */
+/** Topics and offsets of the log. Versions are the newest that are not flexible, but for metadata: brokers 3.9 to 4.4 take them. */
 
 export interface PartitionMetadata {
   readonly error: number;
@@ -12,6 +12,8 @@ export interface PartitionMetadata {
 
 export interface TopicMetadata {
   readonly error: number;
+  /** Undefined if the broker gives none. */
+  readonly id: string | undefined;
   readonly name: string;
   readonly internal: boolean;
   readonly partitions: readonly PartitionMetadata[];
@@ -27,8 +29,54 @@ export interface Metadata {
   readonly topics: readonly TopicMetadata[];
 }
 
-/** Null asks for all topics. Never creates one. Version 8 is the first that tells what is allowed. */
-export const metadataRequest = (topics: readonly string[] | null): Request<Metadata> => ({
+/**
+ * Null asks for all topics. Never creates one. Version 8 is the first that tells what is allowed, 10 the first that
+ * tells the ids of topics (KIP-516): brokers before 2.8, and some that are not Kafka, do not know it.
+ */
+export const metadataRequest = (topics: readonly string[] | null): NewRequest<Metadata> => ({
+  apiKey: 3,
+  apiVersion: 10,
+  apiName: 'Metadata',
+  older: metadataWithoutIds(topics),
+  write: (to) =>
+    to
+      .noTags()
+      .compactArray(topics, (topic) => to.uuid(null).compactString(topic).noTags())
+      .bool(false)
+      .bool(false)
+      .bool(true)
+      .noTags(),
+  read: (from) => {
+    from.skipTags();
+    from.int32();
+    from.compactArray(() => {
+      from.int32();
+      from.compactText();
+      from.int32();
+      from.compactText();
+      from.skipTags();
+    });
+    from.compactText();
+    const controller = from.int32();
+    const read = from.compactArray(() => {
+      const [error, name, id] = [from.int16(), from.compactText(), from.uuid()];
+      const internal = from.bool();
+      const partitions = from.compactArray(() => {
+        const partition = { error: from.int16(), partition: from.int32(), leader: from.int32() };
+        from.int32();
+        for (let i = 0; i < 3; i++) from.compactArray(() => from.int32());
+        from.skipTags();
+        return partition;
+      });
+      const allowed = from.int32();
+      from.skipTags();
+      return { error, id: id ?? undefined, name, internal, partitions, allowed };
+    });
+    return { controller, topics: read };
+  },
+});
+
+const metadataWithoutIds = (topics: readonly string[] | null): Request<Metadata> => ({
   apiKey: 3,
   apiVersion: 8,
   apiName: 'Metadata',
@@ -45,6 +93,7 @@ export const metadataRequest = (topics: readonly string[] | null): Request<Metad
     const controller = from.int32();
     const read = from.array(() => ({
       error: from.int16(),
+      id: undefined,
       name: from.text(),
       internal: from.bool(),
       partitions: from.array(() => {
@@ -114,6 +163,8 @@ export interface TopicConfig {
   readonly name: string;
   /** Only what was set for the topic itself. */
   readonly config: Readonly<Record<string, string>>;
+  /** All that holds for it, by whatever it was set. */
+  readonly inForce: ReadonlyMap<string, string>;
 }
 
 const TOPIC_RESOURCE = 2;
@@ -139,22 +190,25 @@ export const describeConfigsRequest = (topics: readonly string[]): Request<reado
       from.string();
       from.int8();
       const name = from.text();
-      return { error, name, config: readConfig(from) };
+      return { error, name, ...readConfig(from) };
     });
   },
 });
 
-function readConfig(from: BytesReader): Readonly<Record<string, string>> {
-  const config: Record<string, string> = {};
+function readConfig(from: BytesReader): Pick<TopicConfig, 'config' | 'inForce'> {
+  const own: (readonly [string, string])[] = [];
+  const inForce = new Map<string, string>();
   from.array(() => {
     const [key, value] = [from.text(), from.string()];
     from.bool();
     const source = from.int8();
     from.bool();
     from.array(() => [from.string(), from.string(), from.int8()]);
-    if (source === SET_FOR_TOPIC && value !== null) config[key] = value;
+    if (value === null) return;
+    inForce.set(key, value);
+    if (source === SET_FOR_TOPIC) own.push([key, value]);
   });
-  return config;
+  return { config: Object.fromEntries(own), inForce };
 }
 
 /** Partitions of topics, as most requests have them: grouped by topic. */

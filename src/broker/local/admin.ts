@@ -25,7 +25,15 @@ export class LocalAdmin implements Admin {
 
   async describeTopics(names?: readonly string[]): Promise<readonly TopicDescription[]> {
     const topics = names ? [...new Set(names)].flatMap((name) => this.#log.topic(name) ?? []) : [...this.#log.topics()];
-    return topics.map(({ stored }) => ({ name: stored.name, partitions: stored.partitions, config: stored.config }));
+    return topics.map(({ stored: { id, name, partitions, config }, settings }) => ({
+      id,
+      name,
+      partitions,
+      config,
+      ...(settings.compact && {
+        compaction: { deleteRetentionMs: settings.deleteRetentionMs, minLagMs: settings.minCompactionLagMs },
+      }),
+    }));
   }
 
   deleteTopics(names: readonly string[]): Promise<void> {
