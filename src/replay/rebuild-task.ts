@@ -1,16 +1,18 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Broker, PartitionOffset } from '../broker/port.js';
+import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { changelogTopic } from '../graph/naming.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import { type Clock, sleep } from '../model/ports.js';
 import type { EngineConfig } from '../runtime/config.js';
+import { checkNotAhead } from '../runtime/lost-offsets.js';
 import { Reprocessing } from '../runtime/reprocessing.js';
-import { checkNotAhead, restore } from '../runtime/restore.js';
+import { restore } from '../runtime/restore.js';
 import type { Slot } from '../runtime/slots.js';
-import { sourcePartitions } from '../runtime/sources.js';
+import { SourcePlaces } from '../runtime/source-places.js';
+import { offsetsOf, sourcePartitions } from '../runtime/sources.js';
 import { stopped } from '../runtime/stopped.js';
 import type { TopicCounts } from '../runtime/topics.js';
 import { CacheBudget } from '../state/cache-budget.js';
@@ -75,7 +77,7 @@ export class TaskRebuild {
   readonly #context: RebuildContext;
   readonly #slot: Slot;
   readonly #swap: StoreSwap;
-  readonly #sources: readonly string[];
+  readonly #sources: readonly TopicPartition[];
   readonly #committed: readonly PartitionOffset[];
   #shadow: TaskState | undefined;
 
@@ -83,7 +85,7 @@ export class TaskRebuild {
     readonly context: RebuildContext;
     readonly slot: Slot;
     readonly swap: StoreSwap;
-    readonly sources: readonly string[];
+    readonly sources: readonly TopicPartition[];
     readonly committed: readonly PartitionOffset[];
   }) {
     this.#context = parts.context;
@@ -113,8 +115,8 @@ export class TaskRebuild {
     });
     try {
       const names = sources.map(({ topic }) => topic);
-      checkNotAhead(swap, names, new Map(committed.map(({ topic, offset }) => [topic, offset])));
-      return new TaskRebuild({ context, slot, swap, sources: names, committed });
+      checkNotAhead(swap, slot.partition, names, offsetsOf(committed));
+      return new TaskRebuild({ context, slot, swap, sources, committed });
     } catch (error) {
       await swap.close();
       throw error;
@@ -231,7 +233,7 @@ export class TaskRebuild {
   }
 
   async #restore(): Promise<void> {
-    const { topology, broker, config, spec, stateDirectory, signal, onProgress } = this.#context;
+    const { topology, broker, clock, config, topics, spec, stateDirectory, signal, onProgress } = this.#context;
     const { prefix } = config.generation;
     this.#shadow ??= await TaskState.open({
       root: join(stateDirectory, 'rebuild'),
@@ -242,12 +244,27 @@ export class TaskRebuild {
       openDatabase: openRocksDatabase,
       budget: new CacheBudget(CACHE_BYTES),
     });
+    const { partition } = this.#slot;
+    const places = await SourcePlaces.of({
+      broker,
+      graph: topology.graph,
+      config,
+      topics,
+      partition,
+      sources: this.#sources,
+      committed: this.#committed,
+      committedOf: async (source) =>
+        this.#context.committed.filter((at) => at.topic === source.topic && at.partition === source.partition),
+    });
     await restore({
       broker,
+      clock,
+      config,
       state: this.#shadow,
+      taskId: this.id,
       prefix,
-      partition: this.#slot.partition,
-      sources: this.#sources,
+      partition,
+      places,
       committed: this.#committed,
       signal,
       onProgress: (left, restored) =>

@@ -4,6 +4,7 @@ import { type Broker, type PartitionOffset, partitionKey } from '../broker/port.
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { Clock } from '../model/ports.js';
 import { sleep } from '../model/ports.js';
+import { emptiedBy, keptBy } from '../runtime/commit-marks.js';
 import { withGeneration } from '../runtime/generation.js';
 import { capturedTopic, marked, markOf, type ResetMark } from '../runtime/reprocessing.js';
 import { LOG_CONFIG, REPARTITION_CONFIG } from '../runtime/topic-uses.js';
@@ -86,7 +87,7 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
 
 /** The positions of the plan with their marks. Stores that begin empty have no time yet; others keep theirs. */
 function offsetsOf(
-  { id, effects, stores, repartitions, moves, internalMoves, generation }: ResetPlan,
+  { id, applicationId, effects, stores, repartitions, moves, internalMoves, generation }: ResetPlan,
   before: ReadonlyMap<string, PartitionOffset>,
   unfinished: boolean,
 ): readonly PartitionOffset[] {
@@ -94,7 +95,8 @@ function offsetsOf(
   const head = { id, effects, ...(keeps && { keeps }), ...(unfinished && { unfinished: true as const }) };
   const withMark = ({ topic, partition, to }: ResetMove, mark: ResetMark | undefined): PartitionOffset => {
     const kept = keeps ? before.get(partitionKey(topic, partition))?.metadata : undefined;
-    return { topic, partition, offset: to, ...((kept || mark) && { metadata: marked(kept, mark) }) };
+    const metadata = keeps ? keptBy(kept, to) : emptiedBy(id.slice(applicationId.length + 1));
+    return { topic, partition, offset: to, metadata: marked(metadata, mark) };
   };
   const positions = [
     ...moves.map((move) => {

@@ -3,29 +3,45 @@ import { Headers } from '../model/headers.js';
 import type { ChangelogEntry } from '../state/changelog-entry.js';
 
 /**
- * The header of a changelog record, format 1: which source record caused the change. A record without it counts as committed.
+ * The header of a changelog record, format 2: which source record caused the change, and where the commit that wrote it
+ * began. A record without it counts as committed. Format 1 has no third field.
  *
  * | bytes | what |
  * |---|---|
  * | 1 | format |
  * | 8 | offset of the source record, double, big endian |
+ * | 8 | offset of its partition that was committed before this commit, double, big endian |
  * | n | topic of the source record, UTF-8; its partition is the task's |
  */
 const CAUSE_HEADER = 'millrace.cause';
-const FORMAT = 1;
-const HEAD_BYTES = 9;
+const FORMAT = 2;
+const HEAD_BYTES = 17;
+const OLD_FORMAT = 1;
+const OLD_HEAD_BYTES = 9;
 
 export interface ChangeCause {
   readonly topic: string;
   readonly offset: number;
+  /**
+   * The position that the group had in the partition when the commit began: one that finished was from there on.
+   * Undefined: it is not known.
+   */
+  readonly from: number | undefined;
 }
 
-export function changelogRecord(entry: ChangelogEntry, topic: string, partition: number): ProducerRecord {
+/** `before`: the positions that were committed before this commit, by topic. */
+export function changelogRecord(
+  entry: ChangelogEntry,
+  topic: string,
+  partition: number,
+  before: ReadonlyMap<string, number>,
+): ProducerRecord {
   const { key, value, timestamp, causeTopic, causeOffset } = entry;
   const name = bytesOf(causeTopic);
   const bytes = Buffer.allocUnsafe(HEAD_BYTES + name.length);
   bytes[0] = FORMAT;
   bytes.writeDoubleBE(causeOffset, 1);
+  bytes.writeDoubleBE(before.get(causeTopic) ?? Number.NaN, OLD_HEAD_BYTES);
   name.copy(bytes, HEAD_BYTES);
   return { topic, partition, key, value, timestamp, headers: new Headers([[CAUSE_HEADER, bytes]]) };
 }
@@ -44,7 +60,13 @@ function bytesOf(topic: string): Buffer {
 /** Undefined for a record of somebody else's, or of a newer format: it counts as committed. */
 export function causeOf(headers: Headers): ChangeCause | undefined {
   const value = headers.get(CAUSE_HEADER);
-  if (!value || value.length < HEAD_BYTES || value[0] !== FORMAT) return undefined;
+  const head = value?.[0] === FORMAT ? HEAD_BYTES : value?.[0] === OLD_FORMAT ? OLD_HEAD_BYTES : undefined;
+  if (!value || head === undefined || value.length < head) return undefined;
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  return { offset: bytes.readDoubleBE(1), topic: bytes.toString('utf8', HEAD_BYTES) };
+  const from = head === HEAD_BYTES ? bytes.readDoubleBE(OLD_HEAD_BYTES) : Number.NaN;
+  return {
+    topic: bytes.toString('utf8', head),
+    offset: bytes.readDoubleBE(1),
+    from: Number.isNaN(from) ? undefined : from,
+  };
 }

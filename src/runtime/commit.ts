@@ -15,7 +15,10 @@ export interface CommitTarget {
   readonly state: TaskState | undefined;
   /** Next offset of each source partition, with the stream times as metadata. */
   readonly positions: readonly PartitionOffset[];
+  /** Next offset of each source that was committed before. */
+  readonly before: ReadonlyMap<string, number>;
   readonly streamTime: number;
+  readonly now: number;
   /** Whether step 4 can wait for one of the next commits, which so many rows are then written with. */
   mayPostpone(rows: number): boolean;
   /** Begins the transaction if none is open. */
@@ -64,7 +67,7 @@ export async function commit(target: CommitTarget): Promise<Committed> {
     const topic = changelogTopic(target.prefix, store);
     for (let from = 0; from < entries.length; from += WRITTEN_TOGETHER) {
       const some = entries.slice(from, from + WRITTEN_TOGETHER);
-      const full = writer.write(some.map((entry) => changelogRecord(entry, topic, target.partition)));
+      const full = writer.write(some.map((entry) => changelogRecord(entry, topic, target.partition, target.before)));
       if (full) await full;
     }
     logged += entries.length;
@@ -89,12 +92,17 @@ async function apply(target: CommitTarget, prepared: StateCommit | undefined): P
   const { state, writer, positions } = target;
   if (state && prepared) {
     const changelogs = { ...state.checkpoint.changelogs };
+    // Nobody else writes there: all that was ever logged is in the stores.
+    const logs = new Map(
+      Array.from(state.checkpoint.logs, ([store, { topicId }]) => [store, { topicId, asOf: target.now }] as const),
+    );
     for (const store of prepared.changelogs.keys()) {
       const position = writer.acknowledged(changelogTopic(target.prefix, store), target.partition);
       if (position !== undefined) changelogs[store] = position;
     }
+    const { emptied } = state.checkpoint;
     const sources = Object.fromEntries(positions.map(({ topic, offset }) => [topic, offset]));
-    const parts = [prepared.writes, { sources, changelogs }, target.streamTime] as const;
+    const parts = [prepared.writes, { sources, changelogs, logs, emptied }, target.streamTime] as const;
     if (target.mayPostpone(prepared.writes.length) && state.postpone(...parts)) return;
     await state.apply(...parts);
   }

@@ -6,10 +6,12 @@ import type { CacheBudget } from '../state/cache-budget.js';
 import { type GlobalChange, type GlobalPosition, GlobalState } from '../state/global-state.js';
 import type { GlobalStore } from '../state/global-store.js';
 import { GlobalView } from '../state/global-view.js';
+import { closeAll } from './close-all.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
 import { deserialize } from './deserialize.js';
 import { FailureHandler } from './failures.js';
+import { type GlobalPlace, placesOf, reached } from './global-places.js';
 import type { Metrics } from './metrics.js';
 import { type Patience, patiently } from './patience.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
@@ -22,9 +24,11 @@ const LOAD_BATCH = 10_000;
 /** The same afterwards: fewer, so that tasks get their turn. */
 const FOLLOW_BATCH = 1_000;
 const WAIT_MS = 500;
+/** Far below the time that any topic keeps deletions, and seldom enough to cost nothing. */
+const SEE_ENDS_EVERY_MS = 600_000;
 
 /** One partition of a global table's topic. */
-interface Followed extends GlobalPosition {
+interface Followed extends GlobalPosition, GlobalPlace {
   readonly table: DeclaredGlobalTable;
   /** The partition's end when last seen. */
   readonly latest: number;
@@ -61,6 +65,7 @@ export class GlobalTables {
   #deadLetters: DeadLetterWriter | undefined;
   readonly #closing = new AbortController();
   #loading = false;
+  #endsSeen = Number.NEGATIVE_INFINITY;
   #work: Promise<unknown> = Promise.resolve();
 
   constructor(options: GlobalTablesOptions) {
@@ -129,8 +134,7 @@ export class GlobalTables {
     this.#closing.abort();
     this.#reader?.wakeup();
     await this.#work.catch(() => undefined);
-    const results = await Promise.allSettled([this.#reader?.close(), this.#deadLetters?.close(), this.#state?.close()]);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    await closeAll(this.#reader, this.#deadLetters, this.#state);
   }
 
   async #load(topics: TopicCounts, prefix: string): Promise<void> {
@@ -155,39 +159,27 @@ export class GlobalTables {
       ...(ports.identityFiles && { files: ports.identityFiles }),
     });
     this.#reader = await ports.broker.createReader();
+    this.#endsSeen = ports.clock.now();
     for (const table of this.#tables) await this.#begin(table, topics.count(table.topic), this.#state, this.#reader);
     await this.#readToEnds(LOAD_BATCH, WAIT_MS);
     if (this.#closed) throw this.#stopped();
+    // Also of those that had nothing to be read it is known now as of when they are.
+    await this.#state.apply([], [...this.#followed.values()]);
     this.#loading = false;
   }
 
-  /** Where the table's partitions are read on. A store that knows of records which the topic does not hold is made again. */
   async #begin(table: DeclaredGlobalTable, count: number, state: GlobalState, reader: Reader): Promise<void> {
     const { ports, config } = this.#options;
-    const { topic, store } = table;
-    const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
-    const [earliest, latest] = await Promise.all([
-      ports.broker.admin.earliestOffsets(partitions),
-      ports.broker.admin.latestOffsets(partitions),
-    ]);
-    const first = new Map(earliest.map(({ partition, offset }) => [partition, offset]));
-    const ends = new Map(latest.map(({ partition, offset }) => [partition, offset]));
-    for (const [partition, offset] of state.positions(store, topic)) {
-      const [start, end] = [first.get(partition), ends.get(partition)];
-      // A partition that is not there any more is a sign as well: Kafka never takes one away.
-      if (start !== undefined && end !== undefined && offset >= start && offset <= end) continue;
-      config.logger.warn(
-        { topic, partition, store },
-        `the store of a global table is made again from its topic, which was made anew or cut short: partition ${partition} was read up to offset ${offset}, and ${end === undefined ? 'is gone' : `the topic holds ${start} to ${end}`}`,
-      );
-      await state.clear(store);
-      break;
-    }
-    const known = state.positions(store, topic);
-    for (const [partition, end] of ends) {
-      const offset = known.get(partition) ?? first.get(partition) ?? 0;
-      this.#followed.set(partitionKey(topic, partition), { table, store, topic, partition, offset, latest: end });
-      reader.seek({ topic, partition, offset });
+    const { store } = table;
+    const known = { admin: ports.broker.admin, clock: ports.clock, logger: config.logger };
+    for (const place of await placesOf(table, count, state, known)) {
+      this.#followed.set(partitionKey(place.topic, place.partition), {
+        table,
+        store,
+        latest: place.end.offset,
+        ...place,
+      });
+      reader.seek(place);
     }
   }
 
@@ -196,10 +188,21 @@ export class GlobalTables {
   }
 
   async #seeEnds(): Promise<void> {
-    for (const { topic, partition, offset } of await this.#options.ports.broker.admin.latestOffsets(this.positions)) {
+    const { ports } = this.#options;
+    const at = ports.clock.now();
+    for (const { topic, partition, offset } of await ports.broker.admin.latestOffsets(this.positions)) {
       const key = partitionKey(topic, partition);
-      this.#followed.set(key, { ...(this.#followed.get(key) as Followed), latest: offset });
+      const followed = this.#followed.get(key) as Followed;
+      this.#followed.set(key, reached({ ...followed, latest: offset, end: { offset, at } }));
     }
+    if (!this.#mustSeeEnds) return;
+    this.#endsSeen = at;
+    await (this.#state as GlobalState).apply([], [...this.#followed.values()]);
+  }
+
+  /** Now and then it is noted, so that the directory of a table into which nothing comes does not look as if nobody had read it. */
+  get #mustSeeEnds(): boolean {
+    return this.#options.ports.clock.now() - this.#endsSeen >= SEE_ENDS_EVERY_MS;
   }
 
   /** Up to the ends as they are known now, wherever they are meanwhile. */
@@ -211,6 +214,7 @@ export class GlobalTables {
 
   /** Returns whether it got on. */
   async #round(maxRecords: number, maxWaitMs: number): Promise<boolean> {
+    if (this.#mustSeeEnds) await patiently('looking at the global tables', this.#patience, () => this.#seeEnds());
     // A cluster that is away is waited for: the tables are as they were until then. An error of the reader moves no position.
     const batches = await patiently('reading the global tables', this.#patience, () =>
       (this.#reader as Reader).poll({ maxRecords, maxWaitMs }),
@@ -226,7 +230,7 @@ export class GlobalTables {
         else if (change) changes.push(change);
       }
       this.#options.metrics[this.#loading ? 'restoredRecords' : 'recordsIn'] += records.length;
-      read.push({ ...followed, offset: nextOffset, latest: latestOffset });
+      read.push(reached({ ...followed, offset: nextOffset, latest: latestOffset }));
     }
     if (read.length === 0) return false;
     await this.#deadLetters?.flush();

@@ -2,6 +2,7 @@ import type { PartitionOffset, TopicPartition } from '../broker/port.js';
 import { taskId } from '../graph/naming.js';
 import { TaskState } from '../state/task-state.js';
 import { restore } from './restore.js';
+import { SourcePlaces } from './source-places.js';
 import type { TaskOptions } from './task-options.js';
 
 export interface OpenState {
@@ -20,26 +21,39 @@ export async function openState(
   options: TaskOptions,
   { sources, committed, signal, ...told }: OpenState,
 ): Promise<number> {
-  const { config, ports, partition, metrics } = options;
+  const { topology, topics, membership, config, ports, partition, metrics } = options;
   const { prefix } = config.generation;
   const state = await TaskState.open({
     root: ports.stateDirectory,
     applicationId: prefix,
     taskId: taskId(options.subTopology.id, partition),
     openDatabase: ports.openDatabase,
-    topology: options.topology.name,
+    topology: topology.name,
     stores: options.stores,
     budget: options.budget,
     ...(ports.identityFiles && { files: ports.identityFiles }),
   });
   told.onOpened(state);
+  const places = await SourcePlaces.of({
+    broker: ports.broker,
+    graph: topology.graph,
+    config,
+    topics,
+    partition,
+    sources,
+    committed,
+    committedOf: (source) => membership.committed([source]),
+  });
   let counted = 0;
   const { streamTime } = await restore({
     broker: ports.broker,
+    clock: ports.clock,
+    config,
     state,
+    taskId: taskId(options.subTopology.id, partition),
     prefix,
     partition,
-    sources: sources.map(({ topic }) => topic),
+    places,
     committed,
     signal,
     onProgress: (left, restored) => {

@@ -16,6 +16,9 @@ export function sourcePartitions(
     .map((topic) => ({ topic, partition }));
 }
 
+export const offsetsOf = (positions: readonly PartitionOffset[]): ReadonlyMap<string, number> =>
+  new Map(positions.map(({ topic, offset }) => [topic, offset]));
+
 /** Where a task begins to read: at the committed offsets, or where the configuration says if there are none. */
 export async function startPositions(
   broker: Broker,

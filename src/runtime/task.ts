@@ -5,11 +5,13 @@ import { taskId } from '../graph/naming.js';
 import type { GlobalView } from '../state/global-view.js';
 import type { TaskState } from '../state/task-state.js';
 import { BatchRunner } from './batch-runner.js';
+import { closeAll } from './close-all.js';
 import { commit } from './commit.js';
 import { CommitDue } from './commit-due.js';
 import { Commits } from './commits.js';
 import { FailureHandler } from './failures.js';
-import { checkGeneration, withGeneration } from './generation.js';
+import { checkGeneration } from './generation.js';
+import { GroupOffsets } from './group-offsets.js';
 import { Intake } from './intake.js';
 import { LastBatch } from './last-batch.js';
 import { openState } from './open-state.js';
@@ -19,7 +21,7 @@ import { Reprocessing } from './reprocessing.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
-import { streamTimesNow, streamTimesOf, withStreamTimes } from './stream-times.js';
+import { streamTimesOf } from './stream-times.js';
 import type { TaskOptions } from './task-options.js';
 import { TaskOutput } from './task-output.js';
 import type { JumpState } from './time-jumps.js';
@@ -55,6 +57,7 @@ export class Task {
   #processors: readonly Processor[] = [];
   #restoreLeft = 0;
   #uncommitted = 0;
+  #offsets!: GroupOffsets;
   readonly #due: CommitDue;
   readonly #lastBatch: LastBatch;
   #fatal: Error | undefined;
@@ -169,10 +172,10 @@ export class Task {
   async #commit(ahead: boolean): Promise<void> {
     // Also when there is nothing to commit: what was emitted late may belong to a record of the commit before.
     if (this.#fatal) throw this.#fatal;
-    if (this.#uncommitted === 0) return ahead ? undefined : this.#state?.applyPostponed();
+    if (this.#uncommitted === 0 && (ahead || !this.#due.mustRefresh(this.#state?.checkpoint)))
+      return ahead ? undefined : this.#state?.applyPostponed();
     const { config, ports, membership, metrics } = this.#options;
-    const timed = withStreamTimes(this.#intake.positions, streamTimesNow(this.#runner, this.#state?.stores));
-    const positions = withGeneration(this.#again?.withMarks(timed) ?? timed, config.generation);
+    const positions = this.#offsets.next(this.#intake.positions);
     const { logged, applied } = await commit({
       partition: this.partition,
       prefix: config.generation.prefix,
@@ -182,12 +185,15 @@ export class Task {
       processors: this.#processors,
       state: this.#state,
       positions,
+      before: this.#offsets.last,
       streamTime: this.#runner.atHand.streamTime,
+      now: ports.clock.now(),
       mayPostpone: (rows) => ahead && !this.#due.apply.isNow(rows),
       begin: () => this.#output.begin(),
       afterStep: (step) => ports.afterStep?.(step, this.id),
     });
     this.#commits.applying(applied);
+    this.#offsets.committed(positions);
     metrics.changelogRecords += logged;
     this.#output.committed();
     this.#uncommitted = 0;
@@ -208,31 +214,22 @@ export class Task {
     this.#phase = 'closed';
     this.#closing.abort();
     await this.#opening?.catch(() => undefined);
-    // Each in turn, whatever the one before threw: a directory must not stay locked because a connection broke.
-    const results = await Promise.allSettled([
-      this.#reader?.close(),
-      this.#output?.writer.close(),
-      this.#state?.close(),
-    ]);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    // A directory must not stay locked because a connection broke.
+    await closeAll(this.#reader, this.#output?.writer, this.#state);
   }
 
   async #open(): Promise<void> {
     const { config, ports, membership, subTopology, stores, topics } = this.#options;
-    const { broker } = ports;
     const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
     const sources = sourcePartitions(subTopology, config.generation.prefix, this.partition, topics);
-    const transactional = {
-      transactionalId: `${config.applicationId}-${this.id}`,
-      touches: touchesOf(this.#options, sources),
-    };
-    const writer = await broker.createWriter(config.guarantee === 'exactly_once' ? transactional : {});
+    const touches = touchesOf(this.#options, sources);
+    const transactional = { transactionalId: `${config.applicationId}-${this.id}`, touches };
+    const writer = await ports.broker.createWriter(config.guarantee === 'exactly_once' ? transactional : {});
     this.#output = new TaskOutput(writer, this.#options);
     const committed = await membership.committed(sources);
     checkGeneration(committed, config);
     this.#again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: this.id });
-
     const times = streamTimesOf(committed);
     let streamTime = times.task;
     if (stores.length > 0) {
@@ -250,11 +247,12 @@ export class Task {
       streamTime = Math.max(streamTime, known);
     }
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
-
     await this.#buildRunner(streamTime, times.jump);
-    this.#reader = await broker.createReader();
-    const positions = await startPositions(broker, sources, committed, config.startFrom);
-    this.#intake = new Intake(this.#reader, positions, await broker.admin.latestOffsets(sources));
+    this.#reader = await ports.broker.createReader();
+    const positions = await startPositions(ports.broker, sources, committed, config.startFrom);
+    const parts = { generation: config.generation, runner: this.#runner, state: this.#state, again: this.#again };
+    this.#offsets = new GroupOffsets({ ...parts, committed, positions });
+    this.#intake = new Intake(this.#reader, positions, await ports.broker.admin.latestOffsets(sources));
     for (const processor of this.#processors) await processor.start?.();
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
     this.#phase = 'running';

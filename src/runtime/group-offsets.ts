@@ -1,0 +1,50 @@
+import type { PartitionOffset } from '../broker/port.js';
+import type { TaskState } from '../state/task-state.js';
+import type { BatchRunner } from './batch-runner.js';
+import { emptiedOf, withCommitMarks } from './commit-marks.js';
+import { type Generation, withGeneration } from './generation.js';
+import type { Reprocessing } from './reprocessing.js';
+import { offsetsOf } from './sources.js';
+import { streamTimesNow, withStreamTimes } from './stream-times.js';
+
+export interface GroupOffsetsOptions {
+  readonly generation: Generation;
+  /** What the group had when the task was opened. */
+  readonly committed: readonly PartitionOffset[];
+  /** Where the task begins. */
+  readonly positions: readonly PartitionOffset[];
+  readonly runner: BatchRunner;
+  readonly state: TaskState | undefined;
+  readonly again: Reprocessing | undefined;
+}
+
+/** What the group has of a task, and what the task tells it beside its offsets. */
+export class GroupOffsets {
+  readonly #options: GroupOffsetsOptions;
+  readonly #emptied: string | undefined;
+  #last: ReadonlyMap<string, number>;
+
+  constructor(options: GroupOffsetsOptions) {
+    this.#options = options;
+    this.#last = offsetsOf(options.positions);
+    // The state knows of a reset that offsets which somebody else has set do not tell of.
+    this.#emptied = options.state?.checkpoint.emptied ?? emptiedOf(options.committed);
+  }
+
+  /** Next offset of each source: as committed, or where the task began. */
+  get last(): ReadonlyMap<string, number> {
+    return this.#last;
+  }
+
+  /** Positions with everything that travels beside them. */
+  next(positions: readonly PartitionOffset[]): readonly PartitionOffset[] {
+    const { runner, state, again, generation } = this.#options;
+    const timed = withStreamTimes(positions, streamTimesNow(runner, state?.stores));
+    const marked = withCommitMarks(again?.withMarks(timed) ?? timed, this.#emptied);
+    return withGeneration(marked, generation);
+  }
+
+  committed(positions: readonly PartitionOffset[]): void {
+    this.#last = offsetsOf(positions);
+  }
+}

@@ -1,0 +1,111 @@
+import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
+import type { Graph } from '../graph/graph.js';
+import { repartitionTopic } from '../graph/naming.js';
+import { isOwnCommit } from './commit-marks.js';
+import type { EngineConfig } from './config.js';
+import { startPositions } from './sources.js';
+import type { TopicCounts } from './topics.js';
+
+/** Where one partition of a source goes on: every record before it is done. */
+export interface SourcePlace {
+  readonly offset: number;
+  /** The group has it; else it is where the configuration lets a partition begin. */
+  readonly committed: boolean;
+  /** A task has committed exactly this; else somebody may have moved it. */
+  readonly ownCommit: boolean;
+}
+
+export interface SourcePlacesOptions {
+  readonly broker: Broker;
+  readonly graph: Graph;
+  readonly config: Pick<EngineConfig, 'generation' | 'startFrom'>;
+  readonly topics: TopicCounts;
+  readonly partition: number;
+  readonly sources: readonly TopicPartition[];
+  /** What the group has committed of the task's sources: the stores contain it. */
+  readonly committed: readonly PartitionOffset[];
+  /** The same of any partition. */
+  committedOf(partition: TopicPartition): Promise<readonly PartitionOffset[]>;
+}
+
+/**
+ * Where the application goes on in the sources that changes of a task's stores may follow from. They are its own; and,
+ * for a store that another sub-topology had before, those of that one.
+ */
+export class SourcePlaces {
+  readonly #options: SourcePlacesOptions;
+  /** Undefined: the application does not read the topic any more, so that nothing of it comes again. */
+  readonly #places = new Map<string, SourcePlace | undefined>();
+  readonly #own: ReadonlySet<string>;
+
+  private constructor(options: SourcePlacesOptions) {
+    this.#options = options;
+    this.#own = new Set(options.sources.map(({ topic }) => topic));
+  }
+
+  static async of(options: SourcePlacesOptions): Promise<SourcePlaces> {
+    const places = new SourcePlaces(options);
+    const { sources, committed } = options;
+    for (const [topic, place] of await places.#look(sources, committed)) places.#places.set(topic, place);
+    return places;
+  }
+
+  /** Whether the task itself reads the topic. */
+  isOwn(topic: string): boolean {
+    return this.#own.has(topic);
+  }
+
+  /** The task's own. */
+  get own(): readonly (TopicPartition & SourcePlace)[] {
+    return this.#options.sources.map((source) => ({
+      ...source,
+      ...(this.#places.get(source.topic) as SourcePlace),
+    }));
+  }
+
+  /** Of a topic that is {@link known}. */
+  of(topic: string): SourcePlace | undefined {
+    return this.#places.get(topic);
+  }
+
+  /** Looks up those that are not known yet. */
+  known(topics: readonly string[]): void | Promise<void> {
+    const missing = topics.filter((topic) => !this.#places.has(topic));
+    return missing.length === 0 ? undefined : this.#lookUp(new Set(missing));
+  }
+
+  async #lookUp(topics: ReadonlySet<string>): Promise<void> {
+    const { graph, config, topics: counts, partition } = this.#options;
+    const { prefix } = config.generation;
+    const read = new Set(
+      graph.subTopologies.flatMap((sub) => [
+        ...sub.topics,
+        ...sub.repartitions.map((name) => repartitionTopic(prefix, name)),
+      ]),
+    );
+    for (const topic of topics) {
+      const source = { topic, partition };
+      if (!read.has(topic) || partition >= counts.count(topic)) {
+        this.#places.set(topic, undefined);
+        continue;
+      }
+      const found = await this.#look([source], await this.#options.committedOf(source));
+      this.#places.set(topic, found.get(topic));
+    }
+  }
+
+  async #look(
+    sources: readonly TopicPartition[],
+    committed: readonly PartitionOffset[],
+  ): Promise<ReadonlyMap<string, SourcePlace>> {
+    const { broker, config } = this.#options;
+    const known = new Map(committed.map((position) => [position.topic, position]));
+    const positions = await startPositions(broker, sources, committed, config.startFrom);
+    return new Map(
+      positions.map(({ topic, offset }) => {
+        const found = known.get(topic);
+        return [topic, { offset, committed: found !== undefined, ownCommit: found ? isOwnCommit(found) : false }];
+      }),
+    );
+  }
+}
