@@ -9,6 +9,7 @@ import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
 import { encodeMemberState, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
+import { warnOfNewStores } from './new-stores.js';
 import { isPassing, type Patience, patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
@@ -194,7 +195,10 @@ export class Engine {
   }
 
   async #plan(): Promise<void> {
-    this.#topics = await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
+    const { admin } = this.#ports.broker;
+    const { graph } = this.#topology;
+    this.#topics = await prepareTopics(admin, graph, this.#config);
+    await warnOfNewStores(admin, graph, this.#config, this.#topics.created);
     const serdes = new SerdePlaces(serdeConfig(this.#config, this.#ports));
     this.#slots = slotsOf(this.#topology, this.#config.generation.prefix, this.#topics, serdes.bind);
     await serdes.open();
