@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { messageOf, StreamsError } from '../model/errors.js';
+import { ownOf } from '../model/own.js';
 import type { Line } from './json-lines.js';
 import type { TopicSerdes } from './show.js';
 import { encodeJson } from './topic-serdes.js';
@@ -55,14 +56,14 @@ function parse(bytes: Buffer, where: string): unknown {
 }
 
 function fieldOf(value: unknown, name: string, where: string): unknown {
-  const own = (object: unknown, field: string): boolean =>
+  const has = (object: unknown, field: string): object is Record<string, unknown> =>
     typeof object === 'object' && object !== null && Object.hasOwn(object, field);
-  if (own(value, name)) return (value as Record<string, unknown>)[name];
+  if (has(value, name)) return ownOf(value, name);
   let found = value;
   for (const part of name.split('.')) {
-    if (!own(found, part))
+    if (!has(found, part))
       throw invalid(where, `a line has no field ${JSON.stringify(name)}`, shapeOf(value), 'the field in every line');
-    found = (found as Record<string, unknown>)[part];
+    found = ownOf(found, part);
   }
   return found;
 }

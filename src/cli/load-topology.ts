@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { CONTRACT_VERSION, TOPOLOGY, type Topology } from '../dsl/processor.js';
 import { isTopology } from '../dsl/topology.js';
 import { messageOf, StreamsError } from '../model/errors.js';
+import { ownOf } from '../model/own.js';
 import { showValue } from '../serdes/show.js';
 import { nearest } from './nearest.js';
 import { placeInUserFile } from './user-place.js';
@@ -126,7 +127,7 @@ function unwrap(module: Readonly<Record<string, unknown>>): unknown {
 
 function noTopology(path: string, module: Readonly<Record<string, unknown>>, found: unknown): StreamsError {
   const exported = typeof found === 'object' && found !== null ? { ...found, ...module } : module;
-  const named = Object.keys(exported).find((name) => isTopology(exported[name]));
+  const named = Object.keys(exported).find((name) => isTopology(ownOf(exported, name)));
   const empty =
     found === undefined ||
     (typeof found === 'object' &&

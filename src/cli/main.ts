@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { StreamsError } from '../model/errors.js';
+import { ownOf } from '../model/own.js';
 import { exitCodeHelp, exitCodeOf } from './exit-codes.js';
 import { type Io, write } from './io.js';
 import type { Program } from './program.js';
@@ -53,7 +54,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     },
   };
   try {
-    for (const name of named(args)) (await COMMANDS[name]?.())?.(program);
+    for (const name of named(args)) (await ownOf(COMMANDS, name)?.())?.(program);
     await command.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {

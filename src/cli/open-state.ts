@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { AnySerde, Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
+import { ownOf } from '../model/own.js';
 import { type Moment, type PastStore, stateAsOf } from '../replay/index.js';
 import { generationOnDisk } from '../runtime/generation.js';
 import { SerdePlaces } from '../runtime/serde-places.js';
@@ -128,7 +129,7 @@ async function* partsOnDisk(file: string, selection: StateSelection, io: Io): As
           key,
           value,
           sources: read,
-          changelog: changelogs[spec.name] ?? null,
+          changelog: ownOf(changelogs, spec.name) ?? null,
           row: (each) => rows.peek(each),
           entries: () => rows.entries(),
           windows: async (each, range) => (await windowsOf(store, each, range)) ?? [],

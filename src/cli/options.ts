@@ -1,4 +1,5 @@
 import { type Duration, durationMs } from '../model/duration.js';
+import { ownOf } from '../model/own.js';
 import type { ErrorPolicies, ErrorPolicy, FinalPolicy, Step } from '../runtime/policy.js';
 import { usage } from './usage.js';
 
@@ -50,7 +51,9 @@ export function moment(name: string): Parse<number> {
 export function size(name: string): Parse<number> {
   return (text) => {
     const match = /^(\d+(?:\.\d+)?)(B|KB|MB|GB)$/i.exec(text);
-    const bytes = match ? Math.round(Number(match[1]) * (SIZE_UNITS[(match[2] as string).toUpperCase()] as number)) : 0;
+    const bytes = match
+      ? Math.round(Number(match[1]) * (ownOf(SIZE_UNITS, (match[2] as string).toUpperCase()) as number))
+      : 0;
     if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
     throw usage(`cannot read ${name}`, JSON.stringify(text), 'a number and a unit, for example 512KB, 64MB or 1GB');
   };

@@ -3,6 +3,7 @@ import type { BrokerRecord } from '../broker/port.js';
 import type { AnySerde } from '../dsl/processor.js';
 import { Headers } from '../model/headers.js';
 import { isNotReady, whenReady } from '../model/not-ready.js';
+import { ownOf } from '../model/own.js';
 import { plainJson } from '../model/plain-text.js';
 
 /** The serdes of a topic, where they are known. */
@@ -95,7 +96,7 @@ const isControl = (byte: number): boolean =>
 
 function showSpecial(this: unknown, key: string, value: unknown): unknown {
   // Buffers turn themselves into arrays of numbers before this is asked: look at what was there.
-  const original = (this as Record<string, unknown>)[key];
+  const original = ownOf(this as Record<string, unknown>, key);
   if (original instanceof Uint8Array) return { base64: Buffer.from(original).toString('base64') };
   return typeof value === 'bigint' ? value.toString() : value;
 }

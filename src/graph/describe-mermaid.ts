@@ -1,3 +1,4 @@
+import { ownOf } from '../model/own.js';
 import type { Graph, GraphNode } from './graph.js';
 import { repartitionTopic } from './naming.js';
 
@@ -90,4 +91,4 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /** Text in quotes, with what Mermaid would take for syntax written as entities. */
 const label = (text: string): string =>
-  `"${text.replace(/["#<>&`]/g, (found) => ENTITIES[found] ?? found).replace(/\s+/g, ' ')}"`;
+  `"${text.replace(/["#<>&`]/g, (found) => ownOf(ENTITIES, found) ?? found).replace(/\s+/g, ' ')}"`;

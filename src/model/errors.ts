@@ -85,12 +85,24 @@ export const ERROR_CODES = {
     retryable: false,
     summary: 'A topic has another number of partitions or another cleanup policy than needed.',
   },
+  TOPIC_FOREIGN: {
+    retryable: false,
+    summary: 'An internal topic of the application is that of another one: their names, put together, are the same.',
+  },
   OFFSET_OUT_OF_RANGE: {
     retryable: false,
     summary: 'The log no longer (or not yet) holds the offset that is to be read.',
   },
   LOG_CORRUPT: { retryable: false, summary: 'A record batch fails its checksum or does not parse.' },
   PRODUCER_FENCED: { retryable: false, summary: 'Another producer took over the transactional id.' },
+  FENCED_REPEATEDLY: {
+    retryable: false,
+    summary: 'Somebody else writes again and again with the transactional id, or to the changelogs, of a task.',
+  },
+  CHANGELOG_DISTURBED: {
+    retryable: true,
+    summary: 'Somebody else wrote to the changelog of a task, which is opened again and leaves that out.',
+  },
   TRANSACTION_INVALID: { retryable: false, summary: 'The writer was used outside the begin/commit order.' },
   GROUP_FENCED: { retryable: true, summary: 'The member is no longer in the group, or acts for an old generation.' },
   INSTANCE_FENCED: { retryable: false, summary: 'Another process joined the group with the same instance id.' },
@@ -178,7 +190,9 @@ export class StreamsError extends Error {
 
 /** Whether that is a StreamsError, also one of another copy of this library (a user's file may have loaded its own). */
 export function isStreamsError(error: unknown): error is StreamsError {
-  return error instanceof Error && error.name === 'StreamsError' && (error as StreamsError).code in ERROR_CODES;
+  return (
+    error instanceof Error && error.name === 'StreamsError' && Object.hasOwn(ERROR_CODES, (error as StreamsError).code)
+  );
 }
 
 /** The text of anything that was thrown. */

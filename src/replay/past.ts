@@ -106,12 +106,12 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
     },
     logger,
   );
-  const config = await ofGroup(options.broker.admin, resolved);
+  const config = await ofGroup(options.broker.admin, resolved, topology);
   const topics = await countTopics(options.broker.admin, topology, config);
   const partitions = sourceTopics(topology).flatMap((topic) =>
     Array.from({ length: topics.count(topic) }, (_, partition) => ({ topic, partition })),
   );
-  const serdes = new PastSerdes(config.applicationId, options);
+  const serdes = new PastSerdes(config.schemasOf, options);
   const declaration = await serdes.declare(topology);
   const identity = topologyIdentity(topology, {
     application: config.generation.prefix,

@@ -83,7 +83,7 @@ export const planRollback = (topology: Topology, options: PromotionOptions): Pro
 async function plan(kind: Retirement['kind'], topology: Topology, options: PromotionOptions): Promise<PromotionPlan> {
   const { broker, effects = 'silent', now } = options;
   const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
-  const config = await ofGroup(broker.admin, resolveConfig(topology.name, named));
+  const config = await ofGroup(broker.admin, resolveConfig(topology.name, named), topology);
   const { applicationId, generation: live } = config;
   const head = {
     id: `${applicationId}-${kind}-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`,

@@ -105,6 +105,7 @@ async function checkUnmoved(admin: Admin, { applicationId, positions, retires }:
 /** All positions of the version that takes over, each with its own stream times. */
 function positionsAfter({
   id,
+  applicationId,
   effects,
   moves,
   internalMoves,
@@ -126,7 +127,7 @@ function positionsAfter({
       return withMark(at, effects === 'live' ? undefined : { id, effects, until, marked: true });
     }),
   ];
-  return withGeneration(after, generation);
+  return withGeneration(after, generation, applicationId);
 }
 
 /** Offsets of topics that are gone cannot be set, and are worth nothing. */

@@ -2,9 +2,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
-import { changelogTopic } from '../graph/naming.js';
+import { changelogTopic, transactionalId } from '../graph/naming.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
+import { ownOf } from '../model/own.js';
 import { type Clock, sleep } from '../model/ports.js';
 import type { EngineConfig } from '../runtime/config.js';
 import { checkNotAhead } from '../runtime/lost-offsets.js';
@@ -148,11 +149,11 @@ export class TaskRebuild {
   async verify(fresh: StoreBytes = this.#fresh): Promise<RebuiltTask> {
     const { spec } = this.#context;
     const { streamTimes, sources } = this.#swap.checkpoint;
-    const old = streamTimes[spec.name] ?? Number.NEGATIVE_INFINITY;
+    const old = ownOf(streamTimes, spec.name) ?? Number.NEGATIVE_INFINITY;
     const streamTime = Math.max(old, (this.#shadow as TaskState).cached(spec.name).streamTime);
     const onRows = this.#counter('comparing');
     const found = await compareStores({ spec, old: this.#swap.store, fresh, streamTime, onRows });
-    const behind = this.#committed.some(({ topic, offset }) => (sources[topic] ?? 0) < offset);
+    const behind = this.#committed.some(({ topic, offset }) => (ownOf(sources, topic) ?? 0) < offset);
     return { task: this.id, finished: false, behind, ...found };
   }
 
@@ -163,7 +164,7 @@ export class TaskRebuild {
     const counted = this.#counter('logging');
     const streamTime = (this.#shadow as TaskState).cached(spec.name).streamTime;
     // The task's own name: a transaction that it left open, which would hide what follows it, is ended at once.
-    const writer = await broker.createWriter({ transactionalId: `${config.applicationId}-${this.id}` });
+    const writer = await broker.createWriter({ transactionalId: transactionalId(config.applicationId, this.id) });
     try {
       for await (const rows of storeDifferences(this.#fresh, fresh, Math.max(0, streamTime))) {
         await writer.begin();

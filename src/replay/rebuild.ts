@@ -82,7 +82,7 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
   const { broker, stateDirectory, from = 'changelog', clock = systemClock } = options;
   const { signal = new AbortController().signal } = options;
   const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
-  const config = await ofGroup(broker.admin, resolveConfig(topology.name, named, options.logger));
+  const config = await ofGroup(broker.admin, resolveConfig(topology.name, named, options.logger), topology);
   const { applicationId, generation } = config;
   const declaration = await new PastSerdes(applicationId, registered(options)).declare(topology);
   const spec = taskStore({ topology, declaration }, options.store);

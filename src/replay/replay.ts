@@ -1,6 +1,7 @@
 import type { BrokerRecord, PartitionOffset } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import type { Headers } from '../model/headers.js';
+import { ownOf, setOwn } from '../model/own.js';
 import type { SourcePosition } from '../model/record.js';
 import { framePast, type PastFrame, type PastOptions, type PastSlice, withPast } from './past.js';
 import type { HistoryGap } from './slice.js';
@@ -79,7 +80,7 @@ export async function replay(topology: Topology, options: ReplayOptions): Promis
   const offsets = new Map<string, number>();
   const capture = (captured: readonly Captured[]): void | Promise<void> => {
     if (!options.onOutput) {
-      for (const { record } of captured) outputs[record.topic] = (outputs[record.topic] ?? 0) + 1;
+      for (const { record } of captured) count(outputs, record.topic);
       return;
     }
     const records = captured.map(({ node, record, at }): ReplayedRecord => {
@@ -87,14 +88,14 @@ export async function replay(topology: Topology, options: ReplayOptions): Promis
       const place = `${record.topic}:${record.partition}`;
       const next = offsets.get(place) ?? 0;
       offsets.set(place, next + 1);
-      outputs[record.topic] = (outputs[record.topic] ?? 0) + 1;
+      count(outputs, record.topic);
       return { ...record, offset: next, node, source: { topic, partition, offset } };
     });
     return options.onOutput(records);
   };
   const effects: Record<string, number> = {};
   const silenced = (calls: readonly Silenced[]): void | Promise<void> => {
-    for (const { node } of calls) effects[node] = (effects[node] ?? 0) + 1;
+    for (const { node } of calls) count(effects, node);
     return options.onEffect?.(
       calls.map(({ node, idempotencyKey, record: { key, value }, at }) => {
         const { topic, partition, offset } = at.source;
@@ -126,6 +127,9 @@ export async function replay(topology: Topology, options: ReplayOptions): Promis
     };
   });
 }
+
+const count = (counts: Record<string, number>, name: string): void =>
+  setOwn(counts, name, (ownOf(counts, name) ?? 0) + 1);
 
 const oldest = <T>(snapshots: readonly T[]): T | undefined => snapshots[0];
 

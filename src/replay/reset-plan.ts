@@ -78,7 +78,7 @@ export interface ResetPlan {
 export async function planReset(topology: Topology, options: ResetOptions): Promise<ResetPlan> {
   const { broker, to, now, effects = 'silent' } = options;
   const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
-  const config = await ofGroup(broker.admin, resolveConfig(topology.name, named));
+  const config = await ofGroup(broker.admin, resolveConfig(topology.name, named), topology);
   const { applicationId, generation } = config;
   await checkStopped(broker, applicationId);
   const topics = await countTopics(broker.admin, topology, config);

@@ -5,8 +5,11 @@ import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { Clock } from '../model/ports.js';
 import { sleep } from '../model/ports.js';
 import { emptiedBy, keptBy } from '../runtime/commit-marks.js';
+import { lastEpoch } from '../runtime/epochs.js';
 import { withGeneration } from '../runtime/generation.js';
+import { addedTo } from '../runtime/offset-texts.js';
 import { capturedTopic, marked, markOf, type ResetMark } from '../runtime/reprocessing.js';
+import { owned, ownerOf } from '../runtime/topic-owners.js';
 import { LOG_CONFIG, REPARTITION_CONFIG } from '../runtime/topic-uses.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
@@ -73,7 +76,8 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
   await deleteTopics(context, [...stores.changelogs, ...(repartitions.action === 'delete' ? topics : [])]);
   if (repartitions.action === 'delete') {
     // So that a position can be set in them, which says that their records are marked.
-    const made = repartitions.topics.map((topic) => ({ ...topic, config: REPARTITION_CONFIG }));
+    const config = owned(REPARTITION_CONFIG, ownerOf(applicationId, plan.generation));
+    const made = repartitions.topics.map((topic) => ({ ...topic, config }));
     if (made.length > 0) await broker.admin.createTopics(made);
   }
   if (plan.effects === 'capture') await createCaptured(broker, applicationId);
@@ -85,17 +89,23 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
   return record;
 }
 
-/** The positions of the plan with their marks. Stores that begin empty have no time yet; others keep theirs. */
+/**
+ * The positions of the plan with their marks. Stores that begin empty have no time yet; others keep theirs. What owners
+ * before the reset may still write to the changelogs is overtaken by it.
+ */
 function offsetsOf(
   { id, applicationId, effects, stores, repartitions, moves, internalMoves, generation }: ResetPlan,
   before: ReadonlyMap<string, PartitionOffset>,
   unfinished: boolean,
 ): readonly PartitionOffset[] {
   const keeps = stores.action === 'keep';
+  const epoch = lastEpoch([...before.values()]);
+  const epochs = epoch === 0 ? {} : { epochs: [[epoch + 1, 0]] };
+  const emptied = emptiedBy(id.slice(applicationId.length + 1));
   const head = { id, effects, ...(keeps && { keeps }), ...(unfinished && { unfinished: true as const }) };
   const withMark = ({ topic, partition, to }: ResetMove, mark: ResetMark | undefined): PartitionOffset => {
-    const kept = keeps ? before.get(partitionKey(topic, partition))?.metadata : undefined;
-    const metadata = keeps ? keptBy(kept, to) : emptiedBy(id.slice(applicationId.length + 1));
+    const kept = before.get(partitionKey(topic, partition))?.metadata;
+    const metadata = keeps ? keptBy(kept, to) : addedTo(emptied, epochs);
     return { topic, partition, offset: to, metadata: marked(metadata, mark) };
   };
   const positions = [
@@ -110,7 +120,7 @@ function offsetsOf(
       return withMark(move, unfinished || effects !== 'live' ? { ...head, until, marked: true } : undefined);
     }),
   ];
-  return withGeneration(positions, generation);
+  return withGeneration(positions, generation, applicationId);
 }
 
 /** STATE_MISMATCH: what the application has written and called since the plan was made would be written and called once more. */

@@ -4,6 +4,7 @@ import { deadLetterTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
 import { isName } from '../model/names.js';
 import { resolveConfig } from '../runtime/config.js';
+import type { Generation } from '../runtime/generation.js';
 import { type RunningStreams, type StartOptions, startConfigured } from '../runtime/start.js';
 import { systemClock } from '../runtime/system.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
@@ -78,10 +79,17 @@ export async function startShadow(topology: Topology, options: StartShadowOption
     startFrom: 'earliest',
   };
   // Schemas are those of the live application: registered once, they are there for it as well when it takes over.
-  const config = { ...resolveConfig(topology.name, shadow, options.logger), generation, schemasOf: live };
+  const config = {
+    ...resolveConfig(topology.name, shadow, options.logger),
+    generation,
+    schemasOf: schemasOf(live, place.live),
+  };
   const streams = await startConfigured(topology, config, shadow);
   return { streams, compare: (signal) => compareOutputs(outside, outputs.pairs, signal) };
 }
+
+/** Whose schemas those of the live application are. */
+const schemasOf = (live: string, { n, prefix }: Generation): string => (n === 0 ? prefix : live);
 
 const waitsThere = (group: string, { id }: Retirement): StreamsError =>
   new StreamsError('CONFIG_INVALID', {

@@ -14,6 +14,7 @@ import {
   isPrefixOf,
 } from '../runtime/generation.js';
 import { addedTo, isFields, textOf } from '../runtime/offset-texts.js';
+import { isForeign, ownerOf } from '../runtime/topic-owners.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import { deleteTopics } from './reset.js';
 import { checkStopped } from './reset-plan.js';
@@ -131,7 +132,7 @@ export async function removeShadow(
   for (const other of [live.prefix, shadow]) prefixes.delete(other);
   await diskIdentityFiles.writeAtomically(path, `${JSON.stringify([...prefixes])}\n`);
   await broker.admin.deleteGroup(shadow);
-  const own = [...prefixes].flatMap((prefix) => internal.map((name) => prefix + name));
+  const own = await ownTopics(broker.admin, applicationId, { prefixes, internal });
   await deleteTopics(context, [...new Set([...own, ...outputs])]);
   for (const prefix of prefixes) await removeStores(join(stateDirectory, prefix));
   await removeAll(directory);
@@ -145,6 +146,19 @@ function prefixesIn(text: string | null, applicationId: string): readonly string
   } catch {
     return [];
   }
+}
+
+/** Internal topics of versions with these prefixes; those that another application has made under such a name are not. */
+async function ownTopics(
+  admin: Admin,
+  applicationId: string,
+  { prefixes, internal }: { readonly prefixes: ReadonlySet<string>; readonly internal: readonly string[] },
+): Promise<readonly string[]> {
+  const found = [...prefixes].map(async (prefix) => {
+    const topics = await admin.describeTopics(internal.map((name) => prefix + name));
+    return topics.filter((topic) => !isForeign(topic, ownerOf(applicationId, { prefix })));
+  });
+  return (await Promise.all(found)).flat().map(({ name }) => name);
 }
 
 const removingPath = (stateDirectory: string, applicationId: string): string =>

@@ -1,6 +1,7 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
+import { ownOf, setOwn } from '../model/own.js';
 import type { EngineConfig } from '../runtime/config.js';
 import { Metrics } from '../runtime/metrics.js';
 import { SerdePlaces } from '../runtime/serde-places.js';
@@ -104,7 +105,8 @@ export class ShadowRun {
   get start(): RunStart {
     const repartitions: Record<string, number> = {};
     for (const [topic, offsets] of this.#repartitions)
-      for (const [partition, offset] of offsets.entries()) if (offset) repartitions[`${topic}:${partition}`] = offset;
+      for (const [partition, offset] of offsets.entries())
+        if (offset) setOwn(repartitions, `${topic}:${partition}`, offset);
     const streamTimes = Object.fromEntries(
       this.tasks.flatMap(({ id, streamTime }) => (Number.isFinite(streamTime) ? [[id, streamTime]] : [])),
     );
@@ -198,8 +200,8 @@ export class ShadowRun {
       budget: this.#budget,
       metrics: this.metrics,
       globals: this.#globals?.views() ?? new Map(),
-      streamTime: start?.streamTimes[id] ?? Number.NEGATIVE_INFINITY,
-      jumps: start?.jumps[id] ?? {},
+      streamTime: ownOf(start?.streamTimes, id) ?? Number.NEGATIVE_INFINITY,
+      jumps: ownOf(start?.jumps, id) ?? {},
       watcher,
     });
   }

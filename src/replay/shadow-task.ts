@@ -3,6 +3,7 @@ import type { Processor, Topology } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { taskId } from '../graph/naming.js';
 import type { DatabaseWrite } from '../model/database.js';
+import { ownOf, setOwn } from '../model/own.js';
 import { BatchRunner } from '../runtime/batch-runner.js';
 import type { EngineConfig } from '../runtime/config.js';
 import type { WaitingEffect } from '../runtime/effects.js';
@@ -56,7 +57,7 @@ export class ShadowTask {
   #processors: readonly Processor[] = [];
   #fatal: Error | undefined;
   #uncommitted = 0;
-  readonly #positions: Record<string, number> = {};
+  #positions: Record<string, number> = {};
 
   private constructor(options: ShadowTaskOptions) {
     this.#options = options;
@@ -109,7 +110,7 @@ export class ShadowTask {
     await this.#runner.run(records);
     const last = new Map<string, number>();
     for (const { topic, offset } of records) last.set(topic, offset + 1);
-    for (const [topic, offset] of last) this.#positions[topic] = offset;
+    for (const [topic, offset] of last) setOwn(this.#positions, topic, offset);
     this.#uncommitted += records.length;
     this.#end();
   }
@@ -167,7 +168,7 @@ export class ShadowTask {
         files: storage.files,
       });
       const { sources, streamTimes } = this.#state.checkpoint;
-      Object.assign(this.#positions, sources);
+      this.#positions = { ...this.#positions, ...sources };
       streamTime = Math.max(streamTime, streamTimes[''] ?? Number.NEGATIVE_INFINITY);
     }
     await this.#build(streamTime);
@@ -217,7 +218,7 @@ export class ShadowTask {
       subTopology,
       runner: this.#runner,
       task,
-      jump: (topic) => jumps[topic],
+      jump: (topic) => ownOf(jumps, topic),
     });
     await serdes.open();
   }

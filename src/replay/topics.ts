@@ -3,7 +3,9 @@ import type { Topology } from '../dsl/processor.js';
 import { changelogTopic, repartitionTopic } from '../graph/naming.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { EngineConfig } from '../runtime/config.js';
-import { currentGeneration } from '../runtime/generation.js';
+import { firstGeneration, namedBy } from '../runtime/generation.js';
+import { checkOwned, chooseGeneration, ofGeneration } from '../runtime/own-generation.js';
+import { owned, ownerOf } from '../runtime/topic-owners.js';
 import { prepareTopics, type TopicCounts } from '../runtime/topics.js';
 
 /** The topics that a topology reads and does not make itself, those of global tables too, in the order of their names. */
@@ -14,11 +16,15 @@ export const sourceTopics = ({ graph }: Topology): readonly string[] =>
     ),
   ].sort();
 
-/** The configuration, with the version of the application that its group names as the one that counts. */
-export const ofGroup = async (admin: Admin, config: EngineConfig): Promise<EngineConfig> => ({
-  ...config,
-  generation: await currentGeneration(admin, config.applicationId),
-});
+/** The configuration, with the version of the application that its group names as the one that counts; named by none, the one that would be started. TOPIC_FOREIGN. */
+export async function ofGroup(admin: Admin, config: EngineConfig, { graph }: Topology): Promise<EngineConfig> {
+  const { applicationId } = config;
+  const named = await namedBy(admin, applicationId);
+  if (!named) return ofGeneration(config, await chooseGeneration(admin, graph, config, firstGeneration(applicationId)));
+  const found = ofGeneration(config, named);
+  await checkOwned(admin, graph, found);
+  return found;
+}
 
 /**
  * How wide the topics are, as the engine counts them; nothing is created. Source topics must exist (TOPIC_UNKNOWN); repartition topics are as wide as those of the application that runs, so that keys meet in the same tasks; what is
@@ -37,12 +43,15 @@ export async function countTopics(admin: Admin, topology: Topology, config: Engi
       action: 'Correct the name, or use the broker that has the history.',
     });
   }
-  const looking = lookingAdmin(admin, topology, config.generation.prefix);
+  const looking = lookingAdmin(admin, topology, config);
   return prepareTopics(looking, topology.graph, { ...config, createTopics: 1 });
 }
 
 /** An admin to whom topics that do not matter are as they should be, and who only notes which ones to create. */
-function lookingAdmin(admin: Admin, { graph }: Topology, prefix: string): Admin {
+function lookingAdmin(admin: Admin, { graph }: Topology, { applicationId, generation }: EngineConfig): Admin {
+  const { prefix } = generation;
+  // Whether it may be written, how it is set and whose it is, is nothing for who only reads: see ofGroup.
+  const config = owned({}, ownerOf(applicationId, generation));
   const made = new Map<string, TopicDescription>();
   const internal = graph.nodes.flatMap((node) =>
     node.kind === 'repartition' ? [repartitionTopic(prefix, node.name)] : [],
@@ -51,8 +60,7 @@ function lookingAdmin(admin: Admin, { graph }: Topology, prefix: string): Admin 
   const describe = async (name: string): Promise<readonly TopicDescription[]> => {
     try {
       const described = await admin.describeTopics([name]);
-      // Whether it may be written, and how it is set, is nothing for who only reads.
-      return described.map(({ partitions }) => ({ name, partitions, config: {} }));
+      return described.map(({ partitions }) => ({ name, partitions, config }));
     } catch (error) {
       if (isStreamsError(error) && error.code === 'BROKER_UNAUTHORIZED') return [];
       throw error;
@@ -73,7 +81,7 @@ function lookingAdmin(admin: Admin, { graph }: Topology, prefix: string): Admin 
     },
     createTopics: async (topics: readonly TopicSpec[], options) => {
       if (options?.validateOnly) return;
-      for (const { name, partitions } of topics) made.set(name, { name, partitions, config: {} });
+      for (const { name, partitions } of topics) made.set(name, { name, partitions, config });
     },
   };
 }

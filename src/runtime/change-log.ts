@@ -3,19 +3,23 @@ import { Headers } from '../model/headers.js';
 import type { ChangelogEntry } from '../state/changelog-entry.js';
 
 /**
- * The header of a changelog record, format 2: which source record caused the change, and where the commit that wrote it
- * began. A record without it counts as committed. Format 1 has no third field.
+ * The header of a changelog record, format 2: which source record caused the change, where the commit that wrote it began,
+ * and in which epoch of the task (see epochs.ts). A record without it counts as committed. Format 1 has neither the third
+ * field nor the fourth.
  *
  * | bytes | what |
  * |---|---|
- * | 1 | format |
+ * | 1 | format: 1, or 2 |
  * | 8 | offset of the source record, double, big endian |
- * | 8 | offset of its partition that was committed before this commit, double, big endian |
+ * | 8 | offset of its partition that was committed before this commit, double, big endian; NaN: it is not known |
+ * | 8 | epoch, double, big endian; 0: none, as under exactly_once |
  * | n | topic of the source record, UTF-8; its partition is the task's |
  */
 const CAUSE_HEADER = 'millrace.cause';
 const FORMAT = 2;
-const HEAD_BYTES = 17;
+const FROM_AT = 9;
+const EPOCH_AT = 17;
+const HEAD_BYTES = 25;
 const OLD_FORMAT = 1;
 const OLD_HEAD_BYTES = 9;
 
@@ -27,21 +31,31 @@ export interface ChangeCause {
    * Undefined: it is not known.
    */
   readonly from: number | undefined;
+  /** 0: it has none. */
+  readonly epoch: number;
 }
 
-/** `before`: the positions that were committed before this commit, by topic. */
+/** What the changes of one commit have in common. */
+export interface ChangesOf {
+  /** The positions that were committed before this commit, by topic. */
+  readonly before: ReadonlyMap<string, number>;
+  /** 0: the task has none. */
+  readonly epoch: number;
+}
+
 export function changelogRecord(
   entry: ChangelogEntry,
   topic: string,
   partition: number,
-  before: ReadonlyMap<string, number>,
+  { before, epoch }: ChangesOf,
 ): ProducerRecord {
   const { key, value, timestamp, causeTopic, causeOffset } = entry;
   const name = bytesOf(causeTopic);
   const bytes = Buffer.allocUnsafe(HEAD_BYTES + name.length);
   bytes[0] = FORMAT;
   bytes.writeDoubleBE(causeOffset, 1);
-  bytes.writeDoubleBE(before.get(causeTopic) ?? Number.NaN, OLD_HEAD_BYTES);
+  bytes.writeDoubleBE(before.get(causeTopic) ?? Number.NaN, FROM_AT);
+  bytes.writeDoubleBE(epoch, EPOCH_AT);
   name.copy(bytes, HEAD_BYTES);
   return { topic, partition, key, value, timestamp, headers: new Headers([[CAUSE_HEADER, bytes]]) };
 }
@@ -63,10 +77,11 @@ export function causeOf(headers: Headers): ChangeCause | undefined {
   const head = value?.[0] === FORMAT ? HEAD_BYTES : value?.[0] === OLD_FORMAT ? OLD_HEAD_BYTES : undefined;
   if (!value || head === undefined || value.length < head) return undefined;
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  const from = head === HEAD_BYTES ? bytes.readDoubleBE(OLD_HEAD_BYTES) : Number.NaN;
+  const from = head === HEAD_BYTES ? bytes.readDoubleBE(FROM_AT) : Number.NaN;
   return {
     topic: bytes.toString('utf8', head),
     offset: bytes.readDoubleBE(1),
     from: Number.isNaN(from) ? undefined : from,
+    epoch: head === HEAD_BYTES ? bytes.readDoubleBE(EPOCH_AT) : 0,
   };
 }

@@ -7,6 +7,8 @@ import type { LoggedRow } from '../state/restore-rows.js';
 import type { TaskState } from '../state/task-state.js';
 import { causeOf } from './change-log.js';
 import type { EngineConfig } from './config.js';
+import { LeftOut } from './left-out.js';
+import type { Overtaken } from './overtaken.js';
 import type { SourcePlaces } from './source-places.js';
 import { compactionOf, type LogNow } from './stale-stores.js';
 import { describeTopics } from './topic-problems.js';
@@ -71,9 +73,7 @@ export async function describeChangelogs({
 interface Place extends Changelog {
   offset: number;
   log: ReadLog;
-  /** The first record that was skipped: until its key is logged again, the checkpoint stays before it. */
-  skippedFrom: number | undefined;
-  readonly skipped: Buffer[];
+  readonly leftOut: LeftOut;
   /** Topics that the task does not read, from which rows of it follow. */
   readonly foreign: Set<string>;
 }
@@ -82,6 +82,7 @@ interface Place extends Changelog {
 export class ChangelogReading {
   readonly #options: RestoreOptions;
   readonly #unfinished: UnfinishedChanges;
+  readonly #overtaken: Overtaken;
   readonly #doubtful: boolean;
   readonly #begun: number;
   readonly #streamTime: number;
@@ -93,6 +94,7 @@ export class ChangelogReading {
     changelogs: readonly Changelog[],
     facts: {
       readonly unfinished: UnfinishedChanges;
+      readonly overtaken: Overtaken;
       /** Whether the rows can be kept is found out when all are read. */
       readonly doubtful: boolean;
       readonly begun: number;
@@ -102,6 +104,7 @@ export class ChangelogReading {
   ) {
     this.#options = options;
     this.#unfinished = facts.unfinished;
+    this.#overtaken = facts.overtaken;
     this.#doubtful = facts.doubtful;
     this.#begun = facts.begun;
     this.#streamTime = facts.streamTime;
@@ -119,8 +122,7 @@ export class ChangelogReading {
             ...changelog,
             offset,
             log: { ...log, topicId: topicId ?? log.topicId },
-            skippedFrom: undefined,
-            skipped: [],
+            leftOut: new LeftOut(),
             foreign: new Set(),
           },
         ];
@@ -128,11 +130,18 @@ export class ChangelogReading {
     );
   }
 
-  /** `sources`: what the rows contain of each. Returns how many records it read, and the keys whose last change was skipped, by store. */
-  async run(sources: Readonly<Record<string, number>>): Promise<{
-    readonly restored: number;
-    readonly skipped: readonly (readonly [store: string, keys: readonly Buffer[]])[];
-  }> {
+  /** Up to where each changelog was read, by topic. */
+  get ends(): ReadonlyMap<string, number> {
+    return new Map(Array.from(this.#places, ([topic, { offset }]) => [topic, offset]));
+  }
+
+  /** The keys whose last change was left out, by store. */
+  get leftOut(): readonly (readonly [store: string, keys: readonly Buffer[]])[] {
+    return Array.from(this.#places.values(), ({ store, leftOut }) => [store, leftOut.keys] as const);
+  }
+
+  /** `sources`: what the rows contain of each. Returns how many records it read. */
+  async run(sources: Readonly<Record<string, number>>): Promise<number> {
     const { broker, state, partition, signal, onProgress } = this.#options;
     const open = new Set<Place>();
     let restored = 0;
@@ -162,7 +171,7 @@ export class ChangelogReading {
     } finally {
       await reader.close();
     }
-    return { restored, skipped: Array.from(this.#places.values(), ({ store, skipped }) => [store, skipped] as const) };
+    return restored;
   }
 
   /** All is read: the stores are as of when the restore began. */
@@ -184,7 +193,7 @@ export class ChangelogReading {
     }
   }
 
-  /** The rows of a batch that are of finished commits. */
+  /** The rows of a batch that are of finished commits, of owners that were not overtaken. */
   async #rows({ records }: RecordBatch, place: Place): Promise<readonly LoggedRow[]> {
     const { places } = this.#options;
     const causes = records.map(({ headers }) => causeOf(headers));
@@ -192,13 +201,17 @@ export class ChangelogReading {
     if (looking) await looking;
     return records.filter((record, i): record is BrokerRecord & { readonly key: Buffer } => {
       const cause = causes[i];
-      if (cause && this.#unfinished.isLeftOut(cause, place.store, record)) {
-        place.skippedFrom ??= record.offset;
-        if (record.key) place.skipped.push(Buffer.from(record.key));
+      const isOut =
+        cause !== undefined &&
+        (this.#overtaken.has(place.store, cause) || this.#unfinished.isLeftOut(cause, place.store, record));
+      if (record.key === null) return false;
+      if (isOut) {
+        place.leftOut.leave(record.key, record.offset);
         return false;
       }
+      place.leftOut.take(record.key);
       if (cause && cause.topic !== '' && !places.isOwn(cause.topic)) place.foreign.add(cause.topic);
-      return record.key !== null;
+      return true;
     });
   }
 
@@ -208,9 +221,10 @@ export class ChangelogReading {
     const sure = isSure ? [...this.#places.values()] : [];
     const checkpoint = {
       sources: sure.length === 0 ? {} : sources,
-      changelogs: Object.fromEntries(sure.map(({ store, offset, skippedFrom }) => [store, skippedFrom ?? offset])),
+      changelogs: Object.fromEntries(sure.map(({ store, offset, leftOut }) => [store, leftOut.position(offset)])),
       logs: new Map(sure.map(({ store, log }) => [store, log])),
       emptied: this.#emptied,
+      epochs: sure.length === 0 ? {} : this.#overtaken.newest,
     };
     return this.#options.state.apply(writes, checkpoint, this.#streamTime);
   }

@@ -1,9 +1,11 @@
 import type { Membership, PartitionOffset, Writer } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import { changelogTopic } from '../graph/naming.js';
+import { setOwn } from '../model/own.js';
 import type { StateCommit, TaskState } from '../state/task-state.js';
 import { changelogRecord } from './change-log.js';
 import type { CommitStep, Guarantee } from './config.js';
+import type { TaskLog } from './task-log.js';
 
 export interface CommitTarget {
   readonly partition: number;
@@ -19,6 +21,8 @@ export interface CommitTarget {
   readonly before: ReadonlyMap<string, number>;
   readonly streamTime: number;
   readonly now: number;
+  /** Undefined: the task has no epoch. */
+  readonly log: TaskLog | undefined;
   /** Whether step 4 can wait for one of the next commits, which so many rows are then written with. */
   mayPostpone(rows: number): boolean;
   /** Begins the transaction if none is open. */
@@ -53,7 +57,8 @@ const WRITTEN_TOGETHER = 500;
  * If a step throws, the task must be given up and opened again: it rewinds to the committed offsets and restores.
  */
 export async function commit(target: CommitTarget): Promise<Committed> {
-  const { state, writer, positions, guarantee } = target;
+  const { state, writer, guarantee, log } = target;
+  const positions = log?.withEpochs(target.positions) ?? target.positions;
 
   // 1 settle
   for (const processor of target.processors) processor.beforeCommit?.();
@@ -62,12 +67,13 @@ export async function commit(target: CommitTarget): Promise<Committed> {
 
   // 2 log
   if (guarantee === 'exactly_once') await target.begin();
+  const changes = { before: target.before, epoch: log?.epoch ?? 0 };
   let logged = 0;
   for (const [store, entries] of prepared?.changelogs ?? []) {
     const topic = changelogTopic(target.prefix, store);
     for (let from = 0; from < entries.length; from += WRITTEN_TOGETHER) {
       const some = entries.slice(from, from + WRITTEN_TOGETHER);
-      const full = writer.write(some.map((entry) => changelogRecord(entry, topic, target.partition, target.before)));
+      const full = writer.write(some.map((entry) => changelogRecord(entry, topic, target.partition, changes)));
       if (full) await full;
     }
     logged += entries.length;
@@ -89,20 +95,26 @@ export async function commit(target: CommitTarget): Promise<Committed> {
 
 /** 4 apply */
 async function apply(target: CommitTarget, prepared: StateCommit | undefined): Promise<void> {
-  const { state, writer, positions } = target;
+  const { state, writer, positions, log } = target;
   if (state && prepared) {
-    const changelogs = { ...state.checkpoint.changelogs };
+    const changelogs: Record<string, number> = { ...state.checkpoint.changelogs };
     // Nobody else writes there: all that was ever logged is in the stores.
     const logs = new Map(
       Array.from(state.checkpoint.logs, ([store, { topicId }]) => [store, { topicId, asOf: target.now }] as const),
     );
-    for (const store of prepared.changelogs.keys()) {
-      const position = writer.acknowledged(changelogTopic(target.prefix, store), target.partition);
-      if (position !== undefined) changelogs[store] = position;
+    for (const [store, entries] of prepared.changelogs) {
+      const topic = changelogTopic(target.prefix, store);
+      const position = writer.acknowledged(topic, target.partition);
+      if (position === undefined) continue;
+      // Markers of transactions are nobody's records; and nobody gets in between.
+      const known = target.guarantee === 'exactly_once' || (log?.wrote(topic, entries.length, position) ?? true);
+      if (known) setOwn(changelogs, store, position);
     }
     const { emptied } = state.checkpoint;
     const sources = Object.fromEntries(positions.map(({ topic, offset }) => [topic, offset]));
-    const parts = [prepared.writes, { sources, changelogs, logs, emptied }, target.streamTime] as const;
+    const epochs = log && Object.fromEntries(Array.from(prepared.changelogs.keys(), (store) => [store, log.epoch]));
+    const reached = { sources, changelogs, logs, emptied, ...(epochs && { epochs }) };
+    const parts = [prepared.writes, reached, target.streamTime] as const;
     if (target.mayPostpone(prepared.writes.length) && state.postpone(...parts)) return;
     await state.apply(...parts);
   }

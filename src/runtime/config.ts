@@ -93,6 +93,23 @@ export interface EngineConfig {
   readonly logger: Logger;
 }
 
+/** Below the state directory, beside those of applications: see replay/reset.ts, promotion.ts, rebuild-task.ts. */
+const RESERVED: ReadonlySet<string> = new Set(['resets', 'promotions', 'rebuild']);
+
+/** How the groups of a shadow and of a promotion end, beside that of their application: see replay/shadow-place.ts. */
+const OF_TOOLS = /^(.+)-(shadow|promotion)$/;
+
+/** CONFIG_INVALID for an application that would share its group with the tools of another one. */
+export function checkApplicationId(applicationId: string): void {
+  const [, other, what] = OF_TOOLS.exec(applicationId) ?? [];
+  if (other !== undefined)
+    throw invalid(
+      'applicationId',
+      applicationId,
+      `another name: this is the group of the ${what} of an application ${other}`,
+    );
+}
+
 /** Checks the options and fills in the defaults. CONFIG_INVALID names the option. */
 export function resolveConfig(
   topologyName: string,
@@ -114,6 +131,12 @@ export function resolveConfig(
   ] as const) {
     if (!isName(name)) throw invalid(option, name, NAME_RULE);
   }
+  if (RESERVED.has(applicationId))
+    throw invalid(
+      'applicationId',
+      applicationId,
+      `none of ${[...RESERVED].join(', ')}, which are directories of the state`,
+    );
   if (!['at_least_once', 'exactly_once'].includes(guarantee))
     throw invalid('guarantee', guarantee, 'at_least_once or exactly_once');
   if (!['earliest', 'latest'].includes(startFrom)) throw invalid('startFrom', startFrom, 'earliest or latest');

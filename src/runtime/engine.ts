@@ -1,5 +1,4 @@
 import type { Topology } from '../dsl/processor.js';
-import { formatMs } from '../model/duration.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import { assignTasks } from './assignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
@@ -7,9 +6,11 @@ import { findGeneration } from './generation.js';
 import { GlobalTables } from './global-tables.js';
 import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
+import { busyText } from './last-batch.js';
 import { encodeMemberState, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
 import { warnOfNewStores } from './new-stores.js';
+import { chooseGeneration, ofGeneration } from './own-generation.js';
 import { isPassing, type Patience, patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
@@ -19,6 +20,7 @@ import { stopped } from './stopped.js';
 import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
 import { TaskPool } from './task-pool.js';
+import { isForeignTopic } from './topic-owners.js';
 import { prepareTopics, type TopicCounts } from './topics.js';
 
 /**
@@ -57,6 +59,7 @@ export class Engine {
     this.#idle = new IdleWatch({ admin: ports.broker.admin, clock, holder: this, signal: this.#abort.signal });
     this.#manual = manual;
     this.#pool = new TaskPool({
+      applicationId: config.applicationId,
       clock,
       logger: config.logger,
       idle: this.#idle,
@@ -145,7 +148,12 @@ export class Engine {
     const { logger, instanceId, sessionMs } = this.#config;
     const signal = this.#abort.signal;
     await this.#findGeneration();
-    await this.#planPatiently();
+    await this.#planPatiently().catch(async (error) => {
+      if (!isForeignTopic(error)) throw error;
+      // Another application has made topics of these names since they were looked at: this one then keeps apart.
+      await this.#findGeneration();
+      await this.#planPatiently();
+    });
     this.#onDisk = await tasksOnDisk(this.#slots.keys(), this.#config.generation.prefix, this.#ports);
     await this.globals.load(this.#topics, this.#config.generation.prefix);
     if (!this.#manual) this.globals.follow(this.#idle, (error) => this.#fail(error));
@@ -181,9 +189,14 @@ export class Engine {
 
   /** Which version of the application counts. It does not change while a member is alive. */
   async #findGeneration(): Promise<void> {
-    const find = () => findGeneration(this.#config, this.#ports);
+    const find = () =>
+      findGeneration(this.#config, this.#ports, (onDisk) =>
+        patiently('looking at the topics', this.#patience, () =>
+          chooseGeneration(this.#ports.broker.admin, this.#topology.graph, this.#config, onDisk),
+        ),
+      );
     const generation = await patiently('looking at the group', this.#patience, find);
-    this.#config = { ...this.#config, generation };
+    this.#config = ofGeneration(this.#config, generation);
   }
 
   get #patience(): Patience {
@@ -229,11 +242,9 @@ export class Engine {
 
   #warnBusy(ms: number): void {
     const { logger, sessionMs } = this.#config;
-    const [busiest] = this.tasks.map((task) => task.lastBatch).sort((a, b) => b.slowest.ms - a.slowest.ms);
-    logger.warn(
-      { app: this.applicationId, ...(busiest && { task: busiest.task }) },
-      `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${busiest ? `. The slowest of the last batches: ${busiest.records} records up to ${busiest.where}, ${formatMs(busiest.ms)}, of which ${formatMs(busiest.slowest.ms)} in ${busiest.slowest.step}` : ''}. Take smaller batches, raise the session timeout, or do what takes long asynchronously`,
-    );
+    const batches = this.tasks.map((task) => task.lastBatch);
+    const { task, text } = busyText(batches, ms, sessionMs);
+    logger.warn({ app: this.applicationId, ...(task !== undefined && { task }) }, text);
   }
 
   #taskOptions(slot: Slot): TaskOptions {

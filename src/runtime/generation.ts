@@ -19,12 +19,13 @@ export interface Generation {
 
 export const firstGeneration = (applicationId: string): Generation => ({ n: 0, prefix: applicationId });
 
-/** Travels with every offset that is committed, so that group and version cannot come apart: `{ "format": 1, "generation": [n, prefix], … }`; generation 0 is left out. */
+/** Travels with every offset that is committed, so that group and version cannot come apart: `{ "format": 1, "generation": [n, prefix], … }`; that which every application begins with is left out. */
 export function withGeneration(
   positions: readonly PartitionOffset[],
   { n, prefix }: Generation,
+  applicationId: string,
 ): readonly PartitionOffset[] {
-  if (n === 0) return positions;
+  if (n === 0 && prefix === applicationId) return positions;
   return positions.map((at) => ({ ...at, metadata: addedTo(at.metadata, { generation: [n, prefix] }) }));
 }
 
@@ -49,14 +50,14 @@ function checked(n: unknown, prefix: unknown, applicationId: string): Generation
 }
 
 /**
- * Whether a version of the application, or of its shadow, can have that prefix: the application's id, or
- * `<application>-shadow-<n>`. Everything that becomes the name of a directory or a topic, or is removed by it, is asked.
+ * Whether a version of the application, or of its shadow, can have that prefix: the application's id,
+ * `<application>-apart` (see topic-owners.ts) or `<application>-shadow-<n>`. Everything that becomes the name of a directory or a topic, or is removed by it, is asked.
  */
 export function isPrefixOf(prefix: unknown, applicationId: string): prefix is string {
   if (typeof prefix !== 'string') return false;
   const own = [applicationId, applicationId.replace(/-shadow$/, '')];
   return own.some(
-    (id) => prefix === id || (prefix.startsWith(id) && /^-shadow-\d{1,15}$/.test(prefix.slice(id.length))),
+    (id) => prefix === id || (prefix.startsWith(id) && /^-(shadow-\d{1,15}|apart)$/.test(prefix.slice(id.length))),
   );
 }
 
@@ -102,7 +103,7 @@ function parse(text: string, path: string, applicationId: string): Generation {
 
 /**
  * The one to run with: what is given (to a shadow, which becomes one), what the group names, or what this machine has run: the highest. Offsets that somebody else has set name none; what this machine knows is then still right.
- * It is kept for who looks at the stores of a stopped application.
+ * One that was never promoted chooses its prefix. It is kept for who looks at the stores of a stopped application.
  */
 export async function findGeneration(
   { applicationId, generation }: { readonly applicationId: string; readonly generation: Generation },
@@ -115,11 +116,13 @@ export async function findGeneration(
     readonly stateDirectory: string;
     readonly identityFiles?: IdentityFiles;
   },
+  choose = async (onDisk: Generation): Promise<Generation> => onDisk,
 ): Promise<Generation> {
   const onDisk = await generationOnDisk(stateDirectory, applicationId, identityFiles);
   const named = await namedBy(broker.admin, applicationId);
-  const found = highest([generation, named, onDisk]) ?? generation;
-  if (found.n > onDisk.n) {
+  const top = highest([generation, named, onDisk]) ?? generation;
+  const found = top.n > 0 ? top : (named ?? (await choose(onDisk)));
+  if (found.n !== onDisk.n || found.prefix !== onDisk.prefix) {
     const text = `${JSON.stringify({ format: 1, ...found })}\n`;
     await identityFiles.writeAtomically(pathOf(stateDirectory, applicationId), text);
   }
@@ -130,7 +133,8 @@ export async function findGeneration(
 export const currentGeneration = async (admin: Admin, applicationId: string): Promise<Generation> =>
   (await namedBy(admin, applicationId)) ?? firstGeneration(applicationId);
 
-async function namedBy(admin: Admin, applicationId: string): Promise<Generation | undefined> {
+/** Undefined if the group names none, or may not be looked at. */
+export async function namedBy(admin: Admin, applicationId: string): Promise<Generation | undefined> {
   try {
     return generationOf(await admin.groupOffsets(applicationId), applicationId);
   } catch (error) {

@@ -2,13 +2,14 @@ import type { PartitionOffset } from '../broker/port.js';
 import type { TaskState } from '../state/task-state.js';
 import type { BatchRunner } from './batch-runner.js';
 import { emptiedOf, withCommitMarks } from './commit-marks.js';
-import { type Generation, withGeneration } from './generation.js';
+import type { EngineConfig } from './config.js';
+import { withGeneration } from './generation.js';
 import type { Reprocessing } from './reprocessing.js';
 import { offsetsOf } from './sources.js';
 import { streamTimesNow, withStreamTimes } from './stream-times.js';
 
 export interface GroupOffsetsOptions {
-  readonly generation: Generation;
+  readonly config: Pick<EngineConfig, 'generation' | 'applicationId'>;
   /** What the group had when the task was opened. */
   readonly committed: readonly PartitionOffset[];
   /** Where the task begins. */
@@ -38,10 +39,10 @@ export class GroupOffsets {
 
   /** Positions with everything that travels beside them. */
   next(positions: readonly PartitionOffset[]): readonly PartitionOffset[] {
-    const { runner, state, again, generation } = this.#options;
+    const { runner, state, again, config } = this.#options;
     const timed = withStreamTimes(positions, streamTimesNow(runner, state?.stores));
     const marked = withCommitMarks(again?.withMarks(timed) ?? timed, this.#emptied);
-    return withGeneration(marked, generation);
+    return withGeneration(marked, config.generation, config.applicationId);
   }
 
   committed(positions: readonly PartitionOffset[]): void {

@@ -2,6 +2,7 @@ import { openEmbeddedBroker } from '../broker/embedded/broker.js';
 import type { KafkaOptions } from '../broker/kafkajs/options.js';
 import type { Broker } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
+import { ownOf } from '../model/own.js';
 import type { Clock, Logger } from '../model/ports.js';
 import { withoutLogin } from '../model/secret.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
@@ -94,5 +95,5 @@ export async function openBroker(url: string, { kafka, ...ports }: OpenBrokerOpt
       action: 'Leave the option out, or correct the address.',
     });
   }
-  return (SCHEMES[scheme] as Scheme).open(address, { clock: systemClock, ...ports }, kafka ?? {});
+  return (ownOf(SCHEMES, scheme) as Scheme).open(address, { clock: systemClock, ...ports }, kafka ?? {});
 }

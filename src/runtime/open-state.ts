@@ -1,14 +1,22 @@
 import type { PartitionOffset, TopicPartition } from '../broker/port.js';
 import { taskId } from '../graph/naming.js';
 import { TaskState } from '../state/task-state.js';
+import { emptiedOf, withCommitMarks } from './commit-marks.js';
+import { lastEpoch } from './epochs.js';
+import { withGeneration } from './generation.js';
 import { restore } from './restore.js';
 import { SourcePlaces } from './source-places.js';
+import { TaskLog } from './task-log.js';
 import type { TaskOptions } from './task-options.js';
 
 export interface OpenState {
   readonly sources: readonly TopicPartition[];
   /** Next offset of each source partition that the group has committed. */
   readonly committed: readonly PartitionOffset[];
+  /** The same, with what the stores contain: more, while a reset that keeps them is processed again. */
+  readonly contained: readonly PartitionOffset[];
+  /** Where the task begins to read. */
+  readonly positions: readonly PartitionOffset[];
   readonly signal: AbortSignal;
   /** It is the caller's to close from here on, also if the restore fails. */
   onOpened(state: TaskState): void;
@@ -16,17 +24,29 @@ export interface OpenState {
   onProgress(left: number): void;
 }
 
-/** Opens the state of a task and restores it to the committed offsets. Returns the stream time that it knows of. */
+export interface OpenedState {
+  /** Stream time, as far as the state knows it. */
+  readonly streamTime: number;
+  /** Rows that the changelog is to be given again: by a commit, whether or not a record comes. */
+  readonly loggedAgain: number;
+  /** Undefined: the owners of the task need no epochs. */
+  readonly log: TaskLog | undefined;
+}
+
+/**
+ * Opens the state of a task, restores it to the committed offsets, and takes an epoch where one is needed.
+ */
 export async function openState(
   options: TaskOptions,
-  { sources, committed, signal, ...told }: OpenState,
-): Promise<number> {
-  const { topology, topics, membership, config, ports, partition, metrics } = options;
-  const { prefix } = config.generation;
+  { sources, committed, contained, positions, signal, ...told }: OpenState,
+): Promise<OpenedState> {
+  const { topology, topics, config, ports, partition, metrics, membership } = options;
+  const { guarantee, generation } = config;
+  const task = taskId(options.subTopology.id, partition);
   const state = await TaskState.open({
     root: ports.stateDirectory,
-    applicationId: prefix,
-    taskId: taskId(options.subTopology.id, partition),
+    applicationId: generation.prefix,
+    taskId: task,
     openDatabase: ports.openDatabase,
     topology: topology.name,
     stores: options.stores,
@@ -41,27 +61,44 @@ export async function openState(
     topics,
     partition,
     sources,
-    committed,
+    committed: contained,
     committedOf: (source) => membership.committed([source]),
   });
   let counted = 0;
-  const { streamTime } = await restore({
+  const restored = await restore({
     broker: ports.broker,
     clock: ports.clock,
     config,
     state,
-    taskId: taskId(options.subTopology.id, partition),
-    prefix,
+    taskId: task,
+    prefix: generation.prefix,
     partition,
     places,
-    committed,
+    committed: contained,
     signal,
-    onProgress: (left, restored) => {
+    onProgress: (left, count) => {
       told.onProgress(left);
       // Other tasks restore at the same time.
-      metrics.restoredRecords += restored - counted;
-      counted = restored;
+      metrics.restoredRecords += count - counted;
+      counted = count;
     },
   });
-  return streamTime;
+  const { streamTime, loggedAgain } = restored;
+  const last = Math.max(lastEpoch(committed), restored.epoch);
+  // Under exactly_once only if there are epochs of another time: what one of them has written may still come.
+  if (signal.aborted || (guarantee === 'exactly_once' && last === 0))
+    return { streamTime, loggedAgain, log: undefined };
+  const emptied = state.checkpoint.emptied ?? emptiedOf(committed);
+  const begins = withGeneration(withCommitMarks(positions, emptied), generation, config.applicationId);
+  return {
+    streamTime,
+    loggedAgain,
+    log: await TaskLog.claim({
+      ...{ task, partition, membership, committed, contained, restored },
+      admin: ports.broker.admin,
+      clock: ports.clock,
+      epoch: last + 1,
+      positions: begins,
+    }),
+  };
 }

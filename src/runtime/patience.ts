@@ -2,7 +2,12 @@ import { type ErrorCode, isStreamsError, messageOf } from '../model/errors.js';
 import { type Clock, type Logger, sleep } from '../model/ports.js';
 
 /** What passes by itself, or by opening again what has failed: the cluster is away, or another process has taken over. */
-const PASSING: ReadonlySet<ErrorCode> = new Set(['BROKER_UNAVAILABLE', 'GROUP_FENCED', 'PRODUCER_FENCED']);
+const PASSING: ReadonlySet<ErrorCode> = new Set([
+  'BROKER_UNAVAILABLE',
+  'GROUP_FENCED',
+  'PRODUCER_FENCED',
+  'CHANGELOG_DISTURBED',
+]);
 
 export const isPassing = (error: unknown): boolean => isStreamsError(error) && PASSING.has(error.code);
 

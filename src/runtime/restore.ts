@@ -3,24 +3,35 @@ import type { TaskState } from '../state/task-state.js';
 import { type Changelog, ChangelogReading, describeChangelogs, type RestoreOptions } from './changelog-reading.js';
 import { emptiedOf } from './commit-marks.js';
 import { checkAllCommitted, checkDoubtful, checkNotAhead, isDoubtful, warnOfLostOffsets } from './lost-offsets.js';
+import { Overtaken } from './overtaken.js';
 import { isMadeAnew, readBefore, staleness } from './stale-stores.js';
 import { streamTimesOf } from './stream-times.js';
 import { UnfinishedChanges } from './unfinished-changes.js';
 
+export interface Restored {
+  readonly streamTime: number;
+  /** How many records were read. */
+  readonly restored: number;
+  /** Up to where each changelog was read. */
+  readonly ends: ReadonlyMap<string, number>;
+  /** The highest epoch of its records; 0: they have none. */
+  readonly epoch: number;
+  /** Rows that the next commit logs again. */
+  readonly loggedAgain: number;
+}
+
 /**
  * Brings a task's stores to exactly the committed offsets, by reading what is missing from their changelogs, all at once. What the local store already holds is not read again, unless it is not what the changelog holds: see {@link staleness}.
  *
- * A change whose cause lies at or past the committed offset was logged by a commit that never finished: it is skipped,
- * and made again when its cause is processed again. The next commit logs the rows of such keys anew, changed or not, so
- * that the skipped change is never the last word of the changelog; until then the checkpoint stays before it. A change
- * that more than one commit must have written is never skipped: see {@link UnfinishedChanges}. Interrupted, the restore
- * goes on where it was. Returns the task's stream time, and the number of records read.
+ * A change whose cause lies at or past the committed offset was logged by a commit that never finished: it is left out,
+ * and made again when its cause is processed again. So is one that an overtaken owner has written (see overtaken.ts).
+ * The next commit logs the rows of such keys anew, changed or not, so that what was left out is never the last word of
+ * the changelog; until then the checkpoint stays before it. A change that more than one commit must have written is never
+ * left out: see {@link UnfinishedChanges}. Interrupted, the restore goes on where it was.
  *
  * STATE_MISMATCH if the group's offsets do not fit the stores or the changelogs: nothing is deleted then.
  */
-export async function restore(
-  options: RestoreOptions,
-): Promise<{ readonly streamTime: number; readonly restored: number }> {
+export async function restore(options: RestoreOptions): Promise<Restored> {
   const { state, places, partition, committed, clock, config } = options;
   const begun = clock.now();
   const changelogs = await describeChangelogs(options);
@@ -34,10 +45,13 @@ export async function restore(
   const times = streamTimesOf(committed);
   const streamTime = Math.max(times.task, state.checkpoint.streamTimes[''] ?? Number.NEGATIVE_INFINITY);
   const unfinished = new UnfinishedChanges(places, config, partition);
+  const overtaken = new Overtaken(committed, state.checkpoint.epochs);
   const doubtful = isDoubtful(places, committed);
-  const reading = new ChangelogReading(options, changelogs, { unfinished, doubtful, begun, streamTime, emptied });
-  const { restored, skipped } = await reading.run(Object.fromEntries(offsets));
-  if (options.signal.aborted) return { streamTime, restored };
+  const facts = { unfinished, overtaken, doubtful, begun, streamTime, emptied };
+  const reading = new ChangelogReading(options, changelogs, facts);
+  const restored = await reading.run(Object.fromEntries(offsets));
+  const read = { streamTime, restored, ends: reading.ends, epoch: overtaken.highest };
+  if (options.signal.aborted) return { ...read, loggedAgain: 0 };
   unfinished.check(options.taskId);
   const task = { id: options.taskId, partition };
   if (doubtful && unfinished.followFromOwn) await checkDoubtful(task, options.broker, places, committed);
@@ -45,8 +59,12 @@ export async function restore(
   reading.tellOfMoves();
   for (const store of state.stores) store.observe(times.store(store.name) ?? Number.NEGATIVE_INFINITY);
   await reading.finish(Object.fromEntries(offsets));
-  for (const [store, keys] of skipped) await state.cached(store).logAgain(keys);
-  return { streamTime, restored };
+  let loggedAgain = 0;
+  for (const [store, keys] of reading.leftOut) {
+    loggedAgain += keys.length;
+    if (keys.length > 0) await state.cached(store).logAgain(keys);
+  }
+  return { ...read, loggedAgain };
 }
 
 /** Removes what the stores hold that is not, or may not be, what their changelogs held: it is read anew. */

@@ -5,7 +5,13 @@ import type { Clock, Logger } from '../model/ports.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
-import { DEFAULT_CACHE_BYTES, type EngineConfig, type EngineOptions, resolveConfig } from './config.js';
+import {
+  checkApplicationId,
+  DEFAULT_CACHE_BYTES,
+  type EngineConfig,
+  type EngineOptions,
+  resolveConfig,
+} from './config.js';
 import { Engine } from './engine.js';
 import type { Progress } from './progress.js';
 import { type StoreView, viewStore } from './store-view.js';
@@ -59,7 +65,9 @@ export interface RunningStreams {
  * ```
  */
 export async function start(topology: Topology, options: StartOptions): Promise<RunningStreams> {
-  return startConfigured(topology, resolveConfig(topology.name, options, options.logger), options);
+  const config = resolveConfig(topology.name, options, options.logger);
+  checkApplicationId(config.applicationId);
+  return startConfigured(topology, config, options);
 }
 
 /** For who knows more of the configuration than users can say: which version of the application it is. */

@@ -1,4 +1,5 @@
 import type { PartitionOffset } from '../broker/port.js';
+import { ownOf, setOwn } from '../model/own.js';
 import { addedTo, isFields, textOf } from './offset-texts.js';
 import type { JumpState } from './time-jumps.js';
 
@@ -20,15 +21,16 @@ export function streamTimesNow(
 }
 
 /**
- * Brokers keep 4,096 bytes with an offset; the mark of a reset, the generation of the application and, when it is taken
- * out of service, by what, may have to go in, too: under the longest names almost 900; and what commit-marks.ts adds, 600.
+ * Brokers keep 4,096 bytes with an offset. The mark of a reset, the generation of the application and, when it is taken
+ * out of service, by what, may have to go in, too: under the longest names almost 900; what commit-marks.ts adds, 600; and
+ * the epochs of the task: 350.
  */
-const MAX_BYTES = 2_600;
+const MAX_BYTES = 2_200;
 
 /**
  * Stream times travel as metadata of the offsets that a task commits: they belong to these offsets under both guarantees, and are known again wherever the task is opened, also without its
  * state. Kafka Streams keeps its partition times the same way (KIP-622). JSON, format 1: `{ "format": 1, "task": ms, "stores": { name: ms, … }, "jumps": { topic: [refused, last ms], … } }`; a
- * store that is left out has the task's time. Stores whose names find no room (about 80 of them) are left out, too, and then expire earlier than they should after the loss of their state, never later. `jumps`
+ * store that is left out has the task's time. Stores whose names find no room (about 65 of them) are left out, too, and then expire earlier than they should after the loss of their state, never later. `jumps`
  * is there if a source has a maxTimeJump; a topic that is left out has brought no record.
  */
 export function withStreamTimes(
@@ -41,12 +43,12 @@ export function withStreamTimes(
   const write = (): string => addedTo(undefined, { task, stores: own, ...(jumps.size > 0 && { jumps: ownJumps }) });
   const fits = (): boolean => Buffer.byteLength(write()) <= MAX_BYTES;
   for (const [topic, { refused, last }] of jumps) {
-    ownJumps[topic] = [refused, last];
+    setOwn(ownJumps, topic, [refused, last]);
     if (!fits()) delete ownJumps[topic];
   }
   for (const [name, time] of stores) {
     if (time === task) continue;
-    own[name] = Number.isFinite(time) ? time : null;
+    setOwn(own, name, Number.isFinite(time) ? time : null);
     if (!fits()) delete own[name];
   }
   const metadata = write();
@@ -69,11 +71,11 @@ export function streamTimesOf(committed: readonly PartitionOffset[]): {
   }
   const store = (name: string): number | undefined => {
     if (!Number.isFinite(task)) return undefined;
-    const own = Object.hasOwn(stores, name) ? stores[name] : undefined;
+    const own = ownOf(stores, name);
     return own === undefined ? task : (own ?? undefined);
   };
   const jump = (topic: string): JumpState | undefined => {
-    const [refused, last] = (Object.hasOwn(jumps, topic) && jumps[topic]) || [];
+    const [refused, last] = ownOf(jumps, topic) ?? [];
     return refused === undefined || last === undefined ? undefined : { refused, last };
   };
   return { task, store, jump };

@@ -1,5 +1,6 @@
 import { isStreamsError, messageOf } from '../model/errors.js';
 import { type Clock, type Logger, sleep } from '../model/ports.js';
+import { Fencings } from './fencings.js';
 import type { IdleWatch } from './idle-watch.js';
 import { openTask } from './open-task.js';
 import { isPassing, pauses } from './patience.js';
@@ -11,6 +12,7 @@ import type { TaskOptions } from './task-options.js';
 const IDLE_WAIT_MS = 1_000;
 
 export interface TaskPoolOptions {
+  readonly applicationId: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly idle: IdleWatch;
@@ -31,6 +33,7 @@ export class TaskPool {
   readonly #tasks = new Map<string, Task>();
   readonly #loops = new Map<string, Promise<void>>();
   readonly #opening = new Map<string, Promise<void>>();
+  readonly #fencings: Fencings;
   #wanted: ReadonlyMap<string, Slot> = new Map();
   /** Ends the pauses between attempts when something else is wanted. */
   #changed = new AbortController();
@@ -39,6 +42,7 @@ export class TaskPool {
 
   constructor(options: TaskPoolOptions) {
     this.#options = options;
+    this.#fencings = new Fencings(options.clock, options.applicationId);
   }
 
   get tasks(): readonly Task[] {
@@ -150,7 +154,8 @@ export class TaskPool {
           current: () => this.#tasks.get(id),
           opened: (task) => this.#tasks.set(id, task),
         });
-      } catch (error) {
+      } catch (caught) {
+        const error = this.#fencings.count(caught, id);
         if (!isPassing(error)) throw error;
         this.#tasks.delete(id);
         logger.warn({ task: id }, `a task could not be opened, will try again: ${messageOf(error)}`);
@@ -194,8 +199,9 @@ export class TaskPool {
     const { signal, logger, onFatal } = this.#options;
     try {
       await work();
-    } catch (error) {
+    } catch (caught) {
       if (signal.aborted || this.#tasks.get(task.id) !== task) return;
+      const error = this.#fencings.count(caught, task.id);
       if (!isPassing(error)) {
         onFatal(error as Error);
         // Lets the failure take effect before the loop looks again.

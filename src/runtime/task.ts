@@ -22,10 +22,11 @@ import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import { streamTimesOf } from './stream-times.js';
+import type { TaskLog } from './task-log.js';
 import type { TaskOptions } from './task-options.js';
 import { TaskOutput } from './task-output.js';
 import type { JumpState } from './time-jumps.js';
-import { touchesOf } from './touches.js';
+import { writerOptions } from './writer-options.js';
 
 /**
  * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and whoever opens it again starts from the committed offsets.
@@ -51,6 +52,7 @@ export class Task {
   #runner!: BatchRunner;
   readonly #purge: RepartitionPurge;
   #state: TaskState | undefined;
+  #log: TaskLog | undefined;
   /** Sources that a reset has put back; undefined: none. */
   #again: Reprocessing | undefined;
   #globals: ReadonlyMap<string, GlobalView<unknown, unknown>> = new Map();
@@ -136,6 +138,7 @@ export class Task {
 
   /** Takes the next batch through; waits up to that long for a first record. Returns how much it did: the records it took, and one for timers of the wall clock, whose records other tasks may read. */
   async step(maxWaitMs: number): Promise<number> {
+    await this.#log?.check();
     const { config, ports, metrics } = this.#options;
     const records = await this.#intake.take(config.batchRecords, maxWaitMs);
     if (records.length > 0) {
@@ -188,6 +191,7 @@ export class Task {
       before: this.#offsets.last,
       streamTime: this.#runner.atHand.streamTime,
       now: ports.clock.now(),
+      log: this.#log,
       mayPostpone: (rows) => ahead && !this.#due.apply.isNow(rows),
       begin: () => this.#output.begin(),
       afterStep: (step) => ports.afterStep?.(step, this.id),
@@ -220,23 +224,21 @@ export class Task {
 
   async #open(): Promise<void> {
     const { config, ports, membership, subTopology, stores, topics } = this.#options;
+    const { broker } = ports;
     const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
     const sources = sourcePartitions(subTopology, config.generation.prefix, this.partition, topics);
-    const touches = touchesOf(this.#options, sources);
-    const transactional = { transactionalId: `${config.applicationId}-${this.id}`, touches };
-    const writer = await ports.broker.createWriter(config.guarantee === 'exactly_once' ? transactional : {});
-    this.#output = new TaskOutput(writer, this.#options);
+    this.#output = new TaskOutput(await broker.createWriter(writerOptions(this.#options, sources)), this.#options);
     const committed = await membership.committed(sources);
     checkGeneration(committed, config);
     this.#again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: this.id });
     const times = streamTimesOf(committed);
     let streamTime = times.task;
+    const positions = await startPositions(broker, sources, committed, config.startFrom);
     if (stores.length > 0) {
-      const known = await openState(this.#options, {
-        sources,
-        committed: this.#again?.contained(committed) ?? committed,
-        signal,
+      const contained = this.#again?.contained(committed) ?? committed;
+      const opened = await openState(this.#options, {
+        ...{ sources, committed, contained, positions, signal },
         onOpened: (state) => {
           this.#state = state;
         },
@@ -244,15 +246,15 @@ export class Task {
           this.#restoreLeft = left;
         },
       });
-      streamTime = Math.max(streamTime, known);
+      streamTime = Math.max(streamTime, opened.streamTime);
+      ({ log: this.#log, loggedAgain: this.#uncommitted } = opened);
     }
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
     await this.#buildRunner(streamTime, times.jump);
-    this.#reader = await ports.broker.createReader();
-    const positions = await startPositions(ports.broker, sources, committed, config.startFrom);
-    const parts = { generation: config.generation, runner: this.#runner, state: this.#state, again: this.#again };
+    this.#reader = await broker.createReader();
+    const parts = { config, runner: this.#runner, state: this.#state, again: this.#again };
     this.#offsets = new GroupOffsets({ ...parts, committed, positions });
-    this.#intake = new Intake(this.#reader, positions, await ports.broker.admin.latestOffsets(sources));
+    this.#intake = new Intake(this.#reader, positions, await broker.admin.latestOffsets(sources));
     for (const processor of this.#processors) await processor.start?.();
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
     this.#phase = 'running';

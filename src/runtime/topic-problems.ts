@@ -1,6 +1,7 @@
 import type { Admin, TopicDescription } from '../broker/port.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { EngineConfig } from './config.js';
+import { foreignTopics, foundOwner, OWNER_SETTING, ownerOf } from './topic-owners.js';
 import { type InternalTopic, MIN_COMPACTION_LAG_MS, type TopicUse } from './topic-uses.js';
 
 /** The topics that exist, and the names of those that this user may not look at: whether they exist is not known. */
@@ -64,7 +65,9 @@ export function wrongInternalTopics(
   existing: ReadonlyMap<string, TopicDescription>,
   config: EngineConfig,
 ): readonly StreamsError[] {
-  const problems: StreamsError[] = [];
+  const own = internal.filter(({ anyWidth }) => !anyWidth).flatMap(({ name }) => existing.get(name) ?? []);
+  const foreign = foreignTopics(own, ownerOf(config.applicationId, config.generation));
+  const problems: StreamsError[] = foreign ? [foreign] : [];
   const wrong = internal.filter(({ name, partitions, anyWidth }) => {
     const found = existing.get(name)?.partitions;
     return found !== undefined && !anyWidth && !Number.isNaN(partitions) && found !== partitions;
@@ -124,6 +127,15 @@ function warn(
   const unreadable = there.filter(({ name }) => existing.get(name)?.config === null).map(({ name }) => name);
   if (unreadable.length > 0)
     logger.warn({ topics: unreadable }, 'cannot check the settings of internal topics: no right DescribeConfigs');
+  const unowned = there.filter(({ name, anyWidth }) => {
+    const topic = existing.get(name);
+    return !anyWidth && topic && !unreadable.includes(name) && foundOwner(topic) === undefined;
+  });
+  if (unowned.length > 0)
+    logger.info(
+      { topics: unowned.map(({ name }) => name), set: `${OWNER_SETTING}=${unowned[0]?.config[OWNER_SETTING]}` },
+      'internal topics do not say whose they are: an earlier version made them, or somebody by hand. They are taken for those of this application; set them so with kafka-configs.sh --alter --add-config, and no other one can take them for its own',
+    );
   const short = there.filter(
     ({ name, subTopology }) =>
       subTopology &&

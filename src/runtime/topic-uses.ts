@@ -1,6 +1,7 @@
 import type { Graph, SubTopology } from '../graph/graph.js';
 import { changelogTopic, repartitionTopic } from '../graph/naming.js';
 import type { EngineConfig } from './config.js';
+import { owned, ownerOf } from './topic-owners.js';
 
 /**
  * Records carry the time of their event, which may lie years back or ahead of the broker's clock: a broker refuses by default what is more than an
@@ -34,7 +35,7 @@ export interface TopicUse {
 
 /** A topic that the engine makes for itself. */
 export interface InternalTopic extends TopicUse {
-  readonly config: typeof LOG_CONFIG | typeof CHANGELOG_CONFIG | typeof REPARTITION_CONFIG;
+  readonly config: Readonly<Record<string, string>>;
   /** Of a changelog, which is as wide as it has tasks. */
   readonly subTopology?: SubTopology;
   /** Any number of partitions will do. */
@@ -56,13 +57,14 @@ export const globalTopics = (graph: Graph): readonly TopicUse[] =>
 export function internalTopics(graph: Graph, config: EngineConfig): readonly InternalTopic[] {
   const { deadLetterTopic } = config;
   const { prefix } = config.generation;
+  const owner = ownerOf(config.applicationId, config.generation);
   const repartitions = graph.nodes.flatMap((node): InternalTopic[] =>
     node.kind === 'repartition'
       ? [
           {
             name: repartitionTopic(prefix, node.name),
             operations: ['Read', 'Write'],
-            config: REPARTITION_CONFIG,
+            config: owned(REPARTITION_CONFIG, owner),
           },
         ]
       : [],
@@ -72,7 +74,7 @@ export function internalTopics(graph: Graph, config: EngineConfig): readonly Int
       (store): InternalTopic => ({
         name: changelogTopic(prefix, store),
         operations: ['Read', 'Write'],
-        config: CHANGELOG_CONFIG,
+        config: owned(CHANGELOG_CONFIG, owner),
         subTopology,
       }),
     ),

@@ -16,6 +16,8 @@ export interface Checkpoint {
   readonly streamTimes: Readonly<Record<string, number>>;
   /** The last reset that had deleted the stores before these rows were made. Undefined: none had. */
   readonly emptied?: string | undefined;
+  /** The epoch (see runtime/epochs.ts) of each store's changelog up to its position; left out where there is none. */
+  readonly epochs?: Readonly<Record<string, number>>;
 }
 
 /** The topic that a store was read from, and when. */
@@ -54,12 +56,16 @@ export function encodeCheckpoint({ logs, ...checkpoint }: Checkpoint): Buffer {
 
 export function decodeCheckpoint(bytes: Buffer, directory: string): Checkpoint {
   try {
-    const { format, sources, changelogs, streamTimes, logs, emptied } = JSON.parse(bytes.toString('utf8'));
+    const { format, sources, changelogs, streamTimes, logs, emptied, epochs } = JSON.parse(bytes.toString('utf8'));
     if (format !== FORMAT && format !== 1) throw new Error(`format ${format}`);
-    for (const numbers of [sources, changelogs, streamTimes])
+    for (const numbers of [sources, changelogs, streamTimes, epochs ?? {}])
       if (!areNumbers(numbers)) throw new Error('a field that is missing or of another type');
     if (format === 1) return { sources, changelogs, streamTimes, logs: new Map() };
-    return { sources, changelogs, streamTimes, logs: readLogs(logs), ...(typeof emptied === 'string' && { emptied }) };
+    return {
+      ...{ sources, changelogs, streamTimes, logs: readLogs(logs) },
+      ...(typeof emptied === 'string' && { emptied }),
+      ...(epochs && { epochs }),
+    };
   } catch (error) {
     throw new StreamsError('STATE_CORRUPT', {
       what: 'cannot read the checkpoint',

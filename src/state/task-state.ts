@@ -1,6 +1,7 @@
 import type { ChunkKey } from '../model/chunk.js';
 import type { Database, DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
+import { ownOf } from '../model/own.js';
 import type { VersionList } from '../model/versions.js';
 import type { CacheBudget } from './cache-budget.js';
 import { CachedStore } from './cached-store.js';
@@ -106,7 +107,7 @@ export class TaskState {
       const checkpoint = bytes === undefined ? EMPTY_CHECKPOINT : decodeCheckpoint(bytes, opened.directory);
       const state = new TaskState(opened, options, checkpoint);
       for (const [name, store] of state.#stores)
-        await store.open(checkpoint.streamTimes[name] ?? Number.NEGATIVE_INFINITY);
+        await store.open(ownOf(checkpoint.streamTimes, name) ?? Number.NEGATIVE_INFINITY);
       return state;
     } catch (error) {
       await opened.database.close().catch(() => undefined);
@@ -183,7 +184,7 @@ export class TaskState {
    */
   async clear(stores: ReadonlySet<string>): Promise<void> {
     if (this.#isNew || stores.size === 0) return;
-    const { sources, emptied } = this.#checkpoint;
+    const { sources, emptied, epochs } = this.#checkpoint;
     const kept = Object.entries(this.#checkpoint.changelogs).filter(([store]) => !stores.has(store));
     const logs = new Map([...this.#checkpoint.logs].filter(([store]) => !stores.has(store)));
     const times = Object.entries(this.#checkpoint.streamTimes).filter(([store]) => !stores.has(store));
@@ -194,6 +195,7 @@ export class TaskState {
       logs,
       streamTimes: Object.fromEntries(times),
       ...(emptied !== undefined && { emptied }),
+      ...(epochs && { epochs: Object.fromEntries(Object.entries(epochs).filter(([store]) => !stores.has(store))) }),
     };
     await this.#write([]);
     for (const name of stores) {
@@ -233,8 +235,8 @@ export class TaskState {
   }
 
   #reach(checkpoint: CheckpointUpdate, streamTime: number): void {
-    const streamTimes: Record<string, number> = { '': streamTime };
-    for (const [name, store] of this.#stores) streamTimes[name] = store.streamTime;
+    const times = Array.from(this.#stores, ([name, store]) => [name, store.streamTime] as const);
+    const streamTimes = Object.fromEntries([['', streamTime], ...times]);
     this.#checkpoint = { logs: NO_LOGS, ...checkpoint, streamTimes };
   }
 

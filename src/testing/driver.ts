@@ -5,6 +5,7 @@ import { disorder } from '../model/disorder.js';
 import { type Duration, durationMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
 import { whenReady } from '../model/not-ready.js';
+import { ownOf } from '../model/own.js';
 import { seededRandom } from '../model/random.js';
 import { type CommitStep, type EngineOptions, resolveConfig } from '../runtime/config.js';
 import { Engine } from '../runtime/engine.js';
@@ -257,7 +258,7 @@ export class TestDriver {
 
   #partitions(topic: string): number {
     const { partitions = 1 } = this.#options;
-    return typeof partitions === 'number' ? partitions : (partitions[topic] ?? 1);
+    return typeof partitions === 'number' ? partitions : (ownOf(partitions, topic) ?? 1);
   }
 
   async #drain(engine: Engine): Promise<void> {

@@ -196,7 +196,7 @@ describeWithKafkaJars('a cluster with access control lists', () => {
     await lacks(starting(), `Read on group ${app}`);
     await kafka.allow('bob', [['Read', 'group', app]]);
     await lacks(starting(), `Write on transactional id ${app}`);
-    await kafka.allow('bob', [['Write', 'transactional id', `${app}-*`]]);
+    await kafka.allow('bob', [['Write', 'transactional id', `${app}:*`]]);
 
     const writer = await alice.createWriter();
     await writer.write(

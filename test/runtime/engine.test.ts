@@ -3,6 +3,7 @@ import { count } from '#src/dsl/operators/aggregate.js';
 import { groupBy } from '#src/dsl/operators/regroup.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
+import { transactionalId } from '#src/graph/naming.js';
 import { isStreamsError, StreamsError } from '#src/model/errors.js';
 import type { EngineOptions } from '#src/runtime/config.js';
 import { serdes } from '#src/serdes/serdes.js';
@@ -147,7 +148,7 @@ describe('an engine', () => {
     const { streams } = await cluster.join(memoryMachine(), logger);
     await writeTopic(cluster.broker, 'words', words(5));
     await until(cluster, () => streams.progress().metrics.recordsIn === 5);
-    const other = await cluster.broker.createWriter({ transactionalId: 'counts-words-0' });
+    const other = await cluster.broker.createWriter({ transactionalId: transactionalId('counts', 'words-0') });
     await other.close();
     await writeTopic(cluster.broker, 'words', words(5));
     await cluster.idle();
@@ -164,7 +165,7 @@ describe('an engine', () => {
     const { streams } = await cluster.join();
     await writeTopic(cluster.broker, 'words', words(5));
     await until(cluster, () => streams.progress().metrics.recordsIn === 5);
-    await (await cluster.broker.createWriter({ transactionalId: 'counts-words-0' })).close();
+    await (await cluster.broker.createWriter({ transactionalId: transactionalId('counts', 'words-0') })).close();
     await cluster.broker.admin.deleteTopics(['counts-totals-changelog']);
     await writeTopic(cluster.broker, 'words', words(5));
     cluster.nodes.pop();

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The repository's folder: where the package.json of millrace is, seen from the compiled file in build/. */
-const projectRoot = findRoot(dirname(fileURLToPath(import.meta.url)));
+export const projectRoot = findRoot(dirname(fileURLToPath(import.meta.url)));
 
 function findRoot(directory: string): string {
   const manifest = join(directory, 'package.json');

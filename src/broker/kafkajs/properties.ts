@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { StreamsError } from '../../model/errors.js';
 import { nearestName } from '../../model/nearest-name.js';
+import { ownOf } from '../../model/own.js';
 import { Secret } from '../../model/secret.js';
 import { COMPRESSIONS, type Compression } from '../compression/codec.js';
 import type { KafkaOptions, KafkaSasl, KafkaTls } from './options.js';
@@ -94,7 +95,7 @@ export function kafkaOptionsFromEnv(env: Environment, { file }: { readonly file?
   if (path) readLines(path, draft, problems);
   for (const [name, take] of Object.entries(PROPERTIES)) {
     const variable = variableOf(name);
-    const value = env[variable];
+    const value = ownOf(env, variable);
     if (value === undefined || value === '') continue;
     const allowed = take(draft, value);
     if (allowed !== undefined) problems.push(`${variable} is none of ${allowed}`);
@@ -117,7 +118,7 @@ function readAgain(path: string, { sasl }: Draft, env: Environment): void {
     ['sasl.oauthbearer.client.secret', 'clientSecret'],
   ] as const) {
     let known = sasl[field];
-    if (known === undefined || env[variableOf(name)]) continue;
+    if (known === undefined || ownOf(env, variableOf(name))) continue;
     sasl[field] = new Secret(() => {
       const draft: Draft = { options: {}, tls: {}, sasl: {} };
       // A file that is being written, or has become wrong, does not take the login away.
@@ -150,9 +151,9 @@ function readLines(path: string, draft: Draft, problems: string[]): void {
 }
 
 function take(name: string, value: string, line: number, draft: Draft, problems: string[]): void {
-  const property = Object.hasOwn(PROPERTIES, name) ? PROPERTIES[name] : undefined;
+  const property = ownOf(PROPERTIES, name);
   if (!property) {
-    const known = ELSEWHERE[name] ?? nearestName(name, Object.keys(PROPERTIES));
+    const known = ownOf(ELSEWHERE, name) ?? nearestName(name, Object.keys(PROPERTIES));
     const advice = known === undefined ? `known are ${Object.keys(PROPERTIES).join(', ')}` : `write ${known}`;
     problems.push(`line ${line} has the unknown name ${JSON.stringify(name)} (${advice})`);
     return;

@@ -1,3 +1,4 @@
+import { ownOf } from '../../model/own.js';
 import { CODE, ProtocolError } from './errors.js';
 
 type Kind = 'topic' | 'group' | 'transactional id' | 'cluster';
@@ -58,7 +59,7 @@ export const topicError = (apiName: string, code: number, topic: string, concern
   withRight(new ProtocolError(code, null, topic), apiName, concerned);
 
 function right(kind: Kind, apiName: string, names: Concerned & { readonly topic: string | undefined }): string {
-  const operation = RIGHTS[apiName]?.[kind] ?? apiName;
+  const operation = ownOf(RIGHTS, apiName)?.[kind] ?? apiName;
   // Either will do, and the broker does not say that the cluster would.
   if (apiName === 'CreateTopics') return `Create on cluster, or on topic ${names.topic}`;
   if (kind === 'cluster') return `${operation} on cluster`;

@@ -1,4 +1,5 @@
 import { StreamsError } from '../../model/errors.js';
+import { ownOf } from '../../model/own.js';
 import { DELETE_RETENTION_MS, type TopicSpec } from '../port.js';
 
 /** Kafka's limit: with `-<partition>` it has to fit a file name. */
@@ -67,8 +68,10 @@ export interface LogConfig {
 /** What a configuration means. Unlike Kafka (7 days), a topic that says nothing about retention keeps everything. */
 export function logConfig(config: Readonly<Record<string, string>>): LogConfig {
   const policy = config['cleanup.policy'] ?? 'delete';
-  const number = (name: string, otherwise: number): number =>
-    config[name] === undefined ? otherwise : Number(config[name]);
+  const number = (name: string, otherwise: number): number => {
+    const value = ownOf(config, name);
+    return value === undefined ? otherwise : Number(value);
+  };
   return {
     compact: policy.includes('compact'),
     delete: policy.includes('delete'),
@@ -105,7 +108,7 @@ function configProblem(option: string, value: string): string | undefined {
   if (option === 'min.cleanable.dirty.ratio') {
     return value.trim() !== '' && Number(value) >= 0 && Number(value) <= 1 ? undefined : 'a number from 0 to 1';
   }
-  const minimum = INTEGER_MINIMUM[option];
+  const minimum = ownOf(INTEGER_MINIMUM, option);
   if (minimum !== undefined) {
     return /^-?\d+$/.test(value) && Number.isSafeInteger(Number(value)) && Number(value) >= minimum
       ? undefined

@@ -1,3 +1,4 @@
+import { ownOf } from '../../model/own.js';
 import {
   branchName,
   hasDefault,
@@ -46,7 +47,7 @@ function recordOf(schema: RecordSchema, json: Json, path: string): Json {
   return Object.fromEntries(
     schema.fields
       .filter(({ name }) => Object.hasOwn(json, name))
-      .map(({ name, type }) => [name, fromJson(type, json[name], `${path}.${name}`)]),
+      .map(({ name, type }) => [name, fromJson(type, ownOf(json, name), `${path}.${name}`)]),
   );
 }
 
@@ -57,7 +58,7 @@ function unionOf(schema: UnionSchema, json: unknown, path: string): unknown {
     const name = isObject(json) ? (Object.keys(json)[0] ?? '') : '';
     const branch = branches.find((one) => branchName(one) === name);
     if (!branch) throw unfit(path, showJson(json), `an object with one of ${branches.map(branchName).join(', ')}`);
-    return { [name]: fromJson(branch, (json as Json)[name], `${path}.${name}`) };
+    return { [name]: fromJson(branch, ownOf(json as Json, name), `${path}.${name}`) };
   }
   // A text may be a time or a text: the branches look different as values, and may not as JSON.
   let reason: unknown;

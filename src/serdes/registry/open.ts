@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { StreamsError } from '../../model/errors.js';
+import { ownOf } from '../../model/own.js';
 import type { Clock } from '../../model/ports.js';
 import { asSecret, Secret, withoutLogin } from '../../model/secret.js';
 import { resolveTls, type Tls } from '../../net/tls.js';
@@ -88,7 +89,7 @@ export function registryFromEnv(env: Readonly<Record<string, string | undefined>
   readonly address: string | undefined;
   readonly options: RegistryOptions;
 } {
-  const get = (name: string): string | undefined => env[`SCHEMA_REGISTRY_${name}`] || undefined;
+  const get = (name: string): string | undefined => ownOf(env, `SCHEMA_REGISTRY_${name}`) || undefined;
   const login = get('BASIC_AUTH_USER_INFO');
   const token = get('BEARER_AUTH_TOKEN');
   const file = (name: string): { readonly file: string } | undefined => {

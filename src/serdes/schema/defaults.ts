@@ -1,3 +1,4 @@
+import { ownOf } from '../../model/own.js';
 import { type Field, hasDefault, type Schema } from './model.js';
 
 /**
@@ -45,7 +46,7 @@ export function checkDefault(schema: Schema, json: unknown, within: readonly Fie
       return isObject(json)
         ? firstOf(
             schema.fields.map((field) => {
-              if (Object.hasOwn(json, field.name)) return checkDefault(field.type, json[field.name], within);
+              if (Object.hasOwn(json, field.name)) return checkDefault(field.type, ownOf(json, field.name), within);
               if (!hasDefault(field)) return `an object with ${field.name}`;
               if (within.includes(field)) return `an object with ${field.name}, whose default has no end otherwise`;
               return checkDefault(field.type, field.default, [...within, field]);

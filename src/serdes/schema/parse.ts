@@ -1,4 +1,5 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
+import { ownOf } from '../../model/own.js';
 import { isDeeper } from '../json-depth.js';
 import { checkDefault } from './defaults.js';
 import { logicalOf } from './logical.js';
@@ -257,7 +258,8 @@ class Parser {
   }
 
   #need(json: Json, attribute: string, path: string): unknown {
-    if (json[attribute] !== undefined) return json[attribute];
+    const needed = ownOf(json, attribute);
+    if (needed !== undefined) return needed;
     throw this.#fail(path, `no "${attribute}"`, 'a type there');
   }
 

@@ -1,3 +1,4 @@
+import { ownOf } from '../../../model/own.js';
 import type { Schema } from '../../schema/model.js';
 import { branchName, isWrapped } from '../../schema/model.js';
 import { logicalValue } from './logical.js';
@@ -34,7 +35,7 @@ export function defaultValue(schema: Schema, json: unknown): unknown {
       return Object.fromEntries(
         schema.fields.map(({ name, type, default: own }) => [
           name,
-          defaultValue(type, Object.hasOwn(json as object, name) ? (json as Record<string, unknown>)[name] : own),
+          defaultValue(type, Object.hasOwn(json as object, name) ? ownOf(json as Record<string, unknown>, name) : own),
         ]),
       );
     default:

@@ -1,3 +1,4 @@
+import { ownOf, setOwn } from '../../../model/own.js';
 import { type AvscType, type InnerType, type Tap, truncated, types } from './avsc.js';
 import { branchFor, type ResolverOptions } from './branches.js';
 import { guardedRecord } from './records.js';
@@ -71,10 +72,7 @@ class GuardedMap extends types.MapType {
         const start = tap.pos;
         const key = readString(tap);
         const value = valuesType._read(tap);
-        // Assigned, it would become the object's prototype.
-        if (key === '__proto__')
-          Object.defineProperty(values, key, { value, writable: true, enumerable: true, configurable: true });
-        else values[key] = value;
+        setOwn(values, key, value);
         checkItem(tap, start);
       }
     }
@@ -97,7 +95,7 @@ class GuardedMap extends types.MapType {
       tap.writeLong(keys.length);
       for (const key of keys) {
         writeString(tap, key);
-        valuesType._write(tap, (value as Record<string, unknown>)[key]);
+        valuesType._write(tap, ownOf(value as Record<string, unknown>, key));
       }
     }
     tap.writeLong(0);
@@ -208,8 +206,7 @@ const primitives: Readonly<Record<string, AvscType>> = {
   string: branched(new GuardedString()),
 };
 
-export const primitive = (name: string): AvscType | undefined =>
-  Object.hasOwn(primitives, name) ? primitives[name] : undefined;
+export const primitive = (name: string): AvscType | undefined => ownOf(primitives, name);
 
 export function union(branches: readonly AvscType[], options: Options): AvscType {
   const looks = branches.map(lookOfType);

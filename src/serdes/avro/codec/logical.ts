@@ -1,3 +1,4 @@
+import { ownOf } from '../../../model/own.js';
 import type { Logical } from '../../schema/model.js';
 import { type AvscType, types } from './avsc.js';
 import { decimalBytes, decimalOf } from './decimal.js';
@@ -128,4 +129,4 @@ const MAPPED: Readonly<Record<string, new (schema: never, options: object) => Av
 };
 
 export const logicalType = (name: unknown): (new (schema: never, options: object) => AvscType) | undefined =>
-  typeof name === 'string' && Object.hasOwn(MAPPED, name) ? MAPPED[name] : undefined;
+  typeof name === 'string' ? ownOf(MAPPED, name) : undefined;

@@ -1,10 +1,22 @@
-import type { TopicPartition, Touches } from '../broker/port.js';
-import { changelogTopic } from '../graph/naming.js';
+import type { TopicPartition, Touches, WriterOptions } from '../broker/port.js';
+import { changelogTopic, taskId, transactionalId } from '../graph/naming.js';
 import type { TaskOptions } from './task-options.js';
 import { internalTopics, neededTopics } from './topic-uses.js';
 
+/** How a task writes: under exactly_once, whoever ran it before is fenced. */
+export const writerOptions = (options: TaskOptions, sources: readonly TopicPartition[]): WriterOptions =>
+  options.config.guarantee === 'at_least_once'
+    ? {}
+    : {
+        transactionalId: transactionalId(
+          options.config.applicationId,
+          taskId(options.subTopology.id, options.partition),
+        ),
+        touches: touchesOf(options, sources),
+      };
+
 /** What the transactions of a task may have touched, whoever ran it before. */
-export function touchesOf(
+function touchesOf(
   { topology, config, stores, partition }: Pick<TaskOptions, 'topology' | 'config' | 'stores' | 'partition'>,
   sources: readonly TopicPartition[],
 ): Touches {
