@@ -45,6 +45,10 @@ export interface ProducerRecord extends TopicPartition {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Headers;
+  /**
+   * Whatever tells its writer, should the broker refuse it, what it is: see {@link WriterOptions.onRefused}.
+   */
+  readonly origin?: unknown;
 }
 
 export interface TopicSpec {
@@ -119,12 +123,19 @@ export interface ReaderOptions {
   readonly isolation?: 'read_committed' | 'read_uncommitted';
 }
 
-/** Records of one partition in offset order. Offsets may have holes (compaction, transaction markers). */
+/**
+ * Records of one partition in offset order. Offsets may have holes (compaction, transaction markers). Without
+ * records: the reader has moved, past what nobody sees (markers, aborted records, what compaction has
+ * removed). So whoever reads up to an end that {@link Admin.latestOffsets} has named comes to it.
+ */
 export interface RecordBatch extends TopicPartition {
   readonly records: readonly BrokerRecord[];
   /** Where the reader stands after this batch. */
   readonly nextOffset: number;
-  /** The partition's latest readable offset when this batch was read: `latestOffset - nextOffset` is the lag. */
+  /**
+   * The partition's latest readable offset when this batch was read: `latestOffset - nextOffset` is the lag.
+   * It may be less than it was: a log can lose its end.
+   */
   readonly latestOffset: number;
 }
 
@@ -141,7 +152,9 @@ export interface Reader {
   pause(partitions: readonly TopicPartition[]): void;
   resume(partitions: readonly TopicPartition[]): void;
   /**
-   * The next batches, at most one a partition, `maxRecords` records in all, shared fairly among partitions. Waits up to `maxWaitMs` for the first record; empty if none came.
+   * The next batches, at most one a partition, `maxRecords` records in all, shared fairly among partitions.
+   * Waits up to `maxWaitMs` for the first record or move; empty if none came, which says nothing of what is
+   * in the log.
    * OFFSET_OUT_OF_RANGE (naming the partition and the offsets that exist) if a position is outside the log, TOPIC_UNKNOWN if a topic is gone, LOG_CORRUPT if a batch does
    * not pass its checksum. After an error the positions are unchanged.
    */
@@ -164,6 +177,20 @@ export interface WriterOptions {
    * throw away is not told.
    */
   readonly onResult?: (result: WriteResult) => void;
+  /**
+   * Told of each record with an `origin` that the broker does not take for what it is: it is larger than its topic allows,
+   * or its timestamp or key is not what the topic asks for. Such a record is left out, and no more. All others are
+   * written, in order, and the transaction can be committed. Called during `write` or later, at the latest before `flush`
+   * resolves. A record without an `origin`, or of a writer without this function, fails `flush` instead.
+   */
+  readonly onRefused?: (refused: RefusedRecord) => void;
+}
+
+/** A record that the broker has refused. */
+export interface RefusedRecord extends TopicPartition {
+  readonly origin: unknown;
+  /** PRODUCE_FAILED, which says what was seen and what is allowed. */
+  readonly error: StreamsError;
 }
 
 /** What became of records that follow each other in one partition. */

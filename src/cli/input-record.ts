@@ -1,6 +1,10 @@
 import { isUtf8 } from 'node:buffer';
+import type { AnySerde } from '../dsl/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
+import { show } from '../model/show.js';
+import { inexactNumber } from '../serdes/exact.js';
+import { isWellFormed } from '../serdes/text.js';
 import type { Line } from './json-lines.js';
 import type { TopicSerdes } from './show.js';
 import { encodeJson } from './topic-serdes.js';
@@ -21,8 +25,8 @@ export interface InputRecord {
   readonly timestamp: number;
 }
 
-/** Serdes whose keys are typed as they are; all others are typed as JSON. */
-export const TEXT_KEYS: readonly string[] = ['string', 'uuid'];
+/** Whether keys of that serde are typed as they are; all others are typed as JSON. */
+export const isTyped = ({ name, text }: AnySerde): boolean => text === true || name === 'uuid';
 
 /** ISO 8601: a day, a time of it, how far that is from UTC. */
 const ISO_TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?)?$/;
@@ -62,7 +66,7 @@ function fieldOf(value: unknown, name: string, where: string): unknown {
   let found = value;
   for (const part of name.split('.')) {
     if (!has(found, part))
-      throw invalid(where, `a line has no field ${JSON.stringify(name)}`, shapeOf(value), 'the field in every line');
+      throw invalid(where, `a line has no field ${show(name)}`, shapeOf(value), 'the field in every line');
     found = ownOf(found, part);
   }
   return found;
@@ -83,25 +87,20 @@ function encoded(serde: TopicSerdes['value'], json: unknown, where: string): Buf
 
 function keyOf(field: unknown, { key = '', serdes }: InputFields, where: string): Buffer | null {
   if (field === null) return null;
-  const name = key;
-  if (serdes && serdes.key.name !== 'json') {
-    // What is text to the serde may be a number in the line.
-    return encoded(
-      serdes.key,
-      TEXT_KEYS.includes(serdes.key.name) && typeof field !== 'string' ? JSON.stringify(field) : field,
-      where,
-    );
-  }
-  if (typeof field === 'string') return Buffer.from(field);
-  if (typeof field === 'number' && Number.isInteger(field) && !Number.isSafeInteger(field)) {
+  const found = inexactNumber(field);
+  if (found !== undefined) {
     throw invalid(
       where,
-      `the field ${JSON.stringify(name)} cannot be a key`,
-      `the number ${field}, which has lost digits`,
+      `the field ${show(key)} cannot be a key`,
+      `the number ${found}, which has lost digits`,
       'a number up to 2^53, or a string',
     );
   }
-  return Buffer.from(JSON.stringify(field));
+  // What is text to the serde may be a number in the line.
+  const text = typeof field === 'string' ? field : JSON.stringify(field);
+  if (serdes) return encoded(serdes.key, isTyped(serdes.key) ? text : field, where);
+  if (isWellFormed(text)) return Buffer.from(text);
+  throw invalid(where, `the field ${show(key)} cannot be a key`, show(text), 'text without lone surrogates');
 }
 
 function timestampOf(field: unknown, name: string, where: string): number {
@@ -109,8 +108,8 @@ function timestampOf(field: unknown, name: string, where: string): number {
   if (typeof ms === 'number' && Number.isSafeInteger(ms) && ms >= 0) return ms;
   throw invalid(
     where,
-    `the field ${JSON.stringify(name)} is no time`,
-    JSON.stringify(field)?.slice(0, 60) ?? String(field),
+    `the field ${show(name)} is no time`,
+    show(field)?.slice(0, 60) ?? String(field),
     'milliseconds since 1970, or a time as in "2026-01-31T12:00:00Z"',
   );
 }
@@ -127,7 +126,7 @@ function momentOf(text: string): number {
 const shapeOf = (value: unknown): string =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
     ? `the fields ${Object.keys(value).slice(0, 10).join(', ') || '(none)'}`
-    : `${JSON.stringify(value).slice(0, 60)}`;
+    : `${show(value).slice(0, 60)}`;
 
 const invalid = (at: string, what: string, saw: string, expected: string): StreamsError =>
   new StreamsError('INPUT_INVALID', {

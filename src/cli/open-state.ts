@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { AnySerde, Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
+import { show } from '../model/show.js';
 import { type Moment, type PastStore, stateAsOf } from '../replay/index.js';
 import { generationOnDisk } from '../runtime/generation.js';
 import { SerdePlaces } from '../runtime/serde-places.js';
@@ -177,7 +178,7 @@ export function checkStore(topology: Topology, store: string | undefined): void 
   const names = storesOf(declared(topology)).map(({ name }) => name);
   if (store === undefined || names.includes(store)) return;
   throw new StreamsError('STORE_UNKNOWN', {
-    what: `there is no store ${JSON.stringify(store)}`,
+    what: `there is no store ${show(store)}`,
     at: `topology ${topology.name}`,
     saw: names.join(', ') || 'no stores',
     action: 'Use the name of one of its stores.',

@@ -1,5 +1,6 @@
 import { type Duration, durationMs } from '../model/duration.js';
 import { ownOf } from '../model/own.js';
+import { show } from '../model/show.js';
 import type { ErrorPolicies, ErrorPolicy, FinalPolicy, Step } from '../runtime/policy.js';
 import { usage } from './usage.js';
 
@@ -16,7 +17,7 @@ export function wholeNumber(name: string, minimum: number): Parse<number> {
   return (text) => {
     const value = Number(text);
     if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= minimum) return value;
-    throw usage(`cannot read ${name}`, JSON.stringify(text), `a whole number of at least ${minimum}`);
+    throw usage(`cannot read ${name}`, show(text), `a whole number of at least ${minimum}`);
   };
 }
 
@@ -26,7 +27,7 @@ export function duration(name: string): Parse<Duration> {
       durationMs(text as Duration);
       return text as Duration;
     } catch {
-      throw usage(`cannot read ${name}`, JSON.stringify(text), 'a number and a unit, for example 250ms, 30s or 5m');
+      throw usage(`cannot read ${name}`, show(text), 'a number and a unit, for example 250ms, 30s or 5m');
     }
   };
 }
@@ -41,7 +42,7 @@ export function moment(name: string): Parse<number> {
     if (Number.isSafeInteger(ms) && ms >= 0) return ms;
     throw usage(
       `cannot read ${name}`,
-      JSON.stringify(text),
+      show(text),
       'a time such as 2026-01-31T12:00:00Z, or milliseconds since the epoch',
     );
   };
@@ -55,7 +56,7 @@ export function size(name: string): Parse<number> {
       ? Math.round(Number(match[1]) * (ownOf(SIZE_UNITS, (match[2] as string).toUpperCase()) as number))
       : 0;
     if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
-    throw usage(`cannot read ${name}`, JSON.stringify(text), 'a number and a unit, for example 512KB, 64MB or 1GB');
+    throw usage(`cannot read ${name}`, show(text), 'a number and a unit, for example 512KB, 64MB or 1GB');
   };
 }
 
@@ -64,7 +65,7 @@ export function percentage(name: string): Parse<number> {
   return (text) => {
     const share = /^\d+(\.\d+)?%$/.test(text) ? Number(text.slice(0, -1)) / 100 : Number.NaN;
     if (share >= 0 && share <= 1) return share;
-    throw usage(`cannot read ${name}`, JSON.stringify(text), 'a share from 0% to 100%, for example 5%');
+    throw usage(`cannot read ${name}`, show(text), 'a share from 0% to 100%, for example 5%');
   };
 }
 
@@ -76,7 +77,7 @@ export interface InputFile {
 /** `TOPIC=FILE.jsonl`, as often as wanted. */
 export function inputFiles(text: string, previous: readonly InputFile[] = []): readonly InputFile[] {
   const at = text.indexOf('=');
-  if (at <= 0 || at === text.length - 1) throw usage('cannot read --input', JSON.stringify(text), 'TOPIC=FILE.jsonl');
+  if (at <= 0 || at === text.length - 1) throw usage('cannot read --input', show(text), 'TOPIC=FILE.jsonl');
   return [...previous, { topic: text.slice(0, at), file: text.slice(at + 1) }];
 }
 
@@ -87,11 +88,7 @@ export const several = (text: string, previous: readonly string[] = []): readonl
 export function errorPolicies(text: string, previous: ErrorPolicies = {}): ErrorPolicies {
   const [, step = '', policy = ''] = /^([^=]*)=(.*)$/.exec(text) ?? [];
   if (!STEPS.includes(step))
-    throw usage(
-      'cannot read --on-error',
-      JSON.stringify(text),
-      `STEP=POLICY, where STEP is one of ${STEPS.join(', ')}`,
-    );
+    throw usage('cannot read --on-error', show(text), `STEP=POLICY, where STEP is one of ${STEPS.join(', ')}`);
   return { ...previous, [step]: errorPolicy(policy) };
 }
 
@@ -103,7 +100,7 @@ function errorPolicy(text: string): ErrorPolicy {
   }
   throw usage(
     'cannot read the policy of --on-error',
-    JSON.stringify(text),
+    show(text),
     `${POLICIES.join(', ')}, or retry:TIMES:PAUSE:POLICY, for example retry:3:100ms:skip`,
   );
 }

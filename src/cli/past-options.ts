@@ -1,5 +1,6 @@
 import { type Command, Option, type OptionValues } from '@commander-js/extra-typings';
 import { type Duration, durationMs } from '../model/duration.js';
+import { show } from '../model/show.js';
 import { type Moment, parseMoment, type SnapshotEvery } from '../replay/index.js';
 import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from './broker-url.js';
 import { DEFAULT_STATE, errorPolicies, type Parse, size, wholeNumber } from './options.js';
@@ -101,5 +102,5 @@ function snapshotEvery(text: string): SnapshotEvery {
   } catch {
     // Said below.
   }
-  throw usage('cannot read --snapshot-every', JSON.stringify(text), 'a number of records, or a time such as 1d');
+  throw usage('cannot read --snapshot-every', show(text), 'a number of records, or a time such as 1d');
 }

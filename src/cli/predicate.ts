@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { compileFunction } from 'node:vm';
 import { messageOf } from '../model/errors.js';
+import { show } from '../model/show.js';
 import type { Predicate } from '../replay/index.js';
 import { loadModule } from './load-topology.js';
 import { usage } from './usage.js';
@@ -24,7 +25,7 @@ export async function parsePredicate(text: string, cwd: string): Promise<GivenPr
   const path = resolve(cwd, text);
   if (FILE.test(text) && !/\s/.test(text)) {
     if (!existsSync(path) || !statSync(path).isFile())
-      throw usage('cannot read --when', `${JSON.stringify(text)}, which is no file`, 'an expression, or a file');
+      throw usage('cannot read --when', `${show(text)}, which is no file`, 'an expression, or a file');
     const { default: exported } = await loadModule(path);
     const when =
       typeof exported === 'object' && exported !== null && 'default' in exported ? exported.default : exported;
@@ -39,7 +40,7 @@ export async function parsePredicate(text: string, cwd: string): Promise<GivenPr
   } catch (error) {
     throw usage(
       'cannot read --when',
-      `${JSON.stringify(text)} (${messageOf(error)})`,
+      `${show(text)} (${messageOf(error)})`,
       "an expression such as 'value.balance < 0' of key, value, before and timestamp, or a file",
     );
   }

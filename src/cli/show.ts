@@ -3,8 +3,8 @@ import type { BrokerRecord } from '../broker/port.js';
 import type { AnySerde } from '../dsl/processor.js';
 import { Headers } from '../model/headers.js';
 import { isNotReady, whenReady } from '../model/not-ready.js';
-import { ownOf } from '../model/own.js';
 import { plainJson } from '../model/plain-text.js';
+import { toJson } from '../model/to-json.js';
 
 /** The serdes of a topic, where they are known. */
 export interface TopicSerdes {
@@ -37,6 +37,8 @@ export async function recordLines(records: readonly BrokerRecord[], serdes: Topi
   return lines;
 }
 
+export { toJson };
+
 /** A key as JSON. */
 export const keyText = (key: Buffer | null, serdes?: TopicSerdes): string => decoded(key, serdes?.key) ?? keyJson(key);
 
@@ -47,11 +49,6 @@ export const valueText = (value: Buffer | null, serdes?: TopicSerdes): string =>
 /** The value alone, as it is; `null` for a tombstone. */
 export const valueLine = ({ value }: BrokerRecord): Buffer =>
   Buffer.concat([value ?? Buffer.from('null'), Buffer.from('\n')]);
-
-/** A decoded value as JSON. What JSON has no form for is shown as text (bigint), base64 (bytes) or null. */
-export function toJson(value: unknown): string {
-  return plainJson(JSON.stringify(value, showSpecial) ?? 'null');
-}
 
 function decoded(
   bytes: Buffer | null,
@@ -93,10 +90,3 @@ function textOrBytes(bytes: Buffer): string | { readonly base64: string } {
 /** Numbers in binary form are often valid UTF-8, and never text. */
 const isControl = (byte: number): boolean =>
   (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) || byte === 0x7f;
-
-function showSpecial(this: unknown, key: string, value: unknown): unknown {
-  // Buffers turn themselves into arrays of numbers before this is asked: look at what was there.
-  const original = ownOf(this as Record<string, unknown>, key);
-  if (original instanceof Uint8Array) return { base64: Buffer.from(original).toString('base64') };
-  return typeof value === 'bigint' ? value.toString() : value;
-}

@@ -1,4 +1,5 @@
 import { isName, NAME_RULE } from '../model/names.js';
+import { show } from '../model/show.js';
 import type { Complaints } from './ambient.js';
 import type { AnySerde } from './processor.js';
 
@@ -7,9 +8,7 @@ export function checkName(complaints: Complaints, where: string, kind: string, n
   if (isName(name)) return;
   complaints.problem(
     where,
-    name === undefined || name === ''
-      ? `the ${kind} has no name`
-      : `the ${kind} ${JSON.stringify(name)} is not a legal name`,
+    name === undefined || name === '' ? `the ${kind} has no name` : `the ${kind} ${show(name)} is not a legal name`,
     `Name it with ${NAME_RULE}: the name becomes part of a topic's name.`,
   );
 }

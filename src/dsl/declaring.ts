@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { GraphEdge, GraphNode, GraphStore, Problem } from '../graph/graph.js';
+import { asKey } from '../serdes/serde.js';
 import { serdes } from '../serdes/serdes.js';
 import type { StoreSpec } from '../state/contract.js';
 import { checkName, checkSerdes } from './checks.js';
@@ -51,10 +52,11 @@ export class Declaring implements Declaration {
 
   /** A pair of serdes as they are used there. Operators that keep a serde for themselves, not only in a store, bind it by this. */
   bound<S extends { readonly key: AnySerde; readonly value: AnySerde }>(
-    spec: S,
+    given: S,
     of: SerdeUse['of'],
     name: string | undefined,
   ): S {
+    const spec = given.key?.asKey ? { ...given, key: asKey(given.key) } : given;
     const { bind } = this.#scope;
     if (!bind || (!spec.key?.binding && !spec.value?.binding)) return spec;
     return {

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Observable, Subscription } from 'rxjs';
-import { StreamsError } from '../model/errors.js';
+import { messageOf, StreamsError } from '../model/errors.js';
 import { isMoment, MOMENT } from '../model/record.js';
+import { show } from '../model/show.js';
 import { type Consumer, type PathMark, type Rekey, withConsumer } from './ambient.js';
+import { sameKey } from './operators/ids.js';
 import type { AnyRecord, AnySerde, Input, PushScope, Receiver } from './processor.js';
 import { asRows } from './tables/plain-rows.js';
 import type { Windows } from './windows/windows.js';
@@ -131,15 +133,31 @@ export class TracedInput implements Input, Consumer {
     const scope = this.#scope;
     if (!scope.pushing) return scope.fail(lateEmission(this.node));
     if (!this.#from.has(scope.from)) return scope.fail(hiddenEdge(this.node, scope.from));
-    if (!isMoment(record?.timestamp)) {
-      this.#receiver?.error(noRecord(this.node, record), scope.index);
-      return;
+    const wrong = this.#wrongWith(record);
+    if (wrong !== undefined) this.#receiver?.error(wrong, scope.index);
+    else this.#receiver?.next(record, scope.index);
+  }
+
+  /**
+   * What is wrong with a record, if anything is. Whatever it is made of: what is thrown here would end the
+   * process, since RxJS throws it where nobody catches it.
+   */
+  #wrongWith(record: AnyRecord): unknown {
+    try {
+      if (!isMoment(record?.timestamp)) return noRecord(this.node, record);
+      const { key } = this.#scope;
+      if (!this.#checkKey || record.key === key || this.#isSameKey(record.key, key)) return undefined;
+      return keyChanged(this.node, key, record.key);
+    } catch (error) {
+      return error ?? new Error('undefined was thrown');
     }
-    if (this.#checkKey && record.key !== scope.key && !isDeepStrictEqual(record.key, scope.key)) {
-      this.#receiver?.error(keyChanged(this.node, scope.key, record.key), scope.index);
-      return;
-    }
-    this.#receiver?.next(record, scope.index);
+  }
+
+  /** Whether a copy of a key is as good as the key: it has the same bytes. */
+  #isSameKey(a: unknown, b: unknown): boolean {
+    const { from } = this.#scope;
+    const serde = this.paths.find((path) => path.from === from)?.key;
+    return serde ? sameKey(serde, a, b) : isDeepStrictEqual(a, b);
   }
 
   /** All that comes later would be dropped, without a trace. While it is declared, an input that has ended leads to no stream. */
@@ -151,7 +169,7 @@ export class TracedInput implements Input, Consumer {
     const scope = this.#scope;
     // It has been told, and comes by here again if nobody catches it.
     if (this.#refused) return;
-    if (!scope.pushing) return scope.fail(error instanceof Error ? error : new Error(String(error)));
+    if (!scope.pushing) return scope.fail(error instanceof Error ? error : new Error(messageOf(error)));
     // An error ends an RxJS subscription. Subscribing again keeps the neighbours of a bad record safe from it.
     this.#subscribe();
     this.#receiver?.error(error, scope.index);
@@ -165,7 +183,7 @@ const noRecord = (node: string, record: unknown): StreamsError => {
       ? 'an operator emitted a record without a usable timestamp'
       : 'an operator emitted what is no record',
     at: `node ${node}`,
-    saw: isObject ? `the timestamp ${(record as Partial<AnyRecord>).timestamp}` : String(record),
+    saw: isObject ? `the timestamp ${show((record as Partial<AnyRecord>).timestamp)}` : show(record),
     expected: isObject ? MOMENT : 'a record with key, value, timestamp and headers',
     action: 'Change values with mapValues(), or copy the record: map((record) => ({ ...record, value })).',
   });
@@ -202,7 +220,7 @@ const keyChanged = (node: string, before: unknown, after: unknown): StreamsError
   new StreamsError('KEY_CHANGED', {
     what: 'a plain operator changed the key of a record',
     at: `node ${node}`,
-    saw: `key ${JSON.stringify(after) ?? String(after)}`,
-    expected: `key ${JSON.stringify(before) ?? String(before)}`,
+    saw: `key ${show(after)}`,
+    expected: `key ${show(before)}`,
     action: 'Change keys with selectKey() or groupBy(), so that equal keys meet in one partition again.',
   });

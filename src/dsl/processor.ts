@@ -172,6 +172,11 @@ export interface ProcessorSpec {
   readonly repartitions?: readonly string[];
   /** A record without a key is not dropped on the way to it. */
   readonly takesNullKeys?: boolean;
+  /**
+   * It asks which way records came ({@link ProcessorContext.origin}): repartitions on the way to it carry
+   * that along.
+   */
+  readonly asksOrigin?: boolean;
   /** How the keys of what it emits are written. Default: as those of its first input. */
   readonly emitsKey?: AnySerde;
   /** The windows that the keys of what it emits belong to. Default: those of its input, unless `emitsKey` is given. */
@@ -227,6 +232,21 @@ export interface ProcessorContext {
   emit(record: AnyRecord): void;
   /** Source position of the record at hand. */
   readonly position: SourcePosition;
+  /**
+   * The same; undefined inside a timer of the wall clock, and of what follows from it: no record has caused
+   * that.
+   */
+  readonly source: SourcePosition | undefined;
+  /**
+   * Which way the record at hand came: a text that is equal whenever it is processed again, and that no other
+   * record of this processor has. Inside a timer that of its turn.
+   */
+  readonly origin: string;
+  /**
+   * A text for one draw of a random number: equal whenever what is at hand is processed again, and different
+   * for each call, in every processor and application.
+   */
+  draw(): string;
   /** Position within everything that this task handles since it was opened: equal for all that one source record caused. */
   readonly sequence: number;
   readonly timestamp: number;

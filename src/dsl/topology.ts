@@ -20,7 +20,14 @@ import type { Stream, Table } from './types.js';
 export interface StreamOptions<K, V> {
   readonly key: Serde<K>;
   readonly value: Serde<V>;
-  /** Event time in milliseconds, taken from the record. Default: the record's own timestamp. Must be a function declared once, not one per call. */
+  /**
+   * Event time in milliseconds, taken from the record. Default: the record's own timestamp. Must be a
+   * function declared once, not one per call.
+   *
+   * Records of several topics are taken in the order of their event times, live and in a replay; so a record
+   * whose time this function says is decoded before its turn, once. One for which it throws, or that does not
+   * decode, has no time: it comes as soon as it is the next of its partition.
+   */
   readonly timestamp?: (value: V, key: K) => number;
   /**
    * How far ahead of stream time, the highest timestamp that its task has seen, the timestamp of a record may be. One that is further ahead goes the way of `onError.deserialize` (TIME_JUMP) and moves no time: a single record with
@@ -91,8 +98,12 @@ export interface TopologyBuilder {
    * A topic that has been made anew, or has lost records that were not read yet, is read again from the beginning, with a warning; one that was made anew and is longer than the old one by now cannot be told from it. If it happens while the
    * application runs, that ends with OFFSET_OUT_OF_RANGE, and the next start reads it again. Partitions that are added while the application runs are read from its next start on.
    *
-   * Rows follow the order of arrival within a partition, whatever their timestamps. Null keys are dropped and counted (`null-key`). What does not decode goes the way of `onError.deserialize`; its dead letters are written before the
-   * rows behind them, at least once. Cost: one write a record; disk for all rows in each process, which has no bound; memory for a batch of 10,000 records while it loads, and rows cached within `cacheBytes`.
+   * Rows follow the order of arrival within a partition, whatever their timestamps; what is in several
+   * partitions when it is read is taken in the order of event times. Null keys are dropped and counted
+   * (`null-key`). What does not decode goes the way of `onError.deserialize`; its dead letters are written
+   * before the rows behind them, at least once. Cost: one write a record; disk for all rows in each process,
+   * which has no bound; memory for a batch of 10,000 records while it loads and 20,000 read ahead (500 a
+   * partition at least), and rows cached within `cacheBytes`.
    *
    * ```ts
    * const rates = t.globalTable('rates', { key: serdes.string, value: serdes.double, store: 'all-rates' });

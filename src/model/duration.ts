@@ -1,4 +1,5 @@
 import { StreamsError } from './errors.js';
+import { show } from './show.js';
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -22,7 +23,7 @@ export function durationMs(duration: Duration, what = 'duration'): number {
   if (!Number.isSafeInteger(ms)) {
     throw new StreamsError('CONFIG_INVALID', {
       what: `cannot read ${what}`,
-      saw: JSON.stringify(duration) ?? String(duration),
+      saw: show(duration),
       expected: 'a number and a unit, for example "250ms", "30s", "5m", "2h" or "7d"',
       action: 'Write the duration with its unit.',
     });
@@ -36,7 +37,7 @@ export function positiveMs(duration: Duration, what: string): number {
   if (ms > 0) return ms;
   throw new StreamsError('CONFIG_INVALID', {
     what: `${what} is zero`,
-    saw: JSON.stringify(duration),
+    saw: show(duration),
     expected: 'at least "1ms"',
     action: 'Give it a length.',
   });

@@ -1,4 +1,5 @@
 import { plainText } from './plain-text.js';
+import { show } from './show.js';
 
 /**
  * The closed list of what can go wrong. `retryable`: the same call may succeed later without anybody changing anything.
@@ -197,5 +198,11 @@ export function isStreamsError(error: unknown): error is StreamsError {
 
 /** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (typeof error === 'string') return error;
+  try {
+    if (error instanceof Error) return String(error.message);
+  } catch {
+    // What was thrown may throw itself, and still has to be told.
+  }
+  return show(error);
 }

@@ -1,9 +1,10 @@
 import type { Topology } from '../dsl/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
+import { show } from '../model/show.js';
 import type { CachedStore } from '../state/cached-store.js';
 import type { Row } from '../state/contract.js';
 import { ChangeMaker, type Picked, type SeenChange, type StateChange, scanChanges } from './changes.js';
-import { frozenCopy, taskStore } from './event.js';
+import { taskStore } from './event.js';
 import { framePast, Past, type PastFrame, type PastOptions, type PastSlice, sliceOf } from './past.js';
 import { heldBy, type ShownChange } from './shown-changes.js';
 import type { Snapshot } from './snapshots.js';
@@ -124,19 +125,11 @@ function predicateFailed(
   });
 }
 
-const show = (value: unknown): string => {
-  try {
-    return JSON.stringify(frozenCopy(value)) ?? String(value);
-  } catch {
-    return String(value);
-  }
-};
-
 /** The last snapshot in which the predicate does not hold; by halves, so it must not become untrue again. */
 async function lastUntrue(frame: PastFrame, options: BisectOptions): Promise<Snapshot | undefined> {
   const { until } = options;
   const slice = await sliceOf(frame, until ? { until } : {});
-  const usable = (await frame.snapshots?.within(slice, frame.options.broker)) ?? [];
+  const usable = (await frame.snapshots?.within(slice, frame.options.broker, frame.dates)) ?? [];
   let [low, high] = [0, usable.length];
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -53,7 +53,7 @@ export async function* scanChanges<T>(
   const wanted = key === undefined ? undefined : new WantedKey(store, key);
   const wants = (name: string, row: unknown): boolean => name === store.name && wanted?.liesIn(row) !== false;
   const slice = await sliceOf(frame, scan);
-  const all = snapshots && from === undefined ? await snapshots.within(slice, options.broker) : [];
+  const all = snapshots && from === undefined ? await snapshots.within(slice, options.broker, frame.dates) : [];
   const usable = begin ? all.filter(({ records }) => records >= begin.records) : all;
   const mayMatter = async (snapshot: Snapshot): Promise<boolean> =>
     wanted === undefined || snapshots === undefined || snapshots.mayHaveChanged(snapshot, store.name, wanted.kept);

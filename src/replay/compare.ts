@@ -6,6 +6,7 @@ import { decode, type EventInfo, EventReader, frozenCopy, taskStores } from './e
 import { MergedReader } from './merged-reader.js';
 import type { Moment } from './moment.js';
 import { framePast, type PastFrame, type PastOptions, type PastSlice } from './past.js';
+import { PastDates } from './past-dates.js';
 import { ShadowRun } from './shadow-run.js';
 import { shownChanges, shownSerdes } from './shown-changes.js';
 import { cutSlice } from './slice.js';
@@ -78,7 +79,8 @@ export async function compare(
   const [one, other] = [taskStores(frames[0].declaration), taskStores(frames[1].declaration)];
   const shared = new Set([...one.keys()].filter((name) => other.has(name)));
   const sides: Side[] = [];
-  const reader = await MergedReader.open(broker, slice, signal);
+  const dates = new PastDates(frames[0].declaration, frames[1].declaration);
+  const reader = await MergedReader.open(broker, slice, { datesOf: dates.of, logger: frames[0].config.logger, signal });
   try {
     for (const frame of frames) sides.push(await Side.open(frame, shared));
     const [a, b] = sides as [Side, Side];

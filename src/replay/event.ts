@@ -3,6 +3,7 @@ import type { AnySerde, Declaration, Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
 import type { Headers } from '../model/headers.js';
 import { isNotReady, whenReady } from '../model/not-ready.js';
+import { show } from '../model/show.js';
 import type { StoreSpec } from '../state/contract.js';
 
 /** Headers in which event ids travel: the first of these that a record has. `ce_id` is that of CloudEvents. */
@@ -86,9 +87,7 @@ export function taskStore(
   if (store) return store;
   const global = topology.graph.nodes.some((node) => node.kind === 'globalTable' && node.store === name);
   throw new StreamsError('STORE_UNKNOWN', {
-    what: global
-      ? `${JSON.stringify(name)} is the store of a global table`
-      : `there is no store ${JSON.stringify(name)}`,
+    what: global ? `${show(name)} is the store of a global table` : `there is no store ${show(name)}`,
     at: `topology ${topology.name}`,
     expected: [...stores.keys()].join(', ') || 'none: the topology has no stores',
     action: global

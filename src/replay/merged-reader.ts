@@ -1,92 +1,83 @@
-import { type Broker, type BrokerRecord, type PartitionOffset, partitionKey, type Reader } from '../broker/port.js';
+import { type Broker, type BrokerRecord, partitionKey, type Reader } from '../broker/port.js';
+import type { Logger } from '../model/ports.js';
+import { KnownEnds } from '../runtime/known-ends.js';
+import type { Dates, Lane } from '../runtime/lane.js';
+import { Merge } from '../runtime/merge.js';
 import { stopped } from '../runtime/stopped.js';
-import type { Slice, SlicePart } from './slice.js';
+import { systemClock } from '../runtime/system.js';
+import type { Slice } from './slice.js';
 
 /** Records that are fetched ahead, over all partitions; each has at least a poll's share. */
 const READ_AHEAD_RECORDS = 20_000;
 const MIN_READ_AHEAD_RECORDS = 500;
 const WAIT_MS = 500;
 
-/** One partition of the slice. */
-interface Lane {
-  readonly part: SlicePart;
-  /** Its place among equal timestamps: by topic, then partition. */
-  readonly order: number;
-  records: BrokerRecord[];
-  at: number;
-  /** Where the reader stands. */
-  fetchedTo: number;
-  /** Everything before it was taken. */
-  position: number;
-  paused: boolean;
+export interface MergedReaderOptions {
+  /** When records of a topic happened; undefined: when the log says. */
+  readonly datesOf: (topic: string) => Dates | undefined;
+  /** Told if a log has lost its end since the slice was cut. */
+  readonly logger: Logger;
+  /** Ends it with STOPPED. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The records of a slice in one order: each time the partition whose next record has the lowest timestamp gives it; of equal ones the first by name of the topic, then by partition. Records of a partition stay in the order of
- * their offsets, so one with an older timestamp than the record before it comes right after that.
+ * The records of a slice in the order of {@link Merge}, which is that of a running application.
  *
  * Streamed: memory is bounded by the records read ahead, 20,000 in all (500 a partition at least), however long the slice is.
  */
 export class MergedReader {
   readonly #reader: Reader;
-  readonly #lanes: readonly Lane[];
-  readonly #byKey: ReadonlyMap<string, Lane>;
+  readonly #merge: Merge;
+  readonly #ends: KnownEnds;
   readonly #limit: number;
   readonly #signal: AbortSignal | undefined;
-  /** Lanes with a record at hand, as a heap: the next one first. */
-  #heap: Lane[] = [];
-  #endsWith: Lane[] | undefined;
+  readonly #endsWith: readonly Lane[] | undefined;
   /** Records of the whole slice, by offsets: holes count as records. */
   readonly total: number;
 
-  private constructor(reader: Reader, slice: Slice, signal: AbortSignal | undefined) {
+  private constructor(
+    reader: Reader,
+    { parts, endsWith }: Slice,
+    options: MergedReaderOptions & { readonly ends: KnownEnds },
+  ) {
+    const { datesOf, ends, signal } = options;
     this.#reader = reader;
     this.#signal = signal;
-    const sorted = slice.parts.toSorted((a, b) => compareText(a.topic, b.topic) || a.partition - b.partition);
-    this.#lanes = sorted.map((part, order) => ({
-      part,
-      order,
-      records: [],
-      at: 0,
-      fetchedTo: part.from,
-      position: part.from,
-      paused: false,
-    }));
-    this.#byKey = new Map(this.#lanes.map((lane) => [partitionKey(lane.part.topic, lane.part.partition), lane]));
-    this.#endsWith = slice.endsWith?.map((key) => this.#byKey.get(key) as Lane);
-    this.#limit = Math.max(MIN_READ_AHEAD_RECORDS, Math.floor(READ_AHEAD_RECORDS / Math.max(1, sorted.length)));
-    this.total = sorted.reduce((sum, { from, to }) => sum + to - from, 0);
-    for (const { part } of this.#lanes) {
-      if (part.from < part.to) reader.seek({ topic: part.topic, partition: part.partition, offset: part.from });
-    }
+    this.#ends = ends;
+    this.#merge = new Merge(
+      parts.map(({ topic, partition, from, to }) => ({ topic, partition, offset: from, end: to })),
+      datesOf,
+    );
+    const named = new Set(endsWith);
+    this.#endsWith =
+      endsWith && this.#merge.lanes.filter(({ topic, partition }) => named.has(partitionKey(topic, partition)));
+    this.#limit = Math.max(MIN_READ_AHEAD_RECORDS, Math.floor(READ_AHEAD_RECORDS / Math.max(1, parts.length)));
+    this.total = parts.reduce((sum, { from, to }) => sum + to - from, 0);
+    for (const { topic, partition, from, to } of parts) if (from < to) reader.seek({ topic, partition, offset: from });
   }
 
-  static async open(broker: Broker, slice: Slice, signal?: AbortSignal): Promise<MergedReader> {
-    return new MergedReader(await broker.createReader(), slice, signal);
+  static async open(broker: Broker, slice: Slice, options: MergedReaderOptions): Promise<MergedReader> {
+    const ends = new KnownEnds({ admin: broker.admin, clock: systemClock, logger: options.logger });
+    return new MergedReader(await broker.createReader(), slice, { ...options, ends });
   }
 
   /** Next offset of every partition: everything before it has been given out. */
-  get positions(): readonly PartitionOffset[] {
-    return this.#lanes.map(({ part: { topic, partition }, position }) => ({ topic, partition, offset: position }));
+  get positions(): Merge['positions'] {
+    return this.#merge.positions;
   }
 
   /** Partitions that had nothing more to give when they were last looked at, though the log may have grown since. */
   get exhausted(): readonly string[] {
-    return this.#lanes.filter(isDone).map(({ part }) => partitionKey(part.topic, part.partition));
+    const done = this.#merge.lanes.filter(({ isRead, size }) => isRead && size === 0);
+    return done.map(({ topic, partition }) => partitionKey(topic, partition));
   }
 
   /** The next records, at most so many; none: the slice is at its end. STOPPED if the signal was aborted. */
-  async next(max: number): Promise<BrokerRecord[]> {
+  async next(max: number): Promise<readonly BrokerRecord[]> {
     await this.#fill();
-    const taken: BrokerRecord[] = [];
-    while (taken.length < max && !this.#atEnd()) {
-      const lane = this.#heap[0];
-      if (lane === undefined) break;
-      this.#takeRun(lane, max, taken);
-      // What it has next may come before all others: the rest waits for it.
-      if (lane.at >= lane.records.length && !isDone(lane)) break;
-    }
-    return taken;
+    if (this.#endsWith === undefined) return this.#merge.take(max);
+    return this.#atEnd() ? [] : this.#merge.take(max, this.#atEnd);
   }
 
   async close(): Promise<void> {
@@ -94,129 +85,46 @@ export class MergedReader {
   }
 
   /** A slice that ends with some partitions ends as soon as they do. */
-  #atEnd(): boolean {
-    return this.#endsWith?.every((lane) => lane.position >= lane.part.to) ?? false;
-  }
+  readonly #atEnd = (): boolean => this.#endsWith?.every(({ position, end }) => position >= end) ?? false;
 
-  /** Takes from the first lane as long as it stays the first. */
-  #takeRun(lane: Lane, max: number, taken: BrokerRecord[]): void {
-    const second = this.#second();
-    const { records } = lane;
-    if (this.#endsWith !== undefined || second !== undefined) {
-      do {
-        taken.push(records[lane.at++] as BrokerRecord);
-        moved(lane);
-        if (lane.at >= records.length || this.#atEnd()) break;
-      } while (taken.length < max && (second === undefined || comesBefore(lane, second)));
-    } else {
-      // Nobody else has anything.
-      const to = Math.min(records.length, lane.at + max - taken.length);
-      while (lane.at < to) taken.push(records[lane.at++] as BrokerRecord);
-      moved(lane);
-    }
-    if (lane.at >= records.length) {
-      lane.records = [];
-      lane.at = 0;
-      const last = this.#heap.pop() as Lane;
-      if (this.#heap.length > 0) this.#heap[0] = last;
-    }
-    this.#sink(0);
-  }
-
-  #second(): Lane | undefined {
-    const [, left, right] = this.#heap;
-    return left !== undefined && right !== undefined && comesBefore(right, left) ? right : left;
-  }
-
-  /** Until every lane that is not done has a record at hand. */
+  /** Until it is known what comes next. */
   async #fill(): Promise<void> {
-    while (this.#lanes.some((lane) => lane.at >= lane.records.length && !isDone(lane))) {
-      if (this.#signal?.aborted) throw stopped('the replay was stopped', 'reading the source topics');
+    while (!this.#signal?.aborted && !this.#merge.isReady) {
       this.#resume();
       await this.#poll();
+      await this.#merge.dated();
+      this.#ends.askFor(
+        () => this.#merge.lanes.filter(({ isReady }) => !isReady),
+        () => this.#reader.wakeup(),
+      );
     }
+    this.#ends.rest();
     if (this.#signal?.aborted) throw stopped('the replay was stopped', 'reading the source topics');
   }
 
   #resume(): void {
-    for (const lane of this.#lanes) {
-      if (!lane.paused || lane.records.length - lane.at > this.#limit / 2) continue;
+    for (const lane of this.#merge.lanes) {
+      if (!lane.paused || lane.size > this.#limit / 2) continue;
       lane.paused = false;
-      this.#reader.resume([lane.part]);
+      this.#reader.resume([lane]);
     }
   }
 
   async #poll(): Promise<void> {
-    const maxRecords = Math.max(2_000, this.#lanes.length);
+    const maxRecords = Math.max(2_000, this.#merge.lanes.length);
     for (const batch of await this.#reader.poll({ maxRecords, maxWaitMs: WAIT_MS })) {
-      const lane = this.#byKey.get(partitionKey(batch.topic, batch.partition));
-      if (!lane || isRead(lane)) continue;
-      const { part } = lane;
+      const lane = this.#merge.lane(batch.topic, batch.partition);
+      if (!lane || lane.isRead) continue;
+      const { end } = lane;
       const last = batch.records.at(-1);
       const inside =
-        last !== undefined && last.offset >= part.to
-          ? batch.records.filter(({ offset }) => offset < part.to)
-          : batch.records;
-      const had = lane.records.length - lane.at;
-      lane.records = had > 0 ? lane.records.slice(lane.at).concat(inside) : (inside as BrokerRecord[]);
-      lane.at = 0;
-      lane.fetchedTo = Math.min(batch.nextOffset, part.to);
-      if (lane.records.length === 0) lane.position = lane.fetchedTo;
-      if (isRead(lane)) this.#reader.remove([part]);
-      else if (!lane.paused && lane.records.length > this.#limit) {
+        last !== undefined && last.offset >= end ? batch.records.filter(({ offset }) => offset < end) : batch.records;
+      this.#merge.receive(lane, inside, Math.min(batch.nextOffset, end));
+      if (lane.isRead) this.#reader.remove([lane]);
+      else if (!lane.paused && lane.size > this.#limit) {
         lane.paused = true;
-        this.#reader.pause([part]);
+        this.#reader.pause([lane]);
       }
-      if (had === 0 && lane.records.length > 0) this.#add(lane);
     }
   }
-
-  #add(lane: Lane): void {
-    const heap = this.#heap;
-    let at = heap.push(lane) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!comesBefore(heap[at] as Lane, heap[parent] as Lane)) return;
-      this.#swap(at, parent);
-      at = parent;
-    }
-  }
-
-  #sink(from: number): void {
-    const heap = this.#heap;
-    for (let at = from; ; ) {
-      let first = at;
-      for (const child of [2 * at + 1, 2 * at + 2])
-        if (child < heap.length && comesBefore(heap[child] as Lane, heap[first] as Lane)) first = child;
-      if (first === at) return;
-      this.#swap(at, first);
-      at = first;
-    }
-  }
-
-  #swap(a: number, b: number): void {
-    const lane = this.#heap[a] as Lane;
-    this.#heap[a] = this.#heap[b] as Lane;
-    this.#heap[b] = lane;
-  }
 }
-
-/** Its position follows what was taken; with nothing left, what follows the last record (transaction markers, compacted holes) is done as well. */
-function moved(lane: Lane): void {
-  const { records, at } = lane;
-  lane.position = at >= records.length ? lane.fetchedTo : (records[at - 1] as BrokerRecord).offset + 1;
-}
-
-/** All of it is fetched. */
-const isRead = ({ fetchedTo, part }: Lane): boolean => fetchedTo >= part.to;
-/** All of it is given out. */
-const isDone = (lane: Lane): boolean => isRead(lane) && lane.at >= lane.records.length;
-
-function comesBefore(a: Lane, b: Lane): boolean {
-  const left = (a.records[a.at] as BrokerRecord).timestamp;
-  const right = (b.records[b.at] as BrokerRecord).timestamp;
-  return left < right || (left === right && a.order < b.order);
-}
-
-/** By code units: the same everywhere, whatever the language of the machine. */
-const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

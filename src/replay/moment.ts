@@ -1,5 +1,6 @@
 import { type Duration, durationMs, formatMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
+import { show } from '../model/show.js';
 
 /** An offset of one partition: everything before it is past. */
 export interface OffsetOf {
@@ -43,7 +44,7 @@ const OFFSET = /^([^:=,\s]+):(\d+)=(\d+)$/;
  * USAGE for anything else.
  */
 export function parseMoment(text: string, what = 'a moment'): Moment {
-  const wrong = (saw = JSON.stringify(text)): StreamsError =>
+  const wrong = (saw = show(text)): StreamsError =>
     new StreamsError('USAGE', {
       what: `cannot read ${what}`,
       saw,
@@ -68,7 +69,7 @@ export function parseMoment(text: string, what = 'a moment'): Moment {
         return { topic, partition: Number(partition), offset: Number(offset) };
       });
     const places = new Set(offsets.map(({ topic, partition }) => `${topic}:${partition}`));
-    if (places.size < offsets.length) throw wrong(`${JSON.stringify(text)}, which names a partition twice`);
+    if (places.size < offsets.length) throw wrong(`${show(text)}, which names a partition twice`);
     return { kind: 'offset', offsets };
   }
   const match = ISO.exec(text.startsWith('time:') ? text.slice('time:'.length) : text);

@@ -7,6 +7,7 @@ import { systemClock } from '../runtime/system.js';
 import type { TopicCounts } from '../runtime/topics.js';
 import { MergedReader } from './merged-reader.js';
 import type { Moment } from './moment.js';
+import { PastDates } from './past-dates.js';
 import { type PastSchemas, PastSerdes } from './past-serdes.js';
 import { ShadowRun } from './shadow-run.js';
 import { cutSlice, type HistoryGap, historyGaps, type Slice } from './slice.js';
@@ -90,6 +91,7 @@ export interface PastFrame {
   readonly topics: TopicCounts;
   readonly partitions: readonly TopicPartition[];
   readonly snapshots: Snapshots | undefined;
+  readonly dates: PastDates;
 }
 
 /** Looks at the topics, and at the schema registry if a serde needs one. TOPIC_UNKNOWN, TOPOLOGY_INVALID, CONFIG_INVALID, and the errors of the registry. */
@@ -113,14 +115,18 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
   );
   const serdes = new PastSerdes(config.schemasOf, options);
   const declaration = await serdes.declare(topology);
+  const dates = new PastDates(declaration);
   const identity = topologyIdentity(topology, {
     application: config.generation.prefix,
     partitions: partitions.map(({ topic, partition }) => partitionKey(topic, partition)),
     // A schema that is registered meanwhile is written with another id.
-    version: [options.snapshots?.version ?? '', ...serdes.standIns].join(' '),
+    // Snapshots from before records were merged by the times in their values hold other beginnings.
+    version: [options.snapshots?.version ?? '', ...serdes.standIns, ...(dates.isEmpty ? [] : ['event times'])].join(
+      ' ',
+    ),
   });
   const snapshots = options.snapshots && new Snapshots(options.snapshots.directory, identity);
-  return { topology, declaration, serdes, options, config, topics, partitions, snapshots };
+  return { topology, declaration, serdes, options, config, topics, partitions, snapshots, dates };
 }
 
 /** The slice of a past. */
@@ -169,10 +175,10 @@ export class Past {
   }
 
   static async open(frame: PastFrame, plan: PastPlan = {}): Promise<Past> {
-    const { topology, declaration, serdes, options, config, topics, snapshots } = frame;
+    const { topology, declaration, serdes, options, config, topics, snapshots, dates } = frame;
     const { broker, signal } = options;
     const whole = await sliceOf(frame, plan);
-    const usable = snapshots && plan.beginWith ? await snapshots.within(whole, broker) : [];
+    const usable = snapshots && plan.beginWith ? await snapshots.within(whole, broker, dates) : [];
     const beganWith = plan.beginWith?.(usable);
     const slice = beganWith ? afterSnapshot(whole, beganWith) : whole;
     const storage = options.inMemory && !snapshots ? memoryStorage() : await diskStorage(options.snapshots?.directory);
@@ -191,11 +197,12 @@ export class Past {
               topology: topology.name,
               declaration,
               application: config.generation.prefix,
+              dates,
               beganWith,
             })
           : undefined;
       const watcher = writer ? writer.watching(plan.watcher) : plan.watcher;
-      reader = await MergedReader.open(broker, slice, signal);
+      reader = await MergedReader.open(broker, slice, { datesOf: dates.of, logger: config.logger, signal });
       run = await ShadowRun.open({
         topology,
         serdes,

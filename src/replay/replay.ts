@@ -65,7 +65,9 @@ export interface ReplayReport {
  * Runs a topology over a slice of the past, from a clean database, and captures what it would have written. Nothing is written to the broker, no offset is committed, calls of `effect` are left out and listed; what `peek` and `process`
  * do themselves happens again.
  *
- * Records are taken in the order of their timestamps, over all topics and partitions; of equal ones the first by topic, then partition; those of one partition in the order of their offsets. Every record is done, through all
+ * Records are taken in the order of their event times (what `timestamp` of their source says, else the log),
+ * over all topics and partitions; of equal ones the first by topic, then partition; those of one partition in
+ * the order of their offsets. Every record is done, through all
  * repartitions, before the next. So a replay is the same each time, to the byte, as long as the topology is a function of its records ({@link verify} finds out). "Now" is the stream time; timers on the wall clock do not fire.
  *
  * State: RocksDB in a temporary directory, removed at the end. Memory: that of an engine and 20,000 records read ahead, however long the slice is. Errors: TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, STOPPED, and those of the topology itself.

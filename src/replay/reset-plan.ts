@@ -135,10 +135,9 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
       action: repartitionAction,
     }),
   } as const;
-  const calls = topology.graph.nodes.some((node) => node.kind === 'processor' && node.operator === 'effect');
   const unread =
     repartitionAction === 'keep' ? undefined : await underWay(broker, [...existing], [...committed.values()]);
-  return { ...plan, warnings: warningsOf(plan, { back, calls, unread }) };
+  return { ...plan, warnings: warningsOf(plan, { back, unread }) };
 }
 
 /** APPLICATION_RUNNING: whoever has the group's tasks would go on with them. */
@@ -209,9 +208,9 @@ async function internalMoves(
 
 function warningsOf(
   plan: Omit<ResetPlan, 'warnings'>,
-  { back, calls, unread }: { readonly back: boolean; readonly calls: boolean; readonly unread: string | undefined },
+  { back, unread }: { readonly back: boolean; readonly unread: string | undefined },
 ): readonly string[] {
-  const { moves, stores, repartitions, effects } = plan;
+  const { moves, stores, effects } = plan;
   const warnings: string[] = [];
   const skipped = moves
     .filter(({ from, to }) => to > (from ?? 0))
@@ -224,10 +223,6 @@ function warningsOf(
   if (unread !== undefined)
     warnings.push(
       `records of repartition topics were not read, from ${unread} on, and are passed over${effects === 'live' ? '' : ': what follows from them was never written or called, and will not be'}`,
-    );
-  if (calls && repartitions.action === 'delete' && repartitions.topics.length > 0)
-    warnings.push(
-      'positions in repartition topics begin anew: effects behind them without an id of their own may call with idempotency keys of earlier calls',
     );
   return warnings;
 }

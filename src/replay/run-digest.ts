@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Declaration, Topology } from '../dsl/processor.js';
 import { murmur2 } from '../runtime/partitioner.js';
 import { taskStores } from './event.js';
@@ -107,7 +108,21 @@ const part = (bytes: Buffer | null): readonly Buffer[] => (bytes === null ? [NOT
 const textHash = (value: string): number => murmur2(Buffer.from(value));
 
 /** What JSON has no form for is told apart all the same. */
-const text = (value: unknown): string =>
+function text(value: unknown): string {
+  try {
+    return asJson(value);
+  } catch {
+    // A cycle, or what throws when it is looked at.
+    return inspect(value, {
+      depth: null,
+      maxArrayLength: null,
+      maxStringLength: null,
+      breakLength: Number.POSITIVE_INFINITY,
+    });
+  }
+}
+
+const asJson = (value: unknown): string =>
   JSON.stringify(value, (_key, inner: unknown) => {
     if (typeof inner === 'bigint') return `${inner}n`;
     if (inner instanceof Map || inner instanceof Set) return [...inner];

@@ -2,7 +2,7 @@ import type { BrokerRecord } from '../broker/port.js';
 import type { DeclaredGlobalTable, Topology } from '../dsl/processor.js';
 import type { EngineConfig } from '../runtime/config.js';
 import { FailureHandler } from '../runtime/failures.js';
-import { changeOf } from '../runtime/global-tables.js';
+import { changeOf } from '../runtime/global-source.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import { type GlobalChange, type GlobalPosition, GlobalState } from '../state/global-state.js';

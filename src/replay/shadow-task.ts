@@ -11,6 +11,7 @@ import { FailureHandler } from '../runtime/failures.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { RunObserver } from '../runtime/observer.js';
 import { buildPipeline } from '../runtime/pipeline.js';
+import { namesOf } from '../runtime/processor-context.js';
 import { SerdePlaces } from '../runtime/serde-places.js';
 import type { JumpState } from '../runtime/time-jumps.js';
 import type { TopicCounts } from '../runtime/topics.js';
@@ -199,13 +200,10 @@ export class ShadowTask {
         this.#fatal ??= error;
       },
     });
-    const { applicationId, generation, deadLetterTopic } = config;
     const task = {
       taskId: this.id,
       partition,
-      applicationId,
-      prefix: generation.prefix,
-      deadLetterTopic,
+      ...namesOf(config),
       mayGiveUp: config.policies.process.then !== 'fail',
       clock,
       metrics,

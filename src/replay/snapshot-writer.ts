@@ -3,6 +3,7 @@ import type { AnySerde, Declaration } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
 import { taskStores } from './event.js';
 import type { MergedReader } from './merged-reader.js';
+import type { PastDates } from './past-dates.js';
 import type { ShadowRun } from './shadow-run.js';
 import type { SnapshotEvery } from './snapshot-format.js';
 import { type ChangedKeys, type Snapshot, type Snapshots, snapshotDirectories } from './snapshots.js';
@@ -35,6 +36,7 @@ export class SnapshotWriter {
   readonly #storage: ShadowStorage;
   readonly #topology: string;
   readonly #application: string;
+  readonly #dates: PastDates;
   readonly #keys: ReadonlyMap<string, AnySerde>;
   #changed = new Map<string, ReturnType<typeof noChanges>>();
   #since: number;
@@ -49,6 +51,7 @@ export class SnapshotWriter {
     readonly topology: string;
     readonly declaration: Declaration;
     readonly application: string;
+    readonly dates: PastDates;
     readonly beganWith: Snapshot | undefined;
   }) {
     const { beganWith, every } = options;
@@ -58,6 +61,7 @@ export class SnapshotWriter {
     this.#storage = options.storage;
     this.#topology = options.topology;
     this.#application = options.application;
+    this.#dates = options.dates;
     this.#keys = keySerdesOf(options.declaration);
     this.#since = beganWith?.records ?? 0;
     this.#maxTimestamp = beganWith?.maxTimestamp ?? Number.NEGATIVE_INFINITY;
@@ -93,13 +97,20 @@ export class SnapshotWriter {
 
   /** Writes one if it is due. */
   async after(records: readonly BrokerRecord[], run: ShadowRun, reader: MergedReader): Promise<void> {
-    for (const { timestamp } of records) if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp;
+    let first = Number.POSITIVE_INFINITY;
+    for (const record of records) {
+      const known = this.#dates.timeOf(record);
+      const time = typeof known === 'number' ? known : await known;
+      if (time > this.#maxTimestamp) this.#maxTimestamp = time;
+      if (first === Number.POSITIVE_INFINITY && Number.isFinite(time)) first = time;
+    }
     const every = this.#every;
     if ('records' in every) {
       if (run.records < this.#nextRecords) return;
       this.#nextRecords += every.records;
     } else {
-      if (this.#nextTime === Number.NEGATIVE_INFINITY) this.#nextTime = (records[0]?.timestamp ?? 0) + every.ms;
+      if (this.#nextTime === Number.NEGATIVE_INFINITY && Number.isFinite(first)) this.#nextTime = first + every.ms;
+      if (this.#nextTime === Number.NEGATIVE_INFINITY) return;
       if (this.#maxTimestamp < this.#nextTime) return;
       this.#nextTime = this.#maxTimestamp + every.ms;
     }

@@ -5,6 +5,7 @@ import { makePrivateDirectory, writePrivately } from '../files/write.js';
 import { GLOBAL_DIRECTORY } from '../state/global-state.js';
 import { KeySet } from './key-set.js';
 import { linkDirectory } from './linked-databases.js';
+import type { PastDates } from './past-dates.js';
 import type { Slice } from './slice.js';
 import type { SnapshotMeta } from './snapshot-format.js';
 import { formatSnapshot, parseSnapshot } from './snapshot-format.js';
@@ -50,10 +51,10 @@ export class Snapshots {
   }
 
   /** Those that hold a beginning of the slice, and nothing else, and whose rest the logs still have; oldest first. */
-  async within(slice: Slice, broker: Broker): Promise<readonly Snapshot[]> {
+  async within(slice: Slice, broker: Broker, dates: PastDates): Promise<readonly Snapshot[]> {
     const inside = (await this.list()).filter((snapshot) => isInside(snapshot, slice));
     const usable: Snapshot[] = [];
-    for (const snapshot of inside) if (await isPrefix(snapshot, slice, broker)) usable.push(snapshot);
+    for (const snapshot of inside) if (await isPrefix(snapshot, slice, { broker, dates })) usable.push(snapshot);
     return usable;
   }
 
@@ -152,7 +153,7 @@ function isInside({ positions }: Snapshot, { parts, endsWith }: Slice): boolean 
 async function isPrefix(
   { positions, exhausted, maxTimestamp }: Snapshot,
   slice: Slice,
-  broker: Broker,
+  { broker, dates }: { readonly broker: Broker; readonly dates: PastDates },
 ): Promise<boolean> {
   if (slice.parts.length === 1) return true;
   const grown = slice.parts.flatMap(({ topic, partition, to }) => {
@@ -168,7 +169,7 @@ async function isPrefix(
     while (seen.size < grown.length) {
       for (const batch of await reader.poll({ maxRecords: grown.length, maxWaitMs: 500 })) {
         const [first] = batch.records;
-        if (first && first.timestamp <= maxTimestamp) return false;
+        if (first && (await dates.timeOf(first)) <= maxTimestamp) return false;
         const end =
           grown.find(({ topic, partition }) => topic === batch.topic && partition === batch.partition)?.to ?? 0;
         if (!first && batch.nextOffset < end) continue;

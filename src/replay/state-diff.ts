@@ -1,5 +1,6 @@
 import type { Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
+import { show } from '../model/show.js';
 import type { Moment } from './moment.js';
 import type { PastOptions } from './past.js';
 import { changesBetween, heldBy } from './shown-changes.js';
@@ -69,7 +70,7 @@ function checkStore({ name, graph }: Topology, store: string): void {
   const stores = [...graph.stores.map((each) => each.name), ...globals];
   if (stores.includes(store)) return;
   throw new StreamsError('STORE_UNKNOWN', {
-    what: `there is no store ${JSON.stringify(store)}`,
+    what: `there is no store ${show(store)}`,
     at: `topology ${name}`,
     expected: stores.join(', ') || 'none: the topology has no stores',
     action: 'Use the name of a store of the topology.',

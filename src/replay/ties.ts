@@ -5,11 +5,11 @@ import type { Random } from '../model/ports.js';
 export const isMixed = (records: readonly BrokerRecord[]): boolean =>
   records.some(({ topic, partition }) => topic !== records[0]?.topic || partition !== records[0]?.partition);
 
-/** How many records with equal timestamps follow each other, from the first on. */
-export function tieGroups(records: readonly BrokerRecord[]): readonly number[] {
+/** How many records with equal times follow each other, from the first on. */
+export function tieGroups(times: readonly number[]): readonly number[] {
   const groups: number[] = [];
-  for (const [i, record] of records.entries()) {
-    if (i > 0 && records[i - 1]?.timestamp === record.timestamp) groups[groups.length - 1] = (groups.at(-1) ?? 0) + 1;
+  for (const [i, time] of times.entries()) {
+    if (i > 0 && times[i - 1] === time) groups[groups.length - 1] = (groups.at(-1) ?? 0) + 1;
     else groups.push(1);
   }
   return groups;

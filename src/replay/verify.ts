@@ -148,7 +148,7 @@ class Verification {
         window = await past.next(Math.min(size, left));
         if (window.length === 0) break;
         begin = past.run.records;
-        const groups = run === 'equal times' ? tieGroups(window) : window.map(() => 1);
+        const groups = run === 'equal times' ? tieGroups(await this.#times(window)) : window.map(() => 1);
         if (run === 'equal times') this.#countMixed(window, groups);
         await past.process(run === 'equal times' ? permuteTies(window, groups, random) : window);
         const difference = await this.#compare(run, { digest, expected, window, groups, begin });
@@ -170,6 +170,10 @@ class Verification {
       await expected.return(undefined);
       await past.close();
     }
+  }
+
+  #times(window: readonly BrokerRecord[]): Promise<number[]> {
+    return Promise.all(window.map((record) => this.#frame.dates.timeOf(record)));
   }
 
   #countMixed(window: readonly BrokerRecord[], groups: readonly number[]): void {

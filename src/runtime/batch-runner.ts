@@ -1,24 +1,17 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet, Receiver } from '../dsl/processor.js';
-import type { StreamsError } from '../model/errors.js';
+import { isStreamsError, type StreamsError } from '../model/errors.js';
 import { isChange } from '../model/record.js';
 import { AtHand, type AtHandOptions } from './at-hand.js';
-import type { Place } from './batch.js';
+import type { Place, Spot } from './batch.js';
+import type { Entry } from './entry.js';
 import { type Failure, type FailureHandler, isFatal } from './failures.js';
 import type { BatchSteps } from './last-batch.js';
 import type { OutboxItem, Outgoing } from './outbox.js';
+import { preparedAgain } from './prepared-again.js';
 import { Sending, type SendingOptions } from './sending.js';
 import { Item, type Stage, type StageHost, type StageNode } from './stage.js';
-import type { JumpState, TimeJumps } from './time-jumps.js';
-
-/** Where records of one topic enter. */
-export interface Entry {
-  readonly node: string;
-  readonly outlet: Outlet;
-  /** Refuses records that are too far ahead of stream time; undefined: none is. */
-  readonly jumps: TimeJumps | undefined;
-  deserialize(record: BrokerRecord): AnyRecord;
-}
+import type { JumpState } from './time-jumps.js';
 
 const FIRST_STEP = 'what stands before the first operator with state';
 const LAST_STEP = 'encoding what is sent';
@@ -31,7 +24,7 @@ export class BatchRunner implements StageHost {
   readonly entries = new Map<string, Entry>();
   readonly stages: Stage[] = [];
   readonly sending: Sending;
-  readonly #failures: FailureHandler;
+  readonly failures: FailureHandler;
   readonly #again: SendingOptions['again'];
   /** Failures of the push that is under way, handled as soon as it is over. */
   #pending: Failure[] = [];
@@ -40,10 +33,15 @@ export class BatchRunner implements StageHost {
   #outlet: Outlet | undefined;
   #push = 0;
 
-  constructor(options: AtHandOptions & SendingOptions) {
-    this.#failures = options.failures;
+  constructor(options: Omit<AtHandOptions, 'partition' | 'repartitionOf'> & SendingOptions) {
+    this.failures = options.failures;
     this.#again = options.again;
-    this.atHand = new AtHand(options);
+    const { partition } = options.produce;
+    this.atHand = new AtHand({
+      ...options,
+      partition,
+      repartitionOf: (topic) => this.entries.get(topic)?.repartition,
+    });
     this.sending = new Sending(this.atHand, options);
   }
 
@@ -56,17 +54,30 @@ export class BatchRunner implements StageHost {
 
   /** A receiver that queues at a processor. */
   toStage(stage: Stage, node: StageNode, port: number): Receiver {
+    const placed = this.#placing({ node: node.id, port });
     return {
-      next: (record, index) => stage.add(new Item(node, port, record, this.atHand.place(index), this.#push)),
+      next: (record, index) => stage.add(new Item(node, port, record, placed(index), this.#push)),
       error: (error) => this.#caught(node.id, error, (push) => stage.takeBack(node.id, push)),
     };
   }
 
   /** A receiver that queues for sending. */
   toOutbox(node: string, make: (record: AnyRecord, place: Place, push: number) => OutboxItem): Receiver {
+    const placed = this.#placing({ node, port: 0 });
     return {
-      next: (record, index) => this.sending.outbox.add(make(record, this.atHand.place(index), this.#push)),
+      next: (record, index) => this.sending.outbox.add(make(record, placed(index), this.#push)),
       error: (error) => this.#caught(node, error, (push) => this.sending.outbox.takeBack(node, push)),
+    };
+  }
+
+  /** Gives what arrives at a spot its place. */
+  #placing(spot: Spot): (index: number) => Place {
+    let push = -1;
+    let delivery = 0;
+    return (index) => {
+      delivery = push === this.#push ? delivery + 1 : 0;
+      push = this.#push;
+      return this.atHand.place(index, spot, delivery);
     };
   }
 
@@ -76,6 +87,7 @@ export class BatchRunner implements StageHost {
 
   /** Pushes what a processor emits. */
   emit(outlet: Outlet, record: AnyRecord): void {
+    this.atHand.beginEmission();
     if (outlet.used) this.#deliver(outlet, record);
   }
 
@@ -91,7 +103,7 @@ export class BatchRunner implements StageHost {
     const batch = atHand.beginBatch(records, streamTimes);
     for (let i = 0; i < records.length; i++) {
       const record = records[i] as BrokerRecord;
-      atHand.scope.index = i;
+      atHand.enterSource(i);
       streamTimes[i] = atHand.streamTime;
       const entry = this.entries.get(record.topic) as Entry;
       let decoded: AnyRecord | undefined;
@@ -143,6 +155,20 @@ export class BatchRunner implements StageHost {
     if (this.#pending.length > 0) await this.#resolveFailures();
   }
 
+  /**
+   * A timer put what its store does not write: by the policy of the record that made it due, or of none if
+   * the wall clock did.
+   */
+  async refusedInTimer(node: string, error: StreamsError, again: () => void | Promise<void>): Promise<void> {
+    const { index } = this.atHand.scope;
+    await this.failures.handle(
+      'process',
+      { node, error, source: this.sending.sourceOf(index) },
+      this.#deadLetter(index),
+      again,
+    );
+  }
+
   #deliver(outlet: Outlet, record: AnyRecord): void {
     const pushed = this.#pushed;
     const before = this.#outlet;
@@ -159,8 +185,9 @@ export class BatchRunner implements StageHost {
     const push = this.#push;
     if (!this.#outlet || !this.#pushed || this.#pending.some((other) => other.node === node && other.push === push))
       return;
-    const { index } = this.atHand.scope;
-    this.#pending.push({ outlet: this.#outlet, record: this.#pushed, node, error, index, push, takeBack });
+    const { scope, emission } = this.atHand;
+    const { index } = scope;
+    this.#pending.push({ outlet: this.#outlet, record: this.#pushed, node, error, index, emission, push, takeBack });
   }
 
   async #finishAsync(item: Item, pending: Promise<void>): Promise<void> {
@@ -175,9 +202,9 @@ export class BatchRunner implements StageHost {
   /** What threw while a record was pushed: tries that node's ways again, as the policy says. */
   async #resolveFailures(): Promise<void> {
     for (let failure = this.#pending.shift(); failure !== undefined; failure = this.#pending.shift()) {
-      const { node, outlet, record, error, index, push, takeBack } = failure;
+      const { node, outlet, record, error, index, emission, push, takeBack } = failure;
       takeBack(push);
-      this.atHand.enterPush(index, record);
+      this.atHand.enterPush(index, record, emission);
       const again = (): void => {
         const before = this.#pending.length;
         this.#push++;
@@ -191,7 +218,7 @@ export class BatchRunner implements StageHost {
         next.takeBack(next.push);
         throw next.error;
       };
-      const givenUp = await this.#failures.handle(
+      const givenUp = await this.failures.handle(
         'process',
         { node, error, source: this.sending.sourceOf(index) },
         this.#deadLetter(index),
@@ -218,24 +245,25 @@ export class BatchRunner implements StageHost {
   async #processAgain(item: Item, error: unknown): Promise<void> {
     const { node } = item;
     const { index } = item.place;
-    const givenUp = await this.#failures.handle(
+    const givenUp = await this.failures.handle(
       'process',
       { node: node.id, error, source: this.sending.sourceOf(index) },
       this.#deadLetter(index),
       async () => {
         this.atHand.enterItem(item);
-        const loads: Promise<unknown>[] = [];
-        const prepared = item.failed
-          ? node.processor.reads?.(item.record, item.port, { add: (store, key) => void loads.push(store.load(key)) })
-          : item.prepared;
-        await Promise.all(loads);
+        const prepared = item.failed ? await preparedAgain(item) : item.prepared;
         await node.processor.process(item.record, item.port, prepared);
       },
     );
     // Without its reads there is nothing that it could do.
     if (givenUp && !item.failed && node.processor.giveUp) {
-      this.atHand.enterItem(item);
-      await node.processor.giveUp(item.record, item.port, item.prepared);
+      this.atHand.enterGivenUp(item);
+      try {
+        await node.processor.giveUp(item.record, item.port, item.prepared);
+      } catch (thrown) {
+        // What is left of the row cannot be written either: it stays as it was, and the failure has been told.
+        if (!isStreamsError(thrown) || thrown.code !== 'SERIALIZE_FAILED') throw thrown;
+      }
     }
     // What it emitted may have failed further on.
     if (this.#pending.length > 0) await this.#resolveFailures();
@@ -248,7 +276,7 @@ export class BatchRunner implements StageHost {
     index: number,
   ): Promise<AnyRecord | undefined> {
     let decoded: AnyRecord | undefined;
-    await this.#failures.handle(
+    await this.failures.handle(
       'deserialize',
       { node: entry.node, error, source: record },
       this.#deadLetter(index),
@@ -261,7 +289,7 @@ export class BatchRunner implements StageHost {
 
   /** Reading it again would change nothing. */
   async #refuse({ node }: Entry, source: BrokerRecord, error: StreamsError, index: number): Promise<void> {
-    await this.#failures.handle('deserialize', { node, error, source }, this.#deadLetter(index));
+    await this.failures.handle('deserialize', { node, error, source }, this.#deadLetter(index));
   }
 
   #deadLetter(index: number): (outgoing: Outgoing, node: string) => void {

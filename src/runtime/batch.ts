@@ -1,5 +1,21 @@
 import type { BrokerRecord } from '../broker/port.js';
 
+/** Where something arrives: an input of a node. One object for all that arrives there. */
+export interface Spot {
+  readonly node: string;
+  readonly port: number;
+}
+
+/**
+ * The turn of a timer, which is like no other: it can say so in a text that is the same whenever that turn
+ * comes again.
+ */
+export interface Firing {
+  readonly text: string;
+}
+
+const NOWHERE: Spot = { node: '', port: 0 };
+
 /**
  * The records that go through a task together, in order. A record's index in it is its place in the order of everything that the batch causes: queues and sinks sort by it.
  */
@@ -28,14 +44,33 @@ export class Place {
    * @param due When the timer that caused it was due; {@link BY_RECORD} if none did.
    * @param cause The item whose processing emitted it; undefined: it was emitted by the source, or by a timer.
    * @param number Counts what was emitted in the batch: what one item emits has rising numbers.
+   * @param spot Where it arrived. This and the next two do not depend on the batch: see origin.ts.
+   * @param emission Counts what the cause emitted.
+   * @param delivery Counts what arrived at that spot of one emission.
    */
   constructor(
     readonly index: number,
     readonly due: number,
     readonly cause: Place | undefined,
     readonly number: number,
+    readonly spot: Spot = NOWHERE,
+    readonly emission = 0,
+    readonly delivery = 0,
   ) {
     this.depth = cause === undefined ? 0 : cause.depth + 1;
+  }
+}
+
+/**
+ * Of what a timer emitted, not an item or a source. A class of its own, so that all other places do without
+ * the field.
+ */
+export class FiredPlace extends Place {
+  constructor(
+    readonly firing: Firing,
+    { index, due, number, spot, emission, delivery }: Omit<Place, 'cause' | 'depth'>,
+  ) {
+    super(index, due, undefined, number, spot, emission, delivery);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Membership, PartitionOffset, Writer } from '../broker/port.js';
+import type { Membership, PartitionOffset } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import { changelogTopic } from '../graph/naming.js';
 import { setOwn } from '../model/own.js';
@@ -6,12 +6,13 @@ import type { StateCommit, TaskState } from '../state/task-state.js';
 import { changelogRecord } from './change-log.js';
 import type { CommitStep, Guarantee } from './config.js';
 import type { TaskLog } from './task-log.js';
+import type { TaskOutput } from './task-output.js';
 
 export interface CommitTarget {
   readonly partition: number;
   readonly prefix: string;
   readonly guarantee: Guarantee;
-  readonly writer: Writer;
+  readonly output: Pick<TaskOutput, 'writer' | 'begin' | 'flush'>;
   readonly membership: Membership;
   readonly processors: readonly Processor[];
   readonly state: TaskState | undefined;
@@ -25,8 +26,6 @@ export interface CommitTarget {
   readonly log: TaskLog | undefined;
   /** Whether step 4 can wait for one of the next commits, which so many rows are then written with. */
   mayPostpone(rows: number): boolean;
-  /** Begins the transaction if none is open. */
-  begin(): Promise<void>;
   afterStep(step: CommitStep): void | Promise<void>;
 }
 
@@ -47,7 +46,7 @@ const WRITTEN_TOGETHER = 500;
  * | step | at_least_once | exactly_once | a crash after it |
  * |---|---|---|---|
  * | 1 settle | the batch is finished, processors write their last | same | nothing is committed: all is done again. at_least_once: outputs that the writer has already sent come again |
- * | 2 log | sinks and changelog records are acknowledged | they are in the open transaction | at_least_once: outputs are written again; changelog records past the committed offsets are skipped. exactly_once: the transaction is aborted |
+ * | 2 log | sinks and changelog records are acknowledged, what the broker refuses of sinks is settled by `onError.produce` | they are in the open transaction | at_least_once: outputs are written again; changelog records past the committed offsets are skipped. exactly_once: the transaction is aborted |
  * | 3 offsets | source offsets are committed to the group | in the same transaction, which is committed | the local store is behind: the rest comes from the changelog |
  * | 4 apply | one write batch: rows, source offsets, changelog positions | same | nothing: the commit is whole |
  *
@@ -57,7 +56,8 @@ const WRITTEN_TOGETHER = 500;
  * If a step throws, the task must be given up and opened again: it rewinds to the committed offsets and restores.
  */
 export async function commit(target: CommitTarget): Promise<Committed> {
-  const { state, writer, guarantee, log } = target;
+  const { state, output, guarantee, log } = target;
+  const { writer } = output;
   const positions = log?.withEpochs(target.positions) ?? target.positions;
 
   // 1 settle
@@ -66,7 +66,7 @@ export async function commit(target: CommitTarget): Promise<Committed> {
   await target.afterStep('1 settle');
 
   // 2 log
-  if (guarantee === 'exactly_once') await target.begin();
+  if (guarantee === 'exactly_once') await output.begin();
   const changes = { before: target.before, epoch: log?.epoch ?? 0 };
   let logged = 0;
   for (const [store, entries] of prepared?.changelogs ?? []) {
@@ -78,7 +78,7 @@ export async function commit(target: CommitTarget): Promise<Committed> {
     }
     logged += entries.length;
   }
-  await writer.flush();
+  await output.flush();
   await target.afterStep('2 log');
 
   // 3 offsets
@@ -95,7 +95,7 @@ export async function commit(target: CommitTarget): Promise<Committed> {
 
 /** 4 apply */
 async function apply(target: CommitTarget, prepared: StateCommit | undefined): Promise<void> {
-  const { state, writer, positions, log } = target;
+  const { state, output, positions, log } = target;
   if (state && prepared) {
     const changelogs: Record<string, number> = { ...state.checkpoint.changelogs };
     // Nobody else writes there: all that was ever logged is in the stores.
@@ -104,7 +104,7 @@ async function apply(target: CommitTarget, prepared: StateCommit | undefined): P
     );
     for (const [store, entries] of prepared.changelogs) {
       const topic = changelogTopic(target.prefix, store);
-      const position = writer.acknowledged(topic, target.partition);
+      const position = output.writer.acknowledged(topic, target.partition);
       if (position === undefined) continue;
       // Markers of transactions are nobody's records; and nobody gets in between.
       const known = target.guarantee === 'exactly_once' || (log?.wrote(topic, entries.length, position) ?? true);

@@ -5,6 +5,7 @@ import { type Duration, durationMs, positiveMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
 import { isName, NAME_RULE } from '../model/names.js';
 import { type Clock, type Logger, silentLogger } from '../model/ports.js';
+import { show } from '../model/show.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import type { IdentityFiles } from '../state/identity-files.js';
@@ -23,7 +24,12 @@ export interface EngineOptions {
   readonly applicationId?: string;
   /** Default `exactly_once`. */
   readonly guarantee?: Guarantee;
-  /** Where a partition without a committed offset begins. Default `earliest`. */
+  /**
+   * Where the application begins in topics of which it has read nothing. Default `earliest`. `latest`: where
+   * they end when its first task begins, in all partitions together, committed before a record is read, so
+   * that a restart passes nothing over. Partitions that appear later begin at their start, and so do its own
+   * internal topics.
+   */
   readonly startFrom?: 'earliest' | 'latest';
   /** At most this long between two commits of a task. Default `100ms` under exactly_once, `1s` under at_least_once. */
   readonly commitEvery?: Duration;
@@ -75,7 +81,10 @@ export interface EngineConfig {
   readonly applicationId: string;
   /** Whose prefix names the internal topics and the state. */
   readonly generation: Generation;
-  /** The application whose name is in the subjects of internal topics, in the schema registry. */
+  /**
+   * The application whose name is in the subjects of internal topics, in the schema registry, and in whose
+   * name random numbers are drawn: that of a shadow is the live one.
+   */
   readonly schemasOf: string;
   readonly guarantee: Guarantee;
   readonly startFrom: 'earliest' | 'latest';
@@ -183,7 +192,7 @@ function positive(option: string, value: number): number {
 const invalid = (option: string, value: unknown, expected: string): StreamsError =>
   new StreamsError('CONFIG_INVALID', {
     what: `cannot use the option ${option}`,
-    saw: JSON.stringify(value) ?? String(value),
+    saw: show(value),
     expected,
     action: 'Correct the option.',
   });

@@ -1,36 +1,44 @@
 import type { Broker, ProducerRecord, Writer } from '../broker/port.js';
-import { partitionOf } from './partitioner.js';
+import type { FailureHandler } from './failures.js';
+import { placedLetter } from './partitioner.js';
+import { asLetter, Refusals } from './refusals.js';
 import type { TopicCounts } from './topics.js';
 
 /** Writes dead letters of what no task reads, outside of any transaction: at least once. */
 export class DeadLetterWriter {
   readonly #broker: Broker;
-  readonly #topics: TopicCounts;
+  readonly #refusals: Refusals;
+  readonly #place: (letter: Omit<ProducerRecord, 'partition'>) => Promise<ProducerRecord>;
   #writer: Writer | undefined;
   #waiting: Omit<ProducerRecord, 'partition'>[] = [];
 
-  constructor(broker: Broker, topics: TopicCounts) {
+  constructor(broker: Broker, topics: TopicCounts, failures: FailureHandler) {
     this.#broker = broker;
-    this.#topics = topics;
+    this.#place = (letter) => placedLetter(letter, topics, 0);
+    this.#refusals = new Refusals({ failures, place: this.#place });
   }
 
   add(record: Omit<ProducerRecord, 'partition'>): void {
     this.#waiting.push(record);
   }
 
-  /** Resolves when everything that was added is acknowledged. */
+  /**
+   * Resolves when everything that was added is acknowledged, shortened where the broker does not take all of
+   * it.
+   */
   async flush(): Promise<void> {
     if (this.#waiting.length === 0) return;
     const records = this.#waiting;
     this.#waiting = [];
-    this.#writer ??= await this.#broker.createWriter();
+    this.#writer ??= await this.#broker.createWriter({ onRefused: this.#refusals.add });
     const placed: ProducerRecord[] = [];
-    for (const record of records) {
-      const partitions = await this.#topics.partitionsOf(record.topic);
-      placed.push({ ...record, partition: record.key === null ? 0 : partitionOf(record.key, partitions) });
-    }
+    for (const record of records) placed.push(asLetter(await this.#place(record)));
     await this.#writer.write(placed);
     await this.#writer.flush();
+    while (this.#refusals.any) {
+      await this.#writer.write(await this.#refusals.settled());
+      await this.#writer.flush();
+    }
   }
 
   async close(): Promise<void> {

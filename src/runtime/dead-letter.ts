@@ -1,6 +1,6 @@
 import type { ProducerRecord } from '../broker/port.js';
 import { isStreamsError, messageOf } from '../model/errors.js';
-import type { Headers } from '../model/headers.js';
+import { type HeaderEntry, Headers } from '../model/headers.js';
 import type { SourcePosition } from '../model/record.js';
 
 /**
@@ -12,6 +12,7 @@ import type { SourcePosition } from '../model/record.js';
  * | `millrace.application`, `millrace.operator` | who gave up on it |
  * | `millrace.error.code`, `millrace.error.message` | why |
  * | `millrace.attempt` | how often it was tried |
+ * | `millrace.shortened` | only if the broker refused all of it: what is shorter, and how many bytes that had |
  */
 export function deadLetter(options: {
   readonly topic: string;
@@ -36,4 +37,54 @@ export function deadLetter(options: {
     .with('millrace.error.message', messageOf(error))
     .with('millrace.attempt', String(options.attempt));
   return { topic, key, value, timestamp, headers };
+}
+
+const PREFIX = 'millrace.';
+const MESSAGE = 'millrace.error.message';
+const SHORTENED = 'millrace.shortened';
+/** So much of the error's text is kept, if there is any room. */
+const MESSAGE_BYTES = 256;
+
+type Content = Pick<ProducerRecord, 'key' | 'value' | 'headers'>;
+
+/** What a record holds, without what surrounds it in a batch. */
+export const bytesOf = ({ key, value, headers }: Content): number =>
+  (key?.length ?? 0) + (value?.length ?? 0) + headerBytes(headers.entries);
+
+const headerBytes = (entries: readonly HeaderEntry[]): number =>
+  entries.reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + (value?.length ?? 0), 0);
+
+/**
+ * The first bytes of a dead letter's value, key and error text, so that it holds at most that many; if the record's own
+ * headers take more than a quarter of them, they are left out. `millrace.shortened` says what is shorter and how long it
+ * was: `value 1048576, key 70000, headers 312, message 9000`. Where the record came from stays whole.
+ */
+export function shortened<R extends Content>(letter: R, maxBytes: number): R {
+  const { key, value, headers } = letter;
+  const own = headers.entries.filter(([name]) => !name.startsWith(PREFIX));
+  const message = headers.get(MESSAGE) ?? Buffer.alloc(0);
+  const fixed = headers.entries.filter(([name]) => name.startsWith(PREFIX) && name !== MESSAGE);
+  const room = Math.max(0, maxBytes - headerBytes(fixed));
+
+  const quarter = Math.floor(room / 4);
+  const text = message.subarray(0, Math.min(room, Math.max(MESSAGE_BYTES, quarter)));
+  const keyPart = key?.subarray(0, quarter) ?? null;
+  const kept = headerBytes(own) <= quarter ? own : [];
+  const left = Math.max(0, room - text.length - (keyPart?.length ?? 0) - headerBytes(kept));
+  const valuePart = value?.subarray(0, left) ?? null;
+
+  const cut = [
+    ['value', value?.length ?? 0, valuePart?.length ?? 0],
+    ['key', key?.length ?? 0, keyPart?.length ?? 0],
+    ['headers', headerBytes(own), headerBytes(kept)],
+    ['message', message.length, text.length],
+  ] as const;
+  const said = cut.filter(([, before, after]) => after < before).map(([what, before]) => `${what} ${before}`);
+  const entries: HeaderEntry[] = [
+    ...kept,
+    ...fixed,
+    [MESSAGE, text],
+    ...(said.length > 0 ? [[SHORTENED, Buffer.from(said.join(', '))] as const] : []),
+  ];
+  return { ...letter, key: keyPart, value: valuePart, headers: new Headers(entries) };
 }

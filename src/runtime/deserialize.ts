@@ -4,6 +4,7 @@ import { messageOf, StreamsError } from '../model/errors.js';
 import type { Headers } from '../model/headers.js';
 import { isNotReady } from '../model/not-ready.js';
 import { isMoment, MOMENT, PlainRecord, rowChange } from '../model/record.js';
+import { show } from '../model/show.js';
 import { decodeChange } from './change-format.js';
 
 /** Bytes to a record. DESERIALIZE_FAILED says which side of which record. */
@@ -19,7 +20,7 @@ export function deserialize(
     throw new StreamsError('DESERIALIZE_FAILED', {
       what: 'a record has no usable timestamp',
       at: where(record),
-      saw: String(timestamp),
+      saw: show(timestamp),
       expected: MOMENT,
       action: 'Correct the timestamp function or the producer, or set onError.deserialize.',
     });
@@ -41,19 +42,26 @@ export function deserializeRepartitioned(
   repartition: DeclaredRepartition,
   table: boolean,
   record: BrokerRecord,
+  headers: Headers = record.headers,
 ): AnyRecord {
   const key = record.key === null ? null : decode(repartition.key, record.key, 'key', record);
   const { value } = repartition;
   if (table && record.value !== null) {
     const sides = decodeChange(record.value);
     const side = (bytes: Buffer | null): unknown => (bytes === null ? null : decode(value, bytes, 'value', record));
-    return rowChange(key, side(sides.value), side(sides.previous), record, sides.outOfOrder);
+    return rowChange(
+      key,
+      side(sides.value),
+      side(sides.previous),
+      { timestamp: record.timestamp, headers },
+      sides.outOfOrder,
+    );
   }
   return new PlainRecord(
     key,
     record.value === null ? null : decode(value, record.value, 'value', record),
     record.timestamp,
-    record.headers,
+    headers,
   );
 }
 

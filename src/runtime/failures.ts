@@ -21,6 +21,17 @@ export interface Failure {
   /** Which push it was; and takes back what that push has brought to the node by other ways. */
   readonly push: number;
   readonly takeBack: (push: number) => void;
+  /** Which emission of what was at hand. */
+  readonly emission: number;
+}
+
+/** A record for which something threw. */
+export interface FailedRecord {
+  readonly node: string;
+  readonly error: unknown;
+  readonly source: BrokerRecord | SourcePosition;
+  /** Its topic was chosen for this record: that there is none such is the record's error. */
+  readonly ownTopic?: boolean;
 }
 
 /** Mistakes of the program, or bounds of it, not of a record: no policy may go on over them. */
@@ -29,6 +40,7 @@ const ALWAYS_FATAL = new Set([
   'LATE_EMISSION',
   'TOPOLOGY_INVALID',
   'STORE_UNKNOWN',
+  'STORE_KEY_NOT_LOADED',
   'STORE_READ_ONLY',
   'STATE_CORRUPT',
   'SUPPRESS_BUFFER_FULL',
@@ -52,6 +64,11 @@ export class FailureHandler {
     this.#metrics = metrics;
   }
 
+  /** Whether the first record that fails for good ends the application. */
+  fails(step: Step): boolean {
+    return this.#config.policies[step].then === 'fail';
+  }
+
   count(node: string, name: string): void {
     this.#metrics.count(node, name);
   }
@@ -62,36 +79,17 @@ export class FailureHandler {
    */
   async handle(
     step: Step,
-    failure: { readonly node: string; readonly error: unknown; readonly source: BrokerRecord | SourcePosition },
+    failure: FailedRecord,
     send: (outgoing: Outgoing, node: string) => void,
     again?: () => void | Promise<void>,
   ): Promise<boolean> {
     const { node, source } = failure;
     const policy = this.#config.policies[step];
-    let { error } = failure;
-    // Nothing has failed yet: something has to be fetched first.
-    if (again && isNotReady(error)) {
-      try {
-        await onceReady(error, again);
-        return false;
-      } catch (next) {
-        // The same: there is no registry to ask.
-        if (isStreamsError(next) && next.code === 'CONFIG_INVALID') throw atRecord(step, next, node, source);
-        error = next;
-      }
-    }
-    let attempt = 1;
-    for (; again && attempt <= policy.retries && !isFatal(error); attempt++) {
-      await sleep(this.#clock, policy.backoffMs);
-      try {
-        await whenReady(again);
-        return false;
-      } catch (next) {
-        error = next;
-      }
-    }
+    const failed = await this.#tryAgain(step, failure, again);
+    if (failed === undefined) return false;
+    const { error, attempt } = failed;
     const positioned = atRecord(step, error, node, source);
-    if (policy.then === 'fail' || isFatal(error)) throw positioned;
+    if (policy.then === 'fail' || ends(error, failure)) throw positioned;
     this.#metrics.count(node, policy.then === 'skip' ? 'skipped' : 'dead-letter');
     this.#config.logger.warn(
       { node, code: positioned.code, attempt },
@@ -116,9 +114,58 @@ export class FailureHandler {
     send({ kind: 'raw', record }, node);
     return true;
   }
+
+  /**
+   * Waits for what decoding a record takes (a schema), with the retries of the policy. Resolves with the
+   * error if it cannot be had and the policy can go on without the record; throws it if not.
+   */
+  async whenFetched(failure: FailedRecord, again: () => void): Promise<unknown> {
+    const failed = await this.#tryAgain('deserialize', failure, again);
+    if (failed === undefined) return undefined;
+    if (this.#config.policies.deserialize.then === 'fail' || isFatal(failed.error))
+      throw atRecord('deserialize', failed.error, failure.node, failure.source);
+    return failed.error;
+  }
+
+  /** The last error, and which attempt that was; undefined: one of them went well. */
+  async #tryAgain(
+    step: Step,
+    failed: FailedRecord,
+    again: (() => void | Promise<void>) | undefined,
+  ): Promise<{ readonly error: unknown; readonly attempt: number } | undefined> {
+    const { node, source } = failed;
+    const policy = this.#config.policies[step];
+    let { error } = failed;
+    // Nothing has failed yet: something has to be fetched first.
+    if (again && isNotReady(error)) {
+      try {
+        await onceReady(error, again);
+        return undefined;
+      } catch (next) {
+        // The same: there is no registry to ask.
+        if (isStreamsError(next) && next.code === 'CONFIG_INVALID') throw atRecord(step, next, node, source);
+        error = next;
+      }
+    }
+    let attempt = 1;
+    for (; again && attempt <= policy.retries && !ends(error, failed); attempt++) {
+      await sleep(this.#clock, policy.backoffMs);
+      try {
+        await whenReady(again);
+        return undefined;
+      } catch (next) {
+        error = next;
+      }
+    }
+    return { error, attempt };
+  }
 }
 
 export const isFatal = (error: unknown): boolean => isStreamsError(error) && ALWAYS_FATAL.has(error.code);
+
+/** Whether no policy may go on over that error of that record. */
+const ends = (error: unknown, { ownTopic = false }: FailedRecord): boolean =>
+  isFatal(error) && !(ownTopic && isStreamsError(error) && error.code === 'TOPIC_UNKNOWN');
 
 /** What an error without a code is, by where it was thrown. */
 const CODES = {
@@ -137,8 +184,11 @@ function atRecord(
   const where = `${topic}[${partition}]@${offset}`;
   if (isStreamsError(error)) {
     if (error.problem.includes(where)) return error;
+    // What cannot be written is shown in the text, which may be long: the place stands before it.
+    const [before, after] =
+      error.code === 'SERIALIZE_FAILED' ? [`cannot process ${where}: `, ''] : ['', ` (while processing ${where})`];
     return new StreamsError(error.code, {
-      what: `${error.problem} (while processing ${where})`,
+      what: `${before}${error.problem}${after}`,
       action: error.action,
       cause: error.cause ?? error,
     });

@@ -1,5 +1,4 @@
-import type { BrokerRecord, PartitionOffset, Reader } from '../broker/port.js';
-import { partitionKey } from '../broker/port.js';
+import { type BrokerRecord, type PartitionOffset, partitionKey } from '../broker/port.js';
 import type { DeclaredGlobalTable, Topology } from '../dsl/processor.js';
 import type { StreamsError } from '../model/errors.js';
 import type { CacheBudget } from '../state/cache-budget.js';
@@ -9,9 +8,11 @@ import { GlobalView } from '../state/global-view.js';
 import { closeAll } from './close-all.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
-import { deserialize } from './deserialize.js';
 import { FailureHandler } from './failures.js';
 import { type GlobalPlace, placesOf, reached } from './global-places.js';
+import { changeOf, GlobalSource } from './global-source.js';
+import { Intake } from './intake.js';
+import { KnownEnds } from './known-ends.js';
 import type { Metrics } from './metrics.js';
 import { type Patience, patiently } from './patience.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
@@ -26,13 +27,12 @@ const FOLLOW_BATCH = 1_000;
 const WAIT_MS = 500;
 /** Far below the time that any topic keeps deletions, and seldom enough to cost nothing. */
 const SEE_ENDS_EVERY_MS = 600_000;
+/** Records that are fetched ahead, over all partitions; each has at least a poll's share. */
+const READ_AHEAD_RECORDS = 20_000;
+const MIN_READ_AHEAD_RECORDS = 500;
 
-/** One partition of a global table's topic. */
-interface Followed extends GlobalPosition, GlobalPlace {
-  readonly table: DeclaredGlobalTable;
-  /** The partition's end when last seen. */
-  readonly latest: number;
-}
+/** One partition of a global table's topic. What is before its offset is in the table, and readers see it. */
+type Followed = GlobalPosition & GlobalPlace;
 
 /** Finds out when all is read, if anybody waits for that. */
 interface Watch {
@@ -59,9 +59,11 @@ export class GlobalTables {
   readonly #options: GlobalTablesOptions;
   readonly #failures: FailureHandler;
   #tables: readonly DeclaredGlobalTable[] = [];
-  readonly #followed = new Map<string, Followed>();
+  #sources: ReadonlyMap<string, GlobalSource> = new Map();
   #state: GlobalState | undefined;
-  #reader: Reader | undefined;
+  #intake: Intake | undefined;
+  /** In the order of the intake's positions. */
+  #followed: readonly Followed[] = [];
   #deadLetters: DeadLetterWriter | undefined;
   readonly #closing = new AbortController();
   #loading = false;
@@ -88,14 +90,13 @@ export class GlobalTables {
 
   /** Records that are in the topics, as last seen, and not in the tables. */
   get lag(): number {
-    let lag = 0;
-    for (const { latest, offset } of this.#followed.values()) lag += Math.max(0, latest - offset);
-    return lag;
+    const ends = this.#intake?.ends ?? [];
+    return this.#followed.reduce((sum, { offset }, i) => sum + Math.max(0, (ends[i]?.offset ?? 0) - offset), 0);
   }
 
   /** Next offset of every partition. */
   get positions(): readonly PartitionOffset[] {
-    return [...this.#followed.values()].map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+    return this.#followed.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
   }
 
   store(name: string): GlobalStore<unknown, unknown> | undefined {
@@ -117,24 +118,26 @@ export class GlobalTables {
 
   /** Reads on in the background, and looks for those who wait until all is read. */
   follow(idle: Watch, onFailure: (error: Error) => void): void {
-    if (this.#tables.length === 0) return;
+    const intake = this.#intake;
+    if (!intake) return;
     this.#work = (async () => {
-      while (!this.#closed) if ((await this.#round(FOLLOW_BATCH, WAIT_MS)) && idle.wanted) await idle.look();
+      while (!this.#closed) if ((await this.#round(intake, FOLLOW_BATCH, WAIT_MS)) && idle.wanted) await idle.look();
     })().catch(onFailure);
   }
 
   /** Reads up to where the topics end now. */
   async catchUp(): Promise<void> {
     if (this.#tables.length === 0) return;
-    await this.#seeEnds();
-    await this.#readToEnds(FOLLOW_BATCH, 0);
+    const intake = this.#intake as Intake;
+    await this.#seeEnds(intake);
+    await this.#readToEnds(intake, FOLLOW_BATCH, 0);
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#reader?.wakeup();
+    this.#intake?.wakeup();
     await this.#work.catch(() => undefined);
-    await closeAll(this.#reader, this.#deadLetters, this.#state);
+    await closeAll(this.#intake, this.#deadLetters, this.#state);
   }
 
   async #load(topics: TopicCounts, prefix: string): Promise<void> {
@@ -142,10 +145,11 @@ export class GlobalTables {
     if (!topology.graph.nodes.some(({ kind }) => kind === 'globalTable')) return;
     const serdes = new SerdePlaces(serdeConfig(config, ports));
     this.#tables = declareOnly(topology, serdes.bind).globalTables;
+    this.#sources = new Map(this.#tables.map((table) => [table.topic, new GlobalSource(table, this.#failures)]));
     await serdes.open();
     if (this.#closed) throw this.#stopped();
     this.#loading = true;
-    this.#deadLetters = new DeadLetterWriter(ports.broker, topics);
+    this.#deadLetters = new DeadLetterWriter(ports.broker, topics, this.#failures);
     this.#state = await GlobalState.open({
       root: ports.stateDirectory,
       applicationId: prefix,
@@ -158,94 +162,115 @@ export class GlobalTables {
       budget,
       ...(ports.identityFiles && { files: ports.identityFiles }),
     });
-    this.#reader = await ports.broker.createReader();
     this.#endsSeen = ports.clock.now();
-    for (const table of this.#tables) await this.#begin(table, topics.count(table.topic), this.#state, this.#reader);
-    await this.#readToEnds(LOAD_BATCH, WAIT_MS);
+    const known = { admin: ports.broker.admin, clock: ports.clock, logger: config.logger };
+    const followed: Followed[] = [];
+    for (const table of this.#tables) {
+      const places = await placesOf(table, topics.count(table.topic), this.#state, known);
+      followed.push(...places.map((place) => ({ ...place, store: table.store })));
+    }
+    this.#followed = followed;
+    const intake = await this.#openIntake();
+    this.#intake = intake;
+    await this.#readToEnds(intake, LOAD_BATCH, WAIT_MS);
     if (this.#closed) throw this.#stopped();
     // Also of those that had nothing to be read it is known now as of when they are.
-    await this.#state.apply([], [...this.#followed.values()]);
+    await this.#state.apply([], this.#followed);
     this.#loading = false;
   }
 
-  async #begin(table: DeclaredGlobalTable, count: number, state: GlobalState, reader: Reader): Promise<void> {
-    const { ports, config } = this.#options;
-    const { store } = table;
-    const known = { admin: ports.broker.admin, clock: ports.clock, logger: config.logger };
-    for (const place of await placesOf(table, count, state, known)) {
-      this.#followed.set(partitionKey(place.topic, place.partition), {
-        table,
-        store,
-        latest: place.end.offset,
-        ...place,
-      });
-      reader.seek(place);
-    }
+  /**
+   * One order of all that is in the topics, as for a task: what a row is does not depend on which partition
+   * answers first.
+   */
+  async #openIntake(): Promise<Intake> {
+    const { broker, clock } = this.#options.ports;
+    const { logger } = this.#options.config;
+    const { positions } = this;
+    const ends = this.#followed.map(({ topic, partition, end: { offset } }) => ({ topic, partition, offset }));
+    return new Intake(await broker.createReader(), positions, ends, {
+      datesOf: (topic) => this.#sources.get(topic)?.dates,
+      ends: new KnownEnds({ admin: broker.admin, clock, logger }),
+      aheadRecords: Math.max(MIN_READ_AHEAD_RECORDS, Math.floor(READ_AHEAD_RECORDS / Math.max(1, positions.length))),
+    });
   }
 
   #stopped(): StreamsError {
     return stopped('the engine was stopped', `global tables of ${this.#options.config.applicationId}`);
   }
 
-  async #seeEnds(): Promise<void> {
+  async #seeEnds(intake: Intake): Promise<void> {
     const { ports } = this.#options;
     const at = ports.clock.now();
-    for (const { topic, partition, offset } of await ports.broker.admin.latestOffsets(this.positions)) {
-      const key = partitionKey(topic, partition);
-      const followed = this.#followed.get(key) as Followed;
-      this.#followed.set(key, reached({ ...followed, latest: offset, end: { offset, at } }));
-    }
+    const latest = await ports.broker.admin.latestOffsets(this.positions);
+    intake.expect(latest);
+    const ends = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
+    this.#followed = this.#followed.map((place) => {
+      const offset = ends.get(partitionKey(place.topic, place.partition));
+      return offset === undefined ? place : reached({ ...place, end: { offset, at } });
+    });
     if (!this.#mustSeeEnds) return;
     this.#endsSeen = at;
-    await (this.#state as GlobalState).apply([], [...this.#followed.values()]);
+    await (this.#state as GlobalState).apply([], this.#followed);
   }
 
-  /** Now and then it is noted, so that the directory of a table into which nothing comes does not look as if nobody had read it. */
+  /**
+   * Now and then it is noted, so that the directory of a table into which nothing comes does not look as if
+   * nobody had read it.
+   */
   get #mustSeeEnds(): boolean {
     return this.#options.ports.clock.now() - this.#endsSeen >= SEE_ENDS_EVERY_MS;
   }
 
-  /** Up to the ends as they are known now, wherever they are meanwhile. */
-  async #readToEnds(maxRecords: number, maxWaitMs: number): Promise<void> {
-    const ends = [...this.#followed].map(([key, { latest }]) => [key, latest] as const);
-    const behind = (): boolean => ends.some(([key, end]) => (this.#followed.get(key) as Followed).offset < end);
-    while (behind() && !this.#closed) await this.#round(maxRecords, maxWaitMs);
+  /**
+   * Up to the ends as they are known now, wherever they are meanwhile; unless a log turns out to have lost
+   * its end.
+   */
+  async #readToEnds(intake: Intake, maxRecords: number, maxWaitMs: number): Promise<void> {
+    const goal = intake.ends;
+    const behind = (): boolean => {
+      const { ends } = intake;
+      return this.#followed.some(({ offset }, i) => offset < Math.min(goal[i]?.offset ?? 0, ends[i]?.offset ?? 0));
+    };
+    while (behind() && !this.#closed) await this.#round(intake, maxRecords, maxWaitMs);
   }
 
   /** Returns whether it got on. */
-  async #round(maxRecords: number, maxWaitMs: number): Promise<boolean> {
-    if (this.#mustSeeEnds) await patiently('looking at the global tables', this.#patience, () => this.#seeEnds());
+  async #round(intake: Intake, maxRecords: number, maxWaitMs: number): Promise<boolean> {
+    if (this.#mustSeeEnds) await patiently('looking at the global tables', this.#patience, () => this.#seeEnds(intake));
     // A cluster that is away is waited for: the tables are as they were until then. An error of the reader moves no position.
-    const batches = await patiently('reading the global tables', this.#patience, () =>
-      (this.#reader as Reader).poll({ maxRecords, maxWaitMs }),
+    const records = await patiently('reading the global tables', this.#patience, () =>
+      intake.take(maxRecords, maxWaitMs),
     );
     const changes: GlobalChange[] = [];
-    const read: Followed[] = [];
-    for (const { topic, partition, records, nextOffset, latestOffset } of batches) {
-      const followed = this.#followed.get(partitionKey(topic, partition)) as Followed;
-      for (const record of records) {
-        const change = this.#change(followed.table, record);
-        // Only a record that fails is waited for.
-        if (change instanceof Promise) changes.push(...(await change));
-        else if (change) changes.push(change);
-      }
-      this.#options.metrics[this.#loading ? 'restoredRecords' : 'recordsIn'] += records.length;
-      read.push(reached({ ...followed, offset: nextOffset, latest: latestOffset }));
+    for (const record of records) {
+      const change = this.#change(this.#sources.get(record.topic) as GlobalSource, record);
+      // Only a record that fails is waited for.
+      if (change instanceof Promise) changes.push(...(await change));
+      else if (change) changes.push(change);
     }
+    this.#options.metrics[this.#loading ? 'restoredRecords' : 'recordsIn'] += records.length;
+    const { positions } = intake;
+    const followed = this.#followed.map((place, i) => {
+      const { offset } = positions[i] as PartitionOffset;
+      return offset > place.offset ? reached({ ...place, offset }) : place;
+    });
+    const read = followed.filter((place, i) => place !== this.#followed[i]);
     if (read.length === 0) return false;
     await this.#deadLetters?.flush();
     await (this.#state as GlobalState).apply(changes, read);
-    for (const followed of read) this.#followed.set(partitionKey(followed.topic, followed.partition), followed);
+    this.#followed = followed;
     return true;
   }
 
-  #change(table: DeclaredGlobalTable, record: BrokerRecord): GlobalChange | undefined | Promise<GlobalChange[]> {
+  #change(source: GlobalSource, record: BrokerRecord): GlobalChange | undefined | Promise<GlobalChange[]> {
+    const { table } = source;
     if (record.key === null) {
       this.#options.metrics.count(table.id, 'null-key');
       return undefined;
     }
     try {
-      return changeOf(table, record);
+      return source.change(record);
     } catch (error) {
       return this.#changeAgain(table, record, error);
     }
@@ -264,16 +289,4 @@ export class GlobalTables {
     );
     return changes;
   }
-}
-
-/** The value stays as it is written, and is decoded only to know that it can be; the key is written anew, so that equal keys are equal bytes. */
-export function changeOf(table: DeclaredGlobalTable, record: BrokerRecord): GlobalChange {
-  const { key, value, timestamp } = deserialize(table, record);
-  return { store: table.store, key, value: value === null ? null : asWritten(table, record), timestamp };
-}
-
-/** The bytes of a value, with what a header says of their format in front: the row has no headers. */
-function asWritten({ value: { header } }: DeclaredGlobalTable, { value, headers }: BrokerRecord): Buffer {
-  const said = header === undefined ? undefined : headers.get(header);
-  return said ? Buffer.concat([said, value as Buffer]) : (value as Buffer);
 }

@@ -1,138 +1,137 @@
 import { type BrokerRecord, type PartitionOffset, partitionKey, type Reader } from '../broker/port.js';
+import type { KnownEnds } from './known-ends.js';
+import type { Dates, Lane } from './lane.js';
+import { Merge } from './merge.js';
 
-/** What was fetched of one source partition and is not processed yet. */
-interface Buffered {
-  readonly topic: string;
-  readonly partition: number;
-  records: BrokerRecord[];
-  /** Index of the first record that is not taken. */
-  at: number;
-  /** Where the reader stands behind what is buffered. */
-  fetchedTo: number;
-  /** The partition's end when last seen. */
-  latest: number;
-  /** Everything before it is taken. */
-  position: number;
-  paused: boolean;
+/** One partition far ahead of the others in time must not fill the memory while it waits for them. */
+const AHEAD_BATCHES = 4;
+
+export interface IntakeOptions {
+  /** When records of a topic happened; undefined, and left out: when the log says. */
+  readonly datesOf?: (topic: string) => Dates | undefined;
+  /** Asks where partitions end that keep silent. Left out: what is known of them once is taken for true. */
+  readonly ends?: KnownEnds;
+  /**
+   * A partition that has more records here is paused until they are used up. Default: four times as many as
+   * are taken at once.
+   */
+  readonly aheadRecords?: number;
 }
 
 /**
- * Takes records of a task's partitions, merged by timestamp as Kafka Streams does: the partition whose next record is oldest comes first. It waits for a partition that has records which are not fetched yet, so that the order does not
- * depend on the network; a partition that is read to its end is not waited for.
+ * Takes records of partitions in the order of {@link Merge}, out of a reader that is its own: those of a
+ * task, or of all global tables.
+ *
+ * The rule is that of Kafka Streams' `PartitionGroup.readyToProcess`: a partition is ready if a record of it
+ * is here, or it is read to the highest end that is known. While any is not, nothing is taken: neither a
+ * clock nor a number of polls nor a wakeup decides, so the order does not depend on the network. Whoever gets
+ * nothing while {@link isWaiting} asks again.
  */
 export class Intake {
   readonly #reader: Reader;
-  readonly #buffers: Buffered[] = [];
-  readonly #byKey = new Map<string, Buffered>();
+  readonly #merge: Merge;
+  readonly #ends: KnownEnds | undefined;
+  readonly #aheadRecords: number | undefined;
 
   /** `latest`: the ends of the partitions now, so that those with records are waited for from the first batch on. */
-  constructor(reader: Reader, positions: readonly PartitionOffset[], latest: readonly PartitionOffset[] = []) {
+  constructor(
+    reader: Reader,
+    positions: readonly PartitionOffset[],
+    latest: readonly PartitionOffset[] = [],
+    { datesOf, ends, aheadRecords }: IntakeOptions = {},
+  ) {
     this.#reader = reader;
-    const ends = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
-    for (const { topic, partition, offset } of positions) {
-      const end = ends.get(partitionKey(topic, partition)) ?? offset;
-      const buffered = {
-        topic,
-        partition,
-        records: [],
-        at: 0,
-        fetchedTo: offset,
-        latest: end,
-        position: offset,
-        paused: false,
-      };
-      this.#buffers.push(buffered);
-      this.#byKey.set(partitionKey(topic, partition), buffered);
-      reader.seek({ topic, partition, offset });
-    }
+    this.#ends = ends;
+    this.#aheadRecords = aheadRecords;
+    const known = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
+    const partitions = positions.map((at) => ({
+      ...at,
+      end: known.get(partitionKey(at.topic, at.partition)) ?? at.offset,
+    }));
+    this.#merge = new Merge(partitions, datesOf);
+    for (const { topic, partition, offset } of positions) reader.seek({ topic, partition, offset });
   }
 
   /** Next offset of every partition: what has been taken is before it. */
   get positions(): readonly PartitionOffset[] {
-    return this.#buffers.map(({ topic, partition, position }) => ({ topic, partition, offset: position }));
+    return this.#merge.positions;
+  }
+
+  /** Where each of them ends, in the same order: records before that are known to exist. */
+  get ends(): readonly PartitionOffset[] {
+    return this.#merge.lanes.map(({ topic, partition, end }) => ({ topic, partition, offset: end }));
   }
 
   /** Records that are in the log, as last seen, and not taken. */
   get lag(): number {
-    return this.#buffers.reduce((sum, { latest, position }) => sum + Math.max(0, latest - position), 0);
+    return this.#merge.lanes.reduce((sum, { end, position }) => sum + Math.max(0, end - position), 0);
   }
 
-  /** Up to `max` records; waits up to `maxWaitMs` for the first. */
-  async take(max: number, maxWaitMs: number): Promise<BrokerRecord[]> {
-    const buffered = this.#buffers.reduce((sum, { records, at }) => sum + records.length - at, 0);
-    if (buffered < max || this.#lagging()) await this.#poll(max, buffered > 0 ? 0 : maxWaitMs);
-    // A partition with records that are not here yet is waited for, unless it keeps silent: then the log has only markers left, or the broker is slow.
-    for (let tries = 0; this.#lagging() && tries < 10; tries++) if (!(await this.#poll(max, maxWaitMs))) break;
-    return this.#buffers.length === 1 ? this.#takeSingle(this.#buffers[0] as Buffered, max) : this.#takeMerged(max);
+  /** Whether records are known to exist that have to be here before any can be taken. */
+  get isWaiting(): boolean {
+    return !this.#merge.isReady;
   }
 
-  #lagging(): boolean {
-    return this.#buffers.some(({ records, at, latest, fetchedTo }) => at >= records.length && latest > fetchedTo);
+  /**
+   * Up to `max` records; none while it cannot be told which comes next. Polls once at most, and waits up to
+   * `maxWaitMs` for something to come. Rejects with what the reader does; TOPIC_UNKNOWN also if a partition
+   * that is waited for is gone.
+   */
+  async take(max: number, maxWaitMs: number): Promise<readonly BrokerRecord[]> {
+    const merge = this.#merge;
+    const here = merge.lanes.reduce((sum, { size }) => sum + size, 0);
+    const waiting = !merge.isReady;
+    if (waiting || here < max) await this.#poll(max, waiting || here === 0 ? maxWaitMs : 0);
+    await merge.dated();
+    const taken = merge.take(max);
+    this.#resume();
+    if (merge.isReady) this.#ends?.rest();
+    else
+      this.#ends?.askFor(
+        () => merge.lanes.filter((lane) => !lane.isReady),
+        () => this.#reader.wakeup(),
+      );
+    return taken;
   }
 
-  async #poll(max: number, maxWaitMs: number): Promise<boolean> {
+  /** Somebody has seen where partitions end. */
+  expect(ends: readonly PartitionOffset[]): void {
+    for (const { topic, partition, offset } of ends) {
+      const lane = this.#merge.lane(topic, partition);
+      // A broker that has just become the leader may know of less than others did.
+      if (lane && offset > lane.end) lane.end = offset;
+    }
+  }
+
+  /** Ends a waiting {@link take}. */
+  wakeup(): void {
+    this.#reader.wakeup();
+  }
+
+  close(): Promise<void> {
+    return this.#reader.close();
+  }
+
+  async #poll(max: number, maxWaitMs: number): Promise<void> {
+    const { lanes } = this.#merge;
+    const ahead = this.#aheadRecords ?? AHEAD_BATCHES * max;
     // At least one record a partition: whoever is left out would not be waited for.
-    const batches = await this.#reader.poll({ maxRecords: Math.max(max, this.#buffers.length), maxWaitMs });
+    const batches = await this.#reader.poll({ maxRecords: Math.max(max, lanes.length), maxWaitMs });
     for (const { topic, partition, records, nextOffset, latestOffset } of batches) {
-      const buffered = this.#byKey.get(partitionKey(topic, partition));
-      if (!buffered) continue;
-      const rest = buffered.at >= buffered.records.length ? [] : buffered.records.slice(buffered.at);
-      buffered.records = rest.length === 0 ? (records as BrokerRecord[]) : rest.concat(records);
-      buffered.at = 0;
-      buffered.fetchedTo = nextOffset;
-      buffered.latest = latestOffset;
-      if (buffered.records.length === 0) buffered.position = nextOffset;
-      // One partition far ahead of the others in time must not fill the memory while it waits for them.
-      if (!buffered.paused && buffered.records.length > 4 * max) {
-        buffered.paused = true;
-        this.#reader.pause([buffered]);
-      }
+      const lane = this.#merge.lane(topic, partition);
+      if (!lane) continue;
+      if (latestOffset > lane.end) lane.end = latestOffset;
+      this.#merge.receive(lane, records, nextOffset);
+      if (!lane.paused && lane.size > ahead) this.#setPaused(lane, true);
     }
-    return batches.length > 0;
   }
 
-  #takeSingle(buffered: Buffered, max: number): BrokerRecord[] {
-    const { records, at } = buffered;
-    const taken = at === 0 && records.length <= max ? records : records.slice(at, at + max);
-    this.#advance(buffered, taken.length);
-    return taken;
+  #resume(): void {
+    for (const lane of this.#merge.lanes) if (lane.paused && lane.size === 0) this.#setPaused(lane, false);
   }
 
-  #takeMerged(max: number): BrokerRecord[] {
-    const taken: BrokerRecord[] = [];
-    while (taken.length < max) {
-      let oldest: Buffered | undefined;
-      let timestamp = Number.POSITIVE_INFINITY;
-      for (const buffered of this.#buffers) {
-        const head = buffered.records[buffered.at];
-        if (head === undefined) {
-          // Its next record may be older than all others: fetch first. The very first look has already waited.
-          if (buffered.latest > buffered.fetchedTo && taken.length > 0) return taken;
-        } else if (head.timestamp < timestamp) {
-          oldest = buffered;
-          timestamp = head.timestamp;
-        }
-      }
-      if (!oldest) break;
-      taken.push(oldest.records[oldest.at] as BrokerRecord);
-      this.#advance(oldest, 1);
-    }
-    return taken;
-  }
-
-  #advance(buffered: Buffered, by: number): void {
-    buffered.at += by;
-    const left = buffered.records.length - buffered.at;
-    const last = buffered.records[buffered.at - 1];
-    // With nothing left, what follows the last record (transaction markers, compacted holes) is done as well.
-    buffered.position = left === 0 ? buffered.fetchedTo : last ? last.offset + 1 : buffered.position;
-    if (left === 0) {
-      buffered.records = [];
-      buffered.at = 0;
-    }
-    if (buffered.paused && left === 0) {
-      buffered.paused = false;
-      this.#reader.resume([buffered]);
-    }
+  #setPaused(lane: Lane, paused: boolean): void {
+    lane.paused = paused;
+    this.#reader[paused ? 'pause' : 'resume']([lane]);
   }
 }

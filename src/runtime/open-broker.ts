@@ -5,6 +5,7 @@ import { StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
 import type { Clock, Logger } from '../model/ports.js';
 import { withoutLogin } from '../model/secret.js';
+import { show } from '../model/show.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
 import { systemClock } from './system.js';
 
@@ -48,7 +49,7 @@ function bootstrapOf(address: string): readonly string[] {
   if (address.startsWith('//') && brokers.every((broker) => /^[^\s:/@]+:\d{1,5}$/.test(broker))) return brokers;
   throw new StreamsError('CONFIG_INVALID', {
     what: 'cannot open a Kafka cluster',
-    saw: JSON.stringify(withoutLogin(`kafka:${address}`)),
+    saw: show(withoutLogin(`kafka:${address}`)),
     expected: 'kafka://HOST:PORT, with more brokers after commas',
     action: address.includes('@')
       ? 'Write the address so. The login is an option: sasl.username and sasl.password of --kafka-config, or KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.'
@@ -65,7 +66,7 @@ export function checkBrokerUrl(url: string): { readonly scheme: string; readonly
   if (Object.hasOwn(SCHEMES, scheme) && address !== '') return { scheme, address };
   throw new StreamsError('BROKER_UNKNOWN_SCHEME', {
     what: 'no broker can be opened at that address',
-    saw: JSON.stringify(withoutLogin(url)),
+    saw: show(withoutLogin(url)),
     expected: BROKER_FORMS.join(' or '),
     action: 'Write the address with its scheme.',
   });
@@ -90,7 +91,7 @@ export async function openBroker(url: string, { kafka, ...ports }: OpenBrokerOpt
   if (kafka !== undefined && scheme !== 'kafka') {
     throw new StreamsError('CONFIG_INVALID', {
       what: 'cannot use the option kafka',
-      saw: `the address ${JSON.stringify(withoutLogin(url))}`,
+      saw: `the address ${show(withoutLogin(url))}`,
       expected: 'kafka://HOST:PORT',
       action: 'Leave the option out, or correct the address.',
     });

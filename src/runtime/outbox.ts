@@ -5,7 +5,13 @@ import { byPlace, type Place } from './batch.js';
 /** What leaves the task: a record for a sink or a repartition topic, or a dead letter that is already encoded. */
 export type Outgoing =
   | { readonly kind: 'sink'; readonly sink: DeclaredSink; readonly record: AnyRecord }
-  | { readonly kind: 'repartition'; readonly repartition: DeclaredRepartition; readonly record: AnyRecord }
+  | {
+      readonly kind: 'repartition';
+      readonly repartition: DeclaredRepartition;
+      readonly record: AnyRecord;
+      /** What reads it asks which way it came: see origin.ts. */
+      readonly carriesOrigin: boolean;
+    }
   | { readonly kind: 'raw'; readonly record: Omit<ProducerRecord, 'partition'> };
 
 export type OutboxItem = Outgoing & { readonly place: Place; readonly node: string; readonly push: number };
@@ -33,6 +39,7 @@ export class RepartitionItem {
     readonly node: string,
     readonly place: Place,
     readonly push: number,
+    readonly carriesOrigin: boolean,
   ) {}
 }
 

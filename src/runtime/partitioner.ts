@@ -1,3 +1,5 @@
+import type { ProducerRecord } from '../broker/port.js';
+
 /** Kafka's default partitioner for records with a key: murmur2 of the key, equal to the Java client's. */
 export function partitionOf(key: Buffer, partitions: number): number {
   return (murmur2(key) & 0x7fffffff) % partitions;
@@ -26,4 +28,20 @@ export function murmur2(data: Buffer): number {
   hash ^= hash >>> 13;
   hash = Math.imul(hash, M);
   return hash ^ (hash >>> 15);
+}
+
+/**
+ * A dead letter in its partition: by its key; without one, in that of the task which has given it up, if
+ * there is such.
+ */
+export async function placedLetter(
+  letter: Omit<ProducerRecord, 'partition'>,
+  topics: { partitionsOf(topic: string): number | Promise<number> },
+  partition: number,
+): Promise<ProducerRecord> {
+  const partitions = await topics.partitionsOf(letter.topic);
+  return {
+    ...letter,
+    partition: letter.key === null ? partition % partitions : partitionOf(letter.key, partitions),
+  };
 }

@@ -1,12 +1,15 @@
-import type { Processor, Topology } from '../dsl/processor.js';
+import type { BrokerRecord } from '../broker/port.js';
+import type { AnyRecord, Processor, Topology } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deserialize, deserializeRepartitioned } from './deserialize.js';
 import { observedEntry, observedProcessor, observedReceiver } from './observer.js';
+import { ORIGIN_HEADER, originCarriers } from './origin.js';
 import { RepartitionItem, SinkItem } from './outbox.js';
 import { planStages } from './plan.js';
 import { type TaskFacts, TaskProcessorContext } from './processor-context.js';
+import { SourceDates } from './source-dates.js';
 import { Stage, type StageNode } from './stage.js';
 import { type JumpState, TimeJumps } from './time-jumps.js';
 
@@ -32,24 +35,45 @@ export function buildPipeline(options: {
     if (!subTopology.topics.includes(source.topic)) continue;
     const { id: node, outlet, topic, maxTimeJumpMs } = source;
     const jumps = maxTimeJumpMs === undefined ? undefined : new TimeJumps(maxTimeJumpMs, jump(topic));
-    entries.set(topic, { node, outlet, jumps, deserialize: (record) => deserialize(source, record) });
+    const decode = (record: BrokerRecord): AnyRecord => deserialize(source, record);
+    const dates =
+      source.timestamp &&
+      new SourceDates({
+        deserialize: decode,
+        fetch: (record, error, again) => runner.failures.whenFetched({ node, error, source: record }, again),
+      });
+    const entry = dates ? (record: BrokerRecord) => dates.deserialize(record) : decode;
+    entries.set(topic, { node, outlet, jumps, dates, deserialize: entry });
   }
+  const carriers = originCarriers(topology.graph, declaration);
   for (const repartition of declaration.repartitions) {
-    const { id: node, outlet } = repartition;
+    const { id: node, outlet, name } = repartition;
+    const carries = carriers.has(node);
     repartition.input.connect(
       observedReceiver(
         node,
-        runner.toOutbox(node, (record, place, push) => new RepartitionItem(repartition, record, node, place, push)),
+        runner.toOutbox(
+          node,
+          (record, place, push) => new RepartitionItem(repartition, record, node, place, push, carries),
+        ),
         observer,
       ),
     );
-    if (!subTopology.repartitions.includes(repartition.name)) continue;
-    const topic = repartitionTopic(task.prefix, repartition.name);
+    if (!subTopology.repartitions.includes(name)) continue;
+    const topic = repartitionTopic(task.prefix, name);
     entries.set(topic, {
       node,
       outlet,
       jumps: undefined,
-      deserialize: (record) => deserializeRepartitioned(repartition, repartition.table, record),
+      repartition: name,
+      dates: undefined,
+      deserialize: (record) =>
+        deserializeRepartitioned(
+          repartition,
+          repartition.table,
+          record,
+          carries ? record.headers.without(ORIGIN_HEADER) : record.headers,
+        ),
     });
   }
   for (const sink of declaration.sinks) {

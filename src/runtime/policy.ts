@@ -1,5 +1,6 @@
 import { type Duration, durationMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
+import { show } from '../model/show.js';
 
 /** What to do with a record that fails for good. `fail`: stop, nothing of it is committed. `skip`: drop and count it. `deadLetter`: write it to the dead letter topic. */
 export type FinalPolicy = 'fail' | 'skip' | 'deadLetter';
@@ -33,7 +34,7 @@ export function resolvePolicy(step: Step, policy: ErrorPolicy = 'fail'): Resolve
   if (!FINAL.includes(then) || !Number.isInteger(retry) || retry < 0) {
     throw new StreamsError('CONFIG_INVALID', {
       what: `cannot use onError.${step}`,
-      saw: JSON.stringify(policy),
+      saw: show(policy),
       expected: `one of ${FINAL.join(', ')}, or { retry, backoff, then }`,
       action: 'Choose what becomes of a record that fails.',
     });

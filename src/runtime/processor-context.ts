@@ -7,24 +7,32 @@ import type {
   ProcessorSpec,
   TimerClock,
 } from '../dsl/processor.js';
-import { isStreamsError, StreamsError } from '../model/errors.js';
+import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import type { Clock } from '../model/ports.js';
 import type { SourcePosition } from '../model/record.js';
+import { show } from '../model/show.js';
 import type { KeyValueStore } from '../state/contract.js';
 import type { GlobalView } from '../state/global-view.js';
 import { shownStore } from '../state/shown-store.js';
 import type { TaskState } from '../state/task-state.js';
 import type { BatchRunner } from './batch-runner.js';
+import type { EngineConfig } from './config.js';
 import { deadLetter } from './dead-letter.js';
 import type { Metrics } from './metrics.js';
 import type { RunObserver } from './observer.js';
 import type { Stage } from './stage.js';
+import { TimerTurns } from './timer-turns.js';
 
 export interface TaskFacts {
   readonly taskId: string;
   readonly partition: number;
   readonly applicationId: string;
+  /**
+   * The application that this one is, or stands for as its shadow: in whose name random numbers are drawn and
+   * calls are made.
+   */
+  readonly drawsFor: string;
   /** Before the names of internal topics. */
   readonly prefix: string;
   readonly deadLetterTopic: string;
@@ -39,6 +47,19 @@ export interface TaskFacts {
   readonly observer?: RunObserver | undefined;
 }
 
+/** What a task and what it writes are called. */
+export const namesOf = ({
+  applicationId,
+  schemasOf,
+  generation: { prefix },
+  deadLetterTopic,
+}: EngineConfig): Pick<TaskFacts, 'applicationId' | 'drawsFor' | 'prefix' | 'deadLetterTopic'> => ({
+  applicationId,
+  drawsFor: schemasOf,
+  prefix,
+  deadLetterTopic,
+});
+
 /** The engine as one processor sees it. */
 export class TaskProcessorContext implements ProcessorContext {
   readonly #node: string;
@@ -47,6 +68,10 @@ export class TaskProcessorContext implements ProcessorContext {
   readonly #stage: Stage;
   readonly #runner: BatchRunner;
   readonly #task: TaskFacts;
+  /** Draws of the turn at hand. */
+  #draws = 0;
+  #turn = -1;
+  readonly #timers: TimerTurns;
 
   constructor(options: {
     node: string;
@@ -62,6 +87,7 @@ export class TaskProcessorContext implements ProcessorContext {
     this.#stage = options.stage;
     this.#runner = options.runner;
     this.#task = options.task;
+    this.#timers = new TimerTurns(options.node, options.task.partition);
   }
 
   get taskId(): string {
@@ -75,6 +101,21 @@ export class TaskProcessorContext implements ProcessorContext {
   get position(): SourcePosition {
     const { topic, partition, offset } = this.#runner.atHand.position;
     return { topic, partition, offset };
+  }
+
+  get source(): SourcePosition | undefined {
+    return this.#runner.atHand.sourceRecord && this.position;
+  }
+
+  get origin(): string {
+    return this.#runner.atHand.originOfItem;
+  }
+
+  draw(): string {
+    const { turn, origin } = this.#runner.atHand;
+    this.#draws = turn === this.#turn ? this.#draws + 1 : 0;
+    this.#turn = turn;
+    return `${this.#task.drawsFor}\n${this.#node}\n${origin}\n${this.#draws}`;
   }
 
   get sequence(): number {
@@ -113,7 +154,7 @@ export class TaskProcessorContext implements ProcessorContext {
     if (state && reads.includes(name))
       return state.cached(name).spec.shown ? shownStore(state.cached(name)) : state.store(name);
     throw new StreamsError('STORE_UNKNOWN', {
-      what: `a processor asked for the store ${JSON.stringify(name)}`,
+      what: `a processor asked for the store ${show(name)}`,
       at: `node ${this.#node}`,
       expected: [...stores.map((store) => store.name), ...reads, ...globals].join(', ') || 'no store: it declares none',
       action: 'Declare the store under stores, or name that of another operator under uses.',
@@ -135,20 +176,28 @@ export class TaskProcessorContext implements ProcessorContext {
         action: 'Give an interval such as "1s".',
       });
     }
+    const timer = this.#timers.timer(clock, everyMs);
     const now = clock === 'wall' ? this.#task.clock.now() : this.#runner.atHand.time;
-    return this.#stage.timers.schedule(everyMs, clock, now, async (time) => {
+    const cancel = this.#stage.timers.schedule(everyMs, clock, now, async (time) => {
+      this.#runner.atHand.enterFiring(timer.turn(time));
       try {
         await run(time);
       } catch (error) {
+        if (isStreamsError(error) && error.code === 'SERIALIZE_FAILED')
+          return this.#runner.refusedInTimer(this.#node, error, () => run(time));
         if (isStreamsError(error)) throw error;
         throw new StreamsError('PROCESS_FAILED', {
-          what: `a timer threw: ${error instanceof Error ? error.message : String(error)}`,
+          what: `a timer threw: ${messageOf(error)}`,
           at: `node ${this.#node}`,
           action: 'Mend the function: no record is to blame, so no policy applies.',
           cause: error,
         });
       }
     });
+    return () => {
+      cancel();
+      timer.cancelled();
+    };
   }
 
   deadLetter(record: AnyRecord, error: Error, original?: OriginalRecord): void {
@@ -174,7 +223,7 @@ export class TaskProcessorContext implements ProcessorContext {
   }
 
   effect({ id, record, run }: PendingEffect): void {
-    const idempotencyKey = `${this.#task.applicationId}/${id}`;
+    const idempotencyKey = `${this.#task.drawsFor}/${id}`;
     const { atHand, sending } = this.#runner;
     const { scope } = atHand;
     sending.effects.add({

@@ -4,9 +4,11 @@ import { repartitionTopic } from '../graph/naming.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { isNotReady, whenReady } from '../model/not-ready.js';
 import { isChange } from '../model/record.js';
+import { show } from '../model/show.js';
 import { atTopic } from '../serdes/at-topic.js';
 import { encodeChange } from './change-format.js';
 import type { RunObserver } from './observer.js';
+import { ORIGIN_HEADER } from './origin.js';
 import type { OutboxItem } from './outbox.js';
 import { partitionOf } from './partitioner.js';
 
@@ -19,23 +21,33 @@ export interface ProduceContext {
   readonly observer?: RunObserver | undefined;
 }
 
-/** A record in the outbox to bytes and a partition; null if it is dropped by rule (a repartition drops null keys). */
+/**
+ * A record in the outbox to bytes and a partition; null if it is dropped by rule (a repartition drops null
+ * keys). `origin`: which way it came, where what reads it wants to know.
+ */
 export function produce(
   item: OutboxItem,
   context: ProduceContext,
+  origin?: string,
 ): ProducerRecord | null | Promise<ProducerRecord | null> {
   const topic = topicOf(item, context);
   const partitions = context.partitionsOf(topic);
   if (typeof partitions !== 'number')
-    return partitions.then((known) => whenReady(() => finish(item, topic, known, context)));
+    return partitions.then((known) => whenReady(() => finish(item, topic, known, context, origin)));
   // Only where each record says its topic something may have to be fetched.
   if (item.kind === 'sink' && typeof item.sink.topic === 'function')
-    return whenReady(() => finish(item, topic, partitions, context));
-  return finish(item, topic, partitions, context);
+    return whenReady(() => finish(item, topic, partitions, context, origin));
+  return finish(item, topic, partitions, context, origin);
 }
 
-function finish(item: OutboxItem, topic: string, partitions: number, context: ProduceContext): ProducerRecord | null {
-  const record = encode(item, topic, partitions, context);
+function finish(
+  item: OutboxItem,
+  topic: string,
+  partitions: number,
+  context: ProduceContext,
+  origin: string | undefined,
+): ProducerRecord | null {
+  const record = encode(item, topic, partitions, context, origin);
   if (record !== null) context.observer?.produced(item.node, record, item.place.index);
   return record;
 }
@@ -50,12 +62,18 @@ function topicOf(item: OutboxItem, { prefix }: ProduceContext): string {
   throw new StreamsError('SERIALIZE_FAILED', {
     what: 'the topic function returned no topic',
     at: `node ${item.node}`,
-    saw: JSON.stringify(chosen) ?? 'undefined',
+    saw: show(chosen),
     action: 'Let it return the name of a topic for every record, or filter such records out before.',
   });
 }
 
-function encode(item: OutboxItem, topic: string, partitions: number, context: ProduceContext): ProducerRecord | null {
+function encode(
+  item: OutboxItem,
+  topic: string,
+  partitions: number,
+  context: ProduceContext,
+  origin: string | undefined,
+): ProducerRecord | null {
   if (item.kind === 'raw') return { ...item.record, partition: byHash(item.record.key, partitions, context) };
   const { record, node } = item;
   const target = item.kind === 'sink' ? serdesAt(item.sink, topic) : item.repartition;
@@ -70,7 +88,7 @@ function encode(item: OutboxItem, topic: string, partitions: number, context: Pr
       key,
       value,
       timestamp: record.timestamp,
-      headers: record.headers,
+      headers: origin === undefined ? record.headers : record.headers.with(ORIGIN_HEADER, origin),
     };
   }
   const value = record.value === null ? null : toBytes(target.value, record.value, 'value', node);
@@ -92,7 +110,7 @@ function placeOf(
   throw new StreamsError('PARTITION_INVALID', {
     what: 'the partitioner chose a partition that does not exist',
     at: `node ${node}`,
-    saw: String(partition),
+    saw: show(partition),
     expected: `a whole number from 0 to ${partitions - 1}`,
     action: 'Correct the partition function; undefined means: by the hash of the key.',
   });

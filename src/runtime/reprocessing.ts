@@ -1,6 +1,7 @@
 import { type BrokerRecord, type PartitionOffset, type ProducerRecord, partitionKey } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
+import { toJson } from '../model/to-json.js';
 import type { EffectCall } from './effects.js';
 import { addedTo, isFields, textOf } from './offset-texts.js';
 import type { OutboxItem } from './outbox.js';
@@ -119,7 +120,7 @@ export class Reprocessing {
       topic: capturedTopic(this.#applicationId),
       partition: 0,
       key: Buffer.from(idempotencyKey),
-      value: Buffer.from(JSON.stringify({ key: record.key, value: record.value }, withoutBigints)),
+      value: Buffer.from(toJson({ key: record.key, value: record.value })),
       timestamp: record.timestamp,
       headers: Headers.of({ 'millrace.operator': node }),
     };
@@ -148,6 +149,3 @@ function captured(record: ProducerRecord, node: string, applicationId: string): 
     .with('millrace.operator', node);
   return { ...record, topic: capturedTopic(applicationId), partition: 0, headers };
 }
-
-const withoutBigints = (_name: string, value: unknown): unknown =>
-  typeof value === 'bigint' ? value.toString() : value;

@@ -2,7 +2,7 @@ import type { Broker, ProducerRecord } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
-import type { Serde, SerdePlace, SerdeServices } from '../serdes/serde.js';
+import { asKey, type Serde, type SerdePlace, type SerdeServices } from '../serdes/serde.js';
 import { partitionOf } from './partitioner.js';
 import { noRegistry, SerdePlaces } from './serde-places.js';
 import { systemClock } from './system.js';
@@ -42,7 +42,7 @@ export async function openedFor<K, V>(
   // There are no internal topics to be named.
   const places = new SerdePlaces({ ...services, applicationId: '' });
   const opened = {
-    key: places.at(key, { topic, side: 'key', use }),
+    key: places.at(asKey(key), { topic, side: 'key', use }),
     value: places.at(value, { topic, side: 'value', use }),
   };
   await places.open();

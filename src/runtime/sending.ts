@@ -3,8 +3,10 @@ import type { SourcePosition } from '../model/record.js';
 import type { AtHand } from './at-hand.js';
 import { type EffectGate, Effects } from './effects.js';
 import type { FailureHandler } from './failures.js';
+import { originToCarry } from './origin.js';
 import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
 import { type ProduceContext, produce } from './produce.js';
+import { asLetter, OutputOrigin } from './refusals.js';
 import type { Reprocessing } from './reprocessing.js';
 
 export interface SendingOptions {
@@ -13,6 +15,11 @@ export interface SendingOptions {
   /** Sources that are processed a second time. */
   readonly again?: Reprocessing | undefined;
   readonly produce: ProduceContext;
+  /**
+   * Records say where they come from, as far as a policy asks for it, should the broker refuse them. Default:
+   * they do not.
+   */
+  readonly knowsOrigins?: boolean;
 }
 
 /** The end of a batch: calls to the outside world are made, and what is to be written is encoded, each in the order of what caused it. */
@@ -21,10 +28,16 @@ export class Sending {
   readonly effects = new Effects();
   readonly #atHand: AtHand;
   readonly #options: SendingOptions;
+  /**
+   * Whether outputs say where they come from: where a refusal ends the application, nothing has to be kept
+   * for it.
+   */
+  readonly #origins: boolean;
 
   constructor(atHand: AtHand, options: SendingOptions) {
     this.#atHand = atHand;
     this.#options = options;
+    this.#origins = options.knowsOrigins === true && !options.failures.fails('produce');
   }
 
   /** Queues a record that is made already. `push`: which push brought it. */
@@ -48,7 +61,7 @@ export class Sending {
       for (const item of items) {
         this.#atHand.scope.index = item.place.index;
         try {
-          const made = produce(item, context);
+          const made = produce(item, context, this.#originFor(item));
           const record = made instanceof Promise ? await made : made;
           if (record) this.#take(item, record, produced);
           else failures.count(item.node, 'null-key');
@@ -61,12 +74,19 @@ export class Sending {
     return produced;
   }
 
+  #originFor(item: OutboxItem): string | undefined {
+    if (item.kind !== 'repartition' || !item.carriesOrigin) return undefined;
+    return originToCarry(item.place, this.#atHand.rootOf);
+  }
+
   async #produceAgain(item: OutboxItem, error: unknown, produced: ProducerRecord[]): Promise<void> {
     const { failures, produce: context } = this.#options;
     const { index } = item.place;
-    const failure = { node: item.node, error, source: this.sourceOf(index) };
+    // A topic that a record chose is no other's.
+    const ownTopic = item.kind === 'sink' && typeof item.sink.topic === 'function';
+    const failure = { node: item.node, error, source: this.sourceOf(index), ownTopic };
     await failures.handle('produce', failure, this.#deadLetter(index), async () => {
-      const record = await produce(item, context);
+      const record = await produce(item, context, this.#originFor(item));
       if (record) this.#take(item, record, produced);
     });
   }
@@ -76,8 +96,15 @@ export class Sending {
     const { again, failures } = this.#options;
     const outgoing =
       again === undefined ? record : again.outgoing(item, record, this.#atHand.batch.records[item.place.index]);
-    if (outgoing) produced.push(outgoing);
+    if (outgoing) produced.push(this.#origins || item.kind === 'raw' ? this.#withOrigin(item, outgoing) : outgoing);
     else failures.count(item.node, 'silenced');
+  }
+
+  #withOrigin({ kind, node, place }: OutboxItem, record: ProducerRecord): ProducerRecord {
+    if (!this.#options.knowsOrigins) return record;
+    return kind === 'raw'
+      ? asLetter(record)
+      : { ...record, origin: new OutputOrigin(node, this.sourceOf(place.index)) };
   }
 
   async #call(produced: ProducerRecord[]): Promise<void> {

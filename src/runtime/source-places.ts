@@ -77,19 +77,19 @@ export class SourcePlaces {
   async #lookUp(topics: ReadonlySet<string>): Promise<void> {
     const { graph, config, topics: counts, partition } = this.#options;
     const { prefix } = config.generation;
-    const read = new Set(
-      graph.subTopologies.flatMap((sub) => [
-        ...sub.topics,
-        ...sub.repartitions.map((name) => repartitionTopic(prefix, name)),
-      ]),
+    const external = new Set(graph.subTopologies.flatMap((sub) => sub.topics));
+    const internal = new Set(
+      graph.subTopologies.flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(prefix, name))),
     );
     for (const topic of topics) {
       const source = { topic, partition };
-      if (!read.has(topic) || partition >= counts.count(topic)) {
+      if (!(external.has(topic) || internal.has(topic)) || partition >= counts.count(topic)) {
         this.#places.set(topic, undefined);
         continue;
       }
-      const found = await this.#look([source], await this.#options.committedOf(source));
+      // The task that reads it begins there: see whereToBegin.
+      const others = internal.has(topic) ? 'earliest' : config.startFrom;
+      const found = await this.#look([source], await this.#options.committedOf(source), others);
       this.#places.set(topic, found.get(topic));
     }
   }
@@ -97,10 +97,11 @@ export class SourcePlaces {
   async #look(
     sources: readonly TopicPartition[],
     committed: readonly PartitionOffset[],
+    others: 'earliest' | 'latest' = 'earliest',
   ): Promise<ReadonlyMap<string, SourcePlace>> {
-    const { broker, config } = this.#options;
+    const { broker } = this.#options;
     const known = new Map(committed.map((position) => [position.topic, position]));
-    const positions = await startPositions(broker, sources, committed, config.startFrom);
+    const positions = await startPositions(broker.admin, sources, committed, others);
     return new Map(
       positions.map(({ topic, offset }) => {
         const found = known.get(topic);

@@ -1,4 +1,4 @@
-import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
+import type { Admin, PartitionOffset, TopicPartition } from '../broker/port.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { TopicCounts } from './topics.js';
@@ -19,19 +19,19 @@ export function sourcePartitions(
 export const offsetsOf = (positions: readonly PartitionOffset[]): ReadonlyMap<string, number> =>
   new Map(positions.map(({ topic, offset }) => [topic, offset]));
 
-/** Where a task begins to read: at the committed offsets, or where the configuration says if there are none. */
+/**
+ * Where a task begins to read: at the committed offsets, and at the start of partitions that have none; or at
+ * their end.
+ */
 export async function startPositions(
-  broker: Broker,
+  admin: Admin,
   sources: readonly TopicPartition[],
   committed: readonly PartitionOffset[],
-  startFrom: 'earliest' | 'latest',
+  others: 'earliest' | 'latest' = 'earliest',
 ): Promise<PartitionOffset[]> {
   const known = new Map(committed.map((position) => [position.topic, position]));
   const missing = sources.filter(({ topic }) => !known.has(topic));
-  const fresh =
-    missing.length === 0
-      ? []
-      : await broker.admin[startFrom === 'earliest' ? 'earliestOffsets' : 'latestOffsets'](missing);
+  const fresh = missing.length === 0 ? [] : await admin[`${others}Offsets`](missing);
   const start = new Map(fresh.map((position) => [position.topic, position]));
   return sources.map(({ topic }) => (known.get(topic) ?? start.get(topic)) as PartitionOffset);
 }

@@ -1,5 +1,6 @@
 import type { Graph } from '../graph/graph.js';
 import { StreamsError } from '../model/errors.js';
+import { show } from '../model/show.js';
 import type { Windowed } from '../model/window.js';
 import { shownStore, windowsOf } from '../state/shown-store.js';
 import type { TaskState } from '../state/task-state.js';
@@ -31,7 +32,7 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
   const owner = graph.subTopologies.find(({ stores }) => stores.includes(name));
   if (!owner) {
     throw new StreamsError('STORE_UNKNOWN', {
-      what: `there is no store ${JSON.stringify(name)}`,
+      what: `there is no store ${show(name)}`,
       at: `topology ${graph.name}`,
       expected: graph.stores.map((store) => store.name).join(', ') || 'none: the topology has no stores',
       action: 'Use the name of a store of the topology.',
@@ -87,7 +88,7 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
 
 const noWindows = (name: string): StreamsError =>
   new StreamsError('STORE_UNKNOWN', {
-    what: `there is no store of windows ${JSON.stringify(name)}`,
+    what: `there is no store of windows ${show(name)}`,
     saw: 'a store whose keys are not windowed',
     action: 'Use get or entries, or the name of a store of windows.',
   });

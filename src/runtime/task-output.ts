@@ -1,15 +1,34 @@
-import type { ProducerRecord, Writer } from '../broker/port.js';
+import type { ProducerRecord, Writer, WriterOptions } from '../broker/port.js';
+import { FailureHandler } from './failures.js';
+import { placedLetter } from './partitioner.js';
+import { Refusals } from './refusals.js';
 import type { TaskOptions } from './task-options.js';
 
-/** Where a task's records go out: under exactly_once in a transaction, which begins with the first of them and ends with the commit. */
+/**
+ * Where a task's records go out: under exactly_once in a transaction, which begins with the first of them and ends with
+ * the commit. What the broker refuses of them is left out, and what the policy writes instead goes out beside the others,
+ * in the same transaction.
+ */
 export class TaskOutput {
   readonly writer: Writer;
   readonly #options: TaskOptions;
+  readonly #refusals: Refusals;
   #inTransaction = false;
 
-  constructor(writer: Writer, options: TaskOptions) {
+  private constructor(writer: Writer, options: TaskOptions, refusals: Refusals) {
     this.writer = writer;
     this.#options = options;
+    this.#refusals = refusals;
+  }
+
+  static async open(options: TaskOptions, writing: WriterOptions): Promise<TaskOutput> {
+    const { config, ports, metrics, topics, partition } = options;
+    const refusals = new Refusals({
+      failures: new FailureHandler(config, ports.clock, metrics),
+      place: (letter) => placedLetter(letter, topics, partition),
+    });
+    const writer = await ports.broker.createWriter({ ...writing, onRefused: refusals.add });
+    return new TaskOutput(writer, options, refusals);
   }
 
   async send(records: ProducerRecord[]): Promise<void> {
@@ -17,6 +36,13 @@ export class TaskOutput {
     this.#options.metrics.recordsOut += records.length;
     await this.begin();
     await this.writer.write(records);
+    await this.#settle();
+  }
+
+  /** Resolves when everything was taken, or refused and settled. */
+  async flush(): Promise<void> {
+    do await this.writer.flush();
+    while (await this.#settle());
   }
 
   async begin(): Promise<void> {
@@ -27,5 +53,13 @@ export class TaskOutput {
 
   committed(): void {
     this.#inTransaction = false;
+  }
+
+  /** Whether there was anything to settle. */
+  async #settle(): Promise<boolean> {
+    if (!this.#refusals.any) return false;
+    const letters = await this.#refusals.settled();
+    if (letters.length > 0) await this.writer.write(letters);
+    return true;
   }
 }

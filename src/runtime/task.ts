@@ -1,4 +1,4 @@
-import type { PartitionOffset, Reader } from '../broker/port.js';
+import type { PartitionOffset } from '../broker/port.js';
 import type { Processor } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { taskId } from '../graph/naming.js';
@@ -10,22 +10,24 @@ import { commit } from './commit.js';
 import { CommitDue } from './commit-due.js';
 import { Commits } from './commits.js';
 import { FailureHandler } from './failures.js';
-import { checkGeneration } from './generation.js';
 import { GroupOffsets } from './group-offsets.js';
-import { Intake } from './intake.js';
+import type { Intake } from './intake.js';
 import { LastBatch } from './last-batch.js';
+import { openIntake } from './open-intake.js';
 import { openState } from './open-state.js';
 import { buildPipeline } from './pipeline.js';
+import { namesOf } from './processor-context.js';
 import { RepartitionPurge } from './purge.js';
 import { Reprocessing } from './reprocessing.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
-import { sourcePartitions, startPositions } from './sources.js';
+import { sourcePartitions } from './sources.js';
 import { stopped } from './stopped.js';
 import { streamTimesOf } from './stream-times.js';
 import type { TaskLog } from './task-log.js';
 import type { TaskOptions } from './task-options.js';
 import { TaskOutput } from './task-output.js';
 import type { JumpState } from './time-jumps.js';
+import { whereToBegin } from './where-to-begin.js';
 import { writerOptions } from './writer-options.js';
 
 /**
@@ -47,7 +49,6 @@ export class Task {
   readonly #options: TaskOptions;
   #phase: TaskPhase = 'restoring';
   #output!: TaskOutput;
-  #reader!: Reader;
   #intake!: Intake;
   #runner!: BatchRunner;
   readonly #purge: RepartitionPurge;
@@ -105,6 +106,11 @@ export class Task {
 
   get lag(): number {
     return this.#phase === 'running' ? this.#intake.lag : 0;
+  }
+
+  /** See {@link Intake.isWaiting}: a step that takes nothing is then not the last. */
+  get isWaiting(): boolean {
+    return this.#phase === 'running' && this.#intake.isWaiting;
   }
 
   /** Records processed, and not committed. */
@@ -183,7 +189,6 @@ export class Task {
       partition: this.partition,
       prefix: config.generation.prefix,
       guarantee: config.guarantee,
-      writer: this.#output.writer,
       membership,
       processors: this.#processors,
       state: this.#state,
@@ -193,7 +198,7 @@ export class Task {
       now: ports.clock.now(),
       log: this.#log,
       mayPostpone: (rows) => ahead && !this.#due.apply.isNow(rows),
-      begin: () => this.#output.begin(),
+      output: this.#output,
       afterStep: (step) => ports.afterStep?.(step, this.id),
     });
     this.#commits.applying(applied);
@@ -209,7 +214,7 @@ export class Task {
 
   /** Ends a waiting step. */
   wakeup(): void {
-    if (this.#phase === 'running') this.#reader.wakeup();
+    if (this.#phase === 'running') this.#intake.wakeup();
   }
 
   /** Gives everything back, without a commit. Calling it again does nothing. */
@@ -219,22 +224,19 @@ export class Task {
     this.#closing.abort();
     await this.#opening?.catch(() => undefined);
     // A directory must not stay locked because a connection broke.
-    await closeAll(this.#reader, this.#output?.writer, this.#state);
+    await closeAll(this.#intake, this.#output?.writer, this.#state);
   }
 
   async #open(): Promise<void> {
-    const { config, ports, membership, subTopology, stores, topics } = this.#options;
-    const { broker } = ports;
+    const { config, subTopology, stores, topics } = this.#options;
     const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
     const sources = sourcePartitions(subTopology, config.generation.prefix, this.partition, topics);
-    this.#output = new TaskOutput(await broker.createWriter(writerOptions(this.#options, sources)), this.#options);
-    const committed = await membership.committed(sources);
-    checkGeneration(committed, config);
+    this.#output = await TaskOutput.open(this.#options, writerOptions(this.#options, sources));
+    const { committed, positions } = await whereToBegin(this.#options, { sources, signal });
     this.#again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: this.id });
     const times = streamTimesOf(committed);
     let streamTime = times.task;
-    const positions = await startPositions(broker, sources, committed, config.startFrom);
     if (stores.length > 0) {
       const contained = this.#again?.contained(committed) ?? committed;
       const opened = await openState(this.#options, {
@@ -251,10 +253,9 @@ export class Task {
     }
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
     await this.#buildRunner(streamTime, times.jump);
-    this.#reader = await broker.createReader();
     const parts = { config, runner: this.#runner, state: this.#state, again: this.#again };
     this.#offsets = new GroupOffsets({ ...parts, committed, positions });
-    this.#intake = new Intake(this.#reader, positions, await broker.admin.latestOffsets(sources));
+    this.#intake = await openIntake(this.#options, positions, this.#runner.entries);
     for (const processor of this.#processors) await processor.start?.();
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
     this.#phase = 'running';
@@ -262,32 +263,27 @@ export class Task {
 
   async #buildRunner(streamTime: number, jump: (topic: string) => JumpState | undefined): Promise<void> {
     const { config, ports, metrics, topics, topology, subTopology, onFatal } = this.#options;
+    const { prefix } = config.generation;
     const serdes = new SerdePlaces(serdeConfig(config, ports));
     this.#runner = new BatchRunner({
       bind: serdes.bind,
       cause: this.#state?.cause,
       failures: new FailureHandler(config, ports.clock, metrics),
       effects: config.effects,
+      knowsOrigins: true,
       again: this.#again,
-      produce: {
-        prefix: config.generation.prefix,
-        partition: this.partition,
-        partitionsOf: (topic) => topics.partitionsOf(topic),
-      },
+      produce: { prefix, partition: this.partition, partitionsOf: (topic) => topics.partitionsOf(topic) },
       streamTime,
       onFatal: (error) => {
         this.#fatal ??= error;
         onFatal(error);
       },
     });
-    const { applicationId, generation, deadLetterTopic } = config;
     this.#globals = this.#options.globals.views();
     const task = {
       taskId: this.id,
       partition: this.partition,
-      applicationId,
-      prefix: generation.prefix,
-      deadLetterTopic,
+      ...namesOf(config),
       mayGiveUp: config.policies.process.then !== 'fail',
       clock: ports.clock,
       metrics,

@@ -59,12 +59,13 @@ export class UnfinishedChanges {
   }
 
   /**
-   * Whether rows follow from records of the task's own sources, but for those of a first commit that never finished: then
-   * nothing was ever done of any source.
+   * Whether rows follow from records of the task's own sources, and some of it is done. If all of these are
+   * read from offset 0 on and no row is kept, nothing is: whoever has set the offsets, every row is made
+   * again.
    */
   get followFromOwn(): boolean {
-    const first = !this.#keptAny && this.#places.own.every(({ offset, committed }) => !committed && offset === 0);
-    return this.#highest.size > 0 && !first;
+    const anew = !this.#keptAny && this.#places.own.every(({ offset }) => offset === 0);
+    return this.#highest.size > 0 && !anew;
   }
 
   /** The place of its cause is known: see {@link SourcePlaces.known}. */

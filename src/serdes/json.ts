@@ -1,5 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { messageOf, StreamsError } from '../model/errors.js';
+import { show } from '../model/show.js';
+import { inexactNumber } from './exact.js';
 import type { Serde } from './serde.js';
 import { shorten, showBytes, showValue } from './show.js';
 import { text } from './text.js';
@@ -12,16 +14,19 @@ export interface JsonOptions<T> {
   readonly schema?: StandardSchemaV1<unknown, T>;
 }
 
-const plain: Serde<unknown> = { name: 'json', encode, decode };
+const plain: Serde<unknown> = keyed({ name: 'json', encode, decode, check });
 
 /**
  * JSON in UTF-8. Without options it is one shared instance and `T` is only claimed; with a schema it is checked.
  *
- * - What JSON leaves out is left out: `undefined` and functions inside an object vanish, `NaN` and `Infinity` become `null`, a `Date` becomes
- *   a string. At the top `undefined`, functions, symbols and bigints are refused, and so is a bigint or a cycle anywhere.
+ * - What JSON leaves out is left out: inside an object `undefined` and functions vanish, `NaN` and `Infinity` become
+ *   `null`, a `Date` becomes a string. At the top `undefined`, functions, symbols and whatever would be written as `null`
+ *   and is not (`NaN`) are refused. A bigint or a cycle is refused anywhere.
  * - The literal `null` decodes to `null`, which everything downstream takes for a tombstone.
  * - A schema's result is what `decode` returns (defaults filled in, unknown fields dropped, as the library does it). `encode` only checks and
  *   writes the value as it is; so the schema must accept what it returns. One that turns a string into a `Date` does not.
+ * - As a key a value must be the one that was written: numbers above 2^53 − 1, of which several are read as
+ *   one, NaN and Infinity are refused there, also inside objects. Have such ids as JSON strings.
  * - The name is `json` with and without a schema: the schema of a store may change, its bytes stay readable.
  *
  * Errors: CONFIG_INVALID for a schema that is given as it is, not as an option.
@@ -46,13 +51,33 @@ export function json<T>(options?: JsonOptions<T>): Serde<T> {
   // T is a claim of the caller here: there is no schema that could be asked.
   if (!options?.schema) return plain as Serde<T>;
   const { schema } = options;
-  return {
+  return keyed<T>({
     name: 'json',
     encode: (value) => {
       validate(schema, value, 'encode');
       return encode(value);
     },
     decode: (bytes) => validate(schema, decode(bytes), 'decode'),
+  });
+}
+
+/** With how it is used for keys. */
+function keyed<T>(serde: Serde<T>): Serde<T> {
+  const checked = (value: T, direction: 'encode' | 'decode'): T => {
+    const found = inexactNumber(value);
+    if (found === undefined) return value;
+    throw new Error(
+      `cannot ${direction} a key as JSON: saw the number ${found}, expected at most 2^53 - 1 in size, since larger ones lose digits when they are read (write such ids as strings)`,
+    );
+  };
+  return {
+    ...serde,
+    asKey: {
+      ...serde,
+      encode: (value) => serde.encode(checked(value, 'encode')),
+      decode: (bytes) => checked(serde.decode(bytes), 'decode'),
+      ...(serde.check && { check: (value: T) => serde.check?.(checked(value, 'encode')) }),
+    },
   };
 }
 
@@ -68,12 +93,47 @@ function encode(value: unknown): Buffer {
       },
     );
   }
-  if (written === undefined) {
+  // What is read as null is taken for a tombstone: the row would be there until the task is opened again.
+  if (written === undefined || (written === 'null' && value !== null)) {
     throw new Error(
-      `cannot encode as JSON: saw ${showValue(value)}, expected an object, array, string, number, boolean or null`,
+      `cannot encode as JSON: saw ${showValue(value)}, expected an object, array, string, finite number, boolean or null`,
     );
   }
   return Buffer.from(written, 'utf8');
+}
+
+/** Deeper values, which may be cycles, are left to `JSON.stringify`. */
+const MAX_DEPTH = 32;
+
+/** What is plain is looked at, which costs a fraction of writing it; of all else `encode` itself is asked. */
+function check(value: unknown): void {
+  const plainly = typeof value === 'number' ? Number.isFinite(value) : value !== undefined && isPlain(value, 0);
+  if (!plainly) encode(value);
+}
+
+/** Whether JSON surely writes the value. False says nothing. */
+function isPlain(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return true;
+    case 'object':
+      return value === null || (depth < MAX_DEPTH && isPlainObject(value, depth + 1));
+    default:
+      return false;
+  }
+}
+
+function isPlainObject(value: object, depth: number): boolean {
+  if ('toJSON' in value || value instanceof BigInt || value instanceof Number) return false;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isPlain(value[i], depth)) return false;
+    return true;
+  }
+  for (const inner of Object.values(value)) if (!isPlain(inner, depth)) return false;
+  return true;
 }
 
 function decode(bytes: Buffer): unknown {
@@ -85,10 +145,9 @@ function decode(bytes: Buffer): unknown {
   try {
     return JSON.parse(written);
   } catch (error) {
-    throw new Error(
-      `cannot decode JSON: saw ${JSON.stringify(shorten(written))} (${messageOf(error)}), expected JSON in UTF-8`,
-      { cause: error },
-    );
+    throw new Error(`cannot decode JSON: saw ${show(shorten(written))} (${messageOf(error)}), expected JSON in UTF-8`, {
+      cause: error,
+    });
   }
 }
 

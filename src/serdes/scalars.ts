@@ -1,6 +1,6 @@
 import type { Serde } from './serde.js';
 import { showBytes, showValue } from './show.js';
-import { text } from './text.js';
+import { isWellFormed, text } from './text.js';
 
 const TWO_POW_32 = 2 ** 32;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -8,19 +8,16 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** Of so many characters or fewer, a loop writes ASCII in half the time of a call out of JavaScript (4 to 16 characters: 60 to 85 instead of 125 to 150 ns; 32: about the same). Most keys are such. */
 const SHORT = 24;
 
-// In the language since Node 20, in TypeScript's library only from ES2024.
-type WellFormedString = string & { isWellFormed(): boolean };
-
 export const string: Serde<string> = {
   name: 'string',
+  text: true,
   encode(value) {
-    if (typeof value !== 'string') throw unexpected('encode a string', value, 'a string');
-    const short = value.length <= SHORT ? ascii(value) : undefined;
+    const short = typeof value === 'string' && value.length <= SHORT ? ascii(value) : undefined;
     if (short) return short;
-    if (!(value as WellFormedString).isWellFormed())
-      throw unexpected('encode a string', value, 'text without lone surrogates, which UTF-8 cannot hold');
+    checkText(value);
     return Buffer.from(value, 'utf8');
   },
+  check: checkText,
   decode(bytes) {
     const decoded = text(bytes);
     if (decoded === undefined)
@@ -34,22 +31,17 @@ export const bytes: Serde<Buffer> = {
   encode(value) {
     if (Buffer.isBuffer(value)) return value;
     const given: unknown = value;
-    if (!(given instanceof Uint8Array)) throw unexpected('encode bytes', given, 'a Buffer or Uint8Array');
+    checkBytes(given);
     return Buffer.from(given.buffer, given.byteOffset, given.byteLength);
   },
+  check: checkBytes,
   decode: (encoded) => encoded,
 };
 
 export const int64: Serde<number> = {
   name: 'int64',
   encode(value) {
-    if (!Number.isSafeInteger(value)) {
-      throw unexpected(
-        'encode an int64',
-        value,
-        'an integer of at most 2^53 - 1 in size (serdes.bigint64 holds larger ones, serdes.double fractions)',
-      );
-    }
+    checkInt64(value);
     // Halves instead of writeBigInt64BE: no bigint is allocated per record. `>>>` takes the value modulo 2^32, which is the low half of the
     // two's complement for negative numbers as well.
     const encoded = Buffer.allocUnsafe(8);
@@ -57,6 +49,7 @@ export const int64: Serde<number> = {
     encoded.writeUInt32BE(value >>> 0, 4);
     return encoded;
   },
+  check: checkInt64,
   decode(encoded) {
     checkLength('an int64', encoded);
     const value = encoded.readInt32BE(0) * TWO_POW_32 + encoded.readUInt32BE(4);
@@ -72,13 +65,12 @@ export const int64: Serde<number> = {
 export const bigint64: Serde<bigint> = {
   name: 'bigint64',
   encode(value) {
-    if (typeof value !== 'bigint' || BigInt.asIntN(64, value) !== value) {
-      throw unexpected('encode a bigint64', value, 'a bigint from -2^63 to 2^63 - 1');
-    }
+    checkBigint64(value);
     const encoded = Buffer.allocUnsafe(8);
     encoded.writeBigInt64BE(value);
     return encoded;
   },
+  check: checkBigint64,
   decode(encoded) {
     checkLength('a bigint64', encoded);
     return encoded.readBigInt64BE(0);
@@ -88,11 +80,12 @@ export const bigint64: Serde<bigint> = {
 export const double: Serde<number> = {
   name: 'double',
   encode(value) {
-    if (typeof value !== 'number') throw unexpected('encode a double', value, 'a number');
+    checkDouble(value);
     const encoded = Buffer.allocUnsafe(8);
     encoded.writeDoubleBE(value);
     return encoded;
   },
+  check: checkDouble,
   decode(encoded) {
     checkLength('a double', encoded);
     return encoded.readDoubleBE(0);
@@ -102,11 +95,10 @@ export const double: Serde<number> = {
 export const uuid: Serde<string> = {
   name: 'uuid',
   encode(value) {
-    if (typeof value !== 'string' || !UUID.test(value)) {
-      throw unexpected('encode a UUID', value, 'a text like "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"');
-    }
+    checkUuid(value);
     return Buffer.from(value.toLowerCase(), 'latin1');
   },
+  check: checkUuid,
   decode(encoded) {
     const value = encoded.toString('latin1');
     if (!UUID.test(value))
@@ -116,6 +108,39 @@ export const uuid: Serde<string> = {
     return value.toLowerCase();
   },
 };
+
+function checkText(value: unknown): asserts value is string {
+  if (typeof value !== 'string') throw unexpected('encode a string', value, 'a string');
+  if (!isWellFormed(value))
+    throw unexpected('encode a string', value, 'text without lone surrogates, which UTF-8 cannot hold');
+}
+
+function checkBytes(value: unknown): asserts value is Uint8Array {
+  if (!(value instanceof Uint8Array)) throw unexpected('encode bytes', value, 'a Buffer or Uint8Array');
+}
+
+function checkInt64(value: unknown): void {
+  if (Number.isSafeInteger(value)) return;
+  throw unexpected(
+    'encode an int64',
+    value,
+    'an integer of at most 2^53 - 1 in size (serdes.bigint64 holds larger ones, serdes.double fractions)',
+  );
+}
+
+function checkBigint64(value: unknown): void {
+  if (typeof value !== 'bigint' || BigInt.asIntN(64, value) !== value)
+    throw unexpected('encode a bigint64', value, 'a bigint from -2^63 to 2^63 - 1');
+}
+
+function checkDouble(value: unknown): void {
+  if (typeof value !== 'number') throw unexpected('encode a double', value, 'a number');
+}
+
+function checkUuid(value: unknown): void {
+  if (typeof value !== 'string' || !UUID.test(value))
+    throw unexpected('encode a UUID', value, 'a text like "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"');
+}
 
 function checkLength(what: string, encoded: Buffer): void {
   if (encoded.length !== 8) throw new Error(`cannot decode ${what}: saw ${showBytes(encoded)}, expected 8 bytes`);

@@ -28,6 +28,22 @@ export interface Serde<T> {
   encode(value: T): Buffer;
   /** `headers` are those of the record, where the bytes come from a topic. */
   decode(bytes: Buffer, headers?: Headers): T;
+  /**
+   * Only of serdes of strings: different strings always have different bytes, so that a key is found by
+   * itself.
+   */
+  readonly text?: true;
+  /**
+   * Only of serdes in which what differs on the wire may become one value: the same for keys, which refuses
+   * such values. Keys are written and read with it wherever it is there.
+   */
+  readonly asKey?: Serde<T>;
+  /**
+   * Throws exactly if `encode` would, and makes no bytes. A store asks it for each value that is put, so that what
+   * cannot be written fails as the record that put it. Left out: the store calls `encode` for each value that is put,
+   * and keeps the bytes of the last one for the commit. Give it where `encode` costs much and rows change often.
+   */
+  check?(value: T): void;
   /** Of a key that contains another: those of its bytes that its partition is chosen by. Default: all. A window lies where its key lies. */
   partitionBytes?(encoded: Buffer): Buffer;
   /** Only of serdes that need something from outside, such as a schema registry: they are bound to the topic that they are used for, and opened, before they encode or decode. */
@@ -39,6 +55,9 @@ export interface Serde<T> {
   /** Only of serdes whose `decode` may throw {@link NotReady}: throws it if it would, for these bytes, and decodes nothing. */
   readonly ready?: (bytes: Buffer) => void;
 }
+
+/** How something is written as a key. */
+export const asKey = <T>(serde: Serde<T>): Serde<T> => serde?.asKey ?? serde;
 
 /** Where a serde is used. */
 export interface SerdePlace {

@@ -10,3 +10,9 @@ export function text(bytes: Buffer): string | undefined {
   const decoded = bytes.toString('utf8');
   return decoded.includes(REPLACEMENT) && !isUtf8(bytes) ? undefined : decoded;
 }
+
+// In the language since Node 20, in TypeScript's library only from ES2024.
+type WellFormedString = string & { isWellFormed(): boolean };
+
+/** Whether UTF-8 can hold the text: a lone surrogate, half of an emoji, would be replaced by U+FFFD. */
+export const isWellFormed = (value: string): boolean => (value as WellFormedString).isWellFormed();

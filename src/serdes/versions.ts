@@ -1,4 +1,5 @@
 import type { Version, VersionChunk, VersionList } from '../model/versions.js';
+import { checkedBefore } from './check.js';
 import { containing } from './containing.js';
 import type { Serde } from './serde.js';
 
@@ -40,6 +41,7 @@ class WrittenVersion<V> implements Version<V> {
 export function versionList<V>(value: Serde<V>): Serde<VersionList<V>> {
   return containing(value, {
     name: `versions-${FORMAT}(${value.name})`,
+    check: checkedBefore,
     encode({ deletedAt, nextId, chunks, versions }) {
       const values = versions.map((version) => {
         if (version.bytes === undefined) version.bytes = version.value === null ? null : value.encode(version.value);

@@ -1,5 +1,6 @@
 import { type Duration, durationMs } from '../model/duration.js';
 import { type Windowed, WindowKey } from '../model/window.js';
+import { check } from './check.js';
 import { containing } from './containing.js';
 import type { BoundSerde, Serde, WindowedSerde } from './serde.js';
 import { showBytes } from './show.js';
@@ -26,6 +27,11 @@ export function windowed<K>(key: Serde<K>): WindowedSerde<K> {
     inner: key,
     partitionBytes: (encoded) => encoded.subarray(0, -BOUNDS_BYTES),
     encode: (window) => withBounds(key.encode(window.key), window.start, window.end, writeStart),
+    check(window) {
+      check(key, window.key);
+      if (!(window.start < 0 && Number.isSafeInteger(window.start))) checkBound(window.start);
+      checkBound(window.end);
+    },
     decode(encoded, headers) {
       const at = boundsOf(encoded, BOUNDS_BYTES);
       return new WindowKey(
@@ -104,6 +110,7 @@ function asKeysAre<K>(
   const own: WindowedSerde<K> = {
     ...serde,
     ...(header !== undefined && { header }),
+    ...(key.asKey && { asKey: make(key.asKey) }),
     ...(key.ready && { ready: (encoded: Buffer) => key.ready?.(serde.partitionBytes(encoded)) }),
     ...(binding && { binding: { bind: (place, services) => boundWindows(binding.bind(place, services), make) } }),
   };
@@ -148,8 +155,7 @@ export function writeBound(bytes: Buffer, moment: number, at: number): number {
     bytes.writeInt32BE(ENDLESS_HIGH, at);
     return bytes.writeUInt32BE(0xffff_ffff, at + 4);
   }
-  if (!Number.isSafeInteger(moment) || moment < 0)
-    throw new Error(`cannot encode a moment: saw ${moment}, expected whole milliseconds since the epoch`);
+  checkBound(moment);
   return writeMoment(bytes, moment, at);
 }
 
@@ -161,6 +167,11 @@ function writeStart(bytes: Buffer, start: number, at: number): number {
 function writeMoment(bytes: Buffer, moment: number, at: number): number {
   bytes.writeInt32BE(Math.floor(moment / TWO_POW_32), at);
   return bytes.writeUInt32BE(moment >>> 0, at + 4);
+}
+
+function checkBound(moment: number): void {
+  if (moment === Number.POSITIVE_INFINITY || (Number.isSafeInteger(moment) && moment >= 0)) return;
+  throw new Error(`cannot encode a moment: saw ${moment}, expected whole milliseconds since the epoch`);
 }
 
 export function readBound(bytes: Buffer, at: number): number {

@@ -4,19 +4,17 @@ import type { CacheBudget } from './cache-budget.js';
 import { type Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
 import type { Entry } from './entry.js';
-import { ExpiryIndex } from './expiry.js';
+import { ExpiryIndex, expiredPerCommit } from './expiry.js';
 import { PREFIX_BYTES } from './layout.js';
 import { mergedScan } from './merged-scan.js';
 import { notLoaded } from './not-loaded.js';
+import { ReadsUnderWay } from './reads-under-way.js';
 import { RecordCache } from './record-cache.js';
 import { type LoggedRow, restoreRows } from './restore-rows.js';
 import { RowCodec } from './row-codec.js';
 import { RowLife } from './row-life.js';
 import { UnwrittenRows } from './unwritten-rows.js';
 import { WrittenKeys } from './written-keys.js';
-
-/** At least this many expired rows are removed a commit, and twice what the commit added: a backlog shrinks however fast rows are added. */
-const MIN_EXPIRED_PER_COMMIT = 1_000;
 
 /**
  * A key-value store of a task, in layers that one object stands for: typed (serdes) over cached (decoded values; reads see what is not committed) over the task's database.
@@ -36,8 +34,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Where rows expire their index knows as much. */
   readonly #written: WrittenKeys | undefined;
   readonly #unwritten = new UnwrittenRows<K, V>();
-  #wanted: Entry<K, V>[] = [];
-  readonly #reading = new Set<Promise<void>>();
+  readonly #reads = new ReadsUnderWay<Entry<K, V>>();
   #streamTime = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
@@ -65,12 +62,12 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     return this.#streamTime;
   }
 
-  get hasWanted(): boolean {
-    return this.#wanted.length > 0;
-  }
-
   get dirtyRows(): number {
     return this.#unwritten.dirty;
+  }
+
+  get hasWanted(): boolean {
+    return this.#reads.hasWanted;
   }
 
   async open(streamTime: number): Promise<void> {
@@ -93,20 +90,31 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     return value === null ? null : { value, timestamp: entry.timestamp };
   }
 
-  put(key: K, value: V | null, timestamp: number = this.#cause.timestamp): void {
-    const entry = this.#cache.get(key) ?? this.#cache.insert(key);
+  put(key: K, value: V | null, timestamp?: number): void {
+    const encoded = value === null ? undefined : this.#codec.checkedValue(value);
+    this.#write(this.#cache.get(key) ?? this.#cache.insert(key), value, encoded, timestamp);
+  }
+
+  insert(key: K, value: V, timestamp?: number): void {
+    const encoded = this.#codec.checkedValue(value);
+    if (this.#cache.get(key) === undefined) this.#cache.insert(key).stored = false;
+    this.#write(this.#cache.get(key) as Entry<K, V>, value, encoded, timestamp);
+  }
+
+  /** SERIALIZE_FAILED if a value cannot be put. For who changes other things before it is. */
+  check(value: V | null): void {
+    if (value !== null) this.#codec.checkedValue(value);
+  }
+
+  #write(entry: Entry<K, V>, value: V | null, encoded: Buffer | undefined, timestamp = this.#cause.timestamp): void {
     entry.loaded = true;
-    entry.value = value ?? null;
+    entry.value = value;
+    entry.encoded = encoded;
     entry.timestamp = timestamp;
     entry.causeTopic = this.#cause.topic;
     entry.causeOffset = this.#cause.offset;
     if (timestamp > this.#streamTime) this.#streamTime = timestamp;
     this.#unwritten.add(entry);
-  }
-
-  insert(key: K, value: V, timestamp?: number): void {
-    if (this.#cache.get(key) === undefined) this.#cache.insert(key).stored = false;
-    this.put(key, value, timestamp);
   }
 
   delete(key: K): void {
@@ -120,9 +128,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   loadAll(keys: readonly K[]): void | Promise<void> {
     for (const key of keys) this.want(key);
-    const reading = this.hasWanted ? this.loadWanted() : undefined;
+    if (this.hasWanted) void this.loadWanted();
     // Somebody else may be reading some of them at this moment.
-    return this.#reading.size > 0 ? Promise.all(this.#reading).then(() => undefined) : reading;
+    return this.#reads.settled();
   }
 
   /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. `committed`: as the last commit left it, whatever was written since. */
@@ -167,26 +175,17 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Marks a key to be read with the next {@link loadWanted}; nothing happens if it is cached, or known not to be there. */
   want(key: K): void {
     if (this.#cache.wantAgain(key)) return;
-    const known = this.#expiry ?? this.#written;
-    const absent = known?.mayHold(this.#codec.keyBytes(key)) === false;
+    const absent = (this.#expiry ?? this.#written)?.mayHold(this.#codec.keyBytes(key)) === false;
     const entry = this.#cache.insert(key);
     if (absent) {
       entry.loaded = true;
       entry.stored = false;
-    } else this.#wanted.push(entry);
+    } else this.#reads.want(entry);
   }
 
   /** Reads everything that was wanted in one round trip. */
-  async loadWanted(): Promise<void> {
-    const wanted = this.#wanted;
-    this.#wanted = [];
-    const reading = this.#read(wanted);
-    this.#reading.add(reading);
-    try {
-      await reading;
-    } finally {
-      this.#reading.delete(reading);
-    }
+  loadWanted(): Promise<void> {
+    return this.#reads.start((wanted) => this.#read(wanted));
   }
 
   async #read(wanted: readonly Entry<K, V>[]): Promise<void> {
@@ -211,8 +210,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Deletes rows whose time to live is over: at most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key are not read for it. */
   async expire(writes: DatabaseWrite[]): Promise<void> {
     if (!this.#expiry) return;
-    const limit = Math.max(MIN_EXPIRED_PER_COMMIT, 2 * this.#unwritten.dirty);
-    const taken = await this.#expiry.take(this.#streamTime, limit, writes);
+    const taken = await this.#expiry.take(this.#streamTime, expiredPerCommit(this.#unwritten.dirty), writes);
     const keys = await this.#codec.readKeys(taken);
     if (!this.#life.fixed) await this.loadAll(keys);
     for (const key of keys) {
@@ -232,7 +230,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     for (const entry of this.#unwritten.take(writes)) {
       // Written and deleted between two commits: nobody else ever saw it.
       if (entry.value === null && !entry.stored) continue;
-      const valueBytes = entry.value === null ? null : this.#codec.databaseValue(entry.value, entry.timestamp);
+      const { value, timestamp, encoded } = entry;
+      const valueBytes = value === null ? null : this.#codec.databaseValue(value, timestamp, encoded);
+      entry.encoded = undefined;
       const write = this.#unwritten.writeOf(entry) ?? this.#unwritten.write(entry, this.#codec.databaseKey(entry.key));
       write.value = valueBytes;
       changelog.push(new ChangelogEntry(write, entry.timestamp, entry.causeTopic, entry.causeOffset));

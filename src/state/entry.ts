@@ -8,6 +8,11 @@ export class Entry<K, V> {
   bounds: WindowBounds | undefined;
   value: V | null = null;
   timestamp = 0;
+  /**
+   * The bytes of the value, from when it was put until it is committed: only where making them was the way to
+   * check it.
+   */
+  encoded: Buffer | undefined = undefined;
   /** Known: read from disk, or written. Until then it only marks that the read is under way. */
   loaded = false;
   /** Written since the last commit. */
@@ -52,6 +57,7 @@ export class Entry<K, V> {
     this.#key = bounds === undefined ? key : (key as Windowed<unknown>).key;
     this.value = null;
     this.timestamp = 0;
+    this.encoded = undefined;
     this.loaded = false;
     this.dirty = false;
     this.writtenAt = -1;

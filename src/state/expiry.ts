@@ -5,6 +5,11 @@ import { after, KIND, PREFIX_BYTES, prefixOf, sequenceKey } from './layout.js';
 /** How many keys a commit adds to the filter of those that an earlier run has left: some milliseconds of work. */
 const LEARNED_KEYS = 20_000;
 
+/**
+ * How many expired rows a commit removes that adds so many: a backlog shrinks however fast rows are added.
+ */
+export const expiredPerCommit = (added: number): number => Math.max(1_000, 2 * added);
+
 /** The keys of one commit, oldest commit first: where expired rows are found without searching. */
 interface ExpiryEntry {
   readonly sequence: number;

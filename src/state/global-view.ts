@@ -1,4 +1,5 @@
 import { StreamsError } from '../model/errors.js';
+import { show } from '../model/show.js';
 import type { KeyValueStore, RangeOptions, Row } from './contract.js';
 import type { GlobalKey, GlobalRow, GlobalStore } from './global-store.js';
 import type { Prefetched } from './prefetched.js';
@@ -117,7 +118,7 @@ export class GlobalView<K, V> implements KeyValueStore<K, V>, Prefetched {
     throw new StreamsError('STORE_KEY_NOT_LOADED', {
       what: 'a key was read that is not loaded',
       at: `store ${this.name}`,
-      saw: `key ${JSON.stringify(key) ?? String(key)}`,
+      saw: `key ${show(key)}`,
       action: 'Use await store.load(key), or declare the key in reads so that the batch loads it.',
     });
   }

@@ -1,4 +1,5 @@
 import { messageOf, StreamsError } from '../model/errors.js';
+import { show } from '../model/show.js';
 import type { Format } from '../serdes/serde.js';
 
 /**
@@ -73,7 +74,7 @@ export function parseIdentity(text: string, path: string): Identity {
       `Use that version, or ${REBUILD}.`,
     );
   }
-  if (format !== FORMAT) throw damaged(path, `format ${JSON.stringify(format)}`);
+  if (format !== FORMAT) throw damaged(path, `format ${show(format)}`);
   if (
     typeof application !== 'string' ||
     typeof topology !== 'string' ||

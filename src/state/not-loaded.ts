@@ -1,10 +1,11 @@
 import { StreamsError } from '../model/errors.js';
+import { show } from '../model/show.js';
 
 /** Of a key that a processor asks for at once and nobody has read. */
 export const notLoaded = (store: string, key: unknown): StreamsError =>
   new StreamsError('STORE_KEY_NOT_LOADED', {
     what: 'a key was read that is not loaded',
     at: `store ${store}`,
-    saw: `key ${JSON.stringify(key) ?? String(key)}`,
+    saw: `key ${show(key)}`,
     action: 'Use await store.load(key), or declare the key in reads so that the batch loads it.',
   });

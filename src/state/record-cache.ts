@@ -10,7 +10,7 @@ const LOOK_BACK = 1;
 const LOOK_AHEAD = 4;
 
 /** How keys are kept. */
-type CachedKeys<K> = Pick<RowCodec<K, unknown>, 'textOf' | 'boundsOf'>;
+type CachedKeys<K> = Pick<RowCodec<K, unknown>, 'textOf' | 'boundsOf' | 'checkKey'>;
 
 /** The cached rows of one store, within the memory budget of the process. */
 export class RecordCache<K, V> {
@@ -54,10 +54,14 @@ export class RecordCache<K, V> {
     return true;
   }
 
-  /** A key that is not cached; it is expected to be looked up soon, too. */
+  /**
+   * A key that is not cached; it is expected to be looked up soon, too. SERIALIZE_FAILED if the serde does
+   * not write it: no cached key is one that fails when it is to be read from disk, or committed.
+   */
   insert(key: K): Entry<K, V> {
     const bounds = this.#codec.boundsOf(key);
     const text = this.#codec.textOf(key, bounds);
+    this.#codec.checkKey(key);
     const entry = this.#free.pop()?.reuse(text, key, bounds) ?? new Entry<K, V>(text, key, bounds);
     this.#entries.add(entry);
     this.#inserted++;

@@ -6,6 +6,8 @@ import type { StoreSpec } from './contract.js';
 import { KIND, prefixed, prefixOf, stamped, TIMESTAMP_BYTES } from './layout.js';
 import { SharedBounds, type WindowBounds } from './window-bounds.js';
 
+const NO_VALUE = 'saw undefined, expected a value, or null to delete the row';
+
 /** Rows of one store to the bytes of the task's database, and back. */
 export class RowCodec<K, V> {
   readonly prefix: Buffer;
@@ -19,25 +21,43 @@ export class RowCodec<K, V> {
   constructor(spec: StoreSpec<K, V>, storeId: number) {
     this.#spec = spec;
     this.prefix = prefixOf(storeId, KIND.rows);
-    this.#textKeys = spec.key.name === 'string';
+    this.#textKeys = spec.key.text === true;
     const { inner } = spec.key as Partial<WindowedSerde<unknown>>;
-    this.#windowsOfText = inner?.name === 'string';
+    this.#windowsOfText = inner?.text === true;
     this.#bounds = inner && new SharedBounds();
   }
 
-  /** What stands for the key in a Map. */
+  /** What stands for the key in a Map. SERIALIZE_FAILED as {@link textOf}. */
   idOf(key: K): string {
-    if (this.#textKeys) return key as string;
+    if (this.#textKeys && typeof key === 'string') return key;
     const text = this.#windowsOfText ? (key as unknown as Windowed<string>).key : undefined;
     const bounds = typeof text === 'string' ? this.boundsOf(key) : undefined;
-    return bounds === undefined ? this.#spec.key.encode(key).toString('latin1') : text + bounds.id;
+    return bounds === undefined ? this.keyBytes(key).toString('latin1') : text + bounds.id;
   }
 
-  /** What the key is found by, together with its bounds: no text is made of both, since most of the cost of a windowed key would be that. */
+  /**
+   * What the key is found by, together with its bounds: no text is made of both, since most of the cost of a windowed
+   * key would be that. SERIALIZE_FAILED if it takes the bytes of the key, and the serde does not write it.
+   */
   textOf(key: K, bounds: WindowBounds | undefined): string {
-    if (this.#textKeys) return key as string;
+    if (this.#textKeys && typeof key === 'string') return key;
     const text = this.#windowsOfText && bounds ? (key as unknown as Windowed<string>).key : undefined;
-    return typeof text === 'string' ? text : this.#spec.key.encode(key).toString('latin1');
+    return typeof text === 'string' ? text : this.keyBytes(key).toString('latin1');
+  }
+
+  /** SERIALIZE_FAILED if the serde does not write a key that {@link textOf} has made a text of. */
+  checkKey(key: K): void {
+    // What is found by its bytes has been written.
+    if (this.#textKeys || this.#windowsOfText) this.#checked('key', this.#spec.key, key);
+  }
+
+  /**
+   * SERIALIZE_FAILED if the serde does not write the value. Returns its bytes if they had to be made to know
+   * it.
+   */
+  checkedValue(value: V): Buffer | undefined {
+    if (value === undefined) throw this.#unwritable('value', this.#spec.value, new Error(NO_VALUE));
+    return this.#checked('value', this.#spec.value, value);
   }
 
   /** The bounds of the window that the key is of; undefined if it is none. */
@@ -54,8 +74,9 @@ export class RowCodec<K, V> {
     return prefixed(this.prefix, this.keyBytes(key));
   }
 
-  databaseValue(value: V, timestamp: number): Buffer {
-    return stamped(timestamp, this.#encode('value', this.#spec.value, value));
+  /** `encoded`: the bytes of the value, if they are known. */
+  databaseValue(value: V, timestamp: number, encoded?: Buffer): Buffer {
+    return stamped(timestamp, encoded ?? this.#encode('value', this.#spec.value, value));
   }
 
   /** A row of the database. Errors: as of its parts. */
@@ -94,13 +115,28 @@ export class RowCodec<K, V> {
     try {
       return serde.encode(value);
     } catch (error) {
-      throw new StreamsError('SERIALIZE_FAILED', {
-        what: `cannot encode the ${what} of a row with serde ${serde.name}: ${messageOf(error)}`,
-        at: `store ${this.#spec.name}`,
-        action: 'Correct the serde, or what is put into the store.',
-        cause: error,
-      });
+      throw this.#unwritable(what, serde, error);
     }
+  }
+
+  #checked<T>(what: string, serde: Serde<T>, value: T): Buffer | undefined {
+    if (serde.check === undefined) return this.#encode(what, serde, value);
+    try {
+      serde.check(value);
+      return undefined;
+    } catch (error) {
+      throw this.#unwritable(what, serde, error);
+    }
+  }
+
+  #unwritable(what: string, serde: { readonly name: string }, error: unknown): unknown {
+    if (isNotReady(error)) return error;
+    return new StreamsError('SERIALIZE_FAILED', {
+      what: `cannot encode the ${what} of a row with serde ${serde.name}: ${messageOf(error)}`,
+      at: `store ${this.#spec.name}`,
+      action: 'Correct the serde, or what is put into the store; or set onError.process to skip or deadLetter.',
+      cause: error,
+    });
   }
 
   #decode<T>(what: string, bytes: Buffer, decode: (bytes: Buffer) => T): T {

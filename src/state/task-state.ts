@@ -2,6 +2,7 @@ import type { ChunkKey } from '../model/chunk.js';
 import type { Database, DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
+import { show } from '../model/show.js';
 import type { VersionList } from '../model/versions.js';
 import type { CacheBudget } from './cache-budget.js';
 import { CachedStore } from './cached-store.js';
@@ -142,7 +143,7 @@ export class TaskState {
     const store = this.#stores.get(name);
     if (store) return store;
     throw new StreamsError('STORE_UNKNOWN', {
-      what: `there is no store ${JSON.stringify(name)} in this task`,
+      what: `there is no store ${show(name)} in this task`,
       at: this.directory,
       saw: [...this.#stores.keys()].join(', ') || 'no stores',
       action: 'Use the name of a store of this sub-topology.',

@@ -75,10 +75,11 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     const own = this.#older.get({ key, id: 0 });
     const since = row === null ? (own?.deletedAt ?? undefined) : row.timestamp;
     if (since !== undefined && timestamp < since) {
-      this.#putOlder(key, value ?? null, timestamp, since, own ?? empty());
+      this.#newest.check(value);
+      this.#putOlder(key, value, timestamp, since, own ?? empty());
       return 'outOfOrder';
     }
-    this.#putNewest(key, value ?? null, timestamp, own, since === timestamp ? undefined : since, row?.value ?? null);
+    this.#putNewest(key, value, timestamp, own, since === timestamp ? undefined : since, row?.value ?? null);
     return 'newest';
   }
 

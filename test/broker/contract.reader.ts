@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Headers } from '#src/model/headers.js';
-import { type Bench, fails, numbered, record, valueText } from './contract.support.js';
+import { type Bench, fails, numbered, openTransaction, record, unique, valueText } from './contract.support.js';
 
 const offsetsOf = (records: readonly { readonly offset: number }[]): readonly number[] =>
   records.map(({ offset }) => offset);
@@ -99,6 +99,39 @@ export function readerContract(bench: Bench): void {
         (await polled).flatMap((batch) => batch.records.map(valueText)),
         ['0'],
       );
+    });
+
+    it('comes to the end that is named, from any offset: it tells of moves past what nobody sees', async () => {
+      const topic = await bench.topic();
+      await bench.write(numbered(topic, 3));
+      const writer = await bench.broker.createWriter({ transactionalId: unique('id') });
+      await openTransaction(writer, numbered(topic, 2, 3));
+      await writer.abort();
+      await openTransaction(writer, numbered(topic, 1, 5));
+      await writer.commit();
+      await openTransaction(writer, numbered(topic, 2, 6));
+      await writer.abort();
+      // Where markers and aborted records have offsets, they are the end.
+      const [end] = await bench.eventually(async () => {
+        const ends = await bench.broker.admin.latestOffsets([{ topic, partition: 0 }]);
+        assert.ok([4, 11].includes(ends[0]?.offset ?? 0));
+        return ends;
+      });
+      const contents = await bench.contents(topic);
+      for (let from = 0; from < (end?.offset ?? 0); from++) {
+        const reader = await bench.reader(topic, from);
+        const seen: string[] = [];
+        for (let position = from; position < (end?.offset ?? 0); ) {
+          for (const { records, nextOffset, latestOffset } of await bench.next(reader, 2)) {
+            assert.ok(nextOffset > position, `from ${position} to ${nextOffset}`);
+            assert.equal(latestOffset, end?.offset);
+            seen.push(...records.map(valueText));
+            position = nextOffset;
+          }
+        }
+        assert.deepEqual(seen, contents.filter(({ offset }) => offset >= from).map(valueText));
+        await reader.close();
+      }
     });
 
     it('has nothing when the wait is over', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { WriteResult } from '#src/broker/port.js';
+import { Headers } from '#src/model/headers.js';
 import { type Bench, fails, numbered, record, unique } from './contract.support.js';
 
 /** More than any writer holds before it asks to wait. */
@@ -112,6 +113,89 @@ export function writerContract(bench: Bench): void {
       const writer = await bench.broker.createWriter();
       await writer.write([record(topic, 'a', { key: null })]);
       await assert.rejects(writer.flush(), fails('PRODUCE_FAILED', `${topic}[0]`));
+    });
+
+    it('is refused a record whose timestamp is further from the clock than the topic allows', async () => {
+      const topic = await bench.topic(1, { 'message.timestamp.after.max.ms': '1000' });
+      const writer = await bench.broker.createWriter();
+      await writer.write([record(topic, 'a', { timestamp: 4_000_000_000_000 })]);
+      await assert.rejects(writer.flush(), fails('PRODUCE_FAILED', `${topic}[0]`));
+    });
+
+    it('takes a record that is just as large as its topic takes, and not one byte more', async () => {
+      const topic = await bench.topic(1, { 'max.message.bytes': '1000' });
+      const sizes: number[] = [];
+      for (const length of [900, 915, 916, 917, 918, 919, 920, 921, 922, 923, 924, 925, 930]) {
+        const writer = await bench.broker.createWriter();
+        await writer.write([
+          record(topic, 'a', { key: null, value: Buffer.alloc(length), headers: Headers.of({ h: 'xyz' }) }),
+        ]);
+        await writer.flush().then(
+          () => sizes.push(length),
+          () => undefined,
+        );
+      }
+      // Besides the value: 61 bytes of the batch, 2 of the record's length, 4 of its head, 2 of the value's
+      // length, 7 of headers.
+      assert.deepEqual(sizes, [900, 915, 916, 917, 918, 919, 920, 921, 922, 923, 924]);
+    });
+
+    for (const transactional of [false, true]) {
+      it(`${transactional ? 'in a transaction ' : ''}leaves out and tells what is refused, if it says where it comes from: the others are written, in order`, async () => {
+        const topic = await bench.topic(2, { 'max.message.bytes': '2000' });
+        const dated = await bench.topic(1, { 'message.timestamp.after.max.ms': '1000' });
+        const keyed = await bench.topic(1, { 'cleanup.policy': 'compact' });
+        const told: [unknown, string, number, string][] = [];
+        const writer = await bench.broker.createWriter({
+          ...(transactional && { transactionalId: unique('refusing') }),
+          onRefused: ({ origin, topic: of, partition, error }) => void told.push([origin, of, partition, error.code]),
+        });
+        if (transactional) await writer.begin();
+        const large = Buffer.alloc(5_000);
+        for (let i = 0; i < 3; i++) {
+          await writer.write([
+            record(topic, `a${i}`, { origin: `a${i}` }),
+            record(topic, 'large', { value: large, origin: `large ${i}` }),
+            record(topic, `b${i}`),
+            record(topic, `c${i}`, { partition: 1, origin: `c${i}` }),
+            record(dated, `d${i}`, { timestamp: 4_000_000_000_000, origin: `late ${i}` }),
+            record(dated, `d${i}`, { timestamp: 1, origin: `d${i}` }),
+            record(keyed, `k${i}`, { key: null, origin: `no key ${i}` }),
+            record(keyed, `k${i}`, { origin: `k${i}` }),
+          ]);
+          await writer.flush();
+          // What a refusal leads to is written by the same writer.
+          await writer.write([record(topic, `letter ${i}`, { partition: 1 })]);
+        }
+        await writer.write([record(topic, 'large', { value: large, partition: 1, origin: 'alone' })]);
+        if (transactional) await writer.commit();
+        else await writer.flush();
+        assert.deepEqual(await bench.values(topic), ['a0', 'b0', 'a1', 'b1', 'a2', 'b2']);
+        assert.deepEqual(await bench.values(topic, 1), ['c0', 'letter 0', 'c1', 'letter 1', 'c2', 'letter 2']);
+        assert.deepEqual(await bench.values(dated), ['d0', 'd1', 'd2']);
+        assert.deepEqual(await bench.values(keyed), ['k0', 'k1', 'k2']);
+        const expected = [
+          ...[0, 1, 2].map((i) => [`large ${i}`, topic, 0, 'PRODUCE_FAILED']),
+          ...[0, 1, 2].map((i) => [`late ${i}`, dated, 0, 'PRODUCE_FAILED']),
+          ...[0, 1, 2].map((i) => [`no key ${i}`, keyed, 0, 'PRODUCE_FAILED']),
+          ['alone', topic, 1, 'PRODUCE_FAILED'],
+        ];
+        assert.deepEqual(new Set(told.map(String)), new Set(expected.map(String)));
+        assert.equal(told.length, expected.length);
+      });
+    }
+
+    it('tells a timestamp that is none, and writes what is beside it', async () => {
+      const topic = await bench.topic();
+      const told: unknown[] = [];
+      const writer = await bench.broker.createWriter({ onRefused: ({ origin }) => void told.push(origin) });
+      await writer.write([
+        record(topic, 'a', { origin: 1 }),
+        record(topic, 'b', { timestamp: 0.5, origin: 2 }),
+        record(topic, 'c', { origin: 3 }),
+      ]);
+      await writer.flush();
+      assert.deepEqual([await bench.values(topic), told], [['a', 'c'], [2]]);
     });
 
     it('knows where its own records end in each partition', async () => {

@@ -204,6 +204,26 @@ export function maintenanceContract(name: string, start: () => Promise<LocalUnde
       for (const offset of await offsets(topic)) assert.ok(seen.has(offset), `offset ${offset} was not read`);
     });
 
+    it('leaves holes, and a reader that stands in one comes to the end', async () => {
+      const topic = await topicOf({ 'cleanup.policy': 'compact' });
+      await bench.write([keyed(topic, 'own', '0'), keyed(topic, 'a', '1')]);
+      await bench.write([keyed(topic, 'a', '2'), keyed(topic, 'b', '3')]);
+      await bench.write([keyed(topic, 'a', '4'), keyed(topic, 'b', '5')]);
+      await broker.maintain();
+      for (let from = 0; from < 6; from++) {
+        const reader = await bench.reader(topic, from);
+        const seen: string[] = [];
+        for (let position = from; position < 6; ) {
+          for (const { records, nextOffset } of await bench.next(reader, 1)) {
+            assert.ok(nextOffset > position);
+            seen.push(...records.map(valueText));
+            position = nextOffset;
+          }
+        }
+        assert.deepEqual(seen, from === 0 ? ['0', '4', '5'] : from < 5 ? ['4', '5'] : ['5']);
+      }
+    });
+
     it('never loses the last value of a key, in any order of writes, deletions, time and runs', async () => {
       const step = fc.oneof(
         {

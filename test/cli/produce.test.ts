@@ -117,6 +117,18 @@ describe('millrace produce', () => {
       /"at" is no time at in\.jsonl:3: saw "2026-02-31T12:00:00Z"/,
     ],
     ['with a key that lost digits', '{"account":12345678901234567890}', '--key account', /in\.jsonl:3: .*lost digits/],
+    [
+      'with a key in which a number lost digits',
+      '{"account":{"id":[9007199254740993]}}',
+      '--key account',
+      /in\.jsonl:3: .*9007199254740992, which has lost digits/,
+    ],
+    [
+      'with half an emoji as its key',
+      '{"account":"a\\ud83d"}',
+      '--key account',
+      /in\.jsonl:3: .*without lone surrogates/,
+    ],
     ['that is no object', '7', '--key account', /in\.jsonl:3: saw 7/],
   ];
   for (const [what, line, args, message] of bad) {
@@ -135,6 +147,48 @@ describe('millrace produce', () => {
       assert.deepEqual((await lines('consume things --until-end')).map(({ key }) => key).sort(), ['a', 'b']);
     });
   }
+
+  it('keys are written as the topology reads them: text as JSON text, whole numbers as bigints', async () => {
+    const { write, output, lines, millrace } = bound(project('esm-project'));
+    write(
+      'keys.cjs',
+      `const { count, serdes, topology } = require('millrace');
+      module.exports = topology('keys', (t) => {
+        t.stream('json', { key: serdes.json(), value: serdes.json() }).pipe(count({ store: 'of-json' }));
+        t.stream('big', { key: serdes.bigint64, value: serdes.json() }).pipe(count({ store: 'of-big' }));
+      });`,
+    );
+    await output('produce json --topology keys.cjs --key id', '{"id":"5"}\n{"id":5}\n{"id":"five"}\n{"id":{"a":1}}\n');
+    await output('produce big --topology keys.cjs --key id', '{"id":5}\n{"id":"9007199254740993"}\n');
+    await output('run keys.cjs --until-idle');
+    const kept = async (store: string) =>
+      (await lines(`state dump keys.cjs --store ${store}`)).map(({ key, value }) => [key, value]);
+    assert.deepEqual(await kept('of-json'), [
+      ['5', 1],
+      ['five', 1],
+      [5, 1],
+      [{ a: 1 }, 1],
+    ]);
+    assert.deepEqual(await kept('of-big'), [
+      ['5', 1],
+      ['9007199254740993', 1],
+    ]);
+    // Looked up as they are told apart; what may be several keys, or is no number, is none.
+    const [found] = await lines('state get keys.cjs --store of-big --key 9007199254740993');
+    assert.equal(found.value, 1);
+    for (const [store, key] of [
+      ['of-json', '9007199254740993'],
+      ['of-json', '{"id":9007199254740993}'],
+      ['of-big', '0x5'],
+      ['of-big', ''],
+    ]) {
+      for (const command of ['state|get', 'history']) {
+        const { code, stderr } = await millrace(`${command}|keys.cjs|--store|${store}|--key|${key}`);
+        assert.equal(code, 2, stderr);
+        assert.match(stderr, /^USAGE: cannot read --key/);
+      }
+    }
+  });
 
   it('bytes that are no UTF-8 are INPUT_INVALID', async () => {
     const { millrace } = bound(project('esm-project'));

@@ -148,3 +148,35 @@ describe('repartition', () => {
     );
   });
 });
+
+describe('groupBy on a table', () => {
+  it('takes groups for the same by their bytes: bigints may be in them, and the order of fields counts', async () => {
+    const target = topology('t', (t) => {
+      t.table('in', { ...json<{ group: string; amount: number }>(), store: 'rows' }).pipe(
+        groupBy(({ value }) => JSON.parse(value?.group ?? 'null'), { key: serdes.json<any>(), name: 'by-group' }),
+        count({ store: 'counts' }),
+      );
+      t.table('big', { key: serdes.string, value: serdes.json<string>(), store: 'big-rows' }).pipe(
+        groupBy(({ value }) => BigInt(value as string), { key: serdes.bigint64, name: 'by-big' }),
+        count({ store: 'big-counts' }),
+      );
+    });
+    const driver = await open(target);
+    for (const group of ['{"a":1,"b":2}', '{"b":2,"a":1}', '{"b":2,"a":1}'])
+      await feed(driver, 'in', [['r', { group, amount: 1 }]]);
+    assert.deepEqual(
+      (await driver.store('counts').entries()).map(([group, n]) => [JSON.stringify(group), n]),
+      [
+        ['{"a":1,"b":2}', 0],
+        ['{"b":2,"a":1}', 1],
+      ],
+    );
+    await driver
+      .input('big', { key: serdes.string, value: serdes.json<string>() })
+      .sendAll(['1', '1', '2'].map((value) => ({ key: 'r', value, timestamp: 1 })));
+    assert.deepEqual(await driver.store('big-counts').entries(), [
+      [1n, 0],
+      [2n, 1],
+    ]);
+  });
+});

@@ -388,6 +388,19 @@ const processes: Record<string, Step> = {
         },
       }),
     ),
+  'process that draws ids': (source, name) =>
+    source.pipe(
+      process({
+        name,
+        start({ schedule, forward, uuid }) {
+          for (const every of ['6ms', '9ms'] as const)
+            schedule(every, 'stream', () => forward({ key: every, value: { ...plus(null, 1), id: uuid() } } as never));
+        },
+        process({ key, value }: R, { forward, uuid, random }) {
+          for (let i = 0; i < 2; i++) forward({ key, value: { ...plus(value, Math.floor(random() * 7)), id: uuid() } });
+        },
+      }),
+    ),
   'process that uses the shared table': (source, name) =>
     source.pipe(
       process({

@@ -73,7 +73,7 @@ sub-topology payments
     reads topic payments (key string, value json)
     → dedupe seen
   dedupe seen (by key)
-    store seen (keyValue, key string, value dedupe-1, rows live 7d)
+    store seen (keyValue, key id-2(string), value dedupe-1, rows live 7d)
       changelog <application>-seen-changelog
     → repartition by-account through filterValues, groupBy
   repartition by-account

@@ -2,7 +2,19 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { Broker } from '#src/broker/port.js';
-import { aggregate, count, effect, groupBy, serdes, type Topology, to, topology, toStream } from '#src/index.js';
+import {
+  aggregate,
+  count,
+  effect,
+  groupBy,
+  process,
+  type StreamRecord,
+  serdes,
+  type Topology,
+  to,
+  topology,
+  toStream,
+} from '#src/index.js';
 import { compareOutputs } from '#src/replay/compare-outputs.js';
 import { type OutputComparison, type StartShadowOptions, startShadow } from '#src/replay/index.js';
 import { start } from '#src/runtime/start.js';
@@ -23,7 +35,7 @@ class Pair {
 
   static async begin(keys: string): Promise<Pair> {
     const pair = new Pair();
-    const topics = ['in', 'sums', 'groups', 'by-letter-a', 'by-letter-b'];
+    const topics = ['in', 'sums', 'groups', 'ids', 'by-letter-a', 'by-letter-b'];
     await pair.broker.admin.createTopics(
       topics.map((name) => ({ name, partitions: 2, config: { 'retention.ms': '-1' } })),
     );
@@ -32,7 +44,7 @@ class Pair {
     return pair;
   }
 
-  /** Sums by key, counts behind a repartition, a topic by the letter, a call for each; `x` fails. */
+  /** Sums by key, counts and ids behind repartitions, a topic by the letter, a call for each; `x` fails. */
   target(worth = 1): Topology {
     return topology('shop', (t) => {
       const input = t.stream('in', json);
@@ -50,6 +62,14 @@ class Pair {
         count({ store: 'groups' }),
         toStream(),
         to('groups', { key: serdes.string, value: serdes.json() }),
+      );
+      input.pipe(
+        groupBy(() => 'all', { key: serdes.string, name: 'to-draw' }),
+        process<StreamRecord<string, unknown>>({
+          name: 'draw',
+          process: ({ key }, { forward, uuid }) => forward({ key, value: uuid() }),
+        }),
+        to('ids', { key: serdes.string, value: serdes.json() }),
       );
     });
   }
@@ -91,7 +111,7 @@ class Pair {
   }
 }
 
-const TOPICS = ['by-letter-a', 'by-letter-b', 'groups', 'shop-dead-letter', 'sums'];
+const TOPICS = ['by-letter-a', 'by-letter-b', 'groups', 'ids', 'shop-dead-letter', 'sums'];
 
 describe('a shadow of an application', () => {
   it('writes what the live one has written to topics of its own, calls nobody, and touches nothing else', async () => {
@@ -231,7 +251,9 @@ describe('a shadow of an application', () => {
     await pair.shadow(1, { broker: watched });
     assert.deepEqual([...touched].sort(), [
       'shop-shadow-1-all-repartition',
+      'shop-shadow-1-to-draw-repartition',
       'shop-shadow-groups',
+      'shop-shadow-ids',
       'shop-shadow-shop-dead-letter',
       'shop-shadow-sums',
     ]);

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import type { Admin, Broker, Reader, TopicPartition } from '#src/broker/port.js';
 import { leftJoinGlobalTable, serdes, to, topology } from '#src/index.js';
 import type { OpenDatabase } from '#src/model/database.js';
 import { Headers } from '#src/model/headers.js';
 import { type Logger, silentLogger } from '#src/model/ports.js';
+import { stateAsOf } from '#src/replay/index.js';
 import { resolveConfig } from '#src/runtime/config.js';
 import { Engine } from '#src/runtime/engine.js';
 import type { Progress } from '#src/runtime/progress.js';
@@ -260,6 +262,43 @@ describe('global tables of an engine', () => {
     await app.start();
     assert.equal(app.engine?.progress().metrics.restoredRecords, 0);
     await app.close();
+  });
+
+  it('have the rows that a replay has, where a key was written to several partitions: by the times that the topology says, then by partition', async () => {
+    const record = fc.record({
+      key: fc.constantFrom('a', 'b'),
+      at: fc.nat(5),
+      timestamp: fc.nat(5),
+      partition: fc.nat(2),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(record, { maxLength: 12 }), fc.boolean(), async (written, timed) => {
+        const target = topology('names', (t) => {
+          const value = serdes.json<{ readonly at: number }>();
+          const timestamp = timed ? { timestamp: ({ at }: { readonly at: number }) => at } : {};
+          t.globalTable('accounts', { key: serdes.string, value, store: 'all-accounts', ...timestamp });
+          t.stream('in', { key: serdes.string, value: serdes.string }).pipe(
+            to('out', { key: serdes.string, value: serdes.string }),
+          );
+        });
+        const app = new Application({ topology: target });
+        await app.createTopics({ in: 1, accounts: 3, out: 1 });
+        await app.write(
+          'accounts',
+          written.map(({ at, ...rest }, n) => ({ ...rest, value: JSON.stringify({ at, n }) })),
+        );
+        const engine = await app.start();
+        const live: unknown[] = [];
+        for await (const row of engine.globals.store('all-accounts')!.entries()) live.push(row);
+        const past = await stateAsOf(target, { broker: app.broker, inMemory: true, asOf: { kind: 'latest' } });
+        const then: unknown[] = [];
+        for (const store of past.stores) for await (const row of store.entries()) then.push(row);
+        await past.close();
+        assert.deepEqual(live, then);
+        await app.close();
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it('are missing topics like any other, and are created as such', async () => {

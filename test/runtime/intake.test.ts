@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { BrokerRecord, PartitionOffset, Reader, RecordBatch } from '#src/broker/port.js';
+import type { BrokerRecord, PartitionOffset, Reader, RecordBatch, TopicPartition } from '#src/broker/port.js';
+import { StreamsError } from '#src/model/errors.js';
 import { Headers } from '#src/model/headers.js';
+import { NotReady } from '#src/model/not-ready.js';
+import { silentLogger } from '#src/model/ports.js';
 import { Intake } from '#src/runtime/intake.js';
+import { KnownEnds } from '#src/runtime/known-ends.js';
+import type { Dates } from '#src/runtime/lane.js';
+import { nextTurn } from '#src/runtime/system.js';
+import { ManualClock } from '#src/testing/manual-clock.js';
 
 const record = (topic: string, offset: number, timestamp: number): BrokerRecord => ({
   topic,
@@ -17,25 +24,36 @@ const record = (topic: string, offset: number, timestamp: number): BrokerRecord 
 /** Logs by topic: pairs of offset and timestamp. */
 type Logs = Readonly<Record<string, readonly (readonly [offset: number, timestamp: number])[]>>;
 
-/** A reader over logs that answers only for the topics whose turn it is: as a network does. */
+/** What one poll answers: for these topics what they have next, and nothing else. */
+type Turn = readonly string[];
+
+/**
+ * A reader over logs whose polls answer for the topics whose turn it is: as a network does. Without a turn
+ * left it answers for all.
+ */
 class SlowReader implements Reader {
   readonly #logs: Logs;
-  readonly #ends: ReadonlyMap<string, number>;
+  readonly #ends: Map<string, number>;
   readonly #positions = new Map<string, number>();
-  /** Topics that each poll answers for; all when it is used up. */
-  readonly turns: (readonly string[])[];
+  readonly #turns: Turn[];
   readonly paused = new Set<string>();
   readonly silent = new Set<string>();
   polls = 0;
+  wakeups = 0;
 
-  constructor(logs: Logs, turns: (readonly string[])[] = [], holes = 0) {
+  constructor(logs: Logs, turns: readonly Turn[] = [], holes = 0) {
     this.#logs = logs;
-    this.turns = turns;
+    this.#turns = [...turns];
     this.#ends = new Map(Object.entries(logs).map(([topic, log]) => [topic, (log.at(-1)?.[0] ?? -1) + 1 + holes]));
   }
 
   get latest(): PartitionOffset[] {
     return [...this.#ends].map(([topic, offset]) => ({ topic, partition: 0, offset }));
+  }
+
+  /** Part of the log is lost. */
+  cut(topic: string, end: number): void {
+    this.#ends.set(topic, end);
   }
 
   seek({ topic, offset }: PartitionOffset): void {
@@ -48,19 +66,14 @@ class SlowReader implements Reader {
   resume(partitions: readonly { topic: string }[]): void {
     for (const { topic } of partitions) this.paused.delete(topic);
   }
-  wakeup(): void {}
+  wakeup(): void {
+    this.wakeups++;
+  }
   async close(): Promise<void> {}
 
   async poll({ maxRecords }: { maxRecords: number }): Promise<readonly RecordBatch[]> {
     this.polls++;
-    for (let turn = this.turns.shift(); turn !== undefined; turn = this.turns.shift()) {
-      const batches = this.#answer(turn, maxRecords);
-      if (batches.length > 0) return batches;
-    }
-    return this.#answer(
-      [...this.#positions.keys()].filter((topic) => !this.silent.has(topic)),
-      maxRecords,
-    );
+    return this.#answer(this.#turns.shift() ?? [...this.#positions.keys()], maxRecords);
   }
 
   #answer(topics: readonly string[], maxRecords: number): RecordBatch[] {
@@ -68,8 +81,8 @@ class SlowReader implements Reader {
     return topics.flatMap((topic, i) => {
       const position = this.#positions.get(topic) as number;
       const latestOffset = this.#ends.get(topic) as number;
-      if (this.paused.has(topic) || position >= latestOffset) return [];
-      const rest = (this.#logs[topic] ?? []).filter(([offset]) => offset >= position);
+      if (this.silent.has(topic) || this.paused.has(topic) || position >= latestOffset) return [];
+      const rest = (this.#logs[topic] ?? []).filter(([offset]) => offset >= position && offset < latestOffset);
       const found = rest.slice(0, Math.ceil(left / (topics.length - i)));
       left -= found.length;
       const nextOffset = found.length === rest.length ? latestOffset : (found.at(-1)?.[0] as number) + 1;
@@ -82,26 +95,29 @@ class SlowReader implements Reader {
 
 const start = (logs: Logs): PartitionOffset[] => Object.keys(logs).map((topic) => ({ topic, partition: 0, offset: 0 }));
 
+/** Takes until nothing is left. */
 async function all(intake: Intake, max: number): Promise<string[]> {
   const taken: string[] = [];
-  for (let empty = 0; empty < 3; ) {
+  while (intake.lag > 0) {
     const records = await intake.take(max, 0);
     assert.ok(records.length <= max);
-    empty = records.length === 0 ? empty + 1 : 0;
     taken.push(...records.map(({ topic, offset }) => `${topic}@${offset}`));
   }
   return taken;
 }
 
-/** The merge by its definition: always the head with the lowest timestamp, the first partition at a tie. */
-function merged(logs: Logs): string[] {
+/** The merge by its definition: always the head with the lowest time, at a tie the first by topic. */
+function merged(logs: Logs, timeOf: (topic: string, offset: number, timestamp: number) => number = (_t, _o, at) => at) {
   const rest = Object.entries(logs).map(([topic, log]) => ({ topic, log: [...log] }));
   const order: string[] = [];
   for (;;) {
-    const heads = rest.filter(({ log }) => log.length > 0);
-    if (heads.length === 0) return order;
-    const oldest = heads.reduce((a, b) => ((b.log[0]?.[1] as number) < (a.log[0]?.[1] as number) ? b : a));
-    order.push(`${oldest.topic}@${oldest.log.shift()?.[0]}`);
+    const heads = rest
+      .filter(({ log }) => log.length > 0)
+      .map(({ topic, log }) => ({ topic, log, time: timeOf(topic, ...(log[0] as readonly [number, number])) }))
+      .sort((a, b) => a.time - b.time || (a.topic < b.topic ? -1 : 1));
+    const [first] = heads;
+    if (first === undefined) return order;
+    order.push(`${first.topic}@${first.log.shift()?.[0]}`);
   }
 }
 
@@ -114,7 +130,26 @@ const log = fc
       return [offset, timestamp] as const;
     });
   });
-const logs = fc.tuple(log, log, log).map(([a, b, c]) => ({ a, b, c }));
+/** Declared in another order than that of their names. */
+const logs = fc.tuple(log, log, log).map(([b, a, c]) => ({ b, a, c }));
+const sizes = fc.constantFrom(1, 2, 7, 1_000);
+/** Polls that answer for some topics, or for none. */
+const turns = fc.array(fc.subarray(['a', 'b', 'c']), { maxLength: 30 });
+
+/** Admin and clock of a wait whose end may go back. */
+function ends(latestOffsets: (of: readonly TopicPartition[]) => Promise<readonly PartitionOffset[]>) {
+  const clock = new ManualClock();
+  const asked: string[][] = [];
+  const warnings: string[] = [];
+  const admin = {
+    latestOffsets: (of: readonly TopicPartition[]) => {
+      asked.push(of.map(({ topic }) => topic));
+      return latestOffsets(of);
+    },
+  };
+  const logger = { ...silentLogger, warn: (_: object, message: string) => void warnings.push(message) };
+  return { clock, asked, warnings, ends: new KnownEnds({ admin, clock, logger }) };
+}
 
 describe('the intake', () => {
   it('merges partitions by timestamp, whatever the batch size', async () => {
@@ -127,15 +162,71 @@ describe('the intake', () => {
     );
   });
 
-  it('waits for a partition that lags: the order does not depend on which answers first', async () => {
-    const turns = fc.array(fc.subarray(['a', 'b', 'c'], { minLength: 1 }), { maxLength: 6 });
+  it('waits for a partition that lags: the order does not depend on which answers first, nor on polls that bring nothing', async () => {
     await fc.assert(
-      fc.asyncProperty(logs, turns, fc.constantFrom(2, 7, 1_000), async (given, answers, max) => {
-        const reader = new SlowReader(given, answers);
+      fc.asyncProperty(logs, turns, sizes, fc.integer({ min: 0, max: 2 }), async (given, answers, max, holes) => {
+        const reader = new SlowReader(given, answers, holes);
         assert.deepEqual(await all(new Intake(reader, start(given), reader.latest), max), merged(given));
       }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('compares the times that sources say, of records that come next: each is asked for once, at most a batch and a record a partition ahead', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        logs,
+        turns,
+        sizes,
+        fc.infiniteStream(fc.integer({ min: 0, max: 40 })),
+        async (given, answers, max, random) => {
+          const times = new Map<string, number>();
+          const timeOf = (topic: string, offset: number): number => {
+            const place = `${topic}@${offset}`;
+            const time = times.get(place) ?? random.next().value;
+            times.set(place, time);
+            return time;
+          };
+          const order = merged(given, (topic, offset, at) => (topic === 'c' ? at : timeOf(topic, offset)));
+          let unused = 0;
+          const asked: string[] = [];
+          const dates: Dates = {
+            timeOf: ({ topic, offset }) => {
+              asked.push(`${topic}@${offset}`);
+              assert.ok(++unused <= max + 2);
+              // The first time it has to be fetched.
+              if (offset % 3 === 0) throw new NotReady(async () => undefined);
+              return timeOf(topic, offset);
+            },
+            timeWhenReady: async ({ topic, offset }) => timeOf(topic, offset),
+          };
+          const reader = new SlowReader(given, answers);
+          const datesOf = (topic: string) => (topic === 'c' ? undefined : dates);
+          const intake = new Intake(reader, start(given), reader.latest, { datesOf });
+          const taken: string[] = [];
+          while (intake.lag > 0) {
+            const records = await intake.take(max, 0);
+            unused -= records.filter(({ topic }) => topic !== 'c').length;
+            taken.push(...records.map(({ topic, offset }) => `${topic}@${offset}`));
+          }
+          assert.deepEqual(taken, order);
+          assert.equal(new Set(asked).size, asked.length);
+        },
+      ),
       { numRuns: 300 },
     );
+  });
+
+  it('of one partition asks for no time: what is alone comes next whenever it happened', async () => {
+    const given = {
+      a: [
+        [0, 3],
+        [1, 2],
+      ],
+    } as const;
+    const reader = new SlowReader(given);
+    const datesOf = () => ({ timeOf: () => assert.fail('asked'), timeWhenReady: () => assert.fail('asked') });
+    assert.deepEqual(await all(new Intake(reader, start(given), reader.latest, { datesOf }), 10), ['a@0', 'a@1']);
   });
 
   it('waits at the first batch already, for records that were there when it began', async () => {
@@ -158,15 +249,100 @@ describe('the intake', () => {
     assert.equal(reader.polls, 1);
   });
 
-  it('does not wait for ever for a partition that keeps silent', async () => {
+  it('takes nothing, and is not idle, while a partition with records keeps silent: however often it polls, whoever wakes it', async () => {
     const given = { a: [[0, 20]], b: [[0, 10]] } as const;
     const reader = new SlowReader(given);
     reader.silent.add('b');
     const intake = new Intake(reader, start(given), reader.latest);
+    for (let n = 1; n <= 100; n++) {
+      intake.wakeup();
+      assert.deepEqual(await intake.take(10, 0), []);
+      assert.deepEqual([intake.isWaiting, intake.lag, reader.polls], [true, 2, n]);
+    }
+    reader.silent.delete('b');
+    assert.deepEqual(await all(intake, 10), ['b@0', 'a@0']);
+    assert.equal(intake.isWaiting, false);
+  });
+
+  it('goes on when a reader says that it has moved without records', async () => {
+    const given = { a: [[0, 20]], b: [] } as const;
+    const reader = new SlowReader(given, [['a'], ['b']], 3);
+    const intake = new Intake(reader, start(given), reader.latest);
+    assert.deepEqual(await intake.take(10, 0), []);
+    assert.equal((await intake.take(10, 0)).length, 1);
+    assert.deepEqual(intake.positions, [
+      { topic: 'a', partition: 0, offset: 4 },
+      { topic: 'b', partition: 0, offset: 3 },
+    ]);
+  });
+
+  it('asks after a second where a silent partition ends, and does not wait for what its log has lost', async () => {
+    const given = {
+      a: [[0, 20]],
+      b: [
+        [0, 10],
+        [1, 11],
+      ],
+    } as const;
+    const reader = new SlowReader(given);
+    const watch = ends(async () => reader.latest);
+    const intake = new Intake(reader, start(given), reader.latest, { ends: watch.ends });
+    reader.cut('b', 1);
+    assert.deepEqual(
+      (await intake.take(10, 0)).map(({ topic }) => topic),
+      ['b'],
+    );
+    for (const ms of [0, 999]) {
+      watch.clock.advance(ms);
+      assert.deepEqual(await intake.take(10, 0), []);
+      assert.deepEqual(watch.asked, []);
+    }
+    watch.clock.advance(1);
+    assert.deepEqual(await intake.take(10, 0), []);
+    await nextTurn();
+    assert.deepEqual(watch.asked, [['b']]);
+    assert.equal(reader.wakeups, 1);
     assert.deepEqual(
       (await intake.take(10, 0)).map(({ topic }) => topic),
       ['a'],
     );
+    assert.match(watch.warnings.join(), /^b\[0\] ended at offset 2, and ends at 1 now/);
+  });
+
+  it('waits on for a partition whose end is still there, and for a cluster that is away, asking once a second', async () => {
+    const given = { a: [[0, 20]], b: [[0, 10]] } as const;
+    const reader = new SlowReader(given);
+    reader.silent.add('b');
+    const answers = [
+      async () => reader.latest,
+      () => Promise.reject(new StreamsError('BROKER_UNAVAILABLE', { what: 'no answer', action: 'Wait.' })),
+    ];
+    const watch = ends(() => (answers.shift() ?? (async () => reader.latest))());
+    const intake = new Intake(reader, start(given), reader.latest, { ends: watch.ends });
+    for (let n = 0; n < 100; n++) {
+      assert.deepEqual(await intake.take(10, 0), []);
+      await nextTurn();
+      watch.clock.advance(100);
+    }
+    assert.ok(watch.asked.length >= 4 && watch.asked.length <= 10, `${watch.asked.length} times`);
+    assert.deepEqual(watch.warnings, []);
+    reader.silent.delete('b');
+    assert.deepEqual(await all(intake, 10), ['b@0', 'a@0']);
+  });
+
+  it('ends the wait for a topic that is gone by its error', async () => {
+    const given = { a: [[0, 20]], b: [[0, 10]] } as const;
+    const reader = new SlowReader(given);
+    reader.silent.add('b');
+    const watch = ends(() =>
+      Promise.reject(new StreamsError('TOPIC_UNKNOWN', { what: 'there is no topic b', action: 'Create it.' })),
+    );
+    const intake = new Intake(reader, start(given), reader.latest, { ends: watch.ends });
+    await intake.take(10, 0);
+    watch.clock.advance(1_000);
+    await intake.take(10, 0);
+    await nextTurn();
+    await assert.rejects(intake.take(10, 0), /there is no topic b/);
   });
 
   it('has its positions behind everything taken, and before everything that is not, holes and markers included', async () => {
@@ -179,9 +355,8 @@ describe('the intake', () => {
           const reader = new SlowReader(given, [], holes);
           const intake = new Intake(reader, start(given), reader.latest);
           const taken = new Set<string>();
-          for (let empty = 0; empty < 3; ) {
+          while (intake.lag > 0) {
             const records = await intake.take(max, 0);
-            empty = records.length === 0 ? empty + 1 : 0;
             for (const { topic, offset } of records) taken.add(`${topic}@${offset}`);
             for (const { topic, offset: position } of intake.positions) {
               for (const [offset] of given[topic as 'a'])
@@ -192,7 +367,10 @@ describe('the intake', () => {
                 );
             }
           }
-          assert.deepEqual(intake.positions, reader.latest);
+          assert.deepEqual(
+            intake.positions,
+            reader.latest.toSorted((a, b) => (a.topic < b.topic ? -1 : 1)),
+          );
           assert.equal(intake.lag, 0);
         },
       ),

@@ -34,6 +34,29 @@ export function serdeContract<T>(title: string, given: SerdeCase<T>): void {
       );
     });
 
+    it('its check, if it has one, throws what encode would, and nothing else', () => {
+      const outcomeOf = (run: () => unknown): unknown => {
+        try {
+          run();
+          return 'written';
+        } catch (error) {
+          return (error as Error).message;
+        }
+      };
+      const anything = fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true });
+      const { check } = serde;
+      if (check === undefined) return;
+      fc.assert(
+        fc.property(fc.oneof(values, anything as fc.Arbitrary<T>), (value) => {
+          fc.pre(value !== null);
+          assert.equal(
+            outcomeOf(() => check(value)),
+            outcomeOf(() => serde.encode(value)),
+          );
+        }),
+      );
+    });
+
     it('decodes from the middle of a larger buffer', () => {
       fc.assert(
         fc.property(values, (value) => {

@@ -33,6 +33,7 @@ export interface KafkaBrokerOptions extends KafkaOptions {
 interface Shared {
   readonly connect: () => Promise<Connections>;
   readonly settings: WriterSettings;
+  readonly logger: Logger;
   readonly readers: Set<KafkaReader>;
   readonly writers: Set<KafkaWriter>;
   readonly members: Set<KafkaMembership>;
@@ -59,10 +60,13 @@ class KafkaBroker implements Broker {
 
   async createReader(options: ReaderOptions = {}): Promise<Reader> {
     this.#check();
-    const { readers, connect } = this.#shared;
+    const { readers, connect, logger } = this.#shared;
     const client = new Client(await this.#client.once(connect), this.#client.clock).hurried(this.#hurry);
-    const reader = new KafkaReader(client, options.isolation !== 'read_uncommitted', (closed) =>
-      readers.delete(closed),
+    const reader = new KafkaReader(
+      client,
+      options.isolation !== 'read_uncommitted',
+      (closed) => readers.delete(closed),
+      logger,
     );
     readers.add(reader);
     return reader;
@@ -76,6 +80,7 @@ class KafkaBroker implements Broker {
       transactionalId: options.transactionalId,
       touches: options.touches,
       onResult: options.onResult,
+      onRefused: options.onRefused,
       settings,
       onClose: (closed) => writers.delete(closed),
     });
@@ -132,6 +137,7 @@ export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Brok
   return new KafkaBroker(new Client(await connect(), clock), {
     connect,
     settings,
+    logger,
     readers: new Set(),
     writers: new Set(),
     members: new Set(),

@@ -46,6 +46,12 @@ export interface CoordinatorOptions {
   readonly connections?: Connections;
 }
 
+/** Partitions by the broker that leads them, and those of which none is known. */
+export interface Routes<T> {
+  readonly leaders: ReadonlyMap<number, T[]>;
+  readonly failed: readonly { readonly partition: T; readonly error: unknown }[];
+}
+
 /** Who leads and coordinates what, and requests sent there. Shared by admin, writers and members; asks again when the cluster changes. */
 export class Client {
   readonly #topics: Map<string, TopicMetadata>;
@@ -133,13 +139,12 @@ export class Client {
     });
   }
 
-  /** As {@link leaders}, but an unknown partition does not stop the others: it is among the failed. */
-  async route<T extends TopicPartition>(
-    partitions: readonly T[],
-  ): Promise<{
-    readonly leaders: ReadonlyMap<number, T[]>;
-    readonly failed: readonly { readonly partition: T; readonly error: unknown }[];
-  }> {
+  /**
+   * As {@link leaders}, but an unknown partition does not stop the others: it is among the failed. `waits`
+   * false: nor is a partition waited for that has no leader now.
+   */
+  async route<T extends TopicPartition>(partitions: readonly T[], { waits = true } = {}): Promise<Routes<T>> {
+    if (!waits) return this.#routeNow(partitions);
     try {
       return { leaders: await this.leaders(partitions), failed: [] };
     } catch (error) {
@@ -151,6 +156,33 @@ export class Client {
     for (const [node, group] of routes.flatMap((route) => [...route.leaders]))
       leaders.set(node, [...(leaders.get(node) ?? []), ...group]);
     return { leaders, failed: routes.flatMap(({ failed }) => failed) };
+  }
+
+  async #routeNow<T extends TopicPartition>(partitions: readonly T[]): Promise<Routes<T>> {
+    const missing = new Set(partitions.filter((partition) => this.#leader(partition) < 0).map(({ topic }) => topic));
+    const refused = new Map<string, unknown>();
+    if (missing.size > 0) {
+      try {
+        for (const { name, error } of (await this.metadata([...missing])).topics)
+          if (isDenied(error)) refused.set(name, topicError('Metadata', error, name));
+      } catch (error) {
+        for (const topic of missing) refused.set(topic, error);
+      }
+    }
+    const leaders = new Map<number, T[]>();
+    const failed: { readonly partition: T; readonly error: unknown }[] = [];
+    for (const partition of partitions) {
+      const { topic } = partition;
+      const leader = this.#leader(partition);
+      const group = leaders.get(leader);
+      if (refused.has(topic)) failed.push({ partition, error: refused.get(topic) });
+      else if (leader === NO_PARTITION)
+        failed.push({ partition, error: unknownPartition(`${topic}[${partition.partition}]`) });
+      else if (leader < 0) failed.push({ partition, error: new ProtocolError(CODE.leaderNotAvailable) });
+      else if (group) group.push(partition);
+      else leaders.set(leader, [partition]);
+    }
+    return { leaders, failed };
   }
 
   async #leaders<T extends TopicPartition>(partitions: readonly T[]): Promise<ReadonlyMap<number, T[]>> {

@@ -1,4 +1,5 @@
 import { StreamsError } from '../../model/errors.js';
+import { show } from '../../model/show.js';
 import { asStreamsError, CODE, ProtocolError, unauthorized } from './errors.js';
 import type { TopicResult } from './requests-topics.js';
 import { isDenied, topicError } from './rights.js';
@@ -47,7 +48,7 @@ export function createFailure(results: readonly TopicResult[]): void {
 export const refused = (names: readonly string[], saw: string): StreamsError =>
   new StreamsError('CONFIG_INVALID', {
     what: 'cannot create topics',
-    at: names.map((name) => JSON.stringify(name)).join(', '),
+    at: names.map((name) => show(name)).join(', '),
     saw,
     expected: 'a legal name, one partition or more, and configuration that the broker knows',
     action: 'Correct it.',

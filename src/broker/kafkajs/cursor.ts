@@ -1,6 +1,7 @@
-import type { StreamsError } from '../../model/errors.js';
+import { StreamsError } from '../../model/errors.js';
+import { silentLogger } from '../../model/ports.js';
 import { loadCodecs, unpack } from '../compression/codecs.js';
-import type { BrokerRecord, PartitionOffset } from '../port.js';
+import type { BrokerRecord, PartitionOffset, RecordBatch } from '../port.js';
 import {
   type BatchHead,
   completeBatchSize,
@@ -10,6 +11,7 @@ import {
   decodeHead,
   decodeRecords,
 } from '../record-batch/decoder.js';
+import { LeaderSilence } from './leader-silence.js';
 import type { FetchedPartition } from './requests-records.js';
 
 /** A batch that was fetched and not yet decoded; without records if it only moves the position. */
@@ -37,24 +39,29 @@ export class Cursor {
   fetching = false;
   /** Since when the topic is unknown, on the monotonic clock. */
   unknownSince: number | undefined;
+  readonly silence: LeaderSilence;
   /** For the next poll to throw. */
   failure: unknown;
   aheadBytes = 0;
   /** Where the next fetch begins. */
   fetchFrom: number;
+  /** Where it stood when a poll last returned something of it. */
+  #told: number;
   readonly #ahead: AheadBatch[] = [];
   #records: readonly BrokerRecord[] = [];
   #index = 0;
   #decodedTo: number;
   readonly #context: DecodeContext;
 
-  constructor({ topic, partition, offset }: PartitionOffset) {
+  constructor({ topic, partition, offset }: PartitionOffset, logger = silentLogger) {
     this.topic = topic;
     this.partition = partition;
     this.position = offset;
+    this.#told = offset;
     this.latest = offset;
     this.fetchFrom = offset;
     this.#decodedTo = offset;
+    this.silence = new LeaderSilence(this, logger);
     this.#context = { topic, partition, decompress: unpack };
   }
 
@@ -97,9 +104,29 @@ export class Cursor {
     return corrupt(this, this.fetchFrom, 'what the broker itself refuses', 'a batch');
   }
 
-  /** Decodes the next batch with records, if there is one and the last is used up. False if nothing can be taken, not even a move. */
+  /** OFFSET_OUT_OF_RANGE, where the log has these offsets. */
+  outOfRange(exists: string): StreamsError {
+    const { topic, partition, fetchFrom } = this;
+    return new StreamsError('OFFSET_OUT_OF_RANGE', {
+      what: 'cannot read',
+      at: `${topic}[${partition}]@${fetchFrom}`,
+      saw: `offset ${fetchFrom}`,
+      expected: exists,
+      action:
+        "The records were deleted before they were read. Seek to an offset that exists; for an application that is stopped, set the group's offset (kafka-consumer-groups.sh --reset-offsets), knowing that what was deleted is lost to it.",
+    });
+  }
+
+  /** Whether it has moved without records since the last {@link batch}. */
+  get hasMoved(): boolean {
+    return this.position > this.#told;
+  }
+
+  /**
+   * Decodes the next batch with records, if there is one and the last is used up. False if there is nothing
+   * to tell, not even a move.
+   */
   prepare(): boolean {
-    const before = this.position;
     while (!this.hasDecoded) {
       const batch = this.#ahead[0];
       if (!batch) break;
@@ -112,7 +139,7 @@ export class Cursor {
       this.#decodedTo = batch.head.lastOffset + 1;
       if (records.length === 0) this.position = this.#decodedTo;
     }
-    return this.hasDecoded || this.position > before;
+    return this.hasDecoded || this.hasMoved;
   }
 
   /** Whether there are records after the last; what `prepare` throws is kept for the next poll, because this one has something to return. */
@@ -144,5 +171,12 @@ export class Cursor {
       this.position = this.#decodedTo;
     }
     return taken;
+  }
+
+  /** What a poll returns of it: these records, and where it stands now. */
+  batch(records: readonly BrokerRecord[]): RecordBatch {
+    const { topic, partition, position, latest } = this;
+    this.#told = position;
+    return { topic, partition, records, nextOffset: position, latestOffset: Math.max(latest, position) };
   }
 }

@@ -1,3 +1,4 @@
+import { show } from '../../model/show.js';
 import type { Codec } from '../compression/codec.js';
 import { unpack } from '../compression/codecs.js';
 import type { BrokerRecord, ProducerRecord } from '../port.js';
@@ -25,6 +26,8 @@ export interface QueuedBatch {
   /** The how manyth its first record is in the partition, of those that the writer was given. */
   readonly from: number;
   readonly count: number;
+  /** What its records say of themselves, by their places; undefined: none says anything. */
+  readonly origins: readonly unknown[] | undefined;
   /** It has its place in the producer's sequence, and may have been taken: it can only be sent again as it is. */
   stamped: boolean;
   /** When it was first sent, on the monotonic clock. */
@@ -40,6 +43,7 @@ export class PartitionQueue {
   #completed = 0;
   #sequence = 0;
   readonly #encoder = new RecordBatchEncoder();
+  #origins: unknown[] | undefined;
 
   constructor(
     readonly topic: string,
@@ -59,8 +63,11 @@ export class PartitionQueue {
   }
 
   /** Takes a copy of the record. PRODUCE_FAILED for a timestamp that is none: such a record leaves no trace. */
-  add({ key, value, timestamp, headers }: ProducerRecord): void {
+  add({ key, value, timestamp, headers, origin }: ProducerRecord): void {
     this.#encoder.add(key, value, timestamp, headers);
+    if (origin === undefined) return;
+    this.#origins ??= [];
+    this.#origins[this.#encoder.count - 1] = origin;
   }
 
   /** Makes a batch of what is not in one yet. Returns its bytes. */
@@ -68,7 +75,9 @@ export class PartitionQueue {
     const { count } = this.#encoder;
     if (count === 0) return 0;
     const bytes = finish(this.#encoder, this.batching);
-    this.batches.push({ bytes, from: this.#completed, count, stamped: false, sentAt: undefined });
+    const origins = this.#origins;
+    this.#origins = undefined;
+    this.batches.push({ bytes, from: this.#completed, count, origins, stamped: false, sentAt: undefined });
     this.#completed += count;
     return bytes.length;
   }
@@ -105,7 +114,7 @@ export class PartitionQueue {
   /** The key of a record of the first batch, as text: for messages. */
   keyAt(index: number): string {
     const key = this.#first()[index]?.key;
-    return key ? JSON.stringify(key.toString('utf8').slice(0, SHOWN_CHARACTERS)) : 'none';
+    return key ? show(key.toString('utf8').slice(0, SHOWN_CHARACTERS)) : 'none';
   }
 
   /** Makes two of the first batch, which the broker found too large. False for a single record. */
@@ -114,14 +123,43 @@ export class PartitionQueue {
     if (!batch || batch.count < 2) return false;
     const records = this.#first();
     const middle = records.length >> 1;
-    const halves = [records.slice(0, middle), records.slice(middle)].map((half, i) => {
-      const encoder = new RecordBatchEncoder();
-      for (const { key, value, timestamp, headers } of half) encoder.add(key, value, timestamp, headers);
-      const from = batch.from + i * middle;
-      return { bytes: finish(encoder, this.batching), from, count: half.length, stamped: false, sentAt: undefined };
-    });
-    this.batches.splice(0, 1, ...halves);
+    this.batches.splice(
+      0,
+      1,
+      this.#part(batch, records, 0, middle),
+      this.#part(batch, records, middle, records.length),
+    );
     return true;
+  }
+
+  /**
+   * Leaves the records at these places, in rising order, out of the first batch: what lies before, between
+   * and behind them become batches.
+   */
+  leaveOut(places: readonly number[]): void {
+    const batch = this.batches[0] as QueuedBatch;
+    const records = this.#first();
+    const parts: QueuedBatch[] = [];
+    let from = 0;
+    for (const place of [...places, records.length]) {
+      if (place > from) parts.push(this.#part(batch, records, from, place));
+      from = place + 1;
+    }
+    this.batches.splice(0, 1, ...parts);
+  }
+
+  #part(batch: QueuedBatch, records: readonly BrokerRecord[], from: number, to: number): QueuedBatch {
+    const encoder = new RecordBatchEncoder();
+    for (const { key, value, timestamp, headers } of records.slice(from, to))
+      encoder.add(key, value, timestamp, headers);
+    return {
+      bytes: finish(encoder, this.batching),
+      from: batch.from + from,
+      count: to - from,
+      origins: batch.origins?.slice(from, to),
+      stamped: false,
+      sentAt: undefined,
+    };
   }
 
   /** The records of the first batch. */
@@ -143,6 +181,7 @@ export class PartitionQueue {
   clear(): boolean {
     this.#completed += this.#encoder.count;
     this.#encoder.clear();
+    this.#origins = undefined;
     return this.batches.splice(0).some(({ stamped }) => stamped);
   }
 }

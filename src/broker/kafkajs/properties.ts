@@ -3,6 +3,7 @@ import { StreamsError } from '../../model/errors.js';
 import { nearestName } from '../../model/nearest-name.js';
 import { ownOf } from '../../model/own.js';
 import { Secret } from '../../model/secret.js';
+import { show } from '../../model/show.js';
 import { COMPRESSIONS, type Compression } from '../compression/codec.js';
 import type { KafkaOptions, KafkaSasl, KafkaTls } from './options.js';
 
@@ -155,7 +156,7 @@ function take(name: string, value: string, line: number, draft: Draft, problems:
   if (!property) {
     const known = ownOf(ELSEWHERE, name) ?? nearestName(name, Object.keys(PROPERTIES));
     const advice = known === undefined ? `known are ${Object.keys(PROPERTIES).join(', ')}` : `write ${known}`;
-    problems.push(`line ${line} has the unknown name ${JSON.stringify(name)} (${advice})`);
+    problems.push(`line ${line} has the unknown name ${show(name)} (${advice})`);
     return;
   }
   const allowed = value === '' ? 'a value' : property(draft, value);

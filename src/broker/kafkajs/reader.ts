@@ -1,16 +1,19 @@
-import { messageOf, StreamsError } from '../../model/errors.js';
-import { type Clock, sleep } from '../../model/ports.js';
-import {
-  type BrokerRecord,
-  type PartitionOffset,
-  partitionKey,
-  type Reader,
-  type RecordBatch,
-  type TopicPartition,
-} from '../port.js';
-import type { Client } from './client.js';
+import { isStreamsError, messageOf, type StreamsError } from '../../model/errors.js';
+import { type Clock, type Logger, silentLogger, sleep } from '../../model/ports.js';
+import { takeFairly } from '../fair-shares.js';
+import { type PartitionOffset, partitionKey, type Reader, type RecordBatch, type TopicPartition } from '../port.js';
+import type { Client, Routes } from './client.js';
 import { Cursor } from './cursor.js';
-import { asStreamsError, brokerClosed, CODE, isConnectionError, LEADER_MOVED, unknownPartition } from './errors.js';
+import {
+  asStreamsError,
+  brokerClosed,
+  CODE,
+  codeOf,
+  isConnectionError,
+  LEADER_MOVED,
+  unknownPartition,
+} from './errors.js';
+import { TELL_AFTER_MS } from './leader-silence.js';
 import { type FetchedPartition, fetchRequest } from './requests-records.js';
 import { EARLIEST, LATEST, listOffsetsRequest } from './requests-topics.js';
 import { topicError } from './rights.js';
@@ -23,16 +26,19 @@ const FETCH_BYTES = 16 * 1024 * 1024;
 /** A broker holds a fetch that finds nothing for so long; a partition sought meanwhile waits for its end, so it is short. */
 const FETCH_WAIT_MS = 200;
 const RETRY_PAUSE_MS = 50;
-/** How long an unknown topic or an unreachable broker is taken for a passing state. */
+/** Between two questions who leads a partition. */
+const ROUTE_PAUSE_MS = 200;
+/** How long an unknown topic is taken for a passing state. */
 const UNKNOWN_MS = 1_000;
-const UNREACHABLE_MS = 60_000;
 
 /**
  * Reads partitions of a Kafka cluster: one fetch under way per leader, ahead of what is polled.
  *
  * Batches may be without records, where only markers or aborted records were: they tell that the position has moved. Memory: 1 MiB a
- * partition and 64 MiB in all, and one answer (16 MiB) per leader. Errors: see {@link Reader.poll}; BROKER_UNAVAILABLE if a leader cannot be reached for a
- * minute, CONFIG_INVALID naming the package of a compression that is not installed, LOG_CORRUPT also for batches of formats 0 and 1 (before Kafka 0.11),
+ * partition and 64 MiB in all, and one answer (16 MiB) per leader. Errors: see {@link Reader.poll};
+ * BROKER_UNAVAILABLE if the leader of a partition has not answered for a minute, whatever others do,
+ * CONFIG_INVALID naming the package of a compression that is not installed, LOG_CORRUPT also for batches of
+ * formats 0 and 1 (before Kafka 0.11),
  * which brokers from 4.0 on do not have any more.
  */
 export class KafkaReader implements Reader {
@@ -40,6 +46,7 @@ export class KafkaReader implements Reader {
   readonly #clock: Clock;
   readonly #committedOnly: boolean;
   readonly #onClose: (reader: KafkaReader) => void;
+  readonly #logger: Logger;
   readonly #cursors = new Map<string, Cursor>();
   readonly #waiting = new Set<() => void>();
   /** Nodes with a fetch under way. */
@@ -47,23 +54,28 @@ export class KafkaReader implements Reader {
   #routing = false;
   /** Asked to read ahead while finding leaders. */
   #routeAgain = false;
-  #unreachableSince: number | undefined;
   #turn = 0;
   #woken = false;
   #closed = false;
 
   /** The client, with its connections, belongs to the reader: its fetches wait at the broker. */
-  constructor(client: Client, committedOnly: boolean, onClose: (reader: KafkaReader) => void) {
+  constructor(
+    client: Client,
+    committedOnly: boolean,
+    onClose: (reader: KafkaReader) => void,
+    logger: Logger = silentLogger,
+  ) {
     this.#client = client;
     this.#clock = client.clock;
     this.#committedOnly = committedOnly;
     this.#onClose = onClose;
+    this.#logger = logger;
   }
 
   seek(position: PartitionOffset): void {
     if (this.#closed) throw brokerClosed();
     const key = partitionKey(position.topic, position.partition);
-    const cursor = new Cursor(position);
+    const cursor = new Cursor(position, this.#logger);
     const before = this.#cursors.get(key);
     if (before) {
       before.closed = true;
@@ -100,8 +112,9 @@ export class KafkaReader implements Reader {
       void this.#readAhead();
       if (batches.length > 0 || this.#woken || this.#closed) return batches;
       const remaining = deadline - this.#clock.monotonic();
+      for (const cursor of this.#cursors.values()) cursor.silence.tell(this.#clock.monotonic());
       if (remaining <= 0) return batches;
-      await this.#wait(remaining);
+      await this.#wait(Math.min(remaining, TELL_AFTER_MS));
     }
   }
 
@@ -136,35 +149,7 @@ export class KafkaReader implements Reader {
       if (failure !== undefined) throw failure;
     }
     const ready = active.filter((cursor) => cursor.prepare());
-    // Another partition goes first each time: the first gets the odd record of an uneven share.
-    const start = ready.length === 0 ? 0 : this.#turn++ % ready.length;
-    const inTurn = [...ready.slice(start), ...ready.slice(0, start)];
-    const taken = inTurn.map((): BrokerRecord[][] => []);
-    let left = maxRecords;
-    // Twice: what some partitions leave of their share goes to those that have more.
-    for (let round = 0; round < 2; round++) {
-      inTurn.forEach((cursor, i) => {
-        let share = round === 1 ? left : Math.ceil(left / (inTurn.length - i));
-        while (share > 0 && (cursor.hasDecoded || cursor.more())) {
-          const records = cursor.take(share) as BrokerRecord[];
-          taken[i]?.push(records);
-          share -= records.length;
-          left -= records.length;
-        }
-      });
-    }
-    return inTurn.flatMap((cursor, i) => {
-      const parts = taken[i] as BrokerRecord[][];
-      // Ready with records, but the poll was full: nothing has moved.
-      if (parts.length === 0 && cursor.hasDecoded) return [];
-      return {
-        topic: cursor.topic,
-        partition: cursor.partition,
-        records: parts.length === 1 ? (parts[0] as BrokerRecord[]) : parts.flat(),
-        nextOffset: cursor.position,
-        latestOffset: Math.max(cursor.latest, cursor.position),
-      };
-    });
+    return takeFairly(ready, maxRecords, this.#turn++);
   }
 
   /** Sends a fetch to every leader that has none under way and partitions to read. Never rejects: failures wait in the cursors. */
@@ -178,9 +163,11 @@ export class KafkaReader implements Reader {
     if (wanting.length === 0) return;
     this.#routing = true;
     try {
-      const { leaders, failed } = await this.#client.route(wanting);
-      for (const { partition, error } of failed) if (!this.#closed) this.#fail([partition], error);
+      for (const cursor of wanting) cursor.silence.asked(this.#clock.monotonic(), undefined);
+      const { leaders, failed } = await this.#client.route(wanting, { waits: false });
+      if (!this.#closed && failed.length > 0) void this.#routeLater(failed);
       for (const [node, cursors] of leaders) {
+        for (const cursor of cursors) cursor.silence.asked(this.#clock.monotonic(), node);
         if (this.#busy.has(node) || this.#closed) continue;
         this.#busy.add(node);
         for (const cursor of cursors) cursor.fetching = true;
@@ -197,6 +184,21 @@ export class KafkaReader implements Reader {
     if (this.#routeAgain) await this.#readAhead();
   }
 
+  /** Partitions that have no leader now, or are not known yet, are asked for again after a pause. */
+  async #routeLater(failed: Routes<Cursor>['failed']): Promise<void> {
+    const cursors = failed.flatMap(({ partition: cursor, error }) => {
+      const unknown = isStreamsError(error) && error.code === 'TOPIC_UNKNOWN';
+      if (unknown ? this.#mayAppear(cursor) : LEADER_MOVED.has(codeOf(error)) && !this.#isGivenUp(cursor))
+        return cursor;
+      this.#fail([cursor], error);
+      return [];
+    });
+    for (const cursor of cursors) cursor.fetching = true;
+    await sleep(this.#clock, ROUTE_PAUSE_MS);
+    for (const cursor of cursors) cursor.fetching = false;
+    void this.#readAhead();
+  }
+
   async #fetch(node: number, cursors: readonly Cursor[]): Promise<void> {
     try {
       const fetched = await this.#client.connections.ask(
@@ -209,7 +211,6 @@ export class KafkaReader implements Reader {
           partitionMaxBytes: AHEAD_BYTES,
         }),
       );
-      this.#unreachableSince = undefined;
       let again = false;
       for (const part of fetched) {
         const cursor = cursors.find(({ topic, partition }) => topic === part.topic && partition === part.partition);
@@ -224,9 +225,9 @@ export class KafkaReader implements Reader {
     } catch (error) {
       if (this.#closed) return;
       this.#client.forgetTopics(cursors.map(({ topic }) => topic));
-      this.#unreachableSince ??= this.#clock.monotonic();
-      const passing = isConnectionError(error) && this.#clock.monotonic() - this.#unreachableSince < UNREACHABLE_MS;
-      if (!passing) this.#fail(cursors, asStreamsError(error, 'cannot read', `broker ${node}`));
+      for (const cursor of cursors)
+        if (!isConnectionError(error) || this.#isGivenUp(cursor))
+          this.#fail([cursor], asStreamsError(error, 'cannot read', `${placeOf(cursor)}, broker ${node}`));
       await sleep(this.#clock, RETRY_PAUSE_MS);
     }
   }
@@ -235,20 +236,30 @@ export class KafkaReader implements Reader {
   async #receive(node: number, cursor: Cursor, part: FetchedPartition): Promise<boolean> {
     if (part.error === CODE.none) {
       cursor.unknownSince = undefined;
+      cursor.silence.answered(this.#clock.monotonic());
       await cursor.receive(part, this.#committedOnly);
       return false;
     }
     if (part.error === CODE.offsetOutOfRange) throw await this.#outOfRange(node, cursor);
     this.#client.forgetTopics([cursor.topic]);
     if (part.error === CODE.unknownTopicOrPartition) {
-      cursor.unknownSince ??= this.#clock.monotonic();
-      if (this.#clock.monotonic() - cursor.unknownSince < UNKNOWN_MS) return true;
-      throw unknownPartition(`${cursor.topic}[${cursor.partition}]`);
+      if (this.#mayAppear(cursor)) return true;
+      throw unknownPartition(placeOf(cursor));
     }
-    if (LEADER_MOVED.has(part.error)) return true;
+    if (LEADER_MOVED.has(part.error) && !this.#isGivenUp(cursor)) return true;
     if (part.error === CODE.corruptMessage) throw cursor.refused();
     const refused = topicError('Fetch', part.error, cursor.topic);
-    throw asStreamsError(refused, 'cannot read', `${cursor.topic}[${cursor.partition}]`);
+    throw asStreamsError(refused, 'cannot read', placeOf(cursor));
+  }
+
+  /** Whether a topic that is unknown may be a new one, which not all brokers have heard of. */
+  #mayAppear(cursor: Cursor): boolean {
+    cursor.unknownSince ??= this.#clock.monotonic();
+    return this.#clock.monotonic() - cursor.unknownSince < UNKNOWN_MS;
+  }
+
+  #isGivenUp(cursor: Cursor): boolean {
+    return cursor.silence.isOver(this.#clock.monotonic());
   }
 
   async #outOfRange(node: number, cursor: Cursor): Promise<StreamsError> {
@@ -258,19 +269,12 @@ export class KafkaReader implements Reader {
         return (await this.#client.connections.ask(node, request))[0]?.offset;
       }),
     );
-    return new StreamsError('OFFSET_OUT_OF_RANGE', {
-      what: 'cannot read',
-      at: `${cursor.topic}[${cursor.partition}]@${cursor.fetchFrom}`,
-      saw: `offset ${cursor.fetchFrom}`,
-      expected: `${earliest} to ${latest}`,
-      action:
-        "The records were deleted before they were read. Seek to an offset that exists; for an application that is stopped, set the group's offset (kafka-consumer-groups.sh --reset-offsets), knowing that what was deleted is lost to it.",
-    });
+    return cursor.outOfRange(`${earliest} to ${latest}`);
   }
 
   #fail(cursors: readonly Cursor[], error: unknown): void {
     for (const cursor of cursors)
-      if (!cursor.closed) cursor.failure = asStreamsError(error, `cannot read: ${messageOf(error)}`, cursor.topic);
+      if (!cursor.closed) cursor.failure = asStreamsError(error, `cannot read: ${messageOf(error)}`, placeOf(cursor));
     this.#notify();
   }
 
@@ -291,3 +295,5 @@ export class KafkaReader implements Reader {
     });
   }
 }
+
+const placeOf = ({ topic, partition }: TopicPartition): string => `${topic}[${partition}]`;

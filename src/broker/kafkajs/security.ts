@@ -3,6 +3,7 @@ import type { KafkaConfig } from 'kafkajs';
 import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
 import { asSecret, type Secret } from '../../model/secret.js';
+import { show } from '../../model/show.js';
 import { resolveTls } from '../../net/tls.js';
 import { LoginTrust } from './login-trust.js';
 import { cachedToken, clientCredentials, oauthBearer, tokenOf } from './oauth.js';
@@ -40,7 +41,7 @@ export function resolveSecurity({ tls, sasl }: KafkaSecurity, clock: Clock): Sec
 function resolveSasl(sasl: KafkaSasl, clock: Clock, problems: string[]): Pick<Security, 'sasl' | 'login'> {
   const mechanism = String(sasl.mechanism).toLowerCase();
   if (!MECHANISMS.includes(mechanism)) {
-    problems.push(`the SASL mechanism ${JSON.stringify(sasl.mechanism)}, which is none of ${MECHANISMS.join(', ')}`);
+    problems.push(`the SASL mechanism ${show(sasl.mechanism)}, which is none of ${MECHANISMS.join(', ')}`);
     return {};
   }
   if ('username' in sasl || PASSWORD_MECHANISMS.includes(mechanism)) {

@@ -21,6 +21,13 @@ const DELIVERY_MS = 120_000;
 const REQUEST_BYTES = 16 * 1024 * 1024;
 const RETRY_PAUSE_MS = 50;
 const UNKNOWN_MS = 1_000;
+/** Codes that are about records, and not about the batch, its partition or the producer. */
+const OF_RECORDS: ReadonlySet<number> = new Set([
+  CODE.messageTooLarge,
+  CODE.invalidTimestamp,
+  CODE.policyViolation,
+  CODE.invalidRecord,
+]);
 const NO_ERRORS: ReadonlyMap<number, StreamsError> = new Map();
 
 /**
@@ -204,10 +211,7 @@ export class Sender {
       return true;
     }
     const before = queue.batches[0]?.bytes.length ?? 0;
-    if (error === CODE.messageTooLarge && queue.split()) {
-      this.unsentBytes += (queue.batches[0]?.bytes.length ?? 0) + (queue.batches[1]?.bytes.length ?? 0) - before;
-      return false;
-    }
+    if (this.#divide(queue, error, result)) return false;
     if (SEQUENCE_LOST.has(error)) this.needsRenewal = true;
     const failure =
       error === CODE.messageTooLarge
@@ -218,6 +222,44 @@ export class Sender {
     const own = new Map(result?.refused.map((one) => [one.index, errorOf(queue, error, one)]));
     this.#fail(queue, FENCED.has(error) && this.transactions ? this.transactions.fence(failure) : failure, 1, own);
     return false;
+  }
+
+  /**
+   * Sends the records of a refused batch again without those that the broker does not take, as far as that
+   * can be. False if the batch as a whole has failed.
+   */
+  #divide(queue: PartitionQueue, code: number, result: ProducedPartition | undefined): boolean {
+    const [batch] = queue.batches;
+    if (!batch || !OF_RECORDS.has(code)) return false;
+    const places = (result?.refused ?? []).map(({ index }) => index).sort((a, b) => a - b);
+    const counted = queue.batches.length;
+    if (places.length === 0 && batch.count > 1) {
+      // Nobody says which: halves are sent until it stands alone. Of a batch that is not too large that is
+      // done only for those who want to know.
+      if (code !== CODE.messageTooLarge && !batch.origins?.some((origin) => this.results.mayLeaveOut(origin)))
+        return false;
+      queue.split();
+    } else {
+      const refused = places.length === 0 ? [0] : places;
+      if (!refused.every((place) => this.results.mayLeaveOut(batch.origins?.[place]))) return false;
+      for (const place of refused) {
+        const message = result?.refused.find(({ index }) => index === place)?.message ?? result?.message ?? null;
+        const error =
+          code === CODE.messageTooLarge
+            ? failureOf({
+                where: whereOf(queue),
+                cause: new ProtocolError(code, tooLarge(batch.bytes.length)),
+                records: 1,
+              })
+            : errorOf(queue, code, { index: place, message });
+        this.results.leftOut(queue, batch.origins?.[place], error);
+        this.results.refused(queue, { from: batch.from + place, count: 1 }, error, NO_ERRORS);
+      }
+      queue.leaveOut(refused);
+    }
+    const parts = queue.batches.slice(0, queue.batches.length - counted + 1);
+    this.unsentBytes += parts.reduce((sum, { bytes }) => sum + bytes.length, 0) - batch.bytes.length;
+    return true;
   }
 
   /** Leaves the batch where it is, to be sent again; gives it up after that time. */
@@ -233,7 +275,7 @@ export class Sender {
 
   /** Gives up the first batch of a queue, or all of them: those of a partition that does not exist, or after one whose fate is unknown. */
   #fail(queue: PartitionQueue, cause: unknown, batches = queue.batches.length, own = NO_ERRORS): void {
-    const where = `${queue.topic}[${queue.partition}]`;
+    const where = whereOf(queue);
     for (let i = 0; i < batches; i++) {
       const batch = queue.refused();
       this.unsentBytes -= batch.bytes.length;
@@ -253,3 +295,5 @@ export class Sender {
     }
   }
 }
+
+const whereOf = ({ topic, partition }: PartitionQueue): string => `${topic}[${partition}]`;

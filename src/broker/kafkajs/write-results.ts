@@ -1,15 +1,30 @@
 import type { StreamsError } from '../../model/errors.js';
-import type { WriterOptions } from '../port.js';
+import type { TopicPartition, WriterOptions } from '../port.js';
 import type { PartitionQueue, QueuedBatch } from './partition-queue.js';
 
 export type OnResult = NonNullable<WriterOptions['onResult']>;
+export type OnRefused = NonNullable<WriterOptions['onRefused']>;
 
 /** Tells what became of the records of a batch, to whom it wants to know. */
 export class WriteResults {
   readonly #tell: OnResult | undefined;
+  readonly #tellRefused: OnRefused | undefined;
 
-  constructor(tell: OnResult | undefined) {
+  constructor(tell: OnResult | undefined, tellRefused?: OnRefused | undefined) {
     this.#tell = tell;
+    this.#tellRefused = tellRefused;
+  }
+
+  /** Whether a record with that origin can be left out without failing all that is written. */
+  mayLeaveOut(origin: unknown): boolean {
+    return origin !== undefined && this.#tellRefused !== undefined;
+  }
+
+  /** A record is left out, if it can be: else false. */
+  leftOut({ topic, partition }: TopicPartition, origin: unknown, error: StreamsError): boolean {
+    if (!this.mayLeaveOut(origin)) return false;
+    this.#tellRefused?.({ topic, partition, origin, error });
+    return true;
   }
 
   /** A negative offset is one that the broker does not know any more. */
@@ -20,7 +35,7 @@ export class WriteResults {
   /** `blamed`: the records for which the others were not taken either, by their place in the batch, each with an error of its own. */
   refused(
     { topic, partition }: PartitionQueue,
-    { from, count }: QueuedBatch,
+    { from, count }: Pick<QueuedBatch, 'from' | 'count'>,
     error: StreamsError,
     blamed: ReadonlyMap<number, StreamsError>,
   ): void {

@@ -1,5 +1,6 @@
 import { type Duration, durationMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
+import { show } from '../../model/show.js';
 import { COMPRESSIONS, type Codec, type Compression } from '../compression/codec.js';
 import { loadCodec } from '../compression/codecs.js';
 
@@ -55,7 +56,7 @@ export async function writerSettings(options: KafkaWriterOptions): Promise<Write
 const invalid = (option: string, saw: unknown, expected: string): StreamsError =>
   new StreamsError('CONFIG_INVALID', {
     what: `cannot write with ${option}`,
-    saw: JSON.stringify(saw) ?? String(saw),
+    saw: show(saw),
     expected,
     action: 'Correct the option of the broker.',
   });

@@ -12,7 +12,7 @@ import { asStreamsError, brokerClosed } from './errors.js';
 import { PartitionQueue } from './partition-queue.js';
 import { Sender } from './sender.js';
 import { Transactions } from './transaction.js';
-import { type OnResult, WriteResults } from './write-results.js';
+import { type OnRefused, type OnResult, WriteResults } from './write-results.js';
 import type { WriterSettings } from './writer-options.js';
 
 /** What is not acknowledged yet, before the caller is asked to wait: some thirty full batches. */
@@ -23,6 +23,7 @@ interface OpenOptions {
   readonly transactionalId: string | undefined;
   readonly touches?: Touches | undefined;
   readonly onResult?: OnResult | undefined;
+  readonly onRefused?: OnRefused | undefined;
   readonly settings: WriterSettings;
   readonly onClose: (writer: KafkaWriter) => void;
 }
@@ -39,6 +40,7 @@ export class KafkaWriter implements Writer {
   readonly #client: Client;
   readonly #transactions: Transactions | undefined;
   readonly #sender: Sender;
+  readonly #results: WriteResults;
   readonly #queues = new Map<string, PartitionQueue>();
   readonly #byTopic = new Map<string, PartitionQueue[]>();
   readonly #settings: WriterSettings;
@@ -53,14 +55,15 @@ export class KafkaWriter implements Writer {
   #aborted = 0;
   #closed = false;
 
-  private constructor({ client, transactionalId, touches, onResult, settings, onClose }: OpenOptions) {
+  private constructor({ client, transactionalId, touches, onResult, onRefused, settings, onClose }: OpenOptions) {
     this.#client = client;
     this.#settings = settings;
     this.#transactions =
       transactionalId === undefined
         ? undefined
         : new Transactions(client, transactionalId, settings.transactionTimeoutMs, touches);
-    this.#sender = new Sender(client, this.#queues, this.#transactions, new WriteResults(onResult));
+    this.#results = new WriteResults(onResult, onRefused);
+    this.#sender = new Sender(client, this.#queues, this.#transactions, this.#results);
     this.#onClose = onClose;
   }
 
@@ -80,7 +83,12 @@ export class KafkaWriter implements Writer {
         const queue = this.#queueOf(record);
         const before = queue.openBytes;
         completed += queue.makeRoom(record);
-        queue.add(record);
+        try {
+          queue.add(record);
+        } catch (error) {
+          // A timestamp that is none.
+          if (!this.#results.leftOut(record, record.origin, error as StreamsError)) throw error;
+        }
         this.#openBytes += queue.openBytes - before;
       }
     } finally {

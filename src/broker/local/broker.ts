@@ -123,11 +123,19 @@ export class LocalConnection implements Broker {
   async createWriter(options: WriterOptions = {}): Promise<Writer> {
     this.#check();
     const { log, groups, transactionalIds } = this.#core;
-    const { transactionalId, onResult } = options;
+    const { transactionalId, onResult, onRefused } = options;
     const onClose = (closed: LocalWriter): void => {
       this.#writers.delete(closed);
     };
-    const writer = new LocalWriter({ log, groups, transactionalIds, transactionalId, onResult, onClose });
+    const told = { onResult, onRefused, onClose };
+    const writer = new LocalWriter({
+      log,
+      clock: this.#core.clock,
+      groups,
+      transactionalIds,
+      transactionalId,
+      ...told,
+    });
     this.#writers.add(writer);
     // A commit of the fenced writer that is being written is in before the new writer exists: what its owner reads next is final.
     if (transactionalId !== undefined) await log.queue.barrier();

@@ -1,5 +1,5 @@
 import { StreamsError } from '../../model/errors.js';
-import type { BrokerRecord, PartitionOffset } from '../port.js';
+import type { BrokerRecord, PartitionOffset, RecordBatch } from '../port.js';
 import {
   type BatchHead,
   type DecodeContext,
@@ -31,6 +31,8 @@ export class Cursor {
   #partitionLog: PartitionLog | undefined;
   #records: BrokerRecord[] = [];
   #index = 0;
+  /** Where it stood when a poll last returned something of it. */
+  #told: number;
   /** Where the reader stands once the decoded records are handed out. */
   #decodedTo: number;
   #ahead: StoredBatch[] = [];
@@ -53,6 +55,7 @@ export class Cursor {
     this.topic = at.topic;
     this.partition = at.partition;
     this.position = at.offset;
+    this.#told = at.offset;
     this.#decodedTo = at.offset;
     this.#attach();
   }
@@ -62,12 +65,18 @@ export class Cursor {
     return this.#partitionLog?.state.next ?? this.position;
   }
 
+  /** Whether it has moved without records since the last {@link batch}. */
+  get hasMoved(): boolean {
+    return this.position > this.#told;
+  }
+
   get hasDecoded(): boolean {
     return this.#index < this.#records.length;
   }
 
   /**
-   * Makes records ready if that needs no waiting. Throws TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, LOG_CORRUPT, or what the last fetch
+   * Makes records ready if that needs no waiting. False if there is nothing to tell, not even a move. Throws
+   * TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, LOG_CORRUPT, or what the last fetch
    * failed with; the next call tries again.
    */
   prepare(): boolean {
@@ -86,17 +95,20 @@ export class Cursor {
         throw error;
       }
     }
-    return this.hasDecoded;
+    return this.hasDecoded || this.hasMoved;
   }
 
-  /** As `prepare`, but what it throws is kept for the next `prepare`: for a poll that has records to return already. */
+  /**
+   * Whether there are records after the last; what `prepare` throws is kept for the next `prepare`: for a
+   * poll that has something to return already.
+   */
   more(): boolean {
     try {
-      return this.prepare();
+      this.prepare();
     } catch (error) {
       this.#failure = error;
-      return false;
     }
+    return this.hasDecoded;
   }
 
   /** Fetches from the storage what comes next, if anything is missing. Resolves when it is there or has failed; never rejects. */
@@ -137,6 +149,13 @@ export class Cursor {
       this.position = this.#decodedTo;
     }
     return taken;
+  }
+
+  /** What a poll returns of it: these records, and where it stands now. */
+  batch(records: readonly BrokerRecord[]): RecordBatch {
+    const { topic, partition, position, latest } = this;
+    this.#told = position;
+    return { topic, partition, records, nextOffset: position, latestOffset: latest };
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import { StreamsError } from '../../model/errors.js';
+import type { Clock } from '../../model/ports.js';
 import { type ProducerRecord, partitionKey, type TopicPartition, type WriterOptions } from '../port.js';
-import { RecordBatchEncoder } from '../record-batch/encoder.js';
+import { RecordBatchEncoder, sizeAlone } from '../record-batch/encoder.js';
 import { type Log, type OutgoingBatch, unknownPartition } from './log.js';
 import type { PartitionLog } from './partition-log.js';
 
@@ -57,8 +58,10 @@ export class Outbox {
 
   constructor(
     readonly log: Log,
+    readonly clock: Pick<Clock, 'now'>,
     readonly failures: Failures,
     readonly tell?: WriterOptions['onResult'],
+    readonly onRefused?: WriterOptions['onRefused'],
   ) {}
 
   /** Bytes of the full batches. */
@@ -79,7 +82,7 @@ export class Outbox {
         }
         encoder = this.#encoderOf(log);
       }
-      const refusal = refuse(record, log);
+      const refusal = refuse(record, log, this.clock);
       if (refusal) {
         this.#refuse(record, refusal, log, encoder);
         continue;
@@ -137,9 +140,12 @@ export class Outbox {
     return at;
   }
 
-  #refuse(record: TopicPartition, cause: unknown, log?: PartitionLog, encoder?: RecordBatchEncoder): void {
-    const { topic, partition } = record;
-    this.failures.add(record, 1, cause);
+  #refuse(record: ProducerRecord, cause: unknown, log?: PartitionLog, encoder?: RecordBatchEncoder): void {
+    const { topic, partition, origin } = record;
+    // Without a log it is no matter of the record.
+    if (log && origin !== undefined && this.onRefused)
+      this.onRefused({ topic, partition, origin, error: notTaken(record, 1, cause) });
+    else this.failures.add(record, 1, cause);
     if (!this.tell) return;
     // The records of a batch follow each other.
     if (log && encoder && encoder.count > 0) this.#close(log, encoder);
@@ -154,17 +160,33 @@ export class Outbox {
   }
 }
 
-function refuse(record: ProducerRecord, log: PartitionLog): StreamsError | undefined {
+function refuse(record: ProducerRecord, log: PartitionLog, clock: Pick<Clock, 'now'>): StreamsError | undefined {
   const { settings } = log.topic;
-  const size = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+  const { key, value, headers } = record;
+  // Only what is nearly as large as its topic takes has to be measured.
+  const nearly = 2 * ((key?.length ?? 0) + (value?.length ?? 0)) + BATCH_BYTES > settings.maxMessageBytes;
+  const size = nearly || headers.size > 0 ? sizeAlone(key, value, headers) : 0;
   if (size > settings.maxMessageBytes) {
     return new StreamsError('PRODUCE_FAILED', {
       what: 'a record is too large',
       at: log.where,
-      saw: `${size} bytes of key and value`,
-      expected: `at most ${settings.maxMessageBytes}`,
+      saw: `${size} bytes as a batch of its own`,
+      expected: `at most max.message.bytes = ${settings.maxMessageBytes}`,
       action: 'Make the record smaller, or create the topic with a larger max.message.bytes.',
     });
+  }
+  const { timestampBeforeMs, timestampAfterMs } = settings;
+  if (timestampBeforeMs !== Number.POSITIVE_INFINITY || timestampAfterMs !== Number.POSITIVE_INFINITY) {
+    const now = clock.now();
+    if (record.timestamp < now - timestampBeforeMs || record.timestamp > now + timestampAfterMs) {
+      return new StreamsError('PRODUCE_FAILED', {
+        what: 'a record has a timestamp that the topic does not take',
+        at: log.where,
+        saw: `${record.timestamp} at ${now}`,
+        expected: `at most ${timestampBeforeMs} ms before it and ${timestampAfterMs} ms behind it`,
+        action: 'Correct the timestamp, or the message.timestamp.*.max.ms of the topic.',
+      });
+    }
   }
   if (settings.compact && record.key === null) {
     return new StreamsError('PRODUCE_FAILED', {

@@ -1,12 +1,6 @@
 import type { Clock } from '../../model/ports.js';
-import {
-  type BrokerRecord,
-  type PartitionOffset,
-  partitionKey,
-  type Reader,
-  type RecordBatch,
-  type TopicPartition,
-} from '../port.js';
+import { takeFairly } from '../fair-shares.js';
+import { type PartitionOffset, partitionKey, type Reader, type RecordBatch, type TopicPartition } from '../port.js';
 import { brokerClosed } from './commit-queue.js';
 import { Cursor } from './cursor.js';
 import type { Log } from './log.js';
@@ -111,37 +105,7 @@ export class LocalReader implements Reader {
   /** What is ready, in fair shares. Throws before anything is taken, so that an error moves no position. */
   #take(maxRecords: number): RecordBatch[] {
     const ready = this.#active().filter((cursor) => cursor.prepare());
-    if (ready.length === 0) return [];
-    // Another partition goes first each time: the first gets the odd record of an uneven share.
-    const start = this.#turn++ % ready.length;
-    const inTurn = [...ready.slice(start), ...ready.slice(0, start)];
-    const taken = inTurn.map((): BrokerRecord[][] => []);
-    let left = maxRecords;
-    // Twice: what some partitions leave of their share goes to those that have more.
-    for (let round = 0; round < 2; round++) {
-      inTurn.forEach((cursor, i) => {
-        let share = Math.ceil(left / (inTurn.length - i));
-        if (round === 1) share = left;
-        while (share > 0 && (cursor.hasDecoded || cursor.more())) {
-          const records = cursor.take(share) as BrokerRecord[];
-          taken[i]?.push(records);
-          share -= records.length;
-          left -= records.length;
-        }
-      });
-    }
-    return inTurn.flatMap((cursor, i) => {
-      const parts = taken[i] as BrokerRecord[][];
-      if (parts.length === 0) return [];
-      const records = parts.length === 1 ? (parts[0] as BrokerRecord[]) : parts.flat();
-      return {
-        topic: cursor.topic,
-        partition: cursor.partition,
-        records,
-        nextOffset: cursor.position,
-        latestOffset: cursor.latest,
-      };
-    });
+    return takeFairly(ready, maxRecords, this.#turn++);
   }
 
   #readAhead(): readonly Promise<void>[] {

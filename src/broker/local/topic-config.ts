@@ -1,5 +1,6 @@
 import { StreamsError } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
+import { show } from '../../model/show.js';
 import { DELETE_RETENTION_MS, type TopicSpec } from '../port.js';
 
 /** Kafka's limit: with `-<partition>` it has to fit a file name. */
@@ -22,6 +23,9 @@ const INTEGER_MINIMUM: Readonly<Record<string, number>> = {
   'max.message.bytes': 0,
 };
 
+/** A 64-bit number, of which the highest means: any. */
+const TIMESTAMP_LIMITS = new Set(['message.timestamp.after.max.ms', 'message.timestamp.before.max.ms']);
+
 /** Accepted, kept and described, but without a meaning in a log that has one copy and no segments. */
 const WITHOUT_EFFECT = new Set([
   'compression.type',
@@ -39,8 +43,6 @@ const WITHOUT_EFFECT = new Set([
   'max.compaction.lag.ms',
   'message.downconversion.enable',
   'message.format.version',
-  'message.timestamp.after.max.ms',
-  'message.timestamp.before.max.ms',
   'message.timestamp.difference.max.ms',
   'message.timestamp.type',
   'min.insync.replicas',
@@ -63,14 +65,24 @@ export interface LogConfig {
   readonly minCompactionLagMs: number;
   readonly minCleanableDirtyRatio: number;
   readonly maxMessageBytes: number;
+  /** How far from the clock a timestamp may be, behind it and before it. */
+  readonly timestampBeforeMs: number;
+  readonly timestampAfterMs: number;
 }
 
-/** What a configuration means. Unlike Kafka (7 days), a topic that says nothing about retention keeps everything. */
+/**
+ * What a configuration means. Unlike Kafka, a topic that says nothing about it keeps everything (not 7 days),
+ * and takes any timestamp (not up to an hour ahead): the clock of a test stands where the test puts it.
+ */
 export function logConfig(config: Readonly<Record<string, string>>): LogConfig {
   const policy = config['cleanup.policy'] ?? 'delete';
   const number = (name: string, otherwise: number): number => {
     const value = ownOf(config, name);
     return value === undefined ? otherwise : Number(value);
+  };
+  const limit = (name: string): number => {
+    const ms = number(name, Number.POSITIVE_INFINITY);
+    return Number.isSafeInteger(ms) ? ms : Number.POSITIVE_INFINITY;
   };
   return {
     compact: policy.includes('compact'),
@@ -81,6 +93,8 @@ export function logConfig(config: Readonly<Record<string, string>>): LogConfig {
     minCompactionLagMs: number('min.compaction.lag.ms', 0),
     minCleanableDirtyRatio: number('min.cleanable.dirty.ratio', 0.5),
     maxMessageBytes: number('max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES),
+    timestampBeforeMs: limit('message.timestamp.before.max.ms'),
+    timestampAfterMs: limit('message.timestamp.after.max.ms'),
   };
 }
 
@@ -90,7 +104,7 @@ export function checkTopic(spec: TopicSpec): void {
   if (!NAME.test(name) || name.length > MAX_NAME_LENGTH || name === '.' || name === '..') {
     throw invalid(
       name,
-      `the name ${JSON.stringify(name)}`,
+      `the name ${show(name)}`,
       `1 to ${MAX_NAME_LENGTH} of the characters a-z, A-Z, 0-9, ".", "_" and "-", and neither "." nor ".."`,
     );
   }
@@ -98,7 +112,7 @@ export function checkTopic(spec: TopicSpec): void {
     throw invalid(name, `${partitions} partitions`, `1 to ${MAX_PARTITIONS}`);
   for (const [option, value] of Object.entries(config)) {
     const problem = configProblem(option, value);
-    if (problem) throw invalid(name, `${option}=${JSON.stringify(value)}`, problem);
+    if (problem) throw invalid(name, `${option}=${show(value)}`, problem);
   }
 }
 
@@ -108,6 +122,7 @@ function configProblem(option: string, value: string): string | undefined {
   if (option === 'min.cleanable.dirty.ratio') {
     return value.trim() !== '' && Number(value) >= 0 && Number(value) <= 1 ? undefined : 'a number from 0 to 1';
   }
+  if (TIMESTAMP_LIMITS.has(option)) return /^\d+$/.test(value) ? undefined : 'a whole number from 0';
   const minimum = ownOf(INTEGER_MINIMUM, option);
   if (minimum !== undefined) {
     return /^-?\d+$/.test(value) && Number.isSafeInteger(Number(value)) && Number(value) >= minimum
@@ -120,7 +135,7 @@ function configProblem(option: string, value: string): string | undefined {
 function invalid(name: string, saw: string, expected: string): StreamsError {
   return new StreamsError('CONFIG_INVALID', {
     what: 'cannot create a topic',
-    at: JSON.stringify(name),
+    at: show(name),
     saw,
     expected,
     action: 'Correct the topic and create it again.',

@@ -1,4 +1,5 @@
 import { StreamsError } from '../../model/errors.js';
+import type { Clock } from '../../model/ports.js';
 import type { Membership, PartitionOffset, ProducerRecord, WriteResult, Writer, WriterOptions } from '../port.js';
 import { brokerClosed, type Change } from './commit-queue.js';
 import type { Groups, MemberGeneration } from './group.js';
@@ -29,10 +30,12 @@ export class TransactionalIds {
 
 export interface LocalWriterOptions {
   readonly log: Log;
+  readonly clock: Pick<Clock, 'now'>;
   readonly groups: Groups;
   readonly transactionalIds: TransactionalIds;
   readonly transactionalId: string | undefined;
   readonly onResult?: WriterOptions['onResult'];
+  readonly onRefused?: WriterOptions['onRefused'];
   readonly onClose: (writer: LocalWriter) => void;
 }
 
@@ -66,7 +69,7 @@ export class LocalWriter implements Writer {
     this.#transactionalId = options.transactionalId;
     this.#onClose = options.onClose;
     this.#onResult = options.onResult;
-    this.#outbox = new Outbox(this.#log, this.#failures, options.onResult);
+    this.#outbox = new Outbox(this.#log, options.clock, this.#failures, options.onResult, options.onRefused);
     if (this.#transactionalId !== undefined) this.#ids.take(this.#transactionalId, this);
   }
 

@@ -171,6 +171,19 @@ export class RecordBatchEncoder {
 
 const NO_ENTRIES: Headers['entries'] = [];
 
+/**
+ * The bytes of a batch, not compressed, with this record and no other: what a broker compares with
+ * `max.message.bytes`.
+ */
+export function sizeAlone(key: Uint8Array | null, value: Uint8Array | null, headers: Headers): number {
+  const sized = (length: number): number => varintSize(length) + Math.max(length, 0);
+  let length = 1 + 2 * varintSize(0) + sized(key?.length ?? -1) + sized(value?.length ?? -1);
+  length += varintSize(headers.entries.length);
+  for (const [name, content] of headers.entries)
+    length += sized(Buffer.byteLength(name)) + sized(content?.length ?? -1);
+  return FIELD.records + varintSize(length) + length;
+}
+
 /** Gives a finished batch its place in the log. The checksum does not cover it. */
 export function setBaseOffset(batch: Buffer, baseOffset: number): void {
   writeInt64(batch, baseOffset, FIELD.baseOffset);

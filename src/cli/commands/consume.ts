@@ -1,5 +1,6 @@
 import { Option } from '@commander-js/extra-typings';
 import { type Broker, type PartitionOffset, partitionKey } from '../../broker/port.js';
+import { show } from '../../model/show.js';
 import { anyAvro } from '../../serdes/avro/any.js';
 import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openExistingBroker } from '../broker-url.js';
 import { type Io, write } from '../io.js';
@@ -63,7 +64,7 @@ export function addConsume(program: Program): void {
 function parseFrom(text: string): From {
   if (text === 'earliest' || text === 'latest') return text;
   if (/^\d+$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
-  throw usage('cannot read --from', JSON.stringify(text), 'earliest, latest or an offset');
+  throw usage('cannot read --from', show(text), 'earliest, latest or an offset');
 }
 
 async function consume(topic: string, options: Options, io: Io): Promise<number> {

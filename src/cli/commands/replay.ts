@@ -17,7 +17,7 @@ interface Options extends LookBackOptions {
 }
 
 const EXAMPLES = `
-Records are taken in the order of their timestamps over all topics and partitions (of equal ones by topic, then partition; those of
+Records are taken in the order of their event times over all topics and partitions (of equal ones by topic, then partition; those of
 a partition by offset), on a clean database. What would have been written is printed as JSON lines, each with the record that
 caused it; nothing goes to the broker, no offset is committed. Calls of effect are left out and listed. "Now" is the time of the records; wall-clock timers do not fire.
 No schema is registered: those that the registry does not have can be replayed, but not with --shadow-prefix.

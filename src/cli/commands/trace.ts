@@ -1,4 +1,5 @@
 import type { SourcePosition } from '../../model/record.js';
+import { show } from '../../model/show.js';
 import { type Moment, trace } from '../../replay/index.js';
 import { type Io, write } from '../io.js';
 import { type LookBackOptions, lookBack } from '../past.js';
@@ -41,7 +42,7 @@ export function addTrace(program: Program): void {
 function position(text: string): SourcePosition {
   const [, topic = '', partition = '', offset = ''] = /^([^:\s]+):(\d+):(\d+)$/.exec(text) ?? [];
   if (topic !== '') return { topic, partition: Number(partition), offset: Number(offset) };
-  throw usage('cannot read --at', JSON.stringify(text), 'TOPIC:PARTITION:OFFSET, for example payments:0:42');
+  throw usage('cannot read --at', show(text), 'TOPIC:PARTITION:OFFSET, for example payments:0:42');
 }
 
 function follow(file: string, options: Options, io: Io): Promise<number> {

@@ -1,4 +1,5 @@
 import type { Headers } from '../../model/headers.js';
+import { checkedBefore } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { ByteReader, readHeaders, written } from '../operators/bytes.js';
@@ -41,6 +42,7 @@ const FORMAT = 1;
 export function pendingSerde<V>(value: Serde<V>): Serde<Pending<V>> {
   return containing(value, {
     name: `pending-${FORMAT}(${value.name})`,
+    check: checkedBefore,
     encode(pending) {
       const { bytes } = pending;
       pending.bytes = undefined;
@@ -89,6 +91,7 @@ export class Place<K, V> {
 export function placeSerde<K, V>(value: Serde<V>): Serde<Place<K, V>> {
   return containing(value, {
     name: `place-${FORMAT}(${value.name})`,
+    check: checkedBefore,
     encode: ({ due, previous, size }) =>
       written((row) => {
         row.byte(FORMAT);

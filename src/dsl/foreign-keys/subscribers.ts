@@ -1,4 +1,5 @@
 import type { ChunkKey } from '../../model/chunk.js';
+import { checkedBefore } from '../../serdes/check.js';
 import { chunkKey } from '../../serdes/chunk-key.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
@@ -210,6 +211,8 @@ const FORMAT = 2;
  */
 const listSerde: Serde<SubscriberList> = {
   name: 'subscribers-1',
+  // They are bytes already.
+  check: checkedBefore,
   encode: ({ nextId, chunks, subscribers }) =>
     written((row) => {
       row.byte(FORMAT);

@@ -3,10 +3,14 @@ import type { SourcePosition } from '../../model/record.js';
 import type { Processor, ProcessorContext } from '../processor.js';
 import type { AnyRecord } from '../types.js';
 import { currentDeclaring } from './attach.js';
+import { checkedId, type Id } from './ids.js';
 
 /** What the function of an effect is told besides the record. */
 export interface EffectContext {
-  /** The same whenever the record is processed again, and another for every other record: give it to the service that you call, so that it does nothing the second time. */
+  /**
+   * The same whenever the record is processed again, and another for every other record, timer and
+   * application: give it to the service that you call, so that it does nothing the second time.
+   */
   readonly idempotencyKey: string;
   /** Where the record that caused it stands. */
   readonly position: SourcePosition;
@@ -16,17 +20,25 @@ export type EffectFunction<R> = (record: R, context: EffectContext) => void | Pr
 
 export interface EffectOptions<R> {
   readonly run: EffectFunction<R>;
-  /** What makes the record the one that it is: an event id. Default: its source position. */
-  readonly id?: (record: R) => string | number | bigint;
+  /**
+   * What makes the record the one that it is: an event id. Default: the way that it came. PROCESS_FAILED if
+   * it returns nothing, or a number above 2^53 − 1.
+   */
+  readonly id?: (record: R) => Id;
 }
 
 /**
  * Calls the outside world for each record: a mail, a payment, a webhook. The record itself passes on at once; what is behind does not wait for the call.
  *
- * Live, calls run one after the other in the order of their records, once the batch is processed and before its offsets are committed: nothing is committed whose call has not succeeded. After a crash in between the call is made again,
- * under the same idempotency key: `<application>/<name>/<id>`, or without an `id` `<application>/<name>/<topic>-<partition>@<offset>`, with `#1`, `#2` … behind it for further records that one source record causes. Behind a repartition under
- * at_least_once a record may get another position when it is processed again: give it an `id` there. Calls made inside wall-clock timers have the position of the last record. When the past is run again (or with the option `effects: 'silent'`) nothing is
- * called, and each call that would have been is counted (`silenced`).
+ * Live, calls run one after the other in the order of their records, once the batch is processed and before
+ * its offsets are committed: nothing is committed whose call has not succeeded. After a crash in between the
+ * call is made again, under the same idempotency key: `<application>/<name>/<id>`, or without an `id`
+ * `<application>/<name>/<topic>-<partition>@<offset>`, the position of the source record. What stands behind
+ * it tells further records that it causes: `#1`, `#2` … of those that plain operators make, and the operators
+ * on the way, `>count totals`. Behind a repartition the way goes on, so a copy that a crash has left in the
+ * topic has the same key. What a timer emits has a key made of the timer's interval and the moment that was
+ * due, which does not come again after a restart. When the past is run again (or with the option `effects:
+ * 'silent'`) nothing is called, and each call that would have been is counted (`silenced`).
  *
  * No state. Cost: the task waits for each call. A call that throws goes the way of `onError.process` (PROCESS_FAILED): retry it there; under `skip` and `deadLetter` it counts as done. Give it a time limit of its own: a call that never ends holds its task up for ever.
  *
@@ -52,6 +64,7 @@ export function effect<R extends AnyRecord>(
         name,
         stores: [],
         keyed: false,
+        asksOrigin: true,
         create: (context) => new Effect<R>(name, options, context),
       },
       [source],
@@ -62,10 +75,6 @@ class Effect<R extends AnyRecord> implements Processor {
   readonly #name: string;
   readonly #options: EffectOptions<R>;
   readonly #context: ProcessorContext;
-  #last = '';
-  /** How many records the one at the last position has caused. */
-  #caused = 0;
-
   constructor(name: string, options: EffectOptions<R>, context: ProcessorContext) {
     this.#name = name;
     this.#options = options;
@@ -75,19 +84,14 @@ class Effect<R extends AnyRecord> implements Processor {
   process(record: AnyRecord): void {
     const { position } = this.#context;
     const { run, id } = this.#options;
-    const own = id ? String(id(record as R)) : this.#numbered(position);
+    const own = id
+      ? String(checkedId(id(record as R), 'the id of a record', `effect ${this.#name}`))
+      : this.#context.origin;
     this.#context.effect({
       id: `${this.#name}/${own}`,
       record,
       run: (idempotencyKey) => run(record as R, { idempotencyKey, position }),
     });
     this.#context.emit(record);
-  }
-
-  #numbered({ topic, partition, offset }: SourcePosition): string {
-    const at = `${topic}-${partition}@${offset}`;
-    this.#caused = at === this.#last ? this.#caused + 1 : 0;
-    this.#last = at;
-    return this.#caused === 0 ? at : `${at}#${this.#caused}`;
   }
 }

@@ -1,4 +1,5 @@
 import { PlainRecord, type SourcePosition } from '../../model/record.js';
+import { check, checkedBefore } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { AnyRecord, AnySerde } from '../processor.js';
@@ -20,6 +21,14 @@ export class Held {
     this.#serdes = serdes;
     if (Buffer.isBuffer(from)) this.#bytes = from;
     else this.#content = from;
+  }
+
+  /** One that begins to wait. Throws if it cannot be written. */
+  static of(version: Version, serdes: HeldSerdes, content: HeldContent): Held {
+    const { key, value } = content.record;
+    if (key !== null) check(serdes.key, key);
+    if (value !== null) check(serdes.value, value);
+    return new Held(version, serdes, content);
   }
 
   get record(): AnyRecord {
@@ -95,6 +104,7 @@ const FORMAT = 1;
 export function entityQueueSerde(serdes: HeldSerdes): Serde<EntityQueue> {
   return containing(serdes.value, {
     name: `reorder-${FORMAT}(${serdes.key.name},${serdes.value.name})`,
+    check: checkedBefore,
     encode: ({ next, held }) =>
       written((row) => {
         row.byte(FORMAT);

@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs';
 import { StreamsError } from '../../model/errors.js';
 import type { StreamRecord } from '../../model/record.js';
+import { show } from '../../model/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore } from '../../state/contract.js';
@@ -74,7 +75,7 @@ class Latest<K, V> implements Processor {
       throw new StreamsError('PROCESS_FAILED', {
         what: 'the timestamp of a record is not a number',
         at: `latestByTimestamp ${this.#options.store}`,
-        saw: String(timestamp),
+        saw: show(timestamp),
         action: 'Let timestamp return milliseconds since the epoch.',
       });
     }

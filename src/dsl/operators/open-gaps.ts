@@ -1,38 +1,45 @@
 /**
  * The entities that wait for a missing version, by the time at which their wait is over. In memory: about 100 bytes an entity that waits now; entities without a gap cost nothing.
  */
-export class OpenGaps {
-  readonly #since = new Map<string, number>();
-  /** Binary heap of [deadline, entity]; entries of gaps that closed meanwhile are skipped when they come up. */
-  #heap: (readonly [deadline: number, entity: string])[] = [];
+export class OpenGaps<E> {
+  readonly #since = new Map<string, { readonly entity: E; readonly since: number }>();
+  /**
+   * Binary heap of [deadline, id of the entity]; entries of gaps that closed meanwhile are skipped when they
+   * come up.
+   */
+  #heap: (readonly [deadline: number, id: string])[] = [];
   readonly #waitMs: number;
+  readonly #idOf: (entity: E) => string;
 
-  constructor(waitMs: number) {
+  /** `idOf`: what an entity is told from others by. */
+  constructor(waitMs: number, idOf: (entity: E) => string) {
     this.#waitMs = waitMs;
+    this.#idOf = idOf;
   }
 
-  since(entity: string): number | undefined {
-    return this.#since.get(entity);
+  since(entity: E): number | undefined {
+    return this.#since.get(this.#idOf(entity))?.since;
   }
 
-  open(entity: string, since: number): void {
-    this.#since.set(entity, since);
+  open(entity: E, since: number): void {
+    const id = this.#idOf(entity);
+    this.#since.set(id, { entity, since });
     if (!Number.isFinite(this.#waitMs)) return;
     // Closed gaps leave their entries behind; rebuilding at twice the size keeps the heap proportional to what is open, at constant cost on average.
     if (this.#heap.length > 64 && this.#heap.length > 2 * this.#since.size) this.#rebuild();
-    this.#push([since + this.#waitMs, entity]);
+    this.#push([since + this.#waitMs, id]);
   }
 
-  close(entity: string): void {
-    this.#since.delete(entity);
+  close(entity: E): void {
+    this.#since.delete(this.#idOf(entity));
   }
 
   /** An entity whose wait is over at that time, or undefined. The same one is given again until its gap is closed or opened anew. */
-  due(now: number): string | undefined {
+  due(now: number): E | undefined {
     for (let top = this.#heap[0]; top !== undefined && top[0] <= now; top = this.#heap[0]) {
-      const [deadline, entity] = top;
-      const since = this.#since.get(entity);
-      if (since !== undefined && since + this.#waitMs === deadline) return entity;
+      const [deadline, id] = top;
+      const gap = this.#since.get(id);
+      if (gap !== undefined && gap.since + this.#waitMs === deadline) return gap.entity;
       this.#pop();
     }
     return undefined;
@@ -40,7 +47,7 @@ export class OpenGaps {
 
   #rebuild(): void {
     this.#heap = [];
-    for (const [entity, since] of this.#since) this.#push([since + this.#waitMs, entity]);
+    for (const [id, { since }] of this.#since) this.#push([since + this.#waitMs, id]);
   }
 
   #push(entry: readonly [number, string]): void {

@@ -3,25 +3,19 @@ import { type Duration, durationMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 import { type Headers, Headers as RecordHeaders } from '../../model/headers.js';
 import { isMoment, MOMENT, PlainRecord, type SourcePosition, type StreamRecord } from '../../model/record.js';
+import { show } from '../../model/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore, StoreSpec, VersionedStore } from '../../state/contract.js';
 import type { Rekey } from '../ambient.js';
 import type { AnySerde, OriginalRecord, Processor, ProcessorContext, Reads, TimerClock } from '../processor.js';
-import { versionedStores } from '../tables/versions.js';
 import type { AnyRecord, KeyOf } from '../types.js';
 import { currentDeclaring, marked } from './attach.js';
-import { positionRandom, positionUuid } from './position-random.js';
+import { drawnNumber, drawnUuid } from './drawn.js';
+import { sameKey } from './ids.js';
+import { type StoreDefinition, storesOf, versioned } from './process-stores.js';
 
-/** A store of a processor: how its keys and values are written. */
-export interface StoreDefinition<K, V> {
-  readonly key: Serde<K>;
-  readonly value: Serde<V>;
-  /** Rows older than this, in the store's stream time, are gone. Default: rows stay. */
-  readonly ttl?: Duration;
-  /** Makes it a versioned store, `get(key, asOf)`: how long past values can be looked up, in the store's stream time. Default: not at all. Not together with `ttl`. */
-  readonly history?: Duration;
-}
+export type { StoreDefinition };
 
 // biome-ignore lint/suspicious/noExplicitAny: a mapping of stores of any type; each keeps its own in the mapped types below
 export type StoreDefinitions = Readonly<Record<string, StoreDefinition<any, any>>>;
@@ -53,9 +47,22 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
   readonly streamTime: number;
   /** The stream time as "now", equal whenever the record is processed again. Use it instead of Date.now(). */
   now(): number;
-  /** A number in [0, 1) made of the record's position, equal whenever it is processed again. Use it instead of Math.random(). */
+  /**
+   * A number in [0, 1), equal whenever the record is processed again: after a crash, in other batches, in a
+   * replay, by a shadow. Each call has a number of its own, whichever record, timer, operator or
+   * application makes it. Use it instead of Math.random().
+   *
+   * It is made of the application's name, the operator's, the way of the record from its source (its position
+   * there, through all operators and repartitions), and how many were drawn for it before. Inside a timer it
+   * is made of the timer's interval and of the moment that is due; a timer of the wall clock is not due again
+   * at the same moment after a crash, so what it drew is not drawn again. In `start` it is the same at each
+   * start of the task.
+   */
   random(): number;
-  /** A UUID made of the record's position, equal whenever it is processed again. */
+  /**
+   * A UUID (version 8), made as `random` is: equal whenever the record is processed again, another for each
+   * call.
+   */
   uuid(): string;
   /**
    * Runs at multiples of `every`, counted from zero, on stream time (replayable) or the wall clock (not), at most once however far time has moved; the first
@@ -135,6 +142,7 @@ export function process<
         reads,
         ...(globals.length > 0 && { globals }),
         keyed,
+        asksOrigin: true,
         ...(options.rekey && { emitsKey: options.rekey.key }),
         create: (context) => new UserProcessor<R, Out, S>(context, options, ownKey, inherited),
       },
@@ -143,27 +151,6 @@ export function process<
     if (!options.rekey) return origin;
     return marked<Out, Out>({ label: 'rekey', rekey: options.rekey as Rekey }, (inner) => inner)(origin);
   };
-}
-
-function storesOf(name: string, { key, value, ttl, history }: StoreDefinition<unknown, unknown>): StoreSpec[] {
-  if (history === undefined)
-    return [
-      {
-        name,
-        kind: 'keyValue',
-        key,
-        value,
-        ...(ttl === undefined ? {} : { ttlMs: durationMs(ttl, `ttl of store ${name}`) }),
-      },
-    ];
-  if (ttl === undefined) return versionedStores(name, { key, value }, history);
-  throw new StreamsError('CONFIG_INVALID', {
-    what: 'a versioned store has a time to live',
-    at: `store ${name}`,
-    saw: `ttl ${ttl} and history ${history}`,
-    expected: 'one of the two',
-    action: 'Leave ttl out: of a versioned row the newest version stays, and what is older than history goes.',
-  });
 }
 
 class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions> implements Processor {
@@ -175,7 +162,6 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
   readonly #user: ProcessContext<S, Out>;
   /** The record at hand; undefined inside a timer. */
   #record: R | undefined;
-  #draws = 0;
   readonly #keySerde: AnySerde;
 
   constructor(
@@ -212,7 +198,6 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
 
   process(record: AnyRecord): void | Promise<void> {
     this.#record = record as R;
-    this.#draws = 0;
     return this.#options.process(record as R, this.#user);
   }
 
@@ -237,12 +222,11 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
         return context.streamTime;
       },
       now: () => context.streamTime,
-      random: () => positionRandom(context.position, this.#options.name, this.#draws++),
-      uuid: () => positionUuid(context.position, this.#options.name, this.#draws++),
+      random: () => drawnNumber(context.draw()),
+      uuid: () => drawnUuid(context.draw()),
       schedule: (every, clock, run) =>
         context.schedule(durationMs(every, `schedule of process ${this.#options.name}`), clock, (now) => {
           this.#record = undefined;
-          this.#draws = 0;
           return run(now);
         }),
       deadLetter: (record, reason) =>
@@ -264,12 +248,12 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
   #forward(record: Pick<Out, 'key' | 'value'> & Partial<Pick<Out, 'timestamp' | 'headers'>>): void {
     const { timestamp = this.#context.timestamp, headers = this.#context.headers ?? RecordHeaders.none } = record;
     const at = this.#record;
-    if (!this.#options.rekey && at && record.key !== at.key && JSON.stringify(record.key) !== JSON.stringify(at.key)) {
+    if (!this.#options.rekey && at && record.key !== at.key && !sameKey(this.#keySerde, record.key, at.key)) {
       throw new StreamsError('KEY_CHANGED', {
         what: 'a record was forwarded under another key',
         at: `process ${this.#options.name}`,
-        saw: `key ${JSON.stringify(record.key)}`,
-        expected: `key ${JSON.stringify(at.key)}`,
+        saw: `key ${show(record.key)}`,
+        expected: `key ${show(at.key)}`,
         action: 'Set rekey: { name, key }, so that equal keys meet in one partition again.',
       });
     }
@@ -277,7 +261,7 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
       throw new StreamsError('PROCESS_FAILED', {
         what: 'a record was forwarded without a usable timestamp',
         at: `process ${this.#options.name}`,
-        saw: String(timestamp),
+        saw: show(timestamp),
         expected: MOMENT,
         action: 'Leave timestamp out to keep that of the record at hand, or correct it.',
       });
@@ -286,13 +270,4 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
       record instanceof PlainRecord ? record : new PlainRecord(record.key, record.value, timestamp, headers),
     );
   }
-}
-
-function versioned<K, V>(store: KeyValueStore<K, V>): VersionedStore<K, V> {
-  if ('historyMs' in store) return store as VersionedStore<K, V>;
-  throw new StreamsError('CONFIG_INVALID', {
-    what: 'a processor asked for the past of a store that keeps none',
-    at: `store ${store.name}`,
-    action: 'Give the table or store a history, or use store(name).',
-  });
 }

@@ -2,9 +2,11 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { isChange, PlainRecord, RowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
+import type { AnySerde } from '../processor.js';
 import { rowOrNone, rowOrThrow } from '../tables/row-function.js';
 import type { AnyRecord, KeyOf, ValueOf, WithKey } from '../types.js';
 import { currentDeclaring, marked } from './attach.js';
+import { sameKey } from './ids.js';
 
 export interface GroupByOptions<K, V> {
   /** How the new key is written. */
@@ -42,7 +44,7 @@ export function groupBy<R extends AnyRecord, K2>(
   options: GroupByOptions<NonNullable<K2>, ValueOf<R>>,
 ): OperatorFunction<R, WithKey<R, NonNullable<K2>>> {
   const { key, value = serdes.json(), name, partitions } = options;
-  const rekeyed = marked({ label: 'groupBy' }, (source: Observable<R>) => regrouped(source, fn));
+  const rekeyed = marked({ label: 'groupBy' }, (source: Observable<R>) => regrouped(source, fn, key));
   return (source) =>
     currentDeclaring('groupBy').repartition(
       { name, key, value, ...(partitions === undefined ? {} : { partitions }) },
@@ -53,9 +55,10 @@ export function groupBy<R extends AnyRecord, K2>(
 function regrouped<R extends AnyRecord, K2>(
   source: Observable<R>,
   fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => K2,
+  key: AnySerde,
 ): Observable<AnyRecord> {
-  const groupOf = ({ key, timestamp, headers }: AnyRecord, row: unknown): K2 | null =>
-    fn(new PlainRecord(key as KeyOf<R>, row as ValueOf<R>, timestamp, headers));
+  const groupOf = ({ key: of, timestamp, headers }: AnyRecord, row: unknown): K2 | null =>
+    fn(new PlainRecord(of as KeyOf<R>, row as ValueOf<R>, timestamp, headers));
   return new Observable((subscriber) =>
     source.subscribe({
       next(record) {
@@ -69,7 +72,7 @@ function regrouped<R extends AnyRecord, K2>(
           if (record.outOfOrder) return;
           const before = previous === null ? null : rowOrNone(groupOf, record, previous);
           const after = value === null ? null : rowOrThrow(groupOf, record, value);
-          if (before !== null && after !== null && sameKey(before, after)) {
+          if (before !== null && after !== null && sameKey(key, before, after)) {
             subscriber.next(new RowChange<unknown, unknown>(after, value, previous, timestamp, headers));
             return;
           }
@@ -85,9 +88,6 @@ function regrouped<R extends AnyRecord, K2>(
     }),
   );
 }
-
-const sameKey = (a: unknown, b: unknown): boolean =>
-  a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
 
 /**
  * Writes records to an internal topic and reads them again: after a {@link selectKey} that several operators share, or to change the number of partitions.

@@ -1,11 +1,11 @@
 import type { OperatorFunction } from 'rxjs';
 import { type Duration, durationMs } from '../../model/duration.js';
-import { StreamsError } from '../../model/errors.js';
 import type { StreamRecord } from '../../model/record.js';
+import { show } from '../../model/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore } from '../../state/contract.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
+import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord, FactRecord, Stream } from '../types.js';
 import { currentDeclaring } from './attach.js';
 import {
@@ -17,16 +17,20 @@ import {
   placeOf,
   type Version,
 } from './entity-queue.js';
-import { keyText } from './key-text.js';
+import { checkedId, type Id, idSerde, idText, keyId, shownId } from './ids.js';
 import { OpenGaps } from './open-gaps.js';
+import { reorderBufferFull, versionGap, versionInvalid } from './version-errors.js';
 
 export interface ReorderByVersionOptions<K, V> {
   /** The store that holds what comes next for each entity, and what came too early. */
   readonly store: string;
   /** The record's version: an integer or a bigint, one kind for all records. */
   readonly version: (record: StreamRecord<K, V>) => number | bigint;
-  /** Whose versions they are. Default: the record's key. Records of one entity must have one key. */
-  readonly entity?: (record: StreamRecord<K, V>) => string | number;
+  /**
+   * Whose versions they are. Default: the record's key, told from others by its bytes. Records of one entity
+   * must have one key. 5 and "5" are two entities.
+   */
+  readonly entity?: (record: StreamRecord<K, V>) => Id;
   /** The first version of an entity. Default: whichever comes first. */
   readonly first?: number | bigint;
   /** What to do about a version that does not come. Default: wait for ever. */
@@ -60,7 +64,9 @@ export interface ReorderByVersionOptions<K, V> {
  * Records that waited come out with their own key, timestamp and headers, at the place of the record that closed the gap. Null values are records like any other; null keys are dropped and counted (`null-key`) unless `entity` is
  * given. Stale records are dropped and counted (`stale`), passed, or sent to the dead letter topic; records that had to wait (`out-of-order`) and skipped versions (`skipped-versions`) are counted. A record that arrives at the moment its wait ends still closes the gap.
  *
- * Errors: VERSION_INVALID (not an integer, or integers and bigints mixed), VERSION_GAP, REORDER_BUFFER_FULL.
+ * Errors: VERSION_INVALID (not an integer, or integers and bigints mixed), VERSION_GAP, REORDER_BUFFER_FULL;
+ * PROCESS_FAILED for an `entity` that is missing or may stand for several; STATE_MISMATCH for a store of an
+ * earlier version, unless keys are strings.
  *
  * ```ts
  * orders.pipe(
@@ -88,31 +94,37 @@ export function reorderByVersion<K, V>(
     };
     // Bound here, because records that wait are written by the queue, in the middle of a row.
     const { key, value } = current.bound(given, 'store', store);
+    const entity = options.entity ? idSerde() : key;
     return current.processor(
       {
         operator: 'reorderByVersion',
         name: store,
         stores: [
-          { name: store, kind: 'keyValue', key: serdes.string, value: entityQueueSerde({ key, value }) },
-          { name: `${store}-gaps`, kind: 'keyValue', key: serdes.string, value: serdes.double },
+          { name: store, kind: 'keyValue', key: entity, value: entityQueueSerde({ key, value }) },
+          { name: `${store}-gaps`, kind: 'keyValue', key: entity, value: serdes.double },
         ],
         keyed: true,
-        create: (context) => new Reorder<K, V>(context, { ...options, maxBuffered }, waitMs, { key, value }),
+        create: (context) => new Reorder<K, V>(context, { ...options, maxBuffered }, waitMs, { key, value }, entity),
       },
       [source],
     ) as unknown as Stream<K, V>;
   };
 }
 
+/** A key, as the input has it; or the text of an id. */
+type Entity = unknown;
+
 class Reorder<K, V> implements Processor {
   readonly #context: ProcessorContext;
   readonly #options: ReorderByVersionOptions<K, V>;
-  readonly #queues: KeyValueStore<string, EntityQueue>;
+  readonly #queues: KeyValueStore<Entity, EntityQueue>;
   /** Written at commits only: a gap that opens and closes between two costs no write. */
-  readonly #gapStore: KeyValueStore<string, number>;
-  readonly #gaps: OpenGaps;
-  readonly #changed = new Set<string>();
+  readonly #gapStore: KeyValueStore<Entity, number>;
+  readonly #gaps: OpenGaps<Entity>;
+  /** By their ids: entities whose gap has changed since the last commit; and those whose gap is written. */
+  readonly #changed = new Map<string, Entity>();
   readonly #written = new Set<string>();
+  readonly #idOf: (entity: Entity) => string;
   readonly #waitMs: number;
   readonly #maxBuffered: number;
   readonly #serdes: HeldSerdes;
@@ -123,7 +135,9 @@ class Reorder<K, V> implements Processor {
     options: ReorderByVersionOptions<K, V> & { readonly maxBuffered: number },
     waitMs: number,
     serdes: HeldSerdes,
+    entity: AnySerde,
   ) {
+    this.#idOf = (key) => keyId(entity, key);
     this.#context = context;
     this.#options = options;
     this.#waitMs = waitMs;
@@ -131,19 +145,19 @@ class Reorder<K, V> implements Processor {
     this.#serdes = serdes;
     this.#queues = context.store(options.store);
     this.#gapStore = context.store(`${options.store}-gaps`);
-    this.#gaps = new OpenGaps(waitMs);
+    this.#gaps = new OpenGaps(waitMs, this.#idOf);
     this.#wall = options.gap?.clock === 'wall';
   }
 
   async start(): Promise<void> {
     for await (const [entity, since] of this.#gapStore.entries()) {
       this.#gaps.open(entity, since);
-      this.#written.add(entity);
+      this.#written.add(this.#idOf(entity));
     }
     if (this.#wall) this.#context.schedule(Math.max(1, Math.min(this.#waitMs, 1_000)), 'wall', () => this.#expire());
   }
 
-  reads(record: AnyRecord, _port: number, reads: Reads): string | null {
+  reads(record: AnyRecord, _port: number, reads: Reads): Entity | null {
     const entity = this.#entityOf(record);
     if (entity !== null) reads.add(this.#queues, entity);
     return entity;
@@ -158,23 +172,27 @@ class Reorder<K, V> implements Processor {
   }
 
   beforeCommit(): void {
-    for (const entity of this.#changed) {
+    for (const [id, entity] of this.#changed) {
       const since = this.#gaps.since(entity);
       if (since !== undefined) {
         this.#gapStore.put(entity, since, since);
-        this.#written.add(entity);
-      } else if (this.#written.delete(entity)) {
+        this.#written.add(id);
+      } else if (this.#written.delete(id)) {
         this.#gapStore.delete(entity);
       }
     }
     this.#changed.clear();
   }
 
-  #take(entity: string, record: AnyRecord): void {
+  #take(entity: Entity, record: AnyRecord): void {
     const version = this.#versionOf(record);
     const queue = this.#queues.get(entity) ?? { next: this.#options.first ?? version, held: [] };
     if (typeof version !== typeof queue.next)
-      throw this.#invalid(version, `a ${typeof queue.next}, as before for ${JSON.stringify(entity)}`);
+      throw versionInvalid(
+        this.#options.store,
+        version,
+        `a ${typeof queue.next}, as before for ${this.#of(entity).entity}`,
+      );
 
     if (version === queue.next) {
       this.#context.emit(record);
@@ -183,17 +201,18 @@ class Reorder<K, V> implements Processor {
     }
     const { at, taken } = placeOf(queue.held, version);
     if (version < queue.next || taken) return this.#stale(record, version, queue.next);
-    if (queue.held.length >= this.#maxBuffered) throw this.#full(entity, version, queue);
-    this.#context.count('out-of-order');
+    if (queue.held.length >= this.#maxBuffered)
+      throw reorderBufferFull(this.#of(entity), version, queue, this.#maxBuffered);
     this.#queues.put(entity, {
       next: queue.next,
-      held: queue.held.toSpliced(at, 0, new Held(version, this.#serdes, { record, position: this.#context.position })),
+      held: queue.held.toSpliced(at, 0, Held.of(version, this.#serdes, { record, position: this.#context.position })),
     });
+    this.#context.count('out-of-order');
     if (queue.held.length === 0) this.#openGap(entity);
   }
 
   /** Emits what waits for exactly the version that is next, and keeps the rest. */
-  #release(entity: string, from: Version, held: readonly Held[]): void {
+  #release(entity: Entity, from: Version, held: readonly Held[]): void {
     let next = from;
     let released = 0;
     for (const waiting of held) {
@@ -210,6 +229,9 @@ class Reorder<K, V> implements Processor {
 
   /** Ends the wait of every entity whose time is over. */
   async #expire(): Promise<void> {
+    const { gap } = this.#options;
+    // Nothing is ever due without it.
+    if (gap === undefined) return;
     for (let entity = this.#gaps.due(this.#now()); entity !== undefined; entity = this.#gaps.due(this.#now())) {
       const queue = await this.#queues.load(entity);
       const lowest = queue?.held[0];
@@ -217,15 +239,15 @@ class Reorder<K, V> implements Processor {
         this.#closeGap(entity);
         continue;
       }
-      if (this.#options.gap?.then === 'skip') {
+      if (gap.then === 'skip') {
         this.#context.count('skipped-versions', Number(lowest.version) - Number(queue.next));
         this.#release(entity, lowest.version, queue.held);
         continue;
       }
-      const error = this.#gapError(entity, queue.next, queue.held);
+      const error = versionGap(this.#of(entity), queue, gap.wait);
       // Under `fail` the records stay: whoever lets the engine go on waits for another turn.
       this.#openGap(entity);
-      if (this.#options.gap?.then === 'fail') throw error;
+      if (gap.then === 'fail') throw error;
       for (const { record, position } of queue.held) {
         const key = record.key === null ? null : this.#serdes.key.encode(record.key);
         const value = record.value === null ? null : this.#serdes.value.encode(record.value);
@@ -242,58 +264,35 @@ class Reorder<K, V> implements Processor {
     this.#context.deadLetter(record, new Error(`version ${version} has already been seen: ${next} is next`));
   }
 
-  #openGap(entity: string): void {
+  #openGap(entity: Entity): void {
     this.#gaps.open(entity, this.#now());
-    this.#changed.add(entity);
+    this.#changed.set(this.#idOf(entity), entity);
   }
 
-  #closeGap(entity: string): void {
+  #closeGap(entity: Entity): void {
     this.#gaps.close(entity);
-    this.#changed.add(entity);
+    this.#changed.set(this.#idOf(entity), entity);
   }
 
   #now(): number {
     return this.#wall ? this.#context.wallTime : this.#queues.streamTime;
   }
 
-  #entityOf(record: AnyRecord): string | null {
-    if (this.#options.entity) return String(this.#options.entity(record));
-    return record.key === null ? null : keyText(record.key);
+  #entityOf(record: AnyRecord): Entity | null {
+    const { entity, store } = this.#options;
+    if (entity) return idText(checkedId(entity(record), 'the entity of a record', `reorderByVersion ${store}`));
+    return record.key;
   }
 
   #versionOf(record: AnyRecord): Version {
     const version = this.#options.version(record);
     if (typeof version === 'bigint' || Number.isSafeInteger(version)) return version;
-    throw this.#invalid(version, 'an integer or a bigint');
+    throw versionInvalid(this.#options.store, version, 'an integer or a bigint');
   }
 
-  #invalid(version: unknown, expected: string): StreamsError {
-    return new StreamsError('VERSION_INVALID', {
-      what: 'a record has no usable version',
-      at: `reorderByVersion ${this.#options.store}`,
-      saw: typeof version === 'bigint' ? `${version}n` : (JSON.stringify(version) ?? String(version)),
-      expected,
-      action: 'Let version return the same kind of whole number for every record.',
-    });
-  }
-
-  #gapError(entity: string, next: Version, held: readonly Held[]): StreamsError {
-    return new StreamsError('VERSION_GAP', {
-      what: `version ${next} of ${JSON.stringify(entity)} did not come within ${this.#options.gap?.wait}`,
-      at: `reorderByVersion ${this.#options.store}`,
-      saw: `${held.length} later ${held.length === 1 ? 'version' : 'versions'}, ${held[0]?.version} first`,
-      expected: `version ${next}`,
-      action: "Find out where it was lost, or set gap.then to 'skip' or 'deadLetter'.",
-    });
-  }
-
-  #full(entity: string, version: Version, queue: EntityQueue): StreamsError {
-    return new StreamsError('REORDER_BUFFER_FULL', {
-      what: `version ${version} of ${JSON.stringify(entity)} cannot wait: ${queue.held.length} records wait for version ${queue.next}`,
-      at: `reorderByVersion ${this.#options.store}`,
-      saw: `${queue.held.length + 1} records`,
-      expected: `at most maxBuffered = ${this.#maxBuffered}`,
-      action: 'Find out where the missing version was lost, set gap, or raise maxBuffered.',
-    });
+  /** For messages. */
+  #of(entity: Entity): { readonly store: string; readonly entity: string } {
+    const { store, entity: ofUser } = this.#options;
+    return { store, entity: ofUser ? shownId(entity as string) : show(entity) };
   }
 }

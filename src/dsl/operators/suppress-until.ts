@@ -4,7 +4,7 @@ import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import { type Due, dueRow } from '../buffers/due-queue.js';
 import { type Bounds, HeldChanges } from '../buffers/held-changes.js';
-import { Pending, Place } from '../buffers/pending.js';
+import { type Pending, Place } from '../buffers/pending.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
 
 interface Parts<K, V> {
@@ -69,7 +69,7 @@ export class SuppressUntilClosed<K, V> extends Suppress<Windowed<K>, V> {
       if (before !== null) this.held.remove(row, sizeBefore);
       return;
     }
-    const pending = pendingOf(change, before);
+    const pending = this.held.pendingOf(change, before);
     const size = this.held.sizeOf(row.key, pending);
     if (before === null) this.held.add(row, pending, size);
     else this.held.replace(row, pending, size, sizeBefore);
@@ -97,7 +97,7 @@ export class SuppressUntilDue<K, V> extends Suppress<K, V> {
   protected override hold(change: Change<K, V>): void {
     const { key, timestamp } = change;
     const place = this.#places.get(key);
-    const pending = pendingOf(change, place);
+    const pending = this.held.pendingOf(change, place);
     const size = this.held.sizeOf(key, pending);
     if (place === null) {
       this.held.add(this.#put(dueRow(timestamp, key), pending, size), pending, size);
@@ -113,7 +113,3 @@ export class SuppressUntilDue<K, V> extends Suppress<K, V> {
     return row;
   }
 }
-
-/** What was given out last is what the first change that waits replaced: before it, nothing waited. */
-const pendingOf = <V>(change: Change<unknown, V>, before: { readonly previous: V | null } | null): Pending<V> =>
-  new Pending(change.value, before ? before.previous : (change.previous ?? null), change.timestamp, change.headers);

@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs';
 import { type Duration, durationMs } from '../../model/duration.js';
 import type { Change } from '../../model/record.js';
+import { show } from '../../model/show.js';
 import type { Windowed } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
@@ -134,11 +135,11 @@ function checkBounds(
   if (until === 'windowCloses') {
     current.problem(
       where,
-      `whenFull is ${JSON.stringify(whenFull)}, and what comes out early would not be final`,
+      `whenFull is ${show(whenFull)}, and what comes out early would not be final`,
       "Leave whenFull out, or wait for a time limit instead: until: { timeLimit: '5m' }.",
     );
   } else if (whenFull !== 'emitEarly') {
-    current.problem(where, `whenFull is ${JSON.stringify(whenFull)}`, "Give 'emitEarly' or 'fail'.");
+    current.problem(where, `whenFull is ${show(whenFull)}`, "Give 'emitEarly' or 'fail'.");
   }
 }
 

@@ -1,3 +1,4 @@
+import { checkedBefore } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 
@@ -189,6 +190,7 @@ const HEAD_BYTES = 10;
 export function chunkSerde<V>(value: Serde<V>): Serde<Chunk<V>> {
   return containing(value, {
     name: `chunk-${FORMAT}(${value.name})`,
+    check: checkedBefore,
     encode: (chunk) => chunk.encode(),
     decode: (row) => Chunk.decode(value, row),
   });

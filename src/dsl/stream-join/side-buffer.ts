@@ -1,3 +1,4 @@
+import { check } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
 import { BucketKey, bucketKeySerde } from './bucket-key.js';
@@ -121,7 +122,12 @@ export class SideBuffer<K, V> {
     return reading ? reading.then(collectAll) : collectAll();
   }
 
-  /** Puts a record; returns its place among all of its row. */
+  /** Throws if the serde does not write the value of a record that is to be put. */
+  check(value: V): void {
+    check(this.#serde, value);
+  }
+
+  /** Puts a record, whose value was checked; returns its place among all of its row. */
   put(row: BucketKey<K>, timestamp: number, value: V, waits: boolean): number {
     const chunk = this.#store.get(row);
     if (chunk?.isFull) {

@@ -1,6 +1,7 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
 import type { Headers } from '../../model/headers.js';
 import { PlainRecord } from '../../model/record.js';
+import { show } from '../../model/show.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { DueQueue } from '../buffers/due-queue.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
@@ -179,7 +180,9 @@ export class StreamJoin implements Processor {
     matches: readonly Match<unknown, unknown>[],
   ): void {
     const { key, value, timestamp, headers } = record;
-    // All or nothing: nothing is emitted or written before the user's function has returned for each of them.
+    // All or nothing: nothing is emitted or written before the user's function has returned for each of them,
+    // and it is
+    // known that the record can be written.
     const joined = matches.map(
       ({ chunk, at, timestamp: its }) =>
         new PlainRecord(key, mine.join(value, chunk.value(at), key), Math.max(timestamp, its), headers),
@@ -189,8 +192,11 @@ export class StreamJoin implements Processor {
     const waits = unmet && timestamp + mine.aheadMs >= now;
     const alone = unmet && !waits ? mine.join(value, null, key) : undefined;
 
+    const kept = waits || mine.buffer.keeps(timestamp);
+    if (kept) mine.buffer.check(value);
+
     if (other.waiting) this.#noLongerWaiting(key, other, matches, now);
-    if (waits || mine.buffer.keeps(timestamp)) {
+    if (kept) {
       const ordinal = mine.buffer.put(own, timestamp, value, waits);
       if (waits) mine.waiting?.add(timestamp + mine.patienceMs, { key, ordinal }, { value, headers }, timestamp);
     } else this.#context.count('late');
@@ -218,7 +224,7 @@ export class StreamJoin implements Processor {
     return new StreamsError('PROCESS_FAILED', {
       what: `join threw for a record that had waited for a partner: ${messageOf(error)}`,
       at: this.#name,
-      saw: `key ${JSON.stringify(key) ?? String(key)}, timestamp ${timestamp}`,
+      saw: `key ${show(key)}, timestamp ${timestamp}`,
       action:
         'Mend the function: it is given null for the side that is missing. By onError.process the record that made it due is skipped or dead-lettered, and this one is given up with it.',
       cause: error,

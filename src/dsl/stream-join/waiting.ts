@@ -1,4 +1,5 @@
 import type { Headers } from '../../model/headers.js';
+import { checkedBefore } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { StoreSpec } from '../../state/contract.js';
@@ -73,6 +74,7 @@ const FORMAT = 1;
 function waitingSerde<V>(serde: Serde<V>): Serde<Waiting<V>> {
   return containing(serde, {
     name: `waiting-${FORMAT}(${serde.name})`,
+    check: checkedBefore,
     encode: ({ value, headers }) =>
       written((row) => {
         row.byte(FORMAT);

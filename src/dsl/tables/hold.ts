@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { Headers } from '../../model/headers.js';
 import { PlainRecord } from '../../model/record.js';
+import { check } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore } from '../../state/contract.js';
@@ -94,6 +95,8 @@ const FORMAT = 1;
 function heldSerde(value: AnySerde): Serde<Held> {
   return containing(value, {
     name: `held-${FORMAT}(${value.name})`,
+    // Those before the last one were checked when they came.
+    check: (held) => check(value, held.at(-1)?.value),
     encode: (held) =>
       written((row) => {
         row.byte(FORMAT);

@@ -1,3 +1,4 @@
+import { show } from '../../model/show.js';
 import { WindowKey } from '../../model/window.js';
 import { TimeZone } from './time-zone.js';
 import { closing, invalid, NO_WINDOW, type TimeWindows, type WindowOptions } from './windows.js';
@@ -48,16 +49,11 @@ export interface CalendarOptions extends WindowOptions {
  */
 export function calendar(unit: CalendarUnit, { timeZone, weekStart, ...options }: CalendarOptions): TimeWindows {
   if (!Object.hasOwn(UNITS, unit))
-    throw invalid(
-      'there is no such calendar window',
-      JSON.stringify(unit),
-      Object.keys(UNITS).join(', '),
-      'Use one of them.',
-    );
+    throw invalid('there is no such calendar window', show(unit), Object.keys(UNITS).join(', '), 'Use one of them.');
   if (weekStart !== undefined && (unit !== 'week' || !WEEKDAYS.includes(weekStart))) {
     throw invalid(
       `weekStart of windows of a ${unit} is not usable`,
-      JSON.stringify(weekStart),
+      show(weekStart),
       unit === 'week' ? WEEKDAYS.join(', ') : 'none: only weeks begin on a day of the week',
       unit === 'week' ? 'Use one of them.' : 'Leave weekStart out.',
     );

@@ -1,6 +1,7 @@
 import { Headers } from '../../model/headers.js';
 import { RowChange } from '../../model/record.js';
 import { type Windowed, WindowKey } from '../../model/window.js';
+import { check } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
@@ -89,6 +90,9 @@ class CountFold<K, V, A> implements Processor {
 function fillingSerde<A>(value: Serde<A>): Serde<Filling<A>> {
   return containing(value, {
     name: `filling(${value.name})`,
+    check({ aggregate }) {
+      if (aggregate !== null) check(value, aggregate);
+    },
     encode({ count, last, aggregate }) {
       const head = [serdes.int64.encode(count), serdes.int64.encode(last)];
       return Buffer.concat(

@@ -1,4 +1,5 @@
 import { type Windowed, WindowKey } from '../../model/window.js';
+import { check } from '../../serdes/check.js';
 import { windowed } from '../../serdes/windowed.js';
 import type { KeyValueStore, Row, StoreSpec } from '../../state/contract.js';
 import { added, merged } from '../operators/folding.js';
@@ -96,6 +97,7 @@ class SessionFold<K, V, A> implements Processor {
 
     const aggregates = met.map((session) => session.aggregate);
     const aggregate = added(folding, merged(folding, aggregates), record);
+    if (aggregate !== null) check(folding.value, aggregate);
     const start = Math.min(timestamp, met[0]?.start ?? timestamp);
     const last = Math.max(timestamp, met.at(-1)?.last ?? timestamp);
     const next = aggregate === null ? [] : [Span.of(start, last, aggregate)];

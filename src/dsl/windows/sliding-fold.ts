@@ -1,4 +1,5 @@
 import { type Windowed, WindowKey } from '../../model/window.js';
+import { check } from '../../serdes/check.js';
 import { windowed } from '../../serdes/windowed.js';
 import type { KeyValueStore, Row, StoreSpec } from '../../state/contract.js';
 import { added } from '../operators/folding.js';
@@ -137,6 +138,8 @@ class SlidingFold<K, V, A> implements Processor {
     const window = new WindowKey<K>(key, start, start + this.#differenceMs);
     const current = base === undefined ? null : base.aggregate;
     const next = folds ? added(folding, current, record) : current;
+    // All or nothing: rows are written when it is known that each of its windows can be.
+    if (next !== null) check(folding.value, next);
     const last = base === undefined ? timestamp : folds ? Math.max(base.last, timestamp) : base.last;
     // The window that ends with the record may begin right behind the record before it: then it is written, and emitted, twice.
     const previous = before ? current : (earlier.find((other) => other.window.start === start)?.next ?? null);

@@ -1,4 +1,5 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
+import { checkedBefore } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { showBytes } from '../../serdes/show.js';
@@ -105,6 +106,7 @@ const MANY = 4;
 export function spansSerde<A>(aggregate: Serde<A>): Serde<Spans<A>> {
   return containing(aggregate, {
     name: `windows-${FORMAT}(${aggregate.name})`,
+    check: checkedBefore,
     encode(spans) {
       const parts = spans.map((span) => span.bytes(aggregate));
       const encoded = Buffer.allocUnsafe(parts.reduce((sum, { length }) => sum + HEAD_BYTES + length, 1));

@@ -1,6 +1,6 @@
 import { type Windowed, WindowKey } from '../../model/window.js';
 import { windowed } from '../../serdes/windowed.js';
-import type { KeyValueStore } from '../../state/contract.js';
+import type { KeyValueStore, Row } from '../../state/contract.js';
 import { added } from '../operators/folding.js';
 import type { Processor, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
@@ -10,6 +10,13 @@ import { NO_WINDOW, type TimeWindows } from './windows.js';
 
 /** What is known of a record before it is its turn: its window, or its windows if there is not one. */
 type Prepared<K> = WindowKey<K> | readonly WindowKey<K>[];
+
+/** What a window was, and is with the record. */
+interface Written<A> {
+  readonly row: Row<A> | null;
+  readonly next: A | null;
+  readonly timestamp: number;
+}
 
 /** One row a key and window, which lives by the window's start. */
 export function timeFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: TimeWindows): FoldKind<K, V, A> {
@@ -71,24 +78,42 @@ class TimeFold<K, V, A> implements Processor {
   }
 
   #foldAll(record: AnyRecord, keys: readonly WindowKey<K>[], closed: number): void {
-    let open = 0;
-    for (const key of keys) {
-      if (key.end <= closed) continue;
-      open++;
-      this.#update(key, record);
-    }
-    if (open === keys.length) {
-      if (open === 0) this.#setup.context.drop('no-window');
-    } else if (open === 0) this.#results.late(record);
+    const open = keys.filter(({ end }) => end > closed);
+    this.#updateAll(open, record);
+    if (open.length === keys.length) {
+      if (open.length === 0) this.#setup.context.drop('no-window');
+    } else if (open.length === 0) this.#results.late(record);
     else this.#results.partlyLate();
   }
 
+  /** All or nothing: if one window cannot take the record, those before it are put back. */
+  #updateAll(keys: readonly WindowKey<K>[], record: AnyRecord): void {
+    const written: Written<A>[] = [];
+    try {
+      for (const key of keys) written.push(this.#write(key, record));
+    } catch (error) {
+      for (let i = 0; i < written.length; i++) {
+        const { row, timestamp } = written[i] as Written<A>;
+        this.#store.put(keys[i] as WindowKey<K>, row === null ? null : row.value, row?.timestamp ?? timestamp);
+      }
+      throw error;
+    }
+    for (let i = 0; i < keys.length; i++) this.#changed(keys[i] as WindowKey<K>, written[i] as Written<A>, record);
+  }
+
   #update(key: WindowKey<K>, record: AnyRecord): void {
+    this.#changed(key, this.#write(key, record), record);
+  }
+
+  #write(key: WindowKey<K>, record: AnyRecord): Written<A> {
     const row = this.#store.row(key);
-    const previous = row === null ? null : row.value;
-    const next = added(this.#setup.folding, previous, record);
+    const next = added(this.#setup.folding, row === null ? null : row.value, record);
     const timestamp = row === null ? record.timestamp : Math.max(row.timestamp, record.timestamp);
     this.#store.put(key, next, timestamp);
-    this.#results.changed(key, next, previous, timestamp, record.headers);
+    return { row, next, timestamp };
+  }
+
+  #changed(key: WindowKey<K>, { row, next, timestamp }: Written<A>, { headers }: AnyRecord): void {
+    this.#results.changed(key, next, row === null ? null : row.value, timestamp, headers);
   }
 }

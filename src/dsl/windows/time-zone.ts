@@ -1,5 +1,6 @@
 import { StreamsError } from '../../model/errors.js';
 import { nearestName } from '../../model/nearest-name.js';
+import { show } from '../../model/show.js';
 
 const HOUR = 3_600_000;
 
@@ -72,8 +73,8 @@ function unknownZone(name: string, cause?: unknown): StreamsError {
   const nearest = nearestName(String(name), ['UTC', ...Intl.supportedValuesOf('timeZone')]);
   return new StreamsError('CONFIG_INVALID', {
     what: 'there is no such time zone',
-    saw: JSON.stringify(name) ?? String(name),
-    expected: nearest === undefined ? 'a name of the IANA time zone database' : `perhaps ${JSON.stringify(nearest)}`,
+    saw: show(name),
+    expected: nearest === undefined ? 'a name of the IANA time zone database' : `perhaps ${show(nearest)}`,
     action: 'Use a name such as "Europe/Berlin" or "UTC".',
     cause,
   });

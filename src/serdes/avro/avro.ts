@@ -1,4 +1,5 @@
 import { StreamsError } from '../../model/errors.js';
+import { show } from '../../model/show.js';
 import type { SchemaReference, SchemaRegistry } from '../registry/port.js';
 import { parseSchema } from '../schema/parse.js';
 import type { Serde } from '../serde.js';
@@ -105,9 +106,9 @@ function make(schemaOrSubject: unknown, options: AvroOptions<never> = {}): Serde
 function specOf(given: unknown, options: AvroOptions<never>): AvroSpec {
   const { strategy = 'topicName', references = [], upcasts = [], version, registry } = options;
   if (!STRATEGIES.includes(strategy))
-    throw invalid(`the strategy ${JSON.stringify(strategy)}`, `one of ${STRATEGIES.join(', ')}`);
+    throw invalid(`the strategy ${show(strategy)}`, `one of ${STRATEGIES.join(', ')}`);
   if (version !== undefined && version !== 'latest' && !(Number.isInteger(version) && version > 0))
-    throw invalid(`the version ${JSON.stringify(version)}`, 'latest, or a whole number of at least 1');
+    throw invalid(`the version ${show(version)}`, 'latest, or a whole number of at least 1');
   // A subject's name may hold nearly anything, but no brace or bracket opens it.
   const isSubject = typeof given === 'string' && !/^\s*["[{]/.test(given);
   if (isSubject && options.subject !== undefined)

@@ -1,4 +1,5 @@
 import { ownOf } from '../../model/own.js';
+import { show } from '../../model/show.js';
 import {
   branchName,
   hasDefault,
@@ -7,7 +8,6 @@ import {
   type Schema,
   type UnionSchema,
 } from '../schema/model.js';
-import { shorten } from '../show.js';
 
 /**
  * A value of the schema made of JSON, as it comes from a file or a command line: what {@link FromAvro} says, with times as text (`"2026-01-31T12:00:00Z"`; UTC if it does not say otherwise) or milliseconds, and bytes as `{"base64": "…"}`. Fields with a default may be left out. Whether everything
@@ -39,11 +39,11 @@ function recordOf(schema: RecordSchema, json: Json, path: string): Json {
   if (unknown !== undefined)
     throw unfit(
       path,
-      `the field ${JSON.stringify(unknown)}`,
+      `the field ${show(unknown)}`,
       `fields of ${schema.name}: ${schema.fields.map(({ name }) => name).join(', ')}`,
     );
   const missing = schema.fields.find((field) => !Object.hasOwn(json, field.name) && !hasDefault(field));
-  if (missing) throw unfit(path, `no field ${JSON.stringify(missing.name)}`, 'it, since it has no default');
+  if (missing) throw unfit(path, `no field ${show(missing.name)}`, 'it, since it has no default');
   return Object.fromEntries(
     schema.fields
       .filter(({ name }) => Object.hasOwn(json, name))
@@ -129,7 +129,7 @@ function bytesOf(json: unknown, path: string): Buffer {
   throw unfit(path, showJson(json), 'bytes as {"base64": "…"}');
 }
 
-const showJson = (json: unknown): string => shorten(JSON.stringify(json) ?? String(json));
+const showJson = (json: unknown): string => show(json);
 
 const unfit = (path: string, saw: string, expected: string): Error =>
   new Error(

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomically } from '../../files/write.js';
 import { messageOf, StreamsError } from '../../model/errors.js';
+import { show } from '../../model/show.js';
 import { COMPATIBILITIES, type Compatibility } from '../schema/compatibility.js';
 import { jsonOf } from '../schema/parse.js';
 import { Book } from './book.js';
@@ -143,7 +144,7 @@ async function read(directory: string): Promise<Book> {
   } catch (error) {
     throw damaged(path, messageOf(error));
   }
-  if (index?.format !== FORMAT) throw damaged(path, `format ${JSON.stringify(index?.format)}`);
+  if (index?.format !== FORMAT) throw damaged(path, `format ${show(index?.format)}`);
   const book = new Book(directory, compatibilityIn(index.compatibility, path));
   if (typeof index.subjects !== 'object' || index.subjects === null) throw damaged(path, 'no subjects');
   const waiting = Object.entries(index.subjects).flatMap(([subject, entry]) => {
@@ -152,7 +153,7 @@ async function read(directory: string): Promise<Book> {
     if (compatibility !== undefined) book.setCompatibility(subject, compatibilityIn(compatibility, path));
     return versions.map((version, i) => {
       const { id, schema, references = [] } = version ?? {};
-      if (!(Number.isInteger(id) && id >= 0)) throw damaged(path, `the id ${JSON.stringify(id)}`);
+      if (!(Number.isInteger(id) && id >= 0)) throw damaged(path, `the id ${show(id)}`);
       if (!areReferences(references)) throw damaged(path, `references of version ${i + 1} of ${subject} that are none`);
       return { subject, version: i + 1, id, schema: JSON.stringify(schema), references };
     });
@@ -185,7 +186,7 @@ function restoreInOrder(
 
 function compatibilityIn(mode: unknown, path: string): Compatibility {
   if (COMPATIBILITIES.includes(mode as Compatibility)) return mode as Compatibility;
-  throw damaged(path, `the compatibility ${JSON.stringify(mode)}`);
+  throw damaged(path, `the compatibility ${show(mode)}`);
 }
 
 const damaged = (at: string, saw: string): StreamsError =>

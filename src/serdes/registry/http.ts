@@ -1,4 +1,5 @@
 import { StreamsError } from '../../model/errors.js';
+import { show } from '../../model/show.js';
 import { isDeeper } from '../json-depth.js';
 import { COMPATIBILITIES, type Compatibility } from '../schema/compatibility.js';
 import { incompatible, unknownId, unknownSubject, unknownVersion } from './errors.js';
@@ -111,7 +112,7 @@ export class HttpRegistry implements SchemaRegistry {
 
   /** A part of a path. Dots alone would lead elsewhere, however they are written (URL Standard, 4.4). */
   #segment(name: string): string {
-    if (/^\.{0,2}$/.test(name)) throw unknownSubject(JSON.stringify(name), this.address);
+    if (/^\.{0,2}$/.test(name)) throw unknownSubject(show(name), this.address);
     return encodeURIComponent(name);
   }
 
@@ -192,7 +193,7 @@ const bodyOf = ({ schema, references }: SchemaSource): object => ({
 /** What was answered, as far as it can be shown. */
 function excerpt(json: unknown): string {
   if (isDeeper(json, 20)) return 'JSON that nests deeply';
-  return JSON.stringify(json)?.slice(0, 200) ?? 'no JSON';
+  return json === undefined ? 'no JSON' : show(json);
 }
 
 /** Registries send an empty set where there is none. */

@@ -1,3 +1,4 @@
+import { show } from '../../model/show.js';
 import {
   type EnumSchema,
   type Field,
@@ -110,4 +111,4 @@ function listed(what: string, before: readonly string[], after: readonly string[
   return before.join() === after.join() ? [] : [`~ ${what} in another order: ${after.join(', ')}`];
 }
 
-const defaultOf = (field: Field): string => (hasDefault(field) ? `, default ${JSON.stringify(field.default)}` : '');
+const defaultOf = (field: Field): string => (hasDefault(field) ? `, default ${show(field.default)}` : '');

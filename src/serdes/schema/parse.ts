@@ -1,5 +1,6 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
+import { show } from '../../model/show.js';
 import { isDeeper } from '../json-depth.js';
 import { checkDefault } from './defaults.js';
 import { logicalOf } from './logical.js';
@@ -115,11 +116,7 @@ class Parser {
     const full = name.includes('.') || namespace === '' ? name.replace(/^\./, '') : `${namespace}.${name}`;
     const found = this.#find(full) ?? this.#find(name);
     if (found) return found;
-    throw this.#fail(
-      path,
-      `the type ${JSON.stringify(name)}`,
-      'a type of Avro, or one that is defined before it is used',
-    );
+    throw this.#fail(path, `the type ${show(name)}`, 'a type of Avro, or one that is defined before it is used');
   }
 
   #find(name: string): NamedSchema | undefined {
@@ -243,7 +240,7 @@ class Parser {
     if (!parts.every((part) => NAME.test(part)) || PRIMITIVES.includes(simple) || isInherited(simple))
       throw this.#fail(
         path,
-        `the name ${JSON.stringify(given)}`,
+        `the name ${show(given)}`,
         'letters, digits and _, in parts with dots between them, and not the name of a primitive type',
       );
     const qualify = (alias: string): string =>
@@ -269,12 +266,6 @@ class Parser {
 }
 
 const docOf = ({ doc }: Json): { doc?: string } => (typeof doc === 'string' ? { doc } : {});
-
-const show = (json: unknown): string => {
-  if (isDeeper(json, MAX_DEPTH)) return 'JSON that nests deeply';
-  const text = JSON.stringify(json) ?? String(json);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-};
 
 const invalid = (at: string | undefined, what: string, saw: string, expected: string, cause?: unknown): StreamsError =>
   new StreamsError('SCHEMA_INVALID', {

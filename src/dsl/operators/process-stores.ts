@@ -1,0 +1,50 @@
+import { type Duration, durationMs } from '../../model/duration.js';
+import { StreamsError } from '../../model/errors.js';
+import type { Serde } from '../../serdes/serde.js';
+import type { KeyValueStore, StoreSpec, VersionedStore } from '../../state/contract.js';
+import { versionedStores } from '../tables/versions.js';
+
+/** A store of a processor: how its keys and values are written. */
+export interface StoreDefinition<K, V> {
+  readonly key: Serde<K>;
+  readonly value: Serde<V>;
+  /** Rows older than this, in the store's stream time, are gone. Default: rows stay. */
+  readonly ttl?: Duration;
+  /**
+   * Makes it a versioned store, `get(key, asOf)`: how long past values can be looked up, in the store's
+   * stream time. Default: not at all. Not together with `ttl`.
+   */
+  readonly history?: Duration;
+}
+
+/** What a store of a processor is made of: one that keeps its past, of two. */
+export function storesOf(name: string, { key, value, ttl, history }: StoreDefinition<unknown, unknown>): StoreSpec[] {
+  if (history === undefined)
+    return [
+      {
+        name,
+        kind: 'keyValue',
+        key,
+        value,
+        ...(ttl === undefined ? {} : { ttlMs: durationMs(ttl, `ttl of store ${name}`) }),
+      },
+    ];
+  if (ttl === undefined) return versionedStores(name, { key, value }, history);
+  throw new StreamsError('CONFIG_INVALID', {
+    what: 'a versioned store has a time to live',
+    at: `store ${name}`,
+    saw: `ttl ${ttl} and history ${history}`,
+    expected: 'one of the two',
+    action: 'Leave ttl out: of a versioned row the newest version stays, and what is older than history goes.',
+  });
+}
+
+/** A store that a processor asks the past of. CONFIG_INVALID if it keeps none. */
+export function versioned<K, V>(store: KeyValueStore<K, V>): VersionedStore<K, V> {
+  if ('historyMs' in store) return store as VersionedStore<K, V>;
+  throw new StreamsError('CONFIG_INVALID', {
+    what: 'a processor asked for the past of a store that keeps none',
+    at: `store ${store.name}`,
+    action: 'Give the table or store a history, or use store(name).',
+  });
+}

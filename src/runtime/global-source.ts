@@ -1,0 +1,67 @@
+import type { BrokerRecord } from '../broker/port.js';
+import type { AnyRecord, DeclaredGlobalTable } from '../dsl/processor.js';
+import { messageOf, StreamsError } from '../model/errors.js';
+import { isNotReady } from '../model/not-ready.js';
+import { check } from '../serdes/check.js';
+import type { GlobalChange } from '../state/global-state.js';
+import { deserialize } from './deserialize.js';
+import type { FailureHandler } from './failures.js';
+import { SourceDates } from './source-dates.js';
+
+/**
+ * The topic of a global table: what its records change, and when they happened, if that is not when the log
+ * says.
+ */
+export class GlobalSource {
+  readonly table: DeclaredGlobalTable;
+  readonly dates: SourceDates | undefined;
+
+  constructor(table: DeclaredGlobalTable, failures: FailureHandler) {
+    this.table = table;
+    this.dates =
+      table.timestamp &&
+      new SourceDates({
+        deserialize: (record) => deserialize(table, record),
+        fetch: (record, error, again) => failures.whenFetched({ node: table.id, error, source: record }, again),
+      });
+  }
+
+  /** The row that a record makes. Throws what decoding it throws. */
+  change(record: BrokerRecord): GlobalChange {
+    return changeOf(this.table, record, this.dates?.deserialize(record));
+  }
+}
+
+/**
+ * The value stays as it is written, and is decoded only to know that it can be; the key is written anew, so
+ * that equal keys are equal bytes.
+ */
+export function changeOf(
+  table: DeclaredGlobalTable,
+  record: BrokerRecord,
+  { key, value, timestamp }: AnyRecord = deserialize(table, record),
+): GlobalChange {
+  checkKey(table, key, record);
+  return { store: table.store, key, value: value === null ? null : asWritten(table, record), timestamp };
+}
+
+/** The bytes of a value, with what a header says of their format in front: the row has no headers. */
+function asWritten({ value: { header } }: DeclaredGlobalTable, { value, headers }: BrokerRecord): Buffer {
+  const said = header === undefined ? undefined : headers.get(header);
+  return said ? Buffer.concat([said, value as Buffer]) : (value as Buffer);
+}
+
+/** What is looked up is written anew: a key that cannot be is a record that cannot be read. */
+function checkKey({ key: serde }: DeclaredGlobalTable, key: unknown, { topic, partition, offset }: BrokerRecord): void {
+  try {
+    check(serde, key);
+  } catch (error) {
+    if (isNotReady(error)) throw error;
+    throw new StreamsError('DESERIALIZE_FAILED', {
+      what: `cannot encode the key again with serde ${serde.name}: ${messageOf(error)}`,
+      at: `${topic}[${partition}]@${offset}`,
+      action: 'Correct the serde or the producer; or set onError.deserialize to skip or deadLetter.',
+      cause: error,
+    });
+  }
+}

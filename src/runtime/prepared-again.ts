@@ -1,0 +1,15 @@
+import type { KeyValueStore, VersionedStore } from '../state/contract.js';
+import type { Item } from './stage.js';
+
+/** Declares the reads of an item once more, and reads what it declares. */
+export async function preparedAgain({ node, record, port }: Item): Promise<unknown> {
+  const declared: (() => Promise<unknown>)[] = [];
+  const prepared = node.processor.reads?.(record, port, {
+    add: (store, key, asOf) => void declared.push(() => loadAsOf(store, key, asOf)),
+  });
+  await Promise.all(declared.map((load) => load()));
+  return prepared;
+}
+
+const loadAsOf = <K>(store: KeyValueStore<K, unknown>, key: K, asOf: number | undefined): Promise<unknown> =>
+  asOf === undefined ? store.load(key) : (store as VersionedStore<K, unknown>).load(key, asOf);

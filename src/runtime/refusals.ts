@@ -1,0 +1,94 @@
+import type { BrokerRecord, ProducerRecord, RefusedRecord } from '../broker/port.js';
+import { StreamsError } from '../model/errors.js';
+import type { SourcePosition } from '../model/record.js';
+import { bytesOf, shortened } from './dead-letter.js';
+import type { FailureHandler } from './failures.js';
+import type { Outgoing } from './outbox.js';
+
+/** Which record an output was made of, for when the broker refuses it. */
+export class OutputOrigin {
+  constructor(
+    readonly node: string,
+    readonly source: BrokerRecord | SourcePosition,
+  ) {}
+}
+
+/** A dead letter as it was made, and how many bytes of it were last tried. */
+class LetterOrigin {
+  constructor(
+    readonly whole: ProducerRecord,
+    readonly bytes: number,
+  ) {}
+}
+
+/** A dead letter that is written shorter, should it be refused. */
+export const asLetter = (record: ProducerRecord): ProducerRecord => ({
+  ...record,
+  origin: new LetterOrigin(record, bytesOf(record)),
+});
+
+export interface RefusalsOptions {
+  readonly failures: FailureHandler;
+  /** Chooses the partition of a dead letter. */
+  place(letter: Omit<ProducerRecord, 'partition'>): ProducerRecord | Promise<ProducerRecord>;
+}
+
+/**
+ * What the broker has refused of what was written, and what is written in its place.
+ *
+ * - An output goes the way of `onError.produce`. It is not tried again: the broker would answer the same.
+ * - A dead letter is written with half of its bytes, and again with half of these, until the broker takes it.
+ */
+export class Refusals {
+  readonly #options: RefusalsOptions;
+  #refused: RefusedRecord[] = [];
+
+  constructor(options: RefusalsOptions) {
+    this.#options = options;
+  }
+
+  /** For the writer. */
+  readonly add = (refused: RefusedRecord): void => {
+    this.#refused.push(refused);
+  };
+
+  get any(): boolean {
+    return this.#refused.length > 0;
+  }
+
+  /**
+   * What is to be written now. Throws if the policy is to fail, or a dead letter cannot be made any shorter.
+   */
+  async settled(): Promise<ProducerRecord[]> {
+    const refused = this.#refused;
+    this.#refused = [];
+    const letters: ProducerRecord[] = [];
+    for (const { origin, error } of refused) {
+      if (origin instanceof LetterOrigin) letters.push(shorter(origin, error));
+      else for (const letter of await this.#byPolicy(origin as OutputOrigin, error)) letters.push(asLetter(letter));
+    }
+    return letters;
+  }
+
+  async #byPolicy({ node, source }: OutputOrigin, error: StreamsError): Promise<ProducerRecord[]> {
+    const made: Outgoing[] = [];
+    await this.#options.failures.handle('produce', { node, error, source }, (outgoing) => void made.push(outgoing));
+    const placed: ProducerRecord[] = [];
+    for (const outgoing of made) if (outgoing.kind === 'raw') placed.push(await this.#options.place(outgoing.record));
+    return placed;
+  }
+}
+
+function shorter({ whole, bytes }: LetterOrigin, error: StreamsError): ProducerRecord {
+  const letter = shortened(whole, Math.floor(bytes / 2));
+  const left = bytesOf(letter);
+  if (left < bytes) return { ...letter, origin: new LetterOrigin(whole, left) };
+  throw new StreamsError('PRODUCE_FAILED', {
+    what: 'a dead letter was refused although nothing is left in it but where its record came from',
+    at: `${whole.topic}[${whole.partition}]`,
+    saw: error.problem,
+    expected: 'a topic that takes it',
+    action: 'Correct the configuration of the dead letter topic, for example max.message.bytes.',
+    cause: error,
+  });
+}

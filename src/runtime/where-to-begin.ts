@@ -1,0 +1,86 @@
+import type { PartitionOffset, TopicPartition } from '../broker/port.js';
+import { sleep } from '../model/ports.js';
+import { knownProgress } from './commit-marks.js';
+import { checkGeneration, withGeneration } from './generation.js';
+import { sourcePartitions, startPositions } from './sources.js';
+import { stopped } from './stopped.js';
+import type { TaskOptions } from './task-options.js';
+
+/** How often a task looks whether it is known where the topic begins. */
+const LOOK_AGAIN_MS = 100;
+
+/** Where a task begins. */
+export interface Beginning {
+  /** What the group has committed of its sources; those without a position are left out. */
+  readonly committed: readonly PartitionOffset[];
+  /** Where it begins to read: at the committed offsets, and at the start of partitions that have none. */
+  readonly positions: readonly PartitionOffset[];
+}
+
+/** Finds out where a task begins to read. GENERATION_CHANGED: see {@link checkGeneration}. */
+export async function whereToBegin(
+  options: TaskOptions,
+  { sources, signal }: { readonly sources: readonly TopicPartition[]; readonly signal: AbortSignal },
+): Promise<Beginning> {
+  const committed = await committedOffsets(options, sources, signal);
+  return { committed, positions: await startPositions(options.ports.broker.admin, sources, committed) };
+}
+
+async function committedOffsets(
+  options: TaskOptions,
+  sources: readonly TopicPartition[],
+  signal: AbortSignal,
+): Promise<readonly PartitionOffset[]> {
+  const { config, membership, subTopology } = options;
+  const committed = await membership.committed(sources);
+  checkGeneration(committed, config);
+  if (config.startFrom === 'earliest') return committed;
+  const known = new Set(committed.map(({ topic }) => topic));
+  // All that is in internal topics is the application's own: they begin at their start.
+  const unknown = subTopology.topics.filter(
+    (topic) => !known.has(topic) && sources.some((source) => source.topic === topic),
+  );
+  if (unknown.length === 0) return committed;
+  await beginAtEnds(options, unknown, signal);
+  return membership.committed(sources);
+}
+
+/**
+ * Under `startFrom: 'latest'`: commits where the application begins in topics of which it has read nothing,
+ * before a record is read. A restart then goes on there, whatever came meanwhile, also where it was quiet.
+ *
+ * All partitions of a topic begin together, or those of tasks that are opened later would begin later. The
+ * task of partition 0 commits the ends of all of them, at once; the other tasks wait for that. So a partition
+ * without a position, of a topic that has others, is one that appeared later: it begins at its start.
+ *
+ * A topic of which the offsets of other sources tell has been read, and its own offset is lost. Where there
+ * are stores nothing is committed of it: its end would pass over what is missing in them. The restore
+ * refuses it.
+ */
+async function beginAtEnds(options: TaskOptions, topics: readonly string[], signal: AbortSignal): Promise<void> {
+  const { config, ports, membership, partition } = options;
+  const { applicationId, generation } = config;
+  for (let fresh = await notBegun(options, topics); fresh.length > 0; fresh = await notBegun(options, topics)) {
+    if (signal.aborted) throw stopped('the engine was stopped', `partition ${partition}`);
+    if (partition > 0) await sleep(ports.clock, LOOK_AGAIN_MS, signal);
+    else {
+      const ends = await ports.broker.admin.latestOffsets(fresh);
+      await membership.commit(withGeneration(ends, generation, applicationId));
+    }
+  }
+}
+
+/** All partitions of those topics of which the group has read nothing. */
+async function notBegun(
+  { membership, subTopology, stores, config, topics: counts }: TaskOptions,
+  topics: readonly string[],
+): Promise<readonly TopicPartition[]> {
+  const tasks = Math.max(...topics.map((topic) => counts.count(topic)));
+  const sources = Array.from({ length: tasks }, (_, partition) =>
+    sourcePartitions(subTopology, config.generation.prefix, partition, counts),
+  ).flat();
+  const committed = await membership.committed(sources);
+  const begun = new Set(committed.map(({ topic }) => topic));
+  if (stores.length > 0) for (const topic of knownProgress(committed).keys()) begun.add(topic);
+  return sources.filter(({ topic }) => topics.includes(topic) && !begun.has(topic));
+}

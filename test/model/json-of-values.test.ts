@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectFile } from '../support/project.js';
+
+/**
+ * Who may write JSON. All of them write a format of their own, whose fields are known to have a form in it;
+ * or catch what `JSON.stringify` throws. What a user gave (a key, an id, an option) may be a bigint, a cycle
+ * or worse: for messages there is `show`, for output `toJson`, and what has to be told apart is told apart by
+ * its bytes.
+ */
+const WRITERS: Readonly<Record<string, string>> = {
+  'model/show.ts': 'texts',
+  'model/to-json.ts': 'catches',
+  'model/code-text.ts': 'texts and values that have a form in it, as code',
+  'serdes/json.ts': 'catches: the serde itself',
+  'replay/run-digest.ts': 'catches',
+  'serdes/schema/text.ts': 'schemas',
+  'serdes/avro/avro.ts': 'schemas',
+  'serdes/registry/file.ts': 'the index of the registry',
+  'serdes/registry/http-client.ts': 'requests to the registry',
+  'serdes/registry/cached.ts': 'schemas and their references',
+  'cli/schemas/files.ts': 'schemas',
+  'cli/commands/schema-generate.ts': 'schemas',
+  'cli/commands/schema-look.ts': 'schemas',
+  'cli/commands/state-list.ts': 'names and numbers',
+  'cli/input-record.ts': 'what was JSON',
+  'cli/logger.ts': 'what was JSON',
+  'cli/show.ts': 'positions, texts, what was JSON',
+  'cli/type-check.ts': 'options of the compiler',
+  'broker/embedded/keys.ts': 'topics',
+  'dsl/topology.ts': 'graphs',
+  'graph/describe.ts': 'graphs',
+  'replay/compare.ts': 'bytes in hexadecimal',
+  'replay/promotion.ts': 'plans, positions',
+  'replay/reset.ts': 'plans',
+  'replay/shadow-application.ts': 'names of topics',
+  'replay/shadow-place.ts': 'names of topics',
+  'replay/snapshot-format.ts': 'positions, shapes of topologies',
+  'runtime/generation.ts': 'names and numbers',
+  'runtime/member-state.ts': 'names and numbers',
+  'runtime/offset-texts.ts': 'names and numbers',
+  'state/checkpoint.ts': 'names and numbers',
+  'state/identity.ts': 'names and numbers',
+};
+
+describe('JSON.stringify', () => {
+  it('is called where a format is written, and never for a value of the user in a message, a log line or a look-up', () => {
+    const src = projectFile('src');
+    const callers = readdirSync(src, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .filter((file) =>
+        readFileSync(join(src, file), 'utf8')
+          .split('\n')
+          .some((line) => line.includes('JSON.stringify(') && !/^\s*(\*|\/\/)/.test(line)),
+      )
+      .map((file) => file.replaceAll('\\', '/'));
+    assert.ok(callers.length > 0);
+    assert.deepEqual(
+      callers.filter((file) => !(file in WRITERS)),
+      [],
+      'use show() or toJson(), or say in this test what is written',
+    );
+    assert.deepEqual(
+      Object.keys(WRITERS).filter((file) => !callers.includes(file)),
+      [],
+      'these write no JSON any more',
+    );
+  });
+});
