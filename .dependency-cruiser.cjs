@@ -1,4 +1,4 @@
-// Who may import whom: DESIGN's table of folders, as rules with reasons. Run by scripts/check-imports.mjs, which also
+// Who may import whom: the table of folders, as rules with reasons. Run by scripts/check-imports.mjs, which also
 // checks that the cruiser saw every file (with an API of TypeScript that it does not know it sees none, and passes).
 
 /** Folder of src → what it may import of the other folders, and why not more. */

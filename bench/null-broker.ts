@@ -107,6 +107,7 @@ export class NullBroker implements Broker {
       createTopics: async () => undefined,
       describeTopics: async (names) =>
         (names ?? [this.#topic, ...this.#others]).map((name) => ({ name, partitions: 1, config: null })),
+      configureTopics: async () => undefined,
       deleteTopics: async () => undefined,
       deleteRecords: async () => undefined,
       earliestOffsets: at(0),

@@ -72,6 +72,8 @@ export interface TopicDescription {
   readonly config: Readonly<Record<string, string>> | null;
   /** Left out if the topic is not compacted, or if this user may not read its configuration. */
   readonly compaction?: Compaction;
+  /** The largest batch that it takes, whoever has set that; left out if it is not known. */
+  readonly maxMessageBytes?: number;
   /** What this user may not do with its records; left out if nothing. */
   readonly denied?: readonly ('Read' | 'Write')[];
 }
@@ -98,6 +100,11 @@ export interface Admin {
    * they exist or not; without names they are left out.
    */
   describeTopics(names?: readonly string[]): Promise<readonly TopicDescription[]>;
+  /**
+   * Sets configuration of topics that exist; what is not named stays as it is. TOPIC_UNKNOWN names those that
+   * do not exist, CONFIG_INVALID those whose configuration is refused: the others may be set by then.
+   */
+  configureTopics(topics: readonly Pick<TopicSpec, 'name' | 'config'>[]): Promise<void>;
   /** Deletes topics with their records. TOPIC_UNKNOWN names those that do not exist; the others are deleted. */
   deleteTopics(names: readonly string[]): Promise<void>;
   /** First offset that can still be read. */
@@ -178,10 +185,11 @@ export interface WriterOptions {
    */
   readonly onResult?: (result: WriteResult) => void;
   /**
-   * Told of each record with an `origin` that the broker does not take for what it is: it is larger than its topic allows,
-   * or its timestamp or key is not what the topic asks for. Such a record is left out, and no more. All others are
-   * written, in order, and the transaction can be committed. Called during `write` or later, at the latest before `flush`
-   * resolves. A record without an `origin`, or of a writer without this function, fails `flush` instead.
+   * Told of each record with an `origin` that the broker does not take for what it is: it is larger than its
+   * topic allows, or its timestamp or key is not what the topic asks for. Such a record is left out, and no
+   * more. All others are written, in order, and the transaction can be committed. Called during `write` or
+   * later, at the latest before `flush` resolves. A record without an `origin`, or of a writer without this
+   * function, fails `flush` instead.
    */
   readonly onRefused?: (refused: RefusedRecord) => void;
 }
@@ -257,6 +265,11 @@ export interface MembershipOptions {
    * Another process with the same name puts this one out: INSTANCE_FENCED. Brokers within one process, whose members cannot outlive it, give the place free at once. Default: none.
    */
   readonly instanceId?: string;
+  /**
+   * Aborted: a join that still waits for the group is given up at once, and rejects with GROUP_FENCED.
+   * Afterwards it changes nothing: see {@link Membership.leave}.
+   */
+  readonly signal?: AbortSignal;
   /** After so long without a sign of life the broker puts a member out. Default 10 s. Brokers within one process need none. */
   readonly sessionMs?: number;
   /** Sent to the leader whenever the group rebalances. Called anew each time. */

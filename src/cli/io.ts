@@ -30,8 +30,9 @@ export interface Output extends Writable {
 }
 
 /**
- * Writes and, if the reader is slower than the writer, waits for it. The one door to the terminal: whatever of others is in
- * the text, nothing of it moves the cursor. Bytes are written as they are, but to a terminal as text.
+ * Writes and, if the reader is slower than the writer, waits for it. The one door to the terminal: whatever
+ * of others is in the text, nothing of it moves the cursor. Bytes are written as they are, but to a terminal
+ * as text.
  */
 export function write(output: Output, text: string | Uint8Array): Promise<void> | undefined {
   const shown = typeof text === 'string' || output.isTTY ? plainLayout(text.toString()) : text;

@@ -24,6 +24,7 @@ export interface RunOptions extends BrokerOptions, RegistrySelection, ShadowOpti
   readonly cache?: number | undefined;
   readonly instanceId?: string | undefined;
   readonly sessionTimeout?: Duration | undefined;
+  readonly stopTimeout?: Duration | undefined;
   readonly registerSchemas?: true | undefined;
   readonly check: boolean;
   readonly verbose: boolean;

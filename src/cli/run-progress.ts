@@ -25,6 +25,10 @@ export function showProgress(
       restoring.sample(now?.metrics.restoredRecords ?? 0);
       if (now === undefined) {
         status.update(() => `starting: opening and restoring the stores, ${formatMs(clock.monotonic() - since)}`);
+      } else if (now.stopping) {
+        const { leftMs, batches } = now.stopping;
+        const waits = batches.length === 0 ? 'giving everything back' : `waiting for ${batches.join('; ')}`;
+        status.update(() => `stopping: ${waits}; at most ${formatMs(leftMs)} more`);
       } else if (now.restoreLeft > 0) {
         status.update(
           () => `restoring: ${formatCount(now.restoreLeft)} records left, ${restoring.text(now.restoreLeft)}`,

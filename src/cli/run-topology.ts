@@ -121,9 +121,12 @@ class Run {
       // An input that is being read ends with the signal, too.
       if (!options.untilIdle) await Promise.race([work, streams.done, failed]);
     } finally {
-      endProgress();
-      status.clear();
-      await streams?.stop();
+      try {
+        await streams?.stop();
+      } finally {
+        endProgress();
+        status.clear();
+      }
     }
     const { nodes, ...metrics } = streams.progress().metrics;
     logger.info({ ...metrics, nodes }, 'stopped');
@@ -201,6 +204,7 @@ class Run {
     if (options.onError !== undefined) chosen.onError = options.onError;
     if (options.instanceId !== undefined) chosen.instanceId = options.instanceId;
     if (options.sessionTimeout !== undefined) chosen.sessionTimeout = options.sessionTimeout;
+    if (options.stopTimeout !== undefined) chosen.stopTimeout = options.stopTimeout;
     if (this.#createsTopics) chosen.createTopics = options.partitions ?? 1;
     return {
       ...chosen,

@@ -8,7 +8,10 @@ const OWN = [COMPILED, join(dirname(COMPILED), 'src')];
 const inside = (path: string, ...below: string[]): boolean =>
   OWN.some((directory) => path.startsWith(join(directory, ...below) + sep));
 
-/** Where a line of a stack ends: `:12:5`, perhaps in brackets. What stands before it is looked for by hand, in linear time: messages of errors are part of a stack, and repeat what others wrote. */
+/**
+ * Where a line of a stack ends: `:12:5`, perhaps in brackets. What stands before it is looked for by hand, in
+ * linear time: messages of errors are part of a stack, and repeat what others wrote.
+ */
 const END = /:(\d{1,9}):(\d{1,9})\)?$/;
 const MAX_LINE = 4_096;
 const PATH = /^(?:file:\/\/)?(?:\/|[A-Za-z]:[\\/])/;

@@ -115,6 +115,8 @@ export class TracedInput implements Input, Consumer {
   }
 
   #subscribe(): void {
+    // The ways are found anew with each subscription, and one is made after each error.
+    this.paths.length = 0;
     withConsumer(this, () => {
       this.#subscription = asRows(this.#observable).subscribe({
         next: (record) => this.#next(record),
@@ -125,7 +127,6 @@ export class TracedInput implements Input, Consumer {
     if (this.#rows || this.#refused || this.paths.length > 1 || !this.isPlainTable) return;
     this.#rows = true;
     this.disconnect();
-    this.paths.length = 0;
     this.#subscribe();
   }
 

@@ -154,6 +154,12 @@ export interface Declaration {
   readonly sinks: readonly DeclaredSink[];
 }
 
+/**
+ * The first moment of stream time, later than the one given, at which something becomes final that an older
+ * record would still have changed. Positive infinity: there is none.
+ */
+export type NextClosing = (time: number) => number;
+
 /** A stateful operator, declared: which stores, and how to make its logic for one task. */
 export interface ProcessorSpec {
   /** The operator's name: `dedupe`. */
@@ -181,6 +187,11 @@ export interface ProcessorSpec {
   readonly emitsKey?: AnySerde;
   /** The windows that the keys of what it emits belong to. Default: those of its input, unless `emitsKey` is given. */
   readonly window?: Windows;
+  /**
+   * When it makes something final by stream time, so that who writes to it keeps together in time. Left out:
+   * never.
+   */
+  readonly nextClosing?: NextClosing;
   create(context: ProcessorContext): Processor;
 }
 

@@ -78,7 +78,9 @@ export interface TopologyBuilder {
    *   `toStream`, `mapValues` and `filterValues` pass it on, `groupBy`, folds and joins with other tables leave it out.
    * - A record older than the highest timestamp of the table (of all keys in its partition) by more than `history` is dropped and counted (`expired`).
    * - State: the newest values in `store`, older ones in `<store>-versions`, a list for each key that has any, in chunks of at most 256 versions. Both have a changelog. What has not held within the history is removed, at least 1,000
-   *   lists a commit. Cost: two look-ups and at most two writes a record (one of each, if the row was not changed within the history), one more of each if a row has more than 16 past values; a list is written whole.
+   *   lists a commit. Cost: two look-ups and at most two writes a record (one of each, if the row was not
+   *   changed within the history), one more of each if a row has more than 16 past values; a list is written
+   *   whole, of one above 32 KiB the pages that changed.
    *
    * CONFIG_INVALID for a history of zero. Semantics: versioned state stores of Kafka Streams (KIP-889, KIP-914).
    *

@@ -15,7 +15,7 @@ export const deadLetterTopic = (applicationId: string): string => `${application
 export const taskId = (subTopology: string, partition: number): string => `${subTopology}-${partition}`;
 
 /**
- * What fences the earlier owners of a task under exactly_once. No name has a colon in it: `orders` with the task
- * `eu-payments-0` and `orders-eu` with `payments-0` are different.
+ * What fences the earlier owners of a task under exactly_once. No name has a colon in it: `orders` with the
+ * task `eu-payments-0` and `orders-eu` with `payments-0` are different.
  */
 export const transactionalId = (applicationId: string, task: string): string => `${applicationId}:${task}`;

@@ -1,10 +1,13 @@
 /**
- * Data as JavaScript code: whatever is written into a program goes through here, so that no text of a record, a schema or
- * a file's name can end the literal or comment that it stands in.
+ * Data as JavaScript code: whatever is written into a program goes through here, so that no text of a record,
+ * a schema or a file's name can end the literal or comment that it stands in.
  */
 import { plainText } from './plain-text.js';
 
-/** A string literal in single quotes, on one line: line breaks, U+2028 and U+2029, and half emojis are escapes in it. */
+/**
+ * A string literal in single quotes, on one line: line breaks, U+2028 and U+2029, and half emojis are escapes
+ * in it.
+ */
 export const stringCode = (text: string): string =>
   `'${plainText(JSON.stringify(text)).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
 
@@ -15,8 +18,8 @@ export const propertyCode = (name: string): string => (name === '__proto__' ? `[
 export const commentCode = (text: string): string => plainText(text);
 
 /**
- * A value as an expression that makes it again: what JSON has, bigints, bytes (as a Buffer), dates, and the numbers that
- * JSON lacks. What is undefined is left out of objects.
+ * A value as an expression that makes it again: what JSON has, bigints, bytes (as a Buffer), dates, and the
+ * numbers that JSON lacks. What is undefined is left out of objects.
  */
 export function valueCode(value: unknown): string {
   switch (typeof value) {

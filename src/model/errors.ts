@@ -164,8 +164,8 @@ export interface ErrorDetails {
  * Every error that millrace throws. The message reads
  * `<what failed> at <where>: saw <x>, expected <y>. <what to do>.`
  *
- * It may repeat what others wrote (names, values, messages of servers): so it is on one line, but for a list, and what could
- * move a cursor is escaped (see plain-text.ts).
+ * It may repeat what others wrote (names, values, messages of servers): so it is on one line, but for a list,
+ * and what could move a cursor is escaped (see plain-text.ts).
  */
 export class StreamsError extends Error {
   override readonly name = 'StreamsError';

@@ -2,8 +2,8 @@ import { StreamsError } from './errors.js';
 import { plainText } from './plain-text.js';
 
 /**
- * The one check of names: of what becomes part of a topic's name, a path, or is removed by it. Kafka's rule for topics,
- * which is also that of a file name that cannot leave its directory.
+ * The one check of names: of what becomes part of a topic's name, a path, or is removed by it. Kafka's rule
+ * for topics, which is also that of a file name that cannot leave its directory.
  */
 const NAME = /^[a-zA-Z0-9._-]+$/;
 const LONGEST = 200;

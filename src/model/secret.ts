@@ -9,7 +9,10 @@
 export class Secret {
   readonly #text: string | (() => string);
 
-  /** A function is called each time the text is needed, for a login perhaps: so one that is rotated is the one of now. */
+  /**
+   * A function is called each time the text is needed, for a login perhaps: so one that is rotated is the one
+   * of now.
+   */
   constructor(text: string | (() => string)) {
     this.#text = text;
   }

@@ -20,7 +20,7 @@ export function show(value: unknown): string {
   }
 }
 
-export function shorten(text: string, length = MAX_TEXT): string {
+function shorten(text: string, length = MAX_TEXT): string {
   if (text.length <= length) return text;
   // Not in the middle of a surrogate pair.
   const end = /[\ud800-\udbff]/.test(text[length - 1] as string) ? length - 1 : length;

@@ -10,8 +10,8 @@ export interface Version<V> {
 export interface VersionChunk {
   readonly id: number;
   /** When its first version begins. */
-  first: number;
-  count: number;
+  readonly first: number;
+  readonly count: number;
 }
 
 /**

@@ -7,6 +7,7 @@ import { sleep } from '../model/ports.js';
 import { emptiedBy, keptBy } from '../runtime/commit-marks.js';
 import { lastEpoch } from '../runtime/epochs.js';
 import { withGeneration } from '../runtime/generation.js';
+import { messageBytesFor, taking } from '../runtime/message-bytes.js';
 import { addedTo } from '../runtime/offset-texts.js';
 import { capturedTopic, marked, markOf, type ResetMark } from '../runtime/reprocessing.js';
 import { owned, ownerOf } from '../runtime/topic-owners.js';
@@ -76,7 +77,9 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
   await deleteTopics(context, [...stores.changelogs, ...(repartitions.action === 'delete' ? topics : [])]);
   if (repartitions.action === 'delete') {
     // So that a position can be set in them, which says that their records are marked.
-    const config = owned(REPARTITION_CONFIG, ownerOf(applicationId, plan.generation));
+    const sources = await broker.admin.describeTopics([...new Set(plan.moves.map(({ topic }) => topic))]);
+    const settings = { ...REPARTITION_CONFIG, ...taking(messageBytesFor(sources)) };
+    const config = owned(settings, ownerOf(applicationId, plan.generation));
     const made = repartitions.topics.map((topic) => ({ ...topic, config }));
     if (made.length > 0) await broker.admin.createTopics(made);
   }
@@ -90,8 +93,8 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
 }
 
 /**
- * The positions of the plan with their marks. Stores that begin empty have no time yet; others keep theirs. What owners
- * before the reset may still write to the changelogs is overtaken by it.
+ * The positions of the plan with their marks. Stores that begin empty have no time yet; others keep theirs.
+ * What owners before the reset may still write to the changelogs is overtaken by it.
  */
 function offsetsOf(
   { id, applicationId, effects, stores, repartitions, moves, internalMoves, generation }: ResetPlan,

@@ -31,7 +31,8 @@ export interface ShadowStreams {
  * It is an application of its own, `<application>-shadow`, with its own group, stores and internal topics (`<application>-shadow-<n>-…`, n counting the versions of the application); the live one may run, and is not touched. What it writes to a topic, dead letters too, goes to `<application>-shadow-<topic>`, which is as wide (of `createTopics` partitions, or one, if the live one does not exist yet); calls of `effect` are left out.
  * A topic that the topology reads is read as it is, also if it writes it. Stopped, it goes on where it was when it is started again; begin with `fresh` if the code has changed since.
  *
- * Positions of repartition topics are others than the live ones: what is made of `context.uuid()` or `random()` behind one differs. On the embedded broker, which is for one process, the live application runs in the same process, or is stopped.
+ * Positions of repartition topics are others than the live ones: what is made of `context.position` behind one
+ * differs; `uuid()` and `random()` are the same. On the embedded broker, which is for one process, the live application runs in the same process, or is stopped.
  *
  * Cost: that of an application. Errors: those of `start`; TOPIC_UNKNOWN if a source topic does not exist; with `fresh` APPLICATION_RUNNING while a process of the shadow is alive; PROMOTION_UNFINISHED; CONFIG_INVALID if the version that was live before is kept there for a rollback, which `fresh` gives up.
  *

@@ -130,6 +130,8 @@ export class ShadowBroker implements Broker {
           options,
         ),
       describeTopics: (names) => (names === undefined ? admin.describeTopics() : describe(names)),
+      configureTopics: (topics) =>
+        admin.configureTopics(topics.map((topic) => ({ ...topic, name: this.#nameOf(topic.name) }))),
       deleteTopics: (names) => admin.deleteTopics(names),
       earliestOffsets: (partitions) => admin.earliestOffsets(partitions),
       latestOffsets: (partitions) => admin.latestOffsets(partitions),

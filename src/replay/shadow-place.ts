@@ -148,7 +148,10 @@ function prefixesIn(text: string | null, applicationId: string): readonly string
   }
 }
 
-/** Internal topics of versions with these prefixes; those that another application has made under such a name are not. */
+/**
+ * Internal topics of versions with these prefixes; those that another application has made under such a name
+ * are not.
+ */
 async function ownTopics(
   admin: Admin,
   applicationId: string,

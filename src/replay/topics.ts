@@ -16,7 +16,10 @@ export const sourceTopics = ({ graph }: Topology): readonly string[] =>
     ),
   ].sort();
 
-/** The configuration, with the version of the application that its group names as the one that counts; named by none, the one that would be started. TOPIC_FOREIGN. */
+/**
+ * The configuration, with the version of the application that its group names as the one that counts; named
+ * by none, the one that would be started. TOPIC_FOREIGN.
+ */
 export async function ofGroup(admin: Admin, config: EngineConfig, { graph }: Topology): Promise<EngineConfig> {
   const { applicationId } = config;
   const named = await namedBy(admin, applicationId);

@@ -11,12 +11,12 @@ interface Candidate extends MemberState {
 }
 
 /**
- * Shares the tasks out: of each sub-topology, and of all together, no member gets two more than another, as far as members
- * can run the same. Tasks of one sub-topology cost about the same, those of two often do not: one process with all of the
- * joins and another with all of the counts would not share the work.
+ * Shares the tasks out: of each sub-topology, and of all together, no member gets two more than another, as
+ * far as members can run the same. Tasks of one sub-topology cost about the same, those of two often do not:
+ * one process with all of the joins and another with all of the counts would not share the work.
  *
- * Each member keeps what it has open, as far as that allows; what is left goes to whoever has its state on disk, else to
- * whoever has fewest. State stays where it is.
+ * Each member keeps what it has open, as far as that allows; what is left goes to whoever has its state on
+ * disk, else to whoever has fewest. State stays where it is.
  *
  * Members whose topologies contradict each other cannot share an application: those that run tasks already stay, the others are refused with the reason. A topology that only adds sub-topologies, or lacks some, is no
  * contradiction: a task goes to members that know it, so that a new version can be rolled out one process at a time.
@@ -100,8 +100,8 @@ function move(id: string, from: Candidate, to: Candidate): void {
 }
 
 /**
- * Moves one task to a member that has two fewer in all than its owner: of a sub-topology of which it has fewer as well, so
- * that the shares of that one stay level. False if there is nothing to move.
+ * Moves one task to a member that has two fewer in all than its owner: of a sub-topology of which it has
+ * fewer as well, so that the shares of that one stay level. False if there is nothing to move.
  */
 function levelAll(candidates: readonly Candidate[]): boolean {
   const sorted = candidates.toSorted((a, b) => totalOf(a) - totalOf(b));

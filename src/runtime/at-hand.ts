@@ -167,7 +167,10 @@ export class AtHand {
     this.#enter(place.index, record, place.due);
   }
 
-  /** An item that is given up: what it emits now comes after what it emitted before it failed, and is something else. */
+  /**
+   * An item that is given up: what it emits now comes after what it emitted before it failed, and is
+   * something else.
+   */
   enterGivenUp(item: Item): void {
     const emissions = this.#emissions;
     this.enterItem(item);

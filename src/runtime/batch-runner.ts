@@ -15,6 +15,7 @@ import type { JumpState } from './time-jumps.js';
 
 const FIRST_STEP = 'what stands before the first operator with state';
 const LAST_STEP = 'encoding what is sent';
+const CALLS = 'the calls of effect';
 
 /**
  * Takes one batch through a task: push every record through the plain operators, run the stages in order, encode what is to be sent.
@@ -26,6 +27,7 @@ export class BatchRunner implements StageHost {
   readonly sending: Sending;
   readonly failures: FailureHandler;
   readonly #again: SendingOptions['again'];
+  readonly #stop: SendingOptions['stop'];
   /** Failures of the push that is under way, handled as soon as it is over. */
   #pending: Failure[] = [];
   /** The push that is under way: of which record, from where. */
@@ -36,6 +38,7 @@ export class BatchRunner implements StageHost {
   constructor(options: Omit<AtHandOptions, 'partition' | 'repartitionOf'> & SendingOptions) {
     this.failures = options.failures;
     this.#again = options.again;
+    this.#stop = options.stop;
     const { partition } = options.produce;
     this.atHand = new AtHand({
       ...options,
@@ -127,7 +130,7 @@ export class BatchRunner implements StageHost {
       steps?.step(stage.name);
       await stage.run(this, batch, steps);
     }
-    steps?.step(LAST_STEP);
+    steps?.step(this.sending.effects.any ? CALLS : LAST_STEP);
     return this.sending.finish();
   }
 
@@ -139,6 +142,7 @@ export class BatchRunner implements StageHost {
   }
 
   process(item: Item): void | Promise<void> {
+    if (this.#stop?.callsOver) this.#stop.check();
     this.atHand.enterItem(item);
     try {
       if (item.failed) throw item.prepared;
@@ -261,7 +265,8 @@ export class BatchRunner implements StageHost {
       try {
         await node.processor.giveUp(item.record, item.port, item.prepared);
       } catch (thrown) {
-        // What is left of the row cannot be written either: it stays as it was, and the failure has been told.
+        // What is left of the row cannot be written either: it stays as it was, and the failure has been
+        // told.
         if (!isStreamsError(thrown) || thrown.code !== 'SERIALIZE_FAILED') throw thrown;
       }
     }

@@ -1,5 +1,5 @@
-/** Closes each, whatever the one before threw, so that nothing stays open because something else broke; then throws the first error. */
-export async function closeAll(...all: readonly ({ close(): Promise<void> } | undefined)[]): Promise<void> {
-  const results = await Promise.allSettled(all.map((each) => each?.close()));
+/** Waits until each is closed, whatever another threw; then throws the first of what they threw. */
+export async function closeAll(...closings: readonly (Promise<void> | undefined)[]): Promise<void> {
+  const results = await Promise.allSettled(closings);
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 }

@@ -26,8 +26,13 @@ export class CommitDue {
 
   /** `uncommitted`: how many records were processed since. */
   isNow(uncommitted: number): boolean {
+    return uncommitted > 0 && (this.isFull(uncommitted) || this.inMs(uncommitted) <= 0);
+  }
+
+  /** The same, whatever the time is. */
+  isFull(uncommitted: number): boolean {
     const { config, budget } = this.#options;
-    return uncommitted > 0 && (uncommitted >= config.commitRecords || budget.exceeded || this.inMs(uncommitted) <= 0);
+    return uncommitted > 0 && (uncommitted >= config.commitRecords || budget.exceeded);
   }
 
   /**

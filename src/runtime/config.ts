@@ -51,6 +51,11 @@ export interface EngineOptions {
   readonly instanceId?: string;
   /** After so long without a sign of life a process loses its tasks. Default `10s`; the brokers bound it (on Kafka 6 s to 30 min by default). */
   readonly sessionTimeout?: Duration;
+  /**
+   * How long a stop may take. A batch in hand is finished if half of the time is enough for it; else its
+   * calls that were not begun are left for the next start, which does all of the batch again. Default `20s`.
+   */
+  readonly stopTimeout?: Duration;
   /** Create source and sink topics that do not exist, with that many partitions. Default: they must exist. */
   readonly createTopics?: number;
   /** Register the schemas of what the topology writes, where the schema registry does not have them. Default: they must be there. */
@@ -83,7 +88,7 @@ export interface EngineConfig {
   readonly generation: Generation;
   /**
    * The application whose name is in the subjects of internal topics, in the schema registry, and in whose
-   * name random numbers are drawn: that of a shadow is the live one.
+   * name random numbers are drawn: that of a shadow is the live one, that of one kept apart is its prefix.
    */
   readonly schemasOf: string;
   readonly guarantee: Guarantee;
@@ -99,13 +104,20 @@ export interface EngineConfig {
   readonly registerSchemas: boolean;
   readonly instanceId: string | undefined;
   readonly sessionMs: number;
+  readonly stopMs: number;
   readonly logger: Logger;
 }
 
-/** Below the state directory, beside those of applications: see replay/reset.ts, promotion.ts, rebuild-task.ts. */
+/**
+ * Below the state directory, beside those of applications: see replay/reset.ts, promotion.ts,
+ * rebuild-task.ts.
+ */
 const RESERVED: ReadonlySet<string> = new Set(['resets', 'promotions', 'rebuild']);
 
-/** How the groups of a shadow and of a promotion end, beside that of their application: see replay/shadow-place.ts. */
+/**
+ * How the groups of a shadow and of a promotion end, beside that of their application: see
+ * replay/shadow-place.ts.
+ */
 const OF_TOOLS = /^(.+)-(shadow|promotion)$/;
 
 /** CONFIG_INVALID for an application that would share its group with the tools of another one. */
@@ -174,6 +186,7 @@ export function resolveConfig(
     registerSchemas: options.registerSchemas ?? false,
     instanceId,
     sessionMs: positiveMs(options.sessionTimeout ?? '10s', 'sessionTimeout'),
+    stopMs: positiveMs(options.stopTimeout ?? '20s', 'stopTimeout'),
     logger,
   };
 }

@@ -45,6 +45,13 @@ const SHORTENED = 'millrace.shortened';
 /** So much of the error's text is kept, if there is any room. */
 const MESSAGE_BYTES = 256;
 
+/**
+ * So much the names of the two headers take, and the text that says what is shorter, with four lengths of
+ * seven digits.
+ */
+const SAYING_BYTES =
+  MESSAGE.length + SHORTENED.length + 'value 9999999, key 9999999, headers 9999999, message 9999999'.length;
+
 type Content = Pick<ProducerRecord, 'key' | 'value' | 'headers'>;
 
 /** What a record holds, without what surrounds it in a batch. */
@@ -55,19 +62,20 @@ const headerBytes = (entries: readonly HeaderEntry[]): number =>
   entries.reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + (value?.length ?? 0), 0);
 
 /**
- * The first bytes of a dead letter's value, key and error text, so that it holds at most that many; if the record's own
- * headers take more than a quarter of them, they are left out. `millrace.shortened` says what is shorter and how long it
- * was: `value 1048576, key 70000, headers 312, message 9000`. Where the record came from stays whole.
+ * The first bytes of a dead letter's value, key and error text, so that it holds at most that many; if the
+ * record's own headers take more than a quarter of them, they are left out. `millrace.shortened` says what is
+ * shorter and how long it was: `value 1048576, key 70000, headers 312, message 9000`. Where the record came
+ * from stays whole.
  */
 export function shortened<R extends Content>(letter: R, maxBytes: number): R {
   const { key, value, headers } = letter;
   const own = headers.entries.filter(([name]) => !name.startsWith(PREFIX));
   const message = headers.get(MESSAGE) ?? Buffer.alloc(0);
   const fixed = headers.entries.filter(([name]) => name.startsWith(PREFIX) && name !== MESSAGE);
-  const room = Math.max(0, maxBytes - headerBytes(fixed));
+  const room = Math.max(0, maxBytes - headerBytes(fixed) - SAYING_BYTES);
 
   const quarter = Math.floor(room / 4);
-  const text = message.subarray(0, Math.min(room, Math.max(MESSAGE_BYTES, quarter)));
+  const text = message.subarray(0, Math.min(Math.floor(room / 2), Math.max(MESSAGE_BYTES, quarter)));
   const keyPart = key?.subarray(0, quarter) ?? null;
   const kept = headerBytes(own) <= quarter ? own : [];
   const left = Math.max(0, room - text.length - (keyPart?.length ?? 0) - headerBytes(kept));

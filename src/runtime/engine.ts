@@ -1,27 +1,28 @@
 import type { Topology } from '../dsl/processor.js';
 import { CacheBudget } from '../state/cache-budget.js';
+import { Alignment } from './alignment.js';
 import { assignTasks } from './assignment.js';
+import { warnBusy } from './busy-warning.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import { findGeneration } from './generation.js';
 import { GlobalTables } from './global-tables.js';
 import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
-import { busyText } from './last-batch.js';
 import { encodeMemberState, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
-import { warnOfNewStores } from './new-stores.js';
 import { chooseGeneration, ofGeneration } from './own-generation.js';
 import { isPassing, type Patience, patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
-import { SerdePlaces, serdeConfig } from './serde-places.js';
-import { type Slot, slotsOf, tasksOnDisk, topicsRead } from './slots.js';
+import { type Slot, slotsNamed, tasksOnDisk, topicsRead } from './slots.js';
 import { stepAll } from './step-all.js';
+import { StopLimit } from './stop-limit.js';
 import { stopped } from './stopped.js';
 import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
+import { planTasks } from './task-plan.js';
 import { TaskPool } from './task-pool.js';
 import { isForeignTopic } from './topic-owners.js';
-import { prepareTopics, type TopicCounts } from './topics.js';
+import type { TopicCounts } from './topics.js';
 
 /**
  * One process of an application: its place in the group, and the tasks it was given. The tasks share the record cache, and nothing else.
@@ -36,8 +37,10 @@ export class Engine {
   readonly #idle: IdleWatch;
   readonly #pool: TaskPool;
   readonly #manual: boolean;
+  readonly #limit: StopLimit;
   #slots: ReadonlyMap<string, Slot> = new Map();
   readonly globals: GlobalTables;
+  readonly #alignment: Alignment;
   #topics!: TopicCounts;
   /** Tasks that have a directory here. */
   #onDisk = new Set<string>();
@@ -57,7 +60,13 @@ export class Engine {
     this.globals = new GlobalTables({ topology, config, ports, budget: this.#budget, metrics: this.#metrics });
     const { clock } = ports;
     this.#idle = new IdleWatch({ admin: ports.broker.admin, clock, holder: this, signal: this.#abort.signal });
+    this.#alignment = new Alignment({
+      ports: { admin: ports.broker.admin, clock, logger: config.logger, metrics: this.#metrics },
+      membership: () => this.#group?.membership,
+      isRestoring: (id) => this.#pool.find(id)?.phase === 'restoring',
+    });
     this.#manual = manual;
+    this.#limit = new StopLimit(clock);
     this.#pool = new TaskPool({
       applicationId: config.applicationId,
       clock,
@@ -109,7 +118,7 @@ export class Engine {
   }
 
   progress(): Progress {
-    return progressOf(this.#phase, this, this.#metrics);
+    return progressOf(this.#phase, this, this.#metrics, this.#limit.leftMs);
   }
 
   /** Resolves when every record in the source topics, internal ones included, is processed and committed. */
@@ -122,7 +131,7 @@ export class Engine {
     return Promise.race([Promise.all([idle, looked]).then(() => undefined), this.done]);
   }
 
-  /** Global tables up to their ends, one round of every task, then a commit of each: for the test driver. Returns how many records were taken. */
+  /** For the test driver: see {@link stepAll}. Returns how many records were taken. */
   async stepAll(): Promise<number> {
     try {
       return await stepAll(this);
@@ -132,7 +141,10 @@ export class Engine {
     }
   }
 
-  /** Finishes what is in hand, commits, leaves the group, gives everything back. Rejects with the failure if the engine had failed. */
+  /**
+   * Finishes what is in hand, commits, leaves the group, gives everything back; within the time that
+   * {@link StopLimit} says. Rejects with the failure if the engine had failed.
+   */
   async stop(): Promise<void> {
     await this.#end(undefined);
     if (this.#failure) throw this.#failure;
@@ -144,13 +156,12 @@ export class Engine {
   }
 
   async #start(): Promise<void> {
-    const { broker, clock } = this.#ports;
-    const { logger, instanceId, sessionMs } = this.#config;
-    const signal = this.#abort.signal;
+    const { broker } = this.#ports;
+    const { instanceId, sessionMs } = this.#config;
     await this.#findGeneration();
     await this.#planPatiently().catch(async (error) => {
       if (!isForeignTopic(error)) throw error;
-      // Another application has made topics of these names since they were looked at: this one then keeps apart.
+      // Another application has made topics of these names since the first look: this one then keeps apart.
       await this.#findGeneration();
       await this.#planPatiently();
     });
@@ -158,12 +169,10 @@ export class Engine {
     await this.globals.load(this.#topics, this.#config.generation.prefix);
     if (!this.#manual) this.globals.follow(this.#idle, (error) => this.#fail(error));
     const options = {
+      ...this.#patience,
       broker,
-      clock,
-      logger,
       instanceId,
       sessionMs,
-      signal,
       groupId: this.applicationId,
       topics: topicsRead(this.#topology, this.#config.generation.prefix),
       metadata: () => this.#memberState(),
@@ -175,9 +184,10 @@ export class Engine {
       onAssigned: () => {
         if (this.#phase === 'running') void this.#takeUp().catch((error: Error) => this.#fail(error));
       },
-      onRevoked: () => this.#pool.pause(),
+      // Whoever leaves is revoked its tasks: a stop that is cut short waits for none of them.
+      onRevoked: async () => void (await this.#limit.within(this.#pool.pause())),
       onLost: () => this.#pool.giveUp(),
-      onBusy: (ms: number) => this.#warnBusy(ms),
+      onBusy: (ms: number) => warnBusy(this.#config, this.tasks, ms),
       onFatal: (error: Error) => this.#fail(error),
     };
     await GroupPlace.join(options, (place) => {
@@ -208,13 +218,10 @@ export class Engine {
   }
 
   async #plan(): Promise<void> {
-    const { admin } = this.#ports.broker;
-    const { graph } = this.#topology;
-    this.#topics = await prepareTopics(admin, graph, this.#config);
-    await warnOfNewStores(admin, graph, this.#config, this.#topics.created);
-    const serdes = new SerdePlaces(serdeConfig(this.#config, this.#ports));
-    this.#slots = slotsOf(this.#topology, this.#config.generation.prefix, this.#topics, serdes.bind);
-    await serdes.open();
+    const { slots, topics } = await planTasks(this.#topology, this.#config, this.#ports, this.#patience);
+    this.#slots = slots;
+    this.#topics = topics;
+    this.#alignment.plan({ topology: this.#topology, slots, topics, prefix: this.#config.generation.prefix });
   }
 
   #shapes(): ReturnType<typeof shapesOf> {
@@ -232,19 +239,9 @@ export class Engine {
     // The leader has seen partitions that this process has not.
     if (assigned.some((id) => !this.#slots.has(id))) await this.#planPatiently();
     if (this.#group?.assigned !== assigned) return;
-    const slots = assigned.flatMap((id) => {
-      const slot = this.#slots.get(id);
-      return slot ? [[id, slot] as const] : [];
-    });
-    for (const [id] of slots) this.#onDisk.add(id);
-    await this.#pool.take(new Map(slots));
-  }
-
-  #warnBusy(ms: number): void {
-    const { logger, sessionMs } = this.#config;
-    const batches = this.tasks.map((task) => task.lastBatch);
-    const { task, text } = busyText(batches, ms, sessionMs);
-    logger.warn({ app: this.applicationId, ...(task !== undefined && { task }) }, text);
+    const slots = slotsNamed(this.#slots, assigned);
+    for (const id of slots.keys()) this.#onDisk.add(id);
+    await this.#pool.take(slots);
   }
 
   #taskOptions(slot: Slot): TaskOptions {
@@ -260,8 +257,10 @@ export class Engine {
       budget: this.#budget,
       metrics: this.#metrics,
       globals: this.globals,
+      alignment: this.#alignment,
       onFatal: () => this.#pool.find(slot.id)?.wakeup(),
       signal: this.#abort.signal,
+      stop: this.#limit,
     };
   }
 
@@ -283,11 +282,14 @@ export class Engine {
   async #finish(error: Error | undefined): Promise<void> {
     this.#failure = error;
     this.#phase = 'stopping';
+    this.#limit.begin(this.#config.stopMs);
     this.#abort.abort();
     // A task that failed is in the middle of a batch: what it did since its last commit is done again at the next start.
-    const problems = [...(await this.#pool.end(!error))];
-    await this.globals.close().catch((problem: unknown) => problems.push(problem));
-    await this.#group?.leave().catch((problem: unknown) => problems.push(problem));
+    const problems = [...(await this.#pool.end(!error, this.#limit))];
+    const failed = (problem: unknown): void => void problems.push(problem);
+    await this.#limit.within(this.globals.close()).catch(failed);
+    await this.#limit.within(this.#group?.leave() ?? Promise.resolve()).catch(failed);
+    this.#limit.end();
     this.#phase = 'stopped';
     this.#failure ??= problems[0] as Error | undefined;
     if (!error && isPassing(this.#failure))

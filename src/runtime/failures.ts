@@ -10,6 +10,7 @@ import { deadLetter } from './dead-letter.js';
 import type { Metrics } from './metrics.js';
 import type { Outgoing } from './outbox.js';
 import type { Step } from './policy.js';
+import type { StopLimit } from './stop-limit.js';
 
 /** A push that threw on its way to one node. */
 export interface Failure {
@@ -57,11 +58,14 @@ export class FailureHandler {
   readonly #config: EngineConfig;
   readonly #clock: Clock;
   readonly #metrics: Metrics;
+  readonly #stop: StopLimit | undefined;
 
-  constructor(config: EngineConfig, clock: Clock, metrics: Metrics) {
+  /** `stop`: ends pauses between attempts. */
+  constructor(config: EngineConfig, clock: Clock, metrics: Metrics, stop?: StopLimit) {
     this.#config = config;
     this.#clock = clock;
     this.#metrics = metrics;
+    this.#stop = stop;
   }
 
   /** Whether the first record that fails for good ends the application. */
@@ -149,7 +153,8 @@ export class FailureHandler {
     }
     let attempt = 1;
     for (; again && attempt <= policy.retries && !ends(error, failed); attempt++) {
-      await sleep(this.#clock, policy.backoffMs);
+      await sleep(this.#clock, policy.backoffMs, this.#stop?.noCalls);
+      this.#stop?.check();
       try {
         await whenReady(again);
         return undefined;

@@ -7,8 +7,10 @@ import { diskIdentityFiles, type IdentityFiles } from '../state/identity-files.j
 import { addedTo, textOf } from './offset-texts.js';
 
 /**
- * Which of its versions an application is: each has internal topics and stores of its own, beside each other, and the group says which of them is the one that counts. Applications begin with generation 0, whose prefix is their id; a promotion or a
- * rollback gives the group another one (see replay/promotion.ts).
+ * Which of its versions an application is: each has internal topics and stores of its own, beside each other,
+ * and the group says which of them is the one that counts. Applications begin with generation 0, whose prefix
+ * is their id, or `<id>-apart` where topics of these names are another's (see own-generation.ts); a promotion
+ * or a rollback gives the group another one (see replay/promotion.ts).
  */
 export interface Generation {
   /** Only ever rises: of two that somebody finds, the higher one is right. */
@@ -19,7 +21,10 @@ export interface Generation {
 
 export const firstGeneration = (applicationId: string): Generation => ({ n: 0, prefix: applicationId });
 
-/** Travels with every offset that is committed, so that group and version cannot come apart: `{ "format": 1, "generation": [n, prefix], … }`; that which every application begins with is left out. */
+/**
+ * Travels with every offset that is committed, so that group and version cannot come apart: `{ "format": 1,
+ * "generation": [n, prefix], … }`; that which every application begins with is left out.
+ */
 export function withGeneration(
   positions: readonly PartitionOffset[],
   { n, prefix }: Generation,
@@ -30,9 +35,10 @@ export function withGeneration(
 }
 
 /**
- * The highest that committed offsets name: those of topics that a version does not read stay behind. Undefined: they name
- * none. What does not parse, or names the stores of somebody else, counts as none: whoever may commit offsets of the group
- * may write it, and topics and directories are made and removed by it.
+ * The highest that committed offsets name: those of topics that a version does not read stay behind.
+ * Undefined: they name none. What does not parse, or names the stores of somebody else, counts as none:
+ * whoever may commit offsets of the group may write it, and topics and directories are made and removed by
+ * it.
  */
 export function generationOf(committed: readonly PartitionOffset[], applicationId: string): Generation | undefined {
   return highest(
@@ -51,7 +57,8 @@ function checked(n: unknown, prefix: unknown, applicationId: string): Generation
 
 /**
  * Whether a version of the application, or of its shadow, can have that prefix: the application's id,
- * `<application>-apart` (see topic-owners.ts) or `<application>-shadow-<n>`. Everything that becomes the name of a directory or a topic, or is removed by it, is asked.
+ * `<application>-apart` (see topic-owners.ts) or `<application>-shadow-<n>`. Everything that becomes the name
+ * of a directory or a topic, or is removed by it, is asked.
  */
 export function isPrefixOf(prefix: unknown, applicationId: string): prefix is string {
   if (typeof prefix !== 'string') return false;
@@ -103,7 +110,8 @@ function parse(text: string, path: string, applicationId: string): Generation {
 
 /**
  * The one to run with: what is given (to a shadow, which becomes one), what the group names, or what this machine has run: the highest. Offsets that somebody else has set name none; what this machine knows is then still right.
- * One that was never promoted chooses its prefix. It is kept for who looks at the stores of a stopped application.
+ * One that was never promoted chooses its prefix. It is kept for who looks at the stores of a stopped
+ * application.
  */
 export async function findGeneration(
   { applicationId, generation }: { readonly applicationId: string; readonly generation: Generation },

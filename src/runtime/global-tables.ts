@@ -137,7 +137,7 @@ export class GlobalTables {
     this.#closing.abort();
     this.#intake?.wakeup();
     await this.#work.catch(() => undefined);
-    await closeAll(this.#intake, this.#deadLetters, this.#state);
+    await closeAll(this.#intake?.close(), this.#deadLetters?.close(), this.#state?.close());
   }
 
   async #load(topics: TopicCounts, prefix: string): Promise<void> {

@@ -4,19 +4,15 @@ import type { BatchRunner } from './batch-runner.js';
 import { emptiedOf, withCommitMarks } from './commit-marks.js';
 import type { EngineConfig } from './config.js';
 import { withGeneration } from './generation.js';
-import type { Reprocessing } from './reprocessing.js';
 import { offsetsOf } from './sources.js';
 import { streamTimesNow, withStreamTimes } from './stream-times.js';
+import type { Beginning } from './where-to-begin.js';
 
 export interface GroupOffsetsOptions {
   readonly config: Pick<EngineConfig, 'generation' | 'applicationId'>;
-  /** What the group had when the task was opened. */
-  readonly committed: readonly PartitionOffset[];
-  /** Where the task begins. */
-  readonly positions: readonly PartitionOffset[];
+  readonly begins: Beginning;
   readonly runner: BatchRunner;
   readonly state: TaskState | undefined;
-  readonly again: Reprocessing | undefined;
 }
 
 /** What the group has of a task, and what the task tells it beside its offsets. */
@@ -27,9 +23,9 @@ export class GroupOffsets {
 
   constructor(options: GroupOffsetsOptions) {
     this.#options = options;
-    this.#last = offsetsOf(options.positions);
+    this.#last = offsetsOf(options.begins.positions);
     // The state knows of a reset that offsets which somebody else has set do not tell of.
-    this.#emptied = options.state?.checkpoint.emptied ?? emptiedOf(options.committed);
+    this.#emptied = options.state?.checkpoint.emptied ?? emptiedOf(options.begins.committed);
   }
 
   /** Next offset of each source: as committed, or where the task began. */
@@ -39,9 +35,9 @@ export class GroupOffsets {
 
   /** Positions with everything that travels beside them. */
   next(positions: readonly PartitionOffset[]): readonly PartitionOffset[] {
-    const { runner, state, again, config } = this.#options;
+    const { runner, state, begins, config } = this.#options;
     const timed = withStreamTimes(positions, streamTimesNow(runner, state?.stores));
-    const marked = withCommitMarks(again?.withMarks(timed) ?? timed, this.#emptied);
+    const marked = withCommitMarks(begins.again?.withMarks(timed) ?? timed, this.#emptied);
     return withGeneration(marked, config.generation, config.applicationId);
   }
 

@@ -50,7 +50,11 @@ export class GroupPlace {
   static async join(options: GroupPlaceOptions, onCreated: (place: GroupPlace) => void): Promise<void> {
     const place = new GroupPlace(options);
     onCreated(place);
-    await patiently(`joining the group ${options.groupId}`, options, () => place.#join());
+    try {
+      await patiently(`joining the group ${options.groupId}`, options, () => place.#join());
+    } catch (error) {
+      throw options.signal.aborted ? stopped('the engine was stopped', `group ${options.groupId}`) : error;
+    }
   }
 
   /** Undefined while out of the group. */
@@ -73,6 +77,7 @@ export class GroupPlace {
     let lost: Error | undefined;
     const membership = await broker.join({
       groupId,
+      signal,
       topics,
       metadata,
       assign,

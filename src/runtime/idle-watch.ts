@@ -50,7 +50,7 @@ export class IdleWatch {
   async #look(): Promise<void> {
     const { admin, holder } = this.#options;
     const { tasks, globals } = holder;
-    if (!holder.settled || tasks.some((task) => task.phase !== 'running' || task.uncommitted > 0 || task.lag > 0))
+    if (!holder.settled || tasks.some((task) => task.phase !== 'running' || task.uncommitted > 0 || task.unread > 0))
       return;
     const positions = [...tasks.flatMap((task) => task.positions), ...globals.positions];
     const latest = await admin.latestOffsets(positions);

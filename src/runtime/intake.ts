@@ -16,6 +16,8 @@ export interface IntakeOptions {
    * are taken at once.
    */
   readonly aheadRecords?: number;
+  /** Whether {@link Intake.take} is given bounds: {@link Intake.next} is then known. */
+  readonly bounded?: boolean;
 }
 
 /**
@@ -38,7 +40,7 @@ export class Intake {
     reader: Reader,
     positions: readonly PartitionOffset[],
     latest: readonly PartitionOffset[] = [],
-    { datesOf, ends, aheadRecords }: IntakeOptions = {},
+    { datesOf, ends, aheadRecords, bounded }: IntakeOptions = {},
   ) {
     this.#reader = reader;
     this.#ends = ends;
@@ -48,7 +50,7 @@ export class Intake {
       ...at,
       end: known.get(partitionKey(at.topic, at.partition)) ?? at.offset,
     }));
-    this.#merge = new Merge(partitions, datesOf);
+    this.#merge = new Merge(partitions, datesOf, bounded);
     for (const { topic, partition, offset } of positions) reader.seek({ topic, partition, offset });
   }
 
@@ -73,17 +75,38 @@ export class Intake {
   }
 
   /**
-   * Up to `max` records; none while it cannot be told which comes next. Polls once at most, and waits up to
-   * `maxWaitMs` for something to come. Rejects with what the reader does; TOPIC_UNKNOWN also if a partition
-   * that is waited for is gone.
+   * Its own; or watched, if other tasks wait to know how far this one is; or held, if it waits for them
+   * itself.
    */
-  async take(max: number, maxWaitMs: number): Promise<readonly BrokerRecord[]> {
+  get pace(): 'own' | 'watched' | 'held' {
+    return 'own';
+  }
+
+  /** Whether others may wait now for a commit, and all that is known to exist was taken. */
+  get isAwaited(): boolean {
+    return false;
+  }
+
+  /** {@link positions} have been committed. */
+  committed(): void {}
+
+  /** Event time of the record that comes next, if that is known. */
+  get next(): number | undefined {
+    return this.#merge.next;
+  }
+
+  /**
+   * Up to `max` records, `before` a time; none while it cannot be told which comes next. Polls once at most,
+   * and waits up to `maxWaitMs` for something to come. Rejects with what the reader does; TOPIC_UNKNOWN also
+   * if a partition that is waited for is gone.
+   */
+  async take(max: number, maxWaitMs: number, before?: number): Promise<readonly BrokerRecord[]> {
     const merge = this.#merge;
     const here = merge.lanes.reduce((sum, { size }) => sum + size, 0);
     const waiting = !merge.isReady;
     if (waiting || here < max) await this.#poll(max, waiting || here === 0 ? maxWaitMs : 0);
     await merge.dated();
-    const taken = merge.take(max);
+    const taken = merge.take(max, undefined, before);
     this.#resume();
     if (merge.isReady) this.#ends?.rest();
     else

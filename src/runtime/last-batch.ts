@@ -1,5 +1,4 @@
 import type { BrokerRecord } from '../broker/port.js';
-import { formatMs } from '../model/duration.js';
 import type { Clock } from '../model/ports.js';
 
 /** Where a batch keeps the process busy: told at the beginning of each step. */
@@ -49,6 +48,12 @@ export class LastBatch implements BatchSteps {
     this.#slowest = this.#slowestAt(this.#ended);
   }
 
+  /** `100 records up to orders[0]@41 in effect receipts`: the step is the one that took longest. */
+  get text(): string {
+    const { records, where, slowest } = this.facts;
+    return `${records} records up to ${where}${slowest.step === '' ? '' : ` in ${slowest.step}`}`;
+  }
+
   /** How many records, where the last of them stood, how long they have taken, and how long the step that took longest was at work. */
   get facts(): {
     readonly records: number;
@@ -65,20 +70,4 @@ export class LastBatch implements BatchSteps {
     const ms = now - this.#step.began;
     return ms > this.#slowest.ms ? { step: this.#step.name, ms } : this.#slowest;
   }
-}
-
-/** Says of a process that was too busy for its heartbeats what kept it: the slowest step of the last batches of its tasks. */
-export function busyText(
-  batches: readonly (LastBatch['facts'] & { readonly task: string })[],
-  ms: number,
-  sessionMs: number,
-): { readonly task: string | undefined; readonly text: string } {
-  const [busiest] = batches.toSorted((a, b) => b.slowest.ms - a.slowest.ms);
-  const slowest = busiest
-    ? `. The slowest of the last batches: ${busiest.records} records up to ${busiest.where}, ${formatMs(busiest.ms)}, of which ${formatMs(busiest.slowest.ms)} in ${busiest.slowest.step}`
-    : '';
-  return {
-    task: busiest?.task,
-    text: `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${slowest}. Take smaller batches, raise the session timeout, or do what takes long asynchronously`,
-  };
 }

@@ -32,7 +32,10 @@ const NOTHING: MemberState = { tasks: [], onDisk: [], shapes: [] };
 export const encodeMemberState = (state: MemberState): Buffer =>
   Buffer.from(JSON.stringify({ format: FORMAT, ...state }));
 
-/** What is of another format, or no such thing at all, is a member that runs nothing: whoever may join the group may say anything. */
+/**
+ * What is of another format, or no such thing at all, is a member that runs nothing: whoever may join the
+ * group may say anything.
+ */
 export function decodeMemberState(bytes: Buffer): MemberState {
   const { format, tasks, onDisk, shapes } = fieldsIn(bytes);
   return format === FORMAT && areTexts(tasks) && areTexts(onDisk) && Array.isArray(shapes) && shapes.every(isShape)

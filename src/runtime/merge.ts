@@ -23,14 +23,22 @@ export class Merge {
   /** The lane, if there is one only: there is nothing to merge. */
   readonly #only: Lane | undefined;
 
-  /** `datesOf`: undefined for topics whose records happened when the log says. */
-  constructor(partitions: readonly MergedPartition[], datesOf: (topic: string) => Dates | undefined = () => undefined) {
-    // What is alone comes next whenever it happened.
-    const dates = partitions.length > 1 ? datesOf : () => undefined;
+  /**
+   * `datesOf`: undefined for topics whose records happened when the log says. `bounded`: {@link take} is
+   * given bounds.
+   */
+  constructor(
+    partitions: readonly MergedPartition[],
+    datesOf: (topic: string) => Dates | undefined = () => undefined,
+    bounded = false,
+  ) {
+    // What is alone comes next whenever it happened, unless somebody asks when.
+    const alone = partitions.length === 1 && !bounded;
+    const dates = alone ? () => undefined : datesOf;
     this.lanes = partitions
       .toSorted(byPartition)
       .map((partition, order) => new Lane(partition, partition.end, order, dates(partition.topic)));
-    this.#only = this.lanes.length === 1 ? this.lanes[0] : undefined;
+    this.#only = alone ? this.lanes[0] : undefined;
     this.#byKey = new Map(this.lanes.map((lane) => [partitionKey(lane.topic, lane.partition), lane]));
   }
 
@@ -43,6 +51,11 @@ export class Merge {
   get isReady(): boolean {
     for (const lane of this.lanes) if (!lane.isReady) return false;
     return true;
+  }
+
+  /** Event time of the record that comes next; undefined: that is not known, or there is none. */
+  get next(): number | undefined {
+    return this.isReady ? this.#heap[0]?.time : undefined;
   }
 
   lane(topic: string, partition: number): Lane | undefined {
@@ -70,21 +83,27 @@ export class Merge {
 
   /**
    * Up to so many of the next records, as far as it is known which they are. `isAtEnd`: asked after each of
-   * them.
+   * them. `before`: none of that time or later.
    */
-  take(max: number, isAtEnd?: () => boolean): readonly BrokerRecord[] {
+  take(max: number, isAtEnd?: () => boolean, before = Number.POSITIVE_INFINITY): readonly BrokerRecord[] {
     if (this.#only !== undefined) return this.#only.shiftMany(max);
     if (!this.isReady) return [];
     const taken: BrokerRecord[] = [];
     let ended = false;
     while (taken.length < max && !ended) {
       const lane = this.#heap[0];
-      if (lane === undefined) break;
+      if (lane === undefined || lane.time >= before) break;
       const second = this.#second();
       do {
         taken.push(lane.shift());
         ended = isAtEnd?.() ?? false;
-      } while (!ended && taken.length < max && lane.hasHead && (second === undefined || comesBefore(lane, second)));
+      } while (
+        !ended &&
+        taken.length < max &&
+        lane.hasHead &&
+        lane.time < before &&
+        (second === undefined || comesBefore(lane, second))
+      );
       if (lane.hasHead) this.#sink();
       else {
         this.#removeFirst();

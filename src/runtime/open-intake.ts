@@ -1,20 +1,31 @@
-import type { PartitionOffset } from '../broker/port.js';
 import type { BatchRunner } from './batch-runner.js';
 import { Intake } from './intake.js';
 import { KnownEnds } from './known-ends.js';
+import { type Paced, PacedIntake } from './paced-intake.js';
 import type { TaskOptions } from './task-options.js';
+import type { Beginning } from './where-to-begin.js';
 
-/** A task's intake, which begins at these positions. */
+interface OpenIntake {
+  readonly begins: Beginning;
+  readonly entries: BatchRunner['entries'];
+  readonly task: Paced;
+}
+
+/** A task's intake, which begins where the task does. */
 export async function openIntake(
-  { config, ports }: TaskOptions,
-  positions: readonly PartitionOffset[],
-  entries: BatchRunner['entries'],
+  { config, ports, alignment }: TaskOptions,
+  { begins, entries, task }: OpenIntake,
 ): Promise<Intake> {
+  const { positions, committed } = begins;
   const { broker, clock } = ports;
   const { admin } = broker;
   const latest = await admin.latestOffsets(positions);
-  return new Intake(await broker.createReader(), positions, latest, {
-    datesOf: (topic) => entries.get(topic)?.dates,
+  const reader = await broker.createReader();
+  const options = {
+    datesOf: (topic: string) => entries.get(topic)?.dates,
     ends: new KnownEnds({ admin, clock, logger: config.logger }),
-  });
+  };
+  return alignment.concerns(task)
+    ? new PacedIntake(reader, positions, latest, { ...options, alignment, task, committed })
+    : new Intake(reader, positions, latest, options);
 }

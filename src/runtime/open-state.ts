@@ -1,4 +1,4 @@
-import type { PartitionOffset, TopicPartition } from '../broker/port.js';
+import type { TopicPartition } from '../broker/port.js';
 import { taskId } from '../graph/naming.js';
 import { TaskState } from '../state/task-state.js';
 import { emptiedOf, withCommitMarks } from './commit-marks.js';
@@ -8,15 +8,11 @@ import { restore } from './restore.js';
 import { SourcePlaces } from './source-places.js';
 import { TaskLog } from './task-log.js';
 import type { TaskOptions } from './task-options.js';
+import type { Beginning } from './where-to-begin.js';
 
 export interface OpenState {
   readonly sources: readonly TopicPartition[];
-  /** Next offset of each source partition that the group has committed. */
-  readonly committed: readonly PartitionOffset[];
-  /** The same, with what the stores contain: more, while a reset that keeps them is processed again. */
-  readonly contained: readonly PartitionOffset[];
-  /** Where the task begins to read. */
-  readonly positions: readonly PartitionOffset[];
+  readonly begins: Beginning;
   readonly signal: AbortSignal;
   /** It is the caller's to close from here on, also if the restore fails. */
   onOpened(state: TaskState): void;
@@ -38,10 +34,11 @@ export interface OpenedState {
  */
 export async function openState(
   options: TaskOptions,
-  { sources, committed, contained, positions, signal, ...told }: OpenState,
+  { sources, begins, signal, ...told }: OpenState,
 ): Promise<OpenedState> {
   const { topology, topics, config, ports, partition, metrics, membership } = options;
   const { guarantee, generation } = config;
+  const { committed, contained, positions } = begins;
   const task = taskId(options.subTopology.id, partition);
   const state = await TaskState.open({
     root: ports.stateDirectory,
@@ -89,7 +86,7 @@ export async function openState(
   if (signal.aborted || (guarantee === 'exactly_once' && last === 0))
     return { streamTime, loggedAgain, log: undefined };
   const emptied = state.checkpoint.emptied ?? emptiedOf(committed);
-  const begins = withGeneration(withCommitMarks(positions, emptied), generation, config.applicationId);
+  const marked = withGeneration(withCommitMarks(positions, emptied), generation, config.applicationId);
   return {
     streamTime,
     loggedAgain,
@@ -98,7 +95,7 @@ export async function openState(
       admin: ports.broker.admin,
       clock: ports.clock,
       epoch: last + 1,
-      positions: begins,
+      positions: marked,
     }),
   };
 }

@@ -8,6 +8,7 @@ import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
 import { type ProduceContext, produce } from './produce.js';
 import { asLetter, OutputOrigin } from './refusals.js';
 import type { Reprocessing } from './reprocessing.js';
+import type { StopLimit } from './stop-limit.js';
 
 export interface SendingOptions {
   readonly failures: FailureHandler;
@@ -15,6 +16,8 @@ export interface SendingOptions {
   /** Sources that are processed a second time. */
   readonly again?: Reprocessing | undefined;
   readonly produce: ProduceContext;
+  /** Left out: whoever runs batches lets each of them end. */
+  readonly stop?: StopLimit | undefined;
   /**
    * Records say where they come from, as far as a policy asks for it, should the broker refuse them. Default:
    * they do not.
@@ -108,7 +111,7 @@ export class Sending {
   }
 
   async #call(produced: ProducerRecord[]): Promise<void> {
-    const { again, effects: gate, failures } = this.#options;
+    const { again, effects: gate, failures, stop } = this.#options;
     for (const effect of this.effects.drain()) {
       const { node, place } = effect;
       this.#atHand.scope.index = place.index;
@@ -117,6 +120,7 @@ export class Sending {
       failures.count(node, made ? 'called' : 'silenced');
       if (again && mode === 'capture') produced.push(again.capturedCall(effect));
       if (!made) continue;
+      stop?.check();
       try {
         await effect.run();
       } catch (error) {

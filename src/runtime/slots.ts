@@ -67,3 +67,12 @@ export async function tasksOnDisk(
   }
   return found;
 }
+
+/** Those of some ids; what is not known is left out. */
+export const slotsNamed = (all: ReadonlyMap<string, Slot>, ids: readonly string[]): ReadonlyMap<string, Slot> =>
+  new Map(
+    ids.flatMap((id) => {
+      const slot = all.get(id);
+      return slot ? [[id, slot] as const] : [];
+    }),
+  );

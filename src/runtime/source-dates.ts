@@ -24,7 +24,8 @@ export interface SourceDatesOptions {
  */
 export class SourceDates implements Dates {
   readonly #options: SourceDatesOptions;
-  readonly #decoded = new Map<BrokerRecord, AnyRecord | Failed>();
+  /** Weak: a record that is left out, for its null key say, is never asked for again. */
+  readonly #decoded = new WeakMap<BrokerRecord, AnyRecord | Failed>();
 
   constructor(options: SourceDatesOptions) {
     this.#options = options;

@@ -3,17 +3,36 @@ import type { Holder } from './holder.js';
 /** One wait for a record that is known to be there. */
 const WAIT_MS = 1_000;
 
-/** Global tables up to their ends, then one round of every task, as long as it has records, then a commit of each. Returns how many records the tasks took. */
+/** In the first one all that wait say where they stand, in the next whoever is behind goes on. */
+const MOST_ROUNDS = 3;
+
+/**
+ * Global tables up to their ends, then one round: every task as long as it has records, and a commit of it.
+ * Returns how many records the tasks took.
+ */
 export async function stepAll({ globals, tasks }: Holder): Promise<number> {
   await globals.catchUp();
+  let taken = 0;
+  // Those that wait for each other say first where they stand.
+  for (
+    let round = 0;
+    round === 0 || (taken === 0 && round < MOST_ROUNDS && tasks.some(({ pace }) => pace === 'held'));
+    round++
+  )
+    taken += await stepEach(tasks);
+  return taken;
+}
+
+async function stepEach(tasks: Holder['tasks']): Promise<number> {
   let taken = 0;
   for (const task of tasks) {
     // What is known to be in the log is waited for, however many polls that takes.
     for (let n = await task.step(0); n > 0 || task.isWaiting; n = await task.step(task.isWaiting ? WAIT_MS : 0)) {
       taken += n;
-      if (task.commitDue) await task.commit();
+      if (task.isFull) await task.commit();
     }
+    // Not when the clock says so: what tasks read of each other, and in which order, must not depend on it.
+    await task.commit();
   }
-  for (const task of tasks) await task.commit();
   return taken;
 }

@@ -21,17 +21,18 @@ export function streamTimesNow(
 }
 
 /**
- * Brokers keep 4,096 bytes with an offset. The mark of a reset, the generation of the application and, when it is taken
- * out of service, by what, may have to go in, too: under the longest names almost 900; what commit-marks.ts adds, 600; and
- * the epochs of the task: 350.
+ * Brokers keep 4,096 bytes with an offset. The mark of a reset, the generation of the application and, when
+ * it is taken out of service, by what, may have to go in, too: under the longest names almost 900; what
+ * commit-marks.ts adds, 600; and the epochs of the task: 350.
  */
 const MAX_BYTES = 2_200;
 
 /**
  * Stream times travel as metadata of the offsets that a task commits: they belong to these offsets under both guarantees, and are known again wherever the task is opened, also without its
  * state. Kafka Streams keeps its partition times the same way (KIP-622). JSON, format 1: `{ "format": 1, "task": ms, "stores": { name: ms, … }, "jumps": { topic: [refused, last ms], … } }`; a
- * store that is left out has the task's time. Stores whose names find no room (about 65 of them) are left out, too, and then expire earlier than they should after the loss of their state, never later. `jumps`
- * is there if a source has a maxTimeJump; a topic that is left out has brought no record.
+ * store that is left out has the task's time. Stores whose names find no room (about 65 of them) are left
+ * out, too, and then expire earlier than they should after the loss of their state, never later. `jumps` is
+ * there if a source has a maxTimeJump; a topic that is left out has brought no record.
  */
 export function withStreamTimes(
   positions: readonly PartitionOffset[],
@@ -51,8 +52,8 @@ export function withStreamTimes(
     setOwn(own, name, Number.isFinite(time) ? time : null);
     if (!fits()) delete own[name];
   }
-  const metadata = write();
-  return positions.map((position) => ({ ...position, metadata }));
+  const fields = { task, stores: own, ...(jumps.size > 0 && { jumps: ownJumps }) };
+  return positions.map((position) => ({ ...position, metadata: addedTo(position.metadata, fields) }));
 }
 
 /** What the committed offsets say of the times; of a store undefined if they say nothing. */

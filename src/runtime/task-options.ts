@@ -3,9 +3,11 @@ import type { Topology } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import type { StoreSpec } from '../state/contract.js';
+import type { Alignment } from './alignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import type { GlobalTables } from './global-tables.js';
 import type { Metrics } from './metrics.js';
+import type { StopLimit } from './stop-limit.js';
 import type { TopicCounts } from './topics.js';
 
 /** What an engine gives a task that it opens. */
@@ -20,9 +22,12 @@ export interface TaskOptions {
   readonly topics: TopicCounts;
   readonly budget: CacheBudget;
   readonly metrics: Metrics;
+  readonly alignment: Alignment;
   /** Loaded. */
   readonly globals: GlobalTables;
   /** Told of what cannot be tied to a record: a late emission. */
   readonly onFatal: (error: Error) => void;
   readonly signal: AbortSignal;
+  /** How long the batch in hand may take once the engine is stopped. */
+  readonly stop: StopLimit;
 }

@@ -5,9 +5,9 @@ import { Refusals } from './refusals.js';
 import type { TaskOptions } from './task-options.js';
 
 /**
- * Where a task's records go out: under exactly_once in a transaction, which begins with the first of them and ends with
- * the commit. What the broker refuses of them is left out, and what the policy writes instead goes out beside the others,
- * in the same transaction.
+ * Where a task's records go out: under exactly_once in a transaction, which begins with the first of them and
+ * ends with the commit. What the broker refuses of them is left out, and what the policy writes instead goes
+ * out beside the others, in the same transaction.
  */
 export class TaskOutput {
   readonly writer: Writer;
@@ -24,7 +24,7 @@ export class TaskOutput {
   static async open(options: TaskOptions, writing: WriterOptions): Promise<TaskOutput> {
     const { config, ports, metrics, topics, partition } = options;
     const refusals = new Refusals({
-      failures: new FailureHandler(config, ports.clock, metrics),
+      failures: new FailureHandler(config, ports.clock, metrics, options.stop),
       place: (letter) => placedLetter(letter, topics, partition),
     });
     const writer = await ports.broker.createWriter({ ...writing, onRefused: refusals.add });

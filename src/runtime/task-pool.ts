@@ -5,6 +5,7 @@ import type { IdleWatch } from './idle-watch.js';
 import { openTask } from './open-task.js';
 import { isPassing, pauses } from './patience.js';
 import type { Slot } from './slots.js';
+import type { StopLimit } from './stop-limit.js';
 import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
 
@@ -23,6 +24,9 @@ export interface TaskPoolOptions {
   readonly taskOptions: (slot: Slot) => TaskOptions;
   readonly onFatal: (error: Error) => void;
 }
+
+const leftOver = (unfinished: string): string =>
+  `stopped before a batch was at its end, which the next start does again, with the calls that it has made: ${unfinished}`;
 
 /**
  * The tasks of a process, each with a loop of its own. A task that fails by something that passes (the cluster is away, another owner has taken it over) is given up and opened again, after pauses that grow up to ten seconds, as long as it is
@@ -91,19 +95,24 @@ export class TaskPool {
     await Promise.all(tasks.map((task) => this.#release(task)));
   }
 
-  /** Closes every task, after a commit if wanted. Returns what failed. */
-  async end(commit: boolean): Promise<readonly unknown[]> {
-    await this.#halt();
+  /**
+   * Closes every task, after a commit if wanted, of those whose batch has come to its end. Nothing is waited
+   * for beyond the limit. Returns what failed.
+   */
+  async end(commit: boolean, limit: StopLimit): Promise<readonly unknown[]> {
     const problems: unknown[] = [];
-    for (const task of this.#tasks.values()) {
+    await limit.within(this.#halt());
+    const ending = Array.from(this.#tasks.values(), async (task) => {
+      const { unfinished } = task;
       try {
-        if (commit && task.phase === 'running') await task.commit();
+        if (unfinished !== undefined) this.#options.logger.warn({ task: task.id }, leftOver(unfinished));
+        else if (commit && task.phase === 'running') await limit.within(task.commit());
       } catch (problem) {
         problems.push(problem);
       }
       await task.close().catch((problem: unknown) => problems.push(problem));
-    }
-    await Promise.allSettled(this.#opening.values());
+    });
+    await limit.within(Promise.all([...ending, ...this.#opening.values()]).catch(() => undefined));
     return problems;
   }
 
@@ -186,10 +195,10 @@ export class TaskPool {
       if (!task) return;
       await this.#guarded(task, async () => {
         const taken = await task.step(Math.min(task.dueInMs, IDLE_WAIT_MS));
-        const nothingToDo = taken === 0 && task.lag === 0;
-        if (task.commitDue || (nothingToDo && idle.wanted)) await task.commit({ ahead: task.lag > 0 });
+        const nothingToDo = taken === 0 && task.unread === 0;
+        if (task.commitDue || (nothingToDo && idle.wanted)) await task.commit({ ahead: task.unread > 0 });
         // Also when a batch was the last one and its commit was due: nobody would look before the next poll had waited in vain.
-        if (idle.wanted && task.uncommitted === 0 && task.lag === 0) await idle.look();
+        if (idle.wanted && task.uncommitted === 0 && task.unread === 0) await idle.look();
       });
     }
   }

@@ -4,29 +4,25 @@ import type { SubTopology } from '../graph/graph.js';
 import { taskId } from '../graph/naming.js';
 import type { GlobalView } from '../state/global-view.js';
 import type { TaskState } from '../state/task-state.js';
-import { BatchRunner } from './batch-runner.js';
+import type { BatchRunner } from './batch-runner.js';
 import { closeAll } from './close-all.js';
 import { commit } from './commit.js';
 import { CommitDue } from './commit-due.js';
 import { Commits } from './commits.js';
-import { FailureHandler } from './failures.js';
 import { GroupOffsets } from './group-offsets.js';
 import type { Intake } from './intake.js';
 import { LastBatch } from './last-batch.js';
 import { openIntake } from './open-intake.js';
 import { openState } from './open-state.js';
-import { buildPipeline } from './pipeline.js';
-import { namesOf } from './processor-context.js';
 import { RepartitionPurge } from './purge.js';
-import { Reprocessing } from './reprocessing.js';
-import { SerdePlaces, serdeConfig } from './serde-places.js';
+import { SinceCommit } from './since-commit.js';
 import { sourcePartitions } from './sources.js';
 import { stopped } from './stopped.js';
 import { streamTimesOf } from './stream-times.js';
 import type { TaskLog } from './task-log.js';
 import type { TaskOptions } from './task-options.js';
 import { TaskOutput } from './task-output.js';
-import type { JumpState } from './time-jumps.js';
+import { buildTaskRunner, type TaskRunnerOptions } from './task-runner.js';
 import { whereToBegin } from './where-to-begin.js';
 import { writerOptions } from './writer-options.js';
 
@@ -54,13 +50,11 @@ export class Task {
   readonly #purge: RepartitionPurge;
   #state: TaskState | undefined;
   #log: TaskLog | undefined;
-  /** Sources that a reset has put back; undefined: none. */
-  #again: Reprocessing | undefined;
   #globals: ReadonlyMap<string, GlobalView<unknown, unknown>> = new Map();
   #processors: readonly Processor[] = [];
   #restoreLeft = 0;
-  #uncommitted = 0;
   #offsets!: GroupOffsets;
+  readonly #since = new SinceCommit();
   readonly #due: CommitDue;
   readonly #lastBatch: LastBatch;
   #fatal: Error | undefined;
@@ -104,8 +98,14 @@ export class Task {
     return this.#restoreLeft;
   }
 
-  get lag(): number {
+  /** Records that are known to be in the log, and not taken. */
+  get unread(): number {
     return this.#phase === 'running' ? this.#intake.lag : 0;
+  }
+
+  /** Those, and what was taken and is not committed. */
+  get lag(): number {
+    return this.unread + this.#since.taken;
   }
 
   /** See {@link Intake.isWaiting}: a step that takes nothing is then not the last. */
@@ -113,9 +113,23 @@ export class Task {
     return this.#phase === 'running' && this.#intake.isWaiting;
   }
 
+  /** See {@link Intake.pace}. */
+  get pace(): Intake['pace'] {
+    return this.#phase === 'running' ? this.#intake.pace : 'own';
+  }
+
   /** Records processed, and not committed. */
   get uncommitted(): number {
-    return this.#uncommitted;
+    return this.#since.processed;
+  }
+
+  /** What a stop waits for: a batch that is not at its end. Undefined: none is. */
+  get unfinished(): string | undefined {
+    return this.#since.inBatch ? `task ${this.id}, ${this.#lastBatch.text}` : undefined;
+  }
+
+  get streamTime(): number {
+    return this.#runner.atHand.streamTime;
   }
 
   get positions(): readonly PartitionOffset[] {
@@ -123,7 +137,13 @@ export class Task {
   }
 
   get commitDue(): boolean {
-    return this.#due.isNow(this.#uncommitted) || (this.lag === 0 && this.#state?.postponed === true);
+    if (this.#due.isNow(this.uncommitted) || this.#intake.isAwaited) return true;
+    return this.unread === 0 && this.#state?.postponed === true;
+  }
+
+  /** Whether more must not wait for a commit, whatever the time is. */
+  get isFull(): boolean {
+    return this.#due.isFull(this.uncommitted);
   }
 
   /** See {@link LastBatch}. */
@@ -134,7 +154,7 @@ export class Task {
   /** Milliseconds until something is to be done without a record: a commit or a wall-clock timer. */
   get dueInMs(): number {
     const timer = Math.min(...this.#runner.stages.map((stage) => stage.timers.nextDue('wall')));
-    return Math.max(0, Math.min(this.#due.inMs(this.#uncommitted), timer - this.#options.ports.clock.now()));
+    return Math.max(0, Math.min(this.#due.inMs(this.uncommitted), timer - this.#options.ports.clock.now()));
   }
 
   /** The rows of a store, for looking. */
@@ -149,17 +169,19 @@ export class Task {
     const records = await this.#intake.take(config.batchRecords, maxWaitMs);
     if (records.length > 0) {
       metrics.recordsIn += records.length;
-      this.#uncommitted += records.length;
+      this.#since.beginBatch(records.length);
       this.#lastBatch.began(records);
       const sending = this.#output.send(await this.#runner.run(records, this.#lastBatch));
       this.#lastBatch.ended();
       await sending;
+      this.#since.endBatch();
     }
     const now = ports.clock.now();
     const timersDue = this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
     if (timersDue) {
-      this.#uncommitted++;
+      this.#since.beginTimers();
       await this.#output.send(await this.#runner.runWallTimers(now));
+      this.#since.endBatch();
     }
     if (this.#fatal) throw this.#fatal;
     this.#commits.check();
@@ -181,7 +203,8 @@ export class Task {
   async #commit(ahead: boolean): Promise<void> {
     // Also when there is nothing to commit: what was emitted late may belong to a record of the commit before.
     if (this.#fatal) throw this.#fatal;
-    if (this.#uncommitted === 0 && (ahead || !this.#due.mustRefresh(this.#state?.checkpoint)))
+    if (this.#since.inBatch) throw stopped('a batch is not at its end', `task ${this.id}`);
+    if (this.uncommitted === 0 && (ahead || !this.#due.mustRefresh(this.#state?.checkpoint)))
       return ahead ? undefined : this.#state?.applyPostponed();
     const { config, ports, membership, metrics } = this.#options;
     const positions = this.#offsets.next(this.#intake.positions);
@@ -205,11 +228,17 @@ export class Task {
     this.#offsets.committed(positions);
     metrics.changelogRecords += logged;
     this.#output.committed();
-    this.#uncommitted = 0;
+    this.#since.committed();
+    this.#intake.committed();
     this.#due.committed(this.#state?.postponed);
     metrics.commits++;
     this.#state?.evict();
     await this.#purge.committed(positions);
+  }
+
+  /** Lets it be committed where it stands, when a commit is due, also if it has processed nothing. */
+  touch(): void {
+    this.#since.touch();
   }
 
   /** Ends a waiting step. */
@@ -223,8 +252,8 @@ export class Task {
     this.#phase = 'closed';
     this.#closing.abort();
     await this.#opening?.catch(() => undefined);
-    // A directory must not stay locked because a connection broke.
-    await closeAll(this.#intake, this.#output?.writer, this.#state);
+    // Each in turn, whatever the one before threw: a directory must not stay locked because a connection broke.
+    await closeAll(this.#intake?.close(), this.#output?.writer.close(), this.#state?.close());
   }
 
   async #open(): Promise<void> {
@@ -233,14 +262,12 @@ export class Task {
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
     const sources = sourcePartitions(subTopology, config.generation.prefix, this.partition, topics);
     this.#output = await TaskOutput.open(this.#options, writerOptions(this.#options, sources));
-    const { committed, positions } = await whereToBegin(this.#options, { sources, signal });
-    this.#again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: this.id });
-    const times = streamTimesOf(committed);
+    const begins = await whereToBegin(this.#options, { sources, signal });
+    const times = streamTimesOf(begins.committed);
     let streamTime = times.task;
     if (stores.length > 0) {
-      const contained = this.#again?.contained(committed) ?? committed;
       const opened = await openState(this.#options, {
-        ...{ sources, committed, contained, positions, signal },
+        ...{ sources, begins, signal },
         onOpened: (state) => {
           this.#state = state;
         },
@@ -249,48 +276,29 @@ export class Task {
         },
       });
       streamTime = Math.max(streamTime, opened.streamTime);
-      ({ log: this.#log, loggedAgain: this.#uncommitted } = opened);
+      this.#log = opened.log;
+      this.#since.loggedAgain(opened.loggedAgain);
     }
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
-    await this.#buildRunner(streamTime, times.jump);
-    const parts = { config, runner: this.#runner, state: this.#state, again: this.#again };
-    this.#offsets = new GroupOffsets({ ...parts, committed, positions });
-    this.#intake = await openIntake(this.#options, positions, this.#runner.entries);
+    await this.#buildRunner({ streamTime, jump: times.jump, again: begins.again });
+    this.#offsets = new GroupOffsets({ config, begins, runner: this.#runner, state: this.#state });
+    this.#intake = await openIntake(this.#options, { begins, entries: this.#runner.entries, task: this });
     for (const processor of this.#processors) await processor.start?.();
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
     this.#phase = 'running';
   }
 
-  async #buildRunner(streamTime: number, jump: (topic: string) => JumpState | undefined): Promise<void> {
-    const { config, ports, metrics, topics, topology, subTopology, onFatal } = this.#options;
-    const { prefix } = config.generation;
-    const serdes = new SerdePlaces(serdeConfig(config, ports));
-    this.#runner = new BatchRunner({
-      bind: serdes.bind,
-      cause: this.#state?.cause,
-      failures: new FailureHandler(config, ports.clock, metrics),
-      effects: config.effects,
-      knowsOrigins: true,
-      again: this.#again,
-      produce: { prefix, partition: this.partition, partitionsOf: (topic) => topics.partitionsOf(topic) },
-      streamTime,
-      onFatal: (error) => {
-        this.#fatal ??= error;
-        onFatal(error);
-      },
-    });
+  async #buildRunner(begins: Pick<TaskRunnerOptions, 'streamTime' | 'jump' | 'again'>): Promise<void> {
     this.#globals = this.#options.globals.views();
-    const task = {
+    ({ runner: this.#runner, processors: this.#processors } = await buildTaskRunner(this.#options, {
+      ...begins,
       taskId: this.id,
-      partition: this.partition,
-      ...namesOf(config),
-      mayGiveUp: config.policies.process.then !== 'fail',
-      clock: ports.clock,
-      metrics,
       state: this.#state,
       globals: this.#globals,
-    };
-    this.#processors = buildPipeline({ topology, subTopology, runner: this.#runner, task, jump });
-    await serdes.open();
+      onFatal: (error) => {
+        this.#fatal ??= error;
+        this.#options.onFatal(error);
+      },
+    }));
   }
 }

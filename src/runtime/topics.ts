@@ -3,6 +3,7 @@ import type { Graph, SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { EngineConfig } from './config.js';
+import { messageBytesFor, raiseMessageBytes, taking } from './message-bytes.js';
 import { describeTopics, missingRights, together, unknown, wrongInternalTopics } from './topic-problems.js';
 import { globalTopics, internalTopics, LOG_CONFIG, neededTopics, type TopicUse } from './topic-uses.js';
 
@@ -53,7 +54,8 @@ export function tasksOf(subTopology: SubTopology, prefix: string, topics: TopicC
 }
 
 /**
- * Checks the topics that exist, and creates the internal ones that do not.
+ * Checks the topics that exist, and creates the internal ones that do not. What internal topics take at most
+ * (`max.message.bytes`) is raised where a record of a source would not fit.
  *
  * Everything that is wrong is in one error, which has the code of the first in this list: TOPIC_UNKNOWN for source and sink topics that are missing; BROKER_UNAUTHORIZED for
  * rights that are; TOPIC_MISMATCH for sources whose records meet in one store and are not equally wide, and for internal topics that somebody made otherwise.
@@ -91,9 +93,13 @@ export async function prepareTopics(admin: Admin, graph: Graph, config: EngineCo
   }));
   problems.push(...wrongInternalTopics(internal, existing, config));
 
+  const sources = graph.nodes.filter((node) => node.kind === 'source');
+  const bytes = messageBytesFor(sources.map(({ topic }) => existing.get(topic)));
   const created: readonly TopicSpec[] = [
     ...missing.map((name) => ({ name, partitions: createTopics ?? UNKNOWN, config: LOG_CONFIG })),
-    ...internal.filter(({ name }) => !existing.has(name) && !hidden.includes(name)),
+    ...internal
+      .filter(({ name }) => !existing.has(name) && !hidden.includes(name))
+      .map((topic) => ({ ...topic, config: { ...topic.config, ...taking(bytes) } })),
   ]
     .filter(({ partitions }) => !Number.isNaN(partitions))
     .map(({ name, partitions, config: topicConfig }) => ({ name, partitions, config: topicConfig }));
@@ -107,6 +113,7 @@ export async function prepareTopics(admin: Admin, graph: Graph, config: EngineCo
     problems.push(error);
   }
   if (problems.length > 0) throw together(problems);
+  await raiseMessageBytes(admin, internal, { existing, bytes });
   // Only now: what tasks read, and so how many there are, has nothing to do with them.
   for (const [topic, count] of global.map(countOf)) counts.set(topic, count);
   for (const { name, partitions } of internal) counts.set(name, existing.get(name)?.partitions ?? partitions);

@@ -1,7 +1,9 @@
 import type { PartitionOffset, TopicPartition } from '../broker/port.js';
+import { taskId } from '../graph/naming.js';
 import { sleep } from '../model/ports.js';
 import { knownProgress } from './commit-marks.js';
 import { checkGeneration, withGeneration } from './generation.js';
+import { Reprocessing } from './reprocessing.js';
 import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import type { TaskOptions } from './task-options.js';
@@ -13,17 +15,28 @@ const LOOK_AGAIN_MS = 100;
 export interface Beginning {
   /** What the group has committed of its sources; those without a position are left out. */
   readonly committed: readonly PartitionOffset[];
+  /** The same, with what the stores contain: more, while a reset that keeps them is processed again. */
+  readonly contained: readonly PartitionOffset[];
   /** Where it begins to read: at the committed offsets, and at the start of partitions that have none. */
   readonly positions: readonly PartitionOffset[];
+  /** Sources that a reset has put back. Undefined: none. */
+  readonly again: Reprocessing | undefined;
 }
 
-/** Finds out where a task begins to read. GENERATION_CHANGED: see {@link checkGeneration}. */
+/**
+ * Finds out where a task begins to read. GENERATION_CHANGED: see {@link checkGeneration}. RESET_UNFINISHED: see
+ * {@link Reprocessing.of}.
+ */
 export async function whereToBegin(
   options: TaskOptions,
   { sources, signal }: { readonly sources: readonly TopicPartition[]; readonly signal: AbortSignal },
 ): Promise<Beginning> {
+  const { config, ports, subTopology, partition } = options;
   const committed = await committedOffsets(options, sources, signal);
-  return { committed, positions: await startPositions(options.ports.broker.admin, sources, committed) };
+  const positions = await startPositions(ports.broker.admin, sources, committed);
+  const task = { applicationId: config.applicationId, taskId: taskId(subTopology.id, partition) };
+  const again = Reprocessing.of(committed, task);
+  return { committed, contained: again?.contained(committed) ?? committed, positions, again };
 }
 
 async function committedOffsets(

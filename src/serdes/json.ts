@@ -3,7 +3,7 @@ import { messageOf, StreamsError } from '../model/errors.js';
 import { show } from '../model/show.js';
 import { inexactNumber } from './exact.js';
 import type { Serde } from './serde.js';
-import { shorten, showBytes, showValue } from './show.js';
+import { showBytes, showValue } from './show.js';
 import { text } from './text.js';
 
 export interface JsonOptions<T> {
@@ -19,9 +19,9 @@ const plain: Serde<unknown> = keyed({ name: 'json', encode, decode, check });
 /**
  * JSON in UTF-8. Without options it is one shared instance and `T` is only claimed; with a schema it is checked.
  *
- * - What JSON leaves out is left out: inside an object `undefined` and functions vanish, `NaN` and `Infinity` become
- *   `null`, a `Date` becomes a string. At the top `undefined`, functions, symbols and whatever would be written as `null`
- *   and is not (`NaN`) are refused. A bigint or a cycle is refused anywhere.
+ * - What JSON leaves out is left out: inside an object `undefined` and functions vanish, `NaN` and `Infinity`
+ *   become `null`, a `Date` becomes a string. At the top `undefined`, functions, symbols and whatever would be
+ *   written as `null` and is not (`NaN`) are refused. A bigint or a cycle is refused anywhere.
  * - The literal `null` decodes to `null`, which everything downstream takes for a tombstone.
  * - A schema's result is what `decode` returns (defaults filled in, unknown fields dropped, as the library does it). `encode` only checks and
  *   writes the value as it is; so the schema must accept what it returns. One that turns a string into a `Date` does not.
@@ -145,7 +145,7 @@ function decode(bytes: Buffer): unknown {
   try {
     return JSON.parse(written);
   } catch (error) {
-    throw new Error(`cannot decode JSON: saw ${show(shorten(written))} (${messageOf(error)}), expected JSON in UTF-8`, {
+    throw new Error(`cannot decode JSON: saw ${show(written)} (${messageOf(error)}), expected JSON in UTF-8`, {
       cause: error,
     });
   }

@@ -39,9 +39,10 @@ export interface Serde<T> {
    */
   readonly asKey?: Serde<T>;
   /**
-   * Throws exactly if `encode` would, and makes no bytes. A store asks it for each value that is put, so that what
-   * cannot be written fails as the record that put it. Left out: the store calls `encode` for each value that is put,
-   * and keeps the bytes of the last one for the commit. Give it where `encode` costs much and rows change often.
+   * Throws exactly if `encode` would, and makes no bytes. A store asks it for each value that is put, so that
+   * what cannot be written fails as the record that put it. Left out: the store calls `encode` for each value
+   * that is put, and keeps the bytes of the last one for the commit. Give it where `encode` costs much and
+   * rows change often.
    */
   check?(value: T): void;
   /** Of a key that contains another: those of its bytes that its partition is chosen by. Default: all. A window lies where its key lies. */

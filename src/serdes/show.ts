@@ -1,6 +1,6 @@
-import { shorten, show, showBytes } from '../model/show.js';
+import { show, showBytes } from '../model/show.js';
 
-export { shorten, showBytes };
+export { showBytes };
 
 /** A value as a message of a serde shows it: its type and a short excerpt, whatever it is. Never throws. */
 export function showValue(value: unknown): string {

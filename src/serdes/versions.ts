@@ -27,6 +27,12 @@ class WrittenVersion<V> implements Version<V> {
   }
 }
 
+/** The value of a version as it is written, once. */
+export function versionBytes<V>(version: Version<V>, serde: Serde<V>): Buffer | null {
+  if (version.bytes === undefined) version.bytes = version.value === null ? null : serde.encode(version.value);
+  return version.bytes;
+}
+
 /**
  * A list of versions, format 1 (integers and doubles big endian):
  *
@@ -43,10 +49,7 @@ export function versionList<V>(value: Serde<V>): Serde<VersionList<V>> {
     name: `versions-${FORMAT}(${value.name})`,
     check: checkedBefore,
     encode({ deletedAt, nextId, chunks, versions }) {
-      const values = versions.map((version) => {
-        if (version.bytes === undefined) version.bytes = version.value === null ? null : value.encode(version.value);
-        return version.bytes;
-      });
+      const values = versions.map((version) => versionBytes(version, value));
       const valueBytes = values.reduce((sum, bytes) => sum + VERSION_BYTES + (bytes?.length ?? 0), 0);
       const encoded = Buffer.allocUnsafe(HEAD_BYTES + chunks.length * CHUNK_BYTES + valueBytes);
       let at = encoded.writeUInt8(FORMAT, 0);

@@ -159,7 +159,10 @@ export function writeBound(bytes: Buffer, moment: number, at: number): number {
   return writeMoment(bytes, moment, at);
 }
 
-/** The same of a start, which may lie before the epoch: in two's complement, so that it sorts behind all others. */
+/**
+ * The same of a start, which may lie before the epoch: in two's complement, so that it sorts behind all
+ * others.
+ */
 function writeStart(bytes: Buffer, start: number, at: number): number {
   return start < 0 && Number.isSafeInteger(start) ? writeMoment(bytes, start, at) : writeBound(bytes, start, at);
 }

@@ -1,25 +1,27 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
-import { BornRows } from './born-rows.js';
 import type { CacheBudget } from './cache-budget.js';
-import { type Cause, ChangelogEntry } from './changelog-entry.js';
+import type { Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
+import { DiskRows } from './disk-rows.js';
+import { drainRows } from './drain-rows.js';
 import type { Entry } from './entry.js';
 import { ExpiryIndex, expiredPerCommit } from './expiry.js';
-import { PREFIX_BYTES } from './layout.js';
 import { mergedScan } from './merged-scan.js';
 import { notLoaded } from './not-loaded.js';
+import { isPaged } from './page-format.js';
 import { ReadsUnderWay } from './reads-under-way.js';
 import { RecordCache } from './record-cache.js';
 import { type LoggedRow, restoreRows } from './restore-rows.js';
 import { RowCodec } from './row-codec.js';
 import { RowLife } from './row-life.js';
+import { pagesOf, type RowPages } from './row-pages.js';
 import { UnwrittenRows } from './unwritten-rows.js';
 import { WrittenKeys } from './written-keys.js';
 
 /**
  * A key-value store of a task, in layers that one object stands for: typed (serdes) over cached (decoded values; reads see what is not committed) over the task's database.
  *
- * Values are encoded once a commit, however often they changed. Memory is bounded by the process-wide {@link CacheBudget}: rows that the disk has as they are are evicted, least recently used first. Beyond it: 2 bytes a key, at most 8 MB, in a
+ * Values are encoded once a commit, however often they changed; those of a serde without `check` at each `put`. Memory is bounded by the process-wide {@link CacheBudget}: rows that the disk has as they are are evicted, least recently used first. Beyond it: 2 bytes a key, at most 8 MB, in a
  * store whose rows expire, or whose task began on this machine with an empty directory and was not restarted since (see {@link KeyFilter}).
  */
 export class CachedStore<K, V> implements KeyValueStore<K, V> {
@@ -33,6 +35,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly #expiry: ExpiryIndex | undefined;
   /** Where rows expire their index knows as much. */
   readonly #written: WrittenKeys | undefined;
+  readonly #disk: DiskRows<K, V>;
+  /** Undefined: its rows do not grow. */
+  readonly #pages: RowPages<K, V> | undefined;
   readonly #unwritten = new UnwrittenRows<K, V>();
   readonly #reads = new ReadsUnderWay<Entry<K, V>>();
   #streamTime = Number.NEGATIVE_INFINITY;
@@ -52,7 +57,10 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.#life = new RowLife(spec);
     this.#database = database;
     this.#codec = new RowCodec(spec, storeId);
-    this.#cache = new RecordCache(options.budget, this.#codec);
+    const pages = pagesOf(spec, this.#codec, database);
+    this.#pages = pages;
+    this.#disk = new DiskRows(database, this.#codec, { life: this.#life, pages });
+    this.#cache = new RecordCache(options.budget, this.#codec, pages && ((entry) => pages.forget(entry)));
     this.#cause = options.cause;
     this.#written = spec.ttlMs === undefined && options.isNew ? new WrittenKeys() : undefined;
     this.#expiry = spec.ttlMs === undefined ? undefined : new ExpiryIndex({ database, storeId, ttlMs: spec.ttlMs });
@@ -60,6 +68,11 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   get streamTime(): number {
     return this.#streamTime;
+  }
+
+  /** Pages of long rows were written with the last commit that was drained. */
+  get wrotePages(): boolean {
+    return this.#pages?.wrote === true;
   }
 
   get dirtyRows(): number {
@@ -73,6 +86,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   async open(streamTime: number): Promise<void> {
     this.#streamTime = streamTime;
     await this.#expiry?.open();
+    await this.#pages?.open();
   }
 
   observe(timestamp: number): void {
@@ -107,6 +121,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #write(entry: Entry<K, V>, value: V | null, encoded: Buffer | undefined, timestamp = this.#cause.timestamp): void {
+    if (this.#pages?.any && !entry.loaded && entry.stored) this.#pages.wroteBlindly(entry);
     entry.loaded = true;
     entry.value = value;
     entry.encoded = encoded;
@@ -138,10 +153,12 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     if (!committed && this.getIfLoaded(key) !== undefined) return this.row(key);
     const entry = this.#cache.get(key);
     const write = entry && this.#unwritten.writeOf(entry);
-    const [row] = write ? [write.value] : await this.#database.getMany([this.#codec.databaseKey(key)]);
+    if (!write) return this.#disk.peek(key, this.#streamTime);
+    const row = write.value;
     const timestamp = row?.readDoubleBE(0) ?? 0;
     if (!row || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
-    return { value: await this.#codec.readValue(row), timestamp };
+    const value = this.#pages && isPaged(row) ? this.#pages.committed(entry, row) : this.#codec.readValue(row);
+    return { value: await value, timestamp };
   }
 
   getIfLoaded(key: K): V | null | undefined {
@@ -166,9 +183,11 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
         if (value !== null) yield [key, value];
         continue;
       }
+      if (this.#pages?.isPage(row.key)) continue;
       const key = await codec.readKey(row.key);
-      if (!this.#life.isOver(key, row.value.readDoubleBE(0), this.#streamTime))
-        yield [key, await codec.readValue(row.value)];
+      if (this.#life.isOver(key, row.value.readDoubleBE(0), this.#streamTime)) continue;
+      const value = await this.#disk.scanned(key, row.value, this.#streamTime);
+      if (value !== null) yield [key, value];
     }
   }
 
@@ -185,32 +204,21 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** Reads everything that was wanted in one round trip. */
   loadWanted(): Promise<void> {
-    return this.#reads.start((wanted) => this.#read(wanted));
+    return this.#reads.start((wanted) => this.#disk.fill(wanted, this.#cache));
   }
 
-  async #read(wanted: readonly Entry<K, V>[]): Promise<void> {
-    const rows = await this.#database.getMany(wanted.map((entry) => this.#codec.databaseKey(entry.key)));
-    for (let i = 0; i < wanted.length; i++) {
-      const entry = wanted[i] as Entry<K, V>;
-      const row = rows[i];
-      const decoded = row === undefined || entry.loaded ? null : this.#codec.readValue(row);
-      const value = decoded instanceof Promise ? await decoded : decoded;
-      // It was written while the read was under way: what was written is newer.
-      if (entry.loaded) continue;
-      entry.loaded = true;
-      entry.stored = row !== undefined;
-      if (row === undefined) continue;
-      entry.indexed = this.#life.fixed;
-      entry.timestamp = row.readDoubleBE(0);
-      entry.value = value;
-      this.#cache.weigh(entry, row.length);
-    }
-  }
-
-  /** Deletes rows whose time to live is over: at most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key are not read for it. */
+  /** Before {@link drain}: deletes rows whose time to live is over, and reads what it must know of others. */
   async expire(writes: DatabaseWrite[]): Promise<void> {
-    if (!this.#expiry) return;
-    const taken = await this.#expiry.take(this.#streamTime, expiredPerCommit(this.#unwritten.dirty), writes);
+    if (this.#expiry) await this.#removeExpired(this.#expiry, writes);
+    await this.#pages?.meet();
+  }
+
+  /**
+   * At most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key
+   * are not read for it.
+   */
+  async #removeExpired(expiry: ExpiryIndex, writes: DatabaseWrite[]): Promise<void> {
+    const taken = await expiry.take(this.#streamTime, expiredPerCommit(this.#unwritten.dirty), writes);
     const keys = await this.#codec.readKeys(taken);
     if (!this.#life.fixed) await this.loadAll(keys);
     for (const key of keys) {
@@ -226,26 +234,19 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
    * Encodes what changed since the last commit, in the order of first change, for the database and the changelog. What was drained before is {@link applied}, or lies in `writes`, where it is changed; no database may be at it. Returns how many rows have come into the cache since.
    */
   drain(writes: DatabaseWrite[], changelog: ChangelogEntry[]): number {
-    const born = this.#expiry && new BornRows(this.#expiry);
-    for (const entry of this.#unwritten.take(writes)) {
-      // Written and deleted between two commits: nobody else ever saw it.
-      if (entry.value === null && !entry.stored) continue;
-      const { value, timestamp, encoded } = entry;
-      const valueBytes = value === null ? null : this.#codec.databaseValue(value, timestamp, encoded);
-      entry.encoded = undefined;
-      const write = this.#unwritten.writeOf(entry) ?? this.#unwritten.write(entry, this.#codec.databaseKey(entry.key));
-      write.value = valueBytes;
-      changelog.push(new ChangelogEntry(write, entry.timestamp, entry.causeTopic, entry.causeOffset));
-      entry.stored = valueBytes !== null;
-      this.#cache.weigh(entry, valueBytes?.length ?? 0);
-      if ((born || this.#written) && valueBytes !== null && !entry.indexed) {
-        const keyBytes = write.key.subarray(PREFIX_BYTES);
-        born?.add(keyBytes, this.#life.bornAt(entry.key, entry.timestamp));
-        this.#written?.note(keyBytes);
-        entry.indexed = this.#life.fixed;
-      }
-    }
-    born?.write(writes);
+    drainRows(
+      {
+        unwritten: this.#unwritten,
+        cache: this.#cache,
+        codec: this.#codec,
+        life: this.#life,
+        expiry: this.#expiry,
+        written: this.#written,
+        pages: this.#pages,
+      },
+      writes,
+      changelog,
+    );
     return this.#cache.takeInserted();
   }
 
@@ -253,12 +254,12 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   restore(rows: readonly LoggedRow[], writes: DatabaseWrite[]): void {
     for (const { timestamp } of rows) this.observe(timestamp);
     const parts = { codec: this.#codec, life: this.#life, expiry: this.#expiry, written: this.#written };
-    restoreRows(rows, parts, writes);
+    restoreRows(rows, { ...parts, pages: this.#pages }, writes);
   }
 
   /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
   async logAgain(keys: readonly Buffer[]): Promise<void> {
-    const decoded = await this.#codec.readKeys(keys);
+    const decoded = await this.#codec.readKeys((await this.#pages?.logAgain(keys)) ?? keys);
     await this.loadAll(decoded);
     for (const key of decoded) {
       const entry = this.#found(key);

@@ -16,7 +16,10 @@ export interface Checkpoint {
   readonly streamTimes: Readonly<Record<string, number>>;
   /** The last reset that had deleted the stores before these rows were made. Undefined: none had. */
   readonly emptied?: string | undefined;
-  /** The epoch (see runtime/epochs.ts) of each store's changelog up to its position; left out where there is none. */
+  /**
+   * The epoch (see runtime/epochs.ts) of each store's changelog up to its position; left out where there is
+   * none.
+   */
   readonly epochs?: Readonly<Record<string, number>>;
 }
 

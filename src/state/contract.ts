@@ -28,6 +28,26 @@ export interface StoreSpec<K = any, V = any> {
   readonly history?: { readonly ms: number; readonly store: string };
   /** What people are shown, where a row is not what the store is about: the sessions of a key, of a row that has all of them. Default: the rows. */
   readonly shown?: ShownRows<K, V>;
+  /**
+   * What a row may hold any number of: it is then kept in pages, and no record of the changelog grows with
+   * it.
+   */
+  readonly items?: RowItems<V>;
+}
+
+/**
+ * How a row is taken apart that may hold any number of items. Who uses the store sees whole rows, of
+ * whatever length: see `RowPages` for how long ones are kept.
+ */
+export interface RowItems<V> {
+  /** In the order in which `with` takes them. One that has not changed must be the same object as before. */
+  of(row: V): readonly object[];
+  /** How many bytes an item adds to the row, about. */
+  size(item: object): number;
+  /** The row with other items. Without any, what is left must be small: it is written with each change. */
+  with(row: V, items: readonly object[]): V;
+  /** A row that has these items and no more than it must have besides. Default: `with`. */
+  page?(row: V, items: readonly object[]): V;
 }
 
 /** A row as people see it. */

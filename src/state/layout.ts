@@ -7,6 +7,8 @@
  * | 1 expiry | sequence (6, big endian) | highest timestamp (8), then for each key: length (4), key |
  * | 0 of store 0 | `checkpoint` | JSON, see checkpoint.ts |
  *
+ * A row may lie in pages, which are rows as well: see page-format.ts.
+ *
  * The changelog holds what the rows hold, plain: the row's key, its value, its timestamp as the record's. Expiry entries are made again from the rows.
  */
 export const KIND = { rows: 0, expiry: 1 } as const;

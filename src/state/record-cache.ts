@@ -19,6 +19,7 @@ export class RecordCache<K, V> {
   /** Evicted entries, to be used again: they have lived long enough to be expensive garbage. */
   readonly #free: Entry<K, V>[] = [];
   readonly #codec: CachedKeys<K>;
+  readonly #evicted: ((entry: Entry<K, V>) => void) | undefined;
   /** What the batch wanted, in its order, and with which keys. Records are processed in the same order, so that most look-ups find here what they look for, without writing their keys as bytes. */
   #wanted: Entry<K, V>[] = [];
   #wantedKeys: K[] = [];
@@ -27,9 +28,11 @@ export class RecordCache<K, V> {
   #bytes = 0;
   #inserted = 0;
 
-  constructor(budget: CacheBudget, codec: CachedKeys<K>) {
+  /** `evicted`: told of each row that is not cached any more. */
+  constructor(budget: CacheBudget, codec: CachedKeys<K>, evicted?: (entry: Entry<K, V>) => void) {
     this.#budget = budget;
     this.#codec = codec;
+    this.#evicted = evicted;
   }
 
   get(key: K): Entry<K, V> | undefined {
@@ -102,6 +105,7 @@ export class RecordCache<K, V> {
         return 'renew';
       }
       this.#use(-entry.bytes);
+      this.#evicted?.(entry);
       if (this.#free.length < MAX_FREE) this.#free.push(entry);
       return 'remove';
     });

@@ -4,6 +4,7 @@ import type { ExpiryIndex } from './expiry.js';
 import { prefixed, stamped } from './layout.js';
 import type { RowCodec } from './row-codec.js';
 import type { RowLife } from './row-life.js';
+import type { RowPages } from './row-pages.js';
 import type { WrittenKeys } from './written-keys.js';
 
 /** A row as the changelog has it; null: it is deleted. */
@@ -21,13 +22,16 @@ export function restoreRows<K>(
     readonly life: RowLife<K>;
     readonly expiry: ExpiryIndex | undefined;
     readonly written: WrittenKeys | undefined;
+    readonly pages: RowPages<K, unknown> | undefined;
   },
   writes: DatabaseWrite[],
 ): void {
-  const { codec, life, expiry, written } = store;
+  const { codec, life, expiry, written, pages } = store;
   const born = expiry && new BornRows(expiry);
   for (const { key, value, timestamp } of rows) {
     writes.push({ key: prefixed(codec.prefix, key), value: value === null ? null : stamped(timestamp, value) });
+    // A page lives as long as the row that names it.
+    if (pages?.restored(key)) continue;
     written?.note(key);
     if (value === null || !born) continue;
     born.add(key, life.fixed ? life.bornAt(codec.decodeKey(key), timestamp) : timestamp);

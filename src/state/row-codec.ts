@@ -1,9 +1,11 @@
 import { messageOf, StreamsError } from '../model/errors.js';
 import { isNotReady, onceReady, whenReady } from '../model/not-ready.js';
+import { show } from '../model/show.js';
 import type { Windowed } from '../model/window.js';
 import type { Serde, WindowedSerde } from '../serdes/serde.js';
 import type { StoreSpec } from './contract.js';
 import { KIND, prefixed, prefixOf, stamped, TIMESTAMP_BYTES } from './layout.js';
+import { isPageKey } from './page-format.js';
 import { SharedBounds, type WindowBounds } from './window-bounds.js';
 
 const NO_VALUE = 'saw undefined, expected a value, or null to delete the row';
@@ -36,8 +38,9 @@ export class RowCodec<K, V> {
   }
 
   /**
-   * What the key is found by, together with its bounds: no text is made of both, since most of the cost of a windowed
-   * key would be that. SERIALIZE_FAILED if it takes the bytes of the key, and the serde does not write it.
+   * What the key is found by, together with its bounds: no text is made of both, since most of the cost of a
+   * windowed key would be that. SERIALIZE_FAILED if it takes the bytes of the key, and the serde does not
+   * write it.
    */
   textOf(key: K, bounds: WindowBounds | undefined): string {
     if (this.#textKeys && typeof key === 'string') return key;
@@ -67,7 +70,9 @@ export class RowCodec<K, V> {
 
   /** The key as the changelog has it. SERIALIZE_FAILED if the serde does not write it. */
   keyBytes(key: K): Buffer {
-    return this.#encode('key', this.#spec.key, key);
+    const bytes = this.#encode('key', this.#spec.key, key);
+    if (this.#spec.items && isPageKey(bytes)) throw reserved(this.#spec.name);
+    return bytes;
   }
 
   databaseKey(key: K): Buffer {
@@ -155,3 +160,12 @@ export class RowCodec<K, V> {
     }
   }
 }
+
+const reserved = (store: string): StreamsError =>
+  new StreamsError('SERIALIZE_FAILED', {
+    what: 'a key begins with the bytes that mark the pages of long rows',
+    at: `store ${store}`,
+    saw: show('\xffmillrace.page'),
+    expected: 'any other key',
+    action: 'Let keys begin otherwise, or filter such records out before.',
+  });

@@ -56,6 +56,8 @@ export class TaskState {
   readonly #postpones: boolean;
   /** Most rows of the last commit were changed before it as well, as far as the cache reaches. */
   #repeats = false;
+  /** It has pages of long rows, which the next commit replaces: they would only be kept in memory. */
+  #hasPages = false;
 
   private constructor(
     { directory, database, isNew, storeIds }: TaskDirectory,
@@ -168,11 +170,13 @@ export class TaskState {
     const changelogs = new Map<string, readonly ChangelogEntry[]>();
     let rows = 0;
     let fresh = 0;
+    this.#hasPages = false;
     for (const [name, store] of this.#stores) {
       await store.expire(writes);
       const entries: ChangelogEntry[] = [];
       fresh += store.drain(writes, entries);
       rows += entries.length;
+      this.#hasPages ||= store.wrotePages;
       changelogs.set(name, entries);
     }
     this.#repeats = 2 * fresh < rows;
@@ -222,7 +226,7 @@ export class TaskState {
 
   /** Lets a commit be written with the next one: until then its rows are in memory and in the changelog. False if that cannot be, or would save nothing since other rows will change: it must be applied. */
   postpone(writes: DatabaseWrite[], checkpoint: CheckpointUpdate, streamTime: number): boolean {
-    if (!this.#postpones || !this.#repeats) return false;
+    if (!this.#postpones || !this.#repeats || this.#hasPages) return false;
     this.#reach(checkpoint, streamTime);
     this.#postponed = writes;
     return true;

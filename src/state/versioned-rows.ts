@@ -202,8 +202,7 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
       this.#older.put({ key, id: own.nextId++ }, { ...empty<V>(), versions: rest }, end);
       end = first;
     }
-    chunk.first = (list.versions[0] as { from: number }).from;
-    chunk.count = list.versions.length;
+    own.chunks[at] = { ...chunk, first: (list.versions[0] as { from: number }).from, count: list.versions.length };
     this.#older.put({ key, id: chunk.id }, list, end);
   }
 
@@ -231,7 +230,7 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     const list = goesOn ? this.#older.getIfLoaded({ key, id: last.id }) : undefined;
     if (last !== undefined && list) {
       list.versions.push(...moved);
-      last.count += moved.length;
+      own.chunks[own.chunks.length - 1] = { ...last, count: last.count + moved.length };
       this.#older.put({ key, id: last.id }, list, end);
       return;
     }

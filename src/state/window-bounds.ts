@@ -46,7 +46,7 @@ export class SharedBounds {
   readonly #byStart = new Map<number, WindowBounds>();
   #last: WindowBounds | undefined;
 
-  /** Undefined for what is no window: the serde says what is wrong with it. */
+  /** Undefined for what is no window, and for one that begins before 1970: the serde sees to both. */
   of({ start, end }: Windowed<unknown>): WindowBounds | undefined {
     const last = this.#last;
     if (last !== undefined && last.start === start && last.end === end) return last;

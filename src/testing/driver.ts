@@ -40,7 +40,7 @@ export interface DeliveryFaults {
 }
 
 export interface TestInput<K, V> {
-  /** Feeds one record in, and runs the topology until nothing is left to do. Rejects with the error that ends, or has ended, the engine. */
+  /** Feeds one record in, runs the topology until all is done. Rejects with the error that ended the engine. */
   send(record: InputRecord<K, V>): Promise<void>;
   /** Feeds records in, with the faults asked for, and runs the topology over all of them together. */
   sendAll(records: readonly InputRecord<K, V>[], faults?: DeliveryFaults): Promise<void>;

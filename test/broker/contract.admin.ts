@@ -50,6 +50,38 @@ export function adminContract(bench: Bench): void {
       );
     });
 
+    it('are configured otherwise: what is named, and nothing else; what they take is known in any case', async () => {
+      const name = unique('topic');
+      const { admin } = bench.broker;
+      await admin.createTopics([{ name, partitions: 2, config: { 'cleanup.policy': 'compact' } }]);
+      const [before] = await admin.describeTopics([name]);
+      assert.equal(before?.maxMessageBytes, 1_048_588);
+      await admin.configureTopics([{ name, config: { 'max.message.bytes': '3000000' } }]);
+      const config = { 'cleanup.policy': 'compact', 'max.message.bytes': '3000000' };
+      // Kafka's brokers learn of it one after the other.
+      for (;;) {
+        const [after] = await admin.describeTopics([name]);
+        if (after?.maxMessageBytes === 1_048_588) continue;
+        assert.deepEqual(after?.config, config);
+        assert.equal(after?.maxMessageBytes, 3_000_000);
+        break;
+      }
+      const writer = await bench.broker.createWriter();
+      await writer.write([record(name, 'k', { value: Buffer.alloc(2_000_000) })]);
+      await writer.flush();
+      await writer.close();
+    });
+
+    it('that do not exist, or that the broker refuses, are not configured, with the topic in the error', async () => {
+      const [known, none] = [await bench.topic(), unique('none')];
+      const { admin } = bench.broker;
+      const config = { 'max.message.bytes': '2000000' };
+      await assert.rejects(admin.configureTopics([{ name: none, config }]), fails('TOPIC_UNKNOWN', none));
+      const wrong = { 'max.message.bytes': 'many' };
+      await assert.rejects(admin.configureTopics([{ name: known, config: wrong }]), fails('CONFIG_INVALID', known));
+      await admin.configureTopics([]);
+    });
+
     it('that are only to be validated are not created, and refused as if they were', async () => {
       const [existing, fresh] = [await bench.topic(), unique('topic')];
       const { admin } = bench.broker;

@@ -13,6 +13,7 @@ export function durabilityContract(bench: Bench): void {
 
     it('topics, records, their times and headers, and the next offsets are as they were', async () => {
       const topic = await bench.topic(2, { 'cleanup.policy': 'compact' });
+      await bench.broker.admin.configureTopics([{ name: topic, config: { 'max.message.bytes': '2000000' } }]);
       await bench.write([record(topic, 'a', { headers: Headers.of({ id: '1' }), timestamp: 5 }), record(topic, 'b')]);
       const [before] = await bench.broker.admin.describeTopics([topic]);
       await restart();

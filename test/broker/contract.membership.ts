@@ -75,6 +75,31 @@ export function membershipContract(bench: Bench): void {
       ]);
     });
 
+    it('that waits for the group gives up at once when its signal is aborted: GROUP_FENCED, and the group goes on', async () => {
+      let release: () => void = () => undefined;
+      let revoking = false;
+      const first = await newMember({
+        onRevoked: async () => {
+          if (revoking) return;
+          revoking = true;
+          await new Promise<void>((resolve) => {
+            release = resolve;
+          });
+        },
+      });
+      const giveUp = new AbortController();
+      const joining = newMember({ signal: giveUp.signal });
+      const failed = assert.rejects(joining, fails('GROUP_FENCED'));
+      await bench.eventually(() => assert.ok(revoking));
+      giveUp.abort();
+      await failed;
+      release();
+      await bench.eventually(() => assert.equal(last(first), 'assigned part 0 of 1'));
+      const never = new AbortController();
+      never.abort();
+      await assert.rejects(newMember({ signal: never.signal }), fails('GROUP_FENCED'));
+    });
+
     it('counts generations up, and what it did for an old one is over', async () => {
       const first = await newMember();
       const before = first.membership.generation;

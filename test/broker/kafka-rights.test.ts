@@ -83,7 +83,9 @@ describeWithKafkaJars('a cluster with access control lists', () => {
       ['DescribeConfigs', 'topic', topic],
       ['Write', 'topic', topic],
     ]);
-    assert.deepEqual(await bob.admin.describeTopics([topic]), [{ ...description, config: {}, denied: ['Read'] }]);
+    assert.deepEqual(await bob.admin.describeTopics([topic]), [
+      { ...description, config: {}, maxMessageBytes: 1_048_588, denied: ['Read'] },
+    ]);
   });
 
   it('names what is missing to create and to delete topics', async () => {
@@ -96,6 +98,14 @@ describeWithKafkaJars('a cluster with access control lists', () => {
     ]);
     await bob.admin.createTopics([spec]);
     await lacks(bob.admin.deleteTopics([topic]), `Delete on topic ${topic}`);
+  });
+
+  it('names what is missing to configure a topic', async () => {
+    const topic = await topicFor('Describe');
+    const change = { name: topic, config: { 'max.message.bytes': '2000000' } };
+    await lacks(bob.admin.configureTopics([change]), `AlterConfigs on topic ${topic}`);
+    await kafka.allow('bob', [['AlterConfigs', 'topic', topic]]);
+    await bob.admin.configureTopics([change]);
   });
 
   it('names what is missing to read a topic', async () => {

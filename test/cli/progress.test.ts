@@ -18,6 +18,7 @@ const progress = (now: {
   tasks: 1,
   lag: now.lag ?? 0,
   restoreLeft: now.restoreLeft ?? 0,
+  stopping: null,
   metrics: {
     recordsIn: now.recordsIn ?? 0,
     recordsOut: 0,

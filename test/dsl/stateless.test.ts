@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { filter, map, merge } from 'rxjs';
-import { mapValues, peek, selectKey, toStream, toTable } from '#src/index.js';
+import { mapValues, peek, selectKey, topology, toStream, toTable } from '#src/index.js';
 import { failure, feed, json, open, outputOf, read, rows, through } from './support.js';
 
 const number = json<number>().value;
@@ -63,6 +63,22 @@ describe('selectKey', () => {
 });
 
 describe('peek', () => {
+  it('gives its function the record and nothing else, of a table, too', async () => {
+    const seen: unknown[][] = [];
+    const look = (...given: unknown[]): void => void seen.push(given);
+    const target = topology('test', (t) => {
+      t.table('rows', { ...json<number>(), store: 'rows' }).pipe(peek(look));
+      t.stream('in', json<number>()).pipe(peek(look));
+    });
+    const driver = await open(target);
+    await feed(driver, 'rows', [['a', 1]]);
+    await feed(driver, 'in', [['a', 1]]);
+    assert.deepEqual(
+      seen.map((given) => given.length),
+      [1, 1],
+    );
+  });
+
   it('shows each record in order and passes it on unchanged', async () => {
     const seen: unknown[] = [];
     const target = through<number>((input) => input.pipe(peek((record) => seen.push([record.key, record.value]))));

@@ -55,7 +55,7 @@ abstract class Model {
     this.fold(key, value, timestamp);
     if (!this.onClose) return;
     const due = this.kept.filter(({ end, emitted }) => !emitted && this.closed(end));
-    for (const window of due.sort((a, b) => a.end - b.end || byKey(a, b))) {
+    for (const window of due.sort((a, b) => a.end - b.end || a.start - b.start || byKey(a, b))) {
       window.emitted = true;
       this.shown.push({ ...shape(window), value: window.value, previous: null, timestamp: window.last });
     }

@@ -120,18 +120,28 @@ for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
     it('is stopped when the disk has everything', async () => {
       const node = await held();
       let stopped = false;
-      const stopping = cluster.leave(node).then(() => {
+      // The clock stands: a stop has a limit.
+      const stopping = node.streams.stop().then(() => {
         stopped = true;
       });
       for (let turn = 0; turn < 50; turn++) await nextTurn();
       assert.equal(stopped, false);
       disk.let('take');
-      await stopping;
+      await cluster.pumped(stopping);
+      await cluster.leave(node);
 
       const { streams } = await cluster.join(disk.machine);
       await cluster.idle();
       assert.equal(streams.progress().metrics.restoredRecords, 0);
       assert.deepEqual(await outputs(), once);
+    });
+
+    it('is stopped in its time, and its broker closed, when the disk takes nothing', async () => {
+      const node = await held();
+      const began = cluster.clock.now();
+      await cluster.leave(node);
+      await cluster.pumped(node.connection.close());
+      assert.ok(cluster.clock.now() - began <= 20_000);
     });
   });
 }

@@ -75,6 +75,7 @@ describe('the configuration', () => {
       instanceId: undefined,
       registerSchemas: false,
       sessionMs: 10_000,
+      stopMs: 20_000,
       cacheBytes: 32 * 1024 * 1024,
       policies: { deserialize: policy, process: policy, produce: policy },
       deadLetterTopic: 'app-dead-letter',

@@ -130,6 +130,30 @@ describe('the topics of an application, if they are not as it needs them,', () =
     assert.match(warnings.join(), /min\.compaction\.lag\.ms/);
   });
 
+  it('that take too little, and that this user may not change, are refused with the command: TOPIC_MISMATCH', async () => {
+    const broker = memoryBroker();
+    await createTopics(broker, { in: 2 });
+    const config = { 'cleanup.policy': 'compact' };
+    await broker.admin.createTopics([{ name: 'app-totals-changelog', partitions: 2, config }]);
+    const stream = (t: TopologyBuilder): void => void t.stream('in', text).pipe(count({ store: 'totals' }));
+    for (const code of ['BROKER_UNAUTHORIZED', 'CONFIG_INVALID'] as const) {
+      const admin = Object.assign(guarded(broker.admin, {}), {
+        configureTopics: async () => {
+          throw new StreamsError(code, { what: 'refused', action: 'Ask.' });
+        },
+      });
+      await assert.rejects(
+        prepareOn(admin, stream),
+        isError(
+          'TOPIC_MISMATCH',
+          /app-totals-changelog with max\.message\.bytes=1048588/,
+          /at least max\.message\.bytes=3211300/,
+          /kafka-configs\.sh --alter --entity-type topics --entity-name app-totals-changelog --add-config max\.message\.bytes=3211300/,
+        ),
+      );
+    }
+  });
+
   it('that another instance creates meanwhile are looked at as all others', async () => {
     const broker = memoryBroker();
     await createTopics(broker, { in: 2 });

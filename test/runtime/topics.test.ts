@@ -145,12 +145,47 @@ describe('the topics of an application', () => {
     const broker = memoryBroker();
     await createTopics(broker, { in: 2, 'app-dead-letter': 4 });
     await broker.admin.createTopics([
-      { name: 'app-totals-changelog', partitions: 2, config: { 'cleanup.policy': 'compact', 'segment.ms': '1' } },
+      {
+        name: 'app-totals-changelog',
+        partitions: 2,
+        config: { 'cleanup.policy': 'compact', 'segment.ms': '1', 'max.message.bytes': '4000000' },
+      },
     ]);
     const before = await broker.admin.describeTopics();
     const { graph } = topology('app', (t) => void t.stream('in', text).pipe(count({ store: 'totals' })));
     await prepareTopics(broker.admin, graph, resolveConfig('app', {}));
     assert.deepEqual(await broker.admin.describeTopics(), before);
+  });
+
+  it('take whatever is made of one record of the largest source, which is set when they are made', async () => {
+    const broker = memoryBroker();
+    await broker.admin.createTopics([
+      { name: 'small', partitions: 1 },
+      { name: 'large', partitions: 1, config: { 'max.message.bytes': '5000000' } },
+    ]);
+    const { graph } = topology('app', (t) => {
+      t.stream('small', text).pipe(byValue('by-value'), count({ store: 'totals' }));
+      t.stream('large', text).pipe(count({ store: 'others' }));
+    });
+    await prepareTopics(broker.admin, graph, resolveConfig('app', {}));
+    const made = (await broker.admin.describeTopics()).filter(({ name }) => name.startsWith('app-'));
+    assert.equal(made.length, 4);
+    for (const { maxMessageBytes } of made) assert.equal(maxMessageBytes, 3 * 5_000_000 + 65_536);
+  });
+
+  it('that are there and take less are raised, but for that of dead letters, which may be anybody’s', async () => {
+    const broker = memoryBroker();
+    await createTopics(broker, { in: 2, 'app-dead-letter': 1 });
+    const config = { 'cleanup.policy': 'compact', 'max.message.bytes': '2000000' };
+    await broker.admin.createTopics([{ name: 'app-totals-changelog', partitions: 2, config }]);
+    const { graph } = topology('app', (t) => void t.stream('in', text).pipe(count({ store: 'totals' })));
+    await prepareTopics(broker.admin, graph, resolveConfig('app', {}));
+    const described = await broker.admin.describeTopics(['app-totals-changelog', 'app-dead-letter']);
+    assert.deepEqual(
+      described.map(({ maxMessageBytes }) => maxMessageBytes),
+      [3_211_300, 1_048_588],
+    );
+    assert.equal(described[0]?.config?.['cleanup.policy'], 'compact');
   });
 
   it('need no dead letter topic if everything is stateless and nothing asks for one', async () => {

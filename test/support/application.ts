@@ -13,8 +13,8 @@ import { partitionOf } from '#src/runtime/partitioner.js';
 import { nextTurn } from '#src/runtime/system.js';
 import { type IdentityFiles, memoryIdentityFiles } from '#src/state/identity-files.js';
 import { memoryDatabases } from '#src/state/memory.js';
-import { openRocksDatabase } from '#src/state/rocksdb.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
+import { diskAtWork, openOnDisk } from './disk.js';
 import { temporaryDirectory } from './project.js';
 
 /** What a crash throws inside the engine. */
@@ -59,13 +59,13 @@ export function memoryMachine(): Machine {
 export function diskMachine(): Machine {
   const stateDirectory = temporaryDirectory();
   const lose = () => rm(stateDirectory, { recursive: true, force: true });
-  return { stateDirectory, openDatabase: openRocksDatabase, lose };
+  return { stateDirectory, openDatabase: openOnDisk, lose };
 }
 
 export const memoryBroker = (clock: Clock = new ManualClock()): LocalBroker => new MemoryBroker({ clock });
 
 export const diskBroker = (clock: Clock = new ManualClock()): Promise<LocalBroker> =>
-  openEmbeddedBroker({ directory: temporaryDirectory(), openDatabase: openRocksDatabase, clock });
+  openEmbeddedBroker({ directory: temporaryDirectory(), openDatabase: openOnDisk, clock });
 
 /** The same machine with another disk: `write` is called in the place of each write, with what that would do. */
 export function writingBy(machine: Machine, write: (writes: () => Promise<void>) => Promise<void>): Machine {
@@ -81,7 +81,7 @@ export function writingBy(machine: Machine, write: (writes: () => Promise<void>)
   return { ...machine, openDatabase };
 }
 
-/** Lets a virtual clock run on while somebody waits for it. What has not settled after so many callbacks of the clock never will: hours have passed. */
+/** Lets a virtual clock run on while somebody waits for it; it stands while a disk is at work, which takes real time. What has not settled after so many callbacks of the clock never will: hours have passed. */
 export async function pumped<T>(clock: ManualClock, work: Promise<T>, maxCallbacks = 20_000): Promise<T> {
   let settled = false;
   const end = work.finally(() => {
@@ -90,7 +90,7 @@ export async function pumped<T>(clock: ManualClock, work: Promise<T>, maxCallbac
   end.catch(() => undefined);
   for (let fired = 0; !settled; ) {
     await nextTurn();
-    if (settled || !clock.waiting) continue;
+    if (settled || !clock.waiting || diskAtWork()) continue;
     if (++fired > maxCallbacks) throw new Error(`still waiting at ${clock.now()} ms of the virtual clock`);
     clock.fireNext();
   }

@@ -1,4 +1,5 @@
 import type { LocalBroker, LocalConnection } from '#src/broker/local/broker.js';
+import type { Broker } from '#src/broker/port.js';
 import type { Topology } from '#src/dsl/processor.js';
 import type { Logger } from '#src/model/ports.js';
 import type { EngineOptions } from '#src/runtime/config.js';
@@ -20,10 +21,17 @@ export class Cluster {
   readonly topology: Topology;
   readonly options: EngineOptions;
   readonly nodes: Node[] = [];
+  /** What an engine is given in the place of its connection: a network between the two. */
+  readonly #around: (connection: LocalConnection) => Broker;
 
-  constructor(topology: Topology, options: EngineOptions = {}) {
+  constructor(
+    topology: Topology,
+    options: EngineOptions = {},
+    around: (connection: LocalConnection, clock: ManualClock) => Broker = (connection) => connection,
+  ) {
     this.topology = topology;
     this.options = options;
+    this.#around = (connection) => around(connection, this.clock);
   }
 
   /** Adds an engine, of another version of the topology if one is given. Engines that are given the same machine share the state directory. */
@@ -32,7 +40,7 @@ export class Cluster {
     const { openDatabase, stateDirectory, identityFiles } = machine;
     const config = resolveConfig(this.topology.name, this.options, logger);
     const ports = {
-      broker: connection,
+      broker: this.#around(connection),
       clock: this.clock,
       openDatabase,
       stateDirectory,
@@ -69,7 +77,8 @@ export class Cluster {
     const running = (): boolean =>
       this.nodes.every(({ streams }) => streams.tasks.every((task) => task.phase === 'running'));
     for (let turn = 0; turn < 20 || !running(); turn++) {
-      if (turn > 2_000) throw new Error('the engines do not come to rest');
+      // Behind a slow network a state is read back one record at a time.
+      if (turn > 20_000) throw new Error('the engines do not come to rest');
       await nextTurn();
       if (this.clock.waiting) this.clock.fireNext();
     }
@@ -80,7 +89,8 @@ export class Cluster {
   }
 
   pumped<T>(work: Promise<T>): Promise<T> {
-    return pumped(this.clock, work);
+    // A slow network and timers of the wall clock make many calls of the clock before all is done.
+    return pumped(this.clock, work, 200_000);
   }
 
   async close(): Promise<void> {

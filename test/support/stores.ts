@@ -3,8 +3,11 @@ import { CacheBudget } from '#src/state/cache-budget.js';
 import { CachedStore } from '#src/state/cached-store.js';
 import type { Cause, ChangelogEntry } from '#src/state/changelog-entry.js';
 import type { StoreSpec } from '#src/state/contract.js';
+import { after, KIND, PREFIX_BYTES, prefixOf } from '#src/state/layout.js';
 import { memoryDatabases } from '#src/state/memory.js';
+import type { LoggedRow } from '#src/state/restore-rows.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
+import type { StoreBytes } from '#src/state/store-bytes.js';
 import { temporaryDirectory } from './project.js';
 
 /** The databases that stores must work over alike. */
@@ -72,6 +75,27 @@ export class StoreLab<K, V> {
     this.store.evict();
     this.changelog.push(...entries);
     return entries;
+  }
+
+  /** Takes what a changelog holds, as after the loss of a machine. */
+  async restore(logged: readonly LoggedRow[]): Promise<void> {
+    const writes: DatabaseWrite[] = [];
+    this.store.restore(logged, writes);
+    await this.#database.write(writes);
+  }
+
+  /** The store as it is on disk. */
+  get bytes(): StoreBytes {
+    return { database: this.#database, storeId: 7 };
+  }
+
+  /** The keys of what is in the database, pages of rows among them, without the index of what expires. */
+  async keys(): Promise<Buffer[]> {
+    const gte = prefixOf(7, KIND.rows);
+    const found: Buffer[] = [];
+    for await (const chunk of this.#database.scan({ gte, lt: after(gte) }))
+      found.push(...chunk.map(([key]) => key.subarray(PREFIX_BYTES)));
+    return found;
   }
 
   /** Writes to the database, past the store. */

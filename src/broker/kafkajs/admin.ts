@@ -14,6 +14,7 @@ import {
   unauthorized,
   unknownPartition,
 } from './errors.js';
+import { alterConfigsRequest, describeConfigsRequest } from './requests-configs.js';
 import {
   deleteGroupRequest,
   describeGroupRequest,
@@ -24,7 +25,6 @@ import {
   ALLOWED,
   createTopicsRequest,
   deleteTopicsRequest,
-  describeConfigsRequest,
   EARLIEST,
   LATEST,
   listOffsetsRequest,
@@ -84,16 +84,47 @@ export class KafkaAdmin implements Admin {
       // Deleted between the two requests: left out, as if it had been asked a moment later.
       if (!unreadable && result?.error !== CODE.none) return [];
       const denied = (['Read', 'Write'] as const).filter((operation) => (allowed & ALLOWED[operation]) === 0);
-      const compaction = unreadable ? undefined : compactionOf(result.inForce);
+      const inForce = unreadable ? NOTHING_KNOWN : result.inForce;
+      const compaction = compactionOf(inForce);
+      const maxMessageBytes = inForce.get('max.message.bytes');
       return {
         name,
         ...(id !== undefined && { id }),
         partitions: partitions.length,
         config: unreadable ? null : result.config,
         ...(compaction && { compaction }),
+        ...(maxMessageBytes !== undefined && { maxMessageBytes: Number(maxMessageBytes) }),
         ...(denied.length > 0 && { denied }),
       };
     });
+  }
+
+  async configureTopics(topics: readonly Pick<TopicSpec, 'name' | 'config'>[]): Promise<void> {
+    if (topics.length === 0) return;
+    const results = await this.#client.askController(alterConfigsRequest(topics), firstError);
+    const missing = results.filter(({ error }) => error === CODE.unknownTopicOrPartition);
+    if (missing.length > 0) throw unknownPartition(missing.map(({ name }) => name).join(', '));
+    const invalid = results.filter(({ error }) => error === CODE.invalidConfig);
+    if (invalid.length > 0)
+      throw refused(
+        invalid.map(({ name }) => name),
+        invalid.map(({ message, error }) => message ?? `code ${error}`).join('; '),
+        'cannot configure topics',
+      );
+    const denied = results.filter(({ error }) => isDenied(error));
+    if (denied.length > 0) {
+      const rights = denied.map(
+        ({ name, error }) => topicError('IncrementalAlterConfigs', error, name).right as string,
+      );
+      throw unauthorized([...new Set(rights)], 'cannot configure topics', denied.map(({ name }) => name).join(', '));
+    }
+    const failed = results.find(({ error }) => error !== CODE.none);
+    if (failed)
+      throw asStreamsError(
+        topicError('IncrementalAlterConfigs', failed.error, failed.name),
+        'cannot configure a topic',
+        failed.name,
+      );
   }
 
   /** Resolves when the brokers do not know the topics any more. */
@@ -249,6 +280,8 @@ export class KafkaAdmin implements Admin {
     );
   }
 }
+
+const NOTHING_KNOWN: ReadonlyMap<string, string> = new Map();
 
 function compactionOf(config: ReadonlyMap<string, string>): Compaction | undefined {
   if (!config.get('cleanup.policy')?.includes('compact')) return undefined;

@@ -45,9 +45,9 @@ export function createFailure(results: readonly TopicResult[]): void {
 }
 
 /** CONFIG_INVALID: what was asked for cannot be. */
-export const refused = (names: readonly string[], saw: string): StreamsError =>
+export const refused = (names: readonly string[], saw: string, what = 'cannot create topics'): StreamsError =>
   new StreamsError('CONFIG_INVALID', {
-    what: 'cannot create topics',
+    what,
     at: names.map((name) => show(name)).join(', '),
     saw,
     expected: 'a legal name, one partition or more, and configuration that the broker knows',

@@ -1,6 +1,9 @@
 import type { Clock } from '../../model/ports.js';
 
-/** So long a login that was taken before may be refused: whoever rotates a password changes brokers and clients one after the other. */
+/**
+ * So long a login that was taken before may be refused: whoever rotates a password changes brokers and
+ * clients one after the other.
+ */
 const ROTATION_MS = 300_000;
 
 /** What is known of a login: whether a refusal is the last word. */
@@ -19,8 +22,9 @@ export class LoginTrust {
   }
 
   /**
-   * Notes a refusal. True if another attempt would be no use: the login was never taken, or has been refused for five
-   * minutes. Until then credentials are read again with each attempt, and it passes as a broker that is away does.
+   * Notes a refusal. True if another attempt would be no use: the login was never taken, or has been refused
+   * for five minutes. Until then credentials are read again with each attempt, and it passes as a broker that
+   * is away does.
    */
   refused(): boolean {
     if (!this.#accepted) return true;

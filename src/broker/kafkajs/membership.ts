@@ -73,7 +73,13 @@ export class KafkaMembership implements Membership {
     this.#onGone = options.onGone;
     // A member that fails before anybody waits for `joined` must not end the process.
     this.joined.catch(() => undefined);
-    void this.#run();
+    const { signal } = this.#options;
+    const giveUp = (): void => void this.leave().catch(() => undefined);
+    signal?.addEventListener('abort', giveUp, { once: true });
+    const inOrGone = (): void => signal?.removeEventListener('abort', giveUp);
+    this.joined.then(inOrGone, inOrGone);
+    if (signal?.aborted) giveUp();
+    else void this.#run();
   }
 
   get groupId(): string {

@@ -15,8 +15,9 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 const SEPARATOR = '\u0001';
 
 /**
- * Keeps a token until a fifth of its life is left; connections that need one at the same time wait for the same. Where no
- * new one can be had, whatever the reason, the old one is used until it expires: endpoints have pauses, and secrets are rotated.
+ * Keeps a token until a fifth of its life is left; connections that need one at the same time wait for the
+ * same. Where no new one can be had, whatever the reason, the old one is used until it expires: endpoints
+ * have pauses, and secrets are rotated.
  */
 export function cachedToken(clock: Clock, fetchToken: () => Promise<KafkaToken>): () => Promise<KafkaToken> {
   let goodUntil = Number.NEGATIVE_INFINITY;
@@ -53,9 +54,9 @@ export interface Credentials {
 }
 
 /**
- * Asks the token endpoint (RFC 6749, 4.4). BROKER_UNAUTHENTICATED if it refuses; a {@link TokenEndpointError} for what passes:
- * no answer in 10 s, 408, 429, 5xx, and what is no answer of such an endpoint. Redirects are not followed: who answers there
- * was not asked.
+ * Asks the token endpoint (RFC 6749, 4.4). BROKER_UNAUTHENTICATED if it refuses; a {@link TokenEndpointError}
+ * for what passes: no answer in 10 s, 408, 429, 5xx, and what is no answer of such an endpoint. Redirects are
+ * not followed: who answers there was not asked.
  */
 export async function clientCredentials(clock: Clock, credentials: Credentials): Promise<KafkaToken> {
   const { endpoint, clientId, clientSecret, scope } = credentials;

@@ -112,7 +112,10 @@ export function kafkaOptionsFromEnv(env: Environment, { file }: { readonly file?
   });
 }
 
-/** What is secret in the file is read again with each login: it may have been rotated since. What the environment says stays. */
+/**
+ * What is secret in the file is read again with each login: it may have been rotated since. What the
+ * environment says stays.
+ */
 function readAgain(path: string, { sasl }: Draft, env: Environment): void {
   for (const [name, field] of [
     ['sasl.password', 'password'],

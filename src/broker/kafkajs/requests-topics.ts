@@ -158,59 +158,6 @@ export const deleteTopicsRequest = (names: readonly string[]): Request<readonly 
   },
 });
 
-export interface TopicConfig {
-  readonly error: number;
-  readonly name: string;
-  /** Only what was set for the topic itself. */
-  readonly config: Readonly<Record<string, string>>;
-  /** All that holds for it, by whatever it was set. */
-  readonly inForce: ReadonlyMap<string, string>;
-}
-
-const TOPIC_RESOURCE = 2;
-const SET_FOR_TOPIC = 1;
-
-export const describeConfigsRequest = (topics: readonly string[]): Request<readonly TopicConfig[]> => ({
-  apiKey: 32,
-  apiVersion: 1,
-  apiName: 'DescribeConfigs',
-  write: (to) =>
-    to
-      .array(topics, (topic) =>
-        to
-          .int8(TOPIC_RESOURCE)
-          .string(topic)
-          .array(null, () => undefined),
-      )
-      .bool(false),
-  read: (from) => {
-    from.int32();
-    return from.array(() => {
-      const error = from.int16();
-      from.string();
-      from.int8();
-      const name = from.text();
-      return { error, name, ...readConfig(from) };
-    });
-  },
-});
-
-function readConfig(from: BytesReader): Pick<TopicConfig, 'config' | 'inForce'> {
-  const own: (readonly [string, string])[] = [];
-  const inForce = new Map<string, string>();
-  from.array(() => {
-    const [key, value] = [from.text(), from.string()];
-    from.bool();
-    const source = from.int8();
-    from.bool();
-    from.array(() => [from.string(), from.string(), from.int8()]);
-    if (value === null) return;
-    inForce.set(key, value);
-    if (source === SET_FOR_TOPIC) own.push([key, value]);
-  });
-  return { config: Object.fromEntries(own), inForce };
-}
-
 /** Partitions of topics, as most requests have them: grouped by topic. */
 export function byTopic<T extends { readonly topic: string }>(
   items: readonly T[],

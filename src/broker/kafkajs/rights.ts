@@ -36,6 +36,7 @@ export const RIGHTS: Readonly<Record<string, Readonly<Partial<Record<Kind, strin
   DescribeTransactions: { 'transactional id': 'Describe' },
   DescribeProducers: { topic: 'Read' },
   DescribeConfigs: { topic: 'DescribeConfigs' },
+  IncrementalAlterConfigs: { topic: 'AlterConfigs' },
   DeleteGroups: { group: 'Delete' },
 };
 

@@ -30,10 +30,15 @@ export class LocalAdmin implements Admin {
       name,
       partitions,
       config,
+      maxMessageBytes: settings.maxMessageBytes,
       ...(settings.compact && {
         compaction: { deleteRetentionMs: settings.deleteRetentionMs, minLagMs: settings.minCompactionLagMs },
       }),
     }));
+  }
+
+  configureTopics(topics: readonly Pick<TopicSpec, 'name' | 'config'>[]): Promise<void> {
+    return this.#log.configureTopics(topics);
   }
 
   deleteTopics(names: readonly string[]): Promise<void> {

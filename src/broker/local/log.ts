@@ -148,6 +148,28 @@ export class Log {
     for (const watcher of this.#watchers) watcher(names);
   }
 
+  async configureTopics(changes: readonly Pick<TopicSpec, 'name' | 'config'>[]): Promise<void> {
+    let changed: readonly (readonly [TopicLog, StoredTopic])[] = [];
+    await this.queue.submit({
+      sync: true,
+      alone: true,
+      prepare: (draft) => {
+        const missing = changes.filter(({ name }) => !this.#topics.has(name));
+        if (missing.length > 0) throw unknownTopics(missing.map(({ name }) => name));
+        changed = changes.map(({ name, config }) => {
+          const topic = this.#topics.get(name) as TopicLog;
+          const stored = { ...topic.stored, config: { ...topic.stored.config, ...config } };
+          checkTopic(stored);
+          return [topic, stored];
+        });
+        for (const [, stored] of changed) draft.write.topics.push(stored);
+      },
+      apply: () => {
+        for (const [topic, stored] of changed) topic.configure(stored);
+      },
+    });
+  }
+
   async deleteTopics(names: readonly string[]): Promise<void> {
     let missing: readonly string[] = [];
     let doomed: readonly TopicLog[] = [];

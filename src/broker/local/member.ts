@@ -48,6 +48,12 @@ export class Member implements Membership {
   ) {
     // A member that fails before anybody waits for `joined` must not end the process.
     this.joined.catch(() => undefined);
+    const { signal } = options;
+    const giveUp = (): void => void this.leave().catch(() => undefined);
+    signal?.addEventListener('abort', giveUp, { once: true });
+    const inOrGone = (): void => signal?.removeEventListener('abort', giveUp);
+    this.joined.then(inOrGone, inOrGone);
+    if (signal?.aborted) queueMicrotask(giveUp);
   }
 
   get groupId(): string {

@@ -9,18 +9,35 @@ import { type LogConfig, logConfig } from './topic-config.js';
 
 /** A topic that exists. */
 export class TopicLog {
-  readonly settings: LogConfig;
   readonly partitions: readonly PartitionLog[];
   /** Set once the topic is deleted; readers and writers that still hold it find out by this. */
   deleted = false;
 
-  constructor(readonly stored: StoredTopic) {
-    this.settings = logConfig(stored.config);
+  #stored: StoredTopic;
+  #settings: LogConfig;
+
+  constructor(stored: StoredTopic) {
+    this.#stored = stored;
+    this.#settings = logConfig(stored.config);
     this.partitions = Array.from({ length: stored.partitions }, (_, partition) => new PartitionLog(this, partition));
+  }
+
+  get stored(): StoredTopic {
+    return this.#stored;
+  }
+
+  get settings(): LogConfig {
+    return this.#settings;
   }
 
   get name(): string {
     return this.stored.name;
+  }
+
+  /** It is configured otherwise from now on. */
+  configure(stored: StoredTopic): void {
+    this.#stored = stored;
+    this.#settings = logConfig(stored.config);
   }
 }
 

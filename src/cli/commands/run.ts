@@ -6,7 +6,8 @@ import { runTopology } from '../run-topology.js';
 import { SCHEMA_REGISTRY } from '../schema-registry.js';
 
 const EXAMPLES = `
-The first SIGINT or SIGTERM finishes what is in hand, commits and ends with exit code 0 (with --until-idle: 130 or 143, if work was left); the second ends at once.
+The first SIGINT or SIGTERM finishes what is in hand, commits and ends, within --stop-timeout, with exit code 0 (with --until-idle: 130 or
+143, if work was left); the second ends at once. What could not be finished is not committed, and done again at the next start.
 
 A Kafka cluster that is away, at the start or later, is waited for, with a warning for each attempt; a login that is refused is not.
 
@@ -81,6 +82,11 @@ export function addRun(program: Program): void {
       '--session-timeout <duration>',
       'without a sign of life for so long, the process loses its tasks (default: 10s)',
       duration('--session-timeout'),
+    )
+    .option(
+      '--stop-timeout <duration>',
+      'how long a stop may take; calls that are not begun by half of it are left for the next start (default: 20s)',
+      duration('--stop-timeout'),
     )
     .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
     .option(...SCHEMA_REGISTRY)

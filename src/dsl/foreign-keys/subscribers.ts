@@ -2,7 +2,7 @@ import type { ChunkKey } from '../../model/chunk.js';
 import { checkedBefore } from '../../serdes/check.js';
 import { chunkKey } from '../../serdes/chunk-key.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
+import type { KeyValueStore, RowItems, StoreSpec } from '../../state/contract.js';
 import { ByteReader, written } from '../operators/bytes.js';
 import type { Reads } from '../processor.js';
 import { UNKNOWN_PARTITION } from './messages.js';
@@ -48,6 +48,7 @@ export const subscriberStore = (name: string, foreignKey: Serde<unknown>): Store
   kind: 'keyValue',
   key: chunkKey(foreignKey),
   value: listSerde,
+  items: listItems,
 });
 
 /**
@@ -200,6 +201,21 @@ function placeOf(
   const there = subscribers[low];
   return { at: low, found: there !== undefined && order(there) === 0 };
 }
+
+/** Long keys make long lists, and many chunks a long list of them: then it is kept in pages. */
+const listItems: RowItems<SubscriberList> = {
+  of: ({ chunks, subscribers }) => [...chunks, ...subscribers],
+  size: (item: Chunk | Subscriber) => 16 + ('first' in item ? item.first : item.key).length,
+  with({ nextId }, items) {
+    const list = new SubscriberList();
+    list.nextId = nextId;
+    for (const item of items as readonly (Chunk | Subscriber)[]) {
+      if ('first' in item) list.chunks.push(item);
+      else list.subscribers.push(item);
+    }
+    return list;
+  },
+};
 
 const FORMAT = 2;
 

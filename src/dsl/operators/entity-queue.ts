@@ -2,13 +2,15 @@ import { PlainRecord, type SourcePosition } from '../../model/record.js';
 import { check, checkedBefore } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
+import type { RowItems } from '../../state/contract.js';
 import type { AnyRecord, AnySerde } from '../processor.js';
 import { ByteReader, readHeaders, written } from './bytes.js';
 
 export type Version = number | bigint;
 
 /**
- * A record that waits. Encoded once and decoded once, when it is first needed: an entity's row is written whole at every commit that changes it, and read whole, with all that waits.
+ * A record that waits. Encoded once and decoded once, when it is first needed: an entity's row, or a page of
+ * a long one, is written at every commit that changes it, and read with all that waits.
  */
 export class Held {
   readonly version: Version;
@@ -83,6 +85,7 @@ export function placeOf(held: readonly Held[], version: Version): { readonly at:
 }
 
 const FORMAT = 1;
+const LENGTH_BYTES = 4;
 
 /**
  * An entity's row on disk, format 1 (integers big endian; a text is its length in 4 bytes and UTF-8):
@@ -129,6 +132,13 @@ export function entityQueueSerde(serdes: HeldSerdes): Serde<EntityQueue> {
     },
   });
 }
+
+/** Any number of records may wait for one entity: a row of many is kept in pages. */
+export const entityQueueItems: RowItems<EntityQueue> = {
+  of: ({ held }) => held,
+  size: ({ bytes }: Held) => LENGTH_BYTES + bytes.length,
+  with: ({ next }, held) => ({ next, held: held as readonly Held[] }),
+};
 
 const encodeHeld = (version: Version, { record, position }: HeldContent, { key, value }: HeldSerdes): Buffer =>
   written((row) => {

@@ -8,8 +8,9 @@ import type { AnySerde, Processor, ProcessorContext } from '../processor.js';
 import { SideBuffer, sideStore } from '../stream-join/side-buffer.js';
 import { type Joiner, type SideParts, StreamJoin } from '../stream-join/stream-join.js';
 import { waitingKeySerde, waitingStore } from '../stream-join/waiting.js';
-import { type JoinWindowOptions, joinWindow } from '../stream-join/window.js';
+import { type JoinWindow, type JoinWindowOptions, joinWindow } from '../stream-join/window.js';
 import type { AnyRecord, FactRecord, KeyOf } from '../types.js';
+import { withGrace } from '../windows/closings.js';
 import { currentDeclaring } from './attach.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
@@ -46,9 +47,12 @@ export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer
  * Both sides must be co-partitioned and their keys written alike: behind a change of key each is repartitioned (`<store>-left`, `<store>-right`, where it has no name), and equal partition counts are checked at start (TOPIC_MISMATCH), or when
  * they are declared (TOPOLOGY_INVALID). Records of both are taken by their timestamps, as far as both topics have been read; one that comes on both sides at once is taken on the left first.
  *
- * State: in `<store>-left` and `<store>-right` the records of each side, 32 a row at most, with their changelogs; rows are removed when all in them is too old to be met, at a bounded cost. Cost: a look-up in at most two rows of the other side and one of its own, all
- * known from the record alone, and one row written a commit, never a scan. The records of a key that are more than 32 within `before` + `after` are read where they are met, all in one trip more. Memory: what is cached within
- * `cacheBytes`; and all that one record meets.
+ * State: in `<store>-left` and `<store>-right` the records of each side, 32 a row at most and fewer of large
+ * ones, with their changelogs; rows are removed when all in them is too old to be met, at a bounded cost.
+ * Cost: a look-up in at most two rows of the other side and one of its own, all known from the record alone,
+ * and one row written a commit, never a scan. The records of a key that are more than 32 within `before` +
+ * `after` are read where they are met, all in one trip more. Memory: what is cached within `cacheBytes`; and
+ * all that one record meets.
  *
  * Errors: CONFIG_INVALID for a window that nothing could meet in; STATE_MISMATCH where the stores were written with other `before` and `after`; a `join` that throws goes the way of `onError.process` (PROCESS_FAILED), and nothing of its record is emitted or kept.
  *
@@ -159,11 +163,22 @@ function joining<R extends AnyFact, W>(
         keyed: true,
         takesNullKeys: kind !== 'inner',
         repartitions: sides.map((one) => one.name),
+        nextClosing: withGrace(slackOf(window, kind), window.beforeMs + window.afterMs),
         create,
       },
       [source, other],
     ) as never;
   };
+}
+
+/**
+ * How far behind stream time a record may come without being joined otherwise. One that waits for a partner
+ * is given up at once if its window, without the grace, is over when it comes.
+ */
+function slackOf({ beforeMs, afterMs, graceMs }: JoinWindow, kind: 'inner' | 'left' | 'outer'): number {
+  const met = graceMs + Math.min(0, beforeMs, afterMs);
+  const waited = kind === 'inner' ? met : kind === 'left' ? afterMs : Math.min(beforeMs, afterMs);
+  return Math.max(0, Math.min(met, waited));
 }
 
 const waitingName = (side: string): string => `${side}-waiting`;

@@ -10,6 +10,7 @@ import type { AnyRecord, FactRecord, Stream } from '../types.js';
 import { currentDeclaring } from './attach.js';
 import {
   type EntityQueue,
+  entityQueueItems,
   entityQueueSerde,
   following,
   Held,
@@ -18,7 +19,7 @@ import {
   type Version,
 } from './entity-queue.js';
 import { checkedId, type Id, idSerde, idText, keyId, shownId } from './ids.js';
-import { OpenGaps } from './open-gaps.js';
+import { KeptGaps } from './kept-gaps.js';
 import { reorderBufferFull, versionGap, versionInvalid } from './version-errors.js';
 
 export interface ReorderByVersionOptions<K, V> {
@@ -58,8 +59,12 @@ export interface ReorderByVersionOptions<K, V> {
 /**
  * Lets the records of each entity through in the order of their versions: after version n exactly n + 1. What comes too early waits in the store; what came before is dropped, so that a repeated event is never applied twice.
  *
- * State: one row an entity in `store` (the next version and what waits), one row for each gap that is open at a commit, and the changelog. Cost: one look-up a record, reading what waits for that entity and nothing
- * else; never a scan of all entities. A row is written once a commit, with all that waits for the entity: up to `maxBuffered` records. In memory about 100 bytes for each gap that is open now.
+ * State: one row an entity in `store` (the next version and what waits), one row for each gap that is open at
+ * a commit, and the changelog. A row above 32 KiB lies in pages: a record of the changelog is no longer than
+ * a page, or than a single record that waits. Cost: one look-up a record, reading what waits for that entity
+ * and nothing else; never a scan of all entities. A commit writes each row that changed once, and of a long
+ * one the pages that changed. In memory about 100 bytes for each gap that is open now, and all that waits for
+ * an entity while its records are processed: up to `maxBuffered` records, whatever they are.
  *
  * Records that waited come out with their own key, timestamp and headers, at the place of the record that closed the gap. Null values are records like any other; null keys are dropped and counted (`null-key`) unless `entity` is
  * given. Stale records are dropped and counted (`stale`), passed, or sent to the dead letter topic; records that had to wait (`out-of-order`) and skipped versions (`skipped-versions`) are counted. A record that arrives at the moment its wait ends still closes the gap.
@@ -100,7 +105,13 @@ export function reorderByVersion<K, V>(
         operator: 'reorderByVersion',
         name: store,
         stores: [
-          { name: store, kind: 'keyValue', key: entity, value: entityQueueSerde({ key, value }) },
+          {
+            name: store,
+            kind: 'keyValue',
+            key: entity,
+            value: entityQueueSerde({ key, value }),
+            items: entityQueueItems,
+          },
           { name: `${store}-gaps`, kind: 'keyValue', key: entity, value: serdes.double },
         ],
         keyed: true,
@@ -118,13 +129,7 @@ class Reorder<K, V> implements Processor {
   readonly #context: ProcessorContext;
   readonly #options: ReorderByVersionOptions<K, V>;
   readonly #queues: KeyValueStore<Entity, EntityQueue>;
-  /** Written at commits only: a gap that opens and closes between two costs no write. */
-  readonly #gapStore: KeyValueStore<Entity, number>;
-  readonly #gaps: OpenGaps<Entity>;
-  /** By their ids: entities whose gap has changed since the last commit; and those whose gap is written. */
-  readonly #changed = new Map<string, Entity>();
-  readonly #written = new Set<string>();
-  readonly #idOf: (entity: Entity) => string;
+  readonly #gaps: KeptGaps<Entity>;
   readonly #waitMs: number;
   readonly #maxBuffered: number;
   readonly #serdes: HeldSerdes;
@@ -137,23 +142,18 @@ class Reorder<K, V> implements Processor {
     serdes: HeldSerdes,
     entity: AnySerde,
   ) {
-    this.#idOf = (key) => keyId(entity, key);
     this.#context = context;
     this.#options = options;
     this.#waitMs = waitMs;
     this.#maxBuffered = options.maxBuffered;
     this.#serdes = serdes;
     this.#queues = context.store(options.store);
-    this.#gapStore = context.store(`${options.store}-gaps`);
-    this.#gaps = new OpenGaps(waitMs, this.#idOf);
+    this.#gaps = new KeptGaps(context.store(`${options.store}-gaps`), waitMs, (key) => keyId(entity, key));
     this.#wall = options.gap?.clock === 'wall';
   }
 
   async start(): Promise<void> {
-    for await (const [entity, since] of this.#gapStore.entries()) {
-      this.#gaps.open(entity, since);
-      this.#written.add(this.#idOf(entity));
-    }
+    await this.#gaps.load();
     if (this.#wall) this.#context.schedule(Math.max(1, Math.min(this.#waitMs, 1_000)), 'wall', () => this.#expire());
   }
 
@@ -164,7 +164,7 @@ class Reorder<K, V> implements Processor {
   }
 
   process(record: AnyRecord, _port: number, prepared: unknown): void | Promise<void> {
-    const entity = prepared as string | null;
+    const entity = prepared as Entity | null;
     if (entity === null) return this.#context.drop('null-key');
     this.#queues.observe(record.timestamp);
     this.#take(entity, record);
@@ -172,16 +172,7 @@ class Reorder<K, V> implements Processor {
   }
 
   beforeCommit(): void {
-    for (const [id, entity] of this.#changed) {
-      const since = this.#gaps.since(entity);
-      if (since !== undefined) {
-        this.#gapStore.put(entity, since, since);
-        this.#written.add(id);
-      } else if (this.#written.delete(id)) {
-        this.#gapStore.delete(entity);
-      }
-    }
-    this.#changed.clear();
+    this.#gaps.beforeCommit();
   }
 
   #take(entity: Entity, record: AnyRecord): void {
@@ -223,7 +214,7 @@ class Reorder<K, V> implements Processor {
     }
     this.#queues.put(entity, { next, held: released === 0 ? held : held.slice(released) });
     if (held.length === 0) return;
-    if (released === held.length) this.#closeGap(entity);
+    if (released === held.length) this.#gaps.close(entity);
     else this.#openGap(entity);
   }
 
@@ -236,7 +227,7 @@ class Reorder<K, V> implements Processor {
       const queue = await this.#queues.load(entity);
       const lowest = queue?.held[0];
       if (!queue || lowest === undefined) {
-        this.#closeGap(entity);
+        this.#gaps.close(entity);
         continue;
       }
       if (gap.then === 'skip') {
@@ -254,7 +245,7 @@ class Reorder<K, V> implements Processor {
         this.#context.deadLetter(record, error, { position, key, value });
       }
       this.#queues.put(entity, { next: queue.next, held: [] });
-      this.#closeGap(entity);
+      this.#gaps.close(entity);
     }
   }
 
@@ -266,12 +257,6 @@ class Reorder<K, V> implements Processor {
 
   #openGap(entity: Entity): void {
     this.#gaps.open(entity, this.#now());
-    this.#changed.set(this.#idOf(entity), entity);
-  }
-
-  #closeGap(entity: Entity): void {
-    this.#gaps.close(entity);
-    this.#changed.set(this.#idOf(entity), entity);
   }
 
   #now(): number {

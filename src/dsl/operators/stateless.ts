@@ -123,7 +123,7 @@ export function selectKey<K, V, K2>(
 export function peek<R extends AnyRecord>(fn: (record: R) => void): MonoTypeOperatorFunction<R> {
   const look = (record: R): void => {
     // What the function makes of a change decides nothing: it goes on when the policy has let the failure go.
-    if (isChange(record)) rowOrThrow(fn as (record: R, key: unknown) => void, record, record.key);
+    if (isChange(record)) rowOrThrow(() => fn(record), record, record.key);
     else fn(record);
   };
   return derived(marked({ label: 'peek' }, tap(look)), (value) => value);

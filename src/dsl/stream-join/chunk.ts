@@ -1,9 +1,12 @@
 import { checkedBefore } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
+import type { RowItems } from '../../state/contract.js';
 
 /** How many records a row holds: what is encoded again for one more is bounded by it, and their marks fit into one integer. */
 export const CHUNK_RECORDS = 32;
+/** With so many bytes of values a row is full as well: one more value is the most that it can have beyond. */
+const FULL_BYTES = 32 * 1024;
 
 /** The lowest and the highest timestamp in a full chunk: whether it has to be looked into. */
 export interface Span {
@@ -20,8 +23,9 @@ interface Written {
 const NOTHING_WRITTEN: Written = { bytes: Buffer.alloc(0), ends: [] };
 
 /**
- * Some records of one key and side, in the order of their arrival. Never changed: what is added makes another one, which shares with this one what was encoded and decoded. A value is decoded when it is
- * first met, and encoded once.
+ * Some records of one key and side, in the order of their arrival. Never changed: what is added makes another
+ * one, which shares with this one what was encoded and decoded. A value is decoded when it is first met, and
+ * encoded once, when it comes.
  */
 export class Chunk<V> {
   /** Of the chunk that is added to: the full ones, in order. */
@@ -32,6 +36,8 @@ export class Chunk<V> {
   readonly #values: (V | undefined)[];
   readonly #serde: Serde<V>;
   #written: Written;
+  /** The values behind those, encoded when they came: how long they are says when the chunk is full. */
+  #added: readonly Buffer[];
 
   constructor(
     serde: Serde<V>,
@@ -41,12 +47,14 @@ export class Chunk<V> {
       waiting,
       values,
       written = NOTHING_WRITTEN,
+      added = values.slice(written.ends.length).map((value) => serde.encode(value as V)),
     }: {
       readonly full: readonly Span[];
       readonly timestamps: readonly number[];
       readonly waiting: number;
       readonly values: (V | undefined)[];
       readonly written?: Written;
+      readonly added?: readonly Buffer[];
     },
   ) {
     this.#serde = serde;
@@ -55,10 +63,14 @@ export class Chunk<V> {
     this.waiting = waiting;
     this.#values = values;
     this.#written = written;
+    this.#added = added;
   }
 
   get isFull(): boolean {
-    return this.timestamps.length === CHUNK_RECORDS;
+    if (this.timestamps.length === CHUNK_RECORDS) return true;
+    let bytes = this.#written.bytes.length;
+    for (const { length } of this.#added) bytes += length;
+    return bytes >= FULL_BYTES;
   }
 
   get span(): Span {
@@ -86,6 +98,7 @@ export class Chunk<V> {
       waiting: waits ? this.waiting | (1 << at) : this.waiting,
       values: [...this.#values, value],
       written: this.#written,
+      added: [...this.#added, this.#serde.encode(value)],
     });
   }
 
@@ -99,6 +112,11 @@ export class Chunk<V> {
     return this.#as([], this.waiting);
   }
 
+  /** The same records, and these full chunks. */
+  after(full: readonly Span[]): Chunk<V> {
+    return this.#as(full, this.waiting);
+  }
+
   #as(full: readonly Span[], waiting: number): Chunk<V> {
     return new Chunk(this.#serde, {
       full,
@@ -106,6 +124,7 @@ export class Chunk<V> {
       waiting,
       values: this.#values,
       written: this.#written,
+      added: this.#added,
     });
   }
 
@@ -120,18 +139,12 @@ export class Chunk<V> {
   encode(): Buffer {
     const { timestamps, full } = this;
     const { bytes, ends } = this.#written;
-    const added: Buffer[] = [];
-    let allEnds = ends;
+    const added = this.#added;
+    const allEnds = [...ends];
     let end = bytes.length;
-    if (ends.length < timestamps.length) {
-      const more = [...ends];
-      for (let i = ends.length; i < timestamps.length; i++) {
-        const encoded = this.#serde.encode(this.#values[i] as V);
-        added.push(encoded);
-        end += encoded.length;
-        more.push(end);
-      }
-      allEnds = more;
+    for (const { length } of added) {
+      end += length;
+      allEnds.push(end);
     }
     const row = Buffer.allocUnsafe(HEAD_BYTES + 16 * full.length + 12 * timestamps.length + end);
     row[0] = FORMAT;
@@ -145,6 +158,7 @@ export class Chunk<V> {
     at += bytes.copy(row, at);
     for (const encoded of added) at += encoded.copy(row, at);
     this.#written = { bytes: row.subarray(start), ends: allEnds };
+    this.#added = [];
     return row;
   }
 
@@ -172,6 +186,14 @@ export class Chunk<V> {
 
 const FORMAT = 1;
 const HEAD_BYTES = 10;
+
+/** The full chunks that a row knows of may be many: then it is kept in pages. */
+export const chunkItems = <V>(value: Serde<V>): RowItems<Chunk<V>> => ({
+  of: ({ full }) => full,
+  size: () => 16,
+  with: (chunk, full) => chunk.after(full as readonly Span[]),
+  page: (_, full) => new Chunk(value, { full: full as readonly Span[], timestamps: [], waiting: 0, values: [] }),
+});
 
 /**
  * A row of a join's buffer, format 1 (integers big endian):

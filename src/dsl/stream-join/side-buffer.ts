@@ -2,7 +2,7 @@ import { check } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
 import { BucketKey, bucketKeySerde } from './bucket-key.js';
-import { CHUNK_RECORDS, Chunk, chunkSerde } from './chunk.js';
+import { CHUNK_RECORDS, Chunk, chunkItems, chunkSerde } from './chunk.js';
 import type { JoinWindow } from './window.js';
 
 /** A record that was found, and where it lies. */
@@ -34,6 +34,7 @@ export function sideStore<K, V>(
     kind: 'buffer',
     key: bucketKeySerde(key, lengthMs),
     value: chunkSerde(value),
+    items: chunkItems(value),
     // A record that waits may be older than what is met (in a window that is shifted): its row stays while another may begin to wait beside it, so that each has a place of its own.
     ttlMs: Math.max(retentionMs, beforeMs, afterMs),
     bornAt: ({ start }) => start + lengthMs - 1,
@@ -41,8 +42,10 @@ export function sideStore<K, V>(
 }
 
 /**
- * The records of one side of a join, kept for those of the other side: by key and stretch of time, so that which rows a record looks into follows from the record alone. A row holds 32 records at most. The one that is
- * added to is chunk 0; when it is full, it is put aside under the next number, with a note in chunk 0, and read again only if it is met.
+ * The records of one side of a join, kept for those of the other side: by key and stretch of time, so that
+ * which rows a record looks into follows from the record alone. A row holds 32 records at most, and fewer of
+ * large ones. The one that is added to is chunk 0; when it is full, it is put aside under the next number,
+ * with a note in chunk 0, and read again only if it is met.
  */
 export class SideBuffer<K, V> {
   readonly #store: KeyValueStore<BucketKey<K>, Chunk<V>>;
@@ -132,7 +135,7 @@ export class SideBuffer<K, V> {
     const chunk = this.#store.get(row);
     if (chunk?.isFull) {
       const full = [...chunk.full, chunk.span];
-      this.#store.put(new BucketKey(row.key, row.start, full.length), chunk.alone(), timestamp);
+      this.#store.insert(new BucketKey(row.key, row.start, full.length), chunk.alone(), timestamp);
       this.#store.put(row, this.#first(full, timestamp, value, waits), timestamp);
       return full.length * CHUNK_RECORDS;
     }

@@ -181,8 +181,7 @@ export class StreamJoin implements Processor {
   ): void {
     const { key, value, timestamp, headers } = record;
     // All or nothing: nothing is emitted or written before the user's function has returned for each of them,
-    // and it is
-    // known that the record can be written.
+    // and it is known that the record can be written.
     const joined = matches.map(
       ({ chunk, at, timestamp: its }) =>
         new PlainRecord(key, mine.join(value, chunk.value(at), key), Math.max(timestamp, its), headers),

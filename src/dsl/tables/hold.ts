@@ -1,13 +1,12 @@
 import type { Observable } from 'rxjs';
-import type { Headers } from '../../model/headers.js';
 import { PlainRecord } from '../../model/record.js';
 import { check } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { KeyValueStore } from '../../state/contract.js';
+import type { KeyValueStore, RowItems } from '../../state/contract.js';
 import { type Due, DueQueue, dueStore } from '../buffers/due-queue.js';
 import type { Declaring } from '../declaring.js';
-import { ByteReader, readHeaders, written } from '../operators/bytes.js';
+import { ByteReader, type ByteWriter, readHeaders, written } from '../operators/bytes.js';
 import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
 
@@ -19,8 +18,10 @@ export interface HoldOptions {
   readonly keepsNullKeys: boolean;
 }
 
+type HeldRecord = Pick<AnyRecord, 'value' | 'headers'>;
+
 /** The records of one key and timestamp, in order of arrival. */
-type Held = readonly Pick<AnyRecord, 'value' | 'headers'>[];
+type Held = readonly HeldRecord[];
 
 /**
  * Declares a buffer: a record waits until stream time has passed its timestamp by the grace, and goes on in the order of timestamps, then keys, then arrival. What comes later than that goes on at once. Only records that are held
@@ -33,7 +34,7 @@ export function hold(source: Observable<AnyRecord>, options: HoldOptions, curren
     {
       operator: 'hold',
       name: store,
-      stores: [dueStore(store, key, heldSerde(value))],
+      stores: [{ ...dueStore(store, key, heldSerde(value)), items: heldItems(value) }],
       keyed: true,
       takesNullKeys: keepsNullKeys,
       create: (context) => new Hold(context, context.store(store), key, options.graceMs),
@@ -78,8 +79,9 @@ class Hold implements Processor {
     const due = this.#store.streamTime - this.#graceMs;
     if (timestamp < due) return this.#context.emit(record);
     const held = this.#store.get(prepared as Due<unknown>);
-    if (held === null) this.#queue.add(timestamp, key, [{ value, headers }], timestamp);
-    else this.#queue.replace(timestamp, key, [...held, { value, headers }], timestamp);
+    const added: HeldRecord = { value, headers };
+    if (held === null) this.#queue.add(timestamp, key, [added], timestamp);
+    else this.#queue.replace(timestamp, key, [...held, added], timestamp);
     return this.#queue.take(due, (at, records, time) => {
       for (const { value: own, headers: others } of records) this.#context.emit(new PlainRecord(at, own, time, others));
     });
@@ -101,16 +103,13 @@ function heldSerde(value: AnySerde): Serde<Held> {
       written((row) => {
         row.byte(FORMAT);
         row.int32(held.length);
-        for (const record of held) {
-          row.bytes(value.encode(record.value));
-          row.headers(record.headers);
-        }
+        for (const record of held) writeHeld(row, record, value);
       }),
     decode(bytes) {
       const reader = new ByteReader(bytes, 'records that wait');
       const format = reader.byte();
       if (format !== FORMAT) throw new Error(`saw records that wait of format ${format}, expected ${FORMAT}`);
-      const held: { value: unknown; headers: Headers }[] = [];
+      const held: HeldRecord[] = [];
       for (let left = reader.int32(); left > 0; left--) {
         const own = value.decode(reader.bytes() ?? Buffer.alloc(0));
         held.push({ value: own, headers: readHeaders(reader) });
@@ -118,4 +117,23 @@ function heldSerde(value: AnySerde): Serde<Held> {
       return held;
     },
   });
+}
+
+/** Any number of records may have one key and timestamp: a row of many is kept in pages. */
+function heldItems(value: AnySerde): RowItems<Held> {
+  // Each is encoded once to be measured, and once for each page that it comes into.
+  const sizes = new WeakMap<HeldRecord, number>();
+  const sizeOf = (record: HeldRecord): number => {
+    const known = sizes.get(record);
+    if (known !== undefined) return known;
+    const { length } = written((row) => writeHeld(row, record, value));
+    sizes.set(record, length);
+    return length;
+  };
+  return { of: (held) => held, size: sizeOf, with: (_, held) => held as Held };
+}
+
+function writeHeld(row: ByteWriter, { value, headers }: HeldRecord, serde: AnySerde): void {
+  row.bytes(serde.encode(value));
+  row.headers(headers);
 }

@@ -17,6 +17,8 @@ export interface WindowRows<K, A> {
   now?(window: WindowKey<K>): WindowKey<K> | null;
 }
 
+type Growth<K> = NonNullable<WindowRows<K, unknown>['now']>;
+
 /** How many windows are read and emitted together, when many close at once. */
 const TOGETHER = 1_000;
 
@@ -28,7 +30,8 @@ export const closingStore = <K>(store: string, key: Serde<K>): StoreSpec<Due<K>,
   dueStore(closingStoreName(store), key, serdes.int64);
 
 /**
- * Windows that are emitted once, when they close: in the order of their ends (those of one length: of their starts), then in that of keys.
+ * Windows that are emitted once, when they close: in the order of their ends, then of their starts, then of
+ * the bytes of their keys.
  *
  * State: a small row for each window that is open and not empty, written when it opens and deleted when it closes. What a window holds stays in the store of the fold, and is read from there
  * when it closes: what the cache does not have, a thousand windows a read.
@@ -41,6 +44,8 @@ export class ClosingWindows<K, A> {
   readonly #queue: DueQueue<K, number>;
   readonly #rows: WindowRows<K, A>;
   readonly #key: Serde<K>;
+  /** Of windows that grow: those of the end at hand that were taken so far. */
+  #together: WindowKey<K>[] = [];
 
   constructor(
     context: ProcessorContext,
@@ -67,52 +72,78 @@ export class ClosingWindows<K, A> {
 
   /** Emits what ends at `until` or before. A promise only if something has to be read. */
   close(until: number): void | Promise<void> {
+    const { now } = this.#rows;
+    return now ? this.#closeGrowing(until, now) : this.#closeFixed(until);
+  }
+
+  /**
+   * Windows that end together begin together: they are in their order already, and as few as are wanted can
+   * be taken at a time.
+   */
+  #closeFixed(until: number): void | Promise<void> {
     while (this.#queue.next <= until) {
       const closed: WindowKey<K>[] = [];
-      const taking = this.#queue.take(
-        until,
-        (key, start, end) => void closed.push(new WindowKey(key, start, end)),
-        TOGETHER,
-      );
-      if (taking) return taking.then(() => this.#emitRead(closed)).then(() => this.close(until));
-      const reading = this.#rows.load(closed);
+      const reading = this.#read(until, closed);
       if (reading)
         return reading.then(() => {
           this.#emit(closed);
-          return this.close(until);
+          return this.#closeFixed(until);
         });
       this.#emit(closed);
     }
   }
 
-  async #emitRead(closed: readonly WindowKey<K>[]): Promise<void> {
-    await this.#rows.load(closed);
-    this.#emit(closed);
+  /**
+   * Takes one end after the other. Whoever has grown beyond it waits on, among those of its new end; so when
+   * the next end comes, all of this one are known. They begin at different moments, and are put in order
+   * first: that takes memory for as many windows as end in one millisecond.
+   */
+  #closeGrowing(until: number, now: Growth<K>): void | Promise<void> {
+    while (this.#queue.next <= until) {
+      const end = this.#queue.next;
+      const taken: WindowKey<K>[] = [];
+      const reading = this.#read(end, taken);
+      if (reading)
+        return reading.then(() => {
+          this.#closeAt(end, taken, now);
+          return this.#closeGrowing(until, now);
+        });
+      this.#closeAt(end, taken, now);
+    }
+  }
+
+  /** Takes what is due and reads its rows. */
+  #read(until: number, taken: WindowKey<K>[]): void | Promise<void> {
+    const show = (key: K, start: number, end: number): void => void taken.push(new WindowKey(key, start, end));
+    const taking = this.#queue.take(until, show, TOGETHER);
+    return taking ? taking.then(() => this.#rows.load(taken)) : this.#rows.load(taken);
+  }
+
+  #closeAt(end: number, taken: readonly WindowKey<K>[], now: Growth<K>): void {
+    for (const window of taken) {
+      const grown = now(window);
+      if (grown?.end === end) this.#together.push(grown);
+      else if (grown) this.#queue.replace(grown.end, grown.key, grown.start, grown.end);
+    }
+    if (this.#queue.next === end) return;
+    const together = this.#together;
+    this.#together = [];
+    this.#emit(together.length > 1 ? this.#inOrder(together) : together);
+  }
+
+  /** Of those that end together: by start, then by the bytes of their keys. */
+  #inOrder(windows: readonly WindowKey<K>[]): readonly WindowKey<K>[] {
+    return windows
+      .map((window) => ({ window, bytes: this.#key.encode(window.key) }))
+      .sort((a, b) => a.window.start - b.window.start || a.bytes.compare(b.bytes))
+      .map(({ window }) => window);
   }
 
   #emit(closed: readonly WindowKey<K>[]): void {
-    for (const window of this.#rows.now ? this.#grown(closed) : closed) {
+    for (const window of closed) {
       const row = this.#rows.row(window);
       // The headers of whichever record closes it, mostly one of another key, say nothing of a window.
       if (row) this.#context.emit(new RowChange(window, row.value, null, row.timestamp, Headers.none));
     }
-  }
-
-  /** Those that have closed, in order; the others wait on. */
-  #grown(taken: readonly WindowKey<K>[]): readonly WindowKey<K>[] {
-    const upTo = (taken.at(-1) as WindowKey<K>).end;
-    // Several that have become one are one.
-    const closed = new Map<string, WindowKey<K>>();
-    const waiting = new Map<string, WindowKey<K>>();
-    for (const window of taken) {
-      const now = this.#rows.now?.(window);
-      if (!now) continue;
-      const id = `${String(now.end).padStart(16)} ${this.#key.encode(now.key).toString('latin1')}`;
-      // What ends with the last one may have others before it that are not taken yet.
-      const early = now.end < upTo || now.end === window.end;
-      (early ? closed : waiting).set(id, now);
-    }
-    for (const [id, now] of waiting) if (!closed.has(id)) this.#queue.replace(now.end, now.key, now.start, now.end);
-    return [...closed].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, window]) => window);
   }
 }

@@ -5,7 +5,7 @@ import type { KeyValueStore, Row, StoreSpec } from '../../state/contract.js';
 import { added, merged } from '../operators/folding.js';
 import type { Processor, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
-import { NO_SPANS, Span, type Spans, spansSerde } from './spans.js';
+import { NO_SPANS, Span, type Spans, spanItems, spansSerde } from './spans.js';
 import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
 import type { WindowedFolding } from './windowing.js';
 import type { SessionWindows } from './windows.js';
@@ -19,6 +19,7 @@ export function sessionFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
     kind: 'session',
     key,
     value: spansSerde(value),
+    items: spanItems(value),
     ttlMs: retentionMs,
     shown: {
       key: windowed(key),
@@ -128,7 +129,8 @@ class SessionFold<K, V, A> implements Processor {
     const forgotten = this.#store.streamTime - this.#windows.retentionMs;
     let kept = 0;
     while (kept < from && (sessions[kept] as Span<A>).last < forgotten) kept++;
-    return [...sessions.slice(kept, from), ...next, ...sessions.slice(to)];
+    const left = kept === 0 ? sessions : sessions.slice(kept);
+    return left.toSpliced(from - kept, to - from, ...next);
   }
 
   /** The session that is open and has the end of that one in it: it has grown from it. */

@@ -6,7 +6,7 @@ import { added } from '../operators/folding.js';
 import type { Processor, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
 import { type Slid, slide } from './slide.js';
-import { around, firstFrom, NO_SPANS, Span, type Spans, spansSerde } from './spans.js';
+import { around, firstFrom, NO_SPANS, Span, type Spans, spanItems, spansSerde } from './spans.js';
 import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
 import type { WindowedFolding } from './windowing.js';
 import type { SlidingWindows } from './windows.js';
@@ -20,6 +20,7 @@ export function slidingFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
     kind: 'sliding',
     key: windowed(key),
     value: spansSerde(value),
+    items: spanItems(value),
     ttlMs: retentionMs,
     bornAt: ({ end }) => end,
     shown: {

@@ -3,12 +3,13 @@ import { checkedBefore } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { showBytes } from '../../serdes/show.js';
+import type { RowItems } from '../../state/contract.js';
 
 /**
  * One of the windows of a key that lie in one row: where it begins, the highest timestamp in it, and its aggregate. Never changed: a row gets a new one in its place.
  *
- * An aggregate is decoded when it is first needed, and what has not changed since it was read or written is not encoded again: a row is read and written whole, and mostly one of its windows is
- * meant.
+ * An aggregate is decoded when it is first needed, and what has not changed since it was read or written is not encoded again: mostly one of a row's windows is meant, and its
+ * neighbours are read and written with it.
  */
 export class Span<A> {
   /** How it was written, if it was read: what it needs for being decoded was asked for there. */
@@ -43,6 +44,12 @@ export class Span<A> {
 
   bytes(serde: Serde<A>): Buffer {
     return this.#bytes ?? serde.encode(this.#aggregate as A);
+  }
+
+  /** How many bytes it takes in its row: it is encoded for that, and not again when the row is written. */
+  size(serde: Serde<A>): number {
+    this.#bytes ??= serde.encode(this.#aggregate as A);
+    return HEAD_BYTES + this.#bytes.length;
   }
 
   /** From now on its bytes are these, which are part of a whole row. */
@@ -89,6 +96,13 @@ export function firstFrom(spans: Spans<unknown>, start: number): number {
   }
   return low;
 }
+
+/** A row of any number of windows is kept in pages. */
+export const spanItems = <A>(aggregate: Serde<A>): RowItems<Spans<A>> => ({
+  of: (spans) => spans,
+  size: (span: Span<A>) => span.size(aggregate),
+  with: (_, spans) => spans as Spans<A>,
+});
 
 const FORMAT = 1;
 const HEAD_BYTES = 8 + 8 + 4;

@@ -6,6 +6,7 @@ import { byPort } from '../operators/by-port.js';
 import type { Folding } from '../operators/folding.js';
 import type { AnyRecord } from '../types.js';
 import { closingStore } from './closing-windows.js';
+import { nextClosingOf } from './closings.js';
 import { countFold } from './count-fold.js';
 import { sessionFold } from './session-fold.js';
 import { slidingFold } from './sliding-fold.js';
@@ -67,6 +68,7 @@ export function windowedFold(
       keyed: true,
       emitsKey: windowed(folding.key),
       window,
+      nextClosing: nextClosingOf(window),
       create: (context) => byPort(folding, (own) => create({ context, folding: own })),
     },
     sources,

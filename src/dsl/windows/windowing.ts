@@ -10,7 +10,9 @@ export interface Windowing<K = any, V = any> {
   readonly window: Windows;
   /**
    * `updates` (default): a change of the table with each record. `onClose`: each window once, when it is closed, as a change from nothing, with the highest timestamp in it (a session: its end) and no
-   * headers; windows that are empty then are not emitted. After each record those that it closes, in the order of their ends, then of the bytes of their keys. Keeps a row for each open window in `<store>-closing`.
+   * headers; windows that are empty then are not emitted. After each record those that it closes, in the
+   * order of their ends, then of their starts, then of the bytes of their keys. Keeps a row for each open
+   * window in `<store>-closing`.
    */
   readonly emit?: 'updates' | 'onClose';
   /**

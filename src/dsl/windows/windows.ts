@@ -161,8 +161,10 @@ export function unlimited({ from = 0 }: { readonly from?: number } = {}): TimeWi
  * of another's, so `add` must not change what it is given.
  *
  * State: windows of a key that start within twice the difference lie in one row. Cost: one or two look-ups and writes a record, whatever the timestamps, and one call of `add` for each window that holds
- * it: twice as many as there are records within the difference before and behind it. A row that changes is written whole at a commit. Rows live for the retention (default: twice the difference, and
- * grace), counted from the start of windows; a longer one costs disk, and nothing else. CONFIG_INVALID for a difference of zero, and a retention shorter than the default.
+ * it: twice as many as there are records within the difference before and behind it. A row that changes is
+ * written at a commit, of one above 32 KiB the pages that changed. Rows live for the retention (default:
+ * twice the difference, and grace), counted from the start of windows; a longer one costs disk, and nothing
+ * else. CONFIG_INVALID for a difference of zero, and a retention shorter than the default.
  *
  * Semantics: SlidingWindows of Kafka Streams (KIP-450), with one exception: a new window that begins as a copy had no value before, whatever the other one held.
  */
@@ -184,8 +186,9 @@ export function sliding(difference: Duration, options: WindowOptions = {}): Slid
  * would begin alone were closed and there is no open one that it joins. Records without a key are dropped (`null-key`); those without a value count.
  *
  * State: one row a key with all its sessions within the retention, which counts from their ends (default: gap and grace, so that mostly one is there). Cost: one look-up and one write a record. A
- * row that changes is read and written whole: with a long retention the bytes of a commit grow with the sessions of a key, although only what changed is encoded again. CONFIG_INVALID for a gap of
- * zero, and a retention shorter than gap and grace.
+ * row that changes is read whole, and lies in memory whole until it is evicted; it is written at a commit, of
+ * one above 32 KiB the pages that changed. CONFIG_INVALID for a gap of zero, and a retention shorter than gap
+ * and grace.
  *
  * Semantics: SessionWindows of Kafka Streams (KIP-94), with one exception: with the default retention a session is kept as long as it is open, not one millisecond less.
  */

@@ -57,7 +57,7 @@ function unionOf(schema: UnionSchema, json: unknown, path: string): unknown {
   if (isWrapped(schema)) {
     const name = isObject(json) ? (Object.keys(json)[0] ?? '') : '';
     const branch = branches.find((one) => branchName(one) === name);
-    if (!branch) throw unfit(path, showJson(json), `an object with one of ${branches.map(branchName).join(', ')}`);
+    if (!branch) throw unfit(path, show(json), `an object with one of ${branches.map(branchName).join(', ')}`);
     return { [name]: fromJson(branch, ownOf(json as Json, name), `${path}.${name}`) };
   }
   // A text may be a time or a text: the branches look different as values, and may not as JSON.
@@ -70,7 +70,7 @@ function unionOf(schema: UnionSchema, json: unknown, path: string): unknown {
       reason = error;
     }
   }
-  throw reason ?? unfit(path, showJson(json), `one of ${branches.map(branchName).join(', ')}`);
+  throw reason ?? unfit(path, show(json), `one of ${branches.map(branchName).join(', ')}`);
 }
 
 function resembles(schema: Schema, json: unknown): boolean {
@@ -121,15 +121,13 @@ function timeOf(json: unknown, path: string): Date {
   const time = typeof json === 'string' ? momentOf(json) : json;
   const date = typeof time === 'number' ? new Date(time) : undefined;
   if (date && !Number.isNaN(date.getTime())) return date;
-  throw unfit(path, showJson(json), 'milliseconds since 1970, or a time as in "2026-01-31T12:00:00Z"');
+  throw unfit(path, show(json), 'milliseconds since 1970, or a time as in "2026-01-31T12:00:00Z"');
 }
 
 function bytesOf(json: unknown, path: string): Buffer {
   if (isObject(json) && typeof json.base64 === 'string') return Buffer.from(json.base64, 'base64');
-  throw unfit(path, showJson(json), 'bytes as {"base64": "…"}');
+  throw unfit(path, show(json), 'bytes as {"base64": "…"}');
 }
-
-const showJson = (json: unknown): string => show(json);
 
 const unfit = (path: string, saw: string, expected: string): Error =>
   new Error(

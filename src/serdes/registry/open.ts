@@ -12,7 +12,10 @@ import { MemoryRegistry } from './memory.js';
 import type { SchemaRegistry } from './port.js';
 
 export interface RegistryOptions {
-  /** The login for all addresses; one may also stand in an address, as `https://user:password@host`, and is then for that one. */
+  /**
+   * The login for all addresses; one may also stand in an address, as `https://user:password@host`, and is
+   * then for that one.
+   */
   readonly basic?: { readonly username: string; readonly password: string | Secret };
   /** A token, or a function that returns the one that is good now. */
   readonly bearer?: string | Secret | (() => Promise<string | Secret>);

@@ -5,10 +5,16 @@ import type { SchemaReference, SchemaRegistry, SchemaSource, StoredSchema } from
 
 type ResolveOptions = Pick<ParseOptions, 'checksDefaults'>;
 
-/** So many schemas one may refer to, itself or through others: more than anybody wrote. What a registry answers must not keep a process busy. */
+/**
+ * So many schemas one may refer to, itself or through others: more than anybody wrote. What a registry
+ * answers must not keep a process busy.
+ */
 const MAX_REFERENCES = 1_000;
 
-/** The schema with everything that it refers to. SCHEMA_INVALID if it does not parse, is no Avro, refers to itself or to too many others, or has rules that millrace would not apply; and the registry's errors. */
+/**
+ * The schema with everything that it refers to. SCHEMA_INVALID if it does not parse, is no Avro, refers to
+ * itself or to too many others, or has rules that millrace would not apply; and the registry's errors.
+ */
 export function resolveSchema(
   registry: SchemaRegistry,
   source: SchemaSource | StoredSchema,

@@ -1,0 +1,253 @@
+import {
+  type Admin,
+  type Membership,
+  type PartitionOffset,
+  partitionKey,
+  type TopicPartition,
+} from '../broker/port.js';
+import type { Topology } from '../dsl/processor.js';
+import type { SubTopology } from '../graph/graph.js';
+import type { Clock, Logger } from '../model/ports.js';
+import { type Companions, companionsOf } from './companions.js';
+import type { Metrics } from './metrics.js';
+import { textOf } from './offset-texts.js';
+import { isPassing } from './patience.js';
+import { declareOnly, type Slot } from './slots.js';
+import { sourcePartitions } from './sources.js';
+import type { TopicCounts } from './topics.js';
+
+/** How often somebody who waits looks again, if nobody of this process has committed meanwhile. */
+const LOOK_AGAIN_MS = 50;
+/** Whoever was not looked at for so long was not waited for. */
+const NOT_WATCHED_MS = 5_000;
+/**
+ * A task that is behind and has committed nothing for so long does not work, however slow its partitions are:
+ * nobody waits for it any more.
+ */
+const STUCK_MS = 300_000;
+
+/** Where a task is, as its last commit says. */
+export interface Standing {
+  /** Whether records are known to exist that it has not processed, or it has not said where it begins. */
+  readonly isBehind: boolean;
+  /** Nothing that it has still to read happened before, but for what lies out of order. */
+  readonly time: number;
+}
+
+export interface View {
+  readonly standings: ReadonlyMap<string, Standing>;
+  /** Ends of the partitions that were looked at. */
+  readonly ends: ReadonlyMap<string, PartitionOffset>;
+}
+
+export interface AlignmentPlan {
+  readonly topology: Topology;
+  readonly slots: ReadonlyMap<string, Slot>;
+  readonly topics: TopicCounts;
+  readonly prefix: string;
+}
+
+export interface AlignmentOptions {
+  readonly ports: {
+    readonly admin: Admin;
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly metrics: Metrics;
+  };
+  /** Undefined: the process is in no group at the moment. */
+  readonly membership: () => Membership | undefined;
+  /** Whether a task is of this process, and reads its state at the moment. */
+  readonly isRestoring: (taskId: string) => boolean;
+}
+
+/** What is known of one that is waited for. */
+interface Watched {
+  mark: string;
+  since: number;
+  /** The mark at which nobody waited for it any more. */
+  letGo: string | undefined;
+}
+
+/**
+ * Lets the tasks of an application know how far the others are in time, whichever process they are in: see
+ * {@link companionsOf} for who has to know, and {@link PacedIntake} for what a task makes of it.
+ *
+ * All of it is in the group: the offsets that a task has committed say what it has read, the text beside them
+ * which stream time it has (see stream-times.ts) and when its next record happened. Nothing is sent for it. A
+ * task without records that it has not read is not behind, whoever has it; so nobody waits for who is idle or
+ * for a process that is gone, since its tasks are another's by then.
+ */
+export class Alignment {
+  readonly #options: AlignmentOptions;
+  readonly #watched = new Map<string, Watched>();
+  readonly #waiting = new Set<() => void>();
+  #companions: ReadonlyMap<string, Companions> = new Map();
+  #slots: ReadonlyMap<string, Slot> = new Map();
+  /** Sub-topologies that others wait for. */
+  #waitedFor: ReadonlySet<string> = new Set();
+  #partitions: readonly TopicPartition[] = [];
+  #tasks: readonly (readonly [id: string, sources: readonly TopicPartition[]])[] = [];
+  #looking: Promise<View | undefined> | undefined;
+  #next: Promise<View | undefined> | undefined;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: AlignmentOptions) {
+    this.#options = options;
+  }
+
+  get now(): number {
+    return this.#options.ports.clock.monotonic();
+  }
+
+  /** Whether a task of this process waits for others. */
+  get isAwaited(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Which tasks there are, and who keeps together. */
+  plan({ topology, slots, topics, prefix }: AlignmentPlan): void {
+    const companions = companionsOf(topology.graph, declareOnly(topology).processors);
+    this.#companions = companions;
+    this.#slots = slots;
+    // Those that wait are looked at, too: what was written to them has to be read before they go on.
+    this.#tasks = [...slots.values()]
+      .filter(({ subTopology }) => companions.has(subTopology.id))
+      .map(({ id, subTopology, partition }) => [id, sourcePartitions(subTopology, prefix, partition, topics)]);
+    this.#waitedFor = new Set(
+      [...companions].flatMap(([id, { subTopologies }]) =>
+        subTopologies.map((one) => one.id).filter((one) => one !== id),
+      ),
+    );
+    this.#partitions = this.#tasks.flatMap(([, sources]) => sources);
+  }
+
+  /** The others that a task keeps together with; none: it goes on as it likes. */
+  othersOf({ id, subTopology }: Pick<Slot, 'id' | 'subTopology'>): readonly string[] {
+    const companions = this.#companions.get(subTopology.id);
+    const ids = new Set(companions?.subTopologies.map((one) => one.id));
+    return [...this.#slots.values()].flatMap((slot) =>
+      ids.has(slot.subTopology.id) && slot.id !== id ? [slot.id] : [],
+    );
+  }
+
+  /** Whether a task waits for others, or others for it. */
+  concerns(task: Pick<Slot, 'id' | 'subTopology'>): boolean {
+    return this.othersOf(task).length > 0 || this.#waitedFor.has(task.subTopology.id);
+  }
+
+  /** When something becomes final next where the records of a sub-topology meet those of others. */
+  nextClosing({ id }: Pick<SubTopology, 'id'>, time: number): number {
+    return this.#companions.get(id)?.nextClosing(time) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Where all are, no earlier than now; undefined if the cluster does not say. Those who ask meanwhile share
+   * the answer.
+   */
+  view(): Promise<View | undefined> {
+    // What is under way may have been asked before something that is true now.
+    this.#next ??= this.#lookAfter(this.#looking);
+    return this.#next;
+  }
+
+  /**
+   * Ends the waiting of those who wait: a task of this process has committed, or something else is to be
+   * done.
+   */
+  wake(): void {
+    for (const done of [...this.#waiting]) done();
+  }
+
+  /** Counts that a task waits. */
+  waits(): void {
+    this.#options.ports.metrics.count('alignment', 'waits');
+  }
+
+  /** Until that long, or until something may be otherwise. */
+  wait(maxMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel();
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const cancel = this.#options.ports.clock.after(Math.min(maxMs, LOOK_AGAIN_MS), done);
+      this.#waiting.add(done);
+    });
+  }
+
+  async #lookAfter(before: Promise<View | undefined> | undefined): Promise<View | undefined> {
+    await before?.catch(() => undefined);
+    this.#looking = this.#next;
+    this.#next = undefined;
+    return this.#look();
+  }
+
+  async #look(): Promise<View | undefined> {
+    const { ports } = this.#options;
+    const membership = this.#options.membership();
+    if (membership === undefined) return undefined;
+    try {
+      // In this order: what is committed has been written, and is before the ends that are asked for next.
+      const committed = byKey(await membership.committed(this.#partitions));
+      const ends = byKey(await ports.admin.latestOffsets(this.#partitions));
+      const { now } = this;
+      if (now - this.#lookedAt > NOT_WATCHED_MS) for (const watched of this.#watched.values()) watched.since = now;
+      this.#lookedAt = now;
+      const standings = new Map(
+        this.#tasks.map(([id, sources]) => {
+          const standing = standingOf(sources, committed, ends);
+          return [id, standing.isBehind && this.#isStuck(id, standing) ? { ...standing, isBehind: false } : standing];
+        }),
+      );
+      return { standings, ends };
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      return undefined;
+    }
+  }
+
+  #isStuck(id: string, { mark, time }: Standing & { readonly mark: string }): boolean {
+    const { ports, isRestoring } = this.#options;
+    const { now } = this;
+    const watched = this.#watched.get(id) ?? { mark, since: now, letGo: undefined };
+    this.#watched.set(id, watched);
+    if (watched.mark !== mark || isRestoring(id)) {
+      watched.mark = mark;
+      watched.since = now;
+    }
+    if (watched.letGo === mark) return true;
+    if (now - watched.since < STUCK_MS) return false;
+    watched.letGo = mark;
+    ports.metrics.count('alignment', 'let-go');
+    ports.logger.warn(
+      { task: id, time },
+      `task ${id} has records to read and has committed nothing for ${STUCK_MS / 60_000} min: the others do not wait for it any more, and what it sends to their windows later may be late. Look at what holds it up`,
+    );
+    return true;
+  }
+}
+
+function standingOf(
+  sources: readonly TopicPartition[],
+  committed: ReadonlyMap<string, PartitionOffset>,
+  ends: ReadonlyMap<string, PartitionOffset>,
+): Standing & { readonly mark: string } {
+  let isBehind = false;
+  let time = Number.NEGATIVE_INFINITY;
+  let mark = '';
+  for (const { topic, partition } of sources) {
+    const key = partitionKey(topic, partition);
+    const at = committed.get(key);
+    // Where it begins is not known before it has committed that.
+    if ((at?.offset ?? 0) < (ends.get(key)?.offset ?? 0)) isBehind = true;
+    mark += `${at?.offset} ${at?.metadata} `;
+    const { task, next } = textOf(at?.metadata);
+    // Somebody else may have written another text there.
+    for (const moment of [task, next]) if (typeof moment === 'number' && moment > time) time = moment;
+  }
+  return { isBehind, time, mark };
+}
+
+const byKey = (offsets: readonly PartitionOffset[]): ReadonlyMap<string, PartitionOffset> =>
+  new Map(offsets.map((offset) => [partitionKey(offset.topic, offset.partition), offset]));

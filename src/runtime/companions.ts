@@ -1,0 +1,87 @@
+import type { DeclaredProcessor, NextClosing } from '../dsl/processor.js';
+import type { Graph, SubTopology } from '../graph/graph.js';
+
+/** What the tasks of a sub-topology have to do with the time of others. */
+export interface Companions {
+  /** Sub-topologies whose records meet theirs behind repartitions, their own among them. */
+  readonly subTopologies: readonly SubTopology[];
+  /** When something becomes final where they meet. */
+  readonly nextClosing: NextClosing;
+}
+
+/**
+ * Who keeps together in time with whom: by sub-topology; left out, nobody.
+ *
+ * What makes something final by stream time (windows, joins of streams) and stands behind a repartition, has
+ * its time from all tasks that write to that. So these keep together: tasks of all sub-topologies that lead
+ * to it. Its own wait for them, too, if they read several topics: what is in one says nothing of how far the
+ * others are. Nobody waits for what he writes to.
+ */
+export function companionsOf(
+  { subTopologies, edges, nodes }: Graph,
+  processors: readonly DeclaredProcessor[],
+): ReadonlyMap<string, Companions> {
+  const kinds = new Map(nodes.map((node) => [node.id, node.kind]));
+  const repartitions = new Map(nodes.flatMap((node) => (node.kind === 'repartition' ? [[node.name, node.id]] : [])));
+  const writersTo = (read: ReadonlySet<string | undefined>): readonly SubTopology[] =>
+    subTopologies.filter((from) => edges.some((edge) => read.has(edge.to) && from.nodes.includes(edge.from)));
+  const writersOf = ({ repartitions: names }: SubTopology): readonly SubTopology[] =>
+    writersTo(new Set(names.map((name) => repartitions.get(name))));
+  const before = new Map(subTopologies.map((one) => [one, new Set(allBefore(writersOf(one), writersOf))]));
+  const leadsTo = (from: SubTopology, to: SubTopology): boolean => before.get(to)?.has(from) === true;
+
+  const found = new Map<string, { with: Set<SubTopology>; closings: NextClosing[] }>();
+  for (const { id, spec } of processors) {
+    const meeting = subTopologies.find((one) => one.nodes.includes(id));
+    if (meeting === undefined || spec.nextClosing === undefined) continue;
+    const read = readBy(id, edges, (node) => kinds.get(node) === 'source' || kinds.get(node) === 'repartition');
+    const writers = allBefore(writersTo(read), writersOf);
+    if (writers.size === 0) continue;
+    for (const one of read.size > 1 ? new Set([...writers, meeting]) : writers) {
+      const known = found.get(one.id) ?? { with: new Set(), closings: [] };
+      for (const other of writers) if (!leadsTo(one, other) || leadsTo(other, one)) known.with.add(other);
+      known.closings.push(spec.nextClosing);
+      found.set(one.id, known);
+    }
+  }
+  return new Map(
+    [...found].map(([id, { with: others, closings }]) => [
+      id,
+      {
+        subTopologies: [...others],
+        nextClosing: (time) => closings.reduce((first, next) => Math.min(first, next(time)), Number.POSITIVE_INFINITY),
+      },
+    ]),
+  );
+}
+
+/** What a node reads in its own sub-topology: the sources and repartitions that its records come from. */
+function readBy(
+  node: string,
+  edges: Graph['edges'],
+  isRead: (node: string) => boolean,
+  found = new Set<string>(),
+  seen = new Set<string>(),
+): ReadonlySet<string> {
+  for (const { from, to } of edges) {
+    if (to !== node || seen.has(from)) continue;
+    seen.add(from);
+    if (isRead(from)) found.add(from);
+    else readBy(from, edges, isRead, found, seen);
+  }
+  return found;
+}
+
+/** Those, and all that lead to them. */
+function allBefore(
+  writers: readonly SubTopology[],
+  writersOf: (to: SubTopology) => readonly SubTopology[],
+  found = new Set<SubTopology>(),
+): ReadonlySet<SubTopology> {
+  for (const writer of writers) {
+    if (found.has(writer)) continue;
+    found.add(writer);
+    allBefore(writersOf(writer), writersOf, found);
+  }
+  return found;
+}

@@ -1,0 +1,70 @@
+import type { Database } from '../model/database.js';
+import type { Row } from './contract.js';
+import type { Entry } from './entry.js';
+import { isPaged } from './page-format.js';
+import type { RecordCache } from './record-cache.js';
+import type { RowCodec } from './row-codec.js';
+import type { RowLife } from './row-life.js';
+import type { RowPages } from './row-pages.js';
+
+/** Reads the rows of a store from its database, long ones with their pages. */
+export class DiskRows<K, V> {
+  readonly #database: Database;
+  readonly #codec: RowCodec<K, V>;
+  readonly #life: RowLife<K>;
+  readonly #pages: RowPages<K, V> | undefined;
+
+  constructor(
+    database: Database,
+    codec: RowCodec<K, V>,
+    { life, pages }: { readonly life: RowLife<K>; readonly pages: RowPages<K, V> | undefined },
+  ) {
+    this.#database = database;
+    this.#codec = codec;
+    this.#life = life;
+    this.#pages = pages;
+  }
+
+  /** Fills cached rows that are wanted, all in one round trip, and one more for each long row. */
+  async fill(wanted: readonly Entry<K, V>[], cache: Pick<RecordCache<K, V>, 'weigh'>): Promise<void> {
+    const rows = await this.#database.getMany(wanted.map((entry) => this.#codec.databaseKey(entry.key)));
+    for (let i = 0; i < wanted.length; i++) {
+      const entry = wanted[i] as Entry<K, V>;
+      const row = rows[i];
+      const decoded = row === undefined || entry.loaded ? null : this.#valueOf(entry, row);
+      const value = decoded instanceof Promise ? await decoded : decoded;
+      // It was written while the read was under way: what was written is newer.
+      if (entry.loaded) continue;
+      entry.loaded = true;
+      entry.stored = row !== undefined;
+      if (row === undefined) continue;
+      entry.indexed = this.#life.fixed;
+      entry.timestamp = row.readDoubleBE(0);
+      entry.value = value;
+      cache.weigh(entry, row.length + (this.#pages?.bytesOf(entry) ?? 0));
+    }
+  }
+
+  /** A row that nobody has cached; null if there is none, or its time to live is over. */
+  async peek(key: K, streamTime: number, before?: Buffer): Promise<Row<V> | null> {
+    const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
+    const timestamp = row?.readDoubleBE(0) ?? 0;
+    if (!row || this.#life.isOver(key, timestamp, streamTime)) return null;
+    if (!this.#pages || !isPaged(row)) return { value: await this.#codec.readValue(row), timestamp };
+    // Twice the same, and still not all pages: no commit has changed it meanwhile.
+    if (before?.equals(row)) return { value: await this.#pages.read(key, row), timestamp };
+    const whole = await this.#pages.tryToRead(key, row);
+    return whole ? { value: whole.value, timestamp } : this.peek(key, streamTime, row);
+  }
+
+  /** The value of a row that a scan has seen. What it saw may be gone: then the row is what it is now. */
+  async scanned(key: K, row: Buffer, streamTime: number): Promise<V | null> {
+    if (!this.#pages || !isPaged(row)) return this.#codec.readValue(row);
+    const whole = await this.#pages.tryToRead(key, row);
+    return whole ? whole.value : ((await this.peek(key, streamTime))?.value ?? null);
+  }
+
+  #valueOf(entry: Entry<K, V>, row: Buffer): V | Promise<V> {
+    return this.#pages && isPaged(row) ? this.#pages.read(entry.key, row, entry) : this.#codec.readValue(row);
+  }
+}

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import type { LocalConnection } from '#src/broker/local/broker.js';
+import type { Broker, PartitionOffset, Reader } from '#src/broker/port.js';
+import { count, groupBy, serdes, to, topology, tumbling } from '#src/index.js';
+import { textOf } from '#src/runtime/offset-texts.js';
+import { nextTurn } from '#src/runtime/system.js';
+import { createTopics, decoded, memoryMachine, readTopic, writeTopic } from '../support/application.js';
+import { Cluster } from '../support/cluster.js';
+
+const text = { key: serdes.string, value: serdes.string };
+const perMinute = topology('per-minute', (t) => {
+  t.stream('in', text).pipe(
+    groupBy(({ value }) => value, { ...text, name: 'by-value', partitions: 1 }),
+    count({ store: 'counts', window: tumbling('1m', { grace: '10s' }), emit: 'onClose' }),
+    to('out', { key: serdes.windowed(serdes.string), value: serdes.json<number>() }),
+  );
+});
+
+/** A connection whose partitions answer only as long as they are not in the list. */
+function silencing(connection: LocalConnection, silent: ReadonlySet<number>): Broker {
+  const quiet = (reader: Reader): Reader =>
+    new Proxy(reader, {
+      get: (target, name) => {
+        if (name !== 'poll') {
+          const value = Reflect.get(target, name);
+          return typeof value === 'function' ? value.bind(target) : value;
+        }
+        return async (options: { maxRecords: number; maxWaitMs: number }) => {
+          const mine = [...silent].map((partition) => ({ topic: 'in', partition }));
+          target.pause(mine);
+          const batches = await target.poll(options);
+          target.resume(mine);
+          return batches;
+        };
+      },
+    });
+  return new Proxy(connection as Broker, {
+    get: (target, name) => {
+      if (name === 'createReader') return async () => quiet(await target.createReader());
+      const value = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** A record a second, for so many minutes. */
+const minutes = (partition: number, from: number, to: number) =>
+  Array.from({ length: (to - from) * 60 }, (_, i) => ({
+    key: `k${partition}`,
+    value: 'v',
+    timestamp: (from * 60 + i) * 1_000,
+    partition,
+  }));
+
+describe('tasks that keep together in time', () => {
+  const silent = new Set<number>();
+  const warnings: string[] = [];
+  const warn = (_: object, message: string): void => void warnings.push(message);
+  const logger = { debug() {}, info() {}, warn, error: warn };
+  let cluster: Cluster;
+
+  beforeEach(async () => {
+    silent.clear();
+    warnings.length = 0;
+    cluster = new Cluster(perMinute, {}, (connection) => silencing(connection, silent));
+    await createTopics(cluster.broker, { in: 2, out: 1 });
+  });
+
+  afterEach(() => cluster.close());
+
+  /** Lets so many milliseconds of the virtual clock pass. */
+  async function pass(ms: number): Promise<void> {
+    const end = cluster.clock.now() + ms;
+    while (cluster.clock.now() < end) {
+      await nextTurn();
+      if (cluster.clock.waiting) cluster.clock.fireNext();
+    }
+  }
+
+  const committed = async (partition: number): Promise<PartitionOffset | undefined> =>
+    (await cluster.broker.admin.groupOffsets('per-minute')).find(
+      (offset) => offset.topic === 'in' && offset.partition === partition,
+    );
+
+  /** Counts by the start of the minute. */
+  const closed = async (): Promise<Record<number, number>> =>
+    Object.fromEntries(
+      (await readTopic(cluster.broker, 'out')).map((record) => [
+        Number(record.key?.readBigInt64BE(record.key.length - 16)) / 60_000,
+        Number(decoded(record).value),
+      ]),
+    );
+
+  const counted = (name: string): number => {
+    const { alignment = {} } = cluster.nodes[0]?.streams.progress().metrics.nodes ?? {};
+    return alignment[name] ?? 0;
+  };
+
+  it('one that reads a backlog goes no further than the next end of a window that a slower one may still change', async () => {
+    await writeTopic(cluster.broker, 'in', [...minutes(0, 0, 9), ...minutes(1, 0, 9)]);
+    silent.add(1);
+    await cluster.join(memoryMachine(), logger);
+    await pass(60_000);
+    const at = await committed(0);
+    // Partition 1 has not said where it begins: nothing before the first record of it is known.
+    assert.equal(at?.offset, 0);
+    assert.equal(textOf(at?.metadata).next, 0);
+    silent.clear();
+    await cluster.idle();
+    assert.deepEqual(await closed(), Object.fromEntries(Array.from({ length: 8 }, (_, i) => [i, 120])));
+    assert.ok(counted('waits') > 0);
+    assert.deepEqual(warnings, []);
+  });
+
+  it('one whose partition has nothing more holds nobody, and what is live passes at once', async () => {
+    await writeTopic(cluster.broker, 'in', [...minutes(0, 0, 2), ...minutes(1, 0, 1)]);
+    await cluster.join(memoryMachine(), logger);
+    await cluster.idle();
+    const waits = counted('waits');
+    await writeTopic(cluster.broker, 'in', minutes(0, 2, 6));
+    await cluster.idle();
+    assert.equal((await committed(0))?.offset, 360);
+    assert.equal(counted('waits'), waits);
+    assert.deepEqual(await closed(), { 0: 120, 1: 60, 2: 60, 3: 60, 4: 60 });
+  });
+
+  it('one in another process is waited for, also when that dies and its task goes to another', async () => {
+    await cluster.join(memoryMachine(), logger);
+    await cluster.join(memoryMachine(), logger);
+    await cluster.settled();
+    for (const node of [...cluster.nodes]) await cluster.leave(node);
+    await writeTopic(cluster.broker, 'in', [...minutes(0, 0, 9), ...minutes(1, 0, 9)]);
+    silent.add(1);
+    await cluster.join(memoryMachine(), logger);
+    await cluster.join(memoryMachine(), logger);
+    await cluster.settled();
+    await pass(5_000);
+    assert.ok(((await committed(0))?.offset ?? 0) <= 70);
+    const owner = cluster.nodes.find(({ streams }) => streams.tasks.some(({ id }) => id === 'in-1'));
+    await cluster.kill(owner as never);
+    silent.clear();
+    await cluster.idle();
+    assert.deepEqual(await closed(), Object.fromEntries(Array.from({ length: 8 }, (_, i) => [i, 120])));
+  });
+
+  it('one that is behind and does nothing for five minutes is let go, with a warning and a counter', async () => {
+    await writeTopic(cluster.broker, 'in', [...minutes(0, 0, 9), ...minutes(1, 0, 9)]);
+    silent.add(1);
+    await cluster.join(memoryMachine(), logger);
+    await pass(290_000);
+    assert.equal((await committed(0))?.offset, 0);
+    await pass(20_000);
+    assert.equal((await committed(0))?.offset, 540);
+    assert.equal(counted('let-go'), 1);
+    assert.equal(warnings.filter((line) => /has committed nothing for 5 min/.test(line)).length, 1);
+  });
+
+  it('one that goes on after it was let go is waited for again', async () => {
+    await writeTopic(cluster.broker, 'in', [...minutes(0, 0, 9), ...minutes(1, 0, 4)]);
+    silent.add(1);
+    await cluster.join(memoryMachine(), logger);
+    await pass(320_000);
+    silent.clear();
+    await cluster.idle();
+    silent.add(1);
+    // The polls that are under way end.
+    await pass(3_000);
+    await writeTopic(cluster.broker, 'in', [...minutes(1, 9, 12), ...minutes(0, 9, 12)]);
+    await pass(60_000);
+    assert.ok(((await committed(0))?.offset ?? 0) < 12 * 60);
+    silent.clear();
+    await cluster.idle();
+    const { 9: ninth, 10: tenth } = await closed();
+    assert.deepEqual([ninth, tenth], [120, 120]);
+  });
+});
