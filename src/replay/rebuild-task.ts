@@ -13,7 +13,7 @@ import { Reprocessing } from '../runtime/reprocessing.js';
 import { restore } from '../runtime/restore.js';
 import type { Slot } from '../runtime/slots.js';
 import { SourcePlaces } from '../runtime/source-places.js';
-import { offsetsOf, sourcePartitions } from '../runtime/sources.js';
+import { sourcePartitions } from '../runtime/sources.js';
 import { stopped } from '../runtime/stopped.js';
 import type { TopicCounts } from '../runtime/topics.js';
 import { CacheBudget } from '../state/cache-budget.js';
@@ -78,7 +78,7 @@ export class TaskRebuild {
   readonly #context: RebuildContext;
   readonly #slot: Slot;
   readonly #swap: StoreSwap;
-  readonly #sources: readonly TopicPartition[];
+  readonly #places: SourcePlaces;
   readonly #committed: readonly PartitionOffset[];
   #shadow: TaskState | undefined;
 
@@ -86,25 +86,26 @@ export class TaskRebuild {
     readonly context: RebuildContext;
     readonly slot: Slot;
     readonly swap: StoreSwap;
-    readonly sources: readonly TopicPartition[];
+    readonly places: SourcePlaces;
     readonly committed: readonly PartitionOffset[];
   }) {
     this.#context = parts.context;
     this.#slot = parts.slot;
     this.#swap = parts.swap;
-    this.#sources = parts.sources;
+    this.#places = parts.places;
     this.#committed = parts.committed;
   }
 
   /** STATE_LOCKED; STATE_MISMATCH if the state is of another owner, or further than the group. */
   static async open(context: RebuildContext, slot: Slot): Promise<TaskRebuild> {
-    const { topology, config, spec, stateDirectory, topics } = context;
+    const { topology, config, spec, stateDirectory, topics, broker } = context;
     const { applicationId } = config;
+    const { partition } = slot;
     const { prefix } = config.generation;
-    const sources = sourcePartitions(slot.subTopology, prefix, slot.partition, topics);
-    const own = context.committed.filter(({ topic, partition }) =>
-      sources.some((source) => source.topic === topic && source.partition === partition),
-    );
+    const sources = sourcePartitions(slot.subTopology, prefix, partition, topics);
+    const committedOf = async (source: TopicPartition): Promise<readonly PartitionOffset[]> =>
+      context.committed.filter((at) => at.topic === source.topic && at.partition === source.partition);
+    const own = (await Promise.all(sources.map(committedOf))).flat();
     const committed = Reprocessing.of(own, { applicationId, taskId: slot.id })?.contained(own) ?? own;
     const swap = await StoreSwap.open({
       root: stateDirectory,
@@ -115,9 +116,10 @@ export class TaskRebuild {
       openDatabase: openRocksDatabase,
     });
     try {
-      const names = sources.map(({ topic }) => topic);
-      checkNotAhead(swap, slot.partition, names, offsetsOf(committed));
-      return new TaskRebuild({ context, slot, swap, sources, committed });
+      const parts = { broker, graph: topology.graph, config, topics, partition, sources, committed, committedOf };
+      const places = await SourcePlaces.of(parts);
+      checkNotAhead(swap, places);
+      return new TaskRebuild({ context, slot, swap, places, committed });
     } catch (error) {
       await swap.close();
       throw error;
@@ -234,7 +236,7 @@ export class TaskRebuild {
   }
 
   async #restore(): Promise<void> {
-    const { topology, broker, clock, config, topics, spec, stateDirectory, signal, onProgress } = this.#context;
+    const { topology, broker, clock, config, spec, stateDirectory, signal, onProgress } = this.#context;
     const { prefix } = config.generation;
     this.#shadow ??= await TaskState.open({
       root: join(stateDirectory, 'rebuild'),
@@ -245,18 +247,6 @@ export class TaskRebuild {
       openDatabase: openRocksDatabase,
       budget: new CacheBudget(CACHE_BYTES),
     });
-    const { partition } = this.#slot;
-    const places = await SourcePlaces.of({
-      broker,
-      graph: topology.graph,
-      config,
-      topics,
-      partition,
-      sources: this.#sources,
-      committed: this.#committed,
-      committedOf: async (source) =>
-        this.#context.committed.filter((at) => at.topic === source.topic && at.partition === source.partition),
-    });
     await restore({
       broker,
       clock,
@@ -264,8 +254,8 @@ export class TaskRebuild {
       state: this.#shadow,
       taskId: this.id,
       prefix,
-      partition,
-      places,
+      partition: this.#slot.partition,
+      places: this.#places,
       committed: this.#committed,
       signal,
       onProgress: (left, restored) =>

@@ -1,14 +1,18 @@
 import type { PartitionOffset } from '../broker/port.js';
 import { addedTo, textOf } from './offset-texts.js';
 import { markOf } from './reprocessing.js';
+import { offsetsOf } from './sources.js';
 
 /**
- * What a task writes beside each offset that it commits, so that offsets which somebody else has set, or lost, are told
- * from its own. `{ "format": 1, "committed": offset, "with": [[topic, offset], …], "cut": true, "emptied": id, … }`.
+ * What a task writes beside each offset that it commits, so that offsets which somebody else has set, or lost,
+ * are told from its own: `{ "format": 1, "committed": offset, "begun": offset, "with": [[topic, offset], …],
+ * "cut": true, "emptied": id, … }`.
  */
 interface CommitMarks {
   /** The offset itself. Undefined: no task has committed it, or a version without these marks. */
   readonly committed: number | undefined;
+  /** The application began there: of the records before it, it has processed none. */
+  readonly begun: number | undefined;
   /** The other sources of the task, committed at once. */
   readonly with: readonly (readonly [topic: string, offset: number])[];
   /** Some of them found no room. */
@@ -18,14 +22,17 @@ interface CommitMarks {
 }
 
 function marksOf({ metadata }: PartitionOffset): CommitMarks {
-  const { committed, with: beside, cut, emptied } = textOf(metadata);
+  const { committed, begun, with: beside, cut, emptied } = textOf(metadata);
   return {
-    committed: typeof committed === 'number' ? committed : undefined,
+    committed: numberOf(committed),
+    begun: numberOf(begun),
     with: Array.isArray(beside) ? beside.filter(isPosition) : [],
     cut: cut === true,
     emptied: typeof emptied === 'string' && emptied.length <= MAX_RESET_LENGTH ? emptied : undefined,
   };
 }
+
+const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
 
 const isPosition = (position: unknown): position is readonly [string, number] =>
   Array.isArray(position) && typeof position[0] === 'string' && typeof position[1] === 'number';
@@ -35,16 +42,42 @@ const MAX_RESET_LENGTH = 40;
 /** A topic of the longest name, or a dozen of the usual ones. */
 const MAX_WITH_BYTES = 500;
 
+/** What is known of a task since before its commit. */
+export interface BeforeCommit {
+  readonly emptied: string | undefined;
+  /** Where it began in sources of which nothing was processed before, by topic. */
+  readonly begun: ReadonlyMap<string, number>;
+}
+
 export function withCommitMarks(
   positions: readonly PartitionOffset[],
-  emptied: string | undefined,
+  { emptied, begun }: BeforeCommit,
 ): readonly PartitionOffset[] {
   return positions.map((at) => {
-    const beside = fitting(positions.filter(({ topic }) => topic !== at.topic));
-    const cut = beside.length + 1 < positions.length ? true : undefined;
-    const marks = { committed: at.offset, emptied, cut, with: beside.length > 0 ? beside : undefined };
+    const { topic, offset } = at;
+    const beside = fitting(positions.filter((other) => other.topic !== topic));
+    const marks = {
+      committed: offset,
+      begun: begun.get(topic) === offset ? offset : undefined,
+      emptied,
+      cut: beside.length + 1 < positions.length ? true : undefined,
+      with: beside.length > 0 ? beside : undefined,
+    };
     return { ...at, metadata: addedTo(at.metadata, marks) };
   });
+}
+
+/** Offsets at which the application begins: see {@link hasBegunAt}. */
+export const begunAt = (positions: readonly PartitionOffset[]): readonly PartitionOffset[] =>
+  positions.map((at) => ({ ...at, metadata: addedTo(at.metadata, { begun: at.offset }) }));
+
+/** Where a task begins in sources of which nothing is done, by topic. */
+export function beginningsOf(
+  committed: readonly PartitionOffset[],
+  positions: readonly PartitionOffset[],
+): ReadonlyMap<string, number> {
+  const processed = new Set(committed.filter(hasProcessed).map(({ topic }) => topic));
+  return offsetsOf(positions.filter(({ topic }) => !processed.has(topic)));
 }
 
 function fitting(positions: readonly PartitionOffset[]): (readonly [string, number])[] {
@@ -63,7 +96,7 @@ export const emptiedBy = (reset: string): string => addedTo(undefined, { emptied
 
 /** The metadata of an offset that a reset sets which keeps the stores: it is as good as one that the task has committed. */
 export const keptBy = (metadata: string | undefined, offset: number): string =>
-  addedTo(metadata, { committed: offset, with: undefined, cut: undefined });
+  addedTo(metadata, { committed: offset, begun: undefined, with: undefined, cut: undefined });
 
 /** The last reset that deleted the application's stores. Undefined: none, or offsets that somebody else has set since. */
 export const emptiedOf = (committed: readonly PartitionOffset[]): string | undefined =>
@@ -72,8 +105,11 @@ export const emptiedOf = (committed: readonly PartitionOffset[]): string | undef
 /** Whether records of the partition are done, since the last reset that deleted the stores. */
 export function hasProcessed(position: PartitionOffset): boolean {
   const { committed, emptied } = marksOf(position);
-  return position.offset > 0 && (committed !== undefined || emptied === undefined);
+  return position.offset > 0 && !hasBegunAt(position) && (committed !== undefined || emptied === undefined);
 }
+
+/** Whether the offset is only where the application began: it tells of no record that was processed. */
+export const hasBegunAt = (position: PartitionOffset): boolean => marksOf(position).begun === position.offset;
 
 /** Whether the task itself has committed this offset, or a reset that keeps the stores has set it. What versions without these marks have committed is known by its stream times. */
 export function isOwnCommit(position: PartitionOffset): boolean {

@@ -1,7 +1,7 @@
 import type { PartitionOffset } from '../broker/port.js';
 import type { TaskState } from '../state/task-state.js';
 import type { BatchRunner } from './batch-runner.js';
-import { emptiedOf, withCommitMarks } from './commit-marks.js';
+import { type BeforeCommit, beginningsOf, emptiedOf, withCommitMarks } from './commit-marks.js';
 import type { EngineConfig } from './config.js';
 import { withGeneration } from './generation.js';
 import { offsetsOf } from './sources.js';
@@ -18,14 +18,16 @@ export interface GroupOffsetsOptions {
 /** What the group has of a task, and what the task tells it beside its offsets. */
 export class GroupOffsets {
   readonly #options: GroupOffsetsOptions;
-  readonly #emptied: string | undefined;
+  readonly #before: BeforeCommit;
   #last: ReadonlyMap<string, number>;
 
   constructor(options: GroupOffsetsOptions) {
     this.#options = options;
     this.#last = offsetsOf(options.begins.positions);
+    const { committed, positions } = options.begins;
     // The state knows of a reset that offsets which somebody else has set do not tell of.
-    this.#emptied = options.state?.checkpoint.emptied ?? emptiedOf(options.begins.committed);
+    const emptied = options.state?.checkpoint.emptied ?? emptiedOf(committed);
+    this.#before = { emptied, begun: beginningsOf(committed, positions) };
   }
 
   /** Next offset of each source: as committed, or where the task began. */
@@ -37,7 +39,7 @@ export class GroupOffsets {
   next(positions: readonly PartitionOffset[]): readonly PartitionOffset[] {
     const { runner, state, begins, config } = this.#options;
     const timed = withStreamTimes(positions, streamTimesNow(runner, state?.stores));
-    const marked = withCommitMarks(begins.again?.withMarks(timed) ?? timed, this.#emptied);
+    const marked = withCommitMarks(begins.again?.withMarks(timed) ?? timed, this.#before);
     return withGeneration(marked, config.generation, config.applicationId);
   }
 

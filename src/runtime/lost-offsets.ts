@@ -1,9 +1,10 @@
-import type { Broker, PartitionOffset } from '../broker/port.js';
+import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
 import type { Logger } from '../model/ports.js';
 import type { TaskState } from '../state/task-state.js';
 import { isOwnCommit, knownProgress, tellsOfAll } from './commit-marks.js';
-import type { SourcePlaces } from './source-places.js';
+import type { SourcePlace, SourcePlaces } from './source-places.js';
+import { offsetsOf } from './sources.js';
 
 /** What can be done when the group's offsets and the rows do not fit together. `behind`: the offset behind the rows, by topic. */
 export function goOnOrBeginAnew(behind: ReadonlyMap<string, number>, partition: number): string {
@@ -11,26 +12,41 @@ export function goOnOrBeginAnew(behind: ReadonlyMap<string, number>, partition: 
   return `Brokers forget the offsets of a group that has no member for a week (offsets.retention.minutes). To go on with the rows as they are, stop the application and put the group behind them: millrace reset FILE --to offset:${offsets} --stores keep. To begin anew: millrace reset FILE --to earliest --stores delete.`;
 }
 
+type DirectoryOf = Pick<TaskState, 'directory' | 'checkpoint'>;
+
+/** The task's sources that a state on this machine contains, each with the offset up to which it does. */
+const containedIn = ({ checkpoint }: DirectoryOf, places: SourcePlaces) => {
+  const contained = new Map(Object.entries(checkpoint.sources));
+  return places.own.flatMap((place) => {
+    const upTo = contained.get(place.topic);
+    return upTo === undefined ? [] : [{ ...place, upTo }];
+  });
+};
+
 /** STATE_MISMATCH: a store that contains records which are about to be processed again would count them twice. */
-export function checkNotAhead(
-  state: Pick<TaskState, 'directory' | 'checkpoint'>,
-  partition: number,
-  sources: readonly string[],
-  committed: ReadonlyMap<string, number>,
-): void {
-  const contained = Object.entries(state.checkpoint.sources).filter(([topic]) => sources.includes(topic));
-  for (const [topic, offset] of contained) {
-    const known = committed.get(topic);
-    if (known !== undefined && known >= offset) continue;
-    throw new StreamsError('STATE_MISMATCH', {
-      what: `the state contains ${topic} up to offset ${offset}, and the group has committed less`,
-      at: state.directory,
-      saw: known === undefined ? 'no committed offset' : `committed offset ${known}`,
-      expected: `at least ${offset}`,
-      action: `The group's offsets were moved back, or the brokers have lost them. ${goOnOrBeginAnew(new Map(contained), partition)}`,
-    });
-  }
+export function checkNotAhead(state: DirectoryOf, places: SourcePlaces): void {
+  const contained = containedIn(state, places);
+  const ahead = contained.find(({ upTo, offset }) => upTo > offset);
+  if (ahead === undefined) return;
+  const { topic, partition, upTo } = ahead;
+  throw new StreamsError('STATE_MISMATCH', {
+    what: `the state contains ${topic} up to offset ${upTo}, and the group has committed less`,
+    at: state.directory,
+    saw: seenOf(ahead),
+    expected: `a committed offset of at least ${upTo}`,
+    action: `The group's offsets were moved back, or the brokers have lost them. ${goOnOrBeginAnew(new Map(contained.map((at) => [at.topic, at.upTo])), partition)}`,
+  });
 }
+
+/**
+ * Whether the state on this machine was somewhere in a source of which the group has no offset any more, and
+ * from which it would go on elsewhere.
+ */
+export const hasLostPlace = (state: DirectoryOf, places: SourcePlaces): boolean =>
+  containedIn(state, places).some(({ upTo, offset, committed }) => !committed && upTo < offset);
+
+const seenOf = ({ offset, committed }: SourcePlace): string =>
+  committed ? `committed offset ${offset}` : `no committed offset; it would be read from ${offset} on`;
 
 /** STATE_MISMATCH: offsets that were committed together say that a source was elsewhere than its own offset says. */
 export function checkAllCommitted(
@@ -40,14 +56,15 @@ export function checkAllCommitted(
   committed: readonly PartitionOffset[],
 ): void {
   const known = knownProgress(committed);
-  for (const { topic, offset, committed: isCommitted } of places.own) {
+  for (const place of places.own) {
+    const { topic, offset } = place;
     const before = known.get(topic);
     // Of one that is gone, nothing may be passed over either: what is missing there was in no commit.
-    if (before === undefined || (isCommitted ? before <= offset : before === offset)) continue;
+    if (before === undefined || (place.committed ? before <= offset : before === offset)) continue;
     throw new StreamsError('STATE_MISMATCH', {
       what: `the group's offset of ${topic}[${partition}] does not fit those that were committed with it`,
       at: `task ${taskId}`,
-      saw: isCommitted ? `committed offset ${offset}` : `no committed offset; it would be read from ${offset} on`,
+      saw: seenOf(place),
       expected: `offset ${before}`,
       action: goOnOrBeginAnew(new Map([[topic, before]]), partition),
     });
@@ -87,15 +104,59 @@ export async function checkDoubtful(
   }
 }
 
-/** Rows follow from records of sources without an offset, and none of these can be read again: they are kept. */
-export function warnOfLostOffsets(
+/** A source that rows follow from, and of which the group has no offset any more. */
+export interface LostOffset extends TopicPartition {
+  /** The offset behind the last record that the rows are known to follow from. */
+  readonly behind: number;
+  /** Where it would be read on. */
+  readonly begins: number;
+}
+
+/**
+ * STATE_MISMATCH: records that nobody is known to have processed would be passed over, as under `startFrom: 'latest'`.
+ * Where they cannot be read any more, or there are none, the rows are kept: a warning says so.
+ */
+export async function checkPassedOver(
+  { id, partition }: { readonly id: string; readonly partition: number },
+  { admin }: Pick<Broker, 'admin'>,
+  lost: readonly LostOffset[],
   logger: Logger,
-  task: { readonly id: string; readonly partition: number },
-  lost: readonly { readonly topic: string; readonly highest: number; readonly begins: number }[],
-): void {
-  for (const { topic, highest, begins } of lost)
+): Promise<void> {
+  if (lost.length === 0) return;
+  const firsts = offsetsOf(await admin.earliestOffsets(lost));
+  for (const { topic, behind, begins } of lost) {
+    const source = `${topic}[${partition}]`;
+    const from = Math.max(behind, firsts.get(topic) ?? 0);
+    if (from < begins)
+      throw new StreamsError('STATE_MISMATCH', {
+        what: `the group has no offset of ${source} any more, and the stores hold what follows from its records`,
+        at: `task ${id}`,
+        saw: `rows up to offset ${behind}, and a beginning at ${begins}: records would be passed over`,
+        expected: `a committed offset of ${from}`,
+        action: goOnOrBeginAnew(new Map(lost.map((at) => [at.topic, at.behind])), partition),
+      });
+    const between = behind < begins ? ', and those between are gone: they may never have been processed' : '';
     logger.warn(
-      { task: task.id, topic, partition: task.partition },
-      `the group has no offset of ${topic}[${task.partition}] any more; the stores keep what follows from its records up to offset ${highest}, and it is read on from offset ${begins}: what lies between may never have been processed`,
+      { task: id, topic, partition },
+      `the group has no offset of ${source} any more; the stores keep what follows from its records before offset ${behind}, and it is read on from offset ${begins}${between}`,
     );
+  }
+}
+
+/** A task without stores reads a source anew of which its other sources say how far it was: nothing is passed over. */
+export function warnOfReadingAgain(
+  logger: Logger,
+  committed: readonly PartitionOffset[],
+  sources: readonly TopicPartition[],
+): void {
+  const known = knownProgress(committed);
+  const own = new Set(committed.map(({ topic }) => topic));
+  for (const { topic, partition } of sources) {
+    const before = known.get(topic);
+    if (before === undefined || own.has(topic)) continue;
+    logger.warn(
+      { topic, partition },
+      `the group has no offset of ${topic}[${partition}] any more: it is read from its start, and records before offset ${before} are processed a second time`,
+    );
+  }
 }

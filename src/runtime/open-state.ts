@@ -1,7 +1,7 @@
 import type { TopicPartition } from '../broker/port.js';
 import { taskId } from '../graph/naming.js';
 import { TaskState } from '../state/task-state.js';
-import { emptiedOf, withCommitMarks } from './commit-marks.js';
+import { beginningsOf, emptiedOf, withCommitMarks } from './commit-marks.js';
 import { lastEpoch } from './epochs.js';
 import { withGeneration } from './generation.js';
 import { restore } from './restore.js';
@@ -86,7 +86,7 @@ export async function openState(
   if (signal.aborted || (guarantee === 'exactly_once' && last === 0))
     return { streamTime, loggedAgain, log: undefined };
   const emptied = state.checkpoint.emptied ?? emptiedOf(committed);
-  const marked = withGeneration(withCommitMarks(positions, emptied), generation, config.applicationId);
+  const marked = withCommitMarks(positions, { emptied, begun: beginningsOf(committed, positions) });
   return {
     streamTime,
     loggedAgain,
@@ -95,7 +95,7 @@ export async function openState(
       admin: ports.broker.admin,
       clock: ports.clock,
       epoch: last + 1,
-      positions: marked,
+      positions: withGeneration(marked, generation, config.applicationId),
     }),
   };
 }

@@ -2,7 +2,14 @@ import { StreamsError } from '../model/errors.js';
 import type { TaskState } from '../state/task-state.js';
 import { type Changelog, ChangelogReading, describeChangelogs, type RestoreOptions } from './changelog-reading.js';
 import { emptiedOf } from './commit-marks.js';
-import { checkAllCommitted, checkDoubtful, checkNotAhead, isDoubtful, warnOfLostOffsets } from './lost-offsets.js';
+import {
+  checkAllCommitted,
+  checkDoubtful,
+  checkNotAhead,
+  checkPassedOver,
+  hasLostPlace,
+  isDoubtful,
+} from './lost-offsets.js';
 import { Overtaken } from './overtaken.js';
 import { isMadeAnew, readBefore, staleness } from './stale-stores.js';
 import { streamTimesOf } from './stream-times.js';
@@ -39,8 +46,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const emptied = emptiedOf(committed) ?? state.checkpoint.emptied;
   await forgetStale(options, changelogs, { emptied, now: begun });
   const offsets = new Map(committed.map(({ topic, offset }) => [topic, offset]));
-  const sources = places.own.map(({ topic }) => topic);
-  checkNotAhead(state, partition, sources, offsets);
+  checkNotAhead(state, places);
   checkAllCommitted(options.taskId, partition, places, committed);
 
   const times = streamTimesOf(committed);
@@ -56,7 +62,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   unfinished.check(options.taskId);
   const task = { id: options.taskId, partition };
   if (doubtful && unfinished.followFromOwn) await checkDoubtful(task, options.broker, places, committed);
-  warnOfLostOffsets(config.logger, task, unfinished.withoutOffset);
+  await checkPassedOver(task, options.broker, unfinished.withoutOffset, config.logger);
   reading.tellOfMoves();
   for (const store of state.stores) store.observe(times.store(store.name) ?? Number.NEGATIVE_INFINITY);
   await reading.finish(Object.fromEntries(offsets));
@@ -70,7 +76,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 
 /** Removes what the stores hold that is not, or may not be, what their changelogs held: it is read anew. */
 async function forgetStale(
-  { state, config, taskId, partition }: RestoreOptions,
+  { state, config, taskId, partition, places }: RestoreOptions,
   changelogs: readonly Changelog[],
   { emptied, now }: { readonly emptied: string | undefined; readonly now: number },
 ): Promise<void> {
@@ -93,7 +99,10 @@ async function forgetStale(
     stale.add(store);
     if (why) config.logger.info({ ...task, store }, `store ${store} is read anew from its changelog: it ${why}`);
   }
-  await state.clear(stale);
+  if (!hasLostPlace(state, places)) return state.clear(stale);
+  // Only the changelogs tell all machines the same.
+  config.logger.info(task, 'the group has lost offsets: the stores are read anew from their changelogs');
+  await state.clearAll();
 }
 
 const changelogShorter = (state: TaskState, store: string, from: number, end: number): StreamsError =>

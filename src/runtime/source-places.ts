@@ -1,7 +1,7 @@
 import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
 import type { Graph } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
-import { isOwnCommit } from './commit-marks.js';
+import { hasBegunAt, isOwnCommit } from './commit-marks.js';
 import type { EngineConfig } from './config.js';
 import { startPositions } from './sources.js';
 import type { TopicCounts } from './topics.js';
@@ -9,7 +9,7 @@ import type { TopicCounts } from './topics.js';
 /** Where one partition of a source goes on: every record before it is done. */
 export interface SourcePlace {
   readonly offset: number;
-  /** The group has it; else it is where the configuration lets a partition begin. */
+  /** The group has it, and not only as a beginning; else it is where the configuration lets a partition begin. */
   readonly committed: boolean;
   /** A task has committed exactly this; else somebody may have moved it. */
   readonly ownCommit: boolean;
@@ -105,7 +105,11 @@ export class SourcePlaces {
     return new Map(
       positions.map(({ topic, offset }) => {
         const found = known.get(topic);
-        return [topic, { offset, committed: found !== undefined, ownCommit: found ? isOwnCommit(found) : false }];
+        const place = {
+          committed: found !== undefined && !hasBegunAt(found),
+          ownCommit: found ? isOwnCommit(found) : false,
+        };
+        return [topic, { offset, ...place }];
       }),
     );
   }

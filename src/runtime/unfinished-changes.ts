@@ -1,7 +1,7 @@
 import { StreamsError } from '../model/errors.js';
 import type { ChangeCause } from './change-log.js';
 import type { EngineConfig } from './config.js';
-import { goOnOrBeginAnew } from './lost-offsets.js';
+import { goOnOrBeginAnew, type LostOffset } from './lost-offsets.js';
 import type { SourcePlaces } from './source-places.js';
 
 /** A row of a changelog that follows from a record which will be processed again. */
@@ -32,7 +32,8 @@ export class UnfinishedChanges {
   readonly #partition: number;
   /** Of each of the task's sources, the highest offset that a change follows from. */
   readonly #highest = new Map<string, number>();
-  #keptAny = false;
+  /** The same, of changes that are kept. */
+  readonly #kept = new Map<string, number>();
   #refused: Refused | undefined;
 
   constructor(
@@ -50,11 +51,11 @@ export class UnfinishedChanges {
     return this.#refused !== undefined;
   }
 
-  /** Sources of the task that rows follow from, and of which the group has no offset. */
-  get withoutOffset(): readonly { readonly topic: string; readonly highest: number; readonly begins: number }[] {
-    return this.#places.own.flatMap(({ topic, offset, committed }) => {
-      const highest = this.#highest.get(topic);
-      return committed || highest === undefined ? [] : [{ topic, highest, begins: offset }];
+  /** Sources of the task that rows follow from which are kept, and of which the group has no offset. */
+  get withoutOffset(): readonly LostOffset[] {
+    return this.#places.own.flatMap(({ topic, partition, offset: begins, committed }) => {
+      const highest = this.#kept.get(topic);
+      return committed || highest === undefined ? [] : [{ topic, partition, behind: highest + 1, begins }];
     });
   }
 
@@ -64,17 +65,18 @@ export class UnfinishedChanges {
    * again.
    */
   get followFromOwn(): boolean {
-    const anew = !this.#keptAny && this.#places.own.every(({ offset }) => offset === 0);
+    const anew = this.#kept.size === 0 && this.#places.own.every(({ offset }) => offset === 0);
     return this.#highest.size > 0 && !anew;
   }
 
   /** The place of its cause is known: see {@link SourcePlaces.known}. */
   isLeftOut(cause: ChangeCause, store: string, row: { readonly topic: string; readonly offset: number }): boolean {
     const { topic, offset, from = this.#estimated(cause) } = cause;
-    if (this.#places.isOwn(topic)) this.#highest.set(topic, Math.max(offset, this.#highest.get(topic) ?? 0));
+    const isOwn = this.#places.isOwn(topic);
+    if (isOwn) raise(this.#highest, topic, offset);
     const place = this.#places.of(topic);
     if (place === undefined || offset < place.offset) {
-      this.#keptAny ||= this.#places.isOwn(topic);
+      if (isOwn) raise(this.#kept, topic, offset);
       return false;
     }
     const atLeastOnce = this.#config.guarantee === 'at_least_once';
@@ -116,3 +118,7 @@ export class UnfinishedChanges {
     return Math.max(0, place);
   }
 }
+
+const raise = (highest: Map<string, number>, topic: string, offset: number): void => {
+  highest.set(topic, Math.max(offset, highest.get(topic) ?? 0));
+};
