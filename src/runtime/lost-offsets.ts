@@ -6,7 +6,10 @@ import { isOwnCommit, knownProgress, tellsOfAll } from './commit-marks.js';
 import type { SourcePlace, SourcePlaces } from './source-places.js';
 import { offsetsOf } from './sources.js';
 
-/** What can be done when the group's offsets and the rows do not fit together. `behind`: the offset behind the rows, by topic. */
+/**
+ * What can be done when the group's offsets and the rows do not fit together. `behind`: the offset behind the rows,
+ * by topic.
+ */
 export function goOnOrBeginAnew(behind: ReadonlyMap<string, number>, partition: number): string {
   const offsets = Array.from(behind, ([topic, offset]) => `${topic}:${partition}=${offset}`).join(',');
   return `Brokers forget the offsets of a group that has no member for a week (offsets.retention.minutes). To go on with the rows as they are, stop the application and put the group behind them: millrace reset FILE --to offset:${offsets} --stores keep. To begin anew: millrace reset FILE --to earliest --stores delete.`;
@@ -15,13 +18,16 @@ export function goOnOrBeginAnew(behind: ReadonlyMap<string, number>, partition: 
 type DirectoryOf = Pick<TaskState, 'directory' | 'checkpoint'>;
 
 /** The task's sources that a state on this machine contains, each with the offset up to which it does. */
-const containedIn = ({ checkpoint }: DirectoryOf, places: SourcePlaces) => {
+function containedIn(
+  { checkpoint }: DirectoryOf,
+  places: SourcePlaces,
+): readonly (TopicPartition & SourcePlace & { readonly upTo: number })[] {
   const contained = new Map(Object.entries(checkpoint.sources));
   return places.own.flatMap((place) => {
     const upTo = contained.get(place.topic);
     return upTo === undefined ? [] : [{ ...place, upTo }];
   });
-};
+}
 
 /** STATE_MISMATCH: a store that contains records which are about to be processed again would count them twice. */
 export function checkNotAhead(state: DirectoryOf, places: SourcePlaces): void {
@@ -33,7 +39,7 @@ export function checkNotAhead(state: DirectoryOf, places: SourcePlaces): void {
     what: `the state contains ${topic} up to offset ${upTo}, and the group has committed less`,
     at: state.directory,
     saw: seenOf(ahead),
-    expected: `a committed offset of at least ${upTo}`,
+    expected: `at least ${upTo}`,
     action: `The group's offsets were moved back, or the brokers have lost them. ${goOnOrBeginAnew(new Map(contained.map((at) => [at.topic, at.upTo])), partition)}`,
   });
 }
@@ -71,7 +77,10 @@ export function checkAllCommitted(
   }
 }
 
-/** Whether rows of a task with several sources cannot be judged by their causes: nobody who has committed its offsets tells how far it was in each. */
+/**
+ * Whether rows of a task with several sources cannot be judged by their causes: nobody who has committed its offsets
+ * tells how far it was in each.
+ */
 export const isDoubtful = (places: SourcePlaces, committed: readonly PartitionOffset[]): boolean =>
   places.own.length > 1 && !committed.some(tellsOfAll);
 
@@ -94,7 +103,7 @@ export async function checkDoubtful(
     throw new StreamsError('STATE_MISMATCH', {
       what: `the stores follow from several sources, and it is not known how far ${topic}[${partition}] was`,
       at: `task ${id}`,
-      saw: `${place.committed ? `offset ${place.offset}, which no task has committed` : `no committed offset; it would be read from ${place.offset} on`}: records may count twice`,
+      saw: `${place.committed ? `offset ${place.offset}, which no task has committed` : seenOf(place)}: records may count twice`,
       expected: 'offsets that the application has committed',
       action: goOnOrBeginAnew(
         new Map(places.own.map((own) => [own.topic, own.topic === topic ? end : own.offset])),
@@ -124,16 +133,16 @@ export async function checkPassedOver(
 ): Promise<void> {
   if (lost.length === 0) return;
   const firsts = offsetsOf(await admin.earliestOffsets(lost));
+  const unread = new Map(lost.map(({ topic, behind }) => [topic, Math.max(behind, firsts.get(topic) ?? 0)]));
   for (const { topic, behind, begins } of lost) {
     const source = `${topic}[${partition}]`;
-    const from = Math.max(behind, firsts.get(topic) ?? 0);
-    if (from < begins)
+    if ((unread.get(topic) as number) < begins)
       throw new StreamsError('STATE_MISMATCH', {
         what: `the group has no offset of ${source} any more, and the stores hold what follows from its records`,
         at: `task ${id}`,
-        saw: `rows up to offset ${behind}, and a beginning at ${begins}: records would be passed over`,
-        expected: `a committed offset of ${from}`,
-        action: goOnOrBeginAnew(new Map(lost.map((at) => [at.topic, at.behind])), partition),
+        saw: `rows that follow from records before offset ${behind}, and a beginning at ${begins}: records would be passed over`,
+        expected: `a committed offset of ${unread.get(topic)}`,
+        action: goOnOrBeginAnew(unread, partition),
       });
     const between = behind < begins ? ', and those between are gone: they may never have been processed' : '';
     logger.warn(
@@ -156,7 +165,7 @@ export function warnOfReadingAgain(
     if (before === undefined || own.has(topic)) continue;
     logger.warn(
       { topic, partition },
-      `the group has no offset of ${topic}[${partition}] any more: it is read from its start, and records before offset ${before} are processed a second time`,
+      `the group has no offset of ${topic}[${partition}] any more: it is read from its start, and records before offset ${before} may be processed a second time`,
     );
   }
 }

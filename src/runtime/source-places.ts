@@ -11,6 +11,8 @@ export interface SourcePlace {
   readonly offset: number;
   /** The group has it, and not only as a beginning; else it is where the configuration lets a partition begin. */
   readonly committed: boolean;
+  /** The group has it as a beginning: nothing before it was processed, as far as the group knows. */
+  readonly begun: boolean;
   /** A task has committed exactly this; else somebody may have moved it. */
   readonly ownCommit: boolean;
 }
@@ -105,11 +107,9 @@ export class SourcePlaces {
     return new Map(
       positions.map(({ topic, offset }) => {
         const found = known.get(topic);
-        const place = {
-          committed: found !== undefined && !hasBegunAt(found),
-          ownCommit: found ? isOwnCommit(found) : false,
-        };
-        return [topic, { offset, ...place }];
+        const begun = found !== undefined && hasBegunAt(found);
+        const ownCommit = found !== undefined && isOwnCommit(found);
+        return [topic, { offset, committed: found !== undefined && !begun, begun, ownCommit }];
       }),
     );
   }

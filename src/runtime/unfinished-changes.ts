@@ -82,7 +82,7 @@ export class UnfinishedChanges {
     const atLeastOnce = this.#config.guarantee === 'at_least_once';
     const unfinished =
       from === place.offset
-        ? place.committed || atLeastOnce
+        ? place.committed || place.begun || atLeastOnce
         : from < place.offset && place.committed && (cause.from === undefined || (atLeastOnce && place.ownCommit));
     if (!unfinished) this.#refused ??= { ...cause, store, at: `${row.topic}[${this.#partition}]@${row.offset}` };
     return unfinished;

@@ -36,6 +36,8 @@ interface Loss {
 
 interface Life {
   readonly guarantee: Guarantee;
+  /** What it is started with after the loss. */
+  readonly afterwards: Guarantee;
   readonly startFrom: NonNullable<EngineOptions['startFrom']>;
   /** Each is committed before the next is written. */
   readonly rounds: readonly (readonly Word[])[];
@@ -59,6 +61,7 @@ const loss: fc.Arbitrary<Loss> = fc.record({
 });
 const lives: fc.Arbitrary<Life> = fc.record({
   guarantee: fc.constantFrom<Guarantee>('at_least_once', 'exactly_once'),
+  afterwards: fc.constantFrom<Guarantee>('at_least_once', 'exactly_once'),
   startFrom: fc.constantFrom('earliest' as const, 'latest' as const),
   rounds: fc.array(words, { minLength: 1, maxLength: 4 }),
   crashes: fc.boolean(),
@@ -77,7 +80,7 @@ function counted(all: readonly Word[]): Readonly<Record<string, number>> {
 /** Runs it; what it has at the end. */
 class Lived {
   readonly #life: Life;
-  readonly app: Application;
+  app: Application;
   readonly #written: Word[] = [];
   /** Sources of which rows tell: they have changed some key last in a commit. */
   readonly #evident = new Set<Source>();
@@ -119,7 +122,7 @@ class Lived {
 
   /** Takes offsets and records away. Returns whether the offsets are as they were. */
   async lose(): Promise<boolean> {
-    const { broker, machine } = this.app;
+    const { broker, clock, machine } = this.app;
     const { losses, keepsMetadata, newMachine } = this.#life;
     const before = await broker.admin.groupOffsets('counts');
     const committed = new Map(before.map((at) => [at.topic, at]));
@@ -138,6 +141,8 @@ class Lived {
       await broker.admin.deleteRecords([{ topic, partition: 0, offset }]);
     }
     if (newMachine) await machine.lose();
+    const { afterwards: guarantee, startFrom } = this.#life;
+    this.app = new Application({ topology: counts, options: { guarantee, startFrom }, broker, clock, machine });
     const texts = (list: readonly { readonly topic: string; readonly offset: number }[]): string[] =>
       list.map(({ topic, offset }) => partitionKey(topic, offset)).sort();
     return String(texts(before)) === String(texts(after));
@@ -176,6 +181,7 @@ const kept: Loss = { offset: 'kept', retained: 1 };
 const toStart: Loss = { offset: 0, retained: 1 };
 const fromLatest = {
   guarantee: 'at_least_once',
+  afterwards: 'at_least_once',
   startFrom: 'latest',
   keepsMetadata: false,
   later: [],
@@ -208,11 +214,11 @@ describe('whatever becomes of the offsets of a group', () => {
     await fc.assert(
       fc.asyncProperty(lives, async (life) => {
         const lived = new Lived(life);
-        const { app } = lived;
         try {
           await lived.begin();
           const keys = await lived.liveKeys();
           const whole = await lived.lose();
+          const { app } = lived;
           let running = true;
           try {
             await app.start();
@@ -243,7 +249,7 @@ describe('whatever becomes of the offsets of a group', () => {
             assert.ok(row >= all - (lived.maybeNew[key] ?? 0), `${key}: ${row} of ${all}, others are passed over`);
           }
         } finally {
-          await app.close().catch(() => undefined);
+          await lived.app.close().catch(() => undefined);
         }
       }),
       { numRuns: 300, examples: known.map((life): [Life] => [life]) },
