@@ -1,5 +1,5 @@
-// Executes the documentation, so that it cannot be wrong: the code blocks of README.md and of the examples' READMEs, and
-// the examples in doc comments. Every block is one of
+// Executes the documentation, so that it cannot be wrong: the code blocks of README.md, of docs/ and of the examples'
+// READMEs, and the examples in doc comments; and follows every link to a file or heading. Every block is one of
 //
 //   ```ts     // file: NAME.ts    written to a temporary project (or, if the file is there already, an excerpt of it),
 //                                 type-checked together with the others; also as `file=NAME` after the language
@@ -9,9 +9,12 @@
 //   ```mermaid                    a drawing
 //   ```any no-run                 shown only: said, not forgotten
 //
+// A page with a line `<!-- continues: OTHER.md -->` goes on with the project of that one: its files, and what its commands left.
+//
 //   node scripts/check-readme.mjs [file.md ...] [--no-examples]
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { brokenLinks } from './docs/links.mjs';
 import { blocksOf, difference } from './docs/markdown.mjs';
 import { execute, MOCHA, makeProject, removeProject, TSX, typeCheck } from './docs/project.mjs';
 import { ensureBuilt, root } from './ensure-built.mjs';
@@ -94,22 +97,45 @@ async function runShell(project, block) {
   return wrong && `${wrong}\n${all}`;
 }
 
+/** What a page goes on from: `<!-- continues: README.md -->`. */
+const CONTINUES = /^<!-- continues: (\S+) -->$/m;
+
+/** Writes the files of a page and runs its commands; the first problem. */
+async function prepare(project, file, written) {
+  for (const block of classify(blocksOf(readFileSync(join(root, file), 'utf8')))) {
+    const isFile = block.kind === 'file' || block.kind === 'test';
+    const problem = isFile
+      ? writeBlock(project, block, written)
+      : block.kind === 'run'
+        ? await runShell(project, { ...block, output: undefined })
+        : undefined;
+    if (problem) return `${file}:${block.line} ${problem}`;
+  }
+  return undefined;
+}
+
 async function checkMarkdown(file) {
   const text = readFileSync(join(root, file), 'utf8');
+  for (const problem of brokenLinks(root, file)) report(`${file}:${problem.line} link`, problem.text);
   const blocks = classify(blocksOf(text));
+  if (blocks.length === 0) return report(`${file}: links`);
   const at = (block) => `${file}:${block.line}`;
   const folder = dirname(file);
+  const isExample = folder.startsWith('topology-examples');
   const project = makeProject(
-    folder === '.'
-      ? [
+    isExample
+      ? [[folder, '.'], ['schemas', 'schemas'], ...besides(text, folder)]
+      : [
           ['topology-examples', 'topology-examples'],
           ['schemas', 'schemas'],
-        ]
-      : [[folder, '.'], ['schemas', 'schemas'], ...besides(text, folder)],
-    basename(folder === '.' ? root : folder),
+        ],
+    basename(isExample ? folder : root),
   );
   try {
     const written = new Set();
+    const from = CONTINUES.exec(text)?.[1];
+    const unprepared = from === undefined ? undefined : await prepare(project, from, written);
+    if (unprepared) return report(`${file}: what it continues`, unprepared);
     const problems = new Map();
     for (const block of blocks.filter(({ kind }) => kind === 'file' || kind === 'test'))
       problems.set(block, writeBlock(project, block, written));
@@ -163,6 +189,12 @@ function documents() {
     : [];
   return [
     'README.md',
+    'CONTRIBUTING.md',
+    'CHANGELOG.md',
+    ...readdirSync(join(root, 'docs'))
+      .filter((name) => name.endsWith('.md'))
+      .sort()
+      .map((name) => join('docs', name)),
     ...examples
       .map((name) => join('topology-examples', name, 'README.md'))
       .filter((name) => existsSync(join(root, name))),

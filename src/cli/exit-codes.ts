@@ -1,6 +1,6 @@
 import { type ErrorCode, isStreamsError } from '../model/errors.js';
 
-/** What the exit code of `millrace` says. The table in the help and in the README is this one. */
+/** What the exit code of `millrace` says. The table in the help and in docs/cli.md is this one. */
 export const EXIT_CODES = {
   0: 'done, or stopped cleanly by the first SIGINT or SIGTERM',
   1: 'the topology, a record or a line of input failed, or what was looked for is not there',

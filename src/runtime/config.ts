@@ -13,7 +13,7 @@ import type { EffectGate } from './effects.js';
 import { firstGeneration, type Generation } from './generation.js';
 import { type ErrorPolicies, type ResolvedPolicy, resolvePolicy, type Step } from './policy.js';
 
-/** The numbered steps of a commit, and the moment before it. The same numbers stand in commit.ts, the README and the crash tests. */
+/** The numbered steps of a commit, and the moment before it. The same numbers stand in commit.ts, docs/guarantees.md and the crash tests. */
 export type CommitStep = '1 settle' | '2 log' | '3 offsets' | '4 apply';
 
 export type Guarantee = 'at_least_once' | 'exactly_once';

@@ -42,6 +42,7 @@ type TaskPhase = 'restoring' | 'running' | 'closed';
 export class Task {
   readonly id: string;
   readonly partition: number;
+  readonly subTopology: SubTopology;
   readonly #options: TaskOptions;
   #phase: TaskPhase = 'restoring';
   #output!: TaskOutput;
@@ -67,6 +68,7 @@ export class Task {
     this.#options = options;
     this.id = taskId(options.subTopology.id, options.partition);
     this.partition = options.partition;
+    this.subTopology = options.subTopology;
     this.#due = new CommitDue(options);
     this.#lastBatch = new LastBatch(options.ports.clock);
     this.#purge = RepartitionPurge.of(options);
@@ -84,10 +86,6 @@ export class Task {
       await task.close().catch(() => undefined);
       throw error;
     }
-  }
-
-  get subTopology(): SubTopology {
-    return this.#options.subTopology;
   }
 
   get phase(): TaskPhase {

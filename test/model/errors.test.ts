@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { ERROR_CODES, type ErrorCode, isStreamsError, messageOf, StreamsError } from '#src/model/errors.js';
 import { projectFile } from '../support/project.js';
 
-/** The rows "| `CODE` | summary | yes/no |" of a section of the README. */
+/** The rows "| `CODE` | summary | yes/no |" of the page about errors. */
 function tableOfErrors(markdown: string): Record<string, { summary: string; retryable: boolean }> {
-  const [, section = ''] = markdown.split(/^## Errors$/m);
+  const [, section = ''] = markdown.split(/^# Errors$/m);
   const [table = ''] = section.split(/^## /m);
   const rows = [...table.matchAll(/^\| `([A-Z_]+)` \| (.+?) \| (yes|no) \|$/gm)];
   return Object.fromEntries(
@@ -14,17 +14,17 @@ function tableOfErrors(markdown: string): Record<string, { summary: string; retr
 }
 
 describe('errors', () => {
-  it('are those of the table in the README, with the same summaries', () => {
+  it('are those of the table in docs/errors.md, with the same summaries', () => {
     const { ...codes } = ERROR_CODES;
     const expected = Object.fromEntries(
       Object.entries(codes).map(([code, { summary, retryable }]) => [code, { summary, retryable }]),
     );
-    assert.deepEqual(tableOfErrors(readFileSync(projectFile('README.md'), 'utf8')), expected);
+    assert.deepEqual(tableOfErrors(readFileSync(projectFile('docs/errors.md'), 'utf8')), expected);
   });
 
   it('are read from a table in that form', () => {
     const markdown =
-      '# A\n\n| `NOT_HERE` | No. | no |\n\n## Errors\n\n| code | what | retryable |\n|---|---|---|\n| `A_B` | One | yes |\n| `C` | Two. | no |\n\n## More\n\n| `NOR_HERE` | No. | no |\n';
+      '# A\n\n| `NOT_HERE` | No. | no |\n\n# Errors\n\n| code | what | retryable |\n|---|---|---|\n| `A_B` | One | yes |\n| `C` | Two. | no |\n\n## More\n\n| `NOR_HERE` | No. | no |\n';
     assert.deepEqual(tableOfErrors(markdown), {
       A_B: { summary: 'One', retryable: true },
       C: { summary: 'Two.', retryable: false },

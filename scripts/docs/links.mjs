@@ -1,0 +1,46 @@
+// The links of a Markdown file to others of the repository.
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const LINK = /!?\[[^\]]*\]\(([^)\s]+)\)/g;
+const HEADING = /^#{1,6}\s+(.*)$/;
+
+/** What links of a file lead nowhere: to no file, or to no heading of one. Addresses of the web are not followed. */
+export function brokenLinks(root, file) {
+  const broken = [];
+  let code = false;
+  for (const [index, line] of readFileSync(join(root, file), 'utf8').split('\n').entries()) {
+    if (/^\s*(```|~~~)/.test(line)) code = !code;
+    if (code) continue;
+    for (const [, target] of line.replace(/`[^`]*`/g, '').matchAll(LINK)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      const [path, heading] = target.split('#');
+      const to = path === '' ? file : join(dirname(file), path);
+      const text = !existsSync(join(root, to))
+        ? `there is no ${to}`
+        : heading !== undefined && !headings(join(root, to)).has(heading)
+          ? `${to} has no heading #${heading}`
+          : undefined;
+      if (text) broken.push({ line: index + 1, text });
+    }
+  }
+  return broken;
+}
+
+/** As GitHub makes anchors of headings. */
+const headings = (path) =>
+  new Set(
+    readFileSync(path, 'utf8')
+      .split('\n')
+      .flatMap((line) => {
+        const text = HEADING.exec(line)?.[1];
+        return text === undefined
+          ? []
+          : [
+              text
+                .toLowerCase()
+                .replace(/[^\p{L}\p{N} _-]/gu, '')
+                .replaceAll(' ', '-'),
+            ];
+      }),
+  );
