@@ -29,10 +29,13 @@ function containedIn(
   });
 }
 
-/** STATE_MISMATCH: a store that contains records which are about to be processed again would count them twice. */
+/**
+ * STATE_MISMATCH: a store that contains records which are about to be processed again would count them twice. So may
+ * one whose group has no offset at all.
+ */
 export function checkNotAhead(state: DirectoryOf, places: SourcePlaces): void {
   const contained = containedIn(state, places);
-  const ahead = contained.find(({ upTo, offset }) => upTo > offset);
+  const ahead = contained.find(({ upTo, offset, committed, begun }) => upTo > offset || !(committed || begun));
   if (ahead === undefined) return;
   const { topic, partition, upTo } = ahead;
   throw new StreamsError('STATE_MISMATCH', {
@@ -44,12 +47,9 @@ export function checkNotAhead(state: DirectoryOf, places: SourcePlaces): void {
   });
 }
 
-/**
- * Whether the state on this machine was somewhere in a source of which the group has no offset any more, and
- * from which it would go on elsewhere.
- */
+/** Whether the group has lost where it was in a source, and begins behind what the state on this machine contains. */
 export const hasLostPlace = (state: DirectoryOf, places: SourcePlaces): boolean =>
-  containedIn(state, places).some(({ upTo, offset, committed }) => !committed && upTo < offset);
+  containedIn(state, places).some(({ upTo, offset, begun }) => begun && upTo < offset);
 
 const seenOf = ({ offset, committed }: SourcePlace): string =>
   committed ? `committed offset ${offset}` : `no committed offset; it would be read from ${offset} on`;
