@@ -62,13 +62,31 @@ export interface TopicSpec {
 
 export interface TopicDescription {
   readonly name: string;
+  /**
+   * Tells a topic from one of the same name that was there before or comes after it (KIP-516). Left out by brokers that
+   * give none.
+   */
+  readonly id?: string;
   readonly partitions: number;
   /** What was set for the topic itself. Null if this user may not read it. */
   readonly config: Readonly<Record<string, string>> | null;
+  /** Left out if the topic is not compacted, or if this user may not read its configuration. */
+  readonly compaction?: Compaction;
   /** The largest batch that it takes, whoever has set that; left out if it is not known. */
   readonly maxMessageBytes?: number;
   /** What this user may not do with its records; left out if nothing. */
   readonly denied?: readonly ('Read' | 'Write')[];
+}
+
+/** Kafka's default for `delete.retention.ms`. */
+export const DELETE_RETENTION_MS = 86_400_000;
+
+/** How long a deletion can be read in a compacted topic: as set for the topic, or by the brokers' defaults. */
+export interface Compaction {
+  /** `delete.retention.ms`: at least so long after the first compaction that meets it. */
+  readonly deleteRetentionMs: number;
+  /** `min.compaction.lag.ms`: no compaction meets a record before its timestamp is so old. */
+  readonly minLagMs: number;
 }
 
 export interface Admin {

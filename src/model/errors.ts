@@ -58,7 +58,7 @@ export const ERROR_CODES = {
   STATE_LOCKED: { retryable: true, summary: 'Another process or engine has the directory open.' },
   STATE_MISMATCH: {
     retryable: false,
-    summary: 'The directory holds state of another application, topology, store or serde.',
+    summary: "The stores are of another application, topology, store or serde, or the group's offsets do not fit them.",
   },
   STATE_IO: { retryable: true, summary: 'The disk failed: full, read-only or broken.' },
   STATE_CORRUPT: { retryable: false, summary: 'Bytes on disk are not what was written.' },

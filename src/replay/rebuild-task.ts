@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Broker, PartitionOffset } from '../broker/port.js';
+import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { changelogTopic, transactionalId } from '../graph/naming.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
@@ -8,9 +8,11 @@ import { Headers } from '../model/headers.js';
 import { ownOf } from '../model/own.js';
 import { type Clock, sleep } from '../model/ports.js';
 import type { EngineConfig } from '../runtime/config.js';
+import { checkNotAhead } from '../runtime/lost-offsets.js';
 import { Reprocessing } from '../runtime/reprocessing.js';
-import { checkNotAhead, restore } from '../runtime/restore.js';
+import { restore } from '../runtime/restore.js';
 import type { Slot } from '../runtime/slots.js';
+import { SourcePlaces } from '../runtime/source-places.js';
 import { sourcePartitions } from '../runtime/sources.js';
 import { stopped } from '../runtime/stopped.js';
 import type { TopicCounts } from '../runtime/topics.js';
@@ -76,7 +78,7 @@ export class TaskRebuild {
   readonly #context: RebuildContext;
   readonly #slot: Slot;
   readonly #swap: StoreSwap;
-  readonly #sources: readonly string[];
+  readonly #places: SourcePlaces;
   readonly #committed: readonly PartitionOffset[];
   #shadow: TaskState | undefined;
 
@@ -84,25 +86,26 @@ export class TaskRebuild {
     readonly context: RebuildContext;
     readonly slot: Slot;
     readonly swap: StoreSwap;
-    readonly sources: readonly string[];
+    readonly places: SourcePlaces;
     readonly committed: readonly PartitionOffset[];
   }) {
     this.#context = parts.context;
     this.#slot = parts.slot;
     this.#swap = parts.swap;
-    this.#sources = parts.sources;
+    this.#places = parts.places;
     this.#committed = parts.committed;
   }
 
   /** STATE_LOCKED; STATE_MISMATCH if the state is of another owner, or further than the group. */
   static async open(context: RebuildContext, slot: Slot): Promise<TaskRebuild> {
-    const { topology, config, spec, stateDirectory, topics } = context;
+    const { topology, config, spec, stateDirectory, topics, broker } = context;
     const { applicationId } = config;
+    const { partition } = slot;
     const { prefix } = config.generation;
-    const sources = sourcePartitions(slot.subTopology, prefix, slot.partition, topics);
-    const own = context.committed.filter(({ topic, partition }) =>
-      sources.some((source) => source.topic === topic && source.partition === partition),
-    );
+    const sources = sourcePartitions(slot.subTopology, prefix, partition, topics);
+    const committedOf = async (source: TopicPartition): Promise<readonly PartitionOffset[]> =>
+      context.committed.filter((at) => at.topic === source.topic && at.partition === source.partition);
+    const own = (await Promise.all(sources.map(committedOf))).flat();
     const committed = Reprocessing.of(own, { applicationId, taskId: slot.id })?.contained(own) ?? own;
     const swap = await StoreSwap.open({
       root: stateDirectory,
@@ -113,9 +116,10 @@ export class TaskRebuild {
       openDatabase: openRocksDatabase,
     });
     try {
-      const names = sources.map(({ topic }) => topic);
-      checkNotAhead(swap, names, new Map(committed.map(({ topic, offset }) => [topic, offset])));
-      return new TaskRebuild({ context, slot, swap, sources: names, committed });
+      const parts = { broker, graph: topology.graph, config, topics, partition, sources, committed, committedOf };
+      const places = await SourcePlaces.of(parts);
+      checkNotAhead(swap, places);
+      return new TaskRebuild({ context, slot, swap, places, committed });
     } catch (error) {
       await swap.close();
       throw error;
@@ -232,7 +236,7 @@ export class TaskRebuild {
   }
 
   async #restore(): Promise<void> {
-    const { topology, broker, config, spec, stateDirectory, signal, onProgress } = this.#context;
+    const { topology, broker, clock, config, spec, stateDirectory, signal, onProgress } = this.#context;
     const { prefix } = config.generation;
     this.#shadow ??= await TaskState.open({
       root: join(stateDirectory, 'rebuild'),
@@ -245,10 +249,13 @@ export class TaskRebuild {
     });
     await restore({
       broker,
+      clock,
+      config,
       state: this.#shadow,
+      taskId: this.id,
       prefix,
       partition: this.#slot.partition,
-      sources: this.#sources,
+      places: this.#places,
       committed: this.#committed,
       signal,
       onProgress: (left, restored) =>

@@ -4,6 +4,7 @@ import { type Broker, type PartitionOffset, partitionKey } from '../broker/port.
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { Clock } from '../model/ports.js';
 import { sleep } from '../model/ports.js';
+import { emptiedBy, keptBy } from '../runtime/commit-marks.js';
 import { lastEpoch } from '../runtime/epochs.js';
 import { withGeneration } from '../runtime/generation.js';
 import { messageBytesFor, taking } from '../runtime/message-bytes.js';
@@ -102,11 +103,13 @@ function offsetsOf(
 ): readonly PartitionOffset[] {
   const keeps = stores.action === 'keep';
   const epoch = lastEpoch([...before.values()]);
-  const fresh = epoch === 0 ? undefined : addedTo(undefined, { epochs: [[epoch + 1, 0]] });
+  const epochs = epoch === 0 ? {} : { epochs: [[epoch + 1, 0]] };
+  const emptied = emptiedBy(id.slice(applicationId.length + 1));
   const head = { id, effects, ...(keeps && { keeps }), ...(unfinished && { unfinished: true as const }) };
   const withMark = ({ topic, partition, to }: ResetMove, mark: ResetMark | undefined): PartitionOffset => {
-    const kept = keeps ? before.get(partitionKey(topic, partition))?.metadata : fresh;
-    return { topic, partition, offset: to, ...((kept || mark) && { metadata: marked(kept, mark) }) };
+    const kept = before.get(partitionKey(topic, partition))?.metadata;
+    const metadata = keeps ? keptBy(kept, to) : addedTo(emptied, epochs);
+    return { topic, partition, offset: to, metadata: marked(metadata, mark) };
   };
   const positions = [
     ...moves.map((move) => {

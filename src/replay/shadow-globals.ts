@@ -11,6 +11,9 @@ import type { PastSerdes } from './past-serdes.js';
 import { ShadowClock } from './shadow-clock.js';
 import type { ShadowStorage } from './storage.js';
 
+/** It is thrown away, and never opened again. */
+const READ = { asOf: 0 };
+
 /**
  * The global tables of a shadow run. Their topics are part of the slice, in its order, so that a record sees the rows as of its own time: what an application that ran all the while has seen, and the same each time.
  */
@@ -79,7 +82,7 @@ export class ShadowGlobals {
     for (const record of records) {
       const table = this.#tables.get(record.topic) as DeclaredGlobalTable;
       const { topic, partition, offset } = record;
-      positions.set(`${topic} ${partition}`, { store: table.store, topic, partition, offset: offset + 1 });
+      positions.set(`${topic} ${partition}`, { store: table.store, topic, partition, offset: offset + 1, log: READ });
       if (record.key === null) {
         this.#metrics.count(table.id, 'null-key');
         continue;

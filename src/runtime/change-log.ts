@@ -3,45 +3,60 @@ import { Headers } from '../model/headers.js';
 import type { ChangelogEntry } from '../state/changelog-entry.js';
 
 /**
- * The header of a changelog record: which source record caused the change, and in which epoch of the task
- * (see epochs.ts). A record without it counts as committed. Format 1 has no epoch: so do all under
- * exactly_once.
+ * The header of a changelog record, format 2: which source record caused the change, where the commit that wrote it began,
+ * and in which epoch of the task (see epochs.ts). A record without it counts as committed. Format 1 has neither the third
+ * field nor the fourth.
  *
  * | bytes | what |
  * |---|---|
  * | 1 | format: 1, or 2 |
  * | 8 | offset of the source record, double, big endian |
- * | 8 | only in format 2: epoch, double, big endian |
+ * | 8 | offset of its partition that was committed before this commit, double, big endian; NaN: it is not known |
+ * | 8 | epoch, double, big endian; 0: none, as under exactly_once |
  * | n | topic of the source record, UTF-8; its partition is the task's |
  */
 const CAUSE_HEADER = 'millrace.cause';
-const PLAIN = 1;
-const WITH_EPOCH = 2;
-const EPOCH_AT = 9;
-const EPOCH_BYTES = 8;
+const FORMAT = 2;
+const FROM_AT = 9;
+const EPOCH_AT = 17;
+const HEAD_BYTES = 25;
+const OLD_FORMAT = 1;
+const OLD_HEAD_BYTES = 9;
 
 export interface ChangeCause {
   readonly topic: string;
   readonly offset: number;
+  /**
+   * The position that the group had in the partition when the commit began: one that finished was from there on.
+   * Undefined: it is not known.
+   */
+  readonly from: number | undefined;
   /** 0: it has none. */
   readonly epoch: number;
 }
 
-/** `epoch`: 0 if the task has none. */
+/** What the changes of one commit have in common. */
+export interface ChangesOf {
+  /** The positions that were committed before this commit, by topic. */
+  readonly before: ReadonlyMap<string, number>;
+  /** 0: the task has none. */
+  readonly epoch: number;
+}
+
 export function changelogRecord(
   entry: ChangelogEntry,
   topic: string,
   partition: number,
-  epoch: number,
+  { before, epoch }: ChangesOf,
 ): ProducerRecord {
   const { key, value, timestamp, causeTopic, causeOffset } = entry;
   const name = bytesOf(causeTopic);
-  const nameAt = epoch === 0 ? EPOCH_AT : EPOCH_AT + EPOCH_BYTES;
-  const bytes = Buffer.allocUnsafe(nameAt + name.length);
-  bytes[0] = epoch === 0 ? PLAIN : WITH_EPOCH;
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES + name.length);
+  bytes[0] = FORMAT;
   bytes.writeDoubleBE(causeOffset, 1);
-  if (epoch !== 0) bytes.writeDoubleBE(epoch, EPOCH_AT);
-  name.copy(bytes, nameAt);
+  bytes.writeDoubleBE(before.get(causeTopic) ?? Number.NaN, FROM_AT);
+  bytes.writeDoubleBE(epoch, EPOCH_AT);
+  name.copy(bytes, HEAD_BYTES);
   return { topic, partition, key, value, timestamp, headers: new Headers([[CAUSE_HEADER, bytes]]) };
 }
 
@@ -59,14 +74,14 @@ function bytesOf(topic: string): Buffer {
 /** Undefined for a record of somebody else's, or of a newer format: it counts as committed. */
 export function causeOf(headers: Headers): ChangeCause | undefined {
   const value = headers.get(CAUSE_HEADER);
-  if (!value || value.length < EPOCH_AT) return undefined;
+  const head = value?.[0] === FORMAT ? HEAD_BYTES : value?.[0] === OLD_FORMAT ? OLD_HEAD_BYTES : undefined;
+  if (!value || head === undefined || value.length < head) return undefined;
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  if (bytes[0] === PLAIN) return { offset: bytes.readDoubleBE(1), epoch: 0, topic: bytes.toString('utf8', EPOCH_AT) };
-  const nameAt = EPOCH_AT + EPOCH_BYTES;
-  if (bytes[0] !== WITH_EPOCH || value.length < nameAt) return undefined;
+  const from = head === HEAD_BYTES ? bytes.readDoubleBE(FROM_AT) : Number.NaN;
   return {
+    topic: bytes.toString('utf8', head),
     offset: bytes.readDoubleBE(1),
-    epoch: bytes.readDoubleBE(EPOCH_AT),
-    topic: bytes.toString('utf8', nameAt),
+    from: Number.isNaN(from) ? undefined : from,
+    epoch: head === HEAD_BYTES ? bytes.readDoubleBE(EPOCH_AT) : 0,
   };
 }

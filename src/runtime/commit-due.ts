@@ -1,5 +1,9 @@
+import type { Checkpoint } from '../state/checkpoint.js';
 import { ApplyDue } from './apply-due.js';
 import type { TaskOptions } from './task-options.js';
+
+/** Of a task without work. Topics keep deletions for longer, and one commit in that time costs nothing. */
+const REFRESH_MS = 600_000;
 
 /** When a task has to commit: by time, by records, and when the process runs out of memory for cached rows. */
 export class CommitDue {
@@ -29,6 +33,15 @@ export class CommitDue {
   isFull(uncommitted: number): boolean {
     const { config, budget } = this.#options;
     return uncommitted > 0 && (uncommitted >= config.commitRecords || budget.exceeded);
+  }
+
+  /**
+   * Whether a commit without a change is worth it: it proves that the task is still this process', and so that its
+   * directory is as of now. Of one that looks as if nobody had read it for long, all is read anew at the next start.
+   */
+  mustRefresh(checkpoint: Checkpoint | undefined): boolean {
+    const asOf = Math.min(...Array.from(checkpoint?.logs.values() ?? [], (log) => log.asOf));
+    return this.#options.ports.clock.now() - asOf > REFRESH_MS;
   }
 
   inMs(uncommitted: number): number {

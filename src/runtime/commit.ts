@@ -18,7 +18,10 @@ export interface CommitTarget {
   readonly state: TaskState | undefined;
   /** Next offset of each source partition, with the stream times as metadata. */
   readonly positions: readonly PartitionOffset[];
+  /** Next offset of each source that was committed before. */
+  readonly before: ReadonlyMap<string, number>;
   readonly streamTime: number;
+  readonly now: number;
   /** Undefined: the task has no epoch. */
   readonly log: TaskLog | undefined;
   /** Whether step 4 can wait for one of the next commits, which so many rows are then written with. */
@@ -64,13 +67,13 @@ export async function commit(target: CommitTarget): Promise<Committed> {
 
   // 2 log
   if (guarantee === 'exactly_once') await output.begin();
-  const epoch = log?.epoch ?? 0;
+  const changes = { before: target.before, epoch: log?.epoch ?? 0 };
   let logged = 0;
   for (const [store, entries] of prepared?.changelogs ?? []) {
     const topic = changelogTopic(target.prefix, store);
     for (let from = 0; from < entries.length; from += WRITTEN_TOGETHER) {
       const some = entries.slice(from, from + WRITTEN_TOGETHER);
-      const full = writer.write(some.map((entry) => changelogRecord(entry, topic, target.partition, epoch)));
+      const full = writer.write(some.map((entry) => changelogRecord(entry, topic, target.partition, changes)));
       if (full) await full;
     }
     logged += entries.length;
@@ -95,6 +98,10 @@ async function apply(target: CommitTarget, prepared: StateCommit | undefined): P
   const { state, output, positions, log } = target;
   if (state && prepared) {
     const changelogs: Record<string, number> = { ...state.checkpoint.changelogs };
+    // Nobody else writes there: all that was ever logged is in the stores.
+    const logs = new Map(
+      Array.from(state.checkpoint.logs, ([store, { topicId }]) => [store, { topicId, asOf: target.now }] as const),
+    );
     for (const [store, entries] of prepared.changelogs) {
       const topic = changelogTopic(target.prefix, store);
       const position = output.writer.acknowledged(topic, target.partition);
@@ -103,9 +110,11 @@ async function apply(target: CommitTarget, prepared: StateCommit | undefined): P
       const known = target.guarantee === 'exactly_once' || (log?.wrote(topic, entries.length, position) ?? true);
       if (known) setOwn(changelogs, store, position);
     }
+    const { emptied } = state.checkpoint;
     const sources = Object.fromEntries(positions.map(({ topic, offset }) => [topic, offset]));
     const epochs = log && Object.fromEntries(Array.from(prepared.changelogs.keys(), (store) => [store, log.epoch]));
-    const parts = [prepared.writes, { sources, changelogs, ...(epochs && { epochs }) }, target.streamTime] as const;
+    const reached = { sources, changelogs, logs, emptied, ...(epochs && { epochs }) };
+    const parts = [prepared.writes, reached, target.streamTime] as const;
     if (target.mayPostpone(prepared.writes.length) && state.postpone(...parts)) return;
     await state.apply(...parts);
   }

@@ -13,16 +13,16 @@ import { Metrics } from './metrics.js';
 import { chooseGeneration, ofGeneration } from './own-generation.js';
 import { isPassing, type Patience, patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
-import { SerdePlaces, serdeConfig } from './serde-places.js';
-import { type Slot, slotsNamed, slotsOf, tasksOnDisk, topicsRead } from './slots.js';
+import { type Slot, slotsNamed, tasksOnDisk, topicsRead } from './slots.js';
 import { stepAll } from './step-all.js';
 import { StopLimit } from './stop-limit.js';
 import { stopped } from './stopped.js';
 import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
+import { planTasks } from './task-plan.js';
 import { TaskPool } from './task-pool.js';
 import { isForeignTopic } from './topic-owners.js';
-import { prepareTopics, type TopicCounts } from './topics.js';
+import type { TopicCounts } from './topics.js';
 
 /**
  * One process of an application: its place in the group, and the tasks it was given. The tasks share the record cache, and nothing else.
@@ -218,12 +218,10 @@ export class Engine {
   }
 
   async #plan(): Promise<void> {
-    this.#topics = await prepareTopics(this.#ports.broker.admin, this.#topology.graph, this.#config);
-    const serdes = new SerdePlaces(serdeConfig(this.#config, this.#ports));
-    this.#slots = slotsOf(this.#topology, this.#config.generation.prefix, this.#topics, serdes.bind);
-    await serdes.open();
-    const { prefix } = this.#config.generation;
-    this.#alignment.plan({ topology: this.#topology, slots: this.#slots, topics: this.#topics, prefix });
+    const { slots, topics } = await planTasks(this.#topology, this.#config, this.#ports, this.#patience);
+    this.#slots = slots;
+    this.#topics = topics;
+    this.#alignment.plan({ topology: this.#topology, slots, topics, prefix: this.#config.generation.prefix });
   }
 
   #shapes(): ReturnType<typeof shapesOf> {

@@ -1,14 +1,15 @@
-import type { BrokerRecord, PartitionOffset } from '../broker/port.js';
+import { type BrokerRecord, type PartitionOffset, partitionKey } from '../broker/port.js';
 import type { DeclaredGlobalTable, Topology } from '../dsl/processor.js';
 import type { StreamsError } from '../model/errors.js';
 import type { CacheBudget } from '../state/cache-budget.js';
-import { type GlobalChange, GlobalState } from '../state/global-state.js';
+import { type GlobalChange, type GlobalPosition, GlobalState } from '../state/global-state.js';
 import type { GlobalStore } from '../state/global-store.js';
 import { GlobalView } from '../state/global-view.js';
 import { closeAll } from './close-all.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
 import { FailureHandler } from './failures.js';
+import { type GlobalPlace, placesOf, reached } from './global-places.js';
 import { changeOf, GlobalSource } from './global-source.js';
 import { Intake } from './intake.js';
 import { KnownEnds } from './known-ends.js';
@@ -24,9 +25,14 @@ const LOAD_BATCH = 10_000;
 /** The same afterwards: fewer, so that tasks get their turn. */
 const FOLLOW_BATCH = 1_000;
 const WAIT_MS = 500;
+/** Far below the time that any topic keeps deletions, and seldom enough to cost nothing. */
+const SEE_ENDS_EVERY_MS = 600_000;
 /** Records that are fetched ahead, over all partitions; each has at least a poll's share. */
 const READ_AHEAD_RECORDS = 20_000;
 const MIN_READ_AHEAD_RECORDS = 500;
+
+/** One partition of a global table's topic. What is before its offset is in the table, and readers see it. */
+type Followed = GlobalPosition & GlobalPlace;
 
 /** Finds out when all is read, if anybody waits for that. */
 interface Watch {
@@ -56,11 +62,12 @@ export class GlobalTables {
   #sources: ReadonlyMap<string, GlobalSource> = new Map();
   #state: GlobalState | undefined;
   #intake: Intake | undefined;
-  /** Next offset of every partition: what is before it is in the tables, and readers see it. */
-  #positions: readonly PartitionOffset[] = [];
+  /** In the order of the intake's positions. */
+  #followed: readonly Followed[] = [];
   #deadLetters: DeadLetterWriter | undefined;
   readonly #closing = new AbortController();
   #loading = false;
+  #endsSeen = Number.NEGATIVE_INFINITY;
   #work: Promise<unknown> = Promise.resolve();
 
   constructor(options: GlobalTablesOptions) {
@@ -84,12 +91,12 @@ export class GlobalTables {
   /** Records that are in the topics, as last seen, and not in the tables. */
   get lag(): number {
     const ends = this.#intake?.ends ?? [];
-    return this.#positions.reduce((sum, { offset }, i) => sum + Math.max(0, (ends[i]?.offset ?? 0) - offset), 0);
+    return this.#followed.reduce((sum, { offset }, i) => sum + Math.max(0, (ends[i]?.offset ?? 0) - offset), 0);
   }
 
   /** Next offset of every partition. */
   get positions(): readonly PartitionOffset[] {
-    return this.#positions;
+    return this.#followed.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
   }
 
   store(name: string): GlobalStore<unknown, unknown> | undefined {
@@ -122,7 +129,7 @@ export class GlobalTables {
   async catchUp(): Promise<void> {
     if (this.#tables.length === 0) return;
     const intake = this.#intake as Intake;
-    intake.expect(await this.#options.ports.broker.admin.latestOffsets(this.positions));
+    await this.#seeEnds(intake);
     await this.#readToEnds(intake, FOLLOW_BATCH, 0);
   }
 
@@ -155,18 +162,20 @@ export class GlobalTables {
       budget,
       ...(ports.identityFiles && { files: ports.identityFiles }),
     });
-    const begins: PartitionOffset[] = [];
-    const ends: PartitionOffset[] = [];
+    this.#endsSeen = ports.clock.now();
+    const known = { admin: ports.broker.admin, clock: ports.clock, logger: config.logger };
+    const followed: Followed[] = [];
     for (const table of this.#tables) {
-      const { known, latest } = await this.#begin(table, topics.count(table.topic), this.#state);
-      begins.push(...known);
-      ends.push(...latest);
+      const places = await placesOf(table, topics.count(table.topic), this.#state, known);
+      followed.push(...places.map((place) => ({ ...place, store: table.store })));
     }
-    const intake = await this.#open(begins, ends);
+    this.#followed = followed;
+    const intake = await this.#openIntake();
     this.#intake = intake;
-    this.#positions = intake.positions;
     await this.#readToEnds(intake, LOAD_BATCH, WAIT_MS);
     if (this.#closed) throw this.#stopped();
+    // Also of those that had nothing to be read it is known now as of when they are.
+    await this.#state.apply([], this.#followed);
     this.#loading = false;
   }
 
@@ -174,56 +183,43 @@ export class GlobalTables {
    * One order of all that is in the topics, as for a task: what a row is does not depend on which partition
    * answers first.
    */
-  async #open(begins: readonly PartitionOffset[], ends: readonly PartitionOffset[]): Promise<Intake> {
+  async #openIntake(): Promise<Intake> {
     const { broker, clock } = this.#options.ports;
     const { logger } = this.#options.config;
-    return new Intake(await broker.createReader(), begins, ends, {
+    const { positions } = this;
+    const ends = this.#followed.map(({ topic, partition, end: { offset } }) => ({ topic, partition, offset }));
+    return new Intake(await broker.createReader(), positions, ends, {
       datesOf: (topic) => this.#sources.get(topic)?.dates,
       ends: new KnownEnds({ admin: broker.admin, clock, logger }),
-      aheadRecords: Math.max(MIN_READ_AHEAD_RECORDS, Math.floor(READ_AHEAD_RECORDS / Math.max(1, begins.length))),
+      aheadRecords: Math.max(MIN_READ_AHEAD_RECORDS, Math.floor(READ_AHEAD_RECORDS / Math.max(1, positions.length))),
     });
-  }
-
-  /**
-   * Where the table's partitions are read on, and where they end. A store that knows of records which the
-   * topic does not hold is made again.
-   */
-  async #begin(
-    table: DeclaredGlobalTable,
-    count: number,
-    state: GlobalState,
-  ): Promise<{ readonly known: readonly PartitionOffset[]; readonly latest: readonly PartitionOffset[] }> {
-    const { ports, config } = this.#options;
-    const { topic, store } = table;
-    const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
-    const [earliest, latest] = await Promise.all([
-      ports.broker.admin.earliestOffsets(partitions),
-      ports.broker.admin.latestOffsets(partitions),
-    ]);
-    const first = new Map(earliest.map(({ partition, offset }) => [partition, offset]));
-    const ends = new Map(latest.map(({ partition, offset }) => [partition, offset]));
-    for (const [partition, offset] of state.positions(store, topic)) {
-      const [start, end] = [first.get(partition), ends.get(partition)];
-      // A partition that is not there any more is a sign as well: Kafka never takes one away.
-      if (start !== undefined && end !== undefined && offset >= start && offset <= end) continue;
-      config.logger.warn(
-        { topic, partition, store },
-        `the store of a global table is made again from its topic, which was made anew or cut short: partition ${partition} was read up to offset ${offset}, and ${end === undefined ? 'is gone' : `the topic holds ${start} to ${end}`}`,
-      );
-      await state.clear(store);
-      break;
-    }
-    const known = state.positions(store, topic);
-    const begins = latest.map(({ partition }) => ({
-      topic,
-      partition,
-      offset: known.get(partition) ?? first.get(partition) ?? 0,
-    }));
-    return { known: begins, latest };
   }
 
   #stopped(): StreamsError {
     return stopped('the engine was stopped', `global tables of ${this.#options.config.applicationId}`);
+  }
+
+  async #seeEnds(intake: Intake): Promise<void> {
+    const { ports } = this.#options;
+    const at = ports.clock.now();
+    const latest = await ports.broker.admin.latestOffsets(this.positions);
+    intake.expect(latest);
+    const ends = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
+    this.#followed = this.#followed.map((place) => {
+      const offset = ends.get(partitionKey(place.topic, place.partition));
+      return offset === undefined ? place : reached({ ...place, end: { offset, at } });
+    });
+    if (!this.#mustSeeEnds) return;
+    this.#endsSeen = at;
+    await (this.#state as GlobalState).apply([], this.#followed);
+  }
+
+  /**
+   * Now and then it is noted, so that the directory of a table into which nothing comes does not look as if
+   * nobody had read it.
+   */
+  get #mustSeeEnds(): boolean {
+    return this.#options.ports.clock.now() - this.#endsSeen >= SEE_ENDS_EVERY_MS;
   }
 
   /**
@@ -234,13 +230,14 @@ export class GlobalTables {
     const goal = intake.ends;
     const behind = (): boolean => {
       const { ends } = intake;
-      return this.#positions.some(({ offset }, i) => offset < Math.min(goal[i]?.offset ?? 0, ends[i]?.offset ?? 0));
+      return this.#followed.some(({ offset }, i) => offset < Math.min(goal[i]?.offset ?? 0, ends[i]?.offset ?? 0));
     };
     while (behind() && !this.#closed) await this.#round(intake, maxRecords, maxWaitMs);
   }
 
   /** Returns whether it got on. */
   async #round(intake: Intake, maxRecords: number, maxWaitMs: number): Promise<boolean> {
+    if (this.#mustSeeEnds) await patiently('looking at the global tables', this.#patience, () => this.#seeEnds(intake));
     // A cluster that is away is waited for: the tables are as they were until then. An error of the reader moves no position.
     const records = await patiently('reading the global tables', this.#patience, () =>
       intake.take(maxRecords, maxWaitMs),
@@ -254,13 +251,15 @@ export class GlobalTables {
     }
     this.#options.metrics[this.#loading ? 'restoredRecords' : 'recordsIn'] += records.length;
     const { positions } = intake;
-    const read = positions
-      .filter(({ offset }, i) => offset > (this.#positions[i]?.offset ?? 0))
-      .map((at) => ({ ...at, store: (this.#sources.get(at.topic) as GlobalSource).table.store }));
+    const followed = this.#followed.map((place, i) => {
+      const { offset } = positions[i] as PartitionOffset;
+      return offset > place.offset ? reached({ ...place, offset }) : place;
+    });
+    const read = followed.filter((place, i) => place !== this.#followed[i]);
     if (read.length === 0) return false;
     await this.#deadLetters?.flush();
     await (this.#state as GlobalState).apply(changes, read);
-    this.#positions = positions;
+    this.#followed = followed;
     return true;
   }
 

@@ -1,25 +1,22 @@
-import type { PartitionOffset } from '../broker/port.js';
 import type { BatchRunner } from './batch-runner.js';
 import { Intake } from './intake.js';
 import { KnownEnds } from './known-ends.js';
 import { type Paced, PacedIntake } from './paced-intake.js';
 import type { TaskOptions } from './task-options.js';
+import type { Beginning } from './where-to-begin.js';
 
-/** A task's intake, which begins at these positions. */
+interface OpenIntake {
+  readonly begins: Beginning;
+  readonly entries: BatchRunner['entries'];
+  readonly task: Paced;
+}
+
+/** A task's intake, which begins where the task does. */
 export async function openIntake(
   { config, ports, alignment }: TaskOptions,
-  {
-    positions,
-    committed,
-    entries,
-    task,
-  }: {
-    readonly positions: readonly PartitionOffset[];
-    readonly committed: readonly PartitionOffset[];
-    readonly entries: BatchRunner['entries'];
-    readonly task: Paced;
-  },
+  { begins, entries, task }: OpenIntake,
 ): Promise<Intake> {
+  const { positions, committed } = begins;
   const { broker, clock } = ports;
   const { admin } = broker;
   const latest = await admin.latestOffsets(positions);

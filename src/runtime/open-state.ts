@@ -1,20 +1,18 @@
-import type { PartitionOffset, TopicPartition } from '../broker/port.js';
+import type { TopicPartition } from '../broker/port.js';
 import { taskId } from '../graph/naming.js';
 import { TaskState } from '../state/task-state.js';
+import { beginningsOf, emptiedOf, withCommitMarks } from './commit-marks.js';
 import { lastEpoch } from './epochs.js';
 import { withGeneration } from './generation.js';
 import { restore } from './restore.js';
+import { SourcePlaces } from './source-places.js';
 import { TaskLog } from './task-log.js';
 import type { TaskOptions } from './task-options.js';
+import type { Beginning } from './where-to-begin.js';
 
 export interface OpenState {
   readonly sources: readonly TopicPartition[];
-  /** Next offset of each source partition that the group has committed. */
-  readonly committed: readonly PartitionOffset[];
-  /** The same, with what the stores contain: more, while a reset that keeps them is processed again. */
-  readonly contained: readonly PartitionOffset[];
-  /** Where the task begins to read. */
-  readonly positions: readonly PartitionOffset[];
+  readonly begins: Beginning;
   readonly signal: AbortSignal;
   /** It is the caller's to close from here on, also if the restore fails. */
   onOpened(state: TaskState): void;
@@ -36,29 +34,43 @@ export interface OpenedState {
  */
 export async function openState(
   options: TaskOptions,
-  { sources, committed, contained, positions, signal, ...told }: OpenState,
+  { sources, begins, signal, ...told }: OpenState,
 ): Promise<OpenedState> {
-  const { config, ports, partition, metrics, membership } = options;
+  const { topology, topics, config, ports, partition, metrics, membership } = options;
   const { guarantee, generation } = config;
+  const { committed, contained, positions } = begins;
   const task = taskId(options.subTopology.id, partition);
   const state = await TaskState.open({
     root: ports.stateDirectory,
     applicationId: generation.prefix,
     taskId: task,
     openDatabase: ports.openDatabase,
-    topology: options.topology.name,
+    topology: topology.name,
     stores: options.stores,
     budget: options.budget,
     ...(ports.identityFiles && { files: ports.identityFiles }),
   });
   told.onOpened(state);
+  const places = await SourcePlaces.of({
+    broker: ports.broker,
+    graph: topology.graph,
+    config,
+    topics,
+    partition,
+    sources,
+    committed: contained,
+    committedOf: (source) => membership.committed([source]),
+  });
   let counted = 0;
   const restored = await restore({
     broker: ports.broker,
+    clock: ports.clock,
+    config,
     state,
+    taskId: task,
     prefix: generation.prefix,
     partition,
-    sources: sources.map(({ topic }) => topic),
+    places,
     committed: contained,
     signal,
     onProgress: (left, count) => {
@@ -73,7 +85,8 @@ export async function openState(
   // Under exactly_once only if there are epochs of another time: what one of them has written may still come.
   if (signal.aborted || (guarantee === 'exactly_once' && last === 0))
     return { streamTime, loggedAgain, log: undefined };
-  const begins = withGeneration(positions, generation, config.applicationId);
+  const emptied = state.checkpoint.emptied ?? emptiedOf(committed);
+  const marked = withCommitMarks(positions, { emptied, begun: beginningsOf(committed, positions) });
   return {
     streamTime,
     loggedAgain,
@@ -82,7 +95,7 @@ export async function openState(
       admin: ports.broker.admin,
       clock: ports.clock,
       epoch: last + 1,
-      positions: begins,
+      positions: withGeneration(marked, generation, config.applicationId),
     }),
   };
 }

@@ -1,28 +1,19 @@
-import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
-import { changelogTopic } from '../graph/naming.js';
-import type { DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
-import type { Checkpoint } from '../state/checkpoint.js';
 import type { TaskState } from '../state/task-state.js';
-import { type ChangeCause, causeOf } from './change-log.js';
-import { LeftOut } from './left-out.js';
+import { type Changelog, ChangelogReading, describeChangelogs, type RestoreOptions } from './changelog-reading.js';
+import { emptiedOf } from './commit-marks.js';
+import {
+  checkAllCommitted,
+  checkDoubtful,
+  checkNotAhead,
+  checkPassedOver,
+  hasLostPlace,
+  isDoubtful,
+} from './lost-offsets.js';
 import { Overtaken } from './overtaken.js';
+import { isMadeAnew, readBefore, staleness } from './stale-stores.js';
 import { streamTimesOf } from './stream-times.js';
-
-export interface RestoreOptions {
-  readonly broker: Broker;
-  readonly state: TaskState;
-  readonly prefix: string;
-  readonly partition: number;
-  /** Source topics of the task. */
-  readonly sources: readonly string[];
-  /** Next offset of each source partition that the group has committed; those without one are left out. */
-  readonly committed: readonly PartitionOffset[];
-  /** Stops the restore early; what was restored stays. */
-  readonly signal: AbortSignal;
-  /** Told how many records are left. */
-  readonly onProgress: (left: number, restored: number) => void;
-}
+import { UnfinishedChanges } from './unfinished-changes.js';
 
 export interface Restored {
   readonly streamTime: number;
@@ -36,124 +27,82 @@ export interface Restored {
   readonly loggedAgain: number;
 }
 
-/** Records that are read from a changelog and written to the database together. */
-const RESTORE_BATCH = 2_000;
-
 /**
- * Brings a task's stores to exactly the committed offsets, by reading what is missing from their changelogs, all at once. What the local store already holds is not read again.
+ * Brings a task's stores to exactly the committed offsets, by reading what is missing from their changelogs, all at once. What the local store already holds is not read again, unless it is not what the changelog holds: see {@link staleness}.
  *
  * A change whose cause lies at or past the committed offset was logged by a commit that never finished: it is
  * left out, and made again when its cause is processed again. So is one that an overtaken owner has written
  * (see overtaken.ts). The next commit logs the rows of such keys anew, changed or not, so that what was left
- * out is never the last word of the changelog; until then the checkpoint stays before it. Interrupted, it
+ * out is never the last word of the changelog; until then the checkpoint stays before it. A change that more
+ * than one commit must have written is never left out: see {@link UnfinishedChanges}. Interrupted, the restore
  * goes on where it was.
+ *
+ * STATE_MISMATCH if the group's offsets do not fit the stores or the changelogs: nothing is deleted then.
  */
 export async function restore(options: RestoreOptions): Promise<Restored> {
-  const { broker, state, prefix, partition, committed } = options;
+  const { state, places, partition, committed, clock, config } = options;
+  const begun = clock.now();
+  const changelogs = await describeChangelogs(options);
+  const emptied = emptiedOf(committed) ?? state.checkpoint.emptied;
+  await forgetStale(options, changelogs, { emptied, now: begun });
   const offsets = new Map(committed.map(({ topic, offset }) => [topic, offset]));
-  checkNotAhead(state, options.sources, offsets);
+  checkNotAhead(state, places);
+  checkAllCommitted(options.taskId, partition, places, committed);
 
-  const topics = new Map([...state.stores].map((store) => [changelogTopic(prefix, store.name), store.name]));
-  const partitions: TopicPartition[] = [...topics.keys()].map((topic) => ({ topic, partition }));
-  const [earliest, latest] = await Promise.all([
-    broker.admin.earliestOffsets(partitions),
-    broker.admin.latestOffsets(partitions),
-  ]);
-  const first = new Map(earliest.map((position) => [position.topic, position.offset]));
-  const changelogs = new Map(Object.entries(state.checkpoint.changelogs));
-  const open = new Map<string, number>();
-  // A source without a committed offset: nothing of it is done. A topic that is no source any more: all of it is.
-  const done = (topic: string): number =>
-    offsets.get(topic) ?? (offsets.size === 0 || options.sources.includes(topic) ? 0 : Number.POSITIVE_INFINITY);
-  const isCommitted = ({ topic, offset }: ChangeCause): boolean => offset < done(topic);
-  const overtaken = new Overtaken(committed, state.checkpoint.epochs);
-  const leftOut = new Map([...topics.values()].map((store) => [store, new LeftOut()]));
-  const reached = (): Pick<Checkpoint, 'changelogs' | 'epochs'> => ({
-    changelogs: Object.fromEntries(
-      Array.from(changelogs, ([store, offset]) => [store, leftOut.get(store)?.position(offset) ?? offset]),
-    ),
-    epochs: overtaken.newest,
-  });
-  let left = 0;
   const times = streamTimesOf(committed);
   const streamTime = Math.max(times.task, state.checkpoint.streamTimes[''] ?? Number.NEGATIVE_INFINITY);
-  let restored = 0;
-
-  const reader = await broker.createReader({ isolation: 'read_committed' });
-  try {
-    for (const { topic, offset: end } of latest) {
-      const store = topics.get(topic) as string;
-      const from = changelogs.get(store);
-      if (from !== undefined && from > end) throw changelogShorter(state, store, from, end);
-      const start = Math.max(from ?? 0, first.get(topic) ?? 0);
-      changelogs.set(store, start);
-      if (start >= end) continue;
-      open.set(topic, end);
-      left += end - start;
-      reader.seek({ topic, partition, offset: start });
-    }
-    options.onProgress(left, restored);
-    while (open.size > 0 && !options.signal.aborted) {
-      const writes: DatabaseWrite[] = [];
-      for (const batch of await reader.poll({ maxRecords: RESTORE_BATCH, maxWaitMs: 500 })) {
-        const { topic, records, nextOffset } = batch;
-        const store = topics.get(topic) as string;
-        const cached = state.cached(store);
-        const without = leftOut.get(store) as LeftOut;
-        const rows = records.filter(({ key, offset, headers }) => {
-          const cause = causeOf(headers);
-          const counts = cause === undefined || (!overtaken.has(store, cause) && isCommitted(cause));
-          if (key === null) return false;
-          if (counts) without.take(key);
-          else without.leave(key, offset);
-          return counts;
-        });
-        cached.restore(rows as { key: Buffer; value: Buffer | null; timestamp: number }[], writes);
-        restored += records.length;
-        left -= nextOffset - (changelogs.get(store) ?? 0);
-        changelogs.set(store, nextOffset);
-        if (nextOffset >= (open.get(topic) ?? 0)) {
-          open.delete(topic);
-          reader.remove([{ topic, partition }]);
-        }
-      }
-      await state.apply(writes, { sources: state.checkpoint.sources, ...reached() }, streamTime);
-      options.onProgress(Math.max(0, left), restored);
-    }
-  } finally {
-    await reader.close();
-  }
+  const unfinished = new UnfinishedChanges(places, config, partition);
+  const overtaken = new Overtaken(committed, state.checkpoint.epochs);
+  const doubtful = isDoubtful(places, committed);
+  const facts = { unfinished, overtaken, doubtful, begun, streamTime, emptied };
+  const reading = new ChangelogReading(options, changelogs, facts);
+  const restored = await reading.run(Object.fromEntries(offsets));
+  const read = { streamTime, restored, ends: reading.ends, epoch: overtaken.highest };
+  if (options.signal.aborted) return { ...read, loggedAgain: 0 };
+  unfinished.check(options.taskId);
+  const task = { id: options.taskId, partition };
+  if (doubtful && unfinished.followFromOwn) await checkDoubtful(task, options.broker, places, committed);
+  await checkPassedOver(task, options.broker, unfinished.withoutOffset, config.logger);
+  reading.tellOfMoves();
+  for (const store of state.stores) store.observe(times.store(store.name) ?? Number.NEGATIVE_INFINITY);
+  await reading.finish(Object.fromEntries(offsets));
   let loggedAgain = 0;
-  if (!options.signal.aborted) {
-    for (const store of state.stores) store.observe(times.store(store.name) ?? Number.NEGATIVE_INFINITY);
-    await state.apply([], { sources: Object.fromEntries(offsets), ...reached() }, streamTime);
-    for (const [store, { keys }] of leftOut) {
-      loggedAgain += keys.length;
-      if (keys.length > 0) await state.cached(store).logAgain(keys);
-    }
+  for (const [store, keys] of reading.leftOut) {
+    loggedAgain += keys.length;
+    if (keys.length > 0) await state.cached(store).logAgain(keys);
   }
-  const ends = new Map(Array.from(topics, ([topic, store]) => [topic, changelogs.get(store) ?? 0]));
-  return { streamTime, restored, ends, epoch: overtaken.highest, loggedAgain };
+  return { ...read, loggedAgain };
 }
 
-/** A store that contains records which are about to be processed again would count them twice. */
-export function checkNotAhead(
-  state: Pick<TaskState, 'directory' | 'checkpoint'>,
-  sources: readonly string[],
-  committed: ReadonlyMap<string, number>,
-): void {
-  for (const [topic, offset] of Object.entries(state.checkpoint.sources)) {
-    if (!sources.includes(topic)) continue;
-    const known = committed.get(topic);
-    if (known !== undefined && known >= offset) continue;
-    throw new StreamsError('STATE_MISMATCH', {
-      what: `the state contains ${topic} up to offset ${offset}, and the group has committed less`,
-      at: state.directory,
-      saw: known === undefined ? 'no committed offset' : `committed offset ${known}`,
-      expected: `at least ${offset}`,
-      action: `The group's offsets were moved back or the broker lost them. Delete ${state.directory} to have the state rebuilt as of the committed offsets, or use another application id.`,
-    });
+/** Removes what the stores hold that is not, or may not be, what their changelogs held: it is read anew. */
+async function forgetStale(
+  { state, config, taskId, partition, places }: RestoreOptions,
+  changelogs: readonly Changelog[],
+  { emptied, now }: { readonly emptied: string | undefined; readonly now: number },
+): Promise<void> {
+  const task = { task: taskId, partition, directory: state.directory };
+  const { checkpoint } = state;
+  if (emptied !== checkpoint.emptied) {
+    if (Object.keys(checkpoint.changelogs).length > 0)
+      config.logger.info(task, `the stores of this directory are from before the reset ${emptied}: they are read anew`);
+    return state.clearAll();
   }
+  const stale = new Set<string>();
+  for (const changelog of changelogs) {
+    const { store } = changelog;
+    const before = readBefore(checkpoint, store);
+    if (before && before.offset > changelog.end && (changelog.end === 0 || !isMadeAnew(before, changelog)))
+      throw changelogShorter(state, store, before.offset, changelog.end);
+    const why = before && staleness(before, changelog, now);
+    if (before && why === undefined) continue;
+    // Without a position there may be rows that were being removed when the process ended.
+    stale.add(store);
+    if (why) config.logger.info({ ...task, store }, `store ${store} is read anew from its changelog: it ${why}`);
+  }
+  if (!hasLostPlace(state, places)) return state.clear(stale);
+  // Only the changelogs tell all machines the same.
+  config.logger.info(task, 'the group has lost offsets: the stores are read anew from their changelogs');
+  await state.clearAll();
 }
 
 const changelogShorter = (state: TaskState, store: string, from: number, end: number): StreamsError =>
@@ -162,5 +111,5 @@ const changelogShorter = (state: TaskState, store: string, from: number, end: nu
     at: state.directory,
     saw: `end offset ${end}`,
     expected: `at least ${from}`,
-    action: `The changelog topic was deleted or made anew, or this is another broker. Use the right broker; or another application id to start afresh.`,
+    action: `The changelog topic was deleted or made anew, or this is another broker. Use the right broker; or another application id to start afresh; or, to begin with what the changelog holds, delete the directory.`,
   });

@@ -16,15 +16,22 @@ export function sourcePartitions(
     .map((topic) => ({ topic, partition }));
 }
 
-/** Where a task begins to read: at the committed offsets, and at the start of partitions that have none. */
+export const offsetsOf = (positions: readonly PartitionOffset[]): ReadonlyMap<string, number> =>
+  new Map(positions.map(({ topic, offset }) => [topic, offset]));
+
+/**
+ * Where a task begins to read: at the committed offsets, and at the start of partitions that have none; or at
+ * their end.
+ */
 export async function startPositions(
   admin: Admin,
   sources: readonly TopicPartition[],
   committed: readonly PartitionOffset[],
+  others: 'earliest' | 'latest' = 'earliest',
 ): Promise<PartitionOffset[]> {
   const known = new Map(committed.map((position) => [position.topic, position]));
   const missing = sources.filter(({ topic }) => !known.has(topic));
-  const fresh = missing.length === 0 ? [] : await admin.earliestOffsets(missing);
+  const fresh = missing.length === 0 ? [] : await admin[`${others}Offsets`](missing);
   const start = new Map(fresh.map((position) => [position.topic, position]));
   return sources.map(({ topic }) => (known.get(topic) ?? start.get(topic)) as PartitionOffset);
 }

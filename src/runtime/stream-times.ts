@@ -22,15 +22,15 @@ export function streamTimesNow(
 
 /**
  * Brokers keep 4,096 bytes with an offset. The mark of a reset, the generation of the application and, when
- * it is taken out of service, by what, may have to go in, too: under the longest names almost 900; and the
- * epochs of the task: 350.
+ * it is taken out of service, by what, may have to go in, too: under the longest names almost 900; what
+ * commit-marks.ts adds, 600; and the epochs of the task: 350.
  */
-const MAX_BYTES = 2_800;
+const MAX_BYTES = 2_200;
 
 /**
  * Stream times travel as metadata of the offsets that a task commits: they belong to these offsets under both guarantees, and are known again wherever the task is opened, also without its
  * state. Kafka Streams keeps its partition times the same way (KIP-622). JSON, format 1: `{ "format": 1, "task": ms, "stores": { name: ms, … }, "jumps": { topic: [refused, last ms], … } }`; a
- * store that is left out has the task's time. Stores whose names find no room (about 85 of them) are left
+ * store that is left out has the task's time. Stores whose names find no room (about 65 of them) are left
  * out, too, and then expire earlier than they should after the loss of their state, never later. `jumps` is
  * there if a source has a maxTimeJump; a topic that is left out has brought no record.
  */

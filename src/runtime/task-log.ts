@@ -59,8 +59,9 @@ export class TaskLog {
       positions.map(({ topic }) => [topic, withEpoch(known.get(topic) ?? [], epoch, begins.get(topic) ?? null)]),
     );
     const log = new TaskLog(claim, epochs);
-    // Where rows are there without offsets, positions would say of them that nothing of their causes is done.
-    const isNew = committed.length === 0 && [...restored.ends.values()].every((end) => end === 0);
+    // Where there are rows, positions would say more than is known of their causes: that a task was there.
+    // Where there are none it is true of whatever it begins at, also if somebody else has committed that.
+    const isNew = [...restored.ends.values()].every((end) => end === 0);
     const claimed = isNew ? positions : committed;
     if (claimed.length > 0) await membership.commit(log.withEpochs(claimed));
     return log;

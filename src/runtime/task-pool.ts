@@ -120,7 +120,8 @@ export class TaskPool {
       }
       await task.close().catch((problem: unknown) => failed(task, problem));
     });
-    await limit.within(Promise.all([...ending, ...this.#opening.values()]).catch(() => undefined));
+    // One that could not be opened is no reason to leave others open behind it: their directories stay locked.
+    await limit.within(Promise.allSettled([...ending, ...this.#opening.values()]));
     return problems;
   }
 

@@ -9,22 +9,20 @@ import { closeAll } from './close-all.js';
 import { commit } from './commit.js';
 import { CommitDue } from './commit-due.js';
 import { Commits } from './commits.js';
-import { withGeneration } from './generation.js';
+import { GroupOffsets } from './group-offsets.js';
 import type { Intake } from './intake.js';
 import { LastBatch } from './last-batch.js';
 import { openIntake } from './open-intake.js';
 import { openState } from './open-state.js';
 import { RepartitionPurge } from './purge.js';
-import { Reprocessing } from './reprocessing.js';
 import { SinceCommit } from './since-commit.js';
 import { sourcePartitions } from './sources.js';
 import { stopped } from './stopped.js';
-import { streamTimesNow, streamTimesOf, withStreamTimes } from './stream-times.js';
+import { streamTimesOf } from './stream-times.js';
 import type { TaskLog } from './task-log.js';
 import type { TaskOptions } from './task-options.js';
 import { TaskOutput } from './task-output.js';
-import { buildTaskRunner } from './task-runner.js';
-import type { JumpState } from './time-jumps.js';
+import { buildTaskRunner, type TaskRunnerOptions } from './task-runner.js';
 import { whereToBegin } from './where-to-begin.js';
 import { writerOptions } from './writer-options.js';
 
@@ -53,11 +51,10 @@ export class Task {
   readonly #purge: RepartitionPurge;
   #state: TaskState | undefined;
   #log: TaskLog | undefined;
-  /** Sources that a reset has put back; undefined: none. */
-  #again: Reprocessing | undefined;
   #globals: ReadonlyMap<string, GlobalView<unknown, unknown>> = new Map();
   #processors: readonly Processor[] = [];
   #restoreLeft = 0;
+  #offsets!: GroupOffsets;
   readonly #since = new SinceCommit();
   readonly #due: CommitDue;
   readonly #lastBatch: LastBatch;
@@ -205,11 +202,10 @@ export class Task {
     // Also when there is nothing to commit: what was emitted late may belong to a record of the commit before.
     if (this.#fatal) throw this.#fatal;
     if (this.#since.inBatch) throw stopped('a batch is not at its end', `task ${this.id}`);
-    if (this.uncommitted === 0) return ahead ? undefined : this.#state?.applyPostponed();
+    if (this.uncommitted === 0 && (ahead || !this.#due.mustRefresh(this.#state?.checkpoint)))
+      return ahead ? undefined : this.#state?.applyPostponed();
     const { config, ports, membership, metrics } = this.#options;
-    const timed = withStreamTimes(this.#intake.positions, streamTimesNow(this.#runner, this.#state?.stores));
-    const marked = this.#again?.withMarks(timed) ?? timed;
-    const positions = withGeneration(marked, config.generation, config.applicationId);
+    const positions = this.#offsets.next(this.#intake.positions);
     const { logged, applied } = await commit({
       partition: this.partition,
       prefix: config.generation.prefix,
@@ -218,13 +214,16 @@ export class Task {
       processors: this.#processors,
       state: this.#state,
       positions,
+      before: this.#offsets.last,
       streamTime: this.#runner.atHand.streamTime,
+      now: ports.clock.now(),
       log: this.#log,
       mayPostpone: (rows) => ahead && !this.#due.apply.isNow(rows),
       output: this.#output,
       afterStep: (step) => ports.afterStep?.(step, this.id),
     });
     this.#commits.applying(applied);
+    this.#offsets.committed(positions);
     metrics.changelogRecords += logged;
     this.#output.committed();
     this.#since.committed();
@@ -261,15 +260,12 @@ export class Task {
     // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
     const sources = sourcePartitions(subTopology, config.generation.prefix, this.partition, topics);
     this.#output = await TaskOutput.open(this.#options, writerOptions(this.#options, sources));
-    const { committed, positions } = await whereToBegin(this.#options, { sources, signal });
-    this.#again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: this.id });
-
-    const times = streamTimesOf(committed);
+    const begins = await whereToBegin(this.#options, { sources, signal });
+    const times = streamTimesOf(begins.committed);
     let streamTime = times.task;
     if (stores.length > 0) {
-      const contained = this.#again?.contained(committed) ?? committed;
       const opened = await openState(this.#options, {
-        ...{ sources, committed, contained, positions, signal },
+        ...{ sources, begins, signal },
         onOpened: (state) => {
           this.#state = state;
         },
@@ -282,24 +278,21 @@ export class Task {
       this.#since.loggedAgain(opened.loggedAgain);
     }
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
-
-    await this.#buildRunner(streamTime, times.jump);
-    const { entries } = this.#runner;
-    this.#intake = await openIntake(this.#options, { positions, committed, entries, task: this });
+    await this.#buildRunner({ streamTime, jump: times.jump, again: begins.again });
+    this.#offsets = new GroupOffsets({ config, begins, runner: this.#runner, state: this.#state });
+    this.#intake = await openIntake(this.#options, { begins, entries: this.#runner.entries, task: this });
     for (const processor of this.#processors) await processor.start?.();
     if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
     this.#phase = 'running';
   }
 
-  async #buildRunner(streamTime: number, jump: (topic: string) => JumpState | undefined): Promise<void> {
+  async #buildRunner(begins: Pick<TaskRunnerOptions, 'streamTime' | 'jump' | 'again'>): Promise<void> {
     this.#globals = this.#options.globals.views();
     ({ runner: this.#runner, processors: this.#processors } = await buildTaskRunner(this.#options, {
+      ...begins,
       taskId: this.id,
       state: this.#state,
       globals: this.#globals,
-      again: this.#again,
-      streamTime,
-      jump,
       onFatal: (error) => {
         this.#fatal ??= error;
         this.#options.onFatal(error);

@@ -13,7 +13,13 @@ export class TopicCounts {
   readonly #counts: Map<string, number>;
   readonly #create: number | undefined;
 
-  constructor(admin: Admin, counts: ReadonlyMap<string, number>, create: number | undefined) {
+  /** `created`: the topics that were not there before. */
+  constructor(
+    admin: Admin,
+    counts: ReadonlyMap<string, number>,
+    create: number | undefined,
+    readonly created: ReadonlySet<string> = new Set(),
+  ) {
     this.#admin = admin;
     this.#counts = new Map(counts);
     this.#create = create;
@@ -111,7 +117,7 @@ export async function prepareTopics(admin: Admin, graph: Graph, config: EngineCo
   // Only now: what tasks read, and so how many there are, has nothing to do with them.
   for (const [topic, count] of global.map(countOf)) counts.set(topic, count);
   for (const { name, partitions } of internal) counts.set(name, existing.get(name)?.partitions ?? partitions);
-  return new TopicCounts(admin, counts, createTopics);
+  return new TopicCounts(admin, counts, createTopics, new Set(created.map(({ name }) => name)));
 }
 
 /** Of a topic that is not there or may not be looked at: every maximum and comparison with it is unknown, too. */

@@ -1,7 +1,11 @@
 import type { PartitionOffset, TopicPartition } from '../broker/port.js';
+import { taskId } from '../graph/naming.js';
 import { sleep } from '../model/ports.js';
+import { begunAt, hasProcessed, knownProgress } from './commit-marks.js';
 import { checkGeneration, withGeneration } from './generation.js';
-import { startPositions } from './sources.js';
+import { warnOfReadingAgain } from './lost-offsets.js';
+import { Reprocessing } from './reprocessing.js';
+import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import type { TaskOptions } from './task-options.js';
 
@@ -12,17 +16,29 @@ const LOOK_AGAIN_MS = 100;
 export interface Beginning {
   /** What the group has committed of its sources; those without a position are left out. */
   readonly committed: readonly PartitionOffset[];
+  /** The same, with what the stores contain: more, while a reset that keeps them is processed again. */
+  readonly contained: readonly PartitionOffset[];
   /** Where it begins to read: at the committed offsets, and at the start of partitions that have none. */
   readonly positions: readonly PartitionOffset[];
+  /** Sources that a reset has put back. Undefined: none. */
+  readonly again: Reprocessing | undefined;
 }
 
-/** Finds out where a task begins to read. GENERATION_CHANGED: see {@link checkGeneration}. */
+/**
+ * Finds out where a task begins to read. GENERATION_CHANGED: see {@link checkGeneration}. RESET_UNFINISHED: see
+ * {@link Reprocessing.of}.
+ */
 export async function whereToBegin(
   options: TaskOptions,
   { sources, signal }: { readonly sources: readonly TopicPartition[]; readonly signal: AbortSignal },
 ): Promise<Beginning> {
+  const { config, ports, subTopology, partition } = options;
   const committed = await committedOffsets(options, sources, signal);
-  return { committed, positions: await startPositions(options.ports.broker.admin, sources, committed) };
+  if (options.stores.length === 0) warnOfReadingAgain(config.logger, committed, sources);
+  const positions = await startPositions(ports.broker.admin, sources, committed);
+  const task = { applicationId: config.applicationId, taskId: taskId(subTopology.id, partition) };
+  const again = Reprocessing.of(committed, task);
+  return { committed, contained: again?.contained(committed) ?? committed, positions, again };
 }
 
 async function committedOffsets(
@@ -51,6 +67,11 @@ async function committedOffsets(
  * All partitions of a topic begin together, or those of tasks that are opened later would begin later. The
  * task of partition 0 commits the ends of all of them, at once; the other tasks wait for that. So a partition
  * without a position, of a topic that has others, is one that appeared later: it begins at its start.
+ *
+ * A topic of which the offsets of other sources tell has been read, and its own offsets are lost. Its ends
+ * would pass over what came since, so nothing is committed of it: it is read from its start, or refused where
+ * there are stores. Stores tell of lost offsets, too: the ends are marked as a beginning, which rows that
+ * follow from earlier records contradict (see lost-offsets.ts).
  */
 async function beginAtEnds(options: TaskOptions, topics: readonly string[], signal: AbortSignal): Promise<void> {
   const { config, ports, membership, partition } = options;
@@ -59,7 +80,8 @@ async function beginAtEnds(options: TaskOptions, topics: readonly string[], sign
     if (signal.aborted) throw stopped('the engine was stopped', `partition ${partition}`);
     if (partition > 0) await sleep(ports.clock, LOOK_AGAIN_MS, signal);
     else {
-      const ends = await ports.broker.admin.latestOffsets(fresh);
+      await warnOfBeginning(options, new Set(fresh.map(({ topic }) => topic)));
+      const ends = begunAt(await ports.broker.admin.latestOffsets(fresh));
       await membership.commit(withGeneration(ends, generation, applicationId));
     }
   }
@@ -67,12 +89,29 @@ async function beginAtEnds(options: TaskOptions, topics: readonly string[], sign
 
 /** All partitions of those topics of which the group has read nothing. */
 async function notBegun(
-  { membership, topics: counts }: TaskOptions,
+  { membership, subTopology, config, topics: counts }: TaskOptions,
   topics: readonly string[],
 ): Promise<readonly TopicPartition[]> {
-  const partitions = topics.flatMap((topic) =>
-    Array.from({ length: counts.count(topic) }, (_, partition) => ({ topic, partition })),
+  const tasks = Math.max(...topics.map((topic) => counts.count(topic)));
+  const sources = Array.from({ length: tasks }, (_, partition) =>
+    sourcePartitions(subTopology, config.generation.prefix, partition, counts),
+  ).flat();
+  const committed = await membership.committed(sources);
+  const begun = new Set([...committed.map(({ topic }) => topic), ...knownProgress(committed).keys()]);
+  return sources.filter(({ topic }) => topics.includes(topic) && !begun.has(topic));
+}
+
+/**
+ * Whether topics are new in the application, or the group has lost all their offsets, nobody can tell from the
+ * group: it is said.
+ */
+async function warnOfBeginning({ ports, config }: TaskOptions, topics: ReadonlySet<string>): Promise<void> {
+  const { applicationId, logger } = config;
+  const others = (await ports.broker.admin.groupOffsets(applicationId)).filter(({ topic }) => !topics.has(topic));
+  if (!others.some(hasProcessed)) return;
+  const names = [...topics].join(', ');
+  logger.warn(
+    { app: applicationId, topics: [...topics] },
+    `the group has no offset of ${names}, and others: as startFrom: 'latest' says, records of ${names} are read from here on. If it has lost the offsets, stop the application, and put it where it was by millrace reset FILE --to offset:TOPIC:P=N,…`,
   );
-  const begun = new Set((await membership.committed(partitions)).map(({ topic }) => topic));
-  return partitions.filter(({ topic }) => !begun.has(topic));
 }

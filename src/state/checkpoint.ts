@@ -2,15 +2,20 @@ import { messageOf, StreamsError } from '../model/errors.js';
 import { KIND, prefixed, prefixOf } from './layout.js';
 
 /**
- * What a task's database contains, written in the same batch as the data itself. JSON, format 1.
+ * What a task's database contains, written in the same batch as the data itself. JSON, format 2. Format 1 had neither
+ * `logs` nor `emptied`: it does not say which topics its positions are of, so its rows are read anew.
  */
 export interface Checkpoint {
   /** Next offset of each source topic: everything before it is in the stores. */
   readonly sources: Readonly<Record<string, number>>;
   /** Next offset of each store's changelog: everything before it is in the store. That of a global table is its topic: see global-state.ts. */
   readonly changelogs: Readonly<Record<string, number>>;
+  /** Of each position of `changelogs`, under the same name, which log it is of. A position without it is worth nothing. */
+  readonly logs: ReadonlyMap<string, ReadLog>;
   /** Stream time of each store, and of the task itself under the empty name. */
   readonly streamTimes: Readonly<Record<string, number>>;
+  /** The last reset that had deleted the stores before these rows were made. Undefined: none had. */
+  readonly emptied?: string | undefined;
   /**
    * The epoch (see runtime/epochs.ts) of each store's changelog up to its position; left out where there is
    * none.
@@ -18,28 +23,52 @@ export interface Checkpoint {
   readonly epochs?: Readonly<Record<string, number>>;
 }
 
+/** The topic that a store was read from, and when. */
+export interface ReadLog {
+  /** Undefined: the broker gave none. */
+  readonly topicId?: string | undefined;
+  /** Everything that was written to the topic before this time is in the store. Milliseconds since the epoch. */
+  readonly asOf: number;
+  /** It was read from its beginning, and has not come to where it ended at that time. */
+  readonly partial?: boolean;
+}
+
+/** What a commit says of the checkpoint: the times are the stores' own. */
+export type CheckpointUpdate = Omit<Checkpoint, 'streamTimes' | 'logs'> & Partial<Pick<Checkpoint, 'logs'>>;
+
 /** Where it stands in the database. */
 export const CHECKPOINT_KEY = prefixed(prefixOf(0, KIND.rows), Buffer.from('checkpoint'));
 
-const FORMAT = 1;
+const FORMAT = 2;
 
-export const EMPTY_CHECKPOINT: Checkpoint = { sources: {}, changelogs: {}, streamTimes: {} };
+export const EMPTY_CHECKPOINT: Checkpoint = { sources: {}, changelogs: {}, logs: new Map(), streamTimes: {} };
 
 /** JSON has no infinities: a time that never was is left out. */
-export function encodeCheckpoint(checkpoint: Checkpoint): Buffer {
+export function encodeCheckpoint({ logs, ...checkpoint }: Checkpoint): Buffer {
   const streamTimes = Object.fromEntries(
     Object.entries(checkpoint.streamTimes).filter(([, time]) => Number.isFinite(time)),
   );
-  return Buffer.from(JSON.stringify({ format: FORMAT, ...checkpoint, streamTimes }));
+  const read = Array.from(logs, ([name, { asOf, topicId, partial }]) => [
+    name,
+    asOf,
+    topicId ?? null,
+    ...(partial ? [true] : []),
+  ]);
+  return Buffer.from(JSON.stringify({ format: FORMAT, ...checkpoint, streamTimes, logs: read }));
 }
 
 export function decodeCheckpoint(bytes: Buffer, directory: string): Checkpoint {
   try {
-    const { format, sources, changelogs, streamTimes, epochs } = JSON.parse(bytes.toString('utf8'));
-    if (format !== FORMAT) throw new Error(`format ${format}`);
+    const { format, sources, changelogs, streamTimes, logs, emptied, epochs } = JSON.parse(bytes.toString('utf8'));
+    if (format !== FORMAT && format !== 1) throw new Error(`format ${format}`);
     for (const numbers of [sources, changelogs, streamTimes, epochs ?? {}])
       if (!areNumbers(numbers)) throw new Error('a field that is missing or of another type');
-    return { sources, changelogs, streamTimes, ...(epochs && { epochs }) };
+    if (format === 1) return { sources, changelogs, streamTimes, logs: new Map() };
+    return {
+      ...{ sources, changelogs, streamTimes, logs: readLogs(logs) },
+      ...(typeof emptied === 'string' && { emptied }),
+      ...(epochs && { epochs }),
+    };
   } catch (error) {
     throw new StreamsError('STATE_CORRUPT', {
       what: 'cannot read the checkpoint',
@@ -56,3 +85,17 @@ const areNumbers = (numbers: unknown): boolean =>
   typeof numbers === 'object' &&
   numbers !== null &&
   Object.values(numbers).every((number) => typeof number === 'number');
+
+function readLogs(logs: unknown): Checkpoint['logs'] {
+  if (!Array.isArray(logs)) throw new Error('a field that is missing or of another type');
+  return new Map(
+    logs.map((entry: unknown): [string, ReadLog] => {
+      const [name, asOf, topicId, partial] = Array.isArray(entry) ? entry : [];
+      if (typeof name !== 'string' || typeof asOf !== 'number') throw new Error('a log without a name or a time');
+      return [
+        name,
+        { asOf, topicId: typeof topicId === 'string' ? topicId : undefined, ...(partial === true && { partial }) },
+      ];
+    }),
+  );
+}

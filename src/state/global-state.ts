@@ -1,7 +1,14 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
 import { isStreamsError } from '../model/errors.js';
 import type { CacheBudget } from './cache-budget.js';
-import { CHECKPOINT_KEY, decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
+import {
+  CHECKPOINT_KEY,
+  type Checkpoint,
+  decodeCheckpoint,
+  EMPTY_CHECKPOINT,
+  encodeCheckpoint,
+  type ReadLog,
+} from './checkpoint.js';
 import type { StoreSpec } from './contract.js';
 import { openTaskDirectory, type TaskDirectory, type TaskDirectoryOptions } from './directory.js';
 import { GlobalStore } from './global-store.js';
@@ -38,10 +45,12 @@ export interface GlobalPosition {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
+  readonly log: ReadLog;
 }
 
-/** How a position is named in the checkpoint: with its store, since a store may be declared to follow another topic. No name has a space in it. */
-const positionName = (store: string, topic: string, partition: number): string => `${store} ${topic}[${partition}]`;
+/** How the position of a partition is named in the checkpoint: with its store, since a store may be declared to follow another topic. No name has a space in it. */
+export const positionName = (store: string, topic: string, partition: number): string =>
+  `${store} ${topic}[${partition}]`;
 
 /** The positions of one store that a checkpoint's changelogs hold, by `topic[partition]`. */
 export const positionsOf = (changelogs: Readonly<Record<string, number>>, store: string): Record<string, number> =>
@@ -59,11 +68,15 @@ export class GlobalState {
   readonly #database: Database;
   readonly #stores = new Map<string, GlobalStore<unknown, unknown>>();
   #positions: Record<string, number>;
+  /** Of each position, which topic it is of. */
+  #logs: ReadonlyMap<string, ReadLog>;
+  /** The highest timestamp that each store has met. */
+  readonly #times: Map<string, number>;
 
   private constructor(
     { directory, database, storeIds }: TaskDirectory,
     options: GlobalStateOptions,
-    read: Readonly<Record<string, number>>,
+    { changelogs: read, logs, streamTimes }: Checkpoint,
   ) {
     this.directory = directory;
     this.#database = database;
@@ -76,6 +89,8 @@ export class GlobalState {
     this.#positions = Object.fromEntries(
       Object.entries(read).filter(([name]) => followed.some((prefix) => name.startsWith(prefix))),
     );
+    this.#logs = logs;
+    this.#times = new Map(Object.entries(streamTimes));
   }
 
   /**
@@ -105,8 +120,8 @@ export class GlobalState {
     const opened = await openTaskDirectory({ ...options, taskId, identity });
     try {
       const [bytes] = await opened.database.getMany([CHECKPOINT_KEY]);
-      const { changelogs } = bytes === undefined ? { changelogs: {} } : decodeCheckpoint(bytes, opened.directory);
-      const state = new GlobalState(opened, options, changelogs);
+      const checkpoint = bytes === undefined ? EMPTY_CHECKPOINT : decodeCheckpoint(bytes, opened.directory);
+      const state = new GlobalState(opened, options, checkpoint);
       for (const name of state.#stores.keys())
         if (Object.keys(positionsOf(state.#positions, name)).length === 0) await state.clear(name);
       return state;
@@ -118,6 +133,13 @@ export class GlobalState {
 
   store(name: string): GlobalStore<unknown, unknown> | undefined {
     return this.#stores.get(name);
+  }
+
+  /** What the stores contain. */
+  get checkpoint(): Checkpoint {
+    const names = new Set(Object.keys(this.#positions));
+    const logs = new Map([...this.#logs].filter(([name]) => names.has(name)));
+    return { sources: {}, changelogs: this.#positions, logs, streamTimes: Object.fromEntries(this.#times) };
   }
 
   /** Up to where the store has read each partition; those of which it has read nothing are left out. */
@@ -132,6 +154,7 @@ export class GlobalState {
     this.#positions = Object.fromEntries(
       Object.entries(this.#positions).filter(([position]) => !position.startsWith(`${name} `)),
     );
+    this.#times.delete(name);
     const { prefix } = store.codec;
     for await (const chunk of this.#database.scan({ gte: prefix, lt: after(prefix) }))
       await this.#write(chunk.map(([key]) => ({ key, value: null })));
@@ -146,6 +169,7 @@ export class GlobalState {
     for (const { store: name, key, value, timestamp } of changes) {
       const store = this.#stores.get(name) as GlobalStore<unknown, unknown>;
       const { id, databaseKey } = store.keyOf(key);
+      if (timestamp > (this.#times.get(name) ?? Number.NEGATIVE_INFINITY)) this.#times.set(name, timestamp);
       writes.push({ key: databaseKey, value: value === null ? null : stamped(timestamp, value) });
       const ids = changed.get(store) ?? new Set();
       changed.set(store, ids.add(id));
@@ -155,6 +179,8 @@ export class GlobalState {
       offset,
     ]);
     this.#positions = { ...this.#positions, ...Object.fromEntries(read) };
+    const logs = positions.map((at) => [positionName(at.store, at.topic, at.partition), at.log] as const);
+    this.#logs = new Map([...this.#logs, ...logs]);
     await this.#write(writes);
     for (const [store, ids] of changed) store.changed(ids);
   }
@@ -165,7 +191,6 @@ export class GlobalState {
   }
 
   async #write(writes: readonly DatabaseWrite[]): Promise<void> {
-    const checkpoint = encodeCheckpoint({ sources: {}, changelogs: this.#positions, streamTimes: {} });
-    await this.#database.write([...writes, { key: CHECKPOINT_KEY, value: checkpoint }]);
+    await this.#database.write([...writes, { key: CHECKPOINT_KEY, value: encodeCheckpoint(this.checkpoint) }]);
   }
 }

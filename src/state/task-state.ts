@@ -7,10 +7,17 @@ import type { VersionList } from '../model/versions.js';
 import type { CacheBudget } from './cache-budget.js';
 import { CachedStore } from './cached-store.js';
 import type { Cause, ChangelogEntry } from './changelog-entry.js';
-import { CHECKPOINT_KEY, type Checkpoint, decodeCheckpoint, EMPTY_CHECKPOINT, encodeCheckpoint } from './checkpoint.js';
+import {
+  CHECKPOINT_KEY,
+  type Checkpoint,
+  type CheckpointUpdate,
+  decodeCheckpoint,
+  EMPTY_CHECKPOINT,
+  encodeCheckpoint,
+} from './checkpoint.js';
 import type { KeyValueStore, StoreSpec } from './contract.js';
 import { openTaskDirectory, type TaskDirectory, type TaskDirectoryOptions } from './directory.js';
-import type { StoreBytes } from './store-bytes.js';
+import { removeStore, type StoreBytes } from './store-bytes.js';
 import { VersionedRows } from './versioned-rows.js';
 
 export interface TaskStateOptions extends Omit<TaskDirectoryOptions, 'identity'> {
@@ -18,6 +25,8 @@ export interface TaskStateOptions extends Omit<TaskDirectoryOptions, 'identity'>
   readonly stores: readonly StoreSpec[];
   readonly budget: CacheBudget;
 }
+
+const NO_LOGS: Checkpoint['logs'] = new Map();
 
 /** What one commit writes: to the changelog of each store, and to the database. */
 export interface StateCommit {
@@ -35,6 +44,9 @@ export class TaskState {
   readonly #database: Database;
   readonly #budget: CacheBudget;
   readonly #storeIds: ReadonlyMap<string, number>;
+  readonly #specs: readonly StoreSpec[];
+  /** Nothing was ever written to the database. */
+  readonly #isNew: boolean;
   readonly #stores = new Map<string, CachedStore<unknown, unknown>>();
   readonly #versioned = new Map<string, VersionedRows<unknown, unknown>>();
   #checkpoint: Checkpoint;
@@ -58,14 +70,22 @@ export class TaskState {
     this.#storeIds = storeIds;
     this.#checkpoint = checkpoint;
     this.#postpones = options.stores.every(({ ttlMs }) => ttlMs === undefined);
-    for (const spec of options.stores) {
-      const storeId = storeIds.get(spec.name) as number;
-      this.#stores.set(
-        spec.name,
-        new CachedStore({ spec, storeId, database, isNew, budget: options.budget, cause: this.cause }),
-      );
-    }
-    for (const { name, history } of options.stores) {
+    this.#specs = options.stores;
+    this.#isNew = isNew;
+    for (const spec of options.stores) this.#create(spec);
+    this.#connectVersions();
+  }
+
+  #create(spec: StoreSpec): CachedStore<unknown, unknown> {
+    const storeId = this.#storeIds.get(spec.name) as number;
+    const parts = { database: this.#database, budget: this.#budget, cause: this.cause };
+    const store = new CachedStore<unknown, unknown>({ spec, storeId, isNew: this.#isNew, ...parts });
+    this.#stores.set(spec.name, store);
+    return store;
+  }
+
+  #connectVersions(): void {
+    for (const { name, history } of this.#specs) {
       const newest = this.#stores.get(name);
       const older = history && this.#stores.get(history.store);
       if (!newest || !older) continue;
@@ -163,14 +183,49 @@ export class TaskState {
     return { changelogs, writes };
   }
 
+  /**
+   * Removes the rows of stores that nobody uses yet, and forgets up to where they were read. Interrupted, it is to be
+   * done again: the positions go first, and a store without one may hold rows that are worth nothing.
+   */
+  async clear(stores: ReadonlySet<string>): Promise<void> {
+    if (this.#isNew || stores.size === 0) return;
+    const { sources, emptied, epochs } = this.#checkpoint;
+    const kept = Object.entries(this.#checkpoint.changelogs).filter(([store]) => !stores.has(store));
+    const logs = new Map([...this.#checkpoint.logs].filter(([store]) => !stores.has(store)));
+    const times = Object.entries(this.#checkpoint.streamTimes).filter(([store]) => !stores.has(store));
+    this.#checkpoint = {
+      // What the database contains of the sources lies in its stores.
+      sources: kept.length === 0 ? {} : sources,
+      changelogs: Object.fromEntries(kept),
+      logs,
+      streamTimes: Object.fromEntries(times),
+      ...(emptied !== undefined && { emptied }),
+      ...(epochs && { epochs: Object.fromEntries(Object.entries(epochs).filter(([store]) => !stores.has(store))) }),
+    };
+    await this.#write([]);
+    for (const name of stores) {
+      const store = this.cached(name);
+      store.close();
+      await removeStore(this.bytes(name), () => undefined);
+      await this.#create(store.spec).open(Number.NEGATIVE_INFINITY);
+    }
+    this.#connectVersions();
+  }
+
+  /** Removes everything that the database contains: rows, positions and times. */
+  async clearAll(): Promise<void> {
+    this.#checkpoint = EMPTY_CHECKPOINT;
+    await this.clear(new Set(this.#stores.keys()));
+  }
+
   /** Writes a commit and the checkpoint that belongs to it, in one batch. */
-  async apply(writes: DatabaseWrite[], checkpoint: Omit<Checkpoint, 'streamTimes'>, streamTime: number): Promise<void> {
+  async apply(writes: DatabaseWrite[], checkpoint: CheckpointUpdate, streamTime: number): Promise<void> {
     this.#reach(checkpoint, streamTime);
     await this.#write(writes);
   }
 
   /** Lets a commit be written with the next one: until then its rows are in memory and in the changelog. False if that cannot be, or would save nothing since other rows will change: it must be applied. */
-  postpone(writes: DatabaseWrite[], checkpoint: Omit<Checkpoint, 'streamTimes'>, streamTime: number): boolean {
+  postpone(writes: DatabaseWrite[], checkpoint: CheckpointUpdate, streamTime: number): boolean {
     if (!this.#postpones || !this.#repeats || this.#hasPages) return false;
     this.#reach(checkpoint, streamTime);
     this.#postponed = writes;
@@ -184,9 +239,10 @@ export class TaskState {
     if (writes.length > 0) await this.#write(writes);
   }
 
-  #reach(checkpoint: Omit<Checkpoint, 'streamTimes'>, streamTime: number): void {
+  #reach(checkpoint: CheckpointUpdate, streamTime: number): void {
     const times = Array.from(this.#stores, ([name, store]) => [name, store.streamTime] as const);
-    this.#checkpoint = { ...checkpoint, streamTimes: Object.fromEntries([['', streamTime], ...times]) };
+    const streamTimes = Object.fromEntries([['', streamTime], ...times]);
+    this.#checkpoint = { logs: NO_LOGS, ...checkpoint, streamTimes };
   }
 
   async #write(writes: DatabaseWrite[]): Promise<void> {

@@ -17,6 +17,39 @@ export function adminContract(bench: Bench): void {
       assert.deepEqual(others, []);
     });
 
+    it('have an id of their own, which another of the same name does not have', async () => {
+      const { admin } = bench.broker;
+      const [first, second] = [await bench.topic(), await bench.topic()];
+      const idOf = async (name: string): Promise<string | undefined> => (await admin.describeTopics([name]))[0]?.id;
+      const before = await idOf(first);
+      assert.ok(before);
+      assert.equal(await idOf(first), before);
+      assert.notEqual(await idOf(second), before);
+      await admin.deleteTopics([first]);
+      await admin.createTopics([{ name: first, partitions: 1 }]);
+      assert.notEqual(await idOf(first), before);
+    });
+
+    it('say how long deletions can be read in them, if they are compacted', async () => {
+      const { admin } = bench.broker;
+      const names = [unique('plain'), unique('compacted'), unique('set')] as const;
+      const compact = { 'cleanup.policy': 'compact' };
+      await admin.createTopics([
+        { name: names[0], partitions: 1 },
+        { name: names[1], partitions: 1, config: compact },
+        {
+          name: names[2],
+          partitions: 1,
+          config: { ...compact, 'delete.retention.ms': '5000', 'min.compaction.lag.ms': '7000' },
+        },
+      ]);
+      const described = new Map((await admin.describeTopics(names)).map((topic) => [topic.name, topic.compaction]));
+      assert.deepEqual(
+        names.map((name) => described.get(name)),
+        [undefined, { deleteRetentionMs: 86_400_000, minLagMs: 0 }, { deleteRetentionMs: 5_000, minLagMs: 7_000 }],
+      );
+    });
+
     it('are configured otherwise: what is named, and nothing else; what they take is known in any case', async () => {
       const name = unique('topic');
       const { admin } = bench.broker;

@@ -52,8 +52,9 @@ export function durabilityContract(bench: Bench): void {
       assert.deepEqual(await bench.values(topic), ['0', '1', '2']);
     });
 
-    it('deleted topics and groups are gone, and a topic made again is empty', async () => {
+    it('deleted topics and groups are gone, and a topic made again is empty, and known for another', async () => {
       const [topic, groupId] = [await bench.topic(), unique('group')];
+      const [before] = await bench.broker.admin.describeTopics([topic]);
       await bench.write(numbered(topic, 3));
       await bench.broker.admin.setGroupOffsets(groupId, [{ topic, partition: 0, offset: 1 }]);
       await bench.broker.admin.deleteTopics([topic]);
@@ -62,6 +63,7 @@ export function durabilityContract(bench: Bench): void {
       await bench.broker.admin.createTopics([{ name: topic, partitions: 1 }]);
       assert.deepEqual(await bench.values(topic), []);
       assert.deepEqual(await bench.broker.admin.groupOffsets(groupId), []);
+      assert.notEqual((await bench.broker.admin.describeTopics([topic]))[0]?.id, before?.id);
     });
 
     it('times are found as before', async () => {

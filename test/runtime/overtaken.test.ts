@@ -7,7 +7,7 @@ import { ChangelogEntry } from '#src/state/changelog-entry.js';
 
 const at = (epochs: readonly Epoch[]) =>
   withEpochs([{ topic: 'in', partition: 0, offset: 90 }], new Map([['in', epochs]]));
-const change = (epoch: number, offset: number) => ({ topic: 'in', offset, epoch });
+const change = (epoch: number, offset: number) => ({ topic: 'in', offset, from: undefined, epoch });
 
 describe('the epochs of a task', () => {
   it('travel with its committed offsets, beside what others keep there', () => {
@@ -91,12 +91,16 @@ describe('a change of an owner that was overtaken', () => {
 });
 
 describe('the header of a change', () => {
-  it('has the cause and, if the task has one, the epoch', () => {
+  it('has the cause, where its commit began and, if the task has one, the epoch', () => {
     fc.assert(
-      fc.property(fc.string(), fc.maxSafeNat(), fc.maxSafeNat(), (topic, offset, epoch) => {
+      fc.property(fc.string(), fc.maxSafeNat(), fc.maxSafeNat(), (topic, from, epoch) => {
+        const offset = from + 1;
         const write = { key: Buffer.alloc(8), value: null };
-        const { headers } = changelogRecord(new ChangelogEntry(write, 0, topic, offset), 'log', 0, epoch);
-        assert.deepEqual(causeOf(headers), { topic: Buffer.from(topic).toString(), offset, epoch });
+        const { headers } = changelogRecord(new ChangelogEntry(write, 0, topic, offset), 'log', 0, {
+          before: new Map([[topic, from]]),
+          epoch,
+        });
+        assert.deepEqual(causeOf(headers), { topic: Buffer.from(topic).toString(), offset, from, epoch });
       }),
     );
   });

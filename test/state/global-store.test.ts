@@ -60,7 +60,7 @@ class Lab {
       value: value === null ? null : Buffer.from(value),
       timestamp: offset,
     }));
-    return this.state.apply(rows, [{ store: 'rates', topic, partition: 0, offset }]);
+    return this.state.apply(rows, [{ store: 'rates', topic, partition: 0, offset, log: { asOf: offset } }]);
   }
 
   #watched(database: Database): Database {

@@ -3,7 +3,7 @@ import type { DatabaseWrite } from '#src/model/database.js';
 import { isStreamsError } from '#src/model/errors.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { CacheBudget } from '#src/state/cache-budget.js';
-import { decodeCheckpoint, encodeCheckpoint } from '#src/state/checkpoint.js';
+import { decodeCheckpoint, encodeCheckpoint, type ReadLog } from '#src/state/checkpoint.js';
 import type { StoreSpec } from '#src/state/contract.js';
 import { memoryIdentityFiles } from '#src/state/identity-files.js';
 import { TaskState } from '#src/state/task-state.js';
@@ -50,11 +50,12 @@ for (const [name, place] of databases) {
     async function commit(state: TaskState, offset: number, streamTime: number): Promise<void> {
       const { writes, changelogs } = await state.prepare();
       const ends = Object.fromEntries([...changelogs].map(([store, entries]) => [store, offset + entries.length]));
-      await state.apply(writes, { sources: { in: offset }, changelogs: ends }, streamTime);
+      const logs = new Map(Array.from(changelogs.keys(), (store) => [store, { topicId: 'x', asOf: offset }]));
+      await state.apply(writes, { sources: { in: offset }, changelogs: ends, logs, emptied: 'then' }, streamTime);
     }
 
     it('begins with nothing: no offsets, no times', async () => {
-      assert.deepEqual((await open()).checkpoint, { sources: {}, changelogs: {}, streamTimes: {} });
+      assert.deepEqual((await open()).checkpoint, { sources: {}, changelogs: {}, logs: new Map(), streamTimes: {} });
     });
 
     it('keeps rows, offsets and stream times of a commit together', async () => {
@@ -69,6 +70,8 @@ for (const [name, place] of databases) {
       assert.deepEqual(again.checkpoint, {
         sources: { in: 12 },
         changelogs: { one: 13, two: 13 },
+        logs: new Map(['one', 'two'].map((store) => [store, { topicId: 'x', asOf: 12 }])),
+        emptied: 'then',
         streamTimes: { '': 90, one: 70, two: 80 },
       });
       assert.equal(await again.store<string, string>('one').load('a'), 'x');
@@ -206,6 +209,11 @@ describe('the checkpoint', () => {
     const checkpoint = {
       sources: { in: 3 },
       changelogs: { one: 9 },
+      logs: new Map<string, ReadLog>([
+        ['one', { topicId: 'x', asOf: 7 }],
+        ['two', { topicId: undefined, asOf: 7, partial: true }],
+      ]),
+      emptied: 'then',
       streamTimes: { '': 5, one: Number.NEGATIVE_INFINITY },
     };
     assert.deepEqual(decodeCheckpoint(encodeCheckpoint(checkpoint), 'dir'), { ...checkpoint, streamTimes: { '': 5 } });

@@ -6,7 +6,7 @@ import type { BrokerRecord, ProducerRecord } from '#src/broker/port.js';
 import type { Topology } from '#src/dsl/processor.js';
 import type { OpenDatabase } from '#src/model/database.js';
 import { Headers } from '#src/model/headers.js';
-import type { Clock } from '#src/model/ports.js';
+import type { Clock, Logger } from '#src/model/ports.js';
 import { type CommitStep, type EngineOptions, resolveConfig } from '#src/runtime/config.js';
 import { Engine } from '#src/runtime/engine.js';
 import { partitionOf } from '#src/runtime/partitioner.js';
@@ -104,6 +104,7 @@ export class Application {
   readonly machine: Machine;
   readonly topology: Topology;
   readonly options: EngineOptions;
+  readonly logger: Logger | undefined;
   engine: Engine | undefined;
   /** Whether to crash there. Called after each commit step of each task. */
   crashHere: (step: CommitStep, taskId: string) => boolean = () => false;
@@ -115,10 +116,12 @@ export class Application {
     broker?: LocalBroker;
     machine?: Machine;
     clock?: ManualClock;
+    logger?: Logger;
   }) {
     this.clock = options.clock ?? new ManualClock();
     this.topology = options.topology;
     this.options = options.options ?? {};
+    this.logger = options.logger;
     this.broker = options.broker ?? memoryBroker(this.clock);
     this.machine = options.machine ?? memoryMachine();
   }
@@ -138,7 +141,7 @@ export class Application {
   async start(): Promise<Engine> {
     const connection = this.broker.connect();
     const { openDatabase, stateDirectory, identityFiles } = this.machine;
-    const config = resolveConfig(this.topology.name, this.options);
+    const config = resolveConfig(this.topology.name, this.options, this.logger);
     const ports = {
       broker: connection,
       clock: this.clock,

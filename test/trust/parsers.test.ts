@@ -104,10 +104,14 @@ describe('parsers of what others wrote, given anything', () => {
   const identities = [{ format: 1, application: 'a', topology: 't', task: '0_0', stores: { s: identity } }];
   survives('identity.json', fc.oneof(otherJson(identities), fc.json()), (text) => parseIdentity(text, 'identity.json'));
 
-  const checkpoint = { sources: { in: 3 }, changelogs: { s: 2 }, streamTimes: { '': 7 } };
+  const checkpoint = { sources: { in: 3 }, changelogs: { s: 2 }, streamTimes: { '': 7 }, epochs: { s: 2 } };
+  const logs = new Map([['s', { topicId: 'x', asOf: 9 }]]);
   const checkpoints = fc.oneof(
-    otherJson([{ format: 1, ...checkpoint }]).map((text) => Buffer.from(text)),
-    mutantsOf([encodeCheckpoint(checkpoint as never)]),
+    otherJson([
+      { format: 1, ...checkpoint },
+      { format: 2, ...checkpoint, logs: [['s', 9, 'x']], emptied: 'reset' },
+    ]).map((text) => Buffer.from(text)),
+    mutantsOf([encodeCheckpoint({ ...checkpoint, logs })]),
   );
   survives('the checkpoint', checkpoints, (bytes) => decodeCheckpoint(bytes, 'state'));
 

@@ -4,7 +4,8 @@
  * | key | value |
  * |---|---|
  * | `v` | format version (1 byte) |
- * | `t` topicId:4 | JSON `{ "v": 1, "name", "partitions", "config" }` |
+ * | `t` topicId:4 | JSON `{ "v": 2, "id", "name", "partitions", "config" }`; version 1 has no `id` |
+ * | `n` | the number that the next topic gets: 4 bytes. Logs of earlier versions have none |
  * | `d` topicId:4 | version:1; the topic is deleted, its batches may still be there |
  * | `p` topicId:4 partition:4 | version:1 earliest:8 next:8 maxTimestamp:8 bytes:8 cleanedTo:8 dirtyBytes:8 |
  * | `o` topicId:4 partition:4 groupId:utf8 | version:1 offset:8 metadata:utf8 |
@@ -26,6 +27,9 @@ export const FORMAT_VERSION = 1;
 export const FORMAT_KEY = Buffer.from('v');
 export const FORMAT_VALUE = Buffer.from([FORMAT_VERSION]);
 
+const TOPIC_VERSION = 2;
+export const NEXT_TOPIC_KEY = Buffer.from('n');
+
 const STATE_FIELDS = ['earliest', 'next', 'maxTimestamp', 'bytes', 'cleanedTo', 'dirtyBytes'] as const;
 const STATE_BYTES = 1 + 8 * STATE_FIELDS.length;
 const OFFSET_BYTES = 9;
@@ -43,6 +47,12 @@ export function topicKey(kind: 't' | 'd', topicId: number): Buffer {
   key.writeUInt8(kind.charCodeAt(0));
   key.writeUInt32BE(topicId, 1);
   return key;
+}
+
+export function encodeTopicId(topicId: number): Buffer {
+  const value = Buffer.allocUnsafe(4);
+  value.writeUInt32BE(topicId);
+  return value;
 }
 
 export const topicIdOf = (key: Buffer): number => key.readUInt32BE(1);
@@ -82,21 +92,26 @@ export function offsetKey(offset: StoredOffset): Buffer {
 
 const partitionOf = (key: Buffer): PartitionId => ({ topicId: key.readUInt32BE(1), partition: key.readUInt32BE(5) });
 
-export function encodeTopic({ name, partitions, config }: StoredTopic): Buffer {
-  return Buffer.from(JSON.stringify({ v: FORMAT_VERSION, name, partitions, config }));
+export function encodeTopic({ id, name, partitions, config }: StoredTopic): Buffer {
+  return Buffer.from(JSON.stringify({ v: TOPIC_VERSION, id, name, partitions, config }));
 }
+
+/** A topic of version 1 has its number for an id: none that is made from now on is equal to it. */
+const idOf = (v: unknown, id: unknown, topicId: number): unknown => (v === 1 ? `topic-${topicId}` : id);
 
 export function decodeTopic(key: Buffer, value: Buffer): StoredTopic {
   const at = `topic id ${topicIdOf(key)}`;
   try {
-    const { v, name, partitions, config } = JSON.parse(value.toString());
+    const { v, name, partitions, config, ...parsed } = JSON.parse(value.toString());
+    const id = idOf(v, parsed.id, topicIdOf(key));
     if (
-      v === FORMAT_VERSION &&
+      (v === 1 || v === TOPIC_VERSION) &&
+      typeof id === 'string' &&
       typeof name === 'string' &&
       Number.isInteger(partitions) &&
       typeof config === 'object'
     ) {
-      return { topicId: topicIdOf(key), name, partitions, config };
+      return { topicId: topicIdOf(key), id, name, partitions, config };
     }
   } catch {
     // Told below, as any other content that is no topic.

@@ -13,10 +13,12 @@ import {
   encodeOffset,
   encodeState,
   encodeTopic,
+  encodeTopicId,
   FORMAT_KEY,
   FORMAT_VALUE,
   FORMAT_VERSION,
   kindRange,
+  NEXT_TOPIC_KEY,
   offsetKey,
   partitionStateKey,
   topicBatches,
@@ -41,8 +43,11 @@ export class DatabaseStorage implements LogStorage {
   async load(): Promise<StoredMetadata> {
     await this.#checkFormat();
     await this.sweep();
+    const topics = await this.#all(kindRange('t'), decodeTopic);
+    const [next] = await this.#database.getMany([NEXT_TOPIC_KEY]);
     return {
-      topics: await this.#all(kindRange('t'), decodeTopic),
+      nextTopicId: Math.max(next?.readUInt32BE() ?? 1, ...topics.map(({ topicId }) => topicId + 1)),
+      topics,
       partitions: await this.#all(kindRange('p'), decodeState),
       offsets: await this.#all(kindRange('o'), decodeOffset),
     };
@@ -56,7 +61,10 @@ export class DatabaseStorage implements LogStorage {
     for (const batch of write.batches) put(batchKey(batch, batch.baseOffset), encodeBatch(batch));
     for (const removed of write.removedBatches) put(batchKey(removed, removed.baseOffset), null);
     for (const partition of write.partitions) put(partitionStateKey(partition), encodeState(partition.state));
-    for (const topic of write.topics) put(topicKey('t', topic.topicId), encodeTopic(topic));
+    for (const topic of write.topics) {
+      put(topicKey('t', topic.topicId), encodeTopic(topic));
+      put(NEXT_TOPIC_KEY, encodeTopicId(topic.topicId + 1));
+    }
     for (const offset of write.offsets) put(offsetKey(offset), encodeOffset(offset));
     for (const offset of write.removedOffsets) put(offsetKey(offset), null);
     for (const { topicId, partitions } of write.removedTopics) {

@@ -1,5 +1,5 @@
-import type { Admin, PartitionOffset, TopicDescription, TopicPartition, TopicSpec } from '../port.js';
-import { partitionKey } from '../port.js';
+import type { Admin, Compaction, PartitionOffset, TopicDescription, TopicPartition, TopicSpec } from '../port.js';
+import { DELETE_RETENTION_MS, partitionKey } from '../port.js';
 import type { Client } from './client.js';
 import { createFailure, refused } from './create-failure.js';
 import { deleteRecords } from './delete-records.js';
@@ -14,6 +14,7 @@ import {
   unauthorized,
   unknownPartition,
 } from './errors.js';
+import { alterConfigsRequest, describeConfigsRequest } from './requests-configs.js';
 import {
   deleteGroupRequest,
   describeGroupRequest,
@@ -22,10 +23,8 @@ import {
 } from './requests-groups.js';
 import {
   ALLOWED,
-  alterConfigsRequest,
   createTopicsRequest,
   deleteTopicsRequest,
-  describeConfigsRequest,
   EARLIEST,
   LATEST,
   listOffsetsRequest,
@@ -78,18 +77,23 @@ export class KafkaAdmin implements Admin {
       () => this.#client.connections.askAny(describeConfigsRequest(found.map(({ name }) => name))),
     );
     const configOf = new Map(configs.map((result) => [result.name, result]));
-    return found.flatMap(({ name, partitions, allowed }) => {
+    return found.flatMap(({ id, name, partitions, allowed }) => {
       const result = configOf.get(name);
       // Who may describe a topic need not be allowed to read its configuration.
       const unreadable = result !== undefined && isDenied(result.error);
       // Deleted between the two requests: left out, as if it had been asked a moment later.
       if (!unreadable && result?.error !== CODE.none) return [];
       const denied = (['Read', 'Write'] as const).filter((operation) => (allowed & ALLOWED[operation]) === 0);
+      const inForce = unreadable ? NOTHING_KNOWN : result.inForce;
+      const compaction = compactionOf(inForce);
+      const maxMessageBytes = inForce.get('max.message.bytes');
       return {
         name,
+        ...(id !== undefined && { id }),
         partitions: partitions.length,
         config: unreadable ? null : result.config,
-        ...(result.maxMessageBytes !== undefined && { maxMessageBytes: result.maxMessageBytes }),
+        ...(compaction && { compaction }),
+        ...(maxMessageBytes !== undefined && { maxMessageBytes: Number(maxMessageBytes) }),
         ...(denied.length > 0 && { denied }),
       };
     });
@@ -275,6 +279,16 @@ export class KafkaAdmin implements Admin {
       ),
     );
   }
+}
+
+const NOTHING_KNOWN: ReadonlyMap<string, string> = new Map();
+
+function compactionOf(config: ReadonlyMap<string, string>): Compaction | undefined {
+  if (!config.get('cleanup.policy')?.includes('compact')) return undefined;
+  return {
+    deleteRetentionMs: Number(config.get('delete.retention.ms') ?? DELETE_RETENTION_MS),
+    minLagMs: Number(config.get('min.compaction.lag.ms') ?? 0),
+  };
 }
 
 const firstError = (results: readonly TopicResult[]): number =>

@@ -1,5 +1,7 @@
 import { readInt64, writeInt64 } from '../record-batch/format.js';
 
+const NO_UUID = Buffer.alloc(16);
+
 /**
  * Kafka's primitive types as requests are made of them, big endian. "Compact" forms (length + 1 as an unsigned varint) and tagged fields
  * belong to the flexible versions of requests.
@@ -74,6 +76,11 @@ export class BytesWriter {
     this.#uvarint(items === null ? 0 : items.length + 1);
     for (const item of items ?? []) write(item);
     return this;
+  }
+
+  /** Null is the one that stands for none. */
+  uuid(value: string | null): this {
+    return this.#raw(value === null ? NO_UUID : Buffer.from(value, 'hex'));
   }
 
   /** The end of every structure of a flexible version: no tagged fields. */
@@ -172,6 +179,12 @@ export class BytesReader {
 
   compactArray<T>(read: () => T): T[] {
     return this.#items(this.#uvarint() - 1, read);
+  }
+
+  /** As 32 hexadecimal digits. */
+  uuid(): string | null {
+    const bytes = this.#take(NO_UUID.length);
+    return bytes.equals(NO_UUID) ? null : bytes.toString('hex');
   }
 
   /** Passes over tagged fields: none that we know. */

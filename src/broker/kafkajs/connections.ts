@@ -6,7 +6,7 @@ import type { CalmLog, KafkajsLine } from './calm-log.js';
 import { distrust, isOutOfTurn, likelyCause } from './connection-errors.js';
 import { asStreamsError, brokerClosed, ProtocolError } from './errors.js';
 import { type ConnectionInside, calmQueue, mendConnection, type QueueInside } from './mended.js';
-import type { Request } from './request.js';
+import { type BrokerVersions, knownTo, type NewRequest, type Request } from './request.js';
 import { withRight } from './rights.js';
 import type { Security } from './security.js';
 
@@ -36,6 +36,7 @@ interface Pool {
 }
 interface Node {
   readonly connectionPool: Pool;
+  readonly versions: BrokerVersions;
   disconnect(): Promise<void>;
 }
 interface BrokerPool {
@@ -200,7 +201,7 @@ export class Connections {
   }
 
   /** Asks any broker. */
-  async askAny<R>(request: Request<R>): Promise<R> {
+  async askAny<R>(request: Request<R> | NewRequest<R>): Promise<R> {
     return this.#send(() => this.#cluster.brokerPool.findConnectedBroker(), request, 'the cluster');
   }
 
@@ -212,7 +213,7 @@ export class Connections {
     this.#sockets.close();
   }
 
-  async #send<R>(find: () => Promise<Node>, request: Request<R>, at: string): Promise<R> {
+  async #send<R>(find: () => Promise<Node>, request: Request<R> | NewRequest<R>, at: string): Promise<R> {
     if (this.#closed) throw brokerClosed();
     let node: Node | undefined;
     try {
@@ -229,7 +230,8 @@ export class Connections {
     }
   }
 
-  async #exchange<R>(node: Node, request: Request<R>): Promise<R> {
+  async #exchange<R>(node: Node, newest: Request<R> | NewRequest<R>): Promise<R> {
+    const request = knownTo(node.versions, newest);
     const { apiKey, apiVersion, apiName } = request;
     return (await node.connectionPool.send({
       request: { apiKey, apiVersion, apiName, encode: async () => encoded(request) },

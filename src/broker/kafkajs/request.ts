@@ -15,3 +15,18 @@ export interface Request<R> {
   write(to: BytesWriter): BytesWriter;
   read(from: BytesReader): R;
 }
+
+/** A request in a version that not every broker knows. */
+export interface NewRequest<R> extends Request<R> {
+  /** What the others are asked. */
+  readonly older: Request<R>;
+}
+
+/** What a broker knows, by api key. Null until it has said so. */
+export type BrokerVersions = { readonly [apiKey: number]: { readonly maxVersion: number } } | null;
+
+/** A broker ends the connection on which it is asked something in a version that it does not know. */
+export function knownTo<R>(versions: BrokerVersions, request: Request<R> | NewRequest<R>): Request<R> {
+  const max = versions?.[request.apiKey]?.maxVersion ?? Number.POSITIVE_INFINITY;
+  return 'older' in request && max < request.apiVersion ? request.older : request;
+}

@@ -1,8 +1,7 @@
-import { setOwn } from '../../model/own.js';
 import type { BytesReader, BytesWriter } from './bytes.js';
-import type { Request } from './request.js';
+import type { NewRequest, Request } from './request.js';
 
-/** Topics and offsets of the log. Versions are the newest that are not flexible: brokers 3.9 to 4.4 take them. */
+/** Topics and offsets of the log. Versions are the newest that are not flexible, but for metadata: brokers 3.9 to 4.4 take them. */
 
 export interface PartitionMetadata {
   readonly error: number;
@@ -13,6 +12,8 @@ export interface PartitionMetadata {
 
 export interface TopicMetadata {
   readonly error: number;
+  /** Undefined if the broker gives none. */
+  readonly id: string | undefined;
   readonly name: string;
   readonly internal: boolean;
   readonly partitions: readonly PartitionMetadata[];
@@ -28,8 +29,54 @@ export interface Metadata {
   readonly topics: readonly TopicMetadata[];
 }
 
-/** Null asks for all topics. Never creates one. Version 8 is the first that tells what is allowed. */
-export const metadataRequest = (topics: readonly string[] | null): Request<Metadata> => ({
+/**
+ * Null asks for all topics. Never creates one. Version 8 is the first that tells what is allowed, 10 the first that
+ * tells the ids of topics (KIP-516): brokers before 2.8, and some that are not Kafka, do not know it.
+ */
+export const metadataRequest = (topics: readonly string[] | null): NewRequest<Metadata> => ({
+  apiKey: 3,
+  apiVersion: 10,
+  apiName: 'Metadata',
+  older: metadataWithoutIds(topics),
+  write: (to) =>
+    to
+      .noTags()
+      .compactArray(topics, (topic) => to.uuid(null).compactString(topic).noTags())
+      .bool(false)
+      .bool(false)
+      .bool(true)
+      .noTags(),
+  read: (from) => {
+    from.skipTags();
+    from.int32();
+    from.compactArray(() => {
+      from.int32();
+      from.compactText();
+      from.int32();
+      from.compactText();
+      from.skipTags();
+    });
+    from.compactText();
+    const controller = from.int32();
+    const read = from.compactArray(() => {
+      const [error, name, id] = [from.int16(), from.compactText(), from.uuid()];
+      const internal = from.bool();
+      const partitions = from.compactArray(() => {
+        const partition = { error: from.int16(), partition: from.int32(), leader: from.int32() };
+        from.int32();
+        for (let i = 0; i < 3; i++) from.compactArray(() => from.int32());
+        from.skipTags();
+        return partition;
+      });
+      const allowed = from.int32();
+      from.skipTags();
+      return { error, id: id ?? undefined, name, internal, partitions, allowed };
+    });
+    return { controller, topics: read };
+  },
+});
+
+const metadataWithoutIds = (topics: readonly string[] | null): Request<Metadata> => ({
   apiKey: 3,
   apiVersion: 8,
   apiName: 'Metadata',
@@ -46,6 +93,7 @@ export const metadataRequest = (topics: readonly string[] | null): Request<Metad
     const controller = from.int32();
     const read = from.array(() => ({
       error: from.int16(),
+      id: undefined,
       name: from.text(),
       internal: from.bool(),
       partitions: from.array(() => {
@@ -107,86 +155,6 @@ export const deleteTopicsRequest = (names: readonly string[]): Request<readonly 
   read: (from) => {
     from.int32();
     return from.array(() => ({ name: from.text(), error: from.int16(), message: null }));
-  },
-});
-
-export interface TopicConfig {
-  readonly error: number;
-  readonly name: string;
-  /** Only what was set for the topic itself. */
-  readonly config: Readonly<Record<string, string>>;
-  /** `max.message.bytes`, whoever has set it. */
-  readonly maxMessageBytes: number | undefined;
-}
-
-const TOPIC_RESOURCE = 2;
-const SET_FOR_TOPIC = 1;
-
-export const describeConfigsRequest = (topics: readonly string[]): Request<readonly TopicConfig[]> => ({
-  apiKey: 32,
-  apiVersion: 1,
-  apiName: 'DescribeConfigs',
-  write: (to) =>
-    to
-      .array(topics, (topic) =>
-        to
-          .int8(TOPIC_RESOURCE)
-          .string(topic)
-          .array(null, () => undefined),
-      )
-      .bool(false),
-  read: (from) => {
-    from.int32();
-    return from.array(() => {
-      const error = from.int16();
-      from.string();
-      from.int8();
-      const name = from.text();
-      return { error, name, ...readConfig(from) };
-    });
-  },
-});
-
-function readConfig(from: BytesReader): Pick<TopicConfig, 'config' | 'maxMessageBytes'> {
-  const config: Record<string, string> = {};
-  let maxMessageBytes: number | undefined;
-  from.array(() => {
-    const [key, value] = [from.text(), from.string()];
-    from.bool();
-    const source = from.int8();
-    from.bool();
-    from.array(() => [from.string(), from.string(), from.int8()]);
-    if (source === SET_FOR_TOPIC && value !== null) setOwn(config, key, value);
-    if (key === 'max.message.bytes' && value !== null) maxMessageBytes = Number(value);
-  });
-  return { config, maxMessageBytes };
-}
-
-const SET = 0;
-
-/** Changes what is named and nothing else. Each topic has an answer of its own. */
-export const alterConfigsRequest = (
-  topics: readonly { readonly name: string; readonly config?: Readonly<Record<string, string>> }[],
-): Request<readonly TopicResult[]> => ({
-  apiKey: 44,
-  apiVersion: 0,
-  apiName: 'IncrementalAlterConfigs',
-  write: (to) =>
-    to
-      .array(topics, ({ name, config = {} }) =>
-        to
-          .int8(TOPIC_RESOURCE)
-          .string(name)
-          .array(Object.entries(config), ([option, value]) => to.string(option).int8(SET).string(value)),
-      )
-      .bool(false),
-  read: (from) => {
-    from.int32();
-    return from.array(() => {
-      const [error, message] = [from.int16(), from.string()];
-      from.int8();
-      return { name: from.text(), error, message };
-    });
   },
 });
 

@@ -25,11 +25,15 @@ export class LocalAdmin implements Admin {
 
   async describeTopics(names?: readonly string[]): Promise<readonly TopicDescription[]> {
     const topics = names ? [...new Set(names)].flatMap((name) => this.#log.topic(name) ?? []) : [...this.#log.topics()];
-    return topics.map(({ stored: { name, partitions, config }, settings: { maxMessageBytes } }) => ({
+    return topics.map(({ stored: { id, name, partitions, config }, settings }) => ({
+      id,
       name,
       partitions,
       config,
-      maxMessageBytes,
+      maxMessageBytes: settings.maxMessageBytes,
+      ...(settings.compact && {
+        compaction: { deleteRetentionMs: settings.deleteRetentionMs, minLagMs: settings.minCompactionLagMs },
+      }),
     }));
   }
 

@@ -47,7 +47,7 @@ export class LocalCore {
   }
 
   static async open(storage: LogStorage, options: LocalBrokerOptions): Promise<LocalCore> {
-    return new LocalCore(await Log.open(storage), options);
+    return new LocalCore(await Log.open(storage, options.clock), options);
   }
 
   /** One run at a time. `whenDirty`: compact only what has enough new records (`min.cleanable.dirty.ratio`) to be worth it. */

@@ -1,4 +1,5 @@
 import { StreamsError } from '../../model/errors.js';
+import type { Clock } from '../../model/ports.js';
 import type { PartitionOffset, TopicSpec } from '../port.js';
 import { setBaseOffset } from '../record-batch/encoder.js';
 import { type Change, CommitQueue, type Draft } from './commit-queue.js';
@@ -30,20 +31,26 @@ export class Log {
   #nextTopicId = 1;
   #watchers = new Set<(topics: readonly string[]) => void>();
 
-  constructor(readonly storage: LogStorage) {
+  readonly #clock: Clock;
+
+  constructor(
+    readonly storage: LogStorage,
+    clock: Clock,
+  ) {
+    this.#clock = clock;
     this.queue = new CommitQueue(storage);
   }
 
   /** A log with everything that the storage holds. */
-  static async open(storage: LogStorage): Promise<Log> {
-    const log = new Log(storage);
-    const { topics, partitions, offsets } = await storage.load();
+  static async open(storage: LogStorage, clock: Clock): Promise<Log> {
+    const log = new Log(storage, clock);
+    const { topics, partitions, offsets, nextTopicId } = await storage.load();
+    log.#nextTopicId = nextTopicId;
     const byId = new Map<number, TopicLog>();
     for (const stored of topics) {
       const topic = new TopicLog(stored);
       byId.set(stored.topicId, topic);
       log.#topics.set(stored.name, topic);
-      log.#nextTopicId = Math.max(log.#nextTopicId, stored.topicId + 1);
     }
     for (const { topicId, partition, state } of partitions) {
       const at = byId.get(topicId)?.partitions[partition];
@@ -123,15 +130,12 @@ export class Log {
       alone: true,
       prepare: (draft) => {
         checkNew();
-        created = specs.map(
-          (spec) =>
-            new TopicLog({
-              topicId: this.#nextTopicId++,
-              name: spec.name,
-              partitions: spec.partitions,
-              config: { ...spec.config },
-            }),
-        );
+        // The number tells it from others of this log, the time from those of logs that were here before.
+        const at = this.#clock.now();
+        created = specs.map(({ name, partitions, config }) => {
+          const topicId = this.#nextTopicId++;
+          return new TopicLog({ topicId, id: `${at}-${topicId}`, name, partitions, config: { ...config } });
+        });
         for (const topic of created) {
           draft.write.topics.push(topic.stored);
           for (const partition of topic.partitions) draft.stateOf(partition);

@@ -4,7 +4,7 @@
  */
 import { StreamsError } from '../../model/errors.js';
 
-/** A partition as the storage knows it. A topic id is not used again while anything of its topic is left, so a topic made again under an old name inherits nothing. */
+/** A partition as the storage knows it. A topic's number is never used again, so a topic made again under an old name inherits nothing. */
 export interface PartitionId {
   readonly topicId: number;
   readonly partition: number;
@@ -44,7 +44,10 @@ export interface StoredBatch {
 }
 
 export interface StoredTopic {
+  /** Its number in this storage. */
   readonly topicId: number;
+  /** Its own: no other topic ever has it. */
+  readonly id: string;
   readonly name: string;
   readonly partitions: number;
   readonly config: Readonly<Record<string, string>>;
@@ -82,6 +85,8 @@ export const emptyWrite = (): StorageWrite => ({
 
 /** Everything but the batches, as it was when the storage was last written. */
 export interface StoredMetadata {
+  /** No topic ever had this number, or a higher one. */
+  readonly nextTopicId: number;
   readonly topics: readonly StoredTopic[];
   readonly partitions: readonly (PartitionId & { readonly state: PartitionState })[];
   readonly offsets: readonly StoredOffset[];

@@ -1,7 +1,7 @@
 import { StreamsError } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
 import { show } from '../../model/show.js';
-import type { TopicSpec } from '../port.js';
+import { DELETE_RETENTION_MS, type TopicSpec } from '../port.js';
 
 /** Kafka's limit: with `-<partition>` it has to fit a file name. */
 const MAX_NAME_LENGTH = 249;
@@ -14,7 +14,6 @@ const POLICIES = ['delete', 'compact', 'compact,delete', 'delete,compact'];
 
 /** Kafka's default for `max.message.bytes`: 1 MiB and the batch's overhead. */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
-const DAY_MS = 86_400_000;
 
 const INTEGER_MINIMUM: Readonly<Record<string, number>> = {
   'retention.ms': -1,
@@ -90,7 +89,7 @@ export function logConfig(config: Readonly<Record<string, string>>): LogConfig {
     delete: policy.includes('delete'),
     retentionMs: number('retention.ms', -1),
     retentionBytes: number('retention.bytes', -1),
-    deleteRetentionMs: number('delete.retention.ms', DAY_MS),
+    deleteRetentionMs: number('delete.retention.ms', DELETE_RETENTION_MS),
     minCompactionLagMs: number('min.compaction.lag.ms', 0),
     minCleanableDirtyRatio: number('min.cleanable.dirty.ratio', 0.5),
     maxMessageBytes: number('max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES),

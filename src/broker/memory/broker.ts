@@ -11,6 +11,6 @@ import { MemoryStorage } from './storage.js';
  */
 export class MemoryBroker extends LocalBroker {
   constructor(options: LocalBrokerOptions) {
-    super(new LocalCore(new Log(new MemoryStorage()), options));
+    super(new LocalCore(new Log(new MemoryStorage(), options.clock), options));
   }
 }

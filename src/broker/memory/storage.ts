@@ -15,7 +15,7 @@ export class MemoryStorage implements LogStorage {
 
   async load(): Promise<StoredMetadata> {
     const { topics, partitions, offsets } = emptyWrite();
-    return { topics, partitions, offsets };
+    return { nextTopicId: 1, topics, partitions, offsets };
   }
 
   async write(write: StorageWrite): Promise<void> {

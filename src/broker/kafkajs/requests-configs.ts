@@ -1,0 +1,87 @@
+import { setOwn } from '../../model/own.js';
+import type { BytesReader } from './bytes.js';
+import type { Request } from './request.js';
+import type { TopicResult } from './requests-topics.js';
+
+/** What is set for topics. Versions are the newest that are not flexible: brokers 3.9 to 4.4 take them. */
+
+export interface TopicConfig {
+  readonly error: number;
+  readonly name: string;
+  /** Only what was set for the topic itself. */
+  readonly config: Readonly<Record<string, string>>;
+  /** All that holds for it, by whatever it was set. */
+  readonly inForce: ReadonlyMap<string, string>;
+}
+
+const TOPIC_RESOURCE = 2;
+const SET_FOR_TOPIC = 1;
+
+export const describeConfigsRequest = (topics: readonly string[]): Request<readonly TopicConfig[]> => ({
+  apiKey: 32,
+  apiVersion: 1,
+  apiName: 'DescribeConfigs',
+  write: (to) =>
+    to
+      .array(topics, (topic) =>
+        to
+          .int8(TOPIC_RESOURCE)
+          .string(topic)
+          .array(null, () => undefined),
+      )
+      .bool(false),
+  read: (from) => {
+    from.int32();
+    return from.array(() => {
+      const error = from.int16();
+      from.string();
+      from.int8();
+      const name = from.text();
+      return { error, name, ...readConfig(from) };
+    });
+  },
+});
+
+function readConfig(from: BytesReader): Pick<TopicConfig, 'config' | 'inForce'> {
+  const config: Record<string, string> = {};
+  const inForce = new Map<string, string>();
+  from.array(() => {
+    const [key, value] = [from.text(), from.string()];
+    from.bool();
+    const source = from.int8();
+    from.bool();
+    from.array(() => [from.string(), from.string(), from.int8()]);
+    if (value === null) return;
+    inForce.set(key, value);
+    if (source === SET_FOR_TOPIC) setOwn(config, key, value);
+  });
+  return { config, inForce };
+}
+
+const SET = 0;
+
+/** Changes what is named and nothing else. Each topic has an answer of its own. */
+export const alterConfigsRequest = (
+  topics: readonly { readonly name: string; readonly config?: Readonly<Record<string, string>> }[],
+): Request<readonly TopicResult[]> => ({
+  apiKey: 44,
+  apiVersion: 0,
+  apiName: 'IncrementalAlterConfigs',
+  write: (to) =>
+    to
+      .array(topics, ({ name, config = {} }) =>
+        to
+          .int8(TOPIC_RESOURCE)
+          .string(name)
+          .array(Object.entries(config), ([option, value]) => to.string(option).int8(SET).string(value)),
+      )
+      .bool(false),
+  read: (from) => {
+    from.int32();
+    return from.array(() => {
+      const [error, message] = [from.int16(), from.string()];
+      from.int8();
+      return { name: from.text(), error, message };
+    });
+  },
+});

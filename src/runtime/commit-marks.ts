@@ -1,0 +1,130 @@
+import type { PartitionOffset } from '../broker/port.js';
+import { addedTo, textOf } from './offset-texts.js';
+import { markOf } from './reprocessing.js';
+import { offsetsOf } from './sources.js';
+
+/**
+ * What a task writes beside each offset that it commits, so that offsets which somebody else has set, or lost,
+ * are told from its own: `{ "format": 1, "committed": offset, "begun": offset, "with": [[topic, offset], …],
+ * "cut": true, "emptied": id, … }`.
+ */
+interface CommitMarks {
+  /** The offset itself. Undefined: no task has committed it, or a version without these marks. */
+  readonly committed: number | undefined;
+  /** The application began there: of the records before it, it has processed none. */
+  readonly begun: number | undefined;
+  /** The other sources of the task, committed at once. */
+  readonly with: readonly (readonly [topic: string, offset: number])[];
+  /** Some of them found no room. */
+  readonly cut: boolean;
+  /** The last reset that deleted the application's stores. */
+  readonly emptied: string | undefined;
+}
+
+function marksOf({ metadata }: PartitionOffset): CommitMarks {
+  const { committed, begun, with: beside, cut, emptied } = textOf(metadata);
+  return {
+    committed: numberOf(committed),
+    begun: numberOf(begun),
+    with: Array.isArray(beside) ? beside.filter(isPosition) : [],
+    cut: cut === true,
+    emptied: typeof emptied === 'string' && emptied.length <= MAX_RESET_LENGTH ? emptied : undefined,
+  };
+}
+
+const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
+
+const isPosition = (position: unknown): position is readonly [string, number] =>
+  Array.isArray(position) && typeof position[0] === 'string' && typeof position[1] === 'number';
+
+/** The time of a reset, as it is in its name. */
+const MAX_RESET_LENGTH = 40;
+/** A topic of the longest name, or a dozen of the usual ones. */
+const MAX_WITH_BYTES = 500;
+
+/** What is known of a task since before its commit. */
+export interface BeforeCommit {
+  readonly emptied: string | undefined;
+  /** Where it began in sources of which nothing was processed before, by topic. */
+  readonly begun: ReadonlyMap<string, number>;
+}
+
+export function withCommitMarks(
+  positions: readonly PartitionOffset[],
+  { emptied, begun }: BeforeCommit,
+): readonly PartitionOffset[] {
+  return positions.map((at) => {
+    const { topic, offset } = at;
+    const beside = fitting(positions.filter((other) => other.topic !== topic));
+    const marks = {
+      committed: offset,
+      begun: begun.get(topic) === offset ? offset : undefined,
+      emptied,
+      cut: beside.length + 1 < positions.length ? true : undefined,
+      with: beside.length > 0 ? beside : undefined,
+    };
+    return { ...at, metadata: addedTo(at.metadata, marks) };
+  });
+}
+
+/** Offsets at which the application begins: see {@link hasBegunAt}. */
+export const begunAt = (positions: readonly PartitionOffset[]): readonly PartitionOffset[] =>
+  positions.map((at) => ({ ...at, metadata: addedTo(at.metadata, { begun: at.offset }) }));
+
+/** Where a task begins in sources of which nothing is done, by topic. */
+export function beginningsOf(
+  committed: readonly PartitionOffset[],
+  positions: readonly PartitionOffset[],
+): ReadonlyMap<string, number> {
+  const processed = new Set(committed.filter(hasProcessed).map(({ topic }) => topic));
+  return offsetsOf(positions.filter(({ topic }) => !processed.has(topic)));
+}
+
+function fitting(positions: readonly PartitionOffset[]): (readonly [string, number])[] {
+  const beside: (readonly [string, number])[] = [];
+  let bytes = 0;
+  for (const { topic, offset } of positions) {
+    bytes += Buffer.byteLength(topic) + 24;
+    if (bytes > MAX_WITH_BYTES) break;
+    beside.push([topic, offset]);
+  }
+  return beside;
+}
+
+/** The metadata of an offset that a reset sets which deletes the stores. Of two resets, the later one has the greater text. */
+export const emptiedBy = (reset: string): string => addedTo(undefined, { emptied: reset });
+
+/** The metadata of an offset that a reset sets which keeps the stores: it is as good as one that the task has committed. */
+export const keptBy = (metadata: string | undefined, offset: number): string =>
+  addedTo(metadata, { committed: offset, begun: undefined, with: undefined, cut: undefined });
+
+/** The last reset that deleted the application's stores. Undefined: none, or offsets that somebody else has set since. */
+export const emptiedOf = (committed: readonly PartitionOffset[]): string | undefined =>
+  committed.map((at) => marksOf(at).emptied ?? '').reduce((a, b) => (b > a ? b : a), '') || undefined;
+
+/** Whether records of the partition are done, since the last reset that deleted the stores. */
+export function hasProcessed(position: PartitionOffset): boolean {
+  const { committed, emptied } = marksOf(position);
+  return position.offset > 0 && !hasBegunAt(position) && (committed !== undefined || emptied === undefined);
+}
+
+/** Whether the offset is only where the application began: it tells of no record that was processed. */
+export const hasBegunAt = (position: PartitionOffset): boolean => marksOf(position).begun === position.offset;
+
+/** Whether the task itself has committed this offset, or a reset that keeps the stores has set it. What versions without these marks have committed is known by its stream times. */
+export function isOwnCommit(position: PartitionOffset): boolean {
+  const { committed } = marksOf(position);
+  if (committed === undefined) return textOf(position.metadata).task !== undefined;
+  return committed === position.offset || markOf(position)?.keeps === true;
+}
+
+/** Whether what the task has committed of one source would tell if it had come further in another than that one's offset says. */
+export const tellsOfAll = (position: PartitionOffset): boolean => isOwnCommit(position) && !marksOf(position).cut;
+
+/** How far the task had come in each of its sources, as the offsets that were committed with it say. */
+export function knownProgress(committed: readonly PartitionOffset[]): ReadonlyMap<string, number> {
+  const known = new Map<string, number>();
+  for (const position of committed)
+    for (const [topic, offset] of marksOf(position).with) known.set(topic, Math.max(offset, known.get(topic) ?? 0));
+  return known;
+}
