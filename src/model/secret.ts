@@ -46,4 +46,4 @@ export function withoutLogin(address: string): string {
 export const hasLogin = (address: string): boolean => withoutLogin(address) !== address;
 
 /** A text that may repeat an address, which somebody wrote in a place where none belongs. */
-export const withoutLogins = (text: string): string => text.replace(/:\/\/[^\s'"/]*@/g, '://…@');
+export const withoutLogins = (text: string): string => text.replace(/(:\/{1,2})[^\s'"/]*@/g, '$1…@');
