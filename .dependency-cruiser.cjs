@@ -48,7 +48,10 @@ const LIBRARIES = {
     only: 'src/state/memory\\.ts$',
     why: 'The ordered map is an implementation of the store contract, nothing else.',
   },
-  '@node-rs/crc32': { only: 'src/broker/record-batch/', why: 'The checksum belongs to the record batch format.' },
+  '@node-rs/crc32': {
+    only: 'src/(broker/record-batch|state)/checksum\\.ts$',
+    why: 'The checksum of two formats: of record batches, and of the logs of RocksDB.',
+  },
   kafkajs: { only: 'src/broker/kafkajs/', why: 'It is unmaintained: one adapter holds all that is worked around.' },
   snappyjs: { only: 'src/broker/compression/snappy\\.ts$', why: 'An optional package: loaded when a batch needs it.' },
   'lz4-napi': { only: 'src/broker/compression/lz4\\.ts$', why: 'An optional package: loaded when a batch needs it.' },

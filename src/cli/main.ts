@@ -75,7 +75,7 @@ function named(args: readonly string[]): readonly string[] {
 
 /** Commander's sentence, as an error of ours. */
 function usageError(error: CommanderError, args: readonly string[]): StreamsError {
-  const [what = '', hint] = error.message.replace(/^error: /, '').split('\n');
+  const [what = '', hint] = withoutValues(error.message.replace(/^error: /, '')).split('\n');
   const command = args.find((arg) => /^[a-z]+$/.test(arg));
   const known =
     command !== undefined && error.code !== 'commander.unknownCommand'
@@ -84,6 +84,13 @@ function usageError(error: CommanderError, args: readonly string[]): StreamsErro
   const suggestion = hint === undefined ? '' : `${hint.replace(/[()]/g, '')} `;
   return new StreamsError('USAGE', { what: what.replace(/\.$/, ''), action: `${suggestion}See ${known}.` });
 }
+
+/** Commander repeats what was written. An address in a place where none belongs may have a login in it. */
+const withoutValues = (text: string): string =>
+  text.replace(/'([^'\n]*)'/g, (_, written: string) => {
+    const shown = written.startsWith('-') ? written.replace(/=.*/, '') : written;
+    return /[:@?]/.test(shown) ? 'an address' : `'${shown}'`;
+  });
 
 function version(): string {
   const manifest = createRequire(import.meta.url)('../../package.json') as { version: string };

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Declaration, Topology } from '../dsl/processor.js';
 import { checkName } from '../model/names.js';
@@ -10,6 +10,8 @@ import { recordLines, type TopicSerdes, toJson } from './show.js';
 
 /** The file of calls that were left out. */
 const EFFECTS = '_effects';
+/** Kafka's rule. */
+const LONGEST_TOPIC = 249;
 
 /** What a replay captures, as JSON lines: on standard output, or in a file for each topic. */
 export class ReplayLines {
@@ -84,8 +86,11 @@ export class ReplayLines {
     const known = this.#files.get(topic);
     if (known) return known;
     // A record of the past may have named it, in a function of the topology.
-    checkName('topic', topic);
-    const file = await open(join(this.#directory as string, `${topic}.jsonl`), 'w');
+    checkName('topic', topic, LONGEST_TOPIC);
+    const path = join(this.#directory as string, `${topic}.jsonl`);
+    // One of an earlier replay is replaced; a link is, too, and not followed.
+    await rm(path, { force: true });
+    const file = await open(path, 'wx');
     this.#files.set(topic, file);
     return file;
   }

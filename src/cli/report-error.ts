@@ -1,10 +1,12 @@
 import { isStreamsError, messageOf } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
+import { withoutLogins } from '../model/secret.js';
 import { coloured, type Io, write } from './io.js';
 import { placeInUserFile } from './user-place.js';
 
 /**
- * One error on standard error: its code, its message and, if a function of the user threw, the place in the user's file. With `verbose` the stack of it and of everything that caused it.
+ * One error on standard error: its code, its message and, if a function of the user threw, the place in the user's
+ * file. With `verbose` the stack of it and of everything that caused it. Without the login of any address.
  */
 export async function reportError(io: Io, error: unknown, verbose: boolean): Promise<void> {
   const code = isStreamsError(error) ? error.code : 'ERROR';
@@ -15,5 +17,5 @@ export async function reportError(io: Io, error: unknown, verbose: boolean): Pro
   if (place && !message.includes(place)) lines.push(`  at ${plainText(place)}`);
   if (verbose)
     for (let cause = error; cause instanceof Error; cause = cause.cause) lines.push(cause.stack ?? cause.message);
-  await write(io.stderr, `${lines.join('\n')}\n`);
+  await write(io.stderr, withoutLogins(`${lines.join('\n')}\n`));
 }

@@ -32,7 +32,17 @@ export interface Database {
 }
 
 /**
- * Opens (creates) the database in a directory. For one owner: a second opening, from this process or another, fails with STATE_LOCKED while
- * the first is open. A memory database takes the directory as a name and keeps its content for the next opening, so that a test can crash and restart.
+ * What a database is for. `state` can be made again from topics. A `log` is the topics themselves: nothing else
+ * has its content, so its loss has to be noticed, and nobody may be told to delete it.
  */
-export type OpenDatabase = (directory: string) => Promise<Database>;
+export type DatabaseContent = 'state' | 'log';
+
+/**
+ * Opens (creates) the database in a directory. For one owner: a second opening, from this process or another,
+ * fails with STATE_LOCKED while the first is open. A memory database takes the directory as a name and keeps its
+ * content for the next opening, so that a test can crash and restart.
+ *
+ * `content` (default: `state`): of a `log` on disk every write that was synced is there again when it is opened,
+ * or the opening fails with LOG_CORRUPT.
+ */
+export type OpenDatabase = (directory: string, options?: { readonly content?: DatabaseContent }) => Promise<Database>;

@@ -94,7 +94,10 @@ export const ERROR_CODES = {
     retryable: false,
     summary: 'The log no longer (or not yet) holds the offset that is to be read.',
   },
-  LOG_CORRUPT: { retryable: false, summary: 'A record batch fails its checksum or does not parse.' },
+  LOG_CORRUPT: {
+    retryable: false,
+    summary: 'A record batch fails its checksum or does not parse; or the embedded log lacks what was synced.',
+  },
   PRODUCER_FENCED: { retryable: false, summary: 'Another producer took over the transactional id.' },
   FENCED_REPEATEDLY: {
     retryable: false,

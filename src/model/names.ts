@@ -8,20 +8,23 @@ import { plainText } from './plain-text.js';
 const NAME = /^[a-zA-Z0-9._-]+$/;
 const LONGEST = 200;
 
-export const NAME_RULE = '1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-", and not "." or ".."';
+const ruleOf = (longest: number): string =>
+  `1 to ${longest} of the characters a-z, A-Z, 0-9, ".", "_" and "-", and not "." or ".."`;
+
+export const NAME_RULE = ruleOf(LONGEST);
 
 /** Whether it may be part of a topic's name, and the name of a file or directory. */
 export const isName = (name: unknown, longest = LONGEST): name is string =>
   typeof name === 'string' && name.length <= longest && NAME.test(name) && name !== '.' && name !== '..';
 
-/** CONFIG_INVALID for what cannot name a directory. */
-export function checkName(what: string, name: string): void {
-  if (isName(name)) return;
+/** CONFIG_INVALID for what cannot name a directory or a file. */
+export function checkName(what: string, name: string, longest = LONGEST): void {
+  if (isName(name, longest)) return;
   throw new StreamsError('CONFIG_INVALID', {
     what: 'cannot name a directory',
     at: `the ${what}`,
     saw: `"${plainText(String(name)).slice(0, 250)}"`,
-    expected: NAME_RULE,
+    expected: ruleOf(longest),
     action: `Choose another ${what}.`,
   });
 }

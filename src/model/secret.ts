@@ -34,10 +34,16 @@ export class Secret {
 /** As a secret, whatever it was given as. */
 export const asSecret = (text: string | Secret): Secret => (text instanceof Secret ? text : new Secret(text));
 
-/** An address as it may be shown: what stands before an `@` may be a login. */
+/** An address as it may be shown: what stands before an `@`, or behind a `?`, may be a login. */
 export function withoutLogin(address: string): string {
   const at = address.lastIndexOf('@');
-  if (at < 0) return address;
   const scheme = /^[a-z][a-z0-9+.-]{0,20}:\/\//i.exec(address)?.[0] ?? '';
-  return `${scheme}…@${address.slice(at + 1)}`;
+  const shown = at < 0 ? address : `${scheme}…@${address.slice(at + 1)}`;
+  return shown.replace(/\?.*$/s, '?…');
 }
+
+/** Whether there is a login in an address. */
+export const hasLogin = (address: string): boolean => withoutLogin(address) !== address;
+
+/** A text that may repeat an address, which somebody wrote in a place where none belongs. */
+export const withoutLogins = (text: string): string => text.replace(/(:\/{1,2})[^\s'"/]*@/g, '$1…@');

@@ -4,7 +4,7 @@ import type { Broker } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
 import type { Clock, Logger } from '../model/ports.js';
-import { withoutLogin } from '../model/secret.js';
+import { hasLogin, withoutLogin } from '../model/secret.js';
 import { show } from '../model/show.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
 import { systemClock } from './system.js';
@@ -49,13 +49,17 @@ function bootstrapOf(address: string): readonly string[] {
   if (address.startsWith('//') && brokers.every((broker) => /^[^\s:/@]+:\d{1,5}$/.test(broker))) return brokers;
   throw new StreamsError('CONFIG_INVALID', {
     what: 'cannot open a Kafka cluster',
-    saw: show(withoutLogin(`kafka:${address}`)),
+    saw: show(withoutPassword(withoutLogin(`kafka:${address}`))),
     expected: 'kafka://HOST:PORT, with more brokers after commas',
-    action: address.includes('@')
+    action: hasLogin(address)
       ? 'Write the address so. The login is an option: sasl.username and sasl.password of --kafka-config, or KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.'
       : 'Write the address so.',
   });
 }
+
+/** What stands in the place of a port and is none may be the password of a login without a host. */
+const withoutPassword = (address: string): string =>
+  address.replace(/(?<=^kafka:(?:\/\/)?|,)([^,:/]*):(?!\d{1,5}(?:,|$))[^,]*/g, '$1:…');
 
 /** How addresses of the known brokers are written. */
 const BROKER_FORMS: readonly string[] = Object.values(SCHEMES).map(({ form }) => form);

@@ -19,9 +19,7 @@ import { UnwrittenRows } from './unwritten-rows.js';
 import { WrittenKeys } from './written-keys.js';
 
 /**
- * A key-value store of a task, in layers that one object stands for: typed (serdes) over cached (decoded values; reads see what is not committed) over the task's database.
- *
- * Values are encoded once a commit, however often they changed; those of a serde without `check` at each `put`. Memory is bounded by the process-wide {@link CacheBudget}: rows that the disk has as they are are evicted, least recently used first. Beyond it: 2 bytes a key, at most 8 MB, in a
+ * A key-value store of a task, in layers: typed (serdes) over cached (decoded values; reads see what is not committed) over the task's database. Values are encoded once a commit, however often they changed; those of a serde without `check` at each `put`. Memory is bounded by the process-wide {@link CacheBudget}: rows that the disk has as they are are evicted, least recently used first. Beyond it: 2 bytes a key, at most 8 MB, in a
  * store whose rows expire, or whose task began on this machine with an empty directory and was not restarted since (see {@link KeyFilter}).
  */
 export class CachedStore<K, V> implements KeyValueStore<K, V> {
@@ -121,6 +119,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #write(entry: Entry<K, V>, value: V | null, encoded: Buffer | undefined, timestamp = this.#cause.timestamp): void {
+    this.#cache.expect(entry, value, encoded);
     if (this.#pages?.any && !entry.loaded && entry.stored) this.#pages.wroteBlindly(entry);
     entry.loaded = true;
     entry.value = value;

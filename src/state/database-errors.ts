@@ -1,28 +1,36 @@
+import type { DatabaseContent } from '../model/database.js';
 import { messageOf, StreamsError } from '../model/errors.js';
+import { tooManyFiles } from './open-files.js';
 
 const LOCKED =
   /lock hold by current process|LOCK: Resource temporarily unavailable|LOCK:.*being used by another process/i;
+const TOO_MANY_FILES = /too many open files|EMFILE|ENFILE/i;
 /** Files that RocksDB has written and that are gone are as good as damaged: it never deletes one that it still needs. */
 const DAMAGED =
   /corrupt|checksum|mismatch|magic number|too short|truncated|malformed|CURRENT file|bad (block|entry|record)|No such file or directory/i;
+/** RocksDB wraps what the file system answered in other errors, whose code then says nothing. */
+const ANSWER_OF_FILE_SYSTEM = /IO error:/;
 
-/** What a database or the file system answered, as the error that says what can be done about it. Errors that are one already pass through. */
-export function databaseError(what: string, directory: string, cause: unknown): StreamsError {
+/**
+ * What a database or the file system answered, as the error that says what can be done about it. Errors that are
+ * one already pass through. `content`: of a log nobody is told to delete anything.
+ */
+export function databaseError(
+  what: string,
+  directory: string,
+  cause: unknown,
+  content: DatabaseContent = 'state',
+): StreamsError {
   if (cause instanceof StreamsError) return cause;
   // The binding wraps what RocksDB says of a batch.
   const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   const saw = messageOf(reason);
-  if (LOCKED.test(saw)) return databaseLocked(directory, saw, cause);
-  if (DAMAGED.test(saw) || (reason as NodeJS.ErrnoException)?.code === 'EINVAL') {
-    return new StreamsError('STATE_CORRUPT', {
-      what,
-      at: directory,
-      saw,
-      expected: 'the bytes that were written',
-      action: 'Stop the application, delete the directory and start again: the state is rebuilt from the changelog.',
-      cause,
-    });
-  }
+  // A name that somebody gave to a directory says nothing of what happened in it.
+  const said = saw.replaceAll(directory, '');
+  if (LOCKED.test(said)) return databaseLocked(directory, saw, cause);
+  if (TOO_MANY_FILES.test(said)) return tooManyFiles(what, directory, saw, cause);
+  const invalid = (reason as NodeJS.ErrnoException)?.code === 'EINVAL' && !ANSWER_OF_FILE_SYSTEM.test(said);
+  if (invalid || DAMAGED.test(said)) return databaseDamaged(content, { what, at: directory, saw, cause });
   return new StreamsError('STATE_IO', {
     what,
     at: directory,
@@ -31,6 +39,31 @@ export function databaseError(what: string, directory: string, cause: unknown): 
     action: 'Check free space, permissions and the disk, then start the task again.',
     cause,
   });
+}
+
+interface Damage {
+  readonly what: string;
+  readonly at: string;
+  readonly saw: string;
+  readonly expected?: string;
+  readonly action?: string;
+  readonly cause?: unknown;
+}
+
+/** Bytes are not what was written: of state, which can be made again, or of a log, which can not. */
+export function databaseDamaged(content: DatabaseContent, damage: Damage): StreamsError {
+  return content === 'log'
+    ? new StreamsError('LOG_CORRUPT', {
+        expected: 'the bytes that were written',
+        action:
+          'Stop what uses it and restore the directory from a copy. Keep what is there: it holds the topics themselves, which nothing can rebuild.',
+        ...damage,
+      })
+    : new StreamsError('STATE_CORRUPT', {
+        expected: 'the bytes that were written',
+        action: 'Stop the application, delete the directory and start again: the state is rebuilt from the changelog.',
+        ...damage,
+      });
 }
 
 export function databaseLocked(directory: string, saw: string, cause?: unknown): StreamsError {
@@ -46,6 +79,7 @@ export function databaseLocked(directory: string, saw: string, cause?: unknown):
 
 export function databaseUnsupported(cause: unknown): StreamsError {
   const saw = messageOf(cause);
+  if (TOO_MANY_FILES.test(saw)) return tooManyFiles('cannot load RocksDB', 'this process', saw, cause);
   return new StreamsError('STATE_UNSUPPORTED', {
     what: 'cannot load RocksDB',
     at: `${process.platform} ${process.arch}, Node ${process.version}`,

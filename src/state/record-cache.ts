@@ -2,6 +2,7 @@ import type { CacheBudget } from './cache-budget.js';
 import { Entry, entryBytes } from './entry.js';
 import { EntryTable } from './entry-table.js';
 import type { RowCodec } from './row-codec.js';
+import { RowSizes } from './row-sizes.js';
 
 /** A batch evicts about as many entries as it adds. */
 const MAX_FREE = 4_096;
@@ -9,8 +10,8 @@ const MAX_FREE = 4_096;
 const LOOK_BACK = 1;
 const LOOK_AHEAD = 4;
 
-/** How keys are kept. */
-type CachedKeys<K> = Pick<RowCodec<K, unknown>, 'textOf' | 'boundsOf' | 'checkKey'>;
+/** How keys are kept, and how long values are. */
+type CachedRows<K, V> = Pick<RowCodec<K, V>, 'textOf' | 'boundsOf' | 'checkKey' | 'valueBytes'>;
 
 /** The cached rows of one store, within the memory budget of the process. */
 export class RecordCache<K, V> {
@@ -18,7 +19,8 @@ export class RecordCache<K, V> {
   readonly #entries = new EntryTable<K, V>();
   /** Evicted entries, to be used again: they have lived long enough to be expensive garbage. */
   readonly #free: Entry<K, V>[] = [];
-  readonly #codec: CachedKeys<K>;
+  readonly #codec: CachedRows<K, V>;
+  readonly #sizes: RowSizes<V>;
   readonly #evicted: ((entry: Entry<K, V>) => void) | undefined;
   /** What the batch wanted, in its order, and with which keys. Records are processed in the same order, so that most look-ups find here what they look for, without writing their keys as bytes. */
   #wanted: Entry<K, V>[] = [];
@@ -29,9 +31,10 @@ export class RecordCache<K, V> {
   #inserted = 0;
 
   /** `evicted`: told of each row that is not cached any more. */
-  constructor(budget: CacheBudget, codec: CachedKeys<K>, evicted?: (entry: Entry<K, V>) => void) {
+  constructor(budget: CacheBudget, codec: CachedRows<K, V>, evicted?: (entry: Entry<K, V>) => void) {
     this.#budget = budget;
     this.#codec = codec;
+    this.#sizes = new RowSizes((value) => codec.valueBytes(value));
     this.#evicted = evicted;
   }
 
@@ -84,6 +87,14 @@ export class RecordCache<K, V> {
   /** Notes how long the row is, now that its bytes are known. */
   weigh(entry: Entry<K, V>, valueLength: number): void {
     const bytes = entryBytes(entry.text.length, valueLength);
+    this.#use(bytes - entry.bytes);
+    entry.bytes = bytes;
+  }
+
+  /** Notes how long the row may be that has this value now. `encoded`: its bytes, if they are known. */
+  expect(entry: Entry<K, V>, value: V | null, encoded: Buffer | undefined): void {
+    const bytes = entryBytes(entry.text.length, this.#sizes.of(value, encoded));
+    if (bytes <= entry.bytes) return;
     this.#use(bytes - entry.bytes);
     entry.bytes = bytes;
   }

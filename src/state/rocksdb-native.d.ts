@@ -57,8 +57,8 @@ declare module 'rocksdb-native' {
     write(options: BatchOptions): WriteBatch;
     /** @param options `capacity`: how many entries it reads at a time. */
     iterator(range: Range, options: { readonly capacity: number }): RocksIterator;
-    /** The log of writes that are not in a table yet, below the directory. */
-    currentWalFile(): Promise<{ readonly path: string }>;
+    /** The log that took the last write, below the directory; `size` in bytes. It begins another one only in front of a write. */
+    currentWalFile(): Promise<{ readonly path: string; readonly size: number }>;
     /** Of the database itself: waits for everything that is under way, iterators too. */
     close(): Promise<void>;
   }

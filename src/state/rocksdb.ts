@@ -1,10 +1,19 @@
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { default as RocksDB, RocksIterator } from 'rocksdb-native';
 import { makePrivateDirectory } from '../files/write.js';
-import type { Database, DatabaseEntry, DatabaseWrite, KeyRange, OpenDatabase } from '../model/database.js';
-import { databaseClosed, databaseError, databaseUnsupported, emptyKey } from './database-errors.js';
+import type {
+  Database,
+  DatabaseContent,
+  DatabaseEntry,
+  DatabaseWrite,
+  KeyRange,
+  OpenDatabase,
+} from '../model/database.js';
+import { databaseClosed, databaseDamaged, databaseError, databaseUnsupported, emptyKey } from './database-errors.js';
+import { MAX_OPEN_TABLES } from './open-files.js';
 import { BoundLog } from './rocksdb-log.js';
+import { SyncedFiles } from './synced-files.js';
+import { lacksCurrent } from './synced-mark.js';
+import { SyncedWrites } from './synced-writes.js';
 
 /**
  * There is one database per task, so a process may have dozens. What one costs in memory, at most:
@@ -19,7 +28,7 @@ const OPTIONS = {
   createIfMissing: true,
   maxBackgroundJobs: 2,
   // Bounded: with "unlimited" RocksDB opens every file when it opens the database, and reads the index and filter of each.
-  maxOpenFiles: 256,
+  maxOpenFiles: MAX_OPEN_TABLES,
   maxFileOpeningThreads: 1,
   skipStatsUpdateOnOpen: true,
   writeBufferSize: 8 * 1024 * 1024,
@@ -45,22 +54,37 @@ const SCAN_CHUNK_BYTES = 64 * 1024;
  * Cost: at most 16 MB of memory per database for what is not in a table yet, and 1.6 % of the data for indexes and filters of open files; opening reads the log of the last
  * writes (at most 16 MB) and the tables of at most 64 files, not the data. Reads check the checksum of what they read.
  *
- * After a failed write RocksDB may refuse every later one: close the database and open it again. After a power failure, writes since the last one with
- * `sync` may be missing, always the latest ones, never from the middle.
+ * After a failed write RocksDB may refuse every later one: close the database and open it again. After a power
+ * failure, writes since the last one with `sync` may be missing, always the latest ones, never from the middle. Of a
+ * `log` that is checked at each opening, for one key more in each write and a few bytes in a file after each sync.
  *
- * Errors: STATE_LOCKED (open elsewhere), STATE_CORRUPT (checksums, missing files), STATE_IO (disk full, no permission, used after close), STATE_UNSUPPORTED (the machine cannot load it).
+ * Errors: STATE_LOCKED (open elsewhere), STATE_CORRUPT (checksums, missing files; LOG_CORRUPT for a log, also if
+ * synced writes are missing), STATE_IO (disk full, no permission, too many open files, used after close),
+ * STATE_UNSUPPORTED (the machine cannot load it).
  */
-export const openRocksDatabase: OpenDatabase = async (directory) => {
+export const openRocksDatabase: OpenDatabase = async (directory, { content = 'state' } = {}) => {
   const { default: Native } = await loaded();
   try {
     await makePrivateDirectory(directory);
-    const database = new Native(directory, OPTIONS);
-    await database.ready();
+    if (await lacksCurrent(directory)) {
+      const saw = 'files of a database, but not CURRENT, which says which ones count';
+      throw databaseDamaged(content, { what: 'cannot open the database', at: directory, saw });
+    }
+    const expected = content === 'log' ? await SyncedWrites.expected(directory) : undefined;
+    const native = new Native(directory, OPTIONS);
+    await native.ready();
     const log = new BoundLog(directory);
     await log.forgetOld();
-    return new RocksDatabase(database, directory, log);
+    const database = new RocksDatabase(native, directory, log, content);
+    try {
+      if (content === 'log') database.synced = await SyncedWrites.of(database, directory, expected);
+    } catch (error) {
+      await database.close().catch(ignore);
+      throw error;
+    }
+    return database;
   } catch (error) {
-    throw databaseError('cannot open the database', directory, error);
+    throw databaseError('cannot open the database', directory, error, content);
   }
 };
 
@@ -78,16 +102,20 @@ class RocksDatabase implements Database {
   readonly #directory: string;
   readonly #scans = new Set<RocksIterator>();
   readonly #log: BoundLog;
+  readonly #content: DatabaseContent;
+  readonly #files: SyncedFiles;
+  /** Of a log: what it has to have when it is opened again. */
+  synced: SyncedWrites | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
   #writesUnderWay = 0;
-  /** The last log that is on the disk under its name. */
-  #namedLog: string | undefined;
   #closing: Promise<void> | null = null;
 
-  constructor(database: RocksDB, directory: string, log: BoundLog) {
+  constructor(database: RocksDB, directory: string, log: BoundLog, content: DatabaseContent) {
     this.#database = database;
     this.#directory = directory;
     this.#log = log;
+    this.#content = content;
+    this.#files = new SyncedFiles(directory);
   }
 
   async getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
@@ -102,7 +130,7 @@ class RocksDatabase implements Database {
       const snapshot = this.#database.snapshot();
       return await getHalves(snapshot, keys).finally(() => snapshot.close());
     } catch (error) {
-      throw databaseError('cannot read', this.#directory, error);
+      throw databaseError('cannot read', this.#directory, error, this.#content);
     }
   }
 
@@ -119,7 +147,7 @@ class RocksDatabase implements Database {
     try {
       await written;
     } catch (error) {
-      throw databaseError('cannot write', this.#directory, error);
+      throw databaseError('cannot write', this.#directory, error, this.#content);
     } finally {
       this.#writesUnderWay--;
     }
@@ -153,7 +181,7 @@ class RocksDatabase implements Database {
       if (chunk.length > 0) yield chunk;
     } catch (error) {
       this.#checkOpen('scan');
-      throw databaseError('cannot scan', this.#directory, error);
+      throw databaseError('cannot scan', this.#directory, error, this.#content);
     } finally {
       this.#scans.delete(iterator);
       iterator.destroy();
@@ -162,35 +190,52 @@ class RocksDatabase implements Database {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#lastWrite.then(() => {
-      // Whoever is in the middle of one may never come back for the rest.
-      for (const iterator of this.#scans) iterator.destroy();
-      return this.#database.close();
-    });
+    this.#closing ??= this.#lastWrite.then(() => this.#close());
     return this.#closing;
   }
 
+  async #close(): Promise<void> {
+    // Whoever is in the middle of one may never come back for the rest.
+    for (const iterator of this.#scans) iterator.destroy();
+    // Nobody waits for what was not synced: if the disk takes it no more it is not looked for at the next opening.
+    if (this.synced?.isBehind)
+      await this.#database
+        .currentWalFile()
+        .then((log) => this.#sync(log))
+        .catch(ignore);
+    await this.synced?.close();
+    await this.#files.close();
+    await this.#database.close();
+  }
+
   async #write(writes: readonly DatabaseWrite[], sync: boolean): Promise<void> {
-    const batch = this.#database.write({ capacity: writes.length, autoDestroy: true });
+    const { synced } = this;
+    const own = synced?.entries() ?? [];
+    const batch = this.#database.write({ capacity: writes.length + own.length, autoDestroy: true });
     for (const { key, value } of writes) {
       if (value === null) batch.tryDelete(key);
       else batch.tryPut(key, value);
     }
-    const before = sync ? await this.#writesLog() : undefined;
-    await batch.flush();
-    if (before === undefined) return;
-    const after = await this.#writesLog();
-    // A table takes the place of a log that is full, but not at once.
-    await synced(after);
-    if (after !== before) await synced(before);
-    if (after === this.#namedLog) return;
-    // Without its name a new file is not found after a power failure.
-    if (process.platform !== 'win32') await synced(this.#directory);
-    this.#namedLog = after;
+    for (const { key, value } of own) {
+      if (value === null) batch.tryDelete(key);
+      else batch.tryPut(key, value);
+    }
+    try {
+      await batch.flush();
+    } catch (error) {
+      this.#files.distrust();
+      throw error;
+    }
+    if (!sync && !synced) return;
+    const log = await this.#database.currentWalFile();
+    // With the first write of a log those before it are synced, so that after a power failure none ends before the next begins.
+    const begins = synced?.written(log.path);
+    if (sync || begins) await this.#sync(log);
   }
 
-  async #writesLog(): Promise<string> {
-    return join(this.#directory, (await this.#database.currentWalFile()).path);
+  async #sync(log: { readonly path: string; readonly size: number }): Promise<void> {
+    await this.#files.sync(log);
+    await this.synced?.sync(this.#files.lengths);
   }
 
   #checkOpen(action: string): void {
@@ -216,24 +261,6 @@ async function getPart(database: RocksDB, keys: readonly Buffer[]): Promise<(Buf
   batch.tryFlush();
   const values = await answers;
   return values.map((value) => value ?? undefined);
-}
-
-/** Returns when the disk has what was written to a file, or the names in a directory. RocksDB has handed that to the operating system, and its binding cannot ask for more. */
-async function synced(path: string): Promise<void> {
-  let file: Awaited<ReturnType<typeof open>>;
-  try {
-    // Windows syncs only what may be written.
-    file = await open(path, process.platform === 'win32' ? 'r+' : 'r');
-  } catch (error) {
-    // A log whose table is on the disk.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
-  }
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 function ignore(): void {}

@@ -79,9 +79,14 @@ export class RowCodec<K, V> {
     return prefixed(this.prefix, this.keyBytes(key));
   }
 
+  /** SERIALIZE_FAILED if the serde does not write it. */
+  valueBytes(value: V): Buffer {
+    return this.#encode('value', this.#spec.value, value);
+  }
+
   /** `encoded`: the bytes of the value, if they are known. */
   databaseValue(value: V, timestamp: number, encoded?: Buffer): Buffer {
-    return stamped(timestamp, encoded ?? this.#encode('value', this.#spec.value, value));
+    return stamped(timestamp, encoded ?? this.valueBytes(value));
   }
 
   /** A row of the database. Errors: as of its parts. */

@@ -42,6 +42,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   'runtime/offset-texts.ts': 'names and numbers',
   'state/checkpoint.ts': 'names and numbers',
   'state/identity.ts': 'names and numbers',
+  'state/synced-mark.ts': 'names and numbers',
 };
 
 describe('JSON.stringify', () => {

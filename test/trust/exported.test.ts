@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { type Project, runTest, useProjects } from '../cli/support.js';
 
 /** Counts by JSON keys, and is wrong from the second record on. */
@@ -100,5 +100,29 @@ export default topology('away', (t) => {
     assert.equal(code, 2);
     assert.match(stderr, /cannot name a directory at the topic: saw "\.\.\/stolen"/);
     assert.equal(existsSync(here.path('stolen.jsonl')), false);
+  });
+
+  it('is a link in the directory of replay --out: the link is replaced, and what it leads to stays', async () => {
+    const here = project('esm-project');
+    const topic = 'o'.repeat(249);
+    here.write(
+      'linked.mjs',
+      `import { serdes, to, topology } from 'millrace';
+export default topology('linked', (t) => {
+  const json = { key: serdes.string, value: serdes.json() };
+  t.stream('in', json).pipe(to(({ value }) => value.topic, { ...json, name: 'away' }));
+});
+`,
+    );
+    await here.output('produce in', `{"topic":"linked"}\n{"topic":"${topic}"}\n`);
+    mkdirSync(here.path('outputs'));
+    here.write('precious', 'as it was');
+    symlinkSync('../precious', here.path('outputs/linked.jsonl'));
+    for (let again = 0; again < 2; again++) {
+      await here.output('replay linked.mjs --out outputs');
+      assert.equal(readFileSync(here.path('precious'), 'utf8'), 'as it was');
+      for (const name of ['linked', topic])
+        assert.match(readFileSync(here.path(`outputs/${name}.jsonl`), 'utf8'), /^\{"topic":.*\}\n$/);
+    }
   });
 });

@@ -41,12 +41,13 @@ export class EmbeddedBroker extends LocalBroker {
 /**
  * Opens (creates) the embedded broker of a directory.
  *
- * Errors: STATE_LOCKED while it is open elsewhere, STATE_MISMATCH if the directory holds something else, STATE_IO and STATE_CORRUPT from
- * the database, LOG_CORRUPT if its metadata does not parse. Cost: reads the metadata, not the records.
+ * Errors: STATE_LOCKED while it is open elsewhere, STATE_MISMATCH if the directory holds something else, STATE_IO from
+ * the disk, LOG_CORRUPT if bytes are not what was written, or something that was synced is missing. Cost: reads the
+ * metadata and the last writes (at most 16 MB), not the records.
  */
 export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
   const { directory, openDatabase } = options;
-  const database = await openDatabase(directory).catch((error: unknown) => {
+  const database = await openDatabase(directory, { content: 'log' }).catch((error: unknown) => {
     throw locked(directory, error);
   });
   try {

@@ -11,7 +11,7 @@
  * | `o` topicId:4 partition:4 groupId:utf8 | version:1 offset:8 metadata:utf8 |
  * | `b` topicId:4 partition:4 baseOffset:8 | version:1 maxTimestamp:8, then the record batch (`record-batch/format.ts`) |
  *
- * maxTimestamp of a batch is the highest of it and all batches before it.
+ * Keys from 0xff on are the database's own (`state/write-witness.ts`). maxTimestamp of a batch is the highest of it and all batches before it.
  */
 import {
   logCorrupt,

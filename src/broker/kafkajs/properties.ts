@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { StreamsError } from '../../model/errors.js';
 import { nearestName } from '../../model/nearest-name.js';
 import { ownOf } from '../../model/own.js';
-import { Secret } from '../../model/secret.js';
+import { hasLogin, Secret } from '../../model/secret.js';
 import { show } from '../../model/show.js';
 import { COMPRESSIONS, type Compression } from '../compression/codec.js';
 import type { KafkaOptions, KafkaSasl, KafkaTls } from './options.js';
@@ -44,7 +44,10 @@ const PROPERTIES: Readonly<Record<string, (to: Draft, value: string) => string |
   'sasl.oauthbearer.client.id': (to, value) => set(to.sasl, 'clientId', value),
   'sasl.oauthbearer.client.secret': (to, value) => set(to.sasl, 'clientSecret', new Secret(value)),
   'sasl.oauthbearer.scope': (to, value) => set(to.sasl, 'scope', value),
-  'sasl.oauthbearer.token.endpoint.url': (to, value) => set(to.sasl, 'tokenEndpoint', value),
+  'sasl.oauthbearer.token.endpoint.url': (to, value) =>
+    hasLogin(value.replace(/\?.*$/, ''))
+      ? 'the addresses without a login, which is sasl.oauthbearer.client.id and sasl.oauthbearer.client.secret'
+      : set(to.sasl, 'tokenEndpoint', value),
   'ssl.ca.location': (to, value) => set(to.tls, 'ca', { file: value }),
   'ssl.certificate.location': (to, value) => set(to.tls, 'certificate', { file: value }),
   'ssl.key.location': (to, value) => set(to.tls, 'key', { file: value }),

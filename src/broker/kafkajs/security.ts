@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { KafkaConfig } from 'kafkajs';
 import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
-import { asSecret, type Secret } from '../../model/secret.js';
+import { asSecret, hasLogin, type Secret } from '../../model/secret.js';
 import { show } from '../../model/show.js';
 import { resolveTls } from '../../net/tls.js';
 import { LoginTrust } from './login-trust.js';
@@ -68,6 +68,8 @@ function resolveSasl(sasl: KafkaSasl, clock: Clock, problems: string[]): Pick<Se
   const endpoint = given(tokenEndpoint, 'a token endpoint (or a token function) for oauthbearer', problems);
   if (endpoint !== '' && !/^https?:$/.test(URL.canParse(endpoint) ? new URL(endpoint).protocol : ''))
     problems.push('a token endpoint that is no http or https address');
+  else if (hasLogin(endpoint.replace(/\?.*$/, '')))
+    problems.push('a token endpoint with a login in its address (write it as client id and client secret)');
   const credentials = {
     endpoint,
     clientId: given(clientId, 'a client id for oauthbearer', problems),

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../model/bounded-map.js';
 import { isStreamsError } from '../../model/errors.js';
 import type { Headers } from '../../model/headers.js';
 import { NotReady } from '../../model/not-ready.js';
@@ -7,10 +8,13 @@ import type { Serde } from '../serde.js';
 import { type Read, readingOf, Shape } from './reading.js';
 import { headerOf, writerOf } from './wire.js';
 
+/** Bytes that are no Avro have any id. */
+const MAX_SCHEMAS = 1_000;
+
 /** Reads every value with the schema that wrote it: for looking at topics of which nobody says what is in them. Bytes that are no Avro, or of a schema that is not known, are refused. */
 export function anyAvro(side: 'key' | 'value', registry: () => Promise<SchemaRegistry>): Serde<unknown> {
   const header = headerOf(side);
-  const reads = new Map<number | string, Read | Error>();
+  const reads = new BoundedMap<number | string, Read | Error>(MAX_SCHEMAS);
   const load = async (writer: number | string): Promise<void> => {
     try {
       const found = await registry();

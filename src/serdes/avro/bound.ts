@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../model/bounded-map.js';
 import { isStreamsError, messageOf, StreamsError } from '../../model/errors.js';
 import type { Headers } from '../../model/headers.js';
 import { NotReady } from '../../model/not-ready.js';
@@ -29,6 +30,11 @@ export interface AvroSpec {
 /** Not to blame on the bytes: nobody could have read them. */
 const NOT_THE_BYTES: readonly string[] = ['REGISTRY_UNAVAILABLE', 'REGISTRY_UNAUTHORIZED', 'CONFIG_INVALID'];
 
+/** Of those that wrote what is read: more than a topic ever had. The ids in bytes must not fill the memory. */
+const MAX_SCHEMAS = 1_000;
+/** A topic that is written to has a serde of its own. */
+const MAX_TOPICS = 10_000;
+
 /** An Avro serde for one place: it knows the id that it writes, and how to read what it has met. */
 export class BoundAvro<T> implements BoundSerde<T> {
   readonly name = 'avro';
@@ -38,10 +44,10 @@ export class BoundAvro<T> implements BoundSerde<T> {
   readonly #place: SerdePlace;
   readonly #services: SerdeServices;
   /** By id, or GUID. */
-  readonly #reads = new Map<number | string, Read>();
+  readonly #reads = new BoundedMap<number | string, Read>(MAX_SCHEMAS);
   /** What was wrong with a schema, to be thrown once by the next decode. */
-  readonly #failed = new Map<number | string, unknown>();
-  readonly #topics = new Map<string, BoundAvro<T>>();
+  readonly #failed = new BoundedMap<number | string, unknown>(MAX_SCHEMAS);
+  readonly #topics = new BoundedMap<string, BoundAvro<T>>(MAX_TOPICS);
   #lastId = -1;
   #last: Read | undefined;
   #reader: Shape | undefined;

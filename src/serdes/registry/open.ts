@@ -32,8 +32,8 @@ export async function openRegistry(address: string, options: RegistryOptions, cl
   if (/^https?:\/\//.test(address)) return openHttp(address, options, clock);
   const directory = address.replace(/^file:(\/\/)?/, '');
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(directory)?.[0];
-  // A host and a port, perhaps with a login, is no directory that somebody wants to be made.
-  if (/[^/\\]:\d{1,5}(\/|$)/.test(directory) && !statSync(directory, { throwIfNoEntry: false }))
+  // A host with a port or a login is no directory that somebody wants to be made.
+  if (/[^/\\]:\d{1,5}(\/|$)|^[^/\\]*:.*@/.test(directory) && !statSync(directory, { throwIfNoEntry: false }))
     throw invalid([`the address ${withoutLogin(directory)} without a scheme`]);
   if (scheme || directory === '' || (statSync(directory, { throwIfNoEntry: false })?.isDirectory() ?? true) === false)
     throw invalid([scheme ? `an address that begins with ${scheme}` : `"${directory}", which is no directory`]);

@@ -10,6 +10,8 @@ type ResolveOptions = Pick<ParseOptions, 'checksDefaults'>;
  * answers must not keep a process busy.
  */
 const MAX_REFERENCES = 1_000;
+/** As many characters they may have together: as an answer has bytes. */
+const MAX_CHARACTERS = 16 * 1024 * 1024;
 
 /**
  * The schema with everything that it refers to. SCHEMA_INVALID if it does not parse, is no Avro, refers to
@@ -32,6 +34,7 @@ class Resolution {
   /** The way from the schema to the reference that is followed now. */
   readonly #way = new Set<string>();
   #count = 0;
+  #characters = 0;
 
   constructor(registry: SchemaRegistry, options: ResolveOptions) {
     this.#registry = registry;
@@ -40,6 +43,9 @@ class Resolution {
 
   async resolve(source: SchemaSource | StoredSchema, at: string): Promise<ParsedSchema> {
     checkUsable(source, at);
+    this.#characters += source.schema.length;
+    if (this.#characters > MAX_CHARACTERS)
+      throw tangled(at, `more than ${MAX_CHARACTERS} characters, with the references`, 'fewer');
     const named = new Map<string, NamedSchema>();
     for (const reference of source.references) {
       const { defines } = await this.#reference(reference, at);
