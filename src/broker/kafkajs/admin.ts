@@ -1,5 +1,14 @@
-import type { Admin, Compaction, PartitionOffset, TopicDescription, TopicPartition, TopicSpec } from '../port.js';
-import { DELETE_RETENTION_MS, partitionKey } from '../port.js';
+import {
+  type Admin,
+  type Compaction,
+  DELETE_RETENTION_MS,
+  type PartitionOffset,
+  partitionKey,
+  type ReaderOptions,
+  type TopicDescription,
+  type TopicPartition,
+  type TopicSpec,
+} from '../port.js';
 import type { Client } from './client.js';
 import { createFailure, refused } from './create-failure.js';
 import { deleteRecords } from './delete-records.js';
@@ -148,9 +157,12 @@ export class KafkaAdmin implements Admin {
     return this.#offsets(partitions, EARLIEST);
   }
 
-  /** The last stable offset: transaction markers count, open transactions end it. */
-  latestOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
-    return this.#offsets(partitions, LATEST);
+  /** The last stable offset (transaction markers count, open transactions end it), or the high watermark. */
+  latestOffsets(
+    partitions: readonly TopicPartition[],
+    isolation: ReaderOptions['isolation'] = 'read_committed',
+  ): Promise<readonly PartitionOffset[]> {
+    return this.#offsets(partitions, LATEST, isolation === 'read_committed');
   }
 
   async offsetsAt(partitions: readonly TopicPartition[], timestamp: number): Promise<readonly PartitionOffset[]> {
@@ -226,7 +238,11 @@ export class KafkaAdmin implements Admin {
     if (members.length > 0) throw groupFenced(groupId, `the members ${members.join(', ')}`, STOP_MEMBERS);
   }
 
-  async #offsets(partitions: readonly TopicPartition[], timestamp: number): Promise<readonly PartitionOffset[]> {
+  async #offsets(
+    partitions: readonly TopicPartition[],
+    timestamp: number,
+    committedOnly = true,
+  ): Promise<readonly PartitionOffset[]> {
     if (partitions.length === 0) return [];
     const found = new Map<string, number>();
     const retry = (error: unknown): boolean => {
@@ -240,7 +256,7 @@ export class KafkaAdmin implements Admin {
         const leaders = await this.#client.leaders(partitions);
         await Promise.all(
           [...leaders].map(async ([node, group]) => {
-            const offsets = await this.#client.connections.ask(node, listOffsetsRequest(group, timestamp, true));
+            const offsets = await this.#client.connections.ask(node, listOffsetsRequest(group, timestamp, committedOnly));
             for (const { topic, partition, error, offset } of offsets) {
               if (error !== CODE.none) throw topicError('ListOffsets', error, topic);
               found.set(partitionKey(topic, partition), offset);
