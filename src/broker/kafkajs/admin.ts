@@ -256,7 +256,10 @@ export class KafkaAdmin implements Admin {
         const leaders = await this.#client.leaders(partitions);
         await Promise.all(
           [...leaders].map(async ([node, group]) => {
-            const offsets = await this.#client.connections.ask(node, listOffsetsRequest(group, timestamp, committedOnly));
+            const offsets = await this.#client.connections.ask(
+              node,
+              listOffsetsRequest(group, timestamp, committedOnly),
+            );
             for (const { topic, partition, error, offset } of offsets) {
               if (error !== CODE.none) throw topicError('ListOffsets', error, topic);
               found.set(partitionKey(topic, partition), offset);

@@ -1,5 +1,9 @@
 import type { Observable, OperatorFunction } from 'rxjs';
+import { messageOf, StreamsError } from '../../model/errors.js';
+import { noRow } from '../../model/no-row.js';
+import { isNotReady } from '../../model/not-ready.js';
 import { type Change, isChange, RowChange, type StreamRecord } from '../../model/record.js';
+import { check } from '../../serdes/check.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore, Row } from '../../state/contract.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
@@ -41,14 +45,17 @@ export function declareFold(
         : 'Give it subtract, or turn the table into a stream with toStream().',
     );
   }
-  const key = folding.key ?? inspections[0]?.key ?? serdes.json();
+  const given = { key: folding.key ?? inspections[0]?.key ?? serdes.json(), value };
+  // Bound here, because whether a row can be written is asked of the serde itself.
+  const bound = current.bound(given, 'store', store);
   return current.processor(
     {
       operator,
       name: store,
-      stores: [{ name: store, kind: 'keyValue', key, value }],
+      stores: [{ name: store, kind: 'keyValue', ...bound }],
       keyed: true,
-      create: (context) => byPort(folding, (own) => new Fold(context, context.store(store), own)),
+      create: (context) =>
+        byPort({ ...folding, value: bound.value }, (own) => new Fold(context, context.store(store), own)),
     },
     sources,
     store,
@@ -105,7 +112,10 @@ class Fold<K, V, A> implements Processor {
   /** What can be put in and not taken out again would stay for ever: it is not put in. */
   #with(current: A | null, record: StreamRecord<K, V>): A | null {
     const sum = added(this.#folding, current, record);
-    if (this.#tried && sum !== null && isChange(record)) this.#subtracted(sum, record);
+    if (this.#tried && sum !== null && isChange(record)) {
+      this.#checkAlone(record);
+      this.#subtracted(sum, record);
+    }
     return sum;
   }
 
@@ -119,12 +129,31 @@ class Fold<K, V, A> implements Processor {
     };
     if (!this.#tried) return this.#subtracted(current, record);
     try {
+      this.#checkAlone(record);
       const rest = this.#subtracted(current, record);
-      added(this.#folding, rest, record);
+      const sum = added(this.#folding, rest, record);
+      if (sum !== null) check(this.#folding.value, sum);
       return rest;
-    } catch {
+    } catch (error) {
       // It was never put in.
-      return current;
+      return noRow(error) ?? current;
+    }
+  }
+
+  /** Throws if the aggregate of this row alone cannot be made or written: whatever it comes to, it is none. */
+  #checkAlone(record: StreamRecord<K, V>): void {
+    const alone = added(this.#folding, null, record);
+    if (alone === null) return;
+    try {
+      check(this.#folding.value, alone);
+    } catch (error) {
+      if (isNotReady(error)) throw error;
+      throw new StreamsError('SERIALIZE_FAILED', {
+        what: `cannot encode the aggregate of a row: ${messageOf(error)}`,
+        at: `store ${this.#store.name}`,
+        action: 'Correct the serde, or what is put into the store; or set onError.process to skip or deadLetter.',
+        cause: error,
+      });
     }
   }
 
