@@ -20,11 +20,8 @@ import type { TopicCounts } from './topics.js';
 const LOOK_AGAIN_MS = 50;
 /** Whoever was not looked at for so long was not waited for. */
 const NOT_WATCHED_MS = 5_000;
-/**
- * A task that is behind and has committed nothing for so long does not work, however slow its partitions are:
- * nobody waits for it any more.
- */
-const STUCK_MS = 300_000;
+/** A task that is behind and has committed nothing for so long is told of, and again after as long. */
+const SLOW_MS = 300_000;
 
 /** Where a task is, as its last commit says. */
 export interface Standing {
@@ -64,8 +61,6 @@ export interface AlignmentOptions {
 interface Watched {
   mark: string;
   since: number;
-  /** The mark at which nobody waited for it any more. */
-  letGo: string | undefined;
 }
 
 /**
@@ -76,6 +71,9 @@ interface Watched {
  * which stream time it has (see stream-times.ts) and when its next record happened. Nothing is sent for it. A
  * task without records that it has not read is not behind, whoever has it; so nobody waits for who is idle or
  * for a process that is gone, since its tasks are another's by then.
+ *
+ * Who is behind is waited for without a bound, since the group has given its task to a member: a bound would
+ * make late records of slowness. It is told of, so that somebody looks what holds it up.
  */
 export class Alignment {
   readonly #options: AlignmentOptions;
@@ -194,12 +192,11 @@ export class Alignment {
       const { now } = this;
       if (now - this.#lookedAt > NOT_WATCHED_MS) for (const watched of this.#watched.values()) watched.since = now;
       this.#lookedAt = now;
-      const standings = new Map(
-        this.#tasks.map(([id, sources]) => {
-          const standing = standingOf(sources, committed, ends);
-          return [id, standing.isBehind && this.#isStuck(id, standing) ? { ...standing, isBehind: false } : standing];
-        }),
-      );
+      const standings = new Map(this.#tasks.map(([id, sources]) => [id, standingOf(sources, committed, ends)]));
+      const behind = [...standings].filter(([, { isBehind }]) => isBehind);
+      const lowest = Math.min(...behind.map(([, { time }]) => time));
+      // Who is further may be one that waits itself.
+      for (const [id, standing] of behind) if (standing.time === lowest) this.#watch(id, standing);
       return { standings, ends };
     } catch (error) {
       if (!isPassing(error)) throw error;
@@ -207,24 +204,23 @@ export class Alignment {
     }
   }
 
-  #isStuck(id: string, { mark, time }: Standing & { readonly mark: string }): boolean {
+  /** Tells of a task that is behind and does not move. */
+  #watch(id: string, { mark, time }: Standing & { readonly mark: string }): void {
     const { ports, isRestoring } = this.#options;
     const { now } = this;
-    const watched = this.#watched.get(id) ?? { mark, since: now, letGo: undefined };
+    const watched = this.#watched.get(id) ?? { mark, since: now };
     this.#watched.set(id, watched);
     if (watched.mark !== mark || isRestoring(id)) {
       watched.mark = mark;
       watched.since = now;
     }
-    if (watched.letGo === mark) return true;
-    if (now - watched.since < STUCK_MS) return false;
-    watched.letGo = mark;
-    ports.metrics.count('alignment', 'let-go');
+    if (now - watched.since < SLOW_MS) return;
+    watched.since = now;
+    ports.metrics.count('alignment', 'slow');
     ports.logger.warn(
       { task: id, time },
-      `task ${id} has records to read and has committed nothing for ${STUCK_MS / 60_000} min: the others do not wait for it any more, and what it sends to their windows later may be late. Look at what holds it up`,
+      `task ${id} has records to read and has committed nothing for ${SLOW_MS / 60_000} min: the others wait for it, so that nothing it sends to them is late. Look at what holds it up`,
     );
-    return true;
   }
 }
 
