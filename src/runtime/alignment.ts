@@ -23,6 +23,9 @@ const NOT_WATCHED_MS = 5_000;
 /** A task that is behind and has committed nothing for so long is told of, and again after as long. */
 const SLOW_MS = 300_000;
 
+/** What a task has to do with the time of others. */
+export type Role = 'alone' | 'watched' | 'waiting';
+
 /** Where a task is, as its last commit says. */
 export interface Standing {
   /** Whether records are known to exist that it has not processed, or it has not said where it begins. */
@@ -80,6 +83,7 @@ export class Alignment {
   readonly #watched = new Map<string, Watched>();
   readonly #waiting = new Set<() => void>();
   #companions: ReadonlyMap<string, Companions> = new Map();
+  #topics: TopicCounts | undefined;
   #slots: ReadonlyMap<string, Slot> = new Map();
   /** Sub-topologies that others wait for. */
   #waitedFor: ReadonlySet<string> = new Set();
@@ -107,6 +111,7 @@ export class Alignment {
     const companions = companionsOf(topology.graph, declareOnly(topology).processors);
     this.#companions = companions;
     this.#slots = slots;
+    this.#topics = topics;
     // Those that wait are looked at, too: what was written to them has to be read before they go on.
     this.#tasks = [...slots.values()]
       .filter(({ subTopology }) => companions.has(subTopology.id))
@@ -119,6 +124,22 @@ export class Alignment {
     this.#partitions = this.#tasks.flatMap(([, sources]) => sources);
   }
 
+  /**
+   * Whether topics have other numbers of partitions than were planned with, or it cannot be told. Asks only
+   * where somebody keeps together.
+   */
+  async isOutdated(): Promise<boolean> {
+    const names = [...new Set(this.#partitions.map(({ topic }) => topic))];
+    if (names.length === 0) return false;
+    try {
+      const found = await this.#options.ports.admin.describeTopics(names);
+      return found.some(({ name, partitions }) => partitions !== this.#topics?.count(name));
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      return true;
+    }
+  }
+
   /** The others that a task keeps together with; none: it goes on as it likes. */
   othersOf({ id, subTopology }: Pick<Slot, 'id' | 'subTopology'>): readonly string[] {
     const companions = this.#companions.get(subTopology.id);
@@ -128,9 +149,13 @@ export class Alignment {
     );
   }
 
-  /** Whether a task waits for others, or others for it. */
-  concerns(task: Pick<Slot, 'id' | 'subTopology'>): boolean {
-    return this.othersOf(task).length > 0 || this.#waitedFor.has(task.subTopology.id);
+  /**
+   * Whether a task waits for others, or others for it. It may become so: a topic of one partition may get
+   * another.
+   */
+  roleOf(task: Pick<Slot, 'id' | 'subTopology'>): Role {
+    if (this.othersOf(task).length > 0) return 'waiting';
+    return this.#waitedFor.has(task.subTopology.id) ? 'watched' : 'alone';
   }
 
   /** When something becomes final next where the records of a sub-topology meet those of others. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { PartitionOffset } from '#src/broker/port.js';
+import type { Admin, Broker, PartitionOffset } from '#src/broker/port.js';
 import { count, groupBy, serdes, to, topology, tumbling } from '#src/index.js';
 import { textOf } from '#src/runtime/offset-texts.js';
 import { nextTurn } from '#src/runtime/system.js';
@@ -16,6 +16,22 @@ const perMinute = topology('per-minute', (t) => {
   );
 });
 
+/** The same broker, as whoever sees only so many partitions of `in`. */
+function growing(broker: Broker, known: () => number): Broker {
+  const describeTopics: Admin['describeTopics'] = async (names) =>
+    (await broker.admin.describeTopics(names)).map((topic) =>
+      topic.name === 'in' ? { ...topic, partitions: Math.min(known(), topic.partitions) } : topic,
+    );
+  const overlaid = <T extends object>(whole: T, own: Partial<T>): T =>
+    new Proxy(whole, {
+      get: (target, name) => {
+        const value = Reflect.get(own, name) ?? Reflect.get(target, name);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  return overlaid(broker, { admin: overlaid(broker.admin, { describeTopics }) });
+}
+
 /** A record a second, for so many minutes. */
 const minutes = (partition: number, from: number, to: number) =>
   Array.from({ length: (to - from) * 60 }, (_, i) => ({
@@ -27,6 +43,8 @@ const minutes = (partition: number, from: number, to: number) =>
 
 describe('tasks that keep together in time', () => {
   const silent = new Set<number>();
+  /** How many partitions of `in` are known to be there. */
+  let known = 2;
   const warnings: string[] = [];
   const warn = (_: object, message: string): void => void warnings.push(message);
   const logger = { debug() {}, info() {}, warn, error: warn };
@@ -35,7 +53,8 @@ describe('tasks that keep together in time', () => {
   beforeEach(async () => {
     silent.clear();
     warnings.length = 0;
-    cluster = new Cluster(perMinute, {}, (connection) => silencing(connection, silent));
+    known = 2;
+    cluster = new Cluster(perMinute, {}, (connection) => growing(silencing(connection, silent), () => known));
     await createTopics(cluster.broker, { in: 2, out: 1 });
   });
 
@@ -133,4 +152,29 @@ describe('tasks that keep together in time', () => {
     await cluster.idle();
     assert.deepEqual(await closed(), Object.fromEntries(Array.from({ length: 8 }, (_, i) => [i, 120])));
   });
+
+  for (const which of ['the process that had it alone', 'another process, which has seen no new task of its own']) {
+    it(`one of a topic that had one partition waits for those of the partitions that it gets: in ${which}`, async () => {
+      known = 1;
+      await writeTopic(cluster.broker, 'in', minutes(0, 0, 1));
+      await cluster.join(memoryMachine(), logger);
+      if (which.startsWith('another')) await cluster.join(memoryMachine(), logger);
+      await cluster.idle();
+      known = 2;
+      silent.add(1);
+      // The group notices it: somebody joins.
+      await cluster.join(memoryMachine(), logger);
+      await cluster.settled();
+      await pass(3_000);
+      await writeTopic(cluster.broker, 'in', [...minutes(0, 1, 9), ...minutes(1, 1, 9)]);
+      await pass(60_000);
+      assert.ok(((await committed(0))?.offset ?? 0) <= 540 / 4, `${(await committed(0))?.offset}`);
+      silent.clear();
+      await cluster.idle();
+      assert.deepEqual(
+        await closed(),
+        Object.fromEntries(Array.from({ length: 8 }, (_, i) => [i, i === 0 ? 60 : 120])),
+      );
+    });
+  }
 });
