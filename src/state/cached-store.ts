@@ -124,7 +124,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     if (this.#pages?.any && !entry.loaded && entry.stored) this.#pages.wroteBlindly(entry);
     entry.loaded = true;
     entry.value = value;
-    entry.encoded = encoded;
+    this.#cache.keep(entry, encoded);
     entry.timestamp = timestamp;
     entry.causeTopic = this.#cause.topic;
     entry.causeOffset = this.#cause.offset;
