@@ -5,8 +5,8 @@ import { isChange } from '../model/record.js';
 import { AtHand, type AtHandOptions } from './at-hand.js';
 import type { Place, Spot } from './batch.js';
 import type { Entry } from './entry.js';
-import { type Failure, type FailureHandler, isFatal } from './failures.js';
-import { giveUp } from './give-up.js';
+import type { Failure, FailureHandler } from './failures.js';
+import { giveUp, pushGivenUp } from './give-up.js';
 import type { BatchSteps } from './last-batch.js';
 import type { OutboxItem, Outgoing } from './outbox.js';
 import { preparedAgain } from './prepared-again.js';
@@ -229,23 +229,8 @@ export class BatchRunner implements StageHost {
         this.#deadLetter(index),
         again,
       );
-      if (givenUp && isChange(record)) await this.#pushGivenUp(again);
+      if (givenUp && isChange(record)) await pushGivenUp(again, this.atHand.scope);
     }
-  }
-
-  /** A change of a table may not just be left out: what its row was has to leave what follows. */
-  #pushGivenUp(again: () => void): Promise<void> {
-    const { scope } = this.atHand;
-    const push = (): void => {
-      scope.givenUp = true;
-      try {
-        again();
-      } finally {
-        scope.givenUp = false;
-      }
-    };
-    // A way on which records are no rows any more: there the change is left out.
-    return giveUp(push, (error) => !isFatal(error));
   }
 
   async #processAgain(item: Item, error: unknown): Promise<void> {
