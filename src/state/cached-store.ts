@@ -115,7 +115,6 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.#write(this.#cache.get(key) as Entry<K, V>, value, encoded, timestamp);
   }
 
-  /** SERIALIZE_FAILED if a value cannot be put. For who changes other things before it is. */
   check(value: V | null): void {
     if (value !== null) this.#codec.checkedValue(value);
   }

@@ -1,9 +1,6 @@
 import type { Observable, OperatorFunction } from 'rxjs';
-import { messageOf, StreamsError } from '../../model/errors.js';
 import { noRow } from '../../model/no-row.js';
-import { isNotReady } from '../../model/not-ready.js';
 import { type Change, isChange, RowChange, type StreamRecord } from '../../model/record.js';
-import { check } from '../../serdes/check.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore, Row } from '../../state/contract.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
@@ -45,17 +42,14 @@ export function declareFold(
         : 'Give it subtract, or turn the table into a stream with toStream().',
     );
   }
-  const given = { key: folding.key ?? inspections[0]?.key ?? serdes.json(), value };
-  // Bound here, because whether a row can be written is asked of the serde itself.
-  const bound = current.bound(given, 'store', store);
+  const key = folding.key ?? inspections[0]?.key ?? serdes.json();
   return current.processor(
     {
       operator,
       name: store,
-      stores: [{ name: store, kind: 'keyValue', ...bound }],
+      stores: [{ name: store, kind: 'keyValue', key, value }],
       keyed: true,
-      create: (context) =>
-        byPort({ ...folding, value: bound.value }, (own) => new Fold(context, context.store(store), own)),
+      create: (context) => byPort(folding, (own) => new Fold(context, context.store(store), own)),
     },
     sources,
     store,
@@ -132,7 +126,7 @@ class Fold<K, V, A> implements Processor {
       this.#checkAlone(record);
       const rest = this.#subtracted(current, record);
       const sum = added(this.#folding, rest, record);
-      if (sum !== null) check(this.#folding.value, sum);
+      this.#store.check(sum);
       return rest;
     } catch (error) {
       // It was never put in.
@@ -143,18 +137,7 @@ class Fold<K, V, A> implements Processor {
   /** Throws if the aggregate of this row alone cannot be made or written: whatever it comes to, it is none. */
   #checkAlone(record: StreamRecord<K, V>): void {
     const alone = added(this.#folding, null, record);
-    if (alone === null) return;
-    try {
-      check(this.#folding.value, alone);
-    } catch (error) {
-      if (isNotReady(error)) throw error;
-      throw new StreamsError('SERIALIZE_FAILED', {
-        what: `cannot encode the aggregate of a row: ${messageOf(error)}`,
-        at: `store ${this.#store.name}`,
-        action: 'Correct the serde, or what is put into the store; or set onError.process to skip or deadLetter.',
-        cause: error,
-      });
-    }
+    this.#store.check(alone);
   }
 
   #subtracted(current: A, record: StreamRecord<K, V>): A | null {
