@@ -109,8 +109,15 @@ export interface Admin {
   deleteTopics(names: readonly string[]): Promise<void>;
   /** First offset that can still be read. */
   earliestOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
-  /** One past the last committed record: where a reader that has read everything stands. */
-  latestOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]>;
+  /**
+   * One past the last committed record: where a reader that has read everything stands. `read_uncommitted`:
+   * the end of the log, past what is in open transactions, too. A `read_committed` reader comes there when
+   * these have ended.
+   */
+  latestOffsets(
+    partitions: readonly TopicPartition[],
+    isolation?: ReaderOptions['isolation'],
+  ): Promise<readonly PartitionOffset[]>;
   /** First offset whose record's timestamp is at or after that time; the latest offset if there is none. */
   offsetsAt(partitions: readonly TopicPartition[], timestamp: number): Promise<readonly PartitionOffset[]>;
   /** Removes the records before these offsets; the earliest offset is then at least that. Topics whose policy is to delete only. OFFSET_OUT_OF_RANGE, removing nothing, beyond the end of a log. */
@@ -223,6 +230,11 @@ export interface Touches {
 }
 
 export interface Writer {
+  /**
+   * The end of a transaction takes an offset of its own in each partition that the transaction wrote to, as
+   * Kafka's markers do. Left out: it takes none.
+   */
+  readonly endMarkers?: true;
   /**
    * Hands records over, in order per partition. Returns a promise only when the writer's memory bound is reached: await it before handing over more. The bytes
    * must not change until flush. TRANSACTION_INVALID if the writer has a transactional id and no transaction is open.

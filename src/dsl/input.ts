@@ -147,7 +147,7 @@ export class TracedInput implements Input, Consumer {
     try {
       if (!isMoment(record?.timestamp)) return noRecord(this.node, record);
       const { key } = this.#scope;
-      if (!this.#checkKey || record.key === key || this.#isSameKey(record.key, key)) return undefined;
+      if (!this.#checkKey || Object.is(record.key, key) || this.#isSameKey(record.key, key)) return undefined;
       return keyChanged(this.node, key, record.key);
     } catch (error) {
       return error ?? new Error('undefined was thrown');

@@ -26,13 +26,13 @@ export function whenReady<T>(call: () => T): T | Promise<T> {
   }
 }
 
-/** The same, for a call that has thrown: throws what is not {@link NotReady}. */
-export async function onceReady<T>(thrown: unknown, call: () => T): Promise<T> {
+/** The same, for a call that has thrown, or whose promise was rejected: throws what is not {@link NotReady}. */
+export async function onceReady<T>(thrown: unknown, call: () => T): Promise<Awaited<T>> {
   for (let error = thrown; ; ) {
     if (!isNotReady(error)) throw error;
     await error.ready();
     try {
-      return call();
+      return await call();
     } catch (next) {
       error = next;
     }

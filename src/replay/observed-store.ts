@@ -101,6 +101,10 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     this.put(key, null);
   }
 
+  check(value: V | null): void {
+    this.#inner.check(value);
+  }
+
   async load(key: K, asOf?: number): Promise<V | null> {
     return this.#seen(key, await this.#inner.load(key, asOf));
   }

@@ -94,6 +94,7 @@ export class ShadowBroker implements Broker {
       await writer.write(renamed(records));
     };
     return {
+      ...(writer.endMarkers && { endMarkers: true }),
       write: (records) => (records.every(isReady) ? writer.write(renamed(records)) : prepared(records)),
       flush: () => writer.flush(),
       acknowledged: (topic, partition) => writer.acknowledged(this.#nameOf(topic), partition),
@@ -134,7 +135,7 @@ export class ShadowBroker implements Broker {
         admin.configureTopics(topics.map((topic) => ({ ...topic, name: this.#nameOf(topic.name) }))),
       deleteTopics: (names) => admin.deleteTopics(names),
       earliestOffsets: (partitions) => admin.earliestOffsets(partitions),
-      latestOffsets: (partitions) => admin.latestOffsets(partitions),
+      latestOffsets: (partitions, isolation) => admin.latestOffsets(partitions, isolation),
       offsetsAt: (partitions, timestamp) => admin.offsetsAt(partitions, timestamp),
       deleteRecords: (before) => admin.deleteRecords(before),
       groupOffsets: (groupId) => admin.groupOffsets(groupId),

@@ -20,11 +20,11 @@ import type { TopicCounts } from './topics.js';
 const LOOK_AGAIN_MS = 50;
 /** Whoever was not looked at for so long was not waited for. */
 const NOT_WATCHED_MS = 5_000;
-/**
- * A task that is behind and has committed nothing for so long does not work, however slow its partitions are:
- * nobody waits for it any more.
- */
-const STUCK_MS = 300_000;
+/** A task that is behind and has committed nothing for so long is told of, and again after as long. */
+const SLOW_MS = 300_000;
+
+/** What a task has to do with the time of others. */
+export type Role = 'alone' | 'watched' | 'waiting';
 
 /** Where a task is, as its last commit says. */
 export interface Standing {
@@ -64,8 +64,6 @@ export interface AlignmentOptions {
 interface Watched {
   mark: string;
   since: number;
-  /** The mark at which nobody waited for it any more. */
-  letGo: string | undefined;
 }
 
 /**
@@ -76,12 +74,16 @@ interface Watched {
  * which stream time it has (see stream-times.ts) and when its next record happened. Nothing is sent for it. A
  * task without records that it has not read is not behind, whoever has it; so nobody waits for who is idle or
  * for a process that is gone, since its tasks are another's by then.
+ *
+ * Who is behind is waited for without a bound, since the group has given its task to a member: a bound would
+ * make late records of slowness. It is told of, so that somebody looks what holds it up.
  */
 export class Alignment {
   readonly #options: AlignmentOptions;
   readonly #watched = new Map<string, Watched>();
   readonly #waiting = new Set<() => void>();
   #companions: ReadonlyMap<string, Companions> = new Map();
+  #topics: TopicCounts | undefined;
   #slots: ReadonlyMap<string, Slot> = new Map();
   /** Sub-topologies that others wait for. */
   #waitedFor: ReadonlySet<string> = new Set();
@@ -109,6 +111,7 @@ export class Alignment {
     const companions = companionsOf(topology.graph, declareOnly(topology).processors);
     this.#companions = companions;
     this.#slots = slots;
+    this.#topics = topics;
     // Those that wait are looked at, too: what was written to them has to be read before they go on.
     this.#tasks = [...slots.values()]
       .filter(({ subTopology }) => companions.has(subTopology.id))
@@ -121,6 +124,22 @@ export class Alignment {
     this.#partitions = this.#tasks.flatMap(([, sources]) => sources);
   }
 
+  /**
+   * Whether topics have other numbers of partitions than were planned with, or it cannot be told. Asks only
+   * where somebody keeps together.
+   */
+  async isOutdated(): Promise<boolean> {
+    const names = [...new Set(this.#partitions.map(({ topic }) => topic))];
+    if (names.length === 0) return false;
+    try {
+      const found = await this.#options.ports.admin.describeTopics(names);
+      return found.some(({ name, partitions }) => partitions !== this.#topics?.count(name));
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      return true;
+    }
+  }
+
   /** The others that a task keeps together with; none: it goes on as it likes. */
   othersOf({ id, subTopology }: Pick<Slot, 'id' | 'subTopology'>): readonly string[] {
     const companions = this.#companions.get(subTopology.id);
@@ -130,9 +149,13 @@ export class Alignment {
     );
   }
 
-  /** Whether a task waits for others, or others for it. */
-  concerns(task: Pick<Slot, 'id' | 'subTopology'>): boolean {
-    return this.othersOf(task).length > 0 || this.#waitedFor.has(task.subTopology.id);
+  /**
+   * Whether a task waits for others, or others for it. It may become so: a topic of one partition may get
+   * another.
+   */
+  roleOf(task: Pick<Slot, 'id' | 'subTopology'>): Role {
+    if (this.othersOf(task).length > 0) return 'waiting';
+    return this.#waitedFor.has(task.subTopology.id) ? 'watched' : 'alone';
   }
 
   /** When something becomes final next where the records of a sub-topology meet those of others. */
@@ -194,12 +217,11 @@ export class Alignment {
       const { now } = this;
       if (now - this.#lookedAt > NOT_WATCHED_MS) for (const watched of this.#watched.values()) watched.since = now;
       this.#lookedAt = now;
-      const standings = new Map(
-        this.#tasks.map(([id, sources]) => {
-          const standing = standingOf(sources, committed, ends);
-          return [id, standing.isBehind && this.#isStuck(id, standing) ? { ...standing, isBehind: false } : standing];
-        }),
-      );
+      const standings = new Map(this.#tasks.map(([id, sources]) => [id, standingOf(sources, committed, ends)]));
+      const behind = [...standings].filter(([, { isBehind }]) => isBehind);
+      const lowest = Math.min(...behind.map(([, { time }]) => time));
+      // Who is further may be one that waits itself.
+      for (const [id, standing] of behind) if (standing.time === lowest) this.#watch(id, standing);
       return { standings, ends };
     } catch (error) {
       if (!isPassing(error)) throw error;
@@ -207,24 +229,23 @@ export class Alignment {
     }
   }
 
-  #isStuck(id: string, { mark, time }: Standing & { readonly mark: string }): boolean {
+  /** Tells of a task that is behind and does not move. */
+  #watch(id: string, { mark, time }: Standing & { readonly mark: string }): void {
     const { ports, isRestoring } = this.#options;
     const { now } = this;
-    const watched = this.#watched.get(id) ?? { mark, since: now, letGo: undefined };
+    const watched = this.#watched.get(id) ?? { mark, since: now };
     this.#watched.set(id, watched);
     if (watched.mark !== mark || isRestoring(id)) {
       watched.mark = mark;
       watched.since = now;
     }
-    if (watched.letGo === mark) return true;
-    if (now - watched.since < STUCK_MS) return false;
-    watched.letGo = mark;
-    ports.metrics.count('alignment', 'let-go');
+    if (now - watched.since < SLOW_MS) return;
+    watched.since = now;
+    ports.metrics.count('alignment', 'slow');
     ports.logger.warn(
       { task: id, time },
-      `task ${id} has records to read and has committed nothing for ${STUCK_MS / 60_000} min: the others do not wait for it any more, and what it sends to their windows later may be late. Look at what holds it up`,
+      `task ${id} has records to read and has committed nothing for ${SLOW_MS / 60_000} min: the others wait for it, so that nothing it sends to them is late. Look at what holds it up`,
     );
-    return true;
   }
 }
 

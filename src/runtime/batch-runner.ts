@@ -5,7 +5,8 @@ import { isChange } from '../model/record.js';
 import { AtHand, type AtHandOptions } from './at-hand.js';
 import type { Place, Spot } from './batch.js';
 import type { Entry } from './entry.js';
-import { type Failure, type FailureHandler, isFatal } from './failures.js';
+import type { Failure, FailureHandler } from './failures.js';
+import { giveUp, pushGivenUp } from './give-up.js';
 import type { BatchSteps } from './last-batch.js';
 import type { OutboxItem, Outgoing } from './outbox.js';
 import { preparedAgain } from './prepared-again.js';
@@ -228,21 +229,7 @@ export class BatchRunner implements StageHost {
         this.#deadLetter(index),
         again,
       );
-      if (givenUp && isChange(record)) this.#pushGivenUp(again);
-    }
-  }
-
-  /** A change of a table may not just be left out: what its row was has to leave what follows. */
-  #pushGivenUp(again: () => void): void {
-    const { scope } = this.atHand;
-    scope.givenUp = true;
-    try {
-      again();
-    } catch (error) {
-      // A way on which records are no rows any more: there the change is left out, as has been told.
-      if (isFatal(error)) throw error;
-    } finally {
-      scope.givenUp = false;
+      if (givenUp && isChange(record)) await pushGivenUp(again, this.atHand.scope);
     }
   }
 
@@ -260,15 +247,14 @@ export class BatchRunner implements StageHost {
       },
     );
     // Without its reads there is nothing that it could do.
-    if (givenUp && !item.failed && node.processor.giveUp) {
-      this.atHand.enterGivenUp(item);
-      try {
-        await node.processor.giveUp(item.record, item.port, item.prepared);
-      } catch (thrown) {
-        // What is left of the row cannot be written either: it stays as it was, and the failure has been
-        // told.
-        if (!isStreamsError(thrown) || thrown.code !== 'SERIALIZE_FAILED') throw thrown;
-      }
+    const { processor } = node;
+    if (givenUp && !item.failed && processor.giveUp) {
+      const leave = (): void | Promise<void> => {
+        this.atHand.enterGivenUp(item);
+        return processor.giveUp?.(item.record, item.port, item.prepared);
+      };
+      // What is left of the row cannot be written either: it stays as it was.
+      await giveUp(leave, (error) => isStreamsError(error) && error.code === 'SERIALIZE_FAILED');
     }
     // What it emitted may have failed further on.
     if (this.#pending.length > 0) await this.#resolveFailures();

@@ -55,7 +55,8 @@ export async function describeChangelogs({
       stores.map(({ topic }) => topic),
     ),
     broker.admin.earliestOffsets(partitions),
-    broker.admin.latestOffsets(partitions),
+    // Where the next record will stand. What a transaction has left open before it is waited for.
+    broker.admin.latestOffsets(partitions, 'read_uncommitted'),
   ]);
   const firsts = new Map(earliest.map(({ topic, offset }) => [topic, offset]));
   const ends = new Map(latest.map(({ topic, offset }) => [topic, offset]));

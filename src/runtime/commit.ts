@@ -96,6 +96,7 @@ export async function commit(target: CommitTarget): Promise<Committed> {
 /** 4 apply */
 async function apply(target: CommitTarget, prepared: StateCommit | undefined): Promise<void> {
   const { state, output, positions, log } = target;
+  const markers = target.guarantee === 'exactly_once' && output.writer.endMarkers ? 1 : 0;
   if (state && prepared) {
     const changelogs: Record<string, number> = { ...state.checkpoint.changelogs };
     // Nobody else writes there: all that was ever logged is in the stores.
@@ -106,8 +107,7 @@ async function apply(target: CommitTarget, prepared: StateCommit | undefined): P
       const topic = changelogTopic(target.prefix, store);
       const position = output.writer.acknowledged(topic, target.partition);
       if (position === undefined) continue;
-      // Markers of transactions are nobody's records; and nobody gets in between.
-      const known = target.guarantee === 'exactly_once' || (log?.wrote(topic, entries.length, position) ?? true);
+      const known = log?.wrote(topic, entries.length, position, markers) ?? true;
       if (known) setOwn(changelogs, store, position);
     }
     const { emptied } = state.checkpoint;

@@ -34,7 +34,10 @@ export function companionsOf(
   for (const { id, spec } of processors) {
     const meeting = subTopologies.find((one) => one.nodes.includes(id));
     if (meeting === undefined || spec.nextClosing === undefined) continue;
-    const read = readBy(id, edges, (node) => kinds.get(node) === 'source' || kinds.get(node) === 'repartition');
+    const isRead = (node: string): boolean => kinds.get(node) === 'source' || kinds.get(node) === 'repartition';
+    // The rows that it looks up have a time of their own.
+    const looked = processors.filter((other) => other.spec.stores.some(({ name }) => spec.reads?.includes(name)));
+    const read = new Set([id, ...looked.map((other) => other.id)].flatMap((node) => [...readBy(node, edges, isRead)]));
     const writers = allBefore(writersTo(read), writersOf);
     if (writers.size === 0) continue;
     for (const one of read.size > 1 ? new Set([...writers, meeting]) : writers) {

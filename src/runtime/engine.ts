@@ -75,6 +75,7 @@ export class Engine {
       manual,
       signal: this.#abort.signal,
       taskOptions: (slot) => this.#taskOptions(slot),
+      roleOf: (slot) => this.#alignment.roleOf(slot),
       onFatal: (error) => this.#fail(error),
     });
     this.done = new Promise((resolve, reject) => {
@@ -175,7 +176,8 @@ export class Engine {
       sessionMs,
       groupId: this.applicationId,
       topics: topicsRead(this.#topology, this.#config.generation.prefix),
-      metadata: () => this.#memberState(),
+      metadata: () =>
+        encodeMemberState({ tasks: this.tasks.map(({ id }) => id), onDisk: [...this.#onDisk], shapes: this.#shapes() }),
       assign: async (members: Parameters<typeof assignTasks>[0]) => {
         // Topics may have more partitions by now. What cannot grow with them is the leader's error, and then that of each who leads after it.
         await this.#plan();
@@ -228,16 +230,12 @@ export class Engine {
     return shapesOf(this.#topology.graph, this.#slots.values());
   }
 
-  #memberState(): Buffer {
-    const tasks = this.tasks.map((task) => task.id);
-    return encodeMemberState({ tasks, onDisk: [...this.#onDisk], shapes: this.#shapes() });
-  }
-
   /** Makes the tasks those of the assignment. A later assignment may come while it does. */
   async #takeUp(): Promise<void> {
     const assigned = this.#group?.assigned ?? [];
-    // The leader has seen partitions that this process has not.
-    if (assigned.some((id) => !this.#slots.has(id))) await this.#planPatiently();
+    // The leader has seen partitions that this process has not: its own, or of those whom its tasks wait for.
+    const isKnown = assigned.every((id) => this.#slots.has(id));
+    if (!isKnown || (await this.#alignment.isOutdated())) await this.#planPatiently();
     if (this.#group?.assigned !== assigned) return;
     const slots = slotsNamed(this.#slots, assigned);
     for (const id of slots.keys()) this.#onDisk.add(id);

@@ -59,6 +59,8 @@ export class FailureHandler {
   readonly #clock: Clock;
   readonly #metrics: Metrics;
   readonly #stop: StopLimit | undefined;
+  /** Errors that records failed with after all attempts, and which attempt that was. */
+  readonly #tried = new WeakMap<object, number>();
 
   /** `stop`: ends pauses between attempts. */
   constructor(config: EngineConfig, clock: Clock, metrics: Metrics, stop?: StopLimit) {
@@ -128,6 +130,8 @@ export class FailureHandler {
     if (failed === undefined) return undefined;
     if (this.#config.policies.deserialize.then === 'fail' || isFatal(failed.error))
       throw atRecord('deserialize', failed.error, failure.node, failure.source);
+    // The record fails with it once more, when it is its turn: then nothing is tried again.
+    if (typeof failed.error === 'object' && failed.error !== null) this.#tried.set(failed.error, failed.attempt);
     return failed.error;
   }
 
@@ -140,6 +144,8 @@ export class FailureHandler {
     const { node, source } = failed;
     const policy = this.#config.policies[step];
     let { error } = failed;
+    const tried = typeof error === 'object' && error !== null ? this.#tried.get(error) : undefined;
+    if (tried !== undefined) return { error, attempt: tried };
     // Nothing has failed yet: something has to be fetched first.
     if (again && isNotReady(error)) {
       try {

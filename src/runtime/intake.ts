@@ -87,8 +87,8 @@ export class Intake {
     return false;
   }
 
-  /** {@link positions} have been committed. */
-  committed(): void {}
+  /** These {@link positions}, with their texts, have been committed. */
+  committed(_positions: readonly PartitionOffset[]): void {}
 
   /** Event time of the record that comes next, if that is known. */
   get next(): number | undefined {

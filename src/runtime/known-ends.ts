@@ -61,12 +61,14 @@ export class KnownEnds {
 
   async #ask(silent: readonly SilentPartition[]): Promise<void> {
     const { admin, logger } = this.#options;
+    const asked = silent.map((awaited) => ({ awaited, end: awaited.end }));
     try {
       const ends = byKey(await admin.latestOffsets(silent));
-      for (const awaited of silent) {
-        const { topic, partition, end } = awaited;
+      for (const { awaited, end } of asked) {
+        const { topic, partition } = awaited;
         const now = ends.get(partitionKey(topic, partition));
-        if (now === undefined || now >= end) continue;
+        // Of an end that has risen meanwhile the answer says nothing.
+        if (now === undefined || now >= end || awaited.end !== end) continue;
         awaited.end = now;
         logger.warn(
           { topic, partition },

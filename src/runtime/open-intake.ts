@@ -25,7 +25,7 @@ export async function openIntake(
     datesOf: (topic: string) => entries.get(topic)?.dates,
     ends: new KnownEnds({ admin, clock, logger: config.logger }),
   };
-  return alignment.concerns(task)
+  return alignment.roleOf(task) !== 'alone'
     ? new PacedIntake(reader, positions, latest, { ...options, alignment, task, committed })
     : new Intake(reader, positions, latest, options);
 }

@@ -1,7 +1,7 @@
 import { type BrokerRecord, type PartitionOffset, partitionKey, type Reader } from '../broker/port.js';
 import type { Alignment } from './alignment.js';
 import { Intake, type IntakeOptions } from './intake.js';
-import { addedTo } from './offset-texts.js';
+import { addedTo, textOf } from './offset-texts.js';
 import type { Slot } from './slots.js';
 
 /**
@@ -83,15 +83,17 @@ export class PacedIntake extends Intake {
 
   /** With what others want to know. */
   override get positions(): readonly PartitionOffset[] {
-    const { next } = this;
-    if (next === undefined || !Number.isFinite(next)) return super.positions;
+    const next = this.#told;
+    if (next === undefined) return super.positions;
     const metadata = addedTo(undefined, { next });
     return super.positions.map((position) => ({ ...position, metadata }));
   }
 
-  override committed(): void {
-    this.#published = this.next;
-    this.#committed = placeOf(super.positions);
+  override committed(positions: readonly PartitionOffset[]): void {
+    // What others read there, and not what it has come to since.
+    const { next } = textOf(positions[0]?.metadata);
+    this.#published = typeof next === 'number' ? next : undefined;
+    this.#committed = placeOf(positions);
     this.#alignment.wake();
   }
 
@@ -115,7 +117,7 @@ export class PacedIntake extends Intake {
       }
       if (next >= this.#before) await this.#look(next);
       if (next < this.#before) continue;
-      if (this.#task.uncommitted > 0 || this.#published !== next) {
+      if (this.#task.uncommitted > 0 || this.#published !== this.#told) {
         this.#task.touch();
         await this.#task.commit({ ahead: true });
       }
@@ -123,6 +125,12 @@ export class PacedIntake extends Intake {
       if (maxWaitMs > 0) await this.#alignment.wait(maxWaitMs);
       return records;
     }
+  }
+
+  /** Time of the next record, if it can be told. */
+  get #told(): number | undefined {
+    const { next } = this;
+    return next !== undefined && Number.isFinite(next) ? next : undefined;
   }
 
   /** What it moved over without a record has to be committed, too, or it would seem to be behind for ever. */

@@ -2,8 +2,9 @@ import type { ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSink, Partitioner } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import { messageOf, StreamsError } from '../model/errors.js';
+import { noRow } from '../model/no-row.js';
 import { isNotReady, whenReady } from '../model/not-ready.js';
-import { isChange } from '../model/record.js';
+import { isChange, rowChange } from '../model/record.js';
 import { show } from '../model/show.js';
 import { atTopic } from '../serdes/at-topic.js';
 import { encodeChange } from './change-format.js';
@@ -129,12 +130,34 @@ function repartitionValue(
   record: AnyRecord,
   node: string,
 ): Buffer | null {
-  const side = (value: unknown): Buffer | null => (value === null ? null : toBytes(serde, value, 'value', node));
-  if (!table) return side(record.value);
+  const value = record.value === null ? null : toBytes(serde, record.value, 'value', node);
+  if (!table) return value;
   // A plain operator may have made records of changes: what was there before is then unknown.
   return isChange(record)
-    ? encodeChange(side(record.value), side(record.previous), record.outOfOrder)
-    : encodeChange(side(record.value), null);
+    ? encodeChange(value, previousBytes(serde, record.previous), record.outOfOrder)
+    : encodeChange(value, null);
+}
+
+/** What a row was that could not be written: nobody behind the repartition has had it. */
+function previousBytes(serde: AnySerde, previous: unknown): Buffer | null {
+  if (previous === null) return null;
+  try {
+    return serde.encode(previous);
+  } catch (error) {
+    return noRow(error);
+  }
+}
+
+/**
+ * What is still to be written of a record whose value cannot be, and that the policy has let go: for everything
+ * behind a repartition of a table the row is none, and who has what it was is to be told. Undefined: nobody
+ * has.
+ */
+export function withoutRow(item: OutboxItem): OutboxItem | undefined {
+  if (item.kind !== 'repartition' || !item.repartition.table) return undefined;
+  const { record } = item;
+  if (!isChange(record) || record.value === null || record.previous === null || record.outOfOrder) return undefined;
+  return { ...item, record: rowChange<unknown, unknown>(record.key, null, record.previous, record, record.outOfOrder) };
 }
 
 /** Without a key: the task's own partition, so that the order of its records is kept. */

@@ -2,10 +2,10 @@ import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { SourcePosition } from '../model/record.js';
 import type { AtHand } from './at-hand.js';
 import { type EffectGate, Effects } from './effects.js';
-import type { FailureHandler } from './failures.js';
+import { type FailureHandler, isFatal } from './failures.js';
 import { originToCarry } from './origin.js';
 import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
-import { type ProduceContext, produce } from './produce.js';
+import { type ProduceContext, produce, withoutRow } from './produce.js';
 import { asLetter, OutputOrigin } from './refusals.js';
 import type { Reprocessing } from './reprocessing.js';
 import type { StopLimit } from './stop-limit.js';
@@ -88,10 +88,19 @@ export class Sending {
     // A topic that a record chose is no other's.
     const ownTopic = item.kind === 'sink' && typeof item.sink.topic === 'function';
     const failure = { node: item.node, error, source: this.sourceOf(index), ownTopic };
-    await failures.handle('produce', failure, this.#deadLetter(index), async () => {
+    const givenUp = await failures.handle('produce', failure, this.#deadLetter(index), async () => {
       const record = await produce(item, context, this.#originFor(item));
       if (record) this.#take(item, record, produced);
     });
+    const rest = givenUp ? withoutRow(item) : undefined;
+    if (rest === undefined) return;
+    try {
+      const record = await produce(rest, context, this.#originFor(item));
+      if (record) this.#take(rest, record, produced);
+    } catch (thrown) {
+      // It is the key that cannot be written, or its place that does not exist: that has been told.
+      if (isFatal(thrown)) throw thrown;
+    }
   }
 
   /** Takes a record that was made, as it is, or as a reset wants it while records are processed a second time. */

@@ -76,11 +76,12 @@ export class TaskLog {
   }
 
   /**
-   * So many records were written to a changelog, the last of them before that offset. Returns whether
-   * everything before it is known.
+   * So many records were written to a changelog, the last of them before that offset, and then so many
+   * markers of their transaction. Returns whether everything before that offset is known.
    */
-  wrote(topic: string, records: number, end: number): boolean {
+  wrote(topic: string, records: number, end: number, markers: number): boolean {
     this.#sawEnd(topic, end, records);
+    if (this.#disturbed === undefined) this.#ends.set(topic, end + markers);
     return this.#disturbed === undefined;
   }
 
@@ -93,16 +94,17 @@ export class TaskLog {
   async #look(): Promise<void> {
     const { admin, clock, partition } = this.#claim;
     this.#lookAt = clock.monotonic() + LOOK_EVERY_MS;
-    const latest = await admin.latestOffsets([...this.#ends.keys()].map((topic) => ({ topic, partition })));
+    const changelogs = [...this.#ends.keys()].map((topic) => ({ topic, partition }));
+    const latest = await admin.latestOffsets(changelogs, 'read_uncommitted');
     for (const { topic, offset } of latest) this.#sawEnd(topic, offset, 0);
     this.#throwDisturbed();
   }
 
   #sawEnd(topic: string, end: number, records: number): void {
     const expected = (this.#ends.get(topic) ?? 0) + records;
-    // Less is no record of somebody else's: a broker may have lost what it had acknowledged.
+    // Less is no record of somebody else's: a marker may be on its way, or a broker may have lost what it had
+    // acknowledged.
     if (end > expected) this.#disturbed ??= `${end - expected} records of another writer in ${topic}`;
-    if (this.#disturbed === undefined) this.#ends.set(topic, end);
   }
 
   #throwDisturbed(): void {

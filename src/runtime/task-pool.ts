@@ -1,5 +1,6 @@
 import { isStreamsError, messageOf } from '../model/errors.js';
 import { type Clock, type Logger, sleep } from '../model/ports.js';
+import type { Role } from './alignment.js';
 import { Fencings } from './fencings.js';
 import type { IdleWatch } from './idle-watch.js';
 import { openTask } from './open-task.js';
@@ -22,6 +23,8 @@ export interface TaskPoolOptions {
   /** The engine ends. */
   readonly signal: AbortSignal;
   readonly taskOptions: (slot: Slot) => TaskOptions;
+  /** See {@link Alignment.roleOf}. */
+  readonly roleOf: (slot: Slot) => Role;
   readonly onFatal: (error: Error) => void;
 }
 
@@ -38,6 +41,8 @@ const leftOver = (unfinished: string): string =>
 export class TaskPool {
   readonly #options: TaskPoolOptions;
   readonly #tasks = new Map<string, Task>();
+  /** As what each of them was opened. */
+  readonly #roles = new Map<string, Role>();
   readonly #loops = new Map<string, Promise<void>>();
   readonly #opening = new Map<string, Promise<void>>();
   readonly #fencings: Fencings;
@@ -73,7 +78,11 @@ export class TaskPool {
   async take(slots: ReadonlyMap<string, Slot>): Promise<void> {
     this.#want(slots);
     this.#paused = false;
-    const gone = [...this.#tasks].filter(([id]) => !slots.has(id));
+    const gone = [...this.#tasks].filter(([id]) => {
+      const slot = slots.get(id);
+      // Topics have grown: one that has others to keep together with by now is opened again.
+      return !slot || this.#roles.get(id) !== this.#options.roleOf(slot);
+    });
     for (const [id] of gone) this.#tasks.delete(id);
     for (const [, task] of gone) await this.#release(task);
     if (this.#wanted !== slots) return;
@@ -170,7 +179,10 @@ export class TaskPool {
       try {
         await openTask(taskOptions(slot), {
           current: () => this.#tasks.get(id),
-          opened: (task) => this.#tasks.set(id, task),
+          opened: (task) => {
+            this.#tasks.set(id, task);
+            this.#roles.set(id, this.#options.roleOf(slot));
+          },
         });
       } catch (caught) {
         const error = this.#fencings.count(caught, id);

@@ -227,7 +227,7 @@ export class Task {
     metrics.changelogRecords += logged;
     this.#output.committed();
     this.#since.committed();
-    this.#intake.committed();
+    this.#intake.committed(positions);
     this.#due.committed(this.#state?.postponed);
     metrics.commits++;
     this.#state?.evict();

@@ -11,6 +11,8 @@ import type { TaskOptions } from './task-options.js';
 
 /** How often a task looks whether it is known where the topic begins. */
 const LOOK_AGAIN_MS = 100;
+/** After so many looks it says what it waits for, and again each time after as many. */
+const TELL_EVERY = 300;
 
 /** Where a task begins. */
 export interface Beginning {
@@ -67,6 +69,7 @@ async function committedOffsets(
  * All partitions of a topic begin together, or those of tasks that are opened later would begin later. The
  * task of partition 0 commits the ends of all of them, at once; the other tasks wait for that. So a partition
  * without a position, of a topic that has others, is one that appeared later: it begins at its start.
+ * TOPIC_UNKNOWN if a topic is gone.
  *
  * A topic of which the offsets of other sources tell has been read, and its own offsets are lost. Its ends
  * would pass over what came since, so nothing is committed of it: it is read from its start, or refused where
@@ -76,13 +79,21 @@ async function committedOffsets(
 async function beginAtEnds(options: TaskOptions, topics: readonly string[], signal: AbortSignal): Promise<void> {
   const { config, ports, membership, partition } = options;
   const { applicationId, generation } = config;
+  let looks = 0;
   for (let fresh = await notBegun(options, topics); fresh.length > 0; fresh = await notBegun(options, topics)) {
     if (signal.aborted) throw stopped('the engine was stopped', `partition ${partition}`);
-    if (partition > 0) await sleep(ports.clock, LOOK_AGAIN_MS, signal);
-    else {
+    // Also for who only waits: it says so if a topic is gone.
+    const ends = await ports.broker.admin.latestOffsets(fresh);
+    if (partition === 0) {
       await warnOfBeginning(options, new Set(fresh.map(({ topic }) => topic)));
-      const ends = begunAt(await ports.broker.admin.latestOffsets(fresh));
-      await membership.commit(withGeneration(ends, generation, applicationId));
+      await membership.commit(withGeneration(begunAt(ends), generation, applicationId));
+    } else {
+      if (looks++ % TELL_EVERY === TELL_EVERY - 1)
+        config.logger.warn(
+          { partition, topics },
+          `the task of partition ${partition} waits for that of partition 0, which says where the application begins in ${topics.join(', ')}. If nothing follows, look what holds up the process that has it`,
+        );
+      await sleep(ports.clock, LOOK_AGAIN_MS, signal);
     }
   }
 }

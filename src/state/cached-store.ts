@@ -113,7 +113,6 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.#write(this.#cache.get(key) as Entry<K, V>, value, encoded, timestamp);
   }
 
-  /** SERIALIZE_FAILED if a value cannot be put. For who changes other things before it is. */
   check(value: V | null): void {
     if (value !== null) this.#codec.checkedValue(value);
   }
@@ -123,7 +122,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     if (this.#pages?.any && !entry.loaded && entry.stored) this.#pages.wroteBlindly(entry);
     entry.loaded = true;
     entry.value = value;
-    entry.encoded = encoded;
+    this.#cache.keep(entry, encoded);
     entry.timestamp = timestamp;
     entry.causeTopic = this.#cause.topic;
     entry.causeOffset = this.#cause.offset;

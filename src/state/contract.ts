@@ -101,6 +101,8 @@ export interface KeyValueStore<K, V> {
   /** Writes the row of a key that is known to have none: deleted again before the next commit, it reaches neither disk nor changelog. */
   insert(key: K, value: V, timestamp?: number): void;
   delete(key: K): void;
+  /** SERIALIZE_FAILED if the value cannot be put. For who changes other things before it is. */
+  check(value: V | null): void;
   /** The row's value, read from disk if need be. */
   load(key: K): Promise<V | null>;
   /** Reads rows so that `get` and `row` answer for them, all in one round trip. A promise only if the disk has to be read. */

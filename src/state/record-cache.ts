@@ -84,6 +84,16 @@ export class RecordCache<K, V> {
     return inserted;
   }
 
+  /** Keeps the bytes of a row until it is committed; undefined: none. {@link weigh} lets go of them. */
+  keep(entry: Entry<K, V>, encoded: Buffer | undefined): void {
+    const { encoded: before } = entry;
+    if (encoded === before) return;
+    const bytes = (encoded?.length ?? 0) - (before?.length ?? 0);
+    entry.encoded = encoded;
+    entry.bytes += bytes;
+    this.#use(bytes);
+  }
+
   /** Notes how long the row is, now that its bytes are known. */
   weigh(entry: Entry<K, V>, valueLength: number): void {
     const bytes = entryBytes(entry.text.length, valueLength);

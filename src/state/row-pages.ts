@@ -43,8 +43,10 @@ interface PageAgain {
  * same store and changelog, and the row itself says which ones. So no record is larger than a page, or the
  * largest single item, and a commit writes only the pages in which something changed. See page-format.ts.
  *
- * A page is never changed and its number never used again as long as the row is there: what is read of a row
- * and does not fit together shows itself by a page that is missing.
+ * A page is never changed, and its number is not used again as long as the row has pages. A row that has
+ * become short, and then long again, begins anew: so pages are read together with the row that names them,
+ * and what does not fit together shows itself by another row, or a page that is missing. In a changelog all
+ * records of a row that one commit has written have one cause and one epoch: a restore takes all or none.
  *
  * In memory rows are whole, from when they are read until they are evicted. A row that fits into one page
  * has none, and costs nothing here.
@@ -193,13 +195,16 @@ export class RowPages<K, V> {
     return whole.value;
   }
 
-  /** The same; undefined if a page is not there, as when a commit has changed the row meanwhile. */
+  /**
+   * The same; undefined if the row is another one by now, or a page is not there: a commit has changed it
+   * meanwhile.
+   */
   async tryToRead(key: K, row: Buffer): Promise<Whole<V> | undefined> {
     const { ids, nextId, rest } = parseHead(row);
     const keyBytes = this.#codec.keyBytes(key);
     const keys = ids.map((id) => prefixed(this.#codec.prefix, pageKey(keyBytes, id)));
-    const found = await this.#database.getMany(keys);
-    if (found.includes(undefined)) return undefined;
+    const [now, ...found] = await this.#database.getMany([prefixed(this.#codec.prefix, keyBytes), ...keys]);
+    if (now === undefined || !row.equals(now) || found.includes(undefined)) return undefined;
     const head = await this.#codec.readValue(rest);
     const pages: StoredPage[] = [];
     for (let i = 0; i < ids.length; i++) {

@@ -101,6 +101,10 @@ export class ShownStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     throw this.#readOnly('a row was deleted');
   }
 
+  check(): never {
+    throw this.#readOnly('a value was checked that is to be put');
+  }
+
   observe(): never {
     throw this.#readOnly('the stream time was moved');
   }

@@ -91,6 +91,10 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     this.put(key, null);
   }
 
+  check(value: V | null): void {
+    this.#newest.check(value);
+  }
+
   async load(key: K, asOf?: number): Promise<V | null> {
     await this.#newest.load(key);
     const own = await this.#older.load({ key, id: 0 });

@@ -26,6 +26,25 @@ export function transactionContract(bench: Bench): void {
       assert.deepEqual(await membership.committed([{ topic, partition: 0 }]), [{ topic, partition: 0, offset: 17 }]);
     });
 
+    it('ends the log for who asks what is committed; for who asks where it ends, each end takes what the writer says', async () => {
+      const topic = await bench.topic();
+      const at = [{ topic, partition: 0 }];
+      const end = async (): Promise<number> =>
+        (await bench.broker.admin.latestOffsets(at, 'read_uncommitted'))[0]?.offset ?? -1;
+      const writer = await transactional();
+      let before = 0;
+      for (let round = 0; round < 3; round++) {
+        await openTransaction(writer, numbered(topic, 2));
+        await writer.flush();
+        assert.equal((await bench.broker.admin.latestOffsets(at))[0]?.offset, before);
+        await writer.commit();
+        const acknowledged = writer.acknowledged(topic, 0) ?? -1;
+        assert.equal(acknowledged, before + 2);
+        before = acknowledged + (writer.endMarkers ? 1 : 0);
+        assert.equal(await end(), before);
+      }
+    });
+
     it('wakes a waiting reader when it is committed', async () => {
       const topic = await bench.topic();
       const writer = await transactional();

@@ -12,7 +12,7 @@ const gone = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFU
 const NOTHING = { error: 0, highWatermark: 0, lastStableOffset: 0, logStart: 0, aborted: [], records: Buffer.alloc(0) };
 
 /** What the leader of the partition that is looked at does when it is asked. */
-type Leader = 'answers' | 'refuses' | 'moves' | 'is nobody' | 'does not know it';
+type Leader = 'answers' | 'refuses' | 'moves' | 'is nobody' | 'does not know it' | 'is that of the other, and busy';
 
 /**
  * A reader of two partitions: broker 1 leads `here` and answers, broker 2 leads `away`. Time passes only by
@@ -36,14 +36,19 @@ function bench() {
       ]);
       const error = errors.get(bench.leader);
       const failed = error === undefined ? [] : away.map((partition) => ({ partition, error }));
-      const groups = [[1, here] as const, [2, error === undefined ? away : []] as const];
+      const busy = bench.leader === 'is that of the other, and busy';
+      const groups = [
+        [1, busy ? [...here, ...away] : here] as const,
+        [2, error === undefined && !busy ? away : []] as const,
+      ];
       return { leaders: new Map(groups.filter(([, group]) => group.length > 0)), failed } as Routes<Cursor>;
     },
     connections: {
       async close() {},
       async ask(node: number) {
         if (node === 2 && bench.leader === 'refuses') throw gone;
-        await new Promise<void>((resolve) => clock.after(200, resolve));
+        const busy = bench.leader === 'is that of the other, and busy';
+        await new Promise<void>((resolve) => clock.after(busy ? 30_000 : 200, resolve));
         const error = node === 2 && bench.leader === 'moves' ? CODE.notLeaderOrFollower : 0;
         return [{ topic: node === 1 ? 'here' : 'away', partition: 0, ...NOTHING, error }];
       },
@@ -121,5 +126,32 @@ describe('the leader of a partition', () => {
     const { error, seconds } = await run.poll(600);
     fails('TOPIC_UNKNOWN', 'away[0]')(error);
     assert.ok(seconds <= 2, `after ${seconds} s`);
+  });
+
+  for (const leader of ['refuses', 'moves', 'is nobody'] as const) {
+    it(`that ${leader} is not missed while the partition is paused, and has a minute of its own when it is read again`, async () => {
+      const away = [{ topic: 'away', partition: 0 }];
+      run.leader = leader;
+      assert.equal((await run.poll(3)).error, undefined);
+      run.reader.pause(away);
+      assert.equal((await run.poll(600)).error, undefined);
+      assert.deepEqual(run.said, []);
+      run.reader.resume(away);
+      const { error, seconds } = await run.poll(600);
+      fails('BROKER_UNAVAILABLE', 'away[0]')(error);
+      assert.ok(seconds >= 59 && seconds <= 62, `after ${seconds} s`);
+    });
+  }
+
+  it('that is busy with what it was asked for another partition keeps no silence for one that it was not asked for', async () => {
+    run.reader.remove([{ topic: 'away', partition: 0 }]);
+    run.leader = 'is that of the other, and busy';
+    await run.poll(2);
+    run.reader.seek({ topic: 'away', partition: 0, offset: 0 });
+    await run.poll(20);
+    assert.deepEqual(
+      run.said.filter((line) => line.includes('away')),
+      [],
+    );
   });
 });

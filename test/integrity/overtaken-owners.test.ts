@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { process } from '#src/dsl/operators/process.js';
 import { topology } from '#src/dsl/topology.js';
+import { silentLogger } from '#src/model/ports.js';
 import type { StreamRecord } from '#src/model/record.js';
-import { type CommitStep, resolveConfig } from '#src/runtime/config.js';
+import { type CommitStep, type Guarantee, resolveConfig } from '#src/runtime/config.js';
 import { Engine } from '#src/runtime/engine.js';
 import { nextTurn } from '#src/runtime/system.js';
 import { serdes } from '#src/serdes/serdes.js';
@@ -29,6 +30,7 @@ interface Owner {
   readonly engine: Engine;
   readonly machine: Machine;
   readonly memberId: string;
+  readonly guarantee: Guarantee;
   /** It freezes in its next commit, before it writes; resolves when it is there. */
   freeze(): Promise<void>;
   /** It goes on, and dies when what it writes has landed. */
@@ -38,6 +40,8 @@ interface Owner {
 /** One application of one task: one owner at a time, and former ones that are frozen and do not know it yet. */
 class Story {
   readonly clock = new ManualClock();
+  /** What the owners have warned of. */
+  readonly warnings: string[] = [];
   readonly broker = memoryBroker(this.clock);
   readonly #truth = new Map<string, number>();
   #owner: Owner | undefined;
@@ -71,6 +75,8 @@ class Story {
   async freeze(): Promise<void> {
     await this.run();
     const owner = await this.#current();
+    // Whatever it has in a transaction is aborted.
+    if (owner.guarantee === 'exactly_once') return;
     const reached = owner.freeze();
     await this.feed([{ key: 'a', value: 'one' }]);
     owner.engine.untilIdle().catch(() => undefined);
@@ -85,11 +91,18 @@ class Story {
     await owner?.thaw();
   }
 
-  /** The owner's process dies, and another one begins: on its machine, or on another. */
-  async replace(keeps: boolean): Promise<void> {
+  /** The owner's process dies, and another one begins: on its machine, or on another, with that guarantee. */
+  async replace(keeps: boolean, guarantee: Guarantee): Promise<void> {
     const { engine, machine } = await this.#current();
     await pumped(this.clock, engine.abort());
-    this.#owner = await this.#own(keeps ? machine : memoryMachine());
+    this.#owner = await this.#own(keeps ? machine : memoryMachine(), guarantee);
+  }
+
+  /** Time passes in which the owner may look at its changelog, and then it has more to do. */
+  async lookAround(): Promise<void> {
+    this.clock.advance(700_000);
+    await this.feed([{ key: 'a', value: 'one' }]);
+    await this.run();
   }
 
   /** The owner has had the time to look at its changelog. */
@@ -124,7 +137,7 @@ class Story {
     return this.#owner;
   }
 
-  async #own(machine: Machine): Promise<Owner> {
+  async #own(machine: Machine, guarantee: Guarantee = 'at_least_once'): Promise<Owner> {
     const told = { reached: (): void => undefined, thawed: (): void => undefined, landed: (): void => undefined };
     let frozen: Promise<void> | undefined;
     const connection = this.broker.connect();
@@ -146,13 +159,18 @@ class Story {
       afterStep,
       ...files,
     };
-    const config = resolveConfig('owners', { guarantee: 'at_least_once', batchRecords: 3 });
+    const config = resolveConfig(
+      'owners',
+      { guarantee, batchRecords: 3 },
+      { ...silentLogger, warn: (_: object, text: string) => void this.warnings.push(text) },
+    );
     const engine = await pumped(this.clock, Engine.start(counting, config, ports));
     const [memberId] = await this.broker.admin.groupMembers('owners');
     return {
       engine,
       machine,
       memberId: memberId as string,
+      guarantee,
       freeze: () => {
         frozen = new Promise<void>((resolve) => {
           told.thawed = resolve;
@@ -188,11 +206,16 @@ const act = fc.oneof(
   { weight: 3, arbitrary: fc.constant({ do: 'run' } as const) },
   { weight: 2, arbitrary: fc.constant({ do: 'freeze' } as const) },
   { weight: 3, arbitrary: fc.nat(3).map((which) => ({ do: 'thaw', which }) as const) },
-  { weight: 2, arbitrary: fc.boolean().map((keeps) => ({ do: 'replace', keeps }) as const) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .record({ keeps: fc.boolean(), guarantee: fc.constantFrom<Guarantee>('at_least_once', 'exactly_once') })
+      .map((owner) => ({ do: 'replace', ...owner }) as const),
+  },
   { weight: 1, arbitrary: fc.constant({ do: 'compact' } as const) },
 );
 
-describe('owners of a task that were overtaken, at_least_once', () => {
+describe('owners of a task that were overtaken, under at_least_once, by owners under either guarantee', () => {
   it('leave no row behind, whenever they freeze, write and wake up, and whoever restores when', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(act, { minLength: 3, maxLength: 14 }), async (acts) => {
@@ -205,12 +228,12 @@ describe('owners of a task that were overtaken, at_least_once', () => {
             else if (each.do === 'run') await story.run();
             else if (each.do === 'freeze') await story.freeze();
             else if (each.do === 'thaw') await story.thaw(each.which);
-            else if (each.do === 'replace') await story.replace(each.keeps);
+            else if (each.do === 'replace') await story.replace(each.keeps, each.guarantee);
             else await story.compact();
           }
           await story.run();
           assert.deepEqual(await story.rows(), story.truth);
-          await story.replace(false);
+          await story.replace(false, 'at_least_once');
           await story.run();
           assert.deepEqual(await story.rows(), story.truth, 'restored on another machine');
         } finally {
@@ -220,4 +243,38 @@ describe('owners of a task that were overtaken, at_least_once', () => {
       { numRuns: 100 },
     );
   });
+});
+
+describe('an owner under exactly_once of a task that had owners under at_least_once', () => {
+  const story = async (tell: (story: Story) => Promise<void>): Promise<void> => {
+    const told = new Story();
+    try {
+      await createTopics(told.broker, { events: 1 });
+      await told.feed([{ key: 'a', value: 'one' }]);
+      await told.run();
+      await tell(told);
+    } finally {
+      await told.close();
+    }
+  };
+
+  it('takes its own rows for its own, however long it runs', () =>
+    story(async (told) => {
+      await told.replace(true, 'exactly_once');
+      for (let looks = 0; looks < 3; looks++) await told.lookAround();
+      assert.deepEqual(told.warnings, []);
+      assert.deepEqual(await told.rows(), told.truth);
+    }));
+
+  it('notices rows that a former owner writes after all, and logs its own again', () =>
+    story(async (told) => {
+      await told.freeze();
+      await told.replace(true, 'exactly_once');
+      await told.feed([{ key: 'a', value: 'clear' }]);
+      await told.run();
+      await told.thaw(0);
+      await told.lookAround();
+      assert.match(told.warnings.join(), /somebody else has written to a changelog/);
+      assert.deepEqual(await told.rows(), told.truth);
+    }));
 });

@@ -130,6 +130,38 @@ describe('records of several topics', () => {
     await application.close();
   });
 
+  it('whose time nobody answers for are asked for as often as the policy says, and not again when they come next', async () => {
+    let asked = 0;
+    const away: Serde<Fact> = {
+      ...serdes.json<Fact>(),
+      decode: (bytes) => {
+        const found: Fact = JSON.parse(bytes.toString());
+        if (found.name !== 'lost') return found;
+        throw new NotReady(async () => {
+          asked++;
+          throw new Error('nobody answers');
+        });
+      },
+    };
+    const target = topology('enrich', (t) => {
+      t.stream('orders', { ...timed, value: away }).pipe(
+        leftJoinTable(t.table('prices', { ...timed, store: 'prices' }), (order) => order.name),
+        to('out', text),
+      );
+    });
+    const { application, out } = await outputs(
+      target,
+      {
+        prices: [fact(10, 'p', 1_000)],
+        orders: [fact(20, 'o1', 2_000), fact(30, 'lost', 2_001), fact(40, 'o2', 2_002)],
+      },
+      { onError: { deserialize: { retry: 2, backoff: '1ms', then: 'skip' } } },
+    );
+    assert.deepEqual(out, ['o1', 'o2']);
+    assert.equal(asked, 3);
+    await application.close();
+  });
+
   it('whose time cannot be had, because nobody answers for it, are not guessed at: the application ends with that error', async () => {
     const away: Serde<Fact> = {
       ...serdes.json<Fact>(),

@@ -5,9 +5,12 @@ import { StreamsError } from '#src/model/errors.js';
 import { Headers } from '#src/model/headers.js';
 import { NotReady } from '#src/model/not-ready.js';
 import { silentLogger } from '#src/model/ports.js';
+import type { Alignment } from '#src/runtime/alignment.js';
 import { Intake } from '#src/runtime/intake.js';
 import { KnownEnds } from '#src/runtime/known-ends.js';
 import type { Dates } from '#src/runtime/lane.js';
+import { textOf } from '#src/runtime/offset-texts.js';
+import { type Paced, PacedIntake } from '#src/runtime/paced-intake.js';
 import { nextTurn } from '#src/runtime/system.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
 
@@ -407,5 +410,77 @@ describe('the intake', () => {
     }
     assert.ok(paused);
     assert.deepEqual(taken, [...near.map(() => 'near'), ...far.map(() => 'far')]);
+  });
+
+  it('keeps an end that has risen while it was asked where the log ends', async () => {
+    let answer = (_: readonly PartitionOffset[]): void => undefined;
+    const asked = ends(
+      () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        }),
+    );
+    const silent = { topic: 'a', partition: 0, end: 5 };
+    const wait = (): void =>
+      asked.ends.askFor(
+        () => [silent],
+        () => undefined,
+      );
+    wait();
+    asked.clock.advance(1_000);
+    wait();
+    silent.end = 8;
+    answer([{ topic: 'a', partition: 0, offset: 4 }]);
+    await nextTurn();
+    assert.equal(silent.end, 8);
+    assert.deepEqual(asked.warnings, []);
+  });
+
+  it('of a task that others wait for takes for told what its commit has told, and not where it has come to since', async () => {
+    const given: Logs = {
+      a: [
+        [0, 5],
+        [1, 10],
+        [2, 20],
+      ],
+    };
+    const commits: (number | undefined)[] = [];
+    const alignment = {
+      now: 0,
+      isAwaited: false,
+      othersOf: () => ['other'],
+      nextClosing: (_: unknown, time: number) => time + 1,
+      view: async () => ({ standings: new Map([['other', { isBehind: true, time: 0 }]]), ends: new Map() }),
+      waits: () => undefined,
+      wait: async () => undefined,
+      wake: () => undefined,
+    };
+    const task = {
+      id: 'own',
+      subTopology: { id: 'sub' },
+      uncommitted: 0,
+      streamTime: 0,
+      touch: () => undefined,
+      commit: async (): Promise<void> => {
+        const { positions } = intake;
+        commits.push(textOf(positions[0]?.metadata).next as number | undefined);
+        intake.committed(positions);
+      },
+    };
+    const reader = new SlowReader(given);
+    const intake: PacedIntake = new PacedIntake(reader, start(given), reader.latest, {
+      alignment: alignment as unknown as Alignment,
+      task: task as unknown as Paced,
+      committed: [],
+    });
+    await intake.take(10, 0);
+    assert.deepEqual(commits, [5]);
+    // A commit begins here, and ends when more was taken.
+    const { positions } = intake;
+    alignment.nextClosing = () => 8;
+    await intake.take(1, 0);
+    intake.committed(positions);
+    await intake.take(10, 0);
+    assert.deepEqual(commits, [5, 10]);
   });
 });

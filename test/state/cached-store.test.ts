@@ -248,6 +248,28 @@ for (const [name, place] of databases) {
       assert.deepEqual(lab.reads, []);
     });
 
+    it('counts the bytes that it keeps until the commit, of a serde that has to encode to check', async () => {
+      const { check: _, ...unchecked } = serdes.string;
+      const store = await open({ ...text, value: unchecked });
+      const used = (): number => lab.budget.usedBytes;
+      await store.load('a');
+      const empty = used();
+      store.put('a', 'v'.repeat(1_000));
+      assert.equal(used(), empty + 1_000);
+      store.put('a', 'v'.repeat(3_000));
+      assert.equal(used(), empty + 3_000);
+      store.put('a', null);
+      assert.equal(used(), empty);
+      store.put('a', 'v'.repeat(2_000));
+      await lab.commit();
+      // The row itself, decoded.
+      const committed = used();
+      assert.ok(committed >= empty + 3 * 2_000 && committed < empty + 3 * 2_000 + 100, `${committed - empty}`);
+      store.put('a', 'v'.repeat(10));
+      store.close();
+      assert.equal(used(), 0);
+    });
+
     it('gives all of its memory back when it is closed', async () => {
       const store = await open();
       for (let i = 0; i < 20; i++) store.put(`k${i}`, 'v'.repeat(100));

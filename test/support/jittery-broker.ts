@@ -82,7 +82,7 @@ function jitteryAdmin(admin: Admin): Admin {
     configureTopics: (topics) => admin.configureTopics(topics),
     deleteTopics: (names) => admin.deleteTopics(names),
     earliestOffsets: (partitions) => marked(admin.earliestOffsets(partitions)),
-    latestOffsets: (partitions) => marked(admin.latestOffsets(partitions)),
+    latestOffsets: (partitions, isolation) => marked(admin.latestOffsets(partitions, isolation)),
     offsetsAt: (partitions, timestamp) => marked(admin.offsetsAt(partitions, timestamp)),
     deleteRecords: (before) => admin.deleteRecords(before.map(withoutMarkers)),
     groupOffsets: (groupId) => admin.groupOffsets(groupId),

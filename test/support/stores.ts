@@ -27,6 +27,8 @@ export class StoreLab<K, V> {
   store!: CachedStore<K, V>;
   /** Keys asked of the database, one number a round trip. */
   reads: number[] = [];
+  /** What happens before the database answers the next questions. */
+  meanwhile: (() => Promise<void>)[] = [];
   #database!: Database;
   #isNew = true;
   readonly #spec: StoreSpec<K, V>;
@@ -43,8 +45,9 @@ export class StoreLab<K, V> {
     const streamTime = this.store?.streamTime ?? Number.NEGATIVE_INFINITY;
     this.#database = await openDatabase(directory);
     const database: Database = {
-      getMany: (keys) => {
+      getMany: async (keys) => {
         this.reads.push(keys.length);
+        await this.meanwhile.shift()?.();
         return this.#database.getMany(keys);
       },
       write: (writes, options) => this.#database.write(writes, options),

@@ -148,9 +148,9 @@ export class KafkaAdmin implements Admin {
     return this.#offsets(partitions, EARLIEST);
   }
 
-  /** The last stable offset: transaction markers count, open transactions end it. */
-  latestOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
-    return this.#offsets(partitions, LATEST);
+  /** The last stable offset (transaction markers count, open transactions end it), or the high watermark. */
+  latestOffsets(...[partitions, isolation]: Parameters<Admin['latestOffsets']>): Promise<readonly PartitionOffset[]> {
+    return this.#offsets(partitions, LATEST, isolation !== 'read_uncommitted');
   }
 
   async offsetsAt(partitions: readonly TopicPartition[], timestamp: number): Promise<readonly PartitionOffset[]> {
@@ -226,21 +226,21 @@ export class KafkaAdmin implements Admin {
     if (members.length > 0) throw groupFenced(groupId, `the members ${members.join(', ')}`, STOP_MEMBERS);
   }
 
-  async #offsets(partitions: readonly TopicPartition[], timestamp: number): Promise<readonly PartitionOffset[]> {
-    if (partitions.length === 0) return [];
+  async #offsets(of: readonly TopicPartition[], time: number, stable = true): Promise<readonly PartitionOffset[]> {
+    if (of.length === 0) return [];
     const found = new Map<string, number>();
     const retry = (error: unknown): boolean => {
       const again =
         LEADER_MOVED.has(codeOf(error)) || codeOf(error) === CODE.unknownTopicOrPartition || isConnectionError(error);
-      if (again) this.#client.forgetTopics(partitions.map(({ topic }) => topic));
+      if (again) this.#client.forgetTopics(of.map(({ topic }) => topic));
       return again;
     };
     await attempt('cannot read offsets', 'the cluster', () =>
       this.#client.retrying({ what: 'cannot read offsets', at: 'the cluster', retry }, async () => {
-        const leaders = await this.#client.leaders(partitions);
+        const leaders = await this.#client.leaders(of);
         await Promise.all(
           [...leaders].map(async ([node, group]) => {
-            const offsets = await this.#client.connections.ask(node, listOffsetsRequest(group, timestamp, true));
+            const offsets = await this.#client.connections.ask(node, listOffsetsRequest(group, time, stable));
             for (const { topic, partition, error, offset } of offsets) {
               if (error !== CODE.none) throw topicError('ListOffsets', error, topic);
               found.set(partitionKey(topic, partition), offset);
@@ -249,7 +249,7 @@ export class KafkaAdmin implements Admin {
         );
       }),
     );
-    return partitions.map(({ topic, partition }) => ({
+    return of.map(({ topic, partition }) => ({
       topic,
       partition,
       offset: found.get(partitionKey(topic, partition)) ?? -1,

@@ -99,6 +99,18 @@ export class Cursor {
     }
   }
 
+  /** Its leader is asked for what comes next. */
+  asked(now: number, broker: number): void {
+    this.silence.asked(now, broker);
+    this.fetching = true;
+  }
+
+  setPaused(paused: boolean): void {
+    this.paused = paused;
+    // Nobody asks for it.
+    if (paused) this.silence.rest();
+  }
+
   /** LOG_CORRUPT, for a broker that finds the next batch corrupt before it sends it. */
   refused(): StreamsError {
     return corrupt(this, this.fetchFrom, 'what the broker itself refuses', 'a batch');

@@ -31,17 +31,21 @@ export class LeaderSilence {
     this.#broker = broker ?? this.#broker;
   }
 
-  answered(now: number): void {
-    if (this.#told) this.#logger.info(this.#fields, `${this.#leader} answers again, after ${this.#seconds(now)} s`);
+  /** It is not asked any more, for a time: what comes then is another silence. */
+  rest(): void {
     this.#since = undefined;
     this.#told = false;
+  }
+
+  answered(now: number): void {
+    if (this.#told) this.#logger.info(this.#fields, `${this.#leader} answers again, after ${this.#seconds(now)} s`);
+    this.rest();
   }
 
   /** Whether it has been waited for long enough; the wait is then over, and the next one begins anew. */
   isOver(now: number): boolean {
     if (this.#since === undefined || now - this.#since < GIVE_UP_AFTER_MS) return false;
-    this.#since = undefined;
-    this.#told = false;
+    this.rest();
     return true;
   }
 

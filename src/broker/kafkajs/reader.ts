@@ -134,10 +134,7 @@ export class KafkaReader implements Reader {
   }
 
   #setPaused(partitions: readonly TopicPartition[], paused: boolean): void {
-    for (const { topic, partition } of partitions) {
-      const cursor = this.#cursors.get(partitionKey(topic, partition));
-      if (cursor) cursor.paused = paused;
-    }
+    for (const { topic, partition } of partitions) this.#cursors.get(partitionKey(topic, partition))?.setPaused(paused);
   }
 
   /** What is ready, in fair shares. Throws before anything is taken, so that an error moves no position. */
@@ -163,14 +160,15 @@ export class KafkaReader implements Reader {
     if (wanting.length === 0) return;
     this.#routing = true;
     try {
-      for (const cursor of wanting) cursor.silence.asked(this.#clock.monotonic(), undefined);
+      const began = this.#clock.monotonic();
       const { leaders, failed } = await this.#client.route(wanting, { waits: false });
+      for (const { partition } of failed) partition.silence.asked(began, undefined);
       if (!this.#closed && failed.length > 0) void this.#routeLater(failed);
       for (const [node, cursors] of leaders) {
-        for (const cursor of cursors) cursor.silence.asked(this.#clock.monotonic(), node);
+        // It is asked when the fetch that is under way has come back: until then it keeps no silence.
         if (this.#busy.has(node) || this.#closed) continue;
         this.#busy.add(node);
-        for (const cursor of cursors) cursor.fetching = true;
+        for (const cursor of cursors) cursor.asked(began, node);
         void this.#fetch(node, cursors).finally(() => {
           this.#busy.delete(node);
           for (const cursor of cursors) cursor.fetching = false;

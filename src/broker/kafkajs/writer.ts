@@ -37,6 +37,7 @@ interface OpenOptions {
  * the topic takes; a broker that does not answer for two minutes fails the flush.
  */
 export class KafkaWriter implements Writer {
+  readonly endMarkers = true;
   readonly #client: Client;
   readonly #transactions: Transactions | undefined;
   readonly #sender: Sender;

@@ -3,6 +3,7 @@ import type { Change } from '../../model/record.js';
 import { check } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore } from '../../state/contract.js';
+import { writableOrNone } from '../tables/row-function.js';
 import { type Due, DueQueue } from './due-queue.js';
 import { Pending, sizeOf } from './pending.js';
 
@@ -62,21 +63,9 @@ export class HeldChanges<K, V> {
     const { value, timestamp, headers } = change;
     if (value !== null) check(this.#serdes.value, value);
     // What was given out last is what the first change that waits replaced: before it, nothing waited.
-    const previous = before ? before.previous : this.#writable(change.previous ?? null);
+    // What a row was before is no fault of the change: a value that cannot be kept has come from nobody here.
+    const previous = before ? before.previous : writableOrNone(this.#serdes.value, change.previous ?? null);
     return new Pending(value, previous, timestamp, headers);
-  }
-
-  /**
-   * What a row was before is no fault of the change: a value that cannot be kept has come from nobody here.
-   */
-  #writable(previous: V | null): V | null {
-    if (previous === null) return null;
-    try {
-      check(this.#serdes.value, previous);
-      return previous;
-    } catch {
-      return null;
-    }
   }
 
   /** What a change counts among `maxBytes`: key and row as they are written. Zero without that bound. */

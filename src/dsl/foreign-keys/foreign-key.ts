@@ -1,4 +1,4 @@
-import { isNotReady } from '../../model/not-ready.js';
+import { noRow } from '../../model/no-row.js';
 import type { Serde } from '../../serdes/serde.js';
 
 /** The key of the right table that a left row refers to, and its bytes. */
@@ -25,9 +25,7 @@ export class ForeignKeys {
     try {
       return this.of(value, key);
     } catch (error) {
-      // Nothing has failed: something has to be fetched first.
-      if (isNotReady(error)) throw error;
-      return 'failed';
+      return noRow(error) ?? 'failed';
     }
   }
 }

@@ -6,6 +6,7 @@ import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord, FactRecord, Stream } from '../types.js';
+import { withGrace } from '../windows/closings.js';
 import { currentDeclaring } from './attach.js';
 import { checkedId, type Id, idSerde, idText, keyPart } from './ids.js';
 
@@ -63,6 +64,8 @@ export function dedupe<K, V>(options: DedupeOptions<K, V>): OperatorFunction<Fac
         name: store,
         stores: [{ name: store, kind: 'keyValue', key: idSerde(ofKeys), value: firstSerde, ttlMs }],
         keyed: scope === 'key',
+        // What comes later than that is not known to be a duplicate any more.
+        nextClosing: withGrace(ttlMs, ttlMs),
         create: (context) => new Dedupe<K, V>(context, context.store(store), options, ofKeys),
       },
       [source],

@@ -3,7 +3,7 @@ import type { SourcePosition } from '../../model/record.js';
 import type { Processor, ProcessorContext } from '../processor.js';
 import type { AnyRecord } from '../types.js';
 import { currentDeclaring } from './attach.js';
-import { checkedId, type Id } from './ids.js';
+import { checkedId, type Id, idText } from './ids.js';
 
 /** What the function of an effect is told besides the record. */
 export interface EffectContext {
@@ -22,7 +22,7 @@ export interface EffectOptions<R> {
   readonly run: EffectFunction<R>;
   /**
    * What makes the record the one that it is: an event id. Default: the way that it came. PROCESS_FAILED if
-   * it returns nothing, or a number above 2^53 − 1.
+   * it returns nothing, or a number above 2^53 − 1. In the key a number has `#` before it: 5 is not "5".
    */
   readonly id?: (record: R) => Id;
 }
@@ -85,7 +85,7 @@ class Effect<R extends AnyRecord> implements Processor {
     const { position } = this.#context;
     const { run, id } = this.#options;
     const own = id
-      ? String(checkedId(id(record as R), 'the id of a record', `effect ${this.#name}`))
+      ? idText(checkedId(id(record as R), 'the id of a record', `effect ${this.#name}`))
       : this.#context.origin;
     this.#context.effect({
       id: `${this.#name}/${own}`,

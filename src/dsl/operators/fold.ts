@@ -1,4 +1,5 @@
 import type { Observable, OperatorFunction } from 'rxjs';
+import { noRow } from '../../model/no-row.js';
 import { type Change, isChange, RowChange, type StreamRecord } from '../../model/record.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore, Row } from '../../state/contract.js';
@@ -105,7 +106,10 @@ class Fold<K, V, A> implements Processor {
   /** What can be put in and not taken out again would stay for ever: it is not put in. */
   #with(current: A | null, record: StreamRecord<K, V>): A | null {
     const sum = added(this.#folding, current, record);
-    if (this.#tried && sum !== null && isChange(record)) this.#subtracted(sum, record);
+    if (this.#tried && sum !== null && isChange(record)) {
+      this.#checkAlone(record);
+      this.#subtracted(sum, record);
+    }
     return sum;
   }
 
@@ -119,13 +123,21 @@ class Fold<K, V, A> implements Processor {
     };
     if (!this.#tried) return this.#subtracted(current, record);
     try {
+      this.#checkAlone(record);
       const rest = this.#subtracted(current, record);
-      added(this.#folding, rest, record);
+      const sum = added(this.#folding, rest, record);
+      this.#store.check(sum);
       return rest;
-    } catch {
+    } catch (error) {
       // It was never put in.
-      return current;
+      return noRow(error) ?? current;
     }
+  }
+
+  /** Throws if the aggregate of this row alone cannot be made or written: whatever it comes to, it is none. */
+  #checkAlone(record: StreamRecord<K, V>): void {
+    const alone = added(this.#folding, null, record);
+    this.#store.check(alone);
   }
 
   #subtracted(current: A, record: StreamRecord<K, V>): A | null {

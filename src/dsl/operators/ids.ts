@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { isDeepStrictEqual } from 'node:util';
 import { StreamsError } from '../../model/errors.js';
+import { isNotReady } from '../../model/not-ready.js';
 import { show } from '../../model/show.js';
 import { containing } from '../../serdes/containing.js';
 import { string } from '../../serdes/scalars.js';
@@ -68,12 +69,16 @@ export function keyPart(serde: AnySerde, key: unknown): string {
  * cannot write then, they are compared as values; so are keys that cannot be written.
  */
 export function sameKey(serde: AnySerde, a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return Object.is(a, b);
+  // Not by `===`: 0 and -0 may have other bytes.
+  if (Object.is(a, b)) return true;
+  if (a === null || b === null || a === undefined || b === undefined) return false;
+  // Texts that are written as they are.
+  if (serde.text && typeof a === 'string' && typeof b === 'string') return false;
   if (serde.binding) return isDeepStrictEqual(a, b);
   try {
     return serde.encode(a).equals(serde.encode(b));
-  } catch {
+  } catch (error) {
+    if (isNotReady(error)) throw error;
     return isDeepStrictEqual(a, b);
   }
 }

@@ -18,6 +18,7 @@ import { StreamTableJoin } from '../tables/stream-table-join.js';
 import { type Joiner, type JoinKind, joinedView, RowJoin, TableTableJoin } from '../tables/table-table-join.js';
 import { type TableView, viewOf, withView } from '../tables/table-view.js';
 import type { AnyRecord, KeyOf, Table, ValueOf, WithValue } from '../types.js';
+import { withGrace } from '../windows/closings.js';
 import { currentDeclaring } from './attach.js';
 
 /** How records are joined with rows of their key. */
@@ -205,7 +206,11 @@ function joining(
       const held = heldBack(source, right, options, node, left, current);
       const joined = { left, asOf: right.historyMs !== undefined, join };
       const create = (context: ProcessorContext) => new StreamTableJoin(context, right.open(context, 'lookup'), joined);
-      return current.processor({ ...spec, reads: right.stores, create }, [held]);
+      const { historyMs } = right;
+      // Of a moment before the history nothing is found any more.
+      const nextClosing = historyMs === undefined ? undefined : withGrace(historyMs, historyMs);
+      const joining = { ...spec, reads: right.stores, create, ...(nextClosing && { nextClosing }) };
+      return current.processor(joining, [held]);
     }
     if (options.grace !== undefined) {
       current.problem(node, 'a join of tables has a grace', 'Leave it out: only records of a stream can wait.');

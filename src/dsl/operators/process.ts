@@ -248,7 +248,7 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
   #forward(record: Pick<Out, 'key' | 'value'> & Partial<Pick<Out, 'timestamp' | 'headers'>>): void {
     const { timestamp = this.#context.timestamp, headers = this.#context.headers ?? RecordHeaders.none } = record;
     const at = this.#record;
-    if (!this.#options.rekey && at && record.key !== at.key && !sameKey(this.#keySerde, record.key, at.key)) {
+    if (!this.#options.rekey && at && !sameKey(this.#keySerde, record.key, at.key)) {
       throw new StreamsError('KEY_CHANGED', {
         what: 'a record was forwarded under another key',
         at: `process ${this.#options.name}`,

@@ -7,6 +7,7 @@ import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord, FactRecord, Stream } from '../types.js';
+import { withGrace } from '../windows/closings.js';
 import { currentDeclaring } from './attach.js';
 import {
   type EntityQueue,
@@ -115,6 +116,8 @@ export function reorderByVersion<K, V>(
           { name: `${store}-gaps`, kind: 'keyValue', key: entity, value: serdes.double },
         ],
         keyed: true,
+        // A version that comes later than the wait is not waited for any more.
+        ...(Number.isFinite(waitMs) && options.gap?.clock !== 'wall' && { nextClosing: withGrace(waitMs, waitMs) }),
         create: (context) => new Reorder<K, V>(context, { ...options, maxBuffered }, waitMs, { key, value }, entity),
       },
       [source],

@@ -10,6 +10,7 @@ import type { Bounds } from '../buffers/held-changes.js';
 import { pendingSerde, placeSerde } from '../buffers/pending.js';
 import type { Declaring } from '../declaring.js';
 import type { Processor, ProcessorContext } from '../processor.js';
+import { nextClosingOf, withGrace } from '../windows/closings.js';
 import { suppressedForMs } from '../windows/windows.js';
 import { currentDeclaring } from './attach.js';
 import { SuppressUntilClosed, SuppressUntilDue } from './suppress-until.js';
@@ -117,8 +118,19 @@ export function suppress(
         ? new SuppressUntilClosed(context, parts)
         : new SuppressUntilDue(context, { ...parts, places: places.name });
     const stores = closes ? [rows] : [rows, places];
+    // A row that waits for a time limit takes in what comes until then, and no grace is given for it.
+    const nextClosing =
+      limitMs !== undefined ? withGrace(0, limitMs) : inspection.window && nextClosingOf(inspection.window);
+    const spec = {
+      operator: 'suppress',
+      name: store,
+      stores,
+      keyed: true,
+      create,
+      ...(nextClosing && { nextClosing }),
+    };
     // What comes out are changes of a table, which no store holds: no store's name has a space.
-    return current.processor({ operator: 'suppress', name: store, stores, keyed: true, create }, [source], where);
+    return current.processor(spec, [source], where);
   };
 }
 

@@ -6,6 +6,7 @@ import type { KeyValueStore, VersionedStore } from '../../state/contract.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
 import { versionedStores } from '../tables/versions.js';
 import type { AnyRecord, FactRecord, Table } from '../types.js';
+import { withGrace } from '../windows/closings.js';
 import { currentDeclaring } from './attach.js';
 
 export interface ToTableOptions<K, V> {
@@ -35,15 +36,19 @@ export function toTable<K, V>(options: ToTableOptions<K, V>): OperatorFunction<F
   return (source) => {
     const current = currentDeclaring('toTable');
     const key = options.key ?? current.inspect(source).key;
+    const stores =
+      history === undefined
+        ? [{ name: store, kind: 'keyValue', key, value } as const]
+        : versionedStores(store, current.bound({ key, value }, 'store', store), history);
+    const historyMs = stores[0]?.history?.ms;
     return current.processor(
       {
         operator: 'table',
         name: store,
-        stores:
-          history === undefined
-            ? [{ name: store, kind: 'keyValue', key, value }]
-            : versionedStores(store, current.bound({ key, value }, 'store', store), history),
+        stores,
         keyed: true,
+        // What comes later than the history is not put in any more.
+        ...(historyMs !== undefined && { nextClosing: withGrace(historyMs, historyMs) }),
         create: (context) =>
           history === undefined
             ? new TableWriter<K, V>(context, context.store(store))

@@ -9,6 +9,7 @@ import type { Declaring } from '../declaring.js';
 import { ByteReader, type ByteWriter, readHeaders, written } from '../operators/bytes.js';
 import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
 import type { AnyRecord } from '../types.js';
+import { withGrace } from '../windows/closings.js';
 
 export interface HoldOptions {
   readonly store: string;
@@ -37,6 +38,8 @@ export function hold(source: Observable<AnyRecord>, options: HoldOptions, curren
       stores: [{ ...dueStore(store, key, heldSerde(value)), items: heldItems(value) }],
       keyed: true,
       takesNullKeys: keepsNullKeys,
+      // What comes later than the grace is not put in order any more.
+      nextClosing: withGrace(options.graceMs, options.graceMs),
       create: (context) => new Hold(context, context.store(store), key, options.graceMs),
     },
     [source],

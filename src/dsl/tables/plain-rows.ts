@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Observable, type Subscriber, type Subscription } from 'rxjs';
 import { StreamsError } from '../../model/errors.js';
+import { noRow } from '../../model/no-row.js';
 import { type Change, RowChange, rowChange } from '../../model/record.js';
 import { showValue } from '../../serdes/show.js';
 import { subscribing } from '../ambient.js';
@@ -50,7 +51,13 @@ class PlainRows {
 
   connect(): Subscription | undefined {
     const subscription = this.#standing.source?.subscribe({
-      next: (record) => this.#change(record as Change<unknown, unknown>),
+      next: (record) => {
+        try {
+          this.#change(record as Change<unknown, unknown>);
+        } catch (error) {
+          this.#subscriber.error(error);
+        }
+      },
       error: (error) => this.#subscriber.error(error),
       complete: () => this.#subscriber.complete(),
     });
@@ -87,12 +94,12 @@ class PlainRows {
     this.#subscriber.next(rowChange<unknown, unknown>(key, now, before, made ?? change, outOfOrder));
   }
 
-  /** What they make of a row alone; null: nothing. */
+  /** What they make of a row alone; null: nothing, or they throw on it. */
   #ofRow({ key, timestamp, headers }: Change<unknown, unknown>, value: unknown): unknown {
     const run = new Run(this.#plain);
-    const { emitted } = run.push(new RowChange(key, value, null, timestamp, headers));
+    const { emitted, error } = run.push(new RowChange(key, value, null, timestamp, headers));
     run.end();
-    return (emitted[0] as AnyRecord | undefined)?.value ?? null;
+    return error ? noRow(error.thrown) : ((emitted[0] as AnyRecord | undefined)?.value ?? null);
   }
 }
 

@@ -1,19 +1,25 @@
-import { isNotReady } from '../../model/not-ready.js';
+import { noRow } from '../../model/no-row.js';
+import { check } from '../../serdes/check.js';
+import type { Serde } from '../../serdes/serde.js';
 import { isGivenUp } from '../async-guard.js';
 
-/**
- * What becomes of a row that a function of the user throws on, once the policy has let its record go: it is
- * no row. The row leaves what is made of the table, whatever it was before, and comes back with its next
- * value. That follows from the row alone, so that whoever asks later (what was there before? what does the
- * other side of a join have?) finds the same.
- */
+/** What a function makes of a row; null also if it throws on it, see {@link noRow}. */
 export function rowOrNone<A, B, T>(fn: (a: A, b: B) => T, a: A, b: B): T | null {
   try {
     return fn(a, b);
   } catch (error) {
-    // Nothing has failed: something has to be fetched first.
-    if (isNotReady(error)) throw error;
-    return null;
+    return noRow(error);
+  }
+}
+
+/** A row, if the serde can write it. */
+export function writableOrNone<T>(serde: Serde<T>, row: T | null): T | null {
+  if (row === null) return null;
+  try {
+    check(serde, row);
+    return row;
+  } catch (error) {
+    return noRow(error);
   }
 }
 

@@ -1,3 +1,4 @@
+import { noRow } from '../../model/no-row.js';
 import { type Change, RowChange } from '../../model/record.js';
 import type { Row } from '../../state/contract.js';
 import type { Processor, ProcessorContext, Reads } from '../processor.js';
@@ -26,8 +27,8 @@ export class RowJoin {
   tried(left: unknown, right: unknown, key: unknown): unknown {
     try {
       return this.of(left, right, key);
-    } catch {
-      return null;
+    } catch (error) {
+      return noRow(error);
     }
   }
 }
