@@ -74,11 +74,14 @@ export class PacedIntake extends Intake {
 
   override get pace(): 'watched' | 'held' {
     const { next } = this;
-    return next !== undefined && next >= this.#before ? 'held' : 'watched';
+    if (next === undefined) return super.pace === 'held' ? 'held' : 'watched';
+    return next >= this.#before ? 'held' : 'watched';
   }
 
   override get isAwaited(): boolean {
-    return this.lag === 0 && this.#task.uncommitted > 0 && (this.#published !== undefined || this.#alignment.isAwaited);
+    if (super.isAwaited) return true;
+    const isRead = this.left === 0 && this.#task.uncommitted > 0;
+    return isRead && (this.#published !== undefined || this.#alignment.isAwaited);
   }
 
   /** With what others want to know. */
@@ -90,6 +93,7 @@ export class PacedIntake extends Intake {
   }
 
   override committed(): void {
+    super.committed();
     this.#published = this.next;
     this.#committed = placeOf(super.positions);
     this.#alignment.wake();
@@ -104,13 +108,13 @@ export class PacedIntake extends Intake {
   override async take(max: number, maxWaitMs: number): Promise<readonly BrokerRecord[]> {
     for (;;) {
       // What comes when all is read comes to others, too.
-      const isOver = this.lag === 0 || this.#alignment.now >= this.#aloneUntil;
+      const isOver = this.left === 0 || this.#alignment.now >= this.#aloneUntil;
       if (this.#before === Number.POSITIVE_INFINITY && isOver) this.#before = this.#looked;
       const records = await super.take(max, maxWaitMs, this.#before);
       if (records.length > 0) return records;
       const { next } = this;
       if (next === undefined) {
-        if (this.lag === 0) this.#moved();
+        if (this.left === 0) this.#moved();
         return records;
       }
       if (next >= this.#before) await this.#look(next);
