@@ -4,6 +4,7 @@ import { storesOf } from '../declared.js';
 import { exportSchemas } from '../export-schemas.js';
 import { exportTest } from '../export-test.js';
 import { type Io, write } from '../io.js';
+import { KeyForms } from '../key-forms.js';
 import { loadTopology } from '../load-topology.js';
 import { checkStore } from '../open-state.js';
 import { type LookBack, type LookBackOptions, lookBack, pastSerdes } from '../past.js';
@@ -93,10 +94,12 @@ async function findFirst(
     say(`it never holds: ${text}`);
     return 1;
   }
+  const forms = await KeyForms.of(topology, past);
+  const [change, trace] = [forms.change(found.change), forms.trace(found.trace)];
   const shown =
     format === 'json'
-      ? `${toJson(found)}\n`
-      : `The first event after which it holds: ${text}\n\n${changeText(found.change)}\n\nIts way:\n${traceText(found.trace)}\n`;
+      ? `${toJson({ change, trace })}\n`
+      : `The first event after which it holds: ${text}\n\n${changeText(change)}\n\nIts way:\n${traceText(trace)}\n`;
   await write(io.stdout, shown);
   if (options.exportTest === undefined) return 0;
   const { snapshots: _, ...plain } = asked;
@@ -124,7 +127,8 @@ async function compareWith(file: string, options: Options, { topology, past, say
     say('they do the same');
     return 0;
   }
-  await write(io.stdout, format === 'json' ? `${toJson(found)}\n` : disagreementText(found));
+  const shown = (await KeyForms.of(topology, past)).disagreement(found);
+  await write(io.stdout, format === 'json' ? `${toJson(shown)}\n` : disagreementText(shown));
   return 1;
 }
 

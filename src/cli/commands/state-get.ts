@@ -1,3 +1,4 @@
+import { keyForm } from '../../serdes/key-form.js';
 import { isWindowed } from '../../serdes/serde.js';
 import { type Io, write } from '../io.js';
 import { type StateSelection, type StorePart, withStores } from '../open-state.js';
@@ -56,7 +57,10 @@ async function get(file: string, options: Options, io: Io): Promise<number> {
         found++;
         const { spec, partition } = part;
         const { value, timestamp } = row;
-        await write(io.stdout, `${toJson({ store: spec.name, partition, key, value, timestamp })}\n`);
+        await write(
+          io.stdout,
+          `${toJson({ store: spec.name, partition, key: keyForm(part.key, key), value, timestamp })}\n`,
+        );
       }
     }
     return 0;
