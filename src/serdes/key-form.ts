@@ -3,7 +3,8 @@
  * `docs/ids.md` says it to users.
  */
 import { ownOf } from '../model/own.js';
-import type { Serde } from './serde.js';
+import { type Windowed, WindowKey } from '../model/window.js';
+import { isWindowed, type Serde, type WindowedSerde } from './serde.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: a serde of any keys
 type AnySerde = Serde<any>;
@@ -23,9 +24,15 @@ export function keyForm(serde: AnySerde | undefined, key: unknown): unknown {
   } catch {
     return plainForm(key);
   }
-  const form = plainForm(read);
+  const form = isWindowed(serde) ? windowForm(serde, read as Windowed<unknown>) : plainForm(read);
   return isFormOf(serde, form, bytes) ? form : { base64: bytes.toString('base64') };
 }
+
+const windowForm = ({ inner }: WindowedSerde<unknown>, { key, start, end }: Windowed<unknown>): unknown => ({
+  key: keyForm(inner, key),
+  start,
+  end: end === Number.POSITIVE_INFINITY ? null : end,
+});
 
 /**
  * The key that a form says. Throws a plain `Error`, or what the serde throws, if it is none of the serde.
@@ -65,9 +72,9 @@ function formed(value: unknown, within: readonly object[]): unknown {
   const inside = [...within, value];
   if (Array.isArray(value)) return value.map((item) => formed(item, inside));
   if ('toJSON' in value && typeof value.toJSON === 'function') return formed(value.toJSON(), inside);
-  const isEndless = ownOf(value as Record<string, unknown>, 'end') === Number.POSITIVE_INFINITY && isWindow(value);
-  const form = Object.entries(value).map(([name, field]) => [name, formed(field, inside)] as const);
-  return Object.fromEntries(isEndless ? form.map(([name, field]) => [name, name === 'end' ? null : field]) : form);
+  const isEndless = value instanceof WindowKey && value.end === Number.POSITIVE_INFINITY;
+  const fields = isEndless ? { ...value, end: null } : value;
+  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, formed(field, inside)]));
 }
 
 const MAX_DEPTH = 100;
@@ -81,11 +88,6 @@ export function numberOfForm(form: unknown): number | undefined {
   if (typeof form === 'number') return form;
   return typeof form === 'string' && /^(NaN|-?Infinity|-0)$/.test(form) ? Number(form) : undefined;
 }
-
-const isWindow = (value: object): boolean => {
-  const names = Object.keys(value);
-  return names.length === 3 && ['key', 'start', 'end'].every((name) => names.includes(name));
-};
 
 /** `{"base64": "…"}`, and nothing else; undefined: it is something else. */
 export function bytesOf(form: unknown): Buffer | undefined {

@@ -8,7 +8,7 @@ import { KeyForms } from '../key-forms.js';
 import { loadTopology } from '../load-topology.js';
 import { checkStore } from '../open-state.js';
 import { type LookBack, type LookBackOptions, lookBack, pastSerdes } from '../past.js';
-import { type Format, formatOption, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
+import { type Format, formatOption, KEY_HELP, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
 import { parsePredicate } from '../predicate.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
@@ -27,7 +27,7 @@ interface Options extends LookBackOptions {
   readonly format: Format;
 }
 
-const EXAMPLES = `
+const EXAMPLES = `${KEY_HELP}
 The predicate is asked whenever a row of the store is written, right after it, in the order of the events. It is an expression of
 key, value (null: the row is gone), before (null: there was none) and timestamp, or a file whose default export is a function of an
 object with these. With --key and snapshots, parts of the history in which that row did not change are left out. --monotone is
@@ -105,11 +105,12 @@ async function findFirst(
   const { snapshots: _, ...plain } = asked;
   const slice = await smallestSlice(topology, plain, found.change);
   const target = resolve(io.cwd, options.exportTest);
-  const { name: topologyName } = topology;
+  const { applicationId, onError } = past;
   await exportTest({
     file: target,
     topologyFile: resolve(io.cwd, file),
-    topologyName,
+    topology,
+    options: { ...(applicationId !== undefined && { applicationId }), ...(onError && { onError }) },
     predicate,
     change: found.change,
     ...(await exportSchemas(topology, slice, pastSerdes(topology, past).schemaRegistry)),

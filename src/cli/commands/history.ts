@@ -4,7 +4,7 @@ import { type Io, write } from '../io.js';
 import { KeyForms } from '../key-forms.js';
 import { checkStore } from '../open-state.js';
 import { type LookBackOptions, lookBack, pastSerdes } from '../past.js';
-import { type Format, formatOption, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
+import { type Format, formatOption, KEY_HELP, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
 import { changeText } from '../show-past.js';
@@ -17,7 +17,7 @@ interface Options extends LookBackOptions {
   readonly format: Format;
 }
 
-const EXAMPLES = `
+const EXAMPLES = `${KEY_HELP}
 A write that leaves the row as it was is no change; a row that expires is gone without an event, so that is none, either.
 ${WINDOWS_HELP}
 

@@ -4,7 +4,7 @@ import { type Io, write } from '../io.js';
 import { KeyForms } from '../key-forms.js';
 import { checkStore, type StateSelection } from '../open-state.js';
 import { lookBack, pastSerdes, warnOfGaps } from '../past.js';
-import { moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
+import { KEY_HELP, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
 import { parseWantedKey } from '../store-key.js';
@@ -16,7 +16,7 @@ interface Options extends Omit<StateSelection, 'partition' | 'asOf'> {
   readonly key?: string | undefined;
 }
 
-const EXAMPLES = `
+const EXAMPLES = `${KEY_HELP}
 Each row that differs is one line of JSON: store, partition, key, before, after; null where there is none.
 ${WINDOWS_HELP}
 

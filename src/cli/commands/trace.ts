@@ -4,7 +4,7 @@ import { type Moment, trace } from '../../replay/index.js';
 import { type Io, write } from '../io.js';
 import { KeyForms } from '../key-forms.js';
 import { type LookBackOptions, lookBack } from '../past.js';
-import { type Format, formatOption, moment, withPastOptions } from '../past-options.js';
+import { type Format, formatOption, KEY_HELP, moment, withPastOptions } from '../past-options.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
 import { traceText } from '../show-past.js';
@@ -18,7 +18,7 @@ interface Options extends LookBackOptions {
   readonly format: Format;
 }
 
-const EXAMPLES = `
+const EXAMPLES = `${KEY_HELP}
 Examples:
   $ millrace trace topology.ts --at payments:0:42
   $ millrace trace topology.ts --key card-7 --until 2026-03-01`;
