@@ -58,7 +58,7 @@ export function keyOfForm<T>(serde: Serde<T>, form: unknown): T {
  * `{"base64": "…"}`, dates as ISO 8601, the end of a window that never ends as null. Different values may
  * have one form.
  */
-export function plainForm(value: unknown): unknown {
+function plainForm(value: unknown): unknown {
   return formed(value, []);
 }
 
