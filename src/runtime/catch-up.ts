@@ -43,8 +43,8 @@ interface Part {
  * later would be kept silent.
  *
  * All of it is in the group, so it does not matter who is restarted when: each position of a source has a mark
- * that says up to where its records are old. Whoever finds that it is over commits so, before anybody can take
- * what new records bring for old ones that are under way.
+ * that says up to where its records are old. Who finds that it is over says so with its next commit. Who
+ * begins before that finds it once more: nothing old is left, and who asks waits with what is new.
  */
 export class CatchUpPhase {
   readonly id: string;
