@@ -9,7 +9,7 @@ import type { Graph, SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { Logger } from '../model/ports.js';
 import { isPassing } from './patience.js';
-import { type EffectsMode, markOf, type ResetMark } from './reset-marks.js';
+import { type EffectsMode, isQuietIn, markOf, type ResetMark } from './reset-marks.js';
 import { SharedAnswer } from './shared-answer.js';
 import type { Slot, SlotPlan } from './slots.js';
 import { sourcePartitions } from './sources.js';
@@ -41,6 +41,10 @@ interface Part {
  * every task of the part and in the repartition topics between them. New records wait for it (see hold.ts), or
  * what follows from them would be written of stores that are not whole yet, and what old records make of it
  * later would be kept silent.
+ *
+ * A task says that it is quiet by committing the same positions twice. Under exactly_once a transaction can be
+ * committed, and its records not be seen in all partitions yet: the next one begins only when they are. So
+ * whoever sees that all are quiet sees all that they have written.
  *
  * All of it is in the group, so it does not matter who is restarted when: each position of a source has a mark
  * that says up to where its records are old. Who finds that it is over says so with its next commit. Who
@@ -93,6 +97,7 @@ export class CatchUpPhase {
       // In this order: who has committed has written before, up to the ends that are asked for next.
       const committed = await this.#part.committed.get();
       if (committed.some((at) => isOverBy(at, this.id))) return true;
+      if (committed.length < partitions.length || !committed.every((at) => isQuietIn(at, this.id))) return false;
       const ends = byKey(await ports.admin.latestOffsets(partitions));
       const known = byKey(committed);
       return partitions.every((partition) => {
@@ -129,7 +134,11 @@ export class CatchUp {
       const partitions = tasks.flatMap((task) => sourcePartitions(task.subTopology, prefix, task.partition, topics));
       const names = tasks.flatMap(({ subTopology }) => subTopology.repartitions);
       const internal = new Set(names.map((each) => repartitionTopic(prefix, each)));
-      const committed = new SharedAnswer(() => this.#membership.committed(partitions));
+      const keys = new Set(partitions.map((at) => partitionKey(at.topic, at.partition)));
+      // Not those that are certain: among so many, some transaction is always under way. What is older says less.
+      const committed = new SharedAnswer(async () =>
+        (await this.#committed()).filter((at) => keys.has(partitionKey(at.topic, at.partition))),
+      );
       const part = { name, partitions, internal, committed, isOneTask: internal.size === 0 };
       for (const { id } of tasks) parts.set(id, part);
     };
@@ -144,7 +153,7 @@ export class CatchUp {
 
   /**
    * The phase that a task is in, which has committed that; undefined: none, almost always. Rejects as
-   * `committed` of the group does.
+   * `groupOffsets` does.
    */
   async phaseOf({ id }: Pick<Slot, 'id'>, own: readonly PartitionOffset[]): Promise<CatchUpPhase | undefined> {
     const part = this.#parts.get(id);
@@ -175,10 +184,11 @@ export class CatchUp {
     return phase?.readTo(partition, at) ?? Number.POSITIVE_INFINITY;
   }
 
-  get #membership(): Membership {
-    const membership = this.#options.membership();
-    if (membership === undefined) throw stopped('the process is out of its group', 'the look at what it has committed');
-    return membership;
+  async #committed(): Promise<readonly PartitionOffset[]> {
+    const { ports, membership } = this.#options;
+    const groupId = membership()?.groupId;
+    if (groupId === undefined) throw stopped('the process is out of its group', 'the look at what it has committed');
+    return ports.admin.groupOffsets(groupId);
   }
 }
 

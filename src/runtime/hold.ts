@@ -1,6 +1,7 @@
 import { type PartitionOffset, partitionKey } from '../broker/port.js';
 import type { Clock } from '../model/ports.js';
 import type { CatchUpPhase } from './catch-up.js';
+import { placeOf } from './reprocessing.js';
 
 /** How often somebody who waits asks the group again, and how often it commits at most for others who wait. */
 const LOOK_AGAIN_MS = 100;
@@ -14,6 +15,8 @@ export interface HeldTask {
 
 export interface HoldOptions {
   readonly phase: CatchUpPhase;
+  /** Whether the task's last commit has said that it is quiet. */
+  readonly isQuiet: () => boolean;
   readonly task: HeldTask;
   readonly clock: Clock;
   /** What the group has of its positions. */
@@ -59,13 +62,13 @@ export class Hold {
 
   /**
    * Whether what was held back may be read. `left`: how many records are left before. `positions`: where the
-   * task stands; what it moved over without a record has to be committed, too.
+   * task stands; what it moved over without a record has to be committed, too, and once more to be quiet.
    */
   async isOver(left: number, positions: readonly PartitionOffset[], maxWaitMs: number): Promise<boolean> {
-    const { phase, task, clock } = this.#options;
+    const { phase, task, clock, isQuiet } = this.#options;
     if (phase.isOver) return true;
     if (left > 0 || task.uncommitted > 0) return false;
-    if (placeOf(positions) !== this.#committed) {
+    if (placeOf(positions) !== this.#committed || !isQuiet()) {
       task.touch();
       return false;
     }
@@ -86,9 +89,3 @@ export class Hold {
     this.#options.task.touch();
   }
 }
-
-const placeOf = (positions: readonly PartitionOffset[]): string =>
-  positions
-    .map(({ topic, partition, offset }) => `${partitionKey(topic, partition)} ${offset}`)
-    .sort()
-    .join('\n');

@@ -26,7 +26,7 @@ export async function openIntake(
   const options = {
     datesOf: (topic: string) => entries.get(topic)?.dates,
     ends: new KnownEnds({ admin, clock, logger: config.logger }),
-    hold: phase && new Hold({ phase, task, clock, committed }),
+    hold: phase && new Hold({ phase, isQuiet: () => again?.isQuiet === true, task, clock, committed }),
   };
   return alignment.concerns(task)
     ? new PacedIntake(reader, positions, latest, { ...options, alignment, task, committed })

@@ -5,7 +5,7 @@ import { toJson } from '../model/to-json.js';
 import type { CatchUpPhase } from './catch-up.js';
 import type { EffectCall } from './effects.js';
 import type { OutboxItem } from './outbox.js';
-import { type EffectsMode, MODES, marked, markOf, type ResetMark } from './reset-marks.js';
+import { type EffectsMode, MODES, marked, markOf, quietIn, type ResetMark } from './reset-marks.js';
 
 /** `<application>-captured`: what would have been written, or called. */
 export const capturedTopic = (applicationId: string): string => `${applicationId}-captured`;
@@ -19,6 +19,9 @@ export class Reprocessing {
   /** Undefined: new records wait for nobody. */
   readonly phase: CatchUpPhase | undefined;
   #last: EffectsMode = 'live';
+  /** What was committed last. */
+  #place: string | undefined;
+  #isQuiet = false;
 
   private constructor(marks: ReadonlyMap<string, ResetMark>, applicationId: string, phase: CatchUpPhase | undefined) {
     this.#marks = marks;
@@ -105,8 +108,25 @@ export class Reprocessing {
     };
   }
 
-  /** Keeps the marks until all that was put back is through, and says then that it is. */
+  /** Whether the last commit has said that the task is quiet. */
+  get isQuiet(): boolean {
+    return this.#isQuiet;
+  }
+
+  /**
+   * Keeps the marks until all that was put back is through, and says then that it is. Called once for each
+   * commit.
+   */
   withMarks(positions: readonly PartitionOffset[]): readonly PartitionOffset[] {
+    const { phase } = this;
+    const place = placeOf(positions);
+    this.#isQuiet = place === this.#place;
+    this.#place = place;
+    const withMarks = this.#marked(positions);
+    return phase && !phase.isOver && this.#isQuiet ? withMarks.map((at) => quietIn(at, phase.id)) : withMarks;
+  }
+
+  #marked(positions: readonly PartitionOffset[]): readonly PartitionOffset[] {
     const { phase } = this;
     return positions.map((position) => {
       const mark = this.#marks.get(partitionKey(position.topic, position.partition));
@@ -121,6 +141,13 @@ export class Reprocessing {
     return mode;
   }
 }
+
+/** Positions as a text: the same for the same ones. */
+export const placeOf = (positions: readonly PartitionOffset[]): string =>
+  positions
+    .map(({ topic, partition, offset }) => `${partitionKey(topic, partition)} ${offset}`)
+    .sort()
+    .join('\n');
 
 /** A record that would have been written: to the topic of what was captured, with where it would have gone in its headers. */
 function captured(record: ProducerRecord, node: string, applicationId: string): ProducerRecord {

@@ -45,3 +45,18 @@ const isMark = (reset: unknown): reset is ResetMark =>
   typeof reset.until === 'number' &&
   MODES.includes(reset.effects) &&
   [reset.keeps, reset.marked, reset.unfinished, reset.over].every((flag) => flag === undefined || flag === true);
+
+/** So long is the time at the end of an id. There is little room beside an offset. */
+const ID_TIME = 24;
+
+/**
+ * A position of a task that has committed the same positions before, while it catches up: what it has written
+ * for them is there to be read (see catch-up.ts). `{ "format": 1, "quiet": time in the id of the reset, … }`.
+ */
+export const quietIn = (position: PartitionOffset, id: string): PartitionOffset => ({
+  ...position,
+  metadata: addedTo(position.metadata, { quiet: id.slice(-ID_TIME) }),
+});
+
+export const isQuietIn = ({ metadata }: PartitionOffset, id: string): boolean =>
+  textOf(metadata).quiet === id.slice(-ID_TIME);
