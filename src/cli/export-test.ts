@@ -1,17 +1,27 @@
 import { isUtf8 } from 'node:buffer';
 import { dirname, extname, relative, resolve } from 'node:path';
+import { inspect, isDeepStrictEqual } from 'node:util';
+import type { Topology } from '../dsl/processor.js';
 import { writeFileAtomically } from '../files/write.js';
-import { bytesCode, commentCode, propertyCode, stringCode, valueCode } from '../model/code-text.js';
+import { bytesCode, commentCode, hasCode, propertyCode, stringCode, valueCode } from '../model/code-text.js';
+import { messageOf, type StreamsError } from '../model/errors.js';
 import type { Headers } from '../model/headers.js';
 import type { SmallestSlice, StateChange } from '../replay/index.js';
+import type { StoreView } from '../runtime/store-view.js';
+import { MemoryRegistry } from '../serdes/registry/memory.js';
+import { serdes } from '../serdes/serdes.js';
+import { TestDriver, type TestDriverOptions } from '../testing/driver.js';
 import type { ExportedSchema } from './export-schemas.js';
 import type { GivenPredicate } from './predicate.js';
 import { eventText } from './show-past.js';
+import { usage } from './usage.js';
 
 export interface ExportedTest {
   readonly file: string;
   readonly topologyFile: string;
-  readonly topologyName: string;
+  readonly topology: Topology;
+  /** As the history was run: a record that fails must fail in the test as it did. */
+  readonly options: Pick<TestDriverOptions, 'applicationId' | 'onError'>;
   readonly predicate: GivenPredicate;
   readonly change: StateChange;
   readonly slice: SmallestSlice;
@@ -19,12 +29,65 @@ export interface ExportedTest {
   readonly schemas: readonly ExportedSchema[];
 }
 
-/** Writes a mocha test that feeds the slice through the test driver, and fails as long as the predicate comes to hold of the row. */
+/** How deep a key is shown that has no literal. */
+const SHOWN = { depth: 9 } as const;
+
+/**
+ * Writes a mocha test that feeds the slice through the test driver, and fails as long as the predicate comes
+ * to hold of the row. It is tried before: USAGE if it would fail for another reason, or not at all.
+ */
 export async function exportTest(test: ExportedTest): Promise<void> {
+  await checkFails(test);
   await writeFileAtomically(test.file, testText(test), { shared: true });
 }
 
-function testText({ file, topologyFile, topologyName, predicate, change, slice, schemas }: ExportedTest): string {
+/** What the test does, done here. */
+async function checkFails({ topology, options, predicate, change, slice, schemas }: ExportedTest): Promise<void> {
+  const wrong = (saw: string): StreamsError =>
+    usage(
+      'cannot write a test that fails because of it',
+      saw,
+      'the predicate to hold when the records go through the test driver, one after the other',
+      'Leave --export-test out; what the row comes to depends on something that a test of these records does not have.',
+    );
+  const schemaRegistry = new MemoryRegistry({ compatibility: 'NONE' });
+  for (const { subject, schema } of schemas) await schemaRegistry.register(subject, { schema, references: [] });
+  const driver = await TestDriver.create(topology, { partitions: slice.partitions, ...options, schemaRegistry });
+  try {
+    const rowOf = rowIn(driver.store(change.store), change.key);
+    let before: unknown = null;
+    for (const { topic, partition, timestamp, key: bytes, value: written, headers } of slice.records) {
+      const record = { partition, timestamp, key: bytes, value: written, headers };
+      await driver.input(topic, { key: serdes.bytes, value: serdes.bytes }).send(record);
+      const { key, value } = await rowOf();
+      if (isDeepStrictEqual(value, before)) continue;
+      if (predicate.when({ key, value, before, timestamp })) return;
+      before = value;
+    }
+  } catch (error) {
+    throw wrong(messageOf(error));
+  } finally {
+    await driver.close().catch(() => undefined);
+  }
+  throw wrong('that it never holds there');
+}
+
+interface FoundRow {
+  readonly key: unknown;
+  readonly value: unknown;
+}
+
+function rowIn(store: StoreView<unknown, unknown>, key: unknown): () => Promise<FoundRow> {
+  if (hasCode(key)) return async () => ({ key, value: await store.get(key) });
+  const shown = inspect(key, SHOWN);
+  return async () => {
+    const row = (await store.entries()).find(([other]) => inspect(other, SHOWN) === shown);
+    return { key, value: row?.[1] ?? null };
+  };
+}
+
+function testText(test: ExportedTest): string {
+  const { file, topologyFile, topology, options, predicate, change, slice, schemas } = test;
   const typed = /^\.[mc]?ts$/.test(extname(file));
   const row = typed ? ': { key: any; value: any; before: any; timestamp: number }' : '';
   const condition = predicate.expression ?? 'the predicate holds';
@@ -42,6 +105,10 @@ function testText({ file, topologyFile, topologyName, predicate, change, slice, 
     schemas.length > 0
       ? `    const schemaRegistry = new MemoryRegistry({ compatibility: 'NONE' });\n${registered.join('')}`
       : '';
+  const given = Object.entries(options)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `, ${name}: ${valueCode(value)}`)
+    .join('');
   return `// Written by millrace bisect: the smallest part of the history that it found to bring it about.
 // The event: ${commentCode(eventText(change.event))}.
 import assert from 'node:assert/strict';
@@ -55,14 +122,15 @@ ${records.join('\n')}
 ];
 
 ${predicate.expression === undefined ? '' : `const holds = ({ key, value, before, timestamp }${row}) => (${predicate.expression}\n);\n`}
-describe(${stringCode(topologyName)}, () => {
+describe(${stringCode(topology.name)}, () => {
   it(${stringCode(`has no row of ${change.store} of which: ${condition}`)}, async () => {
-${registry}    const driver = await TestDriver.create(topology, { partitions: ${valueCode(slice.partitions)}${schemas.length > 0 ? ', schemaRegistry' : ''} });
-    const key${typed ? ': any' : ''} = ${valueCode(change.key)};
+${registry}    const driver = await TestDriver.create(topology, { partitions: ${valueCode(slice.partitions)}${given}${schemas.length > 0 ? ', schemaRegistry' : ''} });
+    const store = driver.store(${stringCode(change.store)});
+${keyCode(change.key, typed)}
     let before${typed ? ': any' : ''} = null;
     for (const { topic, ...record } of records) {
       await driver.input(topic, { key: serdes.bytes, value: serdes.bytes }).send(record);
-      const value${typed ? ': any' : ''} = await driver.store(${stringCode(change.store)}).get(key);
+      const value${typed ? ': any' : ''} = ${hasCode(change.key) ? 'await store.get(key)' : 'await valueOf()'};
       if (isDeepStrictEqual(value, before)) continue;
       assert.ok(!holds({ key, value, before, timestamp: record.timestamp }), \`\${inspect(key)} is \${inspect(value)}\`);
       before = value;
@@ -71,6 +139,22 @@ ${registry}    const driver = await TestDriver.create(topology, { partitions: ${
   });
 });
 `;
+}
+
+/** The key; of one that has no literal, how its row is found. */
+function keyCode(key: unknown, typed: boolean): string {
+  const any = typed ? ': any' : '';
+  if (hasCode(key)) return `    const key${any} = ${valueCode(key)};`;
+  return `    let key${any} = null;
+    // A key that is an instance has no literal: it is known by what is shown of it.
+    const valueOf = async () => {
+      for (const [other, value] of await store.entries())
+        if (inspect(other, ${valueCode(SHOWN)}) === ${stringCode(inspect(key, SHOWN))}) {
+          key = other;
+          return value;
+        }
+      return null;
+    };`;
 }
 
 /** A name that occurs twice has no place in an object. */

@@ -4,6 +4,7 @@ import { messageOf, StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
 import { show } from '../model/show.js';
 import { inexactNumber } from '../serdes/exact.js';
+import { bytesOf as bytesOfForm, keyOfForm } from '../serdes/key-form.js';
 import { isWellFormed } from '../serdes/text.js';
 import type { Line } from './json-lines.js';
 import type { TopicSerdes } from './show.js';
@@ -32,7 +33,7 @@ export const isTyped = ({ name, text }: AnySerde): boolean => text === true || n
 const ISO_TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?)?$/;
 
 /**
- * Makes a record of a line. The value is the line, byte for byte, unless serdes say how it is written. The key is the text of its field: a string as it is, null as no key, anything else as JSON. A name that is no field of the line
+ * Makes a record of a line. The value is the line, byte for byte, unless serdes say how it is written. The key is the text of its field: a string as it is, null as no key, `{"base64": …}` as bytes, anything else as JSON; with serdes it is what they make of it. A name that is no field of the line
  * leads along its dots: `user.id`.
  *
  * INPUT_INVALID, with the line, if it is no JSON, lacks a field, or a field cannot be a key or a time.
@@ -74,12 +75,14 @@ function fieldOf(value: unknown, name: string, where: string): unknown {
 
 /** A line is JSON already, and stays as it was written. */
 function bytesOf(line: Line, value: unknown, serdes: TopicSerdes | undefined, where: string): Buffer {
-  return serdes === undefined || serdes.value.name === 'json' ? line.bytes : encoded(serdes.value, value, where);
+  return serdes === undefined || serdes.value.name === 'json'
+    ? line.bytes
+    : fitting(serdes.value, () => encodeJson(serdes.value, value), where);
 }
 
-function encoded(serde: TopicSerdes['value'], json: unknown, where: string): Buffer {
+function fitting(serde: TopicSerdes['value'], encode: () => Buffer, where: string): Buffer {
   try {
-    return encodeJson(serde, json);
+    return encode();
   } catch (error) {
     throw invalid(where, `a line cannot be written with serde ${serde.name}`, messageOf(error), 'a value that fits');
   }
@@ -87,7 +90,8 @@ function encoded(serde: TopicSerdes['value'], json: unknown, where: string): Buf
 
 function keyOf(field: unknown, { key = '', serdes }: InputFields, where: string): Buffer | null {
   if (field === null) return null;
-  const found = inexactNumber(field);
+  // Serdes know which numbers they write.
+  const found = serdes === undefined || isTyped(serdes.key) ? inexactNumber(field) : undefined;
   if (found !== undefined) {
     throw invalid(
       where,
@@ -98,7 +102,12 @@ function keyOf(field: unknown, { key = '', serdes }: InputFields, where: string)
   }
   // What is text to the serde may be a number in the line.
   const text = typeof field === 'string' ? field : JSON.stringify(field);
-  if (serdes) return encoded(serdes.key, isTyped(serdes.key) ? text : field, where);
+  if (serdes) {
+    const { key: serde } = serdes;
+    return fitting(serde, () => serde.encode(keyOfForm(serde, isTyped(serde) ? text : field)), where);
+  }
+  const bytes = bytesOfForm(field);
+  if (bytes) return bytes;
   if (isWellFormed(text)) return Buffer.from(text);
   throw invalid(where, `the field ${show(key)} cannot be a key`, show(text), 'text without lone surrogates');
 }

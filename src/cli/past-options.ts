@@ -13,6 +13,11 @@ A moment is earliest, latest, an ISO date (2026-03-01T12:00:00Z; without an offs
 offset:TOPIC:PARTITION=OFFSET, with more after commas. Up to a time: each partition up to its first record that is later.
 Up to an offset: the records before it; partitions that are not named go as far as the order of timestamps has come by then.`;
 
+/** Of commands that are asked for a key. */
+export const KEY_HELP = `
+A key is typed as it is printed, as JSON: 5, "9007199254740993" for a bigint, {"base64":"AP8A"} for bytes, {"id":7}; text also without
+its quotes. See docs/ids.md.`;
+
 /** Of commands that show rows. */
 export const WINDOWS_HELP = `
 In a store of windows, each window is a row: its key is {"key":…,"start":…,"end":…}. --key names the key within them, for all of

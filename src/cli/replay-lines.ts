@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Declaration, Topology } from '../dsl/processor.js';
 import { checkName } from '../model/names.js';
 import type { PastOptions, ReplayedRecord, SilencedEffect } from '../replay/index.js';
+import { keyForm } from '../serdes/key-form.js';
 import { serdesOf } from './declared.js';
 import { type Io, write } from './io.js';
 import { pastSerdes } from './past.js';
@@ -65,7 +66,7 @@ export class ReplayLines {
   async silenced(effects: readonly SilencedEffect[]): Promise<void> {
     const lines = effects.map(({ node, idempotencyKey, key, value, source }) => {
       const at = `${source.topic}[${source.partition}]@${source.offset}`;
-      return `${toJson({ silenced: node, idempotencyKey, key, value, source: at })}\n`;
+      return `${toJson({ silenced: node, idempotencyKey, key: keyForm(undefined, key), value, source: at })}\n`;
     });
     if (this.#directory === undefined) await write(this.#io.stdout, lines.join(''));
     else await (await this.#file(EFFECTS)).write(lines.join(''));

@@ -5,6 +5,7 @@ import { Headers } from '../model/headers.js';
 import { isNotReady, whenReady } from '../model/not-ready.js';
 import { plainJson } from '../model/plain-text.js';
 import { toJson } from '../model/to-json.js';
+import { keyForm } from '../serdes/key-form.js';
 
 /** The serdes of a topic, where they are known. */
 export interface TopicSerdes {
@@ -24,7 +25,7 @@ function recordLine(record: BrokerRecord, serdes?: TopicSerdes): string {
     value === null ? null : textOrBytes(Buffer.from(value)),
   ]);
   const { key, value } = record;
-  return `${head},"key":${decoded(key, serdes?.key, record) ?? keyJson(key)},"value":${decoded(value, serdes?.value, record) ?? valueJson(value)},"headers":${plainJson(JSON.stringify(headers))}}\n`;
+  return `${head},"key":${decodedKey(key, serdes?.key, record) ?? keyJson(key)},"value":${decoded(value, serdes?.value, record) ?? valueJson(value)},"headers":${plainJson(JSON.stringify(headers))}}\n`;
 }
 
 /** The lines of records, with the schemas fetched that their serdes need. */
@@ -40,7 +41,8 @@ export async function recordLines(records: readonly BrokerRecord[], serdes: Topi
 export { toJson };
 
 /** A key as JSON. */
-export const keyText = (key: Buffer | null, serdes?: TopicSerdes): string => decoded(key, serdes?.key) ?? keyJson(key);
+export const keyText = (key: Buffer | null, serdes?: TopicSerdes): string =>
+  decodedKey(key, serdes?.key) ?? keyJson(key);
 
 /** A value as JSON. */
 export const valueText = (value: Buffer | null, serdes?: TopicSerdes): string =>
@@ -50,14 +52,21 @@ export const valueText = (value: Buffer | null, serdes?: TopicSerdes): string =>
 export const valueLine = ({ value }: BrokerRecord): Buffer =>
   Buffer.concat([value ?? Buffer.from('null'), Buffer.from('\n')]);
 
+type Of = Pick<BrokerRecord, 'headers'>;
+
+/** In the form in which keys are typed. */
+const decodedKey = (bytes: Buffer | null, serde: AnySerde | undefined, of?: Of): string | undefined =>
+  decoded(bytes, serde, of, (key) => keyForm(serde, key));
+
 function decoded(
   bytes: Buffer | null,
   serde: AnySerde | undefined,
-  { headers }: Pick<BrokerRecord, 'headers'> = { headers: Headers.none },
+  { headers }: Of = { headers: Headers.none },
+  shown = (value: unknown): unknown => value,
 ): string | undefined {
   if (bytes === null || serde === undefined) return undefined;
   try {
-    return toJson(serde.decode(bytes, headers));
+    return toJson(shown(serde.decode(bytes, headers)));
   } catch (error) {
     if (isNotReady(error)) throw error;
     // Shown as it is: this is for looking at topics, also at what is wrong in them.

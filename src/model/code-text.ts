@@ -3,6 +3,7 @@
  * a schema or a file's name can end the literal or comment that it stands in.
  */
 import { plainText } from './plain-text.js';
+import { WindowKey } from './window.js';
 
 /**
  * A string literal in single quotes, on one line: line breaks, U+2028 and U+2029, and half emojis are escapes
@@ -36,6 +37,16 @@ export function valueCode(value: unknown): string {
     default:
       return 'undefined';
   }
+}
+
+/** Whether {@link valueCode} makes that value again, and nothing less: no instance of a class that it does not know. */
+export function hasCode(value: unknown): boolean {
+  if (typeof value === 'function' || typeof value === 'symbol') return false;
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array || value instanceof Date) return true;
+  if (Array.isArray(value)) return value.every(hasCode);
+  const prototype = Object.getPrototypeOf(value);
+  const isPlain = [null, Object.prototype, WindowKey.prototype].includes(prototype);
+  return isPlain && Object.values(value).every(hasCode);
 }
 
 function numberCode(value: number): string {

@@ -1,10 +1,10 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { Declaration } from '../dsl/processor.js';
 import type { StoreSpec } from '../state/contract.js';
-import { type EventInfo, EventReader, frozenCopy } from './event.js';
+import { type EventInfo, EventReader, frozenCopy, taskStores } from './event.js';
 import { Past, type PastFrame, type PastSlice, sliceOf } from './past.js';
 import { segmentsOf } from './segments.js';
-import { type ShownChange, shownChanges } from './shown-changes.js';
+import { type ShownChange, shownChanges, shownSerdes } from './shown-changes.js';
 import type { Snapshot } from './snapshots.js';
 import { WantedKey } from './wanted-key.js';
 import type { RowWrite } from './watcher.js';
@@ -98,22 +98,32 @@ export interface SeenChange extends Omit<StateChange, 'event'> {
 /** Makes changes of writes, with values that stay as they are. */
 export class ChangeMaker {
   readonly #events: EventReader;
+  readonly #stores: ReadonlyMap<string, StoreSpec>;
 
   constructor(declaration: Declaration) {
     this.#events = new EventReader(declaration);
+    this.#stores = taskStores(declaration);
   }
 
   see({ key, before, value, timestamp }: ShownChange, { store, partition, at }: RowWrite): SeenChange {
     return {
       store,
       partition,
-      key: frozenCopy(key),
+      key: this.#keyOf(store, key),
       before: frozenCopy(before),
       value: frozenCopy(value),
       timestamp,
       source: at.source,
       records: at.index + 1,
     };
+  }
+
+  /** A copy that its serde takes: of an instance none else is one. */
+  #keyOf(store: string, key: unknown): unknown {
+    const spec = this.#stores.get(store);
+    if (spec === undefined) return frozenCopy(key);
+    const { key: serde } = shownSerdes(spec);
+    return serde.decode(serde.encode(key));
   }
 
   async make({ source, ...change }: SeenChange): Promise<StateChange> {

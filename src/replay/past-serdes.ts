@@ -16,6 +16,12 @@ export interface PastSchemas {
   readonly unregistered?: 'standIn' | 'fail';
 }
 
+/** A key of source records that is said in a text, which may mean another value in each topic. */
+export class KeyByTopic {
+  /** @param means Throws where it means nothing. */
+  constructor(readonly means: (serde: AnySerde, topic: string) => unknown) {}
+}
+
 /** Ids of registries are positive numbers of 31 bits: with the highest bit no other has it. */
 const STAND_IN = 0x80000000;
 
@@ -75,7 +81,7 @@ export class PastSerdes implements SerdeConfig {
         continue;
       }
       try {
-        bytes.set(topic, serde.encode(key));
+        bytes.set(topic, serde.encode(key instanceof KeyByTopic ? key.means(serde, topic) : key));
       } catch {
         // Keys of this topic are of another kind.
       }

@@ -4,7 +4,7 @@ import { repartitionTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
 import { resolveConfig } from '../runtime/config.js';
 import type { Generation } from '../runtime/generation.js';
-import { type EffectsMode, markOf } from '../runtime/reprocessing.js';
+import { type EffectsMode, markOf } from '../runtime/reset-marks.js';
 import { checkStopped, reached } from './reset-plan.js';
 import {
   promotionUnfinished,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type Admin, type Broker, type PartitionOffset, partitionKey } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
 import { generationOf, withGeneration } from '../runtime/generation.js';
-import { marked, type ResetMark } from '../runtime/reprocessing.js';
+import { marked, type ResetMark } from '../runtime/reset-marks.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import type { PromotionPlan } from './promotion-plan.js';
 import { createCaptured } from './reset.js';
@@ -120,7 +120,8 @@ function positionsAfter({
   const after = [
     ...moves.map(({ topic, partition, next, until }) => {
       const at = { topic, partition, ...own.get(partitionKey(topic, partition)), offset: next };
-      return withMark(at, until > next ? { id, effects, until } : undefined);
+      // Also where it is not behind: what is new there waits for what is old elsewhere.
+      return withMark(at, effects !== 'live' || until > next ? { id, effects, until } : undefined);
     }),
     ...internalMoves.map(({ topic, partition, until }) => {
       const at = { topic, partition, offset: 0, ...own.get(partitionKey(topic, partition)) };

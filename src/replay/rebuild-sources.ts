@@ -4,7 +4,7 @@ import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js'
 import type { Topology } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
-import { markOf } from '../runtime/reprocessing.js';
+import { markOf } from '../runtime/reset-marks.js';
 import { framePast, Past, type PastOptions } from './past.js';
 import { rebuildDirectory } from './rebuild-task.js';
 import { underWay } from './under-way.js';
@@ -85,7 +85,10 @@ async function checkPositions(
   broker: Broker,
   committed: readonly PartitionOffset[],
 ): Promise<void> {
-  const kept = committed.find((at) => markOf(at)?.keeps);
+  const kept = committed.find((at) => {
+    const mark = markOf(at);
+    return mark?.keeps && at.offset < mark.until;
+  });
   if (kept) {
     throw new StreamsError('STATE_MISMATCH', {
       what: 'the stores are further than the positions, by a reset that kept them',

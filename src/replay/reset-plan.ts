@@ -5,7 +5,7 @@ import { changelogTopic, repartitionTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
 import { resolveConfig } from '../runtime/config.js';
 import type { Generation } from '../runtime/generation.js';
-import { type EffectsMode, markOf, type ResetMark } from '../runtime/reprocessing.js';
+import { type EffectsMode, markOf, type ResetMark } from '../runtime/reset-marks.js';
 import { slotsOf, tasksOnDisk } from '../runtime/slots.js';
 import type { Moment } from './moment.js';
 import { cutSlice } from './slice.js';
@@ -157,7 +157,7 @@ export async function checkStopped(broker: Broker, applicationId: string): Promi
 export const reached = (at: PartitionOffset | undefined): number | null => {
   if (at === undefined) return null;
   const mark: ResetMark | undefined = markOf(at);
-  return mark && !mark.marked ? Math.max(at.offset, mark.until) : at.offset;
+  return mark && !mark.marked && !mark.over ? Math.max(at.offset, mark.until) : at.offset;
 };
 
 async function movesTo(

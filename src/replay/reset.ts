@@ -9,7 +9,8 @@ import { lastEpoch } from '../runtime/epochs.js';
 import { withGeneration } from '../runtime/generation.js';
 import { messageBytesFor, taking } from '../runtime/message-bytes.js';
 import { addedTo } from '../runtime/offset-texts.js';
-import { capturedTopic, marked, markOf, type ResetMark } from '../runtime/reprocessing.js';
+import { capturedTopic } from '../runtime/reprocessing.js';
+import { marked, markOf, type ResetMark } from '../runtime/reset-marks.js';
 import { owned, ownerOf } from '../runtime/topic-owners.js';
 import { LOG_CONFIG, REPARTITION_CONFIG } from '../runtime/topic-uses.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
@@ -111,16 +112,16 @@ function offsetsOf(
     const metadata = keeps ? keptBy(kept, to) : addedTo(emptied, epochs);
     return { topic, partition, offset: to, metadata: marked(metadata, mark) };
   };
+  const until = ({ from, to }: ResetMove): number => Math.max(from ?? 0, to);
+  // All say so if any has old records: what is new in one waits for what is old in others.
+  const isBack = moves.some((move) => until(move) > move.to);
   const positions = [
-    ...moves.map((move) => {
-      const until = Math.max(move.from ?? 0, move.to);
-      return withMark(move, unfinished || until > move.to ? { ...head, until } : undefined);
-    }),
+    ...moves.map((move) => withMark(move, unfinished || isBack ? { ...head, until: until(move) } : undefined)),
     ...internalMoves.map((move) => {
       const mark = markOf(before.get(partitionKey(move.topic, move.partition)) ?? { ...move, offset: 0 });
       // What a promotion has found there is still not to be written a second time.
-      const until = repartitions.action === 'keep' && mark?.marked ? Math.max(mark.until, move.to) : move.to;
-      return withMark(move, unfinished || effects !== 'live' ? { ...head, until, marked: true } : undefined);
+      const old = repartitions.action === 'keep' && mark?.marked ? Math.max(mark.until, move.to) : move.to;
+      return withMark(move, unfinished || effects !== 'live' ? { ...head, until: old, marked: true } : undefined);
     }),
   ];
   return withGeneration(positions, generation, applicationId);

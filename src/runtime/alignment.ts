@@ -5,14 +5,15 @@ import {
   partitionKey,
   type TopicPartition,
 } from '../broker/port.js';
-import type { Topology } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import type { Clock, Logger } from '../model/ports.js';
+import { CatchUp } from './catch-up.js';
 import { type Companions, companionsOf } from './companions.js';
 import type { Metrics } from './metrics.js';
 import { textOf } from './offset-texts.js';
 import { isPassing } from './patience.js';
-import { declareOnly, type Slot } from './slots.js';
+import { SharedAnswer } from './shared-answer.js';
+import { declareOnly, type Slot, type SlotPlan } from './slots.js';
 import { sourcePartitions } from './sources.js';
 import type { TopicCounts } from './topics.js';
 
@@ -38,13 +39,6 @@ export interface View {
   readonly standings: ReadonlyMap<string, Standing>;
   /** Ends of the partitions that were looked at. */
   readonly ends: ReadonlyMap<string, PartitionOffset>;
-}
-
-export interface AlignmentPlan {
-  readonly topology: Topology;
-  readonly slots: ReadonlyMap<string, Slot>;
-  readonly topics: TopicCounts;
-  readonly prefix: string;
 }
 
 export interface AlignmentOptions {
@@ -79,7 +73,10 @@ interface Watched {
  * make late records of slowness. It is told of, so that somebody looks what holds it up.
  */
 export class Alignment {
+  /** Who has old records left, for which new ones wait. */
+  readonly catchUp: CatchUp;
   readonly #options: AlignmentOptions;
+  readonly #view = new SharedAnswer(() => this.#look());
   readonly #watched = new Map<string, Watched>();
   readonly #waiting = new Set<() => void>();
   #companions: ReadonlyMap<string, Companions> = new Map();
@@ -89,12 +86,11 @@ export class Alignment {
   #waitedFor: ReadonlySet<string> = new Set();
   #partitions: readonly TopicPartition[] = [];
   #tasks: readonly (readonly [id: string, sources: readonly TopicPartition[]])[] = [];
-  #looking: Promise<View | undefined> | undefined;
-  #next: Promise<View | undefined> | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AlignmentOptions) {
     this.#options = options;
+    this.catchUp = new CatchUp(options);
   }
 
   get now(): number {
@@ -107,7 +103,9 @@ export class Alignment {
   }
 
   /** Which tasks there are, and who keeps together. */
-  plan({ topology, slots, topics, prefix }: AlignmentPlan): void {
+  plan(plan: SlotPlan): void {
+    const { topology, slots, topics, prefix } = plan;
+    this.catchUp.plan(plan);
     const companions = companionsOf(topology.graph, declareOnly(topology).processors);
     this.#companions = companions;
     this.#slots = slots;
@@ -168,9 +166,7 @@ export class Alignment {
    * the answer.
    */
   view(): Promise<View | undefined> {
-    // What is under way may have been asked before something that is true now.
-    this.#next ??= this.#lookAfter(this.#looking);
-    return this.#next;
+    return this.#view.get();
   }
 
   /**
@@ -199,13 +195,6 @@ export class Alignment {
     });
   }
 
-  async #lookAfter(before: Promise<View | undefined> | undefined): Promise<View | undefined> {
-    await before?.catch(() => undefined);
-    this.#looking = this.#next;
-    this.#next = undefined;
-    return this.#look();
-  }
-
   async #look(): Promise<View | undefined> {
     const { ports } = this.#options;
     const membership = this.#options.membership();
@@ -214,10 +203,18 @@ export class Alignment {
       // In this order: what is committed has been written, and is before the ends that are asked for next.
       const committed = byKey(await membership.committed(this.#partitions));
       const ends = byKey(await ports.admin.latestOffsets(this.#partitions));
-      const { now } = this;
+      const { now, catchUp } = this;
       if (now - this.#lookedAt > NOT_WATCHED_MS) for (const watched of this.#watched.values()) watched.since = now;
       this.#lookedAt = now;
-      const standings = new Map(this.#tasks.map(([id, sources]) => [id, standingOf(sources, committed, ends)]));
+      const standings = new Map(
+        this.#tasks.map(([id, sources]) => [
+          id,
+          // What is held back is nobody's yet.
+          standingOf(sources, committed, (at, known) =>
+            Math.min(ends.get(partitionKey(at.topic, at.partition))?.offset ?? 0, catchUp.readTo(id, at, known)),
+          ),
+        ]),
+      );
       const behind = [...standings].filter(([, { isBehind }]) => isBehind);
       const lowest = Math.min(...behind.map(([, { time }]) => time));
       // Who is further may be one that waits itself.
@@ -252,16 +249,15 @@ export class Alignment {
 function standingOf(
   sources: readonly TopicPartition[],
   committed: ReadonlyMap<string, PartitionOffset>,
-  ends: ReadonlyMap<string, PartitionOffset>,
+  endOf: (partition: TopicPartition, at: PartitionOffset | undefined) => number,
 ): Standing & { readonly mark: string } {
   let isBehind = false;
   let time = Number.NEGATIVE_INFINITY;
   let mark = '';
-  for (const { topic, partition } of sources) {
-    const key = partitionKey(topic, partition);
-    const at = committed.get(key);
+  for (const source of sources) {
+    const at = committed.get(partitionKey(source.topic, source.partition));
     // Where it begins is not known before it has committed that.
-    if ((at?.offset ?? 0) < (ends.get(key)?.offset ?? 0)) isBehind = true;
+    if ((at?.offset ?? 0) < endOf(source, at)) isBehind = true;
     mark += `${at?.offset} ${at?.metadata} `;
     const { task, next } = textOf(at?.metadata);
     // Somebody else may have written another text there.

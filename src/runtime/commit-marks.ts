@@ -1,6 +1,6 @@
 import type { PartitionOffset } from '../broker/port.js';
 import { addedTo, textOf } from './offset-texts.js';
-import { markOf } from './reprocessing.js';
+import { markOf } from './reset-marks.js';
 import { offsetsOf } from './sources.js';
 
 /**

@@ -1,4 +1,5 @@
 import { type BrokerRecord, type PartitionOffset, partitionKey, type Reader } from '../broker/port.js';
+import type { Hold } from './hold.js';
 import type { KnownEnds } from './known-ends.js';
 import type { Dates, Lane } from './lane.js';
 import { Merge } from './merge.js';
@@ -18,6 +19,8 @@ export interface IntakeOptions {
   readonly aheadRecords?: number;
   /** Whether {@link Intake.take} is given bounds: {@link Intake.next} is then known. */
   readonly bounded?: boolean;
+  /** Holds new records back for a while. Left out: all are read. */
+  readonly hold?: Hold | undefined;
 }
 
 /**
@@ -34,13 +37,15 @@ export class Intake {
   readonly #merge: Merge;
   readonly #ends: KnownEnds | undefined;
   readonly #aheadRecords: number | undefined;
+  /** Undefined: nothing is held back. */
+  #hold: Hold | undefined;
 
   /** `latest`: the ends of the partitions now, so that those with records are waited for from the first batch on. */
   constructor(
     reader: Reader,
     positions: readonly PartitionOffset[],
     latest: readonly PartitionOffset[] = [],
-    { datesOf, ends, aheadRecords, bounded }: IntakeOptions = {},
+    { datesOf, ends, aheadRecords, bounded, hold }: IntakeOptions = {},
   ) {
     this.#reader = reader;
     this.#ends = ends;
@@ -52,6 +57,11 @@ export class Intake {
     }));
     this.#merge = new Merge(partitions, datesOf, bounded);
     for (const { topic, partition, offset } of positions) reader.seek({ topic, partition, offset });
+    this.#hold = hold;
+    for (const lane of hold ? this.#merge.lanes : []) {
+      lane.limit = (hold as Hold).readTo({ topic: lane.topic, partition: lane.partition, offset: lane.position });
+      if (lane.isHeld) this.#setPaused(lane, true);
+    }
   }
 
   /** Next offset of every partition: what has been taken is before it. */
@@ -69,6 +79,11 @@ export class Intake {
     return this.#merge.lanes.reduce((sum, { end, position }) => sum + Math.max(0, end - position), 0);
   }
 
+  /** Those of them that are not held back. */
+  get left(): number {
+    return this.#merge.lanes.reduce((sum, { left }) => sum + left, 0);
+  }
+
   /** Whether records are known to exist that have to be here before any can be taken. */
   get isWaiting(): boolean {
     return !this.#merge.isReady;
@@ -79,16 +94,18 @@ export class Intake {
    * itself.
    */
   get pace(): 'own' | 'watched' | 'held' {
-    return 'own';
+    return this.#hold !== undefined && this.left === 0 ? 'held' : 'own';
   }
 
-  /** Whether others may wait now for a commit, and all that is known to exist was taken. */
+  /** Whether others may wait now for a commit, and all that is known to exist was taken, or is held back. */
   get isAwaited(): boolean {
-    return false;
+    return this.#hold?.isAwaited === true && this.left === 0;
   }
 
   /** These {@link positions}, with their texts, have been committed. */
-  committed(_positions: readonly PartitionOffset[]): void {}
+  committed(positions: readonly PartitionOffset[]): void {
+    this.#hold?.committed(positions);
+  }
 
   /** Event time of the record that comes next, if that is known. */
   get next(): number | undefined {
@@ -102,9 +119,10 @@ export class Intake {
    */
   async take(max: number, maxWaitMs: number, before?: number): Promise<readonly BrokerRecord[]> {
     const merge = this.#merge;
+    const waitMs = this.#hold === undefined ? maxWaitMs : await this.#held(this.#hold, maxWaitMs);
     const here = merge.lanes.reduce((sum, { size }) => sum + size, 0);
     const waiting = !merge.isReady;
-    if (waiting || here < max) await this.#poll(max, waiting || here === 0 ? maxWaitMs : 0);
+    if (waiting || here < max) await this.#poll(max, waiting || here === 0 ? waitMs : 0);
     await merge.dated();
     const taken = merge.take(max, undefined, before);
     this.#resume();
@@ -144,13 +162,37 @@ export class Intake {
       const lane = this.#merge.lane(topic, partition);
       if (!lane) continue;
       if (latestOffset > lane.end) lane.end = latestOffset;
-      this.#merge.receive(lane, records, nextOffset);
-      if (!lane.paused && lane.size > ahead) this.#setPaused(lane, true);
+      const { limit } = lane;
+      if (nextOffset < limit) this.#merge.receive(lane, records, nextOffset);
+      else {
+        const old = records.filter(({ offset }) => offset < limit);
+        this.#merge.receive(lane, old, limit);
+      }
+      if (!lane.paused && (lane.size > ahead || lane.isHeld)) this.#setPaused(lane, true);
     }
   }
 
   #resume(): void {
-    for (const lane of this.#merge.lanes) if (lane.paused && lane.size === 0) this.#setPaused(lane, false);
+    for (const lane of this.#merge.lanes)
+      if (lane.paused && lane.size === 0 && !lane.isHeld) this.#setPaused(lane, false);
+  }
+
+  /** Lets go what is held back, if it is time. Returns how long to wait for records. */
+  async #held(hold: Hold, maxWaitMs: number): Promise<number> {
+    const { left } = this;
+    if (!(await hold.isOver(left, this.#merge.positions, maxWaitMs)))
+      return left > 0 ? maxWaitMs : hold.waitMs(maxWaitMs);
+    this.#hold = undefined;
+    for (const lane of this.#merge.lanes) {
+      const { topic, partition, fetchedTo: offset, isHeld } = lane;
+      lane.limit = Number.POSITIVE_INFINITY;
+      if (!isHeld) continue;
+      // What the reader has fetched beyond was not taken.
+      this.#reader.seek({ topic, partition, offset });
+      this.#setPaused(lane, false);
+    }
+    hold.released();
+    return maxWaitMs;
   }
 
   #setPaused(lane: Lane, paused: boolean): void {

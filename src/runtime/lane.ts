@@ -42,6 +42,8 @@ export class Lane implements TopicPartition {
   position: number;
   /** Records before it are known to exist, so they are waited for. */
   end: number;
+  /** Records from there on are held back. */
+  limit = Number.POSITIVE_INFINITY;
   paused = false;
 
   /** `order`: its place among lanes whose next records are of the same time. */
@@ -64,9 +66,19 @@ export class Lane implements TopicPartition {
     return this.#records.length - this.#at;
   }
 
-  /** Everything that is known to exist is here, or taken. */
+  /** Everything that is known to exist is here, or taken; or held back. */
   get isRead(): boolean {
-    return this.fetchedTo >= this.end;
+    return this.fetchedTo >= this.end || this.isHeld;
+  }
+
+  /** The reader stands where records are held back. */
+  get isHeld(): boolean {
+    return this.fetchedTo >= this.limit;
+  }
+
+  /** Records that are known to exist, may be read, and are not taken. */
+  get left(): number {
+    return Math.max(0, Math.min(this.end, this.limit) - this.position);
   }
 
   /** Whether it can be told which of all lanes comes next, as far as this one is concerned. */

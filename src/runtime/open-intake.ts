@@ -1,4 +1,5 @@
 import type { BatchRunner } from './batch-runner.js';
+import { Hold } from './hold.js';
 import { Intake } from './intake.js';
 import { KnownEnds } from './known-ends.js';
 import { type Paced, PacedIntake } from './paced-intake.js';
@@ -16,7 +17,8 @@ export async function openIntake(
   { config, ports, alignment }: TaskOptions,
   { begins, entries, task }: OpenIntake,
 ): Promise<Intake> {
-  const { positions, committed } = begins;
+  const { positions, committed, again } = begins;
+  const phase = again?.phase;
   const { broker, clock } = ports;
   const { admin } = broker;
   const latest = await admin.latestOffsets(positions);
@@ -24,6 +26,7 @@ export async function openIntake(
   const options = {
     datesOf: (topic: string) => entries.get(topic)?.dates,
     ends: new KnownEnds({ admin, clock, logger: config.logger }),
+    hold: phase && new Hold({ phase, isQuiet: () => again?.isQuiet === true, task, clock, committed }),
   };
   return alignment.roleOf(task) !== 'alone'
     ? new PacedIntake(reader, positions, latest, { ...options, alignment, task, committed })

@@ -1,8 +1,9 @@
-import { type BrokerRecord, type PartitionOffset, partitionKey, type Reader } from '../broker/port.js';
+import { type BrokerRecord, type PartitionOffset, type Reader } from '../broker/port.js';
 import type { Alignment } from './alignment.js';
 import { Intake, type IntakeOptions } from './intake.js';
 import { addedTo, textOf } from './offset-texts.js';
 import type { Slot } from './slots.js';
+import { placeOf } from './sources.js';
 
 /**
  * Earlier than any record. One of which nobody can tell when it happened is earlier still: it waits for
@@ -74,11 +75,14 @@ export class PacedIntake extends Intake {
 
   override get pace(): 'watched' | 'held' {
     const { next } = this;
-    return next !== undefined && next >= this.#before ? 'held' : 'watched';
+    if (next === undefined) return super.pace === 'held' ? 'held' : 'watched';
+    return next >= this.#before ? 'held' : 'watched';
   }
 
   override get isAwaited(): boolean {
-    return this.lag === 0 && this.#task.uncommitted > 0 && (this.#published !== undefined || this.#alignment.isAwaited);
+    if (super.isAwaited) return true;
+    const isRead = this.left === 0 && this.#task.uncommitted > 0;
+    return isRead && (this.#published !== undefined || this.#alignment.isAwaited);
   }
 
   /** With what others want to know. */
@@ -90,6 +94,7 @@ export class PacedIntake extends Intake {
   }
 
   override committed(positions: readonly PartitionOffset[]): void {
+    super.committed(positions);
     // What others read there, and not what it has come to since.
     const { next } = textOf(positions[0]?.metadata);
     this.#published = typeof next === 'number' ? next : undefined;
@@ -106,13 +111,13 @@ export class PacedIntake extends Intake {
   override async take(max: number, maxWaitMs: number): Promise<readonly BrokerRecord[]> {
     for (;;) {
       // What comes when all is read comes to others, too.
-      const isOver = this.lag === 0 || this.#alignment.now >= this.#aloneUntil;
+      const isOver = this.left === 0 || this.#alignment.now >= this.#aloneUntil;
       if (this.#before === Number.POSITIVE_INFINITY && isOver) this.#before = this.#looked;
       const records = await super.take(max, maxWaitMs, this.#before);
       if (records.length > 0) return records;
       const { next } = this;
       if (next === undefined) {
-        if (this.lag === 0) this.#moved();
+        if (this.left === 0) this.#moved();
         return records;
       }
       if (next >= this.#before) await this.#look(next);
@@ -158,9 +163,3 @@ export class PacedIntake extends Intake {
     this.#before = isAlone ? Number.POSITIVE_INFINITY : this.#looked;
   }
 }
-
-const placeOf = (positions: readonly PartitionOffset[]): string =>
-  positions
-    .map(({ topic, partition, offset }) => `${partitionKey(topic, partition)} ${offset}`)
-    .sort()
-    .join(' ');

@@ -2,73 +2,51 @@ import { type BrokerRecord, type PartitionOffset, type ProducerRecord, partition
 import { StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import { toJson } from '../model/to-json.js';
+import type { CatchUpPhase } from './catch-up.js';
 import type { EffectCall } from './effects.js';
-import { addedTo, isFields, textOf } from './offset-texts.js';
 import type { OutboxItem } from './outbox.js';
-
-/** What becomes of outputs and calls to the outside that records cause when they are processed a second time. `capture`: outputs go to `<application>-captured` instead. */
-export type EffectsMode = 'live' | 'silent' | 'capture';
-
-/**
- * Says of one source partition that it was put back by a reset and is processed a second time. Travels as metadata of its committed offset, so that every process of the group knows it, after a crash, too:
- * `{ "format": 1, "reset": { "id", "until", "effects", "keeps"?, "marked"?, "unfinished"? }, … }`.
- */
-export interface ResetMark {
-  readonly id: string;
-  /** Records before this offset had been processed before. */
-  readonly until: number;
-  readonly effects: EffectsMode;
-  /** The stores still hold what these records did the first time. */
-  readonly keeps?: true;
-  /** A repartition topic: its records from `until` on say themselves which of them come from records that are processed a second time. */
-  readonly marked?: true;
-  /** The reset was not carried out to its end. */
-  readonly unfinished?: true;
-}
+import { type EffectsMode, MODES, marked, markOf, quietIn, type ResetMark } from './reset-marks.js';
+import { placeOf } from './sources.js';
 
 /** `<application>-captured`: what would have been written, or called. */
 export const capturedTopic = (applicationId: string): string => `${applicationId}-captured`;
 
 const HEADER = 'millrace.reprocessed';
 
-/** The metadata of a committed offset with a mark added, or taken out. */
-export const marked = (metadata: string | undefined, mark: ResetMark | undefined): string =>
-  addedTo(metadata, { reset: mark });
-
-export function markOf({ metadata }: PartitionOffset): ResetMark | undefined {
-  const { reset } = textOf(metadata);
-  return isMark(reset) ? reset : undefined;
-}
-
-const MODES: readonly unknown[] = ['live', 'silent', 'capture'] satisfies readonly EffectsMode[];
-
-const isMark = (reset: unknown): reset is ResetMark =>
-  isFields(reset) &&
-  typeof reset.id === 'string' &&
-  typeof reset.until === 'number' &&
-  MODES.includes(reset.effects) &&
-  [reset.keeps, reset.marked, reset.unfinished].every((flag) => flag === undefined || flag === true);
-
 /** The partitions of a task that a reset has put back. */
 export class Reprocessing {
   readonly #marks: ReadonlyMap<string, ResetMark>;
   readonly #applicationId: string;
+  /** Undefined: new records wait for nobody. */
+  readonly phase: CatchUpPhase | undefined;
   #last: EffectsMode = 'live';
+  /** What was committed last. */
+  #place: string | undefined;
+  #isQuiet = false;
 
-  private constructor(marks: ReadonlyMap<string, ResetMark>, applicationId: string) {
+  private constructor(marks: ReadonlyMap<string, ResetMark>, applicationId: string, phase: CatchUpPhase | undefined) {
     this.#marks = marks;
     this.#applicationId = applicationId;
+    this.phase = phase;
   }
 
-  /** Undefined if there are none: almost always. RESET_UNFINISHED if the reset was interrupted. */
+  /**
+   * Undefined if there are none: almost always. RESET_UNFINISHED if the reset was interrupted. `phase`: that
+   * of the task; left out, it is in none.
+   */
   static of(
     committed: readonly PartitionOffset[],
-    { applicationId, taskId }: { readonly applicationId: string; readonly taskId: string },
+    {
+      applicationId,
+      taskId,
+      phase,
+    }: { readonly applicationId: string; readonly taskId: string; readonly phase?: CatchUpPhase | undefined },
   ): Reprocessing | undefined {
     const marks = new Map<string, ResetMark>();
     for (const position of committed) {
       const mark = markOf(position);
-      if (mark) marks.set(partitionKey(position.topic, position.partition), mark);
+      // What everybody knows to be over needs no mark any more.
+      if (mark && (phase || !mark.over)) marks.set(partitionKey(position.topic, position.partition), mark);
     }
     const unfinished = [...marks.values()].find((mark) => mark.unfinished);
     if (unfinished) {
@@ -78,7 +56,7 @@ export class Reprocessing {
         action: 'Run `millrace reset` once more: it goes on where it was.',
       });
     }
-    return marks.size === 0 ? undefined : new Reprocessing(marks, applicationId);
+    return marks.size === 0 && !phase ? undefined : new Reprocessing(marks, applicationId, phase);
   }
 
   /** What the stores contain may be more than what is committed: under a reset that keeps them. */
@@ -89,9 +67,12 @@ export class Reprocessing {
     });
   }
 
-  /** What is to become of what a record causes; undefined: of a timer of the wall clock, which is taken to belong to the last record. */
+  /**
+   * What is to become of what a record causes; undefined: of a timer of the wall clock, which is taken to
+   * belong to old records as long as some are left, and then to the last record.
+   */
   modeOf(record: BrokerRecord | undefined): EffectsMode {
-    if (record === undefined) return this.#last;
+    if (record === undefined) return this.phase?.isOver === false ? this.phase.effects : this.#last;
     const mark = this.#marks.get(partitionKey(record.topic, record.partition));
     if (mark === undefined) return this.#set('live');
     const said = mark.marked ? record.headers.text(HEADER) : undefined;
@@ -107,7 +88,9 @@ export class Reprocessing {
 
   /** What is written instead of a record that was made of that source record; undefined: nothing. */
   outgoing(item: OutboxItem, record: ProducerRecord, source: BrokerRecord | undefined): ProducerRecord | undefined {
-    const mode = this.modeOf(source);
+    // What a timer of the wall clock writes when nothing old is left was perhaps never written: a call may be
+    // made once at most, a value is rather written twice than not at all.
+    const mode = source === undefined && this.phase?.isOver ? 'live' : this.modeOf(source);
     if (mode === 'live') return record;
     // What follows from it in other tasks must be treated alike.
     if (item.kind === 'repartition') return { ...record, headers: record.headers.with(HEADER, mode) };
@@ -126,12 +109,31 @@ export class Reprocessing {
     };
   }
 
-  /** Keeps the marks of partitions that are not through yet. */
+  /** Whether the last commit has said that the task is quiet. */
+  get isQuiet(): boolean {
+    return this.#isQuiet;
+  }
+
+  /**
+   * Keeps the marks until all that was put back is through, and says then that it is. Called once for each
+   * commit.
+   */
   withMarks(positions: readonly PartitionOffset[]): readonly PartitionOffset[] {
+    const { phase } = this;
+    const place = placeOf(positions);
+    this.#isQuiet = place === this.#place;
+    this.#place = place;
+    const withMarks = this.#marked(positions);
+    return phase && !phase.isOver && this.#isQuiet ? withMarks.map((at) => quietIn(at, phase.id)) : withMarks;
+  }
+
+  #marked(positions: readonly PartitionOffset[]): readonly PartitionOffset[] {
+    const { phase } = this;
     return positions.map((position) => {
       const mark = this.#marks.get(partitionKey(position.topic, position.partition));
-      if (mark === undefined || !(mark.marked || position.offset < mark.until)) return position;
-      return { ...position, metadata: marked(position.metadata, mark) };
+      const isKept = mark !== undefined && (phase !== undefined || mark.marked || position.offset < mark.until);
+      if (!isKept) return position;
+      return { ...position, metadata: marked(position.metadata, phase?.isOver ? { ...mark, over: true } : mark) };
     });
   }
 

@@ -15,6 +15,14 @@ export interface Slot {
   readonly stores: readonly StoreSpec[];
 }
 
+/** All the tasks that there can be of a topology, and what they read. */
+export interface SlotPlan {
+  readonly topology: Topology;
+  readonly slots: ReadonlyMap<string, Slot>;
+  readonly topics: TopicCounts;
+  readonly prefix: string;
+}
+
 /** The topology's nodes, only to be looked at: nothing is ever pushed. With `bind`, their serdes can be used once they are open. */
 export const declareOnly = (topology: Topology, bind?: PushScope['bind']): Declaration =>
   topology.declare({

@@ -1,4 +1,4 @@
-import type { Admin, PartitionOffset, TopicPartition } from '../broker/port.js';
+import { type Admin, type PartitionOffset, partitionKey, type TopicPartition } from '../broker/port.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { TopicCounts } from './topics.js';
@@ -18,6 +18,13 @@ export function sourcePartitions(
 
 export const offsetsOf = (positions: readonly PartitionOffset[]): ReadonlyMap<string, number> =>
   new Map(positions.map(({ topic, offset }) => [topic, offset]));
+
+/** Positions as a text: the same for the same ones, whatever stands beside them. */
+export const placeOf = (positions: readonly PartitionOffset[]): string =>
+  positions
+    .map(({ topic, partition, offset }) => `${partitionKey(topic, partition)} ${offset}`)
+    .sort()
+    .join('\n');
 
 /**
  * Where a task begins to read: at the committed offsets, and at the start of partitions that have none; or at

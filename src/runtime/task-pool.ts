@@ -217,7 +217,7 @@ export class TaskPool {
       await this.#guarded(task, async () => {
         const taken = await task.step(Math.min(task.dueInMs, IDLE_WAIT_MS));
         const nothingToDo = taken === 0 && task.unread === 0;
-        if (task.commitDue || (nothingToDo && idle.wanted)) await task.commit({ ahead: task.unread > 0 });
+        if (task.commitDue || (nothingToDo && idle.wanted)) await task.commit({ ahead: task.left > 0 });
         // Also when a batch was the last one and its commit was due: nobody would look before the next poll had waited in vain.
         if (idle.wanted && task.uncommitted === 0 && task.unread === 0) await idle.look();
       });

@@ -101,7 +101,12 @@ export class Task {
     return this.#phase === 'running' ? this.#intake.lag : 0;
   }
 
-  /** Those, and what was taken and is not committed. */
+  /** Those of them that do not wait for others. */
+  get left(): number {
+    return this.#phase === 'running' ? this.#intake.left : 0;
+  }
+
+  /** Records that are not taken, and those that are and are not committed. */
   get lag(): number {
     return this.unread + this.#since.taken;
   }
@@ -136,7 +141,7 @@ export class Task {
 
   get commitDue(): boolean {
     if (this.#due.isNow(this.uncommitted) || this.#intake.isAwaited) return true;
-    return this.unread === 0 && this.#state?.postponed === true;
+    return this.left === 0 && this.#state?.postponed === true;
   }
 
   /** Whether more must not wait for a commit, whatever the time is. */

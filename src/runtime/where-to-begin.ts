@@ -34,12 +34,13 @@ export async function whereToBegin(
   options: TaskOptions,
   { sources, signal }: { readonly sources: readonly TopicPartition[]; readonly signal: AbortSignal },
 ): Promise<Beginning> {
-  const { config, ports, subTopology, partition } = options;
+  const { config, ports, subTopology, partition, alignment } = options;
   const committed = await committedOffsets(options, sources, signal);
   if (options.stores.length === 0) warnOfReadingAgain(config.logger, committed, sources);
   const positions = await startPositions(ports.broker.admin, sources, committed);
-  const task = { applicationId: config.applicationId, taskId: taskId(subTopology.id, partition) };
-  const again = Reprocessing.of(committed, task);
+  const id = taskId(subTopology.id, partition);
+  const phase = await alignment.catchUp.phaseOf({ id }, committed);
+  const again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: id, phase });
   return { committed, contained: again?.contained(committed) ?? committed, positions, again };
 }
 

@@ -1,3 +1,4 @@
+import { bytesOf, numberOfForm } from './key-form.js';
 import type { Serde } from './serde.js';
 import { showBytes, showValue } from './show.js';
 import { isWellFormed, text } from './text.js';
@@ -36,6 +37,11 @@ export const bytes: Serde<Buffer> = {
   },
   check: checkBytes,
   decode: (encoded) => encoded,
+  fromJson(json) {
+    const value = bytesOf(json);
+    if (value) return value;
+    throw unexpected('make bytes of JSON', json, '{"base64": "…"}');
+  },
 };
 
 export const int64: Serde<number> = {
@@ -75,6 +81,11 @@ export const bigint64: Serde<bigint> = {
     checkLength('a bigint64', encoded);
     return encoded.readBigInt64BE(0);
   },
+  fromJson(json) {
+    const isWhole = typeof json === 'string' ? /^-?\d+$/.test(json) : Number.isSafeInteger(json);
+    if (isWhole) return BigInt(json as string | number);
+    throw unexpected('make a bigint64 of JSON', json, 'a whole number, as text if it is above 2^53 - 1');
+  },
 };
 
 export const double: Serde<number> = {
@@ -89,6 +100,11 @@ export const double: Serde<number> = {
   decode(encoded) {
     checkLength('a double', encoded);
     return encoded.readDoubleBE(0);
+  },
+  fromJson(json) {
+    const value = numberOfForm(json);
+    if (value !== undefined) return value;
+    throw unexpected('make a double of JSON', json, 'a number, "NaN", "Infinity", "-Infinity" or "-0"');
   },
 };
 

@@ -45,6 +45,11 @@ export interface Serde<T> {
    * rows change often.
    */
   check?(value: T): void;
+  /**
+   * A value made of what JSON has of it, as tools read it: of a key on the command line, of a line that is
+   * sent. Throws a plain `Error` that says where it does not fit. Left out: JSON has the value as it is.
+   */
+  readonly fromJson?: (json: unknown) => T;
   /** Of a key that contains another: those of its bytes that its partition is chosen by. Default: all. A window lies where its key lies. */
   partitionBytes?(encoded: Buffer): Buffer;
   /** Only of serdes that need something from outside, such as a schema registry: they are bound to the topic that they are used for, and opened, before they encode or decode. */

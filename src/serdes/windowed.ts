@@ -2,8 +2,9 @@ import { type Duration, durationMs } from '../model/duration.js';
 import { type Windowed, WindowKey } from '../model/window.js';
 import { check } from './check.js';
 import { containing } from './containing.js';
+import { keyOfForm } from './key-form.js';
 import type { BoundSerde, Serde, WindowedSerde } from './serde.js';
-import { showBytes } from './show.js';
+import { showBytes, showValue } from './show.js';
 
 const TWO_POW_32 = 2 ** 32;
 const BOUND_BYTES = 8;
@@ -111,6 +112,7 @@ function asKeysAre<K>(
     ...serde,
     ...(header !== undefined && { header }),
     ...(key.asKey && { asKey: make(key.asKey) }),
+    fromJson: (json) => windowOfJson(key, json),
     ...(key.ready && { ready: (encoded: Buffer) => key.ready?.(serde.partitionBytes(encoded)) }),
     ...(binding && { binding: { bind: (place, services) => boundWindows(binding.bind(place, services), make) } }),
   };
@@ -127,11 +129,20 @@ function boundWindows<K>(key: BoundSerde<K>, make: (key: Serde<K>) => WindowedSe
       topics.set(topic, known);
       return known;
     },
-    fromJson(json: unknown) {
-      const { key: of, start, end } = json as { key: unknown; start: number; end: number | null };
-      return new WindowKey(key.fromJson(of), start, end ?? Number.POSITIVE_INFINITY);
-    },
+    fromJson: (json: unknown) => windowOfJson(key, json),
   });
+}
+
+/** `{"key": …, "start": …, "end": …}`, an end of null for a window that never ends. */
+function windowOfJson<K>(serde: Serde<K>, json: unknown): Windowed<K> {
+  const { key, start, end, ...others } = (json ?? {}) as Partial<Record<keyof Windowed<unknown>, unknown>>;
+  const isMoment = (moment: unknown): moment is number => Number.isSafeInteger(moment);
+  if (key === undefined || !isMoment(start) || !(end === null || isMoment(end)) || Object.keys(others).length > 0) {
+    throw new Error(
+      `cannot make a window of JSON: saw ${showValue(json)}, expected {"key": …, "start": milliseconds, "end": milliseconds or null}`,
+    );
+  }
+  return new WindowKey(keyOfForm(serde, key), start, end ?? Number.POSITIVE_INFINITY);
 }
 
 function withBounds(key: Buffer, first: number, second: number, write = writeBound): Buffer {

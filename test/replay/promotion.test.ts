@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
+import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { Broker } from '#src/broker/port.js';
 import { start } from '#src/index.js';
 import {
@@ -12,8 +13,10 @@ import {
   stateAsOf,
 } from '#src/replay/index.js';
 import { currentGeneration } from '#src/runtime/generation.js';
+import { partitionOf } from '#src/runtime/partitioner.js';
 import { systemClock } from '#src/runtime/system.js';
 import { isError } from '../support/errors.js';
+import { overlaid } from '../support/overlaid.js';
 import { Versions } from './versions.js';
 
 const STEPS = ['1 recorded', '2 kept', '3 changed', '4 waits', '5 finished'] as const;
@@ -31,6 +34,38 @@ describe('a promotion', () => {
     assert.deepEqual(await versions.topic('groups'), ['g=v1:1', 'g=v1:2', 'g=v1:3', 'g=v1:4', 'g=v1:5', 'g=v2:6']);
     assert.deepEqual(versions.called(), ['a=v1:1', 'a=v1:2', 'a=v1:3', 'a=v2:4', 'b=v1:1', 'b=v1:2']);
     assert.deepEqual(await versions.rows('v2'), { a: 4, b: 2 });
+  });
+
+  it('of a shadow that is behind lets new records wait for what it has to catch up on, however slowly that comes', async () => {
+    const memory = new MemoryBroker({ clock: systemClock });
+    let slow: number | undefined;
+    const broker = overlaid<Broker>(memory, {
+      createReader: async (options) => {
+        const reader = await memory.createReader(options);
+        let asked = 0;
+        return overlaid(reader, {
+          poll: async (wanted) => {
+            const isHidden = slow !== undefined && ++asked < 20;
+            if (isHidden) reader.pause([{ topic: 'in', partition: slow as number }]);
+            const batches = await reader.poll(isHidden ? { ...wanted, maxWaitMs: 1 } : wanted);
+            if (isHidden) reader.resume([{ topic: 'in', partition: slow as number }]);
+            return batches;
+          },
+        });
+      },
+    });
+    const versions = await Versions.begin('a', { broker, partitions: 2 });
+    await versions.shadow('v2');
+    await versions.tell('aaaaaaaa');
+    await versions.run('v1');
+    await versions.change('promote', 'v2');
+    slow = partitionOf(Buffer.from('a'), 2);
+    const other = [...'bcdefgh'].find((key) => partitionOf(Buffer.from(key), 2) !== slow) as string;
+    await versions.tell(other);
+    await versions.run('v2');
+    const groups = await versions.topic('groups');
+    assert.deepEqual(groups.slice(-1), ['g=v2:10']);
+    assert.equal(groups.length, 10);
   });
 
   it('is silent over restarts while it catches up, also of what was on its way through the repartition topics of the shadow', async () => {

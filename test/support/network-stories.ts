@@ -38,6 +38,19 @@ export interface Scene {
   /** Each is written at once, while no engine runs, and is later than the one before. */
   readonly rounds: readonly (readonly Told[])[];
   readonly options: EngineOptions;
+  /** Done with the application before the second round and each that follows is written, when nobody runs. */
+  readonly between?: {
+    /** Whether all of the round before is processed by then. */
+    readonly whenIdle: boolean;
+    run(place: Place): Promise<void>;
+  };
+}
+
+/** An application that is stopped, and the cluster behind its network. */
+export interface Place {
+  readonly target: Topology;
+  readonly broker: Broker;
+  readonly clock: ManualClock;
 }
 
 export interface Found {
@@ -53,7 +66,8 @@ const FAST: Course = { seed: 1, jitter: CALM, options: {}, kills: false, acts: [
 export const fast = (scene: Scene): Promise<Found> => run(scene, FAST);
 
 /** Runs a scene, to its end, in a given course. */
-export async function run({ topology, topics, rounds, options }: Scene, course: Course): Promise<Found> {
+export async function run(scene: Scene, course: Course): Promise<Found> {
+  const { topology, topics, rounds, options, between } = scene;
   const random = seededRandom(course.seed);
   const target = topology();
   const around = (broker: LocalConnection, clock: ManualClock): Broker =>
@@ -62,14 +76,18 @@ export async function run({ topology, topics, rounds, options }: Scene, course: 
   try {
     await createTopics(cluster.broker, topics);
     for (const [i, round] of rounds.entries()) {
-      // Whoever is left goes without having finished.
+      if (between?.whenIdle && i > 0) await allDone(cluster);
+      // Whoever is left goes without having finished, mostly.
       while (cluster.nodes.length > 0) await cluster[course.kills ? 'kill' : 'leave'](cluster.nodes[0] as never);
+      if (between && i > 0) {
+        const broker = around(cluster.broker.connect(), cluster.clock);
+        await cluster.pumped(between.run({ target, broker, clock: cluster.clock }));
+      }
       await write(cluster.broker, round, topics);
       await cluster.join();
       for (const act of course.acts[i] ?? []) await perform(cluster, act);
     }
-    while (cluster.nodes.length > 1) await cluster.leave(cluster.nodes[1] as never);
-    await cluster.idle();
+    await allDone(cluster);
     const rows = new Map<string, readonly (readonly [unknown, unknown])[]>();
     const [node] = cluster.nodes;
     if (!node) throw new Error('no engine is left');
@@ -81,6 +99,12 @@ export async function run({ topology, topics, rounds, options }: Scene, course: 
   } finally {
     await cluster.close();
   }
+}
+
+/** One engine is left, and has done everything: of several, each knows only of itself. */
+async function allDone(cluster: Cluster): Promise<void> {
+  while (cluster.nodes.length > 1) await cluster.leave(cluster.nodes[1] as never);
+  await cluster.idle();
 }
 
 /** The same records, replayed. */

@@ -22,7 +22,7 @@ import { decodeChange, encodeChange } from '#src/runtime/change-format.js';
 import { causeOf } from '#src/runtime/change-log.js';
 import { generationOf, generationOnDisk } from '#src/runtime/generation.js';
 import { decodeAssignment, decodeMemberState } from '#src/runtime/member-state.js';
-import { markOf } from '#src/runtime/reprocessing.js';
+import { markOf } from '#src/runtime/reset-marks.js';
 import { streamTimesOf } from '#src/runtime/stream-times.js';
 import { systemClock } from '#src/runtime/system.js';
 import { FileRegistry } from '#src/serdes/registry/file.js';

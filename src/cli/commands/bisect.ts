@@ -4,10 +4,11 @@ import { storesOf } from '../declared.js';
 import { exportSchemas } from '../export-schemas.js';
 import { exportTest } from '../export-test.js';
 import { type Io, write } from '../io.js';
+import { KeyForms } from '../key-forms.js';
 import { loadTopology } from '../load-topology.js';
 import { checkStore } from '../open-state.js';
 import { type LookBack, type LookBackOptions, lookBack, pastSerdes } from '../past.js';
-import { type Format, formatOption, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
+import { type Format, formatOption, KEY_HELP, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
 import { parsePredicate } from '../predicate.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
@@ -26,7 +27,7 @@ interface Options extends LookBackOptions {
   readonly format: Format;
 }
 
-const EXAMPLES = `
+const EXAMPLES = `${KEY_HELP}
 The predicate is asked whenever a row of the store is written, right after it, in the order of the events. It is an expression of
 key, value (null: the row is gone), before (null: there was none) and timestamp, or a file whose default export is a function of an
 object with these. With --key and snapshots, parts of the history in which that row did not change are left out. --monotone is
@@ -93,20 +94,23 @@ async function findFirst(
     say(`it never holds: ${text}`);
     return 1;
   }
+  const forms = await KeyForms.of(topology, past);
+  const [change, trace] = [forms.change(found.change), forms.trace(found.trace)];
   const shown =
     format === 'json'
-      ? `${toJson(found)}\n`
-      : `The first event after which it holds: ${text}\n\n${changeText(found.change)}\n\nIts way:\n${traceText(found.trace)}\n`;
+      ? `${toJson({ change, trace })}\n`
+      : `The first event after which it holds: ${text}\n\n${changeText(change)}\n\nIts way:\n${traceText(trace)}\n`;
   await write(io.stdout, shown);
   if (options.exportTest === undefined) return 0;
   const { snapshots: _, ...plain } = asked;
   const slice = await smallestSlice(topology, plain, found.change);
   const target = resolve(io.cwd, options.exportTest);
-  const { name: topologyName } = topology;
+  const { applicationId, onError } = past;
   await exportTest({
     file: target,
     topologyFile: resolve(io.cwd, file),
-    topologyName,
+    topology,
+    options: { ...(applicationId !== undefined && { applicationId }), ...(onError && { onError }) },
     predicate,
     change: found.change,
     ...(await exportSchemas(topology, slice, pastSerdes(topology, past).schemaRegistry)),
@@ -124,7 +128,8 @@ async function compareWith(file: string, options: Options, { topology, past, say
     say('they do the same');
     return 0;
   }
-  await write(io.stdout, format === 'json' ? `${toJson(found)}\n` : disagreementText(found));
+  const shown = (await KeyForms.of(topology, past)).disagreement(found);
+  await write(io.stdout, format === 'json' ? `${toJson(shown)}\n` : disagreementText(shown));
   return 1;
 }
 

@@ -1,9 +1,10 @@
 import { history, type Moment } from '../../replay/index.js';
 import { storesOf } from '../declared.js';
 import { type Io, write } from '../io.js';
+import { KeyForms } from '../key-forms.js';
 import { checkStore } from '../open-state.js';
 import { type LookBackOptions, lookBack, pastSerdes } from '../past.js';
-import { type Format, formatOption, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
+import { type Format, formatOption, KEY_HELP, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
 import { changeText } from '../show-past.js';
@@ -16,7 +17,7 @@ interface Options extends LookBackOptions {
   readonly format: Format;
 }
 
-const EXAMPLES = `
+const EXAMPLES = `${KEY_HELP}
 A write that leaves the row as it was is no change; a row that expires is gone without an event, so that is none, either.
 ${WINDOWS_HELP}
 
@@ -48,8 +49,10 @@ function show(file: string, options: Options, io: Io): Promise<number> {
     checkStore(topology, store);
     const spec = storesOf(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
     const key = spec && parseWantedKey(spec, options.key);
+    const forms = await KeyForms.of(topology, past);
     let found = 0;
-    for await (const change of history(topology, { ...past, store, key, ...(until && { until }) })) {
+    for await (const seen of history(topology, { ...past, store, key, ...(until && { until }) })) {
+      const change = forms.change(seen);
       await write(
         io.stdout,
         format === 'json' ? `${toJson(change)}\n` : `${found > 0 ? '\n' : ''}${changeText(change)}\n`,

@@ -30,8 +30,8 @@ interface Options extends BrokerOptions, RegistrySelection {
 }
 
 const EXAMPLES = `
-The value of a record is the line, byte for byte; with --topology it is encoded as that topology reads or writes the topic. Its key is the text of a field: a string as it is, null as no key, anything
-else as JSON. Lines with equal keys go to the same partition, lines without a key take turns.
+The value of a record is the line, byte for byte; with --topology it is encoded as that topology reads or writes the topic. Its key is the text of a field: a string as it is, null as no key,
+{"base64": …} as bytes, anything else as JSON; with --topology it is what that makes of it. Lines with equal keys go to the same partition, lines without a key take turns.
 
 Examples:
   $ millrace produce payments payments.jsonl --key account --timestamp at

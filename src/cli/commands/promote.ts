@@ -24,7 +24,7 @@ other, whatever happens. An interrupted one is finished by running it once more.
 const PROMOTE = `
 FILE is the version that runs as shadow (millrace run FILE --shadow). From the promotion on the application goes on where the shadow was, with
 the stores of the shadow; nothing is copied. If the shadow was behind, it catches up, and writes and calls nothing of what the live version had
-processed (--effects silent, the default). The version that was live is kept, with its stores, until another shadow is begun: see rollback.
+processed (--effects silent, the default); new records wait for that. The version that was live is kept, with its stores, until another shadow is begun: see rollback.
 
 Stop the shadow first, then the live version: a shadow that is ahead is refused (SHADOW_AHEAD), since what it has written of these records went
 to its own topics only. So is a live version with records on their way through its repartition topics: run it until it is idle.

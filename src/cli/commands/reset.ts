@@ -25,8 +25,8 @@ The plan is printed first, and nothing is done before you agree. It names everyt
 application, its stores, its own topics. Output topics are never touched.
 
 After it, run the application as ever: it reads from the new positions and rebuilds its stores. With --effects silent (the default) nothing of
-what it had processed before is written or called a second time; behind the old positions it is live again. With capture, it is written to the
-topic APP-captured instead.
+what it had processed before is written or called a second time; behind the old positions it is live again. New records wait until all of that
+is through, wherever they could meet it (docs/reset.md). With capture, it is written to the topic APP-captured instead.
 
 What was done is kept in STATE/resets/APP. An interrupted reset is finished by running it once more; until then the application does not start.
 

@@ -1,9 +1,10 @@
 import { stateDiff } from '../../replay/index.js';
 import { storesOf } from '../declared.js';
 import { type Io, write } from '../io.js';
+import { KeyForms } from '../key-forms.js';
 import { checkStore, type StateSelection } from '../open-state.js';
 import { lookBack, pastSerdes, warnOfGaps } from '../past.js';
-import { moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
+import { KEY_HELP, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
 import { parseWantedKey } from '../store-key.js';
@@ -15,7 +16,7 @@ interface Options extends Omit<StateSelection, 'partition' | 'asOf'> {
   readonly key?: string | undefined;
 }
 
-const EXAMPLES = `
+const EXAMPLES = `${KEY_HELP}
 Each row that differs is one line of JSON: store, partition, key, before, after; null where there is none.
 ${WINDOWS_HELP}
 
@@ -47,8 +48,9 @@ function diff(file: string, options: Options, io: Io): Promise<number> {
       throw usage('cannot use --key', 'no --store', 'the store that it is a key of');
     const key = options.key === undefined || !spec ? undefined : parseWantedKey(spec, options.key);
     const selection = { before, after, ...(store !== undefined && { store }), ...(key !== undefined && { key }) };
+    const forms = await KeyForms.of(topology, past);
     for await (const row of stateDiff(topology, { ...past, ...selection, onGaps: (gaps) => warnOfGaps(gaps, say) })) {
-      await write(io.stdout, `${toJson(row)}\n`);
+      await write(io.stdout, `${toJson({ ...row, key: forms.row(row.store, row.key) })}\n`);
       if (io.outputClosed.aborted) break;
     }
     return 0;

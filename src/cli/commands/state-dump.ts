@@ -1,3 +1,4 @@
+import { keyForm } from '../../serdes/key-form.js';
 import { type Io, write } from '../io.js';
 import { type StateSelection, withStores } from '../open-state.js';
 import { withStateOptions } from '../past-options.js';
@@ -21,10 +22,10 @@ export function addStateDump(program: Program): void {
 
 function dump(file: string, options: StateSelection, io: Io): Promise<number> {
   return withStores(file, options, io, async (parts) => {
-    for await (const { spec, partition, entries } of parts) {
+    for await (const { spec, partition, key: serde, entries } of parts) {
       let lines: string[] = [];
       for await (const [key, value] of entries()) {
-        lines.push(`${toJson({ store: spec.name, partition, key, value })}\n`);
+        lines.push(`${toJson({ store: spec.name, partition, key: keyForm(serde, key), value })}\n`);
         if (lines.length < LINES_PER_WRITE) continue;
         await write(io.stdout, lines.join(''));
         if (io.outputClosed.aborted) return 0;

@@ -1,8 +1,9 @@
+import { keyForm } from '../../serdes/key-form.js';
 import { isWindowed } from '../../serdes/serde.js';
 import { type Io, write } from '../io.js';
 import { type StateSelection, type StorePart, withStores } from '../open-state.js';
 import { moment as instant } from '../options.js';
-import { withStateOptions } from '../past-options.js';
+import { KEY_HELP, withStateOptions } from '../past-options.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
 import { parseKey, parseWindow } from '../store-key.js';
@@ -15,7 +16,7 @@ interface Options extends StateSelection {
   readonly to?: number | undefined;
 }
 
-const EXAMPLES = `
+const EXAMPLES = `${KEY_HELP}
 In a store of windows, --key names the key within them, and all its windows are printed in the order of their starts.
 One of them is named as it is printed: {"key":…,"start":…,"end":…}, an end of null for a window that never ends.
 
@@ -56,7 +57,10 @@ async function get(file: string, options: Options, io: Io): Promise<number> {
         found++;
         const { spec, partition } = part;
         const { value, timestamp } = row;
-        await write(io.stdout, `${toJson({ store: spec.name, partition, key, value, timestamp })}\n`);
+        await write(
+          io.stdout,
+          `${toJson({ store: spec.name, partition, key: keyForm(part.key, key), value, timestamp })}\n`,
+        );
       }
     }
     return 0;

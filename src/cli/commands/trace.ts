@@ -2,8 +2,9 @@ import type { SourcePosition } from '../../model/record.js';
 import { show } from '../../model/show.js';
 import { type Moment, trace } from '../../replay/index.js';
 import { type Io, write } from '../io.js';
+import { KeyForms } from '../key-forms.js';
 import { type LookBackOptions, lookBack } from '../past.js';
-import { type Format, formatOption, moment, withPastOptions } from '../past-options.js';
+import { type Format, formatOption, KEY_HELP, moment, withPastOptions } from '../past-options.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
 import { traceText } from '../show-past.js';
@@ -17,7 +18,7 @@ interface Options extends LookBackOptions {
   readonly format: Format;
 }
 
-const EXAMPLES = `
+const EXAMPLES = `${KEY_HELP}
 Examples:
   $ millrace trace topology.ts --at payments:0:42
   $ millrace trace topology.ts --key card-7 --until 2026-03-01`;
@@ -56,7 +57,9 @@ function follow(file: string, options: Options, io: Io): Promise<number> {
       );
     let found = 0;
     const which = { ...(at && { at }), ...(key !== undefined && { key: await parseSourceKey(topology, past, key) }) };
-    for await (const way of trace(topology, { ...past, ...which, ...(until && { until }) })) {
+    const forms = await KeyForms.of(topology, past);
+    for await (const seen of trace(topology, { ...past, ...which, ...(until && { until }) })) {
+      const way = forms.trace(seen);
       await write(io.stdout, format === 'json' ? `${toJson(way)}\n` : `${found > 0 ? '\n' : ''}${traceText(way)}\n`);
       found++;
       if (io.outputClosed.aborted) return 0;

@@ -1,5 +1,6 @@
 import { ownOf } from '../../model/own.js';
 import { show } from '../../model/show.js';
+import { numberOfForm } from '../key-form.js';
 import {
   branchName,
   hasDefault,
@@ -21,6 +22,9 @@ export function fromJson(schema: Schema, json: unknown, path = ''): unknown {
     case 'bytes':
     case 'fixed':
       return bytesOf(json, path);
+    case 'float':
+    case 'double':
+      return numberOfForm(json) ?? json;
     case 'array':
       return Array.isArray(json) ? json.map((item, i) => fromJson(schema.items, item, `${path}[${i}]`)) : json;
     case 'map':
@@ -82,9 +86,10 @@ function resembles(schema: Schema, json: unknown): boolean {
       return typeof json === 'boolean';
     case 'int':
     case 'long':
+      return typeof json === 'number';
     case 'float':
     case 'double':
-      return typeof json === 'number';
+      return numberOfForm(json) !== undefined;
     case 'string':
     case 'enum':
       return typeof json === 'string';
