@@ -131,7 +131,7 @@ class KafkaBroker implements Broker {
 export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Broker> {
   const { brokers, clientId = 'millrace', clock, logger = silentLogger } = options;
   const log = new CalmLog(logger, clock);
-  const connection: ConnectionOptions = { brokers, clientId, security: resolveSecurity(options, clock), log };
+  const connection: ConnectionOptions = { brokers, clientId, security: resolveSecurity(options, clock), log, clock };
   const connect = (): Promise<Connections> => Connections.open(connection);
   const settings = await writerSettings(options);
   return new KafkaBroker(new Client(await connect(), clock), {
