@@ -275,6 +275,11 @@ export interface MembershipOptions {
   /** Sent to the leader whenever the group rebalances. Called anew each time. */
   readonly metadata: () => Buffer;
   /**
+   * The same for members of an older version, who cannot read it: while a group has such, the leader is given this of
+   * all. Undefined: the group cannot be shared with them. Brokers within one process, where none are, never ask.
+   */
+  readonly olderMetadata?: () => Buffer | undefined;
+  /**
    * Called on the leader only, with all members in a stable order: what each of them gets. A member that is left out gets an empty buffer. If it throws, the member
    * that leads leaves the group with that error (`onLost`).
    */

@@ -8,7 +8,7 @@ import { findGeneration } from './generation.js';
 import { GlobalTables } from './global-tables.js';
 import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
-import { encodeMemberState, shapesOf } from './member-state.js';
+import { type MemberState, metadataOf, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
 import { chooseGeneration, ofGeneration } from './own-generation.js';
 import { isPassing, type Patience, patiently } from './patience.js';
@@ -175,7 +175,7 @@ export class Engine {
       sessionMs,
       groupId: this.applicationId,
       topics: topicsRead(this.#topology, this.#config.generation.prefix),
-      metadata: () => this.#memberState(),
+      ...metadataOf(() => this.#memberState()),
       assign: async (members: Parameters<typeof assignTasks>[0]) => {
         // Topics may have more partitions by now. What cannot grow with them is the leader's error, and then that of each who leads after it.
         await this.#plan();
@@ -228,9 +228,9 @@ export class Engine {
     return shapesOf(this.#topology.graph, this.#slots.values());
   }
 
-  #memberState(): Buffer {
+  #memberState(): MemberState {
     const tasks = this.tasks.map((task) => task.id);
-    return encodeMemberState({ tasks, onDisk: [...this.#onDisk], shapes: this.#shapes() });
+    return { tasks, onDisk: [...this.#onDisk], shapes: this.#shapes() };
   }
 
   /** Makes the tasks those of the assignment. A later assignment may come while it does. */
