@@ -19,7 +19,7 @@ import { KafkaMembership } from './membership.js';
 import type { KafkaOptions } from './options.js';
 import { KafkaReader } from './reader.js';
 import { resolveSecurity } from './security.js';
-import { KafkaWriter } from './writer.js';
+import { KafkaWriter, unsentBytesOf } from './writer.js';
 import { type WriterSettings, writerSettings } from './writer-options.js';
 
 export interface KafkaBrokerOptions extends KafkaOptions {
@@ -82,6 +82,7 @@ class KafkaBroker implements Broker {
       onResult: options.onResult,
       onRefused: options.onRefused,
       settings,
+      unsentBytes: () => unsentBytesOf(writers.size),
       onClose: (closed) => writers.delete(closed),
     });
     writers.add(writer);
