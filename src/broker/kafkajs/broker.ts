@@ -9,6 +9,7 @@ import type {
   Writer,
   WriterOptions,
 } from '../port.js';
+import { UnpackedBatches } from '../record-batch/unpacked.js';
 import { KafkaAdmin } from './admin.js';
 import { CalmLog } from './calm-log.js';
 import { Client } from './client.js';
@@ -34,6 +35,7 @@ interface Shared {
   readonly connect: () => Promise<Connections>;
   readonly settings: WriterSettings;
   readonly logger: Logger;
+  readonly unpacked: UnpackedBatches;
   readonly readers: Set<KafkaReader>;
   readonly writers: Set<KafkaWriter>;
   readonly members: Set<KafkaMembership>;
@@ -60,13 +62,14 @@ class KafkaBroker implements Broker {
 
   async createReader(options: ReaderOptions = {}): Promise<Reader> {
     this.#check();
-    const { readers, connect, logger } = this.#shared;
+    const { readers, connect, logger, unpacked } = this.#shared;
     const client = new Client(await this.#client.once(connect), this.#client.clock).hurried(this.#hurry);
     const reader = new KafkaReader(
       client,
       options.isolation !== 'read_uncommitted',
       (closed) => readers.delete(closed),
       logger,
+      unpacked,
     );
     readers.add(reader);
     return reader;
@@ -139,6 +142,7 @@ export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Brok
     connect,
     settings,
     logger,
+    unpacked: new UnpackedBatches(),
     readers: new Set(),
     writers: new Set(),
     members: new Set(),

@@ -1,7 +1,15 @@
 import { isStreamsError, messageOf, type StreamsError } from '../../model/errors.js';
 import { type Clock, type Logger, silentLogger, sleep } from '../../model/ports.js';
 import { takeFairly } from '../fair-shares.js';
-import { type PartitionOffset, partitionKey, type Reader, type RecordBatch, type TopicPartition } from '../port.js';
+import {
+  type PartitionOffset,
+  type PollOptions,
+  partitionKey,
+  type Reader,
+  type RecordBatch,
+  type TopicPartition,
+} from '../port.js';
+import { UnpackedBatches } from '../record-batch/unpacked.js';
 import type { Client, Routes } from './client.js';
 import { Cursor } from './cursor.js';
 import {
@@ -47,6 +55,7 @@ export class KafkaReader implements Reader {
   readonly #committedOnly: boolean;
   readonly #onClose: (reader: KafkaReader) => void;
   readonly #logger: Logger;
+  readonly #unpacked: UnpackedBatches;
   readonly #cursors = new Map<string, Cursor>();
   readonly #waiting = new Set<() => void>();
   /** Nodes with a fetch under way. */
@@ -64,7 +73,9 @@ export class KafkaReader implements Reader {
     committedOnly: boolean,
     onClose: (reader: KafkaReader) => void,
     logger: Logger = silentLogger,
+    unpacked = new UnpackedBatches(),
   ) {
+    this.#unpacked = unpacked;
     this.#client = client;
     this.#clock = client.clock;
     this.#committedOnly = committedOnly;
@@ -75,10 +86,10 @@ export class KafkaReader implements Reader {
   seek(position: PartitionOffset): void {
     if (this.#closed) throw brokerClosed();
     const key = partitionKey(position.topic, position.partition);
-    const cursor = new Cursor(position, this.#logger);
+    const cursor = new Cursor(position, this.#logger, this.#unpacked);
     const before = this.#cursors.get(key);
     if (before) {
-      before.closed = true;
+      before.close();
       cursor.paused = before.paused;
     }
     this.#cursors.set(key, cursor);
@@ -88,8 +99,7 @@ export class KafkaReader implements Reader {
   remove(partitions: readonly TopicPartition[]): void {
     for (const { topic, partition } of partitions) {
       const key = partitionKey(topic, partition);
-      const cursor = this.#cursors.get(key);
-      if (cursor) cursor.closed = true;
+      this.#cursors.get(key)?.close();
       this.#cursors.delete(key);
     }
   }
@@ -103,12 +113,12 @@ export class KafkaReader implements Reader {
     this.#notify();
   }
 
-  async poll(options: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordBatch[]> {
+  async poll(options: PollOptions): Promise<readonly RecordBatch[]> {
     if (this.#closed) throw brokerClosed();
     this.#woken = false;
     const deadline = this.#clock.monotonic() + options.maxWaitMs;
     for (;;) {
-      const batches = this.#take(options.maxRecords);
+      const batches = this.#take(options);
       void this.#readAhead();
       if (batches.length > 0 || this.#woken || this.#closed) return batches;
       const remaining = deadline - this.#clock.monotonic();
@@ -126,7 +136,7 @@ export class KafkaReader implements Reader {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const cursor of this.#cursors.values()) cursor.closed = true;
+    for (const cursor of this.#cursors.values()) cursor.close();
     this.#cursors.clear();
     this.#notify();
     this.#onClose(this);
@@ -141,15 +151,18 @@ export class KafkaReader implements Reader {
   }
 
   /** What is ready, in fair shares. Throws before anything is taken, so that an error moves no position. */
-  #take(maxRecords: number): RecordBatch[] {
+  #take({ maxRecords, maxBytes }: PollOptions): RecordBatch[] {
     const active = [...this.#cursors.values()].filter((cursor) => !cursor.paused);
-    for (const cursor of active) {
-      const { failure } = cursor;
-      cursor.failure = undefined;
-      if (failure !== undefined) throw failure;
-    }
+    throwFailure(active);
     const ready = active.filter((cursor) => cursor.prepare());
-    return takeFairly(ready, maxRecords, this.#turn++);
+    const batches = takeFairly(ready, maxRecords, this.#turn++, maxBytes);
+    if (batches.length > 0 || ready.length === 0) return batches;
+    throwFailure(ready);
+    // What others have unpacked, and do not take, must not hold this up.
+    this.#unpacked.makeRoom();
+    const more = takeFairly(ready, maxRecords, this.#turn, maxBytes);
+    if (more.length === 0) throwFailure(ready);
+    return more;
   }
 
   /** Sends a fetch to every leader that has none under way and partitions to read. Never rejects: failures wait in the cursors. */
@@ -293,6 +306,14 @@ export class KafkaReader implements Reader {
       };
       this.#waiting.add(done);
     });
+  }
+}
+
+function throwFailure(cursors: readonly Cursor[]): void {
+  for (const cursor of cursors) {
+    const { failure } = cursor;
+    cursor.failure = undefined;
+    if (failure !== undefined) throw failure;
   }
 }
 
