@@ -13,7 +13,7 @@ interface OpenIntake {
 
 /** A task's intake, which begins where the task does. */
 export async function openIntake(
-  { config, ports, alignment }: TaskOptions,
+  { config, ports, alignment, inputs }: TaskOptions,
   { begins, entries, task }: OpenIntake,
 ): Promise<Intake> {
   const { positions, committed } = begins;
@@ -24,6 +24,7 @@ export async function openIntake(
   const options = {
     datesOf: (topic: string) => entries.get(topic)?.dates,
     ends: new KnownEnds({ admin, clock, logger: config.logger }),
+    buffer: inputs,
   };
   return alignment.concerns(task)
     ? new PacedIntake(reader, positions, latest, { ...options, alignment, task, committed })

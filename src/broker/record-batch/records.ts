@@ -199,7 +199,7 @@ function lazyHeaders(
   context: DecodeContext,
   offset: number,
 ): Headers {
-  return new Headers(() => decodeHeaders(new VarintReader(bytes, at, end), count, context, offset));
+  return new Headers(() => decodeHeaders(new VarintReader(bytes, at, end), count, context, offset), end - at);
 }
 
 function decodeHeaders(
