@@ -15,6 +15,7 @@ import { CalmLog } from './calm-log.js';
 import { Client } from './client.js';
 import { type ConnectionOptions, Connections } from './connections.js';
 import { brokerClosed } from './errors.js';
+import { Fetcher } from './fetcher.js';
 import { Hurry } from './hurry.js';
 import { KafkaMembership } from './membership.js';
 import type { KafkaOptions } from './options.js';
@@ -36,6 +37,8 @@ interface Shared {
   readonly settings: WriterSettings;
   readonly logger: Logger;
   readonly unpacked: UnpackedBatches;
+  /** By whether they see what is committed only. */
+  readonly fetchers: Map<boolean, Promise<Fetcher>>;
   readonly readers: Set<KafkaReader>;
   readonly writers: Set<KafkaWriter>;
   readonly members: Set<KafkaMembership>;
@@ -47,12 +50,10 @@ class KafkaBroker implements Broker {
   readonly admin: Admin;
   readonly #client: Client;
   readonly #shared: Shared;
-  readonly #hurry: Hurry | undefined;
 
   constructor(client: Client, shared: Shared, hurry?: Hurry) {
     this.#client = client.hurried(hurry);
     this.#shared = shared;
-    this.#hurry = hurry;
     this.admin = new KafkaAdmin(this.#client);
   }
 
@@ -62,17 +63,24 @@ class KafkaBroker implements Broker {
 
   async createReader(options: ReaderOptions = {}): Promise<Reader> {
     this.#check();
-    const { readers, connect, logger, unpacked } = this.#shared;
-    const client = new Client(await this.#client.once(connect), this.#client.clock).hurried(this.#hurry);
-    const reader = new KafkaReader(
-      client,
-      options.isolation !== 'read_uncommitted',
-      (closed) => readers.delete(closed),
-      logger,
-      unpacked,
-    );
+    const { readers, logger, unpacked } = this.#shared;
+    const fetcher = await this.#client.once(() => this.#fetcher(options.isolation !== 'read_uncommitted'));
+    this.#check();
+    const reader = new KafkaReader(fetcher, (closed) => readers.delete(closed), logger, unpacked);
     readers.add(reader);
     return reader;
+  }
+
+  /** Made when the first reader needs it. */
+  #fetcher(committedOnly: boolean): Promise<Fetcher> {
+    const { fetchers, connect } = this.#shared;
+    const made = fetchers.get(committedOnly);
+    if (made) return made;
+    const { clock } = this.#client;
+    const fetcher = connect().then((connections) => new Fetcher(new Client(connections, clock), committedOnly));
+    fetchers.set(committedOnly, fetcher);
+    fetcher.catch(() => fetchers.delete(committedOnly));
+    return fetcher;
   }
 
   async createWriter(options: WriterOptions = {}): Promise<Writer> {
@@ -111,10 +119,12 @@ class KafkaBroker implements Broker {
   }
 
   async #close(): Promise<void> {
-    const { members, writers, readers } = this.#shared;
+    const { members, writers, readers, fetchers } = this.#shared;
     const results = await Promise.allSettled([...members].map((member) => member.leave()));
     results.push(...(await Promise.allSettled([...writers].map((writer) => writer.close()))));
     await Promise.all([...readers].map((reader) => reader.close()));
+    const opened = await Promise.allSettled(fetchers.values());
+    await Promise.all(opened.map((made) => (made.status === 'fulfilled' ? made.value.close() : undefined)));
     await this.#client.connections.close();
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) throw failed.reason;
@@ -128,7 +138,7 @@ class KafkaBroker implements Broker {
 /**
  * Connects to a Kafka cluster (brokers 3.9 to 4.4).
  *
- * Each reader and each member has connections of its own, because their requests wait at the brokers; admin and writers share one. Errors:
+ * Readers share two connections to each broker, admin and writers one, and each member has its own, because the requests of readers and members wait at the brokers. Errors:
  * BROKER_UNAVAILABLE if no broker can be reached, BROKER_UNAUTHENTICATED if client and brokers do not trust each other, CONFIG_INVALID for options that cannot
  * work, a package that is not installed, and if another kafkajs than the one this is made for is; BROKER_UNAUTHORIZED, from any call, names what the user may not do.
  */
@@ -143,6 +153,7 @@ export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Brok
     settings,
     logger,
     unpacked: new UnpackedBatches(),
+    fetchers: new Map(),
     readers: new Set(),
     writers: new Set(),
     members: new Set(),

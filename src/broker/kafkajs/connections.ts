@@ -14,6 +14,8 @@ import type { Security } from './security.js';
 /** The only version whose inside is known. It is the last one: kafkajs is not developed any more. */
 const KAFKAJS_VERSION = '2.2.4';
 const LOG_LEVEL_ERROR = 1;
+/** Of the two connections that kafkajs has to a broker. */
+const NOT_FOR_FETCHES = 0;
 const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 3_000;
 /** How long it may take until a first broker has answered all that is asked of it, whatever it is that answers. */
@@ -36,7 +38,9 @@ export interface ConnectionOptions {
 
 /** What we use of kafkajs' internal objects. */
 interface Pool {
+  /** Over two connections: one for fetches, one for the rest. */
   send(request: object): Promise<unknown>;
+  getConnection(index: number): Promise<{ send(request: object): Promise<unknown> }>;
 }
 interface Node {
   readonly connectionPool: Pool;
@@ -246,7 +250,8 @@ export class Connections {
   async #exchange<R>(node: Node, newest: Request<R> | NewRequest<R>): Promise<R> {
     const request = knownTo(node.versions, newest);
     const { apiKey, apiVersion, apiName } = request;
-    return (await node.connectionPool.send({
+    const way = request.atOnce ? await node.connectionPool.getConnection(NOT_FOR_FETCHES) : node.connectionPool;
+    return (await way.send({
       request: { apiKey, apiVersion, apiName, encode: async () => encoded(request) },
       response: {
         // kafkajs asks this for a throttle time before it parses.

@@ -33,6 +33,8 @@ export class Cursor {
   closed = false;
   /** Part of a fetch that is under way. */
   fetching = false;
+  /** The last fetch found nothing behind what was fetched. */
+  isAtEnd = false;
   /** Since when the topic is unknown, on the monotonic clock. */
   unknownSince: number | undefined;
   readonly silence: LeaderSilence;
