@@ -9,7 +9,7 @@ import { GlobalTables } from './global-tables.js';
 import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
 import { InputBuffer } from './input-buffer.js';
-import { type MemberState, metadataOf, shapesOf } from './member-state.js';
+import { metadataOf, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
 import { chooseGeneration, ofGeneration } from './own-generation.js';
 import { isPassing, type Patience, patiently } from './patience.js';
@@ -178,7 +178,7 @@ export class Engine {
       sessionMs,
       groupId: this.applicationId,
       topics: topicsRead(this.#topology, this.#config.generation.prefix),
-      ...metadataOf(() => this.#memberState()),
+      ...metadataOf(this, () => ({ onDisk: this.#onDisk, shapes: this.#shapes() })),
       assign: async (members: Parameters<typeof assignTasks>[0]) => {
         // Topics may have more partitions by now. What cannot grow with them is the leader's error, and then that of each who leads after it.
         await this.#plan();
@@ -229,11 +229,6 @@ export class Engine {
 
   #shapes(): ReturnType<typeof shapesOf> {
     return shapesOf(this.#topology.graph, this.#slots.values());
-  }
-
-  #memberState(): MemberState {
-    const tasks = this.tasks.map((task) => task.id);
-    return { tasks, onDisk: [...this.#onDisk], shapes: this.#shapes() };
   }
 
   /** Makes the tasks those of the assignment. A later assignment may come while it does. */

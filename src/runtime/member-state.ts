@@ -59,11 +59,17 @@ export function encodeOlderState(state: MemberState): Buffer | undefined {
   return bytes.length > MAX_OLDER_BYTES ? undefined : bytes;
 }
 
-/** What a member says to a group: now, each time it is asked. */
-export const metadataOf = (state: () => MemberState): Pick<MembershipOptions, 'metadata' | 'olderMetadata'> => ({
-  metadata: () => encodeMemberState(state()),
-  olderMetadata: () => encodeOlderState(state()),
-});
+/** What a member says to a group each time that it is asked: its tasks as they are then, and the rest. */
+export function metadataOf(
+  member: { readonly tasks: readonly { readonly id: string }[] },
+  rest: () => { readonly onDisk: Iterable<string>; readonly shapes: readonly Shape[] },
+): Pick<MembershipOptions, 'metadata' | 'olderMetadata'> {
+  const state = (): MemberState => {
+    const { onDisk, shapes } = rest();
+    return { tasks: member.tasks.map(({ id }) => id), onDisk: [...onDisk], shapes };
+  };
+  return { metadata: () => encodeMemberState(state()), olderMetadata: () => encodeOlderState(state()) };
+}
 
 /**
  * What is of another format, or no such thing at all, is a member that runs nothing: whoever may join the
