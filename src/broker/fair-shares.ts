@@ -1,8 +1,8 @@
 import type { BrokerRecord, RecordBatch } from './port.js';
 
 /**
- * Most that a poll takes: sixteen times what is read ahead of a partition. Not more, because whoever polls may have as
- * many tasks as a cluster has partitions.
+ * Most that a poll takes: sixteen times what is read ahead of a partition. Not more, because whoever polls
+ * may have as many tasks as a cluster has partitions.
  */
 export const POLL_BYTES = 16 * 1024 * 1024;
 
@@ -23,9 +23,9 @@ export interface PolledCursor {
 }
 
 /**
- * Takes up to `maxRecords` of partitions that have something, and no more once they have `maxBytes`, in fair shares.
- * `turn`: counts polls, so that another partition goes first each time. The first gets the odd record of an uneven
- * share, and one record however large it is.
+ * Takes up to `maxRecords` of partitions that have something, and no more once they have `maxBytes`, in fair
+ * shares. `turn`: counts polls, so that another partition goes first each time. The first gets the odd record
+ * of an uneven share, and one record however large it is.
  */
 export function takeFairly(
   ready: readonly PolledCursor[],
@@ -38,7 +38,7 @@ export function takeFairly(
   const inTurn = [...ready.slice(start), ...ready.slice(0, start)];
   const taken = inTurn.map((): (readonly BrokerRecord[])[] => []);
   let left = maxRecords;
-  let leftBytes = maxBytes;
+  let leftBytes = Math.min(maxBytes, POLL_BYTES);
   // Twice: what some partitions leave of their share goes to those that have more.
   for (let round = 0; round < 2; round++) {
     inTurn.forEach((cursor, i) => {

@@ -165,12 +165,13 @@ export interface Reader {
   pause(partitions: readonly TopicPartition[]): void;
   resume(partitions: readonly TopicPartition[]): void;
   /**
-   * The next batches, at most one a partition, `maxRecords` records in all, and no more once their keys, values and
-   * headers have `maxBytes` (default and at most 16 MiB), shared fairly among partitions. One record comes in any case,
-   * however large, and each time of another partition. What is not returned is not kept decoded or unpacked. Waits up to `maxWaitMs` for the first record or move; empty if none came, which says nothing of what is
-   * in the log.
-   * OFFSET_OUT_OF_RANGE (naming the partition and the offsets that exist) if a position is outside the log, TOPIC_UNKNOWN if a topic is gone, LOG_CORRUPT if a batch does
-   * not pass its checksum. After an error the positions are unchanged.
+   * The next batches, at most one a partition, `maxRecords` records in all, and no more once their keys,
+   * values and headers have `maxBytes` (default and at most 16 MiB), shared fairly among partitions. One
+   * record comes in any case, however large, and each time of another partition. What is not returned is
+   * not decoded, but for the next record of a partition. Waits up to `maxWaitMs` for the first record or
+   * move; empty if none came, which says nothing of what is in the log. OFFSET_OUT_OF_RANGE (naming the partition and the offsets that exist)
+   * if a position is outside the log, TOPIC_UNKNOWN if a topic is gone, LOG_CORRUPT if a batch does not pass
+   * its checksum. After an error the positions are unchanged.
    */
   poll(options: PollOptions): Promise<readonly RecordBatch[]>;
   /** Ends a waiting poll with an empty result. */
@@ -282,8 +283,9 @@ export interface MembershipOptions {
   /** Sent to the leader whenever the group rebalances. Called anew each time. */
   readonly metadata: () => Buffer;
   /**
-   * The same for members of an older version, who cannot read it: while a group has such, the leader is given this of
-   * all. Undefined: the group cannot be shared with them. Brokers within one process, where none are, never ask.
+   * The same for members of an older version, who cannot read it: while a group has such, the leader is given
+   * this of all. Undefined: the group cannot be shared with them. Brokers within one process, where none are,
+   * never ask.
    */
   readonly olderMetadata?: () => Buffer | undefined;
   /**

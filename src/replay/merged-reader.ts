@@ -26,8 +26,8 @@ export interface MergedReaderOptions {
 /**
  * The records of a slice in the order of {@link Merge}, which is that of a running application.
  *
- * Streamed: memory is bounded by the records read ahead, 20,000 in all (500 a partition at least) and 64 MiB, besides one
- * poll, however long the slice is.
+ * Streamed: memory is bounded by the records read ahead, 20,000 in all (500 a partition at least) and 64 MiB,
+ * besides one poll, however long the slice is.
  */
 export class MergedReader {
   readonly #reader: Reader;

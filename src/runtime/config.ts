@@ -39,7 +39,10 @@ export interface EngineOptions {
   readonly batchRecords?: number;
   /** Memory for cached rows, for all tasks that this application has in the process. Default: 32 MB, which all applications of the process share. */
   readonly cacheBytes?: number;
-  /** Memory for records that are read and wait for their turn, for all tasks that this application has in the process, 128 KiB each at least. Default: 64 MB. */
+  /**
+   * Memory for records that are read and wait for their turn, for all tasks that this application has in the
+   * process, 128 KiB each at least. Default: 64 MB.
+   */
   readonly inputBufferBytes?: number;
   readonly onError?: ErrorPolicies;
   /** Whether `effect` calls the outside world. `silent`: each call counts as made, and is not. A function decides call by call. Default `live`. */

@@ -10,11 +10,11 @@ export const bytesOf = ({ key, value, headers }: BrokerRecord): number =>
   RECORD_BYTES + (key === null ? 0 : key.length) + (value === null ? 0 : value.length) + headers.byteLength;
 
 /**
- * Memory for records that are read and wait for their turn, of all tasks of an application in this process. Kafka
- * Streams calls it `input.buffer.max.bytes`.
+ * Memory for records that are read and wait for their turn, of all tasks of an application in this process.
+ * Kafka Streams calls it `input.buffer.max.bytes`.
  *
- * Each task has the same share, 128 KiB at least. A task may have twice its share here, and a record of each of its
- * partitions whatever its size: without that it could not be told which comes next.
+ * Each task has the same share, 128 KiB at least. A task may have twice its share here, and a record of each
+ * of its partitions whatever its size: without that it could not be told which comes next.
  */
 export class InputBuffer {
   readonly maxBytes: number;

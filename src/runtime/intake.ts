@@ -19,7 +19,10 @@ export interface IntakeOptions {
    * are taken at once.
    */
   readonly aheadRecords?: number;
-  /** The memory that it shares with others; a partition that has its part of it here is paused, too. Default: one of its own. */
+  /**
+   * The memory that it shares with others; a partition that has its part of it here is paused, too. Default:
+   * one of its own.
+   */
   readonly buffer?: InputBuffer;
   /** Whether {@link Intake.take} is given bounds: {@link Intake.next} is then known. */
   readonly bounded?: boolean;

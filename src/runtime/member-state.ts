@@ -29,24 +29,27 @@ export interface MemberState {
 export type Assignment = { readonly tasks: readonly string[] } | { readonly refused: string };
 
 /**
- * What members and leader say to each other lies, of all members together, in one record of the group's topic: 1 MiB at
- * most. So tasks are told as ranges (see `task-ranges.ts`), and the whole is packed.
+ * What members and leader say to each other lies, of all members together, in one record of the group's
+ * topic: 1 MiB at most. So tasks are told as ranges (see `task-ranges.ts`), and the whole is packed.
  *
  * | format | bytes |
  * |---|---|
  * | 1 | JSON: `{"format":1,"tasks":["orders-0",…],"onDisk":[…],"shapes":[…]}`, and as an answer `tasks` or `refused` |
  * | 2 | a byte 2, then raw deflate of JSON with ranges in place of lists |
  *
- * A group in which all know format 2 speaks it. While one of its members knows only format 1, the broker has all speak
- * that (see {@link encodeOlderState}), so a new version can be rolled out one process at a time. Each member is answered
- * in the format that it speaks.
+ * A group in which all know format 2 speaks it. While one of its members knows only format 1, the broker has
+ * all speak that (see {@link encodeOlderState}), so a new version can be rolled out one process at a time.
+ * Each member is answered in the format that it speaks.
  */
 const FORMAT = 2;
 const OLDER_FORMAT = 1;
 type Format = typeof FORMAT | typeof OLDER_FORMAT;
 /** Unpacked: shapes of some thousand sub-topologies. */
 const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
-/** With a few members that say more the group's record would be too large, so no group of an older version does. */
+/**
+ * With a few members that say more the group's record would be too large, so no group of an older version
+ * does.
+ */
 const MAX_OLDER_BYTES = 256 * 1024;
 const NOTHING: MemberState = { tasks: [], onDisk: [], shapes: [] };
 

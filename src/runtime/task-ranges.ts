@@ -2,8 +2,8 @@
 export const MAX_TASKS = 1_000_000;
 
 /**
- * Tasks of one sub-topology: how many partitions are left out, how many follow that are in, and so on. `[0, 3, 2, 1]`
- * are the partitions 0, 1, 2 and 5.
+ * Tasks of one sub-topology: how many partitions are left out, how many follow that are in, and so on. `[0,
+ * 3, 2, 1]` are the partitions 0, 1, 2 and 5.
  */
 type Ranges = readonly [subTopology: string, runs: readonly number[]];
 

@@ -33,7 +33,9 @@ class Counted implements Reader {
   close = (): Promise<void> => this.inner.close();
 }
 
-/** Bytes of each record of a topic, and which of its times each has; `inHeaders`: there, and not in the value. */
+/**
+ * Bytes of each record of a topic, and which of its times each has; `inHeaders`: there, and not in the value.
+ */
 interface Log {
   readonly sizes: readonly number[];
   readonly from: number;

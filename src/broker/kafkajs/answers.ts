@@ -5,8 +5,8 @@
  * ┌ length of what follows: int32 ┬ correlation id: int32 ┬ the answer ┐
  * ```
  *
- * kafkajs believes whatever length comes: four zero bytes end the process, and others fill its memory. Here a length is
- * checked before anything is kept for it, and so is the question that it answers.
+ * kafkajs believes whatever length comes: four zero bytes end the process, and others fill its memory. Here a
+ * length is checked before anything is kept for it, and so is the question that it answers.
  */
 
 /** As far as we look into a connection of kafkajs. */
@@ -38,7 +38,10 @@ const MAX_BYTES = 32 * MIB;
 const MAX_GREETING_BYTES = MIB;
 const GREETINGS: ReadonlySet<string> = new Set(['ApiVersions', 'SaslHandshake', 'SaslAuthenticate']);
 
-/** What came is no answer of a Kafka broker. Named as kafkajs names what befalls a connection, which is then made anew. */
+/**
+ * What came is no answer of a Kafka broker. Named as kafkajs names what befalls a connection, which is then
+ * made anew.
+ */
 export class NotKafkaError extends Error {
   override readonly name = 'KafkaJSConnectionError';
   readonly retriable = true;
@@ -49,9 +52,9 @@ export class NotKafkaError extends Error {
 }
 
 /**
- * Takes in what has come, and hands out the answers in it. Memory: one answer, of at most 128 MiB for a fetch, 1 MiB
- * before a login, else 32 MiB. Throws {@link NotKafkaError} for what cannot be an answer to anything that was asked:
- * nothing that follows can be understood then.
+ * Takes in what has come, and hands out the answers in it. Memory: one answer, of at most 128 MiB for a
+ * fetch, 1 MiB before a login, else 32 MiB. Throws {@link NotKafkaError} for what cannot be an answer to
+ * anything that was asked: nothing that follows can be understood then.
  */
 export function takeAnswers(connection: AnsweredConnection, data: Buffer): void {
   connection.chunks.push(data);

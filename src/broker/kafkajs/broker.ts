@@ -138,9 +138,11 @@ class KafkaBroker implements Broker {
 /**
  * Connects to a Kafka cluster (brokers 3.9 to 4.4).
  *
- * Readers share two connections to each broker, admin and writers one, and each member has its own, because the requests of readers and members wait at the brokers. Errors:
- * BROKER_UNAVAILABLE if no broker can be reached, BROKER_UNAUTHENTICATED if client and brokers do not trust each other, CONFIG_INVALID for options that cannot
- * work, a package that is not installed, and if another kafkajs than the one this is made for is; BROKER_UNAUTHORIZED, from any call, names what the user may not do.
+ * Readers share two connections to each broker, admin and writers one, and each member has its own, because
+ * the requests of readers and members wait at the brokers. Errors: BROKER_UNAVAILABLE if no broker can be
+ * reached, BROKER_UNAUTHENTICATED if client and brokers do not trust each other, CONFIG_INVALID for options
+ * that cannot work, a package that is not installed, and if another kafkajs than the one this is made for is;
+ * BROKER_UNAUTHORIZED, from any call, names what the user may not do.
  */
 export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Broker> {
   const { brokers, clientId = 'millrace', clock, logger = silentLogger } = options;

@@ -115,7 +115,10 @@ export class BytesWriter {
   }
 }
 
-/** Reads what {@link BytesWriter} writes. Byte fields are views. A RangeError for a response that cannot be right. */
+/**
+ * Reads what {@link BytesWriter} writes. Byte fields are views. A RangeError for a response that cannot be
+ * right.
+ */
 export class BytesReader {
   #at = 0;
 

@@ -18,7 +18,10 @@ const LOG_LEVEL_ERROR = 1;
 const NOT_FOR_FETCHES = 0;
 const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 3_000;
-/** How long it may take until a first broker has answered all that is asked of it, whatever it is that answers. */
+/**
+ * How long it may take until a first broker has answered all that is asked of it, whatever it is that
+ * answers.
+ */
 const OPEN_MS = 45_000;
 /**
  * How long before its end a session is prolonged by another login, where brokers end sessions. A new token is fetched when a fifth of the old one's life is left:

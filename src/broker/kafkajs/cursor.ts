@@ -126,8 +126,8 @@ export class Cursor {
   }
 
   /**
-   * Begins a poll. False if there is nothing to tell, not even a move. Throws what is wrong with the records that come
-   * next, as far as nothing has to be unpacked to know it.
+   * Begins a poll. False if there is nothing to tell, not even a move. Throws what is wrong with the records
+   * that come next, as far as nothing has to be unpacked to know it.
    */
   prepare(): boolean {
     this.takenBytes = 0;
@@ -136,8 +136,8 @@ export class Cursor {
   }
 
   /**
-   * Whether there are records after the last, for a poll that has not had its fill of this partition. What is wrong with
-   * them is kept for the next poll: this one may have something to return.
+   * Whether there are records after the last, for a poll that has not had its fill of this partition. What is
+   * wrong with them is kept for the next poll: this one may have something to return.
    */
   more(): boolean {
     if (this.takenBytes >= POLL_BYTES) return false;
@@ -150,8 +150,8 @@ export class Cursor {
   }
 
   /**
-   * Up to `max` records, one at least, and no more once they have `maxBytes`; the position moves behind them and, at the
-   * end of a batch, behind markers that follow.
+   * Up to `max` records, one at least, and no more once they have `maxBytes`; the position moves behind them
+   * and, at the end of a batch, behind markers that follow.
    */
   take(max: number, maxBytes = POLL_BYTES): readonly BrokerRecord[] {
     const taken: BrokerRecord[] = [];
@@ -176,7 +176,10 @@ export class Cursor {
     this.#records?.release();
   }
 
-  /** Opens batches up to one with a record, if the last is used up; only up to one that has to be unpacked, without `unpack`. */
+  /**
+   * Opens batches up to one with a record, if the last is used up; only up to one that has to be unpacked,
+   * without `unpack`.
+   */
   #open(unpack: boolean): void {
     if (this.#records?.failure) throw this.#records.failure;
     while (!this.hasDecoded) {

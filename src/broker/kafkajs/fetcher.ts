@@ -13,7 +13,10 @@ const AHEAD_BYTES = 1024 * 1024;
 const TOTAL_AHEAD_BYTES = 64 * 1024 * 1024;
 /** One answer of a broker: it reads partitions in turn up to this. */
 const FETCH_BYTES = 16 * 1024 * 1024;
-/** A broker holds a fetch that finds nothing for so long; a partition that joins those that wait comes in at its end, so it is short. */
+/**
+ * A broker holds a fetch that finds nothing for so long; a partition that joins those that wait comes in at
+ * its end, so it is short.
+ */
 const FETCH_WAIT_MS = 200;
 const RETRY_PAUSE_MS = 50;
 /** Between two questions who leads a partition. */
@@ -30,11 +33,12 @@ interface Lanes {
 /**
  * Fetches for all readers of a broker, over one connection to each leader, and another that is never held up.
  *
- * Partitions that are read to their end wait at their leader together: one fetch, which the leader holds until something
- * comes. What has more to give, or was just sought, does not wait for that one's end: it is fetched at once, beside.
+ * Partitions that are read to their end wait at their leader together: one fetch, which the leader holds
+ * until something comes. What has more to give, or was just sought, does not wait for that one's end: it is
+ * fetched at once, beside.
  *
- * Memory: 1 MiB a partition, 64 MiB in all, one answer (16 MiB) a leader, and one batch a partition at least. What was
- * fetched of a partition is apart from what came with it.
+ * Memory: 1 MiB a partition, 64 MiB in all, one answer (16 MiB) a leader, and one batch a partition at least.
+ * What was fetched of a partition is apart from what came with it.
  */
 export class Fetcher {
   readonly clock: Clock;
@@ -182,7 +186,10 @@ export class Fetcher {
     }
   }
 
-  /** Takes in one partition's part of an answer of so many bytes. True if it is to be asked again after a pause. */
+  /**
+   * Takes in one partition's part of an answer of so many bytes. True if it is to be asked again after a
+   * pause.
+   */
   async #receive(node: number, cursor: Cursor, part: FetchedPartition, bytes: number): Promise<boolean> {
     if (part.error === CODE.none) {
       cursor.unknownSince = undefined;
@@ -207,7 +214,10 @@ export class Fetcher {
     throw asStreamsError(refused, 'cannot read', placeOf(cursor));
   }
 
-  /** A broker fills its answer in the order of the request: who was not asked for comes first next time, and who got something last. */
+  /**
+   * A broker fills its answer in the order of the request: who was not asked for comes first next time, and
+   * who got something last.
+   */
   #inTurn(asked: readonly Cursor[], served: readonly Cursor[]): void {
     for (const cursor of [...asked, ...served]) {
       const notify = this.#cursors.get(cursor);

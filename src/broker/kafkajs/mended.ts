@@ -36,7 +36,7 @@ export function calmQueue(queue: QueueInside): void {
  * 3. What still happens to the socket before, its end above all, is taken for the new one's.
  * 4. A request that is sent in the very moment in which it ends is never answered.
  * 5. What is no answer, or one without end, ends the process or fills its memory: see `answers.ts`.
- * 6. It is kept when an answer did not come in time, although answers come in turn: no other will come either.
+ * 6. It is kept when an answer did not come in time, although answers come in turn: no other will come.
  */
 export function mendConnection(connection: ConnectionInside): void {
   const { connect, disconnect, send } = connection;

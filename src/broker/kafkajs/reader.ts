@@ -15,14 +15,15 @@ import type { Fetcher } from './fetcher.js';
 import { TELL_AFTER_MS } from './leader-silence.js';
 
 /**
- * Reads partitions of a Kafka cluster, fetched ahead of what is polled by a {@link Fetcher}, which the readers of a broker share.
+ * Reads partitions of a Kafka cluster, fetched ahead of what is polled by a {@link Fetcher}, which the
+ * readers of a broker share.
  *
- * Batches may be without records, where only markers or aborted records were: they tell that the position has moved. Memory: see
- * {@link Fetcher}, and of batches that unpack to more than 1 MiB 64 MiB and the one that is read. Errors: see {@link Reader.poll};
- * BROKER_UNAVAILABLE if the leader of a partition has not answered for a minute, whatever others do,
- * CONFIG_INVALID naming the package of a compression that is not installed, LOG_CORRUPT also for batches of
- * formats 0 and 1 (before Kafka 0.11),
- * which brokers from 4.0 on do not have any more.
+ * Batches may be without records, where only markers or aborted records were: they tell that the position has
+ * moved. Memory: see {@link Fetcher}, and of batches that unpack to more than 1 MiB 64 MiB and the one that
+ * is read. Errors: see {@link Reader.poll}; BROKER_UNAVAILABLE if the leader of a partition has not answered
+ * for a minute, whatever others do, CONFIG_INVALID naming the package of a compression that is not installed,
+ * LOG_CORRUPT also for batches of formats 0 and 1 (before Kafka 0.11), which brokers from 4.0 on do not have
+ * any more.
  */
 export class KafkaReader implements Reader {
   readonly #fetcher: Fetcher;

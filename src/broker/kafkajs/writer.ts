@@ -43,8 +43,9 @@ interface OpenOptions {
  *
  * Full batches (`batchBytes`) are sent while more records are taken, the rest when their oldest record has waited for `linger`, at the latest by `flush`.
  * Order: that of the records, per partition. Compression is done here, on the caller's thread, when a batch is full. Memory: 16 MiB and what one `write` is
- * given; of many writers of a broker less each, down to 256 KiB, so that it is 64 MiB in all. Errors: see {@link Writer}; PRODUCE_FAILED names the size of a record that is larger than
- * the topic takes; a broker that does not answer for two minutes fails the flush.
+ * given; of many writers of a broker less each, down to 256 KiB, so that it is 64 MiB in all. Errors: see
+ * {@link Writer}; PRODUCE_FAILED names the size of a record that is larger than the topic takes; a broker
+ * that does not answer for two minutes fails the flush.
  */
 export class KafkaWriter implements Writer {
   readonly #client: Client;

@@ -142,7 +142,9 @@ export class Cursor {
     return this.#fetching;
   }
 
-  /** Up to `max` records, one at least, and no more once they have `maxBytes`; the position moves behind them. */
+  /**
+   * Up to `max` records, one at least, and no more once they have `maxBytes`; the position moves behind them.
+   */
   take(max: number, maxBytes: number): readonly BrokerRecord[] {
     const taken: BrokerRecord[] = [];
     const records = this.#records as BatchRecords;

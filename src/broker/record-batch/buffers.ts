@@ -1,13 +1,15 @@
 /**
- * The buffers that batches are made in. An application has as many encoders as tasks times partitions, of which few
- * have a batch in the making at one time: those share these, by sizes that double.
+ * The buffers that batches are made in. An application has as many encoders as tasks times partitions, of
+ * which few have a batch in the making at one time: those share these, by sizes that double.
  */
 
 /** Some records of an event: 2^9 bytes. */
 const SMALLEST = 9;
 /** Larger ones, than 2^20 bytes, are rare, and are let go. */
 const LARGEST_KEPT = 20;
-/** Kept for the next batches, in all: those of a writer that fills batches of 512 KiB for sixteen partitions. */
+/**
+ * Kept for the next batches, in all: those of a writer that fills batches of 512 KiB for sixteen partitions.
+ */
 const MOST_KEPT_BYTES = 8 * 1024 * 1024;
 
 /** By the power of two of their size. */

@@ -27,7 +27,10 @@ export interface BatchHead {
 export interface DecodeContext {
   readonly topic: string;
   readonly partition: number;
-  /** Unpacks a compressed batch: the records' bytes by compression code (1 gzip, 2 snappy, 3 lz4, 4 zstd). Without it, compression is refused. What it throws is LOG_CORRUPT. */
+  /**
+   * Unpacks a compressed batch: the records' bytes by compression code (1 gzip, 2 snappy, 3 lz4, 4 zstd).
+   * Without it, compression is refused. What it throws is LOG_CORRUPT.
+   */
   readonly decompress?: (compression: number, bytes: Buffer) => Buffer;
 }
 

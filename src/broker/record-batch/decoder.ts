@@ -78,8 +78,8 @@ export function decodeHead(bytes: Buffer, at: number, context: DecodeContext): B
 }
 
 /**
- * All records of a batch from offset `from` on, in offset order, appended to `into`: for batches that are small. See
- * {@link BatchRecords}. LOG_CORRUPT if it is thrown for any of them; `into` is then as it was.
+ * All records of a batch from offset `from` on, in offset order, appended to `into`: for batches that are
+ * small. See {@link BatchRecords}. LOG_CORRUPT if it is thrown for any of them; `into` is then as it was.
  */
 export function decodeRecords(
   bytes: Buffer,

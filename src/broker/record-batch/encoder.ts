@@ -32,10 +32,11 @@ const LOOP_COPY_BYTES = 24;
 /**
  * Encodes records of one partition into a record batch (see `format.ts`), in a buffer that grows.
  *
- * Order: the order of `add`. Cost: one copy of each record's bytes, and another while the batch grows; no allocation per
- * record. Memory: at most twice the batch in the making, nothing without one: the buffers are shared by all encoders
- * (see `buffers.ts`). Who adds decides by {@link size} when to take the batch out, and ends with `finish` or `clear`. Throws PRODUCE_FAILED for a timestamp that is neither -1 (none) nor a whole number up
- * to {@link MAX_TIMESTAMP}; such a record leaves no trace.
+ * Order: the order of `add`. Cost: one copy of each record's bytes, and another while the batch grows; no
+ * allocation per record. Memory: at most twice the batch in the making, nothing without one: the buffers are
+ * shared by all encoders (see `buffers.ts`). Who adds decides by {@link size} when to take the batch out, and
+ * ends with `finish` or `clear`. Throws PRODUCE_FAILED for a timestamp that is neither -1 (none) nor a whole
+ * number up to {@link MAX_TIMESTAMP}; such a record leaves no trace.
  */
 export class RecordBatchEncoder {
   #bytes: Buffer = NO_BYTES;

@@ -22,11 +22,12 @@ class LogRecord implements BrokerRecord {
 /**
  * The records of a batch from some offset on, decoded as far as they are taken, and one further.
  *
- * Keys and values are views on the bytes of the batch; headers are decoded when first touched (and may throw LOG_CORRUPT
- * then). Of a batch that unpacks to more than 1 MiB they are copies, so that a record that is kept does not keep the
- * rest, unless it is most of it. Cost: one object and two views per record, one unpacking per batch, and another if what
- * was unpacked had to be dropped meanwhile. LOG_CORRUPT for lengths, counts or offsets that do not fit: thrown by the
- * constructor for the first record, for a later one kept as {@link failure}, with those before it to be taken.
+ * Keys and values are views on the bytes of the batch; headers are decoded when first touched (and may throw
+ * LOG_CORRUPT then). Of a batch that unpacks to more than 1 MiB they are copies, so that a record that is
+ * kept does not keep the rest, unless it is most of it. Cost: one object and two views per record, one
+ * unpacking per batch, and another if what was unpacked had to be dropped meanwhile. LOG_CORRUPT for lengths,
+ * counts or offsets that do not fit: thrown by the constructor for the first record, for a later one kept as
+ * {@link failure}, with those before it to be taken.
  */
 export class BatchRecords implements Unpacked {
   /** The next record; undefined if there is none, or none that can be decoded. */
@@ -70,7 +71,10 @@ export class BatchRecords implements Unpacked {
     }
   }
 
-  /** Adds up to `max` records to `into`: at least one, if there is one, and no more once they have `maxBytes`. Returns their bytes. */
+  /**
+   * Adds up to `max` records to `into`: at least one, if there is one, and no more once they have `maxBytes`.
+   * Returns their bytes.
+   */
   take(max: number, maxBytes: number, into: BrokerRecord[]): number {
     let bytes = 0;
     if (this.#reader !== undefined && this.#head.compression !== 0) this.#unpacked.hold(this, this.#end);
@@ -133,7 +137,8 @@ export class BatchRecords implements Unpacked {
       const recordEnd = reader.at + length;
       if (!(length >= MIN_RECORD_BYTES - 1 && recordEnd <= end))
         throw corrupt(context, this.#last + 1, `a record of ${length} bytes`, `at most ${end - reader.at}`);
-      // Every length inside the record is checked against the record's own end, so that a wrong one cannot read its neighbour.
+      // Every length inside the record is checked against the record's own end, so that a wrong one cannot
+      // read its neighbour.
       reader.end = recordEnd;
       reader.at++;
       const created = head.baseTimestamp + reader.next();

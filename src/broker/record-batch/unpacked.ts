@@ -1,6 +1,6 @@
 /**
- * What batches were unpacked to, as far as they are large. A batch of some kilobytes may unpack to a hundred megabytes:
- * readable it must be, but not one of each partition at the same time.
+ * What batches were unpacked to, as far as they are large. A batch of some kilobytes may unpack to a hundred
+ * megabytes: readable it must be, but not one of each partition at the same time.
  */
 
 /** From here on what was unpacked is large. What a broker sends of a partition at once has as much. */
