@@ -153,6 +153,12 @@ export interface RecordBatch extends TopicPartition {
   readonly latestOffset: number;
 }
 
+export interface PollOptions {
+  readonly maxRecords: number;
+  readonly maxBytes?: number;
+  readonly maxWaitMs: number;
+}
+
 /**
  * Reads partitions from given offsets, in offset order within each, without a group. Partitions can be added, moved, paused and removed while it runs;
  * what was fetched for an old position is thrown away.
@@ -166,13 +172,15 @@ export interface Reader {
   pause(partitions: readonly TopicPartition[]): void;
   resume(partitions: readonly TopicPartition[]): void;
   /**
-   * The next batches, at most one a partition, `maxRecords` records in all, shared fairly among partitions.
-   * Waits up to `maxWaitMs` for the first record or move; empty if none came, which says nothing of what is
-   * in the log.
-   * OFFSET_OUT_OF_RANGE (naming the partition and the offsets that exist) if a position is outside the log, TOPIC_UNKNOWN if a topic is gone, LOG_CORRUPT if a batch does
-   * not pass its checksum. After an error the positions are unchanged.
+   * The next batches, at most one a partition, `maxRecords` records in all, and no more once their keys,
+   * values and headers have `maxBytes` (default and at most 16 MiB), shared fairly among partitions. One
+   * record comes in any case, however large, and each time of another partition. What is not returned is
+   * not decoded, but for the next record of a partition. Waits up to `maxWaitMs` for the first record or
+   * move; empty if none came, which says nothing of what is in the log. OFFSET_OUT_OF_RANGE (naming the partition and the offsets that exist)
+   * if a position is outside the log, TOPIC_UNKNOWN if a topic is gone, LOG_CORRUPT if a batch does not pass
+   * its checksum. After an error the positions are unchanged.
    */
-  poll(options: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordBatch[]>;
+  poll(options: PollOptions): Promise<readonly RecordBatch[]>;
   /** Ends a waiting poll with an empty result. */
   wakeup(): void;
   close(): Promise<void>;
@@ -286,6 +294,12 @@ export interface MembershipOptions {
   readonly sessionMs?: number;
   /** Sent to the leader whenever the group rebalances. Called anew each time. */
   readonly metadata: () => Buffer;
+  /**
+   * The same for members of an older version, who cannot read it: while a group has such, the leader is given
+   * this of all. Undefined: the group cannot be shared with them. Brokers within one process, where none are,
+   * never ask.
+   */
+  readonly olderMetadata?: () => Buffer | undefined;
   /**
    * Called on the leader only, with all members in a stable order: what each of them gets. A member that is left out gets an empty buffer. If it throws, the member
    * that leads leaves the group with that error (`onLost`).

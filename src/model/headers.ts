@@ -11,9 +11,12 @@ export class Headers implements Iterable<HeaderEntry> {
   static readonly none = new Headers([]);
 
   #entries: readonly HeaderEntry[] | (() => readonly HeaderEntry[]);
+  #byteLength: number | undefined;
 
-  constructor(entries: readonly HeaderEntry[] | (() => readonly HeaderEntry[])) {
+  /** `byteLength`: how many bytes they have, if that is known before they are decoded. */
+  constructor(entries: readonly HeaderEntry[] | (() => readonly HeaderEntry[]), byteLength?: number) {
     this.#entries = entries;
+    this.#byteLength = byteLength;
   }
 
   /** Headers from an object: strings are written as UTF-8. */
@@ -30,6 +33,12 @@ export class Headers implements Iterable<HeaderEntry> {
 
   get size(): number {
     return this.entries.length;
+  }
+
+  /** About how many bytes names and values have together. */
+  get byteLength(): number {
+    this.#byteLength ??= this.entries.reduce((sum, [name, value]) => sum + name.length + (value?.length ?? 0), 0);
+    return this.#byteLength;
   }
 
   /** The last value of that name, as Kafka's `lastHeader`; undefined if there is none. */

@@ -10,6 +10,8 @@ import type { Slice } from './slice.js';
 /** Records that are fetched ahead, over all partitions; each has at least a poll's share. */
 const READ_AHEAD_RECORDS = 20_000;
 const MIN_READ_AHEAD_RECORDS = 500;
+/** The same in bytes. */
+const READ_AHEAD_BYTES = 64 * 1024 * 1024;
 const WAIT_MS = 500;
 
 export interface MergedReaderOptions {
@@ -24,13 +26,15 @@ export interface MergedReaderOptions {
 /**
  * The records of a slice in the order of {@link Merge}, which is that of a running application.
  *
- * Streamed: memory is bounded by the records read ahead, 20,000 in all (500 a partition at least), however long the slice is.
+ * Streamed: memory is bounded by the records read ahead, 20,000 in all (500 a partition at least) and 64 MiB,
+ * besides one poll, however long the slice is.
  */
 export class MergedReader {
   readonly #reader: Reader;
   readonly #merge: Merge;
   readonly #ends: KnownEnds;
   readonly #limit: number;
+  readonly #limitBytes: number;
   readonly #signal: AbortSignal | undefined;
   readonly #endsWith: readonly Lane[] | undefined;
   /** Records of the whole slice, by offsets: holes count as records. */
@@ -53,6 +57,7 @@ export class MergedReader {
     this.#endsWith =
       endsWith && this.#merge.lanes.filter(({ topic, partition }) => named.has(partitionKey(topic, partition)));
     this.#limit = Math.max(MIN_READ_AHEAD_RECORDS, Math.floor(READ_AHEAD_RECORDS / Math.max(1, parts.length)));
+    this.#limitBytes = READ_AHEAD_BYTES / Math.max(1, parts.length);
     this.total = parts.reduce((sum, { from, to }) => sum + to - from, 0);
     for (const { topic, partition, from, to } of parts) if (from < to) reader.seek({ topic, partition, offset: from });
   }
@@ -104,7 +109,7 @@ export class MergedReader {
 
   #resume(): void {
     for (const lane of this.#merge.lanes) {
-      if (!lane.paused || lane.size > this.#limit / 2) continue;
+      if (!lane.paused || lane.size > this.#limit / 2 || lane.bytes > this.#limitBytes / 2) continue;
       lane.paused = false;
       this.#reader.resume([lane]);
     }
@@ -121,7 +126,7 @@ export class MergedReader {
         last !== undefined && last.offset >= end ? batch.records.filter(({ offset }) => offset < end) : batch.records;
       this.#merge.receive(lane, inside, Math.min(batch.nextOffset, end));
       if (lane.isRead) this.#reader.remove([lane]);
-      else if (!lane.paused && lane.size > this.#limit) {
+      else if (!lane.paused && (lane.size > this.#limit || lane.bytes > this.#limitBytes)) {
         lane.paused = true;
         this.#reader.pause([lane]);
       }

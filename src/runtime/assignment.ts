@@ -6,6 +6,8 @@ import { type Assignment, decodeMemberState, encodeAssignment, type MemberState,
 /** A member among whom tasks are shared out. */
 interface Candidate extends MemberState {
   readonly memberId: string;
+  /** {@link MemberState.onDisk}: asked for each of its tasks and each other member. */
+  readonly disk: ReadonlySet<string>;
   /** What it will have, by sub-topology; those that it cannot run are not there. */
   readonly share: ReadonlyMap<string, string[]>;
 }
@@ -31,7 +33,11 @@ export function assignTasks(
   const { shapes, refused } = agree(states);
   const candidates = states
     .filter(({ memberId }) => !refused.has(memberId))
-    .map((state) => ({ ...state, share: new Map(state.shapes.map(({ id }) => [id, [] as string[]])) }));
+    .map((state) => ({
+      ...state,
+      disk: new Set(state.onDisk),
+      share: new Map(state.shapes.map(({ id }) => [id, [] as string[]])),
+    }));
   const tasks = tasksOf(shapes, planned);
   for (const [id, own] of tasks) shareOut(id, own, candidates);
   while (levelAll(candidates));
@@ -39,7 +45,10 @@ export function assignTasks(
     ...candidates.map((member) => [member.memberId, { tasks: [...member.share.values()].flat() }] as const),
     ...[...refused].map(([memberId, reason]) => [memberId, { refused: reason }] as const),
   ]);
-  return new Map([...assignments].map(([memberId, assignment]) => [memberId, encodeAssignment(assignment)]));
+  const told = new Map(members.map(({ memberId, metadata }) => [memberId, metadata]));
+  return new Map(
+    [...assignments].map(([memberId, assignment]) => [memberId, encodeAssignment(assignment, told.get(memberId))]),
+  );
 }
 
 /** The tasks of each sub-topology. */
@@ -70,7 +79,7 @@ function shareOut(id: string, tasks: readonly string[], all: readonly Candidate[
   const most = Math.ceil(tasks.length / candidates.length);
   // Of what it has too much, a member gives up first what lies on another's disk, too.
   const elsewhere = (member: Candidate, task: string): number =>
-    Number(candidates.some((other) => other !== member && other.onDisk.includes(task)));
+    Number(candidates.some((other) => other !== member && other.disk.has(task)));
   for (const wished of ['tasks', 'onDisk'] as const) {
     for (const member of candidates) {
       const own = shareOf(member, id);
@@ -94,7 +103,7 @@ const ends = (sorted: readonly Candidate[]): readonly [Candidate, Candidate] => 
 /** Moves one task, one whose state lies where it goes if there is such a task. */
 function move(id: string, from: Candidate, to: Candidate): void {
   const own = shareOf(from, id);
-  const task = own.find((each) => to.onDisk.includes(each)) ?? (own.at(-1) as string);
+  const task = own.find((each) => to.disk.has(each)) ?? (own.at(-1) as string);
   own.splice(own.indexOf(task), 1);
   shareOf(to, id).push(task);
 }
@@ -111,7 +120,7 @@ function levelAll(candidates: readonly Candidate[]): boolean {
       const ids = [...rich.share.keys()].filter(
         (id) => poor.share.has(id) && shareOf(rich, id).length > shareOf(poor, id).length,
       );
-      const id = ids.find((each) => shareOf(rich, each).some((task) => poor.onDisk.includes(task))) ?? ids[0];
+      const id = ids.find((each) => shareOf(rich, each).some((task) => poor.disk.has(task))) ?? ids[0];
       if (id === undefined) continue;
       move(id, rich, poor);
       return true;

@@ -39,6 +39,11 @@ export interface EngineOptions {
   readonly batchRecords?: number;
   /** Memory for cached rows, for all tasks that this application has in the process. Default: 32 MB, which all applications of the process share. */
   readonly cacheBytes?: number;
+  /**
+   * Memory for records that are read and wait for their turn, for all tasks that this application has in the
+   * process, 128 KiB each at least. Default: 64 MB.
+   */
+  readonly inputBufferBytes?: number;
   readonly onError?: ErrorPolicies;
   /** Whether `effect` calls the outside world. `silent`: each call counts as made, and is not. A function decides call by call. Default `live`. */
   readonly effects?: 'live' | 'silent' | EffectGate;
@@ -81,6 +86,8 @@ export interface EnginePorts {
 
 /** Of the process, for all applications that bring none of their own. */
 export const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
+/** Of sixteen tasks each has as much as a broker sends of some partitions at once. */
+const DEFAULT_INPUT_BUFFER_BYTES = 64 * 1024 * 1024;
 
 export interface EngineConfig {
   readonly applicationId: string;
@@ -97,6 +104,7 @@ export interface EngineConfig {
   readonly commitRecords: number;
   readonly batchRecords: number;
   readonly cacheBytes: number;
+  readonly inputBufferBytes: number;
   readonly policies: Readonly<Record<Step, ResolvedPolicy>>;
   readonly effects: EffectGate;
   readonly deadLetterTopic: string;
@@ -175,6 +183,7 @@ export function resolveConfig(
     commitRecords: positive('commitRecords', options.commitRecords ?? 20_000),
     batchRecords: positive('batchRecords', options.batchRecords ?? 1_000),
     cacheBytes: positive('cacheBytes', options.cacheBytes ?? DEFAULT_CACHE_BYTES),
+    inputBufferBytes: positive('inputBufferBytes', options.inputBufferBytes ?? DEFAULT_INPUT_BUFFER_BYTES),
     policies: {
       deserialize: resolvePolicy('deserialize', onError.deserialize),
       process: resolvePolicy('process', onError.process),

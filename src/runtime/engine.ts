@@ -8,7 +8,8 @@ import { findGeneration } from './generation.js';
 import { GlobalTables } from './global-tables.js';
 import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
-import { encodeMemberState, shapesOf } from './member-state.js';
+import { InputBuffer } from './input-buffer.js';
+import { metadataOf, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
 import { chooseGeneration, ofGeneration } from './own-generation.js';
 import { isPassing, type Patience, patiently } from './patience.js';
@@ -33,6 +34,7 @@ export class Engine {
   readonly #ports: EnginePorts;
   readonly #metrics = new Metrics();
   readonly #budget: CacheBudget;
+  readonly #inputs: InputBuffer;
   readonly #abort = new AbortController();
   readonly #idle: IdleWatch;
   readonly #pool: TaskPool;
@@ -57,6 +59,7 @@ export class Engine {
     const ports = { ...given, broker: given.broker.hurried?.(this.#abort.signal) ?? given.broker };
     this.#ports = ports;
     this.#budget = ports.cache ?? new CacheBudget(config.cacheBytes);
+    this.#inputs = new InputBuffer(config.inputBufferBytes);
     this.globals = new GlobalTables({ topology, config, ports, budget: this.#budget, metrics: this.#metrics });
     const { clock } = ports;
     this.#idle = new IdleWatch({ admin: ports.broker.admin, clock, holder: this, signal: this.#abort.signal });
@@ -176,8 +179,7 @@ export class Engine {
       sessionMs,
       groupId: this.applicationId,
       topics: topicsRead(this.#topology, this.#config.generation.prefix),
-      metadata: () =>
-        encodeMemberState({ tasks: this.tasks.map(({ id }) => id), onDisk: [...this.#onDisk], shapes: this.#shapes() }),
+      ...metadataOf(this, () => ({ onDisk: this.#onDisk, shapes: this.#shapes() })),
       assign: async (members: Parameters<typeof assignTasks>[0]) => {
         // Topics may have more partitions by now. What cannot grow with them is the leader's error, and then that of each who leads after it.
         await this.#plan();
@@ -253,6 +255,7 @@ export class Engine {
       membership: this.#membership(),
       topics: this.#topics,
       budget: this.#budget,
+      inputs: this.#inputs,
       metrics: this.#metrics,
       globals: this.globals,
       alignment: this.#alignment,

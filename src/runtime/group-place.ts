@@ -5,7 +5,8 @@ import { decodeAssignment } from './member-state.js';
 import { isPassing, patiently } from './patience.js';
 import { stopped } from './stopped.js';
 
-export interface GroupPlaceOptions extends Pick<MembershipOptions, 'groupId' | 'topics' | 'metadata' | 'assign'> {
+export interface GroupPlaceOptions
+  extends Pick<MembershipOptions, 'groupId' | 'topics' | 'metadata' | 'olderMetadata' | 'assign'> {
   readonly onBusy: (ms: number) => void;
   readonly broker: Broker;
   readonly clock: Clock;
@@ -73,7 +74,8 @@ export class GroupPlace {
   }
 
   async #join(): Promise<void> {
-    const { broker, groupId, topics, metadata, assign, instanceId, sessionMs, onBusy, signal } = this.#options;
+    const { broker, groupId, topics, metadata, olderMetadata, assign, instanceId, sessionMs, onBusy, signal } =
+      this.#options;
     let lost: Error | undefined;
     const membership = await broker.join({
       groupId,
@@ -84,6 +86,7 @@ export class GroupPlace {
       sessionMs,
       onBusy,
       ...(instanceId !== undefined && { instanceId }),
+      ...(olderMetadata && { olderMetadata }),
       onAssigned: async (bytes) => {
         const assignment = decodeAssignment(bytes);
         if ('refused' in assignment) throw this.#refused(assignment.refused);

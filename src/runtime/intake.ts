@@ -1,11 +1,14 @@
 import { type BrokerRecord, type PartitionOffset, partitionKey, type Reader } from '../broker/port.js';
 import type { Hold } from './hold.js';
+import { InputBuffer, RECORD_BYTES } from './input-buffer.js';
 import type { KnownEnds } from './known-ends.js';
 import type { Dates, Lane } from './lane.js';
 import { Merge } from './merge.js';
 
 /** One partition far ahead of the others in time must not fill the memory while it waits for them. */
 const AHEAD_BATCHES = 4;
+/** Default: what an application has for all of its tasks. */
+const BUFFER_BYTES = 64 * 1024 * 1024;
 
 export interface IntakeOptions {
   /** When records of a topic happened; undefined, and left out: when the log says. */
@@ -17,6 +20,11 @@ export interface IntakeOptions {
    * are taken at once.
    */
   readonly aheadRecords?: number;
+  /**
+   * The memory that it shares with others; a partition that has its part of it here is paused, too. Default:
+   * one of its own.
+   */
+  readonly buffer?: InputBuffer;
   /** Whether {@link Intake.take} is given bounds: {@link Intake.next} is then known. */
   readonly bounded?: boolean;
   /** Holds new records back for a while. Left out: all are read. */
@@ -39,14 +47,18 @@ export class Intake {
   readonly #aheadRecords: number | undefined;
   /** Undefined: nothing is held back. */
   #hold: Hold | undefined;
+  readonly #buffer: InputBuffer;
+  readonly #leaveBuffer: () => void;
 
   /** `latest`: the ends of the partitions now, so that those with records are waited for from the first batch on. */
   constructor(
     reader: Reader,
     positions: readonly PartitionOffset[],
     latest: readonly PartitionOffset[] = [],
-    { datesOf, ends, aheadRecords, bounded, hold }: IntakeOptions = {},
+    { datesOf, ends, aheadRecords, bounded, hold, buffer = new InputBuffer(BUFFER_BYTES) }: IntakeOptions = {},
   ) {
+    this.#buffer = buffer;
+    this.#leaveBuffer = buffer.share();
     this.#reader = reader;
     this.#ends = ends;
     this.#aheadRecords = aheadRecords;
@@ -150,14 +162,23 @@ export class Intake {
   }
 
   close(): Promise<void> {
+    this.#leaveBuffer();
     return this.#reader.close();
   }
 
   async #poll(max: number, maxWaitMs: number): Promise<void> {
     const { lanes } = this.#merge;
     const ahead = this.#aheadRecords ?? AHEAD_BATCHES * max;
+    const aheadBytes = this.#buffer.bytesEach / lanes.length;
+    const maxBytes =
+      aheadBytes *
+      Math.max(
+        1,
+        lanes.reduce((sum, { paused }) => sum + (paused ? 0 : 1), 0),
+      );
     // At least one record a partition: whoever is left out would not be waited for.
-    const batches = await this.#reader.poll({ maxRecords: Math.max(max, lanes.length), maxWaitMs });
+    const maxRecords = Math.max(Math.min(max, Math.floor(maxBytes / RECORD_BYTES)), lanes.length);
+    const batches = await this.#reader.poll({ maxRecords, maxBytes, maxWaitMs });
     for (const { topic, partition, records, nextOffset, latestOffset } of batches) {
       const lane = this.#merge.lane(topic, partition);
       if (!lane) continue;
@@ -168,7 +189,7 @@ export class Intake {
         const old = records.filter(({ offset }) => offset < limit);
         this.#merge.receive(lane, old, limit);
       }
-      if (!lane.paused && (lane.size > ahead || lane.isHeld)) this.#setPaused(lane, true);
+      if (!lane.paused && (lane.size > ahead || lane.bytes > aheadBytes || lane.isHeld)) this.#setPaused(lane, true);
     }
   }
 

@@ -1,5 +1,6 @@
 import type { BrokerRecord, PartitionOffset, TopicPartition } from '../broker/port.js';
 import { isNotReady, type NotReady } from '../model/not-ready.js';
+import { bytesOf } from './input-buffer.js';
 
 /** Says when records of a topic happened, where that is not the time of the log. */
 export interface Dates {
@@ -30,6 +31,7 @@ export class Lane implements TopicPartition {
   readonly #dates: Dates | undefined;
   #records: readonly BrokerRecord[] = NO_RECORDS;
   #at = 0;
+  #bytes = 0;
   /** What the time of its next record has to wait for. */
   #cause: NotReady | undefined;
   /** Event time of its next record. */
@@ -66,6 +68,11 @@ export class Lane implements TopicPartition {
     return this.#records.length - this.#at;
   }
 
+  /** What they take: see {@link bytesOf}. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Everything that is known to exist is here, or taken; or held back. */
   get isRead(): boolean {
     return this.fetchedTo >= this.end || this.isHeld;
@@ -90,6 +97,7 @@ export class Lane implements TopicPartition {
   receive(records: readonly BrokerRecord[], nextOffset: number): void {
     const left = this.size;
     this.fetchedTo = nextOffset;
+    for (let i = 0; i < records.length; i++) this.#bytes += bytesOf(records[i] as BrokerRecord);
     if (left === 0) {
       this.#records = records;
       this.#at = 0;
@@ -107,6 +115,7 @@ export class Lane implements TopicPartition {
    */
   shift(): BrokerRecord {
     const record = this.#records[this.#at++] as BrokerRecord;
+    this.#bytes -= bytesOf(record);
     const next = this.#records[this.#at];
     if (next === undefined) this.#usedUp();
     else {
@@ -123,6 +132,7 @@ export class Lane implements TopicPartition {
     const from = this.#at;
     const to = Math.min(records.length, from + max);
     if (to < records.length) {
+      for (let i = from; i < to; i++) this.#bytes -= bytesOf(records[i] as BrokerRecord);
       this.#at = to;
       this.position = (records[to - 1] as BrokerRecord).offset + 1;
       this.#lookAt(records[to] as BrokerRecord);
@@ -146,6 +156,7 @@ export class Lane implements TopicPartition {
     this.position = this.fetchedTo;
     this.#records = NO_RECORDS;
     this.#at = 0;
+    this.#bytes = 0;
     this.hasHead = false;
   }
 

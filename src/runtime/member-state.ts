@@ -1,6 +1,9 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import type { MembershipOptions } from '../broker/port.js';
 import type { Graph, SubTopology } from '../graph/graph.js';
 import { isFields } from './offset-texts.js';
 import type { Slot } from './slots.js';
+import { fromRanges, MAX_TASKS, toRanges } from './task-ranges.js';
 
 /** What of a sub-topology all members that run it must agree on: where its records come from, and what its stores are. */
 export interface Shape {
@@ -25,38 +28,94 @@ export interface MemberState {
 /** What the leader answers: the member's tasks, or why it cannot be one of the group. */
 export type Assignment = { readonly tasks: readonly string[] } | { readonly refused: string };
 
-/** JSON, format 1. */
-const FORMAT = 1;
+/**
+ * What members and leader say to each other lies, of all members together, in one record of the group's
+ * topic: 1 MiB at most. So tasks are told as ranges (see `task-ranges.ts`), and the whole is packed.
+ *
+ * | format | bytes |
+ * |---|---|
+ * | 1 | JSON: `{"format":1,"tasks":["orders-0",…],"onDisk":[…],"shapes":[…]}`, and as an answer `tasks` or `refused` |
+ * | 2 | a byte 2, then raw deflate of JSON with ranges in place of lists |
+ *
+ * A group in which all know format 2 speaks it. While one of its members knows only format 1, the broker has
+ * all speak that (see {@link encodeOlderState}), so a new version can be rolled out one process at a time.
+ * Each member is answered in the format that it speaks.
+ */
+const FORMAT = 2;
+const OLDER_FORMAT = 1;
+type Format = typeof FORMAT | typeof OLDER_FORMAT;
+/** Unpacked: shapes of some thousand sub-topologies. */
+const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
+/**
+ * With a few members that say more the group's record would be too large, so no group of an older version
+ * does.
+ */
+const MAX_OLDER_BYTES = 256 * 1024;
 const NOTHING: MemberState = { tasks: [], onDisk: [], shapes: [] };
 
-export const encodeMemberState = (state: MemberState): Buffer =>
-  Buffer.from(JSON.stringify({ format: FORMAT, ...state }));
+export const encodeMemberState = ({ tasks, onDisk, shapes }: MemberState): Buffer =>
+  packed({ tasks: toRanges(tasks), onDisk: toRanges(onDisk), shapes });
+
+/** The same in format 1; undefined if it is too large for that. */
+export function encodeOlderState(state: MemberState): Buffer | undefined {
+  const bytes = Buffer.from(JSON.stringify({ format: OLDER_FORMAT, ...state }));
+  return bytes.length > MAX_OLDER_BYTES ? undefined : bytes;
+}
+
+/** What a member says to a group each time that it is asked: its tasks as they are then, and the rest. */
+export function metadataOf(
+  member: { readonly tasks: readonly { readonly id: string }[] },
+  rest: () => { readonly onDisk: Iterable<string>; readonly shapes: readonly Shape[] },
+): Pick<MembershipOptions, 'metadata' | 'olderMetadata'> {
+  const state = (): MemberState => {
+    const { onDisk, shapes } = rest();
+    return { tasks: member.tasks.map(({ id }) => id), onDisk: [...onDisk], shapes };
+  };
+  return { metadata: () => encodeMemberState(state()), olderMetadata: () => encodeOlderState(state()) };
+}
 
 /**
  * What is of another format, or no such thing at all, is a member that runs nothing: whoever may join the
  * group may say anything.
  */
 export function decodeMemberState(bytes: Buffer): MemberState {
-  const { format, tasks, onDisk, shapes } = fieldsIn(bytes);
-  return format === FORMAT && areTexts(tasks) && areTexts(onDisk) && Array.isArray(shapes) && shapes.every(isShape)
-    ? { tasks, onDisk, shapes }
+  const { tasks, onDisk, shapes } = fieldsIn(bytes);
+  const [open, stored] = [tasksIn(bytes, tasks), tasksIn(bytes, onDisk)];
+  return open && stored && Array.isArray(shapes) && shapes.every(isShape)
+    ? { tasks: open, onDisk: stored, shapes }
     : NOTHING;
 }
 
-export const encodeAssignment = (assignment: Assignment): Buffer =>
-  Buffer.from(JSON.stringify({ format: FORMAT, ...assignment }));
+/** In the format of the member that it is for, whose own bytes these are. */
+export const encodeAssignment = (assignment: Assignment, of?: Buffer): Buffer => {
+  if (of !== undefined && formatOf(of) === OLDER_FORMAT)
+    return Buffer.from(JSON.stringify({ format: OLDER_FORMAT, ...assignment }));
+  return packed('refused' in assignment ? assignment : { tasks: toRanges(assignment.tasks) });
+};
 
 /** A member that was left out gets no tasks. */
 export function decodeAssignment(bytes: Buffer): Assignment {
-  const { format, tasks, refused } = fieldsIn(bytes);
-  if (format === FORMAT && typeof refused === 'string') return { refused };
-  return { tasks: format === FORMAT && areTexts(tasks) ? tasks : [] };
+  const { tasks, refused } = fieldsIn(bytes);
+  return typeof refused === 'string' ? { refused } : { tasks: tasksIn(bytes, tasks) ?? [] };
 }
 
+const packed = (fields: object): Buffer =>
+  Buffer.concat([Buffer.from([FORMAT]), deflateRawSync(JSON.stringify(fields))]);
+
+const formatOf = (bytes: Buffer): Format => (bytes[0] === FORMAT ? FORMAT : OLDER_FORMAT);
+
+function tasksIn(bytes: Buffer, tasks: unknown): readonly string[] | undefined {
+  if (formatOf(bytes) === OLDER_FORMAT) return areTexts(tasks) ? tasks : undefined;
+  return isFields(tasks) ? fromRanges({ ranges: tasks.ranges, others: tasks.others }) : undefined;
+}
+
+/** Empty for what is of no format that is known. */
 function fieldsIn(bytes: Buffer): Readonly<Record<string, unknown>> {
   try {
-    const json: unknown = JSON.parse(bytes.toString('utf8'));
-    return isFields(json) ? json : {};
+    const isPacked = formatOf(bytes) === FORMAT;
+    const text = isPacked ? inflateRawSync(bytes.subarray(1), { maxOutputLength: MAX_UNPACKED_BYTES }) : bytes;
+    const json: unknown = JSON.parse(text.toString('utf8'));
+    return isFields(json) && (isPacked || json.format === OLDER_FORMAT) ? json : {};
   } catch {
     return {};
   }
@@ -69,7 +128,9 @@ const isShape = (shape: unknown): shape is Shape =>
   isFields(shape) &&
   typeof shape.id === 'string' &&
   [shape.topics, shape.repartitions, shape.stores].every(areTexts) &&
-  Number.isSafeInteger(shape.partitions);
+  Number.isInteger(shape.partitions) &&
+  Number(shape.partitions) >= 0 &&
+  Number(shape.partitions) <= MAX_TASKS;
 
 /** The shapes of a topology, with as many tasks as it has slots. */
 export function shapesOf(graph: Graph, slots: Iterable<Slot>): readonly Shape[] {

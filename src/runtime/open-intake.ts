@@ -14,7 +14,7 @@ interface OpenIntake {
 
 /** A task's intake, which begins where the task does. */
 export async function openIntake(
-  { config, ports, alignment }: TaskOptions,
+  { config, ports, alignment, inputs }: TaskOptions,
   { begins, entries, task }: OpenIntake,
 ): Promise<Intake> {
   const { positions, committed, again } = begins;
@@ -27,6 +27,7 @@ export async function openIntake(
     datesOf: (topic: string) => entries.get(topic)?.dates,
     ends: new KnownEnds({ admin, clock, logger: config.logger }),
     hold: phase && new Hold({ phase, isQuiet: () => again?.isQuiet === true, task, clock, committed }),
+    buffer: inputs,
   };
   return alignment.roleOf(task) !== 'alone'
     ? new PacedIntake(reader, positions, latest, { ...options, alignment, task, committed })

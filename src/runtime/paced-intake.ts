@@ -1,4 +1,4 @@
-import { type BrokerRecord, type PartitionOffset, type Reader } from '../broker/port.js';
+import type { BrokerRecord, PartitionOffset, Reader } from '../broker/port.js';
 import type { Alignment } from './alignment.js';
 import { Intake, type IntakeOptions } from './intake.js';
 import { addedTo, textOf } from './offset-texts.js';

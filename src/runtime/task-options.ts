@@ -6,6 +6,7 @@ import type { StoreSpec } from '../state/contract.js';
 import type { Alignment } from './alignment.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import type { GlobalTables } from './global-tables.js';
+import type { InputBuffer } from './input-buffer.js';
 import type { Metrics } from './metrics.js';
 import type { StopLimit } from './stop-limit.js';
 import type { TopicCounts } from './topics.js';
@@ -21,6 +22,7 @@ export interface TaskOptions {
   readonly membership: Membership;
   readonly topics: TopicCounts;
   readonly budget: CacheBudget;
+  readonly inputs: InputBuffer;
   readonly metrics: Metrics;
   readonly alignment: Alignment;
   /** Loaded. */

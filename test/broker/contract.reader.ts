@@ -91,6 +91,30 @@ export function readerContract(bench: Bench): void {
       assert.equal(positions[0], 3);
     });
 
+    it('gives no more once a poll has its bytes, one record however large, and 16 MiB if nobody says less', async () => {
+      const topic = await bench.topic(2);
+      const large = Buffer.alloc(900_000, 'x');
+      for (let partition = 0; partition < 2; partition++)
+        for (let n = 0; n < 12; n++) await bench.write([record(topic, `${n}`, { partition, value: large })]);
+      for (const [maxBytes, most] of [
+        [1, 1],
+        [2_000_000, 4],
+        [undefined, 20],
+      ] as const) {
+        const reader = await bench.reader(topic, 0, 0);
+        const seen: string[][] = [[], []];
+        while (seen.flat().length < 24) {
+          const batches = await reader.poll({ maxRecords: 100, maxWaitMs: 10_000, ...(maxBytes && { maxBytes }) });
+          const records = batches.flatMap((batch) => batch.records);
+          assert.ok(records.length <= most, `${records.length} records for ${maxBytes} bytes`);
+          for (const { partition, key } of records) seen[partition]?.push(String(key));
+        }
+        const each = Array.from({ length: 12 }, (_, n) => `${n}`);
+        assert.deepEqual(seen, [each, each]);
+        await reader.close();
+      }
+    });
+
     it('waits for the first record', async () => {
       const topic = await bench.topic();
       const polled = (await bench.reader(topic, 0)).poll({ maxRecords: 10, maxWaitMs: 60_000 });

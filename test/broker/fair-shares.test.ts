@@ -8,11 +8,13 @@ import { Headers } from '#src/model/headers.js';
 class Partition implements PolledCursor {
   #next = 0;
   #told = 0;
+  takenBytes = 0;
 
   constructor(
     readonly partition: number,
     readonly records: number,
     readonly holes = 0,
+    readonly recordBytes = 0,
   ) {}
 
   get #position(): number {
@@ -27,9 +29,11 @@ class Partition implements PolledCursor {
   more(): boolean {
     return false;
   }
-  take(max: number): readonly BrokerRecord[] {
+  take(max: number, maxBytes: number): readonly BrokerRecord[] {
     const from = this.#next;
-    this.#next = Math.min(this.records, from + max);
+    const most = this.recordBytes === 0 ? max : Math.min(max, Math.max(1, Math.ceil(maxBytes / this.recordBytes)));
+    this.#next = Math.min(this.records, from + most);
+    this.takenBytes += (this.#next - from) * this.recordBytes;
     return Array.from({ length: this.#next - from }, (_, i) => ({
       ...{ topic: 't', partition: this.partition, offset: from + i, timestamp: 0 },
       ...{ key: null, value: null, headers: Headers.none },
@@ -69,6 +73,30 @@ describe('a poll', () => {
           }
         },
       ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('takes no more once it has its bytes, one record in any case, and each time of another partition first', () => {
+    const sizes = fc.array(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 5_000 })), {
+      minLength: 1,
+      maxLength: 6,
+    });
+    fc.assert(
+      fc.property(sizes, fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 20_000 }), (all, max, maxBytes) => {
+        const partitions = all.map(([records, bytes], i) => new Partition(i, records, 0, bytes));
+        const largest = Math.max(...all.map(([, bytes]) => bytes));
+        for (let turn = 0; turn < all.length; turn++) {
+          const before = partitions.reduce((sum, { takenBytes }) => sum + takenBytes, 0);
+          const ready = partitions.filter(({ hasDecoded }) => hasDecoded);
+          const batches = takeFairly(partitions, max, turn, maxBytes);
+          const bytes = partitions.reduce((sum, { takenBytes }) => sum + takenBytes, 0) - before;
+          assert.ok(bytes < maxBytes + largest, `${bytes}`);
+          const first = partitions[turn] as Partition;
+          if (!ready.includes(first)) continue;
+          assert.ok(batches.some(({ partition, records }) => partition === turn && records.length > 0));
+        }
+      }),
       { numRuns: 300 },
     );
   });

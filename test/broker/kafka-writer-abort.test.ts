@@ -46,6 +46,7 @@ describe('a writer of Kafka that is closed while it commits', () => {
       client: new Client(connections as unknown as Connections, systemClock),
       transactionalId: 'id',
       settings: await writerSettings({ batchBytes: 1_024 }),
+      unsentBytes: () => 16 * 1024 * 1024,
       onClose: () => undefined,
     });
     await writer.begin();

@@ -70,6 +70,7 @@ describeWithKafka('a writer', (kafka) => {
         client: new Client(flaky as Connections, systemClock),
         transactionalId,
         settings: await writerSettings({ batchBytes: 1_024 }),
+        unsentBytes: () => 16 * 1024 * 1024,
         onClose: () => undefined,
       });
       const records = numbered(topic, 2_000);

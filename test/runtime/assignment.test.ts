@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { assignTasks } from '#src/runtime/assignment.js';
 import {
   decodeAssignment,
   decodeMemberState,
+  encodeAssignment,
   encodeMemberState,
+  encodeOlderState,
   type MemberState,
   type Shape,
 } from '#src/runtime/member-state.js';
@@ -193,7 +196,7 @@ describe('the assignment of tasks', () => {
         ['m-1', { shapes, onDisk: ['t-0', 't-2'] }],
       ]),
     );
-    assert.deepEqual(afresh.get('m-0'), ['t-3', 't-1']);
+    assert.deepEqual(afresh.get('m-0')?.toSorted(), ['t-1', 't-3']);
   });
 
   it('gives what only some members can run to those, and shares out each sub-topology that more can run', () => {
@@ -250,5 +253,100 @@ describe('the assignment of tasks', () => {
     assert.deepEqual(decodeMemberState(Buffer.from('{"format":2,"tasks":["a"]}')).tasks, []);
     assert.deepEqual(decodeAssignment(Buffer.alloc(0)), { tasks: [] });
     assert.deepEqual(decodeAssignment(Buffer.from('{"format":2,"tasks":["a"]}')), { tasks: [] });
+  });
+
+  it('of an older member is told in its own format, and of all others in theirs', () => {
+    const state = { tasks: ['t-1'], onDisk: ['t-1', 't-2'], shapes: [shape(4)] };
+    const older = encodeOlderState(state) as Buffer;
+    assert.deepEqual(JSON.parse(older.toString()), { format: 1, ...state });
+    const told = assignTasks([
+      { memberId: 'older', metadata: older },
+      { memberId: 'newer', metadata: encodeMemberState({ ...state, tasks: ['t-0'] }) },
+    ]);
+    assert.deepEqual(JSON.parse(String(told.get('older'))), { format: 1, tasks: ['t-1', 't-2'] });
+    assert.deepEqual(decodeAssignment(told.get('newer') as Buffer), { tasks: ['t-0', 't-3'] });
+  });
+
+  it('refuses an older member in its own format', () => {
+    const told = assignTasks([
+      { memberId: 'older', metadata: encodeOlderState({ tasks: [], onDisk: [], shapes: [shape(2)] }) as Buffer },
+      {
+        memberId: 'newer',
+        metadata: encodeMemberState({ tasks: ['t-0'], onDisk: [], shapes: [shape(2, { topics: ['x'] })] }),
+      },
+    ]);
+    const { format, refused } = JSON.parse(String(told.get('older'))) as { format: number; refused: string };
+    assert.equal(format, 1);
+    assert.match(refused, /reads x/);
+  });
+
+  it('with twenty thousand tasks, wherever they lie, is a record that a broker takes, and comes at once', () => {
+    const count = 20_000;
+    const lies: readonly ((task: number, member: number, of: number) => boolean)[] = [
+      () => true,
+      (task, member, of) => task % of === member,
+      (task, member) => ((task * 2_654_435_761 + member * 97) >>> 7) % 2 === 0,
+    ];
+    for (const members of [2, 25]) {
+      for (const onDisk of lies) {
+        const group = Array.from({ length: members }, (_, member) => ({
+          memberId: `m-${member}`,
+          metadata: encodeMemberState({
+            tasks: names(count).filter((_, task) => task % members === member),
+            onDisk: names(count).filter((_, task) => onDisk(task, member, members)),
+            shapes: [shape(count)],
+          }),
+        }));
+        const told = assignTasks(group);
+        const bytes = group.reduce((sum, { memberId, metadata }) => {
+          const assignment = told.get(memberId) as Buffer;
+          return sum + metadata.length + assignment.length;
+        }, 0);
+        assert.ok(bytes < 500_000, `${members} members: ${bytes} bytes`);
+        const given = [...told.values()].flatMap((answer) => {
+          const assignment = decodeAssignment(answer);
+          return 'tasks' in assignment ? assignment.tasks : [];
+        });
+        assert.equal(new Set(given).size, count);
+      }
+    }
+  });
+});
+
+describe('the tasks that a member tells', () => {
+  const partitions = fc.oneof(fc.nat(40), fc.nat(999_999));
+  const ids = fc.oneof(
+    fc.tuple(fc.constantFrom('a', 'a-1', '-', '__proto__', 'zoë'), partitions).map(([id, n]) => `${id}-${n}`),
+    fc.constantFrom('', 'a-01', 'a--1', 'a-1.5', 'a-99999999999', '\n-3'),
+    fc.string(),
+  );
+
+  it('are those that it has, in whichever order it has them', () => {
+    fc.assert(
+      fc.property(fc.array(ids), fc.array(ids), (tasks, onDisk) => {
+        const decoded = decodeMemberState(encodeMemberState({ tasks, onDisk, shapes: [] }));
+        assert.deepEqual(decoded.tasks.toSorted(), [...new Set(tasks)].toSorted());
+        assert.deepEqual(decoded.onDisk.toSorted(), [...new Set(onDisk)].toSorted());
+        const answer = decodeAssignment(encodeAssignment({ tasks }));
+        assert.deepEqual('tasks' in answer && answer.tasks.toSorted(), [...new Set(tasks)].toSorted());
+      }),
+    );
+  });
+
+  it('are none if they are more than anybody has: nothing is made of them', () => {
+    const packed = (fields: object): Buffer =>
+      Buffer.concat([Buffer.from([2]), deflateRawSync(JSON.stringify(fields))]);
+    const few = { ranges: [['t', [0, 2]]], others: [] };
+    for (const runs of [[0, 2_000_000], [0, 2 ** 53], [2_000_000, 1], [0, -1], [0, 0.5], Array(9).fill(900_000)]) {
+      const bytes = packed({ tasks: few, onDisk: { ranges: [['t', runs]], others: [] }, shapes: [] });
+      assert.deepEqual(decodeMemberState(bytes).tasks, []);
+    }
+    const many = { ranges: Array(3).fill(['t', [0, 900_000]]), others: [] };
+    assert.deepEqual(decodeAssignment(packed({ tasks: many })), { tasks: [] });
+    assert.deepEqual(decodeAssignment(packed({ tasks: few })), { tasks: ['t-0', 't-1'] });
+    const bomb = Buffer.concat([Buffer.from([2]), deflateRawSync(Buffer.alloc(64 * 1024 * 1024, 32))]);
+    assert.deepEqual(decodeAssignment(bomb), { tasks: [] });
+    const state = { tasks: ['t-0'], onDisk: [], shapes: [shape(2_000_000)] };
+    assert.deepEqual(decodeMemberState(encodeMemberState(state)).shapes, []);
   });
 });

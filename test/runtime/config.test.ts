@@ -77,6 +77,7 @@ describe('the configuration', () => {
       sessionMs: 10_000,
       stopMs: 20_000,
       cacheBytes: 32 * 1024 * 1024,
+      inputBufferBytes: 64 * 1024 * 1024,
       policies: { deserialize: policy, process: policy, produce: policy },
       deadLetterTopic: 'app-dead-letter',
       createTopics: undefined,

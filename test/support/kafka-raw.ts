@@ -11,7 +11,7 @@ import { systemClock } from '#src/runtime/system.js';
 const NODE = 1;
 
 export const connect = (brokers: readonly string[]): Promise<Connections> =>
-  Connections.open({ brokers, clientId: 'test', log: new CalmLog(silentLogger, systemClock) });
+  Connections.open({ brokers, clientId: 'test', log: new CalmLog(silentLogger, systemClock), clock: systemClock });
 
 async function ask<R>(brokers: readonly string[], request: Request<R>): Promise<R> {
   const connections = await connect(brokers);

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { TokenEndpointError } from '#src/broker/kafkajs/errors.js';
 import { clientCredentials } from '#src/broker/kafkajs/oauth.js';
@@ -21,7 +22,7 @@ import { formatSnapshot, parseSnapshot } from '#src/replay/snapshot-format.js';
 import { decodeChange, encodeChange } from '#src/runtime/change-format.js';
 import { causeOf } from '#src/runtime/change-log.js';
 import { generationOf, generationOnDisk } from '#src/runtime/generation.js';
-import { decodeAssignment, decodeMemberState } from '#src/runtime/member-state.js';
+import { decodeAssignment, decodeMemberState, encodeMemberState } from '#src/runtime/member-state.js';
 import { markOf } from '#src/runtime/reset-marks.js';
 import { streamTimesOf } from '#src/runtime/stream-times.js';
 import { systemClock } from '#src/runtime/system.js';
@@ -148,7 +149,10 @@ describe('parsers of what others wrote, given anything', () => {
   };
   const members = fc.oneof(
     otherJson([member, { format: 1, refused: 'no' }]).map((text) => Buffer.from(text)),
-    mutantsOf([JSON.stringify(member)]),
+    mutantsOf([JSON.stringify(member), encodeMemberState(member)]),
+    otherJson([
+      { tasks: { ranges: [['0', [0, 1]]], others: ['x'] }, onDisk: { ranges: [], others: [] }, shapes: [] },
+    ]).map((text) => Buffer.concat([Buffer.from([2]), deflateRawSync(text)])),
   );
   survives('what members of the group say', members, (bytes) => {
     for (const task of decodeMemberState(bytes).tasks) assert.equal(typeof task, 'string');

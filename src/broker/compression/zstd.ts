@@ -32,7 +32,8 @@ export async function loadZstd(node: BuiltIn = zlib as BuiltIn): Promise<Codec> 
       const most = frames.reduce((sum, frame) => sum + frame.most, 0);
       if (most > maxBytes) throw tooLarge(most, maxBytes);
       // No room at all is an address that the library takes for none.
-      return Buffer.concat(frames.map((frame) => zstd.decompress(frame.bytes, { defaultHeapSize: frame.most || 1 })));
+      const parts = frames.map((frame) => zstd.decompress(frame.bytes, { defaultHeapSize: frame.most || 1 }));
+      return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
     },
   };
 }

@@ -9,17 +9,19 @@ import type {
   Writer,
   WriterOptions,
 } from '../port.js';
+import { UnpackedBatches } from '../record-batch/unpacked.js';
 import { KafkaAdmin } from './admin.js';
 import { CalmLog } from './calm-log.js';
 import { Client } from './client.js';
 import { type ConnectionOptions, Connections } from './connections.js';
 import { brokerClosed } from './errors.js';
+import { Fetcher } from './fetcher.js';
 import { Hurry } from './hurry.js';
 import { KafkaMembership } from './membership.js';
 import type { KafkaOptions } from './options.js';
 import { KafkaReader } from './reader.js';
 import { resolveSecurity } from './security.js';
-import { KafkaWriter } from './writer.js';
+import { KafkaWriter, unsentBytesOf } from './writer.js';
 import { type WriterSettings, writerSettings } from './writer-options.js';
 
 export interface KafkaBrokerOptions extends KafkaOptions {
@@ -34,6 +36,9 @@ interface Shared {
   readonly connect: () => Promise<Connections>;
   readonly settings: WriterSettings;
   readonly logger: Logger;
+  readonly unpacked: UnpackedBatches;
+  /** By whether they see what is committed only. */
+  readonly fetchers: Map<boolean, Promise<Fetcher>>;
   readonly readers: Set<KafkaReader>;
   readonly writers: Set<KafkaWriter>;
   readonly members: Set<KafkaMembership>;
@@ -45,12 +50,10 @@ class KafkaBroker implements Broker {
   readonly admin: Admin;
   readonly #client: Client;
   readonly #shared: Shared;
-  readonly #hurry: Hurry | undefined;
 
   constructor(client: Client, shared: Shared, hurry?: Hurry) {
     this.#client = client.hurried(hurry);
     this.#shared = shared;
-    this.#hurry = hurry;
     this.admin = new KafkaAdmin(this.#client);
   }
 
@@ -60,16 +63,24 @@ class KafkaBroker implements Broker {
 
   async createReader(options: ReaderOptions = {}): Promise<Reader> {
     this.#check();
-    const { readers, connect, logger } = this.#shared;
-    const client = new Client(await this.#client.once(connect), this.#client.clock).hurried(this.#hurry);
-    const reader = new KafkaReader(
-      client,
-      options.isolation !== 'read_uncommitted',
-      (closed) => readers.delete(closed),
-      logger,
-    );
+    const { readers, logger, unpacked } = this.#shared;
+    const fetcher = await this.#client.once(() => this.#fetcher(options.isolation !== 'read_uncommitted'));
+    this.#check();
+    const reader = new KafkaReader(fetcher, (closed) => readers.delete(closed), logger, unpacked);
     readers.add(reader);
     return reader;
+  }
+
+  /** Made when the first reader needs it. */
+  #fetcher(committedOnly: boolean): Promise<Fetcher> {
+    const { fetchers, connect } = this.#shared;
+    const made = fetchers.get(committedOnly);
+    if (made) return made;
+    const { clock } = this.#client;
+    const fetcher = connect().then((connections) => new Fetcher(new Client(connections, clock), committedOnly));
+    fetchers.set(committedOnly, fetcher);
+    fetcher.catch(() => fetchers.delete(committedOnly));
+    return fetcher;
   }
 
   async createWriter(options: WriterOptions = {}): Promise<Writer> {
@@ -82,6 +93,7 @@ class KafkaBroker implements Broker {
       onResult: options.onResult,
       onRefused: options.onRefused,
       settings,
+      unsentBytes: () => unsentBytesOf(writers.size),
       onClose: (closed) => writers.delete(closed),
     });
     writers.add(writer);
@@ -107,10 +119,12 @@ class KafkaBroker implements Broker {
   }
 
   async #close(): Promise<void> {
-    const { members, writers, readers } = this.#shared;
+    const { members, writers, readers, fetchers } = this.#shared;
     const results = await Promise.allSettled([...members].map((member) => member.leave()));
     results.push(...(await Promise.allSettled([...writers].map((writer) => writer.close()))));
     await Promise.all([...readers].map((reader) => reader.close()));
+    const opened = await Promise.allSettled(fetchers.values());
+    await Promise.all(opened.map((made) => (made.status === 'fulfilled' ? made.value.close() : undefined)));
     await this.#client.connections.close();
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) throw failed.reason;
@@ -124,20 +138,24 @@ class KafkaBroker implements Broker {
 /**
  * Connects to a Kafka cluster (brokers 3.9 to 4.4).
  *
- * Each reader and each member has connections of its own, because their requests wait at the brokers; admin and writers share one. Errors:
- * BROKER_UNAVAILABLE if no broker can be reached, BROKER_UNAUTHENTICATED if client and brokers do not trust each other, CONFIG_INVALID for options that cannot
- * work, a package that is not installed, and if another kafkajs than the one this is made for is; BROKER_UNAUTHORIZED, from any call, names what the user may not do.
+ * Readers share two connections to each broker, admin and writers one, and each member has its own, because
+ * the requests of readers and members wait at the brokers. Errors: BROKER_UNAVAILABLE if no broker can be
+ * reached, BROKER_UNAUTHENTICATED if client and brokers do not trust each other, CONFIG_INVALID for options
+ * that cannot work, a package that is not installed, and if another kafkajs than the one this is made for is;
+ * BROKER_UNAUTHORIZED, from any call, names what the user may not do.
  */
 export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Broker> {
   const { brokers, clientId = 'millrace', clock, logger = silentLogger } = options;
   const log = new CalmLog(logger, clock);
-  const connection: ConnectionOptions = { brokers, clientId, security: resolveSecurity(options, clock), log };
+  const connection: ConnectionOptions = { brokers, clientId, security: resolveSecurity(options, clock), log, clock };
   const connect = (): Promise<Connections> => Connections.open(connection);
   const settings = await writerSettings(options);
   return new KafkaBroker(new Client(await connect(), clock), {
     connect,
     settings,
     logger,
+    unpacked: new UnpackedBatches(),
+    fetchers: new Map(),
     readers: new Set(),
     writers: new Set(),
     members: new Set(),

@@ -115,7 +115,10 @@ export class BytesWriter {
   }
 }
 
-/** Reads what {@link BytesWriter} writes. Byte fields are views. A RangeError of Buffer for a response that ends too early. */
+/**
+ * Reads what {@link BytesWriter} writes. Byte fields are views. A RangeError for a response that cannot be
+ * right.
+ */
 export class BytesReader {
   #at = 0;
 
@@ -196,6 +199,9 @@ export class BytesReader {
   }
 
   #items<T>(count: number, read: () => T): T[] {
+    // No item takes less than a byte: a number that cannot be right is refused before it costs time.
+    const left = this.source.length - this.#at;
+    if (count > left) throw new RangeError(`a response has ${left} bytes left for ${count} items`);
     const items: T[] = [];
     for (let i = 0; i < count; i++) items.push(read());
     return items;

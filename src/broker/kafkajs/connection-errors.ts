@@ -101,7 +101,9 @@ export function likelyCause(error: unknown, { tls, sasl }: Security): string {
   const message = messageOf(error);
   if (/before secure TLS connection|ERR_SSL_|wrong version number|packet length/i.test(message))
     return 'The port may not speak TLS: check it, and security.protocol. ';
+  const wished = `The listener may expect TLS${sasl ? '' : ' or a login'}: check security.protocol. `;
+  if (/no answer of a Kafka broker/.test(message)) return `The port may be another service's. ${tls ? '' : wished}`;
   if (!/Closed connection|closed by the server/i.test(message)) return '';
-  if (!tls) return `The listener may expect TLS${sasl ? '' : ' or a login'}: check security.protocol. `;
+  if (!tls) return wished;
   return sasl ? '' : 'The listener may expect a login (security.protocol SASL_SSL). ';
 }

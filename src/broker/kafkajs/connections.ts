@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { messageOf, StreamsError } from '../../model/errors.js';
+import type { Clock } from '../../model/ports.js';
 import { BytesReader, BytesWriter } from './bytes.js';
 import type { CalmLog, KafkajsLine } from './calm-log.js';
 import { distrust, isOutOfTurn, likelyCause } from './connection-errors.js';
@@ -13,8 +14,15 @@ import type { Security } from './security.js';
 /** The only version whose inside is known. It is the last one: kafkajs is not developed any more. */
 const KAFKAJS_VERSION = '2.2.4';
 const LOG_LEVEL_ERROR = 1;
+/** Of the two connections that kafkajs has to a broker. */
+const NOT_FOR_FETCHES = 0;
 const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 3_000;
+/**
+ * How long it may take until a first broker has answered all that is asked of it, whatever it is that
+ * answers.
+ */
+const OPEN_MS = 45_000;
 /**
  * How long before its end a session is prolonged by another login, where brokers end sessions. A new token is fetched when a fifth of the old one's life is left:
  * kafkajs' own 10 s would repeat the login with the old one of less than 50 s, and brokers take one in a second.
@@ -28,11 +36,14 @@ export interface ConnectionOptions {
   readonly clientId: string;
   readonly security?: Security;
   readonly log: CalmLog;
+  readonly clock: Clock;
 }
 
 /** What we use of kafkajs' internal objects. */
 interface Pool {
+  /** Over two connections: one for fetches, one for the rest. */
   send(request: object): Promise<unknown>;
+  getConnection(index: number): Promise<{ send(request: object): Promise<unknown> }>;
 }
 interface Node {
   readonly connectionPool: Pool;
@@ -105,6 +116,12 @@ class Sockets {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Ends all, and whatever waits for them. */
+  abandon(error: Error): void {
+    this.#closed = true;
+    for (const socket of this.#open) socket.destroy(error);
   }
 
   /** What was not closed by its owner has none. */
@@ -184,6 +201,7 @@ export class Connections {
       () => security.trust?.accepted(),
     );
     const connections = new Connections(cluster, sockets, security);
+    const cancel = options.clock.after(OPEN_MS, () => sockets.abandon(new Error(`no answer in ${OPEN_MS / 1000} s`)));
     try {
       await cluster.connect();
       await cluster.refreshMetadata();
@@ -191,6 +209,8 @@ export class Connections {
     } catch (error) {
       await connections.close();
       throw distrust(error, security, at) ?? unreachable(error, security, at);
+    } finally {
+      cancel();
     }
     return connections;
   }
@@ -233,7 +253,8 @@ export class Connections {
   async #exchange<R>(node: Node, newest: Request<R> | NewRequest<R>): Promise<R> {
     const request = knownTo(node.versions, newest);
     const { apiKey, apiVersion, apiName } = request;
-    return (await node.connectionPool.send({
+    const way = request.atOnce ? await node.connectionPool.getConnection(NOT_FOR_FETCHES) : node.connectionPool;
+    return (await way.send({
       request: { apiKey, apiVersion, apiName, encode: async () => encoded(request) },
       response: {
         // kafkajs asks this for a throttle time before it parses.

@@ -1,16 +1,12 @@
 import { StreamsError } from '../../model/errors.js';
 import { silentLogger } from '../../model/ports.js';
 import { loadCodecs, unpack } from '../compression/codecs.js';
+import { POLL_BYTES } from '../fair-shares.js';
 import type { BrokerRecord, PartitionOffset, RecordBatch } from '../port.js';
-import {
-  type BatchHead,
-  completeBatchSize,
-  compressionsIn,
-  corrupt,
-  type DecodeContext,
-  decodeHead,
-  decodeRecords,
-} from '../record-batch/decoder.js';
+import { type BatchHead, corrupt, type DecodeContext } from '../record-batch/context.js';
+import { completeBatchSize, compressionsIn, decodeHead } from '../record-batch/decoder.js';
+import { BatchRecords } from '../record-batch/records.js';
+import { UnpackedBatches } from '../record-batch/unpacked.js';
 import { LeaderSilence } from './leader-silence.js';
 import type { FetchedPartition } from './requests-records.js';
 
@@ -37,6 +33,8 @@ export class Cursor {
   closed = false;
   /** Part of a fetch that is under way. */
   fetching = false;
+  /** The last fetch found nothing behind what was fetched. */
+  isAtEnd = false;
   /** Since when the topic is unknown, on the monotonic clock. */
   unknownSince: number | undefined;
   readonly silence: LeaderSilence;
@@ -48,12 +46,17 @@ export class Cursor {
   /** Where it stood when a poll last returned something of it. */
   #told: number;
   readonly #ahead: AheadBatch[] = [];
-  #records: readonly BrokerRecord[] = [];
-  #index = 0;
+  /** The batch that records are taken of. */
+  #records: BatchRecords | undefined;
+  /** Bytes of records since the last {@link prepare}. */
+  takenBytes = 0;
   #decodedTo: number;
   readonly #context: DecodeContext;
+  readonly #unpacked: UnpackedBatches;
 
-  constructor({ topic, partition, offset }: PartitionOffset, logger = silentLogger) {
+  /** `unpacked`: what it shares with others that read at the same time. */
+  constructor({ topic, partition, offset }: PartitionOffset, logger = silentLogger, unpacked = new UnpackedBatches()) {
+    this.#unpacked = unpacked;
     this.topic = topic;
     this.partition = partition;
     this.position = offset;
@@ -66,7 +69,7 @@ export class Cursor {
   }
 
   get hasDecoded(): boolean {
-    return this.#index < this.#records.length;
+    return this.#records?.next !== undefined;
   }
 
   /**
@@ -135,54 +138,79 @@ export class Cursor {
   }
 
   /**
-   * Decodes the next batch with records, if there is one and the last is used up. False if there is nothing
-   * to tell, not even a move.
+   * Begins a poll. False if there is nothing to tell, not even a move. Throws what is wrong with the records
+   * that come next, as far as nothing has to be unpacked to know it.
    */
   prepare(): boolean {
-    while (!this.hasDecoded) {
-      const batch = this.#ahead[0];
-      if (!batch) break;
-      const records: BrokerRecord[] = [];
-      if (batch.visible) decodeRecords(batch.source, batch.at, batch.head, this.#context, this.#decodedTo, records);
-      this.#ahead.shift();
-      this.aheadBytes -= batch.head.size;
-      this.#records = records;
-      this.#index = 0;
-      this.#decodedTo = batch.head.lastOffset + 1;
-      if (records.length === 0) this.position = this.#decodedTo;
-    }
-    return this.hasDecoded || this.hasMoved;
+    this.takenBytes = 0;
+    this.#open(false);
+    return this.hasDecoded || this.hasMoved || this.#ahead.length > 0;
   }
 
-  /** Whether there are records after the last; what `prepare` throws is kept for the next poll, because this one has something to return. */
+  /**
+   * Whether there are records after the last, for a poll that has not had its fill of this partition. What is
+   * wrong with them is kept for the next poll: this one may have something to return.
+   */
   more(): boolean {
+    if (this.takenBytes >= POLL_BYTES) return false;
     try {
-      this.prepare();
+      this.#open(!this.#unpacked.isFull);
     } catch (error) {
       this.failure = error;
     }
     return this.hasDecoded;
   }
 
-  /** Up to `max` decoded records; the position moves behind them and, at the end of a batch, behind markers that follow. */
-  take(max: number): readonly BrokerRecord[] {
-    const all = this.#index === 0 && this.#records.length <= max;
-    const taken = all ? this.#records : this.#records.slice(this.#index, this.#index + max);
-    this.#index += taken.length;
-    if (this.hasDecoded) {
-      this.position = (this.#records[this.#index] as BrokerRecord).offset;
+  /**
+   * Up to `max` records, one at least, and no more once they have `maxBytes`; the position moves behind them
+   * and, at the end of a batch, behind markers that follow.
+   */
+  take(max: number, maxBytes = POLL_BYTES): readonly BrokerRecord[] {
+    const taken: BrokerRecord[] = [];
+    const records = this.#records as BatchRecords;
+    this.takenBytes += records.take(max, maxBytes, taken);
+    if (records.next !== undefined || records.failure !== undefined) {
+      this.position = records.next?.offset ?? (taken.at(-1) as BrokerRecord).offset + 1;
       return taken;
     }
-    this.#records = [];
-    this.#index = 0;
+    this.#records = undefined;
     this.position = this.#decodedTo;
     for (let batch = this.#ahead[0]; batch && !batch.visible; batch = this.#ahead[0]) {
-      this.#ahead.shift();
-      this.aheadBytes -= batch.head.size;
-      this.#decodedTo = batch.head.lastOffset + 1;
+      this.#passOver(batch);
       this.position = this.#decodedTo;
     }
     return taken;
+  }
+
+  /** Nothing more is read of it. */
+  close(): void {
+    this.closed = true;
+    this.#records?.release();
+  }
+
+  /**
+   * Opens batches up to one with a record, if the last is used up; only up to one that has to be unpacked,
+   * without `unpack`.
+   */
+  #open(unpack: boolean): void {
+    if (this.#records?.failure) throw this.#records.failure;
+    while (!this.hasDecoded) {
+      const batch = this.#ahead[0];
+      if (!batch || (!unpack && batch.visible && batch.head.compression !== 0)) return;
+      const { source, at, head, visible } = batch;
+      const records = visible
+        ? new BatchRecords(source, at, head, this.#context, this.#decodedTo, this.#unpacked)
+        : undefined;
+      this.#passOver(batch);
+      this.#records = records?.next && records;
+      if (!this.hasDecoded) this.position = this.#decodedTo;
+    }
+  }
+
+  #passOver({ head }: AheadBatch): void {
+    this.#ahead.shift();
+    this.aheadBytes -= head.size;
+    this.#decodedTo = head.lastOffset + 1;
   }
 
   /** What a poll returns of it: these records, and where it stands now. */

@@ -23,9 +23,9 @@ export function checkGroup(groupId: string, code: number, sessionMs: number): vo
     throw new StreamsError('CONFIG_INVALID', {
       what: 'cannot join the group',
       at: `group ${groupId}`,
-      saw: 'members of another kind: a consumer of another library uses the same group id',
-      expected: 'members of millrace only',
-      action: 'Choose another application id, or stop the other consumers.',
+      saw: 'members of another kind: consumers of another library, or an older version with too many tasks to share',
+      expected: 'members of millrace only, of this version if the application has thousands of tasks',
+      action: 'Choose another application id, or stop the other members first.',
     });
   }
 }

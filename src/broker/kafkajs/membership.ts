@@ -22,7 +22,9 @@ const DEFAULT_SESSION_MS = 10_000;
 const REBALANCE_MS = 60_000;
 /** How often the leader looks whether a topic has come, gone or grown. */
 const WATCH_TOPICS_MS = 5_000;
-const PROTOCOL = 'millrace';
+/** What members say to each other, by its version: see {@link MembershipOptions.olderMetadata}. */
+const PROTOCOL = 'millrace-2';
+const OLDER_PROTOCOL = 'millrace';
 
 /**
  * One member of a group, on the broker's own requests: JoinGroup, SyncGroup, Heartbeat, LeaveGroup.
@@ -142,7 +144,6 @@ export class KafkaMembership implements Membership {
   /** One attempt to get an assignment; undefined if the group rebalanced meanwhile. */
   async #join(): Promise<Buffer | undefined> {
     const { groupId, instanceId } = this.#named;
-    const metadata = encodeSubscription(this.#options.topics, this.#options.metadata());
     const joined = await this.#askGroup(
       joinGroupRequest({
         groupId,
@@ -150,8 +151,7 @@ export class KafkaMembership implements Membership {
         instanceId,
         sessionMs: this.#sessionMs,
         rebalanceMs: REBALANCE_MS,
-        protocol: PROTOCOL,
-        metadata,
+        protocols: this.#protocols(),
       }),
     );
     if (this.#gone) return undefined;
@@ -189,6 +189,13 @@ export class KafkaMembership implements Membership {
       // Without an assignment there is nothing to lose: the next join finds out.
       await beats.catch(() => undefined);
     }
+  }
+
+  #protocols(): Parameters<typeof joinGroupRequest>[0]['protocols'] {
+    const { topics, metadata, olderMetadata } = this.#options;
+    const older = olderMetadata?.();
+    const told = { name: PROTOCOL, metadata: encodeSubscription(topics, metadata()) };
+    return older ? [told, { name: OLDER_PROTOCOL, metadata: encodeSubscription(topics, older) }] : [told];
   }
 
   async #assign(joined: JoinResult): Promise<readonly (readonly [string, Buffer])[]> {

@@ -8,6 +8,8 @@ export interface Request<R> {
   readonly apiName: string;
   /** Named in errors if something is not allowed with it. */
   readonly concerned?: Concerned;
+  /** Answered without a wait: it goes beside the connection on which fetches wait at the broker. */
+  readonly atOnce?: boolean;
   /** How long the answer may take; default 30 s. */
   readonly timeoutMs?: number;
   /** For large ones: how many bytes it will have. */

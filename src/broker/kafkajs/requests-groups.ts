@@ -45,8 +45,8 @@ export const joinGroupRequest = (options: {
   readonly instanceId: string | null;
   readonly sessionMs: number;
   readonly rebalanceMs: number;
-  readonly protocol: string;
-  readonly metadata: Buffer;
+  /** Of those that all members offer the broker takes the one that most have first. */
+  readonly protocols: readonly { readonly name: string; readonly metadata: Buffer }[];
 }): Request<JoinResult> => ({
   apiKey: 11,
   apiVersion: 5,
@@ -62,7 +62,7 @@ export const joinGroupRequest = (options: {
       .string(options.memberId)
       .string(options.instanceId)
       .string('consumer')
-      .array([options], ({ protocol, metadata }) => to.string(protocol).bytes(metadata)),
+      .array(options.protocols, ({ name, metadata }) => to.string(name).bytes(metadata)),
   read: (from) => {
     from.int32();
     const [error, generation] = [throwIfNotForCaller(from.int16()), from.int32()];

@@ -29,6 +29,7 @@ export const fetchRequest = (options: {
   apiVersion: 11,
   apiName: 'Fetch',
   timeoutMs: options.maxWaitMs + 30_000,
+  atOnce: options.maxWaitMs === 0,
   write: (to) =>
     writeByTopic(
       to

@@ -17,6 +17,14 @@ import type { WriterSettings } from './writer-options.js';
 
 /** What is not acknowledged yet, before the caller is asked to wait: some thirty full batches. */
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
+/** The same of all writers of a broker, of which an application has one a task, */
+const TOTAL_UNSENT_BYTES = 64 * 1024 * 1024;
+/** but enough of each that a request is worth its way. */
+const MIN_UNSENT_BYTES = 256 * 1024;
+
+/** How much of one of so many writers may be unacknowledged. */
+export const unsentBytesOf = (writers: number): number =>
+  Math.max(MIN_UNSENT_BYTES, Math.min(MAX_UNSENT_BYTES, TOTAL_UNSENT_BYTES / Math.max(writers, 1)));
 
 interface OpenOptions {
   readonly client: Client;
@@ -25,6 +33,8 @@ interface OpenOptions {
   readonly onResult?: OnResult | undefined;
   readonly onRefused?: OnRefused | undefined;
   readonly settings: WriterSettings;
+  /** {@link unsentBytesOf} all that there are now. */
+  readonly unsentBytes: () => number;
   readonly onClose: (writer: KafkaWriter) => void;
 }
 
@@ -33,8 +43,9 @@ interface OpenOptions {
  *
  * Full batches (`batchBytes`) are sent while more records are taken, the rest when their oldest record has waited for `linger`, at the latest by `flush`.
  * Order: that of the records, per partition. Compression is done here, on the caller's thread, when a batch is full. Memory: 16 MiB and what one `write` is
- * given; the buffer of a partition stays as large as its largest batch. Errors: see {@link Writer}; PRODUCE_FAILED names the size of a record that is larger than
- * the topic takes; a broker that does not answer for two minutes fails the flush.
+ * given; of many writers of a broker less each, down to 256 KiB, so that it is 64 MiB in all. Errors: see
+ * {@link Writer}; PRODUCE_FAILED names the size of a record that is larger than the topic takes; a broker
+ * that does not answer for two minutes fails the flush.
  */
 export class KafkaWriter implements Writer {
   readonly endMarkers = true;
@@ -45,6 +56,7 @@ export class KafkaWriter implements Writer {
   readonly #queues = new Map<string, PartitionQueue>();
   readonly #byTopic = new Map<string, PartitionQueue[]>();
   readonly #settings: WriterSettings;
+  readonly #unsentBytes: () => number;
   readonly #onClose: (writer: KafkaWriter) => void;
   #open = false;
   /** Bytes of records that are in no batch yet. */
@@ -56,8 +68,10 @@ export class KafkaWriter implements Writer {
   #aborted = 0;
   #closed = false;
 
-  private constructor({ client, transactionalId, touches, onResult, onRefused, settings, onClose }: OpenOptions) {
+  private constructor(options: OpenOptions) {
+    const { client, transactionalId, touches, onResult, onRefused, settings, unsentBytes, onClose } = options;
     this.#client = client;
+    this.#unsentBytes = unsentBytes;
     this.#settings = settings;
     this.#transactions =
       transactionalId === undefined
@@ -95,9 +109,10 @@ export class KafkaWriter implements Writer {
     } finally {
       if (completed > 0) this.#sender.send(completed);
     }
-    if (this.#sender.unsentBytes + this.#openBytes > MAX_UNSENT_BYTES) {
+    const most = this.#unsentBytes();
+    if (this.#sender.unsentBytes + this.#openBytes > most) {
       this.#sendOpen();
-      return this.#sender.below(MAX_UNSENT_BYTES / 2);
+      return this.#sender.below(most / 2);
     }
     if (this.#openBytes > 0)
       this.#stopLinger ??= this.#client.clock.after(this.#settings.lingerMs, () => this.#sendOpen());

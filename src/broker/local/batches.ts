@@ -1,5 +1,6 @@
 import type { BrokerRecord } from '../port.js';
-import { type BatchHead, decodeHead, decodeRecords } from '../record-batch/decoder.js';
+import type { BatchHead } from '../record-batch/context.js';
+import { decodeHead, decodeRecords } from '../record-batch/decoder.js';
 import type { Log } from './log.js';
 import type { PartitionLog } from './partition-log.js';
 import type { StoredBatch } from './storage.js';

@@ -1,12 +1,9 @@
 import { StreamsError } from '../../model/errors.js';
+import { POLL_BYTES } from '../fair-shares.js';
 import type { BrokerRecord, PartitionOffset, RecordBatch } from '../port.js';
-import {
-  type BatchHead,
-  type DecodeContext,
-  decodeHead,
-  decodeRecords,
-  peekLastOffset,
-} from '../record-batch/decoder.js';
+import type { BatchHead, DecodeContext } from '../record-batch/context.js';
+import { decodeHead, peekLastOffset } from '../record-batch/decoder.js';
+import { BatchRecords } from '../record-batch/records.js';
 import { type Log, unknownPartition } from './log.js';
 import type { PartitionLog } from './partition-log.js';
 import { logCorrupt, type StoredBatch } from './storage.js';
@@ -29,8 +26,10 @@ export class Cursor {
   // Apart from the cursor, because records with undecoded headers hold on to it.
   readonly #context: DecodeContext;
   #partitionLog: PartitionLog | undefined;
-  #records: BrokerRecord[] = [];
-  #index = 0;
+  /** The batch that records are taken of. */
+  #records: BatchRecords | undefined;
+  /** Bytes of records since the last {@link prepare}. */
+  takenBytes = 0;
   /** Where it stood when a poll last returned something of it. */
   #told: number;
   /** Where the reader stands once the decoded records are handed out. */
@@ -71,7 +70,7 @@ export class Cursor {
   }
 
   get hasDecoded(): boolean {
-    return this.#index < this.#records.length;
+    return this.#records?.next !== undefined;
   }
 
   /**
@@ -80,7 +79,13 @@ export class Cursor {
    * failed with; the next call tries again.
    */
   prepare(): boolean {
+    this.takenBytes = 0;
+    return this.#open();
+  }
+
+  #open(): boolean {
     if (this.hasDecoded) return true;
+    if (this.#records?.failure) throw this.#records.failure;
     const partitionLog = this.#check();
     while (!this.hasDecoded && this.#decodedTo < partitionLog.state.next) {
       const batch = this.#next(partitionLog);
@@ -103,8 +108,9 @@ export class Cursor {
    * poll that has something to return already.
    */
   more(): boolean {
+    if (this.takenBytes >= POLL_BYTES) return false;
     try {
-      this.prepare();
+      this.#open();
     } catch (error) {
       this.#failure = error;
     }
@@ -136,16 +142,17 @@ export class Cursor {
     return this.#fetching;
   }
 
-  /** Up to `max` decoded records; the position moves behind them. */
-  take(max: number): readonly BrokerRecord[] {
-    const all = this.#index === 0 && this.#records.length <= max;
-    const taken = all ? this.#records : this.#records.slice(this.#index, this.#index + max);
-    this.#index += taken.length;
-    if (this.hasDecoded) {
-      this.position = (this.#records[this.#index] as BrokerRecord).offset;
+  /**
+   * Up to `max` records, one at least, and no more once they have `maxBytes`; the position moves behind them.
+   */
+  take(max: number, maxBytes: number): readonly BrokerRecord[] {
+    const taken: BrokerRecord[] = [];
+    const records = this.#records as BatchRecords;
+    this.takenBytes += records.take(max, maxBytes, taken);
+    if (records.next !== undefined || records.failure !== undefined) {
+      this.position = records.next?.offset ?? (taken.at(-1) as BrokerRecord).offset + 1;
     } else {
-      this.#records = [];
-      this.#index = 0;
+      this.#records = undefined;
       this.position = this.#decodedTo;
     }
     return taken;
@@ -161,7 +168,7 @@ export class Cursor {
   close(): void {
     this.#closed = true;
     this.#stopListening?.();
-    this.#records = [];
+    this.#records = undefined;
     this.#ahead = [];
   }
 
@@ -207,14 +214,12 @@ export class Cursor {
 
   #decode(batch: StoredBatch): void {
     const head = this.#head(batch);
-    const records: BrokerRecord[] = [];
-    decodeRecords(batch.bytes, 0, head, this.#context, this.#decodedTo, records);
-    this.#records = records;
-    this.#index = 0;
+    const records = new BatchRecords(batch.bytes, 0, head, this.#context, this.#decodedTo);
+    this.#records = records.next && records;
     this.#decodedTo = Math.max(this.#decodedTo, head.lastOffset + 1);
     if (this.#aheadTo === undefined || this.#aheadTo < this.#decodedTo) this.#aheadTo = this.#decodedTo;
     // A batch without records (all compacted away) moves the position past itself.
-    if (records.length === 0) this.position = this.#decodedTo;
+    if (!this.hasDecoded) this.position = this.#decodedTo;
   }
 
   #head(batch: StoredBatch): BatchHead {

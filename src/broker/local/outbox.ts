@@ -44,8 +44,9 @@ export const notTaken = (at: TopicPartition, count: number, cause: unknown): Str
   });
 
 /**
- * Records that a writer has taken and not yet sent, as batches in the making: one encoder a partition. Copies the bytes of each record
- * at once. What cannot be appended is noted in `failures` and left out.
+ * Records that a writer has taken and not yet sent, as batches in the making: one encoder a partition that
+ * has records here. Copies the bytes of each record at once. What cannot be appended is noted in `failures`
+ * and left out.
  */
 export class Outbox {
   readonly #encoders = new Map<PartitionLog, RecordBatchEncoder>();
@@ -111,10 +112,10 @@ export class Outbox {
 
   /** All batches, full or not; the outbox is empty afterwards. */
   takeAll(): readonly OutgoingBatch[] {
-    for (const [log, encoder] of this.#encoders) {
-      if (encoder.count > 0) this.#close(log, encoder);
-      if (log.topic.deleted) this.#encoders.delete(log);
-    }
+    for (const [log, encoder] of this.#encoders) if (encoder.count > 0) this.#close(log, encoder);
+    // An application has a writer a task: with what each of them has written to once they would be tasks
+    // times partitions.
+    this.#encoders.clear();
     return this.takeFull();
   }
 

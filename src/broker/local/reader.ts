@@ -1,6 +1,13 @@
 import type { Clock } from '../../model/ports.js';
 import { takeFairly } from '../fair-shares.js';
-import { type PartitionOffset, partitionKey, type Reader, type RecordBatch, type TopicPartition } from '../port.js';
+import {
+  type PartitionOffset,
+  type PollOptions,
+  partitionKey,
+  type Reader,
+  type RecordBatch,
+  type TopicPartition,
+} from '../port.js';
 import { brokerClosed } from './commit-queue.js';
 import { Cursor } from './cursor.js';
 import type { Log } from './log.js';
@@ -61,12 +68,12 @@ export class LocalReader implements Reader {
     this.#notify();
   }
 
-  async poll(options: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordBatch[]> {
+  async poll(options: PollOptions): Promise<readonly RecordBatch[]> {
     if (this.#closed) throw brokerClosed();
     this.#woken = false;
     const deadline = this.#clock.monotonic() + options.maxWaitMs;
     for (;;) {
-      const batches = this.#take(options.maxRecords);
+      const batches = this.#take(options);
       const fetches = this.#readAhead();
       if (batches.length > 0 || this.#woken || this.#closed) return batches;
       const remaining = deadline - this.#clock.monotonic();
@@ -103,9 +110,9 @@ export class LocalReader implements Reader {
   }
 
   /** What is ready, in fair shares. Throws before anything is taken, so that an error moves no position. */
-  #take(maxRecords: number): RecordBatch[] {
+  #take({ maxRecords, maxBytes }: PollOptions): RecordBatch[] {
     const ready = this.#active().filter((cursor) => cursor.prepare());
-    return takeFairly(ready, maxRecords, this.#turn++);
+    return takeFairly(ready, maxRecords, this.#turn++, maxBytes);
   }
 
   #readAhead(): readonly Promise<void>[] {

@@ -1,6 +1,7 @@
 import { StreamsError } from '../../model/errors.js';
 import { Headers } from '../../model/headers.js';
 import { COMPRESSIONS, type Codec } from '../compression/codec.js';
+import { giveBack, takeBuffer } from './buffers.js';
 import { checksum } from './checksum.js';
 import { ATTRIBUTE, FIELD, LENGTH_PREFIX_BYTES, MAGIC, writeInt64 } from './format.js';
 import { varintSize, writeVarint } from './varint.js';
@@ -20,8 +21,7 @@ export interface BatchOptions {
   readonly codec?: Codec;
 }
 
-/** Where the first batch of an encoder fits: most batches of small records grow twice or three times and then never again. */
-const INITIAL_BYTES = 16 * 1024;
+const NO_BYTES = Buffer.alloc(0);
 
 /** The last millisecond a Date knows (year 275760). The difference of two timestamps is then exact in a JavaScript number. */
 const MAX_TIMESTAMP = 8_640_000_000_000_000;
@@ -30,14 +30,16 @@ const MAX_TIMESTAMP = 8_640_000_000_000_000;
 const LOOP_COPY_BYTES = 24;
 
 /**
- * Encodes records of one partition into a record batch (see `format.ts`), in one buffer that grows and is used again for the next batch.
+ * Encodes records of one partition into a record batch (see `format.ts`), in a buffer that grows.
  *
- * Order: the order of `add`. Cost: one copy of each record's bytes, no allocation per record. Memory: the largest batch so far; who adds
- * decides by {@link size} when to take the batch out. Throws PRODUCE_FAILED for a timestamp that is neither -1 (none) nor a whole number up
- * to {@link MAX_TIMESTAMP}; such a record leaves no trace.
+ * Order: the order of `add`. Cost: one copy of each record's bytes, and another while the batch grows; no
+ * allocation per record. Memory: at most twice the batch in the making, nothing without one: the buffers are
+ * shared by all encoders (see `buffers.ts`). Who adds decides by {@link size} when to take the batch out, and
+ * ends with `finish` or `clear`. Throws PRODUCE_FAILED for a timestamp that is neither -1 (none) nor a whole
+ * number up to {@link MAX_TIMESTAMP}; such a record leaves no trace.
  */
 export class RecordBatchEncoder {
-  #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
+  #bytes: Buffer = NO_BYTES;
   #end: number = FIELD.records;
   #count = 0;
   #lastOffsetDelta = -1;
@@ -125,9 +127,9 @@ export class RecordBatchEncoder {
     const packed = options.codec?.pack(this.#bytes.subarray(FIELD.records, this.#end));
     const smaller = packed !== undefined && FIELD.records + packed.length < this.#end ? packed : undefined;
     const size = smaller ? FIELD.records + smaller.length : this.#end;
-    const bytes = Buffer.allocUnsafeSlow(size);
+    const bytes = Buffer.allocUnsafe(size);
     if (smaller) bytes.set(smaller, FIELD.records);
-    else this.#bytes.copy(bytes, FIELD.records, FIELD.records, this.#end);
+    else if (this.#count > 0) this.#bytes.copy(bytes, FIELD.records, FIELD.records, this.#end);
     writeInt64(bytes, options.baseOffset ?? 0, FIELD.baseOffset);
     bytes.writeInt32BE(size - LENGTH_PREFIX_BYTES, FIELD.batchLength);
     bytes.writeInt32BE(-1, FIELD.leaderEpoch);
@@ -157,13 +159,19 @@ export class RecordBatchEncoder {
     this.#lastOffsetDelta = -1;
     this.#maxTimestamp = -1;
     this.#baseTimestamp = 0;
+    if (this.#bytes === NO_BYTES) return;
+    giveBack(this.#bytes);
+    this.#bytes = NO_BYTES;
   }
 
   #reserve(length: number): Buffer {
     const needed = this.#end + length;
     if (needed <= this.#bytes.length) return this.#bytes;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
-    this.#bytes.copy(larger, 0, 0, this.#end);
+    const larger = takeBuffer(needed);
+    if (this.#bytes !== NO_BYTES) {
+      this.#bytes.copy(larger, FIELD.records, FIELD.records, this.#end);
+      giveBack(this.#bytes);
+    }
     this.#bytes = larger;
     return larger;
   }

@@ -1,6 +1,7 @@
 import type { BrokerRecord } from '#src/broker/port.js';
 import { checksum } from '#src/broker/record-batch/checksum.js';
-import { type BatchHead, decodeHead, decodeRecords } from '#src/broker/record-batch/decoder.js';
+import type { BatchHead } from '#src/broker/record-batch/context.js';
+import { decodeHead, decodeRecords } from '#src/broker/record-batch/decoder.js';
 import { RecordBatchEncoder } from '#src/broker/record-batch/encoder.js';
 import { FIELD } from '#src/broker/record-batch/format.js';
 import { Headers } from '#src/model/headers.js';

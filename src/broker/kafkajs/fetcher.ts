@@ -1,0 +1,286 @@
+import { isStreamsError, messageOf, type StreamsError } from '../../model/errors.js';
+import { type Clock, sleep } from '../../model/ports.js';
+import type { TopicPartition } from '../port.js';
+import type { Client, Routes } from './client.js';
+import type { Cursor } from './cursor.js';
+import { asStreamsError, CODE, codeOf, isConnectionError, LEADER_MOVED, unknownPartition } from './errors.js';
+import { type FetchedPartition, fetchRequest } from './requests-records.js';
+import { EARLIEST, LATEST, listOffsetsRequest } from './requests-topics.js';
+import { topicError } from './rights.js';
+
+/** Read ahead of the position, per partition, and in all. */
+const AHEAD_BYTES = 1024 * 1024;
+const TOTAL_AHEAD_BYTES = 64 * 1024 * 1024;
+/** One answer of a broker: it reads partitions in turn up to this. */
+const FETCH_BYTES = 16 * 1024 * 1024;
+/**
+ * A broker holds a fetch that finds nothing for so long; a partition that joins those that wait comes in at
+ * its end, so it is short.
+ */
+const FETCH_WAIT_MS = 200;
+const RETRY_PAUSE_MS = 50;
+/** Between two questions who leads a partition. */
+const ROUTE_PAUSE_MS = 200;
+/** How long an unknown topic is taken for a passing state. */
+const UNKNOWN_MS = 1_000;
+
+/** What is under way to a leader. */
+interface Lanes {
+  held: boolean;
+  atOnce: boolean;
+}
+
+/**
+ * Fetches for all readers of a broker, over one connection to each leader, and another that is never held up.
+ *
+ * Partitions that are read to their end wait at their leader together: one fetch, which the leader holds
+ * until something comes. What has more to give, or was just sought, does not wait for that one's end: it is
+ * fetched at once, beside.
+ *
+ * Memory: 1 MiB a partition, 64 MiB in all, one answer (16 MiB) a leader, and one batch a partition at least.
+ * What was fetched of a partition is apart from what came with it.
+ */
+export class Fetcher {
+  readonly clock: Clock;
+  readonly #client: Client;
+  readonly #committedOnly: boolean;
+  /** With whom to tell that something has come. Those that were served last are last. */
+  readonly #cursors = new Map<Cursor, () => void>();
+  readonly #lanes = new Map<number, Lanes>();
+  #routing = false;
+  /** Asked to read ahead while finding leaders. */
+  #routeAgain = false;
+  #closed = false;
+
+  /** The client, with its connections, belongs to it: its fetches wait at the broker. */
+  constructor(client: Client, committedOnly: boolean) {
+    this.#client = client;
+    this.clock = client.clock;
+    this.#committedOnly = committedOnly;
+  }
+
+  add(cursor: Cursor, notify: () => void): void {
+    this.#cursors.set(cursor, notify);
+  }
+
+  remove(cursor: Cursor): void {
+    cursor.close();
+    this.#cursors.delete(cursor);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const cursor of this.#cursors.keys()) cursor.close();
+    this.#cursors.clear();
+    await this.#client.connections.close();
+  }
+
+  /** Fetches for these, and for whoever else wants something. Never rejects: failures wait in the cursors. */
+  async readAhead(own: Iterable<Cursor>): Promise<void> {
+    for (const cursor of own) if (isFree(cursor)) return this.#readAhead();
+  }
+
+  async #readAhead(): Promise<void> {
+    this.#routeAgain = this.#routing;
+    if (this.#routing || this.#closed) return;
+    const room = this.#room();
+    const limit = this.#limit;
+    const wanting = [...this.#cursors.keys()].filter(
+      (cursor) => isFree(cursor) && (cursor.aheadBytes === 0 || (cursor.aheadBytes < limit && room > 0)),
+    );
+    if (wanting.length === 0) return;
+    this.#routing = true;
+    try {
+      const began = this.clock.monotonic();
+      const { leaders, failed } = await this.#client.route(wanting, { waits: false });
+      for (const { partition } of failed) partition.silence.asked(began, undefined);
+      if (!this.#closed && failed.length > 0) void this.#routeLater(failed);
+      for (const [node, cursors] of leaders) this.#fetchOn(node, cursors, began);
+    } finally {
+      this.#routing = false;
+    }
+    if (this.#routeAgain) await this.#readAhead();
+  }
+
+  /** Read ahead of one partition. */
+  get #limit(): number {
+    return Math.min(AHEAD_BYTES, Math.floor(TOTAL_AHEAD_BYTES / Math.max(this.#cursors.size, 1)));
+  }
+
+  /** Bytes that may still be read ahead. */
+  #room(): number {
+    let ahead = 0;
+    for (const cursor of this.#cursors.keys()) ahead += cursor.aheadBytes;
+    return TOTAL_AHEAD_BYTES - ahead;
+  }
+
+  /** `began`: since when they want to be asked. Who has to wait for a fetch that is under way keeps no silence. */
+  #fetchOn(node: number, wanting: readonly Cursor[], began: number): void {
+    const lanes = this.#lanes.get(node) ?? { held: false, atOnce: false };
+    this.#lanes.set(node, lanes);
+    const lane = lanes.held ? 'atOnce' : 'held';
+    const cursors = onceEach(lanes.held ? wanting.filter(({ isAtEnd }) => !isAtEnd) : wanting);
+    if (this.#closed || lanes[lane] || cursors.length === 0) return;
+    lanes[lane] = true;
+    for (const cursor of cursors) cursor.asked(began, node);
+    void this.#fetch(node, cursors, lane === 'atOnce').finally(() => {
+      lanes[lane] = false;
+      for (const cursor of cursors) cursor.fetching = false;
+      void this.#readAhead();
+    });
+  }
+
+  /** Partitions that have no leader now, or are not known yet, are asked for again after a pause. */
+  async #routeLater(failed: Routes<Cursor>['failed']): Promise<void> {
+    const cursors = failed.flatMap(({ partition: cursor, error }) => {
+      const unknown = isStreamsError(error) && error.code === 'TOPIC_UNKNOWN';
+      if (unknown ? this.#mayAppear(cursor) : LEADER_MOVED.has(codeOf(error)) && !this.#isGivenUp(cursor))
+        return cursor;
+      this.#fail([cursor], error);
+      return [];
+    });
+    for (const cursor of cursors) cursor.fetching = true;
+    await sleep(this.clock, ROUTE_PAUSE_MS);
+    for (const cursor of cursors) cursor.fetching = false;
+    void this.#readAhead();
+  }
+
+  async #fetch(node: number, cursors: readonly Cursor[], atOnce: boolean): Promise<void> {
+    try {
+      const fetched = await this.#client.connections.ask(
+        node,
+        fetchRequest({
+          positions: cursors.map(({ topic, partition, fetchFrom }) => ({ topic, partition, offset: fetchFrom })),
+          committedOnly: this.#committedOnly,
+          maxWaitMs: atOnce ? 0 : FETCH_WAIT_MS,
+          maxBytes: Math.min(FETCH_BYTES, Math.max(AHEAD_BYTES, this.#room())),
+          // The first partition of an answer that has anything gets a whole batch in any case.
+          partitionMaxBytes: this.#limit,
+        }),
+      );
+      const asked = byPartition(cursors);
+      const from = new Map(cursors.map((cursor) => [cursor, cursor.fetchFrom]));
+      const bytes = fetched.reduce((sum, { records }) => sum + records.length, 0);
+      let again = false;
+      for (const part of fetched) {
+        const cursor = asked.get(part.topic)?.get(part.partition);
+        if (!cursor || cursor.closed) continue;
+        try {
+          again = (await this.#receive(node, cursor, part, bytes)) || again;
+        } catch (error) {
+          this.#fail([cursor], error);
+        }
+      }
+      const served = cursors.filter((cursor) => cursor.fetchFrom > (from.get(cursor) ?? 0));
+      this.#inTurn(cursors, served);
+      this.#notify(served);
+      if (again) await sleep(this.clock, RETRY_PAUSE_MS);
+    } catch (error) {
+      if (this.#closed) return;
+      this.#client.forgetTopics(cursors.map(({ topic }) => topic));
+      for (const cursor of cursors)
+        if (!isConnectionError(error) || this.#isGivenUp(cursor))
+          this.#fail([cursor], asStreamsError(error, 'cannot read', `${placeOf(cursor)}, broker ${node}`));
+      await sleep(this.clock, RETRY_PAUSE_MS);
+    }
+  }
+
+  /**
+   * Takes in one partition's part of an answer of so many bytes. True if it is to be asked again after a
+   * pause.
+   */
+  async #receive(node: number, cursor: Cursor, part: FetchedPartition, bytes: number): Promise<boolean> {
+    if (part.error === CODE.none) {
+      cursor.unknownSince = undefined;
+      cursor.silence.answered(this.clock.monotonic());
+      const { records } = part;
+      // A record that is kept would keep the whole answer.
+      const own = 2 * records.length < bytes ? Buffer.from(records) : records;
+      await cursor.receive({ ...part, records: own }, this.#committedOnly);
+      // What had nothing to give while others had may have been left out.
+      cursor.isAtEnd = records.length === 0 && (bytes === 0 || cursor.fetchFrom >= cursor.latest);
+      return false;
+    }
+    if (part.error === CODE.offsetOutOfRange) throw await this.#outOfRange(node, cursor);
+    this.#client.forgetTopics([cursor.topic]);
+    if (part.error === CODE.unknownTopicOrPartition) {
+      if (this.#mayAppear(cursor)) return true;
+      throw unknownPartition(placeOf(cursor));
+    }
+    if (LEADER_MOVED.has(part.error) && !this.#isGivenUp(cursor)) return true;
+    if (part.error === CODE.corruptMessage) throw cursor.refused();
+    const refused = topicError('Fetch', part.error, cursor.topic);
+    throw asStreamsError(refused, 'cannot read', placeOf(cursor));
+  }
+
+  /**
+   * A broker fills its answer in the order of the request: who was not asked for comes first next time, and
+   * who got something last.
+   */
+  #inTurn(asked: readonly Cursor[], served: readonly Cursor[]): void {
+    for (const cursor of [...asked, ...served]) {
+      const notify = this.#cursors.get(cursor);
+      if (!notify) continue;
+      this.#cursors.delete(cursor);
+      this.#cursors.set(cursor, notify);
+    }
+  }
+
+  /** Whether a topic that is unknown may be a new one, which not all brokers have heard of. */
+  #mayAppear(cursor: Cursor): boolean {
+    cursor.unknownSince ??= this.clock.monotonic();
+    return this.clock.monotonic() - cursor.unknownSince < UNKNOWN_MS;
+  }
+
+  #isGivenUp(cursor: Cursor): boolean {
+    return cursor.silence.isOver(this.clock.monotonic());
+  }
+
+  async #outOfRange(node: number, cursor: Cursor): Promise<StreamsError> {
+    const [earliest, latest] = await Promise.all(
+      [EARLIEST, LATEST].map(async (time) => {
+        const request = listOffsetsRequest([cursor], time, this.#committedOnly);
+        return (await this.#client.connections.ask(node, request))[0]?.offset;
+      }),
+    );
+    return cursor.outOfRange(`${earliest} to ${latest}`);
+  }
+
+  #fail(cursors: readonly Cursor[], error: unknown): void {
+    for (const cursor of cursors)
+      if (!cursor.closed) cursor.failure = asStreamsError(error, `cannot read: ${messageOf(error)}`, placeOf(cursor));
+    this.#notify(cursors);
+  }
+
+  /** Each reader once. */
+  #notify(cursors: readonly Cursor[]): void {
+    const all = new Set<() => void>();
+    for (const cursor of cursors) {
+      const notify = this.#cursors.get(cursor);
+      if (notify) all.add(notify);
+    }
+    for (const notify of all) notify();
+  }
+}
+
+/** Whether something may be fetched for it now. */
+const isFree = ({ paused, fetching, failure }: Cursor): boolean => !paused && !fetching && failure === undefined;
+
+/** A request names a partition once, though two readers may read it: the others come next time. */
+function onceEach(cursors: readonly Cursor[]): readonly Cursor[] {
+  const seen = byPartition(cursors);
+  return cursors.filter((cursor) => seen.get(cursor.topic)?.get(cursor.partition) === cursor);
+}
+
+/** Of two of the same partition the first. */
+function byPartition(cursors: readonly Cursor[]): ReadonlyMap<string, ReadonlyMap<number, Cursor>> {
+  const topics = new Map<string, Map<number, Cursor>>();
+  for (const cursor of cursors) {
+    const partitions = topics.get(cursor.topic) ?? new Map<number, Cursor>();
+    if (!partitions.has(cursor.partition)) partitions.set(cursor.partition, cursor);
+    topics.set(cursor.topic, partitions);
+  }
+  return topics;
+}
+
+const placeOf = ({ topic, partition }: TopicPartition): string => `${topic}[${partition}]`;
