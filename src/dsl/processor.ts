@@ -214,8 +214,6 @@ export interface Processor {
   giveUp?(record: AnyRecord, port: number, prepared: unknown): void | Promise<void>;
   /** Once, after the stores were restored and before the first record. */
   start?(): void | Promise<void>;
-  /** Before each commit: the last chance to write to the stores what is kept elsewhere. Must write the same however often commits happen. */
-  beforeCommit?(): void;
 }
 
 export type TimerClock = 'stream' | 'wall';

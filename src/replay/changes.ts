@@ -2,6 +2,7 @@ import type { BrokerRecord } from '../broker/port.js';
 import type { Declaration } from '../dsl/processor.js';
 import type { StoreSpec } from '../state/contract.js';
 import { type EventInfo, EventReader, frozenCopy, taskStores } from './event.js';
+import type { Moment } from './moment.js';
 import { Past, type PastFrame, type PastSlice, sliceOf } from './past.js';
 import { segmentsOf } from './segments.js';
 import { type ShownChange, shownChanges, shownSerdes } from './shown-changes.js';
@@ -36,7 +37,7 @@ export interface ChangeScan<T> extends PastSlice {
   readonly store: StoreSpec;
   /** Undefined: all rows. */
   readonly key: unknown;
-  /** Shown what each write of such a row has changed, while it happens. */
+  /** Shown what each write of such a row has changed. */
   readonly pick: (change: ShownChange, write: RowWrite) => T | undefined;
 }
 
@@ -51,14 +52,14 @@ export async function* scanChanges<T>(
   const { options, snapshots } = frame;
   const { store, key, from, pick } = scan;
   const wanted = key === undefined ? undefined : new WantedKey(store, key);
-  const wants = (name: string, row: unknown): boolean => name === store.name && wanted?.liesIn(row) !== false;
+  const follows = (name: string, row: unknown): boolean => name === store.name && wanted?.liesIn(row) !== false;
   const slice = await sliceOf(frame, scan);
   const all = snapshots && from === undefined ? await snapshots.within(slice, options.broker, frame.dates) : [];
-  const usable = begin ? all.filter(({ records }) => records >= begin.records) : all;
+  const usable = begin ? all.slice(all.findIndex(({ directory }) => directory === begin.directory)) : all;
   const mayMatter = async (snapshot: Snapshot): Promise<boolean> =>
     wanted === undefined || snapshots === undefined || snapshots.mayHaveChanged(snapshot, store.name, wanted.kept);
   const whole = usable.length === 0 || (!begin && slice.parts.every(({ earliest }) => earliest === 0));
-  for (const { beginWith, records } of await segmentsOf(usable, whole, mayMatter)) {
+  for (const { beginWith, endWith } of await segmentsOf(usable, whole, mayMatter)) {
     let found: Picked<T>[] = [];
     const wrote = (write: RowWrite): void => {
       for (const change of shownChanges(store, write)) {
@@ -66,23 +67,20 @@ export async function* scanChanges<T>(
         if (picked !== undefined) found.push({ index: write.at.index, picked });
       }
     };
+    // Not after so many records: compaction may have removed some of them since.
+    const until: Moment | undefined = endWith ? { kind: 'offset', offsets: endWith.positions } : scan.until;
     const past = await Past.open(frame, {
-      ...(scan.from && { from: scan.from }),
-      ...(scan.until && { until: scan.until }),
-      records,
+      ...(from && { from }),
+      ...(until && { until }),
       beginWith: beginWith && (() => beginWith),
-      watcher: { wants, wrote },
+      watcher: { follows, wrote },
     });
     try {
-      for (let some = await past.next(); ; some = await past.next()) {
-        // Some operators write a part of their state at commits only.
-        if (some.length === 0) await past.run.commit();
-        else await past.process(some);
-        if (found.length > 0) {
-          yield found.sort((a, b) => a.index - b.index);
-          found = [];
-        }
-        if (some.length === 0) break;
+      for (let some = await past.next(); some.length > 0; some = await past.next()) {
+        await past.process(some);
+        if (found.length === 0) continue;
+        yield found.sort((a, b) => a.index - b.index);
+        found = [];
       }
     } finally {
       await past.close();
@@ -95,7 +93,7 @@ export interface SeenChange extends Omit<StateChange, 'event'> {
   readonly source: BrokerRecord;
 }
 
-/** Makes changes of writes, with values that stay as they are. */
+/** Makes changes of writes. */
 export class ChangeMaker {
   readonly #events: EventReader;
   readonly #stores: ReadonlyMap<string, StoreSpec>;
@@ -106,16 +104,8 @@ export class ChangeMaker {
   }
 
   see({ key, before, value, timestamp }: ShownChange, { store, partition, at }: RowWrite): SeenChange {
-    return {
-      store,
-      partition,
-      key: this.#keyOf(store, key),
-      before: frozenCopy(before),
-      value: frozenCopy(value),
-      timestamp,
-      source: at.source,
-      records: at.index + 1,
-    };
+    const { source, index } = at;
+    return { store, partition, key: this.#keyOf(store, key), before, value, timestamp, source, records: index + 1 };
   }
 
   /** A copy that its serde takes: of an instance none else is one. */

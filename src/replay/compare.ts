@@ -54,7 +54,8 @@ const EARLIEST: Moment = { kind: 'earliest' };
  * Finds the first event at which two versions of a topology disagree: in what they would have written because of it (topic, partition, key, value, timestamp, headers, in order), or in the rows that it changed, of stores that both have.
  * Undefined: they agree on the whole slice. "Did my refactoring change anything?"
  *
- * Both are given the same records in the same order; each ignores topics that it does not read. Both run under the application id of the first. What an operator writes at commits only (open gaps of reorderByVersion) is not compared.
+ * Both are given the same records in the same order; each ignores topics that it does not read. Both run
+ * under the application id of the first.
  * Cost: two replays at once.
  *
  * ```ts no-run
@@ -141,7 +142,7 @@ class Side {
     const { topology, serdes, config, topics, options } = frame;
     const storage = options.inMemory ? memoryStorage() : await diskStorage();
     const side = new Side(frame, storage);
-    const watcher: RunWatcher = { wants: (store) => shared.has(store), wrote: (write) => side.#wrote(write) };
+    const watcher: RunWatcher = { follows: (store) => shared.has(store), wrote: (write) => side.#wrote(write) };
     const capture = (captured: readonly Captured[]): void => {
       for (const each of captured) side.#sent(each);
     };
@@ -204,8 +205,8 @@ class Side {
   }
 
   #wrote(write: RowWrite): void {
-    const { store, atCommit, at } = write;
-    const spec = atCommit ? undefined : this.#stores.get(store);
+    const { store, at } = write;
+    const spec = this.#stores.get(store);
     if (!spec) return;
     const serdes = shownSerdes(spec);
     const hex = (side: unknown): string | null => (side === null ? null : serdes.value.encode(side).toString('hex'));
@@ -213,7 +214,7 @@ class Side {
     for (const { key, before, value } of shownChanges(spec, write)) {
       const name = `${store} ${keyIdOf(serdes.key, key)}`;
       const row = rows.get(name) ?? { store, key: frozenCopy(key), before: hex(before), after: null, value };
-      rows.set(name, { ...row, after: hex(value), value: frozenCopy(value) });
+      rows.set(name, { ...row, after: hex(value), value });
     }
   }
 }

@@ -3,6 +3,7 @@ import type { AnySerde, Declaration, Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
 import type { Headers } from '../model/headers.js';
 import { isNotReady, whenReady } from '../model/not-ready.js';
+import { ownOf, setOwn } from '../model/own.js';
 import { show } from '../model/show.js';
 import type { StoreSpec } from '../state/contract.js';
 
@@ -96,12 +97,30 @@ export function taskStore(
   });
 }
 
-/** A value as it is now: whoever changes it later does not change this. */
+/**
+ * A value as it is now: whoever changes it later does not change this. Bytes stay Buffers, wherever in arrays
+ * and plain objects they are.
+ */
 export function frozenCopy(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   try {
-    return structuredClone(value);
+    return withBuffers(value, structuredClone(value));
   } catch {
     return value;
   }
 }
+
+/** A clone has plain arrays of bytes where there were Buffers. */
+function withBuffers(value: unknown, clone: unknown, seen = new Set<unknown>()): unknown {
+  if (Buffer.isBuffer(value)) return Buffer.from(value);
+  if (!isObject(value) || !isObject(clone) || seen.has(value)) return clone;
+  seen.add(value);
+  for (const [name, inner] of Object.entries(value)) {
+    const cloned = ownOf(clone, name);
+    const copy = withBuffers(inner, cloned, seen);
+    if (copy !== cloned) setOwn(clone, name, copy);
+  }
+  return clone;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -1,18 +1,6 @@
 import type { KeyValueStore, RangeOptions, Row, VersionedStore, VersionPlace } from '../state/contract.js';
 import type { Prefetched } from '../state/prefetched.js';
 
-/** A row before and after a write. */
-export interface Write {
-  readonly store: string;
-  readonly key: unknown;
-  /** Undefined: not known, since nobody had read the row; see {@link ObservedStore}. */
-  readonly before: Row<unknown> | null | undefined;
-  readonly value: unknown;
-  readonly timestamp: number;
-  /** Of the store, right after the write. */
-  readonly streamTime: number;
-}
-
 /** A row that was looked up. */
 export interface Read {
   readonly store: string;
@@ -23,28 +11,22 @@ export interface Read {
   readonly streamTime: number;
 }
 
-/** Told of what is done to stores. */
+/** Told of what is looked up in stores. */
 export interface StoreObserver {
-  wrote(write: Write): void;
   read?(read: Read): void;
-  /** Every value that goes in or comes out passes it. */
+  /** Every value that comes out passes it. */
   pass?(value: unknown): void;
 }
 
-/**
- * A store whose reads and writes are seen. What a row was before a write is known where it had been read, which all operators do that emit changes; else the database still has it until the next commit
- * (`CachedStore.peek`). Of a versioned store, what is seen are the newest versions of rows.
- */
+/** A store whose reads are seen. Of what is put, the stores themselves tell: see {@link WatchedStore}. */
 export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
   readonly #inner: VersionedStore<K, V> & Prefetched;
   readonly #observer: StoreObserver;
-  readonly #timestamp: () => number;
 
   /** `inner` may be versioned: what it can do more is passed on. */
-  constructor(inner: KeyValueStore<K, V>, observer: StoreObserver, timestamp: () => number) {
+  constructor(inner: KeyValueStore<K, V>, observer: StoreObserver) {
     this.#inner = inner as VersionedStore<K, V> & Prefetched;
     this.#observer = observer;
-    this.#timestamp = timestamp;
   }
 
   get name(): string {
@@ -82,23 +64,16 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     return this.#inner.isLoaded(key, asOf);
   }
 
-  put(key: K, value: V | null, timestamp: number = this.#timestamp()): VersionPlace {
-    const before = this.#inner.getIfLoaded(key) === undefined ? undefined : this.#inner.row(key);
-    const place: VersionPlace | undefined = this.#inner.put(key, value, timestamp);
-    this.#observer.pass?.(value);
-    // Only a versioned store says anything: a version of the past leaves the row as it was.
-    if (place === undefined || place === 'newest') this.#wrote(key, { before, value: value ?? null, timestamp });
-    return place;
+  put(key: K, value: V | null, timestamp?: number): VersionPlace {
+    return this.#inner.put(key, value, timestamp);
   }
 
-  insert(key: K, value: V, timestamp: number = this.#timestamp()): void {
+  insert(key: K, value: V, timestamp?: number): void {
     this.#inner.insert(key, value, timestamp);
-    this.#observer.pass?.(value);
-    this.#wrote(key, { before: null, value, timestamp });
   }
 
   delete(key: K): void {
-    this.put(key, null);
+    this.#inner.delete(key);
   }
 
   check(value: V | null): void {
@@ -134,10 +109,6 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
 
   loadWanted(): Promise<void> {
     return this.#inner.loadWanted();
-  }
-
-  #wrote(key: K, write: Pick<Write, 'before' | 'value' | 'timestamp'>): void {
-    this.#observer.wrote({ store: this.name, key, ...write, streamTime: this.streamTime });
   }
 
   #seen<T>(key: K, value: T): T {

@@ -72,8 +72,6 @@ export interface PastPlan extends PastSlice {
   readonly beginWith?: ((usable: readonly Snapshot[]) => Snapshot | undefined) | undefined;
   /** Only records that pass. No snapshot is then written. */
   readonly only?: ((record: BrokerRecord) => boolean) | undefined;
-  /** Stop after so many records of the history. */
-  readonly records?: number | undefined;
 }
 
 const EARLIEST: Moment = { kind: 'earliest' };
@@ -121,9 +119,13 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
     partitions: partitions.map(({ topic, partition }) => partitionKey(topic, partition)),
     // A schema that is registered meanwhile is written with another id.
     // Snapshots from before records were merged by the times in their values hold other beginnings.
-    version: [options.snapshots?.version ?? '', ...serdes.standIns, ...(dates.isEmpty ? [] : ['event times'])].join(
-      ' ',
-    ),
+    // Those from before writes to the pasts of rows were noted do not say that these have changed.
+    version: [
+      options.snapshots?.version ?? '',
+      ...serdes.standIns,
+      ...(dates.isEmpty ? [] : ['event times']),
+      ...(topology.graph.stores.some(({ kind }) => kind === 'versions') ? ['noted pasts'] : []),
+    ].join(' '),
   });
   const snapshots = options.snapshots && new Snapshots(options.snapshots.directory, identity);
   return { topology, declaration, serdes, options, config, topics, partitions, snapshots, dates };
@@ -140,7 +142,7 @@ export const sliceOf = (
 export class Past {
   readonly run: ShadowRun;
   readonly slice: Slice;
-  /** What is missing at its beginning. Empty if it begins with a snapshot. */
+  /** What is missing: a beginning, unless a snapshot stands for it; and what compaction has removed. */
   readonly gaps: readonly HistoryGap[];
   readonly beganWith: Snapshot | undefined;
   readonly #frame: PastFrame;
@@ -169,7 +171,7 @@ export class Past {
     this.run = run;
     this.beganWith = beganWith;
     this.#writer = writer;
-    this.gaps = beganWith ? [] : historyGaps(slice);
+    this.gaps = historyGaps(slice, beganWith !== undefined);
     const widest = Math.min(MAX_BATCHES_PER_WINDOW, Math.max(1, ...run.tasks.map(({ partition }) => partition + 1)));
     this.#window = frame.config.batchRecords * widest;
   }
@@ -201,7 +203,6 @@ export class Past {
               beganWith,
             })
           : undefined;
-      const watcher = writer ? writer.watching(plan.watcher) : plan.watcher;
       reader = await MergedReader.open(broker, slice, { datesOf: dates.of, logger: config.logger, signal });
       run = await ShadowRun.open({
         topology,
@@ -209,7 +210,8 @@ export class Past {
         config,
         topics,
         storage,
-        watcher,
+        watcher: plan.watcher,
+        changed: writer?.changed,
         capture: plan.capture,
         silenced: plan.silenced,
         start: beganWith,
@@ -234,11 +236,9 @@ export class Past {
 
   /** The next records, not yet taken through the topology; none at the end. */
   async next(max = this.#window): Promise<readonly BrokerRecord[]> {
-    const { only, records: end = Number.POSITIVE_INFINITY } = this.#plan;
+    const { only } = this.#plan;
     for (;;) {
-      const limit = Math.min(max, end - this.run.records, this.#writer?.left(this.run.records) ?? max);
-      if (limit <= 0) return [];
-      const records = await this.#reader.next(limit);
+      const records = await this.#reader.next(Math.min(max, this.#writer?.left(this.run.records) ?? max));
       if (records.length === 0 || !only) return records;
       const some = records.filter(only);
       if (some.length > 0) return some;

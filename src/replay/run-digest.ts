@@ -1,7 +1,6 @@
 import { inspect } from 'node:util';
-import type { Declaration, Topology } from '../dsl/processor.js';
+import type { Topology } from '../dsl/processor.js';
 import { murmur2 } from '../runtime/partitioner.js';
-import { taskStores } from './event.js';
 import type { CausePlace, RunWatcher, Step } from './watcher.js';
 
 /** What happened to a record, in short: which step, and a digest of what it was about. */
@@ -19,13 +18,11 @@ const HOLD_POSITIONS = ['dedupe', 'reorderByVersion'];
  * Digests everything that happens to the records of a run: what comes to each node, what is written to each store, what is passed on and what is sent. Equal for two runs in which every record fared the same.
  */
 export class RunDigest implements RunWatcher {
-  readonly #stores: ReturnType<typeof taskStores>;
   readonly #ignored: ReadonlySet<string>;
   readonly #repartitions: ReadonlySet<string>;
   readonly #steps = new Map<number, DigestedStep[]>();
 
-  constructor({ topology, declaration }: { readonly topology: Topology; readonly declaration: Declaration }) {
-    this.#stores = taskStores(declaration);
+  constructor({ topology }: { readonly topology: Topology }) {
     this.#ignored = positionStores(topology);
     const { nodes } = topology.graph;
     this.#repartitions = new Set(nodes.filter(({ kind }) => kind === 'repartition').map(({ id }) => id));
@@ -67,12 +64,9 @@ export class RunDigest implements RunWatcher {
   #digest(step: Step, task: string): DigestedStep | undefined {
     if (step.kind === 'read' || step.kind === 'process') return undefined;
     if (step.kind === 'write') {
-      const serdes = this.#stores.get(step.store);
-      if (!serdes) return undefined;
-      const key = serdes.key.encode(step.key);
-      const value = step.value === null ? null : serdes.value.encode(step.value);
-      const hash = murmur2(Buffer.concat([Buffer.from(String(step.timestamp)), ...part(key), ...part(value)]));
-      return { name: `write ${task} ${step.store}`, key: murmur2(key), hash };
+      const { store, key, value, timestamp } = step.write;
+      const hash = murmur2(Buffer.concat([Buffer.from(String(timestamp)), ...part(key), ...part(value)]));
+      return { name: `write ${task} ${store}`, key: murmur2(key), hash };
     }
     if (step.kind === 'count')
       return { name: `count ${task} ${step.node}`, key: 0, hash: textHash(`${step.name} ${step.by}`) };

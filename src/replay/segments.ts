@@ -1,10 +1,10 @@
 import type { Snapshot } from './snapshots.js';
 
-/** A part of the history that is run again: from a snapshot (or the beginning) up to so many records (or the end). */
+/** A part of the history that is run again: from a snapshot (or the beginning) up to another (or the end). */
 export interface Segment {
   readonly beginWith: Snapshot | undefined;
-  /** Undefined: up to the end of the slice. */
-  readonly records: number | undefined;
+  /** Up to where that one is; undefined: to the end of the slice. */
+  readonly endWith: Snapshot | undefined;
 }
 
 /**
@@ -22,7 +22,7 @@ export async function segmentsOf(
     const gone = from === undefined && !fromBeginning;
     // Only the keys that changed since the snapshot before are known: that one must be where this part begins.
     const known = snapshot.since === (from?.records ?? 0);
-    if (!gone && (!known || (await mayMatter(snapshot)))) add(segments, from, snapshot.records);
+    if (!gone && (!known || (await mayMatter(snapshot)))) add(segments, from, snapshot);
     from = snapshot;
   }
   // Of what comes after the last snapshot nothing is known.
@@ -30,9 +30,8 @@ export async function segmentsOf(
   return segments;
 }
 
-function add(segments: Segment[], beginWith: Snapshot | undefined, records: number | undefined): void {
+function add(segments: Segment[], beginWith: Snapshot | undefined, endWith: Snapshot | undefined): void {
   const last = segments.at(-1);
-  if (last !== undefined && last.records === (beginWith?.records ?? 0))
-    segments[segments.length - 1] = { ...last, records };
-  else segments.push({ beginWith, records });
+  if (last !== undefined && last.endWith === beginWith) segments[segments.length - 1] = { ...last, endWith };
+  else segments.push({ beginWith, endWith });
 }

@@ -35,6 +35,8 @@ export interface ShadowRunOptions {
   readonly topics: TopicCounts;
   readonly storage: ShadowStorage;
   readonly watcher?: RunWatcher | undefined;
+  /** Told of each row that is written, at once. */
+  readonly changed?: ((store: string, key: unknown) => void) | undefined;
   readonly start?: RunStart | undefined;
   /** The slice is of the topics that this topology reads, and of no other. */
   readonly alone?: boolean;
@@ -187,7 +189,7 @@ export class ShadowRun {
   }
 
   #openTask({ id, subTopology, partition, stores }: Slot): Promise<WatchedTask> {
-    const { topology, serdes, config, topics, storage, watcher, start } = this.#options;
+    const { topology, serdes, config, topics, storage, watcher, changed, start } = this.#options;
     return WatchedTask.open({
       topology,
       serdes,
@@ -203,6 +205,7 @@ export class ShadowRun {
       streamTime: ownOf(start?.streamTimes, id) ?? Number.NEGATIVE_INFINITY,
       jumps: ownOf(start?.jumps, id) ?? {},
       watcher,
+      changed,
     });
   }
 

@@ -23,6 +23,7 @@ import { ObservedStore, type StoreObserver } from './observed-store.js';
 import type { PastSerdes } from './past-serdes.js';
 import { ShadowClock } from './shadow-clock.js';
 import type { ShadowStorage } from './storage.js';
+import { type Put, WatchedStore } from './watched-store.js';
 
 export interface ShadowTaskOptions {
   readonly topology: Topology;
@@ -43,8 +44,10 @@ export interface ShadowTaskOptions {
   readonly observer: RunObserver;
   /** Told of each call to the outside world that is left out. */
   readonly silenced: (call: WaitingEffect) => void;
-  /** Left out: stores are not watched. */
+  /** Told of what is looked up in stores. Left out: nobody is. */
   readonly storeObserver?: StoreObserver | undefined;
+  /** Told of what is put into them. */
+  readonly put?: ((put: Put) => void) | undefined;
 }
 
 /**
@@ -122,11 +125,12 @@ export class ShadowTask {
     this.#state?.evict();
   }
 
-  /** Writes what changed to the database: as a commit does, without a log. `settled` is called when nothing more will change, and the database does not have it yet. */
-  async commit(settled: () => Promise<void>): Promise<void> {
-    if (this.#uncommitted === 0) return;
-    for (const processor of this.#processors) processor.beforeCommit?.();
-    await settled();
+  /**
+   * Writes what changed to the database: as a commit does, without a log. False if nothing was there to be
+   * done.
+   */
+  async commit(): Promise<boolean> {
+    if (this.#uncommitted === 0) return false;
     this.#uncommitted = 0;
     if (this.#state) {
       const { writes } = await this.#state.prepare();
@@ -138,11 +142,12 @@ export class ShadowTask {
     }
     this.#end();
     this.release();
+    return true;
   }
 
   /** The row that the database has of a key, whatever was written since the last commit. */
-  committed(store: string, key: unknown): Promise<Row<unknown> | null> {
-    return (this.#state as TaskState).cached(store).peek(key, true);
+  committed(store: string, key: unknown, streamTime: number): Promise<Row<unknown> | null> {
+    return (this.#state as TaskState).cached(store).peek(key, streamTime);
   }
 
   async close(): Promise<void> {
@@ -155,7 +160,7 @@ export class ShadowTask {
   }
 
   async #open(): Promise<void> {
-    const { topology, config, storage, stores, budget } = this.#options;
+    const { topology, config, storage, stores, budget, put } = this.#options;
     let { streamTime } = this.#options;
     if (stores.length > 0) {
       this.#state = await TaskState.open({
@@ -167,6 +172,7 @@ export class ShadowTask {
         stores,
         budget,
         files: storage.files,
+        createStore: put && ((store) => new WatchedStore(store, put)),
       });
       const { sources, streamTimes } = this.#state.checkpoint;
       this.#positions = { ...this.#positions, ...sources };
@@ -225,10 +231,13 @@ export class ShadowTask {
     const state = this.#state;
     const { storeObserver } = this.#options;
     if (!state || !storeObserver) return state;
-    const timestamp = (): number => state.cause.timestamp;
-    return {
-      store: (name) => new ObservedStore(state.store<unknown, unknown>(name), storeObserver, timestamp) as never,
-      cached: (name) => state.cached(name),
+    // One for each store: whoever reads for a batch would else take two for two stores.
+    const stores = new Map<string, ObservedStore<unknown, unknown>>();
+    const observed = (name: string): ObservedStore<unknown, unknown> => {
+      const store = stores.get(name) ?? new ObservedStore(state.store<unknown, unknown>(name), storeObserver);
+      stores.set(name, store);
+      return store;
     };
+    return { store: (name) => observed(name) as never, cached: (name) => state.cached(name) };
   }
 }

@@ -1,6 +1,7 @@
 import type { Windowed } from '../model/window.js';
 import { isWindowed } from '../serdes/serde.js';
 import type { Row, ShownRow, ShownRows, StoreSpec } from '../state/contract.js';
+import type { WrittenRow } from './row-writes.js';
 import { keyIdOf } from './wanted-key.js';
 
 /** A change of what a store is about: of a row, or of one of the windows that lie in a row together. */
@@ -17,18 +18,6 @@ export interface ShownChange {
 /** A row as it lies in its store. */
 export interface KeptRow extends Row<unknown> {
   readonly key: unknown;
-}
-
-/** A row that was written. */
-export interface WrittenRow {
-  readonly key: unknown;
-  /** Undefined: not known; taken as if there had been none. */
-  readonly before: Row<unknown> | null | undefined;
-  /** Null: it was deleted. */
-  readonly value: unknown;
-  readonly timestamp: number;
-  /** Of the store, right after it was written. */
-  readonly streamTime: number;
 }
 
 /** How people see a store: its rows, or what lies in them. The one place, together with `ShownStore`, that knows of the difference. */
@@ -58,10 +47,10 @@ export function shownChanges(spec: StoreSpec, written: WrittenRow): readonly Sho
 
 /** What a look-up has shown to people: what was found, or else the key with null. */
 export function shownReads(
-  spec: StoreSpec | undefined,
+  spec: StoreSpec,
   { key, value, streamTime }: Pick<WrittenRow, 'key' | 'value' | 'streamTime'>,
 ): readonly { readonly key: unknown; readonly value: unknown }[] {
-  if (!spec?.shown) return [{ key, value }];
+  if (!spec.shown) return [{ key, value }];
   const held = value === null ? [] : heldBy(spec, { key, value, timestamp: 0 }, streamTime);
   if (held.length > 0) return held;
   // The row of a stretch of time is nothing that anybody has asked for.

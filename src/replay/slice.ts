@@ -23,9 +23,14 @@ export interface Slice {
   readonly endsWith: readonly string[] | undefined;
 }
 
-/** From where on the history of a partition is whole. */
+/** What is missing in the history of a partition. */
 export interface HistoryGap extends TopicPartition {
+  /**
+   * The first offset that there is, or that a snapshot stands for the records before: 0 if the beginning is
+   * there.
+   */
   readonly earliest: number;
+  /** Earlier values of its keys may be gone, wherever they were. */
   readonly compacted: boolean;
 }
 
@@ -71,11 +76,20 @@ export async function cutSlice(
   return { parts, endsWith: named.length > 0 && named.length < partitions.length ? named : undefined };
 }
 
-/** Partitions of which something is missing: their logs no longer begin at the beginning, or only have the last value of each key. */
-export const historyGaps = ({ parts }: Slice): readonly HistoryGap[] =>
+/**
+ * Partitions of which something is missing: their logs no longer begin at the beginning, unless a snapshot
+ * stands for it; or they only have the last value of each key, which no snapshot helps against: it was made
+ * of such a log, and what follows it may have been compacted as well.
+ */
+export const historyGaps = ({ parts }: Slice, beginningIsKnown = false): readonly HistoryGap[] =>
   parts
-    .filter(({ earliest, compacted }) => earliest > 0 || compacted)
-    .map(({ topic, partition, earliest, compacted }) => ({ topic, partition, earliest, compacted }));
+    .map(({ topic, partition, earliest, compacted }) => ({
+      topic,
+      partition,
+      earliest: beginningIsKnown ? 0 : earliest,
+      compacted,
+    }))
+    .filter(({ earliest, compacted }) => earliest > 0 || compacted);
 
 interface Bounds {
   readonly partitions: readonly TopicPartition[];

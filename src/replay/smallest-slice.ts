@@ -83,7 +83,7 @@ async function recordsBefore(
   const { topic, partition, offset } = event;
   const until = { kind: 'offset' as const, offsets: [{ topic, partition, offset: offset + 1 }] };
   const watcher = {
-    wants: (name: string, other: unknown) => name === store.name && wanted.liesIn(other),
+    follows: (name: string, other: unknown) => name === store.name && wanted.liesIn(other),
     wrote: ({ at }: RowWrite) => {
       if (written.size <= MAX_RECORDS && !written.has(at.index)) written.set(at.index, kept(at.source));
     },

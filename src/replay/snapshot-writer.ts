@@ -9,7 +9,6 @@ import type { SnapshotEvery } from './snapshot-format.js';
 import { type ChangedKeys, type Snapshot, type Snapshots, snapshotDirectories } from './snapshots.js';
 import type { ShadowStorage } from './storage.js';
 import { keyIdOf, plainKeyIdOf } from './wanted-key.js';
-import type { RunWatcher } from './watcher.js';
 
 const noChanges = (): Record<keyof ChangedKeys, Set<string>> => ({ rows: new Set(), keys: new Set() });
 
@@ -69,26 +68,19 @@ export class SnapshotWriter {
     if ('ms' in every && Number.isFinite(this.#maxTimestamp)) this.#nextTime = this.#maxTimestamp + every.ms;
   }
 
-  /** A watcher that also notes which keys change. */
-  watching(watcher: RunWatcher | undefined): RunWatcher {
-    const note = (store: string, key: unknown): void => {
-      let changed = this.#changed.get(store);
-      if (!changed) {
-        changed = noChanges();
-        this.#changed.set(store, changed);
-      }
-      const serde = this.#keys.get(store);
-      if (!serde) return;
-      changed.rows.add(keyIdOf(serde, key));
-      const plain = plainKeyIdOf(serde, key);
-      if (plain !== undefined) changed.keys.add(plain);
-    };
-    const wants = (store: string, key: unknown): boolean => {
-      note(store, key);
-      return watcher?.wrote !== undefined && watcher.wants?.(store, key) !== false;
-    };
-    return { ...watcher, wants, wrote: (write) => watcher?.wrote?.(write) };
-  }
+  /** Notes that a row changes. */
+  readonly changed = (store: string, key: unknown): void => {
+    let changed = this.#changed.get(store);
+    if (!changed) {
+      changed = noChanges();
+      this.#changed.set(store, changed);
+    }
+    const serde = this.#keys.get(store);
+    if (!serde) return;
+    changed.rows.add(keyIdOf(serde, key));
+    const plain = plainKeyIdOf(serde, key);
+    if (plain !== undefined) changed.keys.add(plain);
+  };
 
   /** How many records may be taken before the next one is due. */
   left(records: number): number {
@@ -126,12 +118,14 @@ export class SnapshotWriter {
       since: this.#since,
     };
     const changed = new Map([...this.#keys.keys()].map((store) => [store, this.#changed.get(store) ?? noChanges()]));
-    await this.#snapshots.write(
+    const another = await this.#snapshots.write(
       this.#storage,
       snapshotDirectories(run.tasks, run.globals !== undefined),
       meta,
       changed,
     );
+    // What has changed since that one nobody knows: it is told with the next.
+    if (another) return;
     this.#since = run.records;
     this.#changed = new Map();
   }

@@ -50,24 +50,37 @@ export class Snapshots {
     return found.sort((a, b) => a.records - b.records);
   }
 
-  /** Those that hold a beginning of the slice, and nothing else, and whose rest the logs still have; oldest first. */
+  /**
+   * Those that hold a beginning of the slice, and nothing else, and whose rest the logs still have; oldest
+   * first, each with what the one before it holds. Where compaction has removed records, later ones may count
+   * fewer, or hold others first: of these only some follow each other.
+   */
   async within(slice: Slice, broker: Broker, dates: PastDates): Promise<readonly Snapshot[]> {
     const inside = (await this.list()).filter((snapshot) => isInside(snapshot, slice));
     const usable: Snapshot[] = [];
     for (const snapshot of inside) if (await isPrefix(snapshot, slice, { broker, dates })) usable.push(snapshot);
-    return usable;
+    const chain: Snapshot[] = [];
+    for (const snapshot of usable.sort((a, b) => farOf(a) - farOf(b))) {
+      const before = chain.at(-1);
+      if (before === undefined || holds(snapshot, before)) chain.push(snapshot);
+    }
+    return chain;
   }
 
-  /** Writes one: the databases of a run that has committed. Nothing happens if there is one after so many records already. */
+  /**
+   * Writes one: the databases of a run that has committed. Nothing happens if there is one after so many
+   * records already; returns whether that is another one, as before a compaction.
+   */
   async write(
     storage: ShadowStorage,
     tasks: readonly string[],
     meta: SnapshotMeta,
     changed: ReadonlyMap<string, ChangedKeys>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const target = join(this.#directory, String(meta.records).padStart(12, '0'));
     const databases = storage.databases;
-    if (!databases || (await isThere(target))) return;
+    if (!databases) return false;
+    if (await isThere(target)) return isAnother(target, meta);
     // In what belongs to this run alone: another process may be about to write the same. No application has such a name.
     const temporary = join(storage.root, '~snapshot');
     await rm(temporary, { recursive: true, force: true });
@@ -90,6 +103,7 @@ export class Snapshots {
       await rm(target, { recursive: true, force: true });
       await rename(temporary, target).catch(() => Promise.reject(error));
     });
+    return isAnother(target, meta);
   }
 
   /** Puts the databases of a snapshot where a run will open them. */
@@ -121,6 +135,32 @@ const isThere = (directory: string): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+/** How far a snapshot is: of two that follow each other the later one is further. */
+const farOf = ({ positions }: SnapshotMeta): number => positions.reduce((sum, { offset }) => sum + offset, 0);
+
+/** Whether a snapshot has come as far as another in every partition. */
+function holds(snapshot: SnapshotMeta, other: SnapshotMeta): boolean {
+  const offsets = new Map(
+    other.positions.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]),
+  );
+  return snapshot.positions.every(
+    ({ topic, partition, offset }) => offset >= (offsets.get(partitionKey(topic, partition)) ?? 0),
+  );
+}
+
+/**
+ * Whether the snapshot in a directory is not the one that is described. One that cannot be read is whoever's.
+ */
+async function isAnother(directory: string, meta: SnapshotMeta): Promise<boolean> {
+  const path = join(directory, 'snapshot.json');
+  try {
+    const found = parseSnapshot(await readFile(path, 'utf8'), path);
+    return !holds(found, meta) || !holds(meta, found);
+  } catch {
+    return true;
+  }
+}
 
 /** Directories in a snapshot: of tasks with stores, and of the global tables. */
 export const snapshotDirectories = (

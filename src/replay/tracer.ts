@@ -1,7 +1,11 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { Declaration, Topology } from '../dsl/processor.js';
 import type { Graph } from '../graph/graph.js';
+import { whenReady } from '../model/not-ready.js';
+import type { StoreSpec } from '../state/contract.js';
 import { type EventInfo, EventReader, frozenCopy, taskStores } from './event.js';
+import type { Read } from './observed-store.js';
+import type { SeenWrite } from './row-writes.js';
 import { shownChanges, shownReads } from './shown-changes.js';
 import type { CausePlace, RunWatcher, Step } from './watcher.js';
 
@@ -83,10 +87,14 @@ export type TraceStep =
       readonly timestamp: number;
     };
 
+/** Makes steps of bytes, with the schemas fetched that it takes. */
+type Later = () => readonly TraceStep[] | Promise<readonly TraceStep[]>;
+
 interface Followed {
   readonly source: BrokerRecord;
   readonly index: number;
-  readonly steps: TraceStep[];
+  /** Rows are kept as bytes: they may be changed in place. */
+  readonly steps: (TraceStep | Later)[];
   /** What arrived at sinks and repartitions, and is not sent yet. */
   readonly leaving: { readonly node: string; readonly key: unknown; readonly value: unknown }[];
   /** The push that was seen last, and where it has come to. */
@@ -122,9 +130,19 @@ export class Tracer implements RunWatcher {
     for (const each of followed) {
       this.#endTurn(each);
       this.#endPush(each);
-      traces.push({ event: await this.#events.read(each.source), records: each.index + 1, steps: each.steps });
+      const steps: TraceStep[] = [];
+      for (const step of each.steps) {
+        if (typeof step === 'function') steps.push(...(await step()));
+        else steps.push(step);
+      }
+      traces.push({ event: await this.#events.read(each.source), records: each.index + 1, steps });
     }
     return traces;
+  }
+
+  /** Where windows are kept together, a write has changed what is not as it was. */
+  follows(store: string): boolean {
+    return this.#stores.get(store)?.shown !== undefined;
   }
 
   step(step: Step, at: CausePlace): void {
@@ -185,14 +203,40 @@ export class Tracer implements RunWatcher {
       this.#endTurn(followed);
       steps.push({ what: 'effect', task, node: step.node, idempotencyKey: step.idempotencyKey });
     } else if (step.kind === 'count') steps.push({ what: 'counted', task, node: step.node, reason: step.name });
-    else if (step.kind === 'read') {
-      for (const each of shownReads(this.#stores.get(step.store), step))
-        steps.push({ what: 'read', task, store: step.store, ...copied(each) });
-    } else if (step.kind === 'write') {
-      const spec = this.#stores.get(step.store);
-      for (const each of spec ? shownChanges(spec, step) : [step])
-        steps.push({ what: 'write', task, store: step.store, ...copied(each), timestamp: each.timestamp });
-    }
+    else if (step.kind === 'read') steps.push(this.#read(step, task));
+    else if (step.kind === 'write') steps.push(this.#written(step.write, task));
+  }
+
+  #read({ store, key, value, streamTime }: Read, task: string): Later {
+    const spec = this.#stores.get(store) as StoreSpec;
+    const [keyBytes, bytes] = [spec.key.encode(key), value === null ? null : spec.value.encode(value)];
+    const decoded = (): Pick<Read, 'key' | 'value'> => ({
+      key: spec.key.decode(keyBytes),
+      value: bytes && spec.value.decode(bytes),
+    });
+    return async () =>
+      shownReads(spec, { ...(await whenReady(decoded)), streamTime }).map(({ key: shown, value: row }) => ({
+        what: 'read',
+        task,
+        store,
+        key: frozenCopy(shown),
+        value: row,
+      }));
+  }
+
+  #written(write: SeenWrite, task: string): Later {
+    const { store } = write;
+    const spec = this.#stores.get(store) as StoreSpec;
+    write.want();
+    return async () =>
+      shownChanges(spec, await write.read()).map(({ key, value, timestamp }) => ({
+        what: 'write',
+        task,
+        store,
+        key: frozenCopy(key),
+        value,
+        timestamp,
+      }));
   }
 
   /** Says of each node that the push could have come to and did not that it was stopped on the way. */

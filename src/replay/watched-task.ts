@@ -5,14 +5,18 @@ import { Metrics } from '../runtime/metrics.js';
 import type { RunObserver } from '../runtime/observer.js';
 import type { TaskState } from '../state/task-state.js';
 import { Inbox, NOTHING_WAITS, type Waiting } from './inbox.js';
-import type { StoreObserver, Write } from './observed-store.js';
+import type { StoreObserver } from './observed-store.js';
+import { RowWrites, type SeenWrite } from './row-writes.js';
 import { ShadowTask, type ShadowTaskOptions } from './shadow-task.js';
+import type { Put } from './watched-store.js';
 import type { Captured, CausePlace, RunWatcher, Silenced, Step } from './watcher.js';
 
 export interface WatchedTaskOptions
   extends Omit<ShadowTaskOptions, 'observer' | 'storeObserver' | 'silenced' | 'metrics'> {
   readonly metrics: Metrics;
   readonly watcher: RunWatcher | undefined;
+  /** Told of each row that is written, at once. */
+  readonly changed?: ((store: string, key: unknown) => void) | undefined;
 }
 
 /** A task of a shadow run with what waits for it; tells the watcher which record of the slice is behind each thing that happens. */
@@ -24,18 +28,20 @@ export class WatchedTask implements RunObserver {
   readonly #taskOptions: ShadowTaskOptions;
   #task!: ShadowTask;
   #batch: Waiting = NOTHING_WAITS;
-  /** The last record of the slice that has reached the task: what is written at a commit is put down to it. */
-  #last: CausePlace | undefined;
   #sent: Captured[] = [];
   #silenced: Silenced[] = [];
-  /** Writes of rows that nobody had read before, and all that follow them in the batch: what was there is looked up after it. */
-  readonly #later: { readonly write: Write; readonly at: CausePlace; readonly atCommit: boolean }[] = [];
+  readonly #rows: RowWrites;
+  /** Stores in which others keep the past of their rows. */
+  readonly #pasts: ReadonlySet<string>;
+  /** Writes that the watcher is to be told of, in their order. */
+  #wrote: { readonly write: SeenWrite; readonly at: CausePlace }[] = [];
 
   private constructor(options: WatchedTaskOptions) {
     this.#options = options;
     const { watcher } = options;
     this.#watcher = watcher;
-    const seesStores = watcher?.step || watcher?.wrote || watcher?.pass;
+    this.#rows = new RowWrites(options.stores, (store, key, time) => this.#task.committed(store, key, time));
+    this.#pasts = new Set(options.stores.flatMap(({ history }) => history?.store ?? []));
     this.#taskOptions = {
       ...options,
       metrics: watcher?.step
@@ -43,7 +49,8 @@ export class WatchedTask implements RunObserver {
         : options.metrics,
       observer: this,
       silenced: (call) => this.#silence(call),
-      storeObserver: seesStores ? this.#storeObserver() : undefined,
+      storeObserver: this.#storeObserver(),
+      ...((watcher?.step || watcher?.wrote || watcher?.pass || options.changed) && { put: (put) => this.#put(put) }),
     };
   }
 
@@ -87,9 +94,8 @@ export class WatchedTask implements RunObserver {
     this.#batch = this.inbox.take();
     number(this.#batch.records);
     await this.#task.run(this.#batch.records);
-    this.#last = this.#at(this.#batch.records.length - 1);
     this.#batch = NOTHING_WAITS;
-    await this.#lookUp();
+    await this.#tell();
   }
 
   /** What the task has sent since the last call. */
@@ -107,7 +113,7 @@ export class WatchedTask implements RunObserver {
   }
 
   async commit(): Promise<void> {
-    await this.#task.commit(() => this.#lookUp());
+    if (await this.#task.commit()) this.#rows.applied();
   }
 
   release(): void {
@@ -117,6 +123,7 @@ export class WatchedTask implements RunObserver {
   async reopen(): Promise<void> {
     const { streamTime, jumps } = this.#task;
     await this.#task.close();
+    this.#rows.applied();
     this.#task = await ShadowTask.open({ ...this.#taskOptions, streamTime, jumps });
   }
 
@@ -126,84 +133,92 @@ export class WatchedTask implements RunObserver {
 
   entered(node: string, record: AnyRecord, index: number): void {
     this.#watcher?.pass?.(record.value);
-    this.#watcher?.step?.({ kind: 'in', node, record }, this.#at(index));
+    this.#step({ kind: 'in', node, record }, index);
   }
 
   arrived(node: string, record: AnyRecord, index: number): void {
-    this.#watcher?.step?.({ kind: 'arrive', node, record }, this.#at(index));
+    this.#step({ kind: 'arrive', node, record }, index);
   }
 
   processing(node: string, record: AnyRecord, index: number): void {
-    this.#watcher?.step?.({ kind: 'process', node, record }, this.#at(index));
+    this.#step({ kind: 'process', node, record }, index);
   }
 
   emitted(node: string, record: AnyRecord, index: number): void {
-    this.#watcher?.step?.({ kind: 'emit', node, record }, this.#at(index));
+    this.#step({ kind: 'emit', node, record }, index);
   }
 
   produced(node: string, record: ProducerRecord, index: number): void {
-    const at = this.#at(index);
-    this.#sent.push({ node, record, at });
-    this.#watcher?.step?.({ kind: 'sent', node, record }, at);
+    this.#sent.push({ node, record, at: this.#at(index) as CausePlace });
+    this.#step({ kind: 'sent', node, record }, index);
   }
 
-  #at(index: number): CausePlace {
+  /**
+   * Undefined while no record is at hand: a processor that starts reads and writes what no record of the
+   * slice has caused.
+   */
+  #at(index: number): CausePlace | undefined {
     const batch = this.#batch;
     const input = batch.records[index];
-    if (input === undefined) return this.#last as CausePlace;
-    return { index: batch.indexOf(index), source: batch.sourceOf(index), input, task: this.#id };
+    return input && { index: batch.indexOf(index), source: batch.sourceOf(index), input, task: this.#id };
   }
 
   #silence({ node, idempotencyKey, record, place }: WaitingEffect): void {
-    const at = this.#at(place.index);
-    this.#silenced.push({ node, idempotencyKey, record, at });
-    this.#watcher?.step?.({ kind: 'effect', node, idempotencyKey, record }, at);
+    this.#silenced.push({ node, idempotencyKey, record, at: this.#at(place.index) as CausePlace });
+    this.#step({ kind: 'effect', node, idempotencyKey, record }, place.index);
   }
 
   /** The record at hand. */
-  #now(): CausePlace {
-    return this.#at(this.#task.index);
+  #now(): CausePlace | undefined {
+    return this.#batch === NOTHING_WAITS ? undefined : this.#at(this.#task.index);
   }
 
-  #step(step: Step): void {
-    this.#watcher?.step?.(step, this.#now());
+  #step(step: Step, index?: number): void {
+    const watcher = this.#watcher;
+    if (!watcher?.step) return;
+    const at = index === undefined ? this.#now() : this.#at(index);
+    if (at) watcher.step(step, at);
   }
 
   #counted(node: string, name: string, by: number): void {
     // Of calls there is a step of their own.
-    if (this.#batch.records.length > 0 && name !== 'silenced') this.#step({ kind: 'count', node, name, by });
+    if (name !== 'silenced') this.#step({ kind: 'count', node, name, by });
   }
 
-  #storeObserver(): StoreObserver {
-    const watcher = this.#watcher as RunWatcher;
-    const wrote = (write: Write): void => {
-      const { store, key } = write;
-      const atCommit = this.#batch === NOTHING_WAITS;
-      if (watcher.step && !atCommit) this.#step({ kind: 'write', ...write });
-      if (!watcher.wrote || watcher.wants?.(store, key) === false) return;
-      // Behind one that is told later so are all others: what happened first is told first.
-      if (write.before === undefined || this.#later.length > 0) this.#later.push({ write, at: this.#now(), atCommit });
-      else this.#tell(write, this.#now(), atCommit);
-    };
+  #storeObserver(): StoreObserver | undefined {
+    const watcher = this.#watcher;
+    if (!watcher?.step && !watcher?.pass) return undefined;
     return {
-      wrote,
       ...(watcher.step && { read: (read) => this.#step({ kind: 'read', ...read }) }),
       ...(watcher.pass && { pass: (value) => watcher.pass?.(value) }),
     };
   }
 
-  #tell(write: Write, at: CausePlace, atCommit: boolean): void {
+  #put(put: Put): void {
+    const watcher = this.#watcher;
+    this.#options.changed?.(put.store, put.key);
+    if (!watcher) return;
+    // What a versioned store does to keep its past is no step of the record, and its own affair.
+    const own = this.#pasts.has(put.store);
+    if (!own) watcher.pass?.(put.value);
+    const follow = watcher.follows?.(put.store, put.key) === true;
+    const step = watcher.step && !own;
+    if (!follow && !step) return;
+    const write = this.#rows.see(put, follow);
+    const at = this.#now();
+    if (!at) return;
+    if (step) watcher.step?.({ kind: 'write', write }, at);
+    if (!follow || !watcher.wrote) return;
+    write.want();
+    this.#wrote.push({ write, at });
+  }
+
+  /** Tells of the rows that were written, in the order of the writes. */
+  async #tell(): Promise<void> {
+    await this.#rows.settle();
     const { partition } = this.#options;
-    this.#watcher?.wrote?.({ ...write, partition, before: write.before ?? null, at, atCommit });
-  }
-
-  async #lookUp(): Promise<void> {
-    for (const { write, at, atCommit } of this.#later.splice(0))
-      this.#tell(write.before === undefined ? { ...write, before: await this.#committed(write) } : write, at, atCommit);
-  }
-
-  #committed({ store, key }: Write): Promise<Write['before']> {
-    return this.#task.committed(store, key);
+    for (const { write, at } of this.#wrote.splice(0))
+      this.#watcher?.wrote?.({ ...(await write.read()), store: write.store, partition, at });
   }
 }
 

@@ -1,7 +1,7 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord } from '../dsl/processor.js';
-import type { Row } from '../state/contract.js';
-import type { Read, Write } from './observed-store.js';
+import type { Read } from './observed-store.js';
+import type { SeenWrite, WrittenRow } from './row-writes.js';
 
 /** The record of the slice that is at the root of something, and its place in the slice. */
 export interface CausePlace {
@@ -17,17 +17,18 @@ export interface CausePlace {
 export type Step =
   | { readonly kind: 'in' | 'arrive' | 'process' | 'emit'; readonly node: string; readonly record: AnyRecord }
   | ({ readonly kind: 'read' } & Read)
-  | ({ readonly kind: 'write' } & Write)
+  | { readonly kind: 'write'; readonly write: SeenWrite }
   | { readonly kind: 'sent'; readonly node: string; readonly record: ProducerRecord }
   | { readonly kind: 'effect'; readonly node: string; readonly idempotencyKey: string; readonly record: AnyRecord }
   | { readonly kind: 'count'; readonly node: string; readonly name: string; readonly by: number };
 
-/** A row that was written, as it lies in its store: see shown-changes.ts for what people see of it. The values are those of the store: look at once, and change nothing. */
-export interface RowWrite extends Write {
+/**
+ * A row that was written, as it lies in its store: see shown-changes.ts for what people see of it. The values
+ * are nobody else's.
+ */
+export interface RowWrite extends WrittenRow {
+  readonly store: string;
   readonly partition: number;
-  readonly before: Row<unknown> | null;
-  /** Written when the task commits, as some operators keep a part of their state: the record is then the last one before. */
-  readonly atCommit: boolean;
   readonly at: CausePlace;
 }
 
@@ -35,9 +36,13 @@ export interface RowWrite extends Write {
 export interface RunWatcher {
   /** Each step of each record. Within a task in order; tasks that follow each other are run window by window. */
   step?(step: Step, at: CausePlace): void;
-  /** Each write of a row, also one that changes nothing; `wants` says of which rows. */
+  /**
+   * Each write of a row that is followed, also one that changes nothing: after the batch, in the order of the
+   * writes.
+   */
   wrote?(write: RowWrite): void;
-  wants?(store: string, key: unknown): boolean;
+  /** Which rows: those for which it returns true. Of them it is kept what they were before. */
+  follows?(store: string, key: unknown): boolean;
   /** Each value that is decoded, read from a store or written to one. */
   pass?(value: unknown): void;
 }

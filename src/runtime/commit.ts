@@ -1,5 +1,4 @@
 import type { Membership, PartitionOffset } from '../broker/port.js';
-import type { Processor } from '../dsl/processor.js';
 import { changelogTopic } from '../graph/naming.js';
 import { setOwn } from '../model/own.js';
 import type { StateCommit, TaskState } from '../state/task-state.js';
@@ -14,7 +13,6 @@ export interface CommitTarget {
   readonly guarantee: Guarantee;
   readonly output: Pick<TaskOutput, 'writer' | 'begin' | 'flush'>;
   readonly membership: Membership;
-  readonly processors: readonly Processor[];
   readonly state: TaskState | undefined;
   /** Next offset of each source partition, with the stream times as metadata. */
   readonly positions: readonly PartitionOffset[];
@@ -45,7 +43,7 @@ const WRITTEN_TOGETHER = 500;
  *
  * | step | at_least_once | exactly_once | a crash after it |
  * |---|---|---|---|
- * | 1 settle | the batch is finished, processors write their last | same | nothing is committed: all is done again. at_least_once: outputs that the writer has already sent come again |
+ * | 1 settle | the batch is finished | same | nothing is committed: all is done again. at_least_once: outputs that the writer has already sent come again |
  * | 2 log | sinks and changelog records are acknowledged, what the broker refuses of sinks is settled by `onError.produce` | they are in the open transaction | at_least_once: outputs are written again; changelog records past the committed offsets are skipped. exactly_once: the transaction is aborted |
  * | 3 offsets | source offsets are committed to the group | in the same transaction, which is committed | the local store is behind: the rest comes from the changelog |
  * | 4 apply | one write batch: rows, source offsets, changelog positions | same | nothing: the commit is whole |
@@ -61,7 +59,6 @@ export async function commit(target: CommitTarget): Promise<Committed> {
   const positions = log?.withEpochs(target.positions) ?? target.positions;
 
   // 1 settle
-  for (const processor of target.processors) processor.beforeCommit?.();
   const prepared = await state?.prepare();
   await target.afterStep('1 settle');
 

@@ -216,7 +216,6 @@ export class Task {
       prefix: config.generation.prefix,
       guarantee: config.guarantee,
       membership,
-      processors: this.#processors,
       state: this.#state,
       positions,
       before: this.#offsets.last,

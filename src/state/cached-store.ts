@@ -8,7 +8,6 @@ import type { Entry } from './entry.js';
 import { ExpiryIndex, expiredPerCommit } from './expiry.js';
 import { mergedScan } from './merged-scan.js';
 import { notLoaded } from './not-loaded.js';
-import { isPaged } from './page-format.js';
 import { ReadsUnderWay } from './reads-under-way.js';
 import { RecordCache } from './record-cache.js';
 import { type LoggedRow, restoreRows } from './restore-rows.js';
@@ -141,22 +140,22 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   loadAll(keys: readonly K[]): void | Promise<void> {
     for (const key of keys) this.want(key);
-    if (this.hasWanted) void this.loadWanted();
+    this.#reads.start((wanted) => this.#disk.fill(wanted, this.#cache));
     // Somebody else may be reading some of them at this moment.
     return this.#reads.settled();
   }
 
-  /** The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for a batch is not disturbed. `committed`: as the last commit left it, whatever was written since. */
-  async peek(key: K, committed = false): Promise<Row<V> | null> {
-    if (!committed && this.getIfLoaded(key) !== undefined) return this.row(key);
+  /**
+   * The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for
+   * a batch is not disturbed. `committedAt`: as the last commit left it, whatever was written since, at that
+   * stream time.
+   */
+  async peek(key: K, committedAt?: number): Promise<Row<V> | null> {
+    if (committedAt === undefined && this.getIfLoaded(key) !== undefined) return this.row(key);
+    const streamTime = committedAt ?? this.#streamTime;
     const entry = this.#cache.get(key);
     const write = entry && this.#unwritten.writeOf(entry);
-    if (!write) return this.#disk.peek(key, this.#streamTime);
-    const row = write.value;
-    const timestamp = row?.readDoubleBE(0) ?? 0;
-    if (!row || this.#life.isOver(key, timestamp, this.#streamTime)) return null;
-    const value = this.#pages && isPaged(row) ? this.#pages.committed(entry, row) : this.#codec.readValue(row);
-    return { value: await value, timestamp };
+    return write ? this.#disk.taken(entry, write.value, streamTime) : this.#disk.peek(key, streamTime);
   }
 
   getIfLoaded(key: K): V | null | undefined {
@@ -201,8 +200,8 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   /** Reads everything that was wanted in one round trip. */
-  loadWanted(): Promise<void> {
-    return this.#reads.start((wanted) => this.#disk.fill(wanted, this.#cache));
+  async loadWanted(): Promise<void> {
+    await this.loadAll([]);
   }
 
   /** Before {@link drain}: deletes rows whose time to live is over, and reads what it must know of others. */

@@ -57,6 +57,14 @@ export class DiskRows<K, V> {
     return whole ? { value: whole.value, timestamp } : this.peek(key, streamTime, row);
   }
 
+  /** A row that a commit has taken, and the database does not have yet. Null: deleted. */
+  async taken(entry: Entry<K, V>, row: Buffer | null, streamTime: number): Promise<Row<V> | null> {
+    const timestamp = row?.readDoubleBE(0) ?? 0;
+    if (!row || this.#life.isOver(entry.key, timestamp, streamTime)) return null;
+    const value = this.#pages && isPaged(row) ? this.#pages.committed(entry, row) : this.#codec.readValue(row);
+    return { value: await value, timestamp };
+  }
+
   /** The value of a row that a scan has seen. What it saw may be gone: then the row is what it is now. */
   async scanned(key: K, row: Buffer, streamTime: number): Promise<V | null> {
     if (!this.#pages || !isPaged(row)) return this.#codec.readValue(row);

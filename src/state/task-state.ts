@@ -20,10 +20,15 @@ import { openTaskDirectory, type TaskDirectory, type TaskDirectoryOptions } from
 import { removeStore, type StoreBytes } from './store-bytes.js';
 import { VersionedRows } from './versioned-rows.js';
 
+/** What a store of a task is made of. */
+export type StoreOptions = ConstructorParameters<typeof CachedStore<unknown, unknown>>[0];
+
 export interface TaskStateOptions extends Omit<TaskDirectoryOptions, 'identity'> {
   readonly topology: string;
   readonly stores: readonly StoreSpec[];
   readonly budget: CacheBudget;
+  /** Makes each store, for who wants to see what is written to it. Default: a plain one. */
+  readonly createStore?: ((options: StoreOptions) => CachedStore<unknown, unknown>) | undefined;
 }
 
 const NO_LOGS: Checkpoint['logs'] = new Map();
@@ -47,6 +52,7 @@ export class TaskState {
   readonly #specs: readonly StoreSpec[];
   /** Nothing was ever written to the database. */
   readonly #isNew: boolean;
+  readonly #createStore: NonNullable<TaskStateOptions['createStore']>;
   readonly #stores = new Map<string, CachedStore<unknown, unknown>>();
   readonly #versioned = new Map<string, VersionedRows<unknown, unknown>>();
   #checkpoint: Checkpoint;
@@ -72,6 +78,7 @@ export class TaskState {
     this.#postpones = options.stores.every(({ ttlMs }) => ttlMs === undefined);
     this.#specs = options.stores;
     this.#isNew = isNew;
+    this.#createStore = options.createStore ?? ((store) => new CachedStore(store));
     for (const spec of options.stores) this.#create(spec);
     this.#connectVersions();
   }
@@ -79,7 +86,7 @@ export class TaskState {
   #create(spec: StoreSpec): CachedStore<unknown, unknown> {
     const storeId = this.#storeIds.get(spec.name) as number;
     const parts = { database: this.#database, budget: this.#budget, cause: this.cause };
-    const store = new CachedStore<unknown, unknown>({ spec, storeId, isNew: this.#isNew, ...parts });
+    const store = this.#createStore({ spec, storeId, isNew: this.#isNew, ...parts });
     this.#stores.set(spec.name, store);
     return store;
   }

@@ -117,8 +117,8 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     if (this.#newest.getIfLoaded(key) === undefined) return false;
     const own = this.#older.getIfLoaded({ key, id: 0 });
     if (own === undefined) return false;
-    const chunk = own === null || asOf === undefined ? undefined : chunkOf(own, asOf);
-    return chunk === undefined || this.#older.getIfLoaded({ key, id: chunk.id }) !== undefined;
+    if (own === null || asOf === undefined || own.chunks.length === 0) return true;
+    return chunksFor(own, asOf).every(({ id }) => this.#older.getIfLoaded({ key, id }) !== undefined);
   }
 
   prepare(key: K, timestamp: number): void | Promise<void> {
@@ -142,7 +142,7 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
   }
 
   get hasWanted(): boolean {
-    return this.#newest.hasWanted || this.#older.hasWanted;
+    return this.#wanted.length > 0 || this.#newest.hasWanted || this.#older.hasWanted;
   }
 
   want(key: K, asOf?: number): void {
@@ -155,9 +155,10 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
   }
 
   async loadWanted(): Promise<void> {
-    await Promise.all([this.#newest.loadWanted(), this.#older.loadWanted()]);
+    // Taken before anything is awaited: whoever else asks meanwhile must not take what is not read yet.
     const wanted = this.#wanted;
     this.#wanted = [];
+    await Promise.all([this.#newest.loadWanted(), this.#older.loadWanted()]);
     for (const [key, asOf] of wanted) {
       const own = this.#older.get({ key, id: 0 });
       if (own !== null) this.#wantChunks(key, own, asOf);
@@ -226,7 +227,7 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
   #moveOut(key: K, own: VersionList<V>): void {
     const last = own.chunks.at(-1);
     const goesOn = last !== undefined && last.count < CHUNK_VERSIONS;
-    // It can wait for the last chunk to be read, but not for ever.
+    // Who has not prepared the put: it can wait for the last chunk to be read, but not for ever.
     if (goesOn && this.#older.getIfLoaded({ key, id: last.id }) === undefined && own.versions.length < 2 * OWN_VERSIONS)
       return;
     const moved = own.versions.splice(0, MOVED_VERSIONS);

@@ -13,6 +13,8 @@ import {
   replay,
   type StateChange,
   stateAsOf,
+  type Trace,
+  trace,
   verify,
 } from '#src/replay/index.js';
 import { failure } from '../dsl/support.js';
@@ -151,6 +153,26 @@ describe('snapshots', () => {
     }
   });
 
+  it('let a bisect find its event and a trace follow its record, while they are written', async () => {
+    await open(many(40));
+    const asked = { store: 'balances', key: 'ada', when: ({ value }: { value: Balance }) => value.total < 0 };
+    const plain = await bisect(target, { broker, inMemory: true, ...asked });
+    assert.ok(plain);
+    const byKey = async (with_: PastOptions): Promise<Trace[]> => {
+      const all: Trace[] = [];
+      for await (const each of trace(target, { ...with_, key: 'card-ada' })) all.push(each);
+      return all;
+    };
+    const ways = await byKey({ broker, inMemory: true });
+    assert.ok(ways.length > 10);
+    for (const every of [3, 1_000, 3]) {
+      assert.deepEqual(await bisect(target, { ...options(every), ...asked }), plain);
+      assert.deepEqual(await byKey(options(every)), ways);
+      for await (const found of trace(target, { ...options(every), at: plain.change.event }))
+        assert.deepEqual(found, plain.trace);
+    }
+  });
+
   it('of another version, application or graph are not used', async () => {
     await open(many(30));
     await replay(target, options(10));
@@ -190,6 +212,30 @@ describe('snapshots', () => {
       written().sort((a, b) => a - b),
       [20, 40, 60],
     );
+  });
+
+  it('leave a compacted topic named as not whole: they were made of what it had left, and what follows them is compacted as well', async () => {
+    broker = await brokerWith([], { topics: [] });
+    directory = temporaryDirectory();
+    await broker.admin.createTopics([
+      { name: 'payments', partitions: 1, config: { 'cleanup.policy': 'compact' } },
+      { name: 'balances', partitions: 1, config: {} },
+    ]);
+    await append(broker, many(30));
+    const gapsOf = async (given: PastOptions): Promise<unknown> => {
+      const past = await stateAsOf(target, { ...given, asOf: parseMoment('latest') });
+      await past.close();
+      return [past.beganWith, past.gaps];
+    };
+    const gap = { topic: 'payments', partition: 0, earliest: 0, compacted: true };
+    assert.deepEqual(await gapsOf(options(20)), [0, [gap]]);
+    assert.deepEqual(await gapsOf(options()), [20, [gap]]);
+    const report = await replay(target, { ...options(), fromSnapshot: true });
+    assert.deepEqual(report.gaps, [gap]);
+    await broker.admin.deleteRecords([{ topic: 'payments', partition: 0, offset: 10 }]);
+    // For what is gone at the beginning the snapshot stands.
+    assert.deepEqual(await gapsOf(options()), [20, [gap]]);
+    assert.deepEqual(await gapsOf({ broker, inMemory: true }), [0, [{ ...gap, earliest: 10 }]]);
   });
 
   it('are passed over if a record has come since that belongs before what they hold', async () => {

@@ -53,6 +53,20 @@ for (const [name, place] of databases) {
       assert.equal(store.row('b')?.timestamp, 7);
     });
 
+    it('a key that is on its way for somebody is still wanted by the next, who waits for it', async () => {
+      const store = await open();
+      store.put('a', 'one', 5);
+      await lab.commit();
+      await lab.reopen();
+      void lab.store.load('a');
+      lab.store.want('a');
+      assert.equal(lab.store.hasWanted, true);
+      await lab.store.loadWanted();
+      assert.equal(lab.store.get('a'), 'one');
+      assert.equal(lab.store.hasWanted, false);
+      assert.deepEqual(lab.reads, [1]);
+    });
+
     it('STORE_KEY_NOT_LOADED: a key is read that was neither declared nor loaded', async () => {
       const store = await open();
       store.put('a', 'x');

@@ -5,6 +5,7 @@ import { serdes } from '#src/serdes/serdes.js';
 import { CacheBudget } from '#src/state/cache-budget.js';
 import type { VersionedStore, VersionPlace } from '#src/state/contract.js';
 import { memoryIdentityFiles } from '#src/state/identity-files.js';
+import type { Prefetched } from '#src/state/prefetched.js';
 import { TaskState } from '#src/state/task-state.js';
 import { databases, rows } from '../support/stores.js';
 
@@ -192,6 +193,57 @@ describe('a versioned store', () => {
     assert.equal((await rows(it.state.cached('prices-versions').entries())).length, 0);
     assert.deepEqual(await rows(store.entries()), [['b', 1]]);
     await it.state.close();
+  });
+
+  it('reads what several ask for at once for each of them: a moment whose part of the past is known only when the list of its key is there', async () => {
+    const it = lab(10_000);
+    let store = await it.open();
+    for (let at = 0; at < 400; at++) {
+      await store.prepare('a', at);
+      store.put('a', at, at);
+    }
+    await it.commit();
+    await it.state.close();
+    store = await it.open();
+    const reads = store as VersionedStore<string, number> & Prefetched;
+    reads.want('a', 17);
+    const first = reads.loadWanted();
+    // The list of the key is on its way, for somebody else.
+    reads.want('a', 250);
+    assert.equal(reads.hasWanted, true);
+    await Promise.all([first, reads.loadWanted(), reads.loadWanted()]);
+    assert.equal(reads.hasWanted, false);
+    assert.deepEqual([store.get('a', 17), store.get('a', 250)], [17, 250]);
+    await it.state.close();
+  });
+
+  it('keeps the past in the same rows, however often it is written to the disk and the cache is emptied', async () => {
+    const puts = fc.array(fc.tuple(fc.constantFrom('a', 'b'), fc.nat(9), fc.nat(400)), {
+      minLength: 60,
+      maxLength: 300,
+    });
+    const kept = async (taken: readonly (readonly [string, number, number])[], every: number): Promise<unknown> => {
+      const it = lab(1_000);
+      let store = await it.open();
+      for (const [i, [key, value, at]] of taken.entries()) {
+        await store.prepare(key, at);
+        store.put(key, value, at);
+        if ((i + 1) % every > 0) continue;
+        await it.commit();
+        await it.state.close();
+        store = await it.open();
+      }
+      await it.commit();
+      const found = await rows(it.state.cached('prices-versions').entries());
+      await it.state.close();
+      return found;
+    };
+    await fc.assert(
+      fc.asyncProperty(puts, fc.integer({ min: 1, max: 40 }), async (taken, every) => {
+        assert.deepEqual(await kept(taken, every), await kept(taken, Number.POSITIVE_INFINITY));
+      }),
+      { numRuns: 20 },
+    );
   });
 
   it('asks for a part of the past that is not loaded to be loaded', async () => {

@@ -2,57 +2,40 @@ import type { KeyValueStore } from '../../state/contract.js';
 import { OpenGaps } from './open-gaps.js';
 
 /**
- * {@link OpenGaps} that survive a restart: one row for each gap that is open at a commit. They are written at
- * commits only, so a gap that opens and closes between two costs no write.
+ * {@link OpenGaps} that survive a restart: one row for each gap that is open. One that opens and closes
+ * between two commits is never written to the disk.
  */
 export class KeptGaps<E> {
   readonly #store: KeyValueStore<E, number>;
-  readonly #idOf: (entity: E) => string;
   readonly #gaps: OpenGaps<E>;
-  /** By their ids: entities whose gap has changed since the last commit; and those whose gap is written. */
-  readonly #changed = new Map<string, E>();
-  readonly #written = new Set<string>();
 
   /** `idOf`: what an entity is told from others by. */
   constructor(store: KeyValueStore<E, number>, waitMs: number, idOf: (entity: E) => string) {
     this.#store = store;
-    this.#idOf = idOf;
     this.#gaps = new OpenGaps(waitMs, idOf);
   }
 
   /** Reads those that were open at the last commit. */
   async load(): Promise<void> {
-    for await (const [entity, since] of this.#store.entries()) {
-      this.#gaps.open(entity, since);
-      this.#written.add(this.#idOf(entity));
-    }
+    for await (const [entity, since] of this.#store.entries()) this.#gaps.open(entity, since);
   }
 
   open(entity: E, since: number): void {
+    const before = this.#gaps.since(entity);
+    if (before === since) return;
     this.#gaps.open(entity, since);
-    this.#changed.set(this.#idOf(entity), entity);
+    if (before === undefined) this.#store.insert(entity, since, since);
+    else this.#store.put(entity, since, since);
   }
 
   close(entity: E): void {
+    if (this.#gaps.since(entity) === undefined) return;
     this.#gaps.close(entity);
-    this.#changed.set(this.#idOf(entity), entity);
+    this.#store.delete(entity);
   }
 
   /** See {@link OpenGaps.due}. */
   due(now: number): E | undefined {
     return this.#gaps.due(now);
-  }
-
-  beforeCommit(): void {
-    for (const [id, entity] of this.#changed) {
-      const since = this.#gaps.since(entity);
-      if (since !== undefined) {
-        this.#store.put(entity, since, since);
-        this.#written.add(id);
-      } else if (this.#written.delete(id)) {
-        this.#store.delete(entity);
-      }
-    }
-    this.#changed.clear();
   }
 }

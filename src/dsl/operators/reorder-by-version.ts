@@ -174,10 +174,6 @@ class Reorder<K, V> implements Processor {
     if (!this.#wall && this.#gaps.due(this.#now()) !== undefined) return this.#expire();
   }
 
-  beforeCommit(): void {
-    this.#gaps.beforeCommit();
-  }
-
   #take(entity: Entity, record: AnyRecord): void {
     const version = this.#versionOf(record);
     const queue = this.#queues.get(entity) ?? { next: this.#options.first ?? version, held: [] };
