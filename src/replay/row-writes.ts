@@ -102,8 +102,11 @@ type Committed = (store: string, key: unknown, streamTime: number) => Promise<Ro
 export class RowWrites {
   readonly #specs: ReadonlyMap<string, StoreSpec>;
   readonly #committed: Committed;
-  /** By store and key: what the last write has left. */
-  readonly #last = new Map<string, StoredRow | null>();
+  /**
+   * By store and key: what the last write has left, since the last commit, and between it and the one before.
+   */
+  #last = new Map<string, StoredRow | null>();
+  #lastBefore = new Map<string, StoredRow | null>();
   /** Those whose rows nobody has written since the last commit. */
   #first: { readonly write: SeenWrite; readonly put: Put }[] = [];
 
@@ -117,7 +120,7 @@ export class RowWrites {
     const write = new SeenWrite(put, this.#specs.get(put.store) as StoreSpec);
     if (!follow) return write;
     const id = `${put.store}\n${write.key.toString('latin1')}`;
-    const last = put.before === 'absent' ? null : this.#last.get(id);
+    const last = put.before === 'absent' ? null : (this.#last.get(id) ?? this.#stillThere(put, id));
     if (last === undefined) this.#first.push({ write, put });
     else write.before = last;
     this.#last.set(id, write.value && { bytes: write.value, timestamp: write.timestamp });
@@ -139,6 +142,21 @@ export class RowWrites {
 
   /** The database has everything. */
   applied(): void {
+    this.#lastBefore = this.#last;
+    this.#last = new Map();
+  }
+
+  /** The stores are opened again. */
+  forget(): void {
     this.#last.clear();
+    this.#lastBefore.clear();
+  }
+
+  /**
+   * A row that the store still has is what the last write has left, whatever was committed since: it need not
+   * be read.
+   */
+  #stillThere({ before }: Put, id: string): StoredRow | undefined {
+    return before === 'there' ? (this.#lastBefore.get(id) ?? undefined) : undefined;
   }
 }

@@ -123,7 +123,7 @@ export class WatchedTask implements RunObserver {
   async reopen(): Promise<void> {
     const { streamTime, jumps } = this.#task;
     await this.#task.close();
-    this.#rows.applied();
+    this.#rows.forget();
     this.#task = await ShadowTask.open({ ...this.#taskOptions, streamTime, jumps });
   }
 

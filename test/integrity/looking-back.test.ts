@@ -1,6 +1,6 @@
 // Promise: whatever is asked of the past, with snapshots or without, is what an application has had that took
-// its records one after the other. A state as of a moment is its state then. The history of a row folds to it at
-// each record. Bisect finds what a linear scan finds; and a trace is the same.
+// its records one after the other. A state as of a moment is its state then. The history of a row folds to it
+// at each record. Bisect finds what a linear scan finds; and a trace is the same.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { merge } from 'rxjs';
