@@ -55,9 +55,11 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     return row;
   }
 
+  /** Not told as read: what it answers depends on what the cache has, which a look back may not show. */
   getIfLoaded(key: K): V | null | undefined {
     const value = this.#inner.getIfLoaded(key);
-    return value === undefined ? undefined : this.#seen(key, value);
+    this.#observer.pass?.(value);
+    return value;
   }
 
   isLoaded(key: K, asOf?: number): boolean {

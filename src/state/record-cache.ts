@@ -103,7 +103,8 @@ export class RecordCache<K, V> {
 
   /** Notes how long the row may be that has this value now. `encoded`: its bytes, if they are known. */
   expect(entry: Entry<K, V>, value: V | null, encoded: Buffer | undefined): void {
-    const bytes = entryBytes(entry.text.length, this.#sizes.of(value, encoded));
+    const kept = entry.encoded?.length ?? 0;
+    const bytes = entryBytes(entry.text.length, this.#sizes.of(value, encoded)) + kept;
     if (bytes <= entry.bytes) return;
     this.#use(bytes - entry.bytes);
     entry.bytes = bytes;

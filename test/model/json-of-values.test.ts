@@ -14,6 +14,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   'model/to-json.ts': 'catches',
   'model/code-text.ts': 'texts and values that have a form in it, as code',
   'serdes/json.ts': 'catches: the serde itself',
+  'serdes/key-form.ts': 'catches',
   'replay/run-digest.ts': 'catches',
   'serdes/schema/text.ts': 'schemas',
   'serdes/avro/avro.ts': 'schemas',

@@ -30,6 +30,7 @@ function bench() {
       },
     },
     membership: { committed: async () => (bench.committed ? [at] : []) },
+    alignment: { catchUp: { phaseOf: async () => undefined } },
     topics: { count: () => 2 },
     subTopology: { topics: ['in'], repartitions: [] },
     partition: 1,

@@ -75,7 +75,7 @@ export class Subscribers {
   prepare(key: unknown, subscriber: Buffer): void | Promise<void> {
     const own = { key, id: 0 };
     const list = this.#store.getIfLoaded(own);
-    if (list === undefined) return this.#store.load(own).then(() => this.prepare(key, subscriber));
+    if (list === undefined) return this.#loaded(own).then(() => this.prepare(key, subscriber));
     const chunk = chunkOf(list, subscriber);
     return chunk && this.#store.loadAll([{ key, id: chunk.id }]);
   }
@@ -124,10 +124,15 @@ export class Subscribers {
   ): void | Promise<void> {
     for (let i = from; i < chunks.length; i++) {
       const id = { key, id: (chunks[i] as Chunk).id };
-      const list = this.#store.getIfLoaded(id);
-      if (list === undefined) return this.#store.load(id).then(() => this.#visitChunks(key, chunks, i, show));
-      for (const subscriber of list?.subscribers ?? []) show(subscriber);
+      if (this.#store.getIfLoaded(id) === undefined)
+        return this.#loaded(id).then(() => this.#visitChunks(key, chunks, i, show));
+      for (const subscriber of this.#store.get(id)?.subscribers ?? []) show(subscriber);
     }
+  }
+
+  /** Fetches what is read then: whether it had to be fetched says nothing of a record. */
+  async #loaded(id: Key): Promise<void> {
+    await this.#store.loadAll([id]);
   }
 
   #split(key: unknown, own: SubscriberList, list: SubscriberList, chunk: Chunk | undefined): void {
