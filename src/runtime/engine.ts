@@ -14,6 +14,7 @@ import { Metrics } from './metrics.js';
 import { chooseGeneration, ofGeneration } from './own-generation.js';
 import { isPassing, type Patience, patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
+import { sharedAbort } from './shared-abort.js';
 import { type Slot, slotsNamed, tasksOnDisk, topicsRead } from './slots.js';
 import { stepAll } from './step-all.js';
 import { StopLimit } from './stop-limit.js';
@@ -35,7 +36,7 @@ export class Engine {
   readonly #metrics = new Metrics();
   readonly #budget: CacheBudget;
   readonly #inputs: InputBuffer;
-  readonly #abort = new AbortController();
+  readonly #abort = sharedAbort();
   readonly #idle: IdleWatch;
   readonly #pool: TaskPool;
   readonly #manual: boolean;

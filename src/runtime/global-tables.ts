@@ -16,6 +16,7 @@ import { KnownEnds } from './known-ends.js';
 import type { Metrics } from './metrics.js';
 import { type Patience, patiently } from './patience.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
+import { sharedAbort } from './shared-abort.js';
 import { declareOnly } from './slots.js';
 import { stopped } from './stopped.js';
 import type { TopicCounts } from './topics.js';
@@ -65,7 +66,7 @@ export class GlobalTables {
   /** In the order of the intake's positions. */
   #followed: readonly Followed[] = [];
   #deadLetters: DeadLetterWriter | undefined;
-  readonly #closing = new AbortController();
+  readonly #closing = sharedAbort();
   #loading = false;
   #endsSeen = Number.NEGATIVE_INFINITY;
   #work: Promise<unknown> = Promise.resolve();

@@ -1,4 +1,5 @@
 import type { Clock } from '../model/ports.js';
+import { sharedAbort } from './shared-abort.js';
 import { stopped } from './stopped.js';
 
 /** Of the time that a stop may take: until then a batch in hand may be finished. */
@@ -19,8 +20,8 @@ const FOR_ALL = 0.9;
  */
 export class StopLimit {
   readonly #clock: Clock;
-  readonly #noCalls = new AbortController();
-  readonly #over = new AbortController();
+  readonly #noCalls = sharedAbort();
+  readonly #over = sharedAbort();
   #cancel: (() => void)[] = [];
   #end: number | undefined;
   /** No record and no call is begun any more. A plain field: it is looked at for every record. */

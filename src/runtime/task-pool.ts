@@ -5,6 +5,7 @@ import { Fencings } from './fencings.js';
 import type { IdleWatch } from './idle-watch.js';
 import { openTask } from './open-task.js';
 import { isPassing, isTakenOver, pauses } from './patience.js';
+import { sharedAbort } from './shared-abort.js';
 import type { Slot } from './slots.js';
 import type { StopLimit } from './stop-limit.js';
 import type { Task } from './task.js';
@@ -48,7 +49,7 @@ export class TaskPool {
   readonly #fencings: Fencings;
   #wanted: ReadonlyMap<string, Slot> = new Map();
   /** Ends the pauses between attempts when something else is wanted. */
-  #changed = new AbortController();
+  #changed = sharedAbort();
   /** Between two generations of the group nothing is processed. */
   #paused = true;
 
@@ -137,7 +138,7 @@ export class TaskPool {
   #want(slots: ReadonlyMap<string, Slot>): void {
     this.#wanted = slots;
     this.#changed.abort();
-    this.#changed = new AbortController();
+    this.#changed = sharedAbort();
   }
 
   /** Until no task is in the middle of a batch. */

@@ -11,6 +11,7 @@ import { StreamsError } from '#src/model/errors.js';
 import { sleep } from '#src/model/ports.js';
 import { type EngineOptions, type Guarantee, resolveConfig } from '#src/runtime/config.js';
 import { Engine } from '#src/runtime/engine.js';
+import { nextTurn } from '#src/runtime/system.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
 import {
@@ -143,6 +144,25 @@ describe('a stop', () => {
     await engine.done;
     await taken.close();
     assert.equal(await committedIn(broker), 0);
+  });
+
+  it('of many tasks is no leak of listeners, of which Node would warn', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', note);
+    try {
+      const world = new World(clock);
+      const broker = memoryBroker(clock);
+      await createTopics(broker, { orders: 15, counts: 1 });
+      await writeTopic(broker, 'orders', orders(100));
+      const engine = await pumped(clock, started(world, broker));
+      await pumped(clock, engine.untilIdle());
+      await stopMs(engine);
+      await nextTurn();
+    } finally {
+      process.off('warning', note);
+    }
+    assert.deepEqual(warnings, []);
   });
 
   it('does not wait out the pause before another attempt', async () => {
