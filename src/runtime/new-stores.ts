@@ -1,6 +1,7 @@
 import type { Admin } from '../broker/port.js';
 import type { Graph, SubTopology } from '../graph/graph.js';
 import { changelogTopic } from '../graph/naming.js';
+import { isStreamsError } from '../model/errors.js';
 import { hasProcessed } from './commit-marks.js';
 import type { EngineConfig } from './config.js';
 
@@ -20,7 +21,7 @@ export async function warnOfNewStores(
       .map((store) => ({ store, subTopology })),
   );
   if (stores.length === 0) return;
-  const processed = new Set((await admin.groupOffsets(applicationId)).filter(hasProcessed).map(({ topic }) => topic));
+  const processed = await processedTopics(admin, applicationId);
   for (const { store, subTopology } of stores) {
     const topics = sourcesOf(graph, subTopology).filter((topic) => processed.has(topic));
     if (topics.length === 0) continue;
@@ -40,4 +41,14 @@ function sourcesOf(graph: Graph, subTopology: SubTopology): readonly string[] {
     for (const other of graph.subTopologies) if (other.nodes.some((id) => writers.includes(id))) reached.add(other);
   }
   return [...new Set([...reached].flatMap(({ topics }) => topics))];
+}
+
+/** Source topics of which records are done. None if the user may not see the group: joining it names the right that is missing. */
+async function processedTopics(admin: Admin, groupId: string): Promise<ReadonlySet<string>> {
+  try {
+    return new Set((await admin.groupOffsets(groupId)).filter(hasProcessed).map(({ topic }) => topic));
+  } catch (error) {
+    if (isStreamsError(error) && error.code === 'BROKER_UNAUTHORIZED') return new Set();
+    throw error;
+  }
 }

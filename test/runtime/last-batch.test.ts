@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import type { BrokerRecord } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
+import { silentLogger } from '#src/model/ports.js';
+import { warnBusy } from '#src/runtime/busy-warning.js';
+import { resolveConfig } from '#src/runtime/config.js';
 import { LastBatch } from '#src/runtime/last-batch.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
 
@@ -61,5 +64,25 @@ describe('what is known of the last batch', () => {
     batch.ended();
     assert.deepEqual(batch.facts.slowest, { step: '', ms: 0 });
     assert.equal(batch.facts.where, 'in[2]@9');
+  });
+});
+
+describe('a process that is too busy for its heartbeats', () => {
+  it('says which step held it up, and not which others were held up by it', () => {
+    const warnings: string[] = [];
+    const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) };
+    const task = (name: string, step: string, ms: number) => ({
+      lastBatch: { task: name, records: 1, where: `${name}@1`, ms: ms + 1, slowest: { step, ms } },
+    });
+    const tasks = [task('a', 'quick', 40), task('b', 'held up', 9_003), task('c', 'filter', 9_000)];
+    warnBusy(resolveConfig('app', {}, logger), tasks, 9_001);
+    assert.match(warnings[0] ?? '', /^busy for 9\.0 s: .* 1 records up to c@1, 9\.0 s, of which 9\.0 s in filter\./);
+  });
+
+  it('says nothing of batches if there was none', () => {
+    const warnings: string[] = [];
+    const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) };
+    warnBusy(resolveConfig('app', {}, logger), [], 9_000);
+    assert.match(warnings[0] ?? '', /the tasks go to others\. Take smaller batches/);
   });
 });
