@@ -51,7 +51,7 @@ export interface BisectResult {
 }
 
 /**
- * Finds the first event after which a predicate holds: it is asked at each write of a row of the store, in the order of the merged history, as soon as the row is written. Undefined if it never holds. In a store of windows a row is a window; where several
+ * Finds the first event after which a predicate holds: it is asked at each write of a row of the store, in the order of the merged history, as soon as the row is written; not where a row is deleted that is not there. Undefined if it never holds. In a store of windows a row is a window; where several
  * windows are kept together, as sessions are, it is asked about those that the write has changed, first about what is gone (`value` is null).
  *
  * Cost: a replay up to that event, and one more to follow it through the topology; with snapshots the second begins at the last one before the event, and with a key the first leaves out those parts in which the row did not change, which

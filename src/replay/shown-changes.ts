@@ -34,12 +34,16 @@ export function heldBy(
 }
 
 /**
- * What a write has changed for those who look at the store. Of a store whose rows are shown as they are, that is the row, also if it was written as it was. Of any other it is what lies in the row and is not what it was: first what is
+ * What a write has changed for those who look at the store. Of a store whose rows are shown as they are, that is the
+ * row, also if it was written as it was; nothing if it was deleted and had not been there. Of any other it is what lies in the row and is not what it was: first what is
  * gone, then the rest, each in the order of the keys. What only expired meanwhile was gone already.
  */
 export function shownChanges(spec: StoreSpec, written: WrittenRow): readonly ShownChange[] {
   const { key, before, value, timestamp, streamTime } = written;
-  if (!spec.shown) return [{ key, before: before?.value ?? null, value, timestamp }];
+  if (!spec.shown) {
+    const old = before?.value ?? null;
+    return old === null && value === null ? [] : [{ key, before: old, value, timestamp }];
+  }
   const left = before ? heldBy(spec, { key, ...before }, streamTime) : [];
   const right = value === null ? [] : heldBy(spec, { key, value, timestamp }, streamTime);
   return changesBetween(spec, { before: left, after: right, goneAt: timestamp });
