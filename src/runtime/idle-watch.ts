@@ -2,6 +2,8 @@ import { type Admin, partitionKey } from '../broker/port.js';
 import { type Clock, sleep } from '../model/ports.js';
 import type { Holder } from './holder.js';
 import { isPassing, pauses } from './patience.js';
+import { placeOf } from './sources.js';
+import type { Task } from './task.js';
 
 export interface IdleWatchOptions {
   readonly admin: Admin;
@@ -15,6 +17,8 @@ export interface IdleWatchOptions {
 export class IdleWatch {
   readonly #options: IdleWatchOptions;
   #waiters: (() => void)[] = [];
+  /** Where tasks were that had committed all they had done, since somebody has begun to wait. */
+  readonly #committed = new Map<Task, string>();
 
   constructor(options: IdleWatchOptions) {
     this.#options = options;
@@ -26,6 +30,7 @@ export class IdleWatch {
   }
 
   wait(): Promise<void> {
+    this.#committed.clear();
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
@@ -50,15 +55,32 @@ export class IdleWatch {
   async #look(): Promise<void> {
     const { admin, holder } = this.#options;
     const { tasks, globals } = holder;
-    if (!holder.settled || tasks.some((task) => task.phase !== 'running' || task.uncommitted > 0 || task.unread > 0))
-      return;
+    if (!holder.settled || !this.#areDone(tasks)) return;
     const positions = [...tasks.flatMap((task) => task.positions), ...globals.positions];
     const latest = await admin.latestOffsets(positions);
     const ends = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
     const behind = positions.some(
       ({ topic, partition, offset }) => offset < (ends.get(partitionKey(topic, partition)) ?? 0),
     );
-    if (behind || !holder.settled || tasks.some((task) => task.uncommitted > 0)) return;
+    if (behind || !holder.settled || !this.#areDone(tasks)) return;
     for (const resolve of this.#waiters.splice(0)) resolve();
+  }
+
+  /**
+   * Timers of the wall clock go on for ever, and several tasks with such timers may never all be without
+   * something to commit. So a task is done that has committed once, and has only fired timers since.
+   */
+  #areDone(tasks: readonly Task[]): boolean {
+    let done = true;
+    for (const task of tasks) {
+      if (task.phase !== 'running' || task.lag > 0) {
+        done = false;
+        continue;
+      }
+      const place = placeOf(task.positions);
+      if (task.uncommitted === 0) this.#committed.set(task, place);
+      else if (this.#committed.get(task) !== place) done = false;
+    }
+    return done;
   }
 }

@@ -30,6 +30,47 @@ describe('the watch for what is left to do', () => {
   const withTask = { tasks: [task], globals: { positions: [] } };
   const withoutTask = { tasks: [], globals: { positions } };
 
+  it('ends the wait when each task has committed once, though timers of the wall clock fire in one or the other all the time', async () => {
+    const tasks = ['in', 'more'].map((topic) => ({
+      phase: 'running',
+      uncommitted: 1,
+      lag: 0,
+      positions: [{ topic, partition: 0, offset: 5 }],
+    }));
+    const [one, other] = tasks as [(typeof tasks)[0], (typeof tasks)[0]];
+    const { idle } = watch({ tasks, globals: { positions: [] } });
+    let done = false;
+    const wait = (): void => {
+      done = false;
+      void idle.wait().then(() => {
+        done = true;
+      });
+    };
+    const look = async (): Promise<boolean> => {
+      await idle.look();
+      await nextTurn();
+      return done;
+    };
+    wait();
+    assert.equal(await look(), false);
+    one.uncommitted = 0;
+    assert.equal(await look(), false);
+    [one.uncommitted, other.uncommitted] = [1, 0];
+    assert.equal(await look(), true);
+    // Who waits after that waits for what has been fired until then.
+    [one.uncommitted, other.uncommitted] = [1, 1];
+    wait();
+    assert.equal(await look(), false);
+    [one.uncommitted, other.uncommitted] = [0, 1];
+    assert.equal(await look(), false);
+    // A record is no timer.
+    one.positions = [{ topic: 'in', partition: 0, offset: 6 }];
+    [one.uncommitted, other.uncommitted] = [1, 0];
+    assert.equal(await look(), false);
+    one.uncommitted = 0;
+    assert.equal(await look(), true);
+  });
+
   it('leaves a cluster that is away to the next look of a task, and rejects with any other error', async () => {
     const { idle } = watch(withTask, 'BROKER_UNAVAILABLE', 'TOPIC_UNKNOWN');
     let done = false;
