@@ -162,7 +162,7 @@ describe('readers that share a fetcher', () => {
           };
           while (appended < 3) append();
           const each = reading.map((partitions) => {
-            const reader = new KafkaReader(fetcher, () => undefined);
+            const reader = new KafkaReader(fetcher, true, () => undefined);
             const own = [...new Set(partitions.map((partition) => partition % all.length))];
             for (const partition of own) reader.seek({ topic: 't', partition, offset: 0 });
             return { reader, own, seen: new Map(own.map((partition) => [partition, [] as number[]])) };
@@ -197,12 +197,12 @@ describe('readers that share a fetcher', () => {
   it('do not wait for each other: what is sought while a fetch is held comes at once', async () => {
     const cluster = new Cluster(1);
     const fetcher = cluster.fetcher();
-    const idle = new KafkaReader(fetcher, () => undefined);
+    const idle = new KafkaReader(fetcher, true, () => undefined);
     idle.seek({ topic: 't', partition: 0, offset: 0 });
     await idle.poll({ maxRecords: 1, maxWaitMs: 0 });
     while (cluster.underWay.get(0)?.held !== 1) await nextTurn();
     cluster.logs[1] = [batchOf(10, 0)];
-    const other = new KafkaReader(fetcher, () => undefined);
+    const other = new KafkaReader(fetcher, true, () => undefined);
     other.seek({ topic: 't', partition: 1, offset: 0 });
     const [batch] = await other.poll({ maxRecords: 1, maxWaitMs: 60_000 });
     assert.deepEqual([batch?.partition, batch?.records.length], [1, 1]);
@@ -223,7 +223,7 @@ describe('readers that share a fetcher', () => {
       });
     const fetcher = cluster.fetcher();
     const readers = Array.from({ length: partitions }, (_, partition) => {
-      const reader = new KafkaReader(fetcher, () => undefined);
+      const reader = new KafkaReader(fetcher, true, () => undefined);
       reader.seek({ topic: 't', partition, offset: 0 });
       return reader;
     });

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import type { Client, Routes } from '#src/broker/kafkajs/client.js';
 import type { Cursor } from '#src/broker/kafkajs/cursor.js';
 import { CODE, ProtocolError, unknownPartition } from '#src/broker/kafkajs/errors.js';
-import { Fetcher } from '#src/broker/kafkajs/fetcher.js';
 import { KafkaReader } from '#src/broker/kafkajs/reader.js';
 import type { Logger } from '#src/model/ports.js';
 import { nextTurn } from '#src/runtime/system.js';
@@ -59,7 +58,7 @@ function bench() {
       },
     },
   };
-  const reader = new KafkaReader(new Fetcher(client as unknown as Client, true), () => undefined, logger);
+  const reader = new KafkaReader(client as unknown as Client, true, () => undefined, logger);
   for (const topic of ['here', 'away']) reader.seek({ topic, partition: 0, offset: 0 });
   /** Polls for so many seconds; the error that ended it, and after how many. */
   const poll = async (seconds: number): Promise<{ readonly error?: unknown; readonly seconds: number }> => {

@@ -64,9 +64,10 @@ class KafkaBroker implements Broker {
   async createReader(options: ReaderOptions = {}): Promise<Reader> {
     this.#check();
     const { readers, logger, unpacked } = this.#shared;
-    const fetcher = await this.#client.once(() => this.#fetcher(options.isolation !== 'read_uncommitted'));
+    const committedOnly = options.isolation !== 'read_uncommitted';
+    const fetcher = await this.#client.once(() => this.#fetcher(committedOnly));
     this.#check();
-    const reader = new KafkaReader(fetcher, (closed) => readers.delete(closed), logger, unpacked);
+    const reader = new KafkaReader(fetcher, committedOnly, (closed) => readers.delete(closed), logger, unpacked);
     readers.add(reader);
     return reader;
   }

@@ -9,9 +9,10 @@ import {
   type TopicPartition,
 } from '../port.js';
 import { UnpackedBatches } from '../record-batch/unpacked.js';
+import type { Client } from './client.js';
 import { Cursor } from './cursor.js';
 import { brokerClosed } from './errors.js';
-import type { Fetcher } from './fetcher.js';
+import { Fetcher } from './fetcher.js';
 import { TELL_AFTER_MS } from './leader-silence.js';
 
 /**
@@ -27,6 +28,8 @@ import { TELL_AFTER_MS } from './leader-silence.js';
  */
 export class KafkaReader implements Reader {
   readonly #fetcher: Fetcher;
+  /** Undefined: it is shared. */
+  readonly #own: Fetcher | undefined;
   readonly #clock: Clock;
   readonly #onClose: (reader: KafkaReader) => void;
   readonly #logger: Logger;
@@ -37,14 +40,17 @@ export class KafkaReader implements Reader {
   #woken = false;
   #closed = false;
 
+  /** `from`: what it shares with other readers; or a client, over which it fetches alone and which it closes. */
   constructor(
-    fetcher: Fetcher,
+    from: Fetcher | Client,
+    committedOnly: boolean,
     onClose: (reader: KafkaReader) => void,
     logger: Logger = silentLogger,
     unpacked = new UnpackedBatches(),
   ) {
-    this.#fetcher = fetcher;
-    this.#clock = fetcher.clock;
+    this.#own = from instanceof Fetcher ? undefined : new Fetcher(from, committedOnly);
+    this.#fetcher = this.#own ?? (from as Fetcher);
+    this.#clock = from.clock;
     this.#unpacked = unpacked;
     this.#onClose = onClose;
     this.#logger = logger;
@@ -108,6 +114,7 @@ export class KafkaReader implements Reader {
     for (const cursor of this.#cursors.values()) this.#fetcher.remove(cursor);
     this.#cursors.clear();
     this.#notify();
+    await this.#own?.close();
     this.#onClose(this);
   }
 
