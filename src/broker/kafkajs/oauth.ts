@@ -84,7 +84,9 @@ export async function clientCredentials(clock: Clock, credentials: Credentials):
     const { access_token: value, expires_in: lifetime } = answer;
     if (typeof value !== 'string' || value === '') throw refusedToken(credentials, 'an answer without access_token');
     const seconds = secondsOf(lifetime);
-    return { value: asSecret(value), ...(seconds !== undefined && { expiresAt: clock.now() + seconds * 1_000 }) };
+    const expiresAt = clock.now() + (seconds ?? Number.NaN) * 1_000;
+    // A lifetime that no number of milliseconds says is none.
+    return { value: asSecret(value), ...(Number.isFinite(expiresAt) && { expiresAt }) };
   } catch (error) {
     if (error instanceof StreamsError) throw error;
     const reason = timeout.signal.aborted ? 'no answer in 10 s' : reasonOf(error);
