@@ -14,7 +14,10 @@ export function checkAskable(io: Io): void {
   );
 }
 
-/** Asks for a yes on the terminal. USAGE if nobody is there to answer; STOPPED if the signal is aborted before somebody does. */
+/**
+ * Asks for a yes on the terminal. USAGE if nobody is there to answer; STOPPED if the signal is aborted before
+ * somebody does.
+ */
 export async function agreed(io: Io, question: string, signal?: AbortSignal): Promise<boolean> {
   checkAskable(io);
   await write(io.stderr, `${question} [y/N] `);

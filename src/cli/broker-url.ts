@@ -36,13 +36,18 @@ export interface OpenedBroker {
   readonly createsTopics: boolean;
 }
 
-/** An address whose scheme is known, as it is; else BROKER_UNKNOWN_SCHEME, saying which addresses there are. */
+/**
+ * An address whose scheme is known, as it is; else BROKER_UNKNOWN_SCHEME, saying which addresses there are.
+ */
 export function brokerUrl(url: string): string {
   checkBrokerUrl(url);
   return url;
 }
 
-/** Opens the broker of an address, as the command line means it. Errors: as {@link brokerUrl}, those of {@link kafkaOptionsFromEnv}, and what the adapter throws. */
+/**
+ * Opens the broker of an address, as the command line means it. Errors: as {@link brokerUrl}, those of
+ * {@link kafkaOptionsFromEnv}, and what the adapter throws.
+ */
 export async function openBroker(
   { broker: url, kafkaConfig }: BrokerOptions,
   { cwd, env, clock, logger }: BrokerContext,
@@ -61,7 +66,10 @@ export async function openBroker(
   return { broker: await openAddress(`${scheme}:${resolve(cwd, address)}`, ports), createsTopics: true };
 }
 
-/** As {@link openBroker}, for commands that have nothing to do where nothing is: a mistyped directory must not become a new, empty broker. BROKER_UNAVAILABLE if there is none. */
+/**
+ * As {@link openBroker}, for commands that have nothing to do where nothing is: a mistyped directory must not
+ * become a new, empty broker. BROKER_UNAVAILABLE if there is none.
+ */
 export async function openExistingBroker(options: BrokerOptions, context: BrokerContext): Promise<OpenedBroker> {
   const { scheme, address } = checkBrokerUrl(options.broker);
   if (scheme === 'embedded' && options.kafkaConfig === undefined && !existsSync(resolve(context.cwd, address))) {

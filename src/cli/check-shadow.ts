@@ -6,7 +6,10 @@ export interface ShadowOptions {
   readonly fresh?: true | undefined;
 }
 
-/** USAGE for options that a shadow has no use for: it reads what the live application reads, from its beginning. */
+/**
+ * USAGE for options that a shadow has no use for: it reads what the live application reads, from its
+ * beginning.
+ */
 export function checkShadow({
   shadow,
   fresh,

@@ -11,7 +11,10 @@ export interface CheckedTopologyOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Loads a topology file, looks for type errors meanwhile, and draws the graph. Errors: those of {@link loadTopology}; TOPOLOGY_INVALID for type errors, and with what is wrong with the graph. */
+/**
+ * Loads a topology file, looks for type errors meanwhile, and draws the graph. Errors: those of
+ * {@link loadTopology}; TOPOLOGY_INVALID for type errors, and with what is wrong with the graph.
+ */
 export async function checkedTopology(file: string, options: CheckedTopologyOptions): Promise<Topology> {
   const cancel = new AbortController();
   // A check that cannot be made, or was cancelled, found nothing.

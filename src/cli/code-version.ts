@@ -7,7 +7,8 @@ const SPECIFIER = /(?:from|import|require)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g;
 const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json'];
 
 /**
- * What stands for the code of a topology: a digest of its file and of the files that it imports from beside it, and these in turn. A change in an installed package is not seen.
+ * What stands for the code of a topology: a digest of its file and of the files that it imports from beside
+ * it, and these in turn. A change in an installed package is not seen.
  */
 export function codeVersion(file: string): string {
   const seen = new Set<string>();
@@ -26,7 +27,10 @@ export function codeVersion(file: string): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** A file as it is imported: by its own name, without an extension, or TypeScript by the name of what it compiles to. */
+/**
+ * A file as it is imported: by its own name, without an extension, or TypeScript by the name of what it
+ * compiles to.
+ */
 function find(path: string): string | undefined {
   const isFile = (each: string): boolean => existsSync(each) && statSync(each).isFile();
   const source = path.replace(/\.([mc]?)js$/, '.$1ts');

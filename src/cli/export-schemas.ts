@@ -15,8 +15,9 @@ export interface ExportedSchema {
 const ID_BYTES = 5;
 
 /**
- * Makes Avro records of a slice readable without their registry: says which schemas a registry in memory must be given, and puts the ids that it gives into the records. All versions of the subjects of the topology's topics are taken along. USAGE where a
- * schema refers to others, or bytes do not begin with an id.
+ * Makes Avro records of a slice readable without their registry: says which schemas a registry in memory must
+ * be given, and puts the ids that it gives into the records. All versions of the subjects of the topology's
+ * topics are taken along. USAGE where a schema refers to others, or bytes do not begin with an id.
  */
 export async function exportSchemas(
   topology: Topology,

@@ -33,8 +33,10 @@ export const isTyped = ({ name, text }: AnySerde): boolean => text === true || n
 const ISO_TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?)?$/;
 
 /**
- * Makes a record of a line. The value is the line, byte for byte, unless serdes say how it is written. The key is the text of its field: a string as it is, null as no key, `{"base64": …}` as bytes, anything else as JSON; with serdes it is what they make of it. A name that is no field of the line
- * leads along its dots: `user.id`.
+ * Makes a record of a line. The value is the line, byte for byte, unless serdes say how it is written. The
+ * key is the text of its field: a string as it is, null as no key, `{"base64": …}` as bytes, anything else as
+ * JSON; with serdes it is what they make of it. A name that is no field of the line leads along its dots:
+ * `user.id`.
  *
  * INPUT_INVALID, with the line, if it is no JSON, lacks a field, or a field cannot be a key or a time.
  */
@@ -123,7 +125,10 @@ function timestampOf(field: unknown, name: string, where: string): number {
   );
 }
 
-/** Without an offset it is UTC, as everywhere on the command line: Date would take it for local time, which differs from machine to machine. NaN if it is no time. */
+/**
+ * Without an offset it is UTC, as everywhere on the command line: Date would take it for local time, which
+ * differs from machine to machine. NaN if it is no time.
+ */
 function momentOf(text: string): number {
   const [, day, clock = '00:00', zone = 'Z'] = ISO_TIME.exec(text) ?? [];
   const midnight = Date.parse(`${day}T00:00Z`);

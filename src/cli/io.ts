@@ -16,7 +16,10 @@ export interface Io {
   readonly clock: Clock;
   /** Whether colours are wanted at all: on a terminal, and `NO_COLOR` is not set. */
   readonly colours: boolean;
-  /** Calls back for each signal until the returned function is called; meanwhile a signal does not end the process. */
+  /**
+   * Calls back for each signal until the returned function is called; meanwhile a signal does not end the
+   * process.
+   */
   onSignal(listener: (signal: StopSignal) => void): () => void;
   /** Aborted when nobody reads standard output any more (`millrace consume … | head`). */
   readonly outputClosed: AbortSignal;

@@ -13,10 +13,16 @@ const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
-/** Far beyond what a broker takes as one record: a file without line breaks is refused before it fills the memory. */
+/**
+ * Far beyond what a broker takes as one record: a file without line breaks is refused before it fills the
+ * memory.
+ */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
-/** The lines of a file or pipe that are not blank, as they come, many at a time. The last one needs no line break. `at` names the input in errors. */
+/**
+ * The lines of a file or pipe that are not blank, as they come, many at a time. The last one needs no line
+ * break. `at` names the input in errors.
+ */
 export async function* readLines(input: AsyncIterable<Uint8Array>, at: string): AsyncGenerator<readonly Line[]> {
   let rest: Buffer[] = [];
   let restBytes = 0;

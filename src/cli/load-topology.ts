@@ -14,12 +14,16 @@ const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs'];
 const EXAMPLE = 'Write `export default topology(name, (t) => …)`.';
 
 /**
- * Loads a topology file of a user: TypeScript or JavaScript, an ES module or CommonJS (by its extension, else by the nearest package.json), with the settings of the nearest tsconfig.json. Types are not
- * checked here; see type-check.ts.
+ * Loads a topology file of a user: TypeScript or JavaScript, an ES module or CommonJS (by its extension, else
+ * by the nearest package.json), with the settings of the nearest tsconfig.json. Types are not checked here;
+ * see type-check.ts.
  *
- * The file may import another copy of millrace than this one: a topology is known by its brand, never by its class. For one file a process: the settings of the TypeScript loader cannot be changed once it is registered.
+ * The file may import another copy of millrace than this one: a topology is known by its brand, never by its
+ * class. For one file a process: the settings of the TypeScript loader cannot be changed once it is
+ * registered.
  *
- * TOPOLOGY_NOT_FOUND if there is no such file, it cannot be loaded, or it exports no topology by default. TOPOLOGY_INVALID if it was made by a version that this one does not understand.
+ * TOPOLOGY_NOT_FOUND if there is no such file, it cannot be loaded, or it exports no topology by default.
+ * TOPOLOGY_INVALID if it was made by a version that this one does not understand.
  */
 export async function loadTopology(file: string, cwd: string): Promise<Topology> {
   const path = checkFile(file, cwd);
@@ -68,8 +72,9 @@ function checkFile(file: string, cwd: string): string {
 let registered = false;
 
 /**
- * tsx, for `import` and for `require`. It reads the environment when it is loaded, hence the imports in here. `tsImport` of tsx would be simpler, but gives the file its own copy of everything it
- * imports, millrace included.
+ * tsx, for `import` and for `require`. It reads the environment when it is loaded, hence the imports in here.
+ * `tsImport` of tsx would be simpler, but gives the file its own copy of everything it imports, millrace
+ * included.
  */
 async function registerLoader(path: string): Promise<void> {
   if (registered) return;
@@ -83,7 +88,10 @@ async function registerLoader(path: string): Promise<void> {
   cjs.register();
 }
 
-/** What the file imports most likely, from where it would get it: once the loader is there it looks into every file, and loading takes longer. */
+/**
+ * What the file imports most likely, from where it would get it: once the loader is there it looks into every
+ * file, and loading takes longer.
+ */
 async function loadMillrace(path: string): Promise<void> {
   try {
     await import(pathToFileURL(createRequire(path).resolve('millrace')).href);
@@ -113,7 +121,10 @@ async function importFile(path: string): Promise<Readonly<Record<string, unknown
   }
 }
 
-/** The default export. From CommonJS it may come wrapped: `module.exports` is the default, and `exports.default` inside it the one that was meant. */
+/**
+ * The default export. From CommonJS it may come wrapped: `module.exports` is the default, and
+ * `exports.default` inside it the one that was meant.
+ */
 function unwrap(module: Readonly<Record<string, unknown>>): unknown {
   let value: unknown = module.default;
   for (

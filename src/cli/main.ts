@@ -7,7 +7,9 @@ import { type Io, write } from './io.js';
 import type { Program } from './program.js';
 import { reportError } from './report-error.js';
 
-/** Each is loaded when it is run or shown: most of the time that a command needs to start is what it loads. */
+/**
+ * Each is loaded when it is run or shown: most of the time that a command needs to start is what it loads.
+ */
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Program) => void>>> = {
   run: async () => (await import('./commands/run.js')).addRun,
   describe: async () => (await import('./commands/describe.js')).addDescribe,
@@ -26,7 +28,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Program) => void
   schema: async () => (await import('./commands/schema.js')).addSchema,
 };
 
-/** Runs one command line, without the names of node and the program; resolves to the exit code. Never throws. */
+/**
+ * Runs one command line, without the names of node and the program; resolves to the exit code. Never throws.
+ */
 export async function main(args: readonly string[], io: Io): Promise<number> {
   let exitCode = 0;
   const command = new Command('millrace')

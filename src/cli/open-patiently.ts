@@ -5,7 +5,10 @@ import { type BrokerOptions, type OpenedBroker, openBroker } from './broker-url.
 import type { Io } from './io.js';
 import type { Stop } from './stop.js';
 
-/** A cluster that is away is waited for, as it is while an application runs. Undefined if the wait was ended by a signal. */
+/**
+ * A cluster that is away is waited for, as it is while an application runs. Undefined if the wait was ended
+ * by a signal.
+ */
 export async function openPatiently(
   options: BrokerOptions,
   { io, stop, logger }: { readonly io: Io; readonly stop: Stop; readonly logger: Logger },

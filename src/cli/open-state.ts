@@ -51,10 +51,13 @@ export interface StorePart {
 }
 
 /**
- * Shows the stores of an application to a function, one task after the other: those that it left on disk when it was stopped, of which nothing is changed, no row, no identity; or as they were at a moment, reconstructed from its topics.
- * Returns the exit code, which the function decides unless a signal does.
+ * Shows the stores of an application to a function, one task after the other: those that it left on disk when
+ * it was stopped, of which nothing is changed, no row, no identity; or as they were at a moment,
+ * reconstructed from its topics. Returns the exit code, which the function decides unless a signal does.
  *
- * STORE_UNKNOWN for a store that the topology does not have. On disk: STATE_LOCKED while the application runs, STATE_MISMATCH if there is no state of it or stores are of other serdes. As of a moment: those of `stateAsOf`.
+ * STORE_UNKNOWN for a store that the topology does not have. On disk: STATE_LOCKED while the application
+ * runs, STATE_MISMATCH if there is no state of it or stores are of other serdes. As of a moment: those of
+ * `stateAsOf`.
  */
 export async function withStores(
   file: string,
@@ -153,7 +156,9 @@ interface Place extends Pick<StorePart, 'task' | 'partition'> {
   readonly names: readonly string[];
 }
 
-/** The directory of the global tables, if there is one; then those of tasks, by sub-topology and partition. */
+/**
+ * The directory of the global tables, if there is one; then those of tasks, by sub-topology and partition.
+ */
 function findPlaces({ graph }: Topology, directory: string): readonly Place[] {
   // Opening what is not there would create it.
   const found = (existsSync(directory) ? readdirSync(directory) : []).filter((name) =>

@@ -84,7 +84,10 @@ export function inputFiles(text: string, previous: readonly InputFile[] = []): r
 /** An option that may be given several times. */
 export const several = (text: string, previous: readonly string[] = []): readonly string[] => [...previous, text];
 
-/** `STEP=POLICY`: the steps and policies of `onError`; `retry:3:100ms:skip` tries three times, 100 ms apart, then skips. */
+/**
+ * `STEP=POLICY`: the steps and policies of `onError`; `retry:3:100ms:skip` tries three times, 100 ms apart,
+ * then skips.
+ */
 export function errorPolicies(text: string, previous: ErrorPolicies = {}): ErrorPolicies {
   const [, step = '', policy = ''] = /^([^=]*)=(.*)$/.exec(text) ?? [];
   if (!STEPS.includes(step))

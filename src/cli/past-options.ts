@@ -47,7 +47,10 @@ export const moment =
 type Added<Add extends (command: Command) => unknown> =
   ReturnType<Add> extends Command<[], infer Options, infer _Globals> ? Options : never;
 
-/** The command with more options. They are declared on a command of no arguments: with those of any command at hand the compiler would work out each option for all that there could be, and come to no end. */
+/**
+ * The command with more options. They are declared on a command of no arguments: with those of any command at
+ * hand the compiler would work out each option for all that there could be, and come to no end.
+ */
 const withOptions =
   <Add extends (command: Command) => unknown>(add: Add) =>
   <Args extends unknown[], Options extends OptionValues, Globals extends OptionValues>(
@@ -88,10 +91,16 @@ const addState = (command: Command) =>
     .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
     .addHelpText('after', MOMENT_HELP);
 
-/** Adds to a command that runs the history again: whose and where it is, and what becomes of records in it that fail. */
+/**
+ * Adds to a command that runs the history again: whose and where it is, and what becomes of records in it
+ * that fail.
+ */
 export const withHistoryOptions = withOptions(addHistory);
 
-/** The same for a command that begins with a snapshot where it can, and keeps some if it is told to: all of `LookBackOptions`. */
+/**
+ * The same for a command that begins with a snapshot where it can, and keeps some if it is told to: all of
+ * `LookBackOptions`.
+ */
 export const withPastOptions = withOptions(addPast);
 
 /** The same for a command that looks into stores, now or then: all of `StateSelection` but the store. */

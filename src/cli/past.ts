@@ -40,7 +40,10 @@ export interface LookBack {
   show(text: () => string): void;
 }
 
-/** Loads the topology, opens the broker, shows how far the work is, and takes everything down again. A signal ends the work, and the exit code says so. */
+/**
+ * Loads the topology, opens the broker, shows how far the work is, and takes everything down again. A signal
+ * ends the work, and the exit code says so.
+ */
 export async function lookBack(
   file: string,
   options: LookBackOptions,

@@ -19,7 +19,8 @@ export interface GivenPredicate {
 const FILE = /\.[mc]?[jt]s$/;
 
 /**
- * `value.balance < 0`, of key, value, before and timestamp; or a file whose default export is a function of `{ key, value, before, timestamp }`. USAGE for anything else.
+ * `value.balance < 0`, of key, value, before and timestamp; or a file whose default export is a function of
+ * `{ key, value, before, timestamp }`. USAGE for anything else.
  */
 export async function parsePredicate(text: string, cwd: string): Promise<GivenPredicate> {
   const path = resolve(cwd, text);

@@ -28,7 +28,9 @@ export class ReplayLines {
     this.#io = io;
   }
 
-  /** The files of all sinks are made at once, so that one of an earlier replay is not taken for this one's. */
+  /**
+   * The files of all sinks are made at once, so that one of an earlier replay is not taken for this one's.
+   */
   static async open(
     topology: Topology,
     past: PastOptions,

@@ -5,8 +5,9 @@ import { coloured, type Io, write } from './io.js';
 import { placeInUserFile } from './user-place.js';
 
 /**
- * One error on standard error: its code, its message and, if a function of the user threw, the place in the user's
- * file. With `verbose` the stack of it and of everything that caused it. Without the login of any address.
+ * One error on standard error: its code, its message and, if a function of the user threw, the place in the
+ * user's file. With `verbose` the stack of it and of everything that caused it. Without the login of any
+ * address.
  */
 export async function reportError(io: Io, error: unknown, verbose: boolean): Promise<void> {
   const code = isStreamsError(error) ? error.code : 'ERROR';

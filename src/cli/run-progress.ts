@@ -8,7 +8,10 @@ const LOOK_EVERY_MS = 500;
 /** Less than this is what any running application has in hand. */
 const WORTH_TELLING_RECORDS = 1_000;
 
-/** Shows how far an application is, while there is much to do: starting (no progress yet), restoring, catching up. Returns a function that ends it. */
+/**
+ * Shows how far an application is, while there is much to do: starting (no progress yet), restoring, catching
+ * up. Returns a function that ends it.
+ */
 export function showProgress(
   progress: () => Progress | undefined,
   context: { readonly clock: Clock; readonly status: StatusLine },

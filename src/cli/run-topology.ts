@@ -28,7 +28,10 @@ import { TopicPrinter } from './topic-printer.js';
 import { openTopicSerdes } from './topic-serdes.js';
 import { ensureTopic } from './topics.js';
 
-/** `millrace run`: loads, opens the broker, feeds, runs, and takes everything down again in the opposite order, whatever ends it. */
+/**
+ * `millrace run`: loads, opens the broker, feeds, runs, and takes everything down again in the opposite
+ * order, whatever ends it.
+ */
 export async function runTopology(file: string, options: RunOptions, io: Io): Promise<number> {
   checkShadow(options);
   checkInputFiles(options.input ?? [], io.cwd);
@@ -172,7 +175,10 @@ class Run {
     await write(io.stdout, await shadowText(outputs, { topology, applicationId, services }));
   }
 
-  /** Everything there is to do before the application may end: under --until-idle all of the work, else the wait for a signal. */
+  /**
+   * Everything there is to do before the application may end: under --until-idle all of the work, else the
+   * wait for a signal.
+   */
   async #work(streams: RunningStreams, inputs: readonly InputFile[]): Promise<void> {
     const { options, stop } = this.#context;
     await Promise.all(inputs.map((input) => this.#feed(input)));
@@ -235,7 +241,10 @@ class Run {
     );
   }
 
-  /** What is sent before the application stands at the end of a topic would be left out; standard input may never end. */
+  /**
+   * What is sent before the application stands at the end of a topic would be left out; standard input may
+   * never end.
+   */
   #isLate({ file }: InputFile): boolean {
     return file === '-' || this.#context.options.from === 'latest';
   }

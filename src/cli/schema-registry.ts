@@ -17,7 +17,9 @@ export const SCHEMA_REGISTRY = [
 ] as const;
 
 /**
- * The registry of a command, opened when it is first needed: the address on the command line, else that of the environment, else the directory `schemas` beside a file, or above it, that has an index. Logins come from the environment.
+ * The registry of a command, opened when it is first needed: the address on the command line, else that of
+ * the environment, else the directory `schemas` beside a file, or above it, that has an index. Logins come
+ * from the environment.
  */
 export function registryOf(
   { schemaRegistry }: RegistrySelection,

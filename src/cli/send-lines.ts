@@ -37,10 +37,12 @@ export interface Sent {
 }
 
 /**
- * Sends the lines of an input to a topic, in the order of the input or in the disorder that was asked for; resolves when the broker has them. Records with a key go to the partition of its hash, as
- * Kafka's own clients send them, the others take turns.
+ * Sends the lines of an input to a topic, in the order of the input or in the disorder that was asked for;
+ * resolves when the broker has them. Records with a key go to the partition of its hash, as Kafka's own
+ * clients send them, the others take turns.
  *
- * A line that is no record ends it with INPUT_INVALID: every line before it is sent, nothing of it or behind it. Memory: the lines of one chunk, and the window of the disorder.
+ * A line that is no record ends it with INPUT_INVALID: every line before it is sent, nothing of it or behind
+ * it. Memory: the lines of one chunk, and the window of the disorder.
  */
 export async function sendLines(options: SendOptions): Promise<Sent> {
   const writer = await options.broker.createWriter();

@@ -6,7 +6,9 @@ import { formatCount } from './rate.js';
 import { keyText, valueText } from './show.js';
 import { openTopicSerdes } from './topic-serdes.js';
 
-/** How the outputs of a shadow differ from the live ones, for people. Fetches the schemas of what it shows. */
+/**
+ * How the outputs of a shadow differ from the live ones, for people. Fetches the schemas of what it shows.
+ */
 export async function shadowText(
   outputs: readonly OutputComparison[],
   {

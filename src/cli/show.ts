@@ -14,8 +14,9 @@ export interface TopicSerdes {
 }
 
 /**
- * A record as one line of JSON. With serdes its key and value are what they decode to. Without: a key is text, a value the JSON that it is or else text, and what is no text is `{"base64": …}`.
- * Throws what serdes throw that have to fetch a schema first. Headers are pairs, because a name may occur twice.
+ * A record as one line of JSON. With serdes its key and value are what they decode to. Without: a key is
+ * text, a value the JSON that it is or else text, and what is no text is `{"base64": …}`. Throws what serdes
+ * throw that have to fetch a schema first. Headers are pairs, because a name may occur twice.
  */
 function recordLine(record: BrokerRecord, serdes?: TopicSerdes): string {
   const { topic, partition, offset, timestamp } = record;
@@ -78,7 +79,9 @@ function keyJson(key: Buffer | null): string {
   return key === null ? 'null' : plainJson(JSON.stringify(textOrBytes(key)));
 }
 
-/** JSON is kept as it was written, so that no digit of a large number is lost, unless it is on several lines. */
+/**
+ * JSON is kept as it was written, so that no digit of a large number is lost, unless it is on several lines.
+ */
 function valueJson(value: Buffer | null): string {
   if (value === null) return 'null';
   const text = textOrBytes(value);

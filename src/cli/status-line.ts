@@ -7,14 +7,20 @@ const REDRAW_EVERY_MS = 200;
 /** Terminals that do not say how wide they are. */
 const DEFAULT_COLUMNS = 80;
 
-/** Shows how long work goes on: one line that is redrawn on a terminal, a plain line every five seconds otherwise. */
+/**
+ * Shows how long work goes on: one line that is redrawn on a terminal, a plain line every five seconds
+ * otherwise.
+ */
 export class StatusLine {
   readonly #io: Io;
   readonly #plain: (text: string) => void;
   #shown = '';
   #last: number;
 
-  /** `plain` writes the line where none can be redrawn; nothing is written in the first seconds, so that short work is silent. */
+  /**
+   * `plain` writes the line where none can be redrawn; nothing is written in the first seconds, so that short
+   * work is silent.
+   */
   constructor(io: Io, plain: (text: string) => void) {
     this.#io = io;
     this.#plain = plain;

@@ -2,7 +2,8 @@ import { type ExitCode, exitCodeOfSignal } from './exit-codes.js';
 import { type Io, type StopSignal, write } from './io.js';
 
 /**
- * How a command is stopped from outside: by a first SIGINT or SIGTERM it ends in order, by a second at once. That nobody reads its output any more ends it in order, too.
+ * How a command is stopped from outside: by a first SIGINT or SIGTERM it ends in order, by a second at once.
+ * That nobody reads its output any more ends it in order, too.
  */
 export class Stop {
   readonly #controller = new AbortController();

@@ -13,7 +13,10 @@ export interface EnsureTopic {
   readonly required?: number | undefined;
 }
 
-/** How many partitions a topic has, once it is there. TOPIC_UNKNOWN if it may not be created, TOPIC_MISMATCH if it has another number than it must. */
+/**
+ * How many partitions a topic has, once it is there. TOPIC_UNKNOWN if it may not be created, TOPIC_MISMATCH
+ * if it has another number than it must.
+ */
 export async function ensureTopic(
   admin: Admin,
   name: string,

@@ -17,7 +17,10 @@ export interface TypeCheck {
   readonly problems: readonly TypeProblem[];
 }
 
-/** Settings that say what is written where and how tidy the code is: none of them makes a topology wrong. Null takes back what the user's file says. */
+/**
+ * Settings that say what is written where and how tidy the code is: none of them makes a topology wrong. Null
+ * takes back what the user's file says.
+ */
 const OVERRIDES = {
   noEmit: true,
   composite: false,
@@ -33,10 +36,13 @@ const OVERRIDES = {
 };
 
 /**
- * Checks the types of a topology file and what it imports, with the TypeScript that is installed in its project (any version: its compiler is run, because 7 has no other interface) and the nearest
- * tsconfig.json. The loader strips types without looking at them, so this is the only place where a type error shows.
+ * Checks the types of a topology file and what it imports, with the TypeScript that is installed in its
+ * project (any version: its compiler is run, because 7 has no other interface) and the nearest tsconfig.json.
+ * The loader strips types without looking at them, so this is the only place where a type error shows.
  *
- * Cost, for a file of a few lines: 0.1 s with TypeScript 7 and 0.5 s with 6, in a process beside this one; it grows with what the file imports. Skipped for JavaScript, and where TypeScript is not installed, as in production.
+ * Cost, for a file of a few lines: 0.1 s with TypeScript 7 and 0.5 s with 6, in a process beside this one; it
+ * grows with what the file imports. Skipped for JavaScript, and where TypeScript is not installed, as in
+ * production.
  */
 export async function checkTypes(path: string, signal: AbortSignal): Promise<TypeCheck> {
   if (!['.ts', '.mts', '.cts'].includes(extname(path))) return { skipped: 'the file is JavaScript', problems: [] };
@@ -64,7 +70,9 @@ function configFor(path: string, tsconfig: string | undefined): object {
   return { ...project, compilerOptions: { module: 'nodenext', target: 'es2023', strict: true, types, ...OVERRIDES } };
 }
 
-/** The compiler's program. Its package exports package.json in every version; nothing else is the same in all. */
+/**
+ * The compiler's program. Its package exports package.json in every version; nothing else is the same in all.
+ */
 async function findCompiler(path: string): Promise<string | undefined> {
   try {
     const manifest = createRequire(path).resolve('typescript/package.json');
@@ -76,7 +84,10 @@ async function findCompiler(path: string): Promise<string | undefined> {
   }
 }
 
-/** Where the compiler's settings are put for the moment: in the project's node_modules, because packages of types are looked up from there; in the system's own place if that cannot be written. */
+/**
+ * Where the compiler's settings are put for the moment: in the project's node_modules, because packages of
+ * types are looked up from there; in the system's own place if that cannot be written.
+ */
 async function temporaryDirectory(path: string): Promise<string> {
   const modules = nearest(path, 'node_modules');
   if (modules !== undefined) {
@@ -109,7 +120,10 @@ function run(
   });
 }
 
-/** `src/topology.ts(12,5): error TS2322: Type …`, with lines that belong to it indented. What is said of settings and of installed packages is left out. */
+/**
+ * `src/topology.ts(12,5): error TS2322: Type …`, with lines that belong to it indented. What is said of
+ * settings and of installed packages is left out.
+ */
 function parseProblems(output: string, cwd: string): TypeProblem[] {
   const problems: { where: string; what: string }[] = [];
   let open = false;

@@ -1,7 +1,9 @@
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** This copy of millrace, as it is compiled, and as its source maps name it: frames in it are not the user's. */
+/**
+ * This copy of millrace, as it is compiled, and as its source maps name it: frames in it are not the user's.
+ */
 const COMPILED = dirname(dirname(fileURLToPath(import.meta.url)));
 const OWN = [COMPILED, join(dirname(COMPILED), 'src')];
 
@@ -30,7 +32,10 @@ function frameOf(
   return PATH.test(location) ? { location, row, column } : undefined;
 }
 
-/** Where in the user's own files an error comes from (`/project/topology.ts:12:5`): the first such frame of it or of what caused it, innermost cause first. */
+/**
+ * Where in the user's own files an error comes from (`/project/topology.ts:12:5`): the first such frame of it
+ * or of what caused it, innermost cause first.
+ */
 export function placeInUserFile(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const inner = placeInUserFile(error.cause);

@@ -1,6 +1,7 @@
 /**
- * What surrounds the code of a topology function while it runs: the declaration that collects nodes, and the input that is being subscribed.
- * Kept on `globalThis` under a registered symbol, because operators of another copy of this library (a user's own) must find them too.
+ * What surrounds the code of a topology function while it runs: the declaration that collects nodes, and the
+ * input that is being subscribed. Kept on `globalThis` under a registered symbol, because operators of
+ * another copy of this library (a user's own) must find them too.
  */
 import type { Observable } from 'rxjs';
 import type { AnySerde } from './processor.js';
@@ -31,7 +32,10 @@ export interface Consumer {
   leave(): void;
   /** Plain operators on the way stand on a table: what they emit has to be made rows of. */
   readonly rows?: boolean;
-  /** What makes the way unusable, whatever an operator on it makes of the error. Left out by older copies of this library. */
+  /**
+   * What makes the way unusable, whatever an operator on it makes of the error. Left out by older copies of
+   * this library.
+   */
   refuse?(error: Error): void;
   /** The way ended where records come from. */
   reached(origin: {

@@ -17,7 +17,10 @@ import { declaring, subscribing } from './ambient.js';
 import { cutOff, subscribeNoted } from './own-operators.js';
 import type { PushScope } from './processor.js';
 
-/** Whether a record is on its way through plain operators, anywhere in this thread, and in whose scope. Pushes are synchronous, so this serves all tasks. */
+/**
+ * Whether a record is on its way through plain operators, anywhere in this thread, and in whose scope. Pushes
+ * are synchronous, so this serves all tasks.
+ */
 let pushing = 0;
 let scope: PushScope | undefined;
 
@@ -54,12 +57,16 @@ const GUARDED = Symbol.for('millrace.guarded');
 const PIPED = Symbol.for('millrace.piped');
 
 /**
- * Makes RxJS refuse what would emit later. While a record is pushed: the work that `delay` hands to a scheduler, and the promise or asynchronous iterator that `mergeMap` waits for, any Observable that is not
- * complete when the record is done. The application then fails on the first such record, before anything of it is committed, and not when the work comes up.
- * While a node subscribes to its input: what goes by the clock from then on (`bufferTime`, `sampleTime`, `timeout`, `merge` with a `timer`), and in which records would wait while their offsets are committed; the topology is then not valid.
- * At all other times RxJS is as it was.
+ * Makes RxJS refuse what would emit later. While a record is pushed: the work that `delay` hands to a
+ * scheduler, and the promise or asynchronous iterator that `mergeMap` waits for, any Observable that is not
+ * complete when the record is done. The application then fails on the first such record, before anything of
+ * it is committed, and not when the work comes up. While a node subscribes to its input: what goes by the
+ * clock from then on (`bufferTime`, `sampleTime`, `timeout`, `merge` with a `timer`), and in which records
+ * would wait while their offsets are committed; the topology is then not valid. At all other times RxJS is as
+ * it was.
  *
- * Not reached are a user's own second copy of RxJS, and subjects that somebody else feeds: there the emission is caught when it comes.
+ * Not reached are a user's own second copy of RxJS, and subjects that somebody else feeds: there the emission
+ * is caught when it comes.
  */
 export function guardAsync(): void {
   for (const scheduler of [asyncScheduler, asapScheduler, animationFrameScheduler, queueScheduler]) guard(scheduler);
@@ -84,8 +91,9 @@ function guard(scheduler: SchedulerLike & { [GUARDED]?: true }): void {
 }
 
 /**
- * RxJS asks whatever it is to make an Observable of, before anything else, whether it is one of another library, by reading this property: nothing else reads it, so nothing else pays for the question.
- * (Promises cannot be told by their `then`: to replace that slows every `await` of the process.)
+ * RxJS asks whatever it is to make an Observable of, before anything else, whether it is one of another
+ * library, by reading this property: nothing else reads it, so nothing else pays for the question. (Promises
+ * cannot be told by their `then`: to replace that slows every `await` of the process.)
  */
 function guardInput(prototype: object, kind: string): void {
   if (Object.hasOwn(prototype, observable)) return;
@@ -101,7 +109,10 @@ function guardInput(prototype: object, kind: string): void {
 
 /** The call of `subscribe` that is being answered. */
 interface Answer {
-  /** It has led to another subscription, which has not ended: whether that may emit later is asked of that one. */
+  /**
+   * It has led to another subscription, which has not ended: whether that may emit later is asked of that
+   * one.
+   */
   waits: boolean;
 }
 let answer: Answer | undefined;
@@ -109,8 +120,10 @@ let answer: Answer | undefined;
 const BESIDE: Answer = { waits: true };
 
 /**
- * What emits later is an Observable that is not complete when the record is done, and does not wait for another one either (as `defer`, what was piped, and the groups of `groupBy` do).
- * Subjects are left out: those that RxJS itself makes for windows and groups emit only what is pushed, and nothing tells the others from them.
+ * What emits later is an Observable that is not complete when the record is done, and does not wait for
+ * another one either (as `defer`, what was piped, and the groups of `groupBy` do). Subjects are left out:
+ * those that RxJS itself makes for windows and groups emit only what is pushed, and nothing tells the others
+ * from them.
  */
 function guardSubscribe(prototype: Observable<unknown> & { [GUARDED]?: true }): void {
   if (prototype[GUARDED]) return;
@@ -131,7 +144,8 @@ function guardSubscribe(prototype: Observable<unknown> & { [GUARDED]?: true }): 
     try {
       const subscription = subscribe.apply(this, args);
       if (!subscription.closed && !mine.waits && !isPassive(this)) open.push(subscription);
-      // What it emitted may have led to one that goes on, though it has ended itself: the parts of `concat` are such.
+      // What it emitted may have led to one that goes on, though it has ended itself: the parts of `concat`
+      // are such.
       if (asked && (!subscription.closed || (mine.waits && mine !== BESIDE))) asked.waits = true;
       return subscription;
     } finally {
@@ -158,7 +172,10 @@ function guardPipe(prototype: Observable<unknown> & { [PIPED]?: true }): void {
 const isPassive = (source: Observable<unknown>): boolean =>
   source === NEVER || (source instanceof Subject && !(source instanceof AsyncSubject));
 
-/** Told to the task, or to the node that subscribes, as well as thrown: a `catchError` on the way would hide it. */
+/**
+ * Told to the task, or to the node that subscribes, as well as thrown: a `catchError` on the way would hide
+ * it.
+ */
 function told(saw: string): StreamsError {
   const consumer = pushing > 0 ? undefined : subscribing();
   const error = putOff(saw, 'Use process() with an async function or a timer instead.', consumer?.node);

@@ -1,7 +1,10 @@
 import { nearestName } from '../model/nearest-name.js';
 import type { Declaring } from './declaring.js';
 
-/** Stores that operators use may be declared after them: whether they are there is known once everything is declared. */
+/**
+ * Stores that operators use may be declared after them: whether they are there is known once everything is
+ * declared.
+ */
 export function checkUsedStores(declaring: Declaring): void {
   const known = declaring.stores.map(({ name }) => name);
   for (const { id, spec } of declaring.processors) {

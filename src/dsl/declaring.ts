@@ -28,7 +28,10 @@ export type GlobalTableSpec = Omit<DeclaredGlobalTable, 'id'>;
 export type RepartitionSpec = Omit<DeclaredRepartition, 'id' | 'input' | 'outlet' | 'table'>;
 export type SinkSpec = Omit<DeclaredSink, 'id' | 'input'> & { readonly name?: string };
 
-/** Collects what one run of a topology function declares: the live nodes, the graph as data, and everything that is wrong. */
+/**
+ * Collects what one run of a topology function declares: the live nodes, the graph as data, and everything
+ * that is wrong.
+ */
 export class Declaring implements Declaration {
   readonly sources: DeclaredSource[] = [];
   readonly globalTables: DeclaredGlobalTable[] = [];
@@ -50,7 +53,10 @@ export class Declaring implements Declaration {
     this.problems.push({ where, what, advice });
   }
 
-  /** A pair of serdes as they are used there. Operators that keep a serde for themselves, not only in a store, bind it by this. */
+  /**
+   * A pair of serdes as they are used there. Operators that keep a serde for themselves, not only in a store,
+   * bind it by this.
+   */
   bound<S extends { readonly key: AnySerde; readonly value: AnySerde }>(
     given: S,
     of: SerdeUse['of'],
@@ -114,13 +120,17 @@ export class Declaring implements Declaration {
     return { topic, store, [GLOBAL_TABLE]: { key, value } };
   }
 
-  /** Declares a stateful operator. `table` names its store that holds the rows, if what it emits are changes of a table. */
+  /**
+   * Declares a stateful operator. `table` names its store that holds the rows, if what it emits are changes
+   * of a table.
+   */
   processor(given: ProcessorSpec, observables: readonly Observable<AnyRecord>[], table?: string): Origin<AnyRecord> {
     const spec = { ...given, stores: given.stores.map((store) => this.bound(store, 'store', store.name)) };
     const first = observables[0] && this.inspect(observables[0]);
     const key = spec.emitsKey ?? first?.key;
     const window = spec.window ?? (spec.emitsKey ? undefined : first?.window);
-    // A keyed operator has the repartition in front of it; behind any other the change of key still waits for one.
+    // A keyed operator has the repartition in front of it; behind any other the change of key still waits for
+    // one.
     const rekey = spec.keyed ? undefined : first?.rekey;
     const id = this.#unique(
       `${spec.operator} ${spec.name}`,
@@ -215,7 +225,10 @@ export class Declaring implements Declaration {
     return inspected(observable, this.#scope, this.edges);
   }
 
-  /** Behind a change of key, a keyed processor reads from a repartition topic: equal keys meet in one task again. */
+  /**
+   * Behind a change of key, a keyed processor reads from a repartition topic: equal keys meet in one task
+   * again.
+   */
   #repartitioned(
     observable: Observable<AnyRecord>,
     spec: ProcessorSpec,

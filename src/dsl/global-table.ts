@@ -1,11 +1,15 @@
 import type { Serde } from '../serdes/serde.js';
 
-/** The brand of a global table. A registered symbol, because a user's file may load another copy of this library than the runner. */
+/**
+ * The brand of a global table. A registered symbol, because a user's file may load another copy of this
+ * library than the runner.
+ */
 export const GLOBAL_TABLE = Symbol.for('millrace.globalTable');
 
 /**
- * A table of which every process has all rows. It is no stream: it cannot be piped, and nothing follows from its changes. Joined by `joinGlobalTable` and `leftJoinGlobalTable`, and read by `process`
- * under the name of its store.
+ * A table of which every process has all rows. It is no stream: it cannot be piped, and nothing follows from
+ * its changes. Joined by `joinGlobalTable` and `leftJoinGlobalTable`, and read by `process` under the name of
+ * its store.
  */
 export interface GlobalTable<K, V> {
   readonly topic: string;

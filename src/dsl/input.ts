@@ -161,7 +161,10 @@ export class TracedInput implements Input, Consumer {
     return serde ? sameKey(serde, a, b) : isDeepStrictEqual(a, b);
   }
 
-  /** All that comes later would be dropped, without a trace. While it is declared, an input that has ended leads to no stream. */
+  /**
+   * All that comes later would be dropped, without a trace. While it is declared, an input that has ended
+   * leads to no stream.
+   */
   #complete(): void {
     if (this.#scope.pushing) this.#scope.fail(ended(this.node));
   }
@@ -171,7 +174,8 @@ export class TracedInput implements Input, Consumer {
     // It has been told, and comes by here again if nobody catches it.
     if (this.#refused) return;
     if (!scope.pushing) return scope.fail(error instanceof Error ? error : new Error(messageOf(error)));
-    // An error ends an RxJS subscription. Subscribing again keeps the neighbours of a bad record safe from it.
+    // An error ends an RxJS subscription. Subscribing again keeps the neighbours of a bad record safe from
+    // it.
     this.#subscribe();
     this.#receiver?.error(error, scope.index);
   }

@@ -13,8 +13,8 @@ interface Subscription {
 }
 
 /**
- * Where records enter RxJS: the end of a source or of a processor. It notes who subscribes, through whatever operators lie between: that is how
- * the graph is drawn, and how a record is delivered.
+ * Where records enter RxJS: the end of a source or of a processor. It notes who subscribes, through whatever
+ * operators lie between: that is how the graph is drawn, and how a record is delivered.
  */
 export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet {
   readonly [OWN] = true;
@@ -86,7 +86,8 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
   push(record: AnyRecord): void {
     this.#befores?.note(record);
     const before = this.#enter(record);
-    // The array is replaced, never changed: a subscription that ends or begins while records are pushed does not disturb the loop.
+    // The array is replaced, never changed: a subscription that ends or begins while records are pushed does
+    // not disturb the loop.
     const subscriptions = this.#subscriptions;
     try {
       for (let i = 0; i < subscriptions.length; i++) subscriptions[i]?.subscriber.next(record);

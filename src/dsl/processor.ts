@@ -1,8 +1,9 @@
 /**
  * The processor contract: all that the runtime knows of what users declare.
  *
- * The topology function is run once for each task. What comes out is a {@link Declaration}: nodes with their closures, and inputs that deliver
- * records once they are connected. The runtime reads the graph of it, queues what arrives at an input, and runs the processors stage by stage.
+ * The topology function is run once for each task. What comes out is a {@link Declaration}: nodes with their
+ * closures, and inputs that deliver records once they are connected. The runtime reads the graph of it,
+ * queues what arrives at an input, and runs the processors stage by stage.
  */
 
 import type { Graph } from '../graph/graph.js';
@@ -15,7 +16,10 @@ import type { Windows } from './windows/windows.js';
 /** Raised whenever the contract changes in a way that two copies of the library cannot share a topology. */
 export const CONTRACT_VERSION = 1;
 
-/** The brand of a topology. A registered symbol, because a user's file may load another copy of this library than the runner. */
+/**
+ * The brand of a topology. A registered symbol, because a user's file may load another copy of this library
+ * than the runner.
+ */
 export const TOPOLOGY = Symbol.for('millrace.topology');
 
 // biome-ignore lint/suspicious/noExplicitAny: nodes carry records of any key and value; their closures know the types
@@ -28,16 +32,22 @@ export interface Topology {
   readonly name: string;
   /** The graph, drawn once and kept. TOPOLOGY_INVALID lists every problem. */
   readonly graph: Graph;
-  /** Runs the topology function again: new closures, for one task. TOPOLOGY_NOT_DETERMINISTIC if it declares something else than the first time. */
+  /**
+   * Runs the topology function again: new closures, for one task. TOPOLOGY_NOT_DETERMINISTIC if it declares
+   * something else than the first time.
+   */
   declare(scope: PushScope): Declaration;
 }
 
 /**
- * Where the engine is, while it pushes: an RxJS operator that copies a record and forgets a field cannot lose it, because it travels here.
- * One object a task; written by the engine, read by inputs.
+ * Where the engine is, while it pushes: an RxJS operator that copies a record and forgets a field cannot lose
+ * it, because it travels here. One object a task; written by the engine, read by inputs.
  */
 export interface PushScope {
-  /** True while a record is on its way through plain operators. What arrives at an input while it is false was emitted late. */
+  /**
+   * True while a record is on its way through plain operators. What arrives at an input while it is false was
+   * emitted late.
+   */
   pushing: boolean;
   /** Position in the batch of the record being pushed. */
   index: number;
@@ -56,7 +66,11 @@ export interface PushScope {
   fail(error: Error): void;
 }
 
-/** What a topology uses a serde for: a topic that it reads, one that is read into a global table (whose keys are written anew), one that it writes (undefined if each record says which), a store, a repartition topic. Stores and repartitions are internal: both ways. */
+/**
+ * What a topology uses a serde for: a topic that it reads, one that is read into a global table (whose keys
+ * are written anew), one that it writes (undefined if each record says which), a store, a repartition topic.
+ * Stores and repartitions are internal: both ways.
+ */
 export interface SerdeUse {
   readonly of: 'source' | 'globalTable' | 'sink' | 'store' | 'repartition';
   readonly name: string | undefined;
@@ -67,7 +81,10 @@ export interface SerdeUse {
 export interface Receiver {
   /** Must not throw: it is called from inside the user's RxJS operators. */
   next(record: AnyRecord, index: number): void;
-  /** An operator before this input threw on the record that is being pushed; the input has already subscribed again. */
+  /**
+   * An operator before this input threw on the record that is being pushed; the input has already subscribed
+   * again.
+   */
   error(error: unknown, index: number): void;
 }
 
@@ -143,7 +160,10 @@ export interface DeclaredSink {
   readonly input: Input;
 }
 
-/** Chooses the partition of a record: an integer in [0, partitions). Undefined: by the hash of the key, as Kafka's own clients do. */
+/**
+ * Chooses the partition of a record: an integer in [0, partitions). Undefined: by the hash of the key, as
+ * Kafka's own clients do.
+ */
 export type Partitioner = (record: AnyRecord, partitions: number) => number | undefined;
 
 export interface Declaration {
@@ -168,13 +188,19 @@ export interface ProcessorSpec {
   readonly name: string;
   /** Stores that belong to this processor. */
   readonly stores: readonly StoreSpec[];
-  /** Stores of other processors that it reads. It then runs in the same stage, and sees them as of its own record. */
+  /**
+   * Stores of other processors that it reads. It then runs in the same stage, and sees them as of its own
+   * record.
+   */
   readonly reads?: readonly string[];
   /** Stores of global tables that it reads: as they are when it reads them. */
   readonly globals?: readonly string[];
   /** Records of one key must meet in one task: behind a change of key, a repartition is put in front. */
   readonly keyed: boolean;
-  /** What the repartitions before its inputs are called, where the change of key does not say so. Default: as its first store. */
+  /**
+   * What the repartitions before its inputs are called, where the change of key does not say so. Default: as
+   * its first store.
+   */
   readonly repartitions?: readonly string[];
   /** A record without a key is not dropped on the way to it. */
   readonly takesNullKeys?: boolean;
@@ -185,7 +211,10 @@ export interface ProcessorSpec {
   readonly asksOrigin?: boolean;
   /** How the keys of what it emits are written. Default: as those of its first input. */
   readonly emitsKey?: AnySerde;
-  /** The windows that the keys of what it emits belong to. Default: those of its input, unless `emitsKey` is given. */
+  /**
+   * The windows that the keys of what it emits belong to. Default: those of its input, unless `emitsKey` is
+   * given.
+   */
   readonly window?: Windows;
   /**
    * When it makes something final by stream time, so that who writes to it keeps together in time. Left out:
@@ -203,9 +232,15 @@ export interface Reads {
 
 /** One stateful operator's logic in one task. Called by one stage, never concurrently. */
 export interface Processor {
-  /** Declares the keys that `process` will read for this record. What it returns is handed to `process`, so that nothing is computed twice. */
+  /**
+   * Declares the keys that `process` will read for this record. What it returns is handed to `process`, so
+   * that nothing is computed twice.
+   */
   reads?(record: AnyRecord, port: number, reads: Reads): unknown;
-  /** Called in order of arrival. A promise is awaited before the next record: return one only where it is needed. */
+  /**
+   * Called in order of arrival. A promise is awaited before the next record: return one only where it is
+   * needed.
+   */
   process(record: AnyRecord, port: number, prepared: unknown): void | Promise<void>;
   /**
    * For a record that `process` threw on, once the policy goes on without it: what has to be done all the
@@ -233,7 +268,10 @@ export interface OriginalRecord {
   readonly value: Buffer | null;
 }
 
-/** What a processor may ask of the engine. The record's own fields are those of the record at hand (of the last one, inside a timer). */
+/**
+ * What a processor may ask of the engine. The record's own fields are those of the record at hand (of the
+ * last one, inside a timer).
+ */
 export interface ProcessorContext {
   readonly taskId: string;
   readonly partition: number;
@@ -256,7 +294,10 @@ export interface ProcessorContext {
    * for each call, in every processor and application.
    */
   draw(): string;
-  /** Position within everything that this task handles since it was opened: equal for all that one source record caused. */
+  /**
+   * Position within everything that this task handles since it was opened: equal for all that one source
+   * record caused.
+   */
   readonly sequence: number;
   readonly timestamp: number;
   readonly headers: Headers;
@@ -266,14 +307,20 @@ export interface ProcessorContext {
   readonly mayGiveUp: boolean;
   /** Milliseconds of the wall clock. Not replayable: only for timers on the wall clock. */
   readonly wallTime: number;
-  /** Runs every so many milliseconds, at multiples of it counted from zero; at most once however far time has moved. */
+  /**
+   * Runs every so many milliseconds, at multiples of it counted from zero; at most once however far time has
+   * moved.
+   */
   schedule(everyMs: number, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
   /**
-   * Sends a record that this processor does not let through to the dead letter topic: the source record at hand, unless `original` says that it came earlier, and
-   * what its bytes were.
+   * Sends a record that this processor does not let through to the dead letter topic: the source record at
+   * hand, unless `original` says that it came earlier, and what its bytes were.
    */
   deadLetter(record: AnyRecord, error: Error, original?: OriginalRecord): void;
-  /** Asks for a call to the outside world, in the order of the records, before what caused it is committed. It may not be made, when the past is run again. */
+  /**
+   * Asks for a call to the outside world, in the order of the records, before what caused it is committed. It
+   * may not be made, when the past is run again.
+   */
   effect(effect: PendingEffect): void;
   /** Counts a record that is dropped by rule, so that nothing is lost without a trace. */
   drop(reason: string): void;

@@ -30,11 +30,15 @@ export interface StreamOptions<K, V> {
    */
   readonly timestamp?: (value: V, key: K) => number;
   /**
-   * How far ahead of stream time, the highest timestamp that its task has seen, the timestamp of a record may be. One that is further ahead goes the way of `onError.deserialize` (TIME_JUMP) and moves no time: a single record with
-   * a wrong clock would close all windows and end the life of all rows, for ever. Default: any time is taken.
+   * How far ahead of stream time, the highest timestamp that its task has seen, the timestamp of a record may
+   * be. One that is further ahead goes the way of `onError.deserialize` (TIME_JUMP) and moves no time: a
+   * single record with a wrong clock would close all windows and end the life of all rows, for ever. Default:
+   * any time is taken.
    *
-   * The first record of a partition is believed. So is the tenth of records that follow each other in a partition, all too far ahead and none further than this from the one before: after a silence, time goes on by itself,
-   * and what was refused meanwhile is in the dead letters, if they are kept. Choose it longer than a partition is usually silent. Nothing but timestamps decides, so a replay refuses the same records.
+   * The first record of a partition is believed. So is the tenth of records that follow each other in a
+   * partition, all too far ahead and none further than this from the one before: after a silence, time goes
+   * on by itself, and what was refused meanwhile is in the dead letters, if they are kept. Choose it longer
+   * than a partition is usually silent. Nothing but timestamps decides, so a replay refuses the same records.
    */
   readonly maxTimeJump?: Duration;
 }
@@ -42,7 +46,10 @@ export interface StreamOptions<K, V> {
 export interface TableOptions<K, V> extends StreamOptions<K, V> {
   /** The store that holds the rows. */
   readonly store: string;
-  /** Makes it a versioned table: how long past values of its rows can be looked up, in its own stream time. Default: not at all. */
+  /**
+   * Makes it a versioned table: how long past values of its rows can be looked up, in its own stream time.
+   * Default: not at all.
+   */
   readonly history?: Duration;
 }
 
@@ -54,7 +61,8 @@ export interface TopologyBuilder {
   /**
    * The records of a topic, in order of each partition.
    *
-   * No state. A record that does not decode goes the way of `onError.deserialize` (DESERIALIZE_FAILED). Null values pass: in a stream a tombstone is a record like any other.
+   * No state. A record that does not decode goes the way of `onError.deserialize` (DESERIALIZE_FAILED). Null
+   * values pass: in a stream a tombstone is a record like any other.
    *
    * ```ts
    * const orders = t.stream('orders', { key: serdes.string, value: serdes.json<Order>() });
@@ -64,25 +72,33 @@ export interface TopologyBuilder {
   /**
    * The rows of a topic: each record replaces the row of its key, a null value deletes it.
    *
-   * State: one row a key in `store`, and its changelog. Rows follow the order of arrival, whatever their timestamps, as in Kafka Streams; records with a
-   * null key are dropped and counted. Every record is passed on as a change, unchanged values and repeated deletions included.
+   * State: one row a key in `store`, and its changelog. Rows follow the order of arrival, whatever their
+   * timestamps, as in Kafka Streams; records with a null key are dropped and counted. Every record is passed
+   * on as a change, unchanged values and repeated deletions included.
    *
    * ```ts
    * const accounts = t.table('accounts', { key: serdes.string, value: serdes.json<Account>(), store: 'accounts' });
    * ```
    *
-   * **Versioned**, with `history`: a row is what its timestamps say, in whatever order records arrive. Each value holds from its timestamp until that of the next; one of equal time replaces, and a deletion is a value like any other.
-   * A stream joined with the table sees its rows as of the record's own timestamp (`joinTable`), `process` and `StoreView` as of any moment within the history.
+   * **Versioned**, with `history`: a row is what its timestamps say, in whatever order records arrive. Each
+   * value holds from its timestamp until that of the next; one of equal time replaces, and a deletion is a
+   * value like any other. A stream joined with the table sees its rows as of the record's own timestamp
+   * (`joinTable`), `process` and `StoreView` as of any moment within the history.
    *
-   * - A record older than the newest one of its key is *out of order*: it changes the past and not the row. It is passed on (`outOfOrder` is true, `previous` is what was known of that moment) and counted (`out-of-order`);
-   *   `toStream`, `mapValues` and `filterValues` pass it on, `groupBy`, folds and joins with other tables leave it out.
-   * - A record older than the highest timestamp of the table (of all keys in its partition) by more than `history` is dropped and counted (`expired`).
-   * - State: the newest values in `store`, older ones in `<store>-versions`, a list for each key that has any, in chunks of at most 256 versions. Both have a changelog. What has not held within the history is removed, at least 1,000
-   *   lists a commit. Cost: two look-ups and at most two writes a record (one of each, if the row was not
-   *   changed within the history), one more of each if a row has more than 16 past values; a list is written
-   *   whole, of one above 32 KiB the pages that changed.
+   * - A record older than the newest one of its key is *out of order*: it changes the past and not the row.
+   *   It is passed on (`outOfOrder` is true, `previous` is what was known of that moment) and counted
+   *   (`out-of-order`); `toStream`, `mapValues` and `filterValues` pass it on, `groupBy`, folds and joins
+   *   with other tables leave it out.
+   * - A record older than the highest timestamp of the table (of all keys in its partition) by more than
+   *   `history` is dropped and counted (`expired`).
+   * - State: the newest values in `store`, older ones in `<store>-versions`, a list for each key that has
+   *   any, in chunks of at most 256 versions. Both have a changelog. What has not held within the history is
+   *   removed, at least 1,000 lists a commit. Cost: two look-ups and at most two writes a record (one of
+   *   each, if the row was not changed within the history), one more of each if a row has more than 16 past
+   *   values; a list is written whole, of one above 32 KiB the pages that changed.
    *
-   * CONFIG_INVALID for a history of zero. Semantics: versioned state stores of Kafka Streams (KIP-889, KIP-914).
+   * CONFIG_INVALID for a history of zero. Semantics: versioned state stores of Kafka Streams (KIP-889,
+   * KIP-914).
    *
    * ```ts
    * const prices = t.table('prices', { key: serdes.string, value: serdes.double, store: 'prices', history: '30d' });
@@ -90,15 +106,21 @@ export interface TopologyBuilder {
    */
   table<K, V>(topic: string, options: TableOptions<K, V>): Table<K, V>;
   /**
-   * The rows of a topic, all of them in every process: a table that is joined by any key, without co-partitioning and without a repartition (`joinGlobalTable`). For what is small enough to be on every
+   * The rows of a topic, all of them in every process: a table that is joined by any key, without
+   * co-partitioning and without a repartition (`joinGlobalTable`). For what is small enough to be on every
    * machine and changes seldom. Not a stream: it cannot be piped.
    *
-   * State: one row a key in `store`, in a database that all tasks of the process share, in `<state>/<application>/global` (another engine of the application on the same state directory has one of its own, `global.2`). The
-   * topic itself is the changelog: none is made, and the topic may be compacted. All partitions are read from the beginning, whatever `startFrom` says, and up to their ends before any task begins; after that in the
-   * background, outside of transactions, committed records only. What was read is remembered with the rows, so a restart reads what is new.
+   * State: one row a key in `store`, in a database that all tasks of the process share, in
+   * `<state>/<application>/global` (another engine of the application on the same state directory has one of
+   * its own, `global.2`). The topic itself is the changelog: none is made, and the topic may be compacted.
+   * All partitions are read from the beginning, whatever `startFrom` says, and up to their ends before any
+   * task begins; after that in the background, outside of transactions, committed records only. What was read
+   * is remembered with the rows, so a restart reads what is new.
    *
-   * A topic that has been made anew, or has lost records that were not read yet, is read again from the beginning, with a warning; one that was made anew and is longer than the old one by now cannot be told from it. If it happens while the
-   * application runs, that ends with OFFSET_OUT_OF_RANGE, and the next start reads it again. Partitions that are added while the application runs are read from its next start on.
+   * A topic that has been made anew, or has lost records that were not read yet, is read again from the
+   * beginning, with a warning; one that was made anew and is longer than the old one by now cannot be told
+   * from it. If it happens while the application runs, that ends with OFFSET_OUT_OF_RANGE, and the next start
+   * reads it again. Partitions that are added while the application runs are read from its next start on.
    *
    * Rows follow the order of arrival within a partition, whatever their timestamps; what is in several
    * partitions when it is read is taken in the order of event times. Null keys are dropped and counted
@@ -120,8 +142,8 @@ export function isTopology(value: unknown): value is Topology {
 }
 
 /**
- * Declares a topology. The function is a blueprint: it runs once to draw the graph and once for each task, so it must declare the same every
- * time, and nothing outside it may be changed from within.
+ * Declares a topology. The function is a blueprint: it runs once to draw the graph and once for each task, so
+ * it must declare the same every time, and nothing outside it may be changed from within.
  *
  * ```ts
  * export default topology('word-count', (t) => {
@@ -134,7 +156,8 @@ export function isTopology(value: unknown): value is Topology {
  * });
  * ```
  *
- * Reading `graph` (as `start`, `describe` and `validate` do) throws TOPOLOGY_INVALID with every problem found and what to write instead.
+ * Reading `graph` (as `start`, `describe` and `validate` do) throws TOPOLOGY_INVALID with every problem found
+ * and what to write instead.
  */
 export function topology(name: string, blueprint: (t: TopologyBuilder) => void): Topology {
   let graph: Graph | undefined;
@@ -282,7 +305,10 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
   }
 }
 
-/** What comes behind its first `await` would be declared by nobody, and what it throws there would end the process. */
+/**
+ * What comes behind its first `await` would be declared by nobody, and what it throws there would end the
+ * process.
+ */
 function asyncBlueprint(name: string, returned: Promise<unknown>): StreamsError {
   returned.catch(() => undefined);
   return new StreamsError('TOPOLOGY_INVALID', {

@@ -11,7 +11,9 @@ export type Table<K, V> = Observable<Change<K, V>>;
 // biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
 export type AnyRecord = StreamRecord<any, any>;
 
-/** A record of a stream that is not a change of a table: what operators take that have no meaning on a table. */
+/**
+ * A record of a stream that is not a change of a table: what operators take that have no meaning on a table.
+ */
 export interface FactRecord<K, V> extends StreamRecord<K, V> {
   readonly previous?: never;
 }

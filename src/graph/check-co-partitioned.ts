@@ -1,6 +1,9 @@
 import type { Graph, Problem } from './graph.js';
 
-/** Repartitions whose records meet in one store, and which say themselves that they have different numbers of partitions. What topics have is known at start only. */
+/**
+ * Repartitions whose records meet in one store, and which say themselves that they have different numbers of
+ * partitions. What topics have is known at start only.
+ */
 export function checkCoPartitioned({ nodes, coPartitioned }: Graph): readonly Problem[] {
   return coPartitioned.flatMap((group) => {
     const wide = nodes.flatMap((node) =>

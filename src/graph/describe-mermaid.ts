@@ -3,8 +3,9 @@ import type { Graph, GraphNode } from './graph.js';
 import { repartitionTopic } from './naming.js';
 
 /**
- * A graph as a Mermaid flow chart: sub-topologies are boxes around their nodes, stores are cylinders inside, topics are stadiums outside, and so are global tables, which belong to no box. A repartition is drawn as its topic, which leads out of one box
- * and into another.
+ * A graph as a Mermaid flow chart: sub-topologies are boxes around their nodes, stores are cylinders inside,
+ * topics are stadiums outside, and so are global tables, which belong to no box. A repartition is drawn as
+ * its topic, which leads out of one box and into another.
  */
 export function describeMermaid(graph: Graph): string {
   const ids = new Ids();

@@ -55,7 +55,10 @@ function describeGlobalTable(node: GlobalTableNode): string[] {
   ];
 }
 
-/** A repartition stands in the sub-topology that writes its topic and in the one that reads it. One may do both. */
+/**
+ * A repartition stands in the sub-topology that writes its topic and in the one that reads it. One may do
+ * both.
+ */
 function describeRepartition(graph: Graph, subTopology: SubTopology, node: RepartitionNode): string[] {
   const topic = repartitionTopic(APPLICATION, node.name);
   const isRead = (id: string): boolean =>

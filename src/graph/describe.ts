@@ -11,7 +11,8 @@ const JSON_FORMAT = 1;
 /**
  * Shows a topology.
  *
- * - `text`: its sub-topologies with their sources, processors, stores, changelogs, repartitions and sinks. `<application>` stands for the application id, which the graph does not know.
+ * - `text`: its sub-topologies with their sources, processors, stores, changelogs, repartitions and sinks.
+ *   `<application>` stands for the application id, which the graph does not know.
  * - `json`: the graph as data, with the version of the form as `format`.
  * - `mermaid`: a flow chart for Mermaid, which Markdown renderers draw.
  *

@@ -1,4 +1,7 @@
-/** The topology as frozen data: what `describe`, `validate`, the engine's plan and the tools read. Closures are not part of it. */
+/**
+ * The topology as frozen data: what `describe`, `validate`, the engine's plan and the tools read. Closures
+ * are not part of it.
+ */
 
 export interface SourceNode {
   readonly kind: 'source';
@@ -72,7 +75,10 @@ export interface GraphStore {
   readonly owner: string;
 }
 
-/** What one task runs: the nodes that are connected without a repartition topic between them, or share a store. */
+/**
+ * What one task runs: the nodes that are connected without a repartition topic between them, or share a
+ * store.
+ */
 export interface SubTopology {
   /** The topic or repartition that was declared first among its sources: names its tasks. */
   readonly id: string;

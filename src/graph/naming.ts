@@ -1,5 +1,7 @@
 /**
- * The names of everything that millrace creates. Each is made of names the user gave: no counter becomes part of one, but that of the versions of an application. Prefix: the application's id, or that of the version which has taken over.
+ * The names of everything that millrace creates. Each is made of names the user gave: no counter becomes part
+ * of one, but that of the versions of an application. Prefix: the application's id, or that of the version
+ * which has taken over.
  */
 
 /** `<prefix>-<store>-changelog`, as in Kafka Streams. */

@@ -1,4 +1,7 @@
-/** Disjoint sets of names: joins what belongs together. Groups keep the order in which their members were first seen. */
+/**
+ * Disjoint sets of names: joins what belongs together. Groups keep the order in which their members were
+ * first seen.
+ */
 export class UnionFind {
   readonly #parent = new Map<string, string>();
 

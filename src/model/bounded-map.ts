@@ -4,8 +4,8 @@ interface Kept<V> {
 }
 
 /**
- * A map with a bound: of entries, and if wanted of what they weigh together. Where there is no room the oldest
- * entries go, and are made again when they are needed.
+ * A map with a bound: of entries, and if wanted of what they weigh together. Where there is no room the
+ * oldest entries go, and are made again when they are needed.
  */
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, Kept<V>>();

@@ -39,7 +39,10 @@ export function valueCode(value: unknown): string {
   }
 }
 
-/** Whether {@link valueCode} makes that value again, and nothing less: no instance of a class that it does not know. */
+/**
+ * Whether {@link valueCode} makes that value again, and nothing less: no instance of a class that it does not
+ * know.
+ */
 export function hasCode(value: unknown): boolean {
   if (typeof value === 'function' || typeof value === 'symbol') return false;
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array || value instanceof Date) return true;

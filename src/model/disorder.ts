@@ -3,7 +3,10 @@ import type { Random } from './ports.js';
 export interface DisorderOptions {
   /** Share of items that are delivered a second time, from 0 to 1. Default 0. */
   readonly duplicate?: number;
-  /** The first delivery of an item stands at most that many places from where it was among the first deliveries. Default 0: all stay in order. */
+  /**
+   * The first delivery of an item stands at most that many places from where it was among the first
+   * deliveries. Default 0: all stay in order.
+   */
   readonly shuffle?: number;
   /** A second delivery comes after the first, at most about that many items later. Default 100. */
   readonly duplicateWithin?: number;
@@ -23,10 +26,13 @@ interface Waiting<T> extends Disordered<T> {
 }
 
 /**
- * Delivers items as an unreliable network does: some twice, some out of order. Every item is delivered at least once, and a copy never comes before its original.
+ * Delivers items as an unreliable network does: some twice, some out of order. Every item is delivered at
+ * least once, and a copy never comes before its original.
  *
- * The result depends on the items' number and order, the options and the random numbers only: the same seed gives the same deliveries. Each item draws three numbers whatever the options are.
- * Memory: the items of a window of `shuffle` places, and the copies of one of `shuffle + duplicateWithin`. Cost: O(log n) comparisons an item.
+ * The result depends on the items' number and order, the options and the random numbers only: the same seed
+ * gives the same deliveries. Each item draws three numbers whatever the options are. Memory: the items of a
+ * window of `shuffle` places, and the copies of one of `shuffle + duplicateWithin`. Cost: O(log n)
+ * comparisons an item.
  */
 export class Disorder<T> {
   readonly #options: Required<DisorderOptions>;
@@ -42,7 +48,8 @@ export class Disorder<T> {
   push(item: T): Disordered<T>[] {
     const { duplicate, shuffle, duplicateWithin, random } = this.#options;
     const index = this.#index++;
-    // Drawn even if nothing is moved. Below one more than the distance: the item that many places behind can still come first, the next cannot.
+    // Drawn even if nothing is moved. Below one more than the distance: the item that many places behind can
+    // still come first, the next cannot.
     const moved = random() * (shuffle + 1);
     const place = shuffle === 0 ? index : index + moved;
     const again = random() < duplicate;

@@ -15,7 +15,8 @@ const PATTERN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
  * durationMs('1.5h'); // → 5400000
  * ```
  *
- * Throws CONFIG_INVALID for anything that is not a non-negative number followed by ms, s, m, h or d; `what` names the option in the message.
+ * Throws CONFIG_INVALID for anything that is not a non-negative number followed by ms, s, m, h or d; `what`
+ * names the option in the message.
  */
 export function durationMs(duration: Duration, what = 'duration'): number {
   const match = PATTERN.exec(duration);

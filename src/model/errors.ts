@@ -2,8 +2,8 @@ import { plainText } from './plain-text.js';
 import { show } from './show.js';
 
 /**
- * The closed list of what can go wrong. `retryable`: the same call may succeed later without anybody changing anything.
- * The table in docs/errors.md is compared with this one by a test.
+ * The closed list of what can go wrong. `retryable`: the same call may succeed later without anybody changing
+ * anything. The table in docs/errors.md is compared with this one by a test.
  */
 export const ERROR_CODES = {
   // declaring
@@ -192,7 +192,10 @@ export class StreamsError extends Error {
   }
 }
 
-/** Whether that is a StreamsError, also one of another copy of this library (a user's file may have loaded its own). */
+/**
+ * Whether that is a StreamsError, also one of another copy of this library (a user's file may have loaded its
+ * own).
+ */
 export function isStreamsError(error: unknown): error is StreamsError {
   return (
     error instanceof Error && error.name === 'StreamsError' && Object.hasOwn(ERROR_CODES, (error as StreamsError).code)

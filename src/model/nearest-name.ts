@@ -1,4 +1,7 @@
-/** The known name that is written most like that one, if a slip of the keyboard explains the difference: one character in three. */
+/**
+ * The known name that is written most like that one, if a slip of the keyboard explains the difference: one
+ * character in three.
+ */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let fewest = Math.floor(name.length / 3) + 1;

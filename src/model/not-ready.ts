@@ -1,6 +1,8 @@
 /**
- * Thrown by `decode` (and by `encode` where the topic was not known before) when something has to be fetched first: wait for `ready`, and call again. It rejects when nobody is to blame but whoever should have
- * answered; what is wrong with the bytes is thrown by the next call. So the hot path stays synchronous, and costs no promise.
+ * Thrown by `decode` (and by `encode` where the topic was not known before) when something has to be fetched
+ * first: wait for `ready`, and call again. It rejects when nobody is to blame but whoever should have
+ * answered; what is wrong with the bytes is thrown by the next call. So the hot path stays synchronous, and
+ * costs no promise.
  */
 export class NotReady extends Error {
   override readonly name = 'NotReady';
@@ -26,7 +28,9 @@ export function whenReady<T>(call: () => T): T | Promise<T> {
   }
 }
 
-/** The same, for a call that has thrown, or whose promise was rejected: throws what is not {@link NotReady}. */
+/**
+ * The same, for a call that has thrown, or whose promise was rejected: throws what is not {@link NotReady}.
+ */
 export async function onceReady<T>(thrown: unknown, call: () => T): Promise<Awaited<T>> {
   for (let error = thrown; ; ) {
     if (!isNotReady(error)) throw error;

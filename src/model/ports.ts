@@ -1,6 +1,7 @@
 /**
- * Everything uncertain, as ports: nothing in millrace reaches for the clock, timers or randomness of the machine. They are passed in at the
- * edge (`runtime/system.ts` has the real ones), so that a test runs under virtual time and a failure is a seed.
+ * Everything uncertain, as ports: nothing in millrace reaches for the clock, timers or randomness of the
+ * machine. They are passed in at the edge (`runtime/system.ts` has the real ones), so that a test runs under
+ * virtual time and a failure is a seed.
  */
 export interface Clock {
   /** Milliseconds since the epoch. */

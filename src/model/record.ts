@@ -9,13 +9,16 @@ export interface StreamRecord<K, V> {
 }
 
 /**
- * What flows through a table: the row's value after the change (null: the row is gone) and before it (null: there was
- * none). A table is the stream of its changes; the field `previous` is what tells the two apart, for the compiler and
- * at run time.
+ * What flows through a table: the row's value after the change (null: the row is gone) and before it (null:
+ * there was none). A table is the stream of its changes; the field `previous` is what tells the two apart,
+ * for the compiler and at run time.
  */
 export interface Change<K, V> extends StreamRecord<K, V | null> {
   readonly previous: V | null;
-  /** Of a versioned table: whether the change is of the past, older than the row's newest version. The row is then as it was; `previous` is what was known of that moment. */
+  /**
+   * Of a versioned table: whether the change is of the past, older than the row's newest version. The row is
+   * then as it was; `previous` is what was known of that moment.
+   */
   readonly outOfOrder?: boolean;
 }
 

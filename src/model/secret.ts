@@ -1,5 +1,6 @@
 /**
- * A text that is not printed: not by `util.inspect`, `String` or `JSON.stringify`, so that it gets into no log and no error.
+ * A text that is not printed: not by `util.inspect`, `String` or `JSON.stringify`, so that it gets into no
+ * log and no error.
  *
  * ```ts no-run
  * const password = new Secret(await vault.read('kafka'));

@@ -1,4 +1,7 @@
-/** A value of a row, and since when it is the value; null: since then there was no row. It holds until the next one begins. */
+/**
+ * A value of a row, and since when it is the value; null: since then there was no row. It holds until the
+ * next one begins.
+ */
 export interface Version<V> {
   readonly from: number;
   readonly value: V | null;
@@ -15,8 +18,9 @@ export interface VersionChunk {
 }
 
 /**
- * Versions of a row that are no longer the newest: all of them, or one chunk (which has no further chunks). Each ends where the next begins, the last of a list where the next chunk does.
- * Changed in place by the store that owns it.
+ * Versions of a row that are no longer the newest: all of them, or one chunk (which has no further chunks).
+ * Each ends where the next begins, the last of a list where the next chunk does. Changed in place by the
+ * store that owns it.
  */
 export interface VersionList<V> {
   /** The newest version is a deletion, since then. Null: the row is there, or nothing is known of it. */

@@ -7,7 +7,10 @@ import { asSecret, type Secret } from '../model/secret.js';
 /** A text in PEM, or the file that holds it (relative to the working directory). */
 export type Pem = string | { readonly file: string };
 
-/** How a connection is encrypted, and how both sides know each other. `{}` is enough for servers whose certificates a public authority has signed. */
+/**
+ * How a connection is encrypted, and how both sides know each other. `{}` is enough for servers whose
+ * certificates a public authority has signed.
+ */
 export interface Tls {
   /** Certificates of the authorities that are trusted, instead of those that Node trusts. */
   readonly ca?: Pem;
@@ -21,7 +24,9 @@ export interface Tls {
   readonly checkServerName?: boolean;
 }
 
-/** Reads the files and checks what can be checked without a server; what is wrong is added to the problems. */
+/**
+ * Reads the files and checks what can be checked without a server; what is wrong is added to the problems.
+ */
 export function resolveTls(tls: Tls, problems: string[]): ConnectionOptions {
   const before = problems.length;
   const ca = pemOf('ca', 'CERTIFICATE', tls.ca, problems);

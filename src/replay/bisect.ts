@@ -34,12 +34,16 @@ export type Predicate = (row: ChangedRow) => unknown;
 
 export interface BisectOptions extends PastOptions, PastSlice {
   readonly store: string;
-  /** Ask about this row only; of a store of windows, about all windows of a key, or one of them, `{ key, start, end }`. Default: about every row of the store. */
+  /**
+   * Ask about this row only; of a store of windows, about all windows of a key, or one of them,
+   * `{ key, start, end }`. Default: about every row of the store.
+   */
   readonly key?: unknown;
   readonly when: Predicate;
   /**
-   * The predicate stays true, once it is: then snapshots are asked first (`before` is null there), by halves, and only the part between two of them is run. If it does not stay true, the event that is found is one after which it is true,
-   * and not always the first. Default: every change is looked at, in order.
+   * The predicate stays true, once it is: then snapshots are asked first (`before` is null there), by halves,
+   * and only the part between two of them is run. If it does not stay true, the event that is found is one
+   * after which it is true, and not always the first. Default: every change is looked at, in order.
    */
   readonly monotone?: boolean;
 }
@@ -51,11 +55,15 @@ export interface BisectResult {
 }
 
 /**
- * Finds the first event after which a predicate holds: it is asked at each write of a row of the store, in the order of the merged history, as soon as the row is written; not where a row is deleted that is not there. Undefined if it never holds. In a store of windows a row is a window; where several
- * windows are kept together, as sessions are, it is asked about those that the write has changed, first about what is gone (`value` is null).
+ * Finds the first event after which a predicate holds: it is asked at each write of a row of the store, in
+ * the order of the merged history, as soon as the row is written; not where a row is deleted that is not
+ * there. Undefined if it never holds. In a store of windows a row is a window; where several windows are kept
+ * together, as sessions are, it is asked about those that the write has changed, first about what is gone
+ * (`value` is null).
  *
- * Cost: a replay up to that event, and one more to follow it through the topology; with snapshots the second begins at the last one before the event, and with a key the first leaves out those parts in which the row did not change, which
- * loses nothing. `monotone` is for predicates that stay true.
+ * Cost: a replay up to that event, and one more to follow it through the topology; with snapshots the second
+ * begins at the last one before the event, and with a key the first leaves out those parts in which the row
+ * did not change, which loses nothing. `monotone` is for predicates that stay true.
  *
  * Errors: PREDICATE_FAILED if the predicate throws, naming the event; STORE_UNKNOWN; those of {@link replay}.
  *

@@ -27,7 +27,10 @@ export function blame(
   return undefined;
 }
 
-/** Records of equal time may change places, and then sums on the way are others: only the last row and the last output of each key count. The first that is not the same, in the order of the way. */
+/**
+ * Records of equal time may change places, and then sums on the way are others: only the last row and the
+ * last output of each key count. The first that is not the same, in the order of the way.
+ */
 function blameOfOutcome(
   topology: Topology,
   wanted: ReadonlyMap<string, DigestedStep>,

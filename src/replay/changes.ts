@@ -10,14 +10,20 @@ import type { Snapshot } from './snapshots.js';
 import { WantedKey } from './wanted-key.js';
 import type { RowWrite } from './watcher.js';
 
-/** One change of a row, and what caused it. In a store of windows a row is a window: its key is `{ key, start, end }`, however many of them are kept together. */
+/**
+ * One change of a row, and what caused it. In a store of windows a row is a window: its key is
+ * `{ key, start, end }`, however many of them are kept together.
+ */
 export interface StateChange {
   readonly store: string;
   readonly partition: number;
   readonly key: unknown;
   /** The row before; null: there was none. */
   readonly before: unknown;
-  /** The row after; null: it is gone. A session that grows, or is merged into another, is gone: what it has become begins or ends elsewhere. */
+  /**
+   * The row after; null: it is gone. A session that grows, or is merged into another, is gone: what it has
+   * become begins or ends elsewhere.
+   */
   readonly value: unknown;
   /** Of the row; of one that is gone, that of the write which has removed it. */
   readonly timestamp: number;
@@ -42,7 +48,9 @@ export interface ChangeScan<T> extends PastSlice {
 }
 
 /**
- * Goes through the writes of a store, window by window; what was picked comes in the order of the records that caused it. With a key and snapshots, parts of the history in which that row did not change are left out. `begin`: nothing before that snapshot is of interest.
+ * Goes through the writes of a store, window by window; what was picked comes in the order of the records
+ * that caused it. With a key and snapshots, parts of the history in which that row did not change are left
+ * out. `begin`: nothing before that snapshot is of interest.
  */
 export async function* scanChanges<T>(
   frame: PastFrame,

@@ -11,7 +11,10 @@ export interface OutputComparison {
   readonly equal: boolean;
   /** Some keys whose records differ, in the order of partition and key; empty if all is equal. */
   readonly differences: readonly OutputDifference[];
-  /** The live topic no longer begins at its beginning, or only has the last value of each key: it cannot be equal. */
+  /**
+   * The live topic no longer begins at its beginning, or only has the last value of each key: it cannot be
+   * equal.
+   */
   readonly incomplete: boolean;
 }
 
@@ -20,9 +23,12 @@ const SHOWN_KEYS = 10;
 const READ_TOGETHER = 2_000;
 
 /**
- * Compares the records of topics with those of their shadows, as they are now. Timestamps and headers are not compared, and the order is not.
+ * Compares the records of topics with those of their shadows, as they are now. Timestamps and headers are not
+ * compared, and the order is not.
  *
- * Cost: one read of both topics, a second one if they differ. Memory: 2 MB a topic, and the keys (with their last values) of an eight-thousandth of the topic where it differs. Two multisets that differ are taken for equal with a probability of 2^-64. STOPPED if the signal is aborted before all is read.
+ * Cost: one read of both topics, a second one if they differ. Memory: 2 MB a topic, and the keys (with their
+ * last values) of an eight-thousandth of the topic where it differs. Two multisets that differ are taken for
+ * equal with a probability of 2^-64. STOPPED if the signal is aborted before all is read.
  */
 export async function compareOutputs(
   broker: Broker,

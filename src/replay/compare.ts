@@ -25,7 +25,10 @@ export interface ComparedOutput {
   readonly timestamp: number;
 }
 
-/** A row that the two versions do not agree upon; in a store of windows, a window: its key is `{ key, start, end }`. */
+/**
+ * A row that the two versions do not agree upon; in a store of windows, a window: its key is
+ * `{ key, start, end }`.
+ */
 export interface ComparedRow {
   readonly store: string;
   readonly key: unknown;
@@ -51,8 +54,9 @@ const LATEST: Moment = { kind: 'latest' };
 const EARLIEST: Moment = { kind: 'earliest' };
 
 /**
- * Finds the first event at which two versions of a topology disagree: in what they would have written because of it (topic, partition, key, value, timestamp, headers, in order), or in the rows that it changed, of stores that both have.
- * Undefined: they agree on the whole slice. "Did my refactoring change anything?"
+ * Finds the first event at which two versions of a topology disagree: in what they would have written because
+ * of it (topic, partition, key, value, timestamp, headers, in order), or in the rows that it changed, of
+ * stores that both have. Undefined: they agree on the whole slice. "Did my refactoring change anything?"
  *
  * Both are given the same records in the same order; each ignores topics that it does not read. Both run
  * under the application id of the first.

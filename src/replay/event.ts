@@ -7,7 +7,9 @@ import { ownOf, setOwn } from '../model/own.js';
 import { show } from '../model/show.js';
 import type { StoreSpec } from '../state/contract.js';
 
-/** Headers in which event ids travel: the first of these that a record has. `ce_id` is that of CloudEvents. */
+/**
+ * Headers in which event ids travel: the first of these that a record has. `ce_id` is that of CloudEvents.
+ */
 const ID_HEADERS = ['event-id', 'eventId', 'event_id', 'ce_id', 'ce-id', 'message-id', 'id'] as const;
 
 /** A record of a source topic, for people. */
@@ -58,7 +60,10 @@ function idOf(record: BrokerRecord, value: unknown): string | null {
   return typeof id === 'string' || typeof id === 'number' ? String(id) : null;
 }
 
-/** What bytes decode to, with the schemas fetched that it takes; a copy of those that do not decode, or of which nobody knows how. */
+/**
+ * What bytes decode to, with the schemas fetched that it takes; a copy of those that do not decode, or of
+ * which nobody knows how.
+ */
 export async function decode(serde: AnySerde | undefined, bytes: Buffer | null, headers: Headers): Promise<unknown> {
   if (bytes === null) return null;
   // Values may be parts of the bytes, which belong to whoever fetched them.
@@ -78,7 +83,10 @@ export async function decode(serde: AnySerde | undefined, bytes: Buffer | null, 
 export const taskStores = ({ processors }: Declaration): ReadonlyMap<string, StoreSpec> =>
   new Map(processors.flatMap(({ spec }) => spec.stores.map((store) => [store.name, store])));
 
-/** A store of the topology's tasks. STORE_UNKNOWN if there is none of that name, or it is that of a global table, whose rows no record of a task changes. */
+/**
+ * A store of the topology's tasks. STORE_UNKNOWN if there is none of that name, or it is that of a global
+ * table, whose rows no record of a task changes.
+ */
 export function taskStore(
   { topology, declaration }: { readonly topology: Topology; readonly declaration: Declaration },
   name: string,

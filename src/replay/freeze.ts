@@ -1,4 +1,7 @@
-/** Freezes plain objects and arrays, all the way down: code in modules and classes that changes one then throws. Bytes, maps and objects of classes are left as they are. */
+/**
+ * Freezes plain objects and arrays, all the way down: code in modules and classes that changes one then
+ * throws. Bytes, maps and objects of classes are left as they are.
+ */
 export function freezeDeep(value: unknown): void {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
   const prototype: unknown = Object.getPrototypeOf(value);

@@ -12,12 +12,17 @@ export interface HistoryOptions extends PastOptions, PastSlice {
 }
 
 /**
- * Every change of one row: which event caused it, what the row was before and after. In the order of the events. A write that leaves the row as it was is no change; a row that expires is gone without an event, so that is none, either.
+ * Every change of one row: which event caused it, what the row was before and after. In the order of the
+ * events. A write that leaves the row as it was is no change; a row that expires is gone without an event, so
+ * that is none, either.
  *
- * In a store of windows the rows are its windows, as `windows` of a store lists them: a key stands for all of its own. What one event has done to several of them comes in the order in which it was done; where they are kept together,
- * as sessions are, first those that are gone (merged, or grown: then they begin or end elsewhere), then the others in the order of their starts.
+ * In a store of windows the rows are its windows, as `windows` of a store lists them: a key stands for all of
+ * its own. What one event has done to several of them comes in the order in which it was done; where they are
+ * kept together, as sessions are, first those that are gone (merged, or grown: then they begin or end
+ * elsewhere), then the others in the order of their starts.
  *
- * Cost: a replay; with snapshots, one of those parts in which the row changed. Memory does not grow with the history. Errors: STORE_UNKNOWN, and those of {@link replay}.
+ * Cost: a replay; with snapshots, one of those parts in which the row changed. Memory does not grow with the
+ * history. Errors: STORE_UNKNOWN, and those of {@link replay}.
  *
  * ```ts no-run
  * for await (const change of history(shop, { broker, store: 'balances', key: 'alice' }))

@@ -1,6 +1,9 @@
 import type { BrokerRecord } from '../broker/port.js';
 
-/** Records that wait for a task, each with the record of the slice that caused it and that one's place in the slice. */
+/**
+ * Records that wait for a task, each with the record of the slice that caused it and that one's place in the
+ * slice.
+ */
 export class Waiting {
   readonly records: readonly BrokerRecord[];
   readonly #sources: readonly BrokerRecord[];
@@ -58,7 +61,10 @@ export class Inbox {
     this.#window = new Waiting(records, records, undefined, first);
   }
 
-  /** Takes everything, in the order of causes; what has the same cause stays in the order in which it was added. */
+  /**
+   * Takes everything, in the order of causes; what has the same cause stays in the order in which it was
+   * added.
+   */
   take(): Waiting {
     if (this.#window !== undefined) {
       const window = this.#window;

@@ -5,7 +5,10 @@ const BITS_PER_KEY = 16;
 const BITS_SET = 4;
 const MIN_BITS = 256;
 
-/** Keys that were added, as the bits of a Bloom filter (format 1: the bits, little-endian words, a power of two of them): says of a key that was not added that it was not, mostly, and of one that was never. */
+/**
+ * Keys that were added, as the bits of a Bloom filter (format 1: the bits, little-endian words, a power of
+ * two of them): says of a key that was not added that it was not, mostly, and of one that was never.
+ */
 export class KeySet {
   readonly #words: Uint32Array;
 

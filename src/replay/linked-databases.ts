@@ -7,8 +7,9 @@ import type { Database, DatabaseEntry, DatabaseWrite, KeyRange, OpenDatabase } f
 const SHARED = /\.(sst|log)$/;
 
 /**
- * Databases that can be copied while they are in use, at the cost of a few file operations: closed for a moment, their large files linked and the small ones copied, and opened again. Whoever uses one notices nothing, as long as no
- * call is under way.
+ * Databases that can be copied while they are in use, at the cost of a few file operations: closed for a
+ * moment, their large files linked and the small ones copied, and opened again. Whoever uses one notices
+ * nothing, as long as no call is under way.
  */
 export class LinkedDatabases {
   readonly #openInner: OpenDatabase;

@@ -72,7 +72,10 @@ export class MergedReader {
     return this.#merge.positions;
   }
 
-  /** Partitions that had nothing more to give when they were last looked at, though the log may have grown since. */
+  /**
+   * Partitions that had nothing more to give when they were last looked at, though the log may have grown
+   * since.
+   */
   get exhausted(): readonly string[] {
     const done = this.#merge.lanes.filter(({ isRead, size }) => isRead && size === 0);
     return done.map(({ topic, partition }) => partitionKey(topic, partition));

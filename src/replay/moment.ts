@@ -29,12 +29,15 @@ export type Moment =
   | { readonly kind: 'ago'; readonly ms: number };
 
 const FORMS = 'earliest, latest, offset:TOPIC:PARTITION=OFFSET, time:ISO (or a plain ISO date), or ago:2h';
-/** A date, with a time of day if wanted; without an offset it is UTC, so that it means the same everywhere. */
+/**
+ * A date, with a time of day if wanted; without an offset it is UTC, so that it means the same everywhere.
+ */
 const ISO = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:?\d{2})?)?$/;
 const OFFSET = /^([^:=,\s]+):(\d+)=(\d+)$/;
 
 /**
- * Reads how a place in the source topics is written; see {@link Moment}. A date without an offset from UTC is UTC. `what` names the option in the message.
+ * Reads how a place in the source topics is written; see {@link Moment}. A date without an offset from UTC is
+ * UTC. `what` names the option in the message.
  *
  * ```ts
  * parseMoment('2026-03-01T12:00'); // → { kind: 'time', time: 1772366400000 }

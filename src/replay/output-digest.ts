@@ -4,7 +4,10 @@ import { murmur2 } from '../runtime/partitioner.js';
 
 export type Side = 'live' | 'shadow';
 
-/** A key whose records differ, with how many there are of it, and the last one on each side; undefined: there is none. */
+/**
+ * A key whose records differ, with how many there are of it, and the last one on each side; undefined: there
+ * is none.
+ */
 export interface OutputDifference {
   readonly partition: number;
   readonly key: Buffer | null;
@@ -34,7 +37,10 @@ class Sums {
   }
 }
 
-/** What stands for the records of a topic and of its shadow: equal if they are the same records, in whatever order. */
+/**
+ * What stands for the records of a topic and of its shadow: equal if they are the same records, in whatever
+ * order.
+ */
 export class OutputDigest {
   readonly #sums: Readonly<Record<Side, Sums>> = { live: new Sums(BUCKETS), shadow: new Sums(BUCKETS) };
 

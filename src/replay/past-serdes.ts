@@ -7,11 +7,14 @@ import type { SchemaRegistry } from '../serdes/registry/port.js';
 
 /** What serdes of schemas are given when the past is run again. */
 export interface PastSchemas {
-  /** Where Avro serdes find schemas, as given to `start`; nothing is ever registered. Default: there is none. */
+  /**
+   * Where Avro serdes find schemas, as given to `start`; nothing is ever registered. Default: there is none.
+   */
   readonly schemaRegistry?: SchemaRegistry | (() => Promise<SchemaRegistry>);
   /**
-   * What becomes of schemas that the topology writes and the registry does not have, as those of a version that was never deployed. `standIn` (default): they are given an id that no registry gives, the same each time, which means something in this run only.
-   * `fail`: SCHEMA_UNKNOWN, as when the application is started.
+   * What becomes of schemas that the topology writes and the registry does not have, as those of a version
+   * that was never deployed. `standIn` (default): they are given an id that no registry gives, the same each
+   * time, which means something in this run only. `fail`: SCHEMA_UNKNOWN, as when the application is started.
    */
   readonly unregistered?: 'standIn' | 'fail';
 }
@@ -52,7 +55,10 @@ export class PastSerdes implements SerdeConfig {
     return declaration;
   }
 
-  /** How keys of source topics are written, for finding records by their keys; an error where the schema is not known under the topic, since other bytes would be looked for than there are. */
+  /**
+   * How keys of source topics are written, for finding records by their keys; an error where the schema is
+   * not known under the topic, since other bytes would be looked for than there are.
+   */
   async sourceKeys(topology: Topology): Promise<ReadonlyMap<string, AnySerde | StreamsError>> {
     const { sources, globalTables } = declareOnly(topology);
     const { applicationId, registerSchemas, schemaRegistry } = this;
@@ -71,7 +77,10 @@ export class PastSerdes implements SerdeConfig {
     return keys;
   }
 
-  /** The bytes of a key as each source topic has it; a topic whose keys are of another kind has none. SCHEMA_UNKNOWN if it can be written for no topic, and one lacks its schema. */
+  /**
+   * The bytes of a key as each source topic has it; a topic whose keys are of another kind has none.
+   * SCHEMA_UNKNOWN if it can be written for no topic, and one lacks its schema.
+   */
   async keyBytes(topology: Topology, key: unknown): Promise<ReadonlyMap<string, Buffer>> {
     const bytes = new Map<string, Buffer>();
     let unknown: StreamsError | undefined;

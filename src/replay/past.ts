@@ -21,7 +21,10 @@ import type { Captured, RunWatcher, Silenced } from './watcher.js';
 export interface SnapshotOptions {
   /** Where they are kept; the command line takes `<state>/<application>/snapshots`. */
   readonly directory: string;
-  /** Stands for the code of the topology: snapshots of another version are not used. The command line takes a digest of the file and of what it imports from beside it. */
+  /**
+   * Stands for the code of the topology: snapshots of another version are not used. The command line takes a
+   * digest of the file and of what it imports from beside it.
+   */
   readonly version: string;
   /** Write new ones. Default: only use those there are. */
   readonly every?: SnapshotEvery;
@@ -38,7 +41,10 @@ export interface PastOptions extends PastSchemas {
   /** Memory for cached rows. Default 32 MB. */
   readonly cacheBytes?: number;
   readonly snapshots?: SnapshotOptions;
-  /** Keep the stores of the shadow run in memory, for slices whose state surely fits. Default: RocksDB in a temporary directory. */
+  /**
+   * Keep the stores of the shadow run in memory, for slices whose state surely fits. Default: RocksDB in a
+   * temporary directory.
+   */
   readonly inMemory?: boolean;
   readonly logger?: Logger;
   /** Ends it with STOPPED. */
@@ -68,7 +74,10 @@ export interface PastPlan extends PastSlice {
   readonly watcher?: RunWatcher | undefined;
   readonly capture?: ((captured: readonly Captured[]) => void | Promise<void>) | undefined;
   readonly silenced?: ((silenced: readonly Silenced[]) => void | Promise<void>) | undefined;
-  /** Which snapshot to begin with. Default: none. Chosen from those that hold a beginning of the slice, oldest first. */
+  /**
+   * Which snapshot to begin with. Default: none. Chosen from those that hold a beginning of the slice, oldest
+   * first.
+   */
   readonly beginWith?: ((usable: readonly Snapshot[]) => Snapshot | undefined) | undefined;
   /** Only records that pass. No snapshot is then written. */
   readonly only?: ((record: BrokerRecord) => boolean) | undefined;
@@ -92,7 +101,10 @@ export interface PastFrame {
   readonly dates: PastDates;
 }
 
-/** Looks at the topics, and at the schema registry if a serde needs one. TOPIC_UNKNOWN, TOPOLOGY_INVALID, CONFIG_INVALID, and the errors of the registry. */
+/**
+ * Looks at the topics, and at the schema registry if a serde needs one. TOPIC_UNKNOWN, TOPOLOGY_INVALID,
+ * CONFIG_INVALID, and the errors of the registry.
+ */
 export async function framePast(topology: Topology, options: PastOptions): Promise<PastFrame> {
   const { applicationId, onError, deadLetterTopic, cacheBytes, batchRecords, logger } = options;
   const resolved = resolveConfig(

@@ -21,7 +21,10 @@ export interface PromotionOptions {
   readonly broker: Broker;
   /** Default: the topology's name. Exactly this group, and its shadow's. */
   readonly applicationId?: string;
-  /** What becomes of outputs and calls of records that the version which is live has processed, and the other one has not. Default `silent`: none is made twice. */
+  /**
+   * What becomes of outputs and calls of records that the version which is live has processed, and the other
+   * one has not. Default `silent`: none is made twice.
+   */
   readonly effects?: EffectsMode;
   /** Names the plan. Milliseconds since the epoch. */
   readonly now: number;
@@ -50,7 +53,10 @@ export interface PromotionPlan {
   /** The version that is live, and is kept. */
   readonly retires: Generation;
   readonly moves: readonly TakeOver[];
-  /** Of the repartition topics of the version that takes over. `until`: what is in them by now follows from records that were processed by a version that was live then. */
+  /**
+   * Of the repartition topics of the version that takes over. `until`: what is in them by now follows from
+   * records that were processed by a version that was live then.
+   */
   readonly internalMoves: readonly { readonly topic: string; readonly partition: number; readonly until: number }[];
   readonly effects: EffectsMode;
   /** Positions of both groups as they were: nothing is done if they have moved since. */
@@ -58,12 +64,17 @@ export interface PromotionPlan {
 }
 
 /**
- * Says what putting the shadow of an application in its place would do, or, again, a version that a rollback has taken out; changes nothing.
+ * Says what putting the shadow of an application in its place would do, or, again, a version that a rollback
+ * has taken out; changes nothing.
  *
- * Both must be stopped. The shadow may be behind: it then catches up first, and what follows from records that the live version has processed is not written or called a second time. It must not be ahead (SHADOW_AHEAD): outputs of records that only the
- * shadow has processed would never be written. So stop the shadow first, then the live version; and let that finish what is on its way through its repartition topics (STATE_MISMATCH).
+ * Both must be stopped. The shadow may be behind: it then catches up first, and what follows from records
+ * that the live version has processed is not written or called a second time. It must not be ahead
+ * (SHADOW_AHEAD): outputs of records that only the shadow has processed would never be written. So stop the
+ * shadow first, then the live version; and let that finish what is on its way through its repartition topics
+ * (STATE_MISMATCH).
  *
- * Errors: APPLICATION_RUNNING, SHADOW_MISSING, SHADOW_AHEAD, STATE_MISMATCH, RESET_UNFINISHED, PROMOTION_UNFINISHED, TOPIC_UNKNOWN.
+ * Errors: APPLICATION_RUNNING, SHADOW_MISSING, SHADOW_AHEAD, STATE_MISMATCH, RESET_UNFINISHED,
+ * PROMOTION_UNFINISHED, TOPIC_UNKNOWN.
  *
  * ```ts no-run
  * const plan = await planPromotion(shop, { broker, now: Date.now() });
@@ -75,7 +86,9 @@ export const planPromotion = (topology: Topology, options: PromotionOptions): Pr
   plan('promote', topology, options);
 
 /**
- * Says what going back to the version that was live before the last promotion would do; changes nothing. That version has been kept with its stores, and catches up from where it was: as {@link planPromotion} for it. Given the topology of that version.
+ * Says what going back to the version that was live before the last promotion would do; changes nothing. That
+ * version has been kept with its stores, and catches up from where it was: as {@link planPromotion} for it.
+ * Given the topology of that version.
  */
 export const planRollback = (topology: Topology, options: PromotionOptions): Promise<PromotionPlan> =>
   plan('rollback', topology, options);
@@ -198,7 +211,10 @@ async function takeOvers(
   });
 }
 
-/** STATE_MISMATCH: what the live version has read, and not processed to its end, would be missing in the outputs. */
+/**
+ * STATE_MISMATCH: what the live version has read, and not processed to its end, would be missing in the
+ * outputs.
+ */
 async function checkNothingUnderWay(
   kind: Retirement['kind'],
   { graph }: Topology,

@@ -21,8 +21,10 @@ export interface PromotionContext {
 }
 
 /**
- * Puts another version of an application in the place of the live one. From then on the group stands where that version was, and its offsets name the stores and internal topics which belong to them; the version that was live
- * waits in the place of the shadow, with stores, internal topics and positions of its own, and can be gone back to. No record is copied, no store is touched.
+ * Puts another version of an application in the place of the live one. From then on the group stands where
+ * that version was, and its offsets name the stores and internal topics which belong to them; the version
+ * that was live waits in the place of the shadow, with stores, internal topics and positions of its own, and
+ * can be gone back to. No record is copied, no store is touched.
  *
  * | step | what | a crash behind it |
  * |---|---|---|
@@ -32,7 +34,8 @@ export interface PromotionContext {
  * | 4 waits | the group of the shadow has the positions of the version that was live | as above |
  * | 5 finished | the copy is deleted, the record says done | nothing: it is whole |
  *
- * Returns the path of the record. Errors: APPLICATION_RUNNING, STATE_MISMATCH if one of both has moved since the plan was made, and those of the broker.
+ * Returns the path of the record. Errors: APPLICATION_RUNNING, STATE_MISMATCH if one of both has moved since
+ * the plan was made, and those of the broker.
  */
 export async function applyPromotion(plan: PromotionPlan, context: PromotionContext): Promise<string> {
   const { broker, stateDirectory, afterStep } = context;

@@ -13,8 +13,9 @@ import { underWay } from './under-way.js';
 const SNAPSHOT_RECORDS = 100_000;
 
 /**
- * Replays the sources of an application up to what its group has committed: all stores as they must be there. OFFSET_OUT_OF_RANGE where the topics no longer reach back to the beginning; STATE_MISMATCH where the stores of the application
- * are not those of its source positions.
+ * Replays the sources of an application up to what its group has committed: all stores as they must be there.
+ * OFFSET_OUT_OF_RANGE where the topics no longer reach back to the beginning; STATE_MISMATCH where the stores
+ * of the application are not those of its source positions.
  */
 export async function replaySources(
   topology: Topology,
@@ -78,7 +79,10 @@ const isDamaged = (error: unknown): boolean =>
 const find = (offsets: readonly PartitionOffset[], { topic, partition }: TopicPartition): PartitionOffset | undefined =>
   offsets.find((at) => at.topic === topic && at.partition === partition);
 
-/** A store is what its sources come to only if all of them was done: on the way through repartition topics, and once. */
+/**
+ * A store is what its sources come to only if all of them was done: on the way through repartition topics,
+ * and once.
+ */
 async function checkPositions(
   { graph, name }: Topology,
   prefix: string,

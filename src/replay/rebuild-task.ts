@@ -40,9 +40,14 @@ export interface RebuildProgress {
 /** A task's part of a store, made anew. */
 export interface RebuiltTask extends StoreComparison {
   readonly task: string;
-  /** An earlier rebuild had put the new store in place already: only what it had left was removed, and nothing was compared. */
+  /**
+   * An earlier rebuild had put the new store in place already: only what it had left was removed, and nothing
+   * was compared.
+   */
   readonly finished: boolean;
-  /** The old store was that of an earlier commit, after a crash: the application would have restored the rest. */
+  /**
+   * The old store was that of an earlier commit, after a crash: the application would have restored the rest.
+   */
   readonly behind: boolean;
 }
 
@@ -65,7 +70,10 @@ export interface RebuildContext {
 
 /** Rows are read once. */
 const CACHE_BYTES = 1024 * 1024;
-/** How long brokers may take to show what a transaction has written: another that is open there is ended after a minute at the latest. */
+/**
+ * How long brokers may take to show what a transaction has written: another that is open there is ended after
+ * a minute at the latest.
+ */
 const VISIBLE_MS = 60_000;
 const NOTHING: StoreComparison = { equal: 0, added: 0, changed: 0, removed: 0, unreadable: 0 };
 
@@ -165,7 +173,8 @@ export class TaskRebuild {
     const topic = changelogTopic(config.generation.prefix, spec.name);
     const counted = this.#counter('logging');
     const streamTime = (this.#shadow as TaskState).cached(spec.name).streamTime;
-    // The task's own name: a transaction that it left open, which would hide what follows it, is ended at once.
+    // The task's own name: a transaction that it left open, which would hide what follows it, is ended at
+    // once.
     const writer = await broker.createWriter({ transactionalId: transactionalId(config.applicationId, this.id) });
     try {
       for await (const rows of storeDifferences(this.#fresh, fresh, Math.max(0, streamTime))) {
@@ -216,7 +225,9 @@ export class TaskRebuild {
     return (this.#shadow as TaskState).bytes(this.#context.spec.name);
   }
 
-  /** Waits until the changelog is readable up to there: brokers may show what was committed a moment later. */
+  /**
+   * Waits until the changelog is readable up to there: brokers may show what was committed a moment later.
+   */
   async #seen(topic: string, end: number): Promise<void> {
     const { broker, clock, signal } = this.#context;
     const { partition } = this.#slot;

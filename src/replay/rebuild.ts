@@ -35,11 +35,17 @@ export interface RebuildOptions
   readonly from?: 'changelog' | 'sources';
   /** The state directory of this machine. */
   readonly stateDirectory: string;
-  /** Stands for the code of the topology: what an interrupted replay has kept is used again by the same code only. Default: it is not used again. */
+  /**
+   * Stands for the code of the topology: what an interrupted replay has kept is used again by the same code
+   * only. Default: it is not used again.
+   */
   readonly version?: string;
   readonly clock?: Clock;
   readonly onProgress?: (progress: RebuildProgress) => void;
-  /** Asked before anything is changed, with how the new store differs from the old one, and where an earlier rebuild has left something to remove. Default: it is wanted. */
+  /**
+   * Asked before anything is changed, with how the new store differs from the old one, and where an earlier
+   * rebuild has left something to remove. Default: it is wanted.
+   */
   readonly confirm?: (tasks: readonly RebuiltTask[], gaps: readonly HistoryGap[]) => boolean | Promise<boolean>;
   /** Called after each step of each task: a crash test throws here. */
   readonly afterStep?: (step: RebuildStep, task: string) => void | Promise<void>;
@@ -49,12 +55,16 @@ export interface RebuildReport {
   /** False: it was not wanted, and nothing was changed. */
   readonly swapped: boolean;
   readonly tasks: readonly RebuiltTask[];
-  /** From sources: those that are compacted. What followed from earlier values of their keys may be missing in the new store. */
+  /**
+   * From sources: those that are compacted. What followed from earlier values of their keys may be missing in
+   * the new store.
+   */
   readonly gaps: readonly HistoryGap[];
 }
 
 /**
- * Makes a store anew, beside the old one, and puts it in its place: that of each task whose state is on this machine, at the positions that the application has committed.
+ * Makes a store anew, beside the old one, and puts it in its place: that of each task whose state is on this
+ * machine, at the positions that the application has committed.
  *
  * | step | what | a crash behind it |
  * |---|---|---|
@@ -65,13 +75,20 @@ export interface RebuildReport {
  * | 5 swapped | the store's name has the new number: one atomic write | the new store is whole |
  * | 6 cleaned | the old rows, and what was made beside, are removed | nothing: the rebuild is whole |
  *
- * Interrupted anywhere, the application may run, and the rebuild goes on when it is run again. Other stores of the task are not touched. From the changelog other machines may go on running; from sources no member of the group may be alive, and
- * the store is as if every record of the sources had been processed once, by the code as it is now: also those that a reset had passed over.
+ * Interrupted anywhere, the application may run, and the rebuild goes on when it is run again. Other stores
+ * of the task are not touched. From the changelog other machines may go on running; from sources no member of
+ * the group may be alive, and the store is as if every record of the sources had been processed once, by the
+ * code as it is now: also those that a reset had passed over.
  *
- * Cost: one read of the changelog (and a replay), three scans of the store, disk for two more copies of it; memory does not grow with it.
+ * Cost: one read of the changelog (and a replay), three scans of the store, disk for two more copies of it;
+ * memory does not grow with it.
  *
- * Errors: STORE_UNKNOWN, TOPIC_UNKNOWN (the store has no changelog yet), STATE_LOCKED, APPLICATION_RUNNING (from sources), SCHEMA_UNKNOWN and the others of the schema registry, OFFSET_OUT_OF_RANGE (the sources no longer begin at their beginning), STATE_CORRUPT (a row of the new store does not decode), BROKER_UNAVAILABLE (what was logged does not become readable), RESET_UNFINISHED, STOPPED; STATE_MISMATCH if there is no state here, or it is
- * further than the group, or records are on their way through repartition topics (from sources).
+ * Errors: STORE_UNKNOWN, TOPIC_UNKNOWN (the store has no changelog yet), STATE_LOCKED, APPLICATION_RUNNING
+ * (from sources), SCHEMA_UNKNOWN and the others of the schema registry, OFFSET_OUT_OF_RANGE (the sources no
+ * longer begin at their beginning), STATE_CORRUPT (a row of the new store does not decode),
+ * BROKER_UNAVAILABLE (what was logged does not become readable), RESET_UNFINISHED, STOPPED; STATE_MISMATCH if
+ * there is no state here, or it is further than the group, or records are on their way through repartition
+ * topics (from sources).
  *
  * ```ts no-run
  * const { tasks } = await rebuildStore(shop, { broker, store: 'balances', stateDirectory: '.millrace/state' });

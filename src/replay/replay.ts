@@ -26,9 +26,15 @@ export interface ReplayedRecord {
 export interface ReplayOptions extends PastOptions, PastSlice {
   /** Only records of source topics with that key (global tables whole). */
   readonly key?: unknown;
-  /** Begin with the state of the oldest snapshot whose rest the topics still have, where `from` is the beginning. Needs `snapshots`. */
+  /**
+   * Begin with the state of the oldest snapshot whose rest the topics still have, where `from` is the
+   * beginning. Needs `snapshots`.
+   */
   readonly fromSnapshot?: boolean;
-  /** Takes what would have been written, in the order of the records that caused it; awaited before more comes. */
+  /**
+   * Takes what would have been written, in the order of the records that caused it; awaited before more
+   * comes.
+   */
   readonly onOutput?: (records: readonly ReplayedRecord[]) => void | Promise<void>;
   /** Told of each call of an `effect` that is left out. */
   readonly onEffect?: (effects: readonly SilencedEffect[]) => void | Promise<void>;
@@ -55,22 +61,28 @@ export interface ReplayReport {
   readonly nodes: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Where it ended: next offset of each source partition. */
   readonly positions: readonly PartitionOffset[];
-  /** Partitions whose history is not whole, with the first offset that there is. Empty: everything was there. */
+  /**
+   * Partitions whose history is not whole, with the first offset that there is. Empty: everything was there.
+   */
   readonly gaps: readonly HistoryGap[];
   /** Records in the snapshot that it began with; 0 if it began with nothing. */
   readonly beganWith: number;
 }
 
 /**
- * Runs a topology over a slice of the past, from a clean database, and captures what it would have written. Nothing is written to the broker, no offset is committed, calls of `effect` are left out and listed; what `peek` and `process`
- * do themselves happens again.
+ * Runs a topology over a slice of the past, from a clean database, and captures what it would have written.
+ * Nothing is written to the broker, no offset is committed, calls of `effect` are left out and listed; what
+ * `peek` and `process` do themselves happens again.
  *
  * Records are taken in the order of their event times (what `timestamp` of their source says, else the log),
  * over all topics and partitions; of equal ones the first by topic, then partition; those of one partition in
- * the order of their offsets. Every record is done, through all
- * repartitions, before the next. So a replay is the same each time, to the byte, as long as the topology is a function of its records ({@link verify} finds out). "Now" is the stream time; timers on the wall clock do not fire.
+ * the order of their offsets. Every record is done, through all repartitions, before the next. So a replay is
+ * the same each time, to the byte, as long as the topology is a function of its records ({@link verify} finds
+ * out). "Now" is the stream time; timers on the wall clock do not fire.
  *
- * State: RocksDB in a temporary directory, removed at the end. Memory: that of an engine and 20,000 records read ahead, however long the slice is. Errors: TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, STOPPED, and those of the topology itself.
+ * State: RocksDB in a temporary directory, removed at the end. Memory: that of an engine and 20,000 records
+ * read ahead, however long the slice is. Errors: TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, STOPPED, and those of
+ * the topology itself.
  *
  * ```ts no-run
  * const report = await replay(shop, { broker, until: parseMoment('2026-03-01'), onOutput: (records) => console.log(records.length) });

@@ -21,10 +21,14 @@ export interface ResetOptions {
   /** The state directory of this machine. */
   readonly stateDirectory: string;
   /**
-   * `delete`: the stores begin empty, here and in their changelogs. `keep`: they stay as they are, and what is processed a second time comes on top. Default: `delete` if any partition is put back, else `keep`.
+   * `delete`: the stores begin empty, here and in their changelogs. `keep`: they stay as they are, and what
+   * is processed a second time comes on top. Default: `delete` if any partition is put back, else `keep`.
    */
   readonly stores?: 'keep' | 'delete';
-  /** `delete`: repartition topics are deleted. Default: they stay; with stores deleted, what was not read of them is passed over. */
+  /**
+   * `delete`: repartition topics are deleted. Default: they stay; with stores deleted, what was not read of
+   * them is passed over.
+   */
   readonly internalTopics?: 'keep' | 'delete';
   /** What becomes of outputs and calls of records that are processed a second time. Default `silent`. */
   readonly effects?: EffectsMode;
@@ -73,7 +77,8 @@ export interface ResetPlan {
 /**
  * Says what a reset would do; changes nothing. Partitions whose position does not change are in it, too.
  *
- * Errors: APPLICATION_RUNNING while a member of the group is alive, TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, USAGE, CONFIG_INVALID.
+ * Errors: APPLICATION_RUNNING while a member of the group is alive, TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE,
+ * USAGE, CONFIG_INVALID.
  */
 export async function planReset(topology: Topology, options: ResetOptions): Promise<ResetPlan> {
   const { broker, to, now, effects = 'silent' } = options;

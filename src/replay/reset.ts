@@ -43,7 +43,9 @@ const DELETION_MS = 30_000;
  * | 4 topics | changelogs and repartition topics are deleted, if the plan says so, and the latter made anew; that of captured outputs is created, if it is needed | as above |
  * | 5 finished | the marks no longer say unfinished, the record says done | nothing: the reset is whole |
  *
- * Output topics are never touched, nor anything of another application. Returns the path of the record. Errors: APPLICATION_RUNNING, STATE_LOCKED, STATE_MISMATCH if the application has moved since the plan was made, and those of the broker.
+ * Output topics are never touched, nor anything of another application. Returns the path of the record.
+ * Errors: APPLICATION_RUNNING, STATE_LOCKED, STATE_MISMATCH if the application has moved since the plan was
+ * made, and those of the broker.
  */
 export async function applyReset(plan: ResetPlan, context: ResetContext): Promise<string> {
   const { broker, stateDirectory, afterStep } = context;
@@ -67,7 +69,8 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
   await afterStep?.('2 positions');
 
   for (const directory of stores.directories) {
-    // Its identity last: a directory without one is not found again, and refused as long as there are rows beside it.
+    // Its identity last: a directory without one is not found again, and refused as long as there are rows
+    // beside it.
     await rm(join(directory, 'db'), { recursive: true, force: true });
     await rm(directory, { recursive: true, force: true });
   }
@@ -127,7 +130,10 @@ function offsetsOf(
   return withGeneration(positions, generation, applicationId);
 }
 
-/** STATE_MISMATCH: what the application has written and called since the plan was made would be written and called once more. */
+/**
+ * STATE_MISMATCH: what the application has written and called since the plan was made would be written and
+ * called once more.
+ */
 function checkUnmoved(
   { applicationId, moves, internalMoves }: ResetPlan,
   before: ReadonlyMap<string, PartitionOffset>,
@@ -158,7 +164,10 @@ async function checkUnlocked(directory: string): Promise<void> {
   }
 }
 
-/** Deletes those that there are, and waits until they are gone: made anew under the same name, they must be new. */
+/**
+ * Deletes those that there are, and waits until they are gone: made anew under the same name, they must be
+ * new.
+ */
 export async function deleteTopics(
   { broker, clock }: Pick<ResetContext, 'broker' | 'clock'>,
   names: readonly string[],

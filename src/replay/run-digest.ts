@@ -11,11 +11,15 @@ export interface DigestedStep {
   readonly hash: number;
 }
 
-/** Operators whose rows hold positions of records: those of a repartition topic are others whenever its records come in another order, and mean the same. */
+/**
+ * Operators whose rows hold positions of records: those of a repartition topic are others whenever its
+ * records come in another order, and mean the same.
+ */
 const HOLD_POSITIONS = ['dedupe', 'reorderByVersion'];
 
 /**
- * Digests everything that happens to the records of a run: what comes to each node, what is written to each store, what is passed on and what is sent. Equal for two runs in which every record fared the same.
+ * Digests everything that happens to the records of a run: what comes to each node, what is written to each
+ * store, what is passed on and what is sent. Equal for two runs in which every record fared the same.
  */
 export class RunDigest implements RunWatcher {
   readonly #ignored: ReadonlySet<string>;
@@ -54,7 +58,10 @@ export class RunDigest implements RunWatcher {
     else this.#steps.set(index, [digested]);
   }
 
-  /** Whether a step says what came of records of equal time, whichever of them came first: a row or an output. Not what they have on the way there, nor rows with positions. */
+  /**
+   * Whether a step says what came of records of equal time, whichever of them came first: a row or an output.
+   * Not what they have on the way there, nor rows with positions.
+   */
   isOutcome({ name }: DigestedStep): boolean {
     const [kind = '', , ...rest] = name.split(' ');
     const node = rest.join(' ');

@@ -8,8 +8,9 @@ export interface Segment {
 }
 
 /**
- * The parts of a history that have to be looked at, in order. `usable` cut it, oldest first; a part between two snapshots that follow each other is left out if `mayMatter` says so; parts that touch are one. If the beginning is gone,
- * it begins with the first snapshot.
+ * The parts of a history that have to be looked at, in order. `usable` cut it, oldest first; a part between
+ * two snapshots that follow each other is left out if `mayMatter` says so; parts that touch are one. If the
+ * beginning is gone, it begins with the first snapshot.
  */
 export async function segmentsOf(
   usable: readonly Snapshot[],
@@ -20,7 +21,8 @@ export async function segmentsOf(
   let from: Snapshot | undefined;
   for (const snapshot of usable) {
     const gone = from === undefined && !fromBeginning;
-    // Only the keys that changed since the snapshot before are known: that one must be where this part begins.
+    // Only the keys that changed since the snapshot before are known: that one must be where this part
+    // begins.
     const known = snapshot.since === (from?.records ?? 0);
     if (!gone && (!known || (await mayMatter(snapshot)))) add(segments, from, snapshot);
     from = snapshot;

@@ -21,20 +21,31 @@ export interface StartShadowOptions extends Omit<StartOptions, 'effects' | 'star
 /** A shadow that runs. */
 export interface ShadowStreams {
   readonly streams: RunningStreams;
-  /** What it has written, compared with what the live application has, as of now: meaningful once it has caught up. Also after it was stopped, until the broker is closed. */
+  /**
+   * What it has written, compared with what the live application has, as of now: meaningful once it has
+   * caught up. Also after it was stopped, until the broker is closed.
+   */
   compare(signal?: AbortSignal): Promise<readonly OutputComparison[]>;
 }
 
 /**
- * Runs an application beside the live one, from the beginning of its source topics: a new version of it, say, whose outputs are to be compared before it takes over.
+ * Runs an application beside the live one, from the beginning of its source topics: a new version of it, say,
+ * whose outputs are to be compared before it takes over.
  *
- * It is an application of its own, `<application>-shadow`, with its own group, stores and internal topics (`<application>-shadow-<n>-…`, n counting the versions of the application); the live one may run, and is not touched. What it writes to a topic, dead letters too, goes to `<application>-shadow-<topic>`, which is as wide (of `createTopics` partitions, or one, if the live one does not exist yet); calls of `effect` are left out.
- * A topic that the topology reads is read as it is, also if it writes it. Stopped, it goes on where it was when it is started again; begin with `fresh` if the code has changed since.
+ * It is an application of its own, `<application>-shadow`, with its own group, stores and internal topics
+ * (`<application>-shadow-<n>-…`, n counting the versions of the application); the live one may run, and is
+ * not touched. What it writes to a topic, dead letters too, goes to `<application>-shadow-<topic>`, which is
+ * as wide (of `createTopics` partitions, or one, if the live one does not exist yet); calls of `effect` are
+ * left out. A topic that the topology reads is read as it is, also if it writes it. Stopped, it goes on where
+ * it was when it is started again; begin with `fresh` if the code has changed since.
  *
- * Positions of repartition topics are others than the live ones: what is made of `context.position` behind one
- * differs; `uuid()` and `random()` are the same. On the embedded broker, which is for one process, the live application runs in the same process, or is stopped.
+ * Positions of repartition topics are others than the live ones: what is made of `context.position` behind
+ * one differs; `uuid()` and `random()` are the same. On the embedded broker, which is for one process, the
+ * live application runs in the same process, or is stopped.
  *
- * Cost: that of an application. Errors: those of `start`; TOPIC_UNKNOWN if a source topic does not exist; with `fresh` APPLICATION_RUNNING while a process of the shadow is alive; PROMOTION_UNFINISHED; CONFIG_INVALID if the version that was live before is kept there for a rollback, which `fresh` gives up.
+ * Cost: that of an application. Errors: those of `start`; TOPIC_UNKNOWN if a source topic does not exist;
+ * with `fresh` APPLICATION_RUNNING while a process of the shadow is alive; PROMOTION_UNFINISHED;
+ * CONFIG_INVALID if the version that was live before is kept there for a rollback, which `fresh` gives up.
  *
  * ```ts no-run
  * const { streams, compare } = await startShadow(shop, { broker, stateDirectory: '.millrace/state', fresh: true });
@@ -79,7 +90,8 @@ export async function startShadow(topology: Topology, options: StartShadowOption
     effects: 'silent',
     startFrom: 'earliest',
   };
-  // Schemas are those of the live application: registered once, they are there for it as well when it takes over.
+  // Schemas are those of the live application: registered once, they are there for it as well when it takes
+  // over.
   const config = {
     ...resolveConfig(topology.name, shadow, options.logger),
     generation,
@@ -100,15 +112,19 @@ const waitsThere = (group: string, { id }: Retirement): StreamsError =>
     action: 'Begin anew (--fresh), which gives up the way back; or go back to it: `millrace rollback`.',
   });
 
-/** Topics that a shadow may have made: those beside others, by the names of these; its own, by what stands behind the prefix of the version. */
+/**
+ * Topics that a shadow may have made: those beside others, by the names of these; its own, by what stands
+ * behind the prefix of the version.
+ */
 interface Made {
   readonly outputs: readonly string[];
   readonly internal: readonly string[];
 }
 
 /**
- * Which topics have a shadow: those that the topology names, that of dead letters, and those that a function of the topology has chosen. All that there ever were are kept in `<state>/<application>-shadow/topics.json` until the shadow is removed,
- * since another topology may then be there, which does not name them.
+ * Which topics have a shadow: those that the topology names, that of dead letters, and those that a function
+ * of the topology has chosen. All that there ever were are kept in `<state>/<application>-shadow/topics.json`
+ * until the shadow is removed, since another topology may then be there, which does not name them.
  */
 class ShadowOutputs {
   readonly applicationId: string;
@@ -149,7 +165,10 @@ class ShadowOutputs {
     this.#made = madeIn(text);
   }
 
-  /** Before they are made. Tasks come with topics at the same time: one after the other, so that each finds the file as it is on disk. */
+  /**
+   * Before they are made. Tasks come with topics at the same time: one after the other, so that each finds
+   * the file as it is on disk.
+   */
   add({ outputs = [], internal = [] }: Partial<Made>): Promise<void> {
     const added = this.#writing.then(async () => {
       const known = this.#made;

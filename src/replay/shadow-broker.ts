@@ -26,8 +26,9 @@ export interface ShadowBrokerOptions {
 }
 
 /**
- * A broker for an application that runs beside the live one: what it reads is what there is; what it writes to any topic but its own goes to `<prefix><topic>`, which is made when it is first needed, as wide as the topic itself. The topic
- * itself only tells how wide it is; one that does not exist is taken from its shadow.
+ * A broker for an application that runs beside the live one: what it reads is what there is; what it writes
+ * to any topic but its own goes to `<prefix><topic>`, which is made when it is first needed, as wide as the
+ * topic itself. The topic itself only tells how wide it is; one that does not exist is taken from its shadow.
  */
 export class ShadowBroker implements Broker {
   readonly admin: Admin;

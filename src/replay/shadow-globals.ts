@@ -15,7 +15,8 @@ import type { ShadowStorage } from './storage.js';
 const READ = { asOf: 0 };
 
 /**
- * The global tables of a shadow run. Their topics are part of the slice, in its order, so that a record sees the rows as of its own time: what an application that ran all the while has seen, and the same each time.
+ * The global tables of a shadow run. Their topics are part of the slice, in its order, so that a record sees
+ * the rows as of its own time: what an application that ran all the while has seen, and the same each time.
  */
 export class ShadowGlobals {
   readonly #tables: ReadonlyMap<string, DeclaredGlobalTable>;

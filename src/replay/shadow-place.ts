@@ -51,7 +51,10 @@ const retirementOf = (positions: readonly PartitionOffset[]): Retirement | undef
 const isRetirement = (retired: unknown): retired is Retirement =>
   isFields(retired) && isName(retired.id, LONGEST_ID) && (retired.kind === 'promote' || retired.kind === 'rollback');
 
-/** The promotion or rollback that was interrupted after versions had changed places: what is left is to keep the one that was live. */
+/**
+ * The promotion or rollback that was interrupted after versions had changed places: what is left is to keep
+ * the one that was live.
+ */
 export async function unfinishedPromotion(
   admin: Admin,
   applicationId: string,
@@ -105,8 +108,9 @@ export const internalTopics = ({ graph }: Topology, prefix: string): readonly st
 ];
 
 /**
- * Removes the shadow that is in the place, or the version that waits for a rollback: its group, internal topics, those that it has written to, and its state on this machine. Interrupted, it is finished by doing it once more: which stores it had is in
- * `<state>/<application>-shadow/removing.json` until they are gone.
+ * Removes the shadow that is in the place, or the version that waits for a rollback: its group, internal
+ * topics, those that it has written to, and its state on this machine. Interrupted, it is finished by doing
+ * it once more: which stores it had is in `<state>/<application>-shadow/removing.json` until they are gone.
  */
 export async function removeShadow(
   place: ShadowPlace,

@@ -50,11 +50,14 @@ export interface ShadowRunOptions {
 const UNNUMBERED = -1;
 
 /**
- * A topology over records of the past: every task of it in this process, on stores of its own, with nothing that leaves it.
+ * A topology over records of the past: every task of it in this process, on stores of its own, with nothing
+ * that leaves it.
  *
- * Records come window by window, in the order of the slice. Sub-topologies take their part of a window one after the other, those that write a repartition before those that read it; each task takes its records, and what the sub-topologies
- * before it have made of the window, in the order of the records that caused them. That is the order of a run that takes every record through the whole topology before the next, however large the windows are. (Where sub-topologies
- * lead to each other in a circle, a window is one record.)
+ * Records come window by window, in the order of the slice. Sub-topologies take their part of a window one
+ * after the other, those that write a repartition before those that read it; each task takes its records, and
+ * what the sub-topologies before it have made of the window, in the order of the records that caused them.
+ * That is the order of a run that takes every record through the whole topology before the next, however
+ * large the windows are. (Where sub-topologies lead to each other in a circle, a window is one record.)
  */
 export class ShadowRun {
   readonly metrics = new Metrics();
@@ -118,7 +121,10 @@ export class ShadowRun {
     return { records: this.#records, streamTimes, jumps, repartitions };
   }
 
-  /** Takes the next records of the slice through the topology; when it resolves, everything they cause is done. */
+  /**
+   * Takes the next records of the slice through the topology; when it resolves, everything they cause is
+   * done.
+   */
   async process(records: readonly BrokerRecord[]): Promise<void> {
     const size = this.#cyclic ? 1 : records.length;
     for (let from = 0; from < records.length; ) {
@@ -133,7 +139,9 @@ export class ShadowRun {
     for (const task of this.tasks) await task.commit();
   }
 
-  /** Ends every task after a commit, and opens it again: what an application that is stopped and started does. */
+  /**
+   * Ends every task after a commit, and opens it again: what an application that is stopped and started does.
+   */
   async restart(): Promise<void> {
     await this.commit();
     for (const task of this.tasks) await task.reopen();
@@ -209,7 +217,10 @@ export class ShadowRun {
     });
   }
 
-  /** Runs the records from one place up to another, or up to where a global table changes; returns how far it came. */
+  /**
+   * Runs the records from one place up to another, or up to where a global table changes; returns how far it
+   * came.
+   */
   async #window(records: readonly BrokerRecord[], from: number, to: number): Promise<number> {
     const globals = this.#globals;
     let end = to;
@@ -241,7 +252,10 @@ export class ShadowRun {
     return end;
   }
 
-  /** Runs tasks of one sub-topology, which have nothing to do with each other; then sends on what they have made, in their order. */
+  /**
+   * Runs tasks of one sub-topology, which have nothing to do with each other; then sends on what they have
+   * made, in their order.
+   */
   async #runAll(tasks: readonly WatchedTask[]): Promise<void> {
     const busy = tasks.filter(({ inbox }) => !inbox.isEmpty);
     const number = (records: readonly BrokerRecord[]): void => this.#number(records);

@@ -51,7 +51,9 @@ export interface ShadowTaskOptions {
 }
 
 /**
- * One task of a shadow run: state, pipeline and batches are those of the engine; where records come from and go to is the run's. Nothing leaves it: what it would send is handed to the observer, and calls to the outside world are left out, and told.
+ * One task of a shadow run: state, pipeline and batches are those of the engine; where records come from and
+ * go to is the run's. Nothing leaves it: what it would send is handed to the observer, and calls to the
+ * outside world are left out, and told.
  */
 export class ShadowTask {
   readonly id: string;

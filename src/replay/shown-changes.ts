@@ -20,11 +20,17 @@ export interface KeptRow extends Row<unknown> {
   readonly key: unknown;
 }
 
-/** How people see a store: its rows, or what lies in them. The one place, together with `ShownStore`, that knows of the difference. */
+/**
+ * How people see a store: its rows, or what lies in them. The one place, together with `ShownStore`, that
+ * knows of the difference.
+ */
 export const shownSerdes = ({ key, value, shown }: StoreSpec): Pick<ShownRows<unknown, unknown>, 'key' | 'value'> =>
   shown ?? { key, value };
 
-/** What people see of a row at that stream time of its store, in the order of the keys: the row itself, or what lies in it. */
+/**
+ * What people see of a row at that stream time of its store, in the order of the keys: the row itself, or
+ * what lies in it.
+ */
 export function heldBy(
   { shown }: StoreSpec,
   { key, value, timestamp }: KeptRow,
@@ -34,9 +40,10 @@ export function heldBy(
 }
 
 /**
- * What a write has changed for those who look at the store. Of a store whose rows are shown as they are, that is the
- * row, also if it was written as it was; nothing if it was deleted and had not been there. Of any other it is what lies in the row and is not what it was: first what is
- * gone, then the rest, each in the order of the keys. What only expired meanwhile was gone already.
+ * What a write has changed for those who look at the store. Of a store whose rows are shown as they are, that
+ * is the row, also if it was written as it was; nothing if it was deleted and had not been there. Of any
+ * other it is what lies in the row and is not what it was: first what is gone, then the rest, each in the
+ * order of the keys. What only expired meanwhile was gone already.
  */
 export function shownChanges(spec: StoreSpec, written: WrittenRow): readonly ShownChange[] {
   const { key, before, value, timestamp, streamTime } = written;
@@ -61,7 +68,10 @@ export function shownReads(
   return [{ key: isWindowed(spec.key) ? (key as Windowed<unknown>).key : key, value: null }];
 }
 
-/** What differs between two lists of what is shown: first what is gone, then what is new or another, in the order of the lists. */
+/**
+ * What differs between two lists of what is shown: first what is gone, then what is new or another, in the
+ * order of the lists.
+ */
 export function changesBetween(
   spec: StoreSpec,
   lists: {

@@ -19,7 +19,10 @@ export interface SlicePart extends TopicPartition {
 /** A part of the past: what is read, of each source partition. */
 export interface Slice {
   readonly parts: readonly SlicePart[];
-  /** The partitions that the end names, if it names some and not all: the slice ends when these are at their ends, and the others where the merged order has come to by then. */
+  /**
+   * The partitions that the end names, if it names some and not all: the slice ends when these are at their
+   * ends, and the others where the merged order has come to by then.
+   */
   readonly endsWith: readonly string[] | undefined;
 }
 
@@ -35,9 +38,11 @@ export interface HistoryGap extends TopicPartition {
 }
 
 /**
- * Cuts a slice out of source topics: offsets for each partition, as they are now. What is appended later is not part of it.
+ * Cuts a slice out of source topics: offsets for each partition, as they are now. What is appended later is
+ * not part of it.
  *
- * OFFSET_OUT_OF_RANGE for an offset that the log does not hold, or a moment before its first record; USAGE for a partition that is none of a source.
+ * OFFSET_OUT_OF_RANGE for an offset that the log does not hold, or a moment before its first record; USAGE
+ * for a partition that is none of a source.
  */
 export async function cutSlice(
   broker: Broker,

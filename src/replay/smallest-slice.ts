@@ -29,10 +29,13 @@ export interface SmallestSlice {
 }
 
 /**
- * The records of source topics that it takes to bring about what a bisect has found: to have the row, fed one after the other to a topology with nothing in its stores, satisfy the predicate. Begins with the records that have written the
- * row, then with all that have a key in common with these, then with all there are; what is not needed is left out by halves, within 300 tries.
+ * The records of source topics that it takes to bring about what a bisect has found: to have the row, fed one
+ * after the other to a topology with nothing in its stores, satisfy the predicate. Begins with the records
+ * that have written the row, then with all that have a key in common with these, then with all there are;
+ * what is not needed is left out by halves, within 300 tries.
  *
- * Errors: OFFSET_OUT_OF_RANGE if no slice of up to 200,000 records does it, STOPPED, and those of {@link replay}. A slice for which the predicate throws does not do it.
+ * Errors: OFFSET_OUT_OF_RANGE if no slice of up to 200,000 records does it, STOPPED, and those of
+ * {@link replay}. A slice for which the predicate throws does not do it.
  */
 export async function smallestSlice(
   topology: Topology,

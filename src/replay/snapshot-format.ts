@@ -10,15 +10,19 @@ import type { RunStart } from './shadow-run.js';
 export type SnapshotEvery = { readonly records: number } | { readonly ms: number };
 
 /**
- * What a snapshot says of itself, in `snapshot.json` (format 1), written last: a directory without it is none. Beside it the databases of the tasks (`<task>/db`, `<task>/identity.json`), and which keys changed since
- * the snapshot before (key-set.ts): those of rows in `changed/<store>`, those that windowed ones are of in `changed-keys/<store>`.
+ * What a snapshot says of itself, in `snapshot.json` (format 1), written last: a directory without it is
+ * none. Beside it the databases of the tasks (`<task>/db`, `<task>/identity.json`), and which keys changed
+ * since the snapshot before (key-set.ts): those of rows in `changed/<store>`, those that windowed ones are of
+ * in `changed-keys/<store>`.
  */
 export interface SnapshotMeta extends RunStart {
   readonly topology: string;
   readonly application: string;
   /** Next offset of each source partition: everything before it is in the stores, and nothing else. */
   readonly positions: readonly PartitionOffset[];
-  /** Partitions that had no further record then: one that came later may belong before what others have given. */
+  /**
+   * Partitions that had no further record then: one that came later may belong before what others have given.
+   */
   readonly exhausted: readonly string[];
   /** The highest timestamp in it. */
   readonly maxTimestamp: number;
@@ -71,7 +75,8 @@ function isMeta(meta: Readonly<Record<string, unknown>>): meta is Readonly<Recor
 }
 
 /**
- * Names what a topology does to its state, as far as it can be known: the application, the graph, how wide the topics are, and `version`, which stands for the code. Snapshots of another identity are never used.
+ * Names what a topology does to its state, as far as it can be known: the application, the graph, how wide
+ * the topics are, and `version`, which stands for the code. Snapshots of another identity are never used.
  */
 export function topologyIdentity(
   { graph }: Topology,

@@ -15,20 +15,26 @@ export interface Snapshot extends SnapshotMeta {
   readonly directory: string;
 }
 
-/** What changed in a store since the snapshot before: the keys of its rows, and those that windowed ones are of. */
+/**
+ * What changed in a store since the snapshot before: the keys of its rows, and those that windowed ones are
+ * of.
+ */
 export interface ChangedKeys {
   readonly rows: ReadonlySet<string>;
   readonly keys: ReadonlySet<string>;
 }
 
-/** Where in a snapshot they are kept. The second came later: where it is missing, any key may have changed. */
+/**
+ * Where in a snapshot they are kept. The second came later: where it is missing, any key may have changed.
+ */
 const CHANGED: Readonly<Record<keyof ChangedKeys, string>> = { rows: 'changed', keys: 'changed-keys' };
 
 /** Where the application's name stands between: `<root>/<application>`. */
 const placeOf = (storage: ShadowStorage, application: string): string => join(storage.root, application);
 
 /**
- * The snapshots of one topology: `<directory>/<identity>/<records>`. The state after so many records of the history, in its merged order.
+ * The snapshots of one topology: `<directory>/<identity>/<records>`. The state after so many records of the
+ * history, in its merged order.
  */
 export class Snapshots {
   readonly #directory: string;
@@ -81,7 +87,8 @@ export class Snapshots {
     const databases = storage.databases;
     if (!databases) return false;
     if (await isThere(target)) return isAnother(target, meta);
-    // In what belongs to this run alone: another process may be about to write the same. No application has such a name.
+    // In what belongs to this run alone: another process may be about to write the same. No application has
+    // such a name.
     const temporary = join(storage.root, '~snapshot');
     await rm(temporary, { recursive: true, force: true });
     for (const directory of Object.values(CHANGED)) await makePrivateDirectory(join(temporary, directory));
@@ -117,7 +124,10 @@ export class Snapshots {
     }
   }
 
-  /** Whether a row, or one of those with a key in them, may have changed between the snapshot before and this one. */
+  /**
+   * Whether a row, or one of those with a key in them, may have changed between the snapshot before and this
+   * one.
+   */
   async mayHaveChanged(
     snapshot: Snapshot,
     store: string,
@@ -187,8 +197,9 @@ function isInside({ positions }: Snapshot, { parts, endsWith }: Slice): boolean 
 }
 
 /**
- * Whether a fresh run would still begin with exactly these records. A partition that had none left when the snapshot was made may have got one since, with a timestamp so old that it belongs before what other partitions had given:
- * then it would not.
+ * Whether a fresh run would still begin with exactly these records. A partition that had none left when the
+ * snapshot was made may have got one since, with a timestamp so old that it belongs before what other
+ * partitions had given: then it would not.
  */
 async function isPrefix(
   { positions, exhausted, maxTimestamp }: Snapshot,

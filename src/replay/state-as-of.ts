@@ -29,7 +29,10 @@ export interface PastStore {
   row(key: unknown): Promise<Row<unknown> | null>;
   /** In the byte order of their keys. */
   entries(): AsyncIterable<readonly [key: unknown, value: unknown]>;
-  /** Of a store of windows: those of a key that start between two moments, in the order of their starts. Of any other store none. */
+  /**
+   * Of a store of windows: those of a key that start between two moments, in the order of their starts. Of
+   * any other store none.
+   */
   windows(
     key: unknown,
     range?: { readonly from?: number | undefined; readonly to?: number | undefined },
@@ -64,12 +67,15 @@ export interface PastRowsState extends PastState {
 }
 
 /**
- * Reconstructs the stores of an application as they were: replays the source topics up to that moment, from the latest snapshot before it, if there is one, or from the beginning.
+ * Reconstructs the stores of an application as they were: replays the source topics up to that moment, from
+ * the latest snapshot before it, if there is one, or from the beginning.
  *
- * "As of a time" is: each partition up to its first record with a later timestamp. "As of offsets" is: those partitions up to there, and the others up to where the merged order has come to by then. In both cases it is a state that
- * an application has had which took its records in the order of their timestamps.
+ * "As of a time" is: each partition up to its first record with a later timestamp. "As of offsets" is: those
+ * partitions up to there, and the others up to where the merged order has come to by then. In both cases it
+ * is a state that an application has had which took its records in the order of their timestamps.
  *
- * Cost: a replay; with snapshots, that of the records since the last one. Errors: those of {@link replay}; OFFSET_OUT_OF_RANGE if there is no record up to that time.
+ * Cost: a replay; with snapshots, that of the records since the last one. Errors: those of {@link replay};
+ * OFFSET_OUT_OF_RANGE if there is no record up to that time.
  *
  * ```ts no-run
  * const past = await stateAsOf(shop, { broker, asOf: parseMoment('2026-03-01T12:00Z') });

@@ -13,7 +13,10 @@ export interface StateDiffOptions extends PastOptions {
   readonly after: Moment;
   /** This store only. */
   readonly store?: string;
-  /** With `store`: this row only; of a store of windows, all windows of a key, or one of them, `{ key, start, end }`. */
+  /**
+   * With `store`: this row only; of a store of windows, all windows of a key, or one of them,
+   * `{ key, start, end }`.
+   */
   readonly key?: unknown;
   readonly onGaps?: (gaps: readonly HistoryGap[]) => void;
 }
@@ -31,8 +34,10 @@ export interface RowDifference {
 }
 
 /**
- * The rows that differ between two moments, by store, task and the byte order of their keys; windows that are kept together, as sessions are, by their key, first those that are gone. A row that has expired in between is gone. Cost: two
- * replays, with snapshots those of the rest. Memory does not grow with the stores. Errors: STORE_UNKNOWN, USAGE for a key without a store, and those of {@link stateAsOf}.
+ * The rows that differ between two moments, by store, task and the byte order of their keys; windows that are
+ * kept together, as sessions are, by their key, first those that are gone. A row that has expired in between
+ * is gone. Cost: two replays, with snapshots those of the rest. Memory does not grow with the stores. Errors:
+ * STORE_UNKNOWN, USAGE for a key without a store, and those of {@link stateAsOf}.
  *
  * ```ts no-run
  * for await (const { store, key, before, after } of stateDiff(shop, { broker, before: parseMoment('ago:2h'), after: parseMoment('latest') }))

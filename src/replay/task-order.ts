@@ -1,6 +1,9 @@
 import type { Graph, SubTopology } from '../graph/graph.js';
 
-/** Sub-topologies, those that write a repartition before those that read it; `cyclic`: some lead to each other, so that there is no such order. */
+/**
+ * Sub-topologies, those that write a repartition before those that read it; `cyclic`: some lead to each
+ * other, so that there is no such order.
+ */
 export function flowOf(graph: Graph): { readonly order: readonly SubTopology[]; readonly cyclic: boolean } {
   const { subTopologies, edges, nodes } = graph;
   const repartitionIds = new Map(nodes.flatMap((node) => (node.kind === 'repartition' ? [[node.name, node.id]] : [])));

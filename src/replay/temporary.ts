@@ -10,8 +10,10 @@ const NAME = /^millrace-(?:shadow|verify)-([0-9a-f]{8})-(\d+)-(\d+)-\w{6}$/;
 const UNKNOWN = '0';
 
 /**
- * Makes a directory for what is needed while this process looks into the past. Whoever made it removes it; what processes that were killed have left in the same place is removed here, since nobody else would. Whose a directory is stands in
- * its name: a machine (two containers are two machines), and a process of it, with its beginning, since numbers are given again. Those of other machines are left alone.
+ * Makes a directory for what is needed while this process looks into the past. Whoever made it removes it;
+ * what processes that were killed have left in the same place is removed here, since nobody else would. Whose
+ * a directory is stands in its name: a machine (two containers are two machines), and a process of it, with
+ * its beginning, since numbers are given again. Those of other machines are left alone.
  */
 export async function temporaryDirectory(what: 'shadow' | 'verify', parent: string = tmpdir()): Promise<string> {
   await makePrivateDirectory(parent);

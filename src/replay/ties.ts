@@ -15,7 +15,9 @@ export function tieGroups(times: readonly number[]): readonly number[] {
   return groups;
 }
 
-/** The records with those of each group interleaved otherwise; records of one partition stay in their order. */
+/**
+ * The records with those of each group interleaved otherwise; records of one partition stay in their order.
+ */
 export function permuteTies(
   records: readonly BrokerRecord[],
   groups: readonly number[],

@@ -8,7 +8,10 @@ import { checkOwned, chooseGeneration, ofGeneration } from '../runtime/own-gener
 import { owned, ownerOf } from '../runtime/topic-owners.js';
 import { prepareTopics, type TopicCounts } from '../runtime/topics.js';
 
-/** The topics that a topology reads and does not make itself, those of global tables too, in the order of their names. */
+/**
+ * The topics that a topology reads and does not make itself, those of global tables too, in the order of
+ * their names.
+ */
 export const sourceTopics = ({ graph }: Topology): readonly string[] =>
   [
     ...new Set(
@@ -30,8 +33,9 @@ export async function ofGroup(admin: Admin, config: EngineConfig, { graph }: Top
 }
 
 /**
- * How wide the topics are, as the engine counts them; nothing is created. Source topics must exist (TOPIC_UNKNOWN); repartition topics are as wide as those of the application that runs, so that keys meet in the same tasks; what is
- * written may not exist.
+ * How wide the topics are, as the engine counts them; nothing is created. Source topics must exist
+ * (TOPIC_UNKNOWN); repartition topics are as wide as those of the application that runs, so that keys meet in
+ * the same tasks; what is written may not exist.
  */
 export async function countTopics(admin: Admin, topology: Topology, config: EngineConfig): Promise<TopicCounts> {
   const sources = sourceTopics(topology);
@@ -50,7 +54,9 @@ export async function countTopics(admin: Admin, topology: Topology, config: Engi
   return prepareTopics(looking, topology.graph, { ...config, createTopics: 1 });
 }
 
-/** An admin to whom topics that do not matter are as they should be, and who only notes which ones to create. */
+/**
+ * An admin to whom topics that do not matter are as they should be, and who only notes which ones to create.
+ */
 function lookingAdmin(admin: Admin, { graph }: Topology, { applicationId, generation }: EngineConfig): Admin {
   const { prefix } = generation;
   // Whether it may be written, how it is set and whose it is, is nothing for who only reads: see ofGroup.

@@ -14,9 +14,11 @@ export interface TraceOptions extends PastOptions, PastSlice {
 }
 
 /**
- * Follows source records through the topology: which operators they came to, what these read and wrote, what they passed on, where a record ended and why. One record, or all with a key, up to `until`.
+ * Follows source records through the topology: which operators they came to, what these read and wrote, what
+ * they passed on, where a record ended and why. One record, or all with a key, up to `until`.
  *
- * The state is that of the record's own time: a replay up to it; from the latest snapshot before it, if one record is followed. USAGE if neither or both are given, OFFSET_OUT_OF_RANGE if there is no such record.
+ * The state is that of the record's own time: a replay up to it; from the latest snapshot before it, if one
+ * record is followed. USAGE if neither or both are given, OFFSET_OUT_OF_RANGE if there is no such record.
  *
  * ```ts no-run
  * for await (const { event, steps } of trace(shop, { broker, at: { topic: 'payments', partition: 0, offset: 42 } }))

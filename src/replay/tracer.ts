@@ -44,7 +44,10 @@ export type TraceStep =
       readonly key: unknown;
       readonly value: unknown;
     }
-  /** A row was looked up. Where windows are kept together, as sessions are, there is a step for each that was found; if there was none, one with their key and null. */
+  /**
+   * A row was looked up. Where windows are kept together, as sessions are, there is a step for each that was
+   * found; if there was none, one with their key and null.
+   */
   | {
       readonly what: 'read';
       readonly task: string;
@@ -52,7 +55,10 @@ export type TraceStep =
       readonly key: unknown;
       readonly value: unknown;
     }
-  /** A row was written; null: deleted. Where windows are kept together, there is a step for each that is not what it was, first those that are gone. */
+  /**
+   * A row was written; null: deleted. Where windows are kept together, there is a step for each that is not
+   * what it was, first those that are gone.
+   */
   | {
       readonly what: 'write';
       readonly task: string;

@@ -1,6 +1,9 @@
 import { type Broker, type PartitionOffset, partitionKey } from '../broker/port.js';
 
-/** The first record of topics that a group has not read, as `topic[partition]@offset`; undefined if it has read all there is. Of partitions without a position, from their beginning. */
+/**
+ * The first record of topics that a group has not read, as `topic[partition]@offset`; undefined if it has
+ * read all there is. Of partitions without a position, from their beginning.
+ */
 export async function underWay(
   broker: Broker,
   topics: readonly string[],
@@ -21,7 +24,10 @@ export async function underWay(
   );
 }
 
-/** The first record between positions and ends, as `topic[partition]@offset`. Offsets alone do not say: the marker of a transaction has one, too. */
+/**
+ * The first record between positions and ends, as `topic[partition]@offset`. Offsets alone do not say: the
+ * marker of a transaction has one, too.
+ */
 export async function firstRecord(
   broker: Broker,
   positions: readonly PartitionOffset[],

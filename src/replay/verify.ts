@@ -23,16 +23,23 @@ export interface VerifyOptions extends Omit<PastOptions, 'snapshots'>, PastSlice
 /**
  * How a slice is run again, and what a difference then means:
  *
- * - `batches`: in batches of other sizes, with records and rows that cannot be changed. Different: the clock or randomness is used, or memory outside of stores; `mutated` if a record or row was changed in place.
- * - `restarts`: with restarts at random points. Different: something remembers outside of stores, as `scan` and `pairwise` do.
- * - `equal times`: records of different partitions with equal timestamps in another order; only the last row and the last output of each key are compared. Different: the result depends on an order that no live run has a say in.
+ * - `batches`: in batches of other sizes, with records and rows that cannot be changed. Different: the clock
+ *   or randomness is used, or memory outside of stores; `mutated` if a record or row was changed in place.
+ * - `restarts`: with restarts at random points. Different: something remembers outside of stores, as `scan`
+ *   and `pairwise` do.
+ * - `equal times`: records of different partitions with equal timestamps in another order; only the last row
+ *   and the last output of each key are compared. Different: the result depends on an order that no live run
+ *   has a say in.
  */
 export type VerifyRun = 'batches' | 'restarts' | 'equal times';
 
 export interface VerifyDifference {
   readonly run: VerifyRun;
   readonly kind: 'different' | 'mutated' | 'failed';
-  /** The first record that fared otherwise; undefined if only the state differed at the end. With equal times, the first of its group. */
+  /**
+   * The first record that fared otherwise; undefined if only the state differed at the end. With equal times,
+   * the first of its group.
+   */
   readonly event: EventInfo | undefined;
   /** Where: an operator, sink or store; or what lies between two. */
   readonly operator: string;
@@ -46,23 +53,31 @@ export interface VerifyReport {
   readonly reordered: number;
   /** Digests of the stores' rows at the end. */
   readonly state: Readonly<Record<string, string>>;
-  /** Empty: the topology is deterministic, as far as this slice shows. At most one for each way of running it. */
+  /**
+   * Empty: the topology is deterministic, as far as this slice shows. At most one for each way of running it.
+   */
   readonly differences: readonly VerifyDifference[];
 }
 
 const WINDOW_RECORDS = 1_000;
 const SIZES = [1, 2, 7, 100] as const;
-/** Restarts are frequent at first and then seldom, so that a short slice has some and a long one not too many. */
+/**
+ * Restarts are frequent at first and then seldom, so that a short slice has some and a long one not too many.
+ */
 const FIRST_RESTART_RECORDS = 3;
 const RESTART_GROWTH = 1.7;
 /** Positions of records, as messages name them. */
 const PLACES = /[\w.-]+\[\d+\]@\d+/g;
 
 /**
- * Runs a slice of the past four times and compares: every record must fare the same, and the stores must be the same in the end. The second run takes batches of other sizes, the third is restarted at random points, in the fourth records
- * with equal timestamps come in another order. Finds uses of the clock and of randomness, operators that remember outside of stores, records and rows that are changed in place; it names the first record and where it fared otherwise.
+ * Runs a slice of the past four times and compares: every record must fare the same, and the stores must be
+ * the same in the end. The second run takes batches of other sizes, the third is restarted at random points,
+ * in the fourth records with equal timestamps come in another order. Finds uses of the clock and of
+ * randomness, operators that remember outside of stores, records and rows that are changed in place; it names
+ * the first record and where it fared otherwise.
  *
- * Cost: five replays or so. Memory does not grow with the slice; digests of it (a hundred bytes a record or so) lie in a temporary file. Errors: those of {@link replay}; what the topology throws in the first run.
+ * Cost: five replays or so. Memory does not grow with the slice; digests of it (a hundred bytes a record or
+ * so) lie in a temporary file. Errors: those of {@link replay}; what the topology throws in the first run.
  *
  * ```ts no-run
  * const { differences } = await verify(shop, { broker });
@@ -184,7 +199,10 @@ class Verification {
     }
   }
 
-  /** Compares what happened to a window's records, group by group; a group is one record, or those of equal time. */
+  /**
+   * Compares what happened to a window's records, group by group; a group is one record, or those of equal
+   * time.
+   */
   async #compare(
     run: VerifyRun,
     at: {

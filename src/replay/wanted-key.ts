@@ -14,8 +14,9 @@ export const plainKeyIdOf = (serde: AnySerde, key: unknown): string | undefined 
   isWindowed(serde) ? keyIdOf(serde.inner, (key as Windowed<unknown>).key) : undefined;
 
 /**
- * A key that somebody asks a store for. Of a store of windows it is the key that they are of, which means all of them; or one of them as it is shown, `{ key, start, end }`. Rows in which several windows lie are nobody's business: it is
- * known here which ones to look into.
+ * A key that somebody asks a store for. Of a store of windows it is the key that they are of, which means all
+ * of them; or one of them as it is shown, `{ key, start, end }`. Rows in which several windows lie are
+ * nobody's business: it is known here which ones to look into.
  */
 export class WantedKey {
   readonly #store: StoreSpec;

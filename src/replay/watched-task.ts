@@ -19,7 +19,10 @@ export interface WatchedTaskOptions
   readonly changed?: ((store: string, key: unknown) => void) | undefined;
 }
 
-/** A task of a shadow run with what waits for it; tells the watcher which record of the slice is behind each thing that happens. */
+/**
+ * A task of a shadow run with what waits for it; tells the watcher which record of the slice is behind each
+ * thing that happens.
+ */
 export class WatchedTask implements RunObserver {
   readonly inbox = new Inbox();
   readonly #options: WatchedTaskOptions;

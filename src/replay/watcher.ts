@@ -34,7 +34,9 @@ export interface RowWrite extends WrittenRow {
 
 /** What a tool wants to see of a shadow run. Everything left out costs nothing. */
 export interface RunWatcher {
-  /** Each step of each record. Within a task in order; tasks that follow each other are run window by window. */
+  /**
+   * Each step of each record. Within a task in order; tasks that follow each other are run window by window.
+   */
   step?(step: Step, at: CausePlace): void;
   /**
    * Each write of a row that is followed, also one that changes nothing: after the batch, in the order of the

@@ -4,8 +4,10 @@ import type { TaskOptions } from './task-options.js';
 const MAX_POSTPONED_MS = 1_000;
 
 /**
- * When the database has to take what is committed (step 4, see commit.ts) in a task that has more to do. Each time would be as well; but in a fold over few keys each commit changes the same rows, and to write them is a good part of its cost. So
- * they wait in the cache, until they are as many as the records of a commit, the cache is full, or the last time is a second ago. Asked with each commit.
+ * When the database has to take what is committed (step 4, see commit.ts) in a task that has more to do. Each
+ * time would be as well; but in a fold over few keys each commit changes the same rows, and to write them is
+ * a good part of its cost. So they wait in the cache, until they are as many as the records of a commit, the
+ * cache is full, or the last time is a second ago. Asked with each commit.
  */
 export class ApplyDue {
   readonly #options: Pick<TaskOptions, 'config' | 'budget' | 'ports'>;

@@ -20,8 +20,10 @@ interface Candidate extends MemberState {
  * Each member keeps what it has open, as far as that allows; what is left goes to whoever has its state on
  * disk, else to whoever has fewest. State stays where it is.
  *
- * Members whose topologies contradict each other cannot share an application: those that run tasks already stay, the others are refused with the reason. A topology that only adds sub-topologies, or lacks some, is no
- * contradiction: a task goes to members that know it, so that a new version can be rolled out one process at a time.
+ * Members whose topologies contradict each other cannot share an application: those that run tasks already
+ * stay, the others are refused with the reason. A topology that only adds sub-topologies, or lacks some, is
+ * no contradiction: a task goes to members that know it, so that a new version can be rolled out one process
+ * at a time.
  *
  * `planned`: the leader's own shapes as of now, with the partitions that its topics have by now.
  */

@@ -19,7 +19,10 @@ export interface AtHandOptions {
   readonly repartitionOf: (topic: string) => string | undefined;
 }
 
-/** What a task is at: which batch, which record or timer of it, and what follows from it. Written by the batch runner; read by contexts of processors. */
+/**
+ * What a task is at: which batch, which record or timer of it, and what follows from it. Written by the batch
+ * runner; read by contexts of processors.
+ */
 export class AtHand {
   readonly scope: PushScope;
   readonly #cause: Cause | undefined;

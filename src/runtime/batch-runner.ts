@@ -19,7 +19,8 @@ const LAST_STEP = 'encoding what is sent';
 const CALLS = 'the calls of effect';
 
 /**
- * Takes one batch through a task: push every record through the plain operators, run the stages in order, encode what is to be sent.
+ * Takes one batch through a task: push every record through the plain operators, run the stages in order,
+ * encode what is to be sent.
  */
 export class BatchRunner implements StageHost {
   readonly atHand: AtHand;
@@ -99,7 +100,10 @@ export class BatchRunner implements StageHost {
     this.atHand.enterTimer(index, due);
   }
 
-  /** Runs one batch; returns what is to be sent, in order. If it throws, the task must be given up: part of the batch is in its stores. */
+  /**
+   * Runs one batch; returns what is to be sent, in order. If it throws, the task must be given up: part of
+   * the batch is in its stores.
+   */
   async run(records: readonly BrokerRecord[], steps?: BatchSteps): Promise<ProducerRecord[]> {
     steps?.step(FIRST_STEP);
     const streamTimes: number[] = new Array(records.length);

@@ -17,7 +17,8 @@ export interface Firing {
 const NOWHERE: Spot = { node: '', port: 0 };
 
 /**
- * The records that go through a task together, in order. A record's index in it is its place in the order of everything that the batch causes: queues and sinks sort by it.
+ * The records that go through a task together, in order. A record's index in it is its place in the order of
+ * everything that the batch causes: queues and sinks sort by it.
  */
 export interface Batch {
   readonly records: readonly BrokerRecord[];
@@ -32,8 +33,10 @@ export interface Batch {
 /**
  * The place of something in a batch, which all queues and the outbox are sorted by: see {@link byPlace}.
  *
- * What there is one of for each record of a batch is made by constructors: places, items of stages, items of the outbox. For an object literal V8 notes how many of the first of its objects live through
- * collections, and those of a first batch mostly do. From then on it may make all of them in the old generation, where each keeps its record and value until the next full collection.
+ * What there is one of for each record of a batch is made by constructors: places, items of stages, items of
+ * the outbox. For an object literal V8 notes how many of the first of its objects live through collections,
+ * and those of a first batch mostly do. From then on it may make all of them in the old generation, where
+ * each keeps its record and value until the next full collection.
  */
 export class Place {
   /** How many causes lie before it. */
@@ -77,8 +80,10 @@ export class FiredPlace extends Place {
 export const BY_RECORD = -1;
 
 /**
- * The order of what a batch causes. First by the record that caused it; then what the record itself caused before what timers of its moment did, by due time, whichever stage they are in; then depth first, as one
- * record would run through a chain of calls: all that follows from one emission comes before the next emission, in whichever stage it is processed.
+ * The order of what a batch causes. First by the record that caused it; then what the record itself caused
+ * before what timers of its moment did, by due time, whichever stage they are in; then depth first, as one
+ * record would run through a chain of calls: all that follows from one emission comes before the next
+ * emission, in whichever stage it is processed.
  */
 export function byPlace(a: Place, b: Place): number {
   return a.index - b.index || a.due - b.due || depthFirst(a, b);

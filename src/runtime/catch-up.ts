@@ -38,16 +38,16 @@ interface Part {
 /**
  * The time in which a part of the application processes again what a reset or a promotion has put back:
  * everything that had been processed before, and nothing else. It is over when all of that is through, in
- * every task of the part and in the repartition topics between them. New records wait for it (see hold.ts), or
- * what follows from them would be written of stores that are not whole yet, and what old records make of it
- * later would be kept silent.
+ * every task of the part and in the repartition topics between them. New records wait for it (see hold.ts),
+ * or what follows from them would be written of stores that are not whole yet, and what old records make of
+ * it later would be kept silent.
  *
- * A task says that it is quiet by committing the same positions twice. Under exactly_once a transaction can be
- * committed, and its records not be seen in all partitions yet: the next one begins only when they are. So
+ * A task says that it is quiet by committing the same positions twice. Under exactly_once a transaction can
+ * be committed, and its records not be seen in all partitions yet: the next one begins only when they are. So
  * whoever sees that all are quiet sees all that they have written.
  *
- * All of it is in the group, so it does not matter who is restarted when: each position of a source has a mark
- * that says up to where its records are old. Who finds that it is over says so with its next commit. Who
+ * All of it is in the group, so it does not matter who is restarted when: each position of a source has a
+ * mark that says up to where its records are old. Who finds that it is over says so with its next commit. Who
  * begins before that finds it once more: nothing old is left, and who asks waits with what is new.
  */
 export class CatchUpPhase {
@@ -79,7 +79,10 @@ export class CatchUpPhase {
     return Math.max(at?.offset ?? 0, mark !== undefined && isOpen(mark) ? mark.until : 0);
   }
 
-  /** Asks the group whether it is over; no, also if the cluster does not say. Those who ask meanwhile share the answer. */
+  /**
+   * Asks the group whether it is over; no, also if the cluster does not say. Those who ask meanwhile share
+   * the answer.
+   */
   async look(): Promise<boolean> {
     if (!this.#isOver && (await this.#answer.get()) && !this.#isOver) {
       this.#isOver = true;
@@ -135,7 +138,8 @@ export class CatchUp {
       const names = tasks.flatMap(({ subTopology }) => subTopology.repartitions);
       const internal = new Set(names.map((each) => repartitionTopic(prefix, each)));
       const keys = new Set(partitions.map((at) => partitionKey(at.topic, at.partition)));
-      // Not those that are certain: among so many, some transaction is always under way. What is older says less.
+      // Not those that are certain: among so many, some transaction is always under way. What is older says
+      // less.
       const committed = new SharedAnswer(async () =>
         (await this.#committed()).filter((at) => keys.has(partitionKey(at.topic, at.partition))),
       );

@@ -1,6 +1,8 @@
 /**
- * How a change of a table travels through a repartition topic, format 1: one byte 1, the length of the previous row (4 bytes, big endian; −1: there was none), the previous row, then a byte of flags and the new row.
- * Flags: 1, there is a new row (0: it is deleted); 2, the table keeps the past of its rows; 4, the change is of the past.
+ * How a change of a table travels through a repartition topic, format 1: one byte 1, the length of the
+ * previous row (4 bytes, big endian; −1: there was none), the previous row, then a byte of flags and the new
+ * row. Flags: 1, there is a new row (0: it is deleted); 2, the table keeps the past of its rows; 4, the
+ * change is of the past.
  */
 const FORMAT = 1;
 const PRESENT = 1;

@@ -3,9 +3,9 @@ import { Headers } from '../model/headers.js';
 import type { ChangelogEntry } from '../state/changelog-entry.js';
 
 /**
- * The header of a changelog record, format 2: which source record caused the change, where the commit that wrote it began,
- * and in which epoch of the task (see epochs.ts). A record without it counts as committed. Format 1 has neither the third
- * field nor the fourth.
+ * The header of a changelog record, format 2: which source record caused the change, where the commit that
+ * wrote it began, and in which epoch of the task (see epochs.ts). A record without it counts as committed.
+ * Format 1 has neither the third field nor the fourth.
  *
  * | bytes | what |
  * |---|---|
@@ -27,8 +27,8 @@ export interface ChangeCause {
   readonly topic: string;
   readonly offset: number;
   /**
-   * The position that the group had in the partition when the commit began: one that finished was from there on.
-   * Undefined: it is not known.
+   * The position that the group had in the partition when the commit began: one that finished was from there
+   * on. Undefined: it is not known.
    */
   readonly from: number | undefined;
   /** 0: it has none. */

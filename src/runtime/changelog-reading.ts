@@ -79,7 +79,10 @@ interface Place extends Changelog {
   readonly foreign: Set<string>;
 }
 
-/** Reads the changelogs of a task side by side, from where its stores are to where they end, into its database. */
+/**
+ * Reads the changelogs of a task side by side, from where its stores are to where they end, into its
+ * database.
+ */
 export class ChangelogReading {
   readonly #options: RestoreOptions;
   readonly #unfinished: UnfinishedChanges;
@@ -216,7 +219,10 @@ export class ChangelogReading {
     });
   }
 
-  /** Whether rows of doubtful sources, or of such without an offset, can be kept is found out at the end: until then nothing is said of where they are. */
+  /**
+   * Whether rows of doubtful sources, or of such without an offset, can be kept is found out at the end:
+   * until then nothing is said of where they are.
+   */
   #apply(writes: DatabaseWrite[], sources: Readonly<Record<string, number>>, finished = false): Promise<void> {
     const isSure = finished || (!this.#doubtful && this.#unfinished.withoutOffset.length === 0);
     const sure = isSure ? [...this.#places.values()] : [];

@@ -5,7 +5,9 @@ import type { TaskOptions } from './task-options.js';
 /** Of a task without work. Topics keep deletions for longer, and one commit in that time costs nothing. */
 const REFRESH_MS = 600_000;
 
-/** When a task has to commit: by time, by records, and when the process runs out of memory for cached rows. */
+/**
+ * When a task has to commit: by time, by records, and when the process runs out of memory for cached rows.
+ */
 export class CommitDue {
   readonly #options: Pick<TaskOptions, 'config' | 'budget' | 'ports'>;
   /** When its last step is due. */
@@ -36,8 +38,9 @@ export class CommitDue {
   }
 
   /**
-   * Whether a commit without a change is worth it: it proves that the task is still this process', and so that its
-   * directory is as of now. Of one that looks as if nobody had read it for long, all is read anew at the next start.
+   * Whether a commit without a change is worth it: it proves that the task is still this process', and so
+   * that its directory is as of now. Of one that looks as if nobody had read it for long, all is read anew at
+   * the next start.
    */
   mustRefresh(checkpoint: Checkpoint | undefined): boolean {
     const asOf = Math.min(...Array.from(checkpoint?.logs.values() ?? [], (log) => log.asOf));

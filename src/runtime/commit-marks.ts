@@ -4,9 +4,9 @@ import { markOf } from './reset-marks.js';
 import { offsetsOf } from './sources.js';
 
 /**
- * What a task writes beside each offset that it commits, so that offsets which somebody else has set, or lost,
- * are told from its own: `{ "format": 1, "committed": offset, "begun": offset, "with": [[topic, offset], …],
- * "cut": true, "emptied": id, … }`.
+ * What a task writes beside each offset that it commits, so that offsets which somebody else has set, or
+ * lost, are told from its own: `{ "format": 1, "committed": offset, "begun": offset, "with": [[topic,
+ * offset], …], "cut": true, "emptied": id, … }`.
  */
 interface CommitMarks {
   /** The offset itself. Undefined: no task has committed it, or a version without these marks. */
@@ -91,14 +91,23 @@ function fitting(positions: readonly PartitionOffset[]): (readonly [string, numb
   return beside;
 }
 
-/** The metadata of an offset that a reset sets which deletes the stores. Of two resets, the later one has the greater text. */
+/**
+ * The metadata of an offset that a reset sets which deletes the stores. Of two resets, the later one has the
+ * greater text.
+ */
 export const emptiedBy = (reset: string): string => addedTo(undefined, { emptied: reset });
 
-/** The metadata of an offset that a reset sets which keeps the stores: it is as good as one that the task has committed. */
+/**
+ * The metadata of an offset that a reset sets which keeps the stores: it is as good as one that the task has
+ * committed.
+ */
 export const keptBy = (metadata: string | undefined, offset: number): string =>
   addedTo(metadata, { committed: offset, begun: undefined, with: undefined, cut: undefined });
 
-/** The last reset that deleted the application's stores. Undefined: none, or offsets that somebody else has set since. */
+/**
+ * The last reset that deleted the application's stores. Undefined: none, or offsets that somebody else has
+ * set since.
+ */
 export const emptiedOf = (committed: readonly PartitionOffset[]): string | undefined =>
   committed.map((at) => marksOf(at).emptied ?? '').reduce((a, b) => (b > a ? b : a), '') || undefined;
 
@@ -111,14 +120,20 @@ export function hasProcessed(position: PartitionOffset): boolean {
 /** Whether the offset is only where the application began: it tells of no record that was processed. */
 export const hasBegunAt = (position: PartitionOffset): boolean => marksOf(position).begun === position.offset;
 
-/** Whether the task itself has committed this offset, or a reset that keeps the stores has set it. What versions without these marks have committed is known by its stream times. */
+/**
+ * Whether the task itself has committed this offset, or a reset that keeps the stores has set it. What
+ * versions without these marks have committed is known by its stream times.
+ */
 export function isOwnCommit(position: PartitionOffset): boolean {
   const { committed } = marksOf(position);
   if (committed === undefined) return textOf(position.metadata).task !== undefined;
   return committed === position.offset || markOf(position)?.keeps === true;
 }
 
-/** Whether what the task has committed of one source would tell if it had come further in another than that one's offset says. */
+/**
+ * Whether what the task has committed of one source would tell if it had come further in another than that
+ * one's offset says.
+ */
 export const tellsOfAll = (position: PartitionOffset): boolean => isOwnCommit(position) && !marksOf(position).cut;
 
 /** How far the task had come in each of its sources, as the offsets that were committed with it say. */

@@ -35,11 +35,15 @@ export interface Committed {
   readonly applied: Promise<void>;
 }
 
-/** Changelog records are made few at a time: the writer copies them, and what lives shortly costs the garbage collector nothing. */
+/**
+ * Changelog records are made few at a time: the writer copies them, and what lives shortly costs the garbage
+ * collector nothing.
+ */
 const WRITTEN_TOGETHER = 500;
 
 /**
- * Makes everything that a task has done since the last commit permanent. The steps, and what a crash after each of them leaves behind:
+ * Makes everything that a task has done since the last commit permanent. The steps, and what a crash after
+ * each of them leaves behind:
  *
  * | step | at_least_once | exactly_once | a crash after it |
  * |---|---|---|---|
@@ -48,10 +52,12 @@ const WRITTEN_TOGETHER = 500;
  * | 3 offsets | source offsets are committed to the group | in the same transaction, which is committed | the local store is behind: the rest comes from the changelog |
  * | 4 apply | one write batch: rows, source offsets, changelog positions | same | nothing: the commit is whole |
  *
- * It resolves with the third step: the next batch need not wait for the disk. The next commit must, since its changes stand on these; or step 4 of both is one (see apply-due.ts), so that a row which changes all the time is not written
- * all the time.
+ * It resolves with the third step: the next batch need not wait for the disk. The next commit must, since its
+ * changes stand on these; or step 4 of both is one (see apply-due.ts), so that a row which changes all the
+ * time is not written all the time.
  *
- * If a step throws, the task must be given up and opened again: it rewinds to the committed offsets and restores.
+ * If a step throws, the task must be given up and opened again: it rewinds to the committed offsets and
+ * restores.
  */
 export async function commit(target: CommitTarget): Promise<Committed> {
   const { state, output, guarantee, log } = target;

@@ -1,4 +1,7 @@
-/** The commits of a task, one after the other. The last step of one (see commit.ts) goes on while the task takes its next batches through, and ends before the next one begins. */
+/**
+ * The commits of a task, one after the other. The last step of one (see commit.ts) goes on while the task
+ * takes its next batches through, and ends before the next one begins.
+ */
 export class Commits {
   #running: Promise<void> | undefined;
   #applied: Promise<void> = Promise.resolve();

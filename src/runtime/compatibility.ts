@@ -7,7 +7,10 @@ interface Agreement {
   readonly refused: ReadonlyMap<string, string>;
 }
 
-/** Takes the members' topologies together; who contradicts those before it is refused. Members that run tasks come first: the running application is right. */
+/**
+ * Takes the members' topologies together; who contradicts those before it is refused. Members that run tasks
+ * come first: the running application is right.
+ */
 export function agree(members: readonly (MemberState & { readonly memberId: string })[]): Agreement {
   const shapes = new Map<string, Shape>();
   /** Sub-topology by what only one may have: a source, a store. */

@@ -13,7 +13,10 @@ import type { EffectGate } from './effects.js';
 import { firstGeneration, type Generation } from './generation.js';
 import { type ErrorPolicies, type ResolvedPolicy, resolvePolicy, type Step } from './policy.js';
 
-/** The numbered steps of a commit, and the moment before it. The same numbers stand in commit.ts, docs/guarantees.md and the crash tests. */
+/**
+ * The numbered steps of a commit, and the moment before it. The same numbers stand in commit.ts,
+ * docs/guarantees.md and the crash tests.
+ */
 export type CommitStep = '1 settle' | '2 log' | '3 offsets' | '4 apply';
 
 export type Guarantee = 'at_least_once' | 'exactly_once';
@@ -31,13 +34,19 @@ export interface EngineOptions {
    * internal topics.
    */
   readonly startFrom?: 'earliest' | 'latest';
-  /** At most this long between two commits of a task. Default `100ms` under exactly_once, `1s` under at_least_once. */
+  /**
+   * At most this long between two commits of a task. Default `100ms` under exactly_once, `1s` under
+   * at_least_once.
+   */
   readonly commitEvery?: Duration;
   /** At most this many records between two commits of a task. Default 20,000. */
   readonly commitRecords?: number;
   /** Records that go through a task together. Results do not depend on it. Default 1,000. */
   readonly batchRecords?: number;
-  /** Memory for cached rows, for all tasks that this application has in the process. Default: 32 MB, which all applications of the process share. */
+  /**
+   * Memory for cached rows, for all tasks that this application has in the process. Default: 32 MB, which all
+   * applications of the process share.
+   */
   readonly cacheBytes?: number;
   /**
    * Memory for records that are read and wait for their turn, for all tasks that this application has in the
@@ -45,16 +54,23 @@ export interface EngineOptions {
    */
   readonly inputBufferBytes?: number;
   readonly onError?: ErrorPolicies;
-  /** Whether `effect` calls the outside world. `silent`: each call counts as made, and is not. A function decides call by call. Default `live`. */
+  /**
+   * Whether `effect` calls the outside world. `silent`: each call counts as made, and is not. A function
+   * decides call by call. Default `live`.
+   */
   readonly effects?: 'live' | 'silent' | EffectGate;
   /** Default `<application>-dead-letter`. */
   readonly deadLetterTopic?: string;
   /**
-   * Names this process among those of the application, so that it can be restarted without a rebalance: it keeps its tasks for `sessionTimeout` after it has stopped. Each process needs another one. Default: none; a process
-   * that stops gives its tasks away at once.
+   * Names this process among those of the application, so that it can be restarted without a rebalance: it
+   * keeps its tasks for `sessionTimeout` after it has stopped. Each process needs another one. Default: none;
+   * a process that stops gives its tasks away at once.
    */
   readonly instanceId?: string;
-  /** After so long without a sign of life a process loses its tasks. Default `10s`; the brokers bound it (on Kafka 6 s to 30 min by default). */
+  /**
+   * After so long without a sign of life a process loses its tasks. Default `10s`; the brokers bound it (on
+   * Kafka 6 s to 30 min by default).
+   */
   readonly sessionTimeout?: Duration;
   /**
    * How long a stop may take. A batch in hand is finished if half of the time is enough for it; else its
@@ -63,7 +79,10 @@ export interface EngineOptions {
   readonly stopTimeout?: Duration;
   /** Create source and sink topics that do not exist, with that many partitions. Default: they must exist. */
   readonly createTopics?: number;
-  /** Register the schemas of what the topology writes, where the schema registry does not have them. Default: they must be there. */
+  /**
+   * Register the schemas of what the topology writes, where the schema registry does not have them. Default:
+   * they must be there.
+   */
   readonly registerSchemas?: boolean;
 }
 

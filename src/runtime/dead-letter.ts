@@ -4,7 +4,8 @@ import { type HeaderEntry, Headers } from '../model/headers.js';
 import type { SourcePosition } from '../model/record.js';
 
 /**
- * A record as it goes to the dead letter topic: the raw key, value, timestamp and headers, and in further headers where it came from and why it is there, so that it can be fed in again.
+ * A record as it goes to the dead letter topic: the raw key, value, timestamp and headers, and in further
+ * headers where it came from and why it is there, so that it can be fed in again.
  *
  * | header | what |
  * |---|---|

@@ -27,7 +27,8 @@ import { isForeignTopic } from './topic-owners.js';
 import type { TopicCounts } from './topics.js';
 
 /**
- * One process of an application: its place in the group, and the tasks it was given. The tasks share the record cache, and nothing else.
+ * One process of an application: its place in the group, and the tasks it was given. The tasks share the
+ * record cache, and nothing else.
  */
 export class Engine {
   readonly #topology: Topology;
@@ -182,7 +183,8 @@ export class Engine {
       topics: topicsRead(this.#topology, this.#config.generation.prefix),
       ...metadataOf(this, () => ({ onDisk: this.#onDisk, shapes: this.#shapes() })),
       assign: async (members: Parameters<typeof assignTasks>[0]) => {
-        // Topics may have more partitions by now. What cannot grow with them is the leader's error, and then that of each who leads after it.
+        // Topics may have more partitions by now. What cannot grow with them is the leader's error, and then
+        // that of each who leads after it.
         await this.#plan();
         return assignTasks(members, this.#shapes());
       },
@@ -286,7 +288,8 @@ export class Engine {
     this.#phase = 'stopping';
     this.#limit.begin(this.#config.stopMs);
     this.#abort.abort();
-    // A task that failed is in the middle of a batch: what it did since its last commit is done again at the next start.
+    // A task that failed is in the middle of a batch: what it did since its last commit is done again at the
+    // next start.
     const problems = [...(await this.#pool.end(!error, this.#limit))];
     const failed = (problem: unknown): void => void problems.push(problem);
     await this.#limit.within(this.globals.close()).catch(failed);

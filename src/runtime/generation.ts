@@ -71,13 +71,19 @@ export function isPrefixOf(prefix: unknown, applicationId: string): prefix is st
 const highest = (generations: readonly (Generation | undefined)[]): Generation | undefined =>
   generations.reduce((a, b) => (a && b ? (b.n > a.n ? b : a) : (a ?? b)), undefined);
 
-/** `<state>/<application>/generation.json`: what this machine has run last, for who looks without asking a broker. */
+/**
+ * `<state>/<application>/generation.json`: what this machine has run last, for who looks without asking a
+ * broker.
+ */
 function pathOf(stateDirectory: string, applicationId: string): string {
   checkName('application id', applicationId);
   return join(stateDirectory, applicationId, 'generation.json');
 }
 
-/** That of the stores that this machine has; generation 0 if it never ran another. STATE_IO if that cannot be read, STATE_CORRUPT if it makes no sense. */
+/**
+ * That of the stores that this machine has; generation 0 if it never ran another. STATE_IO if that cannot be
+ * read, STATE_CORRUPT if it makes no sense.
+ */
 export async function generationOnDisk(
   stateDirectory: string,
   applicationId: string,
@@ -109,9 +115,10 @@ function parse(text: string, path: string, applicationId: string): Generation {
 }
 
 /**
- * The one to run with: what is given (to a shadow, which becomes one), what the group names, or what this machine has run: the highest. Offsets that somebody else has set name none; what this machine knows is then still right.
- * One that was never promoted chooses its prefix. It is kept for who looks at the stores of a stopped
- * application.
+ * The one to run with: what is given (to a shadow, which becomes one), what the group names, or what this
+ * machine has run: the highest. Offsets that somebody else has set name none; what this machine knows is then
+ * still right. One that was never promoted chooses its prefix. It is kept for who looks at the stores of a
+ * stopped application.
  */
 export async function findGeneration(
   { applicationId, generation }: { readonly applicationId: string; readonly generation: Generation },
@@ -152,7 +159,10 @@ export async function namedBy(admin: Admin, applicationId: string): Promise<Gene
   }
 }
 
-/** GENERATION_CHANGED: the offsets of a task are those of a version that was promoted since this process began. */
+/**
+ * GENERATION_CHANGED: the offsets of a task are those of a version that was promoted since this process
+ * began.
+ */
 export function checkGeneration(
   committed: readonly PartitionOffset[],
   { generation, applicationId }: { readonly generation: Generation; readonly applicationId: string },

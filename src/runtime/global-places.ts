@@ -18,8 +18,8 @@ export const reached = <T extends GlobalPlace>(place: T): T =>
   place.offset < place.end.offset ? place : { ...place, log: { topicId: place.log.topicId, asOf: place.end.at } };
 
 /**
- * Where the partitions of a global table are read on. A store that is not what its topic held up to there is emptied and
- * read anew: see {@link staleness}; also if a partition is gone, which Kafka never takes away.
+ * Where the partitions of a global table are read on. A store that is not what its topic held up to there is
+ * emptied and read anew: see {@link staleness}; also if a partition is gone, which Kafka never takes away.
  */
 export async function placesOf(
   { topic, store }: DeclaredGlobalTable,

@@ -54,7 +54,9 @@ export interface GlobalTablesOptions {
  *
  * 1. `load` reads up to where the topics ended when it began, before any task is opened.
  * 2. `follow` goes on in the background; or `catchUp`, whenever the test driver asks.
- * 3. Each round: poll, decode (failures by `onError.deserialize`), dead letters acknowledged, then one write batch with rows and positions, then readers see the rows. A crash between any two of them: the round is read again.
+ * 3. Each round: poll, decode (failures by `onError.deserialize`), dead letters acknowledged, then one write
+ *    batch with rows and positions, then readers see the rows. A crash between any two of them: the round is
+ *    read again.
  */
 export class GlobalTables {
   readonly #options: GlobalTablesOptions;
@@ -239,7 +241,8 @@ export class GlobalTables {
   /** Returns whether it got on. */
   async #round(intake: Intake, maxRecords: number, maxWaitMs: number): Promise<boolean> {
     if (this.#mustSeeEnds) await patiently('looking at the global tables', this.#patience, () => this.#seeEnds(intake));
-    // A cluster that is away is waited for: the tables are as they were until then. An error of the reader moves no position.
+    // A cluster that is away is waited for: the tables are as they were until then. An error of the reader
+    // moves no position.
     const records = await patiently('reading the global tables', this.#patience, () =>
       intake.take(maxRecords, maxWaitMs),
     );

@@ -19,7 +19,10 @@ export interface GroupPlaceOptions
   readonly onAssigned: () => void;
   /** Before the group moves on: awaited, may still commit. */
   readonly onRevoked: () => Promise<void>;
-  /** The member was put out: everything must be given up, without a commit. The group is joined again when that is done. */
+  /**
+   * The member was put out: everything must be given up, without a commit. The group is joined again when
+   * that is done.
+   */
   readonly onLost: () => Promise<void>;
   /** It cannot be joined again. */
   readonly onFatal: (error: Error) => void;
@@ -47,7 +50,10 @@ export class GroupPlace {
     this.#options = options;
   }
 
-  /** Resolves when the group has given out its tasks for the first time. TOPOLOGY_MISMATCH if this topology cannot join those that run. */
+  /**
+   * Resolves when the group has given out its tasks for the first time. TOPOLOGY_MISMATCH if this topology
+   * cannot join those that run.
+   */
   static async join(options: GroupPlaceOptions, onCreated: (place: GroupPlace) => void): Promise<void> {
     const place = new GroupPlace(options);
     onCreated(place);

@@ -3,7 +3,9 @@ import type { Clock } from '../model/ports.js';
 import type { CatchUpPhase } from './catch-up.js';
 import { placeOf } from './sources.js';
 
-/** How often somebody who waits asks the group again, and how often it commits at most for others who wait. */
+/**
+ * How often somebody who waits asks the group again, and how often it commits at most for others who wait.
+ */
 const LOOK_AGAIN_MS = 100;
 
 /** The task that it is of. */

@@ -35,8 +35,9 @@ export class IdleWatch {
   }
 
   /**
-   * Whether every position is at the end of its log, and committed: then lets the waiting go on. A cluster that is away is no error: each task's loop looks again, and for a process without a task this does, until somebody else looks or nobody
-   * waits any more.
+   * Whether every position is at the end of its log, and committed: then lets the waiting go on. A cluster
+   * that is away is no error: each task's loop looks again, and for a process without a task this does, until
+   * somebody else looks or nobody waits any more.
    */
   async look(): Promise<void> {
     const { clock, holder, signal } = this.#options;

@@ -50,7 +50,10 @@ export class Intake {
   readonly #buffer: InputBuffer;
   readonly #leaveBuffer: () => void;
 
-  /** `latest`: the ends of the partitions now, so that those with records are waited for from the first batch on. */
+  /**
+   * `latest`: the ends of the partitions now, so that those with records are waited for from the first batch
+   * on.
+   */
   constructor(
     reader: Reader,
     positions: readonly PartitionOffset[],

@@ -8,7 +8,10 @@ export interface BatchSteps {
   waits(): void;
 }
 
-/** The last batch of a task that had records, which may still be at work: told to whoever asks why a process was too busy for its heartbeats. */
+/**
+ * The last batch of a task that had records, which may still be at work: told to whoever asks why a process
+ * was too busy for its heartbeats.
+ */
 export class LastBatch implements BatchSteps {
   readonly #clock: Clock;
   #records = 0;
@@ -54,7 +57,10 @@ export class LastBatch implements BatchSteps {
     return `${records} records up to ${where}${slowest.step === '' ? '' : ` in ${slowest.step}`}`;
   }
 
-  /** How many records, where the last of them stood, how long they have taken, and how long the step that took longest was at work. */
+  /**
+   * How many records, where the last of them stood, how long they have taken, and how long the step that took
+   * longest was at work.
+   */
   get facts(): {
     readonly records: number;
     readonly where: string;

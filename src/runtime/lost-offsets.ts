@@ -7,8 +7,8 @@ import type { SourcePlace, SourcePlaces } from './source-places.js';
 import { offsetsOf } from './sources.js';
 
 /**
- * What can be done when the group's offsets and the rows do not fit together. `behind`: the offset behind the rows,
- * by topic.
+ * What can be done when the group's offsets and the rows do not fit together. `behind`: the offset behind the
+ * rows, by topic.
  */
 export function goOnOrBeginAnew(behind: ReadonlyMap<string, number>, partition: number): string {
   const offsets = Array.from(behind, ([topic, offset]) => `${topic}:${partition}=${offset}`).join(',');
@@ -30,8 +30,8 @@ function containedIn(
 }
 
 /**
- * STATE_MISMATCH: a store that contains records which are about to be processed again would count them twice. So may
- * one whose group has no offset at all.
+ * STATE_MISMATCH: a store that contains records which are about to be processed again would count them twice.
+ * So may one whose group has no offset at all.
  */
 export function checkNotAhead(state: DirectoryOf, places: SourcePlaces): void {
   const contained = containedIn(state, places);
@@ -47,14 +47,20 @@ export function checkNotAhead(state: DirectoryOf, places: SourcePlaces): void {
   });
 }
 
-/** Whether the group has lost where it was in a source, and begins behind what the state on this machine contains. */
+/**
+ * Whether the group has lost where it was in a source, and begins behind what the state on this machine
+ * contains.
+ */
 export const hasLostPlace = (state: DirectoryOf, places: SourcePlaces): boolean =>
   containedIn(state, places).some(({ upTo, offset, begun }) => begun && upTo < offset);
 
 const seenOf = ({ offset, committed }: SourcePlace): string =>
   committed ? `committed offset ${offset}` : `no committed offset; it would be read from ${offset} on`;
 
-/** STATE_MISMATCH: offsets that were committed together say that a source was elsewhere than its own offset says. */
+/**
+ * STATE_MISMATCH: offsets that were committed together say that a source was elsewhere than its own offset
+ * says.
+ */
 export function checkAllCommitted(
   taskId: string,
   partition: number,
@@ -78,15 +84,16 @@ export function checkAllCommitted(
 }
 
 /**
- * Whether rows of a task with several sources cannot be judged by their causes: nobody who has committed its offsets
- * tells how far it was in each.
+ * Whether rows of a task with several sources cannot be judged by their causes: nobody who has committed its
+ * offsets tells how far it was in each.
  */
 export const isDoubtful = (places: SourcePlaces, committed: readonly PartitionOffset[]): boolean =>
   places.own.length > 1 && !committed.some(tellsOfAll);
 
 /**
- * STATE_MISMATCH: rows follow from records of several sources, and of one of these nobody can say how far it was. A row
- * names only the last record that it follows from; so what was done of another source is known from the offsets alone.
+ * STATE_MISMATCH: rows follow from records of several sources, and of one of these nobody can say how far it
+ * was. A row names only the last record that it follows from; so what was done of another source is known
+ * from the offsets alone.
  */
 export async function checkDoubtful(
   { id, partition }: { readonly id: string; readonly partition: number },
@@ -122,8 +129,9 @@ export interface LostOffset extends TopicPartition {
 }
 
 /**
- * STATE_MISMATCH: records that nobody is known to have processed would be passed over, as under `startFrom: 'latest'`.
- * Where they cannot be read any more, or there are none, the rows are kept: a warning says so.
+ * STATE_MISMATCH: records that nobody is known to have processed would be passed over, as under
+ * `startFrom: 'latest'`. Where they cannot be read any more, or there are none, the rows are kept: a warning
+ * says so.
  */
 export async function checkPassedOver(
   { id, partition }: { readonly id: string; readonly partition: number },
@@ -152,7 +160,10 @@ export async function checkPassedOver(
   }
 }
 
-/** A task without stores reads a source anew of which its other sources say how far it was: nothing is passed over. */
+/**
+ * A task without stores reads a source anew of which its other sources say how far it was: nothing is passed
+ * over.
+ */
 export function warnOfReadingAgain(
   logger: Logger,
   committed: readonly PartitionOffset[],

@@ -5,7 +5,10 @@ import { isFields } from './offset-texts.js';
 import type { Slot } from './slots.js';
 import { fromRanges, MAX_TASKS, toRanges } from './task-ranges.js';
 
-/** What of a sub-topology all members that run it must agree on: where its records come from, and what its stores are. */
+/**
+ * What of a sub-topology all members that run it must agree on: where its records come from, and what its
+ * stores are.
+ */
 export interface Shape {
   readonly id: string;
   readonly topics: readonly string[];

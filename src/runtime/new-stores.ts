@@ -6,8 +6,8 @@ import { hasProcessed } from './commit-marks.js';
 import type { EngineConfig } from './config.js';
 
 /**
- * Warns of stores that begin empty although records which would have filled them are done: those that are new in an
- * application that is not, or have another name than before. `created`: the topics that were just made.
+ * Warns of stores that begin empty although records which would have filled them are done: those that are new
+ * in an application that is not, or have another name than before. `created`: the topics that were just made.
  */
 export async function warnOfNewStores(
   admin: Admin,
@@ -43,7 +43,10 @@ function sourcesOf(graph: Graph, subTopology: SubTopology): readonly string[] {
   return [...new Set([...reached].flatMap(({ topics }) => topics))];
 }
 
-/** Source topics of which records are done. None if the user may not see the group: joining it names the right that is missing. */
+/**
+ * Source topics of which records are done. None if the user may not see the group: joining it names the right
+ * that is missing.
+ */
 async function processedTopics(admin: Admin, groupId: string): Promise<ReadonlySet<string>> {
   try {
     return new Set((await admin.groupOffsets(groupId)).filter(hasProcessed).map(({ topic }) => topic));

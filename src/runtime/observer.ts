@@ -2,7 +2,8 @@ import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Processor, PushScope, Receiver } from '../dsl/processor.js';
 
 /**
- * Told what a task does with its records, step by step: for the tools that look into the past. `index` is the place in the batch of the record that caused it. Live tasks have none, and pay nothing for it.
+ * Told what a task does with its records, step by step: for the tools that look into the past. `index` is the
+ * place in the batch of the record that caused it. Live tasks have none, and pay nothing for it.
  *
  * Nothing of it may throw, or change what it is given.
  */
@@ -15,7 +16,10 @@ export interface RunObserver {
   processing(node: string, record: AnyRecord, index: number): void;
   /** A processor passes a record on. */
   emitted(node: string, record: AnyRecord, index: number): void;
-  /** What arrived at a sink or repartition, or was made a dead letter, is encoded. In the order in which it is sent. */
+  /**
+   * What arrived at a sink or repartition, or was made a dead letter, is encoded. In the order in which it is
+   * sent.
+   */
   produced(node: string, record: ProducerRecord, index: number): void;
 }
 

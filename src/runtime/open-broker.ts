@@ -12,7 +12,10 @@ import { systemClock } from './system.js';
 export interface OpenBrokerOptions {
   readonly clock?: Clock;
   readonly logger?: Logger;
-  /** How to connect to Kafka; for `kafka:` addresses only. `kafkaOptionsFromEnv(process.env)` reads them from a file and the environment. */
+  /**
+   * How to connect to Kafka; for `kafka:` addresses only. `kafkaOptionsFromEnv(process.env)` reads them from
+   * a file and the environment.
+   */
   readonly kafka?: KafkaOptions;
 }
 
@@ -77,11 +80,13 @@ export function checkBrokerUrl(url: string): { readonly scheme: string; readonly
 }
 
 /**
- * Opens a broker by its address. `embedded:DIRECTORY` is a log in that directory, for this process alone: nothing to install, durable, exactly once.
- * `kafka://HOST:PORT,HOST:PORT` is a Kafka cluster; without `kafka` options, without TLS and login.
+ * Opens a broker by its address. `embedded:DIRECTORY` is a log in that directory, for this process alone:
+ * nothing to install, durable, exactly once. `kafka://HOST:PORT,HOST:PORT` is a Kafka cluster; without
+ * `kafka` options, without TLS and login.
  *
- * Errors: BROKER_UNKNOWN_SCHEME, STATE_LOCKED (another process has the directory open), STATE_IO, STATE_CORRUPT, CONFIG_INVALID (which lists all that is wrong with the options),
- * BROKER_UNAVAILABLE, BROKER_UNAUTHENTICATED. Close the broker after the applications that use it.
+ * Errors: BROKER_UNKNOWN_SCHEME, STATE_LOCKED (another process has the directory open), STATE_IO,
+ * STATE_CORRUPT, CONFIG_INVALID (which lists all that is wrong with the options), BROKER_UNAVAILABLE,
+ * BROKER_UNAUTHENTICATED. Close the broker after the applications that use it.
  *
  * ```ts no-run
  * const broker = await openBroker('embedded:.millrace/broker');

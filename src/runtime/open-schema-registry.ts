@@ -16,8 +16,10 @@ export interface SchemaRegistryOptions extends RegistryOptions {
  * | a directory | the file `index.json` in it, which is committed with the code: nobody needs a server |
  * | `mock://` | one in memory, for tests |
  *
- * A server is asked once for each schema. No connection, no answer within `timeoutMs` and the statuses 408, 429 and 5xx are tried again for `retryForMs`, with growing pauses; then REGISTRY_UNAVAILABLE. 401 and 403 are REGISTRY_UNAUTHORIZED at once. Logins and
- * tokens are in no error and no log. CONFIG_INVALID lists what is wrong with the address and the options.
+ * A server is asked once for each schema. No connection, no answer within `timeoutMs` and the statuses 408,
+ * 429 and 5xx are tried again for `retryForMs`, with growing pauses; then REGISTRY_UNAVAILABLE. 401 and 403
+ * are REGISTRY_UNAUTHORIZED at once. Logins and tokens are in no error and no log. CONFIG_INVALID lists what
+ * is wrong with the address and the options.
  *
  * ```ts no-run
  * import { openBroker, openSchemaRegistry, start } from 'millrace';

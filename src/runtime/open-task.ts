@@ -3,7 +3,10 @@ import { sleep } from '../model/ports.js';
 import { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
 
-/** A state directory may still be open in another engine of this process, which is about to give it back: asked for again that often, for five seconds. */
+/**
+ * A state directory may still be open in another engine of this process, which is about to give it back:
+ * asked for again that often, for five seconds.
+ */
 const LOCKED_TRIES = 20;
 const LOCKED_WAIT_MS = 250;
 
@@ -13,7 +16,10 @@ export interface TaskPlace {
   opened(task: Task): void;
 }
 
-/** Opens a task and puts it in its place, from where a later assignment may take it while it is still being restored. */
+/**
+ * Opens a task and puts it in its place, from where a later assignment may take it while it is still being
+ * restored.
+ */
 export async function openTask(options: TaskOptions, place: TaskPlace): Promise<void> {
   for (let tries = 1; ; tries++) {
     let opened: Task | undefined;

@@ -2,7 +2,9 @@ import type { ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, DeclaredRepartition, DeclaredSink } from '../dsl/processor.js';
 import { byPlace, type Place } from './batch.js';
 
-/** What leaves the task: a record for a sink or a repartition topic, or a dead letter that is already encoded. */
+/**
+ * What leaves the task: a record for a sink or a repartition topic, or a dead letter that is already encoded.
+ */
 export type Outgoing =
   | { readonly kind: 'sink'; readonly sink: DeclaredSink; readonly record: AnyRecord }
   | {

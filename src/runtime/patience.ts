@@ -6,7 +6,10 @@ const TAKEN_OVER: ReadonlySet<ErrorCode> = new Set(['GROUP_FENCED', 'PRODUCER_FE
 
 export const isTakenOver = (error: unknown): boolean => isStreamsError(error) && TAKEN_OVER.has(error.code);
 
-/** What passes by itself, or by opening again what has failed: the cluster is away, or another process has taken over. */
+/**
+ * What passes by itself, or by opening again what has failed: the cluster is away, or another process has
+ * taken over.
+ */
 export const isPassing = (error: unknown): boolean =>
   isTakenOver(error) || (isStreamsError(error) && error.code === 'BROKER_UNAVAILABLE');
 

@@ -14,8 +14,9 @@ import { Stage, type StageNode } from './stage.js';
 import { type JumpState, TimeJumps } from './time-jumps.js';
 
 /**
- * Runs the topology function for one task and connects what it declares: sources to their topics, processors to stages, sinks to the outbox. Nodes of other sub-topologies are declared
- * too, but nothing ever reaches them. Returns the processors, in the order of their stages.
+ * Runs the topology function for one task and connects what it declares: sources to their topics, processors
+ * to stages, sinks to the outbox. Nodes of other sub-topologies are declared too, but nothing ever reaches
+ * them. Returns the processors, in the order of their stages.
  */
 export function buildPipeline(options: {
   readonly topology: Topology;

@@ -7,8 +7,9 @@ export type StagePlan = readonly string[];
 /**
  * Cuts the processors of a sub-topology into stages.
  *
- * Processors that share a store are one stage, so that each sees the store as of its own record, not as of the end of the batch. Stages that lead to each other in a circle are one, too. The rest
- * is in topological order: a stage runs when everything that leads to it has run.
+ * Processors that share a store are one stage, so that each sees the store as of its own record, not as of
+ * the end of the batch. Stages that lead to each other in a circle are one, too. The rest is in topological
+ * order: a stage runs when everything that leads to it has run.
  */
 export function planStages(graph: Graph, subTopology: SubTopology): StagePlan[] {
   const inside = new Set(subTopology.nodes);

@@ -2,7 +2,10 @@ import { type Duration, durationMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
 import { show } from '../model/show.js';
 
-/** What to do with a record that fails for good. `fail`: stop, nothing of it is committed. `skip`: drop and count it. `deadLetter`: write it to the dead letter topic. */
+/**
+ * What to do with a record that fails for good. `fail`: stop, nothing of it is committed. `skip`: drop and
+ * count it. `deadLetter`: write it to the dead letter topic.
+ */
 export type FinalPolicy = 'fail' | 'skip' | 'deadLetter';
 
 /** What to do with a record that fails: at once, or after trying again a number of times. */

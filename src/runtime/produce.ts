@@ -17,7 +17,9 @@ import { partitionOf } from './partitioner.js';
 export interface ProduceContext {
   readonly prefix: string;
   readonly partition: number;
-  /** Partition count of a topic; TOPIC_UNKNOWN if there is no such topic. Asks the broker only the first time. */
+  /**
+   * Partition count of a topic; TOPIC_UNKNOWN if there is no such topic. Asks the broker only the first time.
+   */
   partitionsOf(topic: string): number | Promise<number>;
   readonly observer?: RunObserver | undefined;
 }
@@ -149,9 +151,9 @@ function previousBytes(serde: AnySerde, previous: unknown): Buffer | null {
 }
 
 /**
- * What is still to be written of a record whose value cannot be, and that the policy has let go: for everything
- * behind a repartition of a table the row is none, and who has what it was is to be told. Undefined: nobody
- * has.
+ * What is still to be written of a record whose value cannot be, and that the policy has let go: for
+ * everything behind a repartition of a table the row is none, and who has what it was is to be told.
+ * Undefined: nobody has.
  */
 export function withoutRow(item: OutboxItem): OutboxItem | undefined {
   if (item.kind !== 'repartition' || !item.repartition.table) return undefined;

@@ -4,11 +4,16 @@ import { messageOf } from '../model/errors.js';
 import type { Clock, Logger } from '../model/ports.js';
 import type { TaskOptions } from './task-options.js';
 
-/** As often as in Kafka Streams (`repartition.purge.interval.ms`): what a topic holds at most is what passes through it meanwhile. */
+/**
+ * As often as in Kafka Streams (`repartition.purge.interval.ms`): what a topic holds at most is what passes
+ * through it meanwhile.
+ */
 const PURGE_EVERY_MS = 30_000;
 
 /**
- * Deletes from the repartition topics of a task what is processed and committed: nobody else reads them, and without it they would grow for ever. A failure (a missing right, say) is logged once, and costs nothing but disk.
+ * Deletes from the repartition topics of a task what is processed and committed: nobody else reads them, and
+ * without it they would grow for ever. A failure (a missing right, say) is logged once, and costs nothing but
+ * disk.
  */
 export class RepartitionPurge {
   readonly #topics: ReadonlySet<string>;

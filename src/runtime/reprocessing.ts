@@ -143,7 +143,10 @@ export class Reprocessing {
   }
 }
 
-/** A record that would have been written: to the topic of what was captured, with where it would have gone in its headers. */
+/**
+ * A record that would have been written: to the topic of what was captured, with where it would have gone in
+ * its headers.
+ */
 function captured(record: ProducerRecord, node: string, applicationId: string): ProducerRecord {
   const headers = record.headers
     .with('millrace.topic', record.topic)

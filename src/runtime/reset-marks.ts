@@ -20,7 +20,10 @@ export interface ResetMark {
   readonly effects: EffectsMode;
   /** The stores still hold what these records did the first time. */
   readonly keeps?: true;
-  /** A repartition topic: its records from `until` on say themselves which of them come from records that are processed a second time. */
+  /**
+   * A repartition topic: its records from `until` on say themselves which of them come from records that are
+   * processed a second time.
+   */
   readonly marked?: true;
   /** The reset was not carried out to its end. */
   readonly unfinished?: true;

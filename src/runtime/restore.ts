@@ -28,14 +28,16 @@ export interface Restored {
 }
 
 /**
- * Brings a task's stores to exactly the committed offsets, by reading what is missing from their changelogs, all at once. What the local store already holds is not read again, unless it is not what the changelog holds: see {@link staleness}.
+ * Brings a task's stores to exactly the committed offsets, by reading what is missing from their changelogs,
+ * all at once. What the local store already holds is not read again, unless it is not what the changelog
+ * holds: see {@link staleness}.
  *
  * A change whose cause lies at or past the committed offset was logged by a commit that never finished: it is
  * left out, and made again when its cause is processed again. So is one that an overtaken owner has written
  * (see overtaken.ts). The next commit logs the rows of such keys anew, changed or not, so that what was left
  * out is never the last word of the changelog; until then the checkpoint stays before it. A change that more
- * than one commit must have written is never left out: see {@link UnfinishedChanges}. Interrupted, the restore
- * goes on where it was.
+ * than one commit must have written is never left out: see {@link UnfinishedChanges}. Interrupted, the
+ * restore goes on where it was.
  *
  * STATE_MISMATCH if the group's offsets do not fit the stores or the changelogs: nothing is deleted then.
  */

@@ -67,7 +67,8 @@ export function encodeRecords<K, V>(
 }
 
 /**
- * Writes records to a topic, in order, to the partitions that Kafka's own clients would choose, and resolves when the broker has them. For feeding examples and tools; a failed call may have written some of them.
+ * Writes records to a topic, in order, to the partitions that Kafka's own clients would choose, and resolves
+ * when the broker has them. For feeding examples and tools; a failed call may have written some of them.
  *
  * Errors: TOPIC_UNKNOWN, PRODUCE_FAILED; of Avro serdes those of the schema registry.
  *

@@ -25,7 +25,10 @@ export interface SendingOptions {
   readonly knowsOrigins?: boolean;
 }
 
-/** The end of a batch: calls to the outside world are made, and what is to be written is encoded, each in the order of what caused it. */
+/**
+ * The end of a batch: calls to the outside world are made, and what is to be written is encoded, each in the
+ * order of what caused it.
+ */
 export class Sending {
   readonly outbox = new Outbox();
   readonly effects = new Effects();
@@ -103,7 +106,9 @@ export class Sending {
     }
   }
 
-  /** Takes a record that was made, as it is, or as a reset wants it while records are processed a second time. */
+  /**
+   * Takes a record that was made, as it is, or as a reset wants it while records are processed a second time.
+   */
   #take(item: OutboxItem, record: ProducerRecord, produced: ProducerRecord[]): void {
     const { again, failures } = this.#options;
     const outgoing =

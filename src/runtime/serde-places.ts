@@ -6,13 +6,19 @@ import type { EngineConfig, EnginePorts } from './config.js';
 
 /** What serdes need of the engine that uses them. */
 export interface SerdeConfig extends SerdeServices {
-  /** Names the internal topics, as far as their subjects are concerned: whichever version of the application writes them. */
+  /**
+   * Names the internal topics, as far as their subjects are concerned: whichever version of the application
+   * writes them.
+   */
   readonly applicationId: string;
   /** Nothing but keys to look up is ever written. */
   readonly readOnly?: boolean;
 }
 
-/** The serdes of one declaration of a topology: each is bound to its topic while it is declared, and all are opened before anything is encoded or decoded. */
+/**
+ * The serdes of one declaration of a topology: each is bound to its topic while it is declared, and all are
+ * opened before anything is encoded or decoded.
+ */
 export class SerdePlaces {
   readonly #config: SerdeConfig;
   #waiting: BoundSerde<unknown>[] = [];
@@ -39,7 +45,10 @@ export class SerdePlaces {
     return bound;
   }
 
-  /** Asks the schema registry for everything that is written. SCHEMA_UNKNOWN names all subjects that lack their schema; the registry's other errors come one by one. */
+  /**
+   * Asks the schema registry for everything that is written. SCHEMA_UNKNOWN names all subjects that lack
+   * their schema; the registry's other errors come one by one.
+   */
   async open(): Promise<void> {
     const waiting = this.#waiting;
     this.#waiting = [];

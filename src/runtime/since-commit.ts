@@ -4,7 +4,9 @@ export class SinceCommit {
   #taken = 0;
   #inBatch = false;
 
-  /** Records and timers that were processed, rows that were logged once more: 0 if nothing is to be committed. */
+  /**
+   * Records and timers that were processed, rows that were logged once more: 0 if nothing is to be committed.
+   */
   get processed(): number {
     return this.#processed;
   }

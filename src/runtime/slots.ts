@@ -23,7 +23,10 @@ export interface SlotPlan {
   readonly prefix: string;
 }
 
-/** The topology's nodes, only to be looked at: nothing is ever pushed. With `bind`, their serdes can be used once they are open. */
+/**
+ * The topology's nodes, only to be looked at: nothing is ever pushed. With `bind`, their serdes can be used
+ * once they are open.
+ */
 export const declareOnly = (topology: Topology, bind?: PushScope['bind']): Declaration =>
   topology.declare({
     pushing: false,

@@ -9,7 +9,9 @@ import type { TopicCounts } from './topics.js';
 /** Where one partition of a source goes on: every record before it is done. */
 export interface SourcePlace {
   readonly offset: number;
-  /** The group has it, and not only as a beginning; else it is where the configuration lets a partition begin. */
+  /**
+   * The group has it, and not only as a beginning; else it is where the configuration lets a partition begin.
+   */
   readonly committed: boolean;
   /** The group has it as a beginning: nothing before it was processed, as far as the group knows. */
   readonly begun: boolean;
@@ -31,8 +33,8 @@ export interface SourcePlacesOptions {
 }
 
 /**
- * Where the application goes on in the sources that changes of a task's stores may follow from. They are its own; and,
- * for a store that another sub-topology had before, those of that one.
+ * Where the application goes on in the sources that changes of a task's stores may follow from. They are its
+ * own; and, for a store that another sub-topology had before, those of that one.
  */
 export class SourcePlaces {
   readonly #options: SourcePlacesOptions;

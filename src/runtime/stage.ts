@@ -60,9 +60,11 @@ class ReadCollector implements Reads {
 }
 
 /**
- * Processors that share stores, and their queue. Four rules make the result independent of how records are cut into batches:
+ * Processors that share stores, and their queue. Four rules make the result independent of how records are
+ * cut into batches:
  * 1. processors that share a store are in one stage (plan.ts);
- * 2. the queue is sorted by the place of each item: by the record that caused it, what timers caused after what the record itself did, depth first; a stage's own timers take their turn among it;
+ * 2. the queue is sorted by the place of each item: by the record that caused it, what timers caused after
+ *    what the record itself did, depth first; a stage's own timers take their turn among it;
  * 3. what a stage emits to itself is finished before the next item;
  * 4. sinks sort by the same place (outbox.ts).
  */
@@ -122,7 +124,8 @@ export class Stage {
         fired = index - 1;
       }
       if (due !== BY_RECORD && timersDue()) await this.#fireTimersAt(host, batch, index, due);
-      // A promise a record would be most of the cost of a record: only what is really asynchronous is awaited.
+      // A promise a record would be most of the cost of a record: only what is really asynchronous is
+      // awaited.
       const pending = host.process(item);
       if (pending) await pending;
       if (this.#inner.length > 0) await this.#finishInner(host);
@@ -155,7 +158,10 @@ export class Stage {
     }
   }
 
-  /** Fires timers after the first record, between two indices, that made them due; wall-clock timers in a batch of their own. */
+  /**
+   * Fires timers after the first record, between two indices, that made them due; wall-clock timers in a
+   * batch of their own.
+   */
   async #fireTimers(host: StageHost, batch: Batch, from: number, to: number): Promise<void> {
     for (let index = from; index <= to; index++) await this.#fireTimersAt(host, batch, index);
   }

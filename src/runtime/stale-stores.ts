@@ -44,14 +44,16 @@ export const isMadeAnew = ({ log }: ReadBefore, { topicId }: LogNow): boolean =>
   log?.topicId !== undefined && topicId !== undefined && log.topicId !== topicId;
 
 /**
- * Why a store must be read from the beginning of its log instead of going on where it was: what it holds is not, or may
- * not be, what the log held up to there. Undefined: it can go on. To be put behind the name of what was read.
+ * Why a store must be read from the beginning of its log instead of going on where it was: what it holds is
+ * not, or may not be, what the log held up to there. Undefined: it can go on. To be put behind the name of
+ * what was read.
  *
- * A deletion goes out of a compacted topic when it is `delete.retention.ms` after the first compaction that met it. None
- * meets it before its timestamp is `min.compaction.lag.ms` old. Whoever was away for longer does not learn of it, and
- * would keep the row. The deletions of that time are taken to be no older than the store's stream time: where that is
- * behind the clock, as while old records are processed, the lag protects them for less long. Of a reading that began
- * at the beginning and was interrupted it protects nothing: a compaction that came later took the row along.
+ * A deletion goes out of a compacted topic when it is `delete.retention.ms` after the first compaction that
+ * met it. None meets it before its timestamp is `min.compaction.lag.ms` old. Whoever was away for longer does
+ * not learn of it, and would keep the row. The deletions of that time are taken to be no older than the
+ * store's stream time: where that is behind the clock, as while old records are processed, the lag protects
+ * them for less long. Of a reading that began at the beginning and was interrupted it protects nothing: a
+ * compaction that came later took the row along.
  */
 export function staleness(before: ReadBefore, now: LogNow, time: number): string | undefined {
   const { offset, log, streamTime } = before;

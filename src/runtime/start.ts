@@ -19,17 +19,27 @@ import { systemClock } from './system.js';
 
 export interface StartOptions extends EngineOptions {
   readonly broker: Broker;
-  /** Where the stores lie: `<directory>/<application>/<task>`, those of global tables in `<directory>/<application>/global`; of a version that was promoted, in `<directory>/<application>-shadow-<n>`. */
+  /**
+   * Where the stores lie: `<directory>/<application>/<task>`, those of global tables in
+   * `<directory>/<application>/global`; of a version that was promoted, in
+   * `<directory>/<application>-shadow-<n>`.
+   */
   readonly stateDirectory: string;
   /** Default: RocksDB. */
   readonly openDatabase?: OpenDatabase;
   readonly clock?: Clock;
   readonly logger?: Logger;
-  /** Where Avro serdes find schemas: see `openSchemaRegistry`; or a function that opens it, once, when a serde first needs it. Default: there is none. */
+  /**
+   * Where Avro serdes find schemas: see `openSchemaRegistry`; or a function that opens it, once, when a serde
+   * first needs it. Default: there is none.
+   */
   readonly schemaRegistry?: SchemaRegistry | (() => Promise<SchemaRegistry>);
   /** A bound for cached rows that this application shares with others; `cacheBytes` is then not used. */
   readonly cache?: CacheBudget;
-  /** Called before the stores are restored, which may take long: the application can be watched, and stopped, from here on. */
+  /**
+   * Called before the stores are restored, which may take long: the application can be watched, and stopped,
+   * from here on.
+   */
   readonly onStarting?: (streams: RunningStreams) => void;
 }
 
@@ -42,11 +52,21 @@ export interface RunningStreams {
   /** Resolves when it was stopped, rejects with the error that ended it. */
   readonly done: Promise<void>;
   progress(): Progress;
-  /** A look into a store, over the tasks that this process has: as processed so far, committed or not; or into that of a global table, which is all here. STORE_UNKNOWN if the topology has none of that name. */
+  /**
+   * A look into a store, over the tasks that this process has: as processed so far, committed or not; or into
+   * that of a global table, which is all here. STORE_UNKNOWN if the topology has none of that name.
+   */
   store<K, V>(name: string): StoreView<K, V>;
-  /** Resolves when everything in the source topics is processed and committed; rejects if the application ends before. */
+  /**
+   * Resolves when everything in the source topics is processed and committed; rejects if the application ends
+   * before.
+   */
   untilIdle(): Promise<void>;
-  /** Finishes the batch in hand, commits, leaves the group. Calling it again does nothing. Rejects with the error that had ended the application, and with BROKER_UNAVAILABLE if the cluster is away and the last commit was given up: the next start goes on from the one before. */
+  /**
+   * Finishes the batch in hand, commits, leaves the group. Calling it again does nothing. Rejects with the
+   * error that had ended the application, and with BROKER_UNAVAILABLE if the cluster is away and the last
+   * commit was given up: the next start goes on from the one before.
+   */
   stop(): Promise<void>;
   /** Stops without a commit: what was done since the last one is done again at the next start. */
   abort(): Promise<void>;
@@ -55,8 +75,11 @@ export interface RunningStreams {
 /**
  * Runs a topology inside this process, until it is stopped or fails.
  *
- * Checks the topology and the topics first (TOPOLOGY_INVALID, TOPIC_UNKNOWN, TOPIC_MISMATCH, CONFIG_INVALID), creates changelog and repartition topics, loads global tables, joins the group named by the application id, opens and restores the tasks it is given
- * (STATE_LOCKED, STATE_MISMATCH), and resolves when they run; stopped before, it rejects with STOPPED. Several engines, of the same or of other applications, may run in one process. The broker stays the caller's: close it after stop.
+ * Checks the topology and the topics first (TOPOLOGY_INVALID, TOPIC_UNKNOWN, TOPIC_MISMATCH, CONFIG_INVALID),
+ * creates changelog and repartition topics, loads global tables, joins the group named by the application id,
+ * opens and restores the tasks it is given (STATE_LOCKED, STATE_MISMATCH), and resolves when they run;
+ * stopped before, it rejects with STOPPED. Several engines, of the same or of other applications, may run in
+ * one process. The broker stays the caller's: close it after stop.
  *
  * ```ts no-run
  * const streams = await start(topology, { broker, stateDirectory: './state' });

@@ -6,20 +6,33 @@ import { shownStore, windowsOf } from '../state/shown-store.js';
 import type { TaskState } from '../state/task-state.js';
 import type { Holder } from './holder.js';
 
-/** A read-only look at a store, over all tasks at hand: of one that another process is given meanwhile there is nothing. */
+/**
+ * A read-only look at a store, over all tasks at hand: of one that another process is given meanwhile there
+ * is nothing.
+ */
 export interface StoreView<K, V> {
-  /** The row of a key; null if there is none. With a moment, in milliseconds since the epoch: the row as of then, of a store that keeps the past of its rows; CONFIG_INVALID of any other. */
+  /**
+   * The row of a key; null if there is none. With a moment, in milliseconds since the epoch: the row as of
+   * then, of a store that keeps the past of its rows; CONFIG_INVALID of any other.
+   */
   get(key: K, asOf?: number): Promise<V | null>;
   /** All rows: by partition, then in the byte order of their keys. */
   entries(): Promise<readonly (readonly [key: K, value: V])[]>;
-  /** Of a store of windows, those of a key that start between two moments, both included, in the order of their starts. Reads what lies between them, and nothing of other keys. STORE_UNKNOWN if it holds no windows. */
+  /**
+   * Of a store of windows, those of a key that start between two moments, both included, in the order of
+   * their starts. Reads what lies between them, and nothing of other keys. STORE_UNKNOWN if it holds no
+   * windows.
+   */
   windows(key: KeyOfWindow<K>, range?: WindowRange): Promise<readonly (readonly [window: K, value: V])[]>;
 }
 
 type KeyOfWindow<K> = K extends Windowed<infer Key> ? Key : never;
 
 export interface WindowRange {
-  /** The first start, in milliseconds since the epoch (of windows of so many records: the first record). Default: the first there is. */
+  /**
+   * The first start, in milliseconds since the epoch (of windows of so many records: the first record).
+   * Default: the first there is.
+   */
   readonly from?: number;
   /** The last start, included. Default: the last there is. */
   readonly to?: number;
@@ -39,7 +52,10 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
     });
   }
   const tasks = () => holder().tasks.filter((task) => task.phase === 'running' && task.subTopology.id === owner.id);
-  /** Reads in the states of the tasks at hand; again if one of them was given away meanwhile, which takes its rows with it. */
+  /**
+   * Reads in the states of the tasks at hand; again if one of them was given away meanwhile, which takes its
+   * rows with it.
+   */
   async function inStates<T>(read: (states: readonly TaskState[]) => Promise<T>): Promise<T> {
     for (;;) {
       const asked = tasks();

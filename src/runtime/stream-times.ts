@@ -3,7 +3,10 @@ import { ownOf, setOwn } from '../model/own.js';
 import { addedTo, isFields, textOf } from './offset-texts.js';
 import type { JumpState } from './time-jumps.js';
 
-/** The stream time of a task, and of each of its stores: the highest timestamps that have reached them. Negative infinity, or left out: none has. */
+/**
+ * The stream time of a task, and of each of its stores: the highest timestamps that have reached them.
+ * Negative infinity, or left out: none has.
+ */
 export interface StreamTimes {
   readonly task: number;
   readonly stores: ReadonlyMap<string, number>;
@@ -28,11 +31,13 @@ export function streamTimesNow(
 const MAX_BYTES = 2_200;
 
 /**
- * Stream times travel as metadata of the offsets that a task commits: they belong to these offsets under both guarantees, and are known again wherever the task is opened, also without its
- * state. Kafka Streams keeps its partition times the same way (KIP-622). JSON, format 1: `{ "format": 1, "task": ms, "stores": { name: ms, … }, "jumps": { topic: [refused, last ms], … } }`; a
- * store that is left out has the task's time. Stores whose names find no room (about 65 of them) are left
- * out, too, and then expire earlier than they should after the loss of their state, never later. `jumps` is
- * there if a source has a maxTimeJump; a topic that is left out has brought no record.
+ * Stream times travel as metadata of the offsets that a task commits: they belong to these offsets under both
+ * guarantees, and are known again wherever the task is opened, also without its state. Kafka Streams keeps
+ * its partition times the same way (KIP-622). JSON, format 1: `{ "format": 1, "task": ms, "stores": { name:
+ * ms, … }, "jumps": { topic: [refused, last ms], … } }`; a store that is left out has the task's time. Stores
+ * whose names find no room (about 65 of them) are left out, too, and then expire earlier than they should
+ * after the loss of their state, never later. `jumps` is there if a source has a maxTimeJump; a topic that is
+ * left out has brought no record.
  */
 export function withStreamTimes(
   positions: readonly PartitionOffset[],

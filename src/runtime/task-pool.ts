@@ -36,8 +36,9 @@ const leftOver = (unfinished: string): string =>
   `stopped before a batch was at its end, which the next start does again, with the calls that it has made: ${unfinished}`;
 
 /**
- * The tasks of a process, each with a loop of its own. A task that fails by something that passes (the cluster is away, another owner has taken it over) is given up and opened again, after pauses that grow up to ten seconds, as long as it is
- * wanted; any other error is the engine's end.
+ * The tasks of a process, each with a loop of its own. A task that fails by something that passes (the
+ * cluster is away, another owner has taken it over) is given up and opened again, after pauses that grow up
+ * to ten seconds, as long as it is wanted; any other error is the engine's end.
  */
 export class TaskPool {
   readonly #options: TaskPoolOptions;
@@ -75,7 +76,10 @@ export class TaskPool {
     for (const task of this.#tasks.values()) task.wakeup();
   }
 
-  /** Makes the tasks those: closes what is gone, opens what is new, lets the rest go on. Resolves when they run, or other ones are wanted. */
+  /**
+   * Makes the tasks those: closes what is gone, opens what is new, lets the rest go on. Resolves when they
+   * run, or other ones are wanted.
+   */
   async take(slots: ReadonlyMap<string, Slot>): Promise<void> {
     this.#want(slots);
     this.#paused = false;
@@ -130,7 +134,8 @@ export class TaskPool {
       }
       await task.close().catch((problem: unknown) => failed(task, problem));
     });
-    // One that could not be opened is no reason to leave others open behind it: their directories stay locked.
+    // One that could not be opened is no reason to leave others open behind it: their directories stay
+    // locked.
     await limit.within(Promise.allSettled([...ending, ...this.#opening.values()]));
     return problems;
   }
@@ -148,7 +153,10 @@ export class TaskPool {
     await Promise.all(this.#loops.values());
   }
 
-  /** Closes a task that is given up. What it had not committed is done again by its next owner, so an error has no consequence. */
+  /**
+   * Closes a task that is given up. What it had not committed is done again by its next owner, so an error
+   * has no consequence.
+   */
   #release(task: Task): Promise<void> {
     return task
       .close()
@@ -219,7 +227,8 @@ export class TaskPool {
         const taken = await task.step(Math.min(task.dueInMs, IDLE_WAIT_MS));
         const nothingToDo = taken === 0 && task.unread === 0;
         if (task.commitDue || (nothingToDo && idle.wanted)) await task.commit({ ahead: task.left > 0 });
-        // Also when a batch was the last one and its commit was due: nobody would look before the next poll had waited in vain.
+        // Also when a batch was the last one and its commit was due: nobody would look before the next poll
+        // had waited in vain.
         if (idle.wanted && task.uncommitted === 0 && task.unread === 0) await idle.look();
       });
     }

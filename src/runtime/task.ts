@@ -27,7 +27,8 @@ import { whereToBegin } from './where-to-begin.js';
 import { writerOptions } from './writer-options.js';
 
 /**
- * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and whoever opens it again starts from the committed offsets.
+ * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and
+ * whoever opens it again starts from the committed offsets.
  *
  * ```
  *   open() ──▶ restoring ──▶ running ──▶ closed
@@ -74,7 +75,10 @@ export class Task {
     this.#purge = RepartitionPurge.of(options);
   }
 
-  /** Opens the state, restores it to the committed offsets and stands ready to read on from there. What was opened is closed again if anything fails. */
+  /**
+   * Opens the state, restores it to the committed offsets and stands ready to read on from there. What was
+   * opened is closed again if anything fails.
+   */
   static async open(options: TaskOptions, onCreated: (task: Task) => void): Promise<Task> {
     const task = new Task(options);
     onCreated(task);
@@ -165,7 +169,10 @@ export class Task {
     return this.#state;
   }
 
-  /** Takes the next batch through; waits up to that long for a first record. Returns how much it did: the records it took, and one for timers of the wall clock, whose records other tasks may read. */
+  /**
+   * Takes the next batch through; waits up to that long for a first record. Returns how much it did: the
+   * records it took, and one for timers of the wall clock, whose records other tasks may read.
+   */
   async step(maxWaitMs: number): Promise<number> {
     await this.#log?.check();
     const { config, ports, metrics } = this.#options;
@@ -193,7 +200,11 @@ export class Task {
     return records.length + (timersDue ? 1 : 0);
   }
 
-  /** Commits what was processed: see commit.ts for the steps. If it throws, the task must be closed. `ahead`: resolves before the last step, which goes on beside the next batches, or waits for one of the next commits. */
+  /**
+   * Commits what was processed: see commit.ts for the steps. If it throws, the task must be closed. `ahead`:
+   * resolves before the last step, which goes on beside the next batches, or waits for one of the next
+   * commits.
+   */
   async commit({ ahead = false } = {}): Promise<void> {
     do {
       await this.#commits.one(() => this.#commit(ahead));
@@ -204,7 +215,8 @@ export class Task {
   }
 
   async #commit(ahead: boolean): Promise<void> {
-    // Also when there is nothing to commit: what was emitted late may belong to a record of the commit before.
+    // Also when there is nothing to commit: what was emitted late may belong to a record of the commit
+    // before.
     if (this.#fatal) throw this.#fatal;
     if (this.#since.inBatch) throw stopped('a batch is not at its end', `task ${this.id}`);
     if (this.uncommitted === 0 && (ahead || !this.#due.mustRefresh(this.#state?.checkpoint)))
@@ -254,14 +266,16 @@ export class Task {
     this.#phase = 'closed';
     this.#closing.abort();
     await this.#opening?.catch(() => undefined);
-    // Each in turn, whatever the one before threw: a directory must not stay locked because a connection broke.
+    // Each in turn, whatever the one before threw: a directory must not stay locked because a connection
+    // broke.
     await closeAll(this.#intake?.close(), this.#output?.writer.close(), this.#state?.close());
   }
 
   async #open(): Promise<void> {
     const { config, subTopology, stores, topics } = this.#options;
     const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
-    // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that the offsets read next are final.
+    // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that
+    // the offsets read next are final.
     const sources = sourcePartitions(subTopology, config.generation.prefix, this.partition, topics);
     this.#output = await TaskOutput.open(this.#options, writerOptions(this.#options, sources));
     const begins = await whereToBegin(this.#options, { sources, signal });

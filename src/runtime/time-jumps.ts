@@ -2,7 +2,10 @@ import type { BrokerRecord } from '../broker/port.js';
 import { formatMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
 
-/** So many records in a row that agree on a time far ahead are believed: a clock that is wrong seldom has a partition for itself for so long, and after a silence time must go on without anybody's help. */
+/**
+ * So many records in a row that agree on a time far ahead are believed: a clock that is wrong seldom has a
+ * partition for itself for so long, and after a silence time must go on without anybody's help.
+ */
 const BELIEVED = 10;
 
 /** What is known of the records of one source partition, since its first. */
@@ -14,11 +17,13 @@ export interface JumpState {
 }
 
 /**
- * Refuses records of one source partition whose timestamps are too far ahead of the task's stream time. It looks at nothing but timestamps, and its state travels with the committed offsets, so that the same records are
- * refused whenever they are read.
+ * Refuses records of one source partition whose timestamps are too far ahead of the task's stream time. It
+ * looks at nothing but timestamps, and its state travels with the committed offsets, so that the same records
+ * are refused whenever they are read.
  *
- * The first record of the partition is believed. Of records that follow each other in the partition, all too far ahead and none further than the limit from the one before, the tenth is believed, and those behind it are as
- * far as time then goes.
+ * The first record of the partition is believed. Of records that follow each other in the partition, all too
+ * far ahead and none further than the limit from the one before, the tenth is believed, and those behind it
+ * are as far as time then goes.
  */
 export class TimeJumps {
   readonly #limitMs: number;

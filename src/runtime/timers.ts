@@ -14,12 +14,16 @@ interface Timer {
 }
 
 /**
- * Timers of one stage. Each fires at multiples of its interval, counted from zero, at most once however far time has moved; several that are due fire by due time, then in the order in which they were scheduled.
+ * Timers of one stage. Each fires at multiples of its interval, counted from zero, at most once however far
+ * time has moved; several that are due fire by due time, then in the order in which they were scheduled.
  */
 export class Timers {
   #timers: Timer[] = [];
 
-  /** `now`: the clock's time at the moment; a stream-time timer scheduled before the first record is due at zero. */
+  /**
+   * `now`: the clock's time at the moment; a stream-time timer scheduled before the first record is due at
+   * zero.
+   */
   schedule(everyMs: number, clock: TimerClock, now: number, run: Timer['run']): () => void {
     const first = clock === 'stream' && !Number.isFinite(now) ? 0 : nextMultiple(everyMs, now);
     const timer: Timer = { everyMs, clock, run, due: first };
@@ -36,7 +40,9 @@ export class Timers {
     return due;
   }
 
-  /** Takes the timers that are due at that time (and were due before `before`); their next turn is after it. */
+  /**
+   * Takes the timers that are due at that time (and were due before `before`); their next turn is after it.
+   */
   take(clock: TimerClock, now: number, before = Number.POSITIVE_INFINITY): readonly DueTimer[] {
     const taken = this.#timers
       .filter((timer) => timer.clock === clock && timer.due <= now && timer.due < before)

@@ -4,7 +4,10 @@ import type { EngineConfig } from './config.js';
 import { foreignTopics, foundOwner, OWNER_SETTING, ownerOf } from './topic-owners.js';
 import { type InternalTopic, MIN_COMPACTION_LAG_MS, type TopicUse } from './topic-uses.js';
 
-/** The topics that exist, and the names of those that this user may not look at: whether they exist is not known. */
+/**
+ * The topics that exist, and the names of those that this user may not look at: whether they exist is not
+ * known.
+ */
 export async function describeTopics(
   admin: Admin,
   names: readonly string[],

@@ -4,8 +4,9 @@ import type { EngineConfig } from './config.js';
 import { owned, ownerOf } from './topic-owners.js';
 
 /**
- * Records carry the time of their event, which may lie years back or ahead of the broker's clock: a broker refuses by default what is more than an
- * hour ahead, and one that stamps records itself would have all of them happen now.
+ * Records carry the time of their event, which may lie years back or ahead of the broker's clock: a broker
+ * refuses by default what is more than an hour ahead, and one that stamps records itself would have all of
+ * them happen now.
  */
 const EVENT_TIME = {
   'message.timestamp.type': 'CreateTime',
@@ -15,7 +16,10 @@ const EVENT_TIME = {
 /** Of topics that are read once. Retention goes by event time, too. */
 export const LOG_CONFIG = { 'cleanup.policy': 'delete', 'retention.ms': '-1', ...EVENT_TIME } as const;
 
-/** A changelog's records must outlive any plausible outage: only then is the value before a skipped one surely still there. */
+/**
+ * A changelog's records must outlive any plausible outage: only then is the value before a skipped one surely
+ * still there.
+ */
 export const MIN_COMPACTION_LAG_MS = 86_400_000;
 
 const CHANGELOG_CONFIG = {
@@ -24,7 +28,10 @@ const CHANGELOG_CONFIG = {
   ...EVENT_TIME,
 } as const;
 
-/** What is processed is deleted (see purge.ts), and a broker deletes whole segments: of a size as in Kafka Streams, instead of 1 GiB. */
+/**
+ * What is processed is deleted (see purge.ts), and a broker deletes whole segments: of a size as in Kafka
+ * Streams, instead of 1 GiB.
+ */
 export const REPARTITION_CONFIG = { ...LOG_CONFIG, 'segment.bytes': String(50 * 1024 * 1024) } as const;
 
 /** A topic, and what the engine does with it. */
@@ -88,7 +95,10 @@ export function internalTopics(graph: Graph, config: EngineConfig): readonly Int
   return [...repartitions, ...changelogs, ...(usesDeadLetters(config, graph) ? [deadLetters] : [])];
 }
 
-/** Operators may send dead letters on their own, so only a topology that is all stateless and has no such policy needs no topic. */
+/**
+ * Operators may send dead letters on their own, so only a topology that is all stateless and has no such
+ * policy needs no topic.
+ */
 const usesDeadLetters = (config: EngineConfig, graph: Graph): boolean =>
   Object.values(config.policies).some(({ then }) => then === 'deadLetter') ||
   graph.nodes.some((node) => node.kind === 'processor');

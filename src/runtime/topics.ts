@@ -30,7 +30,10 @@ export class TopicCounts {
     return this.#counts.get(topic) ?? 0;
   }
 
-  /** Of any topic: asks the broker the first time. TOPIC_UNKNOWN if it does not exist and is not to be created. */
+  /**
+   * Of any topic: asks the broker the first time. TOPIC_UNKNOWN if it does not exist and is not to be
+   * created.
+   */
   partitionsOf(topic: string): number | Promise<number> {
     return this.#counts.get(topic) ?? this.#lookUp(topic);
   }
@@ -57,8 +60,10 @@ export function tasksOf(subTopology: SubTopology, prefix: string, topics: TopicC
  * Checks the topics that exist, and creates the internal ones that do not. What internal topics take at most
  * (`max.message.bytes`) is raised where a record of a source would not fit.
  *
- * Everything that is wrong is in one error, which has the code of the first in this list: TOPIC_UNKNOWN for source and sink topics that are missing; BROKER_UNAUTHORIZED for
- * rights that are; TOPIC_MISMATCH for sources whose records meet in one store and are not equally wide, and for internal topics that somebody made otherwise.
+ * Everything that is wrong is in one error, which has the code of the first in this list: TOPIC_UNKNOWN for
+ * source and sink topics that are missing; BROKER_UNAUTHORIZED for rights that are; TOPIC_MISMATCH for
+ * sources whose records meet in one store and are not equally wide, and for internal topics that somebody
+ * made otherwise.
  */
 export async function prepareTopics(admin: Admin, graph: Graph, config: EngineConfig): Promise<TopicCounts> {
   const { createTopics } = config;
@@ -120,10 +125,15 @@ export async function prepareTopics(admin: Admin, graph: Graph, config: EngineCo
   return new TopicCounts(admin, counts, createTopics, new Set(created.map(({ name }) => name)));
 }
 
-/** Of a topic that is not there or may not be looked at: every maximum and comparison with it is unknown, too. */
+/**
+ * Of a topic that is not there or may not be looked at: every maximum and comparison with it is unknown, too.
+ */
 const UNKNOWN = Number.NaN;
 
-/** As many partitions as the repartition says; else as its co-partitioned sources have; else as the widest source of whoever writes it. */
+/**
+ * As many partitions as the repartition says; else as its co-partitioned sources have; else as the widest
+ * source of whoever writes it.
+ */
 function repartitionCounts(graph: Graph, prefix: string, known: ReadonlyMap<string, number>): Map<string, number> {
   const counts = new Map<string, number>();
   const topicOf = (id: string): string => {
@@ -143,7 +153,8 @@ function repartitionCounts(graph: Graph, prefix: string, known: ReadonlyMap<stri
         ...sub.topics.map((topic) => `source ${topic}`),
         ...sub.repartitions.map((name) => `repartition ${name}`),
       ]);
-  // Each round settles those whose inputs are settled. What is left in a circle takes the widest topic of all.
+  // Each round settles those whose inputs are settled. What is left in a circle takes the widest topic of
+  // all.
   for (let round = 0; round <= open.length; round++) {
     for (const node of open) {
       if (node.kind !== 'repartition' || counts.has(topicOf(node.id))) continue;

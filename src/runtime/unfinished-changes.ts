@@ -12,8 +12,9 @@ interface Refused extends ChangeCause {
 }
 
 /**
- * Tells the changes of a commit that never finished from those of commits that did. The former are left out, and made
- * again when their causes are processed again. A row whose cause lies at or past the place of its source is one of:
+ * Tells the changes of a commit that never finished from those of commits that did. The former are left out,
+ * and made again when their causes are processed again. A row whose cause lies at or past the place of its
+ * source is one of:
  *
  * | the commit that wrote it began | the group's offset | it is |
  * |---|---|---|
@@ -22,9 +23,10 @@ interface Refused extends ChangeCause {
  * | behind that place | any | of a commit that followed finished ones: the offsets were moved back, or are lost |
  * | anywhere | none, under exactly_once, which shows no unfinished commit | of a finished commit: the offsets are lost |
  *
- * In the last two cases whatever is done with the row is wrong: left out, what the commits before it had done is gone;
- * kept, its records count twice. So the task does not start, and says how to go on. What does not say where its commit
- * began (format 1) can be of an unfinished one if it lies within the records of one commit.
+ * In the last two cases whatever is done with the row is wrong: left out, what the commits before it had done
+ * is gone; kept, its records count twice. So the task does not start, and says how to go on. What does not
+ * say where its commit began (format 1) can be of an unfinished one if it lies within the records of one
+ * commit.
  */
 export class UnfinishedChanges {
   readonly #places: SourcePlaces;
@@ -88,7 +90,10 @@ export class UnfinishedChanges {
     return unfinished;
   }
 
-  /** STATE_MISMATCH if the group's offsets do not fit the changelogs. To be called when all is read: it says up to where the rows go. */
+  /**
+   * STATE_MISMATCH if the group's offsets do not fit the changelogs. To be called when all is read: it says
+   * up to where the rows go.
+   */
   check(taskId: string): void {
     if (this.#refused === undefined) return;
     const { topic, offset, store, at } = this.#refused;

@@ -27,8 +27,8 @@ export interface Beginning {
 }
 
 /**
- * Finds out where a task begins to read. GENERATION_CHANGED: see {@link checkGeneration}. RESET_UNFINISHED: see
- * {@link Reprocessing.of}.
+ * Finds out where a task begins to read. GENERATION_CHANGED: see {@link checkGeneration}. RESET_UNFINISHED:
+ * see {@link Reprocessing.of}.
  */
 export async function whereToBegin(
   options: TaskOptions,
@@ -114,8 +114,8 @@ async function notBegun(
 }
 
 /**
- * Whether topics are new in the application, or the group has lost all their offsets, nobody can tell from the
- * group: it is said.
+ * Whether topics are new in the application, or the group has lost all their offsets, nobody can tell from
+ * the group: it is said.
  */
 async function warnOfBeginning({ ports, config }: TaskOptions, topics: ReadonlySet<string>): Promise<void> {
   const { applicationId, logger } = config;

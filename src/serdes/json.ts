@@ -8,8 +8,8 @@ import { text } from './text.js';
 
 export interface JsonOptions<T> {
   /**
-   * Validates every value, when it is decoded and before it is encoded. Any library with a Standard Schema: valibot, zod, arktype, …
-   * It has to answer synchronously.
+   * Validates every value, when it is decoded and before it is encoded. Any library with a Standard Schema:
+   * valibot, zod, arktype, … It has to answer synchronously.
    */
   readonly schema?: StandardSchemaV1<unknown, T>;
 }
@@ -17,22 +17,24 @@ export interface JsonOptions<T> {
 const plain: Serde<unknown> = keyed({ name: 'json', encode, decode, check });
 
 /**
- * JSON in UTF-8. Without options it is one shared instance and `T` is only claimed; with a schema it is checked.
+ * JSON in UTF-8. Without options it is one shared instance and `T` is only claimed; with a schema it is
+ * checked.
  *
  * - What JSON leaves out is left out: inside an object `undefined` and functions vanish, `NaN` and `Infinity`
- *   become `null`, a `Date` becomes a string. At the top `undefined`, functions, symbols and whatever would be
- *   written as `null` and is not (`NaN`) are refused. A bigint or a cycle is refused anywhere.
+ *   become `null`, a `Date` becomes a string. At the top `undefined`, functions, symbols and whatever would
+ *   be written as `null` and is not (`NaN`) are refused. A bigint or a cycle is refused anywhere.
  * - The literal `null` decodes to `null`, which everything downstream takes for a tombstone.
- * - A schema's result is what `decode` returns (defaults filled in, unknown fields dropped, as the library does it). `encode` only checks and
- *   writes the value as it is; so the schema must accept what it returns. One that turns a string into a `Date` does not.
+ * - A schema's result is what `decode` returns (defaults filled in, unknown fields dropped, as the library
+ *   does it). `encode` only checks and writes the value as it is; so the schema must accept what it returns.
+ *   One that turns a string into a `Date` does not.
  * - As a key a value must be the one that was written: numbers above 2^53 − 1, of which several are read as
  *   one, NaN and Infinity are refused there, also inside objects. Have such ids as JSON strings.
  * - The name is `json` with and without a schema: the schema of a store may change, its bytes stay readable.
  *
  * Errors: CONFIG_INVALID for a schema that is given as it is, not as an option.
  *
- * Cost: one `JSON.parse` or `JSON.stringify` per call, and the schema's own. Throws a plain `Error` (see {@link Serde}); for a schema it
- * lists the path and message of every issue.
+ * Cost: one `JSON.parse` or `JSON.stringify` per call, and the schema's own. Throws a plain `Error` (see
+ * {@link Serde}); for a schema it lists the path and message of every issue.
  *
  * ```ts
  * serdes.json<{ total: number }>().encode({ total: 7 }); // → {"total":7}

@@ -121,7 +121,9 @@ function checked<T>(serde: Serde<T>, key: T): T {
   return key;
 }
 
-/** What a form may mean to a serde that says nothing of JSON: as it is, and with what only looks like JSON. */
+/**
+ * What a form may mean to a serde that says nothing of JSON: as it is, and with what only looks like JSON.
+ */
 function* meanings(form: unknown): Generator<unknown> {
   yield form;
   yield revived(form, (part) => bytesOf(part));

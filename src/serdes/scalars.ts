@@ -6,7 +6,10 @@ import { isWellFormed, text } from './text.js';
 const TWO_POW_32 = 2 ** 32;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Of so many characters or fewer, a loop writes ASCII in half the time of a call out of JavaScript (4 to 16 characters: 60 to 85 instead of 125 to 150 ns; 32: about the same). Most keys are such. */
+/**
+ * Of so many characters or fewer, a loop writes ASCII in half the time of a call out of JavaScript (4 to 16
+ * characters: 60 to 85 instead of 125 to 150 ns; 32: about the same). Most keys are such.
+ */
 const SHORT = 24;
 
 export const string: Serde<string> = {
@@ -48,8 +51,8 @@ export const int64: Serde<number> = {
   name: 'int64',
   encode(value) {
     checkInt64(value);
-    // Halves instead of writeBigInt64BE: no bigint is allocated per record. `>>>` takes the value modulo 2^32, which is the low half of the
-    // two's complement for negative numbers as well.
+    // Halves instead of writeBigInt64BE: no bigint is allocated per record. `>>>` takes the value modulo
+    // 2^32, which is the low half of the two's complement for negative numbers as well.
     const encoded = Buffer.allocUnsafe(8);
     encoded.writeInt32BE(Math.floor(value / TWO_POW_32), 0);
     encoded.writeUInt32BE(value >>> 0, 4);

@@ -6,9 +6,11 @@ import type { SchemaRegistry } from './registry/port.js';
  * How values of one type become bytes and come back. Given wherever a topic or a store is named.
  *
  * - `null` never reaches a serde: a tombstone passes by, and so does a missing key.
- * - A serde is a pure function of its argument: the same value always gives the same bytes, because keys are compared as bytes.
- * - Both functions run once per record on the hot path: synchronous, and a failure is thrown as a plain `Error` whose message says
- *   `saw …, expected …`. The runtime wraps it in DESERIALIZE_FAILED or SERIALIZE_FAILED with the record's position.
+ * - A serde is a pure function of its argument: the same value always gives the same bytes, because keys are
+ *   compared as bytes.
+ * - Both functions run once per record on the hot path: synchronous, and a failure is thrown as a plain
+ *   `Error` whose message says `saw …, expected …`. The runtime wraps it in DESERIALIZE_FAILED or
+ *   SERIALIZE_FAILED with the record's position.
  * - `decode` may return a view on the bytes it was given; who keeps it for long copies it.
  *
  * ```ts
@@ -21,8 +23,9 @@ import type { SchemaRegistry } from './registry/port.js';
  */
 export interface Serde<T> {
   /**
-   * The name of the format. It is kept beside the state on disk: a store that is opened with a serde of another name fails with
-   * STATE_MISMATCH, instead of reading bytes that mean something else. Change it exactly when the bytes change.
+   * The name of the format. It is kept beside the state on disk: a store that is opened with a serde of
+   * another name fails with STATE_MISMATCH, instead of reading bytes that mean something else. Change it
+   * exactly when the bytes change.
    */
   readonly name: string;
   encode(value: T): Buffer;
@@ -50,15 +53,30 @@ export interface Serde<T> {
    * sent. Throws a plain `Error` that says where it does not fit. Left out: JSON has the value as it is.
    */
   readonly fromJson?: (json: unknown) => T;
-  /** Of a key that contains another: those of its bytes that its partition is chosen by. Default: all. A window lies where its key lies. */
+  /**
+   * Of a key that contains another: those of its bytes that its partition is chosen by. Default: all. A
+   * window lies where its key lies.
+   */
   partitionBytes?(encoded: Buffer): Buffer;
-  /** Only of serdes that need something from outside, such as a schema registry: they are bound to the topic that they are used for, and opened, before they encode or decode. */
+  /**
+   * Only of serdes that need something from outside, such as a schema registry: they are bound to the topic
+   * that they are used for, and opened, before they encode or decode.
+   */
   readonly binding?: Binding<T> | undefined;
-  /** Only of bound serdes: a header that may say how the bytes are written. Whoever decodes a record takes it off: it would say something wrong of the bytes that are written next. */
+  /**
+   * Only of bound serdes: a header that may say how the bytes are written. Whoever decodes a record takes it
+   * off: it would say something wrong of the bytes that are written next.
+   */
   readonly header?: string;
-  /** Only of serdes whose bytes say which version of the format they are: kept beside the state on disk, so that a change is noticed when it is opened. */
+  /**
+   * Only of serdes whose bytes say which version of the format they are: kept beside the state on disk, so
+   * that a change is noticed when it is opened.
+   */
   readonly format?: Format | undefined;
-  /** Only of serdes whose `decode` may throw {@link NotReady}: throws it if it would, for these bytes, and decodes nothing. */
+  /**
+   * Only of serdes whose `decode` may throw {@link NotReady}: throws it if it would, for these bytes, and
+   * decodes nothing.
+   */
   readonly ready?: (bytes: Buffer) => void;
 }
 
@@ -80,7 +98,10 @@ export interface SerdeServices {
   readonly schemaRegistry: () => Promise<SchemaRegistry>;
   /** Whether schemas that the registry does not know are registered. */
   readonly registerSchemas: boolean;
-  /** Where nothing of what is written leaves the process: the id of a schema that the registry does not know and that is not registered. Left out: SCHEMA_UNKNOWN. */
+  /**
+   * Where nothing of what is written leaves the process: the id of a schema that the registry does not know
+   * and that is not registered. Left out: SCHEMA_UNKNOWN.
+   */
   readonly standIn?: ((schema: string) => number) | undefined;
 }
 
@@ -91,11 +112,20 @@ export interface Binding<T> {
 
 /** A serde for one place. Before anything else it is opened, once. */
 export interface BoundSerde<T> extends Serde<T> {
-  /** Asks for all that encoding needs. Decoding may still need more, when it meets bytes that say so: see {@link NotReady}. */
+  /**
+   * Asks for all that encoding needs. Decoding may still need more, when it meets bytes that say so: see
+   * {@link NotReady}.
+   */
   open(): Promise<void>;
-  /** Of a place whose topic is not known: the serde for a topic. It is opened by whoever meets {@link NotReady}. */
+  /**
+   * Of a place whose topic is not known: the serde for a topic. It is opened by whoever meets
+   * {@link NotReady}.
+   */
   at(topic: string): Serde<T>;
-  /** A value made of what JSON has of it, as tools read it. Throws a plain `Error` that says where it does not fit. */
+  /**
+   * A value made of what JSON has of it, as tools read it. Throws a plain `Error` that says where it does not
+   * fit.
+   */
   fromJson(json: unknown): T;
 }
 

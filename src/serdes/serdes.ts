@@ -18,11 +18,12 @@ import { sessionWindowed, timeWindowed, windowed } from './windowed.js';
  * | `timeWindowed(key, size)` | `Windowed<K>` | the key and the start, as TimeWindowedSerializer | windows of another size |
  * | `sessionWindowed(key)` | `Windowed<K>` | the key, end and start, as SessionWindowedSerializer | |
  *
- * `null` never reaches them: a tombstone and a missing key pass by. All hold no state and cost one small allocation per call. A failure is a plain
- * `Error` saying `saw …, expected …`; in a running topology it arrives as DESERIALIZE_FAILED or SERIALIZE_FAILED with the record's position.
+ * `null` never reaches them: a tombstone and a missing key pass by. All hold no state and cost one small
+ * allocation per call. A failure is a plain `Error` saying `saw …, expected …`; in a running topology it
+ * arrives as DESERIALIZE_FAILED or SERIALIZE_FAILED with the record's position.
  *
- * As keys their order on disk is that of the bytes: `string` and `uuid` sort as text, `int64` and `bigint64` sort by number except that
- * negative ones come after all others; `double` does not sort.
+ * As keys their order on disk is that of the bytes: `string` and `uuid` sort as text, `int64` and `bigint64`
+ * sort by number except that negative ones come after all others; `double` does not sort.
  *
  * ```ts
  * serdes.int64.encode(258); // → 00 00 00 00 00 00 01 02

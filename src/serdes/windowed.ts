@@ -45,8 +45,9 @@ export function windowed<K>(key: Serde<K>): WindowedSerde<K> {
 }
 
 /**
- * Keys of time windows as Kafka's TimeWindowedSerializer writes them: the bytes of the key, then the start, 8 bytes, big endian. The end is not written: whoever reads them has to know the size.
- * For topics that Java applications read; for all others {@link windowed}, which knows windows of any length.
+ * Keys of time windows as Kafka's TimeWindowedSerializer writes them: the bytes of the key, then the start, 8
+ * bytes, big endian. The end is not written: whoever reads them has to know the size. For topics that Java
+ * applications read; for all others {@link windowed}, which knows windows of any length.
  *
  * ```ts
  * to('clicks-per-minute', { key: serdes.timeWindowed(serdes.string, '1m'), value: serdes.int64 });
@@ -78,7 +79,8 @@ export function timeWindowed<K>(key: Serde<K>, size: Duration): WindowedSerde<K>
 }
 
 /**
- * Keys of sessions as Kafka's SessionWindowedSerializer writes them: the bytes of the key, then the end and the start, 8 bytes each, big endian. For topics that Java applications read.
+ * Keys of sessions as Kafka's SessionWindowedSerializer writes them: the bytes of the key, then the end and
+ * the start, 8 bytes each, big endian. For topics that Java applications read.
  *
  * ```ts
  * to('visits', { key: serdes.sessionWindowed(serdes.string), value: serdes.int64 });
@@ -101,7 +103,10 @@ export function sessionWindowed<K>(key: Serde<K>): WindowedSerde<K> {
   });
 }
 
-/** A serde of windows, with what that of their keys needs: it is bound, and then opened, where the serde of windows is used. `make`: the same windows of keys that are written by another serde. */
+/**
+ * A serde of windows, with what that of their keys needs: it is bound, and then opened, where the serde of
+ * windows is used. `make`: the same windows of keys that are written by another serde.
+ */
 function asKeysAre<K>(
   key: Serde<K>,
   make: (key: Serde<K>) => WindowedSerde<K>,

@@ -1,7 +1,11 @@
 /**
- * How much memory the record caches of all applications that are given it may take together: one object, shared by every store of every task.
+ * How much memory the record caches of all applications that are given it may take together: one object,
+ * shared by every store of every task.
  *
- * A bound on rows that are not dirty: rows that changed since the last commit are never evicted, and a budget that they exceed brings the commit forward. Memory beyond it: the changed rows of one batch; and 2 bytes a key, at most 8 MB, for each store whose rows expire or whose directory began empty in this process, to know which keys there are not.
+ * A bound on rows that are not dirty: rows that changed since the last commit are never evicted, and a budget
+ * that they exceed brings the commit forward. Memory beyond it: the changed rows of one batch; and 2 bytes a
+ * key, at most 8 MB, for each store whose rows expire or whose directory began empty in this process, to know
+ * which keys there are not.
  *
  * ```ts no-run
  * const cache = new CacheBudget(64 * 1024 * 1024);

@@ -18,8 +18,12 @@ import { UnwrittenRows } from './unwritten-rows.js';
 import { WrittenKeys } from './written-keys.js';
 
 /**
- * A key-value store of a task, in layers: typed (serdes) over cached (decoded values; reads see what is not committed) over the task's database. Values are encoded once a commit, however often they changed; those of a serde without `check` at each `put`. Memory is bounded by the process-wide {@link CacheBudget}: rows that the disk has as they are are evicted, least recently used first. Beyond it: 2 bytes a key, at most 8 MB, in a
- * store whose rows expire, or whose task began on this machine with an empty directory and was not restarted since (see {@link KeyFilter}).
+ * A key-value store of a task, in layers: typed (serdes) over cached (decoded values; reads see what is not
+ * committed) over the task's database. Values are encoded once a commit, however often they changed; those of
+ * a serde without `check` at each `put`. Memory is bounded by the process-wide {@link CacheBudget}: rows that
+ * the disk has as they are are evicted, least recently used first. Beyond it: 2 bytes a key, at most 8 MB, in
+ * a store whose rows expire, or whose task began on this machine with an empty directory and was not
+ * restarted since (see {@link KeyFilter}).
  */
 export class CachedStore<K, V> implements KeyValueStore<K, V> {
   readonly name: string;
@@ -188,7 +192,10 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     }
   }
 
-  /** Marks a key to be read with the next {@link loadWanted}; nothing happens if it is cached, or known not to be there. */
+  /**
+   * Marks a key to be read with the next {@link loadWanted}; nothing happens if it is cached, or known not to
+   * be there.
+   */
   want(key: K): void {
     if (this.#cache.wantAgain(key)) return;
     const absent = (this.#expiry ?? this.#written)?.mayHold(this.#codec.keyBytes(key)) === false;
@@ -228,7 +235,9 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   }
 
   /**
-   * Encodes what changed since the last commit, in the order of first change, for the database and the changelog. What was drained before is {@link applied}, or lies in `writes`, where it is changed; no database may be at it. Returns how many rows have come into the cache since.
+   * Encodes what changed since the last commit, in the order of first change, for the database and the
+   * changelog. What was drained before is {@link applied}, or lies in `writes`, where it is changed; no
+   * database may be at it. Returns how many rows have come into the cache since.
    */
   drain(writes: DatabaseWrite[], changelog: ChangelogEntry[]): number {
     drainRows(
@@ -254,7 +263,10 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     restoreRows(rows, { ...parts, pages: this.#pages }, writes);
   }
 
-  /** Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well: it holds changes of them that were never committed. */
+  /**
+   * Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well:
+   * it holds changes of them that were never committed.
+   */
   async logAgain(keys: readonly Buffer[]): Promise<void> {
     const decoded = await this.#codec.readKeys((await this.#pages?.logAgain(keys)) ?? keys);
     await this.loadAll(decoded);

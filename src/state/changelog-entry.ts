@@ -8,7 +8,10 @@ export interface Cause {
   timestamp: number;
 }
 
-/** What one commit of a store writes to its changelog: the last state of one key that changed. Its bytes are parts of what is written to the database. */
+/**
+ * What one commit of a store writes to its changelog: the last state of one key that changed. Its bytes are
+ * parts of what is written to the database.
+ */
 export class ChangelogEntry {
   readonly #write: DatabaseWrite;
 

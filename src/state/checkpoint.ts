@@ -2,15 +2,21 @@ import { messageOf, StreamsError } from '../model/errors.js';
 import { KIND, prefixed, prefixOf } from './layout.js';
 
 /**
- * What a task's database contains, written in the same batch as the data itself. JSON, format 2. Format 1 had neither
- * `logs` nor `emptied`: it does not say which topics its positions are of, so its rows are read anew.
+ * What a task's database contains, written in the same batch as the data itself. JSON, format 2. Format 1 had
+ * neither `logs` nor `emptied`: it does not say which topics its positions are of, so its rows are read anew.
  */
 export interface Checkpoint {
   /** Next offset of each source topic: everything before it is in the stores. */
   readonly sources: Readonly<Record<string, number>>;
-  /** Next offset of each store's changelog: everything before it is in the store. That of a global table is its topic: see global-state.ts. */
+  /**
+   * Next offset of each store's changelog: everything before it is in the store. That of a global table is
+   * its topic: see global-state.ts.
+   */
   readonly changelogs: Readonly<Record<string, number>>;
-  /** Of each position of `changelogs`, under the same name, which log it is of. A position without it is worth nothing. */
+  /**
+   * Of each position of `changelogs`, under the same name, which log it is of. A position without it is worth
+   * nothing.
+   */
   readonly logs: ReadonlyMap<string, ReadLog>;
   /** Stream time of each store, and of the task itself under the empty name. */
   readonly streamTimes: Readonly<Record<string, number>>;
@@ -27,7 +33,9 @@ export interface Checkpoint {
 export interface ReadLog {
   /** Undefined: the broker gave none. */
   readonly topicId?: string | undefined;
-  /** Everything that was written to the topic before this time is in the store. Milliseconds since the epoch. */
+  /**
+   * Everything that was written to the topic before this time is in the store. Milliseconds since the epoch.
+   */
   readonly asOf: number;
   /** It was read from its beginning, and has not come to where it ended at that time. */
   readonly partial?: boolean;

@@ -7,7 +7,9 @@ import { RowLife } from './row-life.js';
 import { pagesOf } from './row-pages.js';
 import { type StoreBytes, type StoredRow, storedRows } from './store-bytes.js';
 
-/** How a store that was made anew differs from the old one. Rows whose time to live is over count as absent. */
+/**
+ * How a store that was made anew differs from the old one. Rows whose time to live is over count as absent.
+ */
 export interface StoreComparison {
   readonly equal: number;
   /** Only in the new one. */
@@ -53,7 +55,8 @@ function inOnePiece(spec: StoreSpec, store: StoreBytes): (pair: Pair, side: 'old
 }
 
 /**
- * Compares two stores row by row, by their bytes, and sees that the serdes read every row of the new one (STATE_CORRUPT). Cost: one scan of each; memory for some thousand rows.
+ * Compares two stores row by row, by their bytes, and sees that the serdes read every row of the new one
+ * (STATE_CORRUPT). Cost: one scan of each; memory for some thousand rows.
  */
 export async function compareStores(options: {
   readonly spec: StoreSpec;
@@ -104,7 +107,10 @@ export async function compareStores(options: {
   return found;
 }
 
-/** What makes the one store of the other, some thousand rows at a time, in the order of their keys. Deletions get that timestamp. */
+/**
+ * What makes the one store of the other, some thousand rows at a time, in the order of their keys. Deletions
+ * get that timestamp.
+ */
 export async function* storeDifferences(
   from: StoreBytes,
   to: StoreBytes,

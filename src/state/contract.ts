@@ -1,7 +1,8 @@
 import type { Serde } from '../serdes/serde.js';
 
 /**
- * What the rows of a store stand for. All are kept in the same way; `state` commands tell them apart, and a store cannot become one of another kind.
+ * What the rows of a store stand for. All are kept in the same way; `state` commands tell them apart, and a
+ * store cannot become one of another kind.
  *
  * - `keyValue`: one row a key
  * - `window`: one row a key and window
@@ -22,11 +23,20 @@ export interface StoreSpec<K = any, V = any> {
   readonly value: Serde<V>;
   /** Rows older than this, in the store's own stream time, are gone. Default: rows stay. */
   readonly ttlMs?: number;
-  /** From when the age of a row counts, if its key says so (the start of a window): writing it again does not prolong its life. Default: the row's timestamp. */
+  /**
+   * From when the age of a row counts, if its key says so (the start of a window): writing it again does not
+   * prolong its life. Default: the row's timestamp.
+   */
   readonly bornAt?: (key: K) => number;
-  /** Past values are kept, so long in the store's own stream time, in another store of the task. Required for the kind `versioned`. */
+  /**
+   * Past values are kept, so long in the store's own stream time, in another store of the task. Required for
+   * the kind `versioned`.
+   */
   readonly history?: { readonly ms: number; readonly store: string };
-  /** What people are shown, where a row is not what the store is about: the sessions of a key, of a row that has all of them. Default: the rows. */
+  /**
+   * What people are shown, where a row is not what the store is about: the sessions of a key, of a row that
+   * has all of them. Default: the rows.
+   */
   readonly shown?: ShownRows<K, V>;
   /**
    * What a row may hold any number of: it is then kept in pages, and no record of the changelog grows with
@@ -85,8 +95,9 @@ export interface RangeOptions<K> {
 /**
  * A key-value store as processors see it: reads see everything written before, committed or not.
  *
- * Reading comes in two forms. `get` answers at once, for keys that were loaded for this record: its own key, and those declared by `reads`.
- * `load` answers any key, and may read the disk. Values are kept decoded and are shared with the store: never change one in place, put a new one.
+ * Reading comes in two forms. `get` answers at once, for keys that were loaded for this record: its own key,
+ * and those declared by `reads`. `load` answers any key, and may read the disk. Values are kept decoded and
+ * are shared with the store: never change one in place, put a new one.
  */
 export interface KeyValueStore<K, V> {
   readonly name: string;
@@ -98,37 +109,61 @@ export interface KeyValueStore<K, V> {
   getIfLoaded(key: K): V | null | undefined;
   /** Writes a row, null deletes it. The timestamp is event time: the record's own if left out. */
   put(key: K, value: V | null, timestamp?: number): void;
-  /** Writes the row of a key that is known to have none: deleted again before the next commit, it reaches neither disk nor changelog. */
+  /**
+   * Writes the row of a key that is known to have none: deleted again before the next commit, it reaches
+   * neither disk nor changelog.
+   */
   insert(key: K, value: V, timestamp?: number): void;
   delete(key: K): void;
   /** SERIALIZE_FAILED if the value cannot be put. For who changes other things before it is. */
   check(value: V | null): void;
   /** The row's value, read from disk if need be. */
   load(key: K): Promise<V | null>;
-  /** Reads rows so that `get` and `row` answer for them, all in one round trip. A promise only if the disk has to be read. */
+  /**
+   * Reads rows so that `get` and `row` answer for them, all in one round trip. A promise only if the disk has
+   * to be read.
+   */
   loadAll(keys: readonly K[]): void | Promise<void>;
-  /** The store's own stream time: the highest timestamp it was told of, kept over restarts. Negative infinity at first. */
+  /**
+   * The store's own stream time: the highest timestamp it was told of, kept over restarts. Negative infinity
+   * at first.
+   */
   readonly streamTime: number;
-  /** Moves the store's stream time on: rows past their time to live are gone from here on. Writing a row does so too. */
+  /**
+   * Moves the store's stream time on: rows past their time to live are gone from here on. Writing a row does
+   * so too.
+   */
   observe(timestamp: number): void;
-  /** Rows in the byte order of their keys, as they are when the listing begins: with what is written by then and not yet committed, without what comes later. Reads the disk: cost grows with the rows listed. */
+  /**
+   * Rows in the byte order of their keys, as they are when the listing begins: with what is written by then
+   * and not yet committed, without what comes later. Reads the disk: cost grows with the rows listed.
+   */
   entries(range?: RangeOptions<K>): AsyncIterable<readonly [key: K, value: V]>;
 }
 
-/** What became of a version that was put: the row's newest; one of the past; or nothing, since it is older than the history. */
+/**
+ * What became of a version that was put: the row's newest; one of the past; or nothing, since it is older
+ * than the history.
+ */
 export type VersionPlace = 'newest' | 'outOfOrder' | 'expired';
 
 /**
- * A store whose rows keep their past values: every value is the row's from its timestamp on, until that of the next one. The order of timestamps counts, not that in which they were put; one of equal time replaces. A deletion is
- * a version, too. Without a moment, look-ups see the newest version.
+ * A store whose rows keep their past values: every value is the row's from its timestamp on, until that of
+ * the next one. The order of timestamps counts, not that in which they were put; one of equal time replaces.
+ * A deletion is a version, too. Without a moment, look-ups see the newest version.
  *
  * Older than the store's stream time by more than its history, nothing is found, and nothing can be put.
  *
- * Cost of a look-up as of a moment: one row if the newest version holds then, else two, and three if the row has more than 16 older versions. Memory and disk: all versions within the history, and at most one older one a row.
+ * Cost of a look-up as of a moment: one row if the newest version holds then, else two, and three if the row
+ * has more than 16 older versions. Memory and disk: all versions within the history, and at most one older
+ * one a row.
  */
 export interface VersionedStore<K, V> extends KeyValueStore<K, V> {
   readonly historyMs: number;
-  /** The value as of a moment; of the newest version if left out. STORE_KEY_NOT_LOADED if the key was not declared, or of a row with many versions the part that holds the moment: see `load`. */
+  /**
+   * The value as of a moment; of the newest version if left out. STORE_KEY_NOT_LOADED if the key was not
+   * declared, or of a row with many versions the part that holds the moment: see `load`.
+   */
   get(key: K, asOf?: number): V | null;
   /** The version that holds at a moment, with the timestamp that it began at. */
   row(key: K, asOf?: number): Row<V> | null;
@@ -138,6 +173,9 @@ export interface VersionedStore<K, V> extends KeyValueStore<K, V> {
   put(key: K, value: V | null, timestamp?: number): VersionPlace;
   /** The value as of a moment, read from disk if need be. */
   load(key: K, asOf?: number): Promise<V | null>;
-  /** Makes sure that `get` and `put` at that moment find what they need: a promise only if it must be read from disk. */
+  /**
+   * Makes sure that `get` and `put` at that moment find what they need: a promise only if it must be read
+   * from disk.
+   */
   prepare(key: K, timestamp: number): void | Promise<void>;
 }

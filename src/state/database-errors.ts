@@ -5,15 +5,18 @@ import { tooManyFiles } from './open-files.js';
 const LOCKED =
   /lock hold by current process|LOCK: Resource temporarily unavailable|LOCK:.*being used by another process/i;
 const TOO_MANY_FILES = /too many open files|EMFILE|ENFILE/i;
-/** Files that RocksDB has written and that are gone are as good as damaged: it never deletes one that it still needs. */
+/**
+ * Files that RocksDB has written and that are gone are as good as damaged: it never deletes one that it still
+ * needs.
+ */
 const DAMAGED =
   /corrupt|checksum|mismatch|magic number|too short|truncated|malformed|CURRENT file|bad (block|entry|record)|No such file or directory/i;
 /** RocksDB wraps what the file system answered in other errors, whose code then says nothing. */
 const ANSWER_OF_FILE_SYSTEM = /IO error:/;
 
 /**
- * What a database or the file system answered, as the error that says what can be done about it. Errors that are
- * one already pass through. `content`: of a log nobody is told to delete anything.
+ * What a database or the file system answered, as the error that says what can be done about it. Errors that
+ * are one already pass through. `content`: of a log nobody is told to delete anything.
  */
 export function databaseError(
   what: string,

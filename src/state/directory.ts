@@ -35,7 +35,10 @@ export interface TaskDirectory {
   readonly database: Database;
   /** Nobody has opened the directory before: there is nothing in the database. */
   readonly isNew: boolean;
-  /** For each declared store the prefix of its keys, from 1 to 65535; the same at every opening. 0 is for the task itself. */
+  /**
+   * For each declared store the prefix of its keys, from 1 to 65535; the same at every opening. 0 is for the
+   * task itself.
+   */
   readonly storeIds: ReadonlyMap<string, number>;
 }
 
@@ -44,17 +47,23 @@ export const identityPath = (root: string, applicationId: string, taskId: string
   join(root, applicationId, taskId, 'identity.json');
 
 /**
- * Opens (creates) the directory of a task: `identity.json`, which says whose state it is, and the database in `db`.
+ * Opens (creates) the directory of a task: `identity.json`, which says whose state it is, and the database in
+ * `db`.
  *
- * The database is opened first: its lock is the lock of the directory, so nobody else reads or writes the identity meanwhile. Then
+ * The database is opened first: its lock is the lock of the directory, so nobody else reads or writes the
+ * identity meanwhile. Then
  * 1. a new directory gets its identity, written before the first entry can be;
- * 2. an existing one must be of the same application, topology and task, and its stores of the same kind and serdes;
- * 3. new stores get the next ids, and formats that are new to a store are noted; the identity is replaced before they are used. If that fails, the old one is still there.
+ * 2. an existing one must be of the same application, topology and task, and its stores of the same kind and
+ *    serdes;
+ * 3. new stores get the next ids, and formats that are new to a store are noted; the identity is replaced
+ *    before they are used. If that fails, the old one is still there.
  *
- * If any step fails the database is closed again. Cost: one small file read, and two fsyncs when stores are new.
+ * If any step fails the database is closed again. Cost: one small file read, and two fsyncs when stores are
+ * new.
  *
- * Errors: STATE_LOCKED, STATE_MISMATCH (another owner, a changed store, a newer format), STATE_CORRUPT (damaged identity, or none beside a
- * database with entries), STATE_IO, CONFIG_INVALID (an id that is no safe file name).
+ * Errors: STATE_LOCKED, STATE_MISMATCH (another owner, a changed store, a newer format), STATE_CORRUPT
+ * (damaged identity, or none beside a database with entries), STATE_IO, CONFIG_INVALID (an id that is no safe
+ * file name).
  */
 export async function openTaskDirectory(options: TaskDirectoryOptions): Promise<TaskDirectory> {
   checkName('application id', options.applicationId);
@@ -81,7 +90,8 @@ async function identify(
   const text = await files.read(path);
   const found: Identity = text === null ? { ...owner, stores: new Map() } : parseIdentity(text, path);
   checkOwner(found, owner, path);
-  // Without the file nobody knows which prefix was whose; to hand them out anew could give one store the entries of another.
+  // Without the file nobody knows which prefix was whose; to hand them out anew could give one store the
+  // entries of another.
   if (text === null && !(await isEmpty(database))) throw damaged(path, 'no file beside a database with entries');
 
   const stores = assignIds(found.stores, identity.stores, path);

@@ -4,8 +4,11 @@ import { sameBounds, type WindowBounds } from './window-bounds.js';
 const FIRST_BUCKETS = 256;
 
 /**
- * Cached entries by their texts and bounds, and in the order of their use: what a Map does that keeps the order of insertion. But rows come and go all the time, and a Map, in which deleted entries keep their places, is copied to a new table each time it has
- * filled up with them: 7 MB each for 100,000 rows, which is garbage of the old generation. Here entries carry their own links, and nothing is made but a larger array when they have become more. Look-ups cost the same.
+ * Cached entries by their texts and bounds, and in the order of their use: what a Map does that keeps the
+ * order of insertion. But rows come and go all the time, and a Map, in which deleted entries keep their
+ * places, is copied to a new table each time it has filled up with them: 7 MB each for 100,000 rows, which is
+ * garbage of the old generation. Here entries carry their own links, and nothing is made but a larger array
+ * when they have become more. Look-ups cost the same.
  */
 export class EntryTable<K, V> {
   #buckets = emptyBuckets<K, V>(FIRST_BUCKETS);
@@ -35,7 +38,8 @@ export class EntryTable<K, V> {
   }
 
   /**
-   * Goes through the entries that are in here now, those used longest ago first: `keep` leaves one where it is, `renew` makes it the one used last, `remove` takes it out, `stop` ends.
+   * Goes through the entries that are in here now, those used longest ago first: `keep` leaves one where it
+   * is, `renew` makes it the one used last, `remove` takes it out, `stop` ends.
    */
   review(decide: (entry: Entry<K, V>) => 'keep' | 'renew' | 'remove' | 'stop'): void {
     let before: Entry<K, V> | undefined;

@@ -1,7 +1,11 @@
 import { type Windowed, WindowKey } from '../model/window.js';
 import type { WindowBounds } from './window-bounds.js';
 
-/** The cached row of one key. `value` null: there is no such row. With `bounds` the key is the window that has them, and is made anew whenever it is asked for: as long as the row is cached they are all that is kept of it. */
+/**
+ * The cached row of one key. `value` null: there is no such row. With `bounds` the key is the window that has
+ * them, and is made anew whenever it is asked for: as long as the row is cached they are all that is kept of
+ * it.
+ */
 export class Entry<K, V> {
   /** What it is found by, with its bounds. */
   text: string;
@@ -17,11 +21,17 @@ export class Entry<K, V> {
   loaded = false;
   /** Written since the last commit. */
   dirty = false;
-  /** Its place among the writes that the disk is to be given; -1: none. A number, since a reference to what is new would cost each collection. */
+  /**
+   * Its place among the writes that the disk is to be given; -1: none. A number, since a reference to what is
+   * new would cost each collection.
+   */
   writtenAt = -1;
   /** May be on disk or in the changelog, so that a deletion has to be written there. */
   stored = true;
-  /** Known to the index of what expires, and its life does not change; or to the filter of the keys that there are. */
+  /**
+   * Known to the index of what expires, and its life does not change; or to the filter of the keys that there
+   * are.
+   */
   indexed = false;
   /** Wanted again since it was read, or since the cache last looked for something to evict. */
   used = false;
@@ -70,6 +80,8 @@ export class Entry<K, V> {
 }
 
 /**
- * Measured on Node 20 (64-bit): an entry takes 176 bytes with its boxed timestamp, its slot in the table about 8, the header of its key string 24, a small decoded value 40. A decoded JSON object takes two to three times its text.
+ * Measured on Node 20 (64-bit): an entry takes 176 bytes with its boxed timestamp, its slot in the table
+ * about 8, the header of its key string 24, a small decoded value 40. A decoded JSON object takes two to
+ * three times its text.
  */
 export const entryBytes = (keyLength: number, valueLength: number): number => 248 + keyLength + 3 * valueLength;

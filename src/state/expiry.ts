@@ -2,7 +2,9 @@ import type { Database, DatabaseWrite } from '../model/database.js';
 import { KeyFilter } from './key-filter.js';
 import { after, KIND, PREFIX_BYTES, prefixOf, sequenceKey } from './layout.js';
 
-/** How many keys a commit adds to the filter of those that an earlier run has left: some milliseconds of work. */
+/**
+ * How many keys a commit adds to the filter of those that an earlier run has left: some milliseconds of work.
+ */
 const LEARNED_KEYS = 20_000;
 
 /**
@@ -18,9 +20,12 @@ interface ExpiryEntry {
 }
 
 /**
- * Finds the rows whose time to live is over. Each commit writes one entry with the keys it added; expired entries are taken from the front, a bounded number of keys a commit. An entry waits for those before it, so one key with a far
- * timestamp delays the removal (not the expiry) of those added after it. As every row is in an entry, the keys of all entries tell which rows there cannot be: a filter
- * of them answers most look-ups of keys that are new. In memory: the entry at the front, and the filter, which begins to answer when it knows the keys that were there at opening: it takes in 20,000 a commit.
+ * Finds the rows whose time to live is over. Each commit writes one entry with the keys it added; expired
+ * entries are taken from the front, a bounded number of keys a commit. An entry waits for those before it, so
+ * one key with a far timestamp delays the removal (not the expiry) of those added after it. As every row is
+ * in an entry, the keys of all entries tell which rows there cannot be: a filter of them answers most
+ * look-ups of keys that are new. In memory: the entry at the front, and the filter, which begins to answer
+ * when it knows the keys that were there at opening: it takes in 20,000 a commit.
  */
 export class ExpiryIndex {
   readonly #database: Database;
@@ -76,7 +81,10 @@ export class ExpiryIndex {
     writes.push({ key: sequenceKey(this.#prefix, sequence), value: encodeEntry(maxTimestamp, keys) });
   }
 
-  /** Up to `limit` keys whose entry has expired at that stream time, oldest first. Entries that are used up are deleted. */
+  /**
+   * Up to `limit` keys whose entry has expired at that stream time, oldest first. Entries that are used up
+   * are deleted.
+   */
   async take(streamTime: number, limit: number, writes: DatabaseWrite[]): Promise<Buffer[]> {
     // Those taken before have been removed from the rows since: in the commit that took them.
     this.#filter.forget(this.#done);

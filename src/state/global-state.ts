@@ -14,10 +14,15 @@ import { openTaskDirectory, type TaskDirectory, type TaskDirectoryOptions } from
 import { GlobalStore } from './global-store.js';
 import { after, stamped } from './layout.js';
 
-/** The directory of the global tables. Tasks' names end in the number of a partition, so none has this one. */
+/**
+ * The directory of the global tables. Tasks' names end in the number of a partition, so none has this one.
+ */
 export const GLOBAL_DIRECTORY = 'global';
 
-/** Engines of one application that share a state directory each take a place of their own: more than a machine will run of them. */
+/**
+ * Engines of one application that share a state directory each take a place of their own: more than a machine
+ * will run of them.
+ */
 const MAX_PLACES = 16;
 
 export interface GlobalStateOptions extends Omit<TaskDirectoryOptions, 'identity' | 'taskId'> {
@@ -48,7 +53,10 @@ export interface GlobalPosition {
   readonly log: ReadLog;
 }
 
-/** How the position of a partition is named in the checkpoint: with its store, since a store may be declared to follow another topic. No name has a space in it. */
+/**
+ * How the position of a partition is named in the checkpoint: with its store, since a store may be declared
+ * to follow another topic. No name has a space in it.
+ */
 export const positionName = (store: string, topic: string, partition: number): string =>
   `${store} ${topic}[${partition}]`;
 
@@ -61,7 +69,9 @@ export const positionsOf = (changelogs: Readonly<Record<string, number>>, store:
   );
 
 /**
- * All global tables of an engine: their stores in one database, and up to where each has read its topic, written in the same batch as the rows. A directory like that of a task, with the positions in the place of the changelogs'.
+ * All global tables of an engine: their stores in one database, and up to where each has read its topic,
+ * written in the same batch as the rows. A directory like that of a task, with the positions in the place of
+ * the changelogs'.
  */
 export class GlobalState {
   readonly directory: string;
@@ -84,7 +94,8 @@ export class GlobalState {
       const storeId = storeIds.get(spec.name) as number;
       this.#stores.set(spec.name, new GlobalStore({ spec, storeId, database, budget: options.budget }));
     }
-    // What a store has of a topic that it no longer follows is forgotten, so that it is not taken for up to date when it follows it again.
+    // What a store has of a topic that it no longer follows is forgotten, so that it is not taken for up to
+    // date when it follows it again.
     const followed = options.tables.map(({ topic, spec }) => `${spec.name} ${topic}[`);
     this.#positions = Object.fromEntries(
       Object.entries(read).filter(([name]) => followed.some((prefix) => name.startsWith(prefix))),
@@ -94,7 +105,9 @@ export class GlobalState {
   }
 
   /**
-   * Opens `<root>/<application>/global`; or `global.2` and so on, while another engine of the application holds the one before. STATE_LOCKED if all are held, STATE_MISMATCH, STATE_CORRUPT, STATE_IO: see {@link openTaskDirectory}.
+   * Opens `<root>/<application>/global`; or `global.2` and so on, while another engine of the application
+   * holds the one before. STATE_LOCKED if all are held, STATE_MISMATCH, STATE_CORRUPT, STATE_IO: see
+   * {@link openTaskDirectory}.
    */
   static async open(options: GlobalStateOptions): Promise<GlobalState> {
     for (let place = 1; ; place++) {
@@ -109,7 +122,8 @@ export class GlobalState {
 
   static async #openPlace(taskId: string, options: GlobalStateOptions): Promise<GlobalState> {
     const { topology, tables } = options;
-    // Rows are bytes of the topic, whatever format they were written with: there is none to compare with what was there before.
+    // Rows are bytes of the topic, whatever format they were written with: there is none to compare with what
+    // was there before.
     const stores = tables.map(({ spec: { name, kind, key, value } }) => ({
       name,
       kind,
@@ -148,7 +162,10 @@ export class GlobalState {
     return new Map(named.map(([name, offset]) => [Number(name.slice(topic.length + 1, -1)), offset]));
   }
 
-  /** Empties a store that nobody reads yet, and forgets its positions. Interrupted, it is done again at the next opening: the positions go first. */
+  /**
+   * Empties a store that nobody reads yet, and forgets its positions. Interrupted, it is done again at the
+   * next opening: the positions go first.
+   */
   async clear(name: string): Promise<void> {
     const store = this.#stores.get(name) as GlobalStore<unknown, unknown>;
     this.#positions = Object.fromEntries(

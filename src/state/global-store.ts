@@ -27,10 +27,12 @@ interface Cached<V> {
 }
 
 /**
- * The rows of one global table: on disk, where one writer changes them, and decoded in a cache that all tasks of the process share, within the {@link CacheBudget}.
+ * The rows of one global table: on disk, where one writer changes them, and decoded in a cache that all tasks
+ * of the process share, within the {@link CacheBudget}.
  *
- * A change replaces rows and never alters one, so that readers need no lock: see {@link GlobalView}. The writer calls {@link changed} after the database has the change; a read that was under way meanwhile is good for whoever asked,
- * and is not cached, since nobody could tell which of the two it saw.
+ * A change replaces rows and never alters one, so that readers need no lock: see {@link GlobalView}. The
+ * writer calls {@link changed} after the database has the change; a read that was under way meanwhile is good
+ * for whoever asked, and is not cached, since nobody could tell which of the two it saw.
  */
 export class GlobalStore<K, V> {
   readonly name: string;

@@ -7,8 +7,9 @@ import type { Prefetched } from './prefetched.js';
 /**
  * A global table as one task reads it.
  *
- * What the task has looked up stays as it was until the task has finished its batch and lets go of it: no row changes, or is evicted, between two look-ups of a record. Meanwhile the table goes on; the next batch sees it as it is
- * then. So the writer and the tasks never wait for each other.
+ * What the task has looked up stays as it was until the task has finished its batch and lets go of it: no row
+ * changes, or is evicted, between two look-ups of a record. Meanwhile the table goes on; the next batch sees
+ * it as it is then. So the writer and the tasks never wait for each other.
  */
 export class GlobalView<K, V> implements KeyValueStore<K, V>, Prefetched {
   readonly #store: GlobalStore<K, V>;

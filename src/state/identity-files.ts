@@ -5,7 +5,10 @@ import { writeFileAtomically } from '../files/write.js';
 export interface IdentityFiles {
   /** The text of a file, null if there is none. */
   read(path: string): Promise<string | null>;
-  /** Replaces a file, or creates it with the directories above it. Afterwards it is on disk; after a crash it has the old text or the new. */
+  /**
+   * Replaces a file, or creates it with the directories above it. Afterwards it is on disk; after a crash it
+   * has the old text or the new.
+   */
   writeAtomically(path: string, text: string): Promise<void>;
 }
 
@@ -23,7 +26,9 @@ export const diskIdentityFiles: IdentityFiles = {
   writeAtomically: writeFileAtomically,
 };
 
-/** Identity files in memory, for tests: they stay until the returned object goes, over any number of openings. */
+/**
+ * Identity files in memory, for tests: they stay until the returned object goes, over any number of openings.
+ */
 export function memoryIdentityFiles(): IdentityFiles {
   const texts = new Map<string, string>();
   return {

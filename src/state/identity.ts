@@ -10,7 +10,8 @@ import type { Format } from '../serdes/serde.js';
  *   "stores": { "balances": { "id": 1, "kind": "keyValue", "key": "string", "value": "json" } } }
  * ```
  *
- * `id` is the prefix of the store's keys in the task's database (2 bytes, big-endian). 0 is the task's own: its offsets and positions.
+ * `id` is the prefix of the store's keys in the task's database (2 bytes, big-endian). 0 is the task's own:
+ * its offsets and positions.
  */
 export interface Identity {
   readonly application: string;
@@ -26,7 +27,10 @@ export interface StoreIdentity {
   /** The names of the serdes. */
   readonly key: string;
   readonly value: string;
-  /** What rows may be written with, where the serdes say it (a schema): all formats that ever were, the last one is that of now. */
+  /**
+   * What rows may be written with, where the serdes say it (a schema): all formats that ever were, the last
+   * one is that of now.
+   */
   readonly formats?: Formats;
 }
 
@@ -103,7 +107,10 @@ export function checkOwner(found: Identity, expected: Omit<Identity, 'stores'>, 
   }
 }
 
-/** The stores of the directory with the declared ones added: known ones keep their id, new ones get the next. STATE_MISMATCH if one has changed. */
+/**
+ * The stores of the directory with the declared ones added: known ones keep their id, new ones get the next.
+ * STATE_MISMATCH if one has changed.
+ */
 export function assignIds(
   known: Identity['stores'],
   declared: readonly DeclaredStore[],
@@ -146,7 +153,10 @@ export function assignIds(
   return stores;
 }
 
-/** The formats of a store's rows from now on. STATE_MISMATCH if rows may be there that cannot be read any more; for keys, if they would be written in another way: a key is found by its bytes. */
+/**
+ * The formats of a store's rows from now on. STATE_MISMATCH if rows may be there that cannot be read any
+ * more; for keys, if they would be written in another way: a key is found by its bytes.
+ */
 function formatsOf(
   serdes: { readonly key: DeclaredSerde; readonly value: DeclaredSerde },
   known: Formats | undefined,

@@ -15,10 +15,12 @@ interface Segment {
 }
 
 /**
- * Says of most keys that were never added that they were not, without asking the database (a Bloom filter, in segments that double).
+ * Says of most keys that were never added that they were not, without asking the database (a Bloom filter, in
+ * segments that double).
  *
- * Memory: 2 bytes a key, 8 MB at most: a filter of more than 4 million keys gives up, and says "maybe" from then on. Cost: a pass over the key's bytes, and one look a
- * segment. Segments are forgotten when all of their keys have expired.
+ * Memory: 2 bytes a key, 8 MB at most: a filter of more than 4 million keys gives up, and says "maybe" from
+ * then on. Cost: a pass over the key's bytes, and one look a segment. Segments are forgotten when all of
+ * their keys have expired.
  */
 export class KeyFilter {
   #segments: Segment[] = [];

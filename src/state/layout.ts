@@ -1,5 +1,6 @@
 /**
- * How a task's database is laid out, format 1. Every key begins with three bytes: the number of its store (2, big endian; 0 is the task itself) and the kind of entry.
+ * How a task's database is laid out, format 1. Every key begins with three bytes: the number of its store (2,
+ * big endian; 0 is the task itself) and the kind of entry.
  *
  * | kind | key behind the prefix | value |
  * |---|---|---|
@@ -9,7 +10,8 @@
  *
  * A row may lie in pages, which are rows as well: see page-format.ts.
  *
- * The changelog holds what the rows hold, plain: the row's key, its value, its timestamp as the record's. Expiry entries are made again from the rows.
+ * The changelog holds what the rows hold, plain: the row's key, its value, its timestamp as the record's.
+ * Expiry entries are made again from the rows.
  */
 export const KIND = { rows: 0, expiry: 1 } as const;
 

@@ -8,7 +8,9 @@ interface DiskRow {
   readonly value: Buffer;
 }
 
-/** A row of the cache as it was when the scan began: the cache may since have given its entry to another key. */
+/**
+ * A row of the cache as it was when the scan began: the cache may since have given its entry to another key.
+ */
 export interface CachedRow<K, V> {
   readonly keyBytes: Buffer;
   readonly key: K;
@@ -17,7 +19,10 @@ export interface CachedRow<K, V> {
   readonly timestamp: number;
 }
 
-/** Rows of a store in key order: those of the cache over those on disk. A cached row hides the one on disk, also when it is deleted. */
+/**
+ * Rows of a store in key order: those of the cache over those on disk. A cached row hides the one on disk,
+ * also when it is deleted.
+ */
 export async function* mergedScan<K, V>(options: {
   readonly database: Database;
   readonly prefix: Buffer;

@@ -1,17 +1,22 @@
 import { readlinkSync } from 'node:fs';
 import { StreamsError } from '../model/errors.js';
 
-/** Of a database: its tables, as `maxOpenFiles` of rocksdb.ts allows; lock, logs, list of tables, directory. */
+/**
+ * Of a database: its tables, as `maxOpenFiles` of rocksdb.ts allows; lock, logs, list of tables, directory.
+ */
 export const MAX_OPEN_TABLES = 256;
 const OTHER_FILES = 16;
 /** Connections, libraries, and the files of the user's own code. */
 const SPARE_FILES = 256;
-/** What is open is told of at most that many: a process that may have a million has not run out by our databases. */
+/**
+ * What is open is told of at most that many: a process that may have a million has not run out by our
+ * databases.
+ */
 const MAX_LOOKED_AT = 65_536;
 
 /**
- * The process may open no more files: STATE_IO, which says what is open, and how many files it should be allowed.
- * It needs no file itself to find that out.
+ * The process may open no more files: STATE_IO, which says what is open, and how many files it should be
+ * allowed. It needs no file itself to find that out.
  */
 export function tooManyFiles(what: string, directory: string, saw: string, cause: unknown): StreamsError {
   const limit = softLimit();

@@ -22,7 +22,10 @@ export class RecordCache<K, V> {
   readonly #codec: CachedRows<K, V>;
   readonly #sizes: RowSizes<V>;
   readonly #evicted: ((entry: Entry<K, V>) => void) | undefined;
-  /** What the batch wanted, in its order, and with which keys. Records are processed in the same order, so that most look-ups find here what they look for, without writing their keys as bytes. */
+  /**
+   * What the batch wanted, in its order, and with which keys. Records are processed in the same order, so
+   * that most look-ups find here what they look for, without writing their keys as bytes.
+   */
   #wanted: Entry<K, V>[] = [];
   #wantedKeys: K[] = [];
   #wantedAt = 0;
@@ -50,7 +53,10 @@ export class RecordCache<K, V> {
     return this.#find(key);
   }
 
-  /** Expects a key that is cached to be looked up soon, in the order of these calls. False if it is not cached. */
+  /**
+   * Expects a key that is cached to be looked up soon, in the order of these calls. False if it is not
+   * cached.
+   */
   wantAgain(key: K): boolean {
     const entry = this.#find(key);
     if (entry === undefined) return false;
@@ -111,7 +117,8 @@ export class RecordCache<K, V> {
   }
 
   /**
-   * Evicts rows that the disk has as they are, until the process is within its budget, or that share of this cache is left: those that were wanted only once first, then least recently used first.
+   * Evicts rows that the disk has as they are, until the process is within its budget, or that share of this
+   * cache is left: those that were wanted only once first, then least recently used first.
    */
   evict(share = 0): void {
     this.#wanted = [];

@@ -6,8 +6,10 @@ const MAX_BYTES = 1024 * 1024;
 const INTERVAL_CALLS = 1_000;
 
 /**
- * RocksDB tells a file in the directory of the database (`LOG`) what it does, megabytes a day, and renames it at each opening. The binding has no option for that. So what earlier openings have told is removed, and the file is emptied whenever
- * it has grown beyond 1 MB. For diagnosis only: nothing depends on it, hence no errors.
+ * RocksDB tells a file in the directory of the database (`LOG`) what it does, megabytes a day, and renames it
+ * at each opening. The binding has no option for that. So what earlier openings have told is removed, and the
+ * file is emptied whenever it has grown beyond 1 MB. For diagnosis only: nothing depends on it, hence no
+ * errors.
  */
 export class BoundLog {
   readonly #directory: string;

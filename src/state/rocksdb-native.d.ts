@@ -1,5 +1,6 @@
 /**
- * What `rocksdb.ts` uses of rocksdb-native 3.18, which has no types. Buffers are handed on as they are, to be read by a thread of the pool: they must not change until the call has answered.
+ * What `rocksdb.ts` uses of rocksdb-native 3.18, which has no types. Buffers are handed on as they are, to be
+ * read by a thread of the pool: they must not change until the call has answered.
  */
 declare module 'rocksdb-native' {
   interface RocksOptions {
@@ -57,7 +58,10 @@ declare module 'rocksdb-native' {
     write(options: BatchOptions): WriteBatch;
     /** @param options `capacity`: how many entries it reads at a time. */
     iterator(range: Range, options: { readonly capacity: number }): RocksIterator;
-    /** The log that took the last write, below the directory; `size` in bytes. It begins another one only in front of a write. */
+    /**
+     * The log that took the last write, below the directory; `size` in bytes. It begins another one only in
+     * front of a write.
+     */
     currentWalFile(): Promise<{ readonly path: string; readonly size: number }>;
     /** Of the database itself: waits for everything that is under way, iterators too. */
     close(): Promise<void>;

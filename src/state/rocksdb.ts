@@ -18,16 +18,19 @@ import { SyncedWrites } from './synced-writes.js';
 /**
  * There is one database per task, so a process may have dozens. What one costs in memory, at most:
  *
- * - 2 × 8 MB memtables: one being written, one being flushed. Smaller ones mean more files and more compaction.
- * - index and filter of every open file: about 1 MB per file of 64 MB (10 bits per key, one index entry per block). 10 million keys of 150 bytes
- *   are 24 files, 10 GB are 160.
+ * - 2 × 8 MB memtables: one being written, one being flushed. Smaller ones mean more files and more
+ *   compaction.
+ * - index and filter of every open file: about 1 MB per file of 64 MB (10 bits per key, one index entry per
+ *   block). 10 million keys of 150 bytes are 24 files, 10 GB are 160.
  *
- * Blocks of data are not kept: those that are used are in the operating system's page cache, which costs no memory of the process.
+ * Blocks of data are not kept: those that are used are in the operating system's page cache, which costs no
+ * memory of the process.
  */
 const OPTIONS = {
   createIfMissing: true,
   maxBackgroundJobs: 2,
-  // Bounded: with "unlimited" RocksDB opens every file when it opens the database, and reads the index and filter of each.
+  // Bounded: with "unlimited" RocksDB opens every file when it opens the database, and reads the index and
+  // filter of each.
   maxOpenFiles: MAX_OPEN_TABLES,
   maxFileOpeningThreads: 1,
   skipStatsUpdateOnOpen: true,
@@ -39,11 +42,15 @@ const OPTIONS = {
 } as const;
 
 /**
- * One call reads its keys on one thread of the pool: 7.4 µs a key that is there, 3.2 µs one that is not. Two calls at a time took 5.6 to 6.4 and 2.1 to 2.3 µs a key for the same work, with two processors. Below this many keys the second
- * call costs what it saves.
+ * One call reads its keys on one thread of the pool: 7.4 µs a key that is there, 3.2 µs one that is not. Two
+ * calls at a time took 5.6 to 6.4 and 2.1 to 2.3 µs a key for the same work, with two processors. Below this
+ * many keys the second call costs what it saves.
  */
 const MIN_SPLIT_KEYS = 128;
-/** How many entries a scan reads at a time: values may be large, and more of the small ones at a time are not faster. */
+/**
+ * How many entries a scan reads at a time: values may be large, and more of the small ones at a time are not
+ * faster.
+ */
 const SCAN_ENTRIES = 16;
 const SCAN_CHUNK_ENTRIES = 500;
 const SCAN_CHUNK_BYTES = 64 * 1024;
@@ -51,15 +58,17 @@ const SCAN_CHUNK_BYTES = 64 * 1024;
 /**
  * Opens (creates) a RocksDB database in a directory, with the directories above it.
  *
- * Cost: at most 16 MB of memory per database for what is not in a table yet, and 1.6 % of the data for indexes and filters of open files; opening reads the log of the last
- * writes (at most 16 MB) and the tables of at most 64 files, not the data. Reads check the checksum of what they read.
+ * Cost: at most 16 MB of memory per database for what is not in a table yet, and 1.6 % of the data for
+ * indexes and filters of open files; opening reads the log of the last writes (at most 16 MB) and the tables
+ * of at most 64 files, not the data. Reads check the checksum of what they read.
  *
- * After a failed write RocksDB may refuse every later one: close the database and open it again. After a power
- * failure, writes since the last one with `sync` may be missing, always the latest ones, never from the middle. Of a
- * `log` that is checked at each opening, for one key more in each write and a few bytes in a file after each sync.
+ * After a failed write RocksDB may refuse every later one: close the database and open it again. After a
+ * power failure, writes since the last one with `sync` may be missing, always the latest ones, never from the
+ * middle. Of a `log` that is checked at each opening, for one key more in each write and a few bytes in a
+ * file after each sync.
  *
- * Errors: STATE_LOCKED (open elsewhere), STATE_CORRUPT (checksums, missing files; LOG_CORRUPT for a log, also if
- * synced writes are missing), STATE_IO (disk full, no permission, too many open files, used after close),
+ * Errors: STATE_LOCKED (open elsewhere), STATE_CORRUPT (checksums, missing files; LOG_CORRUPT for a log, also
+ * if synced writes are missing), STATE_IO (disk full, no permission, too many open files, used after close),
  * STATE_UNSUPPORTED (the machine cannot load it).
  */
 export const openRocksDatabase: OpenDatabase = async (directory, { content = 'state' } = {}) => {
@@ -88,7 +97,10 @@ export const openRocksDatabase: OpenDatabase = async (directory, { content = 'st
   }
 };
 
-/** When the first database is opened: whoever keeps state in memory (the test driver) or has none needs no native module. */
+/**
+ * When the first database is opened: whoever keeps state in memory (the test driver) or has none needs no
+ * native module.
+ */
 async function loaded(): Promise<typeof import('rocksdb-native')> {
   try {
     return await import('rocksdb-native');
@@ -197,7 +209,8 @@ class RocksDatabase implements Database {
   async #close(): Promise<void> {
     // Whoever is in the middle of one may never come back for the rest.
     for (const iterator of this.#scans) iterator.destroy();
-    // Nobody waits for what was not synced: if the disk takes it no more it is not looked for at the next opening.
+    // Nobody waits for what was not synced: if the disk takes it no more it is not looked for at the next
+    // opening.
     if (this.synced?.isBehind)
       await this.#database
         .currentWalFile()
@@ -228,7 +241,8 @@ class RocksDatabase implements Database {
     }
     if (!sync && !synced) return;
     const log = await this.#database.currentWalFile();
-    // With the first write of a log those before it are synced, so that after a power failure none ends before the next begins.
+    // With the first write of a log those before it are synced, so that after a power failure none ends
+    // before the next begins.
     const begins = synced?.written(log.path);
     if (sync || begins) await this.#sync(log);
   }

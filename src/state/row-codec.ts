@@ -14,7 +14,10 @@ const NO_VALUE = 'saw undefined, expected a value, or null to delete the row';
 export class RowCodec<K, V> {
   readonly prefix: Buffer;
   readonly #spec: StoreSpec<K, V>;
-  /** Strings are found by themselves, and by the bounds where they are keys of windows; other keys by their bytes. */
+  /**
+   * Strings are found by themselves, and by the bounds where they are keys of windows; other keys by their
+   * bytes.
+   */
   readonly #textKeys: boolean;
   readonly #windowsOfText: boolean;
   /** Undefined: keys are no windows. */
@@ -104,7 +107,10 @@ export class RowCodec<K, V> {
     return this.#decode('value', databaseValue.subarray(TIMESTAMP_BYTES), (value) => this.#spec.value.decode(value));
   }
 
-  /** As {@link decodeValue}, as soon as everything that it needs is there: a promise only if something has to be fetched. So do the next two for keys. */
+  /**
+   * As {@link decodeValue}, as soon as everything that it needs is there: a promise only if something has to
+   * be fetched. So do the next two for keys.
+   */
   readValue(databaseValue: Buffer): V | Promise<V> {
     try {
       return this.decodeValue(databaseValue);

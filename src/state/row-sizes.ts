@@ -4,11 +4,11 @@ const MEASURED = 64;
 const SHARE = 1 / 8;
 
 /**
- * How long the bytes of rows will be that changed since the last commit. They are made when it commits, and the memory that
- * they take has to be known before, so that it can commit earlier.
+ * How long the bytes of rows will be that changed since the last commit. They are made when it commits, and
+ * the memory that they take has to be known before, so that it can commit earlier.
  *
- * Text and bytes are as long as they are; other values are taken for as long as others of the store were on average.
- * Cost: one value in 64 is encoded once more.
+ * Text and bytes are as long as they are; other values are taken for as long as others of the store were on
+ * average. Cost: one value in 64 is encoded once more.
  */
 export class RowSizes<V> {
   readonly #encode: (value: V) => Buffer;

@@ -6,8 +6,9 @@ import type { KeyValueStore, RangeOptions, Row, ShownRow, ShownRows } from './co
 import type { Prefetched } from './prefetched.js';
 
 /**
- * A store of a task as everybody sees it but the operator that it belongs to: who asks for windows, and not for the rows in which several of them lie (see {@link ShownRows}). It can only be read.
- * Costs what looking up the rows costs; a window is searched for in its row.
+ * A store of a task as everybody sees it but the operator that it belongs to: who asks for windows, and not
+ * for the rows in which several of them lie (see {@link ShownRows}). It can only be read. Costs what looking
+ * up the rows costs; a window is searched for in its row.
  */
 export class ShownStore<K, V> implements KeyValueStore<K, V>, Prefetched {
   // biome-ignore lint/suspicious/noExplicitAny: how rows are kept is known to their specification only

@@ -20,7 +20,10 @@ export async function* storedRows({ database, storeId }: StoreBytes): AsyncGener
     yield chunk.map(([key, value]) => ({ key: key.subarray(PREFIX_BYTES), value }));
 }
 
-/** Copies everything of a store under the number of another, which must be empty: rows, and the index of what expires. On disk when it resolves. Told how many entries each write had. */
+/**
+ * Copies everything of a store under the number of another, which must be empty: rows, and the index of what
+ * expires. On disk when it resolves. Told how many entries each write had.
+ */
 export function copyStore(from: StoreBytes, to: StoreBytes, copied: (entries: number) => void): Promise<void> {
   const writes = async function* (): AsyncGenerator<readonly DatabaseWrite[]> {
     for await (const chunk of from.database.scan(everythingOf(from.storeId))) {

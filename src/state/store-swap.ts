@@ -19,7 +19,8 @@ export interface StoreSwapOptions extends Omit<TaskDirectoryOptions, 'identity'>
 export type Moved = (entries: number) => void;
 
 /**
- * Puts other rows in the place of those of one store, in the database of its task. The directory is locked as long as this is open.
+ * Puts other rows in the place of those of one store, in the database of its task. The directory is locked as
+ * long as this is open.
  *
  * | step | in `identity.json` | in the database | a crash behind it |
  * |---|---|---|---|
@@ -27,7 +28,8 @@ export type Moved = (entries: number) => void;
  * | swap | `NAME` has the new number, `NAME~old` the old one: one atomic write | – | the new store is whole; the old rows are in nobody's way |
  * | clean | both names are gone | the old rows are gone | nothing: the swap is whole |
  *
- * Rows are on disk before the identity that names them is written, and gone from it before their number is free again.
+ * Rows are on disk before the identity that names them is written, and gone from it before their number is
+ * free again.
  */
 export class StoreSwap {
   readonly directory: string;
@@ -104,7 +106,9 @@ export class StoreSwap {
     await this.#write(stores);
   }
 
-  /** Removes what is neither the store nor needed for it: the old rows, or those of a copy that is not wanted. */
+  /**
+   * Removes what is neither the store nor needed for it: the old rows, or those of a copy that is not wanted.
+   */
   async clean(moved: Moved): Promise<void> {
     const stores = new Map(this.#identity.stores);
     for (const name of [this.#name + OLD, this.#name + FRESH]) {

@@ -6,8 +6,9 @@ const LOG = /^\d+\.log$/;
 const FLAGS = process.platform === 'win32' ? 'r+' : 'r';
 
 /**
- * Puts the write-ahead logs of a database on the disk. RocksDB hands them to the operating system, and its binding
- * cannot ask for more. There are several while a full memtable is made a table: a log goes when its table is there.
+ * Puts the write-ahead logs of a database on the disk. RocksDB hands them to the operating system, and its
+ * binding cannot ask for more. There are several while a full memtable is made a table: a log goes when its
+ * table is there.
  */
 export class SyncedFiles {
   readonly #directory: string;
@@ -21,7 +22,9 @@ export class SyncedFiles {
     this.#directory = directory;
   }
 
-  /** A write failed: part of it may be in a log, which RocksDB counts as whole. No length is known any more. */
+  /**
+   * A write failed: part of it may be in a log, which RocksDB counts as whole. No length is known any more.
+   */
   distrust(): void {
     this.#trusted = false;
     this.lengths.clear();
@@ -58,7 +61,10 @@ export class SyncedFiles {
   }
 }
 
-/** Returns when the disk has what was written to a file, or the names in a directory: its length, undefined if it is gone. */
+/**
+ * Returns when the disk has what was written to a file, or the names in a directory: its length, undefined if
+ * it is gone.
+ */
 async function synced(path: string): Promise<number | undefined> {
   let file: FileHandle;
   try {

@@ -6,8 +6,8 @@ import { databaseDamaged } from './database-errors.js';
 import { firstDamage } from './write-ahead-log.js';
 
 /**
- * What a log on disk has to have when it is opened again, in its file `SYNCED`: one line, filled up with spaces to
- * 512 bytes, a sector, which a disk writes whole or not at all.
+ * What a log on disk has to have when it is opened again, in its file `SYNCED`: one line, filled up with
+ * spaces to 512 bytes, a sector, which a disk writes whole or not at all.
  *
  *     <checksum of the JSON: 8 hexadecimal digits> {"version":1,"since":0,"writes":812,"logs":{"000012.log":40960}}
  */
@@ -50,8 +50,8 @@ export async function readMark(directory: string): Promise<SyncedMark | undefine
 }
 
 /**
- * Checks what must be there before RocksDB opens a directory: it would begin a new database where the first file
- * is gone, and cut off a log at the first byte that is wrong. Changes nothing.
+ * Checks what must be there before RocksDB opens a directory: it would begin a new database where the first
+ * file is gone, and cut off a log at the first byte that is wrong. Changes nothing.
  */
 export async function checkLogs(directory: string, { logs }: SyncedMark): Promise<void> {
   for (const [name, length] of Object.entries(logs)) {
@@ -90,8 +90,8 @@ export class MarkFile {
   }
 
   /**
-   * Hands the mark to the operating system. It is not synced: after a power failure an older one is there, which
-   * asks for less.
+   * Hands the mark to the operating system. It is not synced: after a power failure an older one is there,
+   * which asks for less.
    */
   async write(mark: SyncedMark): Promise<void> {
     const bytes = encode(mark);
@@ -103,7 +103,10 @@ export class MarkFile {
   }
 }
 
-/** Whether there are files of a database, but not the one that names the others. RocksDB would begin a new one. */
+/**
+ * Whether there are files of a database, but not the one that names the others. RocksDB would begin a new
+ * one.
+ */
 export async function lacksCurrent(directory: string): Promise<boolean> {
   const names = await readdir(directory);
   // A crash while a database is made leaves others, but no table and no log.

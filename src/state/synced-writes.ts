@@ -3,8 +3,8 @@ import { checkLogs, MarkFile, readMark, type SyncedMark } from './synced-mark.js
 import { WriteWitness } from './write-witness.js';
 
 /**
- * Knows which writes of a log are synced, across restarts: the mark beside the database says how many there have to
- * be, the witness in the database which ones there are.
+ * Knows which writes of a log are synced, across restarts: the mark beside the database says how many there
+ * have to be, the witness in the database which ones there are.
  */
 export class SyncedWrites {
   readonly #witness: WriteWitness;
@@ -19,7 +19,10 @@ export class SyncedWrites {
     this.#synced = writes;
   }
 
-  /** What a directory has to have, before RocksDB opens it. LOG_CORRUPT if a log of it is not as it was synced. */
+  /**
+   * What a directory has to have, before RocksDB opens it. LOG_CORRUPT if a log of it is not as it was
+   * synced.
+   */
   static async expected(directory: string): Promise<SyncedMark | undefined> {
     const mark = await readMark(directory);
     if (mark) await checkLogs(directory, mark);

@@ -40,7 +40,8 @@ export interface StateCommit {
 }
 
 /**
- * All state of one task: its stores in one database, and the checkpoint that says what they contain. Opening reads the checkpoint and nothing of the rows.
+ * All state of one task: its stores in one database, and the checkpoint that says what they contain. Opening
+ * reads the checkpoint and nothing of the rows.
  */
 export class TaskState {
   readonly directory: string;
@@ -169,7 +170,10 @@ export class TaskState {
     return this.#postponed.length > 0;
   }
 
-  /** Takes what changed since the last commit out of the stores. What it returns must be applied or postponed, or the state closed; nothing may be being applied. */
+  /**
+   * Takes what changed since the last commit out of the stores. What it returns must be applied or postponed,
+   * or the state closed; nothing may be being applied.
+   */
   async prepare(): Promise<StateCommit> {
     // A row that has changed again since it was postponed is changed where it lies.
     const writes = this.#postponed;
@@ -191,8 +195,9 @@ export class TaskState {
   }
 
   /**
-   * Removes the rows of stores that nobody uses yet, and forgets up to where they were read. Interrupted, it is to be
-   * done again: the positions go first, and a store without one may hold rows that are worth nothing.
+   * Removes the rows of stores that nobody uses yet, and forgets up to where they were read. Interrupted, it
+   * is to be done again: the positions go first, and a store without one may hold rows that are worth
+   * nothing.
    */
   async clear(stores: ReadonlySet<string>): Promise<void> {
     if (this.#isNew || stores.size === 0) return;
@@ -231,7 +236,10 @@ export class TaskState {
     await this.#write(writes);
   }
 
-  /** Lets a commit be written with the next one: until then its rows are in memory and in the changelog. False if that cannot be, or would save nothing since other rows will change: it must be applied. */
+  /**
+   * Lets a commit be written with the next one: until then its rows are in memory and in the changelog. False
+   * if that cannot be, or would save nothing since other rows will change: it must be applied.
+   */
   postpone(writes: DatabaseWrite[], checkpoint: CheckpointUpdate, streamTime: number): boolean {
     if (!this.#postpones || !this.#repeats || this.#hasPages) return false;
     this.#reach(checkpoint, streamTime);
@@ -258,7 +266,10 @@ export class TaskState {
     for (const store of this.#stores.values()) store.applied();
   }
 
-  /** Brings the caches back within the budget of the process: each store gives up as much of its own as the others, and what is still missing as far as it has it. */
+  /**
+   * Brings the caches back within the budget of the process: each store gives up as much of its own as the
+   * others, and what is still missing as far as it has it.
+   */
   evict(): void {
     const { maxBytes, usedBytes } = this.#budget;
     const share = Math.min(1, maxBytes / usedBytes);

@@ -3,14 +3,19 @@ import type { Entry } from './entry.js';
 import type { CachedRow } from './merged-scan.js';
 import type { RowCodec } from './row-codec.js';
 
-/** The committed state of a row on its way to the disk. A commit that comes before the disk has it changes it. */
+/**
+ * The committed state of a row on its way to the disk. A commit that comes before the disk has it changes it.
+ */
 class RowWrite implements DatabaseWrite {
   value: Buffer | null = null;
 
   constructor(readonly key: Buffer) {}
 }
 
-/** The rows of a store that the disk does not have as they are: those that changed since the last commit, and those that commits have taken and the disk has not. */
+/**
+ * The rows of a store that the disk does not have as they are: those that changed since the last commit, and
+ * those that commits have taken and the disk has not.
+ */
 export class UnwrittenRows<K, V> {
   #dirty: Entry<K, V>[] = [];
   #taken: Entry<K, V>[] = [];
@@ -39,7 +44,10 @@ export class UnwrittenRows<K, V> {
     this.#dirty.push(entry);
   }
 
-  /** What changed since the last commit, in the order of first change, to be committed. `writes`: what the disk is to be given, which is what earlier commits have left there and more. */
+  /**
+   * What changed since the last commit, in the order of first change, to be committed. `writes`: what the
+   * disk is to be given, which is what earlier commits have left there and more.
+   */
   take(writes: DatabaseWrite[]): readonly Entry<K, V>[] {
     const changed = this.#dirty;
     this.#dirty = [];

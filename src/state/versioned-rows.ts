@@ -14,10 +14,14 @@ const MOVED_VERSIONS = 8;
 const CHUNK_VERSIONS = 128;
 
 /**
- * A store whose rows keep their past values: the newest ones in a store of their own, as if there were no others; what is older in a second one, in a list for each key. Of keys with many versions the older ones are moved into
- * chunks, which the key's list knows by number and first moment. So a look-up as of any moment reads at most three rows, two if they are few, and one if the row was never changed: a filter in memory knows that.
+ * A store whose rows keep their past values: the newest ones in a store of their own, as if there were no
+ * others; what is older in a second one, in a list for each key. Of keys with many versions the older ones
+ * are moved into chunks, which the key's list knows by number and first moment. So a look-up as of any moment
+ * reads at most three rows, two if they are few, and one if the row was never changed: a filter in memory
+ * knows that.
  *
- * A list's row in the second store lives until history has passed its last version: what is older goes without being looked for.
+ * A list's row in the second store lives until history has passed its last version: what is older goes
+ * without being looked for.
  */
 export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
   readonly historyMs: number;
@@ -170,7 +174,9 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     if (own.chunks.length > 0) for (const { id } of chunksFor(own, asOf)) this.#older.want({ key, id });
   }
 
-  /** `since`: when the version began that is the newest no longer, if there was one and it is not replaced. */
+  /**
+   * `since`: when the version began that is the newest no longer, if there was one and it is not replaced.
+   */
   #putNewest(
     key: K,
     value: V | null,
@@ -251,7 +257,10 @@ const empty = <V>(): VersionList<V> => ({ deletedAt: null, nextId: 1, chunks: []
 const endOf = ({ chunks, versions }: VersionList<unknown>, at: number): number =>
   chunks[at + 1]?.first ?? (versions[0] as { from: number }).from;
 
-/** The chunk that a moment belongs to, if it does not belong to the key's own list: the first one takes what is older still. */
+/**
+ * The chunk that a moment belongs to, if it does not belong to the key's own list: the first one takes what
+ * is older still.
+ */
 function chunkOf({ chunks, versions }: VersionList<unknown>, moment: number): VersionChunk | undefined {
   if (chunks.length === 0 || moment >= (versions[0] as { from: number }).from) return undefined;
   let at = chunks.length - 1;
@@ -259,7 +268,10 @@ function chunkOf({ chunks, versions }: VersionList<unknown>, moment: number): Ve
   return chunks[at];
 }
 
-/** The chunks that a look-up or a write at a moment may need: its own, and the one that the next versions are moved into. */
+/**
+ * The chunks that a look-up or a write at a moment may need: its own, and the one that the next versions are
+ * moved into.
+ */
 function chunksFor(own: VersionList<unknown>, moment: number): readonly VersionChunk[] {
   const chunk = chunkOf(own, moment);
   const last = own.versions.length >= OWN_VERSIONS ? own.chunks.at(-1) : undefined;

@@ -3,7 +3,10 @@ import type { Windowed } from '../model/window.js';
 const CHARACTER = 2 ** 16;
 /** No moment: what stands for the end of a window that has none. */
 const ENDLESS = 2 ** 62;
-/** Far more windows than are open at a time; where each key has its own (sessions), this is what is held for nothing. */
+/**
+ * Far more windows than are open at a time; where each key has its own (sessions), this is what is held for
+ * nothing.
+ */
 const MAX_REMEMBERED = 1_000;
 
 /** Start and end of a window: one object for the rows of all keys that have it. */
@@ -39,8 +42,9 @@ export const sameBounds = (a: WindowBounds | undefined, b: WindowBounds | undefi
   a === b || (a !== undefined && b !== undefined && a.start === b.start && a.end === b.end);
 
 /**
- * The bounds of the windows that were asked for last. Without them each cached row of a window would have its own, which is 96 bytes where the rest of a small row is 240 (Node 20), and as much garbage of
- * the old generation when it is evicted.
+ * The bounds of the windows that were asked for last. Without them each cached row of a window would have its
+ * own, which is 96 bytes where the rest of a small row is 240 (Node 20), and as much garbage of the old
+ * generation when it is evicted.
  */
 export class SharedBounds {
   readonly #byStart = new Map<number, WindowBounds>();

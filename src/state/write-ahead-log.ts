@@ -1,8 +1,8 @@
 import { checksum } from './checksum.js';
 
 /**
- * RocksDB writes its logs in blocks of 32 KB, which hold records: checksum:4 length:2 type:1, then the bytes. A
- * record does not cross the end of a block; where fewer than 7 bytes are left, they are filled up.
+ * RocksDB writes its logs in blocks of 32 KB, which hold records: checksum:4 length:2 type:1, then the bytes.
+ * A record does not cross the end of a block; where fewer than 7 bytes are left, they are filled up.
  *
  * Types from 5 to 8, 11 and 131 have four bytes more in front of what the length counts.
  */
@@ -12,8 +12,8 @@ const LONG_HEAD_BYTES = 11;
 const LONG_HEADS: ReadonlySet<number> = new Set([5, 6, 7, 8, 11, 131]);
 
 /**
- * Where the first record begins that is not whole, or not what was written, among the first `length` bytes of a
- * log; undefined if there is none.
+ * Where the first record begins that is not whole, or not what was written, among the first `length` bytes of
+ * a log; undefined if there is none.
  */
 export function firstDamage(log: Buffer, length: number): number | undefined {
   let at = 0;

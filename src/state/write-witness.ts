@@ -3,24 +3,27 @@ import { databaseDamaged } from './database-errors.js';
 import { type SyncedMark, withoutCopy } from './synced-mark.js';
 
 /**
- * Behind all keys of the user: the numbers of writes, 8 bytes each. The value is the number of the first write of
- * that log which took the write before it.
+ * Behind all keys of the user: the numbers of writes, 8 bytes each. The value is the number of the first
+ * write of that log which took the write before it.
  */
 const PREFIX = 0xff;
 const KEY_BYTES = 9;
 /** How many numbers are kept at most: three a log. */
 const MAX_KEPT = 64;
-/** How many logs are looked back: those that are no tables yet are three at most, and a lost one is before them. */
+/**
+ * How many logs are looked back: those that are no tables yet are three at most, and a lost one is before
+ * them.
+ */
 const LOOKED_BACK = 12;
 
 /**
- * Tells whether writes are missing from a database that RocksDB has opened without a complaint: because a log is
- * gone, or the list of its tables ends too early. What is lost so is all that one log had, or everything from one
- * write on (within one log the checksums tell: `write-ahead-log.ts`).
+ * Tells whether writes are missing from a database that RocksDB has opened without a complaint: because a log
+ * is gone, or the list of its tables ends too early. What is lost so is all that one log had, or everything
+ * from one write on (within one log the checksums tell: `write-ahead-log.ts`).
  *
- * Each write has a number, and carries it into the database. The numbers of the first and the last write of each log
- * stay, those between are deleted by later writes. So when a log is lost a number is missing, and the next log says
- * which one there has to be.
+ * Each write has a number, and carries it into the database. The numbers of the first and the last write of
+ * each log stay, those between are deleted by later writes. So when a log is lost a number is missing, and
+ * the next log says which one there has to be.
  */
 export class WriteWitness {
   /** The last write that is in. */
@@ -41,8 +44,8 @@ export class WriteWitness {
   }
 
   /**
-   * Of a database that was just opened. `mark`: what was synced, undefined if nobody knows. LOG_CORRUPT if any of it
-   * is missing.
+   * Of a database that was just opened. `mark`: what was synced, undefined if nobody knows. LOG_CORRUPT if
+   * any of it is missing.
    */
   static async of(database: Database, directory: string, mark: SyncedMark | undefined): Promise<WriteWitness> {
     const found = new Map<number, number>();

@@ -1,6 +1,10 @@
 import { KeyFilter } from './key-filter.js';
 
-/** Every key that was written to a store that was empty to begin with: a key that is wanted for the first time then need not be looked for on the disk. A key counts for good, deleted or not. Cost: that of a {@link KeyFilter}. */
+/**
+ * Every key that was written to a store that was empty to begin with: a key that is wanted for the first time
+ * then need not be looked for on the disk. A key counts for good, deleted or not. Cost: that of a
+ * {@link KeyFilter}.
+ */
 export class WrittenKeys {
   readonly #filter = new KeyFilter();
 

@@ -26,7 +26,10 @@ export interface TestDriverOptions extends EngineOptions {
   readonly partitions?: number | Readonly<Record<string, number>>;
   /** Where the virtual clock begins, in milliseconds since the epoch. Default 0. */
   readonly startMs?: number;
-  /** Where Avro serdes find schemas. Default: a registry in memory, which is empty at first. Schemas that it does not have are registered, unless `registerSchemas` is false. */
+  /**
+   * Where Avro serdes find schemas. Default: a registry in memory, which is empty at first. Schemas that it
+   * does not have are registered, unless `registerSchemas` is false.
+   */
   readonly schemaRegistry?: SchemaRegistry;
 }
 
@@ -40,7 +43,9 @@ export interface DeliveryFaults {
 }
 
 export interface TestInput<K, V> {
-  /** Feeds one record in, runs the topology until all is done. Rejects with the error that ended the engine. */
+  /**
+   * Feeds one record in, runs the topology until all is done. Rejects with the error that ended the engine.
+   */
   send(record: InputRecord<K, V>): Promise<void>;
   /** Feeds records in, with the faults asked for, and runs the topology over all of them together. */
   sendAll(records: readonly InputRecord<K, V>[], faults?: DeliveryFaults): Promise<void>;
@@ -59,7 +64,8 @@ class InjectedCrash extends Error {
 }
 
 /**
- * Runs a topology in a test: the real engine, on a broker, stores and a clock in memory. No network, no disk, no waiting; works under any test runner.
+ * Runs a topology in a test: the real engine, on a broker, stores and a clock in memory. No network, no disk,
+ * no waiting; works under any test runner.
  *
  * ```ts
  * const driver = await TestDriver.create(topology);
@@ -70,10 +76,12 @@ class InjectedCrash extends Error {
  * await driver.close();
  * ```
  *
- * It runs what runs in production: tasks, batches, stages, stores with their changelogs, commits, restore, repartition topics, several partitions. A crash loses exactly what a crash of the process loses.
+ * It runs what runs in production: tasks, batches, stages, stores with their changelogs, commits, restore,
+ * repartition topics, several partitions. A crash loses exactly what a crash of the process loses.
  *
- * It does not simulate: several processes and the moving of tasks between them; a broker that is slow, fails or loses acknowledgements; disks that fail; time passing by itself, so idle timeouts and wall-clock timers fire only in
- * `advance`; RocksDB, since stores are in memory (their contract is tested to be equal).
+ * It does not simulate: several processes and the moving of tasks between them; a broker that is slow, fails
+ * or loses acknowledgements; disks that fail; time passing by itself, so idle timeouts and wall-clock timers
+ * fire only in `advance`; RocksDB, since stores are in memory (their contract is tested to be equal).
  */
 export class TestDriver {
   readonly #topology: Topology;
@@ -116,7 +124,10 @@ export class TestDriver {
     return driver;
   }
 
-  /** A topic that is fed. Records of a global table are in it when `send` resolves, and before records of streams that are fed in later. */
+  /**
+   * A topic that is fed. Records of a global table are in it when `send` resolves, and before records of
+   * streams that are fed in later.
+   */
   input<K, V>(topic: string, serdes: TopicSerdes<K, V>): TestInput<K, V> {
     const sendAll = async (records: readonly InputRecord<K, V>[], faults: DeliveryFaults = {}): Promise<void> => {
       const [known] = await this.#broker.admin.describeTopics([topic]);
@@ -183,7 +194,10 @@ export class TestDriver {
     await this.run();
   }
 
-  /** Runs the topology until nothing is left to do. Called by everything that feeds in; needed after {@link restart} only. */
+  /**
+   * Runs the topology until nothing is left to do. Called by everything that feeds in; needed after
+   * {@link restart} only.
+   */
   async run(): Promise<void> {
     // What is fed in after that would wait for ever, and the test would believe that it was processed.
     if (this.#failure !== undefined) throw this.#failure;
@@ -207,7 +221,8 @@ export class TestDriver {
   }
 
   /**
-   * Crashes the engine: at once, losing what is not committed, or at the next commit, right after that step. What is fed in while it is down waits for {@link restart}.
+   * Crashes the engine: at once, losing what is not committed, or at the next commit, right after that step.
+   * What is fed in while it is down waits for {@link restart}.
    */
   async crash(after?: CommitStep): Promise<void> {
     if (after !== undefined) {
@@ -219,7 +234,10 @@ export class TestDriver {
     await engine?.abort();
   }
 
-  /** Starts the engine again, on the topics and stores as the crash left them; or another topology on them. Runs until nothing is left to do. */
+  /**
+   * Starts the engine again, on the topics and stores as the crash left them; or another topology on them.
+   * Runs until nothing is left to do.
+   */
   async restart(topology: Topology = this.#topology): Promise<void> {
     await this.#engine?.stop();
     this.#failure = undefined;
@@ -266,7 +284,10 @@ export class TestDriver {
     while ((await engine.stepAll()) > 0);
   }
 
-  /** Lets the virtual clock run on while somebody waits for it (a retry's backoff), so that nothing ever hangs. */
+  /**
+   * Lets the virtual clock run on while somebody waits for it (a retry's backoff), so that nothing ever
+   * hangs.
+   */
   async #settled<T>(work: Promise<T>): Promise<T> {
     let settled = false;
     const end = work.finally(() => {

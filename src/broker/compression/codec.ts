@@ -7,7 +7,10 @@ export type Compression = (typeof COMPRESSIONS)[number];
 export interface Codec {
   readonly name: Compression;
   pack(bytes: Buffer): Uint8Array;
-  /** Throws for bytes that nothing was packed to, and if more than `maxBytes` would come out: before that much memory is taken. */
+  /**
+   * Throws for bytes that nothing was packed to, and if more than `maxBytes` would come out: before that much
+   * memory is taken.
+   */
   unpack(bytes: Buffer, maxBytes: number): Uint8Array;
 }
 

@@ -16,16 +16,16 @@ const CODECS: Readonly<
 };
 
 /**
- * Most that a batch may unpack to. A topic takes batches of 1 MiB (`max.message.bytes`), of which JSON makes 5 to 20 MiB and a repeated row 60; a
- * reader holds one unpacked batch per partition.
+ * Most that a batch may unpack to. A topic takes batches of 1 MiB (`max.message.bytes`), of which JSON makes
+ * 5 to 20 MiB and a repeated row 60; a reader holds one unpacked batch per partition.
  */
 const MAX_UNPACKED_BYTES = 128 * 1024 * 1024;
 
 const loaded = new Map<Compression, Codec>();
 
 /**
- * Loads a codec, the first time it is asked for. CONFIG_INVALID names the package to install, if it is not there: all but gzip's are optional, because
- * most applications meet one compression or none.
+ * Loads a codec, the first time it is asked for. CONFIG_INVALID names the package to install, if it is not
+ * there: all but gzip's are optional, because most applications meet one compression or none.
  */
 export async function loadCodec(name: Exclude<Compression, 'none'>): Promise<Codec> {
   const { load, needs } = CODECS[name];
@@ -47,7 +47,10 @@ export async function loadCodec(name: Exclude<Compression, 'none'>): Promise<Cod
 /** The name of a code in a batch's attributes; undefined for one that Kafka does not have. */
 const nameOf = (code: number): Compression | undefined => COMPRESSIONS[code];
 
-/** Loads what {@link unpack} needs for batches with these codes. Codes that Kafka does not have are left to it. */
+/**
+ * Loads what {@link unpack} needs for batches with these codes. Codes that Kafka does not have are left to
+ * it.
+ */
 export async function loadCodecs(codes: Iterable<number>): Promise<void> {
   for (const code of codes) {
     const name = nameOf(code);
@@ -55,7 +58,10 @@ export async function loadCodecs(codes: Iterable<number>): Promise<void> {
   }
 }
 
-/** Unpacks the records of a batch with that code in its attributes, by a codec that has been loaded. Throws for anything that is not what was packed. */
+/**
+ * Unpacks the records of a batch with that code in its attributes, by a codec that has been loaded. Throws
+ * for anything that is not what was packed.
+ */
 export function unpack(code: number, bytes: Buffer): Buffer {
   const name = nameOf(code);
   const codec = name && loaded.get(name);

@@ -23,8 +23,9 @@ export async function loadLz4(): Promise<Codec> {
 }
 
 /**
- * Most bytes that a frame can unpack to, by its blocks and without unpacking them, because the library has no limit. All blocks but the last are full in
- * what Kafka's clients write, so it is less than one block above the truth.
+ * Most bytes that a frame can unpack to, by its blocks and without unpacking them, because the library has no
+ * limit. All blocks but the last are full in what Kafka's clients write, so it is less than one block above
+ * the truth.
  */
 function mostBytes(frame: Buffer): number {
   if (frame.length < 7 || frame.readUInt32LE(0) !== MAGIC) throw new UnpackError('they do not begin as an LZ4 frame');

@@ -1,19 +1,23 @@
 import { type Codec, tooLarge, UnpackError } from './codec.js';
 
 /**
- * The stream of the Java library `snappy-java` (xerial), which Kafka's clients write: 8 bytes of magic, two 32-bit versions, then blocks, each with
- * its length as 32 bits before it.
+ * The stream of the Java library `snappy-java` (xerial), which Kafka's clients write: 8 bytes of magic, two
+ * 32-bit versions, then blocks, each with its length as 32 bits before it.
  */
 const MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const HEAD = Buffer.concat([MAGIC, Buffer.from([0, 0, 0, 1, 0, 0, 0, 1])]);
 /** The block size of snappy-java. */
 const BLOCK_BYTES = 32 * 1024;
-/** By `snappyjs`, which is JavaScript only. librdkafka writes one block without the stream around it: that is read, too. */
+/**
+ * By `snappyjs`, which is JavaScript only. librdkafka writes one block without the stream around it: that is
+ * read, too.
+ */
 export async function loadSnappy(): Promise<Codec> {
   const { default: snappy } = await import('snappyjs');
 
   const unpackBlock = (block: Buffer, maxBytes: number): Buffer => {
-    // The library takes the memory that a block says it needs before it looks at the rest, and fills up with zeros what the rest does not give.
+    // The library takes the memory that a block says it needs before it looks at the rest, and fills up with
+    // zeros what the rest does not give.
     const { said, given } = lengthsOf(block);
     if (said > maxBytes) throw tooLarge(said, maxBytes);
     if (said !== given) throw new UnpackError(`a block says it holds ${said} bytes, it holds ${given}`);

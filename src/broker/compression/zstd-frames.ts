@@ -12,8 +12,9 @@ export interface ZstdFrame {
 }
 
 /**
- * The Zstandard frames (RFC 8878) in some bytes, without unpacking them. Java writes a frame that does not say how much it holds, and the library
- * has to be told how much room it needs: all blocks but the last hold 128 KiB, so the blocks tell it.
+ * The Zstandard frames (RFC 8878) in some bytes, without unpacking them. Java writes a frame that does not
+ * say how much it holds, and the library has to be told how much room it needs: all blocks but the last hold
+ * 128 KiB, so the blocks tell it.
  */
 export function zstdFrames(bytes: Buffer): readonly ZstdFrame[] {
   const frames: ZstdFrame[] = [];

@@ -11,7 +11,10 @@ interface BuiltIn {
 /** A second `init` would replace the library's memory while somebody uses it. */
 let ready: Promise<void> | undefined;
 
-/** Built into Node from 22.15 on; before, by `@bokuweb/zstd-wasm`, whose memory stays as large as its largest batch. */
+/**
+ * Built into Node from 22.15 on; before, by `@bokuweb/zstd-wasm`, whose memory stays as large as its largest
+ * batch.
+ */
 export async function loadZstd(node: BuiltIn = zlib as BuiltIn): Promise<Codec> {
   const { zstdCompressSync, zstdDecompressSync } = node;
   if (zstdCompressSync && zstdDecompressSync) {

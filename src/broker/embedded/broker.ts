@@ -13,11 +13,13 @@ export interface EmbeddedBrokerOptions extends LocalBrokerOptions {
 }
 
 /**
- * A durable broker inside this process. Opened by {@link openEmbeddedBroker}; engines of the process share it through `connect()`.
+ * A durable broker inside this process. Opened by {@link openEmbeddedBroker}; engines of the process share it
+ * through `connect()`.
  *
- * Durability: commits of transactions and offsets, `flush` and changes of topics are on disk (synced) when they resolve; several at once
- * share one sync. After a crash at any point the log is as of one of its writes: topics, records, offsets and transactions whole or
- * not at all. Retention and compaction run when it is opened and every five minutes.
+ * Durability: commits of transactions and offsets, `flush` and changes of topics are on disk (synced) when
+ * they resolve; several at once share one sync. After a crash at any point the log is as of one of its
+ * writes: topics, records, offsets and transactions whole or not at all. Retention and compaction run when it
+ * is opened and every five minutes.
  */
 export class EmbeddedBroker extends LocalBroker {
   #cancelTimer: (() => void) | undefined;
@@ -41,9 +43,9 @@ export class EmbeddedBroker extends LocalBroker {
 /**
  * Opens (creates) the embedded broker of a directory.
  *
- * Errors: STATE_LOCKED while it is open elsewhere, STATE_MISMATCH if the directory holds something else, STATE_IO from
- * the disk, LOG_CORRUPT if bytes are not what was written, or something that was synced is missing. Cost: reads the
- * metadata and the last writes (at most 16 MB), not the records.
+ * Errors: STATE_LOCKED while it is open elsewhere, STATE_MISMATCH if the directory holds something else,
+ * STATE_IO from the disk, LOG_CORRUPT if bytes are not what was written, or something that was synced is
+ * missing. Cost: reads the metadata and the last writes (at most 16 MB), not the records.
  */
 export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
   const { directory, openDatabase } = options;

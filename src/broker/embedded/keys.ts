@@ -1,5 +1,6 @@
 /**
- * The embedded broker's keys and values in its database, format version 1. All numbers are big endian; keys are in byte order.
+ * The embedded broker's keys and values in its database, format version 1. All numbers are big endian; keys
+ * are in byte order.
  *
  * | key | value |
  * |---|---|
@@ -11,7 +12,8 @@
  * | `o` topicId:4 partition:4 groupId:utf8 | version:1 offset:8 metadata:utf8 |
  * | `b` topicId:4 partition:4 baseOffset:8 | version:1 maxTimestamp:8, then the record batch (`record-batch/format.ts`) |
  *
- * Keys from 0xff on are the database's own (`state/write-witness.ts`). maxTimestamp of a batch is the highest of it and all batches before it.
+ * Keys from 0xff on are the database's own (`state/write-witness.ts`). maxTimestamp of a batch is the highest
+ * of it and all batches before it.
  */
 import {
   logCorrupt,

@@ -29,8 +29,8 @@ import {
 const SWEEP_BATCHES = 256;
 
 /**
- * The log in a database (keys and values: `keys.ts`). A record batch is one entry, so that a million small records are about a thousand
- * entries. Every {@link StorageWrite} is one atomic write of the database.
+ * The log in a database (keys and values: `keys.ts`). A record batch is one entry, so that a million small
+ * records are about a thousand entries. Every {@link StorageWrite} is one atomic write of the database.
  */
 export class DatabaseStorage implements LogStorage {
   readonly #database: Database;
@@ -39,7 +39,10 @@ export class DatabaseStorage implements LogStorage {
     this.#database = database;
   }
 
-  /** Finishes what a crash left undone, then reads the metadata. STATE_MISMATCH for a database of something else or of a newer millrace. */
+  /**
+   * Finishes what a crash left undone, then reads the metadata. STATE_MISMATCH for a database of something
+   * else or of a newer millrace.
+   */
   async load(): Promise<StoredMetadata> {
     await this.#checkFormat();
     await this.sweep();

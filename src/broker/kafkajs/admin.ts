@@ -35,8 +35,8 @@ import { isDenied, topicError } from './rights.js';
 const STOP_MEMBERS = 'Stop its members first.';
 
 /**
- * Topics and offsets of a Kafka cluster. Every call is tried again for a minute while leaders and coordinators move or connections break,
- * then BROKER_UNAVAILABLE. Other errors: see {@link Admin}.
+ * Topics and offsets of a Kafka cluster. Every call is tried again for a minute while leaders and
+ * coordinators move or connections break, then BROKER_UNAVAILABLE. Other errors: see {@link Admin}.
  */
 export class KafkaAdmin implements Admin {
   readonly #client: Client;
@@ -46,8 +46,9 @@ export class KafkaAdmin implements Admin {
   }
 
   /**
-   * Asks the broker to validate all topics first, because it would otherwise create the good ones; a topic that another client creates
-   * between the two is TOPIC_EXISTS, and the others are there. Resolves when every partition has a leader.
+   * Asks the broker to validate all topics first, because it would otherwise create the good ones; a topic
+   * that another client creates between the two is TOPIC_EXISTS, and the others are there. Resolves when
+   * every partition has a leader.
    */
   async createTopics(
     topics: readonly TopicSpec[],

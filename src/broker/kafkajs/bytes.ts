@@ -3,8 +3,8 @@ import { readInt64, writeInt64 } from '../record-batch/format.js';
 const NO_UUID = Buffer.alloc(16);
 
 /**
- * Kafka's primitive types as requests are made of them, big endian. "Compact" forms (length + 1 as an unsigned varint) and tagged fields
- * belong to the flexible versions of requests.
+ * Kafka's primitive types as requests are made of them, big endian. "Compact" forms (length + 1 as an
+ * unsigned varint) and tagged fields belong to the flexible versions of requests.
  */
 export class BytesWriter {
   #bytes: Buffer;

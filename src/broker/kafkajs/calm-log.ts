@@ -12,8 +12,9 @@ export interface KafkajsLine {
 }
 
 /**
- * What kafkajs says, in our log. What it calls an error is mostly a connection that it tries again, ten times in three seconds, on each of the connections that a
- * process has: a warning the first time in a minute, else a debug message. What fails in the end is thrown, and said by whoever catches it.
+ * What kafkajs says, in our log. What it calls an error is mostly a connection that it tries again, ten times
+ * in three seconds, on each of the connections that a process has: a warning the first time in a minute, else
+ * a debug message. What fails in the end is thrown, and said by whoever catches it.
  */
 export class CalmLog {
   readonly #logger: Logger;

@@ -19,9 +19,15 @@ import { type CoordinatorType, findCoordinatorRequest } from './requests-groups.
 import { type Metadata, metadataRequest, type TopicMetadata } from './requests-topics.js';
 import { isDenied, topicError, withRight } from './rights.js';
 
-/** How long a cluster may take to recover (a leader or coordinator that moves, a broker that restarts) before a call fails. */
+/**
+ * How long a cluster may take to recover (a leader or coordinator that moves, a broker that restarts) before
+ * a call fails.
+ */
 const PATIENCE_MS = 60_000;
-/** How long a topic may be unknown before that is believed: a broker learns of a new one a little later than its controller. */
+/**
+ * How long a topic may be unknown before that is believed: a broker learns of a new one a little later than
+ * its controller.
+ */
 const UNKNOWN_MS = 1_000;
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 500;
@@ -52,7 +58,10 @@ export interface Routes<T> {
   readonly failed: readonly { readonly partition: T; readonly error: unknown }[];
 }
 
-/** Who leads and coordinates what, and requests sent there. Shared by admin, writers and members; asks again when the cluster changes. */
+/**
+ * Who leads and coordinates what, and requests sent there. Shared by admin, writers and members; asks again
+ * when the cluster changes.
+ */
 export class Client {
   readonly #topics: Map<string, TopicMetadata>;
   readonly #coordinators: Map<string, Promise<number>>;
@@ -73,7 +82,9 @@ export class Client {
     return hurry ? new Client(this.connections, this.clock, { client: this, hurry }) : this;
   }
 
-  /** Whether somebody who may have to go can try again what was begun at that time, and has failed with this. */
+  /**
+   * Whether somebody who may have to go can try again what was begun at that time, and has failed with this.
+   */
   mayRetry(error: unknown, begun: number): boolean {
     const foundNobody =
       isConnectionError(error) || LEADER_MOVED.has(codeOf(error)) || COORDINATOR_MOVED.has(codeOf(error));
@@ -85,7 +96,9 @@ export class Client {
     return this.#hurry ? this.#hurry.attempt(attempt) : attempt();
   }
 
-  /** Tries until it succeeds, the error is not one to retry, or patience ends. Pauses double from 5 to 500 ms. */
+  /**
+   * Tries until it succeeds, the error is not one to retry, or patience ends. Pauses double from 5 to 500 ms.
+   */
   async retrying<T>(options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
     const begun = this.clock.monotonic();
     const deadline = begun + (options.patienceMs ?? PATIENCE_MS);
@@ -119,8 +132,8 @@ export class Client {
   }
 
   /**
-   * The broker that leads each of these partitions: asked once, then remembered until {@link forgetTopics}. TOPIC_UNKNOWN names the first
-   * partition that does not exist; waits while one has no leader.
+   * The broker that leads each of these partitions: asked once, then remembered until {@link forgetTopics}.
+   * TOPIC_UNKNOWN names the first partition that does not exist; waits while one has no leader.
    */
   async leaders<T extends TopicPartition>(partitions: readonly T[]): Promise<ReadonlyMap<number, T[]>> {
     const unknownUntil = this.clock.monotonic() + UNKNOWN_MS;
@@ -210,8 +223,9 @@ export class Client {
   }
 
   /**
-   * Asks the coordinator of a group or transactional id, and again while it moves or loads, the connection breaks (if the request may be
-   * repeated: most may), or `retry` says so. What the request's `read` throws and is not retried is thrown as it is.
+   * Asks the coordinator of a group or transactional id, and again while it moves or loads, the connection
+   * breaks (if the request may be repeated: most may), or `retry` says so. What the request's `read` throws
+   * and is not retried is thrown as it is.
    */
   async askCoordinator<R>(
     type: CoordinatorType,

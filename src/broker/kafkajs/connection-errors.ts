@@ -21,8 +21,8 @@ const NO_SASL_HERE = 'ILLEGAL_SASL_STATE';
 const LOGIN_FAILED: readonly unknown[] = ['SASL_AUTHENTICATION_FAILED', UNSUPPORTED_MECHANISM, NO_SASL_HERE];
 
 /**
- * BROKER_UNAUTHENTICATED if client and broker do not trust each other, which no second attempt changes; undefined for all other errors.
- * It names mechanism and user, never what they are proven by.
+ * BROKER_UNAUTHENTICATED if client and broker do not trust each other, which no second attempt changes;
+ * undefined for all other errors. It names mechanism and user, never what they are proven by.
  */
 export function distrust(error: unknown, security: Security, at: string): StreamsError | undefined {
   for (let cause = error as Described | undefined; cause instanceof Error; cause = cause.cause as Described) {
@@ -96,7 +96,10 @@ function distrustOf(
 /** A login where the broker takes none: on a listener without logins, or too soon after the last one. */
 export const isOutOfTurn = (error: unknown): boolean => (error as Described | undefined)?.type === NO_SASL_HERE;
 
-/** What a connection that was closed without a word may mean, by what was tried: the protocol has no word for it. */
+/**
+ * What a connection that was closed without a word may mean, by what was tried: the protocol has no word for
+ * it.
+ */
 export function likelyCause(error: unknown, { tls, sasl }: Security): string {
   const message = messageOf(error);
   if (/before secure TLS connection|ERR_SSL_|wrong version number|packet length/i.test(message))

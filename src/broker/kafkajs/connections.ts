@@ -24,8 +24,9 @@ const CONNECT_TIMEOUT_MS = 3_000;
  */
 const OPEN_MS = 45_000;
 /**
- * How long before its end a session is prolonged by another login, where brokers end sessions. A new token is fetched when a fifth of the old one's life is left:
- * kafkajs' own 10 s would repeat the login with the old one of less than 50 s, and brokers take one in a second.
+ * How long before its end a session is prolonged by another login, where brokers end sessions. A new token is
+ * fetched when a fifth of the old one's life is left: kafkajs' own 10 s would repeat the login with the old
+ * one of less than 50 s, and brokers take one in a second.
  */
 const REAUTHENTICATE_MS = 1_000;
 /** A lost broker is looked for some seconds; who needs longer tries again with pauses of its own. */
@@ -96,7 +97,8 @@ function internals(): Internals {
 }
 
 /**
- * All sockets that are open. kafkajs loses some from its sight where a cluster is lost and several look for it at once, and they would keep the process alive for as long as the brokers keep them.
+ * All sockets that are open. kafkajs loses some from its sight where a cluster is lost and several look for
+ * it at once, and they would keep the process alive for as long as the brokers keep them.
  */
 class Sockets {
   readonly #open = new Set<Socket>();
@@ -105,9 +107,11 @@ class Sockets {
 
   constructor(create: (options: object) => Socket) {
     this.create = (options) => {
-      // Node warns of a leak when more than ten requests wait for a connection that is being made; each of them goes away when it is.
+      // Node warns of a leak when more than ten requests wait for a connection that is being made; each of
+      // them goes away when it is.
       const socket = create(options).setMaxListeners(0);
-      // Somebody may still be looking when all is closed: without an error he would wait for the connection as long as for any.
+      // Somebody may still be looking when all is closed: without an error he would wait for the connection
+      // as long as for any.
       if (this.#closed) return socket.destroy(brokerClosed());
       this.#open.add(socket);
       return socket.once('close', () => this.#open.delete(socket));
@@ -154,11 +158,13 @@ function failAtOnce(pool: BrokerPool, isFinal: (error: unknown) => boolean, conn
 }
 
 /**
- * Connections to the brokers of a cluster: kafkajs' own, with its TLS, SASL and reconnecting, and our requests on them.
+ * Connections to the brokers of a cluster: kafkajs' own, with its TLS, SASL and reconnecting, and our
+ * requests on them.
  *
- * A broker answers the requests of one connection one after the other, so whoever waits long (a reader's fetch, a member's join) needs
- * a `Connections` of its own. Errors: BROKER_UNAUTHENTICATED at once where client and broker do not trust each other, else kafkajs' own for connections,
- * what the request's `read` throws, BROKER_CLOSED after close.
+ * A broker answers the requests of one connection one after the other, so whoever waits long (a reader's
+ * fetch, a member's join) needs a `Connections` of its own. Errors: BROKER_UNAUTHENTICATED at once where
+ * client and broker do not trust each other, else kafkajs' own for connections, what the request's `read`
+ * throws, BROKER_CLOSED after close.
  */
 export class Connections {
   readonly #cluster: Cluster;
@@ -172,7 +178,10 @@ export class Connections {
     this.#security = security;
   }
 
-  /** BROKER_UNAVAILABLE, with what may be the cause, after some seconds without a broker; BROKER_UNAUTHENTICATED at once. */
+  /**
+   * BROKER_UNAVAILABLE, with what may be the cause, after some seconds without a broker;
+   * BROKER_UNAUTHENTICATED at once.
+   */
   static async open(options: ConnectionOptions): Promise<Connections> {
     const { Cluster, createLogger, createSocketFactory } = internals();
     const { security = {} } = options;
@@ -225,7 +234,10 @@ export class Connections {
     return this.#send(() => this.#cluster.brokerPool.findConnectedBroker(), request, 'the cluster');
   }
 
-  /** Drops the connections; requests under way end with an error or their answer. Calling it again does nothing. */
+  /**
+   * Drops the connections; requests under way end with an error or their answer. Calling it again does
+   * nothing.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

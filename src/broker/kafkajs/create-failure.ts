@@ -12,7 +12,9 @@ const SPEC_REFUSED: ReadonlySet<number> = new Set([
   CODE.invalidConfig,
 ]);
 
-/** A broker that is starting, or has not been heard of for a moment: there are too few to hold the copies now. */
+/**
+ * A broker that is starting, or has not been heard of for a moment: there are too few to hold the copies now.
+ */
 const isPassing = ({ error, message }: TopicResult): boolean =>
   error === CODE.invalidReplicationFactor && /\bfenced\b/.test(message ?? '');
 

@@ -21,8 +21,8 @@ interface AheadBatch {
 /**
  * Where a reader stands in one partition, and what was fetched from there on.
  *
- * Records of aborted transactions and transaction markers are passed over, and move the position. A seek replaces the cursor, so that
- * what arrives for the old one goes nowhere.
+ * Records of aborted transactions and transaction markers are passed over, and move the position. A seek
+ * replaces the cursor, so that what arrives for the old one goes nowhere.
  */
 export class Cursor {
   readonly topic: string;
@@ -73,9 +73,10 @@ export class Cursor {
   }
 
   /**
-   * Takes in what was fetched. Aborted transactions come in order of completion, so they are sorted by their first offset; a producer is
-   * in an aborted transaction from there to its next marker, of either kind, because it has one transaction at a time. Loads the codecs
-   * that its batches need. LOG_CORRUPT at the first batch that is not what was written; those before it can be taken.
+   * Takes in what was fetched. Aborted transactions come in order of completion, so they are sorted by their
+   * first offset; a producer is in an aborted transaction from there to its next marker, of either kind,
+   * because it has one transaction at a time. Loads the codecs that its batches need. LOG_CORRUPT at the
+   * first batch that is not what was written; those before it can be taken.
    */
   async receive(fetched: FetchedPartition, committedOnly: boolean): Promise<void> {
     await loadCodecs(compressionsIn(fetched.records));

@@ -115,7 +115,10 @@ export const MEMBER_GONE: ReadonlySet<number | undefined> = new Set([
   CODE.fencedInstanceId,
 ]);
 
-/** Another producer has the transactional id, or the broker has timed the transaction out: the same code, and the same to do. */
+/**
+ * Another producer has the transactional id, or the broker has timed the transaction out: the same code, and
+ * the same to do.
+ */
 export const FENCED: ReadonlySet<number | undefined> = new Set([CODE.invalidProducerEpoch, CODE.producerFenced]);
 
 /** Whether the connection failed, not the request: what was asked may have happened. */
@@ -129,7 +132,10 @@ export function isConnectionError(error: unknown): boolean {
   );
 }
 
-/** What is not a StreamsError yet becomes BROKER_UNAUTHORIZED if a right is missing, else BROKER_UNAVAILABLE, with what was tried. */
+/**
+ * What is not a StreamsError yet becomes BROKER_UNAUTHORIZED if a right is missing, else BROKER_UNAVAILABLE,
+ * with what was tried.
+ */
 export function asStreamsError(error: unknown, what: string, at: string): StreamsError {
   if (error instanceof StreamsError) return error;
   if (error instanceof ProtocolError && error.right !== undefined) return unauthorized([error.right], what, at, error);

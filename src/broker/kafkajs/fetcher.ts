@@ -114,7 +114,10 @@ export class Fetcher {
     return TOTAL_AHEAD_BYTES - ahead;
   }
 
-  /** `began`: since when they want to be asked. Who has to wait for a fetch that is under way keeps no silence. */
+  /**
+   * `began`: since when they want to be asked. Who has to wait for a fetch that is under way keeps no
+   * silence.
+   */
   #fetchOn(node: number, wanting: readonly Cursor[], began: number): void {
     const lanes = this.#lanes.get(node) ?? { held: false, atOnce: false };
     this.#lanes.set(node, lanes);

@@ -24,7 +24,9 @@ export async function checkOffsets(client: Client, offsets: readonly PartitionOf
   await client.leaders(offsets);
 }
 
-/** Throws what the results of a commit of offsets say: GROUP_FENCED, TOPIC_UNKNOWN, or the protocol's error. */
+/**
+ * Throws what the results of a commit of offsets say: GROUP_FENCED, TOPIC_UNKNOWN, or the protocol's error.
+ */
 export function checkResults(groupId: string, results: readonly PartitionResult[]): void {
   for (const { topic, partition, error } of results) {
     if (MEMBER_GONE.has(error))

@@ -1,8 +1,9 @@
 import { BytesReader, BytesWriter } from './bytes.js';
 
 /**
- * The bytes of the "consumer" protocol of groups, version 0, so that Kafka's own tools can describe our groups and the broker knows which topics
- * a group reads (it keeps their offsets). What the runtime says and hears travels as its user data; partitions are not assigned here.
+ * The bytes of the "consumer" protocol of groups, version 0, so that Kafka's own tools can describe our
+ * groups and the broker knows which topics a group reads (it keeps their offsets). What the runtime says and
+ * hears travels as its user data; partitions are not assigned here.
  */
 const VERSION = 0;
 

@@ -18,8 +18,9 @@ export interface HeartbeatOptions {
 }
 
 /**
- * Sends heartbeats of one generation, whatever else the member does. Resolves when the group rebalances, or at the signal, until which it goes on beating. Rejects with GROUP_FENCED if the member was put out, or
- * no answer came for as long as a session, and with INSTANCE_FENCED.
+ * Sends heartbeats of one generation, whatever else the member does. Resolves when the group rebalances, or
+ * at the signal, until which it goes on beating. Rejects with GROUP_FENCED if the member was put out, or no
+ * answer came for as long as a session, and with INSTANCE_FENCED.
  */
 export function heartbeats({ client, member, sessionMs, onBusy, signal }: HeartbeatOptions): Promise<void> {
   const { groupId, instanceId } = member;

@@ -5,8 +5,10 @@ import type { Clock } from '../../model/ports.js';
 const HURRY_MS = 5_000;
 
 /**
- * The patience of somebody who may have to go. Until the signal it has no end of its own. Afterwards each request is waited for five seconds, and for so long one that finds nobody is sent again; then the cluster counts as
- * away, and whatever is asked fails at once. A cluster that answers may take as long as it likes for all of it.
+ * The patience of somebody who may have to go. Until the signal it has no end of its own. Afterwards each
+ * request is waited for five seconds, and for so long one that finds nobody is sent again; then the cluster
+ * counts as away, and whatever is asked fails at once. A cluster that answers may take as long as it likes
+ * for all of it.
  */
 export class Hurry {
   readonly #clock: Clock;

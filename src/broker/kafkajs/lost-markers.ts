@@ -5,10 +5,11 @@ import { offsetFetchRequest } from './requests-groups.js';
 import { describeProducersRequest } from './requests-producers.js';
 
 /**
- * A coordinator ends a transaction by a marker in each partition that it has touched. One that is just loading its log, because a cluster was killed and started
- * again, gives up the markers of partitions that have no leader at that moment, and calls the transaction complete all the same ("likely deleted already and hence can
- * be skipped": Kafka 4.3.1). Readers of committed records never get past such a partition, and its group's offsets stay pending, until the same
- * producer ends another transaction that touches them.
+ * A coordinator ends a transaction by a marker in each partition that it has touched. One that is just
+ * loading its log, because a cluster was killed and started again, gives up the markers of partitions that
+ * have no leader at that moment, and calls the transaction complete all the same ("likely deleted already and
+ * hence can be skipped": Kafka 4.3.1). Readers of committed records never get past such a partition, and its
+ * group's offsets stay pending, until the same producer ends another transaction that touches them.
  */
 export interface Touched {
   readonly partitions: readonly TopicPartition[];
@@ -16,7 +17,10 @@ export interface Touched {
   readonly offsets: ReadonlyMap<string, readonly TopicPartition[]>;
 }
 
-/** What of that is still in a transaction of this producer, whose transactions have all ended: topics that this user may not read are left out. */
+/**
+ * What of that is still in a transaction of this producer, whose transactions have all ended: topics that
+ * this user may not read are left out.
+ */
 export async function stillOpen(client: Client, producerId: number, touched: Touched): Promise<Touched> {
   const partitions = await openPartitions(client, producerId, touched.partitions);
   const offsets = new Map<string, readonly TopicPartition[]>();

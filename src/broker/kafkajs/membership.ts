@@ -36,7 +36,8 @@ const OLDER_PROTOCOL = 'millrace';
  *     └──────► gone ◄──────┘   leave, put out, an error of its callbacks
  * ```
  *
- * Heartbeats go on while callbacks run. A member that is put out while it has an assignment is lost for good (`onLost`); one that has none joins anew.
+ * Heartbeats go on while callbacks run. A member that is put out while it has an assignment is lost for good
+ * (`onLost`); one that has none joins anew.
  */
 export class KafkaMembership implements Membership {
   generation = -1;
@@ -107,7 +108,9 @@ export class KafkaMembership implements Membership {
     return committedOffsets(this.#client, this.groupId, partitions);
   }
 
-  /** See {@link Membership.leave}. Not to be awaited inside the member's own callbacks, which it waits for. */
+  /**
+   * See {@link Membership.leave}. Not to be awaited inside the member's own callbacks, which it waits for.
+   */
   leave(): Promise<void> {
     this.#leaving ??= this.#leave();
     return this.#leaving;
@@ -235,7 +238,10 @@ export class KafkaMembership implements Membership {
     return heartbeats({ client: this.#client, member: this.#named, sessionMs: this.#sessionMs, onBusy, signal: until });
   }
 
-  /** Resolves when a topic of this member has come, gone or grown. Only the leader can make the group rebalance by joining again. */
+  /**
+   * Resolves when a topic of this member has come, gone or grown. Only the leader can make the group
+   * rebalance by joining again.
+   */
   async #watchTopics(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await sleep(this.#client.clock, WATCH_TOPICS_MS, signal);
@@ -276,7 +282,8 @@ export class KafkaMembership implements Membership {
     this.#state = 'gone';
     this.#over.abort();
     this.#rejectJoined(error);
-    // What fails here ends by itself: the broker puts out who does not beat. Who has an instance id keeps the place for the next process of that name.
+    // What fails here ends by itself: the broker puts out who does not beat. Who has an instance id keeps the
+    // place for the next process of that name.
     if (this.memberId !== '' && this.#options.instanceId === undefined)
       await this.#client
         .askCoordinator('group', this.groupId, leaveGroupRequest(this.groupId, this.memberId), {

@@ -20,7 +20,10 @@ export interface ConnectionInside extends AnsweredConnection {
   processData(data: Buffer): void;
 }
 
-/** It wakes up every millisecond for each connection, to look into a queue that is empty: only look if something waits in it. */
+/**
+ * It wakes up every millisecond for each connection, to look into a queue that is empty: only look if
+ * something waits in it.
+ */
 export function calmQueue(queue: QueueInside): void {
   const schedule = queue.scheduleCheckPendingRequests;
   queue.scheduleCheckPendingRequests = function (this: QueueInside): void {
@@ -31,8 +34,10 @@ export function calmQueue(queue: QueueInside): void {
 /**
  * A connection that is lost and made again has four faults, and one that misbehaves two more:
  *
- * 1. All who ask while it is made make one each. The last is used; the others stay open, unseen, for as long as the broker lets them: the process does not end.
- * 2. What had come of an answer that was cut off is taken for the beginning of the next one: no answer is understood any more.
+ * 1. All who ask while it is made make one each. The last is used; the others stay open, unseen, for as long
+ *    as the broker lets them: the process does not end.
+ * 2. What had come of an answer that was cut off is taken for the beginning of the next one: no answer is
+ *    understood any more.
  * 3. What still happens to the socket before, its end above all, is taken for the new one's.
  * 4. A request that is sent in the very moment in which it ends is never answered.
  * 5. What is no answer, or one without end, ends the process or fills its memory: see `answers.ts`.

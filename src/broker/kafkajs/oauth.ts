@@ -5,7 +5,10 @@ import { asSecret, type Secret } from '../../model/secret.js';
 import { TokenEndpointError } from './errors.js';
 import type { KafkaToken } from './options.js';
 
-/** A token is used for this share of its life, as Kafka's own clients do: the rest is for clocks that differ and for what takes long. */
+/**
+ * A token is used for this share of its life, as Kafka's own clients do: the rest is for clocks that differ
+ * and for what takes long.
+ */
 const USED_SHARE = 0.8;
 /** An endpoint that gave no token is left alone for so long, while the old token holds. */
 const PAUSE_MS = 5_000;
@@ -161,7 +164,10 @@ export async function tokenOf(token: () => Promise<KafkaToken>): Promise<KafkaTo
   return got;
 }
 
-/** What kafkajs asks for a login. Its own OAUTHBEARER takes the broker's refusal, which is an answer as any other, for a success. */
+/**
+ * What kafkajs asks for a login. Its own OAUTHBEARER takes the broker's refusal, which is an answer as any
+ * other, for a success.
+ */
 export function oauthBearer(token: () => Promise<KafkaToken>): KafkaConfig['sasl'] {
   return {
     mechanism: 'oauthbearer',

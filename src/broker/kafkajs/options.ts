@@ -41,7 +41,10 @@ export interface KafkaClientCredentials {
 
 export type KafkaSasl = KafkaPassword | KafkaTokenFunction | KafkaClientCredentials;
 
-/** Who this client is, and how it knows that the brokers are who they should be. Default: neither; everything is readable on the way. */
+/**
+ * Who this client is, and how it knows that the brokers are who they should be. Default: neither; everything
+ * is readable on the way.
+ */
 export interface KafkaSecurity {
   /** True is `{}`. */
   readonly tls?: boolean | KafkaTls;

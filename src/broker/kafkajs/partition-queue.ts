@@ -28,7 +28,9 @@ export interface QueuedBatch {
   readonly count: number;
   /** What its records say of themselves, by their places; undefined: none says anything. */
   readonly origins: readonly unknown[] | undefined;
-  /** It has its place in the producer's sequence, and may have been taken: it can only be sent again as it is. */
+  /**
+   * It has its place in the producer's sequence, and may have been taken: it can only be sent again as it is.
+   */
   stamped: boolean;
   /** When it was first sent, on the monotonic clock. */
   sentAt: number | undefined;
@@ -56,13 +58,17 @@ export class PartitionQueue {
     return this.#encoder.count === 0 ? 0 : this.#encoder.size;
   }
 
-  /** Completes the batch if the record does not fit into it. Returns the bytes of the completed batch, or 0. */
+  /**
+   * Completes the batch if the record does not fit into it. Returns the bytes of the completed batch, or 0.
+   */
   makeRoom({ key, value }: ProducerRecord): number {
     const length = (key?.length ?? 0) + (value?.length ?? 0) + RECORD_HEAD_BYTES;
     return this.#encoder.size + length > this.batching.batchBytes ? this.complete() : 0;
   }
 
-  /** Takes a copy of the record. PRODUCE_FAILED for a timestamp that is none: such a record leaves no trace. */
+  /**
+   * Takes a copy of the record. PRODUCE_FAILED for a timestamp that is none: such a record leaves no trace.
+   */
   add({ key, value, timestamp, headers, origin }: ProducerRecord): void {
     this.#encoder.add(key, value, timestamp, headers);
     if (origin === undefined) return;

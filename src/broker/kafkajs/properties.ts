@@ -26,7 +26,10 @@ interface Draft {
   mechanism?: string;
 }
 
-/** The names that are known, as librdkafka has them, and where each goes. A value that is not allowed is answered with what is. */
+/**
+ * The names that are known, as librdkafka has them, and where each goes. A value that is not allowed is
+ * answered with what is.
+ */
 const PROPERTIES: Readonly<Record<string, (to: Draft, value: string) => string | undefined>> = {
   'client.id': (to, value) => set(to.options, 'clientId', value),
   'compression.type': (to, value) =>
@@ -81,12 +84,14 @@ function whole(value: string, take: (number: number) => undefined): string | und
 }
 
 /**
- * Kafka options from a properties file and the environment, with the names of librdkafka: `security.protocol`, `sasl.mechanism`, `sasl.username`, `sasl.password`,
- * `ssl.ca.location`, …, and in the environment `KAFKA_SECURITY_PROTOCOL`, `KAFKA_SASL_PASSWORD`, ….
+ * Kafka options from a properties file and the environment, with the names of librdkafka:
+ * `security.protocol`, `sasl.mechanism`, `sasl.username`, `sasl.password`, `ssl.ca.location`, …, and in the
+ * environment `KAFKA_SECURITY_PROTOCOL`, `KAFKA_SASL_PASSWORD`, ….
  *
- * The file is the given one, else the one that MILLRACE_KAFKA_CONFIG names, else none: a line is `name=value` or a comment (`#`), and nothing is escaped. The
- * environment overrides it. What is secret becomes a {@link Secret}. CONFIG_INVALID lists everything that is wrong: a file that cannot be read, unknown names, values
- * that are not allowed, settings that the security protocol does not use.
+ * The file is the given one, else the one that MILLRACE_KAFKA_CONFIG names, else none: a line is `name=value`
+ * or a comment (`#`), and nothing is escaped. The environment overrides it. What is secret becomes a
+ * {@link Secret}. CONFIG_INVALID lists everything that is wrong: a file that cannot be read, unknown names,
+ * values that are not allowed, settings that the security protocol does not use.
  *
  * ```ts no-run
  * const broker = await openBroker('kafka://broker-1:9093', { kafka: kafkaOptionsFromEnv(process.env) });

@@ -40,7 +40,9 @@ export class KafkaReader implements Reader {
   #woken = false;
   #closed = false;
 
-  /** `from`: what it shares with other readers; or a client, over which it fetches alone and which it closes. */
+  /**
+   * `from`: what it shares with other readers; or a client, over which it fetches alone and which it closes.
+   */
   constructor(
     from: Fetcher | Client,
     committedOnly: boolean,

@@ -22,8 +22,8 @@ export const findCoordinatorRequest = (key: string, type: CoordinatorType): Requ
 });
 
 /**
- * For answers whose code is read by the caller: that the coordinator has moved is not for it, but for who finds coordinators; that
- * something is not allowed is for nobody.
+ * For answers whose code is read by the caller: that the coordinator has moved is not for it, but for who
+ * finds coordinators; that something is not allowed is for nobody.
  */
 function throwIfNotForCaller(error: number): number {
   if (COORDINATOR_MOVED.has(error) || isDenied(error)) check(error);
@@ -168,9 +168,10 @@ export const offsetCommitRequest = (
 });
 
 /**
- * Committed offsets (null: all of the group); those without one are left out. Stable: fails with unstableOffsetCommit while a transaction
- * with offsets of these partitions is not finished. Version 7 is the first that can ask for that, and it is flexible: the tagged fields
- * of the request's and response's heads are written and read here, because kafkajs does not know them.
+ * Committed offsets (null: all of the group); those without one are left out. Stable: fails with
+ * unstableOffsetCommit while a transaction with offsets of these partitions is not finished. Version 7 is the
+ * first that can ask for that, and it is flexible: the tagged fields of the request's and response's heads
+ * are written and read here, because kafkajs does not know them.
  */
 export const offsetFetchRequest = (
   groupId: string,

@@ -62,7 +62,10 @@ export const fetchRequest = (options: {
 
 export interface ProducedPartition extends PartitionResult {
   readonly baseOffset: number;
-  /** Which records of the batch are to blame, by their place in it, and why; none if it is not a matter of single records. */
+  /**
+   * Which records of the batch are to blame, by their place in it, and why; none if it is not a matter of
+   * single records.
+   */
   readonly refused: readonly { readonly index: number; readonly message: string | null }[];
   readonly message: string | null;
 }
@@ -71,7 +74,10 @@ export interface ProduceBatch extends TopicPartition {
   readonly bytes: Buffer;
 }
 
-/** One batch a partition, acknowledged by all in-sync replicas. Version 8 is the first that tells which records were refused (KIP-467). */
+/**
+ * One batch a partition, acknowledged by all in-sync replicas. Version 8 is the first that tells which
+ * records were refused (KIP-467).
+ */
 export const produceRequest = (
   batches: readonly ProduceBatch[],
   transactionalId: string | null,
@@ -100,8 +106,8 @@ export interface ProducerIdentity {
 }
 
 /**
- * A producer id; with a transactional id, its next epoch, after its open transaction is aborted. With the identity so far the broker
- * refuses one who was fenced meanwhile, instead of letting it fence its successor.
+ * A producer id; with a transactional id, its next epoch, after its open transaction is aborted. With the
+ * identity so far the broker refuses one who was fenced meanwhile, instead of letting it fence its successor.
  */
 export const initProducerIdRequest = (
   transactionalId: string | null,
@@ -164,7 +170,10 @@ export const addOffsetsRequest = (transaction: TransactionIdentity, groupId: str
   },
 });
 
-/** Version 3 is the first that names member and generation (KIP-447), so that the coordinator refuses one who is out of the group. */
+/**
+ * Version 3 is the first that names member and generation (KIP-447), so that the coordinator refuses one who
+ * is out of the group.
+ */
 export const txnOffsetCommitRequest = (
   transaction: TransactionIdentity,
   member: Member,

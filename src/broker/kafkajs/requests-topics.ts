@@ -1,7 +1,10 @@
 import type { BytesReader, BytesWriter } from './bytes.js';
 import type { NewRequest, Request } from './request.js';
 
-/** Topics and offsets of the log. Versions are the newest that are not flexible, but for metadata: brokers 3.9 to 4.4 take them. */
+/**
+ * Topics and offsets of the log. Versions are the newest that are not flexible, but for metadata: brokers 3.9
+ * to 4.4 take them.
+ */
 
 export interface PartitionMetadata {
   readonly error: number;
@@ -17,7 +20,10 @@ export interface TopicMetadata {
   readonly name: string;
   readonly internal: boolean;
   readonly partitions: readonly PartitionMetadata[];
-  /** One bit for each operation that the user may do; all that make sense on a broker without access control lists. */
+  /**
+   * One bit for each operation that the user may do; all that make sense on a broker without access control
+   * lists.
+   */
   readonly allowed: number;
 }
 
@@ -30,8 +36,9 @@ export interface Metadata {
 }
 
 /**
- * Null asks for all topics. Never creates one. Version 8 is the first that tells what is allowed, 10 the first that
- * tells the ids of topics (KIP-516): brokers before 2.8, and some that are not Kafka, do not know it.
+ * Null asks for all topics. Never creates one. Version 8 is the first that tells what is allowed, 10 the
+ * first that tells the ids of topics (KIP-516): brokers before 2.8, and some that are not Kafka, do not know
+ * it.
  */
 export const metadataRequest = (topics: readonly string[] | null): NewRequest<Metadata> => ({
   apiKey: 3,

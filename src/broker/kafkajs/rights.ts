@@ -11,7 +11,10 @@ const KINDS: ReadonlyMap<number, Kind> = new Map([
   [CODE.transactionalIdAuthorizationFailed, 'transactional id'],
 ]);
 
-/** What each request must be allowed to do, with what it concerns, in the words of Kafka's access control lists. */
+/**
+ * What each request must be allowed to do, with what it concerns, in the words of Kafka's access control
+ * lists.
+ */
 export const RIGHTS: Readonly<Record<string, Readonly<Partial<Record<Kind, string>>>>> = {
   Produce: { topic: 'Write', 'transactional id': 'Write', cluster: 'IdempotentWrite' },
   Fetch: { topic: 'Read' },

@@ -22,7 +22,10 @@ export interface Security {
 const PASSWORD_MECHANISMS: readonly string[] = ['plain', 'scram-sha-256', 'scram-sha-512'];
 const MECHANISMS: readonly string[] = [...PASSWORD_MECHANISMS, 'oauthbearer'];
 
-/** Reads the files and checks everything that can be checked without a broker. CONFIG_INVALID lists all that is wrong. */
+/**
+ * Reads the files and checks everything that can be checked without a broker. CONFIG_INVALID lists all that
+ * is wrong.
+ */
 export function resolveSecurity({ tls, sasl }: KafkaSecurity, clock: Clock): Security {
   const problems: string[] = [];
   const wanted = tls === true ? {} : tls || undefined;

@@ -15,9 +15,15 @@ import { isDenied, topicError } from './rights.js';
 import type { Transactions } from './transaction.js';
 import type { WriteResults } from './write-results.js';
 
-/** How long a batch is sent again before it is given up: Kafka's own default for producers (`delivery.timeout.ms`). */
+/**
+ * How long a batch is sent again before it is given up: Kafka's own default for producers
+ * (`delivery.timeout.ms`).
+ */
 const DELIVERY_MS = 120_000;
-/** A broker takes requests of 100 MiB (`socket.request.max.bytes`) and drops the connection of a larger one; a batch that is larger than this goes alone. */
+/**
+ * A broker takes requests of 100 MiB (`socket.request.max.bytes`) and drops the connection of a larger one; a
+ * batch that is larger than this goes alone.
+ */
 const REQUEST_BYTES = 16 * 1024 * 1024;
 const RETRY_PAUSE_MS = 50;
 const UNKNOWN_MS = 1_000;
@@ -31,8 +37,9 @@ const OF_RECORDS: ReadonlySet<number> = new Set([
 const NO_ERRORS: ReadonlyMap<number, StreamsError> = new Map();
 
 /**
- * Sends the batches of a writer's queues to their leaders: one request under way per leader, one batch per partition in it. A batch is sent
- * again until the leader answers; its place in the producer's sequence keeps it from being written twice.
+ * Sends the batches of a writer's queues to their leaders: one request under way per leader, one batch per
+ * partition in it. A batch is sent again until the leader answers; its place in the producer's sequence keeps
+ * it from being written twice.
  */
 export class Sender {
   unsentBytes = 0;
@@ -92,8 +99,9 @@ export class Sender {
   }
 
   /**
-   * Why not everything was taken since the last clearing; undefined if it was. PRODUCE_FAILED if the broker refused records, BROKER_UNAVAILABLE if it is not known whether it has them (no answer for too long, or a lost place in
-   * the sequence), or why the broker takes nothing of this user.
+   * Why not everything was taken since the last clearing; undefined if it was. PRODUCE_FAILED if the broker
+   * refused records, BROKER_UNAVAILABLE if it is not known whether it has them (no answer for too long, or a
+   * lost place in the sequence), or why the broker takes nothing of this user.
    */
   failure(): StreamsError | undefined {
     if (!this.#failed) return undefined;
@@ -273,7 +281,10 @@ export class Sender {
     this.#fail(queue, error);
   }
 
-  /** Gives up the first batch of a queue, or all of them: those of a partition that does not exist, or after one whose fate is unknown. */
+  /**
+   * Gives up the first batch of a queue, or all of them: those of a partition that does not exist, or after
+   * one whose fate is unknown.
+   */
   #fail(queue: PartitionQueue, cause: unknown, batches = queue.batches.length, own = NO_ERRORS): void {
     const where = whereOf(queue);
     for (let i = 0; i < batches; i++) {

@@ -16,14 +16,17 @@ import {
 } from './requests-records.js';
 import { isDenied } from './rights.js';
 
-/** The transaction before is still being finished, or the one who was fenced is being aborted: a few milliseconds. */
+/**
+ * The transaction before is still being finished, or the one who was fenced is being aborted: a few
+ * milliseconds.
+ */
 const concurrent = (error: unknown): boolean => codeOf(error) === CODE.concurrentTransactions;
 
 /**
  * The transactions of one transactional id, as the coordinator knows them.
  *
- * Errors: PRODUCER_FENCED if another writer took the id over or the broker has timed the transaction out (it tells both by the same code, and the same
- * is to be done), GROUP_FENCED, BROKER_UNAVAILABLE after a minute.
+ * Errors: PRODUCER_FENCED if another writer took the id over or the broker has timed the transaction out (it
+ * tells both by the same code, and the same is to be done), GROUP_FENCED, BROKER_UNAVAILABLE after a minute.
  */
 export class Transactions {
   #identity: ProducerIdentity | undefined;
@@ -39,7 +42,10 @@ export class Transactions {
     readonly touches?: Touches,
   ) {}
 
-  /** A new epoch: fences others, and aborts their open transaction. What their last one has left open, see {@link Touched}, is ended as that was. */
+  /**
+   * A new epoch: fences others, and aborts their open transaction. What their last one has left open, see
+   * {@link Touched}, is ended as that was.
+   */
   async init(): Promise<ProducerIdentity> {
     const before = this.touches && (await this.#describe());
     const identity = await this.#ask(initProducerIdRequest(this.transactionalId, this.timeoutMs, this.#identity));
@@ -90,7 +96,10 @@ export class Transactions {
     await this.end(committed);
   }
 
-  /** Tells the coordinator to which partitions the transaction writes, before anything is sent to them. Asks nothing if it knows. */
+  /**
+   * Tells the coordinator to which partitions the transaction writes, before anything is sent to them. Asks
+   * nothing if it knows.
+   */
   async addPartitions(partitions: readonly TopicPartition[]): Promise<void> {
     const unknown = partitions.filter(({ topic, partition }) => !this.#added.has(partitionKey(topic, partition)));
     if (unknown.length === 0) return;
@@ -131,9 +140,11 @@ export class Transactions {
   }
 
   /**
-   * Commits or aborts, and waits until that is done in every partition: 1 to 30 ms. The coordinator answers when it has decided; asked the
-   * same again it answers "concurrent transactions" until all markers are written. Who reads then sees it, and the next transaction can begin
-   * at once. Nothing is asked if the transaction is empty. If the coordinator went away meanwhile it may have lost markers: see {@link Touched}.
+   * Commits or aborts, and waits until that is done in every partition: 1 to 30 ms. The coordinator answers
+   * when it has decided; asked the same again it answers "concurrent transactions" until all markers are
+   * written. Who reads then sees it, and the next transaction can begin at once. Nothing is asked if the
+   * transaction is empty. If the coordinator went away meanwhile it may have lost markers: see
+   * {@link Touched}.
    */
   async end(commit: boolean): Promise<void> {
     if (this.#added.size === 0 && this.#offsets.size === 0) return;
@@ -202,7 +213,10 @@ export class Transactions {
   }
 }
 
-/** Whether the last transaction of a transactional id was committed, by the coordinator's words; those that are not here say nothing of it. An open one is aborted by the next epoch. */
+/**
+ * Whether the last transaction of a transactional id was committed, by the coordinator's words; those that
+ * are not here say nothing of it. An open one is aborted by the next epoch.
+ */
 const OUTCOME: ReadonlyMap<string, boolean> = new Map([
   ['PrepareCommit', true],
   ['CompleteCommit', true],

@@ -32,7 +32,10 @@ export class WriteResults {
     this.#tell?.({ topic, partition, from, count, ...(offset >= 0 && { offset }) });
   }
 
-  /** `blamed`: the records for which the others were not taken either, by their place in the batch, each with an error of its own. */
+  /**
+   * `blamed`: the records for which the others were not taken either, by their place in the batch, each with
+   * an error of its own.
+   */
   refused(
     { topic, partition }: PartitionQueue,
     { from, count }: Pick<QueuedBatch, 'from' | 'count'>,

@@ -41,9 +41,10 @@ interface OpenOptions {
 /**
  * Writes to a Kafka cluster, idempotently: what is sent again after a broken connection is in the log once.
  *
- * Full batches (`batchBytes`) are sent while more records are taken, the rest when their oldest record has waited for `linger`, at the latest by `flush`.
- * Order: that of the records, per partition. Compression is done here, on the caller's thread, when a batch is full. Memory: 16 MiB and what one `write` is
- * given; of many writers of a broker less each, down to 256 KiB, so that it is 64 MiB in all. Errors: see
+ * Full batches (`batchBytes`) are sent while more records are taken, the rest when their oldest record has
+ * waited for `linger`, at the latest by `flush`. Order: that of the records, per partition. Compression is
+ * done here, on the caller's thread, when a batch is full. Memory: 16 MiB and what one `write` is given; of
+ * many writers of a broker less each, down to 256 KiB, so that it is 64 MiB in all. Errors: see
  * {@link Writer}; PRODUCE_FAILED names the size of a record that is larger than the topic takes; a broker
  * that does not answer for two minutes fails the flush.
  */
@@ -82,7 +83,10 @@ export class KafkaWriter implements Writer {
     this.#onClose = onClose;
   }
 
-  /** With a transactional id: fences the writer that had it, and aborts its open transaction, before it resolves. */
+  /**
+   * With a transactional id: fences the writer that had it, and aborts its open transaction, before it
+   * resolves.
+   */
   static async open(options: OpenOptions): Promise<KafkaWriter> {
     const writer = new KafkaWriter(options);
     await writer.#sender.renew();
@@ -157,7 +161,8 @@ export class KafkaWriter implements Writer {
     const aborted = this.#aborted;
     await this.#flush();
     if (this.#aborted !== aborted) throw misused('abort() or close() while it committed', 'nothing else until then');
-    // Closed before it is decided: what a failed commit has done is unknown, so that only abort() or close() may follow.
+    // Closed before it is decided: what a failed commit has done is unknown, so that only abort() or close()
+    // may follow.
     this.#open = false;
     try {
       await this.#transactions.end(true);
@@ -189,7 +194,10 @@ export class KafkaWriter implements Writer {
     }
   }
 
-  /** Found by topic and then by partition: making a text of both for every record would cost as much as encoding it. */
+  /**
+   * Found by topic and then by partition: making a text of both for every record would cost as much as
+   * encoding it.
+   */
   #queueOf({ topic, partition }: ProducerRecord): PartitionQueue {
     let ofTopic = this.#byTopic.get(topic);
     if (!ofTopic) {

@@ -53,7 +53,9 @@ export class LocalAdmin implements Admin {
     return this.#offsets(partitions, (log) => log.state.next);
   }
 
-  /** Cost: about log2(batches) reads a partition, and the batches from the first that may hold such a record. */
+  /**
+   * Cost: about log2(batches) reads a partition, and the batches from the first that may hold such a record.
+   */
   async offsetsAt(partitions: readonly TopicPartition[], timestamp: number): Promise<readonly PartitionOffset[]> {
     const logs = partitions.map(({ topic, partition }) => this.#log.partition(topic, partition));
     return Promise.all(
@@ -142,7 +144,10 @@ export class LocalAdmin implements Admin {
     }
   }
 
-  /** Base offset of the first batch up to which the highest timestamp is at least that one: no earlier batch can hold such a record. */
+  /**
+   * Base offset of the first batch up to which the highest timestamp is at least that one: no earlier batch
+   * can hold such a record.
+   */
   async #firstBatchReaching(log: PartitionLog, timestamp: number): Promise<number> {
     const { storage } = this.#log;
     let low = (await storage.floor(log, log.state.earliest)) ?? log.state.earliest;

@@ -13,7 +13,9 @@ export interface HeadedBatch {
   readonly head: BatchHead;
 }
 
-/** The batches of a partition that hold offsets from `from` to before `to`, in chunks, read from the storage. */
+/**
+ * The batches of a partition that hold offsets from `from` to before `to`, in chunks, read from the storage.
+ */
 export async function* batchesOf(
   log: Log,
   partition: PartitionLog,

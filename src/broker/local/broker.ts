@@ -50,7 +50,10 @@ export class LocalCore {
     return new LocalCore(await Log.open(storage, options.clock), options);
   }
 
-  /** One run at a time. `whenDirty`: compact only what has enough new records (`min.cleanable.dirty.ratio`) to be worth it. */
+  /**
+   * One run at a time. `whenDirty`: compact only what has enough new records (`min.cleanable.dirty.ratio`) to
+   * be worth it.
+   */
   maintain(options: { readonly whenDirty: boolean }): Promise<{ removedRecords: number }> {
     const run = this.#maintaining.then(() => this.#maintain(options.whenDirty));
     this.#maintaining = run.catch(() => undefined);
@@ -95,8 +98,8 @@ export class LocalCore {
 }
 
 /**
- * One user of a local broker, as one process is of a cluster. What it created ends with it: by `close` in order, by `crash` as if its
- * process had died.
+ * One user of a local broker, as one process is of a cluster. What it created ends with it: by `close` in
+ * order, by `crash` as if its process had died.
  */
 export class LocalConnection implements Broker {
   readonly #core: LocalCore;
@@ -137,7 +140,8 @@ export class LocalConnection implements Broker {
       ...told,
     });
     this.#writers.add(writer);
-    // A commit of the fenced writer that is being written is in before the new writer exists: what its owner reads next is final.
+    // A commit of the fenced writer that is being written is in before the new writer exists: what its owner
+    // reads next is final.
     if (transactionalId !== undefined) await log.queue.barrier();
     return writer;
   }
@@ -155,7 +159,10 @@ export class LocalConnection implements Broker {
     return this.#closing;
   }
 
-  /** Ends at once: members are put out (`onLost`) without being revoked, open transactions and records that were not written are lost. */
+  /**
+   * Ends at once: members are put out (`onLost`) without being revoked, open transactions and records that
+   * were not written are lost.
+   */
   crash(): void {
     this.#closing ??= Promise.resolve();
     for (const member of [...this.#members]) this.#core.groups.evict(member.memberId);
@@ -193,7 +200,10 @@ export class LocalBroker extends LocalConnection {
     return connection;
   }
 
-  /** Puts a member out of its group as if its session had timed out: `onLost`, then a rebalance of the others. Nothing happens for an unknown member. */
+  /**
+   * Puts a member out of its group as if its session had timed out: `onLost`, then a rebalance of the others.
+   * Nothing happens for an unknown member.
+   */
   evict(memberId: string): void {
     this.core.groups.evict(memberId);
   }
@@ -204,8 +214,8 @@ export class LocalBroker extends LocalConnection {
   }
 
   /**
-   * Applies `cleanup.policy` to all topics now: `delete` by retention.ms and retention.bytes, `compact` by key. Offsets of what stays do not
-   * change, and the newest record of a partition always stays.
+   * Applies `cleanup.policy` to all topics now: `delete` by retention.ms and retention.bytes, `compact` by
+   * key. Offsets of what stays do not change, and the newest record of a partition always stays.
    */
   maintain(): Promise<{ removedRecords: number }> {
     return this.core.maintain({ whenDirty: false });

@@ -8,7 +8,9 @@ export interface Change {
   readonly sync: boolean;
   /** Never shares a write with others, because they could depend on what it changes (topics). */
   readonly alone?: boolean;
-  /** Checks, then adds to the write. A throw refuses this change only; it must come before the first addition. */
+  /**
+   * Checks, then adds to the write. A throw refuses this change only; it must come before the first addition.
+   */
   prepare(draft: Draft): void;
   /** After the write: makes it visible. Must not throw. */
   apply?(): void;
@@ -52,8 +54,9 @@ const MAX_CHANGES = 256;
 /**
  * All changes of a log, one write after the other, in the order of `submit`.
  *
- * What arrives while a write is under way goes into the next one together (group commit): one sync of the disk serves everybody who waits
- * for one. A failed write fails all its changes and changes nothing in memory; offsets are therefore assigned here, not earlier.
+ * What arrives while a write is under way goes into the next one together (group commit): one sync of the
+ * disk serves everybody who waits for one. A failed write fails all its changes and changes nothing in
+ * memory; offsets are therefore assigned here, not earlier.
  */
 export class CommitQueue {
   #pending: Pending[] = [];
@@ -62,7 +65,10 @@ export class CommitQueue {
 
   constructor(readonly storage: LogStorage) {}
 
-  /** Resolves when the change is written (and synced, if it asks for it) and applied. BROKER_CLOSED after `close`. */
+  /**
+   * Resolves when the change is written (and synced, if it asks for it) and applied. BROKER_CLOSED after
+   * `close`.
+   */
   submit(change: Change): Promise<void> {
     if (this.#closed) return Promise.reject(brokerClosed());
     return new Promise((resolve, reject) => {

@@ -5,19 +5,25 @@ import type { Log } from './log.js';
 import type { PartitionLog } from './partition-log.js';
 import type { StoredBatch } from './storage.js';
 
-/** Keys looked at in one pass: bounds its memory to about 100 MB with keys of 50 bytes. A log with more is compacted in several passes. */
+/**
+ * Keys looked at in one pass: bounds its memory to about 100 MB with keys of 50 bytes. A log with more is
+ * compacted in several passes.
+ */
 const MAX_KEYS = 500_000;
 
 /**
- * Compacts a partition: of each key only the last record stays, with its offset. Returns how many records went.
+ * Compacts a partition: of each key only the last record stays, with its offset. Returns how many records
+ * went.
  *
- * - Records younger than `min.compaction.lag.ms` (and everything behind the first of them) are left alone: they neither go nor replace others.
- * - A tombstone stays for `delete.retention.ms` after the first compaction that saw it (kept as the batch's delete horizon), so that
- *   readers learn of it; then it goes.
+ * - Records younger than `min.compaction.lag.ms` (and everything behind the first of them) are left alone:
+ *   they neither go nor replace others.
+ * - A tombstone stays for `delete.retention.ms` after the first compaction that saw it (kept as the batch's
+ *   delete horizon), so that readers learn of it; then it goes.
  * - The newest record always stays. Records without a key stay.
  *
- * Each pass reads what was appended since the last compaction, then all, and writes the batches that change in place. Memory: the keys
- * of one pass. A crash in between leaves a valid log; the next compaction starts over.
+ * Each pass reads what was appended since the last compaction, then all, and writes the batches that change
+ * in place. Memory: the keys of one pass. A crash in between leaves a valid log; the next compaction starts
+ * over.
  */
 export async function compact(log: Log, partition: PartitionLog, now: number): Promise<number> {
   if (!partition.topic.settings.compact || partition.state.next === 0) return 0;
@@ -92,7 +98,10 @@ function replaced(record: BrokerRecord, latest: ReadonlyMap<string, number>): bo
   return last !== undefined && last > record.offset;
 }
 
-/** The delete horizon is set when the whole batch has been compacted for the first time, and goes with the last tombstone. */
+/**
+ * The delete horizon is set when the whole batch has been compacted for the first time, and goes with the
+ * last tombstone.
+ */
 function horizonOf(
   partition: PartitionLog,
   { head }: HeadedBatch,

@@ -12,9 +12,11 @@ import { logCorrupt, type StoredBatch } from './storage.js';
 const MAX_FETCH = 64;
 
 /**
- * A reader's place in one partition: the position, decoded records that were not handed out, and batches fetched ahead.
+ * A reader's place in one partition: the position, decoded records that were not handed out, and batches
+ * fetched ahead.
  *
- * Batches come from the partition's tail while the reader keeps up, else from the storage, `aheadBytes` ahead of the position.
+ * Batches come from the partition's tail while the reader keeps up, else from the storage, `aheadBytes` ahead
+ * of the position.
  */
 export class Cursor {
   paused = false;
@@ -117,7 +119,10 @@ export class Cursor {
     return this.hasDecoded;
   }
 
-  /** Fetches from the storage what comes next, if anything is missing. Resolves when it is there or has failed; never rejects. */
+  /**
+   * Fetches from the storage what comes next, if anything is missing. Resolves when it is there or has
+   * failed; never rejects.
+   */
   fetch(aheadBytes: number): Promise<void> | undefined {
     if (this.#fetching) return this.#fetching;
     const partitionLog = this.#partitionLog;
@@ -241,7 +246,8 @@ export class Cursor {
     if (this.#closed) return;
     const last = batches.at(-1);
     if (!last) {
-      // Nothing is stored although the log goes on: gone with its topic or by retention (told by the next check), or lost.
+      // Nothing is stored although the log goes on: gone with its topic or by retention (told by the next
+      // check), or lost.
       const { earliest, next } = partitionLog.state;
       if (!partitionLog.topic.deleted && from >= earliest && from < next)
         throw logCorrupt(`${partitionLog.where}@${from}`, 'no batch', `records up to offset ${next - 1}`);

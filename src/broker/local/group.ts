@@ -15,8 +15,8 @@ const NOTHING = Buffer.alloc(0);
  * 4. if members or topics changed meanwhile: from 1 again, nobody has seen this generation
  * 5. every member gets its part; all are awaited
  *
- * A member whose callback throws is put out (`onLost`) and another round follows. A member that leaves or is evicted frees the round that
- * waits for it.
+ * A member whose callback throws is put out (`onLost`) and another round follows. A member that leaves or is
+ * evicted frees the round that waits for it.
  */
 export class Group implements MemberGroup {
   generation = 0;

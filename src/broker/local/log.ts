@@ -13,15 +13,19 @@ export interface OutgoingBatch {
   readonly log: PartitionLog;
   /** The record batch; its base offset is set when it is written. */
   readonly bytes: Buffer;
-  /** The how manyth its first record is of those that the writer was given for the partition; 0 if nobody wants to know. */
+  /**
+   * The how manyth its first record is of those that the writer was given for the partition; 0 if nobody
+   * wants to know.
+   */
   readonly from: number;
   readonly count: number;
   readonly maxTimestamp: number;
 }
 
 /**
- * The log itself: topics, partitions, committed offsets, and the queue through which everything of them changes. One per broker, shared by
- * all its connections. What it holds in memory is the state as of the last completed write, so nothing is visible before it is stored.
+ * The log itself: topics, partitions, committed offsets, and the queue through which everything of them
+ * changes. One per broker, shared by all its connections. What it holds in memory is the state as of the last
+ * completed write, so nothing is visible before it is stored.
  */
 export class Log {
   readonly offsets = new GroupOffsets();
@@ -194,7 +198,10 @@ export class Log {
     if (missing.length > 0) throw unknownTopics(missing);
   }
 
-  /** Adds a batch to a write; the partition's next offset becomes its base offset. The topic has been checked to exist. */
+  /**
+   * Adds a batch to a write; the partition's next offset becomes its base offset. The topic has been checked
+   * to exist.
+   */
   prepareAppend(draft: Draft, batch: OutgoingBatch): StoredBatch {
     const { log, bytes, count } = batch;
     const state = draft.stateOf(log);

@@ -29,7 +29,9 @@ export class Member implements Membership {
   #revoking: Promise<void> | undefined;
   #leaving: Promise<void> | undefined;
   #removed!: () => void;
-  /** Resolves when the member is gone: frees whoever waits for a callback of a member that will never answer. */
+  /**
+   * Resolves when the member is gone: frees whoever waits for a callback of a member that will never answer.
+   */
   readonly removed = new Promise<void>((resolve) => {
     this.#removed = resolve;
   });
@@ -95,7 +97,9 @@ export class Member implements Membership {
     return partitions.flatMap(({ topic, partition }) => log.offsets.get(this.groupId, topic, partition) ?? []);
   }
 
-  /** See {@link Membership.leave}. Not to be awaited inside the member's own callbacks, which it waits for. */
+  /**
+   * See {@link Membership.leave}. Not to be awaited inside the member's own callbacks, which it waits for.
+   */
   leave(): Promise<void> {
     this.#leaving ??= this.#leave();
     return this.#leaving;
@@ -103,7 +107,8 @@ export class Member implements Membership {
 
   async #leave(): Promise<void> {
     if (this.gone) return;
-    // The callback of an assignment under way comes first, so that the member is never revoked what it has not yet got.
+    // The callback of an assignment under way comes first, so that the member is never revoked what it has
+    // not yet got.
     await Promise.race([this.#assigning?.catch(() => undefined), this.removed]);
     try {
       await this.revoke();
@@ -121,7 +126,10 @@ export class Member implements Membership {
     }
   }
 
-  /** Tells the member that its assignment ends, unless it has none. Afterwards it cannot commit. Throws what its callback throws. */
+  /**
+   * Tells the member that its assignment ends, unless it has none. Afterwards it cannot commit. Throws what
+   * its callback throws.
+   */
   revoke(): Promise<void> {
     if (this.#state !== 'active') return this.#revoking ?? Promise.resolve();
     this.#revoking ??= Promise.race([call(this.options.onRevoked), this.removed]).finally(() => {
@@ -149,7 +157,8 @@ export class Member implements Membership {
   lose(error: Error): void {
     if (this.gone) return;
     this.#end(error);
-    // Outside the rebalance that calls this: what the callback throws is its owner's error and must not stop the other members.
+    // Outside the rebalance that calls this: what the callback throws is its owner's error and must not stop
+    // the other members.
     queueMicrotask(() => this.options.onLost(error));
   }
 

@@ -6,8 +6,8 @@ import { type Log, type OutgoingBatch, unknownPartition } from './log.js';
 import type { PartitionLog } from './partition-log.js';
 
 /**
- * A batch is closed at this size: about 1,000 records of 100 bytes, so that the log has one entry per thousand records, and small enough
- * that a reader's look-ahead of a few batches stays below a mebibyte.
+ * A batch is closed at this size: about 1,000 records of 100 bytes, so that the log has one entry per
+ * thousand records, and small enough that a reader's look-ahead of a few batches stays below a mebibyte.
  */
 const BATCH_BYTES = 128 * 1024;
 
@@ -53,7 +53,10 @@ export class Outbox {
   /** Batches that are full, in order per partition. */
   #full: OutgoingBatch[] = [];
   #bytes = 0;
-  /** How many records each partition was given, and where its batch in the making begins, for those who want to know what becomes of them. */
+  /**
+   * How many records each partition was given, and where its batch in the making begins, for those who want
+   * to know what becomes of them.
+   */
   readonly #given = new Map<string, number>();
   readonly #begun = new Map<PartitionLog, number>();
 

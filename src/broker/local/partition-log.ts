@@ -42,14 +42,17 @@ export class TopicLog {
 }
 
 /**
- * One partition: its state as of the last write that is on disk, and its newest batches. Readers that keep up are served from those; the
- * {@link Tail} bounds them.
+ * One partition: its state as of the last write that is on disk, and its newest batches. Readers that keep up
+ * are served from those; the {@link Tail} bounds them.
  */
 export class PartitionLog implements PartitionId {
   state: PartitionState = emptyPartition();
   /** The newest batches in offset order, without holes up to `state.next`. */
   readonly tail: StoredBatch[] = [];
-  /** When the first tombstone may be dropped; undefined while no compaction has looked since the log was opened. */
+  /**
+   * When the first tombstone may be dropped; undefined while no compaction has looked since the log was
+   * opened.
+   */
   nextDeleteHorizon: number | undefined;
   readonly #listeners = new Set<() => void>();
 
@@ -93,7 +96,10 @@ export class PartitionLog implements PartitionId {
   }
 }
 
-/** All partitions' newest batches together: 32 MiB is about 300,000 records of 100 bytes, enough for readers that lag by seconds. */
+/**
+ * All partitions' newest batches together: 32 MiB is about 300,000 records of 100 bytes, enough for readers
+ * that lag by seconds.
+ */
 const TAIL_BYTES = 32 * 1024 * 1024;
 
 /** Bounds the bytes kept in the tails of all partitions of a broker: the oldest batch of all goes first. */

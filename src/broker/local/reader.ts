@@ -20,9 +20,10 @@ const TOTAL_AHEAD_BYTES = 64 * 1024 * 1024;
 /**
  * Reads the local log. Open and aborted transactions are never in it, so both isolation levels see the same.
  *
- * A poll that finds nothing waits for an append, not for a timer; it reads the storage ahead of the position, so that the next poll finds
- * its records decoded or at hand. Memory: 1 MiB a partition and 64 MiB in all (one batch per partition at least), besides the records
- * handed out, which are views on the batches. Errors: see {@link Reader.poll}.
+ * A poll that finds nothing waits for an append, not for a timer; it reads the storage ahead of the position,
+ * so that the next poll finds its records decoded or at hand. Memory: 1 MiB a partition and 64 MiB in all
+ * (one batch per partition at least), besides the records handed out, which are views on the batches. Errors:
+ * see {@link Reader.poll}.
  */
 export class LocalReader implements Reader {
   readonly #log: Log;

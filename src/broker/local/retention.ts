@@ -3,11 +3,11 @@ import type { Log } from './log.js';
 import type { PartitionLog } from './partition-log.js';
 
 /**
- * Applies `retention.ms` and `retention.bytes` to a partition: its oldest records go until the first that is to be kept. The earliest
- * offset moves; the newest record always stays. Returns how many records went.
+ * Applies `retention.ms` and `retention.bytes` to a partition: its oldest records go until the first that is
+ * to be kept. The earliest offset moves; the newest record always stays. Returns how many records went.
  *
- * By time record for record: a batch that is old in part stays stored and is hidden in part. By size whole batches, as Kafka does with
- * segments, so that the log is never smaller than `retention.bytes`.
+ * By time record for record: a batch that is old in part stays stored and is hidden in part. By size whole
+ * batches, as Kafka does with segments, so that the log is never smaller than `retention.bytes`.
  */
 export async function applyRetention(log: Log, partition: PartitionLog, now: number): Promise<number> {
   const { settings } = partition.topic;

@@ -1,16 +1,22 @@
 /**
- * What the local brokers need of a storage: atomic writes of batches and metadata, and batches by offset. Two implementations:
- * `memory/storage.ts` (arrays) and `embedded/storage.ts` (a database on disk).
+ * What the local brokers need of a storage: atomic writes of batches and metadata, and batches by offset. Two
+ * implementations: `memory/storage.ts` (arrays) and `embedded/storage.ts` (a database on disk).
  */
 import { StreamsError } from '../../model/errors.js';
 
-/** A partition as the storage knows it. A topic's number is never used again, so a topic made again under an old name inherits nothing. */
+/**
+ * A partition as the storage knows it. A topic's number is never used again, so a topic made again under an
+ * old name inherits nothing.
+ */
 export interface PartitionId {
   readonly topicId: number;
   readonly partition: number;
 }
 
-/** What is known of a partition besides its batches. Written in the same atomic write as the batches it tells of. */
+/**
+ * What is known of a partition besides its batches. Written in the same atomic write as the batches it tells
+ * of.
+ */
 export interface PartitionState {
   /** First offset that can be read; may lie inside a batch. */
   earliest: number;
@@ -37,7 +43,10 @@ export const emptyPartition = (): PartitionState => ({
 
 export interface StoredBatch {
   readonly baseOffset: number;
-  /** Highest timestamp of this and all earlier batches of the partition: never falls, so that a time can be searched by halving. */
+  /**
+   * Highest timestamp of this and all earlier batches of the partition: never falls, so that a time can be
+   * searched by halving.
+   */
   readonly maxTimestamp: number;
   /** The record batch. */
   readonly bytes: Buffer;
@@ -67,7 +76,10 @@ export interface StorageWrite {
   readonly removedBatches: (PartitionId & { readonly baseOffset: number })[];
   readonly partitions: (PartitionId & { readonly state: PartitionState })[];
   readonly topics: StoredTopic[];
-  /** Topics to remove, with their partitions. Their batches are removed afterwards, by {@link LogStorage.sweep}. */
+  /**
+   * Topics to remove, with their partitions. Their batches are removed afterwards, by
+   * {@link LogStorage.sweep}.
+   */
   readonly removedTopics: StoredTopic[];
   readonly offsets: StoredOffset[];
   readonly removedOffsets: StoredOffset[];

@@ -7,7 +7,9 @@ import { DELETE_RETENTION_MS, type TopicSpec } from '../port.js';
 const MAX_NAME_LENGTH = 249;
 const NAME = /^[a-zA-Z0-9._-]+$/;
 
-/** More partitions than any local use needs, few enough that a slip of the keyboard does not fill the memory. */
+/**
+ * More partitions than any local use needs, few enough that a slip of the keyboard does not fill the memory.
+ */
 const MAX_PARTITIONS = 100_000;
 
 const POLICIES = ['delete', 'compact', 'compact,delete', 'delete,compact'];
@@ -98,7 +100,10 @@ export function logConfig(config: Readonly<Record<string, string>>): LogConfig {
   };
 }
 
-/** Throws CONFIG_INVALID, naming the topic, for a name, partition count or configuration that Kafka would not take. */
+/**
+ * Throws CONFIG_INVALID, naming the topic, for a name, partition count or configuration that Kafka would not
+ * take.
+ */
 export function checkTopic(spec: TopicSpec): void {
   const { name, partitions, config = {} } = spec;
   if (!NAME.test(name) || name.length > MAX_NAME_LENGTH || name === '.' || name === '..') {

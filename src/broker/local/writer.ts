@@ -13,8 +13,8 @@ import type { StoredBatch } from './storage.js';
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
 
 /**
- * The newest writer of each transactional id. Opening one ends the older: nothing of it is written any more. Lives as long as the broker:
- * after a restart of the process there is no older writer to fence.
+ * The newest writer of each transactional id. Opening one ends the older: nothing of it is written any more.
+ * Lives as long as the broker: after a restart of the process there is no older writer to fence.
  */
 export class TransactionalIds {
   readonly #owners = new Map<string, LocalWriter>();
@@ -42,9 +42,10 @@ export interface LocalWriterOptions {
 /**
  * Writes to the local log. Records are copied when handed over.
  *
- * Without a transaction, full batches are written while more are taken, and the rest with `flush`, which syncs the disk. In a transaction
- * everything is held in memory until `commit` writes it, with the offsets, in one atomic synced write: nothing is visible before, to
- * `read_uncommitted` readers neither. Memory: 8 MiB and one batch per partition; in a transaction, the transaction.
+ * Without a transaction, full batches are written while more are taken, and the rest with `flush`, which
+ * syncs the disk. In a transaction everything is held in memory until `commit` writes it, with the offsets,
+ * in one atomic synced write: nothing is visible before, to `read_uncommitted` readers neither. Memory: 8 MiB
+ * and one batch per partition; in a transaction, the transaction.
  */
 export class LocalWriter implements Writer {
   readonly #log: Log;
@@ -125,7 +126,8 @@ export class LocalWriter implements Writer {
     if (!transaction) throw misused('commit() without a transaction', 'begin() first');
     const failure = this.#failures.error();
     if (failure) throw failure;
-    // Closed for more before it is written: what a failed commit has done is unknown, so that only abort() or close() may follow.
+    // Closed for more before it is written: what a failed commit has done is unknown, so that only abort() or
+    // close() may follow.
     this.#transaction = undefined;
     const batches = this.#outbox.takeAll();
     if (batches.length > 0 || transaction.offsets.length > 0)

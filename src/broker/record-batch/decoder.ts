@@ -4,21 +4,30 @@ import { type BatchHead, corrupt, type DecodeContext } from './context.js';
 import { ATTRIBUTE, FIELD, LENGTH_PREFIX_BYTES, MAGIC, readInt64 } from './format.js';
 import { BatchRecords } from './records.js';
 
-/** Bytes of the batch that begins at `at`; undefined while too few bytes are there to know, or to hold it. Allocates nothing. */
+/**
+ * Bytes of the batch that begins at `at`; undefined while too few bytes are there to know, or to hold it.
+ * Allocates nothing.
+ */
 export function completeBatchSize(bytes: Buffer, at = 0): number | undefined {
   if (bytes.length - at < LENGTH_PREFIX_BYTES) return undefined;
   const size = bytes.readInt32BE(at + FIELD.batchLength) + LENGTH_PREFIX_BYTES;
   return size <= bytes.length - at ? size : undefined;
 }
 
-/** Last offset of a batch, without verifying anything; -1 if there are too few bytes. For planning the next fetch. */
+/**
+ * Last offset of a batch, without verifying anything; -1 if there are too few bytes. For planning the next
+ * fetch.
+ */
 export function peekLastOffset(bytes: Buffer): number {
   return bytes.length < FIELD.records
     ? -1
     : readInt64(bytes, FIELD.baseOffset) + bytes.readInt32BE(FIELD.lastOffsetDelta);
 }
 
-/** The compression codes of the batches in these bytes, without verifying anything: what has to be loaded before they can be decoded. */
+/**
+ * The compression codes of the batches in these bytes, without verifying anything: what has to be loaded
+ * before they can be decoded.
+ */
 export function compressionsIn(bytes: Buffer): ReadonlySet<number> {
   const codes = new Set<number>();
   for (let at = 0; ; ) {
@@ -33,8 +42,8 @@ export function compressionsIn(bytes: Buffer): ReadonlySet<number> {
 /**
  * The head of the batch that begins at `at`, after its magic, lengths and checksum are verified.
  *
- * Cost: one pass over the batch for the checksum. LOG_CORRUPT (naming partition and base offset) for anything truncated, of another
- * format, of a wrong checksum or with impossible numbers.
+ * Cost: one pass over the batch for the checksum. LOG_CORRUPT (naming partition and base offset) for anything
+ * truncated, of another format, of a wrong checksum or with impossible numbers.
  */
 export function decodeHead(bytes: Buffer, at: number, context: DecodeContext): BatchHead {
   const available = bytes.length - at;

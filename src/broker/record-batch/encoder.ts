@@ -15,7 +15,10 @@ export interface BatchOptions {
   readonly transactional?: boolean;
   /** When a log cleaner may drop the tombstones of this batch, in milliseconds since the epoch. */
   readonly deleteHorizon?: number;
-  /** Offsets the batch covers past its last record, if compaction removed the end of it. Default: the last record's. */
+  /**
+   * Offsets the batch covers past its last record, if compaction removed the end of it. Default: the last
+   * record's.
+   */
   readonly lastOffsetDelta?: number;
   /** Compresses the records, unless they become larger by it. */
   readonly codec?: Codec;
@@ -23,7 +26,10 @@ export interface BatchOptions {
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** The last millisecond a Date knows (year 275760). The difference of two timestamps is then exact in a JavaScript number. */
+/**
+ * The last millisecond a Date knows (year 275760). The difference of two timestamps is then exact in a
+ * JavaScript number.
+ */
 const MAX_TIMESTAMP = 8_640_000_000_000_000;
 
 /** Copies below this many bytes are faster in a loop than through the engine's `set`. */
@@ -67,7 +73,10 @@ export class RecordBatchEncoder {
     return this.#maxTimestamp;
   }
 
-  /** Adds a record. `offsetDelta` counts from the base offset and has to grow; without one the record follows the one before. */
+  /**
+   * Adds a record. `offsetDelta` counts from the base offset and has to grow; without one the record follows
+   * the one before.
+   */
   add(
     key: Uint8Array | null,
     value: Uint8Array | null,

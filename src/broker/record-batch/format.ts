@@ -18,8 +18,9 @@
  * | 57 | 4 | number of records |
  * | 61 | | records |
  *
- * A record is, with zigzag varints: length, attributes (1 byte), timestamp delta, offset delta, key length (-1: null), key, value length
- * (-1: null), value, number of headers, and for each header: name length, name, value length (-1: null), value.
+ * A record is, with zigzag varints: length, attributes (1 byte), timestamp delta, offset delta, key length
+ * (-1: null), key, value length (-1: null), value, number of headers, and for each header: name length, name,
+ * value length (-1: null), value.
  */
 export const FIELD = {
   baseOffset: 0,
@@ -51,7 +52,10 @@ export const ATTRIBUTE = {
   deleteHorizon: 0x40,
 } as const;
 
-/** Fewest bytes a record can take: seven fields of one byte each. A larger count than the bytes allow is refused before anything is allocated. */
+/**
+ * Fewest bytes a record can take: seven fields of one byte each. A larger count than the bytes allow is
+ * refused before anything is allocated.
+ */
 export const MIN_RECORD_BYTES = 7;
 
 const HIGH = 0x1_0000_0000;

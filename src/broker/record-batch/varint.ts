@@ -1,6 +1,6 @@
 /**
- * Zigzag varints of Kafka's records. Numbers are JavaScript's: exact for every safe integer, so that 64-bit timestamp deltas need no BigInt.
- * Bitwise operators are used below 2^30 only, where they are exact.
+ * Zigzag varints of Kafka's records. Numbers are JavaScript's: exact for every safe integer, so that 64-bit
+ * timestamp deltas need no BigInt. Bitwise operators are used below 2^30 only, where they are exact.
  */
 const SMALL = 0x4000_0000;
 
@@ -47,8 +47,8 @@ export function writeVarint(bytes: Buffer, value: number, at: number): number {
 }
 
 /**
- * Reads varints one after the other. `at` is where the next one begins. A varint that runs past `end`, is longer than ten bytes or is
- * not a safe integer gives NaN, which every range check downstream refuses.
+ * Reads varints one after the other. `at` is where the next one begins. A varint that runs past `end`, is
+ * longer than ten bytes or is not a safe integer gives NaN, which every range check downstream refuses.
  */
 export class VarintReader {
   constructor(

@@ -99,7 +99,10 @@ async function serdesFor(topic: string, options: Options, io: Io): Promise<Topic
   );
 }
 
-/** Where each partition begins. Partitions that end before the offset begin at their end, unless none reaches it: then the reader says what there is. */
+/**
+ * Where each partition begins. Partitions that end before the offset begin at their end, unless none reaches
+ * it: then the reader says what there is.
+ */
 async function starts(
   broker: Broker,
   topic: string,

@@ -25,7 +25,10 @@ interface StoreRow {
   readonly rows: number | null;
   /** Next offset of each source topic: everything before it is in the store. */
   readonly sources: Readonly<Record<string, number>>;
-  /** Next offset of the changelog; null if nothing was logged yet, for a global table, which has none, and as of a moment. */
+  /**
+   * Next offset of the changelog; null if nothing was logged yet, for a global table, which has none, and as
+   * of a moment.
+   */
   readonly changelog: number | null;
 }
 

@@ -39,7 +39,11 @@ async function validate(file: string, io: Io): Promise<number> {
   return 1;
 }
 
-/** The topology may be of another copy of the library, so the error that lists the problems is known by its fields. An error without a list (the topology function threw) is thrown on, unless there are others to be listed. */
+/**
+ * The topology may be of another copy of the library, so the error that lists the problems is known by its
+ * fields. An error without a list (the topology function threw) is thrown on, unless there are others to be
+ * listed.
+ */
 function problemsOf(topology: Topology, others: boolean): readonly Problem[] {
   try {
     void topology.graph;

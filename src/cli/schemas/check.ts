@@ -29,7 +29,10 @@ export interface NextSchema {
   source(): Promise<SchemaSource>;
 }
 
-/** Compares schemas with what a registry has under their subjects, in the mode given, or else that of each subject. */
+/**
+ * Compares schemas with what a registry has under their subjects, in the mode given, or else that of each
+ * subject.
+ */
 export async function checkAgainstRegistry(
   schemas: readonly NextSchema[],
   registry: SchemaRegistry,

@@ -8,7 +8,10 @@ import { usedTypes } from '../../serdes/schema/walk.js';
 
 const EXTENSION = '.avsc';
 
-/** A schema in a file. Its subject is the name of the file; what it refers to and does not define is in other files. */
+/**
+ * A schema in a file. Its subject is the name of the file; what it refers to and does not define is in other
+ * files.
+ */
 export interface WorkingSchema extends SchemaFile {
   readonly subject: string;
   /** As it is shown. */
@@ -23,7 +26,10 @@ export interface SchemaText {
   readonly text: string;
 }
 
-/** The schemas of a directory, or of one file with what it needs beside it; each behind those that it refers to. SCHEMA_INVALID says what is wrong, with the file. */
+/**
+ * The schemas of a directory, or of one file with what it needs beside it; each behind those that it refers
+ * to. SCHEMA_INVALID says what is wrong, with the file.
+ */
 export function readSchemas(path: string, cwd: string): readonly WorkingSchema[] {
   const absolute = resolve(cwd, path);
   const stats = statSync(absolute, { throwIfNoEntry: false });

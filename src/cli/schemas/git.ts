@@ -21,7 +21,8 @@ export async function schemasAt(revision: string, directory: string, cwd: string
       );
     }
   };
-  // Left of the colon a revision, right of it a path from the top of the repository; ./ makes it one from here.
+  // Left of the colon a revision, right of it a path from the top of the repository; ./ makes it one from
+  // here.
   await git('rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`);
   const listed = await git('ls-tree', '-r', '-z', '--name-only', revision, '--', directory);
   const files = listed.split('\0').filter((name) => name.endsWith('.avsc'));

@@ -9,7 +9,10 @@ import { namesRegistry, type RegistrySelection, registryOf } from '../schema-reg
 /** Where schemas are, if nothing else is said. */
 export const DIRECTORY = 'schemas';
 
-/** The registry that is named, or else the directory that the schemas are in, or the nearest one above it that is a registry already. */
+/**
+ * The registry that is named, or else the directory that the schemas are in, or the nearest one above it that
+ * is a registry already.
+ */
 export function registryBeside(path: string, selection: RegistrySelection, io: Io): Promise<SchemaRegistry> {
   if (namesRegistry(selection, io)) return registryOf(selection, io)();
   const absolute = resolve(io.cwd, path);

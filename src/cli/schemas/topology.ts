@@ -12,7 +12,10 @@ export interface WrittenSchema {
 
 export const isTopologyFile = (path: string): boolean => /^\.[cm]?[jt]s$/.test(extname(path));
 
-/** The schemas of everything that the topology of a file writes: its sinks, and its own changelog and repartition topics. Nothing is registered. */
+/**
+ * The schemas of everything that the topology of a file writes: its sinks, and its own changelog and
+ * repartition topics. Nothing is registered.
+ */
 export async function writtenBy(
   file: string,
   app: string | undefined,

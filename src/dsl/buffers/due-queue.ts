@@ -24,7 +24,10 @@ class DueRow<K> implements Due<K> {
   }
 }
 
-/** The key of a row, for those who look rows up in the store themselves. Give the same to the queue again: that is cheaper than another. */
+/**
+ * The key of a row, for those who look rows up in the store themselves. Give the same to the queue again:
+ * that is cheaper than another.
+ */
 export const dueRow = <K>(due: number, key: K): Due<K> => new DueRow(due, key);
 
 interface Waiting<K, V> {
@@ -37,17 +40,22 @@ const DUE_BYTES = 8;
 /** How many of the first that are due are kept in memory. */
 const HEAD = 4_096;
 
-/** The store of a {@link DueQueue}: its rows lie in the order in which they are due, then in that of the bytes of their keys. */
+/**
+ * The store of a {@link DueQueue}: its rows lie in the order in which they are due, then in that of the bytes
+ * of their keys.
+ */
 export function dueStore<K, V>(name: string, key: Serde<K>, value: Serde<V>): StoreSpec<Due<K>, V> {
   return { name, kind: 'buffer', key: dueSerde(key), value };
 }
 
 /**
- * What an operator holds back until a moment of its stream time, in the order in which it is due: windows to be closed, records that wait for a partner. It is kept in a store, so that a
- * restart forgets nothing and memory is bounded, and the few thousand that are due first are in memory, so that neither adding nor taking reads the disk as a rule: when they are used up, the
- * next ones are read in one scan.
+ * What an operator holds back until a moment of its stream time, in the order in which it is due: windows to
+ * be closed, records that wait for a partner. It is kept in a store, so that a restart forgets nothing and
+ * memory is bounded, and the few thousand that are due first are in memory, so that neither adding nor taking
+ * reads the disk as a rule: when they are used up, the next ones are read in one scan.
  *
- * Cost of each: one row that is written, and one that is deleted; nothing of it reaches disk and changelog if both happen within one commit. Memory: at most 4,096 values.
+ * Cost of each: one row that is written, and one that is deleted; nothing of it reaches disk and changelog if
+ * both happen within one commit. Memory: at most 4,096 values.
  */
 export class DueQueue<K, V> {
   readonly #store: KeyValueStore<Due<K>, V>;
@@ -76,12 +84,18 @@ export class DueQueue<K, V> {
     return (this.#head[this.#at] ?? this.#bound)?.row.due ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Lets `next` be that of one that is really there, and no earlier: a promise only if more had to be read from the store. */
+  /**
+   * Lets `next` be that of one that is really there, and no earlier: a promise only if more had to be read
+   * from the store.
+   */
   ready(): void | Promise<void> {
     if (this.#head[this.#at] === undefined && this.#bound !== undefined) return this.#refill(this.#bound);
   }
 
-  /** Adds one; there must be none with the same moment and key. The timestamp is that of the row in the changelog. */
+  /**
+   * Adds one; there must be none with the same moment and key. The timestamp is that of the row in the
+   * changelog.
+   */
   add(due: number, key: K, value: V, timestamp: number): void {
     this.addRow(dueRow(due, key), value, timestamp);
   }
@@ -110,7 +124,8 @@ export class DueQueue<K, V> {
     if (this.#head[at]?.bytes.equals(waiting.bytes)) this.#head[at] = waiting;
     else if (at === this.#head.length) this.#head.push(waiting);
     else this.#head.splice(at, 0, waiting);
-    // Twice the limit before anything is given up: once that happened, what is added behind the bound costs nothing here.
+    // Twice the limit before anything is given up: once that happened, what is added behind the bound costs
+    // nothing here.
     if (this.#head.length - this.#at > 2 * this.#limit) {
       this.#head = this.#head.slice(this.#at, this.#at + this.#limit);
       this.#at = 0;
@@ -132,8 +147,8 @@ export class DueQueue<K, V> {
   }
 
   /**
-   * Takes out what is due at `until` or before, in order, and shows each; no more than `limit`. A promise only if more had to be read from the store: wait for it before anything else is done
-   * with the queue.
+   * Takes out what is due at `until` or before, in order, and shows each; no more than `limit`. A promise
+   * only if more had to be read from the store: wait for it before anything else is done with the queue.
    */
   take(
     until: number,

@@ -94,7 +94,10 @@ export class HeldChanges<K, V> {
     this.#bytes -= size;
   }
 
-  /** Gives out what is due at `until`, and then what is too much. A promise only if it has to be read from the store. */
+  /**
+   * Gives out what is due at `until`, and then what is too much. A promise only if it has to be read from the
+   * store.
+   */
   release(until: number): void | Promise<void> {
     const pending = this.#queue.take(until, this.#taken);
     return pending ? pending.then(() => this.#shrink()) : this.#shrink();

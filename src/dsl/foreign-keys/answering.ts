@@ -17,7 +17,10 @@ export interface AnsweringOptions {
 /** The port of the right table's changes; subscriptions come in at 0. */
 const CHANGES = 1;
 
-/** The right side: knows who refers to each key, answers who asks, and tells all of them when the row changes. What it emits has the key of the left row. */
+/**
+ * The right side: knows who refers to each key, answers who asks, and tells all of them when the row changes.
+ * What it emits has the key of the left row.
+ */
 export class Answering implements Processor {
   readonly #context: ProcessorContext;
   readonly #options: AnsweringOptions;

@@ -18,7 +18,9 @@ export interface ForeignKeyJoinOptions<K, V, FK, T, W> {
   readonly foreignKey: (value: V, key: K) => NoInfer<FK> | null;
   /** Makes the joined row; null: there is none. */
   readonly join: (value: V, row: T, key: K) => W;
-  /** The store that holds the joined rows; the join's internal topics and its other store are named after it. */
+  /**
+   * The store that holds the joined rows; the join's internal topics and its other store are named after it.
+   */
   readonly store: string;
   /** How the joined rows are written. */
   readonly value: Serde<NonNullable<W>>;

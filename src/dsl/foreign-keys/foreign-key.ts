@@ -14,7 +14,10 @@ export class ForeignKeys {
     private readonly serde: Serde<unknown>,
   ) {}
 
-  /** What a row refers to; null: nothing. Throws what the user's function throws, and if its result cannot be written. */
+  /**
+   * What a row refers to; null: nothing. Throws what the user's function throws, and if its result cannot be
+   * written.
+   */
   of(value: unknown, key: unknown): ForeignKey | null {
     const found = value === null ? null : (this.fn(value, key) ?? null);
     return found === null ? null : { key: found, bytes: this.serde.encode(found) };

@@ -52,8 +52,9 @@ export class JoinAnswers implements Processor {
   }
 
   /**
-   * Whether the answer is of the row as it is. A later change of it has asked anew, and its answer comes behind this one; but for an inner join, where a row that still refers to nothing asks nothing: then what says that it
-   * refers to nothing is late, and holds.
+   * Whether the answer is of the row as it is. A later change of it has asked anew, and its answer comes
+   * behind this one; but for an inner join, where a row that still refers to nothing asks nothing: then what
+   * says that it refers to nothing is late, and holds.
    */
   #fitOf(answer: Answer, row: Row<unknown> | null, refersTo: ForeignKey | null | 'failed'): 'fresh' | 'late' | 'stale' {
     const bytes = refersTo === null || refersTo === 'failed' ? undefined : refersTo.bytes;

@@ -34,7 +34,10 @@ export interface Answer {
   readonly right: unknown;
   /** The partition that it goes to; on its way it is where it is going, so that it is not written. */
   readonly partition?: number;
-  /** There is no right row, which is new only to a left row that is joined: what told it so may have been of an earlier one, and dropped. */
+  /**
+   * There is no right row, which is new only to a left row that is joined: what told it so may have been of
+   * an earlier one, and dropped.
+   */
   readonly quiet?: boolean;
 }
 
@@ -77,7 +80,11 @@ export const subscriptionSerde: Serde<Subscription> = {
   },
 };
 
-/** Format 1: what there is (1 byte: 0 no right row, 1 a right row, 2 none, quietly), the left row's timestamp (8, double, big endian; NaN: deleted), the foreign key (length in 4 bytes, −1: none; and its bytes), the right row. */
+/**
+ * Format 1: what there is (1 byte: 0 no right row, 1 a right row, 2 none, quietly), the left row's timestamp
+ * (8, double, big endian; NaN: deleted), the foreign key (length in 4 bytes, −1: none; and its bytes), the
+ * right row.
+ */
 export function answerSerde(right: Serde<unknown>): Serde<Answer> {
   const head = 1 + AT_BYTES + LENGTH_BYTES;
   return {

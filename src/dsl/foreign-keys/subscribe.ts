@@ -4,7 +4,10 @@ import type { Processor, ProcessorContext } from '../processor.js';
 import type { ForeignKey, ForeignKeys } from './foreign-key.js';
 import { ASK, type Subscription } from './messages.js';
 
-/** The left side: tells the tasks of the keys that a row refers to, and referred to, of each change. What it emits has the foreign key. */
+/**
+ * The left side: tells the tasks of the keys that a row refers to, and referred to, of each change. What it
+ * emits has the foreign key.
+ */
 export class Subscribe implements Processor {
   constructor(
     private readonly context: ProcessorContext,

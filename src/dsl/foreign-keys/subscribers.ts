@@ -26,7 +26,11 @@ interface Chunk {
   readonly first: Buffer;
 }
 
-/** Subscribers in the order of their keys. The list of a foreign key has either subscribers or chunks, which are lists as well. Changed in place by whoever owns the store: a class, so that whoever freezes rows to find that of users leaves it as it is. */
+/**
+ * Subscribers in the order of their keys. The list of a foreign key has either subscribers or chunks, which
+ * are lists as well. Changed in place by whoever owns the store: a class, so that whoever freezes rows to
+ * find that of users leaves it as it is.
+ */
 export class SubscriberList {
   nextId = 1;
   readonly chunks: Chunk[] = [];
@@ -52,8 +56,9 @@ export const subscriberStore = (name: string, foreignKey: Serde<unknown>): Store
 });
 
 /**
- * Who refers to a key: up to 256 left rows in one row of the store, beyond that in chunks of 128 to 256, so that a change costs one look-up and one write (two look-ups if there are chunks), and visiting all of them one
- * look-up for every 128 to 256.
+ * Who refers to a key: up to 256 left rows in one row of the store, beyond that in chunks of 128 to 256, so
+ * that a change costs one look-up and one write (two look-ups if there are chunks), and visiting all of them
+ * one look-up for every 128 to 256.
  */
 export class Subscribers {
   readonly #store: KeyValueStore<Key, SubscriberList>;
@@ -71,7 +76,9 @@ export class Subscribers {
     if (chunk) reads.add(this.#store, { key, id: chunk.id });
   }
 
-  /** Makes sure that the subscriber can be put or removed: a promise only if a chunk must be read from disk. */
+  /**
+   * Makes sure that the subscriber can be put or removed: a promise only if a chunk must be read from disk.
+   */
   prepare(key: unknown, subscriber: Buffer): void | Promise<void> {
     const own = { key, id: 0 };
     const list = this.#store.getIfLoaded(own);
@@ -108,7 +115,10 @@ export class Subscribers {
     this.#store.put({ key, id: 0 }, own.chunks.length === 0 ? null : own);
   }
 
-  /** Shows all of them, in the order of their keys. A promise only if there are chunks that must be read from disk. */
+  /**
+   * Shows all of them, in the order of their keys. A promise only if there are chunks that must be read from
+   * disk.
+   */
   visit(key: unknown, show: (subscriber: Subscriber) => void): void | Promise<void> {
     const own = this.#store.get({ key, id: 0 });
     if (own === null) return;

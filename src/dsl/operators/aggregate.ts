@@ -17,16 +17,21 @@ export interface AggregateOptions<K, V, A> {
   readonly value: Serde<A>;
   /** The aggregate of a key that has none. */
   readonly initial: () => A;
-  /** A new aggregate that contains the record; null deletes the row. Return a new object: the old one is shared with the store. */
+  /**
+   * A new aggregate that contains the record; null deletes the row. Return a new object: the old one is
+   * shared with the store.
+   */
   readonly add: (aggregate: A, record: StreamRecord<K, V>) => A | null;
   /** For a table that was grouped: a new aggregate without the row that was there before. Required there. */
   readonly subtract?: (aggregate: A, record: StreamRecord<K, V>) => A | null;
 }
 
 /**
- * Folds the records of each key into one value, and emits it as a change of a table whenever a record arrives.
+ * Folds the records of each key into one value, and emits it as a change of a table whenever a record
+ * arrives.
  *
- * On a stream every record is added. On a table (usually behind `groupBy`) a change subtracts the row's old value and adds its new one: in one step if both belong to the same group.
+ * On a stream every record is added. On a table (usually behind `groupBy`) a change subtracts the row's old
+ * value and adds its new one: in one step if both belong to the same group.
  *
  * State: one row a key in `store`, and its changelog: one record a changed key and commit, however often the
  * key changed. Records with a null key or value are dropped and counted (`null-key`, `null-value`). Late
@@ -37,8 +42,9 @@ export interface AggregateOptions<K, V, A> {
  * is in no aggregate: whether they do must follow from the row alone. To know it of an old value, both are
  * called for each change wherever the policy may go on (`skip`, `deadLetter`).
  *
- * With `window` there is an aggregate for each key and window: what a record costs and when it is late is said where windows are made, see {@link tumbling}, {@link hopping}, {@link sliding},
- * {@link session}. Null values are added like others then (sliding windows drop them).
+ * With `window` there is an aggregate for each key and window: what a record costs and when it is late is
+ * said where windows are made, see {@link tumbling}, {@link hopping}, {@link sliding}, {@link session}. Null
+ * values are added like others then (sliding windows drop them).
  *
  * ```ts
  * payments.pipe(
@@ -46,7 +52,8 @@ export interface AggregateOptions<K, V, A> {
  * ); // amounts 3, 4 of one key → 3, 7
  * ```
  *
- * Semantics: KStream#groupByKey().aggregate and KGroupedTable#aggregate of Kafka Streams. See also {@link count}, {@link reduce}.
+ * Semantics: KStream#groupByKey().aggregate and KGroupedTable#aggregate of Kafka Streams. See also
+ * {@link count}, {@link reduce}.
  */
 export function aggregate<R extends AnyRecord, A>(
   options: SessionAggregateOptions<KeyOf<R>, ValueOf<R>, A> | WindowedAggregateOptions<KeyOf<R>, ValueOf<R>, A>,
@@ -68,7 +75,10 @@ export interface WindowedAggregateOptions<K, V, A> extends Windowing<K, V> {
   readonly value: Serde<A>;
   /** The aggregate of a window that has none. */
   readonly initial: () => A;
-  /** A new aggregate that contains the record; null empties the window. Records without a value are records like others here. */
+  /**
+   * A new aggregate that contains the record; null empties the window. Records without a value are records
+   * like others here.
+   */
   readonly add: (aggregate: A, record: StreamRecord<K, V>) => A | null;
 }
 
@@ -76,8 +86,9 @@ export interface WindowedAggregateOptions<K, V, A> extends Windowing<K, V> {
 export interface SessionAggregateOptions<K, V, A> extends Omit<WindowedAggregateOptions<K, V, A>, 'window'> {
   readonly window: Windows;
   /**
-   * Two aggregates made one. A record that falls into sessions begins with `initial()`, merges them in the order of their ends, and is added then: `add(merge(merge(initial(), first), second), record)`,
-   * also if there is one session only. Null: nothing is left, and what follows begins anew.
+   * Two aggregates made one. A record that falls into sessions begins with `initial()`, merges them in the
+   * order of their ends, and is added then: `add(merge(merge(initial(), first), second), record)`, also if
+   * there is one session only. Null: nothing is left, and what follows begins anew.
    */
   readonly merge: (first: A, second: A) => A | null;
 }
@@ -89,7 +100,8 @@ export interface CountOptions<K> {
 }
 
 /**
- * Counts the records of each key (the rows of each group, behind `groupBy` on a table). The count is kept as an 8-byte integer, as in Kafka Streams.
+ * Counts the records of each key (the rows of each group, behind `groupBy` on a table). The count is kept as
+ * an 8-byte integer, as in Kafka Streams.
  *
  * State, nulls, order and cost are those of {@link aggregate}.
  *
@@ -121,7 +133,10 @@ export interface ReduceOptions<K, V> {
   /** How keys are written in the store. Default: as the input's keys are. */
   readonly key?: Serde<K>;
   readonly value: Serde<V>;
-  /** Combines the aggregate so far with a new value; null deletes the row. The first value of a key is its aggregate as it is. */
+  /**
+   * Combines the aggregate so far with a new value; null deletes the row. The first value of a key is its
+   * aggregate as it is.
+   */
   readonly add: (aggregate: V, value: V) => V | null;
   /** For a table that was grouped: the aggregate without a value that is no longer there. Required there. */
   readonly subtract?: (aggregate: V, value: V) => V | null;
@@ -134,7 +149,10 @@ export interface WindowedReduceOptions<K, V> extends Windowing<K, V> {
   /** How keys are written in the store. Default: as the input's keys are. */
   readonly key?: Serde<K>;
   readonly value: Serde<NonNullable<V>>;
-  /** Combines the aggregate so far with a new value, which may be null if the stream has such; null empties the window. Joins the aggregates of sessions that become one, too. */
+  /**
+   * Combines the aggregate so far with a new value, which may be null if the stream has such; null empties
+   * the window. Joins the aggregates of sessions that become one, too.
+   */
   readonly add: (aggregate: NonNullable<V>, value: V) => NonNullable<V> | null;
 }
 

@@ -15,7 +15,10 @@ type Adder<K, V, A> = Folding<K, V, A>['add'];
 // biome-ignore lint/suspicious/noExplicitAny: it only passes on what the fold and the adders know
 type AnyAdder = Adder<any, any, any>;
 
-/** Notes by which input a record comes. A stage waits for a record's promise before it gives the next, so that is known until the record is folded. */
+/**
+ * Notes by which input a record comes. A stage waits for a record's promise before it gives the next, so that
+ * is known until the record is folded.
+ */
 class ByPort implements Processor {
   readonly #fold: Processor;
   #port = 0;

@@ -3,7 +3,10 @@ import { type HeaderEntry, Headers } from '../../model/headers.js';
 /** A writer that has held more than this gives it back. */
 const KEPT_BYTES = 1_048_576;
 
-/** Writes the pieces of a row one after the other: integers are big endian. One buffer for all of them, since a buffer of its own for each costs more than what is in it. */
+/**
+ * Writes the pieces of a row one after the other: integers are big endian. One buffer for all of them, since
+ * a buffer of its own for each costs more than what is in it.
+ */
 export class ByteWriter {
   #bytes = Buffer.allocUnsafeSlow(1_024);
   #at = 0;
@@ -73,7 +76,10 @@ export class ByteWriter {
   }
 }
 
-/** Writers that nobody uses: the row of a serde may hold the row of another one, which is then written in the middle of it. */
+/**
+ * Writers that nobody uses: the row of a serde may hold the row of another one, which is then written in the
+ * middle of it.
+ */
 const idle: ByteWriter[] = [];
 
 /** The bytes of a row. */

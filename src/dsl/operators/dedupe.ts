@@ -29,15 +29,20 @@ export interface DedupeOptions<K, V> {
 /**
  * Passes the first record of an id and drops later ones, while `within` lasts.
  *
- * Time is stream time: the highest timestamp that has reached this operator, whether its record passed or not; it is kept over restarts. A record is a duplicate if stream time has not passed the first one's
+ * Time is stream time: the highest timestamp that has reached this operator, whether its record passed or
+ * not; it is kept over restarts. A record is a duplicate if stream time has not passed the first one's
  * timestamp + `within`. The store keeps timestamp and source position of the first, so a record that is
  * processed again (by a reset that keeps the stores) is not taken for its own duplicate; what a timer of the
  * wall clock caused has no position, and is never the first one again. Order is kept; duplicates are counted
  * (`duplicate`); a null value is a record like any other.
  *
- * State: one row an id in `store`, and its changelog. With n = the bytes of the id, plus those of the key and 3 under scope `key`, and t = the bytes of the source topic's name, an id costs n + 19 + t bytes on
- * disk and n + 4 more in the index by which expired ids are found (before compression), and about n + 41 + 2 t bytes in the changelog. Expired ids are removed from store and changelog at a bounded cost: at most twice as
- * many a commit as were added, or 1,000. In memory, ids are bounded by the record cache; an id never seen before is answered by a filter (2 bytes an id, 8 MB at most; above 4 million ids a task by those of the database), without reading the disk.
+ * State: one row an id in `store`, and its changelog. With n = the bytes of the id, plus those of the key and
+ * 3 under scope `key`, and t = the bytes of the source topic's name, an id costs n + 19 + t bytes on disk and
+ * n + 4 more in the index by which expired ids are found (before compression), and about n + 41 + 2 t bytes
+ * in the changelog. Expired ids are removed from store and changelog at a bounded cost: at most twice as many
+ * a commit as were added, or 1,000. In memory, ids are bounded by the record cache; an id never seen before
+ * is answered by a filter (2 bytes an id, 8 MB at most; above 4 million ids a task by those of the database),
+ * without reading the disk.
  *
  * Ids are told apart by type and value: 5 is not "5"; 5 and 5n are the same. Throws PROCESS_FAILED if `id`
  * returns nothing, or what several ids may have become: a number above 2^53 − 1 (have such ids as text or

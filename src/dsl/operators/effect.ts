@@ -28,7 +28,8 @@ export interface EffectOptions<R> {
 }
 
 /**
- * Calls the outside world for each record: a mail, a payment, a webhook. The record itself passes on at once; what is behind does not wait for the call.
+ * Calls the outside world for each record: a mail, a payment, a webhook. The record itself passes on at once;
+ * what is behind does not wait for the call.
  *
  * Live, calls run one after the other in the order of their records, once the batch is processed and before
  * its offsets are committed: nothing is committed whose call has not succeeded. After a crash in between the
@@ -40,7 +41,9 @@ export interface EffectOptions<R> {
  * due, which does not come again after a restart. When the past is run again (or with the option `effects:
  * 'silent'`) nothing is called, and each call that would have been is counted (`silenced`).
  *
- * No state. Cost: the task waits for each call. A call that throws goes the way of `onError.process` (PROCESS_FAILED): retry it there; under `skip` and `deadLetter` it counts as done. Give it a time limit of its own: a call that never ends holds its task up for ever.
+ * No state. Cost: the task waits for each call. A call that throws goes the way of `onError.process`
+ * (PROCESS_FAILED): retry it there; under `skip` and `deadLetter` it counts as done. Give it a time limit of
+ * its own: a call that never ends holds its task up for ever.
  *
  * ```ts
  * payments.pipe(

@@ -64,7 +64,9 @@ export interface HeldSerdes {
   readonly value: AnySerde;
 }
 
-/** What is known of one entity: the version that comes next, and the records that came too early, by version. */
+/**
+ * What is known of one entity: the version that comes next, and the records that came too early, by version.
+ */
 export interface EntityQueue {
   readonly next: Version;
   readonly held: readonly Held[];
@@ -152,7 +154,9 @@ const encodeHeld = (version: Version, { record, position }: HeldContent, { key, 
     row.headers(record.headers);
   });
 
-/** What waits is decoded when it is needed, in the middle of other work: then everything for it must be there. */
+/**
+ * What waits is decoded when it is needed, in the middle of other work: then everything for it must be there.
+ */
 function checkReady(bytes: Buffer, { key, value }: HeldSerdes): void {
   const reader = new ByteReader(bytes, 'a record that waits');
   reader.text();

@@ -1,6 +1,9 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 
-/** Any number of records for each one, in order, each delivered before the next is made. What the function throws ends the subscription, as in RxJS's own operators. */
+/**
+ * Any number of records for each one, in order, each delivered before the next is made. What the function
+ * throws ends the subscription, as in RxJS's own operators.
+ */
 export function expand<I, O>(fn: (record: I) => Iterable<O>): OperatorFunction<I, O> {
   return (source) =>
     new Observable<O>((subscriber) =>

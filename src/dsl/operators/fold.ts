@@ -134,7 +134,9 @@ class Fold<K, V, A> implements Processor {
     }
   }
 
-  /** Throws if the aggregate of this row alone cannot be made or written: whatever it comes to, it is none. */
+  /**
+   * Throws if the aggregate of this row alone cannot be made or written: whatever it comes to, it is none.
+   */
   #checkAlone(record: StreamRecord<K, V>): void {
     const alone = added(this.#folding, null, record);
     this.#store.check(alone);

@@ -1,7 +1,10 @@
 import type { StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 
-/** What count, reduce and aggregate are made of. `initial` left out: the first value of a key is its aggregate. */
+/**
+ * What count, reduce and aggregate are made of. `initial` left out: the first value of a key is its
+ * aggregate.
+ */
 export interface Folding<K, V, A> {
   readonly store: string;
   readonly key?: Serde<K>;
@@ -26,7 +29,10 @@ export function added<K, V, A>(
   return initial ? add(initial(), record) : (record.value as unknown as A);
 }
 
-/** The aggregates of windows that become one, made one, in their order; null: there are none, or nothing is left of them. */
+/**
+ * The aggregates of windows that become one, made one, in their order; null: there are none, or nothing is
+ * left of them.
+ */
 export function merged<K, V, A>({ initial, merge }: Folding<K, V, A>, aggregates: readonly A[]): A | null {
   let all: A | null = null;
   for (const aggregate of aggregates) {

@@ -18,16 +18,22 @@ export interface JoinGlobalTableOptions<R extends AnyFact, K, T, W> {
 }
 
 /**
- * Joins each record of a stream with the row of a global table that a key made from the record names; without one, nothing comes out.
+ * Joins each record of a stream with the row of a global table that a key made from the record names; without
+ * one, nothing comes out.
  *
- * The key may be made of anything in the record, and the stream need not be co-partitioned with the table: every process has all rows, so there is no repartition. The record keeps its own key (which may be
- * null), timestamp and headers. Only records of the stream emit. A null value, and a null made by `key`, are dropped and counted (`null-value`, `null-key`).
+ * The key may be made of anything in the record, and the stream need not be co-partitioned with the table:
+ * every process has all rows, so there is no repartition. The record keeps its own key (which may be null),
+ * timestamp and headers. Only records of the stream emit. A null value, and a null made by `key`, are dropped
+ * and counted (`null-value`, `null-key`).
  *
- * A record sees the table as it is when the record is processed, whatever the timestamps; all records of a batch that name one row see the same. That depends on when each of the two was read, so the result is *not*
- * reproducible while the table changes, and a record that is processed again after a crash may see a newer row. What must be reproducible is joined with `joinTable`.
+ * A record sees the table as it is when the record is processed, whatever the timestamps; all records of a
+ * batch that name one row see the same. That depends on when each of the two was read, so the result is *not*
+ * reproducible while the table changes, and a record that is processed again after a crash may see a newer
+ * row. What must be reproducible is joined with `joinTable`.
  *
- * No state of its own. Cost: one look-up a record, those of a batch in one read. Memory: rows looked up are cached within `cacheBytes`, and a batch holds the rows that it looks up until it is done. Errors: a `key` or `join` that
- * throws goes the way of `onError.process` (PROCESS_FAILED).
+ * No state of its own. Cost: one look-up a record, those of a batch in one read. Memory: rows looked up are
+ * cached within `cacheBytes`, and a batch holds the rows that it looks up until it is done. Errors: a `key`
+ * or `join` that throws goes the way of `onError.process` (PROCESS_FAILED).
  *
  * ```ts
  * const accounts = t.globalTable('accounts', { key: serdes.string, value: serdes.json<Account>(), store: 'all-accounts' });
@@ -35,7 +41,8 @@ export interface JoinGlobalTableOptions<R extends AnyFact, K, T, W> {
  * // row a-1 { owner: 'Ada' }; payment { account: 'a-1', … } → { account: 'a-1', …, owner: 'Ada' }
  * ```
  *
- * Semantics: KStream#join(GlobalKTable) of Kafka Streams. See also {@link leftJoinGlobalTable}, {@link joinTable}.
+ * Semantics: KStream#join(GlobalKTable) of Kafka Streams. See also {@link leftJoinGlobalTable},
+ * {@link joinTable}.
  */
 export function joinGlobalTable<R extends AnyFact, K, T, W>(
   table: GlobalTable<K, T>,

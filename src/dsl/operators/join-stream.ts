@@ -20,9 +20,14 @@ type AnyFact = FactRecord<any, any>;
 type Present<V> = Exclude<V, null>;
 
 export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer' = 'inner'> = JoinWindowOptions & {
-  /** The stores are called `<store>-left` and `<store>-right`; where records wait for a partner, `<store>-left-waiting` and `<store>-right-waiting`. */
+  /**
+   * The stores are called `<store>-left` and `<store>-right`; where records wait for a partner,
+   * `<store>-left-waiting` and `<store>-right-waiting`.
+   */
   readonly store: string;
-  /** Makes the joined value. In a left join `right` may be null, in an outer join either side, but never both. */
+  /**
+   * Makes the joined value. In a left join `right` may be null, in an outer join either side, but never both.
+   */
   readonly join: (
     left: Kind extends 'outer' ? Present<L> | null : Present<L>,
     right: Kind extends 'inner' ? Present<R> : Present<R> | null,
@@ -37,15 +42,23 @@ export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer
 };
 
 /**
- * Joins the records of two streams that have one key and lie near each other in time: each of one side with each of the other.
+ * Joins the records of two streams that have one key and lie near each other in time: each of one side with
+ * each of the other.
  *
- * Two records match if the right one lies between the left one − `before` and the left one + `after`, both included (`within`: both of them). A record meets what has come before it: matches come out by
- * the timestamps of the other side, equal ones in the order of their arrival, with the higher timestamp of the two and the headers of the later arrival. A record that comes late is never refused, but meets only what is kept: records
- * of the other side that are not older than its youngest − `before` − `after` − `grace`. One that is itself older than that on its own side is met by nothing that follows (counted: `late`). Null values, and null
- * keys, are dropped and counted (`null-value`, `null-key`). A stream may be joined with itself: a record then meets itself, too.
+ * Two records match if the right one lies between the left one − `before` and the left one + `after`, both
+ * included (`within`: both of them). A record meets what has come before it: matches come out by the
+ * timestamps of the other side, equal ones in the order of their arrival, with the higher timestamp of the
+ * two and the headers of the later arrival. A record that comes late is never refused, but meets only what is
+ * kept: records of the other side that are not older than its youngest − `before` − `after` − `grace`. One
+ * that is itself older than that on its own side is met by nothing that follows (counted: `late`). Null
+ * values, and null keys, are dropped and counted (`null-value`, `null-key`). A stream may be joined with
+ * itself: a record then meets itself, too.
  *
- * Both sides must be co-partitioned and their keys written alike: behind a change of key each is repartitioned (`<store>-left`, `<store>-right`, where it has no name), and equal partition counts are checked at start (TOPIC_MISMATCH), or when
- * they are declared (TOPOLOGY_INVALID). Records of both are taken by their timestamps, as far as both topics have been read; one that comes on both sides at once is taken on the left first.
+ * Both sides must be co-partitioned and their keys written alike: behind a change of key each is
+ * repartitioned (`<store>-left`, `<store>-right`, where it has no name), and equal partition counts are
+ * checked at start (TOPIC_MISMATCH), or when they are declared (TOPOLOGY_INVALID). Records of both are taken
+ * by their timestamps, as far as both topics have been read; one that comes on both sides at once is taken on
+ * the left first.
  *
  * State: in `<store>-left` and `<store>-right` the records of each side, 32 a row at most and fewer of large
  * ones, with their changelogs; rows are removed when all in them is too old to be met, at a bounded cost.
@@ -54,14 +67,17 @@ export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer
  * `after` are read where they are met, all in one trip more. Memory: what is cached within `cacheBytes`; and
  * all that one record meets.
  *
- * Errors: CONFIG_INVALID for a window that nothing could meet in; STATE_MISMATCH where the stores were written with other `before` and `after`; a `join` that throws goes the way of `onError.process` (PROCESS_FAILED), and nothing of its record is emitted or kept.
+ * Errors: CONFIG_INVALID for a window that nothing could meet in; STATE_MISMATCH where the stores were
+ * written with other `before` and `after`; a `join` that throws goes the way of `onError.process`
+ * (PROCESS_FAILED), and nothing of its record is emitted or kept.
  *
  * ```ts
  * orders.pipe(joinStream(shipments, { store: 'shipped', after: '7d', join: (order, shipment) => ({ ...order, carrier: shipment.carrier }) }));
  * // order o-1 at day 1, shipments of o-1 at day 2 and day 9 → o-1 with the carrier of day 2
  * ```
  *
- * Semantics: KStream#join(KStream) of Kafka Streams. See also {@link leftJoinStream}, {@link outerJoinStream}, {@link joinTable}.
+ * Semantics: KStream#join(KStream) of Kafka Streams. See also {@link leftJoinStream},
+ * {@link outerJoinStream}, {@link joinTable}.
  */
 export function joinStream<R extends AnyFact, S, W>(
   other: Observable<FactRecord<KeyOf<R>, S>>,
@@ -71,14 +87,18 @@ export function joinStream<R extends AnyFact, S, W>(
 }
 
 /**
- * As {@link joinStream}, but a left record that meets nothing comes out joined with null: with its own timestamp and headers, as soon as stream time has passed its window and `grace`.
+ * As {@link joinStream}, but a left record that meets nothing comes out joined with null: with its own
+ * timestamp and headers, as soon as stream time has passed its window and `grace`.
  *
- * Stream time is the highest timestamp that has come on either side, also of records that are dropped; it is kept over restarts. What is due comes out before what the record that made it due meets: by timestamp, then right before left, then by
- * key. A record that comes after the end of its window is not waited for, whatever the grace: it is joined with null at once, if it meets nothing. Either answer may be followed by a match that comes later still, as in Kafka Streams. A left
- * null key is joined with null at once.
+ * Stream time is the highest timestamp that has come on either side, also of records that are dropped; it is
+ * kept over restarts. What is due comes out before what the record that made it due meets: by timestamp, then
+ * right before left, then by key. A record that comes after the end of its window is not waited for, whatever
+ * the grace: it is joined with null at once, if it meets nothing. Either answer may be followed by a match
+ * that comes later still, as in Kafka Streams. A left null key is joined with null at once.
  *
- * State: beside that of {@link joinStream} a row in `<store>-left-waiting` for each record that waits, which is not written if a partner comes before the next commit. Memory: the 4,096 that are due first. A `join` that throws for
- * a record that waited fails the record that made it due.
+ * State: beside that of {@link joinStream} a row in `<store>-left-waiting` for each record that waits, which
+ * is not written if a partner comes before the next commit. Memory: the 4,096 that are due first. A `join`
+ * that throws for a record that waited fails the record that made it due.
  *
  * ```ts
  * orders.pipe(leftJoinStream(shipments, { store: 'shipped', after: '7d', grace: '1h', join: (order, shipment) => ({ ...order, carrier: shipment?.carrier ?? null }) }));
@@ -95,7 +115,8 @@ export function leftJoinStream<R extends AnyFact, S, W>(
 }
 
 /**
- * As {@link leftJoinStream}, for both sides: what meets nothing comes out joined with null, whichever side it is of. State: `<store>-right-waiting`, too.
+ * As {@link leftJoinStream}, for both sides: what meets nothing comes out joined with null, whichever side it
+ * is of. State: `<store>-right-waiting`, too.
  *
  * ```ts
  * orders.pipe(outerJoinStream(shipments, { store: 'matched', within: '7d', grace: '1h', join: (order, shipment) => ({ order, shipment }) }));

@@ -33,7 +33,10 @@ interface PromptJoinOptions<K, V, T, W> {
 
 interface GraceJoinOptions<K, V, T, W> {
   readonly join: (value: V, row: T, key: K) => W;
-  /** How long records of a stream wait for late rows of a versioned table, in their own stream time. At most the table's history. */
+  /**
+   * How long records of a stream wait for late rows of a versioned table, in their own stream time. At most
+   * the table's history.
+   */
   readonly grace: Duration;
   /** The store of the records that wait. */
   readonly store: string;
@@ -44,22 +47,31 @@ interface GraceJoinOptions<K, V, T, W> {
 /**
  * Joins each record with the row of a table that has its key; without one, nothing comes out.
  *
- * A *stream* sees the table as it is when its record arrives, whatever the timestamps; only records of the stream emit. Null keys and values are dropped and counted.
- * A *table* joined with a table emits whenever either side changes: the joined row, or a deletion if a side is missing. What comes out are changes of a table that needs no store: it can be joined again and grouped as it is.
+ * A *stream* sees the table as it is when its record arrives, whatever the timestamps; only records of the
+ * stream emit. Null keys and values are dropped and counted. A *table* joined with a table emits whenever
+ * either side changes: the joined row, or a deletion if a side is missing. What comes out are changes of a
+ * table that needs no store: it can be joined again and grouped as it is.
  *
- * A table on either side must have a store, or be made of tables that have one with `mapValues`, `filterValues`, `peek` and joins: its rows are then made when they are looked up. Behind anything else, give it a store with
- * `toStream()` and `toTable`. Both sides must be co-partitioned: equal partition counts, checked at start. No state of its own. Cost: one look-up a record (for each table that the other side is made of), in the same stage as the
- * table, so that a record sees the table exactly as of its place in the order. Result timestamps: the stream record's; for tables the higher of the two rows'.
+ * A table on either side must have a store, or be made of tables that have one with `mapValues`,
+ * `filterValues`, `peek` and joins: its rows are then made when they are looked up. Behind anything else,
+ * give it a store with `toStream()` and `toTable`. Both sides must be co-partitioned: equal partition counts,
+ * checked at start. No state of its own. Cost: one look-up a record (for each table that the other side is
+ * made of), in the same stage as the table, so that a record sees the table exactly as of its place in the
+ * order. Result timestamps: the stream record's; for tables the higher of the two rows'.
  *
  * ```ts
  * payments.pipe(joinTable(accounts, (payment, account) => ({ ...payment, owner: account.owner })));
  * ```
  *
- * **As of**: a stream sees a versioned table (`history`) as of the record's own timestamp, so the result does not depend on which of the two arrived first, as long as the row's value did. Rows that come late are waited for with
- * `grace`: a record is held until the join's stream time (the highest timestamp of its records) is past it by as much, and then joined, in the order of timestamps, then of keys, then of arrival. A record that is later than that
- * is joined at once; records without a key or a value move no time and wait for nothing. Nothing but records of the stream lets others go on: the last ones wait for those that follow.
- * State: a row in `store` for each key and timestamp that waits; none of it is written to disk if it goes on within one commit. Cost: one look-up, one row written and one deleted a record. TOPOLOGY_INVALID for a grace with a table
- * that is not versioned, or that forgets sooner.
+ * **As of**: a stream sees a versioned table (`history`) as of the record's own timestamp, so the result does
+ * not depend on which of the two arrived first, as long as the row's value did. Rows that come late are
+ * waited for with `grace`: a record is held until the join's stream time (the highest timestamp of its
+ * records) is past it by as much, and then joined, in the order of timestamps, then of keys, then of arrival.
+ * A record that is later than that is joined at once; records without a key or a value move no time and wait
+ * for nothing. Nothing but records of the stream lets others go on: the last ones wait for those that follow.
+ * State: a row in `store` for each key and timestamp that waits; none of it is written to disk if it goes on
+ * within one commit. Cost: one look-up, one row written and one deleted a record. TOPOLOGY_INVALID for a
+ * grace with a table that is not versioned, or that forgets sooner.
  *
  * ```ts
  * const prices = t.table('prices', { key: serdes.string, value: serdes.double, store: 'prices', history: '30d' });
@@ -98,7 +110,8 @@ interface GraceJoinOptions<K, V, T, W> {
  * // customer c Ann; invoice i { customer: 'c', sum: 5 } → i: "Ann owes 5"; customer c Ada → i: "Ada owes 5"
  * ```
  *
- * Semantics: KStream#join(KTable) and KTable#join(KTable) of Kafka Streams; KIP-914 and KIP-923 for versioned tables. See also {@link leftJoinTable}.
+ * Semantics: KStream#join(KTable) and KTable#join(KTable) of Kafka Streams; KIP-914 and KIP-923 for versioned
+ * tables. See also {@link leftJoinTable}.
  */
 export function joinTable<K, V, FK, T, W>(
   table: Table<FK, T>,
@@ -114,7 +127,8 @@ export function joinTable(table: Observable<AnyRecord>, options: any): OperatorF
 }
 
 /**
- * As {@link joinTable}, but what has no row on the right is joined with null: also a record of a stream with a null key, and a left row that refers to nothing.
+ * As {@link joinTable}, but what has no row on the right is joined with null: also a record of a stream with
+ * a null key, and a left row that refers to nothing.
  *
  * ```ts
  * payments.pipe(leftJoinTable(accounts, (payment, account) => ({ ...payment, owner: account?.owner ?? 'unknown' })));
@@ -136,8 +150,9 @@ export function leftJoinTable(table: Observable<AnyRecord>, options: any): Opera
 /**
  * Joins two tables so that a row of either side is enough: what is missing on the other side is null.
  *
- * Takes a table, and emits whenever either side changes: the joined row, or a deletion when both rows are gone. A deletion of what neither side has is not passed on. State, order, nulls, cost and
- * timestamps are those of {@link joinTable} between tables.
+ * Takes a table, and emits whenever either side changes: the joined row, or a deletion when both rows are
+ * gone. A deletion of what neither side has is not passed on. State, order, nulls, cost and timestamps are
+ * those of {@link joinTable} between tables.
  *
  * ```ts
  * accounts.pipe(outerJoinTable(balances, (account, balance) => `${account?.owner ?? 'nobody'} has ${balance?.total ?? 0}`));

@@ -23,9 +23,11 @@ export interface LatestByTimestampOptions<K, V> {
 /**
  * Last write wins: passes a record unless one with a higher timestamp has already passed for its key.
  *
- * Of equal timestamps the later arrival passes. Older ones are dropped and counted (`older`), or sent to the dead letter topic. Null keys are dropped and counted (`null-key`). Null values are records like any other.
+ * Of equal timestamps the later arrival passes. Older ones are dropped and counted (`older`), or sent to the
+ * dead letter topic. Null keys are dropped and counted (`null-key`). Null values are records like any other.
  *
- * State: one 16-byte row a key in `store`, and its changelog. Cost: one look-up and at most one write a record.
+ * State: one 16-byte row a key in `store`, and its changelog. Cost: one look-up and at most one write a
+ * record.
  *
  * ```ts
  * positions.pipe(latestByTimestamp({ store: 'latest', timestamp: (record) => record.value.measuredAt })); // at 1, 3, 2 → 1, 3

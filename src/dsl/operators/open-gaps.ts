@@ -1,5 +1,6 @@
 /**
- * The entities that wait for a missing version, by the time at which their wait is over. In memory: about 100 bytes an entity that waits now; entities without a gap cost nothing.
+ * The entities that wait for a missing version, by the time at which their wait is over. In memory: about 100
+ * bytes an entity that waits now; entities without a gap cost nothing.
  */
 export class OpenGaps<E> {
   readonly #since = new Map<string, { readonly entity: E; readonly since: number }>();
@@ -25,7 +26,8 @@ export class OpenGaps<E> {
     const id = this.#idOf(entity);
     this.#since.set(id, { entity, since });
     if (!Number.isFinite(this.#waitMs)) return;
-    // Closed gaps leave their entries behind; rebuilding at twice the size keeps the heap proportional to what is open, at constant cost on average.
+    // Closed gaps leave their entries behind; rebuilding at twice the size keeps the heap proportional to
+    // what is open, at constant cost on average.
     if (this.#heap.length > 64 && this.#heap.length > 2 * this.#since.size) this.#rebuild();
     this.#push([since + this.#waitMs, id]);
   }
@@ -34,7 +36,10 @@ export class OpenGaps<E> {
     this.#since.delete(this.#idOf(entity));
   }
 
-  /** An entity whose wait is over at that time, or undefined. The same one is given again until its gap is closed or opened anew. */
+  /**
+   * An entity whose wait is over at that time, or undefined. The same one is given again until its gap is
+   * closed or opened anew.
+   */
   due(now: number): E | undefined {
     for (let top = this.#heap[0]; top !== undefined && top[0] <= now; top = this.#heap[0]) {
       const [deadline, id] = top;
@@ -80,6 +85,8 @@ export class OpenGaps<E> {
   }
 }
 
-/** By deadline, then by name: the order of two gaps that end at once must not depend on when they were put in. */
+/**
+ * By deadline, then by name: the order of two gaps that end at once must not depend on when they were put in.
+ */
 const before = (a: readonly [number, string], b: readonly [number, string]): boolean =>
   a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);

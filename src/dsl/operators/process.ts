@@ -37,7 +37,10 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
   store<K, V>(name: string): KeyValueStore<K, V>;
   /** The same of a versioned store. CONFIG_INVALID if that one keeps no past. */
   versionedStore<K, V>(name: string): VersionedStore<K, V>;
-  /** Passes a record on. Left out, timestamp and headers are those of the record at hand. KEY_CHANGED if the key is another and `rekey` is not set. */
+  /**
+   * Passes a record on. Left out, timestamp and headers are those of the record at hand. KEY_CHANGED if the
+   * key is another and `rekey` is not set.
+   */
   forward(record: Pick<Out, 'key' | 'value'> & Partial<Pick<Out, 'timestamp' | 'headers'>>): void;
   /** Source position of the record at hand; inside a timer, of the last one. */
   readonly position: SourcePosition;
@@ -65,11 +68,16 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
    */
   uuid(): string;
   /**
-   * Runs at multiples of `every`, counted from zero, on stream time (replayable) or the wall clock (not), at most once however far time has moved; the first
-   * record fires a stream-time timer, after it has run through all processors of the task. Several that are due fire by due time, over all processors, then in the order of their scheduling. Returns a function that cancels.
+   * Runs at multiples of `every`, counted from zero, on stream time (replayable) or the wall clock (not), at
+   * most once however far time has moved; the first record fires a stream-time timer, after it has run
+   * through all processors of the task. Several that are due fire by due time, over all processors, then in
+   * the order of their scheduling. Returns a function that cancels.
    */
   schedule(every: Duration, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
-  /** Sends a record to the dead letter topic: the source record at hand as it was read; inside a timer the record given, its key written as the input's keys are (Avro as JSON) and its value as JSON. */
+  /**
+   * Sends a record to the dead letter topic: the source record at hand as it was read; inside a timer the
+   * record given, its key written as the input's keys are (Avro as JSON) and its value as JSON.
+   */
   deadLetter(record: StreamRecord<unknown, unknown>, reason: string): void;
 }
 
@@ -79,28 +87,39 @@ export interface ProcessOptions<R extends AnyRecord, Out extends AnyRecord, S ex
   readonly stores?: S;
   /** Names of other operators' stores that it reads, and of global tables' stores, which are read only. */
   readonly uses?: readonly string[];
-  /** Keys to load before the record is processed, so that `get` answers at once: pairs of store name and key. Of a versioned store with the moment, if one is to be asked for or put. Default: the record's key in each store of its own, as of its timestamp. */
+  /**
+   * Keys to load before the record is processed, so that `get` answers at once: pairs of store name and key.
+   * Of a versioned store with the moment, if one is to be asked for or put. Default: the record's key in each
+   * store of its own, as of its timestamp.
+   */
   readonly reads?: (record: R) => Iterable<readonly [store: string, key: unknown, asOf?: number]>;
   /**
-   * `key` (default): records of one key must meet in one task, so behind a change of key a repartition is put in front if there are stores. `partition`: the stores are those of the partition, whatever the keys, and
+   * `key` (default): records of one key must meet in one task, so behind a change of key a repartition is put
+   * in front if there are stores. `partition`: the stores are those of the partition, whatever the keys, and
    * nothing is put in front, as in Kafka Streams.
    */
   readonly scope?: 'key' | 'partition';
   /** Once per task, before the first record: the place to schedule timers. */
   readonly start?: (context: ProcessContext<S, Out>) => void | Promise<void>;
   readonly process: (record: R, context: ProcessContext<S, Out>) => void | Promise<void>;
-  /** Set if it forwards records under other keys: a keyed operator behind it then reads from a repartition topic. */
+  /**
+   * Set if it forwards records under other keys: a keyed operator behind it then reads from a repartition
+   * topic.
+   */
   readonly rekey?: { readonly name?: string; readonly key: Serde<Out['key']>; readonly value?: Serde<Out['value']> };
 }
 
 /**
  * The operator for everything else: a function per record, with stores and timers.
  *
- * The function may be async; the task waits for it before it takes the next record, so order is kept, and a commit never happens in between. For each record it may forward any number of records. What it writes to its stores
- * is committed together with what it forwards. A function that throws goes the way of `onError.process` (PROCESS_FAILED); what it had forwarded and written for that record before stays.
+ * The function may be async; the task waits for it before it takes the next record, so order is kept, and a
+ * commit never happens in between. For each record it may forward any number of records. What it writes to
+ * its stores is committed together with what it forwards. A function that throws goes the way of
+ * `onError.process` (PROCESS_FAILED); what it had forwarded and written for that record before stays.
  *
- * State: the stores named, each with its changelog. `get` answers for the record's own key and those of `reads`, loaded for a whole batch at once; `load` answers any key and may read the disk.
- * Cost: that of the reads and writes it makes; an async function costs a promise a record.
+ * State: the stores named, each with its changelog. `get` answers for the record's own key and those of
+ * `reads`, loaded for a whole batch at once; `load` answers any key and may read the disk. Cost: that of the
+ * reads and writes it makes; an async function costs a promise a record.
  *
  * ```ts
  * payments.pipe(

@@ -20,15 +20,17 @@ export interface GroupByOptions<K, V> {
 }
 
 /**
- * Groups records by another key: writes them to a repartition topic under the new key and reads them again, so that all records of one group meet in one task.
+ * Groups records by another key: writes them to a repartition topic under the new key and reads them again,
+ * so that all records of one group meet in one task.
  *
  * On a table each change takes the row out of its old group and puts it into its new one: one record if both
  * are the same, else the old group's first. A fold behind it needs `subtract`. Changes of the past, of a
  * versioned table, are left out. A function that throws goes the way of `onError.process` (PROCESS_FAILED);
  * if that goes on, a row that it throws on is in no group.
  *
- * Creates the topic `<application>-<name>-repartition` (deleted records are not kept: the topic is purged by retention). Order is kept among records of one group that came from one partition. Records whose new
- * key is null are dropped and counted (`null-key`). Headers and timestamps stay. No state.
+ * Creates the topic `<application>-<name>-repartition` (deleted records are not kept: the topic is purged by
+ * retention). Order is kept among records of one group that came from one partition. Records whose new key is
+ * null are dropped and counted (`null-key`). Headers and timestamps stay. No state.
  *
  * ```ts
  * payments.pipe(
@@ -90,7 +92,8 @@ function regrouped<R extends AnyRecord, K2>(
 }
 
 /**
- * Writes records to an internal topic and reads them again: after a {@link selectKey} that several operators share, or to change the number of partitions.
+ * Writes records to an internal topic and reads them again: after a {@link selectKey} that several operators
+ * share, or to change the number of partitions.
  *
  * Creates `<application>-<name>-repartition`. Records with a null key are dropped and counted (`null-key`).
  *

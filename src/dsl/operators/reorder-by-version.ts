@@ -40,16 +40,23 @@ export interface ReorderByVersionOptions<K, V> {
     /** How long to wait, from when the first later version came. */
     readonly wait: Duration;
     /**
-     * `skip`: go on with the lowest version that waits. `fail`: VERSION_GAP. `deadLetter`: send what waits to the dead letter topic, and go on waiting for the
-     * missing version: nothing ever passes out of order, and the dead letters can be fed in again behind it.
+     * `skip`: go on with the lowest version that waits. `fail`: VERSION_GAP. `deadLetter`: send what waits to
+     * the dead letter topic, and go on waiting for the missing version: nothing ever passes out of order, and
+     * the dead letters can be fed in again behind it.
      */
     readonly then: 'skip' | 'fail' | 'deadLetter';
-    /** `stream` (default): the highest timestamp that has reached this operator. `wall`: the wall clock, which also moves when no record comes, and is not replayable. */
+    /**
+     * `stream` (default): the highest timestamp that has reached this operator. `wall`: the wall clock, which
+     * also moves when no record comes, and is not replayable.
+     */
     readonly clock?: 'stream' | 'wall';
   };
   /** What becomes of a version that has already passed, or waits already. Default: `drop`. */
   readonly stale?: 'drop' | 'deadLetter' | 'pass';
-  /** How many records may wait for one entity. One more is an error (REORDER_BUFFER_FULL), which goes the way of `onError.process`. Default: 10,000. */
+  /**
+   * How many records may wait for one entity. One more is an error (REORDER_BUFFER_FULL), which goes the way
+   * of `onError.process`. Default: 10,000.
+   */
   readonly maxBuffered?: number;
   /** How the keys of waiting records are written. Default: as the input's keys are. */
   readonly key?: Serde<K>;
@@ -58,7 +65,9 @@ export interface ReorderByVersionOptions<K, V> {
 }
 
 /**
- * Lets the records of each entity through in the order of their versions: after version n exactly n + 1. What comes too early waits in the store; what came before is dropped, so that a repeated event is never applied twice.
+ * Lets the records of each entity through in the order of their versions: after version n exactly n + 1. What
+ * comes too early waits in the store; what came before is dropped, so that a repeated event is never applied
+ * twice.
  *
  * State: one row an entity in `store` (the next version and what waits), one row for each gap that is open at
  * a commit, and the changelog. A row above 32 KiB lies in pages: a record of the changelog is no longer than
@@ -67,8 +76,11 @@ export interface ReorderByVersionOptions<K, V> {
  * one the pages that changed. In memory about 100 bytes for each gap that is open now, and all that waits for
  * an entity while its records are processed: up to `maxBuffered` records, whatever they are.
  *
- * Records that waited come out with their own key, timestamp and headers, at the place of the record that closed the gap. Null values are records like any other; null keys are dropped and counted (`null-key`) unless `entity` is
- * given. Stale records are dropped and counted (`stale`), passed, or sent to the dead letter topic; records that had to wait (`out-of-order`) and skipped versions (`skipped-versions`) are counted. A record that arrives at the moment its wait ends still closes the gap.
+ * Records that waited come out with their own key, timestamp and headers, at the place of the record that
+ * closed the gap. Null values are records like any other; null keys are dropped and counted (`null-key`)
+ * unless `entity` is given. Stale records are dropped and counted (`stale`), passed, or sent to the dead
+ * letter topic; records that had to wait (`out-of-order`) and skipped versions (`skipped-versions`) are
+ * counted. A record that arrives at the moment its wait ends still closes the gap.
  *
  * Errors: VERSION_INVALID (not an integer, or integers and bigints mixed), VERSION_GAP, REORDER_BUFFER_FULL;
  * PROCESS_FAILED for an `entity` that is missing or may stand for several; STATE_MISMATCH for a store of an

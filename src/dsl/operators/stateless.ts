@@ -40,7 +40,8 @@ export function mapValues<R extends AnyRecord, W>(
 }
 
 /**
- * Replaces each value by any number of values, in order; all have the record's key, timestamp and headers. Streams only.
+ * Replaces each value by any number of values, in order; all have the record's key, timestamp and headers.
+ * Streams only.
  *
  * ```ts
  * lines.pipe(flatMapValues((line) => line.split(' '))); // "a b" → "a", "b"
@@ -95,15 +96,19 @@ export interface SelectKeyOptions<K, V> {
   readonly key?: Serde<K>;
   /** How the value is written, if a keyed operator follows. Default: JSON. */
   readonly value?: Serde<V>;
-  /** Name of the repartition topic that a keyed operator behind it needs. Default: the name of that operator's store. */
+  /**
+   * Name of the repartition topic that a keyed operator behind it needs. Default: the name of that operator's
+   * store.
+   */
   readonly name?: string;
 }
 
 /**
  * Gives each record another key. Streams only.
  *
- * A keyed operator behind it (`count`, `joinTable`, `dedupe` by key, …) reads from a repartition topic `<application>-<name>-repartition`, which is put in by itself, so that records of one
- * new key meet in one task. Stateless operators and sinks behind it need none.
+ * A keyed operator behind it (`count`, `joinTable`, `dedupe` by key, …) reads from a repartition topic
+ * `<application>-<name>-repartition`, which is put in by itself, so that records of one new key meet in one
+ * task. Stateless operators and sinks behind it need none.
  *
  * ```ts
  * payments.pipe(selectKey((record) => record.value.account, { key: serdes.string, name: 'by-account' }));
@@ -119,7 +124,10 @@ export function selectKey<K, V, K2>(
   );
 }
 
-/** Calls a function for each record and passes the record on unchanged: for looking, not for effects on the outside, which would be repeated after a crash. */
+/**
+ * Calls a function for each record and passes the record on unchanged: for looking, not for effects on the
+ * outside, which would be repeated after a crash.
+ */
 export function peek<R extends AnyRecord>(fn: (record: R) => void): MonoTypeOperatorFunction<R> {
   const look = (record: R): void => {
     // What the function makes of a change decides nothing: it goes on when the policy has let the failure go.

@@ -24,7 +24,10 @@ interface Held<K, V> {
   readonly value?: Serde<V>;
   /** How many rows may wait. Default: any number. */
   readonly maxRecords?: number;
-  /** How many bytes may wait: keys and values as they are written, headers, and about 30 bytes a row. Default: any number. */
+  /**
+   * How many bytes may wait: keys and values as they are written, headers, and about 30 bytes a row. Default:
+   * any number.
+   */
   readonly maxBytes?: number;
 }
 
@@ -37,25 +40,41 @@ export interface SuppressUntilWindowClosesOptions<K, V> extends Held<Windowed<K>
 export interface SuppressUntilTimeLimitOptions<K, V> extends Held<K, V> {
   /** How long a row waits, in stream time, from the change that put it into the buffer. */
   readonly until: { readonly timeLimit: Duration };
-  /** What happens when more would wait: what is due next comes out early, or SUPPRESS_BUFFER_FULL. Default: `emitEarly`. */
+  /**
+   * What happens when more would wait: what is due next comes out early, or SUPPRESS_BUFFER_FULL. Default:
+   * `emitEarly`.
+   */
   readonly whenFull?: 'emitEarly' | 'fail';
 }
 
 /**
- * Holds the changes of a table back, and passes on only the last one of each row: when its window closes, or a time after its first change.
+ * Holds the changes of a table back, and passes on only the last one of each row: when its window closes, or
+ * a time after its first change.
  *
- * Takes a table, gives a table. `until: 'windowCloses'` gives one result for each window, when stream time has reached the window's end + grace (a session's end + gap + grace): which windows they are is known from the fold
- * that made them. `until: { timeLimit }` gives a row when stream time is that long past the change that put it into the buffer; changes meanwhile replace its value and timestamp, and it keeps its place in line. A late change
- * is due at once. Rows that are due together come out by due time, then by the bytes of their keys. What comes out has the timestamp and headers of the last change, and as its previous value what came out before.
+ * Takes a table, gives a table. `until: 'windowCloses'` gives one result for each window, when stream time
+ * has reached the window's end + grace (a session's end + gap + grace): which windows they are is known from
+ * the fold that made them. `until: { timeLimit }` gives a row when stream time is that long past the change
+ * that put it into the buffer; changes meanwhile replace its value and timestamp, and it keeps its place in
+ * line. A late change is due at once. Rows that are due together come out by due time, then by the bytes of
+ * their keys. What comes out has the timestamp and headers of the last change, and as its previous value what
+ * came out before.
  *
- * Stream time is the highest timestamp that has reached this operator, kept over restarts: records that were dropped before it, and changes that a filter swallowed, do not move it, nor does `closeAfter` of the fold. Null keys
- * are dropped and counted (`null-key`), and so are changes of the past, of a versioned table (`out-of-order`).
- * Deletions wait like values; until a time limit they come out, even of a row that never did; until windows close they do not: a session that was merged into another one leaves no trace. Sliding windows and sessions include
- * their end: a record of exactly that timestamp, when the window has just come out, makes it come out once more, as in Kafka Streams; `emit: 'onClose'` of the fold waits that millisecond.
+ * Stream time is the highest timestamp that has reached this operator, kept over restarts: records that were
+ * dropped before it, and changes that a filter swallowed, do not move it, nor does `closeAfter` of the fold.
+ * Null keys are dropped and counted (`null-key`), and so are changes of the past, of a versioned table
+ * (`out-of-order`). Deletions wait like values; until a time limit they come out, even of a row that never
+ * did; until windows close they do not: a session that was merged into another one leaves no trace. Sliding
+ * windows and sessions include their end: a record of exactly that timestamp, when the window has just come
+ * out, makes it come out once more, as in Kafka Streams; `emit: 'onClose'` of the fold waits that
+ * millisecond.
  *
- * State: what waits, in `store`, one row each (and its place in `<store>-places`, for a time limit), with their changelogs. It may be more than fits into memory, where only the first few thousand that are due are kept, and the record
- * cache. `maxRecords` and `maxBytes` bound it: when more would wait, what is due next comes out early, or the application ends with SUPPRESS_BUFFER_FULL, whatever `onError` says, because nothing may be missing from a final
- * result. Cost: one look-up a change and one or two writes; a row that comes and goes between two commits is never written to disk and changelog. With a bound, what waits is read once at start, to be counted.
+ * State: what waits, in `store`, one row each (and its place in `<store>-places`, for a time limit), with
+ * their changelogs. It may be more than fits into memory, where only the first few thousand that are due are
+ * kept, and the record cache. `maxRecords` and `maxBytes` bound it: when more would wait, what is due next
+ * comes out early, or the application ends with SUPPRESS_BUFFER_FULL, whatever `onError` says, because
+ * nothing may be missing from a final result. Cost: one look-up a change and one or two writes; a row that
+ * comes and goes between two commits is never written to disk and changelog. With a bound, what waits is read
+ * once at start, to be counted.
  *
  * ```ts
  * clicks.pipe(
@@ -64,7 +83,8 @@ export interface SuppressUntilTimeLimitOptions<K, V> extends Held<K, V> {
  * ); // three clicks at 12:00:01, one at 12:01:20 → 3, for 12:00
  * ```
  *
- * Semantics: KTable#suppress of Kafka Streams (KIP-328), but for the previous value: there it is that of the last change that was held back, and sums built on it go wrong.
+ * Semantics: KTable#suppress of Kafka Streams (KIP-328), but for the previous value: there it is that of the
+ * last change that was held back, and sums built on it go wrong.
  */
 export function suppress<K, V>(
   options: SuppressUntilWindowClosesOptions<K, V>,

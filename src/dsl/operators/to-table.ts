@@ -15,17 +15,23 @@ export interface ToTableOptions<K, V> {
   /** How keys are written in the store. Default: as the input's keys are. */
   readonly key?: Serde<K>;
   readonly value: Serde<V>;
-  /** Makes it a versioned table: how long past values of its rows can be looked up, in its own stream time. Default: not at all. */
+  /**
+   * Makes it a versioned table: how long past values of its rows can be looked up, in its own stream time.
+   * Default: not at all.
+   */
   readonly history?: Duration;
 }
 
 /**
  * Reads a stream as the changes of a table: each record replaces the row of its key, a null value deletes it.
  *
- * State: one row a key in `store`, with its changelog. Rows follow the order of arrival, whatever the timestamps. Null keys are dropped and counted (`null-key`). Every record is passed on, unchanged
- * values and repeated deletions included. Cost: one look-up and at most one write a record; no bound on the number of rows but the disk.
+ * State: one row a key in `store`, with its changelog. Rows follow the order of arrival, whatever the
+ * timestamps. Null keys are dropped and counted (`null-key`). Every record is passed on, unchanged values and
+ * repeated deletions included. Cost: one look-up and at most one write a record; no bound on the number of
+ * rows but the disk.
  *
- * With `history` the table is *versioned*: a row follows the order of timestamps instead, and keeps its past values for that long (see `t.table`).
+ * With `history` the table is *versioned*: a row follows the order of timestamps instead, and keeps its past
+ * values for that long (see `t.table`).
  *
  * ```ts
  * const latest = orders.pipe(toTable({ store: 'latest-order', key: serdes.string, value: serdes.json<Order>() }));

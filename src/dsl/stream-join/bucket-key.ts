@@ -2,7 +2,10 @@ import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { readBound, writeBound } from '../../serdes/windowed.js';
 
-/** The key of a row of a join's buffer: the records of a key whose timestamps lie in one stretch of time, and which part of them. */
+/**
+ * The key of a row of a join's buffer: the records of a key whose timestamps lie in one stretch of time, and
+ * which part of them.
+ */
 export class BucketKey<K> {
   constructor(
     readonly key: K,
@@ -17,7 +20,8 @@ const START_BYTES = 8;
 const SUFFIX_BYTES = START_BYTES + 4;
 
 /**
- * The bytes of the key, the first moment (8 bytes, big endian), the number of the chunk (4, big endian). The length of a stretch is part of the name: rows that were cut otherwise would not be found, so a join whose
+ * The bytes of the key, the first moment (8 bytes, big endian), the number of the chunk (4, big endian). The
+ * length of a stretch is part of the name: rows that were cut otherwise would not be found, so a join whose
  * window is another than before is refused (STATE_MISMATCH) instead.
  */
 export function bucketKeySerde<K>(key: Serde<K>, lengthMs: number): Serde<BucketKey<K>> {

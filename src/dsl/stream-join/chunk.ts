@@ -3,7 +3,10 @@ import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { RowItems } from '../../state/contract.js';
 
-/** How many records a row holds: what is encoded again for one more is bounded by it, and their marks fit into one integer. */
+/**
+ * How many records a row holds: what is encoded again for one more is bounded by it, and their marks fit into
+ * one integer.
+ */
 export const CHUNK_RECORDS = 32;
 /** With so many bytes of values a row is full as well: one more value is the most that it can have beyond. */
 const FULL_BYTES = 32 * 1024;

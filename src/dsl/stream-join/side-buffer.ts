@@ -15,7 +15,10 @@ export interface Match<K, V> {
   readonly ordinal: number;
 }
 
-/** Twice a window and one moment more: a record looks into two stretches of the other side at most, and half of all records into one. Longer ones would be looked into less often and be kept longer. */
+/**
+ * Twice a window and one moment more: a record looks into two stretches of the other side at most, and half
+ * of all records into one. Longer ones would be looked into less often and be kept longer.
+ */
 const bucketMs = ({ beforeMs, afterMs }: JoinWindow): number => 2 * (beforeMs + afterMs) + 1;
 
 const NONE: readonly [] = [];
@@ -35,7 +38,8 @@ export function sideStore<K, V>(
     key: bucketKeySerde(key, lengthMs),
     value: chunkSerde(value),
     items: chunkItems(value),
-    // A record that waits may be older than what is met (in a window that is shifted): its row stays while another may begin to wait beside it, so that each has a place of its own.
+    // A record that waits may be older than what is met (in a window that is shifted): its row stays while
+    // another may begin to wait beside it, so that each has a place of its own.
     ttlMs: Math.max(retentionMs, beforeMs, afterMs),
     bornAt: ({ start }) => start + lengthMs - 1,
   };
@@ -83,7 +87,10 @@ export class SideBuffer<K, V> {
     return timestamp > this.#store.streamTime - this.#retentionMs;
   }
 
-  /** The records between two moments that are not too old to be met, by timestamp, then in the order of their arrival. A promise only if full chunks have to be read from disk. */
+  /**
+   * The records between two moments that are not too old to be met, by timestamp, then in the order of their
+   * arrival. A promise only if full chunks have to be read from disk.
+   */
   find(
     rows: readonly BucketKey<K>[],
     from: number,

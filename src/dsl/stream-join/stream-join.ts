@@ -48,11 +48,19 @@ export class StreamJoin implements Processor {
   readonly #context: ProcessorContext;
   readonly #name: string;
   readonly #sides: readonly [Side, Side];
-  /** Those with records that wait; the right one first: of equal timestamps its records are given up first. */
+  /**
+   * Those with records that wait; the right one first: of equal timestamps its records are given up first.
+   */
   readonly #patient: readonly Side[];
-  /** Its time is that of the join: what both sides have brought, with null keys and values. Undefined: nobody asks for it. */
+  /**
+   * Its time is that of the join: what both sides have brought, with null keys and values. Undefined: nobody
+   * asks for it.
+   */
   readonly #clock: KeyValueStore<unknown, unknown> | undefined;
-  /** One that could not be joined with null, and for which record it was tried: it is tried again with that record, and given up with it. */
+  /**
+   * One that could not be joined with null, and for which record it was tried: it is tried again with that
+   * record, and given up with it.
+   */
   #failed: { readonly record: AnyRecord; readonly given: Given } | undefined;
 
   constructor(
@@ -121,7 +129,10 @@ export class StreamJoin implements Processor {
     this.#emit(record, mine.join(record.value, null, null), record.timestamp);
   }
 
-  /** Joins with null what has waited long enough, by timestamp, then right before left, then by key. A promise only if more of them had to be read. */
+  /**
+   * Joins with null what has waited long enough, by timestamp, then right before left, then by key. A promise
+   * only if more of them had to be read.
+   */
   #giveUp(record: AnyRecord): void | Promise<void> {
     if (this.#failed) this.#tryAgain(record);
     const now = (this.#clock as KeyValueStore<unknown, unknown>).streamTime;

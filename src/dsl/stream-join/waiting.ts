@@ -6,7 +6,10 @@ import type { StoreSpec } from '../../state/contract.js';
 import { type Due, dueStore } from '../buffers/due-queue.js';
 import { ByteReader, readHeaders, written } from '../operators/bytes.js';
 
-/** Which of the records of one side and moment: they are answered in the order of their keys, then of their arrival. */
+/**
+ * Which of the records of one side and moment: they are answered in the order of their keys, then of their
+ * arrival.
+ */
 export interface WaitingKey<K> {
   readonly key: K;
   /** Its place in the buffer, among the records of its key and stretch of time. */
@@ -31,7 +34,8 @@ export function waitingStore<K, V>(
 const ORDINAL_BYTES = 4;
 
 /**
- * The bytes of the key with each 0 followed by 255, two 0, the ordinal (4 bytes, big endian): they sort as the bytes of the keys do, also where one key begins with another.
+ * The bytes of the key with each 0 followed by 255, two 0, the ordinal (4 bytes, big endian): they sort as
+ * the bytes of the keys do, also where one key begins with another.
  */
 export function waitingKeySerde<K>(serde: Serde<K>): Serde<WaitingKey<K>> {
   return containing(serde, {
@@ -70,7 +74,10 @@ function unescaped(bytes: Buffer): Buffer {
 
 const FORMAT = 1;
 
-/** Format 1: 1 byte format, 4 the number of headers, for each its name as text and its value (4 + n, length −1: null); then the value (4 + n). Integers big endian. */
+/**
+ * Format 1: 1 byte format, 4 the number of headers, for each its name as text and its value (4 + n, length
+ * −1: null); then the value (4 + n). Integers big endian.
+ */
 function waitingSerde<V>(serde: Serde<V>): Serde<Waiting<V>> {
   return containing(serde, {
     name: `waiting-${FORMAT}(${serde.name})`,

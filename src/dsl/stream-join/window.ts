@@ -3,7 +3,10 @@ import { StreamsError } from '../../model/errors.js';
 
 /** Which records of the right stream a record of the left one meets, and for how long both are waited for. */
 export type JoinWindowOptions = {
-  /** How long, in stream time, a record without a partner is waited for beyond its window, and how much longer records are kept for late ones. Default: not at all. */
+  /**
+   * How long, in stream time, a record without a partner is waited for beyond its window, and how much longer
+   * records are kept for late ones. Default: not at all.
+   */
   readonly grace?: Duration;
 } & (
   | {
@@ -14,14 +17,20 @@ export type JoinWindowOptions = {
     }
   | {
       readonly within?: never;
-      /** How much earlier than the left record the right one may be; negative (`'-1m'`): how much later it must be. Default: not at all. */
+      /**
+       * How much earlier than the left record the right one may be; negative (`'-1m'`): how much later it
+       * must be. Default: not at all.
+       */
       readonly before: Duration;
       readonly after?: Duration;
     }
   | {
       readonly within?: never;
       readonly before?: Duration;
-      /** How much later than the left record the right one may be; negative: how much earlier it must be. Default: not at all. */
+      /**
+       * How much later than the left record the right one may be; negative: how much earlier it must be.
+       * Default: not at all.
+       */
       readonly after: Duration;
     }
 );

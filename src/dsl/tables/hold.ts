@@ -25,8 +25,9 @@ type HeldRecord = Pick<AnyRecord, 'value' | 'headers'>;
 type Held = readonly HeldRecord[];
 
 /**
- * Declares a buffer: a record waits until stream time has passed its timestamp by the grace, and goes on in the order of timestamps, then keys, then arrival. What comes later than that goes on at once. Only records that are held
- * move time; those without a key or a value pass.
+ * Declares a buffer: a record waits until stream time has passed its timestamp by the grace, and goes on in
+ * the order of timestamps, then keys, then arrival. What comes later than that goes on at once. Only records
+ * that are held move time; those without a key or a value pass.
  */
 export function hold(source: Observable<AnyRecord>, options: HoldOptions, current: Declaring): Observable<AnyRecord> {
   const { store, keepsNullKeys } = options;
@@ -92,8 +93,9 @@ class Hold implements Processor {
 }
 
 /**
- * Records that wait, format 1 (integers big endian): the format in 1 byte, their number in 4, then for each its value (length in 4 bytes, and bytes), the number of its headers in 4, and for each of these its name and value (length
- * in 4 bytes, and bytes; −1: null).
+ * Records that wait, format 1 (integers big endian): the format in 1 byte, their number in 4, then for each
+ * its value (length in 4 bytes, and bytes), the number of its headers in 4, and for each of these its name
+ * and value (length in 4 bytes, and bytes; −1: null).
  */
 const FORMAT = 1;
 

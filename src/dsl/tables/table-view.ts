@@ -19,7 +19,10 @@ export interface Rows {
   before(key: unknown): unknown;
   /** What is equal for equal keys. Only if opened for a diamond. */
   id(key: unknown): string;
-  /** Makes sure that a look-up as of a moment finds what it needs: a promise only if it must be read from disk. */
+  /**
+   * Makes sure that a look-up as of a moment finds what it needs: a promise only if it must be read from
+   * disk.
+   */
   prepare(key: unknown, asOf: number): void | Promise<void>;
 }
 
@@ -40,7 +43,10 @@ export interface TableView {
   open(context: ProcessorContext, use: RowsUse): Rows;
 }
 
-/** Under this an observable says how its rows are made. Registered, since a topology may have been written with another copy of the library. */
+/**
+ * Under this an observable says how its rows are made. Registered, since a topology may have been written
+ * with another copy of the library.
+ */
 const VIEW = Symbol.for('millrace.table-view.1');
 
 /** Kinds of stores in which each row of the table can be looked up, as others see them (see ShownRows). */
@@ -53,7 +59,9 @@ export function withView<T extends object>(table: T, find: FindView): T {
   return Object.assign(table, { [VIEW]: find });
 }
 
-/** The rows of a table; undefined if there is no way to them: behind a repartition, or an operator of RxJS. */
+/**
+ * The rows of a table; undefined if there is no way to them: behind a repartition, or an operator of RxJS.
+ */
 export function viewOf(table: unknown, current: Declaring): TableView | undefined {
   const { table: name, [VIEW]: find } = table as { readonly table?: string; readonly [VIEW]?: FindView };
   current.ends.followed(table as Observable<unknown>);
@@ -74,7 +82,10 @@ export function viewOf(table: unknown, current: Declaring): TableView | undefine
   };
 }
 
-/** An operator whose result, of a table, has rows that follow from those of its input. `fn` is not called for deletions. */
+/**
+ * An operator whose result, of a table, has rows that follow from those of its input. `fn` is not called for
+ * deletions.
+ */
 export function derived<I extends AnyRecord, O>(
   operator: OperatorFunction<I, O>,
   fn: (value: unknown, key: unknown) => unknown,

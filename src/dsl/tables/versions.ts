@@ -6,7 +6,10 @@ import { versionBytes, versionList } from '../../serdes/versions.js';
 import type { RowItems, StoreSpec } from '../../state/contract.js';
 import type { AnySerde } from '../processor.js';
 
-/** The store of a table that keeps the past of its rows, and the one that the past is in: `<name>-versions`. The serdes are bound already, to the first one. CONFIG_INVALID for a history of zero. */
+/**
+ * The store of a table that keeps the past of its rows, and the one that the past is in: `<name>-versions`.
+ * The serdes are bound already, to the first one. CONFIG_INVALID for a history of zero.
+ */
 export function versionedStores(
   name: string,
   { key, value }: { readonly key: AnySerde; readonly value: AnySerde },

@@ -5,7 +5,10 @@ import { closing, invalid, NO_WINDOW, type TimeWindows, type WindowOptions } fro
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** How much longer than its days a window may be, because clocks are put back: as far as any zone did it since 1970 (Antarctica/Vostok, in 1994). */
+/**
+ * How much longer than its days a window may be, because clocks are put back: as far as any zone did it since
+ * 1970 (Antarctica/Vostok, in 1994).
+ */
 const PUT_BACK = 7 * HOUR;
 
 const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'] as const;
@@ -30,8 +33,9 @@ export interface CalendarOptions extends WindowOptions {
 }
 
 /**
- * Windows of the calendar of a time zone: a day begins when clocks there show midnight, and has 23 or 25 hours when they are put forward or back; weeks, months, quarters and years begin with
- * a day. Side by side: a record belongs to one. The start is included, the end is not.
+ * Windows of the calendar of a time zone: a day begins when clocks there show midnight, and has 23 or 25
+ * hours when they are put forward or back; weeks, months, quarters and years begin with a day. Side by side:
+ * a record belongs to one. The start is included, the end is not.
  *
  * ```ts
  * orders.pipe(count({ store: 'orders-per-day', window: calendar('day', { timeZone: 'Europe/Berlin', grace: '1h' }) }));
@@ -43,9 +47,11 @@ export interface CalendarOptions extends WindowOptions {
  * clocks are put forward or back by something else than hours. Retention counts from the start of a window,
  * as with all; by default it is that of the longest of them.
  *
- * Cost: boundaries are computed once a window, which takes some ten microseconds, and the last thousand are remembered. They follow the time zone data of Node: a government that changes its mind
- * moves the boundaries of the future with the next update. CONFIG_INVALID for a time zone that there is not, a `weekStart` of anything but weeks, and a retention shorter than the longest window and grace. Kafka
- * Streams has no such windows.
+ * Cost: boundaries are computed once a window, which takes some ten microseconds, and the last thousand are
+ * remembered. They follow the time zone data of Node: a government that changes its mind moves the boundaries
+ * of the future with the next update. CONFIG_INVALID for a time zone that there is not, a `weekStart` of
+ * anything but weeks, and a retention shorter than the longest window and grace. Kafka Streams has no such
+ * windows.
  */
 export function calendar(unit: CalendarUnit, { timeZone, weekStart, ...options }: CalendarOptions): TimeWindows {
   if (!Object.hasOwn(UNITS, unit))
@@ -81,7 +87,10 @@ interface Bounds {
   readonly end: number;
 }
 
-/** The first day of the unit in which a day lies, or of that so many units later; local time, as if it were UTC. */
+/**
+ * The first day of the unit in which a day lies, or of that so many units later; local time, as if it were
+ * UTC.
+ */
 function dateOf(unit: Exclude<CalendarUnit, 'hour'>, local: number, by: number, firstDay: number): number {
   const date = new Date(local);
   const [year, month, day] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()];
@@ -104,7 +113,8 @@ function daysOf(zone: TimeZone, date: (local: number, by: number) => number, mom
   let by = 0;
   let start = zone.momentOf(date(local, by));
   let end = zone.momentOf(date(local, ++by));
-  // Clocks that are put back across midnight show the old day again when the new one has begun; a day may be left out as a whole.
+  // Clocks that are put back across midnight show the old day again when the new one has begun; a day may be
+  // left out as a whole.
   while (end <= moment) [start, end] = [end, zone.momentOf(date(local, ++by))];
   return { start, end };
 }

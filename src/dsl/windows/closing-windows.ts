@@ -13,7 +13,10 @@ export interface WindowRows<K, A> {
   load(windows: readonly WindowKey<K>[]): void | Promise<void>;
   /** What the window holds and the timestamp it is emitted with; null: nothing. */
   row(window: WindowKey<K>): Row<A> | null;
-  /** Of windows that grow: what has become of one, by now; null: nothing is left. Default: windows stay what they were. */
+  /**
+   * Of windows that grow: what has become of one, by now; null: nothing is left. Default: windows stay what
+   * they were.
+   */
   now?(window: WindowKey<K>): WindowKey<K> | null;
 }
 
@@ -25,7 +28,10 @@ const TOGETHER = 1_000;
 /** Which windows are open is kept beside them, in a store of this name. */
 const closingStoreName = (store: string): string => `${store}-closing`;
 
-/** Of each open window its end and key, which no two have in common, and its start as the value: they lie in the order in which they close, then in that of keys. */
+/**
+ * Of each open window its end and key, which no two have in common, and its start as the value: they lie in
+ * the order in which they close, then in that of keys.
+ */
 export const closingStore = <K>(store: string, key: Serde<K>): StoreSpec<Due<K>, number> =>
   dueStore(closingStoreName(store), key, serdes.int64);
 
@@ -33,11 +39,13 @@ export const closingStore = <K>(store: string, key: Serde<K>): StoreSpec<Due<K>,
  * Windows that are emitted once, when they close: in the order of their ends, then of their starts, then of
  * the bytes of their keys.
  *
- * State: a small row for each window that is open and not empty, written when it opens and deleted when it closes. What a window holds stays in the store of the fold, and is read from there
- * when it closes: what the cache does not have, a thousand windows a read.
+ * State: a small row for each window that is open and not empty, written when it opens and deleted when it
+ * closes. What a window holds stays in the store of the fold, and is read from there when it closes: what the
+ * cache does not have, a thousand windows a read.
  *
- * A window that grows (a session) is not put in another place each time: it is looked at when it would have closed as it was first, and waits on from there. That costs a look-up for each time
- * that it could have closed, instead of two writes for each record.
+ * A window that grows (a session) is not put in another place each time: it is looked at when it would have
+ * closed as it was first, and waits on from there. That costs a look-up for each time that it could have
+ * closed, instead of two writes for each record.
  */
 export class ClosingWindows<K, A> {
   readonly #context: ProcessorContext;

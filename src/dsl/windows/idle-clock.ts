@@ -5,10 +5,12 @@ import type { ProcessorContext } from '../processor.js';
 const LOOK_MS = 1_000;
 
 /**
- * Stream time that goes on with the wall clock while no records come: after `idle` without any it is as far behind the last record's as the wall clock has gone since. It begins anew with each
- * start of the task; not replayable, since it depends on when records came.
+ * Stream time that goes on with the wall clock while no records come: after `idle` without any it is as far
+ * behind the last record's as the wall clock has gone since. It begins anew with each start of the task; not
+ * replayable, since it depends on when records came.
  *
- * Whatever waits for stream time (windows that close, a buffer that suppresses) can be driven by one: tell it of each record that moves the time, and let it move the time.
+ * Whatever waits for stream time (windows that close, a buffer that suppresses) can be driven by one: tell it
+ * of each record that moves the time, and let it move the time.
  */
 export class IdleClock {
   readonly #context: ProcessorContext;

@@ -10,7 +10,10 @@ import { type FoldKind, type FoldSetup, WindowResults } from './window-results.j
 import type { WindowedFolding } from './windowing.js';
 import type { SessionWindows } from './windows.js';
 
-/** One row a key, with its sessions in the order of their ends. The row's timestamp is the last end: it lives for the retention from there. */
+/**
+ * One row a key, with its sessions in the order of their ends. The row's timestamp is the last end: it lives
+ * for the retention from there.
+ */
 export function sessionFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: SessionWindows): FoldKind<K, V, A> {
   const { store, key, value } = folding;
   const { retentionMs } = windows;
@@ -41,10 +44,12 @@ export function sessionFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
 }
 
 /**
- * Folds each record into the session of its key, and sessions that it brings together into one. A key's sessions lie in one row, in the order of their ends: one look-up and one write a record.
+ * Folds each record into the session of its key, and sessions that it brings together into one. A key's
+ * sessions lie in one row, in the order of their ends: one look-up and one write a record.
  *
- * No two of them have the same end: those that are open are further apart than the gap, and what is closed ended before all that is open. (A closed one may overlap an open one that was later
- * extended backwards over it.) That is why those that a record meets lie side by side.
+ * No two of them have the same end: those that are open are further apart than the gap, and what is closed
+ * ended before all that is open. (A closed one may overlap an open one that was later extended backwards over
+ * it.) That is why those that a record meets lie side by side.
  */
 class SessionFold<K, V, A> implements Processor {
   readonly #setup: FoldSetup<K, V, A>;

@@ -12,10 +12,13 @@ export interface Slid<A> {
 }
 
 /**
- * Which windows a record at `timestamp` writes, in the order in which they are emitted: those that hold it, the one that ends with it, the one that begins behind the record before it, and the one
- * that begins behind it, for what was there already. `windows`: those of its key that start in [timestamp − 2 × difference, timestamp + 1], in the order of their starts.
+ * Which windows a record at `timestamp` writes, in the order in which they are emitted: those that hold it,
+ * the one that ends with it, the one that begins behind the record before it, and the one that begins behind
+ * it, for what was there already. `windows`: those of its key that start in [timestamp − 2 × difference,
+ * timestamp + 1], in the order of their starts.
  *
- * Sliding windows of Kafka Streams (KIP-450), step by step: the order of emissions and windows that are written twice are its own.
+ * Sliding windows of Kafka Streams (KIP-450), step by step: the order of emissions and windows that are
+ * written twice are its own.
  */
 export function slide<A>(windows: Spans<A>, timestamp: number, difference: number): readonly Slid<A>[] {
   return timestamp < difference ? slideEarly(windows, timestamp) : slideLater(windows, timestamp, difference);
@@ -40,7 +43,9 @@ function slideLater<A>(windows: Spans<A>, timestamp: number, difference: number)
   return written;
 }
 
-/** No window starts before 0, so that all records before `difference` share the first one, [0, difference]. */
+/**
+ * No window starts before 0, so that all records before `difference` share the first one, [0, difference].
+ */
 function slideEarly<A>(windows: Spans<A>, timestamp: number): Slid<A>[] {
   const zero = windows[0]?.start === 0 ? windows[0] : undefined;
   const from = zero ? 1 : 0;
@@ -54,7 +59,10 @@ function slideEarly<A>(windows: Spans<A>, timestamp: number): Slid<A>[] {
   return written;
 }
 
-/** The window behind the record, if there are records in it and it is not there yet: what is in `right` and behind the record. */
+/**
+ * The window behind the record, if there are records in it and it is not there yet: what is in `right` and
+ * behind the record.
+ */
 function pushRight<A>(
   written: Slid<A>[],
   windows: Spans<A>,

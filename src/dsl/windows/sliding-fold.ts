@@ -11,7 +11,10 @@ import { type FoldKind, type FoldSetup, WindowResults } from './window-results.j
 import type { WindowedFolding } from './windowing.js';
 import type { SlidingWindows } from './windows.js';
 
-/** One row a key and stretch of time, with the windows that start there in the order of their starts. It lives for the retention from the end of the stretch. */
+/**
+ * One row a key and stretch of time, with the windows that start there in the order of their starts. It lives
+ * for the retention from the end of the stretch.
+ */
 export function slidingFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: SlidingWindows): FoldKind<K, V, A> {
   const { store, key, value } = folding;
   const { differenceMs, retentionMs } = windows;
@@ -41,8 +44,10 @@ export function slidingFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
 }
 
 /**
- * The key of the row with the sliding windows of a key that start at a moment: that of the stretch of time, twice as long as a window, in which it lies. What concerns a record are windows that start
- * from 2 × difference before it until right behind it, as many moments as a stretch has: they lie in one of them, or in two that follow each other.
+ * The key of the row with the sliding windows of a key that start at a moment: that of the stretch of time,
+ * twice as long as a window, in which it lies. What concerns a record are windows that start from 2 ×
+ * difference before it until right behind it, as many moments as a stretch has: they lie in one of them, or
+ * in two that follow each other.
  */
 function stretchAt<K>(key: K, start: number, differenceMs: number): WindowKey<K> {
   const lengthMs = 2 * (differenceMs + 1);
@@ -59,11 +64,14 @@ interface Written<K, A> {
 }
 
 /**
- * Folds each record into the sliding windows of its key that hold it, and makes those that it begins. The windows that start within a stretch of time lie in one row, in the order of their starts:
- * one or two look-ups and writes a record, all known from its timestamp.
+ * Folds each record into the sliding windows of its key that hold it, and makes those that it begins. The
+ * windows that start within a stretch of time lie in one row, in the order of their starts: one or two
+ * look-ups and writes a record, all known from its timestamp.
  *
- * A row lives until the end of its stretch is past the retention, at least 2 × difference + grace. Nothing is missed by that: when a row is gone, its windows end before
- * closed − difference, if `closed` is the last end that is closed. Any record that is not late is later than that, so they do not hold it, and whatever follows from where they end is closed, too.
+ * A row lives until the end of its stretch is past the retention, at least 2 × difference + grace. Nothing is
+ * missed by that: when a row is gone, its windows end before closed − difference, if `closed` is the last end
+ * that is closed. Any record that is not late is later than that, so they do not hold it, and whatever
+ * follows from where they end is closed, too.
  */
 class SlidingFold<K, V, A> implements Processor {
   readonly #setup: FoldSetup<K, V, A>;
@@ -142,7 +150,8 @@ class SlidingFold<K, V, A> implements Processor {
     // All or nothing: rows are written when it is known that each of its windows can be.
     if (next !== null) check(folding.value, next);
     const last = base === undefined ? timestamp : folds ? Math.max(base.last, timestamp) : base.last;
-    // The window that ends with the record may begin right behind the record before it: then it is written, and emitted, twice.
+    // The window that ends with the record may begin right behind the record before it: then it is written,
+    // and emitted, twice.
     const previous = before ? current : (earlier.find((other) => other.window.start === start)?.next ?? null);
     return { window, next, previous, last };
   }

@@ -6,10 +6,11 @@ import { showBytes } from '../../serdes/show.js';
 import type { RowItems } from '../../state/contract.js';
 
 /**
- * One of the windows of a key that lie in one row: where it begins, the highest timestamp in it, and its aggregate. Never changed: a row gets a new one in its place.
+ * One of the windows of a key that lie in one row: where it begins, the highest timestamp in it, and its
+ * aggregate. Never changed: a row gets a new one in its place.
  *
- * An aggregate is decoded when it is first needed, and what has not changed since it was read or written is not encoded again: mostly one of a row's windows is meant, and its
- * neighbours are read and written with it.
+ * An aggregate is decoded when it is first needed, and what has not changed since it was read or written is
+ * not encoded again: mostly one of a row's windows is meant, and its neighbours are read and written with it.
  */
 export class Span<A> {
   /** How it was written, if it was read: what it needs for being decoded was asked for there. */
@@ -106,7 +107,10 @@ export const spanItems = <A>(aggregate: Serde<A>): RowItems<Spans<A>> => ({
 
 const FORMAT = 1;
 const HEAD_BYTES = 8 + 8 + 4;
-/** In a shorter row nearly every window changes between two commits: keeping the bytes would cost more memory than it saves work. */
+/**
+ * In a shorter row nearly every window changes between two commits: keeping the bytes would cost more memory
+ * than it saves work.
+ */
 const MANY = 4;
 
 /**

@@ -53,7 +53,10 @@ class TimeFold<K, V, A> implements Processor {
     return this.#results.start();
   }
 
-  /** The windows of the record. One alone stands for itself: V8 may make lists that live for a batch in the old generation, where they keep what is in them until the next full collection. */
+  /**
+   * The windows of the record. One alone stands for itself: V8 may make lists that live for a batch in the
+   * old generation, where they keep what is in them until the next full collection.
+   */
   reads(record: AnyRecord, _port: number, reads: Reads): Prepared<K> {
     if (record.key === null) return NO_WINDOW;
     const keys = this.#windows.of(record.timestamp, record.key as K);

@@ -45,9 +45,13 @@ export class TimeZone {
     return moment + this.offset(moment);
   }
 
-  /** The first moment at which clocks show that time; if it is left out, the moment at which they are put forward past it. */
+  /**
+   * The first moment at which clocks show that time; if it is left out, the moment at which they are put
+   * forward past it.
+   */
   momentOf(local: number): number {
-    // Clocks are between 12 hours behind and 14 ahead of UTC: the moment lies in between, and so does a change of the clocks that matters.
+    // Clocks are between 12 hours behind and 14 ahead of UTC: the moment lies in between, and so does a
+    // change of the clocks that matters.
     const before = this.offset(local - 15 * HOUR);
     const after = this.offset(local + 13 * HOUR);
     const candidates =

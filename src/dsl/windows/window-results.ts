@@ -26,10 +26,12 @@ export interface FoldKind<K, V, A> {
 }
 
 /**
- * What becomes of the results of a fold over windows of whatever kind: they are emitted with each change, or once a window is closed; and what becomes of records that are late.
+ * What becomes of the results of a fold over windows of whatever kind: they are emitted with each change, or
+ * once a window is closed; and what becomes of records that are late.
  *
- * A fold calls {@link advance} first with each record that counts for its stream time, and goes on when that is done; then {@link changed}, {@link grown} or {@link removed} for each window it has written,
- * or {@link late}. It leaves observing the time to advance.
+ * A fold calls {@link advance} first with each record that counts for its stream time, and goes on when that
+ * is done; then {@link changed}, {@link grown} or {@link removed} for each window it has written, or
+ * {@link late}. It leaves observing the time to advance.
  */
 export class WindowResults<K, V, A> {
   readonly #context: ProcessorContext;
@@ -65,8 +67,9 @@ export class WindowResults<K, V, A> {
   }
 
   /**
-   * Moves stream time on, and emits what closes by that. A promise only if windows that close have to be read: nothing else may be done before it is fulfilled. Rows may be past their
-   * retention after that, so windows are emitted before.
+   * Moves stream time on, and emits what closes by that. A promise only if windows that close have to be
+   * read: nothing else may be done before it is fulfilled. Rows may be past their retention after that, so
+   * windows are emitted before.
    */
   advance(timestamp: number): void | Promise<void> {
     this.#idle?.seen(Math.max(timestamp, this.#store.streamTime));
@@ -93,7 +96,10 @@ export class WindowResults<K, V, A> {
     if (!this.#closing) this.#context.emit(new RowChange(window, next, previous, timestamp, headers));
   }
 
-  /** A window is no more, because another took its place: a tombstone among updates, nothing where windows are emitted once they are closed. */
+  /**
+   * A window is no more, because another took its place: a tombstone among updates, nothing where windows are
+   * emitted once they are closed.
+   */
   removed(window: WindowKey<K>, previous: A | null, timestamp: number, headers: Headers): void {
     this.grown(window, null, previous, timestamp, headers);
   }
@@ -114,7 +120,10 @@ export class WindowResults<K, V, A> {
     this.#context.deadLetter(record, error);
   }
 
-  /** A record was taken into some of its windows and not into others, which are closed. Nothing of it is lost without being counted, but it is no late record: sent in again it would count twice. */
+  /**
+   * A record was taken into some of its windows and not into others, which are closed. Nothing of it is lost
+   * without being counted, but it is no late record: sent in again it would count twice.
+   */
   partlyLate(): void {
     this.#context.count('partly-late');
   }

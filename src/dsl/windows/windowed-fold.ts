@@ -18,7 +18,10 @@ import type { Windows } from './windows.js';
 // biome-ignore lint/suspicious/noExplicitAny: keys, values and aggregates of any type; the operators' signatures know them
 type AnyFolding = Folding<any, any, any> & AnyWindowing & { readonly window: Windows };
 
-/** Declares a fold that keeps an aggregate for each key and window. What it emits are the changes of a table whose keys are windowed. */
+/**
+ * Declares a fold that keeps an aggregate for each key and window. What it emits are the changes of a table
+ * whose keys are windowed.
+ */
 export function windowedFold(
   current: Declaring,
   operator: string,
@@ -57,7 +60,8 @@ export function windowedFold(
     );
   }
   const given = { ...options, key: options.key ?? inspections[0]?.key ?? serdes.json() };
-  // Bound here, because rows are made of windows, whose keys and aggregates are written in the middle of them.
+  // Bound here, because rows are made of windows, whose keys and aggregates are written in the middle of
+  // them.
   const folding: WindowedFolding<unknown, unknown, unknown> = { ...current.bound(given, 'store', store), operator };
   const { rows, create } = kindOf(folding, window);
   return current.processor(

@@ -9,20 +9,25 @@ import type { Windows } from './windows.js';
 export interface Windowing<K = any, V = any> {
   readonly window: Windows;
   /**
-   * `updates` (default): a change of the table with each record. `onClose`: each window once, when it is closed, as a change from nothing, with the highest timestamp in it (a session: its end) and no
-   * headers; windows that are empty then are not emitted. After each record those that it closes, in the
-   * order of their ends, then of their starts, then of the bytes of their keys. Keeps a row for each open
-   * window in `<store>-closing`.
+   * `updates` (default): a change of the table with each record. `onClose`: each window once, when it is
+   * closed, as a change from nothing, with the highest timestamp in it (a session: its end) and no headers;
+   * windows that are empty then are not emitted. After each record those that it closes, in the order of
+   * their ends, then of their starts, then of the bytes of their keys. Keeps a row for each open window in
+   * `<store>-closing`.
    */
   readonly emit?: 'updates' | 'onClose';
   /**
-   * What becomes of a record all of whose windows are closed: it is counted (`late`) and dropped, which is the default, shown to a function, or sent to the dead letter topic (RECORD_LATE). A
-   * record that is late for some of its windows only is taken into the others and counted (`partly-late`): it is no late record, since it would count twice if it were sent in again.
+   * What becomes of a record all of whose windows are closed: it is counted (`late`) and dropped, which is
+   * the default, shown to a function, or sent to the dead letter topic (RECORD_LATE). A record that is late
+   * for some of its windows only is taken into the others and counted (`partly-late`): it is no late record,
+   * since it would count twice if it were sent in again.
    */
   readonly late?: 'deadLetter' | ((record: StreamRecord<K, V>) => void);
   /**
-   * When no record has come for `idle`, by the wall clock, stream time goes on with the wall clock: what was due `idle` after the last record closes then. Records that come afterwards may be late by
-   * that. Off by default, because it cannot be replayed: which windows a record reaches depends on when it came. After a restart the wait begins anew.
+   * When no record has come for `idle`, by the wall clock, stream time goes on with the wall clock: what was
+   * due `idle` after the last record closes then. Records that come afterwards may be late by that. Off by
+   * default, because it cannot be replayed: which windows a record reaches depends on when it came. After a
+   * restart the wait begins anew.
    */
   readonly closeAfter?: { readonly idle: Duration };
 }

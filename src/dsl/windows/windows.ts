@@ -5,7 +5,10 @@ import { WindowKey } from '../../model/window.js';
 interface Closing {
   /** For people: `tumbling 1 min`. */
   readonly label: string;
-  /** A window is closed when stream time has come that far behind its end: the grace, one more where the end belongs to the window, and the gap of a session. Infinity: never. */
+  /**
+   * A window is closed when stream time has come that far behind its end: the grace, one more where the end
+   * belongs to the window, and the gap of a session. Infinity: never.
+   */
   readonly closesAfterMs: number;
   /** How long a window stays in the store, in stream time, counted from its start. */
   readonly retentionMs: number;
@@ -42,8 +45,9 @@ export interface CountWindows extends Closing {
 export type Windows = TimeWindows | SlidingWindows | SessionWindows | CountWindows;
 
 /**
- * How long after its end, in stream time, suppress gives a window out, as that of Kafka Streams does; infinity: no moment of stream time closes it. Sliding windows and sessions include their end: in the millisecond in
- * which they are given out they still take records in.
+ * How long after its end, in stream time, suppress gives a window out, as that of Kafka Streams does;
+ * infinity: no moment of stream time closes it. Sliding windows and sessions include their end: in the
+ * millisecond in which they are given out they still take records in.
  */
 export function suppressedForMs({ kind, closesAfterMs }: Windows): number {
   if (kind === 'count') return Number.POSITIVE_INFINITY;
@@ -53,18 +57,23 @@ export function suppressedForMs({ kind, closesAfterMs }: Windows): number {
 export interface WindowOptions {
   /** How long after its end, in stream time, a window still takes late records in. Default: not at all. */
   readonly grace?: Duration;
-  /** How long a window can be looked up in the store, in stream time, counted from its start (a session: from its end). At least as long as it is open, which is the default. */
+  /**
+   * How long a window can be looked up in the store, in stream time, counted from its start (a session: from
+   * its end). At least as long as it is open, which is the default.
+   */
   readonly retention?: Duration;
 }
 
 /**
- * Windows of one length, side by side: a record belongs to one. They begin at multiples of their size since the epoch; the start is included, the end is not.
+ * Windows of one length, side by side: a record belongs to one. They begin at multiples of their size since
+ * the epoch; the start is included, the end is not.
  *
  * ```ts
  * clicks.pipe(count({ store: 'clicks-per-minute', window: tumbling('1m', { grace: '10s' }) }));
  * ```
  *
- * A window is closed when stream time reaches its end + grace. CONFIG_INVALID for a size of zero, and a retention shorter than size + grace. Semantics: TimeWindows of Kafka Streams.
+ * A window is closed when stream time reaches its end + grace. CONFIG_INVALID for a size of zero, and a
+ * retention shorter than size + grace. Semantics: TimeWindows of Kafka Streams.
  */
 export function tumbling(size: Duration, options: WindowOptions = {}): TimeWindows {
   const sizeMs = positiveMs(size, 'the size of a tumbling window');
@@ -85,13 +94,16 @@ export interface HoppingOptions extends WindowOptions {
 }
 
 /**
- * Windows of one length that overlap: one begins `every` so often, and a record belongs to all that hold its timestamp, size / every of them. They begin at multiples of `every` since the epoch; the start is included, the end is not.
+ * Windows of one length that overlap: one begins `every` so often, and a record belongs to all that hold its
+ * timestamp, size / every of them. They begin at multiples of `every` since the epoch; the start is included,
+ * the end is not.
  *
  * ```ts
  * clicks.pipe(count({ store: 'clicks', window: hopping('5m', { every: '1m', grace: '10s' }) }));
  * ```
  *
- * Each window costs a row and an update of its own. CONFIG_INVALID for a size or `every` of zero, and for an `every` longer than the size. Semantics: TimeWindows.advanceBy of Kafka Streams.
+ * Each window costs a row and an update of its own. CONFIG_INVALID for a size or `every` of zero, and for an
+ * `every` longer than the size. Semantics: TimeWindows.advanceBy of Kafka Streams.
  */
 export function hopping(size: Duration, { every, ...options }: HoppingOptions): TimeWindows {
   const sizeMs = positiveMs(size, 'the size of a hopping window');
@@ -147,26 +159,32 @@ export function unlimited({ from = 0 }: { readonly from?: number } = {}): TimeWi
 }
 
 /**
- * A window for each distinct set of records of a key that lie no further apart than `difference`. Both ends are included.
+ * A window for each distinct set of records of a key that lie no further apart than `difference`. Both ends
+ * are included.
  *
  * ```ts
  * payments.pipe(count({ store: 'payments-in-ten-minutes', window: sliding('10m', { grace: '1m' }) }));
  * ```
  *
- * There is a window that ends with each record, and one that begins right behind it if others follow: windows that differ hold different records. None begins before 0, so the records before
- * `difference` share one. A window is closed when stream time has passed its end + grace. A record is late when the window that begins with it is closed; then it changes nothing, and else it is taken
- * into those that are open. Records without a key or value are dropped (`null-key`, `null-value`) and do not move stream time.
+ * There is a window that ends with each record, and one that begins right behind it if others follow: windows
+ * that differ hold different records. None begins before 0, so the records before `difference` share one. A
+ * window is closed when stream time has passed its end + grace. A record is late when the window that begins
+ * with it is closed; then it changes nothing, and else it is taken into those that are open. Records without
+ * a key or value are dropped (`null-key`, `null-value`) and do not move stream time.
  *
- * Order: a record emits all windows that it changes, the one that starts last first, then those that it begins; a window may be emitted twice in that. Aggregates of a new window may begin as a copy
- * of another's, so `add` must not change what it is given.
+ * Order: a record emits all windows that it changes, the one that starts last first, then those that it
+ * begins; a window may be emitted twice in that. Aggregates of a new window may begin as a copy of another's,
+ * so `add` must not change what it is given.
  *
- * State: windows of a key that start within twice the difference lie in one row. Cost: one or two look-ups and writes a record, whatever the timestamps, and one call of `add` for each window that holds
- * it: twice as many as there are records within the difference before and behind it. A row that changes is
- * written at a commit, of one above 32 KiB the pages that changed. Rows live for the retention (default:
- * twice the difference, and grace), counted from the start of windows; a longer one costs disk, and nothing
- * else. CONFIG_INVALID for a difference of zero, and a retention shorter than the default.
+ * State: windows of a key that start within twice the difference lie in one row. Cost: one or two look-ups
+ * and writes a record, whatever the timestamps, and one call of `add` for each window that holds it: twice as
+ * many as there are records within the difference before and behind it. A row that changes is written at a
+ * commit, of one above 32 KiB the pages that changed. Rows live for the retention (default: twice the
+ * difference, and grace), counted from the start of windows; a longer one costs disk, and nothing else.
+ * CONFIG_INVALID for a difference of zero, and a retention shorter than the default.
  *
- * Semantics: SlidingWindows of Kafka Streams (KIP-450), with one exception: a new window that begins as a copy had no value before, whatever the other one held.
+ * Semantics: SlidingWindows of Kafka Streams (KIP-450), with one exception: a new window that begins as a
+ * copy had no value before, whatever the other one held.
  */
 export function sliding(difference: Duration, options: WindowOptions = {}): SlidingWindows {
   const differenceMs = positiveMs(difference, 'the difference of a sliding window');
@@ -175,22 +193,26 @@ export function sliding(difference: Duration, options: WindowOptions = {}): Slid
 }
 
 /**
- * Windows of activity: a record joins the session of its key that is no further away than `gap`, and sessions that it brings together become one. Both ends are included, and are those of the first and the last record.
+ * Windows of activity: a record joins the session of its key that is no further away than `gap`, and sessions
+ * that it brings together become one. Both ends are included, and are those of the first and the last record.
  *
  * ```ts
  * clicks.pipe(count({ store: 'visits', window: session('30m', { grace: '1m' }) }));
  * ```
  *
- * A session that grows is deleted under its old bounds, with its end as the timestamp, and emitted under its new ones, even if they are the same; only a session of one moment that stays one is
- * not deleted first. It is closed when stream time has passed its end + gap + grace, and final then: a record next to it that is not late begins another. A record is late when the session that it
- * would begin alone were closed and there is no open one that it joins. Records without a key are dropped (`null-key`); those without a value count.
+ * A session that grows is deleted under its old bounds, with its end as the timestamp, and emitted under its
+ * new ones, even if they are the same; only a session of one moment that stays one is not deleted first. It
+ * is closed when stream time has passed its end + gap + grace, and final then: a record next to it that is
+ * not late begins another. A record is late when the session that it would begin alone were closed and there
+ * is no open one that it joins. Records without a key are dropped (`null-key`); those without a value count.
  *
- * State: one row a key with all its sessions within the retention, which counts from their ends (default: gap and grace, so that mostly one is there). Cost: one look-up and one write a record. A
- * row that changes is read whole, and lies in memory whole until it is evicted; it is written at a commit, of
- * one above 32 KiB the pages that changed. CONFIG_INVALID for a gap of zero, and a retention shorter than gap
- * and grace.
+ * State: one row a key with all its sessions within the retention, which counts from their ends (default: gap
+ * and grace, so that mostly one is there). Cost: one look-up and one write a record. A row that changes is
+ * read whole, and lies in memory whole until it is evicted; it is written at a commit, of one above 32 KiB
+ * the pages that changed. CONFIG_INVALID for a gap of zero, and a retention shorter than gap and grace.
  *
- * Semantics: SessionWindows of Kafka Streams (KIP-94), with one exception: with the default retention a session is kept as long as it is open, not one millisecond less.
+ * Semantics: SessionWindows of Kafka Streams (KIP-94), with one exception: with the default retention a
+ * session is kept as long as it is open, not one millisecond less.
  */
 export function session(gap: Duration, options: WindowOptions = {}): SessionWindows {
   const gapMs = positiveMs(gap, 'the gap of a session');

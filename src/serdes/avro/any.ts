@@ -11,7 +11,10 @@ import { headerOf, writerOf } from './wire.js';
 /** Bytes that are no Avro have any id. */
 const MAX_SCHEMAS = 1_000;
 
-/** Reads every value with the schema that wrote it: for looking at topics of which nobody says what is in them. Bytes that are no Avro, or of a schema that is not known, are refused. */
+/**
+ * Reads every value with the schema that wrote it: for looking at topics of which nobody says what is in
+ * them. Bytes that are no Avro, or of a schema that is not known, are refused.
+ */
 export function anyAvro(side: 'key' | 'value', registry: () => Promise<SchemaRegistry>): Serde<unknown> {
   const header = headerOf(side);
   const reads = new BoundedMap<number | string, Read | Error>(MAX_SCHEMAS);

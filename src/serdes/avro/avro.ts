@@ -19,11 +19,17 @@ export interface AvroSerde<R, W = R> extends Omit<Serde<R>, 'encode'> {
 type Inline = { readonly type: unknown } | readonly unknown[];
 
 export interface AvroOptions<R = unknown> {
-  /** Under which subject the schema is found, or registered. Default `topicName`: `<topic>-value`, `<topic>-key`. */
+  /**
+   * Under which subject the schema is found, or registered. Default `topicName`: `<topic>-value`,
+   * `<topic>-key`.
+   */
   readonly strategy?: SubjectStrategy;
   /** The subject itself, whatever the topic. */
   readonly subject?: string;
-  /** Write with this version of the subject, as it is registered, instead of with the schema given: `latest` as it is when a task starts. */
+  /**
+   * Write with this version of the subject, as it is registered, instead of with the schema given: `latest`
+   * as it is when a task starts.
+   */
   readonly version?: number | 'latest';
   /** Where the types are registered that the schema refers to and does not define. */
   readonly references?: readonly SchemaReference[];
@@ -40,7 +46,9 @@ export interface Upcaster<R> {
 }
 
 /**
- * Says how a value of an older schema becomes one of today, where Avro's own rules are not enough: a field that was split, a unit that changed. It is used for bytes that were written with exactly that schema, and for those that only it can read.
+ * Says how a value of an older schema becomes one of today, where Avro's own rules are not enough: a field
+ * that was split, a unit that changed. It is used for bytes that were written with exactly that schema, and
+ * for those that only it can read.
  *
  * ```ts
  * import { avro, upcast } from 'millrace/avro';
@@ -61,21 +69,36 @@ export interface Avro {
 }
 
 /**
- * Avro under a schema registry, in the wire format of Confluent's serializers: `00 | id | value`; bytes whose schema stands in a header (`__value_schema_id`) are read as well. What the values are in TypeScript is said at {@link FromAvro}.
+ * Avro under a schema registry, in the wire format of Confluent's serializers: `00 | id | value`; bytes whose
+ * schema stands in a header (`__value_schema_id`) are read as well. What the values are in TypeScript is said
+ * at {@link FromAvro}.
  *
- * - Given a schema (an object, or its JSON as text), values are read as that schema says, whatever schema wrote them: fields are found by name or alias, missing ones get their default, numbers are widened. Given the name of a subject, values are read
- *   and written with its version `latest`, as it is when a task starts, or a fixed one; their type is then yours to claim.
- * - Where it is used it needs a schema registry: `--schema-registry` or SCHEMA_REGISTRY_URL on the command line, `schemaRegistry` in a service, and nothing in the test driver, which has one of its own. It is asked before the
- *   first record, and once for each schema that is met in the data; encoding and decoding are synchronous and ask nobody. While it is away everything that is known goes on working; bytes of a schema that is not known wait for half a minute, and then the
- *   application ends with REGISTRY_UNAVAILABLE, without having skipped them.
- * - What is written must be registered before (SCHEMA_UNKNOWN names the subject), unless `registerSchemas` is on. That goes for stores and repartition topics as well, whose subjects are those of their topics: `<application>-<store>-changelog-value`.
- * - In stores, those of windows, joins and whatever waits included: rows keep the schema that they were written with, and are read through the one of now when they are needed. A change that cannot read them is refused at the start (STATE_MISMATCH).
- * - As keys: two values are the same key if their bytes are, so the schema of a key must not change; what is only said in other words (a doc) is written with the id of the first version that is alike.
+ * - Given a schema (an object, or its JSON as text), values are read as that schema says, whatever schema
+ *   wrote them: fields are found by name or alias, missing ones get their default, numbers are widened. Given
+ *   the name of a subject, values are read and written with its version `latest`, as it is when a task
+ *   starts, or a fixed one; their type is then yours to claim.
+ * - Where it is used it needs a schema registry: `--schema-registry` or SCHEMA_REGISTRY_URL on the command
+ *   line, `schemaRegistry` in a service, and nothing in the test driver, which has one of its own. It is
+ *   asked before the first record, and once for each schema that is met in the data; encoding and decoding
+ *   are synchronous and ask nobody. While it is away everything that is known goes on working; bytes of a
+ *   schema that is not known wait for half a minute, and then the application ends with REGISTRY_UNAVAILABLE,
+ *   without having skipped them.
+ * - What is written must be registered before (SCHEMA_UNKNOWN names the subject), unless `registerSchemas` is
+ *   on. That goes for stores and repartition topics as well, whose subjects are those of their topics:
+ *   `<application>-<store>-changelog-value`.
+ * - In stores, those of windows, joins and whatever waits included: rows keep the schema that they were
+ *   written with, and are read through the one of now when they are needed. A change that cannot read them is
+ *   refused at the start (STATE_MISMATCH).
+ * - As keys: two values are the same key if their bytes are, so the schema of a key must not change; what is
+ *   only said in other words (a doc) is written with the id of the first version that is alike.
  *
- * Bytes that are no Avro, of an unknown schema, or of one that cannot be read as this one go the way of `onError.deserialize`. Values that do not fit the schema: SERIALIZE_FAILED, with the path of the field. A schema with a `ruleSet` is refused
- * (SCHEMA_INVALID): its rules would not be applied. So is one that is not valid, or a reference to what is not there.
+ * Bytes that are no Avro, of an unknown schema, or of one that cannot be read as this one go the way of
+ * `onError.deserialize`. Values that do not fit the schema: SERIALIZE_FAILED, with the path of the field. A
+ * schema with a `ruleSet` is refused (SCHEMA_INVALID): its rules would not be applied. So is one that is not
+ * valid, or a reference to what is not there.
  *
- * Cost: that of avsc, which compiles each schema once; a value that was written with another schema is read by a resolver, compiled once for each pair. Memory: per task one reader for each schema met.
+ * Cost: that of avsc, which compiles each schema once; a value that was written with another schema is read
+ * by a resolver, compiled once for each pair. Memory: per task one reader for each schema met.
  *
  * ```ts
  * import { avro } from 'millrace/avro';

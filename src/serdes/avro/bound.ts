@@ -30,7 +30,9 @@ export interface AvroSpec {
 /** Not to blame on the bytes: nobody could have read them. */
 const NOT_THE_BYTES: readonly string[] = ['REGISTRY_UNAVAILABLE', 'REGISTRY_UNAUTHORIZED', 'CONFIG_INVALID'];
 
-/** Of those that wrote what is read: more than a topic ever had. The ids in bytes must not fill the memory. */
+/**
+ * Of those that wrote what is read: more than a topic ever had. The ids in bytes must not fill the memory.
+ */
 const MAX_SCHEMAS = 1_000;
 /** A topic that is written to has a serde of its own. */
 const MAX_TOPICS = 10_000;
@@ -137,7 +139,10 @@ export class BoundAvro<T> implements BoundSerde<T> {
     throw new NotReady(() => this.#load(writer));
   }
 
-  /** Asks for the schema of some bytes. What is wrong with it is thrown by the next decode, and not here: it is the fault of whoever wrote the bytes. */
+  /**
+   * Asks for the schema of some bytes. What is wrong with it is thrown by the next decode, and not here: it
+   * is the fault of whoever wrote the bytes.
+   */
   async #load(writer: number | string): Promise<void> {
     try {
       const registry = await this.#registry();
@@ -246,7 +251,10 @@ export class BoundAvro<T> implements BoundSerde<T> {
   }
 }
 
-/** The version that such keys were first written with: a key is found by its bytes, the id is part of them, and registries give another one to a schema that only has other docs. */
+/**
+ * The version that such keys were first written with: a key is found by its bytes, the id is part of them,
+ * and registries give another one to a schema that only has other docs.
+ */
 async function firstAlike(registry: SchemaRegistry, subject: string, text: string): Promise<SchemaVersion | undefined> {
   for (const number of await registry.versions(subject)) {
     const at = `version ${number} of ${subject}`;

@@ -1,8 +1,12 @@
 /**
- * The TypeScript types of Avro schemas, computed from the schema as it is written in the code. What they are is said at {@link FromAvro}.
+ * The TypeScript types of Avro schemas, computed from the schema as it is written in the code. What they are
+ * is said at {@link FromAvro}.
  */
 
-/** An Avro schema as JSON has it: the name of a type, an object, or an array for a union. Write it in place, or `as const`, so that its type says what it is. */
+/**
+ * An Avro schema as JSON has it: the name of a type, an object, or an array for a union. Write it in place,
+ * or `as const`, so that its type says what it is.
+ */
 export type AvroSchema = string | AvroObject | readonly AvroSchema[];
 
 export interface AvroObject {
@@ -21,7 +25,10 @@ interface Primitives {
   readonly string: string;
 }
 
-/** How values look that have a meaning of their own; never: it has none, or one that does not fit the type underneath, which counts as none. */
+/**
+ * How values look that have a meaning of their own; never: it has none, or one that does not fit the type
+ * underneath, which counts as none.
+ */
 type Meaning<S> = S extends { readonly type: 'long'; readonly logicalType: 'timestamp-millis' }
   ? 'date'
   : S extends
@@ -50,7 +57,9 @@ type Meaning<S> = S extends { readonly type: 'long'; readonly logicalType: 'time
  * | decimal | `string` with as many digits behind the point as the scale says: `"12.50"` |
  * | uuid | `string`, in lower case |
  *
- * A name stands for the type that the schema defines by it, compared without namespaces; a name that it does not define (one that comes by a reference) is `unknown`. For schemas in files, `millrace schema generate` writes the same types.
+ * A name stands for the type that the schema defines by it, compared without namespaces; a name that it does
+ * not define (one that comes by a reference) is `unknown`. For schemas in files, `millrace schema generate`
+ * writes the same types.
  *
  * ```ts
  * import type { FromAvro } from 'millrace/avro';
@@ -69,7 +78,10 @@ type IsVague<S> = 0 extends 1 & S ? true : string extends S ? true : false;
 
 type Way = 'read' | 'write';
 
-/** The value of a schema inside another one (Root), read or written, in the namespace of the type around it (Ns). */
+/**
+ * The value of a schema inside another one (Root), read or written, in the namespace of the type around it
+ * (Ns).
+ */
 type Value<S, Root, W extends Way, Ns extends string> = IsVague<S> extends true ? unknown : Known<S, Root, W, Ns>;
 
 type Known<S, Root, W extends Way, Ns extends string> = S extends keyof Primitives
@@ -228,7 +240,10 @@ type Defined<D, Root, W extends Way> = [D] extends [never]
 
 type Simple<Name extends string> = Name extends `${string}.${infer Rest}` ? Simple<Rest> : Name;
 
-/** The type that is defined by a name anywhere in the schema, with the namespace around it; never if there is none. */
+/**
+ * The type that is defined by a name anywhere in the schema, with the namespace around it; never if there is
+ * none.
+ */
 type Definition<Name extends string, S, Ns extends string> =
   IsVague<S> extends true
     ? never

@@ -11,8 +11,10 @@ import {
 } from '../schema/model.js';
 
 /**
- * A value of the schema made of JSON, as it comes from a file or a command line: what {@link FromAvro} says, with times as text (`"2026-01-31T12:00:00Z"`; UTC if it does not say otherwise) or milliseconds, and bytes as `{"base64": "…"}`. Fields with a default may be left out. Whether everything
- * fits is seen when it is encoded; thrown is a plain `Error` for what cannot be made at all.
+ * A value of the schema made of JSON, as it comes from a file or a command line: what {@link FromAvro} says,
+ * with times as text (`"2026-01-31T12:00:00Z"`; UTC if it does not say otherwise) or milliseconds, and bytes
+ * as `{"base64": "…"}`. Fields with a default may be left out. Whether everything fits is seen when it is
+ * encoded; thrown is a plain `Error` for what cannot be made at all.
  */
 export function fromJson(schema: Schema, json: unknown, path = ''): unknown {
   const logical = 'logical' in schema ? schema.logical?.name : undefined;
@@ -113,7 +115,10 @@ const mapValues = (json: Json, change: (value: unknown, key: string) => unknown)
 /** ISO 8601, as a Date is written. */
 const TIME = /^((?:[+-]\d{6}|\d{4})-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:\d{2})?)?$/;
 
-/** Without an offset it is UTC: Date would take it for local time, which differs from machine to machine, and "order 7" for a day in July. */
+/**
+ * Without an offset it is UTC: Date would take it for local time, which differs from machine to machine, and
+ * "order 7" for a day in July.
+ */
 function momentOf(text: string): number {
   const [, day, clock = '00:00', zone = 'Z'] = TIME.exec(text) ?? [];
   const midnight = new Date(`${day}T00:00Z`);

@@ -43,7 +43,8 @@ function codecOf(schema: Schema): Codec {
 export type Read = (bytes: Buffer, start: number) => unknown;
 
 /**
- * How a reader reads what a schema wrote: by an upcaster that is for exactly that schema, else by Avro's resolution, else by an upcaster whose schema can read it. A text says why it cannot.
+ * How a reader reads what a schema wrote: by an upcaster that is for exactly that schema, else by Avro's
+ * resolution, else by an upcaster whose schema can read it. A text says why it cannot.
  */
 export function readingOf(reader: Shape, writer: Schema, upcasts: readonly Upcast[]): Read | string {
   const text = schemaText(writer);

@@ -1,7 +1,9 @@
 import { isNamed, type Schema } from '../schema/model.js';
 
 /**
- * Under which subject of the registry a schema is: `topicName` (`orders-value`, one schema a topic), `recordName` (`shop.Order`, one for all topics) or `topicRecordName` (`orders-shop.Order`, several a topic), as Confluent's serializers name them.
+ * Under which subject of the registry a schema is: `topicName` (`orders-value`, one schema a topic),
+ * `recordName` (`shop.Order`, one for all topics) or `topicRecordName` (`orders-shop.Order`, several a
+ * topic), as Confluent's serializers name them.
  */
 export type SubjectStrategy = 'topicName' | 'recordName' | 'topicRecordName';
 

@@ -1,8 +1,9 @@
 import { showBytes } from '../show.js';
 
 /**
- * How Confluent's clients say which schema wrote some bytes. Format 0: a byte 0, the schema's id (4 bytes, big endian), the value in Avro. Format 1: a byte 1, its GUID (16 bytes), the value; usually the first two are in a header (`__value_schema_id`,
- * `__key_schema_id`), and the value stands alone.
+ * How Confluent's clients say which schema wrote some bytes. Format 0: a byte 0, the schema's id (4 bytes,
+ * big endian), the value in Avro. Format 1: a byte 1, its GUID (16 bytes), the value; usually the first two
+ * are in a header (`__value_schema_id`, `__key_schema_id`), and the value stands alone.
  */
 const BY_ID = 0;
 const BY_GUID = 1;
@@ -17,7 +18,9 @@ export function prefixOf(id: number): Buffer {
   return prefix;
 }
 
-/** The schema that the bytes begin with, or a header holds: an id, or a GUID as text. Throws a plain `Error`. */
+/**
+ * The schema that the bytes begin with, or a header holds: an id, or a GUID as text. Throws a plain `Error`.
+ */
 export function writerOf(bytes: Uint8Array): { readonly writer: number | string; readonly length: number } {
   if (bytes[0] === BY_ID && bytes.length >= ID_BYTES) return { writer: idIn(bytes), length: ID_BYTES };
   if (bytes[0] === BY_GUID && bytes.length >= GUID_BYTES) {

@@ -17,8 +17,9 @@ interface Subject {
 }
 
 /**
- * The content of a registry that millrace keeps itself: in memory, or in a file. An id is the fingerprint of what the schema means, so that it is the same wherever it is registered, and stays the same when a registry is made again; two schemas with one
- * fingerprint get neighbouring ids.
+ * The content of a registry that millrace keeps itself: in memory, or in a file. An id is the fingerprint of
+ * what the schema means, so that it is the same wherever it is registered, and stays the same when a registry
+ * is made again; two schemas with one fingerprint get neighbouring ids.
  */
 export class Book {
   readonly #address: string;

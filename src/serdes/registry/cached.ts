@@ -13,9 +13,10 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const UNKNOWN_FOR_MS = 30_000;
 
 /**
- * A registry that is asked once for what never changes: the schema of an id, a version by its number, the id of a schema. Those who ask for the same at the same time wait for one answer. What failed is asked for again, except an id that is
- * not there, for half a minute. What was answered goes on working when the registry is away. Memory: 64 MB of schemas; the oldest are
- * asked for again.
+ * A registry that is asked once for what never changes: the schema of an id, a version by its number, the id
+ * of a schema. Those who ask for the same at the same time wait for one answer. What failed is asked for
+ * again, except an id that is not there, for half a minute. What was answered goes on working when the
+ * registry is away. Memory: 64 MB of schemas; the oldest are asked for again.
  */
 export class CachedRegistry implements SchemaRegistry {
   readonly address: string;

@@ -30,15 +30,20 @@ interface SubjectJson {
 }
 
 /**
- * A registry that is a directory: `index.json` in it holds every version of every subject, and is committed with the code, so that nobody needs a server. The schemas that people edit lie beside it as `<subject>.avsc`; `millrace schema register` adds them
- * to the index, and `millrace schema check` says whether that can be done.
+ * A registry that is a directory: `index.json` in it holds every version of every subject, and is committed
+ * with the code, so that nobody needs a server. The schemas that people edit lie beside it as
+ * `<subject>.avsc`; `millrace schema register` adds them to the index, and `millrace schema check` says
+ * whether that can be done.
  *
  * ```json
  * { "format": 1, "compatibility": "BACKWARD", "subjects": { "orders-value": { "versions": [{ "id": 1838271, "schema": { "type": "record", … } }] } } }
  * ```
  *
- * The place in `versions` is the version, from 1. Ids are fingerprints: the same schema has the same id in every directory, so that two branches that register it do not contradict each other. A version is never changed or removed. What another process adds is seen
- * when something is not found, or the latest version is asked for. Two that register at the same time: the later one wins, and the other's is to be registered again.
+ * The place in `versions` is the version, from 1. Ids are fingerprints: the same schema has the same id in
+ * every directory, so that two branches that register it do not contradict each other. A version is never
+ * changed or removed. What another process adds is seen when something is not found, or the latest version is
+ * asked for. Two that register at the same time: the later one wins, and the other's is to be registered
+ * again.
  */
 export class FileRegistry implements SchemaRegistry {
   readonly address: string;
@@ -52,7 +57,10 @@ export class FileRegistry implements SchemaRegistry {
     this.#book = book;
   }
 
-  /** SCHEMA_INVALID if the index is damaged. A directory without one is an empty registry; it gets one when something is registered. */
+  /**
+   * SCHEMA_INVALID if the index is damaged. A directory without one is an empty registry; it gets one when
+   * something is registered.
+   */
   static async open(directory: string): Promise<FileRegistry> {
     return new FileRegistry(directory, await read(directory));
   }
@@ -162,7 +170,10 @@ async function read(directory: string): Promise<Book> {
   return book;
 }
 
-/** What is referred to comes before what refers to it, wherever it stands in the file. What refers to nothing that is there fails with SCHEMA_INVALID. */
+/**
+ * What is referred to comes before what refers to it, wherever it stands in the file. What refers to nothing
+ * that is there fails with SCHEMA_INVALID.
+ */
 function restoreInOrder(
   book: Book,
   waiting: readonly (SchemaVersion | Omit<SchemaVersion, 'type' | 'hasRules'>)[],

@@ -39,10 +39,16 @@ export interface HttpClientOptions {
   readonly tls: ConnectionOptions | undefined;
 }
 
-/** Asks a registry. What passes by itself (no connection, no answer in time, 408, 429, 5xx) is tried again, at each address in turn, with growing pauses, until the time for it is over: REGISTRY_UNAVAILABLE. Every other answer is returned. */
+/**
+ * Asks a registry. What passes by itself (no connection, no answer in time, 408, 429, 5xx) is tried again, at
+ * each address in turn, with growing pauses, until the time for it is over: REGISTRY_UNAVAILABLE. Every other
+ * answer is returned.
+ */
 export class HttpClient {
   readonly #options: HttpClientOptions;
-  /** Of its own: a shared one would hand out connections that others have opened, whatever they had checked. */
+  /**
+   * Of its own: a shared one would hand out connections that others have opened, whatever they had checked.
+   */
   readonly #agents: { readonly plain: Agent; readonly secure: SecureAgent };
   #current = 0;
 

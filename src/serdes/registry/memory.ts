@@ -8,7 +8,8 @@ export interface MemoryRegistryOptions {
 }
 
 /**
- * A registry in this process' memory, for tests: it is gone with the object. Ids are fingerprints of the schemas, so that a schema has the same one in every such registry, and in a registry in a directory.
+ * A registry in this process' memory, for tests: it is gone with the object. Ids are fingerprints of the
+ * schemas, so that a schema has the same one in every such registry, and in a registry in a directory.
  */
 export class MemoryRegistry implements SchemaRegistry {
   readonly address = 'mock://';

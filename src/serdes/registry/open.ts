@@ -22,11 +22,17 @@ export interface RegistryOptions {
   readonly tls?: Tls;
   /** How long to wait for one answer, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number;
-  /** For how long to try again what may pass (no connection, no answer, 408, 429, 5xx), in milliseconds. Default 30,000. */
+  /**
+   * For how long to try again what may pass (no connection, no answer, 408, 429, 5xx), in milliseconds.
+   * Default 30,000.
+   */
   readonly retryForMs?: number;
 }
 
-/** Opens the registry of an address: `http://…` or `https://…` (several with commas between them), `mock://`, or a directory. Nothing is asked yet. CONFIG_INVALID lists what is wrong. */
+/**
+ * Opens the registry of an address: `http://…` or `https://…` (several with commas between them), `mock://`,
+ * or a directory. Nothing is asked yet. CONFIG_INVALID lists what is wrong.
+ */
 export async function openRegistry(address: string, options: RegistryOptions, clock: Clock): Promise<SchemaRegistry> {
   if (/^mock:\/\//.test(address)) return new MemoryRegistry();
   if (/^https?:\/\//.test(address)) return openHttp(address, options, clock);
@@ -87,7 +93,11 @@ function loginIn({ username, password }: URL, problems: string[]): Login | undef
   }
 }
 
-/** The address and options that the environment names, as Confluent's clients do: `SCHEMA_REGISTRY_URL`, `SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO` (`user:password`), `SCHEMA_REGISTRY_BEARER_AUTH_TOKEN`, and `SCHEMA_REGISTRY_SSL_…`. */
+/**
+ * The address and options that the environment names, as Confluent's clients do: `SCHEMA_REGISTRY_URL`,
+ * `SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO` (`user:password`), `SCHEMA_REGISTRY_BEARER_AUTH_TOKEN`, and
+ * `SCHEMA_REGISTRY_SSL_…`.
+ */
 export function registryFromEnv(env: Readonly<Record<string, string | undefined>>): {
   readonly address: string | undefined;
   readonly options: RegistryOptions;

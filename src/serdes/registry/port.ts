@@ -30,7 +30,8 @@ export interface SchemaVersion extends StoredSchema {
 }
 
 /**
- * A schema registry: subjects with versions, each a schema with an id that is the same for the same schema in all subjects.
+ * A schema registry: subjects with versions, each a schema with an id that is the same for the same schema in
+ * all subjects.
  *
  * Errors of all: SCHEMA_UNKNOWN for what is not there, REGISTRY_UNAVAILABLE, REGISTRY_UNAUTHORIZED.
  */
@@ -43,13 +44,19 @@ export interface SchemaRegistry {
   version(subject: string, version: number | 'latest'): Promise<SchemaVersion>;
   /** The version that this very schema has in the subject; undefined if it has none. */
   lookup(subject: string, source: SchemaSource): Promise<SchemaVersion | undefined>;
-  /** Adds the schema as the next version; if the subject has it, nothing changes. Resolves to its id. SCHEMA_INCOMPATIBLE if the subject's mode forbids it, SCHEMA_INVALID. */
+  /**
+   * Adds the schema as the next version; if the subject has it, nothing changes. Resolves to its id.
+   * SCHEMA_INCOMPATIBLE if the subject's mode forbids it, SCHEMA_INVALID.
+   */
   register(subject: string, source: SchemaSource): Promise<number>;
   subjects(): Promise<readonly string[]>;
   /** Oldest first; none if there is no such subject. */
   versions(subject: string): Promise<readonly number[]>;
   /** What the next version must get on with. */
   compatibility(subject: string): Promise<Compatibility>;
-  /** Of a registry with rules of its own: why it would not take the schema as the next version; undefined if it would. */
+  /**
+   * Of a registry with rules of its own: why it would not take the schema as the next version; undefined if
+   * it would.
+   */
   refuses?(subject: string, source: SchemaSource): Promise<string | undefined>;
 }

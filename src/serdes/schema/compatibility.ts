@@ -11,7 +11,10 @@ import {
 } from './model.js';
 import { showType } from './show.js';
 
-/** What must hold between a new schema and those before it, as Confluent's registry has it. TRANSITIVE: all of those before it, otherwise the last. */
+/**
+ * What must hold between a new schema and those before it, as Confluent's registry has it. TRANSITIVE: all of
+ * those before it, otherwise the last.
+ */
 export const COMPATIBILITIES = [
   'NONE',
   'BACKWARD',
@@ -40,8 +43,10 @@ const PROMOTIONS: Readonly<Partial<Record<PrimitiveName, readonly PrimitiveName[
 };
 
 /**
- * Everything that keeps a reader from reading what a writer wrote, by the rules of Avro's schema resolution; none if it can. Names are compared without namespaces, and with the reader's aliases. Stricter than other checks in one point: a decimal of
- * another scale or as a text, and a time of another kind or in another unit, is refused, since it would be read as another one.
+ * Everything that keeps a reader from reading what a writer wrote, by the rules of Avro's schema resolution;
+ * none if it can. Names are compared without namespaces, and with the reader's aliases. Stricter than other
+ * checks in one point: a decimal of another scale or as a text, and a time of another kind or in another
+ * unit, is refused, since it would be read as another one.
  */
 export function incompatibilities(reader: Schema, writer: Schema): readonly Incompatibility[] {
   return new Resolution().compare(reader, writer, nameOf(reader));
@@ -188,7 +193,10 @@ const because = (wrong: readonly Incompatibility[], path: string): string => {
 /** Something that a new schema does not get on with. */
 export interface CompatibilityProblem extends Incompatibility {
   readonly version: number;
-  /** `backward`: the new schema cannot read what the version wrote; `forward`: the version cannot read what the new schema writes. */
+  /**
+   * `backward`: the new schema cannot read what the version wrote; `forward`: the version cannot read what
+   * the new schema writes.
+   */
   readonly direction: 'backward' | 'forward';
 }
 

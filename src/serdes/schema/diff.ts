@@ -12,7 +12,10 @@ import {
 import { logicalText, showType } from './show.js';
 import { partsOf } from './walk.js';
 
-/** What changed from one schema to another, a line for each: `+` added, `-` gone, `~` changed. Docs are not compared. */
+/**
+ * What changed from one schema to another, a line for each: `+` added, `-` gone, `~` changed. Docs are not
+ * compared.
+ */
 export function schemaDiff(before: Schema, after: Schema): readonly string[] {
   const [then, now] = [namedIn(before), namedIn(after)];
   const lines: string[] = [];

@@ -39,8 +39,11 @@ const RESERVED: readonly string[] = [
 ];
 
 /**
- * TypeScript of Avro schemas: for each file the text of the schema, a type for what is read (`Order`) and one for what is written (`OrderInput`, where fields with a default may be left out), for each type that it defines; types of other files are
- * imported. A type is named by its simple name, or by its full name where two files have the same; with Avro before it where that name is taken. The same values as `FromAvro` and `ToAvro`.
+ * TypeScript of Avro schemas: for each file the text of the schema, a type for what is read (`Order`) and one
+ * for what is written (`OrderInput`, where fields with a default may be left out), for each type that it
+ * defines; types of other files are imported. A type is named by its simple name, or by its full name where
+ * two files have the same; with Avro before it where that name is taken. The same values as `FromAvro` and
+ * `ToAvro`.
  */
 export function generateTypes(files: readonly SchemaFile[]): ReadonlyMap<string, string> {
   const names = typeNames(files);

@@ -1,6 +1,7 @@
 /**
- * An Avro schema, checked and resolved: every name is full, every reference is the type itself (so a recursive schema is a cycle of objects), and attributes that mean nothing are gone. What compatibility, codecs,
- * generated types and texts are made of.
+ * An Avro schema, checked and resolved: every name is full, every reference is the type itself (so a
+ * recursive schema is a cycle of objects), and attributes that mean nothing are gone. What compatibility,
+ * codecs, generated types and texts are made of.
  */
 export type Schema = Primitive | RecordSchema | EnumSchema | FixedSchema | ArraySchema | MapSchema | UnionSchema;
 
@@ -13,7 +14,10 @@ export interface Primitive {
   readonly logical?: Logical;
 }
 
-/** The logical types that millrace maps; an unknown one, or one on a type that it does not fit, is left out as the specification demands. */
+/**
+ * The logical types that millrace maps; an unknown one, or one on a type that it does not fit, is left out as
+ * the specification demands.
+ */
 export type Logical =
   | {
       readonly name: 'date' | 'time-millis' | 'time-micros' | 'timestamp-millis' | 'timestamp-micros' | 'uuid';
@@ -85,7 +89,8 @@ export const namespaceOf = (name: string): string => name.slice(0, Math.max(0, n
 export const branchName = (schema: Schema): string => (isNamed(schema) ? schema.name : schema.kind);
 
 /**
- * What a value looks like in JavaScript. Two branches of a union that look alike cannot be told apart by their values: such a union is written as an object with one property, the name of the branch.
+ * What a value looks like in JavaScript. Two branches of a union that look alike cannot be told apart by
+ * their values: such a union is written as an object with one property, the name of the branch.
  */
 export function lookOf(
   schema: Schema,

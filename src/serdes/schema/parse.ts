@@ -33,7 +33,10 @@ export interface ParsedSchema {
   readonly defines: ReadonlyMap<string, NamedSchema>;
 }
 
-/** Checks and resolves an Avro schema: its JSON as text, or parsed. SCHEMA_INVALID says what is wrong, and at which place in it. */
+/**
+ * Checks and resolves an Avro schema: its JSON as text, or parsed. SCHEMA_INVALID says what is wrong, and at
+ * which place in it.
+ */
 export function parseSchema(source: unknown, options: ParseOptions = {}): ParsedSchema {
   const json = typeof source === 'string' ? jsonOf(source, options.at) : source;
   const parser = new Parser(options);
@@ -45,7 +48,10 @@ export function parseSchema(source: unknown, options: ParseOptions = {}): Parsed
   return { schema, defines: parser.defines };
 }
 
-/** A schema is given as JSON; the name of a primitive type alone is accepted bare, as registries do. SCHEMA_INVALID for anything else. */
+/**
+ * A schema is given as JSON; the name of a primitive type alone is accepted bare, as registries do.
+ * SCHEMA_INVALID for anything else.
+ */
 export function jsonOf(text: string, at?: string): unknown {
   if (PRIMITIVES.includes(text)) return text;
   try {

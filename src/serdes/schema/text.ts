@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { type Field, hasDefault, isNamed, type Logical, namespaceOf, type Schema } from './model.js';
 
 /**
- * The schema as JSON again, in one form for all ways of writing it: names are full, attributes are in a fixed order, types that it referred to are defined where they are first used. Docs are left out unless asked for, and attributes
- * without a meaning always. Two schemas with the same text mean the same to every reader and writer.
+ * The schema as JSON again, in one form for all ways of writing it: names are full, attributes are in a fixed
+ * order, types that it referred to are defined where they are first used. Docs are left out unless asked for,
+ * and attributes without a meaning always. Two schemas with the same text mean the same to every reader and
+ * writer.
  */
 export function schemaJson(
   schema: Schema,

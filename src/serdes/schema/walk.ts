@@ -1,6 +1,9 @@
 import { isNamed, type NamedSchema, type Schema } from './model.js';
 
-/** The named types that a schema uses directly: inside records that it defines itself, but not inside the types it uses. */
+/**
+ * The named types that a schema uses directly: inside records that it defines itself, but not inside the
+ * types it uses.
+ */
 export function usedTypes(schema: Schema, defines: ReadonlyMap<string, NamedSchema>): readonly NamedSchema[] {
   const used = new Map<string, NamedSchema>();
   const seen = new Set<Schema>();

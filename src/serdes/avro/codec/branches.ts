@@ -6,7 +6,9 @@ export interface ResolverOptions {
 }
 
 /**
- * The branch of a reader's union for what another type wrote. avsc takes the first that can read it: bytes would be read as a string, and an int as a double, where they have branches of their own. Avro has that of the same type first.
+ * The branch of a reader's union for what another type wrote. avsc takes the first that can read it: bytes
+ * would be read as a string, and an int as a double, where they have branches of their own. Avro has that of
+ * the same type first.
  */
 export function branchFor(
   branches: readonly AvscType[],
@@ -27,7 +29,10 @@ export function branchFor(
   return undefined;
 }
 
-/** How far a branch is from what was written: the same type by the same name, the same type, the same bytes, other bytes, and the same bytes with another meaning. */
+/**
+ * How far a branch is from what was written: the same type by the same name, the same type, the same bytes,
+ * other bytes, and the same bytes with another meaning.
+ */
 function distance(branch: AvscType, writer: AvscType): number {
   const [mine, written] = [underlying(branch), underlying(writer)];
   if (branch.typeName === writer.typeName) return mine.name === written.name ? 0 : 1;

@@ -14,7 +14,8 @@ const KEPT_BYTES = 1024 * 1024;
 type Resolver = ReturnType<AvscType['createResolver']>;
 
 /**
- * Values of one schema to bytes, and back. Records are plain objects. Reading takes no more time and memory than the bytes are worth, whatever they are.
+ * Values of one schema to bytes, and back. Records are plain objects. Reading takes no more time and memory
+ * than the bytes are worth, whatever they are.
  */
 export class Codec {
   readonly #type: AvscType;
@@ -24,7 +25,10 @@ export class Codec {
     this.#type = withDefaults(new Defaults(schema), () => build(schemaJson(schema, { defaults: false })));
   }
 
-  /** The value behind a copy of the prefix. Throws a plain `Error` that says where the value does not fit the schema. */
+  /**
+   * The value behind a copy of the prefix. Throws a plain `Error` that says where the value does not fit the
+   * schema.
+   */
   encode(value: unknown, prefix: Buffer): Buffer {
     const start = prefix.length;
     let end: number;
@@ -44,7 +48,10 @@ export class Codec {
     return encoded;
   }
 
-  /** The value from that byte to the end, read as what the resolver's writer wrote; as what this schema writes without one. Throws a plain `Error`. */
+  /**
+   * The value from that byte to the end, read as what the resolver's writer wrote; as what this schema writes
+   * without one. Throws a plain `Error`.
+   */
   decode(bytes: Buffer, start: number, resolver: Resolver | undefined): unknown {
     let decoded: { readonly value: unknown; readonly offset: number };
     try {

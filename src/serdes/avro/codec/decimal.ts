@@ -10,7 +10,10 @@ export function decimalOf(bytes: Buffer, scale: number): string {
   return `${negative ? '-' : ''}${whole}${scale === 0 ? '' : `.${digits.slice(-scale)}`}`;
 }
 
-/** A decimal to big-endian two's complement: as few bytes as hold it, or as many as a fixed has. Throws if it has more digits than the type, on either side of the point. */
+/**
+ * A decimal to big-endian two's complement: as few bytes as hold it, or as many as a fixed has. Throws if it
+ * has more digits than the type, on either side of the point.
+ */
 export function decimalBytes(
   text: string,
   { precision, scale, size }: { readonly precision: number; readonly scale: number; readonly size: number | undefined },

@@ -5,11 +5,16 @@ import { guardedRecord } from './records.js';
 import { GuardedBytes, GuardedInt, GuardedLong, GuardedString, readString, take, writeString } from './scalars.js';
 
 /**
- * The types of avsc whose readers trust the bytes, or whose writers trust the value, with what they leave out: lengths that are no lengths, counts that nothing follows, texts that are no UTF-8, symbols and keys that are names of
- * Object's own properties. So bytes that are no Avro end in an error, at the cost of what they hold and no more.
+ * The types of avsc whose readers trust the bytes, or whose writers trust the value, with what they leave
+ * out: lengths that are no lengths, counts that nothing follows, texts that are no UTF-8, symbols and keys
+ * that are names of Object's own properties. So bytes that are no Avro end in an error, at the cost of what
+ * they hold and no more.
  */
 
-/** Items of arrays and maps that take no byte (null, an empty record) cost memory all the same; more of them in one value are refused. */
+/**
+ * Items of arrays and maps that take no byte (null, an empty record) cost memory all the same; more of them
+ * in one value are refused.
+ */
 const MAX_EMPTY = 65_536;
 /** How many items come next; 0: none any more. */
 function blockCount(tap: Tap): number {

@@ -120,7 +120,10 @@ class UuidType extends Mapped {
   }
 }
 
-/** The logical types whose values are others than those of the type underneath. Times of a day and microseconds stay numbers. */
+/**
+ * The logical types whose values are others than those of the type underneath. Times of a day and
+ * microseconds stay numbers.
+ */
 const MAPPED: Readonly<Record<string, new (schema: never, options: object) => AvscType>> = {
   date: DateType,
   'timestamp-millis': TimestampMillisType,
