@@ -4,14 +4,13 @@ import { Alignment } from './alignment.js';
 import { assignTasks } from './assignment.js';
 import { warnBusy } from './busy-warning.js';
 import type { EngineConfig, EnginePorts } from './config.js';
-import { findGeneration } from './generation.js';
 import { GlobalTables } from './global-tables.js';
 import { GroupPlace } from './group-place.js';
 import { IdleWatch } from './idle-watch.js';
 import { InputBuffer } from './input-buffer.js';
 import { metadataOf, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
-import { chooseGeneration, ofGeneration } from './own-generation.js';
+import { ownGeneration } from './own-generation.js';
 import { isPassing, type Patience, patiently } from './patience.js';
 import { type Progress, progressOf } from './progress.js';
 import { sharedAbort } from './shared-abort.js';
@@ -206,14 +205,7 @@ export class Engine {
 
   /** Which version of the application counts. It does not change while a member is alive. */
   async #findGeneration(): Promise<void> {
-    const find = () =>
-      findGeneration(this.#config, this.#ports, (onDisk) =>
-        patiently('looking at the topics', this.#patience, () =>
-          chooseGeneration(this.#ports.broker.admin, this.#topology.graph, this.#config, onDisk),
-        ),
-      );
-    const generation = await patiently('looking at the group', this.#patience, find);
-    this.#config = ofGeneration(this.#config, generation);
+    this.#config = await ownGeneration(this.#config, this.#ports, this.#topology.graph, this.#patience);
   }
 
   get #patience(): Patience {

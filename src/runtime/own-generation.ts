@@ -1,7 +1,8 @@
 import type { Admin } from '../broker/port.js';
 import type { Graph } from '../graph/graph.js';
-import type { EngineConfig } from './config.js';
-import { firstGeneration, type Generation } from './generation.js';
+import type { EngineConfig, EnginePorts } from './config.js';
+import { findGeneration, firstGeneration, type Generation } from './generation.js';
+import { type Patience, patiently } from './patience.js';
 import { apartOf, foreignTopics, foundOwner, isForeign, ownerOf } from './topic-owners.js';
 import { describeTopics } from './topic-problems.js';
 import { internalTopics } from './topic-uses.js';
@@ -34,6 +35,23 @@ export async function chooseGeneration(
       `names of internal topics are those of another application: this one keeps apart, under ${chosen.generation.prefix}-…. ${first.problem.message}`,
     );
   return chosen.generation;
+}
+
+/**
+ * The configuration of the version of an application that is to run: see {@link findGeneration}, and
+ * {@link chooseGeneration} for one that was never promoted. A cluster that is away is waited for.
+ */
+export async function ownGeneration(
+  config: EngineConfig,
+  ports: EnginePorts,
+  graph: Graph,
+  patience: Patience,
+): Promise<EngineConfig> {
+  const { admin } = ports.broker;
+  const choose = (onDisk: Generation): Promise<Generation> =>
+    patiently('looking at the topics', patience, () => chooseGeneration(admin, graph, config, onDisk));
+  const find = (): Promise<Generation> => findGeneration(config, ports, choose);
+  return ofGeneration(config, await patiently('looking at the group', patience, find));
 }
 
 /**

@@ -1,30 +1,18 @@
 import type { PartitionOffset } from '../broker/port.js';
-import type { Processor } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { taskId } from '../graph/naming.js';
-import type { GlobalView } from '../state/global-view.js';
 import type { TaskState } from '../state/task-state.js';
-import type { BatchRunner } from './batch-runner.js';
 import { closeAll } from './close-all.js';
 import { commit } from './commit.js';
 import { CommitDue } from './commit-due.js';
 import { Commits } from './commits.js';
-import { GroupOffsets } from './group-offsets.js';
 import type { Intake } from './intake.js';
 import { LastBatch } from './last-batch.js';
-import { openIntake } from './open-intake.js';
-import { openState } from './open-state.js';
 import { RepartitionPurge } from './purge.js';
 import { SinceCommit } from './since-commit.js';
-import { sourcePartitions } from './sources.js';
 import { stopped } from './stopped.js';
-import { streamTimesOf } from './stream-times.js';
-import type { TaskLog } from './task-log.js';
 import type { TaskOptions } from './task-options.js';
-import { TaskOutput } from './task-output.js';
-import { buildTaskRunner, type TaskRunnerOptions } from './task-runner.js';
-import { whereToBegin } from './where-to-begin.js';
-import { writerOptions } from './writer-options.js';
+import { type OpenedParts, openParts, type TaskParts } from './task-parts.js';
 
 /**
  * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and
@@ -46,16 +34,10 @@ export class Task {
   readonly subTopology: SubTopology;
   readonly #options: TaskOptions;
   #phase: TaskPhase = 'restoring';
-  #output!: TaskOutput;
-  #intake!: Intake;
-  #runner!: BatchRunner;
+  #parts!: TaskParts;
+  readonly #opened: OpenedParts = {};
   readonly #purge: RepartitionPurge;
-  #state: TaskState | undefined;
-  #log: TaskLog | undefined;
-  #globals: ReadonlyMap<string, GlobalView<unknown, unknown>> = new Map();
-  #processors: readonly Processor[] = [];
   #restoreLeft = 0;
-  #offsets!: GroupOffsets;
   readonly #since = new SinceCommit();
   readonly #due: CommitDue;
   readonly #lastBatch: LastBatch;
@@ -102,12 +84,12 @@ export class Task {
 
   /** Records that are known to be in the log, and not taken. */
   get unread(): number {
-    return this.#phase === 'running' ? this.#intake.lag : 0;
+    return this.#phase === 'running' ? this.#parts.intake.lag : 0;
   }
 
   /** Those of them that do not wait for others. */
   get left(): number {
-    return this.#phase === 'running' ? this.#intake.left : 0;
+    return this.#phase === 'running' ? this.#parts.intake.left : 0;
   }
 
   /** Records that are not taken, and those that are and are not committed. */
@@ -117,12 +99,12 @@ export class Task {
 
   /** See {@link Intake.isWaiting}: a step that takes nothing is then not the last. */
   get isWaiting(): boolean {
-    return this.#phase === 'running' && this.#intake.isWaiting;
+    return this.#phase === 'running' && this.#parts.intake.isWaiting;
   }
 
   /** See {@link Intake.pace}. */
   get pace(): Intake['pace'] {
-    return this.#phase === 'running' ? this.#intake.pace : 'own';
+    return this.#phase === 'running' ? this.#parts.intake.pace : 'own';
   }
 
   /** Records processed, and not committed. */
@@ -136,16 +118,16 @@ export class Task {
   }
 
   get streamTime(): number {
-    return this.#runner.atHand.streamTime;
+    return this.#parts.runner.atHand.streamTime;
   }
 
   get positions(): readonly PartitionOffset[] {
-    return this.#intake.positions;
+    return this.#parts.intake.positions;
   }
 
   get commitDue(): boolean {
-    if (this.#due.isNow(this.uncommitted) || this.#intake.isAwaited) return true;
-    return this.left === 0 && this.#state?.postponed === true;
+    if (this.#due.isNow(this.uncommitted) || this.#parts.intake.isAwaited) return true;
+    return this.left === 0 && this.#opened.state?.postponed === true;
   }
 
   /** Whether more must not wait for a commit, whatever the time is. */
@@ -160,13 +142,13 @@ export class Task {
 
   /** Milliseconds until something is to be done without a record: a commit or a wall-clock timer. */
   get dueInMs(): number {
-    const timer = Math.min(...this.#runner.stages.map((stage) => stage.timers.nextDue('wall')));
+    const timer = Math.min(...this.#parts.runner.stages.map((stage) => stage.timers.nextDue('wall')));
     return Math.max(0, Math.min(this.#due.inMs(this.uncommitted), timer - this.#options.ports.clock.now()));
   }
 
   /** The rows of a store, for looking. */
   get state(): TaskState | undefined {
-    return this.#state;
+    return this.#opened.state;
   }
 
   /**
@@ -174,29 +156,29 @@ export class Task {
    * records it took, and one for timers of the wall clock, whose records other tasks may read.
    */
   async step(maxWaitMs: number): Promise<number> {
-    await this.#log?.check();
+    await this.#parts.log?.check();
     const { config, ports, metrics } = this.#options;
-    const records = await this.#intake.take(config.batchRecords, maxWaitMs);
+    const records = await this.#parts.intake.take(config.batchRecords, maxWaitMs);
     if (records.length > 0) {
       metrics.recordsIn += records.length;
       this.#since.beginBatch(records.length);
       this.#lastBatch.began(records);
-      const sending = this.#output.send(await this.#runner.run(records, this.#lastBatch));
+      const sending = this.#parts.output.send(await this.#parts.runner.run(records, this.#lastBatch));
       this.#lastBatch.ended();
       await sending;
       this.#since.endBatch();
     }
     const now = ports.clock.now();
-    const timersDue = this.#runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
+    const timersDue = this.#parts.runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
     if (timersDue) {
       this.#since.beginTimers();
-      await this.#output.send(await this.#runner.runWallTimers(now));
+      await this.#parts.output.send(await this.#parts.runner.runWallTimers(now));
       this.#since.endBatch();
     }
     if (this.#fatal) throw this.#fatal;
     this.#commits.check();
-    for (const view of this.#globals.values()) view.release();
-    this.#state?.evict();
+    for (const view of this.#parts.globals.values()) view.release();
+    this.#opened.state?.evict();
     return records.length + (timersDue ? 1 : 0);
   }
 
@@ -211,7 +193,7 @@ export class Task {
       if (ahead) return;
       await this.#commits.applied();
       // It was made for somebody else, who is ahead.
-    } while (this.#state?.postponed);
+    } while (this.#opened.state?.postponed);
   }
 
   async #commit(ahead: boolean): Promise<void> {
@@ -219,34 +201,34 @@ export class Task {
     // before.
     if (this.#fatal) throw this.#fatal;
     if (this.#since.inBatch) throw stopped('a batch is not at its end', `task ${this.id}`);
-    if (this.uncommitted === 0 && (ahead || !this.#due.mustRefresh(this.#state?.checkpoint)))
-      return ahead ? undefined : this.#state?.applyPostponed();
+    if (this.uncommitted === 0 && (ahead || !this.#due.mustRefresh(this.#opened.state?.checkpoint)))
+      return ahead ? undefined : this.#opened.state?.applyPostponed();
     const { config, ports, membership, metrics } = this.#options;
-    const positions = this.#offsets.next(this.#intake.positions);
+    const positions = this.#parts.offsets.next(this.#parts.intake.positions);
     const { logged, applied } = await commit({
       partition: this.partition,
       prefix: config.generation.prefix,
       guarantee: config.guarantee,
       membership,
-      state: this.#state,
+      state: this.#opened.state,
       positions,
-      before: this.#offsets.last,
-      streamTime: this.#runner.atHand.streamTime,
+      before: this.#parts.offsets.last,
+      streamTime: this.#parts.runner.atHand.streamTime,
       now: ports.clock.now(),
-      log: this.#log,
+      log: this.#parts.log,
       mayPostpone: (rows) => ahead && !this.#due.apply.isNow(rows),
-      output: this.#output,
+      output: this.#parts.output,
       afterStep: (step) => ports.afterStep?.(step, this.id),
     });
     this.#commits.applying(applied);
-    this.#offsets.committed(positions);
+    this.#parts.offsets.committed(positions);
     metrics.changelogRecords += logged;
-    this.#output.committed();
+    this.#parts.output.committed();
     this.#since.committed();
-    this.#intake.committed(positions);
-    this.#due.committed(this.#state?.postponed);
+    this.#parts.intake.committed(positions);
+    this.#due.committed(this.#opened.state?.postponed);
     metrics.commits++;
-    this.#state?.evict();
+    this.#opened.state?.evict();
     await this.#purge.committed(positions);
   }
 
@@ -257,7 +239,7 @@ export class Task {
 
   /** Ends a waiting step. */
   wakeup(): void {
-    if (this.#phase === 'running') this.#intake.wakeup();
+    if (this.#phase === 'running') this.#parts.intake.wakeup();
   }
 
   /** Gives everything back, without a commit. Calling it again does nothing. */
@@ -268,53 +250,24 @@ export class Task {
     await this.#opening?.catch(() => undefined);
     // Each in turn, whatever the one before threw: a directory must not stay locked because a connection
     // broke.
-    await closeAll(this.#intake?.close(), this.#output?.writer.close(), this.#state?.close());
+    const { intake, output, state } = this.#opened;
+    await closeAll(intake?.close(), output?.writer.close(), state?.close());
   }
 
   async #open(): Promise<void> {
-    const { config, subTopology, stores, topics } = this.#options;
-    const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
-    // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that
-    // the offsets read next are final.
-    const sources = sourcePartitions(subTopology, config.generation.prefix, this.partition, topics);
-    this.#output = await TaskOutput.open(this.#options, writerOptions(this.#options, sources));
-    const begins = await whereToBegin(this.#options, { sources, signal });
-    const times = streamTimesOf(begins.committed);
-    let streamTime = times.task;
-    if (stores.length > 0) {
-      const opened = await openState(this.#options, {
-        ...{ sources, begins, signal },
-        onOpened: (state) => {
-          this.#state = state;
-        },
-        onProgress: (left) => {
-          this.#restoreLeft = left;
-        },
-      });
-      streamTime = Math.max(streamTime, opened.streamTime);
-      this.#log = opened.log;
-      this.#since.loggedAgain(opened.loggedAgain);
-    }
-    if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
-    await this.#buildRunner({ streamTime, jump: times.jump, again: begins.again });
-    this.#offsets = new GroupOffsets({ config, begins, runner: this.#runner, state: this.#state });
-    this.#intake = await openIntake(this.#options, { begins, entries: this.#runner.entries, task: this });
-    for (const processor of this.#processors) await processor.start?.();
-    if (signal.aborted) throw stopped('the engine was stopped', `task ${this.id}`);
-    this.#phase = 'running';
-  }
-
-  async #buildRunner(begins: Pick<TaskRunnerOptions, 'streamTime' | 'jump' | 'again'>): Promise<void> {
-    this.#globals = this.#options.globals.views();
-    ({ runner: this.#runner, processors: this.#processors } = await buildTaskRunner(this.#options, {
-      ...begins,
-      taskId: this.id,
-      state: this.#state,
-      globals: this.#globals,
+    this.#parts = await openParts(this.#options, {
+      task: this,
+      opened: this.#opened,
+      signal: AbortSignal.any([this.#options.signal, this.#closing.signal]),
+      onProgress: (left) => {
+        this.#restoreLeft = left;
+      },
       onFatal: (error) => {
         this.#fatal ??= error;
         this.#options.onFatal(error);
       },
-    }));
+    });
+    this.#since.loggedAgain(this.#parts.loggedAgain);
+    this.#phase = 'running';
   }
 }

@@ -1,0 +1,90 @@
+import type { GlobalView } from '../state/global-view.js';
+import type { TaskState } from '../state/task-state.js';
+import type { BatchRunner } from './batch-runner.js';
+import { GroupOffsets } from './group-offsets.js';
+import type { Intake } from './intake.js';
+import { openIntake } from './open-intake.js';
+import { openState } from './open-state.js';
+import type { Paced } from './paced-intake.js';
+import { sourcePartitions } from './sources.js';
+import { stopped } from './stopped.js';
+import { streamTimesOf } from './stream-times.js';
+import type { TaskLog } from './task-log.js';
+import type { TaskOptions } from './task-options.js';
+import { TaskOutput } from './task-output.js';
+import { buildTaskRunner } from './task-runner.js';
+import { whereToBegin } from './where-to-begin.js';
+import { writerOptions } from './writer-options.js';
+
+/** What a task is made of, once it stands ready to read on from where its group has committed. */
+export interface TaskParts {
+  readonly output: TaskOutput;
+  readonly runner: BatchRunner;
+  readonly intake: Intake;
+  readonly offsets: GroupOffsets;
+  readonly globals: ReadonlyMap<string, GlobalView<unknown, unknown>>;
+  readonly log: TaskLog | undefined;
+  /** Rows that the restore has logged once more, and that are to be committed. */
+  readonly loggedAgain: number;
+}
+
+/** What of it is open already: it has to be closed, also if the rest fails. */
+export interface OpenedParts {
+  output?: TaskOutput;
+  state?: TaskState;
+  intake?: Intake;
+}
+
+export interface OpeningOptions {
+  readonly task: Paced & { readonly id: string };
+  readonly opened: OpenedParts;
+  readonly signal: AbortSignal;
+  /** Told how many changelog records are left to restore. */
+  readonly onProgress: (left: number) => void;
+  readonly onFatal: (error: Error) => void;
+}
+
+/**
+ * Opens the writer, finds out where the task begins, restores the state to there, and makes pipeline and
+ * intake. STOPPED once the signal is aborted; else the errors of these steps.
+ */
+export async function openParts(options: TaskOptions, opening: OpeningOptions): Promise<TaskParts> {
+  const { config, subTopology, partition, stores, topics } = options;
+  const { task, opened, signal, onProgress, onFatal } = opening;
+  // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that
+  // the offsets read next are final.
+  const sources = sourcePartitions(subTopology, config.generation.prefix, partition, topics);
+  const output = await TaskOutput.open(options, writerOptions(options, sources));
+  opened.output = output;
+  const begins = await whereToBegin(options, { sources, signal });
+  const times = streamTimesOf(begins.committed);
+  let streamTime = times.task;
+  let log: TaskLog | undefined;
+  let loggedAgain = 0;
+  if (stores.length > 0) {
+    const restored = await openState(options, {
+      ...{ sources, begins, signal, onProgress },
+      onOpened: (state) => {
+        opened.state = state;
+      },
+    });
+    streamTime = Math.max(streamTime, restored.streamTime);
+    ({ log, loggedAgain } = restored);
+  }
+  const checkRunning = (): void => {
+    if (signal.aborted) throw stopped('the engine was stopped', `task ${task.id}`);
+  };
+  checkRunning();
+  const globals = options.globals.views();
+  const { state } = opened;
+  const { runner, processors } = await buildTaskRunner(options, {
+    ...{ taskId: task.id, state, globals, streamTime, onFatal },
+    ...{ jump: times.jump, again: begins.again },
+  });
+  const offsets = new GroupOffsets({ config, begins, runner, state });
+  const intake = await openIntake(options, { begins, entries: runner.entries, task });
+  opened.intake = intake;
+  for (const processor of processors) await processor.start?.();
+  checkRunning();
+  return { output, runner, intake, offsets, globals, log, loggedAgain };
+}
