@@ -62,14 +62,8 @@ export {
 export { type ToOptions, to } from './dsl/operators/to.js';
 export { type ToTableOptions, toTable } from './dsl/operators/to-table.js';
 export type { Topology } from './dsl/processor.js';
-export {
-  type GlobalTableOptions,
-  type StreamOptions,
-  type TableOptions,
-  type TopologyBuilder,
-  topology,
-  validate,
-} from './dsl/topology.js';
+export { topology, validate } from './dsl/topology.js';
+export type { GlobalTableOptions, StreamOptions, TableOptions, TopologyBuilder } from './dsl/topology-builder.js';
 export type { Stream, Table } from './dsl/types.js';
 export { type CalendarOptions, type CalendarUnit, calendar } from './dsl/windows/calendar.js';
 export { type EveryNOptions, everyN } from './dsl/windows/every-n.js';

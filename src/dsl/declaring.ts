@@ -7,6 +7,7 @@ import { checkName, checkSerdes } from './checks.js';
 import { GLOBAL_TABLE, type GlobalTable } from './global-table.js';
 import { TracedInput } from './input.js';
 import { type Inspection, inspected } from './inspection.js';
+import type { GlobalTableSpec, RepartitionSpec, SinkSpec, SourceSpec } from './node-specs.js';
 import { Origin } from './origin.js';
 import { PipelineEnds } from './pipeline-ends.js';
 import type {
@@ -22,11 +23,6 @@ import type {
   PushScope,
   SerdeUse,
 } from './processor.js';
-
-export type SourceSpec = Omit<DeclaredSource, 'id' | 'outlet'>;
-export type GlobalTableSpec = Omit<DeclaredGlobalTable, 'id'>;
-export type RepartitionSpec = Omit<DeclaredRepartition, 'id' | 'input' | 'outlet' | 'table'>;
-export type SinkSpec = Omit<DeclaredSink, 'id' | 'input'> & { readonly name?: string };
 
 /**
  * Collects what one run of a topology function declares: the live nodes, the graph as data, and everything
@@ -269,13 +265,7 @@ export class Declaring implements Declaration {
         'Put toStream() behind each, and toTable({ store, value }) behind merge() if the result is a table again; or join the tables with outerJoinTable.',
       );
     }
-    const seen = new Set<string>();
-    for (const { from, through } of input.paths) {
-      const labels = through.map((mark) => mark.label);
-      const text = `${from}|${labels.join('|')}`;
-      if (!seen.has(text)) this.edges.push({ from, to: node, port, through: labels });
-      seen.add(text);
-    }
+    this.edges.push(...input.edges);
     return input;
   }
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Observable, Subscription } from 'rxjs';
+import type { GraphEdge } from '../graph/graph.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { isMoment, MOMENT } from '../model/record.js';
 import { show } from '../model/show.js';
@@ -112,6 +113,17 @@ export class TracedInput implements Input, Consumer {
   /** Whether plain operators stand on a table: on one way, or where several meet. */
   get isPlainTable(): boolean {
     return this.paths.some(({ table, plain }) => table && plain);
+  }
+
+  /** Its edges in the graph: each way once. */
+  get edges(): readonly GraphEdge[] {
+    const edges = new Map<string, GraphEdge>();
+    for (const { from, through: marks } of this.paths) {
+      const through = marks.map(({ label }) => label);
+      const way = `${from}|${through.join('|')}`;
+      if (!edges.has(way)) edges.set(way, { from, to: this.node, port: this.port, through });
+    }
+    return [...edges.values()];
   }
 
   #subscribe(): void {

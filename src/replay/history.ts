@@ -1,7 +1,8 @@
 import type { Topology } from '../dsl/processor.js';
 import { ChangeMaker, type SeenChange, type StateChange, scanChanges } from './changes.js';
 import { taskStore } from './event.js';
-import { framePast, type PastOptions, type PastSlice } from './past.js';
+import { framePast } from './past.js';
+import type { PastOptions, PastSlice } from './past-options.js';
 import { changesNothing, type ShownChange } from './shown-changes.js';
 import type { RowWrite } from './watcher.js';
 

@@ -8,7 +8,7 @@ export type { EventInfo } from './event.js';
 export { type HistoryOptions, history } from './history.js';
 export { formatMoment, type Moment, type OffsetOf, parseMoment } from './moment.js';
 export type { OutputDifference } from './output-digest.js';
-export type { PastOptions, PastProgress, PastSlice, SnapshotOptions } from './past.js';
+export type { PastOptions, PastProgress, PastSlice, SnapshotOptions } from './past-options.js';
 export type { PastSchemas } from './past-serdes.js';
 export { applyPromotion, type PromotionContext, type PromotionStep } from './promotion.js';
 export {

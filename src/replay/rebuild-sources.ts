@@ -5,7 +5,8 @@ import type { Topology } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import { markOf } from '../runtime/reset-marks.js';
-import { framePast, Past, type PastOptions } from './past.js';
+import { framePast, Past } from './past.js';
+import type { PastOptions } from './past-options.js';
 import { rebuildDirectory } from './rebuild-task.js';
 import { underWay } from './under-way.js';
 

@@ -10,7 +10,8 @@ import { systemClock } from '../runtime/system.js';
 import type { StoreBytes } from '../state/store-bytes.js';
 import type { TaskState } from '../state/task-state.js';
 import { taskStore } from './event.js';
-import type { Past, PastOptions } from './past.js';
+import type { Past } from './past.js';
+import type { PastOptions } from './past-options.js';
 import { type PastSchemas, PastSerdes } from './past-serdes.js';
 import { replaySources } from './rebuild-sources.js';
 import {

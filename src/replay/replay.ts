@@ -3,7 +3,8 @@ import type { Topology } from '../dsl/processor.js';
 import type { Headers } from '../model/headers.js';
 import { ownOf, setOwn } from '../model/own.js';
 import type { SourcePosition } from '../model/record.js';
-import { framePast, type PastFrame, type PastOptions, type PastSlice, withPast } from './past.js';
+import { framePast, type PastFrame, withPast } from './past.js';
+import type { PastOptions, PastSlice } from './past-options.js';
 import type { HistoryGap } from './slice.js';
 import type { Captured, Silenced } from './watcher.js';
 

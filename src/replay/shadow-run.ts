@@ -10,23 +10,12 @@ import { sourcePartitions } from '../runtime/sources.js';
 import type { TopicCounts } from '../runtime/topics.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import type { PastSerdes } from './past-serdes.js';
+import type { RunStart } from './run-start.js';
 import { ShadowGlobals } from './shadow-globals.js';
 import type { ShadowStorage } from './storage.js';
 import { flowOf } from './task-order.js';
 import { WatchedTask } from './watched-task.js';
 import type { Captured, CausePlace, RunWatcher, Silenced } from './watcher.js';
-
-/** Where a shadow run begins, if not at nothing: what a snapshot says beside its databases. */
-export interface RunStart {
-  /** Records of the slice so far. */
-  readonly records: number;
-  /** By task. */
-  readonly streamTimes: Readonly<Record<string, number>>;
-  /** What tasks know of the jumps of their sources' times: by task, then topic. */
-  readonly jumps: Readonly<Record<string, WatchedTask['jumps']>>;
-  /** Next offset of each repartition partition, as `topic:partition`. */
-  readonly repartitions: Readonly<Record<string, number>>;
-}
 
 export interface ShadowRunOptions {
   readonly topology: Topology;

@@ -4,7 +4,7 @@ import type { Topology } from '../dsl/processor.js';
 import type { Graph } from '../graph/graph.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { isName } from '../model/names.js';
-import type { RunStart } from './shadow-run.js';
+import type { RunStart } from './run-start.js';
 
 /** How often a state is kept: after so many records, or whenever so much time (of the records) has passed. */
 export type SnapshotEvery = { readonly records: number } | { readonly ms: number };

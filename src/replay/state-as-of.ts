@@ -7,7 +7,8 @@ import type { GlobalStore } from '../state/global-store.js';
 import { shownStore, windowsOf } from '../state/shown-store.js';
 import { taskStores } from './event.js';
 import type { Moment } from './moment.js';
-import { framePast, Past, type PastFrame, type PastOptions } from './past.js';
+import { framePast, Past, type PastFrame } from './past.js';
+import type { PastOptions } from './past-options.js';
 import type { HistoryGap } from './slice.js';
 
 export interface StateAsOfOptions extends PastOptions {

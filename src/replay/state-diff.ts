@@ -2,7 +2,7 @@ import type { Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
 import { show } from '../model/show.js';
 import type { Moment } from './moment.js';
-import type { PastOptions } from './past.js';
+import type { PastOptions } from './past-options.js';
 import { changesBetween, heldBy } from './shown-changes.js';
 import type { HistoryGap } from './slice.js';
 import { type PastRows, type PastRowsState, rowsAsOf } from './state-as-of.js';

@@ -3,7 +3,8 @@ import type { Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
 import type { SourcePosition } from '../model/record.js';
 import type { Moment } from './moment.js';
-import { framePast, Past, type PastFrame, type PastOptions, type PastSlice, sliceOf, withPast } from './past.js';
+import { framePast, Past, type PastFrame, sliceOf, withPast } from './past.js';
+import type { PastOptions, PastSlice } from './past-options.js';
 import { type Trace, Tracer } from './tracer.js';
 
 export interface TraceOptions extends PastOptions, PastSlice {

@@ -240,27 +240,18 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
    * database may be at it. Returns how many rows have come into the cache since.
    */
   drain(writes: DatabaseWrite[], changelog: ChangelogEntry[]): number {
-    drainRows(
-      {
-        unwritten: this.#unwritten,
-        cache: this.#cache,
-        codec: this.#codec,
-        life: this.#life,
-        expiry: this.#expiry,
-        written: this.#written,
-        pages: this.#pages,
-      },
-      writes,
-      changelog,
-    );
+    drainRows({ ...this.#parts, unwritten: this.#unwritten, cache: this.#cache }, writes, changelog);
     return this.#cache.takeInserted();
   }
 
   /** Takes rows as they come from the changelog, bypassing the cache. */
   restore(rows: readonly LoggedRow[], writes: DatabaseWrite[]): void {
     for (const { timestamp } of rows) this.observe(timestamp);
-    const parts = { codec: this.#codec, life: this.#life, expiry: this.#expiry, written: this.#written };
-    restoreRows(rows, { ...parts, pages: this.#pages }, writes);
+    restoreRows(rows, this.#parts, writes);
+  }
+
+  get #parts() {
+    return { codec: this.#codec, life: this.#life, expiry: this.#expiry, written: this.#written, pages: this.#pages };
   }
 
   /**

@@ -4,6 +4,7 @@ export { disorder } from '../model/disorder.js';
 export { seededRandom } from '../model/random.js';
 export type { InputRecord, TopicSerdes } from '../runtime/send.js';
 export type { StoreView } from '../runtime/store-view.js';
-export { type DeliveryFaults, TestDriver, type TestDriverOptions, type TestInput, type TestOutput } from './driver.js';
+export { TestDriver, type TestDriverOptions } from './driver.js';
+export type { DeliveryFaults, TestInput, TestOutput } from './driver-topics.js';
 export { ManualClock } from './manual-clock.js';
 export type { OutputRecord } from './topics.js';

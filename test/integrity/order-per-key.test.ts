@@ -8,7 +8,8 @@ import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
 import type { CommitStep, Guarantee } from '#src/runtime/config.js';
 import { serdes } from '#src/serdes/serdes.js';
-import { TestDriver, type TestInput } from '#src/testing/driver.js';
+import { TestDriver } from '#src/testing/driver.js';
+import type { TestInput } from '#src/testing/driver-topics.js';
 import { byKey, crashSchedule, smallBatches, tell } from '../support/crashes.js';
 
 interface Order {

@@ -2,7 +2,7 @@ import { map } from 'rxjs';
 import { dedupe } from '#src/dsl/operators/dedupe.js';
 import { process } from '#src/dsl/operators/process.js';
 import { to } from '#src/dsl/operators/to.js';
-import type { TopologyBuilder } from '#src/dsl/topology.js';
+import type { TopologyBuilder } from '#src/dsl/topology-builder.js';
 import type { StreamRecord } from '#src/model/record.js';
 import type { Step } from '#src/runtime/policy.js';
 import { serdes } from '#src/serdes/serdes.js';

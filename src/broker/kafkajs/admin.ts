@@ -1,5 +1,5 @@
-import type { Admin, Compaction, PartitionOffset, TopicDescription, TopicPartition, TopicSpec } from '../port.js';
-import { DELETE_RETENTION_MS, partitionKey } from '../port.js';
+import type { Admin, PartitionOffset, TopicDescription, TopicPartition, TopicSpec } from '../port.js';
+import { partitionKey } from '../port.js';
 import type { Client } from './client.js';
 import { createFailure, refused } from './create-failure.js';
 import { deleteRecords } from './delete-records.js';
@@ -14,7 +14,7 @@ import {
   unauthorized,
   unknownPartition,
 } from './errors.js';
-import { alterConfigsRequest, describeConfigsRequest } from './requests-configs.js';
+import { alterConfigsRequest, compactionOf, describeConfigsRequest } from './requests-configs.js';
 import {
   deleteGroupRequest,
   describeGroupRequest,
@@ -283,14 +283,6 @@ export class KafkaAdmin implements Admin {
 }
 
 const NOTHING_KNOWN: ReadonlyMap<string, string> = new Map();
-
-function compactionOf(config: ReadonlyMap<string, string>): Compaction | undefined {
-  if (!config.get('cleanup.policy')?.includes('compact')) return undefined;
-  return {
-    deleteRetentionMs: Number(config.get('delete.retention.ms') ?? DELETE_RETENTION_MS),
-    minLagMs: Number(config.get('min.compaction.lag.ms') ?? 0),
-  };
-}
 
 const firstError = (results: readonly TopicResult[]): number =>
   results.find(({ error }) => error !== CODE.none)?.error ?? 0;

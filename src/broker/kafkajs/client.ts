@@ -11,6 +11,7 @@ import {
   isConnectionError,
   LEADER_MOVED,
   ProtocolError,
+  UnknownPartitionError,
   unknownPartition,
 } from './errors.js';
 import type { Hurry } from './hurry.js';
@@ -292,10 +293,3 @@ export class Client {
 }
 
 const NO_PARTITION = -2;
-
-class UnknownPartitionError extends ProtocolError {
-  constructor({ topic, partition }: TopicPartition) {
-    super(CODE.unknownTopicOrPartition);
-    this.message = `${topic}[${partition}]`;
-  }
-}

@@ -1,4 +1,5 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
+import type { TopicPartition } from '../port.js';
 
 /** The error codes of the protocol that we decide by. */
 export const CODE = {
@@ -188,3 +189,11 @@ export const groupFenced = (groupId: string, saw: string, action: string): Strea
     expected: 'a member of its current generation',
     action,
   });
+
+/** Metadata do not have the partition, or not yet. */
+export class UnknownPartitionError extends ProtocolError {
+  constructor({ topic, partition }: TopicPartition) {
+    super(CODE.unknownTopicOrPartition);
+    this.message = `${topic}[${partition}]`;
+  }
+}

@@ -1,3 +1,4 @@
+import type { MembershipOptions } from '../port.js';
 import { BytesReader, BytesWriter } from './bytes.js';
 
 /**
@@ -6,6 +7,23 @@ import { BytesReader, BytesWriter } from './bytes.js';
  * hears travels as its user data; partitions are not assigned here.
  */
 const VERSION = 0;
+/** What members say to each other, by its version: see {@link MembershipOptions.olderMetadata}. */
+const PROTOCOL = 'millrace-2';
+const OLDER_PROTOCOL = 'millrace';
+
+/** What a member offers as it joins: the broker takes the first that all members know. */
+export function protocolsOf({
+  topics,
+  metadata,
+  olderMetadata,
+}: Pick<MembershipOptions, 'topics' | 'metadata' | 'olderMetadata'>): readonly {
+  readonly name: string;
+  readonly metadata: Buffer;
+}[] {
+  const older = olderMetadata?.();
+  const told = { name: PROTOCOL, metadata: encodeSubscription(topics, metadata()) };
+  return older ? [told, { name: OLDER_PROTOCOL, metadata: encodeSubscription(topics, older) }] : [told];
+}
 
 export const encodeSubscription = (topics: readonly string[], userData: Buffer): Buffer => {
   const to = new BytesWriter();

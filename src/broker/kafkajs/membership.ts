@@ -5,7 +5,7 @@ import type { Connections } from './connections.js';
 import { asStreamsError, CODE, check, codeOf, groupFenced, MEMBER_GONE, ProtocolError } from './errors.js';
 import { checkGroup, checkInstance } from './group-errors.js';
 import { commitOffsets, committedOffsets } from './group-offsets.js';
-import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './group-protocol.js';
+import { decodeAssignment, decodeSubscription, encodeAssignment, protocolsOf } from './group-protocol.js';
 import { heartbeats } from './heartbeats.js';
 import type { Request } from './request.js';
 import {
@@ -22,9 +22,6 @@ const DEFAULT_SESSION_MS = 10_000;
 const REBALANCE_MS = 60_000;
 /** How often the leader looks whether a topic has come, gone or grown. */
 const WATCH_TOPICS_MS = 5_000;
-/** What members say to each other, by its version: see {@link MembershipOptions.olderMetadata}. */
-const PROTOCOL = 'millrace-2';
-const OLDER_PROTOCOL = 'millrace';
 
 /**
  * One member of a group, on the broker's own requests: JoinGroup, SyncGroup, Heartbeat, LeaveGroup.
@@ -154,7 +151,7 @@ export class KafkaMembership implements Membership {
         instanceId,
         sessionMs: this.#sessionMs,
         rebalanceMs: REBALANCE_MS,
-        protocols: this.#protocols(),
+        protocols: protocolsOf(this.#options),
       }),
     );
     if (this.#gone) return undefined;
@@ -192,13 +189,6 @@ export class KafkaMembership implements Membership {
       // Without an assignment there is nothing to lose: the next join finds out.
       await beats.catch(() => undefined);
     }
-  }
-
-  #protocols(): Parameters<typeof joinGroupRequest>[0]['protocols'] {
-    const { topics, metadata, olderMetadata } = this.#options;
-    const older = olderMetadata?.();
-    const told = { name: PROTOCOL, metadata: encodeSubscription(topics, metadata()) };
-    return older ? [told, { name: OLDER_PROTOCOL, metadata: encodeSubscription(topics, older) }] : [told];
   }
 
   async #assign(joined: JoinResult): Promise<readonly (readonly [string, Buffer])[]> {

@@ -1,4 +1,5 @@
 import { setOwn } from '../../model/own.js';
+import { type Compaction, DELETE_RETENTION_MS } from '../port.js';
 import type { BytesReader } from './bytes.js';
 import type { Request } from './request.js';
 import type { TopicResult } from './requests-topics.js';
@@ -59,6 +60,15 @@ function readConfig(from: BytesReader): Pick<TopicConfig, 'config' | 'inForce'> 
 }
 
 const SET = 0;
+
+/** What the settings in force of a topic say of its compaction; undefined if there is none. */
+export function compactionOf(config: ReadonlyMap<string, string>): Compaction | undefined {
+  if (!config.get('cleanup.policy')?.includes('compact')) return undefined;
+  return {
+    deleteRetentionMs: Number(config.get('delete.retention.ms') ?? DELETE_RETENTION_MS),
+    minLagMs: Number(config.get('min.compaction.lag.ms') ?? 0),
+  };
+}
 
 /** Changes what is named and nothing else. Each topic has an answer of its own. */
 export const alterConfigsRequest = (

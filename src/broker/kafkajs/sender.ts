@@ -3,7 +3,7 @@ import { sleep } from '../../model/ports.js';
 import { partitionKey } from '../port.js';
 import type { Client } from './client.js';
 import { asStreamsError, CODE, codeOf, FENCED, isConnectionError, LEADER_MOVED, ProtocolError } from './errors.js';
-import { blamed, errorOf, type Failed, failureOf, SEQUENCE_LOST, tooLarge } from './not-acknowledged.js';
+import { errorOf, type Failed, failureOf, refusalOf, SEQUENCE_LOST } from './not-acknowledged.js';
 import type { PartitionQueue } from './partition-queue.js';
 import {
   initProducerIdRequest,
@@ -11,7 +11,6 @@ import {
   type ProducerIdentity,
   produceRequest,
 } from './requests-records.js';
-import { isDenied, topicError } from './rights.js';
 import type { Transactions } from './transaction.js';
 import type { WriteResults } from './write-results.js';
 
@@ -218,15 +217,10 @@ export class Sender {
       this.#again(queue, new ProtocolError(error), error === CODE.unknownTopicOrPartition ? UNKNOWN_MS : DELIVERY_MS);
       return true;
     }
-    const before = queue.batches[0]?.bytes.length ?? 0;
+    const bytes = queue.batches[0]?.bytes.length ?? 0;
     if (this.#divide(queue, error, result)) return false;
     if (SEQUENCE_LOST.has(error)) this.needsRenewal = true;
-    const failure =
-      error === CODE.messageTooLarge
-        ? new ProtocolError(error, tooLarge(before))
-        : result && !isDenied(error) && (result.refused.length > 0 || result.message)
-          ? new ProtocolError(error, blamed(queue, result))
-          : topicError('Produce', error, queue.topic, { transactionalId: this.transactions?.transactionalId });
+    const failure = refusalOf(queue, { error, bytes, result }, this.transactions?.transactionalId);
     const own = new Map(result?.refused.map((one) => [one.index, errorOf(queue, error, one)]));
     this.#fail(queue, FENCED.has(error) && this.transactions ? this.transactions.fence(failure) : failure, 1, own);
     return false;
@@ -252,14 +246,7 @@ export class Sender {
       if (!refused.every((place) => this.results.mayLeaveOut(batch.origins?.[place]))) return false;
       for (const place of refused) {
         const message = result?.refused.find(({ index }) => index === place)?.message ?? result?.message ?? null;
-        const error =
-          code === CODE.messageTooLarge
-            ? failureOf({
-                where: whereOf(queue),
-                cause: new ProtocolError(code, tooLarge(batch.bytes.length)),
-                records: 1,
-              })
-            : errorOf(queue, code, { index: place, message });
+        const error = errorOf(queue, code, { index: place, message }, batch.bytes.length);
         this.results.leftOut(queue, batch.origins?.[place], error);
         this.results.refused(queue, { from: batch.from + place, count: 1 }, error, NO_ERRORS);
       }
