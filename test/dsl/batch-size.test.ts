@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { merge } from 'rxjs';
-import { repartition, type Topology, to, topology } from '#src/index.js';
+import type { Topology } from '#src/index.js';
 import { type InputRecord, TestDriver } from '#src/testing/index.js';
-import type { Item } from './item.js';
+import { pipeline } from './graphs.js';
+import { type Item, items } from './item.js';
 import { isModest, steps } from './steps.js';
 import { json } from './support.js';
 
@@ -14,15 +14,7 @@ type Feed = Readonly<Record<(typeof TOPICS)[number], readonly InputRecord<string
 
 const record = fc.record({
   key: fc.option(fc.constantFrom('a', 'b', 'c', 'd'), { freq: 12 }),
-  value: fc.option(
-    fc.record({
-      n: fc.nat({ max: 6 }),
-      id: fc.constantFrom('i', 'j', 'k', 'l'),
-      version: fc.integer({ min: 1, max: 6 }),
-      group: fc.constantFrom('a', 'b', 'x'),
-    }),
-    { freq: 8 },
-  ),
+  value: fc.option(items, { freq: 8 }),
   timestamp: fc.nat({ max: 60 }),
 });
 const feeds: fc.Arbitrary<Feed> = fc.record({
@@ -30,21 +22,6 @@ const feeds: fc.Arbitrary<Feed> = fc.record({
   more: fc.array(record, { maxLength: 10 }),
   rows: fc.array(record, { maxLength: 15 }),
 });
-
-/** Two streams through the steps, beside a table that all may join. */
-const pipeline = (names: readonly string[], other: readonly string[] = []): Topology =>
-  topology('test', (t) => {
-    const rows = t.table('rows', { ...json<Item>(), store: 'rows' });
-    const source = merge(t.stream('in', json<Item>()), t.stream('more', json<Item>()));
-    const through = (way: string, list: readonly string[]) =>
-      list.reduce((stream, name, i) => {
-        // A join of streams takes its source twice: behind a change of key it has to be repartitioned once, before.
-        const once = repartition<any>({ name: `${way}${i}-once`, ...json<Item>() });
-        return steps[name]!(/joinStream/i.test(name) ? stream.pipe(once) : stream, `${way}${i}`, rows);
-      }, source as any);
-    through('s', names).pipe(to('out', json<any>()));
-    if (other.length > 0) through('o', other).pipe(to('other', json<any>()));
-  });
 
 /** Everything that can be seen of a run: what came out, by partition, in order; the dead letters; the rows of all stores. */
 async function outcome(target: Topology, given: Feed, partitions: number, batchRecords: number): Promise<unknown> {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { merge } from 'rxjs';
 import { serdes, type Topology, to, topology } from '#src/index.js';
 import { type InputRecord, TestDriver } from '#src/testing/index.js';
-import type { Item } from './item.js';
+import { type Item, items } from './item.js';
 import { isModest, steps } from './steps.js';
 import { json } from './support.js';
 import { timeFolds } from './time-folds.js';
@@ -16,15 +16,7 @@ type Crash = '1 settle' | '2 log' | '3 offsets' | '4 apply' | 'none';
 const records = fc.array(
   fc.record({
     key: fc.option(fc.constantFrom('a', 'b', 'c'), { freq: 12 }),
-    value: fc.option(
-      fc.record({
-        n: fc.nat({ max: 6 }),
-        id: fc.constantFrom('i', 'j', 'k', 'l'),
-        version: fc.integer({ min: 1, max: 6 }),
-        group: fc.constantFrom('a', 'b', 'x'),
-      }),
-      { freq: 8 },
-    ),
+    value: fc.option(items, { freq: 8 }),
     timestamp: fc.nat({ max: 60 }),
   }),
   { maxLength: 12 },

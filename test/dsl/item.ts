@@ -1,3 +1,5 @@
+import fc from 'fast-check';
+
 /** What flows through the random pipelines. */
 export interface Item {
   readonly n: number;
@@ -5,3 +7,10 @@ export interface Item {
   readonly version: number;
   readonly group: string;
 }
+
+export const items: fc.Arbitrary<Item> = fc.record({
+  n: fc.nat({ max: 6 }),
+  id: fc.constantFrom('i', 'j', 'k', 'l'),
+  version: fc.integer({ min: 1, max: 6 }),
+  group: fc.constantFrom('a', 'b', 'x'),
+});

@@ -67,7 +67,7 @@ describe('two keys', () => {
   });
 
   it('that are written alike may stand for each other behind a plain operator; 0 and -0 may not where they are not', async () => {
-    const counting = (key: Serde<any>, other: (key: any) => unknown) =>
+    const counting = <K>(key: Serde<K>, other: (key: K) => K) =>
       topology('test', (t) => {
         t.stream('in', { key, value: serdes.string }).pipe(
           map((record) => ({ ...record, key: other(record.key) })),

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { merge, type Observable } from 'rxjs';
-import { process, repartition, type StreamRecord, type Topology, to, topology } from '#src/index.js';
+import { process, type StreamRecord, type Topology } from '#src/index.js';
 import type { Guarantee } from '#src/runtime/config.js';
-import type { Item } from '../dsl/item.js';
+import { graphOf, type Way } from '../dsl/graphs.js';
+import { type Item, items } from '../dsl/item.js';
 import { isModest, type Step, steps } from '../dsl/steps.js';
-import { json } from '../dsl/support.js';
 import type { Told } from '../replay/support.js';
 import { type Course, courses, type Found, fast, replayed, run, type Scene } from '../support/network-stories.js';
-
-type Events = Observable<StreamRecord<string, Item | null>>;
 
 /** Wakes the task up by the wall clock all the time, and changes nothing. */
 const watching: Step = (source, name) =>
@@ -35,7 +32,7 @@ const MIXES_KEYS = new Set([
 ]);
 
 /** What the source says of a record's time, if it is not that of the log. */
-const timed = { timestamp: (item: Item | null) => (item as Item & { at: number }).at };
+const timestamp = (item: Item | null): number => (item as Item & { at: number }).at;
 
 /** Their rows hold positions of records: in a repartition topic these count the markers of transactions, which a replay does not write. */
 const HOLDS_POSITIONS = new Set([
@@ -47,33 +44,8 @@ const HOLDS_POSITIONS = new Set([
   'process that draws ids',
 ]);
 
-interface Way {
-  /** Topics that are merged. */
-  readonly from: readonly string[];
-  readonly names: readonly string[];
-}
-
-/** Ways from several sources to a sink each, beside a table that all may join. */
 const graph = (ways: readonly Way[], byValue: boolean): Topology =>
-  topology('test', (t) => {
-    const rows = t.table('rows', { ...json<Item>(), store: 'rows' });
-    const sources = new Map<string, Events>();
-    const source = (name: string): Events => {
-      const known = sources.get(name) ?? (t.stream(name, { ...json<Item>(), ...(byValue && timed) }) as Events);
-      sources.set(name, known);
-      return known;
-    };
-    for (const [w, { from, names }] of ways.entries()) {
-      const merged = from.length === 1 ? source(from[0] as string) : merge(...from.map(source));
-      names
-        .reduce((stream, name, i) => {
-          // A join of streams takes its source twice: behind a change of key it has to be repartitioned once, before.
-          const once = repartition<any>({ name: `w${w}-${i}-once`, ...json<Item>() });
-          return (all[name] as Step)(/joinStream/i.test(name) ? stream.pipe(once) : stream, `w${w}-${i}`, rows);
-        }, merged as any)
-        .pipe(to(`out-${w}`, json<any>()));
-    }
-  });
+  graphOf(ways, { known: all, ...(byValue && { timestamp }) });
 
 /**
  * Whether some task reads a repartition and something else: what has come to a repartition at a moment depends on how far
@@ -96,12 +68,7 @@ const rounds = (byValue: boolean): fc.Arbitrary<readonly (readonly Told[])[]> =>
         fc.record({
           topic: fc.constantFrom(...TOPICS),
           key: fc.option(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { freq: 12 }),
-          value: fc.record({
-            n: fc.nat({ max: 6 }),
-            id: fc.constantFrom('i', 'j', 'k', 'l'),
-            version: fc.integer({ min: 1, max: 6 }),
-            group: fc.constantFrom('a', 'b', 'x'),
-          }),
+          value: items,
           none: fc.nat({ max: 9 }),
           at: fc.nat({ max: 60 }),
           logged: fc.nat({ max: 60 }),

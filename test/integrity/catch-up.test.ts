@@ -1,58 +1,20 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { merge, type Observable } from 'rxjs';
-import {
-  count,
-  effect,
-  groupBy,
-  repartition,
-  type StreamRecord,
-  serdes,
-  type Topology,
-  to,
-  topology,
-  toStream,
-  toTable,
-} from '#src/index.js';
+import { merge } from 'rxjs';
+import { count, effect, groupBy, serdes, type Topology, to, topology, toStream, toTable } from '#src/index.js';
 import { applyReset, planReset } from '#src/replay/index.js';
-import type { Item } from '../dsl/item.js';
-import { isModest, type Step, steps } from '../dsl/steps.js';
+import { graphOf, type Way } from '../dsl/graphs.js';
+import { type Item, items } from '../dsl/item.js';
+import { isModest, steps } from '../dsl/steps.js';
 import { json } from '../dsl/support.js';
 import type { Told } from '../replay/support.js';
 import { type Course, courses, type Found, fast, type Place, run, type Scene } from '../support/network-stories.js';
 import { temporaryDirectory } from '../support/project.js';
 
-type Events = Observable<StreamRecord<string, Item | null>>;
-
 /** Their timers are gone after a restart, and a reset is one: what they do depends on when they were scheduled. */
 const { 'process that schedules timers while it runs': _, ...all } = steps;
 
-interface Way {
-  readonly from: readonly string[];
-  readonly names: readonly string[];
-}
-
-/** Ways from several sources to a sink each, behind a repartition or not, beside a table that all may join. */
-const graph = (ways: readonly Way[]): Topology =>
-  topology('test', (t) => {
-    const rows = t.table('rows', { ...json<Item>(), store: 'rows' });
-    const sources = new Map<string, Events>();
-    const source = (name: string): Events => {
-      const known = sources.get(name) ?? (t.stream(name, json<Item>()) as Events);
-      sources.set(name, known);
-      return known;
-    };
-    for (const [w, { from, names }] of ways.entries()) {
-      const merged = from.length === 1 ? source(from[0] as string) : merge(...from.map(source));
-      names
-        .reduce((stream, name, i) => {
-          // A join of streams takes its source twice: behind a change of key it has to be repartitioned once, before.
-          const once = repartition<any>({ name: `w${w}-${i}-once`, ...json<Item>() });
-          return (all[name] as Step)(/joinStream/i.test(name) ? stream.pipe(once) : stream, `w${w}-${i}`, rows);
-        }, merged as any)
-        .pipe(to(`out-${w}`, json<any>()));
-    }
-  });
+const graph = (ways: readonly Way[]): Topology => graphOf(ways, { known: all });
 
 const LATER_MS = 100;
 
@@ -66,12 +28,7 @@ const rounds: fc.Arbitrary<readonly (readonly Told[])[]> = fc
       fc.record({
         topic: fc.constantFrom('in', 'more', 'rows'),
         key: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
-        value: fc.record({
-          n: fc.nat({ max: 6 }),
-          id: fc.constantFrom('i', 'j', 'k', 'l'),
-          version: fc.integer({ min: 1, max: 6 }),
-          group: fc.constantFrom('a', 'b', 'x'),
-        }),
+        value: items,
         timestamp: fc.nat({ max: 60 }),
       }),
       { minLength: 3, maxLength: 20 },

@@ -3,10 +3,9 @@
 // at each record. Bisect finds what a linear scan finds; and a trace is the same.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { merge } from 'rxjs';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { Broker } from '#src/broker/port.js';
-import { repartition, type Topology, to, topology } from '#src/index.js';
+import type { Topology } from '#src/index.js';
 import {
   bisect,
   history,
@@ -22,7 +21,8 @@ import { declareOnly } from '#src/runtime/slots.js';
 import type { StoreSpec } from '#src/state/contract.js';
 import { TestDriver } from '#src/testing/index.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
-import type { Item } from '../dsl/item.js';
+import { pipeline } from '../dsl/graphs.js';
+import { items } from '../dsl/item.js';
 import { isModest, steps } from '../dsl/steps.js';
 import { json } from '../dsl/support.js';
 import { append, brokerWith, bytesOf, merged, type StoreBytes, type Told, written } from '../replay/support.js';
@@ -35,32 +35,10 @@ const onError = { process: 'deadLetter' } as const;
 const told: fc.Arbitrary<Told> = fc.record({
   topic: fc.constantFrom('in', 'in', 'more', 'rows'),
   key: fc.option(fc.constantFrom('a', 'b', 'c'), { freq: 15 }),
-  value: fc.option(
-    fc.record({
-      n: fc.nat({ max: 6 }),
-      id: fc.constantFrom('i', 'j', 'k', 'l'),
-      version: fc.integer({ min: 1, max: 6 }),
-      group: fc.constantFrom('a', 'b', 'x'),
-    }),
-    { freq: 8 },
-  ),
+  value: fc.option(items, { freq: 8 }),
   timestamp: fc.nat({ max: 60 }),
 });
 const histories = fc.array(told, { minLength: 6, maxLength: 24 });
-
-/** Two streams through the steps, beside a table that all may join. */
-const pipeline = (names: readonly string[]): Topology =>
-  topology('test', (t) => {
-    const rows = t.table('rows', { ...json<Item>(), store: 'rows' });
-    const source = merge(t.stream('in', json<Item>()), t.stream('more', json<Item>()));
-    const through = names.reduce((stream, name, i) => {
-      // A join of streams takes its source twice: behind a change of key it has to be repartitioned once,
-      // before.
-      const once = repartition<any>({ name: `s${i}-once`, ...json<Item>() });
-      return steps[name]!(/joinStream/i.test(name) ? stream.pipe(once) : stream, `s${i}`, rows);
-    }, source as any);
-    through.pipe(to('out', json<any>()));
-  });
 
 /** A row that was there at some time, as those who look see it. */
 interface Place {

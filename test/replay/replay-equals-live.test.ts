@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { merge } from 'rxjs';
-import { repartition, serdes, type Topology, to, topology } from '#src/index.js';
+import { serdes, type Topology } from '#src/index.js';
 import { type Moment, type ReplayedRecord, replay, stateAsOf } from '#src/replay/index.js';
 import { TestDriver } from '#src/testing/index.js';
-import type { Item } from '../dsl/item.js';
+import { pipeline } from '../dsl/graphs.js';
+import { items } from '../dsl/item.js';
 import { isModest, steps } from '../dsl/steps.js';
 import { json } from '../dsl/support.js';
 import { brokerWith, bytesOf, merged, type StoreBytes, shown, type Told, written } from './support.js';
@@ -14,31 +14,10 @@ const TOPICS = ['in', 'more', 'rows'] as const;
 const told: fc.Arbitrary<Told> = fc.record({
   topic: fc.constantFrom(...TOPICS),
   key: fc.option(fc.constantFrom('a', 'b', 'c', 'd'), { freq: 12 }),
-  value: fc.option(
-    fc.record({
-      n: fc.nat({ max: 6 }),
-      id: fc.constantFrom('i', 'j', 'k', 'l'),
-      version: fc.integer({ min: 1, max: 6 }),
-      group: fc.constantFrom('a', 'b', 'x'),
-    }),
-    { freq: 8 },
-  ),
+  value: fc.option(items, { freq: 8 }),
   timestamp: fc.nat({ max: 60 }),
 });
 const histories = fc.array(told, { minLength: 5, maxLength: 30 });
-
-/** Two streams through the steps, beside a table that all may join. */
-const pipeline = (names: readonly string[]): Topology =>
-  topology('test', (t) => {
-    const rows = t.table('rows', { ...json<Item>(), store: 'rows' });
-    const source = merge(t.stream('in', json<Item>()), t.stream('more', json<Item>()));
-    const through = names.reduce((stream, name, i) => {
-      // A join of streams takes its source twice: behind a change of key it has to be repartitioned once, before.
-      const once = repartition<any>({ name: `s${i}-once`, ...json<Item>() });
-      return steps[name]!(/joinStream/i.test(name) ? stream.pipe(once) : stream, `s${i}`, rows);
-    }, source as any);
-    through.pipe(to('out', json<any>()));
-  });
 
 interface Outcome {
   readonly stores: StoreBytes;

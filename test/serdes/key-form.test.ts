@@ -49,23 +49,41 @@ const tagged: Serde<any> = {
   decode: (bytes) => untag(JSON.parse(bytes.toString())),
 };
 
-function tag(value: unknown): unknown {
+/** A value as JSON that says of what kind it is. */
+type Tagged =
+  | readonly ['plain', unknown]
+  | readonly ['bigint' | 'number' | 'bytes', string]
+  | readonly ['date', number]
+  | readonly ['array', readonly Tagged[]]
+  | readonly ['object', readonly (readonly [string, Tagged])[]];
+
+function tag(value: unknown): Tagged {
   if (typeof value === 'bigint') return ['bigint', String(value)];
   if (typeof value === 'number') return ['number', Object.is(value, -0) ? '-0' : String(value)];
   if (value instanceof Date) return ['date', value.getTime()];
   if (value instanceof Uint8Array) return ['bytes', Buffer.from(value).toString('hex')];
   if (typeof value !== 'object' || value === null) return ['plain', value];
   if (Array.isArray(value)) return ['array', value.map(tag)];
-  return ['object', Object.entries(value).map(([name, field]) => [name, tag(field)])];
+  return ['object', Object.entries(value).map(([name, field]) => [name, tag(field)] as const)];
 }
 
-function untag([kind, written]: any): unknown {
-  if (kind === 'bigint') return BigInt(written);
-  if (kind === 'number') return Number(written);
-  if (kind === 'date') return new Date(written);
-  if (kind === 'bytes') return Buffer.from(written, 'hex');
-  if (kind === 'array') return written.map(untag);
-  return kind === 'plain' ? written : Object.fromEntries(written.map(([name, field]: any) => [name, untag(field)]));
+function untag(tagged: Tagged): unknown {
+  switch (tagged[0]) {
+    case 'bigint':
+      return BigInt(tagged[1]);
+    case 'number':
+      return Number(tagged[1]);
+    case 'date':
+      return new Date(tagged[1]);
+    case 'bytes':
+      return Buffer.from(tagged[1], 'hex');
+    case 'array':
+      return tagged[1].map(untag);
+    case 'object':
+      return Object.fromEntries(tagged[1].map(([name, field]) => [name, untag(field)]));
+    default:
+      return tagged[1];
+  }
 }
 
 /** Serdes that say nothing of JSON, as users write them. */

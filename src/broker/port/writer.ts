@@ -39,7 +39,7 @@ export interface RefusedRecord extends TopicPartition {
 
 /** What became of records that follow each other in one partition. */
 export interface WriteResult extends TopicPartition {
-  /** Counts the records that this writer was given for the partition, from 0 on: the number of the first of these. */
+  /** The number of the first of them among all that this writer was given for the partition, from 0 on. */
   readonly from: number;
   readonly count: number;
   /**
