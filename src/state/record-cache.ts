@@ -110,7 +110,9 @@ export class RecordCache<K, V> {
   /** Notes how long the row may be that has this value now. `encoded`: its bytes, if they are known. */
   expect(entry: Entry<K, V>, value: V | null, encoded: Buffer | undefined): void {
     const kept = entry.encoded?.length ?? 0;
-    const bytes = entryBytes(entry.text.length, this.#sizes.of(value, encoded)) + kept;
+    // How long it was says more of a row than how long others are.
+    const isKnown = entry.bytes > entryBytes(entry.text.length, 0) + kept;
+    const bytes = entryBytes(entry.text.length, this.#sizes.of(value, encoded, isKnown ? 0 : undefined)) + kept;
     if (bytes <= entry.bytes) return;
     this.#use(bytes - entry.bytes);
     entry.bytes = bytes;
