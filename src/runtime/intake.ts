@@ -1,5 +1,5 @@
 import { type BrokerRecord, type PartitionOffset, partitionKey, type Reader } from '../broker/port.js';
-import type { Hold } from './hold.js';
+import type { CatchUpGate } from './catch-up-gate.js';
 import { InputBuffer, RECORD_BYTES } from './input-buffer.js';
 import type { KnownEnds } from './known-ends.js';
 import type { Dates, Lane } from './lane.js';
@@ -28,7 +28,7 @@ export interface IntakeOptions {
   /** Whether {@link Intake.take} is given bounds: {@link Intake.next} is then known. */
   readonly bounded?: boolean;
   /** Holds new records back for a while. Left out: all are read. */
-  readonly hold?: Hold | undefined;
+  readonly gate?: CatchUpGate | undefined;
 }
 
 /**
@@ -46,7 +46,7 @@ export class Intake {
   readonly #ends: KnownEnds | undefined;
   readonly #aheadRecords: number | undefined;
   /** Undefined: nothing is held back. */
-  #hold: Hold | undefined;
+  #gate: CatchUpGate | undefined;
   readonly #buffer: InputBuffer;
   readonly #leaveBuffer: () => void;
 
@@ -58,7 +58,7 @@ export class Intake {
     reader: Reader,
     positions: readonly PartitionOffset[],
     latest: readonly PartitionOffset[] = [],
-    { datesOf, ends, aheadRecords, bounded, hold, buffer = new InputBuffer(BUFFER_BYTES) }: IntakeOptions = {},
+    { datesOf, ends, aheadRecords, bounded, gate, buffer = new InputBuffer(BUFFER_BYTES) }: IntakeOptions = {},
   ) {
     this.#buffer = buffer;
     this.#leaveBuffer = buffer.share();
@@ -72,9 +72,10 @@ export class Intake {
     }));
     this.#merge = new Merge(partitions, datesOf, bounded);
     for (const { topic, partition, offset } of positions) reader.seek({ topic, partition, offset });
-    this.#hold = hold;
-    for (const lane of hold ? this.#merge.lanes : []) {
-      lane.limit = (hold as Hold).readTo({ topic: lane.topic, partition: lane.partition, offset: lane.position });
+    this.#gate = gate;
+    if (gate === undefined) return;
+    for (const lane of this.#merge.lanes) {
+      lane.limit = gate.readTo({ topic: lane.topic, partition: lane.partition, offset: lane.position });
       if (lane.isHeld) this.#setPaused(lane, true);
     }
   }
@@ -109,17 +110,17 @@ export class Intake {
    * itself.
    */
   get pace(): 'own' | 'watched' | 'held' {
-    return this.#hold !== undefined && this.left === 0 ? 'held' : 'own';
+    return this.#gate !== undefined && this.left === 0 ? 'held' : 'own';
   }
 
   /** Whether others may wait now for a commit, and all that is known to exist was taken, or is held back. */
   get isAwaited(): boolean {
-    return this.#hold?.isAwaited === true && this.left === 0;
+    return this.#gate?.isAwaited === true && this.left === 0;
   }
 
   /** These {@link positions}, with their texts, have been committed. */
   committed(positions: readonly PartitionOffset[]): void {
-    this.#hold?.committed(positions);
+    this.#gate?.committed(positions);
   }
 
   /** Event time of the record that comes next, if that is known. */
@@ -134,7 +135,7 @@ export class Intake {
    */
   async take(max: number, maxWaitMs: number, before?: number): Promise<readonly BrokerRecord[]> {
     const merge = this.#merge;
-    const waitMs = this.#hold === undefined ? maxWaitMs : await this.#held(this.#hold, maxWaitMs);
+    const waitMs = this.#gate === undefined ? maxWaitMs : await this.#held(this.#gate, maxWaitMs);
     const here = merge.lanes.reduce((sum, { size }) => sum + size, 0);
     const waiting = !merge.isReady;
     if (waiting || here < max) await this.#poll(max, waiting || here === 0 ? waitMs : 0);
@@ -202,11 +203,11 @@ export class Intake {
   }
 
   /** Lets go what is held back, if it is time. Returns how long to wait for records. */
-  async #held(hold: Hold, maxWaitMs: number): Promise<number> {
+  async #held(gate: CatchUpGate, maxWaitMs: number): Promise<number> {
     const { left } = this;
-    if (!(await hold.isOver(left, this.#merge.positions, maxWaitMs)))
-      return left > 0 ? maxWaitMs : hold.waitMs(maxWaitMs);
-    this.#hold = undefined;
+    if (!(await gate.isOver(left, this.#merge.positions, maxWaitMs)))
+      return left > 0 ? maxWaitMs : gate.waitMs(maxWaitMs);
+    this.#gate = undefined;
     for (const lane of this.#merge.lanes) {
       const { topic, partition, fetchedTo: offset, isHeld } = lane;
       lane.limit = Number.POSITIVE_INFINITY;
@@ -215,7 +216,7 @@ export class Intake {
       this.#reader.seek({ topic, partition, offset });
       this.#setPaused(lane, false);
     }
-    hold.released();
+    gate.released();
     return maxWaitMs;
   }
 

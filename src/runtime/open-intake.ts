@@ -1,5 +1,5 @@
 import type { BatchRunner } from './batch-runner.js';
-import { Hold } from './hold.js';
+import { CatchUpGate } from './catch-up-gate.js';
 import { Intake } from './intake.js';
 import { KnownEnds } from './known-ends.js';
 import { type Paced, PacedIntake } from './paced-intake.js';
@@ -26,7 +26,7 @@ export async function openIntake(
   const options = {
     datesOf: (topic: string) => entries.get(topic)?.dates,
     ends: new KnownEnds({ admin, clock, logger: config.logger }),
-    hold: phase && new Hold({ phase, isQuiet: () => again?.isQuiet === true, task, clock, committed }),
+    gate: phase && new CatchUpGate({ phase, isQuiet: () => again?.isQuiet === true, task, clock, committed }),
     buffer: inputs,
   };
   return alignment.roleOf(task) !== 'alone'

@@ -8,7 +8,7 @@ import { json } from './support.js';
 type Events = ReturnType<Step>;
 
 /** A source through steps; each is named after its way and its place on it. */
-export const through = (
+const through = (
   source: Events,
   names: readonly string[],
   { way, rows, known = steps }: { way: string; rows: Table<string, Item>; known?: Readonly<Record<string, Step>> },

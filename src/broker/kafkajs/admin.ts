@@ -14,7 +14,7 @@ import {
   unauthorized,
   unknownPartition,
 } from './errors.js';
-import { alterConfigsRequest, compactionOf, describeConfigsRequest } from './requests-configs.js';
+import { alterConfigsRequest, compactionIn, describeConfigsRequest } from './requests-configs.js';
 import {
   deleteGroupRequest,
   describeGroupRequest,
@@ -86,7 +86,7 @@ export class KafkaAdmin implements Admin {
       if (!unreadable && result?.error !== CODE.none) return [];
       const denied = (['Read', 'Write'] as const).filter((operation) => (allowed & ALLOWED[operation]) === 0);
       const inForce = unreadable ? NOTHING_KNOWN : result.inForce;
-      const compaction = compactionOf(inForce);
+      const compaction = compactionIn(inForce);
       const maxMessageBytes = inForce.get('max.message.bytes');
       return {
         name,

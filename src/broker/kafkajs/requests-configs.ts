@@ -62,7 +62,7 @@ function readConfig(from: BytesReader): Pick<TopicConfig, 'config' | 'inForce'> 
 const SET = 0;
 
 /** What the settings in force of a topic say of its compaction; undefined if there is none. */
-export function compactionOf(config: ReadonlyMap<string, string>): Compaction | undefined {
+export function compactionIn(config: ReadonlyMap<string, string>): Compaction | undefined {
   if (!config.get('cleanup.policy')?.includes('compact')) return undefined;
   return {
     deleteRetentionMs: Number(config.get('delete.retention.ms') ?? DELETE_RETENTION_MS),

@@ -9,17 +9,17 @@ import { placeOf } from './sources.js';
 const LOOK_AGAIN_MS = 100;
 
 /** The task that it is of. */
-export interface HeldTask {
+export interface GatedTask {
   readonly uncommitted: number;
   /** Lets it be committed where it stands, when a commit is due, also if it has processed nothing. */
   touch(): void;
 }
 
-export interface HoldOptions {
+export interface CatchUpGateOptions {
   readonly phase: CatchUpPhase;
   /** Whether the task's last commit has said that it is quiet. */
   readonly isQuiet: () => boolean;
-  readonly task: HeldTask;
+  readonly task: GatedTask;
   readonly clock: Clock;
   /** What the group has of its positions. */
   readonly committed: readonly PartitionOffset[];
@@ -30,15 +30,15 @@ export interface HoldOptions {
  * {@link CatchUpPhase}): its sources are read up to where their old records end. Who has read so far commits
  * it, since others wait to know, and asks the group how far they are.
  */
-export class Hold {
-  readonly #options: HoldOptions;
+export class CatchUpGate {
+  readonly #options: CatchUpGateOptions;
   readonly #own: ReadonlyMap<string, PartitionOffset>;
   /** What was committed last. */
   #committed: string;
   #committedAt = Number.NEGATIVE_INFINITY;
   #lookAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: HoldOptions) {
+  constructor(options: CatchUpGateOptions) {
     this.#options = options;
     this.#own = new Map(options.committed.map((at) => [partitionKey(at.topic, at.partition), at]));
     this.#committed = placeOf(options.committed);
