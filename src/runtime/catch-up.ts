@@ -38,9 +38,9 @@ interface Part {
 /**
  * The time in which a part of the application processes again what a reset or a promotion has put back:
  * everything that had been processed before, and nothing else. It is over when all of that is through, in
- * every task of the part and in the repartition topics between them. New records wait for it (see catch-up-gate.ts),
- * or what follows from them would be written of stores that are not whole yet, and what old records make of
- * it later would be kept silent.
+ * every task of the part and in the repartition topics between them. New records wait for it (see
+ * catch-up-gate.ts), or what follows from them would be written of stores that are not whole yet, and what
+ * old records make of it later would be kept silent.
  *
  * A task says that it is quiet by committing the same positions twice. Under exactly_once a transaction can
  * be committed, and its records not be seen in all partitions yet: the next one begins only when they are. So

@@ -7,8 +7,8 @@ const SHARE = 1 / 8;
  * How long the bytes of rows will be that changed since the last commit. They are made when it commits, and
  * the memory that they take has to be known before, so that it can commit earlier.
  *
- * Text and bytes are as long as they are. Of other values one in 64 is encoded once more. The rest is taken for
- * what was known of the row before, or else for as long as others of the store were on average.
+ * Text and bytes are as long as they are. Of other values one in 64 is encoded once more. The rest is taken
+ * for what was known of the row before, or else for as long as others of the store were on average.
  */
 export class RowSizes<V> {
   readonly #encode: (value: V) => Buffer;
