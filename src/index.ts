@@ -33,6 +33,7 @@ export {
 } from './dsl/operators/cogroup.js';
 export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
 export { type EffectContext, type EffectFunction, type EffectOptions, effect } from './dsl/operators/effect.js';
+export { type GroupByOptions, groupBy, repartition } from './dsl/operators/group-by.js';
 export {
   type JoinGlobalTableOptions,
   joinGlobalTable,
@@ -41,9 +42,8 @@ export {
 export { type JoinStreamOptions, joinStream, leftJoinStream, outerJoinStream } from './dsl/operators/join-stream.js';
 export { type JoinTableOptions, joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
 export { type LatestByTimestampOptions, latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
+export { flatMap, map } from './dsl/operators/map.js';
 export { type ProcessContext, type ProcessOptions, process, type StoreDefinition } from './dsl/operators/process.js';
-export { type GroupByOptions, groupBy, repartition } from './dsl/operators/regroup.js';
-export { flatMap, map } from './dsl/operators/rekey.js';
 export { type ReorderByVersionOptions, reorderByVersion } from './dsl/operators/reorder-by-version.js';
 export {
   filterValues,

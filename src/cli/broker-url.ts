@@ -48,7 +48,7 @@ export function brokerUrl(url: string): string {
  * Opens the broker of an address, as the command line means it. Errors: as {@link brokerUrl}, those of
  * {@link kafkaOptionsFromEnv}, and what the adapter throws.
  */
-export async function openBroker(
+export async function openBrokerOf(
   { broker: url, kafkaConfig }: BrokerOptions,
   { cwd, env, clock, logger }: BrokerContext,
 ): Promise<OpenedBroker> {
@@ -67,8 +67,8 @@ export async function openBroker(
 }
 
 /**
- * As {@link openBroker}, for commands that have nothing to do where nothing is: a mistyped directory must not
- * become a new, empty broker. BROKER_UNAVAILABLE if there is none.
+ * As {@link openBrokerOf}, for commands that have nothing to do where nothing is: a mistyped directory must
+ * not become a new, empty broker. BROKER_UNAVAILABLE if there is none.
  */
 export async function openExistingBroker(options: BrokerOptions, context: BrokerContext): Promise<OpenedBroker> {
   const { scheme, address } = checkBrokerUrl(options.broker);
@@ -81,5 +81,5 @@ export async function openExistingBroker(options: BrokerOptions, context: Broker
       action: 'Correct --broker, or write something first: `millrace produce` and `millrace run` make a new one.',
     });
   }
-  return openBroker(options, context);
+  return openBrokerOf(options, context);
 }

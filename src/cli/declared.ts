@@ -1,6 +1,6 @@
 import type { Declaration, PushScope, Topology } from '../dsl/processor.js';
 import type { StoreSpec } from '../state/contract.js';
-import type { TopicSerdes } from './show.js';
+import type { ShownSerdes } from './show.js';
 
 /** The topology's nodes with their serdes, for reading what it wrote; nothing is ever pushed through. */
 export function declared(topology: Topology, bind?: PushScope['bind']): Declaration {
@@ -16,7 +16,7 @@ export function declared(topology: Topology, bind?: PushScope['bind']): Declarat
 }
 
 /** How a topology reads or writes a topic; undefined if it does neither by name. */
-export function serdesOf(declaration: Declaration, topic: string): TopicSerdes | undefined {
+export function serdesOf(declaration: Declaration, topic: string): ShownSerdes | undefined {
   return (
     declaration.sinks.find((sink) => sink.topic === topic) ??
     declaration.sources.find((source) => source.topic === topic) ??
@@ -24,7 +24,7 @@ export function serdesOf(declaration: Declaration, topic: string): TopicSerdes |
   );
 }
 
-export function storesOf(declaration: Declaration): readonly StoreSpec[] {
+export function storesDeclared(declaration: Declaration): readonly StoreSpec[] {
   return [
     ...declaration.processors.flatMap(({ spec }) => spec.stores),
     ...declaration.globalTables.map(({ store, key, value }) => ({
@@ -37,6 +37,6 @@ export function storesOf(declaration: Declaration): readonly StoreSpec[] {
 }
 
 /** The topics that are read from outside, by streams, tables and global tables. */
-export const topicsRead = ({ sources, globalTables }: Declaration): readonly string[] => [
+export const outsideTopics = ({ sources, globalTables }: Declaration): readonly string[] => [
   ...new Set([...sources, ...globalTables].map(({ topic }) => topic)),
 ];

@@ -4,10 +4,10 @@ import { messageOf, StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
 import { show } from '../model/show.js';
 import { inexactNumber } from '../serdes/exact.js';
-import { bytesOf as bytesOfForm, keyOfForm } from '../serdes/key-form.js';
+import { bytesOfForm, keyOfForm } from '../serdes/key-form.js';
 import { isWellFormed } from '../serdes/text.js';
 import type { Line } from './json-lines.js';
-import type { TopicSerdes } from './show.js';
+import type { ShownSerdes } from './show.js';
 import { encodeJson } from './topic-serdes.js';
 
 export interface InputFields {
@@ -16,10 +16,10 @@ export interface InputFields {
   /** The field that is the event time. Default: the clock. */
   readonly timestamp?: string | undefined;
   /** How keys and values are written. Default: keys as text, values as the lines are. */
-  readonly serdes?: TopicSerdes | undefined;
+  readonly serdes?: ShownSerdes | undefined;
 }
 
-export interface InputRecord {
+export interface ParsedLine {
   readonly key: Buffer | null;
   /** The line as it is. */
   readonly value: Buffer;
@@ -40,7 +40,7 @@ const ISO_TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(
  *
  * INPUT_INVALID, with the line, if it is no JSON, lacks a field, or a field cannot be a key or a time.
  */
-export function inputRecord(line: Line, fields: InputFields, at: string, now: () => number): InputRecord {
+export function inputRecord(line: Line, fields: InputFields, at: string, now: () => number): ParsedLine {
   const where = `${at}:${line.number}`;
   const value = parse(line.bytes, where);
   return {
@@ -76,13 +76,13 @@ function fieldOf(value: unknown, name: string, where: string): unknown {
 }
 
 /** A line is JSON already, and stays as it was written. */
-function bytesOf(line: Line, value: unknown, serdes: TopicSerdes | undefined, where: string): Buffer {
+function bytesOf(line: Line, value: unknown, serdes: ShownSerdes | undefined, where: string): Buffer {
   return serdes === undefined || serdes.value.name === 'json'
     ? line.bytes
     : fitting(serdes.value, () => encodeJson(serdes.value, value), where);
 }
 
-function fitting(serde: TopicSerdes['value'], encode: () => Buffer, where: string): Buffer {
+function fitting(serde: ShownSerdes['value'], encode: () => Buffer, where: string): Buffer {
   try {
     return encode();
   } catch (error) {

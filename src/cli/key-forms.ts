@@ -1,7 +1,7 @@
 import type { AnySerde, Declaration, Topology } from '../dsl/processor.js';
 import type { Disagreement, EventInfo, PastOptions, StateChange, Trace, TraceStep } from '../replay/index.js';
 import { keyForm } from '../serdes/key-form.js';
-import { serdesOf, storesOf } from './declared.js';
+import { serdesOf, storesDeclared } from './declared.js';
 import { pastSerdes } from './past.js';
 
 /** What a look into the past has found, with its keys as they are printed and typed. */
@@ -11,7 +11,7 @@ export class KeyForms {
 
   private constructor(declaration: Declaration) {
     this.#declaration = declaration;
-    this.#stores = new Map(storesOf(declaration).map(({ name, key, shown }) => [name, (shown ?? { key }).key]));
+    this.#stores = new Map(storesDeclared(declaration).map(({ name, key, shown }) => [name, (shown ?? { key }).key]));
   }
 
   static async of(topology: Topology, past: PastOptions): Promise<KeyForms> {

@@ -5,17 +5,17 @@ import { StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
 import { show } from '../model/show.js';
 import { type Moment, type PastStore, stateAsOf } from '../replay/index.js';
-import { generationOnDisk } from '../runtime/generation.js';
+import { versionOnDisk } from '../runtime/application-version.js';
 import { SerdePlaces } from '../runtime/serde-places.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import type { Row, StoreSpec } from '../state/contract.js';
 import { GLOBAL_DIRECTORY, positionsOf } from '../state/global-state.js';
 import { diskIdentityFiles, type IdentityFiles } from '../state/identity-files.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
-import { shownStore, windowsOf } from '../state/shown-store.js';
 import { TaskState } from '../state/task-state.js';
+import { typedStore, windowsOf } from '../state/typed-store.js';
 import { checkedTopology } from './checked-topology.js';
-import { declared, storesOf } from './declared.js';
+import { declared, storesDeclared } from './declared.js';
 import type { Io } from './io.js';
 import { type LookBackOptions, lookBack, warnOfGaps } from './past.js';
 import { registryOf } from './schema-registry.js';
@@ -96,11 +96,11 @@ async function* partsOnDisk(file: string, selection: StateSelection, io: Io): As
     registerSchemas: false,
     readOnly: true,
   });
-  const stores = storesOf(declared(topology, serdes.bind));
+  const stores = storesDeclared(declared(topology, serdes.bind));
   checkStore(topology, selection.store);
   await serdes.open();
   const root = resolve(io.cwd, selection.state);
-  const { prefix } = await generationOnDisk(root, application);
+  const { prefix } = await versionOnDisk(root, application);
   const places = findPlaces(topology, join(root, prefix)).filter(
     ({ partition }) => partition === (selection.partition ?? partition),
   );
@@ -124,7 +124,7 @@ async function* partsOnDisk(file: string, selection: StateSelection, io: Io): As
         const { sources, changelogs } = state.checkpoint;
         const read = partition === null ? positionsOf(changelogs, spec.name) : sources;
         const store = state.cached(spec.name);
-        const rows = shownStore<unknown, unknown>(store);
+        const rows = typedStore<unknown, unknown>(store);
         const { key, value } = spec.shown ?? spec;
         yield {
           spec,
@@ -180,7 +180,7 @@ function findPlaces({ graph }: Topology, directory: string): readonly Place[] {
 
 /** STORE_UNKNOWN if the topology has no store of that name. */
 export function checkStore(topology: Topology, store: string | undefined): void {
-  const names = storesOf(declared(topology)).map(({ name }) => name);
+  const names = storesDeclared(declared(topology)).map(({ name }) => name);
   if (store === undefined || names.includes(store)) return;
   throw new StreamsError('STORE_UNKNOWN', {
     what: `there is no store ${show(store)}`,

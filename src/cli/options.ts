@@ -1,13 +1,13 @@
 import { type Duration, durationMs } from '../model/duration.js';
 import { ownOf } from '../model/own.js';
 import { show } from '../model/show.js';
-import type { ErrorPolicies, ErrorPolicy, FinalPolicy, Step } from '../runtime/policy.js';
+import type { ErrorPolicies, ErrorPolicy, FinalPolicy, PolicyName } from '../runtime/policy.js';
 import { usage } from './usage.js';
 
 export const DEFAULT_STATE = '.millrace/state';
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 };
-const STEPS: readonly string[] = ['deserialize', 'process', 'produce'] satisfies Step[];
+const STEPS: readonly string[] = ['deserialize', 'process', 'produce'] satisfies PolicyName[];
 const POLICIES: readonly string[] = ['fail', 'skip', 'deadLetter'] satisfies FinalPolicy[];
 
 /** Parses the value of an option; `name` is the option as it is typed. */

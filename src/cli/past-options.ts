@@ -32,13 +32,13 @@ const SNAPSHOT_EVERY = [
 
 /** How what is found is printed. */
 const FORMATS = ['text', 'json'] as const;
-export type Format = (typeof FORMATS)[number];
+export type OutputFormat = (typeof FORMATS)[number];
 
 /** `--format`, of a command that prints for people or for programs. */
 export const formatOption = () =>
   new Option('--format <format>', 'how to show it').choices(FORMATS).default('text' as const);
 
-export const moment =
+export const pastMoment =
   (name: string): Parse<Moment> =>
   (text) =>
     parseMoment(text, name);
@@ -82,7 +82,7 @@ const addState = (command: Command) =>
     .option(
       '--as-of <moment>',
       'as it was then, reconstructed from the topics (default: as the stopped application left it)',
-      moment('--as-of'),
+      pastMoment('--as-of'),
     )
     .option('--broker <url>', 'where the topics are, for --as-of', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)

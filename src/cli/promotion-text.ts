@@ -3,7 +3,7 @@ import { formatCount } from './rate.js';
 
 /** A plan for people: which version takes over, and from where it goes on. */
 export function promotionText(plan: PromotionPlan): string {
-  const { kind, applicationId, topology, resumes, generation, retires, moves, effects } = plan;
+  const { kind, applicationId, topology, resumes, version, retires, moves, effects } = plan;
   const lines = [
     `${kind === 'promote' ? 'promotion' : 'rollback'} of the application ${applicationId} (topology ${topology})`,
   ];
@@ -16,7 +16,7 @@ export function promotionText(plan: PromotionPlan): string {
   lines.push('', 'positions: those of the live version, and where the other one goes on', ...moveLines(moves));
   lines.push(
     '',
-    `stores and internal topics: from now on ${generation.prefix}-…`,
+    `stores and internal topics: from now on ${version.prefix}-…`,
     `  kept for a rollback: ${retires.prefix}-…`,
   );
   lines.push('', `outputs and calls: ${effectsText(plan, effects)}`);

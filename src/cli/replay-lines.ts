@@ -7,7 +7,7 @@ import { keyForm } from '../serdes/key-form.js';
 import { serdesOf } from './declared.js';
 import { type Io, write } from './io.js';
 import { pastSerdes } from './past.js';
-import { recordLines, type TopicSerdes, toJson } from './show.js';
+import { recordLines, type ShownSerdes, toJson } from './show.js';
 
 /** The file of calls that were left out. */
 const EFFECTS = '_effects';
@@ -18,7 +18,7 @@ const LONGEST_TOPIC = 249;
 export class ReplayLines {
   readonly #io: Io;
   readonly #directory: string | undefined;
-  readonly #serdes = new Map<string, TopicSerdes | undefined>();
+  readonly #serdes = new Map<string, ShownSerdes | undefined>();
   readonly #files = new Map<string, FileHandle>();
   readonly #declaration: Declaration;
 

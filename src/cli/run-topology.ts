@@ -14,7 +14,7 @@ import { checkedTopology } from './checked-topology.js';
 import { openInput } from './input-file.js';
 import { type Io, write } from './io.js';
 import { createLogger } from './logger.js';
-import { openPatiently } from './open-patiently.js';
+import { openWithRetry } from './open-with-retry.js';
 import type { InputFile } from './options.js';
 import { Rate } from './rate.js';
 import type { RunOptions } from './run-options.js';
@@ -42,7 +42,7 @@ export async function runTopology(file: string, options: RunOptions, io: Io): Pr
   try {
     const topology = await checkedTopology(file, { cwd: io.cwd, check: options.check, signal: stop.signal });
     checkInputTopics(topology, options.input ?? []);
-    const opened = await openPatiently(options, { io, stop, logger });
+    const opened = await openWithRetry(options, { io, stop, logger });
     if (opened === undefined) return options.untilIdle ? stop.exitCode : 0;
     try {
       const services = {

@@ -4,7 +4,7 @@ import { isStreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import type { Clock } from '../model/ports.js';
 import { partitionOf } from '../runtime/partitioner.js';
-import { type InputFields, type InputRecord, inputRecord } from './input-record.js';
+import { type InputFields, inputRecord, type ParsedLine } from './input-record.js';
 import { type Line, readLines } from './json-lines.js';
 import { formatCount, type Rate } from './rate.js';
 
@@ -82,7 +82,7 @@ async function readAll({ input, at, live, signal, onProgress }: SendOptions, sen
 class Sender {
   readonly #options: SendOptions;
   readonly #writer: Writer;
-  readonly #deliveries: Disorder<InputRecord>;
+  readonly #deliveries: Disorder<ParsedLine>;
   readonly #now: () => number;
   #records = 0;
   #duplicated = 0;
@@ -130,7 +130,7 @@ class Sender {
     await this.#writer.flush();
   }
 
-  #deliver({ item, index, copy }: Disordered<InputRecord>): ProducerRecord {
+  #deliver({ item, index, copy }: Disordered<ParsedLine>): ProducerRecord {
     const { topic, partitions } = this.#options;
     if (copy) this.#duplicated++;
     else if (index !== this.#records - this.#duplicated) this.#displaced++;

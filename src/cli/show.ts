@@ -8,7 +8,7 @@ import { toJson } from '../model/to-json.js';
 import { keyForm } from '../serdes/key-form.js';
 
 /** The serdes of a topic, where they are known. */
-export interface TopicSerdes {
+export interface ShownSerdes {
   readonly key: AnySerde;
   readonly value: AnySerde;
 }
@@ -18,7 +18,7 @@ export interface TopicSerdes {
  * text, a value the JSON that it is or else text, and what is no text is `{"base64": …}`. Throws what serdes
  * throw that have to fetch a schema first. Headers are pairs, because a name may occur twice.
  */
-function recordLine(record: BrokerRecord, serdes?: TopicSerdes): string {
+function recordLine(record: BrokerRecord, serdes?: ShownSerdes): string {
   const { topic, partition, offset, timestamp } = record;
   const head = JSON.stringify({ topic, partition, offset, timestamp }).slice(0, -1);
   const headers = record.headers.entries.map(([name, value]) => [
@@ -30,7 +30,7 @@ function recordLine(record: BrokerRecord, serdes?: TopicSerdes): string {
 }
 
 /** The lines of records, with the schemas fetched that their serdes need. */
-export async function recordLines(records: readonly BrokerRecord[], serdes: TopicSerdes | undefined): Promise<string> {
+export async function recordLines(records: readonly BrokerRecord[], serdes: ShownSerdes | undefined): Promise<string> {
   let lines = '';
   for (const record of records) {
     const line = whenReady(() => recordLine(record, serdes));
@@ -42,11 +42,11 @@ export async function recordLines(records: readonly BrokerRecord[], serdes: Topi
 export { toJson };
 
 /** A key as JSON. */
-export const keyText = (key: Buffer | null, serdes?: TopicSerdes): string =>
+export const keyText = (key: Buffer | null, serdes?: ShownSerdes): string =>
   decodedKey(key, serdes?.key) ?? keyJson(key);
 
 /** A value as JSON. */
-export const valueText = (value: Buffer | null, serdes?: TopicSerdes): string =>
+export const valueText = (value: Buffer | null, serdes?: ShownSerdes): string =>
   decoded(value, serdes?.value) ?? valueJson(value);
 
 /** The value alone, as it is; `null` for a tombstone. */

@@ -78,7 +78,7 @@ export function parseWindow(serde: AnySerde, text: string): Windowed<unknown> | 
  * What a store is asked for: the key of a row; of a store of windows the key that they are of, or one of them
  * as it is printed.
  */
-export function parseWantedKey({ name, key, shown }: StoreSpec, text: string): unknown {
+export function parseLookupKey({ name, key, shown }: StoreSpec, text: string): unknown {
   const whose = `the store ${name}`;
   const keys: AnySerde = shown?.key ?? key;
   return isWindowed(keys)

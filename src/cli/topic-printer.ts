@@ -1,6 +1,6 @@
 import { type Broker, partitionKey, type Reader, type TopicPartition } from '../broker/port.js';
 import { type Clock, type Logger, sleep } from '../model/ports.js';
-import { recordLines, type TopicSerdes } from './show.js';
+import { recordLines, type ShownSerdes } from './show.js';
 
 const MAX_RECORDS = 1_000;
 const MAX_WAIT_MS = 1_000;
@@ -9,7 +9,7 @@ export interface TopicPrinterOptions {
   readonly broker: Broker;
   readonly clock: Clock;
   readonly topic: string;
-  readonly serdes: TopicSerdes | undefined;
+  readonly serdes: ShownSerdes | undefined;
   readonly print: (lines: string) => Promise<void> | undefined;
 }
 

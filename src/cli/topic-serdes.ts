@@ -2,7 +2,7 @@ import type { AnySerde, Topology } from '../dsl/processor.js';
 import { openedFor } from '../runtime/send.js';
 import type { SerdePlace, SerdeServices } from '../serdes/serde.js';
 import { declared, serdesOf } from './declared.js';
-import type { TopicSerdes } from './show.js';
+import type { ShownSerdes } from './show.js';
 
 /** How a topology reads or writes a topic, ready for use; undefined if it does neither by name. */
 export async function openTopicSerdes(
@@ -10,7 +10,7 @@ export async function openTopicSerdes(
   topic: string,
   use: SerdePlace['use'],
   services: SerdeServices,
-): Promise<TopicSerdes | undefined> {
+): Promise<ShownSerdes | undefined> {
   const serdes = serdesOf(declared(topology), topic);
   return serdes && openedFor(topic, use, serdes, services);
 }

@@ -4,7 +4,7 @@ import type { Complaints } from './ambient.js';
 import type { AnySerde } from './processor.js';
 
 /** Notes a name that nothing can be called by. */
-export function checkName(complaints: Complaints, where: string, kind: string, name: unknown): void {
+export function noteName(complaints: Complaints, where: string, kind: string, name: unknown): void {
   if (isName(name)) return;
   complaints.problem(
     where,

@@ -3,7 +3,7 @@ import type { GraphEdge, GraphNode, GraphStore, Problem } from '../graph/graph.j
 import { asKey } from '../serdes/serde.js';
 import { serdes } from '../serdes/serdes.js';
 import type { StoreSpec } from '../state/contract.js';
-import { checkName, checkSerdes } from './checks.js';
+import { checkSerdes, noteName } from './checks.js';
 import { GLOBAL_TABLE, type GlobalTable } from './global-table.js';
 import { TracedInput } from './input.js';
 import { type Inspection, inspected } from './inspection.js';
@@ -71,7 +71,7 @@ export class Declaring implements Declaration {
   source(given: SourceSpec): Origin<AnyRecord> {
     const spec = this.bound(given, 'source', given.topic);
     const id = `source ${spec.topic}`;
-    checkName(this, id, 'topic', spec.topic);
+    noteName(this, id, 'topic', spec.topic);
     checkSerdes(this, id, spec);
     const known = this.sources.find((source) => source.topic === spec.topic);
     if (known) {
@@ -105,8 +105,8 @@ export class Declaring implements Declaration {
     const spec = this.bound(given, 'globalTable', given.topic);
     const { topic, store, key, value } = spec;
     const id = `globalTable ${topic}`;
-    checkName(this, id, 'topic', topic);
-    checkName(this, id, 'store', store);
+    noteName(this, id, 'topic', topic);
+    noteName(this, id, 'store', store);
     if (this.nodes.some((node) => node.id === id)) {
       this.problem(id, 'the topic is declared twice as a global table', 'Declare it once and join the result twice.');
     }
@@ -132,7 +132,7 @@ export class Declaring implements Declaration {
       `${spec.operator} ${spec.name}`,
       `Give each ${spec.operator} a name (or a store) of its own.`,
     );
-    checkName(this, id, spec.stores.length > 0 ? 'store' : 'name', spec.name);
+    noteName(this, id, spec.stores.length > 0 ? 'store' : 'name', spec.name);
     for (const store of spec.stores) this.#addStore(id, store);
     // A stream that is joined with itself is repartitioned once.
     const moved = new Map<Observable<AnyRecord>, Observable<AnyRecord>>();
@@ -165,7 +165,7 @@ export class Declaring implements Declaration {
       `repartition ${spec.name}`,
       'Give each change of key a name of its own: selectKey(fn, { name }); or write repartition({ name }) once behind it, and pipe its result twice.',
     );
-    checkName(this, id, 'name', spec.name);
+    noteName(this, id, 'name', spec.name);
     checkSerdes(this, id, spec);
     if (spec.partitions !== undefined && !(Number.isInteger(spec.partitions) && spec.partitions > 0)) {
       this.problem(id, `partitions is ${spec.partitions}`, 'Give a whole number of at least 1, or leave it out.');
@@ -200,8 +200,8 @@ export class Declaring implements Declaration {
       `to ${name ?? '?'}`,
       'Give one of the two a name of its own: to(topic, { name, key, value }).',
     );
-    if (name !== undefined) checkName(this, id, 'topic', name);
-    if (typeof spec.topic === 'string' && spec.topic !== name) checkName(this, id, 'topic', spec.topic);
+    if (name !== undefined) noteName(this, id, 'topic', name);
+    if (typeof spec.topic === 'string' && spec.topic !== name) noteName(this, id, 'topic', spec.topic);
     checkSerdes(this, id, spec);
     this.sinks.push({ ...spec, id, input: this.#input(id, 0, observable, false) });
     const topic = typeof spec.topic === 'string' ? spec.topic : null;

@@ -155,7 +155,7 @@ export interface ProcessorSpec {
 }
 
 /** Collects the keys that a record will read, so that the stage reads all of them at once. */
-export interface Reads {
+export interface Lookups {
   /** `asOf`: of a versioned store, the moment that will be asked for or put. */
   add<K>(store: KeyValueStore<K, unknown>, key: K, asOf?: number): void;
 }
@@ -166,7 +166,7 @@ export interface Processor {
    * Declares the keys that `process` will read for this record. What it returns is handed to `process`, so
    * that nothing is computed twice.
    */
-  reads?(record: AnyRecord, port: number, reads: Reads): unknown;
+  prepare?(record: AnyRecord, port: number, lookups: Lookups): unknown;
   /**
    * Called in order of arrival. A promise is awaited before the next record: return one only where it is
    * needed.

@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { Declaring } from './declaring.js';
 import type { Processor } from './processor.js';
-import type { AnyRecord } from './types.js';
+import type { AnyRecord } from './push.js';
 
 const NOTHING: Processor = { process: () => undefined };
 

@@ -7,10 +7,6 @@ export type Stream<K, V> = Observable<StreamRecord<K, V>>;
 /** A table as the stream of its changes: each element replaces the row of its key. */
 export type Table<K, V> = Observable<Change<K, V>>;
 
-// The rows below are conditional types over records of any kind, hence `any` in their bounds.
-// biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
-export type AnyRecord = StreamRecord<any, any>;
-
 /**
  * A record of a stream that is not a change of a table: what operators take that have no meaning on a table.
  */

@@ -5,13 +5,13 @@ import type { CachedStore } from '../state/cached-store.js';
 import type { Row } from '../state/contract.js';
 import { ChangeMaker, type Picked, type SeenChange, type StateChange, scanChanges } from './changes.js';
 import { taskStore } from './event.js';
+import { LookupKey } from './lookup-key.js';
 import { framePast, Past, type PastFrame, sliceOf } from './past.js';
 import type { PastOptions, PastSlice } from './past-options.js';
 import { heldBy, type ShownChange } from './shown-changes.js';
 import type { Snapshot } from './snapshots.js';
 import { traceRecord } from './trace.js';
 import type { Trace } from './tracer.js';
-import { WantedKey } from './wanted-key.js';
 import type { RowWrite } from './watcher.js';
 
 const ROWS_TOGETHER = 1_000;
@@ -162,7 +162,7 @@ async function holdsIn(frame: PastFrame, snapshot: Snapshot, { store, key, when 
       if (!state || !subTopology.stores.includes(store)) continue;
       const rows = state.cached(store);
       if (key !== undefined) {
-        for await (const row of new WantedKey(rows.spec, key).of(rows))
+        for await (const row of new LookupKey(rows.spec, key).of(rows))
           if (asked({ ...row, before: null })) return true;
         continue;
       }

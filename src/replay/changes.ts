@@ -2,13 +2,13 @@ import type { BrokerRecord } from '../broker/port.js';
 import type { Declaration } from '../dsl/processor.js';
 import type { StoreSpec } from '../state/contract.js';
 import { type EventInfo, EventReader, frozenCopy, taskStores } from './event.js';
+import { LookupKey } from './lookup-key.js';
 import type { Moment } from './moment.js';
 import { Past, type PastFrame, sliceOf } from './past.js';
 import type { PastSlice } from './past-options.js';
 import { segmentsOf } from './segments.js';
 import { type ShownChange, shownChanges, shownSerdes } from './shown-changes.js';
 import type { Snapshot } from './snapshots.js';
-import { WantedKey } from './wanted-key.js';
 import type { RowWrite } from './watcher.js';
 
 /**
@@ -60,7 +60,7 @@ export async function* scanChanges<T>(
 ): AsyncGenerator<readonly Picked<T>[]> {
   const { options, snapshots } = frame;
   const { store, key, from, pick } = scan;
-  const wanted = key === undefined ? undefined : new WantedKey(store, key);
+  const wanted = key === undefined ? undefined : new LookupKey(store, key);
   const follows = (name: string, row: unknown): boolean => name === store.name && wanted?.liesIn(row) !== false;
   const slice = await sliceOf(frame, scan);
   const all = snapshots && from === undefined ? await snapshots.within(slice, options.broker, frame.dates) : [];

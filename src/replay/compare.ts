@@ -3,16 +3,16 @@ import type { AnySerde, Topology } from '../dsl/processor.js';
 import { systemClock } from '../runtime/system.js';
 import { atTopic } from '../serdes/at-topic.js';
 import { decode, type EventInfo, EventReader, frozenCopy, taskStores } from './event.js';
+import { keyIdOf } from './lookup-key.js';
 import { MergedReader } from './merged-reader.js';
 import type { Moment } from './moment.js';
 import { framePast, type PastFrame } from './past.js';
 import { PastDates } from './past-dates.js';
 import type { PastOptions, PastSlice } from './past-options.js';
-import { ShadowRun } from './shadow-run.js';
+import { Rerun } from './rerun.js';
+import { diskStorage, memoryStorage, type RerunStorage } from './rerun-storage.js';
 import { shownChanges, shownSerdes } from './shown-changes.js';
 import { cutSlice } from './slice.js';
-import { diskStorage, memoryStorage, type ShadowStorage } from './storage.js';
-import { keyIdOf } from './wanted-key.js';
 import type { Captured, RowWrite, RunWatcher } from './watcher.js';
 
 export interface CompareOptions extends Omit<PastOptions, 'snapshots'>, PastSlice {}
@@ -130,13 +130,13 @@ const NOTHING: Effects = { outputs: [], rows: new Map() };
 /** One of the two versions, and what the records of this window have caused in it. */
 class Side {
   readonly frame: PastFrame;
-  #run!: ShadowRun;
-  readonly #storage: ShadowStorage;
+  #run!: Rerun;
+  readonly #storage: RerunStorage;
   readonly #effects = new Map<number, Effects>();
   readonly #sinks: ReadonlyMap<string, { readonly key: AnySerde; readonly value: AnySerde }>;
   readonly #stores: ReturnType<typeof taskStores>;
 
-  private constructor(frame: PastFrame, storage: ShadowStorage) {
+  private constructor(frame: PastFrame, storage: RerunStorage) {
     this.frame = frame;
     this.#storage = storage;
     this.#sinks = new Map(frame.declaration.sinks.map((sink) => [sink.id, sink]));
@@ -152,7 +152,7 @@ class Side {
       for (const each of captured) side.#sent(each);
     };
     try {
-      side.#run = await ShadowRun.open({ topology, serdes, config, topics, storage, watcher, capture });
+      side.#run = await Rerun.open({ topology, serdes, config, topics, storage, watcher, capture });
       return side;
     } catch (error) {
       await storage.remove().catch(() => undefined);

@@ -4,7 +4,7 @@ import type { BrokerRecord } from '../broker/port.js';
  * Records that wait for a task, each with the record of the slice that caused it and that one's place in the
  * slice.
  */
-export class Waiting {
+export class WaitingRecords {
   readonly records: readonly BrokerRecord[];
   readonly #sources: readonly BrokerRecord[];
   readonly #indexes: readonly number[] | undefined;
@@ -32,12 +32,12 @@ export class Waiting {
   }
 }
 
-export const NOTHING_WAITS = new Waiting([], [], undefined);
+export const NOTHING_WAITS = new WaitingRecords([], [], undefined);
 
 /** The records of one window that wait for a task. */
 export class Inbox {
   /** A whole window, if nothing else has come. */
-  #window: Waiting | undefined;
+  #window: WaitingRecords | undefined;
   #records: BrokerRecord[] = [];
   #indexes: number[] = [];
   #sources: BrokerRecord[] = [];
@@ -58,14 +58,14 @@ export class Inbox {
 
   /** All records of a window, whose first has that place in the slice: nothing is copied. */
   addWindow(records: readonly BrokerRecord[], first: number): void {
-    this.#window = new Waiting(records, records, undefined, first);
+    this.#window = new WaitingRecords(records, records, undefined, first);
   }
 
   /**
    * Takes everything, in the order of causes; what has the same cause stays in the order in which it was
    * added.
    */
-  take(): Waiting {
+  take(): WaitingRecords {
     if (this.#window !== undefined) {
       const window = this.#window;
       this.#window = undefined;
@@ -76,16 +76,16 @@ export class Inbox {
     this.#indexes = [];
     this.#sources = [];
     this.#sorted = true;
-    if (sorted) return new Waiting(records, sources, indexes);
+    if (sorted) return new WaitingRecords(records, sources, indexes);
     const order = indexes.map((_, i) => i).sort((a, b) => (indexes[a] as number) - (indexes[b] as number) || a - b);
-    return new Waiting(
+    return new WaitingRecords(
       order.map((i) => records[i] as BrokerRecord),
       order.map((i) => sources[i] as BrokerRecord),
       order.map((i) => indexes[i] as number),
     );
   }
 
-  #spread(window: Waiting): void {
+  #spread(window: WaitingRecords): void {
     this.#window = undefined;
     for (const [i, record] of window.records.entries()) this.add(record, window.indexOf(i), record);
   }

@@ -2,7 +2,7 @@ import type { KeyValueStore, RangeOptions, Row, VersionedStore, VersionPlace } f
 import type { Prefetched } from '../state/prefetched.js';
 
 /** A row that was looked up. */
-export interface Read {
+export interface StoreRead {
   readonly store: string;
   readonly key: unknown;
   /** Null: there is none. */
@@ -13,7 +13,7 @@ export interface Read {
 
 /** Told of what is looked up in stores. */
 export interface StoreObserver {
-  read?(read: Read): void;
+  read?(read: StoreRead): void;
   /** Every value that comes out passes it. */
   pass?(value: unknown): void;
 }
@@ -94,8 +94,8 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     return this.#inner.prepare(key, timestamp);
   }
 
-  observe(timestamp: number): void {
-    this.#inner.observe(timestamp);
+  advanceTime(timestamp: number): void {
+    this.#inner.advanceTime(timestamp);
   }
 
   async *entries(range?: RangeOptions<K>): AsyncGenerator<readonly [K, V]> {

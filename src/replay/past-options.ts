@@ -31,7 +31,7 @@ export interface PastOptions extends PastSchemas {
   readonly cacheBytes?: number;
   readonly snapshots?: SnapshotOptions;
   /**
-   * Keep the stores of the shadow run in memory, for slices whose state surely fits. Default: RocksDB in a
+   * Keep the stores of the rerun in memory, for slices whose state surely fits. Default: RocksDB in a
    * temporary directory.
    */
   readonly inMemory?: boolean;

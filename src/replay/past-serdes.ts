@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { AnySerde, Declaration, Topology } from '../dsl/processor.js';
 import { isStreamsError, type StreamsError } from '../model/errors.js';
+import { declaredNodes } from '../runtime/planned-tasks.js';
 import { noRegistry, type SerdeConfig, SerdePlaces } from '../runtime/serde-places.js';
-import { declareOnly } from '../runtime/slots.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
 
 /** What serdes of schemas are given when the past is run again. */
@@ -50,7 +50,7 @@ export class PastSerdes implements SerdeConfig {
   /** The topology's nodes with serdes that can be used; nothing is ever pushed. */
   async declare(topology: Topology): Promise<Declaration> {
     const places = new SerdePlaces(this);
-    const declaration = declareOnly(topology, places.bind);
+    const declaration = declaredNodes(topology, places.bind);
     await places.open();
     return declaration;
   }
@@ -60,7 +60,7 @@ export class PastSerdes implements SerdeConfig {
    * not known under the topic, since other bytes would be looked for than there are.
    */
   async sourceKeys(topology: Topology): Promise<ReadonlyMap<string, AnySerde | StreamsError>> {
-    const { sources, globalTables } = declareOnly(topology);
+    const { sources, globalTables } = declaredNodes(topology);
     const { applicationId, registerSchemas, schemaRegistry } = this;
     const keys = new Map<string, AnySerde | StreamsError>();
     for (const { topic, key } of [...globalTables, ...sources]) {

@@ -9,12 +9,12 @@ import type { Moment } from './moment.js';
 import { PastDates } from './past-dates.js';
 import type { PastOptions, PastPlan, PastSlice } from './past-options.js';
 import { PastSerdes } from './past-serdes.js';
-import { ShadowRun } from './shadow-run.js';
+import { Rerun } from './rerun.js';
+import { diskStorage, memoryStorage, type RerunStorage } from './rerun-storage.js';
 import { cutSlice, type HistoryGap, historyGaps, type Slice } from './slice.js';
 import { topologyIdentity } from './snapshot-format.js';
 import { SnapshotWriter } from './snapshot-writer.js';
 import { type Snapshot, Snapshots } from './snapshots.js';
-import { diskStorage, memoryStorage, type ShadowStorage } from './storage.js';
 import { countTopics, ofGroup, sourceTopics } from './topics.js';
 
 const EARLIEST: Moment = { kind: 'earliest' };
@@ -61,7 +61,7 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
   const declaration = await serdes.declare(topology);
   const dates = new PastDates(declaration);
   const identity = topologyIdentity(topology, {
-    application: config.generation.prefix,
+    application: config.version.prefix,
     partitions: partitions.map(({ topic, partition }) => partitionKey(topic, partition)),
     // A schema that is registered meanwhile is written with another id.
     // Snapshots from before records were merged by the times in their values hold other beginnings.
@@ -86,7 +86,7 @@ export const sliceOf = (
 
 /** A slice of the past that is being run again. */
 export class Past {
-  readonly run: ShadowRun;
+  readonly run: Rerun;
   readonly slice: Slice;
   /** What is missing: a beginning, unless a snapshot stands for it; and what compaction has removed. */
   readonly gaps: readonly HistoryGap[];
@@ -94,7 +94,7 @@ export class Past {
   readonly #frame: PastFrame;
   readonly #plan: PastPlan;
   readonly #reader: MergedReader;
-  readonly #storage: ShadowStorage;
+  readonly #storage: RerunStorage;
   readonly #writer: SnapshotWriter | undefined;
   readonly #window: number;
 
@@ -103,8 +103,8 @@ export class Past {
     readonly plan: PastPlan;
     readonly slice: Slice;
     readonly reader: MergedReader;
-    readonly storage: ShadowStorage;
-    readonly run: ShadowRun;
+    readonly storage: RerunStorage;
+    readonly run: Rerun;
     readonly beganWith: Snapshot | undefined;
     readonly writer: SnapshotWriter | undefined;
   }) {
@@ -131,7 +131,7 @@ export class Past {
     const slice = beganWith ? afterSnapshot(whole, beganWith) : whole;
     const storage = options.inMemory && !snapshots ? memoryStorage() : await diskStorage(options.snapshots?.directory);
     let reader: MergedReader | undefined;
-    let run: ShadowRun | undefined;
+    let run: Rerun | undefined;
     try {
       if (beganWith) await snapshots?.restore(beganWith, storage);
       const fromBeginning = whole.parts.every(({ from }) => from === 0);
@@ -144,13 +144,13 @@ export class Past {
               storage,
               topology: topology.name,
               declaration,
-              application: config.generation.prefix,
+              application: config.version.prefix,
               dates,
               beganWith,
             })
           : undefined;
       reader = await MergedReader.open(broker, slice, { datesOf: dates.of, logger: config.logger, signal });
-      run = await ShadowRun.open({
+      run = await Rerun.open({
         topology,
         serdes,
         config,
@@ -171,7 +171,7 @@ export class Past {
     }
   }
 
-  get storage(): ShadowStorage {
+  get storage(): RerunStorage {
     return this.#storage;
   }
 

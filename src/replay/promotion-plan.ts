@@ -2,20 +2,20 @@ import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js'
 import type { Topology } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
+import type { ApplicationVersion } from '../runtime/application-version.js';
 import { resolveConfig } from '../runtime/config.js';
-import type { Generation } from '../runtime/generation.js';
 import { type EffectsMode, markOf } from '../runtime/reset-marks.js';
-import { checkStopped, reached } from './reset-plan.js';
+import { firstBetween, firstUnread } from './first-unread.js';
+import { checkStopped, furthest } from './reset-plan.js';
 import {
   promotionUnfinished,
   type Retirement,
-  type ShadowPlace,
+  type ShadowStatus,
   shadowOf,
-  shadowPlace,
+  shadowStatus,
   unfinishedPromotion,
-} from './shadow-place.js';
+} from './shadow-status.js';
 import { countTopics, ofGroup } from './topics.js';
-import { firstRecord, underWay } from './under-way.js';
 
 export interface PromotionOptions {
   readonly broker: Broker;
@@ -49,9 +49,9 @@ export interface PromotionPlan {
   /** Versions have changed places already; what an interrupted one has left is done. */
   readonly resumes: string | null;
   /** The version that takes over. */
-  readonly generation: Generation;
+  readonly version: ApplicationVersion;
   /** The version that is live, and is kept. */
-  readonly retires: Generation;
+  readonly retires: ApplicationVersion;
   readonly moves: readonly TakeOver[];
   /**
    * Of the repartition topics of the version that takes over. `until`: what is in them by now follows from
@@ -97,7 +97,7 @@ async function plan(kind: Retirement['kind'], topology: Topology, options: Promo
   const { broker, effects = 'silent', now } = options;
   const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
   const config = await ofGroup(broker.admin, resolveConfig(topology.name, named), topology);
-  const { applicationId, generation: live } = config;
+  const { applicationId, version: live } = config;
   const head = {
     id: `${applicationId}-${kind}-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`,
     kind,
@@ -111,14 +111,14 @@ async function plan(kind: Retirement['kind'], topology: Topology, options: Promo
     if (unfinished.retirement.kind !== kind) throw promotionUnfinished(applicationId, unfinished.retirement);
     const { id } = unfinished.retirement;
     const nothing = { moves: [], internalMoves: [], positions: { live: [], shadow: [] } };
-    return { ...head, ...nothing, id, resumes: id, generation: live, retires: live };
+    return { ...head, ...nothing, id, resumes: id, version: live, retires: live };
   }
   await checkStopped(broker, applicationId);
-  const place = await shadowPlace(broker.admin, applicationId);
-  const { generation } = checkThere(kind, place);
+  const place = await shadowStatus(broker.admin, applicationId);
+  const { version } = checkThere(kind, place);
   const committed = await broker.admin.groupOffsets(applicationId);
   checkMarks(applicationId, [...committed, ...place.positions]);
-  const topics = await countTopics(broker.admin, topology, { ...config, generation });
+  const topics = await countTopics(broker.admin, topology, { ...config, version });
   const partitionsOf = (names: readonly string[]): readonly TopicPartition[] =>
     names.flatMap((topic) => Array.from({ length: topics.count(topic) }, (_, partition) => ({ topic, partition })));
   const { subTopologies } = topology.graph;
@@ -127,13 +127,13 @@ async function plan(kind: Retirement['kind'], topology: Topology, options: Promo
   // What a rollback writes again begins where the other version began.
   if (kind === 'promote' || effects !== 'live') await checkNothingUnderWay(kind, topology, broker, live, committed);
   const internal = partitionsOf(
-    subTopologies.flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(generation.prefix, name))).sort(),
+    subTopologies.flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(version.prefix, name))).sort(),
   );
   const ends = await broker.admin.latestOffsets(internal);
   return {
     ...head,
     resumes: null,
-    generation: { n: live.n + 1, prefix: generation.prefix },
+    version: { n: live.n + 1, prefix: version.prefix },
     retires: live,
     moves,
     internalMoves: ends.map(({ topic, partition, offset }) => ({ topic, partition, until: offset })),
@@ -144,11 +144,11 @@ async function plan(kind: Retirement['kind'], topology: Topology, options: Promo
 /** SHADOW_MISSING: nobody is there, or somebody whom the other command is for. */
 function checkThere(
   kind: Retirement['kind'],
-  { applicationId, positions, generation, next, retirement }: ShadowPlace,
-): { readonly generation: Generation } {
+  { applicationId, positions, version, next, retirement }: ShadowStatus,
+): { readonly version: ApplicationVersion } {
   // Each command is for what the other one, or a shadow, has left: run twice, it does not undo what it did.
   const fits = kind === 'rollback' ? retirement?.kind === 'promote' : retirement?.kind !== 'promote';
-  if (positions.length > 0 && fits) return { generation: generation ?? next };
+  if (positions.length > 0 && fits) return { version: version ?? next };
   const saw =
     positions.length === 0
       ? 'no positions'
@@ -190,11 +190,11 @@ async function takeOvers(
   const earliest = await broker.admin.earliestOffsets(sources);
   const moves = earliest.map(({ topic, partition, offset: first }) => {
     const own = find(shadow, { topic, partition });
-    const at = { topic, partition, live: reached(find(live, { topic, partition })), next: own?.offset ?? first };
-    return { ...at, until: Math.max(at.live ?? 0, at.next, reached(own) ?? 0), first };
+    const at = { topic, partition, live: furthest(find(live, { topic, partition })), next: own?.offset ?? first };
+    return { ...at, until: Math.max(at.live ?? 0, at.next, furthest(own) ?? 0), first };
   });
   const ahead = moves.filter(({ live, next, first }) => next > Math.max(live ?? 0, first));
-  const record = await firstRecord(
+  const record = await firstBetween(
     broker,
     ahead.map((at) => ({ ...at, offset: Math.max(at.live ?? 0, at.first) })),
     ahead.map((at) => ({ ...at, offset: at.next })),
@@ -219,7 +219,7 @@ async function checkNothingUnderWay(
   kind: Retirement['kind'],
   { graph }: Topology,
   broker: Broker,
-  { prefix }: Generation,
+  { prefix }: ApplicationVersion,
   committed: readonly PartitionOffset[],
 ): Promise<void> {
   const read = committed
@@ -228,7 +228,7 @@ async function checkNothingUnderWay(
   const alike = graph.nodes.flatMap((node) =>
     node.kind === 'repartition' ? [repartitionTopic(prefix, node.name)] : [],
   );
-  const waiting = await underWay(broker, [...new Set([...read, ...alike])], committed);
+  const waiting = await firstUnread(broker, [...new Set([...read, ...alike])], committed);
   if (waiting === undefined) return;
   throw new StreamsError('STATE_MISMATCH', {
     what: 'records are on their way between the tasks of the live version: what follows from them would never be written',

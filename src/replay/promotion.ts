@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { type Admin, type Broker, type PartitionOffset, partitionKey } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
-import { generationOf, withGeneration } from '../runtime/generation.js';
+import { versionOf, withVersion } from '../runtime/application-version.js';
 import { marked, type ResetMark } from '../runtime/reset-marks.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import type { PromotionPlan } from './promotion-plan.js';
 import { createCaptured } from './reset.js';
 import { checkStopped } from './reset-plan.js';
-import { keptOf, reinstated, retired, shadowOf } from './shadow-place.js';
+import { keptOf, reinstated, retired, shadowOf } from './shadow-status.js';
 
 /** The steps of a promotion or a rollback, in their order. */
 export type PromotionStep = '1 recorded' | '2 kept' | '3 changed' | '4 waits' | '5 finished';
@@ -40,7 +40,7 @@ export interface PromotionContext {
 export async function applyPromotion(plan: PromotionPlan, context: PromotionContext): Promise<string> {
   const { broker, stateDirectory, afterStep } = context;
   const { admin } = broker;
-  const { applicationId, id, kind, generation } = plan;
+  const { applicationId, id, kind, version } = plan;
   const [shadow, keeping] = [shadowOf(applicationId), keptOf(applicationId)];
   await checkStopped(broker, shadow);
   const record = join(stateDirectory, 'promotions', applicationId, `${id}.json`);
@@ -73,7 +73,7 @@ export async function applyPromotion(plan: PromotionPlan, context: PromotionCont
 
   await admin.deleteGroup(keeping);
   if (plan.resumes === null) await write('done');
-  else await finishRecord(record, { id, kind, applicationId, generation });
+  else await finishRecord(record, { id, kind, applicationId, version });
   await afterStep?.('5 finished');
   return record;
 }
@@ -81,7 +81,7 @@ export async function applyPromotion(plan: PromotionPlan, context: PromotionCont
 /** Of a promotion that was interrupted, perhaps on another machine. */
 async function finishRecord(
   path: string,
-  facts: Pick<PromotionPlan, 'id' | 'kind' | 'applicationId' | 'generation'>,
+  facts: Pick<PromotionPlan, 'id' | 'kind' | 'applicationId' | 'version'>,
 ): Promise<void> {
   const text = await diskIdentityFiles.read(path);
   const known = text === null ? { format: 1, ...facts } : JSON.parse(text);
@@ -97,7 +97,7 @@ async function checkUnmoved(admin: Admin, { applicationId, positions, retires }:
   const texts = (list: readonly PartitionOffset[]): string =>
     JSON.stringify(list.map(({ topic, partition, offset }) => [topic, partition, offset].join(' ')).sort());
   const same = texts(live) === texts(positions.live) && texts(shadow) === texts(positions.shadow);
-  if (same && (generationOf(live, applicationId)?.n ?? 0) === retires.n) return;
+  if (same && (versionOf(live, applicationId)?.n ?? 0) === retires.n) return;
   throw new StreamsError('STATE_MISMATCH', {
     what: 'the positions have changed since the plan was made',
     at: `groups ${applicationId} and ${shadowOf(applicationId)}`,
@@ -113,7 +113,7 @@ function positionsAfter({
   moves,
   internalMoves,
   positions,
-  generation,
+  version,
 }: PromotionPlan): readonly PartitionOffset[] {
   const own = new Map(positions.shadow.map((at) => [partitionKey(at.topic, at.partition), reinstated(at)]));
   const withMark = (at: PartitionOffset, mark: ResetMark | undefined): PartitionOffset => ({
@@ -128,10 +128,10 @@ function positionsAfter({
     }),
     ...internalMoves.map(({ topic, partition, until }) => {
       const at = { topic, partition, offset: 0, ...own.get(partitionKey(topic, partition)) };
-      return withMark(at, effects === 'live' ? undefined : { id, effects, until, marked: true });
+      return withMark(at, effects === 'live' ? undefined : { id, effects, until, withResetMark: true });
     }),
   ];
-  return withGeneration(after, generation, applicationId);
+  return withVersion(after, version, applicationId);
 }
 
 /** Offsets of topics that are gone cannot be set, and are worth nothing. */

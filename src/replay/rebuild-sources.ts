@@ -5,10 +5,10 @@ import type { Topology } from '../dsl/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import { markOf } from '../runtime/reset-marks.js';
+import { firstUnread } from './first-unread.js';
 import { framePast, Past } from './past.js';
 import type { PastOptions } from './past-options.js';
 import { rebuildDirectory } from './rebuild-task.js';
-import { underWay } from './under-way.js';
 
 /** So often the replay is kept while it goes on: interrupted, it goes on from there. */
 const SNAPSHOT_RECORDS = 100_000;
@@ -106,7 +106,7 @@ async function checkPositions(
   const topics = graph.nodes.flatMap((node) =>
     node.kind === 'repartition' ? [repartitionTopic(prefix, node.name)] : [],
   );
-  const waiting = await underWay(broker, topics, committed);
+  const waiting = await firstUnread(broker, topics, committed);
   if (waiting === undefined) return;
   throw new StreamsError('STATE_MISMATCH', {
     what: 'records are on their way between the tasks of the application',

@@ -9,10 +9,10 @@ import { ownOf } from '../model/own.js';
 import { type Clock, sleep } from '../model/ports.js';
 import type { EngineConfig } from '../runtime/config.js';
 import { checkNotAhead } from '../runtime/lost-offsets.js';
+import type { PlannedTask } from '../runtime/planned-tasks.js';
 import { Reprocessing } from '../runtime/reprocessing.js';
 import { restore } from '../runtime/restore.js';
-import type { Slot } from '../runtime/slots.js';
-import { SourcePlaces } from '../runtime/source-places.js';
+import { ResumePositions } from '../runtime/resume-positions.js';
 import { sourcePartitions } from '../runtime/sources.js';
 import { stopped } from '../runtime/stopped.js';
 import type { TopicCounts } from '../runtime/topics.js';
@@ -84,50 +84,50 @@ export const rebuildDirectory = (stateDirectory: string, prefix: string): string
 /** One task of a rebuild: its own database, locked, and the store that is made beside it. */
 export class TaskRebuild {
   readonly #context: RebuildContext;
-  readonly #slot: Slot;
+  readonly #task: PlannedTask;
   readonly #swap: StoreSwap;
-  readonly #places: SourcePlaces;
+  readonly #places: ResumePositions;
   readonly #committed: readonly PartitionOffset[];
-  #shadow: TaskState | undefined;
+  #rebuilt: TaskState | undefined;
 
   private constructor(parts: {
     readonly context: RebuildContext;
-    readonly slot: Slot;
+    readonly task: PlannedTask;
     readonly swap: StoreSwap;
-    readonly places: SourcePlaces;
+    readonly places: ResumePositions;
     readonly committed: readonly PartitionOffset[];
   }) {
     this.#context = parts.context;
-    this.#slot = parts.slot;
+    this.#task = parts.task;
     this.#swap = parts.swap;
     this.#places = parts.places;
     this.#committed = parts.committed;
   }
 
   /** STATE_LOCKED; STATE_MISMATCH if the state is of another owner, or further than the group. */
-  static async open(context: RebuildContext, slot: Slot): Promise<TaskRebuild> {
+  static async open(context: RebuildContext, task: PlannedTask): Promise<TaskRebuild> {
     const { topology, config, spec, stateDirectory, topics, broker } = context;
     const { applicationId } = config;
-    const { partition } = slot;
-    const { prefix } = config.generation;
-    const sources = sourcePartitions(slot.subTopology, prefix, partition, topics);
+    const { partition } = task;
+    const { prefix } = config.version;
+    const sources = sourcePartitions(task.subTopology, prefix, partition, topics);
     const committedOf = async (source: TopicPartition): Promise<readonly PartitionOffset[]> =>
       context.committed.filter((at) => at.topic === source.topic && at.partition === source.partition);
     const own = (await Promise.all(sources.map(committedOf))).flat();
-    const committed = Reprocessing.of(own, { applicationId, taskId: slot.id })?.contained(own) ?? own;
+    const committed = Reprocessing.of(own, { applicationId, taskId: task.id })?.contained(own) ?? own;
     const swap = await StoreSwap.open({
       root: stateDirectory,
       applicationId: prefix,
-      taskId: slot.id,
+      taskId: task.id,
       topology: topology.name,
       spec,
       openDatabase: openRocksDatabase,
     });
     try {
       const parts = { broker, graph: topology.graph, config, topics, partition, sources, committed, committedOf };
-      const places = await SourcePlaces.of(parts);
+      const places = await ResumePositions.of(parts);
       checkNotAhead(swap, places);
-      return new TaskRebuild({ context, slot, swap, places, committed });
+      return new TaskRebuild({ context, task, swap, places, committed });
     } catch (error) {
       await swap.close();
       throw error;
@@ -135,7 +135,7 @@ export class TaskRebuild {
   }
 
   get id(): string {
-    return this.#slot.id;
+    return this.#task.id;
   }
 
   /** Only step 6 is left of an earlier rebuild. */
@@ -148,9 +148,9 @@ export class TaskRebuild {
     try {
       await this.#restore();
     } catch (error) {
-      // It is only a shadow: one that does not fit any more is made from the beginning.
+      // It is only a copy: one that does not fit any more is made from the beginning.
       if (!isStreamsError(error) || !['STATE_MISMATCH', 'STATE_CORRUPT'].includes(error.code)) throw error;
-      await this.#removeShadow();
+      await this.#removeRebuilt();
       await this.#restore();
     }
   }
@@ -160,7 +160,7 @@ export class TaskRebuild {
     const { spec } = this.#context;
     const { streamTimes, sources } = this.#swap.checkpoint;
     const old = ownOf(streamTimes, spec.name) ?? Number.NEGATIVE_INFINITY;
-    const streamTime = Math.max(old, (this.#shadow as TaskState).cached(spec.name).streamTime);
+    const streamTime = Math.max(old, (this.#rebuilt as TaskState).cached(spec.name).streamTime);
     const onRows = this.#counter('comparing');
     const found = await compareStores({ spec, old: this.#swap.store, fresh, streamTime, onRows });
     const behind = this.#committed.some(({ topic, offset }) => (ownOf(sources, topic) ?? 0) < offset);
@@ -170,9 +170,9 @@ export class TaskRebuild {
   /** Writes to the changelog what makes its store the one given, and takes that over. */
   async log(fresh: StoreBytes): Promise<void> {
     const { broker, config, spec } = this.#context;
-    const topic = changelogTopic(config.generation.prefix, spec.name);
+    const topic = changelogTopic(config.version.prefix, spec.name);
     const counted = this.#counter('logging');
-    const streamTime = (this.#shadow as TaskState).cached(spec.name).streamTime;
+    const streamTime = (this.#rebuilt as TaskState).cached(spec.name).streamTime;
     // The task's own name: a transaction that it left open, which would hide what follows it, is ended at
     // once.
     const writer = await broker.createWriter({ transactionalId: transactionalId(config.applicationId, this.id) });
@@ -181,12 +181,12 @@ export class TaskRebuild {
         await writer.begin();
         // Without a cause they count as committed.
         await writer.write(
-          rows.map((row) => ({ topic, partition: this.#slot.partition, ...row, headers: new Headers([]) })),
+          rows.map((row) => ({ topic, partition: this.#task.partition, ...row, headers: new Headers([]) })),
         );
         await writer.commit();
         counted(rows.length);
       }
-      await this.#seen(topic, writer.acknowledged(topic, this.#slot.partition) ?? 0);
+      await this.#seen(topic, writer.acknowledged(topic, this.#task.partition) ?? 0);
     } finally {
       await writer.close();
     }
@@ -211,18 +211,18 @@ export class TaskRebuild {
   /** Removes what is not needed any more, or not wanted. */
   async clean(): Promise<void> {
     await this.#swap.clean(this.#counter('removing'));
-    await this.#removeShadow();
+    await this.#removeRebuilt();
   }
 
   /** Keeps what was made, for the next time. */
   async close(): Promise<void> {
-    await this.#shadow?.close();
-    this.#shadow = undefined;
+    await this.#rebuilt?.close();
+    this.#rebuilt = undefined;
     await this.#swap.close();
   }
 
   get #fresh(): StoreBytes {
-    return (this.#shadow as TaskState).bytes(this.#context.spec.name);
+    return (this.#rebuilt as TaskState).bytes(this.#context.spec.name);
   }
 
   /**
@@ -230,7 +230,7 @@ export class TaskRebuild {
    */
   async #seen(topic: string, end: number): Promise<void> {
     const { broker, clock, signal } = this.#context;
-    const { partition } = this.#slot;
+    const { partition } = this.#task;
     for (const until = clock.monotonic() + VISIBLE_MS; ; await sleep(clock, 50, signal)) {
       const [latest] = await broker.admin.latestOffsets([{ topic, partition }]);
       if ((latest?.offset ?? 0) >= end) return;
@@ -248,8 +248,8 @@ export class TaskRebuild {
 
   async #restore(): Promise<void> {
     const { topology, broker, clock, config, spec, stateDirectory, signal, onProgress } = this.#context;
-    const { prefix } = config.generation;
-    this.#shadow ??= await TaskState.open({
+    const { prefix } = config.version;
+    this.#rebuilt ??= await TaskState.open({
       root: join(stateDirectory, 'rebuild'),
       applicationId: prefix,
       taskId: this.id,
@@ -262,10 +262,10 @@ export class TaskRebuild {
       broker,
       clock,
       config,
-      state: this.#shadow,
+      state: this.#rebuilt,
       taskId: this.id,
       prefix,
-      partition: this.#slot.partition,
+      partition: this.#task.partition,
       places: this.#places,
       committed: this.#committed,
       signal,
@@ -275,11 +275,11 @@ export class TaskRebuild {
     if (signal.aborted) throw stopped('the rebuild was stopped', `task ${this.id}`);
   }
 
-  async #removeShadow(): Promise<void> {
+  async #removeRebuilt(): Promise<void> {
     const { stateDirectory, config } = this.#context;
-    await this.#shadow?.close();
-    this.#shadow = undefined;
-    const directory = join(rebuildDirectory(stateDirectory, config.generation.prefix), this.id);
+    await this.#rebuilt?.close();
+    this.#rebuilt = undefined;
+    const directory = join(rebuildDirectory(stateDirectory, config.version.prefix), this.id);
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 

@@ -5,7 +5,7 @@ import { changelogTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
 import type { Clock } from '../model/ports.js';
 import { resolveConfig } from '../runtime/config.js';
-import { slotsOf, tasksOnDisk } from '../runtime/slots.js';
+import { plannedTasks, tasksOnDisk } from '../runtime/planned-tasks.js';
 import { systemClock } from '../runtime/system.js';
 import type { StoreBytes } from '../state/store-bytes.js';
 import type { TaskState } from '../state/task-state.js';
@@ -101,18 +101,18 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
   const { signal = new AbortController().signal } = options;
   const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
   const config = await ofGroup(broker.admin, resolveConfig(topology.name, named, options.logger), topology);
-  const { applicationId, generation } = config;
+  const { applicationId, version } = config;
   const declaration = await new PastSerdes(applicationId, registered(options)).declare(topology);
   const spec = taskStore({ topology, declaration }, options.store);
   if (from === 'sources') await checkStopped(broker, applicationId);
   const topics = await countTopics(broker.admin, topology, config);
-  const slots = slotsOf(topology, generation.prefix, topics);
-  const onDisk = await tasksOnDisk(slots.keys(), generation.prefix, { stateDirectory });
-  const own = [...slots.values()].filter(
+  const planned = plannedTasks(topology, version.prefix, topics);
+  const onDisk = await tasksOnDisk(planned.keys(), version.prefix, { stateDirectory });
+  const own = [...planned.values()].filter(
     ({ id, stores }) => onDisk.has(id) && stores.some(({ name }) => name === spec.name),
   );
-  if (own.length === 0) throw noState(join(stateDirectory, generation.prefix), spec.name);
-  const changelog = changelogTopic(generation.prefix, spec.name);
+  if (own.length === 0) throw noState(join(stateDirectory, version.prefix), spec.name);
+  const changelog = changelogTopic(version.prefix, spec.name);
   if ((await broker.admin.describeTopics([changelog])).length === 0) throw noChangelog(changelog, spec.name);
 
   const committed = await broker.admin.groupOffsets(applicationId);
@@ -133,7 +133,7 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
   const tasks: TaskRebuild[] = [];
   let past: Past | undefined;
   try {
-    for (const slot of own) tasks.push(await TaskRebuild.open(context, slot));
+    for (const task of own) tasks.push(await TaskRebuild.open(context, task));
     const unfinished = tasks.filter((task) => !task.swapped);
     if (from === 'sources' && unfinished.length > 0) past = await replayed(topology, options, context);
     const results = await build(unfinished, context, past);
@@ -201,7 +201,7 @@ function replayed(
     broker,
     stateDirectory,
     ...(version !== undefined && { version }),
-    prefix: config.generation.prefix,
+    prefix: config.version.prefix,
     signal,
     ...(applicationId !== undefined && { applicationId }),
     ...(onError && { onError }),
@@ -226,7 +226,7 @@ function rowsOf(past: Past, { id }: TaskRebuild, store: string): StoreBytes {
 
 /** Also what an interrupted rebuild of another store has kept. */
 const removeAll = ({ stateDirectory, config }: RebuildContext): Promise<void> =>
-  rm(rebuildDirectory(stateDirectory, config.generation.prefix), { recursive: true, force: true, maxRetries: 3 });
+  rm(rebuildDirectory(stateDirectory, config.version.prefix), { recursive: true, force: true, maxRetries: 3 });
 
 const noChangelog = (topic: string, store: string): StreamsError =>
   new StreamsError('TOPIC_UNKNOWN', {

@@ -3,14 +3,14 @@ import { type Broker, type PartitionOffset, partitionKey, type TopicPartition } 
 import type { Topology } from '../dsl/processor.js';
 import { changelogTopic, repartitionTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
+import type { ApplicationVersion } from '../runtime/application-version.js';
 import { resolveConfig } from '../runtime/config.js';
-import type { Generation } from '../runtime/generation.js';
+import { plannedTasks, tasksOnDisk } from '../runtime/planned-tasks.js';
 import { type EffectsMode, markOf, type ResetMark } from '../runtime/reset-marks.js';
-import { slotsOf, tasksOnDisk } from '../runtime/slots.js';
+import { firstUnread } from './first-unread.js';
 import type { Moment } from './moment.js';
 import { cutSlice } from './slice.js';
 import { countTopics, ofGroup } from './topics.js';
-import { underWay } from './under-way.js';
 
 export interface ResetOptions {
   readonly broker: Broker;
@@ -52,7 +52,7 @@ export interface ResetPlan {
   readonly topology: string;
   readonly applicationId: string;
   /** Whose stores and internal topics are meant; it stays the same. */
-  readonly generation: Generation;
+  readonly version: ApplicationVersion;
   /** Goes on with a reset that was interrupted. */
   readonly resumes: string | null;
   readonly moves: readonly ResetMove[];
@@ -84,7 +84,7 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
   const { broker, to, now, effects = 'silent' } = options;
   const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
   const config = await ofGroup(broker.admin, resolveConfig(topology.name, named), topology);
-  const { applicationId, generation } = config;
+  const { applicationId, version } = config;
   await checkStopped(broker, applicationId);
   const topics = await countTopics(broker.admin, topology, config);
   const sources = [...new Set(topology.graph.subTopologies.flatMap((sub) => sub.topics))].sort();
@@ -99,7 +99,7 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
   const back = moves.some(({ from, to: target }) => from !== null && target < from);
 
   const repartitions = topology.graph.subTopologies
-    .flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(generation.prefix, name)))
+    .flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(version.prefix, name)))
     .sort();
   const existing = new Set((await broker.admin.describeTopics(repartitions)).map(({ name }) => name));
   // What an interrupted reset has begun to delete must not be believed any more.
@@ -107,16 +107,16 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
   const repartitionAction = options.internalTopics === 'delete' ? 'delete' : action === 'delete' ? 'skip' : 'keep';
   // An interrupted reset may have deleted some, and not made them anew.
   const present = repartitions.filter((name) => existing.has(name) || repartitionAction === 'delete');
-  const slots = slotsOf(topology, generation.prefix, topics);
-  const onDisk = await tasksOnDisk(slots.keys(), generation.prefix, { stateDirectory: options.stateDirectory });
-  const names = [...new Set([...slots.values()].flatMap(({ stores }) => stores.map(({ name }) => name)))].sort();
-  const changelogs = names.map((name) => changelogTopic(generation.prefix, name));
+  const planned = plannedTasks(topology, version.prefix, topics);
+  const onDisk = await tasksOnDisk(planned.keys(), version.prefix, { stateDirectory: options.stateDirectory });
+  const names = [...new Set([...planned.values()].flatMap(({ stores }) => stores.map(({ name }) => name)))].sort();
+  const changelogs = names.map((name) => changelogTopic(version.prefix, name));
   const logged = new Set((await broker.admin.describeTopics(changelogs)).map(({ name }) => name));
   const plan = {
     id: `${applicationId}-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`,
     topology: topology.name,
     applicationId,
-    generation,
+    version,
     resumes: unfinished?.id ?? null,
     moves,
     effects,
@@ -124,9 +124,7 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
       action,
       names,
       directories:
-        action === 'keep'
-          ? []
-          : [...onDisk].sort().map((task) => join(options.stateDirectory, generation.prefix, task)),
+        action === 'keep' ? [] : [...onDisk].sort().map((task) => join(options.stateDirectory, version.prefix, task)),
       changelogs: action === 'keep' ? [] : changelogs.filter((name) => logged.has(name)),
     },
     repartitions: {
@@ -141,7 +139,7 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
     }),
   } as const;
   const unread =
-    repartitionAction === 'keep' ? undefined : await underWay(broker, [...existing], [...committed.values()]);
+    repartitionAction === 'keep' ? undefined : await firstUnread(broker, [...existing], [...committed.values()]);
   return { ...plan, warnings: warningsOf(plan, { back, unread }) };
 }
 
@@ -159,10 +157,10 @@ export async function checkStopped(broker: Broker, applicationId: string): Promi
 }
 
 /** Where a partition was before any reset that is not through yet. */
-export const reached = (at: PartitionOffset | undefined): number | null => {
+export const furthest = (at: PartitionOffset | undefined): number | null => {
   if (at === undefined) return null;
   const mark: ResetMark | undefined = markOf(at);
-  return mark && !mark.marked && !mark.over ? Math.max(at.offset, mark.until) : at.offset;
+  return mark && !mark.withResetMark && !mark.over ? Math.max(at.offset, mark.until) : at.offset;
 };
 
 async function movesTo(
@@ -181,7 +179,7 @@ async function movesTo(
     const stays = named !== undefined && !named.has(key);
     // Nothing was committed, and nothing is to be: where it begins is for the configuration to say.
     if (stays && !at) return [];
-    return [{ topic, partition, from: reached(at), to: stays && at ? at.offset : target, latest }];
+    return [{ topic, partition, from: furthest(at), to: stays && at ? at.offset : target, latest }];
   });
 }
 

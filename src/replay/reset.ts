@@ -4,9 +4,9 @@ import { type Broker, type PartitionOffset, partitionKey } from '../broker/port.
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { Clock } from '../model/ports.js';
 import { sleep } from '../model/ports.js';
+import { withVersion } from '../runtime/application-version.js';
 import { emptiedBy, keptBy } from '../runtime/commit-marks.js';
 import { lastEpoch } from '../runtime/epochs.js';
-import { withGeneration } from '../runtime/generation.js';
 import { messageBytesFor, taking } from '../runtime/message-bytes.js';
 import { addedTo } from '../runtime/offset-texts.js';
 import { capturedTopic } from '../runtime/reprocessing.js';
@@ -16,7 +16,7 @@ import { LOG_CONFIG, REPARTITION_CONFIG } from '../runtime/topic-uses.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import { openRocksDatabase } from '../state/rocksdb.js';
 import { rebuildDirectory } from './rebuild-task.js';
-import { checkStopped, type ResetMove, type ResetPlan, reached } from './reset-plan.js';
+import { checkStopped, furthest, type ResetMove, type ResetPlan } from './reset-plan.js';
 
 /** The steps of a reset, in their order. */
 export type ResetStep = '1 recorded' | '2 positions' | '3 stores' | '4 topics' | '5 finished';
@@ -75,7 +75,7 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
     await rm(directory, { recursive: true, force: true });
   }
   // Stores that a rebuild was making are made of positions that no longer hold.
-  await rm(rebuildDirectory(stateDirectory, plan.generation.prefix), { recursive: true, force: true });
+  await rm(rebuildDirectory(stateDirectory, plan.version.prefix), { recursive: true, force: true });
   await afterStep?.('3 stores');
 
   await deleteTopics(context, [...stores.changelogs, ...(repartitions.action === 'delete' ? topics : [])]);
@@ -83,7 +83,7 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
     // So that a position can be set in them, which says that their records are marked.
     const sources = await broker.admin.describeTopics([...new Set(plan.moves.map(({ topic }) => topic))]);
     const settings = { ...REPARTITION_CONFIG, ...taking(messageBytesFor(sources)) };
-    const config = owned(settings, ownerOf(applicationId, plan.generation));
+    const config = owned(settings, ownerOf(applicationId, plan.version));
     const made = repartitions.topics.map((topic) => ({ ...topic, config }));
     if (made.length > 0) await broker.admin.createTopics(made);
   }
@@ -101,7 +101,7 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
  * What owners before the reset may still write to the changelogs is overtaken by it.
  */
 function offsetsOf(
-  { id, applicationId, effects, stores, repartitions, moves, internalMoves, generation }: ResetPlan,
+  { id, applicationId, effects, stores, repartitions, moves, internalMoves, version }: ResetPlan,
   before: ReadonlyMap<string, PartitionOffset>,
   unfinished: boolean,
 ): readonly PartitionOffset[] {
@@ -123,11 +123,14 @@ function offsetsOf(
     ...internalMoves.map((move) => {
       const mark = markOf(before.get(partitionKey(move.topic, move.partition)) ?? { ...move, offset: 0 });
       // What a promotion has found there is still not to be written a second time.
-      const old = repartitions.action === 'keep' && mark?.marked ? Math.max(mark.until, move.to) : move.to;
-      return withMark(move, unfinished || effects !== 'live' ? { ...head, until: old, marked: true } : undefined);
+      const old = repartitions.action === 'keep' && mark?.withResetMark ? Math.max(mark.until, move.to) : move.to;
+      return withMark(
+        move,
+        unfinished || effects !== 'live' ? { ...head, until: old, withResetMark: true } : undefined,
+      );
     }),
   ];
-  return withGeneration(positions, generation, applicationId);
+  return withVersion(positions, version, applicationId);
 }
 
 /**
@@ -141,7 +144,7 @@ function checkUnmoved(
   const at = ({ topic, partition }: ResetMove): PartitionOffset | undefined =>
     before.get(partitionKey(topic, partition));
   const moved =
-    moves.find((move) => reached(at(move)) !== move.from) ??
+    moves.find((move) => furthest(at(move)) !== move.from) ??
     internalMoves.find((move) => (at(move)?.offset ?? null) !== move.from);
   if (!moved) return;
   throw new StreamsError('STATE_MISMATCH', {

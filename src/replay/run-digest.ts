@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { Topology } from '../dsl/processor.js';
 import { murmur2 } from '../runtime/partitioner.js';
-import type { CausePlace, RunWatcher, Step } from './watcher.js';
+import type { ObservedStep, RunWatcher, SliceCause } from './watcher.js';
 
 /** What happened to a record, in short: which step, and a digest of what it was about. */
 export interface DigestedStep {
@@ -41,7 +41,7 @@ export class RunDigest implements RunWatcher {
     this.#steps.clear();
   }
 
-  step(step: Step, { index, task }: CausePlace): void {
+  step(step: ObservedStep, { index, task }: SliceCause): void {
     const digested = this.#digest(step, task);
     if (digested) this.#add(index, digested);
     if (step.kind !== 'sent' || step.record.headers.size === 0) return;
@@ -68,7 +68,7 @@ export class RunDigest implements RunWatcher {
     return (kind === 'write' && !this.#ignored.has(node)) || (kind === 'sent' && !this.#repartitions.has(node));
   }
 
-  #digest(step: Step, task: string): DigestedStep | undefined {
+  #digest(step: ObservedStep, task: string): DigestedStep | undefined {
     if (step.kind === 'read' || step.kind === 'process') return undefined;
     if (step.kind === 'write') {
       const { store, key, value, timestamp } = step.write;

@@ -1,6 +1,6 @@
 import type { WatchedTask } from './watched-task.js';
 
-/** Where a shadow run begins, if not at nothing: what a snapshot says beside its databases. */
+/** Where a rerun begins, if not at nothing: what a snapshot says beside its databases. */
 export interface RunStart {
   /** Records of the slice so far. */
   readonly records: number;

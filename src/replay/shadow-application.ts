@@ -3,14 +3,21 @@ import type { Topology } from '../dsl/processor.js';
 import { deadLetterTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
 import { isName } from '../model/names.js';
+import type { ApplicationVersion } from '../runtime/application-version.js';
 import { resolveConfig } from '../runtime/config.js';
-import type { Generation } from '../runtime/generation.js';
 import { type RunningStreams, type StartOptions, startConfigured } from '../runtime/start.js';
 import { systemClock } from '../runtime/system.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import { compareOutputs, type OutputComparison } from './compare-outputs.js';
 import { ShadowBroker } from './shadow-broker.js';
-import { internalTopics, type Retirement, removalBegun, removeShadow, shadowOf, shadowPlace } from './shadow-place.js';
+import {
+  internalTopicNames,
+  type Retirement,
+  removalBegun,
+  removeShadow,
+  shadowOf,
+  shadowStatus,
+} from './shadow-status.js';
 import { countTopics } from './topics.js';
 
 export interface StartShadowOptions extends Omit<StartOptions, 'effects' | 'startFrom'> {
@@ -63,24 +70,24 @@ export async function startShadow(topology: Topology, options: StartShadowOption
   const outputs = new ShadowOutputs(topology, { applicationId, deadLetters, stateDirectory });
   // A source that is missing must not be made.
   await countTopics(outside.admin, topology, resolveConfig(topology.name, own));
-  const place = await shadowPlace(outside.admin, live);
+  const place = await shadowStatus(outside.admin, live);
   await outputs.load();
   const removed = fresh || (await removalBegun(stateDirectory, live));
   if (removed) {
-    const names = [...outputs.internal, ...internalTopics(topology, '')];
+    const names = [...outputs.internal, ...internalTopicNames(topology, '')];
     const topics = outputs.pairs.map(({ shadowTopic }) => shadowTopic);
     await removeShadow(place, { broker: outside, clock, stateDirectory, outputs: topics, internal: names });
     outputs.forget();
   } else if (place.retirement) throw waitsThere(applicationId, place.retirement);
-  const generation = (removed ? undefined : place.generation) ?? place.next;
+  const version = (removed ? undefined : place.version) ?? place.next;
   const broker = new ShadowBroker({
     broker: outside,
     prefix: outputs.prefix,
     partitions: options.createTopics ?? 1,
-    internal: new Set(internalTopics(topology, generation.prefix)),
+    internal: new Set(internalTopicNames(topology, version.prefix)),
     onOutput: (topic) => outputs.add({ outputs: [topic] }),
   });
-  await outputs.add({ outputs: outputs.declared, internal: internalTopics(topology, '') });
+  await outputs.add({ outputs: outputs.declared, internal: internalTopicNames(topology, '') });
   for (const topic of outputs.declared) await broker.make(topic);
   const shadow: StartOptions = {
     ...own,
@@ -94,7 +101,7 @@ export async function startShadow(topology: Topology, options: StartShadowOption
   // over.
   const config = {
     ...resolveConfig(topology.name, shadow, options.logger),
-    generation,
+    version,
     schemasOf: schemasOf(live, place.live),
   };
   const streams = await startConfigured(topology, config, shadow);
@@ -102,7 +109,7 @@ export async function startShadow(topology: Topology, options: StartShadowOption
 }
 
 /** Whose schemas those of the live application are. */
-const schemasOf = (live: string, { n, prefix }: Generation): string => (n === 0 ? prefix : live);
+const schemasOf = (live: string, { n, prefix }: ApplicationVersion): string => (n === 0 ? prefix : live);
 
 const waitsThere = (group: string, { id }: Retirement): StreamsError =>
   new StreamsError('CONFIG_INVALID', {

@@ -49,9 +49,14 @@ export class ShadowBroker implements Broker {
     return this.#options.broker.createReader(options);
   }
 
-  async createWriter({ touches, ...options }: WriterOptions = {}): Promise<Writer> {
-    const own = touches && { ...touches, topics: touches.topics.map((topic) => this.#nameOf(topic)) };
-    return this.#writerOf(await this.#options.broker.createWriter({ ...options, ...(own && { touches: own }) }));
+  async createWriter({ transactionScope, ...options }: WriterOptions = {}): Promise<Writer> {
+    const own = transactionScope && {
+      ...transactionScope,
+      topics: transactionScope.topics.map((topic) => this.#nameOf(topic)),
+    };
+    return this.#writerOf(
+      await this.#options.broker.createWriter({ ...options, ...(own && { transactionScope: own }) }),
+    );
   }
 
   join(options: MembershipOptions): Promise<Membership> {

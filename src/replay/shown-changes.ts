@@ -1,8 +1,8 @@
 import type { Windowed } from '../model/window.js';
 import { isWindowed } from '../serdes/serde.js';
 import type { Row, ShownRow, ShownRows, StoreSpec } from '../state/contract.js';
+import { keyIdOf } from './lookup-key.js';
 import type { WrittenRow } from './row-writes.js';
-import { keyIdOf } from './wanted-key.js';
 
 /** A change of what a store is about: of a row, or of one of the windows that lie in a row together. */
 export interface ShownChange {

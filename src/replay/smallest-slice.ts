@@ -4,15 +4,15 @@ import { StreamsError } from '../model/errors.js';
 import { stopped } from '../runtime/stopped.js';
 import { nextTurn } from '../runtime/system.js';
 import type { StoreSpec } from '../state/contract.js';
-import { shownStore } from '../state/shown-store.js';
+import { typedStore } from '../state/typed-store.js';
 import type { BisectOptions, Predicate } from './bisect.js';
 import type { StateChange } from './changes.js';
 import { taskStore } from './event.js';
+import { LookupKey } from './lookup-key.js';
 import { framePast, type PastFrame, withPast } from './past.js';
-import { ShadowRun } from './shadow-run.js';
+import { Rerun } from './rerun.js';
+import { memoryStorage } from './rerun-storage.js';
 import { changesNothing } from './shown-changes.js';
-import { memoryStorage } from './storage.js';
-import { WantedKey } from './wanted-key.js';
 import type { RowWrite } from './watcher.js';
 
 /** Records kept while the slice is looked for: more would not make a test. */
@@ -80,7 +80,7 @@ async function recordsBefore(
   { key, event }: StateChange,
   { from }: BisectOptions,
 ): Promise<{ readonly written: readonly BrokerRecord[]; readonly all: readonly BrokerRecord[] }> {
-  const wanted = new WantedKey(store, key);
+  const wanted = new LookupKey(store, key);
   const written = new Map<number, BrokerRecord>();
   const all: BrokerRecord[] = [];
   const { topic, partition, offset } = event;
@@ -122,7 +122,7 @@ class Trial {
     this.#tries++;
     await this.#goOn();
     const { topology, serdes, config, topics } = this.#frame;
-    const run = await ShadowRun.open({ topology, serdes, config, topics, storage: memoryStorage() });
+    const run = await Rerun.open({ topology, serdes, config, topics, storage: memoryStorage() });
     let before: unknown = null;
     try {
       const offsets = new Map<string, number>();
@@ -174,10 +174,10 @@ class Trial {
     if (this.#frame.options.signal?.aborted) throw stopped('the search was stopped', 'making the slice smaller');
   }
 
-  async #row(run: ShadowRun): Promise<unknown> {
+  async #row(run: Rerun): Promise<unknown> {
     for (const { state, subTopology } of run.tasks) {
       if (!state || !subTopology.stores.includes(this.#store.name)) continue;
-      const row = await shownStore(state.cached(this.#store.name)).peek(this.#key);
+      const row = await typedStore(state.cached(this.#store.name)).peek(this.#key);
       if (row !== null) return row.value;
     }
     return null;

@@ -2,13 +2,13 @@ import type { BrokerRecord } from '../broker/port.js';
 import type { AnySerde, Declaration } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
 import { taskStores } from './event.js';
+import { keyIdOf, plainKeyIdOf } from './lookup-key.js';
 import type { MergedReader } from './merged-reader.js';
 import type { PastDates } from './past-dates.js';
-import type { ShadowRun } from './shadow-run.js';
+import type { Rerun } from './rerun.js';
+import type { RerunStorage } from './rerun-storage.js';
 import type { SnapshotEvery } from './snapshot-format.js';
 import { type ChangedKeys, type Snapshot, type Snapshots, snapshotDirectories } from './snapshots.js';
-import type { ShadowStorage } from './storage.js';
-import { keyIdOf, plainKeyIdOf } from './wanted-key.js';
 
 const noChanges = (): Record<keyof ChangedKeys, Set<string>> => ({ rows: new Set(), keys: new Set() });
 
@@ -32,7 +32,7 @@ function checkEvery(every: SnapshotEvery): void {
 export class SnapshotWriter {
   readonly #snapshots: Snapshots;
   readonly #every: SnapshotEvery;
-  readonly #storage: ShadowStorage;
+  readonly #storage: RerunStorage;
   readonly #topology: string;
   readonly #application: string;
   readonly #dates: PastDates;
@@ -46,7 +46,7 @@ export class SnapshotWriter {
   constructor(options: {
     readonly snapshots: Snapshots;
     readonly every: SnapshotEvery;
-    readonly storage: ShadowStorage;
+    readonly storage: RerunStorage;
     readonly topology: string;
     readonly declaration: Declaration;
     readonly application: string;
@@ -88,7 +88,7 @@ export class SnapshotWriter {
   }
 
   /** Writes one if it is due. */
-  async after(records: readonly BrokerRecord[], run: ShadowRun, reader: MergedReader): Promise<void> {
+  async after(records: readonly BrokerRecord[], run: Rerun, reader: MergedReader): Promise<void> {
     let first = Number.POSITIVE_INFINITY;
     for (const record of records) {
       const known = this.#dates.timeOf(record);

@@ -6,10 +6,10 @@ import { GLOBAL_DIRECTORY } from '../state/global-state.js';
 import { KeySet } from './key-set.js';
 import { linkDirectory } from './linked-databases.js';
 import type { PastDates } from './past-dates.js';
+import type { RerunStorage } from './rerun-storage.js';
 import type { Slice } from './slice.js';
 import type { SnapshotMeta } from './snapshot-format.js';
 import { formatSnapshot, parseSnapshot } from './snapshot-format.js';
-import type { ShadowStorage } from './storage.js';
 
 export interface Snapshot extends SnapshotMeta {
   readonly directory: string;
@@ -30,7 +30,7 @@ export interface ChangedKeys {
 const CHANGED: Readonly<Record<keyof ChangedKeys, string>> = { rows: 'changed', keys: 'changed-keys' };
 
 /** Where the application's name stands between: `<root>/<application>`. */
-const placeOf = (storage: ShadowStorage, application: string): string => join(storage.root, application);
+const placeOf = (storage: RerunStorage, application: string): string => join(storage.root, application);
 
 /**
  * The snapshots of one topology: `<directory>/<identity>/<records>`. The state after so many records of the
@@ -78,7 +78,7 @@ export class Snapshots {
    * records already; returns whether that is another one, as before a compaction.
    */
   async write(
-    storage: ShadowStorage,
+    storage: RerunStorage,
     tasks: readonly string[],
     meta: SnapshotMeta,
     changed: ReadonlyMap<string, ChangedKeys>,
@@ -114,7 +114,7 @@ export class Snapshots {
   }
 
   /** Puts the databases of a snapshot where a run will open them. */
-  async restore(snapshot: Snapshot, storage: ShadowStorage): Promise<void> {
+  async restore(snapshot: Snapshot, storage: RerunStorage): Promise<void> {
     const entries = await readdir(snapshot.directory, { withFileTypes: true });
     for (const entry of entries) {
       if (!entry.isDirectory() || Object.values(CHANGED).includes(entry.name)) continue;

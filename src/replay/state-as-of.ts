@@ -4,7 +4,7 @@ import type { CachedStore } from '../state/cached-store.js';
 import type { Row, StoreSpec } from '../state/contract.js';
 import { GLOBAL_DIRECTORY } from '../state/global-state.js';
 import type { GlobalStore } from '../state/global-store.js';
-import { shownStore, windowsOf } from '../state/shown-store.js';
+import { typedStore, windowsOf } from '../state/typed-store.js';
 import { taskStores } from './event.js';
 import type { Moment } from './moment.js';
 import { framePast, Past, type PastFrame } from './past.js';
@@ -134,7 +134,7 @@ function taskPart(
   spec: StoreSpec,
   store: CachedStore<unknown, unknown>,
 ): Omit<PastRows, 'task' | 'partition' | 'sources'> {
-  const rows = shownStore<unknown, unknown>(store);
+  const rows = typedStore<unknown, unknown>(store);
   const { key, value } = spec.shown ?? spec;
   return {
     spec,

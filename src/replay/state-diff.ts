@@ -1,12 +1,12 @@
 import type { Topology } from '../dsl/processor.js';
 import { StreamsError } from '../model/errors.js';
 import { show } from '../model/show.js';
+import { LookupKey } from './lookup-key.js';
 import type { Moment } from './moment.js';
 import type { PastOptions } from './past-options.js';
 import { changesBetween, heldBy } from './shown-changes.js';
 import type { HistoryGap } from './slice.js';
 import { type PastRows, type PastRowsState, rowsAsOf } from './state-as-of.js';
-import { WantedKey } from './wanted-key.js';
 
 export interface StateDiffOptions extends PastOptions {
   readonly before: Moment;
@@ -63,7 +63,7 @@ export async function* stateDiff(topology: Topology, options: StateDiffOptions):
     for (const part of first.stores) {
       if (part.spec.name !== (store ?? part.spec.name)) continue;
       const other = second.stores.find(({ spec, task }) => spec.name === part.spec.name && task === part.task);
-      if (other) yield* differences(part, other, key === undefined ? undefined : new WantedKey(part.spec, key));
+      if (other) yield* differences(part, other, key === undefined ? undefined : new LookupKey(part.spec, key));
     }
   } finally {
     await Promise.allSettled([first.close(), second?.close()]);
@@ -86,7 +86,7 @@ function checkStore({ name, graph }: Topology, store: string): void {
 async function* differences(
   first: PastRows,
   second: PastRows,
-  wanted: WantedKey | undefined,
+  wanted: LookupKey | undefined,
 ): AsyncGenerator<RowDifference> {
   const { spec, partition } = first;
   const left = first.kept()[Symbol.asyncIterator]();

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Declaration } from '../dsl/processor.js';
 import { taskStores } from './event.js';
-import type { ShadowRun } from './shadow-run.js';
+import type { Rerun } from './rerun.js';
 
 /** A digest of each store's rows, over all tasks: equal if keys and values are, byte for byte. */
-export async function stateHashes(declaration: Declaration, run: ShadowRun): Promise<ReadonlyMap<string, string>> {
+export async function stateHashes(declaration: Declaration, run: Rerun): Promise<ReadonlyMap<string, string>> {
   const hashes = new Map<string, string>();
   for (const [name, { key, value }] of taskStores(declaration)) {
     const hash = createHash('sha256');

@@ -2,9 +2,9 @@ import type { Admin, TopicDescription, TopicSpec } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { changelogTopic, repartitionTopic } from '../graph/naming.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
+import { firstVersion, namedBy } from '../runtime/application-version.js';
 import type { EngineConfig } from '../runtime/config.js';
-import { firstGeneration, namedBy } from '../runtime/generation.js';
-import { checkOwned, chooseGeneration, ofGeneration } from '../runtime/own-generation.js';
+import { checkOwned, chooseVersion, ofVersion } from '../runtime/own-version.js';
 import { owned, ownerOf } from '../runtime/topic-owners.js';
 import { prepareTopics, type TopicCounts } from '../runtime/topics.js';
 
@@ -26,8 +26,8 @@ export const sourceTopics = ({ graph }: Topology): readonly string[] =>
 export async function ofGroup(admin: Admin, config: EngineConfig, { graph }: Topology): Promise<EngineConfig> {
   const { applicationId } = config;
   const named = await namedBy(admin, applicationId);
-  if (!named) return ofGeneration(config, await chooseGeneration(admin, graph, config, firstGeneration(applicationId)));
-  const found = ofGeneration(config, named);
+  if (!named) return ofVersion(config, await chooseVersion(admin, graph, config, firstVersion(applicationId)));
+  const found = ofVersion(config, named);
   await checkOwned(admin, graph, found);
   return found;
 }
@@ -57,10 +57,10 @@ export async function countTopics(admin: Admin, topology: Topology, config: Engi
 /**
  * An admin to whom topics that do not matter are as they should be, and who only notes which ones to create.
  */
-function lookingAdmin(admin: Admin, { graph }: Topology, { applicationId, generation }: EngineConfig): Admin {
-  const { prefix } = generation;
+function lookingAdmin(admin: Admin, { graph }: Topology, { applicationId, version }: EngineConfig): Admin {
+  const { prefix } = version;
   // Whether it may be written, how it is set and whose it is, is nothing for who only reads: see ofGroup.
-  const config = owned({}, ownerOf(applicationId, generation));
+  const config = owned({}, ownerOf(applicationId, version));
   const made = new Map<string, TopicDescription>();
   const internal = graph.nodes.flatMap((node) =>
     node.kind === 'repartition' ? [repartitionTopic(prefix, node.name)] : [],

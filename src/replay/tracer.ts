@@ -4,10 +4,10 @@ import type { Graph } from '../graph/graph.js';
 import { whenReady } from '../model/not-ready.js';
 import type { StoreSpec } from '../state/contract.js';
 import { type EventInfo, EventReader, frozenCopy, taskStores } from './event.js';
-import type { Read } from './observed-store.js';
+import type { StoreRead } from './observed-store.js';
 import type { SeenWrite } from './row-writes.js';
 import { shownChanges, shownReads } from './shown-changes.js';
-import type { CausePlace, RunWatcher, Step } from './watcher.js';
+import type { ObservedStep, RunWatcher, SliceCause } from './watcher.js';
 
 /** The way of one source record through the topology. */
 export interface Trace {
@@ -151,12 +151,12 @@ export class Tracer implements RunWatcher {
     return this.#stores.get(store)?.shown !== undefined;
   }
 
-  step(step: Step, at: CausePlace): void {
+  step(step: ObservedStep, at: SliceCause): void {
     const followed = this.#find(at);
     if (followed) this.#note(followed, step, at.task);
   }
 
-  #find({ source, index }: CausePlace): Followed | undefined {
+  #find({ source, index }: SliceCause): Followed | undefined {
     const known = this.#followed.get(index);
     if (known || this.#ignored.has(source)) return known;
     if (!this.#follows(source)) {
@@ -168,7 +168,7 @@ export class Tracer implements RunWatcher {
     return followed;
   }
 
-  #note(followed: Followed, step: Step, task: string): void {
+  #note(followed: Followed, step: ObservedStep, task: string): void {
     if (step.kind === 'arrive') {
       followed.push?.reached.add(step.node);
       const node = this.#graph.nodes.find(({ id }) => id === step.node);
@@ -213,10 +213,10 @@ export class Tracer implements RunWatcher {
     else if (step.kind === 'write') steps.push(this.#written(step.write, task));
   }
 
-  #read({ store, key, value, streamTime }: Read, task: string): Later {
+  #read({ store, key, value, streamTime }: StoreRead, task: string): Later {
     const spec = this.#stores.get(store) as StoreSpec;
     const [keyBytes, bytes] = [spec.key.encode(key), value === null ? null : spec.value.encode(value)];
-    const decoded = (): Pick<Read, 'key' | 'value'> => ({
+    const decoded = (): Pick<StoreRead, 'key' | 'value'> => ({
       key: spec.key.decode(keyBytes),
       value: bytes && spec.value.decode(bytes),
     });

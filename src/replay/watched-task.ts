@@ -4,15 +4,15 @@ import type { WaitingEffect } from '../runtime/effects.js';
 import { Metrics } from '../runtime/metrics.js';
 import type { RunObserver } from '../runtime/observer.js';
 import type { TaskState } from '../state/task-state.js';
-import { Inbox, NOTHING_WAITS, type Waiting } from './inbox.js';
+import { Inbox, NOTHING_WAITS, type WaitingRecords } from './inbox.js';
 import type { StoreObserver } from './observed-store.js';
+import { RerunTask, type RerunTaskOptions } from './rerun-task.js';
 import { RowWrites, type SeenWrite } from './row-writes.js';
-import { ShadowTask, type ShadowTaskOptions } from './shadow-task.js';
 import type { Put } from './watched-store.js';
-import type { Captured, CausePlace, RunWatcher, Silenced, Step } from './watcher.js';
+import type { Captured, ObservedStep, RunWatcher, Silenced, SliceCause } from './watcher.js';
 
 export interface WatchedTaskOptions
-  extends Omit<ShadowTaskOptions, 'observer' | 'storeObserver' | 'silenced' | 'metrics'> {
+  extends Omit<RerunTaskOptions, 'observer' | 'storeObserver' | 'silenced' | 'metrics'> {
   readonly metrics: Metrics;
   readonly watcher: RunWatcher | undefined;
   /** Told of each row that is written, at once. */
@@ -20,7 +20,7 @@ export interface WatchedTaskOptions
 }
 
 /**
- * A task of a shadow run with what waits for it; tells the watcher which record of the slice is behind each
+ * A task of a rerun with what waits for it; tells the watcher which record of the slice is behind each
  * thing that happens.
  */
 export class WatchedTask implements RunObserver {
@@ -28,16 +28,16 @@ export class WatchedTask implements RunObserver {
   readonly #options: WatchedTaskOptions;
   #id = '';
   readonly #watcher: RunWatcher | undefined;
-  readonly #taskOptions: ShadowTaskOptions;
-  #task!: ShadowTask;
-  #batch: Waiting = NOTHING_WAITS;
+  readonly #taskOptions: RerunTaskOptions;
+  #task!: RerunTask;
+  #batch: WaitingRecords = NOTHING_WAITS;
   #sent: Captured[] = [];
   #silenced: Silenced[] = [];
   readonly #rows: RowWrites;
   /** Stores in which others keep the past of their rows. */
   readonly #pasts: ReadonlySet<string>;
   /** Writes that the watcher is to be told of, in their order. */
-  #wrote: { readonly write: SeenWrite; readonly at: CausePlace }[] = [];
+  #wrote: { readonly write: SeenWrite; readonly at: SliceCause }[] = [];
 
   private constructor(options: WatchedTaskOptions) {
     this.#options = options;
@@ -59,7 +59,7 @@ export class WatchedTask implements RunObserver {
 
   static async open(options: WatchedTaskOptions): Promise<WatchedTask> {
     const task = new WatchedTask(options);
-    task.#task = await ShadowTask.open(task.#taskOptions);
+    task.#task = await RerunTask.open(task.#taskOptions);
     task.#id = task.#task.id;
     return task;
   }
@@ -72,7 +72,7 @@ export class WatchedTask implements RunObserver {
     return this.#task.partition;
   }
 
-  get subTopology(): ShadowTask['subTopology'] {
+  get subTopology(): RerunTask['subTopology'] {
     return this.#task.subTopology;
   }
 
@@ -84,7 +84,7 @@ export class WatchedTask implements RunObserver {
     return this.#task.streamTime;
   }
 
-  get jumps(): ShadowTask['jumps'] {
+  get jumps(): RerunTask['jumps'] {
     return this.#task.jumps;
   }
 
@@ -93,7 +93,7 @@ export class WatchedTask implements RunObserver {
   }
 
   /** Takes what waits through the task; `number` is given the records first, in their order. */
-  async runInbox(number: (records: Waiting['records']) => void): Promise<void> {
+  async runInbox(number: (records: WaitingRecords['records']) => void): Promise<void> {
     this.#batch = this.inbox.take();
     number(this.#batch.records);
     await this.#task.run(this.#batch.records);
@@ -127,7 +127,7 @@ export class WatchedTask implements RunObserver {
     const { streamTime, jumps } = this.#task;
     await this.#task.close();
     this.#rows.forget();
-    this.#task = await ShadowTask.open({ ...this.#taskOptions, streamTime, jumps });
+    this.#task = await RerunTask.open({ ...this.#taskOptions, streamTime, jumps });
   }
 
   close(): Promise<void> {
@@ -152,7 +152,7 @@ export class WatchedTask implements RunObserver {
   }
 
   produced(node: string, record: ProducerRecord, index: number): void {
-    this.#sent.push({ node, record, at: this.#at(index) as CausePlace });
+    this.#sent.push({ node, record, at: this.#at(index) as SliceCause });
     this.#step({ kind: 'sent', node, record }, index);
   }
 
@@ -160,23 +160,23 @@ export class WatchedTask implements RunObserver {
    * Undefined while no record is at hand: a processor that starts reads and writes what no record of the
    * slice has caused.
    */
-  #at(index: number): CausePlace | undefined {
+  #at(index: number): SliceCause | undefined {
     const batch = this.#batch;
     const input = batch.records[index];
     return input && { index: batch.indexOf(index), source: batch.sourceOf(index), input, task: this.#id };
   }
 
   #silence({ node, idempotencyKey, record, place }: WaitingEffect): void {
-    this.#silenced.push({ node, idempotencyKey, record, at: this.#at(place.index) as CausePlace });
+    this.#silenced.push({ node, idempotencyKey, record, at: this.#at(place.index) as SliceCause });
     this.#step({ kind: 'effect', node, idempotencyKey, record }, place.index);
   }
 
   /** The record at hand. */
-  #now(): CausePlace | undefined {
+  #now(): SliceCause | undefined {
     return this.#batch === NOTHING_WAITS ? undefined : this.#at(this.#task.index);
   }
 
-  #step(step: Step, index?: number): void {
+  #step(step: ObservedStep, index?: number): void {
     const watcher = this.#watcher;
     if (!watcher?.step) return;
     const at = index === undefined ? this.#now() : this.#at(index);

@@ -1,10 +1,10 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord } from '../dsl/processor.js';
-import type { Read } from './observed-store.js';
+import type { StoreRead } from './observed-store.js';
 import type { SeenWrite, WrittenRow } from './row-writes.js';
 
 /** The record of the slice that is at the root of something, and its place in the slice. */
-export interface CausePlace {
+export interface SliceCause {
   /** Counted from the beginning of the slice. */
   readonly index: number;
   readonly source: BrokerRecord;
@@ -14,9 +14,9 @@ export interface CausePlace {
 }
 
 /** One thing that happened on a record's way. */
-export type Step =
+export type ObservedStep =
   | { readonly kind: 'in' | 'arrive' | 'process' | 'emit'; readonly node: string; readonly record: AnyRecord }
-  | ({ readonly kind: 'read' } & Read)
+  | ({ readonly kind: 'read' } & StoreRead)
   | { readonly kind: 'write'; readonly write: SeenWrite }
   | { readonly kind: 'sent'; readonly node: string; readonly record: ProducerRecord }
   | { readonly kind: 'effect'; readonly node: string; readonly idempotencyKey: string; readonly record: AnyRecord }
@@ -29,15 +29,15 @@ export type Step =
 export interface RowWrite extends WrittenRow {
   readonly store: string;
   readonly partition: number;
-  readonly at: CausePlace;
+  readonly at: SliceCause;
 }
 
-/** What a tool wants to see of a shadow run. Everything left out costs nothing. */
+/** What a tool wants to see of a rerun. Everything left out costs nothing. */
 export interface RunWatcher {
   /**
    * Each step of each record. Within a task in order; tasks that follow each other are run window by window.
    */
-  step?(step: Step, at: CausePlace): void;
+  step?(step: ObservedStep, at: SliceCause): void;
   /**
    * Each write of a row that is followed, also one that changes nothing: after the batch, in the order of the
    * writes.
@@ -54,12 +54,12 @@ export interface Silenced {
   readonly node: string;
   readonly idempotencyKey: string;
   readonly record: AnyRecord;
-  readonly at: CausePlace;
+  readonly at: SliceCause;
 }
 
 /** What left the topology: to a sink, or as a dead letter. */
 export interface Captured {
   readonly node: string;
   readonly record: ProducerRecord;
-  readonly at: CausePlace;
+  readonly at: SliceCause;
 }

@@ -11,9 +11,9 @@ import { CatchUp } from './catch-up.js';
 import { type Companions, companionsOf } from './companions.js';
 import type { Metrics } from './metrics.js';
 import { textOf } from './offset-texts.js';
-import { isPassing } from './patience.js';
+import { declaredNodes, type PlannedTask, type PlannedTopology } from './planned-tasks.js';
+import { isPassing } from './retry.js';
 import { SharedAnswer } from './shared-answer.js';
-import { declareOnly, type Slot, type SlotPlan } from './slots.js';
 import { sourcePartitions } from './sources.js';
 import type { TopicCounts } from './topics.js';
 
@@ -81,7 +81,7 @@ export class Alignment {
   readonly #waiting = new Set<() => void>();
   #companions: ReadonlyMap<string, Companions> = new Map();
   #topics: TopicCounts | undefined;
-  #slots: ReadonlyMap<string, Slot> = new Map();
+  #planned: ReadonlyMap<string, PlannedTask> = new Map();
   /** Sub-topologies that others wait for. */
   #waitedFor: ReadonlySet<string> = new Set();
   #partitions: readonly TopicPartition[] = [];
@@ -103,15 +103,15 @@ export class Alignment {
   }
 
   /** Which tasks there are, and who keeps together. */
-  plan(plan: SlotPlan): void {
-    const { topology, slots, topics, prefix } = plan;
+  plan(plan: PlannedTopology): void {
+    const { topology, tasks: planned, topics, prefix } = plan;
     this.catchUp.plan(plan);
-    const companions = companionsOf(topology.graph, declareOnly(topology).processors);
+    const companions = companionsOf(topology.graph, declaredNodes(topology).processors);
     this.#companions = companions;
-    this.#slots = slots;
+    this.#planned = planned;
     this.#topics = topics;
     // Those that wait are looked at, too: what was written to them has to be read before they go on.
-    this.#tasks = [...slots.values()]
+    this.#tasks = [...planned.values()]
       .filter(({ subTopology }) => companions.has(subTopology.id))
       .map(({ id, subTopology, partition }) => [id, sourcePartitions(subTopology, prefix, partition, topics)]);
     this.#waitedFor = new Set(
@@ -139,11 +139,11 @@ export class Alignment {
   }
 
   /** The others that a task keeps together with; none: it goes on as it likes. */
-  othersOf({ id, subTopology }: Pick<Slot, 'id' | 'subTopology'>): readonly string[] {
+  othersOf({ id, subTopology }: Pick<PlannedTask, 'id' | 'subTopology'>): readonly string[] {
     const companions = this.#companions.get(subTopology.id);
     const ids = new Set(companions?.subTopologies.map((one) => one.id));
-    return [...this.#slots.values()].flatMap((slot) =>
-      ids.has(slot.subTopology.id) && slot.id !== id ? [slot.id] : [],
+    return [...this.#planned.values()].flatMap((task) =>
+      ids.has(task.subTopology.id) && task.id !== id ? [task.id] : [],
     );
   }
 
@@ -151,7 +151,7 @@ export class Alignment {
    * Whether a task waits for others, or others for it. It may become so: a topic of one partition may get
    * another.
    */
-  roleOf(task: Pick<Slot, 'id' | 'subTopology'>): Role {
+  roleOf(task: Pick<PlannedTask, 'id' | 'subTopology'>): Role {
     if (this.othersOf(task).length > 0) return 'waiting';
     return this.#waitedFor.has(task.subTopology.id) ? 'watched' : 'alone';
   }

@@ -1,7 +1,13 @@
 import type { GroupMember } from '../broker/port.js';
 import { taskId } from '../graph/naming.js';
 import { agree } from './compatibility.js';
-import { type Assignment, decodeMemberState, encodeAssignment, type MemberState, type Shape } from './member-state.js';
+import {
+  type Assignment,
+  decodeMemberState,
+  encodeAssignment,
+  type MemberState,
+  type SubTopologyShape,
+} from './member-state.js';
 
 /** A member among whom tasks are shared out. */
 interface Candidate extends MemberState {
@@ -29,7 +35,7 @@ interface Candidate extends MemberState {
  */
 export function assignTasks(
   members: readonly GroupMember[],
-  planned: readonly Shape[] = [],
+  planned: readonly SubTopologyShape[] = [],
 ): ReadonlyMap<string, Buffer> {
   const states = members.map(({ memberId, metadata }) => ({ memberId, ...decodeMemberState(metadata) }));
   const { shapes, refused } = agree(states);
@@ -54,7 +60,10 @@ export function assignTasks(
 }
 
 /** The tasks of each sub-topology. */
-function tasksOf(shapes: readonly Shape[], planned: readonly Shape[]): ReadonlyMap<string, readonly string[]> {
+function tasksOf(
+  shapes: readonly SubTopologyShape[],
+  planned: readonly SubTopologyShape[],
+): ReadonlyMap<string, readonly string[]> {
   return new Map(
     shapes.map(({ id, partitions }) => {
       const now = planned.find((shape) => shape.id === id)?.partitions ?? 0;

@@ -2,20 +2,20 @@ import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet, Receiver } from '../dsl/processor.js';
 import { isStreamsError, type StreamsError } from '../model/errors.js';
 import { isChange } from '../model/record.js';
-import { AtHand, type AtHandOptions } from './at-hand.js';
 import type { Place, Spot } from './batch.js';
-import type { Entry } from './entry.js';
 import type { Failure, FailureHandler } from './failures.js';
 import { giveUp, pushGivenUp } from './give-up.js';
-import type { BatchSteps } from './last-batch.js';
+import type { BatchPhases } from './last-batch.js';
 import type { OutboxItem, Outgoing } from './outbox.js';
 import { preparedAgain } from './prepared-again.js';
+import { RecordContext, type RecordContextOptions } from './record-context.js';
 import { Sending, type SendingOptions } from './sending.js';
 import { Item, type Stage, type StageHost, type StageNode } from './stage.js';
 import type { JumpState } from './time-jumps.js';
+import type { TopicEntry } from './topic-entry.js';
 
-const FIRST_STEP = 'what stands before the first operator with state';
-const LAST_STEP = 'encoding what is sent';
+const FIRST_PHASE = 'what stands before the first operator with state';
+const LAST_PHASE = 'encoding what is sent';
 const CALLS = 'the calls of effect';
 
 /**
@@ -23,8 +23,8 @@ const CALLS = 'the calls of effect';
  * encode what is to be sent.
  */
 export class BatchRunner implements StageHost {
-  readonly atHand: AtHand;
-  readonly entries = new Map<string, Entry>();
+  readonly recordContext: RecordContext;
+  readonly entries = new Map<string, TopicEntry>();
   readonly stages: Stage[] = [];
   readonly sending: Sending;
   readonly failures: FailureHandler;
@@ -37,17 +37,17 @@ export class BatchRunner implements StageHost {
   #outlet: Outlet | undefined;
   #push = 0;
 
-  constructor(options: Omit<AtHandOptions, 'partition' | 'repartitionOf'> & SendingOptions) {
+  constructor(options: Omit<RecordContextOptions, 'partition' | 'repartitionOf'> & SendingOptions) {
     this.failures = options.failures;
     this.#again = options.again;
     this.#stop = options.stop;
     const { partition } = options.produce;
-    this.atHand = new AtHand({
+    this.recordContext = new RecordContext({
       ...options,
       partition,
       repartitionOf: (topic) => this.entries.get(topic)?.repartition,
     });
-    this.sending = new Sending(this.atHand, options);
+    this.sending = new Sending(this.recordContext, options);
   }
 
   /** What is known of the jumps of each source's time that is watched. */
@@ -82,38 +82,38 @@ export class BatchRunner implements StageHost {
     return (index) => {
       delivery = push === this.#push ? delivery + 1 : 0;
       push = this.#push;
-      return this.atHand.place(index, spot, delivery);
+      return this.recordContext.place(index, spot, delivery);
     };
   }
 
-  send(node: string, outgoing: Outgoing, index = this.atHand.scope.index): void {
+  send(node: string, outgoing: Outgoing, index = this.recordContext.scope.index): void {
     this.sending.send(node, outgoing, index, this.#push);
   }
 
   /** Pushes what a processor emits. */
   emit(outlet: Outlet, record: AnyRecord): void {
-    this.atHand.beginEmission();
+    this.recordContext.beginEmission();
     if (outlet.used) this.#deliver(outlet, record);
   }
 
   enterTimer(index: number, due: number): void {
-    this.atHand.enterTimer(index, due);
+    this.recordContext.enterTimer(index, due);
   }
 
   /**
    * Runs one batch; returns what is to be sent, in order. If it throws, the task must be given up: part of
    * the batch is in its stores.
    */
-  async run(records: readonly BrokerRecord[], steps?: BatchSteps): Promise<ProducerRecord[]> {
-    steps?.step(FIRST_STEP);
+  async run(records: readonly BrokerRecord[], phases?: BatchPhases): Promise<ProducerRecord[]> {
+    phases?.enter(FIRST_PHASE);
     const streamTimes: number[] = new Array(records.length);
-    const { atHand } = this;
-    const batch = atHand.beginBatch(records, streamTimes);
+    const { recordContext } = this;
+    const batch = recordContext.beginBatch(records, streamTimes);
     for (let i = 0; i < records.length; i++) {
       const record = records[i] as BrokerRecord;
-      atHand.enterSource(i);
-      streamTimes[i] = atHand.streamTime;
-      const entry = this.entries.get(record.topic) as Entry;
+      recordContext.enterSource(i);
+      streamTimes[i] = recordContext.streamTime;
+      const entry = this.entries.get(record.topic) as TopicEntry;
       let decoded: AnyRecord | undefined;
       try {
         decoded = entry.deserialize(this.#again?.unmarked(record) ?? record);
@@ -121,34 +121,34 @@ export class BatchRunner implements StageHost {
         decoded = await this.#deserializeAgain(entry, record, error, i);
       }
       if (decoded === undefined) continue;
-      const jump = entry.jumps?.check(decoded.timestamp, atHand.streamTime, record);
+      const jump = entry.jumps?.check(decoded.timestamp, recordContext.streamTime, record);
       if (jump !== undefined) {
         await this.#refuse(entry, record, jump, i);
         continue;
       }
-      if (decoded.timestamp > atHand.streamTime) atHand.streamTime = decoded.timestamp;
-      streamTimes[i] = atHand.streamTime;
+      if (decoded.timestamp > recordContext.streamTime) recordContext.streamTime = decoded.timestamp;
+      streamTimes[i] = recordContext.streamTime;
       this.#deliver(entry.outlet, decoded);
       if (this.#pending.length > 0) await this.#resolveFailures();
     }
     for (const stage of this.stages) {
-      steps?.step(stage.name);
-      await stage.run(this, batch, steps);
+      phases?.enter(stage.name);
+      await stage.run(this, batch, phases);
     }
-    steps?.step(this.sending.effects.any ? CALLS : LAST_STEP);
+    phases?.enter(this.sending.effects.any ? CALLS : LAST_PHASE);
     return this.sending.finish();
   }
 
   /** Runs wall-clock timers that are due; returns what they send. */
   async runWallTimers(now: number): Promise<ProducerRecord[]> {
-    const batch = this.atHand.beginTimers(now);
+    const batch = this.recordContext.beginTimers(now);
     for (const stage of this.stages) await stage.run(this, batch);
     return this.sending.finish();
   }
 
   process(item: Item): void | Promise<void> {
     if (this.#stop?.callsOver) this.#stop.check();
-    this.atHand.enterItem(item);
+    this.recordContext.enterItem(item);
     try {
       if (item.failed) throw item.prepared;
       const pending = item.node.processor.process(item.record, item.port, item.prepared);
@@ -169,7 +169,7 @@ export class BatchRunner implements StageHost {
    * the wall clock did.
    */
   async refusedInTimer(node: string, error: StreamsError, again: () => void | Promise<void>): Promise<void> {
-    const { index } = this.atHand.scope;
+    const { index } = this.recordContext.scope;
     await this.failures.handle(
       'process',
       { node, error, source: this.sending.sourceOf(index) },
@@ -194,7 +194,7 @@ export class BatchRunner implements StageHost {
     const push = this.#push;
     if (!this.#outlet || !this.#pushed || this.#pending.some((other) => other.node === node && other.push === push))
       return;
-    const { scope, emission } = this.atHand;
+    const { scope, emission } = this.recordContext;
     const { index } = scope;
     this.#pending.push({ outlet: this.#outlet, record: this.#pushed, node, error, index, emission, push, takeBack });
   }
@@ -213,7 +213,7 @@ export class BatchRunner implements StageHost {
     for (let failure = this.#pending.shift(); failure !== undefined; failure = this.#pending.shift()) {
       const { node, outlet, record, error, index, emission, push, takeBack } = failure;
       takeBack(push);
-      this.atHand.enterPush(index, record, emission);
+      this.recordContext.enterPush(index, record, emission);
       const again = (): void => {
         const before = this.#pending.length;
         this.#push++;
@@ -233,7 +233,7 @@ export class BatchRunner implements StageHost {
         this.#deadLetter(index),
         again,
       );
-      if (givenUp && isChange(record)) await pushGivenUp(again, this.atHand.scope);
+      if (givenUp && isChange(record)) await pushGivenUp(again, this.recordContext.scope);
     }
   }
 
@@ -245,7 +245,7 @@ export class BatchRunner implements StageHost {
       { node: node.id, error, source: this.sending.sourceOf(index) },
       this.#deadLetter(index),
       async () => {
-        this.atHand.enterItem(item);
+        this.recordContext.enterItem(item);
         const prepared = item.failed ? await preparedAgain(item) : item.prepared;
         await node.processor.process(item.record, item.port, prepared);
       },
@@ -254,7 +254,7 @@ export class BatchRunner implements StageHost {
     const { processor } = node;
     if (givenUp && !item.failed && processor.giveUp) {
       const leave = (): void | Promise<void> => {
-        this.atHand.enterGivenUp(item);
+        this.recordContext.enterGivenUp(item);
         return processor.giveUp?.(item.record, item.port, item.prepared);
       };
       // What is left of the row cannot be written either: it stays as it was.
@@ -265,7 +265,7 @@ export class BatchRunner implements StageHost {
   }
 
   async #deserializeAgain(
-    entry: Entry,
+    entry: TopicEntry,
     record: BrokerRecord,
     error: unknown,
     index: number,
@@ -283,7 +283,7 @@ export class BatchRunner implements StageHost {
   }
 
   /** Reading it again would change nothing. */
-  async #refuse({ node }: Entry, source: BrokerRecord, error: StreamsError, index: number): Promise<void> {
+  async #refuse({ node }: TopicEntry, source: BrokerRecord, error: StreamsError, index: number): Promise<void> {
     await this.failures.handle('deserialize', { node, error, source }, this.#deadLetter(index));
   }
 

@@ -13,12 +13,12 @@ export function warnBusy(
   const busiest = busiestOf(tasks.map((task) => task.lastBatch));
   logger.warn(
     { app: applicationId, ...(busiest && { task: busiest.task }) },
-    `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${busiest ? `. The slowest of the last batches: ${busiest.records} records up to ${busiest.where}, ${formatMs(busiest.ms)}, of which ${formatMs(busiest.slowest.ms)} in ${busiest.slowest.step}` : ''}. Take smaller batches, raise the session timeout, or do what takes long asynchronously`,
+    `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${busiest ? `. The slowest of the last batches: ${busiest.records} records up to ${busiest.where}, ${formatMs(busiest.ms)}, of which ${formatMs(busiest.slowest.ms)} in ${busiest.slowest.phase}` : ''}. Take smaller batches, raise the session timeout, or do what takes long asynchronously`,
   );
 }
 
 /**
- * A step that holds up the process holds up the batches of other tasks as well, whichever step they are at:
+ * A phase that holds up the process holds up the batches of other tasks as well, whichever phase they are in:
  * theirs begin before it and end after it, so of those that are nearly as long it is the shortest.
  */
 function busiestOf(batches: readonly Task['lastBatch'][]): Task['lastBatch'] | undefined {

@@ -1,7 +1,7 @@
 import { type PartitionOffset, partitionKey } from '../broker/port.js';
 import type { Clock } from '../model/ports.js';
 import type { CatchUpPhase } from './catch-up.js';
-import { placeOf } from './sources.js';
+import { positionsText } from './sources.js';
 
 /**
  * How often somebody who waits asks the group again, and how often it commits at most for others who wait.
@@ -41,7 +41,7 @@ export class CatchUpGate {
   constructor(options: CatchUpGateOptions) {
     this.#options = options;
     this.#own = new Map(options.committed.map((at) => [partitionKey(at.topic, at.partition), at]));
-    this.#committed = placeOf(options.committed);
+    this.#committed = positionsText(options.committed);
   }
 
   /** Up to where a partition is read that begins at a position. */
@@ -58,7 +58,7 @@ export class CatchUpGate {
   }
 
   committed(positions: readonly PartitionOffset[]): void {
-    this.#committed = placeOf(positions);
+    this.#committed = positionsText(positions);
     this.#committedAt = this.#options.clock.monotonic();
   }
 
@@ -70,7 +70,7 @@ export class CatchUpGate {
     const { phase, task, clock, isQuiet } = this.#options;
     if (phase.isOver) return true;
     if (left > 0 || task.uncommitted > 0) return false;
-    if (placeOf(positions) !== this.#committed || !isQuiet()) {
+    if (positionsText(positions) !== this.#committed || !isQuiet()) {
       task.touch();
       return false;
     }

@@ -8,10 +8,10 @@ import {
 import type { Graph, SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { Logger } from '../model/ports.js';
-import { isPassing } from './patience.js';
+import type { PlannedTask, PlannedTopology } from './planned-tasks.js';
 import { type EffectsMode, isQuietIn, markOf, type ResetMark } from './reset-marks.js';
+import { isPassing } from './retry.js';
 import { SharedAnswer } from './shared-answer.js';
-import type { Slot, SlotPlan } from './slots.js';
 import { sourcePartitions } from './sources.js';
 import { stopped } from './stopped.js';
 
@@ -131,9 +131,9 @@ export class CatchUp {
     this.#options = options;
   }
 
-  plan({ topology, slots, topics, prefix }: SlotPlan): void {
+  plan({ topology, tasks: planned, topics, prefix }: PlannedTopology): void {
     const parts = new Map<string, Part>();
-    const add = (name: string, tasks: readonly Slot[]): void => {
+    const add = (name: string, tasks: readonly PlannedTask[]): void => {
       const partitions = tasks.flatMap((task) => sourcePartitions(task.subTopology, prefix, task.partition, topics));
       const names = tasks.flatMap(({ subTopology }) => subTopology.repartitions);
       const internal = new Set(names.map((each) => repartitionTopic(prefix, each)));
@@ -147,7 +147,7 @@ export class CatchUp {
       for (const { id } of tasks) parts.set(id, part);
     };
     for (const together of connected(topology.graph)) {
-      const tasks = [...slots.values()].filter(({ subTopology }) => together.some(({ id }) => id === subTopology.id));
+      const tasks = [...planned.values()].filter(({ subTopology }) => together.some(({ id }) => id === subTopology.id));
       if (together.some(({ repartitions }) => repartitions.length > 0))
         add(`sub-topologies ${together.map(({ id }) => id).join(', ')}`, tasks);
       else for (const task of tasks) add(`task ${task.id}`, [task]);
@@ -159,7 +159,7 @@ export class CatchUp {
    * The phase that a task is in, which has committed that; undefined: none, almost always. Rejects as
    * `groupOffsets` does.
    */
-  async phaseOf({ id }: Pick<Slot, 'id'>, own: readonly PartitionOffset[]): Promise<CatchUpPhase | undefined> {
+  async phaseOf({ id }: Pick<PlannedTask, 'id'>, own: readonly PartitionOffset[]): Promise<CatchUpPhase | undefined> {
     const part = this.#parts.get(id);
     if (part === undefined) return undefined;
     const committed = part.isOneTask ? own : await part.committed.get();
@@ -200,7 +200,7 @@ export class CatchUp {
  * Whether a position of a source says that what comes before `until` is not known to be through everywhere.
  * What repartition topics say of themselves counts for nothing: earlier versions have never taken it back.
  */
-const isOpen = ({ effects, marked, over }: ResetMark): boolean => effects !== 'live' && !marked && !over;
+const isOpen = ({ effects, withResetMark, over }: ResetMark): boolean => effects !== 'live' && !withResetMark && !over;
 
 const isOverBy = (at: PartitionOffset, id: string): boolean => {
   const mark = markOf(at);

@@ -9,7 +9,7 @@ import { causeOf } from './change-log.js';
 import type { EngineConfig } from './config.js';
 import { LeftOut } from './left-out.js';
 import type { Overtaken } from './overtaken.js';
-import type { SourcePlaces } from './source-places.js';
+import type { ResumePositions } from './resume-positions.js';
 import { compactionOf, type LogNow } from './stale-stores.js';
 import { describeTopics } from './topic-problems.js';
 import type { UnfinishedChanges } from './unfinished-changes.js';
@@ -23,7 +23,7 @@ export interface RestoreOptions {
   readonly prefix: string;
   readonly partition: number;
   /** Where the sources go on that changes may follow from. */
-  readonly places: SourcePlaces;
+  readonly places: ResumePositions;
   /** Next offset of each source partition that the group has committed; those without one are left out. */
   readonly committed: readonly PartitionOffset[];
   /** Stops the restore early; what was restored stays. */

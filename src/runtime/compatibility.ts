@@ -1,8 +1,8 @@
-import type { MemberState, Shape } from './member-state.js';
+import type { MemberState, SubTopologyShape } from './member-state.js';
 
 interface Agreement {
   /** Every sub-topology that some member runs. */
-  readonly shapes: readonly Shape[];
+  readonly shapes: readonly SubTopologyShape[];
   /** Members that cannot be part of it, with the reason. */
   readonly refused: ReadonlyMap<string, string>;
 }
@@ -12,7 +12,7 @@ interface Agreement {
  * come first: the running application is right.
  */
 export function agree(members: readonly (MemberState & { readonly memberId: string })[]): Agreement {
-  const shapes = new Map<string, Shape>();
+  const shapes = new Map<string, SubTopologyShape>();
   /** Sub-topology by what only one may have: a source, a store. */
   const owners = new Map<string, string>();
   const refused = new Map<string, string>();
@@ -33,8 +33,8 @@ export function agree(members: readonly (MemberState & { readonly memberId: stri
 }
 
 function contradiction(
-  shape: Shape,
-  shapes: ReadonlyMap<string, Shape>,
+  shape: SubTopologyShape,
+  shapes: ReadonlyMap<string, SubTopologyShape>,
   owners: ReadonlyMap<string, string>,
 ): string | undefined {
   const known = shapes.get(shape.id);
@@ -48,13 +48,13 @@ function contradiction(
     : `${taken} belongs to sub-topology ${owners.get(taken)} there, and to ${shape.id} here`;
 }
 
-const exclusive = ({ topics, repartitions, stores }: Shape): readonly string[] => [
+const exclusive = ({ topics, repartitions, stores }: SubTopologyShape): readonly string[] => [
   ...topics.map((topic) => `topic ${topic}`),
   ...repartitions.map((name) => `repartition ${name}`),
   ...stores.map((store) => `store ${store.slice(0, store.indexOf(':'))}`),
 ];
 
-function describe({ topics, repartitions, stores }: Shape): string {
+function describe({ topics, repartitions, stores }: SubTopologyShape): string {
   const reads = [...topics, ...repartitions.map((name) => `repartition ${name}`)].join(', ');
   return `reads ${reads} and has ${stores.length === 0 ? 'no stores' : stores.map((store) => `store ${store}`).join(', ')}`;
 }

@@ -9,9 +9,9 @@ import { show } from '../model/show.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import type { IdentityFiles } from '../state/identity-files.js';
+import { type ApplicationVersion, firstVersion } from './application-version.js';
 import type { EffectGate } from './effects.js';
-import { firstGeneration, type Generation } from './generation.js';
-import { type ErrorPolicies, type ResolvedPolicy, resolvePolicy, type Step } from './policy.js';
+import { type ErrorPolicies, type PolicyName, type ResolvedPolicy, resolvePolicy } from './policy.js';
 
 /**
  * The numbered steps of a commit, and the moment before it. The same numbers stand in commit.ts,
@@ -111,7 +111,7 @@ const DEFAULT_INPUT_BUFFER_BYTES = 64 * 1024 * 1024;
 export interface EngineConfig {
   readonly applicationId: string;
   /** Whose prefix names the internal topics and the state. */
-  readonly generation: Generation;
+  readonly version: ApplicationVersion;
   /**
    * The application whose name is in the subjects of internal topics, in the schema registry, and in whose
    * name random numbers are drawn: that of a shadow is the live one, that of one kept apart is its prefix.
@@ -124,7 +124,7 @@ export interface EngineConfig {
   readonly batchRecords: number;
   readonly cacheBytes: number;
   readonly inputBufferBytes: number;
-  readonly policies: Readonly<Record<Step, ResolvedPolicy>>;
+  readonly policies: Readonly<Record<PolicyName, ResolvedPolicy>>;
   readonly effects: EffectGate;
   readonly deadLetterTopic: string;
   readonly createTopics: number | undefined;
@@ -143,7 +143,7 @@ const RESERVED: ReadonlySet<string> = new Set(['resets', 'promotions', 'rebuild'
 
 /**
  * How the groups of a shadow and of a promotion end, beside that of their application: see
- * replay/shadow-place.ts.
+ * replay/shadow-status.ts.
  */
 const OF_TOOLS = /^(.+)-(shadow|promotion)$/;
 
@@ -194,7 +194,7 @@ export function resolveConfig(
   }
   return {
     applicationId,
-    generation: firstGeneration(applicationId),
+    version: firstVersion(applicationId),
     schemasOf: applicationId,
     guarantee,
     startFrom,

@@ -1,6 +1,6 @@
 import type { Broker, ProducerRecord, Writer } from '../broker/port.js';
 import type { FailureHandler } from './failures.js';
-import { placedLetter } from './partitioner.js';
+import { withPartition } from './partitioner.js';
 import { asLetter, Refusals } from './refusals.js';
 import type { TopicCounts } from './topics.js';
 
@@ -14,7 +14,7 @@ export class DeadLetterWriter {
 
   constructor(broker: Broker, topics: TopicCounts, failures: FailureHandler) {
     this.#broker = broker;
-    this.#place = (letter) => placedLetter(letter, topics, 0);
+    this.#place = (letter) => withPartition(letter, topics, 0);
     this.#refusals = new Refusals({ failures, place: this.#place });
   }
 

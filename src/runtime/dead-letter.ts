@@ -56,7 +56,7 @@ const SAYING_BYTES =
 type Content = Pick<ProducerRecord, 'key' | 'value' | 'headers'>;
 
 /** What a record holds, without what surrounds it in a batch. */
-export const bytesOf = ({ key, value, headers }: Content): number =>
+export const contentBytes = ({ key, value, headers }: Content): number =>
   (key?.length ?? 0) + (value?.length ?? 0) + headerBytes(headers.entries);
 
 const headerBytes = (entries: readonly HeaderEntry[]): number =>

@@ -5,17 +5,17 @@ import { assignTasks } from './assignment.js';
 import { warnBusy } from './busy-warning.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import { GlobalTables } from './global-tables.js';
-import { GroupPlace } from './group-place.js';
+import { GroupMember } from './group-member.js';
 import { IdleWatch } from './idle-watch.js';
 import { InputBuffer } from './input-buffer.js';
 import { metadataOf, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
-import { ownGeneration } from './own-generation.js';
-import { isPassing, type Patience, patiently } from './patience.js';
+import { ownVersion } from './own-version.js';
+import { type PlannedTask, plannedTasksNamed, tasksOnDisk, topicsRead } from './planned-tasks.js';
+import { processWaiting } from './process-waiting.js';
 import { type Progress, progressOf } from './progress.js';
+import { isPassing, type RetryOptions, withRetry } from './retry.js';
 import { sharedAbort } from './shared-abort.js';
-import { type Slot, slotsNamed, tasksOnDisk, topicsRead } from './slots.js';
-import { stepAll } from './step-all.js';
 import { StopLimit } from './stop-limit.js';
 import { stopped } from './stopped.js';
 import type { Task } from './task.js';
@@ -41,13 +41,13 @@ export class Engine {
   readonly #pool: TaskPool;
   readonly #manual: boolean;
   readonly #limit: StopLimit;
-  #slots: ReadonlyMap<string, Slot> = new Map();
+  #tasks: ReadonlyMap<string, PlannedTask> = new Map();
   readonly globals: GlobalTables;
   readonly #alignment: Alignment;
   #topics!: TopicCounts;
   /** Tasks that have a directory here. */
   #onDisk = new Set<string>();
-  #group: GroupPlace | undefined;
+  #group: GroupMember | undefined;
   #phase: Progress['phase'] = 'starting';
   #failure: Error | undefined;
   #ending: Promise<void> | undefined;
@@ -63,7 +63,7 @@ export class Engine {
     this.#inputs = new InputBuffer(config.inputBufferBytes);
     this.globals = new GlobalTables({ topology, config, ports, budget: this.#budget, metrics: this.#metrics });
     const { clock } = ports;
-    this.#idle = new IdleWatch({ admin: ports.broker.admin, clock, holder: this, signal: this.#abort.signal });
+    this.#idle = new IdleWatch({ admin: ports.broker.admin, clock, engine: this, signal: this.#abort.signal });
     this.#alignment = new Alignment({
       ports: { admin: ports.broker.admin, clock, logger: config.logger, metrics: this.#metrics },
       membership: () => this.#group?.membership,
@@ -78,8 +78,8 @@ export class Engine {
       idle: this.#idle,
       manual,
       signal: this.#abort.signal,
-      taskOptions: (slot) => this.#taskOptions(slot),
-      roleOf: (slot) => this.#alignment.roleOf(slot),
+      taskOptions: (task) => this.#taskOptions(task),
+      roleOf: (task) => this.#alignment.roleOf(task),
       onFatal: (error) => this.#fail(error),
     });
     this.done = new Promise((resolve, reject) => {
@@ -89,7 +89,7 @@ export class Engine {
     this.done.catch(() => undefined);
   }
 
-  /** `manual`: tasks are opened, and move only by {@link stepAll}. */
+  /** `manual`: tasks are opened, and move only by {@link processWaiting}. */
   static async start(
     topology: Topology,
     config: EngineConfig,
@@ -136,10 +136,10 @@ export class Engine {
     return Promise.race([Promise.all([idle, looked]).then(() => undefined), this.done]);
   }
 
-  /** For the test driver: see {@link stepAll}. Returns how many records were taken. */
-  async stepAll(): Promise<number> {
+  /** For the test driver: see {@link processWaiting}. Returns how many records were taken. */
+  async processWaiting(): Promise<number> {
     try {
-      return await stepAll(this);
+      return await processWaiting(this);
     } catch (error) {
       await this.#end(error as Error).catch(() => undefined);
       throw error;
@@ -163,23 +163,23 @@ export class Engine {
   async #start(): Promise<void> {
     const { broker } = this.#ports;
     const { instanceId, sessionMs } = this.#config;
-    await this.#findGeneration();
+    await this.#findVersion();
     await this.#planPatiently().catch(async (error) => {
       if (!isForeignTopic(error)) throw error;
       // Another application has made topics of these names since the first look: this one then keeps apart.
-      await this.#findGeneration();
+      await this.#findVersion();
       await this.#planPatiently();
     });
-    this.#onDisk = await tasksOnDisk(this.#slots.keys(), this.#config.generation.prefix, this.#ports);
-    await this.globals.load(this.#topics, this.#config.generation.prefix);
+    this.#onDisk = await tasksOnDisk(this.#tasks.keys(), this.#config.version.prefix, this.#ports);
+    await this.globals.load(this.#topics, this.#config.version.prefix);
     if (!this.#manual) this.globals.follow(this.#idle, (error) => this.#fail(error));
     const options = {
-      ...this.#patience,
+      ...this.#retryOptions,
       broker,
       instanceId,
       sessionMs,
       groupId: this.applicationId,
-      topics: topicsRead(this.#topology, this.#config.generation.prefix),
+      topics: topicsRead(this.#topology, this.#config.version.prefix),
       ...metadataOf(this, () => ({ onDisk: this.#onDisk, shapes: this.#shapes() })),
       assign: async (members: Parameters<typeof assignTasks>[0]) => {
         // Topics may have more partitions by now. What cannot grow with them is the leader's error, and then
@@ -196,7 +196,7 @@ export class Engine {
       onBusy: (ms: number) => warnBusy(this.#config, this.tasks, ms),
       onFatal: (error: Error) => this.#fail(error),
     };
-    await GroupPlace.join(options, (place) => {
+    await GroupMember.join(options, (place) => {
       this.#group = place;
     });
     this.#phase = 'running';
@@ -204,47 +204,47 @@ export class Engine {
   }
 
   /** Which version of the application counts. It does not change while a member is alive. */
-  async #findGeneration(): Promise<void> {
-    this.#config = await ownGeneration(this.#config, this.#ports, this.#topology.graph, this.#patience);
+  async #findVersion(): Promise<void> {
+    this.#config = await ownVersion(this.#config, this.#ports, this.#topology.graph, this.#retryOptions);
   }
 
-  get #patience(): Patience {
+  get #retryOptions(): RetryOptions {
     return { clock: this.#ports.clock, logger: this.#config.logger, signal: this.#abort.signal };
   }
 
   #planPatiently(): Promise<void> {
-    return patiently('looking at the topics', this.#patience, () => this.#plan());
+    return withRetry('looking at the topics', this.#retryOptions, () => this.#plan());
   }
 
   async #plan(): Promise<void> {
-    const { slots, topics } = await planTasks(this.#topology, this.#config, this.#ports, this.#patience);
-    this.#slots = slots;
+    const { tasks, topics } = await planTasks(this.#topology, this.#config, this.#ports, this.#retryOptions);
+    this.#tasks = tasks;
     this.#topics = topics;
-    this.#alignment.plan({ topology: this.#topology, slots, topics, prefix: this.#config.generation.prefix });
+    this.#alignment.plan({ topology: this.#topology, tasks, topics, prefix: this.#config.version.prefix });
   }
 
   #shapes(): ReturnType<typeof shapesOf> {
-    return shapesOf(this.#topology.graph, this.#slots.values());
+    return shapesOf(this.#topology.graph, this.#tasks.values());
   }
 
   /** Makes the tasks those of the assignment. A later assignment may come while it does. */
   async #takeUp(): Promise<void> {
     const assigned = this.#group?.assigned ?? [];
     // The leader has seen partitions that this process has not: its own, or of those whom its tasks wait for.
-    const isKnown = assigned.every((id) => this.#slots.has(id));
+    const isKnown = assigned.every((id) => this.#tasks.has(id));
     if (!isKnown || (await this.#alignment.isOutdated())) await this.#planPatiently();
     if (this.#group?.assigned !== assigned) return;
-    const slots = slotsNamed(this.#slots, assigned);
-    for (const id of slots.keys()) this.#onDisk.add(id);
-    await this.#pool.take(slots);
+    const tasks = plannedTasksNamed(this.#tasks, assigned);
+    for (const id of tasks.keys()) this.#onDisk.add(id);
+    await this.#pool.take(tasks);
   }
 
-  #taskOptions(slot: Slot): TaskOptions {
+  #taskOptions(task: PlannedTask): TaskOptions {
     return {
       topology: this.#topology,
-      subTopology: slot.subTopology,
-      partition: slot.partition,
-      stores: slot.stores,
+      subTopology: task.subTopology,
+      partition: task.partition,
+      stores: task.stores,
       config: this.#config,
       ports: this.#ports,
       membership: this.#membership(),
@@ -254,13 +254,13 @@ export class Engine {
       metrics: this.#metrics,
       globals: this.globals,
       alignment: this.#alignment,
-      onFatal: () => this.#pool.find(slot.id)?.wakeup(),
+      onFatal: () => this.#pool.find(task.id)?.wakeup(),
       signal: this.#abort.signal,
       stop: this.#limit,
     };
   }
 
-  #membership(): NonNullable<GroupPlace['membership']> {
+  #membership(): NonNullable<GroupMember['membership']> {
     const membership = this.#group?.membership;
     if (membership) return membership;
     throw stopped('the process is out of its group', this.applicationId);

@@ -9,7 +9,7 @@ import type { EngineConfig } from './config.js';
 import { deadLetter } from './dead-letter.js';
 import type { Metrics } from './metrics.js';
 import type { Outgoing } from './outbox.js';
-import type { Step } from './policy.js';
+import type { PolicyName } from './policy.js';
 import type { StopLimit } from './stop-limit.js';
 
 /** A push that threw on its way to one node. */
@@ -71,7 +71,7 @@ export class FailureHandler {
   }
 
   /** Whether the first record that fails for good ends the application. */
-  fails(step: Step): boolean {
+  fails(step: PolicyName): boolean {
     return this.#config.policies[step].then === 'fail';
   }
 
@@ -84,7 +84,7 @@ export class FailureHandler {
    * says. Resolves if the task can go on: to whether it has to do so without the record.
    */
   async handle(
-    step: Step,
+    step: PolicyName,
     failure: FailedRecord,
     send: (outgoing: Outgoing, node: string) => void,
     again?: () => void | Promise<void>,
@@ -137,7 +137,7 @@ export class FailureHandler {
 
   /** The last error, and which attempt that was; undefined: one of them went well. */
   async #tryAgain(
-    step: Step,
+    step: PolicyName,
     failed: FailedRecord,
     again: (() => void | Promise<void>) | undefined,
   ): Promise<{ readonly error: unknown; readonly attempt: number } | undefined> {
@@ -187,7 +187,7 @@ const CODES = {
 
 /** The error with the place of the record that it is about. */
 function atRecord(
-  step: Step,
+  step: PolicyName,
   error: unknown,
   node: string,
   { topic, partition, offset }: SourcePosition,

@@ -2,7 +2,7 @@ import type { BrokerRecord } from '../broker/port.js';
 import type { AnyRecord, DeclaredGlobalTable } from '../dsl/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { isNotReady } from '../model/not-ready.js';
-import { check } from '../serdes/check.js';
+import { checkEncodes } from '../serdes/check.js';
 import type { GlobalChange } from '../state/global-state.js';
 import { deserialize } from './deserialize.js';
 import type { FailureHandler } from './failures.js';
@@ -54,7 +54,7 @@ function asWritten({ value: { header } }: DeclaredGlobalTable, { value, headers 
 /** What is looked up is written anew: a key that cannot be is a record that cannot be read. */
 function checkKey({ key: serde }: DeclaredGlobalTable, key: unknown, { topic, partition, offset }: BrokerRecord): void {
   try {
-    check(serde, key);
+    checkEncodes(serde, key);
   } catch (error) {
     if (isNotReady(error)) throw error;
     throw new StreamsError('DESERIALIZE_FAILED', {

@@ -9,15 +9,15 @@ import { closeAll } from './close-all.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
 import { FailureHandler } from './failures.js';
-import { type GlobalPlace, placesOf, reached } from './global-places.js';
+import { atEnd, type GlobalReadPosition, globalPositions } from './global-positions.js';
 import { changeOf, GlobalSource } from './global-source.js';
 import { Intake } from './intake.js';
 import { KnownEnds } from './known-ends.js';
 import type { Metrics } from './metrics.js';
-import { type Patience, patiently } from './patience.js';
+import { declaredNodes } from './planned-tasks.js';
+import { type RetryOptions, withRetry } from './retry.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
 import { sharedAbort } from './shared-abort.js';
-import { declareOnly } from './slots.js';
 import { stopped } from './stopped.js';
 import type { TopicCounts } from './topics.js';
 
@@ -33,7 +33,7 @@ const READ_AHEAD_RECORDS = 20_000;
 const MIN_READ_AHEAD_RECORDS = 500;
 
 /** One partition of a global table's topic. What is before its offset is in the table, and readers see it. */
-type Followed = GlobalPosition & GlobalPlace;
+type Followed = GlobalPosition & GlobalReadPosition;
 
 /** Finds out when all is read, if anybody waits for that. */
 interface Watch {
@@ -82,7 +82,7 @@ export class GlobalTables {
     return this.#closing.signal.aborted;
   }
 
-  get #patience(): Patience {
+  get #retryOptions(): RetryOptions {
     const { ports, config } = this.#options;
     return { clock: ports.clock, logger: config.logger, signal: this.#closing.signal };
   }
@@ -147,7 +147,7 @@ export class GlobalTables {
     const { topology, config, ports, budget } = this.#options;
     if (!topology.graph.nodes.some(({ kind }) => kind === 'globalTable')) return;
     const serdes = new SerdePlaces(serdeConfig(config, ports));
-    this.#tables = declareOnly(topology, serdes.bind).globalTables;
+    this.#tables = declaredNodes(topology, serdes.bind).globalTables;
     this.#sources = new Map(this.#tables.map((table) => [table.topic, new GlobalSource(table, this.#failures)]));
     await serdes.open();
     if (this.#closed) throw this.#stopped();
@@ -169,7 +169,7 @@ export class GlobalTables {
     const known = { admin: ports.broker.admin, clock: ports.clock, logger: config.logger };
     const followed: Followed[] = [];
     for (const table of this.#tables) {
-      const places = await placesOf(table, topics.count(table.topic), this.#state, known);
+      const places = await globalPositions(table, topics.count(table.topic), this.#state, known);
       followed.push(...places.map((place) => ({ ...place, store: table.store })));
     }
     this.#followed = followed;
@@ -210,7 +210,7 @@ export class GlobalTables {
     const ends = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
     this.#followed = this.#followed.map((place) => {
       const offset = ends.get(partitionKey(place.topic, place.partition));
-      return offset === undefined ? place : reached({ ...place, end: { offset, at } });
+      return offset === undefined ? place : atEnd({ ...place, end: { offset, at } });
     });
     if (!this.#mustSeeEnds) return;
     this.#endsSeen = at;
@@ -240,10 +240,11 @@ export class GlobalTables {
 
   /** Returns whether it got on. */
   async #round(intake: Intake, maxRecords: number, maxWaitMs: number): Promise<boolean> {
-    if (this.#mustSeeEnds) await patiently('looking at the global tables', this.#patience, () => this.#seeEnds(intake));
+    if (this.#mustSeeEnds)
+      await withRetry('looking at the global tables', this.#retryOptions, () => this.#seeEnds(intake));
     // A cluster that is away is waited for: the tables are as they were until then. An error of the reader
     // moves no position.
-    const records = await patiently('reading the global tables', this.#patience, () =>
+    const records = await withRetry('reading the global tables', this.#retryOptions, () =>
       intake.take(maxRecords, maxWaitMs),
     );
     const changes: GlobalChange[] = [];
@@ -257,7 +258,7 @@ export class GlobalTables {
     const { positions } = intake;
     const followed = this.#followed.map((place, i) => {
       const { offset } = positions[i] as PartitionOffset;
-      return offset > place.offset ? reached({ ...place, offset }) : place;
+      return offset > place.offset ? atEnd({ ...place, offset }) : place;
     });
     const read = followed.filter((place, i) => place !== this.#followed[i]);
     if (read.length === 0) return false;

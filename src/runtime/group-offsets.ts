@@ -1,15 +1,15 @@
 import type { PartitionOffset } from '../broker/port.js';
 import type { TaskState } from '../state/task-state.js';
+import { withVersion } from './application-version.js';
 import type { BatchRunner } from './batch-runner.js';
 import { type BeforeCommit, beginningsOf, emptiedOf, withCommitMarks } from './commit-marks.js';
 import type { EngineConfig } from './config.js';
-import { withGeneration } from './generation.js';
 import { offsetsOf } from './sources.js';
 import { streamTimesNow, withStreamTimes } from './stream-times.js';
 import type { Beginning } from './where-to-begin.js';
 
 export interface GroupOffsetsOptions {
-  readonly config: Pick<EngineConfig, 'generation' | 'applicationId'>;
+  readonly config: Pick<EngineConfig, 'version' | 'applicationId'>;
   readonly begins: Beginning;
   readonly runner: BatchRunner;
   readonly state: TaskState | undefined;
@@ -40,7 +40,7 @@ export class GroupOffsets {
     const { runner, state, begins, config } = this.#options;
     const timed = withStreamTimes(positions, streamTimesNow(runner, state?.stores));
     const marked = withCommitMarks(begins.again?.withMarks(timed) ?? timed, this.#before);
-    return withGeneration(marked, config.generation, config.applicationId);
+    return withVersion(marked, config.version, config.applicationId);
   }
 
   committed(positions: readonly PartitionOffset[]): void {

@@ -1,14 +1,14 @@
 import { type Admin, partitionKey } from '../broker/port.js';
 import { type Clock, sleep } from '../model/ports.js';
-import type { Holder } from './holder.js';
-import { isPassing, pauses } from './patience.js';
-import { placeOf } from './sources.js';
+import type { EngineView } from './engine-view.js';
+import { isPassing, pauses } from './retry.js';
+import { positionsText } from './sources.js';
 import type { Task } from './task.js';
 
 export interface IdleWatchOptions {
   readonly admin: Admin;
   readonly clock: Clock;
-  readonly holder: Holder;
+  readonly engine: EngineView;
   /** Ends the pauses between looks. */
   readonly signal: AbortSignal;
 }
@@ -40,30 +40,30 @@ export class IdleWatch {
    * somebody else looks or nobody waits any more.
    */
   async look(): Promise<void> {
-    const { clock, holder, signal } = this.#options;
+    const { clock, engine, signal } = this.#options;
     for (const pauseMs of pauses()) {
       try {
         return await this.#look();
       } catch (error) {
         if (!isPassing(error)) throw error;
       }
-      if (holder.tasks.length > 0 || !this.wanted) return;
+      if (engine.tasks.length > 0 || !this.wanted) return;
       await sleep(clock, pauseMs, signal);
       if (signal.aborted) return;
     }
   }
 
   async #look(): Promise<void> {
-    const { admin, holder } = this.#options;
-    const { tasks, globals } = holder;
-    if (!holder.settled || !this.#areDone(tasks)) return;
+    const { admin, engine } = this.#options;
+    const { tasks, globals } = engine;
+    if (!engine.settled || !this.#areDone(tasks)) return;
     const positions = [...tasks.flatMap((task) => task.positions), ...globals.positions];
     const latest = await admin.latestOffsets(positions);
     const ends = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
     const behind = positions.some(
       ({ topic, partition, offset }) => offset < (ends.get(partitionKey(topic, partition)) ?? 0),
     );
-    if (behind || !holder.settled || !this.#areDone(tasks)) return;
+    if (behind || !engine.settled || !this.#areDone(tasks)) return;
     for (const resolve of this.#waiters.splice(0)) resolve();
   }
 
@@ -78,7 +78,7 @@ export class IdleWatch {
         done = false;
         continue;
       }
-      const place = placeOf(task.positions);
+      const place = positionsText(task.positions);
       if (task.uncommitted === 0) this.#committed.set(task, place);
       else if (this.#committed.get(task) !== place) done = false;
     }

@@ -6,7 +6,7 @@ export const RECORD_BYTES = 300;
 const MIN_BYTES_EACH = 128 * 1024;
 
 /** What a record takes while it waits for its turn. */
-export const bytesOf = ({ key, value, headers }: BrokerRecord): number =>
+export const bufferedBytes = ({ key, value, headers }: BrokerRecord): number =>
   RECORD_BYTES + (key === null ? 0 : key.length) + (value === null ? 0 : value.length) + headers.byteLength;
 
 /**

@@ -1,6 +1,6 @@
 import { type Admin, type PartitionOffset, partitionKey, type TopicPartition } from '../broker/port.js';
 import type { Clock, Logger } from '../model/ports.js';
-import { isPassing } from './patience.js';
+import { isPassing } from './retry.js';
 
 /**
  * How long a partition may keep silent, although records of it are known, before its end is asked for again.

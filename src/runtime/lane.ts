@@ -1,6 +1,6 @@
 import type { BrokerRecord, PartitionOffset, TopicPartition } from '../broker/port.js';
 import { isNotReady, type NotReady } from '../model/not-ready.js';
-import { bytesOf } from './input-buffer.js';
+import { bufferedBytes } from './input-buffer.js';
 
 /** Says when records of a topic happened, where that is not the time of the log. */
 export interface Dates {
@@ -68,7 +68,7 @@ export class Lane implements TopicPartition {
     return this.#records.length - this.#at;
   }
 
-  /** What they take: see {@link bytesOf}. */
+  /** What they take: see {@link bufferedBytes}. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -97,7 +97,7 @@ export class Lane implements TopicPartition {
   receive(records: readonly BrokerRecord[], nextOffset: number): void {
     const left = this.size;
     this.fetchedTo = nextOffset;
-    for (let i = 0; i < records.length; i++) this.#bytes += bytesOf(records[i] as BrokerRecord);
+    for (let i = 0; i < records.length; i++) this.#bytes += bufferedBytes(records[i] as BrokerRecord);
     if (left === 0) {
       this.#records = records;
       this.#at = 0;
@@ -115,7 +115,7 @@ export class Lane implements TopicPartition {
    */
   shift(): BrokerRecord {
     const record = this.#records[this.#at++] as BrokerRecord;
-    this.#bytes -= bytesOf(record);
+    this.#bytes -= bufferedBytes(record);
     const next = this.#records[this.#at];
     if (next === undefined) this.#usedUp();
     else {
@@ -132,7 +132,7 @@ export class Lane implements TopicPartition {
     const from = this.#at;
     const to = Math.min(records.length, from + max);
     if (to < records.length) {
-      for (let i = from; i < to; i++) this.#bytes -= bytesOf(records[i] as BrokerRecord);
+      for (let i = from; i < to; i++) this.#bytes -= bufferedBytes(records[i] as BrokerRecord);
       this.#at = to;
       this.position = (records[to - 1] as BrokerRecord).offset + 1;
       this.#lookAt(records[to] as BrokerRecord);

@@ -3,7 +3,7 @@ import { StreamsError } from '../model/errors.js';
 import type { Logger } from '../model/ports.js';
 import type { TaskState } from '../state/task-state.js';
 import { isOwnCommit, knownProgress, tellsOfAll } from './commit-marks.js';
-import type { SourcePlace, SourcePlaces } from './source-places.js';
+import type { ResumePosition, ResumePositions } from './resume-positions.js';
 import { offsetsOf } from './sources.js';
 
 /**
@@ -20,8 +20,8 @@ type DirectoryOf = Pick<TaskState, 'directory' | 'checkpoint'>;
 /** The task's sources that a state on this machine contains, each with the offset up to which it does. */
 function containedIn(
   { checkpoint }: DirectoryOf,
-  places: SourcePlaces,
-): readonly (TopicPartition & SourcePlace & { readonly upTo: number })[] {
+  places: ResumePositions,
+): readonly (TopicPartition & ResumePosition & { readonly upTo: number })[] {
   const contained = new Map(Object.entries(checkpoint.sources));
   return places.own.flatMap((place) => {
     const upTo = contained.get(place.topic);
@@ -33,7 +33,7 @@ function containedIn(
  * STATE_MISMATCH: a store that contains records which are about to be processed again would count them twice.
  * So may one whose group has no offset at all.
  */
-export function checkNotAhead(state: DirectoryOf, places: SourcePlaces): void {
+export function checkNotAhead(state: DirectoryOf, places: ResumePositions): void {
   const contained = containedIn(state, places);
   const ahead = contained.find(({ upTo, offset, committed, begun }) => upTo > offset || !(committed || begun));
   if (ahead === undefined) return;
@@ -51,10 +51,10 @@ export function checkNotAhead(state: DirectoryOf, places: SourcePlaces): void {
  * Whether the group has lost where it was in a source, and begins behind what the state on this machine
  * contains.
  */
-export const hasLostPlace = (state: DirectoryOf, places: SourcePlaces): boolean =>
+export const hasLostPosition = (state: DirectoryOf, places: ResumePositions): boolean =>
   containedIn(state, places).some(({ upTo, offset, begun }) => begun && upTo < offset);
 
-const seenOf = ({ offset, committed }: SourcePlace): string =>
+const seenOf = ({ offset, committed }: ResumePosition): string =>
   committed ? `committed offset ${offset}` : `no committed offset; it would be read from ${offset} on`;
 
 /**
@@ -64,7 +64,7 @@ const seenOf = ({ offset, committed }: SourcePlace): string =>
 export function checkAllCommitted(
   taskId: string,
   partition: number,
-  places: SourcePlaces,
+  places: ResumePositions,
   committed: readonly PartitionOffset[],
 ): void {
   const known = knownProgress(committed);
@@ -87,7 +87,7 @@ export function checkAllCommitted(
  * Whether rows of a task with several sources cannot be judged by their causes: nobody who has committed its
  * offsets tells how far it was in each.
  */
-export const isDoubtful = (places: SourcePlaces, committed: readonly PartitionOffset[]): boolean =>
+export const isDoubtful = (places: ResumePositions, committed: readonly PartitionOffset[]): boolean =>
   places.own.length > 1 && !committed.some(tellsOfAll);
 
 /**
@@ -98,7 +98,7 @@ export const isDoubtful = (places: SourcePlaces, committed: readonly PartitionOf
 export async function checkDoubtful(
   { id, partition }: { readonly id: string; readonly partition: number },
   { admin }: Pick<Broker, 'admin'>,
-  places: SourcePlaces,
+  places: ResumePositions,
   committed: readonly PartitionOffset[],
 ): Promise<void> {
   const known = new Set(committed.filter(isOwnCommit).map(({ topic }) => topic));

@@ -2,14 +2,14 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { MembershipOptions } from '../broker/port.js';
 import type { Graph, SubTopology } from '../graph/graph.js';
 import { isFields } from './offset-texts.js';
-import type { Slot } from './slots.js';
+import type { PlannedTask } from './planned-tasks.js';
 import { fromRanges, MAX_TASKS, toRanges } from './task-ranges.js';
 
 /**
  * What of a sub-topology all members that run it must agree on: where its records come from, and what its
  * stores are.
  */
-export interface Shape {
+export interface SubTopologyShape {
   readonly id: string;
   readonly topics: readonly string[];
   readonly repartitions: readonly string[];
@@ -25,7 +25,7 @@ export interface MemberState {
   readonly tasks: readonly string[];
   /** Tasks whose state lies in its directory, from now or before. */
   readonly onDisk: readonly string[];
-  readonly shapes: readonly Shape[];
+  readonly shapes: readonly SubTopologyShape[];
 }
 
 /** What the leader answers: the member's tasks, or why it cannot be one of the group. */
@@ -68,7 +68,7 @@ export function encodeOlderState(state: MemberState): Buffer | undefined {
 /** What a member says to a group each time that it is asked: its tasks as they are then, and the rest. */
 export function metadataOf(
   member: { readonly tasks: readonly { readonly id: string }[] },
-  rest: () => { readonly onDisk: Iterable<string>; readonly shapes: readonly Shape[] },
+  rest: () => { readonly onDisk: Iterable<string>; readonly shapes: readonly SubTopologyShape[] },
 ): Pick<MembershipOptions, 'metadata' | 'olderMetadata'> {
   const state = (): MemberState => {
     const { onDisk, shapes } = rest();
@@ -127,7 +127,7 @@ function fieldsIn(bytes: Buffer): Readonly<Record<string, unknown>> {
 const areTexts = (list: unknown): list is readonly string[] =>
   Array.isArray(list) && list.every((text) => typeof text === 'string');
 
-const isShape = (shape: unknown): shape is Shape =>
+const isShape = (shape: unknown): shape is SubTopologyShape =>
   isFields(shape) &&
   typeof shape.id === 'string' &&
   [shape.topics, shape.repartitions, shape.stores].every(areTexts) &&
@@ -135,10 +135,10 @@ const isShape = (shape: unknown): shape is Shape =>
   Number(shape.partitions) >= 0 &&
   Number(shape.partitions) <= MAX_TASKS;
 
-/** The shapes of a topology, with as many tasks as it has slots. */
-export function shapesOf(graph: Graph, slots: Iterable<Slot>): readonly Shape[] {
+/** The shapes of a topology, with as many tasks as it has tasks. */
+export function shapesOf(graph: Graph, tasks: Iterable<PlannedTask>): readonly SubTopologyShape[] {
   const partitions = new Map<string, number>();
-  for (const { subTopology } of slots) partitions.set(subTopology.id, (partitions.get(subTopology.id) ?? 0) + 1);
+  for (const { subTopology } of tasks) partitions.set(subTopology.id, (partitions.get(subTopology.id) ?? 0) + 1);
   return graph.subTopologies.map((subTopology) => ({
     id: subTopology.id,
     topics: subTopology.topics.toSorted(),

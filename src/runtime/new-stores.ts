@@ -12,12 +12,12 @@ import type { EngineConfig } from './config.js';
 export async function warnOfNewStores(
   admin: Admin,
   graph: Graph,
-  { applicationId, generation, logger }: Pick<EngineConfig, 'applicationId' | 'generation' | 'logger'>,
+  { applicationId, version, logger }: Pick<EngineConfig, 'applicationId' | 'version' | 'logger'>,
   created: ReadonlySet<string>,
 ): Promise<void> {
   const stores = graph.subTopologies.flatMap((subTopology) =>
     subTopology.stores
-      .filter((store) => created.has(changelogTopic(generation.prefix, store)))
+      .filter((store) => created.has(changelogTopic(version.prefix, store)))
       .map((store) => ({ store, subTopology })),
   );
   if (stores.length === 0) return;

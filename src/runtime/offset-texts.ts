@@ -1,6 +1,6 @@
 /**
  * The texts that millrace keeps with committed offsets: JSON of format 1, with a field for each who has
- * something to say (stream times, a generation, epochs, the next record's time, the marks of a reset and of
+ * something to say (stream times, a version, epochs, the next record's time, the marks of a reset and of
  * an application that was retired). Whoever may commit offsets of the group
  * may write another text: one that does not parse counts as none and is not kept, and who reads a field
  * checks that it is what it should be.

@@ -1,11 +1,11 @@
 import type { TopicPartition } from '../broker/port.js';
 import { taskId } from '../graph/naming.js';
 import { TaskState } from '../state/task-state.js';
+import { withVersion } from './application-version.js';
 import { beginningsOf, emptiedOf, withCommitMarks } from './commit-marks.js';
 import { lastEpoch } from './epochs.js';
-import { withGeneration } from './generation.js';
 import { restore } from './restore.js';
-import { SourcePlaces } from './source-places.js';
+import { ResumePositions } from './resume-positions.js';
 import { TaskLog } from './task-log.js';
 import type { TaskOptions } from './task-options.js';
 import type { Beginning } from './where-to-begin.js';
@@ -37,12 +37,12 @@ export async function openState(
   { sources, begins, signal, ...told }: OpenState,
 ): Promise<OpenedState> {
   const { topology, topics, config, ports, partition, metrics, membership } = options;
-  const { guarantee, generation } = config;
+  const { guarantee, version } = config;
   const { committed, contained, positions } = begins;
   const task = taskId(options.subTopology.id, partition);
   const state = await TaskState.open({
     root: ports.stateDirectory,
-    applicationId: generation.prefix,
+    applicationId: version.prefix,
     taskId: task,
     openDatabase: ports.openDatabase,
     topology: topology.name,
@@ -51,7 +51,7 @@ export async function openState(
     ...(ports.identityFiles && { files: ports.identityFiles }),
   });
   told.onOpened(state);
-  const places = await SourcePlaces.of({
+  const places = await ResumePositions.of({
     broker: ports.broker,
     graph: topology.graph,
     config,
@@ -68,7 +68,7 @@ export async function openState(
     config,
     state,
     taskId: task,
-    prefix: generation.prefix,
+    prefix: version.prefix,
     partition,
     places,
     committed: contained,
@@ -95,7 +95,7 @@ export async function openState(
       admin: ports.broker.admin,
       clock: ports.clock,
       epoch: last + 1,
-      positions: withGeneration(marked, generation, config.applicationId),
+      positions: withVersion(marked, version, config.applicationId),
     }),
   };
 }

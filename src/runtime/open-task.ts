@@ -11,7 +11,7 @@ const LOCKED_TRIES = 20;
 const LOCKED_WAIT_MS = 250;
 
 /** The place of a task in its engine. */
-export interface TaskPlace {
+export interface TaskSlot {
   current(): Task | undefined;
   opened(task: Task): void;
 }
@@ -20,7 +20,7 @@ export interface TaskPlace {
  * Opens a task and puts it in its place, from where a later assignment may take it while it is still being
  * restored.
  */
-export async function openTask(options: TaskOptions, place: TaskPlace): Promise<void> {
+export async function openTask(options: TaskOptions, place: TaskSlot): Promise<void> {
   for (let tries = 1; ; tries++) {
     let opened: Task | undefined;
     try {

@@ -2,8 +2,8 @@ import type { BrokerRecord, PartitionOffset, Reader } from '../broker/port.js';
 import type { Alignment } from './alignment.js';
 import { Intake, type IntakeOptions } from './intake.js';
 import { addedTo, textOf } from './offset-texts.js';
-import type { Slot } from './slots.js';
-import { placeOf } from './sources.js';
+import type { PlannedTask } from './planned-tasks.js';
+import { positionsText } from './sources.js';
 
 /**
  * Earlier than any record. One of which nobody can tell when it happened is earlier still: it waits for
@@ -14,7 +14,7 @@ const NO_MOMENT = -Number.MAX_VALUE;
 const ALONE_MS = 50;
 
 /** The task that it is of. */
-export interface Paced extends Pick<Slot, 'id' | 'subTopology'> {
+export interface Paced extends Pick<PlannedTask, 'id' | 'subTopology'> {
   readonly uncommitted: number;
   readonly streamTime: number;
   /** Lets it be committed where it stands, when a commit is due, also if it has processed nothing. */
@@ -70,7 +70,7 @@ export class PacedIntake extends Intake {
     // Who only lets others know how far it is waits for nobody.
     this.#before = this.#others.length > 0 ? NO_MOMENT : Number.POSITIVE_INFINITY;
     this.#looked = this.#before;
-    if (committed.length === positions.length) this.#committed = placeOf(committed);
+    if (committed.length === positions.length) this.#committed = positionsText(committed);
   }
 
   override get pace(): 'watched' | 'held' {
@@ -98,7 +98,7 @@ export class PacedIntake extends Intake {
     // What others read there, and not what it has come to since.
     const { next } = textOf(positions[0]?.metadata);
     this.#published = typeof next === 'number' ? next : undefined;
-    this.#committed = placeOf(positions);
+    this.#committed = positionsText(positions);
     this.#alignment.wake();
   }
 
@@ -140,7 +140,7 @@ export class PacedIntake extends Intake {
 
   /** What it moved over without a record has to be committed, too, or it would seem to be behind for ever. */
   #moved(): void {
-    if (this.#task.uncommitted === 0 && this.#committed !== placeOf(super.positions)) this.#task.touch();
+    if (this.#task.uncommitted === 0 && this.#committed !== positionsText(super.positions)) this.#task.touch();
   }
 
   async #look(next: number): Promise<void> {

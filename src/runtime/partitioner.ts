@@ -34,7 +34,7 @@ export function murmur2(data: Buffer): number {
  * A dead letter in its partition: by its key; without one, in that of the task which has given it up, if
  * there is such.
  */
-export async function placedLetter(
+export async function withPartition(
   letter: Omit<ProducerRecord, 'partition'>,
   topics: { partitionsOf(topic: string): number | Promise<number> },
   partition: number,

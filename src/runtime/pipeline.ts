@@ -28,7 +28,7 @@ export function buildPipeline(options: {
 }): readonly Processor[] {
   const { topology, subTopology, runner, task, jump } = options;
   const { entries } = runner;
-  const { scope } = runner.atHand;
+  const { scope } = runner.recordContext;
   const { observer } = task;
   const declaration = topology.declare(scope);
 

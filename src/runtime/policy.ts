@@ -20,7 +20,7 @@ export interface ErrorPolicies {
   readonly produce?: ErrorPolicy;
 }
 
-export type Step = keyof ErrorPolicies;
+export type PolicyName = keyof ErrorPolicies;
 
 export interface ResolvedPolicy {
   readonly retries: number;
@@ -31,7 +31,7 @@ export interface ResolvedPolicy {
 const FINAL = ['fail', 'skip', 'deadLetter'];
 
 /** Checks a policy and fills in what it leaves out. CONFIG_INVALID names the step. */
-export function resolvePolicy(step: Step, policy: ErrorPolicy = 'fail'): ResolvedPolicy {
+export function resolvePolicy(step: PolicyName, policy: ErrorPolicy = 'fail'): ResolvedPolicy {
   const { retry, backoff, then } =
     typeof policy === 'string' ? { retry: 0, backoff: '0ms' as const, then: policy } : policy;
   if (!FINAL.includes(then) || !Number.isInteger(retry) || retry < 0) {

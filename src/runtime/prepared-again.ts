@@ -4,7 +4,7 @@ import type { Item } from './stage.js';
 /** Declares the reads of an item once more, and reads what it declares. */
 export async function preparedAgain({ node, record, port }: Item): Promise<unknown> {
   const declared: (() => Promise<unknown>)[] = [];
-  const prepared = node.processor.reads?.(record, port, {
+  const prepared = node.processor.prepare?.(record, port, {
     add: (store, key, asOf) => void declared.push(() => loadAsOf(store, key, asOf)),
   });
   await Promise.all(declared.map((load) => load()));

@@ -14,8 +14,8 @@ import type { SourcePosition } from '../model/record.js';
 import { show } from '../model/show.js';
 import type { KeyValueStore } from '../state/contract.js';
 import type { GlobalView } from '../state/global-view.js';
-import { shownStore } from '../state/shown-store.js';
 import type { TaskState } from '../state/task-state.js';
+import { typedStore } from '../state/typed-store.js';
 import type { BatchRunner } from './batch-runner.js';
 import type { EngineConfig } from './config.js';
 import { deadLetter } from './dead-letter.js';
@@ -51,7 +51,7 @@ export interface TaskFacts {
 export const namesOf = ({
   applicationId,
   schemasOf,
-  generation: { prefix },
+  version: { prefix },
   deadLetterTopic,
 }: EngineConfig): Pick<TaskFacts, 'applicationId' | 'drawsFor' | 'prefix' | 'deadLetterTopic'> => ({
   applicationId,
@@ -99,42 +99,42 @@ export class TaskProcessorContext implements ProcessorContext {
   }
 
   get position(): SourcePosition {
-    const { topic, partition, offset } = this.#runner.atHand.position;
+    const { topic, partition, offset } = this.#runner.recordContext.position;
     return { topic, partition, offset };
   }
 
   get source(): SourcePosition | undefined {
-    return this.#runner.atHand.sourceRecord && this.position;
+    return this.#runner.recordContext.sourceRecord && this.position;
   }
 
   get origin(): string {
-    return this.#runner.atHand.originOfItem;
+    return this.#runner.recordContext.originOfItem;
   }
 
   draw(): string {
-    const { turn, origin } = this.#runner.atHand;
+    const { turn, origin } = this.#runner.recordContext;
     this.#draws = turn === this.#turn ? this.#draws + 1 : 0;
     this.#turn = turn;
     return `${this.#task.drawsFor}\n${this.#node}\n${origin}\n${this.#draws}`;
   }
 
   get sequence(): number {
-    return this.#runner.atHand.sequence;
+    return this.#runner.recordContext.sequence;
   }
 
   get timestamp(): number {
-    if (this.#runner.atHand.record) return this.#runner.atHand.record.timestamp;
-    const { time } = this.#runner.atHand;
+    if (this.#runner.recordContext.record) return this.#runner.recordContext.record.timestamp;
+    const { time } = this.#runner.recordContext;
     // A wall-clock timer may fire before the first record: there is no stream time yet.
     return Number.isFinite(time) ? time : this.#task.clock.now();
   }
 
   get headers(): Headers {
-    return this.#runner.atHand.record?.headers ?? Headers.none;
+    return this.#runner.recordContext.record?.headers ?? Headers.none;
   }
 
   get streamTime(): number {
-    return this.#runner.atHand.time;
+    return this.#runner.recordContext.time;
   }
 
   get mayGiveUp(): boolean {
@@ -152,7 +152,7 @@ export class TaskProcessorContext implements ProcessorContext {
     const { state } = this.#task;
     if (state && stores.some((store) => store.name === name)) return state.store(name);
     if (state && reads.includes(name))
-      return state.cached(name).spec.shown ? shownStore(state.cached(name)) : state.store(name);
+      return state.cached(name).spec.shown ? typedStore(state.cached(name)) : state.store(name);
     throw new StreamsError('STORE_UNKNOWN', {
       what: `a processor asked for the store ${show(name)}`,
       at: `node ${this.#node}`,
@@ -162,7 +162,7 @@ export class TaskProcessorContext implements ProcessorContext {
   }
 
   emit(record: AnyRecord): void {
-    this.#task.observer?.emitted(this.#node, record, this.#runner.atHand.scope.index);
+    this.#task.observer?.emitted(this.#node, record, this.#runner.recordContext.scope.index);
     this.#runner.emit(this.#outlet, record);
   }
 
@@ -177,9 +177,9 @@ export class TaskProcessorContext implements ProcessorContext {
       });
     }
     const timer = this.#timers.timer(clock, everyMs);
-    const now = clock === 'wall' ? this.#task.clock.now() : this.#runner.atHand.time;
+    const now = clock === 'wall' ? this.#task.clock.now() : this.#runner.recordContext.time;
     const cancel = this.#stage.timers.schedule(everyMs, clock, now, async (time) => {
-      this.#runner.atHand.enterFiring(timer.turn(time));
+      this.#runner.recordContext.enterFiring(timer.turn(time));
       try {
         await run(time);
       } catch (error) {
@@ -202,7 +202,7 @@ export class TaskProcessorContext implements ProcessorContext {
 
   deadLetter(record: AnyRecord, error: Error, original?: OriginalRecord): void {
     const { applicationId, deadLetterTopic, metrics } = this.#task;
-    const source = this.#runner.atHand.sourceRecord;
+    const source = this.#runner.recordContext.sourceRecord;
     metrics.deadLetters++;
     metrics.count(this.#node, 'dead-letter');
     this.#runner.send(this.#node, {
@@ -211,7 +211,7 @@ export class TaskProcessorContext implements ProcessorContext {
         topic: deadLetterTopic,
         applicationId,
         operator: this.#node,
-        position: original?.position ?? this.#runner.atHand.position,
+        position: original?.position ?? this.#runner.recordContext.position,
         key: original ? original.key : (source?.key ?? null),
         value: original ? original.value : (source?.value ?? null),
         timestamp: record.timestamp,
@@ -224,14 +224,14 @@ export class TaskProcessorContext implements ProcessorContext {
 
   effect({ id, record, run }: PendingEffect): void {
     const idempotencyKey = `${this.#task.drawsFor}/${id}`;
-    const { atHand, sending } = this.#runner;
-    const { scope } = atHand;
+    const { recordContext, sending } = this.#runner;
+    const { scope } = recordContext;
     sending.effects.add({
       node: this.#node,
       idempotencyKey,
       record,
       position: this.position,
-      place: atHand.place(scope.index),
+      place: recordContext.place(scope.index),
       run: () => run(idempotencyKey),
     });
   }

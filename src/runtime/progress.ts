@@ -1,4 +1,4 @@
-import type { Holder } from './holder.js';
+import type { EngineView } from './engine-view.js';
 import type { EngineMetrics, Metrics } from './metrics.js';
 
 export interface Progress {
@@ -18,7 +18,7 @@ export interface Progress {
 
 export function progressOf(
   phase: Progress['phase'],
-  { tasks, globals }: Holder,
+  { tasks, globals }: EngineView,
   metrics: Metrics,
   leftMs: number | undefined,
 ): Progress {

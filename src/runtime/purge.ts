@@ -32,7 +32,7 @@ export class RepartitionPurge {
 
   /** Of the repartition topics that a task reads. */
   static of({ config, ports, subTopology }: TaskOptions): RepartitionPurge {
-    const topics = subTopology.repartitions.map((name) => repartitionTopic(config.generation.prefix, name));
+    const topics = subTopology.repartitions.map((name) => repartitionTopic(config.version.prefix, name));
     return new RepartitionPurge(topics, { admin: ports.broker.admin, clock: ports.clock, logger: config.logger });
   }
 

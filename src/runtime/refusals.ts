@@ -1,7 +1,7 @@
 import type { BrokerRecord, ProducerRecord, RefusedRecord } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
 import type { SourcePosition } from '../model/record.js';
-import { bytesOf, shortened } from './dead-letter.js';
+import { contentBytes, shortened } from './dead-letter.js';
 import type { FailureHandler } from './failures.js';
 import type { Outgoing } from './outbox.js';
 
@@ -24,7 +24,7 @@ class LetterOrigin {
 /** A dead letter that is written shorter, should it be refused. */
 export const asLetter = (record: ProducerRecord): ProducerRecord => ({
   ...record,
-  origin: new LetterOrigin(record, bytesOf(record)),
+  origin: new LetterOrigin(record, contentBytes(record)),
 });
 
 export interface RefusalsOptions {
@@ -81,7 +81,7 @@ export class Refusals {
 
 function shorter({ whole, bytes }: LetterOrigin, error: StreamsError): ProducerRecord {
   const letter = shortened(whole, Math.floor(bytes / 2));
-  const left = bytesOf(letter);
+  const left = contentBytes(letter);
   if (left < bytes) return { ...letter, origin: new LetterOrigin(whole, left) };
   throw new StreamsError('PRODUCE_FAILED', {
     what: 'a dead letter was refused although nothing is left in it but where its record came from',

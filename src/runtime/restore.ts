@@ -7,7 +7,7 @@ import {
   checkDoubtful,
   checkNotAhead,
   checkPassedOver,
-  hasLostPlace,
+  hasLostPosition,
   isDoubtful,
 } from './lost-offsets.js';
 import { Overtaken } from './overtaken.js';
@@ -66,7 +66,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   if (doubtful && unfinished.followFromOwn) await checkDoubtful(task, options.broker, places, committed);
   await checkPassedOver(task, options.broker, unfinished.withoutOffset, config.logger);
   reading.tellOfMoves();
-  for (const store of state.stores) store.observe(times.store(store.name) ?? Number.NEGATIVE_INFINITY);
+  for (const store of state.stores) store.advanceTime(times.store(store.name) ?? Number.NEGATIVE_INFINITY);
   await reading.finish(Object.fromEntries(offsets));
   let loggedAgain = 0;
   for (const [store, keys] of reading.leftOut) {
@@ -101,7 +101,7 @@ async function forgetStale(
     stale.add(store);
     if (why) config.logger.info({ ...task, store }, `store ${store} is read anew from its changelog: it ${why}`);
   }
-  if (!hasLostPlace(state, places)) return state.clear(stale);
+  if (!hasLostPosition(state, places)) return state.clear(stale);
   // Only the changelogs tell all machines the same.
   config.logger.info(task, 'the group has lost offsets: the stores are read anew from their changelogs');
   await state.clearAll();

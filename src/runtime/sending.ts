@@ -1,11 +1,11 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { SourcePosition } from '../model/record.js';
-import type { AtHand } from './at-hand.js';
 import { type EffectGate, Effects } from './effects.js';
 import { type FailureHandler, isFatal } from './failures.js';
 import { originToCarry } from './origin.js';
 import { Outbox, type OutboxItem, type Outgoing } from './outbox.js';
 import { type ProduceContext, produce, withoutRow } from './produce.js';
+import type { RecordContext } from './record-context.js';
 import { asLetter, OutputOrigin } from './refusals.js';
 import type { Reprocessing } from './reprocessing.js';
 import type { StopLimit } from './stop-limit.js';
@@ -32,7 +32,7 @@ export interface SendingOptions {
 export class Sending {
   readonly outbox = new Outbox();
   readonly effects = new Effects();
-  readonly #atHand: AtHand;
+  readonly #recordContext: RecordContext;
   readonly #options: SendingOptions;
   /**
    * Whether outputs say where they come from: where a refusal ends the application, nothing has to be kept
@@ -40,32 +40,32 @@ export class Sending {
    */
   readonly #origins: boolean;
 
-  constructor(atHand: AtHand, options: SendingOptions) {
-    this.#atHand = atHand;
+  constructor(recordContext: RecordContext, options: SendingOptions) {
+    this.#recordContext = recordContext;
     this.#options = options;
     this.#origins = options.knowsOrigins === true && !options.failures.fails('produce');
   }
 
   /** Queues a record that is made already. `push`: which push brought it. */
   send(node: string, outgoing: Outgoing, index: number, push = 0): void {
-    this.outbox.add({ ...outgoing, node, place: this.#atHand.place(index), push } as OutboxItem);
+    this.outbox.add({ ...outgoing, node, place: this.#recordContext.place(index), push } as OutboxItem);
   }
 
   /** A source record, or where the last one stands if a timer of the wall clock is at hand. */
   sourceOf(index: number): BrokerRecord | SourcePosition {
-    return this.#atHand.batch.records[index] ?? this.#atHand.position;
+    return this.#recordContext.batch.records[index] ?? this.#recordContext.position;
   }
 
   async finish(): Promise<ProducerRecord[]> {
     const { failures, produce: context } = this.#options;
     const produced: ProducerRecord[] = [];
-    this.#atHand.endProcessing();
+    this.#recordContext.endProcessing();
     // Before what is sent is drained: a call that fails may become a dead letter.
     if (this.effects.any) await this.#call(produced);
     // A record that cannot be encoded may become a dead letter, which is then sent as well.
     for (let items = this.outbox.drain(); items.length > 0; items = this.outbox.drain()) {
       for (const item of items) {
-        this.#atHand.scope.index = item.place.index;
+        this.#recordContext.scope.index = item.place.index;
         try {
           const made = produce(item, context, this.#originFor(item));
           const record = made instanceof Promise ? await made : made;
@@ -76,13 +76,13 @@ export class Sending {
         }
       }
     }
-    this.#atHand.endBatch();
+    this.#recordContext.endBatch();
     return produced;
   }
 
   #originFor(item: OutboxItem): string | undefined {
     if (item.kind !== 'repartition' || !item.carriesOrigin) return undefined;
-    return originToCarry(item.place, this.#atHand.rootOf);
+    return originToCarry(item.place, this.#recordContext.rootOf);
   }
 
   async #produceAgain(item: OutboxItem, error: unknown, produced: ProducerRecord[]): Promise<void> {
@@ -112,7 +112,7 @@ export class Sending {
   #take(item: OutboxItem, record: ProducerRecord, produced: ProducerRecord[]): void {
     const { again, failures } = this.#options;
     const outgoing =
-      again === undefined ? record : again.outgoing(item, record, this.#atHand.batch.records[item.place.index]);
+      again === undefined ? record : again.outgoing(item, record, this.#recordContext.batch.records[item.place.index]);
     if (outgoing) produced.push(this.#origins || item.kind === 'raw' ? this.#withOrigin(item, outgoing) : outgoing);
     else failures.count(item.node, 'silenced');
   }
@@ -128,8 +128,8 @@ export class Sending {
     const { again, effects: gate, failures, stop } = this.#options;
     for (const effect of this.effects.drain()) {
       const { node, place } = effect;
-      this.#atHand.scope.index = place.index;
-      const mode = again?.modeOf(this.#atHand.batch.records[place.index]) ?? 'live';
+      this.#recordContext.scope.index = place.index;
+      const mode = again?.modeOf(this.#recordContext.batch.records[place.index]) ?? 'live';
       const made = mode === 'live' && gate(effect);
       failures.count(node, made ? 'called' : 'silenced');
       if (again && mode === 'capture') produced.push(again.capturedCall(effect));

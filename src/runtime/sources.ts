@@ -20,7 +20,7 @@ export const offsetsOf = (positions: readonly PartitionOffset[]): ReadonlyMap<st
   new Map(positions.map(({ topic, offset }) => [topic, offset]));
 
 /** Positions as a text: the same for the same ones, whatever stands beside them. */
-export const placeOf = (positions: readonly PartitionOffset[]): string =>
+export const positionsText = (positions: readonly PartitionOffset[]): string =>
   positions
     .map(({ topic, partition, offset }) => `${partitionKey(topic, partition)} ${offset}`)
     .sort()

@@ -1,8 +1,8 @@
-import type { AnyRecord, Processor, Reads, TimerClock } from '../dsl/processor.js';
+import type { AnyRecord, Lookups, Processor, TimerClock } from '../dsl/processor.js';
 import type { KeyValueStore } from '../state/contract.js';
 import type { Prefetched } from '../state/prefetched.js';
 import { type Batch, BY_RECORD, byPlace, type Place } from './batch.js';
-import type { BatchSteps } from './last-batch.js';
+import type { BatchPhases } from './last-batch.js';
 import { Timers } from './timers.js';
 
 /** A processor of one task, as its stage sees it. */
@@ -38,7 +38,7 @@ export interface StageHost {
 }
 
 /** Collects the keys to be read over all stores, and reads them. */
-class ReadCollector implements Reads {
+class ReadCollector implements Lookups {
   readonly #stores = new Set<Prefetched>();
 
   add<K>(store: KeyValueStore<K, unknown>, key: K, asOf?: number): void {
@@ -96,7 +96,7 @@ export class Stage {
     else this.#queue = this.#queue.filter(keep);
   }
 
-  async run(host: StageHost, batch: Batch, steps?: BatchSteps): Promise<void> {
+  async run(host: StageHost, batch: Batch, phases?: BatchPhases): Promise<void> {
     const queue = this.#queue;
     const last = batch.streamTimes.length - 1;
     // Asked again after each record: it may have scheduled a timer that is due within this batch.
@@ -111,9 +111,9 @@ export class Stage {
     for (const item of queue) this.#declareReads(item);
     if (this.#reads.pending) {
       const reading = this.#reads.load();
-      steps?.waits();
+      phases?.waits();
       await reading;
-      steps?.step(this.name);
+      phases?.enter(this.name);
     }
     this.#inner = [];
     let fired = -1;
@@ -136,9 +136,9 @@ export class Stage {
 
   #declareReads(item: Item): void {
     const { processor } = item.node;
-    if (!processor.reads) return;
+    if (!processor.prepare) return;
     try {
-      item.prepared = processor.reads(item.record, item.port, this.#reads);
+      item.prepared = processor.prepare(item.record, item.port, this.#reads);
     } catch (error) {
       item.prepared = error;
       item.failed = true;

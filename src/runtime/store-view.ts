@@ -2,9 +2,9 @@ import type { Graph } from '../graph/graph.js';
 import { StreamsError } from '../model/errors.js';
 import { show } from '../model/show.js';
 import type { Windowed } from '../model/window.js';
-import { shownStore, windowsOf } from '../state/shown-store.js';
 import type { TaskState } from '../state/task-state.js';
-import type { Holder } from './holder.js';
+import { typedStore, windowsOf } from '../state/typed-store.js';
+import type { EngineView } from './engine-view.js';
 
 /**
  * A read-only look at a store, over all tasks at hand: of one that another process is given meanwhile there
@@ -39,9 +39,9 @@ export interface WindowRange {
 }
 
 /** Looks into a store. STORE_UNKNOWN if the topology has none of that name. */
-export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string): StoreView<K, V> {
+export function viewStore<K, V>(graph: Graph, engine: () => EngineView, name: string): StoreView<K, V> {
   if (graph.nodes.some((node) => node.kind === 'globalTable' && node.store === name))
-    return viewGlobal(holder, name) as StoreView<K, V>;
+    return viewGlobal(engine, name) as StoreView<K, V>;
   const owner = graph.subTopologies.find(({ stores }) => stores.includes(name));
   if (!owner) {
     throw new StreamsError('STORE_UNKNOWN', {
@@ -51,7 +51,7 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
       action: 'Use the name of a store of the topology.',
     });
   }
-  const tasks = () => holder().tasks.filter((task) => task.phase === 'running' && task.subTopology.id === owner.id);
+  const tasks = () => engine().tasks.filter((task) => task.phase === 'running' && task.subTopology.id === owner.id);
   /**
    * Reads in the states of the tasks at hand; again if one of them was given away meanwhile, which takes its
    * rows with it.
@@ -75,7 +75,7 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
         for (const state of states) {
           const value =
             asOf === undefined
-              ? (await shownStore<K, V>(state.cached(name)).peek(key))?.value
+              ? (await typedStore<K, V>(state.cached(name)).peek(key))?.value
               : await state.versioned(name)?.peek(key, asOf);
           if (value !== null && value !== undefined) return value as V;
         }
@@ -86,7 +86,7 @@ export function viewStore<K, V>(graph: Graph, holder: () => Holder, name: string
       inStates(async (states) => {
         const found: (readonly [K, V])[] = [];
         for (const state of states)
-          for await (const entry of shownStore<K, V>(state.cached(name)).entries()) found.push(entry);
+          for await (const entry of typedStore<K, V>(state.cached(name)).entries()) found.push(entry);
         return found;
       }),
     windows: (key, range) =>
@@ -109,8 +109,8 @@ const noWindows = (name: string): StreamsError =>
     action: 'Use get or entries, or the name of a store of windows.',
   });
 
-function viewGlobal(holder: () => Holder, name: string): StoreView<unknown, unknown> {
-  const store = () => holder().globals.store(name);
+function viewGlobal(engine: () => EngineView, name: string): StoreView<unknown, unknown> {
+  const store = () => engine().globals.store(name);
   return {
     get: async (key, asOf) => {
       if (asOf !== undefined) throw noPast(name);

@@ -16,15 +16,18 @@ export interface StreamTimes {
 
 /** Those that a task is at. */
 export function streamTimesNow(
-  { atHand, jumps }: { readonly atHand: { readonly streamTime: number }; readonly jumps: StreamTimes['jumps'] },
+  {
+    recordContext,
+    jumps,
+  }: { readonly recordContext: { readonly streamTime: number }; readonly jumps: StreamTimes['jumps'] },
   stores: Iterable<{ readonly name: string; readonly streamTime: number }> = [],
 ): StreamTimes {
   const times = Array.from(stores, ({ name, streamTime }) => [name, streamTime] as const);
-  return { task: atHand.streamTime, stores: new Map(times), jumps };
+  return { task: recordContext.streamTime, stores: new Map(times), jumps };
 }
 
 /**
- * Brokers keep 4,096 bytes with an offset. The mark of a reset, the generation of the application and, when
+ * Brokers keep 4,096 bytes with an offset. The mark of a reset, the version of the application and, when
  * it is taken out of service, by what, may have to go in, too: under the longest names almost 900; what
  * commit-marks.ts adds, 600; and the epochs of the task: 350.
  */

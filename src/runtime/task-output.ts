@@ -1,6 +1,6 @@
 import type { ProducerRecord, Writer, WriterOptions } from '../broker/port.js';
 import { FailureHandler } from './failures.js';
-import { placedLetter } from './partitioner.js';
+import { withPartition } from './partitioner.js';
 import { Refusals } from './refusals.js';
 import type { TaskOptions } from './task-options.js';
 
@@ -25,7 +25,7 @@ export class TaskOutput {
     const { config, ports, metrics, topics, partition } = options;
     const refusals = new Refusals({
       failures: new FailureHandler(config, ports.clock, metrics, options.stop),
-      place: (letter) => placedLetter(letter, topics, partition),
+      place: (letter) => withPartition(letter, topics, partition),
     });
     const writer = await ports.broker.createWriter({ ...writing, onRefused: refusals.add });
     return new TaskOutput(writer, options, refusals);

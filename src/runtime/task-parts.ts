@@ -53,7 +53,7 @@ export async function openParts(options: TaskOptions, opening: OpeningOptions): 
   const { task, opened, signal, onProgress, onFatal } = opening;
   // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that
   // the offsets read next are final.
-  const sources = sourcePartitions(subTopology, config.generation.prefix, partition, topics);
+  const sources = sourcePartitions(subTopology, config.version.prefix, partition, topics);
   const output = await TaskOutput.open(options, writerOptions(options, sources));
   opened.output = output;
   const begins = await whereToBegin(options, { sources, signal });

@@ -1,15 +1,15 @@
 import type { Topology } from '../dsl/processor.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import { warnOfNewStores } from './new-stores.js';
-import { type Patience, patiently } from './patience.js';
+import { type PlannedTask, plannedTasks } from './planned-tasks.js';
+import { type RetryOptions, withRetry } from './retry.js';
 import { SerdePlaces, serdeConfig } from './serde-places.js';
-import { type Slot, slotsOf } from './slots.js';
 import { prepareTopics, type TopicCounts } from './topics.js';
 
 /** The topics of an application as they are now, and the tasks that follow from them, by id. */
 export interface TaskPlan {
   readonly topics: TopicCounts;
-  readonly slots: ReadonlyMap<string, Slot>;
+  readonly tasks: ReadonlyMap<string, PlannedTask>;
 }
 
 /** Looks at the topics, and makes the internal ones that are missing. */
@@ -17,16 +17,16 @@ export async function planTasks(
   topology: Topology,
   config: EngineConfig,
   ports: EnginePorts,
-  patience: Patience,
+  retryOptions: RetryOptions,
 ): Promise<TaskPlan> {
   const { admin } = ports.broker;
   const topics = await prepareTopics(admin, topology.graph, config);
   // Which topics were made just now is known only here: it must not be lost to a broker that is away.
-  await patiently('looking at the offsets of the group', patience, () =>
+  await withRetry('looking at the offsets of the group', retryOptions, () =>
     warnOfNewStores(admin, topology.graph, config, topics.created),
   );
   const serdes = new SerdePlaces(serdeConfig(config, ports));
-  const slots = slotsOf(topology, config.generation.prefix, topics, serdes.bind);
+  const tasks = plannedTasks(topology, config.version.prefix, topics, serdes.bind);
   await serdes.open();
-  return { topics, slots };
+  return { topics, tasks };
 }

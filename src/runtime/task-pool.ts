@@ -4,9 +4,9 @@ import type { Role } from './alignment.js';
 import { Fencings } from './fencings.js';
 import type { IdleWatch } from './idle-watch.js';
 import { openTask } from './open-task.js';
-import { isPassing, isTakenOver, pauses } from './patience.js';
+import type { PlannedTask } from './planned-tasks.js';
+import { isPassing, isTakenOver, pauses } from './retry.js';
 import { sharedAbort } from './shared-abort.js';
-import type { Slot } from './slots.js';
 import type { StopLimit } from './stop-limit.js';
 import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
@@ -23,9 +23,9 @@ export interface TaskPoolOptions {
   readonly manual: boolean;
   /** The engine ends. */
   readonly signal: AbortSignal;
-  readonly taskOptions: (slot: Slot) => TaskOptions;
+  readonly taskOptions: (wanted: PlannedTask) => TaskOptions;
   /** See {@link Alignment.roleOf}. */
-  readonly roleOf: (slot: Slot) => Role;
+  readonly roleOf: (wanted: PlannedTask) => Role;
   readonly onFatal: (error: Error) => void;
 }
 
@@ -48,7 +48,7 @@ export class TaskPool {
   readonly #loops = new Map<string, Promise<void>>();
   readonly #opening = new Map<string, Promise<void>>();
   readonly #fencings: Fencings;
-  #wanted: ReadonlyMap<string, Slot> = new Map();
+  #wanted: ReadonlyMap<string, PlannedTask> = new Map();
   /** Ends the pauses between attempts when something else is wanted. */
   #changed = sharedAbort();
   /** Between two generations of the group nothing is processed. */
@@ -80,18 +80,18 @@ export class TaskPool {
    * Makes the tasks those: closes what is gone, opens what is new, lets the rest go on. Resolves when they
    * run, or other ones are wanted.
    */
-  async take(slots: ReadonlyMap<string, Slot>): Promise<void> {
-    this.#want(slots);
+  async take(planned: ReadonlyMap<string, PlannedTask>): Promise<void> {
+    this.#want(planned);
     this.#paused = false;
     const gone = [...this.#tasks].filter(([id]) => {
-      const slot = slots.get(id);
+      const wanted = planned.get(id);
       // Topics have grown: one that has others to keep together with by now is opened again.
-      return !slot || this.#roles.get(id) !== this.#options.roleOf(slot);
+      return !wanted || this.#roles.get(id) !== this.#options.roleOf(wanted);
     });
     for (const [id] of gone) this.#tasks.delete(id);
     for (const [, task] of gone) await this.#release(task);
-    if (this.#wanted !== slots) return;
-    await Promise.all([...slots.keys()].map((id) => this.#ensure(id)));
+    if (this.#wanted !== planned) return;
+    await Promise.all([...planned.keys()].map((id) => this.#ensure(id)));
     if (this.#tasks.size === 0) await this.#options.idle.look();
   }
 
@@ -140,8 +140,8 @@ export class TaskPool {
     return problems;
   }
 
-  #want(slots: ReadonlyMap<string, Slot>): void {
-    this.#wanted = slots;
+  #want(planned: ReadonlyMap<string, PlannedTask>): void {
+    this.#wanted = planned;
     this.#changed.abort();
     this.#changed = sharedAbort();
   }
@@ -183,14 +183,14 @@ export class TaskPool {
       sleep(clock, waits.next().value, AbortSignal.any([signal, this.#changed.signal]));
     if (pauseFirst) await pause();
     for (;;) {
-      const slot = this.#wanted.get(id);
-      if (!slot || signal.aborted || this.#tasks.get(id)?.phase === 'running') return;
+      const wanted = this.#wanted.get(id);
+      if (!wanted || signal.aborted || this.#tasks.get(id)?.phase === 'running') return;
       try {
-        await openTask(taskOptions(slot), {
+        await openTask(taskOptions(wanted), {
           current: () => this.#tasks.get(id),
           opened: (task) => {
             this.#tasks.set(id, task);
-            this.#roles.set(id, this.#options.roleOf(slot));
+            this.#roles.set(id, this.#options.roleOf(wanted));
           },
         });
       } catch (caught) {
@@ -224,7 +224,7 @@ export class TaskPool {
       const task = this.#toRun(id);
       if (!task) return;
       await this.#guarded(task, async () => {
-        const taken = await task.step(Math.min(task.dueInMs, IDLE_WAIT_MS));
+        const taken = await task.processBatch(Math.min(task.dueInMs, IDLE_WAIT_MS));
         const nothingToDo = taken === 0 && task.unread === 0;
         if (task.commitDue || (nothingToDo && idle.wanted)) await task.commit({ ahead: task.left > 0 });
         // Also when a batch was the last one and its commit was due: nobody would look before the next poll

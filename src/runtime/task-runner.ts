@@ -24,7 +24,7 @@ export async function buildTaskRunner(
   { topology, subTopology, partition, config, ports, metrics, topics, stop }: TaskOptions,
   { taskId, state, globals, again, streamTime, jump, onFatal }: TaskRunnerOptions,
 ): Promise<{ readonly runner: BatchRunner; readonly processors: readonly Processor[] }> {
-  const { prefix } = config.generation;
+  const { prefix } = config.version;
   const { clock } = ports;
   const serdes = new SerdePlaces(serdeConfig(config, ports));
   const runner = new BatchRunner({

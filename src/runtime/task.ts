@@ -118,7 +118,7 @@ export class Task {
   }
 
   get streamTime(): number {
-    return this.#parts.runner.atHand.streamTime;
+    return this.#parts.runner.recordContext.streamTime;
   }
 
   get positions(): readonly PartitionOffset[] {
@@ -155,7 +155,7 @@ export class Task {
    * Takes the next batch through; waits up to that long for a first record. Returns how much it did: the
    * records it took, and one for timers of the wall clock, whose records other tasks may read.
    */
-  async step(maxWaitMs: number): Promise<number> {
+  async processBatch(maxWaitMs: number): Promise<number> {
     await this.#parts.log?.check();
     const { config, ports, metrics } = this.#options;
     const records = await this.#parts.intake.take(config.batchRecords, maxWaitMs);
@@ -207,13 +207,13 @@ export class Task {
     const positions = this.#parts.offsets.next(this.#parts.intake.positions);
     const { logged, applied } = await commit({
       partition: this.partition,
-      prefix: config.generation.prefix,
+      prefix: config.version.prefix,
       guarantee: config.guarantee,
       membership,
       state: this.#opened.state,
       positions,
       before: this.#parts.offsets.last,
-      streamTime: this.#parts.runner.atHand.streamTime,
+      streamTime: this.#parts.runner.recordContext.streamTime,
       now: ports.clock.now(),
       log: this.#parts.log,
       mayPostpone: (rows) => ahead && !this.#due.apply.isNow(rows),

@@ -1,6 +1,6 @@
 import type { TopicDescription } from '../broker/port.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
-import type { Generation } from './generation.js';
+import type { ApplicationVersion } from './application-version.js';
 
 /**
  * Who an internal topic belongs to. Its name alone does not say: the store `eu-orders` of the application
@@ -17,7 +17,7 @@ const WITHOUT_LIMIT = 9_223_372_036_854_775_807n;
 const KIND_STRIDE = 1_000;
 
 /**
- * `application`: the prefix is its id. `apart`: see own-generation.ts. `version`: one that was a shadow once.
+ * `application`: the prefix is its id. `apart`: see own-version.ts. `version`: one that was a shadow once.
  */
 const KINDS = ['application', 'apart', 'version'] as const;
 
@@ -30,9 +30,9 @@ export interface TopicOwner {
 export const apartOf = (applicationId: string): string => `${applicationId}-apart`;
 
 /**
- * As whom a generation of an application makes its internal topics. A rollback goes back to the first prefix.
+ * As whom a version of an application makes its internal topics. A rollback goes back to the first prefix.
  */
-export const ownerOf = (applicationId: string, { prefix }: Pick<Generation, 'prefix'>): TopicOwner => ({
+export const ownerOf = (applicationId: string, { prefix }: Pick<ApplicationVersion, 'prefix'>): TopicOwner => ({
   prefix,
   kind: prefix === applicationId ? 'application' : prefix === apartOf(applicationId) ? 'apart' : 'version',
 });

@@ -69,7 +69,7 @@ export function wrongInternalTopics(
   config: EngineConfig,
 ): readonly StreamsError[] {
   const own = internal.filter(({ anyWidth }) => !anyWidth).flatMap(({ name }) => existing.get(name) ?? []);
-  const foreign = foreignTopics(own, ownerOf(config.applicationId, config.generation));
+  const foreign = foreignTopics(own, ownerOf(config.applicationId, config.version));
   const problems: StreamsError[] = foreign ? [foreign] : [];
   const wrong = internal.filter(({ name, partitions, anyWidth }) => {
     const found = existing.get(name)?.partitions;

@@ -63,8 +63,8 @@ export const globalTopics = (graph: Graph): readonly TopicUse[] =>
 /** Repartition topics, changelogs and the dead letter topic, if anything may be written there. */
 export function internalTopics(graph: Graph, config: EngineConfig): readonly InternalTopic[] {
   const { deadLetterTopic } = config;
-  const { prefix } = config.generation;
-  const owner = ownerOf(config.applicationId, config.generation);
+  const { prefix } = config.version;
+  const owner = ownerOf(config.applicationId, config.version);
   const repartitions = graph.nodes.flatMap((node): InternalTopic[] =>
     node.kind === 'repartition'
       ? [

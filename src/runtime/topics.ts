@@ -67,7 +67,7 @@ export function tasksOf(subTopology: SubTopology, prefix: string, topics: TopicC
  */
 export async function prepareTopics(admin: Admin, graph: Graph, config: EngineConfig): Promise<TopicCounts> {
   const { createTopics } = config;
-  const { prefix } = config.generation;
+  const { prefix } = config.version;
   const needed = neededTopics(graph);
   const global = globalTopics(graph);
   const uses = [...needed, ...global, ...internalTopics(graph, config)];

@@ -2,7 +2,7 @@ import { StreamsError } from '../model/errors.js';
 import type { ChangeCause } from './change-log.js';
 import type { EngineConfig } from './config.js';
 import { goOnOrBeginAnew, type LostOffset } from './lost-offsets.js';
-import type { SourcePlaces } from './source-places.js';
+import type { ResumePositions } from './resume-positions.js';
 
 /** A row of a changelog that follows from a record which will be processed again. */
 interface Refused extends ChangeCause {
@@ -29,7 +29,7 @@ interface Refused extends ChangeCause {
  * commit.
  */
 export class UnfinishedChanges {
-  readonly #places: SourcePlaces;
+  readonly #places: ResumePositions;
   readonly #config: Pick<EngineConfig, 'guarantee' | 'commitRecords' | 'batchRecords'>;
   readonly #partition: number;
   /** Of each of the task's sources, the highest offset that a change follows from. */
@@ -39,7 +39,7 @@ export class UnfinishedChanges {
   #refused: Refused | undefined;
 
   constructor(
-    places: SourcePlaces,
+    places: ResumePositions,
     config: Pick<EngineConfig, 'guarantee' | 'commitRecords' | 'batchRecords'>,
     partition: number,
   ) {
@@ -71,7 +71,7 @@ export class UnfinishedChanges {
     return this.#highest.size > 0 && !anew;
   }
 
-  /** The place of its cause is known: see {@link SourcePlaces.known}. */
+  /** The place of its cause is known: see {@link ResumePositions.known}. */
   isLeftOut(cause: ChangeCause, store: string, row: { readonly topic: string; readonly offset: number }): boolean {
     const { topic, offset, from = this.#estimated(cause) } = cause;
     const isOwn = this.#places.isOwn(topic);

@@ -1,8 +1,8 @@
 import type { PartitionOffset, TopicPartition } from '../broker/port.js';
 import { taskId } from '../graph/naming.js';
 import { sleep } from '../model/ports.js';
+import { checkVersion, withVersion } from './application-version.js';
 import { begunAt, hasProcessed, knownProgress } from './commit-marks.js';
-import { checkGeneration, withGeneration } from './generation.js';
 import { warnOfReadingAgain } from './lost-offsets.js';
 import { Reprocessing } from './reprocessing.js';
 import { sourcePartitions, startPositions } from './sources.js';
@@ -27,7 +27,7 @@ export interface Beginning {
 }
 
 /**
- * Finds out where a task begins to read. GENERATION_CHANGED: see {@link checkGeneration}. RESET_UNFINISHED:
+ * Finds out where a task begins to read. GENERATION_CHANGED: see {@link checkVersion}. RESET_UNFINISHED:
  * see {@link Reprocessing.of}.
  */
 export async function whereToBegin(
@@ -51,7 +51,7 @@ async function committedOffsets(
 ): Promise<readonly PartitionOffset[]> {
   const { config, membership, subTopology } = options;
   const committed = await membership.committed(sources);
-  checkGeneration(committed, config);
+  checkVersion(committed, config);
   if (config.startFrom === 'earliest') return committed;
   const known = new Set(committed.map(({ topic }) => topic));
   // All that is in internal topics is the application's own: they begin at their start.
@@ -79,7 +79,7 @@ async function committedOffsets(
  */
 async function beginAtEnds(options: TaskOptions, topics: readonly string[], signal: AbortSignal): Promise<void> {
   const { config, ports, membership, partition } = options;
-  const { applicationId, generation } = config;
+  const { applicationId, version } = config;
   let looks = 0;
   for (let fresh = await notBegun(options, topics); fresh.length > 0; fresh = await notBegun(options, topics)) {
     if (signal.aborted) throw stopped('the engine was stopped', `partition ${partition}`);
@@ -87,7 +87,7 @@ async function beginAtEnds(options: TaskOptions, topics: readonly string[], sign
     const ends = await ports.broker.admin.latestOffsets(fresh);
     if (partition === 0) {
       await warnOfBeginning(options, new Set(fresh.map(({ topic }) => topic)));
-      await membership.commit(withGeneration(begunAt(ends), generation, applicationId));
+      await membership.commit(withVersion(begunAt(ends), version, applicationId));
     } else {
       if (looks++ % TELL_EVERY === TELL_EVERY - 1)
         config.logger.warn(
@@ -106,7 +106,7 @@ async function notBegun(
 ): Promise<readonly TopicPartition[]> {
   const tasks = Math.max(...topics.map((topic) => counts.count(topic)));
   const sources = Array.from({ length: tasks }, (_, partition) =>
-    sourcePartitions(subTopology, config.generation.prefix, partition, counts),
+    sourcePartitions(subTopology, config.version.prefix, partition, counts),
   ).flat();
   const committed = await membership.committed(sources);
   const begun = new Set([...committed.map(({ topic }) => topic), ...knownProgress(committed).keys()]);

@@ -1,4 +1,4 @@
-import type { TopicPartition, Touches, WriterOptions } from '../broker/port.js';
+import type { TopicPartition, TransactionScope, WriterOptions } from '../broker/port.js';
 import { changelogTopic, taskId, transactionalId } from '../graph/naming.js';
 import type { TaskOptions } from './task-options.js';
 import { internalTopics, neededTopics } from './topic-uses.js';
@@ -12,16 +12,16 @@ export const writerOptions = (options: TaskOptions, sources: readonly TopicParti
           options.config.applicationId,
           taskId(options.subTopology.id, options.partition),
         ),
-        touches: touchesOf(options, sources),
+        transactionScope: transactionScopeOf(options, sources),
       };
 
 /** What the transactions of a task may have touched, whoever ran it before. */
-function touchesOf(
+function transactionScopeOf(
   { topology, config, stores, partition }: Pick<TaskOptions, 'topology' | 'config' | 'stores' | 'partition'>,
   sources: readonly TopicPartition[],
-): Touches {
-  const { applicationId, generation } = config;
-  const own = stores.map(({ name }) => ({ topic: changelogTopic(generation.prefix, name), partition }));
+): TransactionScope {
+  const { applicationId, version } = config;
+  const own = stores.map(({ name }) => ({ topic: changelogTopic(version.prefix, name), partition }));
   // The changelogs of others are none of its own.
   const internal = internalTopics(topology.graph, config).filter(({ subTopology }) => subTopology === undefined);
   const written = [...neededTopics(topology.graph), ...internal].filter(({ operations }) =>

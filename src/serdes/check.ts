@@ -1,7 +1,7 @@
 import type { Serde } from './serde.js';
 
 /** Throws what `encode` of the serde would throw for the value. */
-export function check<T>(serde: Serde<T>, value: T): void {
+export function checkEncodes<T>(serde: Serde<T>, value: T): void {
   if (serde.check === undefined) serde.encode(value);
   else serde.check(value);
 }

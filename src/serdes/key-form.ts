@@ -38,7 +38,7 @@ const windowForm = ({ inner }: WindowedSerde<unknown>, { key, start, end }: Wind
  * The key that a form says. Throws a plain `Error`, or what the serde throws, if it is none of the serde.
  */
 export function keyOfForm<T>(serde: Serde<T>, form: unknown): T {
-  const bytes = bytesOf(form);
+  const bytes = bytesOfForm(form);
   const written = bytes && keyOfBytes(serde, bytes);
   if (written) return written.key;
   if (serde.fromJson) return checked(serde, serde.fromJson(form));
@@ -90,7 +90,7 @@ export function numberOfForm(form: unknown): number | undefined {
 }
 
 /** `{"base64": "…"}`, and nothing else; undefined: it is something else. */
-export function bytesOf(form: unknown): Buffer | undefined {
+export function bytesOfForm(form: unknown): Buffer | undefined {
   if (typeof form !== 'object' || form === null) return undefined;
   const text = ownOf(form as Record<string, unknown>, 'base64');
   if (typeof text !== 'string' || Object.keys(form).length !== 1) return undefined;
@@ -126,10 +126,10 @@ function checked<T>(serde: Serde<T>, key: T): T {
  */
 function* meanings(form: unknown): Generator<unknown> {
   yield form;
-  yield revived(form, (part) => bytesOf(part));
-  yield revived(form, (part) => bytesOf(part) ?? bigintOf(part));
-  yield revived(form, (part) => bytesOf(part) ?? dateOf(part));
-  yield revived(form, (part) => bytesOf(part) ?? dateOf(part) ?? bigintOf(part) ?? numberOfForm(part));
+  yield revived(form, (part) => bytesOfForm(part));
+  yield revived(form, (part) => bytesOfForm(part) ?? bigintOf(part));
+  yield revived(form, (part) => bytesOfForm(part) ?? dateOf(part));
+  yield revived(form, (part) => bytesOfForm(part) ?? dateOf(part) ?? bigintOf(part) ?? numberOfForm(part));
 }
 
 function revived(form: unknown, revive: (part: unknown) => unknown): unknown {

@@ -1,4 +1,4 @@
-import { bytesOf, numberOfForm } from './key-form.js';
+import { bytesOfForm, numberOfForm } from './key-form.js';
 import type { Serde } from './serde.js';
 import { showBytes, showValue } from './show.js';
 import { isWellFormed, text } from './text.js';
@@ -41,7 +41,7 @@ export const bytes: Serde<Buffer> = {
   check: checkBytes,
   decode: (encoded) => encoded,
   fromJson(json) {
-    const value = bytesOf(json);
+    const value = bytesOfForm(json);
     if (value) return value;
     throw unexpected('make bytes of JSON', json, '{"base64": "…"}');
   },

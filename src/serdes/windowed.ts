@@ -1,6 +1,6 @@
 import { type Duration, durationMs } from '../model/duration.js';
 import { type Windowed, WindowKey } from '../model/window.js';
-import { check } from './check.js';
+import { checkEncodes } from './check.js';
 import { containing } from './containing.js';
 import { keyOfForm } from './key-form.js';
 import type { BoundSerde, Serde, WindowedSerde } from './serde.js';
@@ -29,7 +29,7 @@ export function windowed<K>(key: Serde<K>): WindowedSerde<K> {
     partitionBytes: (encoded) => encoded.subarray(0, -BOUNDS_BYTES),
     encode: (window) => withBounds(key.encode(window.key), window.start, window.end, writeStart),
     check(window) {
-      check(key, window.key);
+      checkEncodes(key, window.key);
       if (!(window.start < 0 && Number.isSafeInteger(window.start))) checkBound(window.start);
       checkBound(window.end);
     },

@@ -1,10 +1,10 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
 import type { CacheBudget } from './cache-budget.js';
+import type { CachedRow } from './cached-row.js';
 import type { Cause, ChangelogEntry } from './changelog-entry.js';
 import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
 import { DiskRows } from './disk-rows.js';
 import { drainRows } from './drain-rows.js';
-import type { Entry } from './entry.js';
 import { ExpiryIndex, expiredPerCommit } from './expiry.js';
 import { mergedScan } from './merged-scan.js';
 import { notLoaded } from './not-loaded.js';
@@ -40,7 +40,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   /** Undefined: its rows do not grow. */
   readonly #pages: RowPages<K, V> | undefined;
   readonly #unwritten = new UnwrittenRows<K, V>();
-  readonly #reads = new ReadsUnderWay<Entry<K, V>>();
+  readonly #reads = new ReadsUnderWay<CachedRow<K, V>>();
   #streamTime = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
@@ -90,7 +90,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     await this.#pages?.open();
   }
 
-  observe(timestamp: number): void {
+  advanceTime(timestamp: number): void {
     if (timestamp > this.#streamTime) this.#streamTime = timestamp;
   }
 
@@ -113,24 +113,24 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
   insert(key: K, value: V, timestamp?: number): void {
     const encoded = this.#codec.checkedValue(value);
     if (this.#cache.get(key) === undefined) this.#cache.insert(key).stored = false;
-    this.#write(this.#cache.get(key) as Entry<K, V>, value, encoded, timestamp);
+    this.#write(this.#cache.get(key) as CachedRow<K, V>, value, encoded, timestamp);
   }
 
   check(value: V | null): void {
     if (value !== null) this.#codec.checkedValue(value);
   }
 
-  #write(entry: Entry<K, V>, value: V | null, encoded: Buffer | undefined, timestamp = this.#cause.timestamp): void {
-    this.#cache.expect(entry, value, encoded);
-    if (this.#pages?.any && !entry.loaded && entry.stored) this.#pages.wroteBlindly(entry);
-    entry.loaded = true;
-    entry.value = value;
-    this.#cache.keep(entry, encoded);
-    entry.timestamp = timestamp;
-    entry.causeTopic = this.#cause.topic;
-    entry.causeOffset = this.#cause.offset;
+  #write(row: CachedRow<K, V>, value: V | null, encoded: Buffer | undefined, timestamp = this.#cause.timestamp): void {
+    this.#cache.expect(row, value, encoded);
+    if (this.#pages?.any && !row.loaded && row.stored) this.#pages.wroteBlindly(row);
+    row.loaded = true;
+    row.value = value;
+    this.#cache.keep(row, encoded);
+    row.timestamp = timestamp;
+    row.causeTopic = this.#cause.topic;
+    row.causeOffset = this.#cause.offset;
     if (timestamp > this.#streamTime) this.#streamTime = timestamp;
-    this.#unwritten.add(entry);
+    this.#unwritten.add(row);
   }
 
   delete(key: K): void {
@@ -246,7 +246,7 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
 
   /** Takes rows as they come from the changelog, bypassing the cache. */
   restore(rows: readonly LoggedRow[], writes: DatabaseWrite[]): void {
-    for (const { timestamp } of rows) this.observe(timestamp);
+    for (const { timestamp } of rows) this.advanceTime(timestamp);
     restoreRows(rows, this.#parts, writes);
   }
 
@@ -288,13 +288,13 @@ export class CachedStore<K, V> implements KeyValueStore<K, V> {
     this.#cache.close();
   }
 
-  #found(key: K): Entry<K, V> {
+  #found(key: K): CachedRow<K, V> {
     const entry = this.#cache.get(key);
     if (entry?.loaded) return entry;
     throw notLoaded(this.name, key);
   }
 
-  #current(key: K, { value, timestamp }: Pick<Entry<K, V>, 'value' | 'timestamp'>): V | null {
+  #current(key: K, { value, timestamp }: Pick<CachedRow<K, V>, 'value' | 'timestamp'>): V | null {
     return this.#expiry !== undefined && this.#life.isOver(key, timestamp, this.#streamTime) ? null : value;
   }
 }

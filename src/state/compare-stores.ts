@@ -2,6 +2,7 @@ import { isNotReady, whenReady } from '../model/not-ready.js';
 import type { StoreSpec } from './contract.js';
 import { TIMESTAMP_BYTES } from './layout.js';
 import { isPaged, isPageKey } from './page-format.js';
+import type { LoggedRow } from './restore-rows.js';
 import { RowCodec } from './row-codec.js';
 import { RowLife } from './row-life.js';
 import { pagesOf } from './row-pages.js';
@@ -20,13 +21,6 @@ export interface StoreComparison {
   readonly removed: number;
   /** Rows of the old one that its serdes do not read; they count as changed or removed. */
   readonly unreadable: number;
-}
-
-/** What must be written to make one store of another. Value null: the row is deleted. */
-export interface LoggedRow {
-  readonly key: Buffer;
-  readonly value: Buffer | null;
-  readonly timestamp: number;
 }
 
 interface Pair {

@@ -133,7 +133,7 @@ export interface KeyValueStore<K, V> {
    * Moves the store's stream time on: rows past their time to live are gone from here on. Writing a row does
    * so too.
    */
-  observe(timestamp: number): void;
+  advanceTime(timestamp: number): void;
   /**
    * Rows in the byte order of their keys, as they are when the listing begins: with what is written by then
    * and not yet committed, without what comes later. Reads the disk: cost grows with the rows listed.

@@ -1,6 +1,6 @@
 import type { Database } from '../model/database.js';
+import type { CachedRow } from './cached-row.js';
 import type { Row } from './contract.js';
-import type { Entry } from './entry.js';
 import { isPaged } from './page-format.js';
 import type { RecordCache } from './record-cache.js';
 import type { RowCodec } from './row-codec.js';
@@ -26,10 +26,10 @@ export class DiskRows<K, V> {
   }
 
   /** Fills cached rows that are wanted, all in one round trip, and one more for each long row. */
-  async fill(wanted: readonly Entry<K, V>[], cache: Pick<RecordCache<K, V>, 'weigh'>): Promise<void> {
+  async fill(wanted: readonly CachedRow<K, V>[], cache: Pick<RecordCache<K, V>, 'weigh'>): Promise<void> {
     const rows = await this.#database.getMany(wanted.map((entry) => this.#codec.databaseKey(entry.key)));
     for (let i = 0; i < wanted.length; i++) {
-      const entry = wanted[i] as Entry<K, V>;
+      const entry = wanted[i] as CachedRow<K, V>;
       const row = rows[i];
       const decoded = row === undefined || entry.loaded ? null : this.#valueOf(entry, row);
       const value = decoded instanceof Promise ? await decoded : decoded;
@@ -58,7 +58,7 @@ export class DiskRows<K, V> {
   }
 
   /** A row that a commit has taken, and the database does not have yet. Null: deleted. */
-  async taken(entry: Entry<K, V>, row: Buffer | null, streamTime: number): Promise<Row<V> | null> {
+  async taken(entry: CachedRow<K, V>, row: Buffer | null, streamTime: number): Promise<Row<V> | null> {
     const timestamp = row?.readDoubleBE(0) ?? 0;
     if (!row || this.#life.isOver(entry.key, timestamp, streamTime)) return null;
     const value = this.#pages && isPaged(row) ? this.#pages.committed(entry, row) : this.#codec.readValue(row);
@@ -72,7 +72,7 @@ export class DiskRows<K, V> {
     return whole ? whole.value : ((await this.peek(key, streamTime))?.value ?? null);
   }
 
-  #valueOf(entry: Entry<K, V>, row: Buffer): V | Promise<V> {
+  #valueOf(entry: CachedRow<K, V>, row: Buffer): V | Promise<V> {
     return this.#pages && isPaged(row) ? this.#pages.read(entry.key, row, entry) : this.#codec.readValue(row);
   }
 }

@@ -1,4 +1,4 @@
-import type { Entry } from './entry.js';
+import type { CachedRow } from './cached-row.js';
 import { sameBounds, type WindowBounds } from './window-bounds.js';
 
 const FIRST_BUCKETS = 256;
@@ -12,15 +12,15 @@ const FIRST_BUCKETS = 256;
  */
 export class EntryTable<K, V> {
   #buckets = emptyBuckets<K, V>(FIRST_BUCKETS);
-  #oldest: Entry<K, V> | undefined;
-  #newest: Entry<K, V> | undefined;
+  #oldest: CachedRow<K, V> | undefined;
+  #newest: CachedRow<K, V> | undefined;
   #size = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  get(text: string, bounds?: WindowBounds): Entry<K, V> | undefined {
+  get(text: string, bounds?: WindowBounds): CachedRow<K, V> | undefined {
     const hash = hashOf(text, bounds);
     let entry = this.#buckets[hash & (this.#buckets.length - 1)];
     while (entry !== undefined && !(entry.hash === hash && entry.text === text && sameBounds(entry.bounds, bounds)))
@@ -29,7 +29,7 @@ export class EntryTable<K, V> {
   }
 
   /** Adds an entry that is not in here, as the one used last. */
-  add(entry: Entry<K, V>): void {
+  add(entry: CachedRow<K, V>): void {
     if (this.#size === this.#buckets.length) this.#grow();
     entry.hash = hashOf(entry.text, entry.bounds);
     this.#chain(entry);
@@ -41,13 +41,13 @@ export class EntryTable<K, V> {
    * Goes through the entries that are in here now, those used longest ago first: `keep` leaves one where it
    * is, `renew` makes it the one used last, `remove` takes it out, `stop` ends.
    */
-  review(decide: (entry: Entry<K, V>) => 'keep' | 'renew' | 'remove' | 'stop'): void {
-    let before: Entry<K, V> | undefined;
+  review(decide: (entry: CachedRow<K, V>) => 'keep' | 'renew' | 'remove' | 'stop'): void {
+    let before: CachedRow<K, V> | undefined;
     let entry = this.#oldest;
     for (let left = this.#size; entry !== undefined && left > 0; left--) {
       const decision = decide(entry);
       if (decision === 'stop') return;
-      const next: Entry<K, V> | undefined = entry.newer;
+      const next: CachedRow<K, V> | undefined = entry.newer;
       if (decision === 'keep') before = entry;
       else {
         this.#unlink(entry, before);
@@ -65,27 +65,27 @@ export class EntryTable<K, V> {
     this.#size = 0;
   }
 
-  #append(entry: Entry<K, V>): void {
+  #append(entry: CachedRow<K, V>): void {
     entry.newer = undefined;
     if (this.#newest === undefined) this.#oldest = entry;
     else this.#newest.newer = entry;
     this.#newest = entry;
   }
 
-  #unlink(entry: Entry<K, V>, before: Entry<K, V> | undefined): void {
+  #unlink(entry: CachedRow<K, V>, before: CachedRow<K, V> | undefined): void {
     if (before === undefined) this.#oldest = entry.newer;
     else before.newer = entry.newer;
     if (this.#newest === entry) this.#newest = before;
     entry.newer = undefined;
   }
 
-  #chain(entry: Entry<K, V>): void {
+  #chain(entry: CachedRow<K, V>): void {
     const at = entry.hash & (this.#buckets.length - 1);
     entry.chained = this.#buckets[at];
     this.#buckets[at] = entry;
   }
 
-  #drop(entry: Entry<K, V>): void {
+  #drop(entry: CachedRow<K, V>): void {
     const at = entry.hash & (this.#buckets.length - 1);
     let before = this.#buckets[at];
     if (before === entry) this.#buckets[at] = entry.chained;
@@ -103,8 +103,8 @@ export class EntryTable<K, V> {
   }
 }
 
-const emptyBuckets = <K, V>(count: number): (Entry<K, V> | undefined)[] =>
-  new Array<Entry<K, V> | undefined>(count).fill(undefined);
+const emptyBuckets = <K, V>(count: number): (CachedRow<K, V> | undefined)[] =>
+  new Array<CachedRow<K, V> | undefined>(count).fill(undefined);
 
 /** FNV-1a over the characters; the high bits are mixed in, since only the low ones choose a bucket. */
 function hashOf(text: string, bounds: WindowBounds | undefined): number {

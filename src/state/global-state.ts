@@ -27,11 +27,11 @@ const MAX_PLACES = 16;
 
 export interface GlobalStateOptions extends Omit<TaskDirectoryOptions, 'identity' | 'taskId'> {
   readonly topology: string;
-  readonly tables: readonly GlobalTableSpec[];
+  readonly tables: readonly GlobalStoreSpec[];
   readonly budget: CacheBudget;
 }
 
-export interface GlobalTableSpec {
+export interface GlobalStoreSpec {
   readonly topic: string;
   readonly spec: StoreSpec;
 }

@@ -1,8 +1,8 @@
 import type { Database } from '../model/database.js';
 import { whenReady } from '../model/not-ready.js';
 import type { CacheBudget } from './cache-budget.js';
+import { entryBytes } from './cached-row.js';
 import type { RangeOptions, StoreSpec } from './contract.js';
-import { entryBytes } from './entry.js';
 import { after, PREFIX_BYTES, prefixed } from './layout.js';
 import { RowCodec } from './row-codec.js';
 

@@ -78,7 +78,7 @@ export class GlobalView<K, V> implements KeyValueStore<K, V>, Prefetched {
     throw this.#readOnly('a value was checked that is to be put');
   }
 
-  observe(): never {
+  advanceTime(): never {
     throw this.#readOnly('the stream time was moved');
   }
 

@@ -11,7 +11,7 @@ interface DiskRow {
 /**
  * A row of the cache as it was when the scan began: the cache may since have given its entry to another key.
  */
-export interface CachedRow<K, V> {
+export interface OverlayRow<K, V> {
   readonly keyBytes: Buffer;
   readonly key: K;
   /** null: deleted. */
@@ -30,8 +30,8 @@ export async function* mergedScan<K, V>(options: {
   /** Included. */
   readonly to: Buffer | undefined;
   readonly reverse: boolean;
-  readonly overlay: readonly CachedRow<K, V>[];
-}): AsyncGenerator<DiskRow | { readonly cached: CachedRow<K, V> }> {
+  readonly overlay: readonly OverlayRow<K, V>[];
+}): AsyncGenerator<DiskRow | { readonly cached: OverlayRow<K, V> }> {
   const { database, prefix, from, to, reverse } = options;
   const direction = reverse ? -1 : 1;
   const inside = (key: Buffer): boolean =>

@@ -1,5 +1,5 @@
 import type { CacheBudget } from './cache-budget.js';
-import { Entry, entryBytes } from './entry.js';
+import { CachedRow, entryBytes } from './cached-row.js';
 import { EntryTable } from './entry-table.js';
 import type { RowCodec } from './row-codec.js';
 import { RowSizes } from './row-sizes.js';
@@ -18,15 +18,15 @@ export class RecordCache<K, V> {
   readonly #budget: CacheBudget;
   readonly #entries = new EntryTable<K, V>();
   /** Evicted entries, to be used again: they have lived long enough to be expensive garbage. */
-  readonly #free: Entry<K, V>[] = [];
+  readonly #free: CachedRow<K, V>[] = [];
   readonly #codec: CachedRows<K, V>;
   readonly #sizes: RowSizes<V>;
-  readonly #evicted: ((entry: Entry<K, V>) => void) | undefined;
+  readonly #evicted: ((entry: CachedRow<K, V>) => void) | undefined;
   /**
    * What the batch wanted, in its order, and with which keys. Records are processed in the same order, so
    * that most look-ups find here what they look for, without writing their keys as bytes.
    */
-  #wanted: Entry<K, V>[] = [];
+  #wanted: CachedRow<K, V>[] = [];
   #wantedKeys: K[] = [];
   #wantedAt = 0;
   /** What of the budget is used here. */
@@ -34,14 +34,14 @@ export class RecordCache<K, V> {
   #inserted = 0;
 
   /** `evicted`: told of each row that is not cached any more. */
-  constructor(budget: CacheBudget, codec: CachedRows<K, V>, evicted?: (entry: Entry<K, V>) => void) {
+  constructor(budget: CacheBudget, codec: CachedRows<K, V>, evicted?: (entry: CachedRow<K, V>) => void) {
     this.#budget = budget;
     this.#codec = codec;
     this.#sizes = new RowSizes((value) => codec.valueBytes(value));
     this.#evicted = evicted;
   }
 
-  get(key: K): Entry<K, V> | undefined {
+  get(key: K): CachedRow<K, V> | undefined {
     const keys = this.#wantedKeys;
     // A record may look up some keys in turns, and need not look up all that were wanted for it.
     const end = Math.min(keys.length, this.#wantedAt + LOOK_AHEAD);
@@ -70,11 +70,11 @@ export class RecordCache<K, V> {
    * A key that is not cached; it is expected to be looked up soon, too. SERIALIZE_FAILED if the serde does
    * not write it: no cached key is one that fails when it is to be read from disk, or committed.
    */
-  insert(key: K): Entry<K, V> {
+  insert(key: K): CachedRow<K, V> {
     const bounds = this.#codec.boundsOf(key);
     const text = this.#codec.textOf(key, bounds);
     this.#codec.checkKey(key);
-    const entry = this.#free.pop()?.reuse(text, key, bounds) ?? new Entry<K, V>(text, key, bounds);
+    const entry = this.#free.pop()?.reuse(text, key, bounds) ?? new CachedRow<K, V>(text, key, bounds);
     this.#entries.add(entry);
     this.#inserted++;
     this.#wanted.push(entry);
@@ -91,7 +91,7 @@ export class RecordCache<K, V> {
   }
 
   /** Keeps the bytes of a row until it is committed; undefined: none. {@link weigh} lets go of them. */
-  keep(entry: Entry<K, V>, encoded: Buffer | undefined): void {
+  keep(entry: CachedRow<K, V>, encoded: Buffer | undefined): void {
     const { encoded: before } = entry;
     if (encoded === before) return;
     const bytes = (encoded?.length ?? 0) - (before?.length ?? 0);
@@ -101,14 +101,14 @@ export class RecordCache<K, V> {
   }
 
   /** Notes how long the row is, now that its bytes are known. */
-  weigh(entry: Entry<K, V>, valueLength: number): void {
+  weigh(entry: CachedRow<K, V>, valueLength: number): void {
     const bytes = entryBytes(entry.text.length, valueLength);
     this.#use(bytes - entry.bytes);
     entry.bytes = bytes;
   }
 
   /** Notes how long the row may be that has this value now. `encoded`: its bytes, if they are known. */
-  expect(entry: Entry<K, V>, value: V | null, encoded: Buffer | undefined): void {
+  expect(entry: CachedRow<K, V>, value: V | null, encoded: Buffer | undefined): void {
     const kept = entry.encoded?.length ?? 0;
     // How long it was says more of a row than how long others are.
     const isKnown = entry.bytes > entryBytes(entry.text.length, 0) + kept;
@@ -150,7 +150,7 @@ export class RecordCache<K, V> {
     this.#wantedKeys = [];
   }
 
-  #find(key: K): Entry<K, V> | undefined {
+  #find(key: K): CachedRow<K, V> | undefined {
     const bounds = this.#codec.boundsOf(key);
     return this.#entries.get(this.#codec.textOf(key, bounds), bounds);
   }

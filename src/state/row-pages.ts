@@ -1,8 +1,8 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
 import { StreamsError } from '../model/errors.js';
+import type { CachedRow } from './cached-row.js';
 import { ChangelogEntry } from './changelog-entry.js';
 import type { RowItems, StoreSpec } from './contract.js';
-import type { Entry } from './entry.js';
 import { after, prefixed } from './layout.js';
 import { cutPages, PAGE_BYTES, type Page } from './page-cut.js';
 import { headOf, isPageKey, PAGE_MARK, pageKey, parseHead, withHead } from './page-format.js';
@@ -61,9 +61,9 @@ export class RowPages<K, V> {
   readonly #codec: RowCodec<K, V>;
   readonly #database: Database;
   /** Cached rows that have pages. */
-  readonly #stored = new Map<Entry<K, V>, Stored>();
+  readonly #stored = new Map<CachedRow<K, V>, Stored>();
   /** Rows that were written without having been read: whether they have pages is not known. */
-  #blind: Entry<K, V>[] = [];
+  #blind: CachedRow<K, V>[] = [];
   #again: PageAgain[] = [];
 
   constructor(spec: { readonly name: string; readonly items: RowItems<V> }, codec: RowCodec<K, V>, database: Database) {
@@ -80,17 +80,17 @@ export class RowPages<K, V> {
   }
 
   /** What the row needs in memory that its own bytes do not tell. */
-  bytesOf(entry: Entry<K, V>): number {
+  bytesOf(entry: CachedRow<K, V>): number {
     return this.#stored.get(entry)?.pages.reduce((sum, { bytes }) => sum + bytes, 0) ?? 0;
   }
 
   /** The row is not cached any more. */
-  forget(entry: Entry<K, V>): void {
+  forget(entry: CachedRow<K, V>): void {
     if (this.#stored.size > 0) this.#stored.delete(entry);
   }
 
   /** A row is written that nobody has read. */
-  wroteBlindly(entry: Entry<K, V>): void {
+  wroteBlindly(entry: CachedRow<K, V>): void {
     this.#blind.push(entry);
   }
 
@@ -109,7 +109,7 @@ export class RowPages<K, V> {
       const head = rows[i] && headOf(rows[i] as Buffer);
       if (!head) continue;
       const pages = head.ids.map((id) => ({ id, items: [], bytes: 0 }));
-      this.#stored.set(met[i] as Entry<K, V>, { nextId: head.nextId, pages });
+      this.#stored.set(met[i] as CachedRow<K, V>, { nextId: head.nextId, pages });
     }
   }
 
@@ -117,7 +117,7 @@ export class RowPages<K, V> {
    * The bytes of a row as it is now; null: it is deleted. Puts out the pages that are new, and those that are
    * no more.
    */
-  encode(entry: Entry<K, V>, output: CommitOutput): Buffer | null {
+  encode(entry: CachedRow<K, V>, output: CommitOutput): Buffer | null {
     const before = this.#stored.get(entry);
     const { value, timestamp } = entry;
     if (before === undefined) {
@@ -154,7 +154,7 @@ export class RowPages<K, V> {
     return row.length <= PAGE_BYTES || items.length <= 1 ? row : undefined;
   }
 
-  #write(entry: Entry<K, V>, before: Stored | undefined, pages: readonly Page[], output: CommitOutput): Stored {
+  #write(entry: CachedRow<K, V>, before: Stored | undefined, pages: readonly Page[], output: CommitOutput): Stored {
     const keyBytes = this.#codec.keyBytes(entry.key);
     const known = new Set<Page>(before?.pages);
     let nextId = before?.nextId ?? 0;
@@ -171,7 +171,7 @@ export class RowPages<K, V> {
   }
 
   #put(
-    { timestamp, causeTopic, causeOffset }: Entry<K, V>,
+    { timestamp, causeTopic, causeOffset }: CachedRow<K, V>,
     key: Buffer,
     value: Buffer | null,
     { writes, changelog }: CommitOutput,
@@ -186,7 +186,7 @@ export class RowPages<K, V> {
    * The whole row of bytes that have a head; noted as what the entry, if one is given, came from.
    * STATE_CORRUPT if a page is not there.
    */
-  async read(key: K, row: Buffer, entry?: Entry<K, V>): Promise<V> {
+  async read(key: K, row: Buffer, entry?: CachedRow<K, V>): Promise<V> {
     const whole = await this.tryToRead(key, row);
     // Written while it was read: what was written is newer, and nobody looks at what was read.
     if (entry?.loaded) return entry.value as V;
@@ -224,7 +224,7 @@ export class RowPages<K, V> {
   }
 
   /** The row as the last commit left it, of bytes that the disk may not have yet. */
-  async committed(entry: Entry<K, V>, row: Buffer): Promise<V> {
+  async committed(entry: CachedRow<K, V>, row: Buffer): Promise<V> {
     const stored = this.#stored.get(entry);
     const head = await this.#codec.readValue(parseHead(row).rest);
     return this.#items.with(head, stored?.pages.flatMap(({ items }) => items) ?? []);

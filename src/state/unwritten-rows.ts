@@ -1,6 +1,6 @@
 import type { DatabaseWrite } from '../model/database.js';
-import type { Entry } from './entry.js';
-import type { CachedRow } from './merged-scan.js';
+import type { CachedRow } from './cached-row.js';
+import type { OverlayRow } from './merged-scan.js';
 import type { RowCodec } from './row-codec.js';
 
 /**
@@ -17,8 +17,8 @@ class RowWrite implements DatabaseWrite {
  * those that commits have taken and the disk has not.
  */
 export class UnwrittenRows<K, V> {
-  #dirty: Entry<K, V>[] = [];
-  #taken: Entry<K, V>[] = [];
+  #dirty: CachedRow<K, V>[] = [];
+  #taken: CachedRow<K, V>[] = [];
   #writes: DatabaseWrite[] = [];
 
   /** How many changed since the last commit. */
@@ -27,7 +27,7 @@ export class UnwrittenRows<K, V> {
   }
 
   /** All of them, as they are now. */
-  rows(codec: Pick<RowCodec<K, V>, 'keyBytes'>): CachedRow<K, V>[] {
+  rows(codec: Pick<RowCodec<K, V>, 'keyBytes'>): OverlayRow<K, V>[] {
     const entries = new Set([...this.#taken, ...this.#dirty]);
     return Array.from(entries, ({ key, value, timestamp }) => ({
       keyBytes: codec.keyBytes(key),
@@ -38,7 +38,7 @@ export class UnwrittenRows<K, V> {
   }
 
   /** The row has changed. */
-  add(entry: Entry<K, V>): void {
+  add(entry: CachedRow<K, V>): void {
     if (entry.dirty) return;
     entry.dirty = true;
     this.#dirty.push(entry);
@@ -48,7 +48,7 @@ export class UnwrittenRows<K, V> {
    * What changed since the last commit, in the order of first change, to be committed. `writes`: what the
    * disk is to be given, which is what earlier commits have left there and more.
    */
-  take(writes: DatabaseWrite[]): readonly Entry<K, V>[] {
+  take(writes: DatabaseWrite[]): readonly CachedRow<K, V>[] {
     const changed = this.#dirty;
     this.#dirty = [];
     this.#writes = writes;
@@ -57,12 +57,12 @@ export class UnwrittenRows<K, V> {
   }
 
   /** What the disk is to be given of a row; undefined: nothing. */
-  writeOf({ writtenAt }: Entry<K, V>): RowWrite | undefined {
+  writeOf({ writtenAt }: CachedRow<K, V>): RowWrite | undefined {
     return writtenAt < 0 ? undefined : (this.#writes[writtenAt] as RowWrite);
   }
 
   /** Begins to write a row that there is no write of. */
-  write(entry: Entry<K, V>, databaseKey: Buffer): RowWrite {
+  write(entry: CachedRow<K, V>, databaseKey: Buffer): RowWrite {
     const write = new RowWrite(databaseKey);
     entry.writtenAt = this.#writes.push(write) - 1;
     this.#taken.push(entry);

@@ -51,9 +51,9 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     return this.#newest.streamTime;
   }
 
-  observe(timestamp: number): void {
-    this.#newest.observe(timestamp);
-    this.#older.observe(timestamp);
+  advanceTime(timestamp: number): void {
+    this.#newest.advanceTime(timestamp);
+    this.#older.advanceTime(timestamp);
   }
 
   get(key: K, asOf?: number): V | null {
@@ -186,7 +186,7 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     before: V | null,
   ): void {
     this.#newest.put(key, value, timestamp);
-    this.observe(timestamp);
+    this.advanceTime(timestamp);
     if (known === null && since === undefined && value !== null) return;
     const own = known ?? empty();
     if (since !== undefined) own.versions.push({ from: since, value: before });

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { type AnsweredConnection, LENGTH_BYTES, NotKafkaError, takeAnswers } from '#src/broker/kafkajs/answers.js';
 import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import { BytesReader } from '#src/broker/kafkajs/bytes.js';
-import { type ConnectionInside, mendConnection } from '#src/broker/kafkajs/mended.js';
+import { type ConnectionInside, mendConnection } from '#src/broker/kafkajs/kafkajs-patches.js';
 import { systemClock } from '#src/runtime/system.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
 import { fails } from './contract.support.js';

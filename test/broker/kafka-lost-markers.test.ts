@@ -10,7 +10,7 @@ import type { Clock } from '#src/model/ports.js';
 
 const PRODUCER = 7;
 const at = (topic: string, partition: number) => ({ topic, partition });
-const touches = { groupId: 'app', sources: [at('in', 0)], own: [at('log', 0)], topics: ['out'] };
+const transactionScope = { groupId: 'app', sources: [at('in', 0)], own: [at('log', 0)], topics: ['out'] };
 const member = { groupId: 'app', memberId: '', generation: -1 } as Membership;
 
 /** No time passes. */
@@ -131,7 +131,7 @@ describe('markers that a killed cluster has lost', () => {
 
   /** The transaction of a task: its changelog, an output, its offsets. */
   async function begin(mortal = false): Promise<Transactions> {
-    const transactions = new Transactions(cluster.client(mortal), 'app-0', 60_000, touches);
+    const transactions = new Transactions(cluster.client(mortal), 'app-0', 60_000, transactionScope);
     await transactions.init();
     cluster.asked.length = 0;
     await transactions.addPartitions([at('log', 0), at('out', 1)]);
@@ -153,7 +153,7 @@ describe('markers that a killed cluster has lost', () => {
       const transactions = await begin(true);
       cluster.killed = 'without markers';
       await assert.rejects(transactions.end(commit), /this process is dead/);
-      await new Transactions(cluster.client(), 'app-0', 60_000, touches).init();
+      await new Transactions(cluster.client(), 'app-0', 60_000, transactionScope).init();
       assert.deepEqual([...cluster.open], []);
       assert.deepEqual(cluster.ended, [`${end} of ${everything}`, `${end} of ${everything}`]);
     });
@@ -182,7 +182,7 @@ describe('markers that a killed cluster has lost', () => {
     ] as const) {
       cluster.state = state;
       cluster.id = id;
-      await new Transactions(cluster.client(), 'app-0', 60_000, touches).init();
+      await new Transactions(cluster.client(), 'app-0', 60_000, transactionScope).init();
     }
     assert.deepEqual(cluster.ended, []);
     assert.deepEqual(cluster.asked, []);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import type { Broker, Membership, Writer } from '#src/broker/port.js';
 import { count } from '#src/dsl/operators/aggregate.js';
-import { groupBy } from '#src/dsl/operators/regroup.js';
+import { groupBy } from '#src/dsl/operators/group-by.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
 import { isStreamsError } from '#src/model/errors.js';

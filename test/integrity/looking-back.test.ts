@@ -17,7 +17,7 @@ import {
   type Trace,
   trace,
 } from '#src/replay/index.js';
-import { declareOnly } from '#src/runtime/slots.js';
+import { declaredNodes } from '#src/runtime/planned-tasks.js';
 import type { StoreSpec } from '#src/state/contract.js';
 import { TestDriver } from '#src/testing/index.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
@@ -58,7 +58,7 @@ const serdesOf = ({ key, value, shown }: StoreSpec): Pick<StoreSpec, 'key' | 'va
 const hexOf = (serde: { encode(value: unknown): Buffer }, value: unknown): string | null =>
   value === null ? null : serde.encode(value).toString('hex');
 const storesOf = (target: Topology): readonly StoreSpec[] =>
-  declareOnly(target).processors.flatMap(({ spec }) => spec.stores);
+  declaredNodes(target).processors.flatMap(({ spec }) => spec.stores);
 
 async function live(target: Topology, records: readonly Told[], partitions: number): Promise<Lived> {
   const driver = await TestDriver.create(target, { partitions, onError });

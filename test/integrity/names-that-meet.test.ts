@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { count } from '#src/dsl/operators/aggregate.js';
-import { groupBy } from '#src/dsl/operators/regroup.js';
+import { groupBy } from '#src/dsl/operators/group-by.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
 import { taskId, transactionalId } from '#src/graph/naming.js';

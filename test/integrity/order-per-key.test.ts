@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { count } from '#src/dsl/operators/aggregate.js';
 import { dedupe } from '#src/dsl/operators/dedupe.js';
-import { groupBy } from '#src/dsl/operators/regroup.js';
+import { groupBy } from '#src/dsl/operators/group-by.js';
 import { reorderByVersion } from '#src/dsl/operators/reorder-by-version.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';

@@ -12,7 +12,7 @@ import {
   rebuildStore,
   stateAsOf,
 } from '#src/replay/index.js';
-import { currentGeneration } from '#src/runtime/generation.js';
+import { currentVersion } from '#src/runtime/application-version.js';
 import { partitionOf } from '#src/runtime/partitioner.js';
 import { systemClock } from '#src/runtime/system.js';
 import { isError } from '../support/errors.js';
@@ -109,7 +109,7 @@ describe('a promotion', () => {
     assert.deepEqual(await versions.topic('out'), all);
     assert.deepEqual(versions.called(), all);
     assert.deepEqual((await versions.topic('groups')).length, 7);
-    assert.deepEqual(await currentGeneration(versions.broker.admin, 'shop'), { n: 3, prefix: 'shop-shadow-1' });
+    assert.deepEqual(await currentVersion(versions.broker.admin, 'shop'), { n: 3, prefix: 'shop-shadow-1' });
   });
 
   it('has others write and call again, if it is to be live, and captured, if that is asked for', async () => {
@@ -199,7 +199,7 @@ describe('a promotion', () => {
     const plan = await versions.plan('promote', 'v2');
     assert.deepEqual([await admin.groupOffsets('shop'), await admin.groupOffsets('shop-shadow')], before);
     assert.deepEqual(plan.moves, [{ topic: 'in', partition: 0, live: 2, next: 2, until: 2 }]);
-    assert.deepEqual(plan.generation, { n: 1, prefix: 'shop-shadow-1' });
+    assert.deepEqual(plan.version, { n: 1, prefix: 'shop-shadow-1' });
     const { broker, stateDirectory } = versions;
     const path = await applyPromotion(plan, { broker, stateDirectory });
     assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), { format: 1, status: 'done', ...plan });

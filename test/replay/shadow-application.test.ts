@@ -244,7 +244,7 @@ describe('a shadow of an application', () => {
     const touched = new Set<string>();
     const watched = overlaid(broker, {
       createWriter: (options: Parameters<Broker['createWriter']>[0]) => {
-        for (const topic of options?.touches?.topics ?? []) touched.add(topic);
+        for (const topic of options?.transactionScope?.topics ?? []) touched.add(topic);
         return broker.createWriter(options);
       },
     });

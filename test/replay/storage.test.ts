@@ -4,10 +4,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { diskStorage } from '#src/replay/storage.js';
+import { diskStorage } from '#src/replay/rerun-storage.js';
 import { temporaryDirectory } from '../support/project.js';
 
-describe('the stores of a shadow run', () => {
+describe('the stores of a rerun', () => {
   let parent: string;
   let child: ChildProcess;
   let ofChild: string;

@@ -4,7 +4,7 @@ import type { Topology } from '#src/index.js';
 import { Headers } from '#src/model/headers.js';
 import type { ReplayedRecord } from '#src/replay/index.js';
 import { partitionOf } from '#src/runtime/partitioner.js';
-import { declareOnly } from '#src/runtime/slots.js';
+import { declaredNodes } from '#src/runtime/planned-tasks.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
 
 /** A record of the past, with a JSON value. */
@@ -72,7 +72,7 @@ export function bytesOf(
   target: Topology,
   rows: ReadonlyMap<string, readonly (readonly [unknown, unknown])[]>,
 ): StoreBytes {
-  const specs = declareOnly(target).processors.flatMap(({ spec }) => spec.stores);
+  const specs = declaredNodes(target).processors.flatMap(({ spec }) => spec.stores);
   return Object.fromEntries(
     specs.map(({ name, shown: as, ...spec }) => {
       const { key, value } = as ?? spec;

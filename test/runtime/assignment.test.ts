@@ -9,12 +9,12 @@ import {
   encodeMemberState,
   encodeOlderState,
   type MemberState,
-  type Shape,
+  type SubTopologyShape,
 } from '#src/runtime/member-state.js';
 
 type Shares = ReadonlyMap<string, readonly string[]>;
 
-const shape = (partitions: number, more: Partial<Shape> = {}): Shape => ({
+const shape = (partitions: number, more: Partial<SubTopologyShape> = {}): SubTopologyShape => ({
   id: 't',
   topics: ['t'],
   repartitions: [],
@@ -65,7 +65,7 @@ describe('the assignment of tasks', () => {
   describe('of several sub-topologies', () => {
     const ids = ['a', 'b', 'c', 'd'];
     const tasksBySub = fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: ids.length });
-    const shapesOf = (counts: readonly number[]): Shape[] =>
+    const shapesOf = (counts: readonly number[]): SubTopologyShape[] =>
       counts.map((partitions, i) =>
         shape(partitions, { id: ids[i] as string, topics: [ids[i] as string], stores: [] }),
       );

@@ -97,7 +97,7 @@ describe('after a reset new records wait for old ones', () => {
     const [task] = app.engine?.tasks ?? [];
     // It says where it stands, and then that it is quiet.
     for (const taken of [0, 0, 1]) {
-      assert.equal(await task?.step(0), taken);
+      assert.equal(await task?.processBatch(0), taken);
       await task?.commit();
     }
     await app.close();
@@ -200,7 +200,7 @@ describe('a timer of the wall clock', () => {
     await putBack(app);
     await app.start();
     app.clock.advance(1_000);
-    await app.engine?.tasks[0]?.step(0);
+    await app.engine?.tasks[0]?.processBatch(0);
     assert.deepEqual(await values(app), []);
     await app.runThrough();
     app.clock.advance(1_000);

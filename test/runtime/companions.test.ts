@@ -14,7 +14,7 @@ import {
   tumbling,
 } from '#src/index.js';
 import { companionsOf } from '#src/runtime/companions.js';
-import { declareOnly } from '#src/runtime/slots.js';
+import { declaredNodes } from '#src/runtime/planned-tasks.js';
 
 const text = { key: serdes.string, value: serdes.string };
 const counts = { key: serdes.windowed(serdes.string), value: serdes.json<number>() };
@@ -23,7 +23,7 @@ const window = tumbling('10ms', { grace: '2ms' });
 /** Who keeps together with whom, by the names of sub-topologies; and when something closes after a moment. */
 function shown(build: (t: TopologyBuilder) => void): Record<string, readonly [after5: number, ...names: string[]]> {
   const target = topology('test', build);
-  const companions = companionsOf(target.graph, declareOnly(target).processors);
+  const companions = companionsOf(target.graph, declaredNodes(target).processors);
   return Object.fromEntries(
     [...companions].map(([id, { subTopologies, nextClosing }]) => [
       id,

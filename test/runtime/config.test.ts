@@ -65,7 +65,7 @@ describe('the configuration', () => {
     const policy = { retries: 0, backoffMs: 0, then: 'fail' };
     assert.deepEqual(config, {
       applicationId: 'app',
-      generation: { n: 0, prefix: 'app' },
+      version: { n: 0, prefix: 'app' },
       schemasOf: 'app',
       guarantee: 'exactly_once',
       startFrom: 'earliest',

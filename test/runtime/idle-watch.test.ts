@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Admin, PartitionOffset } from '#src/broker/port.js';
 import { StreamsError } from '#src/model/errors.js';
-import type { Holder } from '#src/runtime/holder.js';
+import type { EngineView } from '#src/runtime/engine-view.js';
 import { IdleWatch } from '#src/runtime/idle-watch.js';
 import { nextTurn } from '#src/runtime/system.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
@@ -10,7 +10,10 @@ const positions = [{ topic: 'in', partition: 0, offset: 5 }];
 const task = { phase: 'running', uncommitted: 0, lag: 0, positions };
 
 /** A process that has done everything, and nobody it can ask for the ends of its topics the first times. */
-function watch(holder: Partial<Record<keyof Holder, unknown>>, ...codes: ('BROKER_UNAVAILABLE' | 'TOPIC_UNKNOWN')[]) {
+function watch(
+  engine: Partial<Record<keyof EngineView, unknown>>,
+  ...codes: ('BROKER_UNAVAILABLE' | 'TOPIC_UNKNOWN')[]
+) {
   const asked: (readonly PartitionOffset[])[] = [];
   const admin = {
     latestOffsets: async (of: readonly PartitionOffset[]) => {
@@ -22,8 +25,8 @@ function watch(holder: Partial<Record<keyof Holder, unknown>>, ...codes: ('BROKE
   } as unknown as Admin;
   const clock = new ManualClock();
   const ending = new AbortController();
-  const known = { settled: true, ...holder } as unknown as Holder;
-  return { asked, clock, ending, idle: new IdleWatch({ admin, clock, holder: known, signal: ending.signal }) };
+  const known = { settled: true, ...engine } as unknown as EngineView;
+  return { asked, clock, ending, idle: new IdleWatch({ admin, clock, engine: known, signal: ending.signal }) };
 }
 
 describe('the watch for what is left to do', () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { BrokerRecord, PollOptions, Reader, RecordBatch } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
-import { bytesOf, InputBuffer, RECORD_BYTES } from '#src/runtime/input-buffer.js';
+import { bufferedBytes, InputBuffer, RECORD_BYTES } from '#src/runtime/input-buffer.js';
 import { Intake } from '#src/runtime/intake.js';
 import { systemClock } from '#src/runtime/system.js';
 
@@ -18,12 +18,12 @@ class Counted implements Reader {
 
   async poll(options: PollOptions): Promise<readonly RecordBatch[]> {
     const batches = await this.inner.poll(options);
-    for (const { records } of batches) for (const record of records) this.held += bytesOf(record);
+    for (const { records } of batches) for (const record of records) this.held += bufferedBytes(record);
     this.most = Math.max(this.most, this.held);
     return batches;
   }
   taken(records: readonly BrokerRecord[]): void {
-    for (const record of records) this.held -= bytesOf(record);
+    for (const record of records) this.held -= bufferedBytes(record);
   }
   seek: Reader['seek'] = (position) => this.inner.seek(position);
   remove: Reader['remove'] = (partitions) => this.inner.remove(partitions);
@@ -97,7 +97,7 @@ describe('records that wait for their turn', () => {
   it('count with key, value, headers and the objects that they are', () => {
     const headers = Headers.of({ name: 'value', other: null });
     const record = { topic: 't', partition: 0, offset: 0, timestamp: 0, key: Buffer.alloc(7), value: null, headers };
-    assert.equal(bytesOf(record), RECORD_BYTES + 7 + 4 + 5 + 5);
+    assert.equal(bufferedBytes(record), RECORD_BYTES + 7 + 4 + 5 + 5);
   });
 
   async function filled(logs: readonly Log[]): Promise<MemoryBroker> {

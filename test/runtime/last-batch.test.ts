@@ -27,7 +27,7 @@ describe('what is known of the last batch', () => {
       ['count', 30],
       ['sending', 4],
     ] as const) {
-      batch.step(name);
+      batch.enter(name);
       await clock.advance(ms);
     }
     return batch;
@@ -35,7 +35,7 @@ describe('what is known of the last batch', () => {
 
   it('is where it ended, and which step took longest, while it runs and behind it', async () => {
     const batch = await took();
-    const facts = { records: 2, where: 'in[2]@8', ms: 35, slowest: { step: 'count', ms: 30 } };
+    const facts = { records: 2, where: 'in[2]@8', ms: 35, slowest: { phase: 'count', ms: 30 } };
     assert.deepEqual(batch.facts, facts);
     batch.ended();
     assert.deepEqual(batch.facts, facts);
@@ -45,24 +45,24 @@ describe('what is known of the last batch', () => {
     const clock = new ManualClock();
     const batch = new LastBatch(clock);
     batch.began([record(7)]);
-    batch.step('count');
+    batch.enter('count');
     await clock.advance(2);
     batch.waits();
     await clock.advance(9_000);
-    assert.deepEqual(batch.facts.slowest, { step: 'count', ms: 2 });
-    batch.step('count');
+    assert.deepEqual(batch.facts.slowest, { phase: 'count', ms: 2 });
+    batch.enter('count');
     await clock.advance(3);
     batch.ended();
-    assert.deepEqual(batch.facts.slowest, { step: 'count', ms: 3 });
+    assert.deepEqual(batch.facts.slowest, { phase: 'count', ms: 3 });
   });
 
   it('begins anew with each', async () => {
     const batch = await took();
     batch.ended();
     batch.began([record(9)]);
-    batch.step('filter');
+    batch.enter('filter');
     batch.ended();
-    assert.deepEqual(batch.facts.slowest, { step: '', ms: 0 });
+    assert.deepEqual(batch.facts.slowest, { phase: '', ms: 0 });
     assert.equal(batch.facts.where, 'in[2]@9');
   });
 });
@@ -71,8 +71,8 @@ describe('a process that is too busy for its heartbeats', () => {
   it('says which step held it up, and not which others were held up by it', () => {
     const warnings: string[] = [];
     const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) };
-    const task = (name: string, step: string, ms: number) => ({
-      lastBatch: { task: name, records: 1, where: `${name}@1`, ms: ms + 1, slowest: { step, ms } },
+    const task = (name: string, phase: string, ms: number) => ({
+      lastBatch: { task: name, records: 1, where: `${name}@1`, ms: ms + 1, slowest: { phase, ms } },
     });
     const tasks = [task('a', 'quick', 40), task('b', 'held up', 9_003), task('c', 'filter', 9_000)];
     warnBusy(resolveConfig('app', {}, logger), tasks, 9_001);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { count } from '#src/dsl/operators/aggregate.js';
-import { groupBy } from '#src/dsl/operators/regroup.js';
+import { groupBy } from '#src/dsl/operators/group-by.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
 import { serdes } from '#src/serdes/serdes.js';

@@ -13,7 +13,7 @@ import {
   toTable,
 } from '#src/index.js';
 import { Headers } from '#src/model/headers.js';
-import { bytesOf, deadLetter, shortened } from '#src/runtime/dead-letter.js';
+import { contentBytes, deadLetter, shortened } from '#src/runtime/dead-letter.js';
 import { deadLetters, failure, feed, json, open, values } from '../dsl/support.js';
 import { Application } from '../support/application.js';
 
@@ -211,7 +211,7 @@ describe('a dead letter that is shortened', () => {
       fc.property(letters, fc.integer({ min: 0, max: 8_000 }), (letter, maxBytes) => {
         const short = shortened(letter, maxBytes);
         // Where it came from, and what says what is missing, stay whole however little room there is.
-        assert.ok(bytesOf(short) <= Math.max(maxBytes, 350), `${bytesOf(short)} of ${maxBytes}`);
+        assert.ok(contentBytes(short) <= Math.max(maxBytes, 350), `${contentBytes(short)} of ${maxBytes}`);
         for (const part of ['key', 'value'] as const) {
           assert.equal(short[part] === null, letter[part] === null);
           assert.ok(short[part] === null || letter[part]?.subarray(0, short[part].length).equals(short[part]));
@@ -227,12 +227,12 @@ describe('a dead letter that is shortened', () => {
   it('is shorter each time, until there is nothing left but where it came from', () => {
     fc.assert(
       fc.property(letters, (letter) => {
-        let left = bytesOf(letter);
+        let left = contentBytes(letter);
         for (let tries = 0; ; tries++) {
           assert.ok(tries < 20);
           const short = shortened(letter, Math.floor(left / 2));
-          if (bytesOf(short) >= left) break;
-          left = bytesOf(short);
+          if (contentBytes(short) >= left) break;
+          left = contentBytes(short);
         }
         assert.ok(left < 500, `${left}`);
       }),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { AnyRecord, Processor, Reads } from '#src/dsl/processor.js';
+import type { AnyRecord, Lookups, Processor } from '#src/dsl/processor.js';
 import { Headers } from '#src/model/headers.js';
 import { PlainRecord } from '#src/model/record.js';
 import { type Batch, BY_RECORD, Place } from '#src/runtime/batch.js';
@@ -127,7 +127,7 @@ describe('a stage', () => {
     });
     await store.open(0);
     const reader = node('reader', {
-      reads: (r: AnyRecord, _port: number, reads: Reads) => reads.add(store, r.key as string),
+      prepare: (r: AnyRecord, _port: number, reads: Lookups) => reads.add(store, r.key as string),
       process: (r) => void host.log.push(`${store.get(r.key as string)}`),
     });
     for (const [i, key] of ['a', 'b', 'a', 'c'].entries()) add(reader, key, i);
@@ -139,7 +139,7 @@ describe('a stage', () => {
   it('hands what reads returned to process, and what it threw to the host', async () => {
     const prepared: unknown[] = [];
     const reading = node('reading', {
-      reads: (r) => {
+      prepare: (r) => {
         if (r.key === 'bad') throw new Error('no reads');
         return `prepared ${r.key}`;
       },

@@ -8,7 +8,7 @@ import { type RunningStreams, start } from '#src/runtime/start.js';
 import { systemClock } from '#src/runtime/system.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { CacheBudget } from '#src/state/cache-budget.js';
-import { entryBytes } from '#src/state/entry.js';
+import { entryBytes } from '#src/state/cached-row.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
 import { createTopics, decoded, readTopic, writeTopic } from '../support/application.js';
 import { temporaryDirectory } from '../support/project.js';

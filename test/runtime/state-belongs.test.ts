@@ -219,7 +219,7 @@ describe('the state of a machine', () => {
       });
       const ports = { ...machine, clock, broker: overlaid<Broker>(connection, { admin }) };
       const engine = await pumped(clock, Engine.start(counts, resolveConfig('shop', {}), ports, true));
-      while ((await engine.stepAll()) > 0);
+      while ((await engine.processWaiting()) > 0);
       const { restoredRecords } = engine.progress().metrics;
       await pumped(clock, engine.stop());
       return restoredRecords;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Broker, Membership, Writer } from '#src/broker/port.js';
 import { count } from '#src/dsl/operators/aggregate.js';
 import { effect } from '#src/dsl/operators/effect.js';
-import { groupBy } from '#src/dsl/operators/regroup.js';
+import { groupBy } from '#src/dsl/operators/group-by.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
 import { transactionalId } from '#src/graph/naming.js';

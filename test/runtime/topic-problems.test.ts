@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Admin, TopicDescription } from '#src/broker/port.js';
 import { count } from '#src/dsl/operators/aggregate.js';
+import { groupBy } from '#src/dsl/operators/group-by.js';
 import { joinTable } from '#src/dsl/operators/join-table.js';
-import { groupBy } from '#src/dsl/operators/regroup.js';
 import { mapValues } from '#src/dsl/operators/stateless.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';

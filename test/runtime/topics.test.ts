@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { count } from '#src/dsl/operators/aggregate.js';
+import { groupBy } from '#src/dsl/operators/group-by.js';
 import { joinTable } from '#src/dsl/operators/join-table.js';
-import { groupBy } from '#src/dsl/operators/regroup.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
 import type { TopologyBuilder } from '#src/dsl/topology-builder.js';

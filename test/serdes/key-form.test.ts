@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { avro, MemoryRegistry } from 'millrace/avro';
-import { parseKey, parseWantedKey } from '#src/cli/store-key.js';
+import { parseKey, parseLookupKey } from '#src/cli/store-key.js';
 import { type Serde, serdes, type Windowed } from '#src/index.js';
 import { plainText } from '#src/model/plain-text.js';
 import { toJson } from '#src/model/to-json.js';
@@ -212,7 +212,7 @@ function assertSame(serde: Serde<any>, key: unknown): void {
   assert.equal(serde.encode(keyOfForm(serde, JSON.parse(printed))).toString('hex'), bytes, printed);
   assert.equal(serde.encode(parseKey(serde, printed, 'a store')).toString('hex'), bytes, printed);
   const spec = { name: 'a store', key: serde } as StoreSpec;
-  assert.equal(serde.encode(parseWantedKey(spec, printed)).toString('hex'), bytes, printed);
+  assert.equal(serde.encode(parseLookupKey(spec, printed)).toString('hex'), bytes, printed);
 }
 
 describe('a key, as it is printed, is the same key when it is typed', () => {

@@ -30,9 +30,9 @@ for (const [name, place] of databases) {
 
     it('keeps a row until stream time has passed its timestamp + ttl, not at that moment', async () => {
       store.put('a', 'x', 10);
-      store.observe(110);
+      store.advanceTime(110);
       assert.equal(store.get('a'), 'x');
-      store.observe(111);
+      store.advanceTime(111);
       assert.equal(store.get('a'), null);
       assert.equal(store.row('a'), null);
       assert.deepEqual(await rows(store.entries()), []);
@@ -42,7 +42,7 @@ for (const [name, place] of databases) {
       assert.equal(store.streamTime, Number.NEGATIVE_INFINITY);
       store.put('a', 'x', 50);
       store.put('b', 'x', 20);
-      store.observe(30);
+      store.advanceTime(30);
       assert.equal(store.streamTime, 50);
     });
 
@@ -51,7 +51,7 @@ for (const [name, place] of databases) {
       await lab.commit();
       await lab.reopen();
       store = lab.store;
-      store.observe(500);
+      store.advanceTime(500);
       assert.equal(await store.load('a'), null);
       assert.deepEqual(await rows(store.entries()), []);
     });
@@ -93,7 +93,7 @@ for (const [name, place] of databases) {
       await lab.commit();
       store.put('a', 'new', 100);
       await lab.commit();
-      store.observe(150);
+      store.advanceTime(150);
       assert.deepEqual(await logged(), []);
       assert.equal(store.get('a'), 'new');
     });
@@ -111,7 +111,7 @@ for (const [name, place] of databases) {
     it('removes at most a thousand rows a commit, or twice what the commit adds: the cost is bounded, and the backlog shrinks', async () => {
       for (let i = 0; i < 2_500; i++) store.put(`k${i}`, 'x', 0);
       await lab.commit();
-      store.observe(1_000);
+      store.advanceTime(1_000);
       const sizes: number[] = [];
       for (let commit = 0; commit < 4; commit++) sizes.push((await lab.commit()).length);
       assert.deepEqual(sizes, [1_000, 1_000, 500, 0]);
@@ -129,7 +129,7 @@ for (const [name, place] of databases) {
       born.store.delete('k10');
       await born.commit();
       born.reads = [];
-      born.store.observe(125);
+      born.store.advanceTime(125);
       assert.deepEqual(
         (await born.commit()).map(({ key, value, timestamp }) => [String(key), value, timestamp]),
         [['k20', null, 20]],

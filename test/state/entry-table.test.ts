@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { Entry } from '#src/state/entry.js';
+import { CachedRow } from '#src/state/cached-row.js';
 import { EntryTable } from '#src/state/entry-table.js';
 import { WindowBounds } from '#src/state/window-bounds.js';
 
@@ -24,7 +24,7 @@ describe('a table of cached entries', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
         const table = new EntryTable<string, number>();
-        const map = new Map<string, Entry<string, number>>();
+        const map = new Map<string, CachedRow<string, number>>();
         for (const each of steps) {
           if (each === 'clear') {
             table.clear();
@@ -36,7 +36,7 @@ describe('a table of cached entries', () => {
               assert.equal(table.get(text, bounds), map.get(name));
               if (map.has(name)) continue;
               const key = bounds ? ({ key: text, ...bounds } as unknown as string) : text;
-              const entry = new Entry<string, number>(text, key, bounds);
+              const entry = new CachedRow<string, number>(text, key, bounds);
               table.add(entry);
               map.set(name, entry);
             }
@@ -81,7 +81,7 @@ describe('a table of cached entries', () => {
   it('tells ids apart that have the same hash', () => {
     const table = new EntryTable<string, number>();
     const ids = Array.from({ length: 200_000 }, (_, n) => `k${n}`);
-    const entries = ids.map((id) => new Entry<string, number>(id, id));
+    const entries = ids.map((id) => new CachedRow<string, number>(id, id));
     for (const entry of entries) table.add(entry);
     const hashes = new Set(entries.map(({ hash }) => hash));
     assert.ok(hashes.size < ids.length, 'some of so many ids have the same hash');

@@ -293,7 +293,7 @@ describe('rows of any number of items that expire', () => {
       lab.store.insert('10', listOf(0, 1_000, 100), 10);
       await lab.commit();
       await lab.reopen();
-      lab.store.observe(200);
+      lab.store.advanceTime(200);
       assert.equal(await lab.store.load('10'), null);
       await lab.commit();
       assert.deepEqual(await lab.keys(), []);

@@ -219,7 +219,7 @@ export class Application {
 }
 
 async function drain(engine: Engine): Promise<void> {
-  while ((await engine.stepAll()) > 0);
+  while ((await engine.processWaiting()) > 0);
 }
 
 export async function createTopics(broker: LocalBroker, topics: Readonly<Record<string, number>>): Promise<void> {

@@ -1,6 +1,6 @@
 import { COMPRESSIONS } from '#src/broker/compression/codec.js';
-import { CalmLog } from '#src/broker/kafkajs/calm-log.js';
 import { Connections } from '#src/broker/kafkajs/connections.js';
+import { CalmLog } from '#src/broker/kafkajs/kafkajs-log.js';
 import type { Request } from '#src/broker/kafkajs/request.js';
 import { fetchRequest } from '#src/broker/kafkajs/requests-records.js';
 import { compressionsIn } from '#src/broker/record-batch/decoder.js';

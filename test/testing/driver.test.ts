@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { map } from 'rxjs';
 import { count } from '#src/dsl/operators/aggregate.js';
+import { groupBy } from '#src/dsl/operators/group-by.js';
 import { process } from '#src/dsl/operators/process.js';
-import { groupBy } from '#src/dsl/operators/regroup.js';
 import { flatMapValues, mapValues } from '#src/dsl/operators/stateless.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';

@@ -19,9 +19,9 @@ import { isName } from '#src/model/names.js';
 import { Secret } from '#src/model/secret.js';
 import { KeySet } from '#src/replay/key-set.js';
 import { formatSnapshot, parseSnapshot } from '#src/replay/snapshot-format.js';
+import { versionOf, versionOnDisk } from '#src/runtime/application-version.js';
 import { decodeChange, encodeChange } from '#src/runtime/change-format.js';
 import { causeOf } from '#src/runtime/change-log.js';
-import { generationOf, generationOnDisk } from '#src/runtime/generation.js';
 import { decodeAssignment, decodeMemberState, encodeMemberState } from '#src/runtime/member-state.js';
 import { markOf } from '#src/runtime/reset-marks.js';
 import { streamTimesOf } from '#src/runtime/stream-times.js';
@@ -84,7 +84,7 @@ describe('parsers of what others wrote, given anything', () => {
       assert.ok(['number', 'undefined'].includes(typeof times.store(name)));
       assert.ok(['object', 'undefined'].includes(typeof times.jump(name)));
     }
-    const found = generationOf(committed, 'app');
+    const found = versionOf(committed, 'app');
     assert.ok(found === undefined || /^app(-shadow-\d+)?$/.test(found.prefix), found?.prefix);
     const mark = markOf(committed[0] as (typeof committed)[0]);
     assert.ok(mark === undefined || typeof mark.until === 'number');
@@ -97,7 +97,7 @@ describe('parsers of what others wrote, given anything', () => {
   survives('generation.json', generations, async (text) => {
     const files = memoryIdentityFiles();
     await files.writeAtomically(join('state', 'app', 'generation.json'), text);
-    const { prefix } = await generationOnDisk('state', 'app', files);
+    const { prefix } = await versionOnDisk('state', 'app', files);
     assert.match(prefix, /^app(-shadow-\d+)?$/);
   });
 

@@ -6,7 +6,7 @@ import { serdes, to, topology } from 'millrace';
 import { planReset } from 'millrace/replay';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import { startShadow } from '#src/replay/index.js';
-import { findGeneration, firstGeneration, isPrefixOf } from '#src/runtime/generation.js';
+import { findVersion, firstVersion, isPrefixOf } from '#src/runtime/application-version.js';
 import { systemClock } from '#src/runtime/system.js';
 import { memoryIdentityFiles } from '#src/state/identity-files.js';
 import { temporaryDirectory } from '../support/project.js';
@@ -62,8 +62,8 @@ describe('the version that offsets name', () => {
     for (const text of wrong) {
       const files = memoryIdentityFiles();
       const broker = await fed('bank', text);
-      const config = { applicationId: 'bank', generation: firstGeneration('bank') };
-      const found = await findGeneration(config, { broker, stateDirectory: 'state', identityFiles: files });
+      const config = { applicationId: 'bank', version: firstVersion('bank') };
+      const found = await findVersion(config, { broker, stateDirectory: 'state', identityFiles: files });
       assert.deepEqual(found, { n: 0, prefix: 'bank' }, text);
       assert.equal(await files.read(join('state', 'bank', 'generation.json')), null);
       // The tools look at it, too.
@@ -73,7 +73,7 @@ describe('the version that offsets name', () => {
         to: { kind: 'earliest' },
         now: 0,
       });
-      assert.equal(plan.generation.prefix, 'bank');
+      assert.equal(plan.version.prefix, 'bank');
     }
   });
 

@@ -6,11 +6,11 @@ import { deleteRecords } from './delete-records.js';
 import {
   asStreamsError,
   CODE,
-  check,
   codeOf,
   groupFenced,
   isConnectionError,
   LEADER_MOVED,
+  throwUnlessNone,
   unauthorized,
   unknownPartition,
 } from './errors.js';
@@ -187,7 +187,7 @@ export class KafkaAdmin implements Admin {
           for (const { error } of request.read(from)) {
             if (error === CODE.unknownMemberId || error === CODE.illegalGeneration)
               throw groupFenced(groupId, 'members', STOP_MEMBERS);
-            check(error);
+            throwUnlessNone(error);
           }
         },
       }),
@@ -200,7 +200,7 @@ export class KafkaAdmin implements Admin {
         ...describeGroupRequest(groupId),
         read: (from) => {
           const description = describeGroupRequest(groupId).read(from);
-          if (description.error !== CODE.groupIdNotFound) check(description.error);
+          if (description.error !== CODE.groupIdNotFound) throwUnlessNone(description.error);
           return description;
         },
       }),
@@ -216,7 +216,7 @@ export class KafkaAdmin implements Admin {
         read: (from) => {
           const error = request.read(from);
           if (error === CODE.nonEmptyGroup) throw groupFenced(groupId, 'members', STOP_MEMBERS);
-          if (error !== CODE.groupIdNotFound) check(error);
+          if (error !== CODE.groupIdNotFound) throwUnlessNone(error);
         },
       });
     });
@@ -275,7 +275,7 @@ export class KafkaAdmin implements Admin {
         },
         async () => {
           const { topics } = await this.#client.metadata(names);
-          if (topics.some(({ error }) => error === CODE.none)) check(CODE.topicAlreadyExists);
+          if (topics.some(({ error }) => error === CODE.none)) throwUnlessNone(CODE.topicAlreadyExists);
         },
       ),
     );

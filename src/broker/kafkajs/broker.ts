@@ -11,16 +11,16 @@ import type {
 } from '../port.js';
 import { UnpackedBatches } from '../record-batch/unpacked.js';
 import { KafkaAdmin } from './admin.js';
-import { CalmLog } from './calm-log.js';
 import { Client } from './client.js';
 import { type ConnectionOptions, Connections } from './connections.js';
 import { brokerClosed } from './errors.js';
 import { Fetcher } from './fetcher.js';
-import { Hurry } from './hurry.js';
+import { CalmLog } from './kafkajs-log.js';
 import { KafkaMembership } from './membership.js';
 import type { KafkaOptions } from './options.js';
 import { KafkaReader } from './reader.js';
 import { resolveSecurity } from './security.js';
+import { StopDeadline } from './stop-deadline.js';
 import { KafkaWriter, unsentBytesOf } from './writer.js';
 import { type WriterSettings, writerSettings } from './writer-options.js';
 
@@ -51,14 +51,14 @@ class KafkaBroker implements Broker {
   readonly #client: Client;
   readonly #shared: Shared;
 
-  constructor(client: Client, shared: Shared, hurry?: Hurry) {
-    this.#client = client.hurried(hurry);
+  constructor(client: Client, shared: Shared, stopDeadline?: StopDeadline) {
+    this.#client = client.withStopDeadline(stopDeadline);
     this.#shared = shared;
     this.admin = new KafkaAdmin(this.#client);
   }
 
-  hurried(signal: AbortSignal): Broker {
-    return new KafkaBroker(this.#client, this.#shared, new Hurry(this.#client.clock, signal));
+  withStopDeadline(signal: AbortSignal): Broker {
+    return new KafkaBroker(this.#client, this.#shared, new StopDeadline(this.#client.clock, signal));
   }
 
   async createReader(options: ReaderOptions = {}): Promise<Reader> {
@@ -90,7 +90,7 @@ class KafkaBroker implements Broker {
     const writer = await KafkaWriter.open({
       client: this.#client,
       transactionalId: options.transactionalId,
-      touches: options.touches,
+      transactionScope: options.transactionScope,
       onResult: options.onResult,
       onRefused: options.onRefused,
       settings,

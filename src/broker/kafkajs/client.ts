@@ -6,19 +6,19 @@ import {
   asStreamsError,
   CODE,
   COORDINATOR_MOVED,
-  check,
   codeOf,
   isConnectionError,
   LEADER_MOVED,
   ProtocolError,
+  throwUnlessNone,
   UnknownPartitionError,
   unknownPartition,
 } from './errors.js';
-import type { Hurry } from './hurry.js';
 import type { Request } from './request.js';
 import { type CoordinatorType, findCoordinatorRequest } from './requests-groups.js';
 import { type Metadata, metadataRequest, type TopicMetadata } from './requests-topics.js';
 import { isDenied, topicError, withRight } from './rights.js';
+import type { StopDeadline } from './stop-deadline.js';
 
 /**
  * How long a cluster may take to recover (a leader or coordinator that moves, a broker that restarts) before
@@ -66,21 +66,21 @@ export interface Routes<T> {
 export class Client {
   readonly #topics: Map<string, TopicMetadata>;
   readonly #coordinators: Map<string, Promise<number>>;
-  readonly #hurry: Hurry | undefined;
+  readonly #stopDeadline: StopDeadline | undefined;
 
   constructor(
     readonly connections: Connections,
     readonly clock: Clock,
-    from?: { readonly client: Client; readonly hurry: Hurry },
+    from?: { readonly client: Client; readonly stopDeadline: StopDeadline },
   ) {
     this.#topics = from ? from.client.#topics : new Map();
     this.#coordinators = from ? from.client.#coordinators : new Map();
-    this.#hurry = from?.hurry;
+    this.#stopDeadline = from?.stopDeadline;
   }
 
-  /** The same client, for those who may have to go: see {@link Hurry}. */
-  hurried(hurry: Hurry | undefined): Client {
-    return hurry ? new Client(this.connections, this.clock, { client: this, hurry }) : this;
+  /** The same client, for those who may have to go: see {@link StopDeadline}. */
+  withStopDeadline(stopDeadline: StopDeadline | undefined): Client {
+    return stopDeadline ? new Client(this.connections, this.clock, { client: this, stopDeadline }) : this;
   }
 
   /**
@@ -89,12 +89,12 @@ export class Client {
   mayRetry(error: unknown, begun: number): boolean {
     const foundNobody =
       isConnectionError(error) || LEADER_MOVED.has(codeOf(error)) || COORDINATOR_MOVED.has(codeOf(error));
-    return !this.#hurry || !foundNobody || this.#hurry.mayRetry(begun);
+    return !this.#stopDeadline || !foundNobody || this.#stopDeadline.mayRetry(begun);
   }
 
   /** Waits for something that is asked once. */
   once<T>(attempt: () => Promise<T>): Promise<T> {
-    return this.#hurry ? this.#hurry.attempt(attempt) : attempt();
+    return this.#stopDeadline ? this.#stopDeadline.attempt(attempt) : attempt();
   }
 
   /**
@@ -285,7 +285,7 @@ export class Client {
       async () => {
         const { controller } = await this.metadata([]);
         const answer = await this.connections.ask(controller, request);
-        if (error(answer) === CODE.notController) check(CODE.notController);
+        if (error(answer) === CODE.notController) throwUnlessNone(CODE.notController);
         return answer;
       },
     );

@@ -78,7 +78,7 @@ export class TokenEndpointError extends Error {
 }
 
 /** Throws for any code but "none". */
-export function check(code: number, detail?: string | null, topic?: string): void {
+export function throwUnlessNone(code: number, detail?: string | null, topic?: string): void {
   if (code !== CODE.none) throw new ProtocolError(code, detail, topic);
 }
 

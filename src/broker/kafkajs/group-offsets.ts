@@ -1,8 +1,8 @@
 import { StreamsError } from '../../model/errors.js';
 import type { PartitionOffset, TopicPartition } from '../port.js';
 import type { Client } from './client.js';
-import { asStreamsError, CODE, check, codeOf, groupFenced, MEMBER_GONE, unknownPartition } from './errors.js';
-import { type Member, offsetCommitRequest, offsetFetchRequest, type PartitionResult } from './requests-groups.js';
+import { asStreamsError, CODE, codeOf, groupFenced, MEMBER_GONE, throwUnlessNone, unknownPartition } from './errors.js';
+import { type ListedMember, offsetCommitRequest, offsetFetchRequest, type PartitionResult } from './requests-groups.js';
 
 /** Kafka's own default, `offset.metadata.max.bytes`. */
 const MAX_METADATA_BYTES = 4_096;
@@ -36,14 +36,14 @@ export function checkResults(groupId: string, results: readonly PartitionResult[
         'Drop what is not committed and wait for the next assignment, or join again.',
       );
     if (error === CODE.unknownTopicOrPartition) throw unknownPartition(`${topic}[${partition}]`);
-    check(error, null, topic);
+    throwUnlessNone(error, null, topic);
   }
 }
 
 /** Commits for a member. Waits while the coordinator moves. */
 export async function commitOffsets(
   client: Client,
-  member: Member,
+  member: ListedMember,
   offsets: readonly PartitionOffset[],
 ): Promise<void> {
   await checkOffsets(client, offsets);

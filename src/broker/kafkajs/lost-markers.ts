@@ -1,6 +1,6 @@
 import { partitionKey, type TopicPartition } from '../port.js';
 import type { Client } from './client.js';
-import { asStreamsError, CODE, check, codeOf, isConnectionError, LEADER_MOVED } from './errors.js';
+import { asStreamsError, CODE, codeOf, isConnectionError, LEADER_MOVED, throwUnlessNone } from './errors.js';
 import { offsetFetchRequest } from './requests-groups.js';
 import { describeProducersRequest } from './requests-producers.js';
 
@@ -50,7 +50,7 @@ async function openPartitions(
       for (const [node, led] of leaders) {
         for (const found of await client.connections.ask(node, describeProducersRequest(led))) {
           const { topic, partition, error } = found;
-          if (LEADER_MOVED.has(error)) check(error);
+          if (LEADER_MOVED.has(error)) throwUnlessNone(error);
           if (found.open.includes(producerId)) open.set(partitionKey(topic, partition), { topic, partition });
         }
       }

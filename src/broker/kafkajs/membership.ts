@@ -2,7 +2,7 @@ import { sleep } from '../../model/ports.js';
 import type { GroupMember, Membership, MembershipOptions, PartitionOffset, TopicPartition } from '../port.js';
 import type { Client } from './client.js';
 import type { Connections } from './connections.js';
-import { asStreamsError, CODE, check, codeOf, groupFenced, MEMBER_GONE, ProtocolError } from './errors.js';
+import { asStreamsError, CODE, codeOf, groupFenced, MEMBER_GONE, ProtocolError, throwUnlessNone } from './errors.js';
 import { checkGroup, checkInstance } from './group-errors.js';
 import { commitOffsets, committedOffsets } from './group-offsets.js';
 import { decodeAssignment, decodeSubscription, encodeAssignment, protocolsOf } from './group-protocol.js';
@@ -166,7 +166,7 @@ export class KafkaMembership implements Membership {
       if (joined.error !== CODE.rebalanceInProgress) this.memberId = '';
       return undefined;
     }
-    check(joined.error);
+    throwUnlessNone(joined.error);
     this.memberId = joined.memberId;
     this.generation = joined.generation;
     const leads = joined.leaderId === this.memberId;

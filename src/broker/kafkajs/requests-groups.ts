@@ -1,5 +1,5 @@
 import type { PartitionOffset, TopicPartition } from '../port.js';
-import { COORDINATOR_MOVED, check } from './errors.js';
+import { COORDINATOR_MOVED, throwUnlessNone } from './errors.js';
 import type { Request } from './request.js';
 import { byTopic, readByTopic, writeByTopic } from './requests-topics.js';
 import { isDenied } from './rights.js';
@@ -16,7 +16,7 @@ export const findCoordinatorRequest = (key: string, type: CoordinatorType): Requ
   write: (to) => to.string(key).int8(type === 'group' ? 0 : 1),
   read: (from) => {
     from.int32();
-    check(from.int16(), from.string());
+    throwUnlessNone(from.int16(), from.string());
     return from.int32();
   },
 });
@@ -26,7 +26,7 @@ export const findCoordinatorRequest = (key: string, type: CoordinatorType): Requ
  * finds coordinators; that something is not allowed is for nobody.
  */
 function throwIfNotForCaller(error: number): number {
-  if (COORDINATOR_MOVED.has(error) || isDenied(error)) check(error);
+  if (COORDINATOR_MOVED.has(error) || isDenied(error)) throwUnlessNone(error);
   return error;
 }
 
@@ -78,14 +78,14 @@ export const joinGroupRequest = (options: {
 });
 
 /** Who acts in a group. */
-export interface Member {
+export interface ListedMember {
   readonly groupId: string;
   readonly memberId: string;
   readonly generation: number;
 }
 
 /** A member that may have a name of its own. */
-export interface NamedMember extends Member {
+export interface NamedMember extends ListedMember {
   readonly instanceId: string | null;
 }
 
@@ -109,7 +109,7 @@ export const syncGroupRequest = (
       .array(assignments, ([memberId, assignment]) => to.string(memberId).bytes(assignment)),
   read: (from) => {
     from.int32();
-    check(from.int16());
+    throwUnlessNone(from.int16());
     return from.bytes() ?? Buffer.alloc(0);
   },
 });
@@ -144,7 +144,7 @@ export interface PartitionResult extends TopicPartition {
 
 /** Commits for a member; for a group without members with memberId '' and generation -1. */
 export const offsetCommitRequest = (
-  member: Member,
+  member: ListedMember,
   offsets: readonly PartitionOffset[],
 ): Request<readonly PartitionResult[]> => ({
   apiKey: 8,
@@ -211,8 +211,8 @@ export const offsetFetchRequest = (
       });
       from.skipTags();
     });
-    check(from.int16());
-    for (const { topic, error } of errors) check(error, null, topic);
+    throwUnlessNone(from.int16());
+    for (const { topic, error } of errors) throwUnlessNone(error, null, topic);
     return found;
   },
 });

@@ -1,5 +1,5 @@
 import type { TopicPartition } from '../port.js';
-import { check } from './errors.js';
+import { throwUnlessNone } from './errors.js';
 import type { Request } from './request.js';
 import { byTopic } from './requests-topics.js';
 
@@ -42,7 +42,7 @@ export const describeTransactionRequest = (transactionalId: string): Request<Tra
       return { error, state, producerId };
     });
     const { error, ...known } = described ?? { error: 0, state: 'Empty', producerId: -1 };
-    check(error);
+    throwUnlessNone(error);
     return known;
   },
 });

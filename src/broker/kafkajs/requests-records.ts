@@ -1,7 +1,7 @@
 import type { PartitionOffset, TopicPartition } from '../port.js';
-import { check } from './errors.js';
+import { throwUnlessNone } from './errors.js';
 import type { Request } from './request.js';
-import type { Member, PartitionResult } from './requests-groups.js';
+import type { ListedMember, PartitionResult } from './requests-groups.js';
 import { byTopic, readByTopic, writeByTopic } from './requests-topics.js';
 
 /** Records and transactions. */
@@ -47,7 +47,7 @@ export const fetchRequest = (options: {
       .string(''),
   read: (from) => {
     from.int32();
-    check(from.int16());
+    throwUnlessNone(from.int16());
     from.int32();
     return readByTopic(from, (topic) => {
       const [partition, error, highWatermark] = [from.int32(), from.int16(), from.int64()];
@@ -129,7 +129,7 @@ export const initProducerIdRequest = (
   read: (from) => {
     from.skipTags();
     from.int32();
-    check(from.int16());
+    throwUnlessNone(from.int16());
     return { id: from.int64(), epoch: from.int16() };
   },
 });
@@ -166,7 +166,7 @@ export const addOffsetsRequest = (transaction: TransactionIdentity, groupId: str
   write: (to) => to.string(transaction.transactionalId).int64(transaction.id).int16(transaction.epoch).string(groupId),
   read: (from) => {
     from.int32();
-    check(from.int16());
+    throwUnlessNone(from.int16());
   },
 });
 
@@ -176,7 +176,7 @@ export const addOffsetsRequest = (transaction: TransactionIdentity, groupId: str
  */
 export const txnOffsetCommitRequest = (
   transaction: TransactionIdentity,
-  member: Member,
+  member: ListedMember,
   offsets: readonly PartitionOffset[],
 ): Request<readonly PartitionResult[]> => ({
   apiKey: 28,
@@ -233,6 +233,6 @@ export const endTransactionRequest = (transaction: TransactionIdentity, commit: 
   write: (to) => to.string(transaction.transactionalId).int64(transaction.id).int16(transaction.epoch).bool(commit),
   read: (from) => {
     from.int32();
-    check(from.int16());
+    throwUnlessNone(from.int16());
   },
 });

@@ -1,7 +1,13 @@
 import { StreamsError } from '../../model/errors.js';
-import { type Membership, type PartitionOffset, partitionKey, type TopicPartition, type Touches } from '../port.js';
+import {
+  type Membership,
+  type PartitionOffset,
+  partitionKey,
+  type TopicPartition,
+  type TransactionScope,
+} from '../port.js';
 import type { Client } from './client.js';
-import { asStreamsError, CODE, check, codeOf, FENCED } from './errors.js';
+import { asStreamsError, CODE, codeOf, FENCED, throwUnlessNone } from './errors.js';
 import { checkOffsets, checkResults } from './group-offsets.js';
 import { isNothing, stillOpen, type Touched } from './lost-markers.js';
 import type { Request } from './request.js';
@@ -39,7 +45,7 @@ export class Transactions {
     readonly transactionalId: string,
     /** The broker aborts a transaction that is open for longer. */
     readonly timeoutMs: number,
-    readonly touches?: Touches,
+    readonly transactionScope?: TransactionScope,
   ) {}
 
   /**
@@ -47,14 +53,14 @@ export class Transactions {
    * {@link Touched}, is ended as that was.
    */
   async init(): Promise<ProducerIdentity> {
-    const before = this.touches && (await this.#describe());
+    const before = this.transactionScope && (await this.#describe());
     const identity = await this.#ask(initProducerIdRequest(this.transactionalId, this.timeoutMs, this.#identity));
     this.#identity = identity;
     this.#clear();
     const committed = before && OUTCOME.get(before.state);
     // Another id, because all epochs of the last one are used up: only that one could end it.
-    if (this.touches && committed !== undefined && before?.producerId === identity.id)
-      await this.#mend(this.touches, committed);
+    if (this.transactionScope && committed !== undefined && before?.producerId === identity.id)
+      await this.#mend(this.transactionScope, committed);
     return identity;
   }
 
@@ -76,7 +82,7 @@ export class Transactions {
   }
 
   /** What tells of it costs little, and only then is all of it looked at. */
-  async #mend({ groupId, sources, own, topics }: Touches, committed: boolean): Promise<void> {
+  async #mend({ groupId, sources, own, topics }: TransactionScope, committed: boolean): Promise<void> {
     const offsets = new Map([[groupId, sources]]);
     if (isNothing(await this.#stillOpen({ partitions: own, offsets }))) return;
     const others = (await this.client.metadata(topics)).topics.flatMap(({ name, partitions }) =>
@@ -112,7 +118,7 @@ export class Transactions {
         const failed =
           results.find(({ error }) => error !== CODE.none && error !== NOT_ATTEMPTED) ??
           results.find(({ error }) => error !== CODE.none);
-        if (failed) check(failed.error, `${failed.topic}[${failed.partition}]`, failed.topic);
+        if (failed) throwUnlessNone(failed.error, `${failed.topic}[${failed.partition}]`, failed.topic);
       },
     });
     for (const { topic, partition } of unknown) this.#added.set(partitionKey(topic, partition), { topic, partition });

@@ -4,7 +4,7 @@ import {
   type PartitionOffset,
   type ProducerRecord,
   partitionKey,
-  type Touches,
+  type TransactionScope,
   type Writer,
 } from '../port.js';
 import type { Client } from './client.js';
@@ -29,7 +29,7 @@ export const unsentBytesOf = (writers: number): number =>
 interface OpenOptions {
   readonly client: Client;
   readonly transactionalId: string | undefined;
-  readonly touches?: Touches | undefined;
+  readonly transactionScope?: TransactionScope | undefined;
   readonly onResult?: OnResult | undefined;
   readonly onRefused?: OnRefused | undefined;
   readonly settings: WriterSettings;
@@ -70,14 +70,14 @@ export class KafkaWriter implements Writer {
   #closed = false;
 
   private constructor(options: OpenOptions) {
-    const { client, transactionalId, touches, onResult, onRefused, settings, unsentBytes, onClose } = options;
+    const { client, transactionalId, transactionScope, onResult, onRefused, settings, unsentBytes, onClose } = options;
     this.#client = client;
     this.#unsentBytes = unsentBytes;
     this.#settings = settings;
     this.#transactions =
       transactionalId === undefined
         ? undefined
-        : new Transactions(client, transactionalId, settings.transactionTimeoutMs, touches);
+        : new Transactions(client, transactionalId, settings.transactionTimeoutMs, transactionScope);
     this.#results = new WriteResults(onResult, onRefused);
     this.#sender = new Sender(client, this.#queues, this.#transactions, this.#results);
     this.#onClose = onClose;

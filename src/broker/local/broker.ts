@@ -11,11 +11,11 @@ import type {
   WriterOptions,
 } from '../port.js';
 import { LocalAdmin } from './admin.js';
-import { brokerClosed } from './commit-queue.js';
+import { closedBroker } from './commit-queue.js';
 import { compact } from './compaction.js';
 import { Groups } from './group.js';
 import { Log } from './log.js';
-import type { Member } from './member.js';
+import type { LocalMember } from './member.js';
 import { LocalReader } from './reader.js';
 import { applyRetention } from './retention.js';
 import type { LogStorage } from './storage.js';
@@ -105,7 +105,7 @@ export class LocalConnection implements Broker {
   readonly #core: LocalCore;
   readonly #readers = new Set<LocalReader>();
   readonly #writers = new Set<LocalWriter>();
-  readonly #members = new Set<Member>();
+  readonly #members = new Set<LocalMember>();
   #closing: Promise<void> | undefined;
 
   constructor(core: LocalCore) {
@@ -179,7 +179,7 @@ export class LocalConnection implements Broker {
   }
 
   #check(): void {
-    if (this.#closing) throw brokerClosed();
+    if (this.#closing) throw closedBroker();
   }
 }
 

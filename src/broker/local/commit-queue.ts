@@ -3,7 +3,7 @@ import type { PartitionLog } from './partition-log.js';
 import { emptyWrite, type LogStorage, type PartitionState, type StorageWrite } from './storage.js';
 
 /** One change of the log: refused alone, or written and applied together with its neighbours. */
-export interface Change {
+export interface LogChange {
   /** Whether the disk must have it when `submit` resolves. */
   readonly sync: boolean;
   /** Never shares a write with others, because they could depend on what it changes (topics). */
@@ -43,7 +43,7 @@ export class Draft {
 }
 
 interface Pending {
-  readonly change: Change;
+  readonly change: LogChange;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -69,8 +69,8 @@ export class CommitQueue {
    * Resolves when the change is written (and synced, if it asks for it) and applied. BROKER_CLOSED after
    * `close`.
    */
-  submit(change: Change): Promise<void> {
-    if (this.#closed) return Promise.reject(brokerClosed());
+  submit(change: LogChange): Promise<void> {
+    if (this.#closed) return Promise.reject(closedBroker());
     return new Promise((resolve, reject) => {
       this.#pending.push({ change, resolve, reject });
       this.#running ??= this.#run();
@@ -131,7 +131,7 @@ export class CommitQueue {
 const isEmpty = (write: StorageWrite): boolean =>
   Object.values(write).every((part: readonly unknown[]) => part.length === 0);
 
-export function brokerClosed(): StreamsError {
+export function closedBroker(): StreamsError {
   return new StreamsError('BROKER_CLOSED', {
     what: 'cannot use the broker',
     saw: 'a broker that is closed',

@@ -4,7 +4,7 @@ import type { BrokerRecord, PartitionOffset, RecordBatch } from '../port.js';
 import type { BatchHead, DecodeContext } from '../record-batch/context.js';
 import { decodeHead, peekLastOffset } from '../record-batch/decoder.js';
 import { BatchRecords } from '../record-batch/records.js';
-import { type Log, unknownPartition } from './log.js';
+import { type Log, unknownLogPartition } from './log.js';
 import type { PartitionLog } from './partition-log.js';
 import { logCorrupt, type StoredBatch } from './storage.js';
 
@@ -18,7 +18,7 @@ const MAX_FETCH = 64;
  * Batches come from the partition's tail while the reader keeps up, else from the storage, `aheadBytes` ahead
  * of the position.
  */
-export class Cursor {
+export class LogCursor {
   paused = false;
   readonly topic: string;
   readonly partition: number;
@@ -188,7 +188,7 @@ export class Cursor {
     if (!this.#partitionLog) this.#attach();
     const partitionLog = this.#partitionLog;
     if (!partitionLog || partitionLog.topic.deleted)
-      throw unknownPartition(this.topic, this.partition, partitionLog ? undefined : this.#log.topic(this.topic));
+      throw unknownLogPartition(this.topic, this.partition, partitionLog ? undefined : this.#log.topic(this.topic));
     if (this.#failure !== undefined) {
       const failure = this.#failure;
       this.#failure = undefined;

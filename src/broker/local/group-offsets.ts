@@ -19,7 +19,7 @@ export interface ResolvedOffset {
 }
 
 /** The committed offsets of all groups, as of the last write that is on disk. */
-export class GroupOffsets {
+export class CommittedOffsets {
   readonly #groups = new Map<string, Map<string, Committed>>();
 
   of(groupId: string): readonly PartitionOffset[] {

@@ -2,7 +2,7 @@ import { StreamsError } from '../../model/errors.js';
 import { instanceFenced } from '../instance-fenced.js';
 import type { GroupMember, MembershipOptions } from '../port.js';
 import type { Log } from './log.js';
-import { Member, type MemberGroup } from './member.js';
+import { LocalMember, type MemberGroup } from './member.js';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -20,7 +20,7 @@ const NOTHING = Buffer.alloc(0);
  */
 export class Group implements MemberGroup {
   generation = 0;
-  readonly #members = new Map<string, Member>();
+  readonly #members = new Map<string, LocalMember>();
   #nextMember = 1;
   #wanted = false;
   #running: Promise<void> | undefined;
@@ -34,22 +34,22 @@ export class Group implements MemberGroup {
     return [...this.#members.keys()];
   }
 
-  member(memberId: string): Member | undefined {
+  member(memberId: string): LocalMember | undefined {
     return this.#members.get(memberId);
   }
 
-  join(options: MembershipOptions): Member {
+  join(options: MembershipOptions): LocalMember {
     const { instanceId } = options;
     const before = [...this.#members.values()].find((member) => member.options.instanceId === instanceId);
     if (before && instanceId !== undefined) this.#lose(before, instanceFenced(this.groupId, instanceId));
-    const member = new Member(this, `${this.groupId}-${this.#nextMember++}`, options);
+    const member = new LocalMember(this, `${this.groupId}-${this.#nextMember++}`, options);
     this.#members.set(member.memberId, member);
     this.rebalance();
     return member;
   }
 
   /** A member went by itself. */
-  removed(member: Member): void {
+  removed(member: LocalMember): void {
     if (this.#members.delete(member.memberId)) this.rebalance();
   }
 
@@ -108,7 +108,7 @@ export class Group implements MemberGroup {
     }
   }
 
-  async #forEach(step: (member: Member) => Promise<void>): Promise<void> {
+  async #forEach(step: (member: LocalMember) => Promise<void>): Promise<void> {
     await Promise.all(
       [...this.#members.values()].map(async (member) => {
         try {
@@ -120,7 +120,7 @@ export class Group implements MemberGroup {
     );
   }
 
-  #lose(member: Member, error: Error): void {
+  #lose(member: LocalMember, error: Error): void {
     if (!this.#members.delete(member.memberId)) return;
     member.lose(error);
     this.rebalance();
@@ -144,7 +144,7 @@ export class Groups {
     });
   }
 
-  join(options: MembershipOptions): Member {
+  join(options: MembershipOptions): LocalMember {
     let group = this.#groups.get(options.groupId);
     if (!group) {
       group = new Group(options.groupId, this.log);

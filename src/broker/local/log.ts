@@ -2,8 +2,8 @@ import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
 import type { PartitionOffset, TopicSpec } from '../port.js';
 import { setBaseOffset } from '../record-batch/encoder.js';
-import { type Change, CommitQueue, type Draft } from './commit-queue.js';
-import { GroupOffsets, type ResolvedOffset } from './group-offsets.js';
+import { CommitQueue, type Draft, type LogChange } from './commit-queue.js';
+import { CommittedOffsets, type ResolvedOffset } from './group-offsets.js';
 import { type PartitionLog, Tail, TopicLog } from './partition-log.js';
 import type { LogStorage, StoredBatch, StoredTopic } from './storage.js';
 import { checkTopic } from './topic-config.js';
@@ -28,7 +28,7 @@ export interface OutgoingBatch {
  * completed write, so nothing is visible before it is stored.
  */
 export class Log {
-  readonly offsets = new GroupOffsets();
+  readonly offsets = new CommittedOffsets();
   readonly queue: CommitQueue;
   readonly tail = new Tail();
   readonly #topics = new Map<string, TopicLog>();
@@ -82,7 +82,7 @@ export class Log {
   /** The partition; TOPIC_UNKNOWN if there is none. */
   partition(topic: string, partition: number): PartitionLog {
     const log = this.find(topic, partition);
-    if (!log) throw unknownPartition(topic, partition, this.#topics.get(topic));
+    if (!log) throw unknownLogPartition(topic, partition, this.#topics.get(topic));
     return log;
   }
 
@@ -229,7 +229,7 @@ export class Log {
   }
 
   /** A change that commits offsets of a group, if `check` (called at the last moment) does not throw. */
-  offsetsChange(groupId: string, offsets: readonly PartitionOffset[], check: () => void): Change {
+  offsetsChange(groupId: string, offsets: readonly PartitionOffset[], check: () => void): LogChange {
     let resolved: readonly ResolvedOffset[] = [];
     return {
       sync: true,
@@ -253,7 +253,7 @@ export class Log {
   }
 }
 
-export function unknownPartition(
+export function unknownLogPartition(
   topic: string,
   partition: number,
   existing: { readonly stored: StoredTopic } | undefined,

@@ -7,7 +7,7 @@ export interface MemberGroup {
   readonly generation: number;
   readonly log: Log;
   /** A member went by itself. */
-  removed(member: Member): void;
+  removed(member: LocalMember): void;
 }
 
 /**
@@ -22,7 +22,7 @@ export interface MemberGroup {
  *
  * Only an `active` member of the current generation commits. `gone` is final.
  */
-export class Member implements Membership {
+export class LocalMember implements Membership {
   generation = 0;
   #state: 'joining' | 'active' | 'waiting' | 'gone' = 'joining';
   #assigning: Promise<void> | undefined;
@@ -35,10 +35,10 @@ export class Member implements Membership {
   readonly removed = new Promise<void>((resolve) => {
     this.#removed = resolve;
   });
-  #joined!: (member: Member) => void;
+  #joined!: (member: LocalMember) => void;
   #notJoined!: (error: Error) => void;
   /** What `join` waits for. */
-  readonly joined = new Promise<Member>((resolve, reject) => {
+  readonly joined = new Promise<LocalMember>((resolve, reject) => {
     this.#joined = resolve;
     this.#notJoined = reject;
   });

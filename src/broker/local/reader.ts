@@ -8,8 +8,8 @@ import {
   type RecordBatch,
   type TopicPartition,
 } from '../port.js';
-import { brokerClosed } from './commit-queue.js';
-import { Cursor } from './cursor.js';
+import { closedBroker } from './commit-queue.js';
+import { LogCursor } from './cursor.js';
 import type { Log } from './log.js';
 
 /** Read ahead of the position, per partition: eight batches. */
@@ -29,7 +29,7 @@ export class LocalReader implements Reader {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #onClose: (reader: LocalReader) => void;
-  readonly #cursors = new Map<string, Cursor>();
+  readonly #cursors = new Map<string, LogCursor>();
   #turn = 0;
   #woken = false;
   #closed = false;
@@ -42,11 +42,11 @@ export class LocalReader implements Reader {
   }
 
   seek(position: PartitionOffset): void {
-    if (this.#closed) throw brokerClosed();
+    if (this.#closed) throw closedBroker();
     const key = partitionKey(position.topic, position.partition);
     const before = this.#cursors.get(key);
     before?.close();
-    const cursor = new Cursor(this.#log, position, this.#notify);
+    const cursor = new LogCursor(this.#log, position, this.#notify);
     cursor.paused = before?.paused ?? false;
     this.#cursors.set(key, cursor);
     this.#notify();
@@ -70,7 +70,7 @@ export class LocalReader implements Reader {
   }
 
   async poll(options: PollOptions): Promise<readonly RecordBatch[]> {
-    if (this.#closed) throw brokerClosed();
+    if (this.#closed) throw closedBroker();
     this.#woken = false;
     const deadline = this.#clock.monotonic() + options.maxWaitMs;
     for (;;) {
@@ -122,7 +122,7 @@ export class LocalReader implements Reader {
     return active.flatMap((cursor) => cursor.fetch(bytes) ?? []);
   }
 
-  #active(): Cursor[] {
+  #active(): LogCursor[] {
     return [...this.#cursors.values()].filter((cursor) => !cursor.paused);
   }
 

@@ -1,12 +1,12 @@
 import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
 import type { Membership, PartitionOffset, ProducerRecord, WriteResult, Writer, WriterOptions } from '../port.js';
-import { brokerClosed, type Change } from './commit-queue.js';
+import { closedBroker, type LogChange } from './commit-queue.js';
 import type { Groups, MemberGeneration } from './group.js';
 import type { ResolvedOffset } from './group-offsets.js';
-import { type Log, type OutgoingBatch, unknownPartition } from './log.js';
-import { Failures, notTaken, Outbox } from './outbox.js';
+import { type Log, type OutgoingBatch, unknownLogPartition } from './log.js';
 import type { PartitionLog } from './partition-log.js';
+import { Failures, notTaken, PendingBatches } from './pending-batches.js';
 import type { StoredBatch } from './storage.js';
 
 /** What a writer holds before it asks its caller to wait: some sixty batches. */
@@ -53,7 +53,7 @@ export class LocalWriter implements Writer {
   readonly #ids: TransactionalIds;
   readonly #transactionalId: string | undefined;
   readonly #failures = new Failures();
-  readonly #outbox: Outbox;
+  readonly #outbox: PendingBatches;
   readonly #acknowledged = new Map<PartitionLog, number>();
   readonly #pending = new Set<Promise<void>>();
   #unwritten = 0;
@@ -70,7 +70,7 @@ export class LocalWriter implements Writer {
     this.#transactionalId = options.transactionalId;
     this.#onClose = options.onClose;
     this.#onResult = options.onResult;
-    this.#outbox = new Outbox(this.#log, options.clock, this.#failures, options.onResult, options.onRefused);
+    this.#outbox = new PendingBatches(this.#log, options.clock, this.#failures, options.onResult, options.onRefused);
     if (this.#transactionalId !== undefined) this.#ids.take(this.#transactionalId, this);
   }
 
@@ -187,7 +187,7 @@ export class LocalWriter implements Writer {
     this.#pending.add(done);
   }
 
-  #appendChange(batches: readonly OutgoingBatch[], sync: boolean): Change {
+  #appendChange(batches: readonly OutgoingBatch[], sync: boolean): LogChange {
     const stored: { readonly batch: OutgoingBatch; readonly stored: StoredBatch }[] = [];
     return {
       sync,
@@ -204,7 +204,7 @@ export class LocalWriter implements Writer {
     };
   }
 
-  #commitChange(batches: readonly OutgoingBatch[], sent: readonly SentOffsets[]): Change {
+  #commitChange(batches: readonly OutgoingBatch[], sent: readonly SentOffsets[]): LogChange {
     const stored: StoredBatch[] = [];
     let groups: readonly { readonly groupId: string; readonly offsets: readonly ResolvedOffset[] }[] = [];
     return {
@@ -251,7 +251,7 @@ export class LocalWriter implements Writer {
   }
 
   #check(): void {
-    if (this.#closed) throw brokerClosed();
+    if (this.#closed) throw closedBroker();
     if (!this.#fenced) return;
     this.#drop();
     throw new StreamsError('PRODUCER_FENCED', {
@@ -272,7 +272,7 @@ interface SentOffsets {
 /** A topic may be deleted between the hand-over of a record and its write. */
 function gone(batch: OutgoingBatch): StreamsError | undefined {
   const { topic, partition } = batch.log;
-  return topic.deleted ? unknownPartition(topic.name, partition, undefined) : undefined;
+  return topic.deleted ? unknownLogPartition(topic.name, partition, undefined) : undefined;
 }
 
 function misused(saw: string, expected: string): StreamsError {

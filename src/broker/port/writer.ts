@@ -14,7 +14,7 @@ export interface WriterOptions {
    * may have lost the end of that writer's last transaction, which is then written again. Brokers within one
    * process lose none.
    */
-  readonly touches?: Touches;
+  readonly transactionScope?: TransactionScope;
   /**
    * Told what became of each record: its offset, or its own error. In a transaction an offset says that the
    * record is in the log, and not yet that it will be committed. What abort and close throw away is not told.
@@ -51,7 +51,7 @@ export interface WriteResult extends TopicPartition {
   readonly error?: StreamsError;
 }
 
-export interface Touches {
+export interface TransactionScope {
   readonly groupId: string;
   /** Partitions whose offsets it commits to the group. */
   readonly sources: readonly TopicPartition[];

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { bisect, compare, type Disagreement, type Moment, smallestSlice } from '../../replay/index.js';
-import { storesOf } from '../declared.js';
+import { storesDeclared } from '../declared.js';
 import { exportSchemas } from '../export-schemas.js';
 import { exportTest } from '../export-test.js';
 import { type Io, write } from '../io.js';
@@ -8,12 +8,19 @@ import { KeyForms } from '../key-forms.js';
 import { loadTopology } from '../load-topology.js';
 import { checkStore } from '../open-state.js';
 import { type LookBack, type LookBackOptions, lookBack, pastSerdes } from '../past.js';
-import { type Format, formatOption, KEY_HELP, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
+import {
+  formatOption,
+  KEY_HELP,
+  type OutputFormat,
+  pastMoment,
+  WINDOWS_HELP,
+  withPastOptions,
+} from '../past-options.js';
 import { parsePredicate } from '../predicate.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
 import { changeText, eventText, traceText } from '../show-past.js';
-import { parseWantedKey } from '../store-key.js';
+import { parseLookupKey } from '../store-key.js';
 import { usage } from '../usage.js';
 
 interface Options extends LookBackOptions {
@@ -24,7 +31,7 @@ interface Options extends LookBackOptions {
   readonly exportTest?: string | undefined;
   readonly compare?: string | undefined;
   readonly until?: Moment | undefined;
-  readonly format: Format;
+  readonly format: OutputFormat;
 }
 
 const EXAMPLES = `${KEY_HELP}
@@ -56,7 +63,7 @@ export function addBisect(program: Program): void {
       .option('--monotone', 'it stays true once it is')
       .option('--export-test <file>', 'write a mocha test that fails because of it, with as few events as will do')
       .option('--compare <file>', 'the other version of the topology')
-      .option('--until <moment>', 'up to there (default: latest)', moment('--until'))
+      .option('--until <moment>', 'up to there (default: latest)', pastMoment('--until'))
       .addOption(formatOption()),
   )
     .addHelpText('after', EXAMPLES)
@@ -85,8 +92,8 @@ async function findFirst(
   const { topology, past, say } = look;
   const { until, monotone = false, format } = options;
   checkStore(topology, store);
-  const spec = storesOf(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
-  const key = options.key === undefined ? undefined : spec && parseWantedKey(spec, options.key);
+  const spec = storesDeclared(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
+  const key = options.key === undefined ? undefined : spec && parseLookupKey(spec, options.key);
   const predicate = await parsePredicate(text, io.cwd);
   const asked = { ...past, store, key, when: predicate.when, monotone, ...(until && { until }) };
   const found = await bisect(topology, asked);

@@ -8,7 +8,7 @@ import { loadTopology } from '../load-topology.js';
 import { wholeNumber } from '../options.js';
 import type { Program } from '../program.js';
 import { namesRegistry, type RegistrySelection, registryOf, SCHEMA_REGISTRY } from '../schema-registry.js';
-import { recordLines, type TopicSerdes, valueLine } from '../show.js';
+import { recordLines, type ShownSerdes, valueLine } from '../show.js';
 import { Stop } from '../stop.js';
 import { openTopicSerdes } from '../topic-serdes.js';
 import { unknownTopic } from '../topics.js';
@@ -81,7 +81,7 @@ async function consume(topic: string, options: Options, io: Io): Promise<number>
 }
 
 /** How keys and values are decoded: as a topology says, or as Avro where it is; undefined: as they are. */
-async function serdesFor(topic: string, options: Options, io: Io): Promise<TopicSerdes | undefined> {
+async function serdesFor(topic: string, options: Options, io: Io): Promise<ShownSerdes | undefined> {
   const schemaRegistry = registryOf(options, io, options.topology);
   if (options.topology === undefined) {
     // Keys are seldom Avro; one that is no Avro is shown as it is.
@@ -126,7 +126,7 @@ async function starts(
 async function print(
   broker: Broker,
   positions: readonly PartitionOffset[],
-  options: Options & { readonly serdes: TopicSerdes | undefined },
+  options: Options & { readonly serdes: ShownSerdes | undefined },
   io: Io,
   stop: Stop,
 ): Promise<void> {

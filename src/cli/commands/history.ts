@@ -1,20 +1,27 @@
 import { history, type Moment } from '../../replay/index.js';
-import { storesOf } from '../declared.js';
+import { storesDeclared } from '../declared.js';
 import { type Io, write } from '../io.js';
 import { KeyForms } from '../key-forms.js';
 import { checkStore } from '../open-state.js';
 import { type LookBackOptions, lookBack, pastSerdes } from '../past.js';
-import { type Format, formatOption, KEY_HELP, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
+import {
+  formatOption,
+  KEY_HELP,
+  type OutputFormat,
+  pastMoment,
+  WINDOWS_HELP,
+  withPastOptions,
+} from '../past-options.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
 import { changeText } from '../show-past.js';
-import { parseWantedKey } from '../store-key.js';
+import { parseLookupKey } from '../store-key.js';
 
 interface Options extends LookBackOptions {
   readonly store: string;
   readonly key: string;
   readonly until?: Moment | undefined;
-  readonly format: Format;
+  readonly format: OutputFormat;
 }
 
 const EXAMPLES = `${KEY_HELP}
@@ -36,7 +43,7 @@ export function addHistory(program: Program): void {
       .argument('<file>', 'the file that exports the topology')
       .requiredOption('--store <name>', 'the store')
       .requiredOption('--key <key>', 'the key: text for stores with text keys, JSON for the others')
-      .option('--until <moment>', 'up to there (default: latest)', moment('--until'))
+      .option('--until <moment>', 'up to there (default: latest)', pastMoment('--until'))
       .addOption(formatOption()),
   )
     .addHelpText('after', EXAMPLES)
@@ -47,8 +54,8 @@ function show(file: string, options: Options, io: Io): Promise<number> {
   return lookBack(file, options, io, async ({ topology, past, say }) => {
     const { store, until, format } = options;
     checkStore(topology, store);
-    const spec = storesOf(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
-    const key = spec && parseWantedKey(spec, options.key);
+    const spec = storesDeclared(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
+    const key = spec && parseLookupKey(spec, options.key);
     const forms = await KeyForms.of(topology, past);
     let found = 0;
     for await (const seen of history(topology, { ...past, store, key, ...(until && { until }) })) {

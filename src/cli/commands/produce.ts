@@ -1,6 +1,6 @@
 import { isStreamsError } from '../../model/errors.js';
 import { seededRandom } from '../../model/random.js';
-import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBroker } from '../broker-url.js';
+import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBrokerOf } from '../broker-url.js';
 import { openInput } from '../input-file.js';
 import { type Io, write } from '../io.js';
 import { loadTopology } from '../load-topology.js';
@@ -9,7 +9,7 @@ import type { Program } from '../program.js';
 import { Rate } from '../rate.js';
 import { type RegistrySelection, registryOf, SCHEMA_REGISTRY } from '../schema-registry.js';
 import { type Sent, sendingText, sendLines, sentText } from '../send-lines.js';
-import type { TopicSerdes } from '../show.js';
+import type { ShownSerdes } from '../show.js';
 import { StatusLine } from '../status-line.js';
 import { Stop } from '../stop.js';
 import { openTopicSerdes } from '../topic-serdes.js';
@@ -81,7 +81,7 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
   const status = new StatusLine(io, (text) => void write(io.stderr, `${text}\n`));
   const input = openInput(file, io, stop.signal);
   const serdes = await serdesFor(topic, options, io);
-  const { broker, createsTopics } = await openBroker(options, io);
+  const { broker, createsTopics } = await openBrokerOf(options, io);
   let sent: Sent | undefined;
   try {
     const rate = new Rate(io.clock);
@@ -125,7 +125,7 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
   }
 }
 
-async function serdesFor(topic: string, options: Options, io: Io): Promise<TopicSerdes | undefined> {
+async function serdesFor(topic: string, options: Options, io: Io): Promise<ShownSerdes | undefined> {
   if (options.topology === undefined) return undefined;
   const topology = await loadTopology(options.topology, io.cwd);
   const services = {

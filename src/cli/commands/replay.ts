@@ -1,7 +1,7 @@
 import { type Moment, replay, ShadowTopics } from '../../replay/index.js';
 import { type Io, write } from '../io.js';
 import { elapsed, type LookBackOptions, lookBack, warnOfGaps } from '../past.js';
-import { moment, withPastOptions } from '../past-options.js';
+import { pastMoment, withPastOptions } from '../past-options.js';
 import type { Program } from '../program.js';
 import { formatCount } from '../rate.js';
 import { ReplayLines } from '../replay-lines.js';
@@ -37,7 +37,7 @@ export function addReplay(program: Program): void {
       .description('run a topology over a slice of the past, and print what it would have written')
       .argument('<file>', 'the file that exports the topology')
       .option('--from <moment>', 'where to begin (default: earliest); snapshot: see below', from)
-      .option('--until <moment>', 'where to end (default: latest)', moment('--until'))
+      .option('--until <moment>', 'where to end (default: latest)', pastMoment('--until'))
       .option('--key <key>', 'only records of source topics with that key')
       .option('--out <directory>', 'write TOPIC.jsonl files there instead of printing')
       .option('--shadow-prefix <prefix>', 'write to new topics PREFIX… of the broker instead of printing'),
@@ -46,7 +46,7 @@ export function addReplay(program: Program): void {
     .action((file, options) => program.act((io) => run(file, options, io)));
 }
 
-const from = (text: string): Moment | 'snapshot' => (text === 'snapshot' ? text : moment('--from')(text));
+const from = (text: string): Moment | 'snapshot' => (text === 'snapshot' ? text : pastMoment('--from')(text));
 
 async function run(file: string, options: Options, io: Io): Promise<number> {
   const { out, shadowPrefix, key, until } = options;

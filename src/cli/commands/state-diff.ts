@@ -1,13 +1,13 @@
 import { stateDiff } from '../../replay/index.js';
-import { storesOf } from '../declared.js';
+import { storesDeclared } from '../declared.js';
 import { type Io, write } from '../io.js';
 import { KeyForms } from '../key-forms.js';
 import { checkStore, type StateSelection } from '../open-state.js';
 import { lookBack, pastSerdes, warnOfGaps } from '../past.js';
-import { KEY_HELP, moment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
+import { KEY_HELP, pastMoment, WINDOWS_HELP, withPastOptions } from '../past-options.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
-import { parseWantedKey } from '../store-key.js';
+import { parseLookupKey } from '../store-key.js';
 import { usage } from '../usage.js';
 
 interface Options extends Omit<StateSelection, 'partition' | 'asOf'> {
@@ -30,8 +30,8 @@ export function addStateDiff(program: Program): void {
       .command('diff')
       .description('print the rows that differ between two moments as JSON lines')
       .argument('<file>', 'the file that exports the topology')
-      .requiredOption('--as-of <moment>', 'the earlier moment', moment('--as-of'))
-      .option('--to <moment>', 'the later one (default: latest)', moment('--to'))
+      .requiredOption('--as-of <moment>', 'the earlier moment', pastMoment('--as-of'))
+      .option('--to <moment>', 'the later one (default: latest)', pastMoment('--to'))
       .option('--store <name>', 'this store only')
       .option('--key <key>', 'with --store: this row only'),
   )
@@ -43,10 +43,10 @@ function diff(file: string, options: Options, io: Io): Promise<number> {
   return lookBack(file, options, io, async ({ topology, past, say }) => {
     const { store, asOf: before, to: after = { kind: 'latest' as const } } = options;
     checkStore(topology, store);
-    const spec = storesOf(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
+    const spec = storesDeclared(await pastSerdes(topology, past).declare(topology)).find(({ name }) => name === store);
     if (options.key !== undefined && !spec)
       throw usage('cannot use --key', 'no --store', 'the store that it is a key of');
-    const key = options.key === undefined || !spec ? undefined : parseWantedKey(spec, options.key);
+    const key = options.key === undefined || !spec ? undefined : parseLookupKey(spec, options.key);
     const selection = { before, after, ...(store !== undefined && { store }), ...(key !== undefined && { key }) };
     const forms = await KeyForms.of(topology, past);
     for await (const row of stateDiff(topology, { ...past, ...selection, onGaps: (gaps) => warnOfGaps(gaps, say) })) {

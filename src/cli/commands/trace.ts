@@ -4,7 +4,7 @@ import { type Moment, trace } from '../../replay/index.js';
 import { type Io, write } from '../io.js';
 import { KeyForms } from '../key-forms.js';
 import { type LookBackOptions, lookBack } from '../past.js';
-import { type Format, formatOption, KEY_HELP, moment, withPastOptions } from '../past-options.js';
+import { formatOption, KEY_HELP, type OutputFormat, pastMoment, withPastOptions } from '../past-options.js';
 import type { Program } from '../program.js';
 import { toJson } from '../show.js';
 import { traceText } from '../show-past.js';
@@ -15,7 +15,7 @@ interface Options extends LookBackOptions {
   readonly at?: SourcePosition | undefined;
   readonly key?: string | undefined;
   readonly until?: Moment | undefined;
-  readonly format: Format;
+  readonly format: OutputFormat;
 }
 
 const EXAMPLES = `${KEY_HELP}
@@ -32,7 +32,7 @@ export function addTrace(program: Program): void {
       .argument('<file>', 'the file that exports the topology')
       .option('--at <topic:partition:offset>', 'the record', position)
       .option('--key <key>', 'all records of source topics with that key')
-      .option('--until <moment>', 'with --key: up to there (default: latest)', moment('--until'))
+      .option('--until <moment>', 'with --key: up to there (default: latest)', pastMoment('--until'))
       .addOption(formatOption()),
   )
     .addHelpText('after', EXAMPLES)

@@ -2,7 +2,7 @@ import { type Moment, type VerifyReport, verify } from '../../replay/index.js';
 import { type Io, write } from '../io.js';
 import { DEFAULT_STATE, wholeNumber } from '../options.js';
 import { type LookBackOptions, lookBack } from '../past.js';
-import { type Format, formatOption, moment, withHistoryOptions } from '../past-options.js';
+import { formatOption, type OutputFormat, pastMoment, withHistoryOptions } from '../past-options.js';
 import type { Program } from '../program.js';
 import { formatCount } from '../rate.js';
 import { toJson } from '../show.js';
@@ -12,7 +12,7 @@ interface Options extends Omit<LookBackOptions, 'state'> {
   readonly from?: Moment | undefined;
   readonly until?: Moment | undefined;
   readonly seed?: number | undefined;
-  readonly format: Format;
+  readonly format: OutputFormat;
 }
 
 const EXAMPLES = `
@@ -31,8 +31,8 @@ export function addVerify(program: Program): void {
       .command('verify')
       .description('check that a topology does the same whenever it is run; exit code 1 if not')
       .argument('<file>', 'the file that exports the topology')
-      .option('--from <moment>', 'where to begin (default: earliest)', moment('--from'))
-      .option('--until <moment>', 'where to end (default: latest)', moment('--until'))
+      .option('--from <moment>', 'where to begin (default: earliest)', pastMoment('--from'))
+      .option('--until <moment>', 'where to end (default: latest)', pastMoment('--until'))
       .option('--seed <number>', 'chooses batches, restarts and orders (default: 1)', wholeNumber('--seed', 0))
       .addOption(formatOption()),
   )

@@ -1,6 +1,6 @@
 import { StreamsError } from '../../model/errors.js';
 import type { Change } from '../../model/record.js';
-import { check } from '../../serdes/check.js';
+import { checkEncodes } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import { writableOrNone } from '../tables/row-function.js';
@@ -61,7 +61,7 @@ export class HeldChanges<K, V> {
   /** What is to wait for a change: `before` is what waits already. Throws if it cannot be kept. */
   pendingOf(change: Change<K, V>, before: { readonly previous: V | null } | null): Pending<V> {
     const { value, timestamp, headers } = change;
-    if (value !== null) check(this.#serdes.value, value);
+    if (value !== null) checkEncodes(this.#serdes.value, value);
     // What was given out last is what the first change that waits replaced: before it, nothing waited.
     // What a row was before is no fault of the change: a value that cannot be kept has come from nobody here.
     const previous = before ? before.previous : writableOrNone(this.#serdes.value, change.previous ?? null);

@@ -70,7 +70,7 @@ export function sizeOf<V>(pending: Pending<V>, value: Serde<V>): number {
 }
 
 /** Where a key waits, and what is needed to replace what waits without reading it. */
-export class Place<K, V> {
+export class PendingRef<K, V> {
   constructor(
     readonly due: number,
     readonly previous: V | null,
@@ -88,7 +88,7 @@ export class Place<K, V> {
 }
 
 /** Format 1: 1 byte format, 8 due (double), 4 size, 4 + n previous value (length −1: null). */
-export function placeSerde<K, V>(value: Serde<V>): Serde<Place<K, V>> {
+export function pendingRefSerde<K, V>(value: Serde<V>): Serde<PendingRef<K, V>> {
   return containing(value, {
     name: `place-${FORMAT}(${value.name})`,
     check: checkedBefore,
@@ -103,7 +103,7 @@ export function placeSerde<K, V>(value: Serde<V>): Serde<Place<K, V>> {
       const reader = new ByteReader(bytes, 'the place of a change that waits');
       checkFormat(reader.byte());
       const [due, size] = [reader.double(), reader.int32()];
-      return new Place(due, decodeOrNull(value, reader.bytes()), size);
+      return new PendingRef(due, decodeOrNull(value, reader.bytes()), size);
     },
   });
 }

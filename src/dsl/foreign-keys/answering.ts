@@ -1,9 +1,9 @@
 import { type Change, PlainRecord, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { Row } from '../../state/contract.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
+import type { Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import type { Rows } from '../tables/table-view.js';
-import type { AnyRecord } from '../types.js';
 import { type Answer, ASK, type Subscription } from './messages.js';
 import type { Subscribers } from './subscribers.js';
 
@@ -30,12 +30,12 @@ export class Answering implements Processor {
     this.#options = options;
   }
 
-  reads({ key, value }: AnyRecord, port: number, reads: Reads): void {
+  prepare({ key, value }: AnyRecord, port: number, lookups: Lookups): void {
     const { rows, subscribers } = this.#options;
-    if (port === CHANGES) return subscribers.want(key, reads);
+    if (port === CHANGES) return subscribers.want(key, lookups);
     if (key === null) return;
-    rows.want(key, reads);
-    subscribers.want(key, reads, (value as Subscription).leftKey);
+    rows.want(key, lookups);
+    subscribers.want(key, lookups, (value as Subscription).leftKey);
   }
 
   process(record: AnyRecord, port: number): void | Promise<void> {

@@ -2,9 +2,9 @@ import type { Observable } from 'rxjs';
 import type { Serde } from '../../serdes/serde.js';
 import type { Declaring } from '../declaring.js';
 import type { AnySerde } from '../processor.js';
-import type { Joiner } from '../tables/table-table-join.js';
+import type { AnyRecord } from '../push.js';
+import type { TableJoiner } from '../tables/table-table-join.js';
 import { type TableView, viewOf } from '../tables/table-view.js';
-import type { AnyRecord } from '../types.js';
 import { Answering } from './answering.js';
 import { ForeignKeys } from './foreign-key.js';
 import { JoinAnswers } from './join-answers.js';
@@ -30,7 +30,7 @@ export interface ForeignKeyJoining {
   readonly operator: string;
   readonly left: boolean;
   readonly foreignKey: (value: unknown, key: unknown) => unknown;
-  readonly join: Joiner;
+  readonly join: TableJoiner;
   readonly store: string;
   readonly value: AnySerde;
 }

@@ -1,7 +1,7 @@
 import { RowChange, type StreamRecord } from '../../model/record.js';
 import type { KeyValueStore, Row } from '../../state/contract.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
-import type { Joiner } from '../tables/table-table-join.js';
+import type { Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { TableJoiner } from '../tables/table-table-join.js';
 import type { Rows } from '../tables/table-view.js';
 import type { ForeignKey, ForeignKeys } from './foreign-key.js';
 import type { Answer } from './messages.js';
@@ -12,7 +12,7 @@ export interface AnswerJoining {
   /** The joined table. */
   readonly store: KeyValueStore<unknown, unknown>;
   readonly foreignKeys: ForeignKeys;
-  readonly join: Joiner;
+  readonly join: TableJoiner;
   readonly left: boolean;
 }
 
@@ -23,9 +23,9 @@ export class JoinAnswers implements Processor {
     private readonly options: AnswerJoining,
   ) {}
 
-  reads({ key }: StreamRecord<unknown, Answer>, _port: number, reads: Reads): void {
-    this.options.rows.want(key, reads);
-    reads.add(this.options.store, key);
+  prepare({ key }: StreamRecord<unknown, Answer>, _port: number, lookups: Lookups): void {
+    this.options.rows.want(key, lookups);
+    lookups.add(this.options.store, key);
   }
 
   process(record: StreamRecord<unknown, Answer>): void {
@@ -37,7 +37,7 @@ export class JoinAnswers implements Processor {
     this.#answered(record, () => null);
   }
 
-  #answered({ key, value: answer, timestamp, headers }: StreamRecord<unknown, Answer>, join: Joiner): void {
+  #answered({ key, value: answer, timestamp, headers }: StreamRecord<unknown, Answer>, join: TableJoiner): void {
     const { rows, store, foreignKeys, left } = this.options;
     const row = rows.row(key);
     const refersTo = row === null ? null : foreignKeys.tried(row.value, key);

@@ -4,7 +4,7 @@ import { chunkKey } from '../../serdes/chunk-key.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, RowItems, StoreSpec } from '../../state/contract.js';
 import { ByteReader, written } from '../operators/bytes.js';
-import type { Reads } from '../processor.js';
+import type { Lookups } from '../processor.js';
 import { UNKNOWN_PARTITION } from './messages.js';
 
 /**
@@ -68,12 +68,12 @@ export class Subscribers {
   }
 
   /** Declares a change; without a subscriber, a visit. */
-  want(key: unknown, reads: Reads, subscriber?: Buffer): void {
+  want(key: unknown, lookups: Lookups, subscriber?: Buffer): void {
     const own = { key, id: 0 };
-    reads.add(this.#store, own);
+    lookups.add(this.#store, own);
     const list = subscriber === undefined ? undefined : this.#store.getIfLoaded(own);
     const chunk = subscriber === undefined || !list ? undefined : chunkOf(list, subscriber);
-    if (chunk) reads.add(this.#store, { key, id: chunk.id });
+    if (chunk) lookups.add(this.#store, { key, id: chunk.id });
   }
 
   /**

@@ -16,7 +16,7 @@ export function currentDeclaring(operator: string): Declaring {
 }
 
 /** An operator without state: plain RxJS, and a mark on the way so that the graph shows it. */
-export function marked<I, O>(mark: PathMark, body: OperatorFunction<I, O>): OperatorFunction<I, O> {
+export function withMark<I, O>(mark: PathMark, body: OperatorFunction<I, O>): OperatorFunction<I, O> {
   return (source) =>
     ownObservable(body, {
       input: () => asRows(source),

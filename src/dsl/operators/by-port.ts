@@ -1,5 +1,5 @@
-import type { Processor, Reads } from '../processor.js';
-import type { AnyRecord } from '../types.js';
+import type { Lookups, Processor } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import type { Folding } from './folding.js';
 
 /** Makes a fold; one of several inputs adds with the adder of the input that a record comes by. */
@@ -31,8 +31,8 @@ class ByPort implements Processor {
     return this.#fold.start?.();
   }
 
-  reads(record: AnyRecord, port: number, reads: Reads): unknown {
-    return this.#fold.reads?.(record, port, reads);
+  prepare(record: AnyRecord, port: number, lookups: Lookups): unknown {
+    return this.#fold.prepare?.(record, port, lookups);
   }
 
   process(record: AnyRecord, port: number, prepared: unknown): void | Promise<void> {

@@ -4,8 +4,9 @@ import type { StreamRecord } from '../../model/record.js';
 import { checkedBefore } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore } from '../../state/contract.js';
-import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord, FactRecord, Stream } from '../types.js';
+import type { AnySerde, Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
+import type { FactRecord, Stream } from '../types.js';
 import { withGrace } from '../windows/closings.js';
 import { currentDeclaring } from './attach.js';
 import { checkedId, type Id, idSerde, idText, keyPart } from './ids.js';
@@ -131,17 +132,17 @@ class Dedupe<K, V> implements Processor {
     this.#key = key;
   }
 
-  reads(record: AnyRecord, _port: number, reads: Reads): string {
+  prepare(record: AnyRecord, _port: number, lookups: Lookups): string {
     const id = idText(checkedId(this.#id(record), 'the id of a record', this.#at));
     const key = this.#key === undefined ? id : keyPart(this.#key, record.key) + id;
-    reads.add(this.#store, key);
+    lookups.add(this.#store, key);
     return key;
   }
 
   process(record: AnyRecord, _port: number, prepared: unknown): void {
     const { source } = this.#context;
     const key = prepared as string;
-    this.#store.observe(record.timestamp);
+    this.#store.advanceTime(record.timestamp);
     const first = this.#store.get(key);
     if (first !== null && !this.#isItself(first, key)) return this.#context.drop('duplicate');
     this.#store.put(key, source ? new First(source.topic, source.offset) : NO_RECORD, record.timestamp);

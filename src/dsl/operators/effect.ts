@@ -1,7 +1,7 @@
 import type { MonoTypeOperatorFunction } from 'rxjs';
 import type { SourcePosition } from '../../model/record.js';
 import type { Processor, ProcessorContext } from '../processor.js';
-import type { AnyRecord } from '../types.js';
+import type { AnyRecord } from '../push.js';
 import { currentDeclaring } from './attach.js';
 import { checkedId, type Id, idText } from './ids.js';
 

@@ -1,24 +1,24 @@
 import { PlainRecord, type SourcePosition } from '../../model/record.js';
-import { check, checkedBefore } from '../../serdes/check.js';
+import { checkEncodes, checkedBefore } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { RowItems } from '../../state/contract.js';
 import type { AnyRecord, AnySerde } from '../processor.js';
 import { ByteReader, readHeaders, written } from './bytes.js';
 
-export type Version = number | bigint;
+export type EntityVersion = number | bigint;
 
 /**
  * A record that waits. Encoded once and decoded once, when it is first needed: an entity's row, or a page of
  * a long one, is written at every commit that changes it, and read with all that waits.
  */
 export class Held {
-  readonly version: Version;
+  readonly version: EntityVersion;
   readonly #serdes: HeldSerdes;
   #content: HeldContent | undefined;
   #bytes: Buffer | undefined;
 
-  constructor(version: Version, serdes: HeldSerdes, from: HeldContent | Buffer) {
+  constructor(version: EntityVersion, serdes: HeldSerdes, from: HeldContent | Buffer) {
     this.version = version;
     this.#serdes = serdes;
     if (Buffer.isBuffer(from)) this.#bytes = from;
@@ -26,10 +26,10 @@ export class Held {
   }
 
   /** One that begins to wait. Throws if it cannot be written. */
-  static of(version: Version, serdes: HeldSerdes, content: HeldContent): Held {
+  static of(version: EntityVersion, serdes: HeldSerdes, content: HeldContent): Held {
     const { key, value } = content.record;
-    if (key !== null) check(serdes.key, key);
-    if (value !== null) check(serdes.value, value);
+    if (key !== null) checkEncodes(serdes.key, key);
+    if (value !== null) checkEncodes(serdes.value, value);
     return new Held(version, serdes, content);
   }
 
@@ -68,14 +68,18 @@ export interface HeldSerdes {
  * What is known of one entity: the version that comes next, and the records that came too early, by version.
  */
 export interface EntityQueue {
-  readonly next: Version;
+  readonly next: EntityVersion;
   readonly held: readonly Held[];
 }
 
-export const following = (version: Version): Version => (typeof version === 'bigint' ? version + 1n : version + 1);
+export const following = (version: EntityVersion): EntityVersion =>
+  typeof version === 'bigint' ? version + 1n : version + 1;
 
 /** Where a version belongs among the held ones: its place, and whether it is there already. */
-export function placeOf(held: readonly Held[], version: Version): { readonly at: number; readonly taken: boolean } {
+export function indexOfVersion(
+  held: readonly Held[],
+  version: EntityVersion,
+): { readonly at: number; readonly taken: boolean } {
   let low = 0;
   let high = held.length;
   while (low < high) {
@@ -142,7 +146,7 @@ export const entityQueueItems: RowItems<EntityQueue> = {
   with: ({ next }, held) => ({ next, held: held as readonly Held[] }),
 };
 
-const encodeHeld = (version: Version, { record, position }: HeldContent, { key, value }: HeldSerdes): Buffer =>
+const encodeHeld = (version: EntityVersion, { record, position }: HeldContent, { key, value }: HeldSerdes): Buffer =>
   written((row) => {
     row.text(String(version));
     row.text(position.topic);

@@ -3,8 +3,9 @@ import { noRow } from '../../model/no-row.js';
 import { type Change, isChange, RowChange, type StreamRecord } from '../../model/record.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore, Row } from '../../state/contract.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord, KeyOf, ValueOf } from '../types.js';
+import type { Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
+import type { KeyOf, ValueOf } from '../types.js';
 import { windowedFold } from '../windows/windowed-fold.js';
 import type { AnyWindowing } from '../windows/windowing.js';
 import { currentDeclaring } from './attach.js';
@@ -73,8 +74,8 @@ class Fold<K, V, A> implements Processor {
     this.#tried = context.mayGiveUp && folding.subtract !== undefined;
   }
 
-  reads(record: AnyRecord, _port: number, reads: Reads): void {
-    if (record.key !== null) reads.add(this.#store, record.key);
+  prepare(record: AnyRecord, _port: number, lookups: Lookups): void {
+    if (record.key !== null) lookups.add(this.#store, record.key);
   }
 
   process(record: AnyRecord): void {

@@ -3,8 +3,9 @@ import { PlainRecord, type StreamRecord } from '../../model/record.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { Declaring } from '../declaring.js';
 import { type GlobalTable, isGlobalTable } from '../global-table.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord, FactRecord, KeyOf } from '../types.js';
+import type { Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
+import type { FactRecord, KeyOf } from '../types.js';
 import { currentDeclaring } from './attach.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
@@ -124,10 +125,10 @@ class GlobalTableJoin implements Processor {
   ) {}
 
   /** Returns the key of the row, so that it is made once. */
-  reads(record: AnyRecord, _port: number, reads: Reads): unknown {
+  prepare(record: AnyRecord, _port: number, lookups: Lookups): unknown {
     if (record.value === null) return null;
     const key = this.options.key(record) ?? null;
-    if (key !== null) reads.add(this.rows, key);
+    if (key !== null) lookups.add(this.rows, key);
     return key;
   }
 

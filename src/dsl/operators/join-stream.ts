@@ -5,11 +5,12 @@ import { serdes } from '../../serdes/serdes.js';
 import { DueQueue } from '../buffers/due-queue.js';
 import type { Declaring } from '../declaring.js';
 import type { AnySerde, Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import { SideBuffer, sideStore } from '../stream-join/side-buffer.js';
-import { type Joiner, type SideParts, StreamJoin } from '../stream-join/stream-join.js';
+import { type SideParts, StreamJoin, type StreamJoiner } from '../stream-join/stream-join.js';
 import { waitingKeySerde, waitingStore } from '../stream-join/waiting.js';
 import { type JoinWindow, type JoinWindowOptions, joinWindow } from '../stream-join/window.js';
-import type { AnyRecord, FactRecord, KeyOf } from '../types.js';
+import type { FactRecord, KeyOf } from '../types.js';
 import { withGrace } from '../windows/closings.js';
 import { currentDeclaring } from './attach.js';
 
@@ -134,7 +135,7 @@ export function outerJoinStream<R extends AnyFact, S, W>(
 
 type AnyOptions = JoinWindowOptions & {
   readonly store: string;
-  readonly join: Joiner;
+  readonly join: StreamJoiner;
   readonly key?: AnySerde;
   readonly left?: AnySerde;
   readonly right?: AnySerde;

@@ -11,13 +11,14 @@ import {
 } from '../foreign-keys/foreign-key-join.js';
 import { isGlobalTable } from '../global-table.js';
 import type { AnySerde, Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import { haveCommonCause } from '../tables/common-cause.js';
 import { DiamondJoin } from '../tables/diamond-join.js';
 import { hold } from '../tables/hold.js';
 import { StreamTableJoin } from '../tables/stream-table-join.js';
-import { type Joiner, type JoinKind, joinedView, RowJoin, TableTableJoin } from '../tables/table-table-join.js';
+import { type JoinKind, joinedView, RowJoin, type TableJoiner, TableTableJoin } from '../tables/table-table-join.js';
 import { type TableView, viewOf, withView } from '../tables/table-view.js';
-import type { AnyRecord, KeyOf, Table, ValueOf, WithValue } from '../types.js';
+import type { KeyOf, Table, ValueOf, WithValue } from '../types.js';
 import { withGrace } from '../windows/closings.js';
 import { currentDeclaring } from './attach.js';
 
@@ -166,12 +167,12 @@ export function outerJoinTable<K, V, T, W>(
   fn: (value: V | null, row: T | null, key: K) => W,
 ): OperatorFunction<Change<K, V>, Change<K, W>> {
   // biome-ignore lint/suspicious/noExplicitAny: keys and values of any type; the signature knows them
-  return joining('outerJoinTable', table, 'outer', fn as Joiner) as OperatorFunction<any, any>;
+  return joining('outerJoinTable', table, 'outer', fn as TableJoiner) as OperatorFunction<any, any>;
 }
 
 /** Every shape of the second argument at once. */
 interface AnyOptions {
-  readonly join: Joiner;
+  readonly join: TableJoiner;
   readonly foreignKey?: ForeignKeyJoining['foreignKey'];
   readonly grace?: Duration;
   readonly store?: string;
@@ -182,7 +183,7 @@ function joining(
   operator: string,
   table: Observable<AnyRecord>,
   kind: JoinKind,
-  given: Joiner | AnyOptions,
+  given: TableJoiner | AnyOptions,
 ): OperatorFunction<AnyRecord, AnyRecord> {
   return (source) => {
     const current = currentDeclaring(operator);

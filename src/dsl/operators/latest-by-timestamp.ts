@@ -5,8 +5,9 @@ import { show } from '../../model/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore } from '../../state/contract.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord, FactRecord, Stream } from '../types.js';
+import type { Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
+import type { FactRecord, Stream } from '../types.js';
 import { currentDeclaring } from './attach.js';
 
 export interface LatestByTimestampOptions<K, V> {
@@ -66,8 +67,8 @@ class Latest<K, V> implements Processor {
     this.#options = options;
   }
 
-  reads(record: AnyRecord, _port: number, reads: Reads): void {
-    if (record.key !== null) reads.add(this.#store, record.key);
+  prepare(record: AnyRecord, _port: number, lookups: Lookups): void {
+    if (record.key !== null) lookups.add(this.#store, record.key);
   }
 
   process(record: AnyRecord): void {

@@ -18,7 +18,7 @@ export interface StoreDefinition<K, V> {
 }
 
 /** What a store of a processor is made of: one that keeps its past, of two. */
-export function storesOf(name: string, { key, value, ttl, history }: StoreDefinition<unknown, unknown>): StoreSpec[] {
+export function storeSpecs(name: string, { key, value, ttl, history }: StoreDefinition<unknown, unknown>): StoreSpec[] {
   if (history === undefined)
     return [
       {

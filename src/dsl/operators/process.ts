@@ -8,12 +8,13 @@ import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore, StoreSpec, VersionedStore } from '../../state/contract.js';
 import type { Rekey } from '../ambient.js';
-import type { AnySerde, OriginalRecord, Processor, ProcessorContext, Reads, TimerClock } from '../processor.js';
-import type { AnyRecord, KeyOf } from '../types.js';
-import { currentDeclaring, marked } from './attach.js';
+import type { AnySerde, Lookups, OriginalRecord, Processor, ProcessorContext, TimerClock } from '../processor.js';
+import type { AnyRecord } from '../push.js';
+import type { KeyOf } from '../types.js';
+import { currentDeclaring, withMark } from './attach.js';
 import { drawnNumber, drawnUuid } from './drawn.js';
 import { sameKey } from './ids.js';
-import { type StoreDefinition, storesOf, versioned } from './process-stores.js';
+import { type StoreDefinition, storeSpecs, versioned } from './process-stores.js';
 
 export type { StoreDefinition };
 
@@ -145,7 +146,7 @@ export function process<
   return (source) => {
     const current = currentDeclaring('process');
     const stores = definitions.flatMap(([name, definition]) =>
-      storesOf(name, current.bound(definition, 'store', name)),
+      storeSpecs(name, current.bound(definition, 'store', name)),
     );
     const isGlobal = (name: string): boolean => current.globalTables.some(({ store }) => store === name);
     const globals = options.uses?.filter(isGlobal) ?? [];
@@ -168,7 +169,7 @@ export function process<
       [source],
     ) as unknown as Observable<Out>;
     if (!options.rekey) return origin;
-    return marked<Out, Out>({ label: 'rekey', rekey: options.rekey as Rekey }, (inner) => inner)(origin);
+    return withMark<Out, Out>({ label: 'rekey', rekey: options.rekey as Rekey }, (inner) => inner)(origin);
   };
 }
 
@@ -203,15 +204,15 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
     return this.#options.start?.(this.#user);
   }
 
-  reads(record: AnyRecord, _port: number, reads: Reads): void {
+  prepare(record: AnyRecord, _port: number, lookups: Lookups): void {
     if (this.#options.reads) {
       for (const [store, key, asOf] of this.#options.reads(record as R))
-        reads.add(this.#context.store(store), key, asOf);
+        lookups.add(this.#context.store(store), key, asOf);
     } else if (record.key !== null) {
       this.#own ??= this.#ownKey
         .filter(({ key }) => key.format?.text === this.#keySerde.format?.text)
         .map(({ name }) => this.#context.store(name));
-      for (const store of this.#own) reads.add(store, record.key, record.timestamp);
+      for (const store of this.#own) lookups.add(store, record.key, record.timestamp);
     }
   }
 

@@ -5,19 +5,20 @@ import { show } from '../../model/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore } from '../../state/contract.js';
-import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord, FactRecord, Stream } from '../types.js';
+import type { AnySerde, Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
+import type { FactRecord, Stream } from '../types.js';
 import { withGrace } from '../windows/closings.js';
 import { currentDeclaring } from './attach.js';
 import {
   type EntityQueue,
+  type EntityVersion,
   entityQueueItems,
   entityQueueSerde,
   following,
   Held,
   type HeldSerdes,
-  placeOf,
-  type Version,
+  indexOfVersion,
 } from './entity-queue.js';
 import { checkedId, type Id, idSerde, idText, keyId, shownId } from './ids.js';
 import { KeptGaps } from './kept-gaps.js';
@@ -172,16 +173,16 @@ class Reorder<K, V> implements Processor {
     if (this.#wall) this.#context.schedule(Math.max(1, Math.min(this.#waitMs, 1_000)), 'wall', () => this.#expire());
   }
 
-  reads(record: AnyRecord, _port: number, reads: Reads): Entity | null {
+  prepare(record: AnyRecord, _port: number, lookups: Lookups): Entity | null {
     const entity = this.#entityOf(record);
-    if (entity !== null) reads.add(this.#queues, entity);
+    if (entity !== null) lookups.add(this.#queues, entity);
     return entity;
   }
 
   process(record: AnyRecord, _port: number, prepared: unknown): void | Promise<void> {
     const entity = prepared as Entity | null;
     if (entity === null) return this.#context.drop('null-key');
-    this.#queues.observe(record.timestamp);
+    this.#queues.advanceTime(record.timestamp);
     this.#take(entity, record);
     if (!this.#wall && this.#gaps.due(this.#now()) !== undefined) return this.#expire();
   }
@@ -201,7 +202,7 @@ class Reorder<K, V> implements Processor {
       this.#release(entity, following(version), queue.held);
       return;
     }
-    const { at, taken } = placeOf(queue.held, version);
+    const { at, taken } = indexOfVersion(queue.held, version);
     if (version < queue.next || taken) return this.#stale(record, version, queue.next);
     if (queue.held.length >= this.#maxBuffered)
       throw reorderBufferFull(this.#of(entity), version, queue, this.#maxBuffered);
@@ -214,7 +215,7 @@ class Reorder<K, V> implements Processor {
   }
 
   /** Emits what waits for exactly the version that is next, and keeps the rest. */
-  #release(entity: Entity, from: Version, held: readonly Held[]): void {
+  #release(entity: Entity, from: EntityVersion, held: readonly Held[]): void {
     let next = from;
     let released = 0;
     for (const waiting of held) {
@@ -260,7 +261,7 @@ class Reorder<K, V> implements Processor {
     }
   }
 
-  #stale(record: AnyRecord, version: Version, next: Version): void {
+  #stale(record: AnyRecord, version: EntityVersion, next: EntityVersion): void {
     if (this.#options.stale === 'pass') return this.#context.emit(record);
     if (this.#options.stale !== 'deadLetter') return this.#context.drop('stale');
     this.#context.deadLetter(record, new Error(`version ${version} has already been seen: ${next} is next`));
@@ -280,7 +281,7 @@ class Reorder<K, V> implements Processor {
     return record.key;
   }
 
-  #versionOf(record: AnyRecord): Version {
+  #versionOf(record: AnyRecord): EntityVersion {
     const version = this.#options.version(record);
     if (typeof version === 'bigint' || Number.isSafeInteger(version)) return version;
     throw versionInvalid(this.#options.store, version, 'an integer or a bigint');

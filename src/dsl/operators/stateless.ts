@@ -1,10 +1,11 @@
 import { filter, type MonoTypeOperatorFunction, map, type Observable, type OperatorFunction, tap } from 'rxjs';
 import { type Change, isChange, PlainRecord, rowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
+import type { AnyRecord } from '../push.js';
 import { rowOrNone, rowOrThrow } from '../tables/row-function.js';
 import { derived } from '../tables/table-view.js';
-import type { AnyRecord, FactRecord, KeyOf, ValueOf, WithValue } from '../types.js';
-import { marked } from './attach.js';
+import type { FactRecord, KeyOf, ValueOf, WithValue } from '../types.js';
+import { withMark } from './attach.js';
 import { expand } from './expand.js';
 
 /**
@@ -32,7 +33,7 @@ export function mapValues<R extends AnyRecord, W>(
     const previous = record.previous === null ? null : rowOrNone(fn, record.previous as ValueOf<R>, key);
     return rowChange<unknown, unknown>(key, value, previous, record, record.outOfOrder);
   };
-  const operator = marked({ label: 'mapValues' }, map(apply));
+  const operator = withMark({ label: 'mapValues' }, map(apply));
   return derived(operator, fn as (value: unknown, key: unknown) => unknown) as unknown as OperatorFunction<
     R,
     WithValue<R, W>
@@ -50,7 +51,7 @@ export function mapValues<R extends AnyRecord, W>(
 export function flatMapValues<K, V, W>(
   fn: (value: V, key: K) => Iterable<W>,
 ): OperatorFunction<FactRecord<K, V>, StreamRecord<K, W>> {
-  return marked(
+  return withMark(
     { label: 'flatMapValues', toStream: true },
     expand(function* (record: FactRecord<K, V>) {
       for (const value of fn(record.value, record.key))
@@ -76,7 +77,7 @@ export function filterValues<R extends AnyRecord>(
 ): MonoTypeOperatorFunction<R> {
   const keep = (value: unknown, key: unknown): unknown =>
     value !== null && fn(value as ValueOf<R>, key as KeyOf<R>) ? value : null;
-  const operator = marked({ label: 'filterValues' }, (source: Observable<R>) =>
+  const operator = withMark({ label: 'filterValues' }, (source: Observable<R>) =>
     source.pipe(
       map((record): AnyRecord | undefined => {
         if (!isChange(record)) return fn(record.value, record.key) ? record : undefined;
@@ -118,7 +119,7 @@ export function selectKey<K, V, K2>(
   fn: (record: StreamRecord<K, V>) => K2,
   options: SelectKeyOptions<K2, V> = {},
 ): OperatorFunction<FactRecord<K, V>, StreamRecord<K2, V>> {
-  return marked(
+  return withMark(
     { label: 'selectKey', rekey: options, toStream: true },
     map((record: FactRecord<K, V>) => new PlainRecord(fn(record), record.value, record.timestamp, record.headers)),
   );
@@ -134,7 +135,7 @@ export function peek<R extends AnyRecord>(fn: (record: R) => void): MonoTypeOper
     if (isChange(record)) rowOrThrow(() => fn(record), record, record.key);
     else fn(record);
   };
-  return derived(marked({ label: 'peek' }, tap(look)), (value) => value);
+  return derived(withMark({ label: 'peek' }, tap(look)), (value) => value);
 }
 
 /**
@@ -145,7 +146,7 @@ export function peek<R extends AnyRecord>(fn: (record: R) => void): MonoTypeOper
  * ```
  */
 export function toStream<K, V>(): OperatorFunction<Change<K, V>, StreamRecord<K, V | null>> {
-  return marked(
+  return withMark(
     { label: 'toStream', toStream: true },
     map((change: Change<K, V>) => new PlainRecord(change.key, change.value, change.timestamp, change.headers)),
   );

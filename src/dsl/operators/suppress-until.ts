@@ -4,8 +4,8 @@ import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import { type Due, dueRow } from '../buffers/due-queue.js';
 import { type Bounds, HeldChanges } from '../buffers/held-changes.js';
-import { type Pending, Place } from '../buffers/pending.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
+import { type Pending, PendingRef } from '../buffers/pending.js';
+import type { Lookups, Processor, ProcessorContext } from '../processor.js';
 
 interface Parts<K, V> {
   /** The store of what waits. */
@@ -34,13 +34,13 @@ abstract class Suppress<K, V> implements Processor {
     return this.held.start();
   }
 
-  abstract reads(change: Change<K, V>, port: number, reads: Reads): unknown;
+  abstract prepare(change: Change<K, V>, port: number, lookups: Lookups): unknown;
 
   process(change: Change<K, V>, _port: number, prepared: unknown): void | Promise<void> {
     if (change.key === null) return this.#context.drop('null-key');
     if (change.outOfOrder) return this.#context.drop('out-of-order');
     this.hold(change, prepared);
-    this.rows.observe(change.timestamp);
+    this.rows.advanceTime(change.timestamp);
     return this.held.release(this.rows.streamTime - this.#waitMs);
   }
 
@@ -54,10 +54,10 @@ abstract class Suppress<K, V> implements Processor {
 
 /** Windows: the key itself says when it is due, so the row is found without a second store. */
 export class SuppressUntilClosed<K, V> extends Suppress<Windowed<K>, V> {
-  override reads({ key }: Change<Windowed<K>, V>, _port: number, reads: Reads): Due<Windowed<K>> | undefined {
+  override prepare({ key }: Change<Windowed<K>, V>, _port: number, lookups: Lookups): Due<Windowed<K>> | undefined {
     if (key === null) return undefined;
     const row = dueRow(key.end, key);
-    reads.add(this.rows, row);
+    lookups.add(this.rows, row);
     return row;
   }
 
@@ -78,15 +78,15 @@ export class SuppressUntilClosed<K, V> extends Suppress<Windowed<K>, V> {
 
 /** Any rows: where each waits is kept in a store of its own. */
 export class SuppressUntilDue<K, V> extends Suppress<K, V> {
-  readonly #places: KeyValueStore<K, Place<K, V>>;
+  readonly #places: KeyValueStore<K, PendingRef<K, V>>;
 
   constructor(context: ProcessorContext, parts: Parts<K, V> & { readonly places: string }) {
     super(context, parts);
     this.#places = context.store(parts.places);
   }
 
-  override reads({ key }: Change<K, V>, _port: number, reads: Reads): void {
-    if (key !== null) reads.add(this.#places, key);
+  override prepare({ key }: Change<K, V>, _port: number, lookups: Lookups): void {
+    if (key !== null) lookups.add(this.#places, key);
   }
 
   protected override give(key: K, pending: Pending<V>): void {
@@ -109,7 +109,7 @@ export class SuppressUntilDue<K, V> extends Suppress<K, V> {
   }
 
   #put(row: Due<K>, { previous }: Pending<V>, size: number): Due<K> {
-    this.#places.put(row.key, new Place(row.due, previous, size, row));
+    this.#places.put(row.key, new PendingRef(row.due, previous, size, row));
     return row;
   }
 }

@@ -7,7 +7,7 @@ import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import { dueStore } from '../buffers/due-queue.js';
 import type { Bounds } from '../buffers/held-changes.js';
-import { pendingSerde, placeSerde } from '../buffers/pending.js';
+import { pendingRefSerde, pendingSerde } from '../buffers/pending.js';
 import type { Declaring } from '../declaring.js';
 import type { Processor, ProcessorContext } from '../processor.js';
 import { nextClosingOf, withGrace } from '../windows/closings.js';
@@ -131,7 +131,7 @@ export function suppress(
     // Bound here, because both are written in the middle of a row.
     const { key, value } = current.bound(given, 'store', store);
     const rows = dueStore(store, key, pendingSerde(value));
-    const places = { name: `${store}-places`, kind: 'keyValue', key, value: placeSerde(value) } as const;
+    const places = { name: `${store}-places`, kind: 'keyValue', key, value: pendingRefSerde(value) } as const;
     const parts = { store, serdes: { key, value }, bounds, waitMs: waitMs ?? 0 };
     const create = (context: ProcessorContext): Processor =>
       closes

@@ -3,9 +3,10 @@ import type { Duration } from '../../model/duration.js';
 import { type Change, RowChange, rowChange } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, VersionedStore } from '../../state/contract.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
+import type { Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import { versionedStores } from '../tables/versions.js';
-import type { AnyRecord, FactRecord, Table } from '../types.js';
+import type { FactRecord, Table } from '../types.js';
 import { withGrace } from '../windows/closings.js';
 import { currentDeclaring } from './attach.js';
 
@@ -75,8 +76,8 @@ class TableWriter<K, V> implements Processor {
     this.#store = store;
   }
 
-  reads(record: AnyRecord, _port: number, reads: Reads): void {
-    if (record.key !== null) reads.add(this.#store, record.key);
+  prepare(record: AnyRecord, _port: number, lookups: Lookups): void {
+    if (record.key !== null) lookups.add(this.#store, record.key);
   }
 
   process(record: AnyRecord): void {
@@ -97,8 +98,8 @@ class VersionWriter<K, V> implements Processor {
     this.#store = store;
   }
 
-  reads(record: AnyRecord, _port: number, reads: Reads): void {
-    if (record.key !== null) reads.add(this.#store, record.key, record.timestamp);
+  prepare(record: AnyRecord, _port: number, lookups: Lookups): void {
+    if (record.key !== null) lookups.add(this.#store, record.key, record.timestamp);
   }
 
   process(record: AnyRecord): void | Promise<void> {

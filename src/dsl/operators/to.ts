@@ -1,7 +1,8 @@
 import type { MonoTypeOperatorFunction } from 'rxjs';
 import type { Serde } from '../../serdes/serde.js';
 import type { Partitioner } from '../processor.js';
-import type { AnyRecord, KeyOf, ValueOf } from '../types.js';
+import type { AnyRecord } from '../push.js';
+import type { KeyOf, ValueOf } from '../types.js';
 import { currentDeclaring } from './attach.js';
 
 export interface ToOptions<R> {

@@ -1,6 +1,6 @@
 import { StreamsError } from '../../model/errors.js';
 import { show } from '../../model/show.js';
-import type { EntityQueue, Version } from './entity-queue.js';
+import type { EntityQueue, EntityVersion } from './entity-queue.js';
 
 /** Which reorderByVersion, and whose versions, as they are shown. */
 interface Place {
@@ -28,7 +28,7 @@ export const versionGap = ({ store, entity }: Place, { next, held }: EntityQueue
 
 export const reorderBufferFull = (
   { store, entity }: Place,
-  version: Version,
+  version: EntityVersion,
   { next, held }: EntityQueue,
   maxBuffered: number,
 ): StreamsError =>

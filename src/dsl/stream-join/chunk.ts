@@ -12,7 +12,7 @@ export const CHUNK_RECORDS = 32;
 const FULL_BYTES = 32 * 1024;
 
 /** The lowest and the highest timestamp in a full chunk: whether it has to be looked into. */
-export interface Span {
+export interface ChunkSpan {
   readonly low: number;
   readonly high: number;
 }
@@ -32,7 +32,7 @@ const NOTHING_WRITTEN: Written = { bytes: Buffer.alloc(0), ends: [] };
  */
 export class Chunk<V> {
   /** Of the chunk that is added to: the full ones, in order. */
-  readonly full: readonly Span[];
+  readonly full: readonly ChunkSpan[];
   readonly timestamps: readonly number[];
   /** A bit for each record that waits for a partner, or did until it was answered. */
   readonly waiting: number;
@@ -52,7 +52,7 @@ export class Chunk<V> {
       written = NOTHING_WRITTEN,
       added = values.slice(written.ends.length).map((value) => serde.encode(value as V)),
     }: {
-      readonly full: readonly Span[];
+      readonly full: readonly ChunkSpan[];
       readonly timestamps: readonly number[];
       readonly waiting: number;
       readonly values: (V | undefined)[];
@@ -76,7 +76,7 @@ export class Chunk<V> {
     return bytes >= FULL_BYTES;
   }
 
-  get span(): Span {
+  get span(): ChunkSpan {
     return { low: Math.min(...this.timestamps), high: Math.max(...this.timestamps) };
   }
 
@@ -116,11 +116,11 @@ export class Chunk<V> {
   }
 
   /** The same records, and these full chunks. */
-  after(full: readonly Span[]): Chunk<V> {
+  after(full: readonly ChunkSpan[]): Chunk<V> {
     return this.#as(full, this.waiting);
   }
 
-  #as(full: readonly Span[], waiting: number): Chunk<V> {
+  #as(full: readonly ChunkSpan[], waiting: number): Chunk<V> {
     return new Chunk(this.#serde, {
       full,
       timestamps: this.timestamps,
@@ -170,7 +170,7 @@ export class Chunk<V> {
     const records = row.readUInt8(1);
     const waiting = row.readInt32BE(2);
     let at = HEAD_BYTES;
-    const full: Span[] = [];
+    const full: ChunkSpan[] = [];
     for (let left = row.readUInt32BE(6); left > 0; left--, at += 16)
       full.push({ low: row.readDoubleBE(at), high: row.readDoubleBE(at + 8) });
     const timestamps: number[] = [];
@@ -194,8 +194,8 @@ const HEAD_BYTES = 10;
 export const chunkItems = <V>(value: Serde<V>): RowItems<Chunk<V>> => ({
   of: ({ full }) => full,
   size: () => 16,
-  with: (chunk, full) => chunk.after(full as readonly Span[]),
-  page: (_, full) => new Chunk(value, { full: full as readonly Span[], timestamps: [], waiting: 0, values: [] }),
+  with: (chunk, full) => chunk.after(full as readonly ChunkSpan[]),
+  page: (_, full) => new Chunk(value, { full: full as readonly ChunkSpan[], timestamps: [], waiting: 0, values: [] }),
 });
 
 /**

@@ -1,4 +1,4 @@
-import { check } from '../../serdes/check.js';
+import { checkEncodes } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
 import { BucketKey, bucketKeySerde } from './bucket-key.js';
@@ -134,7 +134,7 @@ export class SideBuffer<K, V> {
 
   /** Throws if the serde does not write the value of a record that is to be put. */
   check(value: V): void {
-    check(this.#serde, value);
+    checkEncodes(this.#serde, value);
   }
 
   /** Puts a record, whose value was checked; returns its place among all of its row. */

@@ -4,20 +4,20 @@ import { PlainRecord } from '../../model/record.js';
 import { show } from '../../model/show.js';
 import type { KeyValueStore } from '../../state/contract.js';
 import type { DueQueue } from '../buffers/due-queue.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord } from '../types.js';
+import type { Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import type { BucketKey } from './bucket-key.js';
 import type { Match, SideBuffer } from './side-buffer.js';
-import type { Waiting, WaitingKey } from './waiting.js';
+import type { UnmatchedKey, UnmatchedRecord } from './waiting.js';
 import type { JoinWindow } from './window.js';
 
-export type Joiner = (left: unknown, right: unknown, key: unknown) => unknown;
+export type StreamJoiner = (left: unknown, right: unknown, key: unknown) => unknown;
 
 /** One side of a join, as it is given to the processor. */
 export interface SideParts {
   readonly buffer: SideBuffer<unknown, unknown>;
   /** Where its records wait for a partner; left out: what finds none goes nowhere. */
-  readonly waiting?: DueQueue<WaitingKey<unknown>, Waiting<unknown>>;
+  readonly waiting?: DueQueue<UnmatchedKey<unknown>, UnmatchedRecord<unknown>>;
 }
 
 interface Side extends SideParts {
@@ -41,7 +41,7 @@ interface Given {
   readonly side: Side;
   readonly key: unknown;
   readonly timestamp: number;
-  readonly waiting: Waiting<unknown>;
+  readonly waiting: UnmatchedRecord<unknown>;
 }
 
 export class StreamJoin implements Processor {
@@ -69,7 +69,7 @@ export class StreamJoin implements Processor {
       /** For errors: `joinStream clicks`. */
       readonly name: string;
       readonly window: JoinWindow;
-      readonly join: Joiner;
+      readonly join: StreamJoiner;
       readonly left: SideParts;
       readonly right: SideParts;
       readonly clock: KeyValueStore<unknown, unknown> | undefined;
@@ -77,7 +77,7 @@ export class StreamJoin implements Processor {
   ) {
     const { left, right, join, window } = options;
     const { beforeMs, afterMs, graceMs } = window;
-    const side = (parts: SideParts, backMs: number, aheadMs: number, joined: Joiner): Side => ({
+    const side = (parts: SideParts, backMs: number, aheadMs: number, joined: StreamJoiner): Side => ({
       ...parts,
       backMs,
       aheadMs,
@@ -98,19 +98,19 @@ export class StreamJoin implements Processor {
     for (const { waiting } of this.#patient) await waiting?.start();
   }
 
-  reads(record: AnyRecord, port: number, reads: Reads): Prepared | undefined {
+  prepare(record: AnyRecord, port: number, lookups: Lookups): Prepared | undefined {
     const { key, value, timestamp } = record;
     if (key === null || value === null) return undefined;
     const { mine, other } = this.#seenFrom(port);
     const own = mine.buffer.rowOf(key, timestamp);
     const others = other.buffer.rowsWithin(key, timestamp - mine.backMs, timestamp + mine.aheadMs);
-    for (const row of others) reads.add(other.buffer.store, row);
-    reads.add(mine.buffer.store, own);
+    for (const row of others) lookups.add(other.buffer.store, row);
+    lookups.add(mine.buffer.store, own);
     return { own, others };
   }
 
   process(record: AnyRecord, port: number, prepared: unknown): void | Promise<void> {
-    this.#clock?.observe(record.timestamp);
+    this.#clock?.advanceTime(record.timestamp);
     if (record.value === null) return this.#context.drop('null-value');
     if (record.key === null) return this.#withoutKey(record, port);
     const answering = this.#patient.length > 0 ? this.#giveUp(record) : undefined;

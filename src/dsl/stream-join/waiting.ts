@@ -10,14 +10,14 @@ import { ByteReader, readHeaders, written } from '../operators/bytes.js';
  * Which of the records of one side and moment: they are answered in the order of their keys, then of their
  * arrival.
  */
-export interface WaitingKey<K> {
+export interface UnmatchedKey<K> {
   readonly key: K;
   /** Its place in the buffer, among the records of its key and stretch of time. */
   readonly ordinal: number;
 }
 
 /** A record that waits for a partner: it is kept here too, because the buffer may forget it first. */
-export interface Waiting<V> {
+export interface UnmatchedRecord<V> {
   readonly value: V;
   readonly headers: Headers;
 }
@@ -27,7 +27,7 @@ export function waitingStore<K, V>(
   name: string,
   key: Serde<K>,
   value: Serde<V>,
-): StoreSpec<Due<WaitingKey<K>>, Waiting<V>> {
+): StoreSpec<Due<UnmatchedKey<K>>, UnmatchedRecord<V>> {
   return dueStore(name, waitingKeySerde(key), waitingSerde(value));
 }
 
@@ -37,7 +37,7 @@ const ORDINAL_BYTES = 4;
  * The bytes of the key with each 0 followed by 255, two 0, the ordinal (4 bytes, big endian): they sort as
  * the bytes of the keys do, also where one key begins with another.
  */
-export function waitingKeySerde<K>(serde: Serde<K>): Serde<WaitingKey<K>> {
+export function waitingKeySerde<K>(serde: Serde<K>): Serde<UnmatchedKey<K>> {
   return containing(serde, {
     name: `waiting-key(${serde.name})`,
     encode({ key, ordinal }) {
@@ -78,7 +78,7 @@ const FORMAT = 1;
  * Format 1: 1 byte format, 4 the number of headers, for each its name as text and its value (4 + n, length
  * −1: null); then the value (4 + n). Integers big endian.
  */
-function waitingSerde<V>(serde: Serde<V>): Serde<Waiting<V>> {
+function waitingSerde<V>(serde: Serde<V>): Serde<UnmatchedRecord<V>> {
   return containing(serde, {
     name: `waiting-${FORMAT}(${serde.name})`,
     check: checkedBefore,

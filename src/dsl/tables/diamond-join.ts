@@ -1,6 +1,6 @@
 import { type Change, RowChange } from '../../model/record.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord } from '../types.js';
+import type { Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import type { RowJoin } from './table-table-join.js';
 import type { Rows } from './table-view.js';
 
@@ -31,9 +31,9 @@ export class DiamondJoin implements Processor {
     this.#join = join;
   }
 
-  reads({ key }: AnyRecord, _port: number, reads: Reads): void {
-    this.#left.want(key, reads);
-    this.#right.want(key, reads);
+  prepare({ key }: AnyRecord, _port: number, lookups: Lookups): void {
+    this.#left.want(key, lookups);
+    this.#right.want(key, lookups);
   }
 
   process(change: Change<unknown, unknown>, port: number): void {

@@ -1,14 +1,14 @@
 import type { Observable } from 'rxjs';
 import { PlainRecord } from '../../model/record.js';
-import { check } from '../../serdes/check.js';
+import { checkEncodes } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, RowItems } from '../../state/contract.js';
 import { type Due, DueQueue, dueStore } from '../buffers/due-queue.js';
 import type { Declaring } from '../declaring.js';
 import { ByteReader, type ByteWriter, readHeaders, written } from '../operators/bytes.js';
-import type { AnySerde, Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord } from '../types.js';
+import type { AnySerde, Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import { withGrace } from '../windows/closings.js';
 
 export interface HoldOptions {
@@ -69,17 +69,17 @@ class Hold implements Processor {
     return this.#queue.start();
   }
 
-  reads({ key, value, timestamp }: AnyRecord, _port: number, reads: Reads): Due<unknown> | undefined {
+  prepare({ key, value, timestamp }: AnyRecord, _port: number, lookups: Lookups): Due<unknown> | undefined {
     if (key === null || value === null) return undefined;
     const place = { due: timestamp, key };
-    reads.add(this.#store, place);
+    lookups.add(this.#store, place);
     return place;
   }
 
   process(record: AnyRecord, _port: number, prepared: unknown): void | Promise<void> {
     const { key, value, headers, timestamp } = record;
     if (prepared === undefined) return this.#context.emit(record);
-    this.#store.observe(timestamp);
+    this.#store.advanceTime(timestamp);
     const due = this.#store.streamTime - this.#graceMs;
     if (timestamp < due) return this.#context.emit(record);
     const held = this.#store.get(prepared as Due<unknown>);
@@ -103,7 +103,7 @@ function heldSerde(value: AnySerde): Serde<Held> {
   return containing(value, {
     name: `held-${FORMAT}(${value.name})`,
     // Those before the last one were checked when they came.
-    check: (held) => check(value, held.at(-1)?.value),
+    check: (held) => checkEncodes(value, held.at(-1)?.value),
     encode: (held) =>
       written((row) => {
         row.byte(FORMAT);

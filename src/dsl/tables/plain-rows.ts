@@ -7,7 +7,7 @@ import { showValue } from '../../serdes/show.js';
 import { subscribing } from '../ambient.js';
 import { failPush, isGivenUp } from '../async-guard.js';
 import { type Inlet, isOwn, noted, subscribeCutOff } from '../own-operators.js';
-import type { AnyRecord } from '../types.js';
+import type { AnyRecord } from '../push.js';
 
 /**
  * What plain operators of RxJS make of a table: a function of its rows, as `mapValues` and `filterValues`

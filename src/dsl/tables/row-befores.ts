@@ -1,6 +1,6 @@
 import { type Change, isChange } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { AnyRecord } from '../types.js';
+import type { AnyRecord } from '../push.js';
 
 /**
  * What the rows of a table were before the record at hand changed them. Kept only where a {@link DiamondJoin}

@@ -1,5 +1,5 @@
 import { noRow } from '../../model/no-row.js';
-import { check } from '../../serdes/check.js';
+import { checkEncodes } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import { isGivenUp } from '../async-guard.js';
 
@@ -16,7 +16,7 @@ export function rowOrNone<A, B, T>(fn: (a: A, b: B) => T, a: A, b: B): T | null 
 export function writableOrNone<T>(serde: Serde<T>, row: T | null): T | null {
   if (row === null) return null;
   try {
-    check(serde, row);
+    checkEncodes(serde, row);
     return row;
   } catch (error) {
     return noRow(error);

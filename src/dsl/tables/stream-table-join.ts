@@ -1,6 +1,6 @@
 import { PlainRecord, type StreamRecord } from '../../model/record.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
-import type { Joiner } from './table-table-join.js';
+import type { Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { TableJoiner } from './table-table-join.js';
 import type { Rows } from './table-view.js';
 
 export interface StreamTableJoining {
@@ -8,7 +8,7 @@ export interface StreamTableJoining {
   readonly left: boolean;
   /** Rows are looked up as of the record's timestamp. */
   readonly asOf: boolean;
-  readonly join: Joiner;
+  readonly join: TableJoiner;
 }
 
 /** Joins each record of a stream with the row of its key. */
@@ -19,8 +19,8 @@ export class StreamTableJoin implements Processor {
     private readonly options: StreamTableJoining,
   ) {}
 
-  reads({ key, timestamp }: StreamRecord<unknown, unknown>, _port: number, reads: Reads): void {
-    if (key !== null) this.rows.want(key, reads, this.options.asOf ? timestamp : undefined);
+  prepare({ key, timestamp }: StreamRecord<unknown, unknown>, _port: number, lookups: Lookups): void {
+    if (key !== null) this.rows.want(key, lookups, this.options.asOf ? timestamp : undefined);
   }
 
   process(record: StreamRecord<unknown, unknown>): void | Promise<void> {

@@ -1,11 +1,11 @@
 import { noRow } from '../../model/no-row.js';
 import { type Change, RowChange } from '../../model/record.js';
 import type { Row } from '../../state/contract.js';
-import type { Processor, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord } from '../types.js';
+import type { Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import type { Rows, RowsUse, TableView } from './table-view.js';
 
-export type Joiner = (value: unknown, row: unknown, key: unknown) => unknown;
+export type TableJoiner = (value: unknown, row: unknown, key: unknown) => unknown;
 
 /** Which sides may be missing: neither, the right one, either. */
 export type JoinKind = 'inner' | 'left' | 'outer';
@@ -14,7 +14,7 @@ export type JoinKind = 'inner' | 'left' | 'outer';
 export class RowJoin {
   constructor(
     readonly kind: JoinKind,
-    private readonly fn: Joiner,
+    private readonly fn: TableJoiner,
   ) {}
 
   /** The joined row of what is on both sides; null: there is none. */
@@ -44,8 +44,8 @@ export class TableTableJoin implements Processor {
     private readonly join: RowJoin,
   ) {}
 
-  reads(record: AnyRecord, port: number, reads: Reads): void {
-    this.sides[port === 0 ? 1 : 0].want(record.key, reads);
+  prepare(record: AnyRecord, port: number, lookups: Lookups): void {
+    this.sides[port === 0 ? 1 : 0].want(record.key, lookups);
   }
 
   process(change: Change<unknown, unknown>, port: number): void {
@@ -97,9 +97,9 @@ class JoinedRows implements Rows {
     private readonly use: RowsUse,
   ) {}
 
-  want(key: unknown, reads: Reads): void {
-    this.left.want(key, reads);
-    this.right.want(key, reads);
+  want(key: unknown, lookups: Lookups): void {
+    this.left.want(key, lookups);
+    this.right.want(key, lookups);
   }
 
   row(key: unknown): Row<unknown> | null {

@@ -2,15 +2,15 @@ import type { Observable, OperatorFunction } from 'rxjs';
 import type { Row, StoreKind, VersionedStore } from '../../state/contract.js';
 import type { Declaring } from '../declaring.js';
 import type { Origin } from '../origin.js';
-import type { AnySerde, ProcessorContext, Reads } from '../processor.js';
-import type { AnyRecord } from '../types.js';
+import type { AnySerde, Lookups, ProcessorContext } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import type { RowBefores } from './row-befores.js';
 import { rowOrNone } from './row-function.js';
 
 /** The rows of a table as a join looks them up. */
 export interface Rows {
-  /** Declares a look-up, see {@link Reads}. */
-  want(key: unknown, reads: Reads, asOf?: number): void;
+  /** Declares a look-up, see {@link Lookups}. */
+  want(key: unknown, lookups: Lookups, asOf?: number): void;
   row(key: unknown, asOf?: number): Row<unknown> | null;
   /**
    * The value that the row had before the record at hand changed it; null: there was none. Only if opened for
@@ -110,8 +110,8 @@ class StoredRows implements Rows {
     private readonly befores: RowBefores | undefined,
   ) {}
 
-  want(key: unknown, reads: Reads, asOf?: number): void {
-    reads.add(this.store, key, asOf);
+  want(key: unknown, lookups: Lookups, asOf?: number): void {
+    lookups.add(this.store, key, asOf);
   }
 
   row(key: unknown, asOf?: number): Row<unknown> | null {
@@ -139,8 +139,8 @@ class DerivedRows implements Rows {
     private readonly use: RowsUse,
   ) {}
 
-  want(key: unknown, reads: Reads, asOf?: number): void {
-    this.rows.want(key, reads, asOf);
+  want(key: unknown, lookups: Lookups, asOf?: number): void {
+    this.rows.want(key, lookups, asOf);
   }
 
   row(key: unknown, asOf?: number): Row<unknown> | null {

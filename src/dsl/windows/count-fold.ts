@@ -1,15 +1,15 @@
 import { Headers } from '../../model/headers.js';
 import { RowChange } from '../../model/record.js';
 import { type Windowed, WindowKey } from '../../model/window.js';
-import { check } from '../../serdes/check.js';
+import { checkEncodes } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import { windowed } from '../../serdes/windowed.js';
 import type { KeyValueStore, ShownRows } from '../../state/contract.js';
 import { added } from '../operators/folding.js';
-import type { Processor, Reads } from '../processor.js';
-import type { AnyRecord } from '../types.js';
+import type { Lookups, Processor } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import type { FoldKind, FoldSetup } from './window-results.js';
 import type { WindowedFolding } from './windowing.js';
 import type { CountWindows } from './windows.js';
@@ -61,14 +61,14 @@ class CountFold<K, V, A> implements Processor {
     this.#store = setup.context.store(setup.folding.store);
   }
 
-  reads(record: AnyRecord, _port: number, reads: Reads): void {
-    if (record.key !== null) reads.add(this.#store, record.key);
+  prepare(record: AnyRecord, _port: number, lookups: Lookups): void {
+    if (record.key !== null) lookups.add(this.#store, record.key);
   }
 
   process(record: AnyRecord): void {
     const { context, folding } = this.#setup;
     if (record.key === null) return context.drop('null-key');
-    this.#store.observe(record.timestamp);
+    this.#store.advanceTime(record.timestamp);
     const filling = this.#store.get(record.key);
     const before = filling?.count ?? 0;
     const inside = before % this.#records;
@@ -91,7 +91,7 @@ function fillingSerde<A>(value: Serde<A>): Serde<Filling<A>> {
   return containing(value, {
     name: `filling(${value.name})`,
     check({ aggregate }) {
-      if (aggregate !== null) check(value, aggregate);
+      if (aggregate !== null) checkEncodes(value, aggregate);
     },
     encode({ count, last, aggregate }) {
       const head = [serdes.int64.encode(count), serdes.int64.encode(last)];

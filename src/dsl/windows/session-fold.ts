@@ -1,10 +1,10 @@
 import { type Windowed, WindowKey } from '../../model/window.js';
-import { check } from '../../serdes/check.js';
+import { checkEncodes } from '../../serdes/check.js';
 import { windowed } from '../../serdes/windowed.js';
 import type { KeyValueStore, Row, StoreSpec } from '../../state/contract.js';
 import { added, merged } from '../operators/folding.js';
-import type { Processor, Reads } from '../processor.js';
-import type { AnyRecord } from '../types.js';
+import type { Lookups, Processor } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import { NO_SPANS, Span, type Spans, spanItems, spansSerde } from './spans.js';
 import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
 import type { WindowedFolding } from './windowing.js';
@@ -73,8 +73,8 @@ class SessionFold<K, V, A> implements Processor {
     return this.#results.start();
   }
 
-  reads(record: AnyRecord, _port: number, reads: Reads): void {
-    if (record.key !== null) reads.add(this.#store, record.key);
+  prepare(record: AnyRecord, _port: number, lookups: Lookups): void {
+    if (record.key !== null) lookups.add(this.#store, record.key);
   }
 
   process(record: AnyRecord): void | Promise<void> {
@@ -103,7 +103,7 @@ class SessionFold<K, V, A> implements Processor {
 
     const aggregates = met.map((session) => session.aggregate);
     const aggregate = added(folding, merged(folding, aggregates), record);
-    if (aggregate !== null) check(folding.value, aggregate);
+    if (aggregate !== null) checkEncodes(folding.value, aggregate);
     const start = Math.min(timestamp, met[0]?.start ?? timestamp);
     const last = Math.max(timestamp, met.at(-1)?.last ?? timestamp);
     const next = aggregate === null ? [] : [Span.of(start, last, aggregate)];

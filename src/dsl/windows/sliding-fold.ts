@@ -1,10 +1,10 @@
 import { type Windowed, WindowKey } from '../../model/window.js';
-import { check } from '../../serdes/check.js';
+import { checkEncodes } from '../../serdes/check.js';
 import { windowed } from '../../serdes/windowed.js';
 import type { KeyValueStore, Row, StoreSpec } from '../../state/contract.js';
 import { added } from '../operators/folding.js';
-import type { Processor, Reads } from '../processor.js';
-import type { AnyRecord } from '../types.js';
+import type { Lookups, Processor } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import { type Slid, slide } from './slide.js';
 import { around, firstFrom, NO_SPANS, Span, type Spans, spanItems, spansSerde } from './spans.js';
 import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
@@ -94,11 +94,11 @@ class SlidingFold<K, V, A> implements Processor {
     return this.#results.start();
   }
 
-  reads({ key, value, timestamp }: AnyRecord, _port: number, reads: Reads): readonly WindowKey<K>[] {
+  prepare({ key, value, timestamp }: AnyRecord, _port: number, lookups: Lookups): readonly WindowKey<K>[] {
     if (key === null || value === null) return [];
     const first = stretchAt<K>(key, Math.max(0, timestamp - 2 * this.#differenceMs), this.#differenceMs);
     const stretches = timestamp + 1 < first.end ? [first] : [first, stretchAt<K>(key, first.end, this.#differenceMs)];
-    for (const stretch of stretches) reads.add(this.#store, stretch);
+    for (const stretch of stretches) lookups.add(this.#store, stretch);
     return stretches;
   }
 
@@ -148,7 +148,7 @@ class SlidingFold<K, V, A> implements Processor {
     const current = base === undefined ? null : base.aggregate;
     const next = folds ? added(folding, current, record) : current;
     // All or nothing: rows are written when it is known that each of its windows can be.
-    if (next !== null) check(folding.value, next);
+    if (next !== null) checkEncodes(folding.value, next);
     const last = base === undefined ? timestamp : folds ? Math.max(base.last, timestamp) : base.last;
     // The window that ends with the record may begin right behind the record before it: then it is written,
     // and emitted, twice.

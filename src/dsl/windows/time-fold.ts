@@ -2,8 +2,8 @@ import { type Windowed, WindowKey } from '../../model/window.js';
 import { windowed } from '../../serdes/windowed.js';
 import type { KeyValueStore, Row } from '../../state/contract.js';
 import { added } from '../operators/folding.js';
-import type { Processor, Reads } from '../processor.js';
-import type { AnyRecord } from '../types.js';
+import type { Lookups, Processor } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
 import type { WindowedFolding } from './windowing.js';
 import { NO_WINDOW, type TimeWindows } from './windows.js';
@@ -57,10 +57,10 @@ class TimeFold<K, V, A> implements Processor {
    * The windows of the record. One alone stands for itself: V8 may make lists that live for a batch in the
    * old generation, where they keep what is in them until the next full collection.
    */
-  reads(record: AnyRecord, _port: number, reads: Reads): Prepared<K> {
+  prepare(record: AnyRecord, _port: number, lookups: Lookups): Prepared<K> {
     if (record.key === null) return NO_WINDOW;
     const keys = this.#windows.of(record.timestamp, record.key as K);
-    for (const key of keys) reads.add(this.#store, key);
+    for (const key of keys) lookups.add(this.#store, key);
     return keys.length === 1 ? (keys[0] as WindowKey<K>) : keys;
   }
 

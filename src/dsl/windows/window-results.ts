@@ -4,14 +4,14 @@ import { RowChange } from '../../model/record.js';
 import type { WindowKey } from '../../model/window.js';
 import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
 import type { Processor, ProcessorContext } from '../processor.js';
-import type { AnyRecord } from '../types.js';
+import type { AnyRecord } from '../push.js';
 import { ClosingWindows, type WindowRows } from './closing-windows.js';
 import { IdleClock } from './idle-clock.js';
 import type { WindowedFolding } from './windowing.js';
 import type { Windows } from './windows.js';
 
 /** The store of a fold keeps its stream time. */
-type Clocked = Pick<KeyValueStore<unknown, unknown>, 'streamTime' | 'observe'>;
+type Clocked = Pick<KeyValueStore<unknown, unknown>, 'streamTime' | 'advanceTime'>;
 
 /** What a fold over windows is made with, in one task. */
 export interface FoldSetup<K, V, A> {
@@ -80,9 +80,9 @@ export class WindowResults<K, V, A> {
     const store = this.#store;
     if (this.#closing && timestamp > store.streamTime) {
       const pending = this.#closing.close(timestamp - this.#windows.closesAfterMs);
-      if (pending) return pending.then(() => store.observe(timestamp));
+      if (pending) return pending.then(() => store.advanceTime(timestamp));
     }
-    store.observe(timestamp);
+    store.advanceTime(timestamp);
   }
 
   /** A window was written. `next` null: it is empty now; `previous` null: it was. */

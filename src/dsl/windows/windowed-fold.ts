@@ -4,7 +4,7 @@ import { windowed } from '../../serdes/windowed.js';
 import type { Declaring } from '../declaring.js';
 import { byPort } from '../operators/by-port.js';
 import type { Folding } from '../operators/folding.js';
-import type { AnyRecord } from '../types.js';
+import type { AnyRecord } from '../push.js';
 import { closingStore } from './closing-windows.js';
 import { nextClosingOf } from './closings.js';
 import { countFold } from './count-fold.js';

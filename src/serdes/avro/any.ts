@@ -5,7 +5,7 @@ import { NotReady } from '../../model/not-ready.js';
 import type { SchemaRegistry } from '../registry/port.js';
 import { resolveSchema } from '../registry/resolve.js';
 import type { Serde } from '../serde.js';
-import { type Read, readingOf, Shape } from './reading.js';
+import { ReaderShape, type ReadValue, readingOf } from './reading.js';
 import { headerOf, writerOf } from './wire.js';
 
 /** Bytes that are no Avro have any id. */
@@ -17,7 +17,7 @@ const MAX_SCHEMAS = 1_000;
  */
 export function anyAvro(side: 'key' | 'value', registry: () => Promise<SchemaRegistry>): Serde<unknown> {
   const header = headerOf(side);
-  const reads = new BoundedMap<number | string, Read | Error>(MAX_SCHEMAS);
+  const reads = new BoundedMap<number | string, ReadValue | Error>(MAX_SCHEMAS);
   const load = async (writer: number | string): Promise<void> => {
     try {
       const found = await registry();
@@ -25,7 +25,7 @@ export function anyAvro(side: 'key' | 'value', registry: () => Promise<SchemaReg
       const { schema } = await resolveSchema(found, stored, `the schema with the id ${writer}`, {
         checksDefaults: false,
       });
-      reads.set(writer, readingOf(new Shape(schema), schema, []) as Read);
+      reads.set(writer, readingOf(new ReaderShape(schema), schema, []) as ReadValue);
     } catch (error) {
       if (!isStreamsError(error) || !['SCHEMA_UNKNOWN', 'SCHEMA_INVALID'].includes(error.code)) throw error;
       reads.set(writer, error);

@@ -5,7 +5,7 @@ import { parseSchema } from '../schema/parse.js';
 import type { Serde } from '../serde.js';
 import { type AvroSpec, BoundAvro } from './bound.js';
 import type { AvroSchema, FromAvro, ToAvro } from './from-avro.js';
-import { Shape, type Upcast } from './reading.js';
+import { ReaderShape, type Upcast } from './reading.js';
 import { STRATEGIES, type SubjectStrategy } from './subject.js';
 
 /** Serde of Avro values: reads `R`, and writes `W`, in which fields with a default may be left out. */
@@ -153,7 +153,7 @@ function specOf(given: unknown, options: AvroOptions<never>): AvroSpec {
     // With references it can be understood only once they are fetched.
     shape:
       text !== undefined && references.length === 0
-        ? new Shape(parseSchema(text, { at: 'the schema of an Avro serde' }).schema)
+        ? new ReaderShape(parseSchema(text, { at: 'the schema of an Avro serde' }).schema)
         : undefined,
   };
 }

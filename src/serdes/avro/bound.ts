@@ -9,9 +9,9 @@ import { parseSchema } from '../schema/parse.js';
 import { schemaText } from '../schema/text.js';
 import type { BoundSerde, Format, SerdePlace, SerdeServices } from '../serde.js';
 import { fromJson } from './from-json.js';
-import { type Read, readingOf, Shape, type Upcast } from './reading.js';
+import { ReaderShape, type ReadValue, readingOf, type Upcast } from './reading.js';
 import { type SubjectStrategy, subjectOf } from './subject.js';
-import { headerOf, ID_BYTES, idOf, prefixOf, writerOf } from './wire.js';
+import { headerOf, ID_BYTES, idOf, wirePrefix, writerOf } from './wire.js';
 
 /** What a user has said about an Avro serde, checked. */
 export interface AvroSpec {
@@ -24,7 +24,7 @@ export interface AvroSpec {
   readonly registry: SchemaRegistry | undefined;
   readonly upcasts: readonly Upcast[];
   /** Of a schema that refers to nothing outside. */
-  readonly shape: Shape | undefined;
+  readonly shape: ReaderShape | undefined;
 }
 
 /** Not to blame on the bytes: nobody could have read them. */
@@ -46,14 +46,14 @@ export class BoundAvro<T> implements BoundSerde<T> {
   readonly #place: SerdePlace;
   readonly #services: SerdeServices;
   /** By id, or GUID. */
-  readonly #reads = new BoundedMap<number | string, Read>(MAX_SCHEMAS);
+  readonly #reads = new BoundedMap<number | string, ReadValue>(MAX_SCHEMAS);
   /** What was wrong with a schema, to be thrown once by the next decode. */
   readonly #failed = new BoundedMap<number | string, unknown>(MAX_SCHEMAS);
   readonly #topics = new BoundedMap<string, BoundAvro<T>>(MAX_TOPICS);
   #lastId = -1;
-  #last: Read | undefined;
-  #reader: Shape | undefined;
-  #writer: { readonly shape: Shape; readonly prefix: Buffer } | undefined;
+  #last: ReadValue | undefined;
+  #reader: ReaderShape | undefined;
+  #writer: { readonly shape: ReaderShape; readonly prefix: Buffer } | undefined;
   #opening: Promise<void> | undefined;
 
   constructor(spec: AvroSpec, place: SerdePlace, services: SerdeServices, binding: BoundSerde<T>['binding']) {
@@ -106,7 +106,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
       const { writer, length } = writerOf(bytes);
       return this.#read(writer)(bytes, length) as T;
     }
-    if (id === this.#lastId) return (this.#last as Read)(bytes, ID_BYTES) as T;
+    if (id === this.#lastId) return (this.#last as ReadValue)(bytes, ID_BYTES) as T;
     const read = this.#read(id);
     this.#lastId = id;
     this.#last = read;
@@ -128,7 +128,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
     return this.#spec.subject === undefined && this.#spec.strategy !== 'recordName';
   }
 
-  #read(writer: number | string): Read {
+  #read(writer: number | string): ReadValue {
     const read = this.#reads.get(writer);
     if (read) return read;
     if (this.#failed.has(writer)) {
@@ -169,7 +169,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
   /**
    * Undefined: what was thrown is noted. It is the fault of the schema, and so of the bytes, whatever it is.
    */
-  #readingOf(reader: Shape, schema: Schema, writer: number | string): Read | string | undefined {
+  #readingOf(reader: ReaderShape, schema: Schema, writer: number | string): ReadValue | string | undefined {
     try {
       return readingOf(reader, schema, this.#spec.upcasts);
     } catch (error) {
@@ -188,7 +188,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
     if (version !== undefined || text === undefined) {
       const registered = await registry.version(subject, version ?? 'latest');
       const { schema } = await resolveSchema(registry, registered, `version ${registered.version} of ${subject}`);
-      this.#write(new Shape(schema), registered.id);
+      this.#write(new ReaderShape(schema), registered.id);
       return;
     }
     const first = side === 'key' ? await firstAlike(registry, subject, reader.text) : undefined;
@@ -213,25 +213,25 @@ export class BoundAvro<T> implements BoundSerde<T> {
   }
 
   /** What is written here can be read here, without asking. */
-  #write(shape: Shape, id: number): void {
-    this.#writer = { shape, prefix: prefixOf(id) };
-    const reading = readingOf(this.#reader as Shape, shape.schema, this.#spec.upcasts);
+  #write(shape: ReaderShape, id: number): void {
+    this.#writer = { shape, prefix: wirePrefix(id) };
+    const reading = readingOf(this.#reader as ReaderShape, shape.schema, this.#spec.upcasts);
     if (typeof reading !== 'string') this.#reads.set(id, reading);
   }
 
-  async #openReader(): Promise<Shape> {
+  async #openReader(): Promise<ReaderShape> {
     if (this.#reader) return this.#reader;
     const { text, references, version = 'latest' } = this.#spec;
     const registry = await this.#registry();
     if (text !== undefined) {
       const { schema } = await resolveSchema(registry, { schema: text, references }, 'the schema of an Avro serde');
-      this.#reader = new Shape(schema);
+      this.#reader = new ReaderShape(schema);
       return this.#reader;
     }
     const subject = this.#spec.subject as string;
     const registered = await registry.version(subject, version);
     const { schema } = await resolveSchema(registry, registered, `version ${registered.version} of ${subject}`);
-    this.#reader = new Shape(schema);
+    this.#reader = new ReaderShape(schema);
     return this.#reader;
   }
 
@@ -246,7 +246,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
     } catch (error) {
       return messageOf(error);
     }
-    const reading = readingOf(this.#reader as Shape, written, this.#spec.upcasts);
+    const reading = readingOf(this.#reader as ReaderShape, written, this.#spec.upcasts);
     return typeof reading === 'string' ? reading : undefined;
   }
 }

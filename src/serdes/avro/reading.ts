@@ -2,7 +2,7 @@ import { messageOf, StreamsError } from '../../model/errors.js';
 import { incompatibilities } from '../schema/compatibility.js';
 import type { Schema } from '../schema/model.js';
 import { schemaText } from '../schema/text.js';
-import { Codec } from './codec/codec.js';
+import { AvroCodec } from './codec/codec.js';
 
 /** Makes a value of what an older schema wrote. */
 export interface Upcast {
@@ -11,9 +11,9 @@ export interface Upcast {
 }
 
 /** A schema with its codec. */
-export class Shape {
+export class ReaderShape {
   readonly schema: Schema;
-  readonly codec: Codec;
+  readonly codec: AvroCodec;
   /** The same for every way of writing the schema. */
   readonly text: string;
 
@@ -25,9 +25,9 @@ export class Shape {
 }
 
 /** SCHEMA_INVALID for a schema that is right, and that no codec can be made of. */
-function codecOf(schema: Schema): Codec {
+function codecOf(schema: Schema): AvroCodec {
   try {
-    return new Codec(schema);
+    return new AvroCodec(schema);
   } catch (error) {
     throw new StreamsError('SCHEMA_INVALID', {
       what: 'cannot read or write values of a schema',
@@ -40,13 +40,13 @@ function codecOf(schema: Schema): Codec {
 }
 
 /** Reads the value that begins at a byte. */
-export type Read = (bytes: Buffer, start: number) => unknown;
+export type ReadValue = (bytes: Buffer, start: number) => unknown;
 
 /**
  * How a reader reads what a schema wrote: by an upcaster that is for exactly that schema, else by Avro's
  * resolution, else by an upcaster whose schema can read it. A text says why it cannot.
  */
-export function readingOf(reader: Shape, writer: Schema, upcasts: readonly Upcast[]): Read | string {
+export function readingOf(reader: ReaderShape, writer: Schema, upcasts: readonly Upcast[]): ReadValue | string {
   const text = schemaText(writer);
   const exact = upcasts.find(({ from }) => schemaText(from) === text);
   if (exact) return upcasting(exact, writer);
@@ -58,13 +58,13 @@ export function readingOf(reader: Shape, writer: Schema, upcasts: readonly Upcas
   return resolving(reader, writer, text);
 }
 
-function resolving(reader: Shape, writer: Schema, text: string): Read {
+function resolving(reader: ReaderShape, writer: Schema, text: string): ReadValue {
   const { codec } = reader;
   const resolver = text === reader.text ? undefined : codec.resolver(codecOf(writer));
   return (bytes, start) => codec.decode(bytes, start, resolver);
 }
 
-function upcasting({ from, to }: Upcast, writer: Schema): Read {
-  const read = resolving(new Shape(from), writer, schemaText(writer));
+function upcasting({ from, to }: Upcast, writer: Schema): ReadValue {
+  const read = resolving(new ReaderShape(from), writer, schemaText(writer));
   return (bytes, start) => to(read(bytes, start));
 }

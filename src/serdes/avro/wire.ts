@@ -12,7 +12,7 @@ const GUID_BYTES = 17;
 
 export const headerOf = (side: 'key' | 'value'): string => `__${side}_schema_id`;
 
-export function prefixOf(id: number): Buffer {
+export function wirePrefix(id: number): Buffer {
   const prefix = Buffer.alloc(ID_BYTES);
   prefix.writeUInt32BE(id, 1);
   return prefix;

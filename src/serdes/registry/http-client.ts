@@ -9,14 +9,14 @@ const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 
-export interface Request {
+export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   /** Behind the address of the registry: `/subjects`. */
   readonly path: string;
   readonly body?: unknown;
 }
 
-export interface Answer {
+export interface HttpAnswer {
   readonly status: number;
   /** Parsed; undefined if it was no JSON. */
   readonly json: unknown;
@@ -60,7 +60,7 @@ export class HttpClient {
     };
   }
 
-  async ask(request: Request): Promise<Answer> {
+  async ask(request: HttpRequest): Promise<HttpAnswer> {
     const { urls, clock, retryForMs } = this.#options;
     const began = clock.monotonic();
     let pauseMs = FIRST_PAUSE_MS;
@@ -83,7 +83,10 @@ export class HttpClient {
     }
   }
 
-  async #send({ url, authorization: authorize }: RegistryUrl, { method, path, body }: Request): Promise<Answer> {
+  async #send(
+    { url, authorization: authorize }: RegistryUrl,
+    { method, path, body }: HttpRequest,
+  ): Promise<HttpAnswer> {
     const { clock, timeoutMs } = this.#options;
     const authorization = await authorize();
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
@@ -92,7 +95,7 @@ export class HttpClient {
     const secure = url.protocol === 'https:';
     const ask = secure ? httpsRequest : httpRequest;
     try {
-      return await new Promise<Answer>((resolve, reject) => {
+      return await new Promise<HttpAnswer>((resolve, reject) => {
         const options = {
           method,
           signal: timeout.signal,
@@ -128,7 +131,7 @@ export class HttpClient {
     }
   }
 
-  #unavailable({ method, path }: Request, attempts: number, reason: string): StreamsError {
+  #unavailable({ method, path }: HttpRequest, attempts: number, reason: string): StreamsError {
     return new StreamsError('REGISTRY_UNAVAILABLE', {
       what: `the schema registry does not answer ${method} ${path}`,
       at: addressOf(this.#options.urls),
@@ -145,7 +148,7 @@ export const addressOf = (urls: readonly RegistryUrl[]): string =>
     .join(',');
 
 /** The registry's own words of an answer. */
-export function messageIn({ json }: Answer): string {
+export function messageIn({ json }: HttpAnswer): string {
   const { message } = (json ?? {}) as { readonly message?: unknown };
   return typeof message === 'string' ? ` (${message.length > 500 ? `${message.slice(0, 500)}…` : message})` : '';
 }

@@ -4,7 +4,14 @@ import { isDeeper } from '../json-depth.js';
 import { COMPATIBILITIES, type Compatibility } from '../schema/compatibility.js';
 import { incompatible, unknownId, unknownSubject, unknownVersion } from './errors.js';
 import { areReferences, fieldsOf } from './fields.js';
-import { type Answer, addressOf, HttpClient, type HttpClientOptions, messageIn, type Request } from './http-client.js';
+import {
+  addressOf,
+  type HttpAnswer,
+  HttpClient,
+  type HttpClientOptions,
+  type HttpRequest,
+  messageIn,
+} from './http-client.js';
 import type { SchemaReference, SchemaRegistry, SchemaSource, SchemaVersion, StoredSchema } from './port.js';
 
 const NO_SUBJECT = 40401;
@@ -117,7 +124,7 @@ export class HttpRegistry implements SchemaRegistry {
   }
 
   /** An answer that says yes, or a no that the protocol knows. */
-  async #ask(request: Request): Promise<Answer> {
+  async #ask(request: HttpRequest): Promise<HttpAnswer> {
     const answer = await this.#client.ask(request);
     const { status } = answer;
     if (status === 401 || status === 403) {
@@ -134,7 +141,7 @@ export class HttpRegistry implements SchemaRegistry {
     throw this.#strange(answer, 'an answer of a schema registry');
   }
 
-  #stored({ json }: Answer): StoredSchema {
+  #stored({ json }: HttpAnswer): StoredSchema {
     const { schema, schemaType = 'AVRO', references = [], ruleSet } = fieldsOf(json);
     const valid = typeof schema === 'string' && typeof schemaType === 'string' && areReferences(references ?? []);
     if (!valid) throw this.#strange({ status: 200, json }, 'a schema');
@@ -146,14 +153,14 @@ export class HttpRegistry implements SchemaRegistry {
     };
   }
 
-  #version(answer: Answer, subject: string): SchemaVersion {
+  #version(answer: HttpAnswer, subject: string): SchemaVersion {
     const { id, version } = fieldsOf(answer.json);
     if (isId(id) && Number.isInteger(version))
       return { ...this.#stored(answer), subject, id, version: version as number };
     throw this.#strange(answer, 'a version of a subject');
   }
 
-  #notTaken(answer: Answer, subject: string): StreamsError {
+  #notTaken(answer: HttpAnswer, subject: string): StreamsError {
     return new StreamsError('SCHEMA_INVALID', {
       what: `the schema registry does not take a schema for ${subject}`,
       at: this.address,
@@ -162,7 +169,7 @@ export class HttpRegistry implements SchemaRegistry {
     });
   }
 
-  #strange(answer: Answer, expected: string): StreamsError {
+  #strange(answer: HttpAnswer, expected: string): StreamsError {
     return new StreamsError('REGISTRY_UNAVAILABLE', {
       what: 'the schema registry answers what cannot be understood',
       at: this.address,
@@ -174,7 +181,7 @@ export class HttpRegistry implements SchemaRegistry {
 }
 
 /** The code of a 404, 0 if there is none: some other server, or a wrong path. */
-function codeOf({ status, json }: Answer): number {
+function codeOf({ status, json }: HttpAnswer): number {
   if (status !== 404) return 0;
   const { error_code: code } = (json ?? {}) as { readonly error_code?: unknown };
   return typeof code === 'number' &&

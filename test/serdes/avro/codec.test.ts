@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import avsc from 'avsc';
 import fc from 'fast-check';
-import { Codec } from '#src/serdes/avro/codec/codec.js';
+import { AvroCodec } from '#src/serdes/avro/codec/codec.js';
 import { incompatibilities } from '#src/serdes/schema/compatibility.js';
 import type { Schema } from '#src/serdes/schema/model.js';
 import { parseSchema } from '#src/serdes/schema/parse.js';
@@ -13,7 +13,7 @@ const NONE = Buffer.alloc(0);
 const RUNS = { numRuns: 400 };
 
 const schemaOf = (json: unknown): Schema => parseSchema(json).schema;
-const codecOf = (json: unknown): Codec => new Codec(schemaOf(json));
+const codecOf = (json: unknown): AvroCodec => new AvroCodec(schemaOf(json));
 const record = (name: string, ...fields: readonly object[]) => ({ type: 'record', name, fields });
 const bytes = (...values: readonly number[]): Buffer => Buffer.from(values);
 

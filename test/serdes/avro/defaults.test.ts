@@ -1,7 +1,7 @@
 // Promise: what a reader gives for a field that was not written is what Avro's specification says, for any schema and any default; and a writer's own defaults do not matter.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { Codec } from '#src/serdes/avro/codec/codec.js';
+import { AvroCodec } from '#src/serdes/avro/codec/codec.js';
 import { hasDefault, type Schema } from '#src/serdes/schema/model.js';
 import { parseSchema } from '#src/serdes/schema/parse.js';
 import { failure } from '../../dsl/support.js';
@@ -156,10 +156,10 @@ describe('a default of Avro', () => {
     fc.assert(
       fc.property(withDefault, ([type, value]) => {
         // As text it is what comes from a registry: a key "__proto__" is a key.
-        const reader = new Codec(schemaOf(JSON.stringify(record(id, { name: 'f', type, default: value }))));
+        const reader = new AvroCodec(schemaOf(JSON.stringify(record(id, { name: 'f', type, default: value }))));
         const bare = schemaOf(type);
-        const expected = new Codec(bare).decode(bytesOfDefault(bare, value), 0, undefined);
-        const resolver = reader.resolver(new Codec(schemaOf(record(id))));
+        const expected = new AvroCodec(bare).decode(bytesOfDefault(bare, value), 0, undefined);
+        const resolver = reader.resolver(new AvroCodec(schemaOf(record(id))));
         const read = reader.decode(Buffer.from([2]), 0, resolver);
         assert.deepEqual(read, { id: 1, f: expected });
         assert.deepEqual(reader.decode(reader.encode({ id: 1 }, NONE), 0, undefined), { id: 1, f: expected });
@@ -169,8 +169,10 @@ describe('a default of Avro', () => {
   });
 
   it('belongs to whoever reads it: each time it is another', () => {
-    const reader = new Codec(schemaOf(record(id, { name: 'f', type: { type: 'array', items: 'int' }, default: [1] })));
-    const resolver = reader.resolver(new Codec(schemaOf(record(id))));
+    const reader = new AvroCodec(
+      schemaOf(record(id, { name: 'f', type: { type: 'array', items: 'int' }, default: [1] })),
+    );
+    const resolver = reader.resolver(new AvroCodec(schemaOf(record(id))));
     const read = () => reader.decode(Buffer.from([2]), 0, resolver) as { f: number[] };
     read().f.push(2);
     assert.deepEqual(read().f, [1]);
@@ -182,8 +184,8 @@ describe('a default of Avro', () => {
       name: 'Node',
       fields: [{ name: 'next', type: { type: 'array', items: 'Node' }, default: value }],
     });
-    const reader = new Codec(schemaOf(record(id, { name: 'f', type: node([{ next: [] }]), default: {} })));
-    const resolver = reader.resolver(new Codec(schemaOf(record(id))));
+    const reader = new AvroCodec(schemaOf(record(id, { name: 'f', type: node([{ next: [] }]), default: {} })));
+    const resolver = reader.resolver(new AvroCodec(schemaOf(record(id))));
     assert.deepEqual(reader.decode(Buffer.from([2]), 0, resolver), { id: 1, f: { next: [{ next: [] }] } });
     const endless = record(id, { name: 'f', type: node([{}]), default: {} });
     assert.throws(() => schemaOf(endless), failure('SCHEMA_INVALID', /whose default has no end otherwise/));
@@ -191,8 +193,8 @@ describe('a default of Avro', () => {
 
   it('that means nothing fails the value that needs it, and no other', () => {
     const uuid = { type: 'string', logicalType: 'uuid' };
-    const reader = new Codec(schemaOf(record(id, { name: 'f', type: uuid, default: 'none' })));
-    const resolver = reader.resolver(new Codec(schemaOf(record(id))));
+    const reader = new AvroCodec(schemaOf(record(id, { name: 'f', type: uuid, default: 'none' })));
+    const resolver = reader.resolver(new AvroCodec(schemaOf(record(id))));
     assert.throws(() => reader.decode(Buffer.from([2]), 0, resolver), /cannot decode Avro: saw no UUID/);
     const f = '00000000-0000-4000-8000-000000000000';
     assert.deepEqual(reader.decode(reader.encode({ id: 1, f }, NONE), 0, undefined), { id: 1, f });
@@ -206,8 +208,8 @@ describe('a default of Avro', () => {
     ]) {
       const json = record(id, { name: 'more', ...wrong });
       assert.throws(() => parseSchema(json), failure('SCHEMA_INVALID'));
-      const writer = new Codec(parseSchema(json, { checksDefaults: false }).schema);
-      const reader = new Codec(schemaOf(record(id)));
+      const writer = new AvroCodec(parseSchema(json, { checksDefaults: false }).schema);
+      const reader = new AvroCodec(schemaOf(record(id)));
       const written = Buffer.from(Array.isArray(wrong.type) ? [2, 0] : [2, 4]);
       assert.deepEqual(reader.decode(written, 0, reader.resolver(writer)), { id: 1 });
     }

@@ -17,7 +17,7 @@ type Resolver = ReturnType<AvscType['createResolver']>;
  * Values of one schema to bytes, and back. Records are plain objects. Reading takes no more time and memory
  * than the bytes are worth, whatever they are.
  */
-export class Codec {
+export class AvroCodec {
   readonly #type: AvscType;
   #scratch = Buffer.allocUnsafe(FIRST_BYTES);
 
@@ -65,7 +65,7 @@ export class Codec {
   }
 
   /** How to read what another schema wrote. That it can be is checked before. */
-  resolver(writer: Codec): Resolver {
+  resolver(writer: AvroCodec): Resolver {
     return this.#type.createResolver(writer.#type, { ignoreNamespaces: true });
   }
 

@@ -2,7 +2,7 @@ import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
 
 /** How long a cluster may keep silent to somebody who wants to go. */
-const HURRY_MS = 5_000;
+const REQUEST_MS = 5_000;
 
 /**
  * The patience of somebody who may have to go. Until the signal it has no end of its own. Afterwards each
@@ -10,7 +10,7 @@ const HURRY_MS = 5_000;
  * counts as away, and whatever is asked fails at once. A cluster that answers may take as long as it likes
  * for all of it.
  */
-export class Hurry {
+export class StopDeadline {
   readonly #clock: Clock;
   /** When the signal came, on the monotonic clock. */
   #since: number | undefined;
@@ -30,7 +30,8 @@ export class Hurry {
 
   /** Whether what was begun then, and has found nobody, may be tried again. */
   mayRetry(begun: number): boolean {
-    if (this.#since !== undefined && this.#clock.monotonic() - Math.max(begun, this.#since) >= HURRY_MS) this.#giveUp();
+    if (this.#since !== undefined && this.#clock.monotonic() - Math.max(begun, this.#since) >= REQUEST_MS)
+      this.#giveUp();
     return !this.#away;
   }
 
@@ -47,7 +48,7 @@ export class Hurry {
         if (this.#away) {
           end();
           reject(away());
-        } else cancel ??= this.#clock.after(HURRY_MS, () => this.#giveUp());
+        } else cancel ??= this.#clock.after(REQUEST_MS, () => this.#giveUp());
       };
       this.#underWay.add(told);
       if (this.#since !== undefined) told();
@@ -68,7 +69,7 @@ export class Hurry {
 const away = (): StreamsError =>
   new StreamsError('BROKER_UNAVAILABLE', {
     what: 'gave up waiting for the cluster',
-    saw: `no answer within ${HURRY_MS / 1_000} s of the stop`,
+    saw: `no answer within ${REQUEST_MS / 1_000} s of the stop`,
     expected: 'one',
     action: 'Start again when it is back: what was not committed is done again.',
   });

@@ -6,7 +6,7 @@ import type { WindowBounds } from './window-bounds.js';
  * them, and is made anew whenever it is asked for: as long as the row is cached they are all that is kept of
  * it.
  */
-export class Entry<K, V> {
+export class CachedRow<K, V> {
   /** What it is found by, with its bounds. */
   text: string;
   bounds: WindowBounds | undefined;
@@ -42,8 +42,8 @@ export class Entry<K, V> {
   causeOffset = 0;
   /** Its places in the table that it is in: see {@link EntryTable}. */
   hash = 0;
-  chained: Entry<K, V> | undefined = undefined;
-  newer: Entry<K, V> | undefined = undefined;
+  chained: CachedRow<K, V> | undefined = undefined;
+  newer: CachedRow<K, V> | undefined = undefined;
 
   /** The key; of a window that of its records. */
   #key: unknown;

@@ -4,7 +4,7 @@ import { type Broker, type PartitionOffset, partitionKey } from '../broker/port.
  * The first record of topics that a group has not read, as `topic[partition]@offset`; undefined if it has
  * read all there is. Of partitions without a position, from their beginning.
  */
-export async function underWay(
+export async function firstUnread(
   broker: Broker,
   topics: readonly string[],
   committed: readonly PartitionOffset[],
@@ -17,7 +17,7 @@ export async function underWay(
     broker.admin.earliestOffsets(partitions),
     broker.admin.latestOffsets(partitions),
   ]);
-  return firstRecord(
+  return firstBetween(
     broker,
     earliest.map((at) => known.get(partitionKey(at.topic, at.partition)) ?? at),
     latest,
@@ -28,7 +28,7 @@ export async function underWay(
  * The first record between positions and ends, as `topic[partition]@offset`. Offsets alone do not say: the
  * marker of a transaction has one, too.
  */
-export async function firstRecord(
+export async function firstBetween(
   broker: Broker,
   positions: readonly PartitionOffset[],
   ends: readonly PartitionOffset[],

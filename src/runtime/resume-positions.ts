@@ -7,7 +7,7 @@ import { startPositions } from './sources.js';
 import type { TopicCounts } from './topics.js';
 
 /** Where one partition of a source goes on: every record before it is done. */
-export interface SourcePlace {
+export interface ResumePosition {
   readonly offset: number;
   /**
    * The group has it, and not only as a beginning; else it is where the configuration lets a partition begin.
@@ -19,10 +19,10 @@ export interface SourcePlace {
   readonly ownCommit: boolean;
 }
 
-export interface SourcePlacesOptions {
+export interface ResumePositionsOptions {
   readonly broker: Broker;
   readonly graph: Graph;
-  readonly config: Pick<EngineConfig, 'generation' | 'startFrom'>;
+  readonly config: Pick<EngineConfig, 'version' | 'startFrom'>;
   readonly topics: TopicCounts;
   readonly partition: number;
   readonly sources: readonly TopicPartition[];
@@ -36,19 +36,19 @@ export interface SourcePlacesOptions {
  * Where the application goes on in the sources that changes of a task's stores may follow from. They are its
  * own; and, for a store that another sub-topology had before, those of that one.
  */
-export class SourcePlaces {
-  readonly #options: SourcePlacesOptions;
+export class ResumePositions {
+  readonly #options: ResumePositionsOptions;
   /** Undefined: the application does not read the topic any more, so that nothing of it comes again. */
-  readonly #places = new Map<string, SourcePlace | undefined>();
+  readonly #places = new Map<string, ResumePosition | undefined>();
   readonly #own: ReadonlySet<string>;
 
-  private constructor(options: SourcePlacesOptions) {
+  private constructor(options: ResumePositionsOptions) {
     this.#options = options;
     this.#own = new Set(options.sources.map(({ topic }) => topic));
   }
 
-  static async of(options: SourcePlacesOptions): Promise<SourcePlaces> {
-    const places = new SourcePlaces(options);
+  static async of(options: ResumePositionsOptions): Promise<ResumePositions> {
+    const places = new ResumePositions(options);
     const { sources, committed } = options;
     for (const [topic, place] of await places.#look(sources, committed)) places.#places.set(topic, place);
     return places;
@@ -60,15 +60,15 @@ export class SourcePlaces {
   }
 
   /** The task's own. */
-  get own(): readonly (TopicPartition & SourcePlace)[] {
+  get own(): readonly (TopicPartition & ResumePosition)[] {
     return this.#options.sources.map((source) => ({
       ...source,
-      ...(this.#places.get(source.topic) as SourcePlace),
+      ...(this.#places.get(source.topic) as ResumePosition),
     }));
   }
 
   /** Of a topic that is {@link known}. */
-  of(topic: string): SourcePlace | undefined {
+  of(topic: string): ResumePosition | undefined {
     return this.#places.get(topic);
   }
 
@@ -80,7 +80,7 @@ export class SourcePlaces {
 
   async #lookUp(topics: ReadonlySet<string>): Promise<void> {
     const { graph, config, topics: counts, partition } = this.#options;
-    const { prefix } = config.generation;
+    const { prefix } = config.version;
     const external = new Set(graph.subTopologies.flatMap((sub) => sub.topics));
     const internal = new Set(
       graph.subTopologies.flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(prefix, name))),
@@ -102,7 +102,7 @@ export class SourcePlaces {
     sources: readonly TopicPartition[],
     committed: readonly PartitionOffset[],
     others: 'earliest' | 'latest' = 'earliest',
-  ): Promise<ReadonlyMap<string, SourcePlace>> {
+  ): Promise<ReadonlyMap<string, ResumePosition>> {
     const { broker } = this.#options;
     const known = new Map(committed.map((position) => [position.topic, position]));
     const positions = await startPositions(broker.admin, sources, committed, others);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { CalmLog } from '#src/broker/kafkajs/calm-log.js';
+import { CalmLog } from '#src/broker/kafkajs/kafkajs-log.js';
 import type { Logger } from '#src/model/ports.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
 

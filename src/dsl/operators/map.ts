@@ -1,7 +1,7 @@
 import { map as mapRecords, type OperatorFunction } from 'rxjs';
 import { PlainRecord, type StreamRecord } from '../../model/record.js';
 import type { FactRecord } from '../types.js';
-import { marked } from './attach.js';
+import { withMark } from './attach.js';
 import { expand } from './expand.js';
 import type { SelectKeyOptions } from './stateless.js';
 
@@ -24,7 +24,7 @@ export function map<K, V, K2, V2>(
   fn: (record: StreamRecord<K, V>) => readonly [key: K2, value: V2],
   options: SelectKeyOptions<K2, V2> = {},
 ): OperatorFunction<FactRecord<K, V>, StreamRecord<K2, V2>> {
-  return marked(
+  return withMark(
     { label: 'map', rekey: options, toStream: true },
     mapRecords((record: FactRecord<K, V>) => {
       const [key, value] = fn(record);
@@ -54,7 +54,7 @@ export function flatMap<K, V, K2, V2>(
   fn: (record: StreamRecord<K, V>) => Iterable<readonly [key: K2, value: V2]>,
   options: SelectKeyOptions<K2, V2> = {},
 ): OperatorFunction<FactRecord<K, V>, StreamRecord<K2, V2>> {
-  return marked(
+  return withMark(
     { label: 'flatMap', rekey: options, toStream: true },
     expand(function* (record: FactRecord<K, V>) {
       for (const [key, value] of fn(record)) yield new PlainRecord(key, value, record.timestamp, record.headers);

@@ -4,25 +4,25 @@ import { repartitionTopic } from '../graph/naming.js';
 import { ownOf, setOwn } from '../model/own.js';
 import type { EngineConfig } from '../runtime/config.js';
 import { Metrics } from '../runtime/metrics.js';
+import { type PlannedTask, plannedTasks } from '../runtime/planned-tasks.js';
 import { SerdePlaces } from '../runtime/serde-places.js';
-import { type Slot, slotsOf } from '../runtime/slots.js';
 import { sourcePartitions } from '../runtime/sources.js';
 import type { TopicCounts } from '../runtime/topics.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import type { PastSerdes } from './past-serdes.js';
+import { RerunGlobals } from './rerun-globals.js';
+import type { RerunStorage } from './rerun-storage.js';
 import type { RunStart } from './run-start.js';
-import { ShadowGlobals } from './shadow-globals.js';
-import type { ShadowStorage } from './storage.js';
 import { flowOf } from './task-order.js';
 import { WatchedTask } from './watched-task.js';
-import type { Captured, CausePlace, RunWatcher, Silenced } from './watcher.js';
+import type { Captured, RunWatcher, Silenced, SliceCause } from './watcher.js';
 
-export interface ShadowRunOptions {
+export interface RerunOptions {
   readonly topology: Topology;
   readonly serdes: PastSerdes;
   readonly config: EngineConfig;
   readonly topics: TopicCounts;
-  readonly storage: ShadowStorage;
+  readonly storage: RerunStorage;
   readonly watcher?: RunWatcher | undefined;
   /** Told of each row that is written, at once. */
   readonly changed?: ((store: string, key: unknown) => void) | undefined;
@@ -48,11 +48,11 @@ const UNNUMBERED = -1;
  * That is the order of a run that takes every record through the whole topology before the next, however
  * large the windows are. (Where sub-topologies lead to each other in a circle, a window is one record.)
  */
-export class ShadowRun {
+export class Rerun {
   readonly metrics = new Metrics();
-  readonly #options: ShadowRunOptions;
+  readonly #options: RerunOptions;
   readonly #budget: CacheBudget;
-  #globals: ShadowGlobals | undefined;
+  #globals: RerunGlobals | undefined;
   /** Tasks by sub-topology, in the order in which they take their part. */
   #order: readonly (readonly WatchedTask[])[] = [];
   readonly #inputs = new Map<string, (WatchedTask | undefined)[]>();
@@ -65,14 +65,14 @@ export class ShadowRun {
   #captured: Captured[] = [];
   #silenced: Silenced[] = [];
 
-  private constructor(options: ShadowRunOptions) {
+  private constructor(options: RerunOptions) {
     this.#options = options;
     this.#budget = new CacheBudget(options.config.cacheBytes);
     this.#records = options.start?.records ?? 0;
   }
 
-  static async open(options: ShadowRunOptions): Promise<ShadowRun> {
-    const run = new ShadowRun(options);
+  static async open(options: RerunOptions): Promise<Rerun> {
+    const run = new Rerun(options);
     try {
       await run.#open();
       return run;
@@ -86,7 +86,7 @@ export class ShadowRun {
     return this.#order.flat();
   }
 
-  get globals(): ShadowGlobals | undefined {
+  get globals(): RerunGlobals | undefined {
     return this.#globals;
   }
 
@@ -143,7 +143,7 @@ export class ShadowRun {
 
   async #open(): Promise<void> {
     const { topology, serdes, config, topics, storage, start } = this.#options;
-    this.#globals = await ShadowGlobals.open({
+    this.#globals = await RerunGlobals.open({
       topology,
       serdes,
       config,
@@ -152,26 +152,26 @@ export class ShadowRun {
       metrics: this.metrics,
     });
     const places = new SerdePlaces(serdes);
-    const slots = [...slotsOf(topology, config.generation.prefix, topics, places.bind).values()];
+    const planned = [...plannedTasks(topology, config.version.prefix, topics, places.bind).values()];
     await places.open();
     const { order, cyclic } = flowOf(topology.graph);
     this.#cyclic = cyclic;
-    const opening = order.map((subTopology) => slots.filter((slot) => slot.subTopology === subTopology));
+    const opening = order.map((subTopology) => planned.filter((task) => task.subTopology === subTopology));
     // Each opens a database, which is mostly waiting.
-    const opened = await Promise.allSettled(opening.flat().map((slot) => this.#openTask(slot)));
+    const opened = await Promise.allSettled(opening.flat().map((task) => this.#openTask(task)));
     const tasks = new Map(
       opened.flatMap((result, i) => (result.status === 'fulfilled' ? [[opening.flat()[i]?.id, result.value]] : [])),
     );
     this.#order = opening.map((some) => some.flatMap(({ id }) => tasks.get(id) ?? []));
     for (const result of opened) if (result.status === 'rejected') throw result.reason;
     for (const task of this.tasks) {
-      for (const source of sourcePartitions(task.subTopology, config.generation.prefix, task.partition, topics)) {
+      for (const source of sourcePartitions(task.subTopology, config.version.prefix, task.partition, topics)) {
         const inputs = this.#inputs.get(source.topic) ?? [];
         inputs[source.partition] = task;
         this.#inputs.set(source.topic, inputs);
       }
       for (const name of task.subTopology.repartitions)
-        this.#repartitions.set(repartitionTopic(config.generation.prefix, name), []);
+        this.#repartitions.set(repartitionTopic(config.version.prefix, name), []);
     }
     const readers = new Set(
       [...this.#inputs].flatMap(([topic, inputs]) => (this.#repartitions.has(topic) ? [] : inputs)),
@@ -185,7 +185,7 @@ export class ShadowRun {
     }
   }
 
-  #openTask({ id, subTopology, partition, stores }: Slot): Promise<WatchedTask> {
+  #openTask({ id, subTopology, partition, stores }: PlannedTask): Promise<WatchedTask> {
     const { topology, serdes, config, topics, storage, watcher, changed, start } = this.#options;
     return WatchedTask.open({
       topology,
@@ -280,7 +280,7 @@ export class ShadowRun {
 
   async #deliver(): Promise<void> {
     const { capture, silenced: left } = this.#options;
-    const byCause = (a: { readonly at: CausePlace }, b: { readonly at: CausePlace }): number => a.at.index - b.at.index;
+    const byCause = (a: { readonly at: SliceCause }, b: { readonly at: SliceCause }): number => a.at.index - b.at.index;
     const captured = this.#captured.sort(byCause);
     const silenced = this.#silenced.sort(byCause);
     this.#captured = [];

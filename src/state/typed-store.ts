@@ -10,7 +10,7 @@ import type { Prefetched } from './prefetched.js';
  * for the rows in which several of them lie (see {@link ShownRows}). It can only be read. Costs what looking
  * up the rows costs; a window is searched for in its row.
  */
-export class ShownStore<K, V> implements KeyValueStore<K, V>, Prefetched {
+export class TypedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
   // biome-ignore lint/suspicious/noExplicitAny: how rows are kept is known to their specification only
   readonly #store: CachedStore<any, any>;
   // biome-ignore lint/suspicious/noExplicitAny: as above
@@ -106,7 +106,7 @@ export class ShownStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     throw this.#readOnly('a value was checked that is to be put');
   }
 
-  observe(): never {
+  advanceTime(): never {
     throw this.#readOnly('the stream time was moved');
   }
 
@@ -130,9 +130,9 @@ export class ShownStore<K, V> implements KeyValueStore<K, V>, Prefetched {
 }
 
 /** The store as others see it than the operator that it belongs to. */
-export function shownStore<K, V>(store: CachedStore<unknown, unknown>): CachedStore<K, V> | ShownStore<K, V> {
+export function typedStore<K, V>(store: CachedStore<unknown, unknown>): CachedStore<K, V> | TypedStore<K, V> {
   const { shown } = store.spec;
-  return shown ? new ShownStore<K, V>(store, shown) : (store as unknown as CachedStore<K, V>);
+  return shown ? new TypedStore<K, V>(store, shown) : (store as unknown as CachedStore<K, V>);
 }
 
 /** The last moment that a Date knows, and before the epoch the first. */
@@ -155,7 +155,7 @@ export async function windowsOf<V>(
   const scan = async (first: number, last: number): Promise<void> => {
     if (first > last) return;
     const range = { from: new WindowKey(key, first, 0), to: new WindowKey(key, last, Number.POSITIVE_INFINITY) };
-    for await (const [window, value] of shownStore<Windowed<unknown>, V>(store).entries(range)) {
+    for await (const [window, value] of typedStore<Windowed<unknown>, V>(store).entries(range)) {
       // Keys that begin with this one may lie in between.
       if (inner.encode(window.key).equals(wanted)) found.push([window, value]);
     }

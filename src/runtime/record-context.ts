@@ -8,7 +8,7 @@ import type { Item } from './stage.js';
 
 const NO_BATCH: Batch = { records: [], streamTimes: [], firstSequence: 0 };
 
-export interface AtHandOptions {
+export interface RecordContextOptions {
   readonly cause: Cause | undefined;
   readonly streamTime: number;
   readonly onFatal: (error: Error) => void;
@@ -23,7 +23,7 @@ export interface AtHandOptions {
  * What a task is at: which batch, which record or timer of it, and what follows from it. Written by the batch
  * runner; read by contexts of processors.
  */
-export class AtHand {
+export class RecordContext {
   readonly scope: PushScope;
   readonly #cause: Cause | undefined;
   #batch: Batch = NO_BATCH;
@@ -41,14 +41,14 @@ export class AtHand {
   #emission = 0;
   #emissions = 0;
   #turn = 0;
-  readonly #repartitionOf: AtHandOptions['repartitionOf'];
+  readonly #repartitionOf: RecordContextOptions['repartitionOf'];
   /** The root of the source record that was asked for last. */
   #root = '';
   #rootIndex = -1;
   /** The task's stream time: the highest timestamp of a record that was pushed. */
   streamTime: number;
 
-  constructor({ cause, streamTime, onFatal: fail, bind, partition, repartitionOf }: AtHandOptions) {
+  constructor({ cause, streamTime, onFatal: fail, bind, partition, repartitionOf }: RecordContextOptions) {
     this.#firing = { text: startOrigin(partition) };
     this.#repartitionOf = repartitionOf;
     this.scope = { pushing: false, index: 0, key: undefined, from: '', fail, ...(bind && { bind }) };

@@ -3,9 +3,10 @@ import { isChange, PlainRecord, RowChange, type StreamRecord } from '../../model
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { AnySerde } from '../processor.js';
+import type { AnyRecord } from '../push.js';
 import { rowOrNone, rowOrThrow } from '../tables/row-function.js';
-import type { AnyRecord, KeyOf, ValueOf, WithKey } from '../types.js';
-import { currentDeclaring, marked } from './attach.js';
+import type { KeyOf, ValueOf, WithKey } from '../types.js';
+import { currentDeclaring, withMark } from './attach.js';
 import { sameKey } from './ids.js';
 
 export interface GroupByOptions<K, V> {
@@ -46,7 +47,7 @@ export function groupBy<R extends AnyRecord, K2>(
   options: GroupByOptions<NonNullable<K2>, ValueOf<R>>,
 ): OperatorFunction<R, WithKey<R, NonNullable<K2>>> {
   const { key, value = serdes.json(), name, partitions } = options;
-  const rekeyed = marked({ label: 'groupBy' }, (source: Observable<R>) => regrouped(source, fn, key));
+  const rekeyed = withMark({ label: 'groupBy' }, (source: Observable<R>) => regrouped(source, fn, key));
   return (source) =>
     currentDeclaring('groupBy').repartition(
       { name, key, value, ...(partitions === undefined ? {} : { partitions }) },

@@ -6,8 +6,8 @@ import { openRocksDatabase } from '../state/rocksdb.js';
 import { LinkedDatabases } from './linked-databases.js';
 import { temporaryDirectory } from './temporary.js';
 
-/** Where the stores of a shadow run are, while it runs. */
-export interface ShadowStorage {
+/** Where the stores of a rerun are, while it runs. */
+export interface RerunStorage {
   /** The state directory. */
   readonly root: string;
   readonly openDatabase: OpenDatabase;
@@ -19,7 +19,7 @@ export interface ShadowStorage {
 }
 
 /** RocksDB in a temporary directory: memory is bounded, however much state there is. */
-export async function diskStorage(parent?: string): Promise<ShadowStorage> {
+export async function diskStorage(parent?: string): Promise<RerunStorage> {
   const root = await temporaryDirectory('shadow', parent);
   const databases = new LinkedDatabases(openRocksDatabase);
   return {
@@ -32,7 +32,7 @@ export async function diskStorage(parent?: string): Promise<ShadowStorage> {
 }
 
 /** For slices whose state surely fits. */
-export function memoryStorage(): ShadowStorage {
+export function memoryStorage(): RerunStorage {
   return {
     root: 'shadow',
     openDatabase: memoryDatabases(),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { type ConnectionInside, mendConnection } from '#src/broker/kafkajs/mended.js';
+import { type ConnectionInside, mendConnection } from '#src/broker/kafkajs/kafkajs-patches.js';
 
 const load = createRequire(import.meta.url);
 const Kafkajs = load('kafkajs/src/network/connection') as new (options: object) => Connection;

@@ -1,8 +1,8 @@
 import type { Admin } from '../broker/port.js';
 import type { Graph } from '../graph/graph.js';
+import { type ApplicationVersion, findVersion, firstVersion } from './application-version.js';
 import type { EngineConfig, EnginePorts } from './config.js';
-import { findGeneration, firstGeneration, type Generation } from './generation.js';
-import { type Patience, patiently } from './patience.js';
+import { type RetryOptions, withRetry } from './retry.js';
 import { apartOf, foreignTopics, foundOwner, isForeign, ownerOf } from './topic-owners.js';
 import { describeTopics } from './topic-problems.js';
 import { internalTopics } from './topic-uses.js';
@@ -14,68 +14,68 @@ import { internalTopics } from './topic-uses.js';
  * both, where there is no way out: it has topics of its own and would need others, or those of both prefixes
  * are taken.
  */
-export async function chooseGeneration(
+export async function chooseVersion(
   admin: Admin,
   graph: Graph,
   config: EngineConfig,
-  onDisk: Generation,
-): Promise<Generation> {
+  onDisk: ApplicationVersion,
+): Promise<ApplicationVersion> {
   const { applicationId } = config;
   const prefixes = new Set([...(onDisk.n === 0 ? [onDisk.prefix] : []), applicationId, apartOf(applicationId)]);
   const looked = await Promise.all(
-    [...prefixes].map((prefix) => look(admin, graph, { ...config, generation: { n: 0, prefix } })),
+    [...prefixes].map((prefix) => look(admin, graph, { ...config, version: { n: 0, prefix } })),
   );
   const chosen = looked.find(({ own }) => own) ?? looked.find(({ problem }) => !problem) ?? looked[0];
-  if (!chosen) return firstGeneration(applicationId);
+  if (!chosen) return firstVersion(applicationId);
   if (chosen.problem) throw chosen.problem;
-  const first = looked.find(({ generation: { prefix } }) => prefix === applicationId);
+  const first = looked.find(({ version: { prefix } }) => prefix === applicationId);
   if (first?.problem && chosen !== first)
     config.logger.warn(
-      { app: applicationId, prefix: chosen.generation.prefix },
-      `names of internal topics are those of another application: this one keeps apart, under ${chosen.generation.prefix}-…. ${first.problem.message}`,
+      { app: applicationId, prefix: chosen.version.prefix },
+      `names of internal topics are those of another application: this one keeps apart, under ${chosen.version.prefix}-…. ${first.problem.message}`,
     );
-  return chosen.generation;
+  return chosen.version;
 }
 
 /**
- * The configuration of the version of an application that is to run: see {@link findGeneration}, and
- * {@link chooseGeneration} for one that was never promoted. A cluster that is away is waited for.
+ * The configuration of the version of an application that is to run: see {@link findVersion}, and
+ * {@link chooseVersion} for one that was never promoted. A cluster that is away is waited for.
  */
-export async function ownGeneration(
+export async function ownVersion(
   config: EngineConfig,
   ports: EnginePorts,
   graph: Graph,
-  patience: Patience,
+  retryOptions: RetryOptions,
 ): Promise<EngineConfig> {
   const { admin } = ports.broker;
-  const choose = (onDisk: Generation): Promise<Generation> =>
-    patiently('looking at the topics', patience, () => chooseGeneration(admin, graph, config, onDisk));
-  const find = (): Promise<Generation> => findGeneration(config, ports, choose);
-  return ofGeneration(config, await patiently('looking at the group', patience, find));
+  const choose = (onDisk: ApplicationVersion): Promise<ApplicationVersion> =>
+    withRetry('looking at the topics', retryOptions, () => chooseVersion(admin, graph, config, onDisk));
+  const find = (): Promise<ApplicationVersion> => findVersion(config, ports, choose);
+  return ofVersion(config, await withRetry('looking at the group', retryOptions, find));
 }
 
 /**
- * The configuration of a generation. What an application that keeps apart writes has subjects of its own in
+ * The configuration of a version. What an application that keeps apart writes has subjects of its own in
  * the schema registry as well: those of its id are the other application's.
  */
-export const ofGeneration = (config: EngineConfig, generation: Generation): EngineConfig =>
-  ownerOf(config.applicationId, generation).kind === 'apart'
-    ? { ...config, generation, schemasOf: generation.prefix }
-    : { ...config, generation };
+export const ofVersion = (config: EngineConfig, version: ApplicationVersion): EngineConfig =>
+  ownerOf(config.applicationId, version).kind === 'apart'
+    ? { ...config, version, schemasOf: version.prefix }
+    : { ...config, version };
 
-/** TOPIC_FOREIGN if an internal topic of the generation is somebody else's. */
+/** TOPIC_FOREIGN if an internal topic of the version is somebody else's. */
 export async function checkOwned(admin: Admin, graph: Graph, config: EngineConfig): Promise<void> {
   const { problem } = await look(admin, graph, config);
   if (problem) throw problem;
 }
 
 async function look(admin: Admin, graph: Graph, config: EngineConfig) {
-  const { applicationId, generation } = config;
-  const owner = ownerOf(applicationId, generation);
+  const { applicationId, version } = config;
+  const owner = ownerOf(applicationId, version);
   const names = internalTopics(graph, config).flatMap(({ name, anyWidth }) => (anyWidth ? [] : [name]));
   const topics = [...(await describeTopics(admin, names)).existing.values()];
   return {
-    generation,
+    version,
     own: topics.some((topic) => foundOwner(topic) !== undefined && !isForeign(topic, owner)),
     problem: foreignTopics(topics, owner),
   };

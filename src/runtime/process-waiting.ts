@@ -1,4 +1,4 @@
-import type { Holder } from './holder.js';
+import type { EngineView } from './engine-view.js';
 
 /** One wait for a record that is known to be there. */
 const WAIT_MS = 1_000;
@@ -10,7 +10,7 @@ const MOST_ROUNDS = 3;
  * Global tables up to their ends, then one round: every task as long as it has records, and a commit of it.
  * Returns how many records the tasks took.
  */
-export async function stepAll({ globals, tasks }: Holder): Promise<number> {
+export async function processWaiting({ globals, tasks }: EngineView): Promise<number> {
   await globals.catchUp();
   let taken = 0;
   // Those that wait for each other say first where they stand.
@@ -19,15 +19,19 @@ export async function stepAll({ globals, tasks }: Holder): Promise<number> {
     round === 0 || (taken === 0 && round < MOST_ROUNDS && tasks.some(({ pace }) => pace === 'held'));
     round++
   )
-    taken += await stepEach(tasks);
+    taken += await processEach(tasks);
   return taken;
 }
 
-async function stepEach(tasks: Holder['tasks']): Promise<number> {
+async function processEach(tasks: EngineView['tasks']): Promise<number> {
   let taken = 0;
   for (const task of tasks) {
     // What is known to be in the log is waited for, however many polls that takes.
-    for (let n = await task.step(0); n > 0 || task.isWaiting; n = await task.step(task.isWaiting ? WAIT_MS : 0)) {
+    for (
+      let n = await task.processBatch(0);
+      n > 0 || task.isWaiting;
+      n = await task.processBatch(task.isWaiting ? WAIT_MS : 0)
+    ) {
       taken += n;
       if (task.isFull) await task.commit();
     }

@@ -4,7 +4,7 @@ import type { Dates } from './lane.js';
 import type { TimeJumps } from './time-jumps.js';
 
 /** Where records of one topic enter. */
-export interface Entry {
+export interface TopicEntry {
   readonly node: string;
   readonly outlet: Outlet;
   /** Refuses records that are too far ahead of stream time; undefined: none is. */

@@ -21,18 +21,18 @@ import type { GlobalView } from '../state/global-view.js';
 import { TaskState } from '../state/task-state.js';
 import { ObservedStore, type StoreObserver } from './observed-store.js';
 import type { PastSerdes } from './past-serdes.js';
-import { ShadowClock } from './shadow-clock.js';
-import type { ShadowStorage } from './storage.js';
+import { RerunClock } from './rerun-clock.js';
+import type { RerunStorage } from './rerun-storage.js';
 import { type Put, WatchedStore } from './watched-store.js';
 
-export interface ShadowTaskOptions {
+export interface RerunTaskOptions {
   readonly topology: Topology;
   readonly serdes: PastSerdes;
   readonly subTopology: SubTopology;
   readonly partition: number;
   readonly stores: readonly StoreSpec[];
   readonly config: EngineConfig;
-  readonly storage: ShadowStorage;
+  readonly storage: RerunStorage;
   readonly topics: TopicCounts;
   readonly budget: CacheBudget;
   readonly metrics: Metrics;
@@ -51,13 +51,13 @@ export interface ShadowTaskOptions {
 }
 
 /**
- * One task of a shadow run: state, pipeline and batches are those of the engine; where records come from and
+ * One task of a rerun: state, pipeline and batches are those of the engine; where records come from and
  * go to is the run's. Nothing leaves it: what it would send is handed to the observer, and calls to the
  * outside world are left out, and told.
  */
-export class ShadowTask {
+export class RerunTask {
   readonly id: string;
-  readonly #options: ShadowTaskOptions;
+  readonly #options: RerunTaskOptions;
   #state: TaskState | undefined;
   #runner!: BatchRunner;
   #processors: readonly Processor[] = [];
@@ -65,13 +65,13 @@ export class ShadowTask {
   #uncommitted = 0;
   #positions: Record<string, number> = {};
 
-  private constructor(options: ShadowTaskOptions) {
+  private constructor(options: RerunTaskOptions) {
     this.#options = options;
     this.id = taskId(options.subTopology.id, options.partition);
   }
 
-  static async open(options: ShadowTaskOptions): Promise<ShadowTask> {
-    const task = new ShadowTask(options);
+  static async open(options: RerunTaskOptions): Promise<RerunTask> {
+    const task = new RerunTask(options);
     try {
       await task.#open();
       return task;
@@ -94,7 +94,7 @@ export class ShadowTask {
   }
 
   get streamTime(): number {
-    return this.#runner.atHand.streamTime;
+    return this.#runner.recordContext.streamTime;
   }
 
   get jumps(): Readonly<Record<string, JumpState>> {
@@ -103,7 +103,7 @@ export class ShadowTask {
 
   /** Place in the batch of the record at hand. */
   get index(): number {
-    return this.#runner.atHand.scope.index;
+    return this.#runner.recordContext.scope.index;
   }
 
   get commitDue(): boolean {
@@ -139,7 +139,7 @@ export class ShadowTask {
       await this.#state.apply(
         writes as DatabaseWrite[],
         { sources: { ...this.#positions }, changelogs: {} },
-        this.#runner.atHand.streamTime,
+        this.#runner.recordContext.streamTime,
       );
     }
     this.#end();
@@ -167,7 +167,7 @@ export class ShadowTask {
     if (stores.length > 0) {
       this.#state = await TaskState.open({
         root: storage.root,
-        applicationId: config.generation.prefix,
+        applicationId: config.version.prefix,
         taskId: this.id,
         openDatabase: storage.openDatabase,
         topology: topology.name,
@@ -186,7 +186,7 @@ export class ShadowTask {
 
   async #build(streamTime: number): Promise<void> {
     const { topology, subTopology, partition, config, topics, metrics, globals, observer, jumps } = this.#options;
-    const clock = new ShadowClock(() => this.#runner.atHand.time);
+    const clock = new RerunClock(() => this.#runner.recordContext.time);
     const serdes = new SerdePlaces(this.#options.serdes);
     this.#runner = new BatchRunner({
       bind: serdes.bind,
@@ -198,7 +198,7 @@ export class ShadowTask {
         return false;
       },
       produce: {
-        prefix: config.generation.prefix,
+        prefix: config.version.prefix,
         partition,
         partitionsOf: (topic) => topics.partitionsOf(topic),
         observer,

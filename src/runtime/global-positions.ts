@@ -7,26 +7,26 @@ import { compactionOf, type LogNow, readBefore, staleness } from './stale-stores
 import { describeTopics } from './topic-problems.js';
 
 /** Where one partition of a global table's topic is read on. */
-export interface GlobalPlace extends PartitionOffset {
+export interface GlobalReadPosition extends PartitionOffset {
   readonly log: ReadLog;
   /** The partition's end when it was asked for last, and when that was: who has come there is as of then. */
   readonly end: { readonly offset: number; readonly at: number };
 }
 
 /** With what is known of a place that has come to the end of the partition. */
-export const reached = <T extends GlobalPlace>(place: T): T =>
+export const atEnd = <T extends GlobalReadPosition>(place: T): T =>
   place.offset < place.end.offset ? place : { ...place, log: { topicId: place.log.topicId, asOf: place.end.at } };
 
 /**
  * Where the partitions of a global table are read on. A store that is not what its topic held up to there is
  * emptied and read anew: see {@link staleness}; also if a partition is gone, which Kafka never takes away.
  */
-export async function placesOf(
+export async function globalPositions(
   { topic, store }: DeclaredGlobalTable,
   count: number,
   state: GlobalState,
   ports: { readonly admin: Admin; readonly clock: Clock; readonly logger: Logger },
-): Promise<readonly GlobalPlace[]> {
+): Promise<readonly GlobalReadPosition[]> {
   const { admin, clock, logger } = ports;
   const now = clock.now();
   const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
@@ -63,7 +63,7 @@ export async function placesOf(
     const offset = known.get(partition) ?? first;
     const before = state.checkpoint.logs.get(positionName(store, topic, partition));
     const log = { ...(before ?? { asOf: now, partial: true }), topicId };
-    return reached({ topic, partition, offset, end: { offset: end, at: now }, log });
+    return atEnd({ topic, partition, offset, end: { offset: end, at: now }, log });
   });
 }
 

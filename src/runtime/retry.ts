@@ -21,7 +21,7 @@ export function* pauses(): Generator<number, never> {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) yield pause;
 }
 
-export interface Patience {
+export interface RetryOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends the attempts: the last error is thrown. */
@@ -29,8 +29,8 @@ export interface Patience {
 }
 
 /** Tries again, with pauses and a warning each time, for as long as the error is one that passes. */
-export async function patiently<T>(what: string, patience: Patience, attempt: () => Promise<T>): Promise<T> {
-  const { clock, logger, signal } = patience;
+export async function withRetry<T>(what: string, options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
+  const { clock, logger, signal } = options;
   const waits = pauses();
   for (;;) {
     try {

@@ -3,7 +3,7 @@ import type { Windowed } from '../model/window.js';
 import { isWindowed } from '../serdes/serde.js';
 import type { CachedStore } from '../state/cached-store.js';
 import type { Row, StoreSpec } from '../state/contract.js';
-import { shownStore, windowsOf } from '../state/shown-store.js';
+import { typedStore, windowsOf } from '../state/typed-store.js';
 import type { ChangedKeys } from './snapshots.js';
 
 /** What stands for a key where keys are looked up by their bytes. */
@@ -18,7 +18,7 @@ export const plainKeyIdOf = (serde: AnySerde, key: unknown): string | undefined 
  * of them; or one of them as it is shown, `{ key, start, end }`. Rows in which several windows lie are
  * nobody's business: it is known here which ones to look into.
  */
-export class WantedKey {
+export class LookupKey {
   readonly #store: StoreSpec;
   readonly #key: unknown;
   /** One window, of a store that shows windows. */
@@ -60,7 +60,7 @@ export class WantedKey {
 
   /** What the store has of it, in the order of the keys. */
   async *of(store: CachedStore<unknown, unknown>): AsyncGenerator<Row<unknown> & { readonly key: unknown }> {
-    const rows = shownStore<unknown, unknown>(store);
+    const rows = typedStore<unknown, unknown>(store);
     const windows = this.#plain === undefined ? undefined : await windowsOf(store, this.#key);
     for (const key of windows?.map(([window]) => window) ?? [this.#key]) {
       const row = await rows.peek(key);

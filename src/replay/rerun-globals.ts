@@ -8,17 +8,17 @@ import type { CacheBudget } from '../state/cache-budget.js';
 import { type GlobalChange, type GlobalPosition, GlobalState } from '../state/global-state.js';
 import { GlobalView } from '../state/global-view.js';
 import type { PastSerdes } from './past-serdes.js';
-import { ShadowClock } from './shadow-clock.js';
-import type { ShadowStorage } from './storage.js';
+import { RerunClock } from './rerun-clock.js';
+import type { RerunStorage } from './rerun-storage.js';
 
 /** It is thrown away, and never opened again. */
 const READ = { asOf: 0 };
 
 /**
- * The global tables of a shadow run. Their topics are part of the slice, in its order, so that a record sees
+ * The global tables of a rerun. Their topics are part of the slice, in its order, so that a record sees
  * the rows as of its own time: what an application that ran all the while has seen, and the same each time.
  */
-export class ShadowGlobals {
+export class RerunGlobals {
   readonly #tables: ReadonlyMap<string, DeclaredGlobalTable>;
   readonly #state: GlobalState;
   readonly #metrics: Metrics;
@@ -33,7 +33,7 @@ export class ShadowGlobals {
     this.#tables = new Map(tables.map((table) => [table.topic, table]));
     this.#state = state;
     this.#metrics = metrics;
-    this.#failures = new FailureHandler(config, new ShadowClock(() => 0), metrics);
+    this.#failures = new FailureHandler(config, new RerunClock(() => 0), metrics);
   }
 
   /** Undefined if the topology has none. */
@@ -41,16 +41,16 @@ export class ShadowGlobals {
     readonly topology: Topology;
     readonly serdes: PastSerdes;
     readonly config: EngineConfig;
-    readonly storage: ShadowStorage;
+    readonly storage: RerunStorage;
     readonly budget: CacheBudget;
     readonly metrics: Metrics;
-  }): Promise<ShadowGlobals | undefined> {
+  }): Promise<RerunGlobals | undefined> {
     const { topology, serdes, config, storage, budget, metrics } = options;
     if (!topology.graph.nodes.some(({ kind }) => kind === 'globalTable')) return undefined;
     const tables = (await serdes.declare(topology)).globalTables;
     const state = await GlobalState.open({
       root: storage.root,
-      applicationId: config.generation.prefix,
+      applicationId: config.version.prefix,
       openDatabase: storage.openDatabase,
       topology: topology.name,
       tables: tables.map(({ topic, store, key, value }) => ({
@@ -60,7 +60,7 @@ export class ShadowGlobals {
       budget,
       files: storage.files,
     });
-    return new ShadowGlobals(tables, state, config, metrics);
+    return new RerunGlobals(tables, state, config, metrics);
   }
 
   reads(topic: string): boolean {

@@ -7,12 +7,12 @@ import { StreamsError } from '../model/errors.js';
 import { isName } from '../model/names.js';
 import type { Clock } from '../model/ports.js';
 import {
-  currentGeneration,
-  type Generation,
-  generationOf,
-  generationOnDisk,
+  type ApplicationVersion,
+  currentVersion,
   isPrefixOf,
-} from '../runtime/generation.js';
+  versionOf,
+  versionOnDisk,
+} from '../runtime/application-version.js';
 import { addedTo, isFields, textOf } from '../runtime/offset-texts.js';
 import { isForeign, ownerOf } from '../runtime/topic-owners.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
@@ -31,9 +31,9 @@ export const shadowOf = (applicationId: string): string => `${applicationId}-sha
 /** Where the positions of the live version are while versions change places. */
 export const keptOf = (applicationId: string): string => `${applicationId}-promotion`;
 
-export const retired = (at: PartitionOffset, generation: Generation, retirement: Retirement): PartitionOffset => ({
+export const retired = (at: PartitionOffset, version: ApplicationVersion, retirement: Retirement): PartitionOffset => ({
   ...at,
-  metadata: addedTo(at.metadata, { generation: [generation.n, generation.prefix], retired: retirement }),
+  metadata: addedTo(at.metadata, { generation: [version.n, version.prefix], retired: retirement }),
 });
 
 /** The offset as it was before it was kept. */
@@ -58,29 +58,29 @@ const isRetirement = (retired: unknown): retired is Retirement =>
 export async function unfinishedPromotion(
   admin: Admin,
   applicationId: string,
-  live: Generation,
+  live: ApplicationVersion,
 ): Promise<{ readonly retirement: Retirement; readonly kept: readonly PartitionOffset[] } | undefined> {
   const kept = await admin.groupOffsets(keptOf(applicationId));
-  const [retirement, generation] = [retirementOf(kept), generationOf(kept, applicationId)];
-  return retirement && generation && generation.n < live.n ? { retirement, kept } : undefined;
+  const [retirement, version] = [retirementOf(kept), versionOf(kept, applicationId)];
+  return retirement && version && version.n < live.n ? { retirement, kept } : undefined;
 }
 
 /** The place beside a live application: what is there now, and what it can become. */
-export interface ShadowPlace {
+export interface ShadowStatus {
   readonly applicationId: string;
-  readonly live: Generation;
+  readonly live: ApplicationVersion;
   readonly positions: readonly PartitionOffset[];
   /** Of the shadow that is there; undefined: none has committed anything. */
-  readonly generation: Generation | undefined;
+  readonly version: ApplicationVersion | undefined;
   /** It was live before. */
   readonly retirement: Retirement | undefined;
   /** Of a shadow that begins. */
-  readonly next: Generation;
+  readonly next: ApplicationVersion;
 }
 
 /** PROMOTION_UNFINISHED: who is in it is not certain before the promotion is through. */
-export async function shadowPlace(admin: Admin, applicationId: string): Promise<ShadowPlace> {
-  const live = await currentGeneration(admin, applicationId);
+export async function shadowStatus(admin: Admin, applicationId: string): Promise<ShadowStatus> {
+  const live = await currentVersion(admin, applicationId);
   const unfinished = await unfinishedPromotion(admin, applicationId, live);
   if (unfinished) throw promotionUnfinished(applicationId, unfinished.retirement);
   const positions = await admin.groupOffsets(shadowOf(applicationId));
@@ -89,7 +89,7 @@ export async function shadowPlace(admin: Admin, applicationId: string): Promise<
     applicationId,
     live,
     positions,
-    generation: generationOf(positions, applicationId),
+    version: versionOf(positions, applicationId),
     retirement: retirementOf(positions),
     next: { n, prefix: `${shadowOf(applicationId)}-${n}` },
   };
@@ -102,7 +102,7 @@ export const promotionUnfinished = (applicationId: string, { id, kind }: Retirem
     action: `Run \`millrace ${kind}\` once more: it goes on where it was.`,
   });
 
-export const internalTopics = ({ graph }: Topology, prefix: string): readonly string[] => [
+export const internalTopicNames = ({ graph }: Topology, prefix: string): readonly string[] => [
   ...graph.nodes.flatMap((node) => (node.kind === 'repartition' ? [repartitionTopic(prefix, node.name)] : [])),
   ...graph.stores.map(({ name }) => changelogTopic(prefix, name)),
 ];
@@ -113,7 +113,7 @@ export const internalTopics = ({ graph }: Topology, prefix: string): readonly st
  * it once more: which stores it had is in `<state>/<application>-shadow/removing.json` until they are gone.
  */
 export async function removeShadow(
-  place: ShadowPlace,
+  place: ShadowStatus,
   context: {
     readonly broker: Broker;
     readonly clock: Clock;
@@ -124,14 +124,14 @@ export async function removeShadow(
   },
 ): Promise<void> {
   const { broker, stateDirectory, outputs, internal } = context;
-  const { applicationId, live, generation, next } = place;
+  const { applicationId, live, version, next } = place;
   const shadow = shadowOf(applicationId);
   await checkStopped(broker, shadow);
   const directory = join(stateDirectory, shadow);
   const path = removingPath(stateDirectory, applicationId);
   const begun = prefixesIn(await diskIdentityFiles.read(path), applicationId);
-  const onDisk = await generationOnDisk(stateDirectory, shadow);
-  const prefixes = new Set([...begun, next.prefix, onDisk.prefix, ...(generation ? [generation.prefix] : [])]);
+  const onDisk = await versionOnDisk(stateDirectory, shadow);
+  const prefixes = new Set([...begun, next.prefix, onDisk.prefix, ...(version ? [version.prefix] : [])]);
   // What was a shadow once may be the live one by now; and the name of the group is nobody's prefix.
   for (const other of [live.prefix, shadow]) prefixes.delete(other);
   await diskIdentityFiles.writeAtomically(path, `${JSON.stringify([...prefixes])}\n`);

@@ -2,10 +2,10 @@ import type { Broker, Membership, MembershipOptions } from '../broker/port.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import { type Clock, type Logger, sleep } from '../model/ports.js';
 import { decodeAssignment } from './member-state.js';
-import { isPassing, patiently } from './patience.js';
+import { isPassing, withRetry } from './retry.js';
 import { stopped } from './stopped.js';
 
-export interface GroupPlaceOptions
+export interface GroupMemberOptions
   extends Pick<MembershipOptions, 'groupId' | 'topics' | 'metadata' | 'olderMetadata' | 'assign'> {
   readonly onBusy: (ms: number) => void;
   readonly broker: Broker;
@@ -40,13 +40,13 @@ const REJOIN_AFTER_MS = 500;
  *     └──────► failed ◄──── refused, fenced by its instance id, or an error that does not pass
  * ```
  */
-export class GroupPlace {
-  readonly #options: GroupPlaceOptions;
+export class GroupMember {
+  readonly #options: GroupMemberOptions;
   #membership: Membership | undefined;
   #assigned: readonly string[] = [];
   #rejoining: Promise<void> | undefined;
 
-  private constructor(options: GroupPlaceOptions) {
+  private constructor(options: GroupMemberOptions) {
     this.#options = options;
   }
 
@@ -54,11 +54,11 @@ export class GroupPlace {
    * Resolves when the group has given out its tasks for the first time. TOPOLOGY_MISMATCH if this topology
    * cannot join those that run.
    */
-  static async join(options: GroupPlaceOptions, onCreated: (place: GroupPlace) => void): Promise<void> {
-    const place = new GroupPlace(options);
+  static async join(options: GroupMemberOptions, onCreated: (place: GroupMember) => void): Promise<void> {
+    const place = new GroupMember(options);
     onCreated(place);
     try {
-      await patiently(`joining the group ${options.groupId}`, options, () => place.#join());
+      await withRetry(`joining the group ${options.groupId}`, options, () => place.#join());
     } catch (error) {
       throw options.signal.aborted ? stopped('the engine was stopped', `group ${options.groupId}`) : error;
     }
@@ -136,7 +136,7 @@ export class GroupPlace {
       await onLost();
       await sleep(clock, REJOIN_AFTER_MS, signal);
       if (signal.aborted) return;
-      await patiently(`joining the group ${groupId}`, this.#options, () => this.#join());
+      await withRetry(`joining the group ${groupId}`, this.#options, () => this.#join());
       logger.info({ group: groupId, tasks: this.#assigned.length }, 'in the group again');
     } catch (error) {
       if (!signal.aborted) onFatal(error as Error);

@@ -2,7 +2,7 @@ import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
 import { type ProducerRecord, partitionKey, type TopicPartition, type WriterOptions } from '../port.js';
 import { RecordBatchEncoder, sizeAlone } from '../record-batch/encoder.js';
-import { type Log, type OutgoingBatch, unknownPartition } from './log.js';
+import { type Log, type OutgoingBatch, unknownLogPartition } from './log.js';
 import type { PartitionLog } from './partition-log.js';
 
 /**
@@ -48,7 +48,7 @@ export const notTaken = (at: TopicPartition, count: number, cause: unknown): Str
  * has records here. Copies the bytes of each record at once. What cannot be appended is noted in `failures`
  * and left out.
  */
-export class Outbox {
+export class PendingBatches {
   readonly #encoders = new Map<PartitionLog, RecordBatchEncoder>();
   /** Batches that are full, in order per partition. */
   #full: OutgoingBatch[] = [];
@@ -81,7 +81,7 @@ export class Outbox {
       if (!log || !encoder || log.partition !== record.partition || log.topic.name !== record.topic) {
         log = this.log.find(record.topic, record.partition);
         if (!log) {
-          this.#refuse(record, unknownPartition(record.topic, record.partition, this.log.topic(record.topic)));
+          this.#refuse(record, unknownLogPartition(record.topic, record.partition, this.log.topic(record.topic)));
           continue;
         }
         encoder = this.#encoderOf(log);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { Client } from '#src/broker/kafkajs/client.js';
 import type { Connections } from '#src/broker/kafkajs/connections.js';
 import { CODE, ProtocolError } from '#src/broker/kafkajs/errors.js';
-import { Hurry } from '#src/broker/kafkajs/hurry.js';
 import { endTransactionRequest } from '#src/broker/kafkajs/requests-records.js';
+import { StopDeadline } from '#src/broker/kafkajs/stop-deadline.js';
 import { nextTurn } from '#src/runtime/system.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
 
@@ -27,7 +27,7 @@ describe('somebody who wants to go', () => {
       return answer();
     };
     const connections = { ask, askAny: async () => 1 } as unknown as Connections;
-    client = new Client(connections, clock).hurried(new Hurry(clock, stop.signal));
+    client = new Client(connections, clock).withStopDeadline(new StopDeadline(clock, stop.signal));
   });
   const ask = (options: object = {}): Promise<unknown> => client.askCoordinator('transaction', 'id', request, options);
 

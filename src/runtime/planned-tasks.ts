@@ -8,7 +8,7 @@ import type { EnginePorts } from './config.js';
 import { type TopicCounts, tasksOf } from './topics.js';
 
 /** A task that can be: one sub-topology on one partition, and the stores it has. */
-export interface Slot {
+export interface PlannedTask {
   readonly id: string;
   readonly subTopology: SubTopology;
   readonly partition: number;
@@ -16,9 +16,9 @@ export interface Slot {
 }
 
 /** All the tasks that there can be of a topology, and what they read. */
-export interface SlotPlan {
+export interface PlannedTopology {
   readonly topology: Topology;
-  readonly slots: ReadonlyMap<string, Slot>;
+  readonly tasks: ReadonlyMap<string, PlannedTask>;
   readonly topics: TopicCounts;
   readonly prefix: string;
 }
@@ -27,7 +27,7 @@ export interface SlotPlan {
  * The topology's nodes, only to be looked at: nothing is ever pushed. With `bind`, their serdes can be used
  * once they are open.
  */
-export const declareOnly = (topology: Topology, bind?: PushScope['bind']): Declaration =>
+export const declaredNodes = (topology: Topology, bind?: PushScope['bind']): Declaration =>
   topology.declare({
     pushing: false,
     index: 0,
@@ -38,23 +38,23 @@ export const declareOnly = (topology: Topology, bind?: PushScope['bind']): Decla
   });
 
 /** All tasks of a topology, by id. */
-export function slotsOf(
+export function plannedTasks(
   topology: Topology,
   prefix: string,
   topics: TopicCounts,
   bind?: PushScope['bind'],
-): ReadonlyMap<string, Slot> {
-  const { processors } = declareOnly(topology, bind);
-  const slots = new Map<string, Slot>();
+): ReadonlyMap<string, PlannedTask> {
+  const { processors } = declaredNodes(topology, bind);
+  const tasks = new Map<string, PlannedTask>();
   for (const subTopology of topology.graph.subTopologies) {
     const inside = processors.filter(({ id }) => subTopology.nodes.includes(id));
     const stores = inside.flatMap(({ spec }) => spec.stores);
     for (let partition = 0; partition < tasksOf(subTopology, prefix, topics); partition++) {
       const id = taskId(subTopology.id, partition);
-      slots.set(id, { id, subTopology, partition, stores });
+      tasks.set(id, { id, subTopology, partition, stores });
     }
   }
-  return slots;
+  return tasks;
 }
 
 /** Every topic that tasks read, internal ones included. */
@@ -80,10 +80,13 @@ export async function tasksOnDisk(
 }
 
 /** Those of some ids; what is not known is left out. */
-export const slotsNamed = (all: ReadonlyMap<string, Slot>, ids: readonly string[]): ReadonlyMap<string, Slot> =>
+export const plannedTasksNamed = (
+  all: ReadonlyMap<string, PlannedTask>,
+  ids: readonly string[],
+): ReadonlyMap<string, PlannedTask> =>
   new Map(
     ids.flatMap((id) => {
-      const slot = all.get(id);
-      return slot ? [[id, slot] as const] : [];
+      const task = all.get(id);
+      return task ? [[id, task] as const] : [];
     }),
   );

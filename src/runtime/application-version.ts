@@ -8,26 +8,26 @@ import { addedTo, textOf } from './offset-texts.js';
 
 /**
  * Which of its versions an application is: each has internal topics and stores of its own, beside each other,
- * and the group says which of them is the one that counts. Applications begin with generation 0, whose prefix
- * is their id, or `<id>-apart` where topics of these names are another's (see own-generation.ts); a promotion
+ * and the group says which of them is the one that counts. Applications begin with version 0, whose prefix
+ * is their id, or `<id>-apart` where topics of these names are another's (see own-version.ts); a promotion
  * or a rollback gives the group another one (see replay/promotion.ts).
  */
-export interface Generation {
+export interface ApplicationVersion {
   /** Only ever rises: of two that somebody finds, the higher one is right. */
   readonly n: number;
   /** Before the names of internal topics, and the name of the directory that holds the stores. */
   readonly prefix: string;
 }
 
-export const firstGeneration = (applicationId: string): Generation => ({ n: 0, prefix: applicationId });
+export const firstVersion = (applicationId: string): ApplicationVersion => ({ n: 0, prefix: applicationId });
 
 /**
  * Travels with every offset that is committed, so that group and version cannot come apart: `{ "format": 1,
  * "generation": [n, prefix], … }`; that which every application begins with is left out.
  */
-export function withGeneration(
+export function withVersion(
   positions: readonly PartitionOffset[],
-  { n, prefix }: Generation,
+  { n, prefix }: ApplicationVersion,
   applicationId: string,
 ): readonly PartitionOffset[] {
   if (n === 0 && prefix === applicationId) return positions;
@@ -40,7 +40,10 @@ export function withGeneration(
  * whoever may commit offsets of the group may write it, and topics and directories are made and removed by
  * it.
  */
-export function generationOf(committed: readonly PartitionOffset[], applicationId: string): Generation | undefined {
+export function versionOf(
+  committed: readonly PartitionOffset[],
+  applicationId: string,
+): ApplicationVersion | undefined {
   return highest(
     committed.map(({ metadata }) => {
       const { generation } = textOf(metadata);
@@ -49,7 +52,7 @@ export function generationOf(committed: readonly PartitionOffset[], applicationI
   );
 }
 
-function checked(n: unknown, prefix: unknown, applicationId: string): Generation | undefined {
+function checked(n: unknown, prefix: unknown, applicationId: string): ApplicationVersion | undefined {
   return Number.isSafeInteger(n) && (n as number) >= 0 && isPrefixOf(prefix, applicationId)
     ? { n: n as number, prefix }
     : undefined;
@@ -68,8 +71,8 @@ export function isPrefixOf(prefix: unknown, applicationId: string): prefix is st
   );
 }
 
-const highest = (generations: readonly (Generation | undefined)[]): Generation | undefined =>
-  generations.reduce((a, b) => (a && b ? (b.n > a.n ? b : a) : (a ?? b)), undefined);
+const highest = (versions: readonly (ApplicationVersion | undefined)[]): ApplicationVersion | undefined =>
+  versions.reduce((a, b) => (a && b ? (b.n > a.n ? b : a) : (a ?? b)), undefined);
 
 /**
  * `<state>/<application>/generation.json`: what this machine has run last, for who looks without asking a
@@ -81,22 +84,22 @@ function pathOf(stateDirectory: string, applicationId: string): string {
 }
 
 /**
- * That of the stores that this machine has; generation 0 if it never ran another. STATE_IO if that cannot be
+ * That of the stores that this machine has; version 0 if it never ran another. STATE_IO if that cannot be
  * read, STATE_CORRUPT if it makes no sense.
  */
-export async function generationOnDisk(
+export async function versionOnDisk(
   stateDirectory: string,
   applicationId: string,
   files: IdentityFiles = diskIdentityFiles,
-): Promise<Generation> {
+): Promise<ApplicationVersion> {
   const path = pathOf(stateDirectory, applicationId);
   const text = await files.read(path).catch((error: unknown) => {
     throw databaseError('cannot read which version the stores are of', path, error);
   });
-  return text === null ? firstGeneration(applicationId) : parse(text, path, applicationId);
+  return text === null ? firstVersion(applicationId) : parse(text, path, applicationId);
 }
 
-function parse(text: string, path: string, applicationId: string): Generation {
+function parse(text: string, path: string, applicationId: string): ApplicationVersion {
   try {
     const { n, prefix } = JSON.parse(text);
     const found = checked(n, prefix, applicationId);
@@ -120,8 +123,8 @@ function parse(text: string, path: string, applicationId: string): Generation {
  * still right. One that was never promoted chooses its prefix. It is kept for who looks at the stores of a
  * stopped application.
  */
-export async function findGeneration(
-  { applicationId, generation }: { readonly applicationId: string; readonly generation: Generation },
+export async function findVersion(
+  { applicationId, version }: { readonly applicationId: string; readonly version: ApplicationVersion },
   {
     broker,
     stateDirectory,
@@ -131,11 +134,11 @@ export async function findGeneration(
     readonly stateDirectory: string;
     readonly identityFiles?: IdentityFiles;
   },
-  choose = async (onDisk: Generation): Promise<Generation> => onDisk,
-): Promise<Generation> {
-  const onDisk = await generationOnDisk(stateDirectory, applicationId, identityFiles);
+  choose = async (onDisk: ApplicationVersion): Promise<ApplicationVersion> => onDisk,
+): Promise<ApplicationVersion> {
+  const onDisk = await versionOnDisk(stateDirectory, applicationId, identityFiles);
   const named = await namedBy(broker.admin, applicationId);
-  const top = highest([generation, named, onDisk]) ?? generation;
+  const top = highest([version, named, onDisk]) ?? version;
   const found = top.n > 0 ? top : (named ?? (await choose(onDisk)));
   if (found.n !== onDisk.n || found.prefix !== onDisk.prefix) {
     const text = `${JSON.stringify({ format: 1, ...found })}\n`;
@@ -144,14 +147,14 @@ export async function findGeneration(
   return found;
 }
 
-/** That which the group of an application names; generation 0 if it names none, or may not be looked at. */
-export const currentGeneration = async (admin: Admin, applicationId: string): Promise<Generation> =>
-  (await namedBy(admin, applicationId)) ?? firstGeneration(applicationId);
+/** That which the group of an application names; version 0 if it names none, or may not be looked at. */
+export const currentVersion = async (admin: Admin, applicationId: string): Promise<ApplicationVersion> =>
+  (await namedBy(admin, applicationId)) ?? firstVersion(applicationId);
 
 /** Undefined if the group names none, or may not be looked at. */
-export async function namedBy(admin: Admin, applicationId: string): Promise<Generation | undefined> {
+export async function namedBy(admin: Admin, applicationId: string): Promise<ApplicationVersion | undefined> {
   try {
-    return generationOf(await admin.groupOffsets(applicationId), applicationId);
+    return versionOf(await admin.groupOffsets(applicationId), applicationId);
   } catch (error) {
     // Who joins the group is told which right is missing, together with all others.
     if (isStreamsError(error) && error.code === 'BROKER_UNAUTHORIZED') return undefined;
@@ -163,17 +166,17 @@ export async function namedBy(admin: Admin, applicationId: string): Promise<Gene
  * GENERATION_CHANGED: the offsets of a task are those of a version that was promoted since this process
  * began.
  */
-export function checkGeneration(
+export function checkVersion(
   committed: readonly PartitionOffset[],
-  { generation, applicationId }: { readonly generation: Generation; readonly applicationId: string },
+  { version, applicationId }: { readonly version: ApplicationVersion; readonly applicationId: string },
 ): void {
-  const found = generationOf(committed, applicationId);
-  if (found === undefined || found.n <= generation.n) return;
+  const found = versionOf(committed, applicationId);
+  if (found === undefined || found.n <= version.n) return;
   throw new StreamsError('GENERATION_CHANGED', {
     what: 'another version of the application has taken over since this process began',
     at: `group ${applicationId}`,
-    saw: `generation ${found.n}, with the stores of ${found.prefix}`,
-    expected: `generation ${generation.n}`,
+    saw: `version ${found.n}, with the stores of ${found.prefix}`,
+    expected: `version ${version.n}`,
     action: 'Start the process again, with the code of that version.',
   });
 }

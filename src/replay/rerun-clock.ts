@@ -2,10 +2,10 @@ import type { Clock } from '../model/ports.js';
 import { nextTurn } from '../runtime/system.js';
 
 /**
- * The time of a shadow run is that of its records: "now" is the stream time, and nobody waits. Timers on the
+ * The time of a rerun is that of its records: "now" is the stream time, and nobody waits. Timers on the
  * wall clock never fire.
  */
-export class ShadowClock implements Clock {
+export class RerunClock implements Clock {
   readonly #streamTime: () => number;
 
   constructor(streamTime: () => number) {
