@@ -110,7 +110,24 @@ export type {
   StoredSchema,
 } from './serdes/registry/port.js';
 export type { Compatibility } from './serdes/schema/compatibility.js';
-export type { Binding, BoundSerde, Format, Serde, SerdePlace, SerdeServices } from './serdes/serde.js';
+export type {
+  Binding,
+  BoundSerde,
+  Format,
+  Serde,
+  SerdeServices,
+  SerdeUsage,
+  /** @deprecated Called {@link SerdeUsage} now. */
+  SerdeUsage as SerdePlace,
+} from './serdes/serde.js';
 export { serdes } from './serdes/serdes.js';
 export { CacheBudget } from './state/cache-budget.js';
-export type { KeyValueStore, RangeOptions, Row, VersionedStore, VersionPlace } from './state/contract.js';
+export type {
+  KeyValueStore,
+  RangeOptions,
+  Row,
+  VersionedStore,
+  VersionOutcome,
+  /** @deprecated Called {@link VersionOutcome} now. */
+  VersionOutcome as VersionPlace,
+} from './state/contract.js';

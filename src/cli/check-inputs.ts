@@ -1,5 +1,6 @@
 import type { Topology } from '../dsl/processor.js';
-import { declared, outsideTopics } from './declared.js';
+import { declaredNodes } from '../runtime/planned-tasks.js';
+import { outsideTopics } from './declared.js';
 import { checkInput } from './input-file.js';
 import type { InputFile } from './options.js';
 import { usage } from './usage.js';
@@ -11,7 +12,7 @@ export function checkInputFiles(inputs: readonly InputFile[], cwd: string): void
 
 /** USAGE for a topic that the topology does not read: a misspelt one would be fed in vain. */
 export function checkInputTopics(topology: Topology, inputs: readonly InputFile[]): void {
-  const read = outsideTopics(declared(topology));
+  const read = outsideTopics(declaredNodes(topology));
   const unread = inputs.find(({ topic }) => !read.includes(topic));
   if (!unread) return;
   const expected = `a topic that ${topology.name} reads: ${read.join(', ')}`;

@@ -1,19 +1,6 @@
-import type { Declaration, PushScope, Topology } from '../dsl/processor.js';
+import type { Declaration } from '../dsl/processor.js';
 import type { StoreSpec } from '../state/contract.js';
 import type { ShownSerdes } from './show.js';
-
-/** The topology's nodes with their serdes, for reading what it wrote; nothing is ever pushed through. */
-export function declared(topology: Topology, bind?: PushScope['bind']): Declaration {
-  const scope: PushScope = {
-    pushing: false,
-    index: 0,
-    key: undefined,
-    from: '',
-    fail: () => undefined,
-    ...(bind && { bind }),
-  };
-  return topology.declare(scope);
-}
 
 /** How a topology reads or writes a topic; undefined if it does neither by name. */
 export function serdesOf(declaration: Declaration, topic: string): ShownSerdes | undefined {

@@ -1,9 +1,9 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { AnySerde, Topology } from '../dsl/processor.js';
 import type { SmallestSlice } from '../replay/index.js';
+import { declaredNodes } from '../runtime/planned-tasks.js';
 import { MemoryRegistry } from '../serdes/registry/memory.js';
 import type { SchemaRegistry, SchemaSource } from '../serdes/registry/port.js';
-import { declared } from './declared.js';
 import { usage } from './usage.js';
 
 /** A schema that a test registers before it begins. */
@@ -24,7 +24,7 @@ export async function exportSchemas(
   slice: SmallestSlice,
   open: () => Promise<SchemaRegistry>,
 ): Promise<{ readonly slice: SmallestSlice; readonly schemas: readonly ExportedSchema[] }> {
-  const { sources, globalTables, sinks } = declared(topology);
+  const { sources, globalTables, sinks } = declaredNodes(topology);
   const read = new Map([...globalTables, ...sources].map((source) => [source.topic, source]));
   const avro = [...sources, ...globalTables, ...sinks].flatMap(({ topic, key, value }) => [
     ...(topic !== undefined && isAvro(key) ? [`${topic}-key`] : []),

@@ -6,7 +6,8 @@ import { ownOf } from '../model/own.js';
 import { show } from '../model/show.js';
 import { type Moment, type PastStore, stateAsOf } from '../replay/index.js';
 import { versionOnDisk } from '../runtime/application-version.js';
-import { SerdePlaces } from '../runtime/serde-places.js';
+import { declaredNodes } from '../runtime/planned-tasks.js';
+import { SerdeBindings } from '../runtime/serde-bindings.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import type { Row, StoreSpec } from '../state/contract.js';
 import { GLOBAL_DIRECTORY, positionsOf } from '../state/global-state.js';
@@ -15,7 +16,7 @@ import { openRocksDatabase } from '../state/rocksdb.js';
 import { TaskState } from '../state/task-state.js';
 import { typedStore, windowsOf } from '../state/typed-store.js';
 import { checkedTopology } from './checked-topology.js';
-import { declared, storesDeclared } from './declared.js';
+import { storesDeclared } from './declared.js';
 import type { Io } from './io.js';
 import { type LookBackOptions, lookBack, warnOfGaps } from './past.js';
 import { registryOf } from './schema-registry.js';
@@ -90,13 +91,13 @@ async function* partsOf(stores: readonly Omit<StorePart, 'changelog'>[]): AsyncG
 async function* partsOnDisk(file: string, selection: StateSelection, io: Io): AsyncGenerator<StorePart> {
   const topology = await checkedTopology(file, { cwd: io.cwd, check: false });
   const application = selection.app ?? topology.name;
-  const serdes = new SerdePlaces({
+  const serdes = new SerdeBindings({
     applicationId: application,
     schemaRegistry: registryOf(selection, io, file),
     registerSchemas: false,
     readOnly: true,
   });
-  const stores = storesDeclared(declared(topology, serdes.bind));
+  const stores = storesDeclared(declaredNodes(topology, serdes.bind));
   checkStore(topology, selection.store);
   await serdes.open();
   const root = resolve(io.cwd, selection.state);
@@ -180,7 +181,7 @@ function findPlaces({ graph }: Topology, directory: string): readonly Place[] {
 
 /** STORE_UNKNOWN if the topology has no store of that name. */
 export function checkStore(topology: Topology, store: string | undefined): void {
-  const names = storesDeclared(declared(topology)).map(({ name }) => name);
+  const names = storesDeclared(declaredNodes(topology)).map(({ name }) => name);
   if (store === undefined || names.includes(store)) return;
   throw new StreamsError('STORE_UNKNOWN', {
     what: `there is no store ${show(store)}`,

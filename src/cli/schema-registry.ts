@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { noRegistry } from '../runtime/serde-places.js';
+import { noRegistry } from '../runtime/serde-bindings.js';
 import { INDEX } from '../serdes/registry/file.js';
 import { openRegistry, registryFromEnv } from '../serdes/registry/open.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';

@@ -1,17 +1,18 @@
 import type { AnySerde, Topology } from '../dsl/processor.js';
+import { declaredNodes } from '../runtime/planned-tasks.js';
 import { openedFor } from '../runtime/send.js';
-import type { SerdePlace, SerdeServices } from '../serdes/serde.js';
-import { declared, serdesOf } from './declared.js';
+import type { SerdeServices, SerdeUsage } from '../serdes/serde.js';
+import { serdesOf } from './declared.js';
 import type { ShownSerdes } from './show.js';
 
 /** How a topology reads or writes a topic, ready for use; undefined if it does neither by name. */
 export async function openTopicSerdes(
   topology: Topology,
   topic: string,
-  use: SerdePlace['use'],
+  use: SerdeUsage['use'],
   services: SerdeServices,
 ): Promise<ShownSerdes | undefined> {
-  const serdes = serdesOf(declared(topology), topic);
+  const serdes = serdesOf(declaredNodes(topology), topic);
   return serdes && openedFor(topic, use, serdes, services);
 }
 

@@ -1,4 +1,4 @@
-import type { KeyValueStore, RangeOptions, Row, VersionedStore, VersionPlace } from '../state/contract.js';
+import type { KeyValueStore, RangeOptions, Row, VersionedStore, VersionOutcome } from '../state/contract.js';
 import type { Prefetched } from '../state/prefetched.js';
 
 /** A row that was looked up. */
@@ -66,7 +66,7 @@ export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     return this.#inner.isLoaded(key, asOf);
   }
 
-  put(key: K, value: V | null, timestamp?: number): VersionPlace {
+  put(key: K, value: V | null, timestamp?: number): VersionOutcome {
     return this.#inner.put(key, value, timestamp);
   }
 

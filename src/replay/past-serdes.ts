@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { AnySerde, Declaration, Topology } from '../dsl/processor.js';
 import { isStreamsError, type StreamsError } from '../model/errors.js';
 import { declaredNodes } from '../runtime/planned-tasks.js';
-import { noRegistry, type SerdeConfig, SerdePlaces } from '../runtime/serde-places.js';
+import { noRegistry, SerdeBindings, type SerdeConfig } from '../runtime/serde-bindings.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
 
 /** What serdes of schemas are given when the past is run again. */
@@ -49,7 +49,7 @@ export class PastSerdes implements SerdeConfig {
 
   /** The topology's nodes with serdes that can be used; nothing is ever pushed. */
   async declare(topology: Topology): Promise<Declaration> {
-    const places = new SerdePlaces(this);
+    const places = new SerdeBindings(this);
     const declaration = declaredNodes(topology, places.bind);
     await places.open();
     return declaration;
@@ -64,7 +64,7 @@ export class PastSerdes implements SerdeConfig {
     const { applicationId, registerSchemas, schemaRegistry } = this;
     const keys = new Map<string, AnySerde | StreamsError>();
     for (const { topic, key } of [...globalTables, ...sources]) {
-      const places = new SerdePlaces({ applicationId, registerSchemas, schemaRegistry });
+      const places = new SerdeBindings({ applicationId, registerSchemas, schemaRegistry });
       const bound = places.at(key, { topic, side: 'key', use: 'both' });
       try {
         await places.open();

@@ -4,15 +4,12 @@ import type { SubTopology } from '../graph/graph.js';
 import { taskId } from '../graph/naming.js';
 import type { DatabaseWrite } from '../model/database.js';
 import { ownOf, setOwn } from '../model/own.js';
-import { BatchRunner } from '../runtime/batch-runner.js';
+import type { BatchRunner } from '../runtime/batch-runner.js';
 import type { EngineConfig } from '../runtime/config.js';
 import type { WaitingEffect } from '../runtime/effects.js';
-import { FailureHandler } from '../runtime/failures.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { RunObserver } from '../runtime/observer.js';
-import { buildPipeline } from '../runtime/pipeline.js';
-import { namesOf } from '../runtime/processor-context.js';
-import { SerdePlaces } from '../runtime/serde-places.js';
+import { buildTaskRunner } from '../runtime/task-runner.js';
 import type { JumpState } from '../runtime/time-jumps.js';
 import type { TopicCounts } from '../runtime/topics.js';
 import type { CacheBudget } from '../state/cache-budget.js';
@@ -60,7 +57,6 @@ export class RerunTask {
   readonly #options: RerunTaskOptions;
   #state: TaskState | undefined;
   #runner!: BatchRunner;
-  #processors: readonly Processor[] = [];
   #fatal: Error | undefined;
   #uncommitted = 0;
   #positions: Record<string, number> = {};
@@ -180,53 +176,31 @@ export class RerunTask {
       this.#positions = { ...this.#positions, ...sources };
       streamTime = Math.max(streamTime, streamTimes[''] ?? Number.NEGATIVE_INFINITY);
     }
-    await this.#build(streamTime);
-    for (const processor of this.#processors) await processor.start?.();
+    const processors = await this.#build(streamTime);
+    for (const processor of processors) await processor.start?.();
   }
 
-  async #build(streamTime: number): Promise<void> {
+  async #build(streamTime: number): Promise<readonly Processor[]> {
     const { topology, subTopology, partition, config, topics, metrics, globals, observer, jumps } = this.#options;
-    const clock = new RerunClock(() => this.#runner.recordContext.time);
-    const serdes = new SerdePlaces(this.#options.serdes);
-    this.#runner = new BatchRunner({
-      bind: serdes.bind,
+    const { runner, processors } = await buildTaskRunner({
+      ...{ topology, subTopology, partition, config, topics, metrics, globals, observer, streamTime },
+      taskId: this.id,
+      serdes: this.#options.serdes,
+      clockOf: (now) => new RerunClock(now),
       cause: this.#state?.cause,
-      failures: new FailureHandler(config, clock, metrics),
+      state: this.#observedState(),
       // Nothing is called: who calls the outside world has done so when it was the present.
       effects: (call) => {
         this.#options.silenced(call as WaitingEffect);
         return false;
       },
-      produce: {
-        prefix: config.version.prefix,
-        partition,
-        partitionsOf: (topic) => topics.partitionsOf(topic),
-        observer,
-      },
-      streamTime,
+      jump: (topic) => ownOf(jumps, topic),
       onFatal: (error) => {
         this.#fatal ??= error;
       },
     });
-    const task = {
-      taskId: this.id,
-      partition,
-      ...namesOf(config),
-      mayGiveUp: config.policies.process.then !== 'fail',
-      clock,
-      metrics,
-      state: this.#observedState(),
-      globals,
-      observer,
-    };
-    this.#processors = buildPipeline({
-      topology,
-      subTopology,
-      runner: this.#runner,
-      task,
-      jump: (topic) => ownOf(jumps, topic),
-    });
-    await serdes.open();
+    this.#runner = runner;
+    return processors;
   }
 
   #observedState(): Pick<TaskState, 'store' | 'cached'> | undefined {

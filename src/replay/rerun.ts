@@ -5,7 +5,7 @@ import { ownOf, setOwn } from '../model/own.js';
 import type { EngineConfig } from '../runtime/config.js';
 import { Metrics } from '../runtime/metrics.js';
 import { type PlannedTask, plannedTasks } from '../runtime/planned-tasks.js';
-import { SerdePlaces } from '../runtime/serde-places.js';
+import { SerdeBindings } from '../runtime/serde-bindings.js';
 import { sourcePartitions } from '../runtime/sources.js';
 import type { TopicCounts } from '../runtime/topics.js';
 import { CacheBudget } from '../state/cache-budget.js';
@@ -151,7 +151,7 @@ export class Rerun {
       budget: this.#budget,
       metrics: this.metrics,
     });
-    const places = new SerdePlaces(serdes);
+    const places = new SerdeBindings(serdes);
     const planned = [...plannedTasks(topology, config.version.prefix, topics, places.bind).values()];
     await places.open();
     const { order, cyclic } = flowOf(topology.graph);

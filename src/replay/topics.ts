@@ -1,12 +1,15 @@
-import type { Admin, TopicDescription, TopicSpec } from '../broker/port.js';
+import type { Admin, TopicDescription } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
-import { changelogTopic, repartitionTopic } from '../graph/naming.js';
-import { isStreamsError, StreamsError } from '../model/errors.js';
+import { changelogTopic } from '../graph/naming.js';
+import { StreamsError } from '../model/errors.js';
 import { firstVersion, namedBy } from '../runtime/application-version.js';
 import type { EngineConfig } from '../runtime/config.js';
 import { checkOwned, chooseVersion, ofVersion } from '../runtime/own-version.js';
 import { owned, ownerOf } from '../runtime/topic-owners.js';
-import { prepareTopics, type TopicCounts } from '../runtime/topics.js';
+import { planTopics } from '../runtime/topic-plan.js';
+import { describeTopics, together } from '../runtime/topic-problems.js';
+import { globalTopics, internalTopics, neededTopics } from '../runtime/topic-uses.js';
+import { TopicCounts } from '../runtime/topics.js';
 
 /**
  * The topics that a topology reads and does not make itself, those of global tables too, in the order of
@@ -50,47 +53,35 @@ export async function countTopics(admin: Admin, topology: Topology, config: Engi
       action: 'Correct the name, or use the broker that has the history.',
     });
   }
-  const looking = lookingAdmin(admin, topology, config);
-  return prepareTopics(looking, topology.graph, { ...config, createTopics: 1 });
+  const { existing } = await describeTopics(admin, readTopics(topology, config));
+  // Whether it may be written, how it is set and whose it is, is nothing for who only reads: see ofGroup.
+  const settings = owned({}, ownerOf(config.applicationId, config.version));
+  const asRead = ({ name, partitions }: TopicDescription) => [name, { name, partitions, config: settings }] as const;
+  const plan = planTopics(
+    topology.graph,
+    { ...config, createTopics: 1 },
+    {
+      existing: new Map([...existing.values()].map(asRead)),
+      hidden: [],
+    },
+  );
+  if (plan.problems.length > 0) throw together(plan.problems);
+  return new TopicCounts(plan.counts, (topic) => widthOf(admin, topic));
 }
 
-/**
- * An admin to whom topics that do not matter are as they should be, and who only notes which ones to create.
- */
-function lookingAdmin(admin: Admin, { graph }: Topology, { applicationId, version }: EngineConfig): Admin {
-  const { prefix } = version;
-  // Whether it may be written, how it is set and whose it is, is nothing for who only reads: see ofGroup.
-  const config = owned({}, ownerOf(applicationId, version));
-  const made = new Map<string, TopicDescription>();
-  const internal = graph.nodes.flatMap((node) =>
-    node.kind === 'repartition' ? [repartitionTopic(prefix, node.name)] : [],
-  );
-  const changelogs = graph.stores.map(({ name }) => changelogTopic(prefix, name));
-  const describe = async (name: string): Promise<readonly TopicDescription[]> => {
-    try {
-      const described = await admin.describeTopics([name]);
-      return described.map(({ partitions }) => ({ name, partitions, config }));
-    } catch (error) {
-      if (isStreamsError(error) && error.code === 'BROKER_UNAUTHORIZED') return [];
-      throw error;
-    }
-  };
-  const real = (name: string): boolean => !changelogs.includes(name) || internal.includes(name);
-  return {
-    ...({} as Admin),
-    describeTopics: async (names = []) => {
-      const described = await Promise.all(
-        names.map((name) => {
-          const known = made.get(name);
-          if (known) return [known];
-          return real(name) ? describe(name) : [];
-        }),
-      );
-      return described.flat();
-    },
-    createTopics: async (topics: readonly TopicSpec[], options) => {
-      if (options?.validateOnly) return;
-      for (const { name, partitions } of topics) made.set(name, { name, partitions, config });
-    },
-  };
+/** Those whose width decides in which task records meet, and those that are written. */
+function readTopics({ graph }: Topology, config: EngineConfig): readonly string[] {
+  const { prefix } = config.version;
+  const changelogs = new Set(graph.stores.map(({ name }) => changelogTopic(prefix, name)));
+  const read = neededTopics(graph)
+    .concat(globalTopics(graph))
+    .map(({ name }) => name);
+  const made = internalTopics(graph, config).map(({ name }) => name);
+  return [...read, ...made.filter((name) => !changelogs.has(name))];
+}
+
+/** What is written may not exist, or not be looked at. */
+async function widthOf(admin: Admin, topic: string): Promise<number> {
+  const { existing } = await describeTopics(admin, [topic]);
+  return existing.get(topic)?.partitions ?? 1;
 }

@@ -1,13 +1,14 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, Outlet, Receiver } from '../dsl/processor.js';
 import { isStreamsError, type StreamsError } from '../model/errors.js';
-import { isChange } from '../model/record.js';
-import type { Place, Spot } from './batch.js';
-import type { Failure, FailureHandler } from './failures.js';
-import { giveUp, pushGivenUp } from './give-up.js';
+import type { Place } from './batch.js';
+import type { FailureHandler } from './failures.js';
+import { giveUp } from './give-up.js';
 import type { BatchPhases } from './last-batch.js';
+import type { RunObserver } from './observer.js';
 import type { OutboxItem, Outgoing } from './outbox.js';
 import { preparedAgain } from './prepared-again.js';
+import { Pusher } from './pusher.js';
 import { RecordContext, type RecordContextOptions } from './record-context.js';
 import { Sending, type SendingOptions } from './sending.js';
 import { Item, type Stage, type StageHost, type StageNode } from './stage.js';
@@ -18,27 +19,35 @@ const FIRST_PHASE = 'what stands before the first operator with state';
 const LAST_PHASE = 'encoding what is sent';
 const CALLS = 'the calls of effect';
 
+export interface BatchRunnerOptions extends Omit<RecordContextOptions, 'partition' | 'repartitionOf'>, SendingOptions {
+  readonly observer?: RunObserver | undefined;
+}
+
+/** What a task's topology is made into: see pipeline.ts. */
+export interface Pipeline {
+  /** By topic. */
+  readonly entries: ReadonlyMap<string, TopicEntry>;
+  /** In the order in which batches come through. */
+  readonly stages: readonly Stage[];
+}
+
 /**
  * Takes one batch through a task: push every record through the plain operators, run the stages in order,
  * encode what is to be sent.
  */
 export class BatchRunner implements StageHost {
   readonly recordContext: RecordContext;
-  readonly entries = new Map<string, TopicEntry>();
-  readonly stages: Stage[] = [];
   readonly sending: Sending;
   readonly failures: FailureHandler;
+  readonly #pusher: Pusher;
+  #pipeline: Pipeline = { entries: new Map(), stages: [] };
   readonly #again: SendingOptions['again'];
   readonly #stop: SendingOptions['stop'];
-  /** Failures of the push that is under way, handled as soon as it is over. */
-  #pending: Failure[] = [];
-  /** The push that is under way: of which record, from where. */
-  #pushed: AnyRecord | undefined;
-  #outlet: Outlet | undefined;
-  #push = 0;
+  readonly #observer: RunObserver | undefined;
 
-  constructor(options: Omit<RecordContextOptions, 'partition' | 'repartitionOf'> & SendingOptions) {
+  constructor(options: BatchRunnerOptions) {
     this.failures = options.failures;
+    this.#observer = options.observer;
     this.#again = options.again;
     this.#stop = options.stop;
     const { partition } = options.produce;
@@ -48,6 +57,26 @@ export class BatchRunner implements StageHost {
       repartitionOf: (topic) => this.entries.get(topic)?.repartition,
     });
     this.sending = new Sending(this.recordContext, options);
+    this.#pusher = new Pusher({
+      recordContext: this.recordContext,
+      failures: options.failures,
+      sourceOf: (index) => this.sending.sourceOf(index),
+      deadLetter: (index) => this.#deadLetter(index),
+    });
+  }
+
+  /** Where records enter, and the stages that they come through. Once, before the first batch. */
+  connect(pipeline: Pipeline): void {
+    this.#pipeline = pipeline;
+  }
+
+  /** Where records of each topic enter. */
+  get entries(): Pipeline['entries'] {
+    return this.#pipeline.entries;
+  }
+
+  get stages(): Pipeline['stages'] {
+    return this.#pipeline.stages;
   }
 
   /** What is known of the jumps of each source's time that is watched. */
@@ -59,41 +88,30 @@ export class BatchRunner implements StageHost {
 
   /** A receiver that queues at a processor. */
   toStage(stage: Stage, node: StageNode, port: number): Receiver {
-    const placed = this.#placing({ node: node.id, port });
+    const placed = this.#pusher.placing({ node: node.id, port });
     return {
-      next: (record, index) => stage.add(new Item(node, port, record, placed(index), this.#push)),
-      error: (error) => this.#caught(node.id, error, (push) => stage.takeBack(node.id, push)),
+      next: (record, index) => stage.add(new Item(node, port, record, placed(index), this.#pusher.number)),
+      error: (error) => this.#pusher.caught(node.id, error, (push) => stage.takeBack(node.id, push)),
     };
   }
 
   /** A receiver that queues for sending. */
   toOutbox(node: string, make: (record: AnyRecord, place: Place, push: number) => OutboxItem): Receiver {
-    const placed = this.#placing({ node, port: 0 });
+    const placed = this.#pusher.placing({ node, port: 0 });
     return {
-      next: (record, index) => this.sending.outbox.add(make(record, placed(index), this.#push)),
-      error: (error) => this.#caught(node, error, (push) => this.sending.outbox.takeBack(node, push)),
-    };
-  }
-
-  /** Gives what arrives at a spot its place. */
-  #placing(spot: Spot): (index: number) => Place {
-    let push = -1;
-    let delivery = 0;
-    return (index) => {
-      delivery = push === this.#push ? delivery + 1 : 0;
-      push = this.#push;
-      return this.recordContext.place(index, spot, delivery);
+      next: (record, index) => this.sending.outbox.add(make(record, placed(index), this.#pusher.number)),
+      error: (error) => this.#pusher.caught(node, error, (push) => this.sending.outbox.takeBack(node, push)),
     };
   }
 
   send(node: string, outgoing: Outgoing, index = this.recordContext.scope.index): void {
-    this.sending.send(node, outgoing, index, this.#push);
+    this.sending.send(node, outgoing, index, this.#pusher.number);
   }
 
   /** Pushes what a processor emits. */
   emit(outlet: Outlet, record: AnyRecord): void {
     this.recordContext.beginEmission();
-    if (outlet.used) this.#deliver(outlet, record);
+    if (outlet.used) this.#pusher.push(outlet, record);
   }
 
   enterTimer(index: number, due: number): void {
@@ -108,12 +126,13 @@ export class BatchRunner implements StageHost {
     phases?.enter(FIRST_PHASE);
     const streamTimes: number[] = new Array(records.length);
     const { recordContext } = this;
+    const { entries, stages } = this.#pipeline;
     const batch = recordContext.beginBatch(records, streamTimes);
     for (let i = 0; i < records.length; i++) {
       const record = records[i] as BrokerRecord;
       recordContext.enterSource(i);
       streamTimes[i] = recordContext.streamTime;
-      const entry = this.entries.get(record.topic) as TopicEntry;
+      const entry = entries.get(record.topic) as TopicEntry;
       let decoded: AnyRecord | undefined;
       try {
         decoded = entry.deserialize(this.#again?.unmarked(record) ?? record);
@@ -128,10 +147,10 @@ export class BatchRunner implements StageHost {
       }
       if (decoded.timestamp > recordContext.streamTime) recordContext.streamTime = decoded.timestamp;
       streamTimes[i] = recordContext.streamTime;
-      this.#deliver(entry.outlet, decoded);
-      if (this.#pending.length > 0) await this.#resolveFailures();
+      this.#pusher.push(entry.outlet, decoded);
+      if (this.#pusher.failed) await this.#pusher.resolve();
     }
-    for (const stage of this.stages) {
+    for (const stage of stages) {
       phases?.enter(stage.name);
       await stage.run(this, batch, phases);
     }
@@ -142,7 +161,7 @@ export class BatchRunner implements StageHost {
   /** Runs wall-clock timers that are due; returns what they send. */
   async runWallTimers(now: number): Promise<ProducerRecord[]> {
     const batch = this.recordContext.beginTimers(now);
-    for (const stage of this.stages) await stage.run(this, batch);
+    for (const stage of this.#pipeline.stages) await stage.run(this, batch);
     return this.sending.finish();
   }
 
@@ -151,17 +170,18 @@ export class BatchRunner implements StageHost {
     this.recordContext.enterItem(item);
     try {
       if (item.failed) throw item.prepared;
+      this.#observer?.processing(item.node.id, item.record, item.place.index);
       const pending = item.node.processor.process(item.record, item.port, item.prepared);
       if (pending) return this.#finishAsync(item, pending);
     } catch (error) {
       return this.#processAgain(item, error);
     }
-    if (this.#pending.length > 0) return this.#resolveFailures();
+    if (this.#pusher.failed) return this.#pusher.resolve();
   }
 
   async runTimer(_node: string, run: () => void | Promise<void>): Promise<void> {
     await run();
-    if (this.#pending.length > 0) await this.#resolveFailures();
+    if (this.#pusher.failed) await this.#pusher.resolve();
   }
 
   /**
@@ -178,63 +198,13 @@ export class BatchRunner implements StageHost {
     );
   }
 
-  #deliver(outlet: Outlet, record: AnyRecord): void {
-    const pushed = this.#pushed;
-    const before = this.#outlet;
-    this.#pushed = record;
-    this.#outlet = outlet;
-    this.#push++;
-    outlet.push(record);
-    this.#pushed = pushed;
-    this.#outlet = before;
-  }
-
-  /** Several ways of one push to a node fail, or do not, as one. */
-  #caught(node: string, error: unknown, takeBack: (push: number) => void): void {
-    const push = this.#push;
-    if (!this.#outlet || !this.#pushed || this.#pending.some((other) => other.node === node && other.push === push))
-      return;
-    const { scope, emission } = this.recordContext;
-    const { index } = scope;
-    this.#pending.push({ outlet: this.#outlet, record: this.#pushed, node, error, index, emission, push, takeBack });
-  }
-
   async #finishAsync(item: Item, pending: Promise<void>): Promise<void> {
     try {
       await pending;
     } catch (error) {
       return this.#processAgain(item, error);
     }
-    if (this.#pending.length > 0) await this.#resolveFailures();
-  }
-
-  /** What threw while a record was pushed: tries that node's ways again, as the policy says. */
-  async #resolveFailures(): Promise<void> {
-    for (let failure = this.#pending.shift(); failure !== undefined; failure = this.#pending.shift()) {
-      const { node, outlet, record, error, index, emission, push, takeBack } = failure;
-      takeBack(push);
-      this.recordContext.enterPush(index, record, emission);
-      const again = (): void => {
-        const before = this.#pending.length;
-        this.#push++;
-        this.#pushed = record;
-        this.#outlet = outlet;
-        outlet.pushTo(record, node);
-        this.#pushed = undefined;
-        this.#outlet = undefined;
-        const [next] = this.#pending.splice(before);
-        if (!next) return;
-        next.takeBack(next.push);
-        throw next.error;
-      };
-      const givenUp = await this.failures.handle(
-        'process',
-        { node, error, source: this.sending.sourceOf(index) },
-        this.#deadLetter(index),
-        again,
-      );
-      if (givenUp && isChange(record)) await pushGivenUp(again, this.recordContext.scope);
-    }
+    if (this.#pusher.failed) await this.#pusher.resolve();
   }
 
   async #processAgain(item: Item, error: unknown): Promise<void> {
@@ -247,6 +217,7 @@ export class BatchRunner implements StageHost {
       async () => {
         this.recordContext.enterItem(item);
         const prepared = item.failed ? await preparedAgain(item) : item.prepared;
+        this.#observer?.processing(node.id, item.record, index);
         await node.processor.process(item.record, item.port, prepared);
       },
     );
@@ -261,7 +232,7 @@ export class BatchRunner implements StageHost {
       await giveUp(leave, (error) => isStreamsError(error) && error.code === 'SERIALIZE_FAILED');
     }
     // What it emitted may have failed further on.
-    if (this.#pending.length > 0) await this.#resolveFailures();
+    if (this.#pusher.failed) await this.#pusher.resolve();
   }
 
   async #deserializeAgain(

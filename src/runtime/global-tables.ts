@@ -16,7 +16,7 @@ import { KnownEnds } from './known-ends.js';
 import type { Metrics } from './metrics.js';
 import { declaredNodes } from './planned-tasks.js';
 import { type RetryOptions, withRetry } from './retry.js';
-import { SerdePlaces, serdeConfig } from './serde-places.js';
+import { SerdeBindings, serdeConfig } from './serde-bindings.js';
 import { sharedAbort } from './shared-abort.js';
 import { stopped } from './stopped.js';
 import type { TopicCounts } from './topics.js';
@@ -146,7 +146,7 @@ export class GlobalTables {
   async #load(topics: TopicCounts, prefix: string): Promise<void> {
     const { topology, config, ports, budget } = this.#options;
     if (!topology.graph.nodes.some(({ kind }) => kind === 'globalTable')) return;
-    const serdes = new SerdePlaces(serdeConfig(config, ports));
+    const serdes = new SerdeBindings(serdeConfig(config, ports));
     this.#tables = declaredNodes(topology, serdes.bind).globalTables;
     this.#sources = new Map(this.#tables.map((table) => [table.topic, new GlobalSource(table, this.#failures)]));
     await serdes.open();

@@ -1,5 +1,5 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
-import type { AnyRecord, Processor, PushScope, Receiver } from '../dsl/processor.js';
+import type { AnyRecord, PushScope, Receiver } from '../dsl/processor.js';
 
 /**
  * Told what a task does with its records, step by step: for the tools that look into the past. `index` is the
@@ -47,20 +47,4 @@ export function observedReceiver(node: string, receiver: Receiver, observer: Run
     },
     error: (error, index) => receiver.error(error, index),
   };
-}
-
-export function observedProcessor(
-  node: string,
-  processor: Processor,
-  scope: PushScope,
-  observer: RunObserver | undefined,
-): Processor {
-  if (!observer) return processor;
-  const process = processor.process.bind(processor);
-  // The processor itself, so that whatever else it can do stays as it is.
-  processor.process = (record, port, prepared) => {
-    observer.processing(node, record, scope.index);
-    return process(record, port, prepared);
-  };
-  return processor;
 }

@@ -4,7 +4,7 @@ import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { BatchRunner } from './batch-runner.js';
 import { deserialize, deserializeRepartitioned } from './deserialize.js';
-import { observedEntry, observedProcessor, observedReceiver } from './observer.js';
+import { observedEntry, observedReceiver } from './observer.js';
 import { ORIGIN_HEADER, originCarriers } from './origin.js';
 import { RepartitionItem, SinkItem } from './outbox.js';
 import { planStages } from './plan.js';
@@ -12,6 +12,7 @@ import { type TaskFacts, TaskProcessorContext } from './processor-context.js';
 import { SourceDates } from './source-dates.js';
 import { Stage, type StageNode } from './stage.js';
 import { type JumpState, TimeJumps } from './time-jumps.js';
+import type { TopicEntry } from './topic-entry.js';
 
 /**
  * Runs the topology function for one task and connects what it declares: sources to their topics, processors
@@ -27,7 +28,8 @@ export function buildPipeline(options: {
   readonly jump: (topic: string) => JumpState | undefined;
 }): readonly Processor[] {
   const { topology, subTopology, runner, task, jump } = options;
-  const { entries } = runner;
+  const entries = new Map<string, TopicEntry>();
+  const stages: Stage[] = [];
   const { scope } = runner.recordContext;
   const { observer } = task;
   const declaration = topology.declare(scope);
@@ -92,17 +94,17 @@ export function buildPipeline(options: {
   const processors: Processor[] = [];
   for (const plan of planStages(topology.graph, subTopology)) {
     const stage = new Stage(`${[...plan].join(', ')} and what follows up to the next operator with state`);
-    runner.stages.push(stage);
+    stages.push(stage);
     for (const declared of declaration.processors) {
       if (!plan.includes(declared.id)) continue;
       const { id, spec, outlet, inputs } = declared;
-      const created = spec.create(new TaskProcessorContext({ node: id, spec, outlet, stage, runner, task }));
-      const processor = observedProcessor(id, created, scope, observer);
+      const processor = spec.create(new TaskProcessorContext({ node: id, spec, outlet, stage, runner, task }));
       const node: StageNode = { id, processor };
       for (const input of inputs)
         input.connect(observedReceiver(id, runner.toStage(stage, node, input.port), observer));
       processors.push(processor);
     }
   }
+  runner.connect({ entries, stages });
   return processors;
 }

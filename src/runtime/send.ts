@@ -2,9 +2,9 @@ import type { Broker, ProducerRecord } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
-import { asKey, type Serde, type SerdePlace, type SerdeServices } from '../serdes/serde.js';
+import { asKey, type Serde, type SerdeServices, type SerdeUsage } from '../serdes/serde.js';
 import { partitionOf } from './partitioner.js';
-import { noRegistry, SerdePlaces } from './serde-places.js';
+import { noRegistry, SerdeBindings } from './serde-bindings.js';
 import { systemClock } from './system.js';
 
 /** How the records of a topic are written. */
@@ -35,12 +35,12 @@ export interface InputRecord<K, V> {
 /** The serdes of a topic, ready for use. */
 export async function openedFor<K, V>(
   topic: string,
-  use: SerdePlace['use'],
+  use: SerdeUsage['use'],
   { key, value }: TopicSerdes<K, V>,
   services: SerdeServices,
 ): Promise<TopicSerdes<K, V>> {
   // There are no internal topics to be named.
-  const places = new SerdePlaces({ ...services, applicationId: '' });
+  const places = new SerdeBindings({ ...services, applicationId: '' });
   const opened = {
     key: places.at(asKey(key), { topic, side: 'key', use }),
     value: places.at(value, { topic, side: 'value', use }),

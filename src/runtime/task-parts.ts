@@ -6,6 +6,7 @@ import type { Intake } from './intake.js';
 import { openIntake } from './open-intake.js';
 import { openState } from './open-state.js';
 import type { Paced } from './paced-intake.js';
+import { serdeConfig } from './serde-bindings.js';
 import { sourcePartitions } from './sources.js';
 import { stopped } from './stopped.js';
 import { streamTimesOf } from './stream-times.js';
@@ -77,9 +78,13 @@ export async function openParts(options: TaskOptions, opening: OpeningOptions): 
   checkRunning();
   const globals = options.globals.views();
   const { state } = opened;
-  const { runner, processors } = await buildTaskRunner(options, {
-    ...{ taskId: task.id, state, globals, streamTime, onFatal },
-    ...{ jump: times.jump, again: begins.again },
+  const { ports, stop } = options;
+  const { runner, processors } = await buildTaskRunner({
+    ...{ topology: options.topology, subTopology, partition, config, topics, metrics: options.metrics },
+    ...{ taskId: task.id, state, cause: state?.cause, globals, streamTime, onFatal, stop },
+    ...{ jump: times.jump, again: begins.again, effects: config.effects, knowsOrigins: true },
+    serdes: serdeConfig(config, ports),
+    clockOf: () => ports.clock,
   });
   const offsets = new GroupOffsets({ config, begins, runner, state });
   const intake = await openIntake(options, { begins, entries: runner.entries, task });

@@ -3,7 +3,7 @@ import type { EngineConfig, EnginePorts } from './config.js';
 import { warnOfNewStores } from './new-stores.js';
 import { type PlannedTask, plannedTasks } from './planned-tasks.js';
 import { type RetryOptions, withRetry } from './retry.js';
-import { SerdePlaces, serdeConfig } from './serde-places.js';
+import { SerdeBindings, serdeConfig } from './serde-bindings.js';
 import { prepareTopics, type TopicCounts } from './topics.js';
 
 /** The topics of an application as they are now, and the tasks that follow from them, by id. */
@@ -25,7 +25,7 @@ export async function planTasks(
   await withRetry('looking at the offsets of the group', retryOptions, () =>
     warnOfNewStores(admin, topology.graph, config, topics.created),
   );
-  const serdes = new SerdePlaces(serdeConfig(config, ports));
+  const serdes = new SerdeBindings(serdeConfig(config, ports));
   const tasks = plannedTasks(topology, config.version.prefix, topics, serdes.bind);
   await serdes.open();
   return { topics, tasks };

@@ -1,47 +1,81 @@
-import type { Processor } from '../dsl/processor.js';
-import type { TaskState } from '../state/task-state.js';
+import type { Processor, Topology } from '../dsl/processor.js';
+import type { SubTopology } from '../graph/graph.js';
+import type { Clock } from '../model/ports.js';
+import type { Cause } from '../state/changelog-entry.js';
 import { BatchRunner } from './batch-runner.js';
+import type { EngineConfig } from './config.js';
+import type { EffectGate } from './effects.js';
 import { FailureHandler } from './failures.js';
 import { buildPipeline } from './pipeline.js';
 import { namesOf, type TaskFacts } from './processor-context.js';
-import type { Reprocessing } from './reprocessing.js';
-import { SerdePlaces, serdeConfig } from './serde-places.js';
-import type { TaskOptions } from './task-options.js';
+import type { SendingOptions } from './sending.js';
+import { SerdeBindings, type SerdeConfig } from './serde-bindings.js';
 import type { JumpState } from './time-jumps.js';
+import type { TopicCounts } from './topics.js';
 
-export interface TaskRunnerOptions {
-  readonly taskId: string;
-  readonly state: TaskState | undefined;
-  readonly globals: TaskFacts['globals'];
-  readonly again: Reprocessing | undefined;
+export interface TaskRunnerOptions
+  extends Pick<TaskFacts, 'taskId' | 'partition' | 'metrics' | 'state' | 'globals' | 'observer'>,
+    Pick<SendingOptions, 'again' | 'stop' | 'knowsOrigins'> {
+  readonly topology: Topology;
+  readonly subTopology: SubTopology;
+  readonly config: EngineConfig;
+  readonly topics: TopicCounts;
+  readonly serdes: SerdeConfig;
+  /** The clock of the task; `now` is the event time that it is at. */
+  readonly clockOf: (now: () => number) => Clock;
+  /** What the stores are told of the record that changes them. */
+  readonly cause: Cause | undefined;
+  /** Makes the calls to the outside world, or does not. */
+  readonly effects: EffectGate;
   readonly streamTime: number;
   readonly jump: (topic: string) => JumpState | undefined;
   readonly onFatal: (error: Error) => void;
 }
 
-/** What takes a task's batches through, ready to run, and its processors in the order of their stages. */
-export async function buildTaskRunner(
-  { topology, subTopology, partition, config, ports, metrics, topics, stop }: TaskOptions,
-  { taskId, state, globals, again, streamTime, jump, onFatal }: TaskRunnerOptions,
-): Promise<{ readonly runner: BatchRunner; readonly processors: readonly Processor[] }> {
-  const { prefix } = config.version;
-  const { clock } = ports;
-  const serdes = new SerdePlaces(serdeConfig(config, ports));
-  const runner = new BatchRunner({
-    bind: serdes.bind,
-    cause: state?.cause,
+/** What takes a task's batches through, and its processors in the order of their stages. */
+export interface TaskRunner {
+  readonly runner: BatchRunner;
+  readonly processors: readonly Processor[];
+}
+
+/**
+ * Wires a task, live or rerun: binds the serdes of its topology, connects its pipeline to its stages, and
+ * opens what the serdes need. Nothing has been processed when it resolves; processors are not started.
+ */
+export async function buildTaskRunner(options: TaskRunnerOptions): Promise<TaskRunner> {
+  const { topology, subTopology, partition, config, topics, metrics, observer, stop, jump } = options;
+  const clock = options.clockOf(() => runner.recordContext.time);
+  const bindings = new SerdeBindings(options.serdes);
+  const runner: BatchRunner = new BatchRunner({
+    bind: bindings.bind,
+    cause: options.cause,
     failures: new FailureHandler(config, clock, metrics, stop),
     stop,
-    effects: config.effects,
-    knowsOrigins: true,
-    again,
-    produce: { prefix, partition, partitionsOf: (topic) => topics.partitionsOf(topic) },
-    streamTime,
-    onFatal,
+    effects: options.effects,
+    knowsOrigins: options.knowsOrigins === true,
+    again: options.again,
+    produce: {
+      prefix: config.version.prefix,
+      partition,
+      partitionsOf: (topic) => topics.partitionsOf(topic),
+      observer,
+    },
+    observer,
+    streamTime: options.streamTime,
+    onFatal: options.onFatal,
   });
-  const mayGiveUp = config.policies.process.then !== 'fail';
-  const task = { taskId, partition, ...namesOf(config), mayGiveUp, clock, metrics, state, globals };
+  const task: TaskFacts = {
+    taskId: options.taskId,
+    partition,
+    ...namesOf(config),
+    mayGiveUp: config.policies.process.then !== 'fail',
+    clock,
+    metrics,
+    state: options.state,
+    globals: options.globals,
+    observer,
+  };
   const processors = buildPipeline({ topology, subTopology, runner, task, jump });
-  await serdes.open();
+  await bindings.open();
   return { runner, processors };
 }

@@ -13,19 +13,7 @@ import { SinceCommit } from './since-commit.js';
 import { stopped } from './stopped.js';
 import type { TaskOptions } from './task-options.js';
 import { type OpenedParts, openParts, type TaskParts } from './task-parts.js';
-
-/**
- * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and
- * whoever opens it again starts from the committed offsets.
- *
- * ```
- *   open() ──▶ restoring ──▶ running ──▶ closed
- *                               │  ▲
- *                        step() ▼  │ commit()
- *                              running
- * ```
- */
-type TaskPhase = 'restoring' | 'running' | 'closed';
+import { Phase, type TaskPhase } from './task-phase.js';
 
 /** One sub-topology on one partition: its state, its pipeline, its place in the source topics. */
 export class Task {
@@ -33,7 +21,7 @@ export class Task {
   readonly partition: number;
   readonly subTopology: SubTopology;
   readonly #options: TaskOptions;
-  #phase: TaskPhase = 'restoring';
+  readonly #phase = new Phase();
   #parts!: TaskParts;
   readonly #opened: OpenedParts = {};
   readonly #purge: RepartitionPurge;
@@ -75,7 +63,7 @@ export class Task {
   }
 
   get phase(): TaskPhase {
-    return this.#phase;
+    return this.#phase.now;
   }
 
   get restoreLeft(): number {
@@ -84,12 +72,12 @@ export class Task {
 
   /** Records that are known to be in the log, and not taken. */
   get unread(): number {
-    return this.#phase === 'running' ? this.#parts.intake.lag : 0;
+    return this.#phase.now === 'running' ? this.#parts.intake.lag : 0;
   }
 
   /** Those of them that do not wait for others. */
   get left(): number {
-    return this.#phase === 'running' ? this.#parts.intake.left : 0;
+    return this.#phase.now === 'running' ? this.#parts.intake.left : 0;
   }
 
   /** Records that are not taken, and those that are and are not committed. */
@@ -99,12 +87,12 @@ export class Task {
 
   /** See {@link Intake.isWaiting}: a step that takes nothing is then not the last. */
   get isWaiting(): boolean {
-    return this.#phase === 'running' && this.#parts.intake.isWaiting;
+    return this.#phase.now === 'running' && this.#parts.intake.isWaiting;
   }
 
   /** See {@link Intake.pace}. */
   get pace(): Intake['pace'] {
-    return this.#phase === 'running' ? this.#parts.intake.pace : 'own';
+    return this.#phase.now === 'running' ? this.#parts.intake.pace : 'own';
   }
 
   /** Records processed, and not committed. */
@@ -152,8 +140,8 @@ export class Task {
   }
 
   /**
-   * Takes the next batch through; waits up to that long for a first record. Returns how much it did: the
-   * records it took, and one for timers of the wall clock, whose records other tasks may read.
+   * Processes the next batch, waiting up to `maxWaitMs` for its first record. Returns the number of records
+   * processed, plus one if a wall-clock timer fired: it may have produced records for other tasks.
    */
   async processBatch(maxWaitMs: number): Promise<number> {
     await this.#parts.log?.check();
@@ -237,15 +225,15 @@ export class Task {
     this.#since.touch();
   }
 
-  /** Ends a waiting step. */
+  /** Interrupts a batch that waits for its first record. */
   wakeup(): void {
-    if (this.#phase === 'running') this.#parts.intake.wakeup();
+    if (this.#phase.now === 'running') this.#parts.intake.wakeup();
   }
 
   /** Gives everything back, without a commit. Calling it again does nothing. */
   async close(): Promise<void> {
-    if (this.#phase === 'closed') return;
-    this.#phase = 'closed';
+    if (this.#phase.now === 'closed') return;
+    this.#phase.enter('closed', this.id);
     this.#closing.abort();
     await this.#opening?.catch(() => undefined);
     // Each in turn, whatever the one before threw: a directory must not stay locked because a connection
@@ -268,6 +256,6 @@ export class Task {
       },
     });
     this.#since.loggedAgain(this.#parts.loggedAgain);
-    this.#phase = 'running';
+    this.#phase.enter('running', this.id);
   }
 }

@@ -84,7 +84,7 @@ export interface Serde<T> {
 export const asKey = <T>(serde: Serde<T>): Serde<T> => serde?.asKey ?? serde;
 
 /** Where a serde is used. */
-export interface SerdePlace {
+export interface SerdeUsage {
   /** Undefined: a sink that chooses the topic of each record. */
   readonly topic: string | undefined;
   readonly side: 'key' | 'value';
@@ -107,7 +107,7 @@ export interface SerdeServices {
 
 /** What makes a serde usable in a place. Calling it twice makes two. */
 export interface Binding<T> {
-  bind(place: SerdePlace, services: SerdeServices): BoundSerde<T>;
+  bind(place: SerdeUsage, services: SerdeServices): BoundSerde<T>;
 }
 
 /** A serde for one place. Before anything else it is opened, once. */

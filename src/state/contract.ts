@@ -145,7 +145,7 @@ export interface KeyValueStore<K, V> {
  * What became of a version that was put: the row's newest; one of the past; or nothing, since it is older
  * than the history.
  */
-export type VersionPlace = 'newest' | 'outOfOrder' | 'expired';
+export type VersionOutcome = 'newest' | 'outOfOrder' | 'expired';
 
 /**
  * A store whose rows keep their past values: every value is the row's from its timestamp on, until that of
@@ -170,7 +170,7 @@ export interface VersionedStore<K, V> extends KeyValueStore<K, V> {
   /** Whether `get` and `put` at that moment do without reading the disk. */
   isLoaded(key: K, asOf?: number): boolean;
   /** Adds a version. Null: from the timestamp on there is no row. */
-  put(key: K, value: V | null, timestamp?: number): VersionPlace;
+  put(key: K, value: V | null, timestamp?: number): VersionOutcome;
   /** The value as of a moment, read from disk if need be. */
   load(key: K, asOf?: number): Promise<V | null>;
   /**

@@ -3,6 +3,7 @@ import { show } from '../model/show.js';
 import type { KeyValueStore, RangeOptions, Row } from './contract.js';
 import type { GlobalKey, GlobalRow, GlobalStore } from './global-store.js';
 import type { Prefetched } from './prefetched.js';
+import { ReadOnlyStore } from './read-only-store.js';
 
 /**
  * A global table as one task reads it.
@@ -11,12 +12,13 @@ import type { Prefetched } from './prefetched.js';
  * changes, or is evicted, between two look-ups of a record. Meanwhile the table goes on; the next batch sees
  * it as it is then. So the writer and the tasks never wait for each other.
  */
-export class GlobalView<K, V> implements KeyValueStore<K, V>, Prefetched {
+export class GlobalView<K, V> extends ReadOnlyStore implements KeyValueStore<K, V>, Prefetched {
   readonly #store: GlobalStore<K, V>;
   readonly #rows = new Map<string, GlobalRow<V>>();
   #wanted = new Map<string, GlobalKey>();
 
   constructor(store: GlobalStore<K, V>) {
+    super();
     this.#store = store;
   }
 
@@ -60,26 +62,6 @@ export class GlobalView<K, V> implements KeyValueStore<K, V>, Prefetched {
 
   entries(range?: RangeOptions<K>): AsyncIterable<readonly [K, V]> {
     return this.#store.entries(range);
-  }
-
-  put(): never {
-    throw this.#readOnly('a row was put');
-  }
-
-  insert(): never {
-    throw this.#readOnly('a row was put');
-  }
-
-  delete(): never {
-    throw this.#readOnly('a row was deleted');
-  }
-
-  check(): never {
-    throw this.#readOnly('a value was checked that is to be put');
-  }
-
-  advanceTime(): never {
-    throw this.#readOnly('the stream time was moved');
   }
 
   want(key: K): void {
@@ -128,7 +110,7 @@ export class GlobalView<K, V> implements KeyValueStore<K, V>, Prefetched {
     });
   }
 
-  #readOnly(what: string): StreamsError {
+  protected override refused(what: string): StreamsError {
     return new StreamsError('STORE_READ_ONLY', {
       what: `${what} in the store of a global table`,
       at: `store ${this.name}`,

@@ -4,19 +4,21 @@ import type { WindowedSerde } from '../serdes/serde.js';
 import type { CachedStore } from './cached-store.js';
 import type { KeyValueStore, RangeOptions, Row, ShownRow, ShownRows } from './contract.js';
 import type { Prefetched } from './prefetched.js';
+import { ReadOnlyStore } from './read-only-store.js';
 
 /**
  * A store of a task as everybody sees it but the operator that it belongs to: who asks for windows, and not
  * for the rows in which several of them lie (see {@link ShownRows}). It can only be read. Costs what looking
  * up the rows costs; a window is searched for in its row.
  */
-export class TypedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
+export class TypedStore<K, V> extends ReadOnlyStore implements KeyValueStore<K, V>, Prefetched {
   // biome-ignore lint/suspicious/noExplicitAny: how rows are kept is known to their specification only
   readonly #store: CachedStore<any, any>;
   // biome-ignore lint/suspicious/noExplicitAny: as above
   readonly #shown: ShownRows<any, any, K, V>;
 
   constructor(store: CachedStore<unknown, unknown>, shown: ShownRows<unknown, unknown>) {
+    super();
     this.#store = store;
     this.#shown = shown;
   }
@@ -90,26 +92,6 @@ export class TypedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     return this.#store.loadWanted();
   }
 
-  put(): never {
-    throw this.#readOnly('a row was put');
-  }
-
-  insert(): never {
-    throw this.#readOnly('a row was put');
-  }
-
-  delete(): never {
-    throw this.#readOnly('a row was deleted');
-  }
-
-  check(): never {
-    throw this.#readOnly('a value was checked that is to be put');
-  }
-
-  advanceTime(): never {
-    throw this.#readOnly('the stream time was moved');
-  }
-
   #in(kept: unknown, value: unknown, key: K): ShownRow<K, V> | null {
     if (value === null) return null;
     const wanted = this.#shown.key.encode(key);
@@ -119,7 +101,7 @@ export class TypedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
     return null;
   }
 
-  #readOnly(what: string): StreamsError {
+  protected override refused(what: string): StreamsError {
     return new StreamsError('STORE_READ_ONLY', {
       what,
       at: `store ${this.name}`,

@@ -2,7 +2,7 @@ import type { ChunkKey } from '../model/chunk.js';
 import type { VersionChunk, VersionList } from '../model/versions.js';
 import type { CachedStore } from './cached-store.js';
 import type { Cause } from './changelog-entry.js';
-import type { RangeOptions, Row, VersionedStore, VersionPlace } from './contract.js';
+import type { RangeOptions, Row, VersionedStore, VersionOutcome } from './contract.js';
 import type { Prefetched } from './prefetched.js';
 import { floorOf, putVersion } from './version-lists.js';
 
@@ -73,7 +73,7 @@ export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
     return version === undefined || version.value === null ? null : { value: version.value, timestamp: version.from };
   }
 
-  put(key: K, value: V | null, timestamp: number = this.#cause.timestamp): VersionPlace {
+  put(key: K, value: V | null, timestamp: number = this.#cause.timestamp): VersionOutcome {
     if (timestamp < this.streamTime - this.historyMs) return 'expired';
     const row = this.#newest.row(key);
     const own = this.#older.get({ key, id: 0 });

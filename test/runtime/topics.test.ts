@@ -7,7 +7,7 @@ import { topology } from '#src/dsl/topology.js';
 import type { TopologyBuilder } from '#src/dsl/topology-builder.js';
 import type { StreamRecord } from '#src/model/record.js';
 import { type EngineOptions, resolveConfig } from '#src/runtime/config.js';
-import { prepareTopics, TopicCounts, tasksOf } from '#src/runtime/topics.js';
+import { prepareTopics, TopicCounts, tasksOf, topicLookUp } from '#src/runtime/topics.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { createTopics, memoryBroker } from '../support/application.js';
 import { isError } from '../support/errors.js';
@@ -203,10 +203,10 @@ describe('the topics of an application', () => {
   it('chosen by a function are looked up once, and created where createTopics says so', async () => {
     const broker = memoryBroker();
     await createTopics(broker, { known: 3 });
-    const counts = new TopicCounts(broker.admin, new Map(), undefined);
+    const counts = new TopicCounts(new Map(), topicLookUp(broker.admin, undefined));
     assert.equal(await counts.partitionsOf('known'), 3);
     assert.equal(counts.partitionsOf('known'), 3);
     await assert.rejects(async () => counts.partitionsOf('unknown'), isError('TOPIC_UNKNOWN', /unknown/));
-    assert.equal(await new TopicCounts(broker.admin, new Map(), 2).partitionsOf('unknown'), 2);
+    assert.equal(await new TopicCounts(new Map(), topicLookUp(broker.admin, 2)).partitionsOf('unknown'), 2);
   });
 });

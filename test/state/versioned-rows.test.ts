@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { versionedStores } from '#src/dsl/tables/versions.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { CacheBudget } from '#src/state/cache-budget.js';
-import type { VersionedStore, VersionPlace } from '#src/state/contract.js';
+import type { VersionedStore, VersionOutcome } from '#src/state/contract.js';
 import { memoryIdentityFiles } from '#src/state/identity-files.js';
 import type { Prefetched } from '#src/state/prefetched.js';
 import { TaskState } from '#src/state/task-state.js';
@@ -16,7 +16,7 @@ class Model {
 
   constructor(readonly historyMs: number) {}
 
-  put(key: string, value: number | null, from: number): VersionPlace {
+  put(key: string, value: number | null, from: number): VersionOutcome {
     if (from < this.streamTime - this.historyMs) return 'expired';
     this.streamTime = Math.max(this.streamTime, from);
     const list = (this.versions.get(key) ?? []).filter((version) => version.from !== from);

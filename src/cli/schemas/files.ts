@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { isStreamsError, messageOf, StreamsError } from '../../model/errors.js';
 import type { SchemaFile } from '../../serdes/schema/generate.js';
+import { jsonText } from '../../serdes/schema/json-text.js';
 import type { NamedSchema } from '../../serdes/schema/model.js';
 import { jsonOf, type ParsedSchema, parseSchema } from '../../serdes/schema/parse.js';
 import { usedTypes } from '../../serdes/schema/walk.js';
@@ -75,7 +76,7 @@ export function orderSchemas(texts: readonly SchemaText[]): readonly WorkingSche
         name: schema.name,
         subject: owners.get(schema) as string,
       }));
-      ordered.push({ ...parsed, ...one, name: subject, subject, text: JSON.stringify(jsonOf(one.text)), uses });
+      ordered.push({ ...parsed, ...one, name: subject, subject, text: jsonText(jsonOf(one.text)), uses });
     }
     // What refers to a type that comes later is tried again once that is there.
     if (failures.size === left.length) throw [...failures.values()][0];

@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
-import { SerdePlaces } from '../../runtime/serde-places.js';
+import { declaredNodes } from '../../runtime/planned-tasks.js';
+import { SerdeBindings } from '../../runtime/serde-bindings.js';
 import type { SchemaRegistry, SchemaSource } from '../../serdes/registry/port.js';
-import { declared } from '../declared.js';
 import { loadTopology } from '../load-topology.js';
 
 /** A schema that a topology writes with, and the subject that it belongs to. */
@@ -39,12 +39,12 @@ export async function writtenBy(
       return 0;
     },
   };
-  const serdes = new SerdePlaces({
+  const serdes = new SerdeBindings({
     applicationId: app ?? topology.name,
     schemaRegistry: async () => noting,
     registerSchemas: true,
   });
-  declared(topology, serdes.bind);
+  declaredNodes(topology, serdes.bind);
   await serdes.open();
   return [...written]
     .map(([subject, source]) => ({ subject, source }))

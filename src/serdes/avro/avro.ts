@@ -1,6 +1,7 @@
 import { StreamsError } from '../../model/errors.js';
 import { show } from '../../model/show.js';
 import type { SchemaReference, SchemaRegistry } from '../registry/port.js';
+import { jsonText } from '../schema/json-text.js';
 import { parseSchema } from '../schema/parse.js';
 import type { Serde } from '../serde.js';
 import { type AvroSpec, BoundAvro } from './bound.js';
@@ -136,7 +137,7 @@ function specOf(given: unknown, options: AvroOptions<never>): AvroSpec {
   const isSubject = typeof given === 'string' && !/^\s*["[{]/.test(given);
   if (isSubject && options.subject !== undefined)
     throw invalid('a subject twice', 'the schema, or the subject, as the first argument');
-  const text = isSubject ? undefined : typeof given === 'string' ? given : JSON.stringify(given);
+  const text = isSubject ? undefined : typeof given === 'string' ? given : jsonText(given);
   return {
     text,
     references,

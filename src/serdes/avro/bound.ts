@@ -7,7 +7,7 @@ import { checkUsable, resolveSchema } from '../registry/resolve.js';
 import type { Schema } from '../schema/model.js';
 import { parseSchema } from '../schema/parse.js';
 import { schemaText } from '../schema/text.js';
-import type { BoundSerde, Format, SerdePlace, SerdeServices } from '../serde.js';
+import type { BoundSerde, Format, SerdeServices, SerdeUsage } from '../serde.js';
 import { fromJson } from './from-json.js';
 import { ReaderShape, type ReadValue, readingOf, type Upcast } from './reading.js';
 import { type SubjectStrategy, subjectOf } from './subject.js';
@@ -43,7 +43,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
   readonly header: string;
   readonly binding: BoundSerde<T>['binding'];
   readonly #spec: AvroSpec;
-  readonly #place: SerdePlace;
+  readonly #place: SerdeUsage;
   readonly #services: SerdeServices;
   /** By id, or GUID. */
   readonly #reads = new BoundedMap<number | string, ReadValue>(MAX_SCHEMAS);
@@ -56,7 +56,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
   #writer: { readonly shape: ReaderShape; readonly prefix: Buffer } | undefined;
   #opening: Promise<void> | undefined;
 
-  constructor(spec: AvroSpec, place: SerdePlace, services: SerdeServices, binding: BoundSerde<T>['binding']) {
+  constructor(spec: AvroSpec, place: SerdeUsage, services: SerdeServices, binding: BoundSerde<T>['binding']) {
     this.#spec = spec;
     this.#place = place;
     this.#services = services;

@@ -4,6 +4,7 @@ import { writeFileAtomically } from '../../files/write.js';
 import { messageOf, StreamsError } from '../../model/errors.js';
 import { show } from '../../model/show.js';
 import { COMPATIBILITIES, type Compatibility } from '../schema/compatibility.js';
+import { jsonText } from '../schema/json-text.js';
 import { jsonOf } from '../schema/parse.js';
 import { Book } from './book.js';
 import { areReferences } from './fields.js';
@@ -132,7 +133,7 @@ export class FileRegistry implements SchemaRegistry {
     });
     const index = { format: FORMAT, compatibility: book.compatibility, subjects: Object.fromEntries(subjects) };
     try {
-      await writeFileAtomically(this.#path, `${JSON.stringify(index, null, 2)}\n`, { shared: true });
+      await writeFileAtomically(this.#path, `${jsonText(index, 2)}\n`, { shared: true });
     } catch (error) {
       throw unavailable(this.#path, 'written', error);
     }
@@ -163,7 +164,7 @@ async function read(directory: string): Promise<Book> {
       const { id, schema, references = [] } = version ?? {};
       if (!(Number.isInteger(id) && id >= 0)) throw damaged(path, `the id ${show(id)}`);
       if (!areReferences(references)) throw damaged(path, `references of version ${i + 1} of ${subject} that are none`);
-      return { subject, version: i + 1, id, schema: JSON.stringify(schema), references };
+      return { subject, version: i + 1, id, schema: jsonText(schema), references };
     });
   });
   restoreInOrder(book, waiting);

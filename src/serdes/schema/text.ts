@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { jsonText } from './json-text.js';
 import { type Field, hasDefault, isNamed, type Logical, namespaceOf, type Schema } from './model.js';
 
 /**
@@ -50,7 +51,7 @@ function logicalJson(logical: Logical): object {
 }
 
 /** {@link schemaJson} as text: equal if and only if the schemas are. */
-export const schemaText = (schema: Schema): string => JSON.stringify(schemaJson(schema));
+export const schemaText = (schema: Schema): string => jsonText(schemaJson(schema));
 
 /** 31 bits of SHA-256 of a text, never 0: an id for a schema that is the same wherever it is made. */
 export function fingerprint31(text: string): number {

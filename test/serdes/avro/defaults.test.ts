@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { AvroCodec } from '#src/serdes/avro/codec/codec.js';
+import { jsonText } from '#src/serdes/schema/json-text.js';
 import { hasDefault, type Schema } from '#src/serdes/schema/model.js';
 import { parseSchema } from '#src/serdes/schema/parse.js';
+import { schemaText } from '#src/serdes/schema/text.js';
 import { failure } from '../../dsl/support.js';
 import { schemas } from '../schema/arbitrary.js';
 
@@ -156,7 +158,7 @@ describe('a default of Avro', () => {
     fc.assert(
       fc.property(withDefault, ([type, value]) => {
         // As text it is what comes from a registry: a key "__proto__" is a key.
-        const reader = new AvroCodec(schemaOf(JSON.stringify(record(id, { name: 'f', type, default: value }))));
+        const reader = new AvroCodec(schemaOf(jsonText(record(id, { name: 'f', type, default: value }))));
         const bare = schemaOf(type);
         const expected = new AvroCodec(bare).decode(bytesOfDefault(bare, value), 0, undefined);
         const resolver = reader.resolver(new AvroCodec(schemaOf(record(id))));
@@ -166,6 +168,19 @@ describe('a default of Avro', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('of −0 is −0, also once the schema was written as text', () => {
+    for (const type of ['float', 'double', { type: 'array', items: 'double' }]) {
+      const value = typeof type === 'string' ? -0 : [0, -0, 1.5];
+      const text = schemaText(schemaOf(record(id, { name: 'f', type, default: value })));
+      assert.match(text, /-0\.0/);
+      const reader = new AvroCodec(schemaOf(text));
+      const resolver = reader.resolver(new AvroCodec(schemaOf(record(id))));
+      assert.deepEqual(reader.decode(Buffer.from([2]), 0, resolver), { id: 1, f: value });
+      assert.equal(schemaText(schemaOf(text)), text);
+    }
+    assert.deepEqual(JSON.parse(jsonText({ '-0': ['-0', '"-0"', '-0-', -0] })), { '-0': ['-0', '"-0"', '-0-', -0] });
   });
 
   it('belongs to whoever reads it: each time it is another', () => {

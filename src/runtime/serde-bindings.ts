@@ -1,7 +1,7 @@
 import type { AnySerde, PushScope } from '../dsl/processor.js';
 import { changelogTopic, repartitionTopic } from '../graph/naming.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
-import type { BoundSerde, SerdePlace, SerdeServices } from '../serdes/serde.js';
+import type { BoundSerde, SerdeServices, SerdeUsage } from '../serdes/serde.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 
 /** What serdes need of the engine that uses them. */
@@ -19,7 +19,7 @@ export interface SerdeConfig extends SerdeServices {
  * The serdes of one declaration of a topology: each is bound to its topic while it is declared, and all are
  * opened before anything is encoded or decoded.
  */
-export class SerdePlaces {
+export class SerdeBindings {
   readonly #config: SerdeConfig;
   #waiting: BoundSerde<unknown>[] = [];
 
@@ -38,7 +38,7 @@ export class SerdePlaces {
     return this.at(serde, { topic: internal(applicationId, name as string), side, use });
   };
 
-  at(serde: AnySerde, place: SerdePlace): AnySerde {
+  at(serde: AnySerde, place: SerdeUsage): AnySerde {
     if (!serde?.binding) return serde;
     const bound = serde.binding.bind(place, this.#config);
     this.#waiting.push(bound);
