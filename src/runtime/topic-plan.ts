@@ -35,10 +35,12 @@ export interface TopicPlan {
 
 /**
  * Plans the topics of a topology from those that exist; asks nobody and changes nothing. With `createTopics`
- * missing source and sink topics are planned with so many partitions. The problems in this order: TOPIC_UNKNOWN
- * for source and sink topics that are missing; BROKER_UNAUTHORIZED for rights that are; TOPIC_MISMATCH for
- * sources whose records meet in one store and are not equally wide; TOPIC_FOREIGN and TOPIC_MISMATCH for
- * internal topics that somebody else made, or made otherwise.
+ * missing source and sink topics are planned with so many partitions.
+ *
+ * The problems come in this order: TOPIC_UNKNOWN for source and sink topics that are missing;
+ * BROKER_UNAUTHORIZED for missing rights; TOPIC_MISMATCH for sources whose records meet in one store and that
+ * are not equally wide; TOPIC_FOREIGN and TOPIC_MISMATCH for internal topics that another application made,
+ * or that are set otherwise.
  */
 export function planTopics(graph: Graph, config: EngineConfig, { existing, hidden }: FoundTopics): TopicPlan {
   const { createTopics } = config;
