@@ -22,10 +22,18 @@ const REQUIRED = [
   'dist/replay/index.d.ts',
   'dist/serdes/avro/index.js',
   'dist/serdes/avro/index.d.ts',
+  'dist/broker/kafkajs/index.js',
+  'dist/broker/kafkajs/index.d.ts',
+  'dist/dsl/index.js',
+  'dist/dsl/index.d.ts',
   'dist/cli/bin.js',
 ];
 /** What is compressed into the tarball is downloaded by every user: a jump means that something slipped in. */
 const MAX_PACKED_BYTES = 1_000_000;
+/** The doors of the package, behind its name. */
+const DOORS = ['', '/testing', '/replay', '/kafka', '/options', '/avro'];
+/** Those that export values, too. */
+const VALUE_DOORS = DOORS.filter((door) => door !== '/options');
 /** Another one than ours is developed with. */
 const OTHER_RXJS = '7.8.1';
 
@@ -106,14 +114,12 @@ function program(project, name, text) {
 async function publicNames(project) {
   // Loaded late: it needs the TypeScript API, which is there only once ensureBuilt has installed it.
   const { exportedNames } = await import('./docs/names.mjs');
-  const names = exportedNames(project, ['millrace', 'millrace/testing', 'millrace/replay', 'millrace/avro']);
+  const names = exportedNames(
+    project,
+    DOORS.map((door) => `millrace${door}`),
+  );
   const list = (specifier) => names.get(specifier).map(({ name, isType }) => (isType ? `type ${name}` : name));
-  return {
-    '.': list('millrace'),
-    './testing': list('millrace/testing'),
-    './replay': list('millrace/replay'),
-    './avro': list('millrace/avro'),
-  };
+  return Object.fromEntries(DOORS.map((door) => [`.${door}`, list(`millrace${door}`)]));
 }
 
 async function checkNames(project) {
@@ -150,20 +156,20 @@ try {
           if (existsSync(join(project, 'node_modules', 'millrace', 'node_modules', 'rxjs')))
             throw new Error('there are two copies');
         });
-        const list =
-          "const names = [main, testing, replay, avro].map(Object.keys);\nif (names.some((list) => list.length === 0)) throw new Error('nothing exported');\n";
+        const list = "if (doors.some((door) => Object.keys(door).length === 0)) throw new Error('nothing exported');\n";
+        const specifiers = VALUE_DOORS.map((door) => `'millrace${door}'`);
         await check('import from an ECMAScript module', () =>
           program(
             project,
             'esm.mjs',
-            `import * as main from 'millrace';\nimport * as testing from 'millrace/testing';\nimport * as replay from 'millrace/replay';\nimport * as avro from 'millrace/avro';\n${list}`,
+            `${specifiers.map((door, i) => `import * as door${i} from ${door};\n`).join('')}import 'millrace/options';\nconst doors = [${specifiers.map((_, i) => `door${i}`).join(', ')}];\n${list}`,
           ),
         );
         await check('require from a CommonJS module', () =>
           program(
             project,
             'cjs.cjs',
-            `const main = require('millrace');\nconst testing = require('millrace/testing');\nconst replay = require('millrace/replay');\nconst avro = require('millrace/avro');\n${list}`,
+            `const doors = [${specifiers.map((door) => `require(${door})`).join(', ')}];\nrequire('millrace/options');\n${list}`,
           ),
         );
         await check('npx millrace --version', () => {

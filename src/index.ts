@@ -1,76 +1,37 @@
 /** The public names of millrace, and nothing else. Tests import from `millrace/testing`. */
 
-export type {
-  KafkaClientCredentials,
-  KafkaOptions,
-  KafkaPassword,
-  KafkaSasl,
-  KafkaSecurity,
-  KafkaTls,
-  KafkaToken,
-  KafkaTokenFunction,
-} from './broker/kafkajs/options.js';
-export { kafkaOptionsFromEnv } from './broker/kafkajs/properties.js';
 export type { Broker } from './broker/port.js';
-export type { ForeignKeyJoinOptions } from './dsl/foreign-keys/foreign-key-join.js';
 export type { GlobalTable } from './dsl/global-table.js';
-export {
-  type AggregateOptions,
-  aggregate,
-  type CountOptions,
-  count,
-  type ReduceOptions,
-  reduce,
-  type SessionAggregateOptions,
-  type WindowedAggregateOptions,
-  type WindowedReduceOptions,
-} from './dsl/operators/aggregate.js';
-export {
-  type CogroupInput,
-  type CogroupOptions,
-  cogroup,
-  type WindowedCogroupOptions,
-} from './dsl/operators/cogroup.js';
-export { type DedupeOptions, dedupe } from './dsl/operators/dedupe.js';
-export { type EffectContext, type EffectFunction, type EffectOptions, effect } from './dsl/operators/effect.js';
-export { type GroupByOptions, groupBy, repartition } from './dsl/operators/group-by.js';
-export {
-  type JoinGlobalTableOptions,
-  joinGlobalTable,
-  leftJoinGlobalTable,
-} from './dsl/operators/join-global-table.js';
-export { type JoinStreamOptions, joinStream, leftJoinStream, outerJoinStream } from './dsl/operators/join-stream.js';
-export { type JoinTableOptions, joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
-export { type LatestByTimestampOptions, latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
+export { aggregate, count, reduce } from './dsl/operators/aggregate.js';
+export { cogroup } from './dsl/operators/cogroup.js';
+export { dedupe } from './dsl/operators/dedupe.js';
+export { type EffectContext, type EffectFunction, effect } from './dsl/operators/effect.js';
+export { groupBy, repartition } from './dsl/operators/group-by.js';
+export { joinGlobalTable, leftJoinGlobalTable } from './dsl/operators/join-global-table.js';
+export { joinStream, leftJoinStream, outerJoinStream } from './dsl/operators/join-stream.js';
+export { joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
+export { latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
 export { flatMap, map } from './dsl/operators/map.js';
-export { type ProcessContext, type ProcessOptions, process, type StoreDefinition } from './dsl/operators/process.js';
-export { type ReorderByVersionOptions, reorderByVersion } from './dsl/operators/reorder-by-version.js';
 export {
-  filterValues,
-  flatMapValues,
-  mapValues,
-  peek,
-  type SelectKeyOptions,
-  selectKey,
-  toStream,
-} from './dsl/operators/stateless.js';
-export {
-  type SuppressUntilTimeLimitOptions,
-  type SuppressUntilWindowClosesOptions,
-  suppress,
-} from './dsl/operators/suppress.js';
-export { type ToOptions, to } from './dsl/operators/to.js';
-export { type ToTableOptions, toTable } from './dsl/operators/to-table.js';
+  type ProcessContext,
+  process,
+  process as processRecords,
+  type StoreDefinition,
+} from './dsl/operators/process.js';
+export { reorderByVersion } from './dsl/operators/reorder-by-version.js';
+export { filterValues, flatMapValues, mapValues, peek, selectKey, toStream } from './dsl/operators/stateless.js';
+export { suppress } from './dsl/operators/suppress.js';
+export { to } from './dsl/operators/to.js';
+export { toTable } from './dsl/operators/to-table.js';
 export type { Topology } from './dsl/processor.js';
-export { topology, validate } from './dsl/topology.js';
-export type { GlobalTableOptions, StreamOptions, TableOptions, TopologyBuilder } from './dsl/topology-builder.js';
+export { topology, validate as validateTopology } from './dsl/topology.js';
+export type { TopologyBuilder } from './dsl/topology-builder.js';
 export type { Stream, Table } from './dsl/types.js';
-export { type CalendarOptions, type CalendarUnit, calendar } from './dsl/windows/calendar.js';
-export { type EveryNOptions, everyN } from './dsl/windows/every-n.js';
+export { calendar } from './dsl/windows/calendar.js';
+export { everyN } from './dsl/windows/every-n.js';
 export type { Windowing } from './dsl/windows/windowing.js';
 export {
   type CountWindows,
-  type HoppingOptions,
   hopping,
   type SessionWindows,
   type SlidingWindows,
@@ -79,9 +40,9 @@ export {
   type TimeWindows,
   tumbling,
   unlimited,
-  type WindowOptions,
   type Windows,
 } from './dsl/windows/windows.js';
+export * from './former-names.js';
 export { describe as describeTopology } from './graph/describe.js';
 export type { Graph, Problem } from './graph/graph.js';
 export type { Duration } from './model/duration.js';
@@ -91,7 +52,6 @@ export type { Clock, Logger } from './model/ports.js';
 export type { Change, SourcePosition, StreamRecord } from './model/record.js';
 export { Secret } from './model/secret.js';
 export type { Windowed } from './model/window.js';
-export type { Pem } from './net/tls.js';
 export type { EngineOptions, Guarantee } from './runtime/config.js';
 export type { EffectCall, EffectGate } from './runtime/effects.js';
 export type { EngineMetrics } from './runtime/metrics.js';
@@ -102,32 +62,7 @@ export type { Progress } from './runtime/progress.js';
 export { type InputRecord, type SendSerdes, send, type TopicSerdes } from './runtime/send.js';
 export { type RunningStreams, type StartOptions, start } from './runtime/start.js';
 export type { StoreView, WindowRange } from './runtime/store-view.js';
-export type {
-  SchemaReference,
-  SchemaRegistry,
-  SchemaSource,
-  SchemaVersion,
-  StoredSchema,
-} from './serdes/registry/port.js';
-export type { Compatibility } from './serdes/schema/compatibility.js';
-export type {
-  Binding,
-  BoundSerde,
-  Format,
-  Serde,
-  SerdeServices,
-  SerdeUsage,
-  /** @deprecated Called {@link SerdeUsage} now. */
-  SerdeUsage as SerdePlace,
-} from './serdes/serde.js';
+export type { Format, Serde } from './serdes/serde.js';
 export { serdes } from './serdes/serdes.js';
 export { CacheBudget } from './state/cache-budget.js';
-export type {
-  KeyValueStore,
-  RangeOptions,
-  Row,
-  VersionedStore,
-  VersionOutcome,
-  /** @deprecated Called {@link VersionOutcome} now. */
-  VersionOutcome as VersionPlace,
-} from './state/contract.js';
+export type { KeyValueStore, RangeOptions, Row, VersionedStore, VersionOutcome } from './state/contract.js';

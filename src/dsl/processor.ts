@@ -9,20 +9,23 @@
 import type { Graph } from '../graph/graph.js';
 import type { Headers } from '../model/headers.js';
 import type { SourcePosition } from '../model/record.js';
-import type { KeyValueStore, StoreSpec } from '../state/contract.js';
+import type { OperatorStore, StoreSpec } from '../state/contract.js';
 import type { AnyRecord, AnySerde, Input, Outlet, PushScope } from './push.js';
 import type { Windows } from './windows/windows.js';
 
 export type * from './push.js';
 
 /** Raised whenever the contract changes in a way that two copies of the library cannot share a topology. */
-export const CONTRACT_VERSION = 1;
+export const CONTRACT_VERSION = 2;
 
 /**
  * The brand of a topology. A registered symbol, because a user's file may load another copy of this library
  * than the runner.
  */
 export const TOPOLOGY = Symbol.for('millrace.topology');
+
+/** Runs the topology function again. A registered symbol for the same reason, and none for users to call. */
+export const DECLARE = Symbol.for('millrace.declare');
 
 export interface Topology {
   readonly [TOPOLOGY]: typeof CONTRACT_VERSION;
@@ -33,7 +36,7 @@ export interface Topology {
    * Runs the topology function again: new closures, for one task. TOPOLOGY_NOT_DETERMINISTIC if it declares
    * something else than the first time.
    */
-  declare(scope: PushScope): Declaration;
+  readonly [DECLARE]: (scope: PushScope) => Declaration;
 }
 
 export interface DeclaredSource {
@@ -157,7 +160,7 @@ export interface ProcessorSpec {
 /** Collects the keys that a record will read, so that the stage reads all of them at once. */
 export interface Lookups {
   /** `asOf`: of a versioned store, the moment that will be asked for or put. */
-  add<K>(store: KeyValueStore<K, unknown>, key: K, asOf?: number): void;
+  add<K>(store: OperatorStore<K, unknown>, key: K, asOf?: number): void;
 }
 
 /** One stateful operator's logic in one task. Called by one stage, never concurrently. */
@@ -205,7 +208,7 @@ export interface OriginalRecord {
 export interface ProcessorContext {
   readonly taskId: string;
   readonly partition: number;
-  store<K, V>(name: string): KeyValueStore<K, V>;
+  store<K, V>(name: string): OperatorStore<K, V>;
   emit(record: AnyRecord): void;
   /** Source position of the record at hand. */
   readonly position: SourcePosition;

@@ -12,7 +12,7 @@ import { checkUsedStores } from './check-used-stores.js';
 import { Declaring } from './declaring.js';
 import type { GlobalTable } from './global-table.js';
 import { toTable } from './operators/to-table.js';
-import { CONTRACT_VERSION, type PushScope, TOPOLOGY, type Topology } from './processor.js';
+import { CONTRACT_VERSION, DECLARE, type PushScope, TOPOLOGY, type Topology } from './processor.js';
 import { runEnds } from './run-ends.js';
 import type { GlobalTableOptions, StreamOptions, TableOptions, TopologyBuilder } from './topology-builder.js';
 import type { Stream } from './types.js';
@@ -49,7 +49,7 @@ export function topology(name: string, blueprint: (t: TopologyBuilder) => void):
       graph ??= draw(name, blueprint);
       return graph;
     },
-    declare(scope) {
+    [DECLARE](scope) {
       const expected = drawn.graph;
       const declaring = new Declaring(scope);
       run(name, blueprint, declaring);

@@ -1,4 +1,4 @@
-import type { KeyValueStore, RangeOptions, Row, VersionedStore, VersionOutcome } from '../state/contract.js';
+import type { OperatorStore, OperatorVersionedStore, RangeOptions, Row, VersionOutcome } from '../state/contract.js';
 import type { Prefetched } from '../state/prefetched.js';
 
 /** A row that was looked up. */
@@ -19,13 +19,13 @@ export interface StoreObserver {
 }
 
 /** A store whose reads are seen. Of what is put, the stores themselves tell: see {@link WatchedStore}. */
-export class ObservedStore<K, V> implements KeyValueStore<K, V>, Prefetched {
-  readonly #inner: VersionedStore<K, V> & Prefetched;
+export class ObservedStore<K, V> implements OperatorStore<K, V>, Prefetched {
+  readonly #inner: OperatorVersionedStore<K, V> & Prefetched;
   readonly #observer: StoreObserver;
 
   /** `inner` may be versioned: what it can do more is passed on. */
-  constructor(inner: KeyValueStore<K, V>, observer: StoreObserver) {
-    this.#inner = inner as VersionedStore<K, V> & Prefetched;
+  constructor(inner: OperatorStore<K, V>, observer: StoreObserver) {
+    this.#inner = inner as OperatorVersionedStore<K, V> & Prefetched;
     this.#observer = observer;
   }
 

@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { AnyRecord, Processor, Topology } from '../dsl/processor.js';
+import { type AnyRecord, DECLARE, type Processor, type Topology } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { BatchRunner } from './batch-runner.js';
@@ -32,7 +32,7 @@ export function buildPipeline(options: {
   const stages: Stage[] = [];
   const { scope } = runner.recordContext;
   const { observer } = task;
-  const declaration = topology.declare(scope);
+  const declaration = topology[DECLARE](scope);
 
   for (const source of declaration.sources) {
     if (!subTopology.topics.includes(source.topic)) continue;

@@ -1,4 +1,4 @@
-import type { Declaration, PushScope, Topology } from '../dsl/processor.js';
+import { DECLARE, type Declaration, type PushScope, type Topology } from '../dsl/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic, taskId } from '../graph/naming.js';
 import type { StoreSpec } from '../state/contract.js';
@@ -28,7 +28,7 @@ export interface PlannedTopology {
  * once they are open.
  */
 export const declaredNodes = (topology: Topology, bind?: PushScope['bind']): Declaration =>
-  topology.declare({
+  topology[DECLARE]({
     pushing: false,
     index: 0,
     key: undefined,

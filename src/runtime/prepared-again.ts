@@ -1,4 +1,4 @@
-import type { KeyValueStore, VersionedStore } from '../state/contract.js';
+import type { OperatorStore, OperatorVersionedStore } from '../state/contract.js';
 import type { Item } from './stage.js';
 
 /** Declares the reads of an item once more, and reads what it declares. */
@@ -11,5 +11,5 @@ export async function preparedAgain({ node, record, port }: Item): Promise<unkno
   return prepared;
 }
 
-const loadAsOf = <K>(store: KeyValueStore<K, unknown>, key: K, asOf: number | undefined): Promise<unknown> =>
-  asOf === undefined ? store.load(key) : (store as VersionedStore<K, unknown>).load(key, asOf);
+const loadAsOf = <K>(store: OperatorStore<K, unknown>, key: K, asOf: number | undefined): Promise<unknown> =>
+  asOf === undefined ? store.load(key) : (store as OperatorVersionedStore<K, unknown>).load(key, asOf);

@@ -12,7 +12,7 @@ import { Headers } from '../model/headers.js';
 import type { Clock } from '../model/ports.js';
 import type { SourcePosition } from '../model/record.js';
 import { show } from '../model/show.js';
-import type { KeyValueStore } from '../state/contract.js';
+import type { OperatorStore } from '../state/contract.js';
 import type { GlobalView } from '../state/global-view.js';
 import type { TaskState } from '../state/task-state.js';
 import { typedStore } from '../state/typed-store.js';
@@ -145,10 +145,10 @@ export class TaskProcessorContext implements ProcessorContext {
     return this.#task.clock.now();
   }
 
-  store<K, V>(name: string): KeyValueStore<K, V> {
+  store<K, V>(name: string): OperatorStore<K, V> {
     const { stores, reads = [], globals = [] } = this.#spec;
     const global = globals.includes(name) ? this.#task.globals.get(name) : undefined;
-    if (global) return global as unknown as KeyValueStore<K, V>;
+    if (global) return global as unknown as OperatorStore<K, V>;
     const { state } = this.#task;
     if (state && stores.some((store) => store.name === name)) return state.store(name);
     if (state && reads.includes(name))

@@ -1,5 +1,5 @@
 import type { AnyRecord, Lookups, Processor, TimerClock } from '../dsl/processor.js';
-import type { KeyValueStore } from '../state/contract.js';
+import type { OperatorStore } from '../state/contract.js';
 import type { Prefetched } from '../state/prefetched.js';
 import { type Batch, BY_RECORD, byPlace, type Place } from './batch.js';
 import type { BatchPhases } from './last-batch.js';
@@ -41,7 +41,7 @@ export interface StageHost {
 class ReadCollector implements Lookups {
   readonly #stores = new Set<Prefetched>();
 
-  add<K>(store: KeyValueStore<K, unknown>, key: K, asOf?: number): void {
+  add<K>(store: OperatorStore<K, unknown>, key: K, asOf?: number): void {
     const prefetched = store as unknown as Prefetched;
     prefetched.want(key, asOf);
     if (prefetched.hasWanted) this.#stores.add(prefetched);

@@ -1,3 +1,6 @@
+/** Takes so many bytes of a budget; negative: gives them back. For caches alone. */
+export let charge: (budget: CacheBudget, bytes: number) => void;
+
 /**
  * How much memory the record caches of all applications that are given it may take together: one object,
  * shared by every store of every task.
@@ -15,14 +18,24 @@
  */
 export class CacheBudget {
   readonly maxBytes: number;
-  /** An estimate: keys and values by their encoded size, plus what an entry costs around them. */
-  usedBytes = 0;
+  #usedBytes = 0;
+
+  static {
+    charge = (budget, bytes) => {
+      budget.#usedBytes += bytes;
+    };
+  }
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
   }
 
+  /** An estimate: keys and values by their encoded size, plus what an entry costs around them. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
   get exceeded(): boolean {
-    return this.usedBytes > this.maxBytes;
+    return this.#usedBytes > this.maxBytes;
   }
 }

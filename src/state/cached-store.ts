@@ -2,7 +2,7 @@ import type { Database, DatabaseWrite } from '../model/database.js';
 import type { CacheBudget } from './cache-budget.js';
 import type { CachedRow } from './cached-row.js';
 import type { Cause, ChangelogEntry } from './changelog-entry.js';
-import type { KeyValueStore, RangeOptions, Row, StoreSpec } from './contract.js';
+import type { OperatorStore, RangeOptions, Row, StoreSpec } from './contract.js';
 import { DiskRows } from './disk-rows.js';
 import { drainRows } from './drain-rows.js';
 import { ExpiryIndex, expiredPerCommit } from './expiry.js';
@@ -25,7 +25,7 @@ import { WrittenKeys } from './written-keys.js';
  * a store whose rows expire, or whose task began on this machine with an empty directory and was not
  * restarted since (see {@link KeyFilter}).
  */
-export class CachedStore<K, V> implements KeyValueStore<K, V> {
+export class CachedStore<K, V> implements OperatorStore<K, V> {
   readonly name: string;
   readonly spec: StoreSpec<K, V>;
   readonly #life: RowLife<K>;

@@ -93,7 +93,7 @@ export interface RangeOptions<K> {
 }
 
 /**
- * A key-value store as processors see it: reads see everything written before, committed or not.
+ * A key-value store as `process` sees it: reads see everything written before, committed or not.
  *
  * Reading comes in two forms. `get` answers at once, for keys that were loaded for this record: its own key,
  * and those declared by `reads`. `load` answers any key, and may read the disk. Values are kept decoded and
@@ -105,40 +105,44 @@ export interface KeyValueStore<K, V> {
   get(key: K): V | null;
   /** The row with its timestamp. STORE_KEY_NOT_LOADED if the key was not declared. */
   row(key: K): Row<V> | null;
-  /** As `get`; undefined if the row would have to be read from disk. */
-  getIfLoaded(key: K): V | null | undefined;
   /** Writes a row, null deletes it. The timestamp is event time: the record's own if left out. */
   put(key: K, value: V | null, timestamp?: number): void;
+  delete(key: K): void;
+  /** The row's value, read from disk if need be. */
+  load(key: K): Promise<V | null>;
+  /**
+   * The store's own stream time: the highest timestamp that it has seen, kept over restarts. Negative
+   * infinity at first.
+   */
+  readonly streamTime: number;
+  /**
+   * Rows in the byte order of their keys, as they are when the listing begins: with what is written by then
+   * and not yet committed, without what comes later. Reads the disk: cost grows with the rows listed.
+   */
+  entries(range?: RangeOptions<K>): AsyncIterable<readonly [key: K, value: V]>;
+}
+
+/** A store as the operators of millrace see it, which know what they have loaded and what they may skip. */
+export interface OperatorStore<K, V> extends KeyValueStore<K, V> {
+  /** As `get`; undefined if the row would have to be read from disk. */
+  getIfLoaded(key: K): V | null | undefined;
   /**
    * Writes the row of a key that is known to have none: deleted again before the next commit, it reaches
    * neither disk nor changelog.
    */
   insert(key: K, value: V, timestamp?: number): void;
-  delete(key: K): void;
-  /** SERIALIZE_FAILED if the value cannot be put. For who changes other things before it is. */
+  /** SERIALIZE_FAILED if the value cannot be put: asked before something else is changed. */
   check(value: V | null): void;
-  /** The row's value, read from disk if need be. */
-  load(key: K): Promise<V | null>;
   /**
    * Reads rows so that `get` and `row` answer for them, all in one round trip. A promise only if the disk has
    * to be read.
    */
   loadAll(keys: readonly K[]): void | Promise<void>;
   /**
-   * The store's own stream time: the highest timestamp it was told of, kept over restarts. Negative infinity
-   * at first.
-   */
-  readonly streamTime: number;
-  /**
    * Moves the store's stream time on: rows past their time to live are gone from here on. Writing a row does
    * so too.
    */
   advanceTime(timestamp: number): void;
-  /**
-   * Rows in the byte order of their keys, as they are when the listing begins: with what is written by then
-   * and not yet committed, without what comes later. Reads the disk: cost grows with the rows listed.
-   */
-  entries(range?: RangeOptions<K>): AsyncIterable<readonly [key: K, value: V]>;
 }
 
 /**
@@ -167,12 +171,18 @@ export interface VersionedStore<K, V> extends KeyValueStore<K, V> {
   get(key: K, asOf?: number): V | null;
   /** The version that holds at a moment, with the timestamp that it began at. */
   row(key: K, asOf?: number): Row<V> | null;
-  /** Whether `get` and `put` at that moment do without reading the disk. */
-  isLoaded(key: K, asOf?: number): boolean;
   /** Adds a version. Null: from the timestamp on there is no row. */
   put(key: K, value: V | null, timestamp?: number): VersionOutcome;
   /** The value as of a moment, read from disk if need be. */
   load(key: K, asOf?: number): Promise<V | null>;
+}
+
+/** A versioned store as the operators of millrace see it. */
+export interface OperatorVersionedStore<K, V>
+  extends VersionedStore<K, V>,
+    Omit<OperatorStore<K, V>, keyof KeyValueStore<K, V>> {
+  /** Whether `get` and `put` at that moment do not have to read the disk. */
+  isLoaded(key: K, asOf?: number): boolean;
   /**
    * Makes sure that `get` and `put` at that moment find what they need: a promise only if it must be read
    * from disk.

@@ -1,6 +1,6 @@
 import type { Database } from '../model/database.js';
 import { whenReady } from '../model/not-ready.js';
-import type { CacheBudget } from './cache-budget.js';
+import { type CacheBudget, charge } from './cache-budget.js';
 import { entryBytes } from './cached-row.js';
 import type { RangeOptions, StoreSpec } from './contract.js';
 import { after, PREFIX_BYTES, prefixed } from './layout.js';
@@ -130,13 +130,13 @@ export class GlobalStore<K, V> {
     this.#remove(id);
     const bytes = entryBytes(id.length, valueLength);
     this.#cache.set(id, { row, bytes, used: true });
-    this.#budget.usedBytes += bytes;
+    charge(this.#budget, bytes);
   }
 
   #remove(id: string): void {
     const cached = this.#cache.get(id);
     if (!cached) return;
     this.#cache.delete(id);
-    this.#budget.usedBytes -= cached.bytes;
+    charge(this.#budget, -cached.bytes);
   }
 }

@@ -1,6 +1,6 @@
 import { StreamsError } from '../model/errors.js';
 import { show } from '../model/show.js';
-import type { KeyValueStore, RangeOptions, Row } from './contract.js';
+import type { OperatorStore, RangeOptions, Row } from './contract.js';
 import type { GlobalKey, GlobalRow, GlobalStore } from './global-store.js';
 import type { Prefetched } from './prefetched.js';
 import { ReadOnlyStore } from './read-only-store.js';
@@ -12,7 +12,7 @@ import { ReadOnlyStore } from './read-only-store.js';
  * changes, or is evicted, between two look-ups of a record. Meanwhile the table goes on; the next batch sees
  * it as it is then. So the writer and the tasks never wait for each other.
  */
-export class GlobalView<K, V> extends ReadOnlyStore implements KeyValueStore<K, V>, Prefetched {
+export class GlobalView<K, V> extends ReadOnlyStore implements OperatorStore<K, V>, Prefetched {
   readonly #store: GlobalStore<K, V>;
   readonly #rows = new Map<string, GlobalRow<V>>();
   #wanted = new Map<string, GlobalKey>();

@@ -1,4 +1,4 @@
-import type { CacheBudget } from './cache-budget.js';
+import { type CacheBudget, charge } from './cache-budget.js';
 import { CachedRow, entryBytes } from './cached-row.js';
 import { EntryTable } from './entry-table.js';
 import type { RowCodec } from './row-codec.js';
@@ -157,6 +157,6 @@ export class RecordCache<K, V> {
 
   #use(bytes: number): void {
     this.#bytes += bytes;
-    this.#budget.usedBytes += bytes;
+    charge(this.#budget, bytes);
   }
 }

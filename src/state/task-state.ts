@@ -15,7 +15,7 @@ import {
   EMPTY_CHECKPOINT,
   encodeCheckpoint,
 } from './checkpoint.js';
-import type { KeyValueStore, StoreSpec } from './contract.js';
+import type { OperatorStore, StoreSpec } from './contract.js';
 import { openTaskDirectory, type TaskDirectory, type TaskDirectoryOptions } from './directory.js';
 import { removeStore, type StoreBytes } from './store-bytes.js';
 import { VersionedRows } from './versioned-rows.js';
@@ -140,8 +140,8 @@ export class TaskState {
     return rows;
   }
 
-  store<K, V>(name: string): KeyValueStore<K, V> {
-    return (this.#versioned.get(name) ?? this.cached(name)) as unknown as KeyValueStore<K, V>;
+  store<K, V>(name: string): OperatorStore<K, V> {
+    return (this.#versioned.get(name) ?? this.cached(name)) as unknown as OperatorStore<K, V>;
   }
 
   /** A store with the past of its rows; undefined if it keeps none. */

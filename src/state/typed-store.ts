@@ -2,7 +2,7 @@ import { StreamsError } from '../model/errors.js';
 import { type Windowed, WindowKey } from '../model/window.js';
 import type { WindowedSerde } from '../serdes/serde.js';
 import type { CachedStore } from './cached-store.js';
-import type { KeyValueStore, RangeOptions, Row, ShownRow, ShownRows } from './contract.js';
+import type { OperatorStore, RangeOptions, Row, ShownRow, ShownRows } from './contract.js';
 import type { Prefetched } from './prefetched.js';
 import { ReadOnlyStore } from './read-only-store.js';
 
@@ -11,7 +11,7 @@ import { ReadOnlyStore } from './read-only-store.js';
  * for the rows in which several of them lie (see {@link ShownRows}). It can only be read. Costs what looking
  * up the rows costs; a window is searched for in its row.
  */
-export class TypedStore<K, V> extends ReadOnlyStore implements KeyValueStore<K, V>, Prefetched {
+export class TypedStore<K, V> extends ReadOnlyStore implements OperatorStore<K, V>, Prefetched {
   // biome-ignore lint/suspicious/noExplicitAny: how rows are kept is known to their specification only
   readonly #store: CachedStore<any, any>;
   // biome-ignore lint/suspicious/noExplicitAny: as above

@@ -2,7 +2,7 @@ import type { ChunkKey } from '../model/chunk.js';
 import type { VersionChunk, VersionList } from '../model/versions.js';
 import type { CachedStore } from './cached-store.js';
 import type { Cause } from './changelog-entry.js';
-import type { RangeOptions, Row, VersionedStore, VersionOutcome } from './contract.js';
+import type { OperatorVersionedStore, RangeOptions, Row, VersionOutcome } from './contract.js';
 import type { Prefetched } from './prefetched.js';
 import { floorOf, putVersion } from './version-lists.js';
 
@@ -23,7 +23,7 @@ const CHUNK_VERSIONS = 128;
  * A list's row in the second store lives until history has passed its last version: what is older goes
  * without being looked for.
  */
-export class VersionedRows<K, V> implements VersionedStore<K, V>, Prefetched {
+export class VersionedRows<K, V> implements OperatorVersionedStore<K, V>, Prefetched {
   readonly historyMs: number;
   readonly #newest: CachedStore<K, V>;
   readonly #older: CachedStore<ChunkKey<K>, VersionList<V>>;

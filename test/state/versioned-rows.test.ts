@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { versionedStores } from '#src/dsl/tables/versions.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { CacheBudget } from '#src/state/cache-budget.js';
-import type { VersionedStore, VersionOutcome } from '#src/state/contract.js';
+import type { OperatorVersionedStore, VersionOutcome } from '#src/state/contract.js';
 import { memoryIdentityFiles } from '#src/state/identity-files.js';
 import type { Prefetched } from '#src/state/prefetched.js';
 import { TaskState } from '#src/state/task-state.js';
@@ -57,11 +57,11 @@ class Lab {
     this.#stores = versionedStores('prices', { key: serdes.string, value: serdes.json<number>() }, `${history}ms`);
   }
 
-  async open(): Promise<VersionedStore<string, number>> {
+  async open(): Promise<OperatorVersionedStore<string, number>> {
     const { directory: root, openDatabase } = this.#place;
     const where = { root, openDatabase, files: this.#files, applicationId: 'app', taskId: 'in-0', topology: 'app' };
     this.state = await TaskState.open({ ...where, stores: this.#stores, budget: new CacheBudget(0) });
-    return this.state.store('prices') as VersionedStore<string, number>;
+    return this.state.store('prices') as OperatorVersionedStore<string, number>;
   }
 
   async commit(): Promise<number> {
@@ -205,7 +205,7 @@ describe('a versioned store', () => {
     await it.commit();
     await it.state.close();
     store = await it.open();
-    const reads = store as VersionedStore<string, number> & Prefetched;
+    const reads = store as OperatorVersionedStore<string, number> & Prefetched;
     reads.want('a', 17);
     const first = reads.loadWanted();
     // The list of the key is on its way, for somebody else.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { describeTopology, openSchemaRegistry, type SchemaRegistry, serdes } from 'millrace';
-import { avro } from 'millrace/avro';
+import { describeTopology, openSchemaRegistry, serdes } from 'millrace';
+import { avro, type SchemaRegistry } from 'millrace/avro';
 import { TestDriver } from 'millrace/testing';
 import { projectFile } from '../../test/support/project.js';
 import type { Customer } from './generated/customers-value.js';

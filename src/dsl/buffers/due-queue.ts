@@ -1,7 +1,7 @@
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { readBound, writeBound } from '../../serdes/windowed.js';
-import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
+import type { OperatorStore, StoreSpec } from '../../state/contract.js';
 
 /** When something is due, and what: together they are the key of a row. */
 export interface Due<K> {
@@ -58,7 +58,7 @@ export function dueStore<K, V>(name: string, key: Serde<K>, value: Serde<V>): St
  * both happen within one commit. Memory: at most 4,096 values.
  */
 export class DueQueue<K, V> {
-  readonly #store: KeyValueStore<Due<K>, V>;
+  readonly #store: OperatorStore<Due<K>, V>;
   readonly #serde: Serde<Due<K>>;
   readonly #limit: number;
   /** The first ones, in order, from `#at` on. */
@@ -68,7 +68,7 @@ export class DueQueue<K, V> {
   #bound: Waiting<K, V> | undefined;
 
   /** `key`: as it was given to {@link dueStore}. `limit`: how many are kept in memory; tests set it. */
-  constructor(store: KeyValueStore<Due<K>, V>, key: Serde<K>, limit: number = HEAD) {
+  constructor(store: OperatorStore<Due<K>, V>, key: Serde<K>, limit: number = HEAD) {
     this.#store = store;
     this.#serde = dueSerde(key);
     this.#limit = limit;

@@ -2,7 +2,7 @@ import { StreamsError } from '../../model/errors.js';
 import type { Change } from '../../model/record.js';
 import { checkEncodes } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { KeyValueStore } from '../../state/contract.js';
+import type { OperatorStore } from '../../state/contract.js';
 import { writableOrNone } from '../tables/row-function.js';
 import { type Due, DueQueue } from './due-queue.js';
 import { Pending, sizeOf } from './pending.js';
@@ -18,7 +18,7 @@ const DUE_BYTES = 8;
 
 /** Changes of a table that are held back until they are due, one for each key: a queue with bounds. */
 export class HeldChanges<K, V> {
-  readonly #rows: KeyValueStore<Due<K>, Pending<V>>;
+  readonly #rows: OperatorStore<Due<K>, Pending<V>>;
   readonly #queue: DueQueue<K, Pending<V>>;
   readonly #serdes: { readonly key: Serde<K>; readonly value: Serde<V> };
   readonly #bounds: Bounds;
@@ -30,7 +30,7 @@ export class HeldChanges<K, V> {
 
   /** `give`: called with what leaves, in order. */
   constructor(options: {
-    readonly rows: KeyValueStore<Due<K>, Pending<V>>;
+    readonly rows: OperatorStore<Due<K>, Pending<V>>;
     readonly serdes: { readonly key: Serde<K>; readonly value: Serde<V> };
     readonly bounds: Bounds;
     readonly give: (key: K, pending: Pending<V>) => void;

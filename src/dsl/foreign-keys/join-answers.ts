@@ -1,5 +1,5 @@
 import { RowChange, type StreamRecord } from '../../model/record.js';
-import type { KeyValueStore, Row } from '../../state/contract.js';
+import type { OperatorStore, Row } from '../../state/contract.js';
 import type { Lookups, Processor, ProcessorContext } from '../processor.js';
 import type { TableJoiner } from '../tables/table-table-join.js';
 import type { Rows } from '../tables/table-view.js';
@@ -10,7 +10,7 @@ export interface AnswerJoining {
   /** The left table. */
   readonly rows: Rows;
   /** The joined table. */
-  readonly store: KeyValueStore<unknown, unknown>;
+  readonly store: OperatorStore<unknown, unknown>;
   readonly foreignKeys: ForeignKeys;
   readonly join: TableJoiner;
   readonly left: boolean;

@@ -2,7 +2,7 @@ import type { ChunkKey } from '../../model/chunk.js';
 import { checkedBefore } from '../../serdes/check.js';
 import { chunkKey } from '../../serdes/chunk-key.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { KeyValueStore, RowItems, StoreSpec } from '../../state/contract.js';
+import type { OperatorStore, RowItems, StoreSpec } from '../../state/contract.js';
 import { ByteReader, written } from '../operators/bytes.js';
 import type { Lookups } from '../processor.js';
 import { UNKNOWN_PARTITION } from './messages.js';
@@ -61,9 +61,9 @@ export const subscriberStore = (name: string, foreignKey: Serde<unknown>): Store
  * one look-up for every 128 to 256.
  */
 export class Subscribers {
-  readonly #store: KeyValueStore<Key, SubscriberList>;
+  readonly #store: OperatorStore<Key, SubscriberList>;
 
-  constructor(store: KeyValueStore<Key, SubscriberList>) {
+  constructor(store: OperatorStore<Key, SubscriberList>) {
     this.#store = store;
   }
 

@@ -3,7 +3,7 @@ import { type Duration, durationMs } from '../../model/duration.js';
 import type { StreamRecord } from '../../model/record.js';
 import { checkedBefore } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { KeyValueStore } from '../../state/contract.js';
+import type { OperatorStore } from '../../state/contract.js';
 import type { AnySerde, Lookups, Processor, ProcessorContext } from '../processor.js';
 import type { AnyRecord } from '../push.js';
 import type { FactRecord, Stream } from '../types.js';
@@ -106,7 +106,7 @@ const firstSerde: Serde<First> = {
 
 class Dedupe<K, V> implements Processor {
   readonly #context: ProcessorContext;
-  readonly #store: KeyValueStore<string, First>;
+  readonly #store: OperatorStore<string, First>;
   readonly #id: DedupeOptions<K, V>['id'];
   readonly #at: string;
   /** Undefined: ids count whatever the keys. */
@@ -121,7 +121,7 @@ class Dedupe<K, V> implements Processor {
 
   constructor(
     context: ProcessorContext,
-    store: KeyValueStore<string, First>,
+    store: OperatorStore<string, First>,
     { id, store: name }: DedupeOptions<K, V>,
     key: AnySerde | undefined,
   ) {

@@ -2,7 +2,7 @@ import type { Observable, OperatorFunction } from 'rxjs';
 import { noRow } from '../../model/no-row.js';
 import { type Change, isChange, RowChange, type StreamRecord } from '../../model/record.js';
 import { serdes } from '../../serdes/serdes.js';
-import type { KeyValueStore, Row } from '../../state/contract.js';
+import type { OperatorStore, Row } from '../../state/contract.js';
 import type { Lookups, Processor, ProcessorContext } from '../processor.js';
 import type { AnyRecord } from '../push.js';
 import type { KeyOf, ValueOf } from '../types.js';
@@ -59,7 +59,7 @@ export function declareFold(
 
 class Fold<K, V, A> implements Processor {
   readonly #context: ProcessorContext;
-  readonly #store: KeyValueStore<K, A>;
+  readonly #store: OperatorStore<K, A>;
   readonly #folding: Folding<K, V, A>;
   /**
    * Of a table, where the policy may go on without a row: whether one is in its aggregate is then asked of
@@ -67,7 +67,7 @@ class Fold<K, V, A> implements Processor {
    */
   readonly #tried: boolean;
 
-  constructor(context: ProcessorContext, store: KeyValueStore<K, A>, folding: Folding<K, V, A>) {
+  constructor(context: ProcessorContext, store: OperatorStore<K, A>, folding: Folding<K, V, A>) {
     this.#context = context;
     this.#store = store;
     this.#folding = folding;

@@ -1,6 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import { PlainRecord, type StreamRecord } from '../../model/record.js';
-import type { KeyValueStore } from '../../state/contract.js';
+import type { OperatorStore } from '../../state/contract.js';
 import type { Declaring } from '../declaring.js';
 import { type GlobalTable, isGlobalTable } from '../global-table.js';
 import type { Lookups, Processor, ProcessorContext } from '../processor.js';
@@ -119,7 +119,7 @@ function storeOf(operator: string, table: unknown, current: Declaring): string |
 class GlobalTableJoin implements Processor {
   constructor(
     private readonly context: ProcessorContext,
-    private readonly rows: KeyValueStore<unknown, unknown>,
+    private readonly rows: OperatorStore<unknown, unknown>,
     private readonly options: AnyOptions,
     private readonly left: boolean,
   ) {}

@@ -1,4 +1,4 @@
-import type { KeyValueStore } from '../../state/contract.js';
+import type { OperatorStore } from '../../state/contract.js';
 import { OpenGaps } from './open-gaps.js';
 
 /**
@@ -6,11 +6,11 @@ import { OpenGaps } from './open-gaps.js';
  * between two commits is never written to the disk.
  */
 export class KeptGaps<E> {
-  readonly #store: KeyValueStore<E, number>;
+  readonly #store: OperatorStore<E, number>;
   readonly #gaps: OpenGaps<E>;
 
   /** `idOf`: what an entity is told from others by. */
-  constructor(store: KeyValueStore<E, number>, waitMs: number, idOf: (entity: E) => string) {
+  constructor(store: OperatorStore<E, number>, waitMs: number, idOf: (entity: E) => string) {
     this.#store = store;
     this.#gaps = new OpenGaps(waitMs, idOf);
   }

@@ -4,7 +4,7 @@ import type { StreamRecord } from '../../model/record.js';
 import { show } from '../../model/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
-import type { KeyValueStore } from '../../state/contract.js';
+import type { OperatorStore } from '../../state/contract.js';
 import type { Lookups, Processor, ProcessorContext } from '../processor.js';
 import type { AnyRecord } from '../push.js';
 import type { FactRecord, Stream } from '../types.js';
@@ -58,10 +58,10 @@ export function latestByTimestamp<K, V>(
 
 class Latest<K, V> implements Processor {
   readonly #context: ProcessorContext;
-  readonly #store: KeyValueStore<K, number>;
+  readonly #store: OperatorStore<K, number>;
   readonly #options: LatestByTimestampOptions<K, V>;
 
-  constructor(context: ProcessorContext, store: KeyValueStore<K, number>, options: LatestByTimestampOptions<K, V>) {
+  constructor(context: ProcessorContext, store: OperatorStore<K, number>, options: LatestByTimestampOptions<K, V>) {
     this.#context = context;
     this.#store = store;
     this.#options = options;

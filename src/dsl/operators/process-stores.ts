@@ -1,7 +1,7 @@
 import { type Duration, durationMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { KeyValueStore, StoreSpec, VersionedStore } from '../../state/contract.js';
+import type { OperatorStore, OperatorVersionedStore, StoreSpec } from '../../state/contract.js';
 import { versionedStores } from '../tables/versions.js';
 
 /** A store of a processor: how its keys and values are written. */
@@ -40,8 +40,8 @@ export function storeSpecs(name: string, { key, value, ttl, history }: StoreDefi
 }
 
 /** A store that a processor asks the past of. CONFIG_INVALID if it keeps none. */
-export function versioned<K, V>(store: KeyValueStore<K, V>): VersionedStore<K, V> {
-  if ('historyMs' in store) return store as VersionedStore<K, V>;
+export function versioned<K, V>(store: OperatorStore<K, V>): OperatorVersionedStore<K, V> {
+  if ('historyMs' in store) return store as OperatorVersionedStore<K, V>;
   throw new StreamsError('CONFIG_INVALID', {
     what: 'a processor asked for the past of a store that keeps none',
     at: `store ${store.name}`,

@@ -6,7 +6,7 @@ import { isMoment, MOMENT, PlainRecord, type SourcePosition, type StreamRecord }
 import { show } from '../../model/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
-import type { KeyValueStore, StoreSpec, VersionedStore } from '../../state/contract.js';
+import type { KeyValueStore, OperatorStore, StoreSpec, VersionedStore } from '../../state/contract.js';
 import type { Rekey } from '../ambient.js';
 import type { AnySerde, Lookups, OriginalRecord, Processor, ProcessorContext, TimerClock } from '../processor.js';
 import type { AnyRecord } from '../push.js';
@@ -178,7 +178,7 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
   readonly #context: ProcessorContext;
   /** Those whose keys may be written as the record's are: serdes of schemas say it once they are open. */
   readonly #ownKey: readonly StoreSpec[];
-  #own: readonly KeyValueStore<unknown, unknown>[] | undefined;
+  #own: readonly OperatorStore<unknown, unknown>[] | undefined;
   readonly #user: ProcessContext<S, Out>;
   /** The record at hand; undefined inside a timer. */
   #record: R | undefined;
@@ -196,7 +196,7 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
     this.#ownKey = ownKey;
     const byName = Object.fromEntries(
       Object.keys(options.stores ?? {}).map((name) => [name, context.store(name)]),
-    ) as StoresOf<S>;
+    ) as unknown as StoresOf<S>;
     this.#user = this.#userContext(context, byName);
   }
 

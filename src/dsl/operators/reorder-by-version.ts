@@ -4,7 +4,7 @@ import type { StreamRecord } from '../../model/record.js';
 import { show } from '../../model/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
-import type { KeyValueStore } from '../../state/contract.js';
+import type { OperatorStore } from '../../state/contract.js';
 import type { AnySerde, Lookups, Processor, ProcessorContext } from '../processor.js';
 import type { AnyRecord } from '../push.js';
 import type { FactRecord, Stream } from '../types.js';
@@ -144,7 +144,7 @@ type Entity = unknown;
 class Reorder<K, V> implements Processor {
   readonly #context: ProcessorContext;
   readonly #options: ReorderByVersionOptions<K, V>;
-  readonly #queues: KeyValueStore<Entity, EntityQueue>;
+  readonly #queues: OperatorStore<Entity, EntityQueue>;
   readonly #gaps: KeptGaps<Entity>;
   readonly #waitMs: number;
   readonly #maxBuffered: number;

@@ -1,7 +1,7 @@
 import { type Change, RowChange } from '../../model/record.js';
 import type { Windowed } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { KeyValueStore } from '../../state/contract.js';
+import type { OperatorStore } from '../../state/contract.js';
 import { type Due, dueRow } from '../buffers/due-queue.js';
 import { type Bounds, HeldChanges } from '../buffers/held-changes.js';
 import { type Pending, PendingRef } from '../buffers/pending.js';
@@ -18,7 +18,7 @@ interface Parts<K, V> {
 
 abstract class Suppress<K, V> implements Processor {
   /** What waits; its stream time is the operator's. */
-  protected readonly rows: KeyValueStore<Due<K>, Pending<V>>;
+  protected readonly rows: OperatorStore<Due<K>, Pending<V>>;
   protected readonly held: HeldChanges<K, V>;
   readonly #context: ProcessorContext;
   readonly #waitMs: number;
@@ -78,7 +78,7 @@ export class SuppressUntilClosed<K, V> extends Suppress<Windowed<K>, V> {
 
 /** Any rows: where each waits is kept in a store of its own. */
 export class SuppressUntilDue<K, V> extends Suppress<K, V> {
-  readonly #places: KeyValueStore<K, PendingRef<K, V>>;
+  readonly #places: OperatorStore<K, PendingRef<K, V>>;
 
   constructor(context: ProcessorContext, parts: Parts<K, V> & { readonly places: string }) {
     super(context, parts);

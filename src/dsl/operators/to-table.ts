@@ -2,7 +2,7 @@ import type { OperatorFunction } from 'rxjs';
 import type { Duration } from '../../model/duration.js';
 import { type Change, RowChange, rowChange } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { KeyValueStore, VersionedStore } from '../../state/contract.js';
+import type { OperatorStore, OperatorVersionedStore } from '../../state/contract.js';
 import type { Lookups, Processor, ProcessorContext } from '../processor.js';
 import type { AnyRecord } from '../push.js';
 import { versionedStores } from '../tables/versions.js';
@@ -59,7 +59,7 @@ export function toTable<K, V>(options: ToTableOptions<K, V>): OperatorFunction<F
         create: (context) =>
           history === undefined
             ? new TableWriter<K, V>(context, context.store(store))
-            : new VersionWriter<K, V>(context, context.store(store) as VersionedStore<K, V>),
+            : new VersionWriter<K, V>(context, context.store(store) as OperatorVersionedStore<K, V>),
       },
       [source],
       store,
@@ -69,9 +69,9 @@ export function toTable<K, V>(options: ToTableOptions<K, V>): OperatorFunction<F
 
 class TableWriter<K, V> implements Processor {
   readonly #context: ProcessorContext;
-  readonly #store: KeyValueStore<K, V>;
+  readonly #store: OperatorStore<K, V>;
 
-  constructor(context: ProcessorContext, store: KeyValueStore<K, V>) {
+  constructor(context: ProcessorContext, store: OperatorStore<K, V>) {
     this.#context = context;
     this.#store = store;
   }
@@ -91,9 +91,9 @@ class TableWriter<K, V> implements Processor {
 /** Keeps the past of rows. */
 class VersionWriter<K, V> implements Processor {
   readonly #context: ProcessorContext;
-  readonly #store: VersionedStore<K, V>;
+  readonly #store: OperatorVersionedStore<K, V>;
 
-  constructor(context: ProcessorContext, store: VersionedStore<K, V>) {
+  constructor(context: ProcessorContext, store: OperatorVersionedStore<K, V>) {
     this.#context = context;
     this.#store = store;
   }

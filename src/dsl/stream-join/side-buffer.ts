@@ -1,6 +1,6 @@
 import { checkEncodes } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
+import type { OperatorStore, StoreSpec } from '../../state/contract.js';
 import { BucketKey, bucketKeySerde } from './bucket-key.js';
 import { CHUNK_RECORDS, Chunk, chunkItems, chunkSerde } from './chunk.js';
 import type { JoinWindow } from './window.js';
@@ -52,19 +52,19 @@ export function sideStore<K, V>(
  * with a note in chunk 0, and read again only if it is met.
  */
 export class SideBuffer<K, V> {
-  readonly #store: KeyValueStore<BucketKey<K>, Chunk<V>>;
+  readonly #store: OperatorStore<BucketKey<K>, Chunk<V>>;
   readonly #serde: Serde<V>;
   readonly #bucketMs: number;
   readonly #retentionMs: number;
 
-  constructor(store: KeyValueStore<BucketKey<K>, Chunk<V>>, window: JoinWindow, value: Serde<V>) {
+  constructor(store: OperatorStore<BucketKey<K>, Chunk<V>>, window: JoinWindow, value: Serde<V>) {
     this.#store = store;
     this.#serde = value;
     this.#bucketMs = bucketMs(window);
     this.#retentionMs = window.retentionMs;
   }
 
-  get store(): KeyValueStore<BucketKey<K>, Chunk<V>> {
+  get store(): OperatorStore<BucketKey<K>, Chunk<V>> {
     return this.#store;
   }
 

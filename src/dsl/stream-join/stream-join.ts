@@ -2,7 +2,7 @@ import { messageOf, StreamsError } from '../../model/errors.js';
 import type { Headers } from '../../model/headers.js';
 import { PlainRecord } from '../../model/record.js';
 import { show } from '../../model/show.js';
-import type { KeyValueStore } from '../../state/contract.js';
+import type { OperatorStore } from '../../state/contract.js';
 import type { DueQueue } from '../buffers/due-queue.js';
 import type { Lookups, Processor, ProcessorContext } from '../processor.js';
 import type { AnyRecord } from '../push.js';
@@ -56,7 +56,7 @@ export class StreamJoin implements Processor {
    * Its time is that of the join: what both sides have brought, with null keys and values. Undefined: nobody
    * asks for it.
    */
-  readonly #clock: KeyValueStore<unknown, unknown> | undefined;
+  readonly #clock: OperatorStore<unknown, unknown> | undefined;
   /**
    * One that could not be joined with null, and for which record it was tried: it is tried again with that
    * record, and given up with it.
@@ -72,7 +72,7 @@ export class StreamJoin implements Processor {
       readonly join: StreamJoiner;
       readonly left: SideParts;
       readonly right: SideParts;
-      readonly clock: KeyValueStore<unknown, unknown> | undefined;
+      readonly clock: OperatorStore<unknown, unknown> | undefined;
     },
   ) {
     const { left, right, join, window } = options;
@@ -135,7 +135,7 @@ export class StreamJoin implements Processor {
    */
   #giveUp(record: AnyRecord): void | Promise<void> {
     if (this.#failed) this.#tryAgain(record);
-    const now = (this.#clock as KeyValueStore<unknown, unknown>).streamTime;
+    const now = (this.#clock as OperatorStore<unknown, unknown>).streamTime;
     for (;;) {
       let first: Side | undefined;
       let timestamp = Number.POSITIVE_INFINITY;

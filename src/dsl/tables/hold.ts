@@ -3,7 +3,7 @@ import { PlainRecord } from '../../model/record.js';
 import { checkEncodes } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { KeyValueStore, RowItems } from '../../state/contract.js';
+import type { OperatorStore, RowItems } from '../../state/contract.js';
 import { type Due, DueQueue, dueStore } from '../buffers/due-queue.js';
 import type { Declaring } from '../declaring.js';
 import { ByteReader, type ByteWriter, readHeaders, written } from '../operators/bytes.js';
@@ -49,13 +49,13 @@ export function hold(source: Observable<AnyRecord>, options: HoldOptions, curren
 
 class Hold implements Processor {
   readonly #context: ProcessorContext;
-  readonly #store: KeyValueStore<Due<unknown>, Held>;
+  readonly #store: OperatorStore<Due<unknown>, Held>;
   readonly #queue: DueQueue<unknown, Held>;
   readonly #graceMs: number;
 
   constructor(
     context: ProcessorContext,
-    store: KeyValueStore<Due<unknown>, Held>,
+    store: OperatorStore<Due<unknown>, Held>,
     key: Serde<unknown>,
     graceMs: number,
   ) {

@@ -1,5 +1,5 @@
 import type { Observable, OperatorFunction } from 'rxjs';
-import type { Row, StoreKind, VersionedStore } from '../../state/contract.js';
+import type { OperatorVersionedStore, Row, StoreKind } from '../../state/contract.js';
 import type { Declaring } from '../declaring.js';
 import type { Origin } from '../origin.js';
 import type { AnySerde, Lookups, ProcessorContext } from '../processor.js';
@@ -72,7 +72,7 @@ export function viewOf(table: unknown, current: Declaring): TableView | undefine
     stores: [store.name],
     historyMs: store.historyMs,
     open(context, use) {
-      const rows = context.store(store.name) as VersionedStore<unknown, unknown>;
+      const rows = context.store(store.name) as OperatorVersionedStore<unknown, unknown>;
       const befores =
         use === 'diamond'
           ? (table as Origin<AnyRecord>).keepBefores(keyOf(store.name, current), () => context.sequence)
@@ -105,7 +105,7 @@ function keyOf(name: string, { processors }: Declaring): AnySerde {
 
 class StoredRows implements Rows {
   constructor(
-    private readonly store: VersionedStore<unknown, unknown>,
+    private readonly store: OperatorVersionedStore<unknown, unknown>,
     private readonly versioned: boolean,
     private readonly befores: RowBefores | undefined,
   ) {}

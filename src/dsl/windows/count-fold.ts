@@ -6,7 +6,7 @@ import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import { windowed } from '../../serdes/windowed.js';
-import type { KeyValueStore, ShownRows } from '../../state/contract.js';
+import type { OperatorStore, ShownRows } from '../../state/contract.js';
 import { added } from '../operators/folding.js';
 import type { Lookups, Processor } from '../processor.js';
 import type { AnyRecord } from '../push.js';
@@ -53,7 +53,7 @@ function shown<K, A>(
 class CountFold<K, V, A> implements Processor {
   readonly #setup: FoldSetup<K, V, A>;
   readonly #records: number;
-  readonly #store: KeyValueStore<K, Filling<A>>;
+  readonly #store: OperatorStore<K, Filling<A>>;
 
   constructor(setup: FoldSetup<K, V, A>, { records }: CountWindows) {
     this.#setup = setup;

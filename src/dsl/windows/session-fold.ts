@@ -1,7 +1,7 @@
 import { type Windowed, WindowKey } from '../../model/window.js';
 import { checkEncodes } from '../../serdes/check.js';
 import { windowed } from '../../serdes/windowed.js';
-import type { KeyValueStore, Row, StoreSpec } from '../../state/contract.js';
+import type { OperatorStore, Row, StoreSpec } from '../../state/contract.js';
 import { added, merged } from '../operators/folding.js';
 import type { Lookups, Processor } from '../processor.js';
 import type { AnyRecord } from '../push.js';
@@ -53,7 +53,7 @@ export function sessionFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
  */
 class SessionFold<K, V, A> implements Processor {
   readonly #setup: FoldSetup<K, V, A>;
-  readonly #store: KeyValueStore<K, Spans<A>>;
+  readonly #store: OperatorStore<K, Spans<A>>;
   readonly #windows: SessionWindows;
   readonly #results: WindowResults<K, V, A>;
 

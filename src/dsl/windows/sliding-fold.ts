@@ -1,7 +1,7 @@
 import { type Windowed, WindowKey } from '../../model/window.js';
 import { checkEncodes } from '../../serdes/check.js';
 import { windowed } from '../../serdes/windowed.js';
-import type { KeyValueStore, Row, StoreSpec } from '../../state/contract.js';
+import type { OperatorStore, Row, StoreSpec } from '../../state/contract.js';
 import { added } from '../operators/folding.js';
 import type { Lookups, Processor } from '../processor.js';
 import type { AnyRecord } from '../push.js';
@@ -75,7 +75,7 @@ interface Written<K, A> {
  */
 class SlidingFold<K, V, A> implements Processor {
   readonly #setup: FoldSetup<K, V, A>;
-  readonly #store: KeyValueStore<WindowKey<K>, Spans<A>>;
+  readonly #store: OperatorStore<WindowKey<K>, Spans<A>>;
   readonly #differenceMs: number;
   readonly #results: WindowResults<K, V, A>;
 

@@ -1,6 +1,6 @@
 import { type Windowed, WindowKey } from '../../model/window.js';
 import { windowed } from '../../serdes/windowed.js';
-import type { KeyValueStore, Row } from '../../state/contract.js';
+import type { OperatorStore, Row } from '../../state/contract.js';
 import { added } from '../operators/folding.js';
 import type { Lookups, Processor } from '../processor.js';
 import type { AnyRecord } from '../push.js';
@@ -34,7 +34,7 @@ export function timeFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: Ti
 /** Folds each record into the windows that its timestamp lies in: one look-up and one write for each. */
 class TimeFold<K, V, A> implements Processor {
   readonly #setup: FoldSetup<K, V, A>;
-  readonly #store: KeyValueStore<Windowed<K>, A>;
+  readonly #store: OperatorStore<Windowed<K>, A>;
   readonly #windows: TimeWindows;
   readonly #results: WindowResults<K, V, A>;
 

@@ -2,7 +2,7 @@ import { StreamsError } from '../../model/errors.js';
 import type { Headers } from '../../model/headers.js';
 import { RowChange } from '../../model/record.js';
 import type { WindowKey } from '../../model/window.js';
-import type { KeyValueStore, StoreSpec } from '../../state/contract.js';
+import type { OperatorStore, StoreSpec } from '../../state/contract.js';
 import type { Processor, ProcessorContext } from '../processor.js';
 import type { AnyRecord } from '../push.js';
 import { ClosingWindows, type WindowRows } from './closing-windows.js';
@@ -11,7 +11,7 @@ import type { WindowedFolding } from './windowing.js';
 import type { Windows } from './windows.js';
 
 /** The store of a fold keeps its stream time. */
-type Clocked = Pick<KeyValueStore<unknown, unknown>, 'streamTime' | 'advanceTime'>;
+type Clocked = Pick<OperatorStore<unknown, unknown>, 'streamTime' | 'advanceTime'>;
 
 /** What a fold over windows is made with, in one task. */
 export interface FoldSetup<K, V, A> {

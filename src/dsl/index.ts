@@ -1,0 +1,32 @@
+/**
+ * `millrace/options`: the types of the options that operators, windows and sources take, for functions that pass
+ * them on.
+ */
+
+export type { ForeignKeyJoinOptions } from './foreign-keys/foreign-key-join.js';
+export type {
+  AggregateOptions,
+  CountOptions,
+  ReduceOptions,
+  SessionAggregateOptions,
+  WindowedAggregateOptions,
+  WindowedReduceOptions,
+} from './operators/aggregate.js';
+export type { CogroupInput, CogroupOptions, WindowedCogroupOptions } from './operators/cogroup.js';
+export type { DedupeOptions } from './operators/dedupe.js';
+export type { EffectOptions } from './operators/effect.js';
+export type { GroupByOptions } from './operators/group-by.js';
+export type { JoinGlobalTableOptions } from './operators/join-global-table.js';
+export type { JoinStreamOptions } from './operators/join-stream.js';
+export type { JoinTableOptions } from './operators/join-table.js';
+export type { LatestByTimestampOptions } from './operators/latest-by-timestamp.js';
+export type { ProcessOptions } from './operators/process.js';
+export type { ReorderByVersionOptions } from './operators/reorder-by-version.js';
+export type { SelectKeyOptions } from './operators/stateless.js';
+export type { SuppressUntilTimeLimitOptions, SuppressUntilWindowClosesOptions } from './operators/suppress.js';
+export type { ToOptions } from './operators/to.js';
+export type { ToTableOptions } from './operators/to-table.js';
+export type { GlobalTableOptions, StreamOptions, TableOptions } from './topology-builder.js';
+export type { CalendarOptions, CalendarUnit } from './windows/calendar.js';
+export type { EveryNOptions } from './windows/every-n.js';
+export type { HoppingOptions, WindowOptions } from './windows/windows.js';
