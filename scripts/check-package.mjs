@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { ensureBuilt, root } from './ensure-built.mjs';
 
 const NAMES = join(root, 'test', 'fixtures', 'public-names.json');
-const ALLOWED = /^(dist\/.+\.(js|d\.ts)|package\.json|README\.md|LICENSE)$/;
+const ALLOWED = /^(dist\/.+\.(js|d\.ts)|templates\/([^/.]+\/)*[^/.][^/]*|package\.json|README\.md|LICENSE)$/;
 const REQUIRED = [
   'package.json',
   'README.md',
@@ -23,6 +23,8 @@ const REQUIRED = [
   'dist/serdes/avro/index.js',
   'dist/serdes/avro/index.d.ts',
   'dist/cli/bin.js',
+  'templates/gitignore',
+  'templates/tsconfig.json',
 ];
 /** What is compressed into the tarball is downloaded by every user: a jump means that something slipped in. */
 const MAX_PACKED_BYTES = 1_000_000;
@@ -74,7 +76,7 @@ function pack() {
 function checkFiles({ files, size }) {
   const missing = REQUIRED.filter((file) => !files.includes(file));
   const surprising = files.filter(
-    (file) => !ALLOWED.test(file) || /(^|\/)(test|tests|bench)\/|\.test\.|\.map$/.test(file),
+    (file) => !ALLOWED.test(file) || /(^|\/)(test|tests|bench)\/|^dist\/.*\.test\.|\.map$/.test(file),
   );
   const problems = [
     ...missing.map((file) => `${file} is missing`),
