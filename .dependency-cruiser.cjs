@@ -210,26 +210,26 @@ module.exports = {
       comment: 'What is published cannot need what is not.',
       severity: 'error',
       from: { path: '^src/' },
-      to: { path: '^(test|bench|topology-examples|scripts|build)/' },
+      to: { path: '^(test|bench|topology-examples|templates|scripts|build)/' },
     },
     {
       name: 'tests-use-the-compiled-code',
       comment:
         'Tests import #src/ or millrace, that is dist/: a relative path into src would compile and load a second copy.',
       severity: 'error',
-      from: { path: '^(test|bench|topology-examples)/' },
+      from: { path: '^(test|bench|topology-examples|templates)/' },
       to: { path: '^(src|build)/' },
     },
     {
       name: 'examples-do-what-users-can-do',
       comment:
-        'An example imports millrace and its other doors, rxjs, modules of Node and its own files: it must run for who copies it.',
+        'An example, or a template of a project, imports millrace and its other doors, rxjs, modules of Node and its own files: it must run for who copies it.',
       severity: 'error',
       // A plain JavaScript program that loads its topology as TypeScript needs tsx for it, as the command line does.
-      from: { path: '^topology-examples/([^/]+)/', pathNot: 'main\\.mjs$' },
+      from: { path: '^(?:topology-examples|templates)/([^/]+)/', pathNot: 'main\\.mjs$' },
       to: {
         pathNot: [
-          '^topology-examples/$1/',
+          '^(topology-examples|templates)/$1/',
           '^test/support/project\\.ts$',
           '^dist/((testing|replay|serdes/avro|broker/kafkajs|dsl)/)?index\\.(js|d\\.ts)$',
           library('rxjs'),
@@ -255,7 +255,7 @@ module.exports = {
           '\\.d\\.ts$',
           '\\.test\\.ts$',
           '^(src/index|src/cli/bin|bench/main)\\.ts$',
-          '^topology-examples/',
+          '^(topology-examples|templates)/',
           '^test/fixtures/',
         ],
       },
@@ -265,7 +265,7 @@ module.exports = {
       name: 'resolvable',
       comment: 'The import leads nowhere: a file is missing, or dist/ is not built.',
       severity: 'error',
-      from: { path: '^(src|test|bench|topology-examples)/' },
+      from: { path: '^(src|test|bench|topology-examples|templates)/' },
       // Optional codecs and clients need not be installed; the type checker knows whether they are declared.
       to: { couldNotResolve: true, pathNot: '^kafkajs$' },
     },

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { reachesForMachine } from './machine.mjs';
 
-const FOLDERS = ['src', 'test', 'bench', 'topology-examples'].filter((folder) => existsSync(folder));
+const FOLDERS = ['src', 'test', 'bench', 'topology-examples', 'templates'].filter((folder) => existsSync(folder));
 /** The real clock, timers and randomness, which everything else is given as ports. */
 const MACHINE = 'src/runtime/system.ts';
 

@@ -1,15 +1,27 @@
-// Checks the package as users get it: what is in the tarball, whether tools and both module systems can load it, and
-// whether its public names are those that were agreed (test/fixtures/public-names.json).
+// Checks the package as users get it: what is in the tarball, whether tools and both module systems can load it,
+// whether its public names are those that were agreed (test/fixtures/public-names.json), and whether the projects that
+// its `millrace new` makes do what their READMEs say.
 //
 //   node scripts/check-package.mjs [--update]     --update writes the public names instead of comparing them
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { blocksOf, difference } from './docs/markdown.mjs';
+import { execute } from './docs/project.mjs';
 import { ensureBuilt, root } from './ensure-built.mjs';
 
 const NAMES = join(root, 'test', 'fixtures', 'public-names.json');
-const ALLOWED = /^(dist\/.+\.(js|d\.ts)|package\.json|README\.md|LICENSE)$/;
+const ALLOWED = /^(dist\/.+\.(js|d\.ts)|templates\/([^/.]+\/)*[^/.][^/]*|package\.json|README\.md|LICENSE)$/;
 const REQUIRED = [
   'package.json',
   'README.md',
@@ -27,6 +39,8 @@ const REQUIRED = [
   'dist/dsl/index.js',
   'dist/dsl/index.d.ts',
   'dist/cli/bin.js',
+  'templates/gitignore',
+  'templates/tsconfig.json',
 ];
 /** What is compressed into the tarball is downloaded by every user: a jump means that something slipped in. */
 const MAX_PACKED_BYTES = 1_000_000;
@@ -82,7 +96,7 @@ function pack() {
 function checkFiles({ files, size }) {
   const missing = REQUIRED.filter((file) => !files.includes(file));
   const surprising = files.filter(
-    (file) => !ALLOWED.test(file) || /(^|\/)(test|tests|bench)\/|\.test\.|\.map$/.test(file),
+    (file) => !ALLOWED.test(file) || /(^|\/)(test|tests|bench)\/|^dist\/.*\.test\.|\.map$/.test(file),
   );
   const problems = [
     ...missing.map((file) => `${file} is missing`),
@@ -102,6 +116,40 @@ function install(tarball) {
   );
   output('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], { cwd: project });
   return project;
+}
+
+const templates = () =>
+  readdirSync(join(root, 'templates'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
+
+/** What the projects of templates depend on, which is the same for all: it is installed once, and handed on. */
+let installed;
+
+/** Makes a project of a template, and runs what its README says, one block after the other. */
+async function checkTemplate(project, template, { tarball }) {
+  const directory = join(temporary, `made-of-${template}`);
+  output('npx', ['--no-install', 'millrace', 'new', directory, '--template', template], { cwd: project });
+  const { dependencies } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
+  if (!dependencies.millrace.startsWith('file:') || !dependencies.millrace.endsWith(basename(tarball)))
+    throw new Error(`depends on millrace ${dependencies.millrace}, expected the tarball that it was installed from`);
+  if (!existsSync(join(directory, '.gitignore'))) throw new Error('.gitignore is missing');
+  const modules = join(directory, 'node_modules');
+  if (installed && existsSync(installed)) renameSync(installed, modules);
+  installed = modules;
+  const blocks = blocksOf(readFileSync(join(directory, 'README.md'), 'utf8'));
+  for (const [index, { language, text, line }] of blocks.entries()) {
+    if (language !== 'sh') continue;
+    const { code, stdout, stderr, timedOut } = await execute('bash', ['-eu', '-c', text], {
+      cwd: directory,
+      limitMs: 180_000,
+      env: { npm_config_prefer_offline: 'true', npm_config_audit: 'false', npm_config_fund: 'false' },
+    });
+    const next = blocks[index + 1];
+    const wrong = next?.language === 'text' ? difference(next.text, stdout) : undefined;
+    const problem = timedOut ? 'did not end' : code !== 0 ? `exit code ${code}` : wrong;
+    if (problem) throw new Error(`README.md:${line} ${text}\n${problem}\n--- stdout\n${stdout}--- stderr\n${stderr}`);
+  }
 }
 
 /** Writes a program into the project of a user and runs it. */
@@ -177,6 +225,10 @@ try {
           if (version !== manifest.version) throw new Error(`saw ${version}, expected ${manifest.version}`);
         });
         await check('the public names are those agreed', () => checkNames(project));
+        for (const template of templates())
+          await check(`millrace new --template ${template}: the project does what its README says`, () =>
+            checkTemplate(project, template, packed),
+          );
       }
     }
   }

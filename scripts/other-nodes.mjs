@@ -13,6 +13,7 @@ const TESTS = [
   'test/state/rocksdb.test.ts',
   'test/testing/driver.test.ts',
   'test/cli/load-topology.test.ts',
+  'test/cli/new.test.ts',
   'test/cli/signals.test.ts',
   'topology-examples/**/*.test.ts',
 ];

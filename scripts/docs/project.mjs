@@ -99,10 +99,11 @@ export async function typeCheck(project, files) {
 }
 
 /** Runs a command to its end, or to its limit; then ends whatever it started and left behind. */
-export function execute(command, args, { cwd, limitMs = 60_000 }) {
+export function execute(command, args, { cwd, limitMs = 60_000, env: more = {} }) {
   return new Promise((resolve) => {
     const env = {
       ...process.env,
+      ...more,
       CI: 'true',
       NO_COLOR: '1',
       PATH: join(cwd, 'node_modules', '.bin') + delimiter + process.env.PATH,

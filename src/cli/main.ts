@@ -11,6 +11,7 @@ import { reportError } from './report-error.js';
  * Each is loaded when it is run or shown: most of the time that a command needs to start is what it loads.
  */
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Program) => void>>> = {
+  new: async () => (await import('./commands/new.js')).addNew,
   run: async () => (await import('./commands/run.js')).addRun,
   describe: async () => (await import('./commands/describe.js')).addDescribe,
   validate: async () => (await import('./commands/validate.js')).addValidate,

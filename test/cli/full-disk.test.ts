@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { projectFile } from '../support/project.js';
 import { jsonLines, type Project, useProjects } from './support.js';
 
@@ -70,6 +71,19 @@ const suite = (): void => {
     assert.equal(jsonLines(listed.stdout)[0].rows, 40_000);
     const totals = await here.lines('consume totals --until-end');
     assert.equal(totals.length, 40_000, 'each was written once');
+  });
+
+  it('of a new project: STATE_IO with exit code 3, and nothing of the project is left', () => {
+    const here = project('esm-project');
+    spawnSync('mkdir', [here.path('kept')]);
+    // What is left of one megabyte is enough for one file.
+    here.write('kept/filler', Buffer.alloc(1_044_480));
+
+    const { code, stderr } = millrace(here, 1, 'new disk/above/app');
+
+    assert.match(stderr, /^STATE_IO: cannot make a project at .*disk\/above\/app: saw ENOSPC.*nothing was left\.\n$/);
+    assert.equal(code, 3);
+    assert.deepEqual(readdirSync(here.path('kept')), ['filler']);
   });
 };
 

@@ -73,6 +73,7 @@ describe('help', () => {
   const project = useProjects();
 
   for (const command of [
+    'new',
     'run',
     'describe',
     'validate',
