@@ -254,7 +254,7 @@ describe('a promotion', () => {
     };
     await assert.rejects(
       start(versions.target('v1'), { broker: late, stateDirectory }),
-      isError('GENERATION_CHANGED', /generation 1.*start the process again/is),
+      isError('GENERATION_CHANGED', /version 1.*start the process again/is),
     );
   });
 
