@@ -1,4 +1,8 @@
-/** `millrace/avro`: Avro values under a schema registry, and nothing else. */
+/**
+ * Avro values under a schema registry, and nothing else.
+ *
+ * @module millrace/avro
+ */
 
 import { serdes as plain } from '../serdes.js';
 import { avro } from './avro.js';
