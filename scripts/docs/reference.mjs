@@ -1,23 +1,26 @@
 // The reference of the public names, from their doc comments: Markdown pages for the site.
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { Application } from 'typedoc';
 import { load as asMarkdown } from 'typedoc-plugin-markdown';
 import { load as forVitepress } from 'typedoc-vitepress-theme';
 import { root } from '../ensure-built.mjs';
 
-/** The sources of the doors that package.json exports: `./dist/testing/index.js` is made of `src/testing/index.ts`. */
+/** The doors that package.json exports, by name: `millrace/testing`, of `./dist/testing/index.js`, is `src/testing/index.ts`. */
 function doors() {
-  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  return Object.values(exports).flatMap(({ default: file }) =>
-    file === undefined ? [] : [join(root, file.replace(/^\.\/dist\/(.+)\.js$/, 'src/$1.ts'))],
+  const { name, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return new Map(
+    Object.entries(exports).flatMap(([door, { default: file }]) =>
+      file === undefined ? [] : [[posix.join(name, door), file.replace(/^\.\/dist\/(.+)\.js$/, 'src/$1.ts')]],
+    ),
   );
 }
 
 /** Writes the pages and the sidebar of the reference; throws if a doc comment says what is not there. */
 export async function writeReference(out) {
+  const sources = doors();
   const app = await Application.bootstrapWithPlugins({
-    entryPoints: doors(),
+    entryPoints: [...sources.values()].map((file) => join(root, file)),
     tsconfig: join(root, 'src', 'tsconfig.json'),
     // The compiler has said what it had to say when the code was built.
     skipErrorChecking: true,
@@ -32,6 +35,7 @@ export async function writeReference(out) {
     excludeExternals: true,
     disableSources: true,
     githubPages: false,
+    indexFormat: 'table',
     parametersFormat: 'table',
     groupOrder: ['Functions', 'Classes', 'Variables', 'Interfaces', 'Type Aliases'],
     // What public types are made of may stay inside.
@@ -42,6 +46,9 @@ export async function writeReference(out) {
   });
   const project = await app.convert();
   if (project) {
+    const named = new Set(project.children?.map((module) => module.name));
+    for (const [door, file] of sources)
+      if (!named.has(door)) throw new Error(`${file} is a door, but its first comment does not say: @module ${door}`);
     app.validate(project);
     await app.generateOutputs(project);
   }
