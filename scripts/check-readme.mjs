@@ -1,8 +1,9 @@
 // Executes the documentation, so that it cannot be wrong: the code blocks of README.md, of docs/ and of the examples'
 // READMEs, and the examples in doc comments; and follows every link to a file or heading. Every block is one of
 //
-//   ```ts     // file: NAME.ts    written to a temporary project (or, if the file is there already, an excerpt of it),
-//                                 type-checked together with the others; also as `file=NAME` after the language
+//   ```ts     // file: NAME.ts    written to a temporary project (or, if it is there already, from the repository or an
+//                                 earlier block, an excerpt of it), type-checked together with the others; also as
+//                                 `file=NAME` after the language
 //   ```ts     // test             as above, and run: by mocha if it calls describe or it, else by Node
 //   ```sh     # run [exit=N] [limit=SECONDS]    executed in the project; if a ```text block follows, stdout must be that
 //                                 (`…`: anything within a line; a line `…`: any lines)
@@ -55,16 +56,17 @@ function classify(blocks) {
   });
 }
 
+/** An excerpt stands further left than what it was taken from. */
+const unindented = (text) => text.trim().replaceAll(/^[ \t]+/gm, '');
+
 /** Writes a block's file into the project; a problem if it contradicts what is there. */
 function writeBlock(project, block, written) {
   block.file ??= `block-${block.line}.test.ts`;
   const path = join(project, block.file);
-  if (written.has(block.file)) return `${block.file} is written by an earlier block already`;
   if (existsSync(path)) {
-    const excerpt = block.text.split('\n').slice(block.headerLines).join('\n').trim();
-    return readFileSync(path, 'utf8').includes(excerpt)
-      ? undefined
-      : `the block is not an excerpt of ${block.file} of the repository`;
+    const excerpt = unindented(block.text.split('\n').slice(block.headerLines).join('\n'));
+    if (unindented(readFileSync(path, 'utf8')).includes(excerpt)) return undefined;
+    return `the block is not an excerpt of ${block.file} ${written.has(block.file) ? 'of an earlier block' : 'of the repository'}`;
   }
   written.add(block.file);
   mkdirSync(dirname(path), { recursive: true });

@@ -1,4 +1,8 @@
-/** The public names of millrace, and nothing else. Tests import from `millrace/testing`. */
+/**
+ * The public names of millrace, and nothing else. Tests import from `millrace/testing`.
+ *
+ * @module millrace
+ */
 
 export type { Broker } from './broker/port.js';
 export type { GlobalTable } from './dsl/global-table.js';

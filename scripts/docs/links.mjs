@@ -27,20 +27,17 @@ export function brokenLinks(root, file) {
   return broken;
 }
 
-/** As GitHub makes anchors of headings. */
+/** The anchor of a heading, as GitHub makes it. */
+export const anchorOf = (heading) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+
 const headings = (path) =>
   new Set(
     readFileSync(path, 'utf8')
       .split('\n')
-      .flatMap((line) => {
-        const text = HEADING.exec(line)?.[1];
-        return text === undefined
-          ? []
-          : [
-              text
-                .toLowerCase()
-                .replace(/[^\p{L}\p{N} _-]/gu, '')
-                .replaceAll(' ', '-'),
-            ];
-      }),
+      .flatMap((line) => HEADING.exec(line)?.[1] ?? [])
+      .map(anchorOf),
   );

@@ -29,7 +29,8 @@ export function blocksOf(markdown) {
   return blocks;
 }
 
-function headerOf(lines, words) {
+/** What the words after the language and the first lines of a block say of it. */
+export function headerOf(lines, words) {
   const header = { headerLines: 0, options: {} };
   for (const word of words) if (word.startsWith('file=')) header.file = word.slice('file='.length);
   for (const line of lines) {

@@ -17,7 +17,7 @@ import { pathToFileURL } from 'node:url';
 import { root } from '../ensure-built.mjs';
 
 /** What the documentation may import besides millrace and Node. */
-const PACKAGES = ['rxjs', 'valibot', 'mocha', 'fast-check', 'tsx', '@types/node', '@types/mocha'];
+const PACKAGES = ['rxjs', 'kafkajs', 'valibot', 'mocha', 'fast-check', 'tsx', '@types/node', '@types/mocha'];
 const NOT_COPIED = new Set(['node_modules', '.millrace', '.git', 'dist', 'build']);
 
 export const TSX = pathToFileURL(join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href;

@@ -1,6 +1,7 @@
 /**
- * `millrace/options`: the types of the options that operators, windows and sources take, for functions that pass
- * them on.
+ * The types of the options that operators, windows and sources take, for functions that pass them on.
+ *
+ * @module millrace/options
  */
 
 export type { ForeignKeyJoinOptions } from './foreign-keys/foreign-key-join.js';

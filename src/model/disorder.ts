@@ -87,7 +87,8 @@ export class Disorder<T> {
 }
 
 /**
- * All deliveries of the items, one after the other; see {@link Disorder}.
+ * Delivers the items as an unreliable network does, one after the other: some twice, some out of order. The
+ * same seed gives the same deliveries.
  *
  * ```ts
  * [...disorder(['a', 'b'], { duplicate: 1, random: seededRandom(7) })]; // 'a' and 'b' twice each, the originals in order

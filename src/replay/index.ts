@@ -1,4 +1,8 @@
-/** The past of an application, run again: the same engine with another reader and other sinks. */
+/**
+ * The past of an application, run again: the same engine with another reader and other sinks.
+ *
+ * @module millrace/replay
+ */
 
 export { type BisectOptions, type BisectResult, bisect, type ChangedRow, type Predicate } from './bisect.js';
 export type { StateChange } from './changes.js';

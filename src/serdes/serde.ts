@@ -74,7 +74,7 @@ export interface Serde<T> {
    */
   readonly format?: Format | undefined;
   /**
-   * Only of serdes whose `decode` may throw {@link NotReady}: throws it if it would, for these bytes, and
+   * Only of serdes whose `decode` may throw `NotReady`: throws it if it would, for these bytes, and
    * decodes nothing.
    */
   readonly ready?: (bytes: Buffer) => void;
@@ -114,12 +114,12 @@ export interface Binding<T> {
 export interface BoundSerde<T> extends Serde<T> {
   /**
    * Asks for all that encoding needs. Decoding may still need more, when it meets bytes that say so: see
-   * {@link NotReady}.
+   * `NotReady`.
    */
   open(): Promise<void>;
   /**
    * Of a place whose topic is not known: the serde for a topic. It is opened by whoever meets
-   * {@link NotReady}.
+   * `NotReady`.
    */
   at(topic: string): Serde<T>;
   /**

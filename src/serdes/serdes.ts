@@ -13,8 +13,8 @@ import { sessionWindowed, timeWindowed, windowed } from './windowed.js';
  * | `bigint64` | `bigint` | 8, big-endian, as LongSerializer | bigints beyond 64 bits |
  * | `double` | `number` | 8, IEEE 754 big-endian, as DoubleSerializer | |
  * | `uuid` | `string` | the text of 36 characters, as UUIDSerializer; lower-cased both ways | everything else |
- * | `json<T>(options?)` | `T` | JSON in UTF-8 | see {@link json} |
- * | `windowed(key)` | `Windowed<K>` | the key, start and end of the window | see {@link windowed} |
+ * | `json<T>(options?)` | `T` | JSON in UTF-8 | see `json` |
+ * | `windowed(key)` | `Windowed<K>` | the key, start and end of the window | see `windowed` |
  * | `timeWindowed(key, size)` | `Windowed<K>` | the key and the start, as TimeWindowedSerializer | windows of another size |
  * | `sessionWindowed(key)` | `Windowed<K>` | the key, end and start, as SessionWindowedSerializer | |
  *

@@ -47,7 +47,7 @@ export function windowed<K>(key: Serde<K>): WindowedSerde<K> {
 /**
  * Keys of time windows as Kafka's TimeWindowedSerializer writes them: the bytes of the key, then the start, 8
  * bytes, big endian. The end is not written: whoever reads them has to know the size. For topics that Java
- * applications read; for all others {@link windowed}, which knows windows of any length.
+ * applications read; for all others `windowed`, which knows windows of any length.
  *
  * ```ts
  * to('clicks-per-minute', { key: serdes.timeWindowed(serdes.string, '1m'), value: serdes.int64 });

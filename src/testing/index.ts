@@ -1,4 +1,8 @@
-/** What tests need: the driver and a clock of their own. No test runner is imported. */
+/**
+ * What tests need: the driver and a clock of their own. No test runner is imported.
+ *
+ * @module millrace/testing
+ */
 
 export { disorder } from '../model/disorder.js';
 export { seededRandom } from '../model/random.js';

@@ -1,4 +1,8 @@
-/** `millrace/kafka`: how a connection to Kafka is described. `openBroker` of `millrace` opens it. */
+/**
+ * How a connection to Kafka is described. `openBroker` of `millrace` opens it.
+ *
+ * @module millrace/kafka
+ */
 
 export type { Pem } from '../../net/tls.js';
 export type {

@@ -1,4 +1,8 @@
-/** `millrace/avro`: Avro values under a schema registry, and the types of registries and of serdes that use one. */
+/**
+ * Avro values under a schema registry, and the types of registries and of serdes that use one.
+ *
+ * @module millrace/avro
+ */
 
 import { serdes as plain } from '../serdes.js';
 import { avro } from './avro.js';
