@@ -1,6 +1,6 @@
 /**
- * Names of `millrace` that have moved to another door, or are called otherwise now. They stay for one version:
- * see CHANGELOG.md.
+ * Names of `millrace` that have moved to another door, or are called otherwise now. They stay for one
+ * version: see CHANGELOG.md.
  */
 
 export type {

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Observable, Subscription } from 'rxjs';
 import type { GraphEdge } from '../graph/graph.js';
 import { messageOf, StreamsError } from '../model/errors.js';
+import { isHeaders } from '../model/headers.js';
 import { isMoment, MOMENT } from '../model/record.js';
 import { show } from '../model/show.js';
 import { type Consumer, type PathMark, type Rekey, withConsumer } from './ambient.js';
@@ -158,6 +159,7 @@ export class TracedInput implements Input, Consumer {
   #wrongWith(record: AnyRecord): unknown {
     try {
       if (!isMoment(record?.timestamp)) return noRecord(this.node, record);
+      if (!isHeaders(record.headers)) return noHeaders(this.node, record.headers);
       const { key } = this.#scope;
       if (!this.#checkKey || Object.is(record.key, key) || this.#isSameKey(record.key, key)) return undefined;
       return keyChanged(this.node, key, record.key);
@@ -205,6 +207,15 @@ const noRecord = (node: string, record: unknown): StreamsError => {
     action: 'Change values with mapValues(), or copy the record: map((record) => ({ ...record, value })).',
   });
 };
+
+const noHeaders = (node: string, headers: unknown): StreamsError =>
+  new StreamsError('PROCESS_FAILED', {
+    what: 'an operator emitted a record without headers',
+    at: `node ${node}`,
+    saw: show(headers),
+    expected: 'Headers, for example Headers.none',
+    action: 'Change values with mapValues(), or copy the record: map((record) => ({ ...record, value })).',
+  });
 
 const lateEmission = (node: string): StreamsError =>
   new StreamsError('LATE_EMISSION', {

@@ -12,7 +12,9 @@ export interface StreamOptions<K, V> {
    *
    * Records of several topics are taken in the order of their event times, live and in a replay; so a record
    * whose time this function says is decoded before its turn, once. One for which it throws, or that does not
-   * decode, has no time: it comes as soon as it is the next of its partition.
+   * decode, has no time: it comes as soon as it is the next of its partition. A record
+   * without a value (the deletion of a row) keeps the timestamp of the log where the function throws for it,
+   * or returns none.
    */
   readonly timestamp?: (value: V, key: K) => number;
   /**

@@ -1,5 +1,12 @@
+import { StreamsError } from './errors.js';
+import { show } from './show.js';
+
 /** One header as it travels on the wire. A name may occur more than once; a value may be null. */
 export type HeaderEntry = readonly [name: string, value: Uint8Array | null];
+
+/** Whether something is headers, also of another copy of this library. Decodes nothing. */
+export const isHeaders = (headers: unknown): headers is Headers =>
+  typeof headers === 'object' && headers !== null && typeof (headers as Partial<Headers>).without === 'function';
 
 /**
  * The headers of a record: an ordered list of names and bytes, as in Kafka. Immutable.
@@ -19,11 +26,9 @@ export class Headers implements Iterable<HeaderEntry> {
     this.#byteLength = byteLength;
   }
 
-  /** Headers from an object: strings are written as UTF-8. */
+  /** Headers from an object: strings as UTF-8. SERIALIZE_FAILED for one with half of a surrogate pair. */
   static of(headers: Readonly<Record<string, string | Uint8Array | null>>): Headers {
-    return new Headers(
-      Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? Buffer.from(value) : value]),
-    );
+    return new Headers(Object.entries(headers).map(([name, value]) => [wellFormed(name), bytesOf(value)]));
   }
 
   get entries(): readonly HeaderEntry[] {
@@ -54,9 +59,9 @@ export class Headers implements Iterable<HeaderEntry> {
     return value ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8') : undefined;
   }
 
-  /** A copy with one more header at the end. */
+  /** A copy with one more header at the end. Errors: as {@link Headers.of}. */
   with(name: string, value: string | Uint8Array | null): Headers {
-    return new Headers([...this.entries, [name, typeof value === 'string' ? Buffer.from(value) : value]]);
+    return new Headers([...this.entries, [wellFormed(name), bytesOf(value)]]);
   }
 
   /** A copy without any header of that name. */
@@ -67,4 +72,18 @@ export class Headers implements Iterable<HeaderEntry> {
   [Symbol.iterator](): Iterator<HeaderEntry> {
     return this.entries[Symbol.iterator]();
   }
+}
+
+const bytesOf = (value: string | Uint8Array | null): Uint8Array | null =>
+  typeof value === 'string' ? Buffer.from(wellFormed(value)) : value;
+
+/** UTF-8 has no form for half a surrogate pair: written all the same, two texts would become one. */
+function wellFormed(text: string): string {
+  if ((text as string & { isWellFormed(): boolean }).isWellFormed()) return text;
+  throw new StreamsError('SERIALIZE_FAILED', {
+    what: 'cannot write a header',
+    saw: `${show(text)}, with half of a surrogate pair`,
+    expected: 'text that UTF-8 can write',
+    action: 'Write it with toWellFormed(), or give its bytes.',
+  });
 }

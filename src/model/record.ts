@@ -74,11 +74,15 @@ export function isChange(record: StreamRecord<unknown, unknown>): record is Chan
   return record instanceof RowChange || (!(record instanceof PlainRecord) && 'previous' in record);
 }
 
+/** The last millisecond that a Date can hold, in the year 275760: no record is of a later time. */
+export const LAST_MOMENT = 8_640_000_000_000_000;
+
 /** What a timestamp must be, for messages. */
-export const MOMENT = 'milliseconds since the epoch: a whole number, not negative';
+export const MOMENT = `milliseconds since the epoch: a whole number from 0 to ${LAST_MOMENT}`;
 
 /** Whether a timestamp is one. */
-export const isMoment = (timestamp: unknown): boolean => Number.isSafeInteger(timestamp) && (timestamp as number) >= 0;
+export const isMoment = (timestamp: unknown): boolean =>
+  Number.isInteger(timestamp) && (timestamp as number) >= 0 && (timestamp as number) <= LAST_MOMENT;
 
 /** Where a record stands: the position from which it can be read again. */
 export interface SourcePosition {

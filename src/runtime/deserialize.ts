@@ -15,7 +15,7 @@ export function deserialize(
   const { headers } = record;
   const key = record.key === null ? null : decode(source.key, record.key, 'key', record, headers);
   const value = record.value === null ? null : decode(source.value, record.value, 'value', record, headers);
-  const timestamp = source.timestamp ? source.timestamp(value, key) : record.timestamp;
+  const timestamp = source.timestamp ? eventTime(source.timestamp, value, key, record) : record.timestamp;
   if (!isMoment(timestamp)) {
     throw new StreamsError('DESERIALIZE_FAILED', {
       what: 'a record has no usable timestamp',
@@ -26,6 +26,25 @@ export function deserialize(
     });
   }
   return new PlainRecord(key, value, timestamp, withoutFormat(source, headers));
+}
+
+/**
+ * What the source's function says. A deletion has no value that could say when: where the function does not
+ * make a timestamp of its key alone, it keeps that of the log.
+ */
+function eventTime(
+  timestamp: NonNullable<DeclaredSource['timestamp']>,
+  value: unknown,
+  key: unknown,
+  record: BrokerRecord,
+): number {
+  if (value !== null) return timestamp(value, key);
+  try {
+    const said = timestamp(value, key);
+    return isMoment(said) ? said : record.timestamp;
+  } catch {
+    return record.timestamp;
+  }
 }
 
 /** Without what the headers say of how the bytes were written: the record goes on as values. */

@@ -1,12 +1,14 @@
 import type { Database, DatabaseWrite } from '../model/database.js';
+import { handled } from '../model/handled.js';
 import type { CacheBudget } from './cache-budget.js';
 import type { CachedRow } from './cached-row.js';
 import type { Cause, ChangelogEntry } from './changelog-entry.js';
+import { checkTimestamp } from './check-timestamp.js';
 import type { OperatorStore, RangeOptions, Row, StoreSpec } from './contract.js';
 import { DiskRows } from './disk-rows.js';
 import { drainRows } from './drain-rows.js';
 import { ExpiryIndex, expiredPerCommit } from './expiry.js';
-import { mergedScan } from './merged-scan.js';
+import { listRows } from './list-rows.js';
 import { notLoaded } from './not-loaded.js';
 import { ReadsUnderWay } from './reads-under-way.js';
 import { RecordCache } from './record-cache.js';
@@ -106,11 +108,13 @@ export class CachedStore<K, V> implements OperatorStore<K, V> {
   }
 
   put(key: K, value: V | null, timestamp?: number): void {
+    checkTimestamp(this.name, timestamp);
     const encoded = value === null ? undefined : this.#codec.checkedValue(value);
     this.#write(this.#cache.get(key) ?? this.#cache.insert(key), value, encoded, timestamp);
   }
 
   insert(key: K, value: V, timestamp?: number): void {
+    checkTimestamp(this.name, timestamp);
     const encoded = this.#codec.checkedValue(value);
     if (this.#cache.get(key) === undefined) this.#cache.insert(key).stored = false;
     this.#write(this.#cache.get(key) as CachedRow<K, V>, value, encoded, timestamp);
@@ -137,7 +141,11 @@ export class CachedStore<K, V> implements OperatorStore<K, V> {
     this.put(key, null);
   }
 
-  async load(key: K): Promise<V | null> {
+  load(key: K): Promise<V | null> {
+    return handled(this.#load(key));
+  }
+
+  async #load(key: K): Promise<V | null> {
     await this.loadAll([key]);
     return this.get(key);
   }
@@ -167,29 +175,17 @@ export class CachedStore<K, V> implements OperatorStore<K, V> {
     return entry?.loaded ? this.#current(key, entry) : undefined;
   }
 
-  async *entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
-    const codec = this.#codec;
-    const rows = mergedScan({
+  entries(range: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
+    return listRows(range, {
       database: this.#database,
-      prefix: codec.prefix,
-      from: range.from === undefined ? undefined : codec.keyBytes(range.from),
-      to: range.to === undefined ? undefined : codec.keyBytes(range.to),
-      reverse: range.reverse ?? false,
-      overlay: this.#unwritten.rows(codec),
+      codec: this.#codec,
+      disk: this.#disk,
+      life: this.#life,
+      pages: this.#pages,
+      overlay: () => this.#unwritten.rows(this.#codec),
+      current: (row) => this.#current(row.key, row),
+      streamTime: () => this.#streamTime,
     });
-    for await (const row of rows) {
-      if ('cached' in row) {
-        const { key } = row.cached;
-        const value = this.#current(key, row.cached);
-        if (value !== null) yield [key, value];
-        continue;
-      }
-      if (this.#pages?.isPage(row.key)) continue;
-      const key = await codec.readKey(row.key);
-      if (this.#life.isOver(key, row.value.readDoubleBE(0), this.#streamTime)) continue;
-      const value = await this.#disk.scanned(key, row.value, this.#streamTime);
-      if (value !== null) yield [key, value];
-    }
   }
 
   /**

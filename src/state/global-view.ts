@@ -1,4 +1,5 @@
 import { StreamsError } from '../model/errors.js';
+import { handled } from '../model/handled.js';
 import { show } from '../model/show.js';
 import type { OperatorStore, RangeOptions, Row } from './contract.js';
 import type { GlobalKey, GlobalRow, GlobalStore } from './global-store.js';
@@ -48,7 +49,11 @@ export class GlobalView<K, V> extends ReadOnlyStore implements OperatorStore<K, 
     return this.#rows.get(this.#store.codec.idOf(key))?.value;
   }
 
-  async load(key: K): Promise<V | null> {
+  load(key: K): Promise<V | null> {
+    return handled(this.#load(key));
+  }
+
+  async #load(key: K): Promise<V | null> {
     const row = this.#held(this.#store.codec.idOf(key));
     if (row) return row.value;
     const wanted = this.#store.keyOf(key);

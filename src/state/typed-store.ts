@@ -1,4 +1,6 @@
 import { StreamsError } from '../model/errors.js';
+import { handled } from '../model/handled.js';
+import { LAST_MOMENT } from '../model/record.js';
 import { type Windowed, WindowKey } from '../model/window.js';
 import type { WindowedSerde } from '../serdes/serde.js';
 import type { CachedStore } from './cached-store.js';
@@ -50,7 +52,11 @@ export class TypedStore<K, V> extends ReadOnlyStore implements OperatorStore<K, 
     return row === undefined ? undefined : (this.#in(kept, row, key)?.value ?? null);
   }
 
-  async load(key: K): Promise<V | null> {
+  load(key: K): Promise<V | null> {
+    return handled(this.#load(key));
+  }
+
+  async #load(key: K): Promise<V | null> {
     const kept = this.#shown.rowOf(key);
     return this.#in(kept, await this.#store.load(kept), key)?.value ?? null;
   }
@@ -117,9 +123,6 @@ export function typedStore<K, V>(store: CachedStore<unknown, unknown>): CachedSt
   return shown ? new TypedStore<K, V>(store, shown) : (store as unknown as CachedStore<K, V>);
 }
 
-/** The last moment that a Date knows, and before the epoch the first. */
-const LATEST = 8_640_000_000_000_000;
-
 /**
  * The windows of a key that start between two moments, both included, in the order of their starts: one scan
  * over them, and one over those that start before the epoch, which lie elsewhere. Undefined if this is no
@@ -128,7 +131,10 @@ const LATEST = 8_640_000_000_000_000;
 export async function windowsOf<V>(
   store: CachedStore<unknown, unknown>,
   key: unknown,
-  { from = -LATEST, to = LATEST }: { readonly from?: number | undefined; readonly to?: number | undefined } = {},
+  {
+    from = -LAST_MOMENT,
+    to = LAST_MOMENT,
+  }: { readonly from?: number | undefined; readonly to?: number | undefined } = {},
 ): Promise<readonly (readonly [window: Windowed<unknown>, value: V])[] | undefined> {
   const { inner }: Partial<WindowedSerde<unknown>> = store.spec.shown?.key ?? store.spec.key;
   if (!inner) return undefined;

@@ -1,7 +1,9 @@
 import type { ChunkKey } from '../model/chunk.js';
+import { handled } from '../model/handled.js';
 import type { VersionChunk, VersionList } from '../model/versions.js';
 import type { CachedStore } from './cached-store.js';
 import type { Cause } from './changelog-entry.js';
+import { checkTimestamp } from './check-timestamp.js';
 import type { OperatorVersionedStore, RangeOptions, Row, VersionOutcome } from './contract.js';
 import type { Prefetched } from './prefetched.js';
 import { floorOf, putVersion } from './version-lists.js';
@@ -74,6 +76,7 @@ export class VersionedRows<K, V> implements OperatorVersionedStore<K, V>, Prefet
   }
 
   put(key: K, value: V | null, timestamp: number = this.#cause.timestamp): VersionOutcome {
+    checkTimestamp(this.name, timestamp);
     if (timestamp < this.streamTime - this.historyMs) return 'expired';
     const row = this.#newest.row(key);
     const own = this.#older.get({ key, id: 0 });
@@ -99,7 +102,11 @@ export class VersionedRows<K, V> implements OperatorVersionedStore<K, V>, Prefet
     this.#newest.check(value);
   }
 
-  async load(key: K, asOf?: number): Promise<V | null> {
+  load(key: K, asOf?: number): Promise<V | null> {
+    return handled(this.#load(key, asOf));
+  }
+
+  async #load(key: K, asOf?: number): Promise<V | null> {
     await this.#newest.load(key);
     const own = await this.#older.load({ key, id: 0 });
     if (own === null || asOf === undefined) return this.get(key, asOf);

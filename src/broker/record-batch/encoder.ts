@@ -1,5 +1,6 @@
 import { StreamsError } from '../../model/errors.js';
 import { Headers } from '../../model/headers.js';
+import { LAST_MOMENT } from '../../model/record.js';
 import { COMPRESSIONS, type Codec } from '../compression/codec.js';
 import { giveBack, takeBuffer } from './buffers.js';
 import { checksum } from './checksum.js';
@@ -26,12 +27,6 @@ export interface BatchOptions {
 
 const NO_BYTES = Buffer.alloc(0);
 
-/**
- * The last millisecond a Date knows (year 275760). The difference of two timestamps is then exact in a
- * JavaScript number.
- */
-const MAX_TIMESTAMP = 8_640_000_000_000_000;
-
 /** Copies below this many bytes are faster in a loop than through the engine's `set`. */
 const LOOP_COPY_BYTES = 24;
 
@@ -42,7 +37,7 @@ const LOOP_COPY_BYTES = 24;
  * allocation per record. Memory: at most twice the batch in the making, nothing without one: the buffers are
  * shared by all encoders (see `buffers.ts`). Who adds decides by {@link size} when to take the batch out, and
  * ends with `finish` or `clear`. Throws PRODUCE_FAILED for a timestamp that is neither -1 (none) nor a whole
- * number up to {@link MAX_TIMESTAMP}; such a record leaves no trace.
+ * number up to {@link LAST_MOMENT}; such a record leaves no trace.
  */
 export class RecordBatchEncoder {
   #bytes: Buffer = NO_BYTES;
@@ -84,7 +79,7 @@ export class RecordBatchEncoder {
     headers: Headers,
     offsetDelta = this.#lastOffsetDelta + 1,
   ): void {
-    if (!(timestamp >= -1 && timestamp <= MAX_TIMESTAMP && Number.isInteger(timestamp))) throw badTimestamp(timestamp);
+    if (!(timestamp >= -1 && timestamp <= LAST_MOMENT && Number.isInteger(timestamp))) throw badTimestamp(timestamp);
     if (this.#count === 0) this.#baseTimestamp = this.#deleteHorizon ?? timestamp;
     const timestampDelta = timestamp - this.#baseTimestamp;
     const keyLength = key === null ? -1 : key.length;
@@ -217,7 +212,7 @@ function badTimestamp(timestamp: number): StreamsError {
   return new StreamsError('PRODUCE_FAILED', {
     what: 'cannot encode a record',
     saw: `timestamp ${timestamp}`,
-    expected: `whole milliseconds since the epoch up to ${MAX_TIMESTAMP}, or -1 for none`,
+    expected: `whole milliseconds since the epoch up to ${LAST_MOMENT}, or -1 for none`,
     action: 'Give the record a timestamp such as Date.now().',
   });
 }

@@ -2,7 +2,7 @@ import type { Observable, OperatorFunction } from 'rxjs';
 import { type Duration, durationMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 import { type Headers, Headers as RecordHeaders } from '../../model/headers.js';
-import { isMoment, MOMENT, PlainRecord, type SourcePosition, type StreamRecord } from '../../model/record.js';
+import { PlainRecord, type SourcePosition, type StreamRecord } from '../../model/record.js';
 import { show } from '../../model/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
@@ -13,6 +13,7 @@ import type { AnyRecord } from '../push.js';
 import type { KeyOf } from '../types.js';
 import { currentDeclaring, withMark } from './attach.js';
 import { drawnNumber, drawnUuid } from './drawn.js';
+import { checkForwarded } from './forwarded.js';
 import { sameKey } from './ids.js';
 import { type StoreDefinition, storeSpecs, versioned } from './process-stores.js';
 
@@ -277,15 +278,7 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
         action: 'Set rekey: { name, key }, so that equal keys meet in one partition again.',
       });
     }
-    if (!isMoment(timestamp)) {
-      throw new StreamsError('PROCESS_FAILED', {
-        what: 'a record was forwarded without a usable timestamp',
-        at: `process ${this.#options.name}`,
-        saw: show(timestamp),
-        expected: MOMENT,
-        action: 'Leave timestamp out to keep that of the record at hand, or correct it.',
-      });
-    }
+    checkForwarded(this.#options.name, timestamp, headers);
     this.#context.emit(
       record instanceof PlainRecord ? record : new PlainRecord(record.key, record.value, timestamp, headers),
     );

@@ -23,7 +23,7 @@ export function anyAvro(side: 'key' | 'value', registry: () => Promise<SchemaReg
       const found = await registry();
       const stored = typeof writer === 'number' ? await found.byId(writer) : await found.byGuid(writer);
       const { schema } = await resolveSchema(found, stored, `the schema with the id ${writer}`, {
-        checksDefaults: false,
+        isWriters: true,
       });
       reads.set(writer, readingOf(new ReaderShape(schema), schema, []) as ReadValue);
     } catch (error) {

@@ -13,6 +13,8 @@ import { ReaderShape, type ReadValue, readingOf, type Upcast } from './reading.j
 import { type SubjectStrategy, subjectOf } from './subject.js';
 import { headerOf, ID_BYTES, idOf, wirePrefix, writerOf } from './wire.js';
 
+const WRITERS = { isWriters: true, hidesInherited: true } as const;
+
 /** What a user has said about an Avro serde, checked. */
 export interface AvroSpec {
   /** The text of the schema; undefined: that of the subject. */
@@ -149,7 +151,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
       const reader = await this.#openReader();
       const at = `the schema with the id ${writer}`;
       const stored = typeof writer === 'number' ? await registry.byId(writer) : await registry.byGuid(writer);
-      const { schema } = await resolveSchema(registry, stored, at, { checksDefaults: false });
+      const { schema } = await resolveSchema(registry, stored, at, WRITERS);
       const reading = this.#readingOf(reader, schema, writer);
       if (reading === undefined) return;
       if (typeof reading !== 'string') {
@@ -242,7 +244,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
   #cannotRead(text: string): string | undefined {
     let written: Schema;
     try {
-      written = parseSchema(text, { checksDefaults: false }).schema;
+      written = parseSchema(text, WRITERS).schema;
     } catch (error) {
       return messageOf(error);
     }

@@ -3,7 +3,7 @@ import type { NamedSchema } from '../schema/model.js';
 import { type ParsedSchema, type ParseOptions, parseSchema } from '../schema/parse.js';
 import type { SchemaReference, SchemaRegistry, SchemaSource, StoredSchema } from './port.js';
 
-type ResolveOptions = Pick<ParseOptions, 'checksDefaults'>;
+type ResolveOptions = Pick<ParseOptions, 'isWriters' | 'hidesInherited'>;
 
 /**
  * So many schemas one may refer to, itself or through others: more than anybody wrote. What a registry

@@ -9,6 +9,8 @@ import type { EnumSchema, Field, FixedSchema, NamedSchema, PrimitiveName, Record
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** What every object has: a property of that name would not be told from it. */
 const isInherited = (name: string): boolean => Object.hasOwn(Object.prototype, name);
+/** What is called so in here, by those who have it and those who look for it. */
+const hidden = (name: string): string => (isInherited(name) ? `hidden__${name}` : name);
 const PRIMITIVES: readonly string[] = ['null', 'boolean', 'int', 'long', 'float', 'double', 'bytes', 'string'];
 /** A schema that nests deeper is none that somebody wrote. */
 const MAX_DEPTH = 200;
@@ -21,10 +23,15 @@ export interface ParseOptions {
   /** Types that it may refer to, by full name. */
   readonly named?: ReadonlyMap<string, NamedSchema>;
   /**
-   * Whether its defaults have to be right. Not for a schema that something was written with: what is read
-   * with it has all its fields. Default: true.
+   * Something was written with it, and it is only used to read that: its defaults are not needed, since all
+   * its fields are there. Default: false.
    */
-  readonly checksDefaults?: boolean;
+  readonly isWriters?: boolean;
+  /**
+   * Fields and symbols that are called as properties of every object (`constructor`) get a name that no value
+   * has: a reader, which cannot have them, then passes over them. Default: they are refused.
+   */
+  readonly hidesInherited?: boolean;
 }
 
 /** A schema, and the types that it defines itself, in the order of their definition. */
@@ -44,7 +51,7 @@ export function parseSchema(source: unknown, options: ParseOptions = {}): Parsed
   // Types are bound already; defaults are looked through by functions that call themselves.
   if (isDeeper(json, MAX_JSON_DEPTH))
     throw invalid(options.at, 'the schema nests too deeply', `more than ${MAX_JSON_DEPTH} levels of JSON`, 'fewer');
-  if (options.checksDefaults ?? true) parser.checkDefaults();
+  if (!options.isWriters) parser.checkDefaults();
   return { schema, defines: parser.defines };
 }
 
@@ -163,7 +170,7 @@ class Parser {
     if (typeof json !== 'object' || json === null)
       throw this.#fail(record, show(json), 'a field with a name and a type');
     const { name } = json;
-    if (typeof name !== 'string' || !NAME.test(name) || isInherited(name))
+    if (typeof name !== 'string' || !NAME.test(name) || this.#isRefused(name))
       throw this.#fail(
         record,
         `a field named ${show(name)}`,
@@ -172,7 +179,7 @@ class Parser {
     const path = `${record}.${name}`;
     const { order } = json;
     const field: Field = {
-      name,
+      name: hidden(name),
       type: this.type(this.#need(json, 'type', path), namespace, path, depth + 1),
       aliases: this.#aliases(json, path),
       ...docOf(json),
@@ -183,13 +190,18 @@ class Parser {
     return field;
   }
 
+  /** No property of a value can be called so. */
+  #isRefused(name: string): boolean {
+    return !this.#options.hidesInherited && isInherited(name);
+  }
+
   #enum(json: Json, outer: string, path: string): EnumSchema {
     const { name, aliases } = this.#name(json, outer, path);
     const symbols = json.symbols as readonly string[];
     if (
       !Array.isArray(symbols) ||
       symbols.length === 0 ||
-      !symbols.every((one) => typeof one === 'string' && NAME.test(one) && !isInherited(one))
+      !symbols.every((one) => typeof one === 'string' && NAME.test(one) && !this.#isRefused(one))
     )
       throw this.#fail(
         name,
@@ -197,17 +209,16 @@ class Parser {
         'at least one, each of letters, digits and _, and none that every object of JavaScript has by itself',
       );
     if (new Set(symbols).size < symbols.length) throw this.#fail(name, 'a symbol twice', 'each symbol once');
-    const { checksDefaults = true } = this.#options;
-    const fallback = checksDefaults || symbols.includes(json.default as string) ? json.default : undefined;
+    const fallback = !this.#options.isWriters || symbols.includes(json.default as string) ? json.default : undefined;
     if (fallback !== undefined && !symbols.includes(fallback as string))
       throw this.#fail(name, `the default ${show(fallback)}`, 'one of its symbols');
     const schema: EnumSchema = {
       kind: 'enum',
       name,
       aliases,
-      symbols: [...symbols],
+      symbols: symbols.map(hidden),
       ...docOf(json),
-      ...(fallback !== undefined && { default: fallback as string }),
+      ...(fallback !== undefined && { default: hidden(fallback as string) }),
     };
     return this.#define(schema, path);
   }
@@ -256,7 +267,7 @@ class Parser {
 
   #aliases(json: Json, path: string): readonly string[] {
     const { aliases = [] } = json;
-    if (Array.isArray(aliases) && aliases.every((alias) => typeof alias === 'string')) return [...aliases];
+    if (Array.isArray(aliases) && aliases.every((alias) => typeof alias === 'string')) return aliases.map(hidden);
     throw this.#fail(path, `the aliases ${show(aliases)}`, 'an array of names');
   }
 

@@ -223,7 +223,7 @@ describe('a default of Avro', () => {
     ]) {
       const json = record(id, { name: 'more', ...wrong });
       assert.throws(() => parseSchema(json), failure('SCHEMA_INVALID'));
-      const writer = new AvroCodec(parseSchema(json, { checksDefaults: false }).schema);
+      const writer = new AvroCodec(parseSchema(json, { isWriters: true }).schema);
       const reader = new AvroCodec(schemaOf(record(id)));
       const written = Buffer.from(Array.isArray(wrong.type) ? [2, 0] : [2, 4]);
       assert.deepEqual(reader.decode(written, 0, reader.resolver(writer)), { id: 1 });

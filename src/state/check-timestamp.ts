@@ -1,0 +1,15 @@
+import { StreamsError } from '../model/errors.js';
+import { isMoment, MOMENT } from '../model/record.js';
+import { show } from '../model/show.js';
+
+/** SERIALIZE_FAILED for a timestamp that a row was put with and that no record can have. */
+export function checkTimestamp(store: string, timestamp: number | undefined): void {
+  if (timestamp === undefined || isMoment(timestamp)) return;
+  throw new StreamsError('SERIALIZE_FAILED', {
+    what: 'a row was put without a usable timestamp',
+    at: `store ${store}`,
+    saw: show(timestamp),
+    expected: MOMENT,
+    action: 'Correct the timestamp that is given to put, or leave it out: it is then that of the record.',
+  });
+}
