@@ -37,7 +37,7 @@ function examples() {
 const doors = (entries) =>
   entries
     .filter(({ link }) => link?.endsWith('/'))
-    .flatMap(({ link, items }) => [
+    .flatMap(({ link, items = [] }) => [
       { text: link.replace(/^\/api\/|\/$/g, ''), link, items: items.filter((group) => group.link === undefined) },
       ...doors(items),
     ]);

@@ -35,7 +35,7 @@ export interface Broker {
    * waited for a few seconds only, and whatever is asked then fails with BROKER_UNAVAILABLE. Left out where
    * the broker is part of this process. It is closed with the broker that it is made of.
    */
-  hurried?(signal: AbortSignal): Broker;
+  withStopDeadline?(signal: AbortSignal): Broker;
   /** Closes everything that was created and not closed. Calling it again does nothing. */
   close(): Promise<void>;
 }

@@ -34,15 +34,15 @@ export class ShadowBroker implements Broker {
   readonly admin: Admin;
   readonly #options: ShadowBrokerOptions;
   /** As the broker underneath: left out if that is. */
-  readonly hurried?: NonNullable<Broker['hurried']>;
+  readonly withStopDeadline?: NonNullable<Broker['withStopDeadline']>;
   readonly #made = new Set<string>();
 
   constructor(options: ShadowBrokerOptions) {
     this.#options = options;
     const { broker } = options;
     this.admin = this.#adminOf(broker.admin);
-    if (broker.hurried)
-      this.hurried = (signal) => new ShadowBroker({ ...options, broker: broker.hurried?.(signal) ?? broker });
+    if (broker.withStopDeadline)
+      this.withStopDeadline = (signal) => new ShadowBroker({ ...options, broker: broker.withStopDeadline?.(signal) ?? broker });
   }
 
   createReader(options?: ReaderOptions): Promise<Reader> {

@@ -57,7 +57,7 @@ export class Engine {
   private constructor(topology: Topology, config: EngineConfig, given: EnginePorts, manual: boolean) {
     this.#topology = topology;
     this.#config = config;
-    const ports = { ...given, broker: given.broker.hurried?.(this.#abort.signal) ?? given.broker };
+    const ports = { ...given, broker: given.broker.withStopDeadline?.(this.#abort.signal) ?? given.broker };
     this.#ports = ports;
     this.#budget = ports.cache ?? new CacheBudget(config.cacheBytes);
     this.#inputs = new InputBuffer(config.inputBufferBytes);

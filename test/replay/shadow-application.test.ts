@@ -264,7 +264,7 @@ describe('a shadow of an application', () => {
     const { broker } = pair;
     let signal: AbortSignal | undefined;
     const hurrying = overlaid(broker, {
-      hurried: (given: AbortSignal) => {
+      withStopDeadline: (given: AbortSignal) => {
         signal = given;
         return broker;
       },

@@ -46,7 +46,7 @@ interface Shared {
 }
 
 /** A Kafka cluster. Opened by {@link openKafkaBroker}. */
-class KafkaBroker implements Broker {
+class KafkaBroker implements Broker, Required<Pick<Broker, 'withStopDeadline'>> {
   readonly admin: Admin;
   readonly #client: Client;
   readonly #shared: Shared;
