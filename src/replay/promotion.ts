@@ -128,7 +128,7 @@ function positionsAfter({
     }),
     ...internalMoves.map(({ topic, partition, until }) => {
       const at = { topic, partition, offset: 0, ...own.get(partitionKey(topic, partition)) };
-      return withMark(at, effects === 'live' ? undefined : { id, effects, until, withResetMark: true });
+      return withMark(at, effects === 'live' ? undefined : { id, effects, until, marked: true });
     }),
   ];
   return withVersion(after, version, applicationId);

@@ -160,7 +160,7 @@ export async function checkStopped(broker: Broker, applicationId: string): Promi
 export const furthest = (at: PartitionOffset | undefined): number | null => {
   if (at === undefined) return null;
   const mark: ResetMark | undefined = markOf(at);
-  return mark && !mark.withResetMark && !mark.over ? Math.max(at.offset, mark.until) : at.offset;
+  return mark && !mark.marked && !mark.over ? Math.max(at.offset, mark.until) : at.offset;
 };
 
 async function movesTo(

@@ -123,11 +123,8 @@ function offsetsOf(
     ...internalMoves.map((move) => {
       const mark = markOf(before.get(partitionKey(move.topic, move.partition)) ?? { ...move, offset: 0 });
       // What a promotion has found there is still not to be written a second time.
-      const old = repartitions.action === 'keep' && mark?.withResetMark ? Math.max(mark.until, move.to) : move.to;
-      return withMark(
-        move,
-        unfinished || effects !== 'live' ? { ...head, until: old, withResetMark: true } : undefined,
-      );
+      const old = repartitions.action === 'keep' && mark?.marked ? Math.max(mark.until, move.to) : move.to;
+      return withMark(move, unfinished || effects !== 'live' ? { ...head, until: old, marked: true } : undefined);
     }),
   ];
   return withVersion(positions, version, applicationId);

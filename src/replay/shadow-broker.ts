@@ -42,7 +42,8 @@ export class ShadowBroker implements Broker {
     const { broker } = options;
     this.admin = this.#adminOf(broker.admin);
     if (broker.withStopDeadline)
-      this.withStopDeadline = (signal) => new ShadowBroker({ ...options, broker: broker.withStopDeadline?.(signal) ?? broker });
+      this.withStopDeadline = (signal) =>
+        new ShadowBroker({ ...options, broker: broker.withStopDeadline?.(signal) ?? broker });
   }
 
   createReader(options?: ReaderOptions): Promise<Reader> {

@@ -200,7 +200,7 @@ export class CatchUp {
  * Whether a position of a source says that what comes before `until` is not known to be through everywhere.
  * What repartition topics say of themselves counts for nothing: earlier versions have never taken it back.
  */
-const isOpen = ({ effects, withResetMark, over }: ResetMark): boolean => effects !== 'live' && !withResetMark && !over;
+const isOpen = ({ effects, marked, over }: ResetMark): boolean => effects !== 'live' && !marked && !over;
 
 const isOverBy = (at: PartitionOffset, id: string): boolean => {
   const mark = markOf(at);

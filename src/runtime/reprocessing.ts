@@ -75,7 +75,7 @@ export class Reprocessing {
     if (record === undefined) return this.phase?.isOver === false ? this.phase.effects : this.#last;
     const mark = this.#marks.get(partitionKey(record.topic, record.partition));
     if (mark === undefined) return this.#set('live');
-    const said = mark.withResetMark ? record.headers.text(HEADER) : undefined;
+    const said = mark.marked ? record.headers.text(HEADER) : undefined;
     if (MODES.includes(said)) return this.#set(said as EffectsMode);
     return this.#set(record.offset < mark.until ? mark.effects : 'live');
   }
@@ -83,7 +83,7 @@ export class Reprocessing {
   /** The record as it was before it was marked: what follows from it later must not look marked. */
   unmarked(record: BrokerRecord): BrokerRecord {
     const mark = this.#marks.get(partitionKey(record.topic, record.partition));
-    return mark?.withResetMark ? { ...record, headers: record.headers.without(HEADER) } : record;
+    return mark?.marked ? { ...record, headers: record.headers.without(HEADER) } : record;
   }
 
   /** What is written instead of a record that was made of that source record; undefined: nothing. */
@@ -131,7 +131,7 @@ export class Reprocessing {
     const { phase } = this;
     return positions.map((position) => {
       const mark = this.#marks.get(partitionKey(position.topic, position.partition));
-      const isKept = mark !== undefined && (phase !== undefined || mark.withResetMark || position.offset < mark.until);
+      const isKept = mark !== undefined && (phase !== undefined || mark.marked || position.offset < mark.until);
       if (!isKept) return position;
       return { ...position, metadata: marked(position.metadata, phase?.isOver ? { ...mark, over: true } : mark) };
     });

@@ -24,7 +24,7 @@ export interface ResetMark {
    * A repartition topic: its records from `until` on say themselves which of them come from records that are
    * processed a second time.
    */
-  readonly withResetMark?: true;
+  readonly marked?: true;
   /** The reset was not carried out to its end. */
   readonly unfinished?: true;
   /** All that was put back is through, here and wherever records of this partition go: see catch-up.ts. */
