@@ -51,7 +51,7 @@ export function resolveTls(tls: Tls, problems: string[]): ConnectionOptions {
     createSecureContext(options);
   } catch (error) {
     problems.push(
-      `a key that cannot be used: the passphrase is wrong or missing, or it is not that of the certificate (${messageOf(error)})`,
+      `a key that cannot be used: the passphrase is wrong or missing, or the key does not belong to the certificate (${messageOf(error)})`,
     );
   }
   return options;
