@@ -201,8 +201,7 @@ export class Transactions {
       what: 'cannot open a transactional writer',
       at: `transactional id ${this.transactionalId}`,
       saw: `transactionTimeout ${this.timeoutMs}ms`,
-      expected:
-        'more than 0, and at most transaction.max.timeout.ms of the brokers, which is 15 minutes by default',
+      expected: 'more than 0, and at most transaction.max.timeout.ms of the brokers, which is 15 minutes by default',
       action: 'Lower the option, or raise the limit of the brokers.',
       cause,
     });

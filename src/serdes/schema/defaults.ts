@@ -48,7 +48,8 @@ export function checkDefault(schema: Schema, json: unknown, within: readonly Fie
             schema.fields.map((field) => {
               if (Object.hasOwn(json, field.name)) return checkDefault(field.type, ownOf(json, field.name), within);
               if (!hasDefault(field)) return `an object with ${field.name}`;
-              if (within.includes(field)) return `an object with ${field.name}, which would otherwise contain itself without end`;
+              if (within.includes(field))
+                return `an object with ${field.name}, which would otherwise contain itself without end`;
               return checkDefault(field.type, field.default, [...within, field]);
             }),
           )
