@@ -28,9 +28,7 @@ export interface Serde<T> {
    */
   readonly name: string;
   encode(value: T): Buffer;
-  /**
-   * `headers` are the record's headers, if the bytes come from a topic.
-   */
+  /** `headers` are the record's headers, if the bytes come from a topic. */
   decode(bytes: Buffer, headers?: Headers): T;
   /**
    * Only for serdes of strings: different strings always have different bytes, so that the string itself can

@@ -6,8 +6,8 @@
  * ```
  *
  * kafkajs trusts any length it receives: four zero bytes end the process, and other lengths fill its memory.
- * Here, each length is checked before memory is reserved for it. So is the request that the response belongs
- * to.
+ * Here, each length is checked before memory is reserved for it. The request that the response belongs to is
+ * checked as well.
  */
 
 /** The parts of a kafkajs connection that this file uses. */

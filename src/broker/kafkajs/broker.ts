@@ -25,15 +25,13 @@ import { KafkaWriter, unsentBytesOf } from './writer.js';
 import { type WriterSettings, writerSettings } from './writer-options.js';
 
 export interface KafkaBrokerOptions extends KafkaOptions {
-  /**
-   * `host:port` of some brokers of the cluster; the client discovers the others through them.
-   */
+  /** `host:port` of some brokers of the cluster; the client discovers the others through them. */
   readonly brokers: readonly string[];
   readonly clock: Clock;
   readonly logger?: Logger;
 }
 
-/** What a broker shares with the brokers that {@link KafkaBroker.withStopDeadline} derives from it. */
+/** The state that a broker shares with the brokers that are derived from it for a stop. */
 interface Shared {
   readonly connect: () => Promise<Connections>;
   readonly settings: WriterSettings;

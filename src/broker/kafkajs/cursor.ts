@@ -54,9 +54,7 @@ export class Cursor {
   readonly #context: DecodeContext;
   readonly #unpacked: UnpackedBatches;
 
-  /**
-   * `unpacked` is shared with other readers of the same broker.
-   */
+  /** `unpacked` is shared with other readers of the same broker. */
   constructor({ topic, partition, offset }: PartitionOffset, logger = silentLogger, unpacked = new UnpackedBatches()) {
     this.#unpacked = unpacked;
     this.topic = topic;

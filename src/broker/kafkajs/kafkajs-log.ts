@@ -26,9 +26,7 @@ export class CalmLog {
     this.#clock = clock;
   }
 
-  /**
-   * `awaited`: the failed call has a caller, which gets the error.
-   */
+  /** `awaited`: the failed call has a caller, which gets the error. */
   take({ namespace, log }: KafkajsLine, awaited: boolean): void {
     const message = messageOf(log.message);
     const level = awaited || this.#warnedLately(`${log.broker}: ${message}`) ? 'debug' : 'warn';

@@ -15,9 +15,7 @@ export interface KafkaToken {
 }
 
 export interface KafkaPassword {
-  /**
-   * `scram-…` never sends the password. `plain` does: use it only on connections with TLS.
-   */
+  /** `scram-…` never sends the password. `plain` does: use it only on connections with TLS. */
   readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
   readonly username: string;
   /** A Secret made from a function is read at each login. */
@@ -48,9 +46,7 @@ export type KafkaSasl = KafkaPassword | KafkaTokenFunction | KafkaClientCredenti
  * readable in transit.
  */
 export interface KafkaSecurity {
-  /**
-   * `true` means `{}`.
-   */
+  /** `true` means `{}`. */
   readonly tls?: boolean | KafkaTls;
   readonly sasl?: KafkaSasl;
 }

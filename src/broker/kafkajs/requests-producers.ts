@@ -5,9 +5,7 @@ import { byTopic } from './requests-topics.js';
 
 /** Requests for the state of transactions and producers (KIP-664). */
 
-/**
- * `state` is the coordinator's name for it: `Empty`, `Ongoing`, `PrepareCommit`, `CompleteCommit`, …
- */
+/** `state` is the coordinator's name for it: `Empty`, `Ongoing`, `PrepareCommit`, `CompleteCommit`, … */
 export interface TransactionState {
   readonly state: string;
   readonly producerId: number;

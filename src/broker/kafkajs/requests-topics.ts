@@ -9,9 +9,7 @@ import type { NewRequest, Request } from './request.js';
 export interface PartitionMetadata {
   readonly error: number;
   readonly partition: number;
-  /**
-   * -1 while the partition has no leader.
-   */
+  /** -1 while the partition has no leader. */
   readonly leader: number;
 }
 
@@ -209,9 +207,7 @@ export interface FoundOffset {
   readonly topic: string;
   readonly partition: number;
   readonly error: number;
-  /**
-   * -1 if no record is that late.
-   */
+  /** -1 if no record is that late. */
   readonly offset: number;
 }
 

@@ -42,9 +42,7 @@ export interface Compaction {
    * `delete.retention.ms`: a deletion stays at least this long after the first compaction that reaches it.
    */
   readonly deleteRetentionMs: number;
-  /**
-   * `min.compaction.lag.ms`: compaction does not reach a record until its timestamp is this old.
-   */
+  /** `min.compaction.lag.ms`: compaction does not reach a record until its timestamp is this old. */
   readonly minLagMs: number;
 }
 
@@ -88,8 +86,8 @@ export interface Admin {
   offsetsAt(partitions: readonly TopicPartition[], timestamp: number): Promise<readonly PartitionOffset[]>;
   /**
    * Removes the records before these offsets; afterwards the earliest offset is at least the given one. Only
-   * for topics with the cleanup policy `delete`. OFFSET_OUT_OF_RANGE, and nothing is removed, if an offset is
-   * beyond the end of a log.
+   * for topics with `delete` as their only cleanup policy. OFFSET_OUT_OF_RANGE, and nothing is removed, if an
+   * offset is beyond the end of a log.
    */
   deleteRecords(before: readonly PartitionOffset[]): Promise<void>;
   /** The committed offsets of a group; partitions without one are left out. */

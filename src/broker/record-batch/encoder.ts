@@ -48,9 +48,7 @@ export class RecordBatchEncoder {
   #maxTimestamp = -1;
   readonly #deleteHorizon: number | undefined;
 
-  /**
-   * `deleteHorizon` must be known before the first record, because timestamp deltas count from it.
-   */
+  /** `deleteHorizon` must be known before the first record, because timestamp deltas count from it. */
   constructor(options: { readonly deleteHorizon?: number } = {}) {
     this.#deleteHorizon = options.deleteHorizon;
   }

@@ -17,9 +17,7 @@ export interface SchemaSource {
 
 /** A schema as a registry stores it. */
 export interface StoredSchema extends SchemaSource {
-  /**
-   * `AVRO`, or another type that the registry supports.
-   */
+  /** `AVRO`, or another type that the registry supports. */
   readonly type: string;
   /**
    * Whether it has rules for values (a `ruleSet`). millrace does not apply rules, and refuses such a schema.

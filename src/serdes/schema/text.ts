@@ -23,9 +23,7 @@ export function schemaJson(
     ...(defaults && hasDefault(field) && { default: field.default }),
     ...(field.order && { order: field.order }),
   });
-  /**
-   * `around`: the namespace of the enclosing type, which a name without a namespace would get.
-   */
+  /** `around`: the namespace of the enclosing type, which a name without a namespace would get. */
   const json = (one: Schema, around: string): unknown => {
     if (isNamed(one)) {
       const namespace = namespaceOf(one.name);

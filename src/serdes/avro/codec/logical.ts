@@ -61,9 +61,7 @@ export function logicalValue(logical: Logical, value: unknown): unknown {
   }
 }
 
-/**
- * `"2026-01-31"`: a string, because a Date would be a point in time.
- */
+/** `"2026-01-31"`: a string, because a Date would be a point in time. */
 class DateType extends Mapped {
   protected override _fromValue(days: number): string {
     return dateOf(days);
