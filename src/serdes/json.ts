@@ -28,9 +28,9 @@ const plain: Serde<unknown> = keyed({ name: 'json', encode, decode, check });
  * - `decode` returns the schema's result: defaults are filled in and unknown fields dropped, as the library
  *   does it. `encode` only validates, and writes the original value. The schema must therefore accept its own
  *   results; one that turns a string into a `Date` does not.
- * - A key must decode to exactly the value that was encoded. Keys therefore refuse numbers above 2^53 − 1,
- *   where several written numbers are read as one, NaN and Infinity, also inside objects. Write such ids as
- *   JSON strings.
+ * - A key must decode to exactly the value that was encoded. Keys therefore refuse NaN, Infinity and numbers
+ *   above 2^53 − 1, of which several are read as the same number. That includes numbers inside objects. Write
+ *   such ids as JSON strings.
  * - The name is `json` with and without a schema: the schema of a store may change, and its bytes stay
  *   readable.
  *

@@ -73,8 +73,8 @@ export interface Serde<T> {
    */
   readonly format?: Format | undefined;
   /**
-   * Only for serdes with a `decode` that may throw `NotReady`: throws it if `decode` would, for these
-   * bytes, and decodes nothing.
+   * Only for serdes with a `decode` that may throw `NotReady`: throws it if `decode` would, for these bytes,
+   * and decodes nothing.
    */
   readonly ready?: (bytes: Buffer) => void;
 }
@@ -112,13 +112,11 @@ export interface Binding<T> {
 /** A serde for one place. It must be opened once before any other call. */
 export interface BoundSerde<T> extends Serde<T> {
   /**
-   * Fetches everything that encoding needs. Decoding may need more later, depending on the bytes: see `NotReady`.
+   * Fetches everything that encoding needs. Decoding may need more later, depending on the bytes: see
+   * `NotReady`.
    */
   open(): Promise<void>;
-  /**
-   * For a place without a known topic: the serde for a topic. The code that catches `NotReady` opens
-   * it.
-   */
+  /** For a place without a known topic: the serde for a topic. The code that catches `NotReady` opens it. */
   at(topic: string): Serde<T>;
   /**
    * Makes a value from its JSON, for tools. Throws a plain `Error` that names the place where the JSON does

@@ -7,7 +7,7 @@ import { describeProducersRequest } from './requests-producers.js';
 /**
  * A coordinator ends a transaction with a marker in each partition that the transaction touched. After a
  * cluster was killed and restarted, a coordinator may still be loading its log. It then drops the markers of
- * partitions that have no leader at that moment, and still reports the transaction as complete ("likely
+ * partitions that have no leader at that moment. It still reports the transaction as complete ("likely
  * deleted already and hence can be skipped": Kafka 4.3.1). Readers of committed records cannot pass such a
  * partition, and its group's offsets stay pending. Both last until the same producer ends another transaction
  * that touches them.

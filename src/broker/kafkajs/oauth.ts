@@ -19,7 +19,7 @@ const SEPARATOR = '\u0001';
 
 /**
  * Caches a token until a fifth of its lifetime is left; connections that need one at the same time share one
- * request. If no new token can be obtained, for whatever reason, the old one is used until it expires:
+ * request. If no new token can be obtained, the old one is used until it expires. Whatever the reason:
  * endpoints can be down, and secrets are rotated.
  */
 export function cachedToken(clock: Clock, fetchToken: () => Promise<KafkaToken>): () => Promise<KafkaToken> {

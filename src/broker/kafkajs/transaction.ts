@@ -31,9 +31,9 @@ const concurrent = (error: unknown): boolean => codeOf(error) === CODE.concurren
 /**
  * The transactions of one transactional id at the coordinator.
  *
- * Errors: GROUP_FENCED, BROKER_UNAVAILABLE after a minute, and PRODUCER_FENCED. The last one means that
- * another writer took over the id, or that the broker has timed the transaction out: the codes are the same,
- * and so is the reaction.
+ * Errors: GROUP_FENCED, BROKER_UNAVAILABLE after a minute, and PRODUCER_FENCED. The last one has two causes:
+ * another writer took over the id, or the broker has timed the transaction out. The codes are the same, and
+ * so is the reaction.
  */
 export class Transactions {
   #identity: ProducerIdentity | undefined;

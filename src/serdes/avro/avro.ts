@@ -78,7 +78,7 @@ export interface Avro {
  *   starts, or with a fixed version. You then state their type yourself.
  * - It needs a schema registry: `--schema-registry` or SCHEMA_REGISTRY_URL on the command line,
  *   `schemaRegistry` in a service. The test driver needs none, because it has its own. The registry is asked
- *   before the first record, and once for each schema that occurs in the data; encoding and decoding are
+ *   before the first record, and once for each schema that occurs in the data. Encoding and decoding are
  *   synchronous and send no requests. While the registry is down, all known schemas remain usable. Bytes of
  *   an unknown schema wait for half a minute. Then the application ends with REGISTRY_UNAVAILABLE, without
  *   skipping them.

@@ -11,8 +11,8 @@ import {
 } from '../schema/model.js';
 
 /**
- * Makes a value of the schema from JSON, as it comes from a file or a command line. The value is as {@link
- * FromAvro} describes. Times are text (`"2026-01-31T12:00:00Z"`; UTC if there is no offset) or milliseconds,
+ * Makes a value of the schema from JSON, as it comes from a file or a command line. {@link FromAvro}
+ * describes the value. Times are text (`"2026-01-31T12:00:00Z"`; UTC if there is no offset) or milliseconds,
  * and bytes are `{"base64": "…"}`. Fields with a default may be left out. Encoding checks whether everything
  * fits; this function throws a plain `Error` only for what cannot be converted at all.
  */
