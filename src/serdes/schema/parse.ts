@@ -9,7 +9,7 @@ import type { EnumSchema, Field, FixedSchema, NamedSchema, PrimitiveName, Record
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Properties that every object inherits: a field of that name would be confused with them. */
 const isInherited = (name: string): boolean => Object.hasOwn(Object.prototype, name);
-/** What is called so in here, by those who have it and those who look for it. */
+/** The internal name of a field, symbol or alias: an inherited name gets a prefix, everywhere alike. */
 const hidden = (name: string): string => (isInherited(name) ? `hidden__${name}` : name);
 const PRIMITIVES: readonly string[] = ['null', 'boolean', 'int', 'long', 'float', 'double', 'bytes', 'string'];
 /** No real schema nests deeper. */
@@ -23,13 +23,13 @@ export interface ParseOptions {
   /** Types that the schema may refer to, by full name. */
   readonly named?: ReadonlyMap<string, NamedSchema>;
   /**
-   * Something was written with it, and it is only used to read that: its defaults are not needed, since all
-   * its fields are there. Default: false.
+   * The schema was used for writing, and is only used to read that data. Its defaults are not checked,
+   * because the data has all its fields. Default: false.
    */
   readonly isWriters?: boolean;
   /**
-   * Fields and symbols that are called as properties of every object (`constructor`) get a name that no value
-   * has: a reader, which cannot have them, then passes over them. Default: they are refused.
+   * Fields and symbols with the name of an inherited property (`constructor`) get a name that no value has. A
+   * reader, which cannot have such names, then skips them. Default: such schemas are refused.
    */
   readonly hidesInherited?: boolean;
 }
@@ -190,7 +190,9 @@ class Parser {
     return field;
   }
 
-  /** No property of a value can be called so. */
+  /**
+   * Whether a field or symbol of that name is refused, because values cannot have a property of that name.
+   */
   #isRefused(name: string): boolean {
     return !this.#options.hidesInherited && isInherited(name);
   }
