@@ -1,31 +1,31 @@
 import type { BrokerRecord, RecordBatch } from './port.js';
 
 /**
- * Most that a poll takes: sixteen times what is read ahead of a partition. Not more, because whoever polls
- * may have as many tasks as a cluster has partitions.
+ * The most bytes that a poll returns: sixteen times what is read ahead of a partition. The limit is not
+ * higher, because the caller may have as many tasks as a cluster has partitions.
  */
 export const POLL_BYTES = 16 * 1024 * 1024;
 
-/** A place in a partition, as a poll takes from it. */
+/** A position in a partition, as a poll reads from it. */
 export interface PolledCursor {
-  /** Records are at hand. */
+  /** Decoded records are available. */
   readonly hasDecoded: boolean;
-  /** It has moved without records since the last {@link batch}. */
+  /** The position has moved without records since the last {@link batch}. */
   readonly hasMoved: boolean;
-  /** Bytes that were taken of it in this poll. */
+  /** Bytes taken from this partition during this poll. */
   readonly takenBytes: number;
-  /** Whether there are records behind those that were taken, for this poll. Never throws. */
+  /** Whether more records follow those already taken in this poll. Never throws. */
   more(): boolean;
-  /** Up to `max` of the records at hand: one at least, and no more once they have `maxBytes`. */
+  /** Takes up to `max` decoded records: at least one, and no further ones once they reach `maxBytes`. */
   take(max: number, maxBytes: number): readonly BrokerRecord[];
-  /** What a poll returns of it. */
+  /** The batch that a poll returns for this partition. */
   batch(records: readonly BrokerRecord[]): RecordBatch;
 }
 
 /**
- * Takes up to `maxRecords` of partitions that have something, and no more once they have `maxBytes`, in fair
- * shares. `turn`: counts polls, so that another partition goes first each time. The first gets the odd record
- * of an uneven share, and one record however large it is.
+ * Takes up to `maxRecords` records from partitions that have any, in fair shares, and stops once they reach
+ * `maxBytes`. `turn` counts polls, so that each poll starts with another partition. The first partition gets
+ * the remainder of an uneven share, and one record however large it is.
  */
 export function takeFairly(
   ready: readonly PolledCursor[],
@@ -39,7 +39,7 @@ export function takeFairly(
   const taken = inTurn.map((): (readonly BrokerRecord[])[] => []);
   let left = maxRecords;
   let leftBytes = Math.min(maxBytes, POLL_BYTES);
-  // Twice: what some partitions leave of their share goes to those that have more.
+  // Two rounds: what some partitions leave of their share goes to those that have more.
   for (let round = 0; round < 2; round++) {
     inTurn.forEach((cursor, i) => {
       const others = round === 1 ? 1 : inTurn.length - i;
@@ -59,7 +59,7 @@ export function takeFairly(
   }
   return inTurn.flatMap((cursor, i) => {
     const parts = taken[i] as (readonly BrokerRecord[])[];
-    // It was ready with records, but the poll was full.
+    // This partition had records, but the poll was full.
     if (parts.length === 0 && !cursor.hasMoved) return [];
     return cursor.batch(parts.length === 1 ? (parts[0] as readonly BrokerRecord[]) : parts.flat());
   });

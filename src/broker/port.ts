@@ -1,5 +1,6 @@
 /**
- * What millrace needs of a broker: four small contracts. Nothing else in `src` knows a client library.
+ * The contracts that a broker implements for millrace: four small interfaces. Nothing else in `src` depends
+ * on a client library.
  *
  * | contract | for |
  * |---|---|
@@ -8,8 +9,8 @@
  * | {@link Writer} | records to topics, optionally in transactions |
  * | {@link Membership} | which tasks of a group this process has, and its committed offsets |
  *
- * Where a broker knows users, any call may fail with BROKER_UNAUTHENTICATED, or with BROKER_UNAUTHORIZED,
- * which names the right that is missing.
+ * On a broker with access control, any call may fail with BROKER_UNAUTHENTICATED, or with
+ * BROKER_UNAUTHORIZED, which names the missing right.
  *
  * The contract suite in `test/broker/contract.ts` runs against every adapter.
  */
@@ -31,11 +32,11 @@ export interface Broker {
   /** Joins a group; resolves after the first onAssigned. */
   join(options: MembershipOptions): Promise<Membership>;
   /**
-   * The same broker for somebody who may have to go: once the signal is aborted, a cluster that is away is
-   * waited for a few seconds only, and whatever is asked then fails with BROKER_UNAVAILABLE. Left out where
-   * the broker is part of this process. It is closed with the broker that it is made of.
+   * The same broker, for a caller that may be stopped. Once the signal is aborted, its calls wait only a few
+   * seconds for a cluster that does not answer, then fail with BROKER_UNAVAILABLE. Left out if the broker is
+   * part of this process. Closing the original broker closes this one too.
    */
   withStopDeadline?(signal: AbortSignal): Broker;
-  /** Closes everything that was created and not closed. Calling it again does nothing. */
+  /** Closes everything that was created and is still open. Calling it again does nothing. */
   close(): Promise<void>;
 }

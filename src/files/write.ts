@@ -2,34 +2,34 @@ import { mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /**
- * State, logs and snapshots hold what is in the topics: they are for the user who runs the application, and
- * nobody else.
+ * State, logs and snapshots hold the content of topics: only the user that runs the application may read
+ * them.
  */
 const PRIVATE_DIRECTORY = 0o700;
 const PRIVATE_FILE = 0o600;
 const FOR_ALL = 0o666;
 
 /**
- * Makes a directory, with those above it that are not there, which only this user may enter. One that is
- * there is left as it is.
+ * Creates a directory, and its missing parents, that only this user may enter. An existing directory keeps
+ * its permissions.
  */
 export async function makePrivateDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: PRIVATE_DIRECTORY });
 }
 
 /**
- * Writes a file that only this user may read, and that is not there yet: in a directory that nobody else
- * knows.
+ * Writes a new file that only this user may read. The path must be in a directory that other processes cannot
+ * guess.
  */
 export async function writePrivately(path: string, bytes: string | Uint8Array): Promise<void> {
   await writeFile(path, bytes, { mode: PRIVATE_FILE, flag: 'wx' });
 }
 
 /**
- * Replaces a file, or creates it with the (private) directories above it. Afterwards it is on disk; after a
- * crash it has the old bytes or the new. It is written in a directory beside it that is made for it, under a
- * name that nobody can guess, and then renamed: a symbolic link in its place is replaced, never followed.
- * `shared`: others may read it, as the umask says.
+ * Replaces a file, or creates it together with its (private) parent directories. When it resolves, the file
+ * is on disk; after a crash it has either the old bytes or the new ones. The bytes are written to a new
+ * directory next to the file, with a name that cannot be guessed, and then renamed. A symbolic link at the
+ * path is replaced, never followed. `shared`: other users may read the file, as far as the umask permits.
  *
  * Cost: two fsyncs. A crash in between leaves a directory `<name>.tmp-<six characters>`, which may be
  * deleted.
@@ -58,7 +58,7 @@ export async function writeFileAtomically(
 }
 
 async function syncDirectory(directory: string): Promise<void> {
-  // Windows has no fsync of directories; its file system orders the rename itself.
+  // Windows cannot fsync directories; its file system orders the rename itself.
   if (process.platform === 'win32') return;
   const handle = await open(directory, 'r');
   try {

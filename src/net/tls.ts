@@ -4,28 +4,29 @@ import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import { messageOf } from '../model/errors.js';
 import { asSecret, type Secret } from '../model/secret.js';
 
-/** A text in PEM, or the file that holds it (relative to the working directory). */
+/** A text in PEM format, or the file that holds it (relative to the working directory). */
 export type Pem = string | { readonly file: string };
 
 /**
- * How a connection is encrypted, and how both sides know each other. `{}` is enough for servers whose
- * certificates a public authority has signed.
+ * How a connection is encrypted, and how both sides authenticate each other. `{}` is enough for servers with
+ * certificates from a public authority.
  */
 export interface Tls {
-  /** Certificates of the authorities that are trusted, instead of those that Node trusts. */
+  /** Certificates of the authorities to trust, instead of Node's default ones. */
   readonly ca?: Pem;
-  /** Says who this client is, to servers that ask for it; with `key`. */
+  /** The certificate that identifies this client to servers that ask for one; requires `key`. */
   readonly certificate?: Pem;
-  /** Private key of the certificate. */
+  /** The private key of the certificate. */
   readonly key?: Pem | Secret;
-  /** Of the private key, if it is encrypted. */
+  /** The passphrase of the private key, if the key is encrypted. */
   readonly passphrase?: string | Secret;
-  /** Whether the server's certificate must be for the name it was reached by. Default true. */
+  /** Whether the server's certificate must be valid for the host name of the connection. Default true. */
   readonly checkServerName?: boolean;
 }
 
 /**
- * Reads the files and checks what can be checked without a server; what is wrong is added to the problems.
+ * Reads the files and checks what can be checked without a server. Adds each problem that it finds to
+ * `problems`.
  */
 export function resolveTls(tls: Tls, problems: string[]): ConnectionOptions {
   const before = problems.length;
@@ -40,7 +41,8 @@ export function resolveTls(tls: Tls, problems: string[]): ConnectionOptions {
     ...(cert !== undefined && { cert }),
     ...(key !== undefined && { key }),
     ...(tls.passphrase !== undefined && { passphrase: asSecret(tls.passphrase).reveal() }),
-    // Said here, because an environment variable can make Node trust everybody.
+    // Set explicitly, because an environment variable (NODE_TLS_REJECT_UNAUTHORIZED) can make Node trust
+    // every server.
     rejectUnauthorized: true,
     ...(tls.checkServerName === false && { checkServerIdentity: () => undefined }),
   };
@@ -49,7 +51,7 @@ export function resolveTls(tls: Tls, problems: string[]): ConnectionOptions {
     createSecureContext(options);
   } catch (error) {
     problems.push(
-      `a key that cannot be used: the passphrase is wrong or missing, or it is not that of the certificate (${messageOf(error)})`,
+      `a key that cannot be used: the passphrase is wrong or missing, or the key does not belong to the certificate (${messageOf(error)})`,
     );
   }
   return options;
@@ -68,7 +70,7 @@ function pemOf(name: string, kind: string, pem: Pem | Secret | undefined, proble
   }
   const blocks = text.match(new RegExp(`-----BEGIN ([A-Z ]* )?${kind}-----[^-]*-----END`, 'g'));
   if (blocks === null) problems.push(`a ${where} that is not PEM: no "-----BEGIN ${kind}-----" in it`);
-  // OpenSSL passes over authorities that it cannot read.
+  // OpenSSL skips authorities that it cannot parse.
   else if (kind === 'CERTIFICATE' && !blocks.every((block) => isCertificate(`${block} CERTIFICATE-----\n`)))
     problems.push(`a ${where} with a certificate that cannot be read`);
   else return text;

@@ -1,10 +1,10 @@
 import type { Serde } from './serde.js';
 
-/** Throws what `encode` of the serde would throw for the value. */
+/** Throws the error that the serde's `encode` would throw for the value. */
 export function checkEncodes<T>(serde: Serde<T>, value: T): void {
   if (serde.check === undefined) serde.encode(value);
   else serde.check(value);
 }
 
-/** `check` of a serde whose rows are made of what was checked when it came into them. */
+/** The `check` of a serde with rows that consist of values that were already checked. */
 export const checkedBefore = (): void => undefined;

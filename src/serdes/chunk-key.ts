@@ -5,7 +5,7 @@ import { showBytes } from './show.js';
 
 const ID_BYTES = 4;
 
-/** The bytes of the key, then the number of the chunk (4, big endian). */
+/** The bytes of the key, then the number of the chunk (4 bytes, big endian). */
 export function chunkKey<K>(key: Serde<K>): Serde<ChunkKey<K>> {
   return containing(key, {
     name: `chunk-of(${key.name})`,

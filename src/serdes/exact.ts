@@ -1,6 +1,6 @@
 /**
- * A number in what was read from JSON that is perhaps not the one that was written: above 2^53 − 1 several
- * become one. Undefined: there is none. Infinity and NaN count, too: JSON writes all of them as null.
+ * Finds a number in parsed JSON that may differ from the written one: above 2^53 − 1 several written numbers
+ * become one. Undefined: there is none. Infinity and NaN count too, because JSON writes both as null.
  */
 export function inexactNumber(json: unknown): number | undefined {
   if (typeof json === 'number')

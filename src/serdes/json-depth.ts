@@ -1,7 +1,4 @@
-/**
- * Whether JSON nests deeper than that. It is looked through without calls that nest, so that no depth
- * overflows the stack.
- */
+/** Whether JSON nests deeper than that. Works without recursion, so no depth can overflow the stack. */
 export function isDeeper(json: unknown, depth: number): boolean {
   let level: unknown[] = [json];
   for (let reached = 0; level.length > 0; reached++) {

@@ -8,8 +8,8 @@ import { text } from './text.js';
 
 export interface JsonOptions<T> {
   /**
-   * Validates every value, when it is decoded and before it is encoded. Any library with a Standard Schema:
-   * valibot, zod, arktype, … It has to answer synchronously.
+   * Validates every value when it is decoded and before it is encoded. Accepts any library with a Standard
+   * Schema: valibot, zod, arktype, … The schema must validate synchronously.
    */
   readonly schema?: StandardSchemaV1<unknown, T>;
 }
@@ -17,40 +17,44 @@ export interface JsonOptions<T> {
 const plain: Serde<unknown> = keyed({ name: 'json', encode, decode, check });
 
 /**
- * JSON in UTF-8. Without options it is one shared instance and `T` is only claimed; with a schema it is
- * checked.
+ * JSON in UTF-8. Without options it is one shared instance, and `T` is an unchecked claim; a schema checks
+ * it.
  *
- * - What JSON leaves out is left out: inside an object `undefined` and functions vanish, `NaN` and `Infinity`
- *   become `null`, a `Date` becomes a string. At the top `undefined`, functions, symbols and whatever would
- *   be written as `null` and is not (`NaN`) are refused. A bigint or a cycle is refused anywhere.
- * - The literal `null` decodes to `null`, which everything downstream takes for a tombstone.
- * - A schema's result is what `decode` returns (defaults filled in, unknown fields dropped, as the library
- *   does it). `encode` only checks and writes the value as it is; so the schema must accept what it returns.
- *   One that turns a string into a `Date` does not.
- * - As a key a value must be the one that was written: numbers above 2^53 − 1, of which several are read as
- *   one, NaN and Infinity are refused there, also inside objects. Have such ids as JSON strings.
- * - The name is `json` with and without a schema: the schema of a store may change, its bytes stay readable.
+ * - It leaves out what JSON leaves out. Inside an object `undefined` and functions disappear, `NaN` and
+ *   `Infinity` become `null`, a `Date` becomes a string. At the top level it refuses `undefined`, functions,
+ *   symbols, and any value other than `null` that JSON would write as `null` (`NaN`). It refuses a bigint or
+ *   a cycle at any level.
+ * - The literal `null` decodes to `null`, which all operators treat as a tombstone.
+ * - `decode` returns the schema's result: defaults are filled in and unknown fields dropped, as the library
+ *   does it. `encode` only validates, and writes the original value. The schema must therefore accept its own
+ *   results; one that turns a string into a `Date` does not.
+ * - A key must decode to exactly the value that was encoded. Keys therefore refuse NaN, Infinity and numbers
+ *   above 2^53 − 1, of which several are read as the same number. That includes numbers inside objects. Write
+ *   such ids as JSON strings.
+ * - The name is `json` with and without a schema: the schema of a store may change, and its bytes stay
+ *   readable.
  *
- * Errors: CONFIG_INVALID for a schema that is given as it is, not as an option.
+ * Errors: CONFIG_INVALID for a schema that is passed in place of the options.
  *
- * Cost: one `JSON.parse` or `JSON.stringify` per call, and the schema's own. Throws a plain `Error` (see
- * {@link Serde}); for a schema it lists the path and message of every issue.
+ * Cost: one `JSON.parse` or `JSON.stringify` per call, plus the schema's own cost. Throws a plain `Error`
+ * (see {@link Serde}); a schema's error lists path and message of every issue.
  *
  * ```ts
  * serdes.json<{ total: number }>().encode({ total: 7 }); // → {"total":7}
  * ```
  */
 export function json<T>(options?: JsonOptions<T>): Serde<T> {
-  // JavaScript does not see that the schema is not an option; without this nothing would be validated.
+  // JavaScript callers can pass a schema in place of the options; without this check nothing would be
+  // validated.
   if (options && '~standard' in options) {
     throw new StreamsError('CONFIG_INVALID', {
-      what: 'serdes.json was given a schema in the place of its options',
+      what: 'serdes.json got a schema in place of its options',
       saw: 'a schema',
       expected: '{ schema }',
       action: 'Write serdes.json({ schema: … }).',
     });
   }
-  // T is a claim of the caller here: there is no schema that could be asked.
+  // Without a schema, T is an unchecked claim of the caller.
   if (!options?.schema) return plain as Serde<T>;
   const { schema } = options;
   return keyed<T>({
@@ -63,7 +67,7 @@ export function json<T>(options?: JsonOptions<T>): Serde<T> {
   });
 }
 
-/** With how it is used for keys. */
+/** Adds the variant for keys. */
 function keyed<T>(serde: Serde<T>): Serde<T> {
   const checked = (value: T, direction: 'encode' | 'decode'): T => {
     const found = inexactNumber(value);
@@ -95,7 +99,7 @@ function encode(value: unknown): Buffer {
       },
     );
   }
-  // What is read as null is taken for a tombstone: the row would be there until the task is opened again.
+  // A value that is read as null becomes a tombstone: its row would disappear when the task is opened again.
   if (written === undefined || (written === 'null' && value !== null)) {
     throw new Error(
       `cannot encode as JSON: saw ${showValue(value)}, expected an object, array, string, finite number, boolean or null`,
@@ -107,13 +111,13 @@ function encode(value: unknown): Buffer {
 /** Deeper values, which may be cycles, are left to `JSON.stringify`. */
 const MAX_DEPTH = 32;
 
-/** What is plain is looked at, which costs a fraction of writing it; of all else `encode` itself is asked. */
+/** Inspects plain values, which costs a fraction of writing them; runs `encode` for all others. */
 function check(value: unknown): void {
   const plainly = typeof value === 'number' ? Number.isFinite(value) : value !== undefined && isPlain(value, 0);
   if (!plainly) encode(value);
 }
 
-/** Whether JSON surely writes the value. False says nothing. */
+/** True if JSON can certainly write the value. False is inconclusive. */
 function isPlain(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'string':
@@ -156,7 +160,7 @@ function decode(bytes: Buffer): unknown {
 function validate<T>(schema: StandardSchemaV1<unknown, T>, value: unknown, direction: 'encode' | 'decode'): T {
   const result = schema['~standard'].validate(value);
   if (result instanceof Promise) {
-    // Nobody awaits it any more, and a rejection nobody handles would end the process.
+    // The promise is not awaited, and an unhandled rejection would end the process.
     result.catch(() => undefined);
     throw new Error(
       `cannot ${direction} JSON: saw a schema of ${schema['~standard'].vendor} that answers with a Promise, expected a synchronous schema`,

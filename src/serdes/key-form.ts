@@ -1,6 +1,6 @@
 /**
- * Keys as JSON, for people and commands: every command prints them in this form, and takes what is printed.
- * `docs/ids.md` says it to users.
+ * Keys as JSON, for users and commands: every command prints keys in this form, and accepts what is printed.
+ * `docs/ids.md` describes it for users.
  */
 import { ownOf } from '../model/own.js';
 import { type Windowed, WindowKey } from '../model/window.js';
@@ -10,9 +10,9 @@ import { isWindowed, type Serde, type WindowedSerde } from './serde.js';
 type AnySerde = Serde<any>;
 
 /**
- * A key in a form that JSON can say, from which {@link keyOfForm} makes one of equal bytes: what its serde
- * reads of it, and where JSON cannot say that, its bytes, as `{"base64": "…"}`. Never throws; of what is no
- * key of the serde the form says what it can.
+ * A key in a JSON form from which {@link keyOfForm} restores a key with the same bytes. The form is what the
+ * serde decodes, or `{"base64": "…"}` with the key's bytes where JSON cannot represent that. Never throws; a
+ * value that is not a key of the serde gets the best form possible.
  */
 export function keyForm(serde: AnySerde | undefined, key: unknown): unknown {
   if (serde === undefined || key === null || key === undefined) return plainForm(key);
@@ -34,9 +34,7 @@ const windowForm = ({ inner }: WindowedSerde<unknown>, { key, start, end }: Wind
   end: end === Number.POSITIVE_INFINITY ? null : end,
 });
 
-/**
- * The key that a form says. Throws a plain `Error`, or what the serde throws, if it is none of the serde.
- */
+/** The key of a form. Throws a plain `Error`, or the serde's error, if the form is not a key of the serde. */
 export function keyOfForm<T>(serde: Serde<T>, form: unknown): T {
   const bytes = bytesOfForm(form);
   const written = bytes && keyOfBytes(serde, bytes);
@@ -54,9 +52,8 @@ export function keyOfForm<T>(serde: Serde<T>, form: unknown): T {
 }
 
 /**
- * Any value in a form that JSON can say: bigints and the numbers that JSON lacks as text, bytes as
- * `{"base64": "…"}`, dates as ISO 8601, the end of a window that never ends as null. Different values may
- * have one form.
+ * Any value in a JSON form. Bigints and the numbers that JSON lacks become text, bytes `{"base64": "…"}`,
+ * dates ISO 8601, the end of an endless window null. Different values may have the same form.
  */
 function plainForm(value: unknown): unknown {
   return formed(value, []);
@@ -67,7 +64,7 @@ function formed(value: unknown, within: readonly object[]): unknown {
   if (typeof value === 'number') return numberForm(value);
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Uint8Array) return { base64: Buffer.from(value).toString('base64') };
-  // A cycle is no key; whoever prints it says so.
+  // A cycle cannot be a key; the code that prints it reports the error.
   if (within.includes(value) || within.length > MAX_DEPTH) return value;
   const inside = [...within, value];
   if (Array.isArray(value)) return value.map((item) => formed(item, inside));
@@ -79,17 +76,17 @@ function formed(value: unknown, within: readonly object[]): unknown {
 
 const MAX_DEPTH = 100;
 
-/** Numbers that JSON does not have, or not all of. */
+/** Numbers that JSON lacks, or does not preserve (−0). */
 const numberForm = (value: number): number | string =>
   Number.isFinite(value) && !Object.is(value, -0) ? value : Object.is(value, -0) ? '-0' : String(value);
 
-/** A number as {@link plainForm} says it; undefined: it is none. */
+/** The number of a {@link plainForm}; undefined: it is not a number. */
 export function numberOfForm(form: unknown): number | undefined {
   if (typeof form === 'number') return form;
   return typeof form === 'string' && /^(NaN|-?Infinity|-0)$/.test(form) ? Number(form) : undefined;
 }
 
-/** `{"base64": "…"}`, and nothing else; undefined: it is something else. */
+/** The bytes of `{"base64": "…"}` without other fields; undefined: it is something else. */
 export function bytesOfForm(form: unknown): Buffer | undefined {
   if (typeof form !== 'object' || form === null) return undefined;
   const text = ownOf(form as Record<string, unknown>, 'base64');
@@ -98,7 +95,7 @@ export function bytesOfForm(form: unknown): Buffer | undefined {
   return bytes.toString('base64') === text ? bytes : undefined;
 }
 
-/** A key by its bytes, if they are those that the serde writes of it. */
+/** Decodes a key, if the serde would encode it to the same bytes. */
 function keyOfBytes<T>(serde: Serde<T>, bytes: Buffer): { readonly key: T } | undefined {
   try {
     const key = serde.decode(bytes);
@@ -122,7 +119,8 @@ function checked<T>(serde: Serde<T>, key: T): T {
 }
 
 /**
- * What a form may mean to a serde that says nothing of JSON: as it is, and with what only looks like JSON.
+ * The values that a form may stand for, for a serde without `fromJson`. First the form itself, then the form
+ * with text replaced by bytes, bigints, dates or numbers.
  */
 function* meanings(form: unknown): Generator<unknown> {
   yield form;

@@ -7,8 +7,8 @@ const TWO_POW_32 = 2 ** 32;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /**
- * Of so many characters or fewer, a loop writes ASCII in half the time of a call out of JavaScript (4 to 16
- * characters: 60 to 85 instead of 125 to 150 ns; 32: about the same). Most keys are such.
+ * For at most this many characters, a loop writes ASCII in half the time of a native call. Measured: 60 to 85
+ * instead of 125 to 150 ns for 4 to 16 characters, about the same for 32. Most keys are this short.
  */
 const SHORT = 24;
 
@@ -43,7 +43,7 @@ export const bytes: Serde<Buffer> = {
   fromJson(json) {
     const value = bytesOfForm(json);
     if (value) return value;
-    throw unexpected('make bytes of JSON', json, '{"base64": "…"}');
+    throw unexpected('make bytes from JSON', json, '{"base64": "…"}');
   },
 };
 
@@ -51,8 +51,8 @@ export const int64: Serde<number> = {
   name: 'int64',
   encode(value) {
     checkInt64(value);
-    // Halves instead of writeBigInt64BE: no bigint is allocated per record. `>>>` takes the value modulo
-    // 2^32, which is the low half of the two's complement for negative numbers as well.
+    // Two halves instead of writeBigInt64BE: no bigint is allocated per record. `>>>` takes the value modulo
+    // 2^32, which is the low half of the two's complement for negative numbers too.
     const encoded = Buffer.allocUnsafe(8);
     encoded.writeInt32BE(Math.floor(value / TWO_POW_32), 0);
     encoded.writeUInt32BE(value >>> 0, 4);
@@ -87,7 +87,7 @@ export const bigint64: Serde<bigint> = {
   fromJson(json) {
     const isWhole = typeof json === 'string' ? /^-?\d+$/.test(json) : Number.isSafeInteger(json);
     if (isWhole) return BigInt(json as string | number);
-    throw unexpected('make a bigint64 of JSON', json, 'a whole number, as text if it is above 2^53 - 1');
+    throw unexpected('make a bigint64 from JSON', json, 'a whole number, as text if it is above 2^53 - 1');
   },
 };
 
@@ -107,7 +107,7 @@ export const double: Serde<number> = {
   fromJson(json) {
     const value = numberOfForm(json);
     if (value !== undefined) return value;
-    throw unexpected('make a double of JSON', json, 'a number, "NaN", "Infinity", "-Infinity" or "-0"');
+    throw unexpected('make a double from JSON', json, 'a number, "NaN", "Infinity", "-Infinity" or "-0"');
   },
 };
 

@@ -3,15 +3,15 @@ import type { Windowed } from '../model/window.js';
 import type { SchemaRegistry } from './registry/port.js';
 
 /**
- * How values of one type become bytes and come back. Given wherever a topic or a store is named.
+ * Encodes values of one type as bytes, and decodes them. Passed wherever a topic or a store is named.
  *
- * - `null` never reaches a serde: a tombstone passes by, and so does a missing key.
+ * - `null` never reaches a serde: tombstones and missing keys bypass it.
  * - A serde is a pure function of its argument: the same value always gives the same bytes, because keys are
  *   compared as bytes.
- * - Both functions run once per record on the hot path: synchronous, and a failure is thrown as a plain
- *   `Error` whose message says `saw …, expected …`. The runtime wraps it in DESERIALIZE_FAILED or
- *   SERIALIZE_FAILED with the record's position.
- * - `decode` may return a view on the bytes it was given; who keeps it for long copies it.
+ * - Both functions run once per record on the hot path. They are synchronous, and report a failure with a
+ *   plain `Error` that has a message of the form `saw …, expected …`. The runtime wraps it in
+ *   DESERIALIZE_FAILED or SERIALIZE_FAILED with the record's position.
+ * - `decode` may return a view of its input bytes; copy it before keeping it for long.
  *
  * ```ts
  * const celsius: Serde<number> = {
@@ -23,123 +23,119 @@ import type { SchemaRegistry } from './registry/port.js';
  */
 export interface Serde<T> {
   /**
-   * The name of the format. It is kept beside the state on disk: a store that is opened with a serde of
-   * another name fails with STATE_MISMATCH, instead of reading bytes that mean something else. Change it
-   * exactly when the bytes change.
+   * The name of the format, stored with the state on disk. Opening a store with a serde of another name fails
+   * with STATE_MISMATCH, instead of misreading the bytes. Change the name exactly when the bytes change.
    */
   readonly name: string;
   encode(value: T): Buffer;
-  /** `headers` are those of the record, where the bytes come from a topic. */
+  /** `headers` are the record's headers, if the bytes come from a topic. */
   decode(bytes: Buffer, headers?: Headers): T;
   /**
-   * Only of serdes of strings: different strings always have different bytes, so that a key is found by
-   * itself.
+   * Only for serdes of strings: different strings always have different bytes, so that the string itself can
+   * serve as a lookup key.
    */
   readonly text?: true;
   /**
-   * Only of serdes in which what differs on the wire may become one value: the same for keys, which refuses
-   * such values. Keys are written and read with it wherever it is there.
+   * Only for serdes that may decode different bytes to the same value: the variant for keys, which refuses
+   * such values. Keys are always encoded and decoded with it if it exists.
    */
   readonly asKey?: Serde<T>;
   /**
-   * Throws exactly if `encode` would, and makes no bytes. A store asks it for each value that is put, so that
-   * what cannot be written fails as the record that put it. Left out: the store calls `encode` for each value
-   * that is put, and keeps the bytes of the last one for the commit. Give it where `encode` costs much and
-   * rows change often.
+   * Throws exactly if `encode` would, but makes no bytes. A store calls it for each value that is put, so
+   * that a value that cannot be written fails the record that put it. Left out: the store calls `encode` for
+   * each value that is put, and keeps the last bytes for the commit. Implement it if `encode` is expensive
+   * and rows change often.
    */
   check?(value: T): void;
   /**
-   * A value made of what JSON has of it, as tools read it: of a key on the command line, of a line that is
-   * sent. Throws a plain `Error` that says where it does not fit. Left out: JSON has the value as it is.
+   * Makes a value from its JSON, for tools: a key on the command line, a line that is sent. Throws a plain
+   * `Error` that names the place where the JSON does not fit. Left out: the parsed JSON is the value.
    */
   readonly fromJson?: (json: unknown) => T;
   /**
-   * Of a key that contains another: those of its bytes that its partition is chosen by. Default: all. A
-   * window lies where its key lies.
+   * Only for keys that contain another key: the part of the bytes that determines the partition. Default: all
+   * bytes. A window is in the partition of its key.
    */
   partitionBytes?(encoded: Buffer): Buffer;
   /**
-   * Only of serdes that need something from outside, such as a schema registry: they are bound to the topic
-   * that they are used for, and opened, before they encode or decode.
+   * Only for serdes that need an external service, such as a schema registry. They are bound to the topic of
+   * their use, and opened, before they encode or decode.
    */
   readonly binding?: Binding<T> | undefined;
   /**
-   * Only of bound serdes: a header that may say how the bytes are written. Whoever decodes a record takes it
-   * off: it would say something wrong of the bytes that are written next.
+   * Only for bound serdes: a header that may identify the format of the bytes. The code that decodes a record
+   * removes the header, because it would be wrong for bytes that are written later.
    */
   readonly header?: string;
   /**
-   * Only of serdes whose bytes say which version of the format they are: kept beside the state on disk, so
-   * that a change is noticed when it is opened.
+   * Only for serdes with bytes that identify their version of the format. Stored with the state on disk, so
+   * that a change is noticed on opening.
    */
   readonly format?: Format | undefined;
   /**
-   * Only of serdes whose `decode` may throw `NotReady`: throws it if it would, for these bytes, and
-   * decodes nothing.
+   * Only for serdes with a `decode` that may throw `NotReady`: throws it if `decode` would, for these bytes,
+   * and decodes nothing.
    */
   readonly ready?: (bytes: Buffer) => void;
 }
 
-/** How something is written as a key. */
+/** The serde for keys. */
 export const asKey = <T>(serde: Serde<T>): Serde<T> => serde?.asKey ?? serde;
 
 /** Where a serde is used. */
 export interface SerdeUsage {
-  /** Undefined: a sink that chooses the topic of each record. */
+  /** Undefined for a sink that chooses the topic of each record. */
   readonly topic: string | undefined;
   readonly side: 'key' | 'value';
-  /** Which way it is used: what is only read need not be known to the registry under this topic. */
+  /** Direction of use. A schema that is only read need not be registered under this topic. */
   readonly use: 'read' | 'write' | 'both';
 }
 
-/** What an application gives to the serdes that need something from outside. */
+/** The services of an application for serdes that need them. */
 export interface SerdeServices {
-  /** Asked for when it is first needed. CONFIG_INVALID if there is none. */
+  /** Called when the registry is first needed. CONFIG_INVALID if there is none. */
   readonly schemaRegistry: () => Promise<SchemaRegistry>;
-  /** Whether schemas that the registry does not know are registered. */
+  /** Whether schemas that are missing in the registry are registered. */
   readonly registerSchemas: boolean;
   /**
-   * Where nothing of what is written leaves the process: the id of a schema that the registry does not know
-   * and that is not registered. Left out: SCHEMA_UNKNOWN.
+   * Used if nothing that is written leaves the process: the id for a schema that is not in the registry and
+   * is not registered. Left out: SCHEMA_UNKNOWN.
    */
   readonly standIn?: ((schema: string) => number) | undefined;
 }
 
-/** What makes a serde usable in a place. Calling it twice makes two. */
+/** Makes a serde usable in one place. Each call makes a new one. */
 export interface Binding<T> {
   bind(place: SerdeUsage, services: SerdeServices): BoundSerde<T>;
 }
 
-/** A serde for one place. Before anything else it is opened, once. */
+/** A serde for one place. It must be opened once before any other call. */
 export interface BoundSerde<T> extends Serde<T> {
   /**
-   * Asks for all that encoding needs. Decoding may still need more, when it meets bytes that say so: see
+   * Fetches everything that encoding needs. Decoding may need more later, depending on the bytes: see
    * `NotReady`.
    */
   open(): Promise<void>;
-  /**
-   * Of a place whose topic is not known: the serde for a topic. It is opened by whoever meets
-   * `NotReady`.
-   */
+  /** For a place without a known topic: the serde for a topic. The code that catches `NotReady` opens it. */
   at(topic: string): Serde<T>;
   /**
-   * A value made of what JSON has of it, as tools read it. Throws a plain `Error` that says where it does not
-   * fit.
+   * Makes a value from its JSON, for tools. Throws a plain `Error` that names the place where the JSON does
+   * not fit.
    */
   fromJson(json: unknown): T;
 }
 
-/** What bytes on disk were written with, as text, and what else can be read. */
+/** The format of bytes on disk, as text, and which other formats are readable. */
 export interface Format {
   /** The format that is written now. */
   readonly text: string;
-  /** Why what was written with another format cannot be read; undefined if it can. */
+  /** Why bytes of another format cannot be read; undefined if they can. */
   cannotRead(written: string): string | undefined;
 }
 
-/** How windows of a key are written. */
+/** A serde for windows of a key. */
 export interface WindowedSerde<K> extends Serde<Windowed<K>> {
-  /** How the key itself is written. */
+  /** The serde of the key itself. */
   readonly inner: Serde<K>;
 }
 

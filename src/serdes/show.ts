@@ -2,7 +2,7 @@ import { show, showBytes } from '../model/show.js';
 
 export { showBytes };
 
-/** A value as a message of a serde shows it: its type and a short excerpt, whatever it is. Never throws. */
+/** Describes any value for error messages of serdes: its type and a short excerpt. Never throws. */
 export function showValue(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   switch (typeof value) {
@@ -20,7 +20,7 @@ export function showValue(value: unknown): string {
 }
 
 function constructorName(value: object): string {
-  // A getter or a proxy of the user may throw here, which would hide the error that is being reported.
+  // A getter or proxy of the user may throw here, which would hide the error that is being reported.
   try {
     const name: unknown = value.constructor?.name;
     return typeof name === 'string' && name !== '' ? name : 'no class';

@@ -8,7 +8,9 @@ const HEAD_BYTES = 1 + 8 + 4 + 4 + 4;
 const CHUNK_BYTES = 4 + 8 + 4;
 const VERSION_BYTES = 8 + 4;
 
-/** A version that was read: most are only written again, and decoded when somebody asks for their moment. */
+/**
+ * A version that was read from bytes. Most are only written back, so the value is decoded on first access.
+ */
 class WrittenVersion<V> implements Version<V> {
   readonly #serde: Serde<V>;
   #value: V | null | undefined;
@@ -27,7 +29,7 @@ class WrittenVersion<V> implements Version<V> {
   }
 }
 
-/** The value of a version as it is written, once. */
+/** The encoded value of a version; encoded at most once. */
 export function versionBytes<V>(version: Version<V>, serde: Serde<V>): Buffer | null {
   if (version.bytes === undefined) version.bytes = version.value === null ? null : serde.encode(version.value);
   return version.bytes;
@@ -90,7 +92,7 @@ export function versionList<V>(value: Serde<V>): Serde<VersionList<V>> {
         const length = encoded.readInt32BE(at + 8);
         at += VERSION_BYTES;
         const bytes = length < 0 ? null : encoded.subarray(at, at + length);
-        // It is decoded in the middle of other work: then everything for it must be there.
+        // The value is decoded later, in the middle of other work: everything it needs must be ready now.
         if (bytes !== null) value.ready?.(bytes);
         versions[i] = new WrittenVersion(from, bytes, value);
         if (length > 0) at += length;

@@ -9,14 +9,15 @@ import { showBytes, showValue } from './show.js';
 const TWO_POW_32 = 2 ** 32;
 const BOUND_BYTES = 8;
 const BOUNDS_BYTES = 2 * BOUND_BYTES;
-/** What Kafka writes for a window that never ends: the highest 64-bit integer. */
+/** Kafka's end of a window that never ends: the highest 64-bit integer. */
 const ENDLESS_HIGH = 0x7fff_ffff;
 
 /**
  * Keys of windows: the bytes of the key, then start and end of the window, 8 bytes each, big endian. A window
- * that never ends has the highest 64-bit integer there. What belongs to one key lies together, in the order
- * of starts (unless keys begin with one another); a window of the calendar that begins before the epoch has a
- * negative start, and comes last. Keys may be Avro: their schema is that of the topic's keys.
+ * that never ends has the highest 64-bit integer as its end. The windows of one key are adjacent, in the
+ * order of their starts (unless one key is a prefix of another). A calendar window that begins before the
+ * epoch has a negative start, and sorts last. Keys may be Avro: their schema is the schema of the topic's
+ * keys.
  *
  * ```ts
  * serdes.windowed(serdes.string).encode({ key: 'a', start: 0, end: 60_000 }); // → 61 | 00 … 00 | 00 … ea 60
@@ -46,8 +47,8 @@ export function windowed<K>(key: Serde<K>): WindowedSerde<K> {
 
 /**
  * Keys of time windows as Kafka's TimeWindowedSerializer writes them: the bytes of the key, then the start, 8
- * bytes, big endian. The end is not written: whoever reads them has to know the size. For topics that Java
- * applications read; for all others `windowed`, which knows windows of any length.
+ * bytes, big endian. The end is not written, so readers need the window size. Use it for topics that Java
+ * applications read; for all others use `windowed`, which supports windows of any length.
  *
  * ```ts
  * to('clicks-per-minute', { key: serdes.timeWindowed(serdes.string, '1m'), value: serdes.int64 });
@@ -80,7 +81,7 @@ export function timeWindowed<K>(key: Serde<K>, size: Duration): WindowedSerde<K>
 
 /**
  * Keys of sessions as Kafka's SessionWindowedSerializer writes them: the bytes of the key, then the end and
- * the start, 8 bytes each, big endian. For topics that Java applications read.
+ * the start, 8 bytes each, big endian. Use it for topics that Java applications read.
  *
  * ```ts
  * to('visits', { key: serdes.sessionWindowed(serdes.string), value: serdes.int64 });
@@ -104,8 +105,8 @@ export function sessionWindowed<K>(key: Serde<K>): WindowedSerde<K> {
 }
 
 /**
- * A serde of windows, with what that of their keys needs: it is bound, and then opened, where the serde of
- * windows is used. `make`: the same windows of keys that are written by another serde.
+ * Adds to a serde of windows what the serde of their keys needs: it is bound, and then opened, together with
+ * the serde of windows. `make` creates the same serde of windows for another serde of keys.
  */
 function asKeysAre<K>(
   key: Serde<K>,
@@ -138,13 +139,13 @@ function boundWindows<K>(key: BoundSerde<K>, make: (key: Serde<K>) => WindowedSe
   });
 }
 
-/** `{"key": …, "start": …, "end": …}`, an end of null for a window that never ends. */
+/** A window from `{"key": …, "start": …, "end": …}`; an end of null means a window that never ends. */
 function windowOfJson<K>(serde: Serde<K>, json: unknown): Windowed<K> {
   const { key, start, end, ...others } = (json ?? {}) as Partial<Record<keyof Windowed<unknown>, unknown>>;
   const isMoment = (moment: unknown): moment is number => Number.isSafeInteger(moment);
   if (key === undefined || !isMoment(start) || !(end === null || isMoment(end)) || Object.keys(others).length > 0) {
     throw new Error(
-      `cannot make a window of JSON: saw ${showValue(json)}, expected {"key": …, "start": milliseconds, "end": milliseconds or null}`,
+      `cannot make a window from JSON: saw ${showValue(json)}, expected {"key": …, "start": milliseconds, "end": milliseconds or null}`,
     );
   }
   return new WindowKey(keyOfForm(serde, key), start, end ?? Number.POSITIVE_INFINITY);
@@ -158,14 +159,17 @@ function withBounds(key: Buffer, first: number, second: number, write = writeBou
   return encoded;
 }
 
-/** Where in a windowed key the bounds begin. */
+/** The position at which the bounds begin in a windowed key. */
 function boundsOf(encoded: Buffer, length: number): number {
   const at = encoded.length - length;
   if (at >= 0) return at;
   throw new Error(`cannot decode a windowed key: saw ${showBytes(encoded)}, expected at least ${length} bytes`);
 }
 
-/** A moment as 8 bytes, big endian: they sort as the moments do. Infinity is the highest 64-bit integer. */
+/**
+ * Writes a time as 8 bytes, big endian: the bytes sort like the times. Infinity is the highest 64-bit
+ * integer.
+ */
 export function writeBound(bytes: Buffer, moment: number, at: number): number {
   if (moment === Number.POSITIVE_INFINITY) {
     bytes.writeInt32BE(ENDLESS_HIGH, at);
@@ -175,10 +179,7 @@ export function writeBound(bytes: Buffer, moment: number, at: number): number {
   return writeMoment(bytes, moment, at);
 }
 
-/**
- * The same of a start, which may lie before the epoch: in two's complement, so that it sorts behind all
- * others.
- */
+/** Writes a start, which may be before the epoch: in two's complement, so that it sorts after all others. */
 function writeStart(bytes: Buffer, start: number, at: number): number {
   return start < 0 && Number.isSafeInteger(start) ? writeMoment(bytes, start, at) : writeBound(bytes, start, at);
 }

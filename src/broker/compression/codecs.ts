@@ -5,7 +5,7 @@ import { loadLz4 } from './lz4.js';
 import { loadSnappy } from './snappy.js';
 import { loadZstd } from './zstd.js';
 
-/** How a codec is loaded, and the package that it needs. */
+/** How each codec is loaded, and the package that it needs. */
 const CODECS: Readonly<
   Record<Exclude<Compression, 'none'>, { readonly load: () => Promise<Codec>; readonly needs: string }>
 > = {
@@ -16,16 +16,16 @@ const CODECS: Readonly<
 };
 
 /**
- * Most that a batch may unpack to. A topic takes batches of 1 MiB (`max.message.bytes`), of which JSON makes
- * 5 to 20 MiB and a repeated row 60; a reader holds one unpacked batch per partition.
+ * Maximum size of a decompressed batch. A topic accepts batches of 1 MiB (`max.message.bytes`): JSON
+ * decompresses to 5 to 20 MiB, a repeated row to 60. A reader holds one decompressed batch per partition.
  */
 const MAX_UNPACKED_BYTES = 128 * 1024 * 1024;
 
 const loaded = new Map<Compression, Codec>();
 
 /**
- * Loads a codec, the first time it is asked for. CONFIG_INVALID names the package to install, if it is not
- * there: all but gzip's are optional, because most applications meet one compression or none.
+ * Loads a codec on first use. CONFIG_INVALID names the package to install if it is missing. All packages are
+ * optional, because most applications use one compression or none; gzip needs none.
  */
 export async function loadCodec(name: Exclude<Compression, 'none'>): Promise<Codec> {
   const { load, needs } = CODECS[name];
@@ -44,12 +44,12 @@ export async function loadCodec(name: Exclude<Compression, 'none'>): Promise<Cod
   }
 }
 
-/** The name of a code in a batch's attributes; undefined for one that Kafka does not have. */
+/** The name of a code in a batch's attributes; undefined for a code that Kafka does not define. */
 const nameOf = (code: number): Compression | undefined => COMPRESSIONS[code];
 
 /**
- * Loads what {@link unpack} needs for batches with these codes. Codes that Kafka does not have are left to
- * it.
+ * Loads the codecs that {@link unpack} needs for batches with these codes. Ignores codes that Kafka does not
+ * define: {@link unpack} reports them.
  */
 export async function loadCodecs(codes: Iterable<number>): Promise<void> {
   for (const code of codes) {
@@ -59,8 +59,8 @@ export async function loadCodecs(codes: Iterable<number>): Promise<void> {
 }
 
 /**
- * Unpacks the records of a batch with that code in its attributes, by a codec that has been loaded. Throws
- * for anything that is not what was packed.
+ * Decompresses the records of a batch with this code in its attributes. The codec must be loaded. Throws for
+ * bytes that are not valid compressed data.
  */
 export function unpack(code: number, bytes: Buffer): Buffer {
   const name = nameOf(code);

@@ -4,11 +4,11 @@ const MAGIC = 0x184d2204;
 const FLAG = { blockChecksum: 0x10, contentSize: 0x08, contentChecksum: 0x04, dictionary: 0x01 } as const;
 /** Bits 4 to 6 of the second byte: 4 to 7 for 64 KiB, 256 KiB, 1 MiB and 4 MiB. */
 const blockMaxBytes = (descriptor: number): number => 2 ** (8 + 2 * ((descriptor >> 4) & 7));
-/** A byte of a block's lengths stands for 255 bytes at most. */
+/** One byte of a block's lengths stands for at most 255 bytes. */
 const MOST_TIMES = 255;
 const UNCOMPRESSED = 0x8000_0000;
 
-/** LZ4's frame format, by `lz4-napi`: native, prebuilt for all platforms that Node supports. */
+/** LZ4's frame format, with `lz4-napi`: native, prebuilt for all platforms that Node supports. */
 export async function loadLz4(): Promise<Codec> {
   const { default: lz4 } = await import('lz4-napi');
   return {
@@ -23,9 +23,9 @@ export async function loadLz4(): Promise<Codec> {
 }
 
 /**
- * Most bytes that a frame can unpack to, by its blocks and without unpacking them, because the library has no
- * limit. All blocks but the last are full in what Kafka's clients write, so it is less than one block above
- * the truth.
+ * An upper bound for the decompressed size of a frame, computed from its blocks without decompression,
+ * because the library has no limit. In frames of Kafka's clients all blocks except the last are full, so the
+ * bound is less than one block too high.
  */
 function mostBytes(frame: Buffer): number {
   if (frame.length < 7 || frame.readUInt32LE(0) !== MAGIC) throw new UnpackError('they do not begin as an LZ4 frame');

@@ -1,23 +1,23 @@
 import { type Codec, tooLarge, UnpackError } from './codec.js';
 
 /**
- * The stream of the Java library `snappy-java` (xerial), which Kafka's clients write: 8 bytes of magic, two
- * 32-bit versions, then blocks, each with its length as 32 bits before it.
+ * The stream format of the Java library `snappy-java` (xerial), which Kafka's clients write. It has 8 bytes
+ * of magic, two 32-bit versions, then blocks, each preceded by its length in 32 bits.
  */
 const MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const HEAD = Buffer.concat([MAGIC, Buffer.from([0, 0, 0, 1, 0, 0, 0, 1])]);
 /** The block size of snappy-java. */
 const BLOCK_BYTES = 32 * 1024;
 /**
- * By `snappyjs`, which is JavaScript only. librdkafka writes one block without the stream around it: that is
- * read, too.
+ * Uses `snappyjs`, which is pure JavaScript. librdkafka writes one block without the stream around it: that
+ * is accepted too.
  */
 export async function loadSnappy(): Promise<Codec> {
   const { default: snappy } = await import('snappyjs');
 
   const unpackBlock = (block: Buffer, maxBytes: number): Buffer => {
-    // The library takes the memory that a block says it needs before it looks at the rest, and fills up with
-    // zeros what the rest does not give.
+    // The library allocates the length that a block declares before it checks the rest, and fills missing
+    // bytes with zeros.
     const { said, given } = lengthsOf(block);
     if (said > maxBytes) throw tooLarge(said, maxBytes);
     if (said !== given) throw new UnpackError(`a block says it holds ${said} bytes, it holds ${given}`);
@@ -56,7 +56,10 @@ export async function loadSnappy(): Promise<Codec> {
   };
 }
 
-/** How many bytes a block says it unpacks to, and how many its elements give, without unpacking it. */
+/**
+ * The decompressed length that a block declares, and the length that its elements produce, computed without
+ * decompression.
+ */
 function lengthsOf(block: Buffer): { readonly said: number; readonly given: number } {
   let at = 0;
   let said = 0;
@@ -89,5 +92,5 @@ function lengthsOf(block: Buffer): { readonly said: number; readonly given: numb
 const LITERAL = 0;
 /** The length of a longer literal follows its tag, in one to four bytes. */
 const LONGEST_SHORT_LITERAL = 60;
-/** By the kind of a copy: how many bytes tell how far back it begins. */
+/** By the kind of a copy: the size of its offset, which is the distance back to its source. */
 const COPY_OFFSET_BYTES = [0, 1, 2, 4];

@@ -1,5 +1,5 @@
 declare module 'snappyjs' {
   export function compress(bytes: Buffer): Buffer;
-  /** Refuses a stream that says it is longer than `maxLength`. */
+  /** Refuses a stream that declares a length above `maxLength`. */
   export function uncompress(bytes: Buffer, maxLength: number): Buffer;
 }

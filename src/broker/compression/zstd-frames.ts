@@ -7,14 +7,14 @@ const BLOCK = { raw: 0, repeated: 1, compressed: 2 } as const;
 
 export interface ZstdFrame {
   readonly bytes: Buffer;
-  /** Most bytes that it can unpack to: what it says, or else by its blocks. */
+  /** An upper bound for the decompressed size: the declared size, or else computed from the blocks. */
   readonly most: number;
 }
 
 /**
- * The Zstandard frames (RFC 8878) in some bytes, without unpacking them. Java writes a frame that does not
- * say how much it holds, and the library has to be told how much room it needs: all blocks but the last hold
- * 128 KiB, so the blocks tell it.
+ * The Zstandard frames (RFC 8878) in these bytes, without decompression. Java writes frames that do not
+ * declare their content size, but the library needs the size in advance. All blocks except the last hold 128
+ * KiB, so the number of blocks gives the size.
  */
 export function zstdFrames(bytes: Buffer): readonly ZstdFrame[] {
   const frames: ZstdFrame[] = [];

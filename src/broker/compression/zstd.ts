@@ -2,18 +2,17 @@ import * as zlib from 'node:zlib';
 import { type Codec, tooLarge } from './codec.js';
 import { zstdFrames } from './zstd-frames.js';
 
-/** Zstandard of Node itself, from 22.15 on. */
+/** Node's own Zstandard functions, from 22.15 on. */
 interface BuiltIn {
   zstdCompressSync?: (bytes: Buffer) => Buffer;
   zstdDecompressSync?: (bytes: Buffer, options: { readonly maxOutputLength: number }) => Buffer;
 }
 
-/** A second `init` would replace the library's memory while somebody uses it. */
+/** Shared, because a second `init` would replace the library's memory while it is in use. */
 let ready: Promise<void> | undefined;
 
 /**
- * Built into Node from 22.15 on; before, by `@bokuweb/zstd-wasm`, whose memory stays as large as its largest
- * batch.
+ * Built into Node from 22.15 on; before that, `@bokuweb/zstd-wasm`, which keeps memory for its largest batch.
  */
 export async function loadZstd(node: BuiltIn = zlib as BuiltIn): Promise<Codec> {
   const { zstdCompressSync, zstdDecompressSync } = node;
@@ -34,7 +33,7 @@ export async function loadZstd(node: BuiltIn = zlib as BuiltIn): Promise<Codec> 
       const frames = zstdFrames(bytes);
       const most = frames.reduce((sum, frame) => sum + frame.most, 0);
       if (most > maxBytes) throw tooLarge(most, maxBytes);
-      // No room at all is an address that the library takes for none.
+      // With a size of 0 the library would treat the address of its memory as missing.
       const parts = frames.map((frame) => zstd.decompress(frame.bytes, { defaultHeapSize: frame.most || 1 }));
       return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
     },

@@ -3,11 +3,13 @@ import { StreamsError } from '../../model/errors.js';
 import { LocalBroker, type LocalBrokerOptions, LocalCore } from '../local/broker.js';
 import { DatabaseStorage } from './storage.js';
 
-/** Often enough that a log does not grow far beyond its rules, seldom enough to be no load. */
+/**
+ * Often enough that a log does not grow far beyond its retention, seldom enough not to cost noticeable time.
+ */
 const MAINTENANCE_INTERVAL_MS = 5 * 60_000;
 
 export interface EmbeddedBrokerOptions extends LocalBrokerOptions {
-  /** Where the log is kept; created if missing. One process at a time. */
+  /** The directory of the log; created if missing. Only one process may open it at a time. */
   readonly directory: string;
   readonly openDatabase: OpenDatabase;
 }
@@ -17,15 +19,15 @@ export interface EmbeddedBrokerOptions extends LocalBrokerOptions {
  * through `connect()`.
  *
  * Durability: commits of transactions and offsets, `flush` and changes of topics are on disk (synced) when
- * they resolve; several at once share one sync. After a crash at any point the log is as of one of its
- * writes: topics, records, offsets and transactions whole or not at all. Retention and compaction run when it
- * is opened and every five minutes.
+ * they resolve; concurrent ones share one sync. After a crash at any point, the log is in the state that one
+ * of its writes left. Topics, records, offsets and transactions are there whole or not at all. Retention and
+ * compaction run on opening and every five minutes.
  */
 export class EmbeddedBroker extends LocalBroker {
   #cancelTimer: (() => void) | undefined;
   #closed = false;
 
-  /** Starts retention and compaction: now, and again some time after each run. */
+  /** Runs retention and compaction now, and again five minutes after each run. */
   startMaintenance(): void {
     void this.core.maintainQuietly().then(() => {
       if (!this.#closed)
@@ -41,11 +43,11 @@ export class EmbeddedBroker extends LocalBroker {
 }
 
 /**
- * Opens (creates) the embedded broker of a directory.
+ * Opens the embedded broker of a directory, and creates it if missing.
  *
  * Errors: STATE_LOCKED while it is open elsewhere, STATE_MISMATCH if the directory holds something else,
- * STATE_IO from the disk, LOG_CORRUPT if bytes are not what was written, or something that was synced is
- * missing. Cost: reads the metadata and the last writes (at most 16 MB), not the records.
+ * STATE_IO for a disk error. LOG_CORRUPT if bytes differ from what was written or if synced data is missing.
+ * Cost: reads the metadata and the last writes (at most 16 MB), not the records.
  */
 export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
   const { directory, openDatabase } = options;
@@ -67,7 +69,7 @@ function locked(directory: string, error: unknown): unknown {
   return new StreamsError('STATE_LOCKED', {
     what: 'cannot open the embedded broker',
     at: directory,
-    saw: 'that it is open elsewhere',
+    saw: 'a broker that another owner has open',
     expected: 'one owner',
     action:
       'The embedded broker is for one process: stop the other one, choose another directory, or use Kafka to run several. Within a process, open it once and give it to every start().',

@@ -6,14 +6,14 @@
  * |---|---|
  * | `v` | format version (1 byte) |
  * | `t` topicId:4 | JSON `{ "v": 2, "id", "name", "partitions", "config" }`; version 1 has no `id` |
- * | `n` | the number that the next topic gets: 4 bytes. Logs of earlier versions have none |
+ * | `n` | the number of the next topic to be created: 4 bytes. Missing in logs of earlier versions |
  * | `d` topicId:4 | version:1; the topic is deleted, its batches may still be there |
  * | `p` topicId:4 partition:4 | version:1 earliest:8 next:8 maxTimestamp:8 bytes:8 cleanedTo:8 dirtyBytes:8 |
  * | `o` topicId:4 partition:4 groupId:utf8 | version:1 offset:8 metadata:utf8 |
  * | `b` topicId:4 partition:4 baseOffset:8 | version:1 maxTimestamp:8, then the record batch (`record-batch/format.ts`) |
  *
- * Keys from 0xff on are the database's own (`state/write-witness.ts`). maxTimestamp of a batch is the highest
- * of it and all batches before it.
+ * Keys from 0xff on belong to the database itself (`state/write-witness.ts`). The maxTimestamp of a batch is
+ * the highest of this batch and all earlier ones.
  */
 import {
   logCorrupt,
@@ -39,7 +39,7 @@ const BATCH_HEAD_BYTES = 9;
 
 type Kind = 't' | 'd' | 'p' | 'o' | 'b';
 
-/** All keys of a kind. */
+/** The key range of one kind. */
 export function kindRange(kind: Kind): { gte: Buffer; lt: Buffer } {
   return { gte: Buffer.from(kind), lt: Buffer.from([kind.charCodeAt(0) + 1]) };
 }
@@ -75,12 +75,12 @@ export function batchKey(id: PartitionId, baseOffset: number): Buffer {
   return key;
 }
 
-/** The first key behind all batches of a partition. */
+/** The first key after all batches of a partition. */
 export function afterBatches({ topicId, partition }: PartitionId): Buffer {
   return partitionBytes('b', { topicId, partition: partition + 1 }, 0);
 }
 
-/** All batches of a topic. */
+/** The key range of all batches of a topic. */
 export function topicBatches(topicId: number): { gte: Buffer; lt: Buffer } {
   return {
     gte: partitionBytes('b', { topicId, partition: 0 }, 0),
@@ -98,7 +98,7 @@ export function encodeTopic({ id, name, partitions, config }: StoredTopic): Buff
   return Buffer.from(JSON.stringify({ v: TOPIC_VERSION, id, name, partitions, config }));
 }
 
-/** A topic of version 1 has its number for an id: none that is made from now on is equal to it. */
+/** A topic of version 1 uses its number as its id, which no new topic can have. */
 const idOf = (v: unknown, id: unknown, topicId: number): unknown => (v === 1 ? `topic-${topicId}` : id);
 
 export function decodeTopic(key: Buffer, value: Buffer): StoredTopic {
@@ -116,7 +116,7 @@ export function decodeTopic(key: Buffer, value: Buffer): StoredTopic {
       return { topicId: topicIdOf(key), id, name, partitions, config };
     }
   } catch {
-    // Told below, as any other content that is no topic.
+    // Handled below, like any other content that is not a topic.
   }
   throw logCorrupt(at, `${value.length} bytes that are no topic`, 'a description of a topic');
 }
@@ -149,7 +149,7 @@ export function encodeOffset({ offset, metadata }: StoredOffset): Buffer {
 
 export function decodeOffset(key: Buffer, value: Buffer): StoredOffset {
   const groupId = key.toString('utf8', 9);
-  // What is shorter than an offset must be of that length, which it is not: the check says so.
+  // A value shorter than the head of an offset is checked against that length, so that the check throws.
   check(value, value.length < OFFSET_BYTES ? OFFSET_BYTES : undefined, `offset of group ${groupId}`);
   return { ...partitionOf(key), groupId, offset: readInt64(value, 1), metadata: value.toString('utf8', OFFSET_BYTES) };
 }

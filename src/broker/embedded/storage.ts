@@ -29,7 +29,7 @@ import {
 const SWEEP_BATCHES = 256;
 
 /**
- * The log in a database (keys and values: `keys.ts`). A record batch is one entry, so that a million small
+ * The log in a database (keys and values: `keys.ts`). Each record batch is one entry, so a million small
  * records are about a thousand entries. Every {@link StorageWrite} is one atomic write of the database.
  */
 export class DatabaseStorage implements LogStorage {
@@ -40,8 +40,8 @@ export class DatabaseStorage implements LogStorage {
   }
 
   /**
-   * Finishes what a crash left undone, then reads the metadata. STATE_MISMATCH for a database of something
-   * else or of a newer millrace.
+   * Finishes what a crash left undone, then reads the metadata. STATE_MISMATCH if the database holds
+   * something else or was written by a newer millrace.
    */
   async load(): Promise<StoredMetadata> {
     await this.#checkFormat();
@@ -75,7 +75,7 @@ export class DatabaseStorage implements LogStorage {
       put(topicKey('d', topicId), FORMAT_VALUE);
       for (let partition = 0; partition < partitions; partition++) put(partitionStateKey({ topicId, partition }), null);
     }
-    // A sync of earlier writes only: a database may skip a write that is empty.
+    // This syncs earlier writes only. A database may skip an empty write, so one entry is written.
     if (writes.length === 0) put(FORMAT_KEY, FORMAT_VALUE);
     await this.#database.write(writes, { sync });
   }

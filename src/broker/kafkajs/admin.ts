@@ -35,8 +35,8 @@ import { isDenied, topicError } from './rights.js';
 const STOP_MEMBERS = 'Stop its members first.';
 
 /**
- * Topics and offsets of a Kafka cluster. Every call is tried again for a minute while leaders and
- * coordinators move or connections break, then BROKER_UNAVAILABLE. Other errors: see {@link Admin}.
+ * Topics and offsets of a Kafka cluster. Every call is retried for a minute while leaders and coordinators
+ * move or connections break, then fails with BROKER_UNAVAILABLE. Other errors: see {@link Admin}.
  */
 export class KafkaAdmin implements Admin {
   readonly #client: Client;
@@ -46,9 +46,9 @@ export class KafkaAdmin implements Admin {
   }
 
   /**
-   * Asks the broker to validate all topics first, because it would otherwise create the good ones; a topic
-   * that another client creates between the two is TOPIC_EXISTS, and the others are there. Resolves when
-   * every partition has a leader.
+   * Asks the broker to validate all topics first, because otherwise it would create the valid ones. If
+   * another client creates a topic between the two requests, the call fails with TOPIC_EXISTS and the other
+   * topics exist. Resolves when every partition has a leader.
    */
   async createTopics(
     topics: readonly TopicSpec[],
@@ -80,9 +80,9 @@ export class KafkaAdmin implements Admin {
     const configOf = new Map(configs.map((result) => [result.name, result]));
     return found.flatMap(({ id, name, partitions, allowed }) => {
       const result = configOf.get(name);
-      // Who may describe a topic need not be allowed to read its configuration.
+      // A principal that may describe a topic does not always have the right to read its configuration.
       const unreadable = result !== undefined && isDenied(result.error);
-      // Deleted between the two requests: left out, as if it had been asked a moment later.
+      // The topic was deleted between the two requests: left out, as if the call had come a moment later.
       if (!unreadable && result?.error !== CODE.none) return [];
       const denied = (['Read', 'Write'] as const).filter((operation) => (allowed & ALLOWED[operation]) === 0);
       const inForce = unreadable ? NOTHING_KNOWN : result.inForce;
@@ -128,7 +128,7 @@ export class KafkaAdmin implements Admin {
       );
   }
 
-  /** Resolves when the brokers do not know the topics any more. */
+  /** Resolves when the topics have disappeared from the brokers' metadata. */
   async deleteTopics(names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
     const results = await this.#client.askController(deleteTopicsRequest(names), firstError);
@@ -149,13 +149,16 @@ export class KafkaAdmin implements Admin {
     return this.#offsets(partitions, EARLIEST);
   }
 
-  /** The last stable offset (transaction markers count, open transactions end it), or the high watermark. */
+  /**
+   * The last stable offset (it includes transaction markers and stops at an open transaction), or the high
+   * watermark.
+   */
   latestOffsets(...[partitions, isolation]: Parameters<Admin['latestOffsets']>): Promise<readonly PartitionOffset[]> {
     return this.#offsets(partitions, LATEST, isolation !== 'read_uncommitted');
   }
 
   async offsetsAt(partitions: readonly TopicPartition[], timestamp: number): Promise<readonly PartitionOffset[]> {
-    // Negative times are the protocol's words for earliest and latest.
+    // In the protocol, negative times mean earliest and latest.
     const found = await this.#offsets(partitions, Math.max(0, Math.ceil(timestamp)));
     const later = found.filter(({ offset }) => offset < 0);
     if (later.length === 0) return found;
@@ -287,7 +290,7 @@ const NOTHING_KNOWN: ReadonlyMap<string, string> = new Map();
 const firstError = (results: readonly TopicResult[]): number =>
   results.find(({ error }) => error !== CODE.none)?.error ?? 0;
 
-/** A protocol error that has no meaning of its own becomes BROKER_UNAVAILABLE. */
+/** A protocol error without a meaning of its own becomes BROKER_UNAVAILABLE. */
 async function attempt<T>(what: string, at: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

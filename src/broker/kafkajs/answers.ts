@@ -1,20 +1,21 @@
 /**
- * Answers of a peer, as they come out of a socket.
+ * Splits the bytes from a broker's socket into responses.
  *
  * ```text
- * ┌ length of what follows: int32 ┬ correlation id: int32 ┬ the answer ┐
+ * ┌ length of what follows: int32 ┬ correlation id: int32 ┬ the response ┐
  * ```
  *
- * kafkajs believes whatever length comes: four zero bytes end the process, and others fill its memory. Here a
- * length is checked before anything is kept for it, and so is the question that it answers.
+ * kafkajs trusts any length it receives: four zero bytes end the process, and other lengths fill its memory.
+ * Here, each length is checked before memory is reserved for it. The request that the response belongs to is
+ * checked as well.
  */
 
-/** As far as we look into a connection of kafkajs. */
+/** The parts of a kafkajs connection that this file uses. */
 export interface AnsweredConnection {
   chunks: Buffer[];
   bytesBuffered: number;
   bytesNeeded: number;
-  /** A login under way in the form that has no correlation ids. */
+  /** A running login, in the form without correlation ids. */
   readonly authHandlers: { onSuccess(raw: Buffer): void; onError(): void } | null;
   readonly authExpectResponse: boolean;
   readonly requestQueue: {
@@ -23,24 +24,25 @@ export interface AnsweredConnection {
   };
 }
 
-/** The length of an answer, which comes before it. */
+/** Size of the length that precedes each response. */
 export const LENGTH_BYTES = 4;
 const CORRELATION_ID_BYTES = 4;
 const MIB = 1024 * 1024;
 /**
- * A batch comes whole, whatever a fetch asks for. A broker takes none from a producer that is larger than its
- * `socket.request.max.bytes`, 100 MiB by default; other partitions may come with it, up to 16 MiB.
+ * A batch is returned whole, whatever limit a fetch sets. A broker accepts no batch from a producer that is
+ * larger than its `socket.request.max.bytes`, 100 MiB by default. Other partitions may come in the same
+ * response, up to 16 MiB.
  */
 const MAX_FETCHED_BYTES = 128 * MIB;
-/** Of all partitions of a cluster, metadata takes some 50 bytes each: 600,000 of them. */
+/** Metadata of all partitions of a cluster takes about 50 bytes each: this is enough for 600,000. */
 const MAX_BYTES = 32 * MIB;
-/** What is asked before a peer has proven anything is answered in some hundred bytes. */
+/** Requests that precede the peer's authentication have responses of a few hundred bytes. */
 const MAX_GREETING_BYTES = MIB;
 const GREETINGS: ReadonlySet<string> = new Set(['ApiVersions', 'SaslHandshake', 'SaslAuthenticate']);
 
 /**
- * What came is no answer of a Kafka broker. Named as kafkajs names what befalls a connection, which is then
- * made anew.
+ * The bytes are not a response of a Kafka broker. The name equals that of kafkajs' connection errors, after
+ * which kafkajs reconnects.
  */
 export class NotKafkaError extends Error {
   override readonly name = 'KafkaJSConnectionError';
@@ -52,9 +54,9 @@ export class NotKafkaError extends Error {
 }
 
 /**
- * Takes in what has come, and hands out the answers in it. Memory: one answer, of at most 128 MiB for a
- * fetch, 1 MiB before a login, else 32 MiB. Throws {@link NotKafkaError} for what cannot be an answer to
- * anything that was asked: nothing that follows can be understood then.
+ * Buffers the received bytes and delivers the complete responses in them. Memory: one response, of at most
+ * 128 MiB for a fetch, 1 MiB before a login, else 32 MiB. Throws {@link NotKafkaError} if the bytes cannot be
+ * a response to any pending request: then nothing that follows can be parsed.
  */
 export function takeAnswers(connection: AnsweredConnection, data: Buffer): void {
   connection.chunks.push(data);
@@ -78,7 +80,10 @@ export function takeAnswers(connection: AnsweredConnection, data: Buffer): void 
   }
 }
 
-/** How many bytes are needed before more can be said of what begins here: its head, then all of it. */
+/**
+ * How many bytes must be buffered before the next step: first the head of the response, then the whole
+ * response.
+ */
 function bytesOf({ authHandlers, requestQueue }: AnsweredConnection, bytes: Buffer): number {
   const length = bytes.readInt32BE(0);
   const least = authHandlers ? 0 : CORRELATION_ID_BYTES;
@@ -95,7 +100,7 @@ function bytesOf({ authHandlers, requestQueue }: AnsweredConnection, bytes: Buff
   return LENGTH_BYTES + length;
 }
 
-/** Another protocol tells itself by its first letters. */
+/** Another protocol can often be recognized by its first four characters. */
 function shown(bytes: Buffer, length: number): string {
   const text = bytes.toString('latin1', 0, LENGTH_BYTES);
   return `${length} bytes${/^[ -~]{4}$/.test(text) ? `, which begin with "${text}"` : ''}`;

@@ -25,19 +25,19 @@ import { KafkaWriter, unsentBytesOf } from './writer.js';
 import { type WriterSettings, writerSettings } from './writer-options.js';
 
 export interface KafkaBrokerOptions extends KafkaOptions {
-  /** `host:port` of some brokers of the cluster; the others are found through them. */
+  /** `host:port` of some brokers of the cluster; the client discovers the others through them. */
   readonly brokers: readonly string[];
   readonly clock: Clock;
   readonly logger?: Logger;
 }
 
-/** What a broker has in common with those that are made of it. */
+/** The state that a broker shares with the brokers that are derived from it for a stop. */
 interface Shared {
   readonly connect: () => Promise<Connections>;
   readonly settings: WriterSettings;
   readonly logger: Logger;
   readonly unpacked: UnpackedBatches;
-  /** By whether they see what is committed only. */
+  /** By whether they read committed records only. */
   readonly fetchers: Map<boolean, Promise<Fetcher>>;
   readonly readers: Set<KafkaReader>;
   readonly writers: Set<KafkaWriter>;
@@ -72,7 +72,7 @@ class KafkaBroker implements Broker, Required<Pick<Broker, 'withStopDeadline'>> 
     return reader;
   }
 
-  /** Made when the first reader needs it. */
+  /** Created when the first reader needs it. */
   #fetcher(committedOnly: boolean): Promise<Fetcher> {
     const { fetchers, connect } = this.#shared;
     const made = fetchers.get(committedOnly);
@@ -139,11 +139,13 @@ class KafkaBroker implements Broker, Required<Pick<Broker, 'withStopDeadline'>> 
 /**
  * Connects to a Kafka cluster (brokers 3.9 to 4.4).
  *
- * Readers share two connections to each broker, admin and writers one, and each member has its own, because
- * the requests of readers and members wait at the brokers. Errors: BROKER_UNAVAILABLE if no broker can be
- * reached, BROKER_UNAUTHENTICATED if client and brokers do not trust each other, CONFIG_INVALID for options
- * that cannot work, a package that is not installed, and if another kafkajs than the one this is made for is;
- * BROKER_UNAUTHORIZED, from any call, names what the user may not do.
+ * All readers share two connections to each broker. Admin and writers share one, and each member has its own,
+ * because the requests of readers and members wait at the brokers.
+ *
+ * Errors: BROKER_UNAVAILABLE if no broker can be reached, BROKER_UNAUTHENTICATED if client and brokers do not
+ * trust each other. CONFIG_INVALID for options that cannot work, for a package that is not installed, and for
+ * a kafkajs of a version that this adapter does not support. BROKER_UNAUTHORIZED, from any call, names the
+ * missing right.
  */
 export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<Broker> {
   const { brokers, clientId = 'millrace', clock, logger = silentLogger } = options;

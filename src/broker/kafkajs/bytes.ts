@@ -3,8 +3,8 @@ import { readInt64, writeInt64 } from '../record-batch/format.js';
 const NO_UUID = Buffer.alloc(16);
 
 /**
- * Kafka's primitive types as requests are made of them, big endian. "Compact" forms (length + 1 as an
- * unsigned varint) and tagged fields belong to the flexible versions of requests.
+ * Writes the primitive types of Kafka's protocol, big endian. The flexible versions of requests use "compact"
+ * forms (length + 1 as an unsigned varint) and tagged fields.
  */
 export class BytesWriter {
   #bytes: Buffer;
@@ -59,7 +59,7 @@ export class BytesWriter {
     return value === null ? this.int32(-1) : this.int32(value.length).#raw(value);
   }
 
-  /** Null is "all" in most requests, an empty array is "none". */
+  /** In most requests, null means "all" and an empty array means "none". */
   array<T>(items: readonly T[] | null, write: (item: T) => void): this {
     this.int32(items === null ? -1 : items.length);
     for (const item of items ?? []) write(item);
@@ -78,12 +78,12 @@ export class BytesWriter {
     return this;
   }
 
-  /** Null is the one that stands for none. */
+  /** Null is written as the zero UUID, which stands for "none". */
   uuid(value: string | null): this {
     return this.#raw(value === null ? NO_UUID : Buffer.from(value, 'hex'));
   }
 
-  /** The end of every structure of a flexible version: no tagged fields. */
+  /** Ends a structure of a flexible version, without tagged fields. */
   noTags(): this {
     return this.#uvarint(0);
   }
@@ -116,8 +116,8 @@ export class BytesWriter {
 }
 
 /**
- * Reads what {@link BytesWriter} writes. Byte fields are views. A RangeError for a response that cannot be
- * right.
+ * Reads what {@link BytesWriter} writes. Byte fields are views. A RangeError for a response that is
+ * malformed.
  */
 export class BytesReader {
   #at = 0;
@@ -161,7 +161,7 @@ export class BytesReader {
     return length < 0 ? null : this.#take(length).toString('utf8');
   }
 
-  /** A string that the protocol does not let be null. */
+  /** A string that the protocol does not allow to be null. */
   text(): string {
     return this.string() ?? '';
   }
@@ -190,7 +190,7 @@ export class BytesReader {
     return bytes.equals(NO_UUID) ? null : bytes.toString('hex');
   }
 
-  /** Passes over tagged fields: none that we know. */
+  /** Skips tagged fields: this client uses none of them. */
   skipTags(): void {
     for (let count = this.#uvarint(); count > 0; count--) {
       this.#uvarint();
@@ -199,7 +199,7 @@ export class BytesReader {
   }
 
   #items<T>(count: number, read: () => T): T[] {
-    // No item takes less than a byte: a number that cannot be right is refused before it costs time.
+    // Every item takes at least one byte, so an impossible count is refused before it costs time.
     const left = this.source.length - this.#at;
     if (count > left) throw new RangeError(`a response has ${left} bytes left for ${count} items`);
     const items: T[] = [];

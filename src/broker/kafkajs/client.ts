@@ -21,13 +21,13 @@ import { isDenied, topicError, withRight } from './rights.js';
 import type { StopDeadline } from './stop-deadline.js';
 
 /**
- * How long a cluster may take to recover (a leader or coordinator that moves, a broker that restarts) before
- * a call fails.
+ * How long a cluster may take to recover before a call fails: a leader or coordinator moves, or a broker
+ * restarts.
  */
 const PATIENCE_MS = 60_000;
 /**
- * How long a topic may be unknown before that is believed: a broker learns of a new one a little later than
- * its controller.
+ * How long a topic may be unknown before the call fails: brokers learn of a new topic a little later than the
+ * controller.
  */
 const UNKNOWN_MS = 1_000;
 const FIRST_PAUSE_MS = 5;
@@ -38,30 +38,30 @@ export interface RetryOptions {
   readonly at: string;
   readonly retry: (error: unknown) => boolean;
   readonly patienceMs?: number;
-  /** The broker holds the answer back until something happens. */
+  /** The broker holds the response back until something happens. */
   readonly waits?: boolean;
 }
 
 export interface CoordinatorOptions {
-  /** Further errors to try again after. */
+  /** Further errors after which the request is retried. */
   readonly retry?: (error: unknown) => boolean;
   readonly patienceMs?: number;
   readonly waits?: boolean;
-  /** Told each time that the coordinator was not there, or another broker took its place. */
+  /** Called each time that the coordinator was unreachable or had moved to another broker. */
   readonly onMoved?: () => void;
-  /** Default: those of the client. */
+  /** Default: the client's own. */
   readonly connections?: Connections;
 }
 
-/** Partitions by the broker that leads them, and those of which none is known. */
+/** Partitions by the broker that leads them, and those without a known leader. */
 export interface Routes<T> {
   readonly leaders: ReadonlyMap<number, T[]>;
   readonly failed: readonly { readonly partition: T; readonly error: unknown }[];
 }
 
 /**
- * Who leads and coordinates what, and requests sent there. Shared by admin, writers and members; asks again
- * when the cluster changes.
+ * Finds leaders and coordinators, and sends requests to them. Shared by admin, writers and members; refreshes
+ * its metadata when the cluster changes.
  */
 export class Client {
   readonly #topics: Map<string, TopicMetadata>;
@@ -78,13 +78,14 @@ export class Client {
     this.#stopDeadline = from?.stopDeadline;
   }
 
-  /** The same client, for those who may have to go: see {@link StopDeadline}. */
+  /** The same client, for a caller that may be stopped: see {@link StopDeadline}. */
   withStopDeadline(stopDeadline: StopDeadline | undefined): Client {
     return stopDeadline ? new Client(this.connections, this.clock, { client: this, stopDeadline }) : this;
   }
 
   /**
-   * Whether somebody who may have to go can try again what was begun at that time, and has failed with this.
+   * Whether a call that began at that time and failed with this error may be retried, under the stop
+   * deadline.
    */
   mayRetry(error: unknown, begun: number): boolean {
     const foundNobody =
@@ -92,13 +93,14 @@ export class Client {
     return !this.#stopDeadline || !foundNobody || this.#stopDeadline.mayRetry(begun);
   }
 
-  /** Waits for something that is asked once. */
+  /** Runs a call that is not repeated, under the stop deadline. */
   once<T>(attempt: () => Promise<T>): Promise<T> {
     return this.#stopDeadline ? this.#stopDeadline.attempt(attempt) : attempt();
   }
 
   /**
-   * Tries until it succeeds, the error is not one to retry, or patience ends. Pauses double from 5 to 500 ms.
+   * Retries until the call succeeds, fails with an error that is not retriable, or runs out of time. Pauses
+   * double from 5 to 500 ms.
    */
   async retrying<T>(options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
     const begun = this.clock.monotonic();
@@ -115,7 +117,7 @@ export class Client {
     }
   }
 
-  /** What the cluster says of these topics now (null: of all). */
+  /** The current metadata of these topics (null: of all topics). */
   async metadata(topics: readonly string[] | null): Promise<Metadata> {
     const metadata = await this.retrying(
       { what: 'cannot read metadata', at: 'the cluster', retry: isConnectionError },
@@ -133,8 +135,8 @@ export class Client {
   }
 
   /**
-   * The broker that leads each of these partitions: asked once, then remembered until {@link forgetTopics}.
-   * TOPIC_UNKNOWN names the first partition that does not exist; waits while one has no leader.
+   * The leader of each of these partitions: looked up once, then cached until {@link forgetTopics}.
+   * TOPIC_UNKNOWN names the first partition that does not exist. Waits while a partition has no leader.
    */
   async leaders<T extends TopicPartition>(partitions: readonly T[]): Promise<ReadonlyMap<number, T[]>> {
     const unknownUntil = this.clock.monotonic() + UNKNOWN_MS;
@@ -154,8 +156,8 @@ export class Client {
   }
 
   /**
-   * As {@link leaders}, but an unknown partition does not stop the others: it is among the failed. `waits`
-   * false: nor is a partition waited for that has no leader now.
+   * Like {@link leaders}, but an unknown partition does not stop the others: it is listed in `failed`. With
+   * `waits` false, a partition that currently has no leader is listed there too, instead of being waited for.
    */
   async route<T extends TopicPartition>(partitions: readonly T[], { waits = true } = {}): Promise<Routes<T>> {
     if (!waits) return this.#routeNow(partitions);
@@ -224,9 +226,9 @@ export class Client {
   }
 
   /**
-   * Asks the coordinator of a group or transactional id, and again while it moves or loads, the connection
-   * breaks (if the request may be repeated: most may), or `retry` says so. What the request's `read` throws
-   * and is not retried is thrown as it is.
+   * Sends a request to the coordinator of a group or transactional id. Retries while the coordinator moves or
+   * loads, after a broken connection, or if `retry` returns true. Other errors from the request's `read` are
+   * thrown unchanged.
    */
   async askCoordinator<R>(
     type: CoordinatorType,
@@ -258,7 +260,8 @@ export class Client {
           await coordinator;
         } catch (error) {
           this.#coordinators.delete(name);
-          // Who may do what is asked may find the coordinator, too: that is what is missing.
+          // The right to send the request includes the right to find the coordinator: report that right as
+          // missing.
           const code = codeOf(error);
           throw code !== undefined && isDenied(code)
             ? withRight(new ProtocolError(code), request.apiName, request.concerned)
@@ -274,7 +277,7 @@ export class Client {
     );
   }
 
-  /** Asks the controller, and again while it moves. */
+  /** Sends a request to the controller; retries while the controller moves. */
   askController<R>(request: Request<R>, error: (answer: R) => number): Promise<R> {
     return this.retrying(
       {

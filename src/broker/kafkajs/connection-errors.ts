@@ -1,7 +1,7 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
 import type { Security } from './security.js';
 
-/** What kafkajs' errors and those of Node and OpenSSL below them say of themselves. */
+/** The fields that errors of kafkajs, Node and OpenSSL have. */
 interface Described {
   readonly name?: string;
   readonly message?: string;
@@ -10,19 +10,19 @@ interface Described {
   readonly cause?: unknown;
 }
 
-/** Node's codes for a certificate of the broker that does not pass. */
+/** Node's error codes for a broker certificate that fails verification. */
 const UNKNOWN_AUTHORITY = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_UNTRUSTED|CERT_SIGNATURE_FAILURE)/;
 const OTHER_NAME = 'ERR_TLS_CERT_ALTNAME_INVALID';
 const OUT_OF_DATE = /^CERT_(HAS_EXPIRED|NOT_YET_VALID|REVOKED)/;
-/** The broker's words for a certificate of the client that does not pass, or that it has not got. */
+/** The broker's TLS alerts for a client certificate that is refused or missing. */
 const CLIENT_REFUSED = /^ERR_SSL_.*ALERT_.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/;
 const UNSUPPORTED_MECHANISM = 'UNSUPPORTED_SASL_MECHANISM';
 const NO_SASL_HERE = 'ILLEGAL_SASL_STATE';
 const LOGIN_FAILED: readonly unknown[] = ['SASL_AUTHENTICATION_FAILED', UNSUPPORTED_MECHANISM, NO_SASL_HERE];
 
 /**
- * BROKER_UNAUTHENTICATED if client and broker do not trust each other, which no second attempt changes;
- * undefined for all other errors. It names mechanism and user, never what they are proven by.
+ * BROKER_UNAUTHENTICATED if client and broker do not trust each other, where a retry cannot help; undefined
+ * for all other errors. The error names mechanism and user, never the password, token or key.
  */
 export function distrust(error: unknown, security: Security, at: string): StreamsError | undefined {
   for (let cause = error as Described | undefined; cause instanceof Error; cause = cause.cause as Described) {
@@ -93,12 +93,15 @@ function distrustOf(
   return undefined;
 }
 
-/** A login where the broker takes none: on a listener without logins, or too soon after the last one. */
+/**
+ * A login was sent to a broker that expects none: the listener has no logins, or the last login was too
+ * recent.
+ */
 export const isOutOfTurn = (error: unknown): boolean => (error as Described | undefined)?.type === NO_SASL_HERE;
 
 /**
- * What a connection that was closed without a word may mean, by what was tried: the protocol has no word for
- * it.
+ * The likely cause of a connection that was closed without an error, based on what was tried: the protocol
+ * has no error for it.
  */
 export function likelyCause(error: unknown, { tls, sasl }: Security): string {
   const message = messageOf(error);

@@ -11,25 +11,22 @@ import { type BrokerVersions, knownTo, type NewRequest, type Request } from './r
 import { withRight } from './rights.js';
 import type { Security } from './security.js';
 
-/** The only version whose inside is known. It is the last one: kafkajs is not developed any more. */
+/** The only supported version: this file uses its internals. kafkajs is no longer developed. */
 const KAFKAJS_VERSION = '2.2.4';
 const LOG_LEVEL_ERROR = 1;
-/** Of the two connections that kafkajs has to a broker. */
+/** The index of this connection among the two that kafkajs keeps to a broker. */
 const NOT_FOR_FETCHES = 0;
 const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 3_000;
-/**
- * How long it may take until a first broker has answered all that is asked of it, whatever it is that
- * answers.
- */
+/** How long the first server may take to respond to all requests of the opening, whatever it is. */
 const OPEN_MS = 45_000;
 /**
- * How long before its end a session is prolonged by another login, where brokers end sessions. A new token is
- * fetched when a fifth of the old one's life is left: kafkajs' own 10 s would repeat the login with the old
- * one of less than 50 s, and brokers take one in a second.
+ * How long before the end of a session kafkajs logs in again, where brokers limit sessions. A new token is
+ * fetched when a fifth of the old token's life is left. kafkajs' own 10 s would repeat the login with an old
+ * token of less than 50 s, and brokers accept one login per second.
  */
 const REAUTHENTICATE_MS = 1_000;
-/** A lost broker is looked for some seconds; who needs longer tries again with pauses of its own. */
+/** kafkajs looks some seconds for a lost broker. A caller that waits longer retries with its own pauses. */
 const RETRY = { initialRetryTime: 20, maxRetryTime: 500, retries: 10 };
 
 export interface ConnectionOptions {
@@ -40,9 +37,9 @@ export interface ConnectionOptions {
   readonly clock: Clock;
 }
 
-/** What we use of kafkajs' internal objects. */
+/** The internal objects of kafkajs that this file uses. */
 interface Pool {
-  /** Over two connections: one for fetches, one for the rest. */
+  /** Uses two connections: one for fetches, one for the rest. */
   send(request: object): Promise<unknown>;
   getConnection(index: number): Promise<{ send(request: object): Promise<unknown> }>;
 }
@@ -71,7 +68,7 @@ interface Internals {
 }
 let loaded: Internals | undefined;
 
-/** kafkajs is loaded when the first connection is opened: who does not use Kafka does not pay for it. */
+/** Loads kafkajs for the first connection: an application without Kafka does not pay for it. */
 function internals(): Internals {
   if (loaded) return loaded;
   const load = createRequire(import.meta.url);
@@ -97,8 +94,8 @@ function internals(): Internals {
 }
 
 /**
- * All sockets that are open. kafkajs loses some from its sight where a cluster is lost and several look for
- * it at once, and they would keep the process alive for as long as the brokers keep them.
+ * All open sockets. When several callers look for a lost cluster at once, kafkajs loses track of some
+ * sockets. They would keep the process alive for as long as the brokers keep them open.
  */
 class Sockets {
   readonly #open = new Set<Socket>();
@@ -107,11 +104,11 @@ class Sockets {
 
   constructor(create: (options: object) => Socket) {
     this.create = (options) => {
-      // Node warns of a leak when more than ten requests wait for a connection that is being made; each of
-      // them goes away when it is.
+      // Node warns of a leak when more than ten requests wait for a connection that is being opened. Each of
+      // them removes its listener when the connection is open.
       const socket = create(options).setMaxListeners(0);
-      // Somebody may still be looking when all is closed: without an error he would wait for the connection
-      // as long as for any.
+      // A search for a broker may outlast the close. Without an error it would wait for the connection as
+      // usual.
       if (this.#closed) return socket.destroy(brokerClosed());
       this.#open.add(socket);
       return socket.once('close', () => this.#open.delete(socket));
@@ -122,13 +119,13 @@ class Sockets {
     return this.#closed;
   }
 
-  /** Ends all, and whatever waits for them. */
+  /** Destroys all sockets; requests that wait for them fail. */
   abandon(error: Error): void {
     this.#closed = true;
     for (const socket of this.#open) socket.destroy(error);
   }
 
-  /** What was not closed by its owner has none. */
+  /** Closes the sockets that their owners have not closed. */
   close(): void {
     this.#closed = true;
     for (const socket of this.#open) {
@@ -138,7 +135,7 @@ class Sockets {
   }
 }
 
-/** kafkajs tries ten times, three seconds long, whatever failed. */
+/** Stops kafkajs from retrying a final error: it retries every error ten times, over three seconds. */
 function failAtOnce(pool: BrokerPool, isFinal: (error: unknown) => boolean, connected: () => void): void {
   const create = pool.createBroker;
   pool.createBroker = (options) => {
@@ -161,10 +158,10 @@ function failAtOnce(pool: BrokerPool, isFinal: (error: unknown) => boolean, conn
  * Connections to the brokers of a cluster: kafkajs' own, with its TLS, SASL and reconnecting, and our
  * requests on them.
  *
- * A broker answers the requests of one connection one after the other, so whoever waits long (a reader's
- * fetch, a member's join) needs a `Connections` of its own. Errors: BROKER_UNAUTHENTICATED at once where
- * client and broker do not trust each other, else kafkajs' own for connections, what the request's `read`
- * throws, BROKER_CLOSED after close.
+ * A broker processes the requests of one connection one after the other. A long-waiting caller (a reader's
+ * fetch, a member's join) therefore needs a `Connections` of its own. Errors: BROKER_UNAUTHENTICATED at once
+ * if client and broker do not trust each other, BROKER_CLOSED after close, errors from the request's `read`,
+ * else kafkajs' own connection errors.
  */
 export class Connections {
   readonly #cluster: Cluster;
@@ -179,8 +176,8 @@ export class Connections {
   }
 
   /**
-   * BROKER_UNAVAILABLE, with what may be the cause, after some seconds without a broker;
-   * BROKER_UNAUTHENTICATED at once.
+   * BROKER_UNAVAILABLE, with the likely cause, after some seconds without a broker; BROKER_UNAUTHENTICATED at
+   * once.
    */
   static async open(options: ConnectionOptions): Promise<Connections> {
     const { Cluster, createLogger, createSocketFactory } = internals();
@@ -224,18 +221,18 @@ export class Connections {
     return connections;
   }
 
-  /** Asks one broker. */
+  /** Sends a request to one broker. */
   async ask<R>(nodeId: number, request: Request<R>): Promise<R> {
     return this.#send(() => this.#cluster.findBroker({ nodeId: String(nodeId) }), request, `broker ${nodeId}`);
   }
 
-  /** Asks any broker. */
+  /** Sends a request to any broker. */
   async askAny<R>(request: Request<R> | NewRequest<R>): Promise<R> {
     return this.#send(() => this.#cluster.brokerPool.findConnectedBroker(), request, 'the cluster');
   }
 
   /**
-   * Drops the connections; requests under way end with an error or their answer. Calling it again does
+   * Drops the connections; pending requests end with an error or their response. Calling it again does
    * nothing.
    */
   async close(): Promise<void> {
@@ -252,7 +249,7 @@ export class Connections {
       node = await find();
       return await this.#exchange(node, request);
     } catch (error) {
-      // The listener has taken logins before: it takes this one on a new connection.
+      // The listener has accepted logins before, so it accepts this one on a new connection.
       if (isOutOfTurn(error)) {
         await node?.disconnect();
         throw error;
@@ -269,7 +266,7 @@ export class Connections {
     return (await way.send({
       request: { apiKey, apiVersion, apiName, encode: async () => encoded(request) },
       response: {
-        // kafkajs asks this for a throttle time before it parses.
+        // kafkajs reads a throttle time from this before it parses the response.
         decode: async (payload: Buffer) => ({ payload, clientSideThrottleTime: 0 }),
         parse: async ({ payload }: { payload: Buffer }) => request.read(new BytesReader(payload)),
       },
@@ -292,7 +289,7 @@ function unreachable(error: unknown, security: Security, at: string): StreamsErr
   });
 }
 
-/** In the shape of kafkajs' encoder, as far as its requests look into it. */
+/** The shape of kafkajs' encoder, as far as its requests use it. */
 function encoded<R>(request: Request<R>): { readonly buf: Buffer; readonly buffer: Buffer } {
   const { written } = request.write(new BytesWriter(request.initialBytes));
   return { buf: written, buffer: written };

@@ -4,7 +4,7 @@ import { asStreamsError, CODE, ProtocolError, unauthorized } from './errors.js';
 import type { TopicResult } from './requests-topics.js';
 import { isDenied, topicError } from './rights.js';
 
-/** What the broker finds wrong with what was asked, not with itself. */
+/** Error codes that blame the request, not the broker. */
 const SPEC_REFUSED: ReadonlySet<number> = new Set([
   CODE.invalidTopic,
   CODE.invalidPartitions,
@@ -13,12 +13,13 @@ const SPEC_REFUSED: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * A broker that is starting, or has not been heard of for a moment: there are too few to hold the copies now.
+ * A broker that is starting or has missed its heartbeats is fenced: there are temporarily too few brokers for
+ * the replicas.
  */
 const isPassing = ({ error, message }: TopicResult): boolean =>
   error === CODE.invalidReplicationFactor && /\bfenced\b/.test(message ?? '');
 
-/** Throws what the answers to a creation of topics say, if they say anything but success. */
+/** Throws the error of a creation of topics, if any of the results has one. */
 export function createFailure(results: readonly TopicResult[]): void {
   const invalid = results.filter((result) => SPEC_REFUSED.has(result.error) && !isPassing(result));
   if (invalid.length > 0)
@@ -46,7 +47,7 @@ export function createFailure(results: readonly TopicResult[]): void {
     throw asStreamsError(new ProtocolError(failed.error, failed.message), 'cannot create a topic', failed.name);
 }
 
-/** CONFIG_INVALID: what was asked for cannot be. */
+/** CONFIG_INVALID: the request cannot be satisfied. */
 export const refused = (names: readonly string[], saw: string, what = 'cannot create topics'): StreamsError =>
   new StreamsError('CONFIG_INVALID', {
     what,

@@ -10,7 +10,7 @@ import { UnpackedBatches } from '../record-batch/unpacked.js';
 import { LeaderSilence } from './leader-silence.js';
 import type { FetchedPartition } from './requests-records.js';
 
-/** A batch that was fetched and not yet decoded; without records if it only moves the position. */
+/** A batch that was fetched and not yet decoded. An invisible batch only moves the position. */
 interface AheadBatch {
   readonly head: BatchHead;
   readonly at: number;
@@ -19,10 +19,10 @@ interface AheadBatch {
 }
 
 /**
- * Where a reader stands in one partition, and what was fetched from there on.
+ * The position of a reader in one partition, and what was fetched from there on.
  *
- * Records of aborted transactions and transaction markers are passed over, and move the position. A seek
- * replaces the cursor, so that what arrives for the old one goes nowhere.
+ * Records of aborted transactions and transaction markers are skipped, and move the position. A seek replaces
+ * the cursor, so data that arrives for the old one is discarded.
  */
 export class Cursor {
   readonly topic: string;
@@ -31,30 +31,30 @@ export class Cursor {
   latest: number;
   paused = false;
   closed = false;
-  /** Part of a fetch that is under way. */
+  /** Part of a running fetch. */
   fetching = false;
-  /** The last fetch found nothing behind what was fetched. */
+  /** The last fetch found nothing after what was already fetched. */
   isAtEnd = false;
   /** Since when the topic is unknown, on the monotonic clock. */
   unknownSince: number | undefined;
   readonly silence: LeaderSilence;
-  /** For the next poll to throw. */
+  /** The error that the next poll throws. */
   failure: unknown;
   aheadBytes = 0;
-  /** Where the next fetch begins. */
+  /** The offset at which the next fetch begins. */
   fetchFrom: number;
-  /** Where it stood when a poll last returned something of it. */
+  /** The position when a poll last returned a batch of this cursor. */
   #told: number;
   readonly #ahead: AheadBatch[] = [];
-  /** The batch that records are taken of. */
+  /** The batch from which records are being taken. */
   #records: BatchRecords | undefined;
-  /** Bytes of records since the last {@link prepare}. */
+  /** Bytes of records taken since the last {@link prepare}. */
   takenBytes = 0;
   #decodedTo: number;
   readonly #context: DecodeContext;
   readonly #unpacked: UnpackedBatches;
 
-  /** `unpacked`: what it shares with others that read at the same time. */
+  /** `unpacked` is shared with other readers of the same broker. */
   constructor({ topic, partition, offset }: PartitionOffset, logger = silentLogger, unpacked = new UnpackedBatches()) {
     this.#unpacked = unpacked;
     this.topic = topic;
@@ -73,10 +73,10 @@ export class Cursor {
   }
 
   /**
-   * Takes in what was fetched. Aborted transactions come in order of completion, so they are sorted by their
-   * first offset; a producer is in an aborted transaction from there to its next marker, of either kind,
-   * because it has one transaction at a time. Loads the codecs that its batches need. LOG_CORRUPT at the
-   * first batch that is not what was written; those before it can be taken.
+   * Adds fetched batches. Aborted transactions are listed in order of completion, so they are sorted by their
+   * first offset. A producer's records are aborted from that offset to its next marker of either kind,
+   * because it has one transaction at a time. Loads the codecs that the batches need. LOG_CORRUPT at the
+   * first corrupt batch; the batches before it can be taken.
    */
   async receive(fetched: FetchedPartition, committedOnly: boolean): Promise<void> {
     await loadCodecs(compressionsIn(fetched.records));
@@ -86,7 +86,7 @@ export class Cursor {
     const open = new Set<number>();
     let next = 0;
     const source = fetched.records;
-    // The first batch always comes whole: the length of one that seems cut off is wrong.
+    // A broker always returns the first batch whole: if it seems truncated, its length is wrong.
     if (source.length > 0 && completeBatchSize(source) === undefined) decodeHead(source, 0, this.#context);
     for (let at = 0, size = completeBatchSize(source, 0); size !== undefined; size = completeBatchSize(source, at)) {
       const head = decodeHead(source, at, this.#context);
@@ -103,7 +103,7 @@ export class Cursor {
     }
   }
 
-  /** Its leader is asked for what comes next. */
+  /** Records that a fetch of this partition was sent to the leader. */
   asked(now: number, broker: number): void {
     this.silence.asked(now, broker);
     this.fetching = true;
@@ -111,7 +111,7 @@ export class Cursor {
 
   setPaused(paused: boolean): void {
     this.paused = paused;
-    // Nobody asks for it.
+    // A paused partition is not fetched.
     if (paused) this.silence.rest();
   }
 
@@ -120,7 +120,7 @@ export class Cursor {
     return corrupt(this, this.fetchFrom, 'what the broker itself refuses', 'a batch');
   }
 
-  /** OFFSET_OUT_OF_RANGE, where the log has these offsets. */
+  /** OFFSET_OUT_OF_RANGE, with the offsets that exist. */
   outOfRange(exists: string): StreamsError {
     const { topic, partition, fetchFrom } = this;
     return new StreamsError('OFFSET_OUT_OF_RANGE', {
@@ -133,14 +133,14 @@ export class Cursor {
     });
   }
 
-  /** Whether it has moved without records since the last {@link batch}. */
+  /** Whether the position has moved without records since the last {@link batch}. */
   get hasMoved(): boolean {
     return this.position > this.#told;
   }
 
   /**
-   * Begins a poll. False if there is nothing to tell, not even a move. Throws what is wrong with the records
-   * that come next, as far as nothing has to be unpacked to know it.
+   * Begins a poll. False if there is nothing to return, not even a move. Throws the error of the next
+   * records, as far as it can be found without decompression.
    */
   prepare(): boolean {
     this.takenBytes = 0;
@@ -149,8 +149,8 @@ export class Cursor {
   }
 
   /**
-   * Whether there are records after the last, for a poll that has not had its fill of this partition. What is
-   * wrong with them is kept for the next poll: this one may have something to return.
+   * Whether more records follow, for a poll that may still take some from this partition. An error is kept
+   * for the next poll, because this one may have records to return.
    */
   more(): boolean {
     if (this.takenBytes >= POLL_BYTES) return false;
@@ -163,8 +163,8 @@ export class Cursor {
   }
 
   /**
-   * Up to `max` records, one at least, and no more once they have `maxBytes`; the position moves behind them
-   * and, at the end of a batch, behind markers that follow.
+   * Takes up to `max` records: at least one, and no further ones once they reach `maxBytes`. The position
+   * moves past them and, at the end of a batch, past the markers that follow.
    */
   take(max: number, maxBytes = POLL_BYTES): readonly BrokerRecord[] {
     const taken: BrokerRecord[] = [];
@@ -183,15 +183,15 @@ export class Cursor {
     return taken;
   }
 
-  /** Nothing more is read of it. */
+  /** Ends reading; releases what was decompressed. */
   close(): void {
     this.closed = true;
     this.#records?.release();
   }
 
   /**
-   * Opens batches up to one with a record, if the last is used up; only up to one that has to be unpacked,
-   * without `unpack`.
+   * If the last batch is used up, opens batches until one has a record. Without `unpack` it stops at a
+   * compressed batch.
    */
   #open(unpack: boolean): void {
     if (this.#records?.failure) throw this.#records.failure;
@@ -214,7 +214,7 @@ export class Cursor {
     this.#decodedTo = head.lastOffset + 1;
   }
 
-  /** What a poll returns of it: these records, and where it stands now. */
+  /** The batch that a poll returns: these records and the current position. */
   batch(records: readonly BrokerRecord[]): RecordBatch {
     const { topic, partition, position, latest } = this;
     this.#told = position;

@@ -6,8 +6,8 @@ import { deleteRecordsRequest } from './requests-topics.js';
 import { topicError } from './rights.js';
 
 /**
- * See {@link Admin.deleteRecords}. Asked again while leaders move; to delete twice does no harm. Brokers free
- * the disk by whole segments.
+ * See {@link Admin.deleteRecords}. Retried while leaders move: deleting twice is harmless. Brokers free disk
+ * space by whole segments.
  */
 export async function deleteRecords(client: Client, before: readonly PartitionOffset[]): Promise<void> {
   if (before.length === 0) return;

@@ -1,7 +1,7 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
 import type { TopicPartition } from '../port.js';
 
-/** The error codes of the protocol that we decide by. */
+/** The protocol's error codes that this adapter handles. */
 export const CODE = {
   none: 0,
   offsetOutOfRange: 1,
@@ -55,29 +55,29 @@ export const CODE = {
 const NAMES = new Map<number, string>(Object.entries(CODE).map(([name, code]) => [code, name]));
 const codeName = (code: number): string => `code ${code}${NAMES.has(code) ? ` (${NAMES.get(code)})` : ''}`;
 
-/** A broker answered with an error code. Stays inside the adapter: callers get a StreamsError. */
+/** A broker responded with an error code. Stays inside the adapter: callers get a StreamsError. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
 
-  /** What this user would have to be allowed, if that is what is wrong: `Write on topic payments`. */
+  /** The right that the principal lacks, if that is the cause: `Write on topic payments`. */
   right: string | undefined;
 
   constructor(
     readonly code: number,
     detail?: string | null,
-    /** The topic that the code is about, where a request has several. */
+    /** The topic of the error code, for requests with several topics. */
     readonly topic?: string,
   ) {
     super(detail ? `${codeName(code)}: ${detail}` : codeName(code));
   }
 }
 
-/** The server that issues tokens did not answer: passes, as a broker that does not answer. */
+/** The token endpoint did not respond: a transient error, like a broker that does not respond. */
 export class TokenEndpointError extends Error {
   override readonly name = 'TokenEndpointError';
 }
 
-/** Throws for any code but "none". */
+/** Throws for any code except "none". */
 export function throwUnlessNone(code: number, detail?: string | null, topic?: string): void {
   if (code !== CODE.none) throw new ProtocolError(code, detail, topic);
 }
@@ -108,7 +108,7 @@ export const COORDINATOR_MOVED: ReadonlySet<number | undefined> = new Set([
   CODE.networkException,
 ]);
 
-/** The member or its generation is not in the group any more. */
+/** The member or its generation is no longer in the group. */
 export const MEMBER_GONE: ReadonlySet<number | undefined> = new Set([
   CODE.illegalGeneration,
   CODE.unknownMemberId,
@@ -117,12 +117,12 @@ export const MEMBER_GONE: ReadonlySet<number | undefined> = new Set([
 ]);
 
 /**
- * Another producer has the transactional id, or the broker has timed the transaction out: the same code, and
- * the same to do.
+ * Another producer has the transactional id, or the broker has timed the transaction out: the codes are the
+ * same, and so is the reaction.
  */
 export const FENCED: ReadonlySet<number | undefined> = new Set([CODE.invalidProducerEpoch, CODE.producerFenced]);
 
-/** Whether the connection failed, not the request: what was asked may have happened. */
+/** Whether the connection failed, not the request: the request may have been carried out. */
 export function isConnectionError(error: unknown): boolean {
   if (error instanceof StreamsError || error instanceof ProtocolError || !(error instanceof Error)) return false;
   const { code } = error as { readonly code?: unknown };
@@ -134,8 +134,8 @@ export function isConnectionError(error: unknown): boolean {
 }
 
 /**
- * What is not a StreamsError yet becomes BROKER_UNAUTHORIZED if a right is missing, else BROKER_UNAVAILABLE,
- * with what was tried.
+ * Keeps a StreamsError. Any other error becomes BROKER_UNAUTHORIZED if a right is missing, else
+ * BROKER_UNAVAILABLE; both name what was tried.
  */
 export function asStreamsError(error: unknown, what: string, at: string): StreamsError {
   if (error instanceof StreamsError) return error;
@@ -154,13 +154,13 @@ export const unauthorized = (rights: readonly string[], what: string, at: string
   new StreamsError('BROKER_UNAUTHORIZED', {
     what,
     at,
-    saw: 'a user who may not',
+    saw: 'a principal that lacks permission',
     expected: `the ${rights.length === 1 ? 'right' : 'rights'} ${rights.join(', ')}`,
-    action: 'Allow it to the user (kafka-acls.sh --add), or log in as another one.',
+    action: 'Grant it to this principal (kafka-acls.sh --add), or log in as another one.',
     cause,
   });
 
-/** Nothing that passes by itself, whatever is asked: the user is not known, or may not do it. */
+/** A permanent refusal, whatever the request: the login failed, or the principal lacks a right. */
 export const isRefusal = (error: unknown): error is StreamsError =>
   error instanceof StreamsError && (error.code === 'BROKER_UNAUTHENTICATED' || error.code === 'BROKER_UNAUTHORIZED');
 
@@ -190,7 +190,7 @@ export const groupFenced = (groupId: string, saw: string, action: string): Strea
     action,
   });
 
-/** Metadata do not have the partition, or not yet. */
+/** The metadata does not contain the partition, or not yet. */
 export class UnknownPartitionError extends ProtocolError {
   constructor({ topic, partition }: TopicPartition) {
     super(CODE.unknownTopicOrPartition);

@@ -8,51 +8,51 @@ import { type FetchedPartition, fetchRequest } from './requests-records.js';
 import { EARLIEST, LATEST, listOffsetsRequest } from './requests-topics.js';
 import { topicError } from './rights.js';
 
-/** Read ahead of the position, per partition, and in all. */
+/** Read ahead of the position, per partition and in total. */
 const AHEAD_BYTES = 1024 * 1024;
 const TOTAL_AHEAD_BYTES = 64 * 1024 * 1024;
-/** One answer of a broker: it reads partitions in turn up to this. */
+/** Maximum size of one response: the broker fills it partition by partition. */
 const FETCH_BYTES = 16 * 1024 * 1024;
 /**
- * A broker holds a fetch that finds nothing for so long; a partition that joins those that wait comes in at
- * its end, so it is short.
+ * How long a broker holds a fetch that finds nothing. It is short, because a partition that starts waiting
+ * joins only with the next fetch.
  */
 const FETCH_WAIT_MS = 200;
 const RETRY_PAUSE_MS = 50;
-/** Between two questions who leads a partition. */
+/** Pause between two lookups of a partition's leader. */
 const ROUTE_PAUSE_MS = 200;
-/** How long an unknown topic is taken for a passing state. */
+/** How long an unknown topic counts as a transient state. */
 const UNKNOWN_MS = 1_000;
 
-/** What is under way to a leader. */
+/** The fetches that are running on a leader. */
 interface Lanes {
   held: boolean;
   atOnce: boolean;
 }
 
 /**
- * Fetches for all readers of a broker, over one connection to each leader, and another that is never held up.
+ * Fetches for all readers of a broker, over one connection to each leader, and a second one that never waits.
  *
- * Partitions that are read to their end wait at their leader together: one fetch, which the leader holds
- * until something comes. What has more to give, or was just sought, does not wait for that one's end: it is
- * fetched at once, beside.
+ * Partitions that are read to their end wait at their leader together: in one fetch, which the leader holds
+ * until records arrive. A partition that has more records, or was just sought, does not wait for that fetch:
+ * it is fetched at once, in parallel.
  *
- * Memory: 1 MiB a partition, 64 MiB in all, one answer (16 MiB) a leader, and one batch a partition at least.
- * What was fetched of a partition is apart from what came with it.
+ * Memory: 1 MiB per partition, 64 MiB in total, one response (16 MiB) per leader, and at least one batch per
+ * partition. The bytes of one partition do not keep those of the others in memory.
  */
 export class Fetcher {
   readonly clock: Clock;
   readonly #client: Client;
   readonly #committedOnly: boolean;
-  /** With whom to tell that something has come. Those that were served last are last. */
+  /** Each cursor with the function that notifies its reader. Cursors that were served last come last. */
   readonly #cursors = new Map<Cursor, () => void>();
   readonly #lanes = new Map<number, Lanes>();
   #routing = false;
-  /** Asked to read ahead while finding leaders. */
+  /** A call came while leaders were being looked up. */
   #routeAgain = false;
   #closed = false;
 
-  /** The client, with its connections, belongs to it: its fetches wait at the broker. */
+  /** The fetcher owns the client and its connections: its fetches wait at the broker. */
   constructor(client: Client, committedOnly: boolean) {
     this.#client = client;
     this.clock = client.clock;
@@ -75,7 +75,10 @@ export class Fetcher {
     await this.#client.connections.close();
   }
 
-  /** Fetches for these, and for whoever else wants something. Never rejects: failures wait in the cursors. */
+  /**
+   * Starts fetches for these cursors, and for all others that need one. Never rejects: errors are kept in the
+   * cursors.
+   */
   async readAhead(own: Iterable<Cursor>): Promise<void> {
     for (const cursor of own) if (isFree(cursor)) return this.#readAhead();
   }
@@ -102,7 +105,7 @@ export class Fetcher {
     if (this.#routeAgain) await this.#readAhead();
   }
 
-  /** Read ahead of one partition. */
+  /** Bytes to read ahead of one partition. */
   get #limit(): number {
     return Math.min(AHEAD_BYTES, Math.floor(TOTAL_AHEAD_BYTES / Math.max(this.#cursors.size, 1)));
   }
@@ -115,8 +118,8 @@ export class Fetcher {
   }
 
   /**
-   * `began`: since when they want to be asked. Who has to wait for a fetch that is under way keeps no
-   * silence.
+   * `began`: since when these cursors have been ready to fetch. A cursor that waits for a running fetch does
+   * not count as unanswered.
    */
   #fetchOn(node: number, wanting: readonly Cursor[], began: number): void {
     const lanes = this.#lanes.get(node) ?? { held: false, atOnce: false };
@@ -133,7 +136,7 @@ export class Fetcher {
     });
   }
 
-  /** Partitions that have no leader now, or are not known yet, are asked for again after a pause. */
+  /** Partitions that have no leader, or are not known yet, are looked up again after a pause. */
   async #routeLater(failed: Routes<Cursor>['failed']): Promise<void> {
     const cursors = failed.flatMap(({ partition: cursor, error }) => {
       const unknown = isStreamsError(error) && error.code === 'TOPIC_UNKNOWN';
@@ -157,7 +160,7 @@ export class Fetcher {
           committedOnly: this.#committedOnly,
           maxWaitMs: atOnce ? 0 : FETCH_WAIT_MS,
           maxBytes: Math.min(FETCH_BYTES, Math.max(AHEAD_BYTES, this.#room())),
-          // The first partition of an answer that has anything gets a whole batch in any case.
+          // The first partition of a response that has records always gets one whole batch.
           partitionMaxBytes: this.#limit,
         }),
       );
@@ -189,18 +192,18 @@ export class Fetcher {
   }
 
   /**
-   * Takes in one partition's part of an answer of so many bytes. True if it is to be asked again after a
-   * pause.
+   * Adds one partition's part of a response of that many bytes. Returns true if the partition is to be
+   * fetched again after a pause.
    */
   async #receive(node: number, cursor: Cursor, part: FetchedPartition, bytes: number): Promise<boolean> {
     if (part.error === CODE.none) {
       cursor.unknownSince = undefined;
       cursor.silence.answered(this.clock.monotonic());
       const { records } = part;
-      // A record that is kept would keep the whole answer.
+      // A record that is kept in memory would keep the whole response in memory.
       const own = 2 * records.length < bytes ? Buffer.from(records) : records;
       await cursor.receive({ ...part, records: own }, this.#committedOnly);
-      // What had nothing to give while others had may have been left out.
+      // A partition without records may have been left out because others filled the response.
       cursor.isAtEnd = records.length === 0 && (bytes === 0 || cursor.fetchFrom >= cursor.latest);
       return false;
     }
@@ -217,8 +220,8 @@ export class Fetcher {
   }
 
   /**
-   * A broker fills its answer in the order of the request: who was not asked for comes first next time, and
-   * who got something last.
+   * A broker fills its response in the order of the request. Partitions that were not in this request come
+   * first next time, and those that got records come last.
    */
   #inTurn(asked: readonly Cursor[], served: readonly Cursor[]): void {
     for (const cursor of [...asked, ...served]) {
@@ -229,7 +232,7 @@ export class Fetcher {
     }
   }
 
-  /** Whether a topic that is unknown may be a new one, which not all brokers have heard of. */
+  /** Whether an unknown topic may be a new one that not all brokers have learned of. */
   #mayAppear(cursor: Cursor): boolean {
     cursor.unknownSince ??= this.clock.monotonic();
     return this.clock.monotonic() - cursor.unknownSince < UNKNOWN_MS;
@@ -255,7 +258,7 @@ export class Fetcher {
     this.#notify(cursors);
   }
 
-  /** Each reader once. */
+  /** Notifies each reader once. */
   #notify(cursors: readonly Cursor[]): void {
     const all = new Set<() => void>();
     for (const cursor of cursors) {
@@ -266,16 +269,16 @@ export class Fetcher {
   }
 }
 
-/** Whether something may be fetched for it now. */
+/** Whether this cursor may be fetched now. */
 const isFree = ({ paused, fetching, failure }: Cursor): boolean => !paused && !fetching && failure === undefined;
 
-/** A request names a partition once, though two readers may read it: the others come next time. */
+/** A request names a partition once, although two readers may read it: the other cursor comes next time. */
 function onceEach(cursors: readonly Cursor[]): readonly Cursor[] {
   const seen = byPartition(cursors);
   return cursors.filter((cursor) => seen.get(cursor.topic)?.get(cursor.partition) === cursor);
 }
 
-/** Of two of the same partition the first. */
+/** If two cursors have the same partition, the first one counts. */
 function byPartition(cursors: readonly Cursor[]): ReadonlyMap<string, ReadonlyMap<number, Cursor>> {
   const topics = new Map<string, Map<number, Cursor>>();
   for (const cursor of cursors) {

@@ -2,12 +2,12 @@ import { StreamsError } from '../../model/errors.js';
 import { instanceFenced } from '../instance-fenced.js';
 import { CODE } from './errors.js';
 
-/** Throws INSTANCE_FENCED if another process took the name. */
+/** Throws INSTANCE_FENCED if another process joined with the same instance id. */
 export function checkInstance(groupId: string, instanceId: string | null, code: number | undefined): void {
   if (code === CODE.fencedInstanceId) throw instanceFenced(groupId, instanceId ?? '');
 }
 
-/** Throws for what the coordinator refuses however often it is asked. */
+/** Throws for errors of the coordinator that no retry can change. */
 export function checkGroup(groupId: string, code: number, sessionMs: number): void {
   if (code === CODE.invalidSessionTimeout) {
     throw new StreamsError('CONFIG_INVALID', {

@@ -7,7 +7,7 @@ import { type ListedMember, offsetCommitRequest, offsetFetchRequest, type Partit
 /** Kafka's own default, `offset.metadata.max.bytes`. */
 const MAX_METADATA_BYTES = 4_096;
 
-/** Refuses what the broker would refuse for some partitions only: it commits the others. */
+/** Checks the offsets before the commit: the broker would refuse only the bad ones and commit the others. */
 export async function checkOffsets(client: Client, offsets: readonly PartitionOffset[]): Promise<void> {
   for (const { topic, partition, metadata } of offsets) {
     const bytes = metadata === undefined ? 0 : Buffer.byteLength(metadata);
@@ -25,14 +25,15 @@ export async function checkOffsets(client: Client, offsets: readonly PartitionOf
 }
 
 /**
- * Throws what the results of a commit of offsets say: GROUP_FENCED, TOPIC_UNKNOWN, or the protocol's error.
+ * Throws for the first error in the results of an offset commit: GROUP_FENCED, TOPIC_UNKNOWN, or the
+ * protocol's error.
  */
 export function checkResults(groupId: string, results: readonly PartitionResult[]): void {
   for (const { topic, partition, error } of results) {
     if (MEMBER_GONE.has(error))
       throw groupFenced(
         groupId,
-        'a member or generation that is over',
+        'a member or generation that is no longer current',
         'Drop what is not committed and wait for the next assignment, or join again.',
       );
     if (error === CODE.unknownTopicOrPartition) throw unknownPartition(`${topic}[${partition}]`);
@@ -40,7 +41,7 @@ export function checkResults(groupId: string, results: readonly PartitionResult[
   }
 }
 
-/** Commits for a member. Waits while the coordinator moves. */
+/** Commits offsets for a member. Waits while the coordinator moves. */
 export async function commitOffsets(
   client: Client,
   member: ListedMember,

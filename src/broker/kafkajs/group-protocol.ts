@@ -2,16 +2,18 @@ import type { MembershipOptions } from '../port.js';
 import { BytesReader, BytesWriter } from './bytes.js';
 
 /**
- * The bytes of the "consumer" protocol of groups, version 0, so that Kafka's own tools can describe our
- * groups and the broker knows which topics a group reads (it keeps their offsets). What the runtime says and
- * hears travels as its user data; partitions are not assigned here.
+ * The bytes of the "consumer" protocol of groups, version 0. With it, Kafka's own tools can describe our
+ * groups, and the broker learns which topics a group reads (it keeps their offsets). The runtime's own data
+ * travels as user data; partitions are not assigned here.
  */
 const VERSION = 0;
-/** What members say to each other, by its version: see {@link MembershipOptions.olderMetadata}. */
+/** Name and version of the format of the runtime's data: see {@link MembershipOptions.olderMetadata}. */
 const PROTOCOL = 'millrace-2';
 const OLDER_PROTOCOL = 'millrace';
 
-/** What a member offers as it joins: the broker takes the first that all members know. */
+/**
+ * The protocols that a joining member supports: the broker selects the first one that all members support.
+ */
 export function protocolsOf({
   topics,
   metadata,
@@ -39,7 +41,7 @@ export const encodeAssignment = (userData: Buffer): Buffer =>
     .array([], () => undefined)
     .bytes(userData).written;
 
-/** User data of a subscription. */
+/** The user data of a subscription. */
 export function decodeSubscription(bytes: Buffer): Buffer {
   const from = new BytesReader(bytes);
   from.int16();
@@ -47,7 +49,7 @@ export function decodeSubscription(bytes: Buffer): Buffer {
   return from.bytes() ?? NOTHING;
 }
 
-/** User data of an assignment; empty for a member that was left out. */
+/** The user data of an assignment; empty for a member that was left out. */
 export function decodeAssignment(bytes: Buffer): Buffer {
   if (bytes.length === 0) return NOTHING;
   const from = new BytesReader(bytes);

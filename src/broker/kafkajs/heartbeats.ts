@@ -4,7 +4,7 @@ import { asStreamsError, CODE, groupFenced, isRefusal, MEMBER_GONE } from './err
 import { checkInstance } from './group-errors.js';
 import { heartbeatRequest, type NamedMember } from './requests-groups.js';
 
-/** A rebalance is noticed with the next one. */
+/** A member notices a rebalance with its next heartbeat. */
 const HEARTBEAT_MS = 500;
 
 export interface HeartbeatOptions {
@@ -13,20 +13,20 @@ export interface HeartbeatOptions {
   readonly sessionMs: number;
   /** See {@link MembershipOptions}. */
   readonly onBusy?: ((ms: number) => void) | undefined;
-  /** Ends them. */
+  /** Stops the heartbeats. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Sends heartbeats of one generation, whatever else the member does. Resolves when the group rebalances, or
- * at the signal, until which it goes on beating. Rejects with GROUP_FENCED if the member was put out, or no
- * answer came for as long as a session, and with INSTANCE_FENCED.
+ * Sends heartbeats for one generation, whatever else the member does. Resolves at the signal, or after a
+ * rebalance has begun; heartbeats continue until the signal. Rejects with GROUP_FENCED if the member was
+ * removed or no response came for a whole session, and with INSTANCE_FENCED.
  */
 export function heartbeats({ client, member, sessionMs, onBusy, signal }: HeartbeatOptions): Promise<void> {
   const { groupId, instanceId } = member;
   const { clock } = client;
   const request = heartbeatRequest(member);
-  /** The answer's code; undefined if there was none. Throws if the member may not ask. */
+  /** The response's code; undefined if there was no response. Throws if the member lacks the right to ask. */
   const ask = (): Promise<number | undefined> =>
     client.askCoordinator('group', groupId, request, { patienceMs: 0 }).catch((error: unknown) => {
       const known = asStreamsError(error, 'cannot stay in the group', groupId);
@@ -34,7 +34,7 @@ export function heartbeats({ client, member, sessionMs, onBusy, signal }: Heartb
       return undefined;
     });
   const everyMs = Math.min(HEARTBEAT_MS, sessionMs / 5);
-  /** By how much the process comes too late to the end of a pause. */
+  /** Returns by how many milliseconds the process was late at the end of a pause. */
   const pause = async (): Promise<number> => {
     const began = clock.monotonic();
     await sleep(clock, everyMs, signal);
@@ -48,7 +48,8 @@ export function heartbeats({ client, member, sessionMs, onBusy, signal }: Heartb
         const lateMs = await pausing;
         if (lateMs >= sessionMs / 2) onBusy?.(lateMs);
         if (signal.aborted) break;
-        // Begins before the answer is there: the process may become busy while it waits for it.
+        // The next pause begins before the response arrives, because the process may become busy while it
+        // waits.
         pausing = pause();
         const code = await ask();
         const now = clock.monotonic();
@@ -59,7 +60,7 @@ export function heartbeats({ client, member, sessionMs, onBusy, signal }: Heartb
         answered = now;
         checkInstance(groupId, instanceId, code);
         if (code === CODE.rebalanceInProgress) resolve();
-        else if (MEMBER_GONE.has(code)) throw lost(groupId, 'a member that was put out');
+        else if (MEMBER_GONE.has(code)) throw lost(groupId, 'a member that was removed');
       }
       resolve();
     };

@@ -2,7 +2,7 @@ import { messageOf } from '../../model/errors.js';
 import type { Clock, Logger } from '../../model/ports.js';
 
 const REPEAT_AFTER_MS = 60_000;
-/** More than the brokers of a cluster have to say in that time. */
+/** More different messages than the brokers of a cluster cause in that time. */
 const MAX_REMEMBERED = 1_000;
 
 /** A line of kafkajs' log. */
@@ -12,9 +12,9 @@ export interface KafkajsLine {
 }
 
 /**
- * What kafkajs says, in our log. What it calls an error is mostly a connection that it tries again, ten times
- * in three seconds, on each of the connections that a process has: a warning the first time in a minute, else
- * a debug message. What fails in the end is thrown, and said by whoever catches it.
+ * Writes kafkajs' log lines to our log. Most of what kafkajs logs as an error is a connection that it
+ * retries: ten times in three seconds, on each connection of the process. The first such line in a minute is
+ * a warning, the others are debug messages. A final failure is thrown, and logged where it is caught.
  */
 export class CalmLog {
   readonly #logger: Logger;
@@ -26,7 +26,7 @@ export class CalmLog {
     this.#clock = clock;
   }
 
-  /** `awaited`: somebody waits for what failed here, and is told. */
+  /** `awaited`: the failed call has a caller, which gets the error. */
   take({ namespace, log }: KafkajsLine, awaited: boolean): void {
     const message = messageOf(log.message);
     const level = awaited || this.#warnedLately(`${log.broker}: ${message}`) ? 'debug' : 'warn';

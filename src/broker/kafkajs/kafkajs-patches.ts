@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import { type AnsweredConnection, LENGTH_BYTES, takeAnswers } from './answers.js';
 
-/** What kafkajs 2.2.4 does wrong inside, mended on its own objects. */
+/** Fixes for faults of kafkajs 2.2.4, applied to its own objects. */
 
-/** As far as we look into it. */
+/** The internal members that this file uses. */
 export interface QueueInside {
   readonly pending: readonly unknown[];
   readonly throttledUntil: number;
@@ -21,8 +21,8 @@ export interface ConnectionInside extends AnsweredConnection {
 }
 
 /**
- * It wakes up every millisecond for each connection, to look into a queue that is empty: only look if
- * something waits in it.
+ * kafkajs wakes up every millisecond, for each connection, to check an empty queue. With this patch it checks
+ * only while something waits in the queue.
  */
 export function calmQueue(queue: QueueInside): void {
   const schedule = queue.scheduleCheckPendingRequests;
@@ -32,16 +32,17 @@ export function calmQueue(queue: QueueInside): void {
 }
 
 /**
- * A connection that is lost and made again has four faults, and one that misbehaves two more:
+ * Fixes four faults of connections that are lost and reopened, and two of connections that misbehave:
  *
- * 1. All who ask while it is made make one each. The last is used; the others stay open, unseen, for as long
- *    as the broker lets them: the process does not end.
- * 2. What had come of an answer that was cut off is taken for the beginning of the next one: no answer is
- *    understood any more.
- * 3. What still happens to the socket before, its end above all, is taken for the new one's.
- * 4. A request that is sent in the very moment in which it ends is never answered.
- * 5. What is no answer, or one without end, ends the process or fills its memory: see `answers.ts`.
- * 6. It is kept when an answer did not come in time, although answers come in turn: no other will come.
+ * 1. Each request that comes while a connection is being opened opens another one. The last one is used. The
+ *    others stay open, unnoticed, until the broker closes them: the process does not end.
+ * 2. The first part of a truncated response is taken as the beginning of the next one: no response can be
+ *    parsed any more.
+ * 3. Later events of the previous socket, above all its end, are attributed to the new one.
+ * 4. A request that is sent at the very moment of the connection's end never gets a response.
+ * 5. Bytes that are not a response, or one without end, end the process or fill its memory: see `answers.ts`.
+ * 6. A connection stays in use after a response timed out, although responses come in order: no other can
+ *    follow.
  */
 export function mendConnection(connection: ConnectionInside): void {
   const { connect, disconnect, send } = connection;
@@ -62,14 +63,14 @@ export function mendConnection(connection: ConnectionInside): void {
     const { socket } = this;
     const unfinished = connecting.has(this);
     const done = await disconnect.call(this);
-    // Who waits for it learns that it will not be made.
+    // Callers that wait for the connection get an error.
     if (unfinished) socket?.destroy(closed());
     else if (socket) forget(socket);
     this.requestQueue.rejectAll(closed());
     return done;
   };
   connection.processData = function (this: ConnectionInside, data: Buffer): void {
-    // kafkajs looks at these bytes itself.
+    // kafkajs parses these bytes itself.
     if (this.authHandlers && !this.authExpectResponse) return this.authHandlers.onSuccess(data);
     try {
       takeAnswers(this, data);
@@ -82,14 +83,14 @@ export function mendConnection(connection: ConnectionInside): void {
     try {
       return await send.call(this, request);
     } catch (error) {
-      // Not the one that was made meanwhile.
+      // Only if the connection has not been reopened meanwhile.
       if ((error as Error).name === 'KafkaJSRequestTimeoutError' && this.socket === socket) breakOff(this, closed());
       throw error;
     }
   };
 }
 
-/** Ends a connection over which nothing can be understood any more, and all that waits for it. */
+/** Ends a connection after a parse error; all its pending requests fail. */
 function breakOff(connection: ConnectionInside, error: Error): void {
   connection.socket?.destroy();
   connection.authHandlers?.onError();

@@ -2,16 +2,18 @@ import type { Logger } from '../../model/ports.js';
 import type { TopicPartition } from '../port.js';
 
 /**
- * So long a leader may be silent before that is said: a broker that is well answers a fetch within a fifth of
- * a second.
+ * How long a leader may be silent before a warning is logged: a healthy broker answers a fetch within a fifth
+ * of a second.
  */
 export const TELL_AFTER_MS = 5_000;
-/** And so long before the wait ends: another leader is elected sooner, if there is one. */
+/**
+ * How long a leader may be silent before the wait ends: if another leader is possible, it is elected sooner.
+ */
 const GIVE_UP_AFTER_MS = 60_000;
 
 /**
- * How long the leader of one partition has not answered for it. What other leaders answer says nothing of
- * this one.
+ * Measures how long the leader of one partition has not answered for it. Answers of other leaders do not
+ * count.
  */
 export class LeaderSilence {
   readonly #where: TopicPartition;
@@ -25,13 +27,13 @@ export class LeaderSilence {
     this.#logger = logger;
   }
 
-  /** It is asked; undefined: who it is has to be found out first. */
+  /** A fetch was sent. Undefined broker: the leader has yet to be found. */
   asked(now: number, broker: number | undefined): void {
     this.#since ??= now;
     this.#broker = broker ?? this.#broker;
   }
 
-  /** It is not asked any more, for a time: what comes then is another silence. */
+  /** Fetches pause: a later silence is counted separately. */
   rest(): void {
     this.#since = undefined;
     this.#told = false;
@@ -42,20 +44,22 @@ export class LeaderSilence {
     this.rest();
   }
 
-  /** Whether it has been waited for long enough; the wait is then over, and the next one begins anew. */
+  /**
+   * Whether the leader has been silent for too long; the wait then ends, and the next one starts from zero.
+   */
   isOver(now: number): boolean {
     if (this.#since === undefined || now - this.#since < GIVE_UP_AFTER_MS) return false;
     this.rest();
     return true;
   }
 
-  /** Says once that it is silent, if it has been for a while. */
+  /** Logs one warning if the leader has been silent for a while. */
   tell(now: number): void {
     if (this.#told || this.#since === undefined || now - this.#since < TELL_AFTER_MS) return;
     this.#told = true;
     this.#logger.warn(
       this.#fields,
-      `${this.#leader} has not answered for ${this.#seconds(now)} s; it is waited for, and so is all that comes behind its records`,
+      `${this.#leader} has not answered for ${this.#seconds(now)} s; its records, and all that must follow them, wait for it`,
     );
   }
 

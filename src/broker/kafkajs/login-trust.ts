@@ -1,12 +1,12 @@
 import type { Clock } from '../../model/ports.js';
 
 /**
- * So long a login that was taken before may be refused: whoever rotates a password changes brokers and
- * clients one after the other.
+ * How long a login that was accepted before may be refused: when a password is rotated, brokers and clients
+ * change one after the other.
  */
 const ROTATION_MS = 300_000;
 
-/** What is known of a login: whether a refusal is the last word. */
+/** The history of a login: decides whether a refusal is final. */
 export class LoginTrust {
   readonly #clock: Clock;
   #accepted = false;
@@ -22,9 +22,9 @@ export class LoginTrust {
   }
 
   /**
-   * Notes a refusal. True if another attempt would be no use: the login was never taken, or has been refused
-   * for five minutes. Until then credentials are read again with each attempt, and it passes as a broker that
-   * is away does.
+   * Records a refusal. True if another attempt cannot help: the login was never accepted, or has been refused
+   * for five minutes. Until then, each attempt reads the credentials again, and the refusal counts as
+   * transient, like an unreachable broker.
    */
   refused(): boolean {
     if (!this.#accepted) return true;

@@ -5,21 +5,22 @@ import { offsetFetchRequest } from './requests-groups.js';
 import { describeProducersRequest } from './requests-producers.js';
 
 /**
- * A coordinator ends a transaction by a marker in each partition that it has touched. One that is just
- * loading its log, because a cluster was killed and started again, gives up the markers of partitions that
- * have no leader at that moment, and calls the transaction complete all the same ("likely deleted already and
- * hence can be skipped": Kafka 4.3.1). Readers of committed records never get past such a partition, and its
- * group's offsets stay pending, until the same producer ends another transaction that touches them.
+ * A coordinator ends a transaction with a marker in each partition that the transaction touched. After a
+ * cluster was killed and restarted, a coordinator may still be loading its log. It then drops the markers of
+ * partitions that have no leader at that moment. It still reports the transaction as complete ("likely
+ * deleted already and hence can be skipped": Kafka 4.3.1). Readers of committed records cannot pass such a
+ * partition, and its group's offsets stay pending. Both last until the same producer ends another transaction
+ * that touches them.
  */
 export interface Touched {
   readonly partitions: readonly TopicPartition[];
-  /** Source partitions whose offsets it commits, by group. */
+  /** Source partitions with offsets that the transaction commits, by group. */
   readonly offsets: ReadonlyMap<string, readonly TopicPartition[]>;
 }
 
 /**
- * What of that is still in a transaction of this producer, whose transactions have all ended: topics that
- * this user may not read are left out.
+ * Which of these are still in a transaction of this producer, although all its transactions have ended.
+ * Topics that this principal may not read are left out.
  */
 export async function stillOpen(client: Client, producerId: number, touched: Touched): Promise<Touched> {
   const partitions = await openPartitions(client, producerId, touched.partitions);

@@ -20,7 +20,7 @@ import {
 const DEFAULT_SESSION_MS = 10_000;
 /** How long the group waits for the onRevoked of all members. */
 const REBALANCE_MS = 60_000;
-/** How often the leader looks whether a topic has come, gone or grown. */
+/** How often the leader checks whether a topic was created, deleted or extended. */
 const WATCH_TOPICS_MS = 5_000;
 
 /**
@@ -30,25 +30,25 @@ const WATCH_TOPICS_MS = 5_000;
  *            assigned              heartbeat: rebalance
  *  joining ───────────► active ───────────────────────► joining (after onRevoked)
  *     │                    │
- *     └──────► gone ◄──────┘   leave, put out, an error of its callbacks
+ *     └──────► gone ◄──────┘   leave, removed, an error of its callbacks
  * ```
  *
- * Heartbeats go on while callbacks run. A member that is put out while it has an assignment is lost for good
- * (`onLost`); one that has none joins anew.
+ * Heartbeats continue while callbacks run. A member that is removed while it has an assignment is lost for
+ * good (`onLost`). One without an assignment joins again.
  */
 export class KafkaMembership implements Membership {
   generation = -1;
   memberId = '';
   readonly #options: MembershipOptions;
   readonly #client: Client;
-  /** Its own: a join waits at the broker for all members. */
+  /** The member's own connection: a join waits at the broker for all members. */
   readonly #connections: Connections;
   readonly #onGone: (member: KafkaMembership) => void;
   #state: 'joining' | 'active' | 'gone' = 'joining';
-  /** Of this generation; the leader alone sees topics change. */
+  /** Whether this member leads its generation; only the leader watches the topics. */
   #leads = false;
   #topicsSeen = '';
-  /** Aborted when it is gone. */
+  /** Aborted when the member is gone. */
   readonly #over = new AbortController();
   #assigning: Promise<void> | undefined;
   #revoking: Promise<void> | undefined;
@@ -71,7 +71,7 @@ export class KafkaMembership implements Membership {
     this.#client = options.client;
     this.#connections = options.connections;
     this.#onGone = options.onGone;
-    // A member that fails before anybody waits for `joined` must not end the process.
+    // A member that fails before `joined` is awaited must not end the process.
     this.joined.catch(() => undefined);
     const { signal } = this.#options;
     const giveUp = (): void => void this.leave().catch(() => undefined);
@@ -106,7 +106,7 @@ export class KafkaMembership implements Membership {
   }
 
   /**
-   * See {@link Membership.leave}. Not to be awaited inside the member's own callbacks, which it waits for.
+   * See {@link Membership.leave}. The member's own callbacks must not await it, because it waits for them.
    */
   leave(): Promise<void> {
     this.#leaving ??= this.#leave();
@@ -133,7 +133,7 @@ export class KafkaMembership implements Membership {
         const assignment = await this.#join();
         if (assignment === undefined || this.#leaving || this.#gone) continue;
         await this.#live(assignment);
-        // Who leaves waits for nothing but the end.
+        // A leaving member waits for the end only.
         if (this.#leaving) return;
       }
     } catch (error) {
@@ -161,7 +161,7 @@ export class KafkaMembership implements Membership {
     }
     checkInstance(groupId, instanceId, joined.error);
     checkGroup(groupId, joined.error, this.#sessionMs);
-    // It has no assignment to lose: it joins anew.
+    // The member has no assignment to lose: it joins again.
     if (MEMBER_GONE.has(joined.error)) {
       if (joined.error !== CODE.rebalanceInProgress) this.memberId = '';
       return undefined;
@@ -172,7 +172,7 @@ export class KafkaMembership implements Membership {
     const leads = joined.leaderId === this.memberId;
     const beating = new AbortController();
     const beats = this.#heartbeats(beating.signal);
-    // It may be put out while the group is being synchronized, long before anybody waits for the heartbeats.
+    // The member may be removed while the group synchronizes, long before the heartbeats are awaited.
     beats.catch(() => undefined);
     try {
       const parts = leads ? await this.#assign(joined) : [];
@@ -186,7 +186,7 @@ export class KafkaMembership implements Membership {
     } finally {
       this.#leads = leads;
       beating.abort();
-      // Without an assignment there is nothing to lose: the next join finds out.
+      // Without an assignment there is nothing to lose: the next join reports the error.
       await beats.catch(() => undefined);
     }
   }
@@ -200,7 +200,7 @@ export class KafkaMembership implements Membership {
     return members.map(({ memberId }) => [memberId, encodeAssignment(parts.get(memberId) ?? Buffer.alloc(0))]);
   }
 
-  /** From the assignment until the group rebalances. */
+  /** Runs from the assignment until the group rebalances. */
   async #live(assignment: Buffer): Promise<void> {
     this.#state = 'active';
     const beating = new AbortController();
@@ -214,7 +214,7 @@ export class KafkaMembership implements Membership {
       this.#assigning = undefined;
       this.#resolveJoined(this);
       await Promise.race([beats, ...(watching ? [watching] : [])]);
-      // Heartbeats go on while the assignment is given up, so that the session does not end meanwhile.
+      // Heartbeats continue during the revocation, so that the session does not expire meanwhile.
       if (!this.#leaving) await this.#revoke();
     } finally {
       this.#assigning = undefined;
@@ -229,7 +229,7 @@ export class KafkaMembership implements Membership {
   }
 
   /**
-   * Resolves when a topic of this member has come, gone or grown. Only the leader can make the group
+   * Resolves when a topic of this member was created, deleted or extended. Only the leader can start a
    * rebalance by joining again.
    */
   async #watchTopics(signal: AbortSignal): Promise<void> {
@@ -249,7 +249,7 @@ export class KafkaMembership implements Membership {
       .join(', ');
   }
 
-  /** Tells the member that its assignment ends, unless it has none. Afterwards it cannot commit. */
+  /** Calls onRevoked, unless the member has no assignment. Afterwards it cannot commit. */
   #revoke(): Promise<void> {
     if (this.#state !== 'active') return this.#revoking ?? Promise.resolve();
     this.#revoking ??= call(this.#options.onRevoked).finally(() => {
@@ -272,8 +272,8 @@ export class KafkaMembership implements Membership {
     this.#state = 'gone';
     this.#over.abort();
     this.#rejectJoined(error);
-    // What fails here ends by itself: the broker puts out who does not beat. Who has an instance id keeps the
-    // place for the next process of that name.
+    // A failure here resolves by itself: the broker removes a member without heartbeats. A member with an
+    // instance id keeps its place for the next process with that id.
     if (this.memberId !== '' && this.#options.instanceId === undefined)
       await this.#client
         .askCoordinator('group', this.groupId, leaveGroupRequest(this.groupId, this.memberId), {
@@ -288,13 +288,13 @@ export class KafkaMembership implements Membership {
     return groupFenced(this.groupId, saw, 'Drop what is not committed, and join again.');
   }
 
-  /** Asks the coordinator on this member's own connection. */
+  /** Sends a request to the coordinator on this member's own connection. */
   #askGroup<R>(request: Request<R>): Promise<R> {
     return this.#client.askCoordinator('group', this.groupId, request, { connections: this.#connections, waits: true });
   }
 }
 
-/** A callback that throws instead of rejecting is a rejection, too. */
+/** Turns a callback that throws synchronously into a rejection. */
 async function call(callback: () => Promise<void>): Promise<void> {
   await callback();
 }

@@ -4,17 +4,17 @@ import type { PartitionQueue } from './partition-queue.js';
 import type { ProducedPartition } from './requests-records.js';
 import { isDenied, topicError } from './rights.js';
 
-/** The broker's memory of the producer does not fit what it is sent: a new producer id begins anew. */
+/** The broker's state of the producer does not match what it receives: a new producer id starts over. */
 export const SEQUENCE_LOST: ReadonlySet<number> = new Set([45, 49, 59]);
 
-/** What is known of records that are not acknowledged. */
+/** Records that were not acknowledged, and why. */
 export interface Failed {
   readonly where: string;
   readonly cause: unknown;
   records: number;
 }
 
-/** What the caller is told of records that are not acknowledged. */
+/** The error that the caller gets for records that were not acknowledged. */
 export function failureOf({ where, cause, records }: Failed): StreamsError {
   const refusal = asStreamsError(cause, 'cannot write', where);
   if (isRefusal(refusal)) return refusal;
@@ -25,7 +25,7 @@ export function failureOf({ where, cause, records }: Failed): StreamsError {
       at: where,
       saw: messageOf(cause),
       expected: 'an answer',
-      action: 'Whether they are in the log is not known: begin again at what is committed.',
+      action: 'It is unknown whether they are in the log: start again from the committed offsets.',
       cause,
     });
   }
@@ -39,7 +39,7 @@ export function failureOf({ where, cause, records }: Failed): StreamsError {
   });
 }
 
-/** Why a batch of so many bytes was refused, as a whole or because of some of its records. */
+/** Why a batch of that many bytes was refused, as a whole or because of some of its records. */
 export function refusalOf(
   queue: PartitionQueue,
   refused: { readonly error: number; readonly bytes: number; readonly result: ProducedPartition | undefined },
@@ -52,7 +52,7 @@ export function refusalOf(
   return topicError('Produce', error, queue.topic, { transactionalId });
 }
 
-/** The records of a refused batch that are to blame, or what the broker says of all of it. */
+/** The records that caused the refusal of a batch, or the broker's message about the whole batch. */
 function blamed(queue: PartitionQueue, { refused, message }: Pick<ProducedPartition, 'refused' | 'message'>): string {
   const records = refused.map(
     ({ index, message: why }) => `record ${index + 1} of the batch, key ${queue.keyAt(index)}${why ? `: ${why}` : ''}`,
@@ -67,8 +67,8 @@ const tooLarge = (bytes: number): string =>
   `a record that takes ${bytes} bytes as a batch of its own, more than max.message.bytes of the topic allows (by default message.max.bytes of the brokers)`;
 
 /**
- * The error of one record of the first batch, for which the others were not taken either. `bytes`: of that
- * batch, if what is refused is its size.
+ * The error of one record of the first batch, because of which the others were not written either. `bytes`:
+ * the size of that batch, if its size is the reason.
  */
 export function errorOf(
   queue: PartitionQueue,

@@ -6,21 +6,21 @@ import { TokenEndpointError } from './errors.js';
 import type { KafkaToken } from './options.js';
 
 /**
- * A token is used for this share of its life, as Kafka's own clients do: the rest is for clocks that differ
- * and for what takes long.
+ * A token is used for this share of its lifetime, as in Kafka's own clients. The rest allows for clock
+ * differences and slow requests.
  */
 const USED_SHARE = 0.8;
-/** An endpoint that gave no token is left alone for so long, while the old token holds. */
+/** After an endpoint issued no token, it is not asked again for this long, while the old token is valid. */
 const PAUSE_MS = 5_000;
 const ENDPOINT_TIMEOUT_MS = 10_000;
-/** More than any token that fits into a request. */
+/** Larger than any token that fits into a request. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const SEPARATOR = '\u0001';
 
 /**
- * Keeps a token until a fifth of its life is left; connections that need one at the same time wait for the
- * same. Where no new one can be had, whatever the reason, the old one is used until it expires: endpoints
- * have pauses, and secrets are rotated.
+ * Caches a token until a fifth of its lifetime is left; connections that need one at the same time share one
+ * request. If no new token can be obtained, the old one is used until it expires. Whatever the reason:
+ * endpoints can be down, and secrets are rotated.
  */
 export function cachedToken(clock: Clock, fetchToken: () => Promise<KafkaToken>): () => Promise<KafkaToken> {
   let goodUntil = Number.NEGATIVE_INFINITY;
@@ -57,15 +57,16 @@ export interface Credentials {
 }
 
 /**
- * Asks the token endpoint (RFC 6749, 4.4). BROKER_UNAUTHENTICATED if it refuses; a {@link TokenEndpointError}
- * for what passes: no answer in 10 s, 408, 429, 5xx, and what is no answer of such an endpoint. Redirects are
- * not followed: who answers there was not asked.
+ * Requests a token from the token endpoint (RFC 6749, 4.4). BROKER_UNAUTHENTICATED if the endpoint refuses. A
+ * {@link TokenEndpointError} for transient failures: no response in 10 s, status 408, 429 or 5xx, and a
+ * response that such an endpoint would not send. Redirects are not followed: the credentials were not meant
+ * for their target.
  */
 export async function clientCredentials(clock: Clock, credentials: Credentials): Promise<KafkaToken> {
   const { endpoint, clientId, clientSecret, scope } = credentials;
   const timeout = new AbortController();
   const cancel = clock.after(ENDPOINT_TIMEOUT_MS, () => timeout.abort());
-  // RFC 6749, 2.3.1: both are encoded before they are joined.
+  // RFC 6749, 2.3.1: both parts are encoded before they are joined.
   const login = Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret.reveal())}`);
   try {
     const response = await fetch(endpoint, {
@@ -88,7 +89,7 @@ export async function clientCredentials(clock: Clock, credentials: Credentials):
     if (typeof value !== 'string' || value === '') throw refusedToken(credentials, 'an answer without access_token');
     const seconds = secondsOf(lifetime);
     const expiresAt = clock.now() + (seconds ?? Number.NaN) * 1_000;
-    // A lifetime that no number of milliseconds says is none.
+    // A lifetime that is not a valid number of milliseconds counts as none.
     return { value: asSecret(value), ...(Number.isFinite(expiresAt) && { expiresAt }) };
   } catch (error) {
     if (error instanceof StreamsError) throw error;
@@ -99,7 +100,7 @@ export async function clientCredentials(clock: Clock, credentials: Credentials):
   }
 }
 
-/** The fields of an answer, read as far as an answer can be; undefined if it is no JSON object. */
+/** The fields of a response, up to the size limit; undefined if it is not a JSON object. */
 async function bodyOf(response: Response): Promise<Readonly<Record<string, unknown>> | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -116,17 +117,17 @@ async function bodyOf(response: Response): Promise<Readonly<Record<string, unkno
   }
 }
 
-/** Some endpoints say it as text. */
+/** Some endpoints send the lifetime as text. */
 function secondsOf(lifetime: unknown): number | undefined {
   const seconds = typeof lifetime === 'string' && /^\d{1,10}$/.test(lifetime) ? Number(lifetime) : lifetime;
   return typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0 ? seconds : undefined;
 }
 
-/** The codes of RFC 6749 and nothing else of the answer, which might repeat what was sent. */
+/** Only the error codes of RFC 6749: the rest of the response might repeat what was sent. */
 const errorOf = ({ error }: Readonly<Record<string, unknown>> = {}): string =>
   typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? ` (${error})` : '';
 
-/** Node says "fetch failed", and why in the cause. */
+/** Node reports "fetch failed" and gives the reason in the cause. */
 const reasonOf = (error: unknown): string =>
   messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
 
@@ -144,7 +145,7 @@ const refusedToken = ({ endpoint, clientId, scope }: Credentials, saw: string): 
     action: 'Check the client id, its secret and the scope.',
   });
 
-/** The token of a user's function. */
+/** The token that a user's function returns. */
 export async function tokenOf(token: () => Promise<KafkaToken>): Promise<KafkaToken> {
   const failed = (saw: string, cause?: unknown): StreamsError =>
     new StreamsError('BROKER_UNAUTHENTICATED', {
@@ -165,8 +166,8 @@ export async function tokenOf(token: () => Promise<KafkaToken>): Promise<KafkaTo
 }
 
 /**
- * What kafkajs asks for a login. Its own OAUTHBEARER takes the broker's refusal, which is an answer as any
- * other, for a success.
+ * The login mechanism for kafkajs. Its own OAUTHBEARER treats the broker's refusal as success, because the
+ * refusal is an ordinary response.
  */
 export function oauthBearer(token: () => Promise<KafkaToken>): KafkaConfig['sasl'] {
   return {
@@ -178,7 +179,7 @@ export function oauthBearer(token: () => Promise<KafkaToken>): KafkaConfig['sasl
         const first = `n,,${SEPARATOR}auth=Bearer ${asSecret(value).reveal()}${SEPARATOR}${pairs.join('')}${SEPARATOR}`;
         const refusal = await saslAuthenticate({ request: message(first), response: TEXT });
         if (refusal === undefined || refusal === '') return;
-        // RFC 7628, 3.2.3: the broker ends the exchange with an error when it got this.
+        // RFC 7628, 3.2.3: the broker ends the exchange with an error after this message.
         await saslAuthenticate({ request: message(SEPARATOR), response: TEXT });
         throw Object.assign(new Error(refusal), { type: 'SASL_AUTHENTICATION_FAILED' });
       },
@@ -186,7 +187,7 @@ export function oauthBearer(token: () => Promise<KafkaToken>): KafkaConfig['sasl
   };
 }
 
-/** Bytes with their length in front. */
+/** Bytes with a length prefix. */
 const message = (text: string): { encode(): Buffer } => ({
   encode: () => {
     const bytes = Buffer.from(text);

@@ -5,26 +5,26 @@ import type { KafkaWriterOptions } from './writer-options.js';
 /** TLS to the brokers. */
 export type KafkaTls = Tls;
 
-/** What an OAuth server has issued. */
+/** An access token, as an OAuth server issues it. */
 export interface KafkaToken {
   readonly value: string | Secret;
-  /** Milliseconds since the epoch; it is used again until shortly before. Default: it is used once. */
+  /** Milliseconds since the epoch. The token is reused until shortly before. Default: it is used once. */
   readonly expiresAt?: number;
-  /** SASL extensions that the brokers ask for. */
+  /** SASL extensions that the brokers require. */
   readonly extensions?: Readonly<Record<string, string>>;
 }
 
 export interface KafkaPassword {
-  /** `scram-…` never sends the password; `plain` does, and is for connections with TLS. */
+  /** `scram-…` never sends the password. `plain` does: use it only on connections with TLS. */
   readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
   readonly username: string;
-  /** A Secret of a function is read for each login. */
+  /** A Secret made from a function is read at each login. */
   readonly password: string | Secret;
 }
 
 export interface KafkaTokenFunction {
   readonly mechanism: 'oauthbearer';
-  /** Called for each connection that has no token that is still good. */
+  /** Called for each connection for which there is no valid token. */
   readonly token: () => Promise<KafkaToken>;
 }
 
@@ -34,7 +34,7 @@ export interface KafkaClientCredentials {
   /** `https://…/token`. */
   readonly tokenEndpoint: string;
   readonly clientId: string;
-  /** A Secret of a function is read for each token. */
+  /** A Secret made from a function is read for each token. */
   readonly clientSecret: string | Secret;
   readonly scope?: string;
 }
@@ -42,16 +42,16 @@ export interface KafkaClientCredentials {
 export type KafkaSasl = KafkaPassword | KafkaTokenFunction | KafkaClientCredentials;
 
 /**
- * Who this client is, and how it knows that the brokers are who they should be. Default: neither; everything
- * is readable on the way.
+ * How this client authenticates, and how it verifies the brokers. Default: neither, and all traffic is
+ * readable in transit.
  */
 export interface KafkaSecurity {
-  /** True is `{}`. */
+  /** `true` means `{}`. */
   readonly tls?: boolean | KafkaTls;
   readonly sasl?: KafkaSasl;
 }
 
 export interface KafkaOptions extends KafkaSecurity, KafkaWriterOptions {
-  /** Name of this client in the brokers' logs and quotas. Default: `millrace`. */
+  /** The name of this client in the brokers' logs and quotas. Default: `millrace`. */
   readonly clientId?: string;
 }

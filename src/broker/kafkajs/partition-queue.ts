@@ -8,13 +8,13 @@ import { RecordBatchEncoder } from '../record-batch/encoder.js';
 import { ATTRIBUTE, FIELD, writeInt64 } from '../record-batch/format.js';
 import type { ProducerIdentity } from './requests-records.js';
 
-/** Most a record's head takes besides key, value and headers. */
+/** The most that a record takes in addition to key, value and headers. */
 const RECORD_HEAD_BYTES = 40;
 
-/** Of a key, in a message. */
+/** How much of a key is shown in a message. */
 const SHOWN_CHARACTERS = 100;
 
-/** How records become batches. */
+/** How records are grouped into batches. */
 export interface Batching {
   /** A batch is full when the next record would make it larger than this, before compression. */
   readonly batchBytes: number;
@@ -23,25 +23,26 @@ export interface Batching {
 
 export interface QueuedBatch {
   readonly bytes: Buffer;
-  /** The how manyth its first record is in the partition, of those that the writer was given. */
+  /** Zero-based sequence, per partition, of the batch's first record among all that the writer was given. */
   readonly from: number;
   readonly count: number;
-  /** What its records say of themselves, by their places; undefined: none says anything. */
+  /** The `origin` of each record, by its index in the batch; undefined if none has one. */
   readonly origins: readonly unknown[] | undefined;
   /**
-   * It has its place in the producer's sequence, and may have been taken: it can only be sent again as it is.
+   * The batch has its sequence number, and the broker may have written it: it can only be sent again
+   * unchanged.
    */
   stamped: boolean;
-  /** When it was first sent, on the monotonic clock. */
+  /** When the batch was first sent, on the monotonic clock. */
   sentAt: number | undefined;
 }
 
-/** What is to be written to one partition, in order. One batch of it is under way at a time. */
+/** The records to write to one partition, in order. At most one batch is being sent at a time. */
 export class PartitionQueue {
   readonly batches: QueuedBatch[] = [];
   sending = false;
   acknowledged: number | undefined;
-  /** Records that are in a batch, or were. */
+  /** Records that are or were in a batch. */
   #completed = 0;
   #sequence = 0;
   readonly #encoder = new RecordBatchEncoder();
@@ -66,9 +67,7 @@ export class PartitionQueue {
     return this.#encoder.size + length > this.batching.batchBytes ? this.complete() : 0;
   }
 
-  /**
-   * Takes a copy of the record. PRODUCE_FAILED for a timestamp that is none: such a record leaves no trace.
-   */
+  /** Copies the record. PRODUCE_FAILED for an invalid timestamp: such a record leaves no trace. */
   add({ key, value, timestamp, headers, origin }: ProducerRecord): void {
     this.#encoder.add(key, value, timestamp, headers);
     if (origin === undefined) return;
@@ -76,7 +75,7 @@ export class PartitionQueue {
     this.#origins[this.#encoder.count - 1] = origin;
   }
 
-  /** Makes a batch of what is not in one yet. Returns its bytes. */
+  /** Makes a batch of the records that are not in one yet. Returns its bytes. */
   complete(): number {
     const { count } = this.#encoder;
     if (count === 0) return 0;
@@ -88,7 +87,7 @@ export class PartitionQueue {
     return bytes.length;
   }
 
-  /** The first batch, with its place in the producer's sequence. */
+  /** The first batch, stamped with the producer's id, epoch and sequence number. */
   stamp({ id, epoch }: ProducerIdentity, transactional: boolean): QueuedBatch {
     const batch = this.batches[0] as QueuedBatch;
     if (batch.stamped) return batch;
@@ -103,27 +102,27 @@ export class PartitionQueue {
     return batch;
   }
 
-  /** The first batch is in the log. */
+  /** Removes the first batch, which is in the log. */
   taken(baseOffset: number): QueuedBatch {
     const batch = this.batches.shift() as QueuedBatch;
     if (baseOffset >= 0) this.acknowledged = baseOffset + batch.count;
-    // The sequence goes on at 0 after the highest 32-bit number.
+    // The sequence continues at 0 after the highest 32-bit number.
     this.#sequence = (this.#sequence + batch.count) % 2 ** 31;
     return batch;
   }
 
-  /** The first batch is not in the log, and will not be sent again. */
+  /** Removes the first batch, which is not in the log and will not be sent again. */
   refused(): QueuedBatch {
     return this.batches.shift() as QueuedBatch;
   }
 
-  /** The key of a record of the first batch, as text: for messages. */
+  /** The key of a record of the first batch, as text for messages. */
   keyAt(index: number): string {
     const key = this.#first()[index]?.key;
     return key ? show(key.toString('utf8').slice(0, SHOWN_CHARACTERS)) : 'none';
   }
 
-  /** Makes two of the first batch, which the broker found too large. False for a single record. */
+  /** Splits the first batch, which the broker found too large, into two. False for a single record. */
   split(): boolean {
     const [batch] = this.batches;
     if (!batch || batch.count < 2) return false;
@@ -139,8 +138,8 @@ export class PartitionQueue {
   }
 
   /**
-   * Leaves the records at these places, in rising order, out of the first batch: what lies before, between
-   * and behind them become batches.
+   * Removes the records at these indexes (ascending) from the first batch. The records before, between and
+   * after them become batches.
    */
   leaveOut(places: readonly number[]): void {
     const batch = this.batches[0] as QueuedBatch;
@@ -177,13 +176,13 @@ export class PartitionQueue {
     return records;
   }
 
-  /** A new producer id or epoch: sequences begin at 0. */
+  /** A new producer id or epoch: sequences start at 0. */
   restart(): void {
     this.#sequence = 0;
     for (const batch of this.batches) batch.stamped = false;
   }
 
-  /** Throws away what is not sent. True if a batch of it may be in the log already. */
+  /** Discards what has not been sent. True if one of its batches may already be in the log. */
   clear(): boolean {
     this.#completed += this.#encoder.count;
     this.#encoder.clear();

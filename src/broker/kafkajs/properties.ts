@@ -10,7 +10,7 @@ import type { KafkaOptions, KafkaSasl, KafkaTls } from './options.js';
 type Environment = Readonly<Record<string, string | undefined>>;
 type Mutable<T> = { -readonly [Name in keyof T]?: T[Name] };
 
-/** What has been read so far. What makes up security is put together at the end. */
+/** The settings read so far. The security options are assembled at the end. */
 interface Draft {
   readonly options: Mutable<KafkaOptions>;
   readonly tls: Mutable<KafkaTls>;
@@ -27,8 +27,8 @@ interface Draft {
 }
 
 /**
- * The names that are known, as librdkafka has them, and where each goes. A value that is not allowed is
- * answered with what is.
+ * The supported names, as in librdkafka, and the option that each sets. For a value that is not allowed, the
+ * function returns what is allowed.
  */
 const PROPERTIES: Readonly<Record<string, (to: Draft, value: string) => string | undefined>> = {
   'client.id': (to, value) => set(to.options, 'clientId', value),
@@ -42,7 +42,7 @@ const PROPERTIES: Readonly<Record<string, (to: Draft, value: string) => string |
   'sasl.mechanisms': (to, value) => oneOf(MECHANISMS, value.toUpperCase(), (found) => set(to, 'mechanism', found)),
   'sasl.username': (to, value) => set(to.sasl, 'username', value),
   'sasl.password': (to, value) => set(to.sasl, 'password', new Secret(value)),
-  // The only method there is: named in files that were written for librdkafka.
+  // The only supported method: it appears in files that were written for librdkafka.
   'sasl.oauthbearer.method': (_, value) => oneOf(['oidc'], value.toLowerCase(), () => undefined),
   'sasl.oauthbearer.client.id': (to, value) => set(to.sasl, 'clientId', value),
   'sasl.oauthbearer.client.secret': (to, value) => set(to.sasl, 'clientSecret', new Secret(value)),
@@ -59,7 +59,7 @@ const PROPERTIES: Readonly<Record<string, (to: Draft, value: string) => string |
     oneOf(['https', 'none'], value.toLowerCase(), (found) => set(to.tls, 'checkServerName', found === 'https')),
 };
 
-/** Names that people know from elsewhere → what to write here. */
+/** Names from other Kafka clients → what to write here. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   'bootstrap.servers': 'the address kafka://HOST:PORT',
   'sasl.jaas.config': 'sasl.username and sasl.password',
@@ -84,14 +84,14 @@ function whole(value: string, take: (number: number) => undefined): string | und
 }
 
 /**
- * Kafka options from a properties file and the environment, with the names of librdkafka:
- * `security.protocol`, `sasl.mechanism`, `sasl.username`, `sasl.password`, `ssl.ca.location`, …, and in the
- * environment `KAFKA_SECURITY_PROTOCOL`, `KAFKA_SASL_PASSWORD`, ….
+ * Kafka options from a properties file and the environment, under librdkafka's names: `security.protocol`,
+ * `sasl.mechanism`, `sasl.username`, `sasl.password`, `ssl.ca.location`, …. In the environment they are
+ * `KAFKA_SECURITY_PROTOCOL`, `KAFKA_SASL_PASSWORD`, ….
  *
- * The file is the given one, else the one that MILLRACE_KAFKA_CONFIG names, else none: a line is `name=value`
- * or a comment (`#`), and nothing is escaped. The environment overrides it. What is secret becomes a
- * {@link Secret}. CONFIG_INVALID lists everything that is wrong: a file that cannot be read, unknown names,
- * values that are not allowed, settings that the security protocol does not use.
+ * The file is the given one, else the one in MILLRACE_KAFKA_CONFIG, else none. A line is `name=value` or a
+ * comment (`#`); there is no escaping. The environment overrides the file. Secrets become a {@link Secret}.
+ * CONFIG_INVALID lists all problems: a file that cannot be read, unknown names, values that are not allowed,
+ * settings that the security protocol does not use.
  *
  * ```ts no-run
  * const broker = await openBroker('kafka://broker-1:9093', { kafka: kafkaOptionsFromEnv(process.env) });
@@ -121,8 +121,8 @@ export function kafkaOptionsFromEnv(env: Environment, { file }: { readonly file?
 }
 
 /**
- * What is secret in the file is read again with each login: it may have been rotated since. What the
- * environment says stays.
+ * Reads the secrets in the file again at each login, because they may have been rotated. Secrets from the
+ * environment stay.
  */
 function readAgain(path: string, { sasl }: Draft, env: Environment): void {
   for (const [name, field] of [
@@ -133,7 +133,7 @@ function readAgain(path: string, { sasl }: Draft, env: Environment): void {
     if (known === undefined || ownOf(env, variableOf(name))) continue;
     sasl[field] = new Secret(() => {
       const draft: Draft = { options: {}, tls: {}, sasl: {} };
-      // A file that is being written, or has become wrong, does not take the login away.
+      // A file that is being written, or has become invalid, does not remove the last known secret.
       readLines(path, draft, []);
       known = draft.sasl[field] ?? known;
       return known?.reveal() ?? '';
@@ -156,7 +156,7 @@ function readLines(path: string, draft: Draft, problems: string[]): void {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
     const at = line.indexOf('=');
-    // The line itself is not shown: it may be the rest of a password.
+    // The line itself is not shown: it may be part of a password.
     if (at <= 0) problems.push(`line ${i + 1} is not name=value`);
     else take(line.slice(0, at).trim(), line.slice(at + 1).trim(), i + 1, draft, problems);
   }
@@ -175,7 +175,10 @@ function take(name: string, value: string, line: number, draft: Draft, problems:
   else if (allowed !== undefined) problems.push(`${name} in line ${line} is none of ${allowed}`);
 }
 
-/** Nothing may be given and not used: who writes a password does not want to be let in without. */
+/**
+ * A setting that would not be used is an error: a configured password must not result in a connection without
+ * a login.
+ */
 function securityOf({ tls, sasl, protocol = 'PLAINTEXT', mechanism }: Draft, problems: string[]): KafkaOptions {
   const hasTls = protocol.endsWith('SSL');
   const hasSasl = protocol.startsWith('SASL_');

@@ -16,19 +16,21 @@ import { Fetcher } from './fetcher.js';
 import { TELL_AFTER_MS } from './leader-silence.js';
 
 /**
- * Reads partitions of a Kafka cluster, fetched ahead of what is polled by a {@link Fetcher}, which the
- * readers of a broker share.
+ * Reads partitions of a Kafka cluster. A {@link Fetcher}, shared by the readers of a broker, fetches ahead of
+ * the polls.
  *
- * Batches may be without records, where only markers or aborted records were: they tell that the position has
- * moved. Memory: see {@link Fetcher}, and of batches that unpack to more than 1 MiB 64 MiB and the one that
- * is read. Errors: see {@link Reader.poll}; BROKER_UNAVAILABLE if the leader of a partition has not answered
- * for a minute, whatever others do, CONFIG_INVALID naming the package of a compression that is not installed,
- * LOG_CORRUPT also for batches of formats 0 and 1 (before Kafka 0.11), which brokers from 4.0 on do not have
- * any more.
+ * Batches may have no records, where the log has only markers or aborted records: they report that the
+ * position has moved. Memory: see {@link Fetcher}. In addition, batches that decompress to more than 1 MiB
+ * take up to 64 MiB plus the batch that is being read.
+ *
+ * Errors: see {@link Reader.poll}. BROKER_UNAVAILABLE if the leader of a partition has not responded for a
+ * minute, even if other leaders respond. CONFIG_INVALID names the package of a compression that is not
+ * installed. LOG_CORRUPT also for batches of formats 0 and 1 (before Kafka 0.11), which brokers no longer
+ * have from 4.0 on.
  */
 export class KafkaReader implements Reader {
   readonly #fetcher: Fetcher;
-  /** Undefined: it is shared. */
+  /** Undefined if the fetcher is shared. */
   readonly #own: Fetcher | undefined;
   readonly #clock: Clock;
   readonly #onClose: (reader: KafkaReader) => void;
@@ -41,7 +43,8 @@ export class KafkaReader implements Reader {
   #closed = false;
 
   /**
-   * `from`: what it shares with other readers; or a client, over which it fetches alone and which it closes.
+   * `from`: the fetcher that it shares with other readers, or a client. With a client it has its own fetcher,
+   * and closes it.
    */
   constructor(
     from: Fetcher | Client,
@@ -124,7 +127,7 @@ export class KafkaReader implements Reader {
     for (const { topic, partition } of partitions) this.#cursors.get(partitionKey(topic, partition))?.setPaused(paused);
   }
 
-  /** What is ready, in fair shares. Throws before anything is taken, so that an error moves no position. */
+  /** Takes what is ready, in fair shares. Throws before anything is taken, so an error moves no position. */
   #take({ maxRecords, maxBytes }: PollOptions): RecordBatch[] {
     const active = [...this.#cursors.values()].filter((cursor) => !cursor.paused);
     throwFailure(active);
@@ -132,7 +135,7 @@ export class KafkaReader implements Reader {
     const batches = takeFairly(ready, maxRecords, this.#turn++, maxBytes);
     if (batches.length > 0 || ready.length === 0) return batches;
     throwFailure(ready);
-    // What others have unpacked, and do not take, must not hold this up.
+    // Batches that others have decompressed, and do not read, must not block this partition.
     this.#unpacked.makeRoom();
     const more = takeFairly(ready, maxRecords, this.#turn, maxBytes);
     if (more.length === 0) throwFailure(ready);
@@ -143,7 +146,7 @@ export class KafkaReader implements Reader {
     for (const done of [...this.#waiting]) done();
   };
 
-  /** Until something is fetched, sought or woken, or that time is over. */
+  /** Waits until a fetch, seek or wakeup, or until the time is over. */
   #wait(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const cancel = Number.isFinite(ms) ? this.#clock.after(ms, () => done()) : undefined;

@@ -4,14 +4,17 @@ import type { BytesReader } from './bytes.js';
 import type { Request } from './request.js';
 import type { TopicResult } from './requests-topics.js';
 
-/** What is set for topics. Versions are the newest that are not flexible: brokers 3.9 to 4.4 take them. */
+/**
+ * Requests for topic configuration. Versions are the newest that are not flexible: brokers 3.9 to 4.4 accept
+ * them.
+ */
 
 export interface TopicConfig {
   readonly error: number;
   readonly name: string;
-  /** Only what was set for the topic itself. */
+  /** Only the values that are set on the topic itself. */
   readonly config: Readonly<Record<string, string>>;
-  /** All that holds for it, by whatever it was set. */
+  /** All values in force for the topic, wherever they are set. */
   readonly inForce: ReadonlyMap<string, string>;
 }
 
@@ -61,7 +64,7 @@ function readConfig(from: BytesReader): Pick<TopicConfig, 'config' | 'inForce'> 
 
 const SET = 0;
 
-/** What the settings in force of a topic say of its compaction; undefined if there is none. */
+/** The compaction settings in a topic's configuration in force; undefined if the topic is not compacted. */
 export function compactionIn(config: ReadonlyMap<string, string>): Compaction | undefined {
   if (!config.get('cleanup.policy')?.includes('compact')) return undefined;
   return {
@@ -70,7 +73,7 @@ export function compactionIn(config: ReadonlyMap<string, string>): Compaction | 
   };
 }
 
-/** Changes what is named and nothing else. Each topic has an answer of its own. */
+/** Changes the named settings only. Each topic has its own result. */
 export const alterConfigsRequest = (
   topics: readonly { readonly name: string; readonly config?: Readonly<Record<string, string>> }[],
 ): Request<readonly TopicResult[]> => ({

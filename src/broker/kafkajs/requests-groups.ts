@@ -4,7 +4,7 @@ import type { Request } from './request.js';
 import { byTopic, readByTopic, writeByTopic } from './requests-topics.js';
 import { isDenied } from './rights.js';
 
-/** Groups and their offsets. */
+/** Requests for groups and their offsets. */
 
 export type CoordinatorType = 'group' | 'transaction';
 
@@ -22,8 +22,8 @@ export const findCoordinatorRequest = (key: string, type: CoordinatorType): Requ
 });
 
 /**
- * For answers whose code is read by the caller: that the coordinator has moved is not for it, but for who
- * finds coordinators; that something is not allowed is for nobody.
+ * For responses with an error code that the caller handles. A moved coordinator and a missing right are
+ * thrown instead: the client handles them.
  */
 function throwIfNotForCaller(error: number): number {
   if (COORDINATOR_MOVED.has(error) || isDenied(error)) throwUnlessNone(error);
@@ -45,14 +45,14 @@ export const joinGroupRequest = (options: {
   readonly instanceId: string | null;
   readonly sessionMs: number;
   readonly rebalanceMs: number;
-  /** Of those that all members offer the broker takes the one that most have first. */
+  /** Among the protocols that all members support, the broker selects the most preferred one. */
   readonly protocols: readonly { readonly name: string; readonly metadata: Buffer }[];
 }): Request<JoinResult> => ({
   apiKey: 11,
   apiVersion: 5,
   apiName: 'JoinGroup',
   concerned: { group: options.groupId },
-  // The broker answers when all members have joined, or at the latest when the rebalance has timed out.
+  // The broker responds when all members have joined, at the latest when the rebalance times out.
   timeoutMs: options.rebalanceMs + 5_000,
   write: (to) =>
     to
@@ -77,14 +77,14 @@ export const joinGroupRequest = (options: {
   },
 });
 
-/** Who acts in a group. */
+/** A member's identity in a group. */
 export interface ListedMember {
   readonly groupId: string;
   readonly memberId: string;
   readonly generation: number;
 }
 
-/** A member that may have a name of its own. */
+/** A member that may have an instance id. */
 export interface NamedMember extends ListedMember {
   readonly instanceId: string | null;
 }
@@ -98,7 +98,7 @@ export const syncGroupRequest = (
   apiVersion: 3,
   apiName: 'SyncGroup',
   concerned: { group: member.groupId },
-  // Answered when the leader has decided.
+  // The broker responds when the leader has sent the assignments.
   timeoutMs,
   write: (to) =>
     to
@@ -142,7 +142,7 @@ export interface PartitionResult extends TopicPartition {
   readonly error: number;
 }
 
-/** Commits for a member; for a group without members with memberId '' and generation -1. */
+/** Commits offsets for a member. For a group without members: memberId '' and generation -1. */
 export const offsetCommitRequest = (
   member: ListedMember,
   offsets: readonly PartitionOffset[],
@@ -168,10 +168,10 @@ export const offsetCommitRequest = (
 });
 
 /**
- * Committed offsets (null: all of the group); those without one are left out. Stable: fails with
- * unstableOffsetCommit while a transaction with offsets of these partitions is not finished. Version 7 is the
- * first that can ask for that, and it is flexible: the tagged fields of the request's and response's heads
- * are written and read here, because kafkajs does not know them.
+ * Committed offsets (null: all of the group); partitions without one are left out. `stable`: fails with
+ * unstableOffsetCommit while a transaction has pending offsets for these partitions. Version 7 is the first
+ * with that option, and it is flexible. The tagged fields of the request and response headers are written and
+ * read here, because kafkajs does not support them.
  */
 export const offsetFetchRequest = (
   groupId: string,

@@ -3,15 +3,15 @@ import { throwUnlessNone } from './errors.js';
 import type { Request } from './request.js';
 import { byTopic } from './requests-topics.js';
 
-/** What brokers and coordinators know of transactions (KIP-664). */
+/** Requests for the state of transactions and producers (KIP-664). */
 
-/** As the coordinator names it: `Empty`, `Ongoing`, `PrepareCommit`, `CompleteCommit`, … */
+/** `state` is the coordinator's name for it: `Empty`, `Ongoing`, `PrepareCommit`, `CompleteCommit`, … */
 export interface TransactionState {
   readonly state: string;
   readonly producerId: number;
 }
 
-/** The error is that of the one transactional id that is asked for. */
+/** Throws the error of the one transactional id in the request. */
 export const describeTransactionRequest = (transactionalId: string): Request<TransactionState> => ({
   apiKey: 65,
   apiVersion: 0,

@@ -4,7 +4,7 @@ import type { Request } from './request.js';
 import type { ListedMember, PartitionResult } from './requests-groups.js';
 import { byTopic, readByTopic, writeByTopic } from './requests-topics.js';
 
-/** Records and transactions. */
+/** Requests for records and transactions. */
 
 export interface FetchedPartition extends TopicPartition {
   readonly error: number;
@@ -12,7 +12,7 @@ export interface FetchedPartition extends TopicPartition {
   readonly lastStableOffset: number;
   readonly logStart: number;
   readonly aborted: readonly { readonly producerId: number; readonly firstOffset: number }[];
-  /** Record batches; the last one may be cut off. */
+  /** Record batches; the last one may be truncated. */
   readonly records: Buffer;
 }
 
@@ -63,8 +63,8 @@ export const fetchRequest = (options: {
 export interface ProducedPartition extends PartitionResult {
   readonly baseOffset: number;
   /**
-   * Which records of the batch are to blame, by their place in it, and why; none if it is not a matter of
-   * single records.
+   * Which records of the batch caused the refusal, by index, and why; empty if the cause is not a single
+   * record.
    */
   readonly refused: readonly { readonly index: number; readonly message: string | null }[];
   readonly message: string | null;
@@ -75,7 +75,7 @@ export interface ProduceBatch extends TopicPartition {
 }
 
 /**
- * One batch a partition, acknowledged by all in-sync replicas. Version 8 is the first that tells which
+ * One batch per partition, acknowledged by all in-sync replicas. Version 8 is the first that reports which
  * records were refused (KIP-467).
  */
 export const produceRequest = (
@@ -106,8 +106,9 @@ export interface ProducerIdentity {
 }
 
 /**
- * A producer id; with a transactional id, its next epoch, after its open transaction is aborted. With the
- * identity so far the broker refuses one who was fenced meanwhile, instead of letting it fence its successor.
+ * Requests a producer id; with a transactional id, its next epoch, after its open transaction was aborted.
+ * With `before`, the broker refuses a producer that was fenced meanwhile, instead of letting it fence its
+ * successor.
  */
 export const initProducerIdRequest = (
   transactionalId: string | null,
@@ -171,8 +172,8 @@ export const addOffsetsRequest = (transaction: TransactionIdentity, groupId: str
 });
 
 /**
- * Version 3 is the first that names member and generation (KIP-447), so that the coordinator refuses one who
- * is out of the group.
+ * Version 3 is the first that contains member and generation (KIP-447), so that the coordinator can refuse a
+ * member that has left the group.
  */
 export const txnOffsetCommitRequest = (
   transaction: TransactionIdentity,

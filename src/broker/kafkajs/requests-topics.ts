@@ -2,27 +2,27 @@ import type { BytesReader, BytesWriter } from './bytes.js';
 import type { NewRequest, Request } from './request.js';
 
 /**
- * Topics and offsets of the log. Versions are the newest that are not flexible, but for metadata: brokers 3.9
- * to 4.4 take them.
+ * Requests for topics and log offsets. Versions are the newest that are not flexible, except for metadata:
+ * brokers 3.9 to 4.4 accept them.
  */
 
 export interface PartitionMetadata {
   readonly error: number;
   readonly partition: number;
-  /** -1 while there is none. */
+  /** -1 while the partition has no leader. */
   readonly leader: number;
 }
 
 export interface TopicMetadata {
   readonly error: number;
-  /** Undefined if the broker gives none. */
+  /** Undefined if the broker has no topic ids. */
   readonly id: string | undefined;
   readonly name: string;
   readonly internal: boolean;
   readonly partitions: readonly PartitionMetadata[];
   /**
-   * One bit for each operation that the user may do; all that make sense on a broker without access control
-   * lists.
+   * One bit for each operation that the principal may perform. Without access control lists, all bits of
+   * applicable operations are set.
    */
   readonly allowed: number;
 }
@@ -36,9 +36,9 @@ export interface Metadata {
 }
 
 /**
- * Null asks for all topics. Never creates one. Version 8 is the first that tells what is allowed, 10 the
- * first that tells the ids of topics (KIP-516): brokers before 2.8, and some that are not Kafka, do not know
- * it.
+ * Null requests all topics. Never creates a topic. Version 8 is the first that returns the allowed
+ * operations, 10 the first with topic ids (KIP-516). Brokers before 2.8, and some that are not Kafka, do not
+ * support version 10.
  */
 export const metadataRequest = (topics: readonly string[] | null): NewRequest<Metadata> => ({
   apiKey: 3,
@@ -121,7 +121,7 @@ export interface TopicResult {
   readonly message: string | null;
 }
 
-/** What the broker is given to make a topic known everywhere. */
+/** How long the broker may take to make a topic known everywhere. */
 const TOPIC_TIMEOUT_MS = 30_000;
 
 export const createTopicsRequest = (
@@ -165,7 +165,7 @@ export const deleteTopicsRequest = (names: readonly string[]): Request<readonly 
   },
 });
 
-/** Partitions of topics, as most requests have them: grouped by topic. */
+/** Groups partitions by topic, as most requests need them. */
 export function byTopic<T extends { readonly topic: string }>(
   items: readonly T[],
 ): readonly (readonly [string, T[]])[] {
@@ -199,7 +199,7 @@ export const readByTopic = <T>(from: BytesReader, read: (topic: string) => T): r
 /** How long the brokers may take. */
 const DELETE_TIMEOUT_MS = 30_000;
 
-/** What ListOffsets takes for a timestamp that is none. */
+/** The special timestamps of ListOffsets. */
 export const LATEST = -1;
 export const EARLIEST = -2;
 
@@ -233,7 +233,7 @@ export const listOffsetsRequest = (
   },
 });
 
-/** What is before the offsets goes. The answer's offset is the earliest there is then. */
+/** Removes the records before the offsets. The offset in the result is the earliest one afterwards. */
 export const deleteRecordsRequest = (
   before: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[],
 ): Request<readonly FoundOffset[]> => ({

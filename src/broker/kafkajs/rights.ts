@@ -3,7 +3,7 @@ import { CODE, ProtocolError } from './errors.js';
 
 type Kind = 'topic' | 'group' | 'transactional id' | 'cluster';
 
-/** What a refusal is about, by its code. */
+/** The kind of resource that an authorization error is about, by error code. */
 const KINDS: ReadonlyMap<number, Kind> = new Map([
   [CODE.topicAuthorizationFailed, 'topic'],
   [CODE.groupAuthorizationFailed, 'group'],
@@ -12,7 +12,7 @@ const KINDS: ReadonlyMap<number, Kind> = new Map([
 ]);
 
 /**
- * What each request must be allowed to do, with what it concerns, in the words of Kafka's access control
+ * The operations that each request needs, by kind of resource, under the names of Kafka's access control
  * lists.
  */
 export const RIGHTS: Readonly<Record<string, Readonly<Partial<Record<Kind, string>>>>> = {
@@ -45,26 +45,26 @@ export const RIGHTS: Readonly<Record<string, Readonly<Partial<Record<Kind, strin
 
 export const isDenied = (code: number): boolean => KINDS.has(code);
 
-/** What a request concerns, besides topics. */
+/** The resources of a request, other than topics. */
 export interface Concerned {
   readonly group?: string | undefined;
   readonly transactionalId?: string | undefined;
 }
 
-/** Notes in the error which right was missing, if that is what it says: `Write on topic payments`. */
+/** Adds the missing right to an authorization error: `Write on topic payments`. */
 export function withRight(error: ProtocolError, apiName: string, concerned: Concerned = {}): ProtocolError {
   const kind = KINDS.get(error.code);
   if (kind !== undefined) error.right ??= right(kind, apiName, { ...concerned, topic: error.topic });
   return error;
 }
 
-/** What a broker answers about one topic of a request. */
+/** The error of one topic in a response. */
 export const topicError = (apiName: string, code: number, topic: string, concerned?: Concerned): ProtocolError =>
   withRight(new ProtocolError(code, null, topic), apiName, concerned);
 
 function right(kind: Kind, apiName: string, names: Concerned & { readonly topic: string | undefined }): string {
   const operation = ownOf(RIGHTS, apiName)?.[kind] ?? apiName;
-  // Either will do, and the broker does not say that the cluster would.
+  // Either right is enough, and the broker's error does not mention the one on the cluster.
   if (apiName === 'CreateTopics') return `Create on cluster, or on topic ${names.topic}`;
   if (kind === 'cluster') return `${operation} on cluster`;
   const name = kind === 'topic' ? names.topic : kind === 'group' ? names.group : names.transactionalId;

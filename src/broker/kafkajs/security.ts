@@ -9,13 +9,13 @@ import { LoginTrust } from './login-trust.js';
 import { cachedToken, clientCredentials, oauthBearer, tokenOf } from './oauth.js';
 import type { KafkaSasl, KafkaSecurity } from './options.js';
 
-/** How a connection is secured, as kafkajs takes it. */
+/** The security settings of a connection, in kafkajs' form. */
 export interface Security {
   readonly tls?: ConnectionOptions;
   readonly sasl?: KafkaConfig['sasl'];
-  /** Who logs in and how, for errors: `SCRAM-SHA-256 as alice`. */
+  /** Mechanism and principal of the login, for errors: `SCRAM-SHA-256 as alice`. */
   readonly login?: string;
-  /** What has become of the logins so far. */
+  /** The history of the logins. */
   readonly trust?: LoginTrust;
 }
 
@@ -23,8 +23,8 @@ const PASSWORD_MECHANISMS: readonly string[] = ['plain', 'scram-sha-256', 'scram
 const MECHANISMS: readonly string[] = [...PASSWORD_MECHANISMS, 'oauthbearer'];
 
 /**
- * Reads the files and checks everything that can be checked without a broker. CONFIG_INVALID lists all that
- * is wrong.
+ * Reads the files and checks everything that can be checked without a broker. CONFIG_INVALID lists all
+ * problems.
  */
 export function resolveSecurity({ tls, sasl }: KafkaSecurity, clock: Clock): Security {
   const problems: string[] = [];
@@ -55,7 +55,7 @@ function resolveSasl(sasl: KafkaSasl, clock: Clock, problems: string[]): Pick<Se
     const login = {
       mechanism,
       username: name,
-      // kafkajs asks for it with each login.
+      // kafkajs reads the password at each login.
       get password(): string {
         return textOf(password);
       },

@@ -14,19 +14,16 @@ import {
 import type { Transactions } from './transaction.js';
 import type { WriteResults } from './write-results.js';
 
-/**
- * How long a batch is sent again before it is given up: Kafka's own default for producers
- * (`delivery.timeout.ms`).
- */
+/** How long a batch is retried before it fails: Kafka's own default for producers (`delivery.timeout.ms`). */
 const DELIVERY_MS = 120_000;
 /**
- * A broker takes requests of 100 MiB (`socket.request.max.bytes`) and drops the connection of a larger one; a
- * batch that is larger than this goes alone.
+ * A broker accepts requests of up to 100 MiB (`socket.request.max.bytes`) and closes the connection on a
+ * larger one. A batch that is larger than this limit is sent alone.
  */
 const REQUEST_BYTES = 16 * 1024 * 1024;
 const RETRY_PAUSE_MS = 50;
 const UNKNOWN_MS = 1_000;
-/** Codes that are about records, and not about the batch, its partition or the producer. */
+/** Error codes that concern records, not the batch, its partition or the producer. */
 const OF_RECORDS: ReadonlySet<number> = new Set([
   CODE.messageTooLarge,
   CODE.invalidTimestamp,
@@ -36,13 +33,13 @@ const OF_RECORDS: ReadonlySet<number> = new Set([
 const NO_ERRORS: ReadonlyMap<number, StreamsError> = new Map();
 
 /**
- * Sends the batches of a writer's queues to their leaders: one request under way per leader, one batch per
- * partition in it. A batch is sent again until the leader answers; its place in the producer's sequence keeps
- * it from being written twice.
+ * Sends the batches of a writer's queues to their leaders: one running request per leader, with one batch per
+ * partition. A batch is sent again until the leader responds; its sequence number keeps it from being written
+ * twice.
  */
 export class Sender {
   unsentBytes = 0;
-  /** The outcome of something is unknown: go on with a new producer id or epoch only. */
+  /** An outcome is unknown: continue with a new producer id or epoch only. */
   needsRenewal = false;
   #identity: ProducerIdentity = { id: -1, epoch: -1 };
   readonly #busy = new Set<number>();
@@ -63,7 +60,7 @@ export class Sender {
     if (this.needsRenewal) await this.renew();
   }
 
-  /** A new producer id; with a transactional id, its next epoch. */
+  /** Gets a new producer id; with a transactional id, its next epoch. */
   async renew(): Promise<void> {
     this.#identity = await (this.transactions?.init() ?? this.#newProducerId());
     for (const queue of this.queues.values()) queue.restart();
@@ -85,22 +82,22 @@ export class Sender {
       });
   }
 
-  /** Begins to send what the queues have; that many bytes have been added to them. */
+  /** Starts sending what is in the queues; that many bytes have been added to them. */
   send(addedBytes: number): void {
     this.unsentBytes += addedBytes;
     void this.#pump();
   }
 
-  /** Resolves when at most that many bytes are not acknowledged. */
+  /** Resolves when at most that many bytes are unacknowledged. */
   below(bytes: number): Promise<void> {
     if (this.unsentBytes <= bytes) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.add({ bytes, resolve }));
   }
 
   /**
-   * Why not everything was taken since the last clearing; undefined if it was. PRODUCE_FAILED if the broker
-   * refused records, BROKER_UNAVAILABLE if it is not known whether it has them (no answer for too long, or a
-   * lost place in the sequence), or why the broker takes nothing of this user.
+   * Why not all records were written since the last clearing; undefined if all were. PRODUCE_FAILED if the
+   * broker refused records. BROKER_UNAVAILABLE if the outcome is unknown: no response for too long, or a lost
+   * sequence. A refusal of this principal is returned as it is.
    */
   failure(): StreamsError | undefined {
     if (!this.#failed) return undefined;
@@ -111,7 +108,7 @@ export class Sender {
     this.#failed = undefined;
   }
 
-  /** Throws away what is not under way. */
+  /** Discards everything that is not being sent. */
   drop(): void {
     let kept = 0;
     for (const queue of this.queues.values()) {
@@ -136,7 +133,7 @@ export class Sender {
     if (this.#routing || this.#closed) return;
     const ready = [...this.queues.values()].filter((queue) => !queue.sending && queue.batches.length > 0);
     if (ready.length === 0) return;
-    // Batches under way still belong to the old producer id.
+    // Batches that are being sent still belong to the old producer id.
     if (this.needsRenewal && this.#busy.size > 0) return;
     this.#routing = true;
     try {
@@ -203,7 +200,7 @@ export class Sender {
     void this.#pump();
   }
 
-  /** What the leader answers for a partition. True if the batch is to be sent again after a pause. */
+  /** Handles the leader's result for a partition. True if the batch must be sent again after a pause. */
   #handle(queue: PartitionQueue, result: ProducedPartition | undefined): boolean {
     const error = result?.error ?? CODE.networkException;
     if (error === CODE.none || error === CODE.duplicateSequenceNumber) {
@@ -227,8 +224,8 @@ export class Sender {
   }
 
   /**
-   * Sends the records of a refused batch again without those that the broker does not take, as far as that
-   * can be. False if the batch as a whole has failed.
+   * Where possible, sends the records of a refused batch again, without those that the broker refuses. False
+   * if the batch as a whole has failed.
    */
   #divide(queue: PartitionQueue, code: number, result: ProducedPartition | undefined): boolean {
     const [batch] = queue.batches;
@@ -236,8 +233,8 @@ export class Sender {
     const places = (result?.refused ?? []).map(({ index }) => index).sort((a, b) => a - b);
     const counted = queue.batches.length;
     if (places.length === 0 && batch.count > 1) {
-      // Nobody says which: halves are sent until it stands alone. Of a batch that is not too large that is
-      // done only for those who want to know.
+      // The broker does not name the record: halves are sent until it is alone. For a batch that is not too
+      // large, this happens only if one of its records has an origin.
       if (code !== CODE.messageTooLarge && !batch.origins?.some((origin) => this.results.mayLeaveOut(origin)))
         return false;
       queue.split();
@@ -257,20 +254,20 @@ export class Sender {
     return true;
   }
 
-  /** Leaves the batch where it is, to be sent again; gives it up after that time. */
+  /** Keeps the batch in the queue, to be sent again; fails it after that time. */
   #again(queue: PartitionQueue, error: unknown, patienceMs = DELIVERY_MS): void {
     const passing = !(error instanceof ProtocolError) ? isConnectionError(error) : true;
     const since = queue.batches[0]?.sentAt ?? 0;
     const early = this.client.clock.monotonic() - since < patienceMs;
     if (passing && early && this.client.mayRetry(error, since)) return;
-    // It may be in the log all the same: nothing may follow it in this sequence.
+    // The batch may be in the log nevertheless: nothing may follow it in this sequence.
     this.needsRenewal = true;
     this.#fail(queue, error);
   }
 
   /**
-   * Gives up the first batch of a queue, or all of them: those of a partition that does not exist, or after
-   * one whose fate is unknown.
+   * Fails the first batch of a queue, or all of them. All fail if the partition does not exist, or if the
+   * outcome of one is unknown.
    */
   #fail(queue: PartitionQueue, cause: unknown, batches = queue.batches.length, own = NO_ERRORS): void {
     const where = whereOf(queue);
@@ -281,7 +278,7 @@ export class Sender {
       else this.#failed = { where, cause, records: batch.count };
       this.results.refused(queue, batch, failureOf({ where, cause, records: batch.count }), own);
     }
-    // Batches behind a refused one keep their place: it has used up none.
+    // Batches after a refused one keep their sequence numbers: the refused batch has used none.
     this.#settle();
   }
 

@@ -1,21 +1,21 @@
 import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
 
-/** How long a cluster may keep silent to somebody who wants to go. */
+/** How long a cluster may be silent during a stop. */
 const REQUEST_MS = 5_000;
 
 /**
- * The patience of somebody who may have to go. Until the signal it has no end of its own. Afterwards each
- * request is waited for five seconds, and for so long one that finds nobody is sent again; then the cluster
- * counts as away, and whatever is asked fails at once. A cluster that answers may take as long as it likes
- * for all of it.
+ * Deadline for broker requests during a stop. Unlimited until the stop signal. Afterwards each request waits
+ * up to five seconds for its response; a request that reaches no broker is retried for as long. Then the
+ * cluster counts as away, and every request fails at once. While the cluster responds, the stop as a whole
+ * has no deadline.
  */
 export class StopDeadline {
   readonly #clock: Clock;
-  /** When the signal came, on the monotonic clock. */
+  /** When the stop signal came, on the monotonic clock. */
   #since: number | undefined;
   #away = false;
-  /** For each request under way: begins to count, or ends at once. */
+  /** One function per pending request: starts its deadline, or fails it at once. */
   readonly #underWay = new Set<() => void>();
 
   constructor(clock: Clock, signal: AbortSignal) {
@@ -28,14 +28,17 @@ export class StopDeadline {
     else signal.addEventListener('abort', begin, { once: true });
   }
 
-  /** Whether what was begun then, and has found nobody, may be tried again. */
+  /** Whether a request that began at that time, and reached no broker, may be retried. */
   mayRetry(begun: number): boolean {
     if (this.#since !== undefined && this.#clock.monotonic() - Math.max(begun, this.#since) >= REQUEST_MS)
       this.#giveUp();
     return !this.#away;
   }
 
-  /** BROKER_UNAVAILABLE if it is not answered in time; it may then still come to its end, unseen. */
+  /**
+   * Rejects with BROKER_UNAVAILABLE if there is no response in time. The work may still complete later; its
+   * result is ignored.
+   */
   attempt<T>(work: () => Promise<T>): Promise<T> {
     if (this.#away) return Promise.reject(away());
     return new Promise((resolve, reject) => {
@@ -70,6 +73,6 @@ const away = (): StreamsError =>
   new StreamsError('BROKER_UNAVAILABLE', {
     what: 'gave up waiting for the cluster',
     saw: `no answer within ${REQUEST_MS / 1_000} s of the stop`,
-    expected: 'one',
-    action: 'Start again when it is back: what was not committed is done again.',
+    expected: 'an answer',
+    action: 'Start again when the cluster is back: what was not committed is processed again.',
   });

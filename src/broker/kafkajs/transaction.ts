@@ -23,16 +23,17 @@ import {
 import { isDenied } from './rights.js';
 
 /**
- * The transaction before is still being finished, or the one who was fenced is being aborted: a few
- * milliseconds.
+ * The previous transaction is still being completed, or that of a fenced producer is being aborted: this
+ * takes a few milliseconds.
  */
 const concurrent = (error: unknown): boolean => codeOf(error) === CODE.concurrentTransactions;
 
 /**
- * The transactions of one transactional id, as the coordinator knows them.
+ * The transactions of one transactional id at the coordinator.
  *
- * Errors: PRODUCER_FENCED if another writer took the id over or the broker has timed the transaction out (it
- * tells both by the same code, and the same is to be done), GROUP_FENCED, BROKER_UNAVAILABLE after a minute.
+ * Errors: GROUP_FENCED, BROKER_UNAVAILABLE after a minute, and PRODUCER_FENCED. The last one has two causes:
+ * another writer took over the id, or the broker has timed the transaction out. The codes are the same, and
+ * so is the reaction.
  */
 export class Transactions {
   #identity: ProducerIdentity | undefined;
@@ -49,8 +50,8 @@ export class Transactions {
   ) {}
 
   /**
-   * A new epoch: fences others, and aborts their open transaction. What their last one has left open, see
-   * {@link Touched}, is ended as that was.
+   * Gets a new epoch: this fences other producers and aborts their open transaction. What their last
+   * transaction left open (see {@link Touched}) is ended with the same outcome.
    */
   async init(): Promise<ProducerIdentity> {
     const before = this.transactionScope && (await this.#describe());
@@ -58,13 +59,13 @@ export class Transactions {
     this.#identity = identity;
     this.#clear();
     const committed = before && OUTCOME.get(before.state);
-    // Another id, because all epochs of the last one are used up: only that one could end it.
+    // The id differs if all epochs of the old one are used up; only the old id could end its transaction.
     if (this.transactionScope && committed !== undefined && before?.producerId === identity.id)
       await this.#mend(this.transactionScope, committed);
     return identity;
   }
 
-  /** The last transaction, before another epoch makes the coordinator forget it. */
+  /** The state of the last transaction, read before a new epoch makes the coordinator forget it. */
   async #describe(): Promise<TransactionState | undefined> {
     const { transactionalId } = this;
     try {
@@ -75,13 +76,16 @@ export class Transactions {
       );
     } catch (error) {
       const code = codeOf(error);
-      // Who may not is told by the next request what is missing.
+      // If a right is missing, the next request reports which one.
       if (code === CODE.transactionalIdNotFound || (code !== undefined && isDenied(code))) return undefined;
       throw asStreamsError(error, 'the transaction failed', `transactional id ${transactionalId}`);
     }
   }
 
-  /** What tells of it costs little, and only then is all of it looked at. */
+  /**
+   * Checks the sources and own partitions first, which is cheap; checks all partitions only if one of these
+   * is open.
+   */
   async #mend({ groupId, sources, own, topics }: TransactionScope, committed: boolean): Promise<void> {
     const offsets = new Map([[groupId, sources]]);
     if (isNothing(await this.#stillOpen({ partitions: own, offsets }))) return;
@@ -95,7 +99,7 @@ export class Transactions {
     return stillOpen(this.client, this.#me.id, touched);
   }
 
-  /** Another transaction, of what is left open by the last one: its markers end both. */
+  /** Runs another transaction over what the last one left open: its markers end both. */
   async #endAgain({ partitions, offsets }: Touched, committed: boolean): Promise<void> {
     await this.addPartitions(partitions);
     for (const [groupId, sources] of offsets) await this.#addGroup(groupId, sources);
@@ -103,8 +107,8 @@ export class Transactions {
   }
 
   /**
-   * Tells the coordinator to which partitions the transaction writes, before anything is sent to them. Asks
-   * nothing if it knows.
+   * Adds the partitions to the transaction at the coordinator, before records are sent to them. Sends no
+   * request if all are already added.
    */
   async addPartitions(partitions: readonly TopicPartition[]): Promise<void> {
     const unknown = partitions.filter(({ topic, partition }) => !this.#added.has(partitionKey(topic, partition)));
@@ -113,7 +117,7 @@ export class Transactions {
     await this.#ask({
       ...request,
       read: (from) => {
-        // Those that are fine are answered with "not attempted" if others are not.
+        // If one partition fails, the coordinator returns "not attempted" for the valid ones.
         const results = request.read(from);
         const failed =
           results.find(({ error }) => error !== CODE.none && error !== NOT_ATTEMPTED) ??
@@ -146,11 +150,11 @@ export class Transactions {
   }
 
   /**
-   * Commits or aborts, and waits until that is done in every partition: 1 to 30 ms. The coordinator answers
-   * when it has decided; asked the same again it answers "concurrent transactions" until all markers are
-   * written. Who reads then sees it, and the next transaction can begin at once. Nothing is asked if the
-   * transaction is empty. If the coordinator went away meanwhile it may have lost markers: see
-   * {@link Touched}.
+   * Commits or aborts, and waits until this is complete in every partition: 1 to 30 ms. The coordinator
+   * responds as soon as it has decided. The same request again is answered with "concurrent transactions"
+   * until all markers are written. Afterwards readers see the outcome, and the next transaction can begin at
+   * once. No request is sent if the transaction is empty. If the coordinator moved meanwhile, it may have
+   * lost markers: see {@link Touched}.
    */
   async end(commit: boolean): Promise<void> {
     if (this.#added.size === 0 && this.#offsets.size === 0) return;
@@ -198,14 +202,13 @@ export class Transactions {
       what: 'cannot open a transactional writer',
       at: `transactional id ${this.transactionalId}`,
       saw: `transactionTimeout ${this.timeoutMs}ms`,
-      expected:
-        'at most transaction.max.timeout.ms of the brokers, which is 15 minutes by default, and more than nothing',
-      action: 'Lower the option, or raise that of the brokers.',
+      expected: 'more than 0, and at most transaction.max.timeout.ms of the brokers, which is 15 minutes by default',
+      action: 'Lower the option, or raise the limit of the brokers.',
       cause,
     });
   }
 
-  /** From here on every call is refused with this. */
+  /** Every later call fails with this error. */
   fence(cause: unknown): StreamsError {
     this.fenced ??= new StreamsError('PRODUCER_FENCED', {
       what: 'cannot write',
@@ -220,8 +223,8 @@ export class Transactions {
 }
 
 /**
- * Whether the last transaction of a transactional id was committed, by the coordinator's words; those that
- * are not here say nothing of it. An open one is aborted by the next epoch.
+ * Whether the last transaction of a transactional id was committed, by the coordinator's state; other states
+ * mean that it is unknown. The next epoch aborts an open transaction.
  */
 const OUTCOME: ReadonlyMap<string, boolean> = new Map([
   ['PrepareCommit', true],

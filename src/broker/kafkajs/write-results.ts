@@ -5,7 +5,7 @@ import type { PartitionQueue, QueuedBatch } from './partition-queue.js';
 export type OnResult = NonNullable<WriterOptions['onResult']>;
 export type OnRefused = NonNullable<WriterOptions['onRefused']>;
 
-/** Tells what became of the records of a batch, to whom it wants to know. */
+/** Reports the outcome of a batch's records to the writer's callbacks. */
 export class WriteResults {
   readonly #tell: OnResult | undefined;
   readonly #tellRefused: OnRefused | undefined;
@@ -15,26 +15,26 @@ export class WriteResults {
     this.#tellRefused = tellRefused;
   }
 
-  /** Whether a record with that origin can be left out without failing all that is written. */
+  /** Whether a record with this origin can be left out without failing the whole write. */
   mayLeaveOut(origin: unknown): boolean {
     return origin !== undefined && this.#tellRefused !== undefined;
   }
 
-  /** A record is left out, if it can be: else false. */
+  /** Reports that a record was left out. False if it may not be left out. */
   leftOut({ topic, partition }: TopicPartition, origin: unknown, error: StreamsError): boolean {
     if (!this.mayLeaveOut(origin)) return false;
     this.#tellRefused?.({ topic, partition, origin, error });
     return true;
   }
 
-  /** A negative offset is one that the broker does not know any more. */
+  /** A negative offset means that the broker no longer has it. */
   taken({ topic, partition }: PartitionQueue, { from, count }: QueuedBatch, offset: number): void {
     this.#tell?.({ topic, partition, from, count, ...(offset >= 0 && { offset }) });
   }
 
   /**
-   * `blamed`: the records for which the others were not taken either, by their place in the batch, each with
-   * an error of its own.
+   * `blamed`: the records because of which the others were not written either, by their index in the batch,
+   * each with its own error.
    */
   refused(
     { topic, partition }: PartitionQueue,

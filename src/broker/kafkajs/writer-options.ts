@@ -5,42 +5,43 @@ import { COMPRESSIONS, type Codec, type Compression } from '../compression/codec
 import { loadCodec } from '../compression/codecs.js';
 
 /**
- * Half of what a topic takes by default (`max.message.bytes`, 1 MiB). Measured with records of 100 bytes to 8
- * partitions of one broker on two shared cores, in thousands of records a second, for batches of 16, 64, 128,
- * 256, 512 and 1,000 KiB: with a commit every 20,000 records 139, 165, 155, 234, 375 and 292; with one commit
- * for 400,000 records 462, 1,001, 1,010, 1,068, 868 and 794. Only small batches are slow, and they cost twice
- * the CPU.
+ * Half of what a topic accepts by default (`max.message.bytes`, 1 MiB). Measured with records of 100 bytes,
+ * written to 8 partitions of one broker on two shared cores. The batch sizes were 16, 64, 128, 256, 512 and
+ * 1,000 KiB; the results are thousands of records per second. With a commit every 20,000 records: 139, 165,
+ * 155, 234, 375 and 292. With one commit for 400,000 records: 462, 1,001, 1,010, 1,068, 868 and 794. Only
+ * small batches are slow, and they cost twice the CPU.
  */
 const DEFAULT_BATCH_BYTES = 512 * 1024;
 /**
- * What one request to a broker may hold by default (`socket.request.max.bytes`) is 100 MiB; requests are kept
- * to 16 MiB, so that a batch always fits.
+ * A request to a broker may hold 100 MiB by default (`socket.request.max.bytes`). Requests are kept to 16
+ * MiB, so that a batch always fits.
  */
 const MAX_BATCH_BYTES = 64 * 1024 * 1024;
 /**
- * A record batch of Kafka's own producers has 16 KiB; below that, heads and requests cost more than records.
+ * Kafka's own producers write record batches of 16 KiB. Below that size, heads and requests cost more than
+ * records.
  */
 const MIN_BATCH_BYTES = 1024;
 
 export interface KafkaWriterOptions {
   /**
-   * How record batches are compressed. Default: `none`. Readers need to be told nothing. gzip is part of
-   * Node, the others need a package: `snappyjs`, `lz4-napi`, `@bokuweb/zstd-wasm` (none from Node 22.15 on).
+   * How record batches are compressed. Default: `none`. Readers need no configuration. gzip is part of Node;
+   * the others need a package: `snappyjs`, `lz4-napi`, `@bokuweb/zstd-wasm` (not needed from Node 22.15 on).
    */
   readonly compression?: Compression;
   /**
-   * How large a batch of one partition becomes before it is sent without waiting for more, before
-   * compression. Default: 512 KiB.
+   * The size, before compression, at which a batch of one partition is sent without waiting for more records.
+   * Default: 512 KiB.
    */
   readonly batchBytes?: number;
   /**
-   * How long a record waits for others at most before its batch is sent. Default: until the batch is full, or
-   * `flush` or `commit`: an application commits every 100 ms, and 1 to 20 ms made it neither faster nor
-   * slower (505 to 619 thousand records a second, 575 without).
+   * The longest time that a record waits for others before its batch is sent. A full batch, `flush` and
+   * `commit` send it earlier. Default: `5ms`. An application commits every 100 ms, and 1 to 20 ms made it
+   * neither faster nor slower (505 to 619 thousand records per second, 575 without).
    */
   readonly linger?: Duration;
   /**
-   * How long a transaction may be open before the broker aborts it, and fences its writer. Default: `1m`.
+   * How long a transaction may stay open before the broker aborts it and fences its writer. Default: `1m`.
    * Brokers allow up to 15 minutes (`transaction.max.timeout.ms`).
    */
   readonly transactionTimeout?: Duration;

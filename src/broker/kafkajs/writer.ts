@@ -15,14 +15,14 @@ import { Transactions } from './transaction.js';
 import { type OnRefused, type OnResult, WriteResults } from './write-results.js';
 import type { WriterSettings } from './writer-options.js';
 
-/** What is not acknowledged yet, before the caller is asked to wait: some thirty full batches. */
+/** Unacknowledged bytes from which the caller has to wait: about thirty full batches. */
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
-/** The same of all writers of a broker, of which an application has one a task, */
+/** The limit for all writers of a broker together: an application has one writer per task. */
 const TOTAL_UNSENT_BYTES = 64 * 1024 * 1024;
-/** but enough of each that a request is worth its way. */
+/** The least for each writer, so that its requests stay large enough to be efficient. */
 const MIN_UNSENT_BYTES = 256 * 1024;
 
-/** How much of one of so many writers may be unacknowledged. */
+/** How many bytes each of that many writers may have unacknowledged. */
 export const unsentBytesOf = (writers: number): number =>
   Math.max(MIN_UNSENT_BYTES, Math.min(MAX_UNSENT_BYTES, TOTAL_UNSENT_BYTES / Math.max(writers, 1)));
 
@@ -33,7 +33,7 @@ interface OpenOptions {
   readonly onResult?: OnResult | undefined;
   readonly onRefused?: OnRefused | undefined;
   readonly settings: WriterSettings;
-  /** {@link unsentBytesOf} all that there are now. */
+  /** {@link unsentBytesOf} the current number of writers. */
   readonly unsentBytes: () => number;
   readonly onClose: (writer: KafkaWriter) => void;
 }
@@ -41,12 +41,15 @@ interface OpenOptions {
 /**
  * Writes to a Kafka cluster, idempotently: what is sent again after a broken connection is in the log once.
  *
- * Full batches (`batchBytes`) are sent while more records are taken, the rest when their oldest record has
- * waited for `linger`, at the latest by `flush`. Order: that of the records, per partition. Compression is
- * done here, on the caller's thread, when a batch is full. Memory: 16 MiB and what one `write` is given; of
- * many writers of a broker less each, down to 256 KiB, so that it is 64 MiB in all. Errors: see
- * {@link Writer}; PRODUCE_FAILED names the size of a record that is larger than the topic takes; a broker
- * that does not answer for two minutes fails the flush.
+ * Full batches (`batchBytes`) are sent while more records are added. The others are sent when their oldest
+ * record has waited for `linger`, at the latest by `flush`. Records of a partition keep their order. A full
+ * batch is compressed on the caller's thread.
+ *
+ * Memory: 16 MiB and the records of one `write` call. With many writers of a broker, each has less, down to
+ * 256 KiB, so that the total stays 64 MiB.
+ *
+ * Errors: see {@link Writer}. PRODUCE_FAILED names the size of a record that is larger than the topic allows.
+ * A broker that does not respond for two minutes fails the flush.
  */
 export class KafkaWriter implements Writer {
   readonly endMarkers = true;
@@ -60,12 +63,12 @@ export class KafkaWriter implements Writer {
   readonly #unsentBytes: () => number;
   readonly #onClose: (writer: KafkaWriter) => void;
   #open = false;
-  /** Bytes of records that are in no batch yet. */
+  /** Bytes of records that are not in a batch yet. */
   #openBytes = 0;
   #stopLinger: (() => void) | undefined;
-  /** Why the open transaction can only be aborted. */
+  /** The error because of which the open transaction can only be aborted. */
   #spoilt: unknown;
-  /** How many were thrown away: a commit that waited meanwhile must not commit the rest. */
+  /** The number of aborts: a commit that waited meanwhile must not commit the rest. */
   #aborted = 0;
   #closed = false;
 
@@ -84,8 +87,7 @@ export class KafkaWriter implements Writer {
   }
 
   /**
-   * With a transactional id: fences the writer that had it, and aborts its open transaction, before it
-   * resolves.
+   * With a transactional id: fences the previous writer and aborts its open transaction before it resolves.
    */
   static async open(options: OpenOptions): Promise<KafkaWriter> {
     const writer = new KafkaWriter(options);
@@ -105,7 +107,7 @@ export class KafkaWriter implements Writer {
         try {
           queue.add(record);
         } catch (error) {
-          // A timestamp that is none.
+          // An invalid timestamp.
           if (!this.#results.leftOut(record, record.origin, error as StreamsError)) throw error;
         }
         this.#openBytes += queue.openBytes - before;
@@ -161,8 +163,8 @@ export class KafkaWriter implements Writer {
     const aborted = this.#aborted;
     await this.#flush();
     if (this.#aborted !== aborted) throw misused('abort() or close() while it committed', 'nothing else until then');
-    // Closed before it is decided: what a failed commit has done is unknown, so that only abort() or close()
-    // may follow.
+    // Closed before the commit is decided: the outcome of a failed commit is unknown, so only abort() or
+    // close() may follow.
     this.#open = false;
     try {
       await this.#transactions.end(true);
@@ -184,7 +186,7 @@ export class KafkaWriter implements Writer {
       if (this.#open) await this.#abort();
       else if (!this.#transactions) await this.#flush();
     } catch (error) {
-      // Whoever fenced it has aborted its transaction.
+      // The writer that fenced this one has aborted its transaction.
       if (!(error instanceof StreamsError && error.code === 'PRODUCER_FENCED')) throw error;
     } finally {
       this.#closed = true;
@@ -195,8 +197,8 @@ export class KafkaWriter implements Writer {
   }
 
   /**
-   * Found by topic and then by partition: making a text of both for every record would cost as much as
-   * encoding it.
+   * Looks up the topic and then the partition: a string key for every record would cost as much as encoding
+   * the record.
    */
   #queueOf({ topic, partition }: ProducerRecord): PartitionQueue {
     let ofTopic = this.#byTopic.get(topic);
@@ -213,7 +215,7 @@ export class KafkaWriter implements Writer {
     return queue;
   }
 
-  /** Sends what is in no batch yet. */
+  /** Sends the records that are not in a batch yet. */
   #sendOpen(): void {
     this.#noneOpen();
     let completed = 0;
@@ -251,7 +253,7 @@ export class KafkaWriter implements Writer {
     try {
       await this.#transactions.end(false);
     } catch (error) {
-      // The next epoch aborts it, too.
+      // The next epoch aborts it too.
       this.#sender.needsRenewal = true;
       throw asStreamsError(error, `cannot abort: ${messageOf(error)}`, 'the transaction');
     }

@@ -6,7 +6,7 @@ import type { Log } from './log.js';
 import type { PartitionLog } from './partition-log.js';
 import { trimBefore } from './retention.js';
 
-/** Batches read at once while looking for a time. */
+/** Batches per read in a search by time. */
 const SEARCH_BATCHES = 4;
 
 /** Topics and offsets of the local log. `replicationFactor` is ignored: there is one copy. */
@@ -54,7 +54,8 @@ export class LocalAdmin implements Admin {
   }
 
   /**
-   * Cost: about log2(batches) reads a partition, and the batches from the first that may hold such a record.
+   * Cost: about log2(batches) reads per partition, and the batches from the first that may hold such a
+   * record.
    */
   async offsetsAt(partitions: readonly TopicPartition[], timestamp: number): Promise<readonly PartitionOffset[]> {
     const logs = partitions.map(({ topic, partition }) => this.#log.partition(topic, partition));
@@ -145,8 +146,8 @@ export class LocalAdmin implements Admin {
   }
 
   /**
-   * Base offset of the first batch up to which the highest timestamp is at least that one: no earlier batch
-   * can hold such a record.
+   * The base offset of the first batch at which the highest timestamp so far reaches this time: no earlier
+   * batch can hold such a record.
    */
   async #firstBatchReaching(log: PartitionLog, timestamp: number): Promise<number> {
     const { storage } = this.#log;

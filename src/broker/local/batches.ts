@@ -5,7 +5,7 @@ import type { Log } from './log.js';
 import type { PartitionLog } from './partition-log.js';
 import type { StoredBatch } from './storage.js';
 
-/** Batches read at once by maintenance: 1 MiB of full ones. */
+/** Batches per read during maintenance: 1 MiB if they are full. */
 const CHUNK = 8;
 
 export interface HeadedBatch {
@@ -14,7 +14,7 @@ export interface HeadedBatch {
 }
 
 /**
- * The batches of a partition that hold offsets from `from` to before `to`, in chunks, read from the storage.
+ * The batches of a partition that hold offsets from `from` to before `to`, read from the storage in chunks.
  */
 export async function* batchesOf(
   log: Log,
@@ -34,7 +34,7 @@ export async function* batchesOf(
   }
 }
 
-/** The records of a batch that can still be read. */
+/** The records of a batch that are still readable. */
 export function recordsOf(partition: PartitionLog, { stored, head }: HeadedBatch): readonly BrokerRecord[] {
   const records: BrokerRecord[] = [];
   decodeRecords(stored.bytes, 0, head, contextOf(partition), partition.state.earliest, records);

@@ -26,7 +26,7 @@ export interface LocalBrokerOptions {
   readonly logger?: Logger;
 }
 
-/** What all connections of a local broker share. */
+/** The state that all connections of a local broker share. */
 export class LocalCore {
   readonly groups: Groups;
   readonly admin: LocalAdmin;
@@ -51,8 +51,8 @@ export class LocalCore {
   }
 
   /**
-   * One run at a time. `whenDirty`: compact only what has enough new records (`min.cleanable.dirty.ratio`) to
-   * be worth it.
+   * Runs retention and compaction, one run at a time. With `whenDirty`, a partition is compacted only if it
+   * has enough new records (`min.cleanable.dirty.ratio`).
    */
   maintain(options: { readonly whenDirty: boolean }): Promise<{ removedRecords: number }> {
     const run = this.#maintaining.then(() => this.#maintain(options.whenDirty));
@@ -60,7 +60,7 @@ export class LocalCore {
     return run;
   }
 
-  /** Finishes the partition that is being maintained and all writes, then closes the storage. */
+  /** Finishes the current partition's maintenance and all writes, then closes the storage. */
   async close(): Promise<void> {
     this.#closing = true;
     await this.#maintaining;
@@ -84,7 +84,7 @@ export class LocalCore {
     return { removedRecords };
   }
 
-  /** As `maintain`, for a timer: a failure is logged, because nobody waits for it. */
+  /** Like `maintain`, for a timer: logs a failure, because no caller waits for the result. */
   async maintainQuietly(): Promise<void> {
     try {
       await this.maintain({ whenDirty: true });
@@ -98,8 +98,8 @@ export class LocalCore {
 }
 
 /**
- * One user of a local broker, as one process is of a cluster. What it created ends with it: by `close` in
- * order, by `crash` as if its process had died.
+ * One connection to a local broker, comparable to one process of a cluster. Its readers, writers and members
+ * end with it: in order with `close`, or as in a process crash with `crash`.
  */
 export class LocalConnection implements Broker {
   readonly #core: LocalCore;
@@ -140,8 +140,8 @@ export class LocalConnection implements Broker {
       ...told,
     });
     this.#writers.add(writer);
-    // A commit of the fenced writer that is being written is in before the new writer exists: what its owner
-    // reads next is final.
+    // Waits for a running commit of the fenced writer to finish before the new writer exists. What its owner
+    // reads next is therefore final.
     if (transactionalId !== undefined) await log.queue.barrier();
     return writer;
   }
@@ -160,8 +160,8 @@ export class LocalConnection implements Broker {
   }
 
   /**
-   * Ends at once: members are put out (`onLost`) without being revoked, open transactions and records that
-   * were not written are lost.
+   * Ends at once: members are removed (`onLost`) without a revocation; open transactions and unwritten
+   * records are lost.
    */
   crash(): void {
     this.#closing ??= Promise.resolve();
@@ -183,7 +183,7 @@ export class LocalConnection implements Broker {
   }
 }
 
-/** A local broker: a connection to it that also owns it, and makes more. */
+/** A local broker: a connection that also owns the broker and creates further connections. */
 export class LocalBroker extends LocalConnection {
   protected readonly core: LocalCore;
   readonly #connections = new Set<LocalConnection>();
@@ -193,7 +193,7 @@ export class LocalBroker extends LocalConnection {
     this.core = core;
   }
 
-  /** Another user of the same log: its `close` and `crash` end only what it created. */
+  /** Another connection to the same log: its `close` and `crash` end only what it created. */
   connect(): LocalConnection {
     const connection = new LocalConnection(this.core);
     this.#connections.add(connection);
@@ -201,21 +201,22 @@ export class LocalBroker extends LocalConnection {
   }
 
   /**
-   * Puts a member out of its group as if its session had timed out: `onLost`, then a rebalance of the others.
-   * Nothing happens for an unknown member.
+   * Removes a member from its group as if its session had timed out: `onLost`, then a rebalance of the
+   * others. Does nothing for an unknown member.
    */
   evict(memberId: string): void {
     this.core.groups.evict(memberId);
   }
 
-  /** Resolves when no group rebalances. */
+  /** Resolves when no group is rebalancing. */
   settled(): Promise<void> {
     return this.core.groups.settled();
   }
 
   /**
    * Applies `cleanup.policy` to all topics now: `delete` by retention.ms and retention.bytes, `compact` by
-   * key. Offsets of what stays do not change, and the newest record of a partition always stays.
+   * key. The offsets of the remaining records do not change, and the newest record of a partition always
+   * stays.
    */
   maintain(): Promise<{ removedRecords: number }> {
     return this.core.maintain({ whenDirty: false });

@@ -2,26 +2,27 @@ import { StreamsError } from '../../model/errors.js';
 import type { PartitionLog } from './partition-log.js';
 import { emptyWrite, type LogStorage, type PartitionState, type StorageWrite } from './storage.js';
 
-/** One change of the log: refused alone, or written and applied together with its neighbours. */
+/** One change of the log. It is refused alone, or written and applied together with its neighbours. */
 export interface LogChange {
-  /** Whether the disk must have it when `submit` resolves. */
+  /** Whether the change must be on disk when `submit` resolves. */
   readonly sync: boolean;
-  /** Never shares a write with others, because they could depend on what it changes (topics). */
+  /** Never shares a write with other changes, because they could depend on what it changes (topics). */
   readonly alone?: boolean;
   /**
-   * Checks, then adds to the write. A throw refuses this change only; it must come before the first addition.
+   * Validates the change, then adds it to the write. If it throws, only this change is refused; it must throw
+   * before its first addition.
    */
   prepare(draft: Draft): void;
-  /** After the write: makes it visible. Must not throw. */
+  /** Called after the write: makes the change visible. Must not throw. */
   apply?(): void;
 }
 
-/** A write in the making. */
+/** A write that is being assembled. */
 export class Draft {
   readonly write: StorageWrite = emptyWrite();
   readonly #states = new Map<PartitionLog, PartitionState>();
 
-  /** The state of a partition after this write so far; may be changed. */
+  /** The state of a partition after the changes in this draft; may be modified. */
   stateOf(log: PartitionLog): PartitionState {
     let state = this.#states.get(log);
     if (!state) {
@@ -31,7 +32,7 @@ export class Draft {
     return state;
   }
 
-  /** Puts the changed partition states into the write. */
+  /** Adds the changed partition states to the write. */
   seal(): void {
     for (const [log, state] of this.#states)
       this.write.partitions.push({ topicId: log.topicId, partition: log.partition, state });
@@ -48,15 +49,15 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-/** Changes in one write at most: bounds what one failed write takes along. */
+/** Maximum number of changes per write: limits how many fail with one failed write. */
 const MAX_CHANGES = 256;
 
 /**
- * All changes of a log, one write after the other, in the order of `submit`.
+ * Applies all changes of a log, one write after the other, in the order of `submit`.
  *
- * What arrives while a write is under way goes into the next one together (group commit): one sync of the
- * disk serves everybody who waits for one. A failed write fails all its changes and changes nothing in
- * memory; offsets are therefore assigned here, not earlier.
+ * Changes that arrive during a write share the next one (group commit): one sync of the disk serves all
+ * callers that wait for it. A failed write fails all its changes and changes nothing in memory. Offsets are
+ * therefore assigned here, not earlier.
  */
 export class CommitQueue {
   #pending: Pending[] = [];
@@ -66,7 +67,7 @@ export class CommitQueue {
   constructor(readonly storage: LogStorage) {}
 
   /**
-   * Resolves when the change is written (and synced, if it asks for it) and applied. BROKER_CLOSED after
+   * Resolves when the change is written (and synced, if it requires that) and applied. BROKER_CLOSED after
    * `close`.
    */
   submit(change: LogChange): Promise<void> {
@@ -77,19 +78,19 @@ export class CommitQueue {
     });
   }
 
-  /** Resolves when everything submitted so far is written or refused. */
+  /** Resolves when all earlier submissions are written or refused. */
   async barrier(): Promise<void> {
     if (this.#running) await this.submit({ sync: false, prepare: () => undefined });
   }
 
-  /** Writes what is pending, then takes no more. */
+  /** Writes what is pending, then accepts no more changes. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#running;
   }
 
   async #run(): Promise<void> {
-    // One microtask later, so that changes submitted in the same turn share the first write.
+    // Starts one microtask later, so that changes submitted in the same turn share the first write.
     await undefined;
     while (this.#pending.length > 0) await this.#writeOnce();
     this.#running = undefined;

@@ -6,24 +6,24 @@ import type { PartitionLog } from './partition-log.js';
 import type { StoredBatch } from './storage.js';
 
 /**
- * Keys looked at in one pass: bounds its memory to about 100 MB with keys of 50 bytes. A log with more is
- * compacted in several passes.
+ * Maximum number of keys per pass: limits its memory to about 100 MB with keys of 50 bytes. A log with more
+ * keys takes several passes.
  */
 const MAX_KEYS = 500_000;
 
 /**
- * Compacts a partition: of each key only the last record stays, with its offset. Returns how many records
- * went.
+ * Compacts a partition: only the last record of each key stays, with its offset. Returns the number of
+ * removed records.
  *
- * - Records younger than `min.compaction.lag.ms` (and everything behind the first of them) are left alone:
- *   they neither go nor replace others.
- * - A tombstone stays for `delete.retention.ms` after the first compaction that saw it (kept as the batch's
- *   delete horizon), so that readers learn of it; then it goes.
+ * - Records younger than `min.compaction.lag.ms`, and all records after the first of them, are left alone.
+ *   They are not removed and do not replace others.
+ * - A tombstone stays for `delete.retention.ms` after the first compaction that reaches it, so that readers
+ *   can see it. The time is stored as the batch's delete horizon. Afterwards the tombstone is removed.
  * - The newest record always stays. Records without a key stay.
  *
- * Each pass reads what was appended since the last compaction, then all, and writes the batches that change
- * in place. Memory: the keys of one pass. A crash in between leaves a valid log; the next compaction starts
- * over.
+ * Each pass reads the records since the last compaction, then the whole partition, and rewrites changed
+ * batches in place. Memory: the keys of one pass. A crash in between leaves a valid log; the next compaction
+ * starts over.
  */
 export async function compact(log: Log, partition: PartitionLog, now: number): Promise<number> {
   if (!partition.topic.settings.compact || partition.state.next === 0) return 0;
@@ -38,7 +38,7 @@ export async function compact(log: Log, partition: PartitionLog, now: number): P
   }
 }
 
-/** The last offset of each key from where the last compaction ended, up to `end`. */
+/** The last offset of each key, from the end of the last compaction up to `end`. */
 async function lastOffsets(
   log: Log,
   partition: PartitionLog,
@@ -99,7 +99,7 @@ function replaced(record: BrokerRecord, latest: ReadonlyMap<string, number>): bo
 }
 
 /**
- * The delete horizon is set when the whole batch has been compacted for the first time, and goes with the
+ * The delete horizon is set when the whole batch has been compacted for the first time, and removed with the
  * last tombstone.
  */
 function horizonOf(
@@ -154,5 +154,5 @@ async function finish(log: Log, partition: PartitionLog, end: number): Promise<v
   });
 }
 
-/** One character per byte: equal exactly if the bytes are. */
+/** One character per byte: two texts are equal exactly if the bytes are. */
 const keyText = (key: Buffer): string => key.toString('latin1');

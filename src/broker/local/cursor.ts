@@ -8,37 +8,39 @@ import { type Log, unknownLogPartition } from './log.js';
 import type { PartitionLog } from './partition-log.js';
 import { logCorrupt, type StoredBatch } from './storage.js';
 
-/** Batches fetched at once at most: with batches of 128 KiB, 8 MiB. */
+/** Maximum number of batches per fetch: 8 MiB with batches of 128 KiB. */
 const MAX_FETCH = 64;
 
 /**
- * A reader's place in one partition: the position, decoded records that were not handed out, and batches
+ * A reader's cursor in one partition: the position, decoded records that were not yet returned, and batches
  * fetched ahead.
  *
- * Batches come from the partition's tail while the reader keeps up, else from the storage, `aheadBytes` ahead
- * of the position.
+ * Batches come from the partition's tail while the reader keeps up; otherwise from the storage, `aheadBytes`
+ * ahead of the position.
  */
 export class LogCursor {
   paused = false;
   readonly topic: string;
   readonly partition: number;
-  /** Where the reader stands. */
+  /** The reader's position. */
   position: number;
   readonly #log: Log;
-  // Apart from the cursor, because records with undecoded headers hold on to it.
+  // Separate from the cursor, because records with undecoded headers keep a reference to it.
   readonly #context: DecodeContext;
   #partitionLog: PartitionLog | undefined;
-  /** The batch that records are taken of. */
+  /** The batch from which records are being taken. */
   #records: BatchRecords | undefined;
-  /** Bytes of records since the last {@link prepare}. */
+  /** Bytes of records taken since the last {@link prepare}. */
   takenBytes = 0;
-  /** Where it stood when a poll last returned something of it. */
+  /** The position when a poll last returned a batch of this cursor. */
   #told: number;
-  /** Where the reader stands once the decoded records are handed out. */
+  /** The reader's position after all decoded records are taken. */
   #decodedTo: number;
   #ahead: StoredBatch[] = [];
   #aheadBytes = 0;
-  /** Where the next fetch begins; undefined until the batch that holds the position is found. */
+  /**
+   * The offset at which the next fetch begins; undefined until the batch that holds the position is found.
+   */
   #aheadTo: number | undefined;
   #fetching: Promise<void> | undefined;
   #failure: unknown;
@@ -66,7 +68,7 @@ export class LogCursor {
     return this.#partitionLog?.state.next ?? this.position;
   }
 
-  /** Whether it has moved without records since the last {@link batch}. */
+  /** Whether the position has moved without records since the last {@link batch}. */
   get hasMoved(): boolean {
     return this.position > this.#told;
   }
@@ -76,9 +78,9 @@ export class LogCursor {
   }
 
   /**
-   * Makes records ready if that needs no waiting. False if there is nothing to tell, not even a move. Throws
-   * TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, LOG_CORRUPT, or what the last fetch
-   * failed with; the next call tries again.
+   * Decodes records if that needs no waiting. False if there is nothing to return, not even a move. Throws
+   * TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, LOG_CORRUPT or the error of the last fetch; the next call tries
+   * again.
    */
   prepare(): boolean {
     this.takenBytes = 0;
@@ -95,7 +97,7 @@ export class LogCursor {
       try {
         this.#decode(batch);
       } catch (error) {
-        // Fetched again by the next call: going on with the batch behind it would skip records.
+        // The next call fetches the batch again: continuing with the batch after it would skip records.
         this.#ahead = [];
         this.#aheadBytes = 0;
         this.#aheadTo = undefined;
@@ -106,8 +108,8 @@ export class LogCursor {
   }
 
   /**
-   * Whether there are records after the last; what `prepare` throws is kept for the next `prepare`: for a
-   * poll that has something to return already.
+   * Whether more records follow, for a poll that already has records to return. An error is kept for the next
+   * `prepare`.
    */
   more(): boolean {
     if (this.takenBytes >= POLL_BYTES) return false;
@@ -120,8 +122,8 @@ export class LogCursor {
   }
 
   /**
-   * Fetches from the storage what comes next, if anything is missing. Resolves when it is there or has
-   * failed; never rejects.
+   * Fetches the next batches from the storage, if any are missing. Resolves when they are there or the fetch
+   * has failed; never rejects.
    */
   fetch(aheadBytes: number): Promise<void> | undefined {
     if (this.#fetching) return this.#fetching;
@@ -148,7 +150,8 @@ export class LogCursor {
   }
 
   /**
-   * Up to `max` records, one at least, and no more once they have `maxBytes`; the position moves behind them.
+   * Takes up to `max` records: at least one, and no further ones once they reach `maxBytes`. The position
+   * moves past them.
    */
   take(max: number, maxBytes: number): readonly BrokerRecord[] {
     const taken: BrokerRecord[] = [];
@@ -163,7 +166,7 @@ export class LogCursor {
     return taken;
   }
 
-  /** What a poll returns of it: these records, and where it stands now. */
+  /** The batch that a poll returns: these records and the current position. */
   batch(records: readonly BrokerRecord[]): RecordBatch {
     const { topic, partition, position, latest } = this;
     this.#told = position;
@@ -223,7 +226,7 @@ export class LogCursor {
     this.#records = records.next && records;
     this.#decodedTo = Math.max(this.#decodedTo, head.lastOffset + 1);
     if (this.#aheadTo === undefined || this.#aheadTo < this.#decodedTo) this.#aheadTo = this.#decodedTo;
-    // A batch without records (all compacted away) moves the position past itself.
+    // A batch that compaction has emptied moves the position past itself.
     if (!this.hasDecoded) this.position = this.#decodedTo;
   }
 
@@ -246,8 +249,8 @@ export class LogCursor {
     if (this.#closed) return;
     const last = batches.at(-1);
     if (!last) {
-      // Nothing is stored although the log goes on: gone with its topic or by retention (told by the next
-      // check), or lost.
+      // The storage has no batch here, although the log continues. Either its topic or retention removed it,
+      // which the next check reports, or it is lost.
       const { earliest, next } = partitionLog.state;
       if (!partitionLog.topic.deleted && from >= earliest && from < next)
         throw logCorrupt(`${partitionLog.where}@${from}`, 'no batch', `records up to offset ${next - 1}`);

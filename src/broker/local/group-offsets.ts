@@ -11,14 +11,14 @@ interface Committed extends PartitionOffset {
 const toPosition = ({ topic, partition, offset, metadata }: Committed): PartitionOffset =>
   metadata === '' ? { topic, partition, offset } : { topic, partition, offset, metadata };
 
-/** An offset to commit, its partition resolved. */
+/** An offset to commit, with its partition resolved. */
 export interface ResolvedOffset {
   readonly log: PartitionLog;
   readonly offset: number;
   readonly metadata: string;
 }
 
-/** The committed offsets of all groups, as of the last write that is on disk. */
+/** The committed offsets of all groups, as of the last completed write. */
 export class CommittedOffsets {
   readonly #groups = new Map<string, Map<string, Committed>>();
 
@@ -60,7 +60,7 @@ export class CommittedOffsets {
     this.#groups.delete(groupId);
   }
 
-  /** Adds the removal of a topic's offsets in all groups, as Kafka does when a topic is deleted. */
+  /** Removes a topic's offsets in all groups, as Kafka does when a topic is deleted. */
   prepareForgetTopic(draft: Draft, topic: TopicLog): void {
     const removed: StoredOffset[] = draft.write.removedOffsets;
     for (const [groupId, group] of this.#groups) {

@@ -7,16 +7,18 @@ import { LocalMember, type MemberGroup } from './member.js';
 const NOTHING = Buffer.alloc(0);
 
 /**
- * A group and its rebalances. A rebalance is one or more rounds, until nothing has changed while it ran:
+ * A group and its rebalances. A rebalance consists of one or more rounds, until nothing changes during a
+ * round:
  *
- * 1. every member that has an assignment is revoked it; all are awaited, and may commit
- * 2. the generation counts up: whoever acts for the old one is fenced from here on
- * 3. the first member (in the order of joining, which is that of the member ids) assigns
- * 4. if members or topics changed meanwhile: from 1 again, nobody has seen this generation
- * 5. every member gets its part; all are awaited
+ * 1. Every member with an assignment is revoked; all revocations are awaited, and members may commit.
+ * 2. The generation is incremented: from here on, calls for the old generation are fenced.
+ * 3. The first member (in the order of joining, which is the order of the member ids) computes the
+ *    assignment.
+ * 4. If members or topics changed meanwhile, the round restarts at 1; no member has seen this generation.
+ * 5. Every member gets its part; all callbacks are awaited.
  *
- * A member whose callback throws is put out (`onLost`) and another round follows. A member that leaves or is
- * evicted frees the round that waits for it.
+ * A member with a callback that throws is removed (`onLost`), and another round follows. A round does not
+ * wait for a member that leaves or is evicted.
  */
 export class Group implements MemberGroup {
   generation = 0;
@@ -48,12 +50,12 @@ export class Group implements MemberGroup {
     return member;
   }
 
-  /** A member went by itself. */
+  /** Called after a member has left by itself. */
   removed(member: LocalMember): void {
     if (this.#members.delete(member.memberId)) this.rebalance();
   }
 
-  /** Puts a member out, as a broker does whose session ended. Nothing happens for an unknown member. */
+  /** Removes a member, as a broker does when its session expires. Does nothing for an unknown member. */
   evict(memberId: string): void {
     const member = this.#members.get(memberId);
     if (member) this.#lose(member, member.fenced('a member whose session ended'));
@@ -65,13 +67,13 @@ export class Group implements MemberGroup {
       this.rebalance();
   }
 
-  /** Asks for a round; joins the rebalance that is under way. */
+  /** Requests a round; joins a running rebalance. */
   rebalance(): void {
     this.#wanted = true;
     this.#running ??= this.#rounds();
   }
 
-  /** Resolves when no rebalance is under way. */
+  /** Resolves when no rebalance is running. */
   async settled(): Promise<void> {
     await this.#running;
   }
@@ -82,7 +84,7 @@ export class Group implements MemberGroup {
       await this.#forEach((member) => member.revoke());
       this.generation++;
       const parts = await this.#assign();
-      // A change during the assignment makes it stale before anybody has seen it.
+      // A change during the assignment makes it stale before any member has seen it.
       if (parts && !this.#wanted)
         await this.#forEach((member) => member.assign(this.generation, parts.get(member.memberId) ?? NOTHING));
     }
@@ -127,7 +129,7 @@ export class Group implements MemberGroup {
   }
 }
 
-/** Who acts: what a broker is told of a member, whatever object stands for it. */
+/** The identity of a member in requests, independent of the object that represents it. */
 export interface MemberGeneration {
   readonly groupId: string;
   readonly memberId: string;
@@ -161,15 +163,15 @@ export class Groups {
     for (const group of this.#groups.values()) group.evict(memberId);
   }
 
-  /** Throws GROUP_FENCED unless that member may commit now what it did in that generation. */
+  /** Throws GROUP_FENCED unless this member may now commit the work of that generation. */
   checkMember({ groupId, memberId, generation }: MemberGeneration): void {
     const member = this.#groups.get(groupId)?.member(memberId);
     if (member) return member.check(generation);
     throw new StreamsError('GROUP_FENCED', {
       what: 'cannot act for the group',
       at: `group ${groupId}, member ${memberId}`,
-      saw: 'a member that is out of the group',
-      expected: 'a member of it',
+      saw: 'a member that is no longer in the group',
+      expected: 'a current member',
       action: 'Drop what is not committed and join again.',
     });
   }
@@ -187,12 +189,12 @@ export class Groups {
     });
   }
 
-  /** Forgets a group without members. */
+  /** Deletes a group without members. */
   forget(groupId: string): void {
     if (this.members(groupId).length === 0) this.#groups.delete(groupId);
   }
 
-  /** Waits until no rebalance is under way. */
+  /** Resolves when no rebalance is running. */
   async settled(): Promise<void> {
     for (const group of this.#groups.values()) await group.settled();
   }

@@ -8,24 +8,21 @@ import { type PartitionLog, Tail, TopicLog } from './partition-log.js';
 import type { LogStorage, StoredBatch, StoredTopic } from './storage.js';
 import { checkTopic } from './topic-config.js';
 
-/** A finished batch on its way into the log. */
+/** A finished batch that is to be appended. */
 export interface OutgoingBatch {
   readonly log: PartitionLog;
   /** The record batch; its base offset is set when it is written. */
   readonly bytes: Buffer;
-  /**
-   * The how manyth its first record is of those that the writer was given for the partition; 0 if nobody
-   * wants to know.
-   */
+  /** Zero-based sequence, per partition, of its first record among the writer's; 0 without `onResult`. */
   readonly from: number;
   readonly count: number;
   readonly maxTimestamp: number;
 }
 
 /**
- * The log itself: topics, partitions, committed offsets, and the queue through which everything of them
- * changes. One per broker, shared by all its connections. What it holds in memory is the state as of the last
- * completed write, so nothing is visible before it is stored.
+ * The log itself: topics, partitions, committed offsets, and the queue for all their changes. One per broker,
+ * shared by all its connections. Its state in memory is the result of the last completed write, so nothing is
+ * visible before it is stored.
  */
 export class Log {
   readonly offsets = new CommittedOffsets();
@@ -45,7 +42,7 @@ export class Log {
     this.queue = new CommitQueue(storage);
   }
 
-  /** A log with everything that the storage holds. */
+  /** A log with the content of the storage. */
   static async open(storage: LogStorage, clock: Clock): Promise<Log> {
     const log = new Log(storage, clock);
     const { topics, partitions, offsets, nextTopicId } = await storage.load();
@@ -86,7 +83,7 @@ export class Log {
     return log;
   }
 
-  /** Offsets with their partitions resolved; TOPIC_UNKNOWN or CONFIG_INVALID for the first that is wrong. */
+  /** Offsets with their partitions resolved; TOPIC_UNKNOWN or CONFIG_INVALID for the first invalid one. */
   resolve(offsets: readonly PartitionOffset[]): readonly ResolvedOffset[] {
     return offsets.map(({ topic, partition, offset, metadata = '' }) => {
       const log = this.partition(topic, partition);
@@ -134,7 +131,7 @@ export class Log {
       alone: true,
       prepare: (draft) => {
         checkNew();
-        // The number tells it from others of this log, the time from those of logs that were here before.
+        // The number distinguishes it from others of this log, the time from topics of earlier logs here.
         const at = this.#clock.now();
         created = specs.map(({ name, partitions, config }) => {
           const topicId = this.#nextTopicId++;
@@ -199,8 +196,8 @@ export class Log {
   }
 
   /**
-   * Adds a batch to a write; the partition's next offset becomes its base offset. The topic has been checked
-   * to exist.
+   * Adds a batch to a write; the partition's next offset becomes its base offset. The caller has checked that
+   * the topic exists.
    */
   prepareAppend(draft: Draft, batch: OutgoingBatch): StoredBatch {
     const { log, bytes, count } = batch;
@@ -222,13 +219,15 @@ export class Log {
     return stored;
   }
 
-  /** After the write: the batch is readable. */
+  /** Called after the write: makes the batch readable. */
   applyAppend(log: PartitionLog, stored: StoredBatch): void {
     this.tail.append(log, stored);
     log.notify();
   }
 
-  /** A change that commits offsets of a group, if `check` (called at the last moment) does not throw. */
+  /**
+   * A change that commits offsets of a group, unless `check` throws, which is called just before the write.
+   */
   offsetsChange(groupId: string, offsets: readonly PartitionOffset[], check: () => void): LogChange {
     let resolved: readonly ResolvedOffset[] = [];
     return {

@@ -2,11 +2,11 @@ import { StreamsError } from '../../model/errors.js';
 import type { Membership, MembershipOptions, PartitionOffset, TopicPartition } from '../port.js';
 import type { Log } from './log.js';
 
-/** What a member needs of its group. */
+/** What a member needs from its group. */
 export interface MemberGroup {
   readonly generation: number;
   readonly log: Log;
-  /** A member went by itself. */
+  /** Called after a member has left by itself. */
   removed(member: LocalMember): void;
 }
 
@@ -29,15 +29,13 @@ export class LocalMember implements Membership {
   #revoking: Promise<void> | undefined;
   #leaving: Promise<void> | undefined;
   #removed!: () => void;
-  /**
-   * Resolves when the member is gone: frees whoever waits for a callback of a member that will never answer.
-   */
+  /** Resolves when the member is gone. This ends every wait for a callback that never returns. */
   readonly removed = new Promise<void>((resolve) => {
     this.#removed = resolve;
   });
   #joined!: (member: LocalMember) => void;
   #notJoined!: (error: Error) => void;
-  /** What `join` waits for. */
+  /** The promise that `join` returns. */
   readonly joined = new Promise<LocalMember>((resolve, reject) => {
     this.#joined = resolve;
     this.#notJoined = reject;
@@ -48,7 +46,7 @@ export class LocalMember implements Membership {
     readonly memberId: string,
     readonly options: MembershipOptions,
   ) {
-    // A member that fails before anybody waits for `joined` must not end the process.
+    // A member that fails before `joined` is awaited must not end the process.
     this.joined.catch(() => undefined);
     const { signal } = options;
     const giveUp = (): void => void this.leave().catch(() => undefined);
@@ -66,10 +64,10 @@ export class LocalMember implements Membership {
     return this.#state === 'gone';
   }
 
-  /** Throws GROUP_FENCED unless the member may commit now what it did in that generation. */
+  /** Throws GROUP_FENCED unless the member may now commit the work of that generation. */
   check(generation: number): void {
     if (this.#state === 'active' && generation === this.group.generation && generation === this.generation) return;
-    throw this.fenced(this.gone ? 'a member that is out of the group' : `generation ${generation}, which is over`);
+    throw this.fenced(this.gone ? 'a member that is no longer in the group' : `the old generation ${generation}`);
   }
 
   fenced(saw: string): StreamsError {
@@ -86,19 +84,19 @@ export class LocalMember implements Membership {
     const { log } = this.group;
     const { generation } = this;
     this.check(generation);
-    // Again when it is written: the generation may be over by then.
+    // Checked again at the write: the generation may have ended by then.
     await log.queue.submit(log.offsetsChange(this.groupId, offsets, () => this.check(generation)));
   }
 
   async committed(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
     const { log } = this.group;
-    // A transaction whose commit is being written counts as pending: wait until it is in or out.
+    // A transaction with a running commit counts as pending: wait until it is committed or has failed.
     await log.queue.barrier();
     return partitions.flatMap(({ topic, partition }) => log.offsets.get(this.groupId, topic, partition) ?? []);
   }
 
   /**
-   * See {@link Membership.leave}. Not to be awaited inside the member's own callbacks, which it waits for.
+   * See {@link Membership.leave}. The member's own callbacks must not await it, because it waits for them.
    */
   leave(): Promise<void> {
     this.#leaving ??= this.#leave();
@@ -107,8 +105,7 @@ export class LocalMember implements Membership {
 
   async #leave(): Promise<void> {
     if (this.gone) return;
-    // The callback of an assignment under way comes first, so that the member is never revoked what it has
-    // not yet got.
+    // Waits for a running onAssigned first, so that an assignment is never revoked before the member has it.
     await Promise.race([this.#assigning?.catch(() => undefined), this.removed]);
     try {
       await this.revoke();
@@ -127,8 +124,8 @@ export class LocalMember implements Membership {
   }
 
   /**
-   * Tells the member that its assignment ends, unless it has none. Afterwards it cannot commit. Throws what
-   * its callback throws.
+   * Calls onRevoked, unless the member has no assignment. Afterwards it cannot commit. Throws what the
+   * callback throws.
    */
   revoke(): Promise<void> {
     if (this.#state !== 'active') return this.#revoking ?? Promise.resolve();
@@ -139,7 +136,7 @@ export class LocalMember implements Membership {
     return this.#revoking;
   }
 
-  /** Gives the member its part of a new generation. Throws what its callback throws. */
+  /** Calls onAssigned with the member's part of a new generation. Throws what the callback throws. */
   async assign(generation: number, assignment: Buffer): Promise<void> {
     if (this.gone || this.#leaving) return;
     this.generation = generation;
@@ -153,12 +150,12 @@ export class LocalMember implements Membership {
     if (!this.gone) this.#joined(this);
   }
 
-  /** Puts the member out without asking: `onLost`. */
+  /** Removes the member without a revocation: `onLost`. */
   lose(error: Error): void {
     if (this.gone) return;
     this.#end(error);
-    // Outside the rebalance that calls this: what the callback throws is its owner's error and must not stop
-    // the other members.
+    // Runs outside the rebalance that calls this: an error of the callback belongs to its owner and must not
+    // stop the other members.
     queueMicrotask(() => this.options.onLost(error));
   }
 
@@ -169,7 +166,7 @@ export class LocalMember implements Membership {
   }
 }
 
-/** A callback that throws instead of rejecting is a rejection, too. */
+/** Turns a callback that throws synchronously into a rejection. */
 async function call(callback: () => Promise<void>): Promise<void> {
   await callback();
 }

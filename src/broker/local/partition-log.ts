@@ -10,7 +10,7 @@ import { type LogConfig, logConfig } from './topic-config.js';
 /** A topic that exists. */
 export class TopicLog {
   readonly partitions: readonly PartitionLog[];
-  /** Set once the topic is deleted; readers and writers that still hold it find out by this. */
+  /** Set once the topic is deleted; readers and writers that still hold the topic check it. */
   deleted = false;
 
   #stored: StoredTopic;
@@ -34,7 +34,7 @@ export class TopicLog {
     return this.stored.name;
   }
 
-  /** It is configured otherwise from now on. */
+  /** Replaces the topic's configuration. */
   configure(stored: StoredTopic): void {
     this.#stored = stored;
     this.#settings = logConfig(stored.config);
@@ -42,16 +42,15 @@ export class TopicLog {
 }
 
 /**
- * One partition: its state as of the last write that is on disk, and its newest batches. Readers that keep up
- * are served from those; the {@link Tail} bounds them.
+ * One partition: its state as of the last completed write, and its newest batches. Readers that keep up are
+ * served from these; the {@link Tail} limits them.
  */
 export class PartitionLog implements PartitionId {
   state: PartitionState = emptyPartition();
-  /** The newest batches in offset order, without holes up to `state.next`. */
+  /** The newest batches in offset order, without gaps up to `state.next`. */
   readonly tail: StoredBatch[] = [];
   /**
-   * When the first tombstone may be dropped; undefined while no compaction has looked since the log was
-   * opened.
+   * When the first tombstone may be dropped; undefined until the first compaction after the log was opened.
    */
   nextDeleteHorizon: number | undefined;
   readonly #listeners = new Set<() => void>();
@@ -70,7 +69,9 @@ export class PartitionLog implements PartitionId {
     return `${this.topic.name}[${this.partition}]`;
   }
 
-  /** Calls back after each append and when the topic is deleted; the returned function ends that. */
+  /**
+   * Calls back after each append and when the topic is deleted; the returned function removes the listener.
+   */
   listen(callback: () => void): () => void {
     this.#listeners.add(callback);
     return () => this.#listeners.delete(callback);
@@ -80,7 +81,9 @@ export class PartitionLog implements PartitionId {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Index in the tail of the batch that holds an offset; undefined if it is older than the tail. */
+  /**
+   * The index in the tail of the batch that holds an offset; undefined if the offset is older than the tail.
+   */
   tailIndex(offset: number): number | undefined {
     const { tail } = this;
     if (tail.length === 0 || offset < (tail[0] as StoredBatch).baseOffset || offset >= this.state.next)
@@ -97,14 +100,14 @@ export class PartitionLog implements PartitionId {
 }
 
 /**
- * All partitions' newest batches together: 32 MiB is about 300,000 records of 100 bytes, enough for readers
- * that lag by seconds.
+ * Limit for the newest batches of all partitions together: 32 MiB is about 300,000 records of 100 bytes,
+ * enough for readers that lag by seconds.
  */
 const TAIL_BYTES = 32 * 1024 * 1024;
 
-/** Bounds the bytes kept in the tails of all partitions of a broker: the oldest batch of all goes first. */
+/** Limits the bytes in the tails of all partitions of a broker: the oldest batch is dropped first. */
 export class Tail {
-  // A queue with a moving front: `shift` of a long array would copy it each time.
+  // A queue with a moving front: `shift` on a long array would copy it each time.
   #logs: PartitionLog[] = [];
   #front = 0;
   #bytes = 0;
@@ -118,7 +121,7 @@ export class Tail {
     while (this.#bytes > this.maxBytes && this.#front < this.#logs.length) this.#dropOldest();
   }
 
-  /** Forgets the tail of one partition: after a compaction its batches are no longer those in the storage. */
+  /** Clears the tail of one partition: after a compaction its batches differ from those in the storage. */
   clear(log: PartitionLog): void {
     for (const batch of log.tail) this.#bytes -= batch.bytes.length;
     if (log.tail.length === 0) return;

@@ -7,7 +7,7 @@ import type { PartitionLog } from './partition-log.js';
 
 /**
  * A batch is closed at this size: about 1,000 records of 100 bytes, so that the log has one entry per
- * thousand records, and small enough that a reader's look-ahead of a few batches stays below a mebibyte.
+ * thousand records. It is small enough that a reader's look-ahead of a few batches stays below a mebibyte.
  */
 const BATCH_BYTES = 128 * 1024;
 
@@ -44,18 +44,18 @@ export const notTaken = (at: TopicPartition, count: number, cause: unknown): Str
   });
 
 /**
- * Records that a writer has taken and not yet sent, as batches in the making: one encoder a partition that
- * has records here. Copies the bytes of each record at once. What cannot be appended is noted in `failures`
- * and left out.
+ * Records that a writer has accepted and not yet sent, as unfinished batches: one encoder for each partition
+ * with such records. Copies the bytes of each record at once. A record that cannot be appended is left out
+ * and reported to `onRefused` if it has an origin, else added to `failures`.
  */
 export class PendingBatches {
   readonly #encoders = new Map<PartitionLog, RecordBatchEncoder>();
-  /** Batches that are full, in order per partition. */
+  /** Full batches, in order per partition. */
   #full: OutgoingBatch[] = [];
   #bytes = 0;
   /**
-   * How many records each partition was given, and where its batch in the making begins, for those who want
-   * to know what becomes of them.
+   * With `onResult`: how many records each partition was given, and the number of the first record of its
+   * unfinished batch.
    */
   readonly #given = new Map<string, number>();
   readonly #begun = new Map<PartitionLog, number>();
@@ -105,7 +105,7 @@ export class PendingBatches {
     }
   }
 
-  /** The full batches; the outbox forgets them. */
+  /** Removes and returns the full batches. */
   takeFull(): readonly OutgoingBatch[] {
     const full = this.#full;
     this.#full = [];
@@ -113,11 +113,11 @@ export class PendingBatches {
     return full;
   }
 
-  /** All batches, full or not; the outbox is empty afterwards. */
+  /** Removes and returns all batches, full or not. */
   takeAll(): readonly OutgoingBatch[] {
     for (const [log, encoder] of this.#encoders) if (encoder.count > 0) this.#close(log, encoder);
-    // An application has a writer a task: with what each of them has written to once they would be tasks
-    // times partitions.
+    // An application has one writer per task. If each kept an encoder for every partition it ever wrote to,
+    // there would be tasks times partitions.
     this.#encoders.clear();
     return this.takeFull();
   }
@@ -136,7 +136,7 @@ export class PendingBatches {
     return encoder;
   }
 
-  /** Its place among the records of its partition. */
+  /** The record's sequence number in its partition. */
   #give({ topic, partition }: TopicPartition): number {
     const key = partitionKey(topic, partition);
     const at = this.#given.get(key) ?? 0;
@@ -146,12 +146,12 @@ export class PendingBatches {
 
   #refuse(record: ProducerRecord, cause: unknown, log?: PartitionLog, encoder?: RecordBatchEncoder): void {
     const { topic, partition, origin } = record;
-    // Without a log it is no matter of the record.
+    // Without a log, the record is not the cause.
     if (log && origin !== undefined && this.onRefused)
       this.onRefused({ topic, partition, origin, error: notTaken(record, 1, cause) });
     else this.failures.add(record, 1, cause);
     if (!this.tell) return;
-    // The records of a batch follow each other.
+    // The records of a batch must be consecutive.
     if (log && encoder && encoder.count > 0) this.#close(log, encoder);
     this.tell({ topic, partition, from: this.#give(record), count: 1, error: notTaken(record, 1, cause) });
   }
@@ -167,7 +167,7 @@ export class PendingBatches {
 function refuse(record: ProducerRecord, log: PartitionLog, clock: Pick<Clock, 'now'>): StreamsError | undefined {
   const { settings } = log.topic;
   const { key, value, headers } = record;
-  // Only what is nearly as large as its topic takes has to be measured.
+  // Only records that are nearly as large as the topic allows need to be measured.
   const nearly = 2 * ((key?.length ?? 0) + (value?.length ?? 0)) + BATCH_BYTES > settings.maxMessageBytes;
   const size = nearly || headers.size > 0 ? sizeAlone(key, value, headers) : 0;
   if (size > settings.maxMessageBytes) {
@@ -184,10 +184,10 @@ function refuse(record: ProducerRecord, log: PartitionLog, clock: Pick<Clock, 'n
     const now = clock.now();
     if (record.timestamp < now - timestampBeforeMs || record.timestamp > now + timestampAfterMs) {
       return new StreamsError('PRODUCE_FAILED', {
-        what: 'a record has a timestamp that the topic does not take',
+        what: 'a record has a timestamp that the topic does not accept',
         at: log.where,
         saw: `${record.timestamp} at ${now}`,
-        expected: `at most ${timestampBeforeMs} ms before it and ${timestampAfterMs} ms behind it`,
+        expected: `at most ${timestampBeforeMs} ms before it and ${timestampAfterMs} ms after it`,
         action: 'Correct the timestamp, or the message.timestamp.*.max.ms of the topic.',
       });
     }

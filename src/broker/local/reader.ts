@@ -14,15 +14,16 @@ import type { Log } from './log.js';
 
 /** Read ahead of the position, per partition: eight batches. */
 const AHEAD_BYTES = 1024 * 1024;
-/** Read ahead by a reader in all; with more partitions than this allows, each has less, down to one batch. */
+/** Read ahead by a reader in total; with many partitions each has less, down to one batch. */
 const TOTAL_AHEAD_BYTES = 64 * 1024 * 1024;
 
 /**
- * Reads the local log. Open and aborted transactions are never in it, so both isolation levels see the same.
+ * Reads the local log. It never contains open or aborted transactions, so both isolation levels return the
+ * same.
  *
- * A poll that finds nothing waits for an append, not for a timer; it reads the storage ahead of the position,
- * so that the next poll finds its records decoded or at hand. Memory: 1 MiB a partition and 64 MiB in all
- * (one batch per partition at least), besides the records handed out, which are views on the batches. Errors:
+ * A poll that finds nothing waits for an append, not for a timer. It reads the storage ahead of the position,
+ * so that the next poll finds its records in memory. Memory: 1 MiB per partition and 64 MiB in total (at
+ * least one batch per partition). The returned records, which are views of the batches, come on top. Errors:
  * see {@link Reader.poll}.
  */
 export class LocalReader implements Reader {
@@ -78,7 +79,7 @@ export class LocalReader implements Reader {
       const fetches = this.#readAhead();
       if (batches.length > 0 || this.#woken || this.#closed) return batches;
       const remaining = deadline - this.#clock.monotonic();
-      // Reading what is there already takes as long as it takes; only the wait for new records is limited.
+      // Reading existing records may take as long as it needs; only the wait for new records is limited.
       if (fetches.length > 0) await this.#wait(Promise.all(fetches), undefined);
       else if (remaining > 0) await this.#wait(undefined, remaining);
       else return batches;
@@ -110,7 +111,7 @@ export class LocalReader implements Reader {
     }
   }
 
-  /** What is ready, in fair shares. Throws before anything is taken, so that an error moves no position. */
+  /** Takes what is ready, in fair shares. Throws before anything is taken, so an error moves no position. */
   #take({ maxRecords, maxBytes }: PollOptions): RecordBatch[] {
     const ready = this.#active().filter((cursor) => cursor.prepare());
     return takeFairly(ready, maxRecords, this.#turn++, maxBytes);
@@ -126,7 +127,7 @@ export class LocalReader implements Reader {
     return [...this.#cursors.values()].filter((cursor) => !cursor.paused);
   }
 
-  /** Until something is appended, sought or woken, that work is done, or that time is over. */
+  /** Waits until an append, seek or wakeup, until the work is done, or until the time is over. */
   #wait(work: Promise<unknown> | undefined, ms: number | undefined): Promise<void> {
     return new Promise((resolve) => {
       let cancel: (() => void) | undefined;

@@ -3,11 +3,12 @@ import type { Log } from './log.js';
 import type { PartitionLog } from './partition-log.js';
 
 /**
- * Applies `retention.ms` and `retention.bytes` to a partition: its oldest records go until the first that is
- * to be kept. The earliest offset moves; the newest record always stays. Returns how many records went.
+ * Applies `retention.ms` and `retention.bytes` to a partition: removes its oldest records up to the first one
+ * to keep. The earliest offset moves; the newest record always stays. Returns the number of removed records.
  *
- * By time record for record: a batch that is old in part stays stored and is hidden in part. By size whole
- * batches, as Kafka does with segments, so that the log is never smaller than `retention.bytes`.
+ * Retention by time works per record: a partly expired batch stays stored, and its expired records are
+ * hidden. Retention by size removes whole batches, as Kafka removes segments, so the log is never smaller
+ * than `retention.bytes`.
  */
 export async function applyRetention(log: Log, partition: PartitionLog, now: number): Promise<number> {
   const { settings } = partition.topic;
@@ -48,7 +49,7 @@ export async function applyRetention(log: Log, partition: PartitionLog, now: num
   return removed;
 }
 
-/** Removes the records of a partition before an offset, which is not beyond its end. */
+/** Removes the records of a partition before an offset, which must not be beyond its end. */
 export async function trimBefore(log: Log, partition: PartitionLog, offset: number): Promise<void> {
   const { earliest } = partition.state;
   if (offset <= earliest) return;

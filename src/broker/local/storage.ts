@@ -1,12 +1,12 @@
 /**
- * What the local brokers need of a storage: atomic writes of batches and metadata, and batches by offset. Two
- * implementations: `memory/storage.ts` (arrays) and `embedded/storage.ts` (a database on disk).
+ * What the local brokers need from a storage: atomic writes of batches and metadata, and reads of batches by
+ * offset. Two implementations: `memory/storage.ts` (arrays) and `embedded/storage.ts` (a database on disk).
  */
 import { StreamsError } from '../../model/errors.js';
 
 /**
- * A partition as the storage knows it. A topic's number is never used again, so a topic made again under an
- * old name inherits nothing.
+ * The identity of a partition in the storage. A topic's number is never reused, so a topic that is created
+ * again under an old name inherits nothing.
  */
 export interface PartitionId {
   readonly topicId: number;
@@ -14,19 +14,18 @@ export interface PartitionId {
 }
 
 /**
- * What is known of a partition besides its batches. Written in the same atomic write as the batches it tells
- * of.
+ * The state of a partition, apart from its batches. Written atomically with the batches that it describes.
  */
 export interface PartitionState {
-  /** First offset that can be read; may lie inside a batch. */
+  /** The first readable offset; may lie inside a batch. */
   earliest: number;
-  /** Offset of the next record. */
+  /** The offset of the next record. */
   next: number;
   /** Highest record timestamp ever appended; -1 if none. */
   maxTimestamp: number;
   /** Bytes of all batches. */
   bytes: number;
-  /** Compaction has seen every record below this offset. */
+  /** Compaction has processed every record below this offset. */
   cleanedTo: number;
   /** Bytes appended since the last compaction. */
   dirtyBytes: number;
@@ -44,8 +43,8 @@ export const emptyPartition = (): PartitionState => ({
 export interface StoredBatch {
   readonly baseOffset: number;
   /**
-   * Highest timestamp of this and all earlier batches of the partition: never falls, so that a time can be
-   * searched by halving.
+   * The highest timestamp of this and all earlier batches of the partition: it never falls, which allows a
+   * binary search by time.
    */
   readonly maxTimestamp: number;
   /** The record batch. */
@@ -53,9 +52,9 @@ export interface StoredBatch {
 }
 
 export interface StoredTopic {
-  /** Its number in this storage. */
+  /** The topic's number in this storage. */
   readonly topicId: number;
-  /** Its own: no other topic ever has it. */
+  /** The topic's id: no other topic ever has it. */
   readonly id: string;
   readonly name: string;
   readonly partitions: number;
@@ -76,10 +75,7 @@ export interface StorageWrite {
   readonly removedBatches: (PartitionId & { readonly baseOffset: number })[];
   readonly partitions: (PartitionId & { readonly state: PartitionState })[];
   readonly topics: StoredTopic[];
-  /**
-   * Topics to remove, with their partitions. Their batches are removed afterwards, by
-   * {@link LogStorage.sweep}.
-   */
+  /** Topics to remove, with their partitions. {@link LogStorage.sweep} removes their batches afterwards. */
   readonly removedTopics: StoredTopic[];
   readonly offsets: StoredOffset[];
   readonly removedOffsets: StoredOffset[];
@@ -95,9 +91,9 @@ export const emptyWrite = (): StorageWrite => ({
   removedOffsets: [],
 });
 
-/** Everything but the batches, as it was when the storage was last written. */
+/** Everything except the batches, as of the last write. */
 export interface StoredMetadata {
-  /** No topic ever had this number, or a higher one. */
+  /** No topic has ever had this number or a higher one. */
   readonly nextTopicId: number;
   readonly topics: readonly StoredTopic[];
   readonly partitions: readonly (PartitionId & { readonly state: PartitionState })[];
@@ -106,18 +102,18 @@ export interface StoredMetadata {
 
 export interface LogStorage {
   load(): Promise<StoredMetadata>;
-  /** All or nothing. With `sync` the disk has this and everything written before when it resolves. */
+  /** Writes all or nothing. With `sync`, this write and all earlier ones are on disk when it resolves. */
   write(write: StorageWrite, sync: boolean): Promise<void>;
-  /** Base offset of the last batch that begins at or before an offset; undefined if there is none. */
+  /** The base offset of the last batch that begins at or before an offset; undefined if there is none. */
   floor(partition: PartitionId, offset: number): Promise<number | undefined>;
   /** Up to `limit` batches in offset order, from the first that begins at or after an offset. */
   read(partition: PartitionId, from: number, limit: number): Promise<readonly StoredBatch[]>;
-  /** Removes the batches of topics that are removed already. */
+  /** Removes the batches of topics that are already removed. */
   sweep(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A storage holds something that its partition's metadata does not allow. */
+/** The content of the storage contradicts its partition's metadata. */
 export function logCorrupt(at: string, saw: string, expected: string): StreamsError {
   return new StreamsError('LOG_CORRUPT', {
     what: 'cannot read the log',

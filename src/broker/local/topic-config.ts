@@ -3,13 +3,11 @@ import { ownOf } from '../../model/own.js';
 import { show } from '../../model/show.js';
 import { DELETE_RETENTION_MS, type TopicSpec } from '../port.js';
 
-/** Kafka's limit: with `-<partition>` it has to fit a file name. */
+/** Kafka's limit: the name with `-<partition>` must fit into a file name. */
 const MAX_NAME_LENGTH = 249;
 const NAME = /^[a-zA-Z0-9._-]+$/;
 
-/**
- * More partitions than any local use needs, few enough that a slip of the keyboard does not fill the memory.
- */
+/** More partitions than any local use needs, but few enough that a typing error does not fill the memory. */
 const MAX_PARTITIONS = 100_000;
 
 const POLICIES = ['delete', 'compact', 'compact,delete', 'delete,compact'];
@@ -25,10 +23,10 @@ const INTEGER_MINIMUM: Readonly<Record<string, number>> = {
   'max.message.bytes': 0,
 };
 
-/** A 64-bit number, of which the highest means: any. */
+/** 64-bit numbers; the highest one means that there is no limit. */
 const TIMESTAMP_LIMITS = new Set(['message.timestamp.after.max.ms', 'message.timestamp.before.max.ms']);
 
-/** Accepted, kept and described, but without a meaning in a log that has one copy and no segments. */
+/** Accepted, stored and described, but without effect in a log that has one copy and no segments. */
 const WITHOUT_EFFECT = new Set([
   'compression.type',
   'compression.gzip.level',
@@ -57,7 +55,7 @@ const WITHOUT_EFFECT = new Set([
   'unclean.leader.election.enable',
 ]);
 
-/** A topic's configuration as the local brokers act on it. -1 is Kafka's "without limit". */
+/** A topic's configuration as the local brokers apply it. -1 is Kafka's "without limit". */
 export interface LogConfig {
   readonly compact: boolean;
   readonly delete: boolean;
@@ -67,14 +65,14 @@ export interface LogConfig {
   readonly minCompactionLagMs: number;
   readonly minCleanableDirtyRatio: number;
   readonly maxMessageBytes: number;
-  /** How far from the clock a timestamp may be, behind it and before it. */
+  /** How far a timestamp may be behind the clock, and how far ahead of it. */
   readonly timestampBeforeMs: number;
   readonly timestampAfterMs: number;
 }
 
 /**
- * What a configuration means. Unlike Kafka, a topic that says nothing about it keeps everything (not 7 days),
- * and takes any timestamp (not up to an hour ahead): the clock of a test stands where the test puts it.
+ * The effective configuration. Unlike Kafka, a topic without these settings keeps everything (not 7 days) and
+ * accepts any timestamp (not only up to an hour ahead). The reason is that a test sets its clock to any time.
  */
 export function logConfig(config: Readonly<Record<string, string>>): LogConfig {
   const policy = config['cleanup.policy'] ?? 'delete';
@@ -101,8 +99,8 @@ export function logConfig(config: Readonly<Record<string, string>>): LogConfig {
 }
 
 /**
- * Throws CONFIG_INVALID, naming the topic, for a name, partition count or configuration that Kafka would not
- * take.
+ * Throws CONFIG_INVALID, naming the topic, for a name, partition count or configuration that Kafka would
+ * refuse.
  */
 export function checkTopic(spec: TopicSpec): void {
   const { name, partitions, config = {} } = spec;

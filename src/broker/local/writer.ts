@@ -9,12 +9,12 @@ import type { PartitionLog } from './partition-log.js';
 import { Failures, notTaken, PendingBatches } from './pending-batches.js';
 import type { StoredBatch } from './storage.js';
 
-/** What a writer holds before it asks its caller to wait: some sixty batches. */
+/** Bytes that a writer buffers before its caller has to wait: about sixty batches. */
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
 
 /**
- * The newest writer of each transactional id. Opening one ends the older: nothing of it is written any more.
- * Lives as long as the broker: after a restart of the process there is no older writer to fence.
+ * The newest writer of each transactional id. Opening one ends the older one: none of its records is written
+ * any more. Lives as long as the broker: after a restart of the process there is no older writer to fence.
  */
 export class TransactionalIds {
   readonly #owners = new Map<string, LocalWriter>();
@@ -40,12 +40,12 @@ export interface LocalWriterOptions {
 }
 
 /**
- * Writes to the local log. Records are copied when handed over.
+ * Writes to the local log. Records are copied when they are passed in.
  *
- * Without a transaction, full batches are written while more are taken, and the rest with `flush`, which
- * syncs the disk. In a transaction everything is held in memory until `commit` writes it, with the offsets,
- * in one atomic synced write: nothing is visible before, to `read_uncommitted` readers neither. Memory: 8 MiB
- * and one batch per partition; in a transaction, the transaction.
+ * Without a transaction, full batches are written while more records are added, and the rest by `flush`,
+ * which syncs the disk. In a transaction everything stays in memory until `commit` writes it together with
+ * the offsets, in one atomic synced write. Nothing is visible before, not even to `read_uncommitted` readers.
+ * Memory: 8 MiB and one batch per partition; in a transaction, the whole transaction.
  */
 export class LocalWriter implements Writer {
   readonly #log: Log;
@@ -126,8 +126,8 @@ export class LocalWriter implements Writer {
     if (!transaction) throw misused('commit() without a transaction', 'begin() first');
     const failure = this.#failures.error();
     if (failure) throw failure;
-    // Closed for more before it is written: what a failed commit has done is unknown, so that only abort() or
-    // close() may follow.
+    // Closed before it is written: the outcome of a failed commit is unknown, so only abort() or close() may
+    // follow.
     this.#transaction = undefined;
     const batches = this.#outbox.takeAll();
     if (batches.length > 0 || transaction.offsets.length > 0)
@@ -176,7 +176,7 @@ export class LocalWriter implements Writer {
       .submit(this.#appendChange(batches, sync))
       .catch((error: unknown) => {
         for (const batch of batches) this.#fail(batch, error);
-        // A sync that failed without records of its own has still failed those that were waiting for it.
+        // A failed sync without batches of its own must still fail the callers that wait for it.
         if (batches.length === 0) throw error;
       })
       .finally(() => {
@@ -245,7 +245,7 @@ export class LocalWriter implements Writer {
     return { topic: log.topic.name, partition: log.partition, from, count };
   }
 
-  /** Waits until half of the bound is free. */
+  /** Waits until half of the limit is free. */
   async #room(): Promise<void> {
     while (this.#unwritten > MAX_UNWRITTEN_BYTES / 2) await Promise.race(this.#pending);
   }
@@ -269,7 +269,7 @@ interface SentOffsets {
   readonly offsets: readonly PartitionOffset[];
 }
 
-/** A topic may be deleted between the hand-over of a record and its write. */
+/** A topic may be deleted between the acceptance of a record and its write. */
 function gone(batch: OutgoingBatch): StreamsError | undefined {
   const { topic, partition } = batch.log;
   return topic.deleted ? unknownLogPartition(topic.name, partition, undefined) : undefined;

@@ -3,12 +3,12 @@ import { Log } from '../local/log.js';
 import { MemoryStorage } from './storage.js';
 
 /**
- * A broker in memory, for tests: the same log, groups and transactions as the embedded one, and nothing
- * survives the process.
+ * A broker in memory, for tests. It has the same log, groups and transactions as the embedded broker, but
+ * nothing survives the process.
  *
- * Several engines share one: each through a {@link connect} of its own, so that one can `close` or `crash`
- * without the others. Everything settles in microtasks; only a `poll` that waits uses the clock. Records are
- * copied when written. Memory: all that is in the log; `maintain` applies retention and compaction.
+ * Several engines can share one: each through its own {@link connect}, so that one can `close` or `crash`
+ * without the others. Everything settles in microtasks; only a waiting `poll` uses the clock. Records are
+ * copied when written. Memory: the whole log; `maintain` applies retention and compaction.
  */
 export class MemoryBroker extends LocalBroker {
   constructor(options: LocalBrokerOptions) {

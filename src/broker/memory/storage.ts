@@ -9,7 +9,10 @@ import {
 
 const keyOf = (id: PartitionId): string => `${id.topicId}:${id.partition}`;
 
-/** Batches in arrays, in offset order. The metadata lives in the broker, which is never opened again. */
+/**
+ * Batches in arrays, in offset order. The broker keeps the metadata and never loads it: a memory log is not
+ * reopened.
+ */
 export class MemoryStorage implements LogStorage {
   readonly #partitions = new Map<string, StoredBatch[]>();
 
@@ -64,7 +67,7 @@ export class MemoryStorage implements LogStorage {
   }
 }
 
-/** Index of the first batch that begins after an offset. */
+/** The index of the first batch that begins after an offset. */
 function above(batches: readonly StoredBatch[], offset: number): number {
   const last = batches.at(-1);
   if (!last || last.baseOffset <= offset) return batches.length;

@@ -8,16 +8,16 @@ export interface TopicPartition {
 export interface PartitionOffset extends TopicPartition {
   /** The next offset to read: one past the last record that is done. */
   readonly offset: number;
-  /** A text kept with a committed offset, 4,096 bytes at most; left out if there is none. */
+  /** A text that is stored with a committed offset, at most 4,096 bytes; left out if there is none. */
   readonly metadata?: string;
 }
 
-/** A map key for a partition. `:` cannot be part of a topic's name. */
+/** A map key for a partition. A topic's name cannot contain `:`. */
 export const partitionKey = (topic: string, partition: number): string => `${topic}:${partition}`;
 
 /**
- * A record as it stands in the log. Key and value are views on the fetched bytes: copy what you keep. Null is
- * a tombstone (value) or no key.
+ * A record as it is in the log. Key and value are views of the fetched bytes: copy what you keep. A null
+ * value is a tombstone; a null key means that there is no key.
  */
 export interface BrokerRecord extends TopicPartition {
   readonly offset: number;
@@ -27,14 +27,12 @@ export interface BrokerRecord extends TopicPartition {
   readonly headers: Headers;
 }
 
-/** A record to be written. The caller chooses the partition. */
+/** A record to write. The caller chooses the partition. */
 export interface ProducerRecord extends TopicPartition {
   readonly timestamp: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Headers;
-  /**
-   * Whatever tells its writer, should the broker refuse it, what it is: see {@link WriterOptions.onRefused}.
-   */
+  /** Identifies the record for its writer if the broker refuses it: see {@link WriterOptions.onRefused}. */
   readonly origin?: unknown;
 }

@@ -3,12 +3,12 @@ import { StreamsError } from '../../model/errors.js';
 /** The head of a batch. */
 export interface BatchHead {
   readonly baseOffset: number;
-  /** Last offset the batch covers, whether or not that record is still there. */
+  /** The last offset that the batch covers, even if that record is no longer there. */
   readonly lastOffset: number;
   /** Bytes of the whole batch: the next one begins after them. */
   readonly size: number;
   readonly attributes: number;
-  /** How its records are packed, by Kafka's code; 0 for not at all. */
+  /** Kafka's code for the compression of the records; 0 for none. */
   readonly compression: number;
   readonly baseTimestamp: number;
   readonly maxTimestamp: number;
@@ -17,19 +17,19 @@ export interface BatchHead {
   readonly baseSequence: number;
   readonly recordCount: number;
   readonly transactional: boolean;
-  /** Transaction markers: their records are not for users. */
+  /** Transaction markers: their records are internal. */
   readonly control: boolean;
   /** When tombstones may be dropped; undefined if no cleaner has set it. */
   readonly deleteHorizon: number | undefined;
 }
 
-/** What the records belong to: for the records themselves and for error messages. */
+/** The partition of the records: used in the records themselves and in error messages. */
 export interface DecodeContext {
   readonly topic: string;
   readonly partition: number;
   /**
-   * Unpacks a compressed batch: the records' bytes by compression code (1 gzip, 2 snappy, 3 lz4, 4 zstd).
-   * Without it, compression is refused. What it throws is LOG_CORRUPT.
+   * Decompresses the records of a batch by compression code (1 gzip, 2 snappy, 3 lz4, 4 zstd). Without it,
+   * compressed batches are refused. Its errors become LOG_CORRUPT.
    */
   readonly decompress?: (compression: number, bytes: Buffer) => Buffer;
 }

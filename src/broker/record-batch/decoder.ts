@@ -5,7 +5,7 @@ import { ATTRIBUTE, FIELD, LENGTH_PREFIX_BYTES, MAGIC, readInt64 } from './forma
 import { BatchRecords } from './records.js';
 
 /**
- * Bytes of the batch that begins at `at`; undefined while too few bytes are there to know, or to hold it.
+ * Bytes of the batch that begins at `at`; undefined if there are too few bytes for its length or its content.
  * Allocates nothing.
  */
 export function completeBatchSize(bytes: Buffer, at = 0): number | undefined {
@@ -15,8 +15,7 @@ export function completeBatchSize(bytes: Buffer, at = 0): number | undefined {
 }
 
 /**
- * Last offset of a batch, without verifying anything; -1 if there are too few bytes. For planning the next
- * fetch.
+ * The last offset of a batch, without validation; -1 if there are too few bytes. Used to plan the next fetch.
  */
 export function peekLastOffset(bytes: Buffer): number {
   return bytes.length < FIELD.records
@@ -25,8 +24,8 @@ export function peekLastOffset(bytes: Buffer): number {
 }
 
 /**
- * The compression codes of the batches in these bytes, without verifying anything: what has to be loaded
- * before they can be decoded.
+ * The compression codes of the batches in these bytes, without validation: these codecs must be loaded before
+ * decoding.
  */
 export function compressionsIn(bytes: Buffer): ReadonlySet<number> {
   const codes = new Set<number>();
@@ -40,10 +39,10 @@ export function compressionsIn(bytes: Buffer): ReadonlySet<number> {
 }
 
 /**
- * The head of the batch that begins at `at`, after its magic, lengths and checksum are verified.
+ * The head of the batch that begins at `at`, after validation of its magic, lengths and checksum.
  *
- * Cost: one pass over the batch for the checksum. LOG_CORRUPT (naming partition and base offset) for anything
- * truncated, of another format, of a wrong checksum or with impossible numbers.
+ * Cost: one pass over the batch for the checksum. LOG_CORRUPT, with partition and base offset, for a
+ * truncated batch, another format, a wrong checksum or impossible numbers.
  */
 export function decodeHead(bytes: Buffer, at: number, context: DecodeContext): BatchHead {
   const available = bytes.length - at;
@@ -87,8 +86,8 @@ export function decodeHead(bytes: Buffer, at: number, context: DecodeContext): B
 }
 
 /**
- * All records of a batch from offset `from` on, in offset order, appended to `into`: for batches that are
- * small. See {@link BatchRecords}. LOG_CORRUPT if it is thrown for any of them; `into` is then as it was.
+ * Appends all records of a batch from offset `from` on to `into`, in offset order; for small batches. See
+ * {@link BatchRecords}. LOG_CORRUPT if any record is corrupt; `into` is then unchanged.
  */
 export function decodeRecords(
   bytes: Buffer,

@@ -7,7 +7,7 @@ import { checksum } from './checksum.js';
 import { ATTRIBUTE, FIELD, LENGTH_PREFIX_BYTES, MAGIC, writeInt64 } from './format.js';
 import { varintSize, writeVarint } from './varint.js';
 
-/** What stands in a batch besides its records. Everything has a default that means "none". */
+/** The fields of a batch other than its records. Every default means "none". */
 export interface BatchOptions {
   readonly baseOffset?: number;
   readonly producerId?: number;
@@ -17,27 +17,27 @@ export interface BatchOptions {
   /** When a log cleaner may drop the tombstones of this batch, in milliseconds since the epoch. */
   readonly deleteHorizon?: number;
   /**
-   * Offsets the batch covers past its last record, if compaction removed the end of it. Default: the last
-   * record's.
+   * Offsets that the batch covers past its last record, if compaction removed the end of the batch. Default:
+   * the last record's.
    */
   readonly lastOffsetDelta?: number;
-  /** Compresses the records, unless they become larger by it. */
+  /** Compresses the records, unless that makes them larger. */
   readonly codec?: Codec;
 }
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** Copies below this many bytes are faster in a loop than through the engine's `set`. */
+/** Below this many bytes, a copy loop is faster than the engine's `set`. */
 const LOOP_COPY_BYTES = 24;
 
 /**
- * Encodes records of one partition into a record batch (see `format.ts`), in a buffer that grows.
+ * Encodes records of one partition into a record batch (see `format.ts`), in a growing buffer.
  *
  * Order: the order of `add`. Cost: one copy of each record's bytes, and another while the batch grows; no
- * allocation per record. Memory: at most twice the batch in the making, nothing without one: the buffers are
- * shared by all encoders (see `buffers.ts`). Who adds decides by {@link size} when to take the batch out, and
- * ends with `finish` or `clear`. Throws PRODUCE_FAILED for a timestamp that is neither -1 (none) nor a whole
- * number up to {@link LAST_MOMENT}; such a record leaves no trace.
+ * allocation per record. Memory: at most twice the unfinished batch, and none without one, because all
+ * encoders share their buffers (see `buffers.ts`). The caller decides by {@link size} when to finish the
+ * batch, and must end with `finish` or `clear`. Throws PRODUCE_FAILED for a timestamp that is neither -1
+ * (none) nor a whole number up to {@link LAST_MOMENT}; such a record leaves no trace.
  */
 export class RecordBatchEncoder {
   #bytes: Buffer = NO_BYTES;
@@ -48,7 +48,7 @@ export class RecordBatchEncoder {
   #maxTimestamp = -1;
   readonly #deleteHorizon: number | undefined;
 
-  /** `deleteHorizon` has to be known before the first record, because timestamps count from it. */
+  /** `deleteHorizon` must be known before the first record, because timestamp deltas count from it. */
   constructor(options: { readonly deleteHorizon?: number } = {}) {
     this.#deleteHorizon = options.deleteHorizon;
   }
@@ -69,8 +69,8 @@ export class RecordBatchEncoder {
   }
 
   /**
-   * Adds a record. `offsetDelta` counts from the base offset and has to grow; without one the record follows
-   * the one before.
+   * Adds a record. `offsetDelta` counts from the base offset and must increase; by default the record follows
+   * the previous one.
    */
   add(
     key: Uint8Array | null,
@@ -126,7 +126,7 @@ export class RecordBatchEncoder {
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp;
   }
 
-  /** The batch as bytes of its own; the encoder is empty afterwards and can be used again. */
+  /** Returns the batch in a buffer of its own. The encoder is then empty and can be reused. */
   finish(options: BatchOptions = {}): Buffer {
     const packed = options.codec?.pack(this.#bytes.subarray(FIELD.records, this.#end));
     const smaller = packed !== undefined && FIELD.records + packed.length < this.#end ? packed : undefined;
@@ -156,7 +156,7 @@ export class RecordBatchEncoder {
     return bytes;
   }
 
-  /** Throws away what was added. */
+  /** Discards the added records. */
   clear(): void {
     this.#end = FIELD.records;
     this.#count = 0;
@@ -184,8 +184,7 @@ export class RecordBatchEncoder {
 const NO_ENTRIES: Headers['entries'] = [];
 
 /**
- * The bytes of a batch, not compressed, with this record and no other: what a broker compares with
- * `max.message.bytes`.
+ * The uncompressed size of a batch with only this record: what a broker compares with `max.message.bytes`.
  */
 export function sizeAlone(key: Uint8Array | null, value: Uint8Array | null, headers: Headers): number {
   const sized = (length: number): number => varintSize(length) + Math.max(length, 0);
@@ -196,7 +195,7 @@ export function sizeAlone(key: Uint8Array | null, value: Uint8Array | null, head
   return FIELD.records + varintSize(length) + length;
 }
 
-/** Gives a finished batch its place in the log. The checksum does not cover it. */
+/** Sets the base offset of a finished batch. The checksum does not cover it. */
 export function setBaseOffset(batch: Buffer, baseOffset: number): void {
   writeInt64(batch, baseOffset, FIELD.baseOffset);
 }

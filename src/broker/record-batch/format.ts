@@ -10,7 +10,7 @@
  * | 17 | 4 | CRC-32C of everything from attributes to the end |
  * | 21 | 2 | attributes: bits 0-2 compression, 3 log append time, 4 transactional, 5 control, 6 has delete horizon |
  * | 23 | 4 | last offset delta |
- * | 27 | 8 | base timestamp; the delete horizon if bit 6 is set (deltas count from it all the same) |
+ * | 27 | 8 | base timestamp; the delete horizon if bit 6 is set (deltas count from it even then) |
  * | 35 | 8 | max timestamp |
  * | 43 | 8 | producer id, -1 for none |
  * | 51 | 2 | producer epoch, -1 for none |
@@ -18,9 +18,11 @@
  * | 57 | 4 | number of records |
  * | 61 | | records |
  *
- * A record is, with zigzag varints: length, attributes (1 byte), timestamp delta, offset delta, key length
- * (-1: null), key, value length (-1: null), value, number of headers, and for each header: name length, name,
- * value length (-1: null), value.
+ * A record consists of these fields, with zigzag varints:
+ *
+ * 1. length, attributes (1 byte), timestamp delta, offset delta
+ * 2. key length (-1: null), key, value length (-1: null), value
+ * 3. number of headers, and for each header: name length, name, value length (-1: null), value
  */
 export const FIELD = {
   baseOffset: 0,
@@ -41,7 +43,7 @@ export const FIELD = {
 
 export const MAGIC = 2;
 
-/** Base offset and batch length: what has to be there to know how long a batch is. */
+/** Base offset and batch length: the bytes that are needed to compute a batch's size. */
 export const LENGTH_PREFIX_BYTES = 12;
 
 export const ATTRIBUTE = {
@@ -53,7 +55,7 @@ export const ATTRIBUTE = {
 } as const;
 
 /**
- * Fewest bytes a record can take: seven fields of one byte each. A larger count than the bytes allow is
+ * The minimum size of a record: seven fields of one byte each. A count that is too high for the bytes is
  * refused before anything is allocated.
  */
 export const MIN_RECORD_BYTES = 7;
@@ -66,7 +68,7 @@ export function writeInt64(bytes: Buffer, value: number, at: number): void {
   bytes.writeUInt32BE(((value % HIGH) + HIGH) % HIGH, at + 4);
 }
 
-/** A signed 64-bit number; not a safe integer if the bytes are beyond 2^53. */
+/** Reads a signed 64-bit number; the result is not a safe integer beyond 2^53. */
 export function readInt64(bytes: Buffer, at: number): number {
   return bytes.readInt32BE(at) * HIGH + bytes.readUInt32BE(at + 4);
 }

@@ -6,7 +6,7 @@ import { ATTRIBUTE, FIELD, MIN_RECORD_BYTES } from './format.js';
 import { LARGE_BYTES, type Unpacked, UnpackedBatches } from './unpacked.js';
 import { VarintReader } from './varint.js';
 
-/** A record as the decoder makes it. One class, so that every record has the same shape for the optimiser. */
+/** A decoded record. One class, so that all records have the same shape for the optimizer. */
 class LogRecord implements BrokerRecord {
   constructor(
     readonly topic: string,
@@ -20,17 +20,19 @@ class LogRecord implements BrokerRecord {
 }
 
 /**
- * The records of a batch from some offset on, decoded as far as they are taken, and one further.
+ * The records of a batch from some offset on, decoded as they are taken, plus one ahead.
  *
- * Keys and values are views on the bytes of the batch; headers are decoded when first touched (and may throw
- * LOG_CORRUPT then). Of a batch that unpacks to more than 1 MiB they are copies, so that a record that is
- * kept does not keep the rest, unless it is most of it. Cost: one object and two views per record, one
- * unpacking per batch, and another if what was unpacked had to be dropped meanwhile. LOG_CORRUPT for lengths,
- * counts or offsets that do not fit: thrown by the constructor for the first record, for a later one kept as
- * {@link failure}, with those before it to be taken.
+ * Keys and values are views of the batch's bytes. Headers are decoded on first access, and may throw
+ * LOG_CORRUPT then. For a batch that decompresses to more than 1 MiB, keys and values are copies. A kept
+ * record then does not keep the whole batch in memory, unless it is most of the batch.
+ *
+ * Cost: one object and two views per record, and one decompression per batch. A second decompression follows
+ * if the decompressed bytes had to be dropped meanwhile. LOG_CORRUPT for impossible lengths, counts or
+ * offsets. The constructor throws it for the first record. For a later record it is kept as {@link failure},
+ * and the records before it can be taken.
  */
 export class BatchRecords implements Unpacked {
-  /** The next record; undefined if there is none, or none that can be decoded. */
+  /** The next record; undefined if there is none, or if it cannot be decoded. */
   next: BrokerRecord | undefined;
   /** Bytes of {@link next} in the batch. */
   nextBytes = 0;
@@ -41,7 +43,7 @@ export class BatchRecords implements Unpacked {
   readonly #unpacked: UnpackedBatches;
   readonly #appendTime: number | undefined;
   #reader: VarintReader | undefined;
-  /** Where the record begins that is decoded next. */
+  /** The start of the next record to decode. */
   #at = 0;
   #end = 0;
   #index = 0;
@@ -72,8 +74,8 @@ export class BatchRecords implements Unpacked {
   }
 
   /**
-   * Adds up to `max` records to `into`: at least one, if there is one, and no more once they have `maxBytes`.
-   * Returns their bytes.
+   * Adds up to `max` records to `into`: at least one, if there is one, and no further ones once they reach
+   * `maxBytes`. Returns their bytes.
    */
   take(max: number, maxBytes: number, into: BrokerRecord[]): number {
     let bytes = 0;
@@ -92,7 +94,7 @@ export class BatchRecords implements Unpacked {
     return bytes;
   }
 
-  /** Nothing more is taken of it now: another may need the memory. */
+  /** Releases the decompressed bytes, so that other batches can use the memory. */
   release(): void {
     this.#unpacked.release(this);
     this.drop();
@@ -123,7 +125,7 @@ export class BatchRecords implements Unpacked {
     }
   }
 
-  /** Decodes records up to the next one from that offset on. */
+  /** Decodes records up to the next one at or after that offset. */
   #advance(from: number): void {
     const head = this.#head;
     const context = this.#context;
@@ -138,7 +140,7 @@ export class BatchRecords implements Unpacked {
       if (!(length >= MIN_RECORD_BYTES - 1 && recordEnd <= end))
         throw corrupt(context, this.#last + 1, `a record of ${length} bytes`, `at most ${end - reader.at}`);
       // Every length inside the record is checked against the record's own end, so that a wrong one cannot
-      // read its neighbour.
+      // reach into the next record.
       reader.end = recordEnd;
       reader.at++;
       const created = head.baseTimestamp + reader.next();
@@ -195,7 +197,7 @@ export class BatchRecords implements Unpacked {
   }
 }
 
-/** A function of its own, so that the closure does not keep the decoder's other variables alive. */
+/** A separate function, so that the closure does not keep the decoder's other variables alive. */
 function lazyHeaders(
   bytes: Buffer,
   at: number,

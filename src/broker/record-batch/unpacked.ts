@@ -1,16 +1,18 @@
 /**
- * What batches were unpacked to, as far as they are large. A batch of some kilobytes may unpack to a hundred
- * megabytes: readable it must be, but not one of each partition at the same time.
+ * Limits the memory of large decompressed batches. A batch of some kilobytes may decompress to a hundred
+ * megabytes. It must be readable, but there must not be one for each partition at the same time.
  */
 
-/** From here on what was unpacked is large. What a broker sends of a partition at once has as much. */
+/**
+ * Decompressed batches above this size count as large. A broker sends as many bytes of one partition at once.
+ */
 export const LARGE_BYTES = 1024 * 1024;
-/** Of all readers of a broker; the last batch may exceed it. */
+/** Limit for all readers of a broker; the last batch may exceed it. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
-/** Keeps a large one while its records are taken, and can unpack it again. */
+/** Holds large decompressed bytes while their records are taken, and can decompress them again. */
 export interface Unpacked {
-  /** Lets it go. */
+  /** Drops the decompressed bytes. */
   drop(): void;
 }
 
@@ -18,12 +20,12 @@ export class UnpackedBatches {
   readonly #held = new Map<Unpacked, number>();
   #bytes = 0;
 
-  /** Whether no batch ought to be unpacked. */
+  /** Whether no further batch should be decompressed. */
   get isFull(): boolean {
     return this.#bytes >= MOST_BYTES;
   }
 
-  /** In use just now. */
+  /** Marks the bytes as in use. */
   hold(unpacked: Unpacked, bytes: number): void {
     this.release(unpacked);
     if (bytes <= LARGE_BYTES) return;
@@ -36,7 +38,7 @@ export class UnpackedBatches {
     this.#held.delete(unpacked);
   }
 
-  /** For who gets nothing otherwise: those that have not been used for longest are dropped. */
+  /** For a reader that would otherwise get no records: drops the least recently used batches. */
   makeRoom(): void {
     for (const unpacked of this.#held.keys()) {
       if (!this.isFull) return;

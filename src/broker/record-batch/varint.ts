@@ -1,10 +1,10 @@
 /**
- * Zigzag varints of Kafka's records. Numbers are JavaScript's: exact for every safe integer, so that 64-bit
- * timestamp deltas need no BigInt. Bitwise operators are used below 2^30 only, where they are exact.
+ * Zigzag varints of Kafka's records. Numbers are JavaScript numbers: exact for every safe integer, so 64-bit
+ * timestamp deltas need no BigInt. Bitwise operators are used only below 2^30, where they are exact.
  */
 const SMALL = 0x4000_0000;
 
-/** Bytes that a value takes. */
+/** The number of bytes that a value takes. */
 export function varintSize(value: number): number {
   if (value >= -SMALL && value < SMALL) {
     const zigzag = (value << 1) ^ (value >> 31);
@@ -22,7 +22,7 @@ export function varintSize(value: number): number {
   return size;
 }
 
-/** Writes a value and returns where the next byte goes. The caller has made room. */
+/** Writes a value and returns the position of the next byte. The caller has reserved the space. */
 export function writeVarint(bytes: Buffer, value: number, at: number): number {
   if (value >= -SMALL && value < SMALL) {
     let zigzag = (value << 1) ^ (value >> 31);
@@ -33,7 +33,7 @@ export function writeVarint(bytes: Buffer, value: number, at: number): number {
     bytes[at++] = zigzag;
     return at;
   }
-  // The zigzag number itself may exceed 2^53, so its lowest bit (the sign) is written apart from the rest.
+  // The zigzag number itself may exceed 2^53, so its lowest bit (the sign) is written separately.
   const magnitude = value < 0 ? -value - 1 : value;
   let low = (magnitude % 64) * 2 + (value < 0 ? 1 : 0);
   let rest = Math.floor(magnitude / 64);
@@ -47,8 +47,8 @@ export function writeVarint(bytes: Buffer, value: number, at: number): number {
 }
 
 /**
- * Reads varints one after the other. `at` is where the next one begins. A varint that runs past `end`, is
- * longer than ten bytes or is not a safe integer gives NaN, which every range check downstream refuses.
+ * Reads consecutive varints. `at` is the start of the next one. A varint that runs past `end`, is longer than
+ * ten bytes or is not a safe integer yields NaN, which every range check downstream refuses.
  */
 export class VarintReader {
   constructor(

@@ -8,12 +8,12 @@ import type { Serde } from '../serde.js';
 import { ReaderShape, type ReadValue, readingOf } from './reading.js';
 import { headerOf, writerOf } from './wire.js';
 
-/** Bytes that are no Avro have any id. */
+/** Limits the number of schemas: bytes that are not Avro contain arbitrary ids. */
 const MAX_SCHEMAS = 1_000;
 
 /**
- * Reads every value with the schema that wrote it: for looking at topics of which nobody says what is in
- * them. Bytes that are no Avro, or of a schema that is not known, are refused.
+ * Reads every value with the schema that wrote it: for inspecting topics with unknown content. Refuses bytes
+ * that are not Avro, or that were written with an unknown schema.
  */
 export function anyAvro(side: 'key' | 'value', registry: () => Promise<SchemaRegistry>): Serde<unknown> {
   const header = headerOf(side);

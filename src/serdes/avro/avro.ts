@@ -9,47 +9,45 @@ import type { AvroSchema, FromAvro, ToAvro } from './from-avro.js';
 import { ReaderShape, type Upcast } from './reading.js';
 import { STRATEGIES, type SubjectStrategy } from './subject.js';
 
-/** Serde of Avro values: reads `R`, and writes `W`, in which fields with a default may be left out. */
+/** A serde of Avro values: reads `R`, and writes `W`, in which fields with a default may be left out. */
 export interface AvroSerde<R, W = R> extends Omit<Serde<R>, 'encode'> {
   encode(value: W): Buffer;
-  // Last, because types are inferred from the last one: what a topic holds is what is read from it.
+  // Last, because types are inferred from the last overload: the content of a topic has the type that is
+  // read.
   encode(value: R): Buffer;
 }
 
-/** A schema in the code; what is wrong with it is said when it is used. */
+/** A schema in the code; errors in it are reported on use. */
 type Inline = { readonly type: unknown } | readonly unknown[];
 
 export interface AvroOptions<R = unknown> {
-  /**
-   * Under which subject the schema is found, or registered. Default `topicName`: `<topic>-value`,
-   * `<topic>-key`.
-   */
+  /** How the subject of the schema is chosen. Default `topicName`: `<topic>-value`, `<topic>-key`. */
   readonly strategy?: SubjectStrategy;
-  /** The subject itself, whatever the topic. */
+  /** A fixed subject, whatever the topic. */
   readonly subject?: string;
   /**
-   * Write with this version of the subject, as it is registered, instead of with the schema given: `latest`
-   * as it is when a task starts.
+   * Write with this registered version of the subject, instead of with the given schema; `latest` is resolved
+   * when a task starts.
    */
   readonly version?: number | 'latest';
-  /** Where the types are registered that the schema refers to and does not define. */
+  /** Where the types are registered that the schema refers to but does not define. */
   readonly references?: readonly SchemaReference[];
-  /** How to read what was written with schemas that this one cannot read; see {@link upcast}. */
+  /** How to read values of schemas that this one cannot read; see {@link upcast}. */
   readonly upcasts?: readonly Upcaster<R>[];
-  /** The registry of this serde. Default: that of the application. */
+  /** The registry for this serde. Default: the registry of the application. */
   readonly registry?: SchemaRegistry;
 }
 
-/** Made by {@link upcast}. */
+/** Created by {@link upcast}. */
 export interface Upcaster<R> {
   readonly from: AvroSchema;
   readonly to: (old: never) => R;
 }
 
 /**
- * Says how a value of an older schema becomes one of today, where Avro's own rules are not enough: a field
- * that was split, a unit that changed. It is used for bytes that were written with exactly that schema, and
- * for those that only it can read.
+ * Converts values of an older schema to the current one, where Avro's own rules are not enough: a field was
+ * split, a unit changed. It is used for bytes that were written with exactly that schema, and for bytes that
+ * only that schema can read.
  *
  * ```ts
  * import { avro, upcast } from 'millrace/avro';
@@ -70,36 +68,36 @@ export interface Avro {
 }
 
 /**
- * Avro under a schema registry, in the wire format of Confluent's serializers: `00 | id | value`; bytes whose
- * schema stands in a header (`__value_schema_id`) are read as well. What the values are in TypeScript is said
- * at {@link FromAvro}.
+ * Avro with a schema registry, in the wire format of Confluent's serializers: `00 | id | value`. Bytes with
+ * their schema in a header (`__value_schema_id`) can be read too. {@link FromAvro} describes the TypeScript
+ * types of the values.
  *
- * - Given a schema (an object, or its JSON as text), values are read as that schema says, whatever schema
- *   wrote them: fields are found by name or alias, missing ones get their default, numbers are widened. Given
- *   the name of a subject, values are read and written with its version `latest`, as it is when a task
- *   starts, or a fixed one; their type is then yours to claim.
- * - Where it is used it needs a schema registry: `--schema-registry` or SCHEMA_REGISTRY_URL on the command
- *   line, `schemaRegistry` in a service, and nothing in the test driver, which has one of its own. It is
- *   asked before the first record, and once for each schema that is met in the data; encoding and decoding
- *   are synchronous and ask nobody. While it is away everything that is known goes on working; bytes of a
- *   schema that is not known wait for half a minute, and then the application ends with REGISTRY_UNAVAILABLE,
- *   without having skipped them.
- * - What is written must be registered before (SCHEMA_UNKNOWN names the subject), unless `registerSchemas` is
- *   on. That goes for stores and repartition topics as well, whose subjects are those of their topics:
- *   `<application>-<store>-changelog-value`.
- * - In stores, those of windows, joins and whatever waits included: rows keep the schema that they were
- *   written with, and are read through the one of now when they are needed. A change that cannot read them is
- *   refused at the start (STATE_MISMATCH).
- * - As keys: two values are the same key if their bytes are, so the schema of a key must not change; what is
- *   only said in other words (a doc) is written with the id of the first version that is alike.
+ * - With a schema (an object, or its JSON as text), values are read as that schema defines, whatever schema
+ *   wrote them. Fields are found by name or alias, missing ones get their default, numbers are widened. With
+ *   the name of a subject, values are read and written with its version `latest`, resolved when a task
+ *   starts, or with a fixed version. You then state their type yourself.
+ * - It needs a schema registry: `--schema-registry` or SCHEMA_REGISTRY_URL on the command line,
+ *   `schemaRegistry` in a service. The test driver needs none, because it has its own. The registry is asked
+ *   before the first record, and once for each schema that occurs in the data. Encoding and decoding are
+ *   synchronous and send no requests. While the registry is down, all known schemas remain usable. Bytes of
+ *   an unknown schema wait for half a minute. Then the application ends with REGISTRY_UNAVAILABLE, without
+ *   skipping them.
+ * - A schema must be registered before it is used for writing (SCHEMA_UNKNOWN names the subject), unless
+ *   `registerSchemas` is on. That includes stores and repartition topics, which have the subjects of their
+ *   topics: `<application>-<store>-changelog-value`.
+ * - In stores, including the stores of windows, joins and buffers, rows keep the schema that they were
+ *   written with. They are read through the current schema when they are needed. A change that cannot read
+ *   them is refused at the start (STATE_MISMATCH).
+ * - Two keys are equal if their bytes are equal, so the schema of a key must not change. A change of mere
+ *   wording (a doc) is written with the id of the first equivalent version.
  *
- * Bytes that are no Avro, of an unknown schema, or of one that cannot be read as this one go the way of
+ * Bytes that are not Avro, have an unknown schema, or have one that cannot be read as this one are handled by
  * `onError.deserialize`. Values that do not fit the schema: SERIALIZE_FAILED, with the path of the field. A
- * schema with a `ruleSet` is refused (SCHEMA_INVALID): its rules would not be applied. So is one that is not
- * valid, or a reference to what is not there.
+ * schema with a `ruleSet` is refused (SCHEMA_INVALID), because its rules would not be applied. So is an
+ * invalid schema, or a reference to a missing one.
  *
- * Cost: that of avsc, which compiles each schema once; a value that was written with another schema is read
- * by a resolver, compiled once for each pair. Memory: per task one reader for each schema met.
+ * Cost: avsc's, which compiles each schema once. A value that was written with another schema is read by a
+ * resolver, compiled once for each pair. Memory: per task one reader for each schema in the data.
  *
  * ```ts
  * import { avro } from 'millrace/avro';
@@ -133,7 +131,7 @@ function specOf(given: unknown, options: AvroOptions<never>): AvroSpec {
     throw invalid(`the strategy ${show(strategy)}`, `one of ${STRATEGIES.join(', ')}`);
   if (version !== undefined && version !== 'latest' && !(Number.isInteger(version) && version > 0))
     throw invalid(`the version ${show(version)}`, 'latest, or a whole number of at least 1');
-  // A subject's name may hold nearly anything, but no brace or bracket opens it.
+  // A subject's name may contain almost any character, but does not begin with a brace, bracket or quote.
   const isSubject = typeof given === 'string' && !/^\s*["[{]/.test(given);
   if (isSubject && options.subject !== undefined)
     throw invalid('a subject twice', 'the schema, or the subject, as the first argument');
@@ -151,7 +149,7 @@ function specOf(given: unknown, options: AvroOptions<never>): AvroSpec {
         to: to as unknown as Upcast['to'],
       }),
     ),
-    // With references it can be understood only once they are fetched.
+    // A schema with references can be parsed only after they are fetched.
     shape:
       text !== undefined && references.length === 0
         ? new ReaderShape(parseSchema(text, { at: 'the schema of an Avro serde' }).schema)

@@ -15,9 +15,9 @@ import { headerOf, ID_BYTES, idOf, wirePrefix, writerOf } from './wire.js';
 
 const WRITERS = { isWriters: true, hidesInherited: true } as const;
 
-/** What a user has said about an Avro serde, checked. */
+/** The validated options of an Avro serde. */
 export interface AvroSpec {
-  /** The text of the schema; undefined: that of the subject. */
+  /** The text of the schema; undefined: the subject's schema. */
   readonly text: string | undefined;
   readonly references: readonly SchemaReference[];
   readonly subject: string | undefined;
@@ -25,21 +25,22 @@ export interface AvroSpec {
   readonly version: number | 'latest' | undefined;
   readonly registry: SchemaRegistry | undefined;
   readonly upcasts: readonly Upcast[];
-  /** Of a schema that refers to nothing outside. */
+  /** Set for a schema without external references. */
   readonly shape: ReaderShape | undefined;
 }
 
-/** Not to blame on the bytes: nobody could have read them. */
+/** Errors that are not caused by the bytes: no reader could have read them. */
 const NOT_THE_BYTES: readonly string[] = ['REGISTRY_UNAVAILABLE', 'REGISTRY_UNAUTHORIZED', 'CONFIG_INVALID'];
 
 /**
- * Of those that wrote what is read: more than a topic ever had. The ids in bytes must not fill the memory.
+ * Limit for the schemas of data that is read: more than any real topic has. The ids in bytes must not fill
+ * the memory.
  */
 const MAX_SCHEMAS = 1_000;
-/** A topic that is written to has a serde of its own. */
+/** Each topic that is written to has its own serde. */
 const MAX_TOPICS = 10_000;
 
-/** An Avro serde for one place: it knows the id that it writes, and how to read what it has met. */
+/** An Avro serde for one place: it has the id for writing, and readers for the schemas that it has met. */
 export class BoundAvro<T> implements BoundSerde<T> {
   readonly name = 'avro';
   readonly header: string;
@@ -49,7 +50,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
   readonly #services: SerdeServices;
   /** By id, or GUID. */
   readonly #reads = new BoundedMap<number | string, ReadValue>(MAX_SCHEMAS);
-  /** What was wrong with a schema, to be thrown once by the next decode. */
+  /** Errors of schemas; the next decode throws the error once. */
   readonly #failed = new BoundedMap<number | string, unknown>(MAX_SCHEMAS);
   readonly #topics = new BoundedMap<string, BoundAvro<T>>(MAX_TOPICS);
   #lastId = -1;
@@ -96,7 +97,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
     if (writer) return writer.shape.codec.encode(value, writer.prefix);
     if (this.#place.use === 'read') throw new Error('cannot encode Avro: saw a serde that was opened for reading only');
     if (this.#place.topic === undefined && this.#needsTopic)
-      throw new Error('cannot encode Avro: saw no topic, by which the schema is registered');
+      throw new Error('cannot encode Avro: saw no topic, which the subject of the schema depends on');
     throw new NotReady(() => this.open());
   }
 
@@ -122,7 +123,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
 
   fromJson(json: unknown): T {
     const shape = this.#writer?.shape ?? this.#reader;
-    if (!shape) throw new Error('cannot make Avro of JSON: saw a serde that is not open');
+    if (!shape) throw new Error('cannot make Avro from JSON: saw a serde that is not open');
     return fromJson(shape.schema, json) as T;
   }
 
@@ -142,8 +143,8 @@ export class BoundAvro<T> implements BoundSerde<T> {
   }
 
   /**
-   * Asks for the schema of some bytes. What is wrong with it is thrown by the next decode, and not here: it
-   * is the fault of whoever wrote the bytes.
+   * Fetches the schema of some bytes. The next decode throws an error of the schema, not this call: the
+   * writer of the bytes caused it.
    */
   async #load(writer: number | string): Promise<void> {
     try {
@@ -169,7 +170,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
   }
 
   /**
-   * Undefined: what was thrown is noted. It is the fault of the schema, and so of the bytes, whatever it is.
+   * Undefined if there was an error, which is stored. Any error is caused by the schema, and so by the bytes.
    */
   #readingOf(reader: ReaderShape, schema: Schema, writer: number | string): ReadValue | string | undefined {
     try {
@@ -214,7 +215,7 @@ export class BoundAvro<T> implements BoundSerde<T> {
     this.#write(reader, registered.id);
   }
 
-  /** What is written here can be read here, without asking. */
+  /** What is written here can be read here, without a request. */
   #write(shape: ReaderShape, id: number): void {
     this.#writer = { shape, prefix: wirePrefix(id) };
     const reading = readingOf(this.#reader as ReaderShape, shape.schema, this.#spec.upcasts);
@@ -254,8 +255,8 @@ export class BoundAvro<T> implements BoundSerde<T> {
 }
 
 /**
- * The version that such keys were first written with: a key is found by its bytes, the id is part of them,
- * and registries give another one to a schema that only has other docs.
+ * The version with which equivalent keys were first written. A key is looked up by its bytes, and these
+ * include the id. Registries assign another id to a schema that differs only in its docs.
  */
 async function firstAlike(registry: SchemaRegistry, subject: string, text: string): Promise<SchemaVersion | undefined> {
   for (const number of await registry.versions(subject)) {
@@ -264,7 +265,7 @@ async function firstAlike(registry: SchemaRegistry, subject: string, text: strin
       const found = await registry.version(subject, number);
       if (schemaText((await resolveSchema(registry, found, at)).schema) === text) return found;
     } catch (error) {
-      // What cannot be used is none that was.
+      // A version that cannot be used was never used.
       if (!isStreamsError(error) || error.code !== 'SCHEMA_INVALID') throw error;
     }
   }
@@ -275,7 +276,7 @@ const notRegistered = (subject: string, at: string): StreamsError =>
   new StreamsError('SCHEMA_UNKNOWN', {
     what: `the schema is not registered under ${subject}`,
     at,
-    saw: 'no version that is this schema',
+    saw: 'no version with this schema',
     action:
       'Register it first (millrace schema register), or let the application do it: --register-schemas, in a service registerSchemas: true.',
   });

@@ -1,11 +1,10 @@
 /**
- * The TypeScript types of Avro schemas, computed from the schema as it is written in the code. What they are
- * is said at {@link FromAvro}.
+ * The TypeScript types of Avro schemas, computed from a schema in the code. {@link FromAvro} describes them.
  */
 
 /**
- * An Avro schema as JSON has it: the name of a type, an object, or an array for a union. Write it in place,
- * or `as const`, so that its type says what it is.
+ * An Avro schema in JSON form: the name of a type, an object, or an array for a union. Write it in place, or
+ * `as const`, so that TypeScript infers its literal type.
  */
 export type AvroSchema = string | AvroObject | readonly AvroSchema[];
 
@@ -26,8 +25,8 @@ interface Primitives {
 }
 
 /**
- * How values look that have a meaning of their own; never: it has none, or one that does not fit the type
- * underneath, which counts as none.
+ * How values with a logical type look; never: it has none, or one that does not fit the underlying type,
+ * which counts as none.
  */
 type Meaning<S> = S extends { readonly type: 'long'; readonly logicalType: 'timestamp-millis' }
   ? 'date'
@@ -40,7 +39,7 @@ type Meaning<S> = S extends { readonly type: 'long'; readonly logicalType: 'time
     : never;
 
 /**
- * What is read from Avro with a schema.
+ * The type of values that are read with an Avro schema.
  *
  * | Avro | TypeScript |
  * |---|---|
@@ -54,12 +53,12 @@ type Meaning<S> = S extends { readonly type: 'long'; readonly logicalType: 'time
  * | time-millis, time-micros | `number` since midnight |
  * | timestamp-millis | `Date` |
  * | timestamp-micros | `number` of microseconds since 1970 |
- * | decimal | `string` with as many digits behind the point as the scale says: `"12.50"` |
+ * | decimal | `string` with as many digits after the point as the scale: `"12.50"` |
  * | uuid | `string`, in lower case |
  *
- * A name stands for the type that the schema defines by it, compared without namespaces; a name that it does
- * not define (one that comes by a reference) is `unknown`. For schemas in files, `millrace schema generate`
- * writes the same types.
+ * A name refers to the type that the schema defines under it; names are compared without namespaces. A name
+ * that the schema does not define (it comes from a reference) is `unknown`. For schemas in files, `millrace
+ * schema generate` writes the same types.
  *
  * ```ts
  * import type { FromAvro } from 'millrace/avro';
@@ -70,16 +69,19 @@ type Meaning<S> = S extends { readonly type: 'long'; readonly logicalType: 'time
  */
 export type FromAvro<S> = Value<S, S, 'read', ''>;
 
-/** What is written to Avro with a schema: as {@link FromAvro}, but fields with a default may be left out. */
+/**
+ * The type of values that are written with an Avro schema: like {@link FromAvro}, but fields with a default
+ * may be left out.
+ */
 export type ToAvro<S> = Value<S, S, 'write', ''>;
 
-/** Whether too little is known of a schema, or of a part of one: it would be looked into for ever. */
+/** Whether the type of a schema, or of a part of it, is too general: the computation would never end. */
 type IsVague<S> = 0 extends 1 & S ? true : string extends S ? true : false;
 
 type Way = 'read' | 'write';
 
 /**
- * The value of a schema inside another one (Root), read or written, in the namespace of the type around it
+ * The value of a schema inside another one (Root), read or written, in the namespace of the enclosing type
  * (Ns).
  */
 type Value<S, Root, W extends Way, Ns extends string> = IsVague<S> extends true ? unknown : Known<S, Root, W, Ns>;
@@ -175,7 +177,7 @@ type BranchName<S, Root, Ns extends string> =
             ? BranchName<T, Root, Ns>
             : never;
 
-/** The namespace that a named type has, and gives to the types inside it. */
+/** The namespace of a named type, which also applies to the types inside it. */
 type Namespace<S, Ns extends string> = S extends { readonly name: `${infer Before}.${infer After}` }
   ? JoinButLast<Before, After>
   : S extends { readonly namespace: infer Space extends string }
@@ -194,7 +196,7 @@ type FullName<S, Ns extends string> = S extends { readonly name: infer N extends
       : `${Namespace<S, Ns>}.${N}`
   : never;
 
-/** Whether two of them look alike. */
+/** Whether two branches look alike. */
 type Alike<B extends readonly unknown[], Root, Seen = never> = B extends readonly [infer First, ...infer Rest]
   ? Look<First, Root> extends Seen
     ? true
@@ -241,8 +243,8 @@ type Defined<D, Root, W extends Way> = [D] extends [never]
 type Simple<Name extends string> = Name extends `${string}.${infer Rest}` ? Simple<Rest> : Name;
 
 /**
- * The type that is defined by a name anywhere in the schema, with the namespace around it; never if there is
- * none.
+ * The type that is defined under a name anywhere in the schema, with its enclosing namespace; never if there
+ * is none.
  */
 type Definition<Name extends string, S, Ns extends string> =
   IsVague<S> extends true

@@ -11,10 +11,10 @@ import {
 } from '../schema/model.js';
 
 /**
- * A value of the schema made of JSON, as it comes from a file or a command line: what {@link FromAvro} says,
- * with times as text (`"2026-01-31T12:00:00Z"`; UTC if it does not say otherwise) or milliseconds, and bytes
- * as `{"base64": "…"}`. Fields with a default may be left out. Whether everything fits is seen when it is
- * encoded; thrown is a plain `Error` for what cannot be made at all.
+ * Makes a value of the schema from JSON, as it comes from a file or a command line. {@link FromAvro}
+ * describes the value. Times are text (`"2026-01-31T12:00:00Z"`; UTC if there is no offset) or milliseconds,
+ * and bytes are `{"base64": "…"}`. Fields with a default may be left out. Encoding checks whether everything
+ * fits; this function throws a plain `Error` only for what cannot be converted at all.
  */
 export function fromJson(schema: Schema, json: unknown, path = ''): unknown {
   const logical = 'logical' in schema ? schema.logical?.name : undefined;
@@ -66,7 +66,7 @@ function unionOf(schema: UnionSchema, json: unknown, path: string): unknown {
     if (!branch) throw unfit(path, show(json), `an object with one of ${branches.map(branchName).join(', ')}`);
     return { [name]: fromJson(branch, ownOf(json as Json, name), `${path}.${name}`) };
   }
-  // A text may be a time or a text: the branches look different as values, and may not as JSON.
+  // A text may be a time or a string: branches that look different as values may look alike as JSON.
   let reason: unknown;
   for (const branch of branches.filter(({ kind }) => kind !== 'null')) {
     if (!resembles(branch, json)) continue;
@@ -116,13 +116,13 @@ const mapValues = (json: Json, change: (value: unknown, key: string) => unknown)
 const TIME = /^((?:[+-]\d{6}|\d{4})-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:\d{2})?)?$/;
 
 /**
- * Without an offset it is UTC: Date would take it for local time, which differs from machine to machine, and
- * "order 7" for a day in July.
+ * A time without an offset is UTC. Date would take it for local time, which differs between machines, and
+ * would accept "order 7" as a day in July.
  */
 function momentOf(text: string): number {
   const [, day, clock = '00:00', zone = 'Z'] = TIME.exec(text) ?? [];
   const midnight = new Date(`${day}T00:00Z`);
-  // The 30th of February would be taken for the 2nd of March.
+  // Date would take the 30th of February for the 2nd of March.
   const isDay = !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(`${day}T`);
   return isDay ? Date.parse(`${day}T${clock}${zone}`) : Number.NaN;
 }
@@ -141,5 +141,5 @@ function bytesOf(json: unknown, path: string): Buffer {
 
 const unfit = (path: string, saw: string, expected: string): Error =>
   new Error(
-    `cannot make Avro of JSON: saw ${saw} in ${path.replace(/^\./, '') || 'the value itself'}, expected ${expected}`,
+    `cannot make Avro from JSON: saw ${saw} in ${path.replace(/^\./, '') || 'the value itself'}, expected ${expected}`,
   );

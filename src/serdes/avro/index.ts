@@ -1,5 +1,5 @@
 /**
- * Avro values under a schema registry, and the types of registries and of serdes that use one.
+ * Avro values with a schema registry, and the types of registries and of serdes that use one.
  *
  * @module millrace/avro
  */

@@ -4,7 +4,7 @@ import type { Schema } from '../schema/model.js';
 import { schemaText } from '../schema/text.js';
 import { AvroCodec } from './codec/codec.js';
 
-/** Makes a value of what an older schema wrote. */
+/** Converts a value of an older schema. */
 export interface Upcast {
   readonly from: Schema;
   readonly to: (old: unknown) => unknown;
@@ -14,7 +14,7 @@ export interface Upcast {
 export class ReaderShape {
   readonly schema: Schema;
   readonly codec: AvroCodec;
-  /** The same for every way of writing the schema. */
+  /** The canonical text: the same however the schema was written. */
   readonly text: string;
 
   constructor(schema: Schema) {
@@ -24,7 +24,7 @@ export class ReaderShape {
   }
 }
 
-/** SCHEMA_INVALID for a schema that is right, and that no codec can be made of. */
+/** SCHEMA_INVALID for a valid schema that avsc cannot build a codec for. */
 function codecOf(schema: Schema): AvroCodec {
   try {
     return new AvroCodec(schema);
@@ -43,8 +43,8 @@ function codecOf(schema: Schema): AvroCodec {
 export type ReadValue = (bytes: Buffer, start: number) => unknown;
 
 /**
- * How a reader reads what a schema wrote: by an upcaster that is for exactly that schema, else by Avro's
- * resolution, else by an upcaster whose schema can read it. A text says why it cannot.
+ * How to read values of a writer's schema. Prefers an upcaster for exactly that schema, then Avro's
+ * resolution, then an upcaster that can read it. A text explains why it cannot be read.
  */
 export function readingOf(reader: ReaderShape, writer: Schema, upcasts: readonly Upcast[]): ReadValue | string {
   const text = schemaText(writer);

@@ -1,15 +1,15 @@
 import { isNamed, type Schema } from '../schema/model.js';
 
 /**
- * Under which subject of the registry a schema is: `topicName` (`orders-value`, one schema a topic),
- * `recordName` (`shop.Order`, one for all topics) or `topicRecordName` (`orders-shop.Order`, several a
- * topic), as Confluent's serializers name them.
+ * How the subject of a schema is chosen, under the names of Confluent's serializers: `topicName`
+ * (`orders-value`, one schema per topic), `recordName` (`shop.Order`, one for all topics) or
+ * `topicRecordName` (`orders-shop.Order`, several per topic).
  */
 export type SubjectStrategy = 'topicName' | 'recordName' | 'topicRecordName';
 
 export const STRATEGIES: readonly SubjectStrategy[] = ['topicName', 'recordName', 'topicRecordName'];
 
-/** Throws a plain `Error` where the strategy needs the name of a record and the schema is none. */
+/** Throws a plain `Error` if the strategy needs the name of a type and the schema has none. */
 export function subjectOf(
   strategy: SubjectStrategy,
   { topic, side }: { readonly topic: string; readonly side: 'key' | 'value' },

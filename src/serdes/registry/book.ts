@@ -17,15 +17,15 @@ interface Subject {
 }
 
 /**
- * The content of a registry that millrace keeps itself: in memory, or in a file. An id is the fingerprint of
- * what the schema means, so that it is the same wherever it is registered, and stays the same when a registry
- * is made again; two schemas with one fingerprint get neighbouring ids.
+ * The content of a registry that millrace keeps itself, in memory or in a file. An id is the fingerprint of
+ * the schema's meaning. It is therefore the same wherever the schema is registered, and stays the same when a
+ * registry is rebuilt. Two schemas with one fingerprint get adjacent ids.
  */
 export class Book {
   readonly #address: string;
   readonly #subjects = new Map<string, Subject>();
   compatibility: Compatibility;
-  /** Of versions, which never change: one may be referred to by many ways. */
+  /** Parsed versions, which never change: several references may lead to the same one. */
   readonly #parsed = new Map<string, ParsedSchema>();
 
   constructor(address: string, compatibility: Compatibility) {
@@ -99,7 +99,7 @@ export class Book {
     return { ...entry, subject, type: 'AVRO', hasRules: false };
   }
 
-  /** Puts a version back that was registered before. */
+  /** Restores a version that was registered earlier. */
   restore(subject: string, entry: Entry): void {
     this.#parse(entry, `version ${entry.version} of ${subject}`);
     this.#subject(subject).versions.push(entry);

@@ -5,18 +5,20 @@ import type { Clock } from '../../model/ports.js';
 import type { Compatibility } from '../schema/compatibility.js';
 import type { SchemaRegistry, SchemaSource, SchemaVersion, StoredSchema } from './port.js';
 
-/** Far more than a service ever meets; ids of bytes that are no Avro must not fill the memory. */
+/**
+ * Far more than a service ever uses; arbitrary ids, from bytes that are not Avro, must not fill the memory.
+ */
 const MAX_ENTRIES = 10_000;
-/** Of schemas, by the two bytes that a character may take. One that is larger is not kept. */
+/** Limit for schemas, at two bytes per character. A larger schema is not kept. */
 const MAX_BYTES = 64 * 1024 * 1024;
-/** So long an id that is not there is not asked for again: bytes that are no Avro have any. */
+/** How long an unknown id is not requested again: bytes that are not Avro contain arbitrary ids. */
 const UNKNOWN_FOR_MS = 30_000;
 
 /**
- * A registry that is asked once for what never changes: the schema of an id, a version by its number, the id
- * of a schema. Those who ask for the same at the same time wait for one answer. What failed is asked for
- * again, except an id that is not there, for half a minute. What was answered goes on working when the
- * registry is away. Memory: 64 MB of schemas; the oldest are asked for again.
+ * A registry that requests immutable data once: the schema of an id, a version by its number, the id of a
+ * schema. Concurrent requests for the same data share one response. A failed request is repeated, except that
+ * an unknown id is not requested again for half a minute. Cached responses remain usable while the registry
+ * is down. Memory: 64 MB of schemas; the oldest are fetched again.
  */
 export class CachedRegistry implements SchemaRegistry {
   readonly address: string;
@@ -47,7 +49,7 @@ export class CachedRegistry implements SchemaRegistry {
   async lookup(subject: string, source: SchemaSource): Promise<SchemaVersion | undefined> {
     const key = `lookup ${subject} ${hashOf(source)}`;
     const found = await this.#once(key, () => this.#registry.lookup(subject, source));
-    // It may be registered at any time.
+    // The schema may be registered at any time.
     if (!found) this.#known.delete(key);
     return found;
   }
@@ -93,7 +95,7 @@ export class CachedRegistry implements SchemaRegistry {
   }
 }
 
-/** Names a schema in the place of its text, which may be long. */
+/** Stands for a schema in a map key, because its text may be long. */
 const hashOf = ({ schema, references }: SchemaSource): string =>
   createHash('sha256')
     .update(JSON.stringify([schema, references]))

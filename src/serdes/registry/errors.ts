@@ -30,5 +30,5 @@ export const incompatible = (subject: string, address: string, saw: string): Str
     at: address,
     saw,
     action:
-      'Change the schema (a field with a default, an alias for what is renamed), use another subject, or change the compatibility of the subject. millrace schema check says all that is wrong.',
+      'Change the schema (a field with a default, an alias for what is renamed), use another subject, or change the compatibility of the subject. millrace schema check lists all problems.',
   });

@@ -31,20 +31,18 @@ interface SubjectJson {
 }
 
 /**
- * A registry that is a directory: `index.json` in it holds every version of every subject, and is committed
- * with the code, so that nobody needs a server. The schemas that people edit lie beside it as
- * `<subject>.avsc`; `millrace schema register` adds them to the index, and `millrace schema check` says
- * whether that can be done.
+ * A registry in a directory: its `index.json` holds every version of every subject, and is committed with the
+ * code. No server is needed. The schemas that users edit are next to it as `<subject>.avsc`. `millrace schema
+ * register` adds them to the index, and `millrace schema check` reports whether that is possible.
  *
  * ```json
  * { "format": 1, "compatibility": "BACKWARD", "subjects": { "orders-value": { "versions": [{ "id": 1838271, "schema": { "type": "record", … } }] } } }
  * ```
  *
- * The place in `versions` is the version, from 1. Ids are fingerprints: the same schema has the same id in
- * every directory, so that two branches that register it do not contradict each other. A version is never
- * changed or removed. What another process adds is seen when something is not found, or the latest version is
- * asked for. Two that register at the same time: the later one wins, and the other's is to be registered
- * again.
+ * The position in `versions` is the version, from 1. Ids are fingerprints: the same schema has the same id in
+ * every directory, so two branches that register it do not conflict. A version is never changed or removed.
+ * Additions by other processes are read when something is not found, or when the latest version is requested.
+ * If two processes register at the same time, the later one wins, and the other must register again.
  */
 export class FileRegistry implements SchemaRegistry {
   readonly address: string;
@@ -59,8 +57,8 @@ export class FileRegistry implements SchemaRegistry {
   }
 
   /**
-   * SCHEMA_INVALID if the index is damaged. A directory without one is an empty registry; it gets one when
-   * something is registered.
+   * SCHEMA_INVALID if the index is damaged. A directory without an index is an empty registry; the first
+   * registration creates the index.
    */
   static async open(directory: string): Promise<FileRegistry> {
     return new FileRegistry(directory, await read(directory));
@@ -163,7 +161,7 @@ async function read(directory: string): Promise<Book> {
     return versions.map((version, i) => {
       const { id, schema, references = [] } = version ?? {};
       if (!(Number.isInteger(id) && id >= 0)) throw damaged(path, `the id ${show(id)}`);
-      if (!areReferences(references)) throw damaged(path, `references of version ${i + 1} of ${subject} that are none`);
+      if (!areReferences(references)) throw damaged(path, `invalid references in version ${i + 1} of ${subject}`);
       return { subject, version: i + 1, id, schema: jsonText(schema), references };
     });
   });
@@ -172,8 +170,8 @@ async function read(directory: string): Promise<Book> {
 }
 
 /**
- * What is referred to comes before what refers to it, wherever it stands in the file. What refers to nothing
- * that is there fails with SCHEMA_INVALID.
+ * Restores a referenced version before the versions that refer to it, whatever their order in the file. A
+ * reference to a missing version fails with SCHEMA_INVALID.
  */
 function restoreInOrder(
   book: Book,
@@ -207,7 +205,7 @@ const damaged = (at: string, saw: string): StreamsError =>
     at,
     saw,
     expected: 'the file as millrace writes it',
-    action: 'Restore it from the version control.',
+    action: 'Restore it from version control.',
   });
 
 const unavailable = (at: string, done: string, error: unknown): StreamsError =>

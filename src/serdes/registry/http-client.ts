@@ -4,34 +4,34 @@ import type { ConnectionOptions } from 'node:tls';
 import { messageOf, StreamsError } from '../../model/errors.js';
 import { type Clock, sleep } from '../../model/ports.js';
 
-/** More than any schema; an answer that does not end must not fill the memory. */
+/** More than any schema; an endless response must not fill the memory. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
-  /** Behind the address of the registry: `/subjects`. */
+  /** Relative to the address of the registry: `/subjects`. */
   readonly path: string;
   readonly body?: unknown;
 }
 
 export interface HttpAnswer {
   readonly status: number;
-  /** Parsed; undefined if it was no JSON. */
+  /** The parsed body; undefined if it is not JSON. */
   readonly json: unknown;
 }
 
 /** One address of a registry. */
 export interface RegistryUrl {
-  /** Without a login. */
+  /** The URL without a login. */
   readonly url: URL;
-  /** The header that says to this address who asks. */
+  /** The Authorization header for this address. */
   readonly authorization: () => Promise<string | undefined>;
 }
 
 export interface HttpClientOptions {
-  /** Several are tried in turn, beginning with the one that answered last. */
+  /** Tried in turn, beginning with the last responsive one. */
   readonly urls: readonly RegistryUrl[];
   readonly clock: Clock;
   readonly timeoutMs: number;
@@ -40,14 +40,15 @@ export interface HttpClientOptions {
 }
 
 /**
- * Asks a registry. What passes by itself (no connection, no answer in time, 408, 429, 5xx) is tried again, at
- * each address in turn, with growing pauses, until the time for it is over: REGISTRY_UNAVAILABLE. Every other
- * answer is returned.
+ * Sends requests to a registry. Transient failures (no connection, no response in time, 408, 429, 5xx) are
+ * retried, at each address in turn, with increasing pauses. After the time limit: REGISTRY_UNAVAILABLE. Every
+ * other response is returned.
  */
 export class HttpClient {
   readonly #options: HttpClientOptions;
   /**
-   * Of its own: a shared one would hand out connections that others have opened, whatever they had checked.
+   * Its own agents: shared ones would hand out connections that other code has opened with other TLS
+   * settings.
    */
   readonly #agents: { readonly plain: Agent; readonly secure: SecureAgent };
   #current = 0;
@@ -75,7 +76,7 @@ export class HttpClient {
         reason = reasonOf(error);
       }
       this.#current++;
-      // All addresses are tried before anybody waits.
+      // All addresses are tried before the first pause.
       if (attempt % urls.length !== 0) continue;
       if (clock.monotonic() - began + pauseMs > retryForMs) throw this.#unavailable(request, attempt, reason);
       await sleep(clock, pauseMs);
@@ -136,18 +137,18 @@ export class HttpClient {
       what: `the schema registry does not answer ${method} ${path}`,
       at: addressOf(this.#options.urls),
       saw: `${reason}, after ${attempts} attempt${attempts === 1 ? '' : 's'}`,
-      action: 'See whether it runs and can be reached from here; what was fetched before goes on working.',
+      action: 'Check that it runs and can be reached from here; schemas that were fetched before remain usable.',
     });
   }
 }
 
-/** The addresses as errors show them: without what might be a login. */
+/** The addresses for error messages: without parts that might be a login. */
 export const addressOf = (urls: readonly RegistryUrl[]): string =>
   urls
     .map(({ url: { protocol, host, pathname } }) => `${protocol}//${host}${pathname === '/' ? '' : pathname}`)
     .join(',');
 
-/** The registry's own words of an answer. */
+/** The registry's own error message in a response. */
 export function messageIn({ json }: HttpAnswer): string {
   const { message } = (json ?? {}) as { readonly message?: unknown };
   return typeof message === 'string' ? ` (${message.length > 500 ? `${message.slice(0, 500)}…` : message})` : '';
@@ -163,7 +164,7 @@ function parsed(bytes: Buffer): unknown {
   }
 }
 
-/** Node may collect the failures of several addresses of one name, and then says nothing itself. */
+/** Node may collect the errors of several addresses of one host; the message of the whole is then empty. */
 function reasonOf(error: unknown): string {
   const { code, errors } = error as { readonly code?: string; readonly errors?: readonly unknown[] };
   const text = messageOf(error) || (errors?.[0] === undefined ? '' : messageOf(errors[0]));

@@ -19,7 +19,7 @@ const NO_VERSION = 40402;
 const NO_SCHEMA = 40403;
 const NO_SUBJECT_MODE = 40408;
 
-/** A registry that is asked by the protocol of Confluent's (and of those that speak it as well). */
+/** A registry with the protocol of Confluent's registry (other registries support it too). */
 export class HttpRegistry implements SchemaRegistry {
   readonly address: string;
   readonly #client: HttpClient;
@@ -100,7 +100,7 @@ export class HttpRegistry implements SchemaRegistry {
   async refuses(subject: string, source: SchemaSource): Promise<string | undefined> {
     const path = `/compatibility${this.#path(subject)}/versions/latest?verbose=true`;
     const answer = await this.#ask({ method: 'POST', path, body: bodyOf(source) });
-    // A subject that is not there takes anything.
+    // A missing subject accepts any schema.
     if (codeOf(answer)) return undefined;
     const { is_compatible: compatible, messages } = (answer.json ?? {}) as {
       readonly is_compatible?: unknown;
@@ -117,13 +117,16 @@ export class HttpRegistry implements SchemaRegistry {
     return `/subjects/${this.#segment(subject)}`;
   }
 
-  /** A part of a path. Dots alone would lead elsewhere, however they are written (URL Standard, 4.4). */
+  /**
+   * A segment of a path. Segments of dots only would lead to another path, however they are escaped (URL
+   * Standard, 4.4).
+   */
   #segment(name: string): string {
     if (/^\.{0,2}$/.test(name)) throw unknownSubject(show(name), this.address);
     return encodeURIComponent(name);
   }
 
-  /** An answer that says yes, or a no that the protocol knows. */
+  /** Returns a success response, or one of the errors that the protocol defines. */
   async #ask(request: HttpRequest): Promise<HttpAnswer> {
     const answer = await this.#client.ask(request);
     const { status } = answer;
@@ -162,25 +165,25 @@ export class HttpRegistry implements SchemaRegistry {
 
   #notTaken(answer: HttpAnswer, subject: string): StreamsError {
     return new StreamsError('SCHEMA_INVALID', {
-      what: `the schema registry does not take a schema for ${subject}`,
+      what: `the schema registry refuses a schema for ${subject}`,
       at: this.address,
       saw: `status ${answer.status}${messageIn(answer)}`,
-      action: 'Correct the schema; what it refers to has to be registered first.',
+      action: 'Correct the schema; the types that it refers to must be registered first.',
     });
   }
 
   #strange(answer: HttpAnswer, expected: string): StreamsError {
     return new StreamsError('REGISTRY_UNAVAILABLE', {
-      what: 'the schema registry answers what cannot be understood',
+      what: 'the schema registry sent a response that cannot be understood',
       at: this.address,
       saw: `status ${answer.status}, ${excerpt(answer.json)}`,
       expected,
-      action: 'See whether the address is that of a schema registry, with its path.',
+      action: 'Check that the address, with its path, belongs to a schema registry.',
     });
   }
 }
 
-/** The code of a 404, 0 if there is none: some other server, or a wrong path. */
+/** The error code of a 404; 0 if there is none: another server, or a wrong path. */
 function codeOf({ status, json }: HttpAnswer): number {
   if (status !== 404) return 0;
   const { error_code: code } = (json ?? {}) as { readonly error_code?: unknown };
@@ -197,13 +200,13 @@ const bodyOf = ({ schema, references }: SchemaSource): object => ({
   ...(references.length > 0 && { references }),
 });
 
-/** What was answered, as far as it can be shown. */
+/** An excerpt of the response for error messages. */
 function excerpt(json: unknown): string {
   if (isDeeper(json, 20)) return 'JSON that nests deeply';
   return json === undefined ? 'no JSON' : show(json);
 }
 
-/** Registries send an empty set where there is none. */
+/** Registries may send an empty set instead of none. */
 const anyRules = (ruleSet: unknown): boolean =>
   typeof ruleSet === 'object' &&
   ruleSet !== null &&

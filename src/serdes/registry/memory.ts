@@ -3,13 +3,14 @@ import { Book } from './book.js';
 import type { SchemaRegistry, SchemaSource, SchemaVersion, StoredSchema } from './port.js';
 
 export interface MemoryRegistryOptions {
-  /** What a new version must get on with. Default `BACKWARD`, as in Confluent's registry. */
+  /** The compatibility that a new version must have. Default `BACKWARD`, as in Confluent's registry. */
   readonly compatibility?: Compatibility;
 }
 
 /**
- * A registry in this process' memory, for tests: it is gone with the object. Ids are fingerprints of the
- * schemas, so that a schema has the same one in every such registry, and in a registry in a directory.
+ * A registry in the memory of this process, for tests: its content disappears with the object. Ids are
+ * fingerprints of the schemas. A schema therefore has the same id in every such registry, and in a registry
+ * in a directory.
  */
 export class MemoryRegistry implements SchemaRegistry {
   readonly address = 'mock://';

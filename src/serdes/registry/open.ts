@@ -13,36 +13,36 @@ import type { SchemaRegistry } from './port.js';
 
 export interface RegistryOptions {
   /**
-   * The login for all addresses; one may also stand in an address, as `https://user:password@host`, and is
-   * then for that one.
+   * The login for all addresses. A login in an address, as in `https://user:password@host`, applies to that
+   * address only.
    */
   readonly basic?: { readonly username: string; readonly password: string | Secret };
-  /** A token, or a function that returns the one that is good now. */
+  /** A token, or a function that returns the currently valid one. */
   readonly bearer?: string | Secret | (() => Promise<string | Secret>);
   readonly tls?: Tls;
-  /** How long to wait for one answer, in milliseconds. Default 10,000. */
+  /** How long to wait for one response, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number;
   /**
-   * For how long to try again what may pass (no connection, no answer, 408, 429, 5xx), in milliseconds.
+   * For how long to retry transient failures (no connection, no response, 408, 429, 5xx), in milliseconds.
    * Default 30,000.
    */
   readonly retryForMs?: number;
 }
 
 /**
- * Opens the registry of an address: `http://…` or `https://…` (several with commas between them), `mock://`,
- * or a directory. Nothing is asked yet. CONFIG_INVALID lists what is wrong.
+ * Opens the registry at an address: `http://…` or `https://…` (several, separated by commas), `mock://`, or a
+ * directory. Sends no request yet. CONFIG_INVALID lists the problems.
  */
 export async function openRegistry(address: string, options: RegistryOptions, clock: Clock): Promise<SchemaRegistry> {
   if (/^mock:\/\//.test(address)) return new MemoryRegistry();
   if (/^https?:\/\//.test(address)) return openHttp(address, options, clock);
   const directory = address.replace(/^file:(\/\/)?/, '');
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(directory)?.[0];
-  // A host with a port or a login is no directory that somebody wants to be made.
+  // A host with a port or a login is not meant as a new directory.
   if (/[^/\\]:\d{1,5}(\/|$)|^[^/\\]*:.*@/.test(directory) && !statSync(directory, { throwIfNoEntry: false }))
     throw invalid([`the address ${withoutLogin(directory)} without a scheme`]);
   if (scheme || directory === '' || (statSync(directory, { throwIfNoEntry: false })?.isDirectory() ?? true) === false)
-    throw invalid([scheme ? `an address that begins with ${scheme}` : `"${directory}", which is no directory`]);
+    throw invalid([scheme ? `an address that begins with ${scheme}` : `"${directory}", which is not a directory`]);
   return FileRegistry.open(directory);
 }
 
@@ -54,8 +54,8 @@ function openHttp(
   const problems: string[] = [];
   const urls = address.split(',').flatMap((one) => {
     if (URL.canParse(one.trim()) && /^https?:$/.test(new URL(one.trim()).protocol)) return [new URL(one.trim())];
-    // It may have a login in it, so it is not shown.
-    problems.push('an address that is none');
+    // The address may contain a login, so it is not shown.
+    problems.push('an invalid address');
     return [];
   });
   for (const [name, value] of [
@@ -82,21 +82,21 @@ function openHttp(
 
 type Login = NonNullable<RegistryOptions['basic']>;
 
-/** The login of one address: for that address, and no other. */
+/** The login in one address; it applies to that address only. */
 function loginIn({ username, password }: URL, problems: string[]): Login | undefined {
   if (username === '') return undefined;
   try {
     return { username: decodeURIComponent(username), password: new Secret(decodeURIComponent(password)) };
   } catch {
-    problems.push('a login in the address with a % that is no escape (write %25)');
+    problems.push('a login in the address with a % that is not an escape (write %25)');
     return undefined;
   }
 }
 
 /**
- * The address and options that the environment names, as Confluent's clients do: `SCHEMA_REGISTRY_URL`,
- * `SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO` (`user:password`), `SCHEMA_REGISTRY_BEARER_AUTH_TOKEN`, and
- * `SCHEMA_REGISTRY_SSL_…`.
+ * Address and options from the environment, under the names that Confluent's clients use:
+ * `SCHEMA_REGISTRY_URL`, `SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO` (`user:password`),
+ * `SCHEMA_REGISTRY_BEARER_AUTH_TOKEN`, and `SCHEMA_REGISTRY_SSL_…`.
  */
 export function registryFromEnv(env: Readonly<Record<string, string | undefined>>): {
   readonly address: string | undefined;
@@ -137,6 +137,6 @@ const invalid = (problems: readonly string[]): StreamsError =>
   new StreamsError('CONFIG_INVALID', {
     what: 'cannot use the schema registry as configured',
     saw: problems.join('; '),
-    expected: 'http://host:port or https://host:port (several with commas between them), mock://, or a directory',
+    expected: 'http://host:port or https://host:port (several, separated by commas), mock://, or a directory',
     action: problems.length === 1 ? 'Correct it.' : 'Correct them.',
   });

@@ -1,25 +1,27 @@
 import type { Compatibility } from '../schema/compatibility.js';
 
-/** A type that a schema refers to, and where the registry has it. */
+/** A type that a schema refers to, and its place in the registry. */
 export interface SchemaReference {
-  /** As the schema refers to it: for Avro a full name. */
+  /** The name that the schema uses for it: in Avro a full name. */
   readonly name: string;
   readonly subject: string;
   readonly version: number;
 }
 
-/** A schema as it is written. */
+/** A schema in its written form. */
 export interface SchemaSource {
-  /** The text of it. */
+  /** The text of the schema. */
   readonly schema: string;
   readonly references: readonly SchemaReference[];
 }
 
-/** A schema as a registry has it. */
+/** A schema as a registry stores it. */
 export interface StoredSchema extends SchemaSource {
-  /** `AVRO`, or what else registries keep. */
+  /** `AVRO`, or another type that the registry supports. */
   readonly type: string;
-  /** Rules that are to be applied to values (a `ruleSet`): millrace does not, and refuses such a schema. */
+  /**
+   * Whether it has rules for values (a `ruleSet`). millrace does not apply rules, and refuses such a schema.
+   */
   readonly hasRules: boolean;
 }
 
@@ -30,33 +32,34 @@ export interface SchemaVersion extends StoredSchema {
 }
 
 /**
- * A schema registry: subjects with versions, each a schema with an id that is the same for the same schema in
- * all subjects.
+ * A schema registry: subjects with versions. Each version is a schema with an id; the same schema has the
+ * same id in all subjects.
  *
- * Errors of all: SCHEMA_UNKNOWN for what is not there, REGISTRY_UNAVAILABLE, REGISTRY_UNAUTHORIZED.
+ * Errors of all methods: SCHEMA_UNKNOWN if something is missing, REGISTRY_UNAVAILABLE, REGISTRY_UNAUTHORIZED.
  */
 export interface SchemaRegistry {
-  /** For errors and logs: where it is, without secrets. */
+  /** The registry's address for errors and logs, without secrets. */
   readonly address: string;
   byId(id: number): Promise<StoredSchema>;
-  /** By the globally unique id, a UUID, that newer registries give to schemas as well. */
+  /** Finds a schema by its globally unique id, a UUID, which newer registries also assign. */
   byGuid(guid: string): Promise<StoredSchema>;
   version(subject: string, version: number | 'latest'): Promise<SchemaVersion>;
-  /** The version that this very schema has in the subject; undefined if it has none. */
+  /** The version that this exact schema has in the subject; undefined if it has none. */
   lookup(subject: string, source: SchemaSource): Promise<SchemaVersion | undefined>;
   /**
-   * Adds the schema as the next version; if the subject has it, nothing changes. Resolves to its id.
-   * SCHEMA_INCOMPATIBLE if the subject's mode forbids it, SCHEMA_INVALID.
+   * Adds the schema as the next version; does nothing if the subject already has it. Resolves to its id.
+   * SCHEMA_INCOMPATIBLE if the subject's compatibility mode forbids it, SCHEMA_INVALID if the schema is not
+   * valid.
    */
   register(subject: string, source: SchemaSource): Promise<number>;
   subjects(): Promise<readonly string[]>;
-  /** Oldest first; none if there is no such subject. */
+  /** Oldest first; empty if there is no such subject. */
   versions(subject: string): Promise<readonly number[]>;
-  /** What the next version must get on with. */
+  /** The compatibility that the next version must have. */
   compatibility(subject: string): Promise<Compatibility>;
   /**
-   * Of a registry with rules of its own: why it would not take the schema as the next version; undefined if
-   * it would.
+   * For registries with rules of their own: why the schema would be refused as the next version; undefined if
+   * it would be accepted.
    */
   refuses?(subject: string, source: SchemaSource): Promise<string | undefined>;
 }

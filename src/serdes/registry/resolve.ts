@@ -6,16 +6,17 @@ import type { SchemaReference, SchemaRegistry, SchemaSource, StoredSchema } from
 type ResolveOptions = Pick<ParseOptions, 'isWriters' | 'hidesInherited'>;
 
 /**
- * So many schemas one may refer to, itself or through others: more than anybody wrote. What a registry
- * answers must not keep a process busy.
+ * How many schemas one may refer to, directly or indirectly: more than any real schema. The content of a
+ * registry must not keep a process busy.
  */
 const MAX_REFERENCES = 1_000;
-/** As many characters they may have together: as an answer has bytes. */
+/** Limit for all their characters together: the same number as the limit for the bytes of a response. */
 const MAX_CHARACTERS = 16 * 1024 * 1024;
 
 /**
- * The schema with everything that it refers to. SCHEMA_INVALID if it does not parse, is no Avro, refers to
- * itself or to too many others, or has rules that millrace would not apply; and the registry's errors.
+ * The schema with everything that it refers to. SCHEMA_INVALID if it does not parse, is not Avro, refers to
+ * itself or to too many others, or has rules, which millrace would not apply. Also throws the registry's
+ * errors.
  */
 export function resolveSchema(
   registry: SchemaRegistry,
@@ -26,12 +27,14 @@ export function resolveSchema(
   return new Resolution(registry, options).resolve(source, at);
 }
 
-/** What one schema refers to: each version is fetched and parsed once, by however many ways it is reached. */
+/**
+ * The references of one schema: each version is fetched and parsed once, however many references lead to it.
+ */
 class Resolution {
   readonly #registry: SchemaRegistry;
   readonly #options: ResolveOptions;
   readonly #found = new Map<string, ParsedSchema>();
-  /** The way from the schema to the reference that is followed now. */
+  /** The path from the schema to the reference that is being resolved. */
   readonly #way = new Set<string>();
   #count = 0;
   #characters = 0;
@@ -59,7 +62,7 @@ class Resolution {
     const name = `version ${version} of ${subject}`;
     const known = this.#found.get(name);
     if (known) return known;
-    if (this.#way.has(name)) throw tangled(from, `a reference to ${name}, which refers back`, 'none that goes round');
+    if (this.#way.has(name)) throw tangled(from, `a reference to ${name}, which refers back`, 'no circular reference');
     if (++this.#count > MAX_REFERENCES) throw tangled(from, `more than ${MAX_REFERENCES} references`, 'fewer');
     this.#way.add(name);
     const resolved = await this.resolve(await this.#registry.version(subject, version), name);
@@ -71,18 +74,18 @@ class Resolution {
 
 const tangled = (at: string, saw: string, expected: string): StreamsError =>
   new StreamsError('SCHEMA_INVALID', {
-    what: 'the references of a schema cannot be followed',
+    what: 'the references of a schema cannot be resolved',
     at,
     saw,
     expected,
     action: 'Correct the references where the schema is registered.',
   });
 
-/** SCHEMA_INVALID for a schema that is no Avro, or has rules. */
+/** SCHEMA_INVALID for a schema that is not Avro, or has rules. */
 export function checkUsable(source: SchemaSource | StoredSchema, at: string): void {
   if ('type' in source && source.type !== 'AVRO') {
     throw new StreamsError('SCHEMA_INVALID', {
-      what: 'the schema is no Avro',
+      what: 'the schema is not Avro',
       at,
       saw: source.type,
       expected: 'AVRO',
@@ -94,7 +97,7 @@ export function checkUsable(source: SchemaSource | StoredSchema, at: string): vo
       what: 'the schema has a ruleSet',
       at,
       saw: 'rules that transform, encrypt or check values',
-      expected: 'none: millrace would not apply them, and read or write other values than they demand',
+      expected: 'none: millrace would not apply them, and would read or write other values than they require',
       action: 'Use a schema without rules, or another client for this topic.',
     });
   }

@@ -12,8 +12,8 @@ import {
 import { showType } from './show.js';
 
 /**
- * What must hold between a new schema and those before it, as Confluent's registry has it. TRANSITIVE: all of
- * those before it, otherwise the last.
+ * The compatibility modes between a new schema and earlier ones, as in Confluent's registry. TRANSITIVE
+ * compares with all earlier schemas, the others with the last one.
  */
 export const COMPATIBILITIES = [
   'NONE',
@@ -28,12 +28,12 @@ export const COMPATIBILITIES = [
 export type Compatibility = (typeof COMPATIBILITIES)[number];
 
 export interface Incompatibility {
-  /** Where in the reader's schema. */
+  /** The place in the reader's schema. */
   readonly path: string;
   readonly reason: string;
 }
 
-/** What a number can be read as without losing anything that is said. */
+/** The types that a number can be read as without loss. */
 const PROMOTIONS: Readonly<Partial<Record<PrimitiveName, readonly PrimitiveName[]>>> = {
   int: ['long', 'float', 'double'],
   long: ['float', 'double'],
@@ -44,9 +44,9 @@ const PROMOTIONS: Readonly<Partial<Record<PrimitiveName, readonly PrimitiveName[
 
 /**
  * Everything that keeps a reader from reading what a writer wrote, by the rules of Avro's schema resolution;
- * none if it can. Names are compared without namespaces, and with the reader's aliases. Stricter than other
- * checks in one point: a decimal of another scale or as a text, and a time of another kind or in another
- * unit, is refused, since it would be read as another one.
+ * empty if it can. Names are compared without namespaces, and with the reader's aliases. Stricter than other
+ * checks in one point, because the value would be misread. A decimal of another scale or as text is refused,
+ * and so is a time of another kind or unit.
  */
 export function incompatibilities(reader: Schema, writer: Schema): readonly Incompatibility[] {
   return new Resolution().compare(reader, writer, nameOf(reader));
@@ -55,7 +55,7 @@ export function incompatibilities(reader: Schema, writer: Schema): readonly Inco
 const nameOf = (schema: Schema): string => ('name' in schema ? simpleName(schema.name) : 'the value');
 
 class Resolution {
-  /** Pairs of records that are being compared, or were: a recursive schema leads back to them. */
+  /** Pairs of records that are being or were compared: a recursive schema leads back to them. */
   readonly #seen = new Map<RecordSchema, Set<RecordSchema>>();
 
   compare(reader: Schema, writer: Schema, path: string): readonly Incompatibility[] {
@@ -110,13 +110,13 @@ class Resolution {
       if (written.length > 1)
         found.push({
           path: at,
-          reason: `its name and aliases stand for several fields that were written: ${written.map(({ name }) => name).join(', ')}`,
+          reason: `its name and aliases match several fields that were written: ${written.map(({ name }) => name).join(', ')}`,
         });
       else if (written[0]) found.push(...this.compare(field.type, written[0].type, at));
       else if (!hasDefault(field))
         found.push({ path: at, reason: 'the field has no default, and was not written before' });
     }
-    // A pair that does not fit must not count as fitting where the schema leads back to it.
+    // A pair that is incompatible must not count as compatible where the schema leads back to it.
     if (found.length > 0) seen.delete(writer);
     return found;
   }
@@ -126,18 +126,18 @@ class Resolution {
     const missing =
       gone.length === 0 || reader.default !== undefined
         ? []
-        : [{ path, reason: `the enum has no longer ${gone.join(', ')}, and no default for what it does not know` }];
+        : [{ path, reason: `the enum no longer has ${gone.join(', ')}, and has no default for unknown symbols` }];
     return [...names(reader, writer, path), ...missing];
   }
 
   #fixed(reader: FixedSchema, writer: FixedSchema, path: string): readonly Incompatibility[] {
     const size =
-      reader.size === writer.size ? [] : [{ path, reason: `it had ${writer.size} bytes and has now ${reader.size}` }];
+      reader.size === writer.size ? [] : [{ path, reason: `it had ${writer.size} bytes and now has ${reader.size}` }];
     return [...names(reader, writer, path), ...size, ...meanings(reader, writer, path)];
   }
 }
 
-/** The fields of the writer that a reader's field takes its value from: by its name, or an alias. */
+/** The writer's fields that match a reader's field, by its name or an alias. */
 const writtenAs = (field: Field, writer: RecordSchema): readonly Field[] =>
   writer.fields.filter(({ name }) => name === field.name || field.aliases.includes(name));
 
@@ -150,11 +150,11 @@ function names(
   return [{ path, reason: `it was named ${writer.name} and is now ${reader.name}, without an alias for the old name` }];
 }
 
-/** Whether a reader's type stands for one of that name. */
+/** Whether a reader's type matches that name. */
 const sameName = (reader: { readonly name: string; readonly aliases: readonly string[] }, name: string): boolean =>
   [reader.name, ...reader.aliases].some((own) => simpleName(own) === simpleName(name));
 
-/** Numbers that can be read, and would mean something else. */
+/** Values that can be read, but with another meaning. */
 function meanings(reader: Schema, writer: Schema, path: string): readonly Incompatibility[] {
   const [now, then] = [logicalOf(reader), logicalOf(writer)];
   if (now?.name === 'decimal' && then?.name === 'decimal') {
@@ -162,7 +162,7 @@ function meanings(reader: Schema, writer: Schema, path: string): readonly Incomp
     return [
       {
         path,
-        reason: `the decimal had ${then.scale} digits behind the point and has now ${now.scale}: what was written would be another number`,
+        reason: `the decimal had ${then.scale} digits after the point and now has ${now.scale}: what was written would be another number`,
       },
     ];
   }
@@ -179,7 +179,7 @@ function meanings(reader: Schema, writer: Schema, path: string): readonly Incomp
   ];
 }
 
-/** A day, a time of day or a moment. */
+/** Whether it is a date, a time of day or a timestamp. */
 const isTime = (logical: Logical | undefined): logical is Logical =>
   logical !== undefined && logical.name !== 'decimal' && logical.name !== 'uuid';
 
@@ -190,7 +190,7 @@ const because = (wrong: readonly Incompatibility[], path: string): string => {
   return first && first.path !== path ? ` (${first.path}: ${first.reason})` : '';
 };
 
-/** Something that a new schema does not get on with. */
+/** An incompatibility between a new schema and a version. */
 export interface CompatibilityProblem extends Incompatibility {
   readonly version: number;
   /**
@@ -200,7 +200,7 @@ export interface CompatibilityProblem extends Incompatibility {
   readonly direction: 'backward' | 'forward';
 }
 
-/** Everything that is wrong with a new schema under a mode; versions are in their order. */
+/** All incompatibilities of a new schema under a mode; `before` is in the order of versions. */
 export function checkCompatibility(
   mode: Compatibility,
   schema: Schema,
@@ -221,7 +221,7 @@ export function checkCompatibility(
     ]);
 }
 
-/** A problem as a sentence. */
+/** The problem as a sentence. */
 export const problemText = ({ version, direction, path, reason }: CompatibilityProblem): string =>
   direction === 'backward'
     ? `the new schema cannot read version ${version}: ${path}: ${reason}`

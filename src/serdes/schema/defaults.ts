@@ -2,9 +2,9 @@ import { ownOf } from '../../model/own.js';
 import { type Field, hasDefault, type Schema } from './model.js';
 
 /**
- * What is expected instead, if a value is no default of the type, in the JSON form that defaults have: bytes
- * as a string of characters 0 to 255, a union as its first branch. Undefined if it is. `within`: the fields
- * whose defaults it is part of.
+ * Checks a default in its JSON form: bytes are a string of characters 0 to 255, a union is its first branch.
+ * Returns what is expected instead; undefined if the value is valid. `within`: the fields with defaults that
+ * contain this one.
  */
 export function checkDefault(schema: Schema, json: unknown, within: readonly Field[]): string | undefined {
   switch (schema.kind) {
@@ -48,7 +48,8 @@ export function checkDefault(schema: Schema, json: unknown, within: readonly Fie
             schema.fields.map((field) => {
               if (Object.hasOwn(json, field.name)) return checkDefault(field.type, ownOf(json, field.name), within);
               if (!hasDefault(field)) return `an object with ${field.name}`;
-              if (within.includes(field)) return `an object with ${field.name}, whose default has no end otherwise`;
+              if (within.includes(field))
+                return `an object with ${field.name}, which would otherwise contain itself without end`;
               return checkDefault(field.type, field.default, [...within, field]);
             }),
           )

@@ -13,7 +13,7 @@ import { logicalText, showType } from './show.js';
 import { partsOf } from './walk.js';
 
 /**
- * What changed from one schema to another, a line for each: `+` added, `-` gone, `~` changed. Docs are not
+ * The differences between two schemas, one per line: `+` added, `-` removed, `~` changed. Docs are not
  * compared.
  */
 export function schemaDiff(before: Schema, after: Schema): readonly string[] {
@@ -94,7 +94,7 @@ function fieldChanges(before: RecordSchema, after: RecordSchema): readonly strin
   return lines;
 }
 
-/** In the first words that differ; undefined if none do. */
+/** The change in the first of these descriptions that differs; undefined if none does. */
 function differing<T>(before: T, after: T, ...words: readonly ((one: T) => string)[]): string | undefined {
   const say = words.find((each) => each(before) !== each(after));
   return say && `${say(before)} → ${say(after)}`;

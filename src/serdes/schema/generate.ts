@@ -11,21 +11,21 @@ import {
 } from './model.js';
 import { partsOf, usedTypes } from './walk.js';
 
-/** A schema in a file, of which types are written. */
+/** A schema in a file, for which types are generated. */
 export interface SchemaFile {
-  /** Without `.avsc`: the types are written to a file of that name, with `.ts`. */
+  /** The file name without `.avsc`; the types are written to a file of that name with `.ts`. */
   readonly name: string;
-  /** The schema as it is written: what the generated file hands to `avro`. */
+  /** The text of the schema: the generated file passes it to `avro`. */
   readonly text: string;
   readonly schema: Schema;
-  /** The types that it defines itself. */
+  /** The types that the schema itself defines. */
   readonly defines: ReadonlyMap<string, NamedSchema>;
 }
 
-/** The first line of each file, by which it is known again. */
+/** The first line of each generated file, by which it is recognized. */
 export const GENERATED = '// Written by millrace schema generate';
 
-/** Names that the generated code uses as they are. */
+/** Global names that the generated code uses. */
 const RESERVED: readonly string[] = [
   'Date',
   'Buffer',
@@ -39,11 +39,11 @@ const RESERVED: readonly string[] = [
 ];
 
 /**
- * TypeScript of Avro schemas: for each file the text of the schema, a type for what is read (`Order`) and one
- * for what is written (`OrderInput`, where fields with a default may be left out), for each type that it
- * defines; types of other files are imported. A type is named by its simple name, or by its full name where
- * two files have the same; with Avro before it where that name is taken. The same values as `FromAvro` and
- * `ToAvro`.
+ * TypeScript types for Avro schemas. Each file gets the text of the schema and, for each type that the schema
+ * defines, two types. One is for reading (`Order`), one for writing (`OrderInput`, where fields with a
+ * default are optional). Types of other files are imported. A type has its simple name, or its full name if
+ * several types share the simple name. If the name is taken, it is prefixed with `Avro`. The values are the
+ * same as for `FromAvro` and `ToAvro`.
  */
 export function generateTypes(files: readonly SchemaFile[]): ReadonlyMap<string, string> {
   const names = typeNames(files);
@@ -60,14 +60,14 @@ function typeNames(files: readonly SchemaFile[]): ReadonlyMap<string, string> {
     return [full, count(simple) > 1 ? full.split('.').map(capitalized).join('') : simple] as const;
   });
   const taken = new Set(RESERVED);
-  // Shorter ones first: an OrderInput gives way to the input of an Order.
+  // Shorter names first: an `OrderInput` yields to the input type of an `Order`.
   const given = wanted
     .toSorted(([, a], [, b]) => a.length - b.length)
     .map(([full, name]) => [full, freeName(name, taken)] as const);
   return new Map(given);
 }
 
-/** A name that is not taken, neither itself nor for what is written; it is then. */
+/** Finds a name that is free, also for its input type, and marks both as taken. */
 function freeName(name: string, taken: Set<string>): string {
   let free = name;
   while (taken.has(free) || taken.has(`${free}Input`)) free = `Avro${free}`;
@@ -76,7 +76,7 @@ function freeName(name: string, taken: Set<string>): string {
   return free;
 }
 
-/** The records of which less can be written than is read: with a default in them, or in what they hold. */
+/** Records with an input type that differs from the read type: they, or types inside them, have a default. */
 function withDefaults(files: readonly SchemaFile[]): ReadonlySet<Schema> {
   const records = files.flatMap(({ defines }) => [...defines.values()]).filter((schema) => schema.kind === 'record');
   const lax = new Set<Schema>(records.filter(({ fields }) => fields.some(hasDefault)));
@@ -113,7 +113,7 @@ class Writer {
     const constant = `${base.charAt(0).toLowerCase()}${base.slice(1)}Schema`;
     const own = freeName(base, new Set([...this.#names.values()].flatMap((type) => [type, `${type}Input`])));
     const blocks = [
-      `${GENERATED} from ${commentCode(name)}.avsc: change the schema, and write this anew.`,
+      `${GENERATED} from ${commentCode(name)}.avsc: change the schema, then generate this file again.`,
       ...this.#imports(),
       `/** The schema, for \`avro\`. */\nexport const ${constant}: string = ${stringCode(text)};`,
       ...[...defines.values()].map((one) => this.#definition(one)),
@@ -152,7 +152,7 @@ class Writer {
     const input = this.#lax.has(schema)
       ? `export interface ${name}Input {\n${this.#fields(schema, true)}}`
       : `export type ${name}Input = ${name};`;
-    return `${read}\n\n/** {@link ${name}} as it is written: what has a default may be left out. */\n${input}`;
+    return `${read}\n\n/** {@link ${name}} for writing: fields with a default may be left out. */\n${input}`;
   }
 
   #fields({ fields }: RecordSchema, input: boolean): string {

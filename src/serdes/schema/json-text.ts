@@ -1,7 +1,7 @@
 /**
- * JSON of a schema, as `JSON.stringify` writes it but for −0, which that writes as 0: it is a default of a
- * float or double that differs from 0. Written as `-0.0`, so that readers of other languages take it for a
- * fraction, too.
+ * The JSON of a schema, as `JSON.stringify` writes it, except for −0, which `JSON.stringify` writes as 0. As
+ * a default of a float or double, −0 differs from 0. It is written as `-0.0`, so that readers in other
+ * languages parse it as a fraction too.
  */
 export function jsonText(value: unknown, space?: number): string {
   let found = false;
@@ -11,7 +11,7 @@ export function jsonText(value: unknown, space?: number): string {
   };
   const text = JSON.stringify(value, look, space);
   if (!found) return text;
-  // A text that stands nowhere in it takes its place.
+  // A text that occurs nowhere else stands for −0.
   let marker = '-0';
   while (text.includes(JSON.stringify(marker))) marker += '-';
   const marked = JSON.stringify(value, (_, one) => (Object.is(one, -0) ? marker : one), space);

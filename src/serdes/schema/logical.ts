@@ -1,6 +1,9 @@
 import type { Logical, PrimitiveName } from './model.js';
 
-/** The logical type if it is known and fits; the specification wants others to be ignored. */
+/**
+ * The logical type if it is supported and fits its underlying type; the specification requires that others
+ * are ignored.
+ */
 export function logicalOf(
   kind: PrimitiveName | 'fixed',
   size: number | undefined,
@@ -19,7 +22,7 @@ export function logicalOf(
     case 'decimal': {
       const { precision, scale = 0 } = json as { precision?: number; scale?: number };
       const whole = Number.isInteger(precision) && Number.isInteger(scale);
-      // What so many bytes can hold at most, in decimal digits.
+      // The most decimal digits that this many bytes can hold.
       const room = size === undefined ? Number.POSITIVE_INFINITY : Math.floor(Math.log10(2) * (8 * size - 1));
       const fits =
         whole &&

@@ -1,7 +1,7 @@
 /**
- * An Avro schema, checked and resolved: every name is full, every reference is the type itself (so a
- * recursive schema is a cycle of objects), and attributes that mean nothing are gone. What compatibility,
- * codecs, generated types and texts are made of.
+ * An Avro schema, validated and resolved. Names are full, references are the types themselves (a recursive
+ * schema is a cycle of objects), and attributes without meaning are dropped. The compatibility check, codecs,
+ * generated types and texts are based on it.
  */
 export type Schema = Primitive | RecordSchema | EnumSchema | FixedSchema | ArraySchema | MapSchema | UnionSchema;
 
@@ -15,8 +15,8 @@ export interface Primitive {
 }
 
 /**
- * The logical types that millrace maps; an unknown one, or one on a type that it does not fit, is left out as
- * the specification demands.
+ * The logical types that millrace supports. An unknown one, or one that does not fit its underlying type, is
+ * left out, as the specification requires.
  */
 export type Logical =
   | {
@@ -42,7 +42,7 @@ export interface Field {
   readonly type: Schema;
   readonly aliases: readonly string[];
   readonly doc?: string;
-  /** As JSON has it; a field without one has no such property. */
+  /** In JSON form; a field without a default lacks this property. */
   readonly default?: unknown;
   readonly order?: 'descending' | 'ignore';
 }
@@ -79,18 +79,18 @@ export const isNamed = (schema: Schema): schema is NamedSchema =>
 
 export const hasDefault = (field: Field): boolean => Object.hasOwn(field, 'default');
 
-/** The name behind the last dot. */
+/** The name after the last dot. */
 export const simpleName = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
 
-/** What stands before it; empty: it has none. */
+/** The part before the simple name; empty if there is none. */
 export const namespaceOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('.')));
 
-/** How a branch of a union is told from the others: the full name, or that of the type. */
+/** Identifies a branch within a union: its full name, or its type. */
 export const branchName = (schema: Schema): string => (isNamed(schema) ? schema.name : schema.kind);
 
 /**
- * What a value looks like in JavaScript. Two branches of a union that look alike cannot be told apart by
- * their values: such a union is written as an object with one property, the name of the branch.
+ * What a value looks like in JavaScript. Two branches of a union that look alike cannot be distinguished by
+ * their values. Such a union is written as an object with one property, the name of the branch.
  */
 export function lookOf(
   schema: Schema,
@@ -119,7 +119,7 @@ export function lookOf(
   }
 }
 
-/** Whether the branches of a union have to be named: two of them look alike. */
+/** Whether the branches of a union must be named, because two of them look alike. */
 export function isWrapped({ branches }: UnionSchema): boolean {
   return new Set(branches.map(lookOf)).size < branches.length;
 }

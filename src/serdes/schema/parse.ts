@@ -7,29 +7,29 @@ import { logicalOf } from './logical.js';
 import type { EnumSchema, Field, FixedSchema, NamedSchema, PrimitiveName, RecordSchema, Schema } from './model.js';
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-/** What every object has: a property of that name would not be told from it. */
+/** Properties that every object inherits: a field of that name would be confused with them. */
 const isInherited = (name: string): boolean => Object.hasOwn(Object.prototype, name);
-/** What is called so in here, by those who have it and those who look for it. */
+/** The internal name of a field, symbol or alias: an inherited name gets a prefix, everywhere alike. */
 const hidden = (name: string): string => (isInherited(name) ? `hidden__${name}` : name);
 const PRIMITIVES: readonly string[] = ['null', 'boolean', 'int', 'long', 'float', 'double', 'bytes', 'string'];
-/** A schema that nests deeper is none that somebody wrote. */
+/** No real schema nests deeper. */
 const MAX_DEPTH = 200;
-/** A type is three levels of JSON in a record: its fields, a field, its type. */
+/** A type takes three levels of JSON in a record: its fields, a field, its type. */
 const MAX_JSON_DEPTH = 4 * MAX_DEPTH;
 
 export interface ParseOptions {
-  /** Names the schema in errors: a file, a subject and version. */
+  /** Identifies the schema in errors: a file, or a subject and version. */
   readonly at?: string;
-  /** Types that it may refer to, by full name. */
+  /** Types that the schema may refer to, by full name. */
   readonly named?: ReadonlyMap<string, NamedSchema>;
   /**
-   * Something was written with it, and it is only used to read that: its defaults are not needed, since all
-   * its fields are there. Default: false.
+   * The schema was used for writing, and is only used to read that data. Its defaults are not checked,
+   * because the data has all its fields. Default: false.
    */
   readonly isWriters?: boolean;
   /**
-   * Fields and symbols that are called as properties of every object (`constructor`) get a name that no value
-   * has: a reader, which cannot have them, then passes over them. Default: they are refused.
+   * Fields and symbols with the name of an inherited property (`constructor`) get a name that no value has. A
+   * reader, which cannot have such names, then skips them. Default: such schemas are refused.
    */
   readonly hidesInherited?: boolean;
 }
@@ -41,14 +41,14 @@ export interface ParsedSchema {
 }
 
 /**
- * Checks and resolves an Avro schema: its JSON as text, or parsed. SCHEMA_INVALID says what is wrong, and at
- * which place in it.
+ * Validates and resolves an Avro schema, given as JSON text or parsed JSON. SCHEMA_INVALID names the problem
+ * and its place.
  */
 export function parseSchema(source: unknown, options: ParseOptions = {}): ParsedSchema {
   const json = typeof source === 'string' ? jsonOf(source, options.at) : source;
   const parser = new Parser(options);
   const schema = parser.type(json, '', 'the schema', 0);
-  // Types are bound already; defaults are looked through by functions that call themselves.
+  // The depth of types is already limited; this limits defaults, which recursive functions process.
   if (isDeeper(json, MAX_JSON_DEPTH))
     throw invalid(options.at, 'the schema nests too deeply', `more than ${MAX_JSON_DEPTH} levels of JSON`, 'fewer');
   if (!options.isWriters) parser.checkDefaults();
@@ -56,15 +56,15 @@ export function parseSchema(source: unknown, options: ParseOptions = {}): Parsed
 }
 
 /**
- * A schema is given as JSON; the name of a primitive type alone is accepted bare, as registries do.
- * SCHEMA_INVALID for anything else.
+ * Parses JSON text; the bare name of a primitive type is accepted too, as in registries. SCHEMA_INVALID for
+ * anything else.
  */
 export function jsonOf(text: string, at?: string): unknown {
   if (PRIMITIVES.includes(text)) return text;
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw invalid(at, 'the schema is no JSON', messageOf(error), 'an Avro schema as JSON', error);
+    throw invalid(at, 'the schema is not JSON', messageOf(error), 'an Avro schema as JSON', error);
   }
 }
 
@@ -116,7 +116,7 @@ class Parser {
     }
   }
 
-  /** Once all types are complete: a default may be of a type that refers to itself. */
+  /** Called once all types are complete: the type of a default may refer to itself. */
   checkDefaults(): void {
     for (const { field, path } of this.#withDefaults) {
       const wrong = checkDefault(field.type, field.default, [field]);
@@ -141,7 +141,7 @@ class Parser {
     if (branches.length === 0) throw this.#fail(path, 'a union of no types', 'at least one');
     const seen = new Set<string>();
     for (const branch of branches) {
-      if (branch.kind === 'union') throw this.#fail(path, 'a union inside a union', 'its types beside the others');
+      if (branch.kind === 'union') throw this.#fail(path, 'a union inside a union', 'its types in the outer union');
       const name = 'name' in branch ? branch.name : branch.kind;
       if (seen.has(name)) throw this.#fail(path, `${name} twice in a union`, 'each type once');
       seen.add(name);
@@ -174,7 +174,7 @@ class Parser {
       throw this.#fail(
         record,
         `a field named ${show(name)}`,
-        'a name of letters, digits and _ that no object of JavaScript has by itself',
+        'a name of letters, digits and _ that is not a property of every JavaScript object',
       );
     const path = `${record}.${name}`;
     const { order } = json;
@@ -190,7 +190,9 @@ class Parser {
     return field;
   }
 
-  /** No property of a value can be called so. */
+  /**
+   * Whether a field or symbol of that name is refused, because values cannot have a property of that name.
+   */
   #isRefused(name: string): boolean {
     return !this.#options.hidesInherited && isInherited(name);
   }
@@ -206,7 +208,7 @@ class Parser {
       throw this.#fail(
         name,
         `the symbols ${show(symbols)}`,
-        'at least one, each of letters, digits and _, and none that every object of JavaScript has by itself',
+        'at least one, each of letters, digits and _, and none that is a property of every JavaScript object',
       );
     if (new Set(symbols).size < symbols.length) throw this.#fail(name, 'a symbol twice', 'each symbol once');
     const fallback = !this.#options.isWriters || symbols.includes(json.default as string) ? json.default : undefined;

@@ -1,6 +1,6 @@
 import { isNamed, type Logical, type Schema, simpleName } from './model.js';
 
-/** A type as a person calls it: by simple names, or by full ones. */
+/** A type in readable form, with simple or full names. */
 export function showType(schema: Schema, nameOf: (name: string) => string = simpleName): string {
   if (isNamed(schema)) return `${schema.kind} ${nameOf(schema.name)}`;
   if (schema.kind === 'array') return `array of ${showType(schema.items, nameOf)}`;
@@ -9,6 +9,6 @@ export function showType(schema: Schema, nameOf: (name: string) => string = simp
   return schema.logical ? `${schema.kind} (${logicalText(schema.logical)})` : schema.kind;
 }
 
-/** A meaning as a person calls it. */
+/** A logical type in readable form. */
 export const logicalText = (logical: Logical): string =>
   logical.name === 'decimal' ? `decimal ${logical.precision},${logical.scale}` : logical.name;

@@ -3,9 +3,9 @@ import { jsonText } from './json-text.js';
 import { type Field, hasDefault, isNamed, type Logical, namespaceOf, type Schema } from './model.js';
 
 /**
- * The schema as JSON again, in one form for all ways of writing it: names are full, attributes are in a fixed
- * order, types that it referred to are defined where they are first used. Docs are left out unless asked for,
- * and attributes without a meaning always. Two schemas with the same text mean the same to every reader and
+ * The schema as JSON in a canonical form, however it was written. Names are full, attributes are in a fixed
+ * order, and referenced types are defined at their first use. Docs are left out unless requested; attributes
+ * without meaning are always left out. Two schemas with the same text mean the same to every reader and
  * writer.
  */
 export function schemaJson(
@@ -23,7 +23,7 @@ export function schemaJson(
     ...(defaults && hasDefault(field) && { default: field.default }),
     ...(field.order && { order: field.order }),
   });
-  /** `around`: the namespace of the type that it stands in, which a name without one would get. */
+  /** `around`: the namespace of the enclosing type, which a name without a namespace would get. */
   const json = (one: Schema, around: string): unknown => {
     if (isNamed(one)) {
       const namespace = namespaceOf(one.name);
@@ -53,13 +53,13 @@ function logicalJson(logical: Logical): object {
 /** {@link schemaJson} as text: equal if and only if the schemas are. */
 export const schemaText = (schema: Schema): string => jsonText(schemaJson(schema));
 
-/** 31 bits of SHA-256 of a text, never 0: an id for a schema that is the same wherever it is made. */
+/** 31 bits of the SHA-256 of a text, never 0: an id for a schema that is the same wherever it is computed. */
 export function fingerprint31(text: string): number {
   const bits = createHash('sha256').update(text).digest().readUInt32BE(0) >>> 1;
   return bits === 0 ? 1 : bits;
 }
 
-/** A UUID made of a text, of version 8. */
+/** A UUID of version 8, computed from a text. */
 export function fingerprintUuid(text: string): string {
   const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
   bytes[6] = ((bytes[6] as number) & 0x0f) | 0x80;

@@ -1,8 +1,8 @@
 import { isNamed, type NamedSchema, type Schema } from './model.js';
 
 /**
- * The named types that a schema uses directly: inside records that it defines itself, but not inside the
- * types it uses.
+ * The named types that a schema uses directly: also inside records that it defines itself, but not inside the
+ * types that it uses.
  */
 export function usedTypes(schema: Schema, defines: ReadonlyMap<string, NamedSchema>): readonly NamedSchema[] {
   const used = new Map<string, NamedSchema>();
@@ -20,7 +20,7 @@ export function usedTypes(schema: Schema, defines: ReadonlyMap<string, NamedSche
   return [...used.values()];
 }
 
-/** The types right inside a type. */
+/** The types directly inside a type. */
 export function partsOf(schema: Schema): readonly Schema[] {
   switch (schema.kind) {
     case 'record':

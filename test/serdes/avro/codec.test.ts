@@ -359,7 +359,7 @@ describe('the Avro codec, given bytes that are none', () => {
     const encoded = codec.encode({ a: 'text', b: 1.5, c: 12_345 }, NONE);
     for (let end = 0; end < encoded.length; end++)
       assert.throws(() => codec.decode(encoded.subarray(0, end), 0, undefined), /cannot decode Avro: saw/);
-    assert.throws(() => codec.decode(Buffer.concat([encoded, bytes(0)]), 0, undefined), /saw 1 bytes behind the value/);
+    assert.throws(() => codec.decode(Buffer.concat([encoded, bytes(0)]), 0, undefined), /saw 1 bytes after the value/);
   });
 
   it('refuses branches, symbols, ints and texts that are none', () => {
@@ -370,13 +370,13 @@ describe('the Avro codec, given bytes that are none', () => {
     assert.throws(() => codecOf({ type: 'string', logicalType: 'uuid' }).decode(bytes(2, 65), 0, undefined), /no UUID/);
     assert.throws(
       () => codecOf({ type: 'long', logicalType: 'timestamp-millis' }).decode(long(9e15), 0, undefined),
-      /beyond what a Date can hold/,
+      /beyond the range of a JavaScript Date/,
     );
   });
 
   it('ends at values that are nested deeper than the stack, as at any other error', () => {
     const json = record('Node', { name: 'next', type: ['null', 'Node'] });
-    assert.throws(() => codecOf(json).decode(Buffer.alloc(1_000_000, 2), 0, undefined), /nested too deep/);
+    assert.throws(() => codecOf(json).decode(Buffer.alloc(1_000_000, 2), 0, undefined), /nested too deeply/);
   });
 
   it('never does more than throw, whatever the bytes and the schema', () => {

@@ -41,7 +41,7 @@ serdeContract('avro', {
     [written('0278'), /fewer bytes/],
     [written('02780a04'), /branch|union/],
     [written('04fffe0a00'), /not UTF-8/],
-    [written('02780a00ff'), /saw 1 bytes behind the value/],
+    [written('02780a00ff'), /saw 1 bytes after the value/],
   ],
   wrongValues: [
     [undefined, /saw undefined in the value itself, expected record Order/],

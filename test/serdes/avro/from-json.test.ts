@@ -33,7 +33,7 @@ describe('Avro of JSON', () => {
     ])
       assert.throws(
         () => made(time, json),
-        /cannot make Avro of JSON: saw .* in the value itself, expected milliseconds/,
+        /cannot make Avro from JSON: saw .* in the value itself, expected milliseconds/,
       );
   });
 

@@ -364,7 +364,7 @@ describe('an Avro serde', () => {
     assert.throws(() => make(v1, { version: 0 }), isError('CONFIG_INVALID', /the version 0/));
     assert.throws(() => avro('orders', { subject: 'x' }), isError('CONFIG_INVALID', /a subject twice/));
     assert.throws(() => make({ type: 'record', name: 'A' }), isError('SCHEMA_INVALID', /without an array "fields"/));
-    assert.throws(() => avro('{'), isError('SCHEMA_INVALID', /no JSON/));
+    assert.throws(() => avro('{'), isError('SCHEMA_INVALID', /not JSON/));
   });
 
   it('without a registry says how to name one', async () => {
@@ -406,7 +406,7 @@ describe('an Avro serde, given bytes that it cannot read', () => {
       ],
       ['no value', prefix(0, id), /saw fewer bytes/],
       ['a value that is cut off', Buffer.concat([prefix(0, id), good.subarray(0, 2)]), /saw fewer bytes/],
-      ['more than a value', Buffer.concat([prefix(0, id), good, good]), /saw 3 bytes behind the value/],
+      ['more than a value', Buffer.concat([prefix(0, id), good, good]), /saw 3 bytes after the value/],
       ['a length of 2^50', Buffer.concat([prefix(0, id), Buffer.from('8080808080808004', 'hex')]), /saw fewer bytes/],
     ];
   }

@@ -341,8 +341,8 @@ describe('the address of a schema registry', () => {
 
   it('is refused if it is none, without being shown where it may hold a login', async () => {
     await refused('ftp://host', {}, /begins with ftp:/);
-    await refused('', {}, /no directory/);
-    await refused('package.json', {}, /no directory/);
+    await refused('', {}, /not a directory/);
+    await refused('package.json', {}, /not a directory/);
     await refused('http://ada:secret@', {}, /^(?!.*secret)/s);
   });
 

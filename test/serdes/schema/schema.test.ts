@@ -124,7 +124,7 @@ describe('a schema that is parsed', () => {
   });
 
   const wrong: readonly (readonly [unknown, RegExp])[] = [
-    ['{', /the schema is no JSON/],
+    ['{', /the schema is not JSON/],
     ['"nobody"', /the type "nobody", expected a type of Avro/],
     [7, /saw 7, expected a type/],
     [[], /a union of no types/],
@@ -244,13 +244,13 @@ describe('the compatibility of two schemas', () => {
     ['a branch that is new', ['null', 'string', 'int'], ['null', 'string'], undefined],
     ['a branch that is gone', ['null', 'string'], ['null', 'string', 'int'], /int, which may have been written there/],
     ['a symbol that is new', kind(['a', 'b']), kind(['a']), undefined],
-    ['a symbol that is gone', kind(['a']), kind(['a', 'b']), /has no longer b, and no default/],
+    ['a symbol that is gone', kind(['a']), kind(['a', 'b']), /no longer has b, and has no default/],
     ['a symbol that is gone, with a default', kind(['a'], 'a'), kind(['a', 'b']), undefined],
     [
       'another size',
       { type: 'fixed', name: 'F', size: 2 },
       { type: 'fixed', name: 'F', size: 4 },
-      /it had 4 bytes and has now 2/,
+      /it had 4 bytes and now has 2/,
     ],
     [
       'another name',

@@ -1,4 +1,4 @@
-// Written by millrace schema generate from customers-value.avsc: change the schema, and write this anew.
+// Written by millrace schema generate from customers-value.avsc: change the schema, then generate this file again.
 
 /** The schema, for `avro`. */
 export const customersValueSchema: string = '{"type":"record","name":"Customer","namespace":"shop","doc":"What is known of a customer.","fields":[{"name":"orders","type":"int","doc":"How many."},{"name":"cents","type":"long","doc":"What they cost together, in euros."},{"name":"foreign","type":{"type":"map","values":"long"},"default":{},"doc":"Since version 2: what was paid in other currencies, by currency."}]}';
@@ -13,7 +13,7 @@ export interface Customer {
   readonly foreign: { readonly [key: string]: number };
 }
 
-/** {@link Customer} as it is written: what has a default may be left out. */
+/** {@link Customer} for writing: fields with a default may be left out. */
 export interface CustomerInput {
   /** How many. */
   readonly orders: number;

@@ -1,4 +1,4 @@
-// Written by millrace schema generate from orders-value.avsc: change the schema, and write this anew.
+// Written by millrace schema generate from orders-value.avsc: change the schema, then generate this file again.
 
 /** The schema, for `avro`. */
 export const ordersValueSchema: string = '{"type":"record","name":"Order","namespace":"shop","doc":"An order that was placed.","fields":[{"name":"id","type":"string","doc":"Unique."},{"name":"customer","type":"string"},{"name":"cents","type":"long"},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"currency","type":{"type":"enum","name":"Currency","symbols":["EUR","SEK"]},"default":"EUR","doc":"Since version 2; before, everything was in euros."}]}';
@@ -14,7 +14,7 @@ export interface Order {
   readonly currency: Currency;
 }
 
-/** {@link Order} as it is written: what has a default may be left out. */
+/** {@link Order} for writing: fields with a default may be left out. */
 export interface OrderInput {
   /** Unique. */
   readonly id: string;

@@ -1,10 +1,10 @@
 import avsc from 'avsc';
 
-/** What avsc reads from and writes to. It does not notice its end: whoever reads has to. */
+/** The buffer that avsc reads from and writes to. It does not check its end: readers must. */
 export interface Tap {
   readonly buf: Buffer;
   pos: number;
-  /** Items of arrays and maps that took no byte, so far. */
+  /** Items of arrays and maps so far that took no byte. */
   empty?: number;
   readInt(): number;
   readLong(): number;
@@ -12,11 +12,11 @@ export interface Tap {
   writeLong(value: number): void;
   writeString(value: string): void;
   writeBytes(value: Uint8Array): void;
-  /** So many bytes, without their number. */
+  /** Writes the bytes without their length. */
   writeFixed(value: Uint8Array, length: number): void;
 }
 
-/** A type of avsc with what its subclasses need of it, and its own declarations do not say. */
+/** A type of avsc, with the members that subclasses need and that avsc's own declarations lack. */
 export interface InnerType {
   readonly typeName: string;
   readonly branchName: string | undefined;

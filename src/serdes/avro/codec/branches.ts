@@ -1,14 +1,14 @@
 import type { AvscType, Tap } from './avsc.js';
 
-/** Those of avsc: what is resolved already, by the names of reader and writer. */
+/** avsc's options: pairs that are already resolved, by the names of reader and writer. */
 export interface ResolverOptions {
   readonly registry?: Record<string, unknown>;
 }
 
 /**
- * The branch of a reader's union for what another type wrote. avsc takes the first that can read it: bytes
- * would be read as a string, and an int as a double, where they have branches of their own. Avro has that of
- * the same type first.
+ * The branch of a reader's union for a value of another type. avsc takes the first branch that can read it.
+ * It would read bytes as a string and an int as a double, even if they have branches of their own. In Avro
+ * the branch of the same type comes first.
  */
 export function branchFor(
   branches: readonly AvscType[],
@@ -22,7 +22,8 @@ export function branchFor(
     try {
       return { branch, resolver: branch.createResolver(writer, options as object) as never };
     } catch {
-      // Another one may. What is half done of this one must not be taken for done the next time.
+      // Another branch may succeed. A half-finished resolver of this one must not count as finished the next
+      // time.
       for (const pair of Object.keys(registry)) if (!known.has(pair)) delete registry[pair];
     }
   }
@@ -30,7 +31,7 @@ export function branchFor(
 }
 
 /**
- * How far a branch is from what was written: the same type by the same name, the same type, the same bytes,
+ * How far a branch is from the written type: the same type by the same name, the same type, the same bytes,
  * other bytes, and the same bytes with another meaning.
  */
 function distance(branch: AvscType, writer: AvscType): number {

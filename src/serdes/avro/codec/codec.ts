@@ -7,15 +7,18 @@ import { branched, complex, primitive, union } from './guards.js';
 import { logicalType } from './logical.js';
 import { Defaults, withDefaults } from './records.js';
 
-/** Where values are written before their length is known; it grows with the largest, up to a bound. */
+/**
+ * The size of the buffer in which values are written before their length is known. It grows with the largest
+ * value, up to a limit.
+ */
 const FIRST_BYTES = 4_096;
 const KEPT_BYTES = 1024 * 1024;
 
 type Resolver = ReturnType<AvscType['createResolver']>;
 
 /**
- * Values of one schema to bytes, and back. Records are plain objects. Reading takes no more time and memory
- * than the bytes are worth, whatever they are.
+ * Encodes values of one schema, and decodes them. Records are plain objects. Time and memory of decoding are
+ * proportional to the bytes, whatever their content.
  */
 export class AvroCodec {
   readonly #type: AvscType;
@@ -26,8 +29,8 @@ export class AvroCodec {
   }
 
   /**
-   * The value behind a copy of the prefix. Throws a plain `Error` that says where the value does not fit the
-   * schema.
+   * The encoded value after a copy of the prefix. Throws a plain `Error` that names the place where the value
+   * does not fit the schema.
    */
   encode(value: unknown, prefix: Buffer): Buffer {
     const start = prefix.length;
@@ -49,8 +52,8 @@ export class AvroCodec {
   }
 
   /**
-   * The value from that byte to the end, read as what the resolver's writer wrote; as what this schema writes
-   * without one. Throws a plain `Error`.
+   * The value from that byte to the end. It is read as the resolver's writer wrote it, or as this schema
+   * writes it without a resolver. Throws a plain `Error`.
    */
   decode(bytes: Buffer, start: number, resolver: Resolver | undefined): unknown {
     let decoded: { readonly value: unknown; readonly offset: number };
@@ -61,10 +64,10 @@ export class AvroCodec {
       throw new Error(`cannot decode Avro: ${reasonOf(error)}, expected what the schema says`, { cause: error });
     }
     if (decoded.offset === bytes.length) return decoded.value;
-    throw new Error(`cannot decode Avro: saw ${bytes.length - decoded.offset} bytes behind the value, expected none`);
+    throw new Error(`cannot decode Avro: saw ${bytes.length - decoded.offset} bytes after the value, expected none`);
   }
 
-  /** How to read what another schema wrote. That it can be is checked before. */
+  /** How to read what another schema wrote. The caller has checked that this is possible. */
   resolver(writer: AvroCodec): Resolver {
     return this.#type.createResolver(writer.#type, { ignoreNamespaces: true });
   }
@@ -77,7 +80,7 @@ export class AvroCodec {
     try {
       this.#type.isValid(value, { errorHook: errorHook as never });
     } catch {
-      // The first error says enough.
+      // The first error is enough.
     }
     return `cannot encode Avro: ${found[0] ?? `${messageOf(error)}, expected what the schema says`}`;
   }
@@ -92,14 +95,14 @@ function expectation(type: AvscType): string {
   return name === undefined ? kind : `${kind} ${name}`;
 }
 
-/** In the words of all serdes, whoever noticed it. */
+/** The message in the form that all serdes use, wherever the error came from. */
 function reasonOf(error: unknown): string {
-  if (error instanceof RangeError && /call stack/.test(error.message)) return 'saw values that are nested too deep';
+  if (error instanceof RangeError && /call stack/.test(error.message)) return 'saw values that are nested too deeply';
   const text = messageOf(error);
-  return text.startsWith('saw ') ? text : `saw bytes that are none of it (${text})`;
+  return text.startsWith('saw ') ? text : `saw bytes that do not fit it (${text})`;
 }
 
-/** avsc's type of a schema, made of the guarded ones. */
+/** avsc's type for a schema, built from the guarded types. */
 function build(json: unknown): AvscType {
   const underlying = new Set<unknown>();
   const typeHook = (schema: unknown, options: object): AvscType | undefined => {
@@ -112,7 +115,7 @@ function build(json: unknown): AvscType {
     const { logicalType: name } = schema as { readonly logicalType?: unknown };
     const Logical = underlying.has(schema) ? undefined : logicalType(name);
     if (!Logical) return complex(schema as object, options);
-    // It asks for its own schema again, to be made of the type underneath.
+    // avsc calls the hook for the same schema again, to build the underlying type.
     underlying.add(schema);
     return branched(new Logical(schema as never, options));
   };

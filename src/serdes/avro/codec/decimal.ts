@@ -1,6 +1,9 @@
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
 
-/** Big-endian two's complement to a decimal with that many digits behind the point. No bytes are zero. */
+/**
+ * Converts big-endian two's complement to a decimal with that many digits after the point. Empty bytes are
+ * zero.
+ */
 export function decimalOf(bytes: Buffer, scale: number): string {
   let unscaled = bytes.length === 0 ? 0n : BigInt(`0x${bytes.toString('hex')}`);
   if (bytes.length > 0 && (bytes[0] as number) >= 0x80) unscaled -= 1n << BigInt(8 * bytes.length);
@@ -11,17 +14,17 @@ export function decimalOf(bytes: Buffer, scale: number): string {
 }
 
 /**
- * A decimal to big-endian two's complement: as few bytes as hold it, or as many as a fixed has. Throws if it
- * has more digits than the type, on either side of the point.
+ * Converts a decimal to big-endian two's complement: as few bytes as hold it, or the size of a fixed. Throws
+ * if it has more digits than the type, on either side of the point.
  */
 export function decimalBytes(
   text: string,
   { precision, scale, size }: { readonly precision: number; readonly scale: number; readonly size: number | undefined },
 ): Buffer {
   const match = DECIMAL.exec(text);
-  if (!match) throw new Error('saw no decimal, expected a string such as "12.50"');
+  if (!match) throw new Error('saw a string that is not a decimal, expected a string such as "12.50"');
   const [, sign = '', whole = '', fraction = ''] = match;
-  if (/[1-9]/.test(fraction.slice(scale))) throw new Error(`saw more than ${scale} digits behind the point`);
+  if (/[1-9]/.test(fraction.slice(scale))) throw new Error(`saw more than ${scale} digits after the point`);
   const digits = `${whole}${fraction.slice(0, scale).padEnd(scale, '0')}`.replace(/^0+(?=\d)/, '');
   if (digits.length > precision && digits !== '0')
     throw new Error(`saw ${digits.length} digits, expected at most ${precision}`);

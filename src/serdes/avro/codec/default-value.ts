@@ -4,13 +4,13 @@ import { branchName, isWrapped } from '../../schema/model.js';
 import { logicalValue } from './logical.js';
 
 /**
- * The value of a default, which the schema gives as JSON by rules of its own: bytes as characters up to
- * U+00FF, a union as its first branch, and a record without those fields that have a default themselves. Made
- * anew each time, since it belongs to whoever reads it. That the JSON fits is checked where the schema is
- * parsed.
+ * The value of a default. The schema gives it as JSON with rules of its own. Bytes are characters up to
+ * U+00FF, a union is its first branch, and a record lacks the fields that have a default themselves. Each
+ * call makes a new value, because it belongs to the reader. The parser of the schema has checked that the
+ * JSON fits.
  *
- * Not by avsc: it takes the defaults inside a default for JSON though they are values by then, and makes them
- * while types are still incomplete, of schemas whose defaults nobody needs, too.
+ * avsc is not used for this. It treats defaults inside a default as JSON although they are already values. It
+ * also makes defaults while types are still incomplete, even for schemas that never need their defaults.
  */
 export function defaultValue(schema: Schema, json: unknown): unknown {
   switch (schema.kind) {
@@ -22,7 +22,7 @@ export function defaultValue(schema: Schema, json: unknown): unknown {
     case 'array':
       return (json as readonly unknown[]).map((item) => defaultValue(schema.items, item));
     case 'map':
-      // Properties are defined, not assigned: a key may be "__proto__".
+      // Properties are defined, not assigned, because a key may be "__proto__".
       return Object.fromEntries(
         Object.entries(json as object).map(([key, value]) => [key, defaultValue(schema.values, value)]),
       );
@@ -43,7 +43,7 @@ export function defaultValue(schema: Schema, json: unknown): unknown {
   }
 }
 
-/** What a logical type says that the value underneath is. */
+/** Converts an underlying value according to its logical type. */
 function meant(schema: Schema, value: unknown): unknown {
   const logical = 'logical' in schema ? schema.logical : undefined;
   return logical ? logicalValue(logical, value) : value;

@@ -5,26 +5,26 @@ import { guardedRecord } from './records.js';
 import { GuardedBytes, GuardedInt, GuardedLong, GuardedString, readString, take, writeString } from './scalars.js';
 
 /**
- * The types of avsc whose readers trust the bytes, or whose writers trust the value, with what they leave
- * out: lengths that are no lengths, counts that nothing follows, texts that are no UTF-8, symbols and keys
- * that are names of Object's own properties. So bytes that are no Avro end in an error, at the cost of what
- * they hold and no more.
+ * The types of avsc with readers that trust the bytes, or writers that trust the value, extended with the
+ * missing checks. They check for invalid lengths, counts without items, texts that are not UTF-8, and symbols
+ * and keys that are names of Object's own properties. Bytes that are not Avro therefore end in an error, at a
+ * cost proportional to their size.
  */
 
 /**
- * Items of arrays and maps that take no byte (null, an empty record) cost memory all the same; more of them
- * in one value are refused.
+ * Items of arrays and maps that take no byte (null, an empty record) still cost memory; more of them in one
+ * value are refused.
  */
 const MAX_EMPTY = 65_536;
-/** How many items come next; 0: none any more. */
+/** The number of items in the next block; 0 after the last one. */
 function blockCount(tap: Tap): number {
   const count = tap.readLong();
   if (count < 0) tap.skipLong();
-  if (!Number.isSafeInteger(count)) throw new Error('saw a count of items that is none');
+  if (!Number.isSafeInteger(count)) throw new Error('saw an invalid count of items');
   return Math.abs(count);
 }
 
-/** Looks at an item that was read, or skipped: nothing was there for it, or it took no room. */
+/** Checks an item that was read or skipped: there may be no bytes left for it, or it may have taken none. */
 function checkItem(tap: Tap, start: number): void {
   if (tap.pos > tap.buf.length) throw truncated();
   if (tap.pos !== start) return;
@@ -38,7 +38,7 @@ function skipBlocks(tap: Tap, skipItem: () => void): void {
       take(tap);
       continue;
     }
-    if (!Number.isSafeInteger(count)) throw new Error('saw a count of items that is none');
+    if (!Number.isSafeInteger(count)) throw new Error('saw an invalid count of items');
     while (count-- > 0) {
       const start = tap.pos;
       skipItem();
@@ -49,7 +49,7 @@ function skipBlocks(tap: Tap, skipItem: () => void): void {
 
 class GuardedArray extends types.ArrayType {
   _read(tap: Tap): unknown[] {
-    // Of a resolver, when it is one that calls.
+    // A resolver's types, if a resolver calls this.
     const items = this.itemsType as unknown as InnerType;
     const values: unknown[] = [];
     for (let count = blockCount(tap); count !== 0; count = blockCount(tap)) {
@@ -107,7 +107,7 @@ class GuardedMap extends types.MapType {
   }
 }
 
-/** Skips the branch that the bytes name. */
+/** Skips the branch that the bytes select. */
 function skipBranch(branches: readonly AvscType[], tap: Tap): void {
   const index = tap.readLong();
   const branch = branches[index] as unknown as InnerType | undefined;
@@ -115,7 +115,7 @@ function skipBranch(branches: readonly AvscType[], tap: Tap): void {
   branch._skip(tap);
 }
 
-/** Branches that no two values look alike of: the value itself, told by its look. */
+/** A union with branches that never look alike: the value itself, identified by its look. */
 class PlainUnion extends types.UnwrappedUnionType {
   declare readonly _bucketIndices: Record<string, number>;
 
@@ -159,7 +159,7 @@ function lookOfValue(value: unknown): string {
   return value instanceof Date ? 'date' : 'object';
 }
 
-/** How values of a type look; the same words as `lookOf` of a schema has. */
+/** How values of a type look, in the same words as `lookOf` of a schema. */
 function lookOfType({ typeName }: AvscType): string {
   switch (typeName) {
     case 'logical:timestamp-millis':
@@ -185,10 +185,10 @@ function lookOfType({ typeName }: AvscType): string {
   }
 }
 
-/** Without Object's own names in them: an enum has no symbol "constructor" unless it says so. */
+/** Removes Object's own names: an enum has no symbol "constructor" unless it defines one. */
 const bare = (indices: object): void => void Object.setPrototypeOf(indices, null);
 
-/** A value that avsc makes by a constructor, as a plain object. */
+/** Makes avsc create plain objects where it would use a constructor. */
 const plain = (make: unknown): void => {
   if (typeof make === 'function') make.prototype = Object.prototype;
 };
@@ -228,9 +228,9 @@ export function union(branches: readonly AvscType[], options: Options): AvscType
   return unnamed;
 }
 
-/** A type of its own; undefined for what is no object with a type. */
+/** A guarded type; undefined if it is not an object with a known type. */
 export function complex(given: { readonly type?: unknown }, options: Options): AvscType | undefined {
-  // Declared for schemas as people write them; this one was made by schemaJson.
+  // avsc declares this parameter for schemas that users write; schemaJson made this one.
   const schema = given as never;
   const { type: name } = given;
   switch (name) {

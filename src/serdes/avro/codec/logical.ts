@@ -11,9 +11,12 @@ interface Reader {
   _read(tap: unknown): unknown;
 }
 
-/** What all have: whatever the underlying type can be read from, the logical one can. */
+/**
+ * The common part of all logical types: they can be read from everything that the underlying type can be read
+ * from.
+ */
 abstract class Mapped extends types.LogicalType {
-  /** By avsc, to read what another type wrote. That the meaning is the same was checked before. */
+  /** Called by avsc, to read what another type wrote. The caller has checked that the meaning is the same. */
   _update(resolver: { _read: unknown }, writer: AvscType, options: object): void {
     const written = (writer as { readonly underlyingType?: AvscType }).underlyingType ?? writer;
     const inner = this.underlyingType.createResolver(written, options) as unknown as Reader;
@@ -23,13 +26,13 @@ abstract class Mapped extends types.LogicalType {
 
 const dateOf = (days: number): string => {
   const date = new Date(days * DAY_MS);
-  if (Number.isNaN(date.getTime())) throw new Error('saw a date beyond the years that JavaScript knows');
+  if (Number.isNaN(date.getTime())) throw new Error('saw a date beyond the range of a JavaScript Date');
   return date.toISOString().slice(0, -14);
 };
 
 const timeOf = (ms: number): Date => {
   const date = new Date(ms);
-  if (Number.isNaN(date.getTime())) throw new Error('saw a time beyond what a Date can hold');
+  if (Number.isNaN(date.getTime())) throw new Error('saw a time beyond the range of a JavaScript Date');
   return date;
 };
 
@@ -42,7 +45,7 @@ const uuidOf = (written: string | Buffer): string => {
   return hex.toLowerCase();
 };
 
-/** What a value of the type underneath means. Throws a plain `Error` for one that means nothing. */
+/** The logical value of an underlying value. Throws a plain `Error` for one without a meaning. */
 export function logicalValue(logical: Logical, value: unknown): unknown {
   switch (logical.name) {
     case 'date':
@@ -58,7 +61,7 @@ export function logicalValue(logical: Logical, value: unknown): unknown {
   }
 }
 
-/** `"2026-01-31"`: a day is no moment, and a Date would be one. */
+/** `"2026-01-31"`: a string, because a Date would be a point in time. */
 class DateType extends Mapped {
   protected override _fromValue(days: number): string {
     return dateOf(days);
@@ -66,7 +69,7 @@ class DateType extends Mapped {
 
   protected override _toValue(text: unknown): number {
     const ms = typeof text === 'string' && DATE.test(text) ? Date.parse(`${text}T00:00:00.000Z`) : Number.NaN;
-    // The 30th of February would be taken for the 2nd of March.
+    // Date would take the 30th of February for the 2nd of March.
     if (Number.isNaN(ms) || this._fromValue(ms / DAY_MS) !== text)
       throw new Error('saw no date, expected a string such as "2026-01-31"');
     return ms / DAY_MS;
@@ -80,7 +83,7 @@ class TimestampMillisType extends Mapped {
 
   protected override _toValue(date: unknown): number {
     if (date instanceof Date && !Number.isNaN(date.getTime())) return date.getTime();
-    throw new Error('saw no Date that is a time');
+    throw new Error('saw no valid Date');
   }
 }
 
@@ -121,8 +124,8 @@ class UuidType extends Mapped {
 }
 
 /**
- * The logical types whose values are others than those of the type underneath. Times of a day and
- * microseconds stay numbers.
+ * The logical types with values that differ from the underlying ones. Times of day and microseconds stay
+ * numbers.
  */
 const MAPPED: Readonly<Record<string, new (schema: never, options: object) => AvscType>> = {
   date: DateType,

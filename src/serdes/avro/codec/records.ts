@@ -5,12 +5,12 @@ import { type AvscType, type InnerType, type Tap, types } from './avsc.js';
 import { defaultValue } from './default-value.js';
 
 /**
- * What the defaults of records are made of, while a type is built: its records by name. avsc is not told of
- * defaults, see {@link defaultValue}.
+ * The defaults of records while a type is being built: its records by name. avsc does not see the defaults,
+ * see {@link defaultValue}.
  */
 export class Defaults {
   readonly #records = new Map<string, RecordSchema>();
-  /** Until all types are complete nobody may ask what a default is, only whether there is one. */
+  /** Until all types are complete, callers may only check whether there is a default, not use its value. */
   complete = false;
 
   constructor(schema: Schema) {
@@ -24,7 +24,7 @@ export class Defaults {
     visit(schema);
   }
 
-  /** Makes the default of a field; undefined: it has none. */
+  /** A function that makes the default of a field; undefined: it has none. */
   of(record: string, name: string): (() => unknown) | undefined {
     const field = this.#records.get(record)?.fields.find((other) => other.name === name);
     if (!field || !hasDefault(field)) return undefined;
@@ -33,11 +33,12 @@ export class Defaults {
 }
 
 /**
- * A resolver is being made: it asks which fields have a default, and not what it is, which may mean nothing.
+ * True while a resolver is being built: it checks which fields have a default, but does not use the value,
+ * which may be meaningless.
  */
 let asking = false;
 
-/** Those of the type that is being built. It is built at once, without waiting. */
+/** The defaults of the type that is being built. Building is synchronous. */
 let building: Defaults | undefined;
 
 export function withDefaults<T>(defaults: Defaults, build: () => T): T {
@@ -58,7 +59,7 @@ interface FieldType {
   defaultValue(): unknown;
 }
 
-/** A record of avsc with the parts that its declarations leave out. It calls them while it is made. */
+/** A record of avsc with the members that its declarations lack. It calls them in its constructor. */
 interface Inner {
   name: string;
   fields: readonly FieldType[];
@@ -69,7 +70,7 @@ interface Inner {
 
 type Constructor = new (schema: never, options: object) => Inner;
 
-/** A record whose defaults are ours. */
+/** A record with our own defaults. */
 class GuardedRecord extends (types.RecordType as unknown as Constructor) {
   override _createConstructor(errorStacks: boolean, plain: boolean): unknown {
     this.fields = Object.freeze(
@@ -92,8 +93,7 @@ class GuardedRecord extends (types.RecordType as unknown as Constructor) {
   }
 
   /**
-   * avsc would encode the defaults now. Types that do it when it is needed stand in for those of the fields
-   * that have one.
+   * avsc would encode the defaults now. Fields with a default temporarily get types that encode it on demand.
    */
   override _createWriter(): unknown {
     const { fields } = this;
@@ -125,6 +125,6 @@ function written({ type, defaultValue: make }: FieldType): AvscType {
   return standIn as unknown as AvscType;
 }
 
-/** A type of a record's schema, given without defaults. */
+/** A record type for a schema without defaults. */
 export const guardedRecord = (schema: object, options: object): InstanceType<typeof types.RecordType> =>
   new GuardedRecord(schema as never, options) as unknown as InstanceType<typeof types.RecordType>;

@@ -3,11 +3,14 @@ import { type Tap, truncated, types } from './avsc.js';
 
 const REPLACEMENT = '\ufffd';
 
-// In the language since Node 20, in TypeScript's library only from ES2024.
+// Part of JavaScript since Node 20, but of TypeScript's library only from ES2024.
 type WellFormedString = string & { isWellFormed(): boolean };
 type SlicingBuffer = Buffer & { utf8Slice(start: number, end: number): string };
 
-/** What follows of so many bytes, checked; the tap stands behind it. Returns where it begins. */
+/**
+ * Reads a length and skips that many bytes, after checking that they exist. Returns their start; the tap is
+ * after them.
+ */
 export function take(tap: Tap): number {
   const length = tap.readLong();
   const start = tap.pos;
@@ -38,7 +41,7 @@ export class GuardedInt extends types.IntType {
   }
 }
 
-/** Up to here avsc's arithmetic is exact: it doubles the value, and subtracts one from that. */
+/** avsc's arithmetic is exact up to here: it doubles the value and subtracts one. */
 const EXACT = 2 ** 52;
 
 export class GuardedLong extends types.LongType {
@@ -88,7 +91,7 @@ export class GuardedString extends types.StringType {
 export class GuardedBytes extends types.BytesType {
   _read(tap: Tap): Buffer {
     const start = take(tap);
-    // A copy: whoever keeps the value must not keep the whole batch that it came with.
+    // A copy: a kept value must not keep the whole batch in memory.
     return Buffer.from(tap.buf.subarray(start, tap.pos));
   }
 
