@@ -34,9 +34,7 @@ export type Role = 'alone' | 'watched' | 'waiting';
 export interface Standing {
   /** Whether it has unprocessed records, or has not committed yet where it begins. */
   readonly isBehind: boolean;
-  /**
-   * Event time of its next record: all further records are at least this late, unless they are out of order.
-   */
+  /** All of its unread records have at least this event time, unless they are out of order. */
   readonly time: number;
 }
 

@@ -7,7 +7,7 @@ const MAX_POSTPONED_MS = 1_000;
 
 /**
  * Decides when the database takes what is committed (step 4, see commit.ts), in a task that has more to do.
- * Writing on every commit would be correct, but a fold over few keys rewrites the same rows each time, which
+ * Writing on every commit would be correct. But a fold over few keys rewrites the same rows each time, which
  * is a large part of its cost. So rows wait in the cache. They are written once they are as many as the
  * records of a commit, the cache is full, or the last write was a second ago. Checked with each commit.
  */

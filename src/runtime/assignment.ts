@@ -20,16 +20,16 @@ interface Candidate extends MemberState {
 
 /**
  * Assigns tasks to members. Of each sub-topology, and of all together, no member gets two more than another,
- * as far as members can run the same. Tasks of one sub-topology cost about the same, while those of different
+ * as far as members can run the same. Tasks of one sub-topology cost about the same, while tasks of different
  * ones often do not. One process with all joins and another with all counts would not share the work evenly.
  *
  * Each member keeps its open tasks, as far as that allows. Each remaining task goes to a member with its
  * state on disk, or else to the member with the fewest tasks. This keeps state where it is.
  *
- * Members whose topologies contradict each other cannot share an application. Those that already run tasks
- * stay; the others are refused with the reason. A topology that only adds sub-topologies, or lacks some, is
- * no contradiction. Tasks go to members that have them in their topology, so a new version can be rolled out
- * one process at a time.
+ * Members with contradictory topologies cannot share an application. Those that already run tasks stay; the
+ * others are refused with the reason. A topology that only adds sub-topologies, or lacks some, is no
+ * contradiction. Tasks go to members that have them in their topology, so a new version can be rolled out one
+ * process at a time.
  *
  * @param planned The leader's current shapes, with the current partition counts of its topics.
  */

@@ -221,7 +221,7 @@ export class BatchRunner implements StageHost {
         await node.processor.process(item.record, item.port, prepared);
       },
     );
-    // A record whose reads failed cannot be processed at all, so `giveUp` is not called for it.
+    // If its reads failed, a record cannot be processed at all, so `giveUp` is not called for it.
     const { processor } = node;
     if (givenUp && !item.failed && processor.giveUp) {
       const leave = (): void | Promise<void> => {

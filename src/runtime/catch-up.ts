@@ -50,7 +50,7 @@ interface Part {
  *
  * All of it is in the group, so restarts do not matter. Each position of a source has a mark with the offset
  * at which its old records end. A task that finds the phase over marks that with its next commit. A task that
- * begins before that finds it over again: no old records are left, and the check runs before new ones are
+ * begins before that finds out again: no old records are left, and the check comes before any new record is
  * read.
  */
 export class CatchUpPhase {
@@ -90,7 +90,10 @@ export class CatchUpPhase {
     if (!this.#isOver && (await this.#answer.get()) && !this.#isOver) {
       this.#isOver = true;
       const { name } = this.#part;
-      this.#options.ports.logger.info({ part: name, reset: this.id }, `${name}: all records that were processed before have been processed again`);
+      this.#options.ports.logger.info(
+        { part: name, reset: this.id },
+        `${name}: all records that were processed before have been processed again`,
+      );
     }
     return this.#isOver;
   }

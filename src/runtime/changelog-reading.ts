@@ -22,7 +22,7 @@ export interface RestoreOptions {
   readonly taskId: string;
   readonly prefix: string;
   readonly partition: number;
-  /** The offsets at which the sources resume that changes may come from. */
+  /** Where the sources resume that changes may come from. */
   readonly places: ResumePositions;
   /** Committed next offset of each source partition; partitions without one are left out. */
   readonly committed: readonly PartitionOffset[];
@@ -75,7 +75,7 @@ interface Place extends Changelog {
   offset: number;
   log: ReadLog;
   readonly leftOut: LeftOut;
-  /** Topics that caused rows of it and that the task does not read. */
+  /** Topics that rows of it come from, and that the task does not read. */
   readonly foreign: Set<string>;
 }
 
@@ -139,7 +139,7 @@ export class ChangelogReading {
     return new Map(Array.from(this.#places, ([topic, { offset }]) => [topic, offset]));
   }
 
-  /** The keys whose last change was left out, by store. */
+  /** The keys with a last change that was left out, by store. */
   get leftOut(): readonly (readonly [store: string, keys: readonly Buffer[]])[] {
     return Array.from(this.#places.values(), ({ store, leftOut }) => [store, leftOut.keys] as const);
   }

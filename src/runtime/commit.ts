@@ -27,7 +27,7 @@ export interface CommitTarget {
   afterStep(step: CommitStep): void | Promise<void>;
 }
 
-/** A commit that has reached the broker. */
+/** A commit that the broker has confirmed. */
 export interface Committed {
   /** Number of changelog records written. */
   readonly logged: number;

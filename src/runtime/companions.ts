@@ -3,7 +3,7 @@ import type { Graph, SubTopology } from '../graph/graph.js';
 
 /** How the tasks of a sub-topology are aligned in time with others. */
 export interface Companions {
-  /** Sub-topologies whose records meet its own after repartitions, possibly including itself. */
+  /** Sub-topologies with records that meet its own after repartitions, possibly including itself. */
   readonly subTopologies: readonly SubTopology[];
   /** When something becomes final where they meet. */
   readonly nextClosing: NextClosing;
@@ -13,10 +13,11 @@ export interface Companions {
  * The sub-topologies that are aligned in time with each other, by sub-topology; those without alignment are
  * left out.
  *
- * An operator that makes results final by stream time (windows, joins of streams) after a repartition gets
- * its time from all tasks that write to that topic. So the tasks of all sub-topologies that lead to it are
- * aligned. The tasks of the operator's own sub-topology wait for them, too, if they read several topics:
- * records of one topic do not show how far the others are. No task waits for a task that it writes to.
+ * Some operators make results final by stream time (windows, joins of streams). After a repartition, such an
+ * operator gets its time from all tasks that write to that topic. So the tasks of all sub-topologies that
+ * lead to it are aligned. The tasks of the operator's own sub-topology wait for them, too, if they read
+ * several topics: records of one topic do not show how far the others are. No task waits for a task that it
+ * writes to.
  */
 export function companionsOf(
   { subTopologies, edges, nodes }: Graph,

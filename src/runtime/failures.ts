@@ -26,7 +26,7 @@ export interface Failure {
   readonly emission: number;
 }
 
-/** A record whose processing threw an error. */
+/** A record for which a step threw an error. */
 export interface FailedRecord {
   readonly node: string;
   readonly error: unknown;

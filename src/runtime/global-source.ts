@@ -50,7 +50,7 @@ function asWritten({ value: { header } }: DeclaredGlobalTable, { value, headers 
   return said ? Buffer.concat([said, value as Buffer]) : (value as Buffer);
 }
 
-/** Lookups encode their keys, so a record whose key cannot be encoded again counts as unreadable. */
+/** Lookups encode their keys, so a record with a key that cannot be encoded again counts as unreadable. */
 function checkKey({ key: serde }: DeclaredGlobalTable, key: unknown, { topic, partition, offset }: BrokerRecord): void {
   try {
     checkEncodes(serde, key);

@@ -36,8 +36,8 @@ export class IdleWatch {
 
   /**
    * Checks whether every position is at the end of its log and committed, and if so resolves the waiting
-   * calls. A cluster that does not answer is no error: the loop of each task checks again. For a process
-   * without tasks, this function repeats the check until another one succeeds or no caller waits any more.
+   * calls. A cluster that does not answer is no error: the loop of each task checks again. In a process
+   * without tasks, this call repeats the check until it succeeds, a task exists, or no caller waits any more.
    */
   async look(): Promise<void> {
     const { clock, engine, signal } = this.#options;

@@ -13,8 +13,8 @@ export const bufferedBytes = ({ key, value, headers }: BrokerRecord): number =>
  * Memory for records that were read and wait to be processed, for all tasks of an application in this
  * process. Kafka Streams calls it `input.buffer.max.bytes`.
  *
- * Each task has the same share, at least 128 KiB. A task may use twice its share, and always holds one record
- * of each of its partitions, whatever its size: the order cannot be determined without it.
+ * Each task has the same share, at least 128 KiB. A task may use twice its share. It may always hold one
+ * record of each of its partitions, whatever its size: the order cannot be determined without it.
  */
 export class InputBuffer {
   readonly maxBytes: number;

@@ -82,8 +82,8 @@ export function checkAllCommitted(
 }
 
 /**
- * Whether rows of a task with several sources cannot be judged by their causes, because no commit of the task
- * shows its position in each of them.
+ * Whether rows of a task with several sources cannot be judged by their causes: no commit of the task shows
+ * its position in each of them.
  */
 export const isDoubtful = (places: ResumePositions, committed: readonly PartitionOffset[]): boolean =>
   places.own.length > 1 && !committed.some(tellsOfAll);
@@ -149,7 +149,8 @@ export async function checkPassedOver(
         expected: `a committed offset of ${unread.get(topic)}`,
         action: goOnOrBeginAnew(unread, partition),
       });
-    const between = behind < begins ? ', and the records between no longer exist: they may never have been processed' : '';
+    const between =
+      behind < begins ? ', and the records between no longer exist: they may never have been processed' : '';
     logger.warn(
       { task: id, topic, partition },
       `the group has no offset of ${source} any more; the stores keep the rows made from its records before offset ${behind}, and reading continues at offset ${begins}${between}`,
@@ -158,8 +159,8 @@ export async function checkPassedOver(
 }
 
 /**
- * For a task without stores. It reads a source again whose position its other sources name: no record is
- * skipped.
+ * Warns if a task without stores reads a source again although its other sources show how far it was: no
+ * record is skipped.
  */
 export function warnOfReadingAgain(
   logger: Logger,

@@ -30,7 +30,7 @@ export async function openTask(options: TaskOptions, place: TaskSlot): Promise<v
       });
       return;
     } catch (error) {
-      // Another process got the task while it was opening: its error has no consequence.
+      // The task was reassigned while it was opening: its error has no consequence.
       if (opened && place.current() !== opened) return;
       if (!isStreamsError(error) || error.code !== 'STATE_LOCKED' || tries >= LOCKED_TRIES) throw error;
       await sleep(options.ports.clock, LOCKED_WAIT_MS, options.signal);

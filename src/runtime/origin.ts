@@ -4,9 +4,9 @@ import type { Graph } from '../graph/graph.js';
 import { FiredPlace, type Place } from './batch.js';
 
 /**
- * The effects of a record or a timer are identified by their path. This text is the same whenever the same is
- * processed again (after a crash, in other batches, with another cache, in a replay, by a shadow), and is
- * unique to it.
+ * The effects of a record or a timer are identified by their path, a text that is unique to them. It is the
+ * same whenever they are processed again: after a crash, in other batches, with another cache, in a replay,
+ * by a shadow.
  *
  * It begins with a root: `orders-0@42`, the position of a source record; or the firing of a timer (see
  * {@link timerOrigin}). Then each operator on the path adds `>`, its node, and the delivery to it: `:1` by

@@ -3,8 +3,8 @@ import type { ChangeCause } from './change-log.js';
 import { type Epoch, epochsOf, overtakenFrom } from './epochs.js';
 
 /**
- * Detects records of a task's changelogs whose writer had been replaced by a later owner (see epochs.ts). It
- * gets the records of each changelog in their order. Either of these is enough:
+ * Detects records of a task's changelogs that an owner wrote after a later owner had replaced it (see
+ * epochs.ts). It gets the records of each changelog in their order. Either of these is enough:
  *
  * - A record of a later epoch comes before it: its writer was no longer the owner.
  * - Its cause is at or after the offset at which a later epoch began: its commit never finished.

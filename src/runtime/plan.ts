@@ -7,9 +7,9 @@ export type StagePlan = readonly string[];
 /**
  * Divides the processors of a sub-topology into stages.
  *
- * Processors that share a store are in one stage, so that each sees the store as of its own record, not as of
- * the end of the batch. Stages in a cycle are merged, too. The rest is in topological order: a stage runs
- * after everything that leads to it.
+ * Processors that share a store are in one stage. So each sees the store as of its own record, not as of the
+ * end of the batch. Stages in a cycle are merged, too. The rest is in topological order: a stage runs after
+ * everything that leads to it.
  */
 export function planStages(graph: Graph, subTopology: SubTopology): StagePlan[] {
   const inside = new Set(subTopology.nodes);

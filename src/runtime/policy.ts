@@ -3,7 +3,7 @@ import { StreamsError } from '../model/errors.js';
 import { show } from '../model/show.js';
 
 /**
- * What happens to a record that fails for good. `fail`: stop, and commit nothing of its batch. `skip`: drop
+ * What happens to a record that fails for good. `fail`: stop, without committing anything of it. `skip`: drop
  * and count it. `deadLetter`: write it to the dead letter topic.
  */
 export type FinalPolicy = 'fail' | 'skip' | 'deadLetter';

@@ -86,7 +86,10 @@ async function forgetStale(
   const { checkpoint } = state;
   if (emptied !== checkpoint.emptied) {
     if (Object.keys(checkpoint.changelogs).length > 0)
-      config.logger.info(task, `the stores of this directory are from before the reset ${emptied}: they are read again`);
+      config.logger.info(
+        task,
+        `the stores of this directory are from before the reset ${emptied}: they are read again`,
+      );
     return state.clearAll();
   }
   const stale = new Set<string>();

@@ -64,9 +64,8 @@ class ReadCollector implements Lookups {
  * cut into batches:
  *
  * 1. Processors that share a store are in one stage (plan.ts).
- * 2. The queue is sorted by the place of each item. The record that caused an item comes first; what a record
- *    caused comes before what timers caused, and the order is depth first. The stage's own timers fire at
- *    their place in this order.
+ * 2. The queue is sorted by the place of each item: by the record that caused it, effects of timers after
+ *    effects of the record itself, and depth first. The stage's own timers fire at their place in this order.
  * 3. What a stage emits to itself is finished before the next item.
  * 4. Sinks sort by the same place (outbox.ts).
  */

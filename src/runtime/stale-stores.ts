@@ -39,7 +39,7 @@ export function readBefore(
   return { offset, log: logs.get(name), streamTime };
 }
 
-/** Whether it is another topic of the same name than the one that was read. */
+/** Whether the topic that was read was another one of the same name. */
 export const isMadeAnew = ({ log }: ReadBefore, { topicId }: LogNow): boolean =>
   log?.topicId !== undefined && topicId !== undefined && log.topicId !== topicId;
 
@@ -53,9 +53,8 @@ export const isMadeAnew = ({ log }: ReadBefore, { topicId }: LogNow): boolean =>
  * longer than that misses the deletion, and would keep the row.
  *
  * Deletions of that period are assumed to be no older than the store's stream time. If that is behind the
- * clock, as while old records are processed, the lag protects them for a shorter time. The lag does not
- * protect a first reading that was interrupted: a later compaction removed the row together with its
- * deletion.
+ * clock, as while old records are processed, the lag protects them for a shorter time. If a reading from the
+ * beginning was interrupted, the lag gives no protection: a later compaction removes the row, too.
  */
 export function staleness(before: ReadBefore, now: LogNow, time: number): string | undefined {
   const { offset, log, streamTime } = before;

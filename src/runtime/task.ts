@@ -187,8 +187,8 @@ export class Task {
   }
 
   async #commit(ahead: boolean): Promise<void> {
-    // Also checked when there is nothing to commit: an error that arrives late may concern a record of the
-    // previous commit.
+    // Also checked when there is nothing to commit: a late emission may belong to a record of the previous
+    // commit.
     if (this.#fatal) throw this.#fatal;
     if (this.#since.inBatch) throw stopped('a batch is not at its end', `task ${this.id}`);
     if (this.uncommitted === 0 && (ahead || !this.#due.mustRefresh(this.#opened.state?.checkpoint)))

@@ -22,9 +22,9 @@ export interface JumpState {
  * uses timestamps, and its state is committed with the offsets. So the same records are refused whenever they
  * are read.
  *
- * The first record of the partition is accepted. The rule for consecutive records that are all too far ahead,
- * each within the limit of the one before: the tenth is accepted. Stream time then advances to it, so the
- * following ones are no longer ahead.
+ * The first record of the partition is accepted. If consecutive records are all too far ahead, each within
+ * the limit of the one before, the tenth is accepted. Stream time then advances to it, so the records after
+ * it are no longer too far ahead.
  */
 export class TimeJumps {
   readonly #limitMs: number;

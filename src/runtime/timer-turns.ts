@@ -13,8 +13,8 @@ interface Kind {
 
 /**
  * Creates the firings of the timers of one processor. Each has a unique text, and a repeated firing has the
- * same text again. The text does not depend on which timer fired, when it was scheduled, or on restarts,
- * since a firing is always later than the moments of those before it.
+ * same text again. The text does not depend on which timer fired, when it was scheduled, or on restarts. The
+ * reason is that a firing is always later than the moments of those before it.
  */
 export class TimerTurns {
   readonly #node: string;

@@ -4,7 +4,7 @@ import type { EngineConfig } from './config.js';
 import { goOnOrBeginAnew, type LostOffset } from './lost-offsets.js';
 import type { ResumePositions } from './resume-positions.js';
 
-/** A changelog row whose cause will be processed again. */
+/** A changelog row with a cause that will be processed again. */
 interface Refused extends ChangeCause {
   readonly store: string;
   /** `topic[partition]@offset` of the row. */

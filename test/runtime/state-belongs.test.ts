@@ -196,7 +196,10 @@ describe('the state of a machine', () => {
       Object.keys(await machines.rows()),
       words(10, 20).map(({ key }) => key),
     );
-    assert.match(machines.logger.lines.join('\n'), /info: store totals is read again .* deleted, and created again since/);
+    assert.match(
+      machines.logger.lines.join('\n'),
+      /info: store totals is read again .* deleted, and created again since/,
+    );
   });
 
   it('STATE_MISMATCH: its changelog was deleted and made anew, and holds nothing: the rows are nowhere else', async () => {
