@@ -17,27 +17,30 @@ import { SharedAnswer } from './shared-answer.js';
 import { sourcePartitions } from './sources.js';
 import type { TopicCounts } from './topics.js';
 
-/** How often somebody who waits looks again, if nobody of this process has committed meanwhile. */
+/** How often a waiting task checks again, if no task of this process has committed meanwhile. */
 const LOOK_AGAIN_MS = 50;
-/** Whoever was not looked at for so long was not waited for. */
+/**
+ * After a pause in the checks of this length, the time for {@link SLOW_MS} starts again: nothing was waited
+ * for.
+ */
 const NOT_WATCHED_MS = 5_000;
-/** A task that is behind and has committed nothing for so long is told of, and again after as long. */
+/** A task that is behind and commits nothing for this long is reported, and again after each such time. */
 const SLOW_MS = 300_000;
 
-/** What a task has to do with the time of others. */
+/** How a task is aligned in time with other tasks. */
 export type Role = 'alone' | 'watched' | 'waiting';
 
-/** Where a task is, as its last commit says. */
+/** The progress of a task, according to its last commit. */
 export interface Standing {
-  /** Whether records are known to exist that it has not processed, or it has not said where it begins. */
+  /** Whether it has unprocessed records, or has not committed yet where it begins. */
   readonly isBehind: boolean;
-  /** Nothing that it has still to read happened before, but for what lies out of order. */
+  /** All of its unread records have at least this event time, unless they are out of order. */
   readonly time: number;
 }
 
 export interface View {
   readonly standings: ReadonlyMap<string, Standing>;
-  /** Ends of the partitions that were looked at. */
+  /** The ends of the partitions in this view. */
   readonly ends: ReadonlyMap<string, PartitionOffset>;
 }
 
@@ -50,30 +53,30 @@ export interface AlignmentOptions {
   };
   /** Undefined: the process is in no group at the moment. */
   readonly membership: () => Membership | undefined;
-  /** Whether a task is of this process, and reads its state at the moment. */
+  /** Whether a task belongs to this process and is restoring its state. */
   readonly isRestoring: (taskId: string) => boolean;
 }
 
-/** What is known of one that is waited for. */
+/** The last known progress of a task that others wait for. */
 interface Watched {
   mark: string;
   since: number;
 }
 
 /**
- * Lets the tasks of an application know how far the others are in time, whichever process they are in: see
- * {@link companionsOf} for who has to know, and {@link PacedIntake} for what a task makes of it.
+ * Gives the tasks of an application the progress in time of other tasks, in whichever process they run.
+ * {@link companionsOf} defines which tasks need it, and {@link PacedIntake} applies it.
  *
- * All of it is in the group: the offsets that a task has committed say what it has read, the text beside them
- * which stream time it has (see stream-times.ts) and when its next record happened. Nothing is sent for it. A
- * task without records that it has not read is not behind, whoever has it; so nobody waits for who is idle or
- * for a process that is gone, since its tasks are another's by then.
+ * All of it is in the group. The offsets that a task has committed define what it has read. Their metadata
+ * has its stream time (see stream-times.ts) and the time of its next record. No further messages are needed.
+ * A task without unread records is not behind, whichever process has it. So no task waits for an idle task,
+ * or for a process that is gone: its tasks belong to another process by then.
  *
- * Who is behind is waited for without a bound, since the group has given its task to a member: a bound would
- * make late records of slowness. It is told of, so that somebody looks what holds it up.
+ * The wait for a task that is behind has no limit, since the group has assigned it to a member. A limit would
+ * turn slowness into late records. A warning reports the task, so that operators can find the cause.
  */
 export class Alignment {
-  /** Who has old records left, for which new ones wait. */
+  /** The parts of the application in which new records wait for old ones. */
   readonly catchUp: CatchUp;
   readonly #options: AlignmentOptions;
   readonly #view = new SharedAnswer(() => this.#look());
@@ -102,7 +105,7 @@ export class Alignment {
     return this.#waiting.size > 0;
   }
 
-  /** Which tasks there are, and who keeps together. */
+  /** Sets the tasks, and which of them are aligned with each other. */
   plan(plan: PlannedTopology): void {
     const { topology, tasks: planned, topics, prefix } = plan;
     this.catchUp.plan(plan);
@@ -110,7 +113,7 @@ export class Alignment {
     this.#companions = companions;
     this.#planned = planned;
     this.#topics = topics;
-    // Those that wait are looked at, too: what was written to them has to be read before they go on.
+    // Waiting tasks are checked, too: records that others wrote for them must be read before others go on.
     this.#tasks = [...planned.values()]
       .filter(({ subTopology }) => companions.has(subTopology.id))
       .map(({ id, subTopology, partition }) => [id, sourcePartitions(subTopology, prefix, partition, topics)]);
@@ -123,8 +126,8 @@ export class Alignment {
   }
 
   /**
-   * Whether topics have other numbers of partitions than were planned with, or it cannot be told. Asks only
-   * where somebody keeps together.
+   * Whether topics no longer have the planned numbers of partitions, or the cluster does not answer. Asks
+   * only if some sub-topologies are aligned.
    */
   async isOutdated(): Promise<boolean> {
     const names = [...new Set(this.#partitions.map(({ topic }) => topic))];
@@ -138,7 +141,7 @@ export class Alignment {
     }
   }
 
-  /** The others that a task keeps together with; none: it goes on as it likes. */
+  /** The other tasks that this task is aligned with; none: it runs at its own pace. */
   othersOf({ id, subTopology }: Pick<PlannedTask, 'id' | 'subTopology'>): readonly string[] {
     const companions = this.#companions.get(subTopology.id);
     const ids = new Set(companions?.subTopologies.map((one) => one.id));
@@ -148,7 +151,7 @@ export class Alignment {
   }
 
   /**
-   * Whether a task waits for others, or others for it. It may become so: a topic of one partition may get
+   * Whether a task waits for others, or others for it. This can change: a topic of one partition may get
    * another.
    */
   roleOf(task: Pick<PlannedTask, 'id' | 'subTopology'>): Role {
@@ -156,23 +159,20 @@ export class Alignment {
     return this.#waitedFor.has(task.subTopology.id) ? 'watched' : 'alone';
   }
 
-  /** When something becomes final next where the records of a sub-topology meet those of others. */
+  /** The next moment at which something becomes final where the records of a sub-topology meet others. */
   nextClosing({ id }: Pick<SubTopology, 'id'>, time: number): number {
     return this.#companions.get(id)?.nextClosing(time) ?? Number.POSITIVE_INFINITY;
   }
 
   /**
-   * Where all are, no earlier than now; undefined if the cluster does not say. Those who ask meanwhile share
-   * the answer.
+   * Progress of all tasks, no older than this call; undefined if the cluster does not answer. Callers that
+   * ask meanwhile share the answer.
    */
   view(): Promise<View | undefined> {
     return this.#view.get();
   }
 
-  /**
-   * Ends the waiting of those who wait: a task of this process has committed, or something else is to be
-   * done.
-   */
+  /** Wakes all waiting tasks: a task of this process has committed, or there is other work. */
   wake(): void {
     for (const done of [...this.#waiting]) done();
   }
@@ -182,7 +182,7 @@ export class Alignment {
     this.#options.ports.metrics.count('alignment', 'waits');
   }
 
-  /** Until that long, or until something may be otherwise. */
+  /** Waits for this long at most, or until something may have changed. */
   wait(maxMs: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
@@ -200,7 +200,8 @@ export class Alignment {
     const membership = this.#options.membership();
     if (membership === undefined) return undefined;
     try {
-      // In this order: what is committed has been written, and is before the ends that are asked for next.
+      // In this order: committed records have been written, so they are before the ends that are fetched
+      // next.
       const committed = byKey(await membership.committed(this.#partitions));
       const ends = byKey(await ports.admin.latestOffsets(this.#partitions));
       const { now, catchUp } = this;
@@ -209,7 +210,7 @@ export class Alignment {
       const standings = new Map(
         this.#tasks.map(([id, sources]) => [
           id,
-          // What is held back is nobody's yet.
+          // Records that are held back count for no task yet.
           standingOf(sources, committed, (at, known) =>
             Math.min(ends.get(partitionKey(at.topic, at.partition))?.offset ?? 0, catchUp.readTo(id, at, known)),
           ),
@@ -217,7 +218,7 @@ export class Alignment {
       );
       const behind = [...standings].filter(([, { isBehind }]) => isBehind);
       const lowest = Math.min(...behind.map(([, { time }]) => time));
-      // Who is further may be one that waits itself.
+      // Only tasks with the lowest time: one that is further ahead may be waiting itself.
       for (const [id, standing] of behind) if (standing.time === lowest) this.#watch(id, standing);
       return { standings, ends };
     } catch (error) {
@@ -226,7 +227,7 @@ export class Alignment {
     }
   }
 
-  /** Tells of a task that is behind and does not move. */
+  /** Warns of a task that is behind and makes no progress. */
   #watch(id: string, { mark, time }: Standing & { readonly mark: string }): void {
     const { ports, isRestoring } = this.#options;
     const { now } = this;
@@ -241,7 +242,7 @@ export class Alignment {
     ports.metrics.count('alignment', 'slow');
     ports.logger.warn(
       { task: id, time },
-      `task ${id} has records to read and has committed nothing for ${SLOW_MS / 60_000} min: the others wait for it, so that nothing it sends to them is late. Look at what holds it up`,
+      `task ${id} has records to read and has committed nothing for ${SLOW_MS / 60_000} min: the others wait for it, so that nothing it sends to them is late. Find out what delays it`,
     );
   }
 }
@@ -256,11 +257,11 @@ function standingOf(
   let mark = '';
   for (const source of sources) {
     const at = committed.get(partitionKey(source.topic, source.partition));
-    // Where it begins is not known before it has committed that.
+    // Its beginning is unknown until it has committed that.
     if ((at?.offset ?? 0) < endOf(source, at)) isBehind = true;
     mark += `${at?.offset} ${at?.metadata} `;
     const { task, next } = textOf(at?.metadata);
-    // Somebody else may have written another text there.
+    // Another program may have written other metadata there.
     for (const moment of [task, next]) if (typeof moment === 'number' && moment > time) time = moment;
   }
   return { isBehind, time, mark };

@@ -7,23 +7,24 @@ import { diskIdentityFiles, type IdentityFiles } from '../state/identity-files.j
 import { addedTo, textOf } from './offset-texts.js';
 
 /**
- * Which of its versions an application is: each has internal topics and stores of its own, beside each other,
- * and the group says which of them is the one that counts. Applications begin with version 0, whose prefix
- * is their id, or `<id>-apart` where topics of these names are another's (see own-version.ts); a promotion
- * or a rollback gives the group another one (see replay/promotion.ts).
+ * Identifies a version of the application. Versions have separate internal topics and stores; the metadata of
+ * the group's offsets says which one is live. Applications begin with version 0. Its prefix is their id, or
+ * `<id>-apart` if other applications own topics with these names (see own-version.ts). A promotion or a
+ * rollback sets another version in the group (see replay/promotion.ts).
  */
 export interface ApplicationVersion {
-  /** Only ever rises: of two that somebody finds, the higher one is right. */
+  /** It only ever rises: if two are found, the higher one is right. */
   readonly n: number;
-  /** Before the names of internal topics, and the name of the directory that holds the stores. */
+  /** The prefix of internal topics, and the name of the directory that holds the stores. */
   readonly prefix: string;
 }
 
 export const firstVersion = (applicationId: string): ApplicationVersion => ({ n: 0, prefix: applicationId });
 
 /**
- * Travels with every offset that is committed, so that group and version cannot come apart: `{ "format": 1,
- * "generation": [n, prefix], … }`; that which every application begins with is left out.
+ * Adds the version to the metadata of every committed offset, so that group and version cannot diverge:
+ * `{ "format": 1, "generation": [n, prefix], … }`. The version that every application begins with is left
+ * out.
  */
 export function withVersion(
   positions: readonly PartitionOffset[],
@@ -35,10 +36,10 @@ export function withVersion(
 }
 
 /**
- * The highest that committed offsets name: those of topics that a version does not read stay behind.
- * Undefined: they name none. What does not parse, or names the stores of somebody else, counts as none:
- * whoever may commit offsets of the group may write it, and topics and directories are made and removed by
- * it.
+ * The highest version that committed offsets name; offsets of topics that a newer version does not read keep
+ * the older one. Undefined: they name none. A version that does not parse, or that names the stores of
+ * another application, is ignored. Anyone allowed to commit offsets of the group can write it, and it decides
+ * which topics and directories are created and removed.
  */
 export function versionOf(
   committed: readonly PartitionOffset[],
@@ -59,9 +60,9 @@ function checked(n: unknown, prefix: unknown, applicationId: string): Applicatio
 }
 
 /**
- * Whether a version of the application, or of its shadow, can have that prefix: the application's id,
- * `<application>-apart` (see topic-owners.ts) or `<application>-shadow-<n>`. Everything that becomes the name
- * of a directory or a topic, or is removed by it, is asked.
+ * Whether a version of the application, or of its shadow, can have this prefix: the application's id,
+ * `<application>-apart` (see topic-owners.ts) or `<application>-shadow-<n>`. Called for everything that
+ * becomes the name of a directory or a topic, or selects what is removed.
  */
 export function isPrefixOf(prefix: unknown, applicationId: string): prefix is string {
   if (typeof prefix !== 'string') return false;
@@ -75,8 +76,8 @@ const highest = (versions: readonly (ApplicationVersion | undefined)[]): Applica
   versions.reduce((a, b) => (a && b ? (b.n > a.n ? b : a) : (a ?? b)), undefined);
 
 /**
- * `<state>/<application>/generation.json`: what this machine has run last, for who looks without asking a
- * broker.
+ * `<state>/<application>/generation.json`: the version that this machine ran last, for tools that read the
+ * stores without a broker.
  */
 function pathOf(stateDirectory: string, applicationId: string): string {
   checkName('application id', applicationId);
@@ -84,8 +85,8 @@ function pathOf(stateDirectory: string, applicationId: string): string {
 }
 
 /**
- * That of the stores that this machine has; version 0 if it never ran another. STATE_IO if that cannot be
- * read, STATE_CORRUPT if it makes no sense.
+ * The version of the stores on this machine; version 0 if it has run no other. STATE_IO if the file cannot be
+ * read, STATE_CORRUPT if its content is invalid.
  */
 export async function versionOnDisk(
   stateDirectory: string,
@@ -94,7 +95,7 @@ export async function versionOnDisk(
 ): Promise<ApplicationVersion> {
   const path = pathOf(stateDirectory, applicationId);
   const text = await files.read(path).catch((error: unknown) => {
-    throw databaseError('cannot read which version the stores are of', path, error);
+    throw databaseError('cannot read the version of the stores', path, error);
   });
   return text === null ? firstVersion(applicationId) : parse(text, path, applicationId);
 }
@@ -107,21 +108,21 @@ function parse(text: string, path: string, applicationId: string): ApplicationVe
     throw new Error(text.slice(0, 60));
   } catch (error) {
     throw new StreamsError('STATE_CORRUPT', {
-      what: 'cannot read which version the stores are of',
+      what: 'cannot read the version of the stores',
       at: path,
       saw: messageOf(error),
       expected: `{"n":…,"prefix":"${applicationId}…"}`,
-      action: 'Delete the file and start the application: its group knows which version it is.',
+      action: 'Delete the file and start the application: the offsets of its group name the version.',
       cause: error,
     });
   }
 }
 
 /**
- * The one to run with: what is given (to a shadow, which becomes one), what the group names, or what this
- * machine has run: the highest. Offsets that somebody else has set name none; what this machine knows is then
- * still right. One that was never promoted chooses its prefix. It is kept for who looks at the stores of a
- * stopped application.
+ * Returns the version to run. It is the highest of: the version in the configuration (a shadow sets one), the
+ * version that the group names, and the version that this machine ran last. Offsets that another program has
+ * set name no version; the one on this machine is then still right. An application that was never promoted
+ * chooses its prefix. The result is stored for tools that read the stores of a stopped application.
  */
 export async function findVersion(
   { applicationId, version }: { readonly applicationId: string; readonly version: ApplicationVersion },
@@ -147,25 +148,22 @@ export async function findVersion(
   return found;
 }
 
-/** That which the group of an application names; version 0 if it names none, or may not be looked at. */
+/** The version that an application's group names; version 0 if it names none, or may not be read. */
 export const currentVersion = async (admin: Admin, applicationId: string): Promise<ApplicationVersion> =>
   (await namedBy(admin, applicationId)) ?? firstVersion(applicationId);
 
-/** Undefined if the group names none, or may not be looked at. */
+/** Undefined if the group names no version, or may not be read. */
 export async function namedBy(admin: Admin, applicationId: string): Promise<ApplicationVersion | undefined> {
   try {
     return versionOf(await admin.groupOffsets(applicationId), applicationId);
   } catch (error) {
-    // Who joins the group is told which right is missing, together with all others.
+    // Joining the group then reports the missing permission, together with all others.
     if (isStreamsError(error) && error.code === 'BROKER_UNAUTHORIZED') return undefined;
     throw error;
   }
 }
 
-/**
- * GENERATION_CHANGED: the offsets of a task are those of a version that was promoted since this process
- * began.
- */
+/** GENERATION_CHANGED: the task's offsets belong to a version that was promoted since this process began. */
 export function checkVersion(
   committed: readonly PartitionOffset[],
   { version, applicationId }: { readonly version: ApplicationVersion; readonly applicationId: string },

@@ -1,13 +1,15 @@
 import type { TaskOptions } from './task-options.js';
 
-/** A crash costs what was committed since the last time: so much, and what the commit behind it has. */
+/**
+ * After a crash, what was committed since the last write is restored: that much, plus the commit after it.
+ */
 const MAX_POSTPONED_MS = 1_000;
 
 /**
- * When the database has to take what is committed (step 4, see commit.ts) in a task that has more to do. Each
- * time would be as well; but in a fold over few keys each commit changes the same rows, and to write them is
- * a good part of its cost. So they wait in the cache, until they are as many as the records of a commit, the
- * cache is full, or the last time is a second ago. Asked with each commit.
+ * Decides when the database takes what is committed (step 4, see commit.ts), in a task that has more to do.
+ * Writing on every commit would be correct. But a fold over few keys rewrites the same rows each time, which
+ * is a large part of its cost. So rows wait in the cache. They are written once they are as many as the
+ * records of a commit, the cache is full, or the last write was a second ago. Checked with each commit.
  */
 export class ApplyDue {
   readonly #options: Pick<TaskOptions, 'config' | 'budget' | 'ports'>;
@@ -22,7 +24,7 @@ export class ApplyDue {
     this.#last = this.#options.ports.clock.monotonic();
   }
 
-  /** `rows`: how many are committed and not written. */
+  /** @param rows Number of rows that are committed and not written. */
   isNow(rows: number): boolean {
     const { config, budget, ports } = this.#options;
     return rows >= config.commitRecords || budget.exceeded || ports.clock.monotonic() - this.#last >= MAX_POSTPONED_MS;

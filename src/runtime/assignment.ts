@@ -9,29 +9,29 @@ import {
   type SubTopologyShape,
 } from './member-state.js';
 
-/** A member among whom tasks are shared out. */
+/** A member that can get tasks. */
 interface Candidate extends MemberState {
   readonly memberId: string;
-  /** {@link MemberState.onDisk}: asked for each of its tasks and each other member. */
+  /** {@link MemberState.onDisk} as a set: it is searched for each task and each other member. */
   readonly disk: ReadonlySet<string>;
-  /** What it will have, by sub-topology; those that it cannot run are not there. */
+  /** The tasks that it will get, by sub-topology; without the sub-topologies that it cannot run. */
   readonly share: ReadonlyMap<string, string[]>;
 }
 
 /**
- * Shares the tasks out: of each sub-topology, and of all together, no member gets two more than another, as
- * far as members can run the same. Tasks of one sub-topology cost about the same, those of two often do not:
- * one process with all of the joins and another with all of the counts would not share the work.
+ * Assigns tasks to members. Of each sub-topology, and of all together, no member gets two more than another,
+ * as far as members can run the same. Tasks of one sub-topology cost about the same, while tasks of different
+ * ones often do not. One process with all joins and another with all counts would not share the work evenly.
  *
- * Each member keeps what it has open, as far as that allows; what is left goes to whoever has its state on
- * disk, else to whoever has fewest. State stays where it is.
+ * Each member keeps its open tasks, as far as that allows. Each remaining task goes to a member with its
+ * state on disk, or else to the member with the fewest tasks. This keeps state where it is.
  *
- * Members whose topologies contradict each other cannot share an application: those that run tasks already
- * stay, the others are refused with the reason. A topology that only adds sub-topologies, or lacks some, is
- * no contradiction: a task goes to members that know it, so that a new version can be rolled out one process
- * at a time.
+ * Members with contradictory topologies cannot share an application. Those that already run tasks stay; the
+ * others are refused with the reason. A topology that only adds sub-topologies, or lacks some, is no
+ * contradiction. Tasks go to members that have them in their topology, so a new version can be rolled out one
+ * process at a time.
  *
- * `planned`: the leader's own shapes as of now, with the partitions that its topics have by now.
+ * @param planned The leader's current shapes, with the current partition counts of its topics.
  */
 export function assignTasks(
   members: readonly GroupMember[],
@@ -76,19 +76,19 @@ const shareOf = ({ share }: Candidate, id: string): string[] => share.get(id) ??
 
 const totalOf = ({ share }: Candidate): number => [...share.values()].reduce((sum, { length }) => sum + length, 0);
 
-/** By what they have of a sub-topology, then in all. */
+/** By the number of tasks of a sub-topology, then in total. */
 const byShare =
   (id: string) =>
   (a: Candidate, b: Candidate): number =>
     shareOf(a, id).length - shareOf(b, id).length || totalOf(a) - totalOf(b);
 
-/** Shares out the tasks of one sub-topology among those that can run it. */
+/** Assigns the tasks of one sub-topology to the members that can run it. */
 function shareOut(id: string, tasks: readonly string[], all: readonly Candidate[]): void {
   const candidates = all.filter(({ share }) => share.has(id));
   if (candidates.length === 0) return;
   const free = new Set(tasks);
   const most = Math.ceil(tasks.length / candidates.length);
-  // Of what it has too much, a member gives up first what lies on another's disk, too.
+  // Of surplus tasks, a member first gives up those that other members have on disk, too.
   const elsewhere = (member: Candidate, task: string): number =>
     Number(candidates.some((other) => other !== member && other.disk.has(task)));
   for (const wished of ['tasks', 'onDisk'] as const) {
@@ -111,7 +111,7 @@ const ends = (sorted: readonly Candidate[]): readonly [Candidate, Candidate] => 
   sorted.at(-1) as Candidate,
 ];
 
-/** Moves one task, one whose state lies where it goes if there is such a task. */
+/** Moves one task, preferably one that the receiver has on disk. */
 function move(id: string, from: Candidate, to: Candidate): void {
   const own = shareOf(from, id);
   const task = own.find((each) => to.disk.has(each)) ?? (own.at(-1) as string);
@@ -120,8 +120,9 @@ function move(id: string, from: Candidate, to: Candidate): void {
 }
 
 /**
- * Moves one task to a member that has two fewer in all than its owner: of a sub-topology of which it has
- * fewer as well, so that the shares of that one stay level. False if there is nothing to move.
+ * Moves one task to a member that has at least two fewer in total than the current owner. The task is of a
+ * sub-topology of which the receiver also has fewer, so the shares of that sub-topology stay level. False if
+ * there is nothing to move.
  */
 function levelAll(candidates: readonly Candidate[]): boolean {
   const sorted = candidates.toSorted((a, b) => totalOf(a) - totalOf(b));

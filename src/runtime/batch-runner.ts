@@ -15,7 +15,7 @@ import { Item, type Stage, type StageHost, type StageNode } from './stage.js';
 import type { JumpState } from './time-jumps.js';
 import type { TopicEntry } from './topic-entry.js';
 
-const FIRST_PHASE = 'what stands before the first operator with state';
+const FIRST_PHASE = 'the operators before the first one with state';
 const LAST_PHASE = 'encoding what is sent';
 const CALLS = 'the calls of effect';
 
@@ -23,17 +23,17 @@ export interface BatchRunnerOptions extends Omit<RecordContextOptions, 'partitio
   readonly observer?: RunObserver | undefined;
 }
 
-/** What a task's topology is made into: see pipeline.ts. */
+/** What a task's topology is turned into: see pipeline.ts. */
 export interface Pipeline {
   /** By topic. */
   readonly entries: ReadonlyMap<string, TopicEntry>;
-  /** In the order in which batches come through. */
+  /** In the order in which a batch passes through them. */
   readonly stages: readonly Stage[];
 }
 
 /**
- * Takes one batch through a task: push every record through the plain operators, run the stages in order,
- * encode what is to be sent.
+ * Takes one batch through a task: it pushes every record through the plain operators, runs the stages in
+ * order, and encodes what is to be sent.
  */
 export class BatchRunner implements StageHost {
   readonly recordContext: RecordContext;
@@ -65,12 +65,12 @@ export class BatchRunner implements StageHost {
     });
   }
 
-  /** Where records enter, and the stages that they come through. Once, before the first batch. */
+  /** Sets the entries and stages of the task. Called once, before the first batch. */
   connect(pipeline: Pipeline): void {
     this.#pipeline = pipeline;
   }
 
-  /** Where records of each topic enter. */
+  /** The entry of each source topic. */
   get entries(): Pipeline['entries'] {
     return this.#pipeline.entries;
   }
@@ -79,14 +79,14 @@ export class BatchRunner implements StageHost {
     return this.#pipeline.stages;
   }
 
-  /** What is known of the jumps of each source's time that is watched. */
+  /** The state of the time-jump check, for each source that has one. */
   get jumps(): ReadonlyMap<string, JumpState> {
     const known = new Map<string, JumpState>();
     for (const [topic, { jumps }] of this.entries) if (jumps?.state) known.set(topic, jumps.state);
     return known;
   }
 
-  /** A receiver that queues at a processor. */
+  /** Creates a receiver that queues records at a processor. */
   toStage(stage: Stage, node: StageNode, port: number): Receiver {
     const placed = this.#pusher.placing({ node: node.id, port });
     return {
@@ -95,7 +95,7 @@ export class BatchRunner implements StageHost {
     };
   }
 
-  /** A receiver that queues for sending. */
+  /** Creates a receiver that queues records for sending. */
   toOutbox(node: string, make: (record: AnyRecord, place: Place, push: number) => OutboxItem): Receiver {
     const placed = this.#pusher.placing({ node, port: 0 });
     return {
@@ -108,7 +108,7 @@ export class BatchRunner implements StageHost {
     this.sending.send(node, outgoing, index, this.#pusher.number);
   }
 
-  /** Pushes what a processor emits. */
+  /** Pushes a record that a processor has emitted. */
   emit(outlet: Outlet, record: AnyRecord): void {
     this.recordContext.beginEmission();
     if (outlet.used) this.#pusher.push(outlet, record);
@@ -119,8 +119,8 @@ export class BatchRunner implements StageHost {
   }
 
   /**
-   * Runs one batch; returns what is to be sent, in order. If it throws, the task must be given up: part of
-   * the batch is in its stores.
+   * Runs one batch and returns the records to send, in order. If it throws, the task must be given up: its
+   * stores hold part of the batch.
    */
   async run(records: readonly BrokerRecord[], phases?: BatchPhases): Promise<ProducerRecord[]> {
     phases?.enter(FIRST_PHASE);
@@ -158,7 +158,7 @@ export class BatchRunner implements StageHost {
     return this.sending.finish();
   }
 
-  /** Runs wall-clock timers that are due; returns what they send. */
+  /** Runs wall-clock timers that are due, and returns the records that they send. */
   async runWallTimers(now: number): Promise<ProducerRecord[]> {
     const batch = this.recordContext.beginTimers(now);
     for (const stage of this.#pipeline.stages) await stage.run(this, batch);
@@ -185,8 +185,8 @@ export class BatchRunner implements StageHost {
   }
 
   /**
-   * A timer put what its store does not write: by the policy of the record that made it due, or of none if
-   * the wall clock did.
+   * Called when a timer has put a value that its store cannot write. The policy applies to the record that
+   * made the timer due. A wall-clock timer has no such record.
    */
   async refusedInTimer(node: string, error: StreamsError, again: () => void | Promise<void>): Promise<void> {
     const { index } = this.recordContext.scope;
@@ -221,17 +221,17 @@ export class BatchRunner implements StageHost {
         await node.processor.process(item.record, item.port, prepared);
       },
     );
-    // Without its reads there is nothing that it could do.
+    // If its reads failed, a record cannot be processed at all, so `giveUp` is not called for it.
     const { processor } = node;
     if (givenUp && !item.failed && processor.giveUp) {
       const leave = (): void | Promise<void> => {
         this.recordContext.enterGivenUp(item);
         return processor.giveUp?.(item.record, item.port, item.prepared);
       };
-      // What is left of the row cannot be written either: it stays as it was.
+      // The rest of the row cannot be written either: the row stays as it was.
       await giveUp(leave, (error) => isStreamsError(error) && error.code === 'SERIALIZE_FAILED');
     }
-    // What it emitted may have failed further on.
+    // A record that it emitted may have failed downstream.
     if (this.#pusher.failed) await this.#pusher.resolve();
   }
 
@@ -253,7 +253,7 @@ export class BatchRunner implements StageHost {
     return decoded;
   }
 
-  /** Reading it again would change nothing. */
+  /** Decoding it again would change nothing, so there is no retry. */
   async #refuse({ node }: TopicEntry, source: BrokerRecord, error: StreamsError, index: number): Promise<void> {
     await this.failures.handle('deserialize', { node, error, source }, this.#deadLetter(index));
   }

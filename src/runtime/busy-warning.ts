@@ -4,7 +4,7 @@ import type { Task } from './task.js';
 
 const NEARLY = 0.9;
 
-/** Says that a process was too busy for its heartbeats, and with what. */
+/** Logs that a process was too busy to send heartbeats, and which batch kept it busy. */
 export function warnBusy(
   { applicationId, logger, sessionMs }: EngineConfig,
   tasks: readonly Pick<Task, 'lastBatch'>[],
@@ -13,13 +13,14 @@ export function warnBusy(
   const busiest = busiestOf(tasks.map((task) => task.lastBatch));
   logger.warn(
     { app: applicationId, ...(busiest && { task: busiest.task }) },
-    `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${busiest ? `. The slowest of the last batches: ${busiest.records} records up to ${busiest.where}, ${formatMs(busiest.ms)}, of which ${formatMs(busiest.slowest.ms)} in ${busiest.slowest.phase}` : ''}. Take smaller batches, raise the session timeout, or do what takes long asynchronously`,
+    `busy for ${formatMs(ms)}: no heartbeat could be sent, and after ${formatMs(sessionMs)} the tasks go to others${busiest ? `. The slowest of the last batches: ${busiest.records} records up to ${busiest.where}, ${formatMs(busiest.ms)}, of which ${formatMs(busiest.slowest.ms)} in ${busiest.slowest.phase}` : ''}. Take smaller batches, raise the session timeout, or do the slow work asynchronously`,
   );
 }
 
 /**
- * A phase that holds up the process holds up the batches of other tasks as well, whichever phase they are in:
- * theirs begin before it and end after it, so of those that are nearly as long it is the shortest.
+ * A phase that blocks the process also blocks the batches of other tasks, in whichever phases they are. Those
+ * phases begin before it and end after it. So the culprit is the shortest of the phases that are nearly as
+ * long as the longest.
  */
 function busiestOf(batches: readonly Task['lastBatch'][]): Task['lastBatch'] | undefined {
   const longest = Math.max(...batches.map(({ slowest }) => slowest.ms));

@@ -3,37 +3,35 @@ import type { Clock } from '../model/ports.js';
 import type { CatchUpPhase } from './catch-up.js';
 import { positionsText } from './sources.js';
 
-/**
- * How often somebody who waits asks the group again, and how often it commits at most for others who wait.
- */
+/** How often a waiting task asks the group again, and the minimum time between commits for waiting tasks. */
 const LOOK_AGAIN_MS = 100;
 
-/** The task that it is of. */
+/** The task that owns the gate. */
 export interface GatedTask {
   readonly uncommitted: number;
-  /** Lets it be committed where it stands, when a commit is due, also if it has processed nothing. */
+  /** Makes a commit due at the current positions, even if nothing was processed. */
   touch(): void;
 }
 
 export interface CatchUpGateOptions {
   readonly phase: CatchUpPhase;
-  /** Whether the task's last commit has said that it is quiet. */
+  /** Whether the task's last commit has marked it as quiet. */
   readonly isQuiet: () => boolean;
   readonly task: GatedTask;
   readonly clock: Clock;
-  /** What the group has of its positions. */
+  /** The positions that the group has for the task. */
   readonly committed: readonly PartitionOffset[];
 }
 
 /**
- * Holds new records of a task back until its part of the application has caught up (see
- * {@link CatchUpPhase}): its sources are read up to where their old records end. Who has read so far commits
- * it, since others wait to know, and asks the group how far they are.
+ * Holds the new records of a task back until its part of the application has caught up (see
+ * {@link CatchUpPhase}). The task reads its sources up to where their old records end. It then commits that
+ * position, because other tasks wait for it, and asks the group for the progress of the others.
  */
 export class CatchUpGate {
   readonly #options: CatchUpGateOptions;
   readonly #own: ReadonlyMap<string, PartitionOffset>;
-  /** What was committed last. */
+  /** The positions of the last commit, as a text. */
   #committed: string;
   #committedAt = Number.NEGATIVE_INFINITY;
   #lookAt = Number.NEGATIVE_INFINITY;
@@ -44,14 +42,14 @@ export class CatchUpGate {
     this.#committed = positionsText(options.committed);
   }
 
-  /** Up to where a partition is read that begins at a position. */
+  /** The offset up to which a partition that begins at `position` is read. */
   readTo(position: PartitionOffset): number {
     const { topic, partition, offset } = position;
     const to = this.#options.phase.readTo(position, this.#own.get(partitionKey(topic, partition)));
     return Math.max(offset, to);
   }
 
-  /** Whether others may wait for a commit of what was processed. */
+  /** Whether others may be waiting for a commit of what was processed. */
   get isAwaited(): boolean {
     const { task, clock } = this.#options;
     return task.uncommitted > 0 && clock.monotonic() - this.#committedAt >= LOOK_AGAIN_MS;
@@ -63,8 +61,11 @@ export class CatchUpGate {
   }
 
   /**
-   * Whether what was held back may be read. `left`: how many records are left before. `positions`: where the
-   * task stands; what it moved over without a record has to be committed, too, and once more to be quiet.
+   * Whether the held-back records may be read.
+   *
+   * @param left Number of old records that are still unread.
+   * @param positions Positions of the task. Those that moved past offsets without a record must be committed,
+   * too, and committed once more to mark the task as quiet.
    */
   async isOver(left: number, positions: readonly PartitionOffset[], maxWaitMs: number): Promise<boolean> {
     const { phase, task, clock, isQuiet } = this.#options;
@@ -75,18 +76,18 @@ export class CatchUpGate {
       return false;
     }
     const now = clock.monotonic();
-    // Who does not wait for records asks each time: no clock may pass meanwhile.
+    // A caller that does not wait for records asks each time: its clock may stand still.
     if (maxWaitMs > 0 && now < this.#lookAt) return false;
     this.#lookAt = now + LOOK_AGAIN_MS;
     return phase.look();
   }
 
-  /** How long to wait for more at most, so as to ask again in time. */
+  /** Maximum time to wait for records, so that the next check is in time. */
   waitMs(maxWaitMs: number): number {
     return Math.min(maxWaitMs, LOOK_AGAIN_MS);
   }
 
-  /** It is over: says so with the positions. */
+  /** The phase is over: the next commit marks that. */
   released(): void {
     this.#options.task.touch();
   }

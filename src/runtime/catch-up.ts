@@ -22,37 +22,40 @@ export interface CatchUpOptions {
 }
 
 /**
- * Tasks between which records go, by way of repartition topics: they catch up together. Where there are no
- * such topics, each task is one for itself.
+ * Tasks that exchange records through repartition topics: they catch up together. Without such topics, each
+ * task is a part of its own.
  */
 interface Part {
   readonly name: string;
   readonly partitions: readonly TopicPartition[];
-  /** The repartition topics among them. */
+  /** Its repartition topics. */
   readonly internal: ReadonlySet<string>;
   readonly isOneTask: boolean;
-  /** What the group has committed of the partitions. */
+  /** The committed offsets of the partitions. */
   readonly committed: SharedAnswer<readonly PartitionOffset[]>;
 }
 
 /**
- * The time in which a part of the application processes again what a reset or a promotion has put back:
- * everything that had been processed before, and nothing else. It is over when all of that is through, in
- * every task of the part and in the repartition topics between them. New records wait for it (see
- * catch-up-gate.ts), or what follows from them would be written of stores that are not whole yet, and what
- * old records make of it later would be kept silent.
+ * The phase in which a part of the application processes records again after a reset or a promotion has moved
+ * its offsets back. It covers everything that had been processed before, and nothing else. It is over when
+ * every task of the part has processed those records, and the repartition topics between the tasks are read
+ * to the end.
  *
- * A task says that it is quiet by committing the same positions twice. Under exactly_once a transaction can
- * be committed, and its records not be seen in all partitions yet: the next one begins only when they are. So
- * whoever sees that all are quiet sees all that they have written.
+ * New records wait for that (see catch-up-gate.ts). Otherwise their results would be computed from incomplete
+ * stores, and what old records make of them later would be suppressed.
  *
- * All of it is in the group, so it does not matter who is restarted when: each position of a source has a
- * mark that says up to where its records are old. Who finds that it is over says so with its next commit. Who
- * begins before that finds it once more: nothing old is left, and who asks waits with what is new.
+ * A task marks itself as quiet by committing the same positions twice. Under exactly_once, a transaction can
+ * be committed while its records are not yet visible in all partitions; the next transaction begins only when
+ * they are. So a process that sees all tasks quiet also sees all their records.
+ *
+ * All of it is in the group, so restarts do not matter. Each position of a source has a mark with the offset
+ * at which its old records end. A task that finds the phase over marks that with its next commit. A task that
+ * begins before that finds out again: no old records are left, and the check comes before any new record is
+ * read.
  */
 export class CatchUpPhase {
   readonly id: string;
-  /** What becomes of what old records cause. */
+  /** How effects of old records are treated. */
   readonly effects: EffectsMode;
   readonly #part: Part;
   readonly #options: CatchUpOptions;
@@ -71,23 +74,26 @@ export class CatchUpPhase {
     return this.#isOver;
   }
 
-  /** Up to where a partition may be read, given what is committed of it. */
+  /** The offset up to which a partition may be read, given its committed position. */
   readTo({ topic }: Pick<TopicPartition, 'topic'>, at: PartitionOffset | undefined): number {
     if (this.#isOver || this.#part.internal.has(topic)) return Number.POSITIVE_INFINITY;
     const mark = at && markOf(at);
-    // What has no mark was not processed before: all of it is new.
+    // A partition without a mark was not processed before: all of its records are new.
     return Math.max(at?.offset ?? 0, mark !== undefined && isOpen(mark) ? mark.until : 0);
   }
 
   /**
-   * Asks the group whether it is over; no, also if the cluster does not say. Those who ask meanwhile share
-   * the answer.
+   * Asks the group whether the phase is over; false also if the cluster does not answer. Callers that ask
+   * meanwhile share the answer.
    */
   async look(): Promise<boolean> {
     if (!this.#isOver && (await this.#answer.get()) && !this.#isOver) {
       this.#isOver = true;
       const { name } = this.#part;
-      this.#options.ports.logger.info({ part: name, reset: this.id }, `${name}: what was processed before is through`);
+      this.#options.ports.logger.info(
+        { part: name, reset: this.id },
+        `${name}: all records that were processed before have been processed again`,
+      );
     }
     return this.#isOver;
   }
@@ -97,7 +103,8 @@ export class CatchUpPhase {
     const { ports, membership } = this.#options;
     if (membership() === undefined) return false;
     try {
-      // In this order: who has committed has written before, up to the ends that are asked for next.
+      // In this order: a task writes before it commits, so its records are before the ends that are fetched
+      // next.
       const committed = await this.#part.committed.get();
       if (committed.some((at) => isOverBy(at, this.id))) return true;
       if (committed.length < partitions.length || !committed.every((at) => isQuietIn(at, this.id))) return false;
@@ -119,7 +126,7 @@ export class CatchUpPhase {
   }
 }
 
-/** Which parts of an application catch up. */
+/** The parts of an application that catch up. */
 export class CatchUp {
   readonly #options: CatchUpOptions;
   /** By task. */
@@ -138,8 +145,8 @@ export class CatchUp {
       const names = tasks.flatMap(({ subTopology }) => subTopology.repartitions);
       const internal = new Set(names.map((each) => repartitionTopic(prefix, each)));
       const keys = new Set(partitions.map((at) => partitionKey(at.topic, at.partition)));
-      // Not those that are certain: among so many, some transaction is always under way. What is older says
-      // less.
+      // Not the offsets that are certain: among this many, some transaction is always open. An older position
+      // only claims less progress.
       const committed = new SharedAnswer(async () =>
         (await this.#committed()).filter((at) => keys.has(partitionKey(at.topic, at.partition))),
       );
@@ -156,7 +163,7 @@ export class CatchUp {
   }
 
   /**
-   * The phase that a task is in, which has committed that; undefined: none, almost always. Rejects as
+   * The phase of a task that has committed `own`; undefined: none, as is almost always the case. Rejects as
    * `groupOffsets` does.
    */
   async phaseOf({ id }: Pick<PlannedTask, 'id'>, own: readonly PartitionOffset[]): Promise<CatchUpPhase | undefined> {
@@ -175,13 +182,13 @@ export class CatchUp {
     this.#phases.set(part.name, phase);
     if (!isOver) {
       const { name } = part;
-      const text = `${name}: new records wait until what was processed before is processed again`;
+      const text = `${name}: new records wait until all records that were processed before are processed again`;
       this.#options.ports.logger.info({ part: name, reset: open.id }, text);
     }
     return phase;
   }
 
-  /** Up to where a task may read a partition, as far as this process knows. */
+  /** The offset up to which a task may read a partition, as far as this process has seen. */
   readTo(task: string, partition: TopicPartition, at: PartitionOffset | undefined): number {
     const part = this.#parts.get(task);
     const phase = part && this.#phases.get(part.name);
@@ -197,8 +204,8 @@ export class CatchUp {
 }
 
 /**
- * Whether a position of a source says that what comes before `until` is not known to be through everywhere.
- * What repartition topics say of themselves counts for nothing: earlier versions have never taken it back.
+ * Whether a source position says that the records before `until` may not all be processed yet. Marks on
+ * repartition topics are ignored, because earlier versions never removed them.
  */
 const isOpen = ({ effects, marked, over }: ResetMark): boolean => effects !== 'live' && !marked && !over;
 
@@ -207,7 +214,7 @@ const isOverBy = (at: PartitionOffset, id: string): boolean => {
   return mark?.over === true && mark.id === id;
 };
 
-/** Sub-topologies that write to a repartition topic stand together with those that read it. */
+/** Groups sub-topologies that write to a repartition topic with those that read it. */
 function connected({ subTopologies, nodes, edges }: Graph): readonly (readonly SubTopology[])[] {
   let parts: readonly (readonly SubTopology[])[] = subTopologies.map((one) => [one]);
   for (const node of nodes) {

@@ -1,8 +1,8 @@
 /**
- * How a change of a table travels through a repartition topic, format 1: one byte 1, the length of the
- * previous row (4 bytes, big endian; −1: there was none), the previous row, then a byte of flags and the new
- * row. Flags: 1, there is a new row (0: it is deleted); 2, the table keeps the past of its rows; 4, the
- * change is of the past.
+ * The format of a table's change in a repartition topic, format 1. One byte 1, the length of the previous row
+ * (4 bytes, big endian; −1: there was none), the previous row, then a byte of flags and the new row. Flags:
+ * 1, there is a new row (0: it is deleted); 2, the table keeps past versions of its rows; 4, the change
+ * concerns the past.
  */
 const FORMAT = 1;
 const PRESENT = 1;
@@ -24,7 +24,7 @@ export function encodeChange(value: Buffer | null, previous: Buffer | null, outO
 export function decodeChange(bytes: Buffer): {
   readonly value: Buffer | null;
   readonly previous: Buffer | null;
-  /** Undefined: the table keeps no past. */
+  /** Undefined: the table keeps no past versions. */
   readonly outOfOrder: boolean | undefined;
 } {
   if (bytes[0] !== FORMAT || bytes.length < 6)

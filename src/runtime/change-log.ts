@@ -3,15 +3,15 @@ import { Headers } from '../model/headers.js';
 import type { ChangelogEntry } from '../state/changelog-entry.js';
 
 /**
- * The header of a changelog record, format 2: which source record caused the change, where the commit that
- * wrote it began, and in which epoch of the task (see epochs.ts). A record without it counts as committed.
- * Format 1 has neither the third field nor the fourth.
+ * The header of a changelog record, format 2: the source record that caused the change, the offset at which
+ * the commit that wrote it began, and the epoch of the task (see epochs.ts). A record without the header
+ * counts as committed. Format 1 has neither the third field nor the fourth.
  *
- * | bytes | what |
+ * | bytes | content |
  * |---|---|
  * | 1 | format: 1, or 2 |
  * | 8 | offset of the source record, double, big endian |
- * | 8 | offset of its partition that was committed before this commit, double, big endian; NaN: it is not known |
+ * | 8 | committed offset of its partition before this commit, double, big endian; NaN: not known |
  * | 8 | epoch, double, big endian; 0: none, as under exactly_once |
  * | n | topic of the source record, UTF-8; its partition is the task's |
  */
@@ -27,17 +27,17 @@ export interface ChangeCause {
   readonly topic: string;
   readonly offset: number;
   /**
-   * The position that the group had in the partition when the commit began: one that finished was from there
-   * on. Undefined: it is not known.
+   * The group's offset for the partition when the commit began: a commit that finished started there.
+   * Undefined: not known.
    */
   readonly from: number | undefined;
-  /** 0: it has none. */
+  /** 0: none. */
   readonly epoch: number;
 }
 
-/** What the changes of one commit have in common. */
+/** What all changes of one commit share. */
 export interface ChangesOf {
-  /** The positions that were committed before this commit, by topic. */
+  /** The offsets that were committed before this commit, by topic. */
   readonly before: ReadonlyMap<string, number>;
   /** 0: the task has none. */
   readonly epoch: number;
@@ -60,7 +60,7 @@ export function changelogRecord(
   return { topic, partition, key, value, timestamp, headers: new Headers([[CAUSE_HEADER, bytes]]) };
 }
 
-/** The topics of an application are few, and each row that changes has one of them in its header. */
+/** A cache: an application has few topics, and the header of each changed row contains one of them. */
 const topicBytes = new Map<string, Buffer>();
 
 function bytesOf(topic: string): Buffer {
@@ -71,7 +71,7 @@ function bytesOf(topic: string): Buffer {
   return bytes;
 }
 
-/** Undefined for a record of somebody else's, or of a newer format: it counts as committed. */
+/** Undefined for a record of another program or of a newer format: it counts as committed. */
 export function causeOf(headers: Headers): ChangeCause | undefined {
   const value = headers.get(CAUSE_HEADER);
   const head = value?.[0] === FORMAT ? HEAD_BYTES : value?.[0] === OLD_FORMAT ? OLD_HEAD_BYTES : undefined;

@@ -22,17 +22,17 @@ export interface RestoreOptions {
   readonly taskId: string;
   readonly prefix: string;
   readonly partition: number;
-  /** Where the sources go on that changes may follow from. */
+  /** Where the sources resume that changes may come from. */
   readonly places: ResumePositions;
-  /** Next offset of each source partition that the group has committed; those without one are left out. */
+  /** Committed next offset of each source partition; partitions without one are left out. */
   readonly committed: readonly PartitionOffset[];
   /** Stops the restore early; what was restored stays. */
   readonly signal: AbortSignal;
-  /** Told how many records are left. */
+  /** Called with the number of records left. */
   readonly onProgress: (left: number, restored: number) => void;
 }
 
-/** A task's partition of the changelog of one of its stores, as it is now. */
+/** A task's partition of the changelog of one of its stores, in its current state. */
 export interface Changelog extends LogNow {
   readonly store: string;
   readonly topic: string;
@@ -55,7 +55,7 @@ export async function describeChangelogs({
       stores.map(({ topic }) => topic),
     ),
     broker.admin.earliestOffsets(partitions),
-    // Where the next record will stand. What a transaction has left open before it is waited for.
+    // The offset of the next record. The reader waits for transactions that are still open before it.
     broker.admin.latestOffsets(partitions, 'read_uncommitted'),
   ]);
   const firsts = new Map(earliest.map(({ topic, offset }) => [topic, offset]));
@@ -70,17 +70,17 @@ export async function describeChangelogs({
   }));
 }
 
-/** Where one changelog is while it is read. */
+/** The state of reading one changelog. */
 interface Place extends Changelog {
   offset: number;
   log: ReadLog;
   readonly leftOut: LeftOut;
-  /** Topics that the task does not read, from which rows of it follow. */
+  /** Topics that rows of it come from, and that the task does not read. */
   readonly foreign: Set<string>;
 }
 
 /**
- * Reads the changelogs of a task side by side, from where its stores are to where they end, into its
+ * Reads the changelogs of a task in parallel, from the positions of its stores to their ends, into its
  * database.
  */
 export class ChangelogReading {
@@ -99,7 +99,7 @@ export class ChangelogReading {
     facts: {
       readonly unfinished: UnfinishedChanges;
       readonly overtaken: Overtaken;
-      /** Whether the rows can be kept is found out when all are read. */
+      /** Whether it is unknown until the end if the rows can be kept. */
       readonly doubtful: boolean;
       readonly begun: number;
       readonly streamTime: number;
@@ -134,17 +134,21 @@ export class ChangelogReading {
     );
   }
 
-  /** Up to where each changelog was read, by topic. */
+  /** The offset up to which each changelog was read, by topic. */
   get ends(): ReadonlyMap<string, number> {
     return new Map(Array.from(this.#places, ([topic, { offset }]) => [topic, offset]));
   }
 
-  /** The keys whose last change was left out, by store. */
+  /** The keys with a last change that was left out, by store. */
   get leftOut(): readonly (readonly [store: string, keys: readonly Buffer[]])[] {
     return Array.from(this.#places.values(), ({ store, leftOut }) => [store, leftOut.keys] as const);
   }
 
-  /** `sources`: what the rows contain of each. Returns how many records it read. */
+  /**
+   * Returns the number of records read.
+   *
+   * @param sources The source offsets up to which the rows contain everything.
+   */
   async run(sources: Readonly<Record<string, number>>): Promise<number> {
     const { broker, state, partition, signal, onProgress } = this.#options;
     const open = new Set<Place>();
@@ -168,7 +172,7 @@ export class ChangelogReading {
           open.delete(place);
           reader.remove([{ topic: place.topic, partition }]);
         }
-        // The rest is only looked through, for how far it goes.
+        // The remaining records are only scanned, to find how far they go.
         if (!this.#unfinished.refused) await this.#apply(writes, sources);
         onProgress(left(open), restored);
       }
@@ -178,13 +182,13 @@ export class ChangelogReading {
     return restored;
   }
 
-  /** All is read: the stores are as of when the restore began. */
+  /** Everything is read: the stores are as of the start of the restore. */
   async finish(sources: Readonly<Record<string, number>>): Promise<void> {
     for (const place of this.#places.values()) place.log = { topicId: place.log.topicId, asOf: this.#begun };
     await this.#apply([], sources, true);
   }
 
-  /** Of stores that follow from what another sub-topology reads, or nobody any more. */
+  /** Logs stores that were made from a topic that another sub-topology reads, or none reads any more. */
   tellOfMoves(): void {
     const { taskId, partition, config } = this.#options;
     for (const { store, foreign } of this.#places.values()) {
@@ -197,7 +201,7 @@ export class ChangelogReading {
     }
   }
 
-  /** The rows of a batch that are of finished commits, of owners that were not overtaken. */
+  /** The rows of a batch that come from finished commits, and from owners that were not overtaken. */
   async #rows({ records }: RecordBatch, place: Place): Promise<readonly LoggedRow[]> {
     const { places } = this.#options;
     const causes = records.map(({ headers }) => causeOf(headers));
@@ -220,8 +224,8 @@ export class ChangelogReading {
   }
 
   /**
-   * Whether rows of doubtful sources, or of such without an offset, can be kept is found out at the end:
-   * until then nothing is said of where they are.
+   * If sources are doubtful or without an offset, only the end shows whether the rows can be kept. Until
+   * then, the checkpoint contains no positions of them.
    */
   #apply(writes: DatabaseWrite[], sources: Readonly<Record<string, number>>, finished = false): Promise<void> {
     const isSure = finished || (!this.#doubtful && this.#unfinished.withoutOffset.length === 0);

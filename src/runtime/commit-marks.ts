@@ -4,18 +4,18 @@ import { markOf } from './reset-marks.js';
 import { offsetsOf } from './sources.js';
 
 /**
- * What a task writes beside each offset that it commits, so that offsets which somebody else has set, or
- * lost, are told from its own: `{ "format": 1, "committed": offset, "begun": offset, "with": [[topic,
+ * The metadata that a task commits with each offset. It distinguishes the task's own offsets from those that
+ * another program has set or lost: `{ "format": 1, "committed": offset, "begun": offset, "with": [[topic,
  * offset], …], "cut": true, "emptied": id, … }`.
  */
 interface CommitMarks {
-  /** The offset itself. Undefined: no task has committed it, or a version without these marks. */
+  /** The offset itself. Undefined: no task has committed it, or a version without these marks has. */
   readonly committed: number | undefined;
-  /** The application began there: of the records before it, it has processed none. */
+  /** The application began at this offset: it has processed no record before it. */
   readonly begun: number | undefined;
-  /** The other sources of the task, committed at once. */
+  /** The task's other sources, committed at the same time. */
   readonly with: readonly (readonly [topic: string, offset: number])[];
-  /** Some of them found no room. */
+  /** Whether some of them did not fit. */
   readonly cut: boolean;
   /** The last reset that deleted the application's stores. */
   readonly emptied: string | undefined;
@@ -37,15 +37,15 @@ const numberOf = (value: unknown): number | undefined => (typeof value === 'numb
 const isPosition = (position: unknown): position is readonly [string, number] =>
   Array.isArray(position) && typeof position[0] === 'string' && typeof position[1] === 'number';
 
-/** The time of a reset, as it is in its name. */
+/** Length of the time of a reset, which is part of its name. */
 const MAX_RESET_LENGTH = 40;
-/** A topic of the longest name, or a dozen of the usual ones. */
+/** Enough for a topic of the longest name, or a dozen of the usual ones. */
 const MAX_WITH_BYTES = 500;
 
-/** What is known of a task since before its commit. */
+/** Facts about a task from before its commit. */
 export interface BeforeCommit {
   readonly emptied: string | undefined;
-  /** Where it began in sources of which nothing was processed before, by topic. */
+  /** The offsets at which it began in sources of which nothing was processed before, by topic. */
   readonly begun: ReadonlyMap<string, number>;
 }
 
@@ -71,7 +71,7 @@ export function withCommitMarks(
 export const begunAt = (positions: readonly PartitionOffset[]): readonly PartitionOffset[] =>
   positions.map((at) => ({ ...at, metadata: addedTo(at.metadata, { begun: at.offset }) }));
 
-/** Where a task begins in sources of which nothing is done, by topic. */
+/** The offsets at which a task begins in sources of which nothing was processed, by topic. */
 export function beginningsOf(
   committed: readonly PartitionOffset[],
   positions: readonly PartitionOffset[],
@@ -92,37 +92,37 @@ function fitting(positions: readonly PartitionOffset[]): (readonly [string, numb
 }
 
 /**
- * The metadata of an offset that a reset sets which deletes the stores. Of two resets, the later one has the
- * greater text.
+ * The metadata of an offset that is set by a reset which deletes the stores. Of two resets, the later one has
+ * the greater text.
  */
 export const emptiedBy = (reset: string): string => addedTo(undefined, { emptied: reset });
 
 /**
- * The metadata of an offset that a reset sets which keeps the stores: it is as good as one that the task has
- * committed.
+ * The metadata of an offset that is set by a reset which keeps the stores: it is as good as one that the task
+ * has committed.
  */
 export const keptBy = (metadata: string | undefined, offset: number): string =>
   addedTo(metadata, { committed: offset, begun: undefined, with: undefined, cut: undefined });
 
 /**
- * The last reset that deleted the application's stores. Undefined: none, or offsets that somebody else has
- * set since.
+ * The last reset that deleted the application's stores. Undefined: there is none, or another program has set
+ * the offsets since.
  */
 export const emptiedOf = (committed: readonly PartitionOffset[]): string | undefined =>
   committed.map((at) => marksOf(at).emptied ?? '').reduce((a, b) => (b > a ? b : a), '') || undefined;
 
-/** Whether records of the partition are done, since the last reset that deleted the stores. */
+/** Whether records of the partition were processed since the last reset that deleted the stores. */
 export function hasProcessed(position: PartitionOffset): boolean {
   const { committed, emptied } = marksOf(position);
   return position.offset > 0 && !hasBegunAt(position) && (committed !== undefined || emptied === undefined);
 }
 
-/** Whether the offset is only where the application began: it tells of no record that was processed. */
+/** Whether the offset is only where the application began: it does not show that any record was processed. */
 export const hasBegunAt = (position: PartitionOffset): boolean => marksOf(position).begun === position.offset;
 
 /**
- * Whether the task itself has committed this offset, or a reset that keeps the stores has set it. What
- * versions without these marks have committed is known by its stream times.
+ * Whether the task itself has committed this offset, or a reset that keeps the stores has set it. Commits of
+ * versions without these marks are recognized by their stream times.
  */
 export function isOwnCommit(position: PartitionOffset): boolean {
   const { committed } = marksOf(position);
@@ -131,12 +131,14 @@ export function isOwnCommit(position: PartitionOffset): boolean {
 }
 
 /**
- * Whether what the task has committed of one source would tell if it had come further in another than that
- * one's offset says.
+ * Whether the metadata of one source's offset would show that the task had come further in another source
+ * than that source's offset says.
  */
 export const tellsOfAll = (position: PartitionOffset): boolean => isOwnCommit(position) && !marksOf(position).cut;
 
-/** How far the task had come in each of its sources, as the offsets that were committed with it say. */
+/**
+ * How far the task had come in each of its sources, according to the offsets that were committed together.
+ */
 export function knownProgress(committed: readonly PartitionOffset[]): ReadonlyMap<string, number> {
   const known = new Map<string, number>();
   for (const position of committed)

@@ -16,47 +16,47 @@ export interface CommitTarget {
   readonly state: TaskState | undefined;
   /** Next offset of each source partition, with the stream times as metadata. */
   readonly positions: readonly PartitionOffset[];
-  /** Next offset of each source that was committed before. */
+  /** Next offset of each source before this commit. */
   readonly before: ReadonlyMap<string, number>;
   readonly streamTime: number;
   readonly now: number;
   /** Undefined: the task has no epoch. */
   readonly log: TaskLog | undefined;
-  /** Whether step 4 can wait for one of the next commits, which so many rows are then written with. */
+  /** Whether step 4 can be left to a later commit, which then writes these `rows` as well. */
   mayPostpone(rows: number): boolean;
   afterStep(step: CommitStep): void | Promise<void>;
 }
 
-/** A commit that is certain. */
+/** A commit that the broker has confirmed. */
 export interface Committed {
-  /** How many changelog records it wrote. */
+  /** Number of changelog records written. */
   readonly logged: number;
-  /** Step 4, which goes on: what was processed is committed, and the local store is about to have it. */
+  /** Step 4, still running: the changes are committed, and the local store is about to receive them. */
   readonly applied: Promise<void>;
 }
 
 /**
- * Changelog records are made few at a time: the writer copies them, and what lives shortly costs the garbage
- * collector nothing.
+ * Changelog records are created in small groups. The writer copies them, so they are short-lived and cost the
+ * garbage collector nothing.
  */
 const WRITTEN_TOGETHER = 500;
 
 /**
  * Makes everything that a task has done since the last commit permanent. The steps, and what a crash after
- * each of them leaves behind:
+ * each of them leaves:
  *
  * | step | at_least_once | exactly_once | a crash after it |
  * |---|---|---|---|
- * | 1 settle | the batch is finished | same | nothing is committed: all is done again. at_least_once: outputs that the writer has already sent come again |
- * | 2 log | sinks and changelog records are acknowledged, what the broker refuses of sinks is settled by `onError.produce` | they are in the open transaction | at_least_once: outputs are written again; changelog records past the committed offsets are skipped. exactly_once: the transaction is aborted |
+ * | 1 settle | the batch is finished | same | nothing is committed: all is done again. at_least_once: outputs that the writer has already sent are sent again |
+ * | 2 log | sink and changelog records are acknowledged; `onError.produce` settles sink records that the broker refuses | they are in the open transaction | at_least_once: outputs are written again; changelog records past the committed offsets are skipped. exactly_once: the transaction is aborted |
  * | 3 offsets | source offsets are committed to the group | in the same transaction, which is committed | the local store is behind: the rest comes from the changelog |
  * | 4 apply | one write batch: rows, source offsets, changelog positions | same | nothing: the commit is whole |
  *
- * It resolves with the third step: the next batch need not wait for the disk. The next commit must, since its
- * changes stand on these; or step 4 of both is one (see apply-due.ts), so that a row which changes all the
- * time is not written all the time.
+ * It resolves after step 3: the next batch need not wait for the disk. The next commit must wait for it,
+ * since its changes build on these rows. Alternatively one step 4 serves both commits (see apply-due.ts), so
+ * that a row that changes all the time is not written all the time.
  *
- * If a step throws, the task must be given up and opened again: it rewinds to the committed offsets and
+ * If a step throws, the task must be closed and opened again: it rewinds to the committed offsets and
  * restores.
  */
 export async function commit(target: CommitTarget): Promise<Committed> {
@@ -102,7 +102,7 @@ async function apply(target: CommitTarget, prepared: StateCommit | undefined): P
   const markers = target.guarantee === 'exactly_once' && output.writer.endMarkers ? 1 : 0;
   if (state && prepared) {
     const changelogs: Record<string, number> = { ...state.checkpoint.changelogs };
-    // Nobody else writes there: all that was ever logged is in the stores.
+    // This task is the only writer of these changelogs, so its stores hold everything that was ever logged.
     const logs = new Map(
       Array.from(state.checkpoint.logs, ([store, { topicId }]) => [store, { topicId, asOf: target.now }] as const),
     );

@@ -1,13 +1,13 @@
 /**
- * The commits of a task, one after the other. The last step of one (see commit.ts) goes on while the task
- * takes its next batches through, and ends before the next one begins.
+ * Runs the commits of a task one at a time. Step 4 of a commit (see commit.ts) runs while the task processes
+ * its next batches, and ends before the next commit begins.
  */
 export class Commits {
   #running: Promise<void> | undefined;
   #applied: Promise<void> = Promise.resolve();
   #failure: unknown;
 
-  /** Makes one. A rebalance and a stop may ask for it at the same time: they share it. */
+  /** Runs a commit. A rebalance and a stop may request one at the same time: they share it. */
   one(commit: () => Promise<void>): Promise<void> {
     this.#running ??= this.#applied.then(commit).finally(() => {
       this.#running = undefined;
@@ -15,7 +15,7 @@ export class Commits {
     return this.#running;
   }
 
-  /** The last step of the one that is made has begun. */
+  /** Called when step 4 of the running commit has begun. */
   applying(applied: Promise<void>): void {
     this.#applied = applied;
     applied.catch((error: unknown) => {
@@ -28,7 +28,10 @@ export class Commits {
     return this.#applied;
   }
 
-  /** Throws if the last step of one has failed: the task must not go on from what the disk does not have. */
+  /**
+   * Throws if step 4 of a commit has failed: the task must not continue from rows that the disk does not
+   * have.
+   */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }

@@ -1,21 +1,23 @@
 import type { DeclaredProcessor, NextClosing } from '../dsl/processor.js';
 import type { Graph, SubTopology } from '../graph/graph.js';
 
-/** What the tasks of a sub-topology have to do with the time of others. */
+/** How the tasks of a sub-topology are aligned in time with others. */
 export interface Companions {
-  /** Sub-topologies whose records meet theirs behind repartitions, their own among them. */
+  /** Sub-topologies with records that meet its own after repartitions, possibly including itself. */
   readonly subTopologies: readonly SubTopology[];
   /** When something becomes final where they meet. */
   readonly nextClosing: NextClosing;
 }
 
 /**
- * Who keeps together in time with whom: by sub-topology; left out, nobody.
+ * The sub-topologies that are aligned in time with each other, by sub-topology; those without alignment are
+ * left out.
  *
- * What makes something final by stream time (windows, joins of streams) and stands behind a repartition, has
- * its time from all tasks that write to that. So these keep together: tasks of all sub-topologies that lead
- * to it. Its own wait for them, too, if they read several topics: what is in one says nothing of how far the
- * others are. Nobody waits for what he writes to.
+ * Some operators make results final by stream time (windows, joins of streams). After a repartition, such an
+ * operator gets its time from all tasks that write to that topic. So the tasks of all sub-topologies that
+ * lead to it are aligned. The tasks of the operator's own sub-topology wait for them, too, if they read
+ * several topics: records of one topic do not show how far the others are. No task waits for a task that it
+ * writes to.
  */
 export function companionsOf(
   { subTopologies, edges, nodes }: Graph,
@@ -35,7 +37,7 @@ export function companionsOf(
     const meeting = subTopologies.find((one) => one.nodes.includes(id));
     if (meeting === undefined || spec.nextClosing === undefined) continue;
     const isRead = (node: string): boolean => kinds.get(node) === 'source' || kinds.get(node) === 'repartition';
-    // The rows that it looks up have a time of their own.
+    // The rows that it looks up have stream times of their own.
     const looked = processors.filter((other) => other.spec.stores.some(({ name }) => spec.reads?.includes(name)));
     const read = new Set([id, ...looked.map((other) => other.id)].flatMap((node) => [...readBy(node, edges, isRead)]));
     const writers = allBefore(writersTo(read), writersOf);
@@ -58,7 +60,7 @@ export function companionsOf(
   );
 }
 
-/** What a node reads in its own sub-topology: the sources and repartitions that its records come from. */
+/** The sources and repartitions of its own sub-topology that a node gets records from. */
 function readBy(
   node: string,
   edges: Graph['edges'],
@@ -75,7 +77,7 @@ function readBy(
   return found;
 }
 
-/** Those, and all that lead to them. */
+/** The writers, and all sub-topologies that lead to them. */
 function allBefore(
   writers: readonly SubTopology[],
   writersOf: (to: SubTopology) => readonly SubTopology[],

@@ -3,17 +3,17 @@ import type { MemberState, SubTopologyShape } from './member-state.js';
 interface Agreement {
   /** Every sub-topology that some member runs. */
   readonly shapes: readonly SubTopologyShape[];
-  /** Members that cannot be part of it, with the reason. */
+  /** Members that cannot take part, with the reason. */
   readonly refused: ReadonlyMap<string, string>;
 }
 
 /**
- * Takes the members' topologies together; who contradicts those before it is refused. Members that run tasks
+ * Combines the members' topologies; a member that contradicts earlier ones is refused. Members that run tasks
  * come first: the running application is right.
  */
 export function agree(members: readonly (MemberState & { readonly memberId: string })[]): Agreement {
   const shapes = new Map<string, SubTopologyShape>();
-  /** Sub-topology by what only one may have: a source, a store. */
+  /** Sub-topology by what only one sub-topology may have: a source, a store. */
   const owners = new Map<string, string>();
   const refused = new Map<string, string>();
   const inOrder = members.toSorted((a, b) => Number(b.tasks.length > 0) - Number(a.tasks.length > 0));

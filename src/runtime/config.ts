@@ -13,108 +13,109 @@ import { type ApplicationVersion, firstVersion } from './application-version.js'
 import type { EffectGate } from './effects.js';
 import { type ErrorPolicies, type PolicyName, type ResolvedPolicy, resolvePolicy } from './policy.js';
 
-/**
- * The numbered steps of a commit, and the moment before it. The same numbers stand in commit.ts,
- * docs/guarantees.md and the crash tests.
- */
+/** The numbered steps of a commit. commit.ts, docs/guarantees.md and the crash tests use the same numbers. */
 export type CommitStep = '1 settle' | '2 log' | '3 offsets' | '4 apply';
 
 export type Guarantee = 'at_least_once' | 'exactly_once';
 
-/** What a user may choose. */
+/** The options of an application. */
 export interface EngineOptions {
-  /** Names the consumer group, the internal topics and the state. Default: the topology's name. */
+  /** Names the consumer group, the internal topics and the state directory. Default: the topology's name. */
   readonly applicationId?: string;
   /** Default `exactly_once`. */
   readonly guarantee?: Guarantee;
   /**
-   * Where the application begins in topics of which it has read nothing. Default `earliest`. `latest`: where
-   * they end when its first task begins, in all partitions together, committed before a record is read, so
-   * that a restart passes nothing over. Partitions that appear later begin at their start, and so do its own
-   * internal topics.
+   * Where the application begins in topics of which it has read nothing. Default `earliest`.
+   *
+   * `latest` means the end of all partitions at the moment when the application's first task begins. These
+   * offsets are committed before any record is read, so a restart skips nothing. Partitions that appear later
+   * are read from their start, and so are the application's own internal topics.
    */
   readonly startFrom?: 'earliest' | 'latest';
   /**
-   * At most this long between two commits of a task. Default `100ms` under exactly_once, `1s` under
-   * at_least_once.
+   * Maximum time between two commits of a task. Default `100ms` under exactly_once, `1s` under at_least_once.
    */
   readonly commitEvery?: Duration;
-  /** At most this many records between two commits of a task. Default 20,000. */
+  /** Maximum number of records between two commits of a task. Default 20,000. */
   readonly commitRecords?: number;
-  /** Records that go through a task together. Results do not depend on it. Default 1,000. */
+  /** Maximum number of records in a batch. Results do not depend on it. Default 1,000. */
   readonly batchRecords?: number;
   /**
-   * Memory for cached rows, for all tasks that this application has in the process. Default: 32 MB, which all
+   * Memory for cached rows, for all tasks of this application in the process. Default: 32 MB, which all
    * applications of the process share.
    */
   readonly cacheBytes?: number;
   /**
-   * Memory for records that are read and wait for their turn, for all tasks that this application has in the
-   * process, 128 KiB each at least. Default: 64 MB.
+   * Memory for records that were read and wait to be processed, for all tasks of this application in the
+   * process. Each task has at least 128 KiB. Default: 64 MB.
    */
   readonly inputBufferBytes?: number;
   readonly onError?: ErrorPolicies;
   /**
-   * Whether `effect` calls the outside world. `silent`: each call counts as made, and is not. A function
-   * decides call by call. Default `live`.
+   * Whether `effect` calls the outside world. `silent`: no call is made, and each counts as made. A function
+   * decides for each call. Default `live`.
    */
   readonly effects?: 'live' | 'silent' | EffectGate;
   /** Default `<application>-dead-letter`. */
   readonly deadLetterTopic?: string;
   /**
-   * Names this process among those of the application, so that it can be restarted without a rebalance: it
-   * keeps its tasks for `sessionTimeout` after it has stopped. Each process needs another one. Default: none;
-   * a process that stops gives its tasks away at once.
+   * Names this process within the application, so that it can restart without a rebalance: it keeps its tasks
+   * for `sessionTimeout` after it has stopped. Each process needs a name of its own. Default: none; a process
+   * that stops gives up its tasks at once.
    */
   readonly instanceId?: string;
   /**
-   * After so long without a sign of life a process loses its tasks. Default `10s`; the brokers bound it (on
-   * Kafka 6 s to 30 min by default).
+   * A process that sends no heartbeat for this long loses its tasks. Default `10s`. The brokers limit it: on
+   * Kafka to 6 s to 30 min by default.
    */
   readonly sessionTimeout?: Duration;
   /**
-   * How long a stop may take. A batch in hand is finished if half of the time is enough for it; else its
-   * calls that were not begun are left for the next start, which does all of the batch again. Default `20s`.
+   * Maximum time for a stop. The current batch may use half of it to finish. After that, calls that have not
+   * begun are left to the next start, which processes the whole batch again. Default `20s`.
    */
   readonly stopTimeout?: Duration;
-  /** Create source and sink topics that do not exist, with that many partitions. Default: they must exist. */
+  /**
+   * Create source and sink topics that do not exist, with this number of partitions. Default: they must
+   * exist.
+   */
   readonly createTopics?: number;
   /**
-   * Register the schemas of what the topology writes, where the schema registry does not have them. Default:
-   * they must be there.
+   * Register the schemas of written topics that the schema registry does not have. Default: they must be
+   * there.
    */
   readonly registerSchemas?: boolean;
 }
 
-/** What the edge of the process passes in. */
+/** The parts of the outside world that the engine uses. */
 export interface EnginePorts {
   readonly broker: Broker;
   readonly clock: Clock;
   readonly openDatabase: OpenDatabase;
   readonly stateDirectory: string;
   readonly logger?: Logger;
-  /** Asked for when a serde first needs it. Default: there is none. */
+  /** Called when a serde first needs it. Default: no registry. */
   readonly schemaRegistry?: () => Promise<SchemaRegistry>;
   /** Shared with other engines. Default: a budget of its own, of `cacheBytes`. */
   readonly cache?: CacheBudget;
-  /** Where the identity of the state lies, if not on disk. */
+  /** Where the identity of the state is stored, if not on disk. */
   readonly identityFiles?: IdentityFiles;
-  /** Called after each commit step: a crash test throws here. */
+  /** Called after each commit step; crash tests throw here. */
   readonly afterStep?: (step: CommitStep, taskId: string) => void | Promise<void>;
 }
 
-/** Of the process, for all applications that bring none of their own. */
+/** Shared by all applications of the process that have no cache of their own. */
 export const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
-/** Of sixteen tasks each has as much as a broker sends of some partitions at once. */
+/** With sixteen tasks, each has 4 MB: about what a broker sends of several partitions at once. */
 const DEFAULT_INPUT_BUFFER_BYTES = 64 * 1024 * 1024;
 
 export interface EngineConfig {
   readonly applicationId: string;
-  /** Whose prefix names the internal topics and the state. */
+  /** Its prefix begins the names of internal topics and of the state directory. */
   readonly version: ApplicationVersion;
   /**
-   * The application whose name is in the subjects of internal topics, in the schema registry, and in whose
-   * name random numbers are drawn: that of a shadow is the live one, that of one kept apart is its prefix.
+   * The name that seeds random numbers and names the subjects of internal topics in the schema registry.
+   * Usually the application id. A shadow uses the name of the live application; a version with a prefix of
+   * its own (`<id>-apart`) uses that prefix.
    */
   readonly schemasOf: string;
   readonly guarantee: Guarantee;
@@ -136,18 +137,15 @@ export interface EngineConfig {
 }
 
 /**
- * Below the state directory, beside those of applications: see replay/reset.ts, promotion.ts,
- * rebuild-task.ts.
+ * Directories that the tools create in the state directory, next to those of applications: see
+ * replay/reset.ts, promotion.ts, rebuild-task.ts.
  */
 const RESERVED: ReadonlySet<string> = new Set(['resets', 'promotions', 'rebuild']);
 
-/**
- * How the groups of a shadow and of a promotion end, beside that of their application: see
- * replay/shadow-status.ts.
- */
+/** The suffixes of the groups of shadows and promotions: see replay/shadow-status.ts. */
 const OF_TOOLS = /^(.+)-(shadow|promotion)$/;
 
-/** CONFIG_INVALID for an application that would share its group with the tools of another one. */
+/** CONFIG_INVALID if the application would share its group with a tool of another application. */
 export function checkApplicationId(applicationId: string): void {
   const [, other, what] = OF_TOOLS.exec(applicationId) ?? [];
   if (other !== undefined)

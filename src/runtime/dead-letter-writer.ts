@@ -4,7 +4,7 @@ import { withPartition } from './partitioner.js';
 import { asLetter, Refusals } from './refusals.js';
 import type { TopicCounts } from './topics.js';
 
-/** Writes dead letters of what no task reads, outside of any transaction: at least once. */
+/** Writes the dead letters of records that no task reads, outside of any transaction: at least once. */
 export class DeadLetterWriter {
   readonly #broker: Broker;
   readonly #refusals: Refusals;
@@ -22,10 +22,7 @@ export class DeadLetterWriter {
     this.#waiting.push(record);
   }
 
-  /**
-   * Resolves when everything that was added is acknowledged, shortened where the broker does not take all of
-   * it.
-   */
+  /** Resolves when every added record is acknowledged, shortened if the broker does not accept all of it. */
   async flush(): Promise<void> {
     if (this.#waiting.length === 0) return;
     const records = this.#waiting;

@@ -4,16 +4,16 @@ import { type HeaderEntry, Headers } from '../model/headers.js';
 import type { SourcePosition } from '../model/record.js';
 
 /**
- * A record as it goes to the dead letter topic: the raw key, value, timestamp and headers, and in further
- * headers where it came from and why it is there, so that it can be fed in again.
+ * Builds the record for the dead letter topic: the raw key, value, timestamp and headers. Further headers
+ * contain its origin and the reason, so that it can be fed in again.
  *
- * | header | what |
+ * | header | content |
  * |---|---|
  * | `millrace.topic`, `millrace.partition`, `millrace.offset` | where it was read |
- * | `millrace.application`, `millrace.operator` | who gave up on it |
+ * | `millrace.application`, `millrace.operator` | what gave up on it |
  * | `millrace.error.code`, `millrace.error.message` | why |
  * | `millrace.attempt` | how often it was tried |
- * | `millrace.shortened` | only if the broker refused all of it: what is shorter, and how many bytes that had |
+ * | `millrace.shortened` | only if the broker refused the full record: what is shorter, and how many bytes it had |
  */
 export function deadLetter(options: {
   readonly topic: string;
@@ -43,11 +43,11 @@ export function deadLetter(options: {
 const PREFIX = 'millrace.';
 const MESSAGE = 'millrace.error.message';
 const SHORTENED = 'millrace.shortened';
-/** So much of the error's text is kept, if there is any room. */
+/** This much of the error's text is kept, if there is any room. */
 const MESSAGE_BYTES = 256;
 
 /**
- * So much the names of the two headers take, and the text that says what is shorter, with four lengths of
+ * Room for the names of the two headers, and for the text that lists what is shorter, with four lengths of
  * seven digits.
  */
 const SAYING_BYTES =
@@ -55,7 +55,7 @@ const SAYING_BYTES =
 
 type Content = Pick<ProducerRecord, 'key' | 'value' | 'headers'>;
 
-/** What a record holds, without what surrounds it in a batch. */
+/** The size of a record's content, without its overhead in a batch. */
 export const contentBytes = ({ key, value, headers }: Content): number =>
   (key?.length ?? 0) + (value?.length ?? 0) + headerBytes(headers.entries);
 
@@ -63,10 +63,10 @@ const headerBytes = (entries: readonly HeaderEntry[]): number =>
   entries.reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + (value?.length ?? 0), 0);
 
 /**
- * The first bytes of a dead letter's value, key and error text, so that it holds at most that many; if the
- * record's own headers take more than a quarter of them, they are left out. `millrace.shortened` says what is
- * shorter and how long it was: `value 1048576, key 70000, headers 312, message 9000`. Where the record came
- * from stays whole.
+ * Shortens a dead letter to at most `maxBytes`: it keeps the first bytes of the value, key and error text.
+ * The record's own headers are left out if they take more than a quarter of that. `millrace.shortened` lists
+ * what is shorter and how long it was: `value 1048576, key 70000, headers 312, message 9000`. The origin of
+ * the record stays whole.
  */
 export function shortened<R extends Content>(letter: R, maxBytes: number): R {
   const { key, value, headers } = letter;

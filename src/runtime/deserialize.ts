@@ -7,7 +7,7 @@ import { isMoment, MOMENT, PlainRecord, rowChange } from '../model/record.js';
 import { show } from '../model/show.js';
 import { decodeChange } from './change-format.js';
 
-/** Bytes to a record. DESERIALIZE_FAILED says which side of which record. */
+/** Decodes a record. DESERIALIZE_FAILED names the record and the side. */
 export function deserialize(
   source: Pick<DeclaredSource, 'key' | 'value' | 'timestamp'>,
   record: BrokerRecord,
@@ -29,8 +29,8 @@ export function deserialize(
 }
 
 /**
- * What the source's function says. A deletion has no value that could say when: where the function does not
- * make a timestamp of its key alone, it keeps that of the log.
+ * The event time that the source's function returns. A deletion has no value to derive it from: unless the
+ * function returns a timestamp for the key alone, the deletion keeps the log's timestamp.
  */
 function eventTime(
   timestamp: NonNullable<DeclaredSource['timestamp']>,
@@ -47,7 +47,7 @@ function eventTime(
   }
 }
 
-/** Without what the headers say of how the bytes were written: the record goes on as values. */
+/** Removes headers that describe the format of the bytes: from here on, the record carries decoded values. */
 function withoutFormat({ key, value }: Pick<DeclaredSource, 'key' | 'value'>, headers: Headers): Headers {
   if (key.header === undefined && value.header === undefined) return headers;
   const names = [key.header, value.header].filter(
@@ -56,7 +56,7 @@ function withoutFormat({ key, value }: Pick<DeclaredSource, 'key' | 'value'>, he
   return names.reduce((rest, name) => rest.without(name), headers);
 }
 
-/** The same for what was written to a repartition topic: records of a stream, or changes of a table. */
+/** Decodes a record of a repartition topic: a record of a stream, or a change of a table. */
 export function deserializeRepartitioned(
   repartition: DeclaredRepartition,
   table: boolean,

@@ -2,7 +2,7 @@ import type { AnyRecord } from '../dsl/processor.js';
 import type { SourcePosition } from '../model/record.js';
 import { byPlace, type Place } from './batch.js';
 
-/** A call to the outside world, as it is about to be made or left out. */
+/** A call to the outside world that is about to be made or skipped. */
 export interface EffectCall {
   /** The node of the operator: `effect receipts`. */
   readonly node: string;
@@ -11,7 +11,7 @@ export interface EffectCall {
   readonly position: SourcePosition;
 }
 
-/** Decides whether a call is made. One that is not made counts as done. */
+/** Decides whether a call is made. A skipped call counts as done. */
 export type EffectGate = (call: EffectCall) => boolean;
 
 /** A call that waits for the end of its batch. */
@@ -32,7 +32,7 @@ export class Effects {
     this.#waiting.push(effect);
   }
 
-  /** Takes all, in the order of what caused them, whichever stage they come from. */
+  /** Takes all calls, in the order of their causes, across all stages. */
   drain(): readonly WaitingEffect[] {
     const waiting = this.#waiting.sort((a, b) => byPlace(a.place, b.place));
     this.#waiting = [];

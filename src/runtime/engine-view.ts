@@ -1,10 +1,10 @@
 import type { GlobalTables } from './global-tables.js';
 import type { Task } from './task.js';
 
-/** What holds tasks and global tables: an engine, for those who look at what it has. */
+/** Read access to the tasks and global tables of an engine. */
 export interface EngineView {
   readonly tasks: readonly Task[];
   readonly globals: GlobalTables;
-  /** Whether it is in its group and runs every task it was given. */
+  /** Whether the process is in its group and runs every task that it was assigned. */
   readonly settled: boolean;
 }

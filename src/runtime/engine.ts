@@ -26,8 +26,8 @@ import { isForeignTopic } from './topic-owners.js';
 import type { TopicCounts } from './topics.js';
 
 /**
- * One process of an application: its place in the group, and the tasks it was given. The tasks share the
- * record cache, and nothing else.
+ * One process of an application: its membership of the group, and its assigned tasks. The tasks share the
+ * cache of rows and the memory for input.
  */
 export class Engine {
   readonly #topology: Topology;
@@ -45,7 +45,7 @@ export class Engine {
   readonly globals: GlobalTables;
   readonly #alignment: Alignment;
   #topics!: TopicCounts;
-  /** Tasks that have a directory here. */
+  /** Tasks that have a directory on this machine. */
   #onDisk = new Set<string>();
   #group: GroupMember | undefined;
   #phase: Progress['phase'] = 'starting';
@@ -85,11 +85,11 @@ export class Engine {
     this.done = new Promise((resolve, reject) => {
       this.#settleDone = { resolve, reject };
     });
-    // Whoever does not wait for done still learns of the failure by stop().
+    // A caller that does not wait for `done` still gets the failure from stop().
     this.done.catch(() => undefined);
   }
 
-  /** `manual`: tasks are opened, and move only by {@link processWaiting}. */
+  /** @param manual Tasks are opened, and advance only by {@link processWaiting}. */
   static async start(
     topology: Topology,
     config: EngineConfig,
@@ -103,7 +103,8 @@ export class Engine {
       await engine.#start();
     } catch (error) {
       await engine.#end(error as Error).catch(() => undefined);
-      // A task that runs already may have ended it while others were opened: theirs is then not the reason.
+      // A running task may have ended the engine while others were opening: their error is then not the
+      // reason.
       throw engine.#failure ?? error;
     }
     return engine;
@@ -117,7 +118,7 @@ export class Engine {
     return this.#pool.tasks;
   }
 
-  /** See {@link Holder}. */
+  /** See {@link EngineView}. */
   get settled(): boolean {
     return this.#group?.membership !== undefined && this.#pool.settled;
   }
@@ -131,12 +132,12 @@ export class Engine {
     if (this.#failure) return Promise.reject(this.#failure);
     const idle = this.#idle.wait();
     this.#pool.wakeup();
-    // Without a task there is no loop that would look.
+    // Without a task, no loop runs the check.
     const looked = this.tasks.length === 0 ? this.#idle.look() : undefined;
     return Promise.race([Promise.all([idle, looked]).then(() => undefined), this.done]);
   }
 
-  /** For the test driver: see {@link processWaiting}. Returns how many records were taken. */
+  /** For the test driver: see {@link processWaiting}. Returns the number of records taken. */
   async processWaiting(): Promise<number> {
     try {
       return await processWaiting(this);
@@ -147,15 +148,15 @@ export class Engine {
   }
 
   /**
-   * Finishes what is in hand, commits, leaves the group, gives everything back; within the time that
-   * {@link StopLimit} says. Rejects with the failure if the engine had failed.
+   * Finishes the current batches, commits, leaves the group and releases everything, within the time that
+   * {@link StopLimit} allows. Rejects with the failure if the engine has failed.
    */
   async stop(): Promise<void> {
     await this.#end(undefined);
     if (this.#failure) throw this.#failure;
   }
 
-  /** Gives everything back at once; nothing more is committed. */
+  /** Releases everything at once; nothing more is committed. */
   async abort(): Promise<void> {
     await this.#end(stopped('the engine was stopped at once', this.applicationId));
   }
@@ -166,7 +167,7 @@ export class Engine {
     await this.#findVersion();
     await this.#planPatiently().catch(async (error) => {
       if (!isForeignTopic(error)) throw error;
-      // Another application has made topics of these names since the first look: this one then keeps apart.
+      // Another application has created topics of these names since the first check: use a separate prefix.
       await this.#findVersion();
       await this.#planPatiently();
     });
@@ -182,15 +183,15 @@ export class Engine {
       topics: topicsRead(this.#topology, this.#config.version.prefix),
       ...metadataOf(this, () => ({ onDisk: this.#onDisk, shapes: this.#shapes() })),
       assign: async (members: Parameters<typeof assignTasks>[0]) => {
-        // Topics may have more partitions by now. What cannot grow with them is the leader's error, and then
-        // that of each who leads after it.
+        // Topics may have more partitions by now. A plan that cannot grow with them fails this leader, and
+        // then each member that leads after it.
         await this.#plan();
         return assignTasks(members, this.#shapes());
       },
       onAssigned: () => {
         if (this.#phase === 'running') void this.#takeUp().catch((error: Error) => this.#fail(error));
       },
-      // Whoever leaves is revoked its tasks: a stop that is cut short waits for none of them.
+      // A member that leaves gives up its tasks: a stop that is cut short waits for none of them.
       onRevoked: async () => void (await this.#limit.within(this.#pool.pause())),
       onLost: () => this.#pool.giveUp(),
       onBusy: (ms: number) => warnBusy(this.#config, this.tasks, ms),
@@ -203,7 +204,7 @@ export class Engine {
     await this.#takeUp();
   }
 
-  /** Which version of the application counts. It does not change while a member is alive. */
+  /** Finds the version of the application to run. It does not change while a member is alive. */
   async #findVersion(): Promise<void> {
     this.#config = await ownVersion(this.#config, this.#ports, this.#topology.graph, this.#retryOptions);
   }
@@ -227,10 +228,10 @@ export class Engine {
     return shapesOf(this.#topology.graph, this.#tasks.values());
   }
 
-  /** Makes the tasks those of the assignment. A later assignment may come while it does. */
+  /** Runs the assigned tasks, and no others. A later assignment may arrive meanwhile. */
   async #takeUp(): Promise<void> {
     const assigned = this.#group?.assigned ?? [];
-    // The leader has seen partitions that this process has not: its own, or of those whom its tasks wait for.
+    // The leader has seen newer partitions: of its own topics, or of those of tasks that its tasks wait for.
     const isKnown = assigned.every((id) => this.#tasks.has(id));
     if (!isKnown || (await this.#alignment.isOutdated())) await this.#planPatiently();
     if (this.#group?.assigned !== assigned) return;
@@ -280,8 +281,7 @@ export class Engine {
     this.#phase = 'stopping';
     this.#limit.begin(this.#config.stopMs);
     this.#abort.abort();
-    // A task that failed is in the middle of a batch: what it did since its last commit is done again at the
-    // next start.
+    // A failed task has stopped within a batch: the next start repeats what it did since its last commit.
     const problems = [...(await this.#pool.end(!error, this.#limit))];
     const failed = (problem: unknown): void => void problems.push(problem);
     await this.#limit.within(this.globals.close()).catch(failed);
@@ -292,7 +292,7 @@ export class Engine {
     if (!error && isPassing(this.#failure))
       this.#config.logger.warn(
         { app: this.applicationId },
-        'stopped without a last commit, because the cluster is away: the next start goes on from the one before',
+        'stopped without a last commit, because the cluster does not answer: the next start continues from the commit before',
       );
     if (this.#failure) this.#settleDone.reject(this.#failure);
     else this.#settleDone.resolve();

@@ -19,23 +19,23 @@ export interface Failure {
   readonly record: AnyRecord;
   readonly error: unknown;
   readonly index: number;
-  /** Which push it was; and takes back what that push has brought to the node by other ways. */
+  /** The number of the push. `takeBack` removes what this push has delivered to the node by other paths. */
   readonly push: number;
   readonly takeBack: (push: number) => void;
-  /** Which emission of what was at hand. */
+  /** The number of the emission within its cause. */
   readonly emission: number;
 }
 
-/** A record for which something threw. */
+/** A record for which a step threw an error. */
 export interface FailedRecord {
   readonly node: string;
   readonly error: unknown;
   readonly source: BrokerRecord | SourcePosition;
-  /** Its topic was chosen for this record: that there is none such is the record's error. */
+  /** The topic was chosen for this record, so a topic that does not exist is the record's error. */
   readonly ownTopic?: boolean;
 }
 
-/** Mistakes of the program, or bounds of it, not of a record: no policy may go on over them. */
+/** Errors of the program, or limits of it, and not of a record: no policy may continue after them. */
 const ALWAYS_FATAL = new Set([
   'KEY_CHANGED',
   'LATE_EMISSION',
@@ -48,21 +48,21 @@ const ALWAYS_FATAL = new Set([
   'STATE_IO',
   'STATE_UNSUPPORTED',
   'TOPIC_UNKNOWN',
-  // Nobody could have read the bytes: to skip them would lose what may be good.
+  // No process could have read these bytes: skipping them could lose good records.
   'REGISTRY_UNAVAILABLE',
   'REGISTRY_UNAUTHORIZED',
 ]);
 
-/** Decides by the policies what becomes of a record that fails. */
+/** Applies the policies to a record that fails. */
 export class FailureHandler {
   readonly #config: EngineConfig;
   readonly #clock: Clock;
   readonly #metrics: Metrics;
   readonly #stop: StopLimit | undefined;
-  /** Errors that records failed with after all attempts, and which attempt that was. */
+  /** Errors after all attempts, and the number of the last attempt. */
   readonly #tried = new WeakMap<object, number>();
 
-  /** `stop`: ends pauses between attempts. */
+  /** @param stop Ends the pauses between attempts. */
   constructor(config: EngineConfig, clock: Clock, metrics: Metrics, stop?: StopLimit) {
     this.#config = config;
     this.#clock = clock;
@@ -80,8 +80,8 @@ export class FailureHandler {
   }
 
   /**
-   * Tries again (if there is something to try), skips, writes a dead letter, or throws: as the step's policy
-   * says. Resolves if the task can go on: to whether it has to do so without the record.
+   * Applies the step's policy: it retries (if there is something to try), skips, writes a dead letter, or
+   * throws. Resolves if the task can continue: true if it continues without the record.
    */
   async handle(
     step: PolicyName,
@@ -122,20 +122,20 @@ export class FailureHandler {
   }
 
   /**
-   * Waits for what decoding a record takes (a schema), with the retries of the policy. Resolves with the
-   * error if it cannot be had and the policy can go on without the record; throws it if not.
+   * Waits for what a record needs to be decoded (a schema), with the retries of the policy. If it cannot be
+   * fetched, resolves with the error if the policy can continue without the record, and throws it otherwise.
    */
   async whenFetched(failure: FailedRecord, again: () => void): Promise<unknown> {
     const failed = await this.#tryAgain('deserialize', failure, again);
     if (failed === undefined) return undefined;
     if (this.#config.policies.deserialize.then === 'fail' || isFatal(failed.error))
       throw atRecord('deserialize', failed.error, failure.node, failure.source);
-    // The record fails with it once more, when it is its turn: then nothing is tried again.
+    // The record will fail with this error again when its turn comes: nothing is retried then.
     if (typeof failed.error === 'object' && failed.error !== null) this.#tried.set(failed.error, failed.attempt);
     return failed.error;
   }
 
-  /** The last error, and which attempt that was; undefined: one of them went well. */
+  /** The last error and the number of its attempt; undefined: an attempt succeeded. */
   async #tryAgain(
     step: PolicyName,
     failed: FailedRecord,
@@ -146,13 +146,13 @@ export class FailureHandler {
     let { error } = failed;
     const tried = typeof error === 'object' && error !== null ? this.#tried.get(error) : undefined;
     if (tried !== undefined) return { error, attempt: tried };
-    // Nothing has failed yet: something has to be fetched first.
+    // Nothing has failed yet: something must be fetched first.
     if (again && isNotReady(error)) {
       try {
         await onceReady(error, again);
         return undefined;
       } catch (next) {
-        // The same: there is no registry to ask.
+        // Retries would not help: no schema registry is configured.
         if (isStreamsError(next) && next.code === 'CONFIG_INVALID') throw atRecord(step, next, node, source);
         error = next;
       }
@@ -174,18 +174,18 @@ export class FailureHandler {
 
 export const isFatal = (error: unknown): boolean => isStreamsError(error) && ALWAYS_FATAL.has(error.code);
 
-/** Whether no policy may go on over that error of that record. */
+/** Whether no policy may continue after this error of this record. */
 const ends = (error: unknown, { ownTopic = false }: FailedRecord): boolean =>
   isFatal(error) && !(ownTopic && isStreamsError(error) && error.code === 'TOPIC_UNKNOWN');
 
-/** What an error without a code is, by where it was thrown. */
+/** The codes of errors without a code, by the step that threw them. */
 const CODES = {
   deserialize: 'DESERIALIZE_FAILED',
   process: 'PROCESS_FAILED',
   produce: 'SERIALIZE_FAILED',
 } as const;
 
-/** The error with the place of the record that it is about. */
+/** Adds the position of the record to the error. */
 function atRecord(
   step: PolicyName,
   error: unknown,
@@ -195,7 +195,7 @@ function atRecord(
   const where = `${topic}[${partition}]@${offset}`;
   if (isStreamsError(error)) {
     if (error.problem.includes(where)) return error;
-    // What cannot be written is shown in the text, which may be long: the place stands before it.
+    // The text may be long, because it shows the value that cannot be written: the position comes first.
     const [before, after] =
       error.code === 'SERIALIZE_FAILED' ? [`cannot process ${where}: `, ''] : ['', ` (while processing ${where})`];
     return new StreamsError(error.code, {
@@ -207,7 +207,7 @@ function atRecord(
   return new StreamsError(CODES[step], {
     what: `a function of the topology threw: ${messageOf(error)}`,
     at: `${where}, node ${node}`,
-    action: `Mend the function, or set onError.${step} to skip, deadLetter or retry.`,
+    action: `Fix the function, or set onError.${step} to skip, deadLetter or retry.`,
     cause: error,
   });
 }

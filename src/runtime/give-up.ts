@@ -3,8 +3,11 @@ import { onceReady } from '../model/not-ready.js';
 import { isFatal } from './failures.js';
 
 /**
- * Does what has to be done all the same once the policy has let a record go, as soon as all that it needs is
- * there. `isTold`: whether an error of it is no news, because the record's own failure was told already.
+ * Does the work that remains after the policy has dropped a record, as soon as everything that it needs is
+ * available.
+ *
+ * @param isTold Whether an error of the work can be ignored, because the record's failure was already
+ * reported.
  */
 export async function giveUp(work: () => void | Promise<void>, isTold: (error: unknown) => boolean): Promise<void> {
   const attempt = async (): Promise<void> => work();
@@ -15,7 +18,7 @@ export async function giveUp(work: () => void | Promise<void>, isTold: (error: u
   }
 }
 
-/** A change of a table may not just be left out: what its row was has to leave what follows. */
+/** A change of a table cannot just be dropped: its previous row must also leave everything downstream. */
 export function pushGivenUp(again: () => void, scope: PushScope): Promise<void> {
   const push = (): void => {
     scope.givenUp = true;
@@ -25,6 +28,6 @@ export function pushGivenUp(again: () => void, scope: PushScope): Promise<void> 
       scope.givenUp = false;
     }
   };
-  // A way on which records are no rows any more: there the change is left out.
+  // On a path on which records are no longer rows, the change is dropped.
   return giveUp(push, (error) => !isFatal(error));
 }

@@ -6,20 +6,23 @@ import { type GlobalState, positionName } from '../state/global-state.js';
 import { compactionOf, type LogNow, readBefore, staleness } from './stale-stores.js';
 import { describeTopics } from './topic-problems.js';
 
-/** Where one partition of a global table's topic is read on. */
+/** Where reading of one partition of a global table's topic continues. */
 export interface GlobalReadPosition extends PartitionOffset {
   readonly log: ReadLog;
-  /** The partition's end when it was asked for last, and when that was: who has come there is as of then. */
+  /**
+   * The partition's end, and when it was fetched: a reader that has reached it is as current as that time.
+   */
   readonly end: { readonly offset: number; readonly at: number };
 }
 
-/** With what is known of a place that has come to the end of the partition. */
+/** Notes that the position has reached the end of the partition, if it has. */
 export const atEnd = <T extends GlobalReadPosition>(place: T): T =>
   place.offset < place.end.offset ? place : { ...place, log: { topicId: place.log.topicId, asOf: place.end.at } };
 
 /**
- * Where the partitions of a global table are read on. A store that is not what its topic held up to there is
- * emptied and read anew: see {@link staleness}; also if a partition is gone, which Kafka never takes away.
+ * The positions at which the partitions of a global table are read on. A store that does not match its topic
+ * is emptied and read again: see {@link staleness}. So is one with a partition that no longer exists, since
+ * Kafka never removes partitions.
  */
 export async function globalPositions(
   { topic, store }: DeclaredGlobalTable,
@@ -54,7 +57,7 @@ export async function globalPositions(
     const { partition, why } = stale;
     logger.warn(
       { topic, partition, store },
-      `the store of a global table is made again from its topic: partition ${partition} ${why}`,
+      `the store of a global table is rebuilt from its topic: partition ${partition} ${why}`,
     );
     await state.clear(store);
   }

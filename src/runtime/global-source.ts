@@ -9,8 +9,7 @@ import type { FailureHandler } from './failures.js';
 import { SourceDates } from './source-dates.js';
 
 /**
- * The topic of a global table: what its records change, and when they happened, if that is not when the log
- * says.
+ * The topic of a global table: the changes of its records, and their event times if those are not the log's.
  */
 export class GlobalSource {
   readonly table: DeclaredGlobalTable;
@@ -26,15 +25,15 @@ export class GlobalSource {
       });
   }
 
-  /** The row that a record makes. Throws what decoding it throws. */
+  /** The change that a record makes. Throws decoding errors. */
   change(record: BrokerRecord): GlobalChange {
     return changeOf(this.table, record, this.dates?.deserialize(record));
   }
 }
 
 /**
- * The value stays as it is written, and is decoded only to know that it can be; the key is written anew, so
- * that equal keys are equal bytes.
+ * The value stays as written, and is decoded only to check it. The key is encoded again, so that equal keys
+ * are equal bytes.
  */
 export function changeOf(
   table: DeclaredGlobalTable,
@@ -45,13 +44,13 @@ export function changeOf(
   return { store: table.store, key, value: value === null ? null : asWritten(table, record), timestamp };
 }
 
-/** The bytes of a value, with what a header says of their format in front: the row has no headers. */
+/** The bytes of a value, preceded by the header that describes their format: the row has no headers. */
 function asWritten({ value: { header } }: DeclaredGlobalTable, { value, headers }: BrokerRecord): Buffer {
   const said = header === undefined ? undefined : headers.get(header);
   return said ? Buffer.concat([said, value as Buffer]) : (value as Buffer);
 }
 
-/** What is looked up is written anew: a key that cannot be is a record that cannot be read. */
+/** Lookups encode their keys, so a record with a key that cannot be encoded again counts as unreadable. */
 function checkKey({ key: serde }: DeclaredGlobalTable, key: unknown, { topic, partition, offset }: BrokerRecord): void {
   try {
     checkEncodes(serde, key);

@@ -26,16 +26,19 @@ const LOAD_BATCH = 10_000;
 /** The same afterwards: fewer, so that tasks get their turn. */
 const FOLLOW_BATCH = 1_000;
 const WAIT_MS = 500;
-/** Far below the time that any topic keeps deletions, and seldom enough to cost nothing. */
+/** Far below the time that any topic keeps deletions, and rare enough to cost nothing. */
 const SEE_ENDS_EVERY_MS = 600_000;
 /** Records that are fetched ahead, over all partitions; each has at least a poll's share. */
 const READ_AHEAD_RECORDS = 20_000;
 const MIN_READ_AHEAD_RECORDS = 500;
 
-/** One partition of a global table's topic. What is before its offset is in the table, and readers see it. */
+/**
+ * One partition of a global table's topic. The table contains all records before its offset, and readers see
+ * them.
+ */
 type Followed = GlobalPosition & GlobalReadPosition;
 
-/** Finds out when all is read, if anybody waits for that. */
+/** Checks whether everything is read, if a caller waits for that. */
 interface Watch {
   readonly wanted: boolean;
   look(): Promise<void>;
@@ -52,11 +55,11 @@ export interface GlobalTablesOptions {
 /**
  * The global tables of an engine: one reader over all partitions of their topics, one writer of their rows.
  *
- * 1. `load` reads up to where the topics ended when it began, before any task is opened.
- * 2. `follow` goes on in the background; or `catchUp`, whenever the test driver asks.
- * 3. Each round: poll, decode (failures by `onError.deserialize`), dead letters acknowledged, then one write
- *    batch with rows and positions, then readers see the rows. A crash between any two of them: the round is
- *    read again.
+ * 1. `load` reads up to the ends of the topics when it began, before any task is opened.
+ * 2. `follow` continues in the background; the test driver calls `catchUp` instead.
+ * 3. Each round polls and decodes (`onError.deserialize` handles failures). After dead letters are
+ *    acknowledged, one write batch stores rows and positions, and then readers see the rows. After a crash
+ *    between any two of these, the round is read again.
  */
 export class GlobalTables {
   readonly #options: GlobalTablesOptions;
@@ -106,7 +109,7 @@ export class GlobalTables {
     return this.#state?.store(name);
   }
 
-  /** What one task reads them through, by store. */
+  /** The views through which one task reads the tables, by store. */
   views(): ReadonlyMap<string, GlobalView<unknown, unknown>> {
     const stores = this.#tables.flatMap(({ store }) => this.store(store) ?? []);
     return new Map(stores.map((store) => [store.name, new GlobalView(store)]));
@@ -119,7 +122,7 @@ export class GlobalTables {
     return work;
   }
 
-  /** Reads on in the background, and looks for those who wait until all is read. */
+  /** Reads on in the background, and checks for waiting callers whether everything is read. */
   follow(idle: Watch, onFailure: (error: Error) => void): void {
     const intake = this.#intake;
     if (!intake) return;
@@ -128,7 +131,7 @@ export class GlobalTables {
     })().catch(onFailure);
   }
 
-  /** Reads up to where the topics end now. */
+  /** Reads up to the current ends of the topics. */
   async catchUp(): Promise<void> {
     if (this.#tables.length === 0) return;
     const intake = this.#intake as Intake;
@@ -177,14 +180,14 @@ export class GlobalTables {
     this.#intake = intake;
     await this.#readToEnds(intake, LOAD_BATCH, WAIT_MS);
     if (this.#closed) throw this.#stopped();
-    // Also of those that had nothing to be read it is known now as of when they are.
+    // Partitions that had nothing to read are now also recorded as current.
     await this.#state.apply([], this.#followed);
     this.#loading = false;
   }
 
   /**
-   * One order of all that is in the topics, as for a task: what a row is does not depend on which partition
-   * answers first.
+   * One order over all records of the topics, as for a task: a row does not depend on which partition answers
+   * first.
    */
   async #openIntake(): Promise<Intake> {
     const { broker, clock } = this.#options.ports;
@@ -218,16 +221,15 @@ export class GlobalTables {
   }
 
   /**
-   * Now and then it is noted, so that the directory of a table into which nothing comes does not look as if
-   * nobody had read it.
+   * Recorded from time to time. Otherwise, the directory of a table that gets no records would look as if it
+   * had not been read for long.
    */
   get #mustSeeEnds(): boolean {
     return this.#options.ports.clock.now() - this.#endsSeen >= SEE_ENDS_EVERY_MS;
   }
 
   /**
-   * Up to the ends as they are known now, wherever they are meanwhile; unless a log turns out to have lost
-   * its end.
+   * Reads to the currently known ends, even if they move meanwhile; stops early if a log has lost its end.
    */
   async #readToEnds(intake: Intake, maxRecords: number, maxWaitMs: number): Promise<void> {
     const goal = intake.ends;
@@ -238,19 +240,19 @@ export class GlobalTables {
     while (behind() && !this.#closed) await this.#round(intake, maxRecords, maxWaitMs);
   }
 
-  /** Returns whether it got on. */
+  /** Returns whether it has read anything. */
   async #round(intake: Intake, maxRecords: number, maxWaitMs: number): Promise<boolean> {
     if (this.#mustSeeEnds)
       await withRetry('looking at the global tables', this.#retryOptions, () => this.#seeEnds(intake));
-    // A cluster that is away is waited for: the tables are as they were until then. An error of the reader
-    // moves no position.
+    // Waits for a cluster that does not answer: the tables stay as they are until then. An error of the
+    // reader moves no position.
     const records = await withRetry('reading the global tables', this.#retryOptions, () =>
       intake.take(maxRecords, maxWaitMs),
     );
     const changes: GlobalChange[] = [];
     for (const record of records) {
       const change = this.#change(this.#sources.get(record.topic) as GlobalSource, record);
-      // Only a record that fails is waited for.
+      // Only a record that fails is awaited.
       if (change instanceof Promise) changes.push(...(await change));
       else if (change) changes.push(change);
     }
@@ -281,7 +283,7 @@ export class GlobalTables {
     }
   }
 
-  /** What did not decode: tried again, skipped, or thrown, as the policy says. */
+  /** A record that did not decode: retried, skipped, or thrown, as the policy says. */
   async #changeAgain(table: DeclaredGlobalTable, record: BrokerRecord, error: unknown): Promise<GlobalChange[]> {
     const changes: GlobalChange[] = [];
     await this.#failures.handle(

@@ -13,29 +13,29 @@ export interface GroupMemberOptions
   readonly logger: Logger;
   readonly instanceId: string | undefined;
   readonly sessionMs: number;
-  /** Ends every attempt to join. */
+  /** Ends all attempts to join. */
   readonly signal: AbortSignal;
-  /** There are other tasks than before; `membership` is the one to commit them with. */
+  /** The assigned tasks have changed; `membership` is the one to commit them with. */
   readonly onAssigned: () => void;
-  /** Before the group moves on: awaited, may still commit. */
+  /** Called and awaited before the group moves on; it may still commit. */
   readonly onRevoked: () => Promise<void>;
   /**
-   * The member was put out: everything must be given up, without a commit. The group is joined again when
-   * that is done.
+   * The member has lost its membership: everything must be closed, without a commit. After that, the member
+   * joins the group again.
    */
   readonly onLost: () => Promise<void>;
-  /** It cannot be joined again. */
+  /** The member cannot join again. */
   readonly onFatal: (error: Error) => void;
 }
 
-/** What put this member out may last a moment. */
+/** The cause of a lost membership may last a moment. */
 const REJOIN_AFTER_MS = 500;
 
 /**
- * An engine's place in its group.
+ * The membership of an engine in its group.
  *
  * ```text
- *            joined            put out (onLost)
+ *            joined            membership lost (onLost)
  *  joining ─────────► in ──────────────────────► out ──► joining, after a pause that grows up to ten seconds
  *     └──────► failed ◄──── refused, fenced by its instance id, or an error that does not pass
  * ```
@@ -51,8 +51,8 @@ export class GroupMember {
   }
 
   /**
-   * Resolves when the group has given out its tasks for the first time. TOPOLOGY_MISMATCH if this topology
-   * cannot join those that run.
+   * Resolves when the group has assigned its tasks for the first time. TOPOLOGY_MISMATCH if this topology
+   * contradicts those that already run.
    */
   static async join(options: GroupMemberOptions, onCreated: (place: GroupMember) => void): Promise<void> {
     const place = new GroupMember(options);
@@ -97,13 +97,13 @@ export class GroupMember {
         const assignment = decodeAssignment(bytes);
         if ('refused' in assignment) throw this.#refused(assignment.refused);
         this.#assigned = assignment.tasks;
-        // The first time the membership is not there yet.
+        // At the first assignment, the membership is not set yet.
         if (this.#membership) this.#options.onAssigned();
       },
       onRevoked: this.#options.onRevoked,
       onLost: (error) => {
         lost = error;
-        // Before it is in, the call of join fails with the same error.
+        // Until it is set, the call of join fails with the same error.
         if (this.#membership) this.#lose(error);
       },
     });

@@ -15,7 +15,7 @@ export interface GroupOffsetsOptions {
   readonly state: TaskState | undefined;
 }
 
-/** What the group has of a task, and what the task tells it beside its offsets. */
+/** The committed offsets of a task, and the metadata that the task adds to them. */
 export class GroupOffsets {
   readonly #options: GroupOffsetsOptions;
   readonly #before: BeforeCommit;
@@ -25,17 +25,17 @@ export class GroupOffsets {
     this.#options = options;
     this.#last = offsetsOf(options.begins.positions);
     const { committed, positions } = options.begins;
-    // The state knows of a reset that offsets which somebody else has set do not tell of.
+    // The state records a reset even if another program has set offsets since, without that metadata.
     const emptied = options.state?.checkpoint.emptied ?? emptiedOf(committed);
     this.#before = { emptied, begun: beginningsOf(committed, positions) };
   }
 
-  /** Next offset of each source: as committed, or where the task began. */
+  /** Next offset of each source: the committed one, or the one at which the task began. */
   get last(): ReadonlyMap<string, number> {
     return this.#last;
   }
 
-  /** Positions with everything that travels beside them. */
+  /** Positions with all of their metadata. */
   next(positions: readonly PartitionOffset[]): readonly PartitionOffset[] {
     const { runner, state, begins, config } = this.#options;
     const timed = withStreamTimes(positions, streamTimesNow(runner, state?.stores));

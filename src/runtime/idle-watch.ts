@@ -9,22 +9,22 @@ export interface IdleWatchOptions {
   readonly admin: Admin;
   readonly clock: Clock;
   readonly engine: EngineView;
-  /** Ends the pauses between looks. */
+  /** Ends the pauses between checks. */
   readonly signal: AbortSignal;
 }
 
-/** Finds out when nothing is left to do, for those who wait for it. */
+/** Detects when nothing is left to do, for callers that wait for it. */
 export class IdleWatch {
   readonly #options: IdleWatchOptions;
   #waiters: (() => void)[] = [];
-  /** Where tasks were that had committed all they had done, since somebody has begun to wait. */
+  /** The positions at which tasks had committed everything, since a caller began to wait. */
   readonly #committed = new Map<Task, string>();
 
   constructor(options: IdleWatchOptions) {
     this.#options = options;
   }
 
-  /** Whether anybody waits: tasks then commit when they have nothing to do, and look. */
+  /** Whether a caller waits: tasks then commit when they have nothing to do, and check. */
   get wanted(): boolean {
     return this.#waiters.length > 0;
   }
@@ -35,9 +35,9 @@ export class IdleWatch {
   }
 
   /**
-   * Whether every position is at the end of its log, and committed: then lets the waiting go on. A cluster
-   * that is away is no error: each task's loop looks again, and for a process without a task this does, until
-   * somebody else looks or nobody waits any more.
+   * Checks whether every position is at the end of its log and committed, and if so resolves the waiting
+   * calls. A cluster that does not answer is no error: the loop of each task checks again. In a process
+   * without tasks, this call repeats the check until it succeeds, a task exists, or no caller waits any more.
    */
   async look(): Promise<void> {
     const { clock, engine, signal } = this.#options;
@@ -68,8 +68,8 @@ export class IdleWatch {
   }
 
   /**
-   * Timers of the wall clock go on for ever, and several tasks with such timers may never all be without
-   * something to commit. So a task is done that has committed once, and has only fired timers since.
+   * Wall-clock timers never end, and several tasks with such timers may never be without something to commit
+   * at the same time. So a task counts as done if it has committed once, and has only fired timers since.
    */
   #areDone(tasks: readonly Task[]): boolean {
     let done = true;

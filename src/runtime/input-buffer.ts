@@ -1,20 +1,20 @@
 import type { BrokerRecord } from '../broker/port.js';
 
-/** What the objects of a record take besides its bytes. */
+/** The memory of a record's objects, without its bytes. */
 export const RECORD_BYTES = 300;
-/** Below that a task would go through its records in tiny steps. */
+/** With less, a task would process its records in tiny steps. */
 const MIN_BYTES_EACH = 128 * 1024;
 
-/** What a record takes while it waits for its turn. */
+/** The memory of a record that waits to be processed. */
 export const bufferedBytes = ({ key, value, headers }: BrokerRecord): number =>
   RECORD_BYTES + (key === null ? 0 : key.length) + (value === null ? 0 : value.length) + headers.byteLength;
 
 /**
- * Memory for records that are read and wait for their turn, of all tasks of an application in this process.
- * Kafka Streams calls it `input.buffer.max.bytes`.
+ * Memory for records that were read and wait to be processed, for all tasks of an application in this
+ * process. Kafka Streams calls it `input.buffer.max.bytes`.
  *
- * Each task has the same share, 128 KiB at least. A task may have twice its share here, and a record of each
- * of its partitions whatever its size: without that it could not be told which comes next.
+ * Each task has the same share, at least 128 KiB. A task may use twice its share. It may always hold one
+ * record of each of its partitions, whatever its size: the order cannot be determined without it.
  */
 export class InputBuffer {
   readonly maxBytes: number;
@@ -24,7 +24,7 @@ export class InputBuffer {
     this.maxBytes = maxBytes;
   }
 
-  /** Another task shares it, until the returned function is called. */
+  /** Registers another task that shares the buffer, until the returned function is called. */
   share(): () => void {
     let leave = (): void => {
       leave = () => undefined;

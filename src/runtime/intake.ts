@@ -5,40 +5,43 @@ import type { KnownEnds } from './known-ends.js';
 import type { Dates, Lane } from './lane.js';
 import { Merge } from './merge.js';
 
-/** One partition far ahead of the others in time must not fill the memory while it waits for them. */
+/** Limits how far a partition is read ahead while it waits for others that are behind it in time. */
 const AHEAD_BATCHES = 4;
-/** Default: what an application has for all of its tasks. */
+/** Default memory of an application, for all of its tasks. */
 const BUFFER_BYTES = 64 * 1024 * 1024;
 
 export interface IntakeOptions {
-  /** When records of a topic happened; undefined, and left out: when the log says. */
+  /**
+   * Returns the event times of a topic's records. Without it, or if it returns undefined: the log's
+   * timestamps.
+   */
   readonly datesOf?: (topic: string) => Dates | undefined;
-  /** Asks where partitions end that keep silent. Left out: what is known of them once is taken for true. */
+  /** Looks up where silent partitions end. Without it, an end that was seen once is taken as current. */
   readonly ends?: KnownEnds;
   /**
-   * A partition that has more records here is paused until they are used up. Default: four times as many as
-   * are taken at once.
+   * A partition with more buffered records than this is paused until they are used up. Default: four times
+   * the `max` of {@link take}.
    */
   readonly aheadRecords?: number;
   /**
-   * The memory that it shares with others; a partition that has its part of it here is paused, too. Default:
-   * one of its own.
+   * Memory shared with other intakes; a partition that has used its share is paused, too. Default: a buffer
+   * of its own.
    */
   readonly buffer?: InputBuffer;
-  /** Whether {@link Intake.take} is given bounds: {@link Intake.next} is then known. */
+  /** Whether calls of {@link Intake.take} have time bounds; {@link Intake.next} is then available. */
   readonly bounded?: boolean;
-  /** Holds new records back for a while. Left out: all are read. */
+  /** Holds new records back for a while. Without it, all records are read. */
   readonly gate?: CatchUpGate | undefined;
 }
 
 /**
- * Takes records of partitions in the order of {@link Merge}, out of a reader that is its own: those of a
- * task, or of all global tables.
+ * Takes the records of partitions in the order of {@link Merge}. It owns its reader; there is one intake for
+ * each task, and one for all global tables.
  *
- * The rule is that of Kafka Streams' `PartitionGroup.readyToProcess`: a partition is ready if a record of it
- * is here, or it is read to the highest end that is known. While any is not, nothing is taken: neither a
- * clock nor a number of polls nor a wakeup decides, so the order does not depend on the network. Whoever gets
- * nothing while {@link isWaiting} asks again.
+ * The rule is the same as in Kafka Streams' `PartitionGroup.readyToProcess`. A partition is ready if one of
+ * its records is buffered, or if it was read to its highest known end. While any partition is not ready,
+ * nothing is taken. No clock, number of polls or wakeup changes that, so the order does not depend on the
+ * network. A caller that gets nothing while {@link isWaiting} is true calls again.
  */
 export class Intake {
   readonly #reader: Reader;
@@ -51,8 +54,7 @@ export class Intake {
   readonly #leaveBuffer: () => void;
 
   /**
-   * `latest`: the ends of the partitions now, so that those with records are waited for from the first batch
-   * on.
+   * @param latest Current ends of the partitions: those with records are waited for from the first batch on.
    */
   constructor(
     reader: Reader,
@@ -80,58 +82,58 @@ export class Intake {
     }
   }
 
-  /** Next offset of every partition: what has been taken is before it. */
+  /** Next offset of every partition; all records before it were taken. */
   get positions(): readonly PartitionOffset[] {
     return this.#merge.positions;
   }
 
-  /** Where each of them ends, in the same order: records before that are known to exist. */
+  /** The known end of each partition, in the order of {@link positions}: records before it exist. */
   get ends(): readonly PartitionOffset[] {
     return this.#merge.lanes.map(({ topic, partition, end }) => ({ topic, partition, offset: end }));
   }
 
-  /** Records that are in the log, as last seen, and not taken. */
+  /** Records that are in the log, as last seen, and were not taken. */
   get lag(): number {
     return this.#merge.lanes.reduce((sum, { end, position }) => sum + Math.max(0, end - position), 0);
   }
 
-  /** Those of them that are not held back. */
+  /** {@link lag} without the records that are held back. */
   get left(): number {
     return this.#merge.lanes.reduce((sum, { left }) => sum + left, 0);
   }
 
-  /** Whether records are known to exist that have to be here before any can be taken. */
+  /** Whether records that are known to exist must arrive before any can be taken. */
   get isWaiting(): boolean {
     return !this.#merge.isReady;
   }
 
   /**
-   * Its own; or watched, if other tasks wait to know how far this one is; or held, if it waits for them
-   * itself.
+   * `own`: the task waits for no other. `watched`: other tasks wait for its progress. `held`: it waits for
+   * others.
    */
   get pace(): 'own' | 'watched' | 'held' {
     return this.#gate !== undefined && this.left === 0 ? 'held' : 'own';
   }
 
-  /** Whether others may wait now for a commit, and all that is known to exist was taken, or is held back. */
+  /** Whether others may be waiting for a commit, and all known records were taken or are held back. */
   get isAwaited(): boolean {
     return this.#gate?.isAwaited === true && this.left === 0;
   }
 
-  /** These {@link positions}, with their texts, have been committed. */
+  /** Called when these {@link positions}, with their metadata, have been committed. */
   committed(positions: readonly PartitionOffset[]): void {
     this.#gate?.committed(positions);
   }
 
-  /** Event time of the record that comes next, if that is known. */
+  /** Event time of the next record, if it is known. */
   get next(): number | undefined {
     return this.#merge.next;
   }
 
   /**
-   * Up to `max` records, `before` a time; none while it cannot be told which comes next. Polls once at most,
-   * and waits up to `maxWaitMs` for something to come. Rejects with what the reader does; TOPIC_UNKNOWN also
-   * if a partition that is waited for is gone.
+   * Takes up to `max` records, all of them before the time `before`. Returns none while the next record in
+   * order is not known. Polls at most once, and waits up to `maxWaitMs` for records. Rejects with the
+   * reader's errors, and with TOPIC_UNKNOWN if a partition that is waited for no longer exists.
    */
   async take(max: number, maxWaitMs: number, before?: number): Promise<readonly BrokerRecord[]> {
     const merge = this.#merge;
@@ -151,16 +153,16 @@ export class Intake {
     return taken;
   }
 
-  /** Somebody has seen where partitions end. */
+  /** Raises the known ends of partitions. */
   expect(ends: readonly PartitionOffset[]): void {
     for (const { topic, partition, offset } of ends) {
       const lane = this.#merge.lane(topic, partition);
-      // A broker that has just become the leader may know of less than others did.
+      // A broker that has just become the leader may report fewer records than others did.
       if (lane && offset > lane.end) lane.end = offset;
     }
   }
 
-  /** Ends a waiting {@link take}. */
+  /** Interrupts a {@link take} that is waiting. */
   wakeup(): void {
     this.#reader.wakeup();
   }
@@ -180,7 +182,7 @@ export class Intake {
         1,
         lanes.reduce((sum, { paused }) => sum + (paused ? 0 : 1), 0),
       );
-    // At least one record a partition: whoever is left out would not be waited for.
+    // At least one record for each partition: one without a record could never become ready.
     const maxRecords = Math.max(Math.min(max, Math.floor(maxBytes / RECORD_BYTES)), lanes.length);
     const batches = await this.#reader.poll({ maxRecords, maxBytes, maxWaitMs });
     for (const { topic, partition, records, nextOffset, latestOffset } of batches) {
@@ -202,7 +204,7 @@ export class Intake {
       if (lane.paused && lane.size === 0 && !lane.isHeld) this.#setPaused(lane, false);
   }
 
-  /** Lets go what is held back, if it is time. Returns how long to wait for records. */
+  /** Releases what is held back, if it is time. Returns how long to wait for records. */
   async #held(gate: CatchUpGate, maxWaitMs: number): Promise<number> {
     const { left } = this;
     if (!(await gate.isOver(left, this.#merge.positions, maxWaitMs)))
@@ -212,7 +214,7 @@ export class Intake {
       const { topic, partition, fetchedTo: offset, isHeld } = lane;
       lane.limit = Number.POSITIVE_INFINITY;
       if (!isHeld) continue;
-      // What the reader has fetched beyond was not taken.
+      // The reader has fetched records beyond the limit that were not taken.
       this.#reader.seek({ topic, partition, offset });
       this.#setPaused(lane, false);
     }

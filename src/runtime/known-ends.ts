@@ -2,12 +2,10 @@ import { type Admin, type PartitionOffset, partitionKey, type TopicPartition } f
 import type { Clock, Logger } from '../model/ports.js';
 import { isPassing } from './retry.js';
 
-/**
- * How long a partition may keep silent, although records of it are known, before its end is asked for again.
- */
+/** How long a partition with known records may stay silent before its end is looked up again. */
 const ASK_AGAIN_MS = 1_000;
 
-/** What is waited for: a partition, and up to where. */
+/** A partition that is waited for, up to an offset. */
 export interface SilentPartition extends TopicPartition {
   end: number;
 }
@@ -19,10 +17,9 @@ export interface KnownEndsOptions {
 }
 
 /**
- * Keeps a wait for records that are known to exist from being one for ever: a log may have lost its end (an
- * unclean election of a leader, a topic made anew). Once a second it asks where the partitions that keep
- * silent end now; what comes back is true, however slow the cluster is, so that no clock ever decides what a
- * result is.
+ * Ends waits for records that no longer exist: a log may have lost its end (an unclean leader election, or a
+ * topic that was created again). Once a second it looks up the current ends of the silent partitions. The
+ * answer is valid however slow the cluster is, so no clock ever affects a result.
  */
 export class KnownEnds {
   readonly #options: KnownEndsOptions;
@@ -40,9 +37,9 @@ export class KnownEnds {
   }
 
   /**
-   * Called again and again while somebody waits for these, after each poll. It asks beside, and sets their
-   * ends when it knows them. Throws what an earlier question has failed with, if that does not pass:
-   * TOPIC_UNKNOWN if the topic is gone.
+   * Called after each poll while these partitions are waited for. It looks up their ends in the background,
+   * and sets them when the answer arrives. Throws the error of an earlier lookup if it does not pass by
+   * itself: TOPIC_UNKNOWN if the topic no longer exists.
    */
   askFor(silent: () => readonly SilentPartition[], onAnswer: () => void): void {
     const failure = this.#failure;
@@ -67,16 +64,16 @@ export class KnownEnds {
       for (const { awaited, end } of asked) {
         const { topic, partition } = awaited;
         const now = ends.get(partitionKey(topic, partition));
-        // Of an end that has risen meanwhile the answer says nothing.
+        // The answer does not apply to an end that has risen meanwhile.
         if (now === undefined || now >= end || awaited.end !== end) continue;
         awaited.end = now;
         logger.warn(
           { topic, partition },
-          `${topic}[${partition}] ended at offset ${end}, and ends at ${now} now: what was between is lost (a leader without it was elected, or the topic was made anew)`,
+          `${topic}[${partition}] ended at offset ${end}, and ends at ${now} now: the records between are lost (a leader without them was elected, or the topic was created again)`,
         );
       }
     } catch (error) {
-      // A cluster that is away is told by whoever reads.
+      // The reader reports a cluster that does not answer.
       if (!isPassing(error)) this.#failure = error;
     }
   }

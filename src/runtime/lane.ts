@@ -2,29 +2,28 @@ import type { BrokerRecord, PartitionOffset, TopicPartition } from '../broker/po
 import { isNotReady, type NotReady } from '../model/not-ready.js';
 import { bufferedBytes } from './input-buffer.js';
 
-/** Says when records of a topic happened, where that is not the time of the log. */
+/** Returns the event times of a topic's records, if they differ from the log's timestamps. */
 export interface Dates {
   /**
-   * The event time of the record that comes next in its partition. Throws {@link NotReady} if something has
-   * to be fetched first.
+   * The event time of the next record of a partition. Throws {@link NotReady} if something must be fetched
+   * first.
    */
   timeOf(record: BrokerRecord): number;
   /**
-   * The same, once everything is fetched. Rejects if it cannot be had: nobody knows then when the record
-   * happened.
+   * The same, after everything is fetched. Rejects if it cannot be fetched: the event time is then unknown.
    */
   timeWhenReady(record: BrokerRecord, cause: NotReady): Promise<number>;
 }
 
 /**
- * The time of a record of which nobody can tell when it happened. It waits for no other, so that no other is
- * held up by it: they come in the order in which they would come without it.
+ * The time of a record with an unknown event time. Such a record waits for no other, so it delays none: the
+ * others come in the same order as without it.
  */
 export const AT_ONCE = Number.NEGATIVE_INFINITY;
 
 const NO_RECORDS: readonly BrokerRecord[] = [];
 
-/** One partition of a merge: what was fetched of it and is not taken yet. */
+/** One partition of a merge: its records that were fetched and not taken yet. */
 export class Lane implements TopicPartition {
   readonly topic: string;
   readonly partition: number;
@@ -32,23 +31,23 @@ export class Lane implements TopicPartition {
   #records: readonly BrokerRecord[] = NO_RECORDS;
   #at = 0;
   #bytes = 0;
-  /** What the time of its next record has to wait for. */
+  /** What must be fetched before the time of its next record is known. */
   #cause: NotReady | undefined;
   /** Event time of its next record. */
   time = 0;
-  /** Whether it has a next record, and that one's time is known. */
+  /** Whether it has a next record with a known time. */
   hasHead = false;
-  /** Where the reader stands behind what is here. */
+  /** The offset that the reader fetches next. */
   fetchedTo: number;
-  /** Everything before it is taken. */
+  /** All records before it were taken. */
   position: number;
   /** Records before it are known to exist, so they are waited for. */
   end: number;
-  /** Records from there on are held back. */
+  /** Records from this offset on are held back. */
   limit = Number.POSITIVE_INFINITY;
   paused = false;
 
-  /** `order`: its place among lanes whose next records are of the same time. */
+  /** @param order Its rank among lanes with next records of the same time. */
   constructor(
     { topic, partition, offset }: PartitionOffset,
     end: number,
@@ -63,37 +62,37 @@ export class Lane implements TopicPartition {
     this.#dates = dates;
   }
 
-  /** Records that are here. */
+  /** Number of buffered records. */
   get size(): number {
     return this.#records.length - this.#at;
   }
 
-  /** What they take: see {@link bufferedBytes}. */
+  /** Their memory: see {@link bufferedBytes}. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Everything that is known to exist is here, or taken; or held back. */
+  /** Whether everything that is known to exist is buffered, taken or held back. */
   get isRead(): boolean {
     return this.fetchedTo >= this.end || this.isHeld;
   }
 
-  /** The reader stands where records are held back. */
+  /** Whether the reader has reached the records that are held back. */
   get isHeld(): boolean {
     return this.fetchedTo >= this.limit;
   }
 
-  /** Records that are known to exist, may be read, and are not taken. */
+  /** Records that are known to exist, may be read, and were not taken. */
   get left(): number {
     return Math.max(0, Math.min(this.end, this.limit) - this.position);
   }
 
-  /** Whether it can be told which of all lanes comes next, as far as this one is concerned. */
+  /** Whether this lane allows the merge to determine the next record of all lanes. */
   get isReady(): boolean {
     return this.hasHead || (this.size === 0 && this.isRead);
   }
 
-  /** Takes in what was fetched: records, or none and a reader that has moved. */
+  /** Adds what was fetched: records, or none and a new position of the reader. */
   receive(records: readonly BrokerRecord[], nextOffset: number): void {
     const left = this.size;
     this.fetchedTo = nextOffset;
@@ -110,8 +109,8 @@ export class Lane implements TopicPartition {
   }
 
   /**
-   * Gives out the next record. With nothing left, what follows the last one (transaction markers, compacted
-   * holes) is done as well.
+   * Takes the next record. If it was the last one, offsets after it without records (transaction markers,
+   * compaction gaps) count as taken, too.
    */
   shift(): BrokerRecord {
     const record = this.#records[this.#at++] as BrokerRecord;
@@ -125,7 +124,7 @@ export class Lane implements TopicPartition {
     return record;
   }
 
-  /** Gives out up to so many at once, for who has no other lane. */
+  /** Takes up to this many records at once, for a merge with a single lane. */
   shiftMany(max: number): readonly BrokerRecord[] {
     if (!this.hasHead) return NO_RECORDS;
     const records = this.#records;
@@ -140,7 +139,9 @@ export class Lane implements TopicPartition {
     return from === 0 && to === records.length ? records : records.slice(from, to);
   }
 
-  /** Fetches what the time of its next record takes; undefined: nothing, almost always. */
+  /**
+   * Fetches what is needed for the time of its next record; undefined: nothing, as is almost always the case.
+   */
   dated(): Promise<void> | undefined {
     return this.#cause && this.#dated(this.#cause);
   }

@@ -1,16 +1,16 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { Clock } from '../model/ports.js';
 
-/** Where a batch keeps the process busy: it enters one phase after the other. */
+/** Follows how a batch keeps the process busy: it enters one phase after the other. */
 export interface BatchPhases {
   enter(name: string): void;
-  /** From here to the next phase others are at work: however long that is, it is not this batch. */
+  /** From here to the next phase, the batch waits for others; this time does not count as its own. */
   waits(): void;
 }
 
 /**
- * The last batch of a task that had records, which may still be at work: told to whoever asks why a process
- * was too busy for its heartbeats.
+ * The last batch of a task that had records; it may still be running. Used to report why a process was too
+ * busy for its heartbeats.
  */
 export class LastBatch implements BatchPhases {
   readonly #clock: Clock;
@@ -51,15 +51,14 @@ export class LastBatch implements BatchPhases {
     this.#slowest = this.#slowestAt(this.#ended);
   }
 
-  /** `100 records up to orders[0]@41 in effect receipts`: the phase is the one that took longest. */
+  /** `100 records up to orders[0]@41 in effect receipts`: the last part is the longest phase. */
   get text(): string {
     const { records, where, slowest } = this.facts;
     return `${records} records up to ${where}${slowest.phase === '' ? '' : ` in ${slowest.phase}`}`;
   }
 
   /**
-   * How many records, where the last of them stood, how long they have taken, and how long the phase that
-   * took longest was at work.
+   * The number of records, the position of the last one, the time taken, and the longest phase with its time.
    */
   get facts(): {
     readonly records: number;

@@ -1,7 +1,7 @@
 /**
- * The rows of a changelog whose last record was left out of a restore. They are logged again with the next
- * commit, so that what was left out is not the last word of the changelog; until then the state must be taken
- * to end before them.
+ * The rows of a changelog with a last record that a restore has left out. The next commit logs them again, so
+ * that the changelog does not end with the record that was left out. Until then, the state must count as
+ * ending before them.
  */
 export class LeftOut {
   readonly #keys = new Set<string>();
@@ -13,7 +13,7 @@ export class LeftOut {
     this.#keys.add(textOf(key));
   }
 
-  /** A later record of the row was taken. */
+  /** A later record of the row was restored. */
   take(key: Buffer): void {
     if (this.#keys.size === 0) return;
     this.#keys.delete(textOf(key));
@@ -24,11 +24,11 @@ export class LeftOut {
     return Array.from(this.#keys, (text) => Buffer.from(text, 'latin1'));
   }
 
-  /** Up to where the state is one that needs no row to be logged again. */
+  /** The offset up to which no row of the state has to be logged again. */
   position(offset: number): number {
     return Math.min(offset, this.#from);
   }
 }
 
-/** One character a byte. */
+/** One character for each byte. */
 const textOf = (key: Buffer): string => key.toString('latin1');

@@ -7,12 +7,13 @@ import type { ResumePosition, ResumePositions } from './resume-positions.js';
 import { offsetsOf } from './sources.js';
 
 /**
- * What can be done when the group's offsets and the rows do not fit together. `behind`: the offset behind the
- * rows, by topic.
+ * Describes the ways out if the group's offsets and the rows do not match.
+ *
+ * @param behind The offset after the records that the rows contain, by topic.
  */
 export function goOnOrBeginAnew(behind: ReadonlyMap<string, number>, partition: number): string {
   const offsets = Array.from(behind, ([topic, offset]) => `${topic}:${partition}=${offset}`).join(',');
-  return `Brokers forget the offsets of a group that has no member for a week (offsets.retention.minutes). To go on with the rows as they are, stop the application and put the group behind them: millrace reset FILE --to offset:${offsets} --stores keep. To begin anew: millrace reset FILE --to earliest --stores delete.`;
+  return `Brokers forget the offsets of a group that has no member for a week (offsets.retention.minutes). To continue with the rows as they are, stop the application and set the group's offsets after them: millrace reset FILE --to offset:${offsets} --stores keep. To start over: millrace reset FILE --to earliest --stores delete.`;
 }
 
 type DirectoryOf = Pick<TaskState, 'directory' | 'checkpoint'>;
@@ -30,8 +31,8 @@ function containedIn(
 }
 
 /**
- * STATE_MISMATCH: a store that contains records which are about to be processed again would count them twice.
- * So may one whose group has no offset at all.
+ * STATE_MISMATCH: if a store contains records that are about to be processed again, they would count twice.
+ * The same can happen if the group has no offset at all.
  */
 export function checkNotAhead(state: DirectoryOf, places: ResumePositions): void {
   const contained = containedIn(state, places);
@@ -48,7 +49,7 @@ export function checkNotAhead(state: DirectoryOf, places: ResumePositions): void
 }
 
 /**
- * Whether the group has lost where it was in a source, and begins behind what the state on this machine
+ * Whether the group has lost its position in a source, and would begin after what the state on this machine
  * contains.
  */
 export const hasLostPosition = (state: DirectoryOf, places: ResumePositions): boolean =>
@@ -57,10 +58,7 @@ export const hasLostPosition = (state: DirectoryOf, places: ResumePositions): bo
 const seenOf = ({ offset, committed }: ResumePosition): string =>
   committed ? `committed offset ${offset}` : `no committed offset; it would be read from ${offset} on`;
 
-/**
- * STATE_MISMATCH: offsets that were committed together say that a source was elsewhere than its own offset
- * says.
- */
+/** STATE_MISMATCH: offsets that were committed together contradict the source's own offset. */
 export function checkAllCommitted(
   taskId: string,
   partition: number,
@@ -71,7 +69,7 @@ export function checkAllCommitted(
   for (const place of places.own) {
     const { topic, offset } = place;
     const before = known.get(topic);
-    // Of one that is gone, nothing may be passed over either: what is missing there was in no commit.
+    // No record of a source without an offset may be skipped either: a missing one was in no commit.
     if (before === undefined || (place.committed ? before <= offset : before === offset)) continue;
     throw new StreamsError('STATE_MISMATCH', {
       what: `the group's offset of ${topic}[${partition}] does not fit those that were committed with it`,
@@ -84,16 +82,16 @@ export function checkAllCommitted(
 }
 
 /**
- * Whether rows of a task with several sources cannot be judged by their causes: nobody who has committed its
- * offsets tells how far it was in each.
+ * Whether rows of a task with several sources cannot be judged by their causes: no commit of the task shows
+ * its position in each of them.
  */
 export const isDoubtful = (places: ResumePositions, committed: readonly PartitionOffset[]): boolean =>
   places.own.length > 1 && !committed.some(tellsOfAll);
 
 /**
- * STATE_MISMATCH: rows follow from records of several sources, and of one of these nobody can say how far it
- * was. A row names only the last record that it follows from; so what was done of another source is known
- * from the offsets alone.
+ * STATE_MISMATCH: rows come from records of several sources, and the position in one of them is unknown. A
+ * row only names the last record that caused it, so progress in other sources is known from the offsets
+ * alone.
  */
 export async function checkDoubtful(
   { id, partition }: { readonly id: string; readonly partition: number },
@@ -105,10 +103,10 @@ export async function checkDoubtful(
   const doubtful = places.own.filter(({ topic }) => !known.has(topic));
   for (const { topic, offset: end } of await admin.latestOffsets(doubtful)) {
     const place = places.of(topic);
-    // Nothing of it would be read a second time.
+    // None of its records would be read a second time.
     if (place === undefined || place.offset >= end) continue;
     throw new StreamsError('STATE_MISMATCH', {
-      what: `the stores follow from several sources, and it is not known how far ${topic}[${partition}] was`,
+      what: `the stores were made from several sources, and the position in ${topic}[${partition}] is not known`,
       at: `task ${id}`,
       saw: `${place.committed ? `offset ${place.offset}, which no task has committed` : seenOf(place)}: records may count twice`,
       expected: 'offsets that the application has committed',
@@ -120,18 +118,17 @@ export async function checkDoubtful(
   }
 }
 
-/** A source that rows follow from, and of which the group has no offset any more. */
+/** A source that rows come from, and for which the group no longer has an offset. */
 export interface LostOffset extends TopicPartition {
-  /** The offset behind the last record that the rows are known to follow from. */
+  /** The offset after the last record that the rows are known to come from. */
   readonly behind: number;
-  /** Where it would be read on. */
+  /** The offset at which reading would begin. */
   readonly begins: number;
 }
 
 /**
- * STATE_MISMATCH: records that nobody is known to have processed would be passed over, as under
- * `startFrom: 'latest'`. Where they cannot be read any more, or there are none, the rows are kept: a warning
- * says so.
+ * STATE_MISMATCH: records that may not have been processed would be skipped, as under `startFrom: 'latest'`.
+ * If they can no longer be read, or there are none, the rows are kept, with a warning.
  */
 export async function checkPassedOver(
   { id, partition }: { readonly id: string; readonly partition: number },
@@ -146,23 +143,24 @@ export async function checkPassedOver(
     const source = `${topic}[${partition}]`;
     if ((unread.get(topic) as number) < begins)
       throw new StreamsError('STATE_MISMATCH', {
-        what: `the group has no offset of ${source} any more, and the stores hold what follows from its records`,
+        what: `the group has no offset of ${source} any more, and the stores hold rows made from its records`,
         at: `task ${id}`,
-        saw: `rows that follow from records before offset ${behind}, and a beginning at ${begins}: records would be passed over`,
+        saw: `rows made from records before offset ${behind}, and a start at ${begins}: records would be skipped`,
         expected: `a committed offset of ${unread.get(topic)}`,
         action: goOnOrBeginAnew(unread, partition),
       });
-    const between = behind < begins ? ', and those between are gone: they may never have been processed' : '';
+    const between =
+      behind < begins ? ', and the records between no longer exist: they may never have been processed' : '';
     logger.warn(
       { task: id, topic, partition },
-      `the group has no offset of ${source} any more; the stores keep what follows from its records before offset ${behind}, and it is read on from offset ${begins}${between}`,
+      `the group has no offset of ${source} any more; the stores keep the rows made from its records before offset ${behind}, and reading continues at offset ${begins}${between}`,
     );
   }
 }
 
 /**
- * A task without stores reads a source anew of which its other sources say how far it was: nothing is passed
- * over.
+ * Warns if a task without stores reads a source again although its other sources show how far it was: no
+ * record is skipped.
  */
 export function warnOfReadingAgain(
   logger: Logger,

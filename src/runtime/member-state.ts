@@ -5,53 +5,50 @@ import { isFields } from './offset-texts.js';
 import type { PlannedTask } from './planned-tasks.js';
 import { fromRanges, MAX_TASKS, toRanges } from './task-ranges.js';
 
-/**
- * What of a sub-topology all members that run it must agree on: where its records come from, and what its
- * stores are.
- */
+/** What all members that run a sub-topology must agree on: its inputs and its stores. */
 export interface SubTopologyShape {
   readonly id: string;
   readonly topics: readonly string[];
   readonly repartitions: readonly string[];
   /** `<name>: <key serde> to <value serde>`. */
   readonly stores: readonly string[];
-  /** How many tasks it has. */
+  /** Number of tasks. */
   readonly partitions: number;
 }
 
-/** What a member tells the leader. */
+/** What a member sends to the leader. */
 export interface MemberState {
-  /** Tasks that it has open. */
+  /** Its open tasks. */
   readonly tasks: readonly string[];
-  /** Tasks whose state lies in its directory, from now or before. */
+  /** Tasks with state in its directory, from now or before. */
   readonly onDisk: readonly string[];
   readonly shapes: readonly SubTopologyShape[];
 }
 
-/** What the leader answers: the member's tasks, or why it cannot be one of the group. */
+/** The leader's answer: the member's tasks, or the reason why it cannot be a member. */
 export type Assignment = { readonly tasks: readonly string[] } | { readonly refused: string };
 
 /**
- * What members and leader say to each other lies, of all members together, in one record of the group's
- * topic: 1 MiB at most. So tasks are told as ranges (see `task-ranges.ts`), and the whole is packed.
+ * The metadata of all members together is one record of the group's topic: 1 MiB at most. So tasks are
+ * encoded as ranges (see `task-ranges.ts`), and the whole is compressed.
  *
  * | format | bytes |
  * |---|---|
  * | 1 | JSON: `{"format":1,"tasks":["orders-0",…],"onDisk":[…],"shapes":[…]}`, and as an answer `tasks` or `refused` |
  * | 2 | a byte 2, then raw deflate of JSON with ranges in place of lists |
  *
- * A group in which all know format 2 speaks it. While one of its members knows only format 1, the broker has
- * all speak that (see {@link encodeOlderState}), so a new version can be rolled out one process at a time.
- * Each member is answered in the format that it speaks.
+ * A group uses format 2 if all of its members support it. While one member only supports format 1, the broker
+ * makes all use that (see {@link encodeOlderState}). So a new version can be rolled out one process at a
+ * time. Each member gets its answer in the format that it uses.
  */
 const FORMAT = 2;
 const OLDER_FORMAT = 1;
 type Format = typeof FORMAT | typeof OLDER_FORMAT;
-/** Unpacked: shapes of some thousand sub-topologies. */
+/** After decompression: enough for the shapes of some thousand sub-topologies. */
 const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
 /**
- * With a few members that say more the group's record would be too large, so no group of an older version
- * does.
+ * A few larger members would exceed the limit of the group's record, so no group of an older version has
+ * them.
  */
 const MAX_OLDER_BYTES = 256 * 1024;
 const NOTHING: MemberState = { tasks: [], onDisk: [], shapes: [] };
@@ -65,7 +62,7 @@ export function encodeOlderState(state: MemberState): Buffer | undefined {
   return bytes.length > MAX_OLDER_BYTES ? undefined : bytes;
 }
 
-/** What a member says to a group each time that it is asked: its tasks as they are then, and the rest. */
+/** The metadata of a member, computed at each request: its current tasks and the rest. */
 export function metadataOf(
   member: { readonly tasks: readonly { readonly id: string }[] },
   rest: () => { readonly onDisk: Iterable<string>; readonly shapes: readonly SubTopologyShape[] },
@@ -78,8 +75,8 @@ export function metadataOf(
 }
 
 /**
- * What is of another format, or no such thing at all, is a member that runs nothing: whoever may join the
- * group may say anything.
+ * Anyone allowed to join the group may send anything. Metadata of another format, or invalid metadata, counts
+ * as a member that runs nothing.
  */
 export function decodeMemberState(bytes: Buffer): MemberState {
   const { tasks, onDisk, shapes } = fieldsIn(bytes);
@@ -89,14 +86,14 @@ export function decodeMemberState(bytes: Buffer): MemberState {
     : NOTHING;
 }
 
-/** In the format of the member that it is for, whose own bytes these are. */
+/** Encodes in the format of the receiving member; `of` is that member's own metadata. */
 export const encodeAssignment = (assignment: Assignment, of?: Buffer): Buffer => {
   if (of !== undefined && formatOf(of) === OLDER_FORMAT)
     return Buffer.from(JSON.stringify({ format: OLDER_FORMAT, ...assignment }));
   return packed('refused' in assignment ? assignment : { tasks: toRanges(assignment.tasks) });
 };
 
-/** A member that was left out gets no tasks. */
+/** A member without an assignment gets no tasks. */
 export function decodeAssignment(bytes: Buffer): Assignment {
   const { tasks, refused } = fieldsIn(bytes);
   return typeof refused === 'string' ? { refused } : { tasks: tasksIn(bytes, tasks) ?? [] };
@@ -112,7 +109,7 @@ function tasksIn(bytes: Buffer, tasks: unknown): readonly string[] | undefined {
   return isFields(tasks) ? fromRanges({ ranges: tasks.ranges, others: tasks.others }) : undefined;
 }
 
-/** Empty for what is of no format that is known. */
+/** Empty if the format is unknown. */
 function fieldsIn(bytes: Buffer): Readonly<Record<string, unknown>> {
   try {
     const isPacked = formatOf(bytes) === FORMAT;
@@ -135,7 +132,7 @@ const isShape = (shape: unknown): shape is SubTopologyShape =>
   Number(shape.partitions) >= 0 &&
   Number(shape.partitions) <= MAX_TASKS;
 
-/** The shapes of a topology, with as many tasks as it has tasks. */
+/** The shapes of a topology, with the number of tasks of each sub-topology. */
 export function shapesOf(graph: Graph, tasks: Iterable<PlannedTask>): readonly SubTopologyShape[] {
   const partitions = new Map<string, number>();
   for (const { subTopology } of tasks) partitions.set(subTopology.id, (partitions.get(subTopology.id) ?? 0) + 1);

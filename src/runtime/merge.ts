@@ -8,31 +8,32 @@ export interface MergedPartition extends PartitionOffset {
 }
 
 /**
- * The records of several partitions in one order: each time the partition whose next record has the lowest
- * event time gives it; of equal ones the first by {@link byPartition}. Records of a partition stay in the
- * order of their offsets, so one with an older time than the record before it comes right after that.
+ * The records of several partitions in one order. The next record is always the one with the lowest event
+ * time among the next records of all partitions; ties go to the first by {@link byPartition}. Records of a
+ * partition stay in the order of their offsets. So a record that is older than its predecessor comes directly
+ * after it.
  *
- * The one place where that is decided, for a running task as for a replay. Nothing is given out while a
- * partition lacks a record that is known to exist: its time may be the lowest.
+ * This order is only decided here, for a running task as for a replay. Nothing is taken while a partition
+ * lacks a record that is known to exist: its time may be the lowest.
  */
 export class Merge {
   readonly lanes: readonly Lane[];
   readonly #byKey: ReadonlyMap<string, Lane>;
-  /** Lanes whose next record is known, as a heap: the one that comes next first. */
+  /** Lanes with a known next record, as a heap: the one that comes next is first. */
   readonly #heap: Lane[] = [];
-  /** The lane, if there is one only: there is nothing to merge. */
+  /** The only lane, if there is just one: nothing has to be merged. */
   readonly #only: Lane | undefined;
 
   /**
-   * `datesOf`: undefined for topics whose records happened when the log says. `bounded`: {@link take} is
-   * given bounds.
+   * @param datesOf Returns undefined for topics with the log's timestamps as event times.
+   * @param bounded Whether calls of {@link take} have bounds.
    */
   constructor(
     partitions: readonly MergedPartition[],
     datesOf: (topic: string) => Dates | undefined = () => undefined,
     bounded = false,
   ) {
-    // What is alone comes next whenever it happened, unless somebody asks when.
+    // The records of a single partition come in order, so their times are needed only with bounds.
     const alone = partitions.length === 1 && !bounded;
     const dates = alone ? () => undefined : datesOf;
     this.lanes = partitions
@@ -42,18 +43,18 @@ export class Merge {
     this.#byKey = new Map(this.lanes.map((lane) => [partitionKey(lane.topic, lane.partition), lane]));
   }
 
-  /** Next offset of every partition: everything before it was given out. */
+  /** Next offset of every partition; all records before it were taken. */
   get positions(): readonly PartitionOffset[] {
     return this.lanes.map(({ topic, partition, position }) => ({ topic, partition, offset: position }));
   }
 
-  /** Whether it is known what comes next. */
+  /** Whether the next record is known. */
   get isReady(): boolean {
     for (const lane of this.lanes) if (!lane.isReady) return false;
     return true;
   }
 
-  /** Event time of the record that comes next; undefined: that is not known, or there is none. */
+  /** Event time of the next record; undefined: it is not known, or there is none. */
   get next(): number | undefined {
     return this.isReady ? this.#heap[0]?.time : undefined;
   }
@@ -62,7 +63,7 @@ export class Merge {
     return this.#byKey.get(partitionKey(topic, partition));
   }
 
-  /** Adds what was fetched. */
+  /** Adds fetched records. */
   receive(lane: Lane, records: readonly BrokerRecord[], nextOffset: number): void {
     const had = lane.hasHead;
     lane.receive(records, nextOffset);
@@ -70,8 +71,8 @@ export class Merge {
   }
 
   /**
-   * Fetches what the times of next records take; undefined: nothing, almost always. Rejects if it cannot be
-   * had.
+   * Fetches what is needed for the times of next records; undefined: nothing, as is almost always the case.
+   * Rejects if it cannot be fetched.
    */
   dated(): Promise<void> | undefined {
     for (const lane of this.lanes) {
@@ -82,8 +83,10 @@ export class Merge {
   }
 
   /**
-   * Up to so many of the next records, as far as it is known which they are. `isAtEnd`: asked after each of
-   * them. `before`: none of that time or later.
+   * Takes up to `max` of the next records, as far as they are known.
+   *
+   * @param isAtEnd Called after each record; true ends the call.
+   * @param before Only records before this time are taken.
    */
   take(max: number, isAtEnd?: () => boolean, before = Number.POSITIVE_INFINITY): readonly BrokerRecord[] {
     if (this.#only !== undefined) return this.#only.shiftMany(max);
@@ -107,7 +110,7 @@ export class Merge {
       if (lane.hasHead) this.#sink();
       else {
         this.#removeFirst();
-        // What it has next may come before all others.
+        // Its next record may come before all others.
         if (!lane.isReady) break;
       }
     }
@@ -143,7 +146,7 @@ export class Merge {
     this.#sink();
   }
 
-  /** The first has another record: puts it where that belongs. */
+  /** Moves the first lane to its place after its next record has changed. */
   #sink(): void {
     const heap = this.#heap;
     for (let at = 0; ; ) {

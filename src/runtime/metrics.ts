@@ -1,4 +1,4 @@
-/** What an engine has done since it was started. Counters only grow. */
+/** Counters of an engine since its start; they only grow. */
 export interface EngineMetrics {
   /** Records read from topics, internal ones included. */
   readonly recordsIn: number;
@@ -8,7 +8,7 @@ export interface EngineMetrics {
   readonly deadLetters: number;
   readonly commits: number;
   readonly restoredRecords: number;
-  /** Records dropped by rule or policy, and operators' own counters: node → name → number. */
+  /** Records dropped by a rule or policy, and operators' own counters: node → name → number. */
   readonly nodes: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 

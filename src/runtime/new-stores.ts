@@ -6,8 +6,10 @@ import { hasProcessed } from './commit-marks.js';
 import type { EngineConfig } from './config.js';
 
 /**
- * Warns of stores that begin empty although records which would have filled them are done: those that are new
- * in an application that is not, or have another name than before. `created`: the topics that were just made.
+ * Warns of stores that begin empty although records that would have filled them were already processed. Such
+ * stores are new in an existing application, or were renamed.
+ *
+ * @param created The topics that were just created.
  */
 export async function warnOfNewStores(
   admin: Admin,
@@ -27,12 +29,14 @@ export async function warnOfNewStores(
     if (topics.length === 0) continue;
     logger.warn(
       { app: applicationId, store, topics },
-      `store ${store} is new in an application that is not: it begins empty, and holds what follows from the records that are processed from now on. To fill it from those before, let the application run once, stop all of its processes, and run millrace rebuild FILE --store ${store} --from sources. Had it another name, its rows are still in the changelog of that name`,
+      `store ${store} is new in an existing application: it begins empty, and only records that are processed from now on fill it. To fill it from earlier records, let the application run once, stop all of its processes, and run millrace rebuild FILE --store ${store} --from sources. If it had another name before, its rows are still in the changelog of that name`,
     );
   }
 }
 
-/** The source topics whose records reach a sub-topology, over whatever repartitions. */
+/**
+ * The source topics that a sub-topology gets records from, including those that pass through repartitions.
+ */
 function sourcesOf(graph: Graph, subTopology: SubTopology): readonly string[] {
   const reached = new Set([subTopology]);
   for (const sub of reached) {
@@ -44,8 +48,8 @@ function sourcesOf(graph: Graph, subTopology: SubTopology): readonly string[] {
 }
 
 /**
- * Source topics of which records are done. None if the user may not see the group: joining it names the right
- * that is missing.
+ * Source topics with processed records. None if the permission for the group is missing: joining the group
+ * reports it.
  */
 async function processedTopics(admin: Admin, groupId: string): Promise<ReadonlySet<string>> {
   try {

@@ -2,28 +2,25 @@ import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
 import type { AnyRecord, PushScope, Receiver } from '../dsl/processor.js';
 
 /**
- * Told what a task does with its records, step by step: for the tools that look into the past. `index` is the
- * place in the batch of the record that caused it. Live tasks have none, and pay nothing for it.
+ * Receives each step that a task does with its records: for the tools that inspect the past. `index` is the
+ * index in the batch of the record that caused the step. Live tasks have no observer, and no cost for it.
  *
- * Nothing of it may throw, or change what it is given.
+ * Its methods must not throw, and must not change their arguments.
  */
 export interface RunObserver {
-  /** A record of the log was decoded, and is pushed on from that source. */
+  /** A record of the log was decoded, and its source pushes it on. */
   entered(node: string, record: AnyRecord, index: number): void;
-  /** A record has come through plain operators to a processor, sink or repartition. */
+  /** A record has passed through plain operators to a processor, sink or repartition. */
   arrived(node: string, record: AnyRecord, index: number): void;
-  /** It is that record's turn at the processor. */
+  /** The processor is about to process the record. */
   processing(node: string, record: AnyRecord, index: number): void;
-  /** A processor passes a record on. */
+  /** A processor emits a record. */
   emitted(node: string, record: AnyRecord, index: number): void;
-  /**
-   * What arrived at a sink or repartition, or was made a dead letter, is encoded. In the order in which it is
-   * sent.
-   */
+  /** A record for a sink or repartition, or a dead letter, was encoded. Called in the order of sending. */
   produced(node: string, record: ProducerRecord, index: number): void;
 }
 
-/** What is needed of an entry: see batch-runner.ts. */
+/** The part of an entry that is needed here: see batch-runner.ts. */
 interface Decoding {
   readonly node: string;
   deserialize(record: BrokerRecord): AnyRecord;

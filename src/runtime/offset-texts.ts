@@ -1,13 +1,12 @@
 /**
- * The texts that millrace keeps with committed offsets: JSON of format 1, with a field for each who has
- * something to say (stream times, a version, epochs, the next record's time, the marks of a reset and of
- * an application that was retired). Whoever may commit offsets of the group
- * may write another text: one that does not parse counts as none and is not kept, and who reads a field
- * checks that it is what it should be.
+ * The metadata that millrace stores with committed offsets: JSON of format 1, with a field for each purpose.
+ * These are stream times, a version, epochs, the next record's time, the marks of a reset and of a retired
+ * application. Anyone allowed to commit offsets of the group may write other metadata. A text that does not
+ * parse counts as empty and is not kept; code that reads a field validates it.
  */
 const HEAD = '{"format":1,';
 
-/** The fields, as somebody wrote them. */
+/** The fields, not validated. */
 export function textOf(metadata = ''): Readonly<Record<string, unknown>> {
   if (!metadata.startsWith(HEAD)) return {};
   try {
@@ -17,12 +16,12 @@ export function textOf(metadata = ''): Readonly<Record<string, unknown>> {
   }
 }
 
-/** The text with fields added, or replaced; those that are undefined are taken out. */
+/** The text with fields added or replaced; fields that are undefined are removed. */
 export function addedTo(metadata: string | undefined, fields: object): string {
   const { format: _, ...rest } = textOf(metadata);
   return JSON.stringify({ format: 1, ...rest, ...fields });
 }
 
-/** Whether that is an object with fields: no array, not null. */
+/** Whether the value is an object with fields: no array, not null. */
 export const isFields = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

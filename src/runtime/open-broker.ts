@@ -13,14 +13,14 @@ export interface OpenBrokerOptions {
   readonly clock?: Clock;
   readonly logger?: Logger;
   /**
-   * How to connect to Kafka; for `kafka:` addresses only. `kafkaOptionsFromEnv(process.env)` reads them from
-   * a file and the environment.
+   * How to connect to Kafka; only for `kafka:` addresses. `kafkaOptionsFromEnv(process.env)` reads these
+   * options from a file and the environment.
    */
   readonly kafka?: KafkaOptions;
 }
 
 interface Scheme {
-  /** How its addresses are written, for help and errors. */
+  /** The form of its addresses, for help texts and errors. */
   readonly form: string;
   open(
     address: string,
@@ -29,7 +29,7 @@ interface Scheme {
   ): Promise<Broker>;
 }
 
-/** The brokers that can be named: `<scheme>:<address>`. */
+/** The supported brokers, by the scheme of `<scheme>:<address>`. */
 const SCHEMES: Readonly<Record<string, Scheme>> = {
   embedded: {
     form: 'embedded:DIRECTORY',
@@ -39,14 +39,14 @@ const SCHEMES: Readonly<Record<string, Scheme>> = {
     form: 'kafka://HOST:PORT,HOST:PORT',
     open: async (address, ports, kafka) => {
       const brokers = bootstrapOf(address);
-      // A tenth of a second to load, which whoever uses another broker need not wait for.
+      // Loading it takes a tenth of a second, so it is loaded only for Kafka.
       const { openKafkaBroker } = await import('../broker/kafkajs/broker.js');
       return openKafkaBroker({ ...kafka, ...ports, brokers });
     },
   },
 };
 
-/** `//HOST:PORT,HOST:PORT` → the brokers to begin with. CONFIG_INVALID for anything else. */
+/** Parses `//HOST:PORT,HOST:PORT` into bootstrap brokers. CONFIG_INVALID for anything else. */
 function bootstrapOf(address: string): readonly string[] {
   const brokers = address.replace(/^\/\//, '').split(',');
   if (address.startsWith('//') && brokers.every((broker) => /^[^\s:/@]+:\d{1,5}$/.test(broker))) return brokers;
@@ -55,19 +55,19 @@ function bootstrapOf(address: string): readonly string[] {
     saw: show(withoutPassword(withoutLogin(`kafka:${address}`))),
     expected: 'kafka://HOST:PORT, with more brokers after commas',
     action: hasLogin(address)
-      ? 'Write the address so. The login is an option: sasl.username and sasl.password of --kafka-config, or KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.'
-      : 'Write the address so.',
+      ? 'Write the address in this form. The login is an option: sasl.username and sasl.password of --kafka-config, or KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.'
+      : 'Write the address in this form.',
   });
 }
 
-/** What stands in the place of a port and is none may be the password of a login without a host. */
+/** Text in the place of a port that is not a port may be the password of a login without a host. */
 const withoutPassword = (address: string): string =>
   address.replace(/(?<=^kafka:(?:\/\/)?|,)([^,:/]*):(?!\d{1,5}(?:,|$))[^,]*/g, '$1:…');
 
-/** How addresses of the known brokers are written. */
+/** The address forms of all supported brokers. */
 const BROKER_FORMS: readonly string[] = Object.values(SCHEMES).map(({ form }) => form);
 
-/** Checks an address without opening it. BROKER_UNKNOWN_SCHEME lists the schemes there are. */
+/** Checks an address without opening it. BROKER_UNKNOWN_SCHEME lists the supported schemes. */
 export function checkBrokerUrl(url: string): { readonly scheme: string; readonly address: string } {
   const [, scheme = '', address = ''] = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/.exec(url) ?? [];
   if (Object.hasOwn(SCHEMES, scheme) && address !== '') return { scheme, address };
@@ -80,12 +80,12 @@ export function checkBrokerUrl(url: string): { readonly scheme: string; readonly
 }
 
 /**
- * Opens a broker by its address. `embedded:DIRECTORY` is a log in that directory, for this process alone:
- * nothing to install, durable, exactly once. `kafka://HOST:PORT,HOST:PORT` is a Kafka cluster; without
- * `kafka` options, without TLS and login.
+ * Opens a broker by its address. `embedded:DIRECTORY` is a log in that directory, for this process only: no
+ * installation, durable, exactly once. `kafka://HOST:PORT,HOST:PORT` is a Kafka cluster; without `kafka`
+ * options the connection has no TLS and no login.
  *
  * Errors: BROKER_UNKNOWN_SCHEME, STATE_LOCKED (another process has the directory open), STATE_IO,
- * STATE_CORRUPT, CONFIG_INVALID (which lists all that is wrong with the options), BROKER_UNAVAILABLE,
+ * STATE_CORRUPT, CONFIG_INVALID (which lists all problems with the options), BROKER_UNAVAILABLE,
  * BROKER_UNAUTHENTICATED. Close the broker after the applications that use it.
  *
  * ```ts no-run

@@ -12,7 +12,7 @@ interface OpenIntake {
   readonly task: Paced;
 }
 
-/** A task's intake, which begins where the task does. */
+/** Opens a task's intake, at the positions where the task begins. */
 export async function openIntake(
   { config, ports, alignment, inputs }: TaskOptions,
   { begins, entries, task }: OpenIntake,

@@ -14,24 +14,22 @@ export interface OpenState {
   readonly sources: readonly TopicPartition[];
   readonly begins: Beginning;
   readonly signal: AbortSignal;
-  /** It is the caller's to close from here on, also if the restore fails. */
+  /** From here on, the caller must close the state, also if the restore fails. */
   onOpened(state: TaskState): void;
-  /** Told how many changelog records are left. */
+  /** Called with the number of changelog records left. */
   onProgress(left: number): void;
 }
 
 export interface OpenedState {
-  /** Stream time, as far as the state knows it. */
+  /** The highest stream time in the state. */
   readonly streamTime: number;
-  /** Rows that the changelog is to be given again: by a commit, whether or not a record comes. */
+  /** Rows that the next commit must log again, whether or not a record comes. */
   readonly loggedAgain: number;
   /** Undefined: the owners of the task need no epochs. */
   readonly log: TaskLog | undefined;
 }
 
-/**
- * Opens the state of a task, restores it to the committed offsets, and takes an epoch where one is needed.
- */
+/** Opens the state of a task, restores it to the committed offsets, and takes an epoch if one is needed. */
 export async function openState(
   options: TaskOptions,
   { sources, begins, signal, ...told }: OpenState,
@@ -82,7 +80,7 @@ export async function openState(
   });
   const { streamTime, loggedAgain } = restored;
   const last = Math.max(lastEpoch(committed), restored.epoch);
-  // Under exactly_once only if there are epochs of another time: what one of them has written may still come.
+  // Under exactly_once, only if there are earlier epochs: writes of their owners may still arrive.
   if (signal.aborted || (guarantee === 'exactly_once' && last === 0))
     return { streamTime, loggedAgain, log: undefined };
   const emptied = state.checkpoint.emptied ?? emptiedOf(committed);

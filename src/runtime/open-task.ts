@@ -4,20 +4,20 @@ import { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
 
 /**
- * A state directory may still be open in another engine of this process, which is about to give it back:
- * asked for again that often, for five seconds.
+ * Another engine of this process may still have the state directory open and be about to release it: retried
+ * this many times, for five seconds.
  */
 const LOCKED_TRIES = 20;
 const LOCKED_WAIT_MS = 250;
 
-/** The place of a task in its engine. */
+/** The slot of a task in its engine. */
 export interface TaskSlot {
   current(): Task | undefined;
   opened(task: Task): void;
 }
 
 /**
- * Opens a task and puts it in its place, from where a later assignment may take it while it is still being
+ * Opens a task and puts it in its slot. A later assignment may remove it from there while it is still being
  * restored.
  */
 export async function openTask(options: TaskOptions, place: TaskSlot): Promise<void> {
@@ -30,7 +30,7 @@ export async function openTask(options: TaskOptions, place: TaskSlot): Promise<v
       });
       return;
     } catch (error) {
-      // Given away while it was opened: its error is nobody's.
+      // The task was reassigned while it was opening: its error has no consequence.
       if (opened && place.current() !== opened) return;
       if (!isStreamsError(error) || error.code !== 'STATE_LOCKED' || tries >= LOCKED_TRIES) throw error;
       await sleep(options.ports.clock, LOCKED_WAIT_MS, options.signal);

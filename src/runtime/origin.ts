@@ -4,28 +4,32 @@ import type { Graph } from '../graph/graph.js';
 import { FiredPlace, type Place } from './batch.js';
 
 /**
- * What follows from a record or a timer is told by the way that it came: a text that is equal whenever the
- * same is processed again (after a crash, in other batches, with another cache, in a replay, by a
- * shadow), and that nothing else has.
+ * The effects of a record or a timer are identified by their path, a text that is unique to them. It is the
+ * same whenever they are processed again: after a crash, in other batches, with another cache, in a replay,
+ * by a shadow.
  *
- * It begins with a root: `orders-0@42`, the position of a source record; or the turn of a timer (see {@link
- * timerOrigin}). Then for each operator on the way: `>`, the operator's node, and how it got there:
- * `:1` by its second input, `~2` as the third record that the operator before emitted, `#1` as the second of
- * those that plain operators made of one. What is zero is left out. Names have none of these characters.
+ * It begins with a root: `orders-0@42`, the position of a source record; or the firing of a timer (see
+ * {@link timerOrigin}). Then each operator on the path adds `>`, its node, and the delivery to it: `:1` by
+ * its second input, `~2` as the third record that the previous operator emitted, `#1` as the second record
+ * that plain operators made of one. Zeros are left out. Names contain none of these characters.
  *
- * Behind a repartition topic the way goes on: its records carry their own as a header, which ends with `|`.
- * So it does not matter at which offset of that topic a record has come to stand, or how often.
+ * The path continues after a repartition topic: its records carry theirs in a header, which ends with `|`. So
+ * the offset at which a record is stored in that topic does not matter, or how often it is stored.
  */
 export const ORIGIN_HEADER = 'millrace.origin';
 
 /**
- * The way of something up to the input where it arrived. `rootOf`: that of the source record it came from.
+ * The path of an item up to the input where it arrived.
+ *
+ * @param rootOf Returns the root of the source record at an index.
  */
 export function originOf(place: Place, rootOf: (index: number) => string): string {
   return before(place, rootOf) + turn(place);
 }
 
-/** The same with the node where it arrived: what begins there is told from what begins elsewhere. */
+/**
+ * The same, including the node where it arrived: it separates what begins there from what begins elsewhere.
+ */
 export function originAt(place: Place, rootOf: (index: number) => string): string {
   return `${before(place, rootOf)}>${place.spot.node}${turn(place)}`;
 }
@@ -41,31 +45,32 @@ function turn({ spot: { port }, emission, delivery }: Place): string {
 }
 
 /**
- * The root of what follows from a record of the log. `repartition`: the name of the repartition that the
- * topic is, without that of the version which wrote it.
+ * The root of the effects of a log record.
+ *
+ * @param repartition The name of the repartition that the topic belongs to, without the prefix of the version
+ * that wrote it.
  */
 export function rootOfRecord(
   { topic, partition, offset, headers }: BrokerRecord,
   repartition: string | undefined,
 ): string {
   if (repartition === undefined) return `${topic}-${partition}@${offset}`;
-  // Those that a version without this header has written are known by where they stand.
+  // Records of a version without this header are identified by their positions.
   return headers.text(ORIGIN_HEADER) ?? `|${repartition}-${partition}@${offset}`;
 }
 
-/** What a record for a repartition topic has in its header. */
+/** The content of the header of a record for a repartition topic. */
 export const originToCarry = (place: Place, rootOf: (index: number) => string): string => `${originAt(place, rootOf)}|`;
 
 /**
- * The repartitions in front of operators that ask for origins, near or far: only records of these carry
- * theirs.
+ * The repartitions before operators that ask for origins, directly or not: only their records carry paths.
  */
 export function originCarriers(
   { nodes, edges }: Graph,
   { processors }: Pick<Declaration, 'processors'>,
 ): ReadonlySet<string> {
   const asked = new Set(processors.filter(({ spec }) => spec.asksOrigin).map(({ id }) => id));
-  // Whatever leads there, a step further up each time.
+  // Everything that leads there, one level further up in each round.
   for (let known = 0; known < asked.size; ) {
     known = asked.size;
     for (const { from, to } of edges) if (asked.has(to)) asked.add(from);
@@ -74,8 +79,8 @@ export function originCarriers(
 }
 
 /**
- * One turn of a timer of a node, in the task of that partition: `moment` is the last multiple of its
- * interval, `nth` counts those of the node that have the same interval and moment.
+ * One firing of a timer of a node, in the task of a partition. `moment` is the last multiple of its interval;
+ * `nth` counts the firings of the node with the same interval and moment.
  */
 export const timerOrigin = (timer: {
   readonly node: string;

@@ -3,7 +3,7 @@ import type { AnyRecord, DeclaredRepartition, DeclaredSink } from '../dsl/proces
 import { byPlace, type Place } from './batch.js';
 
 /**
- * What leaves the task: a record for a sink or a repartition topic, or a dead letter that is already encoded.
+ * A record that leaves the task: for a sink or a repartition topic, or a dead letter that is already encoded.
  */
 export type Outgoing =
   | { readonly kind: 'sink'; readonly sink: DeclaredSink; readonly record: AnyRecord }
@@ -11,14 +11,14 @@ export type Outgoing =
       readonly kind: 'repartition';
       readonly repartition: DeclaredRepartition;
       readonly record: AnyRecord;
-      /** What reads it asks which way it came: see origin.ts. */
+      /** Its readers ask for the path that it took: see origin.ts. */
       readonly carriesOrigin: boolean;
     }
   | { readonly kind: 'raw'; readonly record: Omit<ProducerRecord, 'partition'> };
 
 export type OutboxItem = Outgoing & { readonly place: Place; readonly node: string; readonly push: number };
 
-/** Each record for a sink. A class as {@link Place} is one; so is the next. */
+/** A record for a sink. A class for the same reason as {@link Place}; so is the next one. */
 export class SinkItem {
   readonly kind = 'sink';
 
@@ -31,7 +31,7 @@ export class SinkItem {
   ) {}
 }
 
-/** Each record for a repartition topic. */
+/** A record for a repartition topic. */
 export class RepartitionItem {
   readonly kind = 'repartition';
 
@@ -45,7 +45,7 @@ export class RepartitionItem {
   ) {}
 }
 
-/** Everything a batch sends, in the order of its places, whichever stage it comes from. */
+/** Everything that a batch sends, ordered by place, across all stages. */
 export class Outbox {
   #items: OutboxItem[] = [];
   #sorted = true;

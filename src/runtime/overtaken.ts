@@ -3,17 +3,17 @@ import type { ChangeCause } from './change-log.js';
 import { type Epoch, epochsOf, overtakenFrom } from './epochs.js';
 
 /**
- * Tells which records of a task's changelogs were written by an owner that another one had overtaken (see
- * epochs.ts), given the records of each changelog in their order. Two things show it, each alone:
+ * Detects records of a task's changelogs that an owner wrote after a later owner had replaced it (see
+ * epochs.ts). It gets the records of each changelog in their order. Either of these is enough:
  *
- * - a record of a later epoch stands before it: its writer was not the owner any more;
- * - its cause lies at or past the offset where a later epoch began: its commit was never finished.
+ * - A record of a later epoch comes before it: its writer was no longer the owner.
+ * - Its cause is at or after the offset at which a later epoch began: its commit never finished.
  */
 export class Overtaken {
   readonly #epochs: ReadonlyMap<string, readonly Epoch[]>;
   readonly #newest: Map<string, number>;
 
-  /** `newest`: the epoch of each store's changelog up to where it was read before. */
+  /** @param newest The epoch of each store's changelog, up to where it was read before. */
   constructor(committed: readonly PartitionOffset[], newest: Readonly<Record<string, number>> = {}) {
     this.#epochs = new Map(committed.map((at) => [at.topic, epochsOf(at)]));
     this.#newest = new Map(Object.entries(newest));
@@ -28,9 +28,9 @@ export class Overtaken {
     return Math.max(0, ...this.#newest.values());
   }
 
-  /** Whether the next record of a store's changelog is one. */
+  /** Whether the next record of a store's changelog has such a writer. */
   has(store: string, { topic, offset, epoch }: ChangeCause): boolean {
-    // Of an older version, or under exactly_once: it has none.
+    // Written by an older version, or under exactly_once: it has no epoch.
     if (epoch === 0) return false;
     const newest = this.#newest.get(store) ?? 0;
     if (epoch < newest) return true;

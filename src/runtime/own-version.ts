@@ -8,11 +8,10 @@ import { describeTopics } from './topic-problems.js';
 import { internalTopics } from './topic-uses.js';
 
 /**
- * The prefix of an application that was never promoted: its id. If topics of these names are another
- * application's (see topic-owners.ts), and none is its own, it keeps apart: its prefix is then
- * `<application>-apart`. An application that has topics of its own stays with them. TOPIC_FOREIGN, naming
- * both, where there is no way out: it has topics of its own and would need others, or those of both prefixes
- * are taken.
+ * Chooses the prefix of an application that was never promoted: its id. If another application owns topics of
+ * these names (see topic-owners.ts), and none is its own, the prefix is `<application>-apart`. An application
+ * with topics of its own keeps them. TOPIC_FOREIGN, naming both, if neither works: it has topics of its own
+ * and would need others, or the topics of both prefixes are taken.
  */
 export async function chooseVersion(
   admin: Admin,
@@ -32,14 +31,14 @@ export async function chooseVersion(
   if (first?.problem && chosen !== first)
     config.logger.warn(
       { app: applicationId, prefix: chosen.version.prefix },
-      `names of internal topics are those of another application: this one keeps apart, under ${chosen.version.prefix}-…. ${first.problem.message}`,
+      `another application owns internal topics of these names: this one uses names under ${chosen.version.prefix}-… instead. ${first.problem.message}`,
     );
   return chosen.version;
 }
 
 /**
- * The configuration of the version of an application that is to run: see {@link findVersion}, and
- * {@link chooseVersion} for one that was never promoted. A cluster that is away is waited for.
+ * The configuration of the version to run: see {@link findVersion}, and {@link chooseVersion} for an
+ * application that was never promoted. Waits for a cluster that does not answer.
  */
 export async function ownVersion(
   config: EngineConfig,
@@ -55,15 +54,15 @@ export async function ownVersion(
 }
 
 /**
- * The configuration of a version. What an application that keeps apart writes has subjects of its own in
- * the schema registry as well: those of its id are the other application's.
+ * The configuration of a version. With the prefix `<id>-apart`, the application also uses separate subjects
+ * in the schema registry: the subjects of its id belong to the other application.
  */
 export const ofVersion = (config: EngineConfig, version: ApplicationVersion): EngineConfig =>
   ownerOf(config.applicationId, version).kind === 'apart'
     ? { ...config, version, schemasOf: version.prefix }
     : { ...config, version };
 
-/** TOPIC_FOREIGN if an internal topic of the version is somebody else's. */
+/** TOPIC_FOREIGN if another application owns an internal topic of the version. */
 export async function checkOwned(admin: Admin, graph: Graph, config: EngineConfig): Promise<void> {
   const { problem } = await look(admin, graph, config);
   if (problem) throw problem;

@@ -6,18 +6,17 @@ import type { PlannedTask } from './planned-tasks.js';
 import { positionsText } from './sources.js';
 
 /**
- * Earlier than any record. One of which nobody can tell when it happened is earlier still: it waits for
- * nobody.
+ * Earlier than any record. A record with an unknown event time is earlier still: it waits for no other task.
  */
 const NO_MOMENT = -Number.MAX_VALUE;
-/** For so long nobody is asked again, once all others had read what there is. */
+/** After all other tasks had read everything, they are not checked again for this long. */
 const ALONE_MS = 50;
 
-/** The task that it is of. */
+/** The task that owns the intake. */
 export interface Paced extends Pick<PlannedTask, 'id' | 'subTopology'> {
   readonly uncommitted: number;
   readonly streamTime: number;
-  /** Lets it be committed where it stands, when a commit is due, also if it has processed nothing. */
+  /** Makes a commit due at the current positions, even if nothing was processed. */
   touch(): void;
   commit(options: { readonly ahead: boolean }): Promise<void>;
 }
@@ -25,36 +24,36 @@ export interface Paced extends Pick<PlannedTask, 'id' | 'subTopology'> {
 export interface PacedIntakeOptions extends IntakeOptions {
   readonly alignment: Alignment;
   readonly task: Paced;
-  /** What the group knew of its positions. */
+  /** The committed offsets of the task's positions. */
   readonly committed: readonly PartitionOffset[];
 }
 
 /**
- * The intake of a task that keeps together, in time, with the others whose records meet its own behind a
+ * The intake of a task that is aligned in time with other tasks, because their records meet after a
  * repartition.
  *
- * Before a record that may make something final it looks where the others are (see {@link Alignment}). It
- * takes none at or behind the first moment at which something becomes final that the slowest of those who are
- * behind may still change: an end of a window, mostly. It says where it stands itself, by a commit, and waits
- * until the slowest has moved on. Between two such moments, and when nobody is behind, it reads on as fast as
- * it can.
+ * Before a record that may make something final, it checks the progress of the others (see
+ * {@link Alignment}). It considers the slowest task that is behind, and the next moment at which something
+ * becomes final that this task may still change: usually the end of a window. It takes no record at or after
+ * that moment. It publishes its own progress by a commit, and waits until the slowest task has moved on.
+ * Between two such moments, and when no task is behind, it reads as fast as it can.
  *
- * Somebody always goes on: who waits has committed the time of its next record, and the one with the lowest
- * waits for nobody.
+ * One task can always continue: a waiting task has committed the time of its next record, and the one with
+ * the lowest time waits for no other.
  */
 export class PacedIntake extends Intake {
   readonly #alignment: Alignment;
   readonly #task: Paced;
   #others: readonly string[];
-  /** Records of that time or later are not taken without a look. */
+  /** Records of this time or later are not taken without a check. */
   #before: number;
-  /** The same, as the last look says, for who comes back from being idle. */
+  /** The same according to the last check, for a task that resumes after being idle. */
   #looked: number;
-  /** Until then it is alone, if it has more to read. */
+  /** Until then, no check is needed while it has more to read. */
   #aloneUntil = Number.POSITIVE_INFINITY;
-  /** Time of the next record, as its last commit says; undefined: it had none, or does not know. */
+  /** Time of the next record in its last commit; undefined: it had none, or its time is unknown. */
   #published: number | undefined;
-  /** What was committed last; undefined: not all positions. */
+  /** The last committed positions; undefined: not all of them. */
   #committed: string | undefined;
 
   constructor(
@@ -67,7 +66,7 @@ export class PacedIntake extends Intake {
     this.#alignment = alignment;
     this.#task = task;
     this.#others = alignment.othersOf(task);
-    // Who only lets others know how far it is waits for nobody.
+    // A task that only publishes its progress waits for no other.
     this.#before = this.#others.length > 0 ? NO_MOMENT : Number.POSITIVE_INFINITY;
     this.#looked = this.#before;
     if (committed.length === positions.length) this.#committed = positionsText(committed);
@@ -85,7 +84,7 @@ export class PacedIntake extends Intake {
     return isRead && (this.#published !== undefined || this.#alignment.isAwaited);
   }
 
-  /** With what others want to know. */
+  /** With the time of the next record, which other tasks need. */
   override get positions(): readonly PartitionOffset[] {
     const next = this.#told;
     if (next === undefined) return super.positions;
@@ -95,7 +94,7 @@ export class PacedIntake extends Intake {
 
   override committed(positions: readonly PartitionOffset[]): void {
     super.committed(positions);
-    // What others read there, and not what it has come to since.
+    // The value that others read, which may differ from the current one.
     const { next } = textOf(positions[0]?.metadata);
     this.#published = typeof next === 'number' ? next : undefined;
     this.#committed = positionsText(positions);
@@ -107,10 +106,10 @@ export class PacedIntake extends Intake {
     this.#alignment.wake();
   }
 
-  /** Waits up to `maxWaitMs` for others, too. */
+  /** Waits up to `maxWaitMs` for other tasks, too. */
   override async take(max: number, maxWaitMs: number): Promise<readonly BrokerRecord[]> {
     for (;;) {
-      // What comes when all is read comes to others, too.
+      // Records that arrive after everything was read also arrive for other tasks.
       const isOver = this.left === 0 || this.#alignment.now >= this.#aloneUntil;
       if (this.#before === Number.POSITIVE_INFINITY && isOver) this.#before = this.#looked;
       const records = await super.take(max, maxWaitMs, this.#before);
@@ -132,13 +131,16 @@ export class PacedIntake extends Intake {
     }
   }
 
-  /** Time of the next record, if it can be told. */
+  /** Time of the next record, if it is known. */
   get #told(): number | undefined {
     const { next } = this;
     return next !== undefined && Number.isFinite(next) ? next : undefined;
   }
 
-  /** What it moved over without a record has to be committed, too, or it would seem to be behind for ever. */
+  /**
+   * Positions past offsets without records must be committed, too; otherwise the task would seem to be behind
+   * for ever.
+   */
   #moved(): void {
     if (this.#task.uncommitted === 0 && this.#committed !== positionsText(super.positions)) this.#task.touch();
   }
@@ -147,7 +149,7 @@ export class PacedIntake extends Intake {
     const view = await this.#alignment.view();
     if (view === undefined) return;
     this.#others = this.#alignment.othersOf(this.#task);
-    // What others have written to this task, before they were where they are now, is read first.
+    // Records that others wrote to this task before they reached their current progress are read first.
     this.expect([...view.ends.values()]);
     let lowest = Number.POSITIVE_INFINITY;
     for (const id of this.#others) {
@@ -155,7 +157,7 @@ export class PacedIntake extends Intake {
       if (standing?.isBehind && standing.time < lowest) lowest = standing.time;
     }
     const slowest = Math.min(lowest, Math.max(this.#task.streamTime, next));
-    // What it once was allowed it still is, whoever is behind now: so it does not matter when it looks.
+    // A limit is never lowered, even if another task falls behind: so the time of the check does not matter.
     if (slowest !== Number.NEGATIVE_INFINITY)
       this.#looked = Math.max(this.#looked, this.#alignment.nextClosing(this.#task.subTopology, slowest));
     const isAlone = lowest === Number.POSITIVE_INFINITY;

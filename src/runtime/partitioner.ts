@@ -1,6 +1,6 @@
 import type { ProducerRecord } from '../broker/port.js';
 
-/** Kafka's default partitioner for records with a key: murmur2 of the key, equal to the Java client's. */
+/** Kafka's default partitioner for records with a key: murmur2 of the key, as in the Java client. */
 export function partitionOf(key: Buffer, partitions: number): number {
   return (murmur2(key) & 0x7fffffff) % partitions;
 }
@@ -31,8 +31,8 @@ export function murmur2(data: Buffer): number {
 }
 
 /**
- * A dead letter in its partition: by its key; without one, in that of the task which has given it up, if
- * there is such.
+ * Adds the partition of a dead letter: chosen by its key. Without a key, the partition of the task that gave
+ * up on it, if the topic has it.
  */
 export async function withPartition(
   letter: Omit<ProducerRecord, 'partition'>,

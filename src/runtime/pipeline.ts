@@ -16,15 +16,15 @@ import type { TopicEntry } from './topic-entry.js';
 
 /**
  * Runs the topology function for one task and connects what it declares: sources to their topics, processors
- * to stages, sinks to the outbox. Nodes of other sub-topologies are declared too, but nothing ever reaches
- * them. Returns the processors, in the order of their stages.
+ * to stages, sinks to the outbox. Nodes of other sub-topologies are declared, too, but never get records.
+ * Returns the processors, in the order of their stages.
  */
 export function buildPipeline(options: {
   readonly topology: Topology;
   readonly subTopology: SubTopology;
   readonly runner: BatchRunner;
   readonly task: TaskFacts;
-  /** What the last commit knew of the jumps of a source's time. */
+  /** The state of a source's time-jump check in the last commit. */
   readonly jump: (topic: string) => JumpState | undefined;
 }): readonly Processor[] {
   const { topology, subTopology, runner, task, jump } = options;

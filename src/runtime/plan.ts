@@ -1,15 +1,15 @@
 import type { Graph, SubTopology } from '../graph/graph.js';
 import { UnionFind } from '../graph/union-find.js';
 
-/** Processors that run together on one queue, by id. Stages are run in the order of the plan. */
+/** The ids of processors that share a queue. Stages run in the order of the plan. */
 export type StagePlan = readonly string[];
 
 /**
- * Cuts the processors of a sub-topology into stages.
+ * Divides the processors of a sub-topology into stages.
  *
- * Processors that share a store are one stage, so that each sees the store as of its own record, not as of
- * the end of the batch. Stages that lead to each other in a circle are one, too. The rest is in topological
- * order: a stage runs when everything that leads to it has run.
+ * Processors that share a store are in one stage. So each sees the store as of its own record, not as of the
+ * end of the batch. Stages in a cycle are merged, too. The rest is in topological order: a stage runs after
+ * everything that leads to it.
  */
 export function planStages(graph: Graph, subTopology: SubTopology): StagePlan[] {
   const inside = new Set(subTopology.nodes);
@@ -34,7 +34,7 @@ export function planStages(graph: Graph, subTopology: SubTopology): StagePlan[] 
   }
 }
 
-/** The sets in topological order, or two that lead to each other. */
+/** The sets in topological order, or two sets in a cycle. */
 function topological(
   sets: UnionFind,
   ids: readonly string[],
@@ -58,7 +58,7 @@ function topological(
     order.unshift(root);
     return undefined;
   };
-  // Backwards, so that sets which do not lead to each other keep the order of declaration.
+  // Backwards, so that unrelated sets keep the order of declaration.
   for (const root of [...next.keys()].reverse()) {
     if (state.has(root)) continue;
     const circle = visit(root);

@@ -7,7 +7,7 @@ import { diskIdentityFiles } from '../state/identity-files.js';
 import type { EnginePorts } from './config.js';
 import { type TopicCounts, tasksOf } from './topics.js';
 
-/** A task that can be: one sub-topology on one partition, and the stores it has. */
+/** A possible task: one sub-topology on one partition, and its stores. */
 export interface PlannedTask {
   readonly id: string;
   readonly subTopology: SubTopology;
@@ -15,7 +15,7 @@ export interface PlannedTask {
   readonly stores: readonly StoreSpec[];
 }
 
-/** All the tasks that there can be of a topology, and what they read. */
+/** All possible tasks of a topology, and their topics. */
 export interface PlannedTopology {
   readonly topology: Topology;
   readonly tasks: ReadonlyMap<string, PlannedTask>;
@@ -24,8 +24,8 @@ export interface PlannedTopology {
 }
 
 /**
- * The topology's nodes, only to be looked at: nothing is ever pushed. With `bind`, their serdes can be used
- * once they are open.
+ * The topology's nodes, for inspection only: no record is ever pushed. With `bind`, their serdes can be used
+ * after they are open.
  */
 export const declaredNodes = (topology: Topology, bind?: PushScope['bind']): Declaration =>
   topology[DECLARE]({
@@ -65,7 +65,7 @@ export function topicsRead({ graph }: Topology, prefix: string): readonly string
   ]);
 }
 
-/** Those of the tasks whose state lies in the process' directory. */
+/** Those of the tasks that have state in the directory of this process. */
 export async function tasksOnDisk(
   ids: Iterable<string>,
   prefix: string,
@@ -79,7 +79,7 @@ export async function tasksOnDisk(
   return found;
 }
 
-/** Those of some ids; what is not known is left out. */
+/** The tasks with these ids; unknown ids are left out. */
 export const plannedTasksNamed = (
   all: ReadonlyMap<string, PlannedTask>,
   ids: readonly string[],

@@ -3,17 +3,17 @@ import { StreamsError } from '../model/errors.js';
 import { show } from '../model/show.js';
 
 /**
- * What to do with a record that fails for good. `fail`: stop, nothing of it is committed. `skip`: drop and
- * count it. `deadLetter`: write it to the dead letter topic.
+ * What happens to a record that fails for good. `fail`: stop, without committing anything of it. `skip`: drop
+ * and count it. `deadLetter`: write it to the dead letter topic.
  */
 export type FinalPolicy = 'fail' | 'skip' | 'deadLetter';
 
-/** What to do with a record that fails: at once, or after trying again a number of times. */
+/** What happens to a record that fails, either at once or after a number of retries. */
 export type ErrorPolicy =
   | FinalPolicy
   | { readonly retry: number; readonly backoff: Duration; readonly then: FinalPolicy };
 
-/** The steps of a record's life that have a policy of their own. */
+/** The steps of processing a record that have policies of their own. */
 export interface ErrorPolicies {
   readonly deserialize?: ErrorPolicy;
   readonly process?: ErrorPolicy;
@@ -30,7 +30,7 @@ export interface ResolvedPolicy {
 
 const FINAL = ['fail', 'skip', 'deadLetter'];
 
-/** Checks a policy and fills in what it leaves out. CONFIG_INVALID names the step. */
+/** Checks a policy and fills in its defaults. CONFIG_INVALID names the step. */
 export function resolvePolicy(step: PolicyName, policy: ErrorPolicy = 'fail'): ResolvedPolicy {
   const { retry, backoff, then } =
     typeof policy === 'string' ? { retry: 0, backoff: '0ms' as const, then: policy } : policy;
@@ -39,7 +39,7 @@ export function resolvePolicy(step: PolicyName, policy: ErrorPolicy = 'fail'): R
       what: `cannot use onError.${step}`,
       saw: show(policy),
       expected: `one of ${FINAL.join(', ')}, or { retry, backoff, then }`,
-      action: 'Choose what becomes of a record that fails.',
+      action: 'Choose what happens to a record that fails.',
     });
   }
   return { retries: retry, backoffMs: durationMs(backoff, `onError.${step}.backoff`), then };

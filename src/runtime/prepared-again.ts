@@ -1,7 +1,7 @@
 import type { OperatorStore, OperatorVersionedStore } from '../state/contract.js';
 import type { Item } from './stage.js';
 
-/** Declares the reads of an item once more, and reads what it declares. */
+/** Declares the reads of an item again, and loads them. */
 export async function preparedAgain({ node, record, port }: Item): Promise<unknown> {
   const declared: (() => Promise<unknown>)[] = [];
   const prepared = node.processor.prepare?.(record, port, {

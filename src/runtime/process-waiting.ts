@@ -1,19 +1,22 @@
 import type { EngineView } from './engine-view.js';
 
-/** One wait for a record that is known to be there. */
+/** Maximum time of one wait for a record that is known to exist. */
 const WAIT_MS = 1_000;
 
-/** In the first one all that wait say where they stand, in the next whoever is behind goes on. */
+/**
+ * In the first round all waiting tasks publish their progress; in the next one, the tasks that are behind
+ * continue.
+ */
 const MOST_ROUNDS = 3;
 
 /**
- * Global tables up to their ends, then one round: every task as long as it has records, and a commit of it.
- * Returns how many records the tasks took.
+ * Reads global tables to their ends, then runs one round: each task processes its records and commits.
+ * Returns the number of records that the tasks took.
  */
 export async function processWaiting({ globals, tasks }: EngineView): Promise<number> {
   await globals.catchUp();
   let taken = 0;
-  // Those that wait for each other say first where they stand.
+  // Tasks that wait for each other first publish their progress.
   for (
     let round = 0;
     round === 0 || (taken === 0 && round < MOST_ROUNDS && tasks.some(({ pace }) => pace === 'held'));
@@ -26,7 +29,7 @@ export async function processWaiting({ globals, tasks }: EngineView): Promise<nu
 async function processEach(tasks: EngineView['tasks']): Promise<number> {
   let taken = 0;
   for (const task of tasks) {
-    // What is known to be in the log is waited for, however many polls that takes.
+    // Records that are known to be in the log are waited for, however many polls that takes.
     for (
       let n = await task.processBatch(0);
       n > 0 || task.isWaiting;
@@ -35,7 +38,8 @@ async function processEach(tasks: EngineView['tasks']): Promise<number> {
       taken += n;
       if (task.isFull) await task.commit();
     }
-    // Not when the clock says so: what tasks read of each other, and in which order, must not depend on it.
+    // Always, and not by the clock: what tasks read from each other, and in which order, must not depend on
+    // it.
     await task.commit();
   }
   return taken;

@@ -29,25 +29,24 @@ export interface TaskFacts {
   readonly partition: number;
   readonly applicationId: string;
   /**
-   * The application that this one is, or stands for as its shadow: in whose name random numbers are drawn and
-   * calls are made.
+   * The name that random numbers and idempotency keys are derived from: see {@link EngineConfig.schemasOf}.
    */
   readonly drawsFor: string;
-  /** Before the names of internal topics. */
+  /** The prefix of internal topics. */
   readonly prefix: string;
   readonly deadLetterTopic: string;
-  /** Whether the policy of `process` may go on without a record. */
+  /** Whether the policy of `process` may continue without a record. */
   readonly mayGiveUp: boolean;
   readonly clock: Clock;
   readonly metrics: Metrics;
-  /** Its stores, as the processors see them. */
+  /** The task's stores, as its processors see them. */
   readonly state: Pick<TaskState, 'store' | 'cached'> | undefined;
   /** The global tables, by store. */
   readonly globals: ReadonlyMap<string, GlobalView<unknown, unknown>>;
   readonly observer?: RunObserver | undefined;
 }
 
-/** What a task and what it writes are called. */
+/** The names of a task, and of the topics that it writes. */
 export const namesOf = ({
   applicationId,
   schemasOf,
@@ -60,7 +59,7 @@ export const namesOf = ({
   deadLetterTopic,
 });
 
-/** The engine as one processor sees it. */
+/** The engine as seen by one processor. */
 export class TaskProcessorContext implements ProcessorContext {
   readonly #node: string;
   readonly #spec: ProcessorSpec;
@@ -68,7 +67,7 @@ export class TaskProcessorContext implements ProcessorContext {
   readonly #stage: Stage;
   readonly #runner: BatchRunner;
   readonly #task: TaskFacts;
-  /** Draws of the turn at hand. */
+  /** Number of draws in the current turn. */
   #draws = 0;
   #turn = -1;
   readonly #timers: TimerTurns;
@@ -189,7 +188,7 @@ export class TaskProcessorContext implements ProcessorContext {
         throw new StreamsError('PROCESS_FAILED', {
           what: `a timer threw: ${messageOf(error)}`,
           at: `node ${this.#node}`,
-          action: 'Mend the function: no record is to blame, so no policy applies.',
+          action: 'Fix the function: no record is to blame, so no policy applies.',
           cause: error,
         });
       }

@@ -13,20 +13,20 @@ import { ORIGIN_HEADER } from './origin.js';
 import type { OutboxItem } from './outbox.js';
 import { partitionOf } from './partitioner.js';
 
-/** What encoding needs to know of the task. */
+/** What encoding needs from the task. */
 export interface ProduceContext {
   readonly prefix: string;
   readonly partition: number;
-  /**
-   * Partition count of a topic; TOPIC_UNKNOWN if there is no such topic. Asks the broker only the first time.
-   */
+  /** Partition count of a topic; TOPIC_UNKNOWN if it does not exist. Asks the broker only the first time. */
   partitionsOf(topic: string): number | Promise<number>;
   readonly observer?: RunObserver | undefined;
 }
 
 /**
- * A record in the outbox to bytes and a partition; null if it is dropped by rule (a repartition drops null
- * keys). `origin`: which way it came, where what reads it wants to know.
+ * Encodes a record of the outbox and chooses its partition. Null if a rule drops it (a repartition drops null
+ * keys).
+ *
+ * @param origin The path of the record, if its readers ask for it.
  */
 export function produce(
   item: OutboxItem,
@@ -37,7 +37,7 @@ export function produce(
   const partitions = context.partitionsOf(topic);
   if (typeof partitions !== 'number')
     return partitions.then((known) => whenReady(() => finish(item, topic, known, context, origin)));
-  // Only where each record says its topic something may have to be fetched.
+  // Only if each record chooses its topic, something may have to be fetched.
   if (item.kind === 'sink' && typeof item.sink.topic === 'function')
     return whenReady(() => finish(item, topic, partitions, context, origin));
   return finish(item, topic, partitions, context, origin);
@@ -99,7 +99,7 @@ function encode(
   return { topic, partition, key, value, timestamp: record.timestamp, headers: record.headers };
 }
 
-/** The partition that a sink or a repartition chooses; by the hash of the key if it does not. */
+/** The partition that a sink or a repartition chooses; otherwise by the hash of the key. */
 function placeOf(
   { partition: partitioner }: { readonly partition?: Partitioner },
   { record, node }: { readonly record: AnyRecord; readonly node: string },
@@ -134,13 +134,13 @@ function repartitionValue(
 ): Buffer | null {
   const value = record.value === null ? null : toBytes(serde, record.value, 'value', node);
   if (!table) return value;
-  // A plain operator may have made records of changes: what was there before is then unknown.
+  // A plain operator may have replaced changes by records: the previous row is then unknown.
   return isChange(record)
     ? encodeChange(value, previousBytes(serde, record.previous), record.outOfOrder)
     : encodeChange(value, null);
 }
 
-/** What a row was that could not be written: nobody behind the repartition has had it. */
+/** The previous row. If it could not be encoded, no reader of the repartition has received it. */
 function previousBytes(serde: AnySerde, previous: unknown): Buffer | null {
   if (previous === null) return null;
   try {
@@ -151,9 +151,9 @@ function previousBytes(serde: AnySerde, previous: unknown): Buffer | null {
 }
 
 /**
- * What is still to be written of a record whose value cannot be, and that the policy has let go: for
- * everything behind a repartition of a table the row is none, and who has what it was is to be told.
- * Undefined: nobody has.
+ * What must still be written for a record that the policy has dropped because its value cannot be encoded.
+ * For all readers of a table's repartition, the row no longer exists; those that have its previous value must
+ * get a deletion. Undefined: no reader has it.
  */
 export function withoutRow(item: OutboxItem): OutboxItem | undefined {
   if (item.kind !== 'repartition' || !item.repartition.table) return undefined;
@@ -162,7 +162,7 @@ export function withoutRow(item: OutboxItem): OutboxItem | undefined {
   return { ...item, record: rowChange<unknown, unknown>(record.key, null, record.previous, record, record.outOfOrder) };
 }
 
-/** Without a key: the task's own partition, so that the order of its records is kept. */
+/** Without a key: the task's own partition, so that its records stay in order. */
 const byHash = (key: Buffer | null, partitions: number, { partition }: ProduceContext): number =>
   key === null ? partition % partitions : partitionOf(key, partitions);
 

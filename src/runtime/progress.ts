@@ -4,13 +4,13 @@ import type { EngineMetrics, Metrics } from './metrics.js';
 export interface Progress {
   readonly phase: 'starting' | 'restoring' | 'running' | 'stopping' | 'stopped';
   readonly tasks: number;
-  /** Records in source topics that are not committed, as far as is known of them. */
+  /** Known records of source topics that are not committed. */
   readonly lag: number;
-  /** Records of changelogs, and of global tables at the start, that are still to be read. */
+  /** Records of changelogs, and at the start also of global tables, that are still to be read. */
   readonly restoreLeft: number;
   /**
-   * Of a stop that is under way: how long it may take yet, and the batches that it waits for (`task 0-0, 100
-   * records up to orders[0]@41 in effect receipts`). Null before.
+   * Set while a stop is running: its remaining time, and the batches that it waits for
+   * (`task 0-0, 100 records up to orders[0]@41 in effect receipts`). Null otherwise.
    */
   readonly stopping: { readonly leftMs: number; readonly batches: readonly string[] } | null;
   readonly metrics: EngineMetrics;

@@ -5,15 +5,15 @@ import type { Clock, Logger } from '../model/ports.js';
 import type { TaskOptions } from './task-options.js';
 
 /**
- * As often as in Kafka Streams (`repartition.purge.interval.ms`): what a topic holds at most is what passes
- * through it meanwhile.
+ * The same interval as in Kafka Streams (`repartition.purge.interval.ms`). A topic holds at most the records
+ * that pass through it in this time.
  */
 const PURGE_EVERY_MS = 30_000;
 
 /**
- * Deletes from the repartition topics of a task what is processed and committed: nobody else reads them, and
- * without it they would grow for ever. A failure (a missing right, say) is logged once, and costs nothing but
- * disk.
+ * Deletes processed and committed records from the repartition topics of a task: it is their only reader, and
+ * without deletion the topics would grow for ever. A failure (such as a missing permission) is logged once,
+ * and only costs disk space.
  */
 export class RepartitionPurge {
   readonly #topics: ReadonlySet<string>;
@@ -30,7 +30,7 @@ export class RepartitionPurge {
     this.#last = ports.clock.monotonic();
   }
 
-  /** Of the repartition topics that a task reads. */
+  /** For the repartition topics that a task reads. */
   static of({ config, ports, subTopology }: TaskOptions): RepartitionPurge {
     const topics = subTopology.repartitions.map((name) => repartitionTopic(config.version.prefix, name));
     return new RepartitionPurge(topics, { admin: ports.broker.admin, clock: ports.clock, logger: config.logger });

@@ -10,21 +10,21 @@ import type { RecordContext } from './record-context.js';
 export interface PusherOptions {
   readonly recordContext: RecordContext;
   readonly failures: FailureHandler;
-  /** What is named as the source of a failure. */
+  /** The position that errors name as the source of a failure. */
   readonly sourceOf: (index: number) => BrokerRecord | SourcePosition;
   readonly deadLetter: (index: number) => (outgoing: Outgoing, node: string) => void;
 }
 
 /**
- * Pushes records into plain operators: each runs at once, up to wherever it queues. An operator that throws
- * is noted while the push goes on, and is given to the policy when the push is over.
+ * Pushes records into plain operators. Each record runs at once, up to the places where it queues. An error
+ * of an operator is noted while the push continues; the policy handles it when the push is over.
  */
 export class Pusher {
   readonly #options: PusherOptions;
   readonly #recordContext: RecordContext;
-  /** Failures of the push that is under way, handled as soon as it is over. */
+  /** Failures of the current push, handled as soon as it is over. */
   #pending: Failure[] = [];
-  /** The push that is under way: of which record, from where. */
+  /** The current push: its record, and where it started. */
   #pushed: AnyRecord | undefined;
   #outlet: Outlet | undefined;
   #number = 0;
@@ -34,12 +34,12 @@ export class Pusher {
     this.#recordContext = options.recordContext;
   }
 
-  /** Which push it is: they are counted. */
+  /** The number of the current push. */
   get number(): number {
     return this.#number;
   }
 
-  /** Something threw, and {@link resolve} has to see to it before the next push. */
+  /** Whether something threw: {@link resolve} must handle it before the next push. */
   get failed(): boolean {
     return this.#pending.length > 0;
   }
@@ -55,7 +55,7 @@ export class Pusher {
     this.#outlet = before;
   }
 
-  /** Gives what arrives at a spot its place. */
+  /** Creates the places of records that arrive at a spot. */
   placing(spot: Spot): (index: number) => Place {
     let push = -1;
     let delivery = 0;
@@ -66,7 +66,7 @@ export class Pusher {
     };
   }
 
-  /** Several ways of one push to a node fail, or do not, as one. */
+  /** Several paths of one push to a node fail or succeed together. */
   caught(node: string, error: unknown, takeBack: (push: number) => void): void {
     const push = this.#number;
     if (!this.#outlet || !this.#pushed || this.#pending.some((other) => other.node === node && other.push === push))
@@ -76,7 +76,7 @@ export class Pusher {
     this.#pending.push({ outlet: this.#outlet, record: this.#pushed, node, error, index, emission, push, takeBack });
   }
 
-  /** What threw while a record was pushed: tries that node's ways again, as the policy says. */
+  /** Handles the errors of a push: repeats the paths to the failed node, according to the policy. */
   async resolve(): Promise<void> {
     const { failures, sourceOf, deadLetter } = this.#options;
     for (let failure = this.#pending.shift(); failure !== undefined; failure = this.#pending.shift()) {

@@ -13,15 +13,15 @@ export interface RecordContextOptions {
   readonly streamTime: number;
   readonly onFatal: (error: Error) => void;
   readonly bind?: PushScope['bind'];
-  /** Of the task. */
+  /** The partition of the task. */
   readonly partition: number;
-  /** The name of the repartition that a topic is, if it is one. */
+  /** The name of the repartition of a topic; undefined for other topics. */
   readonly repartitionOf: (topic: string) => string | undefined;
 }
 
 /**
- * What a task is at: which batch, which record or timer of it, and what follows from it. Written by the batch
- * runner; read by contexts of processors.
+ * The current position of a task: its batch, the record or timer being processed, and the origin of its
+ * results. The batch runner updates it; contexts of processors read it.
  */
 export class RecordContext {
   readonly scope: PushScope;
@@ -30,22 +30,22 @@ export class RecordContext {
   #sequence = 0;
   #position: SourcePosition = { topic: '', partition: 0, offset: -1 };
   #record: AnyRecord | undefined;
-  /** When the timer at hand was due. */
+  /** When the current timer was due. */
   #due = BY_RECORD;
-  /** The place of the item at hand: what it emits follows from it. */
+  /** The place of the current item: it is the cause of what the item emits. */
   #at: Place | undefined;
-  /** The turn of the timer at hand. */
+  /** The current firing of a timer. */
   #firing: Firing | undefined;
   #emitted = 0;
-  /** Which emission of what is at hand is under way, and how many there were before the next. */
+  /** The number of the current emission, and the number of emissions so far. */
   #emission = 0;
   #emissions = 0;
   #turn = 0;
   readonly #repartitionOf: RecordContextOptions['repartitionOf'];
-  /** The root of the source record that was asked for last. */
+  /** The root of the source record that was requested last. */
   #root = '';
   #rootIndex = -1;
-  /** The task's stream time: the highest timestamp of a record that was pushed. */
+  /** The task's stream time: the highest timestamp of a pushed record. */
   streamTime: number;
 
   constructor({ cause, streamTime, onFatal: fail, bind, partition, repartitionOf }: RecordContextOptions) {
@@ -64,24 +64,24 @@ export class RecordContext {
     return this.#batch.records[this.scope.index] ?? this.#position;
   }
 
-  /** The record of the log; undefined in a wall-clock timer. */
+  /** The log record; undefined in a wall-clock timer. */
   get sourceRecord(): BrokerRecord | undefined {
     return this.#batch.records[this.scope.index];
   }
 
-  /** Another whenever something else is at hand, or the same once more. */
+  /** Changes whenever another item begins, or the same one begins again. */
   get turn(): number {
     return this.#turn;
   }
 
-  /** What is at hand, told by the way that it came: see origin.ts. */
+  /** The path of the current item: see origin.ts. */
   get origin(): string {
     if (this.#at !== undefined) return originAt(this.#at, this.rootOf);
-    // While a record is on its way from its source no operator has its turn.
+    // While a source pushes a record, no operator is running.
     return this.#firing?.text ?? `${this.rootOf(this.scope.index)}^`;
   }
 
-  /** The same without the node that it is at. */
+  /** The same without the current node. */
   get originOfItem(): string {
     return this.#at === undefined ? this.origin : originOf(this.#at, this.rootOf);
   }
@@ -104,7 +104,7 @@ export class RecordContext {
     return this.#record;
   }
 
-  /** Stream time as of the record at hand. */
+  /** Stream time as of the current record. */
   get time(): number {
     return this.#batch.streamTimes[this.scope.index] ?? this.streamTime;
   }
@@ -118,14 +118,14 @@ export class RecordContext {
     return this.#batch;
   }
 
-  /** A batch that is there for the timers of the wall clock. */
+  /** A batch that only runs wall-clock timers. */
   beginTimers(wallTime: number): Batch {
     this.#batch = { records: [], streamTimes: [this.streamTime], wallTime, firstSequence: this.#sequence };
     this.#rootIndex = -1;
     return this.#batch;
   }
 
-  /** All is processed: what comes now follows from no item. */
+  /** All items are processed: what follows has no item as its cause. */
   endProcessing(): void {
     this.#at = undefined;
     this.#firing = undefined;
@@ -141,13 +141,13 @@ export class RecordContext {
     this.scope.index = 0;
   }
 
-  /** The place of the next that arrives somewhere; `delivery` counts what arrived there of this emission. */
+  /** The place of the next arrival; `delivery` counts the arrivals of this emission at the spot. */
   place(index: number, spot?: Spot, delivery = 0): Place {
     const place = new Place(index, this.#due, this.#at, this.#emitted++, spot, this.#emission, delivery);
     return this.#firing === undefined || this.#at !== undefined ? place : new FiredPlace(this.#firing, place);
   }
 
-  /** What is at hand emits something; returns which emission of it that is. */
+  /** Begins an emission of the current item and returns its number. */
   beginEmission(): number {
     this.#emission = this.#emissions++;
     return this.#emission;
@@ -157,7 +157,7 @@ export class RecordContext {
     return this.#emission;
   }
 
-  /** A record of the log, which is about to be pushed from its source. */
+  /** A log record that its source is about to push. */
   enterSource(index: number): void {
     this.scope.index = index;
     this.#turn++;
@@ -171,8 +171,8 @@ export class RecordContext {
   }
 
   /**
-   * An item that is given up: what it emits now comes after what it emitted before it failed, and is
-   * something else.
+   * An item that is given up. What it emits now comes after what it emitted before it failed, and has an
+   * origin of its own.
    */
   enterGivenUp(item: Item): void {
     const emissions = this.#emissions;
@@ -186,12 +186,12 @@ export class RecordContext {
     this.#enter(index, undefined, due);
   }
 
-  /** Which timer it is. */
+  /** Identifies the firing timer. */
   enterFiring(firing: Firing): void {
     this.#firing = firing;
   }
 
-  /** A record that is pushed once more: that emission of what is at hand. */
+  /** A record that is pushed again, as the same emission of the current item. */
   enterPush(index: number, record: AnyRecord, emission: number): void {
     this.#enter(index, record, this.#due);
     this.#emission = emission;

@@ -5,7 +5,7 @@ import { contentBytes, shortened } from './dead-letter.js';
 import type { FailureHandler } from './failures.js';
 import type { Outgoing } from './outbox.js';
 
-/** Which record an output was made of, for when the broker refuses it. */
+/** The record from which an output was made, in case the broker refuses the output. */
 export class OutputOrigin {
   constructor(
     readonly node: string,
@@ -13,7 +13,7 @@ export class OutputOrigin {
   ) {}
 }
 
-/** A dead letter as it was made, and how many bytes of it were last tried. */
+/** A full dead letter, and its size at the last attempt. */
 class LetterOrigin {
   constructor(
     readonly whole: ProducerRecord,
@@ -21,7 +21,7 @@ class LetterOrigin {
   ) {}
 }
 
-/** A dead letter that is written shorter, should it be refused. */
+/** A dead letter that is shortened if the broker refuses it. */
 export const asLetter = (record: ProducerRecord): ProducerRecord => ({
   ...record,
   origin: new LetterOrigin(record, contentBytes(record)),
@@ -34,10 +34,11 @@ export interface RefusalsOptions {
 }
 
 /**
- * What the broker has refused of what was written, and what is written in its place.
+ * Collects the records that the broker has refused, and replaces them.
  *
- * - An output goes the way of `onError.produce`. It is not tried again: the broker would answer the same.
- * - A dead letter is written with half of its bytes, and again with half of these, until the broker takes it.
+ * - `onError.produce` handles an output. It is not retried, since the broker would refuse it again.
+ * - A dead letter is written with half of its bytes, and then with half of these, until the broker accepts
+ *   it.
  */
 export class Refusals {
   readonly #options: RefusalsOptions;
@@ -47,7 +48,7 @@ export class Refusals {
     this.#options = options;
   }
 
-  /** For the writer. */
+  /** Callback for the writer. */
   readonly add = (refused: RefusedRecord): void => {
     this.#refused.push(refused);
   };
@@ -57,7 +58,8 @@ export class Refusals {
   }
 
   /**
-   * What is to be written now. Throws if the policy is to fail, or a dead letter cannot be made any shorter.
+   * The records to write now. Throws if the policy is to fail, or a dead letter cannot be shortened any
+   * further.
    */
   async settled(): Promise<ProducerRecord[]> {
     const refused = this.#refused;
@@ -84,10 +86,10 @@ function shorter({ whole, bytes }: LetterOrigin, error: StreamsError): ProducerR
   const left = contentBytes(letter);
   if (left < bytes) return { ...letter, origin: new LetterOrigin(whole, left) };
   throw new StreamsError('PRODUCE_FAILED', {
-    what: 'a dead letter was refused although nothing is left in it but where its record came from',
+    what: 'a dead letter was refused although it contains nothing but the origin of its record',
     at: `${whole.topic}[${whole.partition}]`,
     saw: error.problem,
-    expected: 'a topic that takes it',
+    expected: 'a topic that accepts it',
     action: 'Correct the configuration of the dead letter topic, for example max.message.bytes.',
     cause: error,
   });

@@ -8,19 +8,19 @@ import type { OutboxItem } from './outbox.js';
 import { type EffectsMode, MODES, marked, markOf, quietIn, type ResetMark } from './reset-marks.js';
 import { positionsText } from './sources.js';
 
-/** `<application>-captured`: what would have been written, or called. */
+/** `<application>-captured`: the outputs and calls that were captured instead of made. */
 export const capturedTopic = (applicationId: string): string => `${applicationId}-captured`;
 
 const HEADER = 'millrace.reprocessed';
 
-/** The partitions of a task that a reset has put back. */
+/** The partitions of a task that a reset has moved back. */
 export class Reprocessing {
   readonly #marks: ReadonlyMap<string, ResetMark>;
   readonly #applicationId: string;
-  /** Undefined: new records wait for nobody. */
+  /** Undefined: new records wait for no other task. */
   readonly phase: CatchUpPhase | undefined;
   #last: EffectsMode = 'live';
-  /** What was committed last. */
+  /** The positions of the last commit. */
   #place: string | undefined;
   #isQuiet = false;
 
@@ -31,8 +31,9 @@ export class Reprocessing {
   }
 
   /**
-   * Undefined if there are none: almost always. RESET_UNFINISHED if the reset was interrupted. `phase`: that
-   * of the task; left out, it is in none.
+   * Undefined if there are none, as is almost always the case. RESET_UNFINISHED if the reset was interrupted.
+   *
+   * @param phase The catch-up phase of the task; undefined: it is in none.
    */
   static of(
     committed: readonly PartitionOffset[],
@@ -45,7 +46,7 @@ export class Reprocessing {
     const marks = new Map<string, ResetMark>();
     for (const position of committed) {
       const mark = markOf(position);
-      // What everybody knows to be over needs no mark any more.
+      // The mark of a finished catch-up is no longer needed.
       if (mark && (phase || !mark.over)) marks.set(partitionKey(position.topic, position.partition), mark);
     }
     const unfinished = [...marks.values()].find((mark) => mark.unfinished);
@@ -53,13 +54,13 @@ export class Reprocessing {
       throw new StreamsError('RESET_UNFINISHED', {
         what: `the reset ${unfinished.id} of the application was interrupted`,
         at: `task ${taskId}`,
-        action: 'Run `millrace reset` once more: it goes on where it was.',
+        action: 'Run `millrace reset` once more: it continues where it stopped.',
       });
     }
     return marks.size === 0 && !phase ? undefined : new Reprocessing(marks, applicationId, phase);
   }
 
-  /** What the stores contain may be more than what is committed: under a reset that keeps them. */
+  /** After a reset that keeps the stores, they may contain more than the committed offsets say. */
   contained(committed: readonly PartitionOffset[]): readonly PartitionOffset[] {
     return committed.map((position) => {
       const mark = this.#marks.get(partitionKey(position.topic, position.partition));
@@ -68,8 +69,8 @@ export class Reprocessing {
   }
 
   /**
-   * What is to become of what a record causes; undefined: of a timer of the wall clock, which is taken to
-   * belong to old records as long as some are left, and then to the last record.
+   * How effects of a record are treated. Undefined stands for a wall-clock timer: it belongs to the old
+   * records while some are left, and after that to the last record.
    */
   modeOf(record: BrokerRecord | undefined): EffectsMode {
     if (record === undefined) return this.phase?.isOver === false ? this.phase.effects : this.#last;
@@ -80,24 +81,24 @@ export class Reprocessing {
     return this.#set(record.offset < mark.until ? mark.effects : 'live');
   }
 
-  /** The record as it was before it was marked: what follows from it later must not look marked. */
+  /** The record without the mark: records derived from it later must not look marked. */
   unmarked(record: BrokerRecord): BrokerRecord {
     const mark = this.#marks.get(partitionKey(record.topic, record.partition));
     return mark?.marked ? { ...record, headers: record.headers.without(HEADER) } : record;
   }
 
-  /** What is written instead of a record that was made of that source record; undefined: nothing. */
+  /** The record to write in place of a record made from that source record; undefined: none. */
   outgoing(item: OutboxItem, record: ProducerRecord, source: BrokerRecord | undefined): ProducerRecord | undefined {
-    // What a timer of the wall clock writes when nothing old is left was perhaps never written: a call may be
-    // made once at most, a value is rather written twice than not at all.
+    // What a wall-clock timer writes when no old records are left may never have been written. A call may be
+    // made at most once, but writing a value twice is better than not at all.
     const mode = source === undefined && this.phase?.isOver ? 'live' : this.modeOf(source);
     if (mode === 'live') return record;
-    // What follows from it in other tasks must be treated alike.
+    // Other tasks must treat the derived records in the same way.
     if (item.kind === 'repartition') return { ...record, headers: record.headers.with(HEADER, mode) };
     return mode === 'silent' ? undefined : captured(record, item.node, this.#applicationId);
   }
 
-  /** A call that would have been made: its key is that of the call, its value the record as JSON. */
+  /** Describes a call that would have been made: its idempotency key as the key, and its record as JSON. */
   capturedCall({ node, idempotencyKey, record }: EffectCall): ProducerRecord {
     return {
       topic: capturedTopic(this.#applicationId),
@@ -109,14 +110,14 @@ export class Reprocessing {
     };
   }
 
-  /** Whether the last commit has said that the task is quiet. */
+  /** Whether the last commit has marked the task as quiet. */
   get isQuiet(): boolean {
     return this.#isQuiet;
   }
 
   /**
-   * Keeps the marks until all that was put back is through, and says then that it is. Called once for each
-   * commit.
+   * Keeps the marks until all reprocessed records have passed through, and then marks the end. Called once
+   * for each commit.
    */
   withMarks(positions: readonly PartitionOffset[]): readonly PartitionOffset[] {
     const { phase } = this;
@@ -143,10 +144,7 @@ export class Reprocessing {
   }
 }
 
-/**
- * A record that would have been written: to the topic of what was captured, with where it would have gone in
- * its headers.
- */
+/** A record that would have been written, for the captured topic: headers contain its destination. */
 function captured(record: ProducerRecord, node: string, applicationId: string): ProducerRecord {
   const headers = record.headers
     .with('millrace.topic', record.topic)

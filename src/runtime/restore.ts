@@ -17,9 +17,9 @@ import { UnfinishedChanges } from './unfinished-changes.js';
 
 export interface Restored {
   readonly streamTime: number;
-  /** How many records were read. */
+  /** Number of records read. */
   readonly restored: number;
-  /** Up to where each changelog was read. */
+  /** The offset up to which each changelog was read. */
   readonly ends: ReadonlyMap<string, number>;
   /** The highest epoch of its records; 0: they have none. */
   readonly epoch: number;
@@ -28,18 +28,18 @@ export interface Restored {
 }
 
 /**
- * Brings a task's stores to exactly the committed offsets, by reading what is missing from their changelogs,
- * all at once. What the local store already holds is not read again, unless it is not what the changelog
- * holds: see {@link staleness}.
+ * Brings a task's stores to exactly the committed offsets: it reads what is missing from all changelogs at
+ * once. What the local store already holds is not read again, unless it does not match the changelog: see
+ * {@link staleness}.
  *
- * A change whose cause lies at or past the committed offset was logged by a commit that never finished: it is
- * left out, and made again when its cause is processed again. So is one that an overtaken owner has written
- * (see overtaken.ts). The next commit logs the rows of such keys anew, changed or not, so that what was left
- * out is never the last word of the changelog; until then the checkpoint stays before it. A change that more
- * than one commit must have written is never left out: see {@link UnfinishedChanges}. Interrupted, the
- * restore goes on where it was.
+ * A change with a cause at or after the committed offset was logged by a commit that never finished. It is
+ * left out, and made again when its cause is processed again. A change written by an overtaken owner is left
+ * out, too (see overtaken.ts). The next commit logs the rows of these keys again, changed or not, so that no
+ * changelog ends with a change that was left out. Until then, the checkpoint stays before it. A change that
+ * more than one commit must have written is never left out: see {@link UnfinishedChanges}. After an
+ * interruption, the restore continues where it stopped.
  *
- * STATE_MISMATCH if the group's offsets do not fit the stores or the changelogs: nothing is deleted then.
+ * STATE_MISMATCH if the group's offsets do not match the stores or the changelogs: nothing is deleted then.
  */
 export async function restore(options: RestoreOptions): Promise<Restored> {
   const { state, places, partition, committed, clock, config } = options;
@@ -76,7 +76,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   return { ...read, loggedAgain };
 }
 
-/** Removes what the stores hold that is not, or may not be, what their changelogs held: it is read anew. */
+/** Removes rows that do not, or may not, match their changelogs; they are read again. */
 async function forgetStale(
   { state, config, taskId, partition, places }: RestoreOptions,
   changelogs: readonly Changelog[],
@@ -86,7 +86,10 @@ async function forgetStale(
   const { checkpoint } = state;
   if (emptied !== checkpoint.emptied) {
     if (Object.keys(checkpoint.changelogs).length > 0)
-      config.logger.info(task, `the stores of this directory are from before the reset ${emptied}: they are read anew`);
+      config.logger.info(
+        task,
+        `the stores of this directory are from before the reset ${emptied}: they are read again`,
+      );
     return state.clearAll();
   }
   const stale = new Set<string>();
@@ -97,13 +100,13 @@ async function forgetStale(
       throw changelogShorter(state, store, before.offset, changelog.end);
     const why = before && staleness(before, changelog, now);
     if (before && why === undefined) continue;
-    // Without a position there may be rows that were being removed when the process ended.
+    // Without a position, there may be rows that were being removed when the process ended.
     stale.add(store);
-    if (why) config.logger.info({ ...task, store }, `store ${store} is read anew from its changelog: it ${why}`);
+    if (why) config.logger.info({ ...task, store }, `store ${store} is read again from its changelog: it ${why}`);
   }
   if (!hasLostPosition(state, places)) return state.clear(stale);
-  // Only the changelogs tell all machines the same.
-  config.logger.info(task, 'the group has lost offsets: the stores are read anew from their changelogs');
+  // Only the changelogs are the same for all machines.
+  config.logger.info(task, 'the group has lost offsets: the stores are read again from their changelogs');
   await state.clearAll();
 }
 
@@ -113,5 +116,5 @@ const changelogShorter = (state: TaskState, store: string, from: number, end: nu
     at: state.directory,
     saw: `end offset ${end}`,
     expected: `at least ${from}`,
-    action: `The changelog topic was deleted or made anew, or this is another broker. Use the right broker; or another application id to start afresh; or, to begin with what the changelog holds, delete the directory.`,
+    action: `The changelog topic was deleted or created again, or this is another broker. Use the right broker; or another application id to start over; or, to start with what the changelog holds, delete the directory.`,
   });

@@ -6,16 +6,17 @@ import type { EngineConfig } from './config.js';
 import { startPositions } from './sources.js';
 import type { TopicCounts } from './topics.js';
 
-/** Where one partition of a source goes on: every record before it is done. */
+/** Where one partition of a source resumes: every record before it was processed. */
 export interface ResumePosition {
   readonly offset: number;
   /**
-   * The group has it, and not only as a beginning; else it is where the configuration lets a partition begin.
+   * The group has this offset, and not only as a beginning. Otherwise it is the configured start of a
+   * partition.
    */
   readonly committed: boolean;
-  /** The group has it as a beginning: nothing before it was processed, as far as the group knows. */
+  /** The group has this offset as a beginning: as far as it shows, no record before it was processed. */
   readonly begun: boolean;
-  /** A task has committed exactly this; else somebody may have moved it. */
+  /** A task has committed exactly this offset; otherwise another program may have moved it. */
   readonly ownCommit: boolean;
 }
 
@@ -26,19 +27,20 @@ export interface ResumePositionsOptions {
   readonly topics: TopicCounts;
   readonly partition: number;
   readonly sources: readonly TopicPartition[];
-  /** What the group has committed of the task's sources: the stores contain it. */
+  /** The committed offsets of the task's sources: the stores contain their records. */
   readonly committed: readonly PartitionOffset[];
-  /** The same of any partition. */
+  /** The committed offsets of any partition. */
   committedOf(partition: TopicPartition): Promise<readonly PartitionOffset[]>;
 }
 
 /**
- * Where the application goes on in the sources that changes of a task's stores may follow from. They are its
- * own; and, for a store that another sub-topology had before, those of that one.
+ * Where the application resumes in the sources that changes of a task's stores may come from. These are the
+ * task's own sources. For a store that belonged to another sub-topology before, they include the sources of
+ * that one.
  */
 export class ResumePositions {
   readonly #options: ResumePositionsOptions;
-  /** Undefined: the application does not read the topic any more, so that nothing of it comes again. */
+  /** Undefined: the application no longer reads the topic, so its records do not come again. */
   readonly #places = new Map<string, ResumePosition | undefined>();
   readonly #own: ReadonlySet<string>;
 
@@ -59,7 +61,7 @@ export class ResumePositions {
     return this.#own.has(topic);
   }
 
-  /** The task's own. */
+  /** The positions of the task's own sources. */
   get own(): readonly (TopicPartition & ResumePosition)[] {
     return this.#options.sources.map((source) => ({
       ...source,
@@ -67,12 +69,12 @@ export class ResumePositions {
     }));
   }
 
-  /** Of a topic that is {@link known}. */
+  /** The position in a topic that is {@link known}. */
   of(topic: string): ResumePosition | undefined {
     return this.#places.get(topic);
   }
 
-  /** Looks up those that are not known yet. */
+  /** Looks up the positions that are not known yet. */
   known(topics: readonly string[]): void | Promise<void> {
     const missing = topics.filter((topic) => !this.#places.has(topic));
     return missing.length === 0 ? undefined : this.#lookUp(new Set(missing));

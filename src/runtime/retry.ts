@@ -1,13 +1,13 @@
 import { type ErrorCode, isStreamsError, messageOf } from '../model/errors.js';
 import { type Clock, type Logger, sleep } from '../model/ports.js';
 
-/** Another process has taken over. */
+/** Another process has taken the task over. */
 const TAKEN_OVER: ReadonlySet<ErrorCode> = new Set(['GROUP_FENCED', 'PRODUCER_FENCED', 'CHANGELOG_DISTURBED']);
 
 export const isTakenOver = (error: unknown): boolean => isStreamsError(error) && TAKEN_OVER.has(error.code);
 
 /**
- * What passes by itself, or by opening again what has failed: the cluster is away, or another process has
+ * Errors that pass by themselves, or after reopening: the cluster does not answer, or another process has
  * taken over.
  */
 export const isPassing = (error: unknown): boolean =>
@@ -16,7 +16,7 @@ export const isPassing = (error: unknown): boolean =>
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
 
-/** How long to wait before each further attempt: half a second, doubling up to ten; without end. */
+/** The pauses between attempts: half a second, doubling up to ten seconds; without end. */
 export function* pauses(): Generator<number, never> {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) yield pause;
 }
@@ -28,7 +28,7 @@ export interface RetryOptions {
   readonly signal: AbortSignal;
 }
 
-/** Tries again, with pauses and a warning each time, for as long as the error is one that passes. */
+/** Retries as long as the error passes by itself, with pauses and a warning each time. */
 export async function withRetry<T>(what: string, options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
   const { clock, logger, signal } = options;
   const waits = pauses();

@@ -7,39 +7,39 @@ import { partitionOf } from './partitioner.js';
 import { noRegistry, SerdeBindings } from './serde-bindings.js';
 import { systemClock } from './system.js';
 
-/** How the records of a topic are written. */
+/** The serdes of a topic's keys and values. */
 export interface TopicSerdes<K, V> {
   readonly key: Serde<K>;
   readonly value: Serde<V>;
 }
 
-/** The same, with what serdes of schemas need. */
+/** The serdes of a topic, with what schema serdes need. */
 export interface SendSerdes<K, V> extends TopicSerdes<K, V> {
-  /** Where Avro serdes find schemas. Default: there is none. */
+  /** Where Avro serdes find schemas. Default: no registry. */
   readonly schemaRegistry?: SchemaRegistry;
-  /** Register schemas that it does not have. Default: they must be there. */
+  /** Register schemas that the registry does not have. Default: they must be there. */
   readonly registerSchemas?: boolean;
 }
 
-/** A record to be written to a topic. */
+/** A record to write to a topic. */
 export interface InputRecord<K, V> {
   readonly key: K | null;
   readonly value: V | null;
   /** Milliseconds since the epoch. Default: now. */
   readonly timestamp?: number;
   readonly headers?: Headers | Readonly<Record<string, string | Uint8Array | null>>;
-  /** Default: by the hash of the key; 0 without one. */
+  /** Default: chosen by the hash of the key; 0 for a record without a key. */
   readonly partition?: number;
 }
 
-/** The serdes of a topic, ready for use. */
+/** Opens the serdes of a topic. */
 export async function openedFor<K, V>(
   topic: string,
   use: SerdeUsage['use'],
   { key, value }: TopicSerdes<K, V>,
   services: SerdeServices,
 ): Promise<TopicSerdes<K, V>> {
-  // There are no internal topics to be named.
+  // No internal topics have to be named here.
   const places = new SerdeBindings({ ...services, applicationId: '' });
   const opened = {
     key: places.at(asKey(key), { topic, side: 'key', use }),
@@ -49,7 +49,7 @@ export async function openedFor<K, V>(
   return opened;
 }
 
-/** Records as they go to a topic with that many partitions. */
+/** Encodes records for a topic with this number of partitions. */
 export function encodeRecords<K, V>(
   topic: string,
   partitions: number,
@@ -67,10 +67,9 @@ export function encodeRecords<K, V>(
 }
 
 /**
- * Writes records to a topic, in order, to the partitions that Kafka's own clients would choose, and resolves
- * when the broker has them. For feeding examples and tools; a failed call may have written some of them.
- *
- * Errors: TOPIC_UNKNOWN, PRODUCE_FAILED; of Avro serdes those of the schema registry.
+ * Writes records to a topic, in order, to the partitions that Kafka's own clients would choose. Resolves when
+ * the broker has them. Intended for examples and tools; a failed call may have written some of the records.
+ * Errors: TOPIC_UNKNOWN, PRODUCE_FAILED, and those of the schema registry if Avro serdes are used.
  *
  * ```ts no-run
  * await send(broker, 'payments', { key: serdes.string, value: serdes.json<Payment>() }, [{ key: 'a', value: payment }]);

@@ -13,31 +13,27 @@ import type { StopLimit } from './stop-limit.js';
 export interface SendingOptions {
   readonly failures: FailureHandler;
   readonly effects: EffectGate;
-  /** Sources that are processed a second time. */
+  /** The state of a reset, if sources are processed a second time. */
   readonly again?: Reprocessing | undefined;
   readonly produce: ProduceContext;
-  /** Left out: whoever runs batches lets each of them end. */
+  /** Without it, every batch may finish. */
   readonly stop?: StopLimit | undefined;
   /**
-   * Records say where they come from, as far as a policy asks for it, should the broker refuse them. Default:
-   * they do not.
+   * Whether records carry their origin, for a policy that needs it if the broker refuses them. Default: no.
    */
   readonly knowsOrigins?: boolean;
 }
 
 /**
- * The end of a batch: calls to the outside world are made, and what is to be written is encoded, each in the
- * order of what caused it.
+ * The end of a batch: it makes the calls to the outside world and encodes the records to write, each in the
+ * order of their causes.
  */
 export class Sending {
   readonly outbox = new Outbox();
   readonly effects = new Effects();
   readonly #recordContext: RecordContext;
   readonly #options: SendingOptions;
-  /**
-   * Whether outputs say where they come from: where a refusal ends the application, nothing has to be kept
-   * for it.
-   */
+  /** Whether outputs carry their origin: not needed if a refusal ends the application. */
   readonly #origins: boolean;
 
   constructor(recordContext: RecordContext, options: SendingOptions) {
@@ -46,12 +42,16 @@ export class Sending {
     this.#origins = options.knowsOrigins === true && !options.failures.fails('produce');
   }
 
-  /** Queues a record that is made already. `push`: which push brought it. */
+  /**
+   * Queues a finished record.
+   *
+   * @param push The push that brought it.
+   */
   send(node: string, outgoing: Outgoing, index: number, push = 0): void {
     this.outbox.add({ ...outgoing, node, place: this.#recordContext.place(index), push } as OutboxItem);
   }
 
-  /** A source record, or where the last one stands if a timer of the wall clock is at hand. */
+  /** A source record; for a wall-clock timer, the position of the last one. */
   sourceOf(index: number): BrokerRecord | SourcePosition {
     return this.#recordContext.batch.records[index] ?? this.#recordContext.position;
   }
@@ -60,9 +60,9 @@ export class Sending {
     const { failures, produce: context } = this.#options;
     const produced: ProducerRecord[] = [];
     this.#recordContext.endProcessing();
-    // Before what is sent is drained: a call that fails may become a dead letter.
+    // Before the outbox is drained: a call that fails may become a dead letter.
     if (this.effects.any) await this.#call(produced);
-    // A record that cannot be encoded may become a dead letter, which is then sent as well.
+    // A record that cannot be encoded may become a dead letter, which is then sent, too.
     for (let items = this.outbox.drain(); items.length > 0; items = this.outbox.drain()) {
       for (const item of items) {
         this.#recordContext.scope.index = item.place.index;
@@ -88,7 +88,7 @@ export class Sending {
   async #produceAgain(item: OutboxItem, error: unknown, produced: ProducerRecord[]): Promise<void> {
     const { failures, produce: context } = this.#options;
     const { index } = item.place;
-    // A topic that a record chose is no other's.
+    // A topic that a record has chosen concerns this record alone.
     const ownTopic = item.kind === 'sink' && typeof item.sink.topic === 'function';
     const failure = { node: item.node, error, source: this.sourceOf(index), ownTopic };
     const givenUp = await failures.handle('produce', failure, this.#deadLetter(index), async () => {
@@ -101,13 +101,13 @@ export class Sending {
       const record = await produce(rest, context, this.#originFor(item));
       if (record) this.#take(rest, record, produced);
     } catch (thrown) {
-      // It is the key that cannot be written, or its place that does not exist: that has been told.
+      // The key cannot be encoded, or its partition does not exist: that was already reported.
       if (isFatal(thrown)) throw thrown;
     }
   }
 
   /**
-   * Takes a record that was made, as it is, or as a reset wants it while records are processed a second time.
+   * Takes an encoded record, either as it is or changed by a reset while records are processed a second time.
    */
   #take(item: OutboxItem, record: ProducerRecord, produced: ProducerRecord[]): void {
     const { again, failures } = this.#options;

@@ -4,19 +4,16 @@ import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { BoundSerde, SerdeServices, SerdeUsage } from '../serdes/serde.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 
-/** What serdes need of the engine that uses them. */
+/** What serdes need from the engine that uses them. */
 export interface SerdeConfig extends SerdeServices {
-  /**
-   * Names the internal topics, as far as their subjects are concerned: whichever version of the application
-   * writes them.
-   */
+  /** The name of internal topics in schema subjects: the same for all versions of the application. */
   readonly applicationId: string;
-  /** Nothing but keys to look up is ever written. */
+  /** Nothing is written except keys for lookups. */
   readonly readOnly?: boolean;
 }
 
 /**
- * The serdes of one declaration of a topology: each is bound to its topic while it is declared, and all are
+ * The serdes of one declaration of a topology. Each is bound to its topic during the declaration, and all are
  * opened before anything is encoded or decoded.
  */
 export class SerdeBindings {
@@ -27,7 +24,7 @@ export class SerdeBindings {
     this.#config = config;
   }
 
-  /** For {@link PushScope}: serdes that need nothing stay what they are. */
+  /** For {@link PushScope}. Serdes that need no binding are returned as they are. */
   readonly bind: NonNullable<PushScope['bind']> = (serde, { of, name, side }) => {
     const { applicationId, readOnly = false } = this.#config;
     if (of === 'source') return this.at(serde, { topic: name, side, use: 'read' });
@@ -46,8 +43,8 @@ export class SerdeBindings {
   }
 
   /**
-   * Asks the schema registry for everything that is written. SCHEMA_UNKNOWN names all subjects that lack
-   * their schema; the registry's other errors come one by one.
+   * Asks the schema registry for all schemas that are written. SCHEMA_UNKNOWN names all subjects without
+   * their schemas; other errors of the registry are thrown one at a time.
    */
   async open(): Promise<void> {
     const waiting = this.#waiting;

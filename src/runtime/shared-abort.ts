@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 
 /**
- * An AbortController whose signal each task of a process may wait for: Node takes more than ten for a leak.
+ * Creates an AbortController with a signal that every task of a process may listen to. Node reports more than
+ * ten listeners as a leak.
  */
 export function sharedAbort(): AbortController {
   const controller = new AbortController();

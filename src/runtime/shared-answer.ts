@@ -1,6 +1,6 @@
 /**
- * Asks for all who want to know at about the same time. An answer was asked for no earlier than whoever gets
- * it has called; those who call while somebody is asking share the next one.
+ * Combines questions that are asked at about the same time. An answer is never older than the call that gets
+ * it; calls that arrive during a request share the next one.
  */
 export class SharedAnswer<T> {
   readonly #ask: () => Promise<T>;
@@ -12,7 +12,7 @@ export class SharedAnswer<T> {
   }
 
   get(): Promise<T> {
-    // What is under way may have been asked before something that is true now.
+    // The current request may have been sent before a change that the caller has seen.
     this.#next ??= this.#askAfter(this.#asking);
     return this.#next;
   }

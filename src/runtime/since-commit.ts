@@ -5,41 +5,42 @@ export class SinceCommit {
   #inBatch = false;
 
   /**
-   * Records and timers that were processed, rows that were logged once more: 0 if nothing is to be committed.
+   * Number of processed records and timers, and of rows that were logged again. 0 if nothing must be
+   * committed.
    */
   get processed(): number {
     return this.#processed;
   }
 
-  /** Records that were taken out of the log, processed or not. */
+  /** Records that were taken from the log, processed or not. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** A batch was begun, and is not at its end: nothing can be committed. */
+  /** A batch has begun and not finished: nothing can be committed. */
   get inBatch(): boolean {
     return this.#inBatch;
   }
 
-  /** Rows that an opening has logged once more. */
+  /** Rows that were logged again when the task opened. */
   loggedAgain(rows: number): void {
     this.#processed = rows;
   }
 
-  /** A batch of that many records begins. */
+  /** A batch with this number of records begins. */
   beginBatch(records: number): void {
     this.#processed += records;
     this.#taken += records;
     this.#inBatch = true;
   }
 
-  /** Timers of the wall clock are a batch without records. */
+  /** Wall-clock timers are a batch without records. */
   beginTimers(): void {
     this.#processed++;
     this.#inBatch = true;
   }
 
-  /** There is something to commit, be it only where the task stands. */
+  /** Makes a commit necessary, even if only of the positions. */
   touch(): void {
     this.#processed ||= 1;
   }

@@ -3,7 +3,7 @@ import type { AnyRecord } from '../dsl/processor.js';
 import { isNotReady, type NotReady } from '../model/not-ready.js';
 import { AT_ONCE, type Dates } from './lane.js';
 
-/** What could not be decoded. */
+/** An error of decoding. */
 class Failed {
   constructor(readonly error: unknown) {}
 }
@@ -11,20 +11,20 @@ class Failed {
 export interface SourceDatesOptions {
   readonly deserialize: (record: BrokerRecord) => AnyRecord;
   /**
-   * Waits for what decoding takes, calls `again`, and so on; resolves with the error, if any, with which the
-   * record fails. Rejects if nothing can go on without it.
+   * Fetches what decoding needs, calls `again`, and repeats that if necessary. Resolves with the error of the
+   * record, if any. Rejects if the task cannot continue without the record.
    */
   readonly fetch: (record: BrokerRecord, cause: NotReady, again: () => void) => Promise<unknown>;
 }
 
 /**
- * Event times of a source whose `timestamp` says them: to know one the record is decoded, when it comes next
- * in its partition. What was decoded is kept until it is processed, so nothing is decoded twice: never more
- * than a batch, and a record a partition.
+ * Event times of a source with a `timestamp` function. To get a record's event time, the record is decoded
+ * when it is the next one of its partition. The result is kept until it is processed, so nothing is decoded
+ * twice. It keeps at most a batch, plus one record for each partition.
  */
 export class SourceDates implements Dates {
   readonly #options: SourceDatesOptions;
-  /** Weak: a record that is left out, for its null key say, is never asked for again. */
+  /** Weak: a record that is left out, for example for its null key, is never requested again. */
   readonly #decoded = new WeakMap<BrokerRecord, AnyRecord | Failed>();
 
   constructor(options: SourceDatesOptions) {
@@ -53,7 +53,7 @@ export class SourceDates implements Dates {
     return time;
   }
 
-  /** The record, decoded; throws what decoding it has thrown. The second call decodes it again. */
+  /** The decoded record; throws the error of decoding it. A second call decodes it again. */
   deserialize(record: BrokerRecord): AnyRecord {
     const decoded = this.#decoded.get(record);
     if (decoded === undefined) return this.#options.deserialize(record);

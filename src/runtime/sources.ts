@@ -3,7 +3,7 @@ import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { TopicCounts } from './topics.js';
 
-/** The partitions that a task reads: its own of each topic that has so many. */
+/** The partitions that a task reads: its own partition of each topic that has it. */
 export function sourcePartitions(
   subTopology: SubTopology,
   prefix: string,
@@ -19,7 +19,7 @@ export function sourcePartitions(
 export const offsetsOf = (positions: readonly PartitionOffset[]): ReadonlyMap<string, number> =>
   new Map(positions.map(({ topic, offset }) => [topic, offset]));
 
-/** Positions as a text: the same for the same ones, whatever stands beside them. */
+/** Positions as a text: equal for equal positions, whatever their metadata. */
 export const positionsText = (positions: readonly PartitionOffset[]): string =>
   positions
     .map(({ topic, partition, offset }) => `${partitionKey(topic, partition)} ${offset}`)
@@ -27,8 +27,8 @@ export const positionsText = (positions: readonly PartitionOffset[]): string =>
     .join('\n');
 
 /**
- * Where a task begins to read: at the committed offsets, and at the start of partitions that have none; or at
- * their end.
+ * Where a task begins to read: at the committed offsets. Partitions without one begin at their start or their
+ * end.
  */
 export async function startPositions(
   admin: Admin,

@@ -11,13 +11,13 @@ export interface StageNode {
   readonly processor: Processor;
 }
 
-/** A record that waits for its turn at a processor. A class as {@link Place} is one. */
+/** A record queued at a processor. A class for the same reason as {@link Place}. */
 export class Item {
-  /** What the processor computed when it declared its reads; or what that threw. */
+  /** What the processor computed when it declared its reads, or the error that it threw. */
   prepared: unknown = undefined;
   failed = false;
 
-  /** @param push Which push brought it, so that the push can be taken back. */
+  /** @param push The push that brought the record, so that the push can be taken back. */
   constructor(
     readonly node: StageNode,
     readonly port: number,
@@ -29,15 +29,15 @@ export class Item {
 
 /** What a stage needs of its task. */
 export interface StageHost {
-  /** Before each timer: sets the scope and the cause of what it changes. */
+  /** Called before each timer: sets the scope and the cause of the changes that it makes. */
   enterTimer(index: number, due: number): void;
-  /** Runs the processor on a record; errors go through the policy. */
+  /** Runs the processor on a record; the policy handles errors. */
   process(item: Item): void | Promise<void>;
-  /** Runs a timer's function; an error is the engine's. */
+  /** Runs a timer's function; an error ends the engine. */
   runTimer(node: string, run: () => void | Promise<void>): Promise<void>;
 }
 
-/** Collects the keys to be read over all stores, and reads them. */
+/** Collects keys over all stores, then reads them together. */
 class ReadCollector implements Lookups {
   readonly #stores = new Set<Prefetched>();
 
@@ -62,11 +62,12 @@ class ReadCollector implements Lookups {
 /**
  * Processors that share stores, and their queue. Four rules make the result independent of how records are
  * cut into batches:
- * 1. processors that share a store are in one stage (plan.ts);
- * 2. the queue is sorted by the place of each item: by the record that caused it, what timers caused after
- *    what the record itself did, depth first; a stage's own timers take their turn among it;
- * 3. what a stage emits to itself is finished before the next item;
- * 4. sinks sort by the same place (outbox.ts).
+ *
+ * 1. Processors that share a store are in one stage (plan.ts).
+ * 2. The queue is sorted by the place of each item: by the record that caused it, effects of timers after
+ *    effects of the record itself, and depth first. The stage's own timers fire at their place in this order.
+ * 3. What a stage emits to itself is finished before the next item.
+ * 4. Sinks sort by the same place (outbox.ts).
  */
 export class Stage {
   readonly timers = new Timers();
@@ -75,7 +76,7 @@ export class Stage {
   #sorted = true;
   #inner: Item[] | undefined;
 
-  /** @param name What is done in it, for messages. */
+  /** @param name The operators of the stage, for messages. */
   constructor(readonly name = 'a stage') {}
 
   add(item: Item): void {
@@ -88,10 +89,10 @@ export class Stage {
     this.#queue.push(item);
   }
 
-  /** Takes back what one push brought to one node. */
+  /** Removes the items that one push has queued at one node. */
   takeBack(node: string, push: number): void {
     const keep = (item: Item): boolean => item.push !== push || item.node.id !== node;
-    // In place: whoever is finishing the inner items holds the array.
+    // Changed in place, because the loop over inner items holds the array.
     if (this.#inner) this.#inner.push(...this.#inner.splice(0).filter(keep));
     else this.#queue = this.#queue.filter(keep);
   }
@@ -99,7 +100,7 @@ export class Stage {
   async run(host: StageHost, batch: Batch, phases?: BatchPhases): Promise<void> {
     const queue = this.#queue;
     const last = batch.streamTimes.length - 1;
-    // Asked again after each record: it may have scheduled a timer that is due within this batch.
+    // Checked after each record: it may have scheduled a timer that is due within this batch.
     const end = batch.streamTimes[last] ?? Number.NEGATIVE_INFINITY;
     const { wallTime = Number.NEGATIVE_INFINITY } = batch;
     const timersDue = (): boolean => this.timers.nextDue('stream') <= end || this.timers.nextDue('wall') <= wallTime;
@@ -124,7 +125,7 @@ export class Stage {
         fired = index - 1;
       }
       if (due !== BY_RECORD && timersDue()) await this.#fireTimersAt(host, batch, index, due);
-      // A promise a record would be most of the cost of a record: only what is really asynchronous is
+      // One promise per record would dominate its cost, so only calls that really are asynchronous are
       // awaited.
       const pending = host.process(item);
       if (pending) await pending;
@@ -147,7 +148,7 @@ export class Stage {
 
   async #finishInner(host: StageHost): Promise<void> {
     const inner = this.#inner as Item[];
-    // Depth first, as Kafka Streams does: what an item causes comes before what was there after it.
+    // Depth first, as in Kafka Streams: what an item causes comes before the items that were queued after it.
     for (let item = inner.shift(); item !== undefined; item = inner.shift()) {
       const rest = inner.splice(0);
       this.#declareReads(item);
@@ -159,8 +160,8 @@ export class Stage {
   }
 
   /**
-   * Fires timers after the first record, between two indices, that made them due; wall-clock timers in a
-   * batch of their own.
+   * Fires each due timer after the first record in this range of indices that made it due. Wall-clock timers
+   * run in a batch of their own.
    */
   async #fireTimers(host: StageHost, batch: Batch, from: number, to: number): Promise<void> {
     for (let index = from; index <= to; index++) await this.#fireTimersAt(host, batch, index);

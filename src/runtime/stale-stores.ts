@@ -2,32 +2,32 @@ import { type Compaction, DELETE_RETENTION_MS, type TopicDescription } from '../
 import { formatMs } from '../model/duration.js';
 import type { Checkpoint, ReadLog } from '../state/checkpoint.js';
 
-/** A log as it is now, that a store on this machine may have been read from before. */
+/** The current state of a log that a store on this machine may have been read from. */
 export interface LogNow {
-  /** Undefined: the broker gives none. */
+  /** Undefined: the broker returns none. */
   readonly topicId: string | undefined;
-  /** Undefined: deletions in it stay. */
+  /** Undefined: its deletions are kept. */
   readonly compaction: Compaction | undefined;
   readonly first: number;
   readonly end: number;
 }
 
-/** Where a store stands in the log, as its directory says. */
+/** The position of a store in the log, according to its directory. */
 export interface ReadBefore {
   readonly offset: number;
-  /** Undefined: the directory does not say. */
+  /** Undefined: the directory does not contain it. */
   readonly log: ReadLog | undefined;
-  /** The highest timestamp that the store had met. */
+  /** The highest timestamp that the store has seen. */
   readonly streamTime: number;
 }
 
-/** Whose configuration may not be read is taken to be as by Kafka's defaults. */
+/** If the configuration may not be read, Kafka's defaults are assumed. */
 const DEFAULT_COMPACTION: Compaction = { deleteRetentionMs: DELETE_RETENTION_MS, minLagMs: 0 };
 
 export const compactionOf = (topic: Pick<TopicDescription, 'config' | 'compaction'> | undefined) =>
   topic?.compaction ?? (topic?.config === null ? DEFAULT_COMPACTION : undefined);
 
-/** Of the position of a store in a checkpoint. Undefined: there is none. */
+/** The position of a store in a checkpoint. Undefined: there is none. */
 export function readBefore(
   { changelogs, logs, streamTimes }: Checkpoint,
   name: string,
@@ -39,26 +39,27 @@ export function readBefore(
   return { offset, log: logs.get(name), streamTime };
 }
 
-/** It is another topic than the one that was read, of the same name. */
+/** Whether the topic that was read was another one of the same name. */
 export const isMadeAnew = ({ log }: ReadBefore, { topicId }: LogNow): boolean =>
   log?.topicId !== undefined && topicId !== undefined && log.topicId !== topicId;
 
 /**
- * Why a store must be read from the beginning of its log instead of going on where it was: what it holds is
- * not, or may not be, what the log held up to there. Undefined: it can go on. To be put behind the name of
- * what was read.
+ * Why a store must be read from the beginning of its log, instead of continuing at its position: its content
+ * does not, or may not, match the log up to there. Undefined: it can continue. In messages, the text follows
+ * the name of what was read.
  *
- * A deletion goes out of a compacted topic when it is `delete.retention.ms` after the first compaction that
- * met it. None meets it before its timestamp is `min.compaction.lag.ms` old. Whoever was away for longer does
- * not learn of it, and would keep the row. The deletions of that time are taken to be no older than the
- * store's stream time: where that is behind the clock, as while old records are processed, the lag protects
- * them for less long. Of a reading that began at the beginning and was interrupted it protects nothing: a
- * compaction that came later took the row along.
+ * A deletion leaves a compacted topic `delete.retention.ms` after the first compaction that met it. No
+ * compaction meets it before its timestamp is `min.compaction.lag.ms` old. A store that was not read for
+ * longer than that misses the deletion, and would keep the row.
+ *
+ * Deletions of that period are assumed to be no older than the store's stream time. If that is behind the
+ * clock, as while old records are processed, the lag protects them for a shorter time. If a reading from the
+ * beginning was interrupted, the lag gives no protection: a later compaction removes the row, too.
  */
 export function staleness(before: ReadBefore, now: LogNow, time: number): string | undefined {
   const { offset, log, streamTime } = before;
-  if (log === undefined) return 'was read by a version that did not note of which topic, and when';
-  if (isMadeAnew(before, now)) return 'was read from a topic that was deleted, and made anew since';
+  if (log === undefined) return 'was read by a version that did not record the topic and the time';
+  if (isMadeAnew(before, now)) return 'was read from a topic that was deleted, and created again since';
   if (offset < now.first || offset > now.end)
     return `was read up to offset ${offset}, and the topic holds ${now.first} to ${now.end}`;
   if (!now.compaction) return undefined;

@@ -20,8 +20,8 @@ import { systemClock } from './system.js';
 export interface StartOptions extends EngineOptions {
   readonly broker: Broker;
   /**
-   * Where the stores lie: `<directory>/<application>/<task>`, those of global tables in
-   * `<directory>/<application>/global`; of a version that was promoted, in
+   * Directory of the stores. A task uses `<directory>/<application>/<task>`, global tables use
+   * `<directory>/<application>/global`. Once a version was promoted, its stores are in
    * `<directory>/<application>-shadow-<n>`.
    */
   readonly stateDirectory: string;
@@ -30,56 +30,61 @@ export interface StartOptions extends EngineOptions {
   readonly clock?: Clock;
   readonly logger?: Logger;
   /**
-   * Where Avro serdes find schemas: see `openSchemaRegistry`; or a function that opens it, once, when a serde
-   * first needs it. Default: there is none.
+   * Where Avro serdes find schemas: a registry (see `openSchemaRegistry`), or a function that opens one. The
+   * function is called once, when a serde first needs it. Default: no registry.
    */
   readonly schemaRegistry?: SchemaRegistry | (() => Promise<SchemaRegistry>);
-  /** A bound for cached rows that this application shares with others; `cacheBytes` is then not used. */
+  /** A bound for cached rows that several applications share; `cacheBytes` is then not used. */
   readonly cache?: CacheBudget;
   /**
-   * Called before the stores are restored, which may take long: the application can be watched, and stopped,
-   * from here on.
+   * Called before the stores are restored, which may take long. From here on the caller can watch the
+   * application and stop it.
    */
   readonly onStarting?: (streams: RunningStreams) => void;
 }
 
-/** One for all applications of the process that are started without a cache of their own. */
+/** Shared by all applications of the process that start without a cache of their own. */
 const processCache = new CacheBudget(DEFAULT_CACHE_BYTES);
 
 /** A running application. */
 export interface RunningStreams {
   readonly applicationId: string;
-  /** Resolves when it was stopped, rejects with the error that ended it. */
+  /** Resolves when the application has stopped; rejects with the error that ended it. */
   readonly done: Promise<void>;
   progress(): Progress;
   /**
-   * A look into a store, over the tasks that this process has: as processed so far, committed or not; or into
-   * that of a global table, which is all here. STORE_UNKNOWN if the topology has none of that name.
+   * A read-only view of a store. It covers the tasks of this process and shows rows as processed so far,
+   * committed or not. A global table is complete in every process. STORE_UNKNOWN if the topology has no store
+   * of that name.
    */
   store<K, V>(name: string): StoreView<K, V>;
   /**
-   * Resolves when everything in the source topics is processed and committed; rejects if the application ends
-   * before.
+   * Resolves when everything in the source topics is processed and committed. Rejects if the application ends
+   * before that.
    */
   untilIdle(): Promise<void>;
   /**
-   * Finishes the batch in hand, commits, leaves the group. Calling it again does nothing. Rejects with the
-   * error that had ended the application, and with BROKER_UNAVAILABLE if the cluster is away and the last
-   * commit was given up: the next start goes on from the one before.
+   * Finishes the current batch, commits and leaves the group. Further calls do nothing. Rejects with the
+   * error that ended the application. Rejects with BROKER_UNAVAILABLE if the cluster did not answer and the
+   * last commit was given up: the next start then continues from the commit before it.
    */
   stop(): Promise<void>;
-  /** Stops without a commit: what was done since the last one is done again at the next start. */
+  /** Stops without a commit: the next start processes again what came after the last commit. */
   abort(): Promise<void>;
 }
 
 /**
- * Runs a topology inside this process, until it is stopped or fails.
+ * Runs a topology inside this process until it is stopped or fails.
  *
- * Checks the topology and the topics first (TOPOLOGY_INVALID, TOPIC_UNKNOWN, TOPIC_MISMATCH, CONFIG_INVALID),
- * creates changelog and repartition topics, loads global tables, joins the group named by the application id,
- * opens and restores the tasks it is given (STATE_LOCKED, STATE_MISMATCH), and resolves when they run;
- * stopped before, it rejects with STOPPED. Several engines, of the same or of other applications, may run in
- * one process. The broker stays the caller's: close it after stop.
+ * It does the following, in this order:
+ *
+ * - It checks the topology and the topics (TOPOLOGY_INVALID, TOPIC_UNKNOWN, TOPIC_MISMATCH, CONFIG_INVALID).
+ * - It creates changelog and repartition topics, and loads global tables.
+ * - It joins the group that the application id names.
+ * - It opens and restores its assigned tasks (STATE_LOCKED, STATE_MISMATCH), and resolves when they run.
+ *
+ * If the application is stopped before that, it rejects with STOPPED. Several engines, of the same or of
+ * other applications, may run in one process. The caller owns the broker: close it after `stop`.
  *
  * ```ts no-run
  * const streams = await start(topology, { broker, stateDirectory: './state' });
@@ -93,7 +98,7 @@ export async function start(topology: Topology, options: StartOptions): Promise<
   return startConfigured(topology, config, options);
 }
 
-/** For who knows more of the configuration than users can say: which version of the application it is. */
+/** Internal: starts with settings that are not public options, such as the version of the application. */
 export async function startConfigured(
   topology: Topology,
   config: EngineConfig,

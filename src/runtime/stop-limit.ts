@@ -2,21 +2,21 @@ import type { Clock } from '../model/ports.js';
 import { sharedAbort } from './shared-abort.js';
 import { stopped } from './stopped.js';
 
-/** Of the time that a stop may take: until then a batch in hand may be finished. */
+/** The share of a stop's time in which the current batch may finish. */
 const FOR_BATCHES = 0.5;
-/** And until then whatever is under way: the rest is for giving everything back. */
+/** The share in which everything that is running may finish: the rest is for closing everything. */
 const FOR_ALL = 0.9;
 
 /**
- * How long a stop may take. Most batches take less than a second: they are finished and committed. One that
- * makes slow calls would keep the process alive for all of them, so:
+ * Limits how long a stop takes. Most batches take less than a second: they are finished and committed. A
+ * batch with slow calls would keep the process alive for all of them, so:
  *
- * - At 50 % of the time no record and no call is begun any more. A batch that is not at its end is not
- *   committed: all of it is done again at the next start.
- * - At 90 % nobody waits for what is under way: a call that does not return, a commit that brokers do not
- *   answer.
+ * - At 50 % of the time, no further record and no further call begins. A batch that has not finished is not
+ *   committed: the next start processes all of it again.
+ * - At 90 %, the stop no longer waits for anything that is running: a call that does not return, a commit
+ *   that brokers do not answer.
  *
- * Nothing is committed that was not processed; a stop that is cut short is as a crash.
+ * Nothing is committed that was not processed; a stop that is cut short has the same effects as a crash.
  */
 export class StopLimit {
   readonly #clock: Clock;
@@ -24,19 +24,21 @@ export class StopLimit {
   readonly #over = sharedAbort();
   #cancel: (() => void)[] = [];
   #end: number | undefined;
-  /** No record and no call is begun any more. A plain field: it is looked at for every record. */
+  /**
+   * Set when no record and no call may begin any more. A plain field, because it is read for every record.
+   */
   callsOver = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Aborted when no call may be begun any more. */
+  /** Aborted when no call may begin any more. */
   get noCalls(): AbortSignal {
     return this.#noCalls.signal;
   }
 
-  /** Aborted when nobody waits any more. */
+  /** Aborted when the stop no longer waits for anything. */
   get over(): AbortSignal {
     return this.#over.signal;
   }
@@ -59,19 +61,19 @@ export class StopLimit {
     ];
   }
 
-  /** It has ended in time. */
+  /** The stop has finished in time. */
   end(): void {
     for (const cancel of this.#cancel.splice(0)) cancel();
   }
 
-  /** STOPPED once no call may be begun any more. */
+  /** STOPPED once no call may begin any more. */
   check(): void {
-    if (this.callsOver) throw stopped('the stop takes too long to finish the batch in hand', 'a task');
+    if (this.callsOver) throw stopped('the stop has no time left to finish the current batch', 'a task');
   }
 
   /**
-   * Waits for work, until nobody waits any more. What comes of it then is nobody's: it is as if the process
-   * had crashed. True if it has ended.
+   * Waits for work, until the stop no longer waits for anything. The result of unfinished work is ignored, as
+   * if the process had crashed. True if it has finished.
    */
   async within(work: Promise<unknown>): Promise<boolean> {
     const { signal } = this.#over;

@@ -7,21 +7,20 @@ import { typedStore, windowsOf } from '../state/typed-store.js';
 import type { EngineView } from './engine-view.js';
 
 /**
- * A read-only look at a store, over all tasks at hand: of one that another process is given meanwhile there
- * is nothing.
+ * A read-only view of a store, over all tasks of this process. Rows of tasks that another process has are not
+ * included.
  */
 export interface StoreView<K, V> {
   /**
-   * The row of a key; null if there is none. With a moment, in milliseconds since the epoch: the row as of
-   * then, of a store that keeps the past of its rows; CONFIG_INVALID of any other.
+   * The row of a key; null if there is none. With `asOf`, in milliseconds since the epoch: the row at that
+   * time, for a store that keeps past versions of its rows. CONFIG_INVALID for any other store.
    */
   get(key: K, asOf?: number): Promise<V | null>;
   /** All rows: by partition, then in the byte order of their keys. */
   entries(): Promise<readonly (readonly [key: K, value: V])[]>;
   /**
-   * Of a store of windows, those of a key that start between two moments, both included, in the order of
-   * their starts. Reads what lies between them, and nothing of other keys. STORE_UNKNOWN if it holds no
-   * windows.
+   * For a store of windows: the windows of a key that start between two times, both included, ordered by
+   * start. Reads only these windows, and no other keys. STORE_UNKNOWN if the store holds no windows.
    */
   windows(key: KeyOfWindow<K>, range?: WindowRange): Promise<readonly (readonly [window: K, value: V])[]>;
 }
@@ -30,15 +29,15 @@ type KeyOfWindow<K> = K extends Windowed<infer Key> ? Key : never;
 
 export interface WindowRange {
   /**
-   * The first start, in milliseconds since the epoch (of windows of so many records: the first record).
-   * Default: the first there is.
+   * The first start, in milliseconds since the epoch; for windows by number of records, the first record.
+   * Default: the first one that exists.
    */
   readonly from?: number;
-  /** The last start, included. Default: the last there is. */
+  /** The last start, included. Default: the last one that exists. */
   readonly to?: number;
 }
 
-/** Looks into a store. STORE_UNKNOWN if the topology has none of that name. */
+/** Returns a view of a store. STORE_UNKNOWN if the topology has no store of that name. */
 export function viewStore<K, V>(graph: Graph, engine: () => EngineView, name: string): StoreView<K, V> {
   if (graph.nodes.some((node) => node.kind === 'globalTable' && node.store === name))
     return viewGlobal(engine, name) as StoreView<K, V>;
@@ -53,8 +52,8 @@ export function viewStore<K, V>(graph: Graph, engine: () => EngineView, name: st
   }
   const tasks = () => engine().tasks.filter((task) => task.phase === 'running' && task.subTopology.id === owner.id);
   /**
-   * Reads in the states of the tasks at hand; again if one of them was given away meanwhile, which takes its
-   * rows with it.
+   * Reads the states of the current tasks; repeats that if one of them moved to another process meanwhile,
+   * since its rows are then missing.
    */
   async function inStates<T>(read: (states: readonly TaskState[]) => Promise<T>): Promise<T> {
     for (;;) {

@@ -4,17 +4,17 @@ import { addedTo, isFields, textOf } from './offset-texts.js';
 import type { JumpState } from './time-jumps.js';
 
 /**
- * The stream time of a task, and of each of its stores: the highest timestamps that have reached them.
- * Negative infinity, or left out: none has.
+ * The stream time of a task, and of each of its stores: the highest timestamps that they have seen. Negative
+ * infinity, or left out: none.
  */
 export interface StreamTimes {
   readonly task: number;
   readonly stores: ReadonlyMap<string, number>;
-  /** Of the source topics with a maxTimeJump that have brought records. */
+  /** For the source topics with a maxTimeJump that have had records. */
   readonly jumps: ReadonlyMap<string, JumpState>;
 }
 
-/** Those that a task is at. */
+/** The current stream times of a task. */
 export function streamTimesNow(
   {
     recordContext,
@@ -27,20 +27,22 @@ export function streamTimesNow(
 }
 
 /**
- * Brokers keep 4,096 bytes with an offset. The mark of a reset, the version of the application and, when
- * it is taken out of service, by what, may have to go in, too: under the longest names almost 900; what
- * commit-marks.ts adds, 600; and the epochs of the task: 350.
+ * Brokers keep 4,096 bytes of metadata with an offset. Other parts may need room, too. The mark of a reset,
+ * the version of the application and, when it is retired, the reason: almost 900 with the longest names. The
+ * marks of commit-marks.ts: 600. The epochs of the task: 350.
  */
 const MAX_BYTES = 2_200;
 
 /**
- * Stream times travel as metadata of the offsets that a task commits: they belong to these offsets under both
- * guarantees, and are known again wherever the task is opened, also without its state. Kafka Streams keeps
- * its partition times the same way (KIP-622). JSON, format 1: `{ "format": 1, "task": ms, "stores": { name:
- * ms, … }, "jumps": { topic: [refused, last ms], … } }`; a store that is left out has the task's time. Stores
- * whose names find no room (about 65 of them) are left out, too, and then expire earlier than they should
- * after the loss of their state, never later. `jumps` is there if a source has a maxTimeJump; a topic that is
- * left out has brought no record.
+ * Adds the stream times to the metadata of the offsets that a task commits. So they belong to these offsets
+ * under both guarantees, and are available wherever the task is opened, also without its state. Kafka Streams
+ * stores its partition times in the same way (KIP-622).
+ *
+ * JSON, format 1:
+ * `{ "format": 1, "task": ms, "stores": { name: ms, … }, "jumps": { topic: [refused, last ms], … } }`. A
+ * store that is left out has the task's time. Stores with names that do not fit (after about 65) are left
+ * out, too. If their state is lost, they expire rows earlier than they should, never later. `jumps` exists if
+ * a source has a maxTimeJump; a topic that is left out has had no record.
  */
 export function withStreamTimes(
   positions: readonly PartitionOffset[],
@@ -64,7 +66,7 @@ export function withStreamTimes(
   return positions.map((position) => ({ ...position, metadata: addedTo(position.metadata, fields) }));
 }
 
-/** What the committed offsets say of the times; of a store undefined if they say nothing. */
+/** The times in the metadata of committed offsets; undefined for a store if they contain none. */
 export function streamTimesOf(committed: readonly PartitionOffset[]): {
   readonly task: number;
   store(name: string): number | undefined;
@@ -75,7 +77,8 @@ export function streamTimesOf(committed: readonly PartitionOffset[]): {
   let jumps: Jumps = {};
   for (const { metadata } of committed) {
     const times = parse(metadata);
-    // All partitions of a task are committed together; one that is no source any more may have an older text.
+    // All partitions of a task are committed together; one that is no longer a source may have older
+    // metadata.
     if (times && times.task >= task) ({ task, stores, jumps = {} } = times);
   }
   const store = (name: string): number | undefined => {

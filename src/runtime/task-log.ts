@@ -5,8 +5,8 @@ import { type Epoch, epochsOf, withEpoch, withEpochs } from './epochs.js';
 import type { Restored } from './restore.js';
 
 /**
- * An owner that writes nothing looks so often whether somebody else does: long before compaction may take its
- * rows for what was replaced (see MIN_COMPACTION_LAG_MS).
+ * How often an owner that writes nothing checks for other writers: long before compaction may remove its rows
+ * in favour of theirs (see MIN_COMPACTION_LAG_MS).
  */
 const LOOK_EVERY_MS = 600_000;
 
@@ -16,11 +16,11 @@ export interface Claim {
   readonly admin: Admin;
   readonly clock: Clock;
   readonly membership: Membership;
-  /** Higher than any before it. */
+  /** Higher than all earlier epochs. */
   readonly epoch: number;
-  /** Next offsets that the group has committed; those without one are left out. */
+  /** Committed next offsets; partitions without one are left out. */
   readonly committed: readonly PartitionOffset[];
-  /** The same, with what the stores contain: more, while a reset that keeps them is processed again. */
+  /** The same for what the stores contain: more, while a reset that keeps them is being processed. */
   readonly contained: readonly PartitionOffset[];
   /** Where the task begins to read. */
   readonly positions: readonly PartitionOffset[];
@@ -28,9 +28,9 @@ export interface Claim {
 }
 
 /**
- * What an owner with an epoch (see epochs.ts) knows of its task's changelogs: where they end, as nobody else
- * writes there. If somebody has, what it wrote may be the last word of a row: the task is then opened again
- * from before it.
+ * Tracks the ends of a task's changelogs, for an owner with an epoch (see epochs.ts), which is their only
+ * writer. If another writer has appended records, a row may end with one of them. The task is then opened
+ * again from before that record.
  */
 export class TaskLog {
   readonly #claim: Claim;
@@ -48,8 +48,8 @@ export class TaskLog {
   }
 
   /**
-   * Takes an epoch of a task that was restored. It is committed at once: whoever comes next takes a higher
-   * one, also if this owner never commits. GROUP_FENCED if it is none any more.
+   * Takes an epoch of a task that was restored. The epoch is committed at once, so the next owner takes a
+   * higher one even if this owner never commits. GROUP_FENCED if this process is no longer the owner.
    */
   static async claim(claim: Claim): Promise<TaskLog> {
     const { epoch, membership, committed, contained, positions, restored } = claim;
@@ -59,8 +59,8 @@ export class TaskLog {
       positions.map(({ topic }) => [topic, withEpoch(known.get(topic) ?? [], epoch, begins.get(topic) ?? null)]),
     );
     const log = new TaskLog(claim, epochs);
-    // Where there are rows, positions would say more than is known of their causes: that a task was there.
-    // Where there are none it is true of whatever it begins at, also if somebody else has committed that.
+    // If there are rows, positions would claim too much about their causes: that a task had been there.
+    // Without rows, they are right for any start of the task, even one that another program has committed.
     const isNew = [...restored.ends.values()].every((end) => end === 0);
     const claimed = isNew ? positions : committed;
     if (claimed.length > 0) await membership.commit(log.withEpochs(claimed));
@@ -76,8 +76,8 @@ export class TaskLog {
   }
 
   /**
-   * So many records were written to a changelog, the last of them before that offset, and then so many
-   * markers of their transaction. Returns whether everything before that offset is known.
+   * Records that `records` records were written to a changelog, the last one before offset `end`, followed by
+   * `markers` transaction markers. Returns whether everything before `end` is known.
    */
   wrote(topic: string, records: number, end: number, markers: number): boolean {
     this.#sawEnd(topic, end, records);
@@ -85,7 +85,10 @@ export class TaskLog {
     return this.#disturbed === undefined;
   }
 
-  /** CHANGELOG_DISTURBED, which passes when the task is opened again. A promise if it is time to look. */
+  /**
+   * CHANGELOG_DISTURBED if there was another writer; it passes when the task is opened again. A promise if it
+   * is time to check the ends.
+   */
   check(): Promise<void> | undefined {
     this.#throwDisturbed();
     return this.#claim.clock.monotonic() < this.#lookAt ? undefined : this.#look();
@@ -102,20 +105,20 @@ export class TaskLog {
 
   #sawEnd(topic: string, end: number, records: number): void {
     const expected = (this.#ends.get(topic) ?? 0) + records;
-    // Less is no record of somebody else's: a marker may be on its way, or a broker may have lost what it had
-    // acknowledged.
+    // A lower end is no sign of another writer: a marker may not be written yet, or a broker may have lost
+    // records that it had acknowledged.
     if (end > expected) this.#disturbed ??= `${end - expected} records of another writer in ${topic}`;
   }
 
   #throwDisturbed(): void {
     if (this.#disturbed === undefined) return;
     throw new StreamsError('CHANGELOG_DISTURBED', {
-      what: 'somebody else has written to a changelog',
+      what: 'another writer has written to a changelog',
       at: `task ${this.#claim.task}`,
       saw: this.#disturbed,
-      expected: 'none: the owner of a task is alone there',
+      expected: 'none: only the owner of a task writes there',
       action:
-        'A process that was put out of the group has woken up, probably: its changes are left out. If it goes on, look for another program that writes there.',
+        'Probably a process that had lost its membership of the group was still writing: its changes are left out. If this continues, look for another program that writes there.',
     });
   }
 }

@@ -11,7 +11,7 @@ import type { Metrics } from './metrics.js';
 import type { StopLimit } from './stop-limit.js';
 import type { TopicCounts } from './topics.js';
 
-/** What an engine gives a task that it opens. */
+/** What an engine passes to a task that it opens. */
 export interface TaskOptions {
   readonly topology: Topology;
   readonly subTopology: SubTopology;
@@ -27,9 +27,9 @@ export interface TaskOptions {
   readonly alignment: Alignment;
   /** Loaded. */
   readonly globals: GlobalTables;
-  /** Told of what cannot be tied to a record: a late emission. */
+  /** Called for an error that belongs to no record: a late emission. */
   readonly onFatal: (error: Error) => void;
   readonly signal: AbortSignal;
-  /** How long the batch in hand may take once the engine is stopped. */
+  /** How long the current batch may take after the engine is stopped. */
   readonly stop: StopLimit;
 }

@@ -5,9 +5,9 @@ import { Refusals } from './refusals.js';
 import type { TaskOptions } from './task-options.js';
 
 /**
- * Where a task's records go out: under exactly_once in a transaction, which begins with the first of them and
- * ends with the commit. What the broker refuses of them is left out, and what the policy writes instead goes
- * out beside the others, in the same transaction.
+ * Writes a task's records. Under exactly_once they are in a transaction, which begins with the first record
+ * and ends with the commit. Records that the broker refuses are left out; what the policy writes instead is
+ * in the same transaction.
  */
 export class TaskOutput {
   readonly writer: Writer;
@@ -39,7 +39,7 @@ export class TaskOutput {
     await this.#settle();
   }
 
-  /** Resolves when everything was taken, or refused and settled. */
+  /** Resolves when every record was accepted, or refused and settled. */
   async flush(): Promise<void> {
     do await this.writer.flush();
     while (await this.#settle());
@@ -55,7 +55,7 @@ export class TaskOutput {
     this.#inTransaction = false;
   }
 
-  /** Whether there was anything to settle. */
+  /** Returns whether there was anything to settle. */
   async #settle(): Promise<boolean> {
     if (!this.#refusals.any) return false;
     const letters = await this.#refusals.settled();

@@ -17,7 +17,7 @@ import { buildTaskRunner } from './task-runner.js';
 import { whereToBegin } from './where-to-begin.js';
 import { writerOptions } from './writer-options.js';
 
-/** What a task is made of, once it stands ready to read on from where its group has committed. */
+/** The parts of a task that is ready to read on from its committed offsets. */
 export interface TaskParts {
   readonly output: TaskOutput;
   readonly runner: BatchRunner;
@@ -25,11 +25,11 @@ export interface TaskParts {
   readonly offsets: GroupOffsets;
   readonly globals: ReadonlyMap<string, GlobalView<unknown, unknown>>;
   readonly log: TaskLog | undefined;
-  /** Rows that the restore has logged once more, and that are to be committed. */
+  /** Rows that the restore has logged again, and that must be committed. */
   readonly loggedAgain: number;
 }
 
-/** What of it is open already: it has to be closed, also if the rest fails. */
+/** The parts that are already open: they must be closed even if the rest fails. */
 export interface OpenedParts {
   output?: TaskOutput;
   state?: TaskState;
@@ -40,20 +40,20 @@ export interface OpeningOptions {
   readonly task: Paced & { readonly id: string };
   readonly opened: OpenedParts;
   readonly signal: AbortSignal;
-  /** Told how many changelog records are left to restore. */
+  /** Called with the number of changelog records left to restore. */
   readonly onProgress: (left: number) => void;
   readonly onFatal: (error: Error) => void;
 }
 
 /**
- * Opens the writer, finds out where the task begins, restores the state to there, and makes pipeline and
- * intake. STOPPED once the signal is aborted; else the errors of these steps.
+ * Opens the writer, finds the start positions, restores the state to them, and creates pipeline and intake.
+ * STOPPED if the signal is aborted; otherwise the errors of these steps.
  */
 export async function openParts(options: TaskOptions, opening: OpeningOptions): Promise<TaskParts> {
   const { config, subTopology, partition, stores, topics } = options;
   const { task, opened, signal, onProgress, onFatal } = opening;
-  // First the writer: under exactly_once it ends whatever an earlier owner of this task left open, so that
-  // the offsets read next are final.
+  // The writer comes first. Under exactly_once it ends any transaction that an earlier owner of this task
+  // left open, so that the offsets read next are final.
   const sources = sourcePartitions(subTopology, config.version.prefix, partition, topics);
   const output = await TaskOutput.open(options, writerOptions(options, sources));
   opened.output = output;

@@ -1,8 +1,8 @@
 import { stopped } from './stopped.js';
 
 /**
- * The life of a task. Anything that throws leads to `closed`: the task is given up without a commit, and
- * whoever opens it again starts from the committed offsets.
+ * The life of a task. Every error leads to `closed`: the task is closed without a commit, and starts from the
+ * committed offsets when it is opened again.
  *
  * ```
  *   open() ──▶ restoring ──▶ running ──▶ closed
@@ -20,7 +20,7 @@ const NEXT = {
   closed: [],
 } as const satisfies Record<string, readonly string[]>;
 
-/** The phase of a task, which changes as the drawing above says and in no other way. */
+/** The phase of a task; only the transitions of the drawing above are allowed. */
 export class Phase {
   #now: TaskPhase = 'restoring';
 
@@ -28,7 +28,7 @@ export class Phase {
     return this.#now;
   }
 
-  /** STOPPED if no arrow leads there: the task was closed while it was opened. */
+  /** STOPPED if there is no such transition: the task was closed while it was opening. */
   enter(next: TaskPhase, task: string): void {
     const allowed: readonly TaskPhase[] = NEXT[this.#now];
     if (!allowed.includes(next)) throw stopped(`it is ${this.#now} and cannot be ${next}`, `task ${task}`);

@@ -6,13 +6,13 @@ import { type RetryOptions, withRetry } from './retry.js';
 import { SerdeBindings, serdeConfig } from './serde-bindings.js';
 import { prepareTopics, type TopicCounts } from './topics.js';
 
-/** The topics of an application as they are now, and the tasks that follow from them, by id. */
+/** The current topics of an application, and the tasks that follow from them, by id. */
 export interface TaskPlan {
   readonly topics: TopicCounts;
   readonly tasks: ReadonlyMap<string, PlannedTask>;
 }
 
-/** Looks at the topics, and makes the internal ones that are missing. */
+/** Checks the topics, and creates missing internal ones. */
 export async function planTasks(
   topology: Topology,
   config: EngineConfig,
@@ -21,7 +21,8 @@ export async function planTasks(
 ): Promise<TaskPlan> {
   const { admin } = ports.broker;
   const topics = await prepareTopics(admin, topology.graph, config);
-  // Which topics were made just now is known only here: it must not be lost to a broker that is away.
+  // Only this call has the list of topics that were just created: a cluster that does not answer must not
+  // lose it.
   await withRetry('looking at the offsets of the group', retryOptions, () =>
     warnOfNewStores(admin, topology.graph, config, topics.created),
   );

@@ -11,7 +11,7 @@ import type { StopLimit } from './stop-limit.js';
 import type { Task } from './task.js';
 import type { TaskOptions } from './task-options.js';
 
-/** How long a task without work waits before it looks around. */
+/** How long a task without work waits for records before it checks the rest. */
 const IDLE_WAIT_MS = 1_000;
 
 export interface TaskPoolOptions {
@@ -19,9 +19,9 @@ export interface TaskPoolOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly idle: IdleWatch;
-  /** Tasks are opened, but have no loops: who steps them calls for it. */
+  /** Tasks are opened, but have no loops: the caller advances them. */
   readonly manual: boolean;
-  /** The engine ends. */
+  /** Aborted when the engine ends. */
   readonly signal: AbortSignal;
   readonly taskOptions: (wanted: PlannedTask) => TaskOptions;
   /** See {@link Alignment.roleOf}. */
@@ -30,28 +30,28 @@ export interface TaskPoolOptions {
 }
 
 const TAKEN_OVER =
-  'stopped without a last commit of a task that is no longer its own: the next owner does again what was not committed';
+  'stopped without a last commit of a task that another process has taken over: its new owner does again what was not committed';
 
 const leftOver = (unfinished: string): string =>
-  `stopped before a batch was at its end, which the next start does again, with the calls that it has made: ${unfinished}`;
+  `stopped before the end of a batch; the next start processes it again, with the calls that it has made: ${unfinished}`;
 
 /**
- * The tasks of a process, each with a loop of its own. A task that fails by something that passes (the
- * cluster is away, another owner has taken it over) is given up and opened again, after pauses that grow up
- * to ten seconds, as long as it is wanted; any other error is the engine's end.
+ * The tasks of a process, each with a loop of its own. Some errors pass: the cluster does not answer, or
+ * another owner has taken the task over. The task is then closed and opened again, after pauses that grow up
+ * to ten seconds, as long as it is assigned. Any other error ends the engine.
  */
 export class TaskPool {
   readonly #options: TaskPoolOptions;
   readonly #tasks = new Map<string, Task>();
-  /** As what each of them was opened. */
+  /** The role with which each task was opened. */
   readonly #roles = new Map<string, Role>();
   readonly #loops = new Map<string, Promise<void>>();
   readonly #opening = new Map<string, Promise<void>>();
   readonly #fencings: Fencings;
   #wanted: ReadonlyMap<string, PlannedTask> = new Map();
-  /** Ends the pauses between attempts when something else is wanted. */
+  /** Ends the pauses between attempts when the assignment changes. */
   #changed = sharedAbort();
-  /** Between two generations of the group nothing is processed. */
+  /** Between two generations of the group, nothing is processed. */
   #paused = true;
 
   constructor(options: TaskPoolOptions) {
@@ -63,7 +63,7 @@ export class TaskPool {
     return [...this.#tasks.values()];
   }
 
-  /** Whether every task that is wanted runs. */
+  /** Whether every assigned task runs. */
   get settled(): boolean {
     return !this.#paused && [...this.#wanted.keys()].every((id) => this.#tasks.get(id)?.phase === 'running');
   }
@@ -77,15 +77,15 @@ export class TaskPool {
   }
 
   /**
-   * Makes the tasks those: closes what is gone, opens what is new, lets the rest go on. Resolves when they
-   * run, or other ones are wanted.
+   * Runs exactly these tasks: closes the others, opens new ones and lets the rest continue. Resolves when
+   * they run, or when the assignment has changed again.
    */
   async take(planned: ReadonlyMap<string, PlannedTask>): Promise<void> {
     this.#want(planned);
     this.#paused = false;
     const gone = [...this.#tasks].filter(([id]) => {
       const wanted = planned.get(id);
-      // Topics have grown: one that has others to keep together with by now is opened again.
+      // Topics have grown: a task that is now aligned with others is opened again.
       return !wanted || this.#roles.get(id) !== this.#options.roleOf(wanted);
     });
     for (const [id] of gone) this.#tasks.delete(id);
@@ -113,9 +113,9 @@ export class TaskPool {
   }
 
   /**
-   * Closes every task, after a commit if wanted, of those whose batch has come to its end. Nothing is waited
-   * for beyond the limit. Returns what failed. A commit that is refused because another process has
-   * taken over the task, as it does after a freeze, is no failure: that process does what was not committed.
+   * Closes every task. With `commit`, those that have finished their batch are committed first. Never waits
+   * longer than the limit. Returns the errors. A commit is refused if another process has taken over the
+   * task, as after a freeze. That is no error: the other process repeats what was not committed.
    */
   async end(commit: boolean, limit: StopLimit): Promise<readonly unknown[]> {
     const problems: unknown[] = [];
@@ -134,8 +134,7 @@ export class TaskPool {
       }
       await task.close().catch((problem: unknown) => failed(task, problem));
     });
-    // One that could not be opened is no reason to leave others open behind it: their directories stay
-    // locked.
+    // A task that could not be opened must not keep others from closing: their directories would stay locked.
     await limit.within(Promise.allSettled([...ending, ...this.#opening.values()]));
     return problems;
   }
@@ -146,7 +145,7 @@ export class TaskPool {
     this.#changed = sharedAbort();
   }
 
-  /** Until no task is in the middle of a batch. */
+  /** Waits until no task is within a batch. */
   async #halt(): Promise<void> {
     this.#paused = true;
     this.wakeup();
@@ -154,8 +153,8 @@ export class TaskPool {
   }
 
   /**
-   * Closes a task that is given up. What it had not committed is done again by its next owner, so an error
-   * has no consequence.
+   * Closes a task that is given up. Its next owner repeats what it had not committed, so an error has no
+   * consequence.
    */
   #release(task: Task): Promise<void> {
     return task
@@ -165,7 +164,7 @@ export class TaskPool {
       );
   }
 
-  /** Opens a task unless it is open or about to be. Resolves when it runs, or is not wanted any more. */
+  /** Opens a task unless it is open or opening. Resolves when it runs, or is no longer assigned. */
   async #ensure(id: string, pauseFirst = false): Promise<void> {
     let opening = this.#opening.get(id);
     if (!opening) {
@@ -207,7 +206,7 @@ export class TaskPool {
     if (this.#loops.has(id)) return;
     const loop = this.#run(id).finally(() => {
       this.#loops.delete(id);
-      // An assignment may have come after the loop had looked for the last time, and found it still there.
+      // An assignment may have arrived after the last check of the loop, while the loop was still registered.
       if (this.#toRun(id)) this.#loop(id);
     });
     this.#loops.set(id, loop);
@@ -227,14 +226,14 @@ export class TaskPool {
         const taken = await task.processBatch(Math.min(task.dueInMs, IDLE_WAIT_MS));
         const nothingToDo = taken === 0 && task.unread === 0;
         if (task.commitDue || (nothingToDo && idle.wanted)) await task.commit({ ahead: task.left > 0 });
-        // Also when a batch was the last one and its commit was due: nobody would look before the next poll
-        // had waited in vain.
+        // Also after a last batch with a due commit: otherwise the next check would only come after a poll
+        // without records.
         if (idle.wanted && task.uncommitted === 0 && task.unread === 0) await idle.look();
       });
     }
   }
 
-  /** Runs a part of a task's work. */
+  /** Runs a part of a task's work and handles its errors. */
   async #guarded(task: Task, work: () => Promise<void>): Promise<void> {
     const { signal, logger, onFatal } = this.#options;
     try {
@@ -244,7 +243,7 @@ export class TaskPool {
       const error = this.#fencings.count(caught, task.id);
       if (!isPassing(error)) {
         onFatal(error as Error);
-        // Lets the failure take effect before the loop looks again.
+        // Lets the failure take effect before the loop checks again.
         await Promise.resolve();
         return;
       }

@@ -1,22 +1,22 @@
-/** More than any application has; who says so would only fill the memory. */
+/** More than any application has; larger numbers would only fill the memory. */
 export const MAX_TASKS = 1_000_000;
 
 /**
- * Tasks of one sub-topology: how many partitions are left out, how many follow that are in, and so on. `[0,
- * 3, 2, 1]` are the partitions 0, 1, 2 and 5.
+ * Tasks of one sub-topology, as alternating numbers of partitions: left out, included, left out, and so on.
+ * `[0, 3, 2, 1]` are the partitions 0, 1, 2 and 5.
  */
 type Ranges = readonly [subTopology: string, runs: readonly number[]];
 
-/** Task ids as few bytes: `payments-0` to `payments-9999` are `["payments", [0, 10000]]`. */
+/** Task ids in few bytes: `payments-0` to `payments-9999` are `["payments", [0, 10000]]`. */
 export interface TaskRanges {
   readonly ranges: readonly Ranges[];
-  /** What is no sub-topology and a partition. */
+  /** Ids that do not consist of a sub-topology and a partition. */
   readonly others: readonly string[];
 }
 
 const TASK = /^(.*)-(0|[1-9]\d{0,8})$/s;
 
-/** The set of these ids. */
+/** Encodes a set of ids. */
 export function toRanges(ids: Iterable<string>): TaskRanges {
   const bySubTopology = new Map<string, Set<number>>();
   const others: string[] = [];
@@ -43,7 +43,10 @@ function runsOf(partitions: readonly number[]): readonly number[] {
   return runs;
 }
 
-/** The ids again, by sub-topology and partition; undefined for what {@link toRanges} does not write. */
+/**
+ * Decodes the ids, by sub-topology and partition; undefined for anything that {@link toRanges} does not
+ * write.
+ */
 export function fromRanges({
   ranges,
   others,

@@ -21,26 +21,26 @@ export interface TaskRunnerOptions
   readonly config: EngineConfig;
   readonly topics: TopicCounts;
   readonly serdes: SerdeConfig;
-  /** The clock of the task; `now` is the event time that it is at. */
+  /** Creates the task's clock; `now` returns its current event time. */
   readonly clockOf: (now: () => number) => Clock;
-  /** What the stores are told of the record that changes them. */
+  /** The object through which the stores get the cause of each change. */
   readonly cause: Cause | undefined;
-  /** Makes the calls to the outside world, or does not. */
+  /** Decides whether calls to the outside world are made. */
   readonly effects: EffectGate;
   readonly streamTime: number;
   readonly jump: (topic: string) => JumpState | undefined;
   readonly onFatal: (error: Error) => void;
 }
 
-/** What takes a task's batches through, and its processors in the order of their stages. */
+/** The runner of a task's batches, and its processors in the order of their stages. */
 export interface TaskRunner {
   readonly runner: BatchRunner;
   readonly processors: readonly Processor[];
 }
 
 /**
- * Wires a task, live or rerun: binds the serdes of its topology, connects its pipeline to its stages, and
- * opens what the serdes need. Nothing has been processed when it resolves; processors are not started.
+ * Wires a task, live or rerun: it binds the serdes of the topology, connects the pipeline to its stages, and
+ * opens the serdes. When it resolves, no record has been processed and no processor has started.
  */
 export async function buildTaskRunner(options: TaskRunnerOptions): Promise<TaskRunner> {
   const { topology, subTopology, partition, config, topics, metrics, observer, stop, jump } = options;

@@ -15,7 +15,7 @@ import type { TaskOptions } from './task-options.js';
 import { type OpenedParts, openParts, type TaskParts } from './task-parts.js';
 import { Phase, type TaskPhase } from './task-phase.js';
 
-/** One sub-topology on one partition: its state, its pipeline, its place in the source topics. */
+/** One sub-topology on one partition: its state, its pipeline, its position in the source topics. */
 export class Task {
   readonly id: string;
   readonly partition: number;
@@ -32,7 +32,7 @@ export class Task {
   #fatal: Error | undefined;
   #opening: Promise<void> | undefined;
   readonly #commits = new Commits();
-  /** Stops a restore that nobody waits for any more. */
+  /** Stops a restore when the task is closed. */
   readonly #closing = new AbortController();
 
   private constructor(options: TaskOptions) {
@@ -46,8 +46,8 @@ export class Task {
   }
 
   /**
-   * Opens the state, restores it to the committed offsets and stands ready to read on from there. What was
-   * opened is closed again if anything fails.
+   * Opens the state and restores it to the committed offsets; the task then reads on from there. If anything
+   * fails, what was opened is closed again.
    */
   static async open(options: TaskOptions, onCreated: (task: Task) => void): Promise<Task> {
     const task = new Task(options);
@@ -70,22 +70,25 @@ export class Task {
     return this.#restoreLeft;
   }
 
-  /** Records that are known to be in the log, and not taken. */
+  /** Records that are known to be in the log and were not taken. */
   get unread(): number {
     return this.#phase.now === 'running' ? this.#parts.intake.lag : 0;
   }
 
-  /** Those of them that do not wait for others. */
+  /** {@link unread} without the records that are held back for other tasks. */
   get left(): number {
     return this.#phase.now === 'running' ? this.#parts.intake.left : 0;
   }
 
-  /** Records that are not taken, and those that are and are not committed. */
+  /** Records that were not taken, plus those that were taken and not committed. */
   get lag(): number {
     return this.unread + this.#since.taken;
   }
 
-  /** See {@link Intake.isWaiting}: a step that takes nothing is then not the last. */
+  /**
+   * See {@link Intake.isWaiting}. While it is true, a call of {@link processBatch} that takes nothing is not
+   * the last one.
+   */
   get isWaiting(): boolean {
     return this.#phase.now === 'running' && this.#parts.intake.isWaiting;
   }
@@ -95,12 +98,12 @@ export class Task {
     return this.#phase.now === 'running' ? this.#parts.intake.pace : 'own';
   }
 
-  /** Records processed, and not committed. */
+  /** Records processed and not committed. */
   get uncommitted(): number {
     return this.#since.processed;
   }
 
-  /** What a stop waits for: a batch that is not at its end. Undefined: none is. */
+  /** What a stop waits for: a batch that has not finished. Undefined: there is none. */
   get unfinished(): string | undefined {
     return this.#since.inBatch ? `task ${this.id}, ${this.#lastBatch.text}` : undefined;
   }
@@ -118,7 +121,7 @@ export class Task {
     return this.left === 0 && this.#opened.state?.postponed === true;
   }
 
-  /** Whether more must not wait for a commit, whatever the time is. */
+  /** Whether a commit is due regardless of the time: the task must process no more records before it. */
   get isFull(): boolean {
     return this.#due.isFull(this.uncommitted);
   }
@@ -128,13 +131,13 @@ export class Task {
     return { task: this.id, ...this.#lastBatch.facts };
   }
 
-  /** Milliseconds until something is to be done without a record: a commit or a wall-clock timer. */
+  /** Milliseconds until the task has work without a new record: a commit or a wall-clock timer. */
   get dueInMs(): number {
     const timer = Math.min(...this.#parts.runner.stages.map((stage) => stage.timers.nextDue('wall')));
     return Math.max(0, Math.min(this.#due.inMs(this.uncommitted), timer - this.#options.ports.clock.now()));
   }
 
-  /** The rows of a store, for looking. */
+  /** The stores, for reading only. */
   get state(): TaskState | undefined {
     return this.#opened.state;
   }
@@ -171,22 +174,21 @@ export class Task {
   }
 
   /**
-   * Commits what was processed: see commit.ts for the steps. If it throws, the task must be closed. `ahead`:
-   * resolves before the last step, which goes on beside the next batches, or waits for one of the next
-   * commits.
+   * Commits what was processed; commit.ts has the steps. If it throws, the task must be closed. With `ahead`
+   * it resolves before step 4. That step then runs while the next batches do, or a later commit does it.
    */
   async commit({ ahead = false } = {}): Promise<void> {
     do {
       await this.#commits.one(() => this.#commit(ahead));
       if (ahead) return;
       await this.#commits.applied();
-      // It was made for somebody else, who is ahead.
+      // This call may have shared a commit with a caller that used `ahead`, which left step 4 undone.
     } while (this.#opened.state?.postponed);
   }
 
   async #commit(ahead: boolean): Promise<void> {
-    // Also when there is nothing to commit: what was emitted late may belong to a record of the commit
-    // before.
+    // Also checked when there is nothing to commit: a late emission may belong to a record of the previous
+    // commit.
     if (this.#fatal) throw this.#fatal;
     if (this.#since.inBatch) throw stopped('a batch is not at its end', `task ${this.id}`);
     if (this.uncommitted === 0 && (ahead || !this.#due.mustRefresh(this.#opened.state?.checkpoint)))
@@ -220,24 +222,24 @@ export class Task {
     await this.#purge.committed(positions);
   }
 
-  /** Lets it be committed where it stands, when a commit is due, also if it has processed nothing. */
+  /** Makes a commit due at the current positions, even if nothing was processed. */
   touch(): void {
     this.#since.touch();
   }
 
-  /** Interrupts a batch that waits for its first record. */
+  /** Interrupts a batch that is waiting for its first record. */
   wakeup(): void {
     if (this.#phase.now === 'running') this.#parts.intake.wakeup();
   }
 
-  /** Gives everything back, without a commit. Calling it again does nothing. */
+  /** Releases everything without a commit. Further calls do nothing. */
   async close(): Promise<void> {
     if (this.#phase.now === 'closed') return;
     this.#phase.enter('closed', this.id);
     this.#closing.abort();
     await this.#opening?.catch(() => undefined);
-    // Each in turn, whatever the one before threw: a directory must not stay locked because a connection
-    // broke.
+    // Everything is closed, even if closing one part throws: a directory must not stay locked because a
+    // connection broke.
     const { intake, output, state } = this.#opened;
     await closeAll(intake?.close(), output?.writer.close(), state?.close());
   }

@@ -3,31 +3,32 @@ import { formatMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
 
 /**
- * So many records in a row that agree on a time far ahead are believed: a clock that is wrong seldom has a
- * partition for itself for so long, and after a silence time must go on without anybody's help.
+ * The number of consecutive records with agreeing far-ahead times after which their time is accepted. A wrong
+ * clock rarely fills a partition alone for that long, and after a silence, time must advance without manual
+ * help.
  */
 const BELIEVED = 10;
 
-/** What is known of the records of one source partition, since its first. */
+/** The state of one source partition since its first record. */
 export interface JumpState {
-  /** How many in a row have been refused. */
+  /** Number of records refused in a row. */
   readonly refused: number;
-  /** The timestamp of the last one refused. */
+  /** The timestamp of the last refused record. */
   readonly last: number;
 }
 
 /**
- * Refuses records of one source partition whose timestamps are too far ahead of the task's stream time. It
- * looks at nothing but timestamps, and its state travels with the committed offsets, so that the same records
- * are refused whenever they are read.
+ * Refuses records of one source partition with timestamps too far ahead of the task's stream time. It only
+ * uses timestamps, and its state is committed with the offsets. So the same records are refused whenever they
+ * are read.
  *
- * The first record of the partition is believed. Of records that follow each other in the partition, all too
- * far ahead and none further than the limit from the one before, the tenth is believed, and those behind it
- * are as far as time then goes.
+ * The first record of the partition is accepted. If consecutive records are all too far ahead, each within
+ * the limit of the one before, the tenth is accepted. Stream time then advances to it, so the records after
+ * it are no longer too far ahead.
  */
 export class TimeJumps {
   readonly #limitMs: number;
-  /** Undefined: the partition has brought no record yet. */
+  /** Undefined: the partition has had no record yet. */
   #state: JumpState | undefined;
 
   constructor(limitMs: number, state: JumpState | undefined) {
@@ -39,7 +40,7 @@ export class TimeJumps {
     return this.#state;
   }
 
-  /** The error of a record that is refused; undefined: it is believed, and may move stream time. */
+  /** The error of a refused record; undefined: it is accepted, and may advance stream time. */
   check(timestamp: number, streamTime: number, record: BrokerRecord): StreamsError | undefined {
     const before = this.#state;
     if (before === undefined || timestamp <= streamTime + this.#limitMs) {

@@ -2,19 +2,19 @@ import type { TimerClock } from '../dsl/processor.js';
 import type { Firing } from './batch.js';
 import { timerOrigin } from './origin.js';
 
-/** Timers of one clock and interval. */
+/** Timers with the same clock and interval. */
 interface Kind {
-  /** The moment of the last turn, and how many of them had it before. */
+  /** The moment of the last firing, and the number of earlier firings at the same moment. */
   moment: number;
   nth: number;
-  /** How many of them are scheduled. */
+  /** Number of scheduled timers. */
   timers: number;
 }
 
 /**
- * Makes the turns of the timers of one processor. All have other texts, and a turn that comes again has the
- * same: it does not matter which timer it was of, when that was scheduled, or whether there was a restart,
- * since a turn always comes behind the moments of those before it.
+ * Creates the firings of the timers of one processor. Each has a unique text, and a repeated firing has the
+ * same text again. The text does not depend on which timer fired, when it was scheduled, or on restarts. The
+ * reason is that a firing is always later than the moments of those before it.
  */
 export class TimerTurns {
   readonly #node: string;
@@ -26,7 +26,7 @@ export class TimerTurns {
     this.#partition = partition;
   }
 
-  /** For a timer that is scheduled; `cancelled` may be called more than once. */
+  /** For a scheduled timer; `cancelled` may be called more than once. */
   timer(clock: TimerClock, everyMs: number): { turn(now: number): Firing; cancelled(): void } {
     const name = `${clock} ${everyMs}`;
     const kind = this.#kinds.get(name) ?? { moment: Number.NEGATIVE_INFINITY, nth: 0, timers: 0 };
@@ -40,8 +40,7 @@ export class TimerTurns {
           kind.moment = due;
           kind.nth = 0;
         } else {
-          // A second timer; or the clock of the wall was put back, and what was due stays behind what was due
-          // before.
+          // A second timer; or the wall clock was set back, and the moment stays at the last one.
           kind.nth++;
         }
         const { moment, nth } = kind;

@@ -1,6 +1,6 @@
 import type { TimerClock } from '../dsl/processor.js';
 
-/** A timer whose turn it is. */
+/** A timer that is due. */
 export interface DueTimer {
   readonly due: number;
   readonly run: (now: number) => void | Promise<void>;
@@ -14,14 +14,14 @@ interface Timer {
 }
 
 /**
- * Timers of one stage. Each fires at multiples of its interval, counted from zero, at most once however far
- * time has moved; several that are due fire by due time, then in the order in which they were scheduled.
+ * The timers of one stage. Each fires at multiples of its interval, counted from zero, and only once however
+ * far time has moved. Several due timers fire by due time, then in the order in which they were scheduled.
  */
 export class Timers {
   #timers: Timer[] = [];
 
   /**
-   * `now`: the clock's time at the moment; a stream-time timer scheduled before the first record is due at
+   * @param now The current time of the clock; a stream-time timer scheduled before the first record is due at
    * zero.
    */
   schedule(everyMs: number, clock: TimerClock, now: number, run: Timer['run']): () => void {
@@ -33,7 +33,7 @@ export class Timers {
     };
   }
 
-  /** When the next timer of that clock is due: positive infinity if there is none. */
+  /** When the next timer of this clock is due: positive infinity if there is none. */
   nextDue(clock: TimerClock): number {
     let due = Number.POSITIVE_INFINITY;
     for (const timer of this.#timers) if (timer.clock === clock && timer.due < due) due = timer.due;
@@ -41,7 +41,8 @@ export class Timers {
   }
 
   /**
-   * Takes the timers that are due at that time (and were due before `before`); their next turn is after it.
+   * Takes the timers that are due at `now` (and were due before `before`), and schedules their next firing
+   * after it.
    */
   take(clock: TimerClock, now: number, before = Number.POSITIVE_INFINITY): readonly DueTimer[] {
     const taken = this.#timers
@@ -50,7 +51,7 @@ export class Timers {
     return taken.map((timer) => {
       const { due } = timer;
       timer.due = nextMultiple(timer.everyMs, now);
-      // One that fires may cancel the next.
+      // A firing timer may cancel the next one.
       return { due, run: (time) => (this.#timers.includes(timer) ? timer.run(time) : undefined) };
     });
   }

@@ -3,15 +3,15 @@ import type { AnyRecord, Outlet } from '../dsl/processor.js';
 import type { Dates } from './lane.js';
 import type { TimeJumps } from './time-jumps.js';
 
-/** Where records of one topic enter. */
+/** The point where records of one topic enter. */
 export interface TopicEntry {
   readonly node: string;
   readonly outlet: Outlet;
-  /** Refuses records that are too far ahead of stream time; undefined: none is. */
+  /** Refuses records that are too far ahead of stream time; undefined: no record is refused. */
   readonly jumps: TimeJumps | undefined;
   /** The name of the repartition, if the topic is one. */
   readonly repartition?: string;
-  /** Says when its records happened; undefined: when the log says. */
+  /** The event times of its records; undefined: the log's timestamps. */
   readonly dates: Dates | undefined;
   deserialize(record: BrokerRecord): AnyRecord;
 }

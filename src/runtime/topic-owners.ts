@@ -3,22 +3,21 @@ import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { ApplicationVersion } from './application-version.js';
 
 /**
- * Who an internal topic belongs to. Its name alone does not say: the store `eu-orders` of the application
- * `shop` and the store `orders` of `shop-eu` both have the changelog `shop-eu-orders-changelog`. So the
- * topic's own settings say how much of its name is the prefix, and what kind of prefix that is: the time that
- * records may be behind the broker's clock must be without limit for event times (Kafka's default, 292
- * million years), and is that less 1,000 times the kind, less the length. It is there from the moment the
- * topic is, is read by whoever may read the topic's settings, and is lost by neither retention nor
- * compaction.
+ * Identifies the owner of an internal topic. The name alone is ambiguous: the store `eu-orders` of the
+ * application `shop` and the store `orders` of `shop-eu` both have the changelog `shop-eu-orders-changelog`.
+ *
+ * So a setting of the topic contains the length of the prefix, and its kind. The setting limits how far
+ * records may be behind the broker's clock. Event times need it to be practically unlimited (Kafka's default,
+ * 292 million years). Its value is that limit, less 1,000 times the kind, less the length. The setting exists
+ * from the creation of the topic, can be read with the permission for the topic's settings, and survives
+ * retention and compaction.
  */
 export const OWNER_SETTING = 'message.timestamp.before.max.ms';
 const WITHOUT_LIMIT = 9_223_372_036_854_775_807n;
-/** The longest prefix is that of a shadow, and far shorter. */
+/** More than the length of any prefix. The longest is the prefix of a shadow, which is far shorter. */
 const KIND_STRIDE = 1_000;
 
-/**
- * `application`: the prefix is its id. `apart`: see own-version.ts. `version`: one that was a shadow once.
- */
+/** `application`: the prefix is its id. `apart`: see own-version.ts. `version`: it was once a shadow. */
 const KINDS = ['application', 'apart', 'version'] as const;
 
 export interface TopicOwner {
@@ -26,18 +25,19 @@ export interface TopicOwner {
   readonly kind: (typeof KINDS)[number];
 }
 
-/** The prefix of an application whose id is no prefix that it could have for itself. */
+/** The prefix of an application if topics under its id belong to another one. */
 export const apartOf = (applicationId: string): string => `${applicationId}-apart`;
 
 /**
- * As whom a version of an application makes its internal topics. A rollback goes back to the first prefix.
+ * The owner that a version of an application names in its internal topics. A rollback returns to the first
+ * prefix.
  */
 export const ownerOf = (applicationId: string, { prefix }: Pick<ApplicationVersion, 'prefix'>): TopicOwner => ({
   prefix,
   kind: prefix === applicationId ? 'application' : prefix === apartOf(applicationId) ? 'apart' : 'version',
 });
 
-/** Settings of a topic, with whose it is. */
+/** Adds the owner to the settings of a topic. */
 export const owned = (
   config: Readonly<Record<string, string>>,
   { prefix, kind }: TopicOwner,
@@ -47,7 +47,7 @@ export const owned = (
 });
 
 /**
- * Undefined if the topic does not say: an older version made it, or somebody else did, or its settings may
+ * Undefined if the topic names no owner: an older version or another program created it, or its settings may
  * not be read.
  */
 export function foundOwner({ name, config }: Pick<TopicDescription, 'name' | 'config'>): TopicOwner | undefined {
@@ -60,7 +60,7 @@ export function foundOwner({ name, config }: Pick<TopicDescription, 'name' | 'co
   return { prefix: name.slice(0, length), kind };
 }
 
-/** Whether the topic says that it is somebody else's. */
+/** Whether the topic names another owner. */
 export function isForeign(topic: Pick<TopicDescription, 'name' | 'config'>, own: TopicOwner): boolean {
   const found = foundOwner(topic);
   return found !== undefined && !(found.prefix === own.prefix && found.kind === own.kind);
@@ -73,7 +73,7 @@ const words = ({ prefix, kind }: TopicOwner, topic: string): string => {
 
 export const isForeignTopic = (error: unknown): boolean => isStreamsError(error) && error.code === 'TOPIC_FOREIGN';
 
-/** TOPIC_FOREIGN, or undefined if none of the topics is somebody else's. */
+/** TOPIC_FOREIGN, or undefined if no other application owns one of the topics. */
 export function foreignTopics(
   topics: readonly Pick<TopicDescription, 'name' | 'config'>[],
   own: TopicOwner,
@@ -81,7 +81,7 @@ export function foreignTopics(
   const foreign = topics.filter((topic) => isForeign(topic, own));
   if (foreign.length === 0) return undefined;
   return new StreamsError('TOPIC_FOREIGN', {
-    what: 'internal topics of this application are those of another one',
+    what: 'internal topics of this application belong to another one',
     at: foreign.map(({ name }) => name).join(', '),
     saw: foreign.map((topic) => words(foundOwner(topic) as TopicOwner, topic.name)).join(', '),
     expected: foreign.map(({ name }) => words(own, name)).join(', '),

@@ -17,30 +17,32 @@ import {
 /** The topics that a broker has. */
 export interface FoundTopics {
   readonly existing: ReadonlyMap<string, TopicDescription>;
-  /** Those that this user may not look at: whether they exist is not known. */
+  /** Topics that may not be described: whether they exist is unknown. */
   readonly hidden: readonly string[];
 }
 
-/** What has to be done before tasks can run. */
+/** What must be done before tasks can run. */
 export interface TopicPlan {
-  /** How many partitions each topic has, once what is missing was created. */
+  /** The number of partitions of each topic, after missing ones were created. */
   readonly counts: ReadonlyMap<string, number>;
   readonly create: readonly TopicSpec[];
   readonly internal: readonly InternalTopic[];
-  /** What internal topics have to take at least: their `max.message.bytes`. */
+  /** The minimum `max.message.bytes` of internal topics. */
   readonly bytes: number;
-  /** Why nothing may be done. */
+  /** The reasons why nothing may be done. */
   readonly problems: readonly StreamsError[];
 }
 
 /**
- * Plans the topics of a topology from those that exist; asks nobody and changes nothing. With `createTopics`
- * missing source and sink topics are planned with so many partitions.
+ * Plans the topics of a topology from the existing ones. It sends no requests and changes nothing. With
+ * `createTopics`, missing source and sink topics are planned with this number of partitions.
  *
- * The problems come in this order: TOPIC_UNKNOWN for source and sink topics that are missing;
- * BROKER_UNAUTHORIZED for missing rights; TOPIC_MISMATCH for sources whose records meet in one store and that
- * are not equally wide; TOPIC_FOREIGN and TOPIC_MISMATCH for internal topics that another application made,
- * or that are set otherwise.
+ * The problems are in this order:
+ *
+ * - TOPIC_UNKNOWN for missing source and sink topics.
+ * - BROKER_UNAUTHORIZED for missing permissions.
+ * - TOPIC_MISMATCH for sources with records that meet in one store and with different numbers of partitions.
+ * - TOPIC_FOREIGN and TOPIC_MISMATCH for internal topics of another application, or with other settings.
  */
 export function planTopics(graph: Graph, config: EngineConfig, { existing, hidden }: FoundTopics): TopicPlan {
   const { createTopics } = config;
@@ -79,13 +81,13 @@ export function planTopics(graph: Graph, config: EngineConfig, { existing, hidde
   ]
     .filter(({ partitions }) => !Number.isNaN(partitions))
     .map(({ name, partitions, config: topicConfig }) => ({ name, partitions, config: topicConfig }));
-  // Only now: what tasks read, and so how many there are, has nothing to do with them.
+  // Added last: global tables have no influence on what tasks read, or how many tasks there are.
   for (const [topic, count] of global.map(countOf)) counts.set(topic, count);
   for (const { name, partitions } of internal) counts.set(name, existing.get(name)?.partitions ?? partitions);
   return { counts, create, internal, bytes, problems };
 }
 
-/** All topics that an application uses, and what for. */
+/** All topics that an application uses, with the operations. */
 export const topicUses = (graph: Graph, config: EngineConfig): readonly TopicUse[] => [
   ...neededTopics(graph),
   ...globalTopics(graph),
@@ -99,13 +101,14 @@ export function widest(subTopology: SubTopology, prefix: string, countOf: (topic
 }
 
 /**
- * Of a topic that is not there or may not be looked at: every maximum and comparison with it is unknown, too.
+ * For a topic that does not exist or may not be described. Every maximum and comparison with it is unknown,
+ * too.
  */
 const UNKNOWN = Number.NaN;
 
 /**
- * As many partitions as the repartition says; else as its co-partitioned sources have; else as the widest
- * source of whoever writes it.
+ * The number of partitions that the repartition declares; otherwise of its co-partitioned sources; otherwise
+ * of the widest input of its writers.
  */
 function repartitionCounts(graph: Graph, prefix: string, known: ReadonlyMap<string, number>): Map<string, number> {
   const counts = new Map<string, number>();
@@ -126,8 +129,8 @@ function repartitionCounts(graph: Graph, prefix: string, known: ReadonlyMap<stri
         ...sub.topics.map((topic) => `source ${topic}`),
         ...sub.repartitions.map((name) => `repartition ${name}`),
       ]);
-  // Each round settles those whose inputs are settled. What is left in a circle takes the widest topic of
-  // all.
+  // Each round settles repartitions with settled inputs. Those left in a cycle get the number of the widest
+  // topic.
   for (let round = 0; round <= open.length; round++) {
     for (const node of open) {
       if (node.kind !== 'repartition' || counts.has(topicOf(node.id))) continue;
@@ -169,7 +172,7 @@ function notCoPartitioned(graph: Graph, prefix: string, counts: ReadonlyMap<stri
       what: 'topics whose records meet in one store have different numbers of partitions',
       saw: wrong.join('; '),
       expected: 'equal numbers, so that records of one key are in one task',
-      action: 'Put repartition({ name, partitions }) behind one of them.',
+      action: 'Put repartition({ name, partitions }) after one of them.',
     }),
   ];
 }

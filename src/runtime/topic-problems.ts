@@ -4,10 +4,7 @@ import type { EngineConfig } from './config.js';
 import { foreignTopics, foundOwner, OWNER_SETTING, ownerOf } from './topic-owners.js';
 import { type InternalTopic, MIN_COMPACTION_LAG_MS, type TopicUse } from './topic-uses.js';
 
-/**
- * The topics that exist, and the names of those that this user may not look at: whether they exist is not
- * known.
- */
+/** The topics that exist, and the names of those that may not be described: whether they exist is unknown. */
 export async function describeTopics(
   admin: Admin,
   names: readonly string[],
@@ -44,7 +41,7 @@ export function missingRights(
   hidden: readonly string[],
 ): readonly StreamsError[] {
   const rights = uses.flatMap(({ name, operations }) => {
-    // Who may read or write a topic may describe it.
+    // Permission to read or write a topic includes the permission to describe it.
     if (hidden.includes(name)) return operations.map((operation) => `${operation} on topic ${name}`);
     const denied = existing.get(name)?.denied ?? [];
     return operations
@@ -55,14 +52,14 @@ export function missingRights(
   return [
     new StreamsError('BROKER_UNAUTHORIZED', {
       what: 'cannot use the topics of the topology',
-      saw: 'a user who may not',
+      saw: 'a principal that lacks permission',
       expected: `the ${rights.length === 1 ? 'right' : 'rights'} ${[...new Set(rights)].join(', ')}`,
-      action: 'Allow it to the user (kafka-acls.sh --add), or log in as another one.',
+      action: 'Grant it to this principal (kafka-acls.sh --add), or log in as another one.',
     }),
   ];
 }
 
-/** Those that exist, and are not as the engine makes them. */
+/** Problems of existing internal topics that differ from what the engine creates. */
 export function wrongInternalTopics(
   internal: readonly (InternalTopic & { readonly partitions: number })[],
   existing: ReadonlyMap<string, TopicDescription>,
@@ -82,7 +79,7 @@ export function wrongInternalTopics(
         saw: wrong.map(({ name }) => `${name} with ${existing.get(name)?.partitions} partitions`).join(', '),
         expected: wrong.map(({ name, partitions }) => `${name} with ${partitions}`).join(', '),
         action:
-          'The number of partitions of a source changed, or somebody made them by hand. Use another application id, or delete them together with the state.',
+          'The number of partitions of a source changed, or they were created by hand. Use another application id, or delete them together with the state.',
       }),
     );
   }
@@ -90,11 +87,11 @@ export function wrongInternalTopics(
   if (settings.length > 0) {
     problems.push(
       new StreamsError('TOPIC_MISMATCH', {
-        what: 'internal topics are set otherwise than the engine makes them, so that records of them would be lost',
+        what: 'internal topics have other settings than the engine gives them, so records of them would be lost',
         saw: settings.map(({ name, saw }) => `${name} with ${saw}`).join(', '),
         expected: settings.map(({ name, expected }) => `${name} with ${expected}`).join(', '),
         action:
-          'Set that with kafka-configs.sh --alter; or, because records may be gone already, delete the topics together with the state.',
+          'Set this with kafka-configs.sh --alter; or, because records may already be lost, delete the topics together with the state.',
       }),
     );
   }
@@ -120,7 +117,7 @@ function wrongSettings(
   ];
 }
 
-/** What may do harm, or could not be looked at. */
+/** Warns of what may do harm, or could not be checked. */
 function warn(
   internal: readonly InternalTopic[],
   existing: ReadonlyMap<string, TopicDescription>,
@@ -137,7 +134,7 @@ function warn(
   if (unowned.length > 0)
     logger.info(
       { topics: unowned.map(({ name }) => name), set: `${OWNER_SETTING}=${unowned[0]?.config[OWNER_SETTING]}` },
-      'internal topics do not say whose they are: an earlier version made them, or somebody by hand. They are taken for those of this application; set them so with kafka-configs.sh --alter --add-config, and no other one can take them for its own',
+      'internal topics do not name their owner: an earlier version created them, or they were created by hand. They count as topics of this application; set this with kafka-configs.sh --alter --add-config, so that no other application can take them',
     );
   const short = there.filter(
     ({ name, subTopology }) =>

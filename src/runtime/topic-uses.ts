@@ -4,21 +4,21 @@ import type { EngineConfig } from './config.js';
 import { owned, ownerOf } from './topic-owners.js';
 
 /**
- * Records carry the time of their event, which may lie years back or ahead of the broker's clock: a broker
- * refuses by default what is more than an hour ahead, and one that stamps records itself would have all of
- * them happen now.
+ * Records carry event times, which may be years before or after the broker's clock. By default, a broker
+ * refuses records more than an hour ahead. A broker that stamps records itself would make them all happen
+ * now.
  */
 const EVENT_TIME = {
   'message.timestamp.type': 'CreateTime',
   'message.timestamp.after.max.ms': '9223372036854775807',
 } as const;
 
-/** Of topics that are read once. Retention goes by event time, too. */
+/** For topics that are read once. Retention follows event time, too. */
 export const LOG_CONFIG = { 'cleanup.policy': 'delete', 'retention.ms': '-1', ...EVENT_TIME } as const;
 
 /**
- * A changelog's records must outlive any plausible outage: only then is the value before a skipped one surely
- * still there.
+ * Records of a changelog must outlive any plausible outage: only then is the value before a skipped one
+ * certain to exist.
  */
 export const MIN_COMPACTION_LAG_MS = 86_400_000;
 
@@ -29,27 +29,27 @@ const CHANGELOG_CONFIG = {
 } as const;
 
 /**
- * What is processed is deleted (see purge.ts), and a broker deletes whole segments: of a size as in Kafka
+ * Processed records are deleted (see purge.ts), and a broker deletes whole segments: with the size of Kafka
  * Streams, instead of 1 GiB.
  */
 export const REPARTITION_CONFIG = { ...LOG_CONFIG, 'segment.bytes': String(50 * 1024 * 1024) } as const;
 
-/** A topic, and what the engine does with it. */
+/** A topic, and how the engine uses it. */
 export interface TopicUse {
   readonly name: string;
   readonly operations: readonly ('Read' | 'Write')[];
 }
 
-/** A topic that the engine makes for itself. */
+/** A topic that the engine creates for itself. */
 export interface InternalTopic extends TopicUse {
   readonly config: Readonly<Record<string, string>>;
-  /** Of a changelog, which is as wide as it has tasks. */
+  /** For a changelog, which has one partition for each task. */
   readonly subTopology?: SubTopology;
-  /** Any number of partitions will do. */
+  /** Any number of partitions is allowed. */
   readonly anyWidth?: true;
 }
 
-/** The source and sink topics of a topology; one that is both is in there twice. */
+/** The source and sink topics of a topology; a topic that is both appears twice. */
 export const neededTopics = (graph: Graph): readonly TopicUse[] =>
   graph.nodes.flatMap((node): TopicUse[] => {
     if (node.kind === 'source') return [{ name: node.topic, operations: ['Read'] }];
@@ -60,7 +60,7 @@ export const neededTopics = (graph: Graph): readonly TopicUse[] =>
 export const globalTopics = (graph: Graph): readonly TopicUse[] =>
   graph.nodes.flatMap((node) => (node.kind === 'globalTable' ? [{ name: node.topic, operations: ['Read'] }] : []));
 
-/** Repartition topics, changelogs and the dead letter topic, if anything may be written there. */
+/** Repartition topics and changelogs; also the dead letter topic, if anything may be written to it. */
 export function internalTopics(graph: Graph, config: EngineConfig): readonly InternalTopic[] {
   const { deadLetterTopic } = config;
   const { prefix } = config.version;
@@ -96,8 +96,8 @@ export function internalTopics(graph: Graph, config: EngineConfig): readonly Int
 }
 
 /**
- * Operators may send dead letters on their own, so only a topology that is all stateless and has no such
- * policy needs no topic.
+ * Operators may send dead letters themselves. So the topic is unnecessary only for a stateless topology
+ * without such a policy.
  */
 const usesDeadLetters = (config: EngineConfig, graph: Graph): boolean =>
   Object.values(config.policies).some(({ then }) => then === 'deadLetter') ||

@@ -12,7 +12,10 @@ export class TopicCounts {
   readonly #counts: Map<string, number>;
   readonly #lookUp: (topic: string) => Promise<number>;
 
-  /** `lookUp`: of a topic that is not among the known. `created`: the topics that were not there before. */
+  /**
+   * @param lookUp Called for a topic that is not in `counts`.
+   * @param created The topics that did not exist before.
+   */
   constructor(
     counts: ReadonlyMap<string, number>,
     lookUp: (topic: string) => Promise<number>,
@@ -22,12 +25,12 @@ export class TopicCounts {
     this.#lookUp = lookUp;
   }
 
-  /** Of a topic known at start. */
+  /** For a topic known at start. */
   count(topic: string): number {
     return this.#counts.get(topic) ?? 0;
   }
 
-  /** Of any topic: looks it up the first time, and throws what that throws. */
+  /** For any topic: looks it up the first time, and throws the errors of that. */
   partitionsOf(topic: string): number | Promise<number> {
     return this.#counts.get(topic) ?? this.#ask(topic);
   }
@@ -39,13 +42,15 @@ export class TopicCounts {
   }
 }
 
-/** How many tasks a sub-topology has: as many as the widest topic it reads has partitions. */
+/** The number of tasks of a sub-topology: the number of partitions of the widest topic that it reads. */
 export const tasksOf = (subTopology: SubTopology, prefix: string, topics: TopicCounts): number =>
   widest(subTopology, prefix, (topic) => topics.count(topic));
 
 /**
- * How wide a topic is that a sink names by its records: TOPIC_UNKNOWN if it does not exist and is not to be
- * created. `create`: with so many partitions.
+ * Looks up the number of partitions of a topic that records choose. TOPIC_UNKNOWN if it does not exist and is
+ * not created.
+ *
+ * @param create The number of partitions with which a missing topic is created.
  */
 export const topicLookUp =
   (admin: Admin, create: number | undefined) =>
@@ -60,10 +65,10 @@ export const topicLookUp =
   };
 
 /**
- * Checks the topics that exist, and creates the internal ones that do not. What internal topics take at most
- * (`max.message.bytes`) is raised where a record of a source would not fit.
+ * Checks the existing topics and creates missing internal ones. Raises the `max.message.bytes` of internal
+ * topics if records of a source would not fit.
  *
- * Everything that is wrong is in one error, which has the code of the first: see {@link planTopics}.
+ * One error contains all problems, with the code of the first: see {@link planTopics}.
  */
 export async function prepareTopics(admin: Admin, graph: Graph, config: EngineConfig): Promise<TopicCounts> {
   const { createTopics } = config;
@@ -74,11 +79,12 @@ export async function prepareTopics(admin: Admin, graph: Graph, config: EngineCo
   const { counts, create, internal, bytes, problems: planned } = planTopics(graph, config, found);
   const problems = [...planned];
   try {
-    // What else is wrong is to be known together with that they may not be created.
+    // With other problems, creation is only validated, so that a missing permission is reported together with
+    // them.
     if (create.length > 0) await admin.createTopics(create, { validateOnly: problems.length > 0 });
   } catch (error) {
     if (!isStreamsError(error)) throw error;
-    // Another instance was faster: its topics are looked at as all others.
+    // Another instance was faster: its topics are checked like all others.
     if (error.code === 'TOPIC_EXISTS') return prepareTopics(admin, graph, config);
     problems.push(error);
   }

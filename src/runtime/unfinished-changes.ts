@@ -4,7 +4,7 @@ import type { EngineConfig } from './config.js';
 import { goOnOrBeginAnew, type LostOffset } from './lost-offsets.js';
 import type { ResumePositions } from './resume-positions.js';
 
-/** A row of a changelog that follows from a record which will be processed again. */
+/** A changelog row with a cause that will be processed again. */
 interface Refused extends ChangeCause {
   readonly store: string;
   /** `topic[partition]@offset` of the row. */
@@ -12,29 +12,29 @@ interface Refused extends ChangeCause {
 }
 
 /**
- * Tells the changes of a commit that never finished from those of commits that did. The former are left out,
- * and made again when their causes are processed again. A row whose cause lies at or past the place of its
- * source is one of:
+ * Separates the changes of unfinished commits from those of finished ones. Changes of unfinished commits are
+ * left out, and made again when their causes are processed again. The cases for a row with a cause at or
+ * after the position of its source:
  *
- * | the commit that wrote it began | the group's offset | it is |
+ * | the commit that wrote it began | the group's offset | meaning |
  * |---|---|---|
- * | at that place | there; or none, under at_least_once | of an unfinished commit: left out |
- * | before that place | as a task has committed it, at_least_once | of a frozen owner: left out |
- * | behind that place | any | of a commit that followed finished ones: the offsets were moved back, or are lost |
+ * | at that position | there; or none, under at_least_once | of an unfinished commit: left out |
+ * | before that position | as a task has committed it, at_least_once | of a frozen owner: left out |
+ * | after that position | any | of a commit that followed finished ones: the offsets were moved back, or are lost |
  * | anywhere | none, under exactly_once, which shows no unfinished commit | of a finished commit: the offsets are lost |
  *
- * In the last two cases whatever is done with the row is wrong: left out, what the commits before it had done
- * is gone; kept, its records count twice. So the task does not start, and says how to go on. What does not
- * say where its commit began (format 1) can be of an unfinished one if it lies within the records of one
- * commit.
+ * In the last two cases, any treatment of the row is wrong. If it is left out, the results of the commits
+ * before it are lost; if it is kept, its records count twice. So the task does not start, and the error
+ * describes the ways out. A row that does not contain the start of its commit (format 1) may be unfinished if
+ * it lies within the records of one commit.
  */
 export class UnfinishedChanges {
   readonly #places: ResumePositions;
   readonly #config: Pick<EngineConfig, 'guarantee' | 'commitRecords' | 'batchRecords'>;
   readonly #partition: number;
-  /** Of each of the task's sources, the highest offset that a change follows from. */
+  /** The highest offset that causes a change, for each of the task's sources. */
   readonly #highest = new Map<string, number>();
-  /** The same, of changes that are kept. */
+  /** The same for changes that are kept. */
   readonly #kept = new Map<string, number>();
   #refused: Refused | undefined;
 
@@ -48,12 +48,12 @@ export class UnfinishedChanges {
     this.#partition = partition;
   }
 
-  /** Some row was neither to be kept nor to be left out: {@link check} says so. */
+  /** Whether some row could neither be kept nor left out: {@link check} reports it. */
   get refused(): boolean {
     return this.#refused !== undefined;
   }
 
-  /** Sources of the task that rows follow from which are kept, and of which the group has no offset. */
+  /** Sources of the task that cause kept rows, and for which the group has no offset. */
   get withoutOffset(): readonly LostOffset[] {
     return this.#places.own.flatMap(({ topic, partition, offset: begins, committed }) => {
       const highest = this.#kept.get(topic);
@@ -62,16 +62,16 @@ export class UnfinishedChanges {
   }
 
   /**
-   * Whether rows follow from records of the task's own sources, and some of it is done. If all of these are
-   * read from offset 0 on and no row is kept, nothing is: whoever has set the offsets, every row is made
-   * again.
+   * Whether rows come from the task's own sources, and some of their records count as processed. If all of
+   * these sources are read from offset 0 and no row is kept, none counts: wherever the offsets come from,
+   * every row is made again.
    */
   get followFromOwn(): boolean {
     const anew = this.#kept.size === 0 && this.#places.own.every(({ offset }) => offset === 0);
     return this.#highest.size > 0 && !anew;
   }
 
-  /** The place of its cause is known: see {@link ResumePositions.known}. */
+  /** The position of its cause must be known: see {@link ResumePositions.known}. */
   isLeftOut(cause: ChangeCause, store: string, row: { readonly topic: string; readonly offset: number }): boolean {
     const { topic, offset, from = this.#estimated(cause) } = cause;
     const isOwn = this.#places.isOwn(topic);
@@ -91,8 +91,8 @@ export class UnfinishedChanges {
   }
 
   /**
-   * STATE_MISMATCH if the group's offsets do not fit the changelogs. To be called when all is read: it says
-   * up to where the rows go.
+   * STATE_MISMATCH if the group's offsets do not match the changelogs. Called after everything is read: the
+   * error contains how far the rows go.
    */
   check(taskId: string): void {
     if (this.#refused === undefined) return;
@@ -105,9 +105,9 @@ export class UnfinishedChanges {
     throw new StreamsError('STATE_MISMATCH', {
       what: place?.committed
         ? `the group's offset of ${source} was moved back without the stores`
-        : `the group has no offset of ${source} any more, and store ${store} holds what follows from its records`,
+        : `the group has no offset of ${source} any more, and store ${store} holds rows made from its records`,
       at: `task ${taskId}, ${at}`,
-      saw: `a row that follows from offset ${offset}, and ${seen}: records would count twice`,
+      saw: `a row made from offset ${offset}, and ${seen}: records would count twice`,
       expected: `a committed offset of at least ${(this.#highest.get(topic) ?? offset) + 1}`,
       action: goOnOrBeginAnew(
         new Map([[topic, offset + 1], ...Array.from(this.#highest, ([name, last]) => [name, last + 1] as const)]),
@@ -116,7 +116,7 @@ export class UnfinishedChanges {
     });
   }
 
-  /** Of a change of format 1: as if its commit was as long as any can be. */
+  /** For a change of format 1: assumes the longest possible commit. */
   #estimated({ offset }: ChangeCause): number {
     const { commitRecords, batchRecords } = this.#config;
     const place = offset + 1 - commitRecords - batchRecords;

@@ -9,26 +9,26 @@ import { sourcePartitions, startPositions } from './sources.js';
 import { stopped } from './stopped.js';
 import type { TaskOptions } from './task-options.js';
 
-/** How often a task looks whether it is known where the topic begins. */
+/** How often a task checks whether the start of the topic is known. */
 const LOOK_AGAIN_MS = 100;
-/** After so many looks it says what it waits for, and again each time after as many. */
+/** After this many checks it logs what it waits for, and again after each further number of them. */
 const TELL_EVERY = 300;
 
 /** Where a task begins. */
 export interface Beginning {
-  /** What the group has committed of its sources; those without a position are left out. */
+  /** The committed offsets of its sources; partitions without one are left out. */
   readonly committed: readonly PartitionOffset[];
-  /** The same, with what the stores contain: more, while a reset that keeps them is processed again. */
+  /** The same for what the stores contain: more, while a reset that keeps them is being processed. */
   readonly contained: readonly PartitionOffset[];
-  /** Where it begins to read: at the committed offsets, and at the start of partitions that have none. */
+  /** Where it begins to read: at the committed offsets; partitions without one begin at their start. */
   readonly positions: readonly PartitionOffset[];
-  /** Sources that a reset has put back. Undefined: none. */
+  /** The state of a reset that has moved sources back. Undefined: there is none. */
   readonly again: Reprocessing | undefined;
 }
 
 /**
- * Finds out where a task begins to read. GENERATION_CHANGED: see {@link checkVersion}. RESET_UNFINISHED:
- * see {@link Reprocessing.of}.
+ * Finds the positions where a task begins to read. GENERATION_CHANGED: see {@link checkVersion}.
+ * RESET_UNFINISHED: see {@link Reprocessing.of}.
  */
 export async function whereToBegin(
   options: TaskOptions,
@@ -54,7 +54,7 @@ async function committedOffsets(
   checkVersion(committed, config);
   if (config.startFrom === 'earliest') return committed;
   const known = new Set(committed.map(({ topic }) => topic));
-  // All that is in internal topics is the application's own: they begin at their start.
+  // Everything in internal topics belongs to the application: they are read from their start.
   const unknown = subTopology.topics.filter(
     (topic) => !known.has(topic) && sources.some((source) => source.topic === topic),
   );
@@ -64,18 +64,18 @@ async function committedOffsets(
 }
 
 /**
- * Under `startFrom: 'latest'`: commits where the application begins in topics of which it has read nothing,
- * before a record is read. A restart then goes on there, whatever came meanwhile, also where it was quiet.
+ * Under `startFrom: 'latest'`: commits the start of topics of which nothing was read, before any record is
+ * read. A restart then continues there, whatever was written meanwhile, also in partitions without records.
  *
- * All partitions of a topic begin together, or those of tasks that are opened later would begin later. The
- * task of partition 0 commits the ends of all of them, at once; the other tasks wait for that. So a partition
- * without a position, of a topic that has others, is one that appeared later: it begins at its start.
- * TOPIC_UNKNOWN if a topic is gone.
+ * All partitions of a topic begin at the same time; otherwise tasks that are opened later would begin later.
+ * The task of partition 0 commits the ends of all partitions at once, and the other tasks wait for that. So
+ * if a topic has positions, a partition without one has appeared later: it is read from its start.
+ * TOPIC_UNKNOWN if a topic no longer exists.
  *
- * A topic of which the offsets of other sources tell has been read, and its own offsets are lost. Its ends
- * would pass over what came since, so nothing is committed of it: it is read from its start, or refused where
- * there are stores. Stores tell of lost offsets, too: the ends are marked as a beginning, which rows that
- * follow from earlier records contradict (see lost-offsets.ts).
+ * If offsets of other sources name a topic, the topic has been read, and its own offsets are lost. Starting
+ * at its ends would skip records, so nothing is committed for it. It is read from its start, or refused if
+ * there are stores. Stores can reveal lost offsets, too. The ends are marked as a beginning, and rows that
+ * come from earlier records contradict that (see lost-offsets.ts).
  */
 async function beginAtEnds(options: TaskOptions, topics: readonly string[], signal: AbortSignal): Promise<void> {
   const { config, ports, membership, partition } = options;
@@ -83,7 +83,7 @@ async function beginAtEnds(options: TaskOptions, topics: readonly string[], sign
   let looks = 0;
   for (let fresh = await notBegun(options, topics); fresh.length > 0; fresh = await notBegun(options, topics)) {
     if (signal.aborted) throw stopped('the engine was stopped', `partition ${partition}`);
-    // Also for who only waits: it says so if a topic is gone.
+    // Waiting tasks also do this: it throws if a topic no longer exists.
     const ends = await ports.broker.admin.latestOffsets(fresh);
     if (partition === 0) {
       await warnOfBeginning(options, new Set(fresh.map(({ topic }) => topic)));
@@ -92,7 +92,7 @@ async function beginAtEnds(options: TaskOptions, topics: readonly string[], sign
       if (looks++ % TELL_EVERY === TELL_EVERY - 1)
         config.logger.warn(
           { partition, topics },
-          `the task of partition ${partition} waits for that of partition 0, which says where the application begins in ${topics.join(', ')}. If nothing follows, look what holds up the process that has it`,
+          `the task of partition ${partition} waits for the task of partition 0, which commits where the application begins in ${topics.join(', ')}. If this message repeats, find out what delays the process that runs it`,
         );
       await sleep(ports.clock, LOOK_AGAIN_MS, signal);
     }
@@ -114,8 +114,8 @@ async function notBegun(
 }
 
 /**
- * Whether topics are new in the application, or the group has lost all their offsets, nobody can tell from
- * the group: it is said.
+ * The group does not show whether topics are new in the application, or all of their offsets were lost: a
+ * warning reports it.
  */
 async function warnOfBeginning({ ports, config }: TaskOptions, topics: ReadonlySet<string>): Promise<void> {
   const { applicationId, logger } = config;
@@ -124,6 +124,6 @@ async function warnOfBeginning({ ports, config }: TaskOptions, topics: ReadonlyS
   const names = [...topics].join(', ');
   logger.warn(
     { app: applicationId, topics: [...topics] },
-    `the group has no offset of ${names}, and others: as startFrom: 'latest' says, records of ${names} are read from here on. If it has lost the offsets, stop the application, and put it where it was by millrace reset FILE --to offset:TOPIC:P=N,…`,
+    `the group has offsets of other topics, and none of ${names}: because of startFrom: 'latest', records of ${names} are read from here on. If it has lost the offsets, stop the application, and restore its position with millrace reset FILE --to offset:TOPIC:P=N,…`,
   );
 }

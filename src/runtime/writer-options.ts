@@ -3,7 +3,7 @@ import { changelogTopic, taskId, transactionalId } from '../graph/naming.js';
 import type { TaskOptions } from './task-options.js';
 import { internalTopics, neededTopics } from './topic-uses.js';
 
-/** How a task writes: under exactly_once, whoever ran it before is fenced. */
+/** The options of a task's writer: under exactly_once, it fences the previous owner of the task. */
 export const writerOptions = (options: TaskOptions, sources: readonly TopicPartition[]): WriterOptions =>
   options.config.guarantee === 'at_least_once'
     ? {}
@@ -15,14 +15,14 @@ export const writerOptions = (options: TaskOptions, sources: readonly TopicParti
         transactionScope: transactionScopeOf(options, sources),
       };
 
-/** What the transactions of a task may have touched, whoever ran it before. */
+/** The topics and partitions that transactions of the task may have touched, for any owner. */
 function transactionScopeOf(
   { topology, config, stores, partition }: Pick<TaskOptions, 'topology' | 'config' | 'stores' | 'partition'>,
   sources: readonly TopicPartition[],
 ): TransactionScope {
   const { applicationId, version } = config;
   const own = stores.map(({ name }) => ({ topic: changelogTopic(version.prefix, name), partition }));
-  // The changelogs of others are none of its own.
+  // Changelogs of other tasks are not in it.
   const internal = internalTopics(topology.graph, config).filter(({ subTopology }) => subTopology === undefined);
   const written = [...neededTopics(topology.graph), ...internal].filter(({ operations }) =>
     operations.includes('Write'),

@@ -23,25 +23,28 @@ import { ManualClock } from './manual-clock.js';
 import { decodeOutput, type OutputRecord } from './topics.js';
 
 export interface TestDriverOptions extends EngineOptions {
-  /** Partitions of the topics that the topology reads and writes: of all, or by topic. Default 1. */
+  /**
+   * Number of partitions of the topics that the topology reads and writes: one for all, or by topic. Default
+   * 1.
+   */
   readonly partitions?: number | Readonly<Record<string, number>>;
-  /** Where the virtual clock begins, in milliseconds since the epoch. Default 0. */
+  /** Start of the virtual clock, in milliseconds since the epoch. Default 0. */
   readonly startMs?: number;
   /**
-   * Where Avro serdes find schemas. Default: a registry in memory, which is empty at first. Schemas that it
-   * does not have are registered, unless `registerSchemas` is false.
+   * Where Avro serdes find schemas. Default: an empty registry in memory. Schemas that it does not have are
+   * registered, unless `registerSchemas` is false.
    */
   readonly schemaRegistry?: SchemaRegistry;
 }
 
-/** What an injected crash throws inside the engine. The driver catches it. */
+/** The error that an injected crash throws inside the engine. The driver catches it. */
 class InjectedCrash extends Error {
   override readonly name = 'InjectedCrash';
 }
 
 /**
- * Runs a topology in a test: the real engine, on a broker, stores and a clock in memory. No network, no disk,
- * no waiting; works under any test runner.
+ * Runs a topology in a test: the real engine, with broker, stores and clock in memory. It needs no network,
+ * no disk and no waiting, and works under any test runner.
  *
  * ```ts
  * const driver = await TestDriver.create(topology);
@@ -55,9 +58,9 @@ class InjectedCrash extends Error {
  * It runs what runs in production: tasks, batches, stages, stores with their changelogs, commits, restore,
  * repartition topics, several partitions. A crash loses exactly what a crash of the process loses.
  *
- * It does not simulate: several processes and the moving of tasks between them; a broker that is slow, fails
- * or loses acknowledgements; disks that fail; time passing by itself, so idle timeouts and wall-clock timers
- * fire only in `advance`; RocksDB, since stores are in memory (their contract is tested to be equal).
+ * It does not simulate several processes, a broker that is slow, fails or loses acknowledgements, or failing
+ * disks. Time does not pass by itself: idle timeouts and wall-clock timers fire only in `advance`. Stores are
+ * in memory, not in RocksDB; tests check that both have the same contract.
  */
 export class TestDriver {
   readonly #topology: Topology;
@@ -69,7 +72,7 @@ export class TestDriver {
   readonly #read = new Map<string, number>();
   readonly #services: SerdeServices;
   #engine: Engine | undefined;
-  /** What ended the engine, until it is started again; a crash that was asked for is none. */
+  /** The error that ended the engine, until it starts again; a requested crash is not one. */
   #failure: unknown;
   #crashAfter: CommitStep | undefined;
 
@@ -82,7 +85,7 @@ export class TestDriver {
     this.#services = { schemaRegistry: async () => schemaRegistry, registerSchemas };
   }
 
-  /** TOPOLOGY_INVALID lists what is wrong with the topology. */
+  /** TOPOLOGY_INVALID lists the problems of the topology. */
   static async create(topology: Topology, options: TestDriverOptions = {}): Promise<TestDriver> {
     const driver = new TestDriver(topology, options);
     const { nodes } = topology.graph;
@@ -101,8 +104,8 @@ export class TestDriver {
   }
 
   /**
-   * A topic that is fed. Records of a global table are in it when `send` resolves, and before records of
-   * streams that are fed in later.
+   * An input topic. Records of a global table are in the table when `send` resolves, so stream records that
+   * are sent later find them.
    */
   input<K, V>(topic: string, serdes: TopicSerdes<K, V>): TestInput<K, V> {
     const sendAll = async (records: readonly InputRecord<K, V>[], faults: DeliveryFaults = {}): Promise<void> => {
@@ -148,7 +151,7 @@ export class TestDriver {
     return { read, values: async () => (await read()).map(({ value }) => value) };
   }
 
-  /** Dead letters so far, as text. */
+  /** Dead letters as text. */
   deadLetters(): TestOutput<string, string> {
     const { deadLetterTopic } = resolveConfig(this.#topology.name, this.#options);
     const text = {
@@ -159,23 +162,24 @@ export class TestDriver {
     return this.output(deadLetterTopic, { key: text, value: text });
   }
 
-  /** A store's rows. STORE_UNKNOWN if the topology has none of that name. */
+  /** The rows of a store. STORE_UNKNOWN if the topology has no store of that name. */
   store<K, V>(name: string): StoreView<K, V> {
     return viewStore(this.#topology.graph, () => this.#running(), name);
   }
 
-  /** Moves the wall clock on, and runs the timers that are due. */
+  /** Advances the wall clock, and runs the timers that are due. */
   async advance(duration: Duration): Promise<void> {
     this.#clock.advance(durationMs(duration, 'advance'));
     await this.run();
   }
 
   /**
-   * Runs the topology until nothing is left to do. Called by everything that feeds in; needed after
-   * {@link restart} only.
+   * Runs the topology until nothing is left to do. All methods that write input call it; tests need it only
+   * after {@link restart}.
    */
   async run(): Promise<void> {
-    // What is fed in after that would wait for ever, and the test would believe that it was processed.
+    // Records that are written after that would wait for ever, and the test would assume that they were
+    // processed.
     if (this.#failure !== undefined) throw this.#failure;
     if (!this.#engine) return;
     try {
@@ -197,8 +201,8 @@ export class TestDriver {
   }
 
   /**
-   * Crashes the engine: at once, losing what is not committed, or at the next commit, right after that step.
-   * What is fed in while it is down waits for {@link restart}.
+   * Crashes the engine. Without `after` at once: uncommitted work is lost. With `after`: at the next commit,
+   * directly after that step. Records written while the engine is down wait for {@link restart}.
    */
   async crash(after?: CommitStep): Promise<void> {
     if (after !== undefined) {
@@ -211,7 +215,7 @@ export class TestDriver {
   }
 
   /**
-   * Starts the engine again, on the topics and stores as the crash left them; or another topology on them.
+   * Starts the engine again with the topics and stores that the crash left, optionally with another topology.
    * Runs until nothing is left to do.
    */
   async restart(topology: Topology = this.#topology): Promise<void> {
@@ -242,7 +246,7 @@ export class TestDriver {
     await this.run();
   }
 
-  /** Commits, and gives everything back. */
+  /** Commits, and releases everything. */
   async close(): Promise<void> {
     const engine = this.#engine;
     this.#engine = undefined;
@@ -256,13 +260,13 @@ export class TestDriver {
   }
 
   async #drain(engine: Engine): Promise<void> {
-    // Repartition topics feed other tasks, which may come before in the round.
+    // Repartition topics feed other tasks, which may come earlier in the round.
     while ((await engine.processWaiting()) > 0);
   }
 
   /**
-   * Lets the virtual clock run on while somebody waits for it (a retry's backoff), so that nothing ever
-   * hangs.
+   * Lets the virtual clock advance while something waits for it (such as the backoff of a retry), so that
+   * nothing hangs.
    */
   async #settled<T>(work: Promise<T>): Promise<T> {
     let settled = false;

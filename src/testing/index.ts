@@ -1,5 +1,5 @@
 /**
- * What tests need: the driver and a clock of their own. No test runner is imported.
+ * The tools for tests: the driver and a manual clock. No test runner is imported.
  *
  * @module millrace/testing
  */

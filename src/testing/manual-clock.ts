@@ -6,13 +6,13 @@ interface Timer {
   readonly callback: () => void;
 }
 
-/** A clock that moves only when it is told to. */
+/** A clock that only moves when a test moves it. */
 export class ManualClock implements Clock {
   #now: number;
   #timers: Timer[] = [];
   #order = 0;
 
-  /** Begins at that time, in milliseconds since the epoch. */
+  /** @param startMs Start time, in milliseconds since the epoch. */
   constructor(startMs = 0) {
     this.#now = startMs;
   }
@@ -33,19 +33,19 @@ export class ManualClock implements Clock {
     };
   }
 
-  /** Whether anybody waits for this clock. */
+  /** Whether any timer waits for this clock. */
   get waiting(): boolean {
     return this.#timers.length > 0;
   }
 
-  /** Moves on, calling back whoever waits on the way, in the order of their times. */
+  /** Advances the clock, and calls the callbacks that are due, ordered by time. */
   advance(ms: number): void {
     const end = this.#now + ms;
     for (let next = this.#next(); next !== undefined && next.at <= end; next = this.#next()) this.#fire(next);
     this.#now = end;
   }
 
-  /** Moves on to the next callback. */
+  /** Advances the clock to the next callback, and calls it. */
   fireNext(): void {
     const next = this.#next();
     if (next) this.#fire(next);

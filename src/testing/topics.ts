@@ -2,7 +2,7 @@ import type { BrokerRecord } from '../broker/port.js';
 import type { HeaderEntry } from '../model/headers.js';
 import type { TopicSerdes } from '../runtime/send.js';
 
-/** A record that came out. */
+/** A record of an output topic. */
 export interface OutputRecord<K, V> {
   readonly key: K | null;
   readonly value: V | null;

@@ -121,7 +121,7 @@ describeWithKafka('global tables', (kafka) => {
     const streams = await start(target, options);
     assert.equal((await streams.store('all-accounts').entries()).length, 4);
     assert.equal(await streams.store('all-accounts').get('k3'), 'new3');
-    assert.equal(warnings.filter((message) => message.includes('made again from its topic')).length, 1);
+    assert.equal(warnings.filter((message) => message.includes('rebuilt from its topic')).length, 1);
     await streams.stop();
   });
 });

@@ -274,7 +274,7 @@ describe('an owner under exactly_once of a task that had owners under at_least_o
       await told.run();
       await told.thaw(0);
       await told.lookAround();
-      assert.match(told.warnings.join(), /somebody else has written to a changelog/);
+      assert.match(told.warnings.join(), /another writer has written to a changelog/);
       assert.deepEqual(await told.rows(), told.truth);
     }));
 });

@@ -80,7 +80,7 @@ describeWithKafka('an application whose processes are killed', (kafka) => {
     assert.match(
       busy?.warning ?? '',
       new RegExp(
-        `^busy for .* records up to ${name}-words\\[\\d\\]@\\d+, .*, of which .* in what stands before the first operator with state`,
+        `^busy for .* records up to ${name}-words\\[\\d\\]@\\d+, .*, of which .* in the operators before the first one with state`,
       ),
     );
     assert.deepEqual(await running.end('SIGTERM'), [0, null]);

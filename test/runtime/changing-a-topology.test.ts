@@ -25,7 +25,7 @@ import { ToldLogger } from '../support/told.js';
 type Words = Stream<string, string>;
 
 const text = { key: serdes.string, value: serdes.string };
-const NEW_STORE = /warn: store .* is new in an application that is not: .* rebuild FILE --store .* --from sources/;
+const NEW_STORE = /warn: store .* is new in an existing application: .* rebuild FILE --store .* --from sources/;
 const MOVED = /info: store totals was made from .* which its sub-topology does not read: it is restored/;
 
 interface Version {

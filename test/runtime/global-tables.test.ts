@@ -92,7 +92,7 @@ for (const [kind, newMachine] of [
       const warnings: string[] = [];
       const engine = await startOn(app, machine, { warn: (_, message) => warnings.push(message) });
       assert.equal(warnings.length, 1);
-      assert.match(warnings[0] as string, /made again from its topic/);
+      assert.match(warnings[0] as string, /rebuilt from its topic/);
       const found = [];
       for await (const [key, value] of engine.globals.store('all-accounts')!.entries()) found.push(`${key}=${value}`);
       assert.deepEqual(found, ['k40=new40', 'k41=new41', 'k42=new42', 'k43=new43', 'k44=new44']);

@@ -196,7 +196,10 @@ describe('the state of a machine', () => {
       Object.keys(await machines.rows()),
       words(10, 20).map(({ key }) => key),
     );
-    assert.match(machines.logger.lines.join('\n'), /info: store totals is read anew .* deleted, and made anew since/);
+    assert.match(
+      machines.logger.lines.join('\n'),
+      /info: store totals is read again .* deleted, and created again since/,
+    );
   });
 
   it('STATE_MISMATCH: its changelog was deleted and made anew, and holds nothing: the rows are nowhere else', async () => {
@@ -205,7 +208,7 @@ describe('the state of a machine', () => {
     await machines.run();
     await machines.app.stop();
     await broker.admin.deleteTopics([CHANGELOG]);
-    await assert.rejects(machines.run(), isError('STATE_MISMATCH', /deleted or made anew/));
+    await assert.rejects(machines.run(), isError('STATE_MISMATCH', /deleted or created again/));
   });
 
   it('goes on, as far as can be known, on a broker that gives topics no ids', async () => {
@@ -409,7 +412,7 @@ describe('the state of a machine', () => {
         assert.ok((await readTopic(broker, CHANGELOG)).every(({ value }) => value !== null));
         assert.match(
           machines.logger.lines.join('\n'),
-          /warn: the group has no offset of words\[0\] any more; the stores keep what follows .* before offset 50, and it is read on from offset 50$/m,
+          /warn: the group has no offset of words\[0\] any more; the stores keep the rows made from .* before offset 50, and reading continues at offset 50$/m,
         );
       });
 

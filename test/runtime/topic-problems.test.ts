@@ -51,7 +51,7 @@ describe('the topics of an application, if they are not as it needs them,', () =
           /in with 2, accounts with 3|accounts with 3, in with 2/,
           /app-totals-changelog with 5 partitions/,
           /app-totals-changelog with cleanup\.policy=delete/,
-          /Create them.* Put repartition.* Set that with kafka-configs/,
+          /Create them.* Put repartition.* Set this with kafka-configs/,
         ),
       );
       assert.deepEqual((await broker.admin.describeTopics()).map(({ name }) => name).sort(), [

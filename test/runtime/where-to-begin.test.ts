@@ -60,7 +60,7 @@ describe('a task that waits for that of partition 0 to say where the application
     assert.equal(run.said.length, 3);
     assert.match(
       run.said[0] ?? '',
-      /^the task of partition 1 waits for that of partition 0, which says where the application begins in in\./,
+      /^the task of partition 1 waits for the task of partition 0, which commits where the application begins in in\./,
     );
     run.committed = true;
     const { positions } = await pumped(run.clock, run.begin);
