@@ -99,7 +99,7 @@ export class RerunTask {
 
   /** Place in the batch of the record at hand. */
   get index(): number {
-    return this.#runner.recordContext.scope.index;
+    return this.#runner.recordContext.index;
   }
 
   get commitDue(): boolean {

@@ -104,7 +104,7 @@ export class BatchRunner implements StageHost {
     };
   }
 
-  send(node: string, outgoing: Outgoing, index = this.recordContext.scope.index): void {
+  send(node: string, outgoing: Outgoing, index = this.recordContext.index): void {
     this.sending.send(node, outgoing, index, this.#pusher.number);
   }
 
@@ -189,7 +189,7 @@ export class BatchRunner implements StageHost {
    * made the timer due. A wall-clock timer has no such record.
    */
   async refusedInTimer(node: string, error: StreamsError, again: () => void | Promise<void>): Promise<void> {
-    const { index } = this.recordContext.scope;
+    const { index } = this.recordContext;
     await this.failures.handle(
       'process',
       { node, error, source: this.sending.sourceOf(index) },

@@ -30,9 +30,9 @@ export function buildPipeline(options: {
   const { topology, subTopology, runner, task, jump } = options;
   const entries = new Map<string, TopicEntry>();
   const stages: Stage[] = [];
-  const { scope } = runner.recordContext;
+  const { recordContext } = runner;
   const { observer } = task;
-  const declaration = topology[DECLARE](scope);
+  const declaration = topology[DECLARE](recordContext);
 
   for (const source of declaration.sources) {
     if (!subTopology.topics.includes(source.topic)) continue;
@@ -89,7 +89,7 @@ export function buildPipeline(options: {
     );
   }
 
-  if (observer) for (const [topic, entry] of entries) entries.set(topic, observedEntry(entry, scope, observer));
+  if (observer) for (const [topic, entry] of entries) entries.set(topic, observedEntry(entry, recordContext, observer));
 
   const processors: Processor[] = [];
   for (const plan of planStages(topology.graph, subTopology)) {

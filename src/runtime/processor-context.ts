@@ -161,7 +161,7 @@ export class TaskProcessorContext implements ProcessorContext {
   }
 
   emit(record: AnyRecord): void {
-    this.#task.observer?.emitted(this.#node, record, this.#runner.recordContext.scope.index);
+    this.#task.observer?.emitted(this.#node, record, this.#runner.recordContext.index);
     this.#runner.emit(this.#outlet, record);
   }
 
@@ -224,13 +224,12 @@ export class TaskProcessorContext implements ProcessorContext {
   effect({ id, record, run }: PendingEffect): void {
     const idempotencyKey = `${this.#task.drawsFor}/${id}`;
     const { recordContext, sending } = this.#runner;
-    const { scope } = recordContext;
     sending.effects.add({
       node: this.#node,
       idempotencyKey,
       record,
       position: this.position,
-      place: recordContext.place(scope.index),
+      place: recordContext.place(recordContext.index),
       run: () => run(idempotencyKey),
     });
   }

@@ -71,8 +71,7 @@ export class Pusher {
     const push = this.#number;
     if (!this.#outlet || !this.#pushed || this.#pending.some((other) => other.node === node && other.push === push))
       return;
-    const { scope, emission } = this.#recordContext;
-    const { index } = scope;
+    const { index, emission } = this.#recordContext;
     this.#pending.push({ outlet: this.#outlet, record: this.#pushed, node, error, index, emission, push, takeBack });
   }
 
@@ -86,7 +85,7 @@ export class Pusher {
       const again = (): void => this.#pushAgain(outlet, record, node);
       const source = sourceOf(index);
       const givenUp = await failures.handle('process', { node, error, source }, deadLetter(index), again);
-      if (givenUp && isChange(record)) await pushGivenUp(again, this.#recordContext.scope);
+      if (givenUp && isChange(record)) await pushGivenUp(again, this.#recordContext);
     }
   }
 

@@ -12,7 +12,7 @@ export interface RecordContextOptions {
   readonly cause: Cause | undefined;
   readonly streamTime: number;
   readonly onFatal: (error: Error) => void;
-  readonly bind?: PushScope['bind'];
+  readonly bind: NonNullable<PushScope['bind']>;
   /** The partition of the task. */
   readonly partition: number;
   /** The name of the repartition of a topic; undefined for other topics. */
@@ -21,10 +21,16 @@ export interface RecordContextOptions {
 
 /**
  * The current position of a task: its batch, the record or timer being processed, and the origin of its
- * results. The batch runner updates it; contexts of processors read it.
+ * results. The batch runner updates it; inputs and contexts of processors read it.
  */
-export class RecordContext {
-  readonly scope: PushScope;
+export class RecordContext implements PushScope {
+  pushing = false;
+  index = 0;
+  key: unknown = undefined;
+  from = '';
+  givenUp = false;
+  readonly bind: NonNullable<PushScope['bind']>;
+  readonly fail: (error: Error) => void;
   readonly #cause: Cause | undefined;
   #batch: Batch = NO_BATCH;
   #sequence = 0;
@@ -51,7 +57,8 @@ export class RecordContext {
   constructor({ cause, streamTime, onFatal: fail, bind, partition, repartitionOf }: RecordContextOptions) {
     this.#firing = { text: startOrigin(partition) };
     this.#repartitionOf = repartitionOf;
-    this.scope = { pushing: false, index: 0, key: undefined, from: '', fail, ...(bind && { bind }) };
+    this.fail = fail;
+    this.bind = bind;
     this.#cause = cause;
     this.streamTime = streamTime;
   }
@@ -61,12 +68,12 @@ export class RecordContext {
   }
 
   get position(): SourcePosition {
-    return this.#batch.records[this.scope.index] ?? this.#position;
+    return this.#batch.records[this.index] ?? this.#position;
   }
 
   /** The log record; undefined in a wall-clock timer. */
   get sourceRecord(): BrokerRecord | undefined {
-    return this.#batch.records[this.scope.index];
+    return this.#batch.records[this.index];
   }
 
   /** Changes whenever another item begins, or the same one begins again. */
@@ -78,7 +85,7 @@ export class RecordContext {
   get origin(): string {
     if (this.#at !== undefined) return originAt(this.#at, this.rootOf);
     // While a source pushes a record, no operator is running.
-    return this.#firing?.text ?? `${this.rootOf(this.scope.index)}^`;
+    return this.#firing?.text ?? `${this.rootOf(this.index)}^`;
   }
 
   /** The same without the current node. */
@@ -96,7 +103,7 @@ export class RecordContext {
   };
 
   get sequence(): number {
-    return this.#batch.firstSequence + this.scope.index;
+    return this.#batch.firstSequence + this.index;
   }
 
   /** Undefined inside a timer. */
@@ -106,7 +113,7 @@ export class RecordContext {
 
   /** Stream time as of the current record. */
   get time(): number {
-    return this.#batch.streamTimes[this.scope.index] ?? this.streamTime;
+    return this.#batch.streamTimes[this.index] ?? this.streamTime;
   }
 
   beginBatch(records: readonly BrokerRecord[], streamTimes: number[]): Batch {
@@ -138,7 +145,7 @@ export class RecordContext {
     this.#batch = NO_BATCH;
     this.#record = undefined;
     this.#emitted = 0;
-    this.scope.index = 0;
+    this.index = 0;
   }
 
   /** The place of the next arrival; `delivery` counts the arrivals of this emission at the spot. */
@@ -159,7 +166,7 @@ export class RecordContext {
 
   /** A log record that its source is about to push. */
   enterSource(index: number): void {
-    this.scope.index = index;
+    this.index = index;
     this.#turn++;
     this.#emission = 0;
   }
@@ -198,7 +205,7 @@ export class RecordContext {
   }
 
   #enter(index: number, record: AnyRecord | undefined, due: number): void {
-    this.scope.index = index;
+    this.index = index;
     this.#due = due;
     this.#record = record;
     this.#turn++;

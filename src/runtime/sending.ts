@@ -65,7 +65,7 @@ export class Sending {
     // A record that cannot be encoded may become a dead letter, which is then sent, too.
     for (let items = this.outbox.drain(); items.length > 0; items = this.outbox.drain()) {
       for (const item of items) {
-        this.#recordContext.scope.index = item.place.index;
+        this.#recordContext.index = item.place.index;
         try {
           const made = produce(item, context, this.#originFor(item));
           const record = made instanceof Promise ? await made : made;
@@ -128,7 +128,7 @@ export class Sending {
     const { again, effects: gate, failures, stop } = this.#options;
     for (const effect of this.effects.drain()) {
       const { node, place } = effect;
-      this.#recordContext.scope.index = place.index;
+      this.#recordContext.index = place.index;
       const mode = again?.modeOf(this.#recordContext.batch.records[place.index]) ?? 'live';
       const made = mode === 'live' && gate(effect);
       failures.count(node, made ? 'called' : 'silenced');
