@@ -1,16 +1,16 @@
 import { type Duration, durationMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 
-/** Which records of the right stream a record of the left one meets, and for how long both are waited for. */
+/** Which right records match a left record, and how long both wait for a match. */
 export type JoinWindowOptions = {
   /**
-   * How long, in stream time, a record without a partner is waited for beyond its window, and how much longer
-   * records are kept for late ones. Default: not at all.
+   * How long, in stream time, a record without a partner waits beyond its window. Records are also kept that
+   * much longer for late ones. Default: not at all.
    */
   readonly grace?: Duration;
 } & (
   | {
-      /** How far apart two records may be, whichever is the earlier one. Both ends included. */
+      /** How far apart two records may be, in either order. Both ends included. */
       readonly within: Duration;
       readonly before?: never;
       readonly after?: never;
@@ -40,11 +40,11 @@ export interface JoinWindow {
   readonly beforeMs: number;
   readonly afterMs: number;
   readonly graceMs: number;
-  /** How much older than the youngest record of its side a record may be to be met. */
+  /** How much older than the newest record of its side a record may be and still match. */
   readonly retentionMs: number;
 }
 
-/** CONFIG_INVALID for a window that nothing could meet in. `where`: the operator and its name. */
+/** CONFIG_INVALID for a window in which nothing can match. `where`: the operator and its name. */
 export function joinWindow(options: JoinWindowOptions, where: string): JoinWindow {
   const {
     within,
