@@ -1,6 +1,6 @@
 import type { Declaring } from './declaring.js';
 
-/** What can be wrong with global tables only once everything is declared. */
+/** Checks global tables for problems that show only once everything is declared. */
 export function checkGlobalTables(declaring: Declaring): void {
   const { globalTables, sources, processors } = declaring;
   for (const { id, topic, store } of globalTables) {

@@ -17,14 +17,14 @@ import { runEnds } from './run-ends.js';
 import type { GlobalTableOptions, StreamOptions, TableOptions, TopologyBuilder } from './topology-builder.js';
 import type { Stream } from './types.js';
 
-/** Whether a value is a topology: of this copy of the library or another. */
+/** Whether a value is a topology, of this or another copy of the library. */
 export function isTopology(value: unknown): value is Topology {
   return typeof value === 'object' && value !== null && TOPOLOGY in value;
 }
 
 /**
- * Declares a topology. The function is a blueprint: it runs once to draw the graph and once for each task, so
- * it must declare the same every time, and nothing outside it may be changed from within.
+ * Declares a topology. The function is a blueprint. It runs once to draw the graph and once for each task, so
+ * it must declare the same each time, and must not change anything outside itself.
  *
  * ```ts
  * export default topology('word-count', (t) => {
@@ -37,8 +37,8 @@ export function isTopology(value: unknown): value is Topology {
  * });
  * ```
  *
- * Reading `graph` (as `start`, `describe` and `validate` do) throws TOPOLOGY_INVALID with every problem found
- * and what to write instead.
+ * Reading `graph` (as `start`, `describe` and `validate` do) throws TOPOLOGY_INVALID. The error lists every
+ * problem and what to write instead.
  */
 export function topology(name: string, blueprint: (t: TopologyBuilder) => void): Topology {
   let graph: Graph | undefined;
@@ -71,7 +71,7 @@ export function topology(name: string, blueprint: (t: TopologyBuilder) => void):
   return drawn;
 }
 
-/** Everything that is wrong with a topology, each with advice; empty if it can run. */
+/** Every problem of a topology, each with advice; empty if the topology can run. */
 export function validate(target: Topology): readonly Problem[] {
   try {
     void target.graph;
@@ -125,7 +125,7 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
     });
   }
   for (const error of late) problems.push(problemOf(name, error));
-  // Alone, an error keeps its own code.
+  // A single error keeps its own code.
   if (thrown && problems.length === 0) throw thrown;
   if (thrown) problems.push(problemOf(name, thrown));
   if (problems.length > 0) throw new TopologyInvalid(name, problems);
@@ -186,10 +186,7 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
   }
 }
 
-/**
- * What comes behind its first `await` would be declared by nobody, and what it throws there would end the
- * process.
- */
+/** Declarations after the first `await` would be lost, and an error thrown there would end the process. */
 function asyncBlueprint(name: string, returned: Promise<unknown>): StreamsError {
   returned.catch(() => undefined);
   return new StreamsError('TOPOLOGY_INVALID', {
