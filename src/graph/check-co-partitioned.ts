@@ -1,8 +1,8 @@
 import type { Graph, Problem } from './graph.js';
 
 /**
- * Repartitions whose records meet in one store, and which say themselves that they have different numbers of
- * partitions. What topics have is known at start only.
+ * Finds repartitions that feed one store but declare different numbers of partitions. The partition counts of
+ * topics are known only at start.
  */
 export function checkCoPartitioned({ nodes, coPartitioned }: Graph): readonly Problem[] {
   return coPartitioned.flatMap((group) => {

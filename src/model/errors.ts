@@ -2,8 +2,8 @@ import { plainText } from './plain-text.js';
 import { show } from './show.js';
 
 /**
- * The closed list of what can go wrong. `retryable`: the same call may succeed later without anybody changing
- * anything. The table in docs/errors.md is compared with this one by a test.
+ * The closed list of errors. `retryable`: the same call may succeed later without any change by a person. A
+ * test compares the table in docs/errors.md with this one.
  */
 export const ERROR_CODES = {
   // declaring
@@ -156,19 +156,19 @@ export interface ErrorDetails {
   readonly at?: string;
   readonly saw?: string;
   readonly expected?: string;
-  /** What the reader can do about it: a full sentence. */
+  /** What the reader can do about it, as a full sentence. */
   readonly action: string;
-  /** Each on a line of its own behind the action. */
+  /** Lines listed after the action. */
   readonly list?: readonly string[];
   readonly cause?: unknown;
 }
 
 /**
- * Every error that millrace throws. The message reads
- * `<what failed> at <where>: saw <x>, expected <y>. <what to do>.`
+ * Every error that millrace throws. The message reads `<what failed> at <where>: saw <x>, expected <y>. <what
+ * to do>.`
  *
- * It may repeat what others wrote (names, values, messages of servers): so it is on one line, but for a list,
- * and what could move a cursor is escaped (see plain-text.ts).
+ * It may contain text from others (names, values, messages of servers). So it is on one line, except for a
+ * list, and characters that could move a cursor are escaped (see plain-text.ts).
  */
 export class StreamsError extends Error {
   override readonly name = 'StreamsError';
@@ -193,8 +193,8 @@ export class StreamsError extends Error {
 }
 
 /**
- * Whether that is a StreamsError, also one of another copy of this library (a user's file may have loaded its
- * own).
+ * Whether a value is a StreamsError, of this or another copy of the library (a user's file may have loaded
+ * its own).
  */
 export function isStreamsError(error: unknown): error is StreamsError {
   return (
@@ -202,13 +202,13 @@ export function isStreamsError(error: unknown): error is StreamsError {
   );
 }
 
-/** The text of anything that was thrown. */
+/** The message of any thrown value. */
 export function messageOf(error: unknown): string {
   if (typeof error === 'string') return error;
   try {
     if (error instanceof Error) return String(error.message);
   } catch {
-    // What was thrown may throw itself, and still has to be told.
+    // The thrown value may itself throw when it is read, and still needs a text.
   }
   return show(error);
 }
