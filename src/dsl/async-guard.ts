@@ -49,7 +49,7 @@ function endOpen(): void {
   if (left.length === 0) return;
   const saw =
     'an Observable that has not completed (new Observable, fromEvent, ajax, …), in mergeMap, switchMap or alike';
-  scope?.fail(putOff(saw, 'Let it complete before it returns, or use process() with an async function.'));
+  scope?.fail(putOff(saw, 'Make the Observable complete synchronously, or use process() with an async function.'));
   for (const subscription of left) subscription.unsubscribe();
 }
 
@@ -189,7 +189,7 @@ function told(saw: string): StreamsError {
 
 function putOff(saw: string, action: string, node?: string): StreamsError {
   return new StreamsError('LATE_EMISSION', {
-    what: node === undefined ? 'an operator put work off to later' : 'an operator would put work off to later',
+    what: node === undefined ? 'an operator deferred work' : 'an operator would defer work',
     ...(node !== undefined && { at: `node ${node}` }),
     saw,
     expected: 'operators that emit synchronously',

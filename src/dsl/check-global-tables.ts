@@ -7,7 +7,7 @@ export function checkGlobalTables(declaring: Declaring): void {
     if (sources.some((source) => source.topic === topic)) {
       declaring.problem(
         id,
-        'its topic is read as a stream or table, too',
+        'its topic is also read as a stream or table',
         'Read it one way only: join the stream or table by its key, or copy it into another topic with to() for one of the two.',
       );
     }

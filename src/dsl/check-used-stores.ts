@@ -13,7 +13,7 @@ export function checkUsedStores(declaring: Declaring): void {
       const near = nearestName(store, known);
       declaring.problem(
         id,
-        `it uses the store "${store}", and there is none of that name`,
+        `it uses the store "${store}", which does not exist`,
         `${near === undefined ? '' : `Did you mean "${near}"? `}Name a store of another operator or of a global table.`,
       );
     }

@@ -160,7 +160,7 @@ export class Declaring implements Declaration {
     const spec = this.bound(given, 'repartition', given.name);
     const id = this.#unique(
       `repartition ${spec.name}`,
-      'Give each change of key a name of its own: selectKey(fn, { name }); or write repartition({ name }) once behind it, and pipe its result twice.',
+      'Give each key change its own name: selectKey(fn, { name }); or write repartition({ name }) once after it, and pipe its result twice.',
     );
     noteName(this, id, 'name', spec.name);
     checkSerdes(this, id, spec);
@@ -236,7 +236,7 @@ export class Declaring implements Declaration {
     if (name === undefined) {
       this.problem(
         'selectKey',
-        'the keyed operator behind it needs a repartition topic, and nothing names it',
+        'the keyed operator after it needs a repartition topic, which has no name',
         'Give selectKey a name: selectKey(fn, { name, key }).',
       );
       return observable;
@@ -252,7 +252,7 @@ export class Declaring implements Declaration {
     if (input.paths.length === 0 && !input.refused) {
       this.problem(
         node,
-        'its input leads to no stream of this topology',
+        'its input does not come from a stream of this topology',
         'Remove share(), publish() or another multicasting operator (a stream may be piped more than once as it is), and build the input from t.stream or t.table.',
       );
     }
@@ -260,7 +260,7 @@ export class Declaring implements Declaration {
       this.problem(
         node,
         'a table is merged with something else, and both may have rows of one key',
-        'Put toStream() behind each, and toTable({ store, value }) behind merge() if the result is a table again; or join the tables with outerJoinTable.',
+        'Put toStream() after each, and toTable({ store, value }) after merge() if the result is a table again; or join the tables with outerJoinTable.',
       );
     }
     this.edges.push(...input.edges);
@@ -273,7 +273,7 @@ export class Declaring implements Declaration {
     if (other) {
       this.problem(
         owner,
-        `the store "${store.name}" is already that of ${other.owner}`,
+        `the store "${store.name}" already belongs to ${other.owner}`,
         'Give each store a name of its own.',
       );
       return;

@@ -201,7 +201,7 @@ const noRecord = (node: string, record: unknown): StreamsError => {
   return new StreamsError('PROCESS_FAILED', {
     what: isObject
       ? 'an operator emitted a record without a usable timestamp'
-      : 'an operator emitted what is no record',
+      : 'an operator emitted something that is not a record',
     at: `node ${node}`,
     saw: isObject ? `the timestamp ${show((record as Partial<AnyRecord>).timestamp)}` : show(record),
     expected: isObject ? MOMENT : 'a record with key, value, timestamp and headers',
@@ -220,7 +220,7 @@ const noHeaders = (node: string, headers: unknown): StreamsError =>
 
 const lateEmission = (node: string): StreamsError =>
   new StreamsError('LATE_EMISSION', {
-    what: 'an operator emitted a record later, not while it was given one',
+    what: 'an operator emitted a record asynchronously, not while it received one',
     at: `node ${node}`,
     saw: 'an asynchronous RxJS operator (delay, debounceTime, mergeMap with a promise, startWith, …) before it',
     expected: 'operators that emit synchronously',
@@ -238,7 +238,7 @@ const ended = (node: string): StreamsError =>
 
 const hiddenEdge = (node: string, from: string): StreamsError =>
   new StreamsError('TOPOLOGY_INVALID', {
-    what: 'a record came by a way that was not there when the topology was drawn',
+    what: 'a record came by a path that did not exist when the topology was drawn',
     at: `node ${node}`,
     saw: `a record of ${from}`,
     action:

@@ -57,12 +57,12 @@ export function topology(name: string, blueprint: (t: TopologyBuilder) => void):
         JSON.stringify([declaring.nodes, declaring.edges]) === JSON.stringify([expected.nodes, expected.edges]);
       if (!same) {
         throw new StreamsError('TOPOLOGY_NOT_DETERMINISTIC', {
-          what: 'the topology function declared something else when it was run again',
+          what: 'the topology function declared a different topology when it ran again',
           at: `topology ${name}`,
           saw: declaring.nodes.map((node) => node.id).join(', '),
           expected: expected.nodes.map((node) => node.id).join(', '),
           action:
-            'Make it depend on nothing that changes between two runs: it is run once to draw the graph and once for each task.',
+            'Make it independent of anything that changes between two runs: it runs once to draw the graph and once for each task.',
         });
       }
       return declaring;
@@ -90,7 +90,7 @@ class TopologyInvalid extends StreamsError {
     super('TOPOLOGY_INVALID', {
       what: `the topology cannot run: ${problems.length} problem${problems.length === 1 ? '' : 's'}`,
       at: `topology ${name}`,
-      action: `Mend ${problems.length === 1 ? 'it' : 'them'}:`,
+      action: `Fix ${problems.length === 1 ? 'it' : 'them'}:`,
       list: problems.map(({ where, what, advice }) => `${where}: ${what}. ${advice}`),
     });
     this.problems = problems;
@@ -136,7 +136,7 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
 }
 
 function problemOf(name: string, error: Error): Problem {
-  const advice = isStreamsError(error) ? error.action : 'Mend the operator that threw while it was subscribed.';
+  const advice = isStreamsError(error) ? error.action : 'Fix the operator that threw during subscription.';
   return { where: `topology ${name}`, what: isStreamsError(error) ? error.problem : messageOf(error), advice };
 }
 
@@ -180,7 +180,7 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
       what: 'the topology function threw',
       at: `topology ${name}`,
       saw: messageOf(error),
-      action: 'Mend the function: it must only declare, without reading what is not there yet.',
+      action: 'Fix the function: it must only declare, and must not read what does not exist yet.',
       cause: error,
     });
   }
@@ -194,6 +194,7 @@ function asyncBlueprint(name: string, returned: Promise<unknown>): StreamsError 
     at: `topology ${name}`,
     saw: 'a promise',
     expected: 'a function that has declared everything when it returns',
-    action: 'Remove async, and fetch what it needs before: in the module, or with a function that makes the topology.',
+    action:
+      'Remove async, and fetch what it needs beforehand: in the module, or in a function that makes the topology.',
   });
 }

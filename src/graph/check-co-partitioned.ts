@@ -15,7 +15,7 @@ export function checkCoPartitioned({ nodes, coPartitioned }: Graph): readonly Pr
       {
         where: first.id,
         what: `records of ${wide.map(({ id, partitions }) => `${id} with ${partitions} partitions`).join(', ')} meet in one store`,
-        advice: 'Give them one number of partitions, or leave it out.',
+        advice: 'Give them equal numbers of partitions, or leave partitions out.',
       },
     ];
   });

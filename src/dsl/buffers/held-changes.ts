@@ -130,7 +130,7 @@ export class HeldChanges<K, V> {
       saw: many ? `${this.#records} rows` : `${this.#bytes} bytes`,
       expected: many ? `at most maxRecords = ${maxRecords}` : `at most maxBytes = ${maxBytes}`,
       action:
-        'Raise the bound or leave it out (the buffer lies in a store), let less wait (a shorter grace or time limit), or set whenFull to emitEarly where that is possible.',
+        'Raise the limit or leave it out (the buffer is in a store), hold back less (a shorter grace or time limit), or set whenFull to emitEarly where that is possible.',
     });
   }
 }

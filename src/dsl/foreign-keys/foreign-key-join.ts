@@ -52,8 +52,8 @@ export function foreignKeyJoin(
       `${operator} ${store}`,
       current.inspect(side === 'left' ? source : table).table
         ? `the table on the ${side} has no store`
-        : `what is on the ${side} is no table`,
-      'A foreign-key join is of two tables that have a store: end their operators with toTable({ store, value }), behind toStream() if it is a table.',
+        : `the ${side} side is not a table`,
+      'A foreign-key join needs two tables with a store: end their operators with toTable({ store, value }), after toStream() if it is a table.',
     );
     return source;
   }

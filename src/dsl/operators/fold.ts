@@ -37,7 +37,7 @@ export function declareFold(
   if (!folding.subtract && inspections.some(({ table }) => table)) {
     current.problem(
       `${operator} ${store}`,
-      'its input is a table, and it does not say how a row is taken out again',
+      'its input is a table, and it has no function to subtract a row',
       folding.adders
         ? 'Turn the table into a stream with toStream().'
         : 'Give it subtract, or turn the table into a stream with toStream().',

@@ -26,13 +26,13 @@ export function checkedId(id: unknown, what: string, at: string): Id {
   if (typeof id === 'number' && (Number.isSafeInteger(id) || (Number.isFinite(id) && !Number.isInteger(id)))) return id;
   const missing = id === undefined || id === null || id === '';
   throw new StreamsError('PROCESS_FAILED', {
-    what: missing ? `${what} is missing` : `${what} cannot be told from others`,
+    what: missing ? `${what} is missing` : `${what} is ambiguous`,
     at,
     saw: show(id),
     expected: 'a text without lone surrogates, a number up to 2^53 - 1, or a bigint',
     action: missing
-      ? 'Let the function return what makes it unique, or filter such records out before.'
-      : 'Let the function return the id as text or bigint: have the producer write it as a JSON string, or read it with a serde that keeps all digits.',
+      ? 'Return a unique id from the function, or filter out such records first.'
+      : 'Return the id as text or bigint: have the producer write it as a JSON string, or use a serde that keeps all digits.',
   });
 }
 

@@ -42,8 +42,8 @@ export interface JoinGlobalTableOptions<R extends AnyFact, K, T, W> {
  * // row a-1 { owner: 'Ada' }; payment { account: 'a-1', … } → { account: 'a-1', …, owner: 'Ada' }
  * ```
  *
- * Semantics: KStream#join(GlobalKTable) of Kafka Streams. See also {@link leftJoinGlobalTable}, {@link
- * joinTable}.
+ * Semantics: KStream#join(GlobalKTable) of Kafka Streams. See also {@link leftJoinGlobalTable},
+ * {@link joinTable}.
  */
 export function joinGlobalTable<R extends AnyFact, K, T, W>(
   table: GlobalTable<K, T>,
@@ -102,7 +102,7 @@ function storeOf(operator: string, table: unknown, current: Declaring): string |
   if (!isGlobalTable(table)) {
     current.problem(
       operator,
-      'what it is to join is no global table',
+      'its right side is not a global table',
       'Declare it with t.globalTable(topic, { key, value, store }), or use joinTable for a table of t.table.',
     );
     return undefined;

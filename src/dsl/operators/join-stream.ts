@@ -77,8 +77,8 @@ export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer
  * // order o-1 at day 1, shipments of o-1 at day 2 and day 9 → o-1 with the carrier of day 2
  * ```
  *
- * Semantics: KStream#join(KStream) of Kafka Streams. See also {@link leftJoinStream}, {@link
- * outerJoinStream}, {@link joinTable}.
+ * Semantics: KStream#join(KStream) of Kafka Streams. See also {@link leftJoinStream},
+ * {@link outerJoinStream}, {@link joinTable}.
  */
 export function joinStream<R extends AnyFact, S, W>(
   other: Observable<FactRecord<KeyOf<R>, S>>,
@@ -222,7 +222,7 @@ function checkSides(
       where,
       `its ${side} input is a table`,
       side === 'right'
-        ? 'To join a stream with the rows of a table use joinTable; to join its changes as a stream put toStream() behind it.'
+        ? 'To join a stream with the rows of a table use joinTable; to join its changes as a stream put toStream() after it.'
         : 'To join two tables use joinTable; to join its changes as a stream put toStream() before it.',
     );
   }
@@ -230,7 +230,7 @@ function checkSides(
     current.problem(
       where,
       `its left keys are written as ${left.key.name}, its right ones as ${right.key.name}: equal keys would be in different partitions`,
-      'Give both the same key serde, or put repartition({ name, key, value }) behind one of them.',
+      'Give both the same key serde, or put repartition({ name, key, value }) after one of them.',
     );
   }
 }

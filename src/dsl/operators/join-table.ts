@@ -277,7 +277,7 @@ function heldBack(
     current.problem(
       node,
       historyMs === undefined
-        ? 'it has a grace, and the table on the right keeps no past of its rows'
+        ? 'it has a grace, and the table on the right is not versioned'
         : `its grace, ${grace}, is longer than the history of the table on the right`,
       `Give the table a history of at least ${grace}: t.table(topic, { …, history: '${grace}' }).`,
     );

@@ -35,7 +35,7 @@ export function storeSpecs(name: string, { key, value, ttl, history }: StoreDefi
     at: `store ${name}`,
     saw: `ttl ${ttl} and history ${history}`,
     expected: 'one of the two',
-    action: 'Leave ttl out: of a versioned row the newest version stays, and what is older than history goes.',
+    action: 'Leave ttl out: a versioned row keeps its newest version, and versions older than history are removed.',
   });
 }
 
@@ -43,7 +43,7 @@ export function storeSpecs(name: string, { key, value, ttl, history }: StoreDefi
 export function versioned<K, V>(store: OperatorStore<K, V>): OperatorVersionedStore<K, V> {
   if ('historyMs' in store) return store as OperatorVersionedStore<K, V>;
   throw new StreamsError('CONFIG_INVALID', {
-    what: 'a processor asked for the past of a store that keeps none',
+    what: 'a processor asked for past values of a store that is not versioned',
     at: `store ${store.name}`,
     action: 'Give the table or store a history, or use store(name).',
   });

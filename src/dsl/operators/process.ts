@@ -71,9 +71,10 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
   uuid(): string;
   /**
    * Runs at multiples of `every`, counted from zero, on stream time (replayable) or the wall clock (not
-   * replayable). It runs at most once however far time has moved. The first record fires a stream-time timer,
-   * after the record has run through all processors of the task. Due timers fire by due time across all
-   * processors, then in the order of their scheduling. Returns a function that cancels the timer.
+   * replayable). If time passes several multiples at once, it runs only once. The first record fires a
+   * stream-time timer, after the record has run through all processors of the task. Due timers fire by due
+   * time across all processors, then in the order of their scheduling. Returns a function that cancels the
+   * timer.
    */
   schedule(every: Duration, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
   /**

@@ -114,7 +114,7 @@ export function suppress(
     if (!inspection.table) {
       current.problem(
         where,
-        'its input is a stream, whose records do not replace each other',
+        'its input is a stream, and its records do not replace each other',
         'Make the stream a table first: with a fold, or with toTable({ store, value }).',
       );
     }
@@ -169,7 +169,7 @@ function checkBounds(
   if (until === 'windowCloses') {
     current.problem(
       where,
-      `whenFull is ${show(whenFull)}, and what comes out early would not be final`,
+      `whenFull is ${show(whenFull)}, and a result that comes out early would not be final`,
       "Leave whenFull out, or wait for a time limit instead: until: { timeLimit: '5m' }.",
     );
   } else if (whenFull !== 'emitEarly') {
@@ -180,10 +180,10 @@ function checkBounds(
 const unclosed = (waitMs: number | undefined): readonly [what: string, advice: string] =>
   waitMs !== undefined
     ? [
-        'no moment closes the windows of its input',
+        'the windows of its input never close',
         "Use windows that end by time, emit: 'onClose' of the fold, or a time limit: until: { timeLimit: '5m' }.",
       ]
     : [
-        'it cannot be known when the windows of its input close',
-        "Pipe it behind the windowed fold, before the key changes (if several streams meet, their windows must close alike), or use a time limit: until: { timeLimit: '5m' }.",
+        'it is unknown when the windows of its input close',
+        "Put it after the windowed fold, before the key changes (if streams are merged, their windows must close at the same time), or use a time limit: until: { timeLimit: '5m' }.",
       ];

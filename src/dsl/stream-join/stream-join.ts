@@ -237,7 +237,7 @@ export class StreamJoin implements Processor {
       at: this.#name,
       saw: `key ${show(key)}, timestamp ${timestamp}`,
       action:
-        'Mend the function: it is given null for the side that is missing. By onError.process the record that made it due is skipped or dead-lettered, and this one is given up with it.',
+        'Fix the function: it receives null for the missing side. If onError.process skips or dead-letters the record that made this one due, this one is dropped with it.',
       cause: error,
     });
   }

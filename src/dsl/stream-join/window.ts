@@ -77,18 +77,18 @@ export function joinWindow(options: JoinWindowOptions, where: string): JoinWindo
       'the window ends before it begins',
       where,
       given,
-      'before and after that are not negative together',
+      'before and after with a sum of at least zero',
       'A negative before needs an after that is at least as long: before: "-1m", after: "5m".',
     );
   }
   const retentionMs = beforeMs + afterMs + graceMs;
   if (retentionMs === 0) {
     throw invalid(
-      'the window is of no length, and nothing would ever be kept to be met',
+      'the window has no length, so no record would be kept to match',
       where,
       `${given} and no grace`,
       'at least 1 ms, of the window and grace together',
-      'Give it a length; with a grace, a window of no length joins records of equal timestamps.',
+      'Give it a length. With a grace, a window without a length joins records of equal timestamps.',
     );
   }
   return { beforeMs, afterMs, graceMs, retentionMs };

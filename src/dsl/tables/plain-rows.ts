@@ -87,7 +87,7 @@ class PlainRows {
       if (!isDeepStrictEqual(again, made?.value ?? null))
         return refuse(
           change,
-          `${showValue(made?.value ?? null)}, and of the same row alone ${showValue(again)}: the operator remembers what came before, or looks at what the row was`,
+          `${showValue(made?.value ?? null)}, but ${showValue(again)} for the same row alone: the operator keeps state, or reads the previous row`,
         );
     }
     const now = made?.value ?? null;
@@ -150,12 +150,12 @@ class Run {
 function refuse({ key }: Change<unknown, unknown>, saw: string): void {
   failPush(
     new StreamsError('TOPOLOGY_INVALID', {
-      what: 'an operator of RxJS on a table is no function of its rows',
+      what: 'an RxJS operator on a table is not a function of its rows',
       at: `row ${showValue(key)}`,
       saw,
-      expected: 'the same row, another value for it, or nothing: the same whenever the row is the same',
+      expected: 'the same row, another value for it, or nothing, and always the same for the same row',
       action:
-        'Use mapValues, filterValues or groupBy. Or put toStream() before the operator, or behind it if it looks at `previous`, and toTable({ store, value }) behind that if the result is a table again.',
+        'Use mapValues, filterValues or groupBy. Or put toStream() before the operator, or after it if it reads `previous`, and toTable({ store, value }) after that if the result is a table again.',
     }),
   );
 }

@@ -18,7 +18,7 @@ export function versionedStores(
   const ms = durationMs(history, `history of store ${name}`);
   if (ms === 0) {
     throw new StreamsError('CONFIG_INVALID', {
-      what: 'a versioned store keeps no past',
+      what: 'a versioned store has a history of zero',
       at: `store ${name}`,
       saw: `history ${history}`,
       expected: 'more than zero',

@@ -30,8 +30,8 @@ export interface FoldKind<K, V, A> {
  * change, or once per window when it closes.
  *
  * A fold first calls {@link advance} with each record that counts for its stream time, and waits for it. Then
- * it calls {@link changed}, {@link grown} or {@link removed} for each window that it has written, or {@link
- * late}. Only `advance` advances stream time.
+ * it calls {@link changed}, {@link grown} or {@link removed} for each window that it has written, or
+ * {@link late}. Only `advance` advances stream time.
  */
 export class WindowResults<K, V, A> {
   readonly #context: ProcessorContext;
@@ -108,11 +108,11 @@ export class WindowResults<K, V, A> {
     if (late === undefined) return;
     if (late !== 'deadLetter') return late(record);
     const error = new StreamsError('RECORD_LATE', {
-      what: 'a record came when its windows had closed',
+      what: 'a record arrived after its windows had closed',
       at: `${operator} ${store}`,
       saw: `the timestamp ${record.timestamp} at stream time ${this.#store.streamTime}`,
       expected: `windows that end after ${this.closedUntil}`,
-      action: 'Give the windows a longer grace if such records are to count.',
+      action: 'Give the windows a longer grace if such records should count.',
     });
     this.#context.deadLetter(record, error);
   }

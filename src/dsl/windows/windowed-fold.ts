@@ -32,7 +32,7 @@ export function windowedFold(
   if (inspections.some(({ table }) => table)) {
     current.problem(
       `${operator} ${store}`,
-      'its input is a table, and a row that changes has no place in windows',
+      'its input is a table, and windows cannot hold rows that change',
       'Turn the table into a stream of its changes with toStream(), or leave window out.',
     );
   }
@@ -47,7 +47,7 @@ export function windowedFold(
   if (window.kind === 'session' && !options.merge) {
     current.problem(
       `${operator} ${store}`,
-      'it folds over sessions, and does not say how two of them become one',
+      'it folds over sessions, and has no function to merge two of them',
       'Give it merge: (first, second) => … .',
     );
   }

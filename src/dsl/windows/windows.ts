@@ -174,8 +174,9 @@ export function unlimited({ from = 0 }: { readonly from?: number } = {}): TimeWi
  * value are dropped (`null-key`, `null-value`) and do not advance stream time.
  *
  * Order: a record first emits all windows that it changes, from the latest start to the earliest, then the
- * new ones. A window may be emitted twice. The aggregate of a new window may start as a copy of another's, so
- * `add` must not modify its argument.
+ * new ones. For records before `difference` the order is different, as in Kafka Streams. A window may be
+ * emitted twice. The aggregate of a new window may start as a copy of another's, so `add` must not modify its
+ * argument.
  *
  * State: the windows of a key that start within twice the difference lie in one row. Cost: one or two
  * look-ups and writes per record, whatever the timestamps, and one call of `add` for each window that
@@ -241,7 +242,7 @@ export function closing(
     retention === undefined ? openMs + graceMs : durationMs(retention, `retention of ${label} windows`);
   if (retentionMs < openMs + graceMs) {
     throw invalid(
-      `${label} windows would be forgotten while they are open`,
+      `${label} windows would be removed while they are open`,
       `retention ${retention}`,
       `at least size and grace together, ${openMs + graceMs}ms`,
       'Make the retention longer, or the grace shorter.',
