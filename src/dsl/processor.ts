@@ -241,8 +241,8 @@ export interface ProcessorContext {
   /** Milliseconds of the wall clock. Not replayable: only for wall-clock timers. */
   readonly wallTime: number;
   /**
-   * Runs at multiples of `everyMs`, counted from zero; at most once however far time has moved. Returns a
-   * function that cancels the timer.
+   * Runs at multiples of `everyMs`, counted from zero. If time passes several multiples at once, it runs only
+   * once. Returns a function that cancels the timer.
    */
   schedule(everyMs: number, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
   /**

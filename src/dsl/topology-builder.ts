@@ -109,10 +109,10 @@ export interface TopologyBuilder {
    * read positions are stored with the rows, so a restart reads only new records.
    *
    * A topic that was recreated, or lost records that were not read yet, is read again from the beginning,
-   * with a warning. A recreated topic that is already longer than the old one cannot be detected. If it
-   * happens while the application runs, the application ends with OFFSET_OUT_OF_RANGE, and the next start
-   * reads the topic again. Partitions that are added while the application runs are read from its next start
-   * on.
+   * with a warning. A recreated topic that is already longer than the old one cannot be detected. If the
+   * topic changes so while the application runs, the application ends with OFFSET_OUT_OF_RANGE, and the next
+   * start reads the topic again. Partitions that are added while the application runs are read from its next
+   * start on.
    *
    * Rows follow the order of arrival within a partition, whatever their timestamps. Records of several
    * partitions that are read together are taken in the order of event times. Null keys are dropped and

@@ -53,8 +53,8 @@ export interface AggregateOptions<K, V, A> {
  * ); // amounts 3, 4 of one key → 3, 7
  * ```
  *
- * Semantics: KStream#groupByKey().aggregate and KGroupedTable#aggregate of Kafka Streams. See also {@link
- * count}, {@link reduce}.
+ * Semantics: KStream#groupByKey().aggregate and KGroupedTable#aggregate of Kafka Streams. See also
+ * {@link count}, {@link reduce}.
  */
 export function aggregate<R extends AnyRecord, A>(
   options: SessionAggregateOptions<KeyOf<R>, ValueOf<R>, A> | WindowedAggregateOptions<KeyOf<R>, ValueOf<R>, A>,

@@ -9,10 +9,10 @@ import type { SelectKeyOptions } from './stateless.js';
  * Replaces each record's key and value in one step; the function sees both old ones. Timestamp and headers
  * stay. Streams only.
  *
- * No state. The key may change: a following keyed operator reads from a repartition topic, as after {@link
- * selectKey}. The function also receives null keys and values. The order and number of records stay; constant
- * cost. If the function throws, the `onError.process` policy applies (PROCESS_FAILED). This is not the `map`
- * of RxJS, which may return anything for a record but must keep its key.
+ * No state. The key may change: a following keyed operator reads from a repartition topic, as after
+ * {@link selectKey}. The function also receives null keys and values. The order and number of records stay;
+ * constant cost. If the function throws, the `onError.process` policy applies (PROCESS_FAILED). This is not
+ * the `map` of RxJS, which may return anything for a record but must keep its key.
  *
  * ```ts
  * payments.pipe(map(({ value }) => [value.account, value.amount], { key: serdes.string, name: 'by-account' })); // p1: { account: 'a', amount: 7 } → a: 7

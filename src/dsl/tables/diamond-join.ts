@@ -8,7 +8,8 @@ import type { Rows } from './table-view.js';
  * Joins two tables by key if one record may change both: a table and one derived from it, or two tables
  * derived from a third. The record then arrives on both paths, one after the other, when the stores of both
  * sides have already changed. So neither the change's own `previous` nor a look-up gives the previous joined
- * row. It is the joined row emitted last for this record, or else the join of the rows before the record.
+ * row. The previous joined row is the one emitted last for this record, or else the join of the rows before
+ * the record.
  *
  * On each path, the joined row is computed from the current rows, and its previous value is the one that
  * downstream operators have seen. So the changes of a row always form a chain, and the last one is the row.

@@ -13,8 +13,8 @@ export class RowBefores {
   #sequence = -1;
 
   /**
-   * @param now The sequence number of the current record. The work of a timer counts with the record before or
-   * after it.
+   * @param now The sequence number of the current record. The work of a timer counts with the record before
+   * or after it.
    */
   constructor(key: Serde<unknown>, now: () => number) {
     this.#key = key;

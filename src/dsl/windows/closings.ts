@@ -9,8 +9,8 @@ const PART_OF_LENGTH = 100;
 
 /**
  * The next closing of windows. Time windows close at their ends plus grace; between two such moments the
- * order of records does not matter. Sliding windows and sessions may close in any millisecond: see {@link
- * withGrace}.
+ * order of records does not matter. Sliding windows and sessions may close in any millisecond: see
+ * {@link withGrace}.
  */
 export function nextClosingOf(windows: Windows): NextClosing {
   const { kind, closesAfterMs } = windows;
