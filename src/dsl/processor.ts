@@ -27,7 +27,7 @@ export const CONTRACT_VERSION = 2;
  */
 export const TOPOLOGY = Symbol.for('millrace.topology');
 
-/** Runs the topology function again. A registered symbol for the same reason, and none for users to call. */
+/** The method that runs the topology function again. A registered symbol too; users do not call it. */
 export const DECLARE = Symbol.for('millrace.declare');
 
 export interface Topology {

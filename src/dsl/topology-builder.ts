@@ -13,8 +13,8 @@ export interface StreamOptions<K, V> {
    * Records of several topics are taken in the order of their event times, both live and in a replay. So a
    * record is decoded early, once, if this function returns its time. A record has no event time if the
    * function throws for it or if it does not decode. It is then taken as soon as it is the next of its
-   * partition. A record without a value (the deletion of a row) keeps the timestamp of the log if the function
-   * throws for it or returns none.
+   * partition. A record without a value (the deletion of a row) keeps the timestamp of the log if the
+   * function throws for it or returns none.
    */
   readonly timestamp?: (value: V, key: K) => number;
   /**

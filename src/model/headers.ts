@@ -4,7 +4,7 @@ import { show } from './show.js';
 /** One header. A name may occur more than once; a value may be null. */
 export type HeaderEntry = readonly [name: string, value: Uint8Array | null];
 
-/** Whether something is headers, also of another copy of this library. Decodes nothing. */
+/** Whether a value is headers, of this or another copy of the library. Decodes nothing. */
 export const isHeaders = (headers: unknown): headers is Headers =>
   typeof headers === 'object' && headers !== null && typeof (headers as Partial<Headers>).without === 'function';
 
@@ -59,7 +59,7 @@ export class Headers implements Iterable<HeaderEntry> {
     return value ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8') : undefined;
   }
 
-  /** A copy with one more header at the end. Errors: as {@link Headers.of}. */
+  /** A copy with one more header at the end. Errors: see {@link Headers.of}. */
   with(name: string, value: string | Uint8Array | null): Headers {
     return new Headers([...this.entries, [wellFormed(name), bytesOf(value)]]);
   }
@@ -77,7 +77,7 @@ export class Headers implements Iterable<HeaderEntry> {
 const bytesOf = (value: string | Uint8Array | null): Uint8Array | null =>
   typeof value === 'string' ? Buffer.from(wellFormed(value)) : value;
 
-/** UTF-8 has no form for half a surrogate pair: written all the same, two texts would become one. */
+/** Rejects lone surrogates. UTF-8 cannot hold them, and would encode different texts as equal ones. */
 function wellFormed(text: string): string {
   if ((text as string & { isWellFormed(): boolean }).isWellFormed()) return text;
   throw new StreamsError('SERIALIZE_FAILED', {
