@@ -1,43 +1,43 @@
 /**
- * What surrounds the code of a topology function while it runs: the declaration that collects nodes, and the
- * input that is being subscribed. Kept on `globalThis` under a registered symbol, because operators of
- * another copy of this library (a user's own) must find them too.
+ * The context of a topology function while it runs: the declaration that collects nodes, and the input that
+ * is being subscribed. It is kept on `globalThis` under a registered symbol, because operators of another
+ * copy of this library (a user's own) must find it too.
  */
 import type { Observable } from 'rxjs';
 import type { AnySerde } from './processor.js';
 import type { Windows } from './windows/windows.js';
 
-/** The declaration that is being written, as far as everybody may know it; attach.ts knows the rest. */
+/** The public part of the declaration in progress. attach.ts has the full type. */
 export interface Complaints {
-  /** Notes what is wrong with the topology, and what to write instead. */
+  /** Records a problem of the topology, and what to write instead. */
   problem(where: string, what: string, advice: string): void;
-  /** Left out by older copies of this library. */
+  /** Missing in older copies of this library. */
   readonly ends?: Ends;
 }
 
-/** Told how observables follow from each other. */
+/** Receives how observables are derived from each other. */
 export interface Ends {
-  /** Something was made of an observable by `pipe`. */
+  /** Called when `pipe` made an observable from another. */
   piped(from: Observable<unknown>, to: Observable<unknown>): void;
-  /** An observable was subscribed to, or looked into: it leads somewhere. */
+  /** Called when an observable was subscribed to or inspected: its records have a destination. */
   followed(observable: object): void;
 }
 
-/** A node that is subscribing to its input: told what the subscription meets on its way up. */
+/** A node that is subscribing to its input. It is notified of what the subscription meets on its way up. */
 export interface Consumer {
   readonly node: string;
-  /** The way passes one of our operators without state. */
+  /** The path passes one of our stateless operators. */
   through(mark: PathMark): void;
-  /** The way back down: the operator's own subscription is done. */
+  /** The operator's own subscription is done; the path continues below it. */
   leave(): void;
-  /** Plain operators on the way stand on a table: what they emit has to be made rows of. */
+  /** Plain operators on the path follow a table: their results must be turned into rows. */
   readonly rows?: boolean;
   /**
-   * What makes the way unusable, whatever an operator on it makes of the error. Left out by older copies of
-   * this library.
+   * Reports an error that makes the path unusable, whatever an operator on the path does with the error.
+   * Missing in older copies of this library.
    */
   refuse?(error: Error): void;
-  /** The way ended where records come from. */
+  /** The path has reached a node that emits records. */
   reached(origin: {
     readonly node: string;
     readonly table: string | undefined;
@@ -49,15 +49,15 @@ export interface Consumer {
 
 export interface PathMark {
   readonly label: string;
-  /** The operator changes the key: a keyed processor behind it needs a repartition. */
+  /** The operator changes the key: a following keyed processor needs a repartition. */
   readonly rekey?: Rekey;
   /** The operator turns changes of a table into records of a stream. */
   readonly toStream?: boolean;
-  /** It is not of this library, and shown nowhere. */
+  /** The operator is not from this library, and the graph does not show it. */
   readonly plain?: boolean;
 }
 
-/** What a change of key says of the repartition that may follow. */
+/** The settings that a key change gives for a later repartition. */
 export interface Rekey {
   readonly name?: string;
   readonly key?: AnySerde;
@@ -80,7 +80,7 @@ function ambient(): Ambient {
 export const declaring = (): Complaints | undefined => ambient().declaring;
 export const subscribing = (): Consumer | undefined => ambient().consumer;
 
-/** Runs a function with that declaration around it; what was around before is back afterwards. */
+/** Runs a function inside a declaration, and restores the previous one afterwards. */
 export function withDeclaring<T>(current: Complaints, run: () => T): T {
   const before = ambient().declaring;
   ambient().declaring = current;
@@ -91,7 +91,7 @@ export function withDeclaring<T>(current: Complaints, run: () => T): T {
   }
 }
 
-/** Runs a function while that node subscribes. */
+/** Runs a function while a node subscribes. */
 export function withConsumer<T>(consumer: Consumer, run: () => T): T {
   const before = ambient().consumer;
   ambient().consumer = consumer;

@@ -18,8 +18,8 @@ import { cutOff, subscribeNoted } from './own-operators.js';
 import type { PushScope } from './processor.js';
 
 /**
- * Whether a record is on its way through plain operators, anywhere in this thread, and in whose scope. Pushes
- * are synchronous, so this serves all tasks.
+ * The number of pushes through plain operators in progress in this thread, and the scope of the latest.
+ * Pushes are synchronous, so one pair serves all tasks.
  */
 let pushing = 0;
 let scope: PushScope | undefined;
@@ -29,10 +29,10 @@ export const beginPush = (current: PushScope): void => {
   scope = current;
 };
 
-/** The policy has let the record that is pushed go: see {@link PushScope.givenUp}. */
+/** Whether the policy has given up the current record: see {@link PushScope.givenUp}. */
 export const isGivenUp = (): boolean => scope?.givenUp === true;
 
-/** Tells the task of the record that is pushed that it cannot go on. */
+/** Reports to the task of the current record that it cannot continue. */
 export const failPush = (error: Error): void => scope?.fail(error);
 
 export const endPush = (): void => {
@@ -40,7 +40,7 @@ export const endPush = (): void => {
   if (pushing === 0 && open.length > 0) endOpen();
 };
 
-/** What was subscribed to for the record at hand and could emit when it is done. */
+/** The subscriptions that the current record opened and that could emit after it is done. */
 let open: Subscription[] = [];
 
 function endOpen(): void {
@@ -49,7 +49,7 @@ function endOpen(): void {
   if (left.length === 0) return;
   const saw =
     'an Observable that has not completed (new Observable, fromEvent, ajax, …), in mergeMap, switchMap or alike';
-  scope?.fail(putOff(saw, 'Let it complete before it returns, or use process() with an async function.'));
+  scope?.fail(putOff(saw, 'Make the Observable complete synchronously, or use process() with an async function.'));
   for (const subscription of left) subscription.unsubscribe();
 }
 
@@ -57,16 +57,19 @@ const GUARDED = Symbol.for('millrace.guarded');
 const PIPED = Symbol.for('millrace.piped');
 
 /**
- * Makes RxJS refuse what would emit later. While a record is pushed: the work that `delay` hands to a
- * scheduler, and the promise or asynchronous iterator that `mergeMap` waits for, any Observable that is not
- * complete when the record is done. The application then fails on the first such record, before anything of
- * it is committed, and not when the work comes up. While a node subscribes to its input: what goes by the
- * clock from then on (`bufferTime`, `sampleTime`, `timeout`, `merge` with a `timer`), and in which records
- * would wait while their offsets are committed; the topology is then not valid. At all other times RxJS is as
- * it was.
+ * Makes RxJS reject operators that would emit later.
  *
- * Not reached are a user's own second copy of RxJS, and subjects that somebody else feeds: there the emission
- * is caught when it comes.
+ * While a record is pushed, it rejects work that `delay` hands to a scheduler. It also rejects a promise or
+ * async iterator that `mergeMap` waits for, and an Observable that is not complete when the record is done.
+ * The application then fails on the first such record, before any of its results is committed, and not when
+ * the work becomes due.
+ *
+ * While a node subscribes to its input, timed operators are rejected (`bufferTime`, `sampleTime`, `timeout`,
+ * `merge` with a `timer`). Records would wait in them while their offsets are committed. The topology is then
+ * invalid. At all other times RxJS is unchanged.
+ *
+ * A user's own second copy of RxJS, and subjects that other code feeds, are not covered. Their emission is
+ * caught when it arrives.
  */
 export function guardAsync(): void {
   for (const scheduler of [asyncScheduler, asapScheduler, animationFrameScheduler, queueScheduler]) guard(scheduler);
@@ -91,9 +94,9 @@ function guard(scheduler: SchedulerLike & { [GUARDED]?: true }): void {
 }
 
 /**
- * RxJS asks whatever it is to make an Observable of, before anything else, whether it is one of another
- * library, by reading this property: nothing else reads it, so nothing else pays for the question. (Promises
- * cannot be told by their `then`: to replace that slows every `await` of the process.)
+ * RxJS reads this property first on any value that it converts to an Observable, to detect Observables of
+ * other libraries. Nothing else reads it, so nothing else pays for the check. (A patch of `then` would detect
+ * promises too, but would slow every `await` of the process.)
  */
 function guardInput(prototype: object, kind: string): void {
   if (Object.hasOwn(prototype, observable)) return;
@@ -107,23 +110,23 @@ function guardInput(prototype: object, kind: string): void {
   });
 }
 
-/** The call of `subscribe` that is being answered. */
+/** A call of `subscribe` in progress. */
 interface Answer {
   /**
-   * It has led to another subscription, which has not ended: whether that may emit later is asked of that
+   * It has led to another subscription that has not ended. The check for late emissions then applies to that
    * one.
    */
   waits: boolean;
 }
 let answer: Answer | undefined;
-/** Somebody subscribes by hand, for what lies beside the stream: nothing comes back into it. */
+/** User code subscribes by hand to something outside the stream, and nothing comes back into the stream. */
 const BESIDE: Answer = { waits: true };
 
 /**
- * What emits later is an Observable that is not complete when the record is done, and does not wait for
- * another one either (as `defer`, what was piped, and the groups of `groupBy` do). Subjects are left out:
- * those that RxJS itself makes for windows and groups emit only what is pushed, and nothing tells the others
- * from them.
+ * An Observable can emit later if it is not complete when the record is done and does not wait for another
+ * Observable. (`defer`, piped observables and the groups of `groupBy` wait for another one.) Subjects are
+ * excluded: RxJS itself makes subjects for windows and groups, which emit only pushed values, and they cannot
+ * be distinguished from others.
  */
 function guardSubscribe(prototype: Observable<unknown> & { [GUARDED]?: true }): void {
   if (prototype[GUARDED]) return;
@@ -144,8 +147,8 @@ function guardSubscribe(prototype: Observable<unknown> & { [GUARDED]?: true }): 
     try {
       const subscription = subscribe.apply(this, args);
       if (!subscription.closed && !mine.waits && !isPassive(this)) open.push(subscription);
-      // What it emitted may have led to one that goes on, though it has ended itself: the parts of `concat`
-      // are such.
+      // A subscription that has ended may have led to one that continues: the parts of `concat` are an
+      // example.
       if (asked && (!subscription.closed || (mine.waits && mine !== BESIDE))) asked.waits = true;
       return subscription;
     } finally {
@@ -155,8 +158,8 @@ function guardSubscribe(prototype: Observable<unknown> & { [GUARDED]?: true }): 
 }
 
 /**
- * While a topology is declared, notes what is made of what, so that a pipeline that ends in nothing can be
- * run all the same.
+ * While a topology is declared, notes which observable is made from which. This finds pipelines without an
+ * end, so that they run nevertheless.
  */
 function guardPipe(prototype: Observable<unknown> & { [PIPED]?: true }): void {
   if (prototype[PIPED]) return;
@@ -173,8 +176,8 @@ const isPassive = (source: Observable<unknown>): boolean =>
   source === NEVER || (source instanceof Subject && !(source instanceof AsyncSubject));
 
 /**
- * Told to the task, or to the node that subscribes, as well as thrown: a `catchError` on the way would hide
- * it.
+ * Reports the error to the task, or to the subscribing node, in addition to throwing it. A `catchError` on
+ * the path would hide it otherwise.
  */
 function told(saw: string): StreamsError {
   const consumer = pushing > 0 ? undefined : subscribing();
@@ -186,7 +189,7 @@ function told(saw: string): StreamsError {
 
 function putOff(saw: string, action: string, node?: string): StreamsError {
   return new StreamsError('LATE_EMISSION', {
-    what: node === undefined ? 'an operator put work off to later' : 'an operator would put work off to later',
+    what: node === undefined ? 'an operator deferred work' : 'an operator would defer work',
     ...(node !== undefined && { at: `node ${node}` }),
     saw,
     expected: 'operators that emit synchronously',

@@ -1,13 +1,13 @@
 import type { Declaring } from './declaring.js';
 
-/** What can be wrong with global tables only once everything is declared. */
+/** Checks global tables for problems that show only once everything is declared. */
 export function checkGlobalTables(declaring: Declaring): void {
   const { globalTables, sources, processors } = declaring;
   for (const { id, topic, store } of globalTables) {
     if (sources.some((source) => source.topic === topic)) {
       declaring.problem(
         id,
-        'its topic is read as a stream or table, too',
+        'its topic is also read as a stream or table',
         'Read it one way only: join the stream or table by its key, or copy it into another topic with to() for one of the two.',
       );
     }

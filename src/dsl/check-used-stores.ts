@@ -2,8 +2,8 @@ import { nearestName } from '../model/nearest-name.js';
 import type { Declaring } from './declaring.js';
 
 /**
- * Stores that operators use may be declared after them: whether they are there is known once everything is
- * declared.
+ * Checks that the stores that operators use exist. This runs once everything is declared, because a store may
+ * be declared after its user.
  */
 export function checkUsedStores(declaring: Declaring): void {
   const known = declaring.stores.map(({ name }) => name);
@@ -13,7 +13,7 @@ export function checkUsedStores(declaring: Declaring): void {
       const near = nearestName(store, known);
       declaring.problem(
         id,
-        `it uses the store "${store}", and there is none of that name`,
+        `it uses the store "${store}", which does not exist`,
         `${near === undefined ? '' : `Did you mean "${near}"? `}Name a store of another operator or of a global table.`,
       );
     }

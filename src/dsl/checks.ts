@@ -3,7 +3,7 @@ import { show } from '../model/show.js';
 import type { Complaints } from './ambient.js';
 import type { AnySerde } from './processor.js';
 
-/** Notes a name that nothing can be called by. */
+/** Notes a name that is not legal. */
 export function noteName(complaints: Complaints, where: string, kind: string, name: unknown): void {
   if (isName(name)) return;
   complaints.problem(
@@ -13,7 +13,7 @@ export function noteName(complaints: Complaints, where: string, kind: string, na
   );
 }
 
-/** Notes a serde that is missing, or none. */
+/** Notes a serde that is missing, or a value that is not a serde. */
 export function checkSerdes(
   complaints: Complaints,
   where: string,

@@ -25,8 +25,8 @@ import type {
 } from './processor.js';
 
 /**
- * Collects what one run of a topology function declares: the live nodes, the graph as data, and everything
- * that is wrong.
+ * Collects the declarations of one run of a topology function: the live nodes, the graph as data, and all
+ * problems.
  */
 export class Declaring implements Declaration {
   readonly sources: DeclaredSource[] = [];
@@ -50,8 +50,8 @@ export class Declaring implements Declaration {
   }
 
   /**
-   * A pair of serdes as they are used there. Operators that keep a serde for themselves, not only in a store,
-   * bind it by this.
+   * Binds a pair of serdes to the place where they are used. An operator that uses a serde itself, and not
+   * only in a store, binds it with this method.
    */
   bound<S extends { readonly key: AnySerde; readonly value: AnySerde }>(
     given: S,
@@ -100,7 +100,7 @@ export class Declaring implements Declaration {
     return origin;
   }
 
-  /** Declares a table that belongs to no task: it has no outlet, since nothing follows from its changes. */
+  /** Declares a table that belongs to no task. It has no outlet, since its changes emit nothing. */
   globalTable(given: GlobalTableSpec): GlobalTable<unknown, unknown> {
     const spec = this.bound(given, 'globalTable', given.topic);
     const { topic, store, key, value } = spec;
@@ -116,17 +116,14 @@ export class Declaring implements Declaration {
     return { topic, store, [GLOBAL_TABLE]: { key, value } };
   }
 
-  /**
-   * Declares a stateful operator. `table` names its store that holds the rows, if what it emits are changes
-   * of a table.
-   */
+  /** Declares a stateful operator. `table`: the store of its rows, if it emits changes of a table. */
   processor(given: ProcessorSpec, observables: readonly Observable<AnyRecord>[], table?: string): Origin<AnyRecord> {
     const spec = { ...given, stores: given.stores.map((store) => this.bound(store, 'store', store.name)) };
     const first = observables[0] && this.inspect(observables[0]);
     const key = spec.emitsKey ?? first?.key;
     const window = spec.window ?? (spec.emitsKey ? undefined : first?.window);
-    // A keyed operator has the repartition in front of it; behind any other the change of key still waits for
-    // one.
+    // A keyed operator has a repartition in front of it. After any other operator the key change is still
+    // pending.
     const rekey = spec.keyed ? undefined : first?.rekey;
     const id = this.#unique(
       `${spec.operator} ${spec.name}`,
@@ -163,7 +160,7 @@ export class Declaring implements Declaration {
     const spec = this.bound(given, 'repartition', given.name);
     const id = this.#unique(
       `repartition ${spec.name}`,
-      'Give each change of key a name of its own: selectKey(fn, { name }); or write repartition({ name }) once behind it, and pipe its result twice.',
+      'Give each key change its own name: selectKey(fn, { name }); or write repartition({ name }) once after it, and pipe its result twice.',
     );
     noteName(this, id, 'name', spec.name);
     checkSerdes(this, id, spec);
@@ -208,7 +205,9 @@ export class Declaring implements Declaration {
     this.nodes.push({ kind: 'sink', id, topic, key: spec.key?.name ?? '?', value: spec.value?.name ?? '?' });
   }
 
-  /** A name for a node without state: numbered from the second on, which touches no topic and no store. */
+  /**
+   * A free name for a stateless node, numbered from the second on. The number affects no topic and no store.
+   */
   freeName(operator: string, name: string): string {
     const taken = (candidate: string) => this.nodes.some((node) => node.id === `${operator} ${candidate}`);
     if (!taken(name)) return name;
@@ -222,8 +221,7 @@ export class Declaring implements Declaration {
   }
 
   /**
-   * Behind a change of key, a keyed processor reads from a repartition topic: equal keys meet in one task
-   * again.
+   * A keyed processor after a key change reads from a repartition topic: equal keys meet in one task again.
    */
   #repartitioned(
     observable: Observable<AnyRecord>,
@@ -232,13 +230,13 @@ export class Declaring implements Declaration {
   ): Observable<AnyRecord> {
     const { rekey } = this.inspect(observable);
     if (!rekey) return observable;
-    // One change of key may lead to both sides of a join, through filters: each side has a topic of its own.
+    // One key change may lead to both sides of a join, through filters. Each side then has its own topic.
     const own = rekey.name !== undefined && names.has(rekey.name) ? undefined : rekey.name;
     const name = own ?? spec.repartitions?.[port] ?? rekey.name ?? spec.stores[0]?.name;
     if (name === undefined) {
       this.problem(
         'selectKey',
-        'the keyed operator behind it needs a repartition topic, and nothing names it',
+        'the keyed operator after it needs a repartition topic, which has no name',
         'Give selectKey a name: selectKey(fn, { name, key }).',
       );
       return observable;
@@ -250,11 +248,11 @@ export class Declaring implements Declaration {
 
   #input(node: string, port: number, observable: Observable<AnyRecord>, checkKey: boolean): TracedInput {
     const input = new TracedInput({ node, port, observable, scope: this.#scope, checkKey });
-    // What is refused on the way may keep it from going further up.
+    // A refused operator may have stopped the subscription on its way up.
     if (input.paths.length === 0 && !input.refused) {
       this.problem(
         node,
-        'its input leads to no stream of this topology',
+        'its input does not come from a stream of this topology',
         'Remove share(), publish() or another multicasting operator (a stream may be piped more than once as it is), and build the input from t.stream or t.table.',
       );
     }
@@ -262,7 +260,7 @@ export class Declaring implements Declaration {
       this.problem(
         node,
         'a table is merged with something else, and both may have rows of one key',
-        'Put toStream() behind each, and toTable({ store, value }) behind merge() if the result is a table again; or join the tables with outerJoinTable.',
+        'Put toStream() after each, and toTable({ store, value }) after merge() if the result is a table again; or join the tables with outerJoinTable.',
       );
     }
     this.edges.push(...input.edges);
@@ -275,7 +273,7 @@ export class Declaring implements Declaration {
     if (other) {
       this.problem(
         owner,
-        `the store "${store.name}" is already that of ${other.owner}`,
+        `the store "${store.name}" already belongs to ${other.owner}`,
         'Give each store a name of its own.',
       );
       return;

@@ -1,5 +1,5 @@
 /**
- * The types of the options that operators, windows and sources take, for functions that pass them on.
+ * The option types of operators, windows and sources, for functions that pass options on.
  *
  * @module millrace/options
  */

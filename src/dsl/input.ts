@@ -11,26 +11,28 @@ import type { AnyRecord, AnySerde, Input, PushScope, Receiver } from './processo
 import { asRows } from './tables/plain-rows.js';
 import type { Windows } from './windows/windows.js';
 
-/** One way from a node down to an input, and what it passes. */
+/** One path from an upper node down to an input, and the operators on it. */
 export interface TracedPath {
   readonly from: string;
   readonly through: readonly PathMark[];
-  /** What arrives are changes of a table. */
+  /** The records that arrive are changes of a table. */
   readonly table: boolean;
   /**
-   * Operators that are not of this library stand on the way, and may have left some out, or changed what is
-   * known of the rows.
+   * Operators of other libraries are on the path. They may have dropped changes, or altered what is known of
+   * the rows.
    */
   readonly plain: boolean;
-  /** The last change of key on the way. */
+  /** The last key change on the path. */
   readonly rekey: Rekey | undefined;
-  /** How the keys that arrive are written, where that is known. */
+  /** The serde of the arriving keys, if known. */
   readonly key: AnySerde | undefined;
-  /** The windows that the keys belong to, where that is known. */
+  /** The windows of the arriving keys, if known. */
   readonly window: Windows | undefined;
 }
 
-/** A node's subscription to what the user piped into it: draws the ways to the nodes above, then delivers. */
+/**
+ * A node's subscription to its piped input: it traces the paths to the nodes above, then delivers records.
+ */
 export class TracedInput implements Input, Consumer {
   readonly node: string;
   readonly port: number;
@@ -60,7 +62,7 @@ export class TracedInput implements Input, Consumer {
     this.#subscribe();
   }
 
-  /** Something on the way to it has been refused. */
+  /** Whether something on the path has been refused. */
   get refused(): boolean {
     return this.#refused;
   }
@@ -89,7 +91,7 @@ export class TracedInput implements Input, Consumer {
 
   reached({ node, table, key, rekey: before, window }: Parameters<Consumer['reached']>[0]): void {
     this.#from.add(node);
-    // Marks were met from the input upwards; the way reads from the origin down.
+    // Marks are collected from the input upwards; the path reads from the origin down.
     const through = this.#marks.filter((mark) => !mark.plain).reverse();
     const isTable = table !== undefined && !through.some((mark) => mark.toStream);
     const rekey = this.#marks.find((mark) => mark.rekey)?.rekey;
@@ -105,18 +107,18 @@ export class TracedInput implements Input, Consumer {
   }
 
   /**
-   * Set when the first subscription has shown that plain operators stand on a table: then it is made anew.
+   * True once the first subscription has found plain operators after a table. It is then subscribed again.
    */
   get rows(): boolean {
     return this.#rows;
   }
 
-  /** Whether plain operators stand on a table: on one way, or where several meet. */
+  /** Whether plain operators follow a table, on a single path or where several paths meet. */
   get isPlainTable(): boolean {
     return this.paths.some(({ table, plain }) => table && plain);
   }
 
-  /** Its edges in the graph: each way once. */
+  /** The edges to this node in the graph, without duplicates. */
   get edges(): readonly GraphEdge[] {
     const edges = new Map<string, GraphEdge>();
     for (const { from, through: marks } of this.paths) {
@@ -128,7 +130,7 @@ export class TracedInput implements Input, Consumer {
   }
 
   #subscribe(): void {
-    // The ways are found anew with each subscription, and one is made after each error.
+    // Each subscription collects the paths again, and there is a new subscription after each error.
     this.paths.length = 0;
     withConsumer(this, () => {
       this.#subscription = asRows(this.#observable).subscribe({
@@ -153,8 +155,8 @@ export class TracedInput implements Input, Consumer {
   }
 
   /**
-   * What is wrong with a record, if anything is. Whatever it is made of: what is thrown here would end the
-   * process, since RxJS throws it where nobody catches it.
+   * Returns what is wrong with a record, or undefined. The record may be any value, so this must not throw:
+   * RxJS would rethrow the error where nothing catches it, and the process would end.
    */
   #wrongWith(record: AnyRecord): unknown {
     try {
@@ -168,7 +170,7 @@ export class TracedInput implements Input, Consumer {
     }
   }
 
-  /** Whether a copy of a key is as good as the key: it has the same bytes. */
+  /** Whether a copy of a key is equivalent to the key: it has the same bytes. */
   #isSameKey(a: unknown, b: unknown): boolean {
     const { from } = this.#scope;
     const serde = this.paths.find((path) => path.from === from)?.key;
@@ -176,8 +178,8 @@ export class TracedInput implements Input, Consumer {
   }
 
   /**
-   * All that comes later would be dropped, without a trace. While it is declared, an input that has ended
-   * leads to no stream.
+   * A completed input would drop all later records silently. During declaration no error is needed: an input
+   * that has completed leads to no stream.
    */
   #complete(): void {
     if (this.#scope.pushing) this.#scope.fail(ended(this.node));
@@ -185,11 +187,10 @@ export class TracedInput implements Input, Consumer {
 
   #error(error: unknown): void {
     const scope = this.#scope;
-    // It has been told, and comes by here again if nobody catches it.
+    // The error has already been reported. It arrives here again if nothing caught it.
     if (this.#refused) return;
     if (!scope.pushing) return scope.fail(error instanceof Error ? error : new Error(messageOf(error)));
-    // An error ends an RxJS subscription. Subscribing again keeps the neighbours of a bad record safe from
-    // it.
+    // An error ends an RxJS subscription. A new subscription protects the records before and after a bad one.
     this.#subscribe();
     this.#receiver?.error(error, scope.index);
   }
@@ -200,7 +201,7 @@ const noRecord = (node: string, record: unknown): StreamsError => {
   return new StreamsError('PROCESS_FAILED', {
     what: isObject
       ? 'an operator emitted a record without a usable timestamp'
-      : 'an operator emitted what is no record',
+      : 'an operator emitted something that is not a record',
     at: `node ${node}`,
     saw: isObject ? `the timestamp ${show((record as Partial<AnyRecord>).timestamp)}` : show(record),
     expected: isObject ? MOMENT : 'a record with key, value, timestamp and headers',
@@ -219,7 +220,7 @@ const noHeaders = (node: string, headers: unknown): StreamsError =>
 
 const lateEmission = (node: string): StreamsError =>
   new StreamsError('LATE_EMISSION', {
-    what: 'an operator emitted a record later, not while it was given one',
+    what: 'an operator emitted a record asynchronously, not while it received one',
     at: `node ${node}`,
     saw: 'an asynchronous RxJS operator (delay, debounceTime, mergeMap with a promise, startWith, …) before it',
     expected: 'operators that emit synchronously',
@@ -237,7 +238,7 @@ const ended = (node: string): StreamsError =>
 
 const hiddenEdge = (node: string, from: string): StreamsError =>
   new StreamsError('TOPOLOGY_INVALID', {
-    what: 'a record came by a way that was not there when the topology was drawn',
+    what: 'a record came by a path that did not exist when the topology was drawn',
     at: `node ${node}`,
     saw: `a record of ${from}`,
     action:

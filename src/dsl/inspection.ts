@@ -6,29 +6,29 @@ import { TracedInput } from './input.js';
 import type { AnyRecord, AnySerde, PushScope } from './processor.js';
 import { suppressedForMs, type Windows } from './windows/windows.js';
 
-/** What is known of an observable by following it up, before anything is declared on it. */
+/** The result of following an observable up to its nodes, before anything is declared on it. */
 export interface Inspection {
   /** The nodes that it comes from. */
   readonly from: readonly string[];
-  /** Changes of a table arrive, at least on one way. */
+  /** Changes of a table arrive, on at least one path. */
   readonly table: boolean;
-  /** Several rows of the table may have one key: it was grouped, and nothing has folded it yet. */
+  /** Several rows of the table may share a key: the table was grouped, and not folded yet. */
   readonly grouped: boolean;
-  /** The last change of key on a way, if there is one. */
+  /** The last key change on a path, if there is one. */
   readonly rekey: Rekey | undefined;
-  /** How the keys are written, if all ways agree; else JSON. */
+  /** The key serde, if all paths agree; otherwise JSON. */
   readonly key: AnySerde;
-  /** The windows that the keys belong to, if that is known and the same on all ways. */
+  /** The windows of the keys, if known and the same on all paths. */
   readonly window: Windows | undefined;
 }
 
-/** Follows an observable up. `edges`: those that are declared. */
+/** Follows an observable up to its nodes. `edges`: the edges declared so far. */
 export function inspected(
   observable: Observable<AnyRecord>,
   declared: PushScope,
   edges: readonly GraphEdge[],
 ): Inspection {
-  // What is wrong with the way is reported once, by the input that follows it.
+  // The input that follows the observable reports problems on the path, once.
   const scope: PushScope = { ...declared, fail: () => undefined };
   const probe = new TracedInput({ node: '(inspect)', port: 0, observable, scope, checkKey: false });
   probe.disconnect();

@@ -1,6 +1,6 @@
 import type { DeclaredGlobalTable, DeclaredRepartition, DeclaredSink, DeclaredSource } from './processor.js';
 
-/** What operators say of a node; its id, and what it is piped from and to, are found by who declares it. */
+/** What operators specify of a node. The declaration adds its id and its connections. */
 export type SourceSpec = Omit<DeclaredSource, 'id' | 'outlet'>;
 export type GlobalTableSpec = Omit<DeclaredGlobalTable, 'id'>;
 export type RepartitionSpec = Omit<DeclaredRepartition, 'id' | 'input' | 'outlet' | 'table'>;

@@ -13,19 +13,19 @@ interface Subscription {
 }
 
 /**
- * Where records enter RxJS: the end of a source or of a processor. It notes who subscribes, through whatever
- * operators lie between: that is how the graph is drawn, and how a record is delivered.
+ * Where records enter RxJS: the output of a source or of a processor. It notes which nodes subscribe, through
+ * any operators in between. The graph is drawn from these subscriptions, and records are delivered to them.
  */
 export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet {
   readonly [OWN] = true;
   #subscriptions: Subscription[] = [];
   /** The store that holds this table's rows; undefined for a stream. */
   readonly table: string | undefined;
-  /** How its keys are written, where that is known. */
+  /** The key serde, if known. */
   readonly key: AnySerde | undefined;
-  /** A change of key that nothing has repartitioned yet. */
+  /** A key change that has not been repartitioned yet. */
   readonly rekey: Rekey | undefined;
-  /** The windows that its keys belong to, where they are windowed and that is known. */
+  /** The windows of its keys, if the keys are windowed and the windows are known. */
   readonly window: Windows | undefined;
   readonly node: string;
   readonly #scope: PushScope;
@@ -54,7 +54,8 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
           'Remove the call of subscribe: streams end in to(), a table, or a processor, and millrace subscribes.';
         const current = declaring();
         if (!current) throw new StreamsError('TOPOLOGY_INVALID', { what, at: `node ${node}`, action });
-        // RxJS would report what is thrown here later, to nobody, and the topology would pass as valid.
+        // RxJS would report an error thrown here later, where nothing catches it, and the topology would pass
+        // as valid.
         current.problem(node, what, action);
         return;
       }
@@ -77,7 +78,7 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
     return this.#subscriptions.length > 0;
   }
 
-  /** From now on it remembers what rows were before the record at hand. */
+  /** From now on, remembers what rows were before the current record. */
   keepBefores(key: AnySerde, now: () => number): RowBefores {
     this.#befores ??= new RowBefores(key, now);
     return this.#befores;
@@ -86,8 +87,8 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
   push(record: AnyRecord): void {
     this.#befores?.note(record);
     const before = this.#enter(record);
-    // The array is replaced, never changed: a subscription that ends or begins while records are pushed does
-    // not disturb the loop.
+    // The array is replaced, never changed, so a subscription that ends or begins during a push does not
+    // disturb the loop.
     const subscriptions = this.#subscriptions;
     try {
       for (let i = 0; i < subscriptions.length; i++) subscriptions[i]?.subscriber.next(record);

@@ -2,22 +2,24 @@ import { Observable, type Subscriber, Subscription } from 'rxjs';
 import type { Consumer, PathMark } from './ambient.js';
 
 /**
- * On observables that operators of this library made. Registered, since a topology may have been written with
- * another copy of it.
+ * Marks observables that operators of this library made. It is a registered symbol, because a topology may
+ * use another copy of the library.
  */
 export const OWN = Symbol.for('millrace.own.1');
 
 export const isOwn = (observable: object): boolean => OWN in observable;
 
-/** On the way stands an operator that is not of this library. The graph does not show it. */
+/** Marks a path that contains an operator of another library. The graph does not show it. */
 const PLAIN: PathMark = { label: '', plain: true };
 
-/** Whether what is subscribed to is part of an operator of this library, which may be made of plain ones. */
+/**
+ * Whether the current subscription is inside an operator of this library, which may consist of plain ones.
+ */
 let within = false;
 
 /**
- * An observable of this library: whatever its body is made of, it is one operator. `input`: what the body is
- * given in the place of its source, asked when it is subscribed to.
+ * An observable of this library. Whatever operators its body contains, it counts as one operator. `input`
+ * returns the observable that replaces the source of the body; it is called on subscription.
  */
 export function ownObservable<I, O>(
   body: (source: Observable<I>) => Observable<O>,
@@ -26,7 +28,7 @@ export function ownObservable<I, O>(
   const own = new Observable<O>((subscriber) => {
     around(() => {
       const source = input();
-      // Where the body ends, and what the user has piped into it begins.
+      // The boundary between the body and the user's pipeline above it.
       const edge = new Observable<I>((edged) => at(false, () => source.subscribe(edged)));
       at(true, () => body(edge).subscribe(subscriber));
     });
@@ -45,8 +47,8 @@ function at<T>(inside: boolean, run: () => T): T {
 }
 
 /**
- * Subscribes to an observable while a node follows its input up; if it is no operator of this library, that
- * is noted on the way.
+ * Subscribes to an observable while a node follows its input up. If the observable is not from this library,
+ * a mark on the path says so.
  */
 export function subscribeNoted<T>(observable: object, consumer: Consumer, subscribe: () => T): T {
   if (within || isOwn(observable)) return subscribe();
@@ -62,17 +64,15 @@ export function noted<T>(consumer: Consumer, subscribe: () => T): T {
   }
 }
 
-/** Where plain operators take in what comes from operators of this library. */
+/** Where plain operators receive the output of operators of this library. */
 export interface Inlet {
-  /** What they would subscribe to. */
+  /** The observable that they would subscribe to. */
   source: Observable<unknown> | undefined;
   subscriber: Subscriber<unknown> | undefined;
 }
 let inlet: Inlet | undefined;
 
-/**
- * Subscribes to plain operators alone: what stands before them is not subscribed to, but noted in the inlet.
- */
+/** Subscribes to plain operators alone. Their source is not subscribed to, but stored in the inlet. */
 export function subscribeCutOff(open: Inlet, subscribe: () => Subscription): Subscription {
   const before = inlet;
   inlet = open;
@@ -83,7 +83,10 @@ export function subscribeCutOff(open: Inlet, subscribe: () => Subscription): Sub
   }
 }
 
-/** Whether what is subscribed to is cut off; then it is noted, and the subscription is one to nothing. */
+/**
+ * Whether the subscription is cut off here. If so, the inlet stores the observable, and the result is an
+ * empty subscription.
+ */
 export function cutOff(observable: Observable<unknown>, subscriber: unknown): Subscription | undefined {
   if (inlet === undefined || within || !isOwn(observable)) return undefined;
   inlet.source = observable;

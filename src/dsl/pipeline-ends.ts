@@ -2,14 +2,14 @@ import type { Observable } from 'rxjs';
 import type { Ends } from './ambient.js';
 import { Origin } from './origin.js';
 
-/** Pipelines that nothing has been made of, and nobody has subscribed to. */
+/** Tracks pipelines that nothing was made from and nothing has subscribed to. */
 export class PipelineEnds implements Ends {
   readonly #followed = new WeakSet<object>();
   readonly #left = new Set<Observable<unknown>>();
 
   piped(from: Observable<unknown>, to: Observable<unknown>): void {
     this.followed(from);
-    // What a node emits needs nobody for the node to run.
+    // A node runs without a subscriber to its output.
     if (!this.#followed.has(to) && !(to instanceof Origin)) this.#left.add(to);
   }
 

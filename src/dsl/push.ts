@@ -7,36 +7,36 @@ export type AnyRecord = StreamRecord<any, any>;
 export type AnySerde = Serde<any>;
 
 /**
- * Where the engine is, while it pushes: an RxJS operator that copies a record and forgets a field cannot lose
- * it, because it travels here. One object a task; written by the engine, read by inputs.
+ * The position of the engine while it pushes. It travels here and not in the record, so an RxJS operator that
+ * copies a record without a field cannot lose it. One object per task; the engine writes it, inputs read it.
  */
 export interface PushScope {
   /**
-   * True while a record is on its way through plain operators. What arrives at an input while it is false was
-   * emitted late.
+   * True while plain operators process a record. A record that arrives at an input otherwise was emitted
+   * late.
    */
   pushing: boolean;
-  /** Position in the batch of the record being pushed. */
+  /** The index in the batch of the record being pushed. */
   index: number;
   /** The key under which the record was pushed. */
   key: unknown;
   /** The node that pushed. */
   from: string;
   /**
-   * The policy goes on without what threw: a change of a table is pushed once more, and what throws now makes
-   * no row.
+   * The policy continues without a change that caused an error. The change is pushed again, and a row
+   * function that throws now makes no row.
    */
   givenUp?: boolean;
-  /** Makes a serde usable where the topology uses it; left out where nothing is encoded or decoded. */
+  /** Makes a serde usable where the topology uses it. Left out where nothing is encoded or decoded. */
   readonly bind?: (serde: AnySerde, use: SerdeUse) => AnySerde;
-  /** Called by an input for what can no longer be tied to a record: a late emission, a hidden edge. */
+  /** Called by an input for an error that no longer belongs to a record: a late emission, a hidden edge. */
   fail(error: Error): void;
 }
 
 /**
- * What a topology uses a serde for: a topic that it reads, one that is read into a global table (whose keys
- * are written anew), one that it writes (undefined if each record says which), a store, a repartition topic.
- * Stores and repartitions are internal: both ways.
+ * What a topology uses a serde for: a source topic, the topic of a global table (which encodes the keys
+ * again), a sink topic, a store, or a repartition topic. `name` is undefined if each record chooses its
+ * topic. Stores and repartitions are internal: they encode and decode.
  */
 export interface SerdeUse {
   readonly of: 'source' | 'globalTable' | 'sink' | 'store' | 'repartition';
@@ -44,31 +44,28 @@ export interface SerdeUse {
   readonly side: 'key' | 'value';
 }
 
-/** Receives what arrives at an input. */
+/** Receives the records of an input. */
 export interface Receiver {
-  /** Must not throw: it is called from inside the user's RxJS operators. */
+  /** Must not throw: the caller is inside the user's RxJS operators. */
   next(record: AnyRecord, index: number): void;
-  /**
-   * An operator before this input threw on the record that is being pushed; the input has already subscribed
-   * again.
-   */
+  /** An operator before this input threw on the current record. The input has already subscribed again. */
   error(error: unknown, index: number): void;
 }
 
-/** One subscription of a node to what the user piped into it. */
+/** One subscription of a node to its piped input. */
 export interface Input {
   readonly node: string;
   readonly port: number;
   connect(receiver: Receiver): void;
 }
 
-/** Where a node hands its records to whoever subscribed. */
+/** Where a node delivers its records to its subscribers. */
 export interface Outlet {
   readonly node: string;
-  /** Whether anybody listens: a record nobody wants need not be made. */
+  /** Whether there is a subscriber: without one, records need not be made. */
   readonly used: boolean;
   /** Delivers to every subscriber, synchronously. */
   push(record: AnyRecord): void;
-  /** Delivers to the subscriptions of one node only: for trying a record again. */
+  /** Delivers to the subscriptions of one node only, to retry a record. */
   pushTo(record: AnyRecord, node: string): void;
 }

@@ -17,14 +17,14 @@ import { runEnds } from './run-ends.js';
 import type { GlobalTableOptions, StreamOptions, TableOptions, TopologyBuilder } from './topology-builder.js';
 import type { Stream } from './types.js';
 
-/** Whether a value is a topology: of this copy of the library or another. */
+/** Whether a value is a topology, of this or another copy of the library. */
 export function isTopology(value: unknown): value is Topology {
   return typeof value === 'object' && value !== null && TOPOLOGY in value;
 }
 
 /**
- * Declares a topology. The function is a blueprint: it runs once to draw the graph and once for each task, so
- * it must declare the same every time, and nothing outside it may be changed from within.
+ * Declares a topology. The function is a blueprint. It runs once to draw the graph and once for each task, so
+ * it must declare the same each time, and must not change anything outside itself.
  *
  * ```ts
  * export default topology('word-count', (t) => {
@@ -37,8 +37,8 @@ export function isTopology(value: unknown): value is Topology {
  * });
  * ```
  *
- * Reading `graph` (as `start`, `describe` and `validate` do) throws TOPOLOGY_INVALID with every problem found
- * and what to write instead.
+ * Reading `graph` (as `start`, `describe` and `validate` do) throws TOPOLOGY_INVALID. The error lists every
+ * problem and what to write instead.
  */
 export function topology(name: string, blueprint: (t: TopologyBuilder) => void): Topology {
   let graph: Graph | undefined;
@@ -57,12 +57,12 @@ export function topology(name: string, blueprint: (t: TopologyBuilder) => void):
         JSON.stringify([declaring.nodes, declaring.edges]) === JSON.stringify([expected.nodes, expected.edges]);
       if (!same) {
         throw new StreamsError('TOPOLOGY_NOT_DETERMINISTIC', {
-          what: 'the topology function declared something else when it was run again',
+          what: 'the topology function declared a different topology when it ran again',
           at: `topology ${name}`,
           saw: declaring.nodes.map((node) => node.id).join(', '),
           expected: expected.nodes.map((node) => node.id).join(', '),
           action:
-            'Make it depend on nothing that changes between two runs: it is run once to draw the graph and once for each task.',
+            'Make it independent of anything that changes between two runs: it runs once to draw the graph and once for each task.',
         });
       }
       return declaring;
@@ -71,7 +71,7 @@ export function topology(name: string, blueprint: (t: TopologyBuilder) => void):
   return drawn;
 }
 
-/** Everything that is wrong with a topology, each with advice; empty if it can run. */
+/** Every problem of a topology, each with advice; empty if the topology can run. */
 export function validate(target: Topology): readonly Problem[] {
   try {
     void target.graph;
@@ -90,7 +90,7 @@ class TopologyInvalid extends StreamsError {
     super('TOPOLOGY_INVALID', {
       what: `the topology cannot run: ${problems.length} problem${problems.length === 1 ? '' : 's'}`,
       at: `topology ${name}`,
-      action: `Mend ${problems.length === 1 ? 'it' : 'them'}:`,
+      action: `Fix ${problems.length === 1 ? 'it' : 'them'}:`,
       list: problems.map(({ where, what, advice }) => `${where}: ${what}. ${advice}`),
     });
     this.problems = problems;
@@ -125,7 +125,7 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
     });
   }
   for (const error of late) problems.push(problemOf(name, error));
-  // Alone, an error keeps its own code.
+  // A single error keeps its own code.
   if (thrown && problems.length === 0) throw thrown;
   if (thrown) problems.push(problemOf(name, thrown));
   if (problems.length > 0) throw new TopologyInvalid(name, problems);
@@ -136,7 +136,7 @@ function draw(name: string, blueprint: (t: TopologyBuilder) => void): Graph {
 }
 
 function problemOf(name: string, error: Error): Problem {
-  const advice = isStreamsError(error) ? error.action : 'Mend the operator that threw while it was subscribed.';
+  const advice = isStreamsError(error) ? error.action : 'Fix the operator that threw during subscription.';
   return { where: `topology ${name}`, what: isStreamsError(error) ? error.problem : messageOf(error), advice };
 }
 
@@ -180,16 +180,13 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
       what: 'the topology function threw',
       at: `topology ${name}`,
       saw: messageOf(error),
-      action: 'Mend the function: it must only declare, without reading what is not there yet.',
+      action: 'Fix the function: it must only declare, and must not read what does not exist yet.',
       cause: error,
     });
   }
 }
 
-/**
- * What comes behind its first `await` would be declared by nobody, and what it throws there would end the
- * process.
- */
+/** Declarations after the first `await` would be lost, and an error thrown there would end the process. */
 function asyncBlueprint(name: string, returned: Promise<unknown>): StreamsError {
   returned.catch(() => undefined);
   return new StreamsError('TOPOLOGY_INVALID', {
@@ -197,6 +194,7 @@ function asyncBlueprint(name: string, returned: Promise<unknown>): StreamsError 
     at: `topology ${name}`,
     saw: 'a promise',
     expected: 'a function that has declared everything when it returns',
-    action: 'Remove async, and fetch what it needs before: in the module, or with a function that makes the topology.',
+    action:
+      'Remove async, and fetch what it needs beforehand: in the module, or in a function that makes the topology.',
   });
 }

@@ -1,14 +1,14 @@
 import type { Observable } from 'rxjs';
 import type { Change, StreamRecord } from '../model/record.js';
 
-/** A stream of facts: each record stands for itself. */
+/** A stream of facts: each record is independent of the others. */
 export type Stream<K, V> = Observable<StreamRecord<K, V>>;
 
-/** A table as the stream of its changes: each element replaces the row of its key. */
+/** A table as the stream of its changes: each change replaces the row of its key. */
 export type Table<K, V> = Observable<Change<K, V>>;
 
 /**
- * A record of a stream that is not a change of a table: what operators take that have no meaning on a table.
+ * A record of a stream that is not a change of a table: the input of operators that make no sense on a table.
  */
 export interface FactRecord<K, V> extends StreamRecord<K, V> {
   readonly previous?: never;
@@ -16,7 +16,7 @@ export interface FactRecord<K, V> extends StreamRecord<K, V> {
 
 export type KeyOf<R> = R extends StreamRecord<infer K, infer _V> ? K : never;
 
-/** The value of a record of a stream, or of a row of a table (without the null of a deletion). */
+/** The value of a stream record, or of a table row (without the null of a deletion). */
 export type ValueOf<R> =
   R extends Change<infer _K, infer V> ? V : R extends StreamRecord<infer _K2, infer V2> ? V2 : never;
 

@@ -1,7 +1,10 @@
 import type { Graph, GraphNode, GraphParts, SubTopology } from './graph.js';
 import { UnionFind } from './union-find.js';
 
-/** Finishes a graph: cuts it into sub-topologies, finds what must be co-partitioned, freezes it. */
+/**
+ * Completes a graph: splits it into sub-topologies, finds the sources that must be co-partitioned, freezes
+ * it.
+ */
 export function buildGraph(parts: GraphParts): Graph {
   return deepFreeze({ ...parts, subTopologies: subTopologies(parts), coPartitioned: coPartitioned(parts) });
 }
@@ -9,7 +12,7 @@ export function buildGraph(parts: GraphParts): Graph {
 const readsOf = (node: GraphNode): readonly string[] =>
   node.kind === 'processor' ? [...node.stores, ...node.reads] : [];
 
-/** A repartition ends one sub-topology and begins another: its incoming side belongs to whoever writes it. */
+/** A repartition ends one sub-topology and begins another: its incoming side belongs to the writing one. */
 const incoming = (id: string): string => `${id} (write)`;
 
 function subTopologies({ nodes, edges }: GraphParts): SubTopology[] {
@@ -49,7 +52,7 @@ function subTopologies({ nodes, edges }: GraphParts): SubTopology[] {
   return result;
 }
 
-/** A repartition may have the name of a topic; two tasks may not have the same. */
+/** A repartition may have the name of a topic, but two tasks must not have the same name. */
 function repartitionId(name: string, nodes: readonly GraphNode[]): string {
   const taken = (id: string): boolean =>
     nodes.some(

@@ -1,8 +1,8 @@
 import type { Graph, Problem } from './graph.js';
 
 /**
- * Repartitions whose records meet in one store, and which say themselves that they have different numbers of
- * partitions. What topics have is known at start only.
+ * Finds repartitions that feed one store but declare different numbers of partitions. The partition counts of
+ * topics are known only at start.
  */
 export function checkCoPartitioned({ nodes, coPartitioned }: Graph): readonly Problem[] {
   return coPartitioned.flatMap((group) => {
@@ -15,7 +15,7 @@ export function checkCoPartitioned({ nodes, coPartitioned }: Graph): readonly Pr
       {
         where: first.id,
         what: `records of ${wide.map(({ id, partitions }) => `${id} with ${partitions} partitions`).join(', ')} meet in one store`,
-        advice: 'Give them one number of partitions, or leave it out.',
+        advice: 'Give them equal numbers of partitions, or leave partitions out.',
       },
     ];
   });

@@ -3,9 +3,9 @@ import type { Graph, GraphNode } from './graph.js';
 import { repartitionTopic } from './naming.js';
 
 /**
- * A graph as a Mermaid flow chart: sub-topologies are boxes around their nodes, stores are cylinders inside,
- * topics are stadiums outside, and so are global tables, which belong to no box. A repartition is drawn as
- * its topic, which leads out of one box and into another.
+ * A graph as a Mermaid flow chart. Sub-topologies are boxes around their nodes, with stores as cylinders
+ * inside. Topics are stadiums outside. Global tables are outside too, since they belong to no sub-topology. A
+ * repartition is drawn as its topic, which leads out of one box and into another.
  */
 export function describeMermaid(graph: Graph): string {
   const ids = new Ids();
@@ -16,7 +16,7 @@ export function describeMermaid(graph: Graph): string {
     topics.set(id, `${id}([${label(shown)}])`);
     return id;
   };
-  /** What stands for a node at the end of an arrow: itself, or the topic of a repartition. */
+  /** The shape at the end of an arrow to a node: the node itself, or the topic of a repartition. */
   const drawn = (node: GraphNode): string =>
     node.kind === 'repartition'
       ? topic(`repartition ${node.name}`, repartitionTopic('<application>', node.name))
@@ -49,7 +49,7 @@ export function describeMermaid(graph: Graph): string {
       for (const store of [...node.reads, ...(node.globals ?? [])])
         arrows.push(`${ids.of('s', store)} -.-> ${drawn(node)}`);
     }
-    // A box without nodes is not drawn as one.
+    // A box without nodes would not be drawn as a box.
     if (inside.length > 0)
       boxes.push(
         `subgraph ${ids.of('g', subTopology.id)}[${label(`sub-topology ${subTopology.id}`)}]`,
@@ -65,7 +65,7 @@ export function describeMermaid(graph: Graph): string {
   return `${['flowchart LR', ...[...topics.values(), ...globals, ...boxes, ...arrows].map((line) => `  ${line}`)].join('\n')}\n`;
 }
 
-/** Short identifiers that are safe in Mermaid, whatever the names are. */
+/** Short identifiers that are safe in Mermaid, for any name. */
 class Ids {
   readonly #known = new Map<string, string>();
   readonly #counts = new Map<string, number>();
@@ -90,6 +90,6 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '`': '#96;',
 };
 
-/** Text in quotes, with what Mermaid would take for syntax written as entities. */
+/** Quoted text; characters that Mermaid would treat as syntax are written as entities. */
 const label = (text: string): string =>
   `"${text.replace(/["#<>&`]/g, (found) => ownOf(ENTITIES, found) ?? found).replace(/\s+/g, ' ')}"`;

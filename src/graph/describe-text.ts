@@ -1,10 +1,10 @@
 import type { GlobalTableNode, Graph, GraphNode, GraphStore, RepartitionNode, SubTopology } from './graph.js';
 import { changelogTopic, repartitionTopic } from './naming.js';
 
-/** Stands in names for the application id, which is chosen when the topology is run. */
+/** A placeholder for the application id, which is chosen when the topology is run. */
 const APPLICATION = '<application>';
 
-/** A graph for people: one block a sub-topology, its nodes in order of declaration. */
+/** A graph as text: one block per sub-topology, with its nodes in order of declaration. */
 export function describeText(graph: Graph): string {
   const lines = [`topology ${graph.name}`];
   for (const subTopology of graph.subTopologies) {
@@ -56,8 +56,8 @@ function describeGlobalTable(node: GlobalTableNode): string[] {
 }
 
 /**
- * A repartition stands in the sub-topology that writes its topic and in the one that reads it. One may do
- * both.
+ * A repartition is listed in the sub-topology that writes its topic and in the one that reads it, or in one
+ * if it does both.
  */
 function describeRepartition(graph: Graph, subTopology: SubTopology, node: RepartitionNode): string[] {
   const topic = repartitionTopic(APPLICATION, node.name);
@@ -97,7 +97,7 @@ function followersOf(graph: Graph, node: GraphNode): string[] {
 const serdes = ({ key, value }: { readonly key: string; readonly value: string }): string =>
   `key ${key}, value ${value}`;
 
-/** A length of time in the largest unit that leaves no rest: as the user wrote it, or would have. */
+/** A duration in the largest unit that divides it: how the user wrote it, or could have. */
 function durationText(ms: number): string {
   const units = [
     [86_400_000, 'd'],

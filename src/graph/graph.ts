@@ -1,6 +1,6 @@
 /**
- * The topology as frozen data: what `describe`, `validate`, the engine's plan and the tools read. Closures
- * are not part of it.
+ * The topology as frozen data, without closures. It is the input of `describe`, `validate`, the engine's plan
+ * and the tools.
  */
 
 export interface SourceNode {
@@ -11,7 +11,7 @@ export interface SourceNode {
   readonly value: string;
 }
 
-/** A table of which every process has all rows: part of no sub-topology, read by every task that joins it. */
+/** A table with all its rows in every process: part of no sub-topology, read by every task that joins it. */
 export interface GlobalTableNode {
   readonly kind: 'globalTable';
   readonly id: string;
@@ -28,7 +28,7 @@ export interface ProcessorNode {
   readonly name: string;
   /** Stores that it owns. */
   readonly stores: readonly string[];
-  /** Stores of others that it reads. */
+  /** Stores of other processors that it reads. */
   readonly reads: readonly string[];
   /** Stores of global tables that it reads. Left out: none. */
   readonly globals?: readonly string[];
@@ -47,7 +47,7 @@ export interface RepartitionNode {
 export interface SinkNode {
   readonly kind: 'sink';
   readonly id: string;
-  /** Null: chosen by a function of the record. */
+  /** Null: a function of the record chooses the topic. */
   readonly topic: string | null;
   readonly key: string;
   readonly value: string;
@@ -58,9 +58,9 @@ export type GraphNode = SourceNode | GlobalTableNode | ProcessorNode | Repartiti
 export interface GraphEdge {
   readonly from: string;
   readonly to: string;
-  /** Which input of `to`: a join has two. */
+  /** The input of `to`: a join has two. */
   readonly port: number;
-  /** Operators of ours without state that lie between, in order. Plain RxJS operators leave no trace. */
+  /** Our stateless operators on the edge, in order. Plain RxJS operators are not listed. */
   readonly through: readonly string[];
 }
 
@@ -75,17 +75,14 @@ export interface GraphStore {
   readonly owner: string;
 }
 
-/**
- * What one task runs: the nodes that are connected without a repartition topic between them, or share a
- * store.
- */
+/** The part that one task runs: nodes that share a store or are connected without a repartition topic. */
 export interface SubTopology {
-  /** The topic or repartition that was declared first among its sources: names its tasks. */
+  /** The topic or repartition that was declared first among its sources; it names the tasks. */
   readonly id: string;
   readonly nodes: readonly string[];
-  /** Topics it reads, in order of declaration. */
+  /** Topics that it reads, in order of declaration. */
   readonly topics: readonly string[];
-  /** Repartitions it reads. */
+  /** Repartitions that it reads. */
   readonly repartitions: readonly string[];
   readonly stores: readonly string[];
 }
@@ -96,13 +93,13 @@ export interface Graph {
   readonly edges: readonly GraphEdge[];
   readonly stores: readonly GraphStore[];
   readonly subTopologies: readonly SubTopology[];
-  /** Sets of sources (ids) that must have equal partition counts, because their records meet in one store. */
+  /** Sets of source ids that must have equal partition counts, because their records meet in one store. */
   readonly coPartitioned: readonly (readonly string[])[];
 }
 
 export type GraphParts = Pick<Graph, 'name' | 'nodes' | 'edges' | 'stores'>;
 
-/** One thing that is wrong with a topology, and what to write instead. */
+/** One problem of a topology, and what to write instead. */
 export interface Problem {
   readonly where: string;
   readonly what: string;

@@ -1,7 +1,7 @@
 /**
- * The names of everything that millrace creates. Each is made of names the user gave: no counter becomes part
- * of one, but that of the versions of an application. Prefix: the application's id, or that of the version
- * which has taken over.
+ * The names of everything that millrace creates. They consist of names that the user gave, without counters.
+ * The only exception is the version number of an application. The prefix is the application's id, or the
+ * prefix of the version that was promoted.
  */
 
 /** `<prefix>-<store>-changelog`, as in Kafka Streams. */
@@ -17,7 +17,7 @@ export const deadLetterTopic = (applicationId: string): string => `${application
 export const taskId = (subTopology: string, partition: number): string => `${subTopology}-${partition}`;
 
 /**
- * What fences the earlier owners of a task under exactly_once. No name has a colon in it: `orders` with the
- * task `eu-payments-0` and `orders-eu` with `payments-0` are different.
+ * The id that fences earlier owners of a task under exactly_once. Names contain no colon, so `orders` with
+ * the task `eu-payments-0` and `orders-eu` with `payments-0` differ.
  */
 export const transactionalId = (applicationId: string, task: string): string => `${applicationId}:${task}`;

@@ -1,6 +1,6 @@
 /**
- * Disjoint sets of names: joins what belongs together. Groups keep the order in which their members were
- * first seen.
+ * Disjoint sets of names, which `union` merges. Groups keep the order in which their members were first
+ * added.
  */
 export class UnionFind {
   readonly #parent = new Map<string, string>();

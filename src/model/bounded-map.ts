@@ -4,8 +4,8 @@ interface Kept<V> {
 }
 
 /**
- * A map with a bound: of entries, and if wanted of what they weigh together. Where there is no room the
- * oldest entries go, and are made again when they are needed.
+ * A map with a maximum number of entries, and optionally a maximum total weight. When it is full, it removes
+ * the oldest entries, which the caller creates again when needed.
  */
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, Kept<V>>();
@@ -36,7 +36,9 @@ export class BoundedMap<K, V> {
     this.#makeRoom();
   }
 
-  /** What an entry weighs, once that is known. Nothing happens if it is not there any more. */
+  /**
+   * Sets the weight of an entry, once it is known. Does nothing if the entry has been replaced or removed.
+   */
   weigh(key: K, value: V, weight: number): void {
     const kept = this.#entries.get(key);
     if (kept?.value !== value) return;

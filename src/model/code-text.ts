@@ -1,26 +1,26 @@
 /**
- * Data as JavaScript code: whatever is written into a program goes through here, so that no text of a record,
- * a schema or a file's name can end the literal or comment that it stands in.
+ * Data as JavaScript code. All data that is written into a generated program passes through here. So no text
+ * of a record, a schema or a file name can end the literal or comment that contains it.
  */
 import { plainText } from './plain-text.js';
 import { WindowKey } from './window.js';
 
 /**
- * A string literal in single quotes, on one line: line breaks, U+2028 and U+2029, and half emojis are escapes
- * in it.
+ * A string literal in single quotes, on one line. Line breaks, U+2028, U+2029 and lone surrogates are
+ * escaped.
  */
 export const stringCode = (text: string): string =>
   `'${plainText(JSON.stringify(text)).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
 
-/** The name of a property in an object literal: `__proto__` as it is would set the prototype. */
+/** A property name in an object literal: an unquoted or quoted `__proto__` would set the prototype. */
 export const propertyCode = (name: string): string => (name === '__proto__' ? `['${name}']` : stringCode(name));
 
-/** Text for a comment that ends with its line. */
+/** Text for a comment that ends at the end of its line. */
 export const commentCode = (text: string): string => plainText(text);
 
 /**
- * A value as an expression that makes it again: what JSON has, bigints, bytes (as a Buffer), dates, and the
- * numbers that JSON lacks. What is undefined is left out of objects.
+ * A value as an expression that creates it again: JSON values, bigints, bytes (as a Buffer), dates, and the
+ * numbers that JSON lacks. Undefined fields of objects are left out.
  */
 export function valueCode(value: unknown): string {
   switch (typeof value) {
@@ -39,10 +39,7 @@ export function valueCode(value: unknown): string {
   }
 }
 
-/**
- * Whether {@link valueCode} makes that value again, and nothing less: no instance of a class that it does not
- * know.
- */
+/** Whether {@link valueCode} reproduces the value exactly: it contains no instance of an unknown class. */
 export function hasCode(value: unknown): boolean {
   if (typeof value === 'function' || typeof value === 'symbol') return false;
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array || value instanceof Date) return true;
@@ -67,6 +64,6 @@ function objectCode(value: object): string {
   return `{ ${fields.map(([name, field]) => `${propertyCode(name)}: ${valueCode(field)}`).join(', ')} }`;
 }
 
-/** Bytes as an expression of a Buffer. */
+/** Bytes as an expression that creates a Buffer. */
 export const bytesCode = (bytes: Uint8Array): string =>
   `Buffer.from('${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}', 'base64')`;

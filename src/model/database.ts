@@ -12,46 +12,46 @@ export interface KeyRange {
   /** Last key, exclusive. Default: past the highest. */
   readonly lt?: Buffer;
   readonly reverse?: boolean;
-  /** At most that many entries in all. */
+  /** The maximum number of entries in total. */
   readonly limit?: number;
 }
 
 /**
- * An ordered map of bytes, kept on disk or in memory. Keys are in byte order. What RocksDB gives, and no
- * more: read in batches, write in batches, scan.
+ * An ordered map of bytes, on disk or in memory, in the byte order of its keys. It offers what RocksDB does,
+ * and no more: batched reads, batched writes and scans.
  */
 export interface Database {
   /**
-   * The values of the keys, in their order; undefined where a key is absent. One round trip however many
-   * keys, which must not be changed before it has answered.
+   * The values of the keys, in the same order; undefined for an absent key. One round trip for any number of
+   * keys. The caller must not change the keys before the promise resolves.
    */
   getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>;
   /**
-   * All writes or none, in order (the last write of a key wins); neither they nor their bytes may be changed
-   * before it has resolved. `sync` returns only when the disk has them.
+   * Applies all writes or none, in order (the last write of a key wins). The caller must not change the
+   * writes or their bytes before the promise resolves. With `sync` it resolves only when the data is on disk.
    */
   write(writes: readonly DatabaseWrite[], options?: { readonly sync?: boolean }): Promise<void>;
   /**
-   * The entries of a range as they were when the scan began, in chunks of at most a few hundred. Stop early
-   * by leaving the loop.
+   * The entries of a range as of the start of the scan, in chunks of at most a few hundred. To stop early,
+   * leave the loop.
    */
   scan(range: KeyRange): AsyncIterable<readonly DatabaseEntry[]>;
-  /** Waits for what is under way, then releases the files. Calling it again does nothing. */
+  /** Waits for operations in progress, then releases the files. A second call does nothing. */
   close(): Promise<void>;
 }
 
 /**
- * What a database is for. `state` can be made again from topics. A `log` is the topics themselves: nothing
- * else has its content, so its loss has to be noticed, and nobody may be told to delete it.
+ * The purpose of a database. `state` can be rebuilt from topics. A `log` is the topics themselves. Its
+ * content exists nowhere else, so a loss must be detected, and no message may advise deleting it.
  */
 export type DatabaseContent = 'state' | 'log';
 
 /**
- * Opens (creates) the database in a directory. For one owner: a second opening, from this process or another,
- * fails with STATE_LOCKED while the first is open. A memory database takes the directory as a name and keeps
+ * Opens or creates the database in a directory, for a single owner. While it is open, a second opening, from
+ * this process or another, fails with STATE_LOCKED. A memory database uses the directory as a name and keeps
  * its content for the next opening, so that a test can crash and restart.
  *
- * `content` (default: `state`): of a `log` on disk every write that was synced is there again when it is
- * opened, or the opening fails with LOG_CORRUPT.
+ * `content` (default: `state`): when a `log` on disk is opened, every synced write must be present. Otherwise
+ * the opening fails with LOG_CORRUPT.
  */
 export type OpenDatabase = (directory: string, options?: { readonly content?: DatabaseContent }) => Promise<Database>;

@@ -1,23 +1,23 @@
 import type { Random } from './ports.js';
 
 export interface DisorderOptions {
-  /** Share of items that are delivered a second time, from 0 to 1. Default 0. */
+  /** Share of items that are delivered twice, from 0 to 1. Default 0. */
   readonly duplicate?: number;
   /**
-   * The first delivery of an item stands at most that many places from where it was among the first
-   * deliveries. Default 0: all stay in order.
+   * The maximum distance of an item's first delivery from its original place among first deliveries. Default
+   * 0: all stay in order.
    */
   readonly shuffle?: number;
-  /** A second delivery comes after the first, at most about that many items later. Default 100. */
+  /** A second delivery comes after the first, at most about this many items later. Default 100. */
   readonly duplicateWithin?: number;
   readonly random: Random;
 }
 
 export interface Disordered<T> {
   readonly item: T;
-  /** Place of the item in what was given, from 0. */
+  /** Index of the item in the input, from 0. */
   readonly index: number;
-  /** Whether it was delivered before. */
+  /** Whether the item was delivered before. */
   readonly copy: boolean;
 }
 
@@ -26,17 +26,17 @@ interface Waiting<T> extends Disordered<T> {
 }
 
 /**
- * Delivers items as an unreliable network does: some twice, some out of order. Every item is delivered at
- * least once, and a copy never comes before its original.
+ * Delivers items like an unreliable network: some twice, some out of order. Every item is delivered at least
+ * once, and a copy never comes before its original.
  *
- * The result depends on the items' number and order, the options and the random numbers only: the same seed
- * gives the same deliveries. Each item draws three numbers whatever the options are. Memory: the items of a
+ * The result depends only on the number and order of the items, the options and the random numbers: the same
+ * seed gives the same deliveries. Each item draws three numbers, whatever the options. Memory: the items of a
  * window of `shuffle` places, and the copies of one of `shuffle + duplicateWithin`. Cost: O(log n)
- * comparisons an item.
+ * comparisons per item.
  */
 export class Disorder<T> {
   readonly #options: Required<DisorderOptions>;
-  /** What is to come, the next one last. */
+  /** The deliveries to come, the next one last. */
   readonly #waiting: Waiting<T>[] = [];
   #index = 0;
 
@@ -44,12 +44,12 @@ export class Disorder<T> {
     this.#options = { duplicate: 0, shuffle: 0, duplicateWithin: 100, ...options };
   }
 
-  /** Takes the next item; returns what is delivered now. */
+  /** Takes the next item; returns the deliveries that are now due. */
   push(item: T): Disordered<T>[] {
     const { duplicate, shuffle, duplicateWithin, random } = this.#options;
     const index = this.#index++;
-    // Drawn even if nothing is moved. Below one more than the distance: the item that many places behind can
-    // still come first, the next cannot.
+    // All numbers are drawn even if nothing is moved. The offset is below `shuffle + 1`: an item that many
+    // places later can still come first, the next one cannot.
     const moved = random() * (shuffle + 1);
     const place = shuffle === 0 ? index : index + moved;
     const again = random() < duplicate;
@@ -59,7 +59,7 @@ export class Disorder<T> {
     return this.#before(index + 1);
   }
 
-  /** No more items: returns the rest. */
+  /** Ends the input and returns the remaining deliveries. */
   end(): Disordered<T>[] {
     return this.#before(Number.POSITIVE_INFINITY);
   }
@@ -73,7 +73,10 @@ export class Disorder<T> {
     return ready;
   }
 
-  /** Before all with a lower or equal place: at equal places the first to be inserted comes out first. */
+  /**
+   * Inserts before all entries with a lower or equal place: of equal places the first inserted comes out
+   * first.
+   */
   #insert(entry: Waiting<T>): void {
     let low = 0;
     let high = this.#waiting.length;
@@ -87,8 +90,8 @@ export class Disorder<T> {
 }
 
 /**
- * Delivers the items as an unreliable network does, one after the other: some twice, some out of order. The
- * same seed gives the same deliveries.
+ * Delivers the items like an unreliable network, in sequence: some twice, some out of order. The same seed
+ * gives the same deliveries.
  *
  * ```ts
  * [...disorder(['a', 'b'], { duplicate: 1, random: seededRandom(7) })]; // 'a' and 'b' twice each, the originals in order

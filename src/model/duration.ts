@@ -32,7 +32,7 @@ export function durationMs(duration: Duration, what = 'duration'): number {
   return ms;
 }
 
-/** The same of one that must have a length. CONFIG_INVALID for zero. */
+/** The same for a duration that must not be zero. CONFIG_INVALID for zero. */
 export function positiveMs(duration: Duration, what: string): number {
   const ms = durationMs(duration, what);
   if (ms > 0) return ms;
@@ -44,7 +44,7 @@ export function positiveMs(duration: Duration, what: string): number {
   });
 }
 
-/** Milliseconds for people: `850 ms`, `12.3 s`, `4 min 05 s`, `3 h 20 min`. */
+/** Milliseconds in readable form: `850 ms`, `12.3 s`, `4 min 05 s`, `3 h 20 min`. */
 export function formatMs(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;

@@ -2,8 +2,8 @@ import { plainText } from './plain-text.js';
 import { show } from './show.js';
 
 /**
- * The closed list of what can go wrong. `retryable`: the same call may succeed later without anybody changing
- * anything. The table in docs/errors.md is compared with this one by a test.
+ * The closed list of errors. `retryable`: the same call may succeed later without any change by a person. A
+ * test compares the table in docs/errors.md with this one.
  */
 export const ERROR_CODES = {
   // declaring
@@ -17,7 +17,7 @@ export const ERROR_CODES = {
   },
   TOPOLOGY_NOT_DETERMINISTIC: {
     retryable: false,
-    summary: 'The topology function declared something else when it was run again.',
+    summary: 'The topology function declared a different topology when it ran again.',
   },
   TOPOLOGY_MISMATCH: {
     retryable: false,
@@ -31,7 +31,7 @@ export const ERROR_CODES = {
   KEY_CHANGED: { retryable: false, summary: 'A plain operator changed the key of a record before a keyed operator.' },
   LATE_EMISSION: {
     retryable: false,
-    summary: 'An RxJS operator emitted outside the record it was given (asynchronously).',
+    summary: 'An RxJS operator emitted asynchronously, not while it received a record.',
   },
   VERSION_INVALID: { retryable: false, summary: 'A version is not an integer, or integers and bigints are mixed.' },
   VERSION_GAP: { retryable: false, summary: 'A missing version did not arrive in time and the gap policy is to fail.' },
@@ -39,7 +39,7 @@ export const ERROR_CODES = {
     retryable: false,
     summary: 'More records wait for a missing version than maxBuffered allows.',
   },
-  RECORD_LATE: { retryable: false, summary: 'A record came when all windows that it belongs to had closed.' },
+  RECORD_LATE: { retryable: false, summary: 'A record arrived after all its windows had closed.' },
   SUPPRESS_BUFFER_FULL: {
     retryable: false,
     summary: 'More rows wait in suppress than maxRecords or maxBytes allows, and whenFull is to fail.',
@@ -53,19 +53,20 @@ export const ERROR_CODES = {
     summary: 'A processor read a key synchronously that it did not declare in reads.',
   },
   PARTITION_INVALID: { retryable: false, summary: 'A partitioner returned a partition that the topic does not have.' },
-  PRODUCE_FAILED: { retryable: true, summary: 'The broker did not take a record.' },
+  PRODUCE_FAILED: { retryable: true, summary: 'The broker did not accept a record.' },
   // state
   STATE_LOCKED: { retryable: true, summary: 'Another process or engine has the directory open.' },
   STATE_MISMATCH: {
     retryable: false,
-    summary: "The stores are of another application, topology, store or serde, or the group's offsets do not fit them.",
+    summary:
+      "The stores belong to another application, topology, store or serde, or the group's offsets do not match them.",
   },
   STATE_IO: { retryable: true, summary: 'The disk failed: full, read-only or broken.' },
   STATE_CORRUPT: { retryable: false, summary: 'Bytes on disk are not what was written.' },
   STATE_UNSUPPORTED: { retryable: false, summary: 'RocksDB cannot be loaded on this machine.' },
   STORE_READ_ONLY: {
     retryable: false,
-    summary: 'A processor wrote to the store of a global table, or to that of a fold over sessions or sliding windows.',
+    summary: 'A processor wrote to the store of a global table, or of a fold over sessions or sliding windows.',
   },
   STORE_UNKNOWN: { retryable: false, summary: 'There is no store of that name.' },
   // broker
@@ -78,34 +79,37 @@ export const ERROR_CODES = {
     retryable: false,
     summary: 'Brokers and client do not trust each other: a login, token or certificate was refused.',
   },
-  BROKER_UNAUTHORIZED: { retryable: false, summary: 'The user may not do that; the message names each missing right.' },
+  BROKER_UNAUTHORIZED: {
+    retryable: false,
+    summary: 'The principal lacks permission; the message names each missing right.',
+  },
   BROKER_CLOSED: { retryable: false, summary: 'The broker connection was closed by this process.' },
   TOPIC_UNKNOWN: { retryable: false, summary: 'Topics that the topology reads or writes do not exist.' },
   TOPIC_EXISTS: { retryable: false, summary: 'A topic of that name exists already.' },
   TOPIC_MISMATCH: {
     retryable: false,
-    summary: 'A topic has another number of partitions or another cleanup policy than needed.',
+    summary: 'A topic does not have the required number of partitions or cleanup policy.',
   },
   TOPIC_FOREIGN: {
     retryable: false,
-    summary: 'An internal topic of the application is that of another one: their names, put together, are the same.',
+    summary: 'An internal topic belongs to another application: their combined names are the same.',
   },
   OFFSET_OUT_OF_RANGE: {
     retryable: false,
-    summary: 'The log no longer (or not yet) holds the offset that is to be read.',
+    summary: 'The log no longer (or not yet) holds the requested offset.',
   },
   LOG_CORRUPT: {
     retryable: false,
-    summary: 'A record batch fails its checksum or does not parse; or the embedded log lacks what was synced.',
+    summary: 'A record batch fails its checksum or does not parse; or the embedded log lacks synced data.',
   },
   PRODUCER_FENCED: { retryable: false, summary: 'Another producer took over the transactional id.' },
   FENCED_REPEATEDLY: {
     retryable: false,
-    summary: 'Somebody else writes again and again with the transactional id, or to the changelogs, of a task.',
+    summary: 'Another writer repeatedly uses the transactional id of a task, or writes to its changelogs.',
   },
   CHANGELOG_DISTURBED: {
     retryable: true,
-    summary: 'Somebody else wrote to the changelog of a task, which is opened again and leaves that out.',
+    summary: 'Another writer wrote to the changelog of a task; the task reopens and ignores those records.',
   },
   TRANSACTION_INVALID: { retryable: false, summary: 'The writer was used outside the begin/commit order.' },
   GROUP_FENCED: { retryable: true, summary: 'The member is no longer in the group, or acts for an old generation.' },
@@ -113,7 +117,7 @@ export const ERROR_CODES = {
   // schemas
   SCHEMA_INVALID: {
     retryable: false,
-    summary: 'A schema cannot be used: it does not parse, or asks for what millrace does not do.',
+    summary: 'A schema cannot be used: it does not parse, or needs a feature that millrace does not support.',
   },
   SCHEMA_INCOMPATIBLE: {
     retryable: false,
@@ -122,25 +126,25 @@ export const ERROR_CODES = {
   SCHEMA_UNKNOWN: { retryable: false, summary: 'The schema registry has no such schema, version, subject or id.' },
   REGISTRY_UNAVAILABLE: {
     retryable: true,
-    summary: 'The schema registry cannot be reached, or answers what cannot be understood.',
+    summary: 'The schema registry cannot be reached, or its answer cannot be understood.',
   },
   REGISTRY_UNAUTHORIZED: {
     retryable: false,
-    summary: 'The schema registry refused the login, or does not allow that.',
+    summary: 'The schema registry refused the login or the operation.',
   },
   // tools
-  APPLICATION_RUNNING: { retryable: true, summary: 'The application runs; it must be stopped for what is to be done.' },
-  RESET_UNFINISHED: { retryable: false, summary: 'A reset of the application was interrupted; run it once more.' },
+  APPLICATION_RUNNING: { retryable: true, summary: 'The application is running; it must be stopped first.' },
+  RESET_UNFINISHED: { retryable: false, summary: 'A reset of the application was interrupted; run it again.' },
   GENERATION_CHANGED: {
     retryable: true,
-    summary: 'Another version of the application was promoted after this process had begun.',
+    summary: 'Another version of the application was promoted after this process started.',
   },
   SHADOW_MISSING: { retryable: false, summary: 'There is no shadow to promote, or no earlier version to go back to.' },
   SHADOW_AHEAD: {
     retryable: true,
-    summary: 'The version that is to take over has processed records that the live one has not.',
+    summary: 'The version to be promoted has processed records that the live one has not.',
   },
-  PROMOTION_UNFINISHED: { retryable: false, summary: 'A promotion or a rollback was interrupted; run it once more.' },
+  PROMOTION_UNFINISHED: { retryable: false, summary: 'A promotion or a rollback was interrupted; run it again.' },
   INPUT_INVALID: { retryable: false, summary: 'A line of input does not parse or lacks a field.' },
   PREDICATE_FAILED: { retryable: false, summary: 'The predicate of a bisect threw.' },
   USAGE: { retryable: false, summary: 'The command line is wrong.' },
@@ -156,19 +160,19 @@ export interface ErrorDetails {
   readonly at?: string;
   readonly saw?: string;
   readonly expected?: string;
-  /** What the reader can do about it: a full sentence. */
+  /** What the reader can do about it, as a full sentence. */
   readonly action: string;
-  /** Each on a line of its own behind the action. */
+  /** Lines listed after the action. */
   readonly list?: readonly string[];
   readonly cause?: unknown;
 }
 
 /**
- * Every error that millrace throws. The message reads
- * `<what failed> at <where>: saw <x>, expected <y>. <what to do>.`
+ * Every error that millrace throws. The message reads `<what failed> at <where>: saw <x>, expected <y>. <what
+ * to do>.`
  *
- * It may repeat what others wrote (names, values, messages of servers): so it is on one line, but for a list,
- * and what could move a cursor is escaped (see plain-text.ts).
+ * It may contain text from others (names, values, messages of servers). So it is on one line, except for a
+ * list, and characters that could move a cursor are escaped (see plain-text.ts).
  */
 export class StreamsError extends Error {
   override readonly name = 'StreamsError';
@@ -193,8 +197,8 @@ export class StreamsError extends Error {
 }
 
 /**
- * Whether that is a StreamsError, also one of another copy of this library (a user's file may have loaded its
- * own).
+ * Whether a value is a StreamsError, of this or another copy of the library (a user's file may have loaded
+ * its own).
  */
 export function isStreamsError(error: unknown): error is StreamsError {
   return (
@@ -202,13 +206,13 @@ export function isStreamsError(error: unknown): error is StreamsError {
   );
 }
 
-/** The text of anything that was thrown. */
+/** The message of any thrown value. */
 export function messageOf(error: unknown): string {
   if (typeof error === 'string') return error;
   try {
     if (error instanceof Error) return String(error.message);
   } catch {
-    // What was thrown may throw itself, and still has to be told.
+    // The thrown value may itself throw when it is read, and still needs a text.
   }
   return show(error);
 }

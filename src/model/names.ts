@@ -2,8 +2,8 @@ import { StreamsError } from './errors.js';
 import { plainText } from './plain-text.js';
 
 /**
- * The one check of names: of what becomes part of a topic's name, a path, or is removed by it. Kafka's rule
- * for topics, which is also that of a file name that cannot leave its directory.
+ * The one check of names that become part of a topic name or a path. It is Kafka's rule for topics, which is
+ * also safe for file names: a legal name cannot leave its directory.
  */
 const NAME = /^[a-zA-Z0-9._-]+$/;
 const LONGEST = 200;
@@ -13,11 +13,11 @@ const ruleOf = (longest: number): string =>
 
 export const NAME_RULE = ruleOf(LONGEST);
 
-/** Whether it may be part of a topic's name, and the name of a file or directory. */
+/** Whether the name may be part of a topic name, and name a file or directory. */
 export const isName = (name: unknown, longest = LONGEST): name is string =>
   typeof name === 'string' && name.length <= longest && NAME.test(name) && name !== '.' && name !== '..';
 
-/** CONFIG_INVALID for what cannot name a directory or a file. */
+/** Throws CONFIG_INVALID for a name that cannot name a directory or a file. */
 export function checkName(what: string, name: string, longest = LONGEST): void {
   if (isName(name, longest)) return;
   throw new StreamsError('CONFIG_INVALID', {

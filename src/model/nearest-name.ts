@@ -1,6 +1,6 @@
 /**
- * The known name that is written most like that one, if a slip of the keyboard explains the difference: one
- * character in three.
+ * The known name that is most similar to a name, if typing errors explain the difference: one character in
+ * three.
  */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
@@ -12,7 +12,7 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return best;
 }
 
-/** How many characters must be put in, taken out or replaced. */
+/** How many characters must be inserted, deleted or replaced. */
 function editDistance(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

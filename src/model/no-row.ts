@@ -1,15 +1,16 @@
 import { isNotReady } from './not-ready.js';
 
 /**
- * What becomes of a row that a function of the user throws on, or that cannot be written, once the policy has
- * let its record go: it is no row, for everything behind. The row leaves what is made of the table, whatever
- * it was before, and comes back with its next value. That follows from the row alone, so that whoever asks
- * later (what was there before? what does the other side of a join have?) finds the same.
+ * Handles an error for a row: a user's function threw on it, or it cannot be encoded, and the policy
+ * continues. For all later operators there is no row then. It is removed from everything derived from the
+ * table, whatever it was before, and comes back with its next value. This follows from the row alone. So
+ * every later look-up gives the same answer, for example the previous value of a change, or the other side of
+ * a join.
  *
- * Called with what was thrown on the way to a row: there is none, unless nothing has failed.
+ * Takes the error that was thrown while the row was made. Returns null, unless the error is {@link NotReady}.
  */
 export function noRow(error: unknown): null {
-  // Nothing has failed: something has to be fetched first.
+  // Nothing has failed: something must be fetched first.
   if (isNotReady(error)) throw error;
   return null;
 }

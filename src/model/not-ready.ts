@@ -1,8 +1,7 @@
 /**
- * Thrown by `decode` (and by `encode` where the topic was not known before) when something has to be fetched
- * first: wait for `ready`, and call again. It rejects when nobody is to blame but whoever should have
- * answered; what is wrong with the bytes is thrown by the next call. So the hot path stays synchronous, and
- * costs no promise.
+ * Thrown by `decode` when something must be fetched first (and by `encode` if the topic was not known
+ * before). The caller awaits `ready` and calls again. `ready` rejects only on a failure of the remote side;
+ * an error in the bytes is thrown by the next call. So the hot path stays synchronous and needs no promise.
  */
 export class NotReady extends Error {
   override readonly name = 'NotReady';
@@ -14,11 +13,13 @@ export class NotReady extends Error {
   }
 }
 
-/** Also of another copy of this library: a user's file may have loaded its own. */
+/** True also for a NotReady of another copy of this library: a user's file may have loaded its own. */
 export const isNotReady = (error: unknown): error is NotReady =>
   error instanceof Error && error.name === 'NotReady' && typeof (error as NotReady).ready === 'function';
 
-/** What a call returns, at once if it can; else once everything that it needs is there. */
+/**
+ * Returns the result of a call, at once if possible; otherwise once everything that it needs is available.
+ */
 export function whenReady<T>(call: () => T): T | Promise<T> {
   try {
     return call();
@@ -28,9 +29,7 @@ export function whenReady<T>(call: () => T): T | Promise<T> {
   }
 }
 
-/**
- * The same, for a call that has thrown, or whose promise was rejected: throws what is not {@link NotReady}.
- */
+/** The same, after a call has thrown or rejected. Rethrows any error but {@link NotReady}. */
 export async function onceReady<T>(thrown: unknown, call: () => T): Promise<Awaited<T>> {
   for (let error = thrown; ; ) {
     if (!isNotReady(error)) throw error;

@@ -1,15 +1,15 @@
 /**
- * Names that a user gives (of stores, topics, fields, options) are any words, `constructor` and `__proto__`
- * among them. In a Map they are only names. In an object they must be looked up by {@link ownOf} and set by
- * {@link setOwn}: every object inherits properties, and assigning to `__proto__` sets none.
- * `test/model/own.test.ts` finds who does otherwise.
+ * Users may choose any word as a name (of stores, topics, fields, options), including `constructor` and
+ * `__proto__`. In a Map every name is safe. In an object, names must be looked up with {@link ownOf} and set
+ * with {@link setOwn}: every object inherits properties, and an assignment to `__proto__` sets no property.
+ * `test/model/own.test.ts` finds code that does not.
  */
 
-/** What the object itself has under that name; undefined for what it would only inherit. */
+/** The object's own property of a name; undefined for an inherited one. */
 export const ownOf = <T>(object: Readonly<Record<string, T>> | undefined, name: string): T | undefined =>
   object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
 
-/** Sets what the object has under that name, whatever the name. */
+/** Sets the object's own property of a name, for any name. */
 export function setOwn<T>(object: Record<string, T>, name: string, value: NoInfer<T>): void {
   if (name === '__proto__')
     Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });

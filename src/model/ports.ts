@@ -1,18 +1,18 @@
 /**
- * Everything uncertain, as ports: nothing in millrace reaches for the clock, timers or randomness of the
- * machine. They are passed in at the edge (`runtime/system.ts` has the real ones), so that a test runs under
- * virtual time and a failure is a seed.
+ * The sources of nondeterminism, as ports. millrace never uses the clock, timers or randomness of the machine
+ * directly. They are passed in at the edge (`runtime/system.ts` has the real ones). So tests run under
+ * virtual time, and a failure can be reproduced from a seed.
  */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Milliseconds that never go back, for measuring. */
+  /** Milliseconds that never go back, for measurements. */
   monotonic(): number;
-  /** Calls back once after that many milliseconds; the returned function cancels. */
+  /** Calls back once after `ms` milliseconds; the returned function cancels. */
   after(ms: number, callback: () => void): () => void;
 }
 
-/** Resolves after that many milliseconds of the clock, or as soon as the signal is aborted. */
+/** Resolves after `ms` milliseconds of the clock, or as soon as the signal is aborted. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
@@ -31,7 +31,7 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
 /** Uniform numbers in [0, 1). */
 export type Random = () => number;
 
-/** A logger in the shape of pino's: fields first, message second. */
+/** A logger with the signature of pino: fields first, message second. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;

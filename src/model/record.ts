@@ -1,6 +1,6 @@
 import type { Headers } from './headers.js';
 
-/** What flows through a stream: one fact. `timestamp` is event time in milliseconds since the epoch. */
+/** A record of a stream: one fact. `timestamp` is event time in milliseconds since the epoch. */
 export interface StreamRecord<K, V> {
   readonly key: K;
   readonly value: V;
@@ -9,20 +9,20 @@ export interface StreamRecord<K, V> {
 }
 
 /**
- * What flows through a table: the row's value after the change (null: the row is gone) and before it (null:
- * there was none). A table is the stream of its changes; the field `previous` is what tells the two apart,
+ * A record of a table: the row's value after the change (null: the row is deleted) and before it (null: there
+ * was no row). A table is the stream of its changes. The field `previous` distinguishes a change from a fact,
  * for the compiler and at run time.
  */
 export interface Change<K, V> extends StreamRecord<K, V | null> {
   readonly previous: V | null;
   /**
-   * Of a versioned table: whether the change is of the past, older than the row's newest version. The row is
-   * then as it was; `previous` is what was known of that moment.
+   * For a versioned table: whether the change belongs to the past, and is older than the row's newest
+   * version. The row is then unchanged, and `previous` is the value known for that moment.
    */
   readonly outOfOrder?: boolean;
 }
 
-/** A record as the engine makes it. One class, so that every record has the same shape for the optimiser. */
+/** A record that the engine makes. A single class gives all records the same shape for the optimiser. */
 export class PlainRecord<K, V> implements StreamRecord<K, V> {
   constructor(
     readonly key: K,
@@ -32,7 +32,7 @@ export class PlainRecord<K, V> implements StreamRecord<K, V> {
   ) {}
 }
 
-/** A change as the engine makes it. */
+/** A change that the engine makes. */
 export class RowChange<K, V> implements Change<K, V> {
   constructor(
     readonly key: K,
@@ -43,7 +43,7 @@ export class RowChange<K, V> implements Change<K, V> {
   ) {}
 }
 
-/** A change of a table that keeps the past of its rows. */
+/** A change of a versioned table. */
 class VersionChange<K, V> extends RowChange<K, V> {
   constructor(
     key: K,
@@ -57,7 +57,7 @@ class VersionChange<K, V> extends RowChange<K, V> {
   }
 }
 
-/** A change; `outOfOrder` undefined: of a table that keeps no past. */
+/** Makes a change; `outOfOrder` is undefined if the table is not versioned. */
 export const rowChange = <K, V>(
   key: K,
   value: V | null,
@@ -69,22 +69,22 @@ export const rowChange = <K, V>(
     ? new RowChange(key, value, previous, timestamp, headers)
     : new VersionChange(key, value, previous, timestamp, headers, outOfOrder);
 
-/** Whether a record is a change of a table row. True for copies made by spreading one, too. */
+/** Whether a record is a change of a table row. True also for a copy made by spreading one. */
 export function isChange(record: StreamRecord<unknown, unknown>): record is Change<unknown, unknown> {
   return record instanceof RowChange || (!(record instanceof PlainRecord) && 'previous' in record);
 }
 
-/** The last millisecond that a Date can hold, in the year 275760: no record is of a later time. */
+/** The last millisecond that a Date can hold, in the year 275760: no record has a later time. */
 export const LAST_MOMENT = 8_640_000_000_000_000;
 
-/** What a timestamp must be, for messages. */
+/** The rule for timestamps, for messages. */
 export const MOMENT = `milliseconds since the epoch: a whole number from 0 to ${LAST_MOMENT}`;
 
-/** Whether a timestamp is one. */
+/** Whether a value is a valid timestamp. */
 export const isMoment = (timestamp: unknown): boolean =>
   Number.isInteger(timestamp) && (timestamp as number) >= 0 && (timestamp as number) <= LAST_MOMENT;
 
-/** Where a record stands: the position from which it can be read again. */
+/** The position of a record, from which it can be read again. */
 export interface SourcePosition {
   readonly topic: string;
   readonly partition: number;

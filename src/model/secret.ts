@@ -1,6 +1,6 @@
 /**
- * A text that is not printed: not by `util.inspect`, `String` or `JSON.stringify`, so that it gets into no
- * log and no error.
+ * A text that is never printed: not by `util.inspect`, `String` or `JSON.stringify`. So it appears in no log
+ * and no error.
  *
  * ```ts no-run
  * const password = new Secret(await vault.read('kafka'));
@@ -11,8 +11,8 @@ export class Secret {
   readonly #text: string | (() => string);
 
   /**
-   * A function is called each time the text is needed, for a login perhaps: so one that is rotated is the one
-   * of now.
+   * A function is called each time the text is needed, for example for a login. So a rotated secret is always
+   * current.
    */
   constructor(text: string | (() => string)) {
     this.#text = text;
@@ -32,10 +32,10 @@ export class Secret {
   }
 }
 
-/** As a secret, whatever it was given as. */
+/** Wraps a text as a secret, unless it is one. */
 export const asSecret = (text: string | Secret): Secret => (text instanceof Secret ? text : new Secret(text));
 
-/** An address as it may be shown: what stands before an `@`, or behind a `?`, may be a login. */
+/** An address that is safe to show: the part before an `@`, or after a `?`, may be a login. */
 export function withoutLogin(address: string): string {
   const at = address.lastIndexOf('@');
   const scheme = /^[a-z][a-z0-9+.-]{0,20}:\/\//i.exec(address)?.[0] ?? '';
@@ -43,8 +43,8 @@ export function withoutLogin(address: string): string {
   return shown.replace(/\?.*$/s, '?…');
 }
 
-/** Whether there is a login in an address. */
+/** Whether an address contains a login. */
 export const hasLogin = (address: string): boolean => withoutLogin(address) !== address;
 
-/** A text that may repeat an address, which somebody wrote in a place where none belongs. */
+/** Removes logins from a text that may contain an address, written in the wrong place. */
 export const withoutLogins = (text: string): string => text.replace(/(:\/{1,2})[^\s'"/]*@/g, '$1…@');

@@ -7,27 +7,27 @@ const MAX_PARTS = 12;
 const MAX_BYTES = 16;
 
 /**
- * Any value as a text for errors and logs, much as JSON shows it: `"a"`, `5`, `5n`, `{"a":1}`. Nothing that a
- * user's value is or does gets out of it: it never throws, runs no getter, has no control characters and at
- * most 200 characters. Not a format: different values may look alike.
+ * Any value as a text for errors and logs, similar to JSON: `"a"`, `5`, `5n`, `{"a":1}`. It is safe for any
+ * value of a user: it never throws, runs no getter, has no control characters and at most 200 characters. It
+ * is not a format: different values may look alike.
  */
 export function show(value: unknown): string {
   try {
     return shorten(shown(value, []), MAX_LENGTH);
   } catch {
-    // A proxy, which may throw at anything.
+    // A proxy may throw on any access.
     return 'a value that cannot be shown';
   }
 }
 
 function shorten(text: string, length = MAX_TEXT): string {
   if (text.length <= length) return text;
-  // Not in the middle of a surrogate pair.
+  // Do not cut a surrogate pair.
   const end = /[\ud800-\udbff]/.test(text[length - 1] as string) ? length - 1 : length;
   return `${text.slice(0, end)}…`;
 }
 
-/** Bytes as an error message shows them: how many, and the first in hexadecimal. */
+/** Bytes for an error message: their number, and the first ones in hexadecimal. */
 export function showBytes(bytes: Uint8Array): string {
   const hex = Array.from(bytes.subarray(0, MAX_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
   const count = bytes.length === 1 ? '1 byte' : `${bytes.length} bytes`;

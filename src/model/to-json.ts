@@ -3,9 +3,9 @@ import { plainJson } from './plain-text.js';
 import { show } from './show.js';
 
 /**
- * A value of the user as JSON, for people and programs that look at it. What JSON has no form for is text
- * (bigint), base64 (bytes) or null; what cannot be written at all (a cycle, a getter that throws) is a text
- * about it. Never throws. Not a format that anything is read back from.
+ * A user's value as JSON, to be looked at by people and programs. Values without a JSON form become text
+ * (bigint), base64 (bytes) or null. A value that cannot be written at all (a cycle, a getter that throws)
+ * becomes a text that describes it. Never throws. Nothing is read back from this form.
  */
 export function toJson(value: unknown): string {
   try {
@@ -16,7 +16,7 @@ export function toJson(value: unknown): string {
 }
 
 function special(this: unknown, key: string, value: unknown): unknown {
-  // Buffers turn themselves into arrays of numbers before this is asked: look at what was there.
+  // Buffers convert themselves to arrays of numbers before this call, so read the original value.
   const original = ownOf(this as Record<string, unknown>, key);
   if (original instanceof Uint8Array) return { base64: Buffer.from(original).toString('base64') };
   return typeof value === 'bigint' ? value.toString() : value;

@@ -1,15 +1,15 @@
 /**
- * A value of a row, and since when it is the value; null: since then there was no row. It holds until the
- * next one begins.
+ * A value of a row, and since when it is valid; null: the row did not exist. It is valid until the next one
+ * begins.
  */
 export interface Version<V> {
   readonly from: number;
   readonly value: V | null;
-  /** As it is written, once it was: a list is written whole, with all that did not change. */
+  /** The encoded version, once it was encoded: a list is written whole, with its unchanged versions. */
   bytes?: Buffer | null;
 }
 
-/** Where a part of a row's older versions lies, when they are too many for one list. */
+/** A reference to a chunk of a row's older versions, when they are too many for one list. */
 export interface VersionChunk {
   readonly id: number;
   /** When its first version begins. */
@@ -19,11 +19,13 @@ export interface VersionChunk {
 
 /**
  * Versions of a row that are no longer the newest: all of them, or one chunk (which has no further chunks).
- * Each ends where the next begins, the last of a list where the next chunk does. Changed in place by the
- * store that owns it.
+ * Each ends where the next begins; the last of a list ends where the next chunk begins. The store that owns
+ * the list changes it in place.
  */
 export interface VersionList<V> {
-  /** The newest version is a deletion, since then. Null: the row is there, or nothing is known of it. */
+  /**
+   * Since when the row is deleted, if the newest version is a deletion. Null: the row exists, or is unknown.
+   */
   deletedAt: number | null;
   nextId: number;
   /** Oldest first; all of them are older than `versions`. */

@@ -1,10 +1,9 @@
 /**
- * The key of a row that belongs to a window: the record's own key, and the window, in milliseconds since the
- * epoch.
+ * The key of a windowed row: the record's own key, and the window, in milliseconds since the epoch.
  *
- * `end` is the first moment behind a tumbling, hopping or calendar window (infinity if it never ends), and
- * the last moment within a sliding or session window, as in Kafka Streams. In a window of so many records,
- * both count the records of the key.
+ * `end` is the first moment after a tumbling, hopping or calendar window (infinity if it never ends). It is
+ * the last moment inside a sliding or session window, as in Kafka Streams. In a window of a number of
+ * records, `start` and `end` count the records of the key.
  */
 export interface Windowed<K> {
   readonly key: K;
@@ -12,7 +11,7 @@ export interface Windowed<K> {
   readonly end: number;
 }
 
-/** A windowed key as operators make it. */
+/** A windowed key that operators make. */
 export class WindowKey<K> implements Windowed<K> {
   constructor(
     readonly key: K,

@@ -148,7 +148,7 @@ describe('a timestamp that is none', () => {
     assert.deepEqual(await read(driver), [['a', 2, 6]]);
     assert.match(
       String((await deadLetters(driver))[0]?.message),
-      /emitted what is no record at node to out: saw undefined/,
+      /emitted something that is not a record at node to out: saw undefined/,
     );
   });
 });
@@ -221,7 +221,7 @@ describe('windows that cannot be', () => {
 
   it('would be forgotten while they are open: a grace longer than the retention', () => {
     const options = { grace: '2h', retention: '1h' } as const;
-    const forgotten = /would be forgotten while they are open: saw retention 1h, expected at least/;
+    const forgotten = /would be removed while they are open: saw retention 1h, expected at least/;
     assert.match(
       problem(() => tumbling('1m', options)),
       forgotten,

@@ -220,7 +220,7 @@ describe('cogroup', () => {
     assert.ok(problems(() => []).includes('cogroup sum: it has no streams'));
     assert.deepEqual(
       problems((t) => [t.table('rows', { ...numbers, store: 'rows' }) as unknown as Stream<string, number>]),
-      ['cogroup sum: its input is a table, and it does not say how a row is taken out again'],
+      ['cogroup sum: its input is a table, and it has no function to subtract a row'],
     );
     assert.deepEqual(
       problems((t) => ['one', 'two'].map((topic) => t.stream(topic, numbers).pipe(selectKey(({ key }) => key)))),

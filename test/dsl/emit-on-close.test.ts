@@ -189,7 +189,7 @@ describe('late records', () => {
         value: 2,
         code: 'RECORD_LATE',
         message:
-          'a record came when its windows had closed at count counts: saw the timestamp 9 at stream time 20, expected windows that end after 15. Give the windows a longer grace if such records are to count.',
+          'a record arrived after its windows had closed at count counts: saw the timestamp 9 at stream time 20, expected windows that end after 15. Give the windows a longer grace if such records should count.',
         operator: 'count counts',
         from: 'in[0]@1',
       },
@@ -198,7 +198,7 @@ describe('late records', () => {
         value: 3,
         code: 'RECORD_LATE',
         message:
-          'a record came when its windows had closed at count counts: saw the timestamp 4 at stream time 20, expected windows that end after 15. Give the windows a longer grace if such records are to count.',
+          'a record arrived after its windows had closed at count counts: saw the timestamp 4 at stream time 20, expected windows that end after 15. Give the windows a longer grace if such records should count.',
         operator: 'count counts',
         from: 'in[0]@2',
       },

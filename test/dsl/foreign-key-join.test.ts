@@ -329,7 +329,7 @@ describe('joinTable by a foreign key', () => {
         const left = t.table('orders', { ...json<Order>(), store: 'orders' });
         left.pipe(toStream(), joinTable<any, any, any, any, any>(right, options) as never);
       },
-      { ...noStore, what: 'what is on the left is no table' },
+      { ...noStore, what: 'the left side is not a table' },
     );
     const unnamed = topology('test', (t) => {
       const right = t.table('customers', customers);

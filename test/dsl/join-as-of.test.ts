@@ -278,7 +278,7 @@ describe('joinTable with a grace', () => {
     const table = { ...json<number>(), store: 'rows' };
     assert.match(
       problem((t) => void t.stream('in', json<number>()).pipe(joinTable(t.table('rows', table), grace))) ?? '',
-      /keeps no past of its rows/,
+      /the table on the right is not versioned/,
     );
     assert.match(
       problem((t) => {
@@ -300,7 +300,7 @@ describe('joinTable with a grace', () => {
         const both = rows.pipe(outerJoinTable(rows, pair));
         t.stream('in', json<number>()).pipe(joinTable(both, grace));
       }) ?? '',
-      /keeps no past of its rows/,
+      /the table on the right is not versioned/,
     );
     assert.match(
       problem((t) => {

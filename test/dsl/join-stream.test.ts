@@ -286,8 +286,8 @@ describe('joinStream refuses', () => {
       { before: '-5ms', after: '4ms' },
       /the window ends before it begins at joinStream pairs: saw before -5ms, after 4ms/,
     );
-    refused({ within: '0ms' }, /the window is of no length/);
-    refused({ before: '0ms', after: '0ms', grace: '0ms' }, /the window is of no length/);
+    refused({ within: '0ms' }, /the window has no length/);
+    refused({ before: '0ms', after: '0ms', grace: '0ms' }, /the window has no length/);
   });
 
   it('durations without a unit, and a negative grace', () => {
@@ -338,7 +338,7 @@ describe('joinStream refuses', () => {
       {
         where: 'repartition left-wide',
         what: 'records of repartition left-wide with 2 partitions, repartition right-wide with 3 partitions meet in one store',
-        advice: 'Give them one number of partitions, or leave it out.',
+        advice: 'Give them equal numbers of partitions, or leave partitions out.',
       },
     ]);
   });

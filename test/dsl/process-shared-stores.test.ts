@@ -117,7 +117,7 @@ describe('processors that share several stores', () => {
     assert.deepEqual(validate(target), [
       {
         where: 'process p',
-        what: 'it uses the store "summs", and there is none of that name',
+        what: 'it uses the store "summs", which does not exist',
         advice: 'Did you mean "sums"? Name a store of another operator or of a global table.',
       },
     ]);

@@ -407,7 +407,7 @@ describe('suppress says what is wrong with', () => {
   it('a stream', () => {
     assert.deepEqual(
       problems((input) => (input as any).pipe(suppress({ store: 's', until: { timeLimit: '1s' } }))),
-      ['its input is a stream, whose records do not replace each other'],
+      ['its input is a stream, and its records do not replace each other'],
     );
   });
 
@@ -426,7 +426,7 @@ describe('suppress says what is wrong with', () => {
 
   it('windows that are not known, not the same on all ways, or never close', () => {
     const until = 'windowCloses';
-    const unknown = 'it cannot be known when the windows of its input close';
+    const unknown = 'it is unknown when the windows of its input close';
     assert.deepEqual(
       problems((_, t) =>
         t
@@ -449,7 +449,7 @@ describe('suppress says what is wrong with', () => {
       problems((input) =>
         input.pipe(count({ store: 'c', window }), suppress({ store: 's', until }), toStream(), windowText()),
       );
-    const never = 'no moment closes the windows of its input';
+    const never = 'the windows of its input never close';
     assert.deepEqual(endless(unlimited()), [never]);
     assert.deepEqual(endless(everyN(3)), [never]);
   });
@@ -467,7 +467,7 @@ describe('suppress says what is wrong with', () => {
     assert.deepEqual(bad({ maxRecords: 0 }), ['maxRecords is 0']);
     assert.deepEqual(bad({ maxBytes: 1.5 }), ['maxBytes is 1.5']);
     assert.deepEqual(bad({ whenFull: 'emitEarly' }), [
-      'whenFull is "emitEarly", and what comes out early would not be final',
+      'whenFull is "emitEarly", and a result that comes out early would not be final',
     ]);
     assert.deepEqual(bad({ until: { timeLimit: '1s' }, whenFull: 'later' }), ['whenFull is "later"']);
   });

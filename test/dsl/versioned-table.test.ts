@@ -251,7 +251,10 @@ describe('a versioned store of process', () => {
   it('is refused if it keeps no past, or has a time to live as well', async () => {
     const driver = await open(asOf(), { onError: { process: 'deadLetter' } });
     await feed(driver, 'in', [['a', { ask: 1 }, 5]]);
-    assert.match(String((await deadLetters(driver))[0]?.message), /past of a store that keeps none at store prices/);
+    assert.match(
+      String((await deadLetters(driver))[0]?.message),
+      /past values of a store that is not versioned at store prices/,
+    );
     const both = through((input) =>
       input.pipe(
         process({

@@ -124,12 +124,12 @@ describe('validate refuses', () => {
   it('a topic that is a stream or a table and a global table, in either order', () => {
     refuses((t) => {
       t.stream('accounts', text).pipe(joinGlobalTable(global(t), options), to('out', text));
-    }, /^globalTable accounts: its topic is read as a stream or table, too\. Read it one way only/);
+    }, /^globalTable accounts: its topic is also read as a stream or table\. Read it one way only/);
     refuses((t) => {
       const all = global(t);
       t.stream('in', text).pipe(joinGlobalTable(all, options), to('out', text));
       t.table('accounts', { ...text, store: 'accounts' });
-    }, /its topic is read as a stream or table, too/);
+    }, /its topic is also read as a stream or table/);
   });
 
   it('a global table declared twice, and a store that has the name of another', () => {
@@ -141,7 +141,7 @@ describe('validate refuses', () => {
     refuses((t) => {
       t.stream('in', text).pipe(count({ store: 'all-accounts' }));
       global(t);
-    }, /the store "all-accounts" is already that of count all-accounts/);
+    }, /the store "all-accounts" already belongs to count all-accounts/);
   });
 
   it('names and serdes that are missing', () => {
@@ -162,7 +162,7 @@ describe('validate refuses', () => {
     refuses((t) => {
       const accounts = t.table('accounts', { ...text, store: 'accounts' });
       t.stream('in', text).pipe(joinGlobalTable(accounts as never, options), to('out', text));
-    }, /what it is to join is no global table\. .*t\.globalTable.*joinTable/);
+    }, /its right side is not a global table\. .*t\.globalTable.*joinTable/);
   });
 
   it('a table on the left, and a global table of another topology', () => {

@@ -178,7 +178,7 @@ describe('what can only be seen while records flow', () => {
         t.stream('in', text).pipe(to('out', text));
       });
       const driver = await TestDriver.create(withOperator, { onError: { process: 'skip' } });
-      await assert.rejects(feed(driver, 'in', [['a', 'x']]), failure('LATE_EMISSION', /put work off to later/));
+      await assert.rejects(feed(driver, 'in', [['a', 'x']]), failure('LATE_EMISSION', /an operator deferred work/));
       await driver.restart(without);
       assert.deepEqual(await driver.output('out', text).values(), ['x']);
       await driver.close();
@@ -247,7 +247,7 @@ describe('what can only be seen while records flow', () => {
         to('out', text),
       );
     });
-    await assert.rejects(running(target), failure('LATE_EMISSION', /emitted a record later/));
+    await assert.rejects(running(target), failure('LATE_EMISSION', /emitted a record asynchronously/));
     const driver = await TestDriver.create(target);
     await assert.rejects(
       async () => {
@@ -255,7 +255,7 @@ describe('what can only be seen while records flow', () => {
         await new Promise((resolve) => setTimeout(resolve, 5));
         await driver.close(); // that of the last record is noticed at the latest when the engine stops
       },
-      failure('LATE_EMISSION', /emitted a record later/),
+      failure('LATE_EMISSION', /emitted a record asynchronously/),
     );
   });
 
@@ -293,7 +293,7 @@ describe('what can only be seen while records flow', () => {
     });
     await assert.rejects(
       running(target),
-      failure('TOPOLOGY_INVALID', /a way that was not there when the topology was drawn/),
+      failure('TOPOLOGY_INVALID', /a path that did not exist when the topology was drawn/),
     );
   });
 });

@@ -80,7 +80,7 @@ describe('validate', () => {
     const whats = validate(target).map(({ what }) => what);
     assert.deepEqual(whats, [
       'the store has no name',
-      'the store "same" is already that of dedupe same',
+      'the store "same" already belongs to dedupe same',
       'it has no value serde',
       'the name is not legal',
     ]);
@@ -103,7 +103,7 @@ describe('validate', () => {
     refuses(
       (t) =>
         t.table('in', { ...text, store: 'rows' }).pipe(process({ name: 'p', stores: { rows: text }, process() {} })),
-      /process p: the store "rows" is already that of table rows/,
+      /process p: the store "rows" already belongs to table rows/,
     );
   });
 
@@ -198,7 +198,7 @@ describe('validate', () => {
   });
 
   it('refuses a fold over a table that does not say how a row is taken out', () => {
-    const noSubtract = /its input is a table, and it does not say how a row is taken out again/;
+    const noSubtract = /its input is a table, and it has no function to subtract a row/;
     const groups = (t: TopologyBuilder) =>
       t
         .table('in', { ...text, store: 'rows' })
@@ -217,7 +217,7 @@ describe('validate', () => {
         selectKey((record) => record.value),
         joinTable(rows, (a, b) => a + b),
       );
-    }, /needs a repartition topic, and nothing names it/);
+    }, /needs a repartition topic, which has no name/);
   });
 
   it('refuses share(), which hides the way from all but the first consumer', () => {
@@ -225,7 +225,7 @@ describe('validate', () => {
       const shared = t.stream('in', text).pipe(share());
       shared.pipe(to('a', text));
       shared.pipe(to('b', text));
-    }, /to b: its input leads to no stream of this topology/);
+    }, /to b: its input does not come from a stream of this topology/);
   });
 
   it('refuses startWith, once, since there is no record that it would belong to', () => {
@@ -234,7 +234,7 @@ describe('validate', () => {
         t
           .stream('in', text)
           .pipe(startWith({ key: 'a', value: 'x', timestamp: 0, headers: Headers.none }), to('out', text)),
-      /topology test: an operator emitted a record later/,
+      /topology test: an operator emitted a record asynchronously/,
     );
     refuses(
       (t) =>
@@ -244,7 +244,7 @@ describe('validate', () => {
             startWith({ key: 'a', value: 'x', timestamp: 0, headers: Headers.none }),
             toTable({ store: 'rows', value: serdes.string }),
           ),
-      /topology test: an operator emitted a record later/,
+      /topology test: an operator emitted a record asynchronously/,
     );
   });
 
@@ -315,11 +315,7 @@ describe('validate', () => {
     for (const [name, operator] of Object.entries(later)) {
       const found = problems((t) => t.stream('in', text).pipe(operator, to('out', text)));
       assert.equal(found.length, 1, `${name}: ${JSON.stringify(found)}`);
-      assert.match(
-        found[0] ?? '',
-        /an operator would put work off to later at node to out: saw an RxJS operator that/,
-        name,
-      );
+      assert.match(found[0] ?? '', /an operator would defer work at node to out: saw an RxJS operator that/, name);
     }
   });
 

@@ -3,13 +3,13 @@ import type { Serde } from '../../serdes/serde.js';
 import { readBound, writeBound } from '../../serdes/windowed.js';
 import type { OperatorStore, StoreSpec } from '../../state/contract.js';
 
-/** When something is due, and what: together they are the key of a row. */
+/** A due time and a key: together they are the key of a row. */
 export interface Due<K> {
   readonly due: number;
   readonly key: K;
 }
 
-/** A row as the queue makes it: encoded once, however often it is looked up. */
+/** A row key made by the queue. It is encoded once, however often it is looked up. */
 class DueRow<K> implements Due<K> {
   #bytes: Buffer | undefined;
 
@@ -25,8 +25,8 @@ class DueRow<K> implements Due<K> {
 }
 
 /**
- * The key of a row, for those who look rows up in the store themselves. Give the same to the queue again:
- * that is cheaper than another.
+ * A row key, for callers that look rows up in the store themselves. Pass the same object to the queue again:
+ * this is cheaper than a new one.
  */
 export const dueRow = <K>(due: number, key: K): Due<K> => new DueRow(due, key);
 
@@ -37,37 +37,39 @@ interface Waiting<K, V> {
 }
 
 const DUE_BYTES = 8;
-/** How many of the first that are due are kept in memory. */
+/** How many of the rows due first are kept in memory. */
 const HEAD = 4_096;
 
 /**
- * The store of a {@link DueQueue}: its rows lie in the order in which they are due, then in that of the bytes
- * of their keys.
+ * The store of a {@link DueQueue}. Its rows are in the order in which they are due, then in the order of the
+ * bytes of their keys.
  */
 export function dueStore<K, V>(name: string, key: Serde<K>, value: Serde<V>): StoreSpec<Due<K>, V> {
   return { name, kind: 'buffer', key: dueSerde(key), value };
 }
 
 /**
- * What an operator holds back until a moment of its stream time, in the order in which it is due: windows to
- * be closed, records that wait for a partner. It is kept in a store, so that a restart forgets nothing and
- * memory is bounded, and the few thousand that are due first are in memory, so that neither adding nor taking
- * reads the disk as a rule: when they are used up, the next ones are read in one scan.
+ * Holds values back until a moment of an operator's stream time, in the order in which they are due. Examples
+ * are windows to close, and records that wait for a partner. The store keeps all of them, so a restart loses
+ * nothing and memory is bounded. The few thousand that are due first are also in memory, so adding and taking
+ * rarely read the disk. When they are used up, one scan reads the next ones.
  *
- * Cost of each: one row that is written, and one that is deleted; nothing of it reaches disk and changelog if
- * both happen within one commit. Memory: at most 4,096 values.
+ * Cost per value: one row written and one deleted. If both happen within one commit, nothing reaches disk or
+ * changelog. Memory: 4,096 values, or up to twice as many while values are added.
  */
 export class DueQueue<K, V> {
   readonly #store: OperatorStore<Due<K>, V>;
   readonly #serde: Serde<Due<K>>;
   readonly #limit: number;
-  /** The first ones, in order, from `#at` on. */
+  /** The values due first, in order; those before `#at` were taken. */
   #head: Waiting<K, V>[] = [];
   #at = 0;
-  /** Behind this one there may be others that are in the store only; undefined: all are in memory. */
+  /** Values after this one may be in the store only; undefined: all are in memory. */
   #bound: Waiting<K, V> | undefined;
 
-  /** `key`: as it was given to {@link dueStore}. `limit`: how many are kept in memory; tests set it. */
+  /**
+   * `key`: the serde passed to {@link dueStore}. `limit`: how many values are kept in memory; tests set it.
+   */
   constructor(store: OperatorStore<Due<K>, V>, key: Serde<K>, limit: number = HEAD) {
     this.#store = store;
     this.#serde = dueSerde(key);
@@ -85,16 +87,16 @@ export class DueQueue<K, V> {
   }
 
   /**
-   * Lets `next` be that of one that is really there, and no earlier: a promise only if more had to be read
-   * from the store.
+   * Makes `next` exact: the due time of an existing value, not just a lower bound. Returns a promise only if
+   * more had to be read from the store.
    */
   ready(): void | Promise<void> {
     if (this.#head[this.#at] === undefined && this.#bound !== undefined) return this.#refill(this.#bound);
   }
 
   /**
-   * Adds one; there must be none with the same moment and key. The timestamp is that of the row in the
-   * changelog.
+   * Adds a value; there must be none with the same due time and key. `timestamp` is the row's timestamp in
+   * the changelog.
    */
   add(due: number, key: K, value: V, timestamp: number): void {
     this.addRow(dueRow(due, key), value, timestamp);
@@ -105,7 +107,7 @@ export class DueQueue<K, V> {
     this.#place(row, value);
   }
 
-  /** Gives one that is there another value; it stays due when it was. */
+  /** Replaces an existing value; its due time stays. */
   replace(due: number, key: K, value: V, timestamp: number): void {
     this.replaceRow(dueRow(due, key), value, timestamp);
   }
@@ -124,8 +126,8 @@ export class DueQueue<K, V> {
     if (this.#head[at]?.bytes.equals(waiting.bytes)) this.#head[at] = waiting;
     else if (at === this.#head.length) this.#head.push(waiting);
     else this.#head.splice(at, 0, waiting);
-    // Twice the limit before anything is given up: once that happened, what is added behind the bound costs
-    // nothing here.
+    // The head may grow to twice the limit before it is cut. From then on, values added after the bound cost
+    // no memory.
     if (this.#head.length - this.#at > 2 * this.#limit) {
       this.#head = this.#head.slice(this.#at, this.#at + this.#limit);
       this.#at = 0;
@@ -133,7 +135,7 @@ export class DueQueue<K, V> {
     }
   }
 
-  /** Removes one, if it is there. */
+  /** Removes a value, if there is one. */
   remove(due: number, key: K): void {
     this.removeRow(dueRow(due, key));
   }
@@ -147,8 +149,8 @@ export class DueQueue<K, V> {
   }
 
   /**
-   * Takes out what is due at `until` or before, in order, and shows each; no more than `limit`. A promise
-   * only if more had to be read from the store: wait for it before anything else is done with the queue.
+   * Takes the values due at `until` or before, at most `limit`, and passes each to `show`, in order. Returns
+   * a promise only if more had to be read from the store; wait for it before any other call.
    */
   take(
     until: number,
@@ -168,7 +170,7 @@ export class DueQueue<K, V> {
     }
   }
 
-  /** Takes out the first one, whenever it is due, if there is any: for a buffer that is full. */
+  /** Takes the first value, whenever it is due, if there is one: for a full buffer. */
   takeFirst(show: (key: K, value: V, due: number) => void): void | Promise<void> {
     const first = this.#head[this.#at];
     if (first === undefined) {
@@ -182,7 +184,7 @@ export class DueQueue<K, V> {
   #takeOut(first: Waiting<K, V>): void {
     this.#store.delete(first.row);
     this.#at++;
-    // The array is cut now and then, not each time: that would move all of it.
+    // The array is cut only now and then: each cut copies the rest of it.
     if (this.#at < this.#limit && this.#at < this.#head.length) return;
     this.#head = this.#head.slice(this.#at);
     this.#at = 0;
@@ -202,11 +204,11 @@ export class DueQueue<K, V> {
     this.#at = 0;
   }
 
-  /** Where in the head it is, or would be. */
+  /** The index in the head where a value is, or would be. */
   #placeOf(wanted: Pick<Waiting<K, V>, 'row' | 'bytes'>): number {
     let low = this.#at;
     let high = this.#head.length;
-    // Most of what is added is due last.
+    // Most added values are due last.
     const last = this.#head[high - 1];
     if (last === undefined || low === high || isBefore(last, wanted)) return high;
     while (low < high) {
@@ -220,7 +222,7 @@ export class DueQueue<K, V> {
 
 type Place = Pick<Waiting<unknown, unknown>, 'row' | 'bytes'>;
 
-/** In the order of the bytes, which begin with the moment: comparing numbers is cheaper. */
+/** The order of the encoded bytes, which begin with the due time: comparing numbers is cheaper. */
 const isBefore = (a: Place, b: Place): boolean =>
   a.row.due === b.row.due ? a.bytes.compare(b.bytes) < 0 : a.row.due < b.row.due;
 

@@ -7,7 +7,7 @@ import { writableOrNone } from '../tables/row-function.js';
 import { type Due, DueQueue } from './due-queue.js';
 import { Pending, sizeOf } from './pending.js';
 
-/** How much may wait, and what happens when more does. */
+/** How much may wait, and what happens when the limit is exceeded. */
 export interface Bounds {
   readonly maxRecords: number;
   readonly maxBytes: number;
@@ -16,7 +16,7 @@ export interface Bounds {
 
 const DUE_BYTES = 8;
 
-/** Changes of a table that are held back until they are due, one for each key: a queue with bounds. */
+/** A bounded queue of table changes that are held back until they are due, one per key. */
 export class HeldChanges<K, V> {
   readonly #rows: OperatorStore<Due<K>, Pending<V>>;
   readonly #queue: DueQueue<K, Pending<V>>;
@@ -28,13 +28,13 @@ export class HeldChanges<K, V> {
   #records = 0;
   #bytes = 0;
 
-  /** `give`: called with what leaves, in order. */
+  /** `give` is called with each change that leaves, in order. */
   constructor(options: {
     readonly rows: OperatorStore<Due<K>, Pending<V>>;
     readonly serdes: { readonly key: Serde<K>; readonly value: Serde<V> };
     readonly bounds: Bounds;
     readonly give: (key: K, pending: Pending<V>) => void;
-    /** How many of the first ones are in memory; tests set it. */
+    /** How many of the changes due first are in memory; tests set it. */
     readonly limit?: number;
   }) {
     const { rows, serdes, bounds, give, limit } = options;
@@ -47,7 +47,7 @@ export class HeldChanges<K, V> {
     this.#give = give;
   }
 
-  /** With a bound, what waits is counted: it is read once, and is no more than the bound allows. */
+  /** With a limit, reads all waiting changes once to count them: they are no more than the limit allows. */
   async start(): Promise<void> {
     if (this.#counts) {
       for await (const [{ key }, pending] of this.#rows.entries()) {
@@ -58,36 +58,39 @@ export class HeldChanges<K, V> {
     await this.#queue.start();
   }
 
-  /** What is to wait for a change: `before` is what waits already. Throws if it cannot be kept. */
+  /**
+   * Makes the waiting row for a change; `before` is the row that already waits. Throws if it cannot be
+   * encoded.
+   */
   pendingOf(change: Change<K, V>, before: { readonly previous: V | null } | null): Pending<V> {
     const { value, timestamp, headers } = change;
     if (value !== null) checkEncodes(this.#serdes.value, value);
-    // What was given out last is what the first change that waits replaced: before it, nothing waited.
-    // What a row was before is no fault of the change: a value that cannot be kept has come from nobody here.
+    // The first waiting change replaced the value that was emitted last, since nothing waited before it. The
+    // change is not to blame for its previous value: a value that cannot be encoded counts as none.
     const previous = before ? before.previous : writableOrNone(this.#serdes.value, change.previous ?? null);
     return new Pending(value, previous, timestamp, headers);
   }
 
-  /** What a change counts among `maxBytes`: key and row as they are written. Zero without that bound. */
+  /** The size of a change for `maxBytes`: its encoded key and row. Zero without that limit. */
   sizeOf(key: K, pending: Pending<V>): number {
     if (!this.#measures) return 0;
     return DUE_BYTES + this.#serdes.key.encode(key).length + sizeOf(pending, this.#serdes.value);
   }
 
-  /** Adds the change of a key that does not wait. */
+  /** Adds a change for a key without a waiting change. */
   add(row: Due<K>, pending: Pending<V>, size: number): void {
     this.#queue.addRow(row, pending, pending.timestamp);
     this.#records++;
     this.#bytes += size;
   }
 
-  /** Replaces the change of a key that waits. */
+  /** Replaces the waiting change of a key. */
   replace(row: Due<K>, pending: Pending<V>, size: number, sizeBefore: number): void {
     this.#queue.replaceRow(row, pending, pending.timestamp);
     this.#bytes += size - sizeBefore;
   }
 
-  /** Takes out the change of a key that waits, and gives it to nobody. */
+  /** Removes the waiting change of a key, without emitting it. */
   remove(row: Due<K>, size: number): void {
     this.#queue.removeRow(row);
     this.#records--;
@@ -95,8 +98,8 @@ export class HeldChanges<K, V> {
   }
 
   /**
-   * Gives out what is due at `until`, and then what is too much. A promise only if it has to be read from the
-   * store.
+   * Emits the changes due at `until` or before, and then the excess. Returns a promise only if changes have
+   * to be read from the store.
    */
   release(until: number): void | Promise<void> {
     const pending = this.#queue.take(until, this.#taken);
@@ -127,7 +130,7 @@ export class HeldChanges<K, V> {
       saw: many ? `${this.#records} rows` : `${this.#bytes} bytes`,
       expected: many ? `at most maxRecords = ${maxRecords}` : `at most maxBytes = ${maxBytes}`,
       action:
-        'Raise the bound or leave it out (the buffer lies in a store), let less wait (a shorter grace or time limit), or set whenFull to emitEarly where that is possible.',
+        'Raise the limit or leave it out (the buffer is in a store), hold back less (a shorter grace or time limit), or set whenFull to emitEarly where that is possible.',
     });
   }
 }

@@ -5,11 +5,11 @@ import type { Serde } from '../../serdes/serde.js';
 import { ByteReader, readHeaders, written } from '../operators/bytes.js';
 import type { Due } from './due-queue.js';
 
-/** The change of a row that waits, and what the row was when it was last given out. */
+/** The waiting change of a row, and the value of the row that was emitted last. */
 export class Pending<V> {
-  /** How many bytes the row is, once it was measured or read. */
+  /** The size of the row in bytes, once it was measured or read. */
   size: number | undefined;
-  /** The row, from when it was measured until it is written. */
+  /** The encoded row, from when it was measured until it is written. */
   bytes: Buffer | undefined;
 
   constructor(
@@ -19,7 +19,7 @@ export class Pending<V> {
     readonly headers: Headers,
   ) {}
 
-  /** For those who look into the store. */
+  /** For tools that show the store. */
   toJSON(): object {
     const { value, previous, timestamp } = this;
     return { value, previous, timestamp };
@@ -29,7 +29,7 @@ export class Pending<V> {
 const FORMAT = 1;
 
 /**
- * A change that waits on disk, format 1 (integers big endian):
+ * A waiting change on disk, format 1 (integers big endian):
  *
  * | bytes | what |
  * |---|---|
@@ -60,7 +60,7 @@ export function pendingSerde<V>(value: Serde<V>): Serde<Pending<V>> {
   });
 }
 
-/** How many bytes its row is. It is encoded for that, and not again when it is written. */
+/** The size of the row in bytes. It encodes the row once, and the write reuses the bytes. */
 export function sizeOf<V>(pending: Pending<V>, value: Serde<V>): number {
   if (pending.size === undefined) {
     pending.bytes = encodePending(pending, value);
@@ -69,18 +69,18 @@ export function sizeOf<V>(pending: Pending<V>, value: Serde<V>): number {
   return pending.size;
 }
 
-/** Where a key waits, and what is needed to replace what waits without reading it. */
+/** Where the change of a key waits, and what is needed to replace it without reading it. */
 export class PendingRef<K, V> {
   constructor(
     readonly due: number,
     readonly previous: V | null,
-    /** What it counts among `maxBytes`; zero without such a bound. */
+    /** Its size for `maxBytes`; zero without that limit. */
     readonly size: number,
-    /** The key of the row that waits, once it was needed. */
+    /** The key of the waiting row, once it was needed. */
     public row?: Due<K>,
   ) {}
 
-  /** For those who look into the store. */
+  /** For tools that show the store. */
   toJSON(): object {
     const { due, previous } = this;
     return { due, previous };

@@ -14,12 +14,12 @@ export interface AnsweringOptions {
   readonly leftKey: Serde<unknown>;
 }
 
-/** The port of the right table's changes; subscriptions come in at 0. */
+/** The port of the right table's changes; subscriptions arrive at port 0. */
 const CHANGES = 1;
 
 /**
- * The right side: knows who refers to each key, answers who asks, and tells all of them when the row changes.
- * What it emits has the key of the left row.
+ * The right side of the join. It stores the subscribers of each key, answers new subscriptions, and sends
+ * each change of a right row to all its subscribers. The emitted records have the key of the left row.
  */
 export class Answering implements Processor {
   readonly #context: ProcessorContext;
@@ -51,7 +51,7 @@ export class Answering implements Processor {
     const { rows, subscribers, foreignKey } = this.#options;
     const { key, value } = record;
     const row = rows.row(key);
-    // A copy: the bytes are part of all that was read with them.
+    // A copy: the bytes are a view of the buffer of a larger read.
     if (value.at !== null && value.ask >= ASK.add)
       subscribers.put(key, { key: Buffer.from(value.leftKey), partition: value.partition, at: value.at });
     else subscribers.remove(key, value.leftKey, value.partition);
@@ -60,7 +60,10 @@ export class Answering implements Processor {
       this.#answer(record, foreignKey.encode(key), row, value.ask === ASK.add && row === null);
   }
 
-  /** Only a row that refers to the key is answered with the right row; its time counts in any case. */
+  /**
+   * Answers with the right row only if the left row refers to the key. The right row's timestamp counts in
+   * any case.
+   */
   #answer(
     record: StreamRecord<unknown, Subscription>,
     foreignKey: Buffer | null,

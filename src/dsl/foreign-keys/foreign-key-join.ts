@@ -12,14 +12,14 @@ import { answerSerde, subscriptionSerde, UNKNOWN_PARTITION } from './messages.js
 import { Subscribe } from './subscribe.js';
 import { Subscribers, subscriberStore } from './subscribers.js';
 
-/** How rows are joined with those of another table that a key made from them names. */
+/** How to join the rows of a table with rows of another table by a foreign key. */
 export interface ForeignKeyJoinOptions<K, V, FK, T, W> {
-  /** The key of the row on the right; null: none. Must make the same of the same row. */
+  /** Returns the key of the right row; null: none. Must return the same for the same row. */
   readonly foreignKey: (value: V, key: K) => NoInfer<FK> | null;
   /** Makes the joined row; null: there is none. */
   readonly join: (value: V, row: T, key: K) => W;
   /**
-   * The store that holds the joined rows; the join's internal topics and its other store are named after it.
+   * The store that holds the joined rows. The join's internal topics and its other store are named after it.
    */
   readonly store: string;
   /** How the joined rows are written. */
@@ -52,12 +52,12 @@ export function foreignKeyJoin(
       `${operator} ${store}`,
       current.inspect(side === 'left' ? source : table).table
         ? `the table on the ${side} has no store`
-        : `what is on the ${side} is no table`,
-      'A foreign-key join is of two tables that have a store: end their operators with toTable({ store, value }), behind toStream() if it is a table.',
+        : `the ${side} side is not a table`,
+      'A foreign-key join needs two tables with a store: end their operators with toTable({ store, value }), after toStream() if it is a table.',
     );
     return source;
   }
-  // Bound here, because left keys are written in the middle of subscriptions.
+  // Bound here, because left keys are written inside subscriptions.
   const given = { key: current.inspect(source).key, value: options.value };
   const { key: leftKey, value } = current.bound(given, 'store', store);
   const foreignKey = right.key;
@@ -82,7 +82,7 @@ export function foreignKeyJoin(
       name: `${store}-answers`,
       key: leftKey,
       value: answerSerde(right.value),
-      // Not by the hash of the key: whoever wrote the left rows may have placed them otherwise.
+      // Not by the hash of the key: another producer may have partitioned the left rows differently.
       partition: ({ value: { partition } }) => (partition === UNKNOWN_PARTITION ? undefined : partition),
     },
     current.processor(
@@ -126,7 +126,7 @@ export function foreignKeyJoin(
   );
 }
 
-/** How the rows of a table are written that is looked up as it is stored. */
+/** The serdes of a table that is looked up in its store unchanged. */
 function storeSerdes(
   view: TableView | undefined,
   table: object,

@@ -7,7 +7,7 @@ export interface ForeignKey {
   readonly bytes: Buffer;
 }
 
-/** Finds the foreign keys of left rows. */
+/** Computes the foreign keys of left rows. */
 export class ForeignKeys {
   constructor(
     private readonly fn: (value: unknown, key: unknown) => unknown,
@@ -15,15 +15,15 @@ export class ForeignKeys {
   ) {}
 
   /**
-   * What a row refers to; null: nothing. Throws what the user's function throws, and if its result cannot be
-   * written.
+   * The key that a row refers to; null: none. Throws if the user's function throws, or if its result cannot
+   * be encoded.
    */
   of(value: unknown, key: unknown): ForeignKey | null {
     const found = value === null ? null : (this.fn(value, key) ?? null);
     return found === null ? null : { key: found, bytes: this.serde.encode(found) };
   }
 
-  /** The same of a row that may have failed, and was let go by the policy: it is in no join then. */
+  /** The same, but `failed` if the policy continues after an error: the row then takes part in no join. */
   tried(value: unknown, key: unknown): ForeignKey | null | 'failed' {
     try {
       return this.of(value, key);

@@ -16,7 +16,7 @@ export interface AnswerJoining {
   readonly left: boolean;
 }
 
-/** The left side again: joins its rows with what was answered, unless the row has changed since it asked. */
+/** The left side again: joins left rows with the answers, unless a row has changed since it subscribed. */
 export class JoinAnswers implements Processor {
   constructor(
     private readonly context: ProcessorContext,
@@ -32,7 +32,7 @@ export class JoinAnswers implements Processor {
     this.#answered(record, this.options.join);
   }
 
-  /** The joined row is not to be had: there is none until the next answer. */
+  /** The joined row cannot be computed: there is none until the next answer. */
   giveUp(record: StreamRecord<unknown, Answer>): void {
     this.#answered(record, () => null);
   }
@@ -52,9 +52,9 @@ export class JoinAnswers implements Processor {
   }
 
   /**
-   * Whether the answer is of the row as it is. A later change of it has asked anew, and its answer comes
-   * behind this one; but for an inner join, where a row that still refers to nothing asks nothing: then what
-   * says that it refers to nothing is late, and holds.
+   * Whether the answer belongs to the current left row. A later change of the row has usually sent another
+   * subscription, and its answer follows. The exception is an inner join with a row that still refers to
+   * nothing: such a row sends nothing. An answer without a foreign key is then late, but still valid.
    */
   #fitOf(answer: Answer, row: Row<unknown> | null, refersTo: ForeignKey | null | 'failed'): 'fresh' | 'late' | 'stale' {
     const bytes = refersTo === null || refersTo === 'failed' ? undefined : refersTo.bytes;

@@ -1,60 +1,60 @@
 import type { Serde } from '../../serdes/serde.js';
 
-/** What the left side asks of the right one. */
+/** The request of a left row to the right side. */
 export const ASK = {
-  /** Forget the row; it says nothing. */
+  /** Forget the row; send no answer. */
   remove: 0,
   /** Forget the row, and answer that it refers to nothing. */
   removeAndAnswer: 1,
-  /** Remember the row; if there is none on the right, the answer counts only for a row that is joined. */
+  /** Remember the row. Without a right row, the answer counts only for a left row that is joined. */
   add: 2,
   /** Remember the row, and answer in any case. */
   addAndAnswer: 3,
 } as const;
 
-/** A row of the left side to the task of the key that it refers to, or referred to. */
+/** Sent by a left row to the task of the key that it refers to, or referred to. */
 export interface Subscription {
   readonly ask: (typeof ASK)[keyof typeof ASK];
   /**
-   * Where the left row was read, which its key need not say: answers go there. {@link UNKNOWN_PARTITION}:
-   * asked by a version that did not say.
+   * The partition in which the left row was read. Answers go there, since the key may not determine it.
+   * {@link UNKNOWN_PARTITION}: the subscription comes from a version that did not store it.
    */
   readonly partition: number;
-  /** Timestamp of the left row, by which an answer that is no longer of it is known; null: it is deleted. */
+  /** Timestamp of the left row, which identifies outdated answers; null: the row is deleted. */
   readonly at: number | null;
   readonly leftKey: Buffer;
 }
 
-/** A row of the right side, to the task of a left row that refers to it. */
+/** A row of the right side, sent to the task of a left row that refers to it. */
 export interface Answer {
-  /** As it was asked. */
+  /** The `at` of the subscription. */
   readonly at: number | null;
   /** The bytes of the key that the left row refers to; null: it refers to nothing. */
   readonly foreignKey: Buffer | null;
   readonly right: unknown;
-  /** The partition that it goes to; on its way it is where it is going, so that it is not written. */
+  /** The partition of the answer. It is not encoded, since it is the partition of the record. */
   readonly partition?: number;
   /**
-   * There is no right row, which is new only to a left row that is joined: what told it so may have been of
-   * an earlier one, and dropped.
+   * There is no right row, which matters only to a joined left row. An earlier answer that said so may have
+   * been for an earlier version of the left row, and dropped.
    */
   readonly quiet?: boolean;
 }
 
-/** Answers to it are placed by the hash of the left key. */
+/** The answers are partitioned by the hash of the left key. */
 export const UNKNOWN_PARTITION = -1;
 
 const AT_BYTES = 8;
 const LENGTH_BYTES = 4;
 const PARTITION_BYTES = 4;
-/** The first byte of format 2 is this and what is asked, that of format 1 what is asked alone. */
+/** In format 2, the first byte is this value plus `ask`; in format 1 it is `ask` alone. */
 const FORMAT_2 = 0x20;
 const FORMAT_BITS = 0xf0;
 
 /**
- * Format 2 (big endian): the format in the upper half of a byte and what is asked in the lower; the left
- * row's partition in 4 bytes; its timestamp in 8 (double; NaN: deleted); its key. Format 1, which is still
- * read: what is asked in 1 byte, the timestamp, the key.
+ * Format 2 (big endian): the format in the upper half of a byte and `ask` in the lower. Then the left row's
+ * partition in 4 bytes, its timestamp in 8 (double; NaN: deleted), and its key. Format 1 can still be read:
+ * `ask` in 1 byte, the timestamp, the key.
  */
 export const subscriptionSerde: Serde<Subscription> = {
   name: 'subscription-2',
@@ -81,9 +81,9 @@ export const subscriptionSerde: Serde<Subscription> = {
 };
 
 /**
- * Format 1: what there is (1 byte: 0 no right row, 1 a right row, 2 none, quietly), the left row's timestamp
- * (8, double, big endian; NaN: deleted), the foreign key (length in 4 bytes, −1: none; and its bytes), the
- * right row.
+ * Format 1: 1 byte (0 no right row, 1 a right row, 2 no right row and `quiet`), the left row's timestamp (8,
+ * double, big endian; NaN: deleted), the foreign key (length in 4 bytes, −1: none; and its bytes), the right
+ * row.
  */
 export function answerSerde(right: Serde<unknown>): Serde<Answer> {
   const head = 1 + AT_BYTES + LENGTH_BYTES;

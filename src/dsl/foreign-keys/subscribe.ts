@@ -5,8 +5,8 @@ import type { ForeignKey, ForeignKeys } from './foreign-key.js';
 import { ASK, type Subscription } from './messages.js';
 
 /**
- * The left side: tells the tasks of the keys that a row refers to, and referred to, of each change. What it
- * emits has the foreign key.
+ * The left side of the join. For each change it notifies the tasks of the keys that the row refers to, and
+ * referred to before. The emitted records have the foreign key.
  */
 export class Subscribe implements Processor {
   constructor(
@@ -22,7 +22,7 @@ export class Subscribe implements Processor {
     this.#tell(change, this.foreignKeys.of(change.value, change.key));
   }
 
-  /** What the new row refers to is not to be had: it is in no join. */
+  /** The new row's foreign key cannot be computed: the row takes part in no join. */
   giveUp(change: Change<unknown, unknown>): void {
     this.#tell(change, 'failed');
   }
@@ -40,14 +40,14 @@ export class Subscribe implements Processor {
       return;
     }
     if (now === null) {
-      // Joined before or not: only the other side knows. If the function does not say any more what it said
-      // once, nobody does: then the answer comes without it.
+      // Only the right side has the joined keys of a row. If the function now fails for the old row, the old
+      // key is unknown, and an answer without a foreign key follows.
       if (moved) this.#ask(change, known.key, ASK.removeAndAnswer);
       else if (before === 'failed') this.#ask(change, null, ASK.removeAndAnswer);
       return;
     }
     if (moved) this.#ask(change, known.key, ASK.remove);
-    // What it was joined with under the old key has to go, even if there is nothing under the new one.
+    // The joined row of the old key must be removed, even if there is no right row for the new one.
     this.#ask(change, now.key, moved ? ASK.addAndAnswer : ASK.add);
   }
 

@@ -8,8 +8,8 @@ import type { Lookups } from '../processor.js';
 import { UNKNOWN_PARTITION } from './messages.js';
 
 /**
- * A left row that refers to a key: its key, the partition that it is in, and its timestamp. One key may be in
- * several partitions: whoever wrote them may place rows by more than their keys.
+ * A left row that refers to a key: its key, its partition and its timestamp. One key may occur in several
+ * partitions, because a producer may partition rows by more than their keys.
  */
 export interface Subscriber {
   readonly key: Buffer;
@@ -20,16 +20,18 @@ export interface Subscriber {
 interface Chunk {
   readonly id: number;
   /**
-   * Keys before it are in the chunks before, this one is in no other; in the first chunk there may be smaller
-   * ones.
+   * Smaller keys are in the chunks before; this key is in no other chunk. The first chunk may contain smaller
+   * keys.
    */
   readonly first: Buffer;
 }
 
 /**
  * Subscribers in the order of their keys. The list of a foreign key has either subscribers or chunks, which
- * are lists as well. Changed in place by whoever owns the store: a class, so that whoever freezes rows to
- * find that of users leaves it as it is.
+ * are lists as well. The owner of the store changes it in place.
+ *
+ * It is a class because rows are frozen to find user code that changes them, and instances of classes are
+ * not.
  */
 export class SubscriberList {
   nextId = 1;
@@ -41,7 +43,7 @@ export class SubscriberList {
   }
 }
 
-/** So many are in one list; from then on it is cut in two. */
+/** The maximum size of one list; beyond it, the list is split in two. */
 const LIST_SUBSCRIBERS = 256;
 
 type Key = ChunkKey<unknown>;
@@ -56,9 +58,9 @@ export const subscriberStore = (name: string, foreignKey: Serde<unknown>): Store
 });
 
 /**
- * Who refers to a key: up to 256 left rows in one row of the store, beyond that in chunks of 128 to 256, so
- * that a change costs one look-up and one write (two look-ups if there are chunks), and visiting all of them
- * one look-up for every 128 to 256.
+ * The left rows that refer to a key. Up to 256 are in one row of the store; beyond that they are in chunks of
+ * 128 to 256. A change costs one look-up and one write (two look-ups if there are chunks). A visit of all
+ * costs one look-up per 128 to 256.
  */
 export class Subscribers {
   readonly #store: OperatorStore<Key, SubscriberList>;
@@ -77,7 +79,8 @@ export class Subscribers {
   }
 
   /**
-   * Makes sure that the subscriber can be put or removed: a promise only if a chunk must be read from disk.
+   * Loads what `put` or `remove` need for a subscriber. Returns a promise only if a chunk must be read from
+   * disk.
    */
   prepare(key: unknown, subscriber: Buffer): void | Promise<void> {
     const own = { key, id: 0 };
@@ -116,8 +119,8 @@ export class Subscribers {
   }
 
   /**
-   * Shows all of them, in the order of their keys. A promise only if there are chunks that must be read from
-   * disk.
+   * Passes all subscribers to `show`, in the order of their keys. Returns a promise only if chunks must be
+   * read from disk.
    */
   visit(key: unknown, show: (subscriber: Subscriber) => void): void | Promise<void> {
     const own = this.#store.get({ key, id: 0 });
@@ -140,7 +143,7 @@ export class Subscribers {
     }
   }
 
-  /** Fetches what is read then: whether it had to be fetched says nothing of a record. */
+  /** Loads a list for a later read. Whether that is necessary depends on the cache, not on the record. */
   async #loaded(id: Key): Promise<void> {
     await this.#store.loadAll([id]);
   }
@@ -152,7 +155,7 @@ export class Subscribers {
       return;
     }
     const rest = list.subscribers.splice(half);
-    // The first chunk is made of the list itself.
+    // The list itself becomes the first chunk.
     if (chunk === undefined) this.#addChunk(key, own, 0, list.subscribers.splice(0));
     else this.#store.put({ key, id: chunk.id }, list);
     this.#addChunk(key, own, chunk === undefined ? 1 : own.chunks.indexOf(chunk) + 1, rest);
@@ -179,8 +182,8 @@ function chunkOf(own: SubscriberList | null, subscriber: Buffer): Chunk | undefi
 }
 
 /**
- * Where a list is cut in two: near the middle, and never between rows of one key. Undefined: all are of one
- * key.
+ * The index at which to split a list: near the middle, and never between rows of one key. Undefined: all rows
+ * have one key.
  */
 function halfOf(subscribers: readonly Subscriber[]): number | undefined {
   const isCut = (at: number): boolean =>
@@ -217,7 +220,7 @@ function placeOf(
   return { at: low, found: there !== undefined && order(there) === 0 };
 }
 
-/** Long keys make long lists, and many chunks a long list of them: then it is kept in pages. */
+/** Splits a list into pages if long keys or many chunks make it long. */
 const listItems: RowItems<SubscriberList> = {
   of: ({ chunks, subscribers }) => [...chunks, ...subscribers],
   size: (item: Chunk | Subscriber) => 16 + ('first' in item ? item.first : item.key).length,
@@ -237,12 +240,12 @@ const FORMAT = 2;
 /**
  * Format 2 (big endian): the format in 1 byte; the number of the next chunk in 4; how many chunks in 4, and
  * for each its number (4) and first key; how many subscribers in 4, and for each its timestamp (8, double),
- * partition (4) and key. A key is its length in 4 bytes, and its bytes. Format 1, which is still read, has no
- * partitions. The serde keeps its first name, by which a state directory knows that it can be used.
+ * partition (4) and key. A key is its length in 4 bytes, and its bytes. Format 1 can still be read; it has no
+ * partitions. The serde keeps its first name, which marks a state directory as usable.
  */
 const listSerde: Serde<SubscriberList> = {
   name: 'subscribers-1',
-  // They are bytes already.
+  // Subscribers are bytes already.
   check: checkedBefore,
   encode: ({ nextId, chunks, subscribers }) =>
     written((row) => {

@@ -11,41 +11,41 @@ import { fold } from './fold.js';
 import type { Folding } from './folding.js';
 
 export interface AggregateOptions<K, V, A> {
-  /** The store that holds one aggregate a key. */
+  /** The store that holds one aggregate per key. */
   readonly store: string;
-  /** How keys are written in the store. Default: as the input's keys are. */
+  /** How keys are written in the store. Default: the input's key serde. */
   readonly key?: Serde<K>;
   readonly value: Serde<A>;
-  /** The aggregate of a key that has none. */
+  /** Makes the aggregate of a key that has none. */
   readonly initial: () => A;
   /**
-   * A new aggregate that contains the record; null deletes the row. Return a new object: the old one is
-   * shared with the store.
+   * Returns a new aggregate that contains the record; null deletes the row. Return a new object: the store
+   * shares the old one.
    */
   readonly add: (aggregate: A, record: StreamRecord<K, V>) => A | null;
-  /** For a table that was grouped: a new aggregate without the row that was there before. Required there. */
+  /** For a grouped table, required there: returns a new aggregate without the row's old value. */
   readonly subtract?: (aggregate: A, record: StreamRecord<K, V>) => A | null;
 }
 
 /**
- * Folds the records of each key into one value, and emits it as a change of a table whenever a record
- * arrives.
+ * Folds the records of each key into one value. Each record emits that value as a change of a table.
  *
- * On a stream every record is added. On a table (usually behind `groupBy`) a change subtracts the row's old
- * value and adds its new one: in one step if both belong to the same group.
+ * On a stream every record is added. On a table (usually after `groupBy`) a change subtracts the row's old
+ * value and adds the new one. It does both in one step if both values belong to the same group.
  *
- * State: one row a key in `store`, and its changelog: one record a changed key and commit, however often the
- * key changed. Records with a null key or value are dropped and counted (`null-key`, `null-value`). Late
- * records are nothing special: the row's timestamp is the highest it has seen. Duplicates count twice: put
- * {@link dedupe} before. Cost: one look-up and one write a record; memory is bounded by the record cache. A
- * function that throws goes the way of `onError.process` (PROCESS_FAILED), and the row stays as it was.
- * Behind a table the old value is then taken out all the same, and a row that `add` or `subtract` throws on
- * is in no aggregate: whether they do must follow from the row alone. To know it of an old value, both are
- * called for each change wherever the policy may go on (`skip`, `deadLetter`).
+ * State: one row per key in `store`, and its changelog: one record per changed key and commit, however often
+ * the key changed. Records with a null key or value are dropped and counted (`null-key`, `null-value`). Late
+ * records are treated like others: the row's timestamp is the highest it has seen. Duplicates count twice:
+ * put {@link dedupe} before. Cost: one look-up and one write per record. The record cache bounds the memory.
  *
- * With `window` there is an aggregate for each key and window: what a record costs and when it is late is
- * said where windows are made, see {@link tumbling}, {@link hopping}, {@link sliding}, {@link session}. Null
- * values are added like others then (sliding windows drop them).
+ * If a function throws, the `onError.process` policy applies (PROCESS_FAILED), and the row stays as it was.
+ * On a table the old value is still taken out. A row for which `add` or `subtract` throws is in no aggregate,
+ * so whether they throw must depend on the row alone. To find out for an old value, the fold calls both
+ * functions for each change where the policy may continue (`skip`, `deadLetter`).
+ *
+ * With `window` there is one aggregate per key and window. For the cost of a record and the rule for lateness
+ * see {@link tumbling}, {@link hopping}, {@link sliding}, {@link session}. Windows add null values like
+ * others, except that sliding windows drop them.
  *
  * ```ts
  * payments.pipe(
@@ -66,45 +66,46 @@ export function aggregate<R extends AnyRecord, A>(options: AnyFolding<R, A>): Op
   return fold('aggregate', options);
 }
 
-/** An aggregate for each key and window. */
+/** One aggregate per key and window. */
 export interface WindowedAggregateOptions<K, V, A> extends Windowing<K, V> {
   readonly window: Exclude<Windows, SessionWindows>;
-  /** The store that holds one aggregate a key and window. */
+  /** The store that holds one aggregate per key and window. */
   readonly store: string;
-  /** How keys are written in the store. Default: as the input's keys are. */
+  /** How keys are written in the store. Default: the input's key serde. */
   readonly key?: Serde<K>;
   readonly value: Serde<A>;
-  /** The aggregate of a window that has none. */
+  /** Makes the aggregate of a window that has none. */
   readonly initial: () => A;
   /**
-   * A new aggregate that contains the record; null empties the window. Records without a value are records
-   * like others here.
+   * Returns a new aggregate that contains the record; null empties the window. Records without a value are
+   * added like others here.
    */
   readonly add: (aggregate: A, record: StreamRecord<K, V>) => A | null;
 }
 
-/** An aggregate for each key and session. */
+/** One aggregate per key and session. */
 export interface SessionAggregateOptions<K, V, A> extends Omit<WindowedAggregateOptions<K, V, A>, 'window'> {
   readonly window: Windows;
   /**
-   * Two aggregates made one. A record that falls into sessions begins with `initial()`, merges them in the
-   * order of their ends, and is added then: `add(merge(merge(initial(), first), second), record)`, also if
-   * there is one session only. Null: nothing is left, and what follows begins anew.
+   * Merges two aggregates. A record that falls into sessions starts from `initial()`, merges those sessions
+   * in the order of their ends, and is then added: `add(merge(merge(initial(), first), second), record)`.
+   * This also holds for a single session. If `merge` returns null, nothing is left, and the next step starts
+   * from `initial()` again.
    */
   readonly merge: (first: A, second: A) => A | null;
 }
 
 export interface CountOptions<K> {
   readonly store: string;
-  /** How keys are written in the store. Default: as the input's keys are. */
+  /** How keys are written in the store. Default: the input's key serde. */
   readonly key?: Serde<K>;
 }
 
 /**
- * Counts the records of each key (the rows of each group, behind `groupBy` on a table). The count is kept as
- * an 8-byte integer, as in Kafka Streams.
+ * Counts the records of each key. On a table after `groupBy` it counts the rows of each group. The count is
+ * stored as an 8-byte integer, as in Kafka Streams.
  *
- * State, nulls, order and cost are those of {@link aggregate}.
+ * State, nulls, order and cost: see {@link aggregate}.
  *
  * ```ts
  * words.pipe(count({ store: 'counts' })); // "a", "a" → 1, 2
@@ -131,36 +132,36 @@ export function count<R extends AnyRecord>(
 
 export interface ReduceOptions<K, V> {
   readonly store: string;
-  /** How keys are written in the store. Default: as the input's keys are. */
+  /** How keys are written in the store. Default: the input's key serde. */
   readonly key?: Serde<K>;
   readonly value: Serde<V>;
   /**
-   * Combines the aggregate so far with a new value; null deletes the row. The first value of a key is its
-   * aggregate as it is.
+   * Combines the current aggregate with a new value; null deletes the row. The first value of a key becomes
+   * its aggregate unchanged.
    */
   readonly add: (aggregate: V, value: V) => V | null;
-  /** For a table that was grouped: the aggregate without a value that is no longer there. Required there. */
+  /** For a grouped table, required there: returns the aggregate without a value that is no longer there. */
   readonly subtract?: (aggregate: V, value: V) => V | null;
 }
 
-/** A combined value for each key and window: time windows, sliding ones or sessions. */
+/** One combined value per key and window: time windows, sliding windows or sessions. */
 export interface WindowedReduceOptions<K, V> extends Windowing<K, V> {
-  /** The store that holds one value a key and window. */
+  /** The store that holds one value per key and window. */
   readonly store: string;
-  /** How keys are written in the store. Default: as the input's keys are. */
+  /** How keys are written in the store. Default: the input's key serde. */
   readonly key?: Serde<K>;
   readonly value: Serde<NonNullable<V>>;
   /**
-   * Combines the aggregate so far with a new value, which may be null if the stream has such; null empties
-   * the window. Joins the aggregates of sessions that become one, too.
+   * Combines the current aggregate with a new value; null empties the window. The new value may be null if
+   * the stream has null values. Also merges the aggregates of sessions that become one.
    */
   readonly add: (aggregate: NonNullable<V>, value: V) => NonNullable<V> | null;
 }
 
 /**
- * Combines the values of each key into one of the same type.
+ * Combines the values of each key into one value of the same type.
  *
- * State, nulls, order and cost are those of {@link aggregate}.
+ * State, nulls, order and cost: see {@link aggregate}.
  *
  * ```ts
  * amounts.pipe(reduce({ store: 'highest', value: serdes.double, add: (a, b) => Math.max(a, b) })); // 3, 9, 4 → 3, 9, 9

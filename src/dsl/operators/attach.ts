@@ -5,7 +5,7 @@ import type { Declaring } from '../declaring.js';
 import { ownObservable } from '../own-operators.js';
 import { asRows } from '../tables/plain-rows.js';
 
-/** The declaration that is being written. TOPOLOGY_INVALID outside a topology function. */
+/** The topology declaration in progress. TOPOLOGY_INVALID outside a topology function. */
 export function currentDeclaring(operator: string): Declaring {
   const current = declaring() as Declaring | undefined;
   if (current) return current;
@@ -15,7 +15,7 @@ export function currentDeclaring(operator: string): Declaring {
   });
 }
 
-/** An operator without state: plain RxJS, and a mark on the way so that the graph shows it. */
+/** A stateless operator: plain RxJS, plus a mark on the path so that the graph shows the operator. */
 export function withMark<I, O>(mark: PathMark, body: OperatorFunction<I, O>): OperatorFunction<I, O> {
   return (source) =>
     ownObservable(body, {

@@ -2,7 +2,7 @@ import type { Lookups, Processor } from '../processor.js';
 import type { AnyRecord } from '../push.js';
 import type { Folding } from './folding.js';
 
-/** Makes a fold; one of several inputs adds with the adder of the input that a record comes by. */
+/** Creates a fold. With several inputs, the fold uses the adder of the input that a record came by. */
 export const byPort = <K, V, A, F extends Folding<K, V, A>>(
   folding: F & Folding<K, V, A>,
   create: (folding: F) => Processor,
@@ -16,8 +16,8 @@ type Adder<K, V, A> = Folding<K, V, A>['add'];
 type AnyAdder = Adder<any, any, any>;
 
 /**
- * Notes by which input a record comes. A stage waits for a record's promise before it gives the next, so that
- * is known until the record is folded.
+ * Remembers the input of the current record. A stage awaits the promise of a record before it processes the
+ * next, so the input is known until the record is folded.
  */
 class ByPort implements Processor {
   readonly #fold: Processor;

@@ -1,11 +1,11 @@
 import { type HeaderEntry, Headers } from '../../model/headers.js';
 
-/** A writer that has held more than this gives it back. */
+/** A writer with a larger buffer than this releases it. */
 const KEPT_BYTES = 1_048_576;
 
 /**
- * Writes the pieces of a row one after the other: integers are big endian. One buffer for all of them, since
- * a buffer of its own for each costs more than what is in it.
+ * Writes the fields of a row one after the other; integers are big endian. All fields share one buffer, since
+ * a buffer per field costs more than its content.
  */
 export class ByteWriter {
   #bytes = Buffer.allocUnsafeSlow(1_024);
@@ -26,7 +26,7 @@ export class ByteWriter {
     this.#bytes.writeDoubleBE(value, at);
   }
 
-  /** Its length in bytes, and UTF-8. */
+  /** The length in bytes, then UTF-8. */
   text(value: string): void {
     const start = this.#move(4 + 3 * value.length);
     const length = this.#bytes.write(value, start + 4);
@@ -34,7 +34,7 @@ export class ByteWriter {
     this.#at = start + 4 + length;
   }
 
-  /** The length, and the bytes; length −1 for null. */
+  /** The length, then the bytes; length −1 for null. */
   bytes(value: Uint8Array | null): void {
     this.int32(value === null ? -1 : value.length);
     if (value === null) return;
@@ -42,7 +42,7 @@ export class ByteWriter {
     this.#bytes.set(value, at);
   }
 
-  /** The number of headers, then of each its name, and its value as {@link bytes}. */
+  /** The number of headers, then for each its name and its value as {@link bytes}. */
   headers({ entries }: Headers): void {
     this.int32(entries.length);
     for (const [name, value] of entries) {
@@ -51,7 +51,7 @@ export class ByteWriter {
     }
   }
 
-  /** What was written since the last time. */
+  /** A copy of everything written since the last `clear`. */
   take(): Buffer {
     const taken = Buffer.allocUnsafe(this.#at);
     taken.set(this.#bytes.subarray(0, this.#at));
@@ -63,7 +63,7 @@ export class ByteWriter {
     if (this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(1_024);
   }
 
-  /** Makes room, in another buffer if need be. */
+  /** Reserves `length` bytes and returns their start; grows the buffer if needed. */
   #move(length: number): number {
     const start = this.#at;
     this.#at += length;
@@ -77,12 +77,12 @@ export class ByteWriter {
 }
 
 /**
- * Writers that nobody uses: the row of a serde may hold the row of another one, which is then written in the
- * middle of it.
+ * Writers that are not in use. More than one is needed because the row of one serde may contain the row of
+ * another, which is written while the outer row is unfinished.
  */
 const idle: ByteWriter[] = [];
 
-/** The bytes of a row. */
+/** Runs `write` and returns the bytes of the row. */
 export function written(write: (row: ByteWriter) => void): Buffer {
   const writer = idle.pop() ?? new ByteWriter();
   try {
@@ -100,7 +100,7 @@ export function readHeaders(reader: ByteReader): Headers {
   return entries.length === 0 ? Headers.none : new Headers(entries);
 }
 
-/** Reads what {@link ByteWriter} wrote, piece by piece. An Error says so when there are too few bytes. */
+/** Reads the fields that {@link ByteWriter} wrote. Throws an Error if there are too few bytes. */
 export class ByteReader {
   readonly #bytes: Buffer;
   readonly #what: string;
@@ -127,7 +127,7 @@ export class ByteReader {
     return (this.bytes() ?? '').toString();
   }
 
-  /** A view; null if the length is −1. */
+  /** A view, not a copy; null if the length is −1. */
   bytes(): Buffer | null {
     const length = this.int32();
     if (length < 0) return null;
@@ -135,7 +135,7 @@ export class ByteReader {
     return this.#bytes.subarray(start, start + length);
   }
 
-  /** Makes room, in another buffer if need be. */
+  /** Moves past `length` bytes and returns their start. */
   #move(length: number): number {
     const start = this.#at;
     this.#at += length;

@@ -10,24 +10,24 @@ import { declareFold } from './fold.js';
 import type { Folding } from './folding.js';
 
 export interface CogroupOptions<K, A> {
-  /** The store that holds one aggregate a key. */
+  /** The store that holds one aggregate per key. */
   readonly store: string;
-  /** How keys are written in the store. Default: as those of the first stream are. */
+  /** How keys are written in the store. Default: the key serde of the first stream. */
   readonly key?: Serde<K>;
   readonly value: Serde<A>;
-  /** The aggregate of a key that has none. */
+  /** Makes the aggregate of a key that has none. */
   readonly initial: () => A;
 }
 
-/** An aggregate for each key and window. */
+/** One aggregate per key and window. */
 export interface WindowedCogroupOptions<K, A> extends CogroupOptions<K, A>, Windowing<K> {
-  /** Two aggregates made one, where a record joins two sessions. Required for session windows. */
+  /** Merges two aggregates when a record joins two sessions. Required for session windows. */
   readonly merge?: (first: A, second: A) => A | null;
 }
 
 /**
- * A stream of a cogroup, with what adds its records to the aggregate: made by the function that
- * {@link cogroup} gives.
+ * A stream of a cogroup, with the function that adds its records to the aggregate. Made by the `add` function
+ * that {@link cogroup} passes to its second argument.
  */
 export interface CogroupInput<K> {
   readonly stream: Observable<StreamRecord<K | null, unknown>>;
@@ -36,37 +36,37 @@ export interface CogroupInput<K> {
 }
 
 /**
- * Takes a stream, and a function that makes a new aggregate that contains one of its records; null deletes
- * the row.
+ * Takes a stream, and a function that returns a new aggregate containing one of its records; null deletes the
+ * row.
  */
 type Adding<A> = <K, V>(
   stream: Observable<FactRecord<K, V>>,
   add: (aggregate: A, record: StreamRecord<NonNullable<K>, NonNullable<V>>) => A | null,
 ) => CogroupInput<NonNullable<K>>;
 
-/** The same for windows, where records without a value are records like others. */
+/** The same for windows, where records without a value are added like others. */
 type WindowedAdding<A> = <K, V>(
   stream: Observable<FactRecord<K, V>>,
   add: (aggregate: A, record: StreamRecord<NonNullable<K>, V>) => A | null,
 ) => CogroupInput<NonNullable<K>>;
 
 /**
- * Folds the records of several streams into one table, each stream with a function of its own.
+ * Folds the records of several streams into one table, each stream with its own function.
  *
- * The second argument is a function that is given `add`, and returns what `add` makes of each stream: the
- * streams may carry values of different types, and must have keys of the same. Whenever a record of any of
- * them arrives, the aggregate of its key is changed and emitted. With `window`, an aggregate for each key and
- * window, as in {@link aggregate}, with the same options; all streams share one stream time, so that a window
- * closes for all of them at once. (In Kafka Streams each has its own, and a window that was closed by one may
- * still be changed by another.)
+ * The second argument is a function that receives `add` and returns the result of `add` for each stream. The
+ * streams may carry values of different types, but their keys must have the same type. Each record of any
+ * stream changes and emits the aggregate of its key. With `window` there is one aggregate per key and window,
+ * with the same options as in {@link aggregate}. All streams share one stream time, so a window closes for
+ * all of them at once. (In Kafka Streams each stream has its own time, so one stream may still change a
+ * window that another has closed.)
  *
- * State: one row a key (and window) in `store`, with its changelog. All streams must be co-partitioned: equal
- * partition counts, checked at start (TOPIC_MISMATCH); behind a change of key, each is repartitioned on its
- * own, which needs names that differ. Records of one key are folded in the order in which the task takes
- * them: that of each partition, and among the streams that of timestamps. Null keys are dropped and counted
- * (`null-key`), and without windows null values, too (`null-value`). Duplicates count twice. Cost and memory
- * as of {@link aggregate}. A function that throws goes the way of `onError.process` (PROCESS_FAILED), and the
- * row stays as it was.
+ * State: one row per key (and window) in `store`, with its changelog. All streams must be co-partitioned:
+ * equal partition counts, checked at start (TOPIC_MISMATCH). After a key change each stream is repartitioned
+ * separately, under a different name. Records of one key are folded in the order in which the task takes
+ * them: by offset within a partition, by timestamp between streams. Null keys are dropped and counted
+ * (`null-key`). Without windows, null values are dropped and counted too (`null-value`). Duplicates count
+ * twice. Cost and memory: see {@link aggregate}. If a function throws, the `onError.process` policy applies
+ * (PROCESS_FAILED), and the row stays as it was.
  *
  * ```ts
  * const spent = cogroup({ store: 'spent', value: serdes.double, initial: () => 0 }, (add) => [
@@ -76,8 +76,8 @@ type WindowedAdding<A> = <K, V>(
  * spent.pipe(to('spent', { key: serdes.string, value: serdes.double })); // payments of 5 and 3, then a refund of 4 → 5, 8, 4
  * ```
  *
- * Semantics: KGroupedStream#cogroup of Kafka Streams (KIP-150). Of streams that are folded alike, `merge` of
- * RxJS and {@link aggregate} make the same.
+ * Semantics: KGroupedStream#cogroup of Kafka Streams (KIP-150). If all streams are folded by the same
+ * function, RxJS `merge` followed by {@link aggregate} gives the same result.
  */
 export function cogroup<K, A>(
   options: WindowedCogroupOptions<K, A>,
@@ -97,7 +97,7 @@ export function cogroup<K, A>(
     const advice = 'Return at least one: (add) => [add(stream, (aggregate, record) => …)].';
     currentDeclaring('cogroup').problem(`cogroup ${options.store}`, 'it has no streams', advice);
   }
-  // Folds take `adders` where there are any, and `add` is not called.
+  // A fold with `adders` never calls `add`.
   const add: Folding<K, unknown, A>['add'] = (aggregate) => aggregate;
   return declareFold(
     'cogroup',

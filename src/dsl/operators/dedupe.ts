@@ -14,54 +14,54 @@ import { checkedId, type Id, idSerde, idText, keyPart } from './ids.js';
 export interface DedupeOptions<K, V> {
   /** The store that holds the ids. */
   readonly store: string;
-  /** What makes two records the same: an event id. */
+  /** What makes two records the same, for example an event id. */
   readonly id: (record: StreamRecord<K, V>) => Id;
-  /** How long an id is remembered, in stream time, counted from the timestamp of its first record. */
+  /** How long the operator remembers an id, in stream time, from the timestamp of the id's first record. */
   readonly within: Duration;
   /**
-   * `key` (default): an id counts per record key; records of one key must meet in one task, so behind a
-   * change of key a repartition is put in front. Keys are told apart by their bytes; all records without a
-   * key are taken to have the same. `partition`: an id counts for the whole partition, whatever the keys;
-   * cheaper by the bytes of the key.
+   * `key` (default): an id counts per record key. Records of one key must meet in one task, so a repartition
+   * is inserted after a key change. Keys are compared by their bytes; all records without a key share one
+   * key. `partition`: an id counts for the whole partition, whatever the keys. This saves the bytes of the
+   * key.
    */
   readonly scope?: 'key' | 'partition';
 }
 
 /**
- * Passes the first record of an id and drops later ones, while `within` lasts.
+ * Passes the first record of an id and drops later ones for as long as `within` lasts.
  *
- * Time is stream time: the highest timestamp that has reached this operator, whether its record passed or
- * not; it is kept over restarts. A record is a duplicate if stream time has not passed the first one's
- * timestamp + `within`. The store keeps timestamp and source position of the first, so a record that is
- * processed again (by a reset that keeps the stores) is not taken for its own duplicate; what a timer of the
- * wall clock caused has no position, and is never the first one again. Order is kept; duplicates are counted
- * (`duplicate`); a null value is a record like any other.
+ * Time is stream time: the highest timestamp that has reached this operator, whether or not its record
+ * passed. It survives restarts. A record is a duplicate if stream time has not passed the first record's
+ * timestamp + `within`. The store keeps the timestamp and the source position of the first record. So a
+ * record that is processed again (by a reset that keeps the stores) is not dropped as its own duplicate. A
+ * record that a wall-clock timer caused has no position, so it is never recognised as the first one again.
+ * Order is kept. Duplicates are counted (`duplicate`). A null value is a record like any other.
  *
- * State: one row an id in `store`, and its changelog. With n = the bytes of the id, plus those of the key and
- * 3 under scope `key`, and t = the bytes of the source topic's name, an id costs n + 19 + t bytes on disk and
- * n + 4 more in the index by which expired ids are found (before compression), and about n + 41 + 2 t bytes
- * in the changelog. Expired ids are removed from store and changelog at a bounded cost: at most twice as many
- * a commit as were added, or 1,000. In memory, ids are bounded by the record cache; an id never seen before
- * is answered by a filter (2 bytes an id, 8 MB at most; above 4 million ids a task by those of the database),
- * without reading the disk.
+ * State: one row per id in `store`, and its changelog. Let n be the bytes of the id, plus the bytes of the
+ * key and 3 more under scope `key`. Let t be the bytes of the source topic's name. An id then costs n + 19 +
+ * t bytes on disk and n + 4 in the index that finds expired ids (before compression). In the changelog it
+ * costs about n + 41 + 2 t bytes. Expired ids are removed from store and changelog at a bounded cost: per
+ * commit at most twice as many as were added, or 1,000. In memory, the record cache bounds the ids. A filter
+ * answers for an id never seen before, without reading the disk: 2 bytes per id, at most 8 MB. Above 4
+ * million ids per task, the database's own filters answer instead.
  *
- * Ids are told apart by type and value: 5 is not "5"; 5 and 5n are the same. Throws PROCESS_FAILED if `id`
- * returns nothing, or what several ids may have become: a number above 2^53 − 1 (have such ids as text or
- * bigint), NaN, half an emoji. A store that an earlier version wrote, which did not tell them apart, is
- * refused with STATE_MISMATCH.
+ * Ids are compared by type and value: 5 is not "5"; 5 and 5n are the same. Throws PROCESS_FAILED if `id`
+ * returns nothing, or a value that several ids may have turned into. Such values are NaN, half of a surrogate
+ * pair, and numbers above 2^53 − 1 (pass such ids as text or bigint). A store written by an earlier version,
+ * which did not distinguish these ids, is refused with STATE_MISMATCH.
  *
  * ```ts
  * payments.pipe(dedupe({ store: 'seen', id: (record) => record.value.eventId, within: '7d' })); // a, b, a → a, b
  * ```
  *
- * For versions that must also be put in order, {@link reorderByVersion} drops repeated ones itself.
+ * To put versions in order as well, use {@link reorderByVersion}: it drops repeated versions itself.
  */
 export function dedupe<K, V>(options: DedupeOptions<K, V>): OperatorFunction<FactRecord<K, V>, StreamRecord<K, V>> {
   const { store, scope = 'key', within } = options;
   const ttlMs = durationMs(within, `within of dedupe ${store}`);
   return (source) => {
     const current = currentDeclaring('dedupe');
-    // Bound here, because the operator writes keys itself, in the middle of those of its rows.
+    // Bound here, because the operator itself writes the record's key inside the key of its rows.
     const { key } = current.bound({ key: current.inspect(source).key, value: firstSerde }, 'store', store);
     const ofKeys = scope === 'key' ? key : undefined;
     return current.processor(
@@ -70,7 +70,7 @@ export function dedupe<K, V>(options: DedupeOptions<K, V>): OperatorFunction<Fac
         name: store,
         stores: [{ name: store, kind: 'keyValue', key: idSerde(ofKeys), value: firstSerde, ttlMs }],
         keyed: scope === 'key',
-        // What comes later than that is not known to be a duplicate any more.
+        // A record that comes later than this can no longer be recognised as a duplicate.
         nextClosing: withGrace(ttlMs, ttlMs),
         create: (context) => new Dedupe<K, V>(context, context.store(store), options, ofKeys),
       },
@@ -87,13 +87,13 @@ class First {
   ) {}
 }
 
-/** Of what a timer of the wall clock caused: no record that is processed again can be it. */
+/** For a record that a wall-clock timer caused: it has no position to compare. */
 const NO_RECORD = new First('', -1);
 
 /** Offset (8 bytes, big-endian double), topic (UTF-8). */
 const firstSerde: Serde<First> = {
   name: 'dedupe-1',
-  // The name of a topic can be written.
+  // The name of a topic can always be written.
   check: checkedBefore,
   encode({ topic, offset }) {
     const bytes = Buffer.allocUnsafe(8 + Buffer.byteLength(topic));
@@ -112,8 +112,8 @@ class Dedupe<K, V> implements Processor {
   /** Undefined: ids count whatever the keys. */
   readonly #key: AnySerde | undefined;
   /**
-   * The source record at hand, and the ids whose first records it has brought: of one almost always, so that
-   * the others wait for a set to be made.
+   * The current source record, and the ids first seen with it. There is almost always one such id, so the set
+   * is created only for further ones.
    */
   #sequence = -1;
   #brought = '';
@@ -151,9 +151,9 @@ class Dedupe<K, V> implements Processor {
   }
 
   /**
-   * Whether the first record is the one at hand, which is processed once more, by a reset that keeps the
-   * stores: it has its position, and nothing with this id has come from there in this run, as copies that
-   * flatMapValues makes would.
+   * Whether the stored first record is the current one, processed again by a reset that keeps the stores. It
+   * then has the same position, and no record with this id has come from that position in this run. (Copies
+   * that flatMapValues makes share the position, and the second one is a duplicate.)
    */
   #isItself(first: First, key: string): boolean {
     const { source, sequence } = this.#context;

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 
 const digest = (draw: string): Buffer => createHash('sha256').update(draw).digest();
 
-/** A number in [0, 1) with 48 random bits, made of a text of `ProcessorContext.draw()`. */
+/** A number in [0, 1) with 48 random bits, derived from a text that `ProcessorContext.draw()` returned. */
 export const drawnNumber = (draw: string): number => digest(draw).readUIntBE(0, 6) / 2 ** 48;
 
-/** A version 8 UUID (RFC 9562: contents chosen by the application), made of such a text. */
+/** A version 8 UUID (RFC 9562: contents chosen by the application), derived from the same kind of text. */
 export function drawnUuid(draw: string): string {
   const bytes = digest(draw).subarray(0, 16);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;

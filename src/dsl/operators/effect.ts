@@ -5,14 +5,14 @@ import type { AnyRecord } from '../push.js';
 import { currentDeclaring } from './attach.js';
 import { checkedId, type Id, idText } from './ids.js';
 
-/** What the function of an effect is told besides the record. */
+/** What the function of an effect receives in addition to the record. */
 export interface EffectContext {
   /**
-   * The same whenever the record is processed again, and another for every other record, timer and
-   * application: give it to the service that you call, so that it does nothing the second time.
+   * The same each time the record is processed, and different for every other record, timer and application.
+   * Pass it to the service that you call, so that a second call has no effect.
    */
   readonly idempotencyKey: string;
-  /** Where the record that caused it stands. */
+  /** The position of the source record that caused the call. */
   readonly position: SourcePosition;
 }
 
@@ -21,29 +21,30 @@ export type EffectFunction<R> = (record: R, context: EffectContext) => void | Pr
 export interface EffectOptions<R> {
   readonly run: EffectFunction<R>;
   /**
-   * What makes the record the one that it is: an event id. Default: the way that it came. PROCESS_FAILED if
-   * it returns nothing, or a number above 2^53 − 1. In the key a number has `#` before it: 5 is not "5".
+   * What identifies the record: an event id. Default: the record's path from its source. PROCESS_FAILED if it
+   * returns nothing, or a number above 2^53 − 1. In the key a number has the prefix `#`: 5 is not "5".
    */
   readonly id?: (record: R) => Id;
 }
 
 /**
- * Calls the outside world for each record: a mail, a payment, a webhook. The record itself passes on at once;
- * what is behind does not wait for the call.
+ * Calls an external service for each record: a mail, a payment, a webhook. The record passes on at once;
+ * later operators do not wait for the call.
  *
- * Live, calls run one after the other in the order of their records, once the batch is processed and before
- * its offsets are committed: nothing is committed whose call has not succeeded. After a crash in between the
- * call is made again, under the same idempotency key: `<application>/<name>/<id>`, or without an `id`
- * `<application>/<name>/<topic>-<partition>@<offset>`, the position of the source record. What stands behind
- * it tells further records that it causes: `#1`, `#2` … of those that plain operators make, and the operators
- * on the way, `>count totals`. Behind a repartition the way goes on, so a copy that a crash has left in the
- * topic has the same key. What a timer emits has a key made of the timer's interval and the moment that was
- * due, which does not come again after a restart. When the past is run again (or with the option `effects:
- * 'silent'`) nothing is called, and each call that would have been is counted (`silenced`).
+ * In live processing, calls run one after the other in the order of their records. They run after the batch
+ * is processed and before its offsets are committed: nothing is committed until its call has succeeded. After
+ * a crash between call and commit, the call is made again with the same idempotency key. The key is
+ * `<application>/<name>/<id>`. Without an `id` it is `<application>/<name>/<topic>-<partition>@<offset>`,
+ * with the position of the source record. A suffix distinguishes further records with the same source: `#1`,
+ * `#2` … for copies made by plain operators, and the operators on the path, for example `>count totals`. The
+ * path continues through a repartition, so a copy that a crash left in the topic has the same key. For a
+ * record that a timer emits, the key contains the timer's interval and the due time. That key does not occur
+ * again after a restart. In a replay (or with the option `effects: 'silent'`) nothing is called, and each
+ * suppressed call is counted (`silenced`).
  *
- * No state. Cost: the task waits for each call. A call that throws goes the way of `onError.process`
- * (PROCESS_FAILED): retry it there; under `skip` and `deadLetter` it counts as done. Give it a time limit of
- * its own: a call that never ends holds its task up for ever.
+ * No state. Cost: the task waits for each call. If a call throws, the `onError.process` policy applies
+ * (PROCESS_FAILED): configure retries there. Under `skip` and `deadLetter` the call counts as done. Give the
+ * call a time limit: a call that never ends blocks its task for ever.
  *
  * ```ts
  * payments.pipe(
@@ -53,7 +54,7 @@ export interface EffectOptions<R> {
  * );
  * ```
  *
- * To look at records without calling anything, {@link peek}.
+ * To look at records without calling anything, use {@link peek}.
  */
 export function effect<R extends AnyRecord>(
   name: string,

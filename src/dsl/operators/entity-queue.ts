@@ -9,8 +9,8 @@ import { ByteReader, readHeaders, written } from './bytes.js';
 export type EntityVersion = number | bigint;
 
 /**
- * A record that waits. Encoded once and decoded once, when it is first needed: an entity's row, or a page of
- * a long one, is written at every commit that changes it, and read with all that waits.
+ * A waiting record. It is encoded once, and decoded once when it is first needed. This matters because a row
+ * (or a page of a long one) is written at every commit that changes it and read with all its waiting records.
  */
 export class Held {
   readonly version: EntityVersion;
@@ -25,7 +25,7 @@ export class Held {
     else this.#content = from;
   }
 
-  /** One that begins to wait. Throws if it cannot be written. */
+  /** A record that starts to wait. Throws if it cannot be encoded. */
   static of(version: EntityVersion, serdes: HeldSerdes, content: HeldContent): Held {
     const { key, value } = content.record;
     if (key !== null) checkEncodes(serdes.key, key);
@@ -37,7 +37,7 @@ export class Held {
     return this.#read().record;
   }
 
-  /** Where it was read, should it become a dead letter. */
+  /** The record's source position, in case it becomes a dead letter. */
   get position(): SourcePosition {
     return this.#read().position;
   }
@@ -58,15 +58,13 @@ interface HeldContent {
   readonly position: SourcePosition;
 }
 
-/** How the keys and values of records that wait are written. */
+/** How the keys and values of waiting records are written. */
 export interface HeldSerdes {
   readonly key: AnySerde;
   readonly value: AnySerde;
 }
 
-/**
- * What is known of one entity: the version that comes next, and the records that came too early, by version.
- */
+/** The state of one entity: the next version, and the records that came too early, sorted by version. */
 export interface EntityQueue {
   readonly next: EntityVersion;
   readonly held: readonly Held[];
@@ -75,7 +73,7 @@ export interface EntityQueue {
 export const following = (version: EntityVersion): EntityVersion =>
   typeof version === 'bigint' ? version + 1n : version + 1;
 
-/** Where a version belongs among the held ones: its place, and whether it is there already. */
+/** The index of a version in the sorted list, and whether the list already contains it. */
 export function indexOfVersion(
   held: readonly Held[],
   version: EntityVersion,
@@ -94,14 +92,15 @@ const FORMAT = 1;
 const LENGTH_BYTES = 4;
 
 /**
- * An entity's row on disk, format 1 (integers big endian; a text is its length in 4 bytes and UTF-8):
+ * The row of an entity on disk, format 1. Integers are big endian; a text is its length in 4 bytes, then
+ * UTF-8:
  *
  * | bytes | what |
  * |---|---|
  * | 1 | format |
  * | 1 | 0: versions are numbers, 1: bigints |
  * | text | next version, decimal |
- * | 4 | number of records that wait, then for each: |
+ * | 4 | number of waiting records, then for each: |
  * | 4 + n | its length, and its bytes: |
  * | text | version, decimal |
  * | text, 4, 8 | source topic, partition, offset (double) |
@@ -139,7 +138,7 @@ export function entityQueueSerde(serdes: HeldSerdes): Serde<EntityQueue> {
   });
 }
 
-/** Any number of records may wait for one entity: a row of many is kept in pages. */
+/** Splits a row with many waiting records into pages: there is no limit per entity. */
 export const entityQueueItems: RowItems<EntityQueue> = {
   of: ({ held }) => held,
   size: ({ bytes }: Held) => LENGTH_BYTES + bytes.length,
@@ -159,7 +158,8 @@ const encodeHeld = (version: EntityVersion, { record, position }: HeldContent, {
   });
 
 /**
- * What waits is decoded when it is needed, in the middle of other work: then everything for it must be there.
+ * Throws if the serdes are not ready to decode a waiting record. The record is decoded later, when it is
+ * needed in the middle of other work, and everything must be available by then.
  */
 function checkReady(bytes: Buffer, { key, value }: HeldSerdes): void {
   const reader = new ByteReader(bytes, 'a record that waits');

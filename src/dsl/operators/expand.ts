@@ -1,8 +1,8 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 
 /**
- * Any number of records for each one, in order, each delivered before the next is made. What the function
- * throws ends the subscription, as in RxJS's own operators.
+ * Emits any number of records for each record, in order; each is delivered before the next is made. If the
+ * function throws, the error ends the subscription, as in RxJS's own operators.
  */
 export function expand<I, O>(fn: (record: I) => Iterable<O>): OperatorFunction<I, O> {
   return (source) =>

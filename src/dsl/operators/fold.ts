@@ -12,7 +12,7 @@ import { currentDeclaring } from './attach.js';
 import { byPort } from './by-port.js';
 import { added, type Folding } from './folding.js';
 
-/** Declares a fold: over all records of a key, or over those of each window. */
+/** Declares a fold over all records of a key, or over the records of each window. */
 export const fold =
   <R extends AnyRecord, A>(
     operator: string,
@@ -37,7 +37,7 @@ export function declareFold(
   if (!folding.subtract && inspections.some(({ table }) => table)) {
     current.problem(
       `${operator} ${store}`,
-      'its input is a table, and it does not say how a row is taken out again',
+      'its input is a table, and it has no function to subtract a row',
       folding.adders
         ? 'Turn the table into a stream with toStream().'
         : 'Give it subtract, or turn the table into a stream with toStream().',
@@ -62,8 +62,8 @@ class Fold<K, V, A> implements Processor {
   readonly #store: OperatorStore<K, A>;
   readonly #folding: Folding<K, V, A>;
   /**
-   * Of a table, where the policy may go on without a row: whether one is in its aggregate is then asked of
-   * the functions.
+   * True for a table if the policy may continue without a row. The fold then calls the functions again to
+   * find out whether the aggregate contains a row.
    */
   readonly #tried: boolean;
 
@@ -90,7 +90,7 @@ class Fold<K, V, A> implements Processor {
     this.#write(record, row, record.value === null ? rest : this.#with(rest, record));
   }
 
-  /** A change whose new value is not to be had: the old one is taken out all the same. */
+  /** Handles a change with an unusable new value: the old value is still taken out. */
   giveUp(record: AnyRecord): void {
     const row = isChange(record) && record.previous !== null ? this.#store.row(record.key as K) : null;
     if (row === null) return;
@@ -104,7 +104,7 @@ class Fold<K, V, A> implements Processor {
     this.#context.emit(new RowChange(record.key, next, row === null ? null : row.value, timestamp, record.headers));
   }
 
-  /** What can be put in and not taken out again would stay for ever: it is not put in. */
+  /** Adds a record. A row that could be added but not subtracted would stay for ever, so it is not added. */
   #with(current: A | null, record: StreamRecord<K, V>): A | null {
     const sum = added(this.#folding, current, record);
     if (this.#tried && sum !== null && isChange(record)) {
@@ -130,14 +130,12 @@ class Fold<K, V, A> implements Processor {
       this.#store.check(sum);
       return rest;
     } catch (error) {
-      // It was never put in.
+      // The old value was never added.
       return noRow(error) ?? current;
     }
   }
 
-  /**
-   * Throws if the aggregate of this row alone cannot be made or written: whatever it comes to, it is none.
-   */
+  /** Throws if the aggregate of this row alone cannot be made or encoded. Such a row is in no aggregate. */
   #checkAlone(record: StreamRecord<K, V>): void {
     const alone = added(this.#folding, null, record);
     this.#store.check(alone);

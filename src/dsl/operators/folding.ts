@@ -2,7 +2,7 @@ import type { StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 
 /**
- * What count, reduce and aggregate are made of. `initial` left out: the first value of a key is its
+ * The functions behind count, reduce and aggregate. Without `initial`, the first value of a key is its
  * aggregate.
  */
 export interface Folding<K, V, A> {
@@ -12,13 +12,13 @@ export interface Folding<K, V, A> {
   readonly initial?: () => A;
   readonly add: (aggregate: A, record: StreamRecord<K, V>) => A | null;
   readonly subtract?: (aggregate: A, record: StreamRecord<K, V>) => A | null;
-  /** One for each input, where there are several: they stand in the place of `add`. */
+  /** With several inputs: one adder per input, used instead of `add`. */
   readonly adders?: readonly ((aggregate: A, record: StreamRecord<K, V>) => A | null)[];
-  /** Two aggregates made one, where sessions meet. */
+  /** Merges two aggregates when two sessions become one. */
   readonly merge?: (first: A, second: A) => A | null;
 }
 
-/** The aggregate with one more record; `current` null: there is none yet. */
+/** The aggregate with one more record; `current` is null if there is none yet. */
 export function added<K, V, A>(
   { add, initial }: Folding<K, V, A>,
   current: A | null,
@@ -30,13 +30,13 @@ export function added<K, V, A>(
 }
 
 /**
- * The aggregates of windows that become one, made one, in their order; null: there are none, or nothing is
- * left of them.
+ * Merges the aggregates of windows that become one, in order. Null if there are none, or if merging leaves
+ * nothing.
  */
 export function merged<K, V, A>({ initial, merge }: Folding<K, V, A>, aggregates: readonly A[]): A | null {
   let all: A | null = null;
   for (const aggregate of aggregates) {
-    // Without an initial value (reduce) the first aggregate is taken as it is.
+    // Without an initial value (reduce) the first aggregate is taken unchanged.
     const before: A | null = all ?? initial?.() ?? null;
     all = before === null ? aggregate : (merge as Merge<A>)(before, aggregate);
   }

@@ -3,7 +3,7 @@ import { isHeaders } from '../../model/headers.js';
 import { isMoment, MOMENT } from '../../model/record.js';
 import { show } from '../../model/show.js';
 
-/** PROCESS_FAILED unless a record can have these. */
+/** Throws PROCESS_FAILED if a record cannot have this timestamp or these headers. */
 export function checkForwarded(name: string, timestamp: unknown, headers: unknown): void {
   if (!isMoment(timestamp)) throw unusable(name, 'timestamp', timestamp, MOMENT);
   if (!isHeaders(headers)) throw unusable(name, 'headers', headers, 'Headers, for example Headers.none');
@@ -15,5 +15,5 @@ const unusable = (name: string, field: string, saw: unknown, expected: string): 
     at: `process ${name}`,
     saw: show(saw),
     expected,
-    action: `Leave ${field} out to keep that of the record at hand, or correct it.`,
+    action: `Leave ${field} out to keep the current record's, or correct it.`,
   });

@@ -12,26 +12,27 @@ import { sameKey } from './ids.js';
 export interface GroupByOptions<K, V> {
   /** How the new key is written. */
   readonly key: Serde<K>;
-  /** How the value is written on its way through the repartition topic. Default: JSON. */
+  /** How the value is written to the repartition topic. Default: JSON. */
   readonly value?: Serde<V>;
   /** The name of the repartition topic: `<application>-<name>-repartition`. */
   readonly name: string;
-  /** Partitions of that topic. Default: as many as the input has. */
+  /** The number of partitions of that topic. Default: as many as the input has. */
   readonly partitions?: number;
 }
 
 /**
- * Groups records by another key: writes them to a repartition topic under the new key and reads them again,
- * so that all records of one group meet in one task.
+ * Groups records by another key. It writes them to a repartition topic under the new key and reads them
+ * again, so that all records of one group meet in one task.
  *
- * On a table each change takes the row out of its old group and puts it into its new one: one record if both
- * are the same, else the old group's first. A fold behind it needs `subtract`. Changes of the past, of a
- * versioned table, are left out. A function that throws goes the way of `onError.process` (PROCESS_FAILED);
- * if that goes on, a row that it throws on is in no group.
+ * On a table each change takes the row out of its old group and puts it into its new one. If both groups are
+ * the same, that is one record; otherwise the old group's record comes first. A following fold needs
+ * `subtract`. Out-of-order changes of a versioned table are left out. If the function throws, the
+ * `onError.process` policy applies (PROCESS_FAILED). If the policy continues, a row for which the function
+ * throws is in no group.
  *
- * Creates the topic `<application>-<name>-repartition` (deleted records are not kept: the topic is purged by
- * retention). Order is kept among records of one group that came from one partition. Records whose new key is
- * null are dropped and counted (`null-key`). Headers and timestamps stay. No state.
+ * Creates the topic `<application>-<name>-repartition`; records already processed are purged from it. Order
+ * is kept among records of one group that came from one partition. Records with a null new key are dropped
+ * and counted (`null-key`). Headers and timestamps stay. No state.
  *
  * ```ts
  * payments.pipe(
@@ -40,7 +41,7 @@ export interface GroupByOptions<K, V> {
  * );
  * ```
  *
- * To change the key without grouping, {@link selectKey}.
+ * To change the key without grouping, use {@link selectKey}.
  */
 export function groupBy<R extends AnyRecord, K2>(
   fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => K2,
@@ -71,7 +72,7 @@ function regrouped<R extends AnyRecord, K2>(
             return;
           }
           const { value, previous, timestamp, headers } = record;
-          // The row itself is as it was, and so is its group.
+          // An out-of-order change leaves the row as it was, and so its group.
           if (record.outOfOrder) return;
           const before = previous === null ? null : rowOrNone(groupOf, record, previous);
           const after = value === null ? null : rowOrThrow(groupOf, record, value);
@@ -93,8 +94,8 @@ function regrouped<R extends AnyRecord, K2>(
 }
 
 /**
- * Writes records to an internal topic and reads them again: after a {@link selectKey} that several operators
- * share, or to change the number of partitions.
+ * Writes records to an internal topic and reads them again. Use it after a {@link selectKey} that several
+ * operators share, or to change the number of partitions.
  *
  * Creates `<application>-<name>-repartition`. Records with a null key are dropped and counted (`null-key`).
  *

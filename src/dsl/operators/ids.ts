@@ -9,13 +9,13 @@ import type { Serde } from '../../serdes/serde.js';
 import { isWellFormed } from '../../serdes/text.js';
 import type { AnySerde } from '../processor.js';
 
-/** What users tell events and entities apart by. */
+/** The id of an event or an entity, as the user's function returns it. */
 export type Id = string | number | bigint;
 
 /**
- * What a function of the user gave as an id, if it can be one. PROCESS_FAILED if nothing was given, or
- * something that may stand for several ids: a number above 2^53, which has lost digits when it was read from
- * JSON, NaN, or half of a surrogate pair, which UTF-8 cannot hold.
+ * Returns the id that the user's function gave. Throws PROCESS_FAILED if the id is missing, or if several ids
+ * may have turned into it. Such ids are NaN, half of a surrogate pair (UTF-8 cannot hold it), and integers
+ * above 2^53 − 1, which lose digits when JSON is parsed.
  *
  * @param what "the id of a record".
  * @param at "dedupe seen".
@@ -26,35 +26,36 @@ export function checkedId(id: unknown, what: string, at: string): Id {
   if (typeof id === 'number' && (Number.isSafeInteger(id) || (Number.isFinite(id) && !Number.isInteger(id)))) return id;
   const missing = id === undefined || id === null || id === '';
   throw new StreamsError('PROCESS_FAILED', {
-    what: missing ? `${what} is missing` : `${what} cannot be told from others`,
+    what: missing ? `${what} is missing` : `${what} is ambiguous`,
     at,
     saw: show(id),
     expected: 'a text without lone surrogates, a number up to 2^53 - 1, or a bigint',
     action: missing
-      ? 'Let the function return what makes it unique, or filter such records out before.'
-      : 'Let the function return the id as text or bigint: have the producer write it as a JSON string, or read it with a serde that keeps all digits.',
+      ? 'Return a unique id from the function, or filter out such records first.'
+      : 'Return the id as text or bigint: have the producer write it as a JSON string, or use a serde that keeps all digits.',
   });
 }
 
 /**
- * The id as text: other ids have other texts. A string is itself, a number has `#` before it (and a string
- * that begins with that has one more), so 5 is not "5". Whole numbers are the same as numbers and as bigints.
+ * The id as text; different ids have different texts. A string is itself. A number has the prefix `#`, and a
+ * string that begins with `#` gets one more, so 5 is not "5". An integer has the same text as a number and as
+ * a bigint.
  */
 export const idText = (id: Id): string => (typeof id === 'string' ? (id.startsWith('#') ? `#${id}` : id) : `#${id}`);
 
-/** What {@link idText} made, for messages. */
+/** Turns a text of {@link idText} back into a form for messages. */
 export function shownId(text: string): string {
   if (!text.startsWith('#')) return show(text);
   return text.startsWith('##') ? show(text.slice(1)) : text.slice(1);
 }
 
 /**
- * A key as text: keys of other bytes have other texts, whatever stands behind it. Read by people where its
- * bytes are text.
+ * A key as a text prefix: keys with different bytes have different texts, whatever follows the prefix. If the
+ * bytes are text, the prefix is readable.
  */
 export function keyPart(serde: AnySerde, key: unknown): string {
   if (key === null || key === undefined) return '-:';
-  // What UTF-8 cannot hold is refused by the serde.
+  // The serde rejects text that UTF-8 cannot hold.
   if (serde.text && typeof key === 'string' && isWellFormed(key)) return `${key.length}:${key}`;
   const bytes = serde.encode(key);
   if (isUtf8(bytes)) {
@@ -65,14 +66,14 @@ export function keyPart(serde: AnySerde, key: unknown): string {
 }
 
 /**
- * Whether two keys have the same bytes. Of a serde that may be bound to a topic which is only read, and
- * cannot write then, they are compared as values; so are keys that cannot be written.
+ * Whether two keys have the same bytes. Keys are compared as values if they cannot be encoded. The same holds
+ * for a serde that may be bound to a read-only topic, which cannot encode.
  */
 export function sameKey(serde: AnySerde, a: unknown, b: unknown): boolean {
-  // Not by `===`: 0 and -0 may have other bytes.
+  // Not by `===`: 0 and -0 may have different bytes.
   if (Object.is(a, b)) return true;
   if (a === null || b === null || a === undefined || b === undefined) return false;
-  // Texts that are written as they are.
+  // Texts that are written unchanged.
   if (serde.text && typeof a === 'string' && typeof b === 'string') return false;
   if (serde.binding) return isDeepStrictEqual(a, b);
   try {
@@ -83,14 +84,14 @@ export function sameKey(serde: AnySerde, a: unknown, b: unknown): boolean {
   }
 }
 
-/** What stands for a key in a Map: that of no key with other bytes. */
+/** An id for a key, for use in a Map. Keys with different bytes have different ids. */
 export const keyId = (serde: AnySerde, key: unknown): string =>
   serde.text ? (key as string) : serde.encode(key).toString('latin1');
 
 /**
- * Rows of ids, which may be those of keys: a row's key is the text of {@link idText}, behind that of {@link
- * keyPart} if there is one; in UTF-8. Format 2: in format 1, which was called "string", values that read
- * alike were one.
+ * The serde of rows of ids: the text of {@link idText}, preceded by {@link keyPart} if ids count per key.
+ * UTF-8. This is format 2. Format 1, named "string", did not distinguish values with the same text (5 and
+ * "5").
  */
 export const idSerde = (key?: AnySerde): Serde<string> => {
   const serde: Serde<string> = { ...string, name: key ? `id-2(${key.name})` : 'id-2' };

@@ -12,29 +12,29 @@ import { currentDeclaring } from './attach.js';
 type AnyFact = FactRecord<any, any>;
 
 export interface JoinGlobalTableOptions<R extends AnyFact, K, T, W> {
-  /** The key of the row that a record is joined with; null: none. Not called for null values. */
+  /** Returns the key of the row to join a record with; null for none. Not called for null values. */
   readonly key: (record: R) => NoInfer<K> | null;
-  /** Makes the joined value. It is given the record's own key. */
+  /** Makes the joined value. It receives the record's own key. */
   readonly join: (value: R['value'], row: T, key: KeyOf<R>) => W;
 }
 
 /**
- * Joins each record of a stream with the row of a global table that a key made from the record names; without
- * one, nothing comes out.
+ * Joins each record of a stream with a row of a global table. A function makes the row's key from the record.
+ * If there is no row, nothing comes out.
  *
- * The key may be made of anything in the record, and the stream need not be co-partitioned with the table:
+ * The key may be made from anything in the record. The stream need not be co-partitioned with the table:
  * every process has all rows, so there is no repartition. The record keeps its own key (which may be null),
- * timestamp and headers. Only records of the stream emit. A null value, and a null made by `key`, are dropped
- * and counted (`null-value`, `null-key`).
+ * timestamp and headers. Only records of the stream emit. Records with a null value, and records for which
+ * `key` returns null, are dropped and counted (`null-value`, `null-key`).
  *
- * A record sees the table as it is when the record is processed, whatever the timestamps; all records of a
- * batch that name one row see the same. That depends on when each of the two was read, so the result is *not*
- * reproducible while the table changes, and a record that is processed again after a crash may see a newer
- * row. What must be reproducible is joined with `joinTable`.
+ * A record sees the table as it is when the record is processed, whatever the timestamps. All records of a
+ * batch that look up one row see the same row. The outcome depends on when the stream and the table were
+ * read, so it is *not* reproducible while the table changes. A record that is processed again after a crash
+ * may see a newer row. For reproducible results use `joinTable`.
  *
- * No state of its own. Cost: one look-up a record, those of a batch in one read. Memory: rows looked up are
- * cached within `cacheBytes`, and a batch holds the rows that it looks up until it is done. Errors: a `key`
- * or `join` that throws goes the way of `onError.process` (PROCESS_FAILED).
+ * No state of its own. Cost: one look-up per record; a batch does all its look-ups in one read. Memory:
+ * looked-up rows are cached within `cacheBytes`, and a batch holds the rows that it looks up until it is
+ * done. Errors: if `key` or `join` throws, the `onError.process` policy applies (PROCESS_FAILED).
  *
  * ```ts
  * const accounts = t.globalTable('accounts', { key: serdes.string, value: serdes.json<Account>(), store: 'all-accounts' });
@@ -53,7 +53,7 @@ export function joinGlobalTable<R extends AnyFact, K, T, W>(
 }
 
 /**
- * As {@link joinGlobalTable}, but a record without a row, or for which `key` gives null, is joined with null.
+ * Like {@link joinGlobalTable}, but joins with null if there is no row or `key` returns null.
  *
  * ```ts
  * const accounts = t.globalTable('accounts', { key: serdes.string, value: serdes.json<Account>(), store: 'all-accounts' });
@@ -102,7 +102,7 @@ function storeOf(operator: string, table: unknown, current: Declaring): string |
   if (!isGlobalTable(table)) {
     current.problem(
       operator,
-      'what it is to join is no global table',
+      'its right side is not a global table',
       'Declare it with t.globalTable(topic, { key, value, store }), or use joinTable for a table of t.table.',
     );
     return undefined;
@@ -124,7 +124,7 @@ class GlobalTableJoin implements Processor {
     private readonly left: boolean,
   ) {}
 
-  /** Returns the key of the row, so that it is made once. */
+  /** Returns the key of the row, so that it is computed only once. */
   prepare(record: AnyRecord, _port: number, lookups: Lookups): unknown {
     if (record.value === null) return null;
     const key = this.options.key(record) ?? null;

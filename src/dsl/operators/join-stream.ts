@@ -17,24 +17,24 @@ import { currentDeclaring } from './attach.js';
 // biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
 type AnyFact = FactRecord<any, any>;
 
-/** A value that is met: records without one are dropped. */
+/** The value of a record that can match: records without a value are dropped. */
 type Present<V> = Exclude<V, null>;
 
 export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer' = 'inner'> = JoinWindowOptions & {
   /**
-   * The stores are called `<store>-left` and `<store>-right`; where records wait for a partner,
+   * The stores are named `<store>-left` and `<store>-right`. Where records wait for a partner, there are also
    * `<store>-left-waiting` and `<store>-right-waiting`.
    */
   readonly store: string;
   /**
-   * Makes the joined value. In a left join `right` may be null, in an outer join either side, but never both.
+   * Makes the joined value. In a left join `right` may be null; in an outer join either side, but never both.
    */
   readonly join: (
     left: Kind extends 'outer' ? Present<L> | null : Present<L>,
     right: Kind extends 'inner' ? Present<R> : Present<R> | null,
     key: K,
   ) => W;
-  /** How keys are written in the stores. Default: as the input's keys are. */
+  /** How keys are written in the stores. Default: the input's key serde. */
   readonly key?: Serde<K>;
   /** How the left values are written in the store. Default: JSON. */
   readonly left?: Serde<Present<L>>;
@@ -43,34 +43,34 @@ export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer
 };
 
 /**
- * Joins the records of two streams that have one key and lie near each other in time: each of one side with
- * each of the other.
+ * Joins the records of two streams that have the same key and are near each other in time. Each record of one
+ * side is joined with each matching record of the other.
  *
- * Two records match if the right one lies between the left one − `before` and the left one + `after`, both
- * included (`within`: both of them). A record meets what has come before it: matches come out by the
- * timestamps of the other side, equal ones in the order of their arrival, with the higher timestamp of the
- * two and the headers of the later arrival. A record that comes late is never refused, but meets only what is
- * kept: records of the other side that are not older than its youngest − `before` − `after` − `grace`. One
- * that is itself older than that on its own side is met by nothing that follows (counted: `late`). Null
- * values, and null keys, are dropped and counted (`null-value`, `null-key`). A stream may be joined with
- * itself: a record then meets itself, too.
+ * Two records match if the right timestamp lies between the left one − `before` and the left one + `after`,
+ * both included. `within` sets both. A record is matched with the records that came before it. Its matches
+ * come out by the timestamps of the other side, equal ones in the order of arrival. Each has the higher
+ * timestamp of the two and the headers of the later arrival. A late record is never rejected, but it matches
+ * only what is still kept on the other side: records not older than that side's newest − `before` − `after` −
+ * `grace`. A record older than that on its own side matches nothing that follows (counted: `late`). Null
+ * values and null keys are dropped and counted (`null-value`, `null-key`). A stream may be joined with
+ * itself; a record then also matches itself.
  *
- * Both sides must be co-partitioned and their keys written alike: behind a change of key each is
- * repartitioned (`<store>-left`, `<store>-right`, where it has no name), and equal partition counts are
- * checked at start (TOPIC_MISMATCH), or when they are declared (TOPOLOGY_INVALID). Records of both are taken
- * by their timestamps, as far as both topics have been read; one that comes on both sides at once is taken on
- * the left first.
+ * Both sides must be co-partitioned and have the same key serde. After a key change each side is
+ * repartitioned (as `<store>-left`, `<store>-right`, unless the key change has a name). Equal partition
+ * counts are checked at start (TOPIC_MISMATCH), or at declaration (TOPOLOGY_INVALID). Records of both sides
+ * are taken in the order of their timestamps, as far as both topics have been read. A record that arrives on
+ * both sides at once is taken on the left first.
  *
- * State: in `<store>-left` and `<store>-right` the records of each side, 32 a row at most and fewer of large
- * ones, with their changelogs; rows are removed when all in them is too old to be met, at a bounded cost.
- * Cost: a look-up in at most two rows of the other side and one of its own, all known from the record alone,
- * and one row written a commit, never a scan. The records of a key that are more than 32 within `before` +
- * `after` are read where they are met, all in one trip more. Memory: what is cached within `cacheBytes`; and
- * all that one record meets.
+ * State: `<store>-left` and `<store>-right` hold the records of each side, with their changelogs. A row holds
+ * at most 32 records, fewer if they are large. A row is removed when all its records are too old to match, at
+ * a bounded cost. Cost: a look-up in at most two rows of the other side and one of its own, and one row
+ * written per commit, never a scan. All these rows are known from the record alone. If a key has more than 32
+ * records within `before` + `after`, matching reads the further rows in one additional read. Memory: the
+ * cache within `cacheBytes`, plus all records that one record matches.
  *
- * Errors: CONFIG_INVALID for a window that nothing could meet in; STATE_MISMATCH where the stores were
- * written with other `before` and `after`; a `join` that throws goes the way of `onError.process`
- * (PROCESS_FAILED), and nothing of its record is emitted or kept.
+ * Errors: CONFIG_INVALID for a window in which nothing can match. STATE_MISMATCH if the stores were written
+ * with another `before` or `after`. If `join` throws, the `onError.process` policy applies (PROCESS_FAILED),
+ * and nothing of its record is emitted or kept.
  *
  * ```ts
  * orders.pipe(joinStream(shipments, { store: 'shipped', after: '7d', join: (order, shipment) => ({ ...order, carrier: shipment.carrier }) }));
@@ -88,18 +88,18 @@ export function joinStream<R extends AnyFact, S, W>(
 }
 
 /**
- * As {@link joinStream}, but a left record that meets nothing comes out joined with null: with its own
- * timestamp and headers, as soon as stream time has passed its window and `grace`.
+ * Like {@link joinStream}, but a left record without a match comes out joined with null. It comes out with
+ * its own timestamp and headers, as soon as stream time has passed its window and `grace`.
  *
- * Stream time is the highest timestamp that has come on either side, also of records that are dropped; it is
- * kept over restarts. What is due comes out before what the record that made it due meets: by timestamp, then
- * right before left, then by key. A record that comes after the end of its window is not waited for, whatever
- * the grace: it is joined with null at once, if it meets nothing. Either answer may be followed by a match
- * that comes later still, as in Kafka Streams. A left null key is joined with null at once.
+ * Stream time is the highest timestamp that has come on either side, including dropped records. It survives
+ * restarts. Records that become due come out before the matches of the record that made them due. Their order
+ * is by timestamp, then right before left, then by key. A record that arrives after the end of its window
+ * does not wait, whatever the grace: without a match it is joined with null at once. A later match may still
+ * follow either result, as in Kafka Streams. A left record with a null key is joined with null at once.
  *
- * State: beside that of {@link joinStream} a row in `<store>-left-waiting` for each record that waits, which
- * is not written if a partner comes before the next commit. Memory: the 4,096 that are due first. A `join`
- * that throws for a record that waited fails the record that made it due.
+ * State: in addition to the state of {@link joinStream}, a row in `<store>-left-waiting` per waiting record.
+ * It is not written if a partner comes before the next commit. Memory: the records that are due first, 4,096
+ * or up to twice as many. If `join` throws for a waiting record, the record that made it due fails.
  *
  * ```ts
  * orders.pipe(leftJoinStream(shipments, { store: 'shipped', after: '7d', grace: '1h', join: (order, shipment) => ({ ...order, carrier: shipment?.carrier ?? null }) }));
@@ -116,8 +116,8 @@ export function leftJoinStream<R extends AnyFact, S, W>(
 }
 
 /**
- * As {@link leftJoinStream}, for both sides: what meets nothing comes out joined with null, whichever side it
- * is of. State: `<store>-right-waiting`, too.
+ * Like {@link leftJoinStream}, but for both sides: a record of either side without a match comes out joined
+ * with null. Additional state: `<store>-right-waiting`.
  *
  * ```ts
  * orders.pipe(outerJoinStream(shipments, { store: 'matched', within: '7d', grace: '1h', join: (order, shipment) => ({ order, shipment }) }));
@@ -154,7 +154,7 @@ function joining<R extends AnyFact, W>(
     const current = currentDeclaring(operator);
     const key: AnySerde = options.key ?? current.inspect(source).key;
     checkSides(current, name, source, other);
-    // Bound here, because keys and values are written in the middle of rows.
+    // Bound here, because keys and values are written inside rows.
     const side = (own: string, value: AnySerde, waits: boolean) => ({
       ...current.bound({ key, value }, 'store', own),
       name: own,
@@ -194,8 +194,8 @@ function joining<R extends AnyFact, W>(
 }
 
 /**
- * How far behind stream time a record may come without being joined otherwise. One that waits for a partner
- * is given up at once if its window, without the grace, is over when it comes.
+ * How far behind stream time a record may come without changing its result. A record that would wait for a
+ * partner is joined with null at once if its window (without the grace) is over when it arrives.
  */
 function slackOf({ beforeMs, afterMs, graceMs }: JoinWindow, kind: 'inner' | 'left' | 'outer'): number {
   const met = graceMs + Math.min(0, beforeMs, afterMs);
@@ -222,7 +222,7 @@ function checkSides(
       where,
       `its ${side} input is a table`,
       side === 'right'
-        ? 'To join a stream with the rows of a table use joinTable; to join its changes as a stream put toStream() behind it.'
+        ? 'To join a stream with the rows of a table use joinTable; to join its changes as a stream put toStream() after it.'
         : 'To join two tables use joinTable; to join its changes as a stream put toStream() before it.',
     );
   }
@@ -230,7 +230,7 @@ function checkSides(
     current.problem(
       where,
       `its left keys are written as ${left.key.name}, its right ones as ${right.key.name}: equal keys would be in different partitions`,
-      'Give both the same key serde, or put repartition({ name, key, value }) behind one of them.',
+      'Give both the same key serde, or put repartition({ name, key, value }) after one of them.',
     );
   }
 }

@@ -22,7 +22,7 @@ import type { KeyOf, Table, ValueOf, WithValue } from '../types.js';
 import { withGrace } from '../windows/closings.js';
 import { currentDeclaring } from './attach.js';
 
-/** How records are joined with rows of their key. */
+/** How to join records with the row of the same key. */
 export type JoinTableOptions<K, V, T, W> = PromptJoinOptions<K, V, T, W> | GraceJoinOptions<K, V, T, W>;
 
 interface PromptJoinOptions<K, V, T, W> {
@@ -35,44 +35,45 @@ interface PromptJoinOptions<K, V, T, W> {
 interface GraceJoinOptions<K, V, T, W> {
   readonly join: (value: V, row: T, key: K) => W;
   /**
-   * How long records of a stream wait for late rows of a versioned table, in their own stream time. At most
+   * How long records of a stream wait for late rows of a versioned table, in the stream's own time. At most
    * the table's history.
    */
   readonly grace: Duration;
-  /** The store of the records that wait. */
+  /** The store of the waiting records. */
   readonly store: string;
-  /** How the records' values are written there. Default: JSON. */
+  /** How the values of the waiting records are written. Default: JSON. */
   readonly value?: Serde<NonNullable<V>>;
 }
 
 /**
- * Joins each record with the row of a table that has its key; without one, nothing comes out.
+ * Joins each record with the table row of the same key; without a row, nothing comes out.
  *
- * A *stream* sees the table as it is when its record arrives, whatever the timestamps; only records of the
+ * A *stream* sees the table as it is when its record arrives, whatever the timestamps. Only records of the
  * stream emit. Null keys and values are dropped and counted. A *table* joined with a table emits whenever
- * either side changes: the joined row, or a deletion if a side is missing. What comes out are changes of a
- * table that needs no store: it can be joined again and grouped as it is.
+ * either side changes: the joined row, or a deletion if a side is missing. The result is a table that needs
+ * no store: it can be joined again and grouped directly.
  *
- * A table on either side must have a store, or be made of tables that have one with `mapValues`,
- * `filterValues`, `peek` and joins: its rows are then made when they are looked up. Behind anything else,
- * give it a store with `toStream()` and `toTable`. Both sides must be co-partitioned: equal partition counts,
- * checked at start. No state of its own. Cost: one look-up a record (for each table that the other side is
- * made of), in the same stage as the table, so that a record sees the table exactly as of its place in the
- * order. Result timestamps: the stream record's; for tables the higher of the two rows'.
+ * A table on either side must have a store, or be derived from tables that have one, with `mapValues`,
+ * `filterValues`, `peek` and joins. Rows of a derived table are computed at look-up. After any other
+ * operator, give the table a store with `toStream()` and `toTable`. Both sides must be co-partitioned: equal
+ * partition counts, checked at start. No state of its own. Cost: one look-up per record (and per table that
+ * the other side is derived from). The look-up runs in the same stage as the table, so a record sees the
+ * table exactly as of its place in the order. The result of a stream has the stream record's timestamp; the
+ * result of two tables has the higher timestamp of the two rows.
  *
  * ```ts
  * payments.pipe(joinTable(accounts, (payment, account) => ({ ...payment, owner: account.owner })));
  * ```
  *
- * **As of**: a stream sees a versioned table (`history`) as of the record's own timestamp, so the result does
- * not depend on which of the two arrived first, as long as the row's value did. Rows that come late are
- * waited for with `grace`: a record is held until the join's stream time (the highest timestamp of its
- * records) is past it by as much, and then joined, in the order of timestamps, then of keys, then of arrival.
- * A record that is later than that is joined at once; records without a key or a value move no time and wait
- * for nothing. Nothing but records of the stream lets others go on: the last ones wait for those that follow.
- * State: a row in `store` for each key and timestamp that waits; none of it is written to disk if it goes on
- * within one commit. Cost: one look-up, one row written and one deleted a record. TOPOLOGY_INVALID for a
- * grace with a table that is not versioned, or that forgets sooner.
+ * **As of**: a stream sees a versioned table (`history`) as of the record's own timestamp. So the result does
+ * not depend on whether the record or the row arrived first, provided that the row has arrived by then. With
+ * `grace` the record waits for late rows. It waits until the join's stream time (the highest timestamp of its
+ * records) exceeds the record's timestamp by `grace`. Then it is joined, in the order of timestamps, then of
+ * keys, then of arrival. A record that is later than that is joined at once. Records without a key or a value
+ * do not advance time and do not wait. Only records of the stream release waiting ones, so the last records
+ * wait for those that follow. State: a row in `store` per key and timestamp that waits; a row that is
+ * released within one commit is never written to disk. Cost: one look-up, one row written and one deleted per
+ * record. TOPOLOGY_INVALID for a grace with a table that is not versioned or has a shorter history.
  *
  * ```ts
  * const prices = t.table('prices', { key: serdes.string, value: serdes.double, store: 'prices', history: '30d' });
@@ -80,22 +81,28 @@ interface GraceJoinOptions<K, V, T, W> {
  * // price 10 at 0, 20 at 60_000; amount 2 at 59_999 → 20, whenever it arrives
  * ```
  *
- * **By a foreign key**: a table is joined with the rows of another that a key made from its own rows names,
- * many to one. Whenever either side changes, all joined rows that it concerns do: those of a right row in the
- * order of the left keys. The tables need not be co-partitioned. An inner join deletes the joined row when
- * the left row is deleted, refers to nothing, or to nothing that is there, even if it was never joined;
- * unchanged results are emitted again. Result timestamps: for a change on the left the higher of the two
- * rows', for one on the right its own. State and topics: the joined rows in `store`; who refers to each key
- * in `<store>-subscribers`; `<application>-<store>-subscriptions-repartition` carries changes of left rows to
- * the right row's task, and `….-answers-repartition` right rows back. An answer to a left row that has
- * changed since is dropped and counted (`stale`): its own answer follows. Cost of a change on the left: up to
- * two records there, one back, two look-ups and two writes; of one on the right: a record, a look-up and a
- * write for each left row that refers to it, all of which are in memory until the batch is done. A
- * `foreignKey` or `join` that throws goes the way of `onError.process` (PROCESS_FAILED); if that goes on,
- * there is no joined row until the next change of either side. Answers go to the partition that the left row
- * came from, whatever placed it there; rows on the right must be placed by the hash of their keys. Between
- * the two sides lie topics: what is emitted for changes that meet on their way depends on when each is read,
- * the rows that it ends with do not. Semantics: KIP-213.
+ * **By a foreign key**: joins each row of a table with a row of another table, many to one. `foreignKey`
+ * computes the right key from the left row. A change on either side updates all joined rows that it affects.
+ * A change on the right updates them in the order of the left keys. The tables need not be co-partitioned.
+ *
+ * An inner join deletes the joined row when the left row is deleted, refers to nothing, or refers to a
+ * missing row. It does so even if the row was never joined. Unchanged results are emitted again. After a
+ * change on the left, the result has the higher timestamp of the two rows; after a change on the right, the
+ * timestamp of that change.
+ *
+ * State and topics of the foreign-key join: `store` holds the joined rows, `<store>-subscribers` the left
+ * keys that refer to each right key. The topic `<application>-<store>-subscriptions-repartition` carries
+ * changes of left rows to the right row's task, and `….-answers-repartition` carries right rows back. An
+ * answer to a left row that has changed since is dropped and counted (`stale`), because its own answer
+ * follows. Cost of a change on the left: up to two records to the right and one back, two look-ups and two
+ * writes. Cost of a change on the right: a record, a look-up and a write for each left row that refers to it.
+ * All of them are in memory until the batch is done.
+ *
+ * If `foreignKey` or `join` throws, the `onError.process` policy applies (PROCESS_FAILED). If the policy
+ * continues, there is no joined row until the next change of either side. Answers go to the partition that
+ * the left row came from, whatever partitioner placed it there. Rows on the right must be partitioned by the
+ * hash of their keys. There are topics between the two sides. When changes of both sides cross, the emitted
+ * results depend on when each is read, but the final rows do not. Semantics: KIP-213.
  *
  * ```ts
  * const customers = t.table('customers', { key: serdes.string, value: serdes.json<{ name: string }>(), store: 'customers' });
@@ -128,8 +135,8 @@ export function joinTable(table: Observable<AnyRecord>, options: any): OperatorF
 }
 
 /**
- * As {@link joinTable}, but what has no row on the right is joined with null: also a record of a stream with
- * a null key, and a left row that refers to nothing.
+ * Like {@link joinTable}, but joins with null if there is no row on the right. This includes a stream record
+ * with a null key, and a left row that refers to nothing.
  *
  * ```ts
  * payments.pipe(leftJoinTable(accounts, (payment, account) => ({ ...payment, owner: account?.owner ?? 'unknown' })));
@@ -149,11 +156,11 @@ export function leftJoinTable(table: Observable<AnyRecord>, options: any): Opera
 }
 
 /**
- * Joins two tables so that a row of either side is enough: what is missing on the other side is null.
+ * Joins two tables so that a row on either side is enough: a missing side is null.
  *
  * Takes a table, and emits whenever either side changes: the joined row, or a deletion when both rows are
- * gone. A deletion of what neither side has is not passed on. State, order, nulls, cost and timestamps are
- * those of {@link joinTable} between tables.
+ * gone. A deletion is not passed on if neither side had a row. State, order, nulls, cost and timestamps are
+ * as in {@link joinTable} between tables.
  *
  * ```ts
  * accounts.pipe(outerJoinTable(balances, (account, balance) => `${account?.owner ?? 'nobody'} has ${balance?.total ?? 0}`));
@@ -170,7 +177,7 @@ export function outerJoinTable<K, V, T, W>(
   return joining('outerJoinTable', table, 'outer', fn as TableJoiner) as OperatorFunction<any, any>;
 }
 
-/** Every shape of the second argument at once. */
+/** All shapes of the second argument in one type. */
 interface AnyOptions {
   readonly join: TableJoiner;
   readonly foreignKey?: ForeignKeyJoining['foreignKey'];
@@ -223,7 +230,7 @@ function joining(
       const joined = { left, asOf: right.historyMs !== undefined, join };
       const create = (context: ProcessorContext) => new StreamTableJoin(context, right.open(context, 'lookup'), joined);
       const { historyMs } = right;
-      // Of a moment before the history nothing is found any more.
+      // Nothing is found for a moment before the history.
       const nextClosing = historyMs === undefined ? undefined : withGrace(historyMs, historyMs);
       const joining = { ...spec, reads: right.stores, create, ...(nextClosing && { nextClosing }) };
       return current.processor(joining, [held]);
@@ -248,13 +255,14 @@ function joining(
       return isDiamond ? new DiamondJoin(sides, context, rowJoin) : new TableTableJoin(sides, context, rowJoin);
     };
     const reads = [...new Set([...left.stores, ...right.stores])];
-    // What comes out are changes of a table, which no store holds: no store's name has a space.
+    // The id of the node stands for the store: the result is a table without one, and no store name has a
+    // space.
     const changes = current.processor({ ...spec, reads, create }, [source, table], node);
     return withView(changes, () => joinedView(left, right, rowJoin));
   };
 }
 
-/** The source, with records held back until late rows may have come. */
+/** The source; with a grace, records are held back until late rows may have arrived. */
 function heldBack(
   source: Observable<AnyRecord>,
   { historyMs }: TableView,
@@ -269,12 +277,12 @@ function heldBack(
     current.problem(
       node,
       historyMs === undefined
-        ? 'it has a grace, and the table on the right keeps no past of its rows'
+        ? 'it has a grace, and the table on the right is not versioned'
         : `its grace, ${grace}, is longer than the history of the table on the right`,
       `Give the table a history of at least ${grace}: t.table(topic, { …, history: '${grace}' }).`,
     );
   }
-  // Without a grace to wait for, each record is joined when it comes.
+  // With a grace of 0, each record is joined when it comes.
   if (graceMs === 0) return source;
   return hold(source, { store, value, graceMs, keepsNullKeys: left }, current);
 }

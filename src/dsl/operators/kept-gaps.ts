@@ -2,20 +2,20 @@ import type { OperatorStore } from '../../state/contract.js';
 import { OpenGaps } from './open-gaps.js';
 
 /**
- * {@link OpenGaps} that survive a restart: one row for each gap that is open. One that opens and closes
- * between two commits is never written to the disk.
+ * {@link OpenGaps} that survive a restart: one row per open gap. A gap that opens and closes between two
+ * commits is never written to disk.
  */
 export class KeptGaps<E> {
   readonly #store: OperatorStore<E, number>;
   readonly #gaps: OpenGaps<E>;
 
-  /** `idOf`: what an entity is told from others by. */
+  /** `idOf` returns a text that identifies an entity. */
   constructor(store: OperatorStore<E, number>, waitMs: number, idOf: (entity: E) => string) {
     this.#store = store;
     this.#gaps = new OpenGaps(waitMs, idOf);
   }
 
-  /** Reads those that were open at the last commit. */
+  /** Reads the gaps that were open at the last commit. */
   async load(): Promise<void> {
     for await (const [entity, since] of this.#store.entries()) this.#gaps.open(entity, since);
   }

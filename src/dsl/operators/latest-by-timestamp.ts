@@ -13,28 +13,29 @@ import { currentDeclaring } from './attach.js';
 export interface LatestByTimestampOptions<K, V> {
   /** The store that holds the highest timestamp of each key. */
   readonly store: string;
-  /** How keys are written in the store. Default: as the input's keys are. */
+  /** How keys are written in the store. Default: the input's key serde. */
   readonly key?: Serde<K>;
   /** When the fact became true, in milliseconds. Default: the record's timestamp. */
   readonly timestamp?: (record: StreamRecord<K, V>) => number;
-  /** What becomes of a record that is older than one already passed. Default: `drop`. */
+  /** What happens to a record that is older than one already passed. Default: `drop`. */
   readonly older?: 'drop' | 'deadLetter';
 }
 
 /**
  * Last write wins: passes a record unless one with a higher timestamp has already passed for its key.
  *
- * Of equal timestamps the later arrival passes. Older ones are dropped and counted (`older`), or sent to the
- * dead letter topic. Null keys are dropped and counted (`null-key`). Null values are records like any other.
+ * With equal timestamps, the later arrival passes too. Older records are dropped and counted (`older`), or
+ * sent to the dead letter topic. Null keys are dropped and counted (`null-key`). Null values are records like
+ * any other.
  *
- * State: one 16-byte row a key in `store`, and its changelog. Cost: one look-up and at most one write a
+ * State: one 16-byte row per key in `store`, and its changelog. Cost: one look-up and at most one write per
  * record.
  *
  * ```ts
  * positions.pipe(latestByTimestamp({ store: 'latest', timestamp: (record) => record.value.measuredAt })); // at 1, 3, 2 → 1, 3
  * ```
  *
- * Where the source counts versions, {@link reorderByVersion} loses nothing.
+ * If the source numbers its versions, {@link reorderByVersion} loses nothing.
  */
 export function latestByTimestamp<K, V>(
   options: LatestByTimestampOptions<K, V>,

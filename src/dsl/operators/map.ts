@@ -6,13 +6,13 @@ import { expand } from './expand.js';
 import type { SelectKeyOptions } from './stateless.js';
 
 /**
- * Replaces each record's key and value in one step; the function sees both as they were. Timestamp and
- * headers stay. Streams only.
+ * Replaces each record's key and value in one step; the function sees both old ones. Timestamp and headers
+ * stay. Streams only.
  *
- * No state. The key may be another: a keyed operator behind it reads from a repartition topic, as behind
- * {@link selectKey}. Null keys and values are given to the function like any other. Order and number of
- * records stay; constant cost. A function that throws goes the way of `onError.process` (PROCESS_FAILED). Not
- * the `map` of RxJS, which makes anything of a record but must leave its key alone.
+ * No state. The key may change: a following keyed operator reads from a repartition topic, as after
+ * {@link selectKey}. The function also receives null keys and values. The order and number of records stay;
+ * constant cost. If the function throws, the `onError.process` policy applies (PROCESS_FAILED). This is not
+ * the `map` of RxJS, which may return anything for a record but must keep its key.
  *
  * ```ts
  * payments.pipe(map(({ value }) => [value.account, value.amount], { key: serdes.string, name: 'by-account' })); // p1: { account: 'a', amount: 7 } → a: 7
@@ -34,13 +34,13 @@ export function map<K, V, K2, V2>(
 }
 
 /**
- * Replaces each record by any number of records, each with a key and a value of its own; all have its
+ * Replaces each record by any number of records, each with its own key and value. All have the original's
  * timestamp and headers. Streams only.
  *
- * No state. The results run on one by one, in order, before the next record. A keyed operator behind it reads
- * from a repartition topic, as behind {@link selectKey}. Null keys and values are given to the function like
- * any other. Cost: that of the records made. A function that throws goes the way of `onError.process`
- * (PROCESS_FAILED): what it had made for that record before is taken back.
+ * No state. The results pass on one by one, in order, before the next record. A following keyed operator
+ * reads from a repartition topic, as after {@link selectKey}. The function also receives null keys and
+ * values. Cost: proportional to the records made. If the function throws, the `onError.process` policy
+ * applies (PROCESS_FAILED), and the results already made for that record are taken back.
  *
  * ```ts
  * orders.pipe(

@@ -1,18 +1,18 @@
 /**
- * The entities that wait for a missing version, by the time at which their wait is over. In memory: about 100
- * bytes an entity that waits now; entities without a gap cost nothing.
+ * The entities that wait for a missing version, ordered by the end of their wait. In memory: about 100 bytes
+ * per waiting entity; entities without a gap cost nothing.
  */
 export class OpenGaps<E> {
   readonly #since = new Map<string, { readonly entity: E; readonly since: number }>();
   /**
-   * Binary heap of [deadline, id of the entity]; entries of gaps that closed meanwhile are skipped when they
-   * come up.
+   * Binary heap of [deadline, id of the entity]. Entries of gaps that have closed are skipped when they reach
+   * the top.
    */
   #heap: (readonly [deadline: number, id: string])[] = [];
   readonly #waitMs: number;
   readonly #idOf: (entity: E) => string;
 
-  /** `idOf`: what an entity is told from others by. */
+  /** `idOf` returns a text that identifies an entity. */
   constructor(waitMs: number, idOf: (entity: E) => string) {
     this.#waitMs = waitMs;
     this.#idOf = idOf;
@@ -26,8 +26,8 @@ export class OpenGaps<E> {
     const id = this.#idOf(entity);
     this.#since.set(id, { entity, since });
     if (!Number.isFinite(this.#waitMs)) return;
-    // Closed gaps leave their entries behind; rebuilding at twice the size keeps the heap proportional to
-    // what is open, at constant cost on average.
+    // Closed gaps leave their entries in the heap. A rebuild at twice the size keeps the heap proportional to
+    // the open gaps, at constant average cost.
     if (this.#heap.length > 64 && this.#heap.length > 2 * this.#since.size) this.#rebuild();
     this.#push([since + this.#waitMs, id]);
   }
@@ -37,8 +37,8 @@ export class OpenGaps<E> {
   }
 
   /**
-   * An entity whose wait is over at that time, or undefined. The same one is given again until its gap is
-   * closed or opened anew.
+   * An entity with a wait that is over at time `now`, or undefined. Returns the same entity until its gap is
+   * closed or opened again.
    */
   due(now: number): E | undefined {
     for (let top = this.#heap[0]; top !== undefined && top[0] <= now; top = this.#heap[0]) {
@@ -85,8 +85,6 @@ export class OpenGaps<E> {
   }
 }
 
-/**
- * By deadline, then by name: the order of two gaps that end at once must not depend on when they were put in.
- */
+/** By deadline, then by id: the order of two gaps that end together must not depend on insertion order. */
 const before = (a: readonly [number, string], b: readonly [number, string]): boolean =>
   a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);

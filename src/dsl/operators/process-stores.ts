@@ -8,16 +8,16 @@ import { versionedStores } from '../tables/versions.js';
 export interface StoreDefinition<K, V> {
   readonly key: Serde<K>;
   readonly value: Serde<V>;
-  /** Rows older than this, in the store's stream time, are gone. Default: rows stay. */
+  /** Rows older than this, in the store's stream time, are removed. Default: rows stay. */
   readonly ttl?: Duration;
   /**
-   * Makes it a versioned store, `get(key, asOf)`: how long past values can be looked up, in the store's
-   * stream time. Default: not at all. Not together with `ttl`.
+   * Makes the store versioned, with `get(key, asOf)`: how long past values can be looked up, in the store's
+   * stream time. Default: not at all. Cannot be combined with `ttl`.
    */
   readonly history?: Duration;
 }
 
-/** What a store of a processor is made of: one that keeps its past, of two. */
+/** The stores that one definition needs: a versioned store needs two. */
 export function storeSpecs(name: string, { key, value, ttl, history }: StoreDefinition<unknown, unknown>): StoreSpec[] {
   if (history === undefined)
     return [
@@ -35,15 +35,15 @@ export function storeSpecs(name: string, { key, value, ttl, history }: StoreDefi
     at: `store ${name}`,
     saw: `ttl ${ttl} and history ${history}`,
     expected: 'one of the two',
-    action: 'Leave ttl out: of a versioned row the newest version stays, and what is older than history goes.',
+    action: 'Leave ttl out: a versioned row keeps its newest version, and versions older than history are removed.',
   });
 }
 
-/** A store that a processor asks the past of. CONFIG_INVALID if it keeps none. */
+/** The versioned view of a store. CONFIG_INVALID if the store keeps no past. */
 export function versioned<K, V>(store: OperatorStore<K, V>): OperatorVersionedStore<K, V> {
   if ('historyMs' in store) return store as OperatorVersionedStore<K, V>;
   throw new StreamsError('CONFIG_INVALID', {
-    what: 'a processor asked for the past of a store that keeps none',
+    what: 'a processor asked for past values of a store that is not versioned',
     at: `store ${store.name}`,
     action: 'Give the table or store a history, or use store(name).',
   });

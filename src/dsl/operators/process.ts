@@ -30,83 +30,85 @@ export type StoresOf<S extends StoreDefinitions> = {
     : never;
 };
 
-/** What a processor's functions are given. */
+/** What a processor's functions receive. */
 export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecord> {
   readonly taskId: string;
   readonly partition: number;
   readonly stores: StoresOf<S>;
   /** A store of another operator, by name: list it under `uses`. STORE_UNKNOWN otherwise. */
   store<K, V>(name: string): KeyValueStore<K, V>;
-  /** The same of a versioned store. CONFIG_INVALID if that one keeps no past. */
+  /** The same for a versioned store. CONFIG_INVALID if that store keeps no past. */
   versionedStore<K, V>(name: string): VersionedStore<K, V>;
   /**
-   * Passes a record on. Left out, timestamp and headers are those of the record at hand. KEY_CHANGED if the
-   * key is another and `rekey` is not set.
+   * Passes a record on. Timestamp and headers default to the current record's. KEY_CHANGED if the key differs
+   * and `rekey` is not set.
    */
   forward(record: Pick<Out, 'key' | 'value'> & Partial<Pick<Out, 'timestamp' | 'headers'>>): void;
-  /** Source position of the record at hand; inside a timer, of the last one. */
+  /** Source position of the current record; inside a timer, of the last record. */
   readonly position: SourcePosition;
   readonly timestamp: number;
   readonly headers: Headers;
   /** The highest timestamp of this task's records so far. */
   readonly streamTime: number;
-  /** The stream time as "now", equal whenever the record is processed again. Use it instead of Date.now(). */
+  /** The stream time as "now", the same each time the record is processed. Use it instead of Date.now(). */
   now(): number;
   /**
-   * A number in [0, 1), equal whenever the record is processed again: after a crash, in other batches, in a
-   * replay, by a shadow. Each call has a number of its own, whichever record, timer, operator or
-   * application makes it. Use it instead of Math.random().
+   * A number in [0, 1), the same each time the record is processed: after a crash, in other batches, in a
+   * replay, in a shadow. Each call returns a number of its own, in every record, timer, operator and
+   * application. Use it instead of Math.random().
    *
-   * It is made of the application's name, the operator's, the way of the record from its source (its position
-   * there, through all operators and repartitions), and how many were drawn for it before. Inside a timer it
-   * is made of the timer's interval and of the moment that is due; a timer of the wall clock is not due again
-   * at the same moment after a crash, so what it drew is not drawn again. In `start` it is the same at each
-   * start of the task.
+   * The number is derived from the names of the application and the operator, the record's path, and how many
+   * numbers were drawn for it before. The path is the record's source position and all operators and
+   * repartitions since. Inside a timer, the timer's interval and its due time replace the path. A wall-clock
+   * timer does not become due at the same moment again after a crash, so its numbers are not drawn again. In
+   * `start` the numbers are the same at each start of the task.
    */
   random(): number;
   /**
-   * A UUID (version 8), made as `random` is: equal whenever the record is processed again, another for each
+   * A UUID (version 8), derived like `random`: the same each time the record is processed, different for each
    * call.
    */
   uuid(): string;
   /**
-   * Runs at multiples of `every`, counted from zero, on stream time (replayable) or the wall clock (not), at
-   * most once however far time has moved; the first record fires a stream-time timer, after it has run
-   * through all processors of the task. Several that are due fire by due time, over all processors, then in
-   * the order of their scheduling. Returns a function that cancels.
+   * Runs at multiples of `every`, counted from zero, on stream time (replayable) or the wall clock (not
+   * replayable). If time passes several multiples at once, it runs only once. The first record fires a
+   * stream-time timer, after the record has run through all processors of the task. Due timers fire by due
+   * time across all processors, then in the order of their scheduling. Returns a function that cancels the
+   * timer.
    */
   schedule(every: Duration, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
   /**
-   * Sends a record to the dead letter topic: the source record at hand as it was read; inside a timer the
-   * record given, its key written as the input's keys are (Avro as JSON) and its value as JSON.
+   * Sends a record to the dead letter topic. Outside a timer this is the current source record, with its
+   * original bytes. Inside a timer it is the given record, with the input's key serde (JSON instead of Avro)
+   * and a JSON value.
    */
   deadLetter(record: StreamRecord<unknown, unknown>, reason: string): void;
 }
 
 export interface ProcessOptions<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions> {
   readonly name: string;
-  /** Stores of its own, by name. */
+  /** The operator's own stores, by name. */
   readonly stores?: S;
-  /** Names of other operators' stores that it reads, and of global tables' stores, which are read only. */
+  /** Names of other operators' stores that it uses, and of global tables' stores, which are read-only. */
   readonly uses?: readonly string[];
   /**
    * Keys to load before the record is processed, so that `get` answers at once: pairs of store name and key.
-   * Of a versioned store with the moment, if one is to be asked for or put. Default: the record's key in each
-   * store of its own, as of its timestamp.
+   * For a versioned store, add the moment if `process` will read or write at one. Default: the record's key
+   * in each of the operator's own stores, as of the record's timestamp.
    */
   readonly reads?: (record: R) => Iterable<readonly [store: string, key: unknown, asOf?: number]>;
   /**
-   * `key` (default): records of one key must meet in one task, so behind a change of key a repartition is put
-   * in front if there are stores. `partition`: the stores are those of the partition, whatever the keys, and
-   * nothing is put in front, as in Kafka Streams.
+   * `key` (default): records of one key must meet in one task, so a repartition is inserted after a key
+   * change if there are stores. `partition`: the stores belong to the partition, whatever the keys, and no
+   * repartition is inserted, as in Kafka Streams.
    */
   readonly scope?: 'key' | 'partition';
-  /** Once per task, before the first record: the place to schedule timers. */
+  /** Runs once per task, before the first record: the place to schedule timers. */
   readonly start?: (context: ProcessContext<S, Out>) => void | Promise<void>;
   readonly process: (record: R, context: ProcessContext<S, Out>) => void | Promise<void>;
   /**
-   * Set if it forwards records under other keys: a keyed operator behind it then reads from a repartition
-   * topic.
+   * Set this if the function forwards records under other keys. A following keyed operator then reads from a
+   * repartition topic.
    */
   readonly rekey?: { readonly name?: string; readonly key: Serde<Out['key']>; readonly value?: Serde<Out['value']> };
 }
@@ -114,14 +116,14 @@ export interface ProcessOptions<R extends AnyRecord, Out extends AnyRecord, S ex
 /**
  * The operator for everything else: a function per record, with stores and timers.
  *
- * The function may be async; the task waits for it before it takes the next record, so order is kept, and a
- * commit never happens in between. For each record it may forward any number of records. What it writes to
- * its stores is committed together with what it forwards. A function that throws goes the way of
- * `onError.process` (PROCESS_FAILED); what it had forwarded and written for that record before stays.
+ * The function may be async. The task waits for it before it takes the next record, so order is kept, and a
+ * commit never happens in between. The function may forward any number of records per record. Writes to its
+ * stores are committed together with the forwarded records. If the function throws, the `onError.process`
+ * policy applies (PROCESS_FAILED). What it forwarded and wrote for that record before the error stays.
  *
- * State: the stores named, each with its changelog. `get` answers for the record's own key and those of
- * `reads`, loaded for a whole batch at once; `load` answers any key and may read the disk. Cost: that of the
- * reads and writes it makes; an async function costs a promise a record.
+ * State: the named stores, each with its changelog. `get` answers for the record's own key and the keys of
+ * `reads`, which are loaded for a whole batch at once. `load` answers for any key and may read the disk.
+ * Cost: its reads and writes; an async function adds one promise per record.
  *
  * ```ts
  * payments.pipe(
@@ -177,11 +179,11 @@ export function process<
 class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions> implements Processor {
   readonly #options: ProcessOptions<R, Out, S>;
   readonly #context: ProcessorContext;
-  /** Those whose keys may be written as the record's are: serdes of schemas say it once they are open. */
+  /** Own stores that may write keys as the input does. Schema serdes confirm it only once they are open. */
   readonly #ownKey: readonly StoreSpec[];
   #own: readonly OperatorStore<unknown, unknown>[] | undefined;
   readonly #user: ProcessContext<S, Out>;
-  /** The record at hand; undefined inside a timer. */
+  /** The current record; undefined inside a timer. */
   #record: R | undefined;
   readonly #keySerde: AnySerde;
 
@@ -255,9 +257,9 @@ class UserProcessor<R extends AnyRecord, Out extends AnyRecord, S extends StoreD
     };
   }
 
-  /** A record that no source record stands for: one that was kept, and is given up inside a timer. */
+  /** The bytes of a record without a current source record: a stored record that a timer gives up. */
   #written({ key, value }: AnyRecord): OriginalRecord {
-    // One that is bound to a topic which is only read cannot write.
+    // A serde that may be bound to a read-only topic cannot encode.
     const keySerde = this.#keySerde.binding ? serdes.json() : this.#keySerde;
     return {
       position: this.#context.position,

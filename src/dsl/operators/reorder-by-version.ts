@@ -25,25 +25,25 @@ import { KeptGaps } from './kept-gaps.js';
 import { reorderBufferFull, versionGap, versionInvalid } from './version-errors.js';
 
 export interface ReorderByVersionOptions<K, V> {
-  /** The store that holds what comes next for each entity, and what came too early. */
+  /** The store that holds the next version of each entity, and the records that came too early. */
   readonly store: string;
   /** The record's version: an integer or a bigint, one kind for all records. */
   readonly version: (record: StreamRecord<K, V>) => number | bigint;
   /**
-   * Whose versions they are. Default: the record's key, told from others by its bytes. Records of one entity
-   * must have one key. 5 and "5" are two entities.
+   * The entity that a version belongs to. Default: the record's key, compared by its bytes. Records of one
+   * entity must have the same key. 5 and "5" are two entities.
    */
   readonly entity?: (record: StreamRecord<K, V>) => Id;
-  /** The first version of an entity. Default: whichever comes first. */
+  /** The first version of an entity. Default: the version that comes first. */
   readonly first?: number | bigint;
   /** What to do about a version that does not come. Default: wait for ever. */
   readonly gap?: {
-    /** How long to wait, from when the first later version came. */
+    /** How long to wait, counted from the arrival of the first later version. */
     readonly wait: Duration;
     /**
-     * `skip`: go on with the lowest version that waits. `fail`: VERSION_GAP. `deadLetter`: send what waits to
-     * the dead letter topic, and go on waiting for the missing version: nothing ever passes out of order, and
-     * the dead letters can be fed in again behind it.
+     * `skip`: go on with the lowest waiting version. `fail`: VERSION_GAP. `deadLetter`: send the waiting
+     * records to the dead letter topic and keep waiting for the missing version. Then nothing ever passes out
+     * of order, and the dead letters can be fed in again after it.
      */
     readonly then: 'skip' | 'fail' | 'deadLetter';
     /**
@@ -52,40 +52,40 @@ export interface ReorderByVersionOptions<K, V> {
      */
     readonly clock?: 'stream' | 'wall';
   };
-  /** What becomes of a version that has already passed, or waits already. Default: `drop`. */
+  /** What happens to a version that has already passed or is already waiting. Default: `drop`. */
   readonly stale?: 'drop' | 'deadLetter' | 'pass';
   /**
-   * How many records may wait for one entity. One more is an error (REORDER_BUFFER_FULL), which goes the way
-   * of `onError.process`. Default: 10,000.
+   * How many records may wait for one entity. One more fails with REORDER_BUFFER_FULL, to which the
+   * `onError.process` policy applies. Default: 10,000.
    */
   readonly maxBuffered?: number;
-  /** How the keys of waiting records are written. Default: as the input's keys are. */
+  /** How the keys of waiting records are written. Default: the input's key serde. */
   readonly key?: Serde<K>;
   /** How the values of waiting records are written. Default: JSON. */
   readonly value?: Serde<V>;
 }
 
 /**
- * Lets the records of each entity through in the order of their versions: after version n exactly n + 1. What
- * comes too early waits in the store; what came before is dropped, so that a repeated event is never applied
- * twice.
+ * Passes the records of each entity in the order of their versions: after version n exactly n + 1. A record
+ * that comes too early waits in the store. A record with an earlier version is dropped, so a repeated event
+ * is never applied twice.
  *
- * State: one row an entity in `store` (the next version and what waits), one row for each gap that is open at
- * a commit, and the changelog. A row above 32 KiB lies in pages: a record of the changelog is no longer than
- * a page, or than a single record that waits. Cost: one look-up a record, reading what waits for that entity
- * and nothing else; never a scan of all entities. A commit writes each row that changed once, and of a long
- * one the pages that changed. In memory about 100 bytes for each gap that is open now, and all that waits for
- * an entity while its records are processed: up to `maxBuffered` records, whatever they are.
+ * State: one row per entity in `store` (the next version and the waiting records), one row per gap that is
+ * open at a commit, and the changelog. A row above 32 KiB is split into pages. A changelog record is at most
+ * as long as a page, or as a single waiting record. Cost: one look-up per record, which reads the waiting
+ * records of that entity and nothing else; never a scan of all entities. A commit writes each changed row
+ * once, and of a long row only the changed pages. Memory: about 100 bytes per open gap. While an entity's
+ * records are processed, all its waiting records are in memory: up to `maxBuffered` records of any size.
  *
- * Records that waited come out with their own key, timestamp and headers, at the place of the record that
- * closed the gap. Null values are records like any other; null keys are dropped and counted (`null-key`)
- * unless `entity` is given. Stale records are dropped and counted (`stale`), passed, or sent to the dead
- * letter topic; records that had to wait (`out-of-order`) and skipped versions (`skipped-versions`) are
- * counted. A record that arrives at the moment its wait ends still closes the gap.
+ * A waiting record comes out with its own key, timestamp and headers, at the place of the record that closed
+ * the gap. Null values are records like any other; null keys are dropped and counted (`null-key`) unless
+ * `entity` is given. Stale records are dropped and counted (`stale`), passed, or sent to the dead letter
+ * topic. Records that had to wait (`out-of-order`) and skipped versions (`skipped-versions`) are counted. A
+ * record that arrives at the moment its wait ends still closes the gap.
  *
- * Errors: VERSION_INVALID (not an integer, or integers and bigints mixed), VERSION_GAP, REORDER_BUFFER_FULL;
- * PROCESS_FAILED for an `entity` that is missing or may stand for several; STATE_MISMATCH for a store of an
- * earlier version, unless keys are strings.
+ * Errors: VERSION_INVALID (not an integer, or integers and bigints mixed), VERSION_GAP, REORDER_BUFFER_FULL.
+ * PROCESS_FAILED if `entity` returns nothing, or a value that several entities may have turned into.
+ * STATE_MISMATCH for a store of an earlier version, unless keys are strings.
  *
  * ```ts
  * orders.pipe(
@@ -111,7 +111,7 @@ export function reorderByVersion<K, V>(
       key: options.key ?? current.inspect(source).key,
       value: options.value ?? serdes.json(),
     };
-    // Bound here, because records that wait are written by the queue, in the middle of a row.
+    // Bound here, because the queue writes waiting records inside a row.
     const { key, value } = current.bound(given, 'store', store);
     const entity = options.entity ? idSerde() : key;
     return current.processor(
@@ -129,7 +129,7 @@ export function reorderByVersion<K, V>(
           { name: `${store}-gaps`, kind: 'keyValue', key: entity, value: serdes.double },
         ],
         keyed: true,
-        // A version that comes later than the wait is not waited for any more.
+        // The operator no longer waits for a version that comes later than this.
         ...(Number.isFinite(waitMs) && options.gap?.clock !== 'wall' && { nextClosing: withGrace(waitMs, waitMs) }),
         create: (context) => new Reorder<K, V>(context, { ...options, maxBuffered }, waitMs, { key, value }, entity),
       },
@@ -138,7 +138,7 @@ export function reorderByVersion<K, V>(
   };
 }
 
-/** A key, as the input has it; or the text of an id. */
+/** A key of the input, or the text of an id. */
 type Entity = unknown;
 
 class Reorder<K, V> implements Processor {
@@ -214,7 +214,7 @@ class Reorder<K, V> implements Processor {
     if (queue.held.length === 0) this.#openGap(entity);
   }
 
-  /** Emits what waits for exactly the version that is next, and keeps the rest. */
+  /** Emits the waiting records that follow without a gap, and keeps the rest. */
   #release(entity: Entity, from: EntityVersion, held: readonly Held[]): void {
     let next = from;
     let released = 0;
@@ -230,10 +230,10 @@ class Reorder<K, V> implements Processor {
     else this.#openGap(entity);
   }
 
-  /** Ends the wait of every entity whose time is over. */
+  /** Ends the wait of every entity that is due. */
   async #expire(): Promise<void> {
     const { gap } = this.#options;
-    // Nothing is ever due without it.
+    // Without `gap` nothing is ever due.
     if (gap === undefined) return;
     for (let entity = this.#gaps.due(this.#now()); entity !== undefined; entity = this.#gaps.due(this.#now())) {
       const queue = await this.#queues.load(entity);
@@ -248,7 +248,7 @@ class Reorder<K, V> implements Processor {
         continue;
       }
       const error = versionGap(this.#of(entity), queue, gap.wait);
-      // Under `fail` the records stay: whoever lets the engine go on waits for another turn.
+      // Under `fail` the records stay. If the policy continues, they wait for another period.
       this.#openGap(entity);
       if (gap.then === 'fail') throw error;
       for (const { record, position } of queue.held) {
@@ -287,7 +287,7 @@ class Reorder<K, V> implements Processor {
     throw versionInvalid(this.#options.store, version, 'an integer or a bigint');
   }
 
-  /** For messages. */
+  /** The entity for messages. */
   #of(entity: Entity): { readonly store: string; readonly entity: string } {
     const { store, entity: ofUser } = this.#options;
     return { store, entity: ofUser ? shownId(entity as string) : show(entity) };

@@ -11,10 +11,10 @@ import { expand } from './expand.js';
 /**
  * Replaces each value; the key, the timestamp and the headers stay.
  *
- * On a table the function sees rows, before and after the change; it is not called for a deletion, which
- * stays one. No state, no copy of the key: constant cost. A function that throws goes the way of
- * `onError.process` (PROCESS_FAILED); if that goes on, a row that it throws on is none: it is deleted until
- * its next value.
+ * On a table the function receives the row before and after the change. It is not called for a deletion,
+ * which stays one. No state, no copy of the key: constant cost. If the function throws, the `onError.process`
+ * policy applies (PROCESS_FAILED). If the policy continues, a row for which the function throws is deleted
+ * until its next value.
  *
  * ```ts
  * payments.pipe(mapValues((payment) => payment.amount)); // { amount: 7, … } → 7
@@ -41,7 +41,7 @@ export function mapValues<R extends AnyRecord, W>(
 }
 
 /**
- * Replaces each value by any number of values, in order; all have the record's key, timestamp and headers.
+ * Replaces each value by any number of values, in order. All have the record's key, timestamp and headers.
  * Streams only.
  *
  * ```ts
@@ -61,12 +61,12 @@ export function flatMapValues<K, V, W>(
 }
 
 /**
- * Keeps the records whose value passes.
+ * Keeps the records with a value that passes the predicate.
  *
- * On a table, a row that no longer passes becomes a deletion, so that whoever follows the table forgets it; a
- * change from nothing to nothing is not passed on (it is of a versioned table, which may have had a row in
- * between). The predicate is not called for deletions. One that throws goes the way of `onError.process`
- * (PROCESS_FAILED); if that goes on, the row does not pass.
+ * On a table, a row that no longer passes becomes a deletion, so that later operators remove it. A change
+ * from no row to no row is not passed on. The exception is an out-of-order change of a versioned table,
+ * because there may have been a row in between. The predicate is not called for deletions. If it throws, the
+ * `onError.process` policy applies (PROCESS_FAILED). If the policy continues, the row does not pass.
  *
  * ```ts
  * payments.pipe(filterValues((payment) => payment.amount > 0));
@@ -93,12 +93,12 @@ export function filterValues<R extends AnyRecord>(
 }
 
 export interface SelectKeyOptions<K, V> {
-  /** How the new key is written, if a keyed operator follows. Default: JSON. */
+  /** How the new key is written if a keyed operator follows. Default: JSON. */
   readonly key?: Serde<K>;
-  /** How the value is written, if a keyed operator follows. Default: JSON. */
+  /** How the value is written if a keyed operator follows. Default: JSON. */
   readonly value?: Serde<V>;
   /**
-   * Name of the repartition topic that a keyed operator behind it needs. Default: the name of that operator's
+   * Name of the repartition topic that a following keyed operator needs. Default: the name of that operator's
    * store.
    */
   readonly name?: string;
@@ -107,9 +107,9 @@ export interface SelectKeyOptions<K, V> {
 /**
  * Gives each record another key. Streams only.
  *
- * A keyed operator behind it (`count`, `joinTable`, `dedupe` by key, …) reads from a repartition topic
- * `<application>-<name>-repartition`, which is put in by itself, so that records of one new key meet in one
- * task. Stateless operators and sinks behind it need none.
+ * A following keyed operator (`count`, `joinTable`, `dedupe` by key, …) reads from the repartition topic
+ * `<application>-<name>-repartition`. It is inserted automatically, so that records of one new key meet in
+ * one task. Stateless operators and sinks need no repartition.
  *
  * ```ts
  * payments.pipe(selectKey((record) => record.value.account, { key: serdes.string, name: 'by-account' }));
@@ -126,12 +126,12 @@ export function selectKey<K, V, K2>(
 }
 
 /**
- * Calls a function for each record and passes the record on unchanged: for looking, not for effects on the
- * outside, which would be repeated after a crash.
+ * Calls a function for each record and passes the record on unchanged. Use it for inspection only: an
+ * external effect would be repeated after a crash.
  */
 export function peek<R extends AnyRecord>(fn: (record: R) => void): MonoTypeOperatorFunction<R> {
   const look = (record: R): void => {
-    // What the function makes of a change decides nothing: it goes on when the policy has let the failure go.
+    // The outcome has no effect on a change: after an error it passes on if the policy continues.
     if (isChange(record)) rowOrThrow(() => fn(record), record, record.key);
     else fn(record);
   };
@@ -139,7 +139,7 @@ export function peek<R extends AnyRecord>(fn: (record: R) => void): MonoTypeOper
 }
 
 /**
- * The changes of a table as records of a stream: each with the row's new value, null for a deletion.
+ * Turns the changes of a table into records of a stream: each has the row's new value, null for a deletion.
  *
  * ```ts
  * balances.pipe(toStream(), filter((record) => record.value !== null));

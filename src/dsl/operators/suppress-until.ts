@@ -8,16 +8,16 @@ import { type Pending, PendingRef } from '../buffers/pending.js';
 import type { Lookups, Processor, ProcessorContext } from '../processor.js';
 
 interface Parts<K, V> {
-  /** The store of what waits. */
+  /** The store of the waiting rows. */
   readonly store: string;
   readonly serdes: { readonly key: Serde<K>; readonly value: Serde<V> };
   readonly bounds: Bounds;
-  /** How long something waits past the moment that it is due by: a window's grace, or the time limit. */
+  /** How long a row waits after its due time: a window's grace, or the time limit. */
   readonly waitMs: number;
 }
 
 abstract class Suppress<K, V> implements Processor {
-  /** What waits; its stream time is the operator's. */
+  /** The waiting rows; the store's stream time is the operator's. */
   protected readonly rows: OperatorStore<Due<K>, Pending<V>>;
   protected readonly held: HeldChanges<K, V>;
   readonly #context: ProcessorContext;
@@ -44,7 +44,7 @@ abstract class Suppress<K, V> implements Processor {
     return this.held.release(this.rows.streamTime - this.#waitMs);
   }
 
-  /** Passes on what leaves the buffer. */
+  /** Emits a row that leaves the buffer. */
   protected give(key: K, { value, previous, timestamp, headers }: Pending<V>): void {
     this.#context.emit(new RowChange(key, value, previous, timestamp, headers));
   }
@@ -52,7 +52,7 @@ abstract class Suppress<K, V> implements Processor {
   protected abstract hold(change: Change<K, V>, prepared: unknown): void;
 }
 
-/** Windows: the key itself says when it is due, so the row is found without a second store. */
+/** For windows: the key itself contains the due time, so the row is found without a second store. */
 export class SuppressUntilClosed<K, V> extends Suppress<Windowed<K>, V> {
   override prepare({ key }: Change<Windowed<K>, V>, _port: number, lookups: Lookups): Due<Windowed<K>> | undefined {
     if (key === null) return undefined;
@@ -76,7 +76,7 @@ export class SuppressUntilClosed<K, V> extends Suppress<Windowed<K>, V> {
   }
 }
 
-/** Any rows: where each waits is kept in a store of its own. */
+/** For any rows: a second store holds the place of each waiting row. */
 export class SuppressUntilDue<K, V> extends Suppress<K, V> {
   readonly #places: OperatorStore<K, PendingRef<K, V>>;
 

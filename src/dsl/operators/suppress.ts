@@ -16,65 +16,66 @@ import { currentDeclaring } from './attach.js';
 import { SuppressUntilClosed, SuppressUntilDue } from './suppress-until.js';
 
 interface Held<K, V> {
-  /** The store that holds what waits. */
+  /** The store that holds the waiting rows. */
   readonly store: string;
-  /** How keys are written in the store. Default: as the input's keys are. */
+  /** How keys are written in the store. Default: the input's key serde. */
   readonly key?: Serde<K>;
   /** How values are written in the store. Default: JSON. */
   readonly value?: Serde<V>;
   /** How many rows may wait. Default: any number. */
   readonly maxRecords?: number;
   /**
-   * How many bytes may wait: keys and values as they are written, headers, and about 30 bytes a row. Default:
-   * any number.
+   * How many bytes may wait: the encoded keys and values, headers, and about 30 bytes per row. Default: any
+   * number.
    */
   readonly maxBytes?: number;
 }
 
 export interface SuppressUntilWindowClosesOptions<K, V> extends Held<Windowed<K>, V> {
   readonly until: 'windowCloses';
-  /** What happens when more would wait. Only to fail: what comes out early would not be final. */
+  /**
+   * What happens when the buffer is full. It can only fail: a result that comes out early would not be final.
+   */
   readonly whenFull?: 'fail';
 }
 
 export interface SuppressUntilTimeLimitOptions<K, V> extends Held<K, V> {
-  /** How long a row waits, in stream time, from the change that put it into the buffer. */
+  /** How long a row waits, in stream time, after the change that put it into the buffer. */
   readonly until: { readonly timeLimit: Duration };
   /**
-   * What happens when more would wait: what is due next comes out early, or SUPPRESS_BUFFER_FULL. Default:
-   * `emitEarly`.
+   * What happens when the buffer is full: the row that is due next comes out early, or SUPPRESS_BUFFER_FULL.
+   * Default: `emitEarly`.
    */
   readonly whenFull?: 'emitEarly' | 'fail';
 }
 
 /**
- * Holds the changes of a table back, and passes on only the last one of each row: when its window closes, or
- * a time after its first change.
+ * Holds back the changes of a table and passes on only the last change of each row. It does so when the row's
+ * window closes, or some time after the row's first change.
  *
- * Takes a table, gives a table. `until: 'windowCloses'` gives one result for each window, when stream time
- * has reached the window's end + grace (a session's end + gap + grace): which windows they are is known from
- * the fold that made them. `until: { timeLimit }` gives a row when stream time is that long past the change
- * that put it into the buffer; changes meanwhile replace its value and timestamp, and it keeps its place in
- * line. A late change is due at once. Rows that are due together come out by due time, then by the bytes of
- * their keys. What comes out has the timestamp and headers of the last change, and as its previous value what
- * came out before.
+ * Takes a table, returns a table. `until: 'windowCloses'` emits one result per window, when stream time has
+ * reached the window's end + grace (a session's end + gap + grace). The fold that made the windows defines
+ * them. `until: { timeLimit }` emits a row when stream time is that long past the change that put it into the
+ * buffer. Later changes replace its value and timestamp, but not its due time. A late change is due at once.
+ * Rows that are due together come out by due time, then by the bytes of their keys. The result has the
+ * timestamp and headers of the last change. Its previous value is the one that came out before.
  *
- * Stream time is the highest timestamp that has reached this operator, kept over restarts: records that were
- * dropped before it, and changes that a filter swallowed, do not move it, nor does `closeAfter` of the fold.
- * Null keys are dropped and counted (`null-key`), and so are changes of the past, of a versioned table
- * (`out-of-order`). Deletions wait like values; until a time limit they come out, even of a row that never
- * did; until windows close they do not: a session that was merged into another one leaves no trace. Sliding
- * windows and sessions include their end: a record of exactly that timestamp, when the window has just come
- * out, makes it come out once more, as in Kafka Streams; `emit: 'onClose'` of the fold waits that
+ * Stream time is the highest timestamp that has reached this operator; it survives restarts. Records dropped
+ * before it, changes that a filter removed, and `closeAfter` of the fold do not advance it. Null keys are
+ * dropped and counted (`null-key`). So are out-of-order changes of a versioned table (`out-of-order`).
+ * Deletions wait like values. With a time limit they come out, even for a row that never came out. Until
+ * windows close they do not come out: a session that was merged into another one leaves no trace. Sliding
+ * windows and sessions include their end. A record of exactly that timestamp may arrive just after its window
+ * came out, and makes it come out again, as in Kafka Streams. `emit: 'onClose'` of the fold waits that
  * millisecond.
  *
- * State: what waits, in `store`, one row each (and its place in `<store>-places`, for a time limit), with
- * their changelogs. It may be more than fits into memory, where only the first few thousand that are due are
- * kept, and the record cache. `maxRecords` and `maxBytes` bound it: when more would wait, what is due next
- * comes out early, or the application ends with SUPPRESS_BUFFER_FULL, whatever `onError` says, because
- * nothing may be missing from a final result. Cost: one look-up a change and one or two writes; a row that
- * comes and goes between two commits is never written to disk and changelog. With a bound, what waits is read
- * once at start, to be counted.
+ * State: the waiting rows, one row each in `store`, with a changelog. With a time limit, `<store>-places`
+ * holds the place of each. The rows may exceed memory, which holds only the first few thousand due rows and
+ * the record cache. `maxRecords` and `maxBytes` limit them. When the buffer is full, the row that is due next
+ * comes out early, or the application ends with SUPPRESS_BUFFER_FULL. In that case `onError` does not apply,
+ * because a final result must not miss anything. Cost: one look-up per change and one or two writes. A row
+ * that comes and goes between two commits is never written to disk or changelog. With a limit, the waiting
+ * rows are read once at start to count them.
  *
  * ```ts
  * clicks.pipe(
@@ -83,8 +84,8 @@ export interface SuppressUntilTimeLimitOptions<K, V> extends Held<K, V> {
  * ); // three clicks at 12:00:01, one at 12:01:20 → 3, for 12:00
  * ```
  *
- * Semantics: KTable#suppress of Kafka Streams (KIP-328), but for the previous value: there it is that of the
- * last change that was held back, and sums built on it go wrong.
+ * Semantics: KTable#suppress of Kafka Streams (KIP-328), except for the previous value. In Kafka Streams it
+ * is the value of the last suppressed change, and sums built on it go wrong.
  */
 export function suppress<K, V>(
   options: SuppressUntilWindowClosesOptions<K, V>,
@@ -113,7 +114,7 @@ export function suppress(
     if (!inspection.table) {
       current.problem(
         where,
-        'its input is a stream, whose records do not replace each other',
+        'its input is a stream, and its records do not replace each other',
         'Make the stream a table first: with a fold, or with toTable({ store, value }).',
       );
     }
@@ -128,7 +129,7 @@ export function suppress(
     if (waitMs === undefined || waitMs === Number.POSITIVE_INFINITY) current.problem(where, ...unclosed(waitMs));
 
     const given = { key: options.key ?? inspection.key, value: options.value ?? serdes.json() };
-    // Bound here, because both are written in the middle of a row.
+    // Bound here, because both are written inside a row.
     const { key, value } = current.bound(given, 'store', store);
     const rows = dueStore(store, key, pendingSerde(value));
     const places = { name: `${store}-places`, kind: 'keyValue', key, value: pendingRefSerde(value) } as const;
@@ -138,7 +139,7 @@ export function suppress(
         ? new SuppressUntilClosed(context, parts)
         : new SuppressUntilDue(context, { ...parts, places: places.name });
     const stores = closes ? [rows] : [rows, places];
-    // A row that waits for a time limit takes in what comes until then, and no grace is given for it.
+    // A row that waits for a time limit absorbs the changes until then, without any grace.
     const nextClosing =
       limitMs !== undefined ? withGrace(0, limitMs) : inspection.window && nextClosingOf(inspection.window);
     const spec = {
@@ -149,7 +150,8 @@ export function suppress(
       create,
       ...(nextClosing && { nextClosing }),
     };
-    // What comes out are changes of a table, which no store holds: no store's name has a space.
+    // The id of the node stands for the store: the result is a table without one, and no store name has a
+    // space.
     return current.processor(spec, [source], where);
   };
 }
@@ -167,7 +169,7 @@ function checkBounds(
   if (until === 'windowCloses') {
     current.problem(
       where,
-      `whenFull is ${show(whenFull)}, and what comes out early would not be final`,
+      `whenFull is ${show(whenFull)}, and a result that comes out early would not be final`,
       "Leave whenFull out, or wait for a time limit instead: until: { timeLimit: '5m' }.",
     );
   } else if (whenFull !== 'emitEarly') {
@@ -178,10 +180,10 @@ function checkBounds(
 const unclosed = (waitMs: number | undefined): readonly [what: string, advice: string] =>
   waitMs !== undefined
     ? [
-        'no moment closes the windows of its input',
+        'the windows of its input never close',
         "Use windows that end by time, emit: 'onClose' of the fold, or a time limit: until: { timeLimit: '5m' }.",
       ]
     : [
-        'it cannot be known when the windows of its input close',
-        "Pipe it behind the windowed fold, before the key changes (if several streams meet, their windows must close alike), or use a time limit: until: { timeLimit: '5m' }.",
+        'it is unknown when the windows of its input close',
+        "Put it after the windowed fold, before the key changes (if streams are merged, their windows must close at the same time), or use a time limit: until: { timeLimit: '5m' }.",
       ];

@@ -13,11 +13,11 @@ import { currentDeclaring } from './attach.js';
 export interface ToTableOptions<K, V> {
   /** The store that holds the rows. */
   readonly store: string;
-  /** How keys are written in the store. Default: as the input's keys are. */
+  /** How keys are written in the store. Default: the input's key serde. */
   readonly key?: Serde<K>;
   readonly value: Serde<V>;
   /**
-   * Makes it a versioned table: how long past values of its rows can be looked up, in its own stream time.
+   * Makes the table versioned: how long past values of its rows can be looked up, in its own stream time.
    * Default: not at all.
    */
   readonly history?: Duration;
@@ -26,10 +26,10 @@ export interface ToTableOptions<K, V> {
 /**
  * Reads a stream as the changes of a table: each record replaces the row of its key, a null value deletes it.
  *
- * State: one row a key in `store`, with its changelog. Rows follow the order of arrival, whatever the
- * timestamps. Null keys are dropped and counted (`null-key`). Every record is passed on, unchanged values and
- * repeated deletions included. Cost: one look-up and at most one write a record; no bound on the number of
- * rows but the disk.
+ * State: one row per key in `store`, with its changelog. Rows follow the order of arrival, whatever the
+ * timestamps. Null keys are dropped and counted (`null-key`). Every record is passed on, including unchanged
+ * values and repeated deletions. Cost: one look-up and at most one write per record. Only the disk limits the
+ * number of rows.
  *
  * With `history` the table is *versioned*: a row follows the order of timestamps instead, and keeps its past
  * values for that long (see `t.table`).
@@ -54,7 +54,7 @@ export function toTable<K, V>(options: ToTableOptions<K, V>): OperatorFunction<F
         name: store,
         stores,
         keyed: true,
-        // What comes later than the history is not put in any more.
+        // A record that comes later than the history is not stored.
         ...(historyMs !== undefined && { nextClosing: withGrace(historyMs, historyMs) }),
         create: (context) =>
           history === undefined
@@ -88,7 +88,7 @@ class TableWriter<K, V> implements Processor {
   }
 }
 
-/** Keeps the past of rows. */
+/** Writes a versioned table, which keeps the past of its rows. */
 class VersionWriter<K, V> implements Processor {
   readonly #context: ProcessorContext;
   readonly #store: OperatorVersionedStore<K, V>;
@@ -111,7 +111,7 @@ class VersionWriter<K, V> implements Processor {
   #write(record: AnyRecord): void {
     const { key, value, timestamp } = record;
     const newest = this.#store.row(key);
-    // Of an older moment, or of a row that was deleted at some moment.
+    // Needed for an older moment, or for a row that is deleted now.
     const then = newest === null || timestamp < newest.timestamp ? this.#store.get(key, timestamp) : null;
     const place = this.#store.put(key, value, timestamp);
     if (place === 'expired') return this.#context.drop('expired');

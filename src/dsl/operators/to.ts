@@ -8,24 +8,24 @@ import { currentDeclaring } from './attach.js';
 export interface ToOptions<R> {
   readonly key: Serde<NonNullable<KeyOf<R>>>;
   readonly value: Serde<NonNullable<ValueOf<R>>>;
-  /** The node's name in the graph. Default: the topic; required if the topic is a function. */
+  /** The node's name in the graph. Default: the topic. Required if the topic is a function. */
   readonly name?: string;
   /**
-   * The partition to write to, in [0, partitions). Default, or when it returns undefined: the hash of the
-   * key, equal to Kafka's own clients.
+   * The partition to write to, in [0, partitions). Default, and if it returns undefined: the hash of the key,
+   * as in Kafka's own clients.
    */
   readonly partition?: (record: R, partitions: number) => number | undefined;
 }
 
 /**
- * Writes each record to a topic and passes it on, so that more may follow. A deletion in a table, or a null
- * value, is written as a tombstone.
+ * Writes each record to a topic and passes it on, so that more operators may follow. A deletion in a table,
+ * or a null value, is written as a tombstone.
  *
- * The topic must exist, or be created by the broker's rules; nothing of a topic's configuration is changed.
- * Records appear in the order of the records that caused them; under exactly_once with the commit, under
- * at_least_once possibly again after a crash. A record without a key goes to the partition of its task,
- * modulo the number of partitions. A key or value that cannot be written goes the way of `onError.produce`
- * (SERIALIZE_FAILED, PARTITION_INVALID).
+ * The topic must exist, or be created by the broker's rules; millrace does not change its configuration.
+ * Records appear in the order of the records that caused them. Under exactly_once they appear with the
+ * commit; under at_least_once they may appear again after a crash. A record without a key goes to the
+ * partition of its task, modulo the number of partitions. If a key or value cannot be encoded, or the
+ * partition is invalid, the `onError.produce` policy applies (SERIALIZE_FAILED, PARTITION_INVALID).
  *
  * ```ts
  * balances.pipe(to('balances', { key: serdes.string, value: serdes.json<Balance>() }));

@@ -2,7 +2,7 @@ import { StreamsError } from '../../model/errors.js';
 import { show } from '../../model/show.js';
 import type { EntityQueue, EntityVersion } from './entity-queue.js';
 
-/** Which reorderByVersion, and whose versions, as they are shown. */
+/** The store of a reorderByVersion, and an entity as shown in messages. */
 interface Place {
   readonly store: string;
   readonly entity: string;

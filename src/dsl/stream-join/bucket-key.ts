@@ -3,15 +3,15 @@ import type { Serde } from '../../serdes/serde.js';
 import { readBound, writeBound } from '../../serdes/windowed.js';
 
 /**
- * The key of a row of a join's buffer: the records of a key whose timestamps lie in one stretch of time, and
- * which part of them.
+ * The key of a row of a join's buffer. The row holds the records of a key in one stretch of time, or one
+ * chunk of them.
  */
 export class BucketKey<K> {
   constructor(
     readonly key: K,
     /** The first moment of the stretch. */
     readonly start: number,
-    /** 0: the part that is added to; from 1 on: those that are full, in the order in which they filled. */
+    /** 0: the chunk that records are added to; from 1 on: full chunks, in the order in which they filled. */
     readonly chunk: number,
   ) {}
 }
@@ -21,11 +21,11 @@ const SUFFIX_BYTES = START_BYTES + 4;
 
 /**
  * The bytes of the key, the first moment (8 bytes, big endian), the number of the chunk (4, big endian). The
- * length of a stretch is part of the name: rows that were cut otherwise would not be found, so a join whose
- * window is another than before is refused (STATE_MISMATCH) instead.
+ * length of a stretch is part of the serde's name, because rows with another length would not be found. A
+ * join with a changed window is therefore refused (STATE_MISMATCH).
  */
 export function bucketKeySerde<K>(key: Serde<K>, lengthMs: number): Serde<BucketKey<K>> {
-  // The rows that a record looks into have one key: it is encoded once for all of them.
+  // The rows that one record looks up share a key, which is encoded once for all of them.
   let last: { readonly key: K; readonly bytes: Buffer } | undefined;
   return containing(key, {
     name: `bucket(${key.name},${lengthMs}ms)`,

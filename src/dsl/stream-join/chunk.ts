@@ -4,20 +4,20 @@ import type { Serde } from '../../serdes/serde.js';
 import type { RowItems } from '../../state/contract.js';
 
 /**
- * How many records a row holds: what is encoded again for one more is bounded by it, and their marks fit into
- * one integer.
+ * How many records a row holds. This limits how much is encoded again for one more record, and their marks
+ * fit into one integer.
  */
 export const CHUNK_RECORDS = 32;
-/** With so many bytes of values a row is full as well: one more value is the most that it can have beyond. */
+/** A row with this many bytes of values is full too; it can exceed the limit by one value at most. */
 const FULL_BYTES = 32 * 1024;
 
-/** The lowest and the highest timestamp in a full chunk: whether it has to be looked into. */
+/** The lowest and highest timestamp of a full chunk, which decide whether it has to be read. */
 export interface ChunkSpan {
   readonly low: number;
   readonly high: number;
 }
 
-/** The values that were encoded already: the first ones, one behind the other, and where each ends. */
+/** The values already encoded: the bytes of the first ones in sequence, and the end of each. */
 interface Written {
   readonly bytes: Buffer;
   readonly ends: readonly number[];
@@ -26,20 +26,20 @@ interface Written {
 const NOTHING_WRITTEN: Written = { bytes: Buffer.alloc(0), ends: [] };
 
 /**
- * Some records of one key and side, in the order of their arrival. Never changed: what is added makes another
- * one, which shares with this one what was encoded and decoded. A value is decoded when it is first met, and
- * encoded once, when it comes.
+ * Some records of one key and side, in the order of arrival. It is immutable: an added record makes a new
+ * chunk, which shares the encoded and decoded values. A value is encoded once, when it arrives, and decoded
+ * when it first matches.
  */
 export class Chunk<V> {
-  /** Of the chunk that is added to: the full ones, in order. */
+  /** For chunk 0: the spans of the full chunks, in order. */
   readonly full: readonly ChunkSpan[];
   readonly timestamps: readonly number[];
-  /** A bit for each record that waits for a partner, or did until it was answered. */
+  /** A bit for each record that waits for a partner, or waited until it was joined with null. */
   readonly waiting: number;
   readonly #values: (V | undefined)[];
   readonly #serde: Serde<V>;
   #written: Written;
-  /** The values behind those, encoded when they came: how long they are says when the chunk is full. */
+  /** The later values, encoded on arrival: their lengths decide when the chunk is full. */
   #added: readonly Buffer[];
 
   constructor(
@@ -105,17 +105,17 @@ export class Chunk<V> {
     });
   }
 
-  /** The same records, and which of them wait. */
+  /** The same records, with other waiting bits. */
   marked(waiting: number): Chunk<V> {
     return this.#as(this.full, waiting);
   }
 
-  /** The same records as a full chunk, which knows of no others. */
+  /** The same records as a full chunk, which refers to no other chunk. */
   alone(): Chunk<V> {
     return this.#as([], this.waiting);
   }
 
-  /** The same records, and these full chunks. */
+  /** The same records, with these full chunks. */
   after(full: readonly ChunkSpan[]): Chunk<V> {
     return this.#as(full, this.waiting);
   }
@@ -131,7 +131,7 @@ export class Chunk<V> {
     });
   }
 
-  /** For people who look into the store. */
+  /** For tools that show the store. */
   toJSON(): unknown {
     return {
       records: this.timestamps.map((timestamp, at) => ({ timestamp, value: this.value(at), waiting: this.waits(at) })),
@@ -180,7 +180,7 @@ export class Chunk<V> {
     const bytes = row.subarray(at);
     if (bytes.length !== (ends.at(-1) ?? 0))
       throw new Error(`saw ${bytes.length} bytes of values in a join's row, expected ${ends.at(-1) ?? 0}`);
-    // They are decoded in the middle of other work: then everything for them must be there.
+    // Values are decoded later, in the middle of other work, so the serde must be ready for them now.
     if (serde.ready)
       for (let i = 0, from = 0; i < records; from = ends[i++] as number) serde.ready(bytes.subarray(from, ends[i]));
     return new Chunk(serde, { full, timestamps, waiting, values: new Array(records), written: { bytes, ends } });
@@ -190,7 +190,7 @@ export class Chunk<V> {
 const FORMAT = 1;
 const HEAD_BYTES = 10;
 
-/** The full chunks that a row knows of may be many: then it is kept in pages. */
+/** Splits a row into pages if it refers to many full chunks. */
 export const chunkItems = <V>(value: Serde<V>): RowItems<Chunk<V>> => ({
   of: ({ full }) => full,
   size: () => 16,

@@ -5,19 +5,19 @@ import { BucketKey, bucketKeySerde } from './bucket-key.js';
 import { CHUNK_RECORDS, Chunk, chunkItems, chunkSerde } from './chunk.js';
 import type { JoinWindow } from './window.js';
 
-/** A record that was found, and where it lies. */
+/** A record that matches, and its location. */
 export interface Match<K, V> {
   readonly row: BucketKey<K>;
   readonly chunk: Chunk<V>;
   readonly at: number;
   readonly timestamp: number;
-  /** Its place among all records of its key and stretch of time, in the order of their arrival. */
+  /** Its index among all records of its key and stretch of time, in the order of arrival. */
   readonly ordinal: number;
 }
 
 /**
- * Twice a window and one moment more: a record looks into two stretches of the other side at most, and half
- * of all records into one. Longer ones would be looked into less often and be kept longer.
+ * Twice a window plus one moment. A record then looks into at most two stretches of the other side, and half
+ * of all records into one. Longer stretches would save look-ups, but keep records longer.
  */
 const bucketMs = ({ beforeMs, afterMs }: JoinWindow): number => 2 * (beforeMs + afterMs) + 1;
 
@@ -38,18 +38,18 @@ export function sideStore<K, V>(
     key: bucketKeySerde(key, lengthMs),
     value: chunkSerde(value),
     items: chunkItems(value),
-    // A record that waits may be older than what is met (in a window that is shifted): its row stays while
-    // another may begin to wait beside it, so that each has a place of its own.
+    // In a shifted window, a waiting record may be older than records that can still match. Its row stays
+    // while another record of the row may start to wait, so that each keeps a unique ordinal.
     ttlMs: Math.max(retentionMs, beforeMs, afterMs),
     bornAt: ({ start }) => start + lengthMs - 1,
   };
 }
 
 /**
- * The records of one side of a join, kept for those of the other side: by key and stretch of time, so that
- * which rows a record looks into follows from the record alone. A row holds 32 records at most, and fewer of
- * large ones. The one that is added to is chunk 0; when it is full, it is put aside under the next number,
- * with a note in chunk 0, and read again only if it is met.
+ * The records of one side of a join, kept for the other side, by key and stretch of time. The rows that a
+ * record looks up are therefore known from the record alone. A row holds at most 32 records, fewer if they
+ * are large. New records go into chunk 0. A full chunk is stored under the next number, and a new chunk 0
+ * lists its span. It is read again only for a match.
  */
 export class SideBuffer<K, V> {
   readonly #store: OperatorStore<BucketKey<K>, Chunk<V>>;
@@ -68,12 +68,12 @@ export class SideBuffer<K, V> {
     return this.#store;
   }
 
-  /** The row that a record goes into. */
+  /** The row that a record is put into. */
   rowOf(key: K, timestamp: number): BucketKey<K> {
     return new BucketKey(key, timestamp - (timestamp % this.#bucketMs), 0);
   }
 
-  /** The rows with what lies between two moments, both included. */
+  /** The rows that cover the time between two moments, both included. */
   rowsWithin(key: K, from: number, to: number): readonly BucketKey<K>[] {
     const rows: BucketKey<K>[] = [];
     const first = Math.max(0, from);
@@ -82,14 +82,14 @@ export class SideBuffer<K, V> {
     return rows;
   }
 
-  /** Whether a record of that time will be met by anything that comes later. */
+  /** Whether a record of this timestamp can match a later record. */
   keeps(timestamp: number): boolean {
     return timestamp > this.#store.streamTime - this.#retentionMs;
   }
 
   /**
-   * The records between two moments that are not too old to be met, by timestamp, then in the order of their
-   * arrival. A promise only if full chunks have to be read from disk.
+   * The records between two moments that are not too old to match, by timestamp, then in the order of
+   * arrival. Returns a promise only if full chunks have to be read from disk.
    */
   find(
     rows: readonly BucketKey<K>[],
@@ -132,12 +132,12 @@ export class SideBuffer<K, V> {
     return reading ? reading.then(collectAll) : collectAll();
   }
 
-  /** Throws if the serde does not write the value of a record that is to be put. */
+  /** Throws if the serde cannot encode the value of a record to be put. */
   check(value: V): void {
     checkEncodes(this.#serde, value);
   }
 
-  /** Puts a record, whose value was checked; returns its place among all of its row. */
+  /** Puts a record with a checked value; returns its ordinal in its row. */
   put(row: BucketKey<K>, timestamp: number, value: V, waits: boolean): number {
     const chunk = this.#store.get(row);
     if (chunk?.isFull) {
@@ -158,7 +158,7 @@ export class SideBuffer<K, V> {
     return new Chunk(this.#serde, { full, timestamps: [timestamp], waiting: waits ? 1 : 0, values: [value] });
   }
 
-  /** Notes that these wait no longer. */
+  /** Notes that these records no longer wait. */
   answered(matches: readonly Match<K, V>[]): void {
     const rows = new Map<Chunk<V>, { readonly row: BucketKey<K>; readonly timestamp: number; waiting: number }>();
     for (const { chunk, row, at, timestamp } of matches) {
@@ -166,7 +166,7 @@ export class SideBuffer<K, V> {
       if (changed) changed.waiting &= ~(1 << at);
       else rows.set(chunk, { row, timestamp, waiting: chunk.waiting & ~(1 << at) });
     }
-    // The time of a record that was put before: it moves the store's time nowhere.
+    // This is the timestamp of a record that was put before, so it does not advance the store's time.
     for (const [chunk, { row, timestamp, waiting }] of rows) this.#store.put(row, chunk.marked(waiting), timestamp);
   }
 }
@@ -180,7 +180,7 @@ function collect<K, V>(found: Match<K, V>[], row: BucketKey<K>, chunk: Chunk<V>,
   }
 }
 
-/** Most records come in the order of their timestamps: then there is nothing to sort. */
+/** Most records arrive in the order of their timestamps, and then there is nothing to sort. */
 function inOrder<K, V>(found: Match<K, V>[]): readonly Match<K, V>[] {
   for (let i = 1; i < found.length; i++) {
     if ((found[i] as Match<K, V>).timestamp < (found[i - 1] as Match<K, V>).timestamp)

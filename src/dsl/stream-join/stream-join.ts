@@ -13,30 +13,30 @@ import type { JoinWindow } from './window.js';
 
 export type StreamJoiner = (left: unknown, right: unknown, key: unknown) => unknown;
 
-/** One side of a join, as it is given to the processor. */
+/** One side of a join, as passed to the processor. */
 export interface SideParts {
   readonly buffer: SideBuffer<unknown, unknown>;
-  /** Where its records wait for a partner; left out: what finds none goes nowhere. */
+  /** The queue of its records that wait for a partner; left out: records without a match are not emitted. */
   readonly waiting?: DueQueue<UnmatchedKey<unknown>, UnmatchedRecord<unknown>>;
 }
 
 interface Side extends SideParts {
-  /** How far behind the time of its record the other side's may lie, and how far before. */
+  /** How far before and after a record's timestamp its matches may be. */
   readonly backMs: number;
   readonly aheadMs: number;
-  /** From the time of a record until the moment when it is given up. */
+  /** The time from a record's timestamp until it is joined with null. */
   readonly patienceMs: number;
-  /** The joined value of a record of this side with one of the other, or null. */
+  /** The joined value of a record of this side with a record of the other side, or with null. */
   readonly join: (mine: unknown, other: unknown, key: unknown) => unknown;
 }
 
-/** What a record will look into. */
+/** The rows that a record will look up. */
 interface Prepared {
   readonly own: BucketKey<unknown>;
   readonly others: readonly BucketKey<unknown>[];
 }
 
-/** One that waited, taken out because it is due. */
+/** A record that waited and was taken from the queue because it is due. */
 interface Given {
   readonly side: Side;
   readonly key: unknown;
@@ -49,17 +49,18 @@ export class StreamJoin implements Processor {
   readonly #name: string;
   readonly #sides: readonly [Side, Side];
   /**
-   * Those with records that wait; the right one first: of equal timestamps its records are given up first.
+   * The sides with waiting records, right before left: with equal timestamps, right records are joined with
+   * null first.
    */
   readonly #patient: readonly Side[];
   /**
-   * Its time is that of the join: what both sides have brought, with null keys and values. Undefined: nobody
-   * asks for it.
+   * The time of this store is the join's: all records of both sides, including those with null keys or
+   * values. Undefined: the join does not need it.
    */
   readonly #clock: OperatorStore<unknown, unknown> | undefined;
   /**
-   * One that could not be joined with null, and for which record it was tried: it is tried again with that
-   * record, and given up with it.
+   * A waiting record that could not be joined with null, and the current record then. It is tried again with
+   * that record, and dropped together with it.
    */
   #failed: { readonly record: AnyRecord; readonly given: Given } | undefined;
 
@@ -130,8 +131,8 @@ export class StreamJoin implements Processor {
   }
 
   /**
-   * Joins with null what has waited long enough, by timestamp, then right before left, then by key. A promise
-   * only if more of them had to be read.
+   * Joins with null all records that are due, by timestamp, then right before left, then by key. Returns a
+   * promise only if more of them had to be read.
    */
   #giveUp(record: AnyRecord): void | Promise<void> {
     if (this.#failed) this.#tryAgain(record);
@@ -151,7 +152,7 @@ export class StreamJoin implements Processor {
       }
       if (!first) return;
       const side = first;
-      // It is in memory, so that it is taken at once.
+      // The first record is in memory, so it is taken synchronously.
       void side.waiting?.takeFirst(({ key }, waiting) => this.#answer(record, { side, key, timestamp, waiting }));
     }
   }
@@ -191,8 +192,8 @@ export class StreamJoin implements Processor {
     matches: readonly Match<unknown, unknown>[],
   ): void {
     const { key, value, timestamp, headers } = record;
-    // All or nothing: nothing is emitted or written before the user's function has returned for each of them,
-    // and it is known that the record can be written.
+    // All or nothing: nothing is emitted or written until the user's function has returned for each match and
+    // the record is known to be encodable.
     const joined = matches.map(
       ({ chunk, at, timestamp: its }) =>
         new PlainRecord(key, mine.join(value, chunk.value(at), key), Math.max(timestamp, its), headers),
@@ -215,7 +216,7 @@ export class StreamJoin implements Processor {
   }
 
   #noLongerWaiting(key: unknown, side: Side, matches: readonly Match<unknown, unknown>[], now: number): void {
-    // What has been given up keeps its mark.
+    // A record that was joined with null keeps its mark.
     const met = matches.filter(({ chunk, at, timestamp }) => chunk.waits(at) && timestamp + side.patienceMs > now);
     if (met.length === 0) return;
     for (const { timestamp, ordinal } of met) side.waiting?.remove(timestamp + side.patienceMs, { key, ordinal });
@@ -236,7 +237,7 @@ export class StreamJoin implements Processor {
       at: this.#name,
       saw: `key ${show(key)}, timestamp ${timestamp}`,
       action:
-        'Mend the function: it is given null for the side that is missing. By onError.process the record that made it due is skipped or dead-lettered, and this one is given up with it.',
+        'Fix the function: it receives null for the missing side. If onError.process skips or dead-letters the record that made this one due, this one is dropped with it.',
       cause: error,
     });
   }

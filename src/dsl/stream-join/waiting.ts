@@ -7,22 +7,22 @@ import { type Due, dueStore } from '../buffers/due-queue.js';
 import { ByteReader, readHeaders, written } from '../operators/bytes.js';
 
 /**
- * Which of the records of one side and moment: they are answered in the order of their keys, then of their
- * arrival.
+ * Identifies a waiting record among those of one side and due time. They are joined with null in the order of
+ * their keys, then of arrival.
  */
 export interface UnmatchedKey<K> {
   readonly key: K;
-  /** Its place in the buffer, among the records of its key and stretch of time. */
+  /** Its index in the buffer, among the records of its key and stretch of time. */
   readonly ordinal: number;
 }
 
-/** A record that waits for a partner: it is kept here too, because the buffer may forget it first. */
+/** A record that waits for a partner. It is stored here too, because the buffer may remove it first. */
 export interface UnmatchedRecord<V> {
   readonly value: V;
   readonly headers: Headers;
 }
 
-/** The store of the records of one side that wait, in the order in which they are given up. */
+/** The store of the waiting records of one side, in the order in which they are due. */
 export function waitingStore<K, V>(
   name: string,
   key: Serde<K>,
@@ -34,8 +34,8 @@ export function waitingStore<K, V>(
 const ORDINAL_BYTES = 4;
 
 /**
- * The bytes of the key with each 0 followed by 255, two 0, the ordinal (4 bytes, big endian): they sort as
- * the bytes of the keys do, also where one key begins with another.
+ * The bytes of the key with each 0 followed by 255, two 0, the ordinal (4 bytes, big endian). They sort like
+ * the bytes of the keys, even if one key begins with another.
  */
 export function waitingKeySerde<K>(serde: Serde<K>): Serde<UnmatchedKey<K>> {
   return containing(serde, {
@@ -75,7 +75,7 @@ function unescaped(bytes: Buffer): Buffer {
 const FORMAT = 1;
 
 /**
- * Format 1: 1 byte format, 4 the number of headers, for each its name as text and its value (4 + n, length
+ * Format 1: 1 byte format; 4 the number of headers, for each its name as text and its value (4 + n, length
  * −1: null); then the value (4 + n). Integers big endian.
  */
 function waitingSerde<V>(serde: Serde<V>): Serde<UnmatchedRecord<V>> {

@@ -1,16 +1,16 @@
 import { type Duration, durationMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 
-/** Which records of the right stream a record of the left one meets, and for how long both are waited for. */
+/** Which right records match a left record, and how long both wait for a match. */
 export type JoinWindowOptions = {
   /**
-   * How long, in stream time, a record without a partner is waited for beyond its window, and how much longer
-   * records are kept for late ones. Default: not at all.
+   * How long, in stream time, a record without a partner waits beyond its window. Records are also kept that
+   * much longer for late ones. Default: not at all.
    */
   readonly grace?: Duration;
 } & (
   | {
-      /** How far apart two records may be, whichever is the earlier one. Both ends included. */
+      /** How far apart two records may be, in either order. Both ends included. */
       readonly within: Duration;
       readonly before?: never;
       readonly after?: never;
@@ -40,11 +40,11 @@ export interface JoinWindow {
   readonly beforeMs: number;
   readonly afterMs: number;
   readonly graceMs: number;
-  /** How much older than the youngest record of its side a record may be to be met. */
+  /** How much older than the newest record of its side a record may be and still match. */
   readonly retentionMs: number;
 }
 
-/** CONFIG_INVALID for a window that nothing could meet in. `where`: the operator and its name. */
+/** CONFIG_INVALID for a window in which nothing can match. `where`: the operator and its name. */
 export function joinWindow(options: JoinWindowOptions, where: string): JoinWindow {
   const {
     within,
@@ -77,18 +77,18 @@ export function joinWindow(options: JoinWindowOptions, where: string): JoinWindo
       'the window ends before it begins',
       where,
       given,
-      'before and after that are not negative together',
+      'before and after with a sum of at least zero',
       'A negative before needs an after that is at least as long: before: "-1m", after: "5m".',
     );
   }
   const retentionMs = beforeMs + afterMs + graceMs;
   if (retentionMs === 0) {
     throw invalid(
-      'the window is of no length, and nothing would ever be kept to be met',
+      'the window has no length, so no record would be kept to match',
       where,
       `${given} and no grace`,
       'at least 1 ms, of the window and grace together',
-      'Give it a length; with a grace, a window of no length joins records of equal timestamps.',
+      'Give it a length. With a grace, a window without a length joins records of equal timestamps.',
     );
   }
   return { beforeMs, afterMs, graceMs, retentionMs };

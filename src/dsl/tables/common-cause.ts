@@ -1,8 +1,8 @@
 import type { Declaring } from '../declaring.js';
 
 /**
- * Whether one record may change both tables that a node joins: some node lies above both of its inputs.
- * Behind a repartition the same change is another record.
+ * Whether one record may change both tables that a node joins: some node is above both of its inputs. A
+ * repartition ends the search, because the same change is another record after it.
  */
 export function haveCommonCause(node: string, { edges, repartitions }: Declaring): boolean {
   const above = (port: number): ReadonlySet<string> => {

@@ -5,22 +5,23 @@ import type { RowJoin } from './table-table-join.js';
 import type { Rows } from './table-view.js';
 
 /**
- * Joins two tables by key that one record may change both: a table with one that is made of it, or two that
- * are made of a third. The record then comes by both ways, one after the other, while the stores of both
- * sides have changed already. So neither a change's own `previous` nor a look-up says what the joined row
- * was: what was told last does, and before the record came, the rows that were there then.
+ * Joins two tables by key if one record may change both: a table and one derived from it, or two tables
+ * derived from a third. The record then arrives on both paths, one after the other, when the stores of both
+ * sides have already changed. So neither the change's own `previous` nor a look-up gives the previous joined
+ * row. The previous joined row is the one emitted last for this record, or else the join of the rows before
+ * the record.
  *
- * Whichever way a change comes by, the joined row follows from the rows as they are, and what it was is what
- * those who follow know. So the changes of a row always link up, and the last one is the row.
+ * On each path, the joined row is computed from the current rows, and its previous value is the one that
+ * downstream operators have seen. So the changes of a row always form a chain, and the last one is the row.
  *
- * Cost: two look-ups a change, and what was told for each key of the record at hand.
+ * Cost: two look-ups per change, and the emitted joined rows of the current record in memory.
  */
 export class DiamondJoin implements Processor {
   readonly #context: ProcessorContext;
   readonly #left: Rows;
   readonly #right: Rows;
   readonly #join: RowJoin;
-  /** The joined rows that were told of for the record at hand. */
+  /** The joined rows emitted for the current record. */
   readonly #told = new Map<string, unknown>();
   #sequence = -1;
 
@@ -44,7 +45,7 @@ export class DiamondJoin implements Processor {
     this.#tell(change, joined, other === null ? change.timestamp : Math.max(change.timestamp, other.timestamp));
   }
 
-  /** The joined row is not to be had: there is none until the next change of either side. */
+  /** The joined row cannot be computed: there is none until the next change of either side. */
   giveUp(change: Change<unknown, unknown>): void {
     this.#tell(change, null, change.timestamp);
   }

@@ -15,7 +15,7 @@ export interface HoldOptions {
   readonly store: string;
   readonly value: AnySerde;
   readonly graceMs: number;
-  /** Records without a key go on: a left join emits them. */
+  /** Records without a key pass: a left join emits them. */
   readonly keepsNullKeys: boolean;
 }
 
@@ -25,9 +25,9 @@ type HeldRecord = Pick<AnyRecord, 'value' | 'headers'>;
 type Held = readonly HeldRecord[];
 
 /**
- * Declares a buffer: a record waits until stream time has passed its timestamp by the grace, and goes on in
- * the order of timestamps, then keys, then arrival. What comes later than that goes on at once. Only records
- * that are held move time; those without a key or a value pass.
+ * Declares a buffer. A record waits until stream time is past its timestamp by the grace. Records leave in
+ * the order of timestamps, then keys, then arrival. A record that is later than the grace passes at once.
+ * Only held records advance time; records without a key or a value pass.
  */
 export function hold(source: Observable<AnyRecord>, options: HoldOptions, current: Declaring): Observable<AnyRecord> {
   const { store, keepsNullKeys } = options;
@@ -39,7 +39,7 @@ export function hold(source: Observable<AnyRecord>, options: HoldOptions, curren
       stores: [{ ...dueStore(store, key, heldSerde(value)), items: heldItems(value) }],
       keyed: true,
       takesNullKeys: keepsNullKeys,
-      // What comes later than the grace is not put in order any more.
+      // A record that comes later than the grace is no longer sorted.
       nextClosing: withGrace(options.graceMs, options.graceMs),
       create: (context) => new Hold(context, context.store(store), key, options.graceMs),
     },
@@ -93,16 +93,16 @@ class Hold implements Processor {
 }
 
 /**
- * Records that wait, format 1 (integers big endian): the format in 1 byte, their number in 4, then for each
- * its value (length in 4 bytes, and bytes), the number of its headers in 4, and for each of these its name
- * and value (length in 4 bytes, and bytes; −1: null).
+ * Waiting records, format 1 (integers big endian): the format in 1 byte and the number of records in 4. Then
+ * for each record its value (length in 4 bytes, and bytes) and the number of its headers in 4. For each
+ * header its name and value (length in 4 bytes, and bytes; −1: null).
  */
 const FORMAT = 1;
 
 function heldSerde(value: AnySerde): Serde<Held> {
   return containing(value, {
     name: `held-${FORMAT}(${value.name})`,
-    // Those before the last one were checked when they came.
+    // The earlier records were checked when they arrived.
     check: (held) => checkEncodes(value, held.at(-1)?.value),
     encode: (held) =>
       written((row) => {
@@ -124,9 +124,9 @@ function heldSerde(value: AnySerde): Serde<Held> {
   });
 }
 
-/** Any number of records may have one key and timestamp: a row of many is kept in pages. */
+/** Splits a row into pages, because any number of records may have one key and timestamp. */
 function heldItems(value: AnySerde): RowItems<Held> {
-  // Each is encoded once to be measured, and once for each page that it comes into.
+  // Each record is encoded once to be measured, and once for each page that it is written to.
   const sizes = new WeakMap<HeldRecord, number>();
   const sizeOf = (record: HeldRecord): number => {
     const known = sizes.get(record);

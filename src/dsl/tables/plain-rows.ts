@@ -10,20 +10,19 @@ import { type Inlet, isOwn, noted, subscribeCutOff } from '../own-operators.js';
 import type { AnyRecord } from '../push.js';
 
 /**
- * What plain operators of RxJS make of a table: a function of its rows, as `mapValues` and `filterValues`
- * have one. They are asked what they make of the row as it is now, and of the row as it was: so a row that a
- * `filter` no longer lets through is deleted behind it, and what it let through before is the `previous` of
- * the change.
+ * Applies plain RxJS operators to a table as a function of its rows, like `mapValues` and `filterValues`.
+ * They run on the current row and on the previous row. So a row that a `filter` no longer passes is deleted
+ * downstream, and the earlier result is the `previous` of the change.
  *
- * Behind `toStream()` they are given records, and before it, if nothing but it follows, changes as they are:
- * then this is not for them.
+ * This does not apply after `toStream()`, where they receive records. It does not apply directly before
+ * `toStream()` either, where they receive the changes unmodified.
  *
- * That is right only if they make the same of the same row, whatever came before it. So what they make of the
- * change itself is compared with what they make of its row when they have just been subscribed to; operators
- * that remember, emit twice, or look at `previous` end the application instead of making wrong rows.
- * Deletions are not given to them.
+ * The result is correct only if the operators return the same for the same row, whatever came before. So
+ * their result for the change is compared with the result of a new subscription for the row alone. Operators
+ * that keep state, emit twice, or read `previous` end the application instead of producing wrong rows. They
+ * do not receive deletions.
  *
- * Cost: they are called up to three times a change, and subscribed to twice.
+ * Cost: up to three calls of the operators per change, and two subscriptions.
  */
 function plainRows<T>(plain: Observable<T>): Observable<T> {
   return new Observable<T>((subscriber) => {
@@ -34,7 +33,10 @@ function plainRows<T>(plain: Observable<T>): Observable<T> {
   });
 }
 
-/** Plain operators on the way from a table, for a node that wants rows; anything else as it is. */
+/**
+ * Turns plain operators after a table into row functions, for a node that needs rows; else returns the
+ * source.
+ */
 export const asRows = <T>(source: Observable<T>): Observable<T> =>
   subscribing()?.rows && !isOwn(source) ? plainRows(source) : source;
 
@@ -85,16 +87,16 @@ class PlainRows {
       if (!isDeepStrictEqual(again, made?.value ?? null))
         return refuse(
           change,
-          `${showValue(made?.value ?? null)}, and of the same row alone ${showValue(again)}: the operator remembers what came before, or looks at what the row was`,
+          `${showValue(made?.value ?? null)}, but ${showValue(again)} for the same row alone: the operator keeps state, or reads the previous row`,
         );
     }
     const now = made?.value ?? null;
-    // As behind filterValues: there is no row, and there was none.
+    // As in filterValues: there is no row, and there was none.
     if (now === null && before === null && outOfOrder === undefined) return;
     this.#subscriber.next(rowChange<unknown, unknown>(key, now, before, made ?? change, outOfOrder));
   }
 
-  /** What they make of a row alone; null: nothing, or they throw on it. */
+  /** The result for a row alone; null: no row, or an error. */
   #ofRow({ key, timestamp, headers }: Change<unknown, unknown>, value: unknown): unknown {
     const run = new Run(this.#plain);
     const { emitted, error } = run.push(new RowChange(key, value, null, timestamp, headers));
@@ -103,7 +105,7 @@ class PlainRows {
   }
 }
 
-/** One subscription to the plain operators, cut off from what is before and behind them. */
+/** One subscription to the plain operators, without the operators before and after them. */
 class Run {
   readonly #inlet: Inlet = { source: undefined, subscriber: undefined };
   readonly #subscription: Subscription;
@@ -125,7 +127,7 @@ class Run {
     );
   }
 
-  /** What the operators would have subscribed to. */
+  /** The observable that the operators would have subscribed to. */
   get source(): Observable<unknown> | undefined {
     return this.#inlet.source;
   }
@@ -148,12 +150,12 @@ class Run {
 function refuse({ key }: Change<unknown, unknown>, saw: string): void {
   failPush(
     new StreamsError('TOPOLOGY_INVALID', {
-      what: 'an operator of RxJS on a table is no function of its rows',
+      what: 'an RxJS operator on a table is not a function of its rows',
       at: `row ${showValue(key)}`,
       saw,
-      expected: 'the same row, another value for it, or nothing: the same whenever the row is the same',
+      expected: 'the same row, another value for it, or nothing, and always the same for the same row',
       action:
-        'Use mapValues, filterValues or groupBy. Or put toStream() before the operator, or behind it if it looks at `previous`, and toTable({ store, value }) behind that if the result is a table again.',
+        'Use mapValues, filterValues or groupBy. Or put toStream() before the operator, or after it if it reads `previous`, and toTable({ store, value }) after that if the result is a table again.',
     }),
   );
 }

@@ -3,8 +3,8 @@ import type { Serde } from '../../serdes/serde.js';
 import type { AnyRecord } from '../push.js';
 
 /**
- * What the rows of a table were before the record at hand changed them. Kept only where a {@link DiamondJoin}
- * asks for it, and for one record at a time.
+ * The rows of a table before the current record changed them. Kept only for a {@link DiamondJoin}, and for
+ * one record at a time.
  */
 export class RowBefores {
   readonly #key: Serde<unknown>;
@@ -13,15 +13,15 @@ export class RowBefores {
   #sequence = -1;
 
   /**
-   * @param now The sequence number of the record at hand: what timers cause counts as caused by the record
-   * before them, or after.
+   * @param now The sequence number of the current record. The work of a timer counts with the record before
+   * or after it.
    */
   constructor(key: Serde<unknown>, now: () => number) {
     this.#key = key;
     this.#now = now;
   }
 
-  /** Before anybody hears of the change. Of several of one row the first counts. */
+  /** Called before downstream operators receive the change. Only the first change of a row counts. */
   note(record: AnyRecord): void {
     if (!isChange(record) || record.outOfOrder) return;
     this.#forgetOthers();
@@ -35,7 +35,7 @@ export class RowBefores {
     return this.#befores.get(this.id(key));
   }
 
-  /** Keys are the same if their bytes are, as for the store. */
+  /** Keys are equal if their bytes are, as in the store. */
   id(key: unknown): string {
     return this.#key.encode(key).toString('latin1');
   }

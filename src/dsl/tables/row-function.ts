@@ -3,7 +3,7 @@ import { checkEncodes } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import { isGivenUp } from '../async-guard.js';
 
-/** What a function makes of a row; null also if it throws on it, see {@link noRow}. */
+/** The result of a function for a row; null also if the function throws, see {@link noRow}. */
 export function rowOrNone<A, B, T>(fn: (a: A, b: B) => T, a: A, b: B): T | null {
   try {
     return fn(a, b);
@@ -12,7 +12,7 @@ export function rowOrNone<A, B, T>(fn: (a: A, b: B) => T, a: A, b: B): T | null 
   }
 }
 
-/** A row, if the serde can write it. */
+/** The row, or null if the serde cannot encode it. */
 export function writableOrNone<T>(serde: Serde<T>, row: T | null): T | null {
   if (row === null) return null;
   try {
@@ -24,8 +24,8 @@ export function writableOrNone<T>(serde: Serde<T>, row: T | null): T | null {
 }
 
 /**
- * The same of the row that a change is about: what its function throws is told first, and is no row when the
- * policy has let the change go.
+ * The same for the changed row. An error is first thrown to the policy. If the policy continues, the change
+ * is processed again, and the error then means no row.
  */
 export const rowOrThrow = <A, B, T>(fn: (a: A, b: B) => T, a: A, b: B): T | null =>
   isGivenUp() ? rowOrNone(fn, a, b) : fn(a, b);

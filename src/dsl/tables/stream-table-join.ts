@@ -4,14 +4,14 @@ import type { TableJoiner } from './table-table-join.js';
 import type { Rows } from './table-view.js';
 
 export interface StreamTableJoining {
-  /** What has no row is joined with null. */
+  /** A record without a row is joined with null. */
   readonly left: boolean;
   /** Rows are looked up as of the record's timestamp. */
   readonly asOf: boolean;
   readonly join: TableJoiner;
 }
 
-/** Joins each record of a stream with the row of its key. */
+/** Joins each record of a stream with the row of the same key. */
 export class StreamTableJoin implements Processor {
   constructor(
     private readonly context: ProcessorContext,

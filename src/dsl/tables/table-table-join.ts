@@ -7,23 +7,23 @@ import type { Rows, RowsUse, TableView } from './table-view.js';
 
 export type TableJoiner = (value: unknown, row: unknown, key: unknown) => unknown;
 
-/** Which sides may be missing: neither, the right one, either. */
+/** Which sides may be missing: none, the right one, either. */
 export type JoinKind = 'inner' | 'left' | 'outer';
 
-/** What the rows of two tables make. */
+/** Computes the joined row of two rows. */
 export class RowJoin {
   constructor(
     readonly kind: JoinKind,
     private readonly fn: TableJoiner,
   ) {}
 
-  /** The joined row of what is on both sides; null: there is none. */
+  /** The joined row; null: there is none. */
   of(left: unknown, right: unknown, key: unknown): unknown {
     if (left === null ? this.kind !== 'outer' || right === null : right === null && this.kind === 'inner') return null;
     return this.fn(left, right, key) ?? null;
   }
 
-  /** The same of rows that may have failed, and were let go by the policy. */
+  /** The same, but null if the policy continues after an error. */
   tried(left: unknown, right: unknown, key: unknown): unknown {
     try {
       return this.of(left, right, key);
@@ -34,8 +34,8 @@ export class RowJoin {
 }
 
 /**
- * Joins two tables by key, of which no record changes both: emits whenever either side changes. See {@link
- * DiamondJoin} for the others.
+ * Joins two tables by key if no record changes both; emits whenever either side changes. {@link DiamondJoin}
+ * joins the other tables.
  */
 export class TableTableJoin implements Processor {
   constructor(
@@ -57,7 +57,7 @@ export class TableTableJoin implements Processor {
     this.#emit(change, port, other, port === 0 ? this.join.of(value, row, key) : this.join.of(row, value, key));
   }
 
-  /** The joined row is not to be had: there is none until the next change of either side. */
+  /** The joined row cannot be computed: there is none until the next change of either side. */
   giveUp(change: Change<unknown, unknown>, port: number): void {
     const other = this.sides[port === 0 ? 1 : 0].row(change.key);
     if (!this.#isNothing(change, port, other)) this.#emit(change, port, other, null);
@@ -79,7 +79,7 @@ export class TableTableJoin implements Processor {
   }
 }
 
-/** The rows of two joined tables, made when they are looked up. */
+/** The rows of two joined tables, computed at look-up. */
 export function joinedView(left: TableView, right: TableView, join: RowJoin): TableView {
   return {
     stores: [...new Set([...left.stores, ...right.stores])],
@@ -120,6 +120,6 @@ class JoinedRows implements Rows {
     return this.left.id(key);
   }
 
-  /** A joined table keeps no past, so it is never asked for. */
+  /** A joined table keeps no past, so there is nothing to load. */
   prepare(): void {}
 }

@@ -7,61 +7,58 @@ import type { AnyRecord } from '../push.js';
 import type { RowBefores } from './row-befores.js';
 import { rowOrNone } from './row-function.js';
 
-/** The rows of a table as a join looks them up. */
+/** The rows of a table, as a join looks them up. */
 export interface Rows {
   /** Declares a look-up, see {@link Lookups}. */
   want(key: unknown, lookups: Lookups, asOf?: number): void;
   row(key: unknown, asOf?: number): Row<unknown> | null;
   /**
-   * The value that the row had before the record at hand changed it; null: there was none. Only if opened for
-   * a diamond.
+   * The value of the row before the current record changed it; null: there was none. Only if opened for a
+   * diamond.
    */
   before(key: unknown): unknown;
-  /** What is equal for equal keys. Only if opened for a diamond. */
+  /** A text that is equal for equal keys. Only if opened for a diamond. */
   id(key: unknown): string;
-  /**
-   * Makes sure that a look-up as of a moment finds what it needs: a promise only if it must be read from
-   * disk.
-   */
+  /** Loads what a look-up as of a moment needs. Returns a promise only if it must be read from disk. */
   prepare(key: unknown, asOf: number): void | Promise<void>;
 }
 
 /**
- * What rows are looked up for. `lookup`: a function that rows are made with and that throws does so there.
- * `asTold`: beside the changes of the table, which have told of it already, so that a row that it throws on
- * is none. `diamond`: the same, and what rows were is asked for as well.
+ * The purpose of the look-ups. `lookup`: an error of a row function is thrown. `asTold`: the changes of the
+ * table also arrive, and have already reported the error; a row with an error counts as none. `diamond`: like
+ * `asTold`, and the previous rows are needed too.
  */
 export type RowsUse = 'lookup' | 'asTold' | 'diamond';
 
-/** Where the rows of a table are found: in its store, or made from the rows of tables that have one. */
+/** How the rows of a table are found: in its store, or computed from the rows of tables with a store. */
 export interface TableView {
   readonly stores: readonly string[];
   /** How long the past of the rows is kept; undefined: not at all. */
   readonly historyMs: number | undefined;
-  /** Its rows are made of those of two tables: their timestamps need not be those of the changes. */
+  /**
+   * Its rows are computed from two tables, so their timestamps may differ from the timestamps of the changes.
+   */
   readonly joined?: true;
   open(context: ProcessorContext, use: RowsUse): Rows;
 }
 
 /**
- * Under this an observable says how its rows are made. Registered, since a topology may have been written
- * with another copy of the library.
+ * The property of an observable that holds its `FindView`. It is a registered symbol, because a topology may
+ * use another copy of the library.
  */
 const VIEW = Symbol.for('millrace.table-view.1');
 
-/** Kinds of stores in which each row of the table can be looked up, as others see them (see ShownRows). */
+/** Kinds of stores in which each row of a table can be looked up by the table's key (see ShownRows). */
 const KINDS: readonly StoreKind[] = ['keyValue', 'window', 'session', 'sliding', 'versioned'];
 
 type FindView = (current: Declaring) => TableView | undefined;
 
-/** Lets a table be looked up that has no store of its own. */
+/** Makes a table without its own store available for look-ups. */
 export function withView<T extends object>(table: T, find: FindView): T {
   return Object.assign(table, { [VIEW]: find });
 }
 
-/**
- * The rows of a table; undefined if there is no way to them: behind a repartition, or an operator of RxJS.
- */
+/** The rows of a table; undefined if they cannot be looked up, after a repartition or an RxJS operator. */
 export function viewOf(table: unknown, current: Declaring): TableView | undefined {
   const { table: name, [VIEW]: find } = table as { readonly table?: string; readonly [VIEW]?: FindView };
   current.ends.followed(table as Observable<unknown>);
@@ -83,8 +80,8 @@ export function viewOf(table: unknown, current: Declaring): TableView | undefine
 }
 
 /**
- * An operator whose result, of a table, has rows that follow from those of its input. `fn` is not called for
- * deletions.
+ * Marks an operator so that its resulting table computes its rows from those of its input. `fn` is not called
+ * for deletions.
  */
 export function derived<I extends AnyRecord, O>(
   operator: OperatorFunction<I, O>,
@@ -97,7 +94,7 @@ export function derived<I extends AnyRecord, O>(
     });
 }
 
-/** How the keys of a table are written that is looked up in its store. */
+/** The key serde of a table that is looked up in its store. */
 function keyOf(name: string, { processors }: Declaring): AnySerde {
   const store = processors.flatMap(({ spec }) => spec.stores).find((other) => other.name === name);
   return (store?.shown?.key ?? store?.key) as AnySerde;

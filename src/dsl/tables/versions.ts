@@ -7,8 +7,8 @@ import type { RowItems, StoreSpec } from '../../state/contract.js';
 import type { AnySerde } from '../processor.js';
 
 /**
- * The store of a table that keeps the past of its rows, and the one that the past is in: `<name>-versions`.
- * The serdes are bound already, to the first one. CONFIG_INVALID for a history of zero.
+ * The store of a versioned table, and the store of its past values: `<name>-versions`. The serdes must
+ * already be bound to the first one. CONFIG_INVALID for a history of zero.
  */
 export function versionedStores(
   name: string,
@@ -18,7 +18,7 @@ export function versionedStores(
   const ms = durationMs(history, `history of store ${name}`);
   if (ms === 0) {
     throw new StreamsError('CONFIG_INVALID', {
-      what: 'a versioned store keeps no past',
+      what: 'a versioned store has a history of zero',
       at: `store ${name}`,
       saw: `history ${history}`,
       expected: 'more than zero',
@@ -31,7 +31,7 @@ export function versionedStores(
     {
       name: past,
       kind: 'versions',
-      // What is missing is reported once, for the store itself.
+      // A missing serde is reported once, for the first store.
       key: key && chunkKey(key),
       value: value && versionList(value),
       items: value && versionItems(value),
@@ -40,7 +40,7 @@ export function versionedStores(
   ];
 }
 
-/** Large values make long lists, and many chunks a long list of them: then it is kept in pages. */
+/** Splits a list into pages if large values or many chunks make it long. */
 const versionItems = (value: AnySerde): RowItems<VersionList<unknown>> => ({
   of: ({ chunks, versions }) => [...chunks, ...versions],
   size: (item: VersionChunk | Version<unknown>) => ('id' in item ? 16 : 12 + (versionBytes(item, value)?.length ?? 0)),

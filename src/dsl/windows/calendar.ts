@@ -6,15 +6,15 @@ import { closing, invalid, NO_WINDOW, type TimeWindows, type WindowOptions } fro
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 /**
- * How much longer than its days a window may be, because clocks are put back: as far as any zone did it since
- * 1970 (Antarctica/Vostok, in 1994).
+ * How much longer than its days a window may be because clocks are set back. This is the largest change of
+ * any zone since 1970 (Antarctica/Vostok, in 1994).
  */
 const PUT_BACK = 7 * HOUR;
 
 const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'] as const;
 type Weekday = (typeof WEEKDAYS)[number];
 
-/** How long they usually are, and at most. */
+/** The usual and the maximum length of each unit. */
 const UNITS = {
   hour: { usualMs: HOUR, longestMs: HOUR },
   day: { usualMs: DAY, longestMs: DAY + PUT_BACK },
@@ -28,30 +28,29 @@ export type CalendarUnit = keyof typeof UNITS;
 export interface CalendarOptions extends WindowOptions {
   /** A zone of the IANA database: `'Europe/Berlin'`, `'UTC'`. */
   readonly timeZone: string;
-  /** The day on which weeks begin, for windows of weeks. Default: `'monday'`. */
+  /** The first day of a week, for windows of weeks. Default: `'monday'`. */
   readonly weekStart?: Weekday;
 }
 
 /**
- * Windows of the calendar of a time zone: a day begins when clocks there show midnight, and has 23 or 25
- * hours when they are put forward or back; weeks, months, quarters and years begin with a day. Side by side:
- * a record belongs to one. The start is included, the end is not.
+ * Windows of the calendar in a time zone. A day begins when local clocks show midnight; it has 23 or 25 hours
+ * when clocks are set forward or back. Weeks, months, quarters and years begin with a day. The windows do not
+ * overlap: a record belongs to one. The start is included, the end is not.
  *
  * ```ts
  * orders.pipe(count({ store: 'orders-per-day', window: calendar('day', { timeZone: 'Europe/Berlin', grace: '1h' }) }));
  * ```
  *
- * Where clocks are put forward past midnight, the day begins with the first moment that they show; where they
- * show it twice, with the first of the two. The window in which the epoch lies may begin before it: its start
- * is then negative, which Java's own deserializers of windows refuse. Hours begin at full hours, and where
- * clocks are put forward or back by something else than hours. Retention counts from the start of a window,
- * as with all; by default it is that of the longest of them.
+ * If clocks skip midnight, the day begins at the first moment that they show. If they show midnight twice, it
+ * begins at the first of the two. The window that contains the epoch may begin before it. Its start is then
+ * negative, which Java's own window deserializers reject. Hours begin at full hours, and where clocks change
+ * by anything but whole hours. Retention counts from the start of a window, as for all windows. By default it
+ * is the retention of the longest window.
  *
- * Cost: boundaries are computed once a window, which takes some ten microseconds, and the last thousand are
- * remembered. They follow the time zone data of Node: a government that changes its mind moves the boundaries
- * of the future with the next update. CONFIG_INVALID for a time zone that there is not, a `weekStart` of
- * anything but weeks, and a retention shorter than the longest window and grace. Kafka Streams has no such
- * windows.
+ * Cost: the boundaries are computed once per window, in some ten microseconds, and about a thousand are
+ * cached. They follow the time zone data of Node: when a government changes its rules, future boundaries move
+ * with the next update. CONFIG_INVALID for an unknown time zone, for a `weekStart` of any unit but weeks, and
+ * for a retention shorter than the longest window and grace. Kafka Streams has no such windows.
  */
 export function calendar(unit: CalendarUnit, { timeZone, weekStart, ...options }: CalendarOptions): TimeWindows {
   if (!Object.hasOwn(UNITS, unit))
@@ -88,7 +87,7 @@ interface Bounds {
 }
 
 /**
- * The first day of the unit in which a day lies, or of that so many units later; local time, as if it were
+ * The first day of the unit that contains a day, or of the unit `by` units later. Local time, as if it were
  * UTC.
  */
 function dateOf(unit: Exclude<CalendarUnit, 'hour'>, local: number, by: number, firstDay: number): number {
@@ -113,8 +112,8 @@ function daysOf(zone: TimeZone, date: (local: number, by: number) => number, mom
   let by = 0;
   let start = zone.momentOf(date(local, by));
   let end = zone.momentOf(date(local, ++by));
-  // Clocks that are put back across midnight show the old day again when the new one has begun; a day may be
-  // left out as a whole.
+  // If clocks are set back across midnight, they show the old day again after the new one has begun. A zone
+  // may also skip a whole day.
   while (end <= moment) [start, end] = [end, zone.momentOf(date(local, ++by))];
   return { start, end };
 }
@@ -132,10 +131,13 @@ function hourOf(zone: TimeZone, moment: number): Bounds {
 
 const modulo = (n: number, by: number): number => ((n % by) + by) % by;
 
-/** How many stretches of time are remembered. */
+/** How many stretches of time are cached. */
 const STRETCHES = 1_000;
 
-/** The windows that were asked for last, by stretches of their usual length: few windows begin in one. */
+/**
+ * A cache of recent windows, by stretches of a window's usual length: only a few windows begin in one
+ * stretch.
+ */
 class Remembered {
   readonly #usualMs: number;
   readonly #compute: (moment: number) => Bounds;

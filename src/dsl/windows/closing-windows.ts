@@ -7,30 +7,30 @@ import type { Row, StoreSpec } from '../../state/contract.js';
 import { type Due, DueQueue, dueStore } from '../buffers/due-queue.js';
 import type { ProcessorContext } from '../processor.js';
 
-/** How a fold finds what it keeps for a window: asked when windows close. */
+/** Finds the contents of a window when it closes. A fold implements it. */
 export interface WindowRows<K, A> {
-  /** Reads what `row` needs to answer for these windows. A promise only if the disk is read. */
+  /** Reads what `row` needs for these windows. Returns a promise only if the disk is read. */
   load(windows: readonly WindowKey<K>[]): void | Promise<void>;
-  /** What the window holds and the timestamp it is emitted with; null: nothing. */
+  /** The contents of the window and the timestamp to emit it with; null if it is empty. */
   row(window: WindowKey<K>): Row<A> | null;
   /**
-   * Of windows that grow: what has become of one, by now; null: nothing is left. Default: windows stay what
-   * they were.
+   * For windows that grow: the current bounds of a window; null if nothing is left. Default: bounds are
+   * fixed.
    */
   now?(window: WindowKey<K>): WindowKey<K> | null;
 }
 
 type Growth<K> = NonNullable<WindowRows<K, unknown>['now']>;
 
-/** How many windows are read and emitted together, when many close at once. */
+/** How many windows are read and emitted together when many close at once. */
 const TOGETHER = 1_000;
 
-/** Which windows are open is kept beside them, in a store of this name. */
+/** The name of the store that lists the open windows. */
 const closingStoreName = (store: string): string => `${store}-closing`;
 
 /**
- * Of each open window its end and key, which no two have in common, and its start as the value: they lie in
- * the order in which they close, then in that of keys.
+ * One row per open window. Its key is the window's end and key, which are unique together; its value is the
+ * window's start. Rows lie in the order in which windows close, then in the order of keys.
  */
 export const closingStore = <K>(store: string, key: Serde<K>): StoreSpec<Due<K>, number> =>
   dueStore(closingStoreName(store), key, serdes.int64);
@@ -39,20 +39,20 @@ export const closingStore = <K>(store: string, key: Serde<K>): StoreSpec<Due<K>,
  * Windows that are emitted once, when they close: in the order of their ends, then of their starts, then of
  * the bytes of their keys.
  *
- * State: a small row for each window that is open and not empty, written when it opens and deleted when it
- * closes. What a window holds stays in the store of the fold, and is read from there when it closes: what the
- * cache does not have, a thousand windows a read.
+ * State: a small row per window that is open and not empty, written when it opens and deleted when it closes.
+ * The contents of a window stay in the store of the fold and are read from there when it closes. Windows that
+ * are not in the cache are read a thousand at a time.
  *
- * A window that grows (a session) is not put in another place each time: it is looked at when it would have
- * closed as it was first, and waits on from there. That costs a look-up for each time that it could have
- * closed, instead of two writes for each record.
+ * The row of a window that grows (a session) is not moved each time. The window is checked when its first
+ * bounds would have closed, and then waits for its current bounds. That costs a look-up each time it could
+ * have closed, instead of two writes per record.
  */
 export class ClosingWindows<K, A> {
   readonly #context: ProcessorContext;
   readonly #queue: DueQueue<K, number>;
   readonly #rows: WindowRows<K, A>;
   readonly #key: Serde<K>;
-  /** Of windows that grow: those of the end at hand that were taken so far. */
+  /** For windows that grow: the windows of the current end that were taken so far. */
   #together: WindowKey<K>[] = [];
 
   constructor(
@@ -70,23 +70,23 @@ export class ClosingWindows<K, A> {
     return this.#queue.start();
   }
 
-  /** Notes that a window became empty or is no longer so. */
+  /** Notes that a window became empty, or is no longer empty. */
   changed(window: WindowKey<K>, isThere: boolean, wasThere: boolean, timestamp: number): void {
-    // What waits for a window that grew and was emptied is still there.
+    // The queue may still have the row of a window that grew and was then emptied.
     if (isThere && this.#rows.now) this.#queue.replace(window.end, window.key, window.start, timestamp);
     else if (isThere && !wasThere) this.#queue.add(window.end, window.key, window.start, timestamp);
     else if (wasThere && !isThere) this.#queue.remove(window.end, window.key);
   }
 
-  /** Emits what ends at `until` or before. A promise only if something has to be read. */
+  /** Emits the windows that end at `until` or before. Returns a promise only if something has to be read. */
   close(until: number): void | Promise<void> {
     const { now } = this.#rows;
     return now ? this.#closeGrowing(until, now) : this.#closeFixed(until);
   }
 
   /**
-   * Windows that end together begin together: they are in their order already, and as few as are wanted can
-   * be taken at a time.
+   * Fixed windows with the same end have the same start. So they are already in order, and can be taken in
+   * batches of any size.
    */
   #closeFixed(until: number): void | Promise<void> {
     while (this.#queue.next <= until) {
@@ -102,9 +102,9 @@ export class ClosingWindows<K, A> {
   }
 
   /**
-   * Takes one end after the other. Whoever has grown beyond it waits on, among those of its new end; so when
-   * the next end comes, all of this one are known. They begin at different moments, and are put in order
-   * first: that takes memory for as many windows as end in one millisecond.
+   * Takes one end after the other. A window that has grown beyond this end waits again, at its new end. So
+   * when the next end comes, all windows of this end are known. They start at different moments and are
+   * sorted first. That takes memory for all windows that end in the same millisecond.
    */
   #closeGrowing(until: number, now: Growth<K>): void | Promise<void> {
     while (this.#queue.next <= until) {
@@ -120,7 +120,7 @@ export class ClosingWindows<K, A> {
     }
   }
 
-  /** Takes what is due and reads its rows. */
+  /** Takes the windows that are due and reads their rows. */
   #read(until: number, taken: WindowKey<K>[]): void | Promise<void> {
     const show = (key: K, start: number, end: number): void => void taken.push(new WindowKey(key, start, end));
     const taking = this.#queue.take(until, show, TOGETHER);
@@ -139,7 +139,7 @@ export class ClosingWindows<K, A> {
     this.#emit(together.length > 1 ? this.#inOrder(together) : together);
   }
 
-  /** Of those that end together: by start, then by the bytes of their keys. */
+  /** Sorts windows with the same end by start, then by the bytes of their keys. */
   #inOrder(windows: readonly WindowKey<K>[]): readonly WindowKey<K>[] {
     return windows
       .map((window) => ({ window, bytes: this.#key.encode(window.key) }))
@@ -150,7 +150,7 @@ export class ClosingWindows<K, A> {
   #emit(closed: readonly WindowKey<K>[]): void {
     for (const window of closed) {
       const row = this.#rows.row(window);
-      // The headers of whichever record closes it, mostly one of another key, say nothing of a window.
+      // The record that closes a window mostly has another key, so its headers do not describe the window.
       if (row) this.#context.emit(new RowChange(window, row.value, null, row.timestamp, Headers.none));
     }
   }

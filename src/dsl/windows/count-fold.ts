@@ -14,7 +14,7 @@ import type { FoldKind, FoldSetup } from './window-results.js';
 import type { WindowedFolding } from './windowing.js';
 import type { CountWindows } from './windows.js';
 
-/** How many records a key has had, and what the window holds that they fill. */
+/** How many records a key has had, and the contents of the window that they fill. */
 interface Filling<A> {
   readonly count: number;
   /** The highest timestamp in the window. */
@@ -22,7 +22,7 @@ interface Filling<A> {
   readonly aggregate: A | null;
 }
 
-/** One row a key. */
+/** The store has one row per key. */
 export function countFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: CountWindows): FoldKind<K, V, A> {
   const { store, key, value } = folding;
   const life = Number.isFinite(windows.retentionMs) && { ttlMs: windows.retentionMs };
@@ -32,7 +32,7 @@ export function countFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: C
   };
 }
 
-/** The window that is being filled, or was filled last. */
+/** Shows the window that is being filled, or was filled last. */
 function shown<K, A>(
   key: Serde<K>,
   value: Serde<A>,
@@ -86,7 +86,7 @@ class CountFold<K, V, A> implements Processor {
   }
 }
 
-/** The count and the timestamp as integers of 8 bytes, then the aggregate: its bytes behind a 1, or a 0. */
+/** The count and the timestamp as 8-byte integers, then the aggregate: 1 and its bytes, or 0 for none. */
 function fillingSerde<A>(value: Serde<A>): Serde<Filling<A>> {
   return containing(value, {
     name: `filling(${value.name})`,

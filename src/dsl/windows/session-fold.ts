@@ -11,8 +11,8 @@ import type { WindowedFolding } from './windowing.js';
 import type { SessionWindows } from './windows.js';
 
 /**
- * One row a key, with its sessions in the order of their ends. The row's timestamp is the last end: it lives
- * for the retention from there.
+ * The store has one row per key, with its sessions in the order of their ends. The row's timestamp is the
+ * last end, so the row lives for the retention from there.
  */
 export function sessionFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: SessionWindows): FoldKind<K, V, A> {
   const { store, key, value } = folding;
@@ -31,7 +31,7 @@ export function sessionFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
       of: (row, sessions, streamTime) =>
         sessions
           .filter(({ last }) => last + retentionMs >= streamTime)
-          // A session that grew backwards over a closed one begins before it and ends behind it.
+          // A session that grew backwards over a closed one begins before it and ends after it.
           .sort((a, b) => a.start - b.start || a.last - b.last)
           .map((session) => ({
             key: new WindowKey(row, session.start, session.last),
@@ -44,12 +44,12 @@ export function sessionFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
 }
 
 /**
- * Folds each record into the session of its key, and sessions that it brings together into one. A key's
- * sessions lie in one row, in the order of their ends: one look-up and one write a record.
+ * Folds each record into the session of its key, and merges sessions that the record connects. The sessions
+ * of a key lie in one row, in the order of their ends: one look-up and one write per record.
  *
- * No two of them have the same end: those that are open are further apart than the gap, and what is closed
- * ended before all that is open. (A closed one may overlap an open one that was later extended backwards over
- * it.) That is why those that a record meets lie side by side.
+ * No two sessions have the same end. Open ones are further apart than the gap, and closed ones ended before
+ * all open ones. (A closed one may overlap an open one that was later extended backwards over it.) Therefore
+ * the sessions that a record meets are adjacent.
  */
 class SessionFold<K, V, A> implements Processor {
   readonly #setup: FoldSetup<K, V, A>;
@@ -93,7 +93,7 @@ class SessionFold<K, V, A> implements Processor {
     const closed = this.#results.closedUntil;
     const { gapMs } = this.#windows;
 
-    // From the end, where almost every record belongs.
+    // Search from the end, where almost every record belongs.
     let to = sessions.length;
     while (to > 0 && (sessions[to - 1] as Span<A>).start > timestamp + gapMs) to--;
     let from = to;
@@ -122,14 +122,14 @@ class SessionFold<K, V, A> implements Processor {
         );
       }
     }
-    // A session of one moment stays what it was: it is not deleted first.
+    // A session of a single moment keeps its bounds, so it is not deleted first.
     const previous = moment ? (aggregates[0] ?? null) : null;
     const window = new WindowKey(key, start, last);
     if (met.length > 0) this.#results.grown(window, aggregate, previous, last, headers);
     else this.#results.changed(window, aggregate, null, last, headers);
   }
 
-  /** The list with others in the place of some, and without those that are past their retention. */
+  /** The list with some sessions replaced, and without sessions past their retention. */
   #replaced(sessions: Spans<A>, from: number, to: number, next: Spans<A>): Spans<A> {
     const forgotten = this.#store.streamTime - this.#windows.retentionMs;
     let kept = 0;
@@ -138,7 +138,7 @@ class SessionFold<K, V, A> implements Processor {
     return left.toSpliced(from - kept, to - from, ...next);
   }
 
-  /** The session that is open and has the end of that one in it: it has grown from it. */
+  /** The open session that contains the end of the given one: it has grown from it. */
   #now({ key, end }: WindowKey<K>): WindowKey<K> | null {
     const closed = this.#results.closedUntil;
     const now = this.#store.get(key)?.find(({ start, last }) => start <= end && last >= end && last > closed);
@@ -151,5 +151,8 @@ class SessionFold<K, V, A> implements Processor {
   }
 }
 
-/** Whether a session that does not begin too late for a record is open and ends at a moment or later. */
+/**
+ * Whether a session is open and ends at `earliest` or later. The caller has checked that it does not begin
+ * too late for the record.
+ */
 const meets = ({ last }: Span<unknown>, earliest: number, closed: number): boolean => last >= earliest && last > closed;

@@ -3,22 +3,22 @@ import { firstFrom, type Span, type Spans } from './spans.js';
 /** A window that a record writes. */
 export interface Slid<A> {
   readonly start: number;
-  /** The window as it was; undefined: it is new, and `base` says with what it begins. */
+  /** The window before the record; undefined if it is new, and then `base` is its initial content. */
   readonly before: Span<A> | undefined;
-  /** The window whose records it holds already, for a new one; undefined: none. */
+  /** For a new window: the window that it starts as a copy of; undefined: it starts empty. */
   readonly base: Span<A> | undefined;
-  /** Holds the record itself; else it is a window behind it that begins as a copy of `base`. */
+  /** True if the window contains the record. Otherwise it starts after the record, as a copy of `base`. */
   readonly folds: boolean;
 }
 
 /**
- * Which windows a record at `timestamp` writes, in the order in which they are emitted: those that hold it,
- * the one that ends with it, the one that begins behind the record before it, and the one that begins behind
- * it, for what was there already. `windows`: those of its key that start in [timestamp − 2 × difference,
- * timestamp + 1], in the order of their starts.
+ * The windows that a record at `timestamp` writes, in the order in which they are emitted. They are the
+ * windows that contain it, the one that ends with it, and the one that begins after the previous record. The
+ * last is the one that begins after it, for later records already seen. `windows`: the windows of its key
+ * that start in [timestamp − 2 × difference, timestamp + 1], in the order of their starts.
  *
- * Sliding windows of Kafka Streams (KIP-450), step by step: the order of emissions and windows that are
- * written twice are its own.
+ * This follows the sliding windows of Kafka Streams (KIP-450) step by step, including its order of emissions
+ * and the windows that it writes twice.
  */
 export function slide<A>(windows: Spans<A>, timestamp: number, difference: number): readonly Slid<A>[] {
   return timestamp < difference ? slideEarly(windows, timestamp) : slideLater(windows, timestamp, difference);
@@ -32,7 +32,7 @@ function slideLater<A>(windows: Spans<A>, timestamp: number, difference: number)
   for (let i = to - 1; i >= from; i--) written.push(folded(windows[i] as Span<A>));
 
   const left = from < to && windows[from]?.start === first ? windows[from] : undefined;
-  // A record was here before: the windows around it are there.
+  // A record with this timestamp came before, so the windows around it exist.
   if (left && left.last >= timestamp) return written;
   const previous = left ?? windows[from - 1];
   if (previous && previous.last + 1 >= first && !has(windows, previous.last + 1))
@@ -43,9 +43,7 @@ function slideLater<A>(windows: Spans<A>, timestamp: number, difference: number)
   return written;
 }
 
-/**
- * No window starts before 0, so that all records before `difference` share the first one, [0, difference].
- */
+/** No window starts before 0, so all records before `difference` share the first window, [0, difference]. */
 function slideEarly<A>(windows: Spans<A>, timestamp: number): Slid<A>[] {
   const zero = windows[0]?.start === 0 ? windows[0] : undefined;
   const from = zero ? 1 : 0;
@@ -60,8 +58,8 @@ function slideEarly<A>(windows: Spans<A>, timestamp: number): Slid<A>[] {
 }
 
 /**
- * The window behind the record, if there are records in it and it is not there yet: what is in `right` and
- * behind the record.
+ * Adds the window after the record, if it has records and does not exist yet. Its content is that of `right`
+ * after the record.
  */
 function pushRight<A>(
   written: Slid<A>[],

@@ -12,8 +12,8 @@ import type { WindowedFolding } from './windowing.js';
 import type { SlidingWindows } from './windows.js';
 
 /**
- * One row a key and stretch of time, with the windows that start there in the order of their starts. It lives
- * for the retention from the end of the stretch.
+ * The store has one row per key and stretch of time, with the windows that start there, in the order of their
+ * starts. The row lives for the retention from the end of the stretch.
  */
 export function slidingFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: SlidingWindows): FoldKind<K, V, A> {
   const { store, key, value } = folding;
@@ -44,10 +44,9 @@ export function slidingFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
 }
 
 /**
- * The key of the row with the sliding windows of a key that start at a moment: that of the stretch of time,
- * twice as long as a window, in which it lies. What concerns a record are windows that start from 2 ×
- * difference before it until right behind it, as many moments as a stretch has: they lie in one of them, or
- * in two that follow each other.
+ * The row that holds the sliding windows of a key that start at `start`: the stretch of time around it, twice
+ * as long as a window. A record needs windows that start between 2 × difference before it and 1 ms after it.
+ * That is as many moments as a stretch has, so they lie in one stretch or in two adjacent ones.
  */
 function stretchAt<K>(key: K, start: number, differenceMs: number): WindowKey<K> {
   const lengthMs = 2 * (differenceMs + 1);
@@ -55,7 +54,7 @@ function stretchAt<K>(key: K, start: number, differenceMs: number): WindowKey<K>
   return new WindowKey(key, from, from + lengthMs);
 }
 
-/** A window as a record has written it. */
+/** The result for a window that a record has written. */
 interface Written<K, A> {
   readonly window: WindowKey<K>;
   readonly next: A | null;
@@ -64,14 +63,14 @@ interface Written<K, A> {
 }
 
 /**
- * Folds each record into the sliding windows of its key that hold it, and makes those that it begins. The
- * windows that start within a stretch of time lie in one row, in the order of their starts: one or two
- * look-ups and writes a record, all known from its timestamp.
+ * Folds each record into the sliding windows of its key that contain it, and creates new ones. The windows
+ * that start within a stretch of time lie in one row, in the order of their starts. So a record costs one or
+ * two look-ups and writes, all known from its timestamp.
  *
- * A row lives until the end of its stretch is past the retention, at least 2 × difference + grace. Nothing is
- * missed by that: when a row is gone, its windows end before closed − difference, if `closed` is the last end
- * that is closed. Any record that is not late is later than that, so they do not hold it, and whatever
- * follows from where they end is closed, too.
+ * A row lives until the end of its stretch is past the retention, which is at least 2 × difference + grace.
+ * Nothing is lost: when a row expires, its windows end before closed − difference, where `closed` is the last
+ * closed end. A record that is not late is later than that, so these windows do not contain it. Any window
+ * that begins where they end is closed too.
  */
 class SlidingFold<K, V, A> implements Processor {
   readonly #setup: FoldSetup<K, V, A>;
@@ -147,16 +146,16 @@ class SlidingFold<K, V, A> implements Processor {
     const window = new WindowKey<K>(key, start, start + this.#differenceMs);
     const current = base === undefined ? null : base.aggregate;
     const next = folds ? added(folding, current, record) : current;
-    // All or nothing: rows are written when it is known that each of its windows can be.
+    // All or nothing: rows are written only after every window has passed this check.
     if (next !== null) checkEncodes(folding.value, next);
     const last = base === undefined ? timestamp : folds ? Math.max(base.last, timestamp) : base.last;
-    // The window that ends with the record may begin right behind the record before it: then it is written,
-    // and emitted, twice.
+    // The window that ends with the record may begin right after the previous record. It is then written, and
+    // emitted, twice.
     const previous = before ? current : (earlier.find((other) => other.window.start === start)?.next ?? null);
     return { window, next, previous, last };
   }
 
-  /** Writes a row with the windows that belong there, if any of them was written. */
+  /** Writes a row with its windows, if any of them has changed. */
   #put(stretch: WindowKey<K>, row: Spans<A>, written: readonly Written<K, A>[], timestamp: number): void {
     let changed: Span<A>[] | undefined;
     for (const { window, next, last } of written) {

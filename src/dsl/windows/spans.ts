@@ -6,14 +6,15 @@ import { showBytes } from '../../serdes/show.js';
 import type { RowItems } from '../../state/contract.js';
 
 /**
- * One of the windows of a key that lie in one row: where it begins, the highest timestamp in it, and its
- * aggregate. Never changed: a row gets a new one in its place.
+ * One of several windows of a key in one row: its start, its highest timestamp and its aggregate. It is
+ * immutable: a row replaces it by a new one.
  *
- * An aggregate is decoded when it is first needed, and what has not changed since it was read or written is
- * not encoded again: mostly one of a row's windows is meant, and its neighbours are read and written with it.
+ * The aggregate is decoded when it is first needed. It is not encoded again if it has not changed since it
+ * was read or written. Mostly only one window of a row is needed, but its neighbours are read and written
+ * with it.
  */
 export class Span<A> {
-  /** How it was written, if it was read: what it needs for being decoded was asked for there. */
+  /** The serde, if the span was read. Its `ready` has been called for these bytes. */
   readonly #serde: Serde<A> | undefined;
   #aggregate: A | undefined;
   #bytes: Buffer | undefined;
@@ -47,13 +48,13 @@ export class Span<A> {
     return this.#bytes ?? serde.encode(this.#aggregate as A);
   }
 
-  /** How many bytes it takes in its row: it is encoded for that, and not again when the row is written. */
+  /** The size in its row. It encodes the aggregate once, and the write of the row reuses the bytes. */
   size(serde: Serde<A>): number {
     this.#bytes ??= serde.encode(this.#aggregate as A);
     return HEAD_BYTES + this.#bytes.length;
   }
 
-  /** From now on its bytes are these, which are part of a whole row. */
+  /** Keeps these bytes, which are part of a whole row. */
   keep(bytes: Buffer): void {
     this.#bytes = bytes;
   }
@@ -77,7 +78,7 @@ export type Spans<A> = readonly Span<A>[];
 
 export const NO_SPANS: Spans<never> = [];
 
-/** Of rows that follow each other the windows that start between two moments, both included. */
+/** The windows in one or two adjacent rows that start between two moments, both included. */
 export function around<A>(rows: readonly Spans<A>[], from: number, to: number): Spans<A> {
   const [first = NO_SPANS, second = NO_SPANS] = rows;
   const all = second.length === 0 ? first : first.length === 0 ? second : [...first, ...second];
@@ -86,7 +87,9 @@ export function around<A>(rows: readonly Spans<A>[], from: number, to: number): 
   return begin === 0 && end === all.length ? all : all.slice(begin, end);
 }
 
-/** Among windows in the order of their starts, the place of the first that does not start before a moment. */
+/**
+ * The index of the first window that starts at `start` or later; windows are in the order of their starts.
+ */
 export function firstFrom(spans: Spans<unknown>, start: number): number {
   let low = 0;
   let high = spans.length;
@@ -98,7 +101,7 @@ export function firstFrom(spans: Spans<unknown>, start: number): number {
   return low;
 }
 
-/** A row of any number of windows is kept in pages. */
+/** Splits a row with many windows into pages: there is no limit per row. */
 export const spanItems = <A>(aggregate: Serde<A>): RowItems<Spans<A>> => ({
   of: (spans) => spans,
   size: (span: Span<A>) => span.size(aggregate),
@@ -108,13 +111,13 @@ export const spanItems = <A>(aggregate: Serde<A>): RowItems<Spans<A>> => ({
 const FORMAT = 1;
 const HEAD_BYTES = 8 + 8 + 4;
 /**
- * In a shorter row nearly every window changes between two commits: keeping the bytes would cost more memory
- * than it saves work.
+ * In a shorter row, nearly every window changes between two commits. Keeping the bytes would then cost more
+ * memory than it saves work.
  */
 const MANY = 4;
 
 /**
- * Windows that lie in one row, format 1 (big endian):
+ * The windows of one row, format 1 (big endian):
  *
  * | bytes | what |
  * |---|---|

@@ -8,17 +8,17 @@ import { type FoldKind, type FoldSetup, WindowResults } from './window-results.j
 import type { WindowedFolding } from './windowing.js';
 import { NO_WINDOW, type TimeWindows } from './windows.js';
 
-/** What is known of a record before it is its turn: its window, or its windows if there is not one. */
+/** The windows of a record, found in advance: a single window, or a list if there is not exactly one. */
 type Prepared<K> = WindowKey<K> | readonly WindowKey<K>[];
 
-/** What a window was, and is with the record. */
+/** The row of a window before and after a record. */
 interface Written<A> {
   readonly row: Row<A> | null;
   readonly next: A | null;
   readonly timestamp: number;
 }
 
-/** One row a key and window, which lives by the window's start. */
+/** The store has one row per key and window, which lives by the window's start. */
 export function timeFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: TimeWindows): FoldKind<K, V, A> {
   const { store, key, value } = folding;
   const life = Number.isFinite(windows.retentionMs) && {
@@ -31,7 +31,7 @@ export function timeFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows: Ti
   };
 }
 
-/** Folds each record into the windows that its timestamp lies in: one look-up and one write for each. */
+/** Folds each record into the windows that contain its timestamp: one look-up and one write per window. */
 class TimeFold<K, V, A> implements Processor {
   readonly #setup: FoldSetup<K, V, A>;
   readonly #store: OperatorStore<Windowed<K>, A>;
@@ -54,8 +54,8 @@ class TimeFold<K, V, A> implements Processor {
   }
 
   /**
-   * The windows of the record. One alone stands for itself: V8 may make lists that live for a batch in the
-   * old generation, where they keep what is in them until the next full collection.
+   * The windows of the record. A single window is not put in a list: V8 may allocate lists that live for a
+   * batch in its old generation, where they keep their elements until the next full collection.
    */
   prepare(record: AnyRecord, _port: number, lookups: Lookups): Prepared<K> {
     if (record.key === null) return NO_WINDOW;
@@ -89,7 +89,7 @@ class TimeFold<K, V, A> implements Processor {
     else this.#results.partlyLate();
   }
 
-  /** All or nothing: if one window cannot take the record, those before it are put back. */
+  /** All or nothing: if one window cannot take the record, the earlier ones are restored. */
   #updateAll(keys: readonly WindowKey<K>[], record: AnyRecord): void {
     const written: Written<A>[] = [];
     try {

@@ -4,14 +4,14 @@ import { show } from '../../model/show.js';
 
 const HOUR = 3_600_000;
 
-/** The clocks of a time zone. Slow: Intl takes some microseconds a question, so ask once a window. */
+/** The clocks of a time zone. Each call to Intl takes some microseconds, so call it only once per window. */
 export class TimeZone {
   readonly name: string;
   readonly #format: Intl.DateTimeFormat;
 
   /** CONFIG_INVALID for a zone that Node does not know. */
   constructor(name: string) {
-    // Left out, Intl would take that of this machine.
+    // Without a name, Intl would use the zone of this machine.
     if (typeof name !== 'string') throw unknownZone(name);
     try {
       this.#format = new Intl.DateTimeFormat('en-US', {
@@ -40,18 +40,15 @@ export class TimeZone {
     return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(moment / 1_000) * 1_000;
   }
 
-  /** What a clock on the wall shows, as if it were UTC. */
+  /** The local clock time, as if it were UTC. */
   local(moment: number): number {
     return moment + this.offset(moment);
   }
 
-  /**
-   * The first moment at which clocks show that time; if it is left out, the moment at which they are put
-   * forward past it.
-   */
+  /** The first moment at which clocks show a local time. If clocks skip it, the moment of the change. */
   momentOf(local: number): number {
-    // Clocks are between 12 hours behind and 14 ahead of UTC: the moment lies in between, and so does a
-    // change of the clocks that matters.
+    // Clocks are between 12 hours behind and 14 hours ahead of UTC. The moment and any relevant clock change
+    // lie in this range.
     const before = this.offset(local - 15 * HOUR);
     const after = this.offset(local + 13 * HOUR);
     const candidates =
@@ -60,7 +57,7 @@ export class TimeZone {
     return this.change(local - 15 * HOUR, local + 13 * HOUR);
   }
 
-  /** The first moment after `from` at which clocks are put forward or back, which they are before `to`. */
+  /** The first moment after `from` at which clocks change. There must be a change before `to`. */
   change(from: number, to: number): number {
     const offset = this.offset(from);
     let [low, high] = [from, to];

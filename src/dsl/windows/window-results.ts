@@ -10,33 +10,33 @@ import { IdleClock } from './idle-clock.js';
 import type { WindowedFolding } from './windowing.js';
 import type { Windows } from './windows.js';
 
-/** The store of a fold keeps its stream time. */
+/** The store of a fold, which keeps its stream time. */
 type Clocked = Pick<OperatorStore<unknown, unknown>, 'streamTime' | 'advanceTime'>;
 
-/** What a fold over windows is made with, in one task. */
+/** The parts of a fold over windows, in one task. */
 export interface FoldSetup<K, V, A> {
   readonly context: ProcessorContext;
   readonly folding: WindowedFolding<K, V, A>;
 }
 
-/** What differs by the kind of windows: how a fold keeps its rows, and how it works. */
+/** The part of a fold that depends on the kind of windows: its rows and its logic. */
 export interface FoldKind<K, V, A> {
   readonly rows: StoreSpec;
   create(setup: FoldSetup<K, V, A>): Processor;
 }
 
 /**
- * What becomes of the results of a fold over windows of whatever kind: they are emitted with each change, or
- * once a window is closed; and what becomes of records that are late.
+ * Handles the results of a fold over any kind of windows, and its late records. Results are emitted with each
+ * change, or once per window when it closes.
  *
- * A fold calls {@link advance} first with each record that counts for its stream time, and goes on when that
- * is done; then {@link changed}, {@link grown} or {@link removed} for each window it has written, or
- * {@link late}. It leaves observing the time to advance.
+ * A fold first calls {@link advance} with each record that counts for its stream time, and waits for it. Then
+ * it calls {@link changed}, {@link grown} or {@link removed} for each window that it has written, or
+ * {@link late}. Only `advance` advances stream time.
  */
 export class WindowResults<K, V, A> {
   readonly #context: ProcessorContext;
   readonly #folding: WindowedFolding<K, V, A>;
-  /** Its stream time is that of the fold. */
+  /** The stream time of this store is the stream time of the fold. */
   readonly #store: Clocked;
   readonly #windows: Windows;
   /** Undefined: each change is emitted. */
@@ -57,7 +57,7 @@ export class WindowResults<K, V, A> {
     return this.#store.streamTime - this.#windows.closesAfterMs;
   }
 
-  /** Once, when the stores are restored. */
+  /** Called once, when the stores are restored. */
   async start(): Promise<void> {
     await this.#closing?.start();
     this.#idle?.start(
@@ -67,9 +67,9 @@ export class WindowResults<K, V, A> {
   }
 
   /**
-   * Moves stream time on, and emits what closes by that. A promise only if windows that close have to be
-   * read: nothing else may be done before it is fulfilled. Rows may be past their retention after that, so
-   * windows are emitted before.
+   * Advances stream time and emits the windows that close. Returns a promise only if closing windows have to
+   * be read; the caller must then wait for it. Windows are emitted before time advances, because their rows
+   * may be past their retention afterwards.
    */
   advance(timestamp: number): void | Promise<void> {
     this.#idle?.seen(Math.max(timestamp, this.#store.streamTime));
@@ -85,44 +85,41 @@ export class WindowResults<K, V, A> {
     store.advanceTime(timestamp);
   }
 
-  /** A window was written. `next` null: it is empty now; `previous` null: it was. */
+  /** A window was written. `next` null: it is empty now; `previous` null: it was empty before. */
   changed(window: WindowKey<K>, next: A | null, previous: A | null, timestamp: number, headers: Headers): void {
     if (this.#closing) this.#closing.changed(window, next !== null, previous !== null, timestamp);
     else this.#context.emit(new RowChange(window, next, previous, timestamp, headers));
   }
 
-  /** A window took the place of others that grew or were merged: among updates a change like others. */
+  /** A window replaced others that grew or were merged. With `updates`, this is emitted like any change. */
   grown(window: WindowKey<K>, next: A | null, previous: A | null, timestamp: number, headers: Headers): void {
     if (!this.#closing) this.#context.emit(new RowChange(window, next, previous, timestamp, headers));
   }
 
-  /**
-   * A window is no more, because another took its place: a tombstone among updates, nothing where windows are
-   * emitted once they are closed.
-   */
+  /** A window was replaced by another. With `updates`, a tombstone is emitted; with `onClose`, nothing is. */
   removed(window: WindowKey<K>, previous: A | null, timestamp: number, headers: Headers): void {
     this.grown(window, null, previous, timestamp, headers);
   }
 
-  /** A record was not taken into any window, because all that it belongs to are closed. */
+  /** A record was in no window, because all its windows are closed. */
   late(record: AnyRecord): void {
     const { late, operator, store } = this.#folding;
     this.#context.drop('late');
     if (late === undefined) return;
     if (late !== 'deadLetter') return late(record);
     const error = new StreamsError('RECORD_LATE', {
-      what: 'a record came when its windows had closed',
+      what: 'a record arrived after its windows had closed',
       at: `${operator} ${store}`,
       saw: `the timestamp ${record.timestamp} at stream time ${this.#store.streamTime}`,
       expected: `windows that end after ${this.closedUntil}`,
-      action: 'Give the windows a longer grace if such records are to count.',
+      action: 'Give the windows a longer grace if such records should count.',
     });
     this.#context.deadLetter(record, error);
   }
 
   /**
-   * A record was taken into some of its windows and not into others, which are closed. Nothing of it is lost
-   * without being counted, but it is no late record: sent in again it would count twice.
+   * A record was added to some of its windows only, because the others are closed. It is counted, so nothing
+   * is lost silently. It is not a late record: if it were sent again, it would count twice.
    */
   partlyLate(): void {
     this.#context.count('partly-late');

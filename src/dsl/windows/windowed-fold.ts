@@ -19,8 +19,7 @@ import type { Windows } from './windows.js';
 type AnyFolding = Folding<any, any, any> & AnyWindowing & { readonly window: Windows };
 
 /**
- * Declares a fold that keeps an aggregate for each key and window. What it emits are the changes of a table
- * whose keys are windowed.
+ * Declares a fold with one aggregate per key and window. It emits the changes of a table with windowed keys.
  */
 export function windowedFold(
   current: Declaring,
@@ -33,7 +32,7 @@ export function windowedFold(
   if (inspections.some(({ table }) => table)) {
     current.problem(
       `${operator} ${store}`,
-      'its input is a table, and a row that changes has no place in windows',
+      'its input is a table, and windows cannot hold rows that change',
       'Turn the table into a stream of its changes with toStream(), or leave window out.',
     );
   }
@@ -48,7 +47,7 @@ export function windowedFold(
   if (window.kind === 'session' && !options.merge) {
     current.problem(
       `${operator} ${store}`,
-      'it folds over sessions, and does not say how two of them become one',
+      'it folds over sessions, and has no function to merge two of them',
       'Give it merge: (first, second) => … .',
     );
   }
@@ -60,8 +59,7 @@ export function windowedFold(
     );
   }
   const given = { ...options, key: options.key ?? inspections[0]?.key ?? serdes.json() };
-  // Bound here, because rows are made of windows, whose keys and aggregates are written in the middle of
-  // them.
+  // Bound here, because rows consist of windows, and keys and aggregates are written inside them.
   const folding: WindowedFolding<unknown, unknown, unknown> = { ...current.bound(given, 'store', store), operator };
   const { rows, create } = kindOf(folding, window);
   return current.processor(
@@ -76,7 +74,8 @@ export function windowedFold(
       create: (context) => byPort(folding, (own) => create({ context, folding: own })),
     },
     sources,
-    // A table whose full windows no store holds: no store's name has a space.
+    // The id of the node stands for the store: no store holds the full windows, and no store name has a
+    // space.
     counted ? `${operator} ${store}` : store,
   );
 }

@@ -3,40 +3,42 @@ import { StreamsError } from '../../model/errors.js';
 import { WindowKey } from '../../model/window.js';
 
 interface Closing {
-  /** For people: `tumbling 1 min`. */
+  /** A label for messages: `tumbling 1 min`. */
   readonly label: string;
   /**
-   * A window is closed when stream time has come that far behind its end: the grace, one more where the end
-   * belongs to the window, and the gap of a session. Infinity: never.
+   * How far stream time must be past a window's end for the window to be closed. It is the grace, plus 1 ms
+   * where the window includes its end, plus the gap of a session. Infinity: never.
    */
   readonly closesAfterMs: number;
   /** How long a window stays in the store, in stream time, counted from its start. */
   readonly retentionMs: number;
 }
 
-/** Of a record from before the epoch. */
+/** For a record from before the epoch. */
 export const NO_WINDOW: readonly WindowKey<never>[] = [];
 
-/** Windows that follow from a timestamp alone. */
+/** Windows that depend on a timestamp alone. */
 export interface TimeWindows extends Closing {
   readonly kind: 'time';
-  /** The windows of a key that hold a moment, in the order of their starts; none before the epoch. */
+  /** The windows of a key that contain a moment, in the order of their starts; none before the epoch. */
   of<K>(timestamp: number, key: K): readonly WindowKey<K>[];
 }
 
-/** A window for each distinct set of records that lie within a length of time. Both ends included. */
+/** A window per distinct set of records within a length of time. Both ends are included. */
 export interface SlidingWindows extends Closing {
   readonly kind: 'sliding';
   readonly differenceMs: number;
 }
 
-/** Windows of activity: records of a key with no gap between them longer than that. Both ends included. */
+/**
+ * Windows of activity: records of a key with no gap between them longer than `gapMs`. Both ends are included.
+ */
 export interface SessionWindows extends Closing {
   readonly kind: 'session';
   readonly gapMs: number;
 }
 
-/** Windows of so many records of a key. */
+/** Windows of a number of records of a key. */
 export interface CountWindows extends Closing {
   readonly kind: 'count';
   readonly records: number;
@@ -45,9 +47,9 @@ export interface CountWindows extends Closing {
 export type Windows = TimeWindows | SlidingWindows | SessionWindows | CountWindows;
 
 /**
- * How long after its end, in stream time, suppress gives a window out, as that of Kafka Streams does;
- * infinity: no moment of stream time closes it. Sliding windows and sessions include their end: in the
- * millisecond in which they are given out they still take records in.
+ * How long after its end, in stream time, suppress emits a window, as in Kafka Streams. Infinity: stream time
+ * never closes it. Sliding windows and sessions include their end, so they still accept records in the
+ * millisecond in which they are emitted.
  */
 export function suppressedForMs({ kind, closesAfterMs }: Windows): number {
   if (kind === 'count') return Number.POSITIVE_INFINITY;
@@ -55,24 +57,24 @@ export function suppressedForMs({ kind, closesAfterMs }: Windows): number {
 }
 
 export interface WindowOptions {
-  /** How long after its end, in stream time, a window still takes late records in. Default: not at all. */
+  /** How long after its end, in stream time, a window still accepts late records. Default: not at all. */
   readonly grace?: Duration;
   /**
    * How long a window can be looked up in the store, in stream time, counted from its start (a session: from
-   * its end). At least as long as it is open, which is the default.
+   * its end). At least as long as the window is open, which is the default.
    */
   readonly retention?: Duration;
 }
 
 /**
- * Windows of one length, side by side: a record belongs to one. They begin at multiples of their size since
- * the epoch; the start is included, the end is not.
+ * Windows of a fixed size that do not overlap: a record belongs to one. They begin at multiples of their size
+ * since the epoch; the start is included, the end is not.
  *
  * ```ts
  * clicks.pipe(count({ store: 'clicks-per-minute', window: tumbling('1m', { grace: '10s' }) }));
  * ```
  *
- * A window is closed when stream time reaches its end + grace. CONFIG_INVALID for a size of zero, and a
+ * A window is closed when stream time reaches its end + grace. CONFIG_INVALID for a size of zero, and for a
  * retention shorter than size + grace. Semantics: TimeWindows of Kafka Streams.
  */
 export function tumbling(size: Duration, options: WindowOptions = {}): TimeWindows {
@@ -89,21 +91,21 @@ export function tumbling(size: Duration, options: WindowOptions = {}): TimeWindo
 }
 
 export interface HoppingOptions extends WindowOptions {
-  /** How far one window begins behind the one before; at most the size. */
+  /** The distance between the starts of two windows; at most the size. */
   readonly every: Duration;
 }
 
 /**
- * Windows of one length that overlap: one begins `every` so often, and a record belongs to all that hold its
- * timestamp, size / every of them. They begin at multiples of `every` since the epoch; the start is included,
- * the end is not.
+ * Windows of a fixed size that overlap. One begins every `every`, and a record belongs to all windows that
+ * contain its timestamp: size / every of them. They begin at multiples of `every` since the epoch; the start
+ * is included, the end is not.
  *
  * ```ts
  * clicks.pipe(count({ store: 'clicks', window: hopping('5m', { every: '1m', grace: '10s' }) }));
  * ```
  *
- * Each window costs a row and an update of its own. CONFIG_INVALID for a size or `every` of zero, and for an
- * `every` longer than the size. Semantics: TimeWindows.advanceBy of Kafka Streams.
+ * Each window costs its own row and update. CONFIG_INVALID for a size or `every` of zero, and for an `every`
+ * longer than the size. Semantics: TimeWindows.advanceBy of Kafka Streams.
  */
 export function hopping(size: Duration, { every, ...options }: HoppingOptions): TimeWindows {
   const sizeMs = positiveMs(size, 'the size of a hopping window');
@@ -122,7 +124,7 @@ export function hopping(size: Duration, { every, ...options }: HoppingOptions): 
     ...closing(`hopping ${formatMs(sizeMs)}`, { openMs: sizeMs, behindMs: 0 }, options),
     of<K>(timestamp: number, key: K): readonly WindowKey<K>[] {
       const windows: WindowKey<K>[] = [];
-      // The first window that holds the moment, but none that would begin before the epoch.
+      // Start with the first window that contains the moment, but not before the epoch.
       const earliest = Math.max(0, timestamp - first);
       for (let start = earliest - (earliest % everyMs); start <= timestamp; start += everyMs)
         windows.push(new WindowKey(key, start, start + sizeMs));
@@ -132,7 +134,7 @@ export function hopping(size: Duration, { every, ...options }: HoppingOptions): 
 }
 
 /**
- * One window that begins at a moment and never ends. Records before it belong to none.
+ * One window that begins at a moment and never ends. Records before it belong to no window.
  *
  * ```ts
  * clicks.pipe(count({ store: 'clicks', window: unlimited({ from: Date.UTC(2026, 0, 1) }) }));
@@ -159,32 +161,33 @@ export function unlimited({ from = 0 }: { readonly from?: number } = {}): TimeWi
 }
 
 /**
- * A window for each distinct set of records of a key that lie no further apart than `difference`. Both ends
- * are included.
+ * A window per distinct set of records of a key that are at most `difference` apart. Both ends are included.
  *
  * ```ts
  * payments.pipe(count({ store: 'payments-in-ten-minutes', window: sliding('10m', { grace: '1m' }) }));
  * ```
  *
- * There is a window that ends with each record, and one that begins right behind it if others follow: windows
- * that differ hold different records. None begins before 0, so the records before `difference` share one. A
- * window is closed when stream time has passed its end + grace. A record is late when the window that begins
- * with it is closed; then it changes nothing, and else it is taken into those that are open. Records without
- * a key or value are dropped (`null-key`, `null-value`) and do not move stream time.
+ * One window ends with each record, and one begins right after it if others follow. Different windows contain
+ * different records. None begins before 0, so the records before `difference` share one window. A window is
+ * closed when stream time has passed its end + grace. A record is late when the window that begins with it is
+ * closed. A late record changes nothing; any other is added to its open windows. Records without a key or
+ * value are dropped (`null-key`, `null-value`) and do not advance stream time.
  *
- * Order: a record emits all windows that it changes, the one that starts last first, then those that it
- * begins; a window may be emitted twice in that. Aggregates of a new window may begin as a copy of another's,
- * so `add` must not change what it is given.
+ * Order: a record first emits all windows that it changes, from the latest start to the earliest, then the
+ * new ones. For records before `difference` the order is different, as in Kafka Streams. A window may be
+ * emitted twice. The aggregate of a new window may start as a copy of another's, so `add` must not modify its
+ * argument.
  *
- * State: windows of a key that start within twice the difference lie in one row. Cost: one or two look-ups
- * and writes a record, whatever the timestamps, and one call of `add` for each window that holds it: twice as
- * many as there are records within the difference before and behind it. A row that changes is written at a
- * commit, of one above 32 KiB the pages that changed. Rows live for the retention (default: twice the
- * difference, and grace), counted from the start of windows; a longer one costs disk, and nothing else.
- * CONFIG_INVALID for a difference of zero, and a retention shorter than the default.
+ * State: the windows of a key that start within twice the difference lie in one row. Cost: one or two
+ * look-ups and writes per record, whatever the timestamps, and one call of `add` for each window that
+ * contains the record. These are twice as many as there are records within the difference on both sides of
+ * it. A changed row is written at a commit; of a row above 32 KiB only the changed pages are written. Rows
+ * live for the retention (default: twice the difference, plus grace), counted from the start of windows. A
+ * longer retention costs only disk. CONFIG_INVALID for a difference of zero, and for a retention shorter than
+ * the default.
  *
- * Semantics: SlidingWindows of Kafka Streams (KIP-450), with one exception: a new window that begins as a
- * copy had no value before, whatever the other one held.
+ * Semantics: SlidingWindows of Kafka Streams (KIP-450), with one exception. A new window that starts as a
+ * copy has no previous value, whatever the other window contained.
  */
 export function sliding(difference: Duration, options: WindowOptions = {}): SlidingWindows {
   const differenceMs = positiveMs(difference, 'the difference of a sliding window');
@@ -193,25 +196,27 @@ export function sliding(difference: Duration, options: WindowOptions = {}): Slid
 }
 
 /**
- * Windows of activity: a record joins the session of its key that is no further away than `gap`, and sessions
- * that it brings together become one. Both ends are included, and are those of the first and the last record.
+ * Windows of activity: a record joins the session of its key that is at most `gap` away. Sessions that it
+ * connects are merged. A session's ends are its first and last record, both included.
  *
  * ```ts
  * clicks.pipe(count({ store: 'visits', window: session('30m', { grace: '1m' }) }));
  * ```
  *
- * A session that grows is deleted under its old bounds, with its end as the timestamp, and emitted under its
- * new ones, even if they are the same; only a session of one moment that stays one is not deleted first. It
- * is closed when stream time has passed its end + gap + grace, and final then: a record next to it that is
- * not late begins another. A record is late when the session that it would begin alone were closed and there
- * is no open one that it joins. Records without a key are dropped (`null-key`); those without a value count.
+ * When a session grows, it is deleted under its old bounds, with its end as the timestamp. Then it is emitted
+ * under its new ones, even if they are equal. Only a session of a single moment that stays one is not deleted
+ * first. A session is closed, and final, when stream time has passed its end + gap + grace. A record next to
+ * it that is not late then begins another session. A record is late if a session of this record alone would
+ * be closed, and there is no open session that it joins. Records without a key are dropped (`null-key`);
+ * records without a value count.
  *
- * State: one row a key with all its sessions within the retention, which counts from their ends (default: gap
- * and grace, so that mostly one is there). Cost: one look-up and one write a record. A row that changes is
- * read whole, and lies in memory whole until it is evicted; it is written at a commit, of one above 32 KiB
- * the pages that changed. CONFIG_INVALID for a gap of zero, and a retention shorter than gap and grace.
+ * State: one row per key with all its sessions within the retention, counted from their ends. The default
+ * retention is gap plus grace, so there is mostly one session. Cost: one look-up and one write per record. A
+ * changed row is read whole, and stays in memory whole until it is evicted. It is written at a commit; of a
+ * row above 32 KiB only the changed pages are written. CONFIG_INVALID for a gap of zero, and for a retention
+ * shorter than gap and grace.
  *
- * Semantics: SessionWindows of Kafka Streams (KIP-94), with one exception: with the default retention a
+ * Semantics: SessionWindows of Kafka Streams (KIP-94), with one exception. With the default retention a
  * session is kept as long as it is open, not one millisecond less.
  */
 export function session(gap: Duration, options: WindowOptions = {}): SessionWindows {
@@ -221,9 +226,9 @@ export function session(gap: Duration, options: WindowOptions = {}): SessionWind
 }
 
 interface Lengths {
-  /** How long a window takes records in without grace. */
+  /** How long a window without grace accepts records. */
   readonly openMs: number;
-  /** How far stream time must be behind the end for a window without grace to be closed. */
+  /** How far stream time must be past the end for a window without grace to be closed. */
   readonly behindMs: number;
 }
 
@@ -237,7 +242,7 @@ export function closing(
     retention === undefined ? openMs + graceMs : durationMs(retention, `retention of ${label} windows`);
   if (retentionMs < openMs + graceMs) {
     throw invalid(
-      `${label} windows would be forgotten while they are open`,
+      `${label} windows would be removed while they are open`,
       `retention ${retention}`,
       `at least size and grace together, ${openMs + graceMs}ms`,
       'Make the retention longer, or the grace shorter.',
