@@ -8,12 +8,12 @@ import type { Broker } from '#src/broker/port.js';
 import type { Guarantee } from '#src/runtime/config.js';
 import { systemClock } from '#src/runtime/system.js';
 import { unique } from '../broker/contract.support.js';
-import { describeWithKafkaJars } from '../support/kafka.js';
-import { type JarsBroker, START_HOOK_LIMIT_MS, startFromJars } from '../support/kafka-jars.js';
 import { temporaryDirectory } from '../support/project.js';
 import { bin, deliver, gitTotals, millrace, sourceHistoryProject } from '../support/source-history.js';
-import type { ApplicationOptions, Said } from './counting.js';
-import { ApplicationProcess, counted, createTopics, upTo, words, write } from './support.js';
+import { ApplicationProcess, counted, createTopics, upTo, words, write } from './support/applications.js';
+import type { ApplicationOptions, Said } from './support/counting.js';
+import { type JarsBroker, START_HOOK_LIMIT_MS, startFromJars } from './support/jars.js';
+import { describeWithKafkaJars } from './support/suites.js';
 
 const PARTITIONS = 3;
 const KEYS = 300;

@@ -5,10 +5,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Broker } from '#src/broker/port.js';
 import { unique } from '../broker/contract.support.js';
-import { describeWithKafka } from '../support/kafka.js';
 import { temporaryDirectory } from '../support/project.js';
-import { counting, type Said } from './counting.js';
-import { ApplicationProcess, counted, createTopics, forget, upTo, words, write } from './support.js';
+import { ApplicationProcess, counted, createTopics, forget, upTo, words, write } from './support/applications.js';
+import { counting, type Said } from './support/counting.js';
+import { describeWithKafka } from './support/suites.js';
 
 const PARTITIONS = 4;
 const KEYS = 500;

@@ -4,11 +4,11 @@ import { type RunningStreams, type StartOptions, serdes, start, type Topology, t
 import type { Broker } from '#src/broker/port.js';
 import { isStreamsError, type StreamsError } from '#src/model/errors.js';
 import { unique } from '../broker/contract.support.js';
-import { describeWithKafka } from '../support/kafka.js';
-import { createPartitions } from '../support/kafka-raw.js';
 import { temporaryDirectory } from '../support/project.js';
-import { counting } from './counting.js';
-import { createTopics, forget, words, write } from './support.js';
+import { createTopics, forget, words, write } from './support/applications.js';
+import { counting } from './support/counting.js';
+import { createPartitions } from './support/raw-requests.js';
+import { describeWithKafka } from './support/suites.js';
 
 const passing = (name: string): Topology =>
   topology(name, (t) => {

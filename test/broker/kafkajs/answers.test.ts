@@ -9,7 +9,7 @@ import { BytesReader } from '#src/broker/kafkajs/bytes.js';
 import { type ConnectionInside, mendConnection } from '#src/broker/kafkajs/kafkajs-patches.js';
 import { systemClock } from '#src/runtime/system.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
-import { fails } from './contract.support.js';
+import { fails } from '../contract.support.js';
 
 const MIB = 1024 * 1024;
 

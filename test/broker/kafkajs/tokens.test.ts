@@ -7,7 +7,7 @@ import { cachedToken, clientCredentials, tokenOf } from '#src/broker/kafkajs/oau
 import { isStreamsError } from '#src/model/errors.js';
 import { asSecret, Secret } from '#src/model/secret.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
-import { isError } from '../support/errors.js';
+import { isError } from '../../support/errors.js';
 
 const MARKER = 'swordfish';
 

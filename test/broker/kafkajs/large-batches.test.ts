@@ -12,8 +12,8 @@ import { UnpackedBatches } from '#src/broker/record-batch/unpacked.js';
 import { varintSize, writeVarint } from '#src/broker/record-batch/varint.js';
 import { Headers } from '#src/model/headers.js';
 import { silentLogger } from '#src/model/ports.js';
-import { collectGarbage } from '../support/garbage.js';
-import { fails } from './contract.support.js';
+import { collectGarbage } from '../../support/garbage.js';
+import { fails } from '../contract.support.js';
 
 const MIB = 1024 * 1024;
 

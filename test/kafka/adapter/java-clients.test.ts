@@ -4,11 +4,11 @@ import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { COMPRESSIONS } from '#src/broker/compression/codec.js';
 import { partitionOf } from '#src/runtime/partitioner.js';
-import { describeWithKafka, describeWithKafkaJars } from '../support/kafka.js';
-import { javaProgram } from '../support/kafka-jars.js';
-import { storedCompressions } from '../support/kafka-raw.js';
-import { unique } from './contract.support.js';
-import { contents, line, newTopic, samples } from './kafka.support.js';
+import { unique } from '../../broker/contract.support.js';
+import { javaProgram } from '../support/jars.js';
+import { storedCompressions } from '../support/raw-requests.js';
+import { describeWithKafka, describeWithKafkaJars } from '../support/suites.js';
+import { contents, line, newTopic, samples } from '../support/topics.js';
 
 /** Runs test/fixtures/java/Interop.java; its lines of output. */
 async function java(

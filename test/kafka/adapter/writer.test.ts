@@ -5,10 +5,10 @@ import { KafkaWriter } from '#src/broker/kafkajs/writer.js';
 import { writerSettings } from '#src/broker/kafkajs/writer-options.js';
 import { sleep } from '#src/model/ports.js';
 import { systemClock } from '#src/runtime/system.js';
-import { describeWithKafka } from '../support/kafka.js';
-import { connect, createPartitions } from '../support/kafka-raw.js';
-import { fails, numbered, openTransaction, record, unique, valueText } from './contract.support.js';
-import { contents, newTopic } from './kafka.support.js';
+import { fails, numbered, openTransaction, record, unique, valueText } from '../../broker/contract.support.js';
+import { connect, createPartitions } from '../support/raw-requests.js';
+import { describeWithKafka } from '../support/suites.js';
+import { contents, newTopic } from '../support/topics.js';
 
 describeWithKafka('a writer', (kafka) => {
   it('writes to partitions that were added after it began', async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { Cursor } from '#src/broker/kafkajs/cursor.js';
 import { FIELD } from '#src/broker/record-batch/format.js';
-import { fails } from './contract.support.js';
-import { smallBatch } from './record-batch/support.js';
+import { fails } from '../contract.support.js';
+import { smallBatch } from '../record-batch/support.js';
 
 /** What a broker answers for a partition; the batch of three records begins at offset 42. */
 const fetched = (records: Buffer) => ({

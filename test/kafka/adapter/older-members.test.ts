@@ -18,10 +18,10 @@ import {
   syncGroupRequest,
 } from '#src/broker/kafkajs/requests-groups.js';
 import type { MembershipOptions } from '#src/broker/port.js';
-import { describeWithKafka } from '../support/kafka.js';
-import { connect } from '../support/kafka-raw.js';
-import { fails, unique } from './contract.support.js';
-import { newTopic } from './kafka.support.js';
+import { fails, unique } from '../../broker/contract.support.js';
+import { connect } from '../support/raw-requests.js';
+import { describeWithKafka } from '../support/suites.js';
+import { newTopic } from '../support/topics.js';
 
 /** A member as the version before format 2 has them: it offers one protocol. */
 class OlderMember {

@@ -8,10 +8,10 @@ import type { Broker } from '#src/broker/port.js';
 import { isStreamsError } from '#src/model/errors.js';
 import type { Logger } from '#src/model/ports.js';
 import { systemClock } from '#src/runtime/system.js';
-import { PASSPHRASE } from '../support/certificates.js';
-import { describeWithKafkaJars } from '../support/kafka.js';
-import { MARKER, password, type SecureKafka, startSecureKafka, unsignedToken } from '../support/kafka-secure.js';
-import { numbered, unique, valueText } from './contract.support.js';
+import { numbered, unique, valueText } from '../../broker/contract.support.js';
+import { PASSPHRASE } from '../../support/certificates.js';
+import { MARKER, password, type SecureKafka, startSecureKafka, unsignedToken } from '../support/secure-cluster.js';
+import { describeWithKafkaJars } from '../support/suites.js';
 
 describeWithKafkaJars('a cluster that asks who a client is', () => {
   let kafka: SecureKafka;

@@ -6,7 +6,7 @@ import { KafkaReader } from '#src/broker/kafkajs/reader.js';
 import type { Logger } from '#src/model/ports.js';
 import { nextTurn } from '#src/runtime/system.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
-import { fails } from './contract.support.js';
+import { fails } from '../contract.support.js';
 
 const gone = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 const NOTHING = { error: 0, highWatermark: 0, lastStableOffset: 0, logStart: 0, aborted: [], records: Buffer.alloc(0) };

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { COMPRESSIONS } from '#src/broker/compression/codec.js';
-import { describeWithKafka } from '../support/kafka.js';
-import { storedCompressions } from '../support/kafka-raw.js';
-import { fails, numbered, record, unique } from './contract.support.js';
-import { contents, line, newTopic, samples } from './kafka.support.js';
+import { fails, numbered, record, unique } from '../../broker/contract.support.js';
+import { storedCompressions } from '../support/raw-requests.js';
+import { describeWithKafka } from '../support/suites.js';
+import { contents, line, newTopic, samples } from '../support/topics.js';
 
 describeWithKafka('compression', (kafka) => {
   for (const compression of COMPRESSIONS) {

@@ -6,10 +6,10 @@ import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import type { Broker, BrokerRecord } from '#src/broker/port.js';
 import { FIELD } from '#src/broker/record-batch/format.js';
 import { systemClock } from '#src/runtime/system.js';
-import { describeWithKafka, describeWithKafkaJars } from '../support/kafka.js';
-import { type JarsBroker, startFromJars } from '../support/kafka-jars.js';
-import { fails, numbered, record, valueText } from './contract.support.js';
-import { newTopic } from './kafka.support.js';
+import { fails, numbered, record, valueText } from '../../broker/contract.support.js';
+import { type JarsBroker, startFromJars } from '../support/jars.js';
+import { describeWithKafka, describeWithKafkaJars } from '../support/suites.js';
+import { newTopic } from '../support/topics.js';
 
 async function write(broker: Broker, topic: string, count: number, from = 0): Promise<void> {
   const writer = await broker.createWriter();

@@ -3,10 +3,10 @@ import type { Broker, ProducerRecord } from '#src/broker/port.js';
 import { leftJoinGlobalTable, type StartOptions, serdes, start, to, topology } from '#src/index.js';
 import { Headers } from '#src/model/headers.js';
 import { silentLogger } from '#src/model/ports.js';
+import { unique } from '../broker/contract.support.js';
 import { decoded, type TextRecord } from '../support/application.js';
-import { describeWithKafka } from '../support/kafka.js';
 import { temporaryDirectory } from '../support/project.js';
-import { unique } from './contract.support.js';
+import { describeWithKafka } from './support/suites.js';
 
 const text = { key: serdes.string, value: serdes.string };
 
