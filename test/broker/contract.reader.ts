@@ -234,7 +234,8 @@ export function readerContract(bench: Bench): void {
       await bench.nothing(reader);
     });
 
-    it('outside the log gets OFFSET_OUT_OF_RANGE with partition and offsets, and goes on after a seek; others keep their positions', async () => {
+    // The error names the partition, its offset and the offsets that there are.
+    it('outside the log gets OFFSET_OUT_OF_RANGE, goes on after a seek, and keeps its other positions', async () => {
       const topic = await bench.topic(2);
       await bench.write([...numbered(topic, 3), ...numbered(topic, 3, 0, { partition: 1 })]);
       const reader = await bench.reader(topic, 9, 1);

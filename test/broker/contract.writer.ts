@@ -78,7 +78,8 @@ export function writerContract(bench: Bench): void {
       assert.deepEqual(await bench.values(topic), ['0']);
     });
 
-    it('fails the flush with PRODUCE_FAILED naming the first record that was not taken and how many; the others are taken, and the next flush is fresh', async () => {
+    // The error names the first record that was refused, and says how many were.
+    it('fails the flush with PRODUCE_FAILED for refused records, writes the others, and goes on', async () => {
       const [topic, missing] = [await bench.topic(), unique('none')];
       const writer = await bench.broker.createWriter();
       await writer.write([
@@ -141,7 +142,7 @@ export function writerContract(bench: Bench): void {
     });
 
     for (const transactional of [false, true]) {
-      it(`${transactional ? 'in a transaction ' : ''}leaves out and tells what is refused, if it says where it comes from: the others are written, in order`, async () => {
+      it(`${transactional ? 'in a transaction ' : ''}leaves out and reports a refused record that has an origin; others keep their order`, async () => {
         const topic = await bench.topic(2, { 'max.message.bytes': '2000' });
         const dated = await bench.topic(1, { 'message.timestamp.after.max.ms': '1000' });
         const keyed = await bench.topic(1, { 'cleanup.policy': 'compact' });

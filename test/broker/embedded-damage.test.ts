@@ -107,7 +107,7 @@ describe('a log of the embedded broker whose files are damaged', () => {
     }
   };
 
-  it('has every synced record or says LOG_CORRUPT, whichever byte of a file is another, wherever one ends, whichever is gone', async () => {
+  it('has every synced record or says LOG_CORRUPT, whichever byte changes or file is cut or removed', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.nat(2),

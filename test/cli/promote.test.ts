@@ -16,7 +16,7 @@ describe('millrace promote and rollback', () => {
     return here;
   }
 
-  it('lets the shadow take over, with its stores, and goes back; each plan is printed first, and only that under --dry-run', async () => {
+  it('prints the plan, and no more with --dry-run; without it the shadow takes over, and goes back', async () => {
     const here = withNewVersion();
     await here.output(FEED);
     assert.equal((await here.millrace(SHADOW)).code, 1);

@@ -70,7 +70,7 @@ describe('a timestamp that is none', () => {
     assert.equal((await deadLetters(driver)).length, 1);
   });
 
-  it('that a timestamp function returns is one of these, too: not a number, a fraction, nothing, negative, a date', async () => {
+  it('is also what a timestamp function may give: NaN, a fraction, nothing, a negative number, a text', async () => {
     const timestamp = ({ at }: { at: any }): number => (at === 'NaN' ? Number.NaN : at);
     const target = topology('test', (t) => {
       t.stream('in', { ...json<{ at: any }>(), timestamp }).pipe(to('out', json<any>()));

@@ -88,7 +88,7 @@ describe('effect', () => {
     assert.deepEqual(keys, ['shop-eu/notify/e-7']);
   });
 
-  it('calls when the batch is processed, before anything of it is committed, in the order of the records over several effects', async () => {
+  it('calls in record order over several effects, when the batch is processed and before its commit', async () => {
     const log: string[] = [];
     const target = topology('shop', (t) => {
       const input = t.stream('in', json<number>());

@@ -73,7 +73,7 @@ describeWithKafka('global tables', (kafka) => {
     Array.from({ length: count }, (_, i) => ({ key: `k${i}`, value: `${name}${i}`, timestamp: Date.now() }));
   const input = (value: string): readonly TextRecord[] => [{ key: 'a', value, timestamp: Date.now() }];
 
-  it('are loaded, followed, and read on from a compacted topic of three partitions, without what was aborted', async () => {
+  it('load a compacted topic of three partitions, follow it, and read on, without aborted records', async () => {
     const { accounts, input: from, out, target } = application();
     await broker.admin.createTopics([
       { name: accounts, partitions: 3, config: { 'cleanup.policy': 'compact' } },

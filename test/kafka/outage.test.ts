@@ -82,7 +82,7 @@ describeWithKafkaJars('a cluster that goes away', () => {
       };
     }
 
-    it('is waited for in the middle of the work: a moment', async function () {
+    it('is waited for in the middle of the work, when it is away for a moment', async function () {
       this.timeout(180_000);
       const goesOn = await atWork('exactly_once', 1);
       await cluster.kill();
@@ -90,7 +90,8 @@ describeWithKafkaJars('a cluster that goes away', () => {
       await goesOn(false);
     });
 
-    it('is waited for in the middle of the work: longer than a session, and than anything is waited for: five minutes by the clock of two', async function () {
+    // For those whose clocks are thirty times faster, the cluster is away for five minutes.
+    it('is waited for in the middle of the work, for longer than a session and any time-out', async function () {
       this.timeout(180_000);
       const applications = [
         await atWork('exactly_once', 1),

@@ -64,7 +64,7 @@ describeWithKafka('an application whose processes are killed', (kafka) => {
     });
   }
 
-  it('whose functions do not return for longer than a session is put out, comes back and loses nothing; it says which batch and which operator it was', async () => {
+  it('that stalls for longer than a session rejoins, loses nothing, and names the batch and the operator', async () => {
     const stall = { word: 'key 7', ms: 9_000 };
     const options = { batchRecords: 100, commitEvery: '20ms', sessionTimeout: '6s' };
     const state = join(directory, 'one');

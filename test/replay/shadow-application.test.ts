@@ -259,7 +259,7 @@ describe('a shadow of an application', () => {
     ]);
   });
 
-  it('is in a hurry when it is stopped, if its broker can be', async () => {
+  it('gives its broker a deadline when it is stopped, if the broker takes one', async () => {
     const pair = await Pair.begin('a');
     const { broker } = pair;
     let signal: AbortSignal | undefined;
@@ -273,7 +273,7 @@ describe('a shadow of an application', () => {
     assert.equal(signal?.aborted, true);
   });
 
-  it('TOPIC_UNKNOWN, APPLICATION_RUNNING: a source that does not exist is not made; what runs is not removed', async () => {
+  it('TOPIC_UNKNOWN, APPLICATION_RUNNING: makes no missing source, and removes nothing that runs', async () => {
     const pair = await Pair.begin('a');
     const other = topology('shop', (t) => t.stream('nowhere', json).pipe(to('sums', json)));
     await assert.rejects(startShadow(other, pair.options({ createTopics: 1 })), isError('TOPIC_UNKNOWN', /nowhere/));

@@ -46,7 +46,7 @@ describe('a record that fails', () => {
 
   for (const [what, step, code, node, build] of places) {
     describe(what, () => {
-      it('fail (default): ends the engine, says where, and nothing after the last commit is visible or committed', async () => {
+      it('fail (default): ends the engine, names the record, and shows nothing after the last commit', async () => {
         await open(build, {}, { batchRecords: 1, commitRecords: 1 });
         await app.write('in', [{ key: 'z', value: 'zero', timestamp: 1 }]);
         await app.runThrough();

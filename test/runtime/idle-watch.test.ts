@@ -33,7 +33,7 @@ describe('the watch for what is left to do', () => {
   const withTask = { tasks: [task], globals: { positions: [] } };
   const withoutTask = { tasks: [], globals: { positions } };
 
-  it('ends the wait when each task has committed once, though timers of the wall clock fire in one or the other all the time', async () => {
+  it('ends the wait when each task has committed once, though wall-clock timers fire all the time', async () => {
     const tasks = ['in', 'more'].map((topic) => ({
       phase: 'running',
       uncommitted: 1,

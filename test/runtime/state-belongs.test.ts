@@ -202,7 +202,7 @@ describe('the state of a machine', () => {
     );
   });
 
-  it('STATE_MISMATCH: its changelog was deleted and made anew, and holds nothing: the rows are nowhere else', async () => {
+  it('STATE_MISMATCH: its changelog was made anew and is empty, so its rows are nowhere else', async () => {
     const { broker } = await begin();
     await machines.app.write('words', words(0, 5));
     await machines.run();

@@ -178,7 +178,7 @@ for (const [name, place] of databases) {
       assert.deepEqual(await lab.commit(), []);
     });
 
-    it('what is written and deleted between two commits writes nothing; what was there before leaves a tombstone', async () => {
+    it('a row written and deleted between two commits logs nothing; one from before leaves a tombstone', async () => {
       const store = await open();
       await store.load('new');
       store.put('new', 'x');

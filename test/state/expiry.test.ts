@@ -44,7 +44,7 @@ describe('the expiry index', () => {
     return count;
   }
 
-  it('gives the keys of a commit when its highest timestamp + ttl lies before stream time, oldest commit first', async () => {
+  it('gives the keys of a commit, oldest first, once its highest timestamp + ttl is before stream time', async () => {
     await commit(keys('a', 'b'), 10);
     await commit(keys('c'), 20);
     assert.deepEqual(await take(110), []);

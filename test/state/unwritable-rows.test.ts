@@ -67,7 +67,7 @@ for (const [name, place] of databases) {
       assert.equal((await lab.commit()).length, 1);
     });
 
-    it('a window of such a key is refused alike', async () => {
+    it('a window of a key that it cannot write is refused', async () => {
       const store = await open({ ...numbers, key: serdes.windowed(serdes.string) });
       for (const window of [
         { key: HALF, start: 0, end: 1 },

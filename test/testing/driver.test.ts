@@ -67,7 +67,7 @@ describe('the test driver', () => {
     );
   });
 
-  it('input: a record has the time of the clock, no headers and the partition of its key, unless said otherwise', async () => {
+  it('input: a record has the time of the clock, no headers and the partition of its key by default', async () => {
     const through = topology('through', (t) => void t.stream('in', text).pipe(to('out', text)));
     await open(through, { startMs: 1_000, partitions: 4 });
     const input = driver.input('in', text);

@@ -183,7 +183,7 @@ describe('a peer that is no Kafka broker', () => {
     });
 
   for (const [what, handle] of PEERS) {
-    it(`that sends ${what} fails what was asked, and the connection can be made anew`, async () => {
+    it(`that sends ${what} fails the request; a new connection is possible`, async () => {
       const connection = await connect(30_000);
       onData = handle;
       const asked = await Promise.allSettled([ask(connection), ask(connection)]);

@@ -138,7 +138,8 @@ class Cluster {
 }
 
 describe('readers that share a fetcher', () => {
-  it('get all of their partitions in order, each once, whoever else reads them, in one held fetch a leader and one beside it', async () => {
+  // It makes no difference who else reads them.
+  it('get their partitions in order, each record once, in one held fetch a leader and one beside it', async () => {
     const sizes = fc.array(fc.oneof(fc.nat(100), fc.integer({ min: 200_000, max: 2_000_000 })), { maxLength: 6 });
     const logs = fc.array(sizes, { minLength: 1, maxLength: 12 });
     const readers = fc.array(fc.uniqueArray(fc.nat(11), { minLength: 1 }), { minLength: 1, maxLength: 4 });

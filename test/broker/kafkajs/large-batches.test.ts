@@ -152,7 +152,7 @@ describe('batches that unpack to forty megabytes each', () => {
   const open = (unpacked: UnpackedBatches): Promise<Cursor[]> =>
     Promise.all(Array.from({ length: 10 }, (_, partition) => cursorOf(batch, RECORDS, partition, unpacked)));
 
-  it('are packed to less than a thousandth, and unpacked a few at a time, whatever is kept of what they give', async () => {
+  it('are packed to less than a thousandth, and unpacked a few at a time, whatever is kept of them', async () => {
     assert.ok(batch.length < 80_000, `${batch.length}`);
     const unpacked = new UnpackedBatches();
     const cursors = await open(unpacked);

@@ -145,7 +145,7 @@ describe('a token endpoint', () => {
     });
   }
 
-  it('that is none (no JSON, null, an endless answer) is away, too', async () => {
+  it('whose answer is none (no JSON, null, or endless) counts as away', async () => {
     const bodies = ['<html>', 'null', ' '.repeat(2 * 1024 * 1024)];
     for (const body of bodies) {
       const url = await endpoint((_, response) => void response.end(body));
@@ -153,7 +153,7 @@ describe('a token endpoint', () => {
     }
   });
 
-  it('that sends elsewhere is not followed', async () => {
+  it('that redirects is not followed', async () => {
     const elsewhere = await endpoint(answer(200, { access_token: 'of another host' }));
     const url = await endpoint((_, response) => {
       response.writeHead(307, { location: elsewhere });

@@ -38,8 +38,9 @@ describeWithKafkaJars('the Java clients', (classPath) => {
     );
   });
 
-  describeWithKafka('and a cluster', (kafka) => {
-    it('read what we write: keys, values, headers, times, nulls, in each compression, in transactions and without', async () => {
+  describeWithKafka('on a cluster', (kafka) => {
+    // All: keys, values, headers, times and nulls.
+    it('read all that we write, in each compression, in transactions and without', async () => {
       const topics: string[] = [];
       for (const compression of COMPRESSIONS) {
         const broker = await kafka.open({ compression });

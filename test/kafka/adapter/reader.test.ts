@@ -18,7 +18,7 @@ async function write(broker: Broker, topic: string, count: number, from = 0): Pr
 }
 
 describeWithKafka('a reader', (kafka) => {
-  it('whose records were deleted before it came to them gets OFFSET_OUT_OF_RANGE, and goes on where the log begins', async () => {
+  it('whose next records were deleted gets OFFSET_OUT_OF_RANGE, and goes on where the log begins', async () => {
     const broker = await kafka.open();
     const topic = await newTopic(broker);
     await write(broker, topic, 10);
@@ -107,7 +107,7 @@ describeWithKafkaJars('a log with a damaged batch', () => {
     return { read: records.map(valueText), errors };
   }
 
-  it('is LOG_CORRUPT with topic, partition and offset; what is before can be read, and nothing is passed over', async () => {
+  it('is LOG_CORRUPT with topic, partition and offset; batches before it can be read, and none is skipped', async () => {
     const topic = await damaged((batch) => {
       batch[batch.length - 3] = (batch[batch.length - 3] as number) ^ 1;
     });

@@ -197,7 +197,7 @@ describeWithKafka('a writer', (kafka) => {
     assert.deepEqual((await contents(broker, topic)).map(valueText), ['a', 'b', 'c']);
   });
 
-  it('refuses a record with a time that is none at once, and keeps those before it, those of full batches, too', async () => {
+  it('refuses a record with an invalid time at once, and keeps those before it, also of full batches', async () => {
     const broker = await kafka.open({ batchBytes: 1_024 });
     const topic = await newTopic(broker);
     const writer = await broker.createWriter();
@@ -213,7 +213,7 @@ describeWithKafka('a writer', (kafka) => {
     );
   });
 
-  it('in a transaction can only abort after such a record, and the next transaction is whole', async () => {
+  it('in a transaction can only abort after a refused record, and the next transaction is whole', async () => {
     const broker = await kafka.open();
     const topic = await newTopic(broker);
     const writer = await broker.createWriter({ transactionalId: unique('id') });

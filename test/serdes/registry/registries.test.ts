@@ -360,7 +360,7 @@ describe('the address of a schema registry', () => {
     );
   });
 
-  it('and everything else can come from the environment', () => {
+  it('can come from the environment, with everything else', () => {
     const { address, options } = registryFromEnv({
       SCHEMA_REGISTRY_URL: 'https://a',
       SCHEMA_REGISTRY_SSL_CA_LOCATION: 'ca.pem',
