@@ -8,7 +8,7 @@ export function transactionContract(bench: Bench): void {
     bench.broker.createWriter({ transactionalId });
 
   describe('a transaction', () => {
-    it('is seen by nobody until it is committed, then all of it, in every partition, with its offsets', async () => {
+    it('is invisible until it is committed, then visible as a whole, in every partition, with its offsets', async () => {
       const [topic, groupId] = [await bench.topic(2), unique('group')];
       const { membership } = await join(bench.broker, groupId, [topic]);
       const writer = await transactional();

@@ -186,7 +186,7 @@ export function writerContract(bench: Bench): void {
       });
     }
 
-    it('tells a timestamp that is none, and writes what is beside it', async () => {
+    it('reports an invalid timestamp, and writes what is beside it', async () => {
       const topic = await bench.topic();
       const told: unknown[] = [];
       const writer = await bench.broker.createWriter({ onRefused: ({ origin }) => void told.push(origin) });
@@ -224,7 +224,7 @@ export function writerContract(bench: Bench): void {
       return found;
     };
 
-    it('tells the offset of each record, if that is wanted', async () => {
+    it('reports the offset of each record, if asked', async () => {
       const topic = await bench.topic(2);
       await bench.write(numbered(topic, 3));
       const results: WriteResult[] = [];
@@ -241,7 +241,7 @@ export function writerContract(bench: Bench): void {
       assert.deepEqual(told(topic, 1, results), counting(6, 0));
     });
 
-    it('tells the error of each record that was not taken, and which of the others were', async () => {
+    it('reports the error of each record that was not taken, and which of the others were', async () => {
       const [topic, missing] = [await bench.topic(1, { 'cleanup.policy': 'compact' }), unique('none')];
       const results: WriteResult[] = [];
       const writer = await bench.broker.createWriter({ onResult: (result) => results.push(result) });

@@ -88,7 +88,7 @@ describe('a topology file that cannot be used', () => {
     });
   }
 
-  it('is told of everything at once by validate: type errors, and that the topology function threw', async () => {
+  it('gets all faults at once from validate: type errors, and that the topology function threw', async () => {
     const { millrace, write } = bound(project('bad', { typescript: 'native' }));
     write(
       'both.ts',

@@ -58,7 +58,7 @@ outputs and calls: live
     );
   });
 
-  it('says what is wrong: no shadow, none to go back to, nobody to ask, an option that is none', async () => {
+  it('says what is wrong: no shadow, no version to go back to, no terminal to ask on, an unknown option', async () => {
     const here = withNewVersion();
     await here.output(FEED);
     for (const [args, exit, message] of [

@@ -47,7 +47,7 @@ describe('millrace rebuild', () => {
     assert.equal((await here.lines('state get topology.ts --store totals --key alice')).length, 1);
   });
 
-  it('USAGE and STORE_UNKNOWN: nobody can be asked, no such store', async () => {
+  it('USAGE and STORE_UNKNOWN: there is no terminal to ask on, or no such store', async () => {
     const here = project('esm-project');
     await here.output('produce payments payments.jsonl --key account');
     for (const [args, message] of [

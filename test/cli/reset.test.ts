@@ -24,7 +24,7 @@ describe('millrace reset', () => {
     assert.deepEqual(await here.lines('consume totals --until-end'), before);
   });
 
-  it('USAGE: nobody can be asked, a moment that is none, a partition that is not read', async () => {
+  it('USAGE: there is no terminal to ask on, no such moment, or a partition that is not read', async () => {
     const here = project('esm-project');
     await here.output(FEED);
     for (const [args, message] of [

@@ -21,7 +21,7 @@ import { deadLetters, failure, feed, json, open, read, type Short, through } fro
 
 const keep = { onError: { deserialize: 'deadLetter', process: 'deadLetter' } } as const;
 
-describe('a timestamp that is none', () => {
+describe('an invalid timestamp', () => {
   const given: Short[] = [
     ['a', 1, 5],
     ['a', 2, -1],
@@ -240,7 +240,7 @@ describe('windows that cannot be', () => {
     );
   });
 
-  it('leave gaps, or have durations that are none', () => {
+  it('leave gaps, or have invalid durations', () => {
     assert.match(
       problem(() => hopping('1s', { every: '2s' })),
       /leaves gaps/,

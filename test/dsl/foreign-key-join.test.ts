@@ -219,7 +219,7 @@ describe('joinTable by a foreign key', () => {
     }
   });
 
-  it('does not stay joined when the row refers to nothing, and changes again before it is told so', async () => {
+  it('does not stay joined when the row refers to nothing, and changes again before the answer comes', async () => {
     for (const then of [{ of: null, n: 9 }, null]) {
       const driver = await open(orders());
       await feed(driver, 'customers', [['c', 'Ann', 0]]);

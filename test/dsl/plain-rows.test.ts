@@ -152,7 +152,7 @@ describe('plain operators of RxJS on a table', () => {
     assert.deepEqual(counts, [{ Bonn: 1 }, { Bonn: 0 }, { Bonn: 0 }, { Bonn: 0, Kiel: 1 }]);
   });
 
-  it('go the way of the policy when they throw, and the row is none then', async () => {
+  it('go the way of the policy when they throw, and then there is no row', async () => {
     const build = (people: People): People =>
       people.pipe(
         tap(({ value }) => {

@@ -349,7 +349,7 @@ describe('what joins keep', () => {
     await assertBounded(driver, 'rows-versions', 20_400);
   });
 
-  it('of who refers to a row may be many long keys', async () => {
+  it('of the rows that refer to one row may be many long keys', async () => {
     const target = topology('test', (t) => {
       const customers = t.table('customers', { ...json<string>(), store: 'customers' });
       t.table('orders', { ...json<string>(), store: 'orders' }).pipe(

@@ -315,7 +315,7 @@ describe('suppress until a time limit', () => {
     assert.deepEqual(await read(driver), []);
   });
 
-  it('SUPPRESS_BUFFER_FULL: stops the application if told to, and goes on from there with more room', async () => {
+  it('SUPPRESS_BUFFER_FULL: stops the application if whenFull is fail', async () => {
     const driver = await open(calmed({ maxBytes: 100, whenFull: 'fail' }));
     await feed(driver, 'rows', [['a', 'x', 1]]);
     await assert.rejects(

@@ -105,7 +105,7 @@ describeWithKafka('global tables', (kafka) => {
     assert.ok(members.every(({ topic }) => topic === from));
   });
 
-  it('are made again, with a warning, from a topic that was deleted and made anew', async () => {
+  it('are made again, with a warning, when their topic was deleted and created again', async () => {
     const { accounts, input: from, out, target } = application();
     const create = (): Promise<void> => broker.admin.createTopics([{ name: accounts, partitions: 2 }]);
     await create();

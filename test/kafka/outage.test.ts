@@ -104,7 +104,7 @@ describeWithKafkaJars('a cluster that goes away', () => {
       await Promise.all(applications.map((goesOn) => goesOn(true)));
     });
 
-    it('is not waited for by who is told to stop, and the next start goes on from the last commit', async function () {
+    it('is not waited for in a stop, and the next start goes on from the last commit', async function () {
       this.timeout(180_000);
       const name = unique('stop');
       await createTopics(broker, name, PARTITIONS);

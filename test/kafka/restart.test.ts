@@ -144,7 +144,7 @@ describeWithKafka('an application whose processes are killed', (kafka) => {
     await assertCounted(100);
   });
 
-  it('keeps its tasks over a restart under an instance id: nobody else gets them meanwhile', async () => {
+  it('keeps its tasks over a restart under an instance id: no other member gets them meanwhile', async () => {
     const options = { sessionTimeout: '30s' };
     const one = process('a', { ...options, instanceId: 'a' });
     const other = process('b', { ...options, instanceId: 'b' });

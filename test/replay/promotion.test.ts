@@ -209,7 +209,7 @@ describe('a promotion', () => {
     );
   });
 
-  it('says what it refuses: nobody there, one that is ahead, one that runs, a reset that is not through', async () => {
+  it('says what it refuses: no shadow, one that is ahead, one that runs, a reset that is unfinished', async () => {
     const versions = await Versions.begin('ab');
     await assert.rejects(versions.plan('promote', 'v2'), isError('SHADOW_MISSING', /run FILE --shadow/));
     await assert.rejects(versions.plan('rollback', 'v1'), isError('SHADOW_MISSING', /no version to go back to/));

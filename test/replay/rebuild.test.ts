@@ -191,7 +191,7 @@ describe('a rebuild', () => {
       assert.deepEqual((await life.rows()).sums, { a: 4 });
     });
 
-    it(`from ${from} changes nothing if it is not wanted, and keeps nothing`, async () => {
+    it(`from ${from} changes nothing without consent, and keeps nothing`, async () => {
       const life = await Life.begin('aab');
       life.worth = 2;
       const seen: unknown[] = [];
@@ -321,7 +321,7 @@ describe('a rebuild', () => {
     assert.deepEqual((await life.rows()).sums, { a: 1, b: 1, c: 1 });
   });
 
-  it('changes nothing if it is not wanted, nor what an earlier one that was killed has left', async () => {
+  it('changes nothing without consent, nor what an earlier one that was killed has left', async () => {
     const life = await Life.begin('aab');
     const crash = (at: RebuildStep): void => {
       if (at === '5 swapped') throw new Error('crashed');
@@ -342,7 +342,7 @@ describe('a rebuild', () => {
     assert.ok(!life.identity(task).includes('~old'));
   });
 
-  it('from sources uses nothing of an interrupted one if nobody says that the code is the same', async () => {
+  it('from sources uses nothing of an interrupted one unless the version says that the code is the same', async () => {
     const life = await Life.begin('aab');
     await life.keepReplay('');
     life.worth = 10;
@@ -350,7 +350,7 @@ describe('a rebuild', () => {
     assert.deepEqual((await life.rows()).sums, { a: 20, b: 10 });
   });
 
-  it('from sources begins anew where what an interrupted one has kept is damaged', async () => {
+  it('from sources begins again where what an interrupted one has kept is damaged', async () => {
     const life = await Life.begin('aab');
     await life.keepReplay('1');
     const snapshots = join(life.rebuildDirectory, 'snapshots');

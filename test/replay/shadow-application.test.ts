@@ -114,7 +114,7 @@ class Pair {
 const TOPICS = ['by-letter-a', 'by-letter-b', 'groups', 'ids', 'shop-dead-letter', 'sums'];
 
 describe('a shadow of an application', () => {
-  it('writes what the live one has written to topics of its own, calls nobody, and touches nothing else', async () => {
+  it('writes the live outputs to topics of its own, makes no calls, and touches nothing else', async () => {
     const pair = await Pair.begin('abxcab');
     const before = await pair.others();
     pair.calls.length = 0;
@@ -169,7 +169,7 @@ describe('a shadow of an application', () => {
     assert.ok(Object.values(again).every(({ equal }) => equal));
   });
 
-  it('begun anew leaves nothing of an earlier one, whose topology may have been another', async () => {
+  it('begun afresh leaves nothing of an earlier one, even one with another topology', async () => {
     const pair = await Pair.begin('ab');
     await pair.shadow();
     const small = topology('shop', (t) => t.stream('in', json).pipe(to('sums', json)));

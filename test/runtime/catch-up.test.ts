@@ -103,7 +103,7 @@ describe('after a reset, new records', () => {
     await app.close();
   });
 
-  it('wait, whoever dies at which step of a commit, and each call and output is made once', async () => {
+  it('wait, whichever task dies at which step of a commit, and each call and output is made once', async () => {
     for (let crashAt = 0; crashAt < 16; crashAt++) {
       const app = await begun(overAll, OLD);
       await putBack(app);

@@ -108,7 +108,7 @@ describe('a record that fails', () => {
         assert.equal(metrics.nodes[node]?.['dead-letter'], 1);
       });
 
-      it('retry: tries again after each backoff of the clock, then does what is said', async () => {
+      it('retry: tries again after each backoff of the clock, then follows the policy of then', async () => {
         await open(build, { [step]: { retry: 3, backoff: '100ms', then: 'deadLetter' } });
         assert.equal(await run(), undefined);
         const asked = fault.times.map((time) => time - (fault.times[0] as number));

@@ -81,7 +81,7 @@ for (const [kind, newMachine] of [
       assert.deepEqual(await outputs(), ['k1=n1']);
     });
 
-    it('are read again from the beginning, with a warning, when the topic was made anew', async () => {
+    it('are read again from the beginning, with a warning, when the topic was deleted and created again', async () => {
       await application();
       await app.write('accounts', rows(0, 50));
       await app.start();

@@ -102,7 +102,7 @@ describe('the watch for what is left to do', () => {
     assert.equal(clock.waiting, false);
   });
 
-  it('looks once if nobody waits, and not again after the engine has ended', async () => {
+  it('looks once if nothing waits for it, and not again after the engine has ended', async () => {
     const { idle, asked, ending } = watch(withoutTask, 'BROKER_UNAVAILABLE', 'BROKER_UNAVAILABLE');
     await idle.look();
     assert.equal(asked.length, 1);

@@ -436,7 +436,7 @@ describe('the intake', () => {
     assert.deepEqual(asked.warnings, []);
   });
 
-  it('of a task that others wait for reports what its commit told, and not where it has come since', async () => {
+  it('of a task that others wait for reports what its commit wrote, and not where it has come since', async () => {
     const given: Logs = {
       a: [
         [0, 5],

@@ -192,7 +192,7 @@ describe("an application without stores that starts from 'latest'", () => {
     );
   });
 
-  it('has no offset of a source that no other tells of: it begins at its end, as told, and says so', async () => {
+  it('has no offset of a source that it reads alone: it begins at its end, with a warning', async () => {
     await lose('alone');
     assert.deepEqual(await out(), []);
     assert.match(

@@ -61,7 +61,7 @@ for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
       });
     }
 
-    it('ends the application without a policy, with what the broker said', async () => {
+    it('ends the application without a policy, with the reason of the broker', async () => {
       const driver = await open(growing, { guarantee });
       await assert.rejects(feed(driver, 'in', input), failure('PRODUCE_FAILED', /out\[0\].*too large/));
     });

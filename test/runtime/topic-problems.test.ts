@@ -91,7 +91,7 @@ describe('the topics of an application, if they are not as it needs them,', () =
     });
   });
 
-  it('of a repartition that somebody made compacted are refused: TOPIC_MISMATCH', async () => {
+  it('of a repartition that are compacted are refused: TOPIC_MISMATCH', async () => {
     const broker = memoryBroker();
     await createTopics(broker, { in: 2 });
     const config = { 'cleanup.policy': 'compact', 'message.timestamp.type': 'LogAppendTime' };

@@ -38,7 +38,7 @@ for (const [name, place] of databases) {
       assert.deepEqual(await rows(store.entries()), []);
     });
 
-    it('has the highest timestamp it was told of as its stream time: a late row does not put it back', () => {
+    it('has the highest time that it has seen as its stream time: a late row does not put it back', () => {
       assert.equal(store.streamTime, Number.NEGATIVE_INFINITY);
       store.put('a', 'x', 50);
       store.put('b', 'x', 20);

@@ -53,7 +53,7 @@ for (const [name, place] of databases) {
       assert.equal(store.row('b')?.timestamp, 7);
     });
 
-    it('a key that is on its way for somebody is still wanted by the next, who waits for it', async () => {
+    it('a key that is being loaded is read once, and the next to ask for it waits', async () => {
       const store = await open();
       store.put('a', 'one', 5);
       await lab.commit();

@@ -209,7 +209,7 @@ describe('the directory of a task', () => {
     assert.deepEqual(await ids(), { balances: 1, seen: 2 });
   });
 
-  it('starts anew when a crash came between making the database and writing the identity', async () => {
+  it('starts as new when a crash came between making the database and writing the identity', async () => {
     await (await given.openDatabase(join('state', 'shop', '0_3', 'db'))).close();
     assert.deepEqual(await ids(), { balances: 1, seen: 2 });
   });

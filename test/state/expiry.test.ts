@@ -68,7 +68,7 @@ describe('the expiry index', () => {
     assert.deepEqual(await take(500, 2), ['e']);
   });
 
-  it('begins an entry again that was half used when it is opened anew: nothing is forgotten', async () => {
+  it('begins a half-used entry again when it is opened again: nothing is forgotten', async () => {
     await commit(keys('a', 'b', 'c'), 10);
     assert.deepEqual(await take(500, 2), ['a', 'b']);
     await open();

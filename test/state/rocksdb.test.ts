@@ -214,7 +214,7 @@ describe('rocksdb', () => {
     assert.ok(megabytes < 15, `${megabytes} MB more`);
   });
 
-  it('goes on after garbage was collected during reads, writes and scans that nobody waits for', async () => {
+  it('goes on after garbage was collected during unawaited reads, writes and scans', async () => {
     const path = await directory();
     const body = `
       let database = await open();

@@ -107,7 +107,7 @@ for (const [name, place] of databases) {
       assert.deepEqual(entry?.value, listSerde.encode(listOf(0, 20, 100)));
     });
 
-    it('are read whole after a restart, however long they are, and by who only looks', async () => {
+    it('are read whole after a restart, however long they are, also by a look-up', async () => {
       const list = listOf(0, 3_000, 100);
       lab.store.insert('a', list);
       lab.store.insert('b', listOf(0, 1, 10));

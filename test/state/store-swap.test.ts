@@ -136,7 +136,7 @@ for (const [name, place] of databases) {
       assert.deepEqual(await seen(), NEW);
     });
 
-    it('takes back a copy that is not wanted', async () => {
+    it('takes back a copy that is given up', async () => {
       const swap = await swapOf();
       await swap.copy(shadow.bytes('one'), ignore);
       await swap.clean(ignore);

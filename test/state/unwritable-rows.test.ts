@@ -96,7 +96,7 @@ for (const [name, place] of databases) {
 }
 
 describe('a disk that fails while rows are loaded', () => {
-  it('is the error of who waits for them, and of nobody else', async () => {
+  it('is the error of those that wait for them, and of no others', async () => {
     const openMemory = memoryDatabases();
     let failing = false;
     const openDatabase: OpenDatabase = async (directory) => {

@@ -208,7 +208,7 @@ describe('a peer that is no Kafka broker', () => {
 
   const open = (clock = systemClock): Promise<unknown> => openKafkaBroker({ brokers: [`127.0.0.1:${port()}`], clock });
 
-  it('is told as BROKER_UNAVAILABLE, in bounded memory, whatever it sends', async () => {
+  it('is reported as BROKER_UNAVAILABLE, in bounded memory, whatever it sends', async () => {
     const before = process.memoryUsage().rss;
     let most = 0;
     // Each connection meets the next of them.

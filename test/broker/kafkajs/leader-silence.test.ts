@@ -104,7 +104,7 @@ describe('the leader of a partition', () => {
       if (leader !== 'is nobody') assert.match(run.said[0] ?? '', /"broker":2/);
     });
 
-    it(`that ${leader} for a time is no error; its return is logged, and a minute begins anew`, async () => {
+    it(`that ${leader} for a time is no error; its return is logged, and a new minute begins`, async () => {
       for (let n = 1; n <= 3; n++) {
         run.leader = leader;
         assert.equal((await run.poll(40)).error, undefined);
@@ -126,7 +126,7 @@ describe('the leader of a partition', () => {
     assert.deepEqual(run.said, []);
   });
 
-  it('of a topic that nobody knows is not waited for: TOPIC_UNKNOWN after a second', async () => {
+  it('of a topic that does not exist is not waited for: TOPIC_UNKNOWN after a second', async () => {
     run.leader = 'does not know it';
     const { error, seconds } = await run.poll(600);
     fails('TOPIC_UNKNOWN', 'away[0]')(error);

@@ -157,7 +157,7 @@ describe('Kafka options from a file and the environment', () => {
     });
   });
 
-  it('are nothing if nothing is said', () => {
+  it('are empty if the environment is', () => {
     assert.deepEqual(kafkaOptionsFromEnv({}), {});
   });
 

@@ -27,7 +27,7 @@ describe('tokens', () => {
     assert.equal((await token()).value, 'token 2');
   });
 
-  it('that do not say how long they are good are used once, and a failure is not kept', async () => {
+  it('without a lifetime are used once, and a failure is not kept', async () => {
     const clock = new ManualClock();
     let fetched = 0;
     const token = cachedToken(clock, async () => {

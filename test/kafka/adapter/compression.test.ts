@@ -45,7 +45,7 @@ describeWithKafka('compression', (kafka) => {
     assert.equal((await contents(broker, topic)).length, 500);
   });
 
-  it('that nobody knows, and sizes that make no sense, are CONFIG_INVALID', async () => {
+  it('of an unknown name, and sizes that make no sense, are CONFIG_INVALID', async () => {
     await assert.rejects(kafka.open({ compression: 'brotli' as 'none' }), fails('CONFIG_INVALID', 'brotli', 'zstd'));
     await assert.rejects(kafka.open({ batchBytes: 10 }), fails('CONFIG_INVALID', 'batchBytes', '10'));
     await assert.rejects(kafka.open({ linger: '5' as '5ms' }), fails('CONFIG_INVALID', 'linger', '"5"'));

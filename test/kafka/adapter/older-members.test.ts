@@ -124,7 +124,7 @@ describeWithKafka('a group with a member of an older version', (kafka) => {
     await member.leave();
   });
 
-  it('cannot be joined by who has too much to say for it, with the reason', async () => {
+  it('refuses a member that has too much to say for the older version, with the reason', async () => {
     const broker = await kafka.open();
     const { olderMetadata: _, ...rest } = options;
     await assert.rejects(broker.join(rest), fails('CONFIG_INVALID', 'an older version with too many tasks'));

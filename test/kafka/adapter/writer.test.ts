@@ -180,7 +180,7 @@ describeWithKafka('a writer', (kafka) => {
     await assert.rejects(opened, fails('CONFIG_INVALID', '3600000ms', 'transaction.max.timeout.ms'));
   });
 
-  it('is refused a record larger than the topic takes, is told how large it is and by what, and goes on', async () => {
+  it('is refused a record larger than the topic takes, learns its size and the limit, and goes on', async () => {
     const broker = await kafka.open();
     const topic = await newTopic(broker);
     const writer = await broker.createWriter();

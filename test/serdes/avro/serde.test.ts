@@ -141,7 +141,7 @@ describe('an Avro serde', () => {
     ]);
   });
 
-  it('names subjects by the strategy, or as it is told', async () => {
+  it('names subjects by the strategy, or as its option says', async () => {
     const cases: readonly (readonly [AvroOptions<Any>, string])[] = [
       [{}, 'out-value'],
       [{ strategy: 'recordName' }, 'shop.Order'],
@@ -354,12 +354,12 @@ describe('an Avro serde', () => {
     );
   });
 
-  it('is of no use where nobody binds it', () => {
+  it('encodes and decodes nothing until it belongs to a topic', () => {
     assert.throws(() => make(v1).encode({}), /belongs to no topic/);
     assert.throws(() => make(v1).decode(Buffer.alloc(5)), /belongs to no topic/);
   });
 
-  it('refuses options that are none, and schemas that are none, when it is made', () => {
+  it('refuses invalid options and schemas when it is made', () => {
     assert.throws(() => make(v1, { strategy: 'other' as never }), isError('CONFIG_INVALID', /topicRecordName/));
     assert.throws(() => make(v1, { version: 0 }), isError('CONFIG_INVALID', /the version 0/));
     assert.throws(() => avro('orders', { subject: 'x' }), isError('CONFIG_INVALID', /a subject twice/));
