@@ -9,7 +9,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { startFromJars } from '../test/support/kafka-jars.js';
+import { startFromJars } from '../test/kafka/support/jars.js';
 import { AVRO_CASES, runAvro } from './avro.js';
 import { CASES, runEmbedded, runEngine } from './engine.js';
 import { KAFKA_CASES, runKafka } from './kafka.js';

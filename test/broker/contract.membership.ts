@@ -22,7 +22,7 @@ export function membershipContract(bench: Bench): void {
       assert.deepEqual(await bench.broker.admin.groupMembers(groupId), [member.membership.memberId]);
     });
 
-    it('is told by the leader what each member gets, all members in the same order each time, with their metadata of now', async () => {
+    it('gets its part from the leader, which sees all members in one order with their current metadata', async () => {
       let asked = 0;
       const first = await newMember({ metadata: () => Buffer.from(`first ${++asked}`) });
       const second = await newMember({ metadata: () => Buffer.from('second') });
@@ -75,7 +75,7 @@ export function membershipContract(bench: Bench): void {
       ]);
     });
 
-    it('that waits for the group gives up at once when its signal is aborted: GROUP_FENCED, and the group goes on', async () => {
+    it('that waits for the group gives up when its signal aborts: GROUP_FENCED; the group goes on', async () => {
       let release: () => void = () => undefined;
       let revoking = false;
       const first = await newMember({

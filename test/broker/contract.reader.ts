@@ -8,7 +8,7 @@ const offsetsOf = (records: readonly { readonly offset: number }[]): readonly nu
 /** Batches from given partitions and offsets. */
 export function readerContract(bench: Bench): void {
   describe('a reader', () => {
-    it('gets each record as it was written: key, value, timestamp, headers, null and empty told apart', async () => {
+    it('gets each record as it was written: key, value, timestamp, headers; null is not empty', async () => {
       const topic = await bench.topic();
       const headers = new Headers([
         ['a', Buffer.from('1')],
@@ -91,7 +91,7 @@ export function readerContract(bench: Bench): void {
       assert.equal(positions[0], 3);
     });
 
-    it('gives no more once a poll has its bytes, one record however large, and 16 MiB if nobody says less', async () => {
+    it('gives no more once a poll has its bytes, one record however large, and 16 MiB by default', async () => {
       const topic = await bench.topic(2);
       const large = Buffer.alloc(900_000, 'x');
       for (let partition = 0; partition < 2; partition++)
@@ -125,7 +125,7 @@ export function readerContract(bench: Bench): void {
       );
     });
 
-    it('comes to the end that is named, from any offset: it tells of moves past what nobody sees', async () => {
+    it('comes to the end that is named, from any offset, and reports moves past what it does not show', async () => {
       const topic = await bench.topic();
       await bench.write(numbered(topic, 3));
       const writer = await bench.broker.createWriter({ transactionalId: unique('id') });
@@ -234,7 +234,8 @@ export function readerContract(bench: Bench): void {
       await bench.nothing(reader);
     });
 
-    it('outside the log gets OFFSET_OUT_OF_RANGE with partition and offsets, and goes on after a seek; others keep their positions', async () => {
+    // The error names the partition, its offset and the offsets that there are.
+    it('outside the log gets OFFSET_OUT_OF_RANGE, goes on after a seek, and keeps its other positions', async () => {
       const topic = await bench.topic(2);
       await bench.write([...numbered(topic, 3), ...numbered(topic, 3, 0, { partition: 1 })]);
       const reader = await bench.reader(topic, 9, 1);

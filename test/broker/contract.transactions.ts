@@ -8,7 +8,7 @@ export function transactionContract(bench: Bench): void {
     bench.broker.createWriter({ transactionalId });
 
   describe('a transaction', () => {
-    it('is seen by nobody until it is committed, then all of it, in every partition, with its offsets', async () => {
+    it('is invisible until it is committed, then visible as a whole, in every partition, with its offsets', async () => {
       const [topic, groupId] = [await bench.topic(2), unique('group')];
       const { membership } = await join(bench.broker, groupId, [topic]);
       const writer = await transactional();
@@ -26,7 +26,7 @@ export function transactionContract(bench: Bench): void {
       assert.deepEqual(await membership.committed([{ topic, partition: 0 }]), [{ topic, partition: 0, offset: 17 }]);
     });
 
-    it('ends the log for who asks what is committed; for who asks where it ends, each end takes what the writer says', async () => {
+    it('holds back the committed end of the log; its end marker takes an offset where there are markers', async () => {
       const topic = await bench.topic();
       const at = [{ topic, partition: 0 }];
       const end = async (): Promise<number> =>
@@ -126,7 +126,7 @@ export function transactionContract(bench: Bench): void {
       assert.deepEqual(await bench.values(topic), ['c']);
     });
 
-    it('of a member whose generation is over is refused with GROUP_FENCED, when it sends offsets or when it commits', async () => {
+    it('of a member whose generation is over takes neither offsets nor a commit: GROUP_FENCED', async () => {
       const [topic, groupId] = [await bench.topic(), unique('group')];
       const { membership } = await join(bench.broker, groupId, [topic]);
       const writer = await transactional();

@@ -78,7 +78,8 @@ export function writerContract(bench: Bench): void {
       assert.deepEqual(await bench.values(topic), ['0']);
     });
 
-    it('fails the flush with PRODUCE_FAILED naming the first record that was not taken and how many; the others are taken, and the next flush is fresh', async () => {
+    // The error names the first record that was refused, and says how many were.
+    it('fails the flush with PRODUCE_FAILED for refused records, writes the others, and goes on', async () => {
       const [topic, missing] = [await bench.topic(), unique('none')];
       const writer = await bench.broker.createWriter();
       await writer.write([
@@ -141,7 +142,7 @@ export function writerContract(bench: Bench): void {
     });
 
     for (const transactional of [false, true]) {
-      it(`${transactional ? 'in a transaction ' : ''}leaves out and tells what is refused, if it says where it comes from: the others are written, in order`, async () => {
+      it(`${transactional ? 'in a transaction ' : ''}leaves out and reports a refused record that has an origin; others keep their order`, async () => {
         const topic = await bench.topic(2, { 'max.message.bytes': '2000' });
         const dated = await bench.topic(1, { 'message.timestamp.after.max.ms': '1000' });
         const keyed = await bench.topic(1, { 'cleanup.policy': 'compact' });
@@ -185,7 +186,7 @@ export function writerContract(bench: Bench): void {
       });
     }
 
-    it('tells a timestamp that is none, and writes what is beside it', async () => {
+    it('reports an invalid timestamp, and writes what is beside it', async () => {
       const topic = await bench.topic();
       const told: unknown[] = [];
       const writer = await bench.broker.createWriter({ onRefused: ({ origin }) => void told.push(origin) });
@@ -223,7 +224,7 @@ export function writerContract(bench: Bench): void {
       return found;
     };
 
-    it('tells the offset of each record, if that is wanted', async () => {
+    it('reports the offset of each record, if asked', async () => {
       const topic = await bench.topic(2);
       await bench.write(numbered(topic, 3));
       const results: WriteResult[] = [];
@@ -240,7 +241,7 @@ export function writerContract(bench: Bench): void {
       assert.deepEqual(told(topic, 1, results), counting(6, 0));
     });
 
-    it('tells the error of each record that was not taken, and which of the others were', async () => {
+    it('reports the error of each record that was not taken, and which of the others were', async () => {
       const [topic, missing] = [await bench.topic(1, { 'cleanup.policy': 'compact' }), unique('none')];
       const results: WriteResult[] = [];
       const writer = await bench.broker.createWriter({ onResult: (result) => results.push(result) });

@@ -107,7 +107,7 @@ describe('a log of the embedded broker whose files are damaged', () => {
     }
   };
 
-  it('has every synced record or says LOG_CORRUPT, whichever byte of a file is another, wherever one ends, whichever is gone', async () => {
+  it('has every synced record or says LOG_CORRUPT, whichever byte changes or file is cut or removed', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.nat(2),
@@ -185,7 +185,7 @@ describe('a log of the embedded broker whose files are damaged', () => {
     assert.equal(await countRecords(path), left + 3);
   });
 
-  it('is healed of what a crash tore: writes that nobody had been told of', async () => {
+  it('is healed of a tail that a crash tore: writes that were not acknowledged', async () => {
     const base = await directory();
     const broker = await openRocks(base, new ManualClock());
     await broker.admin.createTopics([{ name: TOPIC, partitions: 1 }]);

@@ -62,7 +62,7 @@ describe('the embedded broker and its disk', () => {
     await bench.cluster.stop();
   });
 
-  it('syncs flushes and commits, not the batches before them, and syncs these with the flush even if nothing else is left', async () => {
+  it('syncs at a flush or a commit and not before, even if all batches are written by then', async () => {
     const { bench, disk } = await onFaultyDisk();
     const topic = await bench.topic();
     const writer = await bench.broker.createWriter();
@@ -79,7 +79,7 @@ describe('the embedded broker and its disk', () => {
     await bench.cluster.stop();
   });
 
-  it('that is full fails the flush with PRODUCE_FAILED and the commit, shows nothing of them, and goes on when there is room', async () => {
+  it('on a full disk fails flush (PRODUCE_FAILED) and commit, shows nothing of them, and recovers', async () => {
     const { bench, disk, reopen } = await onFaultyDisk();
     const topic = await bench.topic();
     await bench.write(numbered(topic, 2));
@@ -126,7 +126,7 @@ describe('the embedded broker and its disk', () => {
     await bench.cluster.stop();
   });
 
-  it('has a transaction of a fenced writer wholly or not at all, and the newer writer knows which when it is there', async () => {
+  it('has a fenced transaction wholly or not at all, and knows which once the newer writer is open', async () => {
     const { bench, disk } = await onFaultyDisk();
     const topic = await bench.topic();
     const older = await bench.broker.createWriter({ transactionalId: 'id' });

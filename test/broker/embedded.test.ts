@@ -89,7 +89,7 @@ describe('the embedded broker and its directory', () => {
     await broker.close();
   });
 
-  it('reports a batch with damaged bytes as LOG_CORRUPT with partition and offset; batches around it can be read', async () => {
+  it('reports a damaged batch as LOG_CORRUPT with partition and offset; batches around it are readable', async () => {
     const clock = new ManualClock();
     const broker = await openRocks(directory, clock);
     await broker.admin.createTopics([{ name: 'payments', partitions: 1 }]);

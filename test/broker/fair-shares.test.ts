@@ -47,7 +47,7 @@ class Partition implements PolledCursor {
 }
 
 describe('a poll', () => {
-  it('takes as much as it may of what is there, no partition less than another that has more, and tells of every move', () => {
+  it('takes all it may, gives no partition less than its share, and reports every move', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat(30), fc.nat(2)), { maxLength: 6 }),
@@ -77,7 +77,7 @@ describe('a poll', () => {
     );
   });
 
-  it('takes no more once it has its bytes, one record in any case, and each time of another partition first', () => {
+  it('stops at its bytes, takes one record in any case, and begins with another partition each time', () => {
     const sizes = fc.array(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 5_000 })), {
       minLength: 1,
       maxLength: 6,

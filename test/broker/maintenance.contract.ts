@@ -52,7 +52,7 @@ export function maintenanceContract(name: string, start: () => Promise<LocalUnde
       assert.deepEqual(await bench.values(topic), ['0', '1', '2']);
     });
 
-    it('removes the oldest records that are past retention.ms, up to the first that is not; offsets of the others stay', async () => {
+    it('removes the oldest records past retention.ms, up to the first younger one; offsets do not change', async () => {
       const topic = await topicOf({ 'retention.ms': '1000' });
       await bench.write([at(topic, 'a', 5_000), at(topic, 'b', 4_000)]);
       await bench.write([at(topic, 'c', 3_000), at(topic, 'd', 500), at(topic, 'e', 2_000), at(topic, 'f', 0)]);

@@ -15,7 +15,7 @@ describe('the memory broker as a cluster that several processes share', () => {
   beforeEach(() => bench.start());
   afterEach(() => bench.cluster.stop());
 
-  it('loses a connection that crashes: its members without being revoked, its open transactions and what it had not written', async () => {
+  it('drops what a crashed connection had: members without onRevoked, open transactions, unsent records', async () => {
     const { broker } = await startMemory();
     const [process, other] = [broker.connect(), broker.connect()];
     await broker.admin.createTopics([{ name: 'payments', partitions: 1 }]);
@@ -98,7 +98,7 @@ describe('the memory broker as a cluster that several processes share', () => {
     assert.deepEqual(await bench.broker.admin.groupMembers(groupId), [(await second).membership.memberId]);
   });
 
-  it('refuses the commit of a transaction whose offsets were sent in a generation that is over, though the member goes on', async () => {
+  it('refuses a commit with offsets that an older generation sent, though the member goes on', async () => {
     const [topic, groupId] = [await bench.topic(), unique('group')];
     const first = await join(bench.broker, groupId, [topic]);
     const writer = await bench.broker.createWriter({ transactionalId: unique('id') });

@@ -44,7 +44,7 @@ describe('millrace consume', () => {
     assert.equal(await values('--from 1 --max 2 --until-end'), '1 2');
   });
 
-  it('an offset that does not exist is OFFSET_OUT_OF_RANGE, a topic that does not TOPIC_UNKNOWN with those that do: exit code 3', async () => {
+  it('OFFSET_OUT_OF_RANGE, TOPIC_UNKNOWN: exits with 3 and says which offsets and topics exist', async () => {
     const here = project('esm-project');
     await here.output('produce things', '0\n');
     const offset = await here.millrace('consume things --from 9');

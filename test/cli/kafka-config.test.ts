@@ -37,7 +37,7 @@ describe('millrace with --kafka-config', () => {
     assert.match(errors, /\/nowhere\/client\.properties.*cannot be read \(ENOENT\).*PLAINTEXT has no login/);
   });
 
-  it('is refused for a broker that is not Kafka: USAGE', async () => {
+  it('USAGE for a broker that is not Kafka', async () => {
     const { code, errors } = await run('consume things --kafka-config client.properties', '');
     assert.equal(code, 2);
     assert.match(errors, /USAGE: cannot use --kafka-config.*kafka:\/\//);

@@ -256,7 +256,7 @@ describe('a test that bisect exports', () => {
     );
   });
 
-  it('the same for values of each serde', async () => {
+  it('fails for its predicate and passes after the fix, for values of each serde', async () => {
     const here = project('esm-project');
     here.write('values.mjs', VALUES);
     await feed(here, { in: [1, 2, 3, 4].map((n) => [Buffer.from('a'), Buffer.from(String(n))]) });
@@ -272,7 +272,7 @@ describe('a test that bisect exports', () => {
     ]);
   });
 
-  it('the same for each way in which a row can go wrong', async () => {
+  it('fails for its predicate and passes after the fix, however a row goes wrong', async () => {
     const here = project('esm-project');
     here.write('ways.mjs', WAYS);
     here.write('large.mjs', 'export default ({ value }) => value > 3;');

@@ -74,7 +74,7 @@ describe('a topology file that cannot be used', () => {
   ];
 
   for (const [file, code, message] of cases) {
-    it(`${file} is ${code} for run, describe and validate, with exit code 1 and no stack`, async () => {
+    it(`${file} is ${code} for run, describe and validate: exit code 1, no stack`, async () => {
       const { millrace, start, write } = bound(project('bad', { typescript: 'native' }));
       write('syntax-error.ts', `import { topology } from 'millrace';\nexport default topology('x' (t) => {});\n`);
       const results = [start(`run ${file}`).ended, millrace(`describe ${file}`), millrace(`validate ${file}`)];
@@ -88,7 +88,7 @@ describe('a topology file that cannot be used', () => {
     });
   }
 
-  it('is told of everything at once by validate: type errors, and that the topology function threw', async () => {
+  it('gets all faults at once from validate: type errors, and that the topology function threw', async () => {
     const { millrace, write } = bound(project('bad', { typescript: 'native' }));
     write(
       'both.ts',

@@ -57,7 +57,7 @@ describe('the command line looks back', () => {
       assert.match(stderr, /TOPIC_EXISTS: .*check-totals/);
     });
 
-    it('tells wrong moments and contradictions', async () => {
+    it('refuses moments that are none, and options that contradict one another', async () => {
       const here = await fed();
       for (const [args, code, error] of [
         ['--until yesterday', 2, /^USAGE: cannot read --until: saw "yesterday", expected earliest, latest, offset:/],

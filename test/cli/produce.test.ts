@@ -132,7 +132,7 @@ describe('millrace produce', () => {
     ['that is no object', '7', '--key account', /in\.jsonl:3: saw 7/],
   ];
   for (const [what, line, args, message] of bad) {
-    it(`a line ${what}: INPUT_INVALID with its number, and only the lines before it are sent`, async () => {
+    it(`a line ${what}: INPUT_INVALID with its number; it ends the sending`, async () => {
       const { write, millrace, lines } = bound(project('esm-project'));
       const good = ['{"account":"a","at":1}', '{"account":"b","at":2}'];
       write('in.jsonl', [...good, line, '{"account":"c","at":3}'].join('\n'));

@@ -104,7 +104,7 @@ describe('progress of long work', () => {
 });
 
 describe('the log', () => {
-  it('is JSON lines where nobody looks', () => {
+  it('is JSON lines where there is no terminal', () => {
     const io = testIo({ clock: new ManualClock(1_000) });
     createLogger(io, { verbose: false, status: new StatusLine(io, () => undefined) }).info({ tasks: 2 }, 'running');
     assert.equal(io.errors(), '{"level":"info","time":"1970-01-01T00:00:01.000Z","tasks":2,"msg":"running"}\n');
@@ -120,7 +120,7 @@ describe('the log', () => {
     assert.equal(io.errors(), '01:02:03 warn  task given up task=payments-0 nodes={"a":1}\n01:02:03 debug shown\n');
   });
 
-  it('has colours on a terminal, unless they are not wanted', () => {
+  it('has colours on a terminal, unless they are switched off', () => {
     for (const colours of [true, false]) {
       const io = testIo({ terminal: true, colours });
       createLogger(io, { verbose: false, status: new StatusLine(io, () => undefined) }).info({}, 'running');

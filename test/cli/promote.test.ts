@@ -16,7 +16,7 @@ describe('millrace promote and rollback', () => {
     return here;
   }
 
-  it('lets the shadow take over, with its stores, and goes back; each plan is printed first, and only that under --dry-run', async () => {
+  it('prints the plan, and no more with --dry-run; without it the shadow takes over, and goes back', async () => {
     const here = withNewVersion();
     await here.output(FEED);
     assert.equal((await here.millrace(SHADOW)).code, 1);
@@ -58,7 +58,7 @@ outputs and calls: live
     );
   });
 
-  it('says what is wrong: no shadow, none to go back to, nobody to ask, an option that is none', async () => {
+  it('says what is wrong: no shadow, no version to go back to, no terminal to ask on, an unknown option', async () => {
     const here = withNewVersion();
     await here.output(FEED);
     for (const [args, exit, message] of [

@@ -10,7 +10,7 @@ const FEED = 'run topology.ts --input payments=payments.jsonl --input-key accoun
 describe('millrace rebuild', () => {
   const project = useProjects();
 
-  it('says how the new store differs from the old one, and does nothing more under --dry-run; with --yes the rows are those of the new one', async () => {
+  it('says how the stores differ, and no more with --dry-run; with --yes the new rows are in place', async () => {
     const here = project('esm-project');
     await here.output(FEED);
     const rows = await here.lines('state dump topology.ts --store totals');
@@ -47,7 +47,7 @@ describe('millrace rebuild', () => {
     assert.equal((await here.lines('state get topology.ts --store totals --key alice')).length, 1);
   });
 
-  it('USAGE and STORE_UNKNOWN: nobody can be asked, no such store', async () => {
+  it('USAGE and STORE_UNKNOWN: there is no terminal to ask on, or no such store', async () => {
     const here = project('esm-project');
     await here.output('produce payments payments.jsonl --key account');
     for (const [args, message] of [

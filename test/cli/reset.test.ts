@@ -9,7 +9,7 @@ const FEED = 'run topology.ts --input payments=payments.jsonl --input-key accoun
 describe('millrace reset', () => {
   const project = useProjects({ inShell: true });
 
-  it('prints the plan and does nothing under --dry-run; with --yes it does what it printed, and the run after it writes nothing twice', async () => {
+  it('prints the plan, and no more with --dry-run; after --yes the next run writes nothing twice', async () => {
     const here = project('esm-project');
     await here.output(FEED);
     const before = await here.lines('consume totals --until-end');
@@ -24,7 +24,7 @@ describe('millrace reset', () => {
     assert.deepEqual(await here.lines('consume totals --until-end'), before);
   });
 
-  it('USAGE: nobody can be asked, a moment that is none, a partition that is not read', async () => {
+  it('USAGE: there is no terminal to ask on, no such moment, or a partition that is not read', async () => {
     const here = project('esm-project');
     await here.output(FEED);
     for (const [args, message] of [

@@ -71,7 +71,7 @@ describe('millrace run', () => {
     );
   });
 
-  it('a record that cannot be decoded ends it with exit code 1, naming the record; nothing of it is committed', async () => {
+  it('exits with 1 at a record that fails, names the record, and commits nothing of it', async () => {
     const here = project('esm-project');
     await here.output('produce payments --key id', '{"id":"a","amount":1}\n');
     here.write('broken.cjs', BROKEN);
@@ -84,7 +84,7 @@ describe('millrace run', () => {
     }
   });
 
-  it('--on-error says what becomes of such a record', async () => {
+  it('--on-error decides what becomes of a record that fails', async () => {
     const here = project('esm-project');
     await here.output('produce payments --key id', '{"id":"a","amount":1}\n');
     here.write('broken.cjs', BROKEN);
@@ -96,7 +96,7 @@ describe('millrace run', () => {
     );
   });
 
-  it('a line of --input that does not parse: INPUT_INVALID with its number, exit code 1, and the application is not started', async () => {
+  it('does not start on a bad line of --input: INPUT_INVALID with its number, exit code 1', async () => {
     const here = project('esm-project');
     here.write('bad.jsonl', '{"account":"a","amount":1}\n{"account"\n');
     const { code, stderr } = await here.millrace('run topology.ts --input payments=bad.jsonl --until-idle');
@@ -120,7 +120,7 @@ describe('millrace run', () => {
     assert.match(stderr, /TOPIC_MISMATCH: .*payments-totals-changelog with 1 partitions/);
   });
 
-  it('a misspelt topic of --input is USAGE, before anything is written; one of --print is told when the run is over', async () => {
+  it('USAGE for a misspelt topic of --input, before any write; a warning at the end for one of --print', async () => {
     const here = project('esm-project');
     const fed = await here.millrace('run topology.ts --input payment=payments.jsonl --until-idle');
     assert.match(
@@ -136,7 +136,7 @@ describe('millrace run', () => {
     assert.deepEqual([warning.topic, warning.msg], ['total', 'nothing to print: there is no such topic']);
   });
 
-  it('a state directory that is a file is STATE_IO, one that does not say which version it is of STATE_CORRUPT: exit code 3', async () => {
+  it('exits with 3 where the state directory is a file (STATE_IO) or names no version (STATE_CORRUPT)', async () => {
     const here = project('esm-project');
     here.write('file', '');
     mkdirSync(here.path('state/payments'), { recursive: true });
@@ -154,7 +154,7 @@ describe('millrace run', () => {
     }
   });
 
-  it('a directory that another process has open is STATE_LOCKED with exit code 3, for the broker and for the state', async () => {
+  it('exits with 3 (STATE_LOCKED) where another process has the log or the state open', async () => {
     const here = project('esm-project');
     const running = here.start('run topology.ts');
     await running.until('"running"');

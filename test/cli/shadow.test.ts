@@ -12,7 +12,7 @@ const SHADOW = 'run topology.ts --shadow --fresh --until-idle';
 describe('millrace run --shadow', () => {
   const project = useProjects({ inShell: true });
 
-  it('compares what it writes with what the live application has written: exit code 0 if it is the same, 1 with the keys that differ if the code makes something else', async () => {
+  it('compares its outputs with the live ones: exit code 0 if they are equal, 1 with the keys that differ', async () => {
     const here = project('esm-project');
     await here.output(FEED);
     const live = await here.output('consume totals --until-end');

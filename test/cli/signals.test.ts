@@ -59,7 +59,8 @@ describe('a signal to millrace run', () => {
     assert.equal(done.rows, 1);
   });
 
-  it("while brokers are away ends the waiting; each attempt is one line, and kafkajs' own are shown with --verbose", async () => {
+  // The log has one line for each attempt of millrace.
+  it('ends the wait for brokers that are away; kafkajs logs its own attempts only with --verbose', async () => {
     const here = project('esm-project');
     for (const verbose of ['', ' --verbose']) {
       const running = here.start(`run slow.ts --broker kafka://127.0.0.1:1${verbose}`);

@@ -49,7 +49,7 @@ describe('a wrong command line', () => {
     ],
   ];
   for (const [args, error] of loaded) {
-    it(`millrace ${args}, as a program: one error on standard error, exit code 2`, async () => {
+    it(`millrace ${args}, as a program: one error, exit code 2`, async () => {
       check(await project('esm-project').millrace(args), error);
     });
   }

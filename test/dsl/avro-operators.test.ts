@@ -451,7 +451,7 @@ describe('a schema of keys or values that does not get on with what is kept in',
   const otherKey = { ...keySchema, fields: [...keySchema.fields, { name: 'more', type: 'int', default: 0 }] };
   const needing = { ...v1, fields: [...v1.fields, { name: 'needed', type: 'string' }] };
   for (const one of CASES.filter(({ keepsNoValues }) => !keepsNoValues)) {
-    it(`${one.what} is refused when it starts`, async () => {
+    it(`${one.what} is refused at the start`, async () => {
       const schemaRegistry = new MemoryRegistry({ compatibility: 'NONE' });
       const driver = await open(topologyOf(one, BEFORE), { schemaRegistry });
       await feed(driver, one.before, BEFORE);

@@ -21,7 +21,7 @@ import { deadLetters, failure, feed, json, open, read, type Short, through } fro
 
 const keep = { onError: { deserialize: 'deadLetter', process: 'deadLetter' } } as const;
 
-describe('a timestamp that is none', () => {
+describe('an invalid timestamp', () => {
   const given: Short[] = [
     ['a', 1, 5],
     ['a', 2, -1],
@@ -70,7 +70,7 @@ describe('a timestamp that is none', () => {
     assert.equal((await deadLetters(driver)).length, 1);
   });
 
-  it('that a timestamp function returns is one of these, too: not a number, a fraction, nothing, negative, a date', async () => {
+  it('is also what a timestamp function may give: NaN, a fraction, nothing, a negative number, a text', async () => {
     const timestamp = ({ at }: { at: any }): number => (at === 'NaN' ? Number.NaN : at);
     const target = topology('test', (t) => {
       t.stream('in', { ...json<{ at: any }>(), timestamp }).pipe(to('out', json<any>()));
@@ -240,7 +240,7 @@ describe('windows that cannot be', () => {
     );
   });
 
-  it('leave gaps, or have durations that are none', () => {
+  it('leave gaps, or have invalid durations', () => {
     assert.match(
       problem(() => hopping('1s', { every: '2s' })),
       /leaves gaps/,

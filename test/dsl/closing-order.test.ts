@@ -203,7 +203,7 @@ describe('windows that close together come by end, start and the bytes of their 
     ]);
   });
 
-  it('more than are taken at once, some of which have grown to the end of others', async () => {
+  it('sessions, more than are taken at once, some of which have grown to the end of others', async () => {
     const driver = await open(pipeline(session('2ms'), closings['a fold that emits on close']));
     const names = Array.from({ length: 2_500 }, (_, i) => `k${String(i).padStart(4, '0')}`);
     await feed(driver, 'in', [

@@ -28,7 +28,7 @@ describe('the next moment at which windows close', () => {
     assert.equal(withGrace(0, 100)(7), 9);
   });
 
-  it('never, of windows that no time closes', () => {
+  it('is never, for windows that no time closes', () => {
     for (const windows of [unlimited(), everyN(3)]) assert.equal(nextClosingOf(windows)(5), Number.POSITIVE_INFINITY);
   });
 });

@@ -30,7 +30,7 @@ describe('dedupe', () => {
     assert.equal(driver.metrics.nodes['dedupe seen']?.duplicate, 2);
   });
 
-  it('shows where the first one came from, and nothing else, to who looks into its store, before and after a restart', async () => {
+  it('shows in its store where the first record of an id came from, and no more, also after a restart', async () => {
     const driver = await open(byKey);
     await feed(driver, 'in', [['a', event('x'), 1]]);
     const shown = async () => JSON.stringify(await driver.store<string, object>('seen').get('1:ax'));

@@ -171,7 +171,7 @@ describe('a table joined with what is made of it', () => {
     assert.ok(seen.includes(null));
   });
 
-  it('has changes that link up, and rows and sums of the relational join, for any graph of tables (property)', async () => {
+  it('links its changes, and equals the relational join in rows and sums, for any graph (property)', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 1, maxLength: 7 }),

@@ -171,7 +171,7 @@ describe('what is drawn', () => {
     ],
   };
   for (const [name, [build, given]] of Object.entries(cases)) {
-    it(`differs for ${name}, and is equal in any batches, with any cache and after a crash`, async () => {
+    it(`differs for ${name}, and is equal for any batches, caches and crashes`, async () => {
       const expected = await ids(build, given);
       assert.ok(expected.length > 6);
       allDiffer(expected);
@@ -180,7 +180,7 @@ describe('what is drawn', () => {
     });
   }
 
-  it('differs from turn to turn of timers of the wall clock, also after restarts, and a dedupe behind passes all', async () => {
+  it('differs from turn to turn of wall-clock timers, also after restarts, so that a dedupe passes all', async () => {
     const target = topology('ids', (t) => {
       t.stream('in', json<string>())
         .pipe(drawing('wall'))
@@ -201,7 +201,7 @@ describe('what is drawn', () => {
     allDiffer(drawn);
   });
 
-  it('is that of another emission if the one before was taken back', async () => {
+  it('belongs to another emission if the one before was taken back', async () => {
     let failures = 1;
     const build = (input: Stream<string, any>): Stream<any, any> =>
       input.pipe(
@@ -224,7 +224,7 @@ describe('what is drawn', () => {
 });
 
 describe('the idempotency key of an effect', () => {
-  it('is that of the way from the source, through a repartition, and so the same for a copy that a crash has left there', async () => {
+  it('follows the way from the source through a repartition, so that a copy after a crash has the same', async () => {
     const calls: string[] = [];
     const target = topology('shop', (t) => {
       t.stream('in', json<string>()).pipe(

@@ -28,7 +28,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
 
 for (const [name, place] of databases) {
   describe(`a due queue over ${name}`, () => {
-    it('shows what is due in the order of moments and keys, however much of it is in memory, over commits and crashes', async () => {
+    it('shows what is due by moment and key, however much of it is in memory, over commits and crashes', async () => {
       await fc.assert(
         fc.asyncProperty(steps, fc.integer({ min: 1, max: 4 }), async (taken, limit) => {
           const lab = new StoreLab(spec, place(), 0);

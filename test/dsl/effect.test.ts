@@ -73,7 +73,7 @@ describe('effect', () => {
     }
   });
 
-  it('takes the id of the event for the key, if it is told', async () => {
+  it('makes keys of the id of the event, if it has an id function', async () => {
     const keys: string[] = [];
     const target = topology('shop', (t) => {
       t.stream('in', json<{ id: string }>()).pipe(
@@ -88,7 +88,7 @@ describe('effect', () => {
     assert.deepEqual(keys, ['shop-eu/notify/e-7']);
   });
 
-  it('calls when the batch is processed, before anything of it is committed, in the order of the records over several effects', async () => {
+  it('calls in record order over several effects, when the batch is processed and before its commit', async () => {
     const log: string[] = [];
     const target = topology('shop', (t) => {
       const input = t.stream('in', json<number>());
@@ -128,7 +128,7 @@ describe('effect', () => {
     }
   });
 
-  it('is silent if it is told so, or call by call; the calls that are left out are counted', async () => {
+  it('is silent if its option says so, or call by call; the calls that it leaves out are counted', async () => {
     const silent = calling();
     const first = await open(silent.target, { effects: 'silent' });
     await feed(first, 'in', [['a', 1]]);

@@ -246,7 +246,7 @@ describe('closeAfter.idle', () => {
     assert.deepEqual(await readWindows(driver), []);
   });
 
-  it('waits anew after each record', async () => {
+  it('waits again after each record', async () => {
     const driver = await open(idle());
     await feed(driver, 'in', [['a', 1, 5_000]]);
     await driver.advance('29s');
@@ -271,7 +271,7 @@ describe('closeAfter.idle', () => {
     }
   });
 
-  it('begins to wait anew after a restart', async () => {
+  it('begins to wait again after a restart', async () => {
     const driver = await open(idle());
     await feed(driver, 'in', [['a', 1, 5_000]]);
     await driver.advance('29s');

@@ -193,7 +193,7 @@ describe('a row that a function of a table throws on, when the policy goes on', 
     );
   });
 
-  it('is told of once, whichever ways lead to the node', async () => {
+  it('is reported once, whichever ways lead to the node', async () => {
     const target = topology('test', (t) => {
       const table = t.table('in', { ...json<number>(), store: 'in' });
       const mapped = table.pipe(mapValues((n) => checked(n, n)));

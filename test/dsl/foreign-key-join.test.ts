@@ -206,7 +206,7 @@ describe('joinTable by a foreign key', () => {
     assert.deepEqual(driver.metrics.nodes['joinTable joined'], { stale: 2 });
   });
 
-  it('does not stay joined with a row that was deleted while the left one changed, in whichever order the two sides hear of it', async () => {
+  it('does not stay joined with a row deleted while the left one changed, whichever side hears first', async () => {
     for (const kind of ['inner', 'left'] as const) {
       const driver = await open(orders(kind));
       await feed(driver, 'customers', [['d', 'Ann', 0]]);
@@ -219,7 +219,7 @@ describe('joinTable by a foreign key', () => {
     }
   });
 
-  it('does not stay joined when the row refers to nothing, and changes again before it is told so', async () => {
+  it('does not stay joined when the row refers to nothing, and changes again before the answer comes', async () => {
     for (const then of [{ of: null, n: 9 }, null]) {
       const driver = await open(orders());
       await feed(driver, 'customers', [['c', 'Ann', 0]]);
@@ -369,7 +369,7 @@ describe('a foreign-key join over several partitions', () => {
   );
 
   for (const kind of ['inner', 'left'] as const) {
-    it(`ends with what a naive ${kind} join of the last rows makes, however updates meet and crashes interrupt them`, async () => {
+    it(`ends as a naive ${kind} join of the last rows, however updates meet and crashes interrupt them`, async () => {
       await fc.assert(
         fc.asyncProperty(rounds, fc.constantFrom(1, 2, 1_000), async (given, batchRecords) => {
           // Not co-partitioned.

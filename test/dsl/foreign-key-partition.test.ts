@@ -116,7 +116,7 @@ describe('a foreign-key join of rows that another partitioner has placed', () =>
 });
 
 describe('what a foreign-key join wrote before it knew of partitions', () => {
-  it('is read: messages, and who refers to a key', () => {
+  it('is read: messages, and the rows that refer to a key', () => {
     const leftKey = text.key.encode('k');
     const message = Buffer.alloc(1 + 8 + leftKey.length);
     message[0] = 3;

@@ -36,7 +36,7 @@ const bounds: fc.Arbitrary<Bounds> = fc.record({
 
 for (const [name, place] of databases) {
   describe(`changes that are held back over ${name}`, () => {
-    it('come out when they are due, and earlier when more wait than may, however few are in memory, over commits and crashes', async () => {
+    it('come out when due, earlier when too many wait, however few fit in memory, and over crashes', async () => {
       await fc.assert(
         fc.asyncProperty(steps, bounds, fc.integer({ min: 1, max: 3 }), async (taken, bound, limit) => {
           const lab = new StoreLab(spec, place(), 0);

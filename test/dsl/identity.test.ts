@@ -351,7 +351,7 @@ describe('a key that JSON cannot write', () => {
     await assert.rejects(other.input('in', objects).send(input), failure('KEY_CHANGED', /saw key \{"b":\[2\],"a":1\}/));
   });
 
-  it('or a record that throws when it is looked at, is that record’s error', async () => {
+  it('in a record that throws when it is read: only that record fails', async () => {
     const target = topology('t', (t) => {
       t.stream('in', big).pipe(
         map((record) =>

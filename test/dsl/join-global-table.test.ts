@@ -249,7 +249,7 @@ describe('a global table', () => {
     assert.deepEqual(driver.metrics.nodes['globalTable accounts'], { 'null-key': 1 });
   });
 
-  it('finds equal keys that somebody wrote in other bytes', async () => {
+  it('finds equal keys that were written in other bytes', async () => {
     const keys = serdes.json<{ id: number }>();
     const target = topology('test', (t) => {
       const accounts = t.globalTable('accounts', { key: keys, value: serdes.string, store: 'all-accounts' });

@@ -36,7 +36,7 @@ const joined = (window: Window, join: (a: any, b: any, key: string) => unknown =
   });
 
 describe('joinStream', () => {
-  it('joins what lies no further apart than within, whichever came first; the result has the later timestamp', async () => {
+  it('joins records no further apart than within, in either order, with the later timestamp', async () => {
     const driver = await open(joined({ within: '10ms' }));
     await feed(driver, 'left', [['a', 'l', 100]]);
     await feed(driver, 'right', [
@@ -88,7 +88,7 @@ describe('joinStream', () => {
     assert.deepEqual(await times({ after: '20ms' }), [100, 110, 120]);
   });
 
-  it('shifts the window where one of them is negative', async () => {
+  it('shifts the window where before or after is negative', async () => {
     assert.deepEqual(await times({ before: '-10ms', after: '20ms' }), [110, 120]);
     assert.deepEqual(await times({ before: '30ms', after: '-20ms' }), [70, 80]);
   });
@@ -97,7 +97,8 @@ describe('joinStream', () => {
     assert.deepEqual(await times({ within: '0ms' }), [100]);
   });
 
-  it('lets a late record meet what is kept, by the youngest record of the other side, and counts one that nothing will meet', async () => {
+  // What is kept depends on the youngest record of the other side.
+  it('joins a late record with what is kept, and counts one that nothing can meet any more', async () => {
     const driver = await open(joined({ within: '10ms', grace: '30ms' }));
     await feed(driver, 'left', [
       ['a', 'gone', 50],

@@ -31,7 +31,7 @@ const joined = (kind: 'left' | 'outer', window: Window, join: (a: any, b: any, k
   });
 
 describe('leftJoinStream', () => {
-  it('joins with null what has met nothing when stream time has passed its window and grace, with its own timestamp and headers', async () => {
+  it('joins an unmatched record with null once window and grace are over, with its own time and headers', async () => {
     const driver = await open(joined('left', { within: '10ms', grace: '5ms' }));
     await driver.input('left', json()).send({ key: 'a', value: 'alone', timestamp: 100, headers: { trace: 't-1' } });
     await feed(driver, 'left', [['b', 'met', 101]]);

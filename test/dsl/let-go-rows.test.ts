@@ -108,7 +108,7 @@ const PLACES: Record<string, readonly [step: 'process' | 'produce', build: Build
 
 describe('a row that cannot be written, when the policy goes on', () => {
   for (const [where, [failing, build]] of Object.entries(PLACES)) {
-    it(`is no row until its next value, before and after a restart: ${where} (property)`, async () => {
+    it(`is none until its next value, over a restart: ${where} (property)`, async () => {
       await fc.assert(
         fc.asyncProperty(steps, policies, async (given, policy) => {
           const target = topology('test', (t) => {

@@ -54,7 +54,7 @@ describe('maxTimeJump', () => {
     assert.equal((await read(driver, 'counts')).length, 2);
   });
 
-  it('TIME_JUMP: stops the application if nothing else was said, and is not tried again', async () => {
+  it('TIME_JUMP: stops the application by default, and is not tried again', async () => {
     const jump: Short[] = [
       ['a', 1, 1_000],
       ['a', 2, YEARS],
@@ -118,7 +118,7 @@ describe('maxTimeJump', () => {
     assert.equal((await deadLetters(driver)).length, 9);
   });
 
-  it('begins to count anew when a record is in time, or disagrees', async () => {
+  it('begins to count again when a record is in time, or disagrees', async () => {
     const driver = await open(watched('1s'), { onError: { deserialize: 'skip' } });
     const nine = Array.from({ length: 9 }, (): Short => ['a', 0, 100_000]);
     const far = Array.from({ length: 9 }, (): Short => ['a', 0, 200_000]);

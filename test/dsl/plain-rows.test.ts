@@ -152,7 +152,7 @@ describe('plain operators of RxJS on a table', () => {
     assert.deepEqual(counts, [{ Bonn: 1 }, { Bonn: 0 }, { Bonn: 0 }, { Bonn: 0, Kiel: 1 }]);
   });
 
-  it('go the way of the policy when they throw, and the row is none then', async () => {
+  it('go the way of the policy when they throw, and then there is no row', async () => {
     const build = (people: People): People =>
       people.pipe(
         tap(({ value }) => {
@@ -198,7 +198,8 @@ describe('plain operators of RxJS on a table', () => {
     'a takeWhile that ends': (people) => people.pipe(takeWhile(({ value }) => value?.age !== 30)),
   };
   for (const [name, build] of Object.entries(refused)) {
-    it(`end the application if they are no function of a row, before anything of the record is committed: ${name}`, async () => {
+    // It ends before it commits anything of the record.
+    it(`end the application if no function of a row: ${name}`, async () => {
       const driver = await open(counted(build as (people: People) => People));
       const records = [
         ['ann', { city: 'Bonn', age: 20 }],

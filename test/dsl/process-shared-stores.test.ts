@@ -79,7 +79,7 @@ function model(first: readonly Short<number>[], second: readonly Short<number>[]
 }
 
 describe('processors that share several stores', () => {
-  it('see and change them one record at a time, each record through to the end, whatever the batches, and over a crash', async () => {
+  it('change them record by record, each through to the end, whatever the batches, and over a crash', async () => {
     await fc.assert(
       fc.asyncProperty(records, records, fc.constantFrom(1, 2, 7, 1_000), async (first, second, batchRecords) => {
         const driver = await open(shared, { batchRecords });

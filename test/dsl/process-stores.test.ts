@@ -88,7 +88,7 @@ describe('the stores of a process', () => {
     );
   });
 
-  it('STORE_KEY_NOT_LOADED: a key was read at once that nobody declared', async () => {
+  it('STORE_KEY_NOT_LOADED: it reads a key at once that was not declared', async () => {
     const target = through<string>((input) =>
       input.pipe(
         process({
@@ -130,7 +130,7 @@ describe('the stores of a process', () => {
     assert.deepEqual(await values(driver), [0, 2, 3]);
   });
 
-  it('STORE_UNKNOWN: it asked for a store that it does not list', async () => {
+  it('STORE_UNKNOWN: it asks for a store that it does not list', async () => {
     const target = topology('test', (t) => {
       t.table('rows', { ...json<string>(), store: 'rows' });
       t.stream('in', numbers).pipe(

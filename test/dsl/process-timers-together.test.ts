@@ -50,7 +50,7 @@ describe('timers of several processors', () => {
     );
   });
 
-  it('on the wall clock are followed to the end: what they send through a repartition topic arrives in the same advance', async () => {
+  it('on the wall clock run to the end: what they send through a repartition arrives in that advance', async () => {
     const target = through<number>((input) =>
       input.pipe(
         process<In>({

@@ -119,7 +119,7 @@ describe('process', () => {
     assert.deepEqual((await driver.store<string, number>('seen').entries()).map(([, value]) => value).sort(), [1, 2]);
   });
 
-  it('lets all that follows from one forwarded record come out before what follows from the next, whichever stage makes it', async () => {
+  it('lets all results of one forwarded record come out before those of the next, through any stage', async () => {
     const target = topology('test', (t) => {
       const twice = t.stream('in', numbers).pipe(
         process({

@@ -145,7 +145,7 @@ describe('reorderByVersion against a simple model', () => {
     );
   });
 
-  it('passes the versions of each entity ascending by one, loses none and repeats none, however they are delivered', async () => {
+  it('passes the versions of each entity in order, each once, however they are delivered', async () => {
     const counts = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 4 });
     await fc.assert(
       fc.asyncProperty(

@@ -86,7 +86,7 @@ describe('records that wait for one version', () => {
     ]);
   });
 
-  it('are one row for who looks at the store, however many they are', async () => {
+  it('are one row in the store, however many they are', async () => {
     const driver = await open(ordered());
     await feed(
       driver,
@@ -100,7 +100,7 @@ describe('records that wait for one version', () => {
     assert.equal((await driver.store<string, { held: Event[] }>('order').get('order-7'))?.held.length, 1_000);
   });
 
-  it('write what has changed, and not all that waits, for one more of them', async () => {
+  it('write what has changed, and not all that waits, when one more comes', async () => {
     const driver = await open(ordered());
     await feed(
       driver,
@@ -288,7 +288,7 @@ describe('what joins keep', () => {
     await assertBounded(driver, 'pairs-left', 2 * 100_100);
   });
 
-  it('until a grace is over, of one key and moment, may be thousands: they come in the order in which they came', async () => {
+  it('until a grace is over may be thousands of one key and moment, and comes in order of arrival', async () => {
     const target = topology('test', (t) => {
       const rows = t.table('rows', { ...json<string>(), store: 'rows', history: '1d' });
       t.stream('in', json<string>()).pipe(
@@ -349,7 +349,7 @@ describe('what joins keep', () => {
     await assertBounded(driver, 'rows-versions', 20_400);
   });
 
-  it('of who refers to a row may be many long keys', async () => {
+  it('of the rows that refer to one row may be many long keys', async () => {
     const target = topology('test', (t) => {
       const customers = t.table('customers', { ...json<string>(), store: 'customers' });
       t.table('orders', { ...json<string>(), store: 'orders' }).pipe(

@@ -66,7 +66,7 @@ describe('two keys', () => {
     await driver.close();
   });
 
-  it('that are written alike may stand for each other behind a plain operator; 0 and -0 may not where they are not', async () => {
+  it('that are written alike may replace each other behind a plain operator, but 0 and -0 may not', async () => {
     const counting = <K>(key: Serde<K>, other: (key: K) => K) =>
       topology('test', (t) => {
         t.stream('in', { key, value: serdes.string }).pipe(

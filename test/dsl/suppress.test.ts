@@ -126,7 +126,7 @@ describe('suppress until windows close', () => {
     ]);
   });
 
-  it('knows the windows through operators that leave keys alone, and through a table made of a windowed stream', async () => {
+  it('knows the windows through operators that keep keys, and through a table of a windowed stream', async () => {
     const target = through((input) =>
       input.pipe(
         count({ store: 'counts', window: minute }),
@@ -315,7 +315,7 @@ describe('suppress until a time limit', () => {
     assert.deepEqual(await read(driver), []);
   });
 
-  it('SUPPRESS_BUFFER_FULL: fails instead, if told to; with room for more it goes on from there', async () => {
+  it('SUPPRESS_BUFFER_FULL: stops the application if whenFull is fail', async () => {
     const driver = await open(calmed({ maxBytes: 100, whenFull: 'fail' }));
     await feed(driver, 'rows', [['a', 'x', 1]]);
     await assert.rejects(

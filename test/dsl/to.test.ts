@@ -136,7 +136,7 @@ describe('to', () => {
     }
   });
 
-  it('lets a function choose the topic, also one that nobody has named before', async () => {
+  it('lets a function choose the topic, also one that the topology does not name', async () => {
     const driver = await open(sink((record) => `paid-${record.value.currency}`, { ...payments, name: 'by-currency' }));
     await feed(driver, 'in', [
       ['a', payment('EUR', 1), 1],

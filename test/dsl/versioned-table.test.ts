@@ -109,7 +109,7 @@ describe('a versioned table', () => {
     ]);
   });
 
-  it('keeps them out of groups, folds and joins of tables, behind a repartition as well', async () => {
+  it('keeps changes of the past out of groups, folds and joins of tables, also behind a repartition', async () => {
     const target = topology('test', (t) => {
       const table = prices(t);
       const sum = {
@@ -154,7 +154,7 @@ describe('a versioned table', () => {
     assert.equal(driver.metrics.nodes['aggregate repartitioned']?.['out-of-order'], 2);
   });
 
-  it('keeps them out of what suppress holds back', async () => {
+  it('keeps changes of the past out of what suppress holds back', async () => {
     const target = topology('test', (t) => {
       prices(t).pipe(suppress({ store: 'held', until: { timeLimit: '10ms' } }), to('out', json<any>()));
     });

@@ -368,7 +368,7 @@ describe('sessions', () => {
     await assert.rejects(feed(driver, 'in', [['a', 1, 0]]), failure('STORE_READ_ONLY', /store sessions/));
   });
 
-  it('are refused where it is not said how two become one, without a gap, and where they would be forgotten while they are open', async () => {
+  it('are refused without a merge function or a gap, and with a retention that ends while they are open', async () => {
     const without = windowedThrough((input) =>
       input.pipe(
         aggregate({

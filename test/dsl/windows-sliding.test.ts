@@ -124,7 +124,7 @@ describe('sliding windows', () => {
     );
   });
 
-  it('are open until stream time has passed their end and grace; a record is late when the window that begins with it is closed', async () => {
+  it('are open until stream time passes end and grace; a record is late if the window it begins is closed', async () => {
     const driver = await open(texts({ window: sliding('10ms', { grace: '5ms' }) }));
     await feed(driver, 'in', [
       ['a', 'w', 100],

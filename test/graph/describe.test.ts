@@ -200,7 +200,7 @@ const odd = buildGraph({
 });
 
 describe('describe as text', () => {
-  it('shows sub-topologies, sources, stores with changelogs, repartitions, sinks and what is co-partitioned', () => {
+  it('shows sub-topologies, sources, stores, changelogs, repartitions, sinks and what is co-partitioned', () => {
     assert.equal(show(payments, 'text'), TEXT);
   });
 
@@ -245,7 +245,7 @@ describe('describe as JSON', () => {
 });
 
 describe('describe as a Mermaid flow chart', () => {
-  it('draws boxes, cylinders for stores, stadiums for topics, and a repartition as the topic between two boxes', () => {
+  it('draws boxes, stores as cylinders, topics as stadiums, and a repartition between two boxes', () => {
     assert.equal(show(payments, 'mermaid'), MERMAID);
   });
 

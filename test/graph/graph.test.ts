@@ -110,7 +110,7 @@ describe('a change of key', () => {
     assert.deepEqual(found, ['seen json json']);
   });
 
-  it('needs none before operators that do not go by key', () => {
+  it('needs no repartition before operators that do not go by key', () => {
     const found = repartitions((t) => {
       t.stream('in', text).pipe(
         selectKey((record) => record.value),

@@ -170,7 +170,8 @@ describe('what can only be seen while records flow', () => {
     ],
   ];
   for (const [name, operator] of later) {
-    it(`LATE_EMISSION: ${name} fails on the first record, and nothing of it is committed`, async () => {
+    // It fails on the first record, and nothing of that is committed.
+    it(`LATE_EMISSION before the first commit: ${name}`, async () => {
       const withOperator = topology('test', (t) => {
         t.stream('in', text).pipe(operator, to('out', text));
       });
@@ -200,7 +201,7 @@ describe('what can only be seen while records flow', () => {
     );
   });
 
-  it('lets Observables be subscribed to that are complete when the record is done, or emit only what is pushed', async () => {
+  it('lets code subscribe to Observables that complete with the record, or emit only what is pushed', async () => {
     type Text = StreamRecord<string, string>;
     const synchronous: Operator[] = [
       mergeMap((record) => defer(() => [record])),
@@ -266,7 +267,7 @@ describe('what can only be seen while records flow', () => {
     ['takeUntil', (source) => source.pipe(takeUntil(source))],
   ];
   for (const [name, operator] of ending) {
-    it(`TOPOLOGY_INVALID: ${name} ends the stream, behind which records would be dropped without a trace; none is`, async () => {
+    it(`TOPOLOGY_INVALID: ${name} ends the stream, and no record is dropped without a trace`, async () => {
       const withOperator = topology('test', (t) => {
         t.stream('in', text).pipe(operator, to('out', text));
       });

@@ -286,7 +286,7 @@ describe('validate', () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
-  it('refuses operators of RxJS that emit later from the beginning on, once, with the node that they lead to', () => {
+  it('refuses operators of RxJS that emit later, once, and names the node that they lead to', () => {
     type Operator = OperatorFunction<StreamRecord<string, string>, StreamRecord<string, string>>;
     const never = new Promise<never>(() => undefined);
     const later: Record<string, Operator> = {

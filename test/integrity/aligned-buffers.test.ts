@@ -144,7 +144,7 @@ describe('what gives up by stream time behind a repartition, when a slow task an
 
   for (const [name, build] of Object.entries(OPERATORS)) {
     for (const slow of [false, true]) {
-      it(`finds all of it: ${name}, ${slow ? 'one is silent for two minutes' : 'one after the other'}`, async () => {
+      it(`finds all: ${name}, ${slow ? 'one silent for two minutes' : 'one after the other'}`, async () => {
         const { out, sets } = EXPECTED[name] as (typeof EXPECTED)[string];
         const found = await outputs(build, slow);
         const order = (values: readonly unknown[]): readonly unknown[] => (sets ? values.map(String).sort() : values);

@@ -177,8 +177,8 @@ const decoded = (row: string): [key: string, value: string] => {
   return [key, String(serdes.int64.decode(Buffer.from(value, 'hex')))];
 };
 
-describe('whatever new records overtake when an application is put back', () => {
-  it('the last that was written of each key is what the store holds, and keys without new records are not written', async () => {
+describe('when new records overtake old ones after an application is put back', () => {
+  it('the last output of a key is the row of its store, and a key without new records gets no output', async () => {
     await fc.assert(
       fc.asyncProperty(rounds, courses(true), fc.constantFrom(1, 3), async (told, course, partitions) => {
         const calls: Calls = new Set();
@@ -208,7 +208,7 @@ describe('whatever new records overtake when an application is put back', () => 
     );
   });
 
-  it('also when it is put back once more before it has caught up', async () => {
+  it('the last output of a key is the row of its store, also if it is put back again on the way', async () => {
     const target = (): Topology =>
       topology('test', (t) => {
         const input = merge(t.stream('in', json<Item>()), t.stream('more', json<Item>()));

@@ -318,12 +318,12 @@ async function isNamed(given: Scene): Promise<void> {
 
 describe('looking back', () => {
   for (const name of Object.keys(steps)) {
-    it(`answers the same with snapshots and without: ${name}`, async () => {
+    it(`is the same with snapshots: ${name}`, async () => {
       await fc.assert(fc.asyncProperty(scenes(fc.constant([name])), allAgree), { numRuns: 1, endOnFailure: true });
     });
   }
 
-  it('answers the same with snapshots and without: random pipelines of two or three operators', async () => {
+  it('is the same with snapshots: random pipelines of two or three operators', async () => {
     const names = fc.array(fc.constantFrom(...Object.keys(steps)), { minLength: 2, maxLength: 3 }).filter(isModest);
     await fc.assert(fc.asyncProperty(scenes(names), allAgree), { numRuns: 6, endOnFailure: true });
   });
@@ -333,7 +333,7 @@ describe('looking back', () => {
     await fc.assert(fc.asyncProperty(scenes(names), standsForTheBeginning), { numRuns: 5, endOnFailure: true });
   });
 
-  it('names a compacted topic, and tells of each record that is left once, whatever snapshots there were before', async () => {
+  it('names a compacted topic, and shows each record that is left once, whatever snapshots exist', async () => {
     const names = fc.constantFrom(...Object.keys(steps)).map((name) => [name]);
     await fc.assert(fc.asyncProperty(scenes(names), isNamed), { numRuns: 5, endOnFailure: true });
   });

@@ -32,7 +32,7 @@ interface Process {
   ended: Promise<void>;
 }
 
-describe('no process ends that was not told to', () => {
+describe('no process ends without a stop', () => {
   it('whatever three members do: start, stop, and be put out of the group, at any moment', async () => {
     const unhandled: unknown[] = [];
     const note = (reason: unknown): void => void unhandled.push(reason);

@@ -142,7 +142,7 @@ describe('two applications whose names, put together, are the same', () => {
     );
   });
 
-  it('keep apart: the one that comes later has a prefix of its own, and keeps it when the other one is gone', async () => {
+  it('keep apart: the later one gets a prefix of its own, and keeps it when the other one is gone', async () => {
     const both = new Both();
     await createTopics(both.broker, { orders: 1, 'orders-eu': 1, out: 1 });
     const shop = both.add({ application: 'shop', store: 'eu-orders', source: 'orders' });
@@ -193,7 +193,7 @@ describe('two applications whose names, put together, are the same', () => {
     await both.close();
   });
 
-  it('topics that say nothing of an owner are taken for its own: an earlier version made them, or somebody by hand', async () => {
+  it('take topics without an owner for their own: an earlier version or a person made them', async () => {
     const both = new Both();
     await createTopics(both.broker, { orders: 1, out: 1 });
     await both.broker.admin.createTopics([

@@ -52,7 +52,7 @@ async function deliver(
 
 describe('order per key', () => {
   for (const guarantee of ['exactly_once', 'at_least_once'] satisfies Guarantee[]) {
-    it(`${guarantee}: each version of each entity in order, whatever is delivered twice, out of order, or interrupted`, async () => {
+    it(`${guarantee}: the versions of each entity in order, despite duplicates, disorder and crashes`, async () => {
       await fc.assert(
         fc.asyncProperty(
           fc.integer(),

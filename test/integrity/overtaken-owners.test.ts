@@ -216,7 +216,7 @@ const act = fc.oneof(
 );
 
 describe('owners of a task that were overtaken, under at_least_once, by owners under either guarantee', () => {
-  it('leave no row behind, whenever they freeze, write and wake up, and whoever restores when', async () => {
+  it('leave no row behind, whenever they freeze, write and wake up, and whichever owner restores when', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(act, { minLength: 3, maxLength: 14 }), async (acts) => {
         const story = new Story();

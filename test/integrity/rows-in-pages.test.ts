@@ -114,7 +114,7 @@ const outputsOf = (result: Result): Result => ({
   outputs: Object.fromEntries(OUTPUTS.map((topic) => [topic, result.outputs[topic] as readonly ReadRecord[]])),
 });
 
-describe('rows in pages: results are those of a run without crashes, and no record of a changelog grows with a row', () => {
+describe('rows in pages: results equal those without crashes, and no changelog record grows with a row', () => {
   for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
     it(`although the state directory is lost in some of the crashes, ${guarantee}`, async () => {
       await fc.assert(

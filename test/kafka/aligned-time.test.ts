@@ -4,9 +4,9 @@ import type { Broker } from '#src/broker/port.js';
 import { count, groupBy, serdes, start, to, topology, tumbling } from '#src/index.js';
 import { Headers } from '#src/model/headers.js';
 import { type ReplayedRecord, replay } from '#src/replay/index.js';
-import { describeWithKafka } from '../support/kafka.js';
 import { temporaryDirectory } from '../support/project.js';
-import { forget, write } from './support.js';
+import { forget, write } from './support/applications.js';
+import { describeWithKafka } from './support/suites.js';
 
 const MINUTES = 12;
 const FIRST = Date.UTC(2026, 0, 1);

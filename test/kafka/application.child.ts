@@ -1,6 +1,6 @@
 // A process of an application, for tests that kill it. Says how it is, in lines of JSON.
 import { type Clock, openBroker, start } from 'millrace';
-import { type ApplicationOptions, counting, type Said } from './counting.js';
+import { type ApplicationOptions, counting, type Said } from './support/counting.js';
 
 const {
   brokers,

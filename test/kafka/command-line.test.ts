@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import { systemClock } from '#src/runtime/system.js';
 import { jsonLines, type Project, useProjects } from '../cli/support.js';
-import { describeWithKafkaJars } from '../support/kafka.js';
-import { MARKER, password, type SecureKafka, startSecureKafka } from '../support/kafka-secure.js';
+import { MARKER, password, type SecureKafka, startSecureKafka } from './support/secure-cluster.js';
+import { describeWithKafkaJars } from './support/suites.js';
 
 describeWithKafkaJars('millrace on a cluster with TLS and logins', () => {
   const project = useProjects();

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { EXAMPLES, inDriver, lastOfEachKey, onBroker } from '../support/examples.js';
-import { describeWithKafka } from '../support/kafka.js';
 import { temporaryDirectory } from '../support/project.js';
-import { forget } from './support.js';
+import { forget } from './support/applications.js';
+import { describeWithKafka } from './support/suites.js';
 
 describeWithKafka('the examples', (kafka) => {
   for (const example of EXAMPLES) {

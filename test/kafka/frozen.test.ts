@@ -4,11 +4,11 @@ import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import type { Broker } from '#src/broker/port.js';
 import { systemClock } from '#src/runtime/system.js';
 import { unique } from '../broker/contract.support.js';
-import { describeWithKafkaJars } from '../support/kafka.js';
-import { type JarsBroker, START_HOOK_LIMIT_MS, startFromJars } from '../support/kafka-jars.js';
 import { temporaryDirectory } from '../support/project.js';
-import type { ApplicationOptions, Said } from './counting.js';
-import { ApplicationProcess, createTopics, words, write } from './support.js';
+import { ApplicationProcess, createTopics, words, write } from './support/applications.js';
+import type { ApplicationOptions, Said } from './support/counting.js';
+import { type JarsBroker, START_HOOK_LIMIT_MS, startFromJars } from './support/jars.js';
+import { describeWithKafkaJars } from './support/suites.js';
 
 const KEYS = 10;
 const sum = ({ rows = {} }: Said): number => Object.values(rows).reduce((all, n) => all + n, 0);

@@ -8,12 +8,12 @@ import type { Broker } from '#src/broker/port.js';
 import type { Guarantee } from '#src/runtime/config.js';
 import { systemClock } from '#src/runtime/system.js';
 import { unique } from '../broker/contract.support.js';
-import { describeWithKafkaJars } from '../support/kafka.js';
-import { type JarsBroker, START_HOOK_LIMIT_MS, startFromJars } from '../support/kafka-jars.js';
 import { temporaryDirectory } from '../support/project.js';
 import { bin, deliver, gitTotals, millrace, sourceHistoryProject } from '../support/source-history.js';
-import type { ApplicationOptions, Said } from './counting.js';
-import { ApplicationProcess, counted, createTopics, upTo, words, write } from './support.js';
+import { ApplicationProcess, counted, createTopics, upTo, words, write } from './support/applications.js';
+import type { ApplicationOptions, Said } from './support/counting.js';
+import { type JarsBroker, START_HOOK_LIMIT_MS, startFromJars } from './support/jars.js';
+import { describeWithKafkaJars } from './support/suites.js';
 
 const PARTITIONS = 3;
 const KEYS = 300;
@@ -82,7 +82,7 @@ describeWithKafkaJars('a cluster that goes away', () => {
       };
     }
 
-    it('is waited for in the middle of the work: a moment', async function () {
+    it('is waited for in the middle of the work, when it is away for a moment', async function () {
       this.timeout(180_000);
       const goesOn = await atWork('exactly_once', 1);
       await cluster.kill();
@@ -90,7 +90,8 @@ describeWithKafkaJars('a cluster that goes away', () => {
       await goesOn(false);
     });
 
-    it('is waited for in the middle of the work: longer than a session, and than anything is waited for: five minutes by the clock of two', async function () {
+    // For those whose clocks are thirty times faster, the cluster is away for five minutes.
+    it('is waited for in the middle of the work, for longer than a session and any time-out', async function () {
       this.timeout(180_000);
       const applications = [
         await atWork('exactly_once', 1),
@@ -103,7 +104,7 @@ describeWithKafkaJars('a cluster that goes away', () => {
       await Promise.all(applications.map((goesOn) => goesOn(true)));
     });
 
-    it('is not waited for by who is told to stop, and the next start goes on from the last commit', async function () {
+    it('is not waited for in a stop, and the next start goes on from the last commit', async function () {
       this.timeout(180_000);
       const name = unique('stop');
       await createTopics(broker, name, PARTITIONS);

@@ -5,10 +5,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Broker } from '#src/broker/port.js';
 import { unique } from '../broker/contract.support.js';
-import { describeWithKafka } from '../support/kafka.js';
 import { temporaryDirectory } from '../support/project.js';
-import { counting, type Said } from './counting.js';
-import { ApplicationProcess, counted, createTopics, forget, upTo, words, write } from './support.js';
+import { ApplicationProcess, counted, createTopics, forget, upTo, words, write } from './support/applications.js';
+import { counting, type Said } from './support/counting.js';
+import { describeWithKafka } from './support/suites.js';
 
 const PARTITIONS = 4;
 const KEYS = 500;
@@ -64,7 +64,7 @@ describeWithKafka('an application whose processes are killed', (kafka) => {
     });
   }
 
-  it('whose functions do not return for longer than a session is put out, comes back and loses nothing; it says which batch and which operator it was', async () => {
+  it('that stalls for longer than a session rejoins, loses nothing, and names the batch and the operator', async () => {
     const stall = { word: 'key 7', ms: 9_000 };
     const options = { batchRecords: 100, commitEvery: '20ms', sessionTimeout: '6s' };
     const state = join(directory, 'one');
@@ -144,7 +144,7 @@ describeWithKafka('an application whose processes are killed', (kafka) => {
     await assertCounted(100);
   });
 
-  it('keeps its tasks over a restart under an instance id: nobody else gets them meanwhile', async () => {
+  it('keeps its tasks over a restart under an instance id: no other member gets them meanwhile', async () => {
     const options = { sessionTimeout: '30s' };
     const one = process('a', { ...options, instanceId: 'a' });
     const other = process('b', { ...options, instanceId: 'b' });

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import sourceHistory from '../../topology-examples/05-source-history/topology.js';
-import { describeWithKafka } from '../support/kafka.js';
 import { bin, changesIn, deliver, gitTotals, millrace, sourceHistoryProject } from '../support/source-history.js';
-import { forget } from './support.js';
+import { forget } from './support/applications.js';
+import { describeWithKafka } from './support/suites.js';
 
 const PARTITIONS = 4;
 

@@ -4,11 +4,11 @@ import { type RunningStreams, type StartOptions, serdes, start, type Topology, t
 import type { Broker } from '#src/broker/port.js';
 import { isStreamsError, type StreamsError } from '#src/model/errors.js';
 import { unique } from '../broker/contract.support.js';
-import { describeWithKafka } from '../support/kafka.js';
-import { createPartitions } from '../support/kafka-raw.js';
 import { temporaryDirectory } from '../support/project.js';
-import { counting } from './counting.js';
-import { createTopics, forget, words, write } from './support.js';
+import { createTopics, forget, words, write } from './support/applications.js';
+import { counting } from './support/counting.js';
+import { createPartitions } from './support/raw-requests.js';
+import { describeWithKafka } from './support/suites.js';
 
 const passing = (name: string): Topology =>
   topology(name, (t) => {
@@ -67,7 +67,7 @@ describeWithKafka('the topics of an application', (kafka) => {
     assert.ok(ends.reduce((sum, { offset }) => sum + offset, 0) >= 40);
   });
 
-  it('with more partitions, behind it state: it ends with TOPIC_MISMATCH, since keys would leave their rows behind', async () => {
+  it('with more partitions and state behind them end it with TOPIC_MISMATCH: keys would lose their rows', async () => {
     const streams = await run();
     await write(broker, words(name, 2, 10, 1));
     await streams.untilIdle();
@@ -87,7 +87,8 @@ describeWithKafka('the topics of an application', (kafka) => {
     assert.deepEqual(await broker.admin.groupMembers(name), []);
   });
 
-  it('a changelog that was deleted and is shorter than the state says: STATE_MISMATCH, and another application id goes on', async () => {
+  // The changelog was deleted, and so is shorter than the state says.
+  it('without a changelog that the state needs are STATE_MISMATCH; another application id goes on', async () => {
     const streams = await run();
     await write(broker, words(name, 2, 50, 2));
     await streams.untilIdle();
@@ -103,7 +104,7 @@ describeWithKafka('the topics of an application', (kafka) => {
     await forget(broker, counting(name), `${name}-2`);
   });
 
-  it('whose records are gone before they were read: OFFSET_OUT_OF_RANGE says which are there, and nothing is passed over', async () => {
+  it('whose unread records are gone: OFFSET_OUT_OF_RANGE says which are left, and nothing is skipped', async () => {
     const streams = await run();
     await write(broker, words(name, 2, 10, 1));
     await streams.untilIdle();

@@ -7,10 +7,10 @@ import { sleep } from '#src/model/ports.js';
 import { seededRandom } from '#src/model/random.js';
 import { systemClock } from '#src/runtime/system.js';
 import { unique } from '../broker/contract.support.js';
-import { describeWithKafka } from '../support/kafka.js';
 import { temporaryDirectory } from '../support/project.js';
-import { counting } from './counting.js';
-import { ApplicationProcess, counted, createTopics, forget, upTo, words, write } from './support.js';
+import { ApplicationProcess, counted, createTopics, forget, upTo, words, write } from './support/applications.js';
+import { counting } from './support/counting.js';
+import { describeWithKafka } from './support/suites.js';
 
 /** Histories that are tried: two in the tests, fifty by `npm run soak:fire`. */
 const SEEDS = Number(process.env.FIRE_SEEDS_KAFKA ?? 2);

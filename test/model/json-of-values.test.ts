@@ -45,7 +45,7 @@ const WRITERS: Readonly<Record<string, string>> = {
 };
 
 describe('JSON.stringify', () => {
-  it('is called where a format is written, and never for a value of the user in a message, a log line or a look-up', () => {
+  it('is called where a format is written, and never to show a value of the user in a message or a log', () => {
     const src = projectFile('src');
     const callers = readdirSync(src, { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))

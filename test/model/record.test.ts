@@ -6,12 +6,12 @@ describe('a record', () => {
   const record = new PlainRecord('k', 'v', 5, Headers.none);
   const change = new RowChange('k', 'v', null, 5, Headers.none);
 
-  it('of a stream is told from a change of a table', () => {
+  it('of a stream is distinguished from a change of a table', () => {
     assert.equal(isChange(record), false);
     assert.equal(isChange(change), true);
   });
 
-  it('is told when it is a copy made by spreading one', () => {
+  it('is recognized when it is a copy made by spreading one', () => {
     assert.equal(isChange({ ...record, value: 'w' }), false);
     assert.equal(isChange({ ...change, value: 'w' }), true);
   });

@@ -79,7 +79,7 @@ describe('a value shown in a message', () => {
       for (const inside of [value, [value, value], { value }, { a: [{ value }] }]) isFine(inside);
   });
 
-  it('is told of whatever was thrown, also by what throws itself', () => {
+  it('describes whatever was thrown, also what throws itself when it is read', () => {
     assert.equal(messageOf(new Error('why')), 'why');
     assert.equal(messageOf('why'), 'why');
     assert.equal(messageOf(5n), '5n');

@@ -335,7 +335,7 @@ describe('the past of a topology with Avro', () => {
     );
   });
 
-  it('is made anew only with schemas that are registered', async () => {
+  it('is rebuilt only with schemas that are registered', async () => {
     const { broker, registry: schemaRegistry, stateDirectory } = life;
     const target = bank(balanceOfTomorrow as any);
     await assert.rejects(
@@ -345,7 +345,7 @@ describe('the past of a topology with Avro', () => {
   });
 
   for (const from of ['changelog', 'sources'] as const) {
-    it(`is made anew from its ${from}, and its state goes on to know its schemas`, async () => {
+    it(`is rebuilt from its ${from}, and its state goes on to know its schemas`, async () => {
       const { broker, registry: schemaRegistry, stateDirectory } = life;
       const { cents } = (await balanceOf('ada', 'latest')) as { readonly cents: number };
       const path = (task: string) => join(stateDirectory, 'bank', task, 'identity.json');

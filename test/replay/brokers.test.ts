@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { openEmbeddedBroker } from '#src/broker/embedded/broker.js';
 import { systemClock } from '#src/runtime/system.js';
 import { openRocksDatabase } from '#src/state/rocksdb.js';
-import { describeWithKafka } from '../support/kafka.js';
+import { describeWithKafka } from '../kafka/support/suites.js';
 import { temporaryDirectory } from '../support/project.js';
 import { payments, replayEqualsLive } from './brokers.js';
 import { Versions } from './versions.js';

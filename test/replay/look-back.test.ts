@@ -70,7 +70,7 @@ describe('looking back', () => {
       assert.equal(await balanceAt('bob', '2026-01-01'), null);
     });
 
-    it('has the records before an offset of each partition that is named, the others as far as the order has come', async () => {
+    it('has the records before the offset of each named partition, others as far as the order has come', async () => {
       const records = await collect(history(target, { ...options(), store: 'balances', key: 'ada' }));
       const { topic, partition, offset } = (records[1] as StateChange).event;
       assert.equal(await balanceAt('ada', `offset:${topic}:${partition}=${offset}`), 10);
@@ -130,12 +130,12 @@ describe('looking back', () => {
       assert.equal(end?.offset, 0);
     });
 
-    it('with a key: only its records', async () => {
+    it('gives only the records with a key, if one is given', async () => {
       const report = await replay(target, { ...options(), key: 'card-bob' });
       assert.equal(report.records, 2);
     });
 
-    it('from a time on: begins with nothing there', async () => {
+    it('begins without state at a time, if one is given', async () => {
       const values: string[] = [];
       const from = parseMoment('2026-01-01T00:05Z');
       await replay(target, {
@@ -241,7 +241,7 @@ describe('looking back', () => {
       );
     });
 
-    it('of a table that keeps the past of its rows shows the newest version, which one of the past leaves as it was', async () => {
+    it('of a table with a history shows the newest version, which a change of the past leaves as it was', async () => {
       const prices = topology('prices', (t) => {
         t.table('prices', { ...json<number>(), store: 'all', history: '1d' });
       });
@@ -331,7 +331,7 @@ describe('looking back', () => {
       await assert.rejects(smallestSlice(target, { ...asked, when }, found!.change), failure('STOPPED', /search/));
     });
 
-    it('OFFSET_OUT_OF_RANGE where more records have written the row than a test could have, of which no more are kept', async () => {
+    it('OFFSET_OUT_OF_RANGE if more records have written the row than a test could hold', async () => {
       const often = 200_001;
       const counting = topology('counting', (t) => {
         t.stream('payments', json<Payment>()).pipe(count({ store: 'payments-of-card' }));
@@ -410,7 +410,7 @@ describe('looking back', () => {
       );
     });
 
-    it('OFFSET_OUT_OF_RANGE for a record that is not there; USAGE for a topic that is no source, and for neither or both', async () => {
+    it('OFFSET_OUT_OF_RANGE for a missing record; USAGE for a topic it does not read, and for none or both', async () => {
       const there = { topic: 'payments', partition: 0, offset: 77 };
       await assert.rejects(followed({ at: there }), failure('OFFSET_OUT_OF_RANGE', /payments\[0\]@77/));
       await assert.rejects(followed({ at: { ...there, topic: 'x' } }), failure('USAGE', /does not read/));

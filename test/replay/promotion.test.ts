@@ -22,7 +22,7 @@ import { Versions } from './versions.js';
 const STEPS = ['1 recorded', '2 kept', '3 changed', '4 waits', '5 finished'] as const;
 
 describe('a promotion', () => {
-  it('lets the application go on with the stores of the shadow, and writes and calls nothing of what the live version has processed', async () => {
+  it('goes on with the stores of the shadow, and repeats no output or call of the live version', async () => {
     const versions = await Versions.begin('aba');
     await versions.shadow('v2');
     await versions.tell('ab');
@@ -36,7 +36,7 @@ describe('a promotion', () => {
     assert.deepEqual(await versions.rows('v2'), { a: 4, b: 2 });
   });
 
-  it('of a shadow that is behind lets new records wait for what it has to catch up on, however slowly that comes', async () => {
+  it('of a shadow that is behind lets new records wait until it has caught up, however slowly it reads', async () => {
     const memory = new MemoryBroker({ clock: systemClock });
     let slow: number | undefined;
     const broker = overlaid<Broker>(memory, {
@@ -68,7 +68,7 @@ describe('a promotion', () => {
     assert.equal(groups.length, 10);
   });
 
-  it('is silent over restarts while it catches up, also of what was on its way through the repartition topics of the shadow', async () => {
+  it("is silent over restarts while it catches up, also about the shadow's records in repartition topics", async () => {
     const versions = await Versions.begin('ab', { partitions: 2 });
     // The second half of the shadow fails on what the first has sent on.
     await versions.tell('x');
@@ -91,7 +91,7 @@ describe('a promotion', () => {
     );
   });
 
-  it('keeps the version that was live: a rollback goes back to it, and a promotion forth again; twice, they do nothing more', async () => {
+  it('keeps the version that was live: rollback and promotion alternate, and doing one twice adds nothing', async () => {
     const versions = await Versions.begin('aba');
     await versions.shadow('v2');
     await versions.change('promote', 'v2');
@@ -112,7 +112,7 @@ describe('a promotion', () => {
     assert.deepEqual(await currentVersion(versions.broker.admin, 'shop'), { n: 3, prefix: 'shop-shadow-1' });
   });
 
-  it('has others write and call again, if it is to be live, and captured, if that is asked for', async () => {
+  it('writes and calls again with effects live, and captures that with effects capture', async () => {
     for (const effects of ['live', 'capture'] as const) {
       const versions = await Versions.begin('a');
       await versions.shadow('v2');
@@ -131,7 +131,7 @@ describe('a promotion', () => {
     }
   });
 
-  it('refuses to lose what is on its way through the repartition topics of the live version: STATE_MISMATCH, unless all that follows is written again', async () => {
+  it('STATE_MISMATCH: records of live repartition topics would be lost, and not all is written again', async () => {
     const versions = await Versions.begin('ab');
     await versions.shadow('v2');
     await versions.tell('x');
@@ -157,7 +157,7 @@ describe('a promotion', () => {
     ['rollback', 'v2', 'v1'],
   ] as const) {
     for (const step of STEPS) {
-      it(`(${kind}) interrupted behind step ${step}: one of both is live and whole, and run again it is finished`, async () => {
+      it(`(${kind}) interrupted behind step ${step}: one version is whole and live, a second run finishes`, async () => {
         const versions = await Versions.begin('aba');
         await versions.shadow('v2');
         if (kind === 'rollback') await versions.change('promote', 'v2');
@@ -209,7 +209,7 @@ describe('a promotion', () => {
     );
   });
 
-  it('says what it refuses: nobody there, one that is ahead, one that runs, a reset that is not through', async () => {
+  it('says what it refuses: no shadow, one that is ahead, one that runs, a reset that is unfinished', async () => {
     const versions = await Versions.begin('ab');
     await assert.rejects(versions.plan('promote', 'v2'), isError('SHADOW_MISSING', /run FILE --shadow/));
     await assert.rejects(versions.plan('rollback', 'v1'), isError('SHADOW_MISSING', /no version to go back to/));
@@ -258,7 +258,7 @@ describe('a promotion', () => {
     );
   });
 
-  it('does not come apart from the stores: over a reset, a rebuild, a look back, and offsets that somebody else has set', async () => {
+  it('stays with its stores: over a reset, a rebuild, a look back, and offsets that somebody else sets', async () => {
     const versions = await Versions.begin('aba');
     await versions.shadow('v2');
     await versions.change('promote', 'v2');
@@ -291,7 +291,7 @@ describe('a promotion', () => {
     assert.ok(!(await versions.topics()).includes('shop-shadow-shadow-1-counts-changelog'));
   });
 
-  it('is given up by another shadow that begins anew, and by no other: nothing of the live version is removed', async () => {
+  it('ends when another shadow begins afresh, and only then; nothing of the live version is removed', async () => {
     const versions = await Versions.begin('aba');
     await versions.shadow('v2');
     await versions.change('promote', 'v2');

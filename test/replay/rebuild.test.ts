@@ -191,7 +191,7 @@ describe('a rebuild', () => {
       assert.deepEqual((await life.rows()).sums, { a: 4 });
     });
 
-    it(`from ${from} changes nothing if it is not wanted, and keeps nothing`, async () => {
+    it(`from ${from} changes nothing without consent, and keeps nothing`, async () => {
       const life = await Life.begin('aab');
       life.worth = 2;
       const seen: unknown[] = [];
@@ -211,7 +211,7 @@ describe('a rebuild', () => {
 
     for (const step of ['1 built', '2 verified', '3 logged', '4 copied', '5 swapped', '6 cleaned'] as const) {
       if (from === 'changelog' && step === '3 logged') continue;
-      it(`from ${from}, killed behind step ${step}: the application runs on, and the rebuild run again is whole`, async () => {
+      it(`from ${from}, killed behind step ${step}: the application goes on, and a second run is whole`, async () => {
         const life = await Life.begin('abcab');
         let crashes = 1;
         const afterStep = (at: RebuildStep): void => {
@@ -231,7 +231,8 @@ describe('a rebuild', () => {
     }
   }
 
-  it('from sources makes what the code makes now, here and on every machine, behind a repartition as well; other stores stay', async () => {
+  // "Everywhere": here and on every machine. Other stores stay as they are.
+  it('from sources gives one store what the present code makes, everywhere, also behind a repartition', async () => {
     const life = await Life.begin('aab');
     life.worth = 10;
     const report = await life.rebuild({ from: 'sources' });
@@ -257,10 +258,10 @@ describe('a rebuild', () => {
   });
 
   for (const [looks, outcome] of [
-    [3, 'waits until it is'],
-    [Number.POSITIVE_INFINITY, 'is BROKER_UNAVAILABLE if it is not, and changes nothing here'],
+    [3, 'waits until it can read what it has logged'],
+    [Number.POSITIVE_INFINITY, 'is BROKER_UNAVAILABLE if it cannot read what it has logged, and changes nothing here'],
   ] as const) {
-    it(`from sources, with what was logged not readable at once, ${outcome}`, async () => {
+    it(`from sources ${outcome}`, async () => {
       const life = await Life.begin('aab');
       life.worth = 2;
       const { broker } = life;
@@ -320,7 +321,7 @@ describe('a rebuild', () => {
     assert.deepEqual((await life.rows()).sums, { a: 1, b: 1, c: 1 });
   });
 
-  it('changes nothing if it is not wanted, nor what an earlier one that was killed has left', async () => {
+  it('changes nothing without consent, nor what an earlier one that was killed has left', async () => {
     const life = await Life.begin('aab');
     const crash = (at: RebuildStep): void => {
       if (at === '5 swapped') throw new Error('crashed');
@@ -341,7 +342,7 @@ describe('a rebuild', () => {
     assert.ok(!life.identity(task).includes('~old'));
   });
 
-  it('from sources uses nothing that an interrupted one has kept, if nobody says whether the code is the same', async () => {
+  it('from sources uses nothing of an interrupted one unless the version says that the code is the same', async () => {
     const life = await Life.begin('aab');
     await life.keepReplay('');
     life.worth = 10;
@@ -349,7 +350,7 @@ describe('a rebuild', () => {
     assert.deepEqual((await life.rows()).sums, { a: 20, b: 10 });
   });
 
-  it('from sources begins anew where what an interrupted one has kept is damaged', async () => {
+  it('from sources begins again where what an interrupted one has kept is damaged', async () => {
     const life = await Life.begin('aab');
     await life.keepReplay('1');
     const snapshots = join(life.rebuildDirectory, 'snapshots');
@@ -465,7 +466,7 @@ describe('a rebuild', () => {
 
 describe('a rebuild of a store with a time to live', () => {
   for (const from of FROM) {
-    it(`from ${from} keeps what has expired apart from what has not: duplicates are dropped as before, and old rows go`, async () => {
+    it(`from ${from} keeps live rows apart from expired ones: duplicates are dropped, and old rows go`, async () => {
       const target = topology('ids', (t) => {
         t.stream('in', json).pipe(dedupe({ store: 'seen', id: ({ value }) => value, within: '1s' }), to('out', json));
       });

@@ -108,7 +108,8 @@ class Life {
 const GROUPS = ['g=1', 'g=2', 'g=3'];
 
 describe('a reset', () => {
-  it('to the beginning rebuilds the stores, and is silent until the old positions are reached: then live, behind a repartition as well', async () => {
+  // It does so behind a repartition as well.
+  it('to the beginning rebuilds the stores, is silent up to the old positions, and then live', async () => {
     const life = await Life.begin('aba');
     assert.deepEqual(life.calls.splice(0).sort(), ['a1', 'a2', 'b1', 'g:1', 'g:2', 'g:3']);
     await life.reset();
@@ -134,13 +135,13 @@ describe('a reset', () => {
     assert.deepEqual(await life.rows('counts'), { a: 1, b: 1, c: 2 });
   });
 
-  it('may delete repartition topics without a warning: idempotency keys are made of positions in the sources', async () => {
+  it('may delete repartition topics without a warning: idempotency keys name positions in the sources', async () => {
     const life = await Life.begin('ab');
     for (const internalTopics of ['keep', 'delete'] as const)
       assert.deepEqual((await planReset(life.target, life.options({ internalTopics }))).warnings, []);
   });
 
-  it('warns that what follows from records in repartition topics is lost, if some were not read; the marker of a transaction is none', async () => {
+  it('warns of unread records in repartition topics, whose results are lost; a transaction marker is none', async () => {
     const life = await Life.begin('ab');
     const { broker } = life;
     const [topic, partition] = ['shop-by-group-repartition', 0];
@@ -256,7 +257,7 @@ describe('a reset', () => {
   });
 
   for (const step of ['1 recorded', '2 positions', '3 stores', '4 topics'] as const) {
-    it(`interrupted behind step ${step}, loses nothing: the application refuses to start, and the reset run again is whole`, async () => {
+    it(`interrupted behind step ${step}, loses nothing: no start until a second reset is whole`, async () => {
       const life = await Life.begin('aba');
       const crash = (at: ResetStep): void => {
         if (at === step) throw new Error('crashed');
@@ -281,7 +282,7 @@ describe('a reset', () => {
     });
   }
 
-  it('STATE_MISMATCH: the application has run since the plan was made; what it wrote meanwhile would be written twice', async () => {
+  it('STATE_MISMATCH: the application has run since the plan, and would write that part twice', async () => {
     const life = await Life.begin('ab');
     const { broker, stateDirectory } = life;
     const plan = await planReset(life.target, life.options());
@@ -297,7 +298,7 @@ describe('a reset', () => {
     assert.deepEqual(await life.topic('groups'), [...GROUPS, 'g=4']);
   });
 
-  it('to an offset leaves other partitions where they were, also where an application that takes only what is new has read nothing', async () => {
+  it('to an offset leaves other partitions where they were, also with startFrom latest and nothing read', async () => {
     const target = topology('shop', (t) => {
       t.stream('in', json).pipe(
         count({ store: 'counts' }),
@@ -396,7 +397,7 @@ describe('a reset', () => {
     await assert.rejects(at('offset:other:0=0'), isError('USAGE', /other\[0\]/));
   });
 
-  it('leaves marks in no output: what was held back while it was silent is written when it is live, without them', async () => {
+  it('leaves no marks in outputs: what it held back while it was silent, it writes without them later', async () => {
     const target = topology('shop', (t) => {
       t.stream('in', json).pipe(
         groupBy(({ value }) => value.group, { key: serdes.string, name: 'by-group' }),

@@ -114,7 +114,7 @@ class Pair {
 const TOPICS = ['by-letter-a', 'by-letter-b', 'groups', 'ids', 'shop-dead-letter', 'sums'];
 
 describe('a shadow of an application', () => {
-  it('writes what the live one has written to topics of its own, calls nobody, and touches nothing else', async () => {
+  it('writes the live outputs to topics of its own, makes no calls, and touches nothing else', async () => {
     const pair = await Pair.begin('abxcab');
     const before = await pair.others();
     pair.calls.length = 0;
@@ -169,7 +169,7 @@ describe('a shadow of an application', () => {
     assert.ok(Object.values(again).every(({ equal }) => equal));
   });
 
-  it('begun anew leaves nothing of an earlier one, whose topology may have been another', async () => {
+  it('begun afresh leaves nothing of an earlier one, even one with another topology', async () => {
     const pair = await Pair.begin('ab');
     await pair.shadow();
     const small = topology('shop', (t) => t.stream('in', json).pipe(to('sums', json)));
@@ -259,7 +259,7 @@ describe('a shadow of an application', () => {
     ]);
   });
 
-  it('is in a hurry when it is stopped, if its broker can be', async () => {
+  it('gives its broker a deadline when it is stopped, if the broker takes one', async () => {
     const pair = await Pair.begin('a');
     const { broker } = pair;
     let signal: AbortSignal | undefined;
@@ -273,7 +273,7 @@ describe('a shadow of an application', () => {
     assert.equal(signal?.aborted, true);
   });
 
-  it('TOPIC_UNKNOWN, APPLICATION_RUNNING: a source that does not exist is not made; what runs is not removed', async () => {
+  it('TOPIC_UNKNOWN, APPLICATION_RUNNING: makes no missing source, and removes nothing that runs', async () => {
     const pair = await Pair.begin('a');
     const other = topology('shop', (t) => t.stream('nowhere', json).pipe(to('sums', json)));
     await assert.rejects(startShadow(other, pair.options({ createTopics: 1 })), isError('TOPIC_UNKNOWN', /nowhere/));

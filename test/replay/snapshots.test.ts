@@ -214,7 +214,7 @@ describe('snapshots', () => {
     );
   });
 
-  it('leave a compacted topic named as not whole: they were made of what it had left, and what follows them is compacted as well', async () => {
+  it('do not make a compacted topic whole: it lacked records before them, and lacks some behind them', async () => {
     broker = await brokerWith([], { topics: [] });
     directory = temporaryDirectory();
     await broker.admin.createTopics([
@@ -238,7 +238,7 @@ describe('snapshots', () => {
     assert.deepEqual(await gapsOf({ broker, inMemory: true }), [0, [{ ...gap, earliest: 10 }]]);
   });
 
-  it('are passed over if a record has come since that belongs before what they hold', async () => {
+  it('are not used if a later record belongs before what they hold', async () => {
     const late = { ...pay(3, 'bob', 4, 'late'), partition: 1 };
     await open(
       many(20).map((told) => ({ ...told, partition: 0 })),
@@ -252,7 +252,7 @@ describe('snapshots', () => {
     assert.equal((await stores(target, options(), parseMoment('offset:payments:0=21,payments:1=0'))).beganWith, 20);
   });
 
-  it('are not begun with where others than the partitions that end the slice have gone on', async () => {
+  it('are not used if partitions other than those that end the slice have gone on', async () => {
     const ended = many(30).map((told, i) => ({ ...told, partition: i < 5 ? 0 : 1 }));
     await open(ended, 2);
     await replay(target, options(10));
@@ -261,7 +261,7 @@ describe('snapshots', () => {
     assert.deepEqual(found, { stores: (await stores(target, { broker, inMemory: true }, asOf)).stores, beganWith: 0 });
   });
 
-  it('are written by several who look at the same time, and each is one of them', async () => {
+  it('are whole when several look-ups write them at the same time', async () => {
     await open(many(60));
     const expected = (await stores(target, { broker, inMemory: true }, parseMoment('latest'))).stores;
     await Promise.all([1, 2, 3].map(() => replay(target, options(7))));
@@ -270,7 +270,7 @@ describe('snapshots', () => {
     assert.deepEqual(found, { stores: expected, beganWith: 56 });
   });
 
-  it('CONFIG_INVALID for a distance between them that is none', async () => {
+  it('CONFIG_INVALID: the distance between two of them is zero, negative or a fraction', async () => {
     await open(many(3));
     for (const every of [{ records: 0 }, { records: 2.5 }, { records: Number.NaN }, { ms: 0 }, { ms: -1 }])
       await assert.rejects(
@@ -280,7 +280,7 @@ describe('snapshots', () => {
     assert.deepEqual(readdirSync(directory), []);
   });
 
-  it('are no different for who runs beside them', async () => {
+  it('play no part in verify, which finds no difference', async () => {
     await open(many(40), 2);
     assert.deepEqual((await verify(target, { broker, inMemory: true })).differences, []);
   });

@@ -35,7 +35,7 @@ describe('the stores of a rerun', () => {
     assert.deepEqual(readdirSync(parent), []);
   });
 
-  it('are left alone where nobody here can tell whose they are', async () => {
+  it('are left alone where this machine cannot know their owner', async () => {
     await killed();
     const others = [
       'millrace-shadow-Ab3dEf',

@@ -90,7 +90,7 @@ describe('verify', () => {
     assert.deepEqual(Object.keys(report.state), ['owners', 'seen', 'order', 'order-gaps', 'totals']);
   });
 
-  it('finds no difference where two joins look into the past of one table, whose versions are on the disk after a restart', async () => {
+  it('finds no difference where two joins read the past of one table from the disk after a restart', async () => {
     const target = topology('payments', (t) => {
       const owners = t.table('accounts', { ...json<{ owner: string }>(), store: 'owners', history: '1h' });
       const { value } = json<string>();

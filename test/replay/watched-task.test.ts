@@ -31,7 +31,7 @@ describe('rows that are written without having been read', () => {
 
   afterEach(() => broker.close());
 
-  it('are told in the order of the writes, each with what was there before', async () => {
+  it('are reported in the order of the writes, each with what was there before', async () => {
     const changes: (readonly [unknown, unknown])[] = [];
     for await (const { before, value } of history(twice('second'), options())) changes.push([before, value]);
     assert.deepEqual(changes, [

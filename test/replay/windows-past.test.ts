@@ -338,7 +338,7 @@ describe('the past of windows', () => {
       );
     });
 
-    it('stateDiff shows the sessions that are others, of a key or one of them, also of keys that begin with one another', async () => {
+    it('stateDiff shows the sessions that changed, of a key or one of them, also of keys with one beginning', async () => {
       const visits = [told('a', '1', 300), told('a\0', '1', 400), told('a', '2', 100_000), told('a', '3', 100_001)];
       const options = await given(visits);
       const diff = async (which: { store?: string; key?: unknown }): Promise<unknown[]> => {

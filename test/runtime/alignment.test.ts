@@ -88,7 +88,7 @@ describe('tasks that keep together in time', () => {
     return alignment[name] ?? 0;
   };
 
-  it('one that reads a backlog goes no further than the next end of a window that a slower one may still change', async () => {
+  it('one that reads a backlog stops at the next end of a window that a slower one may still change', async () => {
     await writeTopic(cluster.broker, 'in', [...minutes(0, 0, 9), ...minutes(1, 0, 9)]);
     silent.add(1);
     await cluster.join(memoryMachine(), logger);
@@ -135,7 +135,7 @@ describe('tasks that keep together in time', () => {
     assert.deepEqual(await closed(), Object.fromEntries(Array.from({ length: 8 }, (_, i) => [i, 120])));
   });
 
-  it('one that is behind and does nothing is waited for however long that takes, and told of every five minutes', async () => {
+  it('one that is behind and does nothing is waited for without limit, with a warning every five minutes', async () => {
     await writeTopic(cluster.broker, 'in', [...minutes(0, 0, 9), ...minutes(1, 0, 9)]);
     silent.add(1);
     await cluster.join(memoryMachine(), logger);
@@ -154,7 +154,8 @@ describe('tasks that keep together in time', () => {
   });
 
   for (const which of ['the process that had it alone', 'another process, which has seen no new task of its own']) {
-    it(`one of a topic that had one partition waits for those of the partitions that it gets: in ${which}`, async () => {
+    // Its topic had one partition.
+    it(`one waits for those of new partitions: in ${which}`, async () => {
       known = 1;
       await writeTopic(cluster.broker, 'in', minutes(0, 0, 1));
       await cluster.join(memoryMachine(), logger);

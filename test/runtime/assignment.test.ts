@@ -56,7 +56,7 @@ function assertFair(shares: Shares, tasks: readonly string[]): void {
 const sizes = [fc.integer({ min: 0, max: 40 }), fc.integer({ min: 1, max: 9 })] as const;
 
 describe('the assignment of tasks', () => {
-  it('gives every task to exactly one member, and nobody two more than another', () => {
+  it('gives every task to exactly one member, and no member two more than another', () => {
     fc.assert(
       fc.property(...sizes, (tasks, members) => assertFair(assign(fresh(members), names(tasks)), names(tasks))),
     );
@@ -255,7 +255,7 @@ describe('the assignment of tasks', () => {
     assert.deepEqual(decodeAssignment(Buffer.from('{"format":2,"tasks":["a"]}')), { tasks: [] });
   });
 
-  it('of an older member is told in its own format, and of all others in theirs', () => {
+  it('tells an older member its part in its own format, and all others theirs', () => {
     const state = { tasks: ['t-1'], onDisk: ['t-1', 't-2'], shapes: [shape(4)] };
     const older = encodeOlderState(state) as Buffer;
     assert.deepEqual(JSON.parse(older.toString()), { format: 1, ...state });
@@ -313,7 +313,7 @@ describe('the assignment of tasks', () => {
   });
 });
 
-describe('the tasks that a member tells', () => {
+describe('the tasks that a member reports', () => {
   const partitions = fc.oneof(fc.nat(40), fc.nat(999_999));
   const ids = fc.oneof(
     fc.tuple(fc.constantFrom('a', 'a-1', '-', '__proto__', 'zoë'), partitions).map(([id, n]) => `${id}-${n}`),

@@ -19,7 +19,7 @@ describe('a cluster that is away', () => {
   let cluster: Cluster;
   afterEach(() => cluster.close());
 
-  it('when a process is given partitions that it has not seen is asked again until it is back', async () => {
+  it('is asked again until it is back, when a process gets partitions that it has not seen', async () => {
     cluster = new Cluster(passing);
     await createTopics(cluster.broker, { words: 4, out: 1 });
     await cluster.join();

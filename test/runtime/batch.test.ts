@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { BY_RECORD, byPlace, Place } from '#src/runtime/batch.js';
 
 describe('the order of what a batch causes', () => {
-  it('is that of the records, then timers by due time, then depth first: as if each emission ran to its end before the next', () => {
+  it('is by record, then due time, then depth first: as if each emission ran to its end in turn', () => {
     // Each number says which of the places before it caused the next one (none: it was emitted by the source).
     const causes = fc.array(
       fc.record({ cause: fc.nat(8), index: fc.nat(1), due: fc.constantFrom(BY_RECORD, 10, 20) }),

@@ -69,8 +69,8 @@ const marks = async ({ broker }: Application): Promise<(ResetMark | undefined)[]
 const OLD = Array.from({ length: 5 }, (_, i) => at(1_000 + i, 1));
 const WRITTEN = OLD.map((_, i) => `all=${i + 1}`);
 
-describe('after a reset new records wait for old ones', () => {
-  it('of another partition, where both meet behind a repartition', async () => {
+describe('after a reset, new records', () => {
+  it('wait for old ones of another partition, where both meet behind a repartition', async () => {
     const app = await begun(overAll, OLD);
     await putBack(app);
     await app.write('in', [at(9_000, 0)]);
@@ -79,7 +79,7 @@ describe('after a reset new records wait for old ones', () => {
     await app.close();
   });
 
-  it('of another topic that is merged with theirs, although they happened before them', async () => {
+  it('wait for old ones of a topic that is merged with theirs, although they happened before them', async () => {
     const app = await begun(byKey, OLD);
     await putBack(app);
     await app.write('more', [at(1_002, 1)]);
@@ -88,7 +88,7 @@ describe('after a reset new records wait for old ones', () => {
     await app.close();
   });
 
-  it('and not for those of a partition whose records meet theirs nowhere', async () => {
+  it('do not wait for those of a partition whose records meet theirs nowhere', async () => {
     const app = await begun(byKey, OLD);
     await putBack(app);
     await app.write('in', [at(9_000, 0, 'new')]);
@@ -103,7 +103,7 @@ describe('after a reset new records wait for old ones', () => {
     await app.close();
   });
 
-  it('whoever dies at which step of a commit, and each call and output is made once', async () => {
+  it('wait, whichever task dies at which step of a commit, and each call and output is made once', async () => {
     for (let crashAt = 0; crashAt < 16; crashAt++) {
       const app = await begun(overAll, OLD);
       await putBack(app);
@@ -117,7 +117,7 @@ describe('after a reset new records wait for old ones', () => {
     }
   });
 
-  it('only if these are kept silent: what is written again anyway waits for nothing', async () => {
+  it('wait only for old ones that are silent: what is written again anyway waits for nothing', async () => {
     const app = await begun(overAll, OLD);
     await putBack(app, { effects: 'live' });
     await app.write('in', [at(9_000, 0)]);
@@ -126,7 +126,7 @@ describe('after a reset new records wait for old ones', () => {
     await app.close();
   });
 
-  it('that exist: where a log ends before what was processed, nothing is waited for', async () => {
+  it('do not wait where a log ends before what was processed', async () => {
     const app = await begun(overAll, OLD);
     await putBack(app);
     const { admin } = app.broker;
@@ -142,7 +142,7 @@ describe('after a reset new records wait for old ones', () => {
     await app.close();
   });
 
-  it('and no longer than that: then all positions say that it is over, and later nothing', async () => {
+  it('wait no longer than needed: then all positions say that it is over, and later nothing', async () => {
     const app = await begun(overAll, OLD);
     await putBack(app);
     assert.ok((await marks(app)).every((mark) => mark !== undefined && !mark.over));
@@ -158,7 +158,7 @@ describe('after a reset new records wait for old ones', () => {
     await app.close();
   });
 
-  it('without being waited for themselves, where tasks keep together in time', async () => {
+  it('wait for old ones, but are not waited for themselves where tasks keep together in time', async () => {
     const windowed = topology('app', (t) => {
       t.stream('in', json).pipe(
         groupBy(() => 'all', { ...json, name: 'by' }),

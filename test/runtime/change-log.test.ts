@@ -29,7 +29,8 @@ describe('the changelog of a count', () => {
 
   const word = (key: string, timestamp: number) => ({ key, value: 'x', timestamp });
 
-  it('holds what the one of Kafka Streams holds: the key, the count as an 8-byte integer, the time of the record; and its cause beside it, as a header', async () => {
+  // The value is the count as an 8-byte integer, the time that of the record.
+  it('has the key, the value and the time that Kafka Streams writes, and the cause as a header', async () => {
     await app.write('words', [word('ä', 7), word('ä', 9)]);
     await app.runThrough();
     const records = (await readTopic(app.broker, CHANGELOG)).map(({ key, value, timestamp, headers }) => ({

@@ -312,7 +312,7 @@ describe('the page about changing a topology', () => {
 
     const elsewhere = 'elsewhere' in change ? change.elsewhere : outcome;
     if (elsewhere === undefined) continue;
-    it(`says what happens on a machine without state: ${name}: ${elsewhere}`, async () => {
+    it(`says what happens without local state: ${name}: ${elsewhere}`, async () => {
       const changed = new Changed(change);
       try {
         await changed.begin();

@@ -78,7 +78,7 @@ for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
 
     afterEach(() => cluster.close());
 
-    it('goes on with the next batch, which sees what the disk does not have, and waits before the next commit', async () => {
+    it('goes on with the next batch, which sees rows not yet on disk, and waits before the next commit', async () => {
       const { streams } = await held();
       assert.equal(disk.held, 1);
       const { recordsIn, commits } = streams.progress().metrics;

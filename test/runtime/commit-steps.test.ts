@@ -87,7 +87,7 @@ describe('the steps of a commit, at_least_once', () => {
     });
   });
 
-  it('a crash after 2 log leaves outputs and changes without offsets: the changes are read and skipped, the outputs come twice', async () => {
+  it('a crash after 2 log leaves no offsets: the changes are read and skipped, the outputs come twice', async () => {
     assert.deepEqual(await crashAfter('at_least_once', '2 log'), {
       visible: once,
       committed: 2,
@@ -98,7 +98,7 @@ describe('the steps of a commit, at_least_once', () => {
     });
   });
 
-  it('a crash after 3 offsets leaves the local store behind: the two changes of that commit come from the changelog', async () => {
+  it('a crash after 3 offsets leaves the store behind: its two changes come from the changelog', async () => {
     assert.deepEqual(await crashAfter('at_least_once', '3 offsets'), {
       visible: once,
       committed: 4,
@@ -133,7 +133,7 @@ describe('the steps of a commit, exactly_once', () => {
     });
   });
 
-  it('a crash after 2 log leaves a transaction that is aborted: nothing was visible, nothing is read, the outputs come once', async () => {
+  it('a crash after 2 log leaves an aborted transaction: nothing is seen or read, the outputs come once', async () => {
     assert.deepEqual(await crashAfter('exactly_once', '2 log'), {
       visible: first,
       committed: 2,
@@ -144,7 +144,7 @@ describe('the steps of a commit, exactly_once', () => {
     });
   });
 
-  it('a crash after 3 offsets leaves the local store behind: the two changes of that commit come from the changelog', async () => {
+  it('a crash after 3 offsets leaves the store behind: its two changes come from the changelog', async () => {
     assert.deepEqual(await crashAfter('exactly_once', '3 offsets'), {
       visible: once,
       committed: 4,

@@ -35,8 +35,8 @@ function shown(build: (t: TopologyBuilder) => void): Record<string, readonly [af
 const grouped = (t: TopologyBuilder, topic: string) =>
   t.stream(topic, text).pipe(groupBy(({ value }) => value, { ...text, name: `${topic}-grouped` }));
 
-describe('who keeps together in time', () => {
-  it('nobody, where windows stand behind no repartition, or behind one there are none', () => {
+describe('the tasks that keep together in time', () => {
+  it('are none where windows stand behind no repartition, or none stand behind one', () => {
     assert.deepEqual(
       shown((t) => {
         t.stream('in', text).pipe(count({ store: 'counts', window }), to('out', counts));
@@ -51,7 +51,7 @@ describe('who keeps together in time', () => {
     );
   });
 
-  it('the tasks before a repartition, up to the next end and grace of a window behind it', () => {
+  it('are those before a repartition, up to the next end and grace of a window behind it', () => {
     assert.deepEqual(
       shown((t) => {
         grouped(t, 'in').pipe(count({ store: 'counts', window }), to('out', counts));
@@ -60,7 +60,7 @@ describe('who keeps together in time', () => {
     );
   });
 
-  it('all that lead to the windows, of whom none waits for what it writes to', () => {
+  it('are all that lead to the windows, and none waits for what it writes to', () => {
     assert.deepEqual(
       shown((t) => {
         const first = t.stream('in', text).pipe(groupBy(({ value }) => value, { ...text, name: 'first' }));
@@ -73,7 +73,7 @@ describe('who keeps together in time', () => {
     );
   });
 
-  it('those of several topics, and the windows themselves, since what is in one says nothing of the others', () => {
+  it('are those of several topics and the windows themselves: one topic says nothing of the others', () => {
     const both = (t: TopologyBuilder): void => {
       cogroup({ store: 'counts', key: serdes.string, value: counts.value, initial: () => 0, window }, (add) => [
         add(grouped(t, 'a'), (sum: number) => sum + 1),
@@ -90,7 +90,7 @@ describe('who keeps together in time', () => {
     assert.deepEqual(shown(two), { a: [12, 'a', 'b'], b: [12, 'a', 'b'], 'a-grouped': [12, 'a', 'b'] });
   });
 
-  it('nobody, where windows and a repartition meet in one task, and not one behind the other', () => {
+  it('are none where windows and a repartition meet in one task, and not one behind the other', () => {
     assert.deepEqual(
       shown((t) => {
         const rows = t.table('rows', { ...text, store: 'rows' });
@@ -102,7 +102,7 @@ describe('who keeps together in time', () => {
     );
   });
 
-  it('as closely as the strictest of several windows wants', () => {
+  it('keep as close as the strictest of several windows demands', () => {
     assert.deepEqual(
       shown((t) => {
         const input = grouped(t, 'in');

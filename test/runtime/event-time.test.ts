@@ -45,7 +45,7 @@ async function outputs(
 }
 
 describe('records of several topics', () => {
-  it('are taken in the order of the times in their values, whatever the times of the log: each order meets the price of its moment', async () => {
+  it('are taken by the times in their values, not of the log: each order meets the price of its moment', async () => {
     const { application, out } = await outputs(enrich, {
       orders: [fact(20, 'o1', 1_000), fact(40, 'o2', 1_001)],
       prices: [fact(10, 'p1', 2_000), fact(30, 'p2', 2_001)],
@@ -54,7 +54,7 @@ describe('records of several topics', () => {
     await application.close();
   });
 
-  it('that were loaded one topic after the other meet in a join of streams, whose window is far shorter than the backlog', async () => {
+  it('loaded one topic after the other meet in a stream join with a window far shorter than the backlog', async () => {
     const pairs = topology('pairs', (t) => {
       const within = { store: 'pairs', within: '10ms', join: (a: Fact, b: Fact) => `${a.name}-${b.name}` } as const;
       t.stream('orders', timed).pipe(joinStream(t.stream('payments', timed), within), to('out', text));
@@ -81,7 +81,7 @@ describe('records of several topics', () => {
     await application.close();
   });
 
-  it('do not wait for one that has no time, because it cannot be read: it changes nothing for its neighbours', async () => {
+  it('do not wait for one that cannot be read and so has no time: it changes nothing for its neighbours', async () => {
     const logs = {
       orders: [fact(20, 'o1', 1_000), fact(40, 'o2', 1_001), fact(60, 'o3', 1_002)],
       prices: [
@@ -130,7 +130,7 @@ describe('records of several topics', () => {
     await application.close();
   });
 
-  it('whose time nobody answers for are asked for as often as the policy says, and not again when they come next', async () => {
+  it('whose time nobody can tell are asked for as often as the policy says, and not again at their turn', async () => {
     let asked = 0;
     const away: Serde<Fact> = {
       ...serdes.json<Fact>(),
@@ -162,7 +162,7 @@ describe('records of several topics', () => {
     await application.close();
   });
 
-  it('whose time cannot be had, because nobody answers for it, are not guessed at: the application ends with that error', async () => {
+  it('whose time nobody can tell are not guessed at: the application ends with the error', async () => {
     const away: Serde<Fact> = {
       ...serdes.json<Fact>(),
       decode: () => {
@@ -204,7 +204,8 @@ const times = fc.nat({ max: 12 });
 const log = fc.array(fc.record({ at: fc.option(times, { freq: 9 }), logged: times }), { maxLength: 15 });
 
 describe('a running application and a replay', () => {
-  it('see one order of what is in the topics, and one state: times in values, in the log, equal ones, none; jumps that are refused; any batch size', async () => {
+  // Times are in values or in the log, some are equal, and some records have none.
+  it('see one order and one state, whatever the times, the refused jumps and the batch size', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.boolean(),

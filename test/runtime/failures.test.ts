@@ -46,7 +46,7 @@ describe('a record that fails', () => {
 
   for (const [what, step, code, node, build] of places) {
     describe(what, () => {
-      it('fail (default): ends the engine, says where, and nothing after the last commit is visible or committed', async () => {
+      it('fail (default): ends the engine, names the record, and shows nothing after the last commit', async () => {
         await open(build, {}, { batchRecords: 1, commitRecords: 1 });
         await app.write('in', [{ key: 'z', value: 'zero', timestamp: 1 }]);
         await app.runThrough();
@@ -108,7 +108,7 @@ describe('a record that fails', () => {
         assert.equal(metrics.nodes[node]?.['dead-letter'], 1);
       });
 
-      it('retry: tries again after each backoff of the clock, then does what is said', async () => {
+      it('retry: tries again after each backoff of the clock, then follows the policy of then', async () => {
         await open(build, { [step]: { retry: 3, backoff: '100ms', then: 'deadLetter' } });
         assert.equal(await run(), undefined);
         const asked = fault.times.map((time) => time - (fault.times[0] as number));

@@ -18,7 +18,7 @@ describe('a task that is given up because of another writer', () => {
     assert.equal(end.cause, error);
   });
 
-  it('names who else may write to its changelogs, if that is how it is known', () => {
+  it('names the other writer of its changelogs, if that is how the fencing was noticed', () => {
     const fencings = new Fencings(new ManualClock(), 'shop');
     let end: unknown;
     for (let times = 0; times < 21; times++) end = fencings.count(fenced('CHANGELOG_DISTURBED'), 'orders-0');

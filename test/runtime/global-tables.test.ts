@@ -81,7 +81,7 @@ for (const [kind, newMachine] of [
       assert.deepEqual(await outputs(), ['k1=n1']);
     });
 
-    it('are read again from the beginning, with a warning, when the topic was made anew', async () => {
+    it('are read again from the beginning, with a warning, when the topic was deleted and created again', async () => {
       await application();
       await app.write('accounts', rows(0, 50));
       await app.start();
@@ -132,7 +132,7 @@ async function startOn(
 }
 
 describe('global tables of an engine', () => {
-  it('are read again, with a warning, when records that were not read have been deleted: nobody knows which rows they changed', async () => {
+  it('are read again, with a warning, if unread records were deleted: their rows are unknown', async () => {
     const app = new Application({ topology: names });
     await app.createTopics({ in: 1, accounts: 1, out: 1 });
     await app.write('accounts', rows(0, 10));
@@ -150,7 +150,7 @@ describe('global tables of an engine', () => {
     await app.close();
   });
 
-  it('are read again, with a warning, when the topic has fewer partitions than before, however long they are', async () => {
+  it('are read again, with a warning, if the topic has fewer partitions than before, however long', async () => {
     const app = new Application({ topology: names });
     await app.createTopics({ in: 1, accounts: 2, out: 1 });
     const at = (partition: number, record: TextRecord): TextRecord => ({ ...record, partition });
@@ -264,7 +264,8 @@ describe('global tables of an engine', () => {
     await app.close();
   });
 
-  it('have the rows that a replay has, where a key was written to several partitions: by the times that the topology says, then by partition', async () => {
+  // The time is the one that the topology says.
+  it('have the rows of a replay for a key in several partitions: by time, then by partition', async () => {
     const record = fc.record({
       key: fc.constantFrom('a', 'b'),
       at: fc.nat(5),

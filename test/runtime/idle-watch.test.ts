@@ -33,7 +33,7 @@ describe('the watch for what is left to do', () => {
   const withTask = { tasks: [task], globals: { positions: [] } };
   const withoutTask = { tasks: [], globals: { positions } };
 
-  it('ends the wait when each task has committed once, though timers of the wall clock fire in one or the other all the time', async () => {
+  it('ends the wait when each task has committed once, though wall-clock timers fire all the time', async () => {
     const tasks = ['in', 'more'].map((topic) => ({
       phase: 'running',
       uncommitted: 1,
@@ -102,7 +102,7 @@ describe('the watch for what is left to do', () => {
     assert.equal(clock.waiting, false);
   });
 
-  it('looks once if nobody waits, and not again after the engine has ended', async () => {
+  it('looks once if nothing waits for it, and not again after the engine has ended', async () => {
     const { idle, asked, ending } = watch(withoutTask, 'BROKER_UNAVAILABLE', 'BROKER_UNAVAILABLE');
     await idle.look();
     assert.equal(asked.length, 1);

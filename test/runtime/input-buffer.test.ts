@@ -46,7 +46,7 @@ describe('records that wait for their turn', () => {
   const sizes = fc.array(fc.oneof(fc.nat(100), fc.integer({ min: 1_000, max: 60_000 })), { maxLength: 120 });
   const log = fc.record({ sizes, from: fc.nat(150), inHeaders: fc.boolean() });
 
-  it('take twice the memory that they share and a record a partition at most, and come in the same order in any', async () => {
+  it('take at most twice their shared memory and a record a partition, in one order for any memory', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.tuple(log, log, log),
@@ -82,7 +82,7 @@ describe('records that wait for their turn', () => {
     );
   });
 
-  it('share it among the tasks that there are', () => {
+  it('share their memory among the tasks that there are', () => {
     const buffer = new InputBuffer(10_000 * KIB);
     assert.equal(buffer.bytesEach, 10_000 * KIB);
     const leave = [buffer.share(), buffer.share(), buffer.share(), buffer.share()];

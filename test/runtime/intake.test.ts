@@ -165,7 +165,7 @@ describe('the intake', () => {
     );
   });
 
-  it('waits for a partition that lags: the order does not depend on which answers first, nor on polls that bring nothing', async () => {
+  it('waits for a partition that lags: no order of answers and no empty poll changes the result', async () => {
     await fc.assert(
       fc.asyncProperty(logs, turns, sizes, fc.integer({ min: 0, max: 2 }), async (given, answers, max, holes) => {
         const reader = new SlowReader(given, answers, holes);
@@ -175,7 +175,7 @@ describe('the intake', () => {
     );
   });
 
-  it('compares the times that sources say, of records that come next: each is asked for once, at most a batch and a record a partition ahead', async () => {
+  it('compares times that sources tell: asks for each once, at most a batch and a record a partition ahead', async () => {
     await fc.assert(
       fc.asyncProperty(
         logs,
@@ -252,7 +252,7 @@ describe('the intake', () => {
     assert.equal(reader.polls, 1);
   });
 
-  it('takes nothing, and is not idle, while a partition with records keeps silent: however often it polls, whoever wakes it', async () => {
+  it('takes nothing and is not idle while a partition with records is silent, for any polls and wakeups', async () => {
     const given = { a: [[0, 20]], b: [[0, 10]] } as const;
     const reader = new SlowReader(given);
     reader.silent.add('b');
@@ -312,7 +312,7 @@ describe('the intake', () => {
     assert.match(watch.warnings.join(), /^b\[0\] ended at offset 2, and ends at 1 now/);
   });
 
-  it('waits on for a partition whose end is still there, and for a cluster that is away, asking once a second', async () => {
+  it('waits on for a partition whose end is still there, and a cluster that is away, asking each second', async () => {
     const given = { a: [[0, 20]], b: [[0, 10]] } as const;
     const reader = new SlowReader(given);
     reader.silent.add('b');
@@ -348,7 +348,7 @@ describe('the intake', () => {
     await assert.rejects(intake.take(10, 0), /there is no topic b/);
   });
 
-  it('has its positions behind everything taken, and before everything that is not, holes and markers included', async () => {
+  it('has its positions behind all that it took and before all that it did not, holes and markers included', async () => {
     await fc.assert(
       fc.asyncProperty(
         logs,
@@ -436,7 +436,7 @@ describe('the intake', () => {
     assert.deepEqual(asked.warnings, []);
   });
 
-  it('of a task that others wait for takes for told what its commit has told, and not where it has come to since', async () => {
+  it('of a task that others wait for reports what its commit wrote, and not where it has come since', async () => {
     const given: Logs = {
       a: [
         [0, 5],

@@ -56,7 +56,7 @@ describe('what is known of the last batch', () => {
     assert.deepEqual(batch.facts.slowest, { phase: 'count', ms: 3 });
   });
 
-  it('begins anew with each', async () => {
+  it('begins anew with each batch', async () => {
     const batch = await took();
     batch.ended();
     batch.began([record(9)]);

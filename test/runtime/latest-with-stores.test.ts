@@ -55,7 +55,7 @@ describe("an application with stores and two sources that starts from 'latest'",
       assert.deepEqual(await rows(), { '"a"': 2, '"b"': 1 });
     });
 
-    it(`has lost the offset of one source: it is not started, and passes over none of its records (${guarantee})`, async () => {
+    it(`has lost the offset of one source: it does not start, and skips no record of it (${guarantee})`, async () => {
       await begin(guarantee);
       await write('left', 'a');
       await write('right', 'a');
@@ -80,7 +80,7 @@ const words = topology('words', (t) => {
   );
 });
 
-describe("an application with stores that starts from 'latest', and whose group has lost all offsets of a source", () => {
+describe("an application with stores that starts from 'latest', and whose group lost all offsets of a source", () => {
   let app: Application;
   let logger: ToldLogger;
   afterEach(() => app.close().catch(() => undefined));
@@ -192,7 +192,7 @@ describe("an application without stores that starts from 'latest'", () => {
     );
   });
 
-  it('has no offset of a source that no other tells of: it begins at its end, as told, and says so', async () => {
+  it('has no offset of a source that it reads alone: it begins at its end, with a warning', async () => {
     await lose('alone');
     assert.deepEqual(await out(), []);
     assert.match(
@@ -201,7 +201,7 @@ describe("an application without stores that starts from 'latest'", () => {
     );
   });
 
-  it('says nothing of the kind at its first start', async () => {
+  it('warns of no lost offsets at its first start', async () => {
     logger = new ToldLogger();
     app = new Application({ topology: passing, options: { startFrom: 'latest' }, logger });
     await app.createTopics({ left: 1, right: 1, alone: 1, out: 1 });

@@ -40,7 +40,7 @@ describe('a store that is new in an application', () => {
     for (const startFrom of ['earliest', 'latest'] as const) {
       const options = { guarantee, startFrom };
 
-      it(`is warned of if records were processed, however often it was stopped since (${guarantee}, ${startFrom})`, async () => {
+      it(`draws a warning if records were processed, however often it stopped since (${guarantee}, ${startFrom})`, async () => {
         await run(counting('totals'), options);
         await write();
         await run(counting('totals'), options);
@@ -49,7 +49,7 @@ describe('a store that is new in an application', () => {
         assert.match(told(), NEW);
       });
 
-      it(`is not if the application began behind all records, and has processed none (${guarantee}, ${startFrom})`, async () => {
+      it(`draws none if the application began at the end and processed nothing (${guarantee}, ${startFrom})`, async () => {
         await write();
         await first.broker.admin.deleteRecords([{ topic: 'words', partition: 0, offset: 1 }]);
         await run(counting('totals'), options);
@@ -60,7 +60,7 @@ describe('a store that is new in an application', () => {
         assert.doesNotMatch(told(), /is new in an existing application/);
       });
 
-      it(`is not if a reset has emptied the stores, and nothing was processed since (${guarantee}, ${startFrom})`, async () => {
+      it(`draws none if a reset emptied the stores and nothing came since (${guarantee}, ${startFrom})`, async () => {
         await run(counting('totals'), options);
         await write();
         await write();

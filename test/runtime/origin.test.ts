@@ -82,7 +82,8 @@ describe('the origin of what follows from a record', () => {
     );
   });
 
-  it('goes on behind a repartition; a record without the header is known by its position there, whichever version wrote it', () => {
+  // It makes no difference which version of the application wrote it.
+  it('goes on behind a repartition; a record without the header is known by its position there', () => {
     const carried = Headers.of({ [ORIGIN_HEADER]: 'in-0@4>repartition by-x|' });
     assert.equal(rootOfRecord(record('app-v2-by-x-repartition', carried), 'by-x'), 'in-0@4>repartition by-x|');
     assert.equal(rootOfRecord(record('app-by-x-repartition'), 'by-x'), '|by-x-3@7');

@@ -61,12 +61,12 @@ for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
       });
     }
 
-    it('ends the application without a policy, with what the broker said', async () => {
+    it('ends the application without a policy, with the reason of the broker', async () => {
       const driver = await open(growing, { guarantee });
       await assert.rejects(feed(driver, 'in', input), failure('PRODUCE_FAILED', /out\[0\].*too large/));
     });
 
-    it('is one as well if it goes to a repartition topic', async () => {
+    it('is a dead letter also if it goes to a repartition topic', async () => {
       // More than three of the largest records of its source: what a repartition topic takes.
       const tooLarge = (value: string): string => (value === 'grow' ? 'x'.repeat(4 * HUGE) : value);
       const target = topology('test', (t) => {
@@ -90,7 +90,7 @@ for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
       );
     });
 
-    it('is one as well if the topic that it chose does not exist; without a policy that is TOPIC_UNKNOWN', async () => {
+    it('is a dead letter also if its topic does not exist; without a policy that is TOPIC_UNKNOWN', async () => {
       const target = topology('test', (t) => {
         t.stream('in', json<string>()).pipe(
           to(({ value }) => (value === 'grow' ? 'nowhere' : 'out'), { name: 'chosen', ...json<string>() }),
@@ -156,7 +156,7 @@ for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
       );
     });
 
-    it('of a global table alike', async () => {
+    it('of a global table is written shorter as well', async () => {
       const target = topology('test', (t) => {
         const table = t.globalTable('rows', { ...json<string>(), store: 'rows' });
         t.stream('in', json<string>()).pipe(

@@ -102,7 +102,7 @@ describe('restore', () => {
     assert.deepEqual(Object.values(await app.rows()), ['2 at 0', '2 at 1', '2 at 2']);
   });
 
-  it('at_least_once: a change that was skipped does not come back when its cause is done again and leaves no trace', async () => {
+  it('at_least_once: a skipped change stays away when its cause is done again and leaves no trace', async () => {
     const toggling = topology('toggling', (t) => {
       t.stream('words', { key: serdes.string, value: serdes.string }).pipe(
         process({

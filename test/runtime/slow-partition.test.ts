@@ -145,11 +145,11 @@ describe('a join whose table lies on a slow leader', () => {
     for (const everyNth of [2, 15, 40]) {
       const how = { guarantee, everyNth };
 
-      it(`sees every row that is older, and untilIdle resolves behind the last record: ${guarantee}, an answer every ${everyNth} polls`, async () => {
+      it(`sees all older rows, and untilIdle waits for the last: ${guarantee}, an answer every ${everyNth} polls`, async () => {
         assert.deepEqual(await outputs(plain, how, async () => undefined), expected);
       });
 
-      it(`sees them while somebody asks all the time whether it is idle: ${guarantee}, an answer every ${everyNth} polls`, async () => {
+      it(`sees all older rows while somebody asks for untilIdle: ${guarantee}, an answer every ${everyNth} polls`, async () => {
         const out = await outputs(plain, how, async ({ clock, engine }) => {
           for (let n = 0; n < 30; n++) {
             void engine.untilIdle();
@@ -159,11 +159,11 @@ describe('a join whose table lies on a slow leader', () => {
         assert.deepEqual(out, expected);
       });
 
-      it(`sees them beside a wall-clock timer: ${guarantee}, an answer every ${everyNth} polls`, async () => {
+      it(`sees all older rows beside a wall-clock timer: ${guarantee}, an answer every ${everyNth} polls`, async () => {
         assert.deepEqual(await outputs(withTimer, how, ({ clock }) => turns(clock, 50)), expected);
       });
 
-      it(`sees them over a rebalance and a stop in the middle: ${guarantee}, an answer every ${everyNth} polls`, async () => {
+      it(`sees all older rows over a rebalance and a stop: ${guarantee}, an answer every ${everyNth} polls`, async () => {
         const out = await outputs(plain, how, async ({ clock, engine, start }) => {
           await turns(clock, 5);
           const other = await start(memoryMachine());

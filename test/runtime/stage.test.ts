@@ -163,7 +163,7 @@ describe('a stage', () => {
     assert.deepEqual(host.log, ['b one at 0', 'a two at 1']);
   });
 
-  it('takes back inside what it emits to itself: the rest comes once, and what follows comes, too', async () => {
+  it('takes back a push inside what it emits to itself; the rest comes once, and so does what follows', async () => {
     const leaf = node('leaf');
     const other = node('other');
     const inner: StageNode = node('inner', {

@@ -29,7 +29,7 @@ describe("an application that starts from 'latest'", () => {
     );
 
   for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
-    it(`goes on where it began, also in partitions that were quiet: nothing that comes while it is restarted is passed over (${guarantee})`, async () => {
+    it(`resumes where it began, also in quiet partitions, and skips nothing meanwhile (${guarantee})`, async () => {
       await begin(guarantee);
       await writeTopic(cluster.broker, 'in', [record('old', 0), record('old', 1)]);
       const machine = memoryMachine();
@@ -68,7 +68,8 @@ describe("an application that starts from 'latest'", () => {
     });
   }
 
-  it('begins in all partitions of a topic together, however many processes share them and whichever is first', async () => {
+  // It makes no difference which of them is first.
+  it('begins in all partitions of a topic together, however many processes share them', async () => {
     await begin('exactly_once', passing, 6);
     await writeTopic(
       cluster.broker,

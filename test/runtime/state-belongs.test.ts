@@ -148,7 +148,7 @@ describe('the state of a machine', () => {
 
   afterEach(() => machines.close());
 
-  it('is read anew where it is from before a reset that was made on another machine', async () => {
+  it('is restored again where it is from before a reset on another machine', async () => {
     await begin();
     const other = memoryMachine();
     await machines.app.write('words', words(0, 50));
@@ -182,7 +182,7 @@ describe('the state of a machine', () => {
     assert.deepEqual(await machines.rows(), { k0: '1', k1: '1', k2: '1', k3: '1', k4: '1' });
   });
 
-  it('is read anew where its changelog was deleted and made anew, and has grown past where it was', async () => {
+  it('is restored again where its changelog was deleted, created again and has grown past it', async () => {
     const { broker } = await begin();
     await machines.app.write('words', words(0, 5));
     await machines.run();
@@ -202,7 +202,7 @@ describe('the state of a machine', () => {
     );
   });
 
-  it('STATE_MISMATCH: its changelog was deleted and made anew, and holds nothing: the rows are nowhere else', async () => {
+  it('STATE_MISMATCH: its changelog was created again and is empty, so its rows are nowhere else', async () => {
     const { broker } = await begin();
     await machines.app.write('words', words(0, 5));
     await machines.run();
@@ -234,7 +234,7 @@ describe('the state of a machine', () => {
     await assert.rejects(run(), isError('STATE_MISMATCH', /shorter than the state says/));
   });
 
-  it('is read anew once where a version has written it that did not note which topic it was read from', async () => {
+  it('is restored once where an earlier version wrote it, which did not note its changelog', async () => {
     await begin();
     await machines.app.write('words', words(0, 5));
     const { machine } = await machines.run();
@@ -258,7 +258,7 @@ describe('the state of a machine', () => {
       }
     };
 
-    it('for longer than its changelog keeps deletions, is read anew: deleted rows do not come back', async () => {
+    it('for longer than its changelog keeps deletions, is restored again: deleted rows do not come back', async () => {
       await begin(table);
       const other = memoryMachine();
       await put('words', 'a', '1');
@@ -351,7 +351,7 @@ describe('the state of a machine', () => {
   });
 
   describe('of a global table', () => {
-    it('is read anew where its topic was deleted and made anew, and has grown past where it was', async () => {
+    it('is read again where its topic was deleted, created again and has grown past it', async () => {
       const { broker } = await begin(global);
       for (const key of ['a', 'b']) await put('names', key, 'old');
       await machines.run();
@@ -365,7 +365,7 @@ describe('the state of a machine', () => {
       assert.equal(machines.restored, 0);
     });
 
-    it('is read anew after more time than its topic keeps deletions', async () => {
+    it('is read again after more time than its topic keeps deletions', async () => {
       await begin(global);
       await put('names', 'a', '1');
       await put('names', 'b', '1');
@@ -400,7 +400,7 @@ describe('the state of a machine', () => {
     };
 
     for (const guarantee of ['exactly_once', 'at_least_once'] as const) {
-      it(`${guarantee}: is restored whole, and said so, if none of its records can be read again`, async () => {
+      it(`${guarantee}: is restored whole, with a warning, if none of its records can be read again`, async () => {
         const { broker } = await begin(counts, { guarantee });
         await machines.app.write('words', words(0, 50));
         await machines.run();
@@ -438,7 +438,7 @@ describe('the state of a machine', () => {
       });
     }
 
-    it('STATE_MISMATCH: the source was deleted and made anew, and its offsets with it', async () => {
+    it('STATE_MISMATCH: the source was deleted and created again, and its offsets with it', async () => {
       const { broker } = await begin();
       await machines.app.write('words', words(0, 5));
       await machines.run();
@@ -450,7 +450,7 @@ describe('the state of a machine', () => {
       await assert.rejects(machines.run(memoryMachine()), isError('STATE_MISMATCH', /records would count twice/));
     });
 
-    it('is begun anew by a reset, as the error says', async () => {
+    it('begins again after a reset, as the error says', async () => {
       await begin();
       await machines.app.write('words', words(0, 5));
       await machines.run();

@@ -90,7 +90,7 @@ describe('a stop', () => {
     assert.equal(await committedIn(broker), 30);
   });
 
-  it('leaves calls that are not begun by half of its time for the next start, and commits nothing of their batch', async () => {
+  it('leaves calls not begun by half of its time to the next start, and commits nothing of their batch', async () => {
     const world = new World(clock);
     const broker = memoryBroker(clock);
     await createTopics(broker, { orders: 1, counts: 1 });

@@ -54,7 +54,7 @@ describe('stream times that travel with offsets', () => {
     assert.ok(Buffer.byteLength(position?.metadata ?? '') <= 4_096);
   });
 
-  it('leave alone what somebody else wrote there', () => {
+  it('leave alone what others wrote there', () => {
     const times = streamTimesOf([{ topic: 'in', partition: 0, offset: 7, metadata: 'by hand' }]);
     assert.deepEqual([times.task, times.store('s')], [NEVER, undefined]);
   });

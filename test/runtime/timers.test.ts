@@ -61,7 +61,7 @@ describe('timers', () => {
     assert.deepEqual(fired, ['first', 'first']);
   });
 
-  it('fire at the same times whether scheduled anew in between or not, as after a restart', async () => {
+  it('fire at the same times whether scheduled again in between or not, as after a restart', async () => {
     const rising = fc.array(fc.integer({ min: 0, max: 30 }), { minLength: 2, maxLength: 20 }).map((steps) => {
       let now = 0;
       return steps.map((step) => (now += step));

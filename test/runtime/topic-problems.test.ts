@@ -91,7 +91,7 @@ describe('the topics of an application, if they are not as it needs them,', () =
     });
   });
 
-  it('of a repartition that somebody made compacted are refused: TOPIC_MISMATCH', async () => {
+  it('of a repartition that are compacted are refused: TOPIC_MISMATCH', async () => {
     const broker = memoryBroker();
     await createTopics(broker, { in: 2 });
     const config = { 'cleanup.policy': 'compact', 'message.timestamp.type': 'LogAppendTime' };
@@ -131,7 +131,7 @@ describe('the topics of an application, if they are not as it needs them,', () =
     assert.match(warnings.join(), /min\.compaction\.lag\.ms/);
   });
 
-  it('that take too little, and that this user may not change, are refused with the command: TOPIC_MISMATCH', async () => {
+  it('with limits too low, which this user may not raise, are refused with the command: TOPIC_MISMATCH', async () => {
     const broker = memoryBroker();
     await createTopics(broker, { in: 2 });
     const config = { 'cleanup.policy': 'compact' };

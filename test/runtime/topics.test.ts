@@ -74,7 +74,7 @@ describe('the topics of an application', () => {
     assert.equal(changelog?.config?.['message.timestamp.after.max.ms'], '9223372036854775807');
   });
 
-  it('of repartitions are as wide as they say, else as the widest source of who writes them', async () => {
+  it('of repartitions are as wide as they say, else as the widest source of those that write them', async () => {
     const { made } = await prepare(
       (t) => {
         t.stream('in', text).pipe(byValue('named', 7), count({ store: 'a' }));
@@ -128,7 +128,7 @@ describe('the topics of an application', () => {
     );
   });
 
-  it('of the application that somebody made otherwise are refused all at once: TOPIC_MISMATCH', async () => {
+  it('of the application that were made otherwise are refused all at once: TOPIC_MISMATCH', async () => {
     const blueprint = (t: TopologyBuilder): void =>
       void t.stream('in', text).pipe(byValue('by-value'), count({ store: 'totals' }));
     const existing = { in: 2, 'app-by-value-repartition': 3, 'app-totals-changelog': 1 };

@@ -38,7 +38,7 @@ for (const [name, place] of databases) {
       assert.deepEqual(await rows(store.entries()), []);
     });
 
-    it('has the highest timestamp it was told of as its stream time: a late row does not put it back', () => {
+    it('has the highest time that it has seen as its stream time: a late row does not put it back', () => {
       assert.equal(store.streamTime, Number.NEGATIVE_INFINITY);
       store.put('a', 'x', 50);
       store.put('b', 'x', 20);
@@ -56,7 +56,8 @@ for (const [name, place] of databases) {
       assert.deepEqual(await rows(store.entries()), []);
     });
 
-    it('does not ask the database for keys that it never wrote, a commit after a restart neither, and finds those that it did', async () => {
+    // After a restart it learns with its first commit what is there.
+    it('asks the database for no key that it never wrote, also after a restart, and finds those it did', async () => {
       store.put('a', 'x', 10);
       await lab.commit();
       const asked = async (): Promise<number> => {
@@ -98,7 +99,7 @@ for (const [name, place] of databases) {
       assert.equal(store.get('a'), 'new');
     });
 
-    it('writes over an expired row as over none', async () => {
+    it('writes a row that has expired as if there were none', async () => {
       store.put('a', 'old', 10);
       await lab.commit();
       store.put('a', 'new', 500);
@@ -108,7 +109,7 @@ for (const [name, place] of databases) {
       assert.equal(await lab.store.load('a'), 'new');
     });
 
-    it('removes at most a thousand rows a commit, or twice what the commit adds: the cost is bounded, and the backlog shrinks', async () => {
+    it('removes at most a thousand rows a commit, or twice what it adds, so that a backlog shrinks', async () => {
       for (let i = 0; i < 2_500; i++) store.put(`k${i}`, 'x', 0);
       await lab.commit();
       store.advanceTime(1_000);

@@ -53,7 +53,7 @@ for (const [name, place] of databases) {
       assert.equal(store.row('b')?.timestamp, 7);
     });
 
-    it('a key that is on its way for somebody is still wanted by the next, who waits for it', async () => {
+    it('a key that is being loaded is read once, and the next to ask for it waits', async () => {
       const store = await open();
       store.put('a', 'one', 5);
       await lab.commit();
@@ -178,7 +178,7 @@ for (const [name, place] of databases) {
       assert.deepEqual(await lab.commit(), []);
     });
 
-    it('what is written and deleted between two commits writes nothing; what was there before leaves a tombstone', async () => {
+    it('a row written and deleted between two commits logs nothing; one from before leaves a tombstone', async () => {
       const store = await open();
       await store.load('new');
       store.put('new', 'x');

@@ -68,7 +68,7 @@ export function databaseContract(
         ]);
       });
 
-      it('applies batches in the order in which they were called, also when nobody waits between them', async () => {
+      it('applies batches in the order of the calls, also when no caller waits between them', async () => {
         await database.write([put('a', 'before')]);
         const names = Array.from({ length: 5_000 }, (_, i) => `k-${i}`);
         await Promise.all(

@@ -179,7 +179,7 @@ describe('the directory of a task', () => {
       await refuses({ stores: ['one-more'] }, /saw 65535 stores/);
     });
 
-    it('and then leaves the identity as it was, and the database closed', async () => {
+    it('leaves the identity as it was, and the database closed', async () => {
       const before = await files.read(path);
       await refuses({ stores: ['new', 'seen:int64'] }, /store seen/);
       assert.equal(await files.read(path), before);
@@ -187,7 +187,7 @@ describe('the directory of a task', () => {
     });
   });
 
-  it('fails with STATE_CORRUPT when the identity is gone and the database has entries: nobody knows whose they are', async () => {
+  it('fails with STATE_CORRUPT when the identity is gone and the database has entries of unknown owners', async () => {
     const { database } = await open();
     await database.write([put('a', '1')]);
     await database.close();
@@ -209,7 +209,7 @@ describe('the directory of a task', () => {
     assert.deepEqual(await ids(), { balances: 1, seen: 2 });
   });
 
-  it('starts anew when a crash came between making the database and writing the identity', async () => {
+  it('starts as new when a crash came between making the database and writing the identity', async () => {
     await (await given.openDatabase(join('state', 'shop', '0_3', 'db'))).close();
     assert.deepEqual(await ids(), { balances: 1, seen: 2 });
   });

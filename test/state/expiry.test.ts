@@ -44,7 +44,7 @@ describe('the expiry index', () => {
     return count;
   }
 
-  it('gives the keys of a commit when its highest timestamp + ttl lies before stream time, oldest commit first', async () => {
+  it('gives the keys of a commit, oldest first, once its highest timestamp + ttl is before stream time', async () => {
     await commit(keys('a', 'b'), 10);
     await commit(keys('c'), 20);
     assert.deepEqual(await take(110), []);
@@ -68,7 +68,7 @@ describe('the expiry index', () => {
     assert.deepEqual(await take(500, 2), ['e']);
   });
 
-  it('begins an entry again that was half used when it is opened anew: nothing is forgotten', async () => {
+  it('begins a half-used entry again when it is opened again: nothing is forgotten', async () => {
     await commit(keys('a', 'b', 'c'), 10);
     assert.deepEqual(await take(500, 2), ['a', 'b']);
     await open();

@@ -203,7 +203,7 @@ describe('a global store', () => {
     assert.deepEqual(await rows(lab.store.entries()), []);
   });
 
-  it('takes a place of its own beside another engine that has the first, and the first again when it is free', async () => {
+  it('takes a second directory while another engine has the first, and the first again when it is free', async () => {
     const databases = memoryDatabases();
     const first = await new Lab('state', databases).open();
     const second = await new Lab('state', databases).open();

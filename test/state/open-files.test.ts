@@ -72,7 +72,7 @@ describe('what RocksDB and the file system say', () => {
     ],
     ['IO error: While fsync: /data/mismatch/db/MANIFEST-000004: Input/output error', 'EIO'],
   ] as const) {
-    it(`is STATE_IO, without advice to delete anything: ${saw}`, () => {
+    it(`is STATE_IO, without advice to delete anything: …${saw.slice(-45)}`, () => {
       for (const content of [undefined, 'log'] as const) {
         const error = told(saw, code, content);
         assert.equal(error.code, 'STATE_IO', error.message);
@@ -86,7 +86,7 @@ describe('what RocksDB and the file system say', () => {
     ['CURRENT file corrupted', 'EINVAL'],
     ['IO error: No such file or directory: While open a file for random read: /data/mismatch/db/000012.sst', 'ENOENT'],
   ] as const) {
-    it(`is damage, of state to be made again and of a log to be restored: ${saw}`, () => {
+    it(`is damage: state to be made again, a log to be restored: …${saw.slice(-40)}`, () => {
       const state = told(saw, code);
       assert.equal(state.code, 'STATE_CORRUPT');
       assert.match(state.message, /delete the directory/);

@@ -71,7 +71,7 @@ describe('rocksdb', () => {
     await database.close();
   });
 
-  it('fails with STATE_IO when the disk takes no more, keeps what was acknowledged, and works again when there is space', async () => {
+  it('fails with STATE_IO on a full disk, keeps what was acknowledged, and works again when there is space', async () => {
     // A limit on the size of files stands for a full disk. Windows has none.
     if (process.platform === 'win32') return;
     const path = await directory();
@@ -104,7 +104,7 @@ describe('rocksdb', () => {
     ['libatomic.so.1: cannot open shared object file', /Install libatomic: apt-get install libatomic1/],
     ["Cannot find addon '.'", /take an image with glibc/],
   ] as const) {
-    it(`fails with STATE_UNSUPPORTED where the native module cannot be loaded: ${saw}`, async () => {
+    it(`is STATE_UNSUPPORTED if the module cannot load: ${saw}`, async () => {
       const hook = `export const resolve = (name, context, next) => {
         if (name === 'rocksdb-native') throw new Error(${JSON.stringify(saw)});
         return next(name, context);
@@ -214,7 +214,7 @@ describe('rocksdb', () => {
     assert.ok(megabytes < 15, `${megabytes} MB more`);
   });
 
-  it('goes on after garbage was collected during reads, writes and scans that nobody waits for', async () => {
+  it('goes on after garbage was collected during unawaited reads, writes and scans', async () => {
     const path = await directory();
     const body = `
       let database = await open();

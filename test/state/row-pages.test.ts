@@ -107,7 +107,7 @@ for (const [name, place] of databases) {
       assert.deepEqual(entry?.value, listSerde.encode(listOf(0, 20, 100)));
     });
 
-    it('are read whole after a restart, however long they are, and by who only looks', async () => {
+    it('are read whole after a restart, however long they are, also by a look-up', async () => {
       const list = listOf(0, 3_000, 100);
       lab.store.insert('a', list);
       lab.store.insert('b', listOf(0, 1, 10));
@@ -122,7 +122,7 @@ for (const [name, place] of databases) {
       assert.deepEqual((await lab.store.peek('a', NO_TIME))?.value, list);
     });
 
-    it('are one row or the other for who only looks, also if a row becomes short and long again between two reads', async () => {
+    it('are one version or the other to a look-up, also if a row gets short and long again meanwhile', async () => {
       const [first, second] = [listOf(0, 600, 100), listOf(10_000, 2_000, 100)];
       lab.store.insert('a', first);
       await lab.commit();
@@ -306,7 +306,7 @@ describe('rows of any number of items that expire', () => {
 describe('two stores with rows in pages', () => {
   const [, memory] = databases[0]!;
 
-  it('are compared by what is in the rows, not by how they are cut, and one is made of the other', async () => {
+  it('are compared by their rows, not by their pages, and the differences turn one into the other', async () => {
     const [old, fresh] = [new StoreLab(lists, memory()), new StoreLab(lists, memory())];
     await old.open();
     await fresh.open();

@@ -136,7 +136,7 @@ for (const [name, place] of databases) {
       assert.deepEqual(await seen(), NEW);
     });
 
-    it('takes back a copy that is not wanted', async () => {
+    it('takes back a copy that is given up', async () => {
       const swap = await swapOf();
       await swap.copy(shadow.bytes('one'), ignore);
       await swap.clean(ignore);
@@ -194,7 +194,7 @@ async function storeOf(database: Database, storeId: number, content: Model): Pro
 }
 
 describe('the comparison of two stores', () => {
-  it('counts what a comparison of all their rows counts, and its differences make the one of the other', async () => {
+  it('counts as a comparison of all rows does, and its differences turn one store into the other', async () => {
     await fc.assert(
       fc.asyncProperty(model, model, async (before, after) => {
         const database = await memoryDatabases()('db');

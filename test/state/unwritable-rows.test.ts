@@ -67,7 +67,7 @@ for (const [name, place] of databases) {
       assert.equal((await lab.commit()).length, 1);
     });
 
-    it('a window of such a key is refused alike', async () => {
+    it('a window of a key that it cannot write is refused', async () => {
       const store = await open({ ...numbers, key: serdes.windowed(serdes.string) });
       for (const window of [
         { key: HALF, start: 0, end: 1 },
@@ -96,7 +96,7 @@ for (const [name, place] of databases) {
 }
 
 describe('a disk that fails while rows are loaded', () => {
-  it('is the error of who waits for them, and of nobody else', async () => {
+  it('is the error of those that wait for them, and of no others', async () => {
     const openMemory = memoryDatabases();
     let failing = false;
     const openDatabase: OpenDatabase = async (directory) => {

@@ -122,7 +122,7 @@ async function agrees(lab: Lab, taken: readonly Step[], historyMs: number, momen
 
 for (const [name, place] of databases) {
   describe(`a versioned store over ${name}`, () => {
-    it('finds the version of every moment within its history, whatever the order of timestamps, over commits and crashes', async () => {
+    it('finds the version of every moment in its history, for any timestamps, over commits and crashes', async () => {
       const numRuns = name === 'memory' ? 100 : 15;
       await fc.assert(
         fc.asyncProperty(stepsWith(fc.nat(40), 40), fc.integer({ min: 1, max: 45 }), (taken, history) =>
@@ -132,7 +132,7 @@ for (const [name, place] of databases) {
       );
     });
 
-    it('does so for rows with hundreds of versions, too', async () => {
+    it('finds the version of every moment in rows with hundreds of versions', async () => {
       const numRuns = name === 'memory' ? 6 : 2;
       const moments = [0, 100, 1_000, 2_000, 3_999, 5_000];
       await fc.assert(
@@ -195,7 +195,7 @@ describe('a versioned store', () => {
     await it.state.close();
   });
 
-  it('reads what several ask for at once for each of them: a moment whose part of the past is known only when the list of its key is there', async () => {
+  it('answers requests that come together, also if one needs a list that another is loading', async () => {
     const it = lab(10_000);
     let store = await it.open();
     for (let at = 0; at < 400; at++) {

@@ -33,7 +33,7 @@ describe('the bounds of windows', () => {
     );
   });
 
-  it('are none of what is no window', () => {
+  it('are absent from what is no window', () => {
     const shared = new SharedBounds();
     for (const [start, end] of [
       [-1, 5],

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, javaMissing, run, START_HOOK_LIMIT_MS, START_LIMIT_MS } from './kafka-jars.js';
+import { freePort, javaMissing, run, START_HOOK_LIMIT_MS, START_LIMIT_MS } from '../kafka/support/jars.js';
 
 /**
  * A schema registry that others wrote (Apicurio Registry, which speaks Confluent's protocol), started once for the whole run when the first test needs it: needs a JDK, and Maven the first time. REGISTRY_URL names one that runs already and allows anything to

@@ -67,7 +67,7 @@ describe('the test driver', () => {
     );
   });
 
-  it('input: a record has the time of the clock, no headers and the partition of its key, unless said otherwise', async () => {
+  it('input: a record has the time of the clock, no headers and the partition of its key by default', async () => {
     const through = topology('through', (t) => void t.stream('in', text).pipe(to('out', text)));
     await open(through, { startMs: 1_000, partitions: 4 });
     const input = driver.input('in', text);
@@ -135,7 +135,7 @@ describe('the test driver', () => {
     assert.deepEqual(await output.values(), [3]);
   });
 
-  it('store: looks over all partitions, at what was committed last; STORE_UNKNOWN for a name that is none', async () => {
+  it('store: looks over all partitions, at what was committed last; STORE_UNKNOWN for an unknown name', async () => {
     await open(perKey, { partitions: 3 });
     await driver.input('lines', text).sendAll(['a', 'b', 'c', 'a'].map((key) => ({ key, value: 'x' })));
     const totals = driver.store<string, number>('totals');

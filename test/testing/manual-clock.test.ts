@@ -3,14 +3,14 @@ import { sleep } from '#src/model/ports.js';
 import { ManualClock, seededRandom } from '#src/testing/index.js';
 
 describe('the manual clock', () => {
-  it('moves only when it is told to', () => {
+  it('moves only when a test moves it', () => {
     const clock = new ManualClock(100);
     assert.deepEqual([clock.now(), clock.monotonic()], [100, 100]);
     clock.advance(50);
     assert.deepEqual([clock.now(), clock.monotonic()], [150, 150]);
   });
 
-  it('calls back whoever waits, in the order of their times, each at its own', () => {
+  it('calls back all that wait, in the order of their times, each at its own', () => {
     const clock = new ManualClock();
     const calls: string[] = [];
     clock.after(20, () => calls.push(`late ${clock.now()}`));

@@ -1,21 +1,25 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import ts from 'typescript';
 import { projectFile } from '../support/project.js';
 
 const COLUMNS = 110;
 const LINES = 300;
+const TITLE = 100;
 
 interface SourceFile {
   readonly name: string;
   readonly lines: readonly string[];
 }
 
-function sources(): readonly SourceFile[] {
-  const src = projectFile('src');
-  const names = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
-  return names.map((name) => ({ name, lines: readFileSync(join(src, name), 'utf8').split('\n') }));
+function filesOf(folder: string): readonly SourceFile[] {
+  const path = projectFile(folder);
+  const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  return names.map((name) => ({ name, lines: readFileSync(join(path, name), 'utf8').split('\n') }));
 }
+
+const sources = (): readonly SourceFile[] => filesOf('src');
 
 /** Lines of prose in comments: not tables, examples, drawings and directives, whose lines cannot be broken. */
 function prose({ name, lines }: SourceFile): readonly { readonly at: string; readonly text: string }[] {
@@ -27,6 +31,32 @@ function prose({ name, lines }: SourceFile): readonly { readonly at: string; rea
     const kept = example || /^(\||@|biome-ignore|```| {4})/.test(said);
     return kept ? [] : [{ at: `${name}:${i + 1}`, text }];
   });
+}
+
+/** What a title says whatever it is generated for: of a template, the text between its parts. */
+function fixedText(title: ts.Expression): string | undefined {
+  if (ts.isStringLiteralLike(title)) return title.text;
+  if (!ts.isTemplateExpression(title)) return undefined;
+  return title.head.text + title.templateSpans.map(({ literal }) => literal.text).join('');
+}
+
+/** The titles of `it`, `describe` and functions that are named after them, such as `describeWithKafka`. */
+function titles({ name, lines }: SourceFile): readonly { readonly at: string; readonly title: string }[] {
+  const file = ts.createSourceFile(name, lines.join('\n'), ts.ScriptTarget.ES2023);
+  const found: { at: string; title: string }[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node) && ts.isIdentifier(node.expression)) {
+      const [first] = node.arguments;
+      const title = first && /^(it$|describe)/.test(node.expression.text) ? fixedText(first) : undefined;
+      if (first && title !== undefined) {
+        const { line } = file.getLineAndCharacterOfPosition(first.getStart(file));
+        found.push({ at: `${name}:${line + 1}`, title });
+      }
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return found;
 }
 
 describe('the source', () => {
@@ -44,5 +74,18 @@ describe('the source', () => {
       long.map(({ name, lines }) => `${name}: ${lines.length - 1}`),
       [],
     );
+  });
+});
+
+describe('the tests', () => {
+  it(`have titles of at most ${TITLE} characters`, () => {
+    for (const folder of ['test', 'topology-examples']) {
+      const all = filesOf(folder).flatMap(titles);
+      assert.ok(all.length > 20, `${folder}: ${all.length} titles`);
+      assert.deepEqual(
+        all.filter(({ title }) => title.length > TITLE).map(({ at, title }) => `${folder}/${at}: ${title.length}`),
+        [],
+      );
+    }
   });
 });

@@ -51,7 +51,7 @@ describe('the version that offsets name', () => {
     }
   });
 
-  it('counts as none if it is none, and is not kept on disk', async () => {
+  it('counts as absent if it is invalid, and is not kept on disk', async () => {
     const wrong = [
       metadata(1, null),
       metadata('1', 'bank-shadow-1'),

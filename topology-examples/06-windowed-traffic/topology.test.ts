@@ -65,7 +65,7 @@ describe('the windowed-traffic example', () => {
     assert.deepEqual(keys, [...keys].sort());
   });
 
-  it('has as dead letters exactly the requests that came more than ten seconds after their minute had ended', async () => {
+  it('has as dead letters exactly the requests that came later than ten seconds after their minute', async () => {
     let now = 0;
     const late = arrived.filter(({ at }) => {
       now = Math.max(now, Date.parse(at));

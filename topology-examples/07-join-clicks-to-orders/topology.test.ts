@@ -49,7 +49,7 @@ describe('the join-clicks-to-orders example', () => {
     assert.equal(describeTopology(topology.graph, 'text'), file('description.txt'));
   });
 
-  it('gives an order to each click of its visitor in the half hour before it, and up to two minutes behind it', async () => {
+  it('gives an order to each click of its visitor from half an hour before to two minutes behind it', async () => {
     await clicks.sendAll([
       keyed(click('v', 'too early', '09:29:59')),
       keyed(click('v', 'first', '09:30:00')),

@@ -17,7 +17,7 @@ async function collected(): Promise<void> {
 }
 
 describe('the buffers of many batches in the making', () => {
-  it('are of one batch at a time: each is as if it were alone, whichever are made, ended or thrown away between', () => {
+  it('serve one batch at a time: each is as if alone, whichever others begin, end or are dropped', () => {
     const steps = fc.array(
       fc.record({
         encoder: fc.nat(4),

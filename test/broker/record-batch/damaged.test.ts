@@ -52,7 +52,7 @@ describe('a damaged record batch', () => {
     });
   }
 
-  it('with any bytes behind a valid head is decoded or LOG_CORRUPT, headers included; nothing else is thrown and nothing partial is kept', () => {
+  it('with any bytes behind a valid head is decoded or LOG_CORRUPT, also headers; nothing else is thrown', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 120 }), fc.integer({ min: 1, max: 8 }), (noise, count) => {
         const batch = Buffer.concat([smallBatch().subarray(0, FIELD.records), noise]);

@@ -176,7 +176,7 @@ describe('a record batch', () => {
     );
   });
 
-  it('may stand behind another in the same bytes, and its length is known as soon as its first bytes are there', () => {
+  it('may stand behind another in the same bytes, and its first bytes tell its length', () => {
     const both = Buffer.concat([smallBatch(), smallBatch()]);
     const first = completeBatchSize(both);
     assert.equal(first, smallBatch().length);

@@ -278,7 +278,7 @@ describe('the Avro codec, given values that do not fit', () => {
     });
   }
 
-  it('refuses dates, decimals and UUIDs that are none', () => {
+  it('refuses invalid dates, decimals and UUIDs', () => {
     const types: readonly (readonly [unknown, readonly unknown[]])[] = [
       [{ type: 'int', logicalType: 'date' }, ['2026-02-30', '2026-1-1', 'today', 5, new Date(0)]],
       [{ type: 'long', logicalType: 'timestamp-millis' }, [new Date(Number.NaN), 5, '2026-01-01']],
@@ -297,7 +297,7 @@ describe('the Avro codec, given values that do not fit', () => {
   });
 });
 
-describe('the Avro codec, given bytes that are none', () => {
+describe('the Avro codec, given bytes that are no Avro', () => {
   const refuses = (json: unknown, given: Buffer, message: RegExp): void => {
     const codec = codecOf(json);
     assert.throws(() => codec.decode(given, 0, undefined), message, `${JSON.stringify(json)} ${given.toString('hex')}`);
@@ -362,7 +362,7 @@ describe('the Avro codec, given bytes that are none', () => {
     assert.throws(() => codec.decode(Buffer.concat([encoded, bytes(0)]), 0, undefined), /saw 1 bytes after the value/);
   });
 
-  it('refuses branches, symbols, ints and texts that are none', () => {
+  it('refuses invalid branches, symbols, ints and texts', () => {
     refuses(['null', 'string'], bytes(4), /union/);
     assert.throws(() => codecOf({ type: 'enum', name: 'E', symbols: ['a'] }).decode(bytes(2), 0, undefined), /enum/);
     assert.throws(() => codecOf('string').decode(bytes(4, 0xff, 0xfe), 0, undefined), /not UTF-8/);

@@ -183,7 +183,7 @@ describe('a default of Avro', () => {
     assert.deepEqual(JSON.parse(jsonText({ '-0': ['-0', '"-0"', '-0-', -0] })), { '-0': ['-0', '"-0"', '-0-', -0] });
   });
 
-  it('belongs to whoever reads it: each time it is another', () => {
+  it('belongs to its reader: each time it is another object', () => {
     const reader = new AvroCodec(
       schemaOf(record(id, { name: 'f', type: { type: 'array', items: 'int' }, default: [1] })),
     );

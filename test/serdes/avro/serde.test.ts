@@ -141,7 +141,7 @@ describe('an Avro serde', () => {
     ]);
   });
 
-  it('names subjects by the strategy, or as it is told', async () => {
+  it('names subjects by the strategy, or as its option says', async () => {
     const cases: readonly (readonly [AvroOptions<Any>, string])[] = [
       [{}, 'out-value'],
       [{ strategy: 'recordName' }, 'shop.Order'],
@@ -203,7 +203,7 @@ describe('an Avro serde', () => {
     ]);
   });
 
-  it('gives the same whatever the batches, with schemas that are met in the middle of them, and bytes that are none', async () => {
+  it('gives the same in any batches, with schemas that are met in the middle and bytes that are no Avro', async () => {
     const results: unknown[] = [];
     for (const batchRecords of [1, 2, 7, 1000]) {
       await open(
@@ -354,12 +354,12 @@ describe('an Avro serde', () => {
     );
   });
 
-  it('is of no use where nobody binds it', () => {
+  it('encodes and decodes nothing until it belongs to a topic', () => {
     assert.throws(() => make(v1).encode({}), /belongs to no topic/);
     assert.throws(() => make(v1).decode(Buffer.alloc(5)), /belongs to no topic/);
   });
 
-  it('refuses options that are none, and schemas that are none, when it is made', () => {
+  it('refuses invalid options and schemas when it is made', () => {
     assert.throws(() => make(v1, { strategy: 'other' as never }), isError('CONFIG_INVALID', /topicRecordName/));
     assert.throws(() => make(v1, { version: 0 }), isError('CONFIG_INVALID', /the version 0/));
     assert.throws(() => avro('orders', { subject: 'x' }), isError('CONFIG_INVALID', /a subject twice/));
@@ -556,7 +556,7 @@ describe('an Avro serde, while the registry is away', () => {
     );
   });
 
-  it('goes on with the schemas that it has met, and ends at another without having skipped it, whatever the policy', async () => {
+  it('goes on with schemas that it knows, and ends at another without a skip, whatever the policy', async () => {
     await open(copying(make(v1)), { schemaRegistry, registerSchemas: false, onError: { deserialize: 'skip' } });
     const input = driver.input('in', raw);
     await input.send({ key: 'a', value: bytes(known) });
@@ -707,7 +707,7 @@ describe('a store of Avro values, over a change of the schema', () => {
     await assert.rejects(driver.restart(keyed(wider)), isError('STATE_MISMATCH', /its keys/, /found by its bytes/));
   });
 
-  it('is found by Avro keys whose schema only says in other words what it is, also in a registry that gives it another id', async () => {
+  it('is found by Avro keys whose schema is the same in other words, also under another id', async () => {
     const key = { type: 'record', name: 'Key', fields: [{ name: 'id', type: 'int' }] };
     const summing = (words: object): Topology =>
       topology('keyed', (t) => {

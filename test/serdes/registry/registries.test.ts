@@ -118,7 +118,7 @@ describe('a registry by HTTP', () => {
     server = await RegistryServer.start();
   });
 
-  it('asks once for what never changes, also for those who ask at the same time', async () => {
+  it('asks once for what never changes, also when several ask at the same time', async () => {
     const id = await server.registry.register('a', source(order()));
     const registry = await open();
     await Promise.all([registry.byId(id), registry.byId(id), registry.version('a', 1)]);
@@ -232,7 +232,7 @@ describe('a registry by HTTP', () => {
     }
   });
 
-  it('does not take answers for schemas that are none', async () => {
+  it('does not take for schemas what is none', async () => {
     for (const body of ['', 'text', '[]', {}, { schema: 5 }, { schema: '"int"', references: 'none' }]) {
       server.fault = { status: 200, body };
       await assert.rejects(
@@ -269,7 +269,7 @@ describe('a registry by HTTP', () => {
     await assert.rejects(registry.byId(1), isError('REGISTRY_UNAVAILABLE', new RegExp(address), /ECONNREFUSED/));
   });
 
-  it('logs in as it is told, and shows nobody how', async () => {
+  it('logs in as its options say, and shows no login', async () => {
     const address = server.url.replace('//', '//ada:p%40ss@');
     const logins: readonly (readonly [string, RegistryOptions, string | undefined])[] = [
       [server.url, {}, undefined],
@@ -339,7 +339,7 @@ describe('the address of a schema registry', () => {
   const refused = (address: string, options: RegistryOptions, message: RegExp) =>
     assert.rejects(openRegistry(address, options, systemClock), isError('CONFIG_INVALID', message));
 
-  it('is refused if it is none, without being shown where it may hold a login', async () => {
+  it('is refused if it is invalid, and not shown where it may hold a login', async () => {
     await refused('ftp://host', {}, /begins with ftp:/);
     await refused('', {}, /not a directory/);
     await refused('package.json', {}, /not a directory/);
@@ -360,7 +360,7 @@ describe('the address of a schema registry', () => {
     );
   });
 
-  it('and everything else can come from the environment', () => {
+  it('can come from the environment, with everything else', () => {
     const { address, options } = registryFromEnv({
       SCHEMA_REGISTRY_URL: 'https://a',
       SCHEMA_REGISTRY_SSL_CA_LOCATION: 'ca.pem',

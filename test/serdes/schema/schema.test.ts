@@ -391,7 +391,7 @@ describe('the difference of two schemas', () => {
     assert.deepEqual(diff(before, before), []);
   });
 
-  it('is seen where only the order differs, that of fields or by which values are sorted, or the namespace of a type', () => {
+  it('is seen where only the order of fields or of sorting differs, or the namespace of a type', () => {
     const [a, b] = [field('a', 'int'), field('b', 'int')];
     assert.deepEqual(diff(record(a, b), record(b, a)), ['~ shop.Order: fields in another order: b, a']);
     assert.deepEqual(diff(record(a, b, field('c', 'int')), record(field('d', 'int'), b)), [
@@ -412,7 +412,7 @@ describe('the difference of two schemas', () => {
     ]);
   });
 
-  it('is seen in other types as well', () => {
+  it('is seen in types other than records', () => {
     assert.deepEqual(diff('int', ['null', 'int']), ['~ int → union of null, int']);
     assert.deepEqual(diff({ type: 'fixed', name: 'F', size: 2 }, { type: 'fixed', name: 'F', size: 4 }), [
       '~ F: 2 bytes → 4 bytes',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { Cursor } from '#src/broker/kafkajs/cursor.js';
 import { FIELD } from '#src/broker/record-batch/format.js';
-import { fails } from './contract.support.js';
-import { smallBatch } from './record-batch/support.js';
+import { fails } from '../contract.support.js';
+import { smallBatch } from '../record-batch/support.js';
 
 /** What a broker answers for a partition; the batch of three records begins at offset 42. */
 const fetched = (records: Buffer) => ({
@@ -26,14 +26,15 @@ describe('what a Kafka reader fetched', () => {
     assert.equal(reading.fetchFrom, 45);
   });
 
-  it('begins with a whole batch: one that seems cut off has a wrong length, and is LOG_CORRUPT instead of being asked for without end', async () => {
+  // A reader that asked for it again would never end.
+  it('begins with a whole batch: one that is cut off has a wrong length, and is LOG_CORRUPT', async () => {
     const batch = smallBatch();
     batch.writeInt32BE(10_000, FIELD.batchLength);
     await assert.rejects(cursor().receive(fetched(batch), true), fails('LOG_CORRUPT', 'payments[3]@42', '10012 bytes'));
     await assert.rejects(cursor().receive(fetched(batch.subarray(0, 30)), true), fails('LOG_CORRUPT', 'payments[3]'));
   });
 
-  it('may be refused by the broker itself, which is LOG_CORRUPT, too', () => {
+  it('is LOG_CORRUPT also if the broker itself refuses to read it', () => {
     fails('LOG_CORRUPT', 'payments[3]@42', 'broker')(cursor().refused());
   });
 

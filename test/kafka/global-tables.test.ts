@@ -3,10 +3,10 @@ import type { Broker, ProducerRecord } from '#src/broker/port.js';
 import { leftJoinGlobalTable, type StartOptions, serdes, start, to, topology } from '#src/index.js';
 import { Headers } from '#src/model/headers.js';
 import { silentLogger } from '#src/model/ports.js';
+import { unique } from '../broker/contract.support.js';
 import { decoded, type TextRecord } from '../support/application.js';
-import { describeWithKafka } from '../support/kafka.js';
 import { temporaryDirectory } from '../support/project.js';
-import { unique } from './contract.support.js';
+import { describeWithKafka } from './support/suites.js';
 
 const text = { key: serdes.string, value: serdes.string };
 
@@ -73,7 +73,7 @@ describeWithKafka('global tables', (kafka) => {
     Array.from({ length: count }, (_, i) => ({ key: `k${i}`, value: `${name}${i}`, timestamp: Date.now() }));
   const input = (value: string): readonly TextRecord[] => [{ key: 'a', value, timestamp: Date.now() }];
 
-  it('are loaded, followed, and read on from a compacted topic of three partitions, without what was aborted', async () => {
+  it('load a compacted topic of three partitions, follow it, and read on, without aborted records', async () => {
     const { accounts, input: from, out, target } = application();
     await broker.admin.createTopics([
       { name: accounts, partitions: 3, config: { 'cleanup.policy': 'compact' } },
@@ -105,7 +105,7 @@ describeWithKafka('global tables', (kafka) => {
     assert.ok(members.every(({ topic }) => topic === from));
   });
 
-  it('are made again, with a warning, from a topic that was deleted and made anew', async () => {
+  it('are made again, with a warning, when their topic was deleted and created again', async () => {
     const { accounts, input: from, out, target } = application();
     const create = (): Promise<void> => broker.admin.createTopics([{ name: accounts, partitions: 2 }]);
     await create();

@@ -1,8 +1,8 @@
 import { type KafkaBrokerOptions, openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import type { Broker } from '#src/broker/port.js';
 import { systemClock } from '#src/runtime/system.js';
-import { containerMissing, containerSays, startContainer } from './kafka-container.js';
-import { classPath, jarsMissing, kafkaVersion, START_HOOK_LIMIT_MS, startFromJars } from './kafka-jars.js';
+import { containerMissing, containerSays, startContainer } from './container.js';
+import { classPath, jarsMissing, kafkaVersion, START_HOOK_LIMIT_MS, startFromJars } from './jars.js';
 
 /**
  * A real Kafka for tests, started once for the whole run, when the first test needs it, and stopped at its end. It is the first of these that can be had:

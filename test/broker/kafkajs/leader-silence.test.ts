@@ -6,7 +6,7 @@ import { KafkaReader } from '#src/broker/kafkajs/reader.js';
 import type { Logger } from '#src/model/ports.js';
 import { nextTurn } from '#src/runtime/system.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
-import { fails } from './contract.support.js';
+import { fails } from '../contract.support.js';
 
 const gone = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 const NOTHING = { error: 0, highWatermark: 0, lastStableOffset: 0, logStart: 0, aborted: [], records: Buffer.alloc(0) };
@@ -93,7 +93,8 @@ describe('the leader of a partition', () => {
   afterEach(() => run.reader.close());
 
   for (const leader of ['refuses', 'moves', 'is nobody'] as const) {
-    it(`that ${leader} is waited for, said once with partition and broker, and fails after a minute of its own, whatever another leader answers`, async () => {
+    // The log line and the error name the partition, the log line the broker as well.
+    it(`that ${leader} is logged once, and fails after a minute of its own, whatever others answer`, async () => {
       run.leader = leader;
       const { error, seconds } = await run.poll(600);
       fails('BROKER_UNAVAILABLE', 'away[0]')(error);
@@ -103,7 +104,7 @@ describe('the leader of a partition', () => {
       if (leader !== 'is nobody') assert.match(run.said[0] ?? '', /"broker":2/);
     });
 
-    it(`that ${leader} for a time, and then answers, is no error; that it is back is said, and a minute begins anew`, async () => {
+    it(`that ${leader} for a time is no error; its return is logged, and a new minute begins`, async () => {
       for (let n = 1; n <= 3; n++) {
         run.leader = leader;
         assert.equal((await run.poll(40)).error, undefined);
@@ -115,7 +116,7 @@ describe('the leader of a partition', () => {
     });
   }
 
-  it('that is away for a moment is not worth a word', async () => {
+  it('that is away for a moment is not logged', async () => {
     for (let n = 1; n <= 10; n++) {
       run.leader = 'refuses';
       assert.equal((await run.poll(3)).error, undefined);
@@ -125,7 +126,7 @@ describe('the leader of a partition', () => {
     assert.deepEqual(run.said, []);
   });
 
-  it('of a topic that nobody knows is not waited for: TOPIC_UNKNOWN after a second', async () => {
+  it('of a topic that does not exist is not waited for: TOPIC_UNKNOWN after a second', async () => {
     run.leader = 'does not know it';
     const { error, seconds } = await run.poll(600);
     fails('TOPIC_UNKNOWN', 'away[0]')(error);
@@ -133,7 +134,7 @@ describe('the leader of a partition', () => {
   });
 
   for (const leader of ['refuses', 'moves', 'is nobody'] as const) {
-    it(`that ${leader} is not missed while the partition is paused, and has a minute of its own when it is read again`, async () => {
+    it(`that ${leader} is not missed while the partition is paused, and has a new minute when it resumes`, async () => {
       const away = [{ topic: 'away', partition: 0 }];
       run.leader = leader;
       assert.equal((await run.poll(3)).error, undefined);
@@ -147,7 +148,7 @@ describe('the leader of a partition', () => {
     });
   }
 
-  it('that is busy with what it was asked for others keeps no silence for a partition that it was not asked for', async () => {
+  it('that is busy with other partitions is not silent about one that it was not asked for', async () => {
     run.reader.remove([{ topic: 'away', partition: 0 }]);
     run.leader = 'is that of others, and busy';
     await run.poll(1);

@@ -11,7 +11,7 @@ const request = endTransactionRequest({ transactionalId: 'id', id: 1, epoch: 0 }
 const gaveUp = { code: 'BROKER_UNAVAILABLE', message: /gave up waiting for the cluster/ };
 const refused = (): Error => Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 
-describe('somebody who wants to go', () => {
+describe('a client that is told to stop', () => {
   let clock: ManualClock;
   let stop: AbortController;
   /** What the broker does with each request. */

@@ -6,10 +6,10 @@ import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import type { Broker, BrokerRecord } from '#src/broker/port.js';
 import { FIELD } from '#src/broker/record-batch/format.js';
 import { systemClock } from '#src/runtime/system.js';
-import { describeWithKafka, describeWithKafkaJars } from '../support/kafka.js';
-import { type JarsBroker, startFromJars } from '../support/kafka-jars.js';
-import { fails, numbered, record, valueText } from './contract.support.js';
-import { newTopic } from './kafka.support.js';
+import { fails, numbered, record, valueText } from '../../broker/contract.support.js';
+import { type JarsBroker, startFromJars } from '../support/jars.js';
+import { describeWithKafka, describeWithKafkaJars } from '../support/suites.js';
+import { newTopic } from '../support/topics.js';
 
 async function write(broker: Broker, topic: string, count: number, from = 0): Promise<void> {
   const writer = await broker.createWriter();
@@ -18,7 +18,7 @@ async function write(broker: Broker, topic: string, count: number, from = 0): Pr
 }
 
 describeWithKafka('a reader', (kafka) => {
-  it('whose records were deleted before it came to them gets OFFSET_OUT_OF_RANGE, and goes on where the log begins', async () => {
+  it('whose next records were deleted gets OFFSET_OUT_OF_RANGE, and goes on where the log begins', async () => {
     const broker = await kafka.open();
     const topic = await newTopic(broker);
     await write(broker, topic, 10);
@@ -107,7 +107,7 @@ describeWithKafkaJars('a log with a damaged batch', () => {
     return { read: records.map(valueText), errors };
   }
 
-  it('is LOG_CORRUPT with topic, partition and offset; what is before can be read, and nothing is passed over', async () => {
+  it('is LOG_CORRUPT with topic, partition and offset; batches before it can be read, and none is skipped', async () => {
     const topic = await damaged((batch) => {
       batch[batch.length - 3] = (batch[batch.length - 3] as number) ^ 1;
     });

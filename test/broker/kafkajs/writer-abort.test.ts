@@ -6,7 +6,7 @@ import type { Request } from '#src/broker/kafkajs/request.js';
 import { KafkaWriter } from '#src/broker/kafkajs/writer.js';
 import { writerSettings } from '#src/broker/kafkajs/writer-options.js';
 import { systemClock } from '#src/runtime/system.js';
-import { record } from './contract.support.js';
+import { record } from '../contract.support.js';
 
 describe('a writer of Kafka that is closed while it commits', () => {
   it('commits nothing of a transaction whose records it has thrown away', async () => {

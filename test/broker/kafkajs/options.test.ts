@@ -11,7 +11,7 @@ import { isStreamsError } from '#src/model/errors.js';
 import { Secret } from '#src/model/secret.js';
 import { openBroker } from '#src/runtime/open-broker.js';
 import { systemClock } from '#src/runtime/system.js';
-import { projectFile, temporaryDirectory } from '../support/project.js';
+import { projectFile, temporaryDirectory } from '../../support/project.js';
 
 const MARKER = 'swordfish';
 
@@ -157,7 +157,7 @@ describe('Kafka options from a file and the environment', () => {
     });
   });
 
-  it('are nothing if nothing is said', () => {
+  it('are empty if the environment is', () => {
     assert.deepEqual(kafkaOptionsFromEnv({}), {});
   });
 

@@ -1,4 +1,4 @@
-import { freePort, kafkaVersion, run } from './kafka-jars.js';
+import { freePort, kafkaVersion, run } from './jars.js';
 
 /** Apache Kafka in a container, through testcontainers. */
 

@@ -5,10 +5,10 @@ import { KafkaWriter } from '#src/broker/kafkajs/writer.js';
 import { writerSettings } from '#src/broker/kafkajs/writer-options.js';
 import { sleep } from '#src/model/ports.js';
 import { systemClock } from '#src/runtime/system.js';
-import { describeWithKafka } from '../support/kafka.js';
-import { connect, createPartitions } from '../support/kafka-raw.js';
-import { fails, numbered, openTransaction, record, unique, valueText } from './contract.support.js';
-import { contents, newTopic } from './kafka.support.js';
+import { fails, numbered, openTransaction, record, unique, valueText } from '../../broker/contract.support.js';
+import { connect, createPartitions } from '../support/raw-requests.js';
+import { describeWithKafka } from '../support/suites.js';
+import { contents, newTopic } from '../support/topics.js';
 
 describeWithKafka('a writer', (kafka) => {
   it('writes to partitions that were added after it began', async () => {
@@ -180,7 +180,7 @@ describeWithKafka('a writer', (kafka) => {
     await assert.rejects(opened, fails('CONFIG_INVALID', '3600000ms', 'transaction.max.timeout.ms'));
   });
 
-  it('is refused a record larger than the topic takes, is told how large it is and by what, and goes on', async () => {
+  it('is refused a record larger than the topic takes, learns its size and the limit, and goes on', async () => {
     const broker = await kafka.open();
     const topic = await newTopic(broker);
     const writer = await broker.createWriter();
@@ -197,7 +197,7 @@ describeWithKafka('a writer', (kafka) => {
     assert.deepEqual((await contents(broker, topic)).map(valueText), ['a', 'b', 'c']);
   });
 
-  it('refuses a record with a time that is none at once, and keeps those before it, those of full batches, too', async () => {
+  it('refuses a record with an invalid time at once, and keeps those before it, also of full batches', async () => {
     const broker = await kafka.open({ batchBytes: 1_024 });
     const topic = await newTopic(broker);
     const writer = await broker.createWriter();
@@ -213,7 +213,7 @@ describeWithKafka('a writer', (kafka) => {
     );
   });
 
-  it('in a transaction can only abort after such a record, and the next transaction is whole', async () => {
+  it('in a transaction can only abort after a refused record, and the next transaction is whole', async () => {
     const broker = await kafka.open();
     const topic = await newTopic(broker);
     const writer = await broker.createWriter({ transactionalId: unique('id') });

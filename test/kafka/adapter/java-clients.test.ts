@@ -4,11 +4,11 @@ import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { COMPRESSIONS } from '#src/broker/compression/codec.js';
 import { partitionOf } from '#src/runtime/partitioner.js';
-import { describeWithKafka, describeWithKafkaJars } from '../support/kafka.js';
-import { javaProgram } from '../support/kafka-jars.js';
-import { storedCompressions } from '../support/kafka-raw.js';
-import { unique } from './contract.support.js';
-import { contents, line, newTopic, samples } from './kafka.support.js';
+import { unique } from '../../broker/contract.support.js';
+import { javaProgram } from '../support/jars.js';
+import { storedCompressions } from '../support/raw-requests.js';
+import { describeWithKafka, describeWithKafkaJars } from '../support/suites.js';
+import { contents, line, newTopic, samples } from '../support/topics.js';
 
 /** Runs test/fixtures/java/Interop.java; its lines of output. */
 async function java(
@@ -38,8 +38,9 @@ describeWithKafkaJars('the Java clients', (classPath) => {
     );
   });
 
-  describeWithKafka('and a cluster', (kafka) => {
-    it('read what we write: keys, values, headers, times, nulls, in each compression, in transactions and without', async () => {
+  describeWithKafka('on a cluster', (kafka) => {
+    // All: keys, values, headers, times and nulls.
+    it('read all that we write, in each compression, in transactions and without', async () => {
       const topics: string[] = [];
       for (const compression of COMPRESSIONS) {
         const broker = await kafka.open({ compression });

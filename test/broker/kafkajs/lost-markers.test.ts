@@ -141,7 +141,7 @@ describe('markers that a killed cluster has lost', () => {
 
   for (const commit of [true, false]) {
     const end = commit ? 'commit' : 'abort';
-    it(`are written again by who was waiting for the ${end}`, async () => {
+    it(`are written again by the writer that waits for the ${end}`, async () => {
       const transactions = await begin();
       cluster.killed = 'without markers';
       await transactions.end(commit);
@@ -149,7 +149,7 @@ describe('markers that a killed cluster has lost', () => {
       assert.deepEqual([...cluster.open], []);
     });
 
-    it(`are written again by the next writer, if nobody waited: the ${end} stays one`, async () => {
+    it(`are written again by the next writer, if none waits: the ${end} stays one`, async () => {
       const transactions = await begin(true);
       cluster.killed = 'without markers';
       await assert.rejects(transactions.end(commit), /this process is dead/);

@@ -18,10 +18,10 @@ import {
   syncGroupRequest,
 } from '#src/broker/kafkajs/requests-groups.js';
 import type { MembershipOptions } from '#src/broker/port.js';
-import { describeWithKafka } from '../support/kafka.js';
-import { connect } from '../support/kafka-raw.js';
-import { fails, unique } from './contract.support.js';
-import { newTopic } from './kafka.support.js';
+import { fails, unique } from '../../broker/contract.support.js';
+import { connect } from '../support/raw-requests.js';
+import { describeWithKafka } from '../support/suites.js';
+import { newTopic } from '../support/topics.js';
 
 /** A member as the version before format 2 has them: it offers one protocol. */
 class OlderMember {
@@ -124,7 +124,7 @@ describeWithKafka('a group with a member of an older version', (kafka) => {
     await member.leave();
   });
 
-  it('cannot be joined by who has too much to say for it, with the reason', async () => {
+  it('refuses a member that has too much to say for the older version, with the reason', async () => {
     const broker = await kafka.open();
     const { olderMetadata: _, ...rest } = options;
     await assert.rejects(broker.join(rest), fails('CONFIG_INVALID', 'an older version with too many tasks'));

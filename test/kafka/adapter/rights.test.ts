@@ -10,10 +10,10 @@ import type { StreamRecord } from '#src/model/record.js';
 import { start } from '#src/runtime/start.js';
 import { systemClock } from '#src/runtime/system.js';
 import { serdes } from '#src/serdes/serdes.js';
-import { describeWithKafkaJars } from '../support/kafka.js';
-import { password, type Right, type SecureKafka, startSecureKafka } from '../support/kafka-secure.js';
-import { temporaryDirectory } from '../support/project.js';
-import { join, numbered, record, unique } from './contract.support.js';
+import { join, numbered, record, unique } from '../../broker/contract.support.js';
+import { temporaryDirectory } from '../../support/project.js';
+import { password, type Right, type SecureKafka, startSecureKafka } from '../support/secure-cluster.js';
+import { describeWithKafkaJars } from '../support/suites.js';
 
 describeWithKafkaJars('a cluster with access control lists', () => {
   let kafka: SecureKafka;

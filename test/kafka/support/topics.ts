@@ -1,6 +1,6 @@
 import type { Broker, BrokerRecord, ProducerRecord } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
-import { numbered, record, unique } from './contract.support.js';
+import { numbered, record, unique } from '../../broker/contract.support.js';
 
 /** A new topic of one partition. */
 export async function newTopic(broker: Broker, config?: Readonly<Record<string, string>>): Promise<string> {

@@ -9,7 +9,7 @@ import { BytesReader } from '#src/broker/kafkajs/bytes.js';
 import { type ConnectionInside, mendConnection } from '#src/broker/kafkajs/kafkajs-patches.js';
 import { systemClock } from '#src/runtime/system.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
-import { fails } from './contract.support.js';
+import { fails } from '../contract.support.js';
 
 const MIB = 1024 * 1024;
 
@@ -183,7 +183,7 @@ describe('a peer that is no Kafka broker', () => {
     });
 
   for (const [what, handle] of PEERS) {
-    it(`that sends ${what} fails what was asked, and the connection can be made anew`, async () => {
+    it(`that sends ${what} fails the request; a new connection is possible`, async () => {
       const connection = await connect(30_000);
       onData = handle;
       const asked = await Promise.allSettled([ask(connection), ask(connection)]);
@@ -208,7 +208,7 @@ describe('a peer that is no Kafka broker', () => {
 
   const open = (clock = systemClock): Promise<unknown> => openKafkaBroker({ brokers: [`127.0.0.1:${port()}`], clock });
 
-  it('is told as BROKER_UNAVAILABLE, in bounded memory, whatever it sends', async () => {
+  it('is reported as BROKER_UNAVAILABLE, in bounded memory, whatever it sends', async () => {
     const before = process.memoryUsage().rss;
     let most = 0;
     // Each connection meets the next of them.

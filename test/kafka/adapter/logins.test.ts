@@ -8,12 +8,12 @@ import type { Broker } from '#src/broker/port.js';
 import { isStreamsError } from '#src/model/errors.js';
 import type { Logger } from '#src/model/ports.js';
 import { systemClock } from '#src/runtime/system.js';
-import { PASSPHRASE } from '../support/certificates.js';
-import { describeWithKafkaJars } from '../support/kafka.js';
-import { MARKER, password, type SecureKafka, startSecureKafka, unsignedToken } from '../support/kafka-secure.js';
-import { numbered, unique, valueText } from './contract.support.js';
+import { numbered, unique, valueText } from '../../broker/contract.support.js';
+import { PASSPHRASE } from '../../support/certificates.js';
+import { MARKER, password, type SecureKafka, startSecureKafka, unsignedToken } from '../support/secure-cluster.js';
+import { describeWithKafkaJars } from '../support/suites.js';
 
-describeWithKafkaJars('a cluster that asks who a client is', () => {
+describeWithKafkaJars('a cluster that asks for logins', () => {
   let kafka: SecureKafka;
   let tokens: TokenServer;
   before(async function () {
@@ -88,7 +88,7 @@ describeWithKafkaJars('a cluster that asks who a client is', () => {
   });
 
   for (const mechanism of ['scram-sha-256', 'scram-sha-512', 'plain'] as const) {
-    it(`lets in who has a password: ${mechanism}, with TLS and without`, async () => {
+    it(`accepts a password: ${mechanism}, with TLS and without`, async () => {
       await works(kafka.saslTls, { tls: ca(), sasl: alice(mechanism) });
       await works(kafka.sasl, { sasl: alice(mechanism) });
     });
@@ -101,18 +101,18 @@ describeWithKafkaJars('a cluster that asks who a client is', () => {
     });
   }
 
-  it('lets in who has a token of a function: oauthbearer', async () => {
+  it('accepts a token of a function: oauthbearer', async () => {
     const token = async () => ({ value: unsignedToken('alice'), expiresAt: Date.now() + 60_000 });
     await works(kafka.saslTls, { tls: ca(), sasl: { mechanism: 'oauthbearer', token } });
   });
 
-  it('refuses a token that is none at once: oauthbearer', async () => {
+  it('refuses an invalid token at once: oauthbearer', async () => {
     const token = async () => ({ value: `${MARKER}.is.none` });
     const sasl: KafkaSasl = { mechanism: 'oauthbearer', token };
     await fails(kafka.saslTls, { tls: ca(), sasl }, 'BROKER_UNAUTHENTICATED', /OAUTHBEARER/, /invalid_token/);
   });
 
-  it('lets in who gets a token for its client id, and asks for one only once: oauthbearer', async () => {
+  it('accepts a token for a client id, which is asked for only once: oauthbearer', async () => {
     const sasl: KafkaSasl = {
       mechanism: 'oauthbearer',
       tokenEndpoint: tokens.url,
@@ -125,7 +125,7 @@ describeWithKafkaJars('a cluster that asks who a client is', () => {
     assert.equal(tokens.asked, before + 1);
   });
 
-  it('lets nobody in whose client secret the token endpoint refuses', async () => {
+  it('refuses a client whose secret the token endpoint refuses', async () => {
     const sasl: KafkaSasl = {
       mechanism: 'oauthbearer',
       tokenEndpoint: tokens.url,
@@ -136,7 +136,7 @@ describeWithKafkaJars('a cluster that asks who a client is', () => {
     await fails(kafka.saslTls, { tls: ca(), sasl }, 'BROKER_UNAUTHENTICATED', ...texts);
   });
 
-  it('lets in who has a certificate, with a key that is encrypted or not', async () => {
+  it('accepts a certificate, with a key that is encrypted or not', async () => {
     await works(kafka.tls, { tls: client() });
     const key = { file: kafka.certificates.encryptedKey };
     await works(kafka.tls, { tls: { ...client(), key, passphrase: PASSPHRASE } });
@@ -144,7 +144,7 @@ describeWithKafkaJars('a cluster that asks who a client is', () => {
     await fails(kafka.tls, { tls: wrong }, 'CONFIG_INVALID', /passphrase is wrong or missing/);
   });
 
-  it('lets nobody in without a certificate where one is asked for', async () => {
+  it('refuses a client without a certificate where it asks for one', async () => {
     await fails(
       kafka.tls,
       { tls: ca() },

@@ -2,10 +2,10 @@ import { pbkdf2Sync, randomBytes } from 'node:crypto';
 import kafkajs, { type AclEntry } from 'kafkajs';
 import type { Request } from '#src/broker/kafkajs/request.js';
 import { nextTurn } from '#src/runtime/system.js';
-import { type Certificates, makeCertificates } from './certificates.js';
-import { freePort, startFromJars } from './kafka-jars.js';
-import { connect } from './kafka-raw.js';
-import { temporaryDirectory } from './project.js';
+import { type Certificates, makeCertificates } from '../../support/certificates.js';
+import { temporaryDirectory } from '../../support/project.js';
+import { freePort, startFromJars } from './jars.js';
+import { connect } from './raw-requests.js';
 
 /** The listeners of a broker. */
 interface Ports {

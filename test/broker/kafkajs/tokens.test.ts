@@ -7,7 +7,7 @@ import { cachedToken, clientCredentials, tokenOf } from '#src/broker/kafkajs/oau
 import { isStreamsError } from '#src/model/errors.js';
 import { asSecret, Secret } from '#src/model/secret.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
-import { isError } from '../support/errors.js';
+import { isError } from '../../support/errors.js';
 
 const MARKER = 'swordfish';
 
@@ -27,7 +27,7 @@ describe('tokens', () => {
     assert.equal((await token()).value, 'token 2');
   });
 
-  it('that do not say how long they are good are used once, and a failure is not kept', async () => {
+  it('without a lifetime are used once, and a failure is not kept', async () => {
     const clock = new ManualClock();
     let fetched = 0;
     const token = cachedToken(clock, async () => {
@@ -145,7 +145,7 @@ describe('a token endpoint', () => {
     });
   }
 
-  it('that is none (no JSON, null, an endless answer) is away, too', async () => {
+  it('whose answer is none (no JSON, null, or endless) counts as away', async () => {
     const bodies = ['<html>', 'null', ' '.repeat(2 * 1024 * 1024)];
     for (const body of bodies) {
       const url = await endpoint((_, response) => void response.end(body));
@@ -153,7 +153,7 @@ describe('a token endpoint', () => {
     }
   });
 
-  it('that sends elsewhere is not followed', async () => {
+  it('that redirects is not followed', async () => {
     const elsewhere = await endpoint(answer(200, { access_token: 'of another host' }));
     const url = await endpoint((_, response) => {
       response.writeHead(307, { location: elsewhere });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { COMPRESSIONS } from '#src/broker/compression/codec.js';
-import { describeWithKafka } from '../support/kafka.js';
-import { storedCompressions } from '../support/kafka-raw.js';
-import { fails, numbered, record, unique } from './contract.support.js';
-import { contents, line, newTopic, samples } from './kafka.support.js';
+import { fails, numbered, record, unique } from '../../broker/contract.support.js';
+import { storedCompressions } from '../support/raw-requests.js';
+import { describeWithKafka } from '../support/suites.js';
+import { contents, line, newTopic, samples } from '../support/topics.js';
 
 describeWithKafka('compression', (kafka) => {
   for (const compression of COMPRESSIONS) {
@@ -45,7 +45,7 @@ describeWithKafka('compression', (kafka) => {
     assert.equal((await contents(broker, topic)).length, 500);
   });
 
-  it('that nobody knows, and sizes that make no sense, are CONFIG_INVALID', async () => {
+  it('of an unknown name, and sizes that make no sense, are CONFIG_INVALID', async () => {
     await assert.rejects(kafka.open({ compression: 'brotli' as 'none' }), fails('CONFIG_INVALID', 'brotli', 'zstd'));
     await assert.rejects(kafka.open({ batchBytes: 10 }), fails('CONFIG_INVALID', 'batchBytes', '10'));
     await assert.rejects(kafka.open({ linger: '5' as '5ms' }), fails('CONFIG_INVALID', 'linger', '"5"'));

@@ -12,8 +12,8 @@ import { UnpackedBatches } from '#src/broker/record-batch/unpacked.js';
 import { varintSize, writeVarint } from '#src/broker/record-batch/varint.js';
 import { Headers } from '#src/model/headers.js';
 import { silentLogger } from '#src/model/ports.js';
-import { collectGarbage } from '../support/garbage.js';
-import { fails } from './contract.support.js';
+import { collectGarbage } from '../../support/garbage.js';
+import { fails } from '../contract.support.js';
 
 const MIB = 1024 * 1024;
 
@@ -152,7 +152,7 @@ describe('batches that unpack to forty megabytes each', () => {
   const open = (unpacked: UnpackedBatches): Promise<Cursor[]> =>
     Promise.all(Array.from({ length: 10 }, (_, partition) => cursorOf(batch, RECORDS, partition, unpacked)));
 
-  it('are packed to less than a thousandth, and unpacked a few at a time, whatever is kept of what they give', async () => {
+  it('are packed to less than a thousandth, and unpacked a few at a time, whatever is kept of them', async () => {
     assert.ok(batch.length < 80_000, `${batch.length}`);
     const unpacked = new UnpackedBatches();
     const cursors = await open(unpacked);

@@ -40,7 +40,7 @@ describe('what kafkajs logs', () => {
     assert.equal(said.filter((line) => line.startsWith('debug')).length, 60 + 2 + 1 + 1 - 4);
   });
 
-  it('is a debug message where somebody waits for what failed and is told; later it is still a warning', () => {
+  it('is a debug message where a caller gets the error, and later a warning again', () => {
     take('Connection error: refused', 'a:1', true);
     take('Connection error: refused', 'a:1');
     assert.deepEqual(said, ['debug a:1 Connection error: refused', 'warn a:1 Connection error: refused']);

@@ -73,7 +73,7 @@ describe('a connection of kafkajs that is made again', () => {
     return sockets[count - 1] as Socket;
   };
 
-  it('is one, however many wait for it', async () => {
+  it('is made once, however many wait for it', async () => {
     await Promise.all([connection.connect(), connection.connect(), connection.connect()]);
     const socket = await accepted(1);
     const asking = ask(connection);
@@ -115,7 +115,7 @@ describe('a connection of kafkajs that is made again', () => {
     assert.ok(refused > 0);
   });
 
-  it('tells who waits for it when it is given up', async () => {
+  it('fails all that wait for it when it is given up', async () => {
     const waiting = [connection.connect(), connection.connect()];
     await connection.disconnect();
     for (const made of waiting) await assert.rejects(made, /the connection was closed/);

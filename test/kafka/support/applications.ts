@@ -5,7 +5,7 @@ import type { Topology } from 'millrace';
 import type { Broker, ProducerRecord } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
 import { partitionOf } from '#src/runtime/partitioner.js';
-import { projectFile } from '../support/project.js';
+import { projectFile } from '../../support/project.js';
 import type { ApplicationOptions, Said } from './counting.js';
 
 /** Deletes the topics of a topology, internal ones too, and its group, so that it starts from nothing on a cluster that is used by others. */

@@ -3,9 +3,9 @@ import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import type { Broker, BrokerRecord } from '#src/broker/port.js';
 import { sleep } from '#src/model/ports.js';
 import { systemClock } from '#src/runtime/system.js';
-import { describeWithKafka } from '../support/kafka.js';
-import { brokerContract } from './contract.js';
-import { fails, numbered, openTransaction, unique, valueText } from './contract.support.js';
+import { brokerContract } from '../../broker/contract.js';
+import { fails, numbered, openTransaction, unique, valueText } from '../../broker/contract.support.js';
+import { describeWithKafka } from '../support/suites.js';
 
 describeWithKafka('a cluster', (kafka) => {
   brokerContract('Kafka', {
