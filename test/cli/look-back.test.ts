@@ -312,7 +312,7 @@ describe('the command line looks back', () => {
     assert.equal(exit, 1);
     assert.match(
       stdout,
-      /^different with other batches: aggregate totals\n {2}what it wrote to the store totals was another/,
+      /^different with other batches: aggregate totals\n {2}what it wrote to the store totals differed/,
     );
     assert.match(stdout, /first at payments\[0\]@0/);
     const [report] = await here.lines('verify topology.ts --format json');
