@@ -108,9 +108,9 @@ export const internalTopicNames = ({ graph }: Topology, prefix: string): readonl
 ];
 
 /**
- * Removes the shadow, or the version that waits for a rollback: its group, its internal topics, the topics
- * that it has written to, and its state on this machine. After an interruption, a second call finishes it:
- * `<state>/<application>-shadow/removing.json` lists its stores until they are gone.
+ * Removes the shadow, or the version that waits for a rollback. This includes its group, its internal topics,
+ * the topics that it has written to, and its state on this machine. After an interruption, a second call
+ * finishes it: `<state>/<application>-shadow/removing.json` lists its stores until they are gone.
  */
 export async function removeShadow(
   place: ShadowStatus,

@@ -41,9 +41,9 @@ export function heldBy(
 
 /**
  * The changes that a write makes in the public view. If rows are public as stored, the change is the row,
- * also if its value stays the same; there is none for the deletion of a row that does not exist. In other
- * stores the changes are the entries of the row that differ: first the deleted ones, then the others, each in
- * key order. Entries that have expired in between were already gone.
+ * also if its value stays the same. The deletion of a row that does not exist is no change. In other stores
+ * the changes are the entries of the row that differ: first the deleted ones, then the others, each in key
+ * order. Entries that have expired in between were already gone.
  */
 export function shownChanges(spec: StoreSpec, written: WrittenRow): readonly ShownChange[] {
   const { key, before, value, timestamp, streamTime } = written;

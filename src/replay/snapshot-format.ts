@@ -76,8 +76,9 @@ function isMeta(meta: Readonly<Record<string, unknown>>): meta is Readonly<Recor
 }
 
 /**
- * Identifies what a topology does to its state, as far as this can be seen: the application, the graph, the
- * partition counts, and `version`, which stands for the code. Snapshots of another identity are never used.
+ * Identifies what a topology does to its state, as far as this can be seen. Includes the application, the
+ * graph, the partition counts, and `version`, which stands for the code. Snapshots of another identity are
+ * never used.
  */
 export function topologyIdentity(
   { graph }: Topology,

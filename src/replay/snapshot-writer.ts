@@ -126,7 +126,7 @@ export class SnapshotWriter {
       meta,
       changed,
     );
-    // The changes since that other snapshot are unknown: the next one lists them.
+    // The changes relative to that other snapshot are unknown, so they accumulate for the next one.
     if (another) return;
     this.#since = run.records;
     this.#changed = new Map();

@@ -54,7 +54,7 @@ export class Snapshots {
   }
 
   /**
-   * The snapshots that a replay of the slice can begin with: they hold a beginning of the slice and nothing
+   * The snapshots that a replay of the slice can begin with. They hold a beginning of the slice and nothing
    * else, and the logs have the records after it. Oldest first; each contains the one before it. After a
    * compaction, later snapshots may have fewer records, or other ones; then only some form such a chain.
    */

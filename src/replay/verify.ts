@@ -67,7 +67,7 @@ const RESTART_GROWTH = 1.7;
 const PLACES = /[\w.-]+\[\d+\]@\d+/g;
 
 /**
- * Runs a slice of the past four times and compares the runs: every record must have the same results, and the
+ * Runs a slice of the past four times and compares the runs. Every record must have the same results, and the
  * stores must be the same at the end. The second run uses other batch sizes, the third restarts at random
  * points, the fourth reorders records with equal timestamps. This finds uses of the clock and of randomness,
  * operators with state outside of stores, and records and rows that are changed in place. It names the first
