@@ -20,9 +20,7 @@ export interface PastSchemas {
 
 /** A key of source records, given as text, which may mean another value in each topic. */
 export class KeyByTopic {
-  /**
-   * @param means Throws if the text has no meaning for this serde and topic.
-   */
+  /** @param means Throws if the text has no meaning for this serde and topic. */
   constructor(readonly means: (serde: AnySerde, topic: string) => unknown) {}
 }
 

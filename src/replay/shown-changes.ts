@@ -21,7 +21,7 @@ export interface KeptRow extends Row<unknown> {
 }
 
 /**
- * The serdes of a store's public view: its rows, or the entries in them. Only this file and `ShownStore` know
+ * The serdes of a store's public view: its rows, or the entries in them. Only this file and `TypedStore` know
  * the difference.
  */
 export const shownSerdes = ({ key, value, shown }: StoreSpec): Pick<ShownRows<unknown, unknown>, 'key' | 'value'> =>

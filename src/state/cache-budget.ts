@@ -6,9 +6,9 @@ export let charge: (budget: CacheBudget, bytes: number) => void;
  * uses it.
  *
  * It limits rows that are not dirty. Rows that changed since the last commit are never evicted; if they
- * exceed the budget, the commit comes earlier. Additional memory: the changed rows of one batch; and a filter
- * of absent keys, 2 bytes per key and at most 8 MB, for some stores. These are stores with expiring rows, and
- * stores with a directory that began empty in this process.
+ * exceed the budget, the commit comes earlier. Additional memory: the changed rows of one batch; and for some
+ * stores a filter that identifies absent keys, with 2 bytes per key and at most 8 MB. These are stores with
+ * expiring rows, and stores with a directory that began empty in this process.
  *
  * ```ts no-run
  * const cache = new CacheBudget(64 * 1024 * 1024);

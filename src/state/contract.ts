@@ -34,7 +34,8 @@ export interface StoreSpec<K = any, V = any> {
    */
   readonly history?: { readonly ms: number; readonly store: string };
   /**
-   * The public view, where a row packs several entries: for example the sessions of a key. Default: the rows.
+   * The public view: what users see instead of the stored rows, where a row packs several entries, such as
+   * the sessions of a key. Default: the rows.
    */
   readonly shown?: ShownRows<K, V>;
   /**
