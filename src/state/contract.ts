@@ -122,9 +122,7 @@ export interface KeyValueStore<K, V> {
   entries(range?: RangeOptions<K>): AsyncIterable<readonly [key: K, value: V]>;
 }
 
-/**
- * The view of a store for millrace's own operators, which know what is loaded and which checks they can skip.
- */
+/** The view of a store for millrace's own operators, which rely on loaded rows and skip unnecessary reads. */
 export interface OperatorStore<K, V> extends KeyValueStore<K, V> {
   /** As `get`; undefined if the row would have to be read from disk. */
   getIfLoaded(key: K): V | null | undefined;
