@@ -10,6 +10,7 @@ export function checkTimestamp(store: string, timestamp: number | undefined): vo
     at: `store ${store}`,
     saw: show(timestamp),
     expected: MOMENT,
-    action: 'Correct the timestamp that is passed to put, or leave it out: the row then gets the timestamp of the record.',
+    action:
+      'Correct the timestamp that is passed to put, or leave it out: the row then gets the timestamp of the record.',
   });
 }
