@@ -31,7 +31,7 @@ const io: Io = {
 };
 
 const code = await main(process.argv.slice(2), io);
-// A topology file may have left timers or connections behind, which would keep the process alive.
+// A topology file may have left timers or connections open, which would keep the process alive.
 await new Promise((resolve) => process.stdout.write('', resolve));
 await new Promise((resolve) => process.stderr.write('', resolve));
 process.exit(code);

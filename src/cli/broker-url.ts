@@ -11,7 +11,7 @@ import { usage } from './usage.js';
 export const DEFAULT_BROKER = 'embedded:.millrace/broker';
 
 export interface BrokerContext {
-  /** Directories in addresses, and the file of --kafka-config, are relative to it. */
+  /** Base of directories in addresses, and of the file of --kafka-config. */
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
@@ -27,17 +27,18 @@ export interface BrokerOptions {
 /** `--kafka-config`, for the help of every command that has `--broker`. */
 export const KAFKA_CONFIG = [
   '--kafka-config <file>',
-  'properties of the connection to Kafka, for example sasl.username=payments (default: the file that MILLRACE_KAFKA_CONFIG names); KAFKA_SASL_USERNAME and the like override them',
+  'properties file of the Kafka connection, for example with sasl.username=payments (default: the file that MILLRACE_KAFKA_CONFIG names); KAFKA_SASL_USERNAME and similar variables override it',
 ] as const;
 
 export interface OpenedBroker {
   readonly broker: Broker;
-  /** It belongs to this process alone, so topics that are missing are made rather than asked for. */
+  /** True for a broker that only this process uses: missing topics are created without an option. */
   readonly createsTopics: boolean;
 }
 
 /**
- * An address whose scheme is known, as it is; else BROKER_UNKNOWN_SCHEME, saying which addresses there are.
+ * Returns an address with a known scheme unchanged. Errors: BROKER_UNKNOWN_SCHEME, which lists the known
+ * schemes.
  */
 export function brokerUrl(url: string): string {
   checkBrokerUrl(url);
@@ -45,7 +46,7 @@ export function brokerUrl(url: string): string {
 }
 
 /**
- * Opens the broker of an address, as the command line means it. Errors: as {@link brokerUrl}, those of
+ * Opens the broker of an address from the command line. Errors: those of {@link brokerUrl} and
  * {@link kafkaOptionsFromEnv}, and what the adapter throws.
  */
 export async function openBrokerOf(
@@ -67,8 +68,8 @@ export async function openBrokerOf(
 }
 
 /**
- * As {@link openBrokerOf}, for commands that have nothing to do where nothing is: a mistyped directory must
- * not become a new, empty broker. BROKER_UNAVAILABLE if there is none.
+ * As {@link openBrokerOf}, for commands that only read: a mistyped directory must not become a new, empty
+ * broker. Errors: BROKER_UNAVAILABLE if there is none.
  */
 export async function openExistingBroker(options: BrokerOptions, context: BrokerContext): Promise<OpenedBroker> {
   const { scheme, address } = checkBrokerUrl(options.broker);
@@ -78,7 +79,7 @@ export async function openExistingBroker(options: BrokerOptions, context: Broker
       at: withoutLogin(options.broker),
       saw: 'no such directory',
       expected: 'the directory of an embedded broker',
-      action: 'Correct --broker, or write something first: `millrace produce` and `millrace run` make a new one.',
+      action: 'Correct --broker, or write records first: `millrace produce` and `millrace run` create a broker.',
     });
   }
   return openBrokerOf(options, context);

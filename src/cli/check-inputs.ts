@@ -5,12 +5,14 @@ import { checkInput } from './input-file.js';
 import type { InputFile } from './options.js';
 import { usage } from './usage.js';
 
-/** USAGE if one cannot be read: for telling it before any work is done. */
+/** Errors: USAGE if a file cannot be read. Called before any work is done. */
 export function checkInputFiles(inputs: readonly InputFile[], cwd: string): void {
   for (const { file } of inputs) checkInput(file, cwd);
 }
 
-/** USAGE for a topic that the topology does not read: a misspelt one would be fed in vain. */
+/**
+ * Errors: USAGE for a topic that the topology does not read: input to a misspelt topic would have no effect.
+ */
 export function checkInputTopics(topology: Topology, inputs: readonly InputFile[]): void {
   const read = outsideTopics(declaredNodes(topology));
   const unread = inputs.find(({ topic }) => !read.includes(topic));
@@ -20,6 +22,6 @@ export function checkInputTopics(topology: Topology, inputs: readonly InputFile[
     'cannot use --input',
     unread.topic,
     expected,
-    'Correct it; to write to others there is millrace produce.',
+    'Correct it. To write to other topics, use millrace produce.',
   );
 }

@@ -1,13 +1,13 @@
 import { usage } from './usage.js';
 
-/** What of the options of `run` has to do with it. */
+/** The shadow options of `run`. */
 export interface ShadowOptions {
   readonly shadow?: true | undefined;
   readonly fresh?: true | undefined;
 }
 
 /**
- * USAGE for options that a shadow has no use for: it reads what the live application reads, from its
+ * Errors: USAGE for options that a shadow cannot use: it reads what the live application reads, from the
  * beginning.
  */
 export function checkShadow({
@@ -22,7 +22,7 @@ export function checkShadow({
   readonly from: 'earliest' | 'latest';
 }): void {
   if (!shadow) {
-    if (fresh) throw usage('--fresh is for shadows', '--fresh without --shadow', '--shadow --fresh');
+    if (fresh) throw usage('cannot use --fresh without --shadow', '--fresh alone', '--shadow --fresh');
     return;
   }
   const given = [
@@ -32,9 +32,9 @@ export function checkShadow({
   ];
   if (given.length === 0) return;
   throw usage(
-    'a shadow reads what the live application reads, from the beginning, and writes to topics of its own',
+    'a shadow reads the topics of the live application from the beginning, and writes to its own topics',
     `--shadow with ${given.join(' and ')}`,
-    '--shadow without',
-    'Leave them out; `millrace consume APP-shadow-TOPIC` shows what it has written.',
+    '--shadow without them',
+    'Leave them out; `millrace consume APP-shadow-TOPIC` shows its outputs.',
   );
 }

@@ -6,18 +6,18 @@ import { checkTypes, type TypeCheck, type TypeProblem } from './type-check.js';
 
 export interface CheckedTopologyOptions {
   readonly cwd: string;
-  /** Whether to look for type errors. */
+  /** Whether to check types. */
   readonly check: boolean;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Loads a topology file, looks for type errors meanwhile, and draws the graph. Errors: those of
- * {@link loadTopology}; TOPOLOGY_INVALID for type errors, and with what is wrong with the graph.
+ * Loads a topology file, checks its types meanwhile, and builds the graph. Errors: those of
+ * {@link loadTopology}; TOPOLOGY_INVALID for type errors, and for problems of the graph.
  */
 export async function checkedTopology(file: string, options: CheckedTopologyOptions): Promise<Topology> {
   const cancel = new AbortController();
-  // A check that cannot be made, or was cancelled, found nothing.
+  // A failed or cancelled check has found nothing.
   const checking = startCheck(file, options, cancel).catch(
     (error: Error): TypeCheck => ({ skipped: error.message, problems: [] }),
   );
@@ -29,13 +29,13 @@ export async function checkedTopology(file: string, options: CheckedTopologyOpti
     return topology;
   } finally {
     cancel.abort();
-    // Lets it remove what it wrote.
+    // Waits until the check has removed its files.
     await checking;
   }
 }
 
 async function startCheck(file: string, options: CheckedTopologyOptions, cancel: AbortController): Promise<TypeCheck> {
-  if (!options.check) return { skipped: 'it was not asked for', problems: [] };
+  if (!options.check) return { skipped: '--no-check was given', problems: [] };
   const signal = options.signal === undefined ? cancel.signal : AbortSignal.any([cancel.signal, options.signal]);
   return checkTypes(resolve(options.cwd, file), signal);
 }

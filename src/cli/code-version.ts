@@ -7,8 +7,8 @@ const SPECIFIER = /(?:from|import|require)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g;
 const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json'];
 
 /**
- * What stands for the code of a topology: a digest of its file and of the files that it imports from beside
- * it, and these in turn. A change in an installed package is not seen.
+ * Identifies the code of a topology: a digest of its file and of its relative imports, at any depth. Does not
+ * include changes of installed packages.
  */
 export function codeVersion(file: string): string {
   const seen = new Set<string>();
@@ -28,8 +28,8 @@ export function codeVersion(file: string): string {
 }
 
 /**
- * A file as it is imported: by its own name, without an extension, or TypeScript by the name of what it
- * compiles to.
+ * Resolves an imported file: by its own name, without an extension, or TypeScript by the name of its compiled
+ * file.
  */
 function find(path: string): string | undefined {
   const isFile = (each: string): boolean => existsSync(each) && statSync(each).isFile();

@@ -2,7 +2,7 @@ import type { Declaration } from '../dsl/processor.js';
 import type { StoreSpec } from '../state/contract.js';
 import type { ShownSerdes } from './show.js';
 
-/** How a topology reads or writes a topic; undefined if it does neither by name. */
+/** The serdes with which a topology reads or writes a topic; undefined if it names the topic nowhere. */
 export function serdesOf(declaration: Declaration, topic: string): ShownSerdes | undefined {
   return (
     declaration.sinks.find((sink) => sink.topic === topic) ??

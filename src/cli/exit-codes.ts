@@ -1,6 +1,6 @@
 import { type ErrorCode, isStreamsError } from '../model/errors.js';
 
-/** What the exit code of `millrace` says. The table in the help and in docs/cli.md is this one. */
+/** The exit codes of `millrace`. The help and docs/cli.md show this table. */
 export const EXIT_CODES = {
   0: 'done, or stopped cleanly by the first SIGINT or SIGTERM',
   1: 'the topology, a record or a line of input failed, or what was looked for is not there',
@@ -14,7 +14,7 @@ export type ExitCode = keyof typeof EXIT_CODES;
 
 const USAGE: readonly ErrorCode[] = ['USAGE', 'CONFIG_INVALID', 'BROKER_UNKNOWN_SCHEME', 'STORE_UNKNOWN'];
 
-/** Broker, state and schema registry: what an operator mends, not the author of the topology. */
+/** Broker, state and schema registry: problems for the operator, not for the author of the topology. */
 const UNUSABLE: readonly ErrorCode[] = [
   'STATE_LOCKED',
   'STATE_MISMATCH',
@@ -49,7 +49,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   return UNUSABLE.includes(error.code) ? 3 : 1;
 }
 
-/** 128 and the number of the signal, as shells have it. */
+/** 128 plus the number of the signal, as in shells. */
 export const exitCodeOfSignal = (signal: 'SIGINT' | 'SIGTERM'): ExitCode => (signal === 'SIGINT' ? 130 : 143);
 
 export function exitCodeHelp(): string {

@@ -15,9 +15,9 @@ export interface ExportedSchema {
 const ID_BYTES = 5;
 
 /**
- * Makes Avro records of a slice readable without their registry: says which schemas a registry in memory must
- * be given, and puts the ids that it gives into the records. All versions of the subjects of the topology's
- * topics are taken along. USAGE where a schema refers to others, or bytes do not begin with an id.
+ * Makes Avro records of a slice readable without their registry: returns the schemas to register in memory,
+ * and replaces the ids in the records with the new ones. Includes all versions of the subjects of the
+ * topology's topics. Errors: USAGE if a schema refers to others, or bytes do not begin with an id.
  */
 export async function exportSchemas(
   topology: Topology,
@@ -50,7 +50,7 @@ export async function exportSchemas(
     subject: string,
   ): Promise<Buffer | null> => {
     if (bytes === null || !serde || !isAvro(serde)) return bytes;
-    if (bytes[0] !== 0 || bytes.length < ID_BYTES) throw unportable(`a record of ${subject} that begins with no id`);
+    if (bytes[0] !== 0 || bytes.length < ID_BYTES) throw unportable(`a record of ${subject} without a schema id`);
     const moved = Buffer.from(bytes);
     moved.writeUInt32BE(await add(subject, await registry.byId(bytes.readUInt32BE(1))), 1);
     return moved;
@@ -74,5 +74,5 @@ const unportable = (saw: string) =>
   usage(
     'cannot write a test that needs no schema registry',
     saw,
-    'schemas that stand alone, and records that begin with the id of theirs',
+    'schemas without references, and records that begin with their schema id',
   );

@@ -20,35 +20,36 @@ export interface ExportedTest {
   readonly file: string;
   readonly topologyFile: string;
   readonly topology: Topology;
-  /** As the history was run: a record that fails must fail in the test as it did. */
+  /** The options of the replay: a record that failed must fail in the test, too. */
   readonly options: Pick<TestDriverOptions, 'applicationId' | 'onError'>;
   readonly predicate: GivenPredicate;
   readonly change: StateChange;
   readonly slice: SmallestSlice;
-  /** What the records are written with, in the order of the versions. */
+  /** The schemas of the records, in the order of their versions. */
   readonly schemas: readonly ExportedSchema[];
 }
 
-/** How deep a key is shown that has no literal. */
+/** How deep to show a key that has no literal form. */
 const SHOWN = { depth: 9 } as const;
 
 /**
- * Writes a mocha test that feeds the slice through the test driver, and fails as long as the predicate comes
- * to hold of the row. It is tried before: USAGE if it would fail for another reason, or not at all.
+ * Writes a mocha test that feeds the slice through the test driver, and fails while the predicate becomes
+ * true for the row. It is tried first. Errors: USAGE if the test would fail for another reason, or not at
+ * all.
  */
 export async function exportTest(test: ExportedTest): Promise<void> {
   await checkFails(test);
   await writeFileAtomically(test.file, testText(test), { shared: true });
 }
 
-/** What the test does, done here. */
+/** Does here what the test does. */
 async function checkFails({ topology, options, predicate, change, slice, schemas }: ExportedTest): Promise<void> {
   const wrong = (saw: string): StreamsError =>
     usage(
-      'cannot write a test that fails because of it',
+      'cannot write a test that reproduces it',
       saw,
       'the predicate to hold when the records go through the test driver, one after the other',
-      'Leave --export-test out; what the row comes to depends on something that a test of these records does not have.',
+      'Leave out --export-test. The row depends on something that a test with these records does not have.',
     );
   const schemaRegistry = new MemoryRegistry({ compatibility: 'NONE' });
   for (const { subject, schema } of schemas) await schemaRegistry.register(subject, { schema, references: [] });
@@ -69,7 +70,7 @@ async function checkFails({ topology, options, predicate, change, slice, schemas
   } finally {
     await driver.close().catch(() => undefined);
   }
-  throw wrong('that it never holds there');
+  throw wrong('a predicate that never holds in the test');
 }
 
 interface FoundRow {
@@ -109,7 +110,7 @@ function testText(test: ExportedTest): string {
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `, ${name}: ${valueCode(value)}`)
     .join('');
-  return `// Written by millrace bisect: the smallest part of the history that it found to bring it about.
+  return `// Written by millrace bisect: the smallest part of the history that it found to reproduce it.
 // The event: ${commentCode(eventText(change.event))}.
 import assert from 'node:assert/strict';
 import { inspect, isDeepStrictEqual } from 'node:util';
@@ -123,7 +124,7 @@ ${records.join('\n')}
 
 ${predicate.expression === undefined ? '' : `const holds = ({ key, value, before, timestamp }${row}) => (${predicate.expression}\n);\n`}
 describe(${stringCode(topology.name)}, () => {
-  it(${stringCode(`has no row of ${change.store} of which: ${condition}`)}, async () => {
+  it(${stringCode(`has no row in ${change.store} with: ${condition}`)}, async () => {
 ${registry}    const driver = await TestDriver.create(topology, { partitions: ${valueCode(slice.partitions)}${given}${schemas.length > 0 ? ', schemaRegistry' : ''} });
     const store = driver.store(${stringCode(change.store)});
 ${keyCode(change.key, typed)}
@@ -141,12 +142,12 @@ ${keyCode(change.key, typed)}
 `;
 }
 
-/** The key; of one that has no literal, how its row is found. */
+/** Code for the key; for a key without a literal form, code that finds its row. */
 function keyCode(key: unknown, typed: boolean): string {
   const any = typed ? ': any' : '';
   if (hasCode(key)) return `    const key${any} = ${valueCode(key)};`;
   return `    let key${any} = null;
-    // A key that is an instance has no literal: it is known by what is shown of it.
+    // A class instance has no literal: the key is found by its printed form.
     const valueOf = async () => {
       for (const [other, value] of await store.entries())
         if (inspect(other, ${valueCode(SHOWN)}) === ${stringCode(inspect(key, SHOWN))}) {
@@ -157,7 +158,7 @@ function keyCode(key: unknown, typed: boolean): string {
     };`;
 }
 
-/** A name that occurs twice has no place in an object. */
+/** An object cannot hold a name twice. */
 const hasTwice = ({ entries }: Headers): boolean => new Set(entries.map(([name]) => name)).size < entries.length;
 
 function headersCode(headers: Headers): string {
@@ -168,18 +169,20 @@ function headersCode(headers: Headers): string {
     : `, headers: { ${pairs.map(([name, value]) => `${propertyCode(name)}: ${value}`).join(', ')} }`;
 }
 
-/** Bytes as they are read most easily: text, else base64. */
+/** Code for bytes in the most readable form: text, else base64. */
 function bytes(value: Buffer | null): string {
   if (value === null) return 'null';
   return isUtf8(value) ? `Buffer.from(${stringCode(value.toString('utf8'))})` : bytesCode(value);
 }
 
-/** How one file imports another, as code: relative, a TypeScript file by the name of what it compiles to. */
+/**
+ * Code for the import of one file from another: a relative path, with the compiled name of a TypeScript file.
+ */
 function moduleOf(from: string, to: string): string {
   const path = relative(dirname(resolve(from)), to)
     .replaceAll('\\', '/')
     .replace(/\.([mc]?)ts$/, '.$1js')
-    // A module is named by a URL, in which these have a meaning.
+    // Module specifiers are URLs, in which these characters have a meaning.
     .replaceAll(/[%?#]/g, encodeURIComponent);
   return stringCode(path.startsWith('.') ? path : `./${path}`);
 }

@@ -4,7 +4,7 @@ import { messageOf } from '../model/errors.js';
 import type { Io } from './io.js';
 import { usage } from './usage.js';
 
-/** About a thousand lines: enough to be written together, few enough to show progress. */
+/** About a thousand lines: enough for efficient writes, few enough to show progress. */
 const CHUNK_BYTES = 256 * 1024;
 
 export interface OpenedInput {
@@ -15,12 +15,14 @@ export interface OpenedInput {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
-/** USAGE if a file cannot be read: for telling it before any work is done. */
+/** Errors: USAGE if a file cannot be read. Called before any work is done. */
 export function checkInput(file: string, cwd: string): void {
   if (file !== '-') inspect(file, cwd);
 }
 
-/** Opens a file, or standard input for `-`. USAGE if it cannot be read. The signal ends the reading. */
+/**
+ * Opens a file, or standard input for `-`. The signal ends the reading. Errors: USAGE if it cannot be read.
+ */
 export function openInput(file: string, io: Io, signal: AbortSignal): OpenedInput {
   if (file === '-') {
     signal.addEventListener('abort', () => io.stdin.destroy(), { once: true });
@@ -38,7 +40,7 @@ function inspect(file: string, cwd: string): { readonly path: string; readonly s
     if (stats.isDirectory()) throw new Error('it is a directory');
     return { path, size: stats.isFile() ? stats.size : undefined };
   } catch (error) {
-    const expected = 'a file with one JSON value a line, or - for standard input';
+    const expected = 'a file with one JSON value per line, or - for standard input';
     throw usage(`cannot read the input ${file}`, messageOf(error), expected, 'Correct the path.');
   }
 }

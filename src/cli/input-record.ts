@@ -11,11 +11,11 @@ import type { ShownSerdes } from './show.js';
 import { encodeJson } from './topic-serdes.js';
 
 export interface InputFields {
-  /** The field whose text is the key. Default: records have no key. */
+  /** The field with the text of the key. Default: records have no key. */
   readonly key?: string | undefined;
-  /** The field that is the event time. Default: the clock. */
+  /** The field with the event time. Default: the clock. */
   readonly timestamp?: string | undefined;
-  /** How keys and values are written. Default: keys as text, values as the lines are. */
+  /** How to encode keys and values. Default: keys as text, values as the lines are. */
   readonly serdes?: ShownSerdes | undefined;
 }
 
@@ -26,19 +26,19 @@ export interface ParsedLine {
   readonly timestamp: number;
 }
 
-/** Whether keys of that serde are typed as they are; all others are typed as JSON. */
+/** Whether users write keys of this serde as plain text; all other keys are written as JSON. */
 export const isTyped = ({ name, text }: AnySerde): boolean => text === true || name === 'uuid';
 
-/** ISO 8601: a day, a time of it, how far that is from UTC. */
+/** ISO 8601: a day, a time of day, its offset from UTC. */
 const ISO_TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?)?$/;
 
 /**
- * Makes a record of a line. The value is the line, byte for byte, unless serdes say how it is written. The
- * key is the text of its field: a string as it is, null as no key, `{"base64": …}` as bytes, anything else as
- * JSON; with serdes it is what they make of it. A name that is no field of the line leads along its dots:
- * `user.id`.
+ * Makes a record from a line. The value is the line, byte for byte, unless serdes encode it. The key is the
+ * text of its field: a string as it is, null as no key, `{"base64": …}` as bytes, anything else as JSON;
+ * serdes encode it if given. A name that is not a field of the line is a path along its dots: `user.id`.
  *
- * INPUT_INVALID, with the line, if it is no JSON, lacks a field, or a field cannot be a key or a time.
+ * Errors: INPUT_INVALID, with the line, if it is not JSON, lacks a field, or a field cannot be a key or a
+ * time.
  */
 export function inputRecord(line: Line, fields: InputFields, at: string, now: () => number): ParsedLine {
   const where = `${at}:${line.number}`;
@@ -54,11 +54,11 @@ export function inputRecord(line: Line, fields: InputFields, at: string, now: ()
 }
 
 function parse(bytes: Buffer, where: string): unknown {
-  if (!isUtf8(bytes)) throw invalid(where, 'cannot read a line', 'bytes that are no UTF-8', 'JSON in UTF-8');
+  if (!isUtf8(bytes)) throw invalid(where, 'cannot read a line', 'bytes that are not UTF-8', 'JSON in UTF-8');
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch (error) {
-    throw invalid(where, 'cannot parse a line', messageOf(error), 'one JSON value a line');
+    throw invalid(where, 'cannot parse a line', messageOf(error), 'one JSON value per line');
   }
 }
 
@@ -75,7 +75,7 @@ function fieldOf(value: unknown, name: string, where: string): unknown {
   return found;
 }
 
-/** A line is JSON already, and stays as it was written. */
+/** A line is already JSON, and stays as it was written. */
 function bytesOf(line: Line, value: unknown, serdes: ShownSerdes | undefined, where: string): Buffer {
   return serdes === undefined || serdes.value.name === 'json'
     ? line.bytes
@@ -92,7 +92,7 @@ function fitting(serde: ShownSerdes['value'], encode: () => Buffer, where: strin
 
 function keyOf(field: unknown, { key = '', serdes }: InputFields, where: string): Buffer | null {
   if (field === null) return null;
-  // Serdes know which numbers they write.
+  // Other serdes know which numbers they can encode.
   const found = serdes === undefined || isTyped(serdes.key) ? inexactNumber(field) : undefined;
   if (found !== undefined) {
     throw invalid(
@@ -102,7 +102,7 @@ function keyOf(field: unknown, { key = '', serdes }: InputFields, where: string)
       'a number up to 2^53, or a string',
     );
   }
-  // What is text to the serde may be a number in the line.
+  // A text key may be a number in the line.
   const text = typeof field === 'string' ? field : JSON.stringify(field);
   if (serdes) {
     const { key: serde } = serdes;
@@ -119,20 +119,20 @@ function timestampOf(field: unknown, name: string, where: string): number {
   if (typeof ms === 'number' && Number.isSafeInteger(ms) && ms >= 0) return ms;
   throw invalid(
     where,
-    `the field ${show(name)} is no time`,
+    `the field ${show(name)} is not a time`,
     show(field)?.slice(0, 60) ?? String(field),
     'milliseconds since 1970, or a time as in "2026-01-31T12:00:00Z"',
   );
 }
 
 /**
- * Without an offset it is UTC, as everywhere on the command line: Date would take it for local time, which
- * differs from machine to machine. NaN if it is no time.
+ * Without an offset it is UTC, as everywhere on the command line: Date would use local time, which differs
+ * between machines. NaN if it is not a time.
  */
 function momentOf(text: string): number {
   const [, day, clock = '00:00', zone = 'Z'] = ISO_TIME.exec(text) ?? [];
   const midnight = Date.parse(`${day}T00:00Z`);
-  // Date takes the 31st of February for a day in March.
+  // Date reads February 31 as a day in March.
   const isDay = !Number.isNaN(midnight) && new Date(midnight).toISOString().slice(0, 10) === day;
   return isDay ? Date.parse(`${day}T${clock}${zone}`) : Number.NaN;
 }
@@ -148,5 +148,5 @@ const invalid = (at: string, what: string, saw: string, expected: string): Strea
     at,
     saw,
     expected,
-    action: 'Correct the line; the lines before it were sent, neither it nor those behind it were.',
+    action: 'Correct the line. The lines before it were sent; this line and those after it were not.',
   });

@@ -5,23 +5,23 @@ import type { Clock } from '../model/ports.js';
 
 export type StopSignal = 'SIGINT' | 'SIGTERM';
 
-/** What the edge of the process passes to the commands. */
+/** The environment that the process passes to the commands. */
 export interface Io {
   readonly stdin: Readable;
   readonly stdout: Output;
   readonly stderr: Output;
-  /** Paths on the command line are relative to it. */
+  /** Base of paths on the command line. */
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
-  /** Whether colours are wanted at all: on a terminal, and `NO_COLOR` is not set. */
+  /** Whether colours are allowed: `NO_COLOR` is not set. They are used on terminals only. */
   readonly colours: boolean;
   /**
-   * Calls back for each signal until the returned function is called; meanwhile a signal does not end the
-   * process.
+   * Calls the listener for each signal until the returned function is called; meanwhile a signal does not end
+   * the process.
    */
   onSignal(listener: (signal: StopSignal) => void): () => void;
-  /** Aborted when nobody reads standard output any more (`millrace consume … | head`). */
+  /** Aborted when the reader of standard output has closed it (`millrace consume … | head`). */
   readonly outputClosed: AbortSignal;
   /** Ends the process at once. */
   exitNow(code: number): void;
@@ -33,9 +33,9 @@ export interface Output extends Writable {
 }
 
 /**
- * Writes and, if the reader is slower than the writer, waits for it. The one door to the terminal: whatever
- * of others is in the text, nothing of it moves the cursor. Bytes are written as they are, but to a terminal
- * as text.
+ * Writes, and waits if the reader is slower than the writer. All output to the terminal goes through this
+ * function: it removes control characters that foreign text may contain. Bytes are written unchanged, but as
+ * text to a terminal.
  */
 export function write(output: Output, text: string | Uint8Array): Promise<void> | undefined {
   const shown = typeof text === 'string' || output.isTTY ? plainLayout(text.toString()) : text;

@@ -14,14 +14,14 @@ const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
- * Far beyond what a broker takes as one record: a file without line breaks is refused before it fills the
+ * Far more than a broker accepts as one record: a file without line breaks is refused before it fills the
  * memory.
  */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 /**
- * The lines of a file or pipe that are not blank, as they come, many at a time. The last one needs no line
- * break. `at` names the input in errors.
+ * The non-blank lines of a file or pipe, in chunks as they arrive. The last one needs no line break. `at`
+ * names the input in errors.
  */
 export async function* readLines(input: AsyncIterable<Uint8Array>, at: string): AsyncGenerator<readonly Line[]> {
   let rest: Buffer[] = [];
@@ -73,6 +73,6 @@ const tooLong = (at: string, line: number): StreamsError =>
     what: 'cannot read a line',
     at: `${at}:${line}`,
     saw: `more than ${MAX_LINE_BYTES} bytes without a line break`,
-    expected: 'one JSON value a line',
-    action: 'Write each value on a line of its own.',
+    expected: 'one JSON value per line',
+    action: 'Write each value on its own line.',
   });

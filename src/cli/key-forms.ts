@@ -4,7 +4,7 @@ import { keyForm } from '../serdes/key-form.js';
 import { serdesOf, storesDeclared } from './declared.js';
 import { pastSerdes } from './past.js';
 
-/** What a look into the past has found, with its keys as they are printed and typed. */
+/** Converts keys in results about the past to the form in which users read and write them. */
 export class KeyForms {
   readonly #declaration: Declaration;
   readonly #stores: ReadonlyMap<string, AnySerde>;
@@ -59,7 +59,7 @@ export class KeyForms {
     return { ...step, key: keyForm(this.#serdeOf(step.node), step.key) };
   }
 
-  /** What a source, sink or repartition reads or writes keys with; of operators nobody knows. */
+  /** The key serde of a source, sink or repartition; undefined for operators. */
   #serdeOf(node: string): AnySerde | undefined {
     const { sources, globalTables, sinks, repartitions } = this.#declaration;
     return [...sources, ...globalTables, ...sinks, ...repartitions].find(({ id }) => id === node)?.key;

@@ -14,16 +14,16 @@ const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs'];
 const EXAMPLE = 'Write `export default topology(name, (t) => …)`.';
 
 /**
- * Loads a topology file of a user: TypeScript or JavaScript, an ES module or CommonJS (by its extension, else
- * by the nearest package.json), with the settings of the nearest tsconfig.json. Types are not checked here;
- * see type-check.ts.
+ * Loads a user's topology file: TypeScript or JavaScript, an ES module or CommonJS (by its extension, else by
+ * the nearest package.json), with the settings of the nearest tsconfig.json. Types are not checked here; see
+ * type-check.ts.
  *
- * The file may import another copy of millrace than this one: a topology is known by its brand, never by its
- * class. For one file a process: the settings of the TypeScript loader cannot be changed once it is
- * registered.
+ * The file may import another copy of millrace than this one: a topology is recognized by its brand, never by
+ * its class. One process can load only one file: the settings of the TypeScript loader cannot be changed
+ * after its registration.
  *
- * TOPOLOGY_NOT_FOUND if there is no such file, it cannot be loaded, or it exports no topology by default.
- * TOPOLOGY_INVALID if it was made by a version that this one does not understand.
+ * Errors: TOPOLOGY_NOT_FOUND if there is no such file, it cannot be loaded, or its default export is not a
+ * topology. TOPOLOGY_INVALID if its millrace version is not compatible with this one.
  */
 export async function loadTopology(file: string, cwd: string): Promise<Topology> {
   const path = checkFile(file, cwd);
@@ -42,7 +42,7 @@ export async function loadTopology(file: string, cwd: string): Promise<Topology>
   });
 }
 
-/** Any other file of the user's, loaded in the same way. TOPOLOGY_NOT_FOUND if it throws. */
+/** Loads any other file of the user in the same way. Errors: TOPOLOGY_NOT_FOUND if it throws. */
 export async function loadModule(path: string): Promise<Readonly<Record<string, unknown>>> {
   await registerLoader(path);
   return importFile(path);
@@ -72,9 +72,9 @@ function checkFile(file: string, cwd: string): string {
 let registered = false;
 
 /**
- * tsx, for `import` and for `require`. It reads the environment when it is loaded, hence the imports in here.
- * `tsImport` of tsx would be simpler, but gives the file its own copy of everything it imports, millrace
- * included.
+ * Registers tsx, for `import` and for `require`. tsx reads the environment when it is loaded, so it is
+ * imported here. `tsImport` of tsx would be simpler, but gives the file its own copy of everything it
+ * imports, millrace included.
  */
 async function registerLoader(path: string): Promise<void> {
   if (registered) return;
@@ -89,20 +89,20 @@ async function registerLoader(path: string): Promise<void> {
 }
 
 /**
- * What the file imports most likely, from where it would get it: once the loader is there it looks into every
- * file, and loading takes longer.
+ * Preloads millrace from the file's location, because the file most likely imports it. With the loader
+ * registered, every file passes through it, and loading takes longer.
  */
 async function loadMillrace(path: string): Promise<void> {
   try {
     await import(pathToFileURL(createRequire(path).resolve('millrace')).href);
   } catch {
-    // It does without, or will say so itself.
+    // The file does not need millrace, or will report the problem itself.
   }
 }
 
 async function importFile(path: string): Promise<Readonly<Record<string, unknown>>> {
   try {
-    // Asked for by import, a .cts file could not require an ES module such as millrace.
+    // With `import`, a .cts file could not require an ES module such as millrace.
     if (path.endsWith('.cts') || path.endsWith('.cjs')) return { default: createRequire(path)(path) };
     return await import(pathToFileURL(path).href);
   } catch (error) {
@@ -115,15 +115,15 @@ async function importFile(path: string): Promise<Readonly<Record<string, unknown
       saw: syntax ?? (error instanceof Error ? `${error.name}: ${error.message}` : showValue(error)),
       action: isSyntax
         ? 'Correct it.'
-        : 'Correct the file; it must load without the services that the topology needs when it runs.',
+        : 'Correct the file. It must load without the services that the topology needs at run time.',
       cause: error,
     });
   }
 }
 
 /**
- * The default export. From CommonJS it may come wrapped: `module.exports` is the default, and
- * `exports.default` inside it the one that was meant.
+ * The default export. In CommonJS it may be wrapped: `module.exports` is the default, and `exports.default`
+ * inside it the actual one.
  */
 function unwrap(module: Readonly<Record<string, unknown>>): unknown {
   let value: unknown = module.default;
@@ -147,7 +147,7 @@ function noTopology(path: string, module: Readonly<Record<string, unknown>>, fou
       Object.getPrototypeOf(found) === Object.prototype);
   const saw = empty ? exportsOf(module) : showValue(found);
   return new StreamsError('TOPOLOGY_NOT_FOUND', {
-    what: empty ? 'the file has no default export' : 'the default export is no topology',
+    what: empty ? 'the file has no default export' : 'the default export is not a topology',
     at: path,
     saw: named === undefined ? saw : `${empty ? '' : `${saw}, and `}a topology exported as "${named}"`,
     expected: 'what topology(name, …) returns',

@@ -6,7 +6,7 @@ import type { StatusLine } from './status-line.js';
 
 const COLOURS = { debug: 'gray', info: 'green', warn: 'yellow', error: 'red' } as const;
 
-/** Logs to standard error: short lines for people on a terminal, JSON lines otherwise. */
+/** Logs to standard error: short lines on a terminal, JSON lines otherwise. */
 export function createLogger(io: Io, options: { readonly verbose: boolean; readonly status: StatusLine }): Logger {
   const print = io.stderr.isTTY
     ? (line: string) => options.status.above(shortLine(io, line))

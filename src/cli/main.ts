@@ -7,9 +7,7 @@ import { type Io, write } from './io.js';
 import type { Program } from './program.js';
 import { reportError } from './report-error.js';
 
-/**
- * Each is loaded when it is run or shown: most of the time that a command needs to start is what it loads.
- */
+/** Each command is loaded only when it is run or shown, because loading is most of its start time. */
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Program) => void>>> = {
   new: async () => (await import('./commands/new.js')).addNew,
   run: async () => (await import('./commands/run.js')).addRun,
@@ -71,14 +69,14 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** The command that is to be run; all if it may be another one, or the help of all. */
+/** The commands to load: the one to run, or all for an unknown name and for the general help. */
 function named(args: readonly string[]): readonly string[] {
   const first = args.find((arg) => arg !== '--verbose');
   if (first === '--version' || first === '-V') return [];
   return first !== undefined && Object.hasOwn(COMMANDS, first) ? [first] : Object.keys(COMMANDS);
 }
 
-/** Commander's sentence, as an error of ours. */
+/** Commander's message as a StreamsError. */
 function usageError(error: CommanderError, args: readonly string[]): StreamsError {
   const [what = '', hint] = withoutValues(error.message.replace(/^error: /, '')).split('\n');
   const command = args.find((arg) => /^[a-z]+$/.test(arg));
@@ -90,7 +88,7 @@ function usageError(error: CommanderError, args: readonly string[]): StreamsErro
   return new StreamsError('USAGE', { what: what.replace(/\.$/, ''), action: `${suggestion}See ${known}.` });
 }
 
-/** Commander repeats what was written. An address in a place where none belongs may have a login in it. */
+/** Commander repeats its input. A misplaced address may contain a login. */
 const withoutValues = (text: string): string =>
   text.replace(/'([^'\n]*)'/g, (_, written: string) => {
     const shown = written.startsWith('-') ? written.replace(/=.*/, '') : written;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** A file or directory of that name beside a file, or in the nearest directory above it that has one. */
+/** The file or directory `name` next to a file, or in the nearest directory above that has one. */
 export function nearest(file: string, name: string): string | undefined {
   for (let directory = dirname(file); ; directory = dirname(directory)) {
     const candidate = join(directory, name);

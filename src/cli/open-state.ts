@@ -21,44 +21,45 @@ import type { Io } from './io.js';
 import { type LookBackOptions, lookBack, warnOfGaps } from './past.js';
 import { registryOf } from './schema-registry.js';
 
-/** Rows are looked at once: nothing is worth keeping. */
+/** Small, because rows are read only once. */
 const CACHE_BYTES = 1024 * 1024;
 
 export interface StateSelection extends LookBackOptions {
   readonly store?: string | undefined;
   readonly partition?: number | undefined;
-  /** As it was then. Left out: as the stopped application left it. */
+  /** The state at this moment. Default: as the stopped application left it. */
   readonly asOf?: Moment | undefined;
 }
 
-/** One task's part of a store; or all of a global table. */
+/** One task's part of a store, or a whole global table. */
 export interface StorePart {
   readonly spec: StoreSpec;
   readonly task: string;
   /** Null: all partitions. */
   readonly partition: number | null;
-  /** How the keys and values of the rows are written. */
+  /** Serdes of the keys and values. */
   readonly key: AnySerde;
   readonly value: AnySerde;
-  /** Next offset of each topic that was read: everything before it is in the store. */
+  /** Next offset of each topic that was read: the store contains everything before it. */
   readonly sources: Readonly<Record<string, number>>;
   /** Next offset of its changelog; null if nothing was logged. */
   readonly changelog: number | null;
   row(key: unknown): Promise<Row<unknown> | null>;
   /** In the order of their keys. */
   entries(): AsyncIterable<readonly [key: unknown, value: unknown]>;
-  /** The windows of a key, of a store that has such. */
+  /** The windows of a key; empty unless it is a window store. */
   windows: PastStore['windows'];
 }
 
 /**
- * Shows the stores of an application to a function, one task after the other: those that it left on disk when
- * it was stopped, of which nothing is changed, no row, no identity; or as they were at a moment,
- * reconstructed from its topics. Returns the exit code, which the function decides unless a signal does.
+ * Passes the stores of an application to a function, one task after the other. These are the stores on disk
+ * that the application left when it was stopped; rows and identities stay unchanged. Or they are the stores
+ * at a moment, reconstructed from the topics. Returns the exit code of the function, or the signal's exit
+ * code.
  *
- * STORE_UNKNOWN for a store that the topology does not have. On disk: STATE_LOCKED while the application
- * runs, STATE_MISMATCH if there is no state of it or stores are of other serdes. As of a moment: those of
- * `stateAsOf`.
+ * Errors: STORE_UNKNOWN for a store that the topology does not have. On disk: STATE_LOCKED while the
+ * application runs, STATE_MISMATCH if there is no state, or if stores have other serdes. As of a moment:
+ * those of `stateAsOf`.
  */
 export async function withStores(
   file: string,
@@ -146,13 +147,13 @@ async function* partsOnDisk(file: string, selection: StateSelection, io: Io): As
   }
 }
 
-/** A store that was declared since has no rows in there; it gets its place when the application is run. */
+/** A newly declared store has no rows here; its identity is written when the application runs. */
 const readOnlyFiles: IdentityFiles = {
   read: (path) => diskIdentityFiles.read(path),
   writeAtomically: async () => undefined,
 };
 
-/** A directory with stores, and which ones it may have. */
+/** A directory with stores, and the stores that it may have. */
 interface Place extends Pick<StorePart, 'task' | 'partition'> {
   readonly names: readonly string[];
 }
@@ -161,7 +162,7 @@ interface Place extends Pick<StorePart, 'task' | 'partition'> {
  * The directory of the global tables, if there is one; then those of tasks, by sub-topology and partition.
  */
 function findPlaces({ graph }: Topology, directory: string): readonly Place[] {
-  // Opening what is not there would create it.
+  // Opening a missing database would create it.
   const found = (existsSync(directory) ? readdirSync(directory) : []).filter((name) =>
     existsSync(join(directory, name, 'identity.json')),
   );
@@ -179,7 +180,7 @@ function findPlaces({ graph }: Topology, directory: string): readonly Place[] {
     : tasks;
 }
 
-/** STORE_UNKNOWN if the topology has no store of that name. */
+/** Errors: STORE_UNKNOWN if the topology has no store of that name. */
 export function checkStore(topology: Topology, store: string | undefined): void {
   const names = storesDeclared(declaredNodes(topology)).map(({ name }) => name);
   if (store === undefined || names.includes(store)) return;
@@ -196,7 +197,7 @@ const noState = (directory: string, partition: number | undefined): StreamsError
     what:
       partition === undefined ? 'there is no state of the application' : `there is no state of partition ${partition}`,
     at: directory,
-    saw: 'no directory of a task of the topology',
-    expected: 'one a task, as `millrace run` makes them',
+    saw: 'no task directory of the topology',
+    expected: 'one directory per task, as `millrace run` makes them',
     action: 'Correct --state or --app, or run the application first.',
   });

@@ -6,8 +6,8 @@ import type { Io } from './io.js';
 import type { Stop } from './stop.js';
 
 /**
- * A cluster that is away is waited for, as it is while an application runs. Undefined if the wait was ended
- * by a signal.
+ * Opens a broker; waits for an unreachable cluster, as a running application does. Undefined if a signal
+ * ended the wait.
  */
 export async function openWithRetry(
   options: BrokerOptions,

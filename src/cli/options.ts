@@ -10,7 +10,7 @@ const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 
 const STEPS: readonly string[] = ['deserialize', 'process', 'produce'] satisfies PolicyName[];
 const POLICIES: readonly string[] = ['fail', 'skip', 'deadLetter'] satisfies FinalPolicy[];
 
-/** Parses the value of an option; `name` is the option as it is typed. */
+/** Parses the value of an option; `name` is the option as users write it. */
 export type Parse<T> = (text: string) => T;
 
 export function wholeNumber(name: string, minimum: number): Parse<number> {
@@ -32,11 +32,11 @@ export function duration(name: string): Parse<Duration> {
   };
 }
 
-/** A moment: ISO 8601, UTC if it does not say otherwise, or milliseconds since the epoch. */
+/** A moment: ISO 8601, UTC without an offset, or milliseconds since the epoch. */
 export function moment(name: string): Parse<number> {
   return (text) => {
     const iso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/.exec(text);
-    // Date.parse would take a time without a zone as local, which differs from machine to machine.
+    // Date.parse reads a time without an offset as local time, which differs between machines.
     const utc = iso?.[1] !== undefined && iso[4] === undefined ? `${text}Z` : text;
     const ms = /^\d+$/.test(text) ? Number(text) : iso ? Date.parse(utc) : Number.NaN;
     if (Number.isSafeInteger(ms) && ms >= 0) return ms;
@@ -74,7 +74,7 @@ export interface InputFile {
   readonly file: string;
 }
 
-/** `TOPIC=FILE.jsonl`, as often as wanted. */
+/** `TOPIC=FILE.jsonl`, any number of times. */
 export function inputFiles(text: string, previous: readonly InputFile[] = []): readonly InputFile[] {
   const at = text.indexOf('=');
   if (at <= 0 || at === text.length - 1) throw usage('cannot read --input', show(text), 'TOPIC=FILE.jsonl');
@@ -85,7 +85,7 @@ export function inputFiles(text: string, previous: readonly InputFile[] = []): r
 export const several = (text: string, previous: readonly string[] = []): readonly string[] => [...previous, text];
 
 /**
- * `STEP=POLICY`: the steps and policies of `onError`; `retry:3:100ms:skip` tries three times, 100 ms apart,
+ * `STEP=POLICY`: the steps and policies of `onError`; `retry:3:100ms:skip` retries three times, 100 ms apart,
  * then skips.
  */
 export function errorPolicies(text: string, previous: ErrorPolicies = {}): ErrorPolicies {

@@ -10,46 +10,46 @@ import { usage } from './usage.js';
 
 const MOMENT_HELP = `
 A moment is earliest, latest, an ISO date (2026-03-01T12:00:00Z; without an offset it is UTC), time:ISO, ago:2h, or
-offset:TOPIC:PARTITION=OFFSET, with more after commas. Up to a time: each partition up to its first record that is later.
-Up to an offset: the records before it; partitions that are not named go as far as the order of timestamps has come by then.`;
+offset:TOPIC:PARTITION=OFFSET, with more of them after commas. Up to a time means: each partition up to its first later record.
+Up to an offset means: the records before it; other partitions go as far as the order of timestamps has come by then.`;
 
-/** Of commands that are asked for a key. */
+/** For commands with a `--key` option. */
 export const KEY_HELP = `
-A key is typed as it is printed, as JSON: 5, "9007199254740993" for a bigint, {"base64":"AP8A"} for bytes, {"id":7}; text also without
-its quotes. See docs/ids.md.`;
+Write a key as it is printed, as JSON: 5, "9007199254740993" for a bigint, {"base64":"AP8A"} for bytes, {"id":7}. Text may also
+be written without quotes. See docs/ids.md.`;
 
-/** Of commands that show rows. */
+/** For commands that show rows. */
 export const WINDOWS_HELP = `
-In a store of windows, each window is a row: its key is {"key":…,"start":…,"end":…}. --key names the key within them, for all of
-its windows, or one of them as it is printed. A session that grows, or is merged into another, is gone: what it has become has
-another start or end.`;
+In a window store, each window is a row with the key {"key":…,"start":…,"end":…}. --key selects all windows of a key, or one
+window, written as it is printed. A session that grows or is merged counts as deleted, because the resulting session has another
+start or end.`;
 
 const SNAPSHOT_EVERY = [
   '--snapshot-every <records|duration>',
-  'keep the state as of every so many records (100000), or whenever so much time has passed in them (1d): the next look begins there',
+  'write a snapshot of the state after this many records (100000), or this much event time (1d); later commands begin there',
   snapshotEvery,
 ] as const;
 
-/** How what is found is printed. */
+/** Output formats. */
 const FORMATS = ['text', 'json'] as const;
 export type OutputFormat = (typeof FORMATS)[number];
 
 /** `--format`, of a command that prints for people or for programs. */
 export const formatOption = () =>
-  new Option('--format <format>', 'how to show it').choices(FORMATS).default('text' as const);
+  new Option('--format <format>', 'the output format').choices(FORMATS).default('text' as const);
 
 export const pastMoment =
   (name: string): Parse<Moment> =>
   (text) =>
     parseMoment(text, name);
 
-/** What the options of a command that adds them are parsed to. */
+/** The parsed options that a function adds to a command. */
 type Added<Add extends (command: Command) => unknown> =
   ReturnType<Add> extends Command<[], infer Options, infer _Globals> ? Options : never;
 
 /**
- * The command with more options. They are declared on a command of no arguments: with those of any command at
- * hand the compiler would work out each option for all that there could be, and come to no end.
+ * Returns the command with more options. They are declared on a command without arguments: for a generic
+ * command, the compiler would expand the type of each option for all possible cases, and never finish.
  */
 const withOptions =
   <Add extends (command: Command) => unknown>(add: Add) =>
@@ -61,7 +61,7 @@ const withOptions =
 const addHistory = (command: Command) =>
   command
     .option(...APP)
-    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
+    .option('--broker <url>', 'the broker of the topics', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
     .option(...SCHEMA_REGISTRY)
     .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
@@ -70,21 +70,21 @@ const addHistory = (command: Command) =>
 
 const addPast = (command: Command) =>
   addHistory(command)
-    .option('--state <directory>', 'where the application has its state, and its snapshots beside it', DEFAULT_STATE)
+    .option('--state <directory>', 'the directory of the state and of the snapshots', DEFAULT_STATE)
     .option(...SNAPSHOT_EVERY);
 
 const addState = (command: Command) =>
   command
-    .option('--partition <number>', 'look into this partition only (default: all)', wholeNumber('--partition', 0))
+    .option('--partition <number>', 'show this partition only (default: all)', wholeNumber('--partition', 0))
     .option(...APP)
-    .option('--state <directory>', 'where the state is', DEFAULT_STATE)
+    .option('--state <directory>', 'the directory of the state', DEFAULT_STATE)
     .option(...SCHEMA_REGISTRY)
     .option(
       '--as-of <moment>',
-      'as it was then, reconstructed from the topics (default: as the stopped application left it)',
+      'the state at this moment, reconstructed from the topics (default: as the stopped application left it)',
       pastMoment('--as-of'),
     )
-    .option('--broker <url>', 'where the topics are, for --as-of', brokerUrl, DEFAULT_BROKER)
+    .option('--broker <url>', 'the broker of the topics, for --as-of', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
     .option(...SNAPSHOT_EVERY)
     .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
@@ -92,18 +92,17 @@ const addState = (command: Command) =>
     .addHelpText('after', MOMENT_HELP);
 
 /**
- * Adds to a command that runs the history again: whose and where it is, and what becomes of records in it
- * that fail.
+ * Adds the options of commands that replay the history: application, broker, registry, and policies for
+ * failing records.
  */
 export const withHistoryOptions = withOptions(addHistory);
 
-/**
- * The same for a command that begins with a snapshot where it can, and keeps some if it is told to: all of
- * `LookBackOptions`.
- */
+/** Adds these and the snapshot options: all of `LookBackOptions`. */
 export const withPastOptions = withOptions(addPast);
 
-/** The same for a command that looks into stores, now or then: all of `StateSelection` but the store. */
+/**
+ * Adds the options of commands that show stores, current or past: all of `StateSelection` except the store.
+ */
 export const withStateOptions = withOptions(addState);
 
 /** `100000` or `1d`. */
@@ -114,7 +113,7 @@ function snapshotEvery(text: string): SnapshotEvery {
     const ms = durationMs(text as Duration);
     if (ms > 0) return { ms };
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw usage('cannot read --snapshot-every', show(text), 'a number of records, or a time such as 1d');
 }

@@ -27,22 +27,22 @@ export interface LookBackOptions extends BrokerOptions, RegistrySelection {
 export const APP = ['--app <id>', "the application (default: the topology's name)"] as const;
 
 export const ON_ERROR = '--on-error <step=policy>';
-export const ON_ERROR_HELP = 'what becomes of a record that fails, as given to run (default: fail)';
+export const ON_ERROR_HELP = 'what to do with a record that fails, as in run (default: fail)';
 
-/** What a command is given. */
+/** The context that a command receives. */
 export interface LookBack {
   readonly topology: Topology;
   readonly past: PastOptions;
   readonly stop: Stop;
   /** Writes lines for people, above the progress. */
   say(text: string): void;
-  /** Shows how far the work is; cheap. */
+  /** Shows progress; cheap to call. */
   show(text: () => string): void;
 }
 
 /**
- * Loads the topology, opens the broker, shows how far the work is, and takes everything down again. A signal
- * ends the work, and the exit code says so.
+ * Loads the topology, opens the broker, shows progress, and releases everything at the end. A signal ends the
+ * work, and determines the exit code.
  */
 export async function lookBack(
   file: string,
@@ -77,7 +77,7 @@ export async function lookBack(
   }
 }
 
-/** The serdes of a topology, as a look into its past has them. */
+/** The serdes of a topology during a look into its past. */
 export const pastSerdes = (topology: Topology, { applicationId = topology.name, ...past }: PastOptions): PastSerdes =>
   new PastSerdes(applicationId, past);
 
@@ -89,7 +89,7 @@ function pastOptions(file: string, topology: Topology, options: LookBackOptions,
     ...(app !== undefined && { applicationId: app }),
     ...(onError && { onError }),
     ...(cache !== undefined && { cacheBytes: cache }),
-    // Nothing is made where nothing is to be kept.
+    // Creates no directory when there are no snapshots to keep.
     ...((every || existsSync(directory)) && {
       snapshots: { directory, version: codeVersion(resolve(io.cwd, file)), ...(every && { every }) },
     }),
@@ -100,7 +100,7 @@ function progress(io: Io, status: StatusLine): NonNullable<PastOptions['onProgre
   let rate = new Rate(io.clock);
   let last = 0;
   return ({ records, total }) => {
-    // Some questions take several runs.
+    // Some commands need several runs.
     if (records < last) rate = new Rate(io.clock);
     last = records;
     status.update(() => {
@@ -110,11 +110,11 @@ function progress(io: Io, status: StatusLine): NonNullable<PastOptions['onProgre
   };
 }
 
-/** Tells of what is missing at the beginning. */
+/** Warns of missing history. */
 export function warnOfGaps(gaps: readonly HistoryGap[], say: (text: string) => void): void {
   for (const { topic, partition, earliest, compacted } of gaps) {
     const place = `${topic}[${partition}]`;
-    if (earliest > 0) say(`warning: the history of ${place} begins at offset ${earliest}; what came before is gone`);
+    if (earliest > 0) say(`warning: the history of ${place} begins at offset ${earliest}; earlier records are gone`);
     else if (compacted) say(`warning: ${place} is compacted: earlier values of its keys may be gone`);
   }
 }

@@ -7,7 +7,7 @@ import type { Predicate } from '../replay/index.js';
 import { loadModule } from './load-topology.js';
 import { usage } from './usage.js';
 
-/** How a predicate was given. */
+/** A predicate and its form on the command line. */
 export interface GivenPredicate {
   readonly when: Predicate;
   /** The expression, or undefined for a module. */
@@ -19,14 +19,15 @@ export interface GivenPredicate {
 const FILE = /\.[mc]?[jt]s$/;
 
 /**
- * `value.balance < 0`, of key, value, before and timestamp; or a file whose default export is a function of
- * `{ key, value, before, timestamp }`. USAGE for anything else.
+ * Parses an expression of key, value, before and timestamp, such as `value.balance < 0`. The text may also be
+ * the path of a file with a function of `{ key, value, before, timestamp }` as its default export. Errors:
+ * USAGE for anything else.
  */
 export async function parsePredicate(text: string, cwd: string): Promise<GivenPredicate> {
   const path = resolve(cwd, text);
   if (FILE.test(text) && !/\s/.test(text)) {
     if (!existsSync(path) || !statSync(path).isFile())
-      throw usage('cannot read --when', `${show(text)}, which is no file`, 'an expression, or a file');
+      throw usage('cannot read --when', `${show(text)}, which is not a file`, 'an expression, or a file');
     const { default: exported } = await loadModule(path);
     const when =
       typeof exported === 'object' && exported !== null && 'default' in exported ? exported.default : exported;

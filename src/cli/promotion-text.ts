@@ -1,7 +1,7 @@
 import type { PromotionPlan, TakeOver } from '../replay/index.js';
 import { formatCount } from './rate.js';
 
-/** A plan for people: which version takes over, and from where it goes on. */
+/** A plan as text: which version takes over, and where it continues. */
 export function promotionText(plan: PromotionPlan): string {
   const { kind, applicationId, topology, resumes, version, retires, moves, effects } = plan;
   const lines = [
@@ -9,11 +9,11 @@ export function promotionText(plan: PromotionPlan): string {
   ];
   if (resumes !== null) {
     lines.push(
-      `  goes on with ${resumes}, which was interrupted: versions have changed places, and only the old one is to be kept`,
+      `  continues ${resumes}, which was interrupted: the versions have changed places; the old one remains to be kept`,
     );
     return `${lines.join('\n')}\n`;
   }
-  lines.push('', 'positions: those of the live version, and where the other one goes on', ...moveLines(moves));
+  lines.push('', 'positions: live version → where the other version continues', ...moveLines(moves));
   lines.push(
     '',
     `stores and internal topics: from now on ${version.prefix}-…`,
@@ -28,7 +28,7 @@ function moveLines(moves: readonly TakeOver[]): readonly string[] {
     place: `${topic}[${partition}]`,
     live: live === null ? 'none' : String(live),
     next: String(next),
-    note: until > next ? `${formatCount(until - next)} offsets to catch up with` : 'level',
+    note: until > next ? `${formatCount(until - next)} offsets to catch up` : 'level',
   }));
   const width = (field: 'place' | 'live' | 'next'): number => Math.max(...rows.map((row) => row[field].length));
   return rows.map(
@@ -41,6 +41,6 @@ function effectsText({ moves, applicationId }: PromotionPlan, effects: Promotion
   if (moves.every(({ next, until }) => until <= next)) return 'live';
   const until = 'until it has caught up with the live version, then live';
   if (effects === 'live')
-    return 'live: what the live version has written and called of these records is written and called again';
+    return 'live: the outputs and calls that the live version has made for these records are repeated';
   return effects === 'silent' ? `silent ${until}` : `captured in the topic ${applicationId}-captured ${until}`;
 }

@@ -1,10 +1,10 @@
 import { formatMs } from '../model/duration.js';
 import type { Clock } from '../model/ports.js';
 
-/** Over how long the rate is averaged. */
+/** The rate is the average over this time. */
 const WINDOW_MS = 5_000;
 
-/** Records a second, as of the last seconds, and how long what is left will take. */
+/** Records per second over the last seconds, and the remaining time. */
 export class Rate {
   readonly #clock: Clock;
   readonly #samples: { readonly at: number; readonly count: number }[];
@@ -14,7 +14,7 @@ export class Rate {
     this.#samples = [{ at: clock.monotonic(), count: 0 }];
   }
 
-  /** Notes how many there were in all by now. */
+  /** Notes the total count so far. */
   sample(count: number): void {
     const at = this.#clock.monotonic();
     this.#samples.push({ at, count });
@@ -27,7 +27,7 @@ export class Rate {
     return ((last.count - first.count) * 1_000) / (last.at - first.at);
   }
 
-  /** `12,345 records/s`, and `, 1 min 20 s left` if it moves and that many are left. */
+  /** `12,345 records/s`, plus `, 1 min 20 s left` if the rate is positive and `left` records remain. */
   text(left: number): string {
     const { perSecond } = this;
     const speed = `${formatCount(Math.round(perSecond))} records/s`;

@@ -9,12 +9,12 @@ import { type Io, write } from './io.js';
 import { pastSerdes } from './past.js';
 import { recordLines, type ShownSerdes, toJson } from './show.js';
 
-/** The file of calls that were left out. */
+/** The file of skipped calls. */
 const EFFECTS = '_effects';
-/** Kafka's rule. */
+/** Kafka's limit. */
 const LONGEST_TOPIC = 249;
 
-/** What a replay captures, as JSON lines: on standard output, or in a file for each topic. */
+/** Writes the outputs of a replay as JSON lines: to standard output, or to one file per topic. */
 export class ReplayLines {
   readonly #io: Io;
   readonly #directory: string | undefined;
@@ -29,7 +29,8 @@ export class ReplayLines {
   }
 
   /**
-   * The files of all sinks are made at once, so that one of an earlier replay is not taken for this one's.
+   * Creates the files of all sinks at once, so that an earlier replay's file cannot be mistaken for this
+   * one's.
    */
   static async open(
     topology: Topology,
@@ -64,7 +65,7 @@ export class ReplayLines {
     }
   }
 
-  /** Calls that were left out: beside the outputs, or in `_effects.jsonl`. */
+  /** Writes skipped calls: among the outputs, or to `_effects.jsonl`. */
   async silenced(effects: readonly SilencedEffect[]): Promise<void> {
     const lines = effects.map(({ node, idempotencyKey, key, value, source }) => {
       const at = `${source.topic}[${source.partition}]@${source.offset}`;
@@ -88,10 +89,10 @@ export class ReplayLines {
   async #file(topic: string): Promise<FileHandle> {
     const known = this.#files.get(topic);
     if (known) return known;
-    // A record of the past may have named it, in a function of the topology.
+    // A function of the topology may have taken the name from a past record.
     checkName('topic', topic, LONGEST_TOPIC);
     const path = join(this.#directory as string, `${topic}.jsonl`);
-    // One of an earlier replay is replaced; a link is, too, and not followed.
+    // Replaces the file of an earlier replay; also replaces a link, instead of following it.
     await rm(path, { force: true });
     const file = await open(path, 'wx');
     this.#files.set(topic, file);

@@ -5,14 +5,14 @@ import { coloured, type Io, write } from './io.js';
 import { placeInUserFile } from './user-place.js';
 
 /**
- * One error on standard error: its code, its message and, if a function of the user threw, the place in the
- * user's file. With `verbose` the stack of it and of everything that caused it. Without the login of any
- * address.
+ * Writes one error to standard error: its code, its message and, if a user function threw, the position in
+ * the user's file. With `verbose` also the stacks of the error and of all its causes. Removes logins from
+ * addresses.
  */
 export async function reportError(io: Io, error: unknown, verbose: boolean): Promise<void> {
   const code = isStreamsError(error) ? error.code : 'ERROR';
   const place = placeInUserFile(error);
-  // Ours is on lines that are ours; that of others is on one.
+  // Our messages have several lines; foreign ones are put on one line.
   const message = isStreamsError(error) ? error.message : plainText(messageOf(error));
   const lines = [`${coloured(io, io.stderr, 'red', code)}: ${message}`];
   if (place && !message.includes(place)) lines.push(`  at ${plainText(place)}`);

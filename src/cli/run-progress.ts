@@ -5,12 +5,12 @@ import { formatCount, Rate } from './rate.js';
 import type { StatusLine } from './status-line.js';
 
 const LOOK_EVERY_MS = 500;
-/** Less than this is what any running application has in hand. */
+/** Every running application lags by fewer records than this. */
 const WORTH_TELLING_RECORDS = 1_000;
 
 /**
- * Shows how far an application is, while there is much to do: starting (no progress yet), restoring, catching
- * up. Returns a function that ends it.
+ * Shows the progress of an application while there is much to do: starting (no progress yet), restoring,
+ * catching up. Returns a function that ends the display.
  */
 export function showProgress(
   progress: () => Progress | undefined,
@@ -30,7 +30,7 @@ export function showProgress(
         status.update(() => `starting: opening and restoring the stores, ${formatMs(clock.monotonic() - since)}`);
       } else if (now.stopping) {
         const { leftMs, batches } = now.stopping;
-        const waits = batches.length === 0 ? 'giving everything back' : `waiting for ${batches.join('; ')}`;
+        const waits = batches.length === 0 ? 'releasing all resources' : `waiting for ${batches.join('; ')}`;
         status.update(() => `stopping: ${waits}; at most ${formatMs(leftMs)} more`);
       } else if (now.restoreLeft > 0) {
         status.update(

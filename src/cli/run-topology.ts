@@ -29,8 +29,8 @@ import { openTopicSerdes } from './topic-serdes.js';
 import { ensureTopic } from './topics.js';
 
 /**
- * `millrace run`: loads, opens the broker, feeds, runs, and takes everything down again in the opposite
- * order, whatever ends it.
+ * `millrace run`: loads the topology, opens the broker, sends the inputs and runs; however it ends, it then
+ * closes everything in reverse order.
  */
 export async function runTopology(file: string, options: RunOptions, io: Io): Promise<number> {
   checkShadow(options);
@@ -73,11 +73,11 @@ interface RunContext {
 /** One run of a topology on an open broker. */
 class Run {
   readonly #context: RunContext;
-  /** An input was not read to its end. */
+  /** True if an input was not read to its end. */
   #cutShort = false;
-  /** Under --until-idle: the end was reached. */
+  /** With --until-idle: the end was reached. */
   #idle = false;
-  /** Under --shadow: compares what it has written with what the live application has. */
+  /** With --shadow: compares its outputs with those of the live application. */
   #compare: ShadowStreams['compare'] | undefined;
   #differs = false;
 
@@ -89,7 +89,7 @@ class Run {
     const { options, stop, logger } = this.#context;
     const printers = await this.#openPrinters();
     const printing = Promise.all(printers.map((printer) => printer.run()));
-    // Looked at when it is waited for; until then a failure must not count as unhandled.
+    // Awaited later; until then a failure must not count as unhandled.
     printing.catch(() => undefined);
     try {
       const inputs = options.input ?? [];
@@ -121,7 +121,7 @@ class Run {
       logger.info({ app: streams.applicationId, tasks, guarantee: options.guarantee }, 'running');
       const work = this.#work(streams, inputs);
       await Promise.race([work, streams.done, failed, stop.requestedOnce()]);
-      // An input that is being read ends with the signal, too.
+      // A signal also ends an input that is being read.
       if (!options.untilIdle) await Promise.race([work, streams.done, failed]);
     } finally {
       try {
@@ -142,7 +142,7 @@ class Run {
       ...this.#engineOptions(),
       onStarting: (streams) => {
         onStarting(streams);
-        // Whoever waits for the start learns how it ended.
+        // The caller that awaits the start receives the error.
         void stop.requestedOnce().then(() => streams.stop().catch(() => undefined));
       },
     });
@@ -157,14 +157,15 @@ class Run {
     const { shadow, fresh = false } = this.#context.options;
     if (!shadow) return start(topology, engine);
     const { startFrom: _, ...beginning } = engine;
-    // All of the past comes with it, for which who runs as ever need not wait.
+    // Loaded only for a shadow: the import includes all of the replay code, which a normal run must not wait
+    // for.
     const { startShadow } = await import('../replay/index.js');
     const { streams, compare } = await startShadow(topology, { ...beginning, fresh });
     this.#compare = compare;
     return streams;
   }
 
-  /** What the shadow has written up to here, beside what the live application has. */
+  /** Shows the comparison of the shadow's outputs so far with those of the live application. */
   async #showComparison({ applicationId }: RunningStreams, compare: ShadowStreams['compare']): Promise<void> {
     const { topology, services, io, stop, status } = this.#context;
     const outputs = await compare(stop.signal).catch((error: unknown) => this.#unlessStopped(error));
@@ -175,10 +176,7 @@ class Run {
     await write(io.stdout, await shadowText(outputs, { topology, applicationId, services }));
   }
 
-  /**
-   * Everything there is to do before the application may end: under --until-idle all of the work, else the
-   * wait for a signal.
-   */
+  /** All work before the application may end: with --until-idle everything, else waiting for a signal. */
   async #work(streams: RunningStreams, inputs: readonly InputFile[]): Promise<void> {
     const { options, stop } = this.#context;
     await Promise.all(inputs.map((input) => this.#feed(input)));
@@ -191,7 +189,7 @@ class Run {
     this.#idle = true;
   }
 
-  /** On brokers that others use, too, only if it is asked for. */
+  /** On brokers that other processes use, only with --partitions. */
   get #createsTopics(): boolean {
     const { opened, options } = this.#context;
     return opened.createsTopics || options.partitions !== undefined;
@@ -241,10 +239,7 @@ class Run {
     );
   }
 
-  /**
-   * What is sent before the application stands at the end of a topic would be left out; standard input may
-   * never end.
-   */
+  /** With --from latest, records sent before the start would be skipped; standard input may never end. */
   #isLate({ file }: InputFile): boolean {
     return file === '-' || this.#context.options.from === 'latest';
   }
@@ -258,7 +253,7 @@ class Run {
     const sent = await sendLines({
       broker: opened.broker,
       topic,
-      // A topic that is there may have any number of partitions: --partitions is for those that are missing.
+      // An existing topic may have any number of partitions: --partitions applies to missing topics.
       partitions: await ensureTopic(opened.broker.admin, topic, {
         missing: options.partitions ?? 1,
         create: this.#createsTopics,
@@ -268,7 +263,7 @@ class Run {
       live: input.size === undefined,
       key: options.inputKey,
       timestamp: options.inputTimestamp,
-      // Only what is no JSON: the lines are as the topology reads them already.
+      // Needed for Avro only: otherwise the lines already have the form that the topology reads.
       serdes: [serdes?.key, serdes?.value].some((serde) => serde?.name === 'avro') ? serdes : undefined,
       clock: io.clock,
       disorder: { random: seededRandom(0) },
@@ -286,7 +281,7 @@ class Run {
 /** Rejects if the work does, and never resolves. */
 function failureOf(work: Promise<unknown>): Promise<never> {
   const failed = new Promise<never>((_, reject) => work.catch(reject));
-  // It may fail before anybody waits for it; whoever waits for the work itself learns of it.
+  // It may fail before any code awaits it; code that awaits the work itself receives the error.
   failed.catch(() => undefined);
   return failed;
 }

@@ -13,13 +13,13 @@ export interface RegistrySelection {
 /** `--schema-registry`, for the help of every command that has it. */
 export const SCHEMA_REGISTRY = [
   '--schema-registry <address>',
-  'where the schemas of Avro values are: http://host:port, https://… or a directory (default: SCHEMA_REGISTRY_URL, else the nearest directory schemas/ with an index.json)',
+  'the registry of Avro schemas: http://host:port, https://… or a directory (default: SCHEMA_REGISTRY_URL, else the nearest directory schemas/ with an index.json)',
 ] as const;
 
 /**
- * The registry of a command, opened when it is first needed: the address on the command line, else that of
- * the environment, else the directory `schemas` beside a file, or above it, that has an index. Logins come
- * from the environment.
+ * The registry of a command, opened at first use. The address comes from the command line, else from the
+ * environment. Else it is the nearest directory `schemas` with an index, next to a file or above it. Logins
+ * come from the environment.
  */
 export function registryOf(
   { schemaRegistry }: RegistrySelection,
@@ -40,7 +40,7 @@ export function registryOf(
   };
 }
 
-/** Whether a registry is named by the command line or the environment. */
+/** Whether the command line or the environment names a registry. */
 export const namesRegistry = ({ schemaRegistry }: RegistrySelection, { env }: Io): boolean =>
   (schemaRegistry ?? registryFromEnv(env).address) !== undefined;
 

@@ -15,11 +15,11 @@ export interface SendOptions extends InputFields {
   readonly input: AsyncIterable<Uint8Array>;
   /** Names the input in errors. */
   readonly at: string;
-  /** The input is a pipe: what comes is sent at once, because nobody knows when more will. */
+  /** The input is a pipe: lines are sent at once, because the next ones may take long. */
   readonly live: boolean;
   readonly clock: Clock;
   readonly disorder: DisorderOptions;
-  /** Ends sending after what was read already. */
+  /** Ends sending after the lines that were already read. */
   readonly signal: AbortSignal;
   readonly onProgress: (sent: Sent) => void;
 }
@@ -28,7 +28,7 @@ export interface Sent {
   /** Records written, copies included. */
   readonly records: number;
   readonly duplicated: number;
-  /** Lines whose place among the lines changed. */
+  /** Lines with another position among the lines. */
   readonly displaced: number;
   /** Bytes of input that were read. */
   readonly bytes: number;
@@ -37,12 +37,12 @@ export interface Sent {
 }
 
 /**
- * Sends the lines of an input to a topic, in the order of the input or in the disorder that was asked for;
- * resolves when the broker has them. Records with a key go to the partition of its hash, as Kafka's own
- * clients send them, the others take turns.
+ * Sends the lines of an input to a topic, in input order or in the requested disorder; resolves when the
+ * broker has them. Records with a key go to the partition of its hash, as with Kafka's own clients; the
+ * others go to all partitions in turn.
  *
- * A line that is no record ends it with INPUT_INVALID: every line before it is sent, nothing of it or behind
- * it. Memory: the lines of one chunk, and the window of the disorder.
+ * A line that is not a record ends it with INPUT_INVALID: every line before it is sent; this line and those
+ * after it are not. Memory: the lines of one chunk, and the window of the disorder.
  */
 export async function sendLines(options: SendOptions): Promise<Sent> {
   const writer = await options.broker.createWriter();
@@ -73,7 +73,7 @@ async function readAll({ input, at, live, signal, onProgress }: SendOptions, sen
     }
     return true;
   } catch (error) {
-    // An input that is ended by the signal fails with an error of its own.
+    // An input that the signal ends fails with its own error.
     if (signal.aborted && !isStreamsError(error)) return false;
     throw error;
   }
@@ -107,7 +107,7 @@ class Sender {
     };
   }
 
-  /** If a line is no record, those before it are sent all the same. */
+  /** If a line is not a record, those before it are still sent. */
   async add(lines: readonly Line[]): Promise<void> {
     const ready: ProducerRecord[] = [];
     try {

@@ -7,7 +7,8 @@ import { keyText, valueText } from './show.js';
 import { openTopicSerdes } from './topic-serdes.js';
 
 /**
- * How the outputs of a shadow differ from the live ones, for people. Fetches the schemas of what it shows.
+ * The differences between the outputs of a shadow and the live ones, as text. Fetches the schemas that this
+ * needs.
  */
 export async function shadowText(
   outputs: readonly OutputComparison[],
@@ -21,7 +22,7 @@ export async function shadowText(
   for (const { topic, records, equal, differences, incomplete } of outputs) {
     const counts = `${formatCount(records.live)} records live, ${formatCount(records.shadow)} in the shadow`;
     lines.push(`  ${topic}  ${equal ? 'equal' : 'different'}: ${counts}`);
-    if (incomplete && !equal) lines.push('    the live topic no longer has all that was written to it');
+    if (incomplete && !equal) lines.push('    the live topic no longer has all its records');
     const serdes = differences.length > 0 ? await openTopicSerdes(topology, topic, 'read', services) : undefined;
     for (const { partition, key, live, shadow } of differences) {
       const side = ({ records: count, last }: typeof live): string =>

@@ -2,7 +2,7 @@ import { plainText } from '../model/plain-text.js';
 import type { EventInfo, StateChange, Trace, TraceStep } from '../replay/index.js';
 import { toJson } from './show.js';
 
-/** A value on one line; what is not there is a dash. */
+/** A value on one line; a missing value is a dash. */
 const shown = (value: unknown): string => (value === null || value === undefined ? '-' : toJson(value));
 
 const position = ({ topic, partition, offset }: EventInfo): string => `${topic}[${partition}]@${offset}`;
@@ -15,7 +15,7 @@ export const eventText = (event: EventInfo): string =>
     new Date(event.timestamp).toISOString(),
   ].join(', ');
 
-/** A change as lines for people. */
+/** A change as lines of text. */
 export function changeText(change: StateChange): string {
   const { event, store, key, partition, before, value, records } = change;
   return [
@@ -28,7 +28,7 @@ export function changeText(change: StateChange): string {
   ].join('\n');
 }
 
-/** The way of a record, one line a step. */
+/** The path of a record, one line per step. */
 export function traceText({ event, records, steps }: Trace): string {
   const lines = [`${eventText(event)}, record ${records} of the history`];
   let task = '';
@@ -37,7 +37,7 @@ export function traceText({ event, records, steps }: Trace): string {
     task = step.task;
     lines.push(plainText(`    ${stepText(step)}`));
   }
-  if (steps.length === 0) lines.push('  nothing came of it: no operator was given it');
+  if (steps.length === 0) lines.push('  no effect: no operator received it');
   return lines.join('\n');
 }
 
@@ -50,17 +50,17 @@ function stepText(step: TraceStep): string {
       return `${what} ${step.node}: ${shown(step.key)} = ${shown(step.value)}`;
     case 'stopped': {
       const through = step.through.length > 0 ? ` (through ${step.through.join(', ')})` : '';
-      return `${what} between ${step.from} and ${step.to}${through}: nothing came through`;
+      return `${what} between ${step.from} and ${step.to}${through}: the record did not pass`;
     }
     case 'read':
     case 'write':
       return `${what} ${step.store}: ${shown(step.key)} = ${shown(step.value)}`;
     case 'kept':
-      return `${what} ${step.node}: passed nothing on`;
+      return `${what} ${step.node}: emitted nothing`;
     case 'counted':
       return `${what} ${step.node}: ${step.reason}`;
     case 'effect':
-      return `${what} ${step.node}: left out, under the key ${step.idempotencyKey}`;
+      return `${what} ${step.node}: skipped, with the idempotency key ${step.idempotencyKey}`;
     case 'sent':
       return `${what} ${step.node}: to ${step.topic}[${step.partition}], ${shown(step.key)} = ${shown(step.value)}`;
   }

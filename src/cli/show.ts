@@ -7,16 +7,16 @@ import { plainJson } from '../model/plain-text.js';
 import { toJson } from '../model/to-json.js';
 import { keyForm } from '../serdes/key-form.js';
 
-/** The serdes of a topic, where they are known. */
+/** The serdes of a topic, if known. */
 export interface ShownSerdes {
   readonly key: AnySerde;
   readonly value: AnySerde;
 }
 
 /**
- * A record as one line of JSON. With serdes its key and value are what they decode to. Without: a key is
- * text, a value the JSON that it is or else text, and what is no text is `{"base64": …}`. Throws what serdes
- * throw that have to fetch a schema first. Headers are pairs, because a name may occur twice.
+ * A record as one line of JSON. With serdes, key and value are decoded. Without serdes, a key is text, and a
+ * value is its JSON, or else text; bytes that are not text are `{"base64": …}`. Throws the error of a serde
+ * that first has to fetch a schema. Headers are pairs, because a name may occur twice.
  */
 function recordLine(record: BrokerRecord, serdes?: ShownSerdes): string {
   const { topic, partition, offset, timestamp } = record;
@@ -29,7 +29,7 @@ function recordLine(record: BrokerRecord, serdes?: ShownSerdes): string {
   return `${head},"key":${decodedKey(key, serdes?.key, record) ?? keyJson(key)},"value":${decoded(value, serdes?.value, record) ?? valueJson(value)},"headers":${plainJson(JSON.stringify(headers))}}\n`;
 }
 
-/** The lines of records, with the schemas fetched that their serdes need. */
+/** The lines of records; fetches the schemas that their serdes need. */
 export async function recordLines(records: readonly BrokerRecord[], serdes: ShownSerdes | undefined): Promise<string> {
   let lines = '';
   for (const record of records) {
@@ -49,13 +49,13 @@ export const keyText = (key: Buffer | null, serdes?: ShownSerdes): string =>
 export const valueText = (value: Buffer | null, serdes?: ShownSerdes): string =>
   decoded(value, serdes?.value) ?? valueJson(value);
 
-/** The value alone, as it is; `null` for a tombstone. */
+/** Only the value, unchanged; `null` for a tombstone. */
 export const valueLine = ({ value }: BrokerRecord): Buffer =>
   Buffer.concat([value ?? Buffer.from('null'), Buffer.from('\n')]);
 
 type Of = Pick<BrokerRecord, 'headers'>;
 
-/** In the form in which keys are typed. */
+/** In the form in which users write keys. */
 const decodedKey = (bytes: Buffer | null, serde: AnySerde | undefined, of?: Of): string | undefined =>
   decoded(bytes, serde, of, (key) => keyForm(serde, key));
 
@@ -70,7 +70,7 @@ function decoded(
     return toJson(shown(serde.decode(bytes, headers)));
   } catch (error) {
     if (isNotReady(error)) throw error;
-    // Shown as it is: this is for looking at topics, also at what is wrong in them.
+    // Shown without decoding, because users also look at topics to find wrong records.
     return undefined;
   }
 }
@@ -79,16 +79,14 @@ function keyJson(key: Buffer | null): string {
   return key === null ? 'null' : plainJson(JSON.stringify(textOrBytes(key)));
 }
 
-/**
- * JSON is kept as it was written, so that no digit of a large number is lost, unless it is on several lines.
- */
+/** JSON stays as it was written, unless it has several lines, so that large numbers keep all digits. */
 function valueJson(value: Buffer | null): string {
   if (value === null) return 'null';
   const text = textOrBytes(value);
   if (typeof text !== 'string') return JSON.stringify(text);
   try {
     const parsed: unknown = JSON.parse(text);
-    // A tab can stand between tokens only.
+    // In JSON, a tab can only stand between tokens.
     return plainJson(/[\r\n]/.test(text) ? JSON.stringify(parsed) : text.trim().replaceAll('\t', ' '));
   } catch {
     return plainJson(JSON.stringify(text));
@@ -99,6 +97,6 @@ function textOrBytes(bytes: Buffer): string | { readonly base64: string } {
   return isUtf8(bytes) && !bytes.some(isControl) ? bytes.toString('utf8') : { base64: bytes.toString('base64') };
 }
 
-/** Numbers in binary form are often valid UTF-8, and never text. */
+/** Binary numbers are often valid UTF-8, but are never text. */
 const isControl = (byte: number): boolean =>
   (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) || byte === 0x7f;

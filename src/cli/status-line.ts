@@ -1,14 +1,14 @@
 import { plainText } from '../model/plain-text.js';
 import { type Io, write } from './io.js';
 
-/** How often a plain line is written where no line can be redrawn. */
+/** Interval of plain lines where a line cannot be redrawn. */
 const PLAIN_EVERY_MS = 5_000;
 const REDRAW_EVERY_MS = 200;
-/** Terminals that do not say how wide they are. */
+/** For terminals that do not report their width. */
 const DEFAULT_COLUMNS = 80;
 
 /**
- * Shows how long work goes on: one line that is redrawn on a terminal, a plain line every five seconds
+ * Shows the progress of long work: one line that is redrawn on a terminal, a plain line every five seconds
  * otherwise.
  */
 export class StatusLine {
@@ -18,8 +18,8 @@ export class StatusLine {
   #last: number;
 
   /**
-   * `plain` writes the line where none can be redrawn; nothing is written in the first seconds, so that short
-   * work is silent.
+   * `plain` writes the line where it cannot be redrawn. Nothing is written in the first seconds, so that
+   * short work is silent.
    */
   constructor(io: Io, plain: (text: string) => void) {
     this.#io = io;
@@ -27,7 +27,7 @@ export class StatusLine {
     this.#last = io.clock.monotonic();
   }
 
-  /** Cheap: call it as often as there is news. */
+  /** Cheap: may be called at every change. */
   update(text: () => string): void {
     const { clock, stderr } = this.#io;
     const now = clock.monotonic();

@@ -2,8 +2,8 @@ import { type ExitCode, exitCodeOfSignal } from './exit-codes.js';
 import { type Io, type StopSignal, write } from './io.js';
 
 /**
- * How a command is stopped from outside: by a first SIGINT or SIGTERM it ends in order, by a second at once.
- * That nobody reads its output any more ends it in order, too.
+ * Stops a command from outside: gracefully at the first SIGINT or SIGTERM, at once at the second. A closed
+ * output pipe (EPIPE) also stops it gracefully.
  */
 export class Stop {
   readonly #controller = new AbortController();
@@ -15,7 +15,7 @@ export class Stop {
     const off = io.onSignal((signal) => {
       if (this.#signal) return io.exitNow(exitCodeOfSignal(signal));
       this.#signal = signal;
-      void write(io.stderr, 'stopping; once more to end at once\n');
+      void write(io.stderr, 'stopping; signal again to end at once\n');
       this.#controller.abort();
     });
     io.outputClosed.addEventListener('abort', onClosed, { once: true });
@@ -26,7 +26,7 @@ export class Stop {
     };
   }
 
-  /** Aborted when the command is to end. */
+  /** Aborted when the command must end. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
@@ -40,7 +40,7 @@ export class Stop {
     return this.#signal === undefined ? 0 : exitCodeOfSignal(this.#signal);
   }
 
-  /** Resolves when the command is to end; immediately if it is to already. */
+  /** Resolves when the command must end; at once if it was already stopped. */
   requestedOnce(): Promise<void> {
     return new Promise((resolve) => {
       if (this.requested) return resolve();
@@ -48,7 +48,7 @@ export class Stop {
     });
   }
 
-  /** From here on signals do what they do by default. */
+  /** Restores the default behaviour of signals. */
   release(): void {
     this.#release();
   }

@@ -12,22 +12,22 @@ import { pastSerdes } from './past.js';
 import { usage } from './usage.js';
 
 /**
- * A key as it is typed on the command line: as it is printed, in the form of docs/ids.md; text also without
- * its quotes. USAGE if the serde does not take it.
+ * Parses a key from the command line. Users write it as it is printed, in the form of docs/ids.md; text may
+ * also be without quotes. Errors: USAGE if the serde does not accept it.
  */
-export function parseKey(serde: AnySerde, text: string, whose: string): unknown {
+export function parseKey(serde: AnySerde, text: string, owner: string): unknown {
   try {
     return keyOfForm(serde, isTyped(serde) ? textOf(text) : formOf(serde, text));
   } catch (error) {
     throw usage(
-      `cannot read --key for ${whose}`,
+      `cannot read --key for ${owner}`,
       `${show(text)} (${messageOf(error)})`,
       `a key of the serde ${serde.name}, written as JSON`,
     );
   }
 }
 
-/** Text that begins with a quote is JSON, if it can be: so it is printed. */
+/** Text that begins with a quote is JSON, if it parses, because keys are printed in that form. */
 function textOf(text: string): string {
   if (!text.startsWith('"')) return text;
   try {
@@ -37,15 +37,15 @@ function textOf(text: string): string {
   }
 }
 
-/** Strings, which may hold anything, and numbers of JSON. */
+/** JSON strings, which may contain anything, and JSON numbers. */
 const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
 
-/** JSON whose numbers are those that were typed. */
+/** Parses JSON, and refuses numbers that lose digits. */
 function formOf(serde: AnySerde, text: string): unknown {
   const json: unknown = JSON.parse(text);
   const lost = text.match(STRING_OR_NUMBER)?.find((token) => /^-?\d+$/.test(token) && !isExact(token));
   if (lost === undefined) return json;
-  // All digits of a bigint are there, though JSON.parse does not read them all.
+  // The text has all digits of a bigint, although JSON.parse loses some.
   if (lost === text.trim() && takesDigits(serde, lost)) return lost;
   throw new Error(`saw the number ${lost}, of which ${Number(lost)} would be left: it has lost digits`);
 }
@@ -58,13 +58,13 @@ function takesDigits(serde: AnySerde, digits: string): boolean {
   }
 }
 
-/** Whether it is the number that is read of it, or that number as JavaScript writes it. */
+/** Whether JavaScript reads the number exactly, or writes it with the same digits. */
 const isExact = (digits: string): boolean =>
   Number.isSafeInteger(Number(digits)) ||
   String(Number(digits)) === digits ||
   BigInt(Number(digits)) === BigInt(digits);
 
-/** A window as it is printed; undefined if the text is none. */
+/** A window as it is printed; undefined if the text is not a window. */
 export function parseWindow(serde: AnySerde, text: string): Windowed<unknown> | undefined {
   if (!text.startsWith('{')) return undefined;
   try {
@@ -75,20 +75,20 @@ export function parseWindow(serde: AnySerde, text: string): Windowed<unknown> | 
 }
 
 /**
- * What a store is asked for: the key of a row; of a store of windows the key that they are of, or one of them
- * as it is printed.
+ * A key to look up in a store: the key of a row; in a window store the plain key, or one window as it is
+ * printed.
  */
 export function parseLookupKey({ name, key, shown }: StoreSpec, text: string): unknown {
-  const whose = `the store ${name}`;
+  const owner = `the store ${name}`;
   const keys: AnySerde = shown?.key ?? key;
   return isWindowed(keys)
-    ? (parseWindow(keys, text) ?? parseKey(keys.inner, text, whose))
-    : parseKey(keys, text, whose);
+    ? (parseWindow(keys, text) ?? parseKey(keys.inner, text, owner))
+    : parseKey(keys, text, owner);
 }
 
 /**
- * A key of source records: in each topic what the text means there. USAGE, or SCHEMA_UNKNOWN where the
- * registry lacks a schema, if it can be a key of none.
+ * A key of source records, which may mean another value in each topic. Errors if no topic accepts it: USAGE,
+ * or SCHEMA_UNKNOWN if the registry lacks a schema.
  */
 export async function parseSourceKey(topology: Topology, past: PastOptions, text: string): Promise<KeyByTopic> {
   const means = (serde: AnySerde, topic: string): unknown => parseKey(serde, text, `records of ${topic}`);

@@ -13,7 +13,7 @@ export interface TopicPrinterOptions {
   readonly print: (lines: string) => Promise<void> | undefined;
 }
 
-/** Prints what is written to a topic from now on, also if the topic is created later. */
+/** Prints the records that are written to a topic from now on, even if the topic is created later. */
 export class TopicPrinter {
   readonly #options: TopicPrinterOptions;
   readonly #reader: Reader;
@@ -26,7 +26,7 @@ export class TopicPrinter {
     this.#reader = reader;
   }
 
-  /** Stands at the end of the topic as it is now; at the beginning if there is none yet. */
+  /** Starts at the current end of the topic; at the beginning if the topic does not exist yet. */
   static async open(options: TopicPrinterOptions): Promise<TopicPrinter> {
     const { broker, topic } = options;
     const printer = new TopicPrinter(options, await broker.createReader());
@@ -35,13 +35,13 @@ export class TopicPrinter {
     return printer;
   }
 
-  /** A misspelt topic prints nothing, as one does that nothing was written to. */
+  /** A misspelt topic prints nothing, like a topic without new records. */
   warnIfMissing(logger: Logger): void {
     const { topic } = this.#options;
     if (this.#partitions.length === 0) logger.warn({ topic }, 'nothing to print: there is no such topic');
   }
 
-  /** Prints until {@link end}, and then what was written up to that moment. */
+  /** Prints until {@link end} is called, then the records that were written up to that moment. */
   async run(): Promise<void> {
     const { clock, print, serdes } = this.#options;
     try {
@@ -66,7 +66,7 @@ export class TopicPrinter {
     }
   }
 
-  /** Nothing more is to come: {@link run} resolves when everything is printed. */
+  /** Ends the printing: {@link run} resolves when everything is printed. */
   end(): void {
     this.#ended.abort();
     this.#reader.wakeup();

@@ -5,7 +5,7 @@ import type { SerdeServices, SerdeUsage } from '../serdes/serde.js';
 import { serdesOf } from './declared.js';
 import type { ShownSerdes } from './show.js';
 
-/** How a topology reads or writes a topic, ready for use; undefined if it does neither by name. */
+/** The open serdes with which a topology reads or writes a topic; undefined if it names the topic nowhere. */
 export async function openTopicSerdes(
   topology: Topology,
   topic: string,
@@ -16,6 +16,6 @@ export async function openTopicSerdes(
   return serdes && openedFor(topic, use, serdes, services);
 }
 
-/** The bytes of a value that was typed as JSON. Throws a plain `Error` if it does not fit. */
+/** Encodes a value that was given as JSON. Throws a plain `Error` if it does not fit. */
 export const encodeJson = (serde: AnySerde, json: unknown): Buffer =>
   serde.encode(serde.fromJson === undefined ? json : serde.fromJson(json));

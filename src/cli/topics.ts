@@ -1,21 +1,22 @@
 import type { Admin } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
 
-/** Event times may lie years back: what goes by age is nothing for a topic that somebody fills by hand. */
+/** Event times may be years old: retention by age is wrong for a topic that users fill by hand. */
 const CONFIG = { 'cleanup.policy': 'delete', 'retention.ms': '-1' } as const;
 
 export interface EnsureTopic {
   /** Whether a missing topic is created. */
   readonly create: boolean;
-  /** How many partitions it is created with. */
+  /** Partitions of a created topic. */
   readonly missing: number;
-  /** How many it must have if it exists. Default: any number. */
+  /** Partitions that an existing topic must have. Default: any number. */
   readonly required?: number | undefined;
 }
 
 /**
- * How many partitions a topic has, once it is there. TOPIC_UNKNOWN if it may not be created, TOPIC_MISMATCH
- * if it has another number than it must.
+ * Creates the topic if it is missing and may be created; returns its number of partitions. Errors:
+ * TOPIC_UNKNOWN if it is missing and may not be created, TOPIC_MISMATCH if its number of partitions is not
+ * the required one.
  */
 export async function ensureTopic(
   admin: Admin,
@@ -38,7 +39,7 @@ export async function ensureTopic(
   return missing;
 }
 
-/** TOPIC_UNKNOWN, naming the topics there are. */
+/** TOPIC_UNKNOWN, with the existing topics. */
 export const unknownTopic = (name: string, existing: readonly string[]): StreamsError =>
   new StreamsError('TOPIC_UNKNOWN', {
     what: 'a topic does not exist',

@@ -18,8 +18,7 @@ export interface TypeCheck {
 }
 
 /**
- * Settings that say what is written where and how tidy the code is: none of them makes a topology wrong. Null
- * takes back what the user's file says.
+ * Settings for outputs and code style: none of them makes a topology wrong. Null removes the user's setting.
  */
 const OVERRIDES = {
   noEmit: true,
@@ -36,12 +35,13 @@ const OVERRIDES = {
 };
 
 /**
- * Checks the types of a topology file and what it imports, with the TypeScript that is installed in its
- * project (any version: its compiler is run, because 7 has no other interface) and the nearest tsconfig.json.
- * The loader strips types without looking at them, so this is the only place where a type error shows.
+ * Checks the types of a topology file and its imports. It uses the TypeScript that is installed in the
+ * project, and the nearest tsconfig.json. Any TypeScript version works, because it runs the compiler as a
+ * program: version 7 has no other interface. The loader strips types without checking them, so only this
+ * check finds type errors.
  *
- * Cost, for a file of a few lines: 0.1 s with TypeScript 7 and 0.5 s with 6, in a process beside this one; it
- * grows with what the file imports. Skipped for JavaScript, and where TypeScript is not installed, as in
+ * Cost, for a file of a few lines: 0.1 s with TypeScript 7 and 0.5 s with 6, in a separate process. The cost
+ * grows with the imports of the file. Skipped for JavaScript, and where TypeScript is not installed, as in
  * production.
  */
 export async function checkTypes(path: string, signal: AbortSignal): Promise<TypeCheck> {
@@ -71,7 +71,7 @@ function configFor(path: string, tsconfig: string | undefined): object {
 }
 
 /**
- * The compiler's program. Its package exports package.json in every version; nothing else is the same in all.
+ * Path of the compiler. Its package exports package.json in every version; nothing else is the same in all.
  */
 async function findCompiler(path: string): Promise<string | undefined> {
   try {
@@ -85,8 +85,8 @@ async function findCompiler(path: string): Promise<string | undefined> {
 }
 
 /**
- * Where the compiler's settings are put for the moment: in the project's node_modules, because packages of
- * types are looked up from there; in the system's own place if that cannot be written.
+ * Directory for temporary compiler settings: in the project's node_modules, because type packages are looked
+ * up from there; in the system's temporary directory if node_modules is not writable.
  */
 async function temporaryDirectory(path: string): Promise<string> {
   const modules = nearest(path, 'node_modules');
@@ -121,8 +121,8 @@ function run(
 }
 
 /**
- * `src/topology.ts(12,5): error TS2322: Type …`, with lines that belong to it indented. What is said of
- * settings and of installed packages is left out.
+ * Parses `src/topology.ts(12,5): error TS2322: Type …` and the indented lines that follow it. Skips errors in
+ * settings and in installed packages.
  */
 function parseProblems(output: string, cwd: string): TypeProblem[] {
   const problems: { where: string; what: string }[] = [];

@@ -1,6 +1,6 @@
 import { StreamsError } from '../model/errors.js';
 
-/** The command line is wrong: what was given, what is taken. */
+/** A wrong command line: the given input, and the expected one. */
 export const usage = (
   what: string,
   saw: string,

@@ -2,7 +2,7 @@ import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * This copy of millrace, as it is compiled, and as its source maps name it: frames in it are not the user's.
+ * The paths of this copy of millrace, compiled and in source maps: stack frames in them are not the user's.
  */
 const COMPILED = dirname(dirname(fileURLToPath(import.meta.url)));
 const OWN = [COMPILED, join(dirname(COMPILED), 'src')];
@@ -11,14 +11,14 @@ const inside = (path: string, ...below: string[]): boolean =>
   OWN.some((directory) => path.startsWith(join(directory, ...below) + sep));
 
 /**
- * Where a line of a stack ends: `:12:5`, perhaps in brackets. What stands before it is looked for by hand, in
- * linear time: messages of errors are part of a stack, and repeat what others wrote.
+ * The end of a stack line: `:12:5`, perhaps in brackets. The code finds the path before it without a regular
+ * expression, in linear time: error messages are part of a stack, and may contain foreign text.
  */
 const END = /:(\d{1,9}):(\d{1,9})\)?$/;
 const MAX_LINE = 4_096;
 const PATH = /^(?:file:\/\/)?(?:\/|[A-Za-z]:[\\/])/;
 
-/** The file that a line of a stack names, with row and column; undefined: it is no frame, or of no file. */
+/** The file of a stack line, with row and column; undefined if the line is not a frame, or has no file. */
 function frameOf(
   line: string,
 ): { readonly location: string; readonly row: string; readonly column: string } | undefined {
@@ -33,8 +33,8 @@ function frameOf(
 }
 
 /**
- * Where in the user's own files an error comes from (`/project/topology.ts:12:5`): the first such frame of it
- * or of what caused it, innermost cause first.
+ * Where in the user's own files an error comes from (`/project/topology.ts:12:5`): the first user frame of
+ * the error or of its causes, innermost cause first.
  */
 export function placeInUserFile(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -45,7 +45,7 @@ export function placeInUserFile(error: unknown): string | undefined {
     if (!frame) continue;
     const { location, row, column } = frame;
     const path = toPath(location);
-    // The command line: whoever called it is not the user's code.
+    // A frame of the command line: its callers are not user code.
     if (inside(path, 'cli')) return undefined;
     if (inside(path) || path.includes(`${sep}node_modules${sep}`)) continue;
     return `${path}:${row}:${column}`;

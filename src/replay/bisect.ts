@@ -16,18 +16,18 @@ import type { RowWrite } from './watcher.js';
 
 const ROWS_TOGETHER = 1_000;
 
-/** What a predicate is asked about: a row that has just been written. */
+/** What a predicate receives: a row that has just been written. */
 export interface ChangedRow {
-  /** In a store of windows, the window: `{ key, start, end }`. */
-  // biome-ignore lint/suspicious/noExplicitAny: whoever asks knows the types of the store
+  /** In a window store, the window: `{ key, start, end }`. */
+  // biome-ignore lint/suspicious/noExplicitAny: the caller knows the types of the store
   readonly key: any;
-  /** Null: the row is gone. */
+  /** Null: the row was deleted. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   readonly value: any;
-  /** The row before; null: there was none. */
+  /** The row before the write; null: there was none. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   readonly before: any;
-  /** Of the row, in milliseconds. */
+  /** Timestamp of the row, in milliseconds. */
   readonly timestamp: number;
 }
 
@@ -36,37 +36,40 @@ export type Predicate = (row: ChangedRow) => unknown;
 export interface BisectOptions extends PastOptions, PastSlice {
   readonly store: string;
   /**
-   * Ask about this row only; of a store of windows, about all windows of a key, or one of them,
-   * `{ key, start, end }`. Default: about every row of the store.
+   * Test this row only. In a window store: all windows of a key, or one window, `{ key, start, end }`.
+   * Default: every row of the store.
    */
   readonly key?: unknown;
   readonly when: Predicate;
   /**
-   * The predicate stays true, once it is: then snapshots are asked first (`before` is null there), by halves,
-   * and only the part between two of them is run. If it does not stay true, the event that is found is one
-   * after which it is true, and not always the first. Default: every change is looked at, in order.
+   * States that the predicate, once true, stays true. The search then tests snapshots first, by halves
+   * (`before` is null there), and replays only the part between two of them. If the predicate does become
+   * false again, the result is an event after which it holds, but not always the first. Default: every change
+   * is tested, in order.
    */
   readonly monotone?: boolean;
 }
 
 export interface BisectResult {
   readonly change: StateChange;
-  /** The event's way through the topology. */
+  /** The path of the event through the topology. */
   readonly trace: Trace;
 }
 
 /**
- * Finds the first event after which a predicate holds: it is asked at each write of a row of the store, in
- * the order of the merged history, as soon as the row is written; not where a row is deleted that is not
- * there. Undefined if it never holds. In a store of windows a row is a window; where several windows are kept
- * together, as sessions are, it is asked about those that the write has changed, first about what is gone
- * (`value` is null).
+ * Finds the first event after which a predicate holds. The predicate runs at each write of a row of the
+ * store, as soon as the row is written, in the order of the merged history. It does not run for a deletion of
+ * a row that does not exist. Returns undefined if the predicate never holds.
  *
- * Cost: a replay up to that event, and one more to follow it through the topology; with snapshots the second
- * begins at the last one before the event, and with a key the first leaves out those parts in which the row
- * did not change, which loses nothing. `monotone` is for predicates that stay true.
+ * In a window store a row is a window. Where several windows are stored together, as sessions are, the
+ * predicate runs for the windows that the write has changed; deleted ones come first (`value` is null).
  *
- * Errors: PREDICATE_FAILED if the predicate throws, naming the event; STORE_UNKNOWN; those of {@link replay}.
+ * Cost: a replay up to that event, and a second one that traces it through the topology. With snapshots, the
+ * second begins at the last one before the event. With snapshots and a key, the first skips the parts in
+ * which the row did not change, which loses nothing. `monotone` is for predicates that stay true.
+ *
+ * Errors: PREDICATE_FAILED if the predicate throws (the error names the event); STORE_UNKNOWN; those of
+ * {@link replay}.
  *
  * ```ts no-run
  * const found = await bisect(shop, { broker, store: 'balances', key: 'alice', when: ({ value }) => value !== null && value.total < 0 });
@@ -87,7 +90,8 @@ async function firstChange(frame: PastFrame, options: BisectOptions): Promise<St
   const { from, until, key, when } = options;
   let found: Picked<Outcome> | undefined;
   const pick = (change: ShownChange, write: RowWrite): Outcome | undefined => {
-    // In a window the first one counts, and it may come after others, from another task.
+    // The first match in record order counts. Within a read window it may arrive after others, from another
+    // task.
     if (found !== undefined && write.at.index >= found.index) return undefined;
     const outcome = ask(when, change, (): SeenChange => changes.see(change, write));
     if (outcome) found = { index: write.at.index, picked: outcome };
@@ -134,7 +138,10 @@ function predicateFailed(
   });
 }
 
-/** The last snapshot in which the predicate does not hold; by halves, so it must not become untrue again. */
+/**
+ * The last snapshot in which the predicate does not hold. Searches by halves, so the predicate must stay
+ * true.
+ */
 async function lastUntrue(frame: PastFrame, options: BisectOptions): Promise<Snapshot | undefined> {
   const { until } = options;
   const slice = await sliceOf(frame, until ? { until } : {});
@@ -176,7 +183,10 @@ async function holdsIn(frame: PastFrame, snapshot: Snapshot, { store, key, when 
   }
 }
 
-/** All rows of a store with their timestamps, which its entries leave out: so many are read together. */
+/**
+ * All rows of a store with their timestamps. Store entries leave timestamps out, so it reads many rows
+ * together.
+ */
 async function* rowsOf(store: CachedStore<unknown, unknown>): AsyncGenerator<readonly [unknown, Row<unknown>]> {
   let keys: unknown[] = [];
   const read = async (): Promise<readonly (readonly [unknown, Row<unknown>])[]> => {

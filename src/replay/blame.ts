@@ -6,7 +6,7 @@ export interface Blame {
   readonly what: string;
 }
 
-/** Where two ways of the same record part; undefined if they do not. */
+/** The first difference between two paths of the same record; undefined if there is none. */
 export function blame(
   topology: Topology,
   digest: RunDigest,
@@ -21,15 +21,15 @@ export function blame(
   for (let i = 0; i < Math.max(wanted.length, found.length); i++) {
     const [a, b] = [wanted[i], found[i]];
     if (a?.name === b?.name && a?.hash === b?.hash) continue;
-    // What is there in one way and not in the other is to blame, else what has another content.
+    // Blames a step that only one of the paths has, else a step with different content.
     return placeOf(topology, (b ?? a) as DigestedStep, a && b && a.name === b.name ? 'content' : 'presence');
   }
   return undefined;
 }
 
 /**
- * Records of equal time may change places, and then sums on the way are others: only the last row and the
- * last output of each key count. The first that is not the same, in the order of the way.
+ * Records of equal time may be swapped, which changes intermediate sums. So only the last row and the last
+ * output of each key count. Returns the first that differs, in the order of the path.
  */
 function blameOfOutcome(
   topology: Topology,
@@ -49,7 +49,7 @@ const outcomes = (steps: readonly DigestedStep[], digest: RunDigest): ReadonlyMa
 function placeOf({ graph }: Topology, { name }: DigestedStep, how: 'content' | 'presence'): Blame {
   const [kind = '', task = '', ...rest] = name.split(' ');
   const node = rest.join(' ');
-  const differs = how === 'content' ? 'was another' : 'was there in one run and not in the other, or in another order';
+  const differs = how === 'content' ? 'differed' : 'occurred in one run only, or in another order';
   if (kind === 'in') return { operator: node, what: `what it decoded ${differs}, in task ${task}` };
   if (kind === 'arrive') {
     const edges = graph.edges.filter(({ to }) => to === node);

@@ -12,29 +12,32 @@ import type { Snapshot } from './snapshots.js';
 import type { RowWrite } from './watcher.js';
 
 /**
- * One change of a row, and what caused it. In a store of windows a row is a window: its key is
- * `{ key, start, end }`, however many of them are kept together.
+ * One change of a row, and its cause. In a window store a row is a window with the key `{ key, start, end }`,
+ * also where several windows are stored together.
  */
 export interface StateChange {
   readonly store: string;
   readonly partition: number;
   readonly key: unknown;
-  /** The row before; null: there was none. */
+  /** The row before the change; null: there was none. */
   readonly before: unknown;
   /**
-   * The row after; null: it is gone. A session that grows, or is merged into another, is gone: what it has
-   * become begins or ends elsewhere.
+   * The row after the change; null: it was deleted. A session that grows or is merged counts as deleted,
+   * because the resulting session has another start or end.
    */
   readonly value: unknown;
-  /** Of the row; of one that is gone, that of the write which has removed it. */
+  /** Timestamp of the row, or of the deletion if it was deleted. */
   readonly timestamp: number;
-  /** The record of a source topic that caused it. */
+  /** The source record that caused the change. */
   readonly event: EventInfo;
-  /** How many records the merged history has up to that one, from where it was begun. */
+  /**
+   * Number of records in the merged history up to and including that record, counted from where the replay
+   * began.
+   */
   readonly records: number;
 }
 
-/** Something that was picked from a write, and which record of the history caused that. */
+/** A result that was picked from a write, and the index of the record that caused the write. */
 export interface Picked<T> {
   readonly index: number;
   readonly picked: T;
@@ -44,14 +47,14 @@ export interface ChangeScan<T> extends PastSlice {
   readonly store: StoreSpec;
   /** Undefined: all rows. */
   readonly key: unknown;
-  /** Shown what each write of such a row has changed. */
+  /** Called for each change that a write of such a row makes; a result other than undefined is kept. */
   readonly pick: (change: ShownChange, write: RowWrite) => T | undefined;
 }
 
 /**
- * Goes through the writes of a store, window by window; what was picked comes in the order of the records
- * that caused it. With a key and snapshots, parts of the history in which that row did not change are left
- * out. `begin`: nothing before that snapshot is of interest.
+ * Scans the writes of a store, window by window; yields the picked results in the order of the records that
+ * caused them. With a key and snapshots, it skips parts of the history in which that row did not change.
+ * `begin`: skip everything before this snapshot.
  */
 export async function* scanChanges<T>(
   frame: PastFrame,
@@ -76,7 +79,7 @@ export async function* scanChanges<T>(
         if (picked !== undefined) found.push({ index: write.at.index, picked });
       }
     };
-    // Not after so many records: compaction may have removed some of them since.
+    // By offsets, not by a record count: compaction may have removed some of the records since.
     const until: Moment | undefined = endWith ? { kind: 'offset', offsets: endWith.positions } : scan.until;
     const past = await Past.open(frame, {
       ...(from && { from }),
@@ -97,12 +100,12 @@ export async function* scanChanges<T>(
   }
 }
 
-/** A change whose event is not decoded yet, which may take a while. */
+/** A change with an undecoded event: decoding is asynchronous and may take a while. */
 export interface SeenChange extends Omit<StateChange, 'event'> {
   readonly source: BrokerRecord;
 }
 
-/** Makes changes of writes. */
+/** Makes changes from writes. */
 export class ChangeMaker {
   readonly #events: EventReader;
   readonly #stores: ReadonlyMap<string, StoreSpec>;
@@ -117,7 +120,7 @@ export class ChangeMaker {
     return { store, partition, key: this.#keyOf(store, key), before, value, timestamp, source, records: index + 1 };
   }
 
-  /** A copy that its serde takes: of an instance none else is one. */
+  /** Copies the key through its serde, because a plain clone of a class instance loses its class. */
   #keyOf(store: string, key: unknown): unknown {
     const spec = this.#stores.get(store);
     if (spec === undefined) return frozenCopy(key);

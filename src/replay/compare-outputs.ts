@@ -2,33 +2,31 @@ import type { Broker, BrokerRecord, TopicPartition } from '../broker/port.js';
 import { stopped } from '../runtime/stopped.js';
 import { differingKeys, type OutputDifference, OutputDigest } from './output-digest.js';
 
-/** A topic as the live application has written it, and its shadow. */
+/** A topic that the live application has written, compared with its shadow topic. */
 export interface OutputComparison {
   readonly topic: string;
   readonly shadowTopic: string;
   readonly records: { readonly live: number; readonly shadow: number };
-  /** As often the same partition, key and value on both sides, in whatever order. */
+  /** True if each partition, key and value occurs equally often on both sides, in any order. */
   readonly equal: boolean;
-  /** Some keys whose records differ, in the order of partition and key; empty if all is equal. */
+  /** Some of the keys with different records, ordered by partition and key; empty if the topics are equal. */
   readonly differences: readonly OutputDifference[];
-  /**
-   * The live topic no longer begins at its beginning, or only has the last value of each key: it cannot be
-   * equal.
-   */
+  /** True if the live topic has lost its first records, or is compacted. The topics cannot be equal then. */
   readonly incomplete: boolean;
 }
 
-/** So many keys are shown for a topic. */
+/** Number of keys shown per topic. */
 const SHOWN_KEYS = 10;
 const READ_TOGETHER = 2_000;
 
 /**
- * Compares the records of topics with those of their shadows, as they are now. Timestamps and headers are not
- * compared, and the order is not.
+ * Compares the current records of topics with those of their shadow topics. Timestamps, headers and order are
+ * not compared.
  *
- * Cost: one read of both topics, a second one if they differ. Memory: 2 MB a topic, and the keys (with their
- * last values) of an eight-thousandth of the topic where it differs. Two multisets that differ are taken for
- * equal with a probability of 2^-64. STOPPED if the signal is aborted before all is read.
+ * Cost: one read of both topics, and a second one if they differ. Memory: 2 MB per topic; where a topic
+ * differs, also the keys (with their last values) of one eight-thousandth of it. The probability that two
+ * different multisets count as equal is 2^-64. Errors: STOPPED if the signal is aborted before everything is
+ * read.
  */
 export async function compareOutputs(
   broker: Broker,
@@ -61,7 +59,7 @@ export async function compareOutputs(
   return compared;
 }
 
-/** A topic up to where it ends now; none of it if there is no such topic. */
+/** A topic up to its current end; empty if the topic does not exist. */
 class TopicSlice {
   readonly #broker: Broker;
   readonly #parts: readonly (TopicPartition & { readonly from: number; readonly to: number })[];
@@ -95,7 +93,7 @@ class TopicSlice {
     return new TopicSlice(broker, parts, found?.config?.['cleanup.policy']?.includes('compact') === true);
   }
 
-  /** Shows each record; returns how many there are. */
+  /** Calls `show` for each record; returns the number of records. */
   async read(show: (record: BrokerRecord) => void, signal: AbortSignal): Promise<number> {
     const reader = await this.#broker.createReader();
     const open = new Map(this.#parts.filter(({ from, to }) => from < to).map(({ partition, to }) => [partition, to]));

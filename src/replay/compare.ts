@@ -17,7 +17,7 @@ import type { Captured, RowWrite, RunWatcher } from './watcher.js';
 
 export interface CompareOptions extends Omit<PastOptions, 'snapshots'>, PastSlice {}
 
-/** A record that one of two versions would have written. */
+/** A record that one of the two versions would have written. */
 export interface ComparedOutput {
   readonly topic: string;
   readonly partition: number;
@@ -27,13 +27,13 @@ export interface ComparedOutput {
 }
 
 /**
- * A row that the two versions do not agree upon; in a store of windows, a window: its key is
+ * A row on which the two versions differ. In a window store a row is a window with the key
  * `{ key, start, end }`.
  */
 export interface ComparedRow {
   readonly store: string;
   readonly key: unknown;
-  /** After the event; undefined: that version did not change it. */
+  /** The value after the event; undefined: that version did not change the row. */
   readonly first: unknown;
   readonly second: unknown;
 }
@@ -41,9 +41,9 @@ export interface ComparedRow {
 /** The first event after which two versions of a topology differ. */
 export interface Disagreement {
   readonly event: EventInfo;
-  /** How many records the merged history has up to it. */
+  /** Number of records in the merged history up to and including the event. */
   readonly records: number;
-  /** What each of them would have written because of the event. */
+  /** What each version would have written because of the event; undefined: the outputs are equal. */
   readonly outputs:
     | { readonly first: readonly ComparedOutput[]; readonly second: readonly ComparedOutput[] }
     | undefined;
@@ -55,12 +55,14 @@ const LATEST: Moment = { kind: 'latest' };
 const EARLIEST: Moment = { kind: 'earliest' };
 
 /**
- * Finds the first event at which two versions of a topology disagree: in what they would have written because
- * of it (topic, partition, key, value, timestamp, headers, in order), or in the rows that it changed, of
- * stores that both have. Undefined: they agree on the whole slice. "Did my refactoring change anything?"
+ * Finds the first event at which two versions of a topology disagree. They disagree if the records that the
+ * event makes them write differ (topic, partition, key, value, timestamp, headers, in order). They also
+ * disagree if the event changes rows differently in stores that both have. Returns undefined if they agree on
+ * the whole slice. Answers the question "did my refactoring change anything?".
  *
- * Both are given the same records in the same order; each ignores topics that it does not read. Both run
- * under the application id of the first.
+ * Both versions process the same records in the same order; each ignores topics that it does not read. Both
+ * run under the application id of the first.
+ *
  * Cost: two replays at once.
  *
  * ```ts no-run
@@ -110,7 +112,7 @@ export async function compare(
   }
 }
 
-/** What one record of the slice has caused. */
+/** The effects of one record of the slice. */
 interface Effects {
   readonly outputs: { readonly text: string; readonly sent: Captured }[];
   /** By store and key. */
@@ -127,7 +129,7 @@ interface ChangedRow {
 
 const NOTHING: Effects = { outputs: [], rows: new Map() };
 
-/** One of the two versions, and what the records of this window have caused in it. */
+/** One of the two versions, and the effects of the records of this window in it. */
 class Side {
   readonly frame: PastFrame;
   #run!: Rerun;
@@ -189,7 +191,7 @@ class Side {
     return effects;
   }
 
-  /** As people see it, with the schemas fetched that it takes. */
+  /** Decodes an output for display; fetches the schemas that this needs. */
   async shown({ node, record }: Captured): Promise<ComparedOutput> {
     const { topic, partition, timestamp, headers } = record;
     const sink = this.#sinks.get(node);
@@ -243,7 +245,7 @@ async function differenceAt(index: number, record: BrokerRecord, a: Side, b: Sid
   return { event: await eventOf(record, a, b), records: index + 1, outputs, rows };
 }
 
-/** A row that was written as it was has not changed. */
+/** A write of the same value is no change. */
 const changed = (row: ChangedRow | undefined): ChangedRow | undefined =>
   row === undefined || row.before === row.after ? undefined : row;
 

@@ -5,9 +5,9 @@ const FLUSH_BYTES = 256 * 1024;
 const STEP_BYTES = 12;
 
 /**
- * The digests of a run on disk, so that memory does not grow with it: for each record the number of its steps
- * (4 bytes), then for each step the number of its name, the hash of its key and its own (4 each), all
- * little-endian. Written once from the beginning, read from the beginning as often as wanted.
+ * The digests of a run on disk, so that memory does not grow with the run. Each record begins with the number
+ * of its steps. Then each step has the number of its name, the hash of its key and its own hash. All numbers
+ * have 4 bytes, little-endian. Written once from the beginning, read from the beginning any number of times.
  */
 export class DigestFile {
   readonly #path: string;

@@ -8,24 +8,25 @@ import { show } from '../model/show.js';
 import type { StoreSpec } from '../state/contract.js';
 
 /**
- * Headers in which event ids travel: the first of these that a record has. `ce_id` is that of CloudEvents.
+ * Headers that carry event ids: the first of these that a record has counts. `ce_id` is the one of
+ * CloudEvents.
  */
 const ID_HEADERS = ['event-id', 'eventId', 'event_id', 'ce_id', 'ce-id', 'message-id', 'id'] as const;
 
-/** A record of a source topic, for people. */
+/** A source record, for display. */
 export interface EventInfo {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
   readonly timestamp: number;
-  /** From its headers, else the field `eventId` of its value; null if it has none. */
+  /** From the headers, else from the field `eventId` of the value; null if it has none. */
   readonly eventId: string | null;
-  /** Decoded as the topology does; what does not decode is a Buffer. */
+  /** Decoded as in the topology; a Buffer if decoding fails. */
   readonly key: unknown;
   readonly value: unknown;
 }
 
-/** Describes records of source topics as a topology reads them. Its serdes are open. */
+/** Describes source records as a topology reads them. Needs the topology's open serdes. */
 export class EventReader {
   readonly #serdes: ReadonlyMap<string, { readonly key: AnySerde; readonly value: AnySerde }>;
 
@@ -33,7 +34,7 @@ export class EventReader {
     this.#serdes = new Map([...globalTables, ...sources].map((source) => [source.topic, source]));
   }
 
-  /** Fetches schemas that it needs. */
+  /** Decodes a record; fetches the schemas that this needs. */
   async read(record: BrokerRecord): Promise<EventInfo> {
     const { topic, partition, offset, timestamp, headers } = record;
     const serdes = this.#serdes.get(topic);
@@ -61,12 +62,12 @@ function idOf(record: BrokerRecord, value: unknown): string | null {
 }
 
 /**
- * What bytes decode to, with the schemas fetched that it takes; a copy of those that do not decode, or of
- * which nobody knows how.
+ * Decodes bytes; fetches the schemas that this needs. Returns a copy of the bytes if they do not decode, or
+ * if there is no serde.
  */
 export async function decode(serde: AnySerde | undefined, bytes: Buffer | null, headers: Headers): Promise<unknown> {
   if (bytes === null) return null;
-  // Values may be parts of the bytes, which belong to whoever fetched them.
+  // Decoded values may refer to the bytes, which belong to the code that fetched them.
   const own = Buffer.from(bytes);
   if (!serde) return own;
   return whenReady(() => {
@@ -84,8 +85,8 @@ export const taskStores = ({ processors }: Declaration): ReadonlyMap<string, Sto
   new Map(processors.flatMap(({ spec }) => spec.stores.map((store) => [store.name, store])));
 
 /**
- * A store of the topology's tasks. STORE_UNKNOWN if there is none of that name, or it is that of a global
- * table, whose rows no record of a task changes.
+ * A store of the topology's tasks. Errors: STORE_UNKNOWN if there is none of that name, or if it is the store
+ * of a global table: no record of a task changes its rows.
  */
 export function taskStore(
   { topology, declaration }: { readonly topology: Topology; readonly declaration: Declaration },
@@ -106,8 +107,8 @@ export function taskStore(
 }
 
 /**
- * A value as it is now: whoever changes it later does not change this. Bytes stay Buffers, wherever in arrays
- * and plain objects they are.
+ * A deep copy of a value: later changes to the value do not affect it. Buffers stay Buffers, at any depth in
+ * arrays and plain objects.
  */
 export function frozenCopy(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
@@ -118,7 +119,7 @@ export function frozenCopy(value: unknown): unknown {
   }
 }
 
-/** A clone has plain arrays of bytes where there were Buffers. */
+/** Restores Buffers in a clone: structuredClone turns them into Uint8Arrays. */
 function withBuffers(value: unknown, clone: unknown, seen = new Set<unknown>()): unknown {
   if (Buffer.isBuffer(value)) return Buffer.from(value);
   if (!isObject(value) || !isObject(clone) || seen.has(value)) return clone;

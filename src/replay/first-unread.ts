@@ -1,8 +1,8 @@
 import { type Broker, type PartitionOffset, partitionKey } from '../broker/port.js';
 
 /**
- * The first record of topics that a group has not read, as `topic[partition]@offset`; undefined if it has
- * read all there is. Of partitions without a position, from their beginning.
+ * The first record of the topics that a group has not read, as `topic[partition]@offset`; undefined if it has
+ * read everything. Partitions without a position count from their beginning.
  */
 export async function firstUnread(
   broker: Broker,
@@ -25,8 +25,8 @@ export async function firstUnread(
 }
 
 /**
- * The first record between positions and ends, as `topic[partition]@offset`. Offsets alone do not say: the
- * marker of a transaction has one, too.
+ * The first record between positions and ends, as `topic[partition]@offset`. It reads the records, because
+ * offsets alone do not show them: the marker of a transaction has an offset, too.
  */
 export async function firstBetween(
   broker: Broker,

@@ -1,6 +1,6 @@
 /**
- * Freezes plain objects and arrays, all the way down: code in modules and classes that changes one then
- * throws. Bytes, maps and objects of classes are left as they are.
+ * Freezes plain objects and arrays at every depth; strict-mode code (modules and classes) that changes one
+ * then throws. Leaves bytes, maps and class instances as they are.
  */
 export function freezeDeep(value: unknown): void {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
@@ -10,7 +10,7 @@ export function freezeDeep(value: unknown): void {
   for (const inner of Object.values(value)) freezeDeep(inner);
 }
 
-/** Whether an error, or what caused it, says that something frozen was to be changed. */
+/** Whether an error, or one of its causes, is an attempt to change a frozen object. */
 export function saysFrozen(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof TypeError && /read only|not extensible|Cannot (add|delete) property|frozen/i.test(error.message))

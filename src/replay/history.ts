@@ -8,21 +8,21 @@ import type { RowWrite } from './watcher.js';
 
 export interface HistoryOptions extends PastOptions, PastSlice {
   readonly store: string;
-  /** Of a store of windows: a key, for all its windows; or one of them, `{ key, start, end }`. */
+  /** In a window store: a key for all its windows, or one window, `{ key, start, end }`. */
   readonly key: unknown;
 }
 
 /**
- * Every change of one row: which event caused it, what the row was before and after. In the order of the
- * events. A write that leaves the row as it was is no change; a row that expires is gone without an event, so
- * that is none, either.
+ * Every change of one row, in the order of the events: which event caused it, and the row before and after. A
+ * write that leaves the row as it was is no change. Neither is the expiry of a row, because no event causes
+ * it.
  *
- * In a store of windows the rows are its windows, as `windows` of a store lists them: a key stands for all of
- * its own. What one event has done to several of them comes in the order in which it was done; where they are
- * kept together, as sessions are, first those that are gone (merged, or grown: then they begin or end
- * elsewhere), then the others in the order of their starts.
+ * In a window store the rows are the windows, as `windows` of a store lists them; a key selects all its
+ * windows. If one event changes several of them, the changes come in the order in which they were made. Where
+ * windows are stored together, as sessions are, the deleted ones come first, then the others ordered by
+ * start. Deleted sessions were merged, or have grown, which gives them another start or end.
  *
- * Cost: a replay; with snapshots, one of those parts in which the row changed. Memory does not grow with the
+ * Cost: a replay; with snapshots, only of the parts in which the row changed. Memory does not grow with the
  * history. Errors: STORE_UNKNOWN, and those of {@link replay}.
  *
  * ```ts no-run

@@ -1,7 +1,7 @@
 import type { BrokerRecord } from '../broker/port.js';
 
 /**
- * Records that wait for a task, each with the record of the slice that caused it and that one's place in the
+ * Records that wait for a task, each with the source record that caused it and that record's index in the
  * slice.
  */
 export class WaitingRecords {
@@ -10,7 +10,7 @@ export class WaitingRecords {
   readonly #indexes: readonly number[] | undefined;
   readonly #first: number;
 
-  /** Without `indexes` the records follow each other in the slice, from `first` on. */
+  /** Without `indexes` the records are consecutive in the slice, beginning at index `first`. */
   constructor(
     records: readonly BrokerRecord[],
     sources: readonly BrokerRecord[],
@@ -36,7 +36,7 @@ export const NOTHING_WAITS = new WaitingRecords([], [], undefined);
 
 /** The records of one window that wait for a task. */
 export class Inbox {
-  /** A whole window, if nothing else has come. */
+  /** A whole window, if no other records have come. */
   #window: WaitingRecords | undefined;
   #records: BrokerRecord[] = [];
   #indexes: number[] = [];
@@ -56,13 +56,13 @@ export class Inbox {
     this.#sources.push(source);
   }
 
-  /** All records of a window, whose first has that place in the slice: nothing is copied. */
+  /** Adds all records of a window; its first record has the index `first` in the slice. Copies nothing. */
   addWindow(records: readonly BrokerRecord[], first: number): void {
     this.#window = new WaitingRecords(records, records, undefined, first);
   }
 
   /**
-   * Takes everything, in the order of causes; what has the same cause stays in the order in which it was
+   * Takes everything, in the order of causes; records with the same cause keep the order in which they were
    * added.
    */
   take(): WaitingRecords {

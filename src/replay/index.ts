@@ -1,5 +1,5 @@
 /**
- * The past of an application, run again: the same engine with another reader and other sinks.
+ * Replays of an application's past: the same engine, with another reader and other sinks.
  *
  * @module millrace/replay
  */

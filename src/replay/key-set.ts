@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 
-/** 16 bits a key and 4 of them set: one key in 400 that is not there is taken for one that may be. */
+/** 16 bits per key, of which 4 are set: about one absent key in 400 counts as possibly present. */
 const BITS_PER_KEY = 16;
 const BITS_SET = 4;
 const MIN_BITS = 256;
 
 /**
- * Keys that were added, as the bits of a Bloom filter (format 1: the bits, little-endian words, a power of
- * two of them): says of a key that was not added that it was not, mostly, and of one that was never.
+ * A set of keys as a Bloom filter (format 1: its bits as little-endian words; their number is a power of
+ * two). It has no false negatives, and few false positives.
  */
 export class KeySet {
   readonly #words: Uint32Array;
@@ -34,9 +34,9 @@ export class KeySet {
     return new KeySet(words);
   }
 
-  /** False: it was not added. True: it may have been. */
+  /** False: the key was not added. True: it may have been. */
   mayHave(key: string): boolean {
-    // What is damaged may hold any.
+    // A damaged set may hold any key.
     return this.#words.length === 0 || this.#each(key, (word, mask) => ((this.#words[word] as number) & mask) !== 0);
   }
 
@@ -46,7 +46,7 @@ export class KeySet {
     return bytes;
   }
 
-  /** The bits of a key, until one answers no. */
+  /** Visits the bits of a key, until `visit` returns false. */
   #each(key: string, visit: (word: number, mask: number) => boolean): boolean {
     const digest = createHash('sha1').update(key, 'latin1').digest();
     for (let i = 0; i < BITS_SET; i++) {

@@ -3,13 +3,16 @@ import { join } from 'node:path';
 import { makePrivateDirectory } from '../files/write.js';
 import type { Database, DatabaseEntry, DatabaseWrite, KeyRange, OpenDatabase } from '../model/database.js';
 
-/** Written once and never changed: they may be shared. A database that is opened again begins new ones. */
+/**
+ * Files that are written once and never changed, so databases can share them. A database that is opened again
+ * begins new ones.
+ */
 const SHARED = /\.(sst|log)$/;
 
 /**
- * Databases that can be copied while they are in use, at the cost of a few file operations: closed for a
- * moment, their large files linked and the small ones copied, and opened again. Whoever uses one notices
- * nothing, as long as no call is under way.
+ * Databases that can be copied while in use, at the cost of a few file operations. The copy closes the
+ * database, links its large files, copies the small ones, and opens it again. Users of the database notice
+ * nothing, as long as no call is running.
  */
 export class LinkedDatabases {
   readonly #openInner: OpenDatabase;
@@ -65,7 +68,7 @@ class LinkedDatabase implements Database {
   }
 }
 
-/** Makes a database of the same content elsewhere. It must not be open. */
+/** Makes a second database with the same content. The first must not be open. */
 export async function linkDirectory(from: string, to: string): Promise<void> {
   await makePrivateDirectory(to);
   for (const name of await readdir(from)) {

@@ -6,24 +6,24 @@ import type { Row, StoreSpec } from '../state/contract.js';
 import { typedStore, windowsOf } from '../state/typed-store.js';
 import type { ChangedKeys } from './snapshots.js';
 
-/** What stands for a key where keys are looked up by their bytes. */
+/** The bytes of a key as a string, for maps and sets. */
 export const keyIdOf = (serde: AnySerde, key: unknown): string => serde.encode(key).toString('latin1');
 
-/** What stands for the key in a windowed one; undefined if it is none. */
+/** The bytes of the plain key in a windowed key; undefined if the key is not windowed. */
 export const plainKeyIdOf = (serde: AnySerde, key: unknown): string | undefined =>
   isWindowed(serde) ? keyIdOf(serde.inner, (key as Windowed<unknown>).key) : undefined;
 
 /**
- * A key that somebody asks a store for. Of a store of windows it is the key that they are of, which means all
- * of them; or one of them as it is shown, `{ key, start, end }`. Rows in which several windows lie are
- * nobody's business: it is known here which ones to look into.
+ * A key to look up in a store. In a window store it is a plain key, which selects all its windows, or one
+ * window in its public form, `{ key, start, end }`. Rows that pack several windows are an internal detail:
+ * this class knows which rows to look into.
  */
 export class LookupKey {
   readonly #store: StoreSpec;
   readonly #key: unknown;
-  /** One window, of a store that shows windows. */
+  /** One window, in a store that shows windows. */
   readonly #window: string | undefined;
-  /** What all windows that are wanted have in common. */
+  /** The plain key of all selected windows. */
   readonly #plain: string | undefined;
   readonly #kept: { readonly kind: keyof ChangedKeys; readonly id: string };
 
@@ -41,24 +41,24 @@ export class LookupKey {
     }
   }
 
-  /** What stands for it among the keys of the rows, or for what their keys have in common. */
+  /** The id to find among the row keys, or among the plain keys of windowed row keys. */
   get kept(): { readonly kind: keyof ChangedKeys; readonly id: string } {
     return this.#kept;
   }
 
-  /** Whether a row of the store may hold it, by the key of the row. */
+  /** Whether the row with this key may hold the looked-up key. */
   liesIn(rowKey: unknown): boolean {
     const { kind, id } = this.#kept;
     return (kind === 'rows' ? keyIdOf(this.#store.key, rowKey) : plainKeyIdOf(this.#store.key, rowKey)) === id;
   }
 
-  /** Whether it is what a row that it may lie in holds under that key. */
+  /** Whether an entry of such a row, with this public key, is selected. */
   is(shownKey: unknown): boolean {
     if (this.#window === undefined || !this.#store.shown) return true;
     return keyIdOf(this.#store.shown.key, shownKey) === this.#window;
   }
 
-  /** What the store has of it, in the order of the keys. */
+  /** The selected rows of a store, in key order. */
   async *of(store: CachedStore<unknown, unknown>): AsyncGenerator<Row<unknown> & { readonly key: unknown }> {
     const rows = typedStore<unknown, unknown>(store);
     const windows = this.#plain === undefined ? undefined : await windowsOf(store, this.#key);
@@ -69,11 +69,11 @@ export class LookupKey {
   }
 }
 
-/** Whether something is a window as it is shown, and not a key that windows are of. */
+/** Whether a value is a window in its public form, and not a plain key. */
 function isWindow(inner: AnySerde, key: unknown): boolean {
   if (typeof key !== 'object' || key === null) return false;
   const { start, end, key: own, ...others } = key as Partial<Windowed<unknown>>;
   if (typeof start !== 'number' || typeof end !== 'number' || Object.keys(others).length > 0) return false;
-  // Windows of windows: what they are of looks like one, too.
+  // The plain key of a nested window is a window itself.
   return own !== undefined && (!isWindowed(inner) || isWindow(inner.inner, own));
 }

@@ -7,27 +7,27 @@ import { stopped } from '../runtime/stopped.js';
 import { systemClock } from '../runtime/system.js';
 import type { Slice } from './slice.js';
 
-/** Records that are fetched ahead, over all partitions; each has at least a poll's share. */
+/** Records that are fetched ahead, over all partitions; each partition gets at least a poll's share. */
 const READ_AHEAD_RECORDS = 20_000;
 const MIN_READ_AHEAD_RECORDS = 500;
-/** The same in bytes. */
+/** The same limit in bytes. */
 const READ_AHEAD_BYTES = 64 * 1024 * 1024;
 const WAIT_MS = 500;
 
 export interface MergedReaderOptions {
-  /** When records of a topic happened; undefined: when the log says. */
+  /** Event times of a topic's records; undefined: the timestamps of the log. */
   readonly datesOf: (topic: string) => Dates | undefined;
-  /** Told if a log has lost its end since the slice was cut. */
+  /** Used for a warning if a log has lost its end since the slice was cut. */
   readonly logger: Logger;
-  /** Ends it with STOPPED. */
+  /** Ends the reading with STOPPED. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The records of a slice in the order of {@link Merge}, which is that of a running application.
+ * The records of a slice in the order of {@link Merge}, which is the order of a running application.
  *
- * Streamed: memory is bounded by the records read ahead, 20,000 in all (500 a partition at least) and 64 MiB,
- * besides one poll, however long the slice is.
+ * It streams: memory holds the records that are read ahead, 20,000 in all (at least 500 per partition) and 64
+ * MiB, plus one poll. This does not depend on the length of the slice.
  */
 export class MergedReader {
   readonly #reader: Reader;
@@ -67,21 +67,21 @@ export class MergedReader {
     return new MergedReader(await broker.createReader(), slice, { ...options, ends });
   }
 
-  /** Next offset of every partition: everything before it has been given out. */
+  /** Next offset of every partition: everything before it has been returned. */
   get positions(): Merge['positions'] {
     return this.#merge.positions;
   }
 
-  /**
-   * Partitions that had nothing more to give when they were last looked at, though the log may have grown
-   * since.
-   */
+  /** Partitions that had no more records at the last look; their logs may have grown since. */
   get exhausted(): readonly string[] {
     const done = this.#merge.lanes.filter(({ isRead, size }) => isRead && size === 0);
     return done.map(({ topic, partition }) => partitionKey(topic, partition));
   }
 
-  /** The next records, at most so many; none: the slice is at its end. STOPPED if the signal was aborted. */
+  /**
+   * The next records, at most `max`; an empty array at the end of the slice. Errors: STOPPED if the signal
+   * was aborted.
+   */
   async next(max: number): Promise<readonly BrokerRecord[]> {
     await this.#fill();
     if (this.#endsWith === undefined) return this.#merge.take(max);
@@ -92,10 +92,10 @@ export class MergedReader {
     await this.#reader.close();
   }
 
-  /** A slice that ends with some partitions ends as soon as they do. */
+  /** A slice that names ending partitions ends as soon as they do. */
   readonly #atEnd = (): boolean => this.#endsWith?.every(({ position, end }) => position >= end) ?? false;
 
-  /** Until it is known what comes next. */
+  /** Polls until the next record in merged order is known. */
   async #fill(): Promise<void> {
     while (!this.#signal?.aborted && !this.#merge.isReady) {
       this.#resume();

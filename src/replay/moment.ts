@@ -10,15 +10,15 @@ export interface OffsetOf {
 }
 
 /**
- * A place in the source topics, as it is named.
+ * A position in the source topics, in the form in which users write it.
  *
- * | written | from there on | up to there |
+ * | written | as a start | as an end |
  * |---|---|---|
  * | `earliest` | the first record that there is | nothing |
  * | `latest` | what comes after the last record | all there is |
  * | `offset:TOPIC:P=N,…` | from offset N of that partition on | the records before offset N of that partition |
  * | `time:ISO`, or a plain ISO date | from the first record with that timestamp or a later one on | up to the first record with a later timestamp |
- * | `ago:2h` | as `time:`, so long before now | the same |
+ * | `ago:2h` | as `time:`, that long before now | the same |
  */
 export type Moment =
   | { readonly kind: 'earliest' }
@@ -30,21 +30,22 @@ export type Moment =
 
 const FORMS = 'earliest, latest, offset:TOPIC:PARTITION=OFFSET, time:ISO (or a plain ISO date), or ago:2h';
 /**
- * A date, with a time of day if wanted; without an offset it is UTC, so that it means the same everywhere.
+ * A date with an optional time of day. Without an offset it is UTC, so that it means the same on every
+ * machine.
  */
 const ISO = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:?\d{2})?)?$/;
 const OFFSET = /^([^:=,\s]+):(\d+)=(\d+)$/;
 
 /**
- * Reads how a place in the source topics is written; see {@link Moment}. A date without an offset from UTC is
- * UTC. `what` names the option in the message.
+ * Parses the written form of a position in the source topics; see {@link Moment}. A date without an offset
+ * from UTC is UTC. `what` names the option in the error message.
  *
  * ```ts
  * parseMoment('2026-03-01T12:00'); // → { kind: 'time', time: 1772366400000 }
  * parseMoment('offset:payments:0=42'); // → { kind: 'offset', offsets: [{ topic: 'payments', partition: 0, offset: 42 }] }
  * ```
  *
- * USAGE for anything else.
+ * Errors: USAGE for any other text.
  */
 export function parseMoment(text: string, what = 'a moment'): Moment {
   const wrong = (saw = show(text)): StreamsError =>
@@ -79,12 +80,12 @@ export function parseMoment(text: string, what = 'a moment'): Moment {
   if (!match) throw wrong();
   const [, day, clock = '00:00', zone = 'Z'] = match;
   const time = Date.parse(`${day}T${clock}${zone}`);
-  // JavaScript takes February the 31st for a day in March.
+  // JavaScript reads February 31 as a day in March.
   if (!Number.isFinite(time) || new Date(`${day}T00:00Z`).toISOString().slice(0, 10) !== day) throw wrong();
   return { kind: 'time', time };
 }
 
-/** As it is written. */
+/** The text of a moment, for messages. */
 export function formatMoment(moment: Moment): string {
   if (moment.kind === 'time') return new Date(moment.time).toISOString();
   if (moment.kind === 'ago') return `${formatMs(moment.ms)} ago`;

@@ -7,23 +7,23 @@ export interface StoreRead {
   readonly key: unknown;
   /** Null: there is none. */
   readonly value: unknown;
-  /** Of the store, then. */
+  /** Stream time of the store at that moment. */
   readonly streamTime: number;
 }
 
-/** Told of what is looked up in stores. */
+/** Observes lookups in stores. */
 export interface StoreObserver {
   read?(read: StoreRead): void;
-  /** Every value that comes out passes it. */
+  /** Called for every value that is read. */
   pass?(value: unknown): void;
 }
 
-/** A store whose reads are seen. Of what is put, the stores themselves tell: see {@link WatchedStore}. */
+/** A store with observed reads. {@link WatchedStore} reports writes. */
 export class ObservedStore<K, V> implements OperatorStore<K, V>, Prefetched {
   readonly #inner: OperatorVersionedStore<K, V> & Prefetched;
   readonly #observer: StoreObserver;
 
-  /** `inner` may be versioned: what it can do more is passed on. */
+  /** `inner` may be a versioned store: its additional methods are forwarded. */
   constructor(inner: OperatorStore<K, V>, observer: StoreObserver) {
     this.#inner = inner as OperatorVersionedStore<K, V> & Prefetched;
     this.#observer = observer;
@@ -55,7 +55,7 @@ export class ObservedStore<K, V> implements OperatorStore<K, V>, Prefetched {
     return row;
   }
 
-  /** Not told as read: what it answers depends on what the cache has, which a look back may not show. */
+  /** Not reported as a read: the result depends on what is cached, which a replay must not show. */
   getIfLoaded(key: K): V | null | undefined {
     const value = this.#inner.getIfLoaded(key);
     this.#observer.pass?.(value);

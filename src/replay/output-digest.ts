@@ -5,8 +5,8 @@ import { murmur2 } from '../runtime/partitioner.js';
 export type Side = 'live' | 'shadow';
 
 /**
- * A key whose records differ, with how many there are of it, and the last one on each side; undefined: there
- * is none.
+ * A key with different records: the number of its records and its last value on each side. `undefined` as the
+ * last value means that the side has no record of the key.
  */
 export interface OutputDifference {
   readonly partition: number;
@@ -15,13 +15,15 @@ export interface OutputDifference {
   readonly shadow: { readonly records: number; readonly last: Buffer | null | undefined };
 }
 
-/** Keys are spread over so many sums: what differs is then found among a small part of them. */
+/**
+ * Number of sums over which the keys are spread; the differing keys are then among a small part of all keys.
+ */
 const BUCKETS = 65_536;
-/** So many of the buckets that differ are looked into. */
+/** Number of differing buckets that are searched. */
 const SEARCHED_BUCKETS = 8;
 const NO_BYTES = Buffer.alloc(0);
 
-/** Sums of hashes, which do not depend on the order: of two halves, so that chance makes no two the same. */
+/** Sums of hashes, which do not depend on the order. Two 32-bit halves make an accidental match unlikely. */
 class Sums {
   readonly high: Uint32Array;
   readonly low: Uint32Array;
@@ -38,8 +40,7 @@ class Sums {
 }
 
 /**
- * What stands for the records of a topic and of its shadow: equal if they are the same records, in whatever
- * order.
+ * A digest of the records of a topic and of its shadow: equal if both hold the same records, in any order.
  */
 export class OutputDigest {
   readonly #sums: Readonly<Record<Side, Sums>> = { live: new Sums(BUCKETS), shadow: new Sums(BUCKETS) };
@@ -89,7 +90,7 @@ export function differingKeys(buckets: ReadonlySet<number>): {
         found.set(id, sums);
       }
       sums[side].records++;
-      // A copy: the bytes of a batch are kept as long as any part of them is.
+      // A copy: any reference into a batch would keep all its bytes in memory.
       sums[side].last = value && Buffer.from(value);
       sums.sums[side].add(0, hashOf(record));
     },
@@ -106,7 +107,7 @@ export function differingKeys(buckets: ReadonlySet<number>): {
 const bucketOf = ({ partition, key }: BrokerRecord): number =>
   (murmur2(key ?? NO_BYTES) + Math.imul(partition, 0x9e3779b1)) & (BUCKETS - 1);
 
-/** Lengths go first, so that no key and value run together; −1: null. */
+/** The lengths come first, so that keys and values cannot run together; −1 means null. */
 function hashOf({ partition, key, value }: BrokerRecord): Buffer {
   const head = Buffer.allocUnsafe(12);
   head.writeInt32LE(partition, 0);

@@ -7,8 +7,8 @@ import { AT_ONCE, type Dates } from '../runtime/lane.js';
 type Dated = Declaration['sources'][number] | Declaration['globalTables'][number];
 
 /**
- * Event times of records of the past, as the `timestamp` of their source says; the serdes are open. A running
- * task finds the same ones.
+ * Event times of records of the past, from the `timestamp` of their source; the serdes are open. A running
+ * task gets the same times.
  */
 export class PastDates {
   readonly #byTopic: ReadonlyMap<string, Dates>;
@@ -18,18 +18,18 @@ export class PastDates {
       .flatMap(({ sources, globalTables }) => [...globalTables, ...sources])
       .filter(({ timestamp }) => timestamp !== undefined)
       .map((source) => [source.topic, datesOf(source)] as const);
-    // Of two versions the first says when it happened.
+    // If two versions read a topic, the first one decides.
     this.#byTopic = new Map(dated.reverse());
   }
 
-  /** Whether the log's times are those of all records. */
+  /** True if all records have the time of the log. */
   get isEmpty(): boolean {
     return this.#byTopic.size === 0;
   }
 
   readonly of = (topic: string): Dates | undefined => this.#byTopic.get(topic);
 
-  /** The event time of a record; fetches what that takes. */
+  /** The event time of a record; fetches the schemas that this needs. */
   timeOf(record: BrokerRecord): number | Promise<number> {
     const dates = this.of(record.topic);
     if (dates === undefined) return record.timestamp;

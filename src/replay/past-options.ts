@@ -8,66 +8,69 @@ import type { Snapshot } from './snapshots.js';
 import type { Captured, RunWatcher, Silenced } from './watcher.js';
 
 export interface SnapshotOptions {
-  /** Where they are kept; the command line takes `<state>/<application>/snapshots`. */
+  /** Directory of the snapshots. The command line uses `<state>/<application>/snapshots`. */
   readonly directory: string;
   /**
-   * Stands for the code of the topology: snapshots of another version are not used. The command line takes a
-   * digest of the file and of what it imports from beside it.
+   * Identifies the code of the topology: snapshots of another version are not used. The command line uses a
+   * digest of the file and of the local files that it imports.
    */
   readonly version: string;
-  /** Write new ones. Default: only use those there are. */
+  /** Write new snapshots at this interval. Default: only use the existing ones. */
   readonly every?: SnapshotEvery;
 }
 
-/** What all looks into the past are given. */
+/** Options of every look into the past. */
 export interface PastOptions extends PastSchemas {
   readonly broker: Broker;
   /** Default: the topology's name. */
   readonly applicationId?: string;
-  /** What becomes of records that fail: as in the run that is looked at. Default: they end it. */
+  /**
+   * What to do with records that fail. Use the policies of the run under examination. Default: such a record
+   * ends the replay.
+   */
   readonly onError?: ErrorPolicies;
   readonly deadLetterTopic?: string;
   /** Memory for cached rows. Default 32 MB. */
   readonly cacheBytes?: number;
   readonly snapshots?: SnapshotOptions;
   /**
-   * Keep the stores of the rerun in memory, for slices whose state surely fits. Default: RocksDB in a
-   * temporary directory.
+   * Keep the stores of the rerun in memory. Use it only for slices with state that is sure to fit. Default:
+   * RocksDB in a temporary directory.
    */
   readonly inMemory?: boolean;
   readonly logger?: Logger;
-  /** Ends it with STOPPED. */
+  /** Ends the replay with STOPPED. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: PastProgress) => void;
-  /** Records that go through a task together. Results do not depend on it. Default 1,000. */
+  /** Number of records in a batch. Results do not depend on it. Default 1,000. */
   readonly batchRecords?: number;
 }
 
 export interface PastProgress {
-  /** Records that were taken. */
+  /** Records processed so far. */
   readonly records: number;
   /** Offsets in the slice. */
   readonly total: number;
 }
 
-/** A place and a time before which the stores are as they were. */
+/** A range of the source history. The stores are empty at its beginning, unless a snapshot is used. */
 export interface PastSlice {
   /** Default `earliest`. */
   readonly from?: Moment;
-  /** Default `latest`: the ends of the topics as they are now. */
+  /** Default `latest`: the current ends of the topics. */
   readonly until?: Moment;
 }
 
-/** How a past is opened. */
+/** How to open a past. */
 export interface PastPlan extends PastSlice {
   readonly watcher?: RunWatcher | undefined;
   readonly capture?: ((captured: readonly Captured[]) => void | Promise<void>) | undefined;
   readonly silenced?: ((silenced: readonly Silenced[]) => void | Promise<void>) | undefined;
   /**
-   * Which snapshot to begin with. Default: none. Chosen from those that hold a beginning of the slice, oldest
-   * first.
+   * Chooses the snapshot to begin with, from those that cover a beginning of the slice, oldest first.
+   * Default: none.
    */
   readonly beginWith?: ((usable: readonly Snapshot[]) => Snapshot | undefined) | undefined;
-  /** Only records that pass. No snapshot is then written. */
+  /** Process only records for which this returns true. The replay then writes no snapshots. */
   readonly only?: ((record: BrokerRecord) => boolean) | undefined;
 }

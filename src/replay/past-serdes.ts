@@ -5,30 +5,29 @@ import { declaredNodes } from '../runtime/planned-tasks.js';
 import { noRegistry, SerdeBindings, type SerdeConfig } from '../runtime/serde-bindings.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
 
-/** What serdes of schemas are given when the past is run again. */
+/** Options of schema serdes when the past is replayed. */
 export interface PastSchemas {
-  /**
-   * Where Avro serdes find schemas, as given to `start`; nothing is ever registered. Default: there is none.
-   */
+  /** Where Avro serdes find schemas, as in `start`; nothing is ever registered. Default: no registry. */
   readonly schemaRegistry?: SchemaRegistry | (() => Promise<SchemaRegistry>);
   /**
-   * What becomes of schemas that the topology writes and the registry does not have, as those of a version
-   * that was never deployed. `standIn` (default): they are given an id that no registry gives, the same each
-   * time, which means something in this run only. `fail`: SCHEMA_UNKNOWN, as when the application is started.
+   * How to treat schemas that the topology writes and the registry does not have, such as those of a version
+   * that was never deployed. `standIn` (default): such a schema gets an id that no registry gives. The id is
+   * the same each time, and is valid in this run only. `fail`: SCHEMA_UNKNOWN, as when the application is
+   * started.
    */
   readonly unregistered?: 'standIn' | 'fail';
 }
 
-/** A key of source records that is said in a text, which may mean another value in each topic. */
+/** A key of source records, given as text, which may mean another value in each topic. */
 export class KeyByTopic {
-  /** @param means Throws where it means nothing. */
+  /** @param means Throws if the text has no meaning for this serde and topic. */
   constructor(readonly means: (serde: AnySerde, topic: string) => unknown) {}
 }
 
-/** Ids of registries are positive numbers of 31 bits: with the highest bit no other has it. */
+/** Registry ids are positive 31-bit numbers: none has the highest bit set. */
 const STAND_IN = 0x80000000;
 
-/** For all declarations of one topology while a past is run again. */
+/** The serde configuration of all declarations of one topology during a replay. */
 export class PastSerdes implements SerdeConfig {
   readonly applicationId: string;
   readonly registerSchemas = false;
@@ -42,12 +41,12 @@ export class PastSerdes implements SerdeConfig {
     if (unregistered === 'standIn') this.standIn = (schema) => this.#standInOf(schema);
   }
 
-  /** The ids of schemas that are not registered, as far as they were met. */
+  /** The stand-in ids that were given so far, for schemas that are not registered. */
   get standIns(): readonly number[] {
     return [...this.#standIns].sort((a, b) => a - b);
   }
 
-  /** The topology's nodes with serdes that can be used; nothing is ever pushed. */
+  /** The topology's nodes with serdes that can be used; no records are ever pushed. */
   async declare(topology: Topology): Promise<Declaration> {
     const places = new SerdeBindings(this);
     const declaration = declaredNodes(topology, places.bind);
@@ -56,8 +55,8 @@ export class PastSerdes implements SerdeConfig {
   }
 
   /**
-   * How keys of source topics are written, for finding records by their keys; an error where the schema is
-   * not known under the topic, since other bytes would be looked for than there are.
+   * Key serdes of the source topics, for finding records by key. The entry is an error where the schema is
+   * not registered for the topic: a stand-in id would give bytes that no record has.
    */
   async sourceKeys(topology: Topology): Promise<ReadonlyMap<string, AnySerde | StreamsError>> {
     const { sources, globalTables } = declaredNodes(topology);
@@ -78,8 +77,8 @@ export class PastSerdes implements SerdeConfig {
   }
 
   /**
-   * The bytes of a key as each source topic has it; a topic whose keys are of another kind has none.
-   * SCHEMA_UNKNOWN if it can be written for no topic, and one lacks its schema.
+   * The bytes of a key as each source topic has it, without topics that have keys of another kind. Errors:
+   * SCHEMA_UNKNOWN if no topic can encode the key, and one lacks its schema.
    */
   async keyBytes(topology: Topology, key: unknown): Promise<ReadonlyMap<string, Buffer>> {
     const bytes = new Map<string, Buffer>();

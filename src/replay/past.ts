@@ -21,10 +21,10 @@ const EARLIEST: Moment = { kind: 'earliest' };
 const LATEST: Moment = { kind: 'latest' };
 const MAX_BATCHES_PER_WINDOW = 8;
 
-/** What every look into the past has to know of a topology and its topics. */
+/** What every look into the past needs from a topology and its topics. */
 export interface PastFrame {
   readonly topology: Topology;
-  /** Its nodes, with serdes that are open. */
+  /** The nodes of the topology, with open serdes. */
   readonly declaration: Declaration;
   readonly serdes: PastSerdes;
   readonly options: PastOptions;
@@ -36,8 +36,8 @@ export interface PastFrame {
 }
 
 /**
- * Looks at the topics, and at the schema registry if a serde needs one. TOPIC_UNKNOWN, TOPOLOGY_INVALID,
- * CONFIG_INVALID, and the errors of the registry.
+ * Reads the topics' metadata, and the schema registry if a serde needs it. Errors: TOPIC_UNKNOWN,
+ * TOPOLOGY_INVALID, CONFIG_INVALID, and those of the registry.
  */
 export async function framePast(topology: Topology, options: PastOptions): Promise<PastFrame> {
   const { applicationId, onError, deadLetterTopic, cacheBytes, batchRecords, logger } = options;
@@ -63,9 +63,13 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
   const identity = topologyIdentity(topology, {
     application: config.version.prefix,
     partitions: partitions.map(({ topic, partition }) => partitionKey(topic, partition)),
-    // A schema that is registered meanwhile is written with another id.
-    // Snapshots from before records were merged by the times in their values hold other beginnings.
-    // Those from before writes to the pasts of rows were noted do not say that these have changed.
+    // The version also covers three other things. Stand-in ids: a schema that has been registered since is
+    // written with another id.
+    //
+    // Event times: older snapshots were merged without the times in the values, so they may hold other
+    // records.
+    //
+    // Noted pasts: older snapshots do not list writes to the pasts of rows as changes.
     version: [
       options.snapshots?.version ?? '',
       ...serdes.standIns,
@@ -77,18 +81,18 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
   return { topology, declaration, serdes, options, config, topics, partitions, snapshots, dates };
 }
 
-/** The slice of a past. */
+/** The slice that these moments select. */
 export const sliceOf = (
   { options, partitions }: PastFrame,
   { from = EARLIEST, until = LATEST }: PastSlice,
   clock: Clock = systemClock,
 ): Promise<Slice> => cutSlice(options.broker, partitions, { from, until, now: clock.now() });
 
-/** A slice of the past that is being run again. */
+/** A slice of the past while it is replayed. */
 export class Past {
   readonly run: Rerun;
   readonly slice: Slice;
-  /** What is missing: a beginning, unless a snapshot stands for it; and what compaction has removed. */
+  /** Missing history: a missing beginning (unless a snapshot covers it), and what compaction has removed. */
   readonly gaps: readonly HistoryGap[];
   readonly beganWith: Snapshot | undefined;
   readonly #frame: PastFrame;
@@ -180,7 +184,7 @@ export class Past {
     return this.#reader.positions;
   }
 
-  /** The next records, not yet taken through the topology; none at the end. */
+  /** Returns the next records, without processing them; an empty array at the end of the slice. */
   async next(max = this.#window): Promise<readonly BrokerRecord[]> {
     const { only } = this.#plan;
     for (;;) {
@@ -191,7 +195,7 @@ export class Past {
     }
   }
 
-  /** Takes records through the topology; afterwards a snapshot is written if one is due. */
+  /** Processes records through the topology, then writes a snapshot if one is due. */
   async process(records: readonly BrokerRecord[]): Promise<void> {
     await this.run.process(records);
     await this.#writer?.after(records, this.run, this.#reader);
@@ -210,7 +214,7 @@ export class Past {
     await this.run.commit();
   }
 
-  /** Gives everything back, and removes what it had on disk. */
+  /** Releases all resources and deletes the files of the replay. */
   async close(): Promise<void> {
     const results = await Promise.allSettled([this.#reader.close(), this.run.close()]);
     await this.#storage.remove();

@@ -19,34 +19,34 @@ import { countTopics, ofGroup } from './topics.js';
 
 export interface PromotionOptions {
   readonly broker: Broker;
-  /** Default: the topology's name. Exactly this group, and its shadow's. */
+  /** Default: the topology's name. Only this group and its shadow's group are affected. */
   readonly applicationId?: string;
   /**
-   * What becomes of outputs and calls of records that the version which is live has processed, and the other
-   * one has not. Default `silent`: none is made twice.
+   * How to treat outputs and calls of records that the live version has processed and the other has not.
+   * Default `silent`: no output is written twice, no call is made twice.
    */
   readonly effects?: EffectsMode;
-  /** Names the plan. Milliseconds since the epoch. */
+  /** Time that names the plan, in milliseconds since the epoch. */
   readonly now: number;
 }
 
-/** One source partition, and where both versions are in it. */
+/** One source partition, with the positions of both versions in it. */
 export interface TakeOver extends TopicPartition {
-  /** Next record of the version that is live; null: it has committed none. */
+  /** Next record of the live version; null: it has committed nothing. */
   readonly live: number | null;
-  /** Next record of the version that takes over: there the application goes on. */
+  /** Next record of the version that takes over: the application continues there. */
   readonly next: number;
-  /** Records before it were processed by a version that was live then. */
+  /** Records before this offset were processed by a version that was live at that time. */
   readonly until: number;
 }
 
-/** What a promotion or a rollback will do, exactly. */
+/** What exactly a promotion or a rollback will do. */
 export interface PromotionPlan {
   readonly id: string;
   readonly kind: Retirement['kind'];
   readonly topology: string;
   readonly applicationId: string;
-  /** Versions have changed places already; what an interrupted one has left is done. */
+  /** Id of an interrupted run that has already swapped the versions; only its remaining steps are done. */
   readonly resumes: string | null;
   /** The version that takes over. */
   readonly version: ApplicationVersion;
@@ -54,23 +54,23 @@ export interface PromotionPlan {
   readonly retires: ApplicationVersion;
   readonly moves: readonly TakeOver[];
   /**
-   * Of the repartition topics of the version that takes over. `until`: what is in them by now follows from
-   * records that were processed by a version that was live then.
+   * Positions in the repartition topics of the version that takes over. `until`: records before this offset
+   * follow from source records that a live version has already processed.
    */
   readonly internalMoves: readonly { readonly topic: string; readonly partition: number; readonly until: number }[];
   readonly effects: EffectsMode;
-  /** Positions of both groups as they were: nothing is done if they have moved since. */
+  /** Positions of both groups when the plan was made: nothing is done if they have moved since. */
   readonly positions: { readonly live: readonly PartitionOffset[]; readonly shadow: readonly PartitionOffset[] };
 }
 
 /**
- * Says what putting the shadow of an application in its place would do, or, again, a version that a rollback
- * has taken out; changes nothing.
+ * Plans a promotion, and changes nothing. A promotion makes the shadow of an application the live version; it
+ * can also promote again a version that a rollback has taken out.
  *
- * Both must be stopped. The shadow may be behind: it then catches up first, and what follows from records
- * that the live version has processed is not written or called a second time. It must not be ahead
- * (SHADOW_AHEAD): outputs of records that only the shadow has processed would never be written. So stop the
- * shadow first, then the live version; and let that finish what is on its way through its repartition topics
+ * Both versions must be stopped. The shadow may be behind: it then catches up first, and the outputs and
+ * calls of records that the live version has processed are not repeated. It must not be ahead (SHADOW_AHEAD):
+ * outputs of records that only the shadow has processed would never be written. So stop the shadow first,
+ * then the live version. Let the live version first process what is in its repartition topics
  * (STATE_MISMATCH).
  *
  * Errors: APPLICATION_RUNNING, SHADOW_MISSING, SHADOW_AHEAD, STATE_MISMATCH, RESET_UNFINISHED,
@@ -86,9 +86,9 @@ export const planPromotion = (topology: Topology, options: PromotionOptions): Pr
   plan('promote', topology, options);
 
 /**
- * Says what going back to the version that was live before the last promotion would do; changes nothing. That
- * version has been kept with its stores, and catches up from where it was: as {@link planPromotion} for it.
- * Given the topology of that version.
+ * Plans a rollback to the version that was live before the last promotion, and changes nothing. That version
+ * was kept with its stores, and catches up from its own positions, as after {@link planPromotion}. `topology`
+ * is the topology of that version.
  */
 export const planRollback = (topology: Topology, options: PromotionOptions): Promise<PromotionPlan> =>
   plan('rollback', topology, options);
@@ -124,7 +124,8 @@ async function plan(kind: Retirement['kind'], topology: Topology, options: Promo
   const { subTopologies } = topology.graph;
   const sources = partitionsOf([...new Set(subTopologies.flatMap((sub) => sub.topics))].sort());
   const moves = await takeOvers(broker, sources, committed, place.positions);
-  // What a rollback writes again begins where the other version began.
+  // With `live`, a rollback repeats all outputs from the positions of the other version, so unread records do
+  // not matter.
   if (kind === 'promote' || effects !== 'live') await checkNothingUnderWay(kind, topology, broker, live, committed);
   const internal = partitionsOf(
     subTopologies.flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(version.prefix, name))).sort(),
@@ -141,12 +142,12 @@ async function plan(kind: Retirement['kind'], topology: Topology, options: Promo
   };
 }
 
-/** SHADOW_MISSING: nobody is there, or somebody whom the other command is for. */
+/** Errors: SHADOW_MISSING if there is no other version, or if it is one for the other command. */
 function checkThere(
   kind: Retirement['kind'],
   { applicationId, positions, version, next, retirement }: ShadowStatus,
 ): { readonly version: ApplicationVersion } {
-  // Each command is for what the other one, or a shadow, has left: run twice, it does not undo what it did.
+  // Each command accepts only what the other one, or a shadow, has left. Running it twice does not undo it.
   const fits = kind === 'rollback' ? retirement?.kind === 'promote' : retirement?.kind !== 'promote';
   if (positions.length > 0 && fits) return { version: version ?? next };
   const saw =
@@ -161,14 +162,14 @@ function checkThere(
     at: `group ${shadowOf(applicationId)}`,
     saw,
     action: retirement
-      ? `It was done already, perhaps; what is there can be put in place again by \`millrace ${other}\`.`
+      ? `Perhaps it is already done. \`millrace ${other}\` brings that version back.`
       : kind === 'promote'
         ? 'Run one until it has caught up: `millrace run FILE --shadow --fresh`.'
-        : 'What was promoted can be taken back until another shadow is begun (--fresh).',
+        : 'A promotion can be rolled back until another shadow is started (--fresh).',
   });
 }
 
-/** RESET_UNFINISHED. */
+/** Errors: RESET_UNFINISHED. */
 function checkMarks(applicationId: string, positions: readonly PartitionOffset[]): void {
   const mark = positions.map(markOf).find((each) => each?.unfinished);
   if (!mark) return;
@@ -206,14 +207,14 @@ async function takeOvers(
     saw: ahead
       .map(({ topic, partition, live, next }) => `${topic}[${partition}]: ${next}, live ${live ?? 0}`)
       .join(', '),
-    expected: 'positions at or before those of the live one: what it wrote of them went to its own topics only',
-    action: 'Run the live version until it has come so far. Stop the shadow first next time.',
+    expected: 'positions at or before those of the live one: outputs of later records are in shadow topics only',
+    action: 'Run the live version until it reaches these offsets. Next time, stop the shadow first.',
   });
 }
 
 /**
- * STATE_MISMATCH: what the live version has read, and not processed to its end, would be missing in the
- * outputs.
+ * Errors: STATE_MISMATCH if the live version has read records without processing them to the end: their
+ * outputs would be missing.
  */
 async function checkNothingUnderWay(
   kind: Retirement['kind'],
@@ -231,10 +232,10 @@ async function checkNothingUnderWay(
   const waiting = await firstUnread(broker, [...new Set([...read, ...alike])], committed);
   if (waiting === undefined) return;
   throw new StreamsError('STATE_MISMATCH', {
-    what: 'records are on their way between the tasks of the live version: what follows from them would never be written',
+    what: 'repartition topics of the live version hold unprocessed records: their outputs would never be written',
     at: waiting,
     saw: 'records that were not processed',
     expected: 'none',
-    action: `Run it until they are processed: \`millrace run --until-idle\`${kind === 'promote' ? '' : '; or let the other version write and call again all that follows from records since it was live: --effects live'}.`,
+    action: `Run it until they are processed: \`millrace run --until-idle\`${kind === 'promote' ? '' : '; or let the other version repeat all outputs and calls since it was live: --effects live'}.`,
   });
 }

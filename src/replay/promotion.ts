@@ -14,28 +14,28 @@ export type PromotionStep = '1 recorded' | '2 kept' | '3 changed' | '4 waits' | 
 
 export interface PromotionContext {
   readonly broker: Broker;
-  /** Of this machine: where the record of it is kept. */
+  /** This machine's state directory, where the record of the promotion is kept. */
   readonly stateDirectory: string;
   /** Called after each step: a crash test throws here. */
   readonly afterStep?: (step: PromotionStep) => void | Promise<void>;
 }
 
 /**
- * Puts another version of an application in the place of the live one. From then on the group stands where
- * that version was, and its offsets name the stores and internal topics which belong to them; the version
- * that was live waits in the place of the shadow, with stores, internal topics and positions of its own, and
- * can be gone back to. No record is copied, no store is touched.
+ * Makes another version of an application the live one. The group then has that version's positions, and its
+ * offsets name the stores and internal topics that belong to them. The version that was live takes the place
+ * of the shadow, with its own stores, internal topics and positions; a rollback can go back to it. No record
+ * is copied, no store is changed.
  *
- * | step | what | a crash behind it |
+ * | step | what | a crash after it |
  * |---|---|---|
  * | 1 recorded | the plan is in `<state>/promotions/<application>/<id>.json`, as begun | nothing has changed |
  * | 2 kept | the positions of the live version are copied to the group `<application>-promotion` | as above |
- * | 3 changed | the group's offsets are those of the other version, with which version they are of: one request, all or nothing | the other version is live, and may be started; run again, the command does the rest; until then no shadow can be begun (PROMOTION_UNFINISHED) |
+ * | 3 changed | the group gets the other version's offsets, marked with that version: one request, all or nothing | the other version is live, and may be started; run again, the command does the rest; until then no shadow can be started (PROMOTION_UNFINISHED) |
  * | 4 waits | the group of the shadow has the positions of the version that was live | as above |
  * | 5 finished | the copy is deleted, the record says done | nothing: it is whole |
  *
- * Returns the path of the record. Errors: APPLICATION_RUNNING, STATE_MISMATCH if one of both has moved since
- * the plan was made, and those of the broker.
+ * Returns the path of the record. Errors: APPLICATION_RUNNING, STATE_MISMATCH if one of the two versions has
+ * moved since the plan was made, and those of the broker.
  */
 export async function applyPromotion(plan: PromotionPlan, context: PromotionContext): Promise<string> {
   const { broker, stateDirectory, afterStep } = context;
@@ -53,7 +53,7 @@ export async function applyPromotion(plan: PromotionPlan, context: PromotionCont
     await afterStep?.('1 recorded');
 
     if (plan.effects === 'capture') await createCaptured(broker, applicationId);
-    // What an earlier one has left there, which did not come further.
+    // An earlier promotion that was interrupted before step 3 may have left positions here.
     await admin.deleteGroup(keeping);
     const kept = plan.positions.live.map((at) => retired(at, plan.retires, { id, kind }));
     await admin.setGroupOffsets(keeping, await ofTopics(admin, kept));
@@ -64,7 +64,7 @@ export async function applyPromotion(plan: PromotionPlan, context: PromotionCont
   }
 
   const kept = await admin.groupOffsets(keeping);
-  // Nothing is kept any more if somebody else has finished it at the same time.
+  // The group is empty if another process has finished the promotion at the same time.
   if (kept.length > 0) {
     await admin.deleteGroup(shadow);
     await admin.setGroupOffsets(shadow, await ofTopics(admin, kept));
@@ -78,7 +78,7 @@ export async function applyPromotion(plan: PromotionPlan, context: PromotionCont
   return record;
 }
 
-/** Of a promotion that was interrupted, perhaps on another machine. */
+/** Completes the record of an interrupted promotion, which may have begun on another machine. */
 async function finishRecord(
   path: string,
   facts: Pick<PromotionPlan, 'id' | 'kind' | 'applicationId' | 'version'>,
@@ -88,7 +88,7 @@ async function finishRecord(
   await diskIdentityFiles.writeAtomically(path, `${JSON.stringify({ ...known, status: 'done' }, null, 2)}\n`);
 }
 
-/** STATE_MISMATCH: what was seen when the plan was made is not so any more. */
+/** Errors: STATE_MISMATCH if the positions are no longer those seen when the plan was made. */
 async function checkUnmoved(admin: Admin, { applicationId, positions, retires }: PromotionPlan): Promise<void> {
   const [live, shadow] = await Promise.all([
     admin.groupOffsets(applicationId),
@@ -123,7 +123,7 @@ function positionsAfter({
   const after = [
     ...moves.map(({ topic, partition, next, until }) => {
       const at = { topic, partition, ...own.get(partitionKey(topic, partition)), offset: next };
-      // Also where it is not behind: what is new there waits for what is old elsewhere.
+      // Marked even where it is not behind: its new records wait for the old ones of other partitions.
       return withMark(at, effects !== 'live' || until > next ? { id, effects, until } : undefined);
     }),
     ...internalMoves.map(({ topic, partition, until }) => {
@@ -134,7 +134,7 @@ function positionsAfter({
   return withVersion(after, version, applicationId);
 }
 
-/** Offsets of topics that are gone cannot be set, and are worth nothing. */
+/** Leaves out offsets of topics that no longer exist: they cannot be set, and are of no use. */
 async function ofTopics(admin: Admin, positions: readonly PartitionOffset[]): Promise<readonly PartitionOffset[]> {
   const described = await admin.describeTopics([...new Set(positions.map(({ topic }) => topic))]);
   const widths = new Map(described.map(({ name, partitions }) => [name, partitions]));

@@ -10,21 +10,21 @@ import { framePast, Past } from './past.js';
 import type { PastOptions } from './past-options.js';
 import { rebuildDirectory } from './rebuild-task.js';
 
-/** So often the replay is kept while it goes on: interrupted, it goes on from there. */
+/** Distance of the snapshots that the replay writes: after an interruption it continues from the last one. */
 const SNAPSHOT_RECORDS = 100_000;
 
 /**
- * Replays the sources of an application up to what its group has committed: all stores as they must be there.
- * OFFSET_OUT_OF_RANGE where the topics no longer reach back to the beginning; STATE_MISMATCH where the stores
- * of the application are not those of its source positions.
+ * Replays the sources of an application up to the committed positions of its group; all stores then have the
+ * content that they must have there. Errors: OFFSET_OUT_OF_RANGE if the topics no longer reach back to the
+ * beginning; STATE_MISMATCH if the application's stores do not match its source positions.
  */
 export async function replaySources(
   topology: Topology,
   options: Omit<PastOptions, 'snapshots'> & {
-    /** Left out: nobody knows whether it is the code of an earlier replay. */
+    /** Default: unknown, so an earlier replay's snapshots are not used. */
     readonly version?: string;
     readonly stateDirectory: string;
-    /** Before the names of the internal topics. */
+    /** The prefix in the names of the internal topics. */
     readonly prefix: string;
   },
   committed: readonly PartitionOffset[],
@@ -43,14 +43,14 @@ export async function replaySources(
     broker.admin.earliestOffsets(frame.partitions),
     broker.admin.latestOffsets(frame.partitions),
   ]);
-  // Nobody commits how far a global table is: it is read to the end before anything else.
+  // No position of a global table is committed: the whole topic is read before anything else.
   const offsets = frame.partitions.map(
     (at) => find(committed, at) ?? (find(globals.includes(at.topic) ? latest : earliest, at) as PartitionOffset),
   );
   const open = (): Promise<Past> =>
     Past.open(frame, { until: { kind: 'offset', offsets }, beginWith: (snapshots) => snapshots.at(-1) });
   const past = await open().catch(async (error: unknown) => {
-    // What was kept is a short cut: where it is not whole any more, the replay begins anew.
+    // The snapshots only save time: if one is damaged, the replay begins from the start.
     if (!isDamaged(error)) throw error;
     await forget();
     return open();
@@ -59,7 +59,7 @@ export async function replaySources(
     const gap = past.gaps.find((each) => each.earliest > 0);
     if (gap) {
       throw new StreamsError('OFFSET_OUT_OF_RANGE', {
-        what: 'the sources no longer hold all that the store was made of',
+        what: 'the sources no longer hold all records that the store was made from',
         at: `${gap.topic}[${gap.partition}]`,
         saw: `offset ${gap.earliest} as the first`,
         expected: 'offset 0',
@@ -81,8 +81,8 @@ const find = (offsets: readonly PartitionOffset[], { topic, partition }: TopicPa
   offsets.find((at) => at.topic === topic && at.partition === partition);
 
 /**
- * A store is what its sources come to only if all of them was done: on the way through repartition topics,
- * and once.
+ * Checks that the stores hold the result of all source records: each processed once, also through repartition
+ * topics.
  */
 async function checkPositions(
   { graph, name }: Topology,
@@ -96,10 +96,10 @@ async function checkPositions(
   });
   if (kept) {
     throw new StreamsError('STATE_MISMATCH', {
-      what: 'the stores are further than the positions, by a reset that kept them',
+      what: 'the stores are ahead of the positions, because a reset kept them',
       at: `${kept.topic}[${kept.partition}]@${kept.offset}`,
       saw: `records up to offset ${markOf(kept)?.until} in the stores`,
-      expected: 'those before the position only',
+      expected: 'only records before the position',
       action: 'Rebuild from the changelog, or let the application catch up first.',
     });
   }
@@ -109,7 +109,7 @@ async function checkPositions(
   const waiting = await firstUnread(broker, topics, committed);
   if (waiting === undefined) return;
   throw new StreamsError('STATE_MISMATCH', {
-    what: 'records are on their way between the tasks of the application',
+    what: 'repartition topics of the application hold unprocessed records',
     at: waiting,
     saw: 'records that were not processed',
     expected: 'none, so that every store has all of the sources up to their positions',

@@ -27,27 +27,25 @@ import { TaskState } from '../state/task-state.js';
 /** The steps of a rebuild, for each task, in their order. */
 export type RebuildStep = '1 built' | '2 verified' | '3 logged' | '4 copied' | '5 swapped' | '6 cleaned';
 
-/** How far one task is. */
+/** Progress of one task. */
 export interface RebuildProgress {
   readonly task: string;
   readonly doing: 'restoring' | 'replaying' | 'comparing' | 'logging' | 'copying' | 'removing';
-  /** Rows, or records where they are read. */
+  /** Rows, or records where records are read. */
   readonly done: number;
-  /** Null: it is not known. */
+  /** Null: unknown. */
   readonly total: number | null;
 }
 
-/** A task's part of a store, made anew. */
+/** One task's part of a rebuilt store. */
 export interface RebuiltTask extends StoreComparison {
   readonly task: string;
   /**
-   * An earlier rebuild had put the new store in place already: only what it had left was removed, and nothing
-   * was compared.
+   * An earlier rebuild has already swapped the stores. Only its remains were removed, and nothing was
+   * compared.
    */
   readonly finished: boolean;
-  /**
-   * The old store was that of an earlier commit, after a crash: the application would have restored the rest.
-   */
+  /** The old store was at an earlier commit, after a crash. The application would have restored the rest. */
   readonly behind: boolean;
 }
 
@@ -59,7 +57,7 @@ export interface RebuildContext {
   readonly topics: TopicCounts;
   readonly spec: StoreSpec;
   readonly stateDirectory: string;
-  /** Of the whole group. */
+  /** Positions of the whole group. */
   readonly committed: readonly PartitionOffset[];
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -68,20 +66,20 @@ export interface RebuildContext {
   readonly afterStep?: ((step: RebuildStep, task: string) => void | Promise<void>) | undefined;
 }
 
-/** Rows are read once. */
+/** Small, because rows are read only once. */
 const CACHE_BYTES = 1024 * 1024;
 /**
- * How long brokers may take to show what a transaction has written: another that is open there is ended after
- * a minute at the latest.
+ * How long brokers may take to make the records of a transaction visible. The broker ends another open
+ * transaction after a minute at the latest.
  */
 const VISIBLE_MS = 60_000;
 const NOTHING: StoreComparison = { equal: 0, added: 0, changed: 0, removed: 0, unreadable: 0 };
 
-/** Everything that rebuilds of an application keep until they are through. */
+/** Directory of everything that rebuilds of an application keep until they are complete. */
 export const rebuildDirectory = (stateDirectory: string, prefix: string): string =>
   join(stateDirectory, 'rebuild', prefix);
 
-/** One task of a rebuild: its own database, locked, and the store that is made beside it. */
+/** One task of a rebuild: its own database, locked, and the new store that is built next to it. */
 export class TaskRebuild {
   readonly #context: RebuildContext;
   readonly #task: PlannedTask;
@@ -104,7 +102,7 @@ export class TaskRebuild {
     this.#committed = parts.committed;
   }
 
-  /** STATE_LOCKED; STATE_MISMATCH if the state is of another owner, or further than the group. */
+  /** Errors: STATE_LOCKED; STATE_MISMATCH if the state belongs to another owner, or is ahead of the group. */
   static async open(context: RebuildContext, task: PlannedTask): Promise<TaskRebuild> {
     const { topology, config, spec, stateDirectory, topics, broker } = context;
     const { applicationId } = config;
@@ -138,24 +136,26 @@ export class TaskRebuild {
     return this.#task.id;
   }
 
-  /** Only step 6 is left of an earlier rebuild. */
+  /** True if only step 6 of an earlier rebuild remains. */
   get swapped(): boolean {
     return this.#swap.swapped;
   }
 
-  /** Makes the store that the changelog holds, or brings it up to what it holds by now. */
+  /**
+   * Restores the new store from the changelog, or brings an existing one up to the changelog's current end.
+   */
   async build(): Promise<void> {
     try {
       await this.#restore();
     } catch (error) {
-      // It is only a copy: one that does not fit any more is made from the beginning.
+      // The new store is only a copy: if it does not fit any more, it is built again from the beginning.
       if (!isStreamsError(error) || !['STATE_MISMATCH', 'STATE_CORRUPT'].includes(error.code)) throw error;
       await this.#removeRebuilt();
       await this.#restore();
     }
   }
 
-  /** Compares the old store with the new one: that of the changelog, or the one given. */
+  /** Compares the old store with the given one; default: the store that was built from the changelog. */
   async verify(fresh: StoreBytes = this.#fresh): Promise<RebuiltTask> {
     const { spec } = this.#context;
     const { streamTimes, sources } = this.#swap.checkpoint;
@@ -167,14 +167,14 @@ export class TaskRebuild {
     return { task: this.id, finished: false, behind, ...found };
   }
 
-  /** Writes to the changelog what makes its store the one given, and takes that over. */
+  /** Writes the differences to the given store to the changelog, then restores them from it. */
   async log(fresh: StoreBytes): Promise<void> {
     const { broker, config, spec } = this.#context;
     const topic = changelogTopic(config.version.prefix, spec.name);
     const counted = this.#counter('logging');
     const streamTime = (this.#rebuilt as TaskState).cached(spec.name).streamTime;
-    // The task's own name: a transaction that it left open, which would hide what follows it, is ended at
-    // once.
+    // The task's own transactional id: opening the writer ends a transaction that the task left open, which
+    // would hide later records.
     const writer = await broker.createWriter({ transactionalId: transactionalId(config.applicationId, this.id) });
     try {
       for await (const rows of storeDifferences(this.#fresh, fresh, Math.max(0, streamTime))) {
@@ -193,7 +193,7 @@ export class TaskRebuild {
     await this.build();
   }
 
-  /** Puts the new store in the place of the old one. */
+  /** Replaces the old store with the new one. */
   async finish(rows: number): Promise<void> {
     await this.#swap.copy(this.#fresh, this.#counter('copying', rows));
     await this.#after('4 copied');
@@ -203,18 +203,18 @@ export class TaskRebuild {
     await this.#after('6 cleaned');
   }
 
-  /** What is said of it if only step 6 is left. */
+  /** The report if only step 6 remains. */
   get finished(): RebuiltTask {
     return { task: this.id, finished: true, behind: false, ...NOTHING };
   }
 
-  /** Removes what is not needed any more, or not wanted. */
+  /** Removes the old rows and the temporary store after a swap; without a swap, the unused new store. */
   async clean(): Promise<void> {
     await this.#swap.clean(this.#counter('removing'));
     await this.#removeRebuilt();
   }
 
-  /** Keeps what was made, for the next time. */
+  /** Keeps what was built, for the next call. */
   async close(): Promise<void> {
     await this.#rebuilt?.close();
     this.#rebuilt = undefined;
@@ -225,9 +225,7 @@ export class TaskRebuild {
     return (this.#rebuilt as TaskState).bytes(this.#context.spec.name);
   }
 
-  /**
-   * Waits until the changelog is readable up to there: brokers may show what was committed a moment later.
-   */
+  /** Waits until the changelog is readable up to `end`: brokers may show committed records a moment later. */
   async #seen(topic: string, end: number): Promise<void> {
     const { broker, clock, signal } = this.#context;
     const { partition } = this.#task;
@@ -283,7 +281,7 @@ export class TaskRebuild {
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 
-  /** Adds up what is done, tells of it, and stops if that is wished. */
+  /** Adds up the rows that are done, reports progress, and throws STOPPED if the signal is aborted. */
   #counter(doing: RebuildProgress['doing'], total: number | null = null): (rows: number) => void {
     const { signal, onProgress } = this.#context;
     let done = 0;

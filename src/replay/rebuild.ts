@@ -37,15 +37,15 @@ export interface RebuildOptions
   /** The state directory of this machine. */
   readonly stateDirectory: string;
   /**
-   * Stands for the code of the topology: what an interrupted replay has kept is used again by the same code
-   * only. Default: it is not used again.
+   * Identifies the code of the topology: only the same code reuses the snapshots of an interrupted replay.
+   * Default: they are not reused.
    */
   readonly version?: string;
   readonly clock?: Clock;
   readonly onProgress?: (progress: RebuildProgress) => void;
   /**
-   * Asked before anything is changed, with how the new store differs from the old one, and where an earlier
-   * rebuild has left something to remove. Default: it is wanted.
+   * Called before anything is changed, with the differences between the new store and the old one. Also
+   * called if only the remains of an earlier rebuild are to be removed. Default: confirmed.
    */
   readonly confirm?: (tasks: readonly RebuiltTask[], gaps: readonly HistoryGap[]) => boolean | Promise<boolean>;
   /** Called after each step of each task: a crash test throws here. */
@@ -53,43 +53,43 @@ export interface RebuildOptions
 }
 
 export interface RebuildReport {
-  /** False: it was not wanted, and nothing was changed. */
+  /** False: `confirm` refused, and nothing was changed. */
   readonly swapped: boolean;
   readonly tasks: readonly RebuiltTask[];
   /**
-   * From sources: those that are compacted. What followed from earlier values of their keys may be missing in
-   * the new store.
+   * From sources: the partitions of compacted topics. The new store may lack results of earlier values of
+   * their keys.
    */
   readonly gaps: readonly HistoryGap[];
 }
 
 /**
- * Makes a store anew, beside the old one, and puts it in its place: that of each task whose state is on this
+ * Builds a new copy of a store and replaces the old one with it. Does this for each task with state on this
  * machine, at the positions that the application has committed.
  *
- * | step | what | a crash behind it |
+ * | step | what | a crash after it |
  * |---|---|---|
- * | 1 built | the new store is in `<state>/rebuild/<application>`: restored from its changelog; or the sources are replayed | the old store is as it was; what was made is used again |
- * | 2 verified | every row of the new store decodes, and is compared with the old one; `confirm` is asked | as above |
- * | 3 logged | from sources only: what differs from the changelog is written to it, so that every machine restores the same, in transactions of some thousand rows | the old store is as it was; rows that were logged already are those of the new store once the application runs |
- * | 4 copied | the new rows are in the task's own database, under a number of their own | as above |
+ * | 1 built | the new store is in `<state>/rebuild/<application>`: restored from its changelog; or the sources are replayed | the old store is as it was; the next call uses the new store that was built so far |
+ * | 2 verified | every row of the new store decodes, and is compared with the old one; `confirm` is called | as above |
+ * | 3 logged | from sources only: the differences are written to the changelog, in transactions of some thousand rows, so that every machine restores the same store | the old store is as it was; once the application runs, it has the new rows that were already logged |
+ * | 4 copied | the new rows are in the task's own database, under their own store number | as above |
  * | 5 swapped | the store's name has the new number: one atomic write | the new store is whole |
- * | 6 cleaned | the old rows, and what was made beside, are removed | nothing: the rebuild is whole |
+ * | 6 cleaned | the old rows, and the temporary new store, are removed | nothing: the rebuild is whole |
  *
- * Interrupted anywhere, the application may run, and the rebuild goes on when it is run again. Other stores
- * of the task are not touched. From the changelog other machines may go on running; from sources no member of
- * the group may be alive, and the store is as if every record of the sources had been processed once, by the
- * code as it is now: also those that a reset had passed over.
+ * If the rebuild is interrupted at any step, the application may run, and the rebuild continues when it is
+ * called again. Other stores of the task are not changed. A rebuild from the changelog allows other machines
+ * to keep running. A rebuild from sources requires that no member of the group is alive. The store is then as
+ * if the current code had processed every source record once, including those that a reset has skipped.
  *
- * Cost: one read of the changelog (and a replay), three scans of the store, disk for two more copies of it;
- * memory does not grow with it.
+ * Cost: one read of the changelog (and a replay), three scans of the store, disk space for two more copies of
+ * it. Memory does not grow with the store.
  *
  * Errors: STORE_UNKNOWN, TOPIC_UNKNOWN (the store has no changelog yet), STATE_LOCKED, APPLICATION_RUNNING
  * (from sources), SCHEMA_UNKNOWN and the others of the schema registry, OFFSET_OUT_OF_RANGE (the sources no
  * longer begin at their beginning), STATE_CORRUPT (a row of the new store does not decode),
- * BROKER_UNAVAILABLE (what was logged does not become readable), RESET_UNFINISHED, STOPPED; STATE_MISMATCH if
- * there is no state here, or it is further than the group, or records are on their way through repartition
- * topics (from sources).
+ * BROKER_UNAVAILABLE (what was logged does not become readable), RESET_UNFINISHED, STOPPED. STATE_MISMATCH if
+ * there is no state on this machine, if the state is ahead of the group, or (from sources) if repartition
+ * topics hold unread records.
  *
  * ```ts no-run
  * const { tasks } = await rebuildStore(shop, { broker, store: 'balances', stateDirectory: '.millrace/state' });
@@ -152,7 +152,7 @@ export async function rebuildStore(topology: Topology, options: RebuildOptions):
       await afterStep?.('6 cleaned', task.id);
     }
     if (past) {
-      // The members may have come back while somebody was asked.
+      // Members may have come back while `confirm` waited for an answer.
       await checkStopped(broker, applicationId);
       for (const task of unfinished) {
         await task.log(rowsOf(past, task, spec.name));
@@ -213,7 +213,7 @@ function replayed(
   return replaySources(topology, options, committed);
 }
 
-/** What is made is kept, and others read it: everything in it must be registered. */
+/** The result is permanent and read by others, so every schema in it must be registered. */
 const registered = ({ schemaRegistry }: RebuildOptions): PastSchemas => ({
   ...(schemaRegistry && { schemaRegistry }),
   unregistered: 'fail',
@@ -224,7 +224,7 @@ function rowsOf(past: Past, { id }: TaskRebuild, store: string): StoreBytes {
   return state.bytes(store);
 }
 
-/** Also what an interrupted rebuild of another store has kept. */
+/** Also removes what an interrupted rebuild of another store has kept. */
 const removeAll = ({ stateDirectory, config }: RebuildContext): Promise<void> =>
   rm(rebuildDirectory(stateDirectory, config.version.prefix), { recursive: true, force: true, maxRetries: 3 });
 
@@ -233,14 +233,14 @@ const noChangelog = (topic: string, store: string): StreamsError =>
     what: `store ${store} has no changelog`,
     at: topic,
     saw: 'no topic of that name',
-    action: 'Run the application once, which makes it where the store is new; or use the right broker.',
+    action: 'Run the application once: it creates the changelog of a new store. Or use the right broker.',
   });
 
 const noState = (directory: string, store: string): StreamsError =>
   new StreamsError('STATE_MISMATCH', {
     what: `there is no state of store ${store} on this machine`,
     at: directory,
-    saw: 'no directory of a task that has it',
-    expected: 'one a task, as `millrace run` makes them',
-    action: 'Correct --state or --app. A machine without state makes its own when the application is run.',
+    saw: 'no task directory with this store',
+    expected: 'one directory per task, as `millrace run` makes them',
+    action: 'Correct --state or --app. On a machine without state, the application creates it when it runs.',
   });

@@ -20,28 +20,28 @@ export interface ReplayedRecord {
   readonly headers: Headers;
   /** The sink, or the operator that made it a dead letter. */
   readonly node: string;
-  /** The record of a source topic that caused it. */
+  /** The source record that caused it. */
   readonly source: SourcePosition;
 }
 
 export interface ReplayOptions extends PastOptions, PastSlice {
-  /** Only records of source topics with that key (global tables whole). */
+  /** Only source records with this key (global tables are read whole). */
   readonly key?: unknown;
   /**
-   * Begin with the state of the oldest snapshot whose rest the topics still have, where `from` is the
+   * Begin with the state of the oldest snapshot that the topics can continue from, where `from` is the
    * beginning. Needs `snapshots`.
    */
   readonly fromSnapshot?: boolean;
   /**
-   * Takes what would have been written, in the order of the records that caused it; awaited before more
-   * comes.
+   * Receives the outputs, in the order of the records that caused them. The replay awaits it before it
+   * continues.
    */
   readonly onOutput?: (records: readonly ReplayedRecord[]) => void | Promise<void>;
-  /** Told of each call of an `effect` that is left out. */
+  /** Called for the calls of `effect` that the replay has skipped. */
   readonly onEffect?: (effects: readonly SilencedEffect[]) => void | Promise<void>;
 }
 
-/** A call to the outside world that a replay has left out. */
+/** A call to the outside world that a replay has skipped. */
 export interface SilencedEffect {
   /** The operator. */
   readonly node: string;
@@ -52,37 +52,38 @@ export interface SilencedEffect {
 }
 
 export interface ReplayReport {
-  /** Records of source topics that were taken. */
+  /** Source records that were processed. */
   readonly records: number;
-  /** Records that would have been written, by topic. */
+  /** Number of records that would have been written, by topic. */
   readonly outputs: Readonly<Record<string, number>>;
-  /** Calls to the outside world that were left out, by operator. */
+  /** Number of skipped calls to the outside world, by operator. */
   readonly effects: Readonly<Record<string, number>>;
-  /** What operators counted: node → reason → number. */
+  /** Counters of the operators: node → reason → number. */
   readonly nodes: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Where it ended: next offset of each source partition. */
   readonly positions: readonly PartitionOffset[];
   /**
-   * Partitions whose history is not whole, with the first offset that there is. Empty: everything was there.
+   * Partitions with an incomplete history, with their first available offset. Empty: the history was
+   * complete.
    */
   readonly gaps: readonly HistoryGap[];
-  /** Records in the snapshot that it began with; 0 if it began with nothing. */
+  /** Number of records in the snapshot that it began with; 0 without a snapshot. */
   readonly beganWith: number;
 }
 
 /**
- * Runs a topology over a slice of the past, from a clean database, and captures what it would have written.
- * Nothing is written to the broker, no offset is committed, calls of `effect` are left out and listed; what
- * `peek` and `process` do themselves happens again.
+ * Runs a topology over a slice of the past, from an empty database, and captures its outputs. It writes
+ * nothing to the broker and commits no offset. It skips calls of `effect`, and lists them. What `peek` and
+ * `process` do themselves happens again.
  *
- * Records are taken in the order of their event times (what `timestamp` of their source says, else the log),
- * over all topics and partitions; of equal ones the first by topic, then partition; those of one partition in
- * the order of their offsets. Every record is done, through all repartitions, before the next. So a replay is
- * the same each time, to the byte, as long as the topology is a function of its records ({@link verify} finds
- * out). "Now" is the stream time; timers on the wall clock do not fire.
+ * Records come in the order of their event times (the `timestamp` of their source, else the time of the log),
+ * over all topics and partitions. Equal times are ordered by topic, then by partition; records of one
+ * partition keep the order of their offsets. Each record is processed through all repartitions before the
+ * next. So every replay gives the same bytes, as long as the topology is a function of its records
+ * ({@link verify} checks that). "Now" is the stream time; wall-clock timers do not fire.
  *
- * State: RocksDB in a temporary directory, removed at the end. Memory: that of an engine and 20,000 records
- * read ahead, however long the slice is. Errors: TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, STOPPED, and those of
+ * State: RocksDB in a temporary directory, removed at the end. Memory: an engine's memory and 20,000 records
+ * read ahead, for a slice of any length. Errors: TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, STOPPED, and those of
  * the topology itself.
  *
  * ```ts no-run

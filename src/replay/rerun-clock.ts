@@ -2,8 +2,8 @@ import type { Clock } from '../model/ports.js';
 import { nextTurn } from '../runtime/system.js';
 
 /**
- * The time of a rerun is that of its records: "now" is the stream time, and nobody waits. Timers on the
- * wall clock never fire.
+ * The clock of a rerun follows its records: "now" is the stream time, and pauses take no time. Wall-clock
+ * timers never fire.
  */
 export class RerunClock implements Clock {
   readonly #streamTime: () => number;
@@ -21,7 +21,7 @@ export class RerunClock implements Clock {
     return this.now();
   }
 
-  /** A pause (of a policy that tries again) is over at once. */
+  /** A pause (of a retry policy) is over at once. */
   after(_ms: number, callback: () => void): () => void {
     let cancelled = false;
     void nextTurn().then(() => {

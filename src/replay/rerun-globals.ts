@@ -11,12 +11,13 @@ import type { PastSerdes } from './past-serdes.js';
 import { RerunClock } from './rerun-clock.js';
 import type { RerunStorage } from './rerun-storage.js';
 
-/** It is thrown away, and never opened again. */
+/** A placeholder for the log state: the store is deleted with the rerun, so this entry is never read. */
 const READ = { asOf: 0 };
 
 /**
- * The global tables of a rerun. Their topics are part of the slice, in its order, so that a record sees
- * the rows as of its own time: what an application that ran all the while has seen, and the same each time.
+ * The global tables of a rerun. Their topics are part of the slice, in its order, so that a record sees the
+ * rows as of its own time. An application that was running all the time has seen the same, and every rerun
+ * sees the same.
  */
 export class RerunGlobals {
   readonly #tables: ReadonlyMap<string, DeclaredGlobalTable>;
@@ -72,7 +73,7 @@ export class RerunGlobals {
     return new Map(stores.map((store) => [store.name, new GlobalView(store)]));
   }
 
-  /** The rows of a global table, for looking. */
+  /** The rows of a global table, for reading. */
   store(name: string): ReturnType<GlobalState['store']> {
     return this.#state.store(name);
   }
@@ -91,7 +92,7 @@ export class RerunGlobals {
       try {
         changes.push(changeOf(table, record));
       } catch (error) {
-        // A dead letter of it is the live application's; nothing of the topology's comes of it.
+        // The live application has written its dead letter; it has no result in the topology.
         await this.#failures.handle(
           'deserialize',
           { node: table.id, error, source: record },

@@ -6,19 +6,19 @@ import { openRocksDatabase } from '../state/rocksdb.js';
 import { LinkedDatabases } from './linked-databases.js';
 import { temporaryDirectory } from './temporary.js';
 
-/** Where the stores of a rerun are, while it runs. */
+/** The storage of a rerun's stores while it runs. */
 export interface RerunStorage {
   /** The state directory. */
   readonly root: string;
   readonly openDatabase: OpenDatabase;
   readonly files: IdentityFiles;
-  /** Its databases, where they can be copied by links: on disk. */
+  /** Its databases, if they can be copied by links: on disk. */
   readonly databases: LinkedDatabases | undefined;
-  /** Removes all of it. */
+  /** Removes everything. */
   remove(): Promise<void>;
 }
 
-/** RocksDB in a temporary directory: memory is bounded, however much state there is. */
+/** RocksDB in a temporary directory: memory is bounded, for any amount of state. */
 export async function diskStorage(parent?: string): Promise<RerunStorage> {
   const root = await temporaryDirectory('shadow', parent);
   const databases = new LinkedDatabases(openRocksDatabase);
@@ -31,7 +31,7 @@ export async function diskStorage(parent?: string): Promise<RerunStorage> {
   };
 }
 
-/** For slices whose state surely fits. */
+/** For slices with state that is sure to fit. */
 export function memoryStorage(): RerunStorage {
   return {
     root: 'shadow',

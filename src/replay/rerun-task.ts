@@ -34,23 +34,23 @@ export interface RerunTaskOptions {
   readonly budget: CacheBudget;
   readonly metrics: Metrics;
   readonly globals: ReadonlyMap<string, GlobalView<unknown, unknown>>;
-  /** Of the task when it was closed, if it has no store to keep it. */
+  /** Stream time of the task when it was closed, if it has no store to keep it. */
   readonly streamTime: number;
-  /** What it knew of the jumps of its sources' times then, by topic. */
+  /** The jump state of its source topics at that time, by topic. */
   readonly jumps: Readonly<Record<string, JumpState>>;
   readonly observer: RunObserver;
-  /** Told of each call to the outside world that is left out. */
+  /** Called for each call to the outside world that is skipped. */
   readonly silenced: (call: WaitingEffect) => void;
-  /** Told of what is looked up in stores. Left out: nobody is. */
+  /** Observes lookups in stores. Default: none. */
   readonly storeObserver?: StoreObserver | undefined;
-  /** Told of what is put into them. */
+  /** Called for each write to the stores. */
   readonly put?: ((put: Put) => void) | undefined;
 }
 
 /**
- * One task of a rerun: state, pipeline and batches are those of the engine; where records come from and
- * go to is the run's. Nothing leaves it: what it would send is handed to the observer, and calls to the
- * outside world are left out, and told.
+ * One task of a rerun. State, pipeline and batches are those of the engine; the rerun decides where records
+ * come from and go to. Nothing leaves it: the observer receives its outputs, and it skips and reports calls
+ * to the outside world.
  */
 export class RerunTask {
   readonly id: string;
@@ -97,7 +97,7 @@ export class RerunTask {
     return Object.fromEntries(this.#runner.jumps);
   }
 
-  /** Place in the batch of the record at hand. */
+  /** Place of the current record in its batch. */
   get index(): number {
     return this.#runner.recordContext.index;
   }
@@ -107,7 +107,7 @@ export class RerunTask {
     return this.#uncommitted >= config.commitRecords || (this.#uncommitted > 0 && budget.exceeded);
   }
 
-  /** Takes a batch through. What it sends goes to the observer. */
+  /** Processes a batch. The observer receives its outputs. */
   async run(records: readonly BrokerRecord[]): Promise<void> {
     await this.#runner.run(records);
     const last = new Map<string, number>();
@@ -117,15 +117,15 @@ export class RerunTask {
     this.#end();
   }
 
-  /** Brings the caches back within bounds; what was looked up of global tables is let go. */
+  /** Brings the caches back within bounds, and releases rows that were looked up in global tables. */
   release(): void {
     for (const view of this.#options.globals.values()) view.release();
     this.#state?.evict();
   }
 
   /**
-   * Writes what changed to the database: as a commit does, without a log. False if nothing was there to be
-   * done.
+   * Writes the changes to the database, as a commit does, but without a changelog. Returns false if there was
+   * nothing to do.
    */
   async commit(): Promise<boolean> {
     if (this.#uncommitted === 0) return false;
@@ -143,7 +143,7 @@ export class RerunTask {
     return true;
   }
 
-  /** The row that the database has of a key, whatever was written since the last commit. */
+  /** The row of a key in the database, without the writes since the last commit. */
   committed(store: string, key: unknown, streamTime: number): Promise<Row<unknown> | null> {
     return (this.#state as TaskState).cached(store).peek(key, streamTime);
   }
@@ -189,7 +189,7 @@ export class RerunTask {
       clockOf: (now) => new RerunClock(now),
       cause: this.#state?.cause,
       state: this.#observedState(),
-      // Nothing is called: who calls the outside world has done so when it was the present.
+      // Makes no calls: the live run has already made them.
       effects: (call) => {
         this.#options.silenced(call as WaitingEffect);
         return false;
@@ -207,7 +207,7 @@ export class RerunTask {
     const state = this.#state;
     const { storeObserver } = this.#options;
     if (!state || !storeObserver) return state;
-    // One for each store: whoever reads for a batch would else take two for two stores.
+    // One object per store: code that reads for a batch would treat two objects as two stores.
     const stores = new Map<string, ObservedStore<unknown, unknown>>();
     const observed = (name: string): ObservedStore<unknown, unknown> => {
       const store = stores.get(name) ?? new ObservedStore(state.store<unknown, unknown>(name), storeObserver);

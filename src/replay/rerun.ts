@@ -24,42 +24,42 @@ export interface RerunOptions {
   readonly topics: TopicCounts;
   readonly storage: RerunStorage;
   readonly watcher?: RunWatcher | undefined;
-  /** Told of each row that is written, at once. */
+  /** Called at once for each row that is written. */
   readonly changed?: ((store: string, key: unknown) => void) | undefined;
   readonly start?: RunStart | undefined;
-  /** The slice is of the topics that this topology reads, and of no other. */
+  /** True if the slice has only topics that this topology reads. */
   readonly alone?: boolean;
-  /** Told of what leaves the topology, in the order of causes. */
+  /** Receives the outputs of the topology, in the order of causes. */
   readonly capture?: ((captured: readonly Captured[]) => void | Promise<void>) | undefined;
-  /** Told of the calls to the outside world that were left out, in the order of causes. */
+  /** Receives the skipped calls to the outside world, in the order of causes. */
   readonly silenced?: ((silenced: readonly Silenced[]) => void | Promise<void>) | undefined;
 }
 
-/** The offset of a record that waits for its place. */
+/** The offset of a record that has none yet. */
 const UNNUMBERED = -1;
 
 /**
- * A topology over records of the past: every task of it in this process, on stores of its own, with nothing
- * that leaves it.
+ * Runs a topology over records of the past: all its tasks run in this process, on their own stores, and
+ * nothing leaves it.
  *
- * Records come window by window, in the order of the slice. Sub-topologies take their part of a window one
- * after the other, those that write a repartition before those that read it; each task takes its records, and
- * what the sub-topologies before it have made of the window, in the order of the records that caused them.
- * That is the order of a run that takes every record through the whole topology before the next, however
- * large the windows are. (Where sub-topologies lead to each other in a circle, a window is one record.)
+ * Records come window by window, in the order of the slice. Sub-topologies process a window one after the
+ * other; those that write a repartition run before those that read it. Each task processes its source
+ * records, and what earlier sub-topologies made from the window, in the order of the records that caused
+ * them. For any window size this is the order of a run that takes every record through the whole topology
+ * before the next. (If sub-topologies form a cycle, a window is one record.)
  */
 export class Rerun {
   readonly metrics = new Metrics();
   readonly #options: RerunOptions;
   readonly #budget: CacheBudget;
   #globals: RerunGlobals | undefined;
-  /** Tasks by sub-topology, in the order in which they take their part. */
+  /** Tasks by sub-topology, in the order in which they run. */
   #order: readonly (readonly WatchedTask[])[] = [];
   readonly #inputs = new Map<string, (WatchedTask | undefined)[]>();
-  /** Next offset by partition, of repartition topics. */
+  /** Next offset of repartition topics, by partition. */
   readonly #repartitions = new Map<string, number[]>();
   #cyclic = false;
-  /** The task that reads all of the slice, if there is one. */
+  /** The task that reads the whole slice, if there is one. */
   #single: WatchedTask | undefined;
   #records: number;
   #captured: Captured[] = [];
@@ -90,12 +90,12 @@ export class Rerun {
     return this.#globals;
   }
 
-  /** Records that were taken, from the beginning of the history on. */
+  /** Number of records processed, from the beginning of the history. */
   get records(): number {
     return this.#records;
   }
 
-  /** What a run needs to go on from here, beside the databases. */
+  /** What a run needs, besides the databases, to continue from here. */
   get start(): RunStart {
     const repartitions: Record<string, number> = {};
     for (const [topic, offsets] of this.#repartitions)
@@ -111,7 +111,7 @@ export class Rerun {
   }
 
   /**
-   * Takes the next records of the slice through the topology; when it resolves, everything they cause is
+   * Processes the next records of the slice through the topology; when it resolves, all their effects are
    * done.
    */
   async process(records: readonly BrokerRecord[]): Promise<void> {
@@ -123,13 +123,13 @@ export class Rerun {
     }
   }
 
-  /** Writes all that changed to the databases. */
+  /** Writes all changes to the databases. */
   async commit(): Promise<void> {
     for (const task of this.tasks) await task.commit();
   }
 
   /**
-   * Ends every task after a commit, and opens it again: what an application that is stopped and started does.
+   * Commits and closes every task, and opens it again, as an application does that is stopped and started.
    */
   async restart(): Promise<void> {
     await this.commit();
@@ -157,7 +157,7 @@ export class Rerun {
     const { order, cyclic } = flowOf(topology.graph);
     this.#cyclic = cyclic;
     const opening = order.map((subTopology) => planned.filter((task) => task.subTopology === subTopology));
-    // Each opens a database, which is mostly waiting.
+    // In parallel: each opens a database, which is mostly waiting.
     const opened = await Promise.allSettled(opening.flat().map((task) => this.#openTask(task)));
     const tasks = new Map(
       opened.flatMap((result, i) => (result.status === 'fulfilled' ? [[opening.flat()[i]?.id, result.value]] : [])),
@@ -176,7 +176,7 @@ export class Rerun {
     const readers = new Set(
       [...this.#inputs].flatMap(([topic, inputs]) => (this.#repartitions.has(topic) ? [] : inputs)),
     );
-    // Another version of a topology may be given records of topics that it does not read.
+    // A comparison may pass records of topics that this version does not read.
     if (readers.size === 1 && !this.#globals && this.#options.alone) this.#single = [...readers][0];
     for (const [name, offset] of Object.entries(start?.repartitions ?? {})) {
       const at = name.lastIndexOf(':');
@@ -207,8 +207,8 @@ export class Rerun {
   }
 
   /**
-   * Runs the records from one place up to another, or up to where a global table changes; returns how far it
-   * came.
+   * Runs records from one index up to another, or up to a change of a global table; returns the index it
+   * reached.
    */
   async #window(records: readonly BrokerRecord[], from: number, to: number): Promise<number> {
     const globals = this.#globals;
@@ -242,8 +242,8 @@ export class Rerun {
   }
 
   /**
-   * Runs tasks of one sub-topology, which have nothing to do with each other; then sends on what they have
-   * made, in their order.
+   * Runs tasks of one sub-topology, which are independent of each other; then forwards their outputs in task
+   * order.
    */
   async #runAll(tasks: readonly WatchedTask[]): Promise<void> {
     const busy = tasks.filter(({ inbox }) => !inbox.isEmpty);

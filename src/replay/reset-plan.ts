@@ -14,68 +14,69 @@ import { countTopics, ofGroup } from './topics.js';
 
 export interface ResetOptions {
   readonly broker: Broker;
-  /** Default: the topology's name. Exactly this group: never one whose name it begins. */
+  /** Default: the topology's name. Only this group: never others with a name that begins with it. */
   readonly applicationId?: string;
-  /** Where the sources are to be read from. An `offset:` moves the partitions that it names only. */
+  /** Where to read the sources from. An `offset:` moves only the partitions that it names. */
   readonly to: Moment;
   /** The state directory of this machine. */
   readonly stateDirectory: string;
   /**
-   * `delete`: the stores begin empty, here and in their changelogs. `keep`: they stay as they are, and what
-   * is processed a second time comes on top. Default: `delete` if any partition is put back, else `keep`.
+   * `delete`: the stores begin empty, here and in their changelogs. `keep`: they stay as they are, and
+   * records that are processed a second time change them again. Default: `delete` if any partition goes back,
+   * else `keep`.
    */
   readonly stores?: 'keep' | 'delete';
   /**
-   * `delete`: repartition topics are deleted. Default: they stay; with stores deleted, what was not read of
-   * them is passed over.
+   * `delete`: repartition topics are deleted. Default: they stay; if stores are deleted, their unread records
+   * are skipped.
    */
   readonly internalTopics?: 'keep' | 'delete';
-  /** What becomes of outputs and calls of records that are processed a second time. Default `silent`. */
+  /** How to treat outputs and calls of records that are processed a second time. Default `silent`. */
   readonly effects?: EffectsMode;
-  /** The time of `ago:` is counted from. Milliseconds since the epoch. */
+  /** The time from which `ago:` counts back, in milliseconds since the epoch. */
   readonly now: number;
 }
 
-/** One source partition and where it is put. */
+/** One source partition and its new position. */
 export interface ResetMove extends TopicPartition {
-  /** Committed; null: nothing was. */
+  /** The committed offset; null: none was committed. */
   readonly from: number | null;
   readonly to: number;
   /** The end of the log. */
   readonly latest: number;
 }
 
-/** What a reset will do, exactly. */
+/** What exactly a reset will do. */
 export interface ResetPlan {
-  /** Names it in marks, records and messages. */
+  /** Its name in marks, records and messages. */
   readonly id: string;
   readonly topology: string;
   readonly applicationId: string;
-  /** Whose stores and internal topics are meant; it stays the same. */
+  /** The version with these stores and internal topics; a reset does not change it. */
   readonly version: ApplicationVersion;
-  /** Goes on with a reset that was interrupted. */
+  /** Id of the interrupted reset that this one continues. */
   readonly resumes: string | null;
   readonly moves: readonly ResetMove[];
   readonly effects: EffectsMode;
   readonly stores: {
     readonly action: 'keep' | 'delete';
     readonly names: readonly string[];
-    /** Of this machine. */
+    /** On this machine. */
     readonly directories: readonly string[];
     readonly changelogs: readonly string[];
   };
   readonly repartitions: {
     readonly action: 'keep' | 'skip' | 'delete';
-    /** Deleted ones are made anew, empty and as wide. */
+    /** Deleted topics are created again, empty and with as many partitions. */
     readonly topics: readonly { readonly name: string; readonly partitions: number }[];
   };
-  /** Of partitions of repartition topics. */
+  /** Partitions of repartition topics. */
   readonly internalMoves: readonly ResetMove[];
   readonly warnings: readonly string[];
 }
 
 /**
- * Says what a reset would do; changes nothing. Partitions whose position does not change are in it, too.
+ * Plans a reset, and changes nothing. The plan includes partitions with unchanged positions.
  *
  * Errors: APPLICATION_RUNNING while a member of the group is alive, TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE,
  * USAGE, CONFIG_INVALID.
@@ -102,10 +103,10 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
     .flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(version.prefix, name)))
     .sort();
   const existing = new Set((await broker.admin.describeTopics(repartitions)).map(({ name }) => name));
-  // What an interrupted reset has begun to delete must not be believed any more.
+  // An interrupted reset may have begun to delete the stores, so they cannot be kept.
   const action = unfinished && !unfinished.keeps ? 'delete' : (options.stores ?? (back ? 'delete' : 'keep'));
   const repartitionAction = options.internalTopics === 'delete' ? 'delete' : action === 'delete' ? 'skip' : 'keep';
-  // An interrupted reset may have deleted some, and not made them anew.
+  // An interrupted reset may have deleted some without creating them again.
   const present = repartitions.filter((name) => existing.has(name) || repartitionAction === 'delete');
   const planned = plannedTasks(topology, version.prefix, topics);
   const onDisk = await tasksOnDisk(planned.keys(), version.prefix, { stateDirectory: options.stateDirectory });
@@ -143,7 +144,7 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
   return { ...plan, warnings: warningsOf(plan, { back, unread }) };
 }
 
-/** APPLICATION_RUNNING: whoever has the group's tasks would go on with them. */
+/** Errors: APPLICATION_RUNNING, because live members would continue with the group's tasks. */
 export async function checkStopped(broker: Broker, applicationId: string): Promise<void> {
   const members = await broker.admin.groupMembers(applicationId);
   if (members.length === 0) return;
@@ -152,11 +153,11 @@ export async function checkStopped(broker: Broker, applicationId: string): Promi
     at: `group ${applicationId}`,
     saw: members.join(', '),
     expected: 'none',
-    action: 'Stop its processes; one that died is put out by the brokers after its session, 10 s by default.',
+    action: 'Stop its processes. The brokers remove one that died when its session ends, after 10 s by default.',
   });
 }
 
-/** Where a partition was before any reset that is not through yet. */
+/** The position of a partition before any unfinished reset. */
 export const furthest = (at: PartitionOffset | undefined): number | null => {
   if (at === undefined) return null;
   const mark: ResetMark | undefined = markOf(at);
@@ -177,7 +178,7 @@ async function movesTo(
     const key = partitionKey(topic, partition);
     const at = committed.get(key);
     const stays = named !== undefined && !named.has(key);
-    // Nothing was committed, and nothing is to be: where it begins is for the configuration to say.
+    // Nothing was committed, and nothing will be: the configuration decides where this partition begins.
     if (stays && !at) return [];
     return [{ topic, partition, from: furthest(at), to: stays && at ? at.offset : target, latest }];
   });
@@ -220,12 +221,12 @@ function warningsOf(
     .reduce((sum, { from, to }) => sum + to - (from ?? 0), 0);
   if (skipped > 0) warnings.push(`${skipped} records will never be processed`);
   if (stores.action === 'delete' && stores.names.length > 0 && moves.some(({ to }) => to > 0))
-    warnings.push('the stores will hold only what follows from the records behind these offsets');
+    warnings.push('the stores will hold only the results of records from these offsets on');
   if (stores.action === 'keep' && back && stores.names.length > 0)
     warnings.push('the stores keep what these records did the first time: folds count them twice');
   if (unread !== undefined)
     warnings.push(
-      `records of repartition topics were not read, from ${unread} on, and are passed over${effects === 'live' ? '' : ': what follows from them was never written or called, and will not be'}`,
+      `unread records of repartition topics are skipped, from ${unread} on${effects === 'live' ? '' : ': their outputs and calls were never made, and will not be'}`,
     );
   return warnings;
 }

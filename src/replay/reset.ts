@@ -29,21 +29,21 @@ export interface ResetContext {
   readonly afterStep?: (step: ResetStep) => void | Promise<void>;
 }
 
-/** How long brokers may take to delete a topic that they said they would. */
+/** How long brokers may take to delete a topic after they accepted the request. */
 const DELETION_MS = 30_000;
 
 /**
- * Does exactly what a plan says. The steps, and what a crash behind each of them leaves:
+ * Does exactly what a plan says. The steps, and what a crash after each of them leaves:
  *
- * | step | what | a crash behind it |
+ * | step | what | a crash after it |
  * |---|---|---|
  * | 1 recorded | the plan is in `<state>/resets/<application>/<id>.json`, as begun | nothing has changed |
- * | 2 positions | the group's offsets are set, marked as unfinished | the application refuses to start (RESET_UNFINISHED); run again, the reset goes on, and still knows how far the application had come |
- * | 3 stores | directories of this machine are deleted, if the plan says so, and what an interrupted rebuild was making | as above |
- * | 4 topics | changelogs and repartition topics are deleted, if the plan says so, and the latter made anew; that of captured outputs is created, if it is needed | as above |
+ * | 2 positions | the group's offsets are set, marked as unfinished | the application refuses to start (RESET_UNFINISHED); run again, the reset continues, and still has the application's former positions |
+ * | 3 stores | directories of this machine are deleted, if the plan says so, and the new stores of an interrupted rebuild | as above |
+ * | 4 topics | changelogs and repartition topics are deleted, if the plan says so, and the latter created again; the topic of captured outputs is created, if it is needed | as above |
  * | 5 finished | the marks no longer say unfinished, the record says done | nothing: the reset is whole |
  *
- * Output topics are never touched, nor anything of another application. Returns the path of the record.
+ * Output topics, and everything of other applications, stay as they are. Returns the path of the record.
  * Errors: APPLICATION_RUNNING, STATE_LOCKED, STATE_MISMATCH if the application has moved since the plan was
  * made, and those of the broker.
  */
@@ -69,18 +69,18 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
   await afterStep?.('2 positions');
 
   for (const directory of stores.directories) {
-    // Its identity last: a directory without one is not found again, and refused as long as there are rows
-    // beside it.
+    // The identity goes last. A directory without one is not found again, and is refused as long as it holds
+    // rows.
     await rm(join(directory, 'db'), { recursive: true, force: true });
     await rm(directory, { recursive: true, force: true });
   }
-  // Stores that a rebuild was making are made of positions that no longer hold.
+  // A rebuild's new stores belong to positions that no longer hold.
   await rm(rebuildDirectory(stateDirectory, plan.version.prefix), { recursive: true, force: true });
   await afterStep?.('3 stores');
 
   await deleteTopics(context, [...stores.changelogs, ...(repartitions.action === 'delete' ? topics : [])]);
   if (repartitions.action === 'delete') {
-    // So that a position can be set in them, which says that their records are marked.
+    // Created again, so that positions can be set in them, which mark their records.
     const sources = await broker.admin.describeTopics([...new Set(plan.moves.map(({ topic }) => topic))]);
     const settings = { ...REPARTITION_CONFIG, ...taking(messageBytesFor(sources)) };
     const config = owned(settings, ownerOf(applicationId, plan.version));
@@ -97,8 +97,8 @@ export async function applyReset(plan: ResetPlan, context: ResetContext): Promis
 }
 
 /**
- * The positions of the plan with their marks. Stores that begin empty have no time yet; others keep theirs.
- * What owners before the reset may still write to the changelogs is overtaken by it.
+ * The positions of the plan with their marks. Emptied stores have no stream time yet; others keep theirs. A
+ * higher epoch makes the reset win over changelog records that earlier owners may still write.
  */
 function offsetsOf(
   { id, applicationId, effects, stores, repartitions, moves, internalMoves, version }: ResetPlan,
@@ -116,13 +116,14 @@ function offsetsOf(
     return { topic, partition, offset: to, metadata: marked(metadata, mark) };
   };
   const until = ({ from, to }: ResetMove): number => Math.max(from ?? 0, to);
-  // All say so if any has old records: what is new in one waits for what is old in others.
+  // All positions are marked if any partition has old records: its new records wait for the old ones of
+  // others.
   const isBack = moves.some((move) => until(move) > move.to);
   const positions = [
     ...moves.map((move) => withMark(move, unfinished || isBack ? { ...head, until: until(move) } : undefined)),
     ...internalMoves.map((move) => {
       const mark = markOf(before.get(partitionKey(move.topic, move.partition)) ?? { ...move, offset: 0 });
-      // What a promotion has found there is still not to be written a second time.
+      // Outputs that a promotion has marked as written here must still not be written a second time.
       const old = repartitions.action === 'keep' && mark?.marked ? Math.max(mark.until, move.to) : move.to;
       return withMark(move, unfinished || effects !== 'live' ? { ...head, until: old, marked: true } : undefined);
     }),
@@ -131,8 +132,8 @@ function offsetsOf(
 }
 
 /**
- * STATE_MISMATCH: what the application has written and called since the plan was made would be written and
- * called once more.
+ * Errors: STATE_MISMATCH if positions have moved, because outputs and calls since the plan was made would be
+ * repeated.
  */
 function checkUnmoved(
   { applicationId, moves, internalMoves }: ResetPlan,
@@ -153,20 +154,20 @@ function checkUnmoved(
   });
 }
 
-/** STATE_LOCKED: somebody has the state open, in whatever group. */
+/** Errors: STATE_LOCKED if a process has the state open, in any group. */
 async function checkUnlocked(directory: string): Promise<void> {
   try {
     const database = await openRocksDatabase(join(directory, 'db'));
     await database.close();
   } catch (error) {
-    // Damaged, by an interrupted reset perhaps: nobody has it open, and it is to be removed.
+    // Damaged, perhaps by an interrupted reset. No process has it open, and it is to be removed.
     if (!isStreamsError(error) || error.code !== 'STATE_CORRUPT') throw error;
   }
 }
 
 /**
- * Deletes those that there are, and waits until they are gone: made anew under the same name, they must be
- * new.
+ * Deletes the topics that exist, and waits until they are gone, so that topics created under the same names
+ * are new.
  */
 export async function deleteTopics(
   { broker, clock }: Pick<ResetContext, 'broker' | 'clock'>,
@@ -184,12 +185,12 @@ export async function deleteTopics(
     throw new StreamsError('BROKER_UNAVAILABLE', {
       what: 'topics that were deleted are still there',
       saw: left.join(', '),
-      action: 'Do it once more, when the brokers have deleted them.',
+      action: 'Run it again when the brokers have deleted them.',
     });
   }
 }
 
-/** Makes the topic of what would have been written or called, if there is none. */
+/** Creates the topic of captured outputs and calls, if there is none. */
 export async function createCaptured(broker: Broker, applicationId: string): Promise<void> {
   const name = capturedTopic(applicationId);
   const [existing] = await broker.admin.describeTopics([name]);

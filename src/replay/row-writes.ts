@@ -11,7 +11,7 @@ export interface WrittenRow {
   /** Null: it was deleted. */
   readonly value: unknown;
   readonly timestamp: number;
-  /** Of the store, right after it was written. */
+  /** Stream time of the store, right after the write. */
   readonly streamTime: number;
 }
 
@@ -22,13 +22,13 @@ interface StoredRow {
 }
 
 /**
- * A write of a row, as bytes: operators and functions of users change rows in place, and keep what no row has
- * on disk. Whoever wants to read it later says so ({@link want}) as soon as they are told of it.
+ * A write of a row, kept as bytes: operators and user functions change rows in place, and rows can hold data
+ * that is not encoded. Code that needs the row later must call {@link want} in the callback for the write.
  */
 export class SeenWrite {
   readonly store: string;
   readonly timestamp: number;
-  /** Of the store, right after the write. */
+  /** Stream time of the store, right after the write. */
   readonly streamTime: number;
   readonly #put: Put;
   readonly #serdes: { readonly key: AnySerde; readonly value: AnySerde };
@@ -51,7 +51,8 @@ export class SeenWrite {
   }
 
   /**
-   * As it is when it is first asked for: later the row may have been changed in place. Null: it was deleted.
+   * The value at the first read of this property: later the row may have been changed in place. Null: it was
+   * deleted.
    */
   get value(): Buffer | null {
     if (this.#value === undefined)
@@ -63,7 +64,7 @@ export class SeenWrite {
     return this.#wanted;
   }
 
-  /** Keeps the row as it is now, and what it was before if it is followed. */
+  /** Keeps the current row, and the row before it if the row is followed. */
   want(): void {
     this.#wanted = true;
     void this.key;
@@ -75,7 +76,7 @@ export class SeenWrite {
   }
 
   /**
-   * The key, and the row before and after, as a look into the store would show them: nobody else has these
+   * The key, and the row before and after, as a store lookup would return them: the caller owns these
    * objects.
    */
   read(): WrittenRow | Promise<WrittenRow> {
@@ -91,23 +92,23 @@ export class SeenWrite {
   }
 }
 
-/** Looks a row up as the last commit left it, at that stream time. */
+/** Looks up a row as the last commit left it, at this stream time. */
 type Committed = (store: string, key: unknown, streamTime: number) => Promise<Row<unknown> | null>;
 
 /**
- * The writes of a task since its last commit, each with what was there before: what the last write of the row
- * has left, else what the database has. Memory: the bytes of the rows that were written since the last
- * commit.
+ * The writes of a task since its last commit, each with the row before it: the result of the last write, else
+ * the row in the database. Memory: the bytes of the rows written since the last commit.
  */
 export class RowWrites {
   readonly #specs: ReadonlyMap<string, StoreSpec>;
   readonly #committed: Committed;
   /**
-   * By store and key: what the last write has left, since the last commit, and between it and the one before.
+   * Results of the last write, by store and key: since the last commit, and between the commit before it and
+   * that one.
    */
   #last = new Map<string, StoredRow | null>();
   #lastBefore = new Map<string, StoredRow | null>();
-  /** Those whose rows nobody has written since the last commit. */
+  /** Writes of rows that had no earlier write since the last commit. */
   #first: { readonly write: SeenWrite; readonly put: Put }[] = [];
 
   constructor(specs: readonly StoreSpec[], committed: Committed) {
@@ -115,7 +116,7 @@ export class RowWrites {
     this.#committed = committed;
   }
 
-  /** `follow`: what is before it, and before what follows it, may be wanted. */
+  /** `follow`: keep the row before this write, and the result for later writes. */
   see(put: Put, follow: boolean): SeenWrite {
     const write = new SeenWrite(put, this.#specs.get(put.store) as StoreSpec);
     if (!follow) return write;
@@ -127,34 +128,36 @@ export class RowWrites {
     return write;
   }
 
-  /** Looks up what was there before the writes that are wanted. After it they can be read. */
+  /**
+   * Looks up the rows before the writes that {@link SeenWrite.want} has marked. They can be read afterwards.
+   */
   async settle(): Promise<void> {
     const first = this.#first.filter(({ write }) => write.wanted);
     this.#first = [];
     await Promise.all(
       first.map(async ({ write, put: { store, key, before, timeBefore } }) => {
-        // What the store still had is not over, whatever has come since.
+        // The store still had the row, so it had not expired, at any later stream time.
         const at = before === 'there' ? Number.NEGATIVE_INFINITY : timeBefore;
         write.before = await this.#committed(store, key, at);
       }),
     );
   }
 
-  /** The database has everything. */
+  /** The database has all writes. */
   applied(): void {
     this.#lastBefore = this.#last;
     this.#last = new Map();
   }
 
-  /** The stores are opened again. */
+  /** The stores have been opened again. */
   forget(): void {
     this.#last.clear();
     this.#lastBefore.clear();
   }
 
   /**
-   * A row that the store still has is what the last write has left, whatever was committed since: it need not
-   * be read.
+   * If the store still has the row, its value is the result of the last write, even before the last commit:
+   * no read needed.
    */
   #stillThere({ before }: Put, id: string): StoredRow | undefined {
     return before === 'there' ? (this.#lastBefore.get(id) ?? undefined) : undefined;

@@ -3,23 +3,23 @@ import type { Topology } from '../dsl/processor.js';
 import { murmur2 } from '../runtime/partitioner.js';
 import type { ObservedStep, RunWatcher, SliceCause } from './watcher.js';
 
-/** What happened to a record, in short: which step, and a digest of what it was about. */
+/** A step of a record in short form: its name, and a digest of its content. */
 export interface DigestedStep {
   readonly name: string;
-  /** Of the row or record, where there is one. */
+  /** Hash of the key of the row or record, if there is one. */
   readonly key: number;
   readonly hash: number;
 }
 
 /**
- * Operators whose rows hold positions of records: those of a repartition topic are others whenever its
- * records come in another order, and mean the same.
+ * Operators with record positions in their rows. Positions of a repartition topic change whenever its records
+ * come in another order, without a change of meaning.
  */
 const HOLD_POSITIONS = ['dedupe', 'reorderByVersion'];
 
 /**
- * Digests everything that happens to the records of a run: what comes to each node, what is written to each
- * store, what is passed on and what is sent. Equal for two runs in which every record fared the same.
+ * Digests everything that happens to the records of a run: what reaches each node, what each store writes,
+ * what is emitted and what is sent. The digests of two runs are equal if every record had the same results.
  */
 export class RunDigest implements RunWatcher {
   readonly #ignored: ReadonlySet<string>;
@@ -32,7 +32,7 @@ export class RunDigest implements RunWatcher {
     this.#repartitions = new Set(nodes.filter(({ kind }) => kind === 'repartition').map(({ id }) => id));
   }
 
-  /** What happened to a record of the window. */
+  /** The steps of a record of the window. */
   at(index: number): readonly DigestedStep[] {
     return this.#steps.get(index) ?? [];
   }
@@ -59,8 +59,8 @@ export class RunDigest implements RunWatcher {
   }
 
   /**
-   * Whether a step says what came of records of equal time, whichever of them came first: a row or an output.
-   * Not what they have on the way there, nor rows with positions.
+   * Whether a step is a final result, a row or an output, that does not depend on the order of records with
+   * equal times. Intermediate steps and rows with positions are not.
    */
   isOutcome({ name }: DigestedStep): boolean {
     const [kind = '', , ...rest] = name.split(' ');
@@ -81,7 +81,7 @@ export class RunDigest implements RunWatcher {
       const { topic, partition, key, value, timestamp } = step.record;
       const bytes = [Buffer.from(`${topic} ${partition} ${timestamp}`), ...part(key), ...part(value)];
       const hash = murmur2(Buffer.concat(bytes));
-      // Records without a key have nothing to do with each other.
+      // Records without a key are independent of each other.
       return { name: `sent ${task} ${step.node}`, key: key === null ? hash : murmur2(key), hash };
     }
     const called = step.kind === 'effect' ? step.idempotencyKey : '';
@@ -92,7 +92,7 @@ export class RunDigest implements RunWatcher {
   }
 }
 
-/** Stores in whose rows there are positions of records. */
+/** Stores with record positions in their rows. */
 export const positionStores = ({ graph }: Topology): ReadonlySet<string> =>
   new Set(
     graph.nodes.flatMap((node) =>
@@ -103,17 +103,17 @@ export const positionStores = ({ graph }: Topology): ReadonlySet<string> =>
 const NEXT = Buffer.from([0]);
 const NOTHING = Buffer.from([1]);
 
-/** What is null is told from what is empty. */
+/** Distinguishes null from empty. */
 const part = (bytes: Buffer | null): readonly Buffer[] => (bytes === null ? [NOTHING] : [NEXT, bytes]);
 
 const textHash = (value: string): number => murmur2(Buffer.from(value));
 
-/** What JSON has no form for is told apart all the same. */
+/** Distinguishes values that JSON cannot represent. */
 function text(value: unknown): string {
   try {
     return asJson(value);
   } catch {
-    // A cycle, or what throws when it is looked at.
+    // A cycle, or an object that throws when it is read.
     return inspect(value, {
       depth: null,
       maxArrayLength: null,

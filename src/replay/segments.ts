@@ -1,16 +1,16 @@
 import type { Snapshot } from './snapshots.js';
 
-/** A part of the history that is run again: from a snapshot (or the beginning) up to another (or the end). */
+/** A part of the history that is replayed: from a snapshot (or the beginning) to another (or the end). */
 export interface Segment {
   readonly beginWith: Snapshot | undefined;
-  /** Up to where that one is; undefined: to the end of the slice. */
+  /** Ends at the position of this snapshot; undefined: at the end of the slice. */
   readonly endWith: Snapshot | undefined;
 }
 
 /**
- * The parts of a history that have to be looked at, in order. `usable` cut it, oldest first; a part between
- * two snapshots that follow each other is left out if `mayMatter` says so; parts that touch are one. If the
- * beginning is gone, it begins with the first snapshot.
+ * The parts of a history that must be replayed, in order. The `usable` snapshots, oldest first, are the cuts.
+ * A part between two consecutive snapshots is skipped if `mayMatter` returns false; adjacent parts are
+ * joined. If the beginning is gone, the first part begins with the first snapshot.
  */
 export async function segmentsOf(
   usable: readonly Snapshot[],
@@ -21,13 +21,13 @@ export async function segmentsOf(
   let from: Snapshot | undefined;
   for (const snapshot of usable) {
     const gone = from === undefined && !fromBeginning;
-    // Only the keys that changed since the snapshot before are known: that one must be where this part
-    // begins.
+    // A snapshot lists only the keys that changed since the previous one: that one must be the beginning of
+    // this part.
     const known = snapshot.since === (from?.records ?? 0);
     if (!gone && (!known || (await mayMatter(snapshot)))) add(segments, from, snapshot);
     from = snapshot;
   }
-  // Of what comes after the last snapshot nothing is known.
+  // No list covers the records after the last snapshot.
   add(segments, from, undefined);
   return segments;
 }

@@ -21,38 +21,42 @@ import {
 import { countTopics } from './topics.js';
 
 export interface StartShadowOptions extends Omit<StartOptions, 'effects' | 'startFrom'> {
-  /** Begin anew: what an earlier shadow has left is removed first. Default: it goes on where it was. */
+  /**
+   * Start from the beginning: the remains of an earlier shadow are removed first. Default: continue where it
+   * stopped.
+   */
   readonly fresh?: boolean;
 }
 
-/** A shadow that runs. */
+/** A running shadow. */
 export interface ShadowStreams {
   readonly streams: RunningStreams;
   /**
-   * What it has written, compared with what the live application has, as of now: meaningful once it has
-   * caught up. Also after it was stopped, until the broker is closed.
+   * Compares its current outputs with those of the live application: meaningful once the shadow has caught
+   * up. Can also be called after it was stopped, until the broker is closed.
    */
   compare(signal?: AbortSignal): Promise<readonly OutputComparison[]>;
 }
 
 /**
- * Runs an application beside the live one, from the beginning of its source topics: a new version of it, say,
- * whose outputs are to be compared before it takes over.
+ * Runs an application beside the live one, from the beginning of its source topics. Typically it is a new
+ * version: compare its outputs before it takes over.
  *
- * It is an application of its own, `<application>-shadow`, with its own group, stores and internal topics
- * (`<application>-shadow-<n>-…`, n counting the versions of the application); the live one may run, and is
- * not touched. What it writes to a topic, dead letters too, goes to `<application>-shadow-<topic>`, which is
- * as wide (of `createTopics` partitions, or one, if the live one does not exist yet); calls of `effect` are
- * left out. A topic that the topology reads is read as it is, also if it writes it. Stopped, it goes on where
- * it was when it is started again; begin with `fresh` if the code has changed since.
+ * The shadow is a separate application, `<application>-shadow`, with its own group, stores and internal
+ * topics (`<application>-shadow-<n>-…`, where n counts the versions of the application). The live application
+ * may run, and is not affected. Outputs to a topic, and dead letters, go to `<application>-shadow-<topic>`.
+ * That topic has as many partitions as the live one (if the live one does not exist yet: `createTopics`, or
+ * one). Calls of `effect` are skipped. A topic that the topology reads is read as it is, even if the topology
+ * also writes it. A stopped shadow continues where it was when it is started again; use `fresh` if the code
+ * has changed since.
  *
- * Positions of repartition topics are others than the live ones: what is made of `context.position` behind
- * one differs; `uuid()` and `random()` are the same. On the embedded broker, which is for one process, the
- * live application runs in the same process, or is stopped.
+ * Positions of repartition topics differ from the live ones, so values made from `context.position` after a
+ * repartition differ too; `uuid()` and `random()` are the same. The embedded broker serves one process: there
+ * the live application must run in the same process, or be stopped.
  *
  * Cost: that of an application. Errors: those of `start`; TOPIC_UNKNOWN if a source topic does not exist;
  * with `fresh` APPLICATION_RUNNING while a process of the shadow is alive; PROMOTION_UNFINISHED;
- * CONFIG_INVALID if the version that was live before is kept there for a rollback, which `fresh` gives up.
+ * CONFIG_INVALID if the previous live version is kept there for a rollback, which `fresh` gives up.
  *
  * ```ts no-run
  * const { streams, compare } = await startShadow(shop, { broker, stateDirectory: '.millrace/state', fresh: true });
@@ -68,7 +72,7 @@ export async function startShadow(topology: Topology, options: StartShadowOption
   const applicationId = shadowOf(live);
   const deadLetters = options.deadLetterTopic ?? deadLetterTopic(live);
   const outputs = new ShadowOutputs(topology, { applicationId, deadLetters, stateDirectory });
-  // A source that is missing must not be made.
+  // A missing source topic must not be created.
   await countTopics(outside.admin, topology, resolveConfig(topology.name, own));
   const place = await shadowStatus(outside.admin, live);
   await outputs.load();
@@ -97,8 +101,7 @@ export async function startShadow(topology: Topology, options: StartShadowOption
     effects: 'silent',
     startFrom: 'earliest',
   };
-  // Schemas are those of the live application: registered once, they are there for it as well when it takes
-  // over.
+  // Uses the schemas of the live application: once registered, they are there when the shadow takes over.
   const config = {
     ...resolveConfig(topology.name, shadow, options.logger),
     version,
@@ -108,7 +111,7 @@ export async function startShadow(topology: Topology, options: StartShadowOption
   return { streams, compare: (signal) => compareOutputs(outside, outputs.pairs, signal) };
 }
 
-/** Whose schemas those of the live application are. */
+/** The owner of the live application's schemas. */
 const schemasOf = (live: string, { n, prefix }: ApplicationVersion): string => (n === 0 ? prefix : live);
 
 const waitsThere = (group: string, { id }: Retirement): StreamsError =>
@@ -116,12 +119,12 @@ const waitsThere = (group: string, { id }: Retirement): StreamsError =>
     what: 'the place of the shadow is taken by the version that was live before',
     at: `group ${group}`,
     saw: `a version that ${id} has taken out, kept for a rollback`,
-    action: 'Begin anew (--fresh), which gives up the way back; or go back to it: `millrace rollback`.',
+    action: 'Start with --fresh, which gives up the rollback; or go back to that version: `millrace rollback`.',
   });
 
 /**
- * Topics that a shadow may have made: those beside others, by the names of these; its own, by what stands
- * behind the prefix of the version.
+ * Topics that a shadow may have created: shadow topics, by the names of the live topics; internal topics, by
+ * the part after the version's prefix.
  */
 interface Made {
   readonly outputs: readonly string[];
@@ -129,9 +132,9 @@ interface Made {
 }
 
 /**
- * Which topics have a shadow: those that the topology names, that of dead letters, and those that a function
- * of the topology has chosen. All that there ever were are kept in `<state>/<application>-shadow/topics.json`
- * until the shadow is removed, since another topology may then be there, which does not name them.
+ * The topics that have a shadow: those that the topology names, the dead letter topic, and those that
+ * functions of the topology have chosen. `<state>/<application>-shadow/topics.json` keeps all of them until
+ * the shadow is removed, because a later topology may not name them.
  */
 class ShadowOutputs {
   readonly applicationId: string;
@@ -173,8 +176,8 @@ class ShadowOutputs {
   }
 
   /**
-   * Before they are made. Tasks come with topics at the same time: one after the other, so that each finds
-   * the file as it is on disk.
+   * Called before the topics are created. Tasks add topics concurrently, so the writes run one after the
+   * other: each must find the file as it is on disk.
    */
   add({ outputs = [], internal = [] }: Partial<Made>): Promise<void> {
     const added = this.#writing.then(async () => {
@@ -198,7 +201,7 @@ class ShadowOutputs {
 
 const NOTHING: Made = { outputs: [], internal: [] };
 
-/** They name topics that are removed with the shadow: what is no such list names none. */
+/** These topics are removed with the shadow, so a damaged list counts as empty. */
 function madeIn(text: string | null): Made {
   try {
     const { outputs, internal } = JSON.parse(text ?? '{}');

@@ -15,25 +15,26 @@ import { LOG_CONFIG } from '../runtime/topic-uses.js';
 
 export interface ShadowBrokerOptions {
   readonly broker: Broker;
-  /** Before the name of each topic that is written. */
+  /** Prefix of each topic that is written. */
   readonly prefix: string;
-  /** Of the shadow of a topic that does not exist. */
+  /** Partitions of the shadow of a topic that does not exist. */
   readonly partitions: number;
-  /** The shadow's own topics, which have names of their own. */
+  /** The shadow's internal topics, which have their own names. */
   readonly internal: ReadonlySet<string>;
-  /** Told of each topic that gets a shadow, before anything is written to it. */
+  /** Called for each topic that gets a shadow, before the first write to it. */
   readonly onOutput: (topic: string) => Promise<void>;
 }
 
 /**
- * A broker for an application that runs beside the live one: what it reads is what there is; what it writes
- * to any topic but its own goes to `<prefix><topic>`, which is made when it is first needed, as wide as the
- * topic itself. The topic itself only tells how wide it is; one that does not exist is taken from its shadow.
+ * A broker for an application that runs beside the live one. It reads the real topics. Writes to any topic,
+ * except its internal ones, go to `<prefix><topic>`. That topic is created when it is first needed, with as
+ * many partitions as the real topic. The real topic only gives the partition count; for one that does not
+ * exist, its shadow does.
  */
 export class ShadowBroker implements Broker {
   readonly admin: Admin;
   readonly #options: ShadowBrokerOptions;
-  /** As the broker underneath: left out if that is. */
+  /** As in the underlying broker; undefined if that has none. */
   readonly withStopDeadline?: NonNullable<Broker['withStopDeadline']>;
   readonly #made = new Set<string>();
 
@@ -64,10 +65,10 @@ export class ShadowBroker implements Broker {
     return this.#options.broker.join(options);
   }
 
-  /** The broker itself stays open: it is that of who made this. */
+  /** Leaves the underlying broker open: it belongs to the code that created this object. */
   async close(): Promise<void> {}
 
-  /** Makes the shadow of a topic, if there is none. */
+  /** Creates the shadow of a topic, if there is none. */
   async make(topic: string): Promise<void> {
     if (this.#made.has(topic)) return;
     const { broker, partitions, onOutput } = this.#options;
@@ -113,7 +114,7 @@ export class ShadowBroker implements Broker {
     };
   }
 
-  /** Nobody has to be allowed to write to the topic itself. */
+  /** The shadow needs no permission to write to the real topic. */
   #asRead({ denied = [], ...topic }: TopicDescription): TopicDescription {
     const left = this.#options.internal.has(topic.name) ? denied : denied.filter((right) => right !== 'Write');
     return left.length === 0 ? topic : { ...topic, denied: left };

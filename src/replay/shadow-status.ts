@@ -19,16 +19,16 @@ import { diskIdentityFiles } from '../state/identity-files.js';
 import { deleteTopics } from './reset.js';
 import { checkStopped } from './reset-plan.js';
 
-/** What was done with a version that was live: said by each of the offsets that are kept for it. */
+/** How a version was taken out that was live: stored in each of the offsets that are kept for it. */
 export interface Retirement {
-  /** Of the promotion or rollback that took it out. */
+  /** Id of the promotion or rollback that took it out. */
   readonly id: string;
   readonly kind: 'promote' | 'rollback';
 }
 
 /** The group of the version that runs beside the live one, or waits there for a rollback. */
 export const shadowOf = (applicationId: string): string => `${applicationId}-shadow`;
-/** Where the positions of the live version are while versions change places. */
+/** The group that keeps the positions of the live version during a promotion or rollback. */
 export const keptOf = (applicationId: string): string => `${applicationId}-promotion`;
 
 export const retired = (at: PartitionOffset, version: ApplicationVersion, retirement: Retirement): PartitionOffset => ({
@@ -42,7 +42,7 @@ export const reinstated = (at: PartitionOffset): PartitionOffset => ({
   metadata: addedTo(at.metadata, { generation: undefined, retired: undefined }),
 });
 
-/** Ids are the application's with a few words and a time; they name files. */
+/** Ids are the application's id with a few words and a time; they name files. */
 const LONGEST_ID = 250;
 
 const retirementOf = (positions: readonly PartitionOffset[]): Retirement | undefined =>
@@ -52,8 +52,8 @@ const isRetirement = (retired: unknown): retired is Retirement =>
   isFields(retired) && isName(retired.id, LONGEST_ID) && (retired.kind === 'promote' || retired.kind === 'rollback');
 
 /**
- * The promotion or rollback that was interrupted after versions had changed places: what is left is to keep
- * the one that was live.
+ * The promotion or rollback that was interrupted after the versions changed places. Its remaining steps keep
+ * the version that was live.
  */
 export async function unfinishedPromotion(
   admin: Admin,
@@ -65,20 +65,20 @@ export async function unfinishedPromotion(
   return retirement && version && version.n < live.n ? { retirement, kept } : undefined;
 }
 
-/** The place beside a live application: what is there now, and what it can become. */
+/** The version beside a live application: what is there now, and what the next shadow would be. */
 export interface ShadowStatus {
   readonly applicationId: string;
   readonly live: ApplicationVersion;
   readonly positions: readonly PartitionOffset[];
-  /** Of the shadow that is there; undefined: none has committed anything. */
+  /** Version of the shadow that is there; undefined: no shadow has committed anything. */
   readonly version: ApplicationVersion | undefined;
-  /** It was live before. */
+  /** Present if this version was live before. */
   readonly retirement: Retirement | undefined;
-  /** Of a shadow that begins. */
+  /** Version of a new shadow. */
   readonly next: ApplicationVersion;
 }
 
-/** PROMOTION_UNFINISHED: who is in it is not certain before the promotion is through. */
+/** Errors: PROMOTION_UNFINISHED, because the version beside the live one is uncertain during a promotion. */
 export async function shadowStatus(admin: Admin, applicationId: string): Promise<ShadowStatus> {
   const live = await currentVersion(admin, applicationId);
   const unfinished = await unfinishedPromotion(admin, applicationId, live);
@@ -108,9 +108,9 @@ export const internalTopicNames = ({ graph }: Topology, prefix: string): readonl
 ];
 
 /**
- * Removes the shadow that is in the place, or the version that waits for a rollback: its group, internal
- * topics, those that it has written to, and its state on this machine. Interrupted, it is finished by doing
- * it once more: which stores it had is in `<state>/<application>-shadow/removing.json` until they are gone.
+ * Removes the shadow, or the version that waits for a rollback. This includes its group, its internal topics,
+ * the topics that it has written to, and its state on this machine. After an interruption, a second call
+ * finishes it: `<state>/<application>-shadow/removing.json` lists its stores until they are gone.
  */
 export async function removeShadow(
   place: ShadowStatus,
@@ -119,7 +119,7 @@ export async function removeShadow(
     readonly clock: Clock;
     readonly stateDirectory: string;
     readonly outputs: readonly string[];
-    /** What stands behind the prefix in the names of internal topics. */
+    /** The part after the prefix in the names of internal topics. */
     readonly internal: readonly string[];
   },
 ): Promise<void> {
@@ -132,7 +132,7 @@ export async function removeShadow(
   const begun = prefixesIn(await diskIdentityFiles.read(path), applicationId);
   const onDisk = await versionOnDisk(stateDirectory, shadow);
   const prefixes = new Set([...begun, next.prefix, onDisk.prefix, ...(version ? [version.prefix] : [])]);
-  // What was a shadow once may be the live one by now; and the name of the group is nobody's prefix.
+  // A former shadow may be the live version now; and the group's own name is never a version's prefix.
   for (const other of [live.prefix, shadow]) prefixes.delete(other);
   await diskIdentityFiles.writeAtomically(path, `${JSON.stringify([...prefixes])}\n`);
   await broker.admin.deleteGroup(shadow);
@@ -142,7 +142,7 @@ export async function removeShadow(
   await removeAll(directory);
 }
 
-/** Of a removal that has begun: what is no prefix of a version names nothing of ours. */
+/** Prefixes of a removal that has begun; anything that is not the prefix of a version is ignored. */
 function prefixesIn(text: string | null, applicationId: string): readonly string[] {
   try {
     const prefixes: unknown = JSON.parse(text ?? '[]');
@@ -153,8 +153,8 @@ function prefixesIn(text: string | null, applicationId: string): readonly string
 }
 
 /**
- * Internal topics of versions with these prefixes; those that another application has made under such a name
- * are not.
+ * Internal topics of versions with these prefixes, without topics of such names that another application has
+ * created.
  */
 async function ownTopics(
   admin: Admin,
@@ -171,11 +171,11 @@ async function ownTopics(
 const removingPath = (stateDirectory: string, applicationId: string): string =>
   join(stateDirectory, shadowOf(applicationId), 'removing.json');
 
-/** Whether there is a half of a shadow, which nobody can go on with. */
+/** Whether a shadow is half removed, and cannot be continued. */
 export const removalBegun = async (stateDirectory: string, applicationId: string): Promise<boolean> =>
   (await diskIdentityFiles.read(removingPath(stateDirectory, applicationId))) !== null;
 
-/** Snapshots of the past are of the application, whichever version it is. */
+/** Snapshots of the past belong to the application, for all its versions. */
 const OF_ALL_VERSIONS = new Set(['snapshots', 'generation.json']);
 
 async function removeStores(directory: string): Promise<void> {

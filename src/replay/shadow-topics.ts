@@ -4,9 +4,9 @@ import { LOG_CONFIG } from '../runtime/topic-uses.js';
 import type { ReplayedRecord } from './replay.js';
 
 /**
- * Writes what a replay captures to topics of their own: `<prefix><topic>`, each as wide as the topic itself.
- * They are made by it: TOPIC_EXISTS if one is there already, so that nothing is ever added to what somebody
- * else reads.
+ * Writes the outputs of a replay to topics `<prefix><topic>` with as many partitions as the topic itself. It
+ * creates them, and throws TOPIC_EXISTS if one exists already, so that it never adds records to a topic that
+ * another application reads.
  *
  * ```ts no-run
  * const shadow = new ShadowTopics(broker, 'check-');

@@ -4,32 +4,32 @@ import type { Row, ShownRow, ShownRows, StoreSpec } from '../state/contract.js';
 import { keyIdOf } from './lookup-key.js';
 import type { WrittenRow } from './row-writes.js';
 
-/** A change of what a store is about: of a row, or of one of the windows that lie in a row together. */
+/** A change in a store's public view: of a row, or of one of the windows that are packed in a row. */
 export interface ShownChange {
   readonly key: unknown;
   /** Null: there was none. */
   readonly before: unknown;
   /** Null: it is gone. */
   readonly value: unknown;
-  /** Of what is there now; of what is gone, that of the write which has removed it. */
+  /** Timestamp of the new value, or of the write that removed it. */
   readonly timestamp: number;
 }
 
-/** A row as it lies in its store. */
+/** A row as stored. */
 export interface KeptRow extends Row<unknown> {
   readonly key: unknown;
 }
 
 /**
- * How people see a store: its rows, or what lies in them. The one place, together with `ShownStore`, that
- * knows of the difference.
+ * The serdes of a store's public view: its rows, or the entries in them. Only this file and `TypedStore` know
+ * the difference.
  */
 export const shownSerdes = ({ key, value, shown }: StoreSpec): Pick<ShownRows<unknown, unknown>, 'key' | 'value'> =>
   shown ?? { key, value };
 
 /**
- * What people see of a row at that stream time of its store, in the order of the keys: the row itself, or
- * what lies in it.
+ * The public entries of a row at a stream time of its store, in key order: the row itself, or the entries in
+ * it.
  */
 export function heldBy(
   { shown }: StoreSpec,
@@ -40,10 +40,10 @@ export function heldBy(
 }
 
 /**
- * What a write has changed for those who look at the store. Of a store whose rows are shown as they are, that
- * is the row, also if it was written as it was; nothing if it was deleted and had not been there. Of any
- * other it is what lies in the row and is not what it was: first what is gone, then the rest, each in the
- * order of the keys. What only expired meanwhile was gone already.
+ * The changes that a write makes in the public view. If rows are public as stored, the change is the row,
+ * also if its value stays the same. The deletion of a row that does not exist is no change. In other stores
+ * the changes are the entries of the row that differ: first the deleted ones, then the others, each in key
+ * order. Entries that have expired in between were already gone.
  */
 export function shownChanges(spec: StoreSpec, written: WrittenRow): readonly ShownChange[] {
   const { key, before, value, timestamp, streamTime } = written;
@@ -56,7 +56,7 @@ export function shownChanges(spec: StoreSpec, written: WrittenRow): readonly Sho
   return changesBetween(spec, { before: left, after: right, goneAt: timestamp });
 }
 
-/** What a look-up has shown to people: what was found, or else the key with null. */
+/** The public result of a lookup: the entries that were found, else the key with null. */
 export function shownReads(
   spec: StoreSpec,
   { key, value, streamTime }: Pick<WrittenRow, 'key' | 'value' | 'streamTime'>,
@@ -64,20 +64,20 @@ export function shownReads(
   if (!spec.shown) return [{ key, value }];
   const held = value === null ? [] : heldBy(spec, { key, value, timestamp: 0 }, streamTime);
   if (held.length > 0) return held;
-  // The row of a stretch of time is nothing that anybody has asked for.
+  // A row packs a stretch of time, which is not a key that a user has looked up.
   return [{ key: isWindowed(spec.key) ? (key as Windowed<unknown>).key : key, value: null }];
 }
 
 /**
- * What differs between two lists of what is shown: first what is gone, then what is new or another, in the
- * order of the lists.
+ * The differences between two lists of public entries: first the deleted ones, then new and changed ones, in
+ * the order of the lists.
  */
 export function changesBetween(
   spec: StoreSpec,
   lists: {
     readonly before: readonly ShownRow<unknown, unknown>[];
     readonly after: readonly ShownRow<unknown, unknown>[];
-    /** The timestamp of what is gone. */
+    /** Timestamp of the deleted entries. */
     readonly goneAt: number;
   },
 ): readonly ShownChange[] {
@@ -96,7 +96,7 @@ export function changesBetween(
   return [...gone.map(({ key, value }) => ({ key, before: value, value: null, timestamp: goneAt })), ...changed];
 }
 
-/** Whether something is left as it was, by its bytes. */
+/** Whether a change leaves the bytes of a value as they were. */
 export function changesNothing(spec: StoreSpec, { before, value }: Pick<ShownChange, 'before' | 'value'>): boolean {
   if (before === null || value === null || before === value) return before === value;
   const { value: values } = shownSerdes(spec);

@@ -10,39 +10,36 @@ export interface SlicePart extends TopicPartition {
   readonly to: number;
   /** First offset that the log still has. */
   readonly earliest: number;
-  /** Where it ended when the slice was cut. */
+  /** The end of the log when the slice was cut. */
   readonly latest: number;
-  /** Older values of a key may be gone, whatever the offsets. */
+  /** Older values of a key may be gone, at any offset. */
   readonly compacted: boolean;
 }
 
-/** A part of the past: what is read, of each source partition. */
+/** A part of the past: the records to read, for each source partition. */
 export interface Slice {
   readonly parts: readonly SlicePart[];
   /**
-   * The partitions that the end names, if it names some and not all: the slice ends when these are at their
-   * ends, and the others where the merged order has come to by then.
+   * The partitions that the end names, if it names some but not all. The slice then ends when these are at
+   * their ends; the others end where the merged order has come by then.
    */
   readonly endsWith: readonly string[] | undefined;
 }
 
 /** What is missing in the history of a partition. */
 export interface HistoryGap extends TopicPartition {
-  /**
-   * The first offset that there is, or that a snapshot stands for the records before: 0 if the beginning is
-   * there.
-   */
+  /** The first available offset; 0 if the beginning is there, or if a snapshot covers it. */
   readonly earliest: number;
-  /** Earlier values of its keys may be gone, wherever they were. */
+  /** Earlier values of its keys may be gone, at any offset. */
   readonly compacted: boolean;
 }
 
 /**
- * Cuts a slice out of source topics: offsets for each partition, as they are now. What is appended later is
- * not part of it.
+ * Cuts a slice out of source topics: offsets for each partition, as they are now. Records that are appended
+ * later are not part of it.
  *
- * OFFSET_OUT_OF_RANGE for an offset that the log does not hold, or a moment before its first record; USAGE
- * for a partition that is none of a source.
+ * Errors: OFFSET_OUT_OF_RANGE for an offset that the log does not hold, or a moment before its first record;
+ * USAGE for a partition that no source has.
  */
 export async function cutSlice(
   broker: Broker,
@@ -82,9 +79,9 @@ export async function cutSlice(
 }
 
 /**
- * Partitions of which something is missing: their logs no longer begin at the beginning, unless a snapshot
- * stands for it; or they only have the last value of each key, which no snapshot helps against: it was made
- * of such a log, and what follows it may have been compacted as well.
+ * Partitions with missing history. Either the log no longer begins at the beginning, unless a snapshot covers
+ * it. Or the topic is compacted; a snapshot does not help then, because it was made from such a log, and
+ * later records may be compacted as well.
  */
 export const historyGaps = ({ parts }: Slice, beginningIsKnown = false): readonly HistoryGap[] =>
   parts
@@ -105,7 +102,7 @@ interface Bounds {
 const byKey = (offsets: readonly PartitionOffset[]): ReadonlyMap<string, number> =>
   new Map(offsets.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
 
-/** Time of a moment; undefined if it is none. */
+/** Time of a moment; undefined if the moment is not a time. */
 const timeOf = (moment: Moment, now: number): number | undefined =>
   moment.kind === 'time' ? moment.time : moment.kind === 'ago' ? now - moment.ms : undefined;
 
@@ -120,7 +117,7 @@ async function positions(
   if (moment.kind === 'earliest') return earliest;
   if (moment.kind === 'latest') return latest;
   const time = timeOf(moment, now);
-  // Up to a time: that time is part of it.
+  // The end includes the time itself.
   if (time !== undefined) return byKey(await broker.admin.offsetsAt(partitions, side === 'start' ? time : time + 1));
   const { offsets } = moment as Extract<Moment, { kind: 'offset' }>;
   for (const at of offsets) checkOffset(at, side, bounds);
@@ -145,7 +142,7 @@ function checkOffset({ topic, partition, offset }: OffsetOf, side: 'start' | 'en
     at: `${topic}[${partition}]@${offset}`,
     saw: `records from offset ${low} up to ${high}`,
     expected: `an offset from ${low} to ${high}`,
-    action: offset < low ? 'Older records are gone; a snapshot may hold what they came to.' : 'Correct the offset.',
+    action: offset < low ? 'Older records are gone; a snapshot may hold their results.' : 'Correct the offset.',
   });
 }
 

@@ -15,27 +15,27 @@ import { memoryStorage } from './rerun-storage.js';
 import { changesNothing } from './shown-changes.js';
 import type { RowWrite } from './watcher.js';
 
-/** Records kept while the slice is looked for: more would not make a test. */
+/** Records kept during the search: more would be too many for a test. */
 const MAX_RECORDS = 200_000;
 const RECORDS_A_TURN = 100;
-/** Runs that are tried to make it smaller. */
+/** Number of runs in the search for a smaller slice. */
 const MAX_TRIES = 300;
 
 export interface SmallestSlice {
-  /** In the order in which they are to be fed. */
+  /** In the order in which to feed them. */
   readonly records: readonly BrokerRecord[];
   /** Partitions of the source topics. */
   readonly partitions: Readonly<Record<string, number>>;
 }
 
 /**
- * The records of source topics that it takes to bring about what a bisect has found: to have the row, fed one
- * after the other to a topology with nothing in its stores, satisfy the predicate. Begins with the records
- * that have written the row, then with all that have a key in common with these, then with all there are;
- * what is not needed is left out by halves, within 300 tries.
+ * A small set of source records that reproduces the result of a bisect. Fed one after the other to a topology
+ * with empty stores, they make the row satisfy the predicate. The search begins with the records that have
+ * written the row, then tries all that share a key with these, then all records. It leaves out records by
+ * halves, within 300 tries.
  *
- * Errors: OFFSET_OUT_OF_RANGE if no slice of up to 200,000 records does it, STOPPED, and those of
- * {@link replay}. A slice for which the predicate throws does not do it.
+ * Errors: OFFSET_OUT_OF_RANGE if no slice of up to 200,000 records reproduces it, STOPPED, and those of
+ * {@link replay}. A slice for which the predicate throws does not count.
  */
 export async function smallestSlice(
   topology: Topology,
@@ -55,9 +55,9 @@ export async function smallestSlice(
     return { records, partitions: Object.fromEntries(counts) };
   }
   throw new StreamsError('OFFSET_OUT_OF_RANGE', {
-    what: 'there is no slice from which a test could be made',
+    what: 'cannot make a test: no slice of the records reproduces the row',
     at: `${change.event.topic}[${change.event.partition}]@${change.event.offset}`,
-    saw: `${all.length} records before it, after none of which the predicate holds of the row`,
+    saw: `${all.length} records before it; the predicate does not hold for the row after any of them`,
     expected: `at most ${MAX_RECORDS} records, from the beginning of the history`,
     action:
       'The row may satisfy the predicate only between two writes of one record, or come from records that are gone.',
@@ -66,7 +66,7 @@ export async function smallestSlice(
 
 const sourceKey = ({ topic, key }: BrokerRecord): string => `${topic} ${key === null ? '' : key.toString('latin1')}`;
 
-/** A record whose bytes are its own. */
+/** A copy of a record that owns its bytes. */
 const kept = (record: BrokerRecord): BrokerRecord => ({
   ...record,
   key: record.key && Buffer.from(record.key),
@@ -98,12 +98,12 @@ async function recordsBefore(
     }),
   );
   const inOrder = [...written].sort(([a], [b]) => a - b).map(([, record]) => record);
-  // Of what is too much only a part was kept.
+  // Above the limit the list is incomplete, so it is not used.
   const whole = <T>(some: readonly T[]): readonly T[] => (some.length <= MAX_RECORDS ? some : []);
   return { written: whole(inOrder), all: whole(all) };
 }
 
-/** Tries slices: whether, after one of its records, the row satisfies the predicate. */
+/** Tests slices: whether the row satisfies the predicate after one of the records. */
 class Trial {
   readonly #frame: PastFrame;
   readonly #store: StoreSpec;
@@ -147,7 +147,9 @@ class Trial {
     }
   }
 
-  /** Leaves out what is not needed: halves first, then smaller and smaller parts (delta debugging). */
+  /**
+   * Leaves out records that are not needed: halves first, then smaller and smaller parts (delta debugging).
+   */
   async shrink(records: readonly BrokerRecord[]): Promise<readonly BrokerRecord[]> {
     let left = records;
     for (let parts = 2; left.length > 1 && this.#tries < MAX_TRIES; ) {
@@ -168,7 +170,9 @@ class Trial {
     return left;
   }
 
-  /** All of it is in memory: nobody would ever have a turn, and be able to stop it. */
+  /**
+   * Everything is in memory: without this pause, no other code could run, and nothing could abort the search.
+   */
   async #goOn(): Promise<void> {
     await nextTurn();
     if (this.#frame.options.signal?.aborted) throw stopped('the search was stopped', 'making the slice smaller');

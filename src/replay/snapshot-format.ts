@@ -6,27 +6,28 @@ import { messageOf, StreamsError } from '../model/errors.js';
 import { isName } from '../model/names.js';
 import type { RunStart } from './run-start.js';
 
-/** How often a state is kept: after so many records, or whenever so much time (of the records) has passed. */
+/** How often to write a snapshot: after this many records, or whenever this much event time has passed. */
 export type SnapshotEvery = { readonly records: number } | { readonly ms: number };
 
 /**
- * What a snapshot says of itself, in `snapshot.json` (format 1), written last: a directory without it is
- * none. Beside it the databases of the tasks (`<task>/db`, `<task>/identity.json`), and which keys changed
- * since the snapshot before (key-set.ts): those of rows in `changed/<store>`, those that windowed ones are of
- * in `changed-keys/<store>`.
+ * The content of `snapshot.json` (format 1). It is written last: a directory without it is no snapshot. The
+ * directory also holds the databases of the tasks (`<task>/db`, `<task>/identity.json`), and the keys that
+ * changed since the previous snapshot (key-set.ts). `changed/<store>` has the keys of rows;
+ * `changed-keys/<store>` has the plain keys of windowed ones.
  */
 export interface SnapshotMeta extends RunStart {
   readonly topology: string;
   readonly application: string;
-  /** Next offset of each source partition: everything before it is in the stores, and nothing else. */
+  /** Next offset of each source partition: the stores contain everything before it, and nothing else. */
   readonly positions: readonly PartitionOffset[];
   /**
-   * Partitions that had no further record then: one that came later may belong before what others have given.
+   * Partitions without further records at that time. A record that came later may sort before records that
+   * other partitions have given.
    */
   readonly exhausted: readonly string[];
   /** The highest timestamp in it. */
   readonly maxTimestamp: number;
-  /** Records in the snapshot before it; 0: there was none. */
+  /** Number of records in the previous snapshot; 0: there was none. */
   readonly since: number;
 }
 
@@ -35,12 +36,12 @@ const FORMAT = 1;
 export const formatSnapshot = (meta: SnapshotMeta): string =>
   `${JSON.stringify({ format: FORMAT, ...meta }, null, 2)}\n`;
 
-/** STATE_CORRUPT if it is damaged. */
+/** Errors: STATE_CORRUPT if the file is damaged. */
 export function parseSnapshot(text: string, path: string): SnapshotMeta {
   try {
     const { format, ...meta } = JSON.parse(text);
     if (format !== FORMAT) throw new Error(`format ${format}`);
-    if (!isMeta(meta)) throw new Error('a field that is missing or of another type');
+    if (!isMeta(meta)) throw new Error('a missing field, or one of another type');
     return meta;
   } catch (error) {
     throw new StreamsError('STATE_CORRUPT', {
@@ -48,7 +49,7 @@ export function parseSnapshot(text: string, path: string): SnapshotMeta {
       at: path,
       saw: messageOf(error),
       expected: `format ${FORMAT}`,
-      action: 'Delete the directory; it is made again by --snapshot-every.',
+      action: 'Delete the directory; --snapshot-every makes it again.',
       cause: error,
     });
   }
@@ -60,7 +61,7 @@ function isMeta(meta: Readonly<Record<string, unknown>>): meta is Readonly<Recor
   const isObject = (each: unknown): boolean => typeof each === 'object' && each !== null && !Array.isArray(each);
   return (
     [records, since].every((count) => Number.isSafeInteger(count) && (count as number) >= 0) &&
-    // JSON has no infinities: of a snapshot without records it is null.
+    // JSON has no infinities: a snapshot without records has null.
     (maxTimestamp === null || typeof maxTimestamp === 'number') &&
     // It becomes a path.
     isName(application) &&
@@ -75,8 +76,9 @@ function isMeta(meta: Readonly<Record<string, unknown>>): meta is Readonly<Recor
 }
 
 /**
- * Names what a topology does to its state, as far as it can be known: the application, the graph, how wide
- * the topics are, and `version`, which stands for the code. Snapshots of another identity are never used.
+ * Identifies what a topology does to its state, as far as this can be seen. Includes the application, the
+ * graph, the partition counts, and `version`, which stands for the code. Snapshots of another identity are
+ * never used.
  */
 export function topologyIdentity(
   { graph }: Topology,

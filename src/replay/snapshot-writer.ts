@@ -16,7 +16,9 @@ const noChanges = (): Record<keyof ChangedKeys, Set<string>> => ({ rows: new Set
 const keySerdesOf = (declaration: Declaration): ReadonlyMap<string, AnySerde> =>
   new Map([...taskStores(declaration)].map(([name, { key }]) => [name, key]));
 
-/** CONFIG_INVALID for what no distance between two snapshots is: a run would never get past it. */
+/**
+ * Errors: CONFIG_INVALID for a distance that is not a positive whole number: a run would never get past it.
+ */
 function checkEvery(every: SnapshotEvery): void {
   const [name, distance] = 'records' in every ? ['records', every.records] : ['ms', every.ms];
   if (Number.isSafeInteger(distance) && distance > 0) return;
@@ -24,11 +26,11 @@ function checkEvery(every: SnapshotEvery): void {
     what: `every.${name} of snapshots is not usable`,
     saw: String(distance),
     expected: 'a whole number of at least 1',
-    action: 'Correct it, or leave every out: then no snapshots are written.',
+    action: 'Correct it, or leave out `every`: then no snapshots are written.',
   });
 }
 
-/** Writes snapshots while a run goes on. Memory: the keys that changed since the last one. */
+/** Writes snapshots during a run. Memory: the keys that changed since the last one. */
 export class SnapshotWriter {
   readonly #snapshots: Snapshots;
   readonly #every: SnapshotEvery;
@@ -82,12 +84,12 @@ export class SnapshotWriter {
     if (plain !== undefined) changed.keys.add(plain);
   };
 
-  /** How many records may be taken before the next one is due. */
+  /** Number of records until the next snapshot is due. */
   left(records: number): number {
     return 'records' in this.#every ? this.#nextRecords - records : Number.POSITIVE_INFINITY;
   }
 
-  /** Writes one if it is due. */
+  /** Writes a snapshot if one is due. */
   async after(records: readonly BrokerRecord[], run: Rerun, reader: MergedReader): Promise<void> {
     let first = Number.POSITIVE_INFINITY;
     for (const record of records) {
@@ -124,7 +126,7 @@ export class SnapshotWriter {
       meta,
       changed,
     );
-    // What has changed since that one nobody knows: it is told with the next.
+    // The changes relative to that other snapshot are unknown, so they accumulate for the next one.
     if (another) return;
     this.#since = run.records;
     this.#changed = new Map();

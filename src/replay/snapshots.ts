@@ -16,25 +16,22 @@ export interface Snapshot extends SnapshotMeta {
 }
 
 /**
- * What changed in a store since the snapshot before: the keys of its rows, and those that windowed ones are
- * of.
+ * What changed in a store since the previous snapshot: the keys of rows, and the plain keys of windowed ones.
  */
 export interface ChangedKeys {
   readonly rows: ReadonlySet<string>;
   readonly keys: ReadonlySet<string>;
 }
 
-/**
- * Where in a snapshot they are kept. The second came later: where it is missing, any key may have changed.
- */
+/** Their directories in a snapshot. Older snapshots lack the second; without it, any key may have changed. */
 const CHANGED: Readonly<Record<keyof ChangedKeys, string>> = { rows: 'changed', keys: 'changed-keys' };
 
-/** Where the application's name stands between: `<root>/<application>`. */
+/** The directory of the task stores: `<root>/<application>`. */
 const placeOf = (storage: RerunStorage, application: string): string => join(storage.root, application);
 
 /**
- * The snapshots of one topology: `<directory>/<identity>/<records>`. The state after so many records of the
- * history, in its merged order.
+ * The snapshots of one topology: `<directory>/<identity>/<records>`. Each is the state after that many
+ * records of the history, in merged order.
  */
 export class Snapshots {
   readonly #directory: string;
@@ -44,7 +41,7 @@ export class Snapshots {
     this.#directory = join(directory, identity);
   }
 
-  /** Those there are, oldest first. */
+  /** All snapshots, oldest first. */
   async list(): Promise<readonly Snapshot[]> {
     const names = await readdir(this.#directory).catch(() => [] as string[]);
     const found: Snapshot[] = [];
@@ -57,9 +54,9 @@ export class Snapshots {
   }
 
   /**
-   * Those that hold a beginning of the slice, and nothing else, and whose rest the logs still have; oldest
-   * first, each with what the one before it holds. Where compaction has removed records, later ones may count
-   * fewer, or hold others first: of these only some follow each other.
+   * The snapshots that a replay of the slice can begin with. They hold a beginning of the slice and nothing
+   * else, and the logs have the records after it. Oldest first; each contains the one before it. After a
+   * compaction, later snapshots may have fewer records, or other ones; then only some form such a chain.
    */
   async within(slice: Slice, broker: Broker, dates: PastDates): Promise<readonly Snapshot[]> {
     const inside = (await this.list()).filter((snapshot) => isInside(snapshot, slice));
@@ -74,8 +71,8 @@ export class Snapshots {
   }
 
   /**
-   * Writes one: the databases of a run that has committed. Nothing happens if there is one after so many
-   * records already; returns whether that is another one, as before a compaction.
+   * Writes a snapshot: the databases of a run that has committed. Does nothing if a snapshot with the same
+   * record count exists. Returns true if that one has another content, such as one from before a compaction.
    */
   async write(
     storage: RerunStorage,
@@ -87,8 +84,8 @@ export class Snapshots {
     const databases = storage.databases;
     if (!databases) return false;
     if (await isThere(target)) return isAnother(target, meta);
-    // In what belongs to this run alone: another process may be about to write the same. No application has
-    // such a name.
+    // Written in this run's own directory, because another process may write the same snapshot. No
+    // application has this name.
     const temporary = join(storage.root, '~snapshot');
     await rm(temporary, { recursive: true, force: true });
     for (const directory of Object.values(CHANGED)) await makePrivateDirectory(join(temporary, directory));
@@ -106,7 +103,7 @@ export class Snapshots {
     await makePrivateDirectory(this.#directory);
     await rename(temporary, target).catch(async (error: unknown) => {
       if (await isThere(target)) return;
-      // What is no snapshot is in its place.
+      // The target exists, but is not a snapshot.
       await rm(target, { recursive: true, force: true });
       await rename(temporary, target).catch(() => Promise.reject(error));
     });
@@ -125,8 +122,8 @@ export class Snapshots {
   }
 
   /**
-   * Whether a row, or one of those with a key in them, may have changed between the snapshot before and this
-   * one.
+   * Whether a row, or one of the rows with a plain key, may have changed between the previous snapshot and
+   * this one.
    */
   async mayHaveChanged(
     snapshot: Snapshot,
@@ -146,10 +143,10 @@ const isThere = (directory: string): Promise<boolean> =>
     () => false,
   );
 
-/** How far a snapshot is: of two that follow each other the later one is further. */
+/** The progress of a snapshot: in a chain, the later one is further. */
 const farOf = ({ positions }: SnapshotMeta): number => positions.reduce((sum, { offset }) => sum + offset, 0);
 
-/** Whether a snapshot has come as far as another in every partition. */
+/** Whether a snapshot is at least as far as another in every partition. */
 function holds(snapshot: SnapshotMeta, other: SnapshotMeta): boolean {
   const offsets = new Map(
     other.positions.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]),
@@ -160,7 +157,7 @@ function holds(snapshot: SnapshotMeta, other: SnapshotMeta): boolean {
 }
 
 /**
- * Whether the snapshot in a directory is not the one that is described. One that cannot be read is whoever's.
+ * Whether the snapshot in a directory differs from the one described. An unreadable one counts as different.
  */
 async function isAnother(directory: string, meta: SnapshotMeta): Promise<boolean> {
   const path = join(directory, 'snapshot.json');
@@ -181,7 +178,7 @@ export const snapshotDirectories = (
   ...(globals ? [GLOBAL_DIRECTORY] : []),
 ];
 
-/** Whether a snapshot holds nothing that the slice does not have, and the logs have what follows it. */
+/** Whether a snapshot contains only records of the slice, and the logs have the records after it. */
 function isInside({ positions }: Snapshot, { parts, endsWith }: Slice): boolean {
   const offsets = new Map(positions.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
   if (offsets.size !== parts.length) return false;
@@ -192,14 +189,14 @@ function isInside({ positions }: Snapshot, { parts, endsWith }: Slice): boolean 
     if (offset === undefined || offset > to || offset < earliest) return false;
     if (offset < to) left.add(key);
   }
-  // With these at their ends the slice is, too: whether the others have gone on since, nobody knows.
+  // If the ending partitions are at their ends, the slice has ended; the others may have gone further since.
   return endsWith === undefined || endsWith.some((key) => left.has(key));
 }
 
 /**
- * Whether a fresh run would still begin with exactly these records. A partition that had none left when the
- * snapshot was made may have got one since, with a timestamp so old that it belongs before what other
- * partitions had given: then it would not.
+ * Whether a fresh run would still begin with exactly these records. A partition that was exhausted when the
+ * snapshot was made may have got a record since. If its timestamp is so old that it sorts before records that
+ * other partitions had given, the snapshot is not a prefix.
  */
 async function isPrefix(
   { positions, exhausted, maxTimestamp }: Snapshot,

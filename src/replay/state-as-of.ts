@@ -12,27 +12,27 @@ import type { PastOptions } from './past-options.js';
 import type { HistoryGap } from './slice.js';
 
 export interface StateAsOfOptions extends PastOptions {
-  /** The state contains the source records up to there: see {@link Moment}. */
+  /** The state contains the source records up to this moment: see {@link Moment}. */
   readonly asOf: Moment;
 }
 
-/** One task's part of a store, or all of a global table, as it was. */
+/** One task's part of a store, or a whole global table, at that moment. */
 export interface PastStore {
   readonly spec: StoreSpec;
-  /** How the keys and values of the rows are written. */
+  /** Serdes of the keys and values. */
   readonly key: AnySerde;
   readonly value: AnySerde;
   readonly task: string;
   /** Null: all partitions. */
   readonly partition: number | null;
-  /** Next offset of each topic that was read: everything before it is in the store. */
+  /** Next offset of each topic that was read: the store contains everything before it. */
   readonly sources: Readonly<Record<string, number>>;
   row(key: unknown): Promise<Row<unknown> | null>;
   /** In the byte order of their keys. */
   entries(): AsyncIterable<readonly [key: unknown, value: unknown]>;
   /**
-   * Of a store of windows: those of a key that start between two moments, in the order of their starts. Of
-   * any other store none.
+   * In a window store: the windows of a key that start between two moments, ordered by start. In any other
+   * store: none.
    */
   windows(
     key: unknown,
@@ -40,21 +40,21 @@ export interface PastStore {
   ): Promise<readonly (readonly [window: unknown, value: unknown])[]>;
 }
 
-/** With what its rows are made of. */
+/** A store with its internal rows. */
 export interface PastRows extends PastStore {
-  /** Of the store. */
+  /** Stream time of the store. */
   readonly streamTime: number;
-  /** The rows as they lie there, in the byte order of their keys. */
+  /** The rows as stored, in the byte order of their keys. */
   kept(): AsyncIterable<readonly [key: unknown, value: unknown]>;
 }
 
-/** The state of an application as it was. Close it: until then its stores lie in a temporary directory. */
+/** The state of an application at a moment. Its stores are in a temporary directory until `close`. */
 export interface PastState {
   /** Next offset of each source partition. */
   readonly positions: readonly PartitionOffset[];
-  /** Partitions whose history is not whole. */
+  /** Partitions with an incomplete history. */
   readonly gaps: readonly HistoryGap[];
-  /** Source records in it. */
+  /** Number of source records in it. */
   readonly records: number;
   /** How many of them came with a snapshot. */
   readonly beganWith: number;
@@ -68,14 +68,14 @@ export interface PastRowsState extends PastState {
 }
 
 /**
- * Reconstructs the stores of an application as they were: replays the source topics up to that moment, from
- * the latest snapshot before it, if there is one, or from the beginning.
+ * Reconstructs the stores of an application at a moment. It replays the source topics up to that moment, from
+ * the latest snapshot before it, or else from the beginning.
  *
- * "As of a time" is: each partition up to its first record with a later timestamp. "As of offsets" is: those
- * partitions up to there, and the others up to where the merged order has come to by then. In both cases it
- * is a state that an application has had which took its records in the order of their timestamps.
+ * As of a time: each partition up to its first record with a later timestamp. As of offsets: the named
+ * partitions up to these offsets, and the others as far as the merged order has come by then. Both give a
+ * state that an application has had if it processed its records in timestamp order.
  *
- * Cost: a replay; with snapshots, that of the records since the last one. Errors: those of {@link replay};
+ * Cost: a replay; with snapshots, only of the records since the last one. Errors: those of {@link replay};
  * OFFSET_OUT_OF_RANGE if there is no record up to that time.
  *
  * ```ts no-run
@@ -87,7 +87,7 @@ export interface PastRowsState extends PastState {
 export const stateAsOf = (topology: Topology, options: StateAsOfOptions): Promise<PastState> =>
   rowsAsOf(topology, options);
 
-/** The same, for who has to know how rows are kept. */
+/** The same, with the internal rows of the stores. */
 export async function rowsAsOf(topology: Topology, options: StateAsOfOptions): Promise<PastRowsState> {
   const frame = await framePast(topology, options);
   const past = await Past.open(frame, { until: options.asOf, beginWith: (snapshots) => snapshots.at(-1) });
@@ -162,7 +162,7 @@ function globalPart(store: GlobalStore<unknown, unknown>, sources: Readonly<Reco
       return row === undefined || row.value === null ? null : { value: row.value, timestamp: row.timestamp };
     },
     entries: () => store.entries(),
-    // Its rows are shown as they are, and stay.
+    // Its rows are shown as stored, and never expire.
     streamTime: Number.NEGATIVE_INFINITY,
     kept: () => store.entries(),
   };

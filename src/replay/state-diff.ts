@@ -14,30 +14,32 @@ export interface StateDiffOptions extends PastOptions {
   /** This store only. */
   readonly store?: string;
   /**
-   * With `store`: this row only; of a store of windows, all windows of a key, or one of them,
+   * With `store`: this row only. In a window store: all windows of a key, or one window,
    * `{ key, start, end }`.
    */
   readonly key?: unknown;
   readonly onGaps?: (gaps: readonly HistoryGap[]) => void;
 }
 
-/** A row that is not what it was. In a store of windows a row is a window. */
+/** A row that differs. In a window store a row is a window. */
 export interface RowDifference {
   readonly store: string;
   /** Null: a global table. */
   readonly partition: number | null;
   readonly key: unknown;
-  /** Null: there was none. */
+  /** Null: there was no row. */
   readonly before: unknown;
-  /** Null: it is gone. */
+  /** Null: the row is gone. */
   readonly after: unknown;
 }
 
 /**
- * The rows that differ between two moments, by store, task and the byte order of their keys; windows that are
- * kept together, as sessions are, by their key, first those that are gone. A row that has expired in between
- * is gone. Cost: two replays, with snapshots those of the rest. Memory does not grow with the stores. Errors:
- * STORE_UNKNOWN, USAGE for a key without a store, and those of {@link stateAsOf}.
+ * The rows that differ between two moments, ordered by store, task and the bytes of their keys. Windows that
+ * are stored together, as sessions are, come by key, deleted ones first. A row that has expired in between
+ * counts as deleted.
+ *
+ * Cost: two replays; with snapshots, only of the records since them. Memory does not grow with the stores.
+ * Errors: STORE_UNKNOWN, USAGE for a key without a store, and those of {@link stateAsOf}.
  *
  * ```ts no-run
  * for await (const { store, key, before, after } of stateDiff(shop, { broker, before: parseMoment('ago:2h'), after: parseMoment('latest') }))
@@ -82,7 +84,7 @@ function checkStore({ name, graph }: Topology, store: string): void {
   });
 }
 
-/** Goes through the rows of both in the order of their keys at once. */
+/** Merges the rows of both stores in key order. */
 async function* differences(
   first: PastRows,
   second: PastRows,

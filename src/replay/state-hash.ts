@@ -3,7 +3,7 @@ import type { Declaration } from '../dsl/processor.js';
 import { taskStores } from './event.js';
 import type { Rerun } from './rerun.js';
 
-/** A digest of each store's rows, over all tasks: equal if keys and values are, byte for byte. */
+/** A digest of each store's rows, over all tasks: equal if all keys and values have equal bytes. */
 export async function stateHashes(declaration: Declaration, run: Rerun): Promise<ReadonlyMap<string, string>> {
   const hashes = new Map<string, string>();
   for (const [name, { key, value }] of taskStores(declaration)) {

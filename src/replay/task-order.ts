@@ -1,8 +1,8 @@
 import type { Graph, SubTopology } from '../graph/graph.js';
 
 /**
- * Sub-topologies, those that write a repartition before those that read it; `cyclic`: some lead to each
- * other, so that there is no such order.
+ * Orders sub-topologies: those that write a repartition come before those that read it. `cyclic`: some form a
+ * cycle, so there is no such order.
  */
 export function flowOf(graph: Graph): { readonly order: readonly SubTopology[]; readonly cyclic: boolean } {
   const { subTopologies, edges, nodes } = graph;

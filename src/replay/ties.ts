@@ -1,11 +1,11 @@
 import type { BrokerRecord } from '../broker/port.js';
 import type { Random } from '../model/ports.js';
 
-/** Whether records of a group can come in another order: those of one partition cannot. */
+/** Whether records of a group can be reordered: those of one partition cannot. */
 export const isMixed = (records: readonly BrokerRecord[]): boolean =>
   records.some(({ topic, partition }) => topic !== records[0]?.topic || partition !== records[0]?.partition);
 
-/** How many records with equal times follow each other, from the first on. */
+/** Lengths of the groups of consecutive records with equal times. */
 export function tieGroups(times: readonly number[]): readonly number[] {
   const groups: number[] = [];
   for (const [i, time] of times.entries()) {
@@ -15,9 +15,7 @@ export function tieGroups(times: readonly number[]): readonly number[] {
   return groups;
 }
 
-/**
- * The records with those of each group interleaved otherwise; records of one partition stay in their order.
- */
+/** The records with each group interleaved in another way; records of one partition keep their order. */
 export function permuteTies(
   records: readonly BrokerRecord[],
   groups: readonly number[],
@@ -40,7 +38,8 @@ function interleave(records: readonly BrokerRecord[], random: Random): readonly 
     if (lane) lane.push(record);
     else lanes.set(name, [record]);
   }
-  // Last partition first: already with two it is surely another order than the merged one.
+  // The last partition goes first, which guarantees another order than the merged one, even with two
+  // partitions.
   const left = [...lanes.values()].reverse();
   const mixed: BrokerRecord[] = [];
   while (left.length > 0) {

@@ -11,10 +11,7 @@ import { describeTopics, together } from '../runtime/topic-problems.js';
 import { globalTopics, internalTopics, neededTopics } from '../runtime/topic-uses.js';
 import { TopicCounts } from '../runtime/topics.js';
 
-/**
- * The topics that a topology reads and does not make itself, those of global tables too, in the order of
- * their names.
- */
+/** The topics that a topology reads and does not create, including those of global tables, sorted by name. */
 export const sourceTopics = ({ graph }: Topology): readonly string[] =>
   [
     ...new Set(
@@ -23,8 +20,8 @@ export const sourceTopics = ({ graph }: Topology): readonly string[] =>
   ].sort();
 
 /**
- * The configuration, with the version of the application that its group names as the one that counts; named
- * by none, the one that would be started. TOPIC_FOREIGN.
+ * The configuration, with the version of the application that its group names as the live one. If the group
+ * names none, the version that a start would choose. Errors: TOPIC_FOREIGN.
  */
 export async function ofGroup(admin: Admin, config: EngineConfig, { graph }: Topology): Promise<EngineConfig> {
   const { applicationId } = config;
@@ -36,9 +33,9 @@ export async function ofGroup(admin: Admin, config: EngineConfig, { graph }: Top
 }
 
 /**
- * How wide the topics are, as the engine counts them; nothing is created. Source topics must exist
- * (TOPIC_UNKNOWN); repartition topics are as wide as those of the application that runs, so that keys meet in
- * the same tasks; what is written may not exist.
+ * The partition counts of the topics, as the engine sees them; creates nothing. Source topics must exist
+ * (TOPIC_UNKNOWN). Repartition topics have the partition counts of the running application, so that keys meet
+ * in the same tasks. Output topics may be missing.
  */
 export async function countTopics(admin: Admin, topology: Topology, config: EngineConfig): Promise<TopicCounts> {
   const sources = sourceTopics(topology);
@@ -54,7 +51,7 @@ export async function countTopics(admin: Admin, topology: Topology, config: Engi
     });
   }
   const { existing } = await describeTopics(admin, readTopics(topology, config));
-  // Whether it may be written, how it is set and whose it is, is nothing for who only reads: see ofGroup.
+  // A reader needs no write permission, settings or ownership of the topics: see ofGroup.
   const settings = owned({}, ownerOf(config.applicationId, config.version));
   const asRead = ({ name, partitions }: TopicDescription) => [name, { name, partitions, config: settings }] as const;
   const plan = planTopics(
@@ -69,7 +66,7 @@ export async function countTopics(admin: Admin, topology: Topology, config: Engi
   return new TopicCounts(plan.counts, (topic) => widthOf(admin, topic));
 }
 
-/** Those whose width decides in which task records meet, and those that are written. */
+/** Topics with partition counts that decide in which task records meet, and output topics. */
 function readTopics({ graph }: Topology, config: EngineConfig): readonly string[] {
   const { prefix } = config.version;
   const changelogs = new Set(graph.stores.map(({ name }) => changelogTopic(prefix, name)));
@@ -80,7 +77,7 @@ function readTopics({ graph }: Topology, config: EngineConfig): readonly string[
   return [...read, ...made.filter((name) => !changelogs.has(name))];
 }
 
-/** What is written may not exist, or not be looked at. */
+/** An output topic may be missing, or not describable. */
 async function widthOf(admin: Admin, topic: string): Promise<number> {
   const { existing } = await describeTopics(admin, [topic]);
   return existing.get(topic)?.partitions ?? 1;

@@ -8,18 +8,20 @@ import type { PastOptions, PastSlice } from './past-options.js';
 import { type Trace, Tracer } from './tracer.js';
 
 export interface TraceOptions extends PastOptions, PastSlice {
-  /** The record that is followed; or */
+  /** The record to follow. Give either this or `key`. */
   readonly at?: SourcePosition;
-  /** the key of source records, all of which are followed. */
+  /** The key of source records; all records with this key are followed. */
   readonly key?: unknown;
 }
 
 /**
- * Follows source records through the topology: which operators they came to, what these read and wrote, what
- * they passed on, where a record ended and why. One record, or all with a key, up to `until`.
+ * Follows source records through the topology: which operators received them, what these read, wrote and
+ * emitted, where a record ended and why. Follows one record, or all records with a key, up to `until`.
  *
- * The state is that of the record's own time: a replay up to it; from the latest snapshot before it, if one
- * record is followed. USAGE if neither or both are given, OFFSET_OUT_OF_RANGE if there is no such record.
+ * The state is the one at the record's own time, which a replay up to that record restores. If one record is
+ * followed, the replay begins with the latest snapshot before it.
+ *
+ * Errors: USAGE if neither or both are given; OFFSET_OUT_OF_RANGE if there is no such record.
  *
  * ```ts no-run
  * for await (const { event, steps } of trace(shop, { broker, at: { topic: 'payments', partition: 0, offset: 42 } }))
@@ -58,14 +60,14 @@ export async function* trace(topology: Topology, options: TraceOptions): AsyncGe
   }
 }
 
-/** Follows one record; `from` says where the history begins, if not at the beginning. */
+/** Follows one record. `from` is where the history begins; default: at its beginning. */
 export async function traceRecord(frame: PastFrame, at: SourcePosition, from?: Moment): Promise<Trace> {
   await checkThere(frame, at);
   const tracer = new Tracer(
     frame,
     ({ topic, partition, offset }) => topic === at.topic && partition === at.partition && offset === at.offset,
   );
-  // Up to that record of its partition, and with the others as far as the merged order has come.
+  // Up to that record in its partition; the other partitions go as far as the merged order has come by then.
   const until = { kind: 'offset' as const, offsets: [{ ...at, offset: at.offset + 1 }] };
   const plan = {
     ...(from && { from }),
@@ -86,9 +88,9 @@ export async function traceRecord(frame: PastFrame, at: SourcePosition, from?: M
   });
   if (found) return found;
   throw new StreamsError('OFFSET_OUT_OF_RANGE', {
-    what: 'there is no record there',
+    what: 'there is no record at this offset',
     at: `${at.topic}[${at.partition}]@${at.offset}`,
-    saw: 'a hole: compaction has removed it, or it ends a transaction',
+    saw: 'no record: compaction has removed it, or the offset is a transaction marker',
     action: 'Choose the offset of a record, as millrace consume shows them.',
   });
 }
@@ -106,7 +108,7 @@ async function checkThere(frame: PastFrame, { topic, partition, offset }: Source
   }
   if (offset >= part.earliest && offset < part.latest) return;
   throw new StreamsError('OFFSET_OUT_OF_RANGE', {
-    what: 'there is no record there',
+    what: 'there is no record at this offset',
     at: `${topic}[${partition}]@${offset}`,
     saw:
       part.latest === part.earliest

@@ -9,17 +9,17 @@ import type { SeenWrite } from './row-writes.js';
 import { shownChanges, shownReads } from './shown-changes.js';
 import type { ObservedStep, RunWatcher, SliceCause } from './watcher.js';
 
-/** The way of one source record through the topology. */
+/** The path of one source record through the topology. */
 export interface Trace {
   readonly event: EventInfo;
-  /** How many records the merged history has up to it, from where it was begun. */
+  /** Number of records in the merged history up to and including it, counted from where the replay began. */
   readonly records: number;
   readonly steps: readonly TraceStep[];
 }
 
-/** One thing that happened on the way of a record; `task` says where. */
+/** One step on the path of a record; `task` says where it happened. */
 export type TraceStep =
-  /** It was read, from a source or repartition topic, and decoded. */
+  /** The record was read from a source or repartition topic, and decoded. */
   | {
       readonly what: 'in';
       readonly task: string;
@@ -27,16 +27,16 @@ export type TraceStep =
       readonly key: unknown;
       readonly value: unknown;
     }
-  /** It did not come through the plain operators that lie between two nodes. */
+  /** The record did not pass the plain operators between two nodes. */
   | {
       readonly what: 'stopped';
       readonly task: string;
       readonly from: string;
       readonly to: string;
-      /** Operators of millrace that lie there; those of RxJS leave no trace. */
+      /** The millrace operators between them; RxJS operators leave no trace. */
       readonly through: readonly string[];
     }
-  /** It came to an operator with state. */
+  /** The record reached an operator with state. */
   | {
       readonly what: 'process';
       readonly task: string;
@@ -45,8 +45,8 @@ export type TraceStep =
       readonly value: unknown;
     }
   /**
-   * A row was looked up. Where windows are kept together, as sessions are, there is a step for each that was
-   * found; if there was none, one with their key and null.
+   * A row was looked up. Where windows are stored together, as sessions are, each window that was found is a
+   * step. If none was found, there is one step with their key and null.
    */
   | {
       readonly what: 'read';
@@ -56,8 +56,8 @@ export type TraceStep =
       readonly value: unknown;
     }
   /**
-   * A row was written; null: deleted. Where windows are kept together, there is a step for each that is not
-   * what it was, first those that are gone.
+   * A row was written; null: deleted. Where windows are stored together, each window that has changed is a
+   * step, deleted ones first.
    */
   | {
       readonly what: 'write';
@@ -67,7 +67,7 @@ export type TraceStep =
       readonly value: unknown;
       readonly timestamp: number;
     }
-  /** The operator passed a record on. */
+  /** The operator emitted a record. */
   | {
       readonly what: 'out';
       readonly task: string;
@@ -75,13 +75,13 @@ export type TraceStep =
       readonly key: unknown;
       readonly value: unknown;
     }
-  /** The operator passed nothing on. */
+  /** The operator emitted nothing. */
   | { readonly what: 'kept'; readonly task: string; readonly node: string }
-  /** It counted something: most often that it dropped the record, and why. */
+  /** The operator counted something: usually that it dropped the record, and why. */
   | { readonly what: 'counted'; readonly task: string; readonly node: string; readonly reason: string }
-  /** A call to the outside world that was left out. */
+  /** A call to the outside world that was skipped. */
   | { readonly what: 'effect'; readonly task: string; readonly node: string; readonly idempotencyKey: string }
-  /** A record left the task: to a sink, a repartition topic, or as a dead letter. */
+  /** A record left the task: to a sink, to a repartition topic, or as a dead letter. */
   | {
       readonly what: 'sent';
       readonly task: string;
@@ -93,23 +93,23 @@ export type TraceStep =
       readonly timestamp: number;
     };
 
-/** Makes steps of bytes, with the schemas fetched that it takes. */
+/** Makes steps from bytes; fetches the schemas that this needs. */
 type Later = () => readonly TraceStep[] | Promise<readonly TraceStep[]>;
 
 interface Followed {
   readonly source: BrokerRecord;
   readonly index: number;
-  /** Rows are kept as bytes: they may be changed in place. */
+  /** Rows are kept as bytes, because they may be changed in place. */
   readonly steps: (TraceStep | Later)[];
-  /** What arrived at sinks and repartitions, and is not sent yet. */
+  /** Records that have reached sinks and repartitions, and are not sent yet. */
   readonly leaving: { readonly node: string; readonly key: unknown; readonly value: unknown }[];
-  /** The push that was seen last, and where it has come to. */
+  /** The last push, and the nodes that it has reached. */
   push: { readonly from: string; readonly task: string; readonly reached: Set<string> } | undefined;
-  /** The operator whose turn it is, and whether it has passed something on. */
+  /** The operator that is processing, and whether it has emitted something. */
   turn: { readonly node: string; readonly task: string; emitted: boolean } | undefined;
 }
 
-/** Writes down the ways of the records that it is to follow. */
+/** Records the paths of the records that it follows. */
 export class Tracer implements RunWatcher {
   readonly #graph: Graph;
   readonly #events: EventReader;
@@ -128,7 +128,7 @@ export class Tracer implements RunWatcher {
     this.#follows = follows;
   }
 
-  /** The ways that are complete, in the order of their records. */
+  /** The complete paths, in the order of their records. */
   async take(): Promise<readonly Trace[]> {
     const followed = [...this.#followed.values()].sort((a, b) => a.index - b.index);
     this.#followed.clear();
@@ -146,7 +146,7 @@ export class Tracer implements RunWatcher {
     return traces;
   }
 
-  /** Where windows are kept together, a write has changed what is not as it was. */
+  /** Where windows are stored together, only the row before the write shows which windows have changed. */
   follows(store: string): boolean {
     return this.#stores.get(store)?.shown !== undefined;
   }
@@ -193,7 +193,7 @@ export class Tracer implements RunWatcher {
       this.#endTurn(followed);
       const { topic, partition, key, value, timestamp } = step.record;
       const place = followed.leaving.findIndex(({ node }) => node === step.node);
-      // A dead letter comes from an operator, and has not arrived anywhere.
+      // A dead letter comes from an operator, and has not arrived at any node.
       const left = place < 0 ? { key: bytesOf(key), value: bytesOf(value) } : followed.leaving.splice(place, 1)[0];
       steps.push({
         what: 'sent',
@@ -245,7 +245,7 @@ export class Tracer implements RunWatcher {
       }));
   }
 
-  /** Says of each node that the push could have come to and did not that it was stopped on the way. */
+  /** Adds a `stopped` step for each node that the push could have reached and did not. */
   #endPush(followed: Followed): void {
     const { push, steps } = followed;
     followed.push = undefined;

@@ -22,15 +22,15 @@ export interface VerifyOptions extends Omit<PastOptions, 'snapshots'>, PastSlice
 }
 
 /**
- * How a slice is run again, and what a difference then means:
+ * How the slice is run again, and what a difference then means:
  *
- * - `batches`: in batches of other sizes, with records and rows that cannot be changed. Different: the clock
- *   or randomness is used, or memory outside of stores; `mutated` if a record or row was changed in place.
- * - `restarts`: with restarts at random points. Different: something remembers outside of stores, as `scan`
- *   and `pairwise` do.
- * - `equal times`: records of different partitions with equal timestamps in another order; only the last row
- *   and the last output of each key are compared. Different: the result depends on an order that no live run
- *   has a say in.
+ * - `batches`: in batches of other sizes, with frozen records and rows. `different`: the topology uses the
+ *   clock, randomness, or memory outside of stores. `mutated`: it changed a record or row in place.
+ * - `restarts`: with restarts at random points. `different`: an operator keeps state outside of stores, as
+ *   `scan` and `pairwise` do.
+ * - `equal times`: records of different partitions with equal timestamps come in another order; only the last
+ *   row and the last output of each key are compared. `different`: the result depends on an order that a live
+ *   run does not guarantee.
  */
 export type VerifyRun = 'batches' | 'restarts' | 'equal times';
 
@@ -38,11 +38,11 @@ export interface VerifyDifference {
   readonly run: VerifyRun;
   readonly kind: 'different' | 'mutated' | 'failed';
   /**
-   * The first record that fared otherwise; undefined if only the state differed at the end. With equal times,
-   * the first of its group.
+   * The first record with another result; undefined if only the state differed at the end. With equal times,
+   * the first record of its group.
    */
   readonly event: EventInfo | undefined;
-  /** Where: an operator, sink or store; or what lies between two. */
+  /** Where they differ: an operator, sink or store, or the plain operators between two nodes. */
   readonly operator: string;
   readonly what: string;
 }
@@ -50,35 +50,31 @@ export interface VerifyDifference {
 export interface VerifyReport {
   readonly records: number;
   readonly restarts: number;
-  /** Groups of records with equal timestamps that were put in another order. */
+  /** Groups of records with equal timestamps that were reordered. */
   readonly reordered: number;
   /** Digests of the stores' rows at the end. */
   readonly state: Readonly<Record<string, string>>;
-  /**
-   * Empty: the topology is deterministic, as far as this slice shows. At most one for each way of running it.
-   */
+  /** Empty: the topology is deterministic, as far as this slice shows. At most one difference per run. */
   readonly differences: readonly VerifyDifference[];
 }
 
 const WINDOW_RECORDS = 1_000;
 const SIZES = [1, 2, 7, 100] as const;
-/**
- * Restarts are frequent at first and then seldom, so that a short slice has some and a long one not too many.
- */
+/** Restarts are frequent at first and then rare: a short slice gets some, and a long one not too many. */
 const FIRST_RESTART_RECORDS = 3;
 const RESTART_GROWTH = 1.7;
 /** Positions of records, as messages name them. */
 const PLACES = /[\w.-]+\[\d+\]@\d+/g;
 
 /**
- * Runs a slice of the past four times and compares: every record must fare the same, and the stores must be
- * the same in the end. The second run takes batches of other sizes, the third is restarted at random points,
- * in the fourth records with equal timestamps come in another order. Finds uses of the clock and of
- * randomness, operators that remember outside of stores, records and rows that are changed in place; it names
- * the first record and where it fared otherwise.
+ * Runs a slice of the past four times and compares the runs. Every record must have the same results, and the
+ * stores must be the same at the end. The second run uses other batch sizes, the third restarts at random
+ * points, the fourth reorders records with equal timestamps. This finds uses of the clock and of randomness,
+ * operators with state outside of stores, and records and rows that are changed in place. It names the first
+ * record with another result, and the operator.
  *
- * Cost: five replays or so. Memory does not grow with the slice; digests of it (a hundred bytes a record or
- * so) lie in a temporary file. Errors: those of {@link replay}; what the topology throws in the first run.
+ * Cost: about five replays. Memory does not grow with the slice; digests (about a hundred bytes per record)
+ * are in a temporary file. Errors: those of {@link replay}; what the topology throws in the first run.
  *
  * ```ts no-run
  * const { differences } = await verify(shop, { broker });
@@ -201,8 +197,8 @@ class Verification {
   }
 
   /**
-   * Compares what happened to a window's records, group by group; a group is one record, or those of equal
-   * time.
+   * Compares the results of a window's records, group by group; a group is one record, or the records of
+   * equal time.
    */
   async #compare(
     run: VerifyRun,
@@ -237,13 +233,13 @@ class Verification {
     const ignored = run === 'equal times' ? positionStores(this.#frame.topology) : new Set<string>();
     const store = [...found].find(([name, hash]) => !ignored.has(name) && this.#state.get(name) !== hash)?.[0];
     if (store === undefined) return undefined;
-    const what = 'every record fared the same, and its rows are others at the end';
+    const what = 'every record had the same results, but the rows differ at the end';
     return { run, kind: 'different', event: undefined, operator: `store ${store}`, what };
   }
 
   async #failed(run: VerifyRun, error: Error, window: readonly BrokerRecord[]): Promise<VerifyDifference> {
     const mutated = run === 'batches' && saysFrozen(error);
-    // The message names the record of the task's input, which is a source record unless it was repartitioned.
+    // The message names the task's input record: the source record itself, unless it was repartitioned.
     const places = new Set(error.message.match(PLACES));
     const record = window.find(({ topic, partition, offset }) => places.has(`${topic}[${partition}]@${offset}`));
     const node = /node ([^:.]+)/.exec(error.message)?.[1] ?? 'unknown';
@@ -254,7 +250,7 @@ class Verification {
       operator: node,
       what: mutated
         ? `it changed a record or row in place: ${messageOf(error)}`
-        : `it failed, which it had not before: ${messageOf(error)}`,
+        : `it failed, unlike in the first run: ${messageOf(error)}`,
     };
   }
 

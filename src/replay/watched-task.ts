@@ -15,13 +15,12 @@ export interface WatchedTaskOptions
   extends Omit<RerunTaskOptions, 'observer' | 'storeObserver' | 'silenced' | 'metrics'> {
   readonly metrics: Metrics;
   readonly watcher: RunWatcher | undefined;
-  /** Told of each row that is written, at once. */
+  /** Called at once for each row that is written. */
   readonly changed?: ((store: string, key: unknown) => void) | undefined;
 }
 
 /**
- * A task of a rerun with what waits for it; tells the watcher which record of the slice is behind each
- * thing that happens.
+ * A task of a rerun with its waiting records. Tells the watcher which record of the slice causes each event.
  */
 export class WatchedTask implements RunObserver {
   readonly inbox = new Inbox();
@@ -36,7 +35,7 @@ export class WatchedTask implements RunObserver {
   readonly #rows: RowWrites;
   /** Stores in which others keep the past of their rows. */
   readonly #pasts: ReadonlySet<string>;
-  /** Writes that the watcher is to be told of, in their order. */
+  /** Writes to report to the watcher, in their order. */
   #wrote: { readonly write: SeenWrite; readonly at: SliceCause }[] = [];
 
   private constructor(options: WatchedTaskOptions) {
@@ -92,7 +91,7 @@ export class WatchedTask implements RunObserver {
     return this.#task.commitDue;
   }
 
-  /** Takes what waits through the task; `number` is given the records first, in their order. */
+  /** Processes the waiting records; `number` is called with them first, in their order. */
   async runInbox(number: (records: WaitingRecords['records']) => void): Promise<void> {
     this.#batch = this.inbox.take();
     number(this.#batch.records);
@@ -101,14 +100,14 @@ export class WatchedTask implements RunObserver {
     await this.#tell();
   }
 
-  /** What the task has sent since the last call. */
+  /** The outputs of the task since the last call. */
   takeSent(): readonly Captured[] {
     const sent = this.#sent;
     this.#sent = [];
     return sent;
   }
 
-  /** Calls to the outside world that were left out since the last call. */
+  /** Calls to the outside world that were skipped since the last call. */
   takeSilenced(): readonly Silenced[] {
     const silenced = this.#silenced;
     this.#silenced = [];
@@ -157,8 +156,8 @@ export class WatchedTask implements RunObserver {
   }
 
   /**
-   * Undefined while no record is at hand: a processor that starts reads and writes what no record of the
-   * slice has caused.
+   * Undefined while no record is processed: no record of the slice causes the reads and writes of a starting
+   * processor.
    */
   #at(index: number): SliceCause | undefined {
     const batch = this.#batch;
@@ -171,7 +170,7 @@ export class WatchedTask implements RunObserver {
     this.#step({ kind: 'effect', node, idempotencyKey, record }, place.index);
   }
 
-  /** The record at hand. */
+  /** The current record. */
   #now(): SliceCause | undefined {
     return this.#batch === NOTHING_WAITS ? undefined : this.#at(this.#task.index);
   }
@@ -184,7 +183,7 @@ export class WatchedTask implements RunObserver {
   }
 
   #counted(node: string, name: string, by: number): void {
-    // Of calls there is a step of their own.
+    // Calls are reported as `effect` steps.
     if (name !== 'silenced') this.#step({ kind: 'count', node, name, by });
   }
 
@@ -201,7 +200,7 @@ export class WatchedTask implements RunObserver {
     const watcher = this.#watcher;
     this.#options.changed?.(put.store, put.key);
     if (!watcher) return;
-    // What a versioned store does to keep its past is no step of the record, and its own affair.
+    // A versioned store's writes to its past are internal, and no step of the record.
     const own = this.#pasts.has(put.store);
     if (!own) watcher.pass?.(put.value);
     const follow = watcher.follows?.(put.store, put.key) === true;
@@ -216,7 +215,7 @@ export class WatchedTask implements RunObserver {
     this.#wrote.push({ write, at });
   }
 
-  /** Tells of the rows that were written, in the order of the writes. */
+  /** Reports the written rows, in the order of the writes. */
   async #tell(): Promise<void> {
     await this.#rows.settle();
     const { partition } = this.#options;
@@ -225,19 +224,19 @@ export class WatchedTask implements RunObserver {
   }
 }
 
-/** Counts for the run, and tells of it. */
+/** Counts for the run, and reports each count. */
 class CountingMetrics extends Metrics {
   readonly #run: Metrics;
-  readonly #told: (node: string, name: string, by: number) => void;
+  readonly #onCount: (node: string, name: string, by: number) => void;
 
-  constructor(run: Metrics, told: (node: string, name: string, by: number) => void) {
+  constructor(run: Metrics, onCount: (node: string, name: string, by: number) => void) {
     super();
     this.#run = run;
-    this.#told = told;
+    this.#onCount = onCount;
   }
 
   override count(node: string, name: string, by = 1): void {
     this.#run.count(node, name, by);
-    this.#told(node, name, by);
+    this.#onCount(node, name, by);
   }
 }

@@ -2,8 +2,8 @@ import type { DatabaseWrite } from '../model/database.js';
 import type { ExpiryIndex } from './expiry.js';
 
 /**
- * The rows that one commit, or one batch of a restore, adds to an {@link ExpiryIndex}: they become one entry,
- * which has expired when the youngest of them has.
+ * The rows that one commit, or one batch of a restore, adds to an {@link ExpiryIndex}. They become one entry,
+ * which expires with its youngest row.
  */
 export class BornRows {
   readonly #index: ExpiryIndex;

@@ -1,14 +1,14 @@
-/** Takes so many bytes of a budget; negative: gives them back. For caches alone. */
+/** Adds bytes to the used part of a budget; a negative number releases them. Only for caches. */
 export let charge: (budget: CacheBudget, bytes: number) => void;
 
 /**
- * How much memory the record caches of all applications that are given it may take together: one object,
- * shared by every store of every task.
+ * Memory limit for the record caches of all applications that share this object; every store of every task
+ * uses it.
  *
- * A bound on rows that are not dirty: rows that changed since the last commit are never evicted, and a budget
- * that they exceed brings the commit forward. Memory beyond it: the changed rows of one batch; and 2 bytes a
- * key, at most 8 MB, for each store whose rows expire or whose directory began empty in this process, to know
- * which keys there are not.
+ * It limits rows that are not dirty. Rows that changed since the last commit are never evicted; if they
+ * exceed the budget, the commit comes earlier. Additional memory: the changed rows of one batch; and for some
+ * stores a filter that identifies absent keys, with 2 bytes per key and at most 8 MB. These are stores with
+ * expiring rows, and stores with a directory that began empty in this process.
  *
  * ```ts no-run
  * const cache = new CacheBudget(64 * 1024 * 1024);
@@ -30,7 +30,7 @@ export class CacheBudget {
     this.maxBytes = maxBytes;
   }
 
-  /** An estimate: keys and values by their encoded size, plus what an entry costs around them. */
+  /** An estimate: keys and values by their encoded size, plus the overhead of an entry. */
   get usedBytes(): number {
     return this.#usedBytes;
   }

@@ -2,50 +2,48 @@ import { type Windowed, WindowKey } from '../model/window.js';
 import type { WindowBounds } from './window-bounds.js';
 
 /**
- * The cached row of one key. `value` null: there is no such row. With `bounds` the key is the window that has
- * them, and is made anew whenever it is asked for: as long as the row is cached they are all that is kept of
- * it.
+ * The cached row of one key. `value` null: there is no such row. With `bounds` the key is a window with these
+ * bounds. It is not kept, but created at each read: a cached row keeps only the bounds.
  */
 export class CachedRow<K, V> {
-  /** What it is found by, with its bounds. */
+  /** The lookup text of the key; bounds are part of the lookup. */
   text: string;
   bounds: WindowBounds | undefined;
   value: V | null = null;
   timestamp = 0;
   /**
-   * The bytes of the value, from when it was put until it is committed: only where making them was the way to
-   * check it.
+   * The bytes of the value, from the put until the commit: only for serdes that must encode a value to check
+   * it.
    */
   encoded: Buffer | undefined = undefined;
-  /** Known: read from disk, or written. Until then it only marks that the read is under way. */
+  /** True after a read from disk or a write. Until then the entry only marks a running read. */
   loaded = false;
   /** Written since the last commit. */
   dirty = false;
   /**
-   * Its place among the writes that the disk is to be given; -1: none. A number, since a reference to what is
-   * new would cost each collection.
+   * Index of its pending disk write; -1: none. A number, because a reference to a new object would cost time
+   * at each garbage collection.
    */
   writtenAt = -1;
-  /** May be on disk or in the changelog, so that a deletion has to be written there. */
+  /** May be on disk or in the changelog, so a deletion must be written there. */
   stored = true;
   /**
-   * Known to the index of what expires, and its life does not change; or to the filter of the keys that there
-   * are.
+   * True if the expiry index has the row and its life is fixed, or if the filter of written keys has the key.
    */
   indexed = false;
-  /** Wanted again since it was read, or since the cache last looked for something to evict. */
+  /** Looked up again since it was read, or since the last search for rows to evict. */
   used = false;
-  /** What it is taken to cost in memory. */
+  /** Estimated memory. */
   bytes: number;
   /** The source record that caused the last change. */
   causeTopic = '';
   causeOffset = 0;
-  /** Its places in the table that it is in: see {@link EntryTable}. */
+  /** Its links in the table: see {@link EntryTable}. */
   hash = 0;
   chained: CachedRow<K, V> | undefined = undefined;
   newer: CachedRow<K, V> | undefined = undefined;
 
-  /** The key; of a window that of its records. */
+  /** The key; for a window the key of its records. */
   #key: unknown;
 
   constructor(text: string, key: K, bounds?: WindowBounds) {
@@ -60,7 +58,7 @@ export class CachedRow<K, V> {
     return (bounds === undefined ? this.#key : new WindowKey(this.#key, bounds.start, bounds.end)) as K;
   }
 
-  /** Makes an evicted entry that of another key, as new. */
+  /** Turns an evicted entry into a fresh one for another key. */
   reuse(text: string, key: K, bounds?: WindowBounds): this {
     this.text = text;
     this.bounds = bounds;
@@ -81,7 +79,7 @@ export class CachedRow<K, V> {
 
 /**
  * Measured on Node 20 (64-bit): an entry takes 176 bytes with its boxed timestamp, its slot in the table
- * about 8, the header of its key string 24, a small decoded value 40. A decoded JSON object takes two to
- * three times its text.
+ * about 8. The header of its key string takes 24, a small decoded value 40. A decoded JSON object takes two
+ * to three times its text.
  */
 export const entryBytes = (keyLength: number, valueLength: number): number => 248 + keyLength + 3 * valueLength;

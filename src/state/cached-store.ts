@@ -20,12 +20,12 @@ import { UnwrittenRows } from './unwritten-rows.js';
 import { WrittenKeys } from './written-keys.js';
 
 /**
- * A key-value store of a task, in layers: typed (serdes) over cached (decoded values; reads see what is not
- * committed) over the task's database. Values are encoded once a commit, however often they changed; those of
- * a serde without `check` at each `put`. Memory is bounded by the process-wide {@link CacheBudget}: rows that
- * the disk has as they are are evicted, least recently used first. Beyond it: 2 bytes a key, at most 8 MB, in
- * a store whose rows expire, or whose task began on this machine with an empty directory and was not
- * restarted since (see {@link KeyFilter}).
+ * A key-value store of a task, in layers: typed (serdes) over cached (decoded values; reads see uncommitted
+ * data) over the task's database. Values are encoded once per commit, however often they changed; with a
+ * serde without `check`, at each `put`. The process-wide {@link CacheBudget} limits memory: rows that equal
+ * those on disk are evicted, least recently used first. Additional memory, for the {@link KeyFilter}: 2 bytes
+ * per key, at most 8 MB. It applies to stores with expiring rows, and to tasks that began on this machine
+ * with an empty directory and were not restarted since.
  */
 export class CachedStore<K, V> implements OperatorStore<K, V> {
   readonly name: string;
@@ -36,10 +36,10 @@ export class CachedStore<K, V> implements OperatorStore<K, V> {
   readonly #cause: Cause;
   readonly #cache: RecordCache<K, V>;
   readonly #expiry: ExpiryIndex | undefined;
-  /** Where rows expire their index knows as much. */
+  /** Undefined where rows expire: their index has the same information. */
   readonly #written: WrittenKeys | undefined;
   readonly #disk: DiskRows<K, V>;
-  /** Undefined: its rows do not grow. */
+  /** Undefined if its rows do not grow. */
   readonly #pages: RowPages<K, V> | undefined;
   readonly #unwritten = new UnwrittenRows<K, V>();
   readonly #reads = new ReadsUnderWay<CachedRow<K, V>>();
@@ -153,14 +153,13 @@ export class CachedStore<K, V> implements OperatorStore<K, V> {
   loadAll(keys: readonly K[]): void | Promise<void> {
     for (const key of keys) this.want(key);
     this.#reads.start((wanted) => this.#disk.fill(wanted, this.#cache));
-    // Somebody else may be reading some of them at this moment.
+    // Another reader may have begun to read some of them.
     return this.#reads.settled();
   }
 
   /**
-   * The row for somebody who is not a processor of the task: nothing is cached, and what is being loaded for
-   * a batch is not disturbed. `committedAt`: as the last commit left it, whatever was written since, at that
-   * stream time.
+   * Reads a row for code outside the task's processors: caches nothing, and does not disturb loads for a
+   * batch. `committedAt`: the row as of the last commit, without later writes, at this stream time.
    */
   async peek(key: K, committedAt?: number): Promise<Row<V> | null> {
     if (committedAt === undefined && this.getIfLoaded(key) !== undefined) return this.row(key);
@@ -189,8 +188,7 @@ export class CachedStore<K, V> implements OperatorStore<K, V> {
   }
 
   /**
-   * Marks a key to be read with the next {@link loadWanted}; nothing happens if it is cached, or known not to
-   * be there.
+   * Marks a key for the next {@link loadWanted}; does nothing if the key is cached, or known to be absent.
    */
   want(key: K): void {
     if (this.#cache.wantAgain(key)) return;
@@ -202,20 +200,20 @@ export class CachedStore<K, V> implements OperatorStore<K, V> {
     } else this.#reads.want(entry);
   }
 
-  /** Reads everything that was wanted in one round trip. */
+  /** Reads all marked keys in one round trip. */
   async loadWanted(): Promise<void> {
     await this.loadAll([]);
   }
 
-  /** Before {@link drain}: deletes rows whose time to live is over, and reads what it must know of others. */
+  /** Before {@link drain}: deletes expired rows, and reads the data that it needs of other rows. */
   async expire(writes: DatabaseWrite[]): Promise<void> {
     if (this.#expiry) await this.#removeExpired(this.#expiry, writes);
     await this.#pages?.meet();
   }
 
   /**
-   * At most twice as many as this commit adds, and at least a thousand. Those whose life is that of their key
-   * are not read for it.
+   * Removes at most twice as many rows as this commit adds, and at least a thousand. Rows with a lifetime
+   * that their key determines are not read for it.
    */
   async #removeExpired(expiry: ExpiryIndex, writes: DatabaseWrite[]): Promise<void> {
     const taken = await expiry.take(this.#streamTime, expiredPerCommit(this.#unwritten.dirty), writes);
@@ -231,16 +229,16 @@ export class CachedStore<K, V> implements OperatorStore<K, V> {
   }
 
   /**
-   * Encodes what changed since the last commit, in the order of first change, for the database and the
-   * changelog. What was drained before is {@link applied}, or lies in `writes`, where it is changed; no
-   * database may be at it. Returns how many rows have come into the cache since.
+   * Encodes the changes since the last commit, in the order of first change, for the database and the
+   * changelog. Earlier drains are {@link applied}, or lie in `writes` and are changed there; no database may
+   * be writing them. Returns the number of rows that have entered the cache since.
    */
   drain(writes: DatabaseWrite[], changelog: ChangelogEntry[]): number {
     drainRows({ ...this.#parts, unwritten: this.#unwritten, cache: this.#cache }, writes, changelog);
     return this.#cache.takeInserted();
   }
 
-  /** Takes rows as they come from the changelog, bypassing the cache. */
+  /** Restores rows from the changelog, without the cache. */
   restore(rows: readonly LoggedRow[], writes: DatabaseWrite[]): void {
     for (const { timestamp } of rows) this.advanceTime(timestamp);
     restoreRows(rows, this.#parts, writes);
@@ -251,8 +249,8 @@ export class CachedStore<K, V> implements OperatorStore<K, V> {
   }
 
   /**
-   * Lets the next commit write these rows to the changelog whether they change or not, deleted ones as well:
-   * it holds changes of them that were never committed.
+   * Makes the next commit write these rows to the changelog, changed or not, also deleted ones: the changelog
+   * holds changes of them that were never committed.
    */
   async logAgain(keys: readonly Buffer[]): Promise<void> {
     const decoded = await this.#codec.readKeys((await this.#pages?.logAgain(keys)) ?? keys);
@@ -262,7 +260,7 @@ export class CachedStore<K, V> implements OperatorStore<K, V> {
       entry.stored = true;
       if (entry.dirty) continue;
       if (entry.value === null) entry.timestamp = Math.max(0, this.#streamTime);
-      // What is committed already has no cause that could be done again.
+      // Committed data has no cause that could be repeated.
       entry.causeTopic = '';
       entry.causeOffset = -1;
       this.#unwritten.add(entry);
@@ -279,7 +277,7 @@ export class CachedStore<K, V> implements OperatorStore<K, V> {
     this.#cache.evict(share);
   }
 
-  /** Gives the memory of the cache back. */
+  /** Releases the memory of the cache. */
   close(): void {
     this.#cache.close();
   }

@@ -1,7 +1,7 @@
 import type { DatabaseWrite } from '../model/database.js';
 import { PREFIX_BYTES, TIMESTAMP_BYTES } from './layout.js';
 
-/** Which record a change is caused by: set by the engine before it calls a processor. */
+/** The record that causes a change: set by the engine before it calls a processor. */
 export interface Cause {
   topic: string;
   offset: number;
@@ -9,8 +9,8 @@ export interface Cause {
 }
 
 /**
- * What one commit of a store writes to its changelog: the last state of one key that changed. Its bytes are
- * parts of what is written to the database.
+ * One changelog record of a commit: the last state of one changed key. It shares its bytes with the database
+ * write.
  */
 export class ChangelogEntry {
   readonly #write: DatabaseWrite;

@@ -2,7 +2,7 @@ import { StreamsError } from '../model/errors.js';
 import { isMoment, MOMENT } from '../model/record.js';
 import { show } from '../model/show.js';
 
-/** SERIALIZE_FAILED for a timestamp that a row was put with and that no record can have. */
+/** Errors: SERIALIZE_FAILED for the timestamp of a put that no record can have. */
 export function checkTimestamp(store: string, timestamp: number | undefined): void {
   if (timestamp === undefined || isMoment(timestamp)) return;
   throw new StreamsError('SERIALIZE_FAILED', {
@@ -10,6 +10,7 @@ export function checkTimestamp(store: string, timestamp: number | undefined): vo
     at: `store ${store}`,
     saw: show(timestamp),
     expected: MOMENT,
-    action: 'Correct the timestamp that is given to put, or leave it out: it is then that of the record.',
+    action:
+      'Correct the timestamp that is passed to put, or leave it out: the row then gets the timestamp of the record.',
   });
 }

@@ -3,28 +3,25 @@ import { KIND, prefixed, prefixOf } from './layout.js';
 
 /**
  * What a task's database contains, written in the same batch as the data itself. JSON, format 2. Format 1 had
- * neither `logs` nor `emptied`: it does not say which topics its positions are of, so its rows are read anew.
+ * neither `logs` nor `emptied`: it does not identify the topics of its positions, so its rows are restored
+ * again.
  */
 export interface Checkpoint {
-  /** Next offset of each source topic: everything before it is in the stores. */
+  /** Next offset of each source topic: the stores contain everything before it. */
   readonly sources: Readonly<Record<string, number>>;
   /**
-   * Next offset of each store's changelog: everything before it is in the store. That of a global table is
-   * its topic: see global-state.ts.
+   * Next offset of each store's changelog: the store contains everything before it. A global table uses its
+   * topic as changelog: see global-state.ts.
    */
   readonly changelogs: Readonly<Record<string, number>>;
-  /**
-   * Of each position of `changelogs`, under the same name, which log it is of. A position without it is worth
-   * nothing.
-   */
+  /** The log of each position in `changelogs`, under the same name. A position without a log is not used. */
   readonly logs: ReadonlyMap<string, ReadLog>;
   /** Stream time of each store, and of the task itself under the empty name. */
   readonly streamTimes: Readonly<Record<string, number>>;
-  /** The last reset that had deleted the stores before these rows were made. Undefined: none had. */
+  /** The last reset that deleted the stores before these rows were made. Undefined: none did. */
   readonly emptied?: string | undefined;
   /**
-   * The epoch (see runtime/epochs.ts) of each store's changelog up to its position; left out where there is
-   * none.
+   * The epoch (see runtime/epochs.ts) of each store's changelog up to its position; absent if there is none.
    */
   readonly epochs?: Readonly<Record<string, number>>;
 }
@@ -34,24 +31,25 @@ export interface ReadLog {
   /** Undefined: the broker gave none. */
   readonly topicId?: string | undefined;
   /**
-   * Everything that was written to the topic before this time is in the store. Milliseconds since the epoch.
+   * The store contains everything that was written to the topic before this time. Milliseconds since the
+   * epoch.
    */
   readonly asOf: number;
-  /** It was read from its beginning, and has not come to where it ended at that time. */
+  /** The topic was read from its beginning, but not yet to its end at that time. */
   readonly partial?: boolean;
 }
 
-/** What a commit says of the checkpoint: the times are the stores' own. */
+/** A commit's update of the checkpoint; the stores provide their stream times. */
 export type CheckpointUpdate = Omit<Checkpoint, 'streamTimes' | 'logs'> & Partial<Pick<Checkpoint, 'logs'>>;
 
-/** Where it stands in the database. */
+/** Its key in the database. */
 export const CHECKPOINT_KEY = prefixed(prefixOf(0, KIND.rows), Buffer.from('checkpoint'));
 
 const FORMAT = 2;
 
 export const EMPTY_CHECKPOINT: Checkpoint = { sources: {}, changelogs: {}, logs: new Map(), streamTimes: {} };
 
-/** JSON has no infinities: a time that never was is left out. */
+/** JSON has no infinities: unset times are left out. */
 export function encodeCheckpoint({ logs, ...checkpoint }: Checkpoint): Buffer {
   const streamTimes = Object.fromEntries(
     Object.entries(checkpoint.streamTimes).filter(([, time]) => Number.isFinite(time)),
@@ -70,7 +68,7 @@ export function decodeCheckpoint(bytes: Buffer, directory: string): Checkpoint {
     const { format, sources, changelogs, streamTimes, logs, emptied, epochs } = JSON.parse(bytes.toString('utf8'));
     if (format !== FORMAT && format !== 1) throw new Error(`format ${format}`);
     for (const numbers of [sources, changelogs, streamTimes, epochs ?? {}])
-      if (!areNumbers(numbers)) throw new Error('a field that is missing or of another type');
+      if (!areNumbers(numbers)) throw new Error('a missing field, or one of another type');
     if (format === 1) return { sources, changelogs, streamTimes, logs: new Map() };
     return {
       ...{ sources, changelogs, streamTimes, logs: readLogs(logs) },
@@ -95,7 +93,7 @@ const areNumbers = (numbers: unknown): boolean =>
   Object.values(numbers).every((number) => typeof number === 'number');
 
 function readLogs(logs: unknown): Checkpoint['logs'] {
-  if (!Array.isArray(logs)) throw new Error('a field that is missing or of another type');
+  if (!Array.isArray(logs)) throw new Error('a missing field, or one of another type');
   return new Map(
     logs.map((entry: unknown): [string, ReadLog] => {
       const [name, asOf, topicId, partial] = Array.isArray(entry) ? entry : [];

@@ -8,9 +8,7 @@ import { RowLife } from './row-life.js';
 import { pagesOf } from './row-pages.js';
 import { type StoreBytes, type StoredRow, storedRows } from './store-bytes.js';
 
-/**
- * How a store that was made anew differs from the old one. Rows whose time to live is over count as absent.
- */
+/** The differences between a rebuilt store and the old one. Expired rows count as absent. */
 export interface StoreComparison {
   readonly equal: number;
   /** Only in the new one. */
@@ -19,7 +17,7 @@ export interface StoreComparison {
   readonly changed: number;
   /** Only in the old one. */
   readonly removed: number;
-  /** Rows of the old one that its serdes do not read; they count as changed or removed. */
+  /** Rows of the old store that its serdes cannot decode; they count as changed or removed. */
   readonly unreadable: number;
 }
 
@@ -30,12 +28,12 @@ interface Pair {
 }
 
 const PAIRS_TOGETHER = 1_000;
-/** A transaction of these takes some milliseconds, and its records little memory. */
+/** A transaction of this size takes some milliseconds, and its records little memory. */
 const LOGGED_TOGETHER = 2_000;
 
 /**
- * The rows of a store as they would lie in one piece: those that lie in pages are read for it. A row without
- * all of its pages stays as it is, which its serde does not read.
+ * Returns a function that reads a paged row as a whole. A row with a missing page stays as it is; its serde
+ * cannot decode it.
  */
 function inOnePiece(spec: StoreSpec, store: StoreBytes): (pair: Pair, side: 'old' | 'fresh') => Promise<Pair> {
   const codec = new RowCodec(spec, store.storeId);
@@ -49,16 +47,16 @@ function inOnePiece(spec: StoreSpec, store: StoreBytes): (pair: Pair, side: 'old
 }
 
 /**
- * Compares two stores row by row, by their bytes, and sees that the serdes read every row of the new one
+ * Compares two stores row by row, by their bytes, and checks that the serdes decode every row of the new one
  * (STATE_CORRUPT). Cost: one scan of each; memory for some thousand rows.
  */
 export async function compareStores(options: {
   readonly spec: StoreSpec;
   readonly old: StoreBytes;
   readonly fresh: StoreBytes;
-  /** Of the store: what has expired by then is left out. */
+  /** Stream time of the store: rows that have expired by then are skipped. */
   readonly streamTime: number;
-  /** Told how many rows were looked at. */
+  /** Called with the number of rows compared. */
   readonly onRows: (rows: number) => void;
 }): Promise<StoreComparison> {
   const { spec, old, fresh, streamTime, onRows } = options;
@@ -84,9 +82,9 @@ export async function compareStores(options: {
   for await (const pairs of pairsOf(old, fresh)) {
     for (const stored of pairs) {
       if (spec.items && isPageKey(stored.key)) continue;
-      // How a row is cut depends on when it was written.
+      // The pages of a row depend on when it was written.
       const pair = spec.items ? await freshInOnePiece(await oldInOnePiece(stored, 'old'), 'fresh') : stored;
-      // Only a row of a schema that was not met before is waited for.
+      // Waits only for a schema that was not fetched before.
       let after = whenReady(() => seen(pair.key, pair.fresh));
       if (after instanceof Promise) after = await after;
       let before = whenReady(() => seenOld(pair.key, pair.old));
@@ -102,8 +100,8 @@ export async function compareStores(options: {
 }
 
 /**
- * What makes the one store of the other, some thousand rows at a time, in the order of their keys. Deletions
- * get that timestamp.
+ * The changes that turn the first store into the second, some thousand rows at a time, in key order.
+ * Deletions get the timestamp `deletedAt`.
  */
 export async function* storeDifferences(
   from: StoreBytes,
@@ -124,7 +122,7 @@ export async function* storeDifferences(
   if (rows.length > 0) yield rows;
 }
 
-/** The rows of two stores side by side, in the order of their keys. */
+/** The rows of two stores in parallel, in key order. */
 async function* pairsOf(old: StoreBytes, fresh: StoreBytes): AsyncGenerator<readonly Pair[]> {
   const [left, right] = [new Cursor(old), new Cursor(fresh)];
   try {
@@ -152,7 +150,7 @@ async function* pairsOf(old: StoreBytes, fresh: StoreBytes): AsyncGenerator<read
   }
 }
 
-/** Goes through a store row by row; waits only where a chunk ends. */
+/** Reads a store row by row; waits only at the end of a chunk. */
 class Cursor {
   readonly #chunks: AsyncGenerator<readonly StoredRow[]>;
   #chunk: readonly StoredRow[] = [];

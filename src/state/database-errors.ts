@@ -5,18 +5,15 @@ import { tooManyFiles } from './open-files.js';
 const LOCKED =
   /lock hold by current process|LOCK: Resource temporarily unavailable|LOCK:.*being used by another process/i;
 const TOO_MANY_FILES = /too many open files|EMFILE|ENFILE/i;
-/**
- * Files that RocksDB has written and that are gone are as good as damaged: it never deletes one that it still
- * needs.
- */
+/** A missing file of RocksDB counts as damage: it never deletes one that it still needs. */
 const DAMAGED =
   /corrupt|checksum|mismatch|magic number|too short|truncated|malformed|CURRENT file|bad (block|entry|record)|No such file or directory/i;
-/** RocksDB wraps what the file system answered in other errors, whose code then says nothing. */
+/** RocksDB wraps errors of the file system, and the code of the wrapper then says nothing. */
 const ANSWER_OF_FILE_SYSTEM = /IO error:/;
 
 /**
- * What a database or the file system answered, as the error that says what can be done about it. Errors that
- * are one already pass through. `content`: of a log nobody is told to delete anything.
+ * The error for a failure of the database or the file system, with the action to take. StreamsErrors pass
+ * through. `content`: for a log, the action never deletes anything.
  */
 export function databaseError(
   what: string,
@@ -25,10 +22,10 @@ export function databaseError(
   content: DatabaseContent = 'state',
 ): StreamsError {
   if (cause instanceof StreamsError) return cause;
-  // The binding wraps what RocksDB says of a batch.
+  // The binding wraps RocksDB's error for a batch.
   const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   const saw = messageOf(reason);
-  // A name that somebody gave to a directory says nothing of what happened in it.
+  // The directory's name could match the patterns, but has no meaning for the error.
   const said = saw.replaceAll(directory, '');
   if (LOCKED.test(said)) return databaseLocked(directory, saw, cause);
   if (TOO_MANY_FILES.test(said)) return tooManyFiles(what, directory, saw, cause);
@@ -53,13 +50,13 @@ interface Damage {
   readonly cause?: unknown;
 }
 
-/** Bytes are not what was written: of state, which can be made again, or of a log, which can not. */
+/** Bytes differ from those that were written: in state, which can be rebuilt, or in a log, which cannot. */
 export function databaseDamaged(content: DatabaseContent, damage: Damage): StreamsError {
   return content === 'log'
     ? new StreamsError('LOG_CORRUPT', {
         expected: 'the bytes that were written',
         action:
-          'Stop what uses it and restore the directory from a copy. Keep what is there: it holds the topics themselves, which nothing can rebuild.',
+          'Stop the processes that use it and restore the directory from a copy. Keep the damaged files: they hold the topics themselves, which cannot be rebuilt.',
         ...damage,
       })
     : new StreamsError('STATE_CORRUPT', {
@@ -74,7 +71,7 @@ export function databaseLocked(directory: string, saw: string, cause?: unknown):
     what: 'cannot open the database',
     at: directory,
     saw,
-    expected: 'a directory that nobody else has open',
+    expected: 'a directory that no other process or engine has open',
     action: 'Stop the other process or engine that uses this directory, or give this one another state directory.',
     cause,
   });

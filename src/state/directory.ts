@@ -24,46 +24,46 @@ export interface TaskDirectoryOptions {
     readonly topology: string;
     readonly stores: readonly DeclaredStore[];
   };
-  /** Default: files on disk. Memory databases take {@link memoryIdentityFiles}. */
+  /** Default: files on disk. Memory databases use {@link memoryIdentityFiles}. */
   readonly files?: IdentityFiles;
 }
 
 export interface TaskDirectory {
-  /** `<root>/<applicationId>/<taskId>`: what to delete to have the state rebuilt. */
+  /** `<root>/<applicationId>/<taskId>`: the directory to delete to have the state rebuilt. */
   readonly directory: string;
-  /** The task's database, open and locked. Whoever opened the directory closes it. */
+  /** The task's database, open and locked. The caller that opened the directory closes it. */
   readonly database: Database;
-  /** Nobody has opened the directory before: there is nothing in the database. */
+  /** The directory was never opened before: the database is empty. */
   readonly isNew: boolean;
   /**
-   * For each declared store the prefix of its keys, from 1 to 65535; the same at every opening. 0 is for the
-   * task itself.
+   * The key prefix of each declared store, from 1 to 65535; the same at every opening. 0 is for the task
+   * itself.
    */
   readonly storeIds: ReadonlyMap<string, number>;
 }
 
-/** The file that says whose state a directory holds. A directory without it is none. */
+/** The file that identifies the owner of a directory. A directory without it is no task directory. */
 export const identityPath = (root: string, applicationId: string, taskId: string): string =>
   join(root, applicationId, taskId, 'identity.json');
 
 /**
- * Opens (creates) the directory of a task: `identity.json`, which says whose state it is, and the database in
+ * Opens (creates) the directory of a task: `identity.json`, which identifies its owner, and the database in
  * `db`.
  *
- * The database is opened first: its lock is the lock of the directory, so nobody else reads or writes the
- * identity meanwhile. Then
+ * The database is opened first: its lock is the lock of the directory, so no other process reads or writes
+ * the identity meanwhile. Then
  * 1. a new directory gets its identity, written before the first entry can be;
- * 2. an existing one must be of the same application, topology and task, and its stores of the same kind and
- *    serdes;
- * 3. new stores get the next ids, and formats that are new to a store are noted; the identity is replaced
- *    before they are used. If that fails, the old one is still there.
+ * 2. an existing one must belong to the same application, topology and task, and its stores must have the
+ *    same kinds and serdes;
+ * 3. new stores get the next ids, and new formats of a store are noted; the identity is replaced before they
+ *    are used. If that fails, the old one is still there.
  *
  * If any step fails the database is closed again. Cost: one small file read, and two fsyncs when stores are
  * new.
  *
  * Errors: STATE_LOCKED, STATE_MISMATCH (another owner, a changed store, a newer format), STATE_CORRUPT
- * (damaged identity, or none beside a database with entries), STATE_IO, CONFIG_INVALID (an id that is no safe
- * file name).
+ * (damaged identity, or none next to a database with entries), STATE_IO, CONFIG_INVALID (an id that is not a
+ * safe file name).
  */
 export async function openTaskDirectory(options: TaskDirectoryOptions): Promise<TaskDirectory> {
   checkName('application id', options.applicationId);
@@ -73,7 +73,7 @@ export async function openTaskDirectory(options: TaskDirectoryOptions): Promise<
   try {
     return { directory, database, ...(await identify(options, directory, database)) };
   } catch (error) {
-    // The first error says what is wrong; one from closing would only hide it.
+    // The first error is the relevant one; an error from closing would only hide it.
     await database.close().catch(() => undefined);
     throw databaseError('cannot read or write the identity of the state', directory, error);
   }
@@ -90,9 +90,9 @@ async function identify(
   const text = await files.read(path);
   const found: Identity = text === null ? { ...owner, stores: new Map() } : parseIdentity(text, path);
   checkOwner(found, owner, path);
-  // Without the file nobody knows which prefix was whose; to hand them out anew could give one store the
-  // entries of another.
-  if (text === null && !(await isEmpty(database))) throw damaged(path, 'no file beside a database with entries');
+  // Without the file, the owners of the prefixes are unknown; new ids could give one store the entries of
+  // another.
+  if (text === null && !(await isEmpty(database))) throw damaged(path, 'no file next to a database with entries');
 
   const stores = assignIds(found.stores, identity.stores, path);
   const identified = formatIdentity({ ...owner, stores });

@@ -25,7 +25,7 @@ export class DiskRows<K, V> {
     this.#pages = pages;
   }
 
-  /** Fills cached rows that are wanted, all in one round trip, and one more for each long row. */
+  /** Fills cached rows in one round trip, plus one for each long row. */
   async fill(wanted: readonly CachedRow<K, V>[], cache: Pick<RecordCache<K, V>, 'weigh'>): Promise<void> {
     const rows = await this.#database.getMany(wanted.map((entry) => this.#codec.databaseKey(entry.key)));
     for (let i = 0; i < wanted.length; i++) {
@@ -33,7 +33,7 @@ export class DiskRows<K, V> {
       const row = rows[i];
       const decoded = row === undefined || entry.loaded ? null : this.#valueOf(entry, row);
       const value = decoded instanceof Promise ? await decoded : decoded;
-      // It was written while the read was under way: what was written is newer.
+      // Written during the read: the written row is newer.
       if (entry.loaded) continue;
       entry.loaded = true;
       entry.stored = row !== undefined;
@@ -45,19 +45,19 @@ export class DiskRows<K, V> {
     }
   }
 
-  /** A row that nobody has cached; null if there is none, or its time to live is over. */
+  /** Reads a row that is not cached; null if there is none, or if it has expired. */
   async peek(key: K, streamTime: number, before?: Buffer): Promise<Row<V> | null> {
     const [row] = await this.#database.getMany([this.#codec.databaseKey(key)]);
     const timestamp = row?.readDoubleBE(0) ?? 0;
     if (!row || this.#life.isOver(key, timestamp, streamTime)) return null;
     if (!this.#pages || !isPaged(row)) return { value: await this.#codec.readValue(row), timestamp };
-    // Twice the same, and still not all pages: no commit has changed it meanwhile.
+    // The same row twice, and pages are still missing: no commit has changed it, so it is damaged.
     if (before?.equals(row)) return { value: await this.#pages.read(key, row), timestamp };
     const whole = await this.#pages.tryToRead(key, row);
     return whole ? { value: whole.value, timestamp } : this.peek(key, streamTime, row);
   }
 
-  /** A row that a commit has taken, and the database does not have yet. Null: deleted. */
+  /** A row that a commit has taken, and that is not yet in the database. Null: deleted. */
   async taken(entry: CachedRow<K, V>, row: Buffer | null, streamTime: number): Promise<Row<V> | null> {
     const timestamp = row?.readDoubleBE(0) ?? 0;
     if (!row || this.#life.isOver(entry.key, timestamp, streamTime)) return null;
@@ -65,7 +65,7 @@ export class DiskRows<K, V> {
     return { value: await value, timestamp };
   }
 
-  /** The value of a row that a scan has seen. What it saw may be gone: then the row is what it is now. */
+  /** The value of a scanned row. If the row has changed since, its current value. */
   async scanned(key: K, row: Buffer, streamTime: number): Promise<V | null> {
     if (!this.#pages || !isPaged(row)) return this.#codec.readValue(row);
     const whole = await this.#pages.tryToRead(key, row);

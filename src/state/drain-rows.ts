@@ -10,7 +10,7 @@ import type { RowPages } from './row-pages.js';
 import type { UnwrittenRows } from './unwritten-rows.js';
 import type { WrittenKeys } from './written-keys.js';
 
-/** What belongs to a store, as far as a commit of it is concerned. */
+/** The parts of a store that a commit needs. */
 export interface DrainedStore<K, V> {
   readonly unwritten: UnwrittenRows<K, V>;
   readonly cache: Pick<RecordCache<K, V>, 'weigh'>;
@@ -35,7 +35,7 @@ export function drainRows<K, V>(
   for (const page of pages?.begin() ?? [])
     changelog.push(new ChangelogEntry(page, page.value?.readDoubleBE(0) ?? 0, '', -1));
   for (const entry of unwritten.take(writes)) {
-    // Written and deleted between two commits: nobody else ever saw it.
+    // Written and deleted between two commits: the row never left the cache.
     if (entry.value === null && !entry.stored) continue;
     const { timestamp, causeTopic, causeOffset, encoded } = entry;
     entry.encoded = undefined;

@@ -4,11 +4,11 @@ import { sameBounds, type WindowBounds } from './window-bounds.js';
 const FIRST_BUCKETS = 256;
 
 /**
- * Cached entries by their texts and bounds, and in the order of their use: what a Map does that keeps the
- * order of insertion. But rows come and go all the time, and a Map, in which deleted entries keep their
- * places, is copied to a new table each time it has filled up with them: 7 MB each for 100,000 rows, which is
- * garbage of the old generation. Here entries carry their own links, and nothing is made but a larger array
- * when they have become more. Look-ups cost the same.
+ * A table of cached entries, by text and bounds, that also keeps their order of use, as a Map keeps insertion
+ * order. But rows come and go all the time, and a Map keeps the slots of deleted entries. Whenever these fill
+ * it up, it is copied to a new table: 7 MB each for 100,000 rows, as garbage of V8's old generation. Here
+ * entries carry their own links; the only allocation is a larger array when their number grows. Lookups cost
+ * the same.
  */
 export class EntryTable<K, V> {
   #buckets = emptyBuckets<K, V>(FIRST_BUCKETS);
@@ -28,7 +28,7 @@ export class EntryTable<K, V> {
     return entry;
   }
 
-  /** Adds an entry that is not in here, as the one used last. */
+  /** Adds an entry that is not in the table, as the last used one. */
   add(entry: CachedRow<K, V>): void {
     if (this.#size === this.#buckets.length) this.#grow();
     entry.hash = hashOf(entry.text, entry.bounds);
@@ -38,8 +38,8 @@ export class EntryTable<K, V> {
   }
 
   /**
-   * Goes through the entries that are in here now, those used longest ago first: `keep` leaves one where it
-   * is, `renew` makes it the one used last, `remove` takes it out, `stop` ends.
+   * Visits the current entries, least recently used first: `keep` leaves an entry in place, `renew` makes it
+   * the last used one, `remove` removes it, `stop` ends the visit.
    */
   review(decide: (entry: CachedRow<K, V>) => 'keep' | 'renew' | 'remove' | 'stop'): void {
     let before: CachedRow<K, V> | undefined;
@@ -106,7 +106,7 @@ export class EntryTable<K, V> {
 const emptyBuckets = <K, V>(count: number): (CachedRow<K, V> | undefined)[] =>
   new Array<CachedRow<K, V> | undefined>(count).fill(undefined);
 
-/** FNV-1a over the characters; the high bits are mixed in, since only the low ones choose a bucket. */
+/** FNV-1a over the characters. The high bits are mixed in, because only the low ones choose a bucket. */
 function hashOf(text: string, bounds: WindowBounds | undefined): number {
   let hash = bounds === undefined ? 0x811c9dc5 : bounds.hash;
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);

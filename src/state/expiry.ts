@@ -2,17 +2,16 @@ import type { Database, DatabaseWrite } from '../model/database.js';
 import { KeyFilter } from './key-filter.js';
 import { after, KIND, PREFIX_BYTES, prefixOf, sequenceKey } from './layout.js';
 
-/**
- * How many keys a commit adds to the filter of those that an earlier run has left: some milliseconds of work.
- */
+/** Keys per commit that the filter learns from an earlier run's entries: some milliseconds of work. */
 const LEARNED_KEYS = 20_000;
 
 /**
- * How many expired rows a commit removes that adds so many: a backlog shrinks however fast rows are added.
+ * Number of expired rows that a commit removes if it adds `added` rows: a backlog shrinks at any rate of new
+ * rows.
  */
 export const expiredPerCommit = (added: number): number => Math.max(1_000, 2 * added);
 
-/** The keys of one commit, oldest commit first: where expired rows are found without searching. */
+/** The keys of one commit, oldest commit first: expired rows are found here without a search. */
 interface ExpiryEntry {
   readonly sequence: number;
   readonly maxTimestamp: number;
@@ -20,12 +19,12 @@ interface ExpiryEntry {
 }
 
 /**
- * Finds the rows whose time to live is over. Each commit writes one entry with the keys it added; expired
- * entries are taken from the front, a bounded number of keys a commit. An entry waits for those before it, so
- * one key with a far timestamp delays the removal (not the expiry) of those added after it. As every row is
- * in an entry, the keys of all entries tell which rows there cannot be: a filter of them answers most
- * look-ups of keys that are new. In memory: the entry at the front, and the filter, which begins to answer
- * when it knows the keys that were there at opening: it takes in 20,000 a commit.
+ * Finds expired rows. Each commit writes one entry with the keys that it added; expired entries are taken
+ * from the front, with a bounded number of keys per commit. An entry waits for those before it, so one key
+ * with a far timestamp delays the removal (not the expiry) of keys that were added later. As every row is in
+ * an entry, the keys of all entries show which rows cannot exist: a filter of them avoids most lookups of new
+ * keys. In memory: the first entry, and the filter. The filter is used as soon as it has learned the keys
+ * that existed at opening, 20,000 per commit.
  */
 export class ExpiryIndex {
   readonly #database: Database;
@@ -34,10 +33,10 @@ export class ExpiryIndex {
   #next = 0;
   #head: ExpiryEntry | undefined;
   #headAt = 0;
-  /** The entry up to which everything was taken: its deletion may not be on disk yet. */
+  /** Sequence of the last entry that was taken completely; its deletion may not be on disk yet. */
   #done = -1;
   readonly #filter = new KeyFilter();
-  /** Entries that were there at opening, from which the filter has not taken the keys yet. */
+  /** Entries that existed at opening, and that the filter has not learned yet. */
   #oldAt = 0;
   #oldEnd = 0;
 
@@ -47,19 +46,19 @@ export class ExpiryIndex {
     this.#ttlMs = options.ttlMs;
   }
 
-  /** Reads where the index ends, and no more: the filter takes in what is there commit by commit. */
+  /** Reads only the end of the index: the filter learns existing keys commit by commit. */
   async open(): Promise<void> {
     const last = await this.#first({ gte: this.#prefix, lt: after(this.#prefix), reverse: true, limit: 1 });
     this.#next = last === undefined ? 0 : last.sequence + 1;
     this.#oldEnd = this.#next;
   }
 
-  /** False: there is no row of that key on disk. */
+  /** False: there is no row with that key on disk. */
   mayHold(key: Buffer): boolean {
     return this.#oldAt < this.#oldEnd || this.#filter.mayHold(key);
   }
 
-  /** Lets the filter take in some more of the keys that were there when the index was opened. */
+  /** Adds some more of the keys that existed at opening to the filter. */
   async #learn(): Promise<void> {
     for (let keys = 0; this.#oldAt < this.#oldEnd && keys < LEARNED_KEYS; ) {
       const entry = await this.#first({
@@ -82,11 +81,11 @@ export class ExpiryIndex {
   }
 
   /**
-   * Up to `limit` keys whose entry has expired at that stream time, oldest first. Entries that are used up
-   * are deleted.
+   * Up to `limit` keys of entries that have expired at this stream time, oldest first. Used-up entries are
+   * deleted.
    */
   async take(streamTime: number, limit: number, writes: DatabaseWrite[]): Promise<Buffer[]> {
-    // Those taken before have been removed from the rows since: in the commit that took them.
+    // The commit that took these keys has since removed their rows.
     this.#filter.forget(this.#done);
     await this.#learn();
     const taken: Buffer[] = [];

@@ -14,14 +14,12 @@ import { openTaskDirectory, type TaskDirectory, type TaskDirectoryOptions } from
 import { GlobalStore } from './global-store.js';
 import { after, stamped } from './layout.js';
 
-/**
- * The directory of the global tables. Tasks' names end in the number of a partition, so none has this one.
- */
+/** The directory of the global tables. Names of tasks end in a partition number, so none has this name. */
 export const GLOBAL_DIRECTORY = 'global';
 
 /**
- * Engines of one application that share a state directory each take a place of their own: more than a machine
- * will run of them.
+ * Number of directories for engines of one application that share a state directory: more than a machine will
+ * run.
  */
 const MAX_PLACES = 16;
 
@@ -36,7 +34,7 @@ export interface GlobalStoreSpec {
   readonly spec: StoreSpec;
 }
 
-/** A row as it comes from the topic. Value null: the row is deleted. */
+/** A row from the topic. Value null: the row is deleted. */
 export interface GlobalChange {
   readonly store: string;
   readonly key: unknown;
@@ -44,7 +42,7 @@ export interface GlobalChange {
   readonly timestamp: number;
 }
 
-/** Everything before that offset is in the store. */
+/** The store contains everything before this offset. */
 export interface GlobalPosition {
   readonly store: string;
   readonly topic: string;
@@ -54,13 +52,13 @@ export interface GlobalPosition {
 }
 
 /**
- * How the position of a partition is named in the checkpoint: with its store, since a store may be declared
- * to follow another topic. No name has a space in it.
+ * The name of a partition's position in the checkpoint. It includes the store, because a store may be
+ * declared to follow another topic. No name contains a space.
  */
 export const positionName = (store: string, topic: string, partition: number): string =>
   `${store} ${topic}[${partition}]`;
 
-/** The positions of one store that a checkpoint's changelogs hold, by `topic[partition]`. */
+/** The positions of one store in a checkpoint's changelogs, by `topic[partition]`. */
 export const positionsOf = (changelogs: Readonly<Record<string, number>>, store: string): Record<string, number> =>
   Object.fromEntries(
     Object.entries(changelogs).flatMap(([name, offset]) =>
@@ -69,18 +67,18 @@ export const positionsOf = (changelogs: Readonly<Record<string, number>>, store:
   );
 
 /**
- * All global tables of an engine: their stores in one database, and up to where each has read its topic,
- * written in the same batch as the rows. A directory like that of a task, with the positions in the place of
- * the changelogs'.
+ * All global tables of an engine: their stores in one database, and the position of each in its topic,
+ * written in the same batch as the rows. The directory is like a task's; the topic positions take the place
+ * of changelog positions.
  */
 export class GlobalState {
   readonly directory: string;
   readonly #database: Database;
   readonly #stores = new Map<string, GlobalStore<unknown, unknown>>();
   #positions: Record<string, number>;
-  /** Of each position, which topic it is of. */
+  /** The topic of each position. */
   #logs: ReadonlyMap<string, ReadLog>;
-  /** The highest timestamp that each store has met. */
+  /** The highest timestamp that each store has received. */
   readonly #times: Map<string, number>;
 
   private constructor(
@@ -94,8 +92,8 @@ export class GlobalState {
       const storeId = storeIds.get(spec.name) as number;
       this.#stores.set(spec.name, new GlobalStore({ spec, storeId, database, budget: options.budget }));
     }
-    // What a store has of a topic that it no longer follows is forgotten, so that it is not taken for up to
-    // date when it follows it again.
+    // Forgets the positions of topics that a store no longer follows; otherwise the store would seem up to
+    // date when it follows the topic again.
     const followed = options.tables.map(({ topic, spec }) => `${spec.name} ${topic}[`);
     this.#positions = Object.fromEntries(
       Object.entries(read).filter(([name]) => followed.some((prefix) => name.startsWith(prefix))),
@@ -105,8 +103,8 @@ export class GlobalState {
   }
 
   /**
-   * Opens `<root>/<application>/global`; or `global.2` and so on, while another engine of the application
-   * holds the one before. STATE_LOCKED if all are held, STATE_MISMATCH, STATE_CORRUPT, STATE_IO: see
+   * Opens `<root>/<application>/global`; or `global.2` and so on, if another engine of the application holds
+   * the previous ones. Errors: STATE_LOCKED if all are held, STATE_MISMATCH, STATE_CORRUPT, STATE_IO: see
    * {@link openTaskDirectory}.
    */
   static async open(options: GlobalStateOptions): Promise<GlobalState> {
@@ -122,8 +120,7 @@ export class GlobalState {
 
   static async #openPlace(taskId: string, options: GlobalStateOptions): Promise<GlobalState> {
     const { topology, tables } = options;
-    // Rows are bytes of the topic, whatever format they were written with: there is none to compare with what
-    // was there before.
+    // Rows are bytes of the topic, in any format, so there is no earlier format to compare with.
     const stores = tables.map(({ spec: { name, kind, key, value } }) => ({
       name,
       kind,
@@ -156,15 +153,15 @@ export class GlobalState {
     return { sources: {}, changelogs: this.#positions, logs, streamTimes: Object.fromEntries(this.#times) };
   }
 
-  /** Up to where the store has read each partition; those of which it has read nothing are left out. */
+  /** The store's position in each partition; without partitions of which it has read nothing. */
   positions(store: string, topic: string): ReadonlyMap<number, number> {
     const named = Object.entries(positionsOf(this.#positions, store));
     return new Map(named.map(([name, offset]) => [Number(name.slice(topic.length + 1, -1)), offset]));
   }
 
   /**
-   * Empties a store that nobody reads yet, and forgets its positions. Interrupted, it is done again at the
-   * next opening: the positions go first.
+   * Empties a store that has no readers yet, and forgets its positions. After an interruption it is done
+   * again at the next opening, because the positions go first.
    */
   async clear(name: string): Promise<void> {
     const store = this.#stores.get(name) as GlobalStore<unknown, unknown>;
@@ -175,11 +172,11 @@ export class GlobalState {
     const { prefix } = store.codec;
     for await (const chunk of this.#database.scan({ gte: prefix, lt: after(prefix) }))
       await this.#write(chunk.map(([key]) => ({ key, value: null })));
-    // Also if there was no row: positions that are left on disk would be taken for those of the rows to come.
+    // Also if there was no row: positions that stay on disk would count for later rows.
     await this.#write([]);
   }
 
-  /** Writes what was read from the topics, and up to where, in one batch; then lets readers see it. */
+  /** Writes changes from the topics, and the positions, in one batch; then makes them visible to readers. */
   async apply(changes: readonly GlobalChange[], positions: readonly GlobalPosition[]): Promise<void> {
     const changed = new Map<GlobalStore<unknown, unknown>, Set<string>>();
     const writes: DatabaseWrite[] = [];

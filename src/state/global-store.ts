@@ -6,14 +6,14 @@ import type { RangeOptions, StoreSpec } from './contract.js';
 import { after, PREFIX_BYTES, prefixed } from './layout.js';
 import { RowCodec } from './row-codec.js';
 
-/** A row as it was read. Never changed: whoever holds one holds what the table was at that moment. */
+/** A row as it was read. It never changes: a reader that holds it has the table as of that moment. */
 export interface GlobalRow<V> {
   /** Null: there is no such row. */
   readonly value: V | null;
   readonly timestamp: number;
 }
 
-/** A key with the two forms that it is looked up by. */
+/** A key in the two forms for lookups. */
 export interface GlobalKey {
   readonly id: string;
   readonly databaseKey: Buffer;
@@ -22,17 +22,17 @@ export interface GlobalKey {
 interface Cached<V> {
   readonly row: GlobalRow<V>;
   readonly bytes: number;
-  /** Touched since the cache last looked for something to evict. */
+  /** Used since the last search for rows to evict. */
   used: boolean;
 }
 
 /**
- * The rows of one global table: on disk, where one writer changes them, and decoded in a cache that all tasks
- * of the process share, within the {@link CacheBudget}.
+ * The rows of one global table. On disk, one writer changes them. A cache that all tasks of the process share
+ * holds decoded rows, within the {@link CacheBudget}.
  *
- * A change replaces rows and never alters one, so that readers need no lock: see {@link GlobalView}. The
- * writer calls {@link changed} after the database has the change; a read that was under way meanwhile is good
- * for whoever asked, and is not cached, since nobody could tell which of the two it saw.
+ * A change replaces rows and never modifies one, so readers need no lock: see {@link GlobalView}. The writer
+ * calls {@link changed} after the database has the change. A read that was running meanwhile is returned to
+ * its caller but not cached, because it may have seen the old row or the new one.
  */
 export class GlobalStore<K, V> {
   readonly name: string;
@@ -66,7 +66,7 @@ export class GlobalStore<K, V> {
     return cached?.row;
   }
 
-  /** The rows of these keys, from disk, in one round trip. */
+  /** Reads the rows of these keys from disk, in one round trip. */
   async read(keys: readonly GlobalKey[]): Promise<readonly GlobalRow<V>[]> {
     const changes = this.#changes;
     const found = await this.#database.getMany(keys.map(({ databaseKey }) => databaseKey));
@@ -85,7 +85,7 @@ export class GlobalStore<K, V> {
     return rows;
   }
 
-  /** The rows of these keys are others from now on. */
+  /** Marks the rows of these keys as changed. */
   changed(ids: Iterable<string>): void {
     this.#changes++;
     for (const id of ids) this.#remove(id);
@@ -109,7 +109,7 @@ export class GlobalStore<K, V> {
   /** Evicts rows, least recently used first, until the process is within its budget. */
   evict(): void {
     if (!this.#budget.exceeded) return;
-    // One round: a row touched since the last look gets a second chance at the end of the line.
+    // One round: a row used since the last search moves to the end of the line for a second chance.
     let left = this.#cache.size;
     for (const [id, cached] of this.#cache) {
       if (left-- <= 0 || !this.#budget.exceeded) return;
@@ -121,7 +121,7 @@ export class GlobalStore<K, V> {
     }
   }
 
-  /** Gives the memory of the cache back. */
+  /** Releases the memory of the cache. */
   close(): void {
     for (const id of [...this.#cache.keys()]) this.#remove(id);
   }

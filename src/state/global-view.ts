@@ -7,11 +7,11 @@ import type { Prefetched } from './prefetched.js';
 import { ReadOnlyStore } from './read-only-store.js';
 
 /**
- * A global table as one task reads it.
+ * A task's view of a global table.
  *
- * What the task has looked up stays as it was until the task has finished its batch and lets go of it: no row
- * changes, or is evicted, between two look-ups of a record. Meanwhile the table goes on; the next batch sees
- * it as it is then. So the writer and the tasks never wait for each other.
+ * Rows that the task has looked up stay the same until it has finished its batch and released them. No row
+ * changes, or is evicted, between two lookups of a record. Meanwhile the table advances; the next batch sees
+ * its new state. So the writer and the tasks never wait for each other.
  */
 export class GlobalView<K, V> extends ReadOnlyStore implements OperatorStore<K, V>, Prefetched {
   readonly #store: GlobalStore<K, V>;
@@ -31,7 +31,7 @@ export class GlobalView<K, V> extends ReadOnlyStore implements OperatorStore<K, 
     return this.#wanted.size > 0;
   }
 
-  /** Rows of a global table have no time to live, so nothing keeps its time. */
+  /** Rows of a global table have no time to live, so the store needs no stream time. */
   get streamTime(): number {
     return Number.NEGATIVE_INFINITY;
   }
@@ -81,13 +81,13 @@ export class GlobalView<K, V> extends ReadOnlyStore implements OperatorStore<K, 
     for (let i = 0; i < wanted.length; i++) this.#hold((wanted[i] as GlobalKey).id, rows[i] as GlobalRow<V>);
   }
 
-  /** Lets go of what was looked up: the batch is over. */
+  /** Releases the rows that were looked up: the batch is over. */
   release(): void {
     if (this.#rows.size > 0) this.#rows.clear();
     this.#store.evict();
   }
 
-  /** The row as this batch knows it, or will know it since somebody has it cached. */
+  /** The row as this batch sees it; a row from the shared cache becomes part of the batch's view. */
   #held(id: string): GlobalRow<V> | undefined {
     const held = this.#rows.get(id);
     if (held) return held;
@@ -96,7 +96,7 @@ export class GlobalView<K, V> extends ReadOnlyStore implements OperatorStore<K, 
     return cached;
   }
 
-  /** The first to be read counts: two look-ups of one batch see the same. */
+  /** The first read counts: two lookups of one batch see the same row. */
   #hold(id: string, row: GlobalRow<V>): GlobalRow<V> {
     const held = this.#rows.get(id);
     if (held) return held;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { writeFileAtomically } from '../files/write.js';
 
-/** Where identity files are kept: on disk, or in memory beside memory databases. */
+/** Storage of identity files: on disk, or in memory for memory databases. */
 export interface IdentityFiles {
   /** The text of a file, null if there is none. */
   read(path: string): Promise<string | null>;
@@ -27,7 +27,7 @@ export const diskIdentityFiles: IdentityFiles = {
 };
 
 /**
- * Identity files in memory, for tests: they stay until the returned object goes, over any number of openings.
+ * Identity files in memory, for tests: they last as long as the returned object, over any number of openings.
  */
 export function memoryIdentityFiles(): IdentityFiles {
   const texts = new Map<string, string>();

@@ -3,21 +3,23 @@ import { show } from '../model/show.js';
 import type { Format } from '../serdes/serde.js';
 
 /**
- * Whose state a directory holds, kept as JSON in `identity.json`:
+ * The owner of a state directory, kept as JSON in `identity.json`:
  *
  * ```json
  * { "format": 1, "application": "shop", "topology": "payments", "task": "0_3",
  *   "stores": { "balances": { "id": 1, "kind": "keyValue", "key": "string", "value": "json" } } }
  * ```
  *
- * `id` is the prefix of the store's keys in the task's database (2 bytes, big-endian). 0 is the task's own:
- * its offsets and positions.
+ * `id` is the prefix of the store's keys in the task's database (2 bytes, big-endian). 0 is for the task
+ * itself: its offsets and positions.
  */
 export interface Identity {
   readonly application: string;
   readonly topology: string;
   readonly task: string;
-  /** Every store that the directory has ever held: the id of one that is no longer declared stays taken. */
+  /**
+   * Every store that the directory has ever held: the id of a store that is no longer declared stays taken.
+   */
   readonly stores: ReadonlyMap<string, StoreIdentity>;
 }
 
@@ -28,8 +30,8 @@ export interface StoreIdentity {
   readonly key: string;
   readonly value: string;
   /**
-   * What rows may be written with, where the serdes say it (a schema): all formats that ever were, the last
-   * one is that of now.
+   * All formats in which rows may be written, if the serdes have formats (schemas). The last one is the
+   * current format.
    */
   readonly formats?: Formats;
 }
@@ -60,7 +62,9 @@ export function formatIdentity({ application, topology, task, stores }: Identity
   return `${JSON.stringify({ format: FORMAT, application, topology, task, stores: Object.fromEntries(stores) }, null, 2)}\n`;
 }
 
-/** Reads an identity file. STATE_CORRUPT if it is damaged, STATE_MISMATCH if a newer version wrote it. */
+/**
+ * Reads an identity file. Errors: STATE_CORRUPT if it is damaged, STATE_MISMATCH if a newer version wrote it.
+ */
 export function parseIdentity(text: string, path: string): Identity {
   let json: unknown;
   try {
@@ -85,7 +89,7 @@ export function parseIdentity(text: string, path: string): Identity {
     typeof task !== 'string' ||
     !isObject(stores)
   ) {
-    throw damaged(path, 'a field that is missing or of another type');
+    throw damaged(path, 'a missing field, or one of another type');
   }
   const parsed = new Map(Object.entries(stores).map(([name, store]) => [name, parseStore(name, store, path)]));
   if (new Set(Array.from(parsed.values(), (store) => store.id)).size < parsed.size)
@@ -93,14 +97,14 @@ export function parseIdentity(text: string, path: string): Identity {
   return { application, topology, task, stores: parsed };
 }
 
-/** Refuses a directory of someone else with STATE_MISMATCH, saying whose it is. */
+/** Refuses a directory of another owner. Errors: STATE_MISMATCH, which names the owner. */
 export function checkOwner(found: Identity, expected: Omit<Identity, 'stores'>, path: string): void {
   for (const field of ['application', 'topology', 'task'] as const) {
     if (found[field] !== expected[field]) {
       throw mismatch(
         path,
         `the state of ${field} "${found[field]}"`,
-        `that of ${field} "${expected[field]}"`,
+        `the state of ${field} "${expected[field]}"`,
         `Choose another state directory or application id, or ${REBUILD}.`,
       );
     }
@@ -108,8 +112,8 @@ export function checkOwner(found: Identity, expected: Omit<Identity, 'stores'>, 
 }
 
 /**
- * The stores of the directory with the declared ones added: known ones keep their id, new ones get the next.
- * STATE_MISMATCH if one has changed.
+ * The stores of the directory plus the declared ones: known stores keep their id, new ones get the next.
+ * Errors: STATE_MISMATCH if a store has changed.
  */
 export function assignIds(
   known: Identity['stores'],
@@ -154,8 +158,8 @@ export function assignIds(
 }
 
 /**
- * The formats of a store's rows from now on. STATE_MISMATCH if rows may be there that cannot be read any
- * more; for keys, if they would be written in another way: a key is found by its bytes.
+ * The formats of a store's rows from now on. Errors: STATE_MISMATCH if existing rows could no longer be read;
+ * for keys, if they would be encoded differently, because a key is found by its bytes.
  */
 function formatsOf(
   serdes: { readonly key: DeclaredSerde; readonly value: DeclaredSerde },
@@ -169,10 +173,10 @@ function formatsOf(
     if (!format) return known?.[name];
     for (const written of before) {
       if (written === format.text) continue;
-      const reason = name === 'key' ? 'a key is found by its bytes, which would be others' : format.cannotRead(written);
+      const reason = name === 'key' ? 'a key is found by its bytes, which would change' : format.cannotRead(written);
       if (reason === undefined) continue;
       throw new StreamsError('STATE_MISMATCH', {
-        what: `cannot use the state: its ${name}s were written with a schema that the one of now does not get on with`,
+        what: `cannot use the state: the current schema is not compatible with the one that wrote its ${name}s`,
         at: `store ${store} in ${path}`,
         saw: reason,
         expected: name === 'key' ? 'the same schema' : 'a schema that reads the old one',
@@ -186,7 +190,7 @@ function formatsOf(
   return key || value ? { ...(key && { key }), ...(value && { value }) } : undefined;
 }
 
-/** STATE_CORRUPT for an identity file that is not as it was written. */
+/** STATE_CORRUPT for an identity file with unexpected content. */
 export function damaged(path: string, saw: string, cause?: unknown): StreamsError {
   return new StreamsError('STATE_CORRUPT', {
     what: 'cannot read the identity of the state',
@@ -215,7 +219,7 @@ function parseStore(name: string, store: unknown, path: string): StoreIdentity {
     )
       return { id, kind, key, value, ...(formats !== undefined && { formats }) };
   }
-  throw damaged(path, `store ${name} with a field that is missing or of another type`);
+  throw damaged(path, `store ${name} with a missing field, or one of another type`);
 }
 
 const areFormats = (formats: unknown): formats is Formats =>

@@ -1,4 +1,4 @@
-/** 16 bits a key and 4 of them set: one key in 400 that is not there is taken for one that may be. */
+/** 16 bits per key, of which 4 are set: about one absent key in 400 counts as possibly present. */
 const BITS_PER_KEY = 16;
 const BITS_SET = 4;
 const FIRST_CAPACITY = 16 * 1024;
@@ -10,23 +10,23 @@ interface Segment {
   readonly bits: Uint32Array;
   readonly mask: number;
   left: number;
-  /** The latest expiry entry that has keys here. */
+  /** The latest expiry entry with keys in this segment. */
   lastSequence: number;
 }
 
 /**
- * Says of most keys that were never added that they were not, without asking the database (a Bloom filter, in
- * segments that double).
+ * A Bloom filter, in segments that double in size: it identifies most keys that were never added, without a
+ * read of the database.
  *
- * Memory: 2 bytes a key, 8 MB at most: a filter of more than 4 million keys gives up, and says "maybe" from
- * then on. Cost: a pass over the key's bytes, and one look a segment. Segments are forgotten when all of
+ * Memory: 2 bytes per key, 8 MB at most: above 4 million keys the filter gives up, and returns "maybe" from
+ * then on. Cost: a pass over the key's bytes, and one check per segment. Segments are dropped when all of
  * their keys have expired.
  */
 export class KeyFilter {
   #segments: Segment[] = [];
   #keys = 0;
   #givenUp = false;
-  /** The two hashes of the key at hand. */
+  /** The two hashes of the current key. */
   #first = 0;
   #second = 0;
 
@@ -35,7 +35,7 @@ export class KeyFilter {
     return !this.#givenUp;
   }
 
-  /** `sequence`: of the expiry entry that the key is in, where rows expire. */
+  /** `sequence`: the expiry entry of the key, where rows expire. */
   add(key: Uint8Array, sequence = 0): void {
     if (this.#givenUp) return;
     let segment = this.#segments.at(-1);
@@ -59,7 +59,7 @@ export class KeyFilter {
     this.#keys++;
   }
 
-  /** False: it was not added. True: it may have been. */
+  /** False: the key was not added. True: it may have been. */
   mayHold(key: Uint8Array): boolean {
     if (this.#givenUp) return true;
     this.#hash(key);
@@ -67,7 +67,7 @@ export class KeyFilter {
     return false;
   }
 
-  /** Forgets segments whose keys are all in expiry entries up to that one. */
+  /** Drops segments with keys only in expiry entries up to `sequence`. */
   forget(sequence: number): void {
     while (this.#segments.length > 0 && (this.#segments[0] as Segment).lastSequence <= sequence) {
       const [{ bits, left }] = this.#segments.splice(0, 1) as [Segment];
@@ -83,7 +83,7 @@ export class KeyFilter {
     return true;
   }
 
-  /** Two passes in one, of FNV-1a and of a multiplicative hash, each mixed at the end. */
+  /** Two hashes in one pass, FNV-1a and a multiplicative one, each mixed at the end. */
   #hash(key: Uint8Array): void {
     let first = 0x811c9dc5;
     let second = 0x9747b28c;
@@ -103,7 +103,7 @@ function segmentFor(capacity: number): Segment {
   return { bits, mask: capacity * BITS_PER_KEY - 1, left: capacity, lastSequence: -1 };
 }
 
-/** The end of MurmurHash3: every bit of the input moves every bit of the output. */
+/** The finalizer of MurmurHash3: every input bit affects every output bit. */
 function mixed(hash: number): number {
   let h = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);

@@ -1,17 +1,17 @@
 /**
- * How a task's database is laid out, format 1. Every key begins with three bytes: the number of its store (2,
+ * The layout of a task's database, format 1. Every key begins with three bytes: the number of its store (2,
  * big endian; 0 is the task itself) and the kind of entry.
  *
- * | kind | key behind the prefix | value |
+ * | kind | key after the prefix | value |
  * |---|---|---|
  * | 0 rows | the row's key | timestamp (8, double, big endian), value |
  * | 1 expiry | sequence (6, big endian) | highest timestamp (8), then for each key: length (4), key |
  * | 0 of store 0 | `checkpoint` | JSON, see checkpoint.ts |
  *
- * A row may lie in pages, which are rows as well: see page-format.ts.
+ * A row may be split into pages, which are rows as well: see page-format.ts.
  *
- * The changelog holds what the rows hold, plain: the row's key, its value, its timestamp as the record's.
- * Expiry entries are made again from the rows.
+ * The changelog holds the same rows in plain form: the row's key, its value, and its timestamp as the
+ * record's timestamp. Expiry entries are created again from the rows.
  */
 export const KIND = { rows: 0, expiry: 1 } as const;
 
@@ -50,7 +50,7 @@ export function sequenceKey(prefix: Buffer, sequence: number): Buffer {
   return bytes;
 }
 
-/** The first key behind everything that begins with the prefix. */
+/** The first key after all keys with this prefix. */
 export function after(prefix: Buffer): Buffer {
   const end = Buffer.from(prefix);
   for (let i = end.length - 1; i >= 0; i--) {

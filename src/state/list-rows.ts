@@ -13,14 +13,14 @@ export interface ListedStore<K, V> {
   readonly disk: DiskRows<K, V>;
   readonly life: RowLife<K>;
   readonly pages: RowPages<K, V> | undefined;
-  /** Rows that the disk does not have yet: asked for when the listing begins. */
+  /** Rows that are not on disk yet, as of the start of the listing. */
   readonly overlay: () => OverlayRow<K, V>[];
   /** The value of such a row, null if there is none. */
   readonly current: (row: OverlayRow<K, V>) => V | null;
   readonly streamTime: () => number;
 }
 
-/** See `entries` of the contract. */
+/** Implements `entries` of the stores: see contract.ts. */
 export async function* listRows<K, V>(
   range: RangeOptions<K>,
   { database, codec, disk, life, pages, overlay, current, streamTime }: ListedStore<K, V>,

@@ -2,8 +2,8 @@ import sortedBTree from 'sorted-btree';
 import type { Database, DatabaseEntry, DatabaseWrite, KeyRange, OpenDatabase } from '../model/database.js';
 import { databaseClosed, databaseLocked, emptyKey } from './database-errors.js';
 
-// The package is CommonJS. Node shows an ES module its default export one level down; loaders that follow
-// Babel's convention (tsx) do not.
+// The package is CommonJS. In Node, an ES module finds its default export one level down; loaders with
+// Babel's convention (tsx) differ.
 const BTree = sortedBTree.default ?? (sortedBTree as unknown as typeof sortedBTree.default);
 type Tree = sortedBTree.default<Buffer, Buffer>;
 
@@ -11,10 +11,10 @@ const SCAN_CHUNK_ENTRIES = 500;
 const NO_KEY = Buffer.alloc(0);
 
 /**
- * Databases in memory, for tests: one namespace, in which a directory is only a name. The content is kept
- * when a database is closed, so a test can crash and start again; it goes when the returned function goes.
+ * Databases in memory, for tests. They share one namespace, in which a directory is only a name. The content
+ * survives closing, so a test can crash and start again; it lasts as long as the returned function.
  *
- * Cost: key and value are copied when written and when read, which take O(log n) each. A scan clones lazily:
+ * Cost: key and value are copied at each write and read, which take O(log n) each. A scan clones lazily:
  * O(1), and then one copy of each tree node (32 entries) that is written afterwards.
  *
  * Errors: STATE_LOCKED while the database of that name is open; STATE_IO when it is used after close.

@@ -4,24 +4,24 @@ import { after, PREFIX_BYTES, prefixed } from './layout.js';
 /** A row of the database that the cache does not hold. */
 interface DiskRow {
   readonly key: Buffer;
-  /** With its timestamp, as the database has it. */
+  /** With its timestamp, as in the database. */
   readonly value: Buffer;
 }
 
 /**
- * A row of the cache as it was when the scan began: the cache may since have given its entry to another key.
+ * A row of the cache as of the start of the scan: the cache may since have reused its entry for another key.
  */
 export interface OverlayRow<K, V> {
   readonly keyBytes: Buffer;
   readonly key: K;
-  /** null: deleted. */
+  /** Null: deleted. */
   readonly value: V | null;
   readonly timestamp: number;
 }
 
 /**
- * Rows of a store in key order: those of the cache over those on disk. A cached row hides the one on disk,
- * also when it is deleted.
+ * Rows of a store in key order: cached rows over those on disk. A cached row hides the one on disk, also if
+ * it is deleted.
  */
 export async function* mergedScan<K, V>(options: {
   readonly database: Database;

@@ -1,7 +1,7 @@
 import { StreamsError } from '../model/errors.js';
 import { show } from '../model/show.js';
 
-/** Of a key that a processor asks for at once and nobody has read. */
+/** The error for a synchronous read of a key that is not loaded. */
 export const notLoaded = (store: string, key: unknown): StreamsError =>
   new StreamsError('STORE_KEY_NOT_LOADED', {
     what: 'a key was read that is not loaded',

@@ -1,21 +1,21 @@
 /**
- * What a page holds at most, unless it is a single item. A commit writes the pages in which something
- * changed, so that large ones cost more, and small ones lengthen the list of them: 6 bytes a page. With
- * 32 KiB this list takes 1 MB for rows of some gigabytes.
+ * Maximum size of a page, unless it holds a single item. A commit writes each page with a change, so larger
+ * pages cost more; smaller ones lengthen the list of pages, which takes 6 bytes per page. With 32 KiB this
+ * list takes 1 MB for rows of some gigabytes.
  */
 export const PAGE_BYTES = 32 * 1024;
 
-/** Some of the items of a row, in their order. A page is never changed: others take its place. */
+/** Some consecutive items of a row. A page never changes: it is replaced. */
 export interface Page {
   readonly items: readonly object[];
-  /** Of the items. */
+  /** Size of the items. */
   readonly bytes: number;
 }
 
 /**
- * The pages of a list, of which `before` are those that it had. A page stays if its items are still there
- * and nothing came between them, so that what is made anew is where the list has changed. An item is known
- * by its identity. What is new belongs to the page of the item before it.
+ * Cuts a list into pages; `before` are its earlier pages. A page stays if its items are still there with
+ * nothing between them, so only the changed parts of the list get new pages. Items are compared by identity.
+ * A new item belongs to the page of the item before it.
  */
 export function cutPages<P extends Page>(
   before: readonly P[],
@@ -36,8 +36,8 @@ export function cutPages<P extends Page>(
 }
 
 /**
- * Pages from `front` to `back`, and items from `from` to `to`, without those on both sides that are as they
- * were.
+ * The changed part of the list: pages from `front` to `back`, and items from `from` to `to`, without the
+ * unchanged pages on both sides.
  */
 function changedPart(
   pages: readonly Page[],
@@ -53,7 +53,8 @@ function changedPart(
     [back, to] = [back - 1, start];
   }
   if (from === to || front < back) return { front, back, from, to };
-  // What came between two pages goes into one of them, lest each of many small changes makes another page.
+  // Items inserted between two pages go into one of them; otherwise each of many small changes would add a
+  // page.
   const [left, right] = [pages[front - 1], pages[back]];
   if (left) return { front: front - 1, back, from: from - left.items.length, to };
   return right ? { front, back: back + 1, from, to: to + right.items.length } : { front, back, from, to };
@@ -65,7 +66,7 @@ function isAt(items: readonly object[], from: number, wanted: readonly object[])
   return true;
 }
 
-/** Items by the page that they belong to. Without pages they are one group. */
+/** Items grouped by their page. Without pages they are one group. */
 function grouped(pages: readonly Page[], items: readonly object[]): readonly (readonly object[])[] {
   if (pages.length === 0) return [items];
   const home = new Map<object, number>();
@@ -73,18 +74,18 @@ function grouped(pages: readonly Page[], items: readonly object[]): readonly (re
   const groups: object[][] = pages.map(() => []);
   let current = 0;
   for (const item of items) {
-    // Never back: the order of the items counts, whatever page one was in.
+    // Never back: the order of the items counts, not the page that an item was in.
     current = Math.max(current, home.get(item) ?? current);
     (groups[current] as object[]).push(item);
   }
   return groups;
 }
 
-/** Pages as they come, from the first to the last: those that stay, and those that are made anew. */
+/** Collects the pages in order: unchanged ones and new ones. */
 class Cut<P extends Page> {
   readonly pages: (P | Page)[];
   readonly #sizeOf: (item: object) => number;
-  /** The last page, if it is one that is made anew. */
+  /** The last page, if it is a new one. */
   #made: Page | undefined;
 
   constructor(pages: readonly P[], sizeOf: (item: object) => number) {
@@ -92,7 +93,10 @@ class Cut<P extends Page> {
     this.#sizeOf = sizeOf;
   }
 
-  /** A page that is as it was. Half empty ones do not stay beside each other. */
+  /**
+   * Keeps an unchanged page; but merges it with the new page before it if both together fill at most half a
+   * page.
+   */
   keep(page: P): void {
     if (this.#made && this.#made.bytes + page.bytes <= PAGE_BYTES / 2) return this.make(page.items, false);
     this.pages.push(page);
@@ -100,7 +104,8 @@ class Cut<P extends Page> {
   }
 
   /**
-   * Makes pages, of the items of the last one as well if all of them fit into one. `isLast`: nothing follows.
+   * Adds new pages for a group of items, together with the items of the last page if all fit into one.
+   * `isLast`: nothing follows.
    */
   make(group: readonly object[], isLast: boolean): void {
     let items = group;
@@ -113,7 +118,8 @@ class Cut<P extends Page> {
       sizes = [...last.items.map(this.#sizeOf), ...sizes];
       total += last.bytes;
     }
-    // At the end of the list more will follow: full pages stay as they are then. Elsewhere each gets room.
+    // More items will follow at the end of the list, so pages there are filled up, and stay unchanged later.
+    // Elsewhere each page gets room.
     const aim = isLast ? PAGE_BYTES : total / Math.ceil(total / PAGE_BYTES);
     let start = 0;
     let bytes = 0;

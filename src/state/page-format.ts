@@ -1,11 +1,11 @@
 /**
- * Rows that are kept in pages, format 255 (integers big endian). The row itself, under its key:
+ * Rows in pages, format 255 (integers big endian). The row itself, under its key:
  *
  * | bytes | what |
  * |---|---|
- * | 1 | 255, where rows without pages have the format of their serde, which is less |
+ * | 1 | 255; rows without pages have the format number of their serde here, which is lower |
  * | 6 | number of the next page |
- * | 4 | how many pages, then for each, in the order of the items: |
+ * | 4 | number of pages, then for each, in the order of the items: |
  * | 6 | its number |
  * | rest | the row without items, as the store's serde writes it |
  *
@@ -16,8 +16,8 @@
 import { TIMESTAMP_BYTES } from './layout.js';
 
 /**
- * What the key of a page begins with. No text does: 255 is not part of UTF-8. Any other key that does is
- * refused.
+ * The beginning of a page's key. No text begins with it, because 255 is not part of UTF-8. Any other key that
+ * does is refused.
  */
 export const PAGE_MARK = Buffer.from('\xffmillrace.page\0\0', 'latin1');
 
@@ -43,13 +43,13 @@ export function pageKey(rowKey: Buffer, id: number): Buffer {
   return key;
 }
 
-/** Whether a row, as the database has it, lies in pages. */
+/** Whether a row, in its database form, is split into pages. */
 export const isPaged = (databaseValue: Buffer): boolean => databaseValue[TIMESTAMP_BYTES] === PAGED;
 
 export const headOf = (databaseValue: Buffer): Head | undefined =>
   isPaged(databaseValue) ? parseHead(databaseValue) : undefined;
 
-/** The row without items, as the database has rows, with a head before it. */
+/** The row without items, in its database form, with a head before it. */
 export function withHead(
   rest: Buffer,
   { nextId, pages }: { readonly nextId: number; readonly pages: readonly { readonly id: number }[] },
@@ -65,7 +65,7 @@ export function withHead(
   return row;
 }
 
-/** The head of a row, and the row without items, as the database has rows. */
+/** The head of a row, and the row without items, in its database form. */
 export function parseHead(databaseValue: Buffer): Head & { readonly rest: Buffer } {
   let at = TIMESTAMP_BYTES + 1;
   const nextId = databaseValue.readUIntBE(at, ID_BYTES);

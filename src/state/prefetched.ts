@@ -1,11 +1,11 @@
-/** A store as a stage reads it: first the keys of a whole batch are noted, then all are read at once. */
+/** The view of a store for a stage: it first marks the keys of a whole batch, then reads them all at once. */
 export interface Prefetched {
   /**
-   * Marks a key to be read with the next {@link loadWanted}; nothing happens if it is loaded. With a moment:
-   * what a look-up as of it needs.
+   * Marks a key for the next {@link loadWanted}; does nothing if the key is loaded. With a moment: marks the
+   * data for a lookup as of that moment.
    */
   want(key: unknown, asOf?: number): void;
   readonly hasWanted: boolean;
-  /** Reads everything that was wanted in one round trip. */
+  /** Reads all marked keys in one round trip. */
   loadWanted(): Promise<void>;
 }

@@ -1,8 +1,8 @@
 import type { StreamsError } from '../model/errors.js';
 
-/** What every store does that is only looked at: whatever would change it throws STORE_READ_ONLY. */
+/** The base of read-only stores: every method that would change the store throws STORE_READ_ONLY. */
 export abstract class ReadOnlyStore {
-  /** The error that says what was tried. */
+  /** The error for a refused change. */
   protected abstract refused(tried: string): StreamsError;
 
   put(): never {
@@ -18,7 +18,7 @@ export abstract class ReadOnlyStore {
   }
 
   check(): never {
-    throw this.refused('a value was checked that is to be put');
+    throw this.refused('a value was checked for a put');
   }
 
   advanceTime(): never {

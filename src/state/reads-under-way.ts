@@ -1,9 +1,9 @@
-/** What is to be read for a store, and what is being read. */
+/** The marked keys of a store, and its running reads. */
 export class ReadsUnderWay<E> {
   #wanted: E[] = [];
   readonly #reading = new Set<Promise<void>>();
 
-  /** Whether something is wanted that is not there yet: it may be on its way, for somebody else. */
+  /** Whether marked keys are not loaded yet; another caller may already be reading them. */
   get hasWanted(): boolean {
     return this.#wanted.length > 0 || this.#reading.size > 0;
   }
@@ -12,7 +12,7 @@ export class ReadsUnderWay<E> {
     this.#wanted.push(entry);
   }
 
-  /** Begins to read all that is wanted. */
+  /** Starts to read all marked keys. */
   start(read: (wanted: readonly E[]) => Promise<void>): void {
     const wanted = this.#wanted;
     if (wanted.length === 0) return;
@@ -20,12 +20,12 @@ export class ReadsUnderWay<E> {
     const reading = read(wanted);
     this.#reading.add(reading);
     const over = (): void => void this.#reading.delete(reading);
-    // Its failure is for those who wait for it, who may not have begun to: it is nobody's unhandled
-    // rejection.
+    // Callers of {@link settled} receive a failure, perhaps later; until then it must not count as an
+    // unhandled rejection.
     reading.then(over, over);
   }
 
-  /** Resolves when all that is being read is there; undefined if nothing is. */
+  /** Resolves when all running reads are done; undefined if there are none. */
   settled(): Promise<void> | undefined {
     return this.#reading.size > 0 ? Promise.all(this.#reading).then(() => undefined) : undefined;
   }

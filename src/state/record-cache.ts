@@ -6,34 +6,37 @@ import { RowSizes } from './row-sizes.js';
 
 /** A batch evicts about as many entries as it adds. */
 const MAX_FREE = 4_096;
-/** How far from the last look-up the next one is looked for, among what the batch wanted. */
+/**
+ * How far before and after the last lookup to search for the next one, in the order of the batch's marked
+ * keys.
+ */
 const LOOK_BACK = 1;
 const LOOK_AHEAD = 4;
 
-/** How keys are kept, and how long values are. */
+/** The form of keys, and the sizes of values. */
 type CachedRows<K, V> = Pick<RowCodec<K, V>, 'textOf' | 'boundsOf' | 'checkKey' | 'valueBytes'>;
 
 /** The cached rows of one store, within the memory budget of the process. */
 export class RecordCache<K, V> {
   readonly #budget: CacheBudget;
   readonly #entries = new EntryTable<K, V>();
-  /** Evicted entries, to be used again: they have lived long enough to be expensive garbage. */
+  /** Evicted entries for reuse: they have lived long enough to be expensive garbage. */
   readonly #free: CachedRow<K, V>[] = [];
   readonly #codec: CachedRows<K, V>;
   readonly #sizes: RowSizes<V>;
   readonly #evicted: ((entry: CachedRow<K, V>) => void) | undefined;
   /**
-   * What the batch wanted, in its order, and with which keys. Records are processed in the same order, so
-   * that most look-ups find here what they look for, without writing their keys as bytes.
+   * The marked entries of the batch and their keys, in order. Records are processed in the same order, so
+   * most lookups find their entry here, without encoding their key.
    */
   #wanted: CachedRow<K, V>[] = [];
   #wantedKeys: K[] = [];
   #wantedAt = 0;
-  /** What of the budget is used here. */
+  /** The part of the budget that this cache uses. */
   #bytes = 0;
   #inserted = 0;
 
-  /** `evicted`: told of each row that is not cached any more. */
+  /** `evicted`: called for each row that leaves the cache. */
   constructor(budget: CacheBudget, codec: CachedRows<K, V>, evicted?: (entry: CachedRow<K, V>) => void) {
     this.#budget = budget;
     this.#codec = codec;
@@ -43,7 +46,7 @@ export class RecordCache<K, V> {
 
   get(key: K): CachedRow<K, V> | undefined {
     const keys = this.#wantedKeys;
-    // A record may look up some keys in turns, and need not look up all that were wanted for it.
+    // A record may alternate between some keys, and need not look up all that were marked for it.
     const end = Math.min(keys.length, this.#wantedAt + LOOK_AHEAD);
     for (let at = Math.max(0, this.#wantedAt - LOOK_BACK); at < end; at++) {
       if (!Object.is(keys[at], key)) continue;
@@ -53,10 +56,7 @@ export class RecordCache<K, V> {
     return this.#find(key);
   }
 
-  /**
-   * Expects a key that is cached to be looked up soon, in the order of these calls. False if it is not
-   * cached.
-   */
+  /** Marks a cached key for a lookup soon, in the order of these calls. Returns false if it is not cached. */
   wantAgain(key: K): boolean {
     const entry = this.#find(key);
     if (entry === undefined) return false;
@@ -67,8 +67,8 @@ export class RecordCache<K, V> {
   }
 
   /**
-   * A key that is not cached; it is expected to be looked up soon, too. SERIALIZE_FAILED if the serde does
-   * not write it: no cached key is one that fails when it is to be read from disk, or committed.
+   * Adds a key that is not cached, and marks it for a lookup soon. Errors: SERIALIZE_FAILED if the serde
+   * cannot encode it, so that no cached key fails later, when it is read from disk or committed.
    */
   insert(key: K): CachedRow<K, V> {
     const bounds = this.#codec.boundsOf(key);
@@ -83,14 +83,14 @@ export class RecordCache<K, V> {
     return entry;
   }
 
-  /** How many keys have come since it was asked last. */
+  /** The number of keys added since the last call. */
   takeInserted(): number {
     const inserted = this.#inserted;
     this.#inserted = 0;
     return inserted;
   }
 
-  /** Keeps the bytes of a row until it is committed; undefined: none. {@link weigh} lets go of them. */
+  /** Keeps the bytes of a row until it is committed; undefined: none. {@link weigh} releases them. */
   keep(entry: CachedRow<K, V>, encoded: Buffer | undefined): void {
     const { encoded: before } = entry;
     if (encoded === before) return;
@@ -100,17 +100,17 @@ export class RecordCache<K, V> {
     this.#use(bytes);
   }
 
-  /** Notes how long the row is, now that its bytes are known. */
+  /** Updates the size of a row once its bytes are known. */
   weigh(entry: CachedRow<K, V>, valueLength: number): void {
     const bytes = entryBytes(entry.text.length, valueLength);
     this.#use(bytes - entry.bytes);
     entry.bytes = bytes;
   }
 
-  /** Notes how long the row may be that has this value now. `encoded`: its bytes, if they are known. */
+  /** Raises the estimated size of a row for its new value. `encoded`: its bytes, if they are known. */
   expect(entry: CachedRow<K, V>, value: V | null, encoded: Buffer | undefined): void {
     const kept = entry.encoded?.length ?? 0;
-    // How long it was says more of a row than how long others are.
+    // A row's own earlier size is a better estimate than the size of others.
     const isKnown = entry.bytes > entryBytes(entry.text.length, 0) + kept;
     const bytes = entryBytes(entry.text.length, this.#sizes.of(value, encoded, isKnown ? 0 : undefined)) + kept;
     if (bytes <= entry.bytes) return;
@@ -119,15 +119,16 @@ export class RecordCache<K, V> {
   }
 
   /**
-   * Evicts rows that the disk has as they are, until the process is within its budget, or that share of this
-   * cache is left: those that were wanted only once first, then least recently used first.
+   * Evicts rows that equal those on disk, until the process is within its budget, or this share of the cache
+   * is left. Rows that were looked up only once go first, then the least recently used ones.
    */
   evict(share = 0): void {
     this.#wanted = [];
     this.#wantedKeys = [];
     this.#wantedAt = 0;
     const keep = share * this.#bytes;
-    // One round: a row wanted again since the last look gets a second chance at the end of the line.
+    // One round: a row looked up again since the last search moves to the end of the line for a second
+    // chance.
     this.#entries.review((entry) => {
       if (!this.#budget.exceeded || this.#bytes <= keep) return 'stop';
       if (entry.dirty || entry.writtenAt >= 0 || !entry.loaded) return 'keep';
@@ -142,7 +143,7 @@ export class RecordCache<K, V> {
     });
   }
 
-  /** Gives the memory back. */
+  /** Releases the memory. */
   close(): void {
     this.#use(-this.#bytes);
     this.#entries.clear();

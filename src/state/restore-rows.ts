@@ -7,14 +7,14 @@ import type { RowLife } from './row-life.js';
 import type { RowPages } from './row-pages.js';
 import type { WrittenKeys } from './written-keys.js';
 
-/** A row as the changelog has it; null: it is deleted. */
+/** A row from the changelog; value null: the row is deleted. */
 export interface LoggedRow {
   readonly key: Buffer;
   readonly value: Buffer | null;
   readonly timestamp: number;
 }
 
-/** Adds what brings a store's rows back, and its index of what expires, to the writes of a restore. */
+/** Adds the database writes that restore a store's rows and its expiry index. */
 export function restoreRows<K>(
   rows: readonly LoggedRow[],
   store: {

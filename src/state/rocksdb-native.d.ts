@@ -1,6 +1,6 @@
 /**
- * What `rocksdb.ts` uses of rocksdb-native 3.18, which has no types. Buffers are handed on as they are, to be
- * read by a thread of the pool: they must not change until the call has answered.
+ * The part of rocksdb-native 3.18 that `rocksdb.ts` uses; the package has no types. Buffers are passed
+ * without a copy, and a thread of the pool reads them: they must not change until the call has completed.
  */
 declare module 'rocksdb-native' {
   interface RocksOptions {
@@ -19,14 +19,14 @@ declare module 'rocksdb-native' {
   interface ReadBatch {
     /** Null if the key is absent. */
     get(key: Buffer): Promise<Buffer | null>;
-    /** Reads all keys in one call; its own promise says nothing. */
+    /** Reads all keys in one call; its own promise has no information. */
     tryFlush(): void;
   }
 
   interface WriteBatch {
     tryPut(key: Buffer, value: Buffer): void;
     tryDelete(key: Buffer): void;
-    /** Writes all, or nothing. An error has that of RocksDB as its cause. */
+    /** Writes all, or nothing. The cause of an error is RocksDB's error. */
     flush(): Promise<void>;
   }
 
@@ -42,9 +42,9 @@ declare module 'rocksdb-native' {
   }
 
   interface BatchOptions {
-    /** How many operations it has room for. */
+    /** Capacity in operations. */
     readonly capacity: number;
-    /** It frees itself once it was flushed. */
+    /** Frees itself after the flush. */
     readonly autoDestroy: boolean;
   }
 
@@ -52,18 +52,20 @@ declare module 'rocksdb-native' {
     constructor(path: string, options: RocksOptions);
     /** Opens it. */
     ready(): Promise<void>;
-    /** A view of what is there now, to be closed. Only once it is open. */
+    /** A view of the current content, which must be closed. Only after the database is open. */
     snapshot(): RocksDB;
     read(options: BatchOptions): ReadBatch;
     write(options: BatchOptions): WriteBatch;
-    /** @param options `capacity`: how many entries it reads at a time. */
+    /**
+     * @param options `capacity`: number of entries read at a time.
+     */
     iterator(range: Range, options: { readonly capacity: number }): RocksIterator;
     /**
-     * The log that took the last write, below the directory; `size` in bytes. It begins another one only in
-     * front of a write.
+     * The log that took the last write, relative to the directory; `size` in bytes. A new log begins only
+     * before a write.
      */
     currentWalFile(): Promise<{ readonly path: string; readonly size: number }>;
-    /** Of the database itself: waits for everything that is under way, iterators too. */
+    /** On the database itself: waits for all running operations, including iterators. */
     close(): Promise<void>;
   }
 

@@ -16,20 +16,20 @@ import { lacksCurrent } from './synced-mark.js';
 import { SyncedWrites } from './synced-writes.js';
 
 /**
- * There is one database per task, so a process may have dozens. What one costs in memory, at most:
+ * There is one database per task, so a process may have dozens. Maximum memory of one:
  *
  * - 2 × 8 MB memtables: one being written, one being flushed. Smaller ones mean more files and more
  *   compaction.
  * - index and filter of every open file: about 1 MB per file of 64 MB (10 bits per key, one index entry per
  *   block). 10 million keys of 150 bytes are 24 files, 10 GB are 160.
  *
- * Blocks of data are not kept: those that are used are in the operating system's page cache, which costs no
- * memory of the process.
+ * Data blocks are not cached: the operating system's page cache has those in use, which costs no memory of
+ * the process.
  */
 const OPTIONS = {
   createIfMissing: true,
   maxBackgroundJobs: 2,
-  // Bounded: with "unlimited" RocksDB opens every file when it opens the database, and reads the index and
+  // Bounded: with "unlimited", RocksDB opens every file when it opens the database, and reads the index and
   // filter of each.
   maxOpenFiles: MAX_OPEN_TABLES,
   maxFileOpeningThreads: 1,
@@ -42,13 +42,13 @@ const OPTIONS = {
 } as const;
 
 /**
- * One call reads its keys on one thread of the pool: 7.4 µs a key that is there, 3.2 µs one that is not. Two
- * calls at a time took 5.6 to 6.4 and 2.1 to 2.3 µs a key for the same work, with two processors. Below this
- * many keys the second call costs what it saves.
+ * One call reads its keys on one thread of the pool: 7.4 µs per present key, 3.2 µs per absent one. Two
+ * parallel calls took 5.6 to 6.4 and 2.1 to 2.3 µs per key for the same work, with two processors. With fewer
+ * keys than this, the second call costs as much as it saves.
  */
 const MIN_SPLIT_KEYS = 128;
 /**
- * How many entries a scan reads at a time: values may be large, and more of the small ones at a time are not
+ * Number of entries that a scan reads at a time: values may be large, and larger reads of small ones are not
  * faster.
  */
 const SCAN_ENTRIES = 16;
@@ -58,14 +58,14 @@ const SCAN_CHUNK_BYTES = 64 * 1024;
 /**
  * Opens (creates) a RocksDB database in a directory, with the directories above it.
  *
- * Cost: at most 16 MB of memory per database for what is not in a table yet, and 1.6 % of the data for
- * indexes and filters of open files; opening reads the log of the last writes (at most 16 MB) and the tables
- * of at most 64 files, not the data. Reads check the checksum of what they read.
+ * Cost: at most 16 MB of memory per database for data that is not in a table yet. Indexes and filters of open
+ * files take 1.6 % of the data. Opening reads the log of the last writes (at most 16 MB) and the tables of at
+ * most 64 files, not the data. Reads check the checksum of what they read.
  *
  * After a failed write RocksDB may refuse every later one: close the database and open it again. After a
- * power failure, writes since the last one with `sync` may be missing, always the latest ones, never from the
- * middle. Of a `log` that is checked at each opening, for one key more in each write and a few bytes in a
- * file after each sync.
+ * power failure, writes since the last one with `sync` may be missing: always the latest ones, never from the
+ * middle. For a `log` this is checked at each opening, at the cost of one more key per write and a few bytes
+ * in a file after each sync.
  *
  * Errors: STATE_LOCKED (open elsewhere), STATE_CORRUPT (checksums, missing files; LOG_CORRUPT for a log, also
  * if synced writes are missing), STATE_IO (disk full, no permission, too many open files, used after close),
@@ -76,7 +76,7 @@ export const openRocksDatabase: OpenDatabase = async (directory, { content = 'st
   try {
     await makePrivateDirectory(directory);
     if (await lacksCurrent(directory)) {
-      const saw = 'files of a database, but not CURRENT, which says which ones count';
+      const saw = 'files of a database, but no CURRENT file, which identifies the valid ones';
       throw databaseDamaged(content, { what: 'cannot open the database', at: directory, saw });
     }
     const expected = content === 'log' ? await SyncedWrites.expected(directory) : undefined;
@@ -98,7 +98,7 @@ export const openRocksDatabase: OpenDatabase = async (directory, { content = 'st
 };
 
 /**
- * When the first database is opened: whoever keeps state in memory (the test driver) or has none needs no
+ * Loaded with the first database: programs with state in memory (the test driver) or without state need no
  * native module.
  */
 async function loaded(): Promise<typeof import('rocksdb-native')> {
@@ -116,7 +116,7 @@ class RocksDatabase implements Database {
   readonly #log: BoundLog;
   readonly #content: DatabaseContent;
   readonly #files: SyncedFiles;
-  /** Of a log: what it has to have when it is opened again. */
+  /** Only for a log: what it must contain when it is opened again. */
   synced: SyncedWrites | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
   #writesUnderWay = 0;
@@ -138,7 +138,7 @@ class RocksDatabase implements Database {
     try {
       if (keys.length < MIN_SPLIT_KEYS) return await getPart(this.#database, keys);
       if (this.#writesUnderWay === 0) return await getHalves(this.#database, keys);
-      // Of a write under way one part could show something and the other not.
+      // One part could show a running write, and the other not.
       const snapshot = this.#database.snapshot();
       return await getHalves(snapshot, keys).finally(() => snapshot.close());
     } catch (error) {
@@ -153,7 +153,7 @@ class RocksDatabase implements Database {
     if (writes.length === 0) return;
 
     this.#writesUnderWay++;
-    // One after the other: two writes handed to the thread pool at once may be applied in either order.
+    // One after the other: the thread pool may apply two simultaneous writes in either order.
     const written = this.#lastWrite.then(() => this.#write(writes, options.sync ?? false));
     this.#lastWrite = written.then(ignore, ignore);
     try {
@@ -167,9 +167,9 @@ class RocksDatabase implements Database {
 
   async *scan({ gte, lt, reverse = false, limit }: KeyRange): AsyncGenerator<readonly DatabaseEntry[]> {
     this.#checkOpen('scan');
-    // The binding takes an empty bound for none, and no key is below the empty one.
+    // The binding treats an empty bound as none, and no key is below the empty one.
     if (limit === 0 || lt?.length === 0) return;
-    // It would see what is there when a thread comes to it.
+    // Without a snapshot, the scan would see the content at the time when a thread starts it.
     const snapshot = this.#database.snapshot();
     const range = { ...(gte && { gte }), ...(lt && { lt }), reverse, ...(limit !== undefined && { limit }) };
     const iterator = snapshot.iterator(range, { capacity: Math.min(SCAN_ENTRIES, limit ?? SCAN_ENTRIES) });
@@ -177,7 +177,7 @@ class RocksDatabase implements Database {
     try {
       let chunk: DatabaseEntry[] = [];
       let bytes = 0;
-      // The first chunks are small: many a scan is left behind its first entries.
+      // The first chunks are small: many scans end after their first entries.
       let most = SCAN_ENTRIES;
       for await (const { key, value } of iterator) {
         chunk.push([key, value]);
@@ -207,10 +207,9 @@ class RocksDatabase implements Database {
   }
 
   async #close(): Promise<void> {
-    // Whoever is in the middle of one may never come back for the rest.
+    // The consumer of an open scan may never continue it.
     for (const iterator of this.#scans) iterator.destroy();
-    // Nobody waits for what was not synced: if the disk takes it no more it is not looked for at the next
-    // opening.
+    // Unsynced writes are not guaranteed: if the disk accepts no more, the next opening does not expect them.
     if (this.synced?.isBehind)
       await this.#database
         .currentWalFile()
@@ -241,7 +240,7 @@ class RocksDatabase implements Database {
     }
     if (!sync && !synced) return;
     const log = await this.#database.currentWalFile();
-    // With the first write of a log those before it are synced, so that after a power failure none ends
+    // The first write of a log also syncs all earlier writes, so that after a power failure no log ends
     // before the next begins.
     const begins = synced?.written(log.path);
     if (sync || begins) await this.#sync(log);
@@ -264,7 +263,7 @@ async function getHalves(database: RocksDB, keys: readonly Buffer[]): Promise<(B
     const [first, second] = await Promise.all(parts);
     return first.concat(second);
   } finally {
-    // If one fails the other is still at work.
+    // If one fails, the other is still running.
     await Promise.allSettled(parts);
   }
 }

@@ -10,17 +10,17 @@ import { SharedBounds, type WindowBounds } from './window-bounds.js';
 
 const NO_VALUE = 'saw undefined, expected a value, or null to delete the row';
 
-/** Rows of one store to the bytes of the task's database, and back. */
+/** Converts rows of one store to the bytes of the task's database, and back. */
 export class RowCodec<K, V> {
   readonly prefix: Buffer;
   readonly #spec: StoreSpec<K, V>;
   /**
-   * Strings are found by themselves, and by the bounds where they are keys of windows; other keys by their
-   * bytes.
+   * String keys are looked up as they are, and windows of string keys by string and bounds; other keys by
+   * their bytes.
    */
   readonly #textKeys: boolean;
   readonly #windowsOfText: boolean;
-  /** Undefined: keys are no windows. */
+  /** Undefined: keys are not windows. */
   readonly #bounds: SharedBounds | undefined;
 
   constructor(spec: StoreSpec<K, V>, storeId: number) {
@@ -32,7 +32,7 @@ export class RowCodec<K, V> {
     this.#bounds = inner && new SharedBounds();
   }
 
-  /** What stands for the key in a Map. SERIALIZE_FAILED as {@link textOf}. */
+  /** The key's id for a Map. Errors: SERIALIZE_FAILED as {@link textOf}. */
   idOf(key: K): string {
     if (this.#textKeys && typeof key === 'string') return key;
     const text = this.#windowsOfText ? (key as unknown as Windowed<string>).key : undefined;
@@ -41,9 +41,9 @@ export class RowCodec<K, V> {
   }
 
   /**
-   * What the key is found by, together with its bounds: no text is made of both, since most of the cost of a
-   * windowed key would be that. SERIALIZE_FAILED if it takes the bytes of the key, and the serde does not
-   * write it.
+   * The lookup text of a key, used together with its bounds. The two are not joined into one string, because
+   * that would be most of the cost of a windowed key. Errors: SERIALIZE_FAILED if the lookup needs the bytes
+   * of the key, and the serde cannot encode it.
    */
   textOf(key: K, bounds: WindowBounds | undefined): string {
     if (this.#textKeys && typeof key === 'string') return key;
@@ -51,27 +51,27 @@ export class RowCodec<K, V> {
     return typeof text === 'string' ? text : this.keyBytes(key).toString('latin1');
   }
 
-  /** SERIALIZE_FAILED if the serde does not write a key that {@link textOf} has made a text of. */
+  /** Errors: SERIALIZE_FAILED if the serde cannot encode a key with a {@link textOf}. */
   checkKey(key: K): void {
-    // What is found by its bytes has been written.
+    // A key that is looked up by its bytes has already been encoded.
     if (this.#textKeys || this.#windowsOfText) this.#checked('key', this.#spec.key, key);
   }
 
   /**
-   * SERIALIZE_FAILED if the serde does not write the value. Returns its bytes if they had to be made to know
-   * it.
+   * Errors: SERIALIZE_FAILED if the serde cannot encode the value. Returns the bytes if the check had to
+   * encode it.
    */
   checkedValue(value: V): Buffer | undefined {
     if (value === undefined) throw this.#unwritable('value', this.#spec.value, new Error(NO_VALUE));
     return this.#checked('value', this.#spec.value, value);
   }
 
-  /** The bounds of the window that the key is of; undefined if it is none. */
+  /** The bounds of a window key; undefined if the key is not a window. */
   boundsOf(key: K): WindowBounds | undefined {
     return this.#bounds?.of(key as unknown as Windowed<unknown>);
   }
 
-  /** The key as the changelog has it. SERIALIZE_FAILED if the serde does not write it. */
+  /** The key in its changelog form. Errors: SERIALIZE_FAILED if the serde cannot encode it. */
   keyBytes(key: K): Buffer {
     const bytes = this.#encode('key', this.#spec.key, key);
     if (this.#spec.items && isPageKey(bytes)) throw reserved(this.#spec.name);
@@ -82,7 +82,7 @@ export class RowCodec<K, V> {
     return prefixed(this.prefix, this.keyBytes(key));
   }
 
-  /** SERIALIZE_FAILED if the serde does not write it. */
+  /** Errors: SERIALIZE_FAILED if the serde cannot encode it. */
   valueBytes(value: V): Buffer {
     return this.#encode('value', this.#spec.value, value);
   }
@@ -92,24 +92,24 @@ export class RowCodec<K, V> {
     return stamped(timestamp, encoded ?? this.valueBytes(value));
   }
 
-  /** A row of the database. Errors: as of its parts. */
+  /** A row of the database. Errors: those of its parts. */
   decodeRow(keyBytes: Buffer, databaseValue: Buffer): readonly [K, V] {
     return [this.decodeKey(keyBytes), this.decodeValue(databaseValue)];
   }
 
-  /** STATE_CORRUPT if the serde does not read what is there; NotReady as the serde. */
+  /** Errors: STATE_CORRUPT if the serde cannot decode the bytes; NotReady as from the serde. */
   decodeKey(bytes: Buffer): K {
     return this.#decode('key', bytes, (key) => this.#spec.key.decode(key));
   }
 
-  /** The value of what {@link databaseValue} made. STATE_CORRUPT if the serde does not read it. */
+  /** The value of a {@link databaseValue}. Errors: STATE_CORRUPT if the serde cannot decode it. */
   decodeValue(databaseValue: Buffer): V {
     return this.#decode('value', databaseValue.subarray(TIMESTAMP_BYTES), (value) => this.#spec.value.decode(value));
   }
 
   /**
-   * As {@link decodeValue}, as soon as everything that it needs is there: a promise only if something has to
-   * be fetched. So do the next two for keys.
+   * As {@link decodeValue}, but fetches schemas if necessary; returns a promise only then. The next two do
+   * the same for keys.
    */
   readValue(databaseValue: Buffer): V | Promise<V> {
     try {
@@ -150,7 +150,7 @@ export class RowCodec<K, V> {
     return new StreamsError('SERIALIZE_FAILED', {
       what: `cannot encode the ${what} of a row with serde ${serde.name}: ${messageOf(error)}`,
       at: `store ${this.#spec.name}`,
-      action: 'Correct the serde, or what is put into the store; or set onError.process to skip or deadLetter.',
+      action: 'Correct the serde, or the row that is put into the store; or set onError.process to skip or deadLetter.',
       cause: error,
     });
   }
@@ -165,7 +165,7 @@ export class RowCodec<K, V> {
         at: `store ${this.#spec.name}`,
         saw: messageOf(error),
         action:
-          'If the serde changed what it writes without changing its name, change it back; else delete the task directory to have it rebuilt from the changelog.',
+          'If the serde changed its format without changing its name, undo the change; else delete the task directory to have it rebuilt from the changelog.',
         cause: error,
       });
     }
@@ -178,5 +178,5 @@ const reserved = (store: string): StreamsError =>
     at: `store ${store}`,
     saw: show('\xffmillrace.page'),
     expected: 'any other key',
-    action: 'Let keys begin otherwise, or filter such records out before.',
+    action: 'Use keys with another beginning, or filter out such records first.',
   });

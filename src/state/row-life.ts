@@ -1,6 +1,6 @@
 import type { StoreSpec } from './contract.js';
 
-/** How long the rows of a store live, in its own stream time. */
+/** The lifetime of a store's rows, in the store's own stream time. */
 export class RowLife<K> {
   readonly #ttlMs: number | undefined;
   readonly #bornAt: ((key: K) => number) | undefined;
@@ -10,7 +10,9 @@ export class RowLife<K> {
     this.#bornAt = bornAt;
   }
 
-  /** A row's life is that of its key, or has no end: writing it again changes nothing. */
+  /**
+   * True if the key determines the lifetime, or rows never expire: writing a row again then changes nothing.
+   */
   get fixed(): boolean {
     return this.#bornAt !== undefined || this.#ttlMs === undefined;
   }

@@ -8,10 +8,13 @@ import { cutPages, PAGE_BYTES, type Page } from './page-cut.js';
 import { headOf, isPageKey, PAGE_MARK, pageKey, parseHead, withHead } from './page-format.js';
 import type { RowCodec } from './row-codec.js';
 
-/** So many items are encoded in one go to see whether they need pages: more are measured before. */
+/**
+ * A row with up to this many items is encoded at once to see whether it needs pages; longer ones are measured
+ * first.
+ */
 const FEW_ITEMS = 64;
 
-/** What a commit gives to the database and to the changelog. */
+/** The output of a commit, for the database and the changelog. */
 export interface CommitOutput {
   readonly writes: DatabaseWrite[];
   readonly changelog: ChangelogEntry[];
@@ -21,7 +24,7 @@ interface StoredPage extends Page {
   readonly id: number;
 }
 
-/** How the last commit left a row that has pages. */
+/** A paged row as of the last commit. */
 interface Stored {
   readonly nextId: number;
   readonly pages: readonly StoredPage[];
@@ -32,27 +35,27 @@ interface Whole<V> extends Stored {
   readonly value: V;
 }
 
-/** A page that is to be logged as it is on disk: see {@link RowPages.logAgain}. */
+/** A page to log again as it is on disk: see {@link RowPages.logAgain}. */
 interface PageAgain {
   readonly key: Buffer;
   readonly value: Buffer | null;
 }
 
 /**
- * Keeps the rows of one store that have outgrown a page: their items lie in pages, which are rows of the
- * same store and changelog, and the row itself says which ones. So no record is larger than a page, or the
- * largest single item, and a commit writes only the pages in which something changed. See page-format.ts.
+ * Stores the rows of one store that have outgrown a page. Their items are in pages, which are rows of the
+ * same store and changelog; the row itself lists its pages. So no record is larger than a page, or the
+ * largest single item, and a commit writes only the pages with changes. See page-format.ts.
  *
- * A page is never changed, and its number is not used again as long as the row has pages. A row that has
- * become short, and then long again, begins anew: so pages are read together with the row that names them,
- * and what does not fit together shows itself by another row, or a page that is missing. In a changelog all
- * records of a row that one commit has written have one cause and one epoch: a restore takes all or none.
+ * A page never changes, and its number is not reused while the row has pages. A row that has become short,
+ * and then long again, starts numbering from the beginning. So pages are read together with the row that
+ * names them; a mismatch shows as a changed row, or as a missing page. In a changelog all records of a row
+ * that one commit has written have one cause and one epoch: a restore takes all or none.
  *
- * In memory rows are whole, from when they are read until they are evicted. A row that fits into one page
- * has none, and costs nothing here.
+ * In memory rows are whole, from their read until their eviction. A row that fits into one page has none, and
+ * costs nothing here.
  */
 export class RowPages<K, V> {
-  /** There may be rows with pages: until then nothing has to be looked at. */
+  /** True if rows with pages may exist: until then nothing has to be checked. */
   any = false;
   /** The last commit has written or deleted pages. */
   wrote = false;
@@ -60,9 +63,9 @@ export class RowPages<K, V> {
   readonly #items: RowItems<V>;
   readonly #codec: RowCodec<K, V>;
   readonly #database: Database;
-  /** Cached rows that have pages. */
+  /** Cached rows with pages. */
   readonly #stored = new Map<CachedRow<K, V>, Stored>();
-  /** Rows that were written without having been read: whether they have pages is not known. */
+  /** Rows that were written without a read: it is unknown whether they have pages. */
   #blind: CachedRow<K, V>[] = [];
   #again: PageAgain[] = [];
 
@@ -79,24 +82,22 @@ export class RowPages<K, V> {
       if (chunk.length > 0) this.any = true;
   }
 
-  /** What the row needs in memory that its own bytes do not tell. */
+  /** The memory that the row needs in addition to its own bytes. */
   bytesOf(entry: CachedRow<K, V>): number {
     return this.#stored.get(entry)?.pages.reduce((sum, { bytes }) => sum + bytes, 0) ?? 0;
   }
 
-  /** The row is not cached any more. */
+  /** The row has left the cache. */
   forget(entry: CachedRow<K, V>): void {
     if (this.#stored.size > 0) this.#stored.delete(entry);
   }
 
-  /** A row is written that nobody has read. */
+  /** A row is written without a read. */
   wroteBlindly(entry: CachedRow<K, V>): void {
     this.#blind.push(entry);
   }
 
-  /**
-   * Before a commit is encoded: reads which pages the rows have that were written without having been read.
-   */
+  /** Called before a commit is encoded: reads the page lists of rows that were written without a read. */
   meet(): void | Promise<void> {
     if (this.#blind.length > 0) return this.#meet();
   }
@@ -114,8 +115,8 @@ export class RowPages<K, V> {
   }
 
   /**
-   * The bytes of a row as it is now; null: it is deleted. Puts out the pages that are new, and those that are
-   * no more.
+   * The current bytes of a row; null: it is deleted. Adds new pages, and deletions of old ones, to the
+   * output.
    */
   encode(entry: CachedRow<K, V>, output: CommitOutput): Buffer | null {
     const before = this.#stored.get(entry);
@@ -127,7 +128,7 @@ export class RowPages<K, V> {
     }
     const items = value === null ? [] : this.#items.of(value);
     const cut = cutPages(before?.pages ?? [], items, (item) => this.#items.size(item));
-    // Half a page, so that a row at the limit is not moved to and fro.
+    // Half a page, so that a row at the limit does not alternate between both forms.
     const fits = items.length <= 1 || (cut.length === 1 && (cut[0] as Page).bytes <= PAGE_BYTES / 2);
     const next = this.#write(entry, before, fits ? [] : cut, output);
     if (value === null || fits) {
@@ -139,7 +140,7 @@ export class RowPages<K, V> {
     return withHead(this.#codec.databaseValue(this.#items.with(value, []), timestamp), next);
   }
 
-  /** The bytes of a row that has no pages and needs none; undefined if it does. */
+  /** The bytes of a row that has no pages and needs none; undefined if it needs pages. */
   #inOne(value: V, timestamp: number): Buffer | undefined {
     const items = this.#items.of(value);
     if (items.length > FEW_ITEMS) {
@@ -165,7 +166,7 @@ export class RowPages<K, V> {
       this.#put(entry, pageKey(keyBytes, id), this.#codec.databaseValue(row, entry.timestamp), output);
       return { ...page, id };
     });
-    // What is left of those that were.
+    // Old pages that are no longer used.
     for (const page of known) this.#put(entry, pageKey(keyBytes, (page as StoredPage).id), null, output);
     return { nextId, pages: stored };
   }
@@ -183,12 +184,12 @@ export class RowPages<K, V> {
   }
 
   /**
-   * The whole row of bytes that have a head; noted as what the entry, if one is given, came from.
-   * STATE_CORRUPT if a page is not there.
+   * Reads the whole row for bytes with a head; if an entry is given, notes its pages. Errors: STATE_CORRUPT
+   * if a page is missing.
    */
   async read(key: K, row: Buffer, entry?: CachedRow<K, V>): Promise<V> {
     const whole = await this.tryToRead(key, row);
-    // Written while it was read: what was written is newer, and nobody looks at what was read.
+    // Written during the read: the written row is newer, and the result of the read is not used.
     if (entry?.loaded) return entry.value as V;
     if (whole === undefined) throw this.#damaged(key);
     if (entry) this.#stored.set(entry, whole);
@@ -196,7 +197,7 @@ export class RowPages<K, V> {
   }
 
   /**
-   * The same; undefined if the row is another one by now, or a page is not there: a commit has changed it
+   * The same; undefined if the row has changed since, or a page is missing: a commit has changed it
    * meanwhile.
    */
   async tryToRead(key: K, row: Buffer): Promise<Whole<V> | undefined> {
@@ -223,7 +224,7 @@ export class RowPages<K, V> {
     };
   }
 
-  /** The row as the last commit left it, of bytes that the disk may not have yet. */
+  /** The row as of the last commit, from bytes that may not be on disk yet. */
   async committed(entry: CachedRow<K, V>, row: Buffer): Promise<V> {
     const stored = this.#stored.get(entry);
     const head = await this.#codec.readValue(parseHead(row).rest);
@@ -231,8 +232,8 @@ export class RowPages<K, V> {
   }
 
   /**
-   * Lets the next commit write pages to the changelog as they are on disk, also those that are not there.
-   * Returns the keys that are none of a page.
+   * Makes the next commit write pages to the changelog as they are on disk, including missing ones. Returns
+   * the keys that are not keys of pages.
    */
   async logAgain(keys: readonly Buffer[]): Promise<readonly Buffer[]> {
     const databaseKeys = keys.filter(isPageKey).map((key) => prefixed(this.#codec.prefix, key));
@@ -242,7 +243,7 @@ export class RowPages<K, V> {
     return keys.filter((key) => !isPageKey(key));
   }
 
-  /** Begins a commit: the pages that it has to log again. */
+  /** Begins a commit: returns the pages that it must log again. */
   begin(): readonly PageAgain[] {
     this.wrote = false;
     const taken = this.#again;
@@ -250,12 +251,12 @@ export class RowPages<K, V> {
     return taken;
   }
 
-  /** Whether it is the key of a page, as the changelog has it. */
+  /** Whether a key, in its changelog form, is the key of a page. */
   isPage(key: Buffer): boolean {
     return this.any && isPageKey(key);
   }
 
-  /** The same of what was read from the changelog. */
+  /** The same for a key that was read from the changelog. */
   restored(key: Buffer): boolean {
     if (!isPageKey(key)) return false;
     this.any = true;
@@ -273,7 +274,7 @@ export class RowPages<K, V> {
   }
 }
 
-/** Undefined if no row of the store holds any number of items. */
+/** Undefined if the store has no rows with any number of items. */
 export const pagesOf = <K, V>(
   spec: StoreSpec<K, V>,
   codec: RowCodec<K, V>,

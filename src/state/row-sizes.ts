@@ -1,14 +1,14 @@
-/** One put in so many is measured. */
+/** One put in this many is measured. */
 const MEASURED = 64;
-/** How much of the average one measurement is. */
+/** Weight of one measurement in the average. */
 const SHARE = 1 / 8;
 
 /**
- * How long the bytes of rows will be that changed since the last commit. They are made when it commits, and
- * the memory that they take has to be known before, so that it can commit earlier.
+ * Estimates the encoded size of rows that changed since the last commit. They are encoded only at the commit,
+ * but their memory must be known earlier, because it can bring the commit forward.
  *
- * Text and bytes are as long as they are. Of other values one in 64 is encoded once more. The rest is taken
- * for what was known of the row before, or else for as long as others of the store were on average.
+ * Text and bytes have their own length. Of other values, one in 64 is encoded to measure it. The others get
+ * the row's earlier size, or else the average of the store.
  */
 export class RowSizes<V> {
   readonly #encode: (value: V) => Buffer;
@@ -19,7 +19,7 @@ export class RowSizes<V> {
     this.#encode = encode;
   }
 
-  /** `encoded`: the bytes of the value, if they are known. `before`: what is known of the row. */
+  /** `encoded`: the bytes of the value, if they are known. `before`: the row's earlier size. */
   of(value: V | null, encoded: Buffer | undefined, before = this.#average): number {
     if (value === null) return 0;
     if (encoded !== undefined) return encoded.length;

@@ -1,19 +1,19 @@
 import type { Database, DatabaseWrite, KeyRange } from '../model/database.js';
 import { after, KIND, PREFIX_BYTES, prefixOf } from './layout.js';
 
-/** Where a store lies: its rows by their bytes, as the last commit left them. */
+/** The location of a store: its rows as bytes, as of the last commit. */
 export interface StoreBytes {
   readonly database: Database;
   readonly storeId: number;
 }
 
-/** A row as it is on disk: the key as the changelog has it, the value with the timestamp before it. */
+/** A row as it is on disk: the key in its changelog form, the value after its timestamp. */
 export interface StoredRow {
   readonly key: Buffer;
   readonly value: Buffer;
 }
 
-/** Rows in the order of their keys, some hundreds at a time. */
+/** Rows in key order, some hundreds at a time. */
 export async function* storedRows({ database, storeId }: StoreBytes): AsyncGenerator<readonly StoredRow[]> {
   const gte = prefixOf(storeId, KIND.rows);
   for await (const chunk of database.scan({ gte, lt: after(gte) }))
@@ -21,8 +21,8 @@ export async function* storedRows({ database, storeId }: StoreBytes): AsyncGener
 }
 
 /**
- * Copies everything of a store under the number of another, which must be empty: rows, and the index of what
- * expires. On disk when it resolves. Told how many entries each write had.
+ * Copies all entries of a store, rows and expiry index, to the number of another store, which must be empty.
+ * Everything is on disk when it resolves. `copied` is called with the number of entries of each write.
  */
 export function copyStore(from: StoreBytes, to: StoreBytes, copied: (entries: number) => void): Promise<void> {
   const writes = async function* (): AsyncGenerator<readonly DatabaseWrite[]> {
@@ -37,7 +37,10 @@ export function copyStore(from: StoreBytes, to: StoreBytes, copied: (entries: nu
   return writeAll(to.database, writes(), copied);
 }
 
-/** Removes everything of a store; on disk when it resolves, so that its number may be given to another. */
+/**
+ * Removes all entries of a store. The removal is on disk when it resolves, so that another store can get the
+ * number.
+ */
 export function removeStore({ database, storeId }: StoreBytes, removed: (entries: number) => void): Promise<void> {
   const writes = async function* (): AsyncGenerator<readonly DatabaseWrite[]> {
     for await (const chunk of database.scan(everythingOf(storeId))) yield chunk.map(([key]) => ({ key, value: null }));
@@ -45,13 +48,13 @@ export function removeStore({ database, storeId }: StoreBytes, removed: (entries
   return writeAll(database, writes(), removed);
 }
 
-/** Rows of all kinds of a store's entries: those behind its two bytes. */
+/** The range of all kinds of entries of a store: the keys with its two-byte prefix. */
 function everythingOf(storeId: number): KeyRange {
   const gte = prefixOf(storeId, KIND.rows).subarray(0, PREFIX_BYTES - 1);
   return { gte, lt: after(gte) };
 }
 
-/** Only the last write waits for the disk, which then has those before it, too. */
+/** Only the last write waits for the disk, which then has the earlier writes, too. */
 async function writeAll(
   database: Database,
   chunks: AsyncIterable<readonly DatabaseWrite[]>,

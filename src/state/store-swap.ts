@@ -6,7 +6,7 @@ import { assignIds, formatIdentity, type Identity, parseIdentity, type StoreIden
 import { diskIdentityFiles, type IdentityFiles } from './identity-files.js';
 import { copyStore, removeStore, type StoreBytes } from './store-bytes.js';
 
-/** No user can give such a name to a store. */
+/** Users cannot give a store such a name. */
 const FRESH = '~new';
 const OLD = '~old';
 
@@ -15,21 +15,21 @@ export interface StoreSwapOptions extends Omit<TaskDirectoryOptions, 'identity'>
   readonly spec: StoreSpec;
 }
 
-/** Told how many entries were copied or removed. */
+/** Called with the number of entries that were copied or removed. */
 export type Moved = (entries: number) => void;
 
 /**
- * Puts other rows in the place of those of one store, in the database of its task. The directory is locked as
- * long as this is open.
+ * Replaces the rows of one store in the database of its task. The directory is locked as long as this is
+ * open.
  *
- * | step | in `identity.json` | in the database | a crash behind it |
+ * | step | in `identity.json` | in the database | a crash after it |
  * |---|---|---|---|
- * | copy | `NAME~new` has a number of its own | the new rows under that number | the old store is as it was; a copy begun again begins from nothing |
- * | swap | `NAME` has the new number, `NAME~old` the old one: one atomic write | – | the new store is whole; the old rows are in nobody's way |
+ * | copy | `NAME~new` has its own number | the new rows under that number | the old store is as it was; a repeated copy begins from nothing |
+ * | swap | `NAME` has the new number, `NAME~old` the old one: one atomic write | – | the new store is whole; the old rows do no harm |
  * | clean | both names are gone | the old rows are gone | nothing: the swap is whole |
  *
- * Rows are on disk before the identity that names them is written, and gone from it before their number is
- * free again.
+ * Rows are on disk before the identity that names them is written, and removed from disk before their number
+ * is free again.
  */
 export class StoreSwap {
   readonly directory: string;
@@ -60,7 +60,7 @@ export class StoreSwap {
     this.checkpoint = parts.checkpoint;
   }
 
-  /** STATE_LOCKED, STATE_MISMATCH, STATE_CORRUPT, STATE_IO: see {@link openTaskDirectory}. */
+  /** Errors: STATE_LOCKED, STATE_MISMATCH, STATE_CORRUPT, STATE_IO: see {@link openTaskDirectory}. */
   static async open(options: StoreSwapOptions): Promise<StoreSwap> {
     const { root, applicationId, taskId, topology, spec, files = diskIdentityFiles } = options;
     const opened = await openTaskDirectory({ ...options, identity: { topology, stores: [spec] } });
@@ -90,10 +90,10 @@ export class StoreSwap {
     const { kind, key, value, formats } = this.#known(this.#name);
     const fresh = { name: this.#name + FRESH, kind, key: { name: key }, value: { name: value } };
     const stores = new Map(assignIds(this.#identity.stores, [fresh], this.#path));
-    // Rows of a changelog are as old as the store: they may be written with whatever it ever had.
+    // Rows of a changelog are as old as the store: they may have any format that it ever had.
     if (formats) stores.set(fresh.name, { ...(stores.get(fresh.name) as StoreIdentity), formats });
     await this.#write(stores);
-    // What an interrupted copy has left.
+    // The remains of an interrupted copy.
     await removeStore(this.#bytes(fresh.name), () => undefined);
     await copyStore(from, this.#bytes(fresh.name), moved);
   }
@@ -106,9 +106,7 @@ export class StoreSwap {
     await this.#write(stores);
   }
 
-  /**
-   * Removes what is neither the store nor needed for it: the old rows, or those of a copy that is not wanted.
-   */
+  /** Removes the old rows, and those of an unused copy. */
   async clean(moved: Moved): Promise<void> {
     const stores = new Map(this.#identity.stores);
     for (const name of [this.#name + OLD, this.#name + FRESH]) {

@@ -2,20 +2,20 @@ import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 const LOG = /^\d+\.log$/;
-/** Windows syncs only what may be written. */
+/** Windows syncs only files that are open for writing. */
 const FLAGS = process.platform === 'win32' ? 'r+' : 'r';
 
 /**
- * Puts the write-ahead logs of a database on the disk. RocksDB hands them to the operating system, and its
- * binding cannot ask for more. There are several while a full memtable is made a table: a log goes when its
- * table is there.
+ * Syncs the write-ahead logs of a database to disk. RocksDB passes them to the operating system, and its
+ * binding has no function to sync them. There are several while a full memtable is written to a table: a log
+ * is deleted when its table exists.
  */
 export class SyncedFiles {
   readonly #directory: string;
-  /** The newest log, which is on the disk under its name. */
+  /** The newest log; its name is on disk, too. */
   #newest: { readonly name: string; readonly file: FileHandle } | undefined;
   #trusted = true;
-  /** How long the logs are on the disk, by their names: those that were there when the newest came. */
+  /** Synced length of each log, by name; includes the logs that existed when the newest one began. */
   readonly lengths = new Map<string, number>();
 
   constructor(directory: string) {
@@ -23,14 +23,15 @@ export class SyncedFiles {
   }
 
   /**
-   * A write failed: part of it may be in a log, which RocksDB counts as whole. No length is known any more.
+   * A write failed: part of it may be in a log, while RocksDB's size includes all of it. All lengths become
+   * unknown.
    */
   distrust(): void {
     this.#trusted = false;
     this.lengths.clear();
   }
 
-  /** Everything that was written; `log` took the last write, and is that long. */
+  /** Syncs everything that was written; `log` took the last write, and has that size. */
   async sync(log: { readonly path: string; readonly size: number }): Promise<void> {
     const name = basename(log.path);
     if (name === this.#newest?.name) await this.#newest.file.sync();
@@ -43,7 +44,7 @@ export class SyncedFiles {
     this.#newest = undefined;
   }
 
-  /** What came before is in logs that are full, and were perhaps never synced. */
+  /** Earlier writes are in full logs, which were perhaps never synced. */
   async #begin(newest: string): Promise<void> {
     await this.close();
     const names = (await readdir(this.#directory)).filter((name) => LOG.test(name) && name !== newest);
@@ -55,22 +56,19 @@ export class SyncedFiles {
     }
     const file = await open(join(this.#directory, newest), FLAGS);
     await file.sync();
-    // Without its name a new file is not found after a power failure.
+    // Without its name on disk, a new file is not found after a power failure.
     if (process.platform !== 'win32') await synced(this.#directory);
     this.#newest = { name: newest, file };
   }
 }
 
-/**
- * Returns when the disk has what was written to a file, or the names in a directory: its length, undefined if
- * it is gone.
- */
+/** Syncs the content of a file, or the names in a directory; returns its length, undefined if it is gone. */
 async function synced(path: string): Promise<number | undefined> {
   let file: FileHandle;
   try {
     file = await open(path, FLAGS);
   } catch (error) {
-    // A log whose table is on the disk.
+    // The table of this log is on disk.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }

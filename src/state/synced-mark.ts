@@ -6,17 +6,17 @@ import { databaseDamaged } from './database-errors.js';
 import { firstDamage } from './write-ahead-log.js';
 
 /**
- * What a log on disk has to have when it is opened again, in its file `SYNCED`: one line, filled up with
- * spaces to 512 bytes, a sector, which a disk writes whole or not at all.
+ * What a log on disk must contain when it is opened again, in its file `SYNCED`. The file is one line, padded
+ * with spaces to 512 bytes: a sector, which a disk writes completely or not at all.
  *
  *     <checksum of the JSON: 8 hexadecimal digits> {"version":1,"since":0,"writes":812,"logs":{"000012.log":40960}}
  */
 export interface SyncedMark {
-  /** Writes up to this number are not looked for: the file was made when they were there. */
+  /** Writes up to this number are not checked: they existed when the file was created. */
   readonly since: number;
   /** The number of the last write that the disk has. */
   readonly writes: number;
-  /** How many bytes of the write-ahead logs the disk has, by their names. */
+  /** Number of bytes of each write-ahead log that the disk has, by name. */
   readonly logs: Readonly<Record<string, number>>;
 }
 
@@ -25,13 +25,13 @@ const VERSION = 1;
 const SECTOR_BYTES = 512;
 const LINE = /^([0-9a-f]{8}) (\{.*\}) *\n/;
 
-/** Reads the mark of a directory; undefined if there is none. LOG_CORRUPT for one that is damaged. */
+/** Reads the mark of a directory; undefined if there is none. Errors: LOG_CORRUPT if it is damaged. */
 export async function readMark(directory: string): Promise<SyncedMark | undefined> {
   const path = join(directory, FILE);
   let bytes = await content(path);
   if (bytes === undefined) return undefined;
   let mark = decode(bytes);
-  // The process that has the log open may be writing it.
+  // A process that has the log open may be writing the mark.
   for (
     let again = await content(path);
     mark === undefined && again && !again.equals(bytes);
@@ -44,20 +44,20 @@ export async function readMark(directory: string): Promise<SyncedMark | undefine
   throw databaseDamaged('log', {
     what: 'cannot open the log',
     at: path,
-    saw: `${bytes.length} bytes that are no mark of version ${VERSION}`,
-    action: `Restore the file from a copy. If there is none, remove it: then the log is opened with what it has, and nothing says whether that is all.`,
+    saw: `${bytes.length} bytes that are not a mark of version ${VERSION}`,
+    action: `Restore the file from a copy. If there is none, remove it: the log then opens with the records it has, and missing ones are not detected.`,
   });
 }
 
 /**
- * Checks what must be there before RocksDB opens a directory: it would begin a new database where the first
- * file is gone, and cut off a log at the first byte that is wrong. Changes nothing.
+ * Checks what must exist before RocksDB opens a directory. Otherwise RocksDB would create a new database if
+ * the first file is missing, and truncate a log at the first wrong byte. Changes nothing.
  */
 export async function checkLogs(directory: string, { logs }: SyncedMark): Promise<void> {
   for (const [name, length] of Object.entries(logs)) {
     const path = join(directory, name);
     const log = await content(path);
-    // It has become a table, or it is lost: what is in the database says which.
+    // It has become a table, or it is lost: the content of the database shows which.
     if (log === undefined) continue;
     const at = firstDamage(log, length);
     if (at === undefined) continue;
@@ -71,11 +71,11 @@ export async function checkLogs(directory: string, { logs }: SyncedMark): Promis
   }
 }
 
-/** What to do when writes are gone. */
+/** The action to take if writes are missing. */
 export const withoutCopy = (directory: string): string =>
-  `Stop what uses the log and restore the directory from a copy. If there is none: copy what is left, then remove the file ${join(directory, FILE)}; the log is opened without the records that are gone.`;
+  `Stop the processes that use the log and restore the directory from a copy. If there is none, copy what is left, then remove the file ${join(directory, FILE)}: the log then opens without the missing records.`;
 
-/** The mark of a log that is open: replaced at the opening, then written in its place after each sync. */
+/** The mark of an open log: replaced at the opening, then overwritten in place after each sync. */
 export class MarkFile {
   readonly #file: FileHandle;
 
@@ -90,8 +90,8 @@ export class MarkFile {
   }
 
   /**
-   * Hands the mark to the operating system. It is not synced: after a power failure an older one is there,
-   * which asks for less.
+   * Passes the mark to the operating system. It is not synced: after a power failure an older mark is there,
+   * which requires less.
    */
   async write(mark: SyncedMark): Promise<void> {
     const bytes = encode(mark);
@@ -104,12 +104,12 @@ export class MarkFile {
 }
 
 /**
- * Whether there are files of a database, but not the one that names the others. RocksDB would begin a new
- * one.
+ * Whether a directory has database files, but not the one that names the others. RocksDB would create a new
+ * database.
  */
 export async function lacksCurrent(directory: string): Promise<boolean> {
   const names = await readdir(directory);
-  // A crash while a database is made leaves others, but no table and no log.
+  // A crash during the creation of a database leaves other files, but no table and no log.
   return !names.includes('CURRENT') && names.some((name) => name === FILE || /\.(sst|log)$/.test(name));
 }
 
@@ -122,7 +122,7 @@ function encode({ since, writes, logs }: SyncedMark): Buffer {
 function decode(bytes: Buffer): SyncedMark | undefined {
   const [, sum = '', json = ''] = LINE.exec(bytes.toString('latin1')) ?? [];
   if (sum === '' || Number.parseInt(sum, 16) !== checksum(Buffer.from(json, 'latin1'))) return undefined;
-  // What the checksum covers is what was written; a newer millrace may have written something else.
+  // The checksum proves that this text was written; a newer millrace may have written another version.
   const { version, ...mark } = JSON.parse(json) as SyncedMark & { readonly version: number };
   return version === VERSION ? mark : undefined;
 }

@@ -3,8 +3,8 @@ import { checkLogs, MarkFile, readMark, type SyncedMark } from './synced-mark.js
 import { WriteWitness } from './write-witness.js';
 
 /**
- * Knows which writes of a log are synced, across restarts: the mark beside the database says how many there
- * have to be, the witness in the database which ones there are.
+ * Tracks which writes of a log are synced, across restarts. The mark next to the database states how many
+ * there must be; the witness in the database states which ones exist.
  */
 export class SyncedWrites {
   readonly #witness: WriteWitness;
@@ -20,8 +20,8 @@ export class SyncedWrites {
   }
 
   /**
-   * What a directory has to have, before RocksDB opens it. LOG_CORRUPT if a log of it is not as it was
-   * synced.
+   * What a directory must contain, before RocksDB opens it. Errors: LOG_CORRUPT if a log differs from its
+   * synced content.
    */
   static async expected(directory: string): Promise<SyncedMark | undefined> {
     const mark = await readMark(directory);
@@ -29,10 +29,10 @@ export class SyncedWrites {
     return mark;
   }
 
-  /** Of a database that RocksDB has opened. LOG_CORRUPT if something is missing. */
+  /** For a database that RocksDB has opened. Errors: LOG_CORRUPT if something is missing. */
   static async of(database: Database, directory: string, expected: SyncedMark | undefined): Promise<SyncedWrites> {
     const witness = await WriteWitness.of(database, directory, expected);
-    // RocksDB has made tables of everything that it found, and synced them.
+    // RocksDB has written everything that it found to tables, and synced them.
     const mark = { since: expected?.since ?? witness.last, writes: witness.last, logs: {} };
     return new SyncedWrites(witness, await MarkFile.create(directory, mark), mark);
   }
@@ -42,17 +42,17 @@ export class SyncedWrites {
     return this.#synced < this.#witness.last;
   }
 
-  /** What the next write has to carry. */
+  /** Additional entries for the next write. */
   entries(): readonly DatabaseWrite[] {
     return this.#witness.entries();
   }
 
-  /** It is in, and that log took it. Returns whether it is the first write of that log. */
+  /** The write is done, and `log` took it. Returns whether it is the first write of that log. */
   written(log: string): boolean {
     return this.#witness.written(log);
   }
 
-  /** Everything that was written is on the disk; the logs are that long. */
+  /** Everything that was written is on disk; the logs have these lengths. */
   async sync(lengths: ReadonlyMap<string, number>): Promise<void> {
     const writes = this.#witness.last;
     await this.#file.write({ since: this.#since, writes, logs: Object.fromEntries(lengths) });

@@ -20,32 +20,32 @@ import { openTaskDirectory, type TaskDirectory, type TaskDirectoryOptions } from
 import { removeStore, type StoreBytes } from './store-bytes.js';
 import { VersionedRows } from './versioned-rows.js';
 
-/** What a store of a task is made of. */
+/** Options of a task's store. */
 export type StoreOptions = ConstructorParameters<typeof CachedStore<unknown, unknown>>[0];
 
 export interface TaskStateOptions extends Omit<TaskDirectoryOptions, 'identity'> {
   readonly topology: string;
   readonly stores: readonly StoreSpec[];
   readonly budget: CacheBudget;
-  /** Makes each store, for who wants to see what is written to it. Default: a plain one. */
+  /** Creates each store, for code that observes writes. Default: a plain store. */
   readonly createStore?: ((options: StoreOptions) => CachedStore<unknown, unknown>) | undefined;
 }
 
 const NO_LOGS: Checkpoint['logs'] = new Map();
 
-/** What one commit writes: to the changelog of each store, and to the database. */
+/** The output of one commit: for the changelog of each store, and for the database. */
 export interface StateCommit {
   readonly changelogs: ReadonlyMap<string, readonly ChangelogEntry[]>;
   readonly writes: DatabaseWrite[];
 }
 
 /**
- * All state of one task: its stores in one database, and the checkpoint that says what they contain. Opening
- * reads the checkpoint and nothing of the rows.
+ * All state of one task: its stores in one database, and the checkpoint that states what they contain.
+ * Opening reads the checkpoint and no rows.
  */
 export class TaskState {
   readonly directory: string;
-  /** What causes the changes that come now. The engine sets it before each record. */
+  /** The cause of the current changes. The engine sets it before each record. */
   readonly cause: Cause = { topic: '', offset: -1, timestamp: 0 };
   readonly #database: Database;
   readonly #budget: CacheBudget;
@@ -57,13 +57,16 @@ export class TaskState {
   readonly #stores = new Map<string, CachedStore<unknown, unknown>>();
   readonly #versioned = new Map<string, VersionedRows<unknown, unknown>>();
   #checkpoint: Checkpoint;
-  /** What is committed, and waits to be written with the next commit. */
+  /** Committed writes that wait for the next commit to reach the disk. */
   #postponed: DatabaseWrite[] = [];
-  /** Rows whose time to live is over are looked for on the disk: with them each commit is written at once. */
+  /** False if rows expire: expired rows are searched on disk, so each commit is written at once. */
   readonly #postpones: boolean;
-  /** Most rows of the last commit were changed before it as well, as far as the cache reaches. */
+  /** Most rows of the last commit were also changed before it, as far as the cache shows. */
   #repeats = false;
-  /** It has pages of long rows, which the next commit replaces: they would only be kept in memory. */
+  /**
+   * The commit has pages of long rows, which the next commit replaces: postponing would only keep them in
+   * memory.
+   */
   #hasPages = false;
 
   private constructor(
@@ -109,7 +112,7 @@ export class TaskState {
     }
   }
 
-  /** STATE_LOCKED, STATE_MISMATCH, STATE_CORRUPT, STATE_IO: see {@link openTaskDirectory}. */
+  /** Errors: STATE_LOCKED, STATE_MISMATCH, STATE_CORRUPT, STATE_IO: see {@link openTaskDirectory}. */
   static async open(options: TaskStateOptions): Promise<TaskState> {
     const { topology, stores } = options;
     const opened = await openTaskDirectory({ ...options, identity: { topology, stores } });
@@ -160,22 +163,22 @@ export class TaskState {
     });
   }
 
-  /** A store as it is on disk: what is not committed is not in it. */
+  /** A store as it is on disk, without uncommitted changes. */
   bytes(name: string): StoreBytes {
     return { database: this.#database, storeId: this.#storeIds.get(name) as number };
   }
 
-  /** Whether something is committed that the disk does not have. */
+  /** Whether committed writes are not on disk yet. */
   get postponed(): boolean {
     return this.#postponed.length > 0;
   }
 
   /**
-   * Takes what changed since the last commit out of the stores. What it returns must be applied or postponed,
-   * or the state closed; nothing may be being applied.
+   * Takes the changes since the last commit out of the stores. The caller must apply or postpone the result,
+   * or close the state; no other commit may be being applied.
    */
   async prepare(): Promise<StateCommit> {
-    // A row that has changed again since it was postponed is changed where it lies.
+    // A row that has changed again since it was postponed is updated in place.
     const writes = this.#postponed;
     this.#postponed = [];
     const changelogs = new Map<string, readonly ChangelogEntry[]>();
@@ -195,9 +198,8 @@ export class TaskState {
   }
 
   /**
-   * Removes the rows of stores that nobody uses yet, and forgets up to where they were read. Interrupted, it
-   * is to be done again: the positions go first, and a store without one may hold rows that are worth
-   * nothing.
+   * Removes the rows of unused stores, and forgets their positions. After an interruption it must be done
+   * again: the positions go first, and a store without one may hold useless rows.
    */
   async clear(stores: ReadonlySet<string>): Promise<void> {
     if (this.#isNew || stores.size === 0) return;
@@ -206,7 +208,7 @@ export class TaskState {
     const logs = new Map([...this.#checkpoint.logs].filter(([store]) => !stores.has(store)));
     const times = Object.entries(this.#checkpoint.streamTimes).filter(([store]) => !stores.has(store));
     this.#checkpoint = {
-      // What the database contains of the sources lies in its stores.
+      // The source data of the database is in its stores.
       sources: kept.length === 0 ? {} : sources,
       changelogs: Object.fromEntries(kept),
       logs,
@@ -230,15 +232,16 @@ export class TaskState {
     await this.clear(new Set(this.#stores.keys()));
   }
 
-  /** Writes a commit and the checkpoint that belongs to it, in one batch. */
+  /** Writes a commit and its checkpoint in one batch. */
   async apply(writes: DatabaseWrite[], checkpoint: CheckpointUpdate, streamTime: number): Promise<void> {
     this.#reach(checkpoint, streamTime);
     await this.#write(writes);
   }
 
   /**
-   * Lets a commit be written with the next one: until then its rows are in memory and in the changelog. False
-   * if that cannot be, or would save nothing since other rows will change: it must be applied.
+   * Lets a commit be written together with the next one: until then its rows are in memory and in the
+   * changelog. Returns false if that is impossible, or would save nothing because other rows will change: the
+   * commit must then be applied.
    */
   postpone(writes: DatabaseWrite[], checkpoint: CheckpointUpdate, streamTime: number): boolean {
     if (!this.#postpones || !this.#repeats || this.#hasPages) return false;
@@ -247,7 +250,7 @@ export class TaskState {
     return true;
   }
 
-  /** Writes what was postponed. */
+  /** Writes the postponed commits. */
   async applyPostponed(): Promise<void> {
     const writes = this.#postponed;
     this.#postponed = [];
@@ -267,8 +270,8 @@ export class TaskState {
   }
 
   /**
-   * Brings the caches back within the budget of the process: each store gives up as much of its own as the
-   * others, and what is still missing as far as it has it.
+   * Brings the caches back within the budget of the process. First each store gives up the same share of its
+   * cache; then each evicts more while the budget is exceeded.
    */
   evict(): void {
     const { maxBytes, usedBytes } = this.#budget;

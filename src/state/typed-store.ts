@@ -9,12 +9,12 @@ import type { Prefetched } from './prefetched.js';
 import { ReadOnlyStore } from './read-only-store.js';
 
 /**
- * A store of a task as everybody sees it but the operator that it belongs to: who asks for windows, and not
- * for the rows in which several of them lie (see {@link ShownRows}). It can only be read. Costs what looking
- * up the rows costs; a window is searched for in its row.
+ * The public, read-only view of a task's store, for all code except the operator that owns it. Its keys are
+ * windows, not the rows that pack several of them (see {@link ShownRows}). A lookup costs the lookup of the
+ * row, plus a search for the window in it.
  */
 export class TypedStore<K, V> extends ReadOnlyStore implements OperatorStore<K, V>, Prefetched {
-  // biome-ignore lint/suspicious/noExplicitAny: how rows are kept is known to their specification only
+  // biome-ignore lint/suspicious/noExplicitAny: only the store's specification has the type of its rows
   readonly #store: CachedStore<any, any>;
   // biome-ignore lint/suspicious/noExplicitAny: as above
   readonly #shown: ShownRows<any, any, K, V>;
@@ -111,22 +111,22 @@ export class TypedStore<K, V> extends ReadOnlyStore implements OperatorStore<K, 
     return new StreamsError('STORE_READ_ONLY', {
       what,
       at: `store ${this.name}`,
-      expected: 'only the fold over windows that it belongs to to write to it',
-      action: 'Write to a store of your own.',
+      expected: 'writes only by the fold over windows that owns it',
+      action: 'Write to your own store.',
     });
   }
 }
 
-/** The store as others see it than the operator that it belongs to. */
+/** The public view of a store, for all code except the operator that owns it. */
 export function typedStore<K, V>(store: CachedStore<unknown, unknown>): CachedStore<K, V> | TypedStore<K, V> {
   const { shown } = store.spec;
   return shown ? new TypedStore<K, V>(store, shown) : (store as unknown as CachedStore<K, V>);
 }
 
 /**
- * The windows of a key that start between two moments, both included, in the order of their starts: one scan
- * over them, and one over those that start before the epoch, which lie elsewhere. Undefined if this is no
- * store of windows.
+ * The windows of a key that start between two moments, both included, ordered by start. Takes one scan over
+ * them, and one over those that start before the epoch, which are stored elsewhere. Undefined if the store
+ * has no windows.
  */
 export async function windowsOf<V>(
   store: CachedStore<unknown, unknown>,
@@ -144,7 +144,7 @@ export async function windowsOf<V>(
     if (first > last) return;
     const range = { from: new WindowKey(key, first, 0), to: new WindowKey(key, last, Number.POSITIVE_INFINITY) };
     for await (const [window, value] of typedStore<Windowed<unknown>, V>(store).entries(range)) {
-      // Keys that begin with this one may lie in between.
+      // Other keys that begin with this one may lie in between.
       if (inner.encode(window.key).equals(wanted)) found.push([window, value]);
     }
   };

@@ -3,9 +3,7 @@ import type { CachedRow } from './cached-row.js';
 import type { OverlayRow } from './merged-scan.js';
 import type { RowCodec } from './row-codec.js';
 
-/**
- * The committed state of a row on its way to the disk. A commit that comes before the disk has it changes it.
- */
+/** The committed state of a row that is not on disk yet; until it is, later commits update it. */
 class RowWrite implements DatabaseWrite {
   value: Buffer | null = null;
 
@@ -13,20 +11,20 @@ class RowWrite implements DatabaseWrite {
 }
 
 /**
- * The rows of a store that the disk does not have as they are: those that changed since the last commit, and
- * those that commits have taken and the disk has not.
+ * The rows of a store that differ from the disk: changed since the last commit, or taken by commits and not
+ * yet on disk.
  */
 export class UnwrittenRows<K, V> {
   #dirty: CachedRow<K, V>[] = [];
   #taken: CachedRow<K, V>[] = [];
   #writes: DatabaseWrite[] = [];
 
-  /** How many changed since the last commit. */
+  /** Number of rows that changed since the last commit. */
   get dirty(): number {
     return this.#dirty.length;
   }
 
-  /** All of them, as they are now. */
+  /** All of them in their current state. */
   rows(codec: Pick<RowCodec<K, V>, 'keyBytes'>): OverlayRow<K, V>[] {
     const entries = new Set([...this.#taken, ...this.#dirty]);
     return Array.from(entries, ({ key, value, timestamp }) => ({
@@ -37,7 +35,7 @@ export class UnwrittenRows<K, V> {
     }));
   }
 
-  /** The row has changed. */
+  /** Marks a row as changed. */
   add(entry: CachedRow<K, V>): void {
     if (entry.dirty) return;
     entry.dirty = true;
@@ -45,8 +43,8 @@ export class UnwrittenRows<K, V> {
   }
 
   /**
-   * What changed since the last commit, in the order of first change, to be committed. `writes`: what the
-   * disk is to be given, which is what earlier commits have left there and more.
+   * Takes the changes since the last commit, in the order of first change, for a commit. `writes`: the
+   * pending disk writes, with those of earlier commits at the beginning.
    */
   take(writes: DatabaseWrite[]): readonly CachedRow<K, V>[] {
     const changed = this.#dirty;
@@ -56,12 +54,12 @@ export class UnwrittenRows<K, V> {
     return changed;
   }
 
-  /** What the disk is to be given of a row; undefined: nothing. */
+  /** The pending disk write of a row; undefined: none. */
   writeOf({ writtenAt }: CachedRow<K, V>): RowWrite | undefined {
     return writtenAt < 0 ? undefined : (this.#writes[writtenAt] as RowWrite);
   }
 
-  /** Begins to write a row that there is no write of. */
+  /** Adds a disk write for a row without one. */
   write(entry: CachedRow<K, V>, databaseKey: Buffer): RowWrite {
     const write = new RowWrite(databaseKey);
     entry.writtenAt = this.#writes.push(write) - 1;

@@ -1,6 +1,6 @@
 import type { Version } from '../model/versions.js';
 
-/** How many of the versions begin at that moment or before: they are in the order in which they begin. */
+/** Number of versions that begin at or before a moment; versions are sorted by their beginning. */
 function upTo(versions: readonly Version<unknown>[], moment: number): number {
   let low = 0;
   let high = versions.length;
@@ -12,11 +12,11 @@ function upTo(versions: readonly Version<unknown>[], moment: number): number {
   return low;
 }
 
-/** The version that holds at that moment; undefined if none of them had begun. */
+/** The version that holds at a moment; undefined if none had begun. */
 export const floorOf = <V>(versions: readonly Version<V>[], moment: number): Version<V> | undefined =>
   versions[upTo(versions, moment) - 1];
 
-/** Puts a version where it belongs; it replaces one that begins at the same moment. */
+/** Inserts a version in order; it replaces one that begins at the same moment. */
 export function putVersion<V>(versions: Version<V>[], version: Version<V>): void {
   const at = upTo(versions, version.from);
   if (versions[at - 1]?.from === version.from) versions[at - 1] = version;

@@ -8,29 +8,29 @@ import type { OperatorVersionedStore, RangeOptions, Row, VersionOutcome } from '
 import type { Prefetched } from './prefetched.js';
 import { floorOf, putVersion } from './version-lists.js';
 
-/** A row's own list holds at most as many versions, if nothing has to be read to move some of them out. */
+/** Maximum number of versions in a row's own list, if moving some out needs no disk read. */
 const OWN_VERSIONS = 16;
-/** So many are moved into a chunk together. */
+/** Number of versions that move to a chunk together. */
 const MOVED_VERSIONS = 8;
-/** So many are in a chunk before another is begun. */
+/** Number of versions in a chunk before the next is begun. */
 const CHUNK_VERSIONS = 128;
 
 /**
- * A store whose rows keep their past values: the newest ones in a store of their own, as if there were no
- * others; what is older in a second one, in a list for each key. Of keys with many versions the older ones
- * are moved into chunks, which the key's list knows by number and first moment. So a look-up as of any moment
- * reads at most three rows, two if they are few, and one if the row was never changed: a filter in memory
- * knows that.
+ * A store that keeps the past values of its rows. The newest values are in one store, as if there were no
+ * others. Older ones are in a second store, in one list per key. For keys with many versions, the older ones
+ * move to chunks; the key's list has the number and first moment of each chunk. A lookup as of any moment
+ * reads at most three rows. It reads two if there are few versions, and one if the row never changed, which a
+ * filter in memory shows.
  *
- * A list's row in the second store lives until history has passed its last version: what is older goes
- * without being looked for.
+ * A list's row in the second store lives until its last version is older than the history: the store's expiry
+ * then removes it without a search.
  */
 export class VersionedRows<K, V> implements OperatorVersionedStore<K, V>, Prefetched {
   readonly historyMs: number;
   readonly #newest: CachedStore<K, V>;
   readonly #older: CachedStore<ChunkKey<K>, VersionList<V>>;
   readonly #cause: Cause;
-  /** Look-ups as of a moment whose chunk is known only when the key's list has been read. */
+  /** Lookups as of a moment, with a chunk that is known only after the key's list has been read. */
   #wanted: (readonly [key: K, asOf: number])[] = [];
 
   constructor(options: {
@@ -140,7 +140,7 @@ export class VersionedRows<K, V> implements OperatorVersionedStore<K, V>, Prefet
     return this.#newest.entries(range);
   }
 
-  /** The row for somebody who is not a processor of the task, see {@link CachedStore.peek}. */
+  /** Reads a row for code outside the task's processors, see {@link CachedStore.peek}. */
   async peek(key: K, asOf: number): Promise<V | null> {
     if (asOf < this.streamTime - this.historyMs) return null;
     const row = await this.#newest.peek(key);
@@ -166,7 +166,7 @@ export class VersionedRows<K, V> implements OperatorVersionedStore<K, V>, Prefet
   }
 
   async loadWanted(): Promise<void> {
-    // Taken before anything is awaited: whoever else asks meanwhile must not take what is not read yet.
+    // Taken before the first await: concurrent callers must not take keys that are not read yet.
     const wanted = this.#wanted;
     this.#wanted = [];
     await Promise.all([this.#newest.loadWanted(), this.#older.loadWanted()]);
@@ -181,9 +181,7 @@ export class VersionedRows<K, V> implements OperatorVersionedStore<K, V>, Prefet
     if (own.chunks.length > 0) for (const { id } of chunksFor(own, asOf)) this.#older.want({ key, id });
   }
 
-  /**
-   * `since`: when the version began that is the newest no longer, if there was one and it is not replaced.
-   */
+  /** `since`: the beginning of the previous newest version, if there was one and it is not replaced. */
   #putNewest(
     key: K,
     value: V | null,
@@ -224,7 +222,7 @@ export class VersionedRows<K, V> implements OperatorVersionedStore<K, V>, Prefet
     this.#older.put({ key, id: chunk.id }, list, end);
   }
 
-  /** Writes a key's own list, without what nobody can ask for any more, and not longer than it may be. */
+  /** Writes a key's own list, without versions older than the history, and within its maximum length. */
   #putOwn(key: K, own: VersionList<V>, newestSince: number, stored: boolean): void {
     const oldest = this.streamTime - this.historyMs;
     while (own.chunks.length > 0 && endOf(own, 0) < oldest) own.chunks.shift();
@@ -240,7 +238,7 @@ export class VersionedRows<K, V> implements OperatorVersionedStore<K, V>, Prefet
   #moveOut(key: K, own: VersionList<V>): void {
     const last = own.chunks.at(-1);
     const goesOn = last !== undefined && last.count < CHUNK_VERSIONS;
-    // Who has not prepared the put: it can wait for the last chunk to be read, but not for ever.
+    // The put was not prepared: it can wait until the last chunk is read, but not for ever.
     if (goesOn && this.#older.getIfLoaded({ key, id: last.id }) === undefined && own.versions.length < 2 * OWN_VERSIONS)
       return;
     const moved = own.versions.splice(0, MOVED_VERSIONS);
@@ -260,13 +258,13 @@ export class VersionedRows<K, V> implements OperatorVersionedStore<K, V>, Prefet
 
 const empty = <V>(): VersionList<V> => ({ deletedAt: null, nextId: 1, chunks: [], versions: [] });
 
-/** When the last version of a chunk ends. */
+/** The end of a chunk's last version. */
 const endOf = ({ chunks, versions }: VersionList<unknown>, at: number): number =>
   chunks[at + 1]?.first ?? (versions[0] as { from: number }).from;
 
 /**
- * The chunk that a moment belongs to, if it does not belong to the key's own list: the first one takes what
- * is older still.
+ * The chunk for a moment, unless the moment belongs to the key's own list; the first chunk takes all older
+ * moments.
  */
 function chunkOf({ chunks, versions }: VersionList<unknown>, moment: number): VersionChunk | undefined {
   if (chunks.length === 0 || moment >= (versions[0] as { from: number }).from) return undefined;
@@ -276,8 +274,8 @@ function chunkOf({ chunks, versions }: VersionList<unknown>, moment: number): Ve
 }
 
 /**
- * The chunks that a look-up or a write at a moment may need: its own, and the one that the next versions are
- * moved into.
+ * The chunks that a lookup or a write at a moment may need: its own, and the one that receives the next moved
+ * versions.
  */
 function chunksFor(own: VersionList<unknown>, moment: number): readonly VersionChunk[] {
   const chunk = chunkOf(own, moment);

@@ -1,19 +1,19 @@
 import type { Windowed } from '../model/window.js';
 
 const CHARACTER = 2 ** 16;
-/** No moment: what stands for the end of a window that has none. */
+/** Represents the end of an endless window; no moment has this value. */
 const ENDLESS = 2 ** 62;
 /**
- * Far more windows than are open at a time; where each key has its own (sessions), this is what is held for
- * nothing.
+ * Far more windows than are open at a time; where each key has its own windows (sessions), this many are held
+ * in vain.
  */
 const MAX_REMEMBERED = 1_000;
 
-/** Start and end of a window: one object for the rows of all keys that have it. */
+/** Start and end of a window: one object for the rows of all keys with this window. */
 export class WindowBounds {
-  /** What stands for them behind a key in a Map: four characters of 16 bits each. */
+  /** Represents the bounds after a key in a Map: four characters of 16 bits for each bound. */
   readonly id: string;
-  /** What the hash of a key with them begins with. */
+  /** Initial value for the hash of a key with these bounds. */
   readonly hash: number;
 
   constructor(
@@ -37,20 +37,20 @@ export class WindowBounds {
   }
 }
 
-/** Whether both are of the same window, or of none. */
+/** Whether both have the same window, or none. */
 export const sameBounds = (a: WindowBounds | undefined, b: WindowBounds | undefined): boolean =>
   a === b || (a !== undefined && b !== undefined && a.start === b.start && a.end === b.end);
 
 /**
- * The bounds of the windows that were asked for last. Without them each cached row of a window would have its
- * own, which is 96 bytes where the rest of a small row is 240 (Node 20), and as much garbage of the old
- * generation when it is evicted.
+ * The bounds of the windows that were used last. Without sharing, each cached row of a window would have its
+ * own bounds: 96 bytes, where the rest of a small row is 240 (Node 20). At its eviction, as much would become
+ * garbage of V8's old generation.
  */
 export class SharedBounds {
   readonly #byStart = new Map<number, WindowBounds>();
   #last: WindowBounds | undefined;
 
-  /** Undefined for what is no window, and for one that begins before 1970: the serde sees to both. */
+  /** Undefined if it is not a window, or begins before 1970: the serde handles both. */
   of({ start, end }: Windowed<unknown>): WindowBounds | undefined {
     const last = this.#last;
     if (last !== undefined && last.start === start && last.end === end) return last;

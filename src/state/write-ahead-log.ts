@@ -2,9 +2,9 @@ import { checksum } from './checksum.js';
 
 /**
  * RocksDB writes its logs in blocks of 32 KB, which hold records: checksum:4 length:2 type:1, then the bytes.
- * A record does not cross the end of a block; where fewer than 7 bytes are left, they are filled up.
+ * A record does not cross the end of a block; if fewer than 7 bytes are left, they are padding.
  *
- * Types from 5 to 8, 11 and 131 have four bytes more in front of what the length counts.
+ * Types from 5 to 8, 11 and 131 have four more bytes before the bytes that the length counts.
  */
 const BLOCK_BYTES = 32 * 1024;
 const HEAD_BYTES = 7;
@@ -12,8 +12,8 @@ const LONG_HEAD_BYTES = 11;
 const LONG_HEADS: ReadonlySet<number> = new Set([5, 6, 7, 8, 11, 131]);
 
 /**
- * Where the first record begins that is not whole, or not what was written, among the first `length` bytes of
- * a log; undefined if there is none.
+ * The position of the first incomplete or changed record among the first `length` bytes of a log; undefined
+ * if there is none.
  */
 export function firstDamage(log: Buffer, length: number): number | undefined {
   let at = 0;
@@ -36,7 +36,7 @@ function endOfRecord(log: Buffer, at: number): number | undefined {
   return at + head + log.readUInt16LE(at + 4);
 }
 
-/** RocksDB turns its checksums, because they may be part of what is checked again. */
+/** RocksDB rotates its checksums, because they may be part of data that is checksummed again. */
 function isWhole(log: Buffer, at: number, end: number): boolean {
   const sum = checksum(log.subarray(at + 6, end));
   const turned = (((sum >>> 15) | (sum << 17)) + 0xa282ead8) >>> 0;

@@ -3,49 +3,46 @@ import { databaseDamaged } from './database-errors.js';
 import { type SyncedMark, withoutCopy } from './synced-mark.js';
 
 /**
- * Behind all keys of the user: the numbers of writes, 8 bytes each. The value is the number of the first
- * write of that log which took the write before it.
+ * After all keys of the user: the numbers of writes, 8 bytes each. The value is the number of the first write
+ * of the log that took the previous write.
  */
 const PREFIX = 0xff;
 const KEY_BYTES = 9;
-/** How many numbers are kept at most: three a log. */
+/** Maximum number of kept numbers: three per log. */
 const MAX_KEPT = 64;
-/**
- * How many logs are looked back: those that are no tables yet are three at most, and a lost one is before
- * them.
- */
+/** How many logs to look back: at most three are not tables yet, and a lost one is before them. */
 const LOOKED_BACK = 12;
 
 /**
- * Tells whether writes are missing from a database that RocksDB has opened without a complaint: because a log
- * is gone, or the list of its tables ends too early. What is lost so is all that one log had, or everything
- * from one write on (within one log the checksums tell: `write-ahead-log.ts`).
+ * Detects missing writes in a database that RocksDB has opened without an error: a log is missing, or the
+ * list of its tables ends too early. Such a loss includes everything in one log, or everything from one write
+ * on (within one log the checksums detect it: `write-ahead-log.ts`).
  *
- * Each write has a number, and carries it into the database. The numbers of the first and the last write of
- * each log stay, those between are deleted by later writes. So when a log is lost a number is missing, and
- * the next log says which one there has to be.
+ * Each write has a number, and writes it to the database. The numbers of the first and the last write of each
+ * log stay; later writes delete those between. So if a log is lost, a number is missing, and the next log
+ * shows which number that must be.
  */
 export class WriteWitness {
-  /** The last write that is in. */
+  /** The last completed write. */
   #last: number;
-  /** The first write of the log that took it. */
+  /** The first write of the log that took the last write. */
   #first: number;
   #log: string | undefined;
   /** The numbers that are in the database, in order. */
   #kept: number[];
-  /** Those that the next write deletes. */
+  /** The numbers that the next write deletes. */
   #dropped: readonly number[] = [];
 
   private constructor(kept: number[], last: number) {
     this.#kept = kept;
     this.#last = last;
-    // The writes of before were made tables together when the database was opened.
+    // All earlier writes became tables when the database was opened.
     this.#first = last;
   }
 
   /**
-   * Of a database that was just opened. `mark`: what was synced, undefined if nobody knows. LOG_CORRUPT if
-   * any of it is missing.
+   * For a database that was just opened. `mark`: the synced writes; undefined if unknown. Errors: LOG_CORRUPT
+   * if any of them is missing.
    */
   static async of(database: Database, directory: string, mark: SyncedMark | undefined): Promise<WriteWitness> {
     const found = new Map<number, number>();
@@ -64,7 +61,7 @@ export class WriteWitness {
     return this.#last;
   }
 
-  /** What the next write has to carry. */
+  /** Additional entries for the next write. */
   entries(): readonly DatabaseWrite[] {
     const next = this.#last + 1;
     const between = next - 2;
@@ -77,7 +74,7 @@ export class WriteWitness {
     ];
   }
 
-  /** It is in, and that log took it. Returns whether it is the first write of that log. */
+  /** The write is done, and `log` took it. Returns whether it is the first write of that log. */
   written(log: string): boolean {
     this.#last++;
     this.#kept = this.#kept.filter((number) => !this.#dropped.includes(number));
@@ -89,7 +86,7 @@ export class WriteWitness {
   }
 }
 
-/** The number of a write that is not there although one behind it is; undefined if there is none. */
+/** The number of a missing write with existing later ones; undefined if there is none. */
 function firstMissing(found: ReadonlyMap<number, number>, newest: number, since: number): number | undefined {
   let at = newest;
   const isMissing = (number: number): boolean => number > since && !found.has(number);

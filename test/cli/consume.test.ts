@@ -71,7 +71,7 @@ describe('millrace consume', () => {
     running.child.kill('SIGINT');
     const { code, stderr } = await running.ended;
     assert.equal(code, 0);
-    assert.equal(stderr, 'stopping; once more to end at once\n');
+    assert.equal(stderr, 'stopping; signal again to end at once\n');
   });
 
   it('ends quietly when nobody reads its output any more', async () => {

@@ -65,7 +65,7 @@ describe('a topology file that cannot be used', () => {
     ['.', 'TOPOLOGY_NOT_FOUND', /saw a directory/],
     ['no-default.ts', 'TOPOLOGY_NOT_FOUND', /no-default\.ts: saw the exports answer/],
     ['named-only.ts', 'TOPOLOGY_NOT_FOUND', /exported as "payments".*export \{ payments as default \}/],
-    ['not-a-topology.ts', 'TOPOLOGY_NOT_FOUND', /the default export is no topology .*saw an object of Object/],
+    ['not-a-topology.ts', 'TOPOLOGY_NOT_FOUND', /the default export is not a topology .*saw an object of Object/],
     ['throws.ts', 'TOPOLOGY_NOT_FOUND', /throws\.ts:6:9: saw Error: DATABASE_URL is not set/],
     ['syntax-error.ts', 'TOPOLOGY_NOT_FOUND', /syntax error .*syntax-error\.ts:2:\d+: ERROR/],
     ['blueprint-throws.ts', 'TOPOLOGY_INVALID', /the topology function threw[\s\S]*blueprint-throws\.ts:10:\d+/],

@@ -145,7 +145,7 @@ describe('the command line looks back', () => {
       ],
     );
     const { code, stderr } = await here.millrace('history topology.ts --store totals --key zoe');
-    assert.deepEqual([code, stderr], [1, 'nothing was ever in the store totals under the key zoe\n']);
+    assert.deepEqual([code, stderr], [1, 'the store totals never had a row with the key zoe\n']);
     const unknown = await here.millrace('history topology.ts --store total --key zoe');
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /^STORE_UNKNOWN: there is no store "total"/);
@@ -156,7 +156,7 @@ describe('the command line looks back', () => {
     const text = await here.output('trace topology.ts --at payments:0:2');
     assert.match(
       text,
-      /stopped {2}between source payments and aggregate totals \(through filterValues\): nothing came through/,
+      /stopped {2}between source payments and aggregate totals \(through filterValues\): the record did not pass/,
     );
     const ways = await here.lines('trace topology.ts --key bob --format json');
     assert.deepEqual([ways.length, ways[0].event.offset], [1, 1]);
@@ -186,7 +186,7 @@ describe('the command line looks back', () => {
       const here = await fed();
       for (const [when, code, error] of [
         ['value >', 2, /^USAGE: cannot read --when: saw "value >"/],
-        ['./nowhere.ts', 2, /^USAGE: cannot read --when: saw ".\/nowhere.ts", which is no file/],
+        ['./nowhere.ts', 2, /^USAGE: cannot read --when: saw ".\/nowhere.ts", which is not a file/],
         ['./payments.jsonl.ts', 2, /^USAGE/],
         [
           'value.total.sum > 1',
@@ -274,7 +274,7 @@ describe('the command line looks back', () => {
         ],
       );
       const { code, stderr } = await here.millrace('history windows.cjs --store visits --key zoe');
-      assert.deepEqual([code, stderr], [1, 'nothing was ever in the store visits under the key zoe\n']);
+      assert.deepEqual([code, stderr], [1, 'the store visits never had a row with the key zoe\n']);
     });
 
     it('state diff takes the key of windows, too', async () => {
@@ -312,7 +312,7 @@ describe('the command line looks back', () => {
     assert.equal(exit, 1);
     assert.match(
       stdout,
-      /^different with other batches: aggregate totals\n {2}what it wrote to the store totals was another/,
+      /^different with other batches: aggregate totals\n {2}what it wrote to the store totals differed/,
     );
     assert.match(stdout, /first at payments\[0\]@0/);
     const [report] = await here.lines('verify topology.ts --format json');

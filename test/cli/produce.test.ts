@@ -108,13 +108,13 @@ describe('millrace produce', () => {
       'without a time',
       '{"account":"a","at":"noon"}',
       '--key account --timestamp at',
-      /"at" is no time at in\.jsonl:3: saw "noon"/,
+      /"at" is not a time at in\.jsonl:3: saw "noon"/,
     ],
     [
       'on a day that there is not',
       '{"account":"a","at":"2026-02-31T12:00:00Z"}',
       '--key account --timestamp at',
-      /"at" is no time at in\.jsonl:3: saw "2026-02-31T12:00:00Z"/,
+      /"at" is not a time at in\.jsonl:3: saw "2026-02-31T12:00:00Z"/,
     ],
     ['with a key that lost digits', '{"account":12345678901234567890}', '--key account', /in\.jsonl:3: .*lost digits/],
     [
@@ -194,7 +194,7 @@ describe('millrace produce', () => {
     const { millrace } = bound(project('esm-project'));
     const { code, stderr } = await millrace('produce things', Buffer.from([0x22, 0xff, 0x22, 0x0a]));
     assert.equal(code, 1);
-    assert.match(stderr, /INPUT_INVALID: cannot read a line at standard input:1: saw bytes that are no UTF-8/);
+    assert.match(stderr, /INPUT_INVALID: cannot read a line at standard input:1: saw bytes that are not UTF-8/);
   });
 
   it('a topic with another number of partitions than asked for: TOPIC_MISMATCH, exit code 3', async () => {

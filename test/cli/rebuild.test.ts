@@ -51,7 +51,7 @@ describe('millrace rebuild', () => {
     const here = project('esm-project');
     await here.output('produce payments payments.jsonl --key account');
     for (const [args, message] of [
-      ['rebuild topology.ts --store totals', /nobody can be asked.*--yes/s],
+      ['rebuild topology.ts --store totals', /cannot ask for confirmation.*--yes/s],
       ['rebuild topology.ts --store nothing --yes', /no store "nothing"/],
       ['rebuild topology.ts --store totals --from nowhere --yes', /--from/],
     ] as const) {

@@ -28,7 +28,7 @@ describe('millrace reset', () => {
     const here = project('esm-project');
     await here.output(FEED);
     for (const [args, message] of [
-      ['reset topology.ts --to earliest', /nobody can be asked.*--yes/s],
+      ['reset topology.ts --to earliest', /cannot ask for confirmation.*--yes/s],
       ['reset topology.ts --to yesterday --yes', /cannot read --to: saw "yesterday"/],
       ['reset topology.ts --to offset:payments:7=0 --yes', /payments\[7\]/],
       ['reset topology.ts', /--to/],

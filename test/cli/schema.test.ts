@@ -95,7 +95,7 @@ describe('millrace schema', () => {
       [
         1,
         '✗ orders-value: not BACKWARD with version 1\n    Order.needed: the field has no default, and was not written before (the new schema cannot read what version 1 wrote)\n',
-        '1 of 1 schemas cannot replace what is there\n',
+        '1 of 1 schemas cannot replace the existing ones\n',
       ],
     );
     const refused = await millrace(here, 'schema register');
@@ -173,14 +173,11 @@ describe('millrace schema', () => {
       readFileSync(here.path('src/generated/orders-value.ts'), 'utf8'),
       /export interface Order \{\n {2}readonly id: string;/,
     );
-    assert.equal(
-      await output(here, 'schema generate --out src/generated --check'),
-      '1 files are as their schemas say\n',
-    );
+    assert.equal(await output(here, 'schema generate --out src/generated --check'), '1 files match their schemas\n');
     assert.equal(await output(here, 'schema generate --out src/generated'), 'nothing has changed\n');
     here.write('schemas/orders-value.avsc', order(optional));
     const stale = await millrace(here, 'schema generate --out src/generated --check');
-    assert.deepEqual([stale.code, stale.stderr], [1, 'src/generated/orders-value.ts is not what its schema says\n']);
+    assert.deepEqual([stale.code, stale.stderr], [1, 'src/generated/orders-value.ts does not match its schema\n']);
     await output(here, 'schema generate --out src/generated');
     here.write('schemas/other.avsc', '"int"');
     await output(here, 'schema generate --out src/generated');

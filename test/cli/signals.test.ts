@@ -15,7 +15,7 @@ describe('a signal to millrace run', () => {
       running.child.kill(signal);
       const { code, stdout, stderr } = await running.ended;
       assert.equal(code, 0, stderr);
-      assert.match(stderr, /stopping; once more to end at once/);
+      assert.match(stderr, /stopping; signal again to end at once/);
       assert.equal(stdout.trimEnd().split('\n').length, 2);
       const [done] = await here.lines('state list slow.ts --count --format json');
       assert.deepEqual([done.rows, done.sources], [2, { tasks: 2 }]);
@@ -34,7 +34,7 @@ describe('a signal to millrace run', () => {
       const running = here.start('run slow.ts --print results');
       await running.until('working on stuck');
       running.child.kill(signal);
-      await running.until('stopping; once more to end at once');
+      await running.until('stopping; signal again to end at once');
       running.child.kill(signal);
       const { code, stdout } = await running.ended;
       assert.equal(code, exitCode);

@@ -97,11 +97,11 @@ describe('a promotion', () => {
     await versions.change('promote', 'v2');
     await versions.tell('ab');
     await versions.run('v2');
-    await assert.rejects(versions.plan('promote', 'v2'), isError('SHADOW_MISSING', /done already.*millrace rollback/s));
+    await assert.rejects(versions.plan('promote', 'v2'), isError('SHADOW_MISSING', /already done.*millrace rollback/s));
     await versions.change('rollback', 'v1');
     await versions.tell('a');
     await versions.run('v1');
-    await assert.rejects(versions.plan('rollback', 'v1'), isError('SHADOW_MISSING', /done already.*millrace promote/s));
+    await assert.rejects(versions.plan('rollback', 'v1'), isError('SHADOW_MISSING', /already done.*millrace promote/s));
     await versions.change('promote', 'v2');
     await versions.tell('b');
     await versions.run('v2');

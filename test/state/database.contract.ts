@@ -202,7 +202,7 @@ export function databaseContract(
         await assert.rejects(open(directory), (error: Error) => {
           isStreamsError(
             'STATE_LOCKED',
-            /expected a directory that nobody else has open. Stop the other process/,
+            /expected a directory that no other process or engine has open. Stop the other process/,
           )(error);
           assert.ok(error.message.includes(directory));
           return true;

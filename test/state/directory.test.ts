@@ -134,17 +134,17 @@ describe('the directory of a task', () => {
     it('when it is of another topology, naming both', () =>
       refuses(
         { topology: 'orders' },
-        /identity\.json: saw the state of topology "payments", expected that of topology "orders"\. Choose another state directory/,
+        /identity\.json: saw the state of topology "payments", expected the state of topology "orders"\. Choose another state directory/,
       ));
 
     it('when it is of another application, naming both', async () => {
       await edit({ application: 'shop-2' });
-      await refuses({}, /saw the state of application "shop-2", expected that of application "shop"/);
+      await refuses({}, /saw the state of application "shop-2", expected the state of application "shop"/);
     });
 
     it('when it is of another task, naming both', async () => {
       await edit({ task: '0_4' });
-      await refuses({}, /saw the state of task "0_4", expected that of task "0_3"/);
+      await refuses({}, /saw the state of task "0_4", expected the state of task "0_3"/);
     });
 
     for (const [declared, saw, expected] of [
@@ -193,7 +193,7 @@ describe('the directory of a task', () => {
     await database.close();
     await assert.rejects(
       open({ files: memoryIdentityFiles() }),
-      isStreamsError('STATE_CORRUPT', /saw no file beside a database with entries/),
+      isStreamsError('STATE_CORRUPT', /saw no file next to a database with entries/),
     );
   });
 

@@ -42,7 +42,7 @@ describe('rocksdb', () => {
     );
     assert.match(
       other.stdout,
-      /^STATE_LOCKED true cannot open the database at .*: saw .*, expected a directory that nobody else has open\. Stop the other process/,
+      /^STATE_LOCKED true cannot open the database at .*: saw .*, expected a directory that no other process or engine has open\. Stop the other process/,
     );
     await database.close();
   });

@@ -35,14 +35,15 @@ interface Options extends LookBackOptions {
 }
 
 const EXAMPLES = `${KEY_HELP}
-The predicate is asked whenever a row of the store is written, right after it, in the order of the events. It is an expression of
-key, value (null: the row is gone), before (null: there was none) and timestamp, or a file whose default export is a function of an
-object with these. With --key and snapshots, parts of the history in which that row did not change are left out. --monotone is
-for predicates that stay true: snapshots are then asked first.
+
+The predicate is tested after each write of a row of the store, in the order of the events. It is an expression
+of key, value (null: the row was deleted), before (null: there was no row) and timestamp; or a file with a function
+of an object with these fields as its default export. With --key and snapshots, parts of the history in which that
+row did not change are skipped. --monotone is for predicates that stay true: snapshots are then tested first.
 ${WINDOWS_HELP}
 
---compare runs two versions side by side and stops at the first event at which what they would write, or the rows that it changed,
-differ; exit code 1 if there is one, as it is if --when never holds.
+--compare runs two versions side by side. It stops at the first event for which they would write different records,
+or change rows in different ways. The exit code is then 1, as it is if --when never holds.
 
 Examples:
   $ millrace bisect topology.ts --store balances --when 'value.total < 0'
@@ -50,20 +51,22 @@ Examples:
   $ millrace bisect topology.ts --store balances --when 'value.total < 0' --export-test overdrawn.test.ts
   $ millrace bisect topology.ts --compare refactored.ts`;
 
-/** `millrace bisect FILE`: the first event that is to blame. */
+/** `millrace bisect FILE`: finds the first event that causes a condition. */
 export function addBisect(program: Program): void {
   withPastOptions(
     program.parent
       .command('bisect')
-      .description('find the first event after which something holds of a row, or two versions of a topology disagree')
+      .description(
+        'find the first event after which a condition holds for a row, or two versions of a topology disagree',
+      )
       .argument('<file>', 'the file that exports the topology')
       .option('--store <name>', 'the store')
-      .option('--key <key>', 'look at this row only (default: at all)')
-      .option('--when <expression|file>', "what is to hold, for example 'value.total < 0'")
-      .option('--monotone', 'it stays true once it is')
-      .option('--export-test <file>', 'write a mocha test that fails because of it, with as few events as will do')
+      .option('--key <key>', 'test this row only (default: all rows)')
+      .option('--when <expression|file>', "the condition, for example 'value.total < 0'")
+      .option('--monotone', 'the condition stays true once it is true')
+      .option('--export-test <file>', 'write a mocha test that reproduces it with as few events as possible')
       .option('--compare <file>', 'the other version of the topology')
-      .option('--until <moment>', 'up to there (default: latest)', pastMoment('--until'))
+      .option('--until <moment>', 'look up to this moment (default: latest)', pastMoment('--until'))
       .addOption(formatOption()),
   )
     .addHelpText('after', EXAMPLES)
@@ -75,7 +78,7 @@ function find(file: string, options: Options, io: Io): Promise<number> {
   if (other !== undefined) {
     for (const name of ['store', 'key', 'when', 'monotone', 'exportTest', 'snapshotEvery'] as const)
       if (options[name] !== undefined)
-        throw usage('cannot use --compare with what a row is asked', `--compare and --${name}`, '--compare alone');
+        throw usage('cannot use --compare with options that test a row', `--compare and --${name}`, '--compare alone');
     return lookBack(file, options, io, (look) => compareWith(other, options, look, io));
   }
   if (store === undefined || when === undefined)

@@ -30,30 +30,31 @@ interface Options extends BrokerOptions, RegistrySelection {
 }
 
 const EXAMPLES = `
-Each record is one line of JSON: topic, partition, offset, timestamp, key, value, headers. What is no text is shown as
-{"base64": …}. With --topology, keys and values are decoded as that topology reads or writes the topic; with --schema-registry
-alone, Avro values are decoded with the schemas that wrote them. Without --max and --until-end it waits for more records until it is stopped.
+Each record is one line of JSON: topic, partition, offset, timestamp, key, value, headers. Bytes that are not text are
+shown as {"base64": …}. With --topology, keys and values are decoded as that topology reads or writes the topic. With
+--schema-registry alone, Avro values are decoded with the schemas that wrote them. Without --max and --until-end, the
+command waits for more records until it is stopped.
 
 Examples:
   $ millrace consume balances --until-end
   $ millrace consume balances --from 100 --max 10 --format value | jq .total`;
 
-/** `millrace consume TOPIC`: the records of a topic on standard output. */
+/** `millrace consume TOPIC`: prints the records of a topic on standard output. */
 export function addConsume(program: Program): void {
   program.parent
     .command('consume')
     .description('print the records of a topic')
     .argument('<topic>', 'the topic')
-    .option('--broker <url>', 'where the topic is', brokerUrl, DEFAULT_BROKER)
+    .option('--broker <url>', 'the broker of the topic', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
-    .option('--topology <file>', 'a topology that reads or writes the topic: says how to decode it')
+    .option('--topology <file>', 'a topology that reads or writes the topic, and so defines how to decode it')
     .option(...SCHEMA_REGISTRY)
     .option('--from <where>', 'earliest, latest, or an offset', parseFrom, 'earliest' as From)
     .option('--partition <number>', 'this partition only (default: all)', wholeNumber('--partition', 0))
-    .option('--max <records>', 'stop after that many', wholeNumber('--max', 1))
-    .option('--until-end', 'stop at the end of the topic as it is now')
+    .option('--max <records>', 'stop after this many records', wholeNumber('--max', 1))
+    .option('--until-end', 'stop at the current end of the topic')
     .addOption(
-      new Option('--format <format>', 'a line of JSON a record, or its value alone')
+      new Option('--format <format>', 'one line of JSON per record, or only its value')
         .choices(FORMATS)
         .default('json' as const),
     )
@@ -80,11 +81,14 @@ async function consume(topic: string, options: Options, io: Io): Promise<number>
   }
 }
 
-/** How keys and values are decoded: as a topology says, or as Avro where it is; undefined: as they are. */
+/**
+ * How to decode keys and values: as the topology does, or as Avro if a registry is named; undefined: not at
+ * all.
+ */
 async function serdesFor(topic: string, options: Options, io: Io): Promise<ShownSerdes | undefined> {
   const schemaRegistry = registryOf(options, io, options.topology);
   if (options.topology === undefined) {
-    // Keys are seldom Avro; one that is no Avro is shown as it is.
+    // Keys are rarely Avro; a key that is not Avro is shown as it is.
     return namesRegistry(options, io)
       ? { key: anyAvro('key', schemaRegistry), value: anyAvro('value', schemaRegistry) }
       : undefined;
@@ -100,8 +104,8 @@ async function serdesFor(topic: string, options: Options, io: Io): Promise<Shown
 }
 
 /**
- * Where each partition begins. Partitions that end before the offset begin at their end, unless none reaches
- * it: then the reader says what there is.
+ * Start offset of each partition. Partitions that end before the offset begin at their end. If no partition
+ * reaches the offset, it stays, so that the reader reports the available range.
  */
 async function starts(
   broker: Broker,

@@ -6,14 +6,14 @@ import type { Program } from '../program.js';
 
 const FORMATS = ['text', 'json', 'mermaid'] as const satisfies readonly DescribeFormat[];
 
-/** `millrace describe FILE`: the topology's graph on standard output. */
+/** `millrace describe FILE`: prints the topology's graph on standard output. */
 export function addDescribe(program: Program): void {
   program.parent
     .command('describe')
     .description('show the sub-topologies, stores and topics of a topology')
     .argument('<file>', 'the file that exports the topology')
-    .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('text' as const))
-    .option('--no-check', 'do not look for type errors')
+    .addOption(new Option('--format <format>', 'the output format').choices(FORMATS).default('text' as const))
+    .option('--no-check', 'do not check types')
     .addHelpText(
       'after',
       '\nExamples:\n  $ millrace describe topology.ts\n  $ millrace describe topology.ts --format mermaid > topology.mmd',

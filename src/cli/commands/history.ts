@@ -25,14 +25,15 @@ interface Options extends LookBackOptions {
 }
 
 const EXAMPLES = `${KEY_HELP}
-A write that leaves the row as it was is no change; a row that expires is gone without an event, so that is none, either.
+
+A write that leaves the row as it was is no change. Neither is the expiry of a row, because no event causes it.
 ${WINDOWS_HELP}
 
 Example:
   $ millrace history topology.ts --store balances --key alice
   $ millrace history topology.ts --store balances --key alice --format json | jq .event.offset`;
 
-/** `millrace history FILE --store S --key K`: the audit trail of a row. */
+/** `millrace history FILE --store S --key K`: prints the audit trail of a row. */
 export function addHistory(program: Program): void {
   withPastOptions(
     program.parent
@@ -43,7 +44,7 @@ export function addHistory(program: Program): void {
       .argument('<file>', 'the file that exports the topology')
       .requiredOption('--store <name>', 'the store')
       .requiredOption('--key <key>', 'the key: text for stores with text keys, JSON for the others')
-      .option('--until <moment>', 'up to there (default: latest)', pastMoment('--until'))
+      .option('--until <moment>', 'look up to this moment (default: latest)', pastMoment('--until'))
       .addOption(formatOption()),
   )
     .addHelpText('after', EXAMPLES)
@@ -68,7 +69,7 @@ function show(file: string, options: Options, io: Io): Promise<number> {
       if (io.outputClosed.aborted) return 0;
     }
     if (found > 0) return 0;
-    say(`nothing was ever in the store ${store} under the key ${options.key}`);
+    say(`the store ${store} never had a row with the key ${options.key}`);
     return 1;
   });
 }

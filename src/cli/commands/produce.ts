@@ -30,45 +30,47 @@ interface Options extends BrokerOptions, RegistrySelection {
 }
 
 const EXAMPLES = `
-The value of a record is the line, byte for byte; with --topology it is encoded as that topology reads or writes the topic. Its key is the text of a field: a string as it is, null as no key,
-{"base64": …} as bytes, anything else as JSON; with --topology it is what that makes of it. Lines with equal keys go to the same partition, lines without a key take turns.
+The value of a record is the line, byte for byte; with --topology it is encoded as that topology reads or writes the topic.
+The key is the text of a field: a string as it is, null as no key, {"base64": …} as bytes, anything else as JSON. With
+--topology the key is encoded by that topology. Lines with equal keys go to the same partition; lines without a key go
+to all partitions in turn.
 
 Examples:
   $ millrace produce payments payments.jsonl --key account --timestamp at
   $ generate | millrace produce payments - --key account
   $ millrace produce payments payments.jsonl --key account --duplicate 5% --shuffle 20 --seed 7`;
 
-/** `millrace produce TOPIC [FILE]`: JSON lines to a topic. */
+/** `millrace produce TOPIC [FILE]`: writes JSON lines to a topic. */
 export function addProduce(program: Program): void {
   program.parent
     .command('produce')
-    .description('write JSON lines to a topic, if wanted with duplicates and out of order')
+    .description('write JSON lines to a topic, optionally with duplicates and out of order')
     .argument('<topic>', 'the topic; the embedded broker creates it if it is missing')
-    .argument('[file]', 'a file with one JSON value a line, or - for standard input', '-')
-    .option('--broker <url>', 'where the topic is', brokerUrl, DEFAULT_BROKER)
+    .argument('[file]', 'a file with one JSON value per line, or - for standard input', '-')
+    .option('--broker <url>', 'the broker of the topic', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
-    .option('--topology <file>', 'a topology that reads or writes the topic: says how to encode it')
+    .option('--topology <file>', 'a topology that reads or writes the topic, and so defines how to encode it')
     .option(...SCHEMA_REGISTRY)
     .option('--register-schemas', 'register the schema of the topic if the schema registry lacks it')
     .option('--key <field>', 'take the key from this field (default: no key)')
     .option(
       '--timestamp <field>',
-      'take the time from this field: milliseconds, or text as in 2026-01-31T12:00:00Z, UTC if it does not say otherwise (default: now)',
+      'take the time from this field: milliseconds, or text such as 2026-01-31T12:00:00Z; UTC without an offset (default: now)',
     )
     .option(
       '--partitions <number>',
-      'create the topic with that many partitions (default: 1)',
+      'create the topic with this many partitions (default: 1)',
       wholeNumber('--partitions', 1),
     )
     .option(
       '--duplicate <share>',
-      'send that share of the lines a second time, up to 100 lines later, for example 5%',
+      'send this share of the lines a second time, up to 100 lines later, for example 5%',
       percentage('--duplicate'),
     )
-    .option('--shuffle <distance>', 'move lines up to that many places', wholeNumber('--shuffle', 0))
+    .option('--shuffle <distance>', 'move lines by up to this many places', wholeNumber('--shuffle', 0))
     .option(
       '--seed <number>',
-      'makes --duplicate and --shuffle the same each time',
+      'seed for --duplicate and --shuffle: the same seed gives the same result',
       wholeNumber('--seed', 0),
       DEFAULT_SEED,
     )
@@ -114,7 +116,8 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
     sent = result;
     return result.complete ? 0 : stop.exitCode;
   } catch (error) {
-    // What was given to the writer by then is not what the broker took; of a bad line that is known.
+    // The broker may not have accepted all records that the writer received. After a bad line, the count is
+    // certain.
     if (!isStreamsError(error) || error.code !== 'INPUT_INVALID') sent = undefined;
     throw error;
   } finally {

@@ -18,16 +18,19 @@ interface Options extends BrokerOptions {
 }
 
 const SAFETY = `
-The plan is printed first, and nothing is done before you agree. Versions change places in one step: before it the one is live, after it the
-other, whatever happens. An interrupted one is finished by running it once more. What was done is kept in STATE/promotions/APP.`;
+The command first prints the plan, and does nothing before you agree. The versions change places in one step: before it the
+one is live, after it the other. If the command is interrupted, run it once more to finish. The record of it is kept in
+STATE/promotions/APP.`;
 
 const PROMOTE = `
-FILE is the version that runs as shadow (millrace run FILE --shadow). From the promotion on the application goes on where the shadow was, with
-the stores of the shadow; nothing is copied. If the shadow was behind, it catches up, and writes and calls nothing of what the live version had
-processed (--effects silent, the default); new records wait for that. The version that was live is kept, with its stores, until another shadow is begun: see rollback.
+FILE is the version that runs as shadow (millrace run FILE --shadow). After the promotion the application continues where the
+shadow was, with the stores of the shadow; nothing is copied. If the shadow was behind, it catches up first. Meanwhile it
+does not repeat outputs and calls that the live version has made (--effects silent, the default), and new records wait.
+The previous live version is kept, with its stores, until another shadow is started: see rollback.
 
-Stop the shadow first, then the live version: a shadow that is ahead is refused (SHADOW_AHEAD), since what it has written of these records went
-to its own topics only. So is a live version with records on their way through its repartition topics: run it until it is idle.
+Stop the shadow first, then the live version. A shadow that is ahead is refused (SHADOW_AHEAD), because its outputs went to
+its own topics only. A live version with unprocessed records in its repartition topics is also refused: run it until it is
+idle.
 ${SAFETY}
 
 Examples:
@@ -36,11 +39,11 @@ Examples:
   $ millrace promote new-version.ts --yes && millrace run new-version.ts`;
 
 const ROLLBACK = `
-FILE is the version that was live before. It goes on where it was, with its own stores, and catches up: what the other version has written and
-called since stays, and is not written and called again (--effects silent, the default), or is, by this version (--effects live), or goes to the
-topic APP-captured (capture). The other version is kept, and can be promoted again.
+FILE is the previous live version. It continues where it was, with its own stores, and catches up. The outputs and calls that
+the other version has made since then stay. With --effects silent (the default) they are not repeated; with live, this version
+repeats them; with capture, they go to the topic APP-captured. The other version is kept, and can be promoted again.
 
-Stop the application first, when nothing is on its way through its repartition topics (or use --effects live).
+Stop the application first, when its repartition topics hold no unprocessed records (or use --effects live).
 ${SAFETY}
 
 Examples:
@@ -48,9 +51,9 @@ Examples:
   $ millrace rollback old-version.ts --yes && millrace run old-version.ts
   $ millrace rollback old-version.ts --effects live --broker kafka://localhost:9092`;
 
-/** `millrace promote FILE`, `millrace rollback FILE`: another version takes the place of the live one. */
+/** `millrace promote FILE`, `millrace rollback FILE`: make another version the live one. */
 export function addPromote(program: Program): void {
-  command(program, 'promote', 'let the shadow of an application take its place', PROMOTE);
+  command(program, 'promote', 'make the shadow of an application the live version', PROMOTE);
   command(program, 'rollback', 'go back to the version that was live before the last promotion', ROLLBACK);
 }
 
@@ -59,20 +62,20 @@ function command(program: Program, name: 'promote' | 'rollback', description: st
     .command(name)
     .description(description)
     .argument('<file>', 'the file that exports the topology of the version that takes over')
-    .option('--app <id>', "exactly this application (default: the topology's name)")
-    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
+    .option('--app <id>', "the application, and no other (default: the topology's name)")
+    .option('--broker <url>', 'the broker of the topics', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
-    .option('--state <directory>', 'where the stores are kept', DEFAULT_STATE)
+    .option('--state <directory>', 'the directory of the stores', DEFAULT_STATE)
     .addOption(
       new Option(
         '--effects <what>',
-        'what becomes of outputs and calls of records that the live version has processed, and the other one has not',
+        'what to do with outputs and calls of records that the live version has processed and the other has not',
       )
         .choices(['live', 'silent', 'capture'] as const)
         .default('silent' as const),
     )
     .option('--dry-run', 'print the plan and do nothing')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .addHelpText('after', help)
     .action((file, options) => program.act((io) => takeOver(name, file, options as Options, io)));
 }

@@ -21,39 +21,40 @@ interface Options extends LookBackOptions {
 }
 
 const EXAMPLES = `
-The new store is made beside the old one, compared with it, and put in its place when you agree: for every task of the application whose
-state is on this machine. Other stores stay as they are. Interrupted at any moment, the old store or the new one is whole, the application
-may run, and the rebuild goes on when it is run again.
+The command builds a new copy of the store, compares it with the old one, and replaces the old one when you agree. It does
+this for every task of the application with state on this machine. Other stores stay as they are. If it is interrupted at any
+time, either the old or the new store is complete, the application may run, and the rebuild continues when you run it again.
 
---from changelog restores it as a machine without state would. --from sources processes all records of the source topics once more, by
-the code as it is now, as if each had been processed once: nothing is written to output topics and no effect is called; what differs is
-written to the changelog, so that all machines restore the same. For that no process of the application may run, wherever it is.
+--from changelog restores the store as a machine without state would. --from sources processes all records of the source
+topics once more with the current code, as if each had been processed once. It writes nothing to output topics and calls no
+effect. It writes the differences to the changelog, so that all machines restore the same rows. No process of the application
+may run then, on any machine.
 
 Examples:
   $ millrace rebuild topology.ts --store balances --dry-run
   $ millrace rebuild topology.ts --store balances --from sources --yes`;
 
-/** `millrace rebuild FILE --store NAME`: a store made anew. */
+/** `millrace rebuild FILE --store NAME`: rebuilds a store. */
 export function addRebuild(program: Program): void {
   program.parent
     .command('rebuild')
-    .description('make a store of a stopped application anew, and put it in the place of the old one')
+    .description('rebuild a store of a stopped application, and replace the old one')
     .argument('<file>', 'the file that exports the topology')
     .requiredOption('--store <name>', 'the store')
     .addOption(
-      new Option('--from <what>', 'what it is made of')
+      new Option('--from <what>', 'what to rebuild it from')
         .choices(['changelog', 'sources'] as const)
         .default('changelog' as const),
     )
     .option(...APP)
-    .option('--state <directory>', 'where the stores are kept', DEFAULT_STATE)
-    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
+    .option('--state <directory>', 'the directory of the stores', DEFAULT_STATE)
+    .option('--broker <url>', 'the broker of the topics', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
     .option(...SCHEMA_REGISTRY)
     .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
     .option('--cache <size>', 'memory for cached rows while the sources are replayed (default: 32MB)', size('--cache'))
     .option('--dry-run', 'compare, and change nothing')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .addHelpText('after', EXAMPLES)
     .action((file, options) => program.act((io) => rebuild(file, options as Options, io)));
 }
@@ -80,12 +81,11 @@ function rebuild(file: string, options: Options, io: Io): Promise<number> {
       confirm: async (compared, gaps) => {
         warnOfGaps(gaps, say);
         await write(io.stdout, rebuiltText(options.store, compared));
-        return !dryRun && (yes === true || agreed(io, 'Put the new store in the place of the old one?', signal));
+        return !dryRun && (yes === true || agreed(io, 'Replace the old store with the new one?', signal));
       },
     });
     for (const { task, finished } of tasks)
-      if (swapped && finished)
-        say(`${task}: the new store of an earlier rebuild is in place; what it had left is removed`);
+      if (swapped && finished) say(`${task}: the new store of an earlier rebuild is in place; its remains are removed`);
     say(swapped ? 'done' : 'nothing was changed');
     return swapped || dryRun ? 0 : 1;
   });

@@ -17,11 +17,12 @@ interface Options extends LookBackOptions {
 }
 
 const EXAMPLES = `
-Records are taken in the order of their event times over all topics and partitions (of equal ones by topic, then partition; those of
-a partition by offset), on a clean database. What would have been written is printed as JSON lines, each with the record that
-caused it; nothing goes to the broker, no offset is committed. Calls of effect are left out and listed. "Now" is the time of the records; wall-clock timers do not fire.
-No schema is registered: those that the registry does not have can be replayed, but not with --shadow-prefix.
---from snapshot begins with the oldest snapshot whose rest the topics still have, where their beginning is gone.
+Records come in the order of their event times over all topics and partitions, into an empty database. Equal times are ordered
+by topic, then by partition; records of a partition keep the order of their offsets. Outputs are printed as JSON lines, each
+with the record that caused it. Nothing is written to the broker, and no offset is committed. Calls of effect are skipped
+and listed. "Now" is the time of the records; wall-clock timers do not fire.
+No schema is registered. Schemas that the registry does not have can be replayed, but not with --shadow-prefix.
+--from snapshot is for topics that have lost their beginning: it begins with the oldest snapshot that the topics can continue from.
 
 Examples:
   $ millrace replay topology.ts --until 2026-03-01
@@ -29,17 +30,17 @@ Examples:
   $ millrace replay topology.ts --key alice | jq .value
   $ millrace replay topology.ts --shadow-prefix check-`;
 
-/** `millrace replay FILE`: a slice of the past once more. */
+/** `millrace replay FILE`: replays a slice of the past. */
 export function addReplay(program: Program): void {
   withPastOptions(
     program.parent
       .command('replay')
-      .description('run a topology over a slice of the past, and print what it would have written')
+      .description('run a topology over a slice of the past, and print its outputs')
       .argument('<file>', 'the file that exports the topology')
       .option('--from <moment>', 'where to begin (default: earliest); snapshot: see below', from)
       .option('--until <moment>', 'where to end (default: latest)', pastMoment('--until'))
-      .option('--key <key>', 'only records of source topics with that key')
-      .option('--out <directory>', 'write TOPIC.jsonl files there instead of printing')
+      .option('--key <key>', 'only source records with this key')
+      .option('--out <directory>', 'write TOPIC.jsonl files to this directory instead of printing')
       .option('--shadow-prefix <prefix>', 'write to new topics PREFIX… of the broker instead of printing'),
   )
     .addHelpText('after', EXAMPLES)
@@ -61,7 +62,7 @@ async function run(file: string, options: Options, io: Io): Promise<number> {
     try {
       const report = await replay(topology, {
         ...past,
-        // Others are to read what is written to topics.
+        // Other applications must be able to read records in topics.
         ...(shadow && { unregistered: 'fail' }),
         ...(options.from === 'snapshot' ? { fromSnapshot: true } : options.from && { from: options.from }),
         ...(until && { until }),
@@ -72,8 +73,7 @@ async function run(file: string, options: Options, io: Io): Promise<number> {
       warnOfGaps(report.gaps, say);
       if (report.beganWith > 0) say(`began with the snapshot after ${formatCount(report.beganWith)} records`);
       const written = Object.entries(report.outputs).map(([topic, count]) => `${formatCount(count)} to ${topic}`);
-      for (const [node, calls] of Object.entries(report.effects))
-        say(`left out ${formatCount(calls)} calls of ${node}`);
+      for (const [node, calls] of Object.entries(report.effects)) say(`skipped ${formatCount(calls)} calls of ${node}`);
       say(
         `replayed ${formatCount(report.records)} records in ${elapsed(io, began)}; captured ${written.join(', ') || 'nothing'}`,
       );

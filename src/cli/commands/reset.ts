@@ -21,53 +21,55 @@ interface Options extends BrokerOptions {
 }
 
 const EXAMPLES = `
-The plan is printed first, and nothing is done before you agree. It names everything that will change: the positions of exactly this
-application, its stores, its own topics. Output topics are never touched.
+The command first prints the plan, and does nothing before you agree. The plan names everything that will change: the positions
+of this application and no other, its stores, its internal topics. Output topics stay as they are.
 
-After it, run the application as ever: it reads from the new positions and rebuilds its stores. With --effects silent (the default) nothing of
-what it had processed before is written or called a second time; behind the old positions it is live again. New records wait until all of that
-is through, wherever they could meet it (docs/reset.md). With capture, it is written to the topic APP-captured instead.
+After the reset, run the application as usual: it reads from the new positions and rebuilds its stores. With --effects silent
+(the default), outputs and calls of records that it had processed before are not repeated; from the old positions on it is live
+again. New records wait for old ones wherever they could meet (docs/reset.md). With --effects capture, the repeated outputs and
+calls go to the topic APP-captured.
 
-What was done is kept in STATE/resets/APP. An interrupted reset is finished by running it once more; until then the application does not start.
+The record of the reset is kept in STATE/resets/APP. If the reset is interrupted, run it once more to finish; until then the
+application does not start.
 
 Examples:
   $ millrace reset topology.ts --to earliest --dry-run
   $ millrace reset topology.ts --to time:2026-03-01T00:00:00Z --yes
   $ millrace reset topology.ts --to offset:payments:0=42 --stores keep --effects live --broker kafka://localhost:9092`;
 
-/** `millrace reset FILE --to MOMENT`: puts an application back, or ahead, in its source topics. */
+/** `millrace reset FILE --to MOMENT`: moves an application back, or ahead, in its source topics. */
 export function addReset(program: Program): void {
   program.parent
     .command('reset')
-    .description('put the positions of an application back (or ahead), with its stores')
+    .description('move the positions of an application back (or ahead), with its stores')
     .argument('<file>', 'the file that exports the topology')
     .requiredOption(
       '--to <moment>',
-      'earliest, latest, offset:TOPIC:PARTITION=OFFSET,… (the others stay), time:ISO, or ago:2h',
+      'earliest, latest, offset:TOPIC:PARTITION=OFFSET,… (other partitions stay), time:ISO, or ago:2h',
     )
-    .option('--app <id>', "exactly this application (default: the topology's name)")
-    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
+    .option('--app <id>', "the application, and no other (default: the topology's name)")
+    .option('--broker <url>', 'the broker of the topics', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
-    .option('--state <directory>', 'where the stores are kept', DEFAULT_STATE)
+    .option('--state <directory>', 'the directory of the stores', DEFAULT_STATE)
     .addOption(
       new Option(
         '--stores <what>',
-        'what becomes of the stores and their changelogs (default: delete if a position is put back, else keep)',
+        'what to do with the stores and their changelogs (default: delete if a position moves back, else keep)',
       ).choices(['keep', 'delete'] as const),
     )
     .addOption(
       new Option(
         '--internal-topics <what>',
-        'what becomes of repartition topics (default: they stay; with stores deleted, what was not read is passed over)',
+        'what to do with repartition topics (default: keep; if stores are deleted, unread records are skipped)',
       ).choices(['keep', 'delete'] as const),
     )
     .addOption(
-      new Option('--effects <what>', 'what becomes of outputs and calls of records that had been processed before')
+      new Option('--effects <what>', 'what to do with outputs and calls of records that were processed before')
         .choices(['live', 'silent', 'capture'] as const)
         .default('silent' as const),
     )
     .option('--dry-run', 'print the plan and do nothing')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .addHelpText('after', EXAMPLES)
     .action((file, options) => program.act((io) => reset(file, options as Options, io)));
 }

@@ -6,25 +6,28 @@ import { runTopology } from '../run-topology.js';
 import { SCHEMA_REGISTRY } from '../schema-registry.js';
 
 const EXAMPLES = `
-The first SIGINT or SIGTERM finishes what is in hand, commits and ends, within --stop-timeout, with exit code 0 (with --until-idle: 130 or
-143, if work was left); the second ends at once. What could not be finished is not committed, and done again at the next start.
+The first SIGINT or SIGTERM finishes the current batches, commits and ends within --stop-timeout, with exit code 0 (with
+--until-idle and unfinished work: 130 or 143). The second signal ends the process at once. Unfinished work is not committed,
+and is repeated at the next start.
 
-A Kafka cluster that is away, at the start or later, is waited for, with a warning for each attempt; a login that is refused is not.
+If a Kafka cluster is unreachable, at the start or later, the command waits for it and logs a warning for each attempt. It does
+not retry a refused login.
 
-Types are checked first if TypeScript is installed in the project, while the file is loaded: for a small file 0.1 s with
-TypeScript 7, 0.5 s with older ones. --no-check leaves it out.
+If TypeScript is installed in the project, types are checked while the file is loaded: for a small file in 0.1 s with
+TypeScript 7, in 0.5 s with older versions. --no-check skips this.
 
---input files are read before the application starts, so that a run over files is the same each time; with --from latest,
-and from standard input (-), while it runs. Each run reads them again.
+--input files are read before the application starts, so that a run over files gives the same result each time. With --from
+latest, and from standard input (-), they are read while it runs. Each run reads them again.
 
---print writes records as JSON lines, decoded as the topology says; nothing else is written to standard output.
+--print writes records as JSON lines, decoded as the topology defines; nothing else is written to standard output.
 
 Policies of --on-error for the steps deserialize, process and produce: fail, skip, deadLetter, or retry:TIMES:PAUSE:POLICY.
 
-With --shadow it is an application of its own, APP-shadow, with its own stores and internal topics: outputs (dead letters, too) go to
-topics APP-shadow-TOPIC, and no effect is called. The live application may run, and is not touched; on the embedded broker, which is for
-one process, it is stopped. When all is read, outputs are compared, and the result is printed; with --until-idle the exit code is 1 if they
-differ. Stopped, a shadow goes on where it was; --fresh begins anew, as it must when the code has changed.
+--shadow runs a separate application, APP-shadow, with its own stores and internal topics. Its outputs and dead letters go to
+topics APP-shadow-TOPIC, and it calls no effect. The live application may run, and is not affected; on the embedded broker,
+which serves one process, it must be stopped. When everything is read, the command compares the outputs and prints the result;
+with --until-idle the exit code is 1 if they differ. A stopped shadow continues where it was. --fresh starts from the
+beginning, which is necessary when the code has changed.
 
 Examples:
   $ millrace run topology.ts
@@ -40,22 +43,22 @@ export function addRun(program: Program): void {
     .description('run a topology')
     .argument('<file>', 'the file that exports the topology')
     .option('--app <id>', "names the application, its internal topics and its state (default: the topology's name)")
-    .option('--broker <url>', 'where the topics are', brokerUrl, DEFAULT_BROKER)
+    .option('--broker <url>', 'the broker of the topics', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
-    .option('--state <directory>', 'where the stores are kept', DEFAULT_STATE)
+    .option('--state <directory>', 'the directory of the stores', DEFAULT_STATE)
     .option('--input <topic=file>', 'send the JSON lines of a file to a topic; may be given several times', inputFiles)
     .option('--input-key <field>', 'take the keys of --input from this field (default: no key)')
     .option('--input-timestamp <field>', 'take the times of --input from this field (default: now)')
-    .option('--print <topic>', 'print what is written to a topic; may be given several times', several)
+    .option('--print <topic>', 'print the records that are written to a topic; may be given several times', several)
     .option('--until-idle', 'end when everything is read and committed')
     .addOption(
-      new Option('--guarantee <guarantee>', 'what a crash may do to results')
+      new Option('--guarantee <guarantee>', 'the guarantee for results after a crash')
         .choices(['exactly_once', 'at_least_once'] as const)
         .default('exactly_once' as const),
     )
     .option(
       '--partitions <number>',
-      'create missing topics with that many partitions (default: 1 on the embedded broker; on Kafka they must exist unless this is given)',
+      'create missing topics with this many partitions (default: 1 on the embedded broker; on Kafka, topics must exist without this option)',
       wholeNumber('--partitions', 1),
     )
     .option(
@@ -68,36 +71,39 @@ export function addRun(program: Program): void {
         .choices(['earliest', 'latest'] as const)
         .default('earliest' as const),
     )
-    .option('--batch <records>', 'records that go through a task together (default: 1000)', wholeNumber('--batch', 1))
+    .option('--batch <records>', 'maximum number of records in a batch (default: 1000)', wholeNumber('--batch', 1))
     .option(
       '--commit-every <duration>',
-      'at most this long between two commits (default: 100ms, under at_least_once 1s)',
+      'maximum time between two commits (default: 100ms, with at_least_once 1s)',
       duration('--commit-every'),
     )
     .option(
       '--instance-id <name>',
-      'names this process among those of the application: restarted within --session-timeout, it keeps its tasks without a rebalance',
+      'a name for this process that is unique in the application: after a restart within --session-timeout it keeps its tasks without a rebalance',
     )
     .option(
       '--session-timeout <duration>',
-      'without a sign of life for so long, the process loses its tasks (default: 10s)',
+      'the process loses its tasks after this time without a heartbeat (default: 10s)',
       duration('--session-timeout'),
     )
     .option(
       '--stop-timeout <duration>',
-      'how long a stop may take; calls that are not begun by half of it are left for the next start (default: 20s)',
+      'maximum time for a stop; calls that have not begun after half of it wait for the next start (default: 20s)',
       duration('--stop-timeout'),
     )
     .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
     .option(...SCHEMA_REGISTRY)
     .option(
       '--register-schemas',
-      'register the schemas of what is written, where the schema registry lacks them (default: they must be there)',
+      'register the schemas of written records that the schema registry lacks (default: they must be there)',
     )
-    .option('--shadow', 'run beside the live application, from the beginning, and compare what both write: see below')
-    .option('--fresh', 'with --shadow: remove what an earlier shadow has left first')
-    .option('--check', 'look for type errors first', true)
-    .option('--no-check', 'do not')
+    .option(
+      '--shadow',
+      'run beside the live application, from the beginning, and compare the outputs of both: see below',
+    )
+    .option('--fresh', 'with --shadow: first remove the remains of an earlier shadow')
+    .option('--check', 'check for type errors first', true)
+    .option('--no-check', 'do not check types')
     .addHelpText('after', EXAMPLES)
     .action((file, options) => program.act((io, { verbose }) => runTopology(file, { ...options, verbose }, io)));
 }

@@ -20,37 +20,40 @@ interface Options extends RegistrySelection {
 }
 
 const HELP = `
-Each file <subject>.avsc is compared with what the schema registry has under its subject, or with --against what the file was
-in a revision of git; of a topology, the schema of everything that it writes. What must hold is the mode of the subject, or --mode:
+Each file <subject>.avsc is compared with the versions of its subject in the schema registry, or with --against, with the same
+file in a git revision. For a topology, the schemas of all its outputs are compared. --mode, or else the mode of the subject, is the rule:
 
-  BACKWARD  the new schema reads what the last version wrote: readers are upgraded first
-  FORWARD   the last version reads what the new schema writes: writers are upgraded first
+  BACKWARD  the new schema can read what the last version wrote: upgrade readers first
+  FORWARD   the last version can read what the new schema writes: upgrade writers first
   FULL      both
   …_TRANSITIVE  the same with all versions
   NONE      nothing
 
-Exit code 1 if a schema breaks its mode, with the field and the reason.
+The exit code is 1 if a schema breaks its mode; the output names the field and the reason.
 
 Examples:
   $ millrace schema check
   $ millrace schema check topology.ts --schema-registry http://registry:8081
   $ millrace schema check schemas --against origin/main --mode FULL`;
 
-/** `millrace schema check [PATH]`: whether the schemas get on with what was there before. */
+/** `millrace schema check [PATH]`: checks whether schemas are compatible with earlier versions. */
 export function addSchemaCheck(program: Program): void {
   program.parent
     .command('check')
-    .description('say whether changed schemas get on with what is registered, or with a revision of git')
+    .description('check whether changed schemas are compatible with the registered ones, or with a git revision')
     .argument('[path]', 'a directory of schemas, one of its files, or a topology', DIRECTORY)
     .option(...SCHEMA_REGISTRY)
-    .option('--against <revision>', 'compare with that revision of git instead of the schema registry')
+    .option('--against <revision>', 'compare with this git revision instead of the schema registry')
     .addOption(
       new Option(
         '--mode <mode>',
-        'what must hold (default: as the registry says of each subject; BACKWARD with --against)',
+        'the compatibility mode (default: the mode of each subject in the registry; BACKWARD with --against)',
       ).choices(COMPATIBILITIES),
     )
-    .option('--app <id>', "of a topology: names the application and its internal topics (default: the topology's name)")
+    .option(
+      '--app <id>',
+      "for a topology: the application, which names its internal topics (default: the topology's name)",
+    )
     .addHelpText('after', HELP)
     .action((path, options) => program.act((io) => check(path, options, io)));
 }
@@ -63,7 +66,7 @@ async function check(path: string, options: Options, io: Io): Promise<number> {
   for (const one of checked) await write(io.stdout, linesOf(one, options.against, io));
   const wrong = checked.filter(isWrong).length;
   if (wrong === 0) return 0;
-  await write(io.stderr, `${wrong} of ${checked.length} schemas cannot replace what is there\n`);
+  await write(io.stderr, `${wrong} of ${checked.length} schemas cannot replace the existing ones\n`);
   return 1;
 }
 
@@ -116,9 +119,9 @@ function linesOf(checked: Checked, revision: string | undefined, io: Io): string
 
 function sentence({ version, direction, path, reason }: CompatibilityProblem, revision: string | undefined): string {
   const old = revision === undefined ? `version ${version}` : `the schema in ${revision}`;
-  const who =
+  const reader =
     direction === 'backward'
       ? `the new schema cannot read what ${old} wrote`
       : `${old} cannot read what the new schema writes`;
-  return `${path}: ${reason} (${who})`;
+  return `${path}: ${reason} (${reader})`;
 }

@@ -15,28 +15,28 @@ interface Options {
 }
 
 const HELP = `
-For each file <subject>.avsc a file <subject>.ts: the schema as text, for avro(…), and for each record a type of what is read
-(Order) and one of what is written (OrderInput, in which fields with a default may be left out).
+For each file <subject>.avsc the command writes a file <subject>.ts. It holds the schema as text, for avro(…), and two types for
+each record: one for reading (Order), and one for writing (OrderInput), in which fields with a default are optional.
 
 Examples:
   $ millrace schema generate schemas --out src/schemas
-  $ millrace schema generate schemas --out src/schemas --check    # in the checks: exit code 1 if a schema has changed since`;
+  $ millrace schema generate schemas --out src/schemas --check    # in CI: exit code 1 if a schema has changed since`;
 
-/** `millrace schema generate [PATH] --out DIR`: TypeScript of Avro schemas. */
+/** `millrace schema generate [PATH] --out DIR`: generates TypeScript from Avro schemas. */
 export function addSchemaGenerate(program: Program): void {
   program.parent
     .command('generate')
-    .description('write TypeScript types of the schemas of a directory')
+    .description('write TypeScript types for the schemas of a directory')
     .argument('[path]', 'the directory of the schemas', DIRECTORY)
-    .requiredOption('--out <directory>', 'where the types are written')
-    .option('--check', 'write nothing; fail if what is there is not what would be written')
+    .requiredOption('--out <directory>', 'the directory of the generated types')
+    .option('--check', 'write nothing; fail if the existing files differ from what would be written')
     .addHelpText('after', HELP)
     .action((path, options) => program.act((io) => generate(path, options, io)));
 }
 
 async function generate(path: string, { out, check }: Options, io: Io): Promise<number> {
   const schemas = readSchemas(path, io.cwd);
-  // With what it refers to inside it, a schema needs nothing but itself.
+  // Inlines the referenced schemas, so that the generated schema stands alone.
   const files = generateTypes(
     schemas.map((one) => ({
       ...one,
@@ -53,12 +53,12 @@ async function generate(path: string, { out, check }: Options, io: Io): Promise<
   const left = there.filter((name) => !files.has(name) && isGenerated(name));
   if (check) {
     const problems = [
-      ...stale.map((name) => `${shown(name)} is not what its schema says\n`),
+      ...stale.map((name) => `${shown(name)} does not match its schema\n`),
       ...left.map((name) => `${shown(name)} has no schema any more\n`),
     ];
     await write(
       problems.length > 0 ? io.stderr : io.stdout,
-      problems.join('') || `${files.size} files are as their schemas say\n`,
+      problems.join('') || `${files.size} files match their schemas\n`,
     );
     return problems.length > 0 ? 1 : 0;
   }

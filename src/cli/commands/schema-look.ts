@@ -16,26 +16,26 @@ import { usage } from '../usage.js';
 
 const FORMATS = ['table', 'json'] as const;
 
-/** `millrace schema list|show|diff`: looks into the registry. */
+/** `millrace schema list|show|diff`: show the content of the registry. */
 export function addSchemaLook({ parent, act }: Program): void {
   parent
     .command('list')
     .description('list the subjects of the schema registry, with their versions')
     .option(...SCHEMA_REGISTRY)
-    .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('table' as const))
+    .addOption(new Option('--format <format>', 'the output format').choices(FORMATS).default('table' as const))
     .action((options) => act((io) => list(options, io)));
   parent
     .command('show')
     .description('print a schema as JSON')
-    .argument('[subject]', 'the subject; or leave it out, and give --id')
+    .argument('[subject]', 'the subject (or use --id)')
     .option(...SCHEMA_REGISTRY)
-    .option('--version-number <version>', 'that version (default: the latest)', wholeNumber('--version-number', 1))
-    .option('--id <id>', 'the schema with that id', wholeNumber('--id', 0))
+    .option('--version-number <version>', 'the version (default: the latest)', wholeNumber('--version-number', 1))
+    .option('--id <id>', 'the schema with this id', wholeNumber('--id', 0))
     .addHelpText('after', '\nExamples:\n  $ millrace schema show orders-value\n  $ millrace schema show --id 1838271')
     .action((subject, options) => act((io) => show(subject, options, io)));
   parent
     .command('diff')
-    .description('say what changed between two versions of a subject, and who can read what')
+    .description('show what changed between two versions of a subject, and which version can read the other')
     .argument('<subject>', 'the subject')
     .argument('[from]', 'a version, or a file that ends in .avsc (default: the last version but one)')
     .argument('[to]', 'the same (default: the latest version)')
@@ -119,7 +119,7 @@ async function diff(
   const lines = schemaDiff(from.schema, to.schema);
   await write(
     io.stdout,
-    `${from.name} → ${to.name}\n${lines.map((line) => `  ${plainText(line)}\n`).join('') || '  nothing that matters\n'}`,
+    `${from.name} → ${to.name}\n${lines.map((line) => `  ${plainText(line)}\n`).join('') || '  no relevant change\n'}`,
   );
   for (const [reader, writer] of [
     [to, from],

@@ -15,9 +15,9 @@ interface Options extends RegistrySelection {
 }
 
 const HELP = `
-Of a directory, each file <subject>.avsc is registered under its subject, behind what it refers to in other files. Of a
-topology, the schema of everything that it writes: its sinks, and its own changelog and repartition topics. What is registered
-already stays as it is.
+For a directory, each file <subject>.avsc is registered under its subject, after the schemas that it refers to in other files.
+For a topology, the schemas of all its outputs are registered: its sinks, and its own changelog and repartition topics.
+Schemas that are already registered stay as they are.
 
 Examples:
   $ millrace schema register
@@ -32,7 +32,10 @@ export function addSchemaRegister(program: Program): void {
     .argument('[path]', 'a directory of schemas, one of its files, or a topology', DIRECTORY)
     .option(...SCHEMA_REGISTRY)
     .option('--subject <name>', 'the subject of a single file (default: its name)')
-    .option('--app <id>', "of a topology: names the application and its internal topics (default: the topology's name)")
+    .option(
+      '--app <id>',
+      "for a topology: the application, which names its internal topics (default: the topology's name)",
+    )
     .addHelpText('after', HELP)
     .action((path, options) => program.act((io) => register(path, options, io)));
 }
@@ -43,7 +46,7 @@ async function register(path: string, options: Options, io: Io): Promise<number>
     const written = await writtenBy(path, options.app, io.cwd, registry);
     for (const { subject, source } of written)
       await write(io.stdout, `${plainText(await registerOne(registry, subject, source))}\n`);
-    if (written.length === 0) await write(io.stderr, `${path} writes nothing that has a schema\n`);
+    if (written.length === 0) await write(io.stderr, `${path} has no outputs with a schema\n`);
     return 0;
   }
   const schemas = readSchemas(path, io.cwd);

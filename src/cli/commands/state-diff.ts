@@ -17,13 +17,14 @@ interface Options extends Omit<StateSelection, 'partition' | 'asOf'> {
 }
 
 const EXAMPLES = `${KEY_HELP}
-Each row that differs is one line of JSON: store, partition, key, before, after; null where there is none.
+
+Each row that differs is one line of JSON: store, partition, key, before, after. A missing row is null.
 ${WINDOWS_HELP}
 
 Example:
   $ millrace state diff topology.ts --store balances --as-of 2026-03-01 --to 2026-03-02`;
 
-/** `millrace state diff FILE`: what became of the rows between two moments. */
+/** `millrace state diff FILE`: prints the rows that differ between two moments. */
 export function addStateDiff(program: Program): void {
   withPastOptions(
     program.parent

@@ -7,7 +7,7 @@ import { toJson } from '../show.js';
 
 const LINES_PER_WRITE = 500;
 
-/** `millrace state dump FILE`: all rows. */
+/** `millrace state dump FILE`: prints all rows. */
 export function addStateDump(program: Program): void {
   withStateOptions(
     program.parent

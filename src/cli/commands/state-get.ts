@@ -17,8 +17,9 @@ interface Options extends StateSelection {
 }
 
 const EXAMPLES = `${KEY_HELP}
-In a store of windows, --key names the key within them, and all its windows are printed in the order of their starts.
-One of them is named as it is printed: {"key":…,"start":…,"end":…}, an end of null for a window that never ends.
+
+In a window store, --key is the key of the windows, and all its windows are printed, ordered by start. To select one window,
+write it as it is printed: {"key":…,"start":…,"end":…}, with an end of null for a window that never ends.
 
 Examples:
   $ millrace state get topology.ts --store balances --key alice
@@ -27,21 +28,21 @@ Examples:
   $ millrace state get topology.ts --store clicks --key '{"key":"alice","start":0,"end":60000}'
   $ millrace state get topology.ts --store balances --key alice --as-of 2026-03-01T12:00:00Z --snapshot-every 100000`;
 
-/** `millrace state get FILE --store S --key K`: one row. */
+/** `millrace state get FILE --store S --key K`: prints one row. */
 export function addStateGet(program: Program): void {
   withStateOptions(
     program.parent
       .command('get')
-      .description('print the row of a key as JSON, or all windows of it; exit code 1 if there is none')
+      .description('print the row of a key as JSON, or all its windows; exit code 1 if there is none')
       .argument('<file>', 'the file that exports the topology')
       .requiredOption('--store <name>', 'the store')
       .requiredOption('--key <key>', 'the key: text for stores with text keys, JSON for the others')
       .option(
         '--from <time>',
-        'only windows that start then or later (ISO 8601, or milliseconds since the epoch)',
+        'only windows that start at this time or later (ISO 8601, or milliseconds since the epoch)',
         instant('--from'),
       )
-      .option('--to <time>', 'only windows that start then or earlier', instant('--to')),
+      .option('--to <time>', 'only windows that start at this time or earlier', instant('--to')),
   )
     .addHelpText('after', EXAMPLES)
     .action((file, options) => program.act((io) => get(file, options, io)));
@@ -70,15 +71,15 @@ async function get(file: string, options: Options, io: Io): Promise<number> {
   return 1;
 }
 
-/** The key, or all windows of it. */
+/** The key, or all windows of the key. */
 async function keysOf({ spec, key: serde, windows }: StorePart, options: Options): Promise<readonly unknown[]> {
   const { key: text, from, to } = options;
-  const whose = `the store ${spec.name}`;
+  const owner = `the store ${spec.name}`;
   if (!isWindowed(serde)) {
-    if (from === undefined && to === undefined) return [parseKey(serde, text, whose)];
+    if (from === undefined && to === undefined) return [parseKey(serde, text, owner)];
     throw usage(`--from and --to mean nothing to the store ${spec.name}`, `keys of the serde ${serde.name}`, 'windows');
   }
   const window = parseWindow(serde, text);
   if (window) return [window];
-  return (await windows(parseKey(serde.inner, text, whose), { from, to })).map(([key]) => key);
+  return (await windows(parseKey(serde.inner, text, owner), { from, to })).map(([key]) => key);
 }

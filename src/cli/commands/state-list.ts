@@ -23,25 +23,25 @@ interface StoreRow {
   readonly partition: number | null;
   /** Null: not counted. */
   readonly rows: number | null;
-  /** Next offset of each source topic: everything before it is in the store. */
+  /** Next offset of each source topic: the store contains everything before it. */
   readonly sources: Readonly<Record<string, number>>;
   /**
-   * Next offset of the changelog; null if nothing was logged yet, for a global table, which has none, and as
-   * of a moment.
+   * Next offset of the changelog. Null if nothing was logged yet, for a global table (it has no changelog),
+   * and with --as-of.
    */
   readonly changelog: number | null;
 }
 
-/** `millrace state list FILE`: which stores there are, and up to where they are. */
+/** `millrace state list FILE`: lists the stores with their offsets. */
 export function addStateList(program: Program): void {
   withStateOptions(
     program.parent
       .command('list')
-      .description('list the stores of each task, and the global tables, with the offsets up to which they are')
+      .description('list the stores of each task, and the global tables, with their offsets')
       .argument('<file>', 'the file that exports the topology')
       .option('--store <name>', 'this store only')
       .option('--count', 'count the rows, which reads all of them')
-      .addOption(new Option('--format <format>', 'how to show it').choices(FORMATS).default('table' as const)),
+      .addOption(new Option('--format <format>', 'the output format').choices(FORMATS).default('table' as const)),
   )
     .addHelpText('after', `\nExample:\n  $ millrace state list topology.ts --count`)
     .action((file, options) => program.act((io) => list(file, options, io)));

@@ -4,11 +4,11 @@ import { addStateDump } from './state-dump.js';
 import { addStateGet } from './state-get.js';
 import { addStateList } from './state-list.js';
 
-/** `millrace state …`: looks into the stores of a stopped application, or of any as it was. */
+/** `millrace state …`: shows the stores of a stopped application, or of any application at a past moment. */
 export function addState(program: Program): void {
   const state = program.parent
     .command('state')
-    .description('look into the stores of a stopped application, or of any as it was');
+    .description('show the stores of a stopped application, or of any application at a past moment');
   for (const add of [addStateList, addStateGet, addStateDump, addStateDiff])
     add({ ...program, parent: state as unknown as Program['parent'] });
 }

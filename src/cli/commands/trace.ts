@@ -23,16 +23,18 @@ Examples:
   $ millrace trace topology.ts --at payments:0:42
   $ millrace trace topology.ts --key card-7 --until 2026-03-01`;
 
-/** `millrace trace FILE`: a record step by step. */
+/** `millrace trace FILE`: shows the path of a record step by step. */
 export function addTrace(program: Program): void {
   withPastOptions(
     program.parent
       .command('trace')
-      .description('follow records through the operators, with what they read and wrote; exit code 1 if there is none')
+      .description(
+        'follow records through the operators, with the rows that they read and wrote; exit code 1 if there is no such record',
+      )
       .argument('<file>', 'the file that exports the topology')
       .option('--at <topic:partition:offset>', 'the record', position)
-      .option('--key <key>', 'all records of source topics with that key')
-      .option('--until <moment>', 'with --key: up to there (default: latest)', pastMoment('--until'))
+      .option('--key <key>', 'all source records with this key')
+      .option('--until <moment>', 'with --key: look up to this moment (default: latest)', pastMoment('--until'))
       .addOption(formatOption()),
   )
     .addHelpText('after', EXAMPLES)

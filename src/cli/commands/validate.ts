@@ -7,7 +7,7 @@ import { loadTopology } from '../load-topology.js';
 import type { Program } from '../program.js';
 import { checkTypes } from '../type-check.js';
 
-/** `millrace validate FILE`: everything that is wrong, each with what to write instead. */
+/** `millrace validate FILE`: reports every problem, each with its fix. */
 export function addValidate(program: Program): void {
   program.parent
     .command('validate')
@@ -40,9 +40,9 @@ async function validate(file: string, io: Io): Promise<number> {
 }
 
 /**
- * The topology may be of another copy of the library, so the error that lists the problems is known by its
- * fields. An error without a list (the topology function threw) is thrown on, unless there are others to be
- * listed.
+ * The topology may come from another copy of the library, so the error with the list of problems is
+ * recognized by its fields. An error without a list (the topology function threw) is rethrown, unless there
+ * are other problems to list.
  */
 function problemsOf(topology: Topology, others: boolean): readonly Problem[] {
   try {

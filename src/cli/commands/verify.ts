@@ -16,20 +16,20 @@ interface Options extends Omit<LookBackOptions, 'state'> {
 }
 
 const EXAMPLES = `
-The slice is run four times: as it is; in batches of other sizes, with records and rows that cannot be changed in place; with
-restarts at random points; and with records of equal timestamps in another order. Every record must fare the same, and the stores
-must be the same in the end. What is found: uses of the clock and of randomness, operators that remember outside of stores (scan,
-pairwise, bufferCount), records and rows that are changed in place, results that depend on the order of equal times.
+The slice is run four times: unchanged; in batches of other sizes, with frozen records and rows; with restarts at random
+points; and with records of equal timestamps in another order. Every record must have the same results, and the stores must
+be the same at the end. This finds uses of the clock and of randomness, operators that keep state outside of stores (scan,
+pairwise, bufferCount), records and rows that are changed in place, and results that depend on the order of equal times.
 
 Example:
   $ millrace verify topology.ts --from ago:1d`;
 
-/** `millrace verify FILE`: whether a topology is a function of its records. */
+/** `millrace verify FILE`: checks whether a topology is a function of its records. */
 export function addVerify(program: Program): void {
   withHistoryOptions(
     program.parent
       .command('verify')
-      .description('check that a topology does the same whenever it is run; exit code 1 if not')
+      .description('check that every run of a topology gives the same results; exit code 1 if not')
       .argument('<file>', 'the file that exports the topology')
       .option('--from <moment>', 'where to begin (default: earliest)', pastMoment('--from'))
       .option('--until <moment>', 'where to end (default: latest)', pastMoment('--until'))
@@ -41,7 +41,7 @@ export function addVerify(program: Program): void {
 }
 
 function check(file: string, options: Options, io: Io): Promise<number> {
-  // Each run begins with nothing, so that there is nothing to be had from snapshots.
+  // Each run begins with empty stores, so snapshots are of no use.
   return lookBack(file, { ...options, state: DEFAULT_STATE }, io, async ({ topology, past }) => {
     const { from, until, seed, format } = options;
     const { snapshots: _, ...plain } = past;

@@ -9,15 +9,15 @@ import type { Schema } from '../../serdes/schema/model.js';
 import { schemaText } from '../../serdes/schema/text.js';
 import { orderSchemas, problemOf, type SchemaText, type WorkingSchema } from './files.js';
 
-/** What became of one schema. */
+/** The result for one schema. */
 export interface Checked {
   readonly subject: string;
   readonly mode: Compatibility;
-  /** The versions that it was compared with, or may be; none for a new subject. */
+  /** The versions for the comparison; empty for a new subject. */
   readonly versions: readonly number[];
   readonly unchanged: boolean;
   readonly problems: readonly CompatibilityProblem[];
-  /** Why it could not be compared. */
+  /** Why the comparison was impossible. */
   readonly failure?: string;
 }
 
@@ -25,13 +25,12 @@ export interface Checked {
 export interface NextSchema {
   readonly subject: string;
   readonly schema: Schema;
-  /** As it would be registered. */
+  /** The source that would be registered. */
   source(): Promise<SchemaSource>;
 }
 
 /**
- * Compares schemas with what a registry has under their subjects, in the mode given, or else that of each
- * subject.
+ * Compares schemas with the versions in a registry, in the given mode, or else in the mode of each subject.
  */
 export async function checkAgainstRegistry(
   schemas: readonly NextSchema[],
@@ -57,20 +56,20 @@ export async function checkAgainstRegistry(
       continue;
     }
     const result = compared(schema, before, used);
-    const asked = mode === undefined && versions.length > 0 && !result.unchanged && result.problems.length === 0;
-    const refused = asked ? await refusal(one, registry) : undefined;
+    const conforms = mode === undefined && versions.length > 0 && !result.unchanged && result.problems.length === 0;
+    const refused = conforms ? await refusal(one, registry) : undefined;
     checked.push({ subject, mode: used, versions, ...result, ...(refused !== undefined && { failure: refused }) });
   }
   return checked;
 }
 
-/** What is right by the mode that a registry names may be wrong by rules that it does not name. */
+/** A schema that conforms to the subject's mode may still break other rules of the registry. */
 async function refusal(next: NextSchema, registry: SchemaRegistry): Promise<string | undefined> {
   const reason = await registry.refuses?.(next.subject, await next.source());
-  return reason === undefined ? undefined : `the schema registry would not take it: ${reason}`;
+  return reason === undefined ? undefined : `the schema registry would refuse it: ${reason}`;
 }
 
-/** Compares schemas with what they were in another state of the directory, which is taken for version 1. */
+/** Compares schemas with those of another state of the directory, which counts as version 1. */
 export function checkAgainstTexts(
   schemas: readonly WorkingSchema[],
   texts: readonly SchemaText[],
@@ -94,7 +93,7 @@ function compared(
   mode: Compatibility,
 ): Pick<Checked, 'unchanged' | 'problems'> {
   const text = schemaText(schema);
-  // A version that is there already is not registered again.
+  // An existing version is not registered again.
   if (before.some((old) => schemaText(old.schema) === text)) return { unchanged: true, problems: [] };
   return { unchanged: false, problems: checkCompatibility(mode, schema, before) };
 }

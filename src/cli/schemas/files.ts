@@ -10,12 +10,12 @@ import { usedTypes } from '../../serdes/schema/walk.js';
 const EXTENSION = '.avsc';
 
 /**
- * A schema in a file. Its subject is the name of the file; what it refers to and does not define is in other
- * files.
+ * A schema in a file. Its subject is the name of the file; types that it refers to without defining them are
+ * in other files.
  */
 export interface WorkingSchema extends SchemaFile {
   readonly subject: string;
-  /** As it is shown. */
+  /** The path for display. */
   readonly path: string;
   /** The types of other files that it refers to. */
   readonly uses: readonly { readonly name: string; readonly subject: string }[];
@@ -28,8 +28,8 @@ export interface SchemaText {
 }
 
 /**
- * The schemas of a directory, or of one file with what it needs beside it; each behind those that it refers
- * to. SCHEMA_INVALID says what is wrong, with the file.
+ * The schemas of a directory, or of one file with the other files that it needs; each comes after those that
+ * it refers to. Errors: SCHEMA_INVALID with the file and the problem.
  */
 export function readSchemas(path: string, cwd: string): readonly WorkingSchema[] {
   const absolute = resolve(cwd, path);
@@ -50,7 +50,7 @@ export function readSchemas(path: string, cwd: string): readonly WorkingSchema[]
   return all.filter(({ subject }) => subject === wanted);
 }
 
-/** Parses schemas that may refer to each other, in the order in which they can be registered. */
+/** Parses schemas that may refer to each other; returns them in an order in which they can be registered. */
 export function orderSchemas(texts: readonly SchemaText[]): readonly WorkingSchema[] {
   const ordered: WorkingSchema[] = [];
   const named = new Map<string, NamedSchema>();
@@ -78,7 +78,7 @@ export function orderSchemas(texts: readonly SchemaText[]): readonly WorkingSche
       }));
       ordered.push({ ...parsed, ...one, name: subject, subject, text: jsonText(jsonOf(one.text)), uses });
     }
-    // What refers to a type that comes later is tried again once that is there.
+    // A schema that refers to a later type is parsed again after that type.
     if (failures.size === left.length) throw [...failures.values()][0];
     left = [...failures.keys()];
   }
@@ -100,8 +100,8 @@ const twice = (subject: string, at: string): StreamsError =>
   new StreamsError('SCHEMA_INVALID', {
     what: `two files have the name ${subject}`,
     at,
-    action: 'Give each a name of its own: it is the subject.',
+    action: 'Give each file a unique name: the name is the subject.',
   });
 
-/** The text of an error that concerns one schema, for a list of several. */
+/** The text of an error about one schema, for a list of several. */
 export const problemOf = (error: unknown): string => (isStreamsError(error) ? error.problem : messageOf(error));

@@ -7,7 +7,7 @@ import type { SchemaText } from './files.js';
 const run = promisify(execFile);
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** The schemas of a directory as they were in a revision. USAGE if git does not know it. */
+/** The schemas of a directory in a revision. Errors: USAGE if git does not have the revision. */
 export async function schemasAt(revision: string, directory: string, cwd: string): Promise<readonly SchemaText[]> {
   const git = async (...args: readonly string[]): Promise<string> => {
     try {
@@ -21,8 +21,8 @@ export async function schemasAt(revision: string, directory: string, cwd: string
       );
     }
   };
-  // Left of the colon a revision, right of it a path from the top of the repository; ./ makes it one from
-  // here.
+  // Before the colon is a revision, after it a path from the top of the repository; `./` makes it relative to
+  // `cwd`.
   await git('rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`);
   const listed = await git('ls-tree', '-r', '-z', '--name-only', revision, '--', directory);
   const files = listed.split('\0').filter((name) => name.endsWith('.avsc'));

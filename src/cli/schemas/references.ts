@@ -1,7 +1,7 @@
 import type { SchemaReference, SchemaRegistry } from '../../serdes/registry/port.js';
 import type { WorkingSchema } from './files.js';
 
-/** The last versions of what it refers to: they were registered before it. */
+/** The last versions of the schemas that this one refers to: they were registered before it. */
 export async function referencesOf(
   { uses }: WorkingSchema,
   registry: SchemaRegistry,

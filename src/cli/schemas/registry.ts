@@ -6,12 +6,12 @@ import type { Io } from '../io.js';
 import { nearest } from '../nearest.js';
 import { namesRegistry, type RegistrySelection, registryOf } from '../schema-registry.js';
 
-/** Where schemas are, if nothing else is said. */
+/** The default directory of schemas. */
 export const DIRECTORY = 'schemas';
 
 /**
- * The registry that is named, or else the directory that the schemas are in, or the nearest one above it that
- * is a registry already.
+ * The named registry, else the directory of the schemas, or the nearest directory above it that is already a
+ * registry.
  */
 export function registryBeside(path: string, selection: RegistrySelection, io: Io): Promise<SchemaRegistry> {
   if (namesRegistry(selection, io)) return registryOf(selection, io)();

@@ -4,7 +4,7 @@ import { SerdeBindings } from '../../runtime/serde-bindings.js';
 import type { SchemaRegistry, SchemaSource } from '../../serdes/registry/port.js';
 import { loadTopology } from '../load-topology.js';
 
-/** A schema that a topology writes with, and the subject that it belongs to. */
+/** A schema that a topology writes with, and its subject. */
 export interface WrittenSchema {
   readonly subject: string;
   readonly source: SchemaSource;
@@ -13,8 +13,8 @@ export interface WrittenSchema {
 export const isTopologyFile = (path: string): boolean => /^\.[cm]?[jt]s$/.test(extname(path));
 
 /**
- * The schemas of everything that the topology of a file writes: its sinks, and its own changelog and
- * repartition topics. Nothing is registered.
+ * The schemas of all outputs of the topology in a file: its sinks, and its own changelog and repartition
+ * topics. Registers nothing.
  */
 export async function writtenBy(
   file: string,
@@ -35,7 +35,7 @@ export async function writtenBy(
     compatibility: (subject) => registry.compatibility(subject),
     register: async (subject, source) => {
       written.set(subject, source);
-      // Nobody encodes anything with it.
+      // No record is encoded with this id.
       return 0;
     },
   };
