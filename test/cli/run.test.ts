@@ -143,13 +143,10 @@ describe('millrace run', () => {
     here.write('state/payments/generation.json', '{');
     for (const command of ['run topology.ts --until-idle', 'state list topology.ts']) {
       const file = await here.millrace(`${command} --state file`);
-      assert.match(file.stderr, /(^|\n)STATE_IO: cannot read which version .*saw ENOTDIR.*, expected .*\. Check /);
+      assert.match(file.stderr, /(^|\n)STATE_IO: cannot read the version .*saw ENOTDIR.*, expected .*\. Check /);
       assert.equal(file.code, 3);
       const damaged = await here.millrace(`${command} --state state`);
-      assert.match(
-        damaged.stderr,
-        /(^|\n)STATE_CORRUPT: cannot read which version .*generation\.json: saw .*\. Delete /,
-      );
+      assert.match(damaged.stderr, /(^|\n)STATE_CORRUPT: cannot read the version .*generation\.json: saw .*\. Delete /);
       assert.equal(damaged.code, 3);
     }
   });
