@@ -4,8 +4,9 @@ import { repartitionTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
 import type { ApplicationVersion } from '../runtime/application-version.js';
 import { resolveConfig } from '../runtime/config.js';
+import { firstBetween } from '../runtime/first-between.js';
 import { type EffectsMode, markOf } from '../runtime/reset-marks.js';
-import { firstBetween, firstUnread } from './first-unread.js';
+import { firstUnread } from './first-unread.js';
 import { checkStopped, furthest } from './reset-plan.js';
 import {
   promotionUnfinished,

@@ -16,7 +16,10 @@ export interface ResetOptions {
   readonly broker: Broker;
   /** Default: the topology's name. Only this group: never others with a name that begins with it. */
   readonly applicationId?: string;
-  /** Where to read the sources from. An `offset:` moves only the partitions that it names. */
+  /**
+   * Where to read the sources from. An `offset:` moves only the partitions that it names, also those of
+   * repartition topics.
+   */
   readonly to: Moment;
   /** The state directory of this machine. */
   readonly stateDirectory: string;
@@ -83,8 +86,8 @@ export interface ResetPlan {
  */
 export async function planReset(topology: Topology, options: ResetOptions): Promise<ResetPlan> {
   const { broker, to, now, effects = 'silent' } = options;
-  const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
-  const config = await ofGroup(broker.admin, resolveConfig(topology.name, named), topology);
+  const exactly = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
+  const config = await ofGroup(broker.admin, resolveConfig(topology.name, exactly), topology);
   const { applicationId, version } = config;
   await checkStopped(broker, applicationId);
   const topics = await countTopics(broker.admin, topology, config);
@@ -96,13 +99,13 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
     (await broker.admin.groupOffsets(applicationId)).map((at) => [partitionKey(at.topic, at.partition), at]),
   );
   const unfinished = [...committed.values()].map(markOf).find((mark) => mark?.unfinished);
-  const moves = await movesTo(broker, partitions, committed, to, now);
-  const back = moves.some(({ from, to: target }) => from !== null && target < from);
-
   const repartitions = topology.graph.subTopologies
     .flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(version.prefix, name)))
     .sort();
   const existing = new Set((await broker.admin.describeTopics(repartitions)).map(({ name }) => name));
+  const own = partitionsOf(repartitions.filter((name) => existing.has(name)));
+  const { moves, named } = await movesTo(broker, { sources: partitions, internal: own, committed, to, now });
+  const back = [...moves, ...named].some(({ from, to: target }) => from !== null && target < from);
   // An interrupted reset may have begun to delete the stores, so they cannot be kept.
   const action = unfinished && !unfinished.keeps ? 'delete' : (options.stores ?? (back ? 'delete' : 'keep'));
   const repartitionAction = options.internalTopics === 'delete' ? 'delete' : action === 'delete' ? 'skip' : 'keep';
@@ -134,14 +137,13 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
     },
     internalMoves: await internalMoves(broker, {
       partitions: partitionsOf(present),
-      existing,
-      committed,
+      ...{ existing, committed, named },
       action: repartitionAction,
     }),
   } as const;
   const unread =
     repartitionAction === 'keep' ? undefined : await firstUnread(broker, [...existing], [...committed.values()]);
-  return { ...plan, warnings: warningsOf(plan, { back, unread }) };
+  return { ...plan, warnings: warningsOf(plan, { back, unread, named }) };
 }
 
 /** Errors: APPLICATION_RUNNING, because live members would continue with the group's tasks. */
@@ -164,24 +166,40 @@ export const furthest = (at: PartitionOffset | undefined): number | null => {
   return mark && !mark.marked && !mark.over ? Math.max(at.offset, mark.until) : at.offset;
 };
 
+/** The moves of source partitions, and those of partitions of repartition topics that are named. */
 async function movesTo(
   broker: Broker,
-  partitions: readonly TopicPartition[],
-  committed: ReadonlyMap<string, PartitionOffset>,
-  to: Moment,
-  now: number,
-): Promise<readonly ResetMove[]> {
-  const { parts } = await cutSlice(broker, partitions, { from: to, until: { kind: 'latest' }, now });
-  const named =
-    to.kind === 'offset' ? new Set(to.offsets.map((at) => partitionKey(at.topic, at.partition))) : undefined;
-  return parts.flatMap(({ topic, partition, from: target, latest }) => {
-    const key = partitionKey(topic, partition);
-    const at = committed.get(key);
-    const stays = named !== undefined && !named.has(key);
+  {
+    sources,
+    internal,
+    committed,
+    to,
+    now,
+  }: {
+    readonly sources: readonly TopicPartition[];
+    readonly internal: readonly TopicPartition[];
+    readonly committed: ReadonlyMap<string, PartitionOffset>;
+    readonly to: Moment;
+    readonly now: number;
+  },
+): Promise<{ readonly moves: readonly ResetMove[]; readonly named: readonly ResetMove[] }> {
+  const keyOf = ({ topic, partition }: TopicPartition): string => partitionKey(topic, partition);
+  const names = to.kind === 'offset' ? new Set(to.offsets.map(keyOf)) : undefined;
+  const readable = names === undefined ? sources : [...sources, ...internal];
+  const { parts } = await cutSlice(broker, readable, { from: to, until: { kind: 'latest' }, now });
+  const isInternal = new Set(internal.map(keyOf));
+  const moves = parts.flatMap((part): readonly ResetMove[] => {
+    const { topic, partition, from: target, latest } = part;
+    const at = committed.get(keyOf(part));
+    const stays = names !== undefined && !names.has(keyOf(part));
     // Nothing was committed, and nothing will be: the configuration decides where this partition begins.
-    if (stays && !at) return [];
+    if (stays && (!at || isInternal.has(keyOf(part)))) return [];
     return [{ topic, partition, from: furthest(at), to: stays && at ? at.offset : target, latest }];
   });
+  return {
+    moves: moves.filter((move) => !isInternal.has(keyOf(move))),
+    named: moves.filter((move) => isInternal.has(keyOf(move))),
+  };
 }
 
 async function internalMoves(
@@ -190,33 +208,55 @@ async function internalMoves(
     partitions,
     existing,
     committed,
+    named,
     action,
   }: {
     readonly partitions: readonly TopicPartition[];
     readonly existing: ReadonlySet<string>;
     readonly committed: ReadonlyMap<string, PartitionOffset>;
+    readonly named: readonly ResetMove[];
     readonly action: 'keep' | 'skip' | 'delete';
   },
 ): Promise<readonly ResetMove[]> {
+  if (action === 'delete') checkNotNamed(named);
   const there = partitions.filter(({ topic }) => existing.has(topic));
-  const latest = new Map(
-    (await broker.admin.latestOffsets(there)).map((at) => [partitionKey(at.topic, at.partition), at.offset]),
-  );
+  const byKey = (offsets: readonly PartitionOffset[]): ReadonlyMap<string, number> =>
+    new Map(offsets.map((at) => [partitionKey(at.topic, at.partition), at.offset]));
+  const firsts = byKey(await broker.admin.earliestOffsets(there));
+  const latest = byKey(await broker.admin.latestOffsets(there));
+  const targets = new Map(named.map((move) => [partitionKey(move.topic, move.partition), move.to]));
   return partitions.map(({ topic, partition }) => {
     const key = partitionKey(topic, partition);
     const from = committed.get(key)?.offset ?? null;
     const end = latest.get(key) ?? 0;
-    return { topic, partition, from, to: action === 'delete' ? 0 : action === 'skip' ? end : (from ?? 0), latest: end };
+    // A partition without a position is read from its start, as it would be without a reset.
+    const stays = action === 'skip' ? end : (from ?? firsts.get(key) ?? 0);
+    return { topic, partition, from, to: action === 'delete' ? 0 : (targets.get(key) ?? stays), latest: end };
+  });
+}
+
+/** USAGE: an offset of a topic that is about to be deleted. */
+function checkNotNamed([move]: readonly ResetMove[]): void {
+  if (move === undefined) return;
+  throw new StreamsError('USAGE', {
+    what: 'an offset is of a repartition topic that is to be deleted',
+    saw: `${move.topic}[${move.partition}]`,
+    expected: 'partitions of source topics',
+    action: 'Leave it out, or keep the repartition topics.',
   });
 }
 
 function warningsOf(
   plan: Omit<ResetPlan, 'warnings'>,
-  { back, unread }: { readonly back: boolean; readonly unread: string | undefined },
+  {
+    back,
+    unread,
+    named,
+  }: { readonly back: boolean; readonly unread: string | undefined; readonly named: readonly ResetMove[] },
 ): readonly string[] {
   const { moves, stores, effects } = plan;
   const warnings: string[] = [];
-  const skipped = moves
+  const skipped = [...moves, ...named.filter(({ from }) => from !== null)]
     .filter(({ from, to }) => to > (from ?? 0))
     .reduce((sum, { from, to }) => sum + to - (from ?? 0), 0);
   if (skipped > 0) warnings.push(`${skipped} records will never be processed`);

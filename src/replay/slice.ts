@@ -133,7 +133,7 @@ function checkOffset({ topic, partition, offset }: OffsetOf, side: 'start' | 'en
       what: 'an offset is of a partition that the topology does not read',
       saw: `${topic}[${partition}]`,
       expected: [...bounds.earliest.keys()].map((name) => name.replace(/:(\d+)$/, '[$1]')).join(', '),
-      action: 'Name partitions of source topics.',
+      action: 'Name partitions of these topics.',
     });
   }
   if (offset <= high && offset >= low) return;

@@ -6,7 +6,7 @@ import { offsetsOf } from './sources.js';
 /**
  * The metadata that a task commits with each offset. It distinguishes the task's own offsets from those that
  * another program has set or lost: `{ "format": 1, "committed": offset, "begun": offset, "with": [[topic,
- * offset], …], "cut": true, "emptied": id, … }`.
+ * offset], …], "cut": true, "fed": [name, …], "emptied": id, … }`.
  */
 interface CommitMarks {
   /** The offset itself. Undefined: no task has committed it, or a version without these marks has. */
@@ -17,17 +17,20 @@ interface CommitMarks {
   readonly with: readonly (readonly [topic: string, offset: number])[];
   /** Whether some of them did not fit. */
   readonly cut: boolean;
+  /** Of a repartition topic: short names of the topics that its writers read. See feeding.ts. */
+  readonly fed: readonly string[];
   /** The last reset that deleted the application's stores. */
   readonly emptied: string | undefined;
 }
 
 function marksOf({ metadata }: PartitionOffset): CommitMarks {
-  const { committed, begun, with: beside, cut, emptied } = textOf(metadata);
+  const { committed, begun, with: beside, cut, fed, emptied } = textOf(metadata);
   return {
     committed: numberOf(committed),
     begun: numberOf(begun),
     with: Array.isArray(beside) ? beside.filter(isPosition) : [],
     cut: cut === true,
+    fed: Array.isArray(fed) ? fed.filter((topic) => typeof topic === 'string') : [],
     emptied: typeof emptied === 'string' && emptied.length <= MAX_RESET_LENGTH ? emptied : undefined,
   };
 }
@@ -39,19 +42,21 @@ const isPosition = (position: unknown): position is readonly [string, number] =>
 
 /** Length of the time of a reset, which is part of its name. */
 const MAX_RESET_LENGTH = 40;
-/** Enough for a topic of the longest name, or a dozen of the usual ones. */
-const MAX_WITH_BYTES = 500;
+/** Enough for a topic of the longest name, or ten of the usual ones. */
+const MAX_WITH_BYTES = 400;
 
 /** Facts about a task from before its commit. */
 export interface BeforeCommit {
   readonly emptied: string | undefined;
   /** The offsets at which it began in sources of which nothing was processed before, by topic. */
   readonly begun: ReadonlyMap<string, number>;
+  /** See {@link feedersOf}. */
+  readonly fedBy: ReadonlyMap<string, readonly string[]>;
 }
 
 export function withCommitMarks(
   positions: readonly PartitionOffset[],
-  { emptied, begun }: BeforeCommit,
+  { emptied, begun, fedBy }: BeforeCommit,
 ): readonly PartitionOffset[] {
   return positions.map((at) => {
     const { topic, offset } = at;
@@ -62,6 +67,7 @@ export function withCommitMarks(
       emptied,
       cut: beside.length + 1 < positions.length ? true : undefined,
       with: beside.length > 0 ? beside : undefined,
+      fed: fedBy.get(topic),
     };
     return { ...at, metadata: addedTo(at.metadata, marks) };
   });
@@ -137,6 +143,11 @@ export function isOwnCommit(position: PartitionOffset): boolean {
 export const tellsOfAll = (position: PartitionOffset): boolean => isOwnCommit(position) && !marksOf(position).cut;
 
 /**
+ * What a task had committed, if another program has moved the offset since and has kept its metadata.
+ */
+export const committedBefore = (position: PartitionOffset): number | undefined => marksOf(position).committed;
+
+/**
  * How far the task had come in each of its sources, according to the offsets that were committed together.
  */
 export function knownProgress(committed: readonly PartitionOffset[]): ReadonlyMap<string, number> {
@@ -144,4 +155,14 @@ export function knownProgress(committed: readonly PartitionOffset[]): ReadonlyMa
   for (const position of committed)
     for (const [topic, offset] of marksOf(position).with) known.set(topic, Math.max(offset, known.get(topic) ?? 0));
   return known;
+}
+
+/**
+ * Short names of the topics that the writers of a repartition topic read, according to its offset. Undefined:
+ * another program has set the offset, or no record of the topic is processed.
+ */
+export function fedOf(position: PartitionOffset): readonly string[] | undefined {
+  const { fed, emptied } = marksOf(position);
+  const isOlder = emptied !== undefined || textOf(position.metadata).task !== undefined;
+  return hasBegunAt(position) || (fed.length === 0 && !isOlder) ? undefined : fed;
 }

@@ -5,9 +5,10 @@ import { assignTasks } from './assignment.js';
 import { warnBusy } from './busy-warning.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import { GlobalTables } from './global-tables.js';
-import { GroupMember } from './group-member.js';
+import { GroupMember, membershipOf } from './group-member.js';
 import { IdleWatch } from './idle-watch.js';
 import { InputBuffer } from './input-buffer.js';
+import { tasksInDoubt } from './lost-feeders.js';
 import { metadataOf, shapesOf } from './member-state.js';
 import { Metrics } from './metrics.js';
 import { ownVersion } from './own-version.js';
@@ -47,6 +48,8 @@ export class Engine {
   #topics!: TopicCounts;
   /** Tasks that have a directory on this machine. */
   #onDisk = new Set<string>();
+  /** Undefined: the offsets of the application are not checked yet. */
+  #inDoubt: ReadonlySet<string> | undefined;
   #group: GroupMember | undefined;
   #phase: Progress['phase'] = 'starting';
   #failure: Error | undefined;
@@ -234,21 +237,21 @@ export class Engine {
     // The leader has seen newer partitions: of its own topics, or of those of tasks that its tasks wait for.
     const isKnown = assigned.every((id) => this.#tasks.has(id));
     if (!isKnown || (await this.#alignment.isOutdated())) await this.#planPatiently();
+    const found = { tasks: this.#tasks, topics: this.#topics, onDisk: this.#onDisk, group: this.#group };
+    this.#inDoubt ??= await tasksInDoubt({ ...this.#shared, ...found });
     if (this.#group?.assigned !== assigned) return;
     const tasks = plannedTasksNamed(this.#tasks, assigned);
     for (const id of tasks.keys()) this.#onDisk.add(id);
-    await this.#pool.take(tasks);
+    await this.#pool.take(tasks, this.#inDoubt);
   }
 
   #taskOptions(task: PlannedTask): TaskOptions {
     return {
-      topology: this.#topology,
+      ...this.#shared,
       subTopology: task.subTopology,
       partition: task.partition,
       stores: task.stores,
-      config: this.#config,
-      ports: this.#ports,
-      membership: this.#membership(),
+      membership: membershipOf(this.#group, this.applicationId),
       topics: this.#topics,
       budget: this.#budget,
       inputs: this.#inputs,
@@ -256,15 +259,12 @@ export class Engine {
       globals: this.globals,
       alignment: this.#alignment,
       onFatal: () => this.#pool.find(task.id)?.wakeup(),
-      signal: this.#abort.signal,
       stop: this.#limit,
     };
   }
 
-  #membership(): NonNullable<GroupMember['membership']> {
-    const membership = this.#group?.membership;
-    if (membership) return membership;
-    throw stopped('the process is out of its group', this.applicationId);
+  get #shared(): Pick<TaskOptions, 'topology' | 'config' | 'ports' | 'signal'> {
+    return { topology: this.#topology, config: this.#config, ports: this.#ports, signal: this.#abort.signal };
   }
 
   #fail(error: Error): void {

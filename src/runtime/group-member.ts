@@ -153,3 +153,9 @@ export class GroupMember {
     });
   }
 }
+
+/** STOPPED if the process is in no group at the moment. */
+export function membershipOf(group: GroupMember | undefined, groupId: string): Membership {
+  if (group?.membership) return group.membership;
+  throw stopped('the process is out of its group', groupId);
+}

@@ -24,10 +24,10 @@ export class GroupOffsets {
   constructor(options: GroupOffsetsOptions) {
     this.#options = options;
     this.#last = offsetsOf(options.begins.positions);
-    const { committed, positions } = options.begins;
+    const { committed, positions, fedBy } = options.begins;
     // The state records a reset even if another program has set offsets since, without that metadata.
     const emptied = options.state?.checkpoint.emptied ?? emptiedOf(committed);
-    this.#before = { emptied, begun: beginningsOf(committed, positions) };
+    this.#before = { emptied, begun: beginningsOf(committed, positions), fedBy };
   }
 
   /** Next offset of each source: the committed one, or the one at which the task began. */

@@ -1,18 +1,46 @@
 import type { Broker, PartitionOffset, TopicPartition } from '../broker/port.js';
-import { StreamsError } from '../model/errors.js';
+import { type ErrorDetails, StreamsError } from '../model/errors.js';
 import type { Logger } from '../model/ports.js';
 import type { TaskState } from '../state/task-state.js';
 import { isOwnCommit, knownProgress, tellsOfAll } from './commit-marks.js';
 import type { ResumePosition, ResumePositions } from './resume-positions.js';
 import { offsetsOf } from './sources.js';
 
+interface Mismatch extends Omit<ErrorDetails, 'action'> {
+  /** What may have happened, if the problem itself does not say it. */
+  readonly reason?: string;
+}
+
 /**
- * Describes the ways out if the group's offsets and the rows do not match.
- *
- * @param behind The offset after the records that the rows contain, by topic.
+ * STATE_MISMATCH: the group's offsets and the rows do not match. The message ends with the ways out.
  */
-export function goOnOrBeginAnew(behind: ReadonlyMap<string, number>, partition: number): string {
-  const offsets = Array.from(behind, ([topic, offset]) => `${topic}:${partition}=${offset}`).join(',');
+export class OffsetsLost extends StreamsError {
+  readonly #details: Mismatch;
+  /** The offset after what is processed, of each partition that is to be set. */
+  readonly behind: readonly PartitionOffset[];
+
+  /** @param guessed Those whose position is not known. */
+  constructor(details: Mismatch, behind: readonly PartitionOffset[], guessed: readonly TopicPartition[] = []) {
+    const action = [details.reason, goOnOrBeginAnew(behind), guessed.length > 0 && ofGuessed(guessed)];
+    super('STATE_MISMATCH', { ...details, action: action.filter(Boolean).join(' ') });
+    this.#details = details;
+    this.behind = behind;
+  }
+
+  /** The same error, with the ways out of the whole application. */
+  completed(behind: readonly PartitionOffset[], guessed: readonly TopicPartition[]): OffsetsLost {
+    return new OffsetsLost(this.#details, behind, guessed);
+  }
+}
+
+function ofGuessed(guessed: readonly TopicPartition[]): string {
+  const names = guessed.map(({ topic, partition }) => `${topic}[${partition}]`).join(', ');
+  return `The position in ${names} is not known, and the end is named. If records were written after the application was stopped, name the first of them instead. Of a topic that is new or was recreated, name the first record.`;
+}
+
+/** The ways out if the group's offsets and the rows do not match. */
+function goOnOrBeginAnew(behind: readonly PartitionOffset[]): string {
+  const offsets = behind.map(({ topic, partition, offset }) => `${topic}:${partition}=${offset}`).join(',');
   return `Brokers forget the offsets of a group that has no member for a week (offsets.retention.minutes). To continue with the rows as they are, stop the application and set the group's offsets after them: millrace reset FILE --to offset:${offsets} --stores keep. To start over: millrace reset FILE --to earliest --stores delete.`;
 }
 
@@ -38,13 +66,28 @@ export function checkNotAhead(state: DirectoryOf, places: ResumePositions): void
   const contained = containedIn(state, places);
   const ahead = contained.find(({ upTo, offset, committed, begun }) => upTo > offset || !(committed || begun));
   if (ahead === undefined) return;
-  const { topic, partition, upTo } = ahead;
-  throw new StreamsError('STATE_MISMATCH', {
-    what: `the state contains ${topic} up to offset ${upTo}, and the group has committed less`,
-    at: state.directory,
-    saw: seenOf(ahead),
-    expected: `at least ${upTo}`,
-    action: `The group's offsets were moved back, or the brokers have lost them. ${goOnOrBeginAnew(new Map(contained.map((at) => [at.topic, at.upTo])), partition)}`,
+  const { topic, upTo } = ahead;
+  throw new OffsetsLost(
+    {
+      what: `the state contains ${topic} up to offset ${upTo}, and the group has committed less`,
+      at: state.directory,
+      saw: seenOf(ahead),
+      expected: `at least ${upTo}`,
+      reason: "The group's offsets were moved back, or the brokers have lost them.",
+    },
+    behindOf(places, new Map(contained.map((at) => [at.topic, at.upTo]))),
+  );
+}
+
+/**
+ * The task's sources that are to be set after what is processed. None is moved back. An offset that a task
+ * has committed itself stays, unless the rows contain more.
+ */
+function behindOf(places: ResumePositions, done: ReadonlyMap<string, number>): readonly PartitionOffset[] {
+  return places.own.flatMap(({ topic, partition, offset, committed, ownCommit }) => {
+    const behind = done.get(topic);
+    if (behind === undefined || (committed && ownCommit && behind <= offset)) return [];
+    return [{ topic, partition, offset: committed ? Math.max(behind, offset) : behind }];
   });
 }
 
@@ -71,13 +114,15 @@ export function checkAllCommitted(
     const before = known.get(topic);
     // No record of a source without an offset may be skipped either: a missing one was in no commit.
     if (before === undefined || (place.committed ? before <= offset : before === offset)) continue;
-    throw new StreamsError('STATE_MISMATCH', {
-      what: `the group's offset of ${topic}[${partition}] does not fit those that were committed with it`,
-      at: `task ${taskId}`,
-      saw: seenOf(place),
-      expected: `offset ${before}`,
-      action: goOnOrBeginAnew(new Map([[topic, before]]), partition),
-    });
+    throw new OffsetsLost(
+      {
+        what: `the group's offset of ${topic}[${partition}] does not fit those that were committed with it`,
+        at: `task ${taskId}`,
+        saw: seenOf(place),
+        expected: `offset ${before}`,
+      },
+      behindOf(places, known),
+    );
   }
 }
 
@@ -101,20 +146,21 @@ export async function checkDoubtful(
 ): Promise<void> {
   const known = new Set(committed.filter(isOwnCommit).map(({ topic }) => topic));
   const doubtful = places.own.filter(({ topic }) => !known.has(topic));
-  for (const { topic, offset: end } of await admin.latestOffsets(doubtful)) {
+  const ends = await admin.latestOffsets(doubtful);
+  for (const { topic, offset: end } of ends) {
     const place = places.of(topic);
     // None of its records would be read a second time.
     if (place === undefined || place.offset >= end) continue;
-    throw new StreamsError('STATE_MISMATCH', {
-      what: `the stores were made from several sources, and the position in ${topic}[${partition}] is not known`,
-      at: `task ${id}`,
-      saw: `${place.committed ? `offset ${place.offset}, which no task has committed` : seenOf(place)}: records may count twice`,
-      expected: 'offsets that the application has committed',
-      action: goOnOrBeginAnew(
-        new Map(places.own.map((own) => [own.topic, own.topic === topic ? end : own.offset])),
-        partition,
-      ),
-    });
+    throw new OffsetsLost(
+      {
+        what: `the stores were made from several sources, and the position in ${topic}[${partition}] is not known`,
+        at: `task ${id}`,
+        saw: `${place.committed ? `offset ${place.offset}, which no task has committed` : seenOf(place)}: records may count twice`,
+        expected: 'offsets that the application has committed',
+      },
+      ends,
+      ends,
+    );
   }
 }
 
@@ -142,13 +188,15 @@ export async function checkPassedOver(
   for (const { topic, behind, begins } of lost) {
     const source = `${topic}[${partition}]`;
     if ((unread.get(topic) as number) < begins)
-      throw new StreamsError('STATE_MISMATCH', {
-        what: `the group has no offset of ${source} any more, and the stores hold rows made from its records`,
-        at: `task ${id}`,
-        saw: `rows made from records before offset ${behind}, and a start at ${begins}: records would be skipped`,
-        expected: `a committed offset of ${unread.get(topic)}`,
-        action: goOnOrBeginAnew(unread, partition),
-      });
+      throw new OffsetsLost(
+        {
+          what: `the group has no offset of ${source} any more, and the stores hold rows made from its records`,
+          at: `task ${id}`,
+          saw: `rows made from records before offset ${behind}, and a start at ${begins}: records would be skipped`,
+          expected: `a committed offset of ${unread.get(topic)}`,
+        },
+        Array.from(unread, ([name, offset]) => ({ topic: name, partition, offset })),
+      );
     const between =
       behind < begins ? ', and the records between no longer exist: they may never have been processed' : '';
     logger.warn(

@@ -47,6 +47,8 @@ export class TaskPool {
   readonly #roles = new Map<string, Role>();
   readonly #loops = new Map<string, Promise<void>>();
   readonly #opening = new Map<string, Promise<void>>();
+  /** Tasks that may have processed something. */
+  readonly #begun = new WeakSet<Task>();
   readonly #fencings: Fencings;
   #wanted: ReadonlyMap<string, PlannedTask> = new Map();
   /** Ends the pauses between attempts when the assignment changes. */
@@ -79,8 +81,11 @@ export class TaskPool {
   /**
    * Runs exactly these tasks: closes the others, opens new ones and lets the rest continue. Resolves when
    * they run, or when the assignment has changed again.
+   *
+   * @param inDoubt Tasks that may be refused when they open. Others that have processed nothing yet wait for
+   * them. What they would write without a commit would be written again at each start.
    */
-  async take(planned: ReadonlyMap<string, PlannedTask>): Promise<void> {
+  async take(planned: ReadonlyMap<string, PlannedTask>, inDoubt: ReadonlySet<string> = new Set()): Promise<void> {
     this.#want(planned);
     this.#paused = false;
     const gone = [...this.#tasks].filter(([id]) => {
@@ -91,7 +96,11 @@ export class TaskPool {
     for (const [id] of gone) this.#tasks.delete(id);
     for (const [, task] of gone) await this.#release(task);
     if (this.#wanted !== planned) return;
-    await Promise.all([...planned.keys()].map((id) => this.#ensure(id)));
+    const opening = new Map(Array.from(planned.keys(), (id) => [id, this.#opened(id)] as const));
+    const judged = Promise.all([...opening].map(([id, opened]) => (inDoubt.has(id) ? opened : undefined)));
+    // Whoever awaits the opening gets the same error.
+    judged.catch(() => undefined);
+    await Promise.all(Array.from(opening, ([id, opened]) => this.#begin(id, opened, judged)));
     if (this.#tasks.size === 0) await this.#options.idle.look();
   }
 
@@ -164,15 +173,28 @@ export class TaskPool {
       );
   }
 
-  /** Opens a task unless it is open or opening. Resolves when it runs, or is no longer assigned. */
+  /** Opens a task and runs it. Resolves when it runs, or is no longer assigned. */
   async #ensure(id: string, pauseFirst = false): Promise<void> {
+    await this.#opened(id, pauseFirst);
+    if (!this.#options.manual) this.#loop(id);
+  }
+
+  /** Runs a task once it is open, and those in doubt are. A task that ran before waits for no other. */
+  async #begin(id: string, opened: Promise<void>, judged: Promise<unknown>): Promise<void> {
+    await opened;
+    const task = this.#tasks.get(id);
+    if (task && !this.#begun.has(task)) await judged;
+    if (!this.#options.manual) this.#loop(id);
+  }
+
+  /** Opens a task unless it is open or opening. */
+  #opened(id: string, pauseFirst = false): Promise<void> {
     let opening = this.#opening.get(id);
     if (!opening) {
       opening = this.#open(id, pauseFirst).finally(() => this.#opening.delete(id));
       this.#opening.set(id, opening);
     }
-    await opening;
-    if (!this.#options.manual) this.#loop(id);
+    return opening;
   }
 
   async #open(id: string, pauseFirst: boolean): Promise<void> {
@@ -222,6 +244,7 @@ export class TaskPool {
     for (;;) {
       const task = this.#toRun(id);
       if (!task) return;
+      this.#begun.add(task);
       await this.#guarded(task, async () => {
         const taken = await task.processBatch(Math.min(task.dueInMs, IDLE_WAIT_MS));
         const nothingToDo = taken === 0 && task.unread === 0;

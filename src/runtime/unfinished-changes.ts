@@ -1,7 +1,6 @@
-import { StreamsError } from '../model/errors.js';
 import type { ChangeCause } from './change-log.js';
 import type { EngineConfig } from './config.js';
-import { goOnOrBeginAnew, type LostOffset } from './lost-offsets.js';
+import { type LostOffset, OffsetsLost } from './lost-offsets.js';
 import type { ResumePositions } from './resume-positions.js';
 
 /** A changelog row with a cause that will be processed again. */
@@ -102,18 +101,25 @@ export class UnfinishedChanges {
     const seen = place?.committed
       ? `offset ${place.offset} committed`
       : `no committed offset; it would be read from ${place?.offset} on`;
-    throw new StreamsError('STATE_MISMATCH', {
+    // An offset that a task has committed stays: rows after it are of an unfinished commit.
+    const behind = new Map([[topic, offset + 1]]);
+    for (const own of this.#places.own) {
+      const last = this.#highest.get(own.topic);
+      const stays = own.committed && own.topic !== topic && (own.ownCommit || (last ?? 0) < own.offset);
+      if (last !== undefined && !stays) behind.set(own.topic, last + 1);
+    }
+    const details = {
       what: place?.committed
         ? `the group's offset of ${source} was moved back without the stores`
         : `the group has no offset of ${source} any more, and store ${store} holds rows made from its records`,
       at: `task ${taskId}, ${at}`,
       saw: `a row made from offset ${offset}, and ${seen}: records would count twice`,
       expected: `a committed offset of at least ${(this.#highest.get(topic) ?? offset) + 1}`,
-      action: goOnOrBeginAnew(
-        new Map([[topic, offset + 1], ...Array.from(this.#highest, ([name, last]) => [name, last + 1] as const)]),
-        this.#partition,
-      ),
-    });
+    };
+    throw new OffsetsLost(
+      details,
+      Array.from(behind, ([name, end]) => ({ topic: name, partition: this.#partition, offset: end })),
+    );
   }
 
   /** For a change of format 1: assumes the longest possible commit. */

@@ -3,6 +3,7 @@ import { taskId } from '../graph/naming.js';
 import { sleep } from '../model/ports.js';
 import { checkVersion, withVersion } from './application-version.js';
 import { begunAt, hasProcessed, knownProgress } from './commit-marks.js';
+import { fedTopics, feedersOf } from './feeding.js';
 import { warnOfReadingAgain } from './lost-offsets.js';
 import { Reprocessing } from './reprocessing.js';
 import { sourcePartitions, startPositions } from './sources.js';
@@ -24,6 +25,8 @@ export interface Beginning {
   readonly positions: readonly PartitionOffset[];
   /** The state of a reset that has moved sources back. Undefined: there is none. */
   readonly again: Reprocessing | undefined;
+  /** See {@link feedersOf}. */
+  readonly fedBy: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
@@ -41,8 +44,21 @@ export async function whereToBegin(
   const id = taskId(subTopology.id, partition);
   const phase = await alignment.catchUp.phaseOf({ id }, committed);
   const again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: id, phase });
-  return { committed, contained: again?.contained(committed) ?? committed, positions, again };
+  if (committed.length === 0 && mayBeReadFirst(options)) {
+    const begun = begunAt(positions);
+    await options.membership.commit(withVersion(begun, config.version, config.applicationId));
+  }
+  const fedBy = feedersOf(options.topology.graph, config.version.prefix, subTopology);
+  return { committed, contained: again?.contained(committed) ?? committed, positions, again, fedBy };
 }
+
+/**
+ * Whether other tasks may read records of a task before its first commit. It then commits first where it
+ * begins, so that a crash does not look like lost offsets (see lost-feeders.ts). A task with stores does so
+ * when it takes its epoch.
+ */
+const mayBeReadFirst = ({ config, stores, topology, subTopology }: TaskOptions): boolean =>
+  stores.length === 0 && fedTopics(topology.graph, config.version.prefix, subTopology).length > 0;
 
 async function committedOffsets(
   options: TaskOptions,

@@ -4,8 +4,10 @@ import { merge } from 'rxjs';
 import { partitionKey } from '#src/broker/port.js';
 import { count, serdes, to, topology, toStream } from '#src/index.js';
 import { isStreamsError } from '#src/model/errors.js';
+import { applyReset, parseMoment, planReset } from '#src/replay/index.js';
 import type { EngineOptions, Guarantee } from '#src/runtime/config.js';
-import { Application, memoryMachine, readTopic } from '../support/application.js';
+import { Application, type Machine, memoryMachine, pumped, readTopic } from '../support/application.js';
+import { temporaryDirectory } from '../support/project.js';
 
 const text = { key: serdes.string, value: serdes.string };
 const SOURCES = ['left', 'right'] as const;
@@ -46,7 +48,8 @@ interface Life {
   readonly losses: Readonly<Record<Source, Loss>>;
   /** The tool that moves offsets keeps what is written beside them. */
   readonly keepsMetadata: boolean;
-  readonly newMachine: boolean;
+  /** `stale`: one that had the task in the first round only. */
+  readonly machine: 'same' | 'new' | 'stale';
   readonly later: readonly Word[];
 }
 
@@ -67,7 +70,7 @@ const lives: fc.Arbitrary<Life> = fc.record({
   crashes: fc.boolean(),
   losses: fc.record({ left: loss, right: loss }),
   keepsMetadata: fc.boolean(),
-  newMachine: fc.boolean(),
+  machine: fc.constantFrom('same', 'new', 'stale'),
   later: words,
 });
 
@@ -80,6 +83,7 @@ function counted(all: readonly Word[]): Readonly<Record<string, number>> {
 /** Runs it; what it has at the end. */
 class Lived {
   readonly #life: Life;
+  readonly #first = memoryMachine();
   app: Application;
   readonly #written: Word[] = [];
   /** Sources of which rows tell: they have changed some key last in a commit. */
@@ -93,15 +97,26 @@ class Lived {
   constructor(life: Life) {
     this.#life = life;
     const { guarantee, startFrom } = life;
-    this.app = new Application({ topology: counts, options: { guarantee, startFrom }, machine: memoryMachine() });
+    this.app = new Application({ topology: counts, options: { guarantee, startFrom }, machine: this.#first });
+  }
+
+  #moveTo(machine: Machine, guarantee: Guarantee): void {
+    const { broker, clock } = this.app;
+    const { startFrom } = this.#life;
+    this.app = new Application({ topology: counts, options: { guarantee, startFrom }, broker, clock, machine });
   }
 
   async begin(): Promise<void> {
-    const { app } = this;
-    const { rounds, crashes } = this.#life;
-    await app.createTopics({ left: 1, right: 1, out: 1 });
-    await app.start();
+    const { rounds, crashes, machine, guarantee } = this.#life;
+    await this.app.createTopics({ left: 1, right: 1, out: 1 });
+    await this.app.start();
     for (const [i, round] of rounds.entries()) {
+      if (i === 1 && machine === 'stale') {
+        await this.app.stop();
+        this.#moveTo(memoryMachine(), guarantee);
+        await this.app.start();
+      }
+      const { app } = this;
       await this.write(round);
       app.crashHere = (step) => crashes && i === rounds.length - 1 && step === '2 log';
       if (!(await app.run())) this.#uncommitted = round;
@@ -110,8 +125,17 @@ class Lived {
         for (const source of new Map(round.map((word) => [word.key, word.source])).values()) this.#evident.add(source);
       }
     }
-    app.crashHere = () => false;
-    await app.stop();
+    this.app.crashHere = () => false;
+    await this.app.stop();
+  }
+
+  /** Does what the message of a start that was refused says. */
+  async follow({ message }: Error): Promise<void> {
+    const { broker, clock } = this.app;
+    const stateDirectory = temporaryDirectory();
+    const moment = parseMoment(/--to (offset:\S+) --stores keep/.exec(message)?.[1] ?? '');
+    const plan = await planReset(counts, { broker, to: moment, stateDirectory, now: clock.now(), stores: 'keep' });
+    await pumped(clock, applyReset(plan, { broker, stateDirectory, clock }));
   }
 
   async write(round: readonly Word[]): Promise<void> {
@@ -122,8 +146,8 @@ class Lived {
 
   /** Takes offsets and records away. Returns whether the offsets are as they were, and of a task. */
   async lose(): Promise<boolean> {
-    const { broker, clock, machine } = this.app;
-    const { losses, keepsMetadata, newMachine } = this.#life;
+    const { broker } = this.app;
+    const { losses, keepsMetadata } = this.#life;
     const before = await broker.admin.groupOffsets('counts');
     const committed = new Map(before.map((at) => [at.topic, at]));
     const after = SOURCES.flatMap((topic) => {
@@ -140,9 +164,8 @@ class Lived {
       const offset = end - Math.ceil(losses[topic].retained * end);
       await broker.admin.deleteRecords([{ topic, partition: 0, offset }]);
     }
-    if (newMachine) await machine.lose();
-    const { afterwards: guarantee, startFrom } = this.#life;
-    this.app = new Application({ topology: counts, options: { guarantee, startFrom }, broker, clock, machine });
+    if (this.#life.machine === 'new') await this.app.machine.lose();
+    this.#moveTo(this.#life.machine === 'stale' ? this.#first : this.app.machine, this.#life.afterwards);
     const texts = (list: readonly { readonly topic: string; readonly offset: number }[]): string[] =>
       list.map(({ topic, offset }) => partitionKey(topic, offset)).sort();
     // Offsets that are all set by hand tell of no source how far it was, unless that is nowhere.
@@ -179,6 +202,8 @@ class Lived {
   }
 }
 
+const followed = ({ losses }: Life): boolean => SOURCES.every((source) => losses[source].retained === 1);
+
 const kept: Loss = { offset: 'kept', retained: 1 };
 const toStart: Loss = { offset: 0, retained: 1 };
 const fromLatest = {
@@ -196,7 +221,7 @@ const known: readonly Life[] = [
     rounds: [[{ source: 'left', key: 0 }]],
     crashes: true,
     losses: { left: toStart, right: kept },
-    newMachine: false,
+    machine: 'same',
   },
   // Offsets as they were, and all set by hand: refused.
   {
@@ -205,7 +230,7 @@ const known: readonly Life[] = [
     rounds: [[{ source: 'left', key: 0 }], [{ source: 'left', key: 0 }]],
     crashes: true,
     losses: { left: { offset: 1, retained: 1 }, right: toStart },
-    newMachine: false,
+    machine: 'same',
   },
   // The end that is committed of one tells nothing about the other.
   {
@@ -213,7 +238,7 @@ const known: readonly Life[] = [
     rounds: [[{ source: 'left', key: 2 }], [{ source: 'right', key: 2 }]],
     crashes: false,
     losses: { left: toStart, right: { offset: 'gone', retained: 1 } },
-    newMachine: true,
+    machine: 'new',
   },
 ];
 
@@ -231,17 +256,28 @@ describe('whatever becomes of the offsets of a group', () => {
           const whole = await lived.lose();
           const { app } = lived;
           let running = true;
+          let refusal: Error | undefined;
           try {
             await app.start();
           } catch (error) {
             assert.ok(isStreamsError(error) && error.code === 'STATE_MISMATCH', String(error));
             assert.match(error.action ?? '', /millrace reset FILE --to offset:.*--stores keep/);
             running = false;
+            refusal = error;
           }
           if (!whole) lost++;
           if (!running) refused++;
           assert.ok(running || !whole, 'offsets that are as they were are refused');
-          if (!running) return assert.deepEqual(await lived.liveKeys(), keys);
+          if (!running) {
+            assert.deepEqual(await lived.liveKeys(), keys);
+            // What a crash has left, and what is gone, nobody can know.
+            if (life.crashes || !followed(life)) return;
+            await lived.follow(refusal as Error);
+            await app.start();
+            await lived.write(life.later);
+            await app.run();
+            return assert.deepEqual(await lived.rows(), lived.right);
+          }
           try {
             await lived.write(life.later);
             await app.run();

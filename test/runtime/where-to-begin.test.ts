@@ -32,6 +32,7 @@ function bench() {
     membership: { committed: async () => (bench.committed ? [at] : []) },
     alignment: { catchUp: { phaseOf: async () => undefined } },
     topics: { count: () => 2 },
+    topology: { graph: { nodes: [], edges: [], subTopologies: [] } },
     subTopology: { topics: ['in'], repartitions: [] },
     partition: 1,
     stores: [],

@@ -45,7 +45,7 @@ export function addReset(program: Program): void {
     .argument('<file>', 'the file that exports the topology')
     .requiredOption(
       '--to <moment>',
-      'earliest, latest, offset:TOPIC:PARTITION=OFFSET,… (other partitions stay), time:ISO, or ago:2h',
+      'earliest, latest, offset:TOPIC:PARTITION=OFFSET,… (also of repartition topics; other partitions stay), time:ISO, or ago:2h',
     )
     .option('--app <id>', "the application, and no other (default: the topology's name)")
     .option('--broker <url>', 'the broker of the topics', brokerUrl, DEFAULT_BROKER)
