@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { map } from 'rxjs';
 import { sameKey } from '#src/dsl/operators/ids.js';
-import { aggregate, count, effect, groupBy, joinStream, type Serde, serdes, to, topology, toStream } from '#src/index.js';
+import {
+  aggregate,
+  count,
+  effect,
+  groupBy,
+  joinStream,
+  type Serde,
+  serdes,
+  to,
+  topology,
+  toStream,
+} from '#src/index.js';
 import { failure, feed, json, open, read, rows } from './support.js';
 
 const UUID = '0f8fad5b-d9cb-469f-a165-70867728950e';

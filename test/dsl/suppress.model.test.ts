@@ -70,7 +70,11 @@ const calm = (maxRecords: number) =>
 describe('suppress against a simple model', () => {
   it('equals it for any order of timestamps, unwritable values, bounds, batches and crashes', async () => {
     const given = fc.array(
-      fc.tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.option(fc.nat({ max: UNWRITABLE }), { freq: 5 }), fc.nat({ max: 80 })),
+      fc.tuple(
+        fc.constantFrom('a', 'b', 'c', 'd'),
+        fc.option(fc.nat({ max: UNWRITABLE }), { freq: 5 }),
+        fc.nat({ max: 80 }),
+      ),
       { maxLength: 40 },
     );
     await fc.assert(
