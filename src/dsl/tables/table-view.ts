@@ -66,7 +66,6 @@ export function withView<T extends object>(table: T, find: FindView): T {
 /** The rows of a table; undefined if they cannot be looked up, after a repartition or an RxJS operator. */
 export function viewOf(table: unknown, current: Declaring): TableView | undefined {
   const { table: name, [VIEW]: find } = table as { readonly table?: string; readonly [VIEW]?: FindView };
-  current.ends.followed(table as Observable<unknown>);
   if (find) return find(current);
   const store = current.stores.find((other) => other.name === name && KINDS.includes(other.kind as StoreKind));
   if (store === undefined) return undefined;
