@@ -74,8 +74,8 @@ export function windowedFold(
       create: (context) => byPort(folding, (own) => create({ context, folding: own })),
     },
     sources,
-    // The id of the node stands for the store, since no store name has a space: no store holds the full windows
-    // of so many records, and that of windows that are emitted when they close holds open ones as well.
+    // The id of the node stands for the store, and no store name has a space. No store holds the full windows
+    // of so many records, and that of windows that are emitted on close holds open ones as well.
     counted || emit === 'onClose' ? `${operator} ${store}` : store,
   );
 }
