@@ -67,18 +67,23 @@ export interface Rekey {
 interface Ambient {
   declaring: Complaints | undefined;
   consumer: Consumer | undefined;
+  /** How many records have been pushed into plain operators. */
+  pushes: number;
 }
 
 const AMBIENT = Symbol.for('millrace.ambient.1');
 
 function ambient(): Ambient {
   const holder = globalThis as { [AMBIENT]?: Ambient };
-  holder[AMBIENT] ??= { declaring: undefined, consumer: undefined };
+  holder[AMBIENT] ??= { declaring: undefined, consumer: undefined, pushes: 0 };
   return holder[AMBIENT];
 }
 
 export const declaring = (): Complaints | undefined => ambient().declaring;
 export const subscribing = (): Consumer | undefined => ambient().consumer;
+
+export const pushNumber = (): number => ambient().pushes;
+export const countPush = (): void => void ambient().pushes++;
 
 /** Runs a function inside a declaration, and restores the previous one afterwards. */
 export function withDeclaring<T>(current: Complaints, run: () => T): T {

@@ -13,7 +13,7 @@ import {
   type Subscription,
 } from 'rxjs';
 import { StreamsError } from '../model/errors.js';
-import { declaring, subscribing } from './ambient.js';
+import { countPush, declaring, subscribing } from './ambient.js';
 import { cutOff, subscribeNoted } from './own-operators.js';
 import type { PushScope } from './processor.js';
 
@@ -26,6 +26,7 @@ let scope: PushScope | undefined;
 
 export const beginPush = (current: PushScope): void => {
   pushing++;
+  countPush();
   scope = current;
 };
 

@@ -97,11 +97,11 @@ export class Origin<T extends AnyRecord> extends Observable<T> implements Outlet
     }
   }
 
-  pushTo(record: AnyRecord, node: string): void {
+  pushTo(record: AnyRecord, nodes: readonly string[]): void {
     const before = this.#enter(record);
     try {
       for (const subscription of this.#subscriptions) {
-        if (subscription.node === node) subscription.subscriber.next(record);
+        if (nodes.includes(subscription.node)) subscription.subscriber.next(record);
       }
     } finally {
       this.#leave(before);

@@ -1,5 +1,6 @@
 import { Observable, type Subscriber, Subscription } from 'rxjs';
 import type { Consumer, PathMark } from './ambient.js';
+import { Follower, SharedResults } from './shared-results.js';
 
 /**
  * Marks observables that operators of this library made. It is a registered symbol, because a topology may
@@ -18,18 +19,22 @@ const PLAIN: PathMark = { label: '', plain: true };
 let within = false;
 
 /**
- * An observable of this library. Whatever operators its body contains, it counts as one operator. `input`
- * returns the observable that replaces the source of the body; it is called on subscription.
+ * An observable of this library. Whatever operators its body contains, it counts as one operator, and runs
+ * once for a record, however many follow it. `input` returns the observable that replaces the source of the
+ * body; it is called on subscription.
  */
 export function ownObservable<I, O>(
   body: (source: Observable<I>) => Observable<O>,
   { input, around }: { readonly input: () => Observable<I>; readonly around: (subscribe: () => void) => void },
 ): Observable<O> {
+  const shared = new SharedResults<I, O>((source, to) => at(true, () => body(source).subscribe(to)));
   const own = new Observable<O>((subscriber) => {
     around(() => {
       const source = input();
       // The boundary between the body and the user's pipeline above it.
-      const edge = new Observable<I>((edged) => at(false, () => source.subscribe(edged)));
+      const edge = new Observable<I>((edged) =>
+        at(false, () => source.subscribe(new Follower(edged, subscriber, shared))),
+      );
       at(true, () => body(edge).subscribe(subscriber));
     });
   });

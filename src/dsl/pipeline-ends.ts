@@ -18,6 +18,10 @@ export class PipelineEnds implements Ends {
     this.#left.delete(observable as Observable<unknown>);
   }
 
+  isFollowed(observable: object): boolean {
+    return this.#followed.has(observable);
+  }
+
   /** In the order in which they were written. */
   get left(): readonly Observable<unknown>[] {
     return [...this.#left];

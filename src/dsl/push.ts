@@ -66,6 +66,6 @@ export interface Outlet {
   readonly used: boolean;
   /** Delivers to every subscriber, synchronously. */
   push(record: AnyRecord): void;
-  /** Delivers to the subscriptions of one node only, to retry a record. */
-  pushTo(record: AnyRecord, node: string): void;
+  /** Delivers to the subscriptions of these nodes only, to retry a record. */
+  pushTo(record: AnyRecord, nodes: readonly string[]): void;
 }

@@ -10,10 +10,15 @@ const NOTHING: Processor = { process: () => undefined };
  * effects (`peek`).
  */
 export function runEnds(current: Declaring): void {
-  for (const end of current.ends.left as readonly Observable<AnyRecord>[]) {
+  const ends: { readonly end: Observable<AnyRecord>; readonly from: string }[] = [];
+  // What follows was made later, maybe by functions that say nothing of it: that is met on the way up.
+  for (const end of current.ends.left.toReversed() as readonly Observable<AnyRecord>[]) {
+    if (current.ends.isFollowed(end)) continue;
     const [from] = current.inspect(end).from;
-    // An observable of the user's own that does not come from a stream.
-    if (from === undefined) continue;
+    // Else it is an observable of the user's own that does not come from a stream.
+    if (from !== undefined) ends.unshift({ end, from });
+  }
+  for (const { end, from } of ends) {
     const name = current.freeName('end', from.slice(from.lastIndexOf(' ') + 1));
     current.processor({ operator: 'end', name, stores: [], keyed: false, create: () => NOTHING }, [end]);
   }

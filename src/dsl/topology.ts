@@ -173,7 +173,7 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
     guardAsync();
     const returned: unknown = withDeclaring(declaring, () => blueprint(builder));
     if (returned instanceof Promise) throw asyncBlueprint(name, returned);
-    runEnds(declaring);
+    withDeclaring(declaring, () => runEnds(declaring));
   } catch (error) {
     if (isStreamsError(error)) throw error;
     throw new StreamsError('TOPOLOGY_INVALID', {

@@ -14,16 +14,22 @@ import type { StopLimit } from './stop-limit.js';
 
 /** A push that threw on its way to one node. */
 export interface Failure {
-  readonly node: string;
+  /** The paths that it has not passed: several if they follow the operator that threw. */
+  paths: readonly FailedPath[];
   readonly outlet: Outlet;
   readonly record: AnyRecord;
   readonly error: unknown;
   readonly index: number;
-  /** The number of the push. `takeBack` removes what this push has delivered to the node by other paths. */
+  /** The number of the push. */
   readonly push: number;
-  readonly takeBack: (push: number) => void;
   /** The number of the emission within its cause. */
   readonly emission: number;
+}
+
+export interface FailedPath {
+  readonly node: string;
+  /** Removes what a push has delivered to the node by other paths. */
+  readonly takeBack: (push: number) => void;
 }
 
 /** A record for which a step threw an error. */

@@ -66,40 +66,64 @@ export class Pusher {
     };
   }
 
-  /** Several paths of one push to a node fail or succeed together. */
+  /**
+   * Several paths of one push to a node fail or succeed together. So do the paths to several nodes that
+   * follow the operator that threw: it ran once, and each of them receives the same error.
+   */
   caught(node: string, error: unknown, takeBack: (push: number) => void): void {
     const push = this.#number;
-    if (!this.#outlet || !this.#pushed || this.#pending.some((other) => other.node === node && other.push === push))
+    const ofPush = this.#pending.filter((other) => other.push === push);
+    if (!this.#outlet || !this.#pushed || ofPush.some(({ paths }) => paths.some((path) => path.node === node))) return;
+    const path = { node, takeBack };
+    const known = ofPush.find((other) => other.error === error);
+    if (known) {
+      known.paths = [...known.paths, path];
       return;
+    }
     const { index, emission } = this.#recordContext;
-    this.#pending.push({ outlet: this.#outlet, record: this.#pushed, node, error, index, emission, push, takeBack });
+    const [outlet, record] = [this.#outlet, this.#pushed];
+    this.#pending.push({ outlet, record, paths: [path], error, index, emission, push });
   }
 
-  /** Handles the errors of a push: repeats the paths to the failed node, according to the policy. */
+  /** Handles the errors of a push: repeats the paths to the failed nodes, according to the policy. */
   async resolve(): Promise<void> {
     const { failures, sourceOf, deadLetter } = this.#options;
     for (let failure = this.#pending.shift(); failure !== undefined; failure = this.#pending.shift()) {
-      const { node, outlet, record, error, index, emission, push, takeBack } = failure;
-      takeBack(push);
+      const { paths, record, error, index, emission, push } = failure;
+      for (const { takeBack } of paths) takeBack(push);
       this.#recordContext.enterPush(index, record, emission);
-      const again = (): void => this.#pushAgain(outlet, record, node);
+      const again = (): void => this.#pushAgain(failure);
+      // The record has failed once, however many nodes follow.
+      const node = paths[0]?.node as string;
       const source = sourceOf(index);
       const givenUp = await failures.handle('process', { node, error, source }, deadLetter(index), again);
       if (givenUp && isChange(record)) await pushGivenUp(again, this.#recordContext);
     }
   }
 
-  #pushAgain(outlet: Outlet, record: AnyRecord, node: string): void {
+  /**
+   * Only what fails together with the first path is repeated again. What other paths throw is another
+   * failure.
+   */
+  #pushAgain(failure: Failure): void {
+    const { outlet, record, paths } = failure;
     const before = this.#pending.length;
     this.#number++;
     this.#pushed = record;
     this.#outlet = outlet;
-    outlet.pushTo(record, node);
+    outlet.pushTo(
+      record,
+      paths.map(({ node }) => node),
+    );
     this.#pushed = undefined;
     this.#outlet = undefined;
-    const [next] = this.#pending.splice(before);
-    if (!next) return;
-    next.takeBack(next.push);
-    throw next.error;
+    const failed = this.#pending.splice(before);
+    const { givenUp } = this.#recordContext;
+    // When a record is given up, its errors have been handled.
+    const still = givenUp ? failed : failed.filter((each) => each.paths.some(({ node }) => node === paths[0]?.node));
+    if (!givenUp) this.#pending.push(...failed.filter((each) => !still.includes(each)));
+    failure.paths = still.flatMap((each) => each.paths);
+    for (const { takeBack } of failure.paths) takeBack(this.#number);
+    if (still[0]) throw still[0].error;
   }
 }

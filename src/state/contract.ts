@@ -72,6 +72,8 @@ export interface ShownRow<K, V> {
 export interface ShownRows<K, V, ShownK = any, ShownV = any> {
   readonly key: Serde<ShownK>;
   readonly value: Serde<ShownV>;
+  /** As of a store: from when the age of what is shown counts, if its key says so. */
+  readonly bornAt?: (key: ShownK) => number;
   /** The key of the stored row that holds this public key. */
   rowOf(key: ShownK): K;
   /** The public rows in a stored row at this stream time of the store, ordered by public key. */

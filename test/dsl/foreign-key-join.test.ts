@@ -303,7 +303,7 @@ describe('joinTable by a foreign key', () => {
   it('is of two tables that have a store', () => {
     const problem = (build: Parameters<typeof topology>[1]): unknown => validate(topology('test', build))[0];
     const customers = { ...json<string>(), store: 'customers' };
-    const noStore = { where: 'joinTable joined', what: 'the table on the right has no store' };
+    const noStore = { where: 'joinTable joined', what: 'the table on the right has no store that holds its rows' };
     const refused = (build: Parameters<typeof topology>[1], expected: object): void => {
       const { advice: _, ...found } = problem(build) as { advice: string };
       assert.deepEqual(found, expected);
@@ -321,7 +321,7 @@ describe('joinTable by a foreign key', () => {
           joinTable(right, options),
         );
       },
-      { ...noStore, what: 'the table on the left has no store' },
+      { ...noStore, what: 'the table on the left has no store that holds its rows' },
     );
     refused(
       (t) => {

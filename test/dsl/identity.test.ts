@@ -102,7 +102,7 @@ const kinds: Record<string, [Serde<any>, fc.Arbitrary<any>]> = {
   bytes: [serdes.bytes, bytes],
   int64: [serdes.int64, fc.integer({ min: -3, max: 300 })],
   bigint64: [serdes.bigint64, fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })],
-  double: [serdes.double, fc.double({ noNaN: true })],
+  double: [serdes.double, fc.oneof(fc.constantFrom(0, -0), fc.double({ noNaN: true }))],
 };
 
 describe('keys with other bytes are other keys', () => {

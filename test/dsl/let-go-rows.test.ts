@@ -11,6 +11,7 @@ import {
   reduce,
   type Serde,
   serdes,
+  suppress,
   type Table,
   topology,
 } from '#src/index.js';
@@ -88,6 +89,15 @@ const PLACES: Record<string, readonly [step: 'process' | 'produce', build: Build
         grouped(serdes.json()),
         mapValues(({ n }) => n),
         reduce({ store: 'sums', value: whole, add: (a, b) => a + b, subtract: (a, b) => a - b }),
+      ),
+  ],
+  'in the buffer of suppress': [
+    'process',
+    (table) =>
+      table.pipe(
+        suppress({ store: 'held', until: { timeLimit: '0ms' }, value: wholeRows }),
+        grouped(serdes.json()),
+        summing(serdes.double),
       ),
   ],
   'on its way to an aggregate': ['produce', (table) => table.pipe(grouped(wholeRows), summing(serdes.double))],

@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { map } from 'rxjs';
 import { sameKey } from '#src/dsl/operators/ids.js';
-import { aggregate, count, effect, groupBy, type Serde, serdes, to, topology, toStream } from '#src/index.js';
+import {
+  aggregate,
+  count,
+  effect,
+  groupBy,
+  joinStream,
+  type Serde,
+  serdes,
+  to,
+  topology,
+  toStream,
+} from '#src/index.js';
 import { failure, feed, json, open, read, rows } from './support.js';
 
 const UUID = '0f8fad5b-d9cb-469f-a165-70867728950e';
@@ -84,6 +95,21 @@ describe('two keys', () => {
       signed.input('in', { key: serdes.double, value: serdes.string }).send({ key: 0, value: 'v' }),
       failure('KEY_CHANGED'),
     );
+  });
+
+  it('that are 0 and -0 meet in no join of streams, though one comes right behind the other', async () => {
+    const io = { key: serdes.double, value: serdes.string };
+    const driver = await open(
+      topology('test', (t) => {
+        const options = { store: 'pairs', within: '1s', join: (a: string, b: string) => a + b } as const;
+        t.stream('left', io).pipe(joinStream(t.stream('right', io), options), to('out', io));
+      }),
+    );
+    await driver.input('right', io).send({ key: 0, value: 'zero', timestamp: 1 });
+    await driver.input('left', io).send({ key: -0, value: 'minus zero', timestamp: 2 });
+    assert.deepEqual(await driver.output('out', io).values(), []);
+    await driver.input('left', io).send({ key: 0, value: 'zero and ', timestamp: 2 });
+    assert.deepEqual(await driver.output('out', io).values(), ['zero and zero']);
   });
 });
 

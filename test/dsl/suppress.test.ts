@@ -126,6 +126,27 @@ describe('suppress until windows close', () => {
     ]);
   });
 
+  it('leaves out a window whose last value its store does not write', async () => {
+    const target = through((input) =>
+      input.pipe(
+        reduce({ store: 'last', value, add: (_, last) => last, window: tumbling('10ms') }),
+        suppress({ store: 'final', value: serdes.int64, until: 'windowCloses' }),
+        toStream(),
+        windowText(),
+      ),
+    );
+    const driver = await open(target, { onError: { process: 'skip' } });
+    await feed(driver, 'in', [
+      ['a', 8, 0],
+      ['b', 8, 1],
+      ['a', 0.5, 2],
+      ['b', 0.5, 3],
+      ['b', 9, 4],
+      ['c', 1, 20],
+    ]);
+    assert.deepEqual(await read(driver), [['b@0', 9, 4]]);
+  });
+
   it('knows the windows through operators that keep keys, and through a table of a windowed stream', async () => {
     const target = through((input) =>
       input.pipe(

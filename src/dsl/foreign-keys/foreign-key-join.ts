@@ -51,7 +51,7 @@ export function foreignKeyJoin(
     current.problem(
       `${operator} ${store}`,
       current.inspect(side === 'left' ? source : table).table
-        ? `the table on the ${side} has no store`
+        ? `the table on the ${side} has no store that holds its rows`
         : `the ${side} side is not a table`,
       'A foreign-key join needs two tables with a store: end their operators with toTable({ store, value }), after toStream() if it is a table.',
     );

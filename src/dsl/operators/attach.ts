@@ -17,8 +17,8 @@ export function currentDeclaring(operator: string): Declaring {
 
 /** A stateless operator: plain RxJS, plus a mark on the path so that the graph shows the operator. */
 export function withMark<I, O>(mark: PathMark, body: OperatorFunction<I, O>): OperatorFunction<I, O> {
-  return (source) =>
-    ownObservable(body, {
+  return (source) => {
+    const own = ownObservable(body, {
       input: () => asRows(source),
       around: (subscribe) => {
         const consumer = subscribing();
@@ -30,4 +30,8 @@ export function withMark<I, O>(mark: PathMark, body: OperatorFunction<I, O>): Op
         }
       },
     });
+    // Whoever applies it as a function, or by RxJS's own pipe(), may do no more with it.
+    declaring()?.ends?.piped(source, own);
+    return own;
+  };
 }

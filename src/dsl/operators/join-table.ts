@@ -61,6 +61,10 @@ interface GraceJoinOptions<K, V, T, W> {
  * table exactly as of its place in the order. The result of a stream has the stream record's timestamp; the
  * result of two tables has the higher timestamp of the two rows.
  *
+ * **Windows**: of two windowed tables a joined row lives as long as the rows of both sides may, by the
+ * `retention` of each and the stream time of its fold. Later changes of the other side are dropped and
+ * counted (`expired`).
+ *
  * ```ts
  * payments.pipe(joinTable(accounts, (payment, account) => ({ ...payment, owner: account.owner })));
  * ```
@@ -207,7 +211,9 @@ function joining(
     if (right === undefined) {
       current.problem(
         operator,
-        isGlobalTable(table) ? 'the table on the right is a global table' : 'the table on the right has no store',
+        isGlobalTable(table)
+          ? 'the table on the right is a global table'
+          : 'the table on the right has no store that holds its rows',
         isGlobalTable(table)
           ? 'Use joinGlobalTable(table, { key, join }), or declare it with t.table to join it by key.'
           : 'Pass the table itself, or end its operators with toStream() and toTable({ store, value }).',
@@ -242,7 +248,7 @@ function joining(
     if (left === undefined) {
       current.problem(
         node,
-        'the table on the left has no store',
+        'the table on the left has no store that holds its rows',
         'End its operators with toStream() and toTable({ store, value }), or with toStream() alone to join it as a stream.',
       );
       return source;

@@ -127,7 +127,8 @@ export function selectKey<K, V, K2>(
 
 /**
  * Calls a function for each record and passes the record on unchanged. Use it for inspection only: an
- * external effect would be repeated after a crash.
+ * external effect would be repeated after a crash. It is called once, however many operators follow. It is
+ * called again for a record that is retried, and for a change of a table that the policy gives up.
  */
 export function peek<R extends AnyRecord>(fn: (record: R) => void): MonoTypeOperatorFunction<R> {
   const look = (record: R): void => {

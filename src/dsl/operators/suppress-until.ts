@@ -44,12 +44,24 @@ abstract class Suppress<K, V> implements Processor {
     return this.held.release(this.rows.streamTime - this.#waitMs);
   }
 
+  /**
+   * The store does not write what the row has become, and nothing was changed for it: until its next value
+   * there is no row. So what waited for it must not come out as it was.
+   */
+  giveUp({ key, previous, timestamp, headers }: Change<K, V>, port: number, prepared: unknown): void | Promise<void> {
+    const gone = new RowChange<K, V>(key, null, previous, timestamp, headers);
+    if (this.isKnown(gone, prepared)) return this.process(gone, port, prepared);
+  }
+
   /** Emits a row that leaves the buffer. */
   protected give(key: K, { value, previous, timestamp, headers }: Pending<V>): void {
     this.#context.emit(new RowChange(key, value, previous, timestamp, headers));
   }
 
   protected abstract hold(change: Change<K, V>, prepared: unknown): void;
+
+  /** Whether the row that is gone was told of, or something waits for it. */
+  protected abstract isKnown(gone: Change<K, V>, prepared: unknown): boolean;
 }
 
 /** For windows: the key itself contains the due time, so the row is found without a second store. */
@@ -73,6 +85,10 @@ export class SuppressUntilClosed<K, V> extends Suppress<Windowed<K>, V> {
     const size = this.held.sizeOf(row.key, pending);
     if (before === null) this.held.add(row, pending, size);
     else this.held.replace(row, pending, size, sizeBefore);
+  }
+
+  protected override isKnown(_gone: Change<Windowed<K>, V>, prepared: unknown): boolean {
+    return this.rows.get(prepared as Due<Windowed<K>>) !== null;
   }
 }
 
@@ -106,6 +122,10 @@ export class SuppressUntilDue<K, V> extends Suppress<K, V> {
     place.row ??= dueRow(place.due, key);
     this.held.replace(place.row, pending, size, place.size);
     if (place.size !== size) this.#put(place.row, pending, size);
+  }
+
+  protected override isKnown(gone: Change<K, V>): boolean {
+    return this.#places.get(gone.key) !== null || this.held.pendingOf(gone, null).previous !== null;
   }
 
   #put(row: Due<K>, { previous }: Pending<V>, size: number): Due<K> {

@@ -30,7 +30,7 @@ export function bucketKeySerde<K>(key: Serde<K>, lengthMs: number): Serde<Bucket
   return containing(key, {
     name: `bucket(${key.name},${lengthMs}ms)`,
     encode(row) {
-      if (last === undefined || last.key !== row.key) last = { key: row.key, bytes: key.encode(row.key) };
+      if (last === undefined || !Object.is(last.key, row.key)) last = { key: row.key, bytes: key.encode(row.key) };
       const { bytes } = last;
       const encoded = Buffer.allocUnsafe(bytes.length + SUFFIX_BYTES);
       bytes.copy(encoded);

@@ -39,6 +39,7 @@ export class DiamondJoin implements Processor {
 
   process(change: Change<unknown, unknown>, port: number): void {
     if (change.outOfOrder) return this.#context.drop('out-of-order');
+    if ((port === 0 ? this.#right : this.#left).isOver(change.key)) return this.#context.drop('expired');
     const [left, right] = [this.#left.row(change.key), this.#right.row(change.key)];
     const joined = this.#join.of(left?.value ?? null, right?.value ?? null, change.key);
     const other = port === 0 ? right : left;

@@ -36,6 +36,9 @@ export class RowJoin {
 /**
  * Joins two tables by key if no record changes both; emits whenever either side changes. {@link DiamondJoin}
  * joins the other tables.
+ *
+ * A joined row lives as long as the rows of both sides may. What a row was that is past its life nobody knows
+ * any more, and so not what the joined row was: changes of the other side are dropped from then on.
  */
 export class TableTableJoin implements Processor {
   constructor(
@@ -50,7 +53,9 @@ export class TableTableJoin implements Processor {
 
   process(change: Change<unknown, unknown>, port: number): void {
     if (change.outOfOrder) return this.context.drop('out-of-order');
-    const other = this.sides[port === 0 ? 1 : 0].row(change.key);
+    const side = this.sides[port === 0 ? 1 : 0];
+    if (side.isOver(change.key)) return this.context.drop('expired');
+    const other = side.row(change.key);
     if (this.#isNothing(change, port, other)) return;
     const { key, value } = change;
     const row = other === null ? null : other.value;
@@ -103,6 +108,7 @@ class JoinedRows implements Rows {
   }
 
   row(key: unknown): Row<unknown> | null {
+    if (this.isOver(key)) return null;
     const left = this.left.row(key);
     const right = this.right.row(key);
     const sides = [left?.value ?? null, right?.value ?? null, key] as const;
@@ -110,6 +116,10 @@ class JoinedRows implements Rows {
     if (value === null) return null;
     const never = Number.NEGATIVE_INFINITY;
     return { value, timestamp: Math.max(left?.timestamp ?? never, right?.timestamp ?? never) };
+  }
+
+  isOver(key: unknown): boolean {
+    return this.left.isOver(key) || this.right.isOver(key);
   }
 
   before(key: unknown): unknown {

@@ -1,8 +1,8 @@
 import type { Observable, OperatorFunction } from 'rxjs';
-import type { OperatorVersionedStore, Row, StoreKind } from '../../state/contract.js';
+import type { OperatorVersionedStore, Row, StoreKind, StoreSpec } from '../../state/contract.js';
 import type { Declaring } from '../declaring.js';
 import type { Origin } from '../origin.js';
-import type { AnySerde, Lookups, ProcessorContext } from '../processor.js';
+import type { Lookups, ProcessorContext } from '../processor.js';
 import type { AnyRecord } from '../push.js';
 import type { RowBefores } from './row-befores.js';
 import { rowOrNone } from './row-function.js';
@@ -12,6 +12,11 @@ export interface Rows {
   /** Declares a look-up, see {@link Lookups}. */
   want(key: unknown, lookups: Lookups, asOf?: number): void;
   row(key: unknown, asOf?: number): Row<unknown> | null;
+  /**
+   * Whether a row of that key is past its life, if there was one: then it is gone, and nobody was told of it.
+   * Only the keys of windows say so.
+   */
+  isOver(key: unknown): boolean;
   /**
    * The value of the row before the current record changed it; null: there was none. Only if opened for a
    * diamond.
@@ -61,7 +66,6 @@ export function withView<T extends object>(table: T, find: FindView): T {
 /** The rows of a table; undefined if they cannot be looked up, after a repartition or an RxJS operator. */
 export function viewOf(table: unknown, current: Declaring): TableView | undefined {
   const { table: name, [VIEW]: find } = table as { readonly table?: string; readonly [VIEW]?: FindView };
-  current.ends.followed(table as Observable<unknown>);
   if (find) return find(current);
   const store = current.stores.find((other) => other.name === name && KINDS.includes(other.kind as StoreKind));
   if (store === undefined) return undefined;
@@ -70,11 +74,12 @@ export function viewOf(table: unknown, current: Declaring): TableView | undefine
     historyMs: store.historyMs,
     open(context, use) {
       const rows = context.store(store.name) as OperatorVersionedStore<unknown, unknown>;
+      const spec = specOf(store.name, current);
       const befores =
         use === 'diamond'
-          ? (table as Origin<AnyRecord>).keepBefores(keyOf(store.name, current), () => context.sequence)
+          ? (table as Origin<AnyRecord>).keepBefores(spec.shown?.key ?? spec.key, () => context.sequence)
           : undefined;
-      return new StoredRows(rows, store.historyMs !== undefined, befores);
+      return new StoredRows(rows, spec, befores);
     },
   };
 }
@@ -94,16 +99,14 @@ export function derived<I extends AnyRecord, O>(
     });
 }
 
-/** The key serde of a table that is looked up in its store. */
-function keyOf(name: string, { processors }: Declaring): AnySerde {
-  const store = processors.flatMap(({ spec }) => spec.stores).find((other) => other.name === name);
-  return (store?.shown?.key ?? store?.key) as AnySerde;
-}
+/** The store of a table that is looked up in its store. */
+const specOf = (name: string, { processors }: Declaring): StoreSpec =>
+  processors.flatMap(({ spec }) => spec.stores).find((other) => other.name === name) as StoreSpec;
 
 class StoredRows implements Rows {
   constructor(
     private readonly store: OperatorVersionedStore<unknown, unknown>,
-    private readonly versioned: boolean,
+    private readonly spec: StoreSpec,
     private readonly befores: RowBefores | undefined,
   ) {}
 
@@ -113,6 +116,12 @@ class StoredRows implements Rows {
 
   row(key: unknown, asOf?: number): Row<unknown> | null {
     return this.store.row(key, asOf);
+  }
+
+  isOver(key: unknown): boolean {
+    const { ttlMs, shown, bornAt } = this.spec;
+    const born = shown ? shown.bornAt : bornAt;
+    return ttlMs !== undefined && born !== undefined && born(key) + ttlMs < this.store.streamTime;
   }
 
   before(key: unknown): unknown {
@@ -125,7 +134,7 @@ class StoredRows implements Rows {
   }
 
   prepare(key: unknown, asOf: number): void | Promise<void> {
-    if (this.versioned) return this.store.prepare(key, asOf);
+    if (this.spec.history) return this.store.prepare(key, asOf);
   }
 }
 
@@ -146,6 +155,10 @@ class DerivedRows implements Rows {
     const { fn } = this;
     const value = (this.use === 'lookup' ? fn(row.value, key) : rowOrNone(fn, row.value, key)) ?? null;
     return value === null ? null : { value, timestamp: row.timestamp };
+  }
+
+  isOver(key: unknown): boolean {
+    return this.rows.isOver(key);
   }
 
   before(key: unknown): unknown {

@@ -27,6 +27,7 @@ export function sessionFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
     shown: {
       key: windowed(key),
       value,
+      bornAt: ({ end }: Windowed<K>) => end,
       rowOf: (window: Windowed<K>) => window.key,
       of: (row, sessions, streamTime) =>
         sessions

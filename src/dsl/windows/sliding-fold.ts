@@ -29,6 +29,7 @@ export function slidingFold<K, V, A>(folding: WindowedFolding<K, V, A>, windows:
     shown: {
       key: windowed(key),
       value,
+      bornAt: ({ start }: Windowed<K>) => start,
       rowOf: (window: Windowed<K>) => stretchAt(window.key, window.start, differenceMs),
       of: (stretch, spans, streamTime) =>
         spans

@@ -74,9 +74,9 @@ export function windowedFold(
       create: (context) => byPort(folding, (own) => create({ context, folding: own })),
     },
     sources,
-    // The id of the node stands for the store: no store holds the full windows, and no store name has a
-    // space.
-    counted ? `${operator} ${store}` : store,
+    // The id of the node stands for the store, and no store name has a space. No store holds the full windows
+    // of so many records, and that of windows that are emitted on close holds open ones as well.
+    counted || emit === 'onClose' ? `${operator} ${store}` : store,
   );
 }
 

@@ -13,7 +13,8 @@ export interface Windowing<K = any, V = any> {
    * when it closes, as a change from nothing. It has the highest timestamp in it (a session: its end) and no
    * headers. Empty windows are not emitted. Each record emits the windows that it closes, in the order of
    * their ends, then of their starts, then of the bytes of their keys. `<store>-closing` keeps a row per open
-   * window.
+   * window. `<store>` holds open windows as well, so the table cannot be joined: use toStream() and toTable()
+   * to keep the closed windows in a store.
    */
   readonly emit?: 'updates' | 'onClose';
   /**
