@@ -72,6 +72,8 @@ export class TestDriver {
   readonly #read = new Map<string, number>();
   readonly #services: SerdeServices;
   #engine: Engine | undefined;
+  /** An engine that is still starting: it can be stopped. */
+  #starting: Engine | undefined;
   /** The error that ended the engine, until it starts again; a requested crash is not one. */
   #failure: unknown;
   #crashAfter: CommitStep | undefined;
@@ -183,7 +185,10 @@ export class TestDriver {
     if (this.#failure !== undefined) throw this.#failure;
     if (!this.#engine) return;
     try {
-      await this.#settled(this.#drain(this.#engine));
+      const { done } = this.#engine;
+      const drained = this.#drain(this.#engine);
+      // After `close` it no longer waits for a call that does not return.
+      await this.#settled(Promise.race([drained, done.catch(() => drained)]));
     } catch (error) {
       this.#engine = undefined;
       if (error instanceof InjectedCrash) return;
@@ -223,7 +228,7 @@ export class TestDriver {
     this.#failure = undefined;
     this.#crashAfter = undefined;
     const config = resolveConfig(topology.name, { createTopics: 1, registerSchemas: true, ...this.#options });
-    this.#engine = await this.#settled(
+    const starting = this.#settled(
       Engine.start(
         topology,
         config,
@@ -241,16 +246,25 @@ export class TestDriver {
           },
         },
         true,
+        (engine) => {
+          this.#starting = engine;
+        },
       ),
-    );
+    ).finally(() => {
+      this.#starting = undefined;
+    });
+    this.#engine = await starting;
     await this.run();
   }
 
-  /** Commits, and releases everything. */
+  /**
+   * Commits, and releases everything. Waits for a start or a batch that is under way for `stopTimeout` of the
+   * virtual clock at most.
+   */
   async close(): Promise<void> {
-    const engine = this.#engine;
+    const engines = [this.#engine, this.#starting];
     this.#engine = undefined;
-    await engine?.stop();
+    for (const engine of engines) if (engine) await this.#settled(engine.stop());
     await this.#broker.close();
   }
 
