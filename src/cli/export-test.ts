@@ -35,8 +35,8 @@ const SHOWN = { depth: 9 } as const;
 
 /**
  * Writes a mocha test that feeds the slice through the test driver, and fails while the predicate becomes
- * true for the row. The text is tried first, in the same directory. Errors: USAGE if it does not load there, or
- * the test would fail for another reason, or not at all.
+ * true for the row. The text is tried first, in the same directory. Errors: USAGE if it does not load there,
+ * or the test would fail for another reason, or not at all.
  */
 export async function exportTest(test: ExportedTest): Promise<void> {
   const { file } = test;
@@ -177,7 +177,7 @@ function moduleOf(from: string, to: string): string {
   const path = relative(dirname(resolve(from)), to)
     .replaceAll(sep, '/')
     .replace(/\.([mc]?)ts$/, '.$1js')
-    // Module specifiers are URLs: some characters have a meaning in them, and line breaks and tabs are removed.
+    // Module specifiers are URLs: some characters have a meaning in them, and line breaks are removed.
     .replaceAll(/[%?#\\\n\r\t]/g, encodeURIComponent);
   return stringCode(path.startsWith('.') ? path : `./${path}`);
 }

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { AnySerde } from '../dsl/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
-import { LAST_MOMENT } from '../model/record.js';
+import { isMoment, LAST_MOMENT } from '../model/record.js';
 import { show } from '../model/show.js';
 import { inexactNumber } from '../serdes/exact.js';
 import { bytesOfForm, keyOfForm } from '../serdes/key-form.js';
@@ -120,7 +120,7 @@ function keyOf(field: unknown, { key = '', serdes }: InputFields, where: string)
 
 function timestampOf(field: unknown, name: string, where: string): number {
   const ms = typeof field === 'string' ? momentOf(field) : field;
-  if (typeof ms === 'number' && Number.isInteger(ms) && ms >= 0 && ms <= LAST_MOMENT) return ms;
+  if (typeof ms === 'number' && isMoment(ms)) return ms;
   throw invalid(
     where,
     `the field ${show(name)} is not a time`,

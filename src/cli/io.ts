@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { styleText } from 'node:util';
 import { plainLayout } from '../model/plain-text.js';
 import type { Clock } from '../model/ports.js';
+import { PROCESS_MARK } from '../runtime/system.js';
 
 export type StopSignal = 'SIGINT' | 'SIGTERM';
 
@@ -34,10 +34,10 @@ export interface Output extends Writable {
 }
 
 /**
- * Marks the beginning of a sequence of our own until it is written. Foreign text may contain any sequence, the
- * same one too, but never this mark: it is different in each process.
+ * Marks the beginning of a sequence of our own until it is written. Foreign text may contain any sequence,
+ * also the same one, but never this mark: it is different in each process.
  */
-const OWN = `\u001b${randomBytes(16).toString('hex')}`;
+const OWN = `\u001b${PROCESS_MARK}`;
 /** The sequences that we write: a colour, and the restart of a line. */
 const OWN_SEQUENCE = /^(?:\[\d{1,3}m|\r)/;
 const ESCAPE = '\u001b';

@@ -47,7 +47,8 @@ export async function parsePredicate(text: string, cwd: string): Promise<GivenPr
 
 /**
  * Compiles the expression as code of a module, as in an exported test: it is strict, and sees its parameters
- * and globals only. Both kinds of brackets enclose it: a text that closes one kind does not parse in the other.
+ * and globals only. Both kinds of brackets enclose it: a text that closes one kind does not parse in the
+ * other.
  */
 async function compiled(expression: string): Promise<Predicate> {
   const code = `export default ({ key, value, before, timestamp }) => (${expression}\n);\n() => [${expression}\n];`;

@@ -20,10 +20,10 @@ export async function reportError(io: Io, error: unknown, verbose: boolean): Pro
   await write(io.stderr, withoutLogins(`${lines.join('\n')}\n`));
 }
 
-/** The message, which may repeat what others wrote, on one line; a line for each frame. */
+/** The message on one line, because it may repeat foreign text, then a line for each frame. */
 function stackLines(error: Error): readonly string[] {
   const { head, frames } = stackOf(error);
-  // The list of ours is on lines that are ours.
+  // The list of a StreamsError has lines of its own.
   const isOurs = isStreamsError(error) && head.endsWith(error.message);
   return [isOurs ? head : plainText(head), ...frames.map(plainText)];
 }

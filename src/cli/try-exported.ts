@@ -1,8 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { messageOf } from '../model/errors.js';
 import { loadModule } from './load-topology.js';
+
+/** A module is loaded once, so each text needs a file of its own. */
+let trials = 0;
 
 /**
  * Runs the text of a test as a file in the directory of the final one. It must load there, and its only test
@@ -10,9 +12,10 @@ import { loadModule } from './load-topology.js';
  */
 export async function failsOtherwise(file: string, text: string): Promise<string | undefined> {
   const extension = extname(file);
-  const path = join(dirname(file), `.${basename(file, extension)}-${randomUUID()}${extension}`);
+  const path = join(dirname(file), `.${basename(file, extension)}.trial-${process.pid}-${++trials}${extension}`);
   await mkdir(dirname(file), { recursive: true });
   try {
+    await rm(path, { force: true });
     await writeFile(path, text, { flag: 'wx' });
     await runTest(path);
     return 'a predicate that never holds in the test';

@@ -34,8 +34,8 @@ function frameOf(
 }
 
 /**
- * The message of an error, and the frames of its stack. The message may repeat foreign text, so a line of it may
- * look like a frame: only lines after the message are frames.
+ * The message of an error, and the frames of its stack. The message may repeat foreign text, so a line of it
+ * may look like a frame: only lines after the message are frames.
  */
 export function stackOf(error: Error): { readonly head: string; readonly frames: readonly string[] } {
   const message = messageOf(error);

@@ -57,7 +57,7 @@ export interface ShadowStreams {
  * the live application must run in the same process, or be stopped.
  *
  * Cost: that of an application. Errors: those of `start`; TOPIC_UNKNOWN if a source topic does not exist;
- * TOPIC_FOREIGN if somebody else has a topic of the name of an output, which is neither written nor removed;
+ * TOPIC_FOREIGN if a topic with the name of an output belongs to somebody else: it is not written or removed;
  * with `fresh` APPLICATION_RUNNING while a process of the shadow is alive; PROMOTION_UNFINISHED;
  * CONFIG_INVALID if the previous live version is kept there for a rollback, which `fresh` gives up.
  *
@@ -133,7 +133,7 @@ const waitsThere = (group: string, { id }: Retirement): StreamsError =>
 interface Made {
   readonly outputs: readonly string[];
   readonly internal: readonly string[];
-  /** Of the outputs, those that an earlier version has noted, which did not mark what it made. */
+  /** Outputs from the notes of an earlier version, which did not mark the topics that it created. */
   readonly unmarked: readonly string[];
 }
 
@@ -178,14 +178,14 @@ class ShadowOutputs {
     return this.#made.internal;
   }
 
-  /** Of the topics that it has made, or may have. */
+  /** Names of the topics that the shadow has created, or may have. */
   get names(): readonly string[] {
     return this.pairs.map(({ shadowTopic }) => shadowTopic);
   }
 
   /**
-   * TOPIC_FOREIGN unless each of the topics is an output of this shadow: it says so; or it cannot, and this
-   * machine has noted that it is.
+   * TOPIC_FOREIGN unless each of the topics is an output of this shadow. Either its settings name the owner;
+   * or they cannot, and the notes of this machine name the topic.
    */
   checkOwn(existing: readonly TopicDescription[]): void {
     const { outputs, unmarked } = this.#made;

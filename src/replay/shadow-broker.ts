@@ -74,7 +74,7 @@ export class ShadowBroker implements Broker {
   /** Leaves the underlying broker open: it belongs to the code that created this object. */
   async close(): Promise<void> {}
 
-  /** Creates the shadow of a topic, if there is none. TOPIC_FOREIGN if somebody else has a topic of its name. */
+  /** Creates the shadow of a topic, if there is none. TOPIC_FOREIGN if its name is that of another topic. */
   async make(topic: string): Promise<void> {
     if (this.#made.has(topic)) return;
     const { broker, partitions, owner, checkOwn, onOutput } = this.#options;
@@ -87,12 +87,12 @@ export class ShadowBroker implements Broker {
       try {
         await broker.admin.createTopics([{ name, partitions: like?.partitions ?? partitions, config }]);
       } catch (error) {
-        // Another process of the shadow was faster; or somebody else.
+        // Another process of the shadow was faster, or another application.
         if (isStreamsError(error) && error.code === 'TOPIC_EXISTS') return this.make(topic);
         throw error;
       }
     }
-    // Only now: what is noted may be removed.
+    // Not earlier: topics in the notes may be removed.
     await onOutput(topic);
     this.#made.add(topic);
   }

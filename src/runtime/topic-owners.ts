@@ -71,8 +71,8 @@ export function isForeign(topic: Pick<TopicDescription, 'name' | 'config'>, own:
   return foundOwner(topic) !== undefined && !isMarked(topic, own);
 }
 
-/** Whether the topic says that it is the owner's. */
-export function isMarked(topic: Pick<TopicDescription, 'name' | 'config'>, own: TopicOwner): boolean {
+/** Whether the topic names this owner. */
+function isMarked(topic: Pick<TopicDescription, 'name' | 'config'>, own: TopicOwner): boolean {
   const found = foundOwner(topic);
   return found?.prefix === own.prefix && found.kind === own.kind;
 }
@@ -102,8 +102,8 @@ export function foreignTopics(
 }
 
 /**
- * TOPIC_FOREIGN for topics that are to be removed, or written as one's own, and that do not say that they
- * are: nobody else may lose anything by it.
+ * TOPIC_FOREIGN for topics that do not name this owner. For callers that remove topics, or write to them as
+ * their own.
  */
 export function unprovenTopics(
   topics: readonly Pick<TopicDescription, 'name' | 'config'>[],

@@ -12,7 +12,6 @@ import { Engine } from '../runtime/engine.js';
 import type { EngineMetrics } from '../runtime/metrics.js';
 import { encodeRecords, type InputRecord, openedFor, type TopicSerdes } from '../runtime/send.js';
 import { type StoreView, viewStore } from '../runtime/store-view.js';
-import { nextTurn } from '../runtime/system.js';
 import { MemoryRegistry } from '../serdes/registry/memory.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
 import type { SerdeServices } from '../serdes/serde.js';
@@ -20,6 +19,7 @@ import { memoryIdentityFiles } from '../state/identity-files.js';
 import { memoryDatabases } from '../state/memory.js';
 import type { DeliveryFaults, TestInput, TestOutput } from './driver-topics.js';
 import { ManualClock } from './manual-clock.js';
+import { settled } from './settled.js';
 import { decodeOutput, type OutputRecord } from './topics.js';
 
 export interface TestDriverOptions extends EngineOptions {
@@ -188,7 +188,7 @@ export class TestDriver {
       const { done } = this.#engine;
       const drained = this.#drain(this.#engine);
       // After `close` it no longer waits for a call that does not return.
-      await this.#settled(Promise.race([drained, done.catch(() => drained)]));
+      await settled(this.#clock, Promise.race([drained, done.catch(() => drained)]));
     } catch (error) {
       this.#engine = undefined;
       if (error instanceof InjectedCrash) return;
@@ -228,7 +228,8 @@ export class TestDriver {
     this.#failure = undefined;
     this.#crashAfter = undefined;
     const config = resolveConfig(topology.name, { createTopics: 1, registerSchemas: true, ...this.#options });
-    const starting = this.#settled(
+    const starting = settled(
+      this.#clock,
       Engine.start(
         topology,
         config,
@@ -264,7 +265,7 @@ export class TestDriver {
   async close(): Promise<void> {
     const engines = [this.#engine, this.#starting];
     this.#engine = undefined;
-    for (const engine of engines) if (engine) await this.#settled(engine.stop());
+    for (const engine of engines) if (engine) await settled(this.#clock, engine.stop());
     await this.#broker.close();
   }
 
@@ -276,23 +277,6 @@ export class TestDriver {
   async #drain(engine: Engine): Promise<void> {
     // Repartition topics feed other tasks, which may come earlier in the round.
     while ((await engine.processWaiting()) > 0);
-  }
-
-  /**
-   * Lets the virtual clock advance while something waits for it (such as the backoff of a retry), so that
-   * nothing hangs.
-   */
-  async #settled<T>(work: Promise<T>): Promise<T> {
-    let settled = false;
-    const end = work.finally(() => {
-      settled = true;
-    });
-    end.catch(() => undefined);
-    while (!settled) {
-      await nextTurn();
-      if (!settled && this.#clock.waiting) this.#clock.fireNext();
-    }
-    return end;
   }
 
   #running(): Engine {

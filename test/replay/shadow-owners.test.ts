@@ -7,7 +7,7 @@ import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { Broker, TopicDescription } from '#src/broker/port.js';
 import { startShadow } from '#src/replay/index.js';
 import { systemClock } from '#src/runtime/system.js';
-import { foundOwner, ownerOfOutputs, owned } from '#src/runtime/topic-owners.js';
+import { foundOwner, owned, ownerOfOutputs } from '#src/runtime/topic-owners.js';
 import { LOG_CONFIG } from '#src/runtime/topic-uses.js';
 import { isError } from '../support/errors.js';
 import { overlaid } from '../support/overlaid.js';
