@@ -145,7 +145,7 @@ describe('millrace produce', () => {
       'with a time after the last one',
       '{"account":"a","at":8640000000000001}',
       '--key account --timestamp at',
-      /"at" is no time at in\.jsonl:3: saw 8640000000000001, expected .* up to 8640000000000000/,
+      /"at" is not a time at in\.jsonl:3: saw 8640000000000001, expected .* up to 8640000000000000/,
     ],
     ['that is no object', '7', '--key account', /in\.jsonl:3: saw 7/],
   ];

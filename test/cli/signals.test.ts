@@ -85,7 +85,7 @@ describe('a signal to millrace run', () => {
         running.child.kill(signal);
         const ended = await running.ended;
         assert.equal(ended.code, code, ended.stderr);
-        assert.match(ended.stderr, /stopping; once more to end at once/);
+        assert.match(ended.stderr, /stopping; signal again to end at once/);
       }
     });
   }
