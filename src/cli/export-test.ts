@@ -1,19 +1,17 @@
 import { isUtf8 } from 'node:buffer';
-import { dirname, extname, relative, resolve } from 'node:path';
-import { inspect, isDeepStrictEqual } from 'node:util';
+import { dirname, extname, relative, resolve, sep } from 'node:path';
+import { inspect } from 'node:util';
 import type { Topology } from '../dsl/processor.js';
 import { writeFileAtomically } from '../files/write.js';
 import { bytesCode, commentCode, hasCode, propertyCode, stringCode, valueCode } from '../model/code-text.js';
-import { messageOf, type StreamsError } from '../model/errors.js';
 import type { Headers } from '../model/headers.js';
+import { show } from '../model/show.js';
 import type { SmallestSlice, StateChange } from '../replay/index.js';
-import type { StoreView } from '../runtime/store-view.js';
-import { MemoryRegistry } from '../serdes/registry/memory.js';
-import { serdes } from '../serdes/serdes.js';
-import { TestDriver, type TestDriverOptions } from '../testing/driver.js';
+import type { TestDriverOptions } from '../testing/driver.js';
 import type { ExportedSchema } from './export-schemas.js';
 import type { GivenPredicate } from './predicate.js';
 import { eventText } from './show-past.js';
+import { failsOtherwise } from './try-exported.js';
 import { usage } from './usage.js';
 
 export interface ExportedTest {
@@ -29,74 +27,71 @@ export interface ExportedTest {
   readonly schemas: readonly ExportedSchema[];
 }
 
+/** Extensions of test files. A `.cjs` file cannot use `import`. */
+const WRITTEN = ['.ts', '.mts', '.cts', '.js', '.mjs'];
+
 /** How deep to show a key that has no literal form. */
 const SHOWN = { depth: 9 } as const;
 
 /**
  * Writes a mocha test that feeds the slice through the test driver, and fails while the predicate becomes
- * true for the row. It is tried first. Errors: USAGE if the test would fail for another reason, or not at
- * all.
+ * true for the row. The text is tried first, in the same directory. Errors: USAGE if it does not load there,
+ * or the test would fail for another reason, or not at all.
  */
 export async function exportTest(test: ExportedTest): Promise<void> {
-  await checkFails(test);
-  await writeFileAtomically(test.file, testText(test), { shared: true });
-}
-
-/** Does here what the test does. */
-async function checkFails({ topology, options, predicate, change, slice, schemas }: ExportedTest): Promise<void> {
-  const wrong = (saw: string): StreamsError =>
-    usage(
+  const { file } = test;
+  const extension = extname(file);
+  if (!WRITTEN.includes(extension))
+    throw usage('cannot write a test', `the extension ${show(extension)}`, `a file that ends in ${WRITTEN.join(', ')}`);
+  const text = testText(test);
+  const saw = await failsOtherwise(file, text);
+  if (saw !== undefined)
+    throw usage(
       'cannot write a test that reproduces it',
       saw,
-      'the predicate to hold when the records go through the test driver, one after the other',
-      'Leave out --export-test. The row depends on something that a test with these records does not have.',
+      'the predicate to hold when the records go through the test driver, one after the other, in a file of that name',
+      'Leave out --export-test, or write the test next to the topology. The row may depend on something that a test with these records does not have.',
     );
-  const schemaRegistry = new MemoryRegistry({ compatibility: 'NONE' });
-  for (const { subject, schema } of schemas) await schemaRegistry.register(subject, { schema, references: [] });
-  const driver = await TestDriver.create(topology, { partitions: slice.partitions, ...options, schemaRegistry });
-  try {
-    const rowOf = rowIn(driver.store(change.store), change.key);
-    let before: unknown = null;
-    for (const { topic, partition, timestamp, key: bytes, value: written, headers } of slice.records) {
-      const record = { partition, timestamp, key: bytes, value: written, headers };
-      await driver.input(topic, { key: serdes.bytes, value: serdes.bytes }).send(record);
-      const { key, value } = await rowOf();
-      if (isDeepStrictEqual(value, before)) continue;
-      if (predicate.when({ key, value, before, timestamp })) return;
-      before = value;
-    }
-  } catch (error) {
-    throw wrong(messageOf(error));
-  } finally {
-    await driver.close().catch(() => undefined);
-  }
-  throw wrong('a predicate that never holds in the test');
+  await writeFileAtomically(file, text, { shared: true });
 }
 
-interface FoundRow {
-  readonly key: unknown;
-  readonly value: unknown;
+/** Names in the test that are visible to the predicate. */
+const NAMES = [
+  'assert',
+  'inspect',
+  'isDeepStrictEqual',
+  'Headers',
+  'serdes',
+  'MemoryRegistry',
+  'TestDriver',
+  'topology',
+  'records',
+  'holds',
+] as const;
+
+/** A form of each name that does not occur in the expression, not even with escapes. */
+function namesBeside(expression = ''): Readonly<Record<(typeof NAMES)[number], string>> {
+  const written = expression.replace(/\\u(?:\{([0-9a-f]+)\}|([0-9a-f]{4}))/gi, (_, long?: string, short?: string) =>
+    String.fromCharCode(Number.parseInt(long ?? short ?? '', 16)),
+  );
+  const free = (name: string): string => (written.includes(name) ? free(`${name}_`) : name);
+  return Object.fromEntries(NAMES.map((name) => [name, free(name)])) as Record<(typeof NAMES)[number], string>;
 }
 
-function rowIn(store: StoreView<unknown, unknown>, key: unknown): () => Promise<FoundRow> {
-  if (hasCode(key)) return async () => ({ key, value: await store.get(key) });
-  const shown = inspect(key, SHOWN);
-  return async () => {
-    const row = (await store.entries()).find(([other]) => inspect(other, SHOWN) === shown);
-    return { key, value: row?.[1] ?? null };
-  };
-}
+/** An import, under the name that it has in the test. */
+const imported = (name: string, as: string): string => (name === as ? name : `${name} as ${as}`);
 
 function testText(test: ExportedTest): string {
   const { file, topologyFile, topology, options, predicate, change, slice, schemas } = test;
+  const n = namesBeside(predicate.expression);
   const typed = /^\.[mc]?ts$/.test(extname(file));
   const row = typed ? ': { key: any; value: any; before: any; timestamp: number }' : '';
   const condition = predicate.expression ?? 'the predicate holds';
   const when =
-    predicate.expression === undefined ? `import holds from ${moduleOf(file, predicate.file as string)};` : '';
+    predicate.expression === undefined ? `import ${n.holds} from ${moduleOf(file, predicate.file as string)};` : '';
   const records = slice.records.map(
     ({ topic, partition, timestamp, key, value, headers }) =>
-      `  { topic: ${stringCode(topic)}, partition: ${partition}, timestamp: ${timestamp}, key: ${bytes(key)}, value: ${bytes(value)}${headersCode(headers)} },`,
+      `  { topic: ${stringCode(topic)}, partition: ${partition}, timestamp: ${timestamp}, key: ${bytes(key)}, value: ${bytes(value)}${headersCode(headers, n.Headers)} },`,
   );
   const registered = schemas.map(
     ({ subject, schema }) =>
@@ -104,7 +99,7 @@ function testText(test: ExportedTest): string {
   );
   const registry =
     schemas.length > 0
-      ? `    const schemaRegistry = new MemoryRegistry({ compatibility: 'NONE' });\n${registered.join('')}`
+      ? `    const schemaRegistry = new ${n.MemoryRegistry}({ compatibility: 'NONE' });\n${registered.join('')}`
       : '';
   const given = Object.entries(options)
     .filter(([, value]) => value !== undefined)
@@ -112,28 +107,28 @@ function testText(test: ExportedTest): string {
     .join('');
   return `// Written by millrace bisect: the smallest part of the history that it found to reproduce it.
 // The event: ${commentCode(eventText(change.event))}.
-import assert from 'node:assert/strict';
-import { inspect, isDeepStrictEqual } from 'node:util';
-import { ${slice.records.some(({ headers }) => hasTwice(headers)) ? 'Headers, ' : ''}serdes } from 'millrace';
-${schemas.length > 0 ? "import { MemoryRegistry } from 'millrace/avro';\n" : ''}import { TestDriver } from 'millrace/testing';
-import topology from ${moduleOf(file, topologyFile)};
+import ${n.assert} from 'node:assert/strict';
+import { ${imported('inspect', n.inspect)}, ${imported('isDeepStrictEqual', n.isDeepStrictEqual)} } from 'node:util';
+import { ${slice.records.some(({ headers }) => hasTwice(headers)) ? `${imported('Headers', n.Headers)}, ` : ''}${imported('serdes', n.serdes)} } from 'millrace';
+${schemas.length > 0 ? `import { ${imported('MemoryRegistry', n.MemoryRegistry)} } from 'millrace/avro';\n` : ''}import { ${imported('TestDriver', n.TestDriver)} } from 'millrace/testing';
+import ${n.topology} from ${moduleOf(file, topologyFile)};
 ${when}
-const records = [
+const ${n.records} = [
 ${records.join('\n')}
 ];
 
-${predicate.expression === undefined ? '' : `const holds = ({ key, value, before, timestamp }${row}) => (${predicate.expression}\n);\n`}
+${predicate.expression === undefined ? '' : `const ${n.holds} = ({ key, value, before, timestamp }${row}) => (${predicate.expression}\n);\n`}
 describe(${stringCode(topology.name)}, () => {
   it(${stringCode(`has no row in ${change.store} with: ${condition}`)}, async () => {
-${registry}    const driver = await TestDriver.create(topology, { partitions: ${valueCode(slice.partitions)}${given}${schemas.length > 0 ? ', schemaRegistry' : ''} });
+${registry}    const driver = await ${n.TestDriver}.create(${n.topology}, { partitions: ${valueCode(slice.partitions)}${given}${schemas.length > 0 ? ', schemaRegistry' : ''} });
     const store = driver.store(${stringCode(change.store)});
-${keyCode(change.key, typed)}
+${keyCode(change.key, typed, n.inspect)}
     let before${typed ? ': any' : ''} = null;
-    for (const { topic, ...record } of records) {
-      await driver.input(topic, { key: serdes.bytes, value: serdes.bytes }).send(record);
+    for (const { topic, ...record } of ${n.records}) {
+      await driver.input(topic, { key: ${n.serdes}.bytes, value: ${n.serdes}.bytes }).send(record);
       const value${typed ? ': any' : ''} = ${hasCode(change.key) ? 'await store.get(key)' : 'await valueOf()'};
-      if (isDeepStrictEqual(value, before)) continue;
-      assert.ok(!holds({ key, value, before, timestamp: record.timestamp }), \`\${inspect(key)} is \${inspect(value)}\`);
+      if (${n.isDeepStrictEqual}(value, before)) continue;
+      ${n.assert}.ok(!${n.holds}({ key, value, before, timestamp: record.timestamp }), \`\${${n.inspect}(key)} is \${${n.inspect}(value)}\`);
       before = value;
     }
     await driver.close();
@@ -143,14 +138,14 @@ ${keyCode(change.key, typed)}
 }
 
 /** Code for the key; for a key without a literal form, code that finds its row. */
-function keyCode(key: unknown, typed: boolean): string {
+function keyCode(key: unknown, typed: boolean, shows: string): string {
   const any = typed ? ': any' : '';
   if (hasCode(key)) return `    const key${any} = ${valueCode(key)};`;
   return `    let key${any} = null;
     // A class instance has no literal: the key is found by its printed form.
     const valueOf = async () => {
       for (const [other, value] of await store.entries())
-        if (inspect(other, ${valueCode(SHOWN)}) === ${stringCode(inspect(key, SHOWN))}) {
+        if (${shows}(other, ${valueCode(SHOWN)}) === ${stringCode(inspect(key, SHOWN))}) {
           key = other;
           return value;
         }
@@ -161,11 +156,11 @@ function keyCode(key: unknown, typed: boolean): string {
 /** An object cannot hold a name twice. */
 const hasTwice = ({ entries }: Headers): boolean => new Set(entries.map(([name]) => name)).size < entries.length;
 
-function headersCode(headers: Headers): string {
+function headersCode(headers: Headers, made: string): string {
   if (headers.size === 0) return '';
   const pairs = headers.entries.map(([name, value]) => [name, bytes(value && Buffer.from(value))] as const);
   return hasTwice(headers)
-    ? `, headers: new Headers([${pairs.map(([name, value]) => `[${stringCode(name)}, ${value}]`).join(', ')}])`
+    ? `, headers: new ${made}([${pairs.map(([name, value]) => `[${stringCode(name)}, ${value}]`).join(', ')}])`
     : `, headers: { ${pairs.map(([name, value]) => `${propertyCode(name)}: ${value}`).join(', ')} }`;
 }
 
@@ -180,9 +175,9 @@ function bytes(value: Buffer | null): string {
  */
 function moduleOf(from: string, to: string): string {
   const path = relative(dirname(resolve(from)), to)
-    .replaceAll('\\', '/')
+    .replaceAll(sep, '/')
     .replace(/\.([mc]?)ts$/, '.$1js')
-    // Module specifiers are URLs, in which these characters have a meaning.
-    .replaceAll(/[%?#]/g, encodeURIComponent);
+    // Module specifiers are URLs: some characters have a meaning in them, and line breaks are removed.
+    .replaceAll(/[%?#\\\n\r\t]/g, encodeURIComponent);
   return stringCode(path.startsWith('.') ? path : `./${path}`);
 }

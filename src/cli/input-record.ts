@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { AnySerde } from '../dsl/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
+import { isMoment, LAST_MOMENT } from '../model/record.js';
 import { show } from '../model/show.js';
 import { inexactNumber } from '../serdes/exact.js';
 import { bytesOfForm, keyOfForm } from '../serdes/key-form.js';
@@ -28,6 +29,9 @@ export interface ParsedLine {
 
 /** Whether users write keys of this serde as plain text; all other keys are written as JSON. */
 export const isTyped = ({ name, text }: AnySerde): boolean => text === true || name === 'uuid';
+
+/** Half an emoji as `JSON.stringify` writes it, at any depth: it never escapes a whole one. */
+const HALF_EMOJI = /(?<!\\)(?:\\\\)*\\ud[89a-f][0-9a-f]{2}/;
 
 /** ISO 8601: a day, a time of day, its offset from UTC. */
 const ISO_TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?)?$/;
@@ -104,24 +108,24 @@ function keyOf(field: unknown, { key = '', serdes }: InputFields, where: string)
   }
   // A text key may be a number in the line.
   const text = typeof field === 'string' ? field : JSON.stringify(field);
+  if (typeof field === 'string' ? !isWellFormed(field) : HALF_EMOJI.test(text))
+    throw invalid(where, `the field ${show(key)} cannot be a key`, show(text), 'text without lone surrogates');
   if (serdes) {
     const { key: serde } = serdes;
     return fitting(serde, () => serde.encode(keyOfForm(serde, isTyped(serde) ? text : field)), where);
   }
   const bytes = bytesOfForm(field);
-  if (bytes) return bytes;
-  if (isWellFormed(text)) return Buffer.from(text);
-  throw invalid(where, `the field ${show(key)} cannot be a key`, show(text), 'text without lone surrogates');
+  return bytes ?? Buffer.from(text);
 }
 
 function timestampOf(field: unknown, name: string, where: string): number {
   const ms = typeof field === 'string' ? momentOf(field) : field;
-  if (typeof ms === 'number' && Number.isSafeInteger(ms) && ms >= 0) return ms;
+  if (typeof ms === 'number' && isMoment(ms)) return ms;
   throw invalid(
     where,
     `the field ${show(name)} is not a time`,
     show(field)?.slice(0, 60) ?? String(field),
-    'milliseconds since 1970, or a time as in "2026-01-31T12:00:00Z"',
+    `milliseconds since 1970, up to ${LAST_MOMENT}, or a time as in "2026-01-31T12:00:00Z"`,
   );
 }
 

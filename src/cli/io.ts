@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { styleText } from 'node:util';
 import { plainLayout } from '../model/plain-text.js';
 import type { Clock } from '../model/ports.js';
+import { PROCESS_MARK } from '../runtime/system.js';
 
 export type StopSignal = 'SIGINT' | 'SIGTERM';
 
@@ -33,12 +34,35 @@ export interface Output extends Writable {
 }
 
 /**
+ * Marks the beginning of a sequence of our own until it is written. Foreign text may contain any sequence,
+ * also the same one, but never this mark: it is different in each process.
+ */
+const OWN = `\u001b${PROCESS_MARK}`;
+/** The sequences that we write: a colour, and the restart of a line. */
+const OWN_SEQUENCE = /^(?:\[\d{1,3}m|\r)/;
+const ESCAPE = '\u001b';
+const ERASED = '\r\u001b[K';
+
+/** Moves to the beginning of the line, and erases the line. */
+export const ERASE_LINE = `${OWN}\r`;
+
+/** Own sequences as a terminal expects them; all other text is plain. */
+function terminalText(text: string): string {
+  const [first = '', ...others] = text.split(OWN);
+  const shown = others.map((part) => {
+    const sequence = OWN_SEQUENCE.exec(part)?.[0] ?? '';
+    return (sequence === '\r' ? ERASED : ESCAPE + sequence) + plainLayout(part.slice(sequence.length));
+  });
+  return plainLayout(first) + shown.join('');
+}
+
+/**
  * Writes, and waits if the reader is slower than the writer. All output to the terminal goes through this
- * function: it removes control characters that foreign text may contain. Bytes are written unchanged, but as
- * text to a terminal.
+ * function: it escapes control characters and sequences that foreign text may contain. Bytes are written
+ * unchanged, but as text to a terminal.
  */
 export function write(output: Output, text: string | Uint8Array): Promise<void> | undefined {
-  const shown = typeof text === 'string' || output.isTTY ? plainLayout(text.toString()) : text;
+  const shown = typeof text === 'string' || output.isTTY ? terminalText(text.toString()) : text;
   if (output.destroyed || output.write(shown) || output.destroyed) return undefined;
   return new Promise((resolve) => {
     const done = (): void => {
@@ -49,7 +73,9 @@ export function write(output: Output, text: string | Uint8Array): Promise<void> 
   });
 }
 
-/** Text in a colour, if the output is a terminal. */
+/** Text in a colour, for {@link write}, if the output is a terminal. */
 export function coloured(io: Io, output: Output, format: Parameters<typeof styleText>[0], text: string): string {
-  return io.colours && output.isTTY ? styleText(format, text, { validateStream: false }) : text;
+  if (!io.colours || !output.isTTY) return text;
+  const [begin = '', end = ''] = styleText(format, ' ', { validateStream: false }).split(' ');
+  return begin.replaceAll(ESCAPE, OWN) + text + end.replaceAll(ESCAPE, OWN);
 }

@@ -27,19 +27,23 @@ export function duration(name: string): Parse<Duration> {
       durationMs(text as Duration);
       return text as Duration;
     } catch {
-      throw usage(`cannot read ${name}`, show(text), 'a number and a unit, for example 250ms, 30s or 5m');
+      throw usage(
+        `cannot read ${name}`,
+        show(text),
+        'whole milliseconds as a number and a unit, for example 250ms, 30s or 5m',
+      );
     }
   };
 }
 
-/** A moment: ISO 8601, UTC without an offset, or milliseconds since the epoch. */
+/** A moment: ISO 8601, UTC without an offset, or milliseconds since (negative: before) the epoch. */
 export function moment(name: string): Parse<number> {
   return (text) => {
     const iso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/.exec(text);
     // Date.parse reads a time without an offset as local time, which differs between machines.
     const utc = iso?.[1] !== undefined && iso[4] === undefined ? `${text}Z` : text;
-    const ms = /^\d+$/.test(text) ? Number(text) : iso ? Date.parse(utc) : Number.NaN;
-    if (Number.isSafeInteger(ms) && ms >= 0) return ms;
+    const ms = /^-?\d+$/.test(text) ? Number(text) : iso ? Date.parse(utc) : Number.NaN;
+    if (Number.isSafeInteger(ms)) return ms;
     throw usage(
       `cannot read ${name}`,
       show(text),

@@ -1,6 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { compileFunction } from 'node:vm';
 import { messageOf } from '../model/errors.js';
 import { show } from '../model/show.js';
 import type { Predicate } from '../replay/index.js';
@@ -25,7 +24,7 @@ const FILE = /\.[mc]?[jt]s$/;
  */
 export async function parsePredicate(text: string, cwd: string): Promise<GivenPredicate> {
   const path = resolve(cwd, text);
-  if (FILE.test(text) && !/\s/.test(text)) {
+  if (FILE.test(text) && (!/\s/.test(text) || existsSync(path))) {
     if (!existsSync(path) || !statSync(path).isFile())
       throw usage('cannot read --when', `${show(text)}, which is not a file`, 'an expression, or a file');
     const { default: exported } = await loadModule(path);
@@ -36,9 +35,7 @@ export async function parsePredicate(text: string, cwd: string): Promise<GivenPr
     return { when: when as Predicate, expression: undefined, file: path };
   }
   try {
-    const compiled = compileFunction(`return (${text}\n);`, ['key', 'value', 'before', 'timestamp']);
-    const when: Predicate = ({ key, value, before, timestamp }) => compiled(key, value, before, timestamp);
-    return { when, expression: text, file: undefined };
+    return { when: await compiled(text), expression: text, file: undefined };
   } catch (error) {
     throw usage(
       'cannot read --when',
@@ -46,4 +43,15 @@ export async function parsePredicate(text: string, cwd: string): Promise<GivenPr
       "an expression such as 'value.balance < 0' of key, value, before and timestamp, or a file",
     );
   }
+}
+
+/**
+ * Compiles the expression as code of a module, as in an exported test: it is strict, and sees its parameters
+ * and globals only. Both kinds of brackets enclose it: a text that closes one kind does not parse in the
+ * other.
+ */
+async function compiled(expression: string): Promise<Predicate> {
+  const code = `export default ({ key, value, before, timestamp }) => (${expression}\n);\n() => [${expression}\n];`;
+  const module: { readonly default: Predicate } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  return module.default;
 }

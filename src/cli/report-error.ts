@@ -2,7 +2,7 @@ import { isStreamsError, messageOf } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
 import { withoutLogins } from '../model/secret.js';
 import { coloured, type Io, write } from './io.js';
-import { placeInUserFile } from './user-place.js';
+import { placeInUserFile, stackOf } from './user-place.js';
 
 /**
  * Writes one error to standard error: its code, its message and, if a user function threw, the position in
@@ -16,7 +16,14 @@ export async function reportError(io: Io, error: unknown, verbose: boolean): Pro
   const message = isStreamsError(error) ? error.message : plainText(messageOf(error));
   const lines = [`${coloured(io, io.stderr, 'red', code)}: ${message}`];
   if (place && !message.includes(place)) lines.push(`  at ${plainText(place)}`);
-  if (verbose)
-    for (let cause = error; cause instanceof Error; cause = cause.cause) lines.push(cause.stack ?? cause.message);
+  if (verbose) for (let cause = error; cause instanceof Error; cause = cause.cause) lines.push(...stackLines(cause));
   await write(io.stderr, withoutLogins(`${lines.join('\n')}\n`));
+}
+
+/** The message on one line, because it may repeat foreign text, then a line for each frame. */
+function stackLines(error: Error): readonly string[] {
+  const { head, frames } = stackOf(error);
+  // The list of a StreamsError has lines of its own.
+  const isOurs = isStreamsError(error) && head.endsWith(error.message);
+  return [isOurs ? head : plainText(head), ...frames.map(plainText)];
 }

@@ -1,5 +1,5 @@
 import type { Duration } from '../model/duration.js';
-import type { Guarantee } from '../runtime/config.js';
+import type { EngineOptions, Guarantee } from '../runtime/config.js';
 import type { ErrorPolicies } from '../runtime/policy.js';
 import type { BrokerOptions } from './broker-url.js';
 import type { ShadowOptions } from './check-shadow.js';
@@ -28,4 +28,22 @@ export interface RunOptions extends BrokerOptions, RegistrySelection, ShadowOpti
   readonly registerSchemas?: true | undefined;
   readonly check: boolean;
   readonly verbose: boolean;
+}
+
+/** What of it is for the engine. */
+export function engineOptionsOf(options: RunOptions, createsTopics: boolean): EngineOptions {
+  const chosen: { -readonly [Name in keyof EngineOptions]: EngineOptions[Name] } = {
+    guarantee: options.guarantee,
+    startFrom: options.from,
+  };
+  if (options.app !== undefined) chosen.applicationId = options.app;
+  if (options.commitEvery !== undefined) chosen.commitEvery = options.commitEvery;
+  if (options.batch !== undefined) chosen.batchRecords = options.batch;
+  if (options.cache !== undefined) chosen.cacheBytes = options.cache;
+  if (options.onError !== undefined) chosen.onError = options.onError;
+  if (options.instanceId !== undefined) chosen.instanceId = options.instanceId;
+  if (options.sessionTimeout !== undefined) chosen.sessionTimeout = options.sessionTimeout;
+  if (options.stopTimeout !== undefined) chosen.stopTimeout = options.stopTimeout;
+  if (createsTopics) chosen.createTopics = options.partitions ?? 1;
+  return chosen;
 }

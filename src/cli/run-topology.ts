@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 import type { Topology } from '../dsl/processor.js';
+import { durationMs } from '../model/duration.js';
 import { isStreamsError } from '../model/errors.js';
 import type { Logger } from '../model/ports.js';
 import { seededRandom } from '../model/random.js';
 import type { ShadowStreams } from '../replay/index.js';
-import type { EngineOptions } from '../runtime/config.js';
+import { DEFAULT_STOP_TIMEOUT } from '../runtime/config.js';
 import { type RunningStreams, type StartOptions, start } from '../runtime/start.js';
 import type { SerdeServices } from '../serdes/serde.js';
 import type { OpenedBroker } from './broker-url.js';
@@ -17,7 +18,7 @@ import { createLogger } from './logger.js';
 import { openWithRetry } from './open-with-retry.js';
 import type { InputFile } from './options.js';
 import { Rate } from './rate.js';
-import type { RunOptions } from './run-options.js';
+import { engineOptionsOf, type RunOptions } from './run-options.js';
 import { showProgress } from './run-progress.js';
 import { registryOf } from './schema-registry.js';
 import { sendingText, sendLines, sentText } from './send-lines.js';
@@ -39,23 +40,41 @@ export async function runTopology(file: string, options: RunOptions, io: Io): Pr
   let logger: Logger | undefined;
   const status = new StatusLine(io, (text) => logger?.info({}, text));
   logger = createLogger(io, { verbose: options.verbose, status });
+  const limit = options.stopTimeout ?? DEFAULT_STOP_TIMEOUT;
   try {
-    const topology = await checkedTopology(file, { cwd: io.cwd, check: options.check, signal: stop.signal });
-    checkInputTopics(topology, options.input ?? []);
-    const opened = await openWithRetry(options, { io, stop, logger });
-    if (opened === undefined) return options.untilIdle ? stop.exitCode : 0;
-    try {
-      const services = {
-        schemaRegistry: registryOf(options, io, file),
-        registerSchemas: options.registerSchemas === true,
-      };
-      return await new Run({ topology, opened, options, services, io, stop, status, logger }).run();
-    } finally {
-      await opened.broker.close();
-    }
+    const code = await stop.within(
+      loadAndRun(file, { options, io, stop, status, logger }),
+      io.clock,
+      durationMs(limit),
+    );
+    if (code !== undefined) return code;
+    logger.warn(
+      {},
+      `ended at once: what was under way did not end within ${limit}, and is done again at the next start`,
+    );
+    return options.untilIdle ? stop.exitCode : 0;
   } finally {
     status.clear();
     stop.release();
+  }
+}
+
+type Loading = Pick<RunContext, 'options' | 'io' | 'stop' | 'status' | 'logger'>;
+
+async function loadAndRun(file: string, loading: Loading): Promise<number> {
+  const { options, io, stop } = loading;
+  const topology = await checkedTopology(file, { cwd: io.cwd, check: options.check, signal: stop.signal });
+  checkInputTopics(topology, options.input ?? []);
+  const opened = await openWithRetry(options, loading);
+  if (opened === undefined) return options.untilIdle ? stop.exitCode : 0;
+  try {
+    const services = {
+      schemaRegistry: registryOf(options, io, file),
+      registerSchemas: options.registerSchemas === true,
+    };
+    return await new Run({ ...loading, topology, opened, services }).run();
+  } finally {
+    await opened.broker.close();
   }
 }
 
@@ -197,21 +216,8 @@ class Run {
 
   #engineOptions(): Parameters<typeof start>[1] {
     const { opened, options, services, io, logger } = this.#context;
-    const chosen: { -readonly [Name in keyof EngineOptions]: EngineOptions[Name] } = {
-      guarantee: options.guarantee,
-      startFrom: options.from,
-    };
-    if (options.app !== undefined) chosen.applicationId = options.app;
-    if (options.commitEvery !== undefined) chosen.commitEvery = options.commitEvery;
-    if (options.batch !== undefined) chosen.batchRecords = options.batch;
-    if (options.cache !== undefined) chosen.cacheBytes = options.cache;
-    if (options.onError !== undefined) chosen.onError = options.onError;
-    if (options.instanceId !== undefined) chosen.instanceId = options.instanceId;
-    if (options.sessionTimeout !== undefined) chosen.sessionTimeout = options.sessionTimeout;
-    if (options.stopTimeout !== undefined) chosen.stopTimeout = options.stopTimeout;
-    if (this.#createsTopics) chosen.createTopics = options.partitions ?? 1;
     return {
-      ...chosen,
+      ...engineOptionsOf(options, this.#createsTopics),
       ...services,
       broker: opened.broker,
       stateDirectory: resolve(io.cwd, options.state),

@@ -1,5 +1,5 @@
 import { plainText } from '../model/plain-text.js';
-import { type Io, write } from './io.js';
+import { ERASE_LINE, type Io, write } from './io.js';
 
 /** Interval of plain lines where a line cannot be redrawn. */
 const PLAIN_EVERY_MS = 5_000;
@@ -48,12 +48,12 @@ export class StatusLine {
   clear(): void {
     if (this.#shown === '') return;
     this.#shown = '';
-    void write(this.#io.stderr, '\r\x1b[K');
+    void write(this.#io.stderr, ERASE_LINE);
   }
 
   #draw(text: string): void {
     // A line that wraps could not be redrawn.
     this.#shown = text.slice(0, (this.#io.stderr.columns || DEFAULT_COLUMNS) - 1);
-    void write(this.#io.stderr, `\r\x1b[K${this.#shown}`);
+    void write(this.#io.stderr, `${ERASE_LINE}${this.#shown}`);
   }
 }

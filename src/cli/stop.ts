@@ -1,3 +1,4 @@
+import type { Clock } from '../model/ports.js';
 import { type ExitCode, exitCodeOfSignal } from './exit-codes.js';
 import { type Io, type StopSignal, write } from './io.js';
 
@@ -46,6 +47,25 @@ export class Stop {
       if (this.requested) return resolve();
       this.signal.addEventListener('abort', () => resolve(), { once: true });
     });
+  }
+
+  /**
+   * Waits for work, but no longer than this many milliseconds after the command was asked to end. Returns
+   * undefined then; unfinished work ends with the process.
+   */
+  async within<T>(work: Promise<T>, clock: Clock, ms: number): Promise<T | undefined> {
+    let cancel = (): void => undefined;
+    const over = this.requestedOnce().then(
+      () =>
+        new Promise<undefined>((resolve) => {
+          cancel = clock.after(ms, () => resolve(undefined));
+        }),
+    );
+    try {
+      return await Promise.race([work, over]);
+    } finally {
+      cancel();
+    }
   }
 
   /** Restores the default behaviour of signals. */

@@ -1,5 +1,6 @@
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { messageOf } from '../model/errors.js';
 
 /**
  * The paths of this copy of millrace, compiled and in source maps: stack frames in them are not the user's.
@@ -33,6 +34,20 @@ function frameOf(
 }
 
 /**
+ * The message of an error, and the frames of its stack. The message may repeat foreign text, so a line of it
+ * may look like a frame: only lines after the message are frames.
+ */
+export function stackOf(error: Error): { readonly head: string; readonly frames: readonly string[] } {
+  const message = messageOf(error);
+  const stack = typeof error.stack === 'string' ? error.stack : message;
+  const lines = stack.split('\n');
+  const before = lines.slice(0, lines.findLastIndex((line) => !/^\s+at /.test(line)) + 1).join('\n').length;
+  const found = stack.indexOf(message);
+  const head = stack.slice(0, Math.max(before, found < 0 ? 0 : found + message.length));
+  return { head, frames: stack.slice(head.length).split('\n').slice(1) };
+}
+
+/**
  * Where in the user's own files an error comes from (`/project/topology.ts:12:5`): the first user frame of
  * the error or of its causes, innermost cause first.
  */
@@ -40,7 +55,7 @@ export function placeInUserFile(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const inner = placeInUserFile(error.cause);
   if (inner !== undefined) return inner;
-  for (const line of (error.stack ?? '').split('\n')) {
+  for (const line of stackOf(error).frames) {
     const frame = frameOf(line.trim());
     if (!frame) continue;
     const { location, row, column } = frame;

@@ -6,7 +6,7 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as c
 /** A length of time with its unit: `'250ms'`, `'30s'`, `'1.5h'`, `'7d'`. */
 export type Duration = `${number}${keyof typeof UNIT_MS}`;
 
-const PATTERN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+const PATTERN = /^(\d{1,16})(?:\.(\d{1,16}))?(ms|s|m|h|d)$/;
 
 /**
  * A duration in whole milliseconds.
@@ -15,21 +15,30 @@ const PATTERN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
  * durationMs('1.5h'); // → 5400000
  * ```
  *
- * Throws CONFIG_INVALID for anything that is not a non-negative number followed by ms, s, m, h or d; `what`
- * names the option in the message.
+ * Throws CONFIG_INVALID for anything that is not a non-negative number followed by ms, s, m, h or d, and for
+ * what is no whole number of milliseconds (`'1.5ms'`); `what` names the option in the message.
  */
 export function durationMs(duration: Duration, what = 'duration'): number {
-  const match = PATTERN.exec(duration);
-  const ms = match ? Math.round(Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]) : Number.NaN;
-  if (!Number.isSafeInteger(ms)) {
+  const ms = wholeMs(duration);
+  if (ms === undefined) {
     throw new StreamsError('CONFIG_INVALID', {
       what: `cannot read ${what}`,
       saw: show(duration),
-      expected: 'a number and a unit, for example "250ms", "30s", "5m", "2h" or "7d"',
+      expected: 'whole milliseconds as a number and a unit, for example "250ms", "30s", "5m", "2h" or "7d"',
       action: 'Write the duration with its unit.',
     });
   }
   return ms;
+}
+
+/** Computes with digits: a floating-point number does not hold most fractions exactly. */
+function wholeMs(duration: Duration): number | undefined {
+  const [, whole = '', fraction = '', unit = 'ms'] = PATTERN.exec(duration) ?? [];
+  if (whole === '') return undefined;
+  const parts = BigInt(whole + fraction) * BigInt(UNIT_MS[unit as keyof typeof UNIT_MS]);
+  const scale = 10n ** BigInt(fraction.length);
+  const ms = Number(parts / scale);
+  return parts % scale === 0n && Number.isSafeInteger(ms) ? ms : undefined;
 }
 
 /** The same for a duration that must not be zero. CONFIG_INVALID for zero. */

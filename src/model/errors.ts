@@ -92,7 +92,7 @@ export const ERROR_CODES = {
   },
   TOPIC_FOREIGN: {
     retryable: false,
-    summary: 'An internal topic belongs to another application: their combined names are the same.',
+    summary: 'A topic with the name of an internal topic, or of an output of a shadow, belongs to somebody else.',
   },
   OFFSET_OUT_OF_RANGE: {
     retryable: false,

@@ -23,17 +23,9 @@ const escaped = (character: string): string =>
 /** Text on one line: unsafe characters are escaped as in a JSON string (`\n`, `\u001b`). */
 export const plainText = (text: string): string => text.replace(UNSAFE, escaped);
 
-/**
- * Sequences that the command line itself writes, apart from lines and tabs: colours, and the restart of a
- * line.
- */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the expression searches for control characters
-const OWN_SEQUENCES = /\u001b\[\d{0,3}m|\r\u001b\[K|[\n\t]/.source;
-const OWN_OR_UNSAFE = new RegExp(`(${OWN_SEQUENCES})|${UNSAFE.source}`, 'g');
-
-/** Like {@link plainText}, but keeps line breaks, tabs, colours and line restarts: for text with a layout. */
+/** Like {@link plainText}, but keeps line breaks and tabs: for text with a layout. */
 export const plainLayout = (text: string): string =>
-  text.replace(OWN_OR_UNSAFE, (found, own: string | undefined) => own ?? escaped(found));
+  text.replace(UNSAFE, (found) => (found === '\n' || found === '\t' ? found : escaped(found)));
 
 /**
  * Compact JSON with the same meaning. Unsafe characters can occur only in its strings, where an escape means

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { TopicDescription } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { deadLetterTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
@@ -7,6 +8,7 @@ import type { ApplicationVersion } from '../runtime/application-version.js';
 import { resolveConfig } from '../runtime/config.js';
 import { type RunningStreams, type StartOptions, startConfigured } from '../runtime/start.js';
 import { systemClock } from '../runtime/system.js';
+import { foundOwner, ownerOfOutputs, type TopicOwner, unprovenTopics } from '../runtime/topic-owners.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import { compareOutputs, type OutputComparison } from './compare-outputs.js';
 import { ShadowBroker } from './shadow-broker.js';
@@ -55,6 +57,7 @@ export interface ShadowStreams {
  * the live application must run in the same process, or be stopped.
  *
  * Cost: that of an application. Errors: those of `start`; TOPIC_UNKNOWN if a source topic does not exist;
+ * TOPIC_FOREIGN if a topic with the name of an output belongs to somebody else: it is not written or removed;
  * with `fresh` APPLICATION_RUNNING while a process of the shadow is alive; PROMOTION_UNFINISHED;
  * CONFIG_INVALID if the previous live version is kept there for a rollback, which `fresh` gives up.
  *
@@ -79,8 +82,7 @@ export async function startShadow(topology: Topology, options: StartShadowOption
   const removed = fresh || (await removalBegun(stateDirectory, live));
   if (removed) {
     const names = [...outputs.internal, ...internalTopicNames(topology, '')];
-    const topics = outputs.pairs.map(({ shadowTopic }) => shadowTopic);
-    await removeShadow(place, { broker: outside, clock, stateDirectory, outputs: topics, internal: names });
+    await removeShadow(place, { broker: outside, clock, stateDirectory, outputs, internal: names });
     outputs.forget();
   } else if (place.retirement) throw waitsThere(applicationId, place.retirement);
   const version = (removed ? undefined : place.version) ?? place.next;
@@ -89,9 +91,11 @@ export async function startShadow(topology: Topology, options: StartShadowOption
     prefix: outputs.prefix,
     partitions: options.createTopics ?? 1,
     internal: new Set(internalTopicNames(topology, version.prefix)),
+    owner: outputs.owner,
+    checkOwn: (existing) => outputs.checkOwn([existing]),
     onOutput: (topic) => outputs.add({ outputs: [topic] }),
   });
-  await outputs.add({ outputs: outputs.declared, internal: internalTopicNames(topology, '') });
+  await outputs.add({ internal: internalTopicNames(topology, '') });
   for (const topic of outputs.declared) await broker.make(topic);
   const shadow: StartOptions = {
     ...own,
@@ -129,6 +133,8 @@ const waitsThere = (group: string, { id }: Retirement): StreamsError =>
 interface Made {
   readonly outputs: readonly string[];
   readonly internal: readonly string[];
+  /** Outputs from the notes of an earlier version, which did not mark the topics that it created. */
+  readonly unmarked: readonly string[];
 }
 
 /**
@@ -140,6 +146,7 @@ class ShadowOutputs {
   readonly applicationId: string;
   readonly deadLetters: string;
   readonly declared: readonly string[];
+  readonly owner: TopicOwner;
   readonly #path: string;
   #made: Made = NOTHING;
   #writing: Promise<void> = Promise.resolve();
@@ -150,6 +157,7 @@ class ShadowOutputs {
   ) {
     this.applicationId = names.applicationId;
     this.deadLetters = names.deadLetters;
+    this.owner = ownerOfOutputs(names.applicationId);
     this.#path = join(names.stateDirectory, names.applicationId, 'topics.json');
     this.declared = [
       ...new Set(graph.nodes.flatMap((node) => (node.kind === 'sink' && node.topic !== null ? [node.topic] : []))),
@@ -170,19 +178,42 @@ class ShadowOutputs {
     return this.#made.internal;
   }
 
+  /** Names of the topics that the shadow has created, or may have. */
+  get names(): readonly string[] {
+    return this.pairs.map(({ shadowTopic }) => shadowTopic);
+  }
+
+  /**
+   * TOPIC_FOREIGN unless each of the topics is an output of this shadow. Either its settings name the owner;
+   * or they cannot, and the notes of this machine name the topic.
+   */
+  checkOwn(existing: readonly TopicDescription[]): void {
+    const { outputs, unmarked } = this.#made;
+    const names = (topics: readonly string[]): ReadonlySet<string> => new Set(topics.map((one) => this.prefix + one));
+    const [noted, silent] = [names(outputs), names(unmarked)];
+    const isNoted = (topic: TopicDescription): boolean =>
+      foundOwner(topic) === undefined && (topic.config === null ? noted : silent).has(topic.name);
+    const foreign = unprovenTopics(
+      existing.filter((topic) => !isNoted(topic)),
+      this.owner,
+    );
+    if (foreign) throw foreign;
+  }
+
   async load(): Promise<void> {
     const text = await diskIdentityFiles.read(this.#path);
     this.#made = madeIn(text);
   }
 
   /**
-   * Called before the topics are created. Tasks add topics concurrently, so the writes run one after the
-   * other: each must find the file as it is on disk.
+   * Called for internal topics before they are created, and for outputs afterwards. Tasks add topics
+   * concurrently, so the writes run one after the other: each must find the file as it is on disk.
    */
   add({ outputs = [], internal = [] }: Partial<Made>): Promise<void> {
     const added = this.#writing.then(async () => {
       const known = this.#made;
-      const made = {
+      const made: Made = {
+        ...known,
         outputs: [...new Set([...known.outputs, ...outputs])],
         internal: [...new Set([...known.internal, ...internal])],
       };
@@ -199,14 +230,17 @@ class ShadowOutputs {
   }
 }
 
-const NOTHING: Made = { outputs: [], internal: [] };
+const NOTHING: Made = { outputs: [], internal: [], unmarked: [] };
 
-/** These topics are removed with the shadow, so a damaged list counts as empty. */
+/**
+ * These topics are removed with the shadow, so a damaged list counts as empty. Earlier versions did not write
+ * `unmarked`: all of their outputs are.
+ */
 function madeIn(text: string | null): Made {
   try {
-    const { outputs, internal } = JSON.parse(text ?? '{}');
+    const { outputs, internal, unmarked = outputs } = JSON.parse(text ?? '{}');
     const names = (list: unknown): readonly string[] => (Array.isArray(list) ? list.filter((one) => isName(one)) : []);
-    return { outputs: names(outputs), internal: names(internal) };
+    return { outputs: names(outputs), internal: names(internal), unmarked: names(unmarked) };
   } catch {
     return NOTHING;
   }

@@ -7,10 +7,12 @@ import type {
   Reader,
   ReaderOptions,
   TopicDescription,
+  TopicSpec,
   Writer,
   WriterOptions,
 } from '../broker/port.js';
 import { isStreamsError } from '../model/errors.js';
+import { owned, type TopicOwner } from '../runtime/topic-owners.js';
 import { LOG_CONFIG } from '../runtime/topic-uses.js';
 
 export interface ShadowBrokerOptions {
@@ -21,6 +23,10 @@ export interface ShadowBrokerOptions {
   readonly partitions: number;
   /** The shadow's internal topics, which have their own names. */
   readonly internal: ReadonlySet<string>;
+  /** Owner of the topics that it creates. */
+  readonly owner: TopicOwner;
+  /** Throws TOPIC_FOREIGN if an existing topic is not an output of this shadow. */
+  readonly checkOwn: (existing: TopicDescription) => void;
   /** Called for each topic that gets a shadow, before the first write to it. */
   readonly onOutput: (topic: string) => Promise<void>;
 }
@@ -68,28 +74,38 @@ export class ShadowBroker implements Broker {
   /** Leaves the underlying broker open: it belongs to the code that created this object. */
   async close(): Promise<void> {}
 
-  /** Creates the shadow of a topic, if there is none. */
+  /** Creates the shadow of a topic, if there is none. TOPIC_FOREIGN if its name is that of another topic. */
   async make(topic: string): Promise<void> {
     if (this.#made.has(topic)) return;
-    const { broker, partitions, onOutput } = this.#options;
+    const { broker, partitions, owner, checkOwn, onOutput } = this.#options;
     const name = this.#nameOf(topic);
-    const [like] = await this.admin.describeTopics([topic]);
-    await onOutput(topic);
     const [existing] = await broker.admin.describeTopics([name]);
-    if (!existing) {
+    if (existing) checkOwn(existing);
+    else {
+      const [like] = await broker.admin.describeTopics([topic]);
+      const config = owned(LOG_CONFIG, owner);
       try {
-        await broker.admin.createTopics([{ name, partitions: like?.partitions ?? partitions, config: LOG_CONFIG }]);
+        await broker.admin.createTopics([{ name, partitions: like?.partitions ?? partitions, config }]);
       } catch (error) {
-        // Another process of the shadow was faster.
-        if (!isStreamsError(error) || error.code !== 'TOPIC_EXISTS') throw error;
+        // Another process of the shadow was faster, or another application.
+        if (isStreamsError(error) && error.code === 'TOPIC_EXISTS') return this.make(topic);
+        throw error;
       }
     }
+    // Not earlier: topics in the notes may be removed.
+    await onOutput(topic);
     this.#made.add(topic);
   }
 
   #nameOf(topic: string): string {
     const { internal, prefix } = this.#options;
     return internal.has(topic) ? topic : prefix + topic;
+  }
+
+  #specOf(topic: TopicSpec): TopicSpec {
+    const { internal, owner } = this.#options;
+    if (internal.has(topic.name)) return topic;
+    return { ...topic, name: this.#nameOf(topic.name), config: owned(topic.config ?? {}, owner) };
   }
 
   #writerOf(writer: Writer): Writer {
@@ -133,11 +149,14 @@ export class ShadowBroker implements Broker {
       return [...found.map((topic) => this.#asRead(topic)), ...shadows.flat()];
     };
     return {
-      createTopics: (topics, options) =>
-        admin.createTopics(
-          topics.map((topic) => ({ ...topic, name: this.#nameOf(topic.name) })),
+      createTopics: async (topics, options) => {
+        await admin.createTopics(
+          topics.map((topic) => this.#specOf(topic)),
           options,
-        ),
+        );
+        if (options?.validateOnly) return;
+        for (const { name } of topics) if (!this.#options.internal.has(name)) await this.#options.onOutput(name);
+      },
       describeTopics: (names) => (names === undefined ? admin.describeTopics() : describe(names)),
       configureTopics: (topics) =>
         admin.configureTopics(topics.map((topic) => ({ ...topic, name: this.#nameOf(topic.name) }))),

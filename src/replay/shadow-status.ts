@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Admin, Broker, PartitionOffset } from '../broker/port.js';
+import type { Admin, Broker, PartitionOffset, TopicDescription } from '../broker/port.js';
 import type { Topology } from '../dsl/processor.js';
 import { changelogTopic, repartitionTopic } from '../graph/naming.js';
 import { StreamsError } from '../model/errors.js';
@@ -14,7 +14,7 @@ import {
   versionOnDisk,
 } from '../runtime/application-version.js';
 import { addedTo, isFields, textOf } from '../runtime/offset-texts.js';
-import { isForeign, ownerOf } from '../runtime/topic-owners.js';
+import { foundOwner, isForeign, ownerOf, unprovenTopics } from '../runtime/topic-owners.js';
 import { diskIdentityFiles } from '../state/identity-files.js';
 import { deleteTopics } from './reset.js';
 import { checkStopped } from './reset-plan.js';
@@ -118,7 +118,11 @@ export async function removeShadow(
     readonly broker: Broker;
     readonly clock: Clock;
     readonly stateDirectory: string;
-    readonly outputs: readonly string[];
+    readonly outputs: {
+      readonly names: readonly string[];
+      /** TOPIC_FOREIGN. */
+      checkOwn(existing: readonly TopicDescription[]): void;
+    };
     /** The part after the prefix in the names of internal topics. */
     readonly internal: readonly string[];
   },
@@ -131,13 +135,15 @@ export async function removeShadow(
   const path = removingPath(stateDirectory, applicationId);
   const begun = prefixesIn(await diskIdentityFiles.read(path), applicationId);
   const onDisk = await versionOnDisk(stateDirectory, shadow);
-  const prefixes = new Set([...begun, next.prefix, onDisk.prefix, ...(version ? [version.prefix] : [])]);
+  const known = new Set([...begun, onDisk.prefix, ...(version ? [version.prefix] : [])]);
+  const prefixes = new Set([...known, next.prefix]);
   // A former shadow may be the live version now; and the group's own name is never a version's prefix.
   for (const other of [live.prefix, shadow]) prefixes.delete(other);
+  const own = await ownTopics(broker.admin, applicationId, { prefixes, known, internal });
+  outputs.checkOwn(await broker.admin.describeTopics(outputs.names));
   await diskIdentityFiles.writeAtomically(path, `${JSON.stringify([...prefixes])}\n`);
   await broker.admin.deleteGroup(shadow);
-  const own = await ownTopics(broker.admin, applicationId, { prefixes, internal });
-  await deleteTopics(context, [...new Set([...own, ...outputs])]);
+  await deleteTopics(context, [...new Set([...own, ...outputs.names])]);
   for (const prefix of prefixes) await removeStores(join(stateDirectory, prefix));
   await removeAll(directory);
 }
@@ -154,16 +160,28 @@ function prefixesIn(text: string | null, applicationId: string): readonly string
 
 /**
  * Internal topics of versions with these prefixes, without topics of such names that another application has
- * created.
+ * created. TOPIC_FOREIGN for topics that name no owner, unless such a version is known to have existed.
  */
 async function ownTopics(
   admin: Admin,
   applicationId: string,
-  { prefixes, internal }: { readonly prefixes: ReadonlySet<string>; readonly internal: readonly string[] },
+  {
+    prefixes,
+    known,
+    internal,
+  }: {
+    readonly prefixes: ReadonlySet<string>;
+    readonly known: ReadonlySet<string>;
+    readonly internal: readonly string[];
+  },
 ): Promise<readonly string[]> {
   const found = [...prefixes].map(async (prefix) => {
+    const owner = ownerOf(applicationId, { prefix });
     const topics = await admin.describeTopics(internal.map((name) => prefix + name));
-    return topics.filter((topic) => !isForeign(topic, ownerOf(applicationId, { prefix })));
+    const silent = known.has(prefix) ? [] : topics.filter((topic) => foundOwner(topic) === undefined);
+    const unproven = unprovenTopics(silent, owner);
+    if (unproven) throw unproven;
+    return topics.filter((topic) => !isForeign(topic, owner));
   });
   return (await Promise.all(found)).flat().map(({ name }) => name);
 }

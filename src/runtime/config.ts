@@ -105,6 +105,7 @@ export interface EnginePorts {
 
 /** Shared by all applications of the process that have no cache of their own. */
 export const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
+export const DEFAULT_STOP_TIMEOUT = '20s';
 /** With sixteen tasks, each has 4 MB: about what a broker sends of several partitions at once. */
 const DEFAULT_INPUT_BUFFER_BYTES = 64 * 1024 * 1024;
 
@@ -212,7 +213,7 @@ export function resolveConfig(
     registerSchemas: options.registerSchemas ?? false,
     instanceId,
     sessionMs: positiveMs(options.sessionTimeout ?? '10s', 'sessionTimeout'),
-    stopMs: positiveMs(options.stopTimeout ?? '20s', 'stopTimeout'),
+    stopMs: positiveMs(options.stopTimeout ?? DEFAULT_STOP_TIMEOUT, 'stopTimeout'),
     logger,
   };
 }

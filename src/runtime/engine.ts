@@ -53,6 +53,7 @@ export class Engine {
   #group: GroupMember | undefined;
   #phase: Progress['phase'] = 'starting';
   #failure: Error | undefined;
+  #starting = Promise.resolve();
   #ending: Promise<void> | undefined;
   readonly done: Promise<void>;
   #settleDone!: { resolve: () => void; reject: (error: Error) => void };
@@ -103,7 +104,10 @@ export class Engine {
     const engine = new Engine(topology, config, ports, manual);
     onStarting?.(engine);
     try {
-      await engine.#start();
+      engine.#starting = engine.#start();
+      // A start may wait for a call of the user or of a broker, but no longer than a stop may take.
+      await engine.#limit.within(engine.#starting);
+      engine.#limit.checkRunning(engine.applicationId);
     } catch (error) {
       await engine.#end(error as Error).catch(() => undefined);
       // A running task may have ended the engine while others were opening: their error is then not the
@@ -141,13 +145,11 @@ export class Engine {
   }
 
   /** For the test driver: see {@link processWaiting}. Returns the number of records taken. */
-  async processWaiting(): Promise<number> {
-    try {
-      return await processWaiting(this);
-    } catch (error) {
-      await this.#end(error as Error).catch(() => undefined);
+  processWaiting(): Promise<number> {
+    return processWaiting(this).catch(async (error: Error) => {
+      await this.#end(error).catch(() => undefined);
       throw error;
-    }
+    });
   }
 
   /**
@@ -168,6 +170,7 @@ export class Engine {
     const { broker } = this.#ports;
     const { instanceId, sessionMs } = this.#config;
     await this.#findVersion();
+    this.#limit.checkRunning(this.applicationId);
     await this.#planPatiently().catch(async (error) => {
       if (!isForeignTopic(error)) throw error;
       // Another application has created topics of these names since the first check: use a separate prefix.
@@ -177,6 +180,7 @@ export class Engine {
     this.#onDisk = await tasksOnDisk(this.#tasks.keys(), this.#config.version.prefix, this.#ports);
     await this.globals.load(this.#topics, this.#config.version.prefix);
     if (!this.#manual) this.globals.follow(this.#idle, (error) => this.#fail(error));
+    this.#limit.checkRunning(this.applicationId);
     const options = {
       ...this.#retryOptions,
       broker,
@@ -216,9 +220,8 @@ export class Engine {
     return { clock: this.#ports.clock, logger: this.#config.logger, signal: this.#abort.signal };
   }
 
-  #planPatiently(): Promise<void> {
-    return withRetry('looking at the topics', this.#retryOptions, () => this.#plan());
-  }
+  readonly #planPatiently = (): Promise<void> =>
+    withRetry('looking at the topics', this.#retryOptions, () => this.#plan());
 
   async #plan(): Promise<void> {
     const { tasks, topics } = await planTasks(this.#topology, this.#config, this.#ports, this.#retryOptions);
@@ -227,9 +230,7 @@ export class Engine {
     this.#alignment.plan({ topology: this.#topology, tasks, topics, prefix: this.#config.version.prefix });
   }
 
-  #shapes(): ReturnType<typeof shapesOf> {
-    return shapesOf(this.#topology.graph, this.#tasks.values());
-  }
+  readonly #shapes = (): ReturnType<typeof shapesOf> => shapesOf(this.#topology.graph, this.#tasks.values());
 
   /** Runs the assigned tasks, and no others. A later assignment may arrive meanwhile. */
   async #takeUp(): Promise<void> {
@@ -267,9 +268,7 @@ export class Engine {
     return { topology: this.#topology, config: this.#config, ports: this.#ports, signal: this.#abort.signal };
   }
 
-  #fail(error: Error): void {
-    void this.#end(error).catch(() => undefined);
-  }
+  readonly #fail = (error: Error): void => void this.#end(error).catch(() => undefined);
 
   #end(error: Error | undefined): Promise<void> {
     this.#ending ??= this.#finish(error);
@@ -286,6 +285,7 @@ export class Engine {
     const failed = (problem: unknown): void => void problems.push(problem);
     await this.#limit.within(this.globals.close()).catch(failed);
     await this.#limit.within(this.#group?.leave() ?? Promise.resolve()).catch(failed);
+    await this.#limit.within(this.#starting).catch(() => undefined);
     this.#limit.end();
     this.#phase = 'stopped';
     this.#failure ??= problems[0] as Error | undefined;

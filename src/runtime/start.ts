@@ -83,8 +83,9 @@ export interface RunningStreams {
  * - It joins the group that the application id names.
  * - It opens and restores its assigned tasks (STATE_LOCKED, STATE_MISMATCH), and resolves when they run.
  *
- * If the application is stopped before that, it rejects with STOPPED. Several engines, of the same or of
- * other applications, may run in one process. The caller owns the broker: close it after `stop`.
+ * If the application is stopped before that, it rejects with STOPPED, within `stopTimeout`, whatever it was
+ * waiting for. Several engines, of the same or of other applications, may run in one process. The caller owns
+ * the broker: close it after `stop`.
  *
  * ```ts no-run
  * const streams = await start(topology, { broker, stateDirectory: './state' });

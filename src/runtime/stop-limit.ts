@@ -61,6 +61,11 @@ export class StopLimit {
     ];
   }
 
+  /** STOPPED once the stop has begun: a start then begins no further step. */
+  checkRunning(at: string): void {
+    if (this.#end !== undefined) throw stopped('the engine was stopped', at);
+  }
+
   /** The stop has finished in time. */
   end(): void {
     for (const cancel of this.#cancel.splice(0)) cancel();

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Clock } from '../model/ports.js';
 
 /** The machine's clock and timers: no other file uses them. */
@@ -13,3 +14,6 @@ export const systemClock: Clock = {
 
 /** Resolves after one turn of the event loop: everything that was ready to run has run. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A text that nobody outside of this process knows. */
+export const PROCESS_MARK: string = randomBytes(16).toString('hex');

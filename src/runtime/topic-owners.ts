@@ -17,8 +17,11 @@ const WITHOUT_LIMIT = 9_223_372_036_854_775_807n;
 /** More than the length of any prefix. The longest is the prefix of a shadow, which is far shorter. */
 const KIND_STRIDE = 1_000;
 
-/** `application`: the prefix is its id. `apart`: see own-version.ts. `version`: it was once a shadow. */
-const KINDS = ['application', 'apart', 'version'] as const;
+/**
+ * `application`: the prefix is its id. `apart`: see own-version.ts. `version`: it was once a shadow.
+ * `shadow`: the prefix is its group, and the topic is one of its outputs.
+ */
+const KINDS = ['application', 'apart', 'version', 'shadow'] as const;
 
 export interface TopicOwner {
   readonly prefix: string;
@@ -36,6 +39,9 @@ export const ownerOf = (applicationId: string, { prefix }: Pick<ApplicationVersi
   prefix,
   kind: prefix === applicationId ? 'application' : prefix === apartOf(applicationId) ? 'apart' : 'version',
 });
+
+/** The owner of the topics of a shadow's outputs. */
+export const ownerOfOutputs = (group: string): TopicOwner => ({ prefix: group, kind: 'shadow' });
 
 /** Adds the owner to the settings of a topic. */
 export const owned = (
@@ -62,12 +68,18 @@ export function foundOwner({ name, config }: Pick<TopicDescription, 'name' | 'co
 
 /** Whether the topic names another owner. */
 export function isForeign(topic: Pick<TopicDescription, 'name' | 'config'>, own: TopicOwner): boolean {
+  return foundOwner(topic) !== undefined && !isMarked(topic, own);
+}
+
+/** Whether the topic names this owner. */
+function isMarked(topic: Pick<TopicDescription, 'name' | 'config'>, own: TopicOwner): boolean {
   const found = foundOwner(topic);
-  return found !== undefined && !(found.prefix === own.prefix && found.kind === own.kind);
+  return found?.prefix === own.prefix && found.kind === own.kind;
 }
 
 const words = ({ prefix, kind }: TopicOwner, topic: string): string => {
   const name = topic.slice(prefix.length + 1).replace(/-(changelog|repartition)$/, ' ($1)');
+  if (kind === 'shadow') return `the shadow ${prefix} with ${name}`;
   return kind === 'version' ? `the version ${prefix} with ${name}` : `the application ${prefix} with ${name}`;
 };
 
@@ -86,5 +98,32 @@ export function foreignTopics(
     saw: foreign.map((topic) => words(foundOwner(topic) as TopicOwner, topic.name)).join(', '),
     expected: foreign.map(({ name }) => words(own, name)).join(', '),
     action: 'Give the store or repartition another name, or the application another id.',
+  });
+}
+
+/**
+ * TOPIC_FOREIGN for topics that do not name this owner. For callers that remove topics, or write to them as
+ * their own.
+ */
+export function unprovenTopics(
+  topics: readonly Pick<TopicDescription, 'name' | 'config'>[],
+  own: TopicOwner,
+): StreamsError | undefined {
+  const unproven = topics.filter((topic) => !isMarked(topic, own));
+  if (unproven.length === 0) return undefined;
+  const saw = (topic: Pick<TopicDescription, 'name' | 'config'>): string => {
+    const found = foundOwner(topic);
+    if (found) return words(found, topic.name);
+    return topic.config === null ? 'settings that may not be read (DescribeConfigs)' : 'settings that name no owner';
+  };
+  const names = unproven.map(({ name }) => name).join(', ');
+  const setting = Object.entries(owned({}, own)).map(([name, value]) => `${name}=${value}`);
+  return new StreamsError('TOPIC_FOREIGN', {
+    what: `topics have names of ${own.prefix}, and do not say that it made them`,
+    at: names,
+    saw: unproven.map(saw).join(', '),
+    expected: setting.join(),
+    action:
+      "If they are somebody else's, rename them, or give the application another id. If they are what an earlier shadow has left, delete them; or set that with kafka-configs.sh --alter --add-config, and they are its own.",
   });
 }

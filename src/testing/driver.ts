@@ -12,7 +12,6 @@ import { Engine } from '../runtime/engine.js';
 import type { EngineMetrics } from '../runtime/metrics.js';
 import { encodeRecords, type InputRecord, openedFor, type TopicSerdes } from '../runtime/send.js';
 import { type StoreView, viewStore } from '../runtime/store-view.js';
-import { nextTurn } from '../runtime/system.js';
 import { MemoryRegistry } from '../serdes/registry/memory.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
 import type { SerdeServices } from '../serdes/serde.js';
@@ -20,6 +19,7 @@ import { memoryIdentityFiles } from '../state/identity-files.js';
 import { memoryDatabases } from '../state/memory.js';
 import type { DeliveryFaults, TestInput, TestOutput } from './driver-topics.js';
 import { ManualClock } from './manual-clock.js';
+import { settled } from './settled.js';
 import { decodeOutput, type OutputRecord } from './topics.js';
 
 export interface TestDriverOptions extends EngineOptions {
@@ -72,6 +72,8 @@ export class TestDriver {
   readonly #read = new Map<string, number>();
   readonly #services: SerdeServices;
   #engine: Engine | undefined;
+  /** An engine that is still starting: it can be stopped. */
+  #starting: Engine | undefined;
   /** The error that ended the engine, until it starts again; a requested crash is not one. */
   #failure: unknown;
   #crashAfter: CommitStep | undefined;
@@ -183,7 +185,10 @@ export class TestDriver {
     if (this.#failure !== undefined) throw this.#failure;
     if (!this.#engine) return;
     try {
-      await this.#settled(this.#drain(this.#engine));
+      const { done } = this.#engine;
+      const drained = this.#drain(this.#engine);
+      // After `close` it no longer waits for a call that does not return.
+      await settled(this.#clock, Promise.race([drained, done.catch(() => drained)]));
     } catch (error) {
       this.#engine = undefined;
       if (error instanceof InjectedCrash) return;
@@ -223,7 +228,8 @@ export class TestDriver {
     this.#failure = undefined;
     this.#crashAfter = undefined;
     const config = resolveConfig(topology.name, { createTopics: 1, registerSchemas: true, ...this.#options });
-    this.#engine = await this.#settled(
+    const starting = settled(
+      this.#clock,
       Engine.start(
         topology,
         config,
@@ -241,16 +247,25 @@ export class TestDriver {
           },
         },
         true,
+        (engine) => {
+          this.#starting = engine;
+        },
       ),
-    );
+    ).finally(() => {
+      this.#starting = undefined;
+    });
+    this.#engine = await starting;
     await this.run();
   }
 
-  /** Commits, and releases everything. */
+  /**
+   * Commits, and releases everything. Waits for a start or a batch that is under way for `stopTimeout` of the
+   * virtual clock at most.
+   */
   async close(): Promise<void> {
-    const engine = this.#engine;
+    const engines = [this.#engine, this.#starting];
     this.#engine = undefined;
-    await engine?.stop();
+    for (const engine of engines) if (engine) await settled(this.#clock, engine.stop());
     await this.#broker.close();
   }
 
@@ -262,23 +277,6 @@ export class TestDriver {
   async #drain(engine: Engine): Promise<void> {
     // Repartition topics feed other tasks, which may come earlier in the round.
     while ((await engine.processWaiting()) > 0);
-  }
-
-  /**
-   * Lets the virtual clock advance while something waits for it (such as the backoff of a retry), so that
-   * nothing hangs.
-   */
-  async #settled<T>(work: Promise<T>): Promise<T> {
-    let settled = false;
-    const end = work.finally(() => {
-      settled = true;
-    });
-    end.catch(() => undefined);
-    while (!settled) {
-      await nextTurn();
-      if (!settled && this.#clock.waiting) this.#clock.fireNext();
-    }
-    return end;
   }
 
   #running(): Engine {

@@ -129,8 +129,47 @@ describe('millrace produce', () => {
       '--key account',
       /in\.jsonl:3: .*without lone surrogates/,
     ],
+    [
+      'with half an emoji within its key',
+      '{"account":{"id":["\\\\ \\ud83d"]}}',
+      '--key account',
+      /in\.jsonl:3: .*without lone surrogates/,
+    ],
+    [
+      'with half an emoji as the name of a field of its key',
+      '{"account":{"\\udc00":1}}',
+      '--key account',
+      /in\.jsonl:3: .*without lone surrogates/,
+    ],
+    [
+      'with a time after the last one',
+      '{"account":"a","at":8640000000000001}',
+      '--key account --timestamp at',
+      /"at" is not a time at in\.jsonl:3: saw 8640000000000001, expected .* up to 8640000000000000/,
+    ],
     ['that is no object', '7', '--key account', /in\.jsonl:3: saw 7/],
   ];
+  it('half an emoji is no key to serdes of JSON, either; what only looks like its escape is one', async () => {
+    const { write, millrace, lines, output } = bound(project('esm-project'));
+    write(
+      'keyed.mjs',
+      `import { serdes, to, topology } from 'millrace';
+      const json = { key: serdes.json(), value: serdes.json() };
+      export default topology('keyed', (t) => t.stream('things', json).pipe(to('out', json)));`,
+    );
+    const key = { text: '\\ud83d', emoji: '\ud83d\ude00' };
+    await output('produce things --key id --topology keyed.mjs', JSON.stringify({ id: key }));
+    for (const id of ['"\\ud83d"', '{"a":"\\ud83d"}']) {
+      const { code, stderr } = await millrace('produce things --key id --topology keyed.mjs', `{"id":${id}}`);
+      assert.equal(code, 1);
+      assert.match(stderr, /^INPUT_INVALID: the field "id" cannot be a key at standard input:1/m);
+    }
+    assert.deepEqual(
+      (await lines('consume things --until-end --topology keyed.mjs')).map((record) => record.key),
+      [key],
+    );
+  });
+
   for (const [what, line, args, message] of bad) {
     it(`a line ${what}: INPUT_INVALID with its number; it ends the sending`, async () => {
       const { write, millrace, lines } = bound(project('esm-project'));

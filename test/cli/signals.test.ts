@@ -59,6 +59,37 @@ describe('a signal to millrace run', () => {
     assert.equal(done.rows, 1);
   });
 
+  for (const [what, source] of [
+    ['the start of a processor', "await new Promise(() => setInterval(say, 100, 'hanging'));"],
+    ['the file itself', ''],
+  ] as const) {
+    it(`ends the command within --stop-timeout, although ${what} does not end`, async () => {
+      const here = project('esm-project');
+      here.write(
+        'hangs.mjs',
+        `import { process as processor, serdes, topology } from 'millrace';
+        const say = (text) => process.stderr.write(text + '\\n');
+        ${source === '' ? "await new Promise(() => setInterval(say, 100, 'hanging'));" : ''}
+        export default topology('hangs', (t) => {
+          t.stream('tasks', { key: serdes.string, value: serdes.string }).pipe(
+            processor({ name: 'work', async start() { ${source} }, process() {} }),
+          );
+        });`,
+      );
+      for (const [signal, options, code] of [
+        ['SIGTERM', '', 0],
+        ['SIGINT', ' --until-idle', 130],
+      ] as const) {
+        const running = here.start(`run hangs.mjs --stop-timeout 1s${options}`);
+        await running.until('hanging');
+        running.child.kill(signal);
+        const ended = await running.ended;
+        assert.equal(ended.code, code, ended.stderr);
+        assert.match(ended.stderr, /stopping; signal again to end at once/);
+      }
+    });
+  }
+
   // The log has one line for each attempt of millrace.
   it('ends the wait for brokers that are away; kafkajs logs its own attempts only with --verbose', async () => {
     const here = project('esm-project');

@@ -162,6 +162,9 @@ describe('millrace state', () => {
     assert.deepEqual(await get(`--store seconds --key alice ${second}`), all.slice(1));
     const one = { key: 'alice', start: start + 2_000, end: start + 4_000 };
     assert.deepEqual(await get(`--store seconds --key ${JSON.stringify(one)}`), all.slice(1));
+    const before1970 = ['--from 1969-12-31T00:00:00Z', '--from=-68400000', '--from=-1'];
+    for (const from of before1970) assert.deepEqual(await get(`--store seconds --key alice ${from}`), all, from);
+    assert.equal((await here.millrace('state get windows.cjs --store seconds --key alice --to=-1')).code, 1);
     const listed = await here.lines('state list windows.cjs --count --format json');
     assert.deepEqual(
       listed.map(({ store, kind, key, rows }) => [store, kind, key, rows]),

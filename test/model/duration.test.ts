@@ -11,7 +11,9 @@ describe('a duration', () => {
     ['1.5h', 5_400_000],
     ['5m', 300_000],
     ['7d', 604_800_000],
-    ['0.5ms', 1],
+    ['0.5s', 500],
+    ['0.001s', 1],
+    ['2.0ms', 2],
   ] as const) {
     it(`${duration} is ${ms} milliseconds`, () => assert.equal(durationMs(duration), ms));
   }
@@ -29,6 +31,10 @@ describe('a duration', () => {
     '5 minutes',
     '1s ',
     '99999999999999999999d',
+    '0.5ms',
+    '1.5ms',
+    '1.0005s',
+    '0.33333333m',
     5,
     null,
     undefined,
@@ -45,8 +51,13 @@ describe('a duration', () => {
     });
   }
 
-  it('in whole milliseconds is itself', () => {
-    fc.assert(fc.property(fc.nat(), (ms) => assert.equal(durationMs(`${ms}ms`), ms)));
+  it('in whole milliseconds is itself, in whatever unit it is written', () => {
+    fc.assert(
+      fc.property(fc.nat(), (ms) => {
+        assert.equal(durationMs(`${ms}ms`), ms);
+        assert.equal(durationMs(`${Math.floor(ms / 1_000)}.${String(ms % 1_000).padStart(3, '0')}s` as Duration), ms);
+      }),
+    );
   });
 });
 

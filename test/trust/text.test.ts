@@ -1,49 +1,15 @@
 import assert from 'node:assert/strict';
 import { compileFunction } from 'node:vm';
 import fc from 'fast-check';
+import { coloured, ERASE_LINE, write } from '#src/cli/io.js';
+import { reportError } from '#src/cli/report-error.js';
 import { commentCode, stringCode, valueCode } from '#src/model/code-text.js';
 import { StreamsError } from '#src/model/errors.js';
 import { isName } from '#src/model/names.js';
 import { plainJson, plainLayout, plainText } from '#src/model/plain-text.js';
+import { testIo } from '../cli/test-io.js';
+import { hostile, MOVES } from './hostile.js';
 import { RUNS } from './mutants.js';
-
-/** Text of which much is what programs, terminals and readers stumble over. */
-const hostile = fc
-  .array(
-    fc.oneof(
-      fc.constantFrom(
-        '\n',
-        '\r',
-        '\t',
-        '\u001b[2J',
-        '\u009b31m',
-        '\u0007',
-        '\u202e',
-        '\u2066',
-        '\u2028',
-        '\u2029',
-        '\ufeff',
-        '\ud83d',
-        "'",
-        '"',
-        '`',
-        '\\',
-        '${',
-        '*/',
-        '//',
-        '<!--',
-        '-->',
-        '__proto__',
-        '\u0000',
-        '\u007f',
-      ),
-      fc.string({ unit: 'binary' }),
-    ),
-  )
-  .map((parts) => parts.join(''));
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
-const MOVES = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
 
 const evaluate = (code: string): unknown => compileFunction(`return (${code});`)();
 
@@ -128,10 +94,55 @@ describe('text on a terminal', () => {
     );
   });
 
-  it('keeps the lines, tabs and colours that are its own', () => {
-    const own = '\u001b[31mSTATE_IO\u001b[39m: a\n  b\tc\r\u001b[K';
-    assert.equal(plainLayout(own), own);
-    assert.equal(plainLayout('a\u001b]0;title\u0007b\rc'), 'a\\u001b]0;title\\u0007b\\rc');
+  it('keeps the lines and tabs of what is laid out', () => {
+    assert.equal(plainLayout('a\n  b\tc'), 'a\n  b\tc');
+    assert.equal(plainLayout('a\u001b]0;title\u0007b\rc\u001b[8md'), 'a\\u001b]0;title\\u0007b\\rc\\u001b[8md');
+  });
+
+  it('has the colours that are its own, and none of what others wrote', () => {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    const own = /\u001b\[(?:31|39)m|\r\u001b\[K/g;
+    fc.assert(
+      fc.property(hostile, hostile, (code, line) => {
+        const io = testIo({ colours: true, terminal: true });
+        void write(io.stderr, `${ERASE_LINE}${coloured(io, io.stderr, 'red', code)}${line}\n`);
+        assert.deepEqual(io.errors().match(own), ['\r\u001b[K', '\u001b[31m', '\u001b[39m']);
+        for (const part of io
+          .errors()
+          .replaceAll(own, '')
+          .split(/[\n\t]/))
+          assert.doesNotMatch(part, MOVES);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  it('of a stack is a line for the message, and one for each frame, whatever the message', async () => {
+    const frame = /^ +at \S/;
+    const stacks = fc.oneof(
+      hostile,
+      hostile.map((text) => `${text}\n    at pay (/bank.js:1:1)\n${text}`),
+    );
+    await fc.assert(
+      fc.asyncProperty(stacks, async (text) => {
+        const error = new StreamsError('PROCESS_FAILED', {
+          what: 'it threw',
+          action: 'Mend it.',
+          cause: new Error(text),
+        });
+        const io = testIo();
+        await reportError(io, error, true);
+        const lines = io.errors().trimEnd().split('\n');
+        const others = lines.filter((line) => !frame.test(line) || line.includes('bank.js'));
+        for (const line of lines) assert.doesNotMatch(line, MOVES);
+        assert.deepEqual(
+          others.map((line) => line.slice(0, 5)),
+          ['PROCE', 'Strea', 'Error'],
+        );
+        assert.match(lines[1] ?? '', /text\.test\.ts:\d+:\d+$/, 'the place is that of the real frame');
+      }),
+      { numRuns: RUNS },
+    );
   });
 
   it('of an error is on one line, but for its list', () => {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { plainText } from '../../model/plain-text.js';
 import { bisect, compare, type Disagreement, type Moment, smallestSlice } from '../../replay/index.js';
 import { storesDeclared } from '../declared.js';
 import { exportSchemas } from '../export-schemas.js';
@@ -101,7 +102,7 @@ async function findFirst(
   const asked = { ...past, store, key, when: predicate.when, monotone, ...(until && { until }) };
   const found = await bisect(topology, asked);
   if (!found) {
-    say(`it never holds: ${text}`);
+    say(`it never holds: ${plainText(text)}`);
     return 1;
   }
   const forms = await KeyForms.of(topology, past);
@@ -109,7 +110,7 @@ async function findFirst(
   const shown =
     format === 'json'
       ? `${toJson({ change, trace })}\n`
-      : `The first event after which it holds: ${text}\n\n${changeText(change)}\n\nIts way:\n${traceText(trace)}\n`;
+      : `The first event after which it holds: ${plainText(text)}\n\n${changeText(change)}\n\nIts way:\n${traceText(trace)}\n`;
   await write(io.stdout, shown);
   if (options.exportTest === undefined) return 0;
   const { snapshots: _, ...plain } = asked;

@@ -1,3 +1,4 @@
+import { plainText } from '../../model/plain-text.js';
 import { history, type Moment } from '../../replay/index.js';
 import { storesDeclared } from '../declared.js';
 import { type Io, write } from '../io.js';
@@ -69,7 +70,7 @@ function show(file: string, options: Options, io: Io): Promise<number> {
       if (io.outputClosed.aborted) return 0;
     }
     if (found > 0) return 0;
-    say(`the store ${store} never had a row with the key ${options.key}`);
+    say(`the store ${store} never had a row with the key ${plainText(options.key)}`);
     return 1;
   });
 }

@@ -1,3 +1,4 @@
+import { plainText } from '../../model/plain-text.js';
 import { keyForm } from '../../serdes/key-form.js';
 import { isWindowed } from '../../serdes/serde.js';
 import { type Io, write } from '../io.js';
@@ -67,7 +68,7 @@ async function get(file: string, options: Options, io: Io): Promise<number> {
     return 0;
   });
   if (code !== 0 || found > 0) return code;
-  await write(io.stderr, `no row with the key ${options.key} in the store ${options.store}\n`);
+  await write(io.stderr, `no row with the key ${plainText(options.key)} in the store ${options.store}\n`);
   return 1;
 }
 

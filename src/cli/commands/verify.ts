@@ -1,3 +1,4 @@
+import { plainText } from '../../model/plain-text.js';
 import { type Moment, type VerifyReport, verify } from '../../replay/index.js';
 import { type Io, write } from '../io.js';
 import { DEFAULT_STATE, wholeNumber } from '../options.js';
@@ -60,7 +61,7 @@ function reportText({ records, restarts, reordered, differences, state }: Verify
   }
   const found = differences.map(
     ({ run, kind, event, operator, what }) =>
-      `${kind} with other ${run}: ${operator}\n  ${what}\n  first at ${event ? eventText(event) : 'the end'}\n`,
+      `${kind} with other ${run}: ${plainText(operator)}\n  ${plainText(what)}\n  first at ${event ? eventText(event) : 'the end'}\n`,
   );
   return `${found.join('')}NOT the same each time: ${ways}\n`;
 }

@@ -1,0 +1,19 @@
+import { nextTurn } from '../runtime/system.js';
+import type { ManualClock } from './manual-clock.js';
+
+/**
+ * Lets the virtual clock advance while something waits for it (such as the backoff of a retry), so that
+ * nothing hangs.
+ */
+export async function settled<T>(clock: ManualClock, work: Promise<T>): Promise<T> {
+  let done = false;
+  const end = work.finally(() => {
+    done = true;
+  });
+  end.catch(() => undefined);
+  while (!done) {
+    await nextTurn();
+    if (!done && clock.waiting) clock.fireNext();
+  }
+  return end;
+}
