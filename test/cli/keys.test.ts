@@ -103,7 +103,9 @@ function outcomes(files: readonly string[]): readonly Outcome[] {
   const mocha = projectFile('node_modules/mocha/bin/mocha.js');
   const loader = pathToFileURL(projectFile('node_modules/tsx/dist/loader.mjs')).href;
   const args = ['--import', loader, mocha, '--no-config', '--timeout', '20000', '--reporter', 'json', ...files];
-  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', maxBuffer: 1e8 });
+  // A command that this process ran has named the tsconfig of its project.
+  const env = { ...process.env, TSX_TSCONFIG_PATH: undefined };
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', maxBuffer: 1e8, env });
   assert.ok(stdout.startsWith('{'), stdout + stderr);
   const { tests } = JSON.parse(stdout) as { tests: { title: string; err: { message?: string } }[] };
   return tests.map(({ title, err }) => ({ title, failure: err.message }));

@@ -13,7 +13,10 @@ describe('a wrong command line', () => {
     ['run topology.ts --prin x', /^USAGE: unknown option '--prin'. Did you mean --print\? See millrace run --help\.$/],
     ['run topology.ts --batch 0', /^USAGE: cannot read --batch: saw "0", expected a whole number of at least 1\./],
     ['run topology.ts --cache 64', /^USAGE: cannot read --cache: saw "64", expected a number and a unit/],
-    ['run topology.ts --commit-every 5', /^USAGE: cannot read --commit-every: saw "5", expected a number and a unit/],
+    [
+      'run topology.ts --commit-every 5',
+      /^USAGE: cannot read --commit-every: saw "5", expected whole milliseconds as a number and a unit/,
+    ],
     ['run topology.ts --on-error parse=skip', /^USAGE: cannot read --on-error: saw "parse=skip", expected STEP=POLICY/],
     ['run topology.ts --on-error process=ignore', /^USAGE: cannot read the policy of --on-error: saw "ignore"/],
     ['run topology.ts --input payments', /^USAGE: cannot read --input: saw "payments", expected TOPIC=FILE\.jsonl/],

@@ -18,7 +18,7 @@ interface Row {
 const RUN = ['run', 'topology.ts', '--partitions', '4', '--no-check', '--batch', '10', '--commit-every', '1ms'];
 
 /** Runs the application and kills it after that many lines of output; with none, as soon as it says anything at all. */
-async function killedAfter(lines: number, cwd: string): Promise<NodeJS.Signals | null> {
+async function killedAfter(lines: number, cwd: string): Promise<{ readonly signal: unknown; readonly said: string }> {
   const child: ChildProcess = spawn(process.execPath, [bin, ...RUN, '--print', 'totals'], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -27,11 +27,13 @@ async function killedAfter(lines: number, cwd: string): Promise<NodeJS.Signals |
   child.stdout?.on('data', (chunk: Buffer) => {
     for (const byte of chunk) if (byte === 10 && ++seen === lines) child.kill('SIGKILL');
   });
-  child.stderr?.on('data', () => {
+  let said = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    said += chunk;
     if (lines === 0) child.kill('SIGKILL');
   });
-  const [, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
-  return signal;
+  const [, signal] = await once(child, 'exit');
+  return { signal, said };
 }
 
 describe('a run that is killed with kill -9', () => {
@@ -44,7 +46,8 @@ describe('a run that is killed with kill -9', () => {
     const random = seededRandom(SEED);
     for (let kill = 0; kill < KILLS; kill++) {
       const lines = kill % 5 === 0 ? 0 : 1 + Math.floor(random() * MOST_LINES);
-      assert.equal(await killedAfter(lines, cwd), 'SIGKILL', `run ${kill} ended by itself before ${lines} lines`);
+      const { signal, said } = await killedAfter(lines, cwd);
+      assert.equal(signal, 'SIGKILL', `run ${kill} ended by itself before ${lines} lines: ${said}`);
     }
     await millrace(cwd, ...RUN, '--until-idle');
 
