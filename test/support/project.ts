@@ -26,6 +26,8 @@ const runDirectories: string[] = [];
 // Root hooks: registered once, when the first test file imports this one. Mocha runs the root's beforeEach before and
 // its afterEach after those of the suites, so that a suite can still close what it opened in the directory.
 beforeEach(() => {
+  // A command that ran in this process names the tsconfig of a project that is gone by now.
+  delete process.env.TSX_TSCONFIG_PATH;
   inTest = true;
 });
 afterEach(() => {
