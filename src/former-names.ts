@@ -1,6 +1,6 @@
 /**
- * Names of `millrace` that have moved to another door, or are called otherwise now. They stay for one
- * version: see CHANGELOG.md.
+ * Deprecated names of `millrace`: they have moved to another door or have a new name. They stay for one
+ * version; CHANGELOG.md lists them.
  */
 
 export type {

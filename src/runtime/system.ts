@@ -15,5 +15,5 @@ export const systemClock: Clock = {
 /** Resolves after one turn of the event loop: everything that was ready to run has run. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** A text that nobody outside of this process knows. */
+/** A random text that is different in each process. */
 export const PROCESS_MARK: string = randomBytes(16).toString('hex');

@@ -37,8 +37,8 @@ export class RowJoin {
  * Joins two tables by key if no record changes both; emits whenever either side changes. {@link DiamondJoin}
  * joins the other tables.
  *
- * A joined row lives as long as the rows of both sides may. What a row was that is past its life nobody knows
- * any more, and so not what the joined row was: changes of the other side are dropped from then on.
+ * A joined row expires when the row of either side expires. The former value of an expired row is gone, and
+ * with it the former value of the joined row. So later changes of the other side are dropped.
  */
 export class TableTableJoin implements Processor {
   constructor(

@@ -13,8 +13,8 @@ export interface Rows {
   want(key: unknown, lookups: Lookups, asOf?: number): void;
   row(key: unknown, asOf?: number): Row<unknown> | null;
   /**
-   * Whether a row of that key is past its life, if there was one: then it is gone, and nobody was told of it.
-   * Only the keys of windows say so.
+   * Whether a row with that key has expired, if there was one. An expired row is removed without a change.
+   * Only keys of windows show this.
    */
   isOver(key: unknown): boolean;
   /**
